@@ -1,0 +1,3 @@
+"""Dutchbook: buys YES on one prediction market and NO on the other, and loses track of nothing."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Decisions as pure functions over plain data: no socket, no database, no clock."""

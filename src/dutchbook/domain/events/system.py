@@ -1,0 +1,159 @@
+"""Platforms, clocks, reconciliation and the engine itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from dutchbook.domain.contract import Platform
+from dutchbook.domain.events.base import Event
+
+
+@dataclass(frozen=True, slots=True)
+class _PlatformHealth(Event):
+    platform: Platform
+    status: str
+    response_time_ms: int | None
+    connection_state: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformHealthUpdated(_PlatformHealth):
+    """The regular heartbeat of a platform's health."""
+
+    wire: ClassVar[str] = "platform.health.updated"
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformHealthDegraded(_PlatformHealth):
+    """A platform answers late or its books are old."""
+
+    wire: ClassVar[str] = "platform.health.degraded"
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformHealthRecovered(_PlatformHealth):
+    """A platform is well again."""
+
+    wire: ClassVar[str] = "platform.health.recovered"
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformHealthDisconnected(_PlatformHealth):
+    """A platform cannot be reached."""
+
+    wire: ClassVar[str] = "platform.health.disconnected"
+
+
+@dataclass(frozen=True, slots=True)
+class _TimeDrift(Event):
+    drift_ms: Decimal
+    bound_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimeDriftWarning(_TimeDrift):
+    """Our clock is off by enough to mention."""
+
+    wire: ClassVar[str] = "time.drift.warning"
+
+
+@dataclass(frozen=True, slots=True)
+class TimeDriftCritical(_TimeDrift):
+    """Our clock is off by enough to worry."""
+
+    wire: ClassVar[str] = "time.drift.critical"
+
+
+@dataclass(frozen=True, slots=True)
+class TimeDriftHalt(_TimeDrift):
+    """Our clock is off by too much to sign and judge ages."""
+
+    wire: ClassVar[str] = "time.drift.halt"
+
+
+@dataclass(frozen=True, slots=True)
+class DegradationProtocolActivated(Event):
+    """A platform's stream is silent: no new execution there, higher edges elsewhere."""
+
+    wire: ClassVar[str] = "degradation.protocol.activated"
+    platform: Platform
+    reason: str
+    edge_multiplier: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class DegradationProtocolDeactivated(Event):
+    """Fresh data is back."""
+
+    wire: ClassVar[str] = "degradation.protocol.deactivated"
+    platform: Platform
+    silent_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class SystemHealthCritical(Event):
+    """The engine cannot be trusted to go on by itself."""
+
+    wire: ClassVar[str] = "system.health.critical"
+    component: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReconciliationComplete(Event):
+    """Our records were compared with the platforms'."""
+
+    wire: ClassVar[str] = "system.reconciliation.complete"
+    positions_checked: int
+    orders_verified: int
+    pending_resolved: int
+    discrepancies: int
+    platforms_unavailable: tuple[Platform, ...]
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReconciliationDiscrepancy(Event):
+    """Our record and a platform's differ."""
+
+    wire: ClassVar[str] = "system.reconciliation.discrepancy"
+    discrepancy_id: str
+    discrepancy_type: str
+    position_id: str | None
+    pair_id: str | None
+    ours: dict[str, Any]
+    theirs: dict[str, Any]
+    recommended_action: str
+
+
+@dataclass(frozen=True, slots=True)
+class SystemStarted(Event):
+    """An engine opened the database and recovered what it held."""
+
+    wire: ClassVar[str] = "system.started"
+    mode: str
+    run: int
+    version: str
+    open_positions: int
+
+
+@dataclass(frozen=True, slots=True)
+class SystemStopped(Event):
+    """An engine drained and closed."""
+
+    wire: ClassVar[str] = "system.stopped"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PairDecided(Event):
+    """A person added, approved or revoked a pair."""
+
+    wire: ClassVar[str] = "pair.decided"
+    pair_id: str
+    decision: str
+    rationale: str
+    digest: str

@@ -1,0 +1,244 @@
+"""Opportunities, orders, positions and exposures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar
+
+from dutchbook.domain.contract import Outcome, Platform, Side
+from dutchbook.domain.events.base import Event
+from dutchbook.domain.units import Money, Price, Quantity
+
+
+@dataclass(frozen=True, slots=True)
+class FilledLeg:
+    """The leg that we hold."""
+
+    platform: Platform
+    order_id: str
+    side: Side
+    outcome: Outcome
+    price: Price
+    size: Quantity
+    filled_price: Decimal
+    filled_size: Quantity
+
+
+@dataclass(frozen=True, slots=True)
+class FailedLeg:
+    """The leg that is missing or short; `code` is one of the 2000s."""
+
+    platform: Platform
+    reason: str
+    code: int
+    attempted_price: Price | None
+    attempted_size: Quantity
+
+
+@dataclass(frozen=True, slots=True)
+class TopOfBook:
+    """Best prices of a contract in YES dollars; None where a side is empty or unknown."""
+
+    best_bid: Price | None
+    best_ask: Price | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One way out of an exposure: what it would bring, and the cash that it needs now."""
+
+    name: str
+    pnl: Money | None
+    cash_needed: Money | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderbookUpdated(Event):
+    """A book of a contract changed. In-process only."""
+
+    wire: ClassVar[str] = "orderbook.updated"
+    durable: ClassVar[bool] = False
+    platform: Platform
+    contract_id: str
+    best_bid_e4: int
+    best_ask_e4: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpportunityIdentified(Event):
+    """A pair costs less than it pays, by enough, and may be executed."""
+
+    wire: ClassVar[str] = "detection.opportunity.identified"
+    opportunity_id: str
+    pair_id: str
+    direction: str
+    quantity: Quantity
+    yes_platform: Platform
+    yes_price: Decimal
+    no_price: Decimal
+    gross_edge: Decimal
+    net_edge: Decimal
+    expected_profit: Money
+    yearly_return: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class OpportunityFiltered(Event):
+    """A gross edge was there and was refused, for a named reason."""
+
+    wire: ClassVar[str] = "detection.opportunity.filtered"
+    pair_id: str
+    direction: str
+    reason: str
+    gross_edge: Decimal
+    net_edge: Decimal | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilled(Event):
+    """An order of ours was filled, in whole or in part."""
+
+    wire: ClassVar[str] = "execution.order.filled"
+    order_id: str
+    pair_id: str
+    platform: Platform
+    side: Side
+    outcome: Outcome
+    requested_price: Price
+    requested_size: Quantity
+    filled_price: Decimal
+    filled_size: Quantity
+    fee: Money
+    position_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionFailed(Event):
+    """An attempt ended without a hedge, or an order of it failed; `code` is one of the 2000s."""
+
+    wire: ClassVar[str] = "execution.order.failed"
+    execution_id: str
+    pair_id: str
+    order_id: str | None
+    platform: Platform
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SingleLegExposure(Event):
+    """One leg is held without the other."""
+
+    wire: ClassVar[str] = "execution.single_leg.exposure"
+    position_id: str
+    pair_id: str
+    expected_edge: Money
+    exposed_quantity: Decimal
+    filled_leg: FilledLeg
+    failed_leg: FailedLeg
+    kalshi_book: TopOfBook
+    polymarket_book: TopOfBook
+    scenarios: tuple[Scenario, ...]
+    recommended_actions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SingleLegExposureReminder(Event):
+    """An exposure is still there."""
+
+    wire: ClassVar[str] = "execution.single_leg.exposure_reminder"
+    position_id: str
+    pair_id: str
+    exposed_quantity: Decimal
+    exposed_since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SingleLegResolved(Event):
+    """An exposure is gone: the missing leg was bought (`retried`) or the held one sold (`closed`)."""
+
+    wire: ClassVar[str] = "execution.single_leg.resolved"
+    position_id: str
+    pair_id: str
+    resolution: str
+    order_id: str
+    original_edge: Money
+    new_edge: Money | None
+    retry_price: Price | None
+    realised_pnl: Money | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExitTriggered(Event):
+    """A position is to be left before resolution."""
+
+    wire: ClassVar[str] = "execution.exit.triggered"
+    position_id: str
+    pair_id: str
+    rule: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPlaced(Event):
+    """An order is durable and about to be sent."""
+
+    wire: ClassVar[str] = "execution.order.placed"
+    order_id: str
+    execution_id: str
+    pair_id: str
+    platform: Platform
+    side: Side
+    outcome: Outcome
+    price: Price
+    size: Quantity
+
+
+@dataclass(frozen=True, slots=True)
+class OrderOutcomeUnknown(Event):
+    """No trustworthy answer came for an order: it is asked about and never sent again."""
+
+    wire: ClassVar[str] = "execution.order.outcome_unknown"
+    order_id: str
+    execution_id: str
+    platform: Platform
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PositionOpened(Event):
+    """Both legs are held in equal contracts."""
+
+    wire: ClassVar[str] = "execution.position.opened"
+    position_id: str
+    pair_id: str
+    quantity: Quantity
+    paid: Money
+    locked_profit: Money
+    completed_at_loss: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FillSettled(Event):
+    """A platform cannot take this fill back any more."""
+
+    wire: ClassVar[str] = "execution.fill.settled"
+    trade_id: str
+    order_id: str
+    platform: Platform
+
+
+@dataclass(frozen=True, slots=True)
+class FillFailed(Event):
+    """A fill that had been reported never happened."""
+
+    wire: ClassVar[str] = "execution.fill.failed"
+    trade_id: str
+    order_id: str
+    platform: Platform
+    size: Quantity
+    price: Price
