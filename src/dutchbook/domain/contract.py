@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
 from dutchbook.domain.fees import FeeSchedule
-from dutchbook.domain.units import E4, Money, Price, PriceGrid, Quantity, to_e4
+from dutchbook.domain.units import Money, Price, PriceGrid, Quantity, ceil_to, floor_to
 from dutchbook.errors import InvalidInput
 
 
@@ -79,32 +78,14 @@ class Sizing:
     """How a platform counts the size of a marketable order.
 
     `cent_exact`: Polymarket refuses a FOK or FAK buy whose dollars are not whole cents
-    (observed 2026-09), and spends those dollars, so that a better price buys more shares than
-    were asked for. Kalshi counts contracts.
+    (observed through 2026-09), and spends those dollars, so that a better price buys more shares
+    than were asked for. Kalshi counts contracts.
     """
 
     step: Quantity
     minimum: Quantity
     minimum_notional: Money
     cent_exact: bool = False
-
-    def lot(self, limit: Price) -> Decimal:
-        """Return the smallest size, and the step between sizes, of an order at `limit`.
-
-        Args:
-            limit: The order's price in dollars of the outcome that it buys.
-        """
-        if not self.cent_exact:
-            return self.step
-        # n hundredths of a share at p ten-thousandths cost whole cents when n·p is a multiple
-        # of 10⁴, so n must be a multiple of 10⁴ / gcd(p, 10⁴).
-        return Decimal(E4 // math.gcd(to_e4(limit), E4)) / 100
-
-    def smallest(self, limit: Price) -> Decimal:
-        """Return the smallest size that the platform accepts at `limit`: a multiple of `lot`."""
-        lot = self.lot(limit)
-        floor = max(self.minimum, self.minimum_notional / limit)
-        return max(lot, -(-floor // lot) * lot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +115,33 @@ class Contract:
         """When the payout is expected to be spendable."""
         return self.resolution_time + self.cash_delay
 
+    @property
+    def lot(self) -> Decimal:
+        """The step between sizes that can be ordered whatever the price turns out to be.
+
+        Where dollars must be whole cents, that is a cent over the tick: 10 shares at a tick of
+        0.001. A size that is a multiple of it stays orderable when the book moves between legs.
+        """
+        if not self.sizing.cent_exact:
+            return self.sizing.step
+        return max(self.sizing.step, Decimal("0.01") / self.grid.finest)
+
+    def smallest(self, limit: Decimal) -> Decimal:
+        """Return the smallest size, a multiple of `lot`, that is accepted at `limit` dollars."""
+        floor = max(self.sizing.minimum, self.sizing.minimum_notional / limit)
+        return ceil_to(floor, self.lot)
+
     def on_grid(self, limit: Decimal, outcome: Outcome) -> bool:
         """Tell whether `outcome` can be quoted at `limit` dollars."""
         return self.grid.contains(limit if outcome is Outcome.YES else 1 - limit)
+
+    def floor_price(self, limit: Decimal, outcome: Outcome) -> Price | None:
+        """Return the highest quotable price of `outcome` that is not above `limit`, if any."""
+        finest = self.grid.finest
+        candidate = min(floor_to(limit, finest), 1 - finest)
+        while candidate > 0 and not self.on_grid(candidate, outcome):
+            candidate -= finest
+        return Price(candidate) if candidate > 0 else None
 
 
 @dataclass(frozen=True, slots=True)

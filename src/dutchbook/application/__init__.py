@@ -1,0 +1,1 @@
+"""The imperative shell: loads, asks the domain, saves, performs. Knows ports, not adapters."""

@@ -1,0 +1,61 @@
+"""Commits a decision, then tells whoever listens: nothing is published before it is durable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+from dutchbook.domain.events import Event, Stamp
+from dutchbook.ports import Batch, Clock, Ids, Journal, Receipt, Subscriber
+
+
+class EventBus:
+    """The one way from a decision to the world: commit, then deliver in order.
+
+    Subscribers are called synchronously and must not block. What was committed and not yet
+    delivered when the process died is delivered at the next start, from the outbox.
+    """
+
+    def __init__(self, journal: Journal, clock: Clock, ids: Ids) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._ids = ids
+        self._subscribers: list[Subscriber] = []
+        self.counts: Counter[str] = Counter()
+        self.receipt = Receipt(0, "")
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Call `subscriber` with every event that is committed or passed on from now on."""
+        self._subscribers.append(subscriber)
+
+    def stamp(self, correlation_id: str, causation_id: str | None = None) -> Stamp:
+        """Make the stamp of an event that happens now."""
+        return Stamp(self._ids.new("event"), self._clock.now(), correlation_id, causation_id)
+
+    async def commit(self, batch: Batch) -> Receipt:
+        """Keep the batch, then publish its events.
+
+        The commit is shielded: a cancelled caller leaves it to finish, since a cancelled commit
+        may happen all the same and its events must then be heard.
+
+        Raises:
+            Conflict: A guard refused; nothing was kept and nothing is published.
+        """
+        return await asyncio.shield(asyncio.ensure_future(self._commit(batch)))
+
+    async def _commit(self, batch: Batch) -> Receipt:
+        receipt = await self._journal.commit(batch)
+        first = receipt.sequence - len(batch.events)
+        for offset, event in enumerate(batch.events, start=1):
+            self.publish(event, first + offset)
+        if batch.events:
+            self.receipt = receipt
+            await self._journal.delivered(receipt.sequence)
+        return receipt
+
+    def publish(self, event: Event, sequence: int = 0) -> None:
+        """Deliver one event now. Only in-process events come here without a sequence."""
+        if event.durable:
+            self.counts[event.wire] += 1
+        for subscriber in self._subscribers:
+            subscriber(event, sequence)

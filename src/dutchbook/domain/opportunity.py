@@ -1,0 +1,414 @@
+"""From two books to an opportunity, or to the named reason why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from dutchbook.domain.book import Levels, OrderBook, Walk, segments, walk
+from dutchbook.domain.contract import Contract, ContractMatch, Outcome, Platform, Side
+from dutchbook.domain.fees import FeeTerms
+from dutchbook.domain.financial_math import FinancialMath
+from dutchbook.domain.units import (
+    E4,
+    PAYOUT,
+    ZERO,
+    Money,
+    Price,
+    Quantity,
+    floor_to,
+    from_e4,
+    from_e6,
+    owed,
+)
+
+YEAR = timedelta(days=365)
+CENT = Decimal("0.01")
+
+
+class Reason(StrEnum):
+    """Why a direction of a pair is not traded now."""
+
+    NO_EDGE = "no_edge"
+    PAIR_NOT_APPROVED = "pair_not_approved"
+    CLOSING_SOON = "closing_soon"
+    BOOK_SYNCING = "book_syncing"
+    BOOK_SUSPECT = "book_suspect"
+    BOOK_FROZEN = "book_frozen"
+    BOOK_STALE = "book_stale"
+    FEE_UNKNOWN = "fee_unknown"
+    SUSPICIOUS_EDGE = "suspicious_edge"
+    BELOW_MINIMUM_EDGE = "below_minimum_edge"
+    BELOW_HURDLE_RATE = "below_hurdle_rate"
+    BELOW_MINIMUM_SIZE = "below_minimum_size"
+    INSUFFICIENT_DEPTH = "insufficient_depth"
+    INSUFFICIENT_CAPITAL = "insufficient_capital"
+    COOLING_DOWN = "cooling_down"
+    IN_EXECUTION = "in_execution"
+    QUEUE_FULL = "queue_full"
+    TRADING_HALTED = "trading_halted"
+    MAX_OPEN_PAIRS = "max_open_pairs"
+    PLATFORM_PAUSED = "platform_paused"
+
+
+@dataclass(frozen=True, slots=True)
+class Hurdles:
+    """What an edge must clear. Edges are dollars per contract, the rate is per year."""
+
+    minimum_net_edge: Decimal = Decimal("0.008")
+    suspicious_edge: Decimal = Decimal("0.15")
+    yearly_return: Decimal = Decimal("0.08")
+    minimum_fill_share: Decimal = Decimal("0.25")
+    rescue_limit: Decimal = Decimal("0.02")
+    true_up_share: Decimal = Decimal("0.02")
+    gas: Money = ZERO
+    book_age: timedelta = timedelta(seconds=5)
+    closing_window: timedelta = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """The most that may be spent now: on one position, and from each platform's free cash."""
+
+    position: Money
+    free: Mapping[Platform, Money]
+
+
+@dataclass(frozen=True, slots=True)
+class LegQuote:
+    """One leg as it stood in the book: what the whole quantity costs, and how far it may go.
+
+    Attributes:
+        limit: The price of the last contract walked, in dollars of `outcome`.
+        bound: How far the limit may be raised to complete the pair rather than unwind it.
+        budget: The worst case in dollars: the bound times the quantity, with the worst fee.
+    """
+
+    platform: Platform
+    contract_id: str
+    outcome: Outcome
+    walk: Walk
+    limit: Price
+    bound: Price
+    fee: Money
+    budget: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Opportunity:
+    """A quote worth taking: equal contracts of both legs for less than they pay."""
+
+    opportunity_id: str
+    match: ContractMatch
+    kalshi: LegQuote
+    polymarket: LegQuote
+    primary: Platform
+    quantity: Quantity
+    gross_edge: Decimal
+    net_edge: Decimal
+    expected_profit: Money
+    divergence_reserve: Money
+    yearly_return: Decimal
+    rate_per_day: Decimal
+    detected_at: datetime
+
+    def leg(self, platform: Platform) -> LegQuote:
+        """Return the leg on `platform`."""
+        return self.kalshi if platform is Platform.KALSHI else self.polymarket
+
+    @property
+    def direction(self) -> str:
+        """Which outcome is bought on Kalshi; the other leg hedges it."""
+        return direction_name(self.kalshi.outcome)
+
+    @property
+    def budget(self) -> Money:
+        """The worst case of both legs together."""
+        return Money(self.kalshi.budget + self.polymarket.budget)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why nothing is done, with the edge that was there."""
+
+    reason: Reason
+    gross_edge: Decimal
+    net_edge: Decimal | None = None
+    detail: str = ""
+
+
+def direction_name(kalshi_outcome: Outcome) -> str:
+    """Name a direction of a pair by what it buys on Kalshi."""
+    return f"kalshi_{kalshi_outcome.value}"
+
+
+def possible(
+    kalshi: OrderBook, polymarket: OrderBook, match: ContractMatch, minimum_e4: int
+) -> tuple[Outcome, ...]:
+    """Return the directions in which an edge is possible at all: the integer filter.
+
+    An upper bound, without fees and depth: it may let through what `detect` refuses and never
+    stops what `detect` accepts. `minimum_e4` is the least net edge in 10⁻⁴ dollars, rounded down.
+    """
+    most = E4 - minimum_e4
+    return tuple(
+        outcome
+        for outcome in Outcome
+        if kalshi.ask_e4(outcome) + polymarket.ask_e4(match.hedge(outcome)) <= most
+    )
+
+
+def has_edge(ask_a_e4: int, ask_b_e4: int, rate_a_e6: int, rate_b_e6: int) -> bool:
+    """Tell whether ``1 - a - b`` less both unrounded taker fees on one contract is above zero.
+
+    Exact in integers of 10⁻¹⁴ dollars. A side without an ask (0 or 10,000) has no edge.
+    """
+    if not (0 < ask_a_e4 < E4 and 0 < ask_b_e4 < E4):
+        return False
+    gross = (E4 - ask_a_e4 - ask_b_e4) * 10**10
+    fee_a = rate_a_e6 * ask_a_e4 * (E4 - ask_a_e4)
+    return gross > fee_a + rate_b_e6 * ask_b_e4 * (E4 - ask_b_e4)
+
+
+def detect(
+    match: ContractMatch,
+    books: Mapping[Platform, OrderBook],
+    outcome: Outcome,
+    *,
+    primary: Platform,
+    now: datetime,
+    hurdles: Hurdles,
+    caps: Caps,
+    opportunity_id: str = "",
+) -> Opportunity | Refusal:
+    """Decide whether buying `outcome` on Kalshi and its hedge on Polymarket is worth doing.
+
+    The quantity is the largest for which the marginal contract still clears every hurdle, within
+    depth, the caps and both platforms' grids.
+    """
+    gross = _gross(match, books, outcome)
+    if gross <= 0:
+        return Refusal(Reason.NO_EDGE, gross)
+    if reason := _untradable(match, books, now, hurdles):
+        return Refusal(reason, gross)
+    terms = {p: _terms(match.contract(p), now) for p in Platform}
+    kalshi_terms, polymarket_terms = terms[Platform.KALSHI], terms[Platform.POLYMARKET]
+    if kalshi_terms is None or polymarket_terms is None:
+        return Refusal(Reason.FEE_UNKNOWN, gross)
+    if gross > hurdles.suspicious_edge:
+        return Refusal(Reason.SUSPICIOUS_EDGE, gross, detail=f"above {hurdles.suspicious_edge}")
+    ladder = {
+        Platform.KALSHI: books[Platform.KALSHI].offers(outcome),
+        Platform.POLYMARKET: books[Platform.POLYMARKET].offers(match.hedge(outcome)),
+    }
+    question = _Question(
+        match, outcome, primary, now, hurdles, (kalshi_terms, polymarket_terms), ladder
+    )
+    return question.answer(books, caps, gross, opportunity_id)
+
+
+def _gross(
+    match: ContractMatch, books: Mapping[Platform, OrderBook], outcome: Outcome
+) -> Decimal:
+    ask_a = books[Platform.KALSHI].ask_e4(outcome)
+    ask_b = books[Platform.POLYMARKET].ask_e4(match.hedge(outcome))
+    return FinancialMath.calculate_gross_edge(from_e4(ask_a), from_e4(ask_b))
+
+
+def _untradable(
+    match: ContractMatch,
+    books: Mapping[Platform, OrderBook],
+    now: datetime,
+    hurdles: Hurdles,
+) -> Reason | None:
+    if not match.tradable:
+        return Reason.PAIR_NOT_APPROVED
+    closing = min(match.kalshi.close_time, match.polymarket.close_time)
+    if now + hurdles.closing_window >= closing:
+        return Reason.CLOSING_SOON
+    for platform in Platform:
+        if distrust := books[platform].distrust(now, hurdles.book_age):
+            return Reason(distrust)
+    return None
+
+
+def _terms(contract: Contract, now: datetime) -> FeeTerms | None:
+    return contract.fees.at(now) if contract.fees else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One direction of one pair at one moment, past the checks that need no depth."""
+
+    match: ContractMatch
+    outcome: Outcome
+    primary: Platform
+    now: datetime
+    hurdles: Hurdles
+    terms: tuple[FeeTerms, FeeTerms]
+    ladder: Mapping[Platform, Levels]
+
+    def answer(
+        self,
+        books: Mapping[Platform, OrderBook],
+        caps: Caps,
+        gross: Decimal,
+        opportunity_id: str,
+    ) -> Opportunity | Refusal:
+        best = self._margin(*(self.ladder[p][0][0] for p in Platform))
+        if best < self.hurdles.minimum_net_edge:
+            return Refusal(Reason.BELOW_MINIMUM_EDGE, gross, best)
+        if not self._pays(best, 1 - gross):
+            return Refusal(Reason.BELOW_HURDLE_RATE, gross, best)
+        rescue = self._rescue(books[self.primary])
+        quantity, shortage = self._size(caps, rescue, 1 - gross)
+        if shortage is not None:
+            return Refusal(shortage, gross, best)
+        return self._priced(quantity, rescue, gross, opportunity_id)
+
+    def _margin(self, price_a: int, price_b: int) -> Decimal:
+        """Net dollars of one more contract at these prices, before gas, divergence priced in."""
+        a, b = from_e4(price_a), from_e4(price_b)
+        fees = self.terms[0].taker_rate * a * (1 - a) + self.terms[1].taker_rate * b * (1 - b)
+        return PAYOUT - a - b - fees - self.match.divergence_probability * (a + b + fees)
+
+    def _pays(self, margin: Decimal, cost: Decimal) -> bool:
+        """Tell whether `margin` on `cost` until cash is at least the yearly hurdle."""
+        return self._yearly(margin, cost) >= self.hurdles.yearly_return
+
+    def _yearly(self, margin: Decimal, cost: Decimal) -> Decimal:
+        days = max(self.match.cash_time - self.now, timedelta(days=1)) / timedelta(microseconds=1)
+        return margin / cost * Decimal(YEAR / timedelta(microseconds=1)) / Decimal(days)
+
+    def _rescue(self, book: OrderBook) -> Decimal:
+        """Dollars per contract that unwinding the first leg would cost: what completing may lose."""
+        outcome = self._outcome(book.platform)
+        bid = book.best(outcome, Side.SELL)
+        ask = from_e4(self.ladder[book.platform][0][0])
+        cost = ask - bid if bid is not None else ask
+        return min(cost, self.hurdles.rescue_limit)
+
+    def _outcome(self, platform: Platform) -> Outcome:
+        return self.outcome if platform is Platform.KALSHI else self.match.hedge(self.outcome)
+
+    def _size(
+        self, caps: Caps, rescue: Decimal, cost: Decimal
+    ) -> tuple[Quantity, Reason | None]:
+        """Return the quantity, or why there is none."""
+        lot = max(self.match.contract(p).lot for p in Platform)
+        limits = [Decimal(0), Decimal(0)]
+        deep = Decimal(0)
+        for price_a, price_b, size in segments(*(self.ladder[p] for p in Platform)):
+            margin = self._margin(price_a, price_b)
+            paid = from_e4(price_a + price_b)
+            if margin < self.hurdles.minimum_net_edge or not self._pays(margin, paid):
+                break
+            deep += from_e6(size)
+            limits = [from_e4(price_a), from_e4(price_b)]
+        affordable = self._affordable(caps, limits, rescue)
+        quantity = floor_to(min(deep, affordable), lot)
+        smallest = max(
+            self.match.contract(p).smallest(limits[i]) for i, p in enumerate(Platform)
+        )
+        if quantity < smallest:
+            short = affordable < smallest <= deep
+            reason = Reason.INSUFFICIENT_CAPITAL if short else Reason.BELOW_MINIMUM_SIZE
+            return Quantity(quantity), reason
+        ideal = min(affordable, caps.position / cost)
+        if quantity < ideal * self.hurdles.minimum_fill_share:
+            return Quantity(quantity), Reason.INSUFFICIENT_DEPTH
+        return Quantity(quantity), None
+
+    def _affordable(self, caps: Caps, limits: list[Decimal], rescue: Decimal) -> Decimal:
+        """Contracts that the caps can pay for in the worst case, with a cent left for rounding."""
+        spread = [limits[0], limits[1]]
+        spread[1 if self.primary is Platform.KALSHI else 0] += self._slack(limits, rescue)
+        share = 1 + self.hurdles.true_up_share
+        most = caps.position / sum(limits)
+        for index, platform in enumerate(Platform):
+            fee = self.terms[index].taker_rate / 4
+            unit = (min(spread[index], Decimal(1)) + fee) * share
+            most = min(most, max(caps.free[platform] - CENT, Decimal(0)) / unit)
+        return most
+
+    def _slack(self, limits: list[Decimal], rescue: Decimal) -> Decimal:
+        """How far the second limit may rise: the gross edge at the limits, and the rescue."""
+        return max(1 - sum(limits), Decimal(0)) + rescue
+
+    def _priced(
+        self, quantity: Quantity, rescue: Decimal, gross: Decimal, opportunity_id: str
+    ) -> Opportunity | Refusal:
+        """Price the quantity that will be sent; the edge is computed again for it."""
+        walks = [walk(self.ladder[p], quantity) for p in Platform]
+        first, second = walks
+        assert first is not None, "the quantity was within depth"
+        assert second is not None, "the quantity was within depth"
+        fees = [
+            owed(self.terms[i].model(each.average, quantity))
+            for i, each in enumerate((first, second))
+        ]
+        cost = first.cost + second.cost + fees[0] + fees[1]
+        reserve = owed(self.match.divergence_probability * cost)
+        net = FinancialMath.calculate_net_edge(
+            first.average,
+            second.average,
+            fees[0] / quantity,
+            fees[1] / quantity,
+            Decimal(self.hurdles.gas + reserve),
+            quantity,
+        )
+        if not FinancialMath.is_above_threshold(net, self.hurdles.minimum_net_edge):
+            return Refusal(Reason.BELOW_MINIMUM_EDGE, gross, net, "for the size that can be sent")
+        yearly = self._yearly(net, cost / quantity)
+        legs = [
+            self._leg(platform, each, fees[i], (first, second)[1 - i].worst, rescue)
+            for i, (platform, each) in enumerate(zip(Platform, (first, second), strict=True))
+        ]
+        return Opportunity(
+            opportunity_id=opportunity_id,
+            match=self.match,
+            kalshi=legs[0],
+            polymarket=legs[1],
+            primary=self.primary,
+            quantity=quantity,
+            gross_edge=FinancialMath.calculate_gross_edge(first.average, second.average),
+            net_edge=net,
+            expected_profit=Money(quantity - owed(cost) - self.hurdles.gas),
+            divergence_reserve=reserve,
+            yearly_return=yearly,
+            rate_per_day=yearly / 365,
+            detected_at=self.now,
+        )
+
+    def _leg(
+        self, platform: Platform, taken: Walk, fee: Money, other: Decimal, rescue: Decimal
+    ) -> LegQuote:
+        contract = self.match.contract(platform)
+        outcome = self._outcome(platform)
+        terms = self.terms[list(Platform).index(platform)]
+        bound, pieces = taken.worst, taken.size
+        if platform is self.primary:
+            # An excess of the second leg is evened on the first one's platform.
+            share = self.hurdles.true_up_share
+            pieces = Quantity(owed(taken.size * (1 + share)))
+        else:
+            raised = contract.floor_price(1 + rescue - other, outcome)
+            bound = max(taken.worst, raised) if raised is not None else taken.worst
+        worst = terms.worst(bound, pieces, fills=WORST_FILLS)
+        return LegQuote(
+            platform=platform,
+            contract_id=contract.contract_id,
+            outcome=outcome,
+            walk=taken,
+            limit=taken.worst,
+            bound=bound,
+            fee=fee,
+            budget=owed(bound * pieces + worst),
+        )
+
+
+WORST_FILLS = 50
+"""Into how many fills an order may break in the worst case that is reserved for (fees round up)."""

@@ -1,0 +1,178 @@
+"""Limits, halts and the state that they are judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from dutchbook.domain.contract import Platform
+from dutchbook.domain.units import ZERO, Money
+
+T = TypeVar("T")
+
+
+class HaltReason(StrEnum):
+    """Why no new execution may start. Reasons form a set and are cleared one by one."""
+
+    DAILY_LOSS_LIMIT = "daily_loss_limit"
+    RECONCILIATION_DISCREPANCY = "reconciliation_discrepancy"
+    OPERATOR = "operator"
+    TIME_DRIFT = "time_drift"
+    CAPABILITY_CHANGED = "capability_changed"
+    AUDIT_FAILURE = "audit_failure"
+    INVARIANT_BROKEN = "invariant_broken"
+
+
+@dataclass(frozen=True, slots=True)
+class RiskLimits:
+    """What may be at stake. Shares are of the bankroll.
+
+    `platform_share` bounds what may be reserved and committed on one platform together.
+    """
+
+    bankroll: Money = Money(Decimal(10_000))
+    position_share: Decimal = Decimal("0.03")
+    max_open_pairs: int = 10
+    daily_loss_share: Decimal = Decimal("0.05")
+    platform_share: Decimal = Decimal("0.5")
+    approach_share: Decimal = Decimal("0.8")
+
+    @property
+    def position(self) -> Money:
+        """The most that one position may cost."""
+        return Money(self.bankroll * self.position_share)
+
+    @property
+    def daily_loss(self) -> Money:
+        """The loss in one UTC day that halts trading."""
+        return Money(self.bankroll * self.daily_loss_share)
+
+    @property
+    def platform(self) -> Money:
+        """The most that may be at stake on one platform."""
+        return Money(self.bankroll * self.platform_share)
+
+
+@dataclass(frozen=True, slots=True)
+class RiskState:
+    """The singleton that every limit is judged by; always equal to the fold of the ledger."""
+
+    daily_pnl: Money = ZERO
+    open_position_count: int = 0
+    total_capital_deployed: Money = ZERO
+    reserved_capital: Money = ZERO
+    reserved_position_slots: int = 0
+    halt_reasons: frozenset[HaltReason] = frozenset()
+    last_reset: datetime = field(default=datetime(1970, 1, 1, tzinfo=UTC))
+    epoch: int = 1
+
+    @property
+    def trading_halted(self) -> bool:
+        """Whether any reason stands."""
+        return bool(self.halt_reasons)
+
+    @property
+    def slots(self) -> int:
+        """Pairs open or about to be."""
+        return self.open_position_count + self.reserved_position_slots
+
+    def halted(self, reason: HaltReason) -> RiskState:
+        """Return the state with one more reason."""
+        return replace(self, halt_reasons=self.halt_reasons | {reason}, epoch=self.epoch + 1)
+
+    def resumed(self, reason: HaltReason) -> RiskState:
+        """Return the state with one reason fewer."""
+        return replace(self, halt_reasons=self.halt_reasons - {reason}, epoch=self.epoch + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Approved(Generic[T]):
+    """An order intent or request that passed every check of the current risk epoch."""
+
+    subject: T
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What `validate_position` answers."""
+
+    approved: bool
+    reason: str | None
+    maximum_size: Money
+    open_pairs: int
+    daily_pnl: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """A limit whose warning share or bound was crossed upwards just now."""
+
+    limit: str
+    value: Decimal
+    bound: Decimal
+    breached: bool
+
+
+def validate(
+    state: RiskState,
+    limits: RiskLimits,
+    free: Mapping[Platform, Money],
+    at_stake: Mapping[Platform, Money],
+    amounts: Mapping[Platform, Decimal],
+) -> Validation:
+    """Judge a request to spend `amounts`: halts first, then slots, then capital, then size.
+
+    Args:
+        state: The risk state, in-flight reservations included.
+        limits: What may be at stake.
+        free: Free cash by platform.
+        at_stake: Reserved and committed dollars by platform.
+        amounts: The worst case that the request would reserve, by platform.
+    """
+
+    def answer(reason: str | None, maximum: Decimal) -> Validation:
+        return Validation(
+            reason is None, reason, Money(maximum), state.slots, state.daily_pnl
+        )
+
+    if state.trading_halted:
+        return answer("trading_halted", ZERO)
+    if state.slots >= limits.max_open_pairs:
+        return answer("max_open_pairs", ZERO)
+    room = {p: max(limits.platform - at_stake[p], ZERO) for p in Platform}
+    if any(min(free[p], room[p]) <= 0 for p in Platform):
+        return answer("insufficient_capital", ZERO)
+    if any(amounts[p] > min(free[p], room[p]) for p in Platform):
+        return answer("insufficient_capital", limits.position)
+    return answer(None, limits.position)
+
+
+def crossings(
+    before: Mapping[str, Decimal],
+    after: Mapping[str, Decimal],
+    bounds: Mapping[str, Decimal],
+    approach: Decimal,
+) -> tuple[Crossing, ...]:
+    """Return the limits whose warning or bound was crossed upwards between two measurements."""
+    found = []
+    for name in sorted(bounds):
+        bound = bounds[name]
+        was, now = before.get(name, Decimal(0)), after.get(name, Decimal(0))
+        if was < bound <= now:
+            found.append(Crossing(name, now, bound, breached=True))
+        elif was < bound * approach <= now:
+            found.append(Crossing(name, now, bound, breached=False))
+    return tuple(found)
+
+
+def marked(hedged: Decimal, paid: Decimal, divergence_reserve: Decimal) -> Money:
+    """Value a hedged position's profit: its payout less the divergence reserve and what was paid.
+
+    A locked pair is not a directional bet: a spread that widens never looks like a loss.
+    """
+    return Money(hedged - divergence_reserve - paid)

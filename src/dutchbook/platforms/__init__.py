@@ -1,0 +1,1 @@
+"""Platforms: the simulated ones, and what each real one promises."""

@@ -1,0 +1,400 @@
+"""A pure, deterministic matching engine for one platform: price-time, fees, collateral, netting.
+
+Recorded books are the liquidity in front of it; orders of ours that rest are matched against one
+another by price and time, behind what the recording offers at the same price. No clock and no
+randomness of its own: the time of everything comes in with the call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from dutchbook.domain.book import ASK, BID
+from dutchbook.domain.contract import Contract, Outcome, Platform, Side
+from dutchbook.domain.fees import FeeAccumulator, FeeTerms
+from dutchbook.domain.order import Finality, Order, TimeInForce
+from dutchbook.domain.units import (
+    E4,
+    NOTHING,
+    ZERO,
+    Money,
+    Price,
+    Quantity,
+    from_e4,
+    from_e6,
+    owed,
+    to_e4,
+    to_e6,
+)
+from dutchbook.errors import OutcomeUnknown, PlatformRejected
+from dutchbook.platforms.paper.liquidity import Liquidity, Replenishment
+from dutchbook.ports import FillReport, OrderReport
+
+WORST_FILLS = 50
+
+
+@dataclass(slots=True)
+class Working:
+    """An order that the platform holds."""
+
+    order: Order
+    platform_order_id: str
+    accumulator: FeeAccumulator
+    left: int
+    arrived: int
+    fills: list[FillReport] = field(default_factory=list)
+
+    def report(self) -> OrderReport:
+        """Say what became of it so far."""
+        return OrderReport(
+            self.platform_order_id, tuple(self.fills), Quantity(from_e6(max(self.left, 0)))
+        )
+
+
+@dataclass(slots=True)
+class Wallet:
+    """What the platform holds for us: cash, and contracts by id and outcome."""
+
+    cash: Money = ZERO
+    held: Money = ZERO
+    contracts: dict[tuple[str, Outcome], Quantity] = field(default_factory=dict)
+
+    def of(self, contract_id: str, outcome: Outcome) -> Quantity:
+        """Return the contracts held of one outcome."""
+        return self.contracts.get((contract_id, outcome), NOTHING)
+
+
+class PaperExchange:
+    """One platform's books, our wallet on it, and the orders that it knows."""
+
+    def __init__(
+        self,
+        platform: Platform,
+        contracts: Iterable[Contract],
+        replenishment: Replenishment,
+        cash: Money,
+    ) -> None:
+        self.platform = platform
+        self.contracts = {each.contract_id: each for each in contracts}
+        self.liquidity = {each: Liquidity(replenishment) for each in self.contracts}
+        self.wallet = Wallet(cash)
+        self.nets = platform is Platform.KALSHI
+        self.final_at_once = platform is Platform.KALSHI
+        self._orders: dict[str, Working] = {}
+        self._by_client: dict[str, str] = {}
+        self._counter = 0
+        self.paused = False
+
+    # Orders ------------------------------------------------------------------------------------
+
+    def submit(self, order: Order, now: datetime) -> OrderReport:
+        """Accept and match an order, or refuse it as the platform would.
+
+        Raises:
+            PlatformRejected: A refusal that the platform's page lists.
+            OutcomeUnknown: The id was used before: that answer proves nothing.
+        """
+        if order.client_order_id in self._by_client:
+            raise OutcomeUnknown(self.platform, "order_already_exists")
+        contract, terms = self._checked(order, now)
+        self._counter += 1
+        working = Working(
+            order,
+            f"{self.platform}-{order.client_order_id}",
+            FeeAccumulator(terms),
+            to_e6(order.size),
+            self._counter,
+        )
+        self._by_client[order.client_order_id] = working.platform_order_id
+        plan = self._plan(working, contract)
+        if order.time_in_force is TimeInForce.FOK and not plan.whole:
+            raise PlatformRejected(self.platform, self._fok_refusal())
+        self._orders[working.platform_order_id] = working
+        for price_e4, size_e6, maker in plan.takes:
+            self._trade(working, contract, price_e4, size_e6, maker, now)
+        if order.time_in_force in (TimeInForce.FOK, TimeInForce.IOC) or plan.self_cross:
+            working.left = 0
+        self._hold()
+        return working.report()
+
+    def cancel(self, platform_order_id: str) -> OrderReport:
+        """Remove what still works of an order."""
+        working = self._orders.get(platform_order_id)
+        if working is None or working.left <= 0:
+            raise PlatformRejected(self.platform, "not_found")
+        working.left = 0
+        self._hold()
+        return working.report()
+
+    def find(self, client_order_id: str) -> OrderReport | None:
+        """Return what became of the order that was sent under this id, if it ever arrived."""
+        working = self._orders.get(self._by_client.get(client_order_id, ""))
+        return working.report() if working else None
+
+    def _checked(self, order: Order, now: datetime) -> tuple[Contract, FeeTerms]:
+        contract = self.contracts.get(order.contract_id)
+        if self.paused:
+            raise PlatformRejected(self.platform, "trading_is_paused")
+        if contract is None or now >= contract.close_time:
+            raise PlatformRejected(self.platform, "market_closed")
+        terms = contract.fees.at(now) if contract.fees else None
+        if terms is None:
+            raise PlatformRejected(self.platform, "market_inactive")
+        if not contract.on_grid(order.price, order.outcome):
+            raise PlatformRejected(self.platform, "invalid_price")
+        sizing = contract.sizing
+        if order.size % sizing.step or order.size < sizing.minimum:
+            raise PlatformRejected(self.platform, "invalid_order_size")
+        if order.size * order.price < sizing.minimum_notional:
+            raise PlatformRejected(self.platform, "invalid amount for a marketable order")
+        if self._in_dollars(order, contract) and (order.size * order.price) % Decimal("0.01"):
+            raise PlatformRejected(self.platform, "invalid amounts: dollars must be whole cents")
+        self._affordable(order, terms)
+        return contract, terms
+
+    def _affordable(self, order: Order, terms: FeeTerms) -> None:
+        wallet = self.wallet
+        if order.side is Side.SELL:
+            if wallet.of(order.contract_id, order.outcome) < order.size:
+                raise PlatformRejected(self.platform, "not enough balance / allowance")
+            return
+        worst = terms.worst(order.price, order.size, fills=WORST_FILLS)
+        if order.price * order.size + worst > wallet.cash - wallet.held:
+            raise PlatformRejected(self.platform, "insufficient_balance")
+
+    def _in_dollars(self, order: Order, contract: Contract) -> bool:
+        """Whether the platform spends the order's dollars rather than fills its contracts."""
+        immediate = order.time_in_force in (TimeInForce.FOK, TimeInForce.IOC)
+        return contract.sizing.cent_exact and immediate and order.side is Side.BUY
+
+    def _fok_refusal(self) -> str:
+        if self.platform is Platform.KALSHI:
+            return "fill_or_kill_insufficient_resting_volume"
+        return "order couldn't be fully filled. FOK orders are fully filled or killed."
+
+    # Matching ----------------------------------------------------------------------------------
+
+    def _plan(self, working: Working, contract: Contract) -> _Plan:
+        """Find what the order would take, best price first, then time, without taking it."""
+        order = working.order
+        buys_yes = (order.outcome is Outcome.YES) == (order.side is Side.BUY)
+        budget = to_e6(order.size) * to_e4(order.price)
+        dollars = self._in_dollars(order, contract)
+        takes: list[_Take] = []
+        left = working.left
+        for price, size, maker in self._offers(order, ASK if buys_yes else BID):
+            own = price if order.outcome is Outcome.YES else E4 - price
+            beyond = own > to_e4(order.price) if order.side is Side.BUY else own < to_e4(order.price)
+            if beyond or left <= 0:
+                break
+            if maker is not None:
+                # Ours against ours: what was filled before stands, the rest is cancelled.
+                return _Plan(takes, whole=False, self_cross=True)
+            taken = min(size, budget // own if dollars else left)
+            if taken <= 0:
+                break
+            takes.append((price, taken, None))
+            budget -= taken * own
+            left = budget // to_e4(order.price) if dollars else left - taken
+        return _Plan(takes, whole=left <= 0, self_cross=False)
+
+    def _offers(self, order: Order, side: int) -> list[_Take]:
+        """Recorded liquidity and our own resting orders on the other side, in matching order."""
+        offers: list[_Take] = [
+            (price, size, None)
+            for price, size in self.liquidity[order.contract_id].available(side)
+        ]
+        for resting in sorted(self._orders.values(), key=lambda each: each.arrived):
+            other = resting.order
+            if resting.left <= 0 or other.contract_id != order.contract_id:
+                continue
+            bids = (other.outcome is Outcome.YES) == (other.side is Side.BUY)
+            if bids == (side == BID):
+                own = to_e4(other.price)
+                price = own if other.outcome is Outcome.YES else E4 - own
+                offers.append((price, resting.left, resting))
+        offers.sort(key=lambda offer: offer[0], reverse=side == BID)
+        return offers
+
+    def _trade(
+        self,
+        working: Working,
+        contract: Contract,
+        price_e4: int,
+        size_e6: int,
+        maker: Working | None,
+        now: datetime,
+    ) -> None:
+        assert maker is None, "orders of ours are never matched with one another"
+        order = working.order
+        buys_yes = (order.outcome is Outcome.YES) == (order.side is Side.BUY)
+        side = ASK if buys_yes else BID
+        self.liquidity[order.contract_id].take(side, price_e4, size_e6)
+        own = price_e4 if order.outcome is Outcome.YES else E4 - price_e4
+        self._filled(working, contract, own, size_e6, now)
+
+    def _filled(
+        self, working: Working, contract: Contract, own_e4: int, size_e6: int, now: datetime
+    ) -> None:
+        order = working.order
+        price, size = Price(from_e4(own_e4)), Quantity(from_e6(size_e6))
+        working.accumulator, fee = working.accumulator.charge(price, size)
+        working.left -= size_e6
+        report = FillReport(
+            platform=self.platform,
+            platform_order_id=working.platform_order_id,
+            client_order_id=order.client_order_id,
+            trade_id=f"{order.client_order_id}.{len(working.fills) + 1}",
+            price=price,
+            size=size,
+            fee=fee,
+            finality=Finality.SETTLED if self.final_at_once else Finality.PROVISIONAL,
+            matched_at=now,
+        )
+        working.fills.append(report)
+        self._book(order, contract, report, sign=1)
+
+    def _book(self, order: Order, contract: Contract, report: FillReport, *, sign: int) -> None:
+        """Move cash and contracts for a fill (`sign` 1), or back for a failed one (-1)."""
+        wallet = self.wallet
+        cost = owed(report.price * report.size)
+        key = (contract.contract_id, order.outcome)
+        if order.side is Side.BUY:
+            wallet.cash = Money(wallet.cash - sign * (cost + report.fee))
+            wallet.contracts[key] = Quantity(wallet.of(*key) + sign * report.size)
+        else:
+            wallet.cash = Money(wallet.cash + sign * (cost - report.fee))
+            wallet.contracts[key] = Quantity(wallet.of(*key) - sign * report.size)
+        if self.nets:
+            self._net(contract.contract_id)
+
+    def _net(self, contract_id: str) -> None:
+        """A YES and a NO of one contract are a dollar, whatever happens: paid out at once."""
+        wallet = self.wallet
+        yes, no = (wallet.of(contract_id, outcome) for outcome in Outcome)
+        if both := min(yes, no):
+            wallet.contracts[contract_id, Outcome.YES] = Quantity(yes - both)
+            wallet.contracts[contract_id, Outcome.NO] = Quantity(no - both)
+            wallet.cash = Money(wallet.cash + both)
+
+    def merge(self, contract_id: str, size: Quantity) -> None:
+        """Turn equal YES and NO back into cash, where the platform does not do it by itself."""
+        if min(self.wallet.of(contract_id, outcome) for outcome in Outcome) < size:
+            raise PlatformRejected(self.platform, "not enough of both outcomes to merge")
+        for outcome in Outcome:
+            held = self.wallet.of(contract_id, outcome)
+            self.wallet.contracts[contract_id, outcome] = Quantity(held - size)
+        self.wallet.cash = Money(self.wallet.cash + size)
+
+    def _hold(self) -> None:
+        """Collateral of resting buys: price times what is left, with the worst fee."""
+        held = Decimal(0)
+        for working in self._orders.values():
+            order = working.order
+            if working.left > 0 and order.side is Side.BUY:
+                left = Quantity(from_e6(working.left))
+                terms = working.accumulator.terms
+                held += owed(order.price * left) + terms.worst(order.price, left, fills=1)
+        self.wallet.held = Money(held)
+
+    # The tape ----------------------------------------------------------------------------------
+
+    def update(
+        self,
+        contract_id: str,
+        bids: Iterable[tuple[int, int]],
+        asks: Iterable[tuple[int, int]],
+        *,
+        whole: bool,
+        now: datetime,
+    ) -> tuple[FillReport, ...]:
+        """Take one message of the tape; returns the fills of our resting orders that it caused."""
+        liquidity = self.liquidity[contract_id]
+        if whole:
+            liquidity.snapshot(bids, asks)
+        else:
+            for side, levels in ((BID, bids), (ASK, asks)):
+                for price, size in levels:
+                    liquidity.set(side, price, size)
+        return self._rest_meets(contract_id, now) if self._resting(contract_id) else ()
+
+    def _resting(self, contract_id: str) -> list[Working]:
+        return sorted(
+            (
+                each
+                for each in self._orders.values()
+                if each.left > 0 and each.order.contract_id == contract_id
+            ),
+            key=lambda each: each.arrived,
+        )
+
+    def _rest_meets(self, contract_id: str, now: datetime) -> tuple[FillReport, ...]:
+        """Fill resting orders that the recorded book now crosses, at our own price."""
+        reports: list[FillReport] = []
+        for working in self._resting(contract_id):
+            order, contract = working.order, self.contracts[contract_id]
+            for price, size, maker in self._plan(working, contract).takes:
+                assert maker is None, "orders of ours are never matched with one another"
+                buys_yes = (order.outcome is Outcome.YES) == (order.side is Side.BUY)
+                self.liquidity[contract_id].take(ASK if buys_yes else BID, price, size)
+                self._filled(working, contract, to_e4(order.price), size, now)
+                reports.append(working.fills[-1])
+        self._hold()
+        return tuple(reports)
+
+    def clear_books(self) -> None:
+        """A session of the tape begins: books start empty."""
+        for each in self.liquidity.values():
+            each.clear()
+
+    # Finality and settlement -------------------------------------------------------------------
+
+    def finalise(self, platform_order_id: str, trade_id: str, *, failed: bool) -> FillReport:
+        """Make a provisional fill final, or take it back as if it had never been."""
+        working = self._orders[platform_order_id]
+        index = next(i for i, f in enumerate(working.fills) if f.trade_id == trade_id)
+        report = working.fills[index]
+        assert report.finality is Finality.PROVISIONAL, "a fill becomes final once"
+        finality = Finality.FAILED if failed else Finality.SETTLED
+        after = _replaced(report, finality)
+        working.fills[index] = after
+        if failed:
+            contract = self.contracts[working.order.contract_id]
+            self._book(working.order, contract, report, sign=-1)
+        return after
+
+    def settle(self, contract_id: str, yes_pays: Decimal) -> Money:
+        """Pay a resolved contract: `yes_pays` dollars for each YES, the rest of one for each NO."""
+        wallet = self.wallet
+        payouts = {Outcome.YES: yes_pays, Outcome.NO: 1 - yes_pays}
+        paid = Money(
+            sum(
+                (wallet.of(contract_id, outcome) * each for outcome, each in payouts.items()),
+                start=Decimal(0),
+            )
+        )
+        for outcome in Outcome:
+            wallet.contracts.pop((contract_id, outcome), None)
+        for working in self._resting(contract_id):
+            working.left = 0
+        self._hold()
+        wallet.cash = Money(wallet.cash + paid)
+        return paid
+
+
+_Take = tuple[int, int, Working | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    takes: list[_Take]
+    whole: bool
+    self_cross: bool
+
+
+def _replaced(report: FillReport, finality: Finality) -> FillReport:
+    values = {name: getattr(report, name) for name in report.__dataclass_fields__}
+    return FillReport(**(values | {"finality": finality}))
