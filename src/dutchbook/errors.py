@@ -74,6 +74,15 @@ class ReservationFailed(DutchbookError):
         self.detail = detail
 
 
+class UnknownFee(DutchbookError):
+    """A platform states a fee whose formula is not known: no trade."""
+
+    def __init__(self, platform: str, fee: str) -> None:
+        super().__init__(f"{platform}: no published formula for the fee {fee!r}")
+        self.platform = platform
+        self.fee = fee
+
+
 # Platforms -----------------------------------------------------------------------------------
 
 

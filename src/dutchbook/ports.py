@@ -5,10 +5,10 @@ Application services know these protocols and no adapter; `bootstrap` joins the 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from dutchbook.domain.contract import Outcome, Platform
 from dutchbook.domain.events import Event
@@ -16,25 +16,68 @@ from dutchbook.domain.order import Finality, Order
 from dutchbook.domain.risk import Approved
 from dutchbook.domain.units import Money, Price, Quantity
 
+T = TypeVar("T")
+
 # Time and identity -------------------------------------------------------------------------------
 
 
 class Clock(Protocol):
     """Time, real or virtual. Instants are UTC."""
 
-    def now(self) -> datetime: ...
+    def now(self) -> datetime:
+        """Return the present instant, UTC."""
+        ...
 
-    def monotonic(self) -> float: ...
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        ...
 
-    async def sleep(self, seconds: float) -> None: ...
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
 
-    async def sleep_until(self, instant: datetime) -> None: ...
+    async def sleep_until(self, instant: datetime) -> None:
+        """Wait for an instant; none if it is past."""
+        ...
 
 
 class Ids(Protocol):
     """Where ids come from; seeded in replay and tests."""
 
-    def new(self, kind: str) -> str: ...
+    def new(self, kind: str) -> str:
+        """Return an id that was not returned before; `kind` names what it is for."""
+        ...
+
+
+class Chance(Protocol):
+    """Seeded draws of whole numbers."""
+
+    def between(self, low: int, high: int) -> int:
+        """Return a whole number from `low` to `high`, both included."""
+        ...
+
+    def one_in(self, chances: int) -> bool:
+        """Return True once in `chances` draws on average."""
+        ...
+
+    def choice(self, options: Sequence[int]) -> int:
+        """Return one of `options`."""
+        ...
+
+    def bell(self, spread: int) -> int:
+        """Return a whole number around zero, rarely beyond twice `spread`."""
+        ...
+
+
+class Turnstile(Protocol):
+    """How persistence code awaits a driver, on any loop."""
+
+    async def drive(self, job: Callable[[], Awaitable[T]]) -> T:
+        """Run `job`, which awaits nothing but its driver, and return its result.
+
+        A caller that is cancelled leaves the job to finish: a cancelled commit may still happen.
+        """
+        ...
 
 
 # The journal: the hot writes of a decision as one batch --------------------------------------------
@@ -106,16 +149,22 @@ class Journal(Protocol):
     batch is kept; `StorageError` when the database fails.
     """
 
-    async def commit(self, batch: Batch) -> Receipt: ...
+    async def commit(self, batch: Batch) -> Receipt:
+        """Keep a batch, whole or not at all."""
+        ...
 
     async def rows(
         self, table: str, where: Mapping[str, Any] | None = None, order_by: Sequence[str] = ()
-    ) -> list[dict[str, Any]]: ...
+    ) -> list[dict[str, Any]]:
+        """Return the rows that match, in domain values."""
+        ...
 
     async def delivered(self, sequence: int) -> None:
         """Note that all events up to `sequence` reached the subscribers."""
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Let go of the database."""
+        ...
 
 
 # Platforms ---------------------------------------------------------------------------------------
@@ -163,16 +212,24 @@ class PlatformGateway(Protocol):
 
     platform: Platform
 
-    async def submit(self, order: Approved[Order]) -> OrderReport: ...
+    async def submit(self, order: Approved[Order]) -> OrderReport:
+        """Send an order once."""
+        ...
 
     async def find_order(self, client_order_id: str) -> OrderReport | None:
         """Ask for an order. None means "not seen", which proves nothing."""
 
-    async def cancel(self, platform_order_id: str) -> OrderReport: ...
+    async def cancel(self, platform_order_id: str) -> OrderReport:
+        """Remove what still works of an order."""
+        ...
 
-    async def balance(self) -> PlatformBalance: ...
+    async def balance(self) -> PlatformBalance:
+        """Return the cash that the platform shows."""
+        ...
 
-    async def positions(self) -> Mapping[str, Mapping[Outcome, Quantity]]: ...
+    async def positions(self) -> Mapping[str, Mapping[Outcome, Quantity]]:
+        """Return the contracts that the platform shows, by contract and outcome."""
+        ...
 
     def reports(self) -> AsyncIterator[FillReport]:
         """Fills and their settlement as they become known; each may come more than once."""
@@ -181,4 +238,6 @@ class PlatformGateway(Protocol):
 class Subscriber(Protocol):
     """Someone who hears committed events, in order, at least once."""
 
-    def __call__(self, event: Event, sequence: int) -> None: ...
+    def __call__(self, event: Event, sequence: int) -> None:
+        """Hear one event; `sequence` is its place in the audit log, 0 for in-process ones."""
+        ...

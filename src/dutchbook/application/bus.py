@@ -21,12 +21,14 @@ class EventBus:
         self._clock = clock
         self._ids = ids
         self._subscribers: list[Subscriber] = []
+        self.follows_books = False
         self.counts: Counter[str] = Counter()
         self.receipt = Receipt(0, "")
 
-    def subscribe(self, subscriber: Subscriber) -> None:
-        """Call `subscriber` with every event that is committed or passed on from now on."""
+    def subscribe(self, subscriber: Subscriber, *, books: bool = False) -> None:
+        """Call `subscriber` with every event from now on; with `books`, with each book's too."""
         self._subscribers.append(subscriber)
+        self.follows_books |= books
 
     def stamp(self, correlation_id: str, causation_id: str | None = None) -> Stamp:
         """Make the stamp of an event that happens now."""

@@ -287,7 +287,9 @@ class RiskManager:
         )
         self._apply(movements)
         self._shift(**changes)
-        event = self._resolved(reservation, cost, fees, Money(total - cost - fees), reason, opened)
+        event = self._resolved(
+            reservation, cost, fees, Money(total - cost - fees), reason, opened
+        )
         limits = self._limit_events(reservation.execution_id)
         before = alongside or Batch()
         await self._bus.commit(
@@ -295,7 +297,12 @@ class RiskManager:
         )
 
     def _resolution(
-        self, reservation: Reservation, platform: Platform, spent: Spent, at: datetime, opened: int
+        self,
+        reservation: Reservation,
+        platform: Platform,
+        spent: Spent,
+        at: datetime,
+        opened: int,
     ) -> Update:
         amount = reservation.amounts[platform]
         return Update(
@@ -435,7 +442,9 @@ class RiskManager:
 
     # The image -----------------------------------------------------------------------------------
 
-    def _booked(self, movements: list[Movement], at: datetime, reference: str) -> tuple[Any, ...]:
+    def _booked(
+        self, movements: list[Movement], at: datetime, reference: str
+    ) -> tuple[Any, ...]:
         return tuple(
             write
             for movement in movements

@@ -207,7 +207,9 @@ class Execution:
     version: int = 1
 
     @classmethod
-    def of(cls, execution_id: str, opportunity: Opportunity, true_up_share: Decimal) -> Execution:
+    def of(
+        cls, execution_id: str, opportunity: Opportunity, true_up_share: Decimal
+    ) -> Execution:
         """Plan an execution of `opportunity`: equal contracts on both legs."""
         quantity = opportunity.quantity
         states = []
@@ -260,7 +262,8 @@ class Execution:
         """Whether the first leg must fill whole: a partial fill of it might be too small to hedge."""
         return self.secondary.smallest > self.secondary.step
 
-    def _with(self, leg: Leg, **facts: object) -> Execution:
+    def with_leg(self, leg: Leg, **facts: object) -> Execution:
+        """Return the execution with some facts of one leg replaced."""
         state = replace(self.leg(leg), **facts)  # type: ignore[arg-type]
         return replace(self, **{leg.value: state})  # type: ignore[arg-type]
 
@@ -276,14 +279,14 @@ def _happened(execution: Execution, event: Event) -> Step:
         case Started():
             first = execution.primary
             verify = VerifyDepth(Leg.PRIMARY, first.planned, first.bound)
-            return execution._with(Leg.PRIMARY, busy=True), (verify,)
+            return execution.with_leg(Leg.PRIMARY, busy=True), (verify,)
         case DepthVerified(leg, quantity, limit, cost):
             return _submitted(execution, leg, quantity, limit, cost)
         case DepthMissing(leg, reason) | LegRejected(leg, reason):
-            return _advance(execution._with(leg, busy=False, unknown=False, failure=reason))
+            return _advance(execution.with_leg(leg, busy=False, unknown=False, failure=reason))
         case LegFilled(leg, size, cost, fee):
             state = execution.leg(leg)
-            filled = execution._with(
+            filled = execution.with_leg(
                 leg,
                 filled=Quantity(state.filled + size),
                 cost=Money(state.cost + cost),
@@ -291,10 +294,10 @@ def _happened(execution: Execution, event: Event) -> Step:
             )
             return _advance(filled) if leg is Leg.PRIMARY else (filled, ())
         case LegEnded(leg):
-            return _advance(execution._with(leg, busy=False, unknown=False))
+            return _advance(execution.with_leg(leg, busy=False, unknown=False))
         case LegOutcomeUnknown(leg):
             # The platform may hold the order: submitting again could fill it twice.
-            waiting = replace(execution._with(leg, unknown=True), phase=Phase.WAITING)
+            waiting = replace(execution.with_leg(leg, unknown=True), phase=Phase.WAITING)
             return waiting, (QueryLeg(leg),)
         case _:
             assert_never(event)
@@ -307,7 +310,7 @@ def _submitted(
     evening = leg is Leg.PRIMARY and bool(state.sent)
     purpose = Purpose.ENTRY if leg is Leg.PRIMARY and not evening else Purpose.HEDGE
     phase = {Leg.PRIMARY: Phase.PRIMARY_SENT, Leg.SECONDARY: Phase.SECONDARY_SENT}[leg]
-    sent = execution._with(
+    sent = execution.with_leg(
         leg,
         busy=True,
         sent=Quantity(state.sent + quantity),
@@ -325,13 +328,13 @@ def _advance(execution: Execution) -> Step:
     unhedged = floor_to(first.filled - second.sent, second.step)
     if not second.busy and not second.failure and unhedged >= second.smallest:
         verify = VerifyDepth(Leg.SECONDARY, Quantity(unhedged), second.bound)
-        return execution._with(Leg.SECONDARY, busy=True), (verify,)
+        return execution.with_leg(Leg.SECONDARY, busy=True), (verify,)
     if first.busy or second.busy:
         return execution, ()
     excess = floor_to(min(-execution.imbalance, execution.true_up), first.step)
     if not execution.evened and excess >= max(first.smallest, execution.dust):
         verify = VerifyDepth(Leg.PRIMARY, Quantity(excess), first.bound)
-        evening = replace(execution._with(Leg.PRIMARY, busy=True), evened=True)
+        evening = replace(execution.with_leg(Leg.PRIMARY, busy=True), evened=True)
         return evening, (verify,)
     return _ended(execution)
 

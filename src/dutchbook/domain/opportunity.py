@@ -99,7 +99,10 @@ class LegQuote:
 
 @dataclass(frozen=True, slots=True)
 class Opportunity:
-    """A quote worth taking: equal contracts of both legs for less than they pay."""
+    """A quote worth taking: equal contracts of both legs for less than they pay.
+
+    `opportunity_id` is empty until someone decides to act on it.
+    """
 
     opportunity_id: str
     match: ContractMatch
@@ -182,7 +185,6 @@ def detect(
     now: datetime,
     hurdles: Hurdles,
     caps: Caps,
-    opportunity_id: str = "",
 ) -> Opportunity | Refusal:
     """Decide whether buying `outcome` on Kalshi and its hedge on Polymarket is worth doing.
 
@@ -207,7 +209,7 @@ def detect(
     question = _Question(
         match, outcome, primary, now, hurdles, (kalshi_terms, polymarket_terms), ladder
     )
-    return question.answer(books, caps, gross, opportunity_id)
+    return question.answer(books, caps, gross)
 
 
 def _gross(
@@ -256,7 +258,6 @@ class _Question:
         books: Mapping[Platform, OrderBook],
         caps: Caps,
         gross: Decimal,
-        opportunity_id: str,
     ) -> Opportunity | Refusal:
         best = self._margin(*(self.ladder[p][0][0] for p in Platform))
         if best < self.hurdles.minimum_net_edge:
@@ -267,7 +268,7 @@ class _Question:
         quantity, shortage = self._size(caps, rescue, 1 - gross)
         if shortage is not None:
             return Refusal(shortage, gross, best)
-        return self._priced(quantity, rescue, gross, opportunity_id)
+        return self._priced(quantity, rescue, gross)
 
     def _margin(self, price_a: int, price_b: int) -> Decimal:
         """Net dollars of one more contract at these prices, before gas, divergence priced in."""
@@ -280,7 +281,9 @@ class _Question:
         return self._yearly(margin, cost) >= self.hurdles.yearly_return
 
     def _yearly(self, margin: Decimal, cost: Decimal) -> Decimal:
-        days = max(self.match.cash_time - self.now, timedelta(days=1)) / timedelta(microseconds=1)
+        days = max(self.match.cash_time - self.now, timedelta(days=1)) / timedelta(
+            microseconds=1
+        )
         return margin / cost * Decimal(YEAR / timedelta(microseconds=1)) / Decimal(days)
 
     def _rescue(self, book: OrderBook) -> Decimal:
@@ -339,7 +342,7 @@ class _Question:
         return max(1 - sum(limits), Decimal(0)) + rescue
 
     def _priced(
-        self, quantity: Quantity, rescue: Decimal, gross: Decimal, opportunity_id: str
+        self, quantity: Quantity, rescue: Decimal, gross: Decimal
     ) -> Opportunity | Refusal:
         """Price the quantity that will be sent; the edge is computed again for it."""
         walks = [walk(self.ladder[p], quantity) for p in Platform]
@@ -361,14 +364,16 @@ class _Question:
             quantity,
         )
         if not FinancialMath.is_above_threshold(net, self.hurdles.minimum_net_edge):
-            return Refusal(Reason.BELOW_MINIMUM_EDGE, gross, net, "for the size that can be sent")
+            return Refusal(
+                Reason.BELOW_MINIMUM_EDGE, gross, net, "for the size that can be sent"
+            )
         yearly = self._yearly(net, cost / quantity)
         legs = [
             self._leg(platform, each, fees[i], (first, second)[1 - i].worst, rescue)
             for i, (platform, each) in enumerate(zip(Platform, (first, second), strict=True))
         ]
         return Opportunity(
-            opportunity_id=opportunity_id,
+            opportunity_id="",
             match=self.match,
             kalshi=legs[0],
             polymarket=legs[1],

@@ -15,6 +15,9 @@ from dutchbook.domain.units import ZERO, Money
 T = TypeVar("T")
 
 
+BANKROLL = Money(Decimal(10_000))
+
+
 class HaltReason(StrEnum):
     """Why no new execution may start. Reasons form a set and are cleared one by one."""
 
@@ -34,7 +37,7 @@ class RiskLimits:
     `platform_share` bounds what may be reserved and committed on one platform together.
     """
 
-    bankroll: Money = Money(Decimal(10_000))
+    bankroll: Money = BANKROLL
     position_share: Decimal = Decimal("0.03")
     max_open_pairs: int = 10
     daily_loss_share: Decimal = Decimal("0.05")
@@ -136,9 +139,7 @@ def validate(
     """
 
     def answer(reason: str | None, maximum: Decimal) -> Validation:
-        return Validation(
-            reason is None, reason, Money(maximum), state.slots, state.daily_pnl
-        )
+        return Validation(reason is None, reason, Money(maximum), state.slots, state.daily_pnl)
 
     if state.trading_halted:
         return answer("trading_halted", ZERO)

@@ -151,7 +151,9 @@ class PaperExchange:
         if order.size * order.price < sizing.minimum_notional:
             raise PlatformRejected(self.platform, "invalid amount for a marketable order")
         if self._in_dollars(order, contract) and (order.size * order.price) % Decimal("0.01"):
-            raise PlatformRejected(self.platform, "invalid amounts: dollars must be whole cents")
+            raise PlatformRejected(
+                self.platform, "invalid amounts: dollars must be whole cents"
+            )
         self._affordable(order, terms)
         return contract, terms
 
@@ -187,7 +189,9 @@ class PaperExchange:
         left = working.left
         for price, size, maker in self._offers(order, ASK if buys_yes else BID):
             own = price if order.outcome is Outcome.YES else E4 - price
-            beyond = own > to_e4(order.price) if order.side is Side.BUY else own < to_e4(order.price)
+            beyond = (
+                own > to_e4(order.price) if order.side is Side.BUY else own < to_e4(order.price)
+            )
             if beyond or left <= 0:
                 break
             if maker is not None:

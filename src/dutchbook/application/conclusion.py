@@ -1,0 +1,115 @@
+"""How an execution ends: what was bought becomes a position, and the reservation is resolved."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from dutchbook.application.announcements import Announcements
+from dutchbook.application.bus import EventBus
+from dutchbook.application.holdings import Holdings
+from dutchbook.application.records import position_row
+from dutchbook.application.risk import Reservation, RiskManager, Spent
+from dutchbook.application.run import Run, hedged_cost
+from dutchbook.domain.contract import Leg, Platform
+from dutchbook.domain.events import FailedLeg, SingleLegExposure
+from dutchbook.domain.execution import Phase, RaiseExposure, shortfall
+from dutchbook.domain.position import OpenPosition, PositionStatus
+from dutchbook.domain.risk import marked
+from dutchbook.domain.units import ZERO
+from dutchbook.ports import Batch, Clock, Insert, Update
+
+DEPTH, UNKNOWN = 2001, 2003
+
+
+class Conclusion:
+    """The three ends: committed, released, or waiting for an answer."""
+
+    def __init__(
+        self,
+        bus: EventBus,
+        risk: RiskManager,
+        holdings: Holdings,
+        announce: Announcements,
+        clock: Clock,
+    ) -> None:
+        self._bus = bus
+        self._risk = risk
+        self._holdings = holdings
+        self._announce = announce
+        self._clock = clock
+
+    async def committed(
+        self, run: Run, reservation: Reservation, raised: RaiseExposure | None
+    ) -> None:
+        """Something was bought: position, orders, capital and events in one commit."""
+        now = self._clock.now()
+        hedged = run.execution.phase is Phase.HEDGED
+        status = PositionStatus.OPEN if hedged else PositionStatus.SINGLE_LEG_EXPOSED
+        position = run.position(status, now)
+        if hedged:
+            run.events.append(self._announce.opened(position))
+        else:
+            run.events.append(self._exposed(run, position, raised))
+        loss = shortfall(run.execution, position.divergence_reserve)
+        changes = run.take(now, linked=True, ended=True, loss=loss)
+        cycle = Update(
+            "contract_matches",
+            key={"match_id": position.pair_id},
+            add={"total_cycles_traded": 1},
+            put={"last_traded_timestamp": now},
+        )
+        rows = (Insert("open_positions", position_row(position)), *changes.writes, cycle)
+        legs = {platform: position.holding(platform) for platform in Platform}
+        paid = sum(
+            (hedged_cost(leg, position.hedged) for leg in legs.values()), start=Decimal(0)
+        )
+        await self._risk.commit_reservation(
+            reservation,
+            {platform: Spent(leg.cost, leg.fees) for platform, leg in legs.items()},
+            marked(position.hedged, paid, position.divergence_reserve),
+            Batch(rows, changes.events),
+        )
+        self._holdings.opened(position, run.orders.values(), run.fills.values())
+        await self._risk.enforce()
+
+    async def released(self, run: Run, reservation: Reservation, reason: str) -> None:
+        """Nothing was bought: all capital goes back."""
+        order = run.order(Leg.PRIMARY)
+        if order.working_size:
+            # The book was too thin at the moment of sending: the order never left.
+            run.change(order.ended())
+            run.events.append(self._announce.failed(order, DEPTH, reason))
+        loss = shortfall(run.execution, ZERO)
+        batch = run.take(self._clock.now(), ended=True, loss=loss)
+        await self._risk.release_reservation(reservation, reason, batch)
+
+    async def waiting(self, run: Run) -> None:
+        """An outcome stays unknown: write down what is held; nothing more is sent."""
+        now = self._clock.now()
+        position = run.position(PositionStatus.SINGLE_LEG_EXPOSED, now)
+        if not position.kalshi.size and not position.polymarket.size:
+            await self._bus.commit(run.take(now))
+            return
+        leg = Leg.PRIMARY if run.execution.primary.filled else Leg.SECONDARY
+        reason = "the outcome of the other leg is unknown"
+        raised = RaiseExposure(leg, run.execution.leg(leg).filled, reason, UNKNOWN)
+        run.events.append(self._exposed(run, position, raised))
+        changes = run.take(now, linked=True)
+        rows = (Insert("open_positions", position_row(position)), *changes.writes)
+        await self._bus.commit(Batch(rows, changes.events))
+        self._holdings.opened(position, run.orders.values(), run.fills.values())
+
+    def _exposed(
+        self, run: Run, position: OpenPosition, raised: RaiseExposure | None
+    ) -> SingleLegExposure:
+        assert raised is not None, "uneven legs are always raised"
+        missing = run.execution.leg(raised.leg.other)
+        attempted = run.latest(raised.leg.other)
+        failed = FailedLeg(
+            platform=missing.platform,
+            reason=raised.reason,
+            code=raised.code,
+            attempted_price=attempted.price if attempted else None,
+            attempted_size=attempted.size if attempted else missing.planned,
+        )
+        return self._announce.exposure(position, run.order(raised.leg), failed)

@@ -1,0 +1,358 @@
+"""ExecutionService: carries one execution through; owns the order of writes and sends.
+
+Persist the intent, commit, send it, persist what happened together with the next intent, commit,
+publish. A successful execution is three commits and two sends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from dutchbook.application.announcements import Announcements
+from dutchbook.application.bus import EventBus
+from dutchbook.application.conclusion import Conclusion
+from dutchbook.application.holdings import Holdings
+from dutchbook.application.records import execution_row, opportunity_row, snapshot_row
+from dutchbook.application.risk import Reservation, RiskManager
+from dutchbook.application.run import Run
+from dutchbook.application.watch import Watchlist
+from dutchbook.domain.book import OrderBook, walk
+from dutchbook.domain.contract import Contract, Leg, Platform, Side
+from dutchbook.domain.execution import (
+    CommitReservation,
+    DepthMissing,
+    DepthVerified,
+    Event,
+    Execution,
+    Intent,
+    LegEnded,
+    LegFilled,
+    LegOutcomeUnknown,
+    LegRejected,
+    Phase,
+    QueryLeg,
+    RaiseExposure,
+    ReleaseReservation,
+    Started,
+    SubmitLeg,
+    VerifyDepth,
+    decide,
+)
+from dutchbook.domain.opportunity import Hurdles, Opportunity
+from dutchbook.domain.order import Fill, Order, Purpose, TimeInForce
+from dutchbook.domain.risk import Approved
+from dutchbook.domain.units import Price, Quantity
+from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
+from dutchbook.ports import (
+    Batch,
+    Clock,
+    FillReport,
+    Ids,
+    Insert,
+    OrderReport,
+    PlatformGateway,
+)
+
+REJECTED = 2002
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long an answer is waited for, and how an unknown outcome is asked about.
+
+    Attributes:
+        answer_seconds: After this long without an answer the outcome is unknown.
+        queries: How often the platform is asked before the execution waits for a person.
+        first_query_seconds: The wait before the first question; it doubles each time.
+    """
+
+    answer_seconds: int = 15
+    queries: int = 6
+    first_query_seconds: int = 1
+
+
+class ExecutionService:
+    """Performs what `decide` asks for and tells it what happened."""
+
+    def __init__(
+        self,
+        bus: EventBus,
+        risk: RiskManager,
+        gateways: Mapping[Platform, PlatformGateway],
+        watchlist: Watchlist,
+        holdings: Holdings,
+        announce: Announcements,
+        conclusion: Conclusion,
+        clock: Clock,
+        ids: Ids,
+        hurdles: Hurdles,
+        patience: Patience,
+    ) -> None:
+        self._bus = bus
+        self._risk = risk
+        self._gateways = gateways
+        self._watchlist = watchlist
+        self._holdings = holdings
+        self._announce = announce
+        self._conclusion = conclusion
+        self._clock = clock
+        self._ids = ids
+        self._hurdles = hurdles
+        self._patience = patience
+        self._runs: dict[str, Run] = {}
+
+    # Before anything is sent ---------------------------------------------------------------------
+
+    def prepare(self, opportunity: Opportunity) -> tuple[str, Batch]:
+        """Plan an execution; returns its id and the rows that belong in its reservation's commit.
+
+        They are the execution, its first order as PENDING, and the books that the decision saw.
+        """
+        now = self._clock.now()
+        execution_id = self._ids.new("execution")
+        execution = Execution.of(execution_id, opportunity, self._hurdles.true_up_share)
+        run = Run(opportunity, execution, execution, self._ids.new("position"))
+        first = execution.primary
+        whole = execution.first_leg_whole
+        order = self._order(
+            run,
+            Leg.PRIMARY,
+            first.planned,
+            first.bound,
+            Purpose.ENTRY,
+            TimeInForce.FOK if whole else TimeInForce.IOC,
+        )
+        run.place(order)
+        self._runs[execution_id] = run
+        snapshots = tuple(
+            Insert(
+                "order_book_snapshots",
+                snapshot_row(
+                    self._ids.new("snapshot"),
+                    self._book(run, platform),
+                    now,
+                    opportunity_id=opportunity.opportunity_id,
+                ),
+            )
+            for platform in Platform
+        )
+        rows = (
+            Insert("opportunities", opportunity_row(opportunity)),
+            Insert("executions", execution_row(execution, opportunity, now)),
+        )
+        identified = self._announce.identified(opportunity, execution_id)
+        placed = run.take(now)
+        events = (identified, self._announce.placed(order))
+        return execution_id, Batch((*rows, *snapshots, *placed.writes), events)
+
+    def forget(self, execution_id: str) -> None:
+        """Drop a planned execution whose reservation was refused: nothing of it was kept."""
+        del self._runs[execution_id]
+
+    # The nine steps ------------------------------------------------------------------------------
+
+    async def execute(self, opportunity: Opportunity, reservation: Reservation) -> Execution:
+        """Carry a planned and reserved execution to its end, or until it must wait for an answer.
+
+        Raises:
+            InvariantBroken: Its own books would no longer add up; the supervisor halts trading.
+        """
+        run = self._runs[reservation.execution_id]
+        assert run.opportunity is opportunity, "an execution belongs to one opportunity"
+        happened: deque[Event] = deque([Started()])
+        while happened:
+            run.execution, intents = decide(run.execution, happened.popleft())
+            for intent in intents:
+                happened.extend(await self._perform(run, reservation, intent, intents))
+        if run.execution.phase is Phase.WAITING:
+            await self._conclusion.waiting(run)
+        if run.execution.phase.ended:
+            del self._runs[reservation.execution_id]
+        # Settlement can be reported before the execution that it belongs to has ended.
+        await self._holdings.settle_known()
+        return run.execution
+
+    async def _perform(
+        self, run: Run, reservation: Reservation, intent: Intent, all_of_it: tuple[Intent, ...]
+    ) -> Iterable[Event]:
+        match intent:
+            case VerifyDepth():
+                return (self._verified(run, intent),)
+            case SubmitLeg():
+                return await self._submit(run, reservation, intent)
+            case QueryLeg(leg):
+                return await self._ask(run, leg)
+            case CommitReservation():
+                # The exposure is told of in the same commit as the position that shows it.
+                raised = next((i for i in all_of_it if isinstance(i, RaiseExposure)), None)
+                await self._conclusion.committed(run, reservation, raised)
+                return ()
+            case RaiseExposure():
+                return ()
+            case ReleaseReservation(reason):
+                await self._conclusion.released(run, reservation, reason)
+                return ()
+
+    def _verified(self, run: Run, intent: VerifyDepth) -> DepthVerified | DepthMissing:
+        """Look at the leg's book at the moment of sending."""
+        platform = run.execution.leg(intent.leg).platform
+        book = self._book(run, platform)
+        distrust = book.distrust(self._clock.now(), self._hurdles.book_age)
+        if distrust:
+            return DepthMissing(intent.leg, distrust)
+        taken = walk(book.offers(run.opportunity.leg(platform).outcome), intent.quantity)
+        if taken is None or taken.worst > intent.bound:
+            return DepthMissing(intent.leg, "depth")
+        # Where dollars are spent, a loose limit would buy more than is wanted.
+        in_dollars = self._contract(run, platform).sizing.cent_exact
+        first = intent.leg is Leg.PRIMARY
+        limit = taken.worst if in_dollars and not first else intent.bound
+        return DepthVerified(intent.leg, intent.quantity, limit, taken.cost)
+
+    async def _submit(
+        self, run: Run, reservation: Reservation, intent: SubmitLeg
+    ) -> Iterable[Event]:
+        if intent.purpose is Purpose.ENTRY:
+            order = run.order(intent.leg)
+            assert (order.size, order.price) == (intent.quantity, intent.limit), (
+                "sent as planned"
+            )
+            if self._risk.state.trading_halted:
+                return self._refused(run, intent.leg, "trading_halted", sent=False)
+        else:
+            order = self._order(
+                run,
+                intent.leg,
+                intent.quantity,
+                intent.limit,
+                intent.purpose,
+                TimeInForce.IOC,
+            )
+            run.place(order)
+            run.events.append(self._announce.placed(order))
+            await self._bus.commit(run.take(self._clock.now()))
+        return await self._send(run, intent.leg, Approved(order, reservation.epoch))
+
+    async def _send(self, run: Run, leg: Leg, approved: Approved[Order]) -> Iterable[Event]:
+        gateway = self._gateways[approved.subject.platform]
+        sending = asyncio.ensure_future(gateway.submit(approved))
+        try:
+            async with asyncio.timeout(self._patience.answer_seconds):
+                report = await asyncio.shield(sending)
+        except PlatformRejected as refusal:
+            return self._refused(run, leg, refusal.reason, sent=True)
+        except NotSent as refusal:
+            return self._refused(run, leg, refusal.reason, sent=False)
+        except OutcomeUnknown as unknown:
+            return await self._unknown(run, leg, unknown.reason)
+        except TimeoutError:
+            sending.add_done_callback(_heard)
+            seconds = self._patience.answer_seconds
+            return await self._unknown(run, leg, f"no answer within {seconds} s")
+        return self._answered(run, leg, report)
+
+    def _answered(self, run: Run, leg: Leg, report: OrderReport) -> list[Event]:
+        """Turn a platform's word on an order into facts and events."""
+        order = run.order(leg)
+        events: list[Event] = []
+        for each in report.fills:
+            fill = _fill(order, each)
+            if run.add_fill(run.order(leg), fill):
+                events.append(LegFilled(leg, fill.size, fill.cost, fill.fee))
+                run.events.append(self._announce.filled(order, fill, run.position_id))
+        run.change(run.order(leg).acknowledged(report.platform_order_id, report.working))
+        if not report.working:
+            events.append(LegEnded(leg))
+        return events
+
+    def _refused(self, run: Run, leg: Leg, reason: str, *, sent: bool) -> Iterable[Event]:
+        order = run.order(leg)
+        run.change(order.refused(reason) if sent else order.ended())
+        run.events.append(self._announce.failed(order, REJECTED, reason))
+        return (LegRejected(leg, reason),)
+
+    async def _unknown(self, run: Run, leg: Leg, reason: str) -> Iterable[Event]:
+        """Make it durable that nobody knows, before anything else is done."""
+        order = run.order(leg)
+        run.change(order.unknown(self._clock.now()))
+        run.events.append(self._announce.unknown(order, reason))
+        await self._bus.commit(run.take(self._clock.now()))
+        return (LegOutcomeUnknown(leg),)
+
+    async def _ask(self, run: Run, leg: Leg) -> Iterable[Event]:
+        """Ask what became of an order, with growing waits. Not being found proves nothing."""
+        order = run.order(leg)
+        gateway = self._gateways[order.platform]
+        wait = self._patience.first_query_seconds
+        for _ in range(self._patience.queries):
+            await self._clock.sleep(wait)
+            wait *= 2
+            try:
+                async with asyncio.timeout(self._patience.answer_seconds):
+                    report = await gateway.find_order(order.client_order_id)
+            except (OutcomeUnknown, NotSent, TimeoutError):
+                continue
+            if report is not None:
+                return self._answered(run, leg, report)
+        return ()
+
+    # Small pieces --------------------------------------------------------------------------------
+
+    def _book(self, run: Run, platform: Platform) -> OrderBook:
+        return self._watchlist.books[platform, run.opportunity.leg(platform).contract_id]
+
+    def _contract(self, run: Run, platform: Platform) -> Contract:
+        return run.opportunity.match.contract(platform)
+
+    def _order(
+        self,
+        run: Run,
+        leg: Leg,
+        size: Quantity,
+        price: Price,
+        purpose: Purpose,
+        time_in_force: TimeInForce,
+    ) -> Order:
+        platform = run.execution.leg(leg).platform
+        quote = run.opportunity.leg(platform)
+        return Order(
+            order_id=self._ids.new("order"),
+            client_order_id=self._ids.new("client_order"),
+            platform=platform,
+            contract_id=quote.contract_id,
+            pair_id=run.execution.pair_id,
+            execution_id=run.execution.execution_id,
+            leg=leg,
+            purpose=purpose,
+            outcome=quote.outcome,
+            side=Side.BUY,
+            price=price,
+            size=size,
+            time_in_force=time_in_force,
+            created_at=self._clock.now(),
+            working_size=size,
+        )
+
+
+def _fill(order: Order, report: FillReport) -> Fill:
+    return Fill(
+        trade_id=report.trade_id,
+        platform=report.platform,
+        order_id=order.order_id,
+        outcome=order.outcome,
+        side=order.side,
+        price=report.price,
+        size=report.size,
+        fee=report.fee,
+        finality=report.finality,
+        matched_at=report.matched_at,
+    )
+
+
+def _heard(sending: asyncio.Future[OrderReport]) -> None:
+    """Take the late answer of a send that was given up on: the order is asked about anyway."""
+    if not sending.cancelled():
+        sending.exception()

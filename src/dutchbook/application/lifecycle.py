@@ -1,0 +1,114 @@
+"""EngineLifecycleService: recover, become ready, run the tasks, drain, stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+from dutchbook.application.bus import EventBus
+from dutchbook.application.execution_queue import ExecutionQueueService
+from dutchbook.application.holdings import Holdings
+from dutchbook.application.records import contract_row, match_row
+from dutchbook.application.recorder import Recorder
+from dutchbook.application.risk import RiskManager
+from dutchbook.domain.contract import ContractMatch, Platform
+from dutchbook.domain.events import PairDecided, SystemStarted, SystemStopped
+from dutchbook.domain.units import Money
+from dutchbook.ports import Batch, Clock, Insert, Journal, PlatformGateway
+
+Work = Callable[[], Awaitable[None]]
+
+
+class EngineLifecycleService:
+    """Owns the engine's tasks: none outlives it, and the death of one ends the run."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        bus: EventBus,
+        risk: RiskManager,
+        queue: ExecutionQueueService,
+        holdings: Holdings,
+        recorder: Recorder,
+        gateways: Mapping[Platform, PlatformGateway],
+        clock: Clock,
+    ) -> None:
+        self._journal = journal
+        self._bus = bus
+        self._risk = risk
+        self._queue = queue
+        self._holdings = holdings
+        self._recorder = recorder
+        self._gateways = gateways
+        self._clock = clock
+
+    async def start(
+        self,
+        pairs: Iterable[ContractMatch],
+        opening: Mapping[Platform, Money],
+        *,
+        mode: str,
+        run: int,
+        version: str,
+    ) -> None:
+        """Load what the database holds, take up the pairs, and pay opening balances in once."""
+        await self._risk.load()
+        known = {row["match_id"] for row in await self._journal.rows("contract_matches")}
+        for match in pairs:
+            if match.match_id not in known:
+                await self._take_up(match)
+        if not await self._journal.rows("ledger_entries"):
+            for platform, amount in opening.items():
+                if amount:
+                    await self._risk.deposit(platform, amount, "opening balance on paper")
+        held = await self._journal.rows("open_positions")
+        open_positions = sum(row["status"] != "CLOSED" for row in held)
+        stamp = self._bus.stamp("engine")
+        started = SystemStarted(stamp, mode, run, version, open_positions)
+        await self._bus.commit(Batch(events=(started,)))
+        await self._risk.start_day()
+
+    async def _take_up(self, match: ContractMatch) -> None:
+        rows = [
+            Insert("contracts", contract_row(match.contract(platform))) for platform in Platform
+        ]
+        seen = {
+            (row["platform"], row["contract_id"])
+            for row in await self._journal.rows("contracts")
+        }
+        fresh = [
+            row for row in rows if (row.row["platform"], row.row["contract_id"]) not in seen
+        ]
+        rationale = "approved by the tape, on paper"
+        pair = match_row(match, at=self._clock.now(), rationale=rationale)
+        decided = PairDecided(
+            self._bus.stamp(match.match_id), match.match_id, "approved", rationale, match.digest
+        )
+        await self._bus.commit(Batch((*fresh, Insert("contract_matches", pair)), (decided,)))
+
+    async def run(self, feed: Work, settled: Iterable[Work]) -> None:
+        """Run until `feed` ends, then drain: what is in flight ends, what is provisional settles.
+
+        Args:
+            feed: Brings the book updates; its end is the end of trading.
+            settled: Each waits until one platform has nothing provisional left.
+        """
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._queue.run()),
+                group.create_task(self._recorder.run()),
+                *(group.create_task(self._holdings.follow(g)) for g in self._gateways.values()),
+            ]
+            await feed()
+            await self._queue.drained()
+            for each in settled:
+                await each()
+            await self._recorder.drained()
+            for task in tasks:
+                task.cancel()
+
+    async def stop(self, reason: str) -> None:
+        """Write the last event."""
+        await self._bus.commit(
+            Batch(events=(SystemStopped(self._bus.stamp("engine"), reason),))
+        )

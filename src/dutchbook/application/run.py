@@ -1,0 +1,146 @@
+"""One execution under way: what is decided, what is saved, and what is still to be saved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from dutchbook.application.records import (
+    execution_update,
+    fill_row,
+    order_row,
+    order_update,
+)
+from dutchbook.domain.contract import Leg, Platform
+from dutchbook.domain.events import Event
+from dutchbook.domain.execution import Execution, Shortfall
+from dutchbook.domain.opportunity import Opportunity
+from dutchbook.domain.order import Fill, Order
+from dutchbook.domain.position import Holding, OpenPosition, PositionStatus
+from dutchbook.domain.units import ZERO, Money, Quantity, owed
+from dutchbook.ports import Batch, Insert, Write
+
+
+@dataclass(slots=True)
+class Run:
+    """Holds an execution between its events; `take` turns what changed into one batch."""
+
+    opportunity: Opportunity
+    execution: Execution
+    saved: Execution
+    position_id: str
+    orders: dict[str, Order] = field(default_factory=dict)
+    current: dict[Leg, str] = field(default_factory=dict)
+    fills: dict[str, Fill] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    _saved_orders: dict[str, Order] = field(default_factory=dict)
+    _new_fills: list[Fill] = field(default_factory=list)
+
+    def order(self, leg: Leg) -> Order:
+        """Return the leg's latest order."""
+        return self.orders[self.current[leg]]
+
+    def latest(self, leg: Leg) -> Order | None:
+        """Return the leg's latest order, None when none was placed."""
+        order_id = self.current.get(leg)
+        return self.orders[order_id] if order_id else None
+
+    def place(self, order: Order) -> None:
+        """Take up a new order; it becomes the leg's latest."""
+        self.orders[order.order_id] = order
+        self.current[order.leg] = order.order_id
+
+    def change(self, order: Order) -> None:
+        """Replace an order by what it has become."""
+        self.orders[order.order_id] = order
+
+    def add_fill(self, order: Order, fill: Fill) -> bool:
+        """Take up a fill once; returns whether it was new."""
+        if fill.trade_id in self.fills:
+            return False
+        self.fills[fill.trade_id] = fill
+        self._new_fills.append(fill)
+        self.change(order.with_fill(fill))
+        return True
+
+    def take(
+        self,
+        now: datetime,
+        *,
+        linked: bool = False,
+        ended: bool = False,
+        loss: Shortfall | None = None,
+    ) -> Batch:
+        """Return everything unsaved as one batch, and count it as saved.
+
+        Args:
+            now: When.
+            linked: Point the orders at the position that this batch brings.
+            ended: The execution ends here.
+            loss: Its shortfall, when it ended.
+        """
+        extra = {"position_id": self.position_id} if linked else {}
+        writes: list[Write] = []
+        for order_id, order in self.orders.items():
+            saved = self._saved_orders.get(order_id)
+            if saved is None:
+                writes.append(Insert("orders", order_row(order) | extra))
+            elif saved != order or linked:
+                writes.append(order_update(saved, order, **extra))
+            self._saved_orders[order_id] = order
+        execution_id = self.execution.execution_id
+        writes += [Insert("fills", fill_row(f, execution_id, now)) for f in self._new_fills]
+        if self.execution != self.saved or ended:
+            ended_at = now if ended else None
+            writes.append(
+                execution_update(self.saved, self.execution, ended_at=ended_at, loss=loss)
+            )
+            self.saved = self.execution
+        batch = Batch(tuple(writes), tuple(self.events))
+        self._new_fills.clear()
+        self.events.clear()
+        return batch
+
+    # The position that the fills amount to -----------------------------------------------------
+
+    def holding(self, platform: Platform) -> Holding:
+        """Return what the fills of one platform amount to."""
+        fills = [fill for fill in self.fills.values() if fill.platform is platform]
+        leg = Leg.PRIMARY if self.opportunity.primary is platform else Leg.SECONDARY
+        return Holding(
+            outcome=self.opportunity.leg(platform).outcome,
+            order_id=self._first_order(leg),
+            size=Quantity(sum((f.size for f in fills), start=Decimal(0))),
+            cost=Money(sum((f.cost for f in fills), start=Decimal(0))),
+            fees=Money(sum((f.fee for f in fills), start=Decimal(0))),
+        )
+
+    def _first_order(self, leg: Leg) -> str | None:
+        return next((o.order_id for o in self.orders.values() if o.leg is leg), None)
+
+    def position(self, status: PositionStatus, now: datetime) -> OpenPosition:
+        """Return the position that stands once this execution has ended or waits."""
+        kalshi, polymarket = (self.holding(platform) for platform in Platform)
+        hedged = min(kalshi.size, polymarket.size)
+        paid = hedged_cost(kalshi, hedged) + hedged_cost(polymarket, hedged)
+        probability = self.opportunity.match.divergence_probability
+        return OpenPosition(
+            position_id=self.position_id,
+            pair_id=self.execution.pair_id,
+            execution_id=self.execution.execution_id,
+            kalshi=kalshi,
+            polymarket=polymarket,
+            expected_edge=self.opportunity.expected_profit,
+            divergence_reserve=owed(probability * paid),
+            status=status,
+            opened_at=now,
+            completed_at_loss=status is PositionStatus.OPEN and paid > hedged,
+        )
+
+
+def hedged_cost(holding: Holding, hedged: Quantity) -> Decimal:
+    """Return the share of a leg's cost and fees that its hedged contracts carry."""
+    if not holding.size:
+        return ZERO
+    return (holding.cost + holding.fees) * hedged / holding.size

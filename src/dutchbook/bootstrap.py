@@ -1,0 +1,220 @@
+"""The composition root: the one place that names concrete classes and joins them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from dutchbook import __version__
+from dutchbook.application.announcements import Announcements
+from dutchbook.application.bus import EventBus
+from dutchbook.application.conclusion import Conclusion
+from dutchbook.application.detection import DetectionService
+from dutchbook.application.execution import ExecutionService, Patience
+from dutchbook.application.execution_queue import ExecutionQueueService
+from dutchbook.application.holdings import Holdings
+from dutchbook.application.lifecycle import EngineLifecycleService
+from dutchbook.application.queries import summary
+from dutchbook.application.recorder import Recorder
+from dutchbook.application.risk import RiskManager
+from dutchbook.application.watch import PairWatch, Watchlist
+from dutchbook.config import Settings
+from dutchbook.domain.book import ASK, BID
+from dutchbook.domain.contract import Platform
+from dutchbook.domain.ledger import AccountKey
+from dutchbook.domain.units import Money
+from dutchbook.platforms.paper.exchange import PaperExchange
+from dutchbook.platforms.paper.faults import Fault, FaultPlan
+from dutchbook.platforms.paper.gateway import PaperGateway, StepLag
+from dutchbook.platforms.paper.liquidity import Replenishment
+from dutchbook.ports import Clock, Ids, Journal
+from dutchbook.runtime.ids import SeededIds
+from dutchbook.runtime.randomness import Seeded
+from dutchbook.tape.generate import generate
+from dutchbook.tape.message import Kind, MemoryTape, Tape, TapeMessage
+from dutchbook.tape.player import Listener, play
+
+ACCOUNTS = {
+    Platform.KALSHI: AccountKey(Platform.KALSHI, "shard-0", "USD"),
+    Platform.POLYMARKET: AccountKey(Platform.POLYMARKET, "paper-wallet", "pUSD"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A whole engine on paper, joined and not yet started."""
+
+    settings: Settings
+    tape: Tape
+    journal: Journal
+    clock: Clock
+    bus: EventBus
+    risk: RiskManager
+    watchlist: Watchlist
+    queue: ExecutionQueueService
+    detection: DetectionService
+    holdings: Holdings
+    recorder: Recorder
+    lifecycle: EngineLifecycleService
+    exchanges: Mapping[Platform, PaperExchange]
+    gateways: Mapping[Platform, PaperGateway]
+    lag: StepLag
+
+    async def trade(self, run: int) -> dict[str, Any]:
+        """Play the tape to its end, stop, and return the summary."""
+        paper = self.settings.paper
+        opening = {
+            Platform.KALSHI: Money(paper.kalshi_cash),
+            Platform.POLYMARKET: Money(paper.polymarket_cash),
+        }
+        pairs = self.tape.meta.pairs
+        await self.lifecycle.start(pairs, opening, mode="paper", run=run, version=__version__)
+        settled = [gateway.settled for gateway in self.gateways.values()]
+        await self.lifecycle.run(self._feed, settled)
+        await self.lifecycle.stop("the tape ended")
+        return await summary(self.journal, self.detection, self.queue, self.bus.receipt.head)
+
+    async def _feed(self) -> None:
+        listener = Listener(
+            session_began=self._session_began,
+            step_began=self.lag.began,
+            message=self.hear,
+            step_ended=self.lag.ended,
+            session_ended=self.lag.release,
+        )
+        await play(self.tape, self.clock, listener)
+
+    def _session_began(self) -> None:
+        for exchange in self.exchanges.values():
+            exchange.clear_books()
+        self.watchlist.clear()
+
+    def hear(self, message: TapeMessage) -> None:
+        """Give one message to the platform it came from, then to the engine that watches it."""
+        now = self.clock.now()
+        whole = message.kind is Kind.SNAPSHOT
+        self.exchanges[message.platform].update(
+            message.contract_id, message.bids, message.asks, whole=whole, now=now
+        )
+        key = (message.platform, message.contract_id)
+        book = self.watchlist.books.get(key)
+        if book is None:
+            return
+        if whole:
+            book.replace(message.bids, message.asks)
+        else:
+            for side, levels in ((BID, message.bids), (ASK, message.asks)):
+                for price, size in levels:
+                    book.apply(side, price, size)
+        book.touch(now, message.sequence)
+        self.detection.book_changed(key)
+
+
+def generated_tape(seed: int, *, minutes: int = 20, pairs: int = 2) -> MemoryTape:
+    """Make up a tape; see `dutchbook.tape.generate`."""
+    return generate(Seeded(seed), seed, minutes=minutes, pairs=pairs)
+
+
+def build(
+    settings: Settings,
+    tape: Tape,
+    journal: Journal,
+    clock: Clock,
+    *,
+    seed: int,
+    run: int = 1,
+    ids: Ids | None = None,
+) -> Engine:
+    """Join an engine that trades `tape` on paper."""
+    ids = ids or SeededIds(seed, run)
+    bus = EventBus(journal, clock, ids)
+    risk = RiskManager(journal, bus, clock, ids, settings.limits(), ACCOUNTS)
+    watchlist = Watchlist(tape.meta.pairs)
+    lag = StepLag(settings.paper.lag_steps)
+    exchanges = {platform: _exchange(platform, settings, tape) for platform in Platform}
+    plan = _fault_plan(settings, seed)
+    gateways = {
+        platform: PaperGateway(exchange, clock, lag, plan)
+        for platform, exchange in exchanges.items()
+    }
+    announce = Announcements(bus, watchlist, clock)
+    holdings = Holdings(bus, risk, announce)
+    conclusion = Conclusion(bus, risk, holdings, announce, clock)
+    hurdles = settings.hurdles()
+    executions = ExecutionService(
+        bus,
+        risk,
+        gateways,
+        watchlist,
+        holdings,
+        announce,
+        conclusion,
+        clock,
+        ids,
+        hurdles,
+        Patience(settings.execution.answer_seconds, settings.execution.queries),
+    )
+    queue = ExecutionQueueService(
+        executions,
+        risk,
+        clock,
+        cool_down=timedelta(seconds=settings.execution.cool_down_seconds),
+        bound=settings.execution.queue_bound,
+    )
+    recorder = Recorder(bus)
+    detection = DetectionService(
+        watchlist, queue, risk, recorder, bus, clock, ids, hurdles, first_leg
+    )
+    lifecycle = EngineLifecycleService(
+        journal, bus, risk, queue, holdings, recorder, gateways, clock
+    )
+    return Engine(
+        settings,
+        tape,
+        journal,
+        clock,
+        bus,
+        risk,
+        watchlist,
+        queue,
+        detection,
+        holdings,
+        recorder,
+        lifecycle,
+        exchanges,
+        gateways,
+        lag,
+    )
+
+
+def first_leg(watch: PairWatch) -> Platform:
+    """Choose the platform of the first leg: the pair's own setting, else Kalshi."""
+    return watch.match.primary_leg or Platform.KALSHI
+
+
+def _exchange(platform: Platform, settings: Settings, tape: Tape) -> PaperExchange:
+    paper = settings.paper
+    cash = {
+        Platform.KALSHI: paper.kalshi_cash,
+        Platform.POLYMARKET: paper.polymarket_cash,
+    }
+    return PaperExchange(
+        platform,
+        (each for each in tape.meta.contracts if each.platform is platform),
+        Replenishment(paper.replenishment),
+        Money(cash[platform]),
+    )
+
+
+def _fault_plan(settings: Settings, seed: int) -> FaultPlan:
+    paper = settings.paper
+    rates = {fault: getattr(paper, f"fault_{fault.value}") for fault in Fault}
+    return FaultPlan(
+        seed=seed,
+        rates=tuple((fault, rate) for fault, rate in rates.items() if rate),
+        latency_ms=paper.latency_ms,
+        jitter_ms=paper.jitter_ms,
+        settle_ms=paper.settle_ms,
+    )

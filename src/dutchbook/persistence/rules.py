@@ -1,0 +1,92 @@
+"""What must hold in every table, as data: keys, floors, machines, what may change.
+
+The in-memory journal enforces it in Python; the databases' constraints and triggers are made from
+the same rows, and a test holds the two against each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from dutchbook.domain.machine import Machine
+from dutchbook.domain.order import ORDER
+from dutchbook.domain.position import POSITION
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rules of one table.
+
+    Attributes:
+        key: The columns of its primary key.
+        unique: Further sets of columns that no two rows share.
+        floor: Columns that never go below zero.
+        machine: The machine that its `status` column obeys.
+        frozen: Rows are never changed, but for the columns in `mutable`.
+        mutable: See `frozen`.
+        resolved_once: `status` leaves "reserved" once, and the parts then add up to the amount.
+    """
+
+    key: tuple[str, ...]
+    unique: tuple[tuple[str, ...], ...] = ()
+    floor: tuple[str, ...] = ()
+    machine: Machine[Any, Any] | None = None
+    frozen: bool = False
+    mutable: tuple[str, ...] = ()
+    resolved_once: bool = False
+
+    def may_change(self, column: str) -> bool:
+        """Tell whether an update may name `column`."""
+        return not self.frozen or column in self.mutable
+
+    def status_allowed(self, before: StrEnum | str, after: StrEnum | str) -> bool:
+        """Tell whether the row's status may go from `before` to `after`."""
+        if before == after or self.machine is None:
+            return True
+        return any(
+            (str(a), str(b)) == (str(before), str(after)) for a, b in self.machine.changes
+        )
+
+
+TABLES: dict[str, Rules] = {
+    "system_metadata": Rules(("key",)),
+    "contracts": Rules(("platform", "contract_id")),
+    "contract_matches": Rules(
+        ("match_id",), unique=(("polymarket_contract_id", "kalshi_contract_id"),)
+    ),
+    "risk_states": Rules(
+        ("singleton_key",),
+        floor=(
+            "open_position_count",
+            "reserved_capital",
+            "reserved_position_slots",
+            "total_capital_deployed",
+        ),
+    ),
+    "accounts": Rules(("account_id",), floor=("free", "reserved")),
+    "ledger_entries": Rules(("entry_id",), frozen=True),
+    "reservations": Rules(
+        ("reservation_id", "account_id"),
+        floor=("amount", "committed", "fees", "released"),
+        resolved_once=True,
+    ),
+    "opportunities": Rules(("opportunity_id",), frozen=True),
+    "order_book_snapshots": Rules(("snapshot_id",), frozen=True),
+    "executions": Rules(("execution_id",)),
+    "orders": Rules(
+        ("order_id",),
+        unique=(("client_order_id",),),
+        floor=("size", "fill_size", "fees", "working_size"),
+        machine=ORDER,
+    ),
+    "fills": Rules(("platform", "trade_id"), frozen=True, mutable=("finality",)),
+    "open_positions": Rules(
+        ("position_id",),
+        floor=("kalshi_size", "polymarket_size", "divergence_reserve"),
+        machine=POSITION,
+    ),
+    "audit_log": Rules(("sequence",), unique=(("event_id",),), frozen=True),
+    "outbox": Rules(("sequence",)),
+}

@@ -1,0 +1,70 @@
+"""Clocks: the machine's, and a tape's, which runs at the tape's own time on any loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+
+
+class SystemClock:
+    """The machine's time."""
+
+    def now(self) -> datetime:
+        """Return the present instant, UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+    async def sleep_until(self, instant: datetime) -> None:
+        """Wait for an instant; one that is past is no wait."""
+        await asyncio.sleep(max((instant - self.now()).total_seconds(), 0))
+
+
+class TapeClock:
+    """The time of a tape: its start, and from there the loop's time, `speed` times as fast.
+
+    On a `VirtualTimeLoop` with a speed of one it jumps with the loop.
+    """
+
+    def __init__(self, start: datetime, speed: float = 1.0) -> None:
+        assert speed > 0, "time runs forward"
+        self._start = start
+        self._speed = speed
+        self._origin = asyncio.get_running_loop().time()
+
+    def now(self) -> datetime:
+        """Return the tape's present instant, to the microsecond."""
+        return self._start + timedelta(microseconds=round(self.monotonic() * 1_000_000))
+
+    def monotonic(self) -> float:
+        """Return tape seconds since the start."""
+        return (asyncio.get_running_loop().time() - self._origin) * self._speed
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for tape seconds."""
+        await asyncio.sleep(seconds / self._speed)
+
+    async def sleep_until(self, instant: datetime) -> None:
+        """Wait for an instant of the tape; one that is past is no wait."""
+        loop = asyncio.get_running_loop()
+        when = self._origin + (instant - self._start).total_seconds() / self._speed
+        if when <= loop.time():
+            return
+        reached: asyncio.Future[None] = loop.create_future()
+        timer = loop.call_at(when, _reach, reached)
+        try:
+            await reached
+        finally:
+            timer.cancel()
+
+
+def _reach(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -1,0 +1,31 @@
+"""The seeded source of chance for tapes that are made up."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+
+class Seeded:
+    """A stream of draws that a seed makes again; whole numbers only, so that none depends on
+    how a machine rounds.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._source = random.Random(seed)  # noqa: S311 - reproducible, not secret
+
+    def between(self, low: int, high: int) -> int:
+        """Return a whole number from `low` to `high`, both included."""
+        return self._source.randint(low, high)
+
+    def one_in(self, chances: int) -> bool:
+        """Return True once in `chances` draws on average."""
+        return self._source.randrange(chances) == 0
+
+    def choice(self, options: Sequence[int]) -> int:
+        """Return one of `options`."""
+        return options[self._source.randrange(len(options))]
+
+    def bell(self, spread: int) -> int:
+        """Return a whole number around zero, rarely beyond twice `spread`: a sum of four draws."""
+        return sum(self._source.randint(-spread, spread) for _ in range(4)) // 2

@@ -1,0 +1,90 @@
+"""One message of a tape, and what a tape says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from typing import Protocol
+
+from dutchbook.domain.contract import Contract, ContractMatch, Platform
+
+
+class Kind(IntEnum):
+    """A whole book, or the new size of some of its levels (zero removes one)."""
+
+    SNAPSHOT = 0
+    DELTA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TapeMessage:
+    """One update of one book, in YES terms.
+
+    Attributes:
+        at: When it was received, UTC: the time it is replayed at.
+        platform: Whose book.
+        contract_id: Which book.
+        kind: Whether the levels replace the book or change it.
+        bids: Prices in 10⁻⁴ dollars and sizes in 10⁻⁶ contracts, in any order.
+        asks: The same of the other side.
+        step: The tape step. All messages of one poll share it; on a streamed tape each message
+            is a step of its own. It never falls.
+        session: Books start empty when it changes.
+        sequence: The platform's own number of the message, 0 where it has none.
+        platform_time: The platform's own time of it, where it gives one.
+    """
+
+    at: datetime
+    platform: Platform
+    contract_id: str
+    kind: Kind
+    bids: tuple[tuple[int, int], ...]
+    asks: tuple[tuple[int, int], ...]
+    step: int
+    session: int = 0
+    sequence: int = 0
+    platform_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TapeMeta:
+    """What a tape says of itself. Its pairs are approved by the tape, in paper mode only."""
+
+    name: str
+    source: str
+    contracts: tuple[Contract, ...]
+    pairs: tuple[ContractMatch, ...]
+    polled: bool
+    assumed: tuple[str, ...]
+    seed: int | None
+    messages: int
+    first: datetime
+    last: datetime
+    format: int = 1
+
+
+class Tape(Protocol):
+    """Metadata, and messages in the order in which they were received."""
+
+    @property
+    def meta(self) -> TapeMeta:
+        """What the tape says of itself."""
+        ...
+
+    def messages(self) -> Iterator[TapeMessage]:
+        """Iterate over the messages, from the first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryTape:
+    """A tape that is held in memory."""
+
+    meta: TapeMeta
+    rows: Sequence[TapeMessage]
+
+    def messages(self) -> Iterator[TapeMessage]:
+        """Iterate over the messages."""
+        return iter(self.rows)

@@ -1,0 +1,51 @@
+"""Plays a tape: each message at its time, each step and session announced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dutchbook.ports import Clock
+from dutchbook.tape.message import Tape, TapeMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who hears a tape: each call is synchronous and must not block."""
+
+    session_began: Callable[[], None]
+    step_began: Callable[[int], None]
+    message: Callable[[TapeMessage], None]
+    step_ended: Callable[[int], None]
+    session_ended: Callable[[], None]
+
+
+async def play(tape: Tape, clock: Clock, listener: Listener) -> int:
+    """Play every message of `tape`; returns how many there were.
+
+    A step ends when the first message of the next one is due, and before that message is applied:
+    whoever waited for the step meets the books as the step left them.
+    """
+    session = step = None
+    played = 0
+    for message in tape.messages():
+        if step is not None and (message.step != step or message.session != session):
+            listener.step_ended(step)
+            step = None
+        if message.session != session:
+            if session is not None:
+                listener.session_ended()
+                await clock.sleep(0)
+            await clock.sleep_until(message.at)
+            listener.session_began()
+            session = message.session
+        await clock.sleep_until(message.at)
+        if step is None:
+            step = message.step
+            listener.step_began(step)
+        listener.message(message)
+        played += 1
+    if step is not None:
+        listener.step_ended(step)
+        listener.session_ended()
+    return played
