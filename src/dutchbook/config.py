@@ -11,7 +11,7 @@ import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tomlkit.exceptions import TOMLKitError
 
-from dutchbook.domain.opportunity import Hurdles
+from dutchbook.domain.quote import Hurdles
 from dutchbook.domain.risk import RiskLimits
 from dutchbook.domain.units import Money
 from dutchbook.errors import InvalidInput
@@ -43,7 +43,7 @@ class Execution(_Section):
 
     cool_down_seconds: int = Field(30, ge=0)
     rescue_limit: Decimal = Field(Decimal("0.02"), ge=0, lt=1)
-    true_up_share: Decimal = Field(Decimal("0.02"), ge=0, lt=1)
+    true_up_share: Decimal = Field(Decimal("0.10"), ge=0, lt=1)
     answer_seconds: int = Field(15, gt=0)
     queries: int = Field(6, gt=0)
     queue_bound: int = Field(256, gt=0)

@@ -19,9 +19,9 @@ from dutchbook.domain.events import (
 )
 from dutchbook.domain.exposure import scenarios, top_of_book
 from dutchbook.domain.fees import FeeTerms
-from dutchbook.domain.opportunity import Opportunity
 from dutchbook.domain.order import Fill, Order
 from dutchbook.domain.position import OpenPosition
+from dutchbook.domain.quote import Opportunity
 from dutchbook.domain.units import Quantity
 from dutchbook.ports import Clock
 

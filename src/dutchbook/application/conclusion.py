@@ -12,9 +12,10 @@ from dutchbook.application.risk import Reservation, RiskManager, Spent
 from dutchbook.application.run import Run, hedged_cost
 from dutchbook.domain.contract import Leg, Platform
 from dutchbook.domain.events import FailedLeg, SingleLegExposure
-from dutchbook.domain.execution import Phase, RaiseExposure, shortfall
+from dutchbook.domain.execution import Phase, RaiseExposure
 from dutchbook.domain.position import OpenPosition, PositionStatus
 from dutchbook.domain.risk import marked
+from dutchbook.domain.shortfall import shortfall
 from dutchbook.domain.units import ZERO
 from dutchbook.ports import Batch, Clock, Insert, Update
 

@@ -16,15 +16,8 @@ from dutchbook.application.risk import RiskManager
 from dutchbook.application.watch import Key, PairWatch, Watchlist
 from dutchbook.domain.contract import Contract, Outcome, Platform
 from dutchbook.domain.events import OpportunityFiltered, OrderbookUpdated
-from dutchbook.domain.opportunity import (
-    Hurdles,
-    Opportunity,
-    Refusal,
-    detect,
-    direction_name,
-    has_edge,
-    possible,
-)
+from dutchbook.domain.opportunity import detect, has_edge, possible
+from dutchbook.domain.quote import Hurdles, Opportunity, Refusal, direction_name
 from dutchbook.domain.units import E4, from_e4
 from dutchbook.ports import Batch, Clock, Ids, Insert
 

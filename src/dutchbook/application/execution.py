@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from dutchbook.application.announcements import Announcements
 from dutchbook.application.bus import EventBus
@@ -41,10 +42,10 @@ from dutchbook.domain.execution import (
     VerifyDepth,
     decide,
 )
-from dutchbook.domain.opportunity import Hurdles, Opportunity
 from dutchbook.domain.order import Fill, Order, Purpose, TimeInForce
+from dutchbook.domain.quote import Hurdles, Opportunity
 from dutchbook.domain.risk import Approved
-from dutchbook.domain.units import Price, Quantity
+from dutchbook.domain.units import Money, Price, Quantity
 from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
 from dutchbook.ports import (
     Batch,
@@ -257,13 +258,19 @@ class ExecutionService:
     def _answered(self, run: Run, leg: Leg, report: OrderReport) -> list[Event]:
         """Turn a platform's word on an order into facts and events."""
         order = run.order(leg)
-        events: list[Event] = []
-        for each in report.fills:
-            fill = _fill(order, each)
-            if run.add_fill(run.order(leg), fill):
-                events.append(LegFilled(leg, fill.size, fill.cost, fill.fee))
-                run.events.append(self._announce.filled(order, fill, run.position_id))
+        fresh = [
+            each for each in report.fills if run.add_fill(run.order(leg), _fill(order, each))
+        ]
+        fills = [run.fills[each.trade_id] for each in fresh]
+        run.events += [self._announce.filled(order, fill, run.position_id) for fill in fills]
         run.change(run.order(leg).acknowledged(report.platform_order_id, report.working))
+        events: list[Event] = []
+        if fills:
+            # One answer is one event: what it filled is hedged in one order.
+            size = Quantity(sum((fill.size for fill in fills), start=Decimal(0)))
+            cost = Money(sum((fill.cost for fill in fills), start=Decimal(0)))
+            fees = Money(sum((fill.fee for fill in fills), start=Decimal(0)))
+            events.append(LegFilled(leg, size, cost, fees))
         if not report.working:
             events.append(LegEnded(leg))
         return events

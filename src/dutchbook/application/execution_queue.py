@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from dutchbook.application.execution import ExecutionService
 from dutchbook.application.risk import BudgetRequest, RiskManager
 from dutchbook.domain.contract import Platform
-from dutchbook.domain.opportunity import Opportunity, Reason
+from dutchbook.domain.quote import Opportunity, Reason
 from dutchbook.errors import ReservationFailed
 from dutchbook.ports import Clock
 

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dutchbook.application.bus import EventBus
 from dutchbook.application.execution_queue import ExecutionQueueService
 from dutchbook.application.holdings import Holdings
-from dutchbook.application.records import contract_row, match_row
 from dutchbook.application.recorder import Recorder
+from dutchbook.application.records import contract_row, match_row
 from dutchbook.application.risk import RiskManager
 from dutchbook.domain.contract import ContractMatch, Platform
 from dutchbook.domain.events import PairDecided, SystemStarted, SystemStopped

@@ -53,7 +53,7 @@ async def summary(
 
 def _by(rows: Rows, column: str, names: Iterable[str] = ()) -> dict[str, int]:
     counted = Counter(str(row[column]) for row in rows)
-    return {"total": len(rows)} | {name: 0 for name in names} | dict(sorted(counted.items()))
+    return {"total": len(rows)} | dict.fromkeys(names, 0) | dict(sorted(counted.items()))
 
 
 def _fees(fills: Rows) -> dict[str, str]:

@@ -10,12 +10,13 @@ from typing import Any
 from dutchbook.domain.book import OrderBook
 from dutchbook.domain.contract import Contract, ContractMatch, Platform
 from dutchbook.domain.events import as_json
-from dutchbook.domain.execution import Execution, LegState, Shortfall
+from dutchbook.domain.execution import Execution, LegState
 from dutchbook.domain.fees import schedule_to_json
 from dutchbook.domain.ledger import AccountKey, Bucket, Movement
-from dutchbook.domain.opportunity import Opportunity, Refusal
 from dutchbook.domain.order import Fill, Order
 from dutchbook.domain.position import OpenPosition
+from dutchbook.domain.quote import Opportunity, Refusal
+from dutchbook.domain.shortfall import Shortfall
 from dutchbook.ports import Ids, Insert, Update, Write
 
 BALANCES = (Bucket.FREE, Bucket.RESERVED, Bucket.COMMITTED)

@@ -14,10 +14,11 @@ from dutchbook.application.records import (
 )
 from dutchbook.domain.contract import Leg, Platform
 from dutchbook.domain.events import Event
-from dutchbook.domain.execution import Execution, Shortfall
-from dutchbook.domain.opportunity import Opportunity
+from dutchbook.domain.execution import Execution
 from dutchbook.domain.order import Fill, Order
 from dutchbook.domain.position import Holding, OpenPosition, PositionStatus
+from dutchbook.domain.quote import Opportunity
+from dutchbook.domain.shortfall import Shortfall
 from dutchbook.domain.units import ZERO, Money, Quantity, owed
 from dutchbook.ports import Batch, Insert, Write
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from dutchbook.domain.book import OrderBook
 from dutchbook.domain.contract import ContractMatch, Outcome, Platform
-from dutchbook.domain.opportunity import Reason
+from dutchbook.domain.quote import Reason
 
 Key = tuple[Platform, str]
 

@@ -12,6 +12,8 @@ from dutchbook.domain.fees import FeeSchedule
 from dutchbook.domain.units import Money, Price, PriceGrid, Quantity, ceil_to, floor_to
 from dutchbook.errors import InvalidInput
 
+CENT = Decimal("0.01")
+
 
 class Platform(StrEnum):
     """A place that matches orders."""
@@ -124,7 +126,7 @@ class Contract:
         """
         if not self.sizing.cent_exact:
             return self.sizing.step
-        return max(self.sizing.step, Decimal("0.01") / self.grid.finest)
+        return max(self.sizing.step, (CENT / self.grid.finest).quantize(CENT))
 
     def smallest(self, limit: Decimal) -> Decimal:
         """Return the smallest size, a multiple of `lot`, that is accepted at `limit` dollars."""

@@ -13,8 +13,8 @@ from enum import StrEnum
 from typing import assert_never
 
 from dutchbook.domain.contract import Leg, Platform
-from dutchbook.domain.opportunity import Opportunity
 from dutchbook.domain.order import Purpose
+from dutchbook.domain.quote import Opportunity
 from dutchbook.domain.units import MICRO, NOTHING, ZERO, Money, Price, Quantity, floor_to
 
 
@@ -171,6 +171,7 @@ class LegState:
 
     Attributes:
         bound: The worst price that this leg may be sent at, in dollars of its outcome.
+        even_bound: The worst price of a small order that evens the legs afterwards.
         step: The step between its order sizes.
         smallest: The smallest order that its platform takes at the bound.
         decided_cost: What the planned quantity cost in the book that the decision saw.
@@ -180,6 +181,7 @@ class LegState:
     platform: Platform
     planned: Quantity
     bound: Price
+    even_bound: Price
     step: Decimal
     smallest: Decimal
     decided_cost: Decimal
@@ -221,6 +223,7 @@ class Execution:
                     platform=platform,
                     planned=quantity,
                     bound=quote.bound,
+                    even_bound=quote.even_bound,
                     step=contract.lot,
                     smallest=contract.smallest(quote.bound),
                     decided_cost=quote.walk.cost,
@@ -333,7 +336,7 @@ def _advance(execution: Execution) -> Step:
         return execution, ()
     excess = floor_to(min(-execution.imbalance, execution.true_up), first.step)
     if not execution.evened and excess >= max(first.smallest, execution.dust):
-        verify = VerifyDepth(Leg.PRIMARY, Quantity(excess), first.bound)
+        verify = VerifyDepth(Leg.PRIMARY, Quantity(excess), first.even_bound)
         evening = replace(execution.with_leg(Leg.PRIMARY, busy=True), evened=True)
         return evening, (verify,)
     return _ended(execution)
@@ -352,47 +355,3 @@ def _ended(execution: Execution) -> Step:
         long, Quantity(abs(execution.imbalance)), failure or "too small to hedge", code
     )
     return replace(execution, phase=Phase.EXPOSED), (CommitReservation(), exposure)
-
-
-# The shortfall identity --------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Shortfall:
-    """Where the edge that was decided on went, in dollars over the planned quantity.
-
-    ``edge = delay + slippage + fees + missed + divergence + realised``, to 10⁻⁶.
-    """
-
-    edge: Money
-    delay: Money
-    slippage: Money
-    fees: Money
-    missed: Money
-    divergence: Money
-    realised: Money
-
-
-def shortfall(execution: Execution, divergence: Money) -> Shortfall:
-    """Account for an ended execution's edge.
-
-    Delay is what the books moved between deciding and sending, slippage what the fills cost beyond
-    the book at sending, missed the edge of contracts that were planned and not hedged; each over
-    the hedged contracts. What an unhedged remainder costs belongs to its exposure, not here.
-    """
-    planned, hedged = execution.primary.planned, execution.hedged
-    legs = (execution.primary, execution.secondary)
-    decided = planned - sum(leg.decided_cost for leg in legs)
-    delay = slippage = Decimal(0)
-    for leg in legs:
-        at_decision = leg.decided_cost / planned * hedged
-        at_sending = leg.sent_cost / leg.sent * hedged if leg.sent else at_decision
-        paid = leg.cost / leg.filled * hedged if leg.filled else at_sending
-        delay += at_sending - at_decision
-        slippage += paid - at_sending
-    missed = decided * (planned - hedged) / planned
-    fees = sum((leg.fees for leg in legs), start=Decimal(0))
-    parts = [Money(part.quantize(MICRO)) for part in (decided, delay, slippage, fees, missed)]
-    edge, *lost = parts
-    realised = Money(edge - sum(lost, start=Decimal(0)) - divergence)
-    return Shortfall(edge, lost[0], lost[1], lost[2], lost[3], divergence, realised)

@@ -6,18 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 
 from dutchbook.domain.book import Levels, OrderBook, Walk, segments, walk
 from dutchbook.domain.contract import Contract, ContractMatch, Outcome, Platform, Side
 from dutchbook.domain.fees import FeeTerms
 from dutchbook.domain.financial_math import FinancialMath
+from dutchbook.domain.quote import Caps, Hurdles, LegQuote, Opportunity, Reason, Refusal
 from dutchbook.domain.units import (
     E4,
     PAYOUT,
-    ZERO,
     Money,
-    Price,
     Quantity,
     floor_to,
     from_e4,
@@ -27,125 +25,6 @@ from dutchbook.domain.units import (
 
 YEAR = timedelta(days=365)
 CENT = Decimal("0.01")
-
-
-class Reason(StrEnum):
-    """Why a direction of a pair is not traded now."""
-
-    NO_EDGE = "no_edge"
-    PAIR_NOT_APPROVED = "pair_not_approved"
-    CLOSING_SOON = "closing_soon"
-    BOOK_SYNCING = "book_syncing"
-    BOOK_SUSPECT = "book_suspect"
-    BOOK_FROZEN = "book_frozen"
-    BOOK_STALE = "book_stale"
-    FEE_UNKNOWN = "fee_unknown"
-    SUSPICIOUS_EDGE = "suspicious_edge"
-    BELOW_MINIMUM_EDGE = "below_minimum_edge"
-    BELOW_HURDLE_RATE = "below_hurdle_rate"
-    BELOW_MINIMUM_SIZE = "below_minimum_size"
-    INSUFFICIENT_DEPTH = "insufficient_depth"
-    INSUFFICIENT_CAPITAL = "insufficient_capital"
-    COOLING_DOWN = "cooling_down"
-    IN_EXECUTION = "in_execution"
-    QUEUE_FULL = "queue_full"
-    TRADING_HALTED = "trading_halted"
-    MAX_OPEN_PAIRS = "max_open_pairs"
-    PLATFORM_PAUSED = "platform_paused"
-
-
-@dataclass(frozen=True, slots=True)
-class Hurdles:
-    """What an edge must clear. Edges are dollars per contract, the rate is per year."""
-
-    minimum_net_edge: Decimal = Decimal("0.008")
-    suspicious_edge: Decimal = Decimal("0.15")
-    yearly_return: Decimal = Decimal("0.08")
-    minimum_fill_share: Decimal = Decimal("0.25")
-    rescue_limit: Decimal = Decimal("0.02")
-    true_up_share: Decimal = Decimal("0.02")
-    gas: Money = ZERO
-    book_age: timedelta = timedelta(seconds=5)
-    closing_window: timedelta = timedelta(minutes=2)
-
-
-@dataclass(frozen=True, slots=True)
-class Caps:
-    """The most that may be spent now: on one position, and from each platform's free cash."""
-
-    position: Money
-    free: Mapping[Platform, Money]
-
-
-@dataclass(frozen=True, slots=True)
-class LegQuote:
-    """One leg as it stood in the book: what the whole quantity costs, and how far it may go.
-
-    Attributes:
-        limit: The price of the last contract walked, in dollars of `outcome`.
-        bound: How far the limit may be raised to complete the pair rather than unwind it.
-        budget: The worst case in dollars: the bound times the quantity, with the worst fee.
-    """
-
-    platform: Platform
-    contract_id: str
-    outcome: Outcome
-    walk: Walk
-    limit: Price
-    bound: Price
-    fee: Money
-    budget: Money
-
-
-@dataclass(frozen=True, slots=True)
-class Opportunity:
-    """A quote worth taking: equal contracts of both legs for less than they pay.
-
-    `opportunity_id` is empty until someone decides to act on it.
-    """
-
-    opportunity_id: str
-    match: ContractMatch
-    kalshi: LegQuote
-    polymarket: LegQuote
-    primary: Platform
-    quantity: Quantity
-    gross_edge: Decimal
-    net_edge: Decimal
-    expected_profit: Money
-    divergence_reserve: Money
-    yearly_return: Decimal
-    rate_per_day: Decimal
-    detected_at: datetime
-
-    def leg(self, platform: Platform) -> LegQuote:
-        """Return the leg on `platform`."""
-        return self.kalshi if platform is Platform.KALSHI else self.polymarket
-
-    @property
-    def direction(self) -> str:
-        """Which outcome is bought on Kalshi; the other leg hedges it."""
-        return direction_name(self.kalshi.outcome)
-
-    @property
-    def budget(self) -> Money:
-        """The worst case of both legs together."""
-        return Money(self.kalshi.budget + self.polymarket.budget)
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why nothing is done, with the edge that was there."""
-
-    reason: Reason
-    gross_edge: Decimal
-    net_edge: Decimal | None = None
-    detail: str = ""
-
-
-def direction_name(kalshi_outcome: Outcome) -> str:
-    """Name a direction of a pair by what it buys on Kalshi."""
-    return f"kalshi_{kalshi_outcome.value}"
 
 
 def possible(
@@ -327,13 +206,14 @@ class _Question:
 
     def _affordable(self, caps: Caps, limits: list[Decimal], rescue: Decimal) -> Decimal:
         """Contracts that the caps can pay for in the worst case, with a cent left for rounding."""
-        spread = [limits[0], limits[1]]
-        spread[1 if self.primary is Platform.KALSHI else 0] += self._slack(limits, rescue)
-        share = 1 + self.hurdles.true_up_share
+        slack = self._slack(limits, rescue)
+        share = self.hurdles.true_up_share
         most = caps.position / sum(limits)
         for index, platform in enumerate(Platform):
-            fee = self.terms[index].taker_rate / 4
-            unit = (min(spread[index], Decimal(1)) + fee) * share
+            fee = self.terms[index].taker_rate / 4 * (1 + share)
+            raised = min(limits[index] + slack, Decimal(1))
+            first = platform is self.primary
+            unit = (limits[index] + raised * share if first else raised) + fee
             most = min(most, max(caps.free[platform] - CENT, Decimal(0)) / unit)
         return most
 
@@ -394,15 +274,14 @@ class _Question:
         contract = self.match.contract(platform)
         outcome = self._outcome(platform)
         terms = self.terms[list(Platform).index(platform)]
-        bound, pieces = taken.worst, taken.size
-        if platform is self.primary:
-            # An excess of the second leg is evened on the first one's platform.
-            share = self.hurdles.true_up_share
-            pieces = Quantity(owed(taken.size * (1 + share)))
-        else:
-            raised = contract.floor_price(1 + rescue - other, outcome)
-            bound = max(taken.worst, raised) if raised is not None else taken.worst
-        worst = terms.worst(bound, pieces, fills=WORST_FILLS)
+        raised = contract.floor_price(1 + rescue - other, outcome)
+        furthest = max(taken.worst, raised) if raised is not None else taken.worst
+        first = platform is self.primary
+        bound = taken.worst if first else furthest
+        # An excess of the second leg is evened on the first one's platform.
+        evening = taken.size * self.hurdles.true_up_share if first else Decimal(0)
+        pieces = Quantity(owed(taken.size + evening))
+        worst = terms.worst(furthest, pieces, fills=WORST_FILLS)
         return LegQuote(
             platform=platform,
             contract_id=contract.contract_id,
@@ -410,8 +289,9 @@ class _Question:
             walk=taken,
             limit=taken.worst,
             bound=bound,
+            even_bound=furthest,
             fee=fee,
-            budget=owed(bound * pieces + worst),
+            budget=owed(bound * taken.size + furthest * evening + worst),
         )
 
 

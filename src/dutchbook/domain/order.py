@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from dutchbook.domain.contract import Leg, Outcome, Platform, Side
 from dutchbook.domain.machine import Machine, Transition
-from dutchbook.domain.units import NOTHING, ZERO, Money, Price, Quantity
+from dutchbook.domain.units import NOTHING, ZERO, Money, Price, Quantity, due, owed
 
 
 class OrderStatus(StrEnum):
@@ -127,8 +127,9 @@ class Fill:
 
     @property
     def cost(self) -> Money:
-        """Dollars paid (buy) or received (sell), before the fee."""
-        return Money(self.price * self.size)
+        """Dollars paid (buy, rounded up to 10⁻⁶) or received (sell, rounded down), before the fee."""
+        amount = self.price * self.size
+        return owed(amount) if self.side is Side.BUY else due(amount)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 
 
 class Seeded:
-    """A stream of draws that a seed makes again; whole numbers only, so that none depends on
-    how a machine rounds.
-    """
+    """A stream of draws that a seed makes again: whole numbers, which no machine rounds."""
 
     def __init__(self, seed: int) -> None:
         self._source = random.Random(seed)  # noqa: S311 - reproducible, not secret

@@ -28,6 +28,7 @@ from dutchbook.tape.message import Kind, MemoryTape, TapeMessage, TapeMeta
 START = datetime(2026, 7, 5, 18, 0, tzinfo=UTC)
 POLL = timedelta(milliseconds=3_700)
 FETCH = timedelta(milliseconds=120)
+QUOTES_MOVE = 20
 QUESTIONS = (
     ("Northern Rovers win the cup", 3_600),
     ("Southern Albion win the cup", 800),
@@ -43,6 +44,9 @@ class _Book:
     contract: Contract
     offset: int = 0
     calm_after: int = 0
+    middle: int = 0
+    bids: tuple[tuple[int, int], ...] = ()
+    asks: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(slots=True)
@@ -133,7 +137,7 @@ def _question(index: int, end: datetime) -> _Question:
 
 def _drift(question: _Question, chance: Chance) -> None:
     """Move the common price, and now and then push one platform off it for some polls."""
-    step = chance.bell(12) + (question.mean - question.price) // 100
+    step = chance.bell(6) + (question.mean - question.price) // 100
     question.price = min(max(question.price + step, 150), E4 - 150)
     for book in (question.kalshi, question.polymarket):
         if book.calm_after > 0:
@@ -148,16 +152,19 @@ def _drift(question: _Question, chance: Chance) -> None:
 
 def _polled(book: _Book, price: int, chance: Chance, at: datetime, step: int) -> TapeMessage:
     middle = min(max(price + book.offset, 60), E4 - 60) // 10 * 10
-    gap = 10 * chance.between(1, 3)
-    bids = _ladder(middle - gap, -10, chance)
-    asks = _ladder(middle + gap, 10, chance)
+    # Makers move when the price has left their quotes, and now and then change them anyway.
+    if abs(middle - book.middle) >= QUOTES_MOVE or chance.one_in(12):
+        gap = 10 * chance.between(1, 3)
+        book.middle = middle
+        book.bids = _ladder(middle - gap, -10, chance)
+        book.asks = _ladder(middle + gap, 10, chance)
     return TapeMessage(
         at=at,
         platform=book.contract.platform,
         contract_id=book.contract.contract_id,
         kind=Kind.SNAPSHOT,
-        bids=bids,
-        asks=asks,
+        bids=book.bids,
+        asks=book.asks,
         step=step,
         platform_time=at,
     )

@@ -8,7 +8,7 @@ randomness of its own: the time of everything comes in with the call.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -18,8 +18,6 @@ from dutchbook.domain.fees import FeeAccumulator, FeeTerms
 from dutchbook.domain.order import Finality, Order, TimeInForce
 from dutchbook.domain.units import (
     E4,
-    NOTHING,
-    ZERO,
     Money,
     Price,
     Quantity,
@@ -31,6 +29,7 @@ from dutchbook.domain.units import (
 )
 from dutchbook.errors import OutcomeUnknown, PlatformRejected
 from dutchbook.platforms.paper.liquidity import Liquidity, Replenishment
+from dutchbook.platforms.paper.wallet import Wallet
 from dutchbook.ports import FillReport, OrderReport
 
 WORST_FILLS = 50
@@ -54,19 +53,6 @@ class Working:
         )
 
 
-@dataclass(slots=True)
-class Wallet:
-    """What the platform holds for us: cash, and contracts by id and outcome."""
-
-    cash: Money = ZERO
-    held: Money = ZERO
-    contracts: dict[tuple[str, Outcome], Quantity] = field(default_factory=dict)
-
-    def of(self, contract_id: str, outcome: Outcome) -> Quantity:
-        """Return the contracts held of one outcome."""
-        return self.contracts.get((contract_id, outcome), NOTHING)
-
-
 class PaperExchange:
     """One platform's books, our wallet on it, and the orders that it knows."""
 
@@ -80,8 +66,7 @@ class PaperExchange:
         self.platform = platform
         self.contracts = {each.contract_id: each for each in contracts}
         self.liquidity = {each: Liquidity(replenishment) for each in self.contracts}
-        self.wallet = Wallet(cash)
-        self.nets = platform is Platform.KALSHI
+        self.wallet = Wallet(cash, nets=platform is Platform.KALSHI)
         self.final_at_once = platform is Platform.KALSHI
         self._orders: dict[str, Working] = {}
         self._by_client: dict[str, str] = {}
@@ -114,7 +99,7 @@ class PaperExchange:
             raise PlatformRejected(self.platform, self._fok_refusal())
         self._orders[working.platform_order_id] = working
         for price_e4, size_e6, maker in plan.takes:
-            self._trade(working, contract, price_e4, size_e6, maker, now)
+            self._trade(working, price_e4, size_e6, maker, now)
         if order.time_in_force in (TimeInForce.FOK, TimeInForce.IOC) or plan.self_cross:
             working.left = 0
         self._hold()
@@ -226,7 +211,6 @@ class PaperExchange:
     def _trade(
         self,
         working: Working,
-        contract: Contract,
         price_e4: int,
         size_e6: int,
         maker: Working | None,
@@ -238,11 +222,9 @@ class PaperExchange:
         side = ASK if buys_yes else BID
         self.liquidity[order.contract_id].take(side, price_e4, size_e6)
         own = price_e4 if order.outcome is Outcome.YES else E4 - price_e4
-        self._filled(working, contract, own, size_e6, now)
+        self._filled(working, own, size_e6, now)
 
-    def _filled(
-        self, working: Working, contract: Contract, own_e4: int, size_e6: int, now: datetime
-    ) -> None:
+    def _filled(self, working: Working, own_e4: int, size_e6: int, now: datetime) -> None:
         order = working.order
         price, size = Price(from_e4(own_e4)), Quantity(from_e6(size_e6))
         working.accumulator, fee = working.accumulator.charge(price, size)
@@ -259,39 +241,7 @@ class PaperExchange:
             matched_at=now,
         )
         working.fills.append(report)
-        self._book(order, contract, report, sign=1)
-
-    def _book(self, order: Order, contract: Contract, report: FillReport, *, sign: int) -> None:
-        """Move cash and contracts for a fill (`sign` 1), or back for a failed one (-1)."""
-        wallet = self.wallet
-        cost = owed(report.price * report.size)
-        key = (contract.contract_id, order.outcome)
-        if order.side is Side.BUY:
-            wallet.cash = Money(wallet.cash - sign * (cost + report.fee))
-            wallet.contracts[key] = Quantity(wallet.of(*key) + sign * report.size)
-        else:
-            wallet.cash = Money(wallet.cash + sign * (cost - report.fee))
-            wallet.contracts[key] = Quantity(wallet.of(*key) - sign * report.size)
-        if self.nets:
-            self._net(contract.contract_id)
-
-    def _net(self, contract_id: str) -> None:
-        """A YES and a NO of one contract are a dollar, whatever happens: paid out at once."""
-        wallet = self.wallet
-        yes, no = (wallet.of(contract_id, outcome) for outcome in Outcome)
-        if both := min(yes, no):
-            wallet.contracts[contract_id, Outcome.YES] = Quantity(yes - both)
-            wallet.contracts[contract_id, Outcome.NO] = Quantity(no - both)
-            wallet.cash = Money(wallet.cash + both)
-
-    def merge(self, contract_id: str, size: Quantity) -> None:
-        """Turn equal YES and NO back into cash, where the platform does not do it by itself."""
-        if min(self.wallet.of(contract_id, outcome) for outcome in Outcome) < size:
-            raise PlatformRejected(self.platform, "not enough of both outcomes to merge")
-        for outcome in Outcome:
-            held = self.wallet.of(contract_id, outcome)
-            self.wallet.contracts[contract_id, outcome] = Quantity(held - size)
-        self.wallet.cash = Money(self.wallet.cash + size)
+        self.wallet.book(order, report, sign=1)
 
     def _hold(self) -> None:
         """Collateral of resting buys: price times what is left, with the worst fee."""
@@ -344,7 +294,7 @@ class PaperExchange:
                 assert maker is None, "orders of ours are never matched with one another"
                 buys_yes = (order.outcome is Outcome.YES) == (order.side is Side.BUY)
                 self.liquidity[contract_id].take(ASK if buys_yes else BID, price, size)
-                self._filled(working, contract, to_e4(order.price), size, now)
+                self._filled(working, to_e4(order.price), size, now)
                 reports.append(working.fills[-1])
         self._hold()
         return tuple(reports)
@@ -363,30 +313,18 @@ class PaperExchange:
         report = working.fills[index]
         assert report.finality is Finality.PROVISIONAL, "a fill becomes final once"
         finality = Finality.FAILED if failed else Finality.SETTLED
-        after = _replaced(report, finality)
+        after = replace(report, finality=finality)
         working.fills[index] = after
         if failed:
-            contract = self.contracts[working.order.contract_id]
-            self._book(working.order, contract, report, sign=-1)
+            self.wallet.book(working.order, report, sign=-1)
         return after
 
     def settle(self, contract_id: str, yes_pays: Decimal) -> Money:
         """Pay a resolved contract: `yes_pays` dollars for each YES, the rest of one for each NO."""
-        wallet = self.wallet
-        payouts = {Outcome.YES: yes_pays, Outcome.NO: 1 - yes_pays}
-        paid = Money(
-            sum(
-                (wallet.of(contract_id, outcome) * each for outcome, each in payouts.items()),
-                start=Decimal(0),
-            )
-        )
-        for outcome in Outcome:
-            wallet.contracts.pop((contract_id, outcome), None)
         for working in self._resting(contract_id):
             working.left = 0
         self._hold()
-        wallet.cash = Money(wallet.cash + paid)
-        return paid
+        return self.wallet.settle(contract_id, yes_pays)
 
 
 _Take = tuple[int, int, Working | None]
@@ -397,8 +335,3 @@ class _Plan:
     takes: list[_Take]
     whole: bool
     self_cross: bool
-
-
-def _replaced(report: FillReport, finality: Finality) -> FillReport:
-    values = {name: getattr(report, name) for name in report.__dataclass_fields__}
-    return FillReport(**(values | {"finality": finality}))

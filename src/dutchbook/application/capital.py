@@ -1,0 +1,216 @@
+"""The image of our capital: balances and the risk state, in step with the database.
+
+The database holds the truth. The image is changed before a write is awaited, so that two callers in
+one process never count the same dollar twice, and put back if the write is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from dutchbook.application.bus import EventBus
+from dutchbook.application.records import ledger_writes
+from dutchbook.application.risk_rows import (
+    SINGLETON,
+    account_row,
+    midnight,
+    state_of,
+    state_row,
+)
+from dutchbook.domain.contract import Platform
+from dutchbook.domain.events import CapitalMoved, Event, LimitApproached, LimitBreached
+from dutchbook.domain.ledger import (
+    AccountKey,
+    Balance,
+    EntryKind,
+    Movement,
+    buy,
+    external,
+    fold,
+    revert,
+)
+from dutchbook.domain.quote import Caps
+from dutchbook.domain.risk import Crossing, RiskLimits, RiskState, crossings
+from dutchbook.domain.units import ZERO, Money
+from dutchbook.errors import InvalidInput
+from dutchbook.ports import Batch, Clock, Ids, Insert, Journal, Update
+
+
+class Capital:
+    """What we have and what is at stake."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        bus: EventBus,
+        clock: Clock,
+        ids: Ids,
+        limits: RiskLimits,
+        accounts: Mapping[Platform, AccountKey],
+    ) -> None:
+        self._journal = journal
+        self._bus = bus
+        self._clock = clock
+        self._ids = ids
+        self.limits = limits
+        self.accounts = dict(accounts)
+        self.state = RiskState()
+        self.balances = {key: Balance() for key in self.accounts.values()}
+        self._measured: dict[str, Decimal] = {}
+
+    async def load(self) -> None:
+        """Read the image from the database, making the rows that are missing."""
+        missing: list[Insert] = []
+        held = {row["account_id"]: row for row in await self._journal.rows("accounts")}
+        for key in self.balances:
+            if row := held.get(str(key)):
+                parts = {name: Money(row[name]) for name in ("free", "reserved", "committed")}
+                self.balances[key] = Balance(**parts)
+            else:
+                missing.append(Insert("accounts", account_row(key)))
+        rows = await self._journal.rows("risk_states")
+        if rows:
+            self.state = state_of(rows[0])
+        else:
+            self.state = RiskState(last_reset=midnight(self._clock.now()))
+            missing.append(Insert("risk_states", state_row(self.state)))
+        if missing:
+            await self._bus.commit(Batch(tuple(missing)))
+        self._measured = self._measures()
+
+    def balance(self, platform: Platform) -> Balance:
+        """Return what the account on `platform` holds."""
+        return self.balances[self.accounts[platform]]
+
+    def caps(self) -> Caps:
+        """Return the most that a new position may cost and take from each platform now."""
+        return Caps(
+            self.limits.position,
+            {p: Money(min(self.balance(p).free, self._room(p))) for p in Platform},
+        )
+
+    def _room(self, platform: Platform) -> Decimal:
+        balance = self.balance(platform)
+        return max(self.limits.platform - balance.reserved - balance.committed, ZERO)
+
+    def reverted(
+        self, platform: Platform, cost: Money, fees: Money, reference: str
+    ) -> tuple[Batch, Movement]:
+        """Stage the return of what a failed fill had cost; `settle_image` follows its commit."""
+        movement = revert(self.accounts[platform], cost=cost, fees=fees)
+        return self._staged(movement, cost, reference)
+
+    def bought(
+        self, platform: Platform, cost: Money, fees: Money, reference: str
+    ) -> tuple[Batch, Movement]:
+        """Stage a purchase that was only known after its reservation had ended."""
+        movement = buy(self.accounts[platform], cost=cost, fees=fees)
+        return self._staged(movement, Money(-cost), reference)
+
+    def _staged(
+        self, movement: Movement, freed: Money, reference: str
+    ) -> tuple[Batch, Movement]:
+        state = Update("risk_states", SINGLETON, add={"total_capital_deployed": Money(-freed)})
+        booked = self.booked([movement], self._clock.now(), reference)
+        return Batch((*booked, state)), movement
+
+    def settle_image(self, movement: Movement, deployed: Money) -> None:
+        """Bring the image in line once a staged movement is durable."""
+        self.apply([movement])
+        self.shift(total_capital_deployed=deployed)
+
+    async def deposit(self, platform: Platform, amount: Money, note: str = "") -> None:
+        """Book cash that came in from outside."""
+        await self._external(EntryKind.DEPOSIT, platform, amount, note)
+
+    async def withdraw(self, platform: Platform, amount: Money, note: str = "") -> None:
+        """Book cash that went out. Only free capital can leave.
+
+        Raises:
+            InvalidInput: More than is free.
+        """
+        free = self.balance(platform).free
+        if amount > free:
+            raise InvalidInput("amount", str(amount), f"at most the {free} that is free")
+        await self._external(EntryKind.WITHDRAWAL, platform, Money(-amount), note)
+
+    async def _external(
+        self, kind: EntryKind, platform: Platform, amount: Money, note: str
+    ) -> None:
+        movement = external(kind, self.accounts[platform], amount)
+        reference = self._ids.new("movement")
+        moved = CapitalMoved(
+            self._bus.stamp(reference),
+            account=str(self.accounts[platform]),
+            kind=kind.value,
+            amount=amount,
+            note=note,
+        )
+        booked = ledger_writes(
+            movement, self._ids, self._clock.now(), reference=reference, note=note or None
+        )
+        await self._bus.commit(Batch(booked, (moved,)))
+        self.apply([movement])
+
+    def booked(
+        self, movements: list[Movement], at: datetime, reference: str
+    ) -> tuple[Any, ...]:
+        """Return the rows of several movements."""
+        return tuple(
+            write
+            for movement in movements
+            for write in ledger_writes(movement, self._ids, at, reference=reference)
+        )
+
+    def apply(self, movements: list[Movement]) -> dict[AccountKey, Balance]:
+        """Change the image of the balances; returns what it was."""
+        before = dict(self.balances)
+        postings = (posting for movement in movements for posting in movement)
+        self.balances = fold(postings, before)
+        return before
+
+    def undo(self, movements: list[Movement], before: Mapping[AccountKey, Balance]) -> None:
+        """Take movements that were refused out of the image again."""
+        assert before, "there was an image before"
+        postings = (
+            replace(posting, amount=Money(-posting.amount))
+            for movement in movements
+            for posting in movement
+        )
+        self.balances = fold(postings, self.balances)
+
+    def shift(self, **changes: Decimal | int) -> None:
+        """Change the image of the risk state by differences."""
+        after = {name: getattr(self.state, name) + change for name, change in changes.items()}
+        self.state = replace(self.state, **after)
+
+    def _measures(self) -> dict[str, Decimal]:
+        stakes = {
+            f"{p.value}_capital": Decimal(self.balance(p).reserved + self.balance(p).committed)
+            for p in Platform
+        }
+        return stakes | {
+            "open_pairs": Decimal(self.state.slots),
+            "daily_loss": max(-self.state.daily_pnl, Decimal(0)),
+        }
+
+    def limit_events(self, correlation: str) -> tuple[Event, ...]:
+        """Return the limits that were crossed upwards since they were last measured."""
+        bounds = {f"{p.value}_capital": Decimal(self.limits.platform) for p in Platform}
+        bounds |= {
+            "open_pairs": Decimal(self.limits.max_open_pairs),
+            "daily_loss": Decimal(self.limits.daily_loss),
+        }
+        after = self._measures()
+        crossed = crossings(self._measured, after, bounds, self.limits.approach_share)
+        self._measured = after
+        return tuple(self._limit_event(each, correlation) for each in crossed)
+
+    def _limit_event(self, crossing: Crossing, correlation: str) -> Event:
+        kind = LimitBreached if crossing.breached else LimitApproached
+        stamp = self._bus.stamp(correlation)
+        return kind(stamp, limit=crossing.limit, value=crossing.value, bound=crossing.bound)

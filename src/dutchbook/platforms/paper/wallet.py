@@ -1,0 +1,72 @@
+"""What a paper platform holds for us: cash, and contracts by outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from dutchbook.domain.contract import Outcome, Side
+from dutchbook.domain.order import Order
+from dutchbook.domain.units import NOTHING, ZERO, Money, Quantity, due, owed
+from dutchbook.errors import PlatformRejected
+from dutchbook.ports import FillReport
+
+
+@dataclass(slots=True)
+class Wallet:
+    """Cash and contracts; `held` is collateral of working orders, `nets` Kalshi's rule.
+
+    Where a platform nets, a YES and a NO of one contract are a dollar at once; elsewhere they are
+    merged by a call.
+    """
+
+    cash: Money = ZERO
+    nets: bool = False
+    held: Money = ZERO
+    contracts: dict[tuple[str, Outcome], Quantity] = field(default_factory=dict)
+
+    def of(self, contract_id: str, outcome: Outcome) -> Quantity:
+        """Return the contracts held of one outcome."""
+        return self.contracts.get((contract_id, outcome), NOTHING)
+
+    def book(self, order: Order, report: FillReport, *, sign: int) -> None:
+        """Move cash and contracts for a fill (`sign` 1), or back for a failed one (-1).
+
+        What we pay is rounded up to 10⁻⁶, what we get down.
+        """
+        amount = report.price * report.size
+        key = (order.contract_id, order.outcome)
+        if order.side is Side.BUY:
+            self.cash = Money(self.cash - sign * (owed(amount) + report.fee))
+            self.contracts[key] = Quantity(self.of(*key) + sign * report.size)
+        else:
+            self.cash = Money(self.cash + sign * (due(amount) - report.fee))
+            self.contracts[key] = Quantity(self.of(*key) - sign * report.size)
+        if self.nets:
+            self._pay_pairs(
+                order.contract_id, min(self.of(order.contract_id, o) for o in Outcome)
+            )
+
+    def merge(self, contract_id: str, size: Quantity, platform: str) -> None:
+        """Turn equal YES and NO back into cash, where the platform does not do it by itself."""
+        if min(self.of(contract_id, outcome) for outcome in Outcome) < size:
+            raise PlatformRejected(platform, "not enough of both outcomes to merge")
+        self._pay_pairs(contract_id, size)
+
+    def settle(self, contract_id: str, yes_pays: Decimal) -> Money:
+        """Pay a resolved contract: `yes_pays` dollars a YES, the rest of a dollar a NO."""
+        payouts = {Outcome.YES: yes_pays, Outcome.NO: 1 - yes_pays}
+        paid = Decimal(0)
+        for outcome, pays in payouts.items():
+            paid += self.of(contract_id, outcome) * pays
+            self.contracts.pop((contract_id, outcome), None)
+        self.cash = Money(self.cash + due(paid))
+        return due(paid)
+
+    def _pay_pairs(self, contract_id: str, pairs: Quantity) -> None:
+        if pairs <= 0:
+            return
+        for outcome in Outcome:
+            key = (contract_id, outcome)
+            self.contracts[key] = Quantity(self.of(*key) - pairs)
+        self.cash = Money(self.cash + pairs)
