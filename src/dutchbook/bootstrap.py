@@ -140,7 +140,7 @@ def build(
         for platform, exchange in exchanges.items()
     }
     announce = Announcements(bus, watchlist, clock)
-    holdings = Holdings(bus, risk, announce)
+    holdings = Holdings(bus, risk, announce, watchlist.matches)
     conclusion = Conclusion(bus, risk, holdings, announce, clock)
     hurdles = settings.hurdles()
     executions = ExecutionService(
@@ -159,6 +159,7 @@ def build(
     queue = ExecutionQueueService(
         executions,
         risk,
+        holdings,
         clock,
         cool_down=timedelta(seconds=settings.execution.cool_down_seconds),
         bound=settings.execution.queue_bound,

@@ -85,7 +85,7 @@ class DetectionService:
             self.edges_seen += has_edge(ask_a, ask_b, rates[0] or 0, rates[1] or 0)
 
     def _judge(self, watch: PairWatch, outcome: Outcome, now: datetime) -> None:
-        refused = self._queue.refusal(watch.match.match_id)
+        refused = self._queue.refusal(watch.match, outcome)
         if refused is not None:
             gross = 1 - from_e4(
                 watch.kalshi.ask_e4(outcome)

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from dutchbook.application.execution import ExecutionService
+from dutchbook.application.holdings import Holdings
 from dutchbook.application.risk import BudgetRequest, RiskManager
-from dutchbook.domain.contract import Platform
+from dutchbook.domain.contract import ContractMatch, Outcome, Platform
 from dutchbook.domain.quote import Opportunity, Reason
 from dutchbook.errors import ReservationFailed
 from dutchbook.ports import Clock
@@ -26,6 +27,7 @@ class ExecutionQueueService:
         self,
         executions: ExecutionService,
         risk: RiskManager,
+        holdings: Holdings,
         clock: Clock,
         *,
         cool_down: timedelta,
@@ -34,6 +36,7 @@ class ExecutionQueueService:
     ) -> None:
         self._executions = executions
         self._risk = risk
+        self._holdings = holdings
         self._clock = clock
         self._cool_down = cool_down
         self._bound = bound
@@ -46,8 +49,9 @@ class ExecutionQueueService:
         self._accepting = True
         self.refused: Counter[str] = Counter()
 
-    def refusal(self, pair_id: str) -> Reason | None:
-        """Return why nothing new can be done on a pair now, whatever its prices are."""
+    def refusal(self, match: ContractMatch, kalshi_outcome: Outcome) -> Reason | None:
+        """Return why nothing new can be done this way on a pair now, whatever its prices are."""
+        pair_id = match.match_id
         if self._risk.state.trading_halted:
             return Reason.TRADING_HALTED
         if pair_id in self._locked:
@@ -55,6 +59,8 @@ class ExecutionQueueService:
         cool = self._cool_until.get(pair_id)
         if cool is not None and self._clock.now() < cool:
             return Reason.COOLING_DOWN
+        if self._holdings.opposes(match, kalshi_outcome):
+            return Reason.OPPOSITE_POSITION
         if self._risk.state.slots >= self._risk.limits.max_open_pairs:
             return Reason.MAX_OPEN_PAIRS
         return None
@@ -107,7 +113,7 @@ class ExecutionQueueService:
 
     async def _carry(self, opportunity: Opportunity) -> None:
         pair = opportunity.match.match_id
-        if (reason := self.refusal(pair)) is not None:
+        if (reason := self.refusal(opportunity.match, opportunity.kalshi.outcome)) is not None:
             self.refused[reason.value] += 1
             return
         self._locked.add(pair)

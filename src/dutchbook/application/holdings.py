@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
@@ -11,7 +11,7 @@ from dutchbook.application.announcements import Announcements
 from dutchbook.application.bus import EventBus
 from dutchbook.application.records import order_update, position_update
 from dutchbook.application.risk import RiskManager
-from dutchbook.domain.contract import Platform
+from dutchbook.domain.contract import ContractMatch, Outcome, Platform
 from dutchbook.domain.events import Event, FailedLeg, FillFailed, FillSettled
 from dutchbook.domain.order import Fill, Finality, Order
 from dutchbook.domain.position import Holding, OpenPosition, PositionStatus, PositionTrigger
@@ -25,10 +25,17 @@ SINGLE_LEG = 2004
 class Holdings:
     """Every position that is not closed, with its orders and fills, in memory and in step."""
 
-    def __init__(self, bus: EventBus, risk: RiskManager, announce: Announcements) -> None:
+    def __init__(
+        self,
+        bus: EventBus,
+        risk: RiskManager,
+        announce: Announcements,
+        matches: Mapping[str, ContractMatch],
+    ) -> None:
         self._bus = bus
         self._risk = risk
         self._announce = announce
+        self._matches = matches
         self.positions: dict[str, OpenPosition] = {}
         self._orders: dict[str, Order] = {}
         self._fills: dict[tuple[Platform, str], tuple[Fill, str]] = {}
@@ -44,6 +51,25 @@ class Holdings:
         for fill in fills:
             if fill.finality is Finality.PROVISIONAL:
                 self._fills[fill.platform, fill.trade_id] = (fill, position.position_id)
+
+    def opposes(self, match: ContractMatch, kalshi_outcome: Outcome) -> bool:
+        """Tell whether we hold, of either contract, the outcome that a new entry would not buy.
+
+        Kalshi would net the two into cash and so undo the other position's leg: buying against a
+        position is a way out of it, not an entry.
+        """
+        wanted = {
+            (Platform.KALSHI, match.kalshi.contract_id): kalshi_outcome,
+            (Platform.POLYMARKET, match.polymarket.contract_id): match.hedge(kalshi_outcome),
+        }
+        for position in self.positions.values():
+            held = self._matches[position.pair_id]
+            for platform in Platform:
+                leg = position.holding(platform)
+                key = (platform, held.contract(platform).contract_id)
+                if leg.size and wanted.get(key, leg.outcome) is not leg.outcome:
+                    return True
+        return False
 
     async def follow(self, gateway: PlatformGateway) -> None:
         """Take settlement reports from a platform, until cancelled."""

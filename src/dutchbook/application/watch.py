@@ -50,6 +50,11 @@ class Watchlist:
             self._by_contract.setdefault(key, []).append(watch)
         return watch
 
+    @property
+    def matches(self) -> dict[str, ContractMatch]:
+        """Every pair that is followed, by id."""
+        return {pair_id: watch.match for pair_id, watch in self.pairs.items()}
+
     def of(self, key: Key) -> list[PairWatch]:
         """Return the pairs that the book of `key` belongs to."""
         return self._by_contract.get(key, [])

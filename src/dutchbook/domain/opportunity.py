@@ -182,7 +182,7 @@ class _Question:
         """Return the quantity, or why there is none."""
         lot = max(self.match.contract(p).lot for p in Platform)
         limits = [Decimal(0), Decimal(0)]
-        deep = Decimal(0)
+        deep = affordable = quantity = Decimal(0)
         for price_a, price_b, size in segments(*(self.ladder[p] for p in Platform)):
             margin = self._margin(price_a, price_b)
             paid = from_e4(price_a + price_b)
@@ -190,8 +190,10 @@ class _Question:
                 break
             deep += from_e6(size)
             limits = [from_e4(price_a), from_e4(price_b)]
-        affordable = self._affordable(caps, limits, rescue)
-        quantity = floor_to(min(deep, affordable), lot)
+            affordable = self._affordable(caps, limits, rescue)
+            quantity = max(quantity, floor_to(min(deep, affordable), lot))
+            if affordable <= deep:
+                break
         smallest = max(
             self.match.contract(p).smallest(limits[i]) for i, p in enumerate(Platform)
         )
@@ -206,20 +208,17 @@ class _Question:
 
     def _affordable(self, caps: Caps, limits: list[Decimal], rescue: Decimal) -> Decimal:
         """Contracts that the caps can pay for in the worst case, with a cent left for rounding."""
-        slack = self._slack(limits, rescue)
+        best = [from_e4(self.ladder[p][0][0]) for p in Platform]
         share = self.hurdles.true_up_share
         most = caps.position / sum(limits)
         for index, platform in enumerate(Platform):
             fee = self.terms[index].taker_rate / 4 * (1 + share)
-            raised = min(limits[index] + slack, Decimal(1))
+            # The bound of a leg is what the other's price leaves of the payout, and the rescue.
+            raised = min(max(1 + rescue - best[1 - index], limits[index]), Decimal(1))
             first = platform is self.primary
             unit = (limits[index] + raised * share if first else raised) + fee
             most = min(most, max(caps.free[platform] - CENT, Decimal(0)) / unit)
         return most
-
-    def _slack(self, limits: list[Decimal], rescue: Decimal) -> Decimal:
-        """How far the second limit may rise: the gross edge at the limits, and the rescue."""
-        return max(1 - sum(limits), Decimal(0)) + rescue
 
     def _priced(
         self, quantity: Quantity, rescue: Decimal, gross: Decimal

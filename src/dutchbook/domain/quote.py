@@ -34,6 +34,7 @@ class Reason(StrEnum):
     IN_EXECUTION = "in_execution"
     QUEUE_FULL = "queue_full"
     TRADING_HALTED = "trading_halted"
+    OPPOSITE_POSITION = "opposite_position"
     MAX_OPEN_PAIRS = "max_open_pairs"
     PLATFORM_PAUSED = "platform_paused"
 

@@ -1,0 +1,325 @@
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from support.runs import Finished, conserved, play
+
+from dutchbook.bootstrap import Engine, build, generated_tape
+from dutchbook.config import load
+from dutchbook.domain.contract import Outcome, Platform
+from dutchbook.domain.events import Event, PositionOpened, as_json
+from dutchbook.domain.order import Order
+from dutchbook.domain.risk import HaltReason
+from dutchbook.domain.units import MICRO
+from dutchbook.errors import Conflict, InvariantBroken
+from dutchbook.persistence.chain import GENESIS, link
+from dutchbook.persistence.memory import MemoryJournal
+from dutchbook.ports import Batch, Insert, Update
+from dutchbook.runtime.clock import TapeClock
+from dutchbook.runtime.virtual_time import run_virtual
+from dutchbook.tape.message import MemoryTape, TapeMessage
+
+FAULTS = [
+    (),
+    ("paper.fault_lost_answer=300000",),
+    ("paper.fault_failed_fill=300000",),
+    ("paper.fault_partial=400000",),
+    ("paper.fault_rejected=300000",),
+    ("paper.fault_not_sent=300000",),
+    ("paper.fault_paused=300000", "paper.latency_ms=150", "paper.jitter_ms=400"),
+    (
+        "paper.fault_lost_answer=200000",
+        "paper.fault_failed_fill=200000",
+        "paper.fault_partial=200000",
+        "paper.fault_rejected=100000",
+        "paper.fault_not_sent=100000",
+        "paper.jitter_ms=2000",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def finished() -> Finished:
+    return play(minutes=60)
+
+
+def test_a_run_trades_and_ends_with_its_books_in_order(finished: Finished) -> None:
+    summary = finished.summary
+
+    assert summary["positions"]["OPEN"] >= 3
+    assert summary["executions"]["total"] == summary["events"]["risk.budget.reserved"]
+    assert Decimal(summary["expected_profit"]) > 0
+    assert all(Decimal(each["reserved"]) == 0 for each in summary["capital"].values())
+    conserved(finished.tables)
+
+
+def test_two_runs_of_one_seed_are_the_same_to_the_last_byte(finished: Finished) -> None:
+    again = play(minutes=60)
+
+    assert again.summary == finished.summary
+    assert again.tables["audit_log"] == finished.tables["audit_log"]
+
+
+def test_another_seed_is_another_run(finished: Finished) -> None:
+    assert (
+        play(minutes=60, seed=8).summary["event_log_sha256"]
+        != (finished.summary["event_log_sha256"])
+    )
+
+
+@pytest.mark.parametrize("faults", FAULTS, ids=lambda faults: ",".join(faults) or "none")
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_capital_is_conserved_after_every_commit_whatever_goes_wrong(
+    faults: tuple[str, ...], seed: int
+) -> None:
+    run = play(*faults, seed=seed, minutes=60, check=conserved)
+
+    conserved(run.tables)
+    _agrees_with_platforms(run)
+    _states_agree_with_fills(run)
+
+
+def _agrees_with_platforms(run: Finished) -> None:
+    """What our books say and what the platforms hold are the same, to 10⁻⁶."""
+    spent = defaultdict[Platform, Decimal](Decimal)
+    held = defaultdict[tuple[Platform, str, Outcome], Decimal](Decimal)
+    open_ended = {r["execution_id"] for r in run.tables["executions"] if r["ended_at"] is None}
+    orders = {row["order_id"]: row for row in run.tables["orders"]}
+    for fill in run.tables["fills"]:
+        if fill["finality"] != "failed":
+            order = orders[fill["order_id"]]
+            held[fill["platform"], order["contract_id"], fill["outcome"]] += fill["size"]
+            if fill["execution_id"] in open_ended:
+                cost = (fill["price"] * fill["size"]).quantize(MICRO, "ROUND_CEILING")
+                spent[fill["platform"]] += cost + fill["fee"]
+    for account in run.tables["accounts"]:
+        wallet = run.engine.exchanges[account["platform"]].wallet
+        cash = account["free"] + account["reserved"] - spent[account["platform"]]
+        if not open_ended:
+            assert wallet.cash == cash
+            theirs = {
+                (account["platform"], *key): size for key, size in wallet.contracts.items()
+            }
+            ours = {key: size for key, size in held.items() if key[0] is account["platform"]}
+            assert {k: v for k, v in theirs.items() if v} == _netted(ours)
+
+
+def _netted(held: dict[Any, Decimal]) -> dict[Any, Decimal]:
+    return {key: size for key, size in held.items() if size}
+
+
+def _states_agree_with_fills(run: Finished) -> None:
+    """I-4 and I-9: orders are the sums of their fills, positions the sums of their orders."""
+    fills = defaultdict[str, Decimal](Decimal)
+    for fill in run.tables["fills"]:
+        if fill["finality"] != "failed":
+            fills[fill["order_id"]] += fill["size"]
+    for order in run.tables["orders"]:
+        assert order["fill_size"] == fills[order["order_id"]]
+    for position in run.tables["open_positions"]:
+        legs = [position[f"{platform}_size"] for platform in Platform]
+        uneven = abs(legs[0] - legs[1]) >= Decimal("0.01")
+        expected = {"OPEN": False, "SINGLE_LEG_EXPOSED": True}
+        if position["status"] in expected and not _waits(run, position):
+            assert uneven is expected[position["status"]], position
+
+
+def _waits(run: Finished, position: dict[str, Any]) -> bool:
+    executions = {row["execution_id"]: row for row in run.tables["executions"]}
+    return str(executions[position["execution_id"]]["phase"]) == "waiting"
+
+
+def test_a_ledger_that_is_broken_on_purpose_is_caught() -> None:
+    seen = []
+
+    def tampering(tables: dict[str, list[dict[str, Any]]]) -> None:
+        if len(tables["ledger_entries"]) > 8:
+            tables["ledger_entries"][-1]["amount"] += MICRO
+            seen.append(True)
+        conserved(tables)
+
+    with pytest.raises((InvariantBroken, ExceptionGroup)) as caught:
+        play(check=tampering)
+
+    assert seen
+    assert "I-11" in repr(caught.value)
+
+
+def test_every_open_position_is_hedged_and_costs_less_than_it_pays(finished: Finished) -> None:
+    for row in finished.tables["open_positions"]:
+        if row["status"] == "OPEN" and not row["completed_at_loss"]:
+            paid = sum(row[f"{p}_{part}"] for p in Platform for part in ("cost", "fees"))
+            assert paid < min(row["kalshi_size"], row["polymarket_size"])
+
+
+def test_the_expected_profit_can_be_recomputed_from_the_fills_alone(finished: Finished) -> None:
+    groups = defaultdict[str, list[dict[str, Any]]](list)
+    for fill in finished.tables["fills"]:
+        groups[fill["execution_id"]].append(fill)
+    total = Decimal(0)
+    for fills in groups.values():
+        sizes = [sum(f["size"] for f in fills if f["platform"] is p) for p in Platform]
+        if abs(sizes[0] - sizes[1]) < Decimal("0.01"):
+            cost = sum((f["price"] * f["size"]).quantize(MICRO, "ROUND_CEILING") for f in fills)
+            total += min(sizes) - cost - sum(f["fee"] for f in fills)
+
+    assert as_json(total) == finished.summary["expected_profit"]
+
+
+def test_no_fill_is_larger_or_better_than_the_book_offered_and_nothing_is_taken_twice(
+    finished: Finished,
+) -> None:
+    offered = _offers(finished)
+    orders = {row["order_id"]: row for row in finished.tables["orders"]}
+    taken = defaultdict[tuple[Any, ...], Decimal](Decimal)
+    for fill in sorted(finished.tables["fills"], key=lambda row: row["matched_at"]):
+        order = orders[fill["order_id"]]
+        level, size = offered(order["contract_id"], fill["outcome"], fill)
+        taken[level] += fill["size"]
+        assert taken[level] <= size, fill
+
+
+def _offers(finished: Finished) -> Any:
+    """Find, for a fill, the level that it took and since when it had stood unchanged."""
+    tape = finished.engine.tape
+    assert isinstance(tape, MemoryTape)
+    rows = tape.rows
+
+    def find(contract_id: str, outcome: Outcome, fill: dict[str, Any]) -> tuple[Any, Decimal]:
+        price = fill["price"] if outcome is Outcome.YES else 1 - fill["price"]
+        since, size = None, 0
+        for row in rows:
+            if row.at > fill["matched_at"]:
+                break
+            if row.contract_id == contract_id:
+                now = dict(_side(row, outcome)).get(int(price * 10_000), 0)
+                if now != size:
+                    since, size = row.at, now
+        return (contract_id, outcome, price, since), Decimal(size) / 1_000_000
+
+    return find
+
+
+def _side(row: TapeMessage, outcome: Outcome) -> tuple[tuple[int, int], ...]:
+    return row.asks if outcome is Outcome.YES else row.bids
+
+
+def test_the_audit_chain_links_every_event_to_the_one_before(finished: Finished) -> None:
+    previous = GENESIS
+    for number, row in enumerate(finished.tables["audit_log"], start=1):
+        body = {k: v for k, v in row.items() if k not in ("previous_hash", "hash")}
+
+        assert (row["sequence"], row["previous_hash"]) == (number, previous)
+        assert row["hash"] == link(body, previous)
+        previous = row["hash"]
+    assert previous == finished.summary["event_log_sha256"]
+
+
+def test_an_order_is_durable_before_it_is_sent() -> None:
+    """I-2, seen from outside: when the platform gets an order, the journal already has it."""
+    unknown_to_us = []
+
+    def listen(engine: Engine) -> None:
+        for exchange in engine.exchanges.values():
+            submit = exchange.submit
+
+            def heard(order: Order, now: datetime, submit: Any = submit) -> Any:
+                journal = engine.journal
+                assert isinstance(journal, MemoryJournal)
+                if (order.order_id,) not in journal._tables["orders"]:
+                    unknown_to_us.append(order)
+                return submit(order, now)
+
+            exchange.submit = heard  # type: ignore[method-assign]
+
+    run = play(minutes=60, prepare=listen)
+
+    assert run.summary["orders"]["total"] > 0
+    assert unknown_to_us == []
+
+
+def test_an_inverted_outcome_is_refused_as_suspicious_and_not_traded() -> None:
+    tape = generated_tape(7, minutes=30)
+    flipped = [
+        _inverted(row) if row.platform is Platform.POLYMARKET else row for row in tape.rows
+    ]
+
+    run = play(tape=MemoryTape(tape.meta, flipped))
+
+    assert run.summary["filtered"]["suspicious_edge"] > 0
+    assert run.summary["fills"]["total"] == 0
+
+
+def _inverted(row: TapeMessage) -> TapeMessage:
+    return replace(
+        row,
+        bids=tuple((10_000 - price, size) for price, size in row.asks),
+        asks=tuple((10_000 - price, size) for price, size in row.bids),
+    )
+
+
+def test_an_unanswered_question_leaves_the_order_pending_and_the_money_reserved() -> None:
+    run = play("paper.latency_ms=20000", "execution.answer_seconds=1", "execution.queries=1")
+
+    pending = [row for row in run.tables["orders"] if row["status"] == "PENDING"]
+    assert pending
+    assert all(row["outcome_unknown_since"] is not None for row in pending)
+    reserved = sum(row["reserved"] for row in run.tables["accounts"])
+    assert reserved > 0
+    ids = [row["client_order_id"] for row in run.tables["orders"]]
+    assert len(ids) == len(set(ids))
+    conserved(run.tables)
+
+
+def test_after_a_halt_no_entry_is_placed_until_it_is_cleared() -> None:
+    def halt_at_the_first_position(engine: Engine) -> None:
+        def hear(event: Event, sequence: int) -> None:
+            if isinstance(event, PositionOpened) and not engine.risk.state.trading_halted:
+                halting.append(
+                    asyncio.ensure_future(
+                        engine.risk.halt_trading(HaltReason.OPERATOR, f"after {sequence}")
+                    )
+                )
+
+        engine.bus.subscribe(hear)
+
+    halting: list[asyncio.Future[None]] = []
+    run = play(minutes=60, prepare=halt_at_the_first_position)
+
+    names = [row["name"] for row in run.tables["audit_log"]]
+    after = names[names.index("system.trading.halted") :]
+    assert "execution.order.placed" not in after
+    assert run.summary["filtered"]["trading_halted"] > 0
+    assert run.summary["positions"]["total"] == 1
+
+
+def test_trading_resumes_when_the_last_reason_is_cleared() -> None:
+    async def main() -> tuple[bool, bool]:
+        journal = MemoryJournal()
+        tape = generated_tape(7, minutes=1)
+        engine = build(load(), tape, journal, TapeClock(tape.meta.first), seed=7)
+        await engine.risk.load()
+        await engine.risk.halt_trading(HaltReason.OPERATOR, "by hand")
+        await engine.risk.halt_trading(HaltReason.TIME_DRIFT, "1,200 ms")
+        first = await engine.risk.resume_trading(HaltReason.OPERATOR, "looked at it")
+        return first, await engine.risk.resume_trading(HaltReason.TIME_DRIFT, "clock set")
+
+    assert run_virtual(main()) == (False, True)
+
+
+def test_the_journal_refuses_a_batch_whole() -> None:
+    async def main() -> list[dict[str, Any]]:
+        journal = MemoryJournal()
+        metadata = Insert("system_metadata", {"key": "mode", "value": "paper"})
+        absent = Update("accounts", {"account_id": "nobody"}, add={"free": Decimal(1)})
+        with pytest.raises(Conflict):
+            await journal.commit(Batch((metadata, absent)))
+        return await journal.rows("system_metadata")
+
+    assert run_virtual(main()) == []

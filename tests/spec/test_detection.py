@@ -1,0 +1,295 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.pairs import NOW, RICH, book, cheap_books, contract, pair
+
+from dutchbook.domain.book import OrderBook
+from dutchbook.domain.contract import Alignment, ContractMatch, Outcome, Platform
+from dutchbook.domain.fees import FeeSchedule
+from dutchbook.domain.financial_math import FinancialMath
+from dutchbook.domain.opportunity import detect, has_edge, possible
+from dutchbook.domain.quote import Caps, Hurdles, Opportunity, Reason, Refusal
+from dutchbook.domain.units import E4, Money
+from dutchbook.errors import InvalidInput
+
+DEFAULT = Hurdles()
+
+
+def look(
+    match: ContractMatch | None = None,
+    books: dict[Platform, OrderBook] | None = None,
+    outcome: Outcome = Outcome.YES,
+    hurdles: Hurdles = DEFAULT,
+    caps: Caps = RICH,
+    now: datetime = NOW,
+) -> Opportunity | Refusal:
+    return detect(
+        match or pair(),
+        books or cheap_books(),
+        outcome,
+        primary=Platform.KALSHI,
+        now=now,
+        hurdles=hurdles,
+        caps=caps,
+    )
+
+
+def refusal(found: Opportunity | Refusal) -> Reason:
+    assert isinstance(found, Refusal)
+    return found.reason
+
+
+def opportunity(found: Opportunity | Refusal) -> Opportunity:
+    assert isinstance(found, Opportunity), found
+    return found
+
+
+def test_both_legs_have_equal_contracts_and_cost_less_than_they_pay() -> None:
+    found = opportunity(look())
+
+    assert found.kalshi.outcome is Outcome.YES
+    assert found.polymarket.outcome is Outcome.NO
+    assert found.kalshi.walk.size == found.polymarket.walk.size == found.quantity
+    paid = sum(leg.walk.cost + leg.fee for leg in (found.kalshi, found.polymarket))
+    assert found.expected_profit == found.quantity - paid > 0
+
+
+def test_the_quantity_stops_where_the_marginal_contract_no_longer_clears_the_hurdle() -> None:
+    books = cheap_books()
+    books[Platform.KALSHI] = book(Platform.KALSHI, {38: 500}, {40: 100, 45: 1_000})
+
+    found = opportunity(look(books=books))
+
+    assert found.quantity == 100
+
+
+def test_the_quantity_is_cut_to_what_a_position_may_cost() -> None:
+    found = opportunity(look(caps=Caps(Money(Decimal(50)), RICH.free)))
+
+    assert found.kalshi.walk.cost + found.polymarket.walk.cost <= 50
+    assert found.quantity == 53
+
+
+@pytest.mark.parametrize("platform", list(Platform))
+def test_the_worst_case_of_each_leg_fits_into_its_platforms_free_cash(
+    platform: Platform,
+) -> None:
+    free = {p: Money(Decimal(5_000)) for p in Platform} | {platform: Money(Decimal(20))}
+
+    found = opportunity(look(caps=Caps(RICH.position, free)))
+
+    assert 0 < found.leg(platform).budget <= 20
+
+
+def test_without_free_cash_there_is_no_trade() -> None:
+    free = {p: Money(Decimal(1)) for p in Platform}
+
+    assert refusal(look(caps=Caps(RICH.position, free))) is Reason.INSUFFICIENT_CAPITAL
+
+
+def test_the_size_suits_the_grids_of_both_platforms() -> None:
+    found = opportunity(look(caps=Caps(Money(Decimal("50.37")), RICH.free)))
+
+    dollars = found.quantity * found.polymarket.limit
+    assert dollars % Decimal("0.01") == 0
+    assert found.quantity % found.match.polymarket.lot == 0
+
+
+def test_a_remainder_of_an_ideal_size_is_not_worth_it() -> None:
+    books = cheap_books()
+    books[Platform.KALSHI] = book(Platform.KALSHI, {38: 500}, {40: 60})
+
+    assert refusal(look(books=books)) is Reason.INSUFFICIENT_DEPTH
+    patient = replace(DEFAULT, minimum_fill_share=Decimal("0.1"))
+    assert opportunity(look(books=books, hurdles=patient)).quantity == 60
+
+
+def test_a_size_below_a_platforms_minimum_is_refused() -> None:
+    books = cheap_books()
+    books[Platform.KALSHI] = book(Platform.KALSHI, {38: 500}, {40: 4})
+
+    assert refusal(look(books=books)) is Reason.BELOW_MINIMUM_SIZE
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"operator_approved": False}, Reason.PAIR_NOT_APPROVED),
+        ({"kalshi": contract(Platform.KALSHI, fees=None)}, Reason.FEE_UNKNOWN),
+        (
+            {"kalshi": contract(Platform.KALSHI, close_time=NOW + timedelta(minutes=1))},
+            Reason.CLOSING_SOON,
+        ),
+        (
+            {"polymarket": contract(Platform.POLYMARKET, cash_delay=timedelta(days=3_000))},
+            Reason.BELOW_HURDLE_RATE,
+        ),
+        ({"divergence_probability": Decimal("0.057")}, Reason.BELOW_MINIMUM_EDGE),
+    ],
+)
+def test_a_pair_that_must_not_be_traded_is_refused_by_name(
+    change: dict[str, object], reason: Reason
+) -> None:
+    assert refusal(look(match=pair(**change))) is reason
+
+
+def test_a_fee_that_is_not_known_yet_means_no_trade() -> None:
+    late = pair().polymarket.fees
+    assert late is not None
+    first = late.terms[0].effective_from
+
+    assert refusal(
+        look(now=first - timedelta(days=1), books=_at(first - timedelta(days=1)))
+    ) is (Reason.FEE_UNKNOWN)
+    assert FeeSchedule(late.terms).at(first) is late.terms[0]
+
+
+def _at(now: datetime) -> dict[Platform, OrderBook]:
+    books = cheap_books()
+    for each in books.values():
+        each.touch(now, 1)
+    return books
+
+
+def test_changed_rules_end_an_approval() -> None:
+    approved = pair()
+    changed = replace(approved, kalshi=replace(approved.kalshi, rules="Something else."))
+
+    assert refusal(look(match=changed)) is Reason.PAIR_NOT_APPROVED
+
+
+def test_an_edge_that_is_too_good_is_a_suspicion() -> None:
+    books = cheap_books()
+    books[Platform.KALSHI] = book(Platform.KALSHI, {20: 500}, {25: 500})
+
+    assert refusal(look(books=books)) is Reason.SUSPICIOUS_EDGE
+
+
+def test_a_stale_book_is_not_traded_on() -> None:
+    assert refusal(look(now=NOW + timedelta(seconds=6))) is Reason.BOOK_STALE
+
+
+def test_an_inverse_pair_is_hedged_with_the_same_outcome() -> None:
+    books = cheap_books()
+    books[Platform.POLYMARKET] = book(Platform.POLYMARKET, {51: 500}, {53: 400})
+
+    found = opportunity(look(match=pair(alignment=Alignment.INVERSE), books=books))
+
+    assert (found.kalshi.outcome, found.polymarket.outcome) == (Outcome.YES, Outcome.YES)
+
+
+def test_no_gross_edge_is_no_edge() -> None:
+    assert refusal(look(outcome=Outcome.NO)) is Reason.NO_EDGE
+
+
+cents = st.integers(1, 99)
+sizes = st.integers(1, 5_000)
+sides = st.dictionaries(cents, sizes, min_size=1, max_size=5)
+
+
+@settings(max_examples=300)
+@given(sides, sides, sides, sides, st.sampled_from(list(Alignment)))
+def test_the_integer_filter_never_misses_what_detect_accepts(
+    bids_a: dict[int, int],
+    asks_a: dict[int, int],
+    bids_b: dict[int, int],
+    asks_b: dict[int, int],
+    alignment: Alignment,
+) -> None:
+    match = pair(alignment=alignment)
+    books = {
+        Platform.KALSHI: book(Platform.KALSHI, bids_a, asks_a),
+        Platform.POLYMARKET: book(Platform.POLYMARKET, bids_b, asks_b),
+    }
+    minimum = int(DEFAULT.minimum_net_edge * E4)
+
+    passed = possible(books[Platform.KALSHI], books[Platform.POLYMARKET], match, minimum)
+
+    for outcome in Outcome:
+        found = look(match=match, books=books, outcome=outcome)
+        if isinstance(found, Opportunity):
+            assert outcome in passed
+            assert found.net_edge >= DEFAULT.minimum_net_edge
+            worst = found.kalshi.walk.worst + found.polymarket.walk.worst
+            assert worst < 1
+
+
+@settings(max_examples=200)
+@given(sides, sides, st.sampled_from(list(Outcome)), st.booleans())
+def test_an_accepted_pair_pays_more_than_it_cost_whichever_way_it_resolves(
+    bids: dict[int, int], asks: dict[int, int], outcome: Outcome, yes_wins: bool
+) -> None:
+    books = {
+        Platform.KALSHI: book(Platform.KALSHI, bids, asks),
+        Platform.POLYMARKET: book(Platform.POLYMARKET, {48: 900}, {50: 900}),
+    }
+    found = look(books=books, outcome=outcome)
+    if not isinstance(found, Opportunity):
+        return
+
+    pays = sum(
+        found.quantity
+        for leg in (found.kalshi, found.polymarket)
+        if (leg.outcome is Outcome.YES) == yes_wins
+    )
+
+    paid = sum(leg.walk.cost + leg.fee for leg in (found.kalshi, found.polymarket))
+    assert pays - paid == found.expected_profit > 0
+
+
+@given(st.integers(0, E4), st.integers(0, E4))
+def test_the_edge_counter_agrees_with_exact_arithmetic(ask_a: int, ask_b: int) -> None:
+    a, b = Decimal(ask_a) / E4, Decimal(ask_b) / E4
+    fees = Decimal("0.07") * a * (1 - a) + Decimal("0.03") * b * (1 - b)
+    quoted = 0 < ask_a < E4 and 0 < ask_b < E4
+
+    assert has_edge(ask_a, ask_b, 70_000, 30_000) == (quoted and 1 - a - b - fees > 0)
+
+
+def test_an_edge_is_signed() -> None:
+    assert FinancialMath.calculate_gross_edge(Decimal("0.6"), Decimal("0.55")) == Decimal(
+        "-0.15"
+    )
+
+
+def test_a_net_edge_shares_gas_among_the_contracts() -> None:
+    net = FinancialMath.calculate_net_edge(
+        Decimal("0.4"),
+        Decimal("0.5"),
+        Decimal("0.01"),
+        Decimal("0.02"),
+        Decimal(3),
+        Decimal(100),
+    )
+
+    assert net == Decimal("0.04")
+
+
+def test_a_net_edge_of_no_contracts_is_an_error() -> None:
+    with pytest.raises(InvalidInput, match="position_size"):
+        FinancialMath.calculate_net_edge(
+            Decimal("0.4"), Decimal("0.5"), Decimal(0), Decimal(0), Decimal(0), Decimal(0)
+        )
+
+
+def test_a_threshold_is_reached_when_it_is_met() -> None:
+    assert FinancialMath.is_above_threshold(Decimal("0.008"), Decimal("0.008"))
+    assert not FinancialMath.is_above_threshold(Decimal("0.0079"), Decimal("0.008"))
+
+
+@pytest.mark.parametrize("value", [Decimal("NaN"), Decimal("Infinity"), "0.1", 1, None])
+def test_an_input_that_is_no_finite_decimal_is_refused_by_name(value: object) -> None:
+    with pytest.raises(InvalidInput, match="price_a"):
+        FinancialMath.validate_decimal_input(value, "price_a")
+
+
+def test_a_number_input_reads_text_and_integers() -> None:
+    assert FinancialMath.validate_number_input("0.30", "gas") == Decimal("0.3")
+    with pytest.raises(InvalidInput, match="gas"):
+        FinancialMath.validate_number_input("ten", "gas")

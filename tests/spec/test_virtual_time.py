@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from dutchbook.runtime.virtual_time import VirtualDeadlock, run_virtual, turnstile
+
+
+def test_a_night_passes_at_once() -> None:
+    async def night() -> float:
+        await asyncio.sleep(8 * 3_600)
+        return asyncio.get_running_loop().time()
+
+    assert run_virtual(night()) == 8 * 3_600
+
+
+def test_timers_of_one_instant_fire_in_the_order_they_were_set() -> None:
+    async def main() -> list[int]:
+        fired: list[int] = []
+        loop = asyncio.get_running_loop()
+        for number in range(50):
+            loop.call_later(1 if number % 2 else 1.0, fired.append, number)
+        await asyncio.sleep(2)
+        return fired
+
+    assert run_virtual(main()) == list(range(50))
+
+
+def test_a_program_that_waits_for_nothing_is_told_so() -> None:
+    async def main() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    with pytest.raises(VirtualDeadlock):
+        run_virtual(main())
+
+
+def _slow(number: int, seconds: float) -> int:
+    time.sleep(seconds)
+    return number
+
+
+async def _transactions(pool: ThreadPoolExecutor, pause: float) -> tuple[list[str], float]:
+    """Four tasks, each with transactions in a thread that takes real time, and sleeps between."""
+    log: list[str] = []
+    gate = turnstile()
+
+    async def work(task: int) -> None:
+        for number in range(10):
+
+            async def job(value: int = number) -> int:
+                # The later tasks have the quicker driver, so that real time would reorder them.
+                seconds = pause / (task + 1)
+                return await asyncio.wrap_future(pool.submit(_slow, value, seconds))
+
+            async with asyncio.timeout(0.5):
+                log.append(f"{task}.{await gate.drive(job)}")
+            await asyncio.sleep(0.1)
+
+    await asyncio.gather(*(work(task) for task in range(4)))
+    return log, asyncio.get_running_loop().time()
+
+
+def test_four_tasks_behind_a_slow_driver_keep_their_order_in_ten_runs() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        runs = [run_virtual(_transactions(pool, 0.002)) for _ in range(10)]
+
+    assert all(run == runs[0] for run in runs)
+    assert runs[0][1] == pytest.approx(1.0)
+
+
+def test_no_transaction_times_out_while_its_driver_takes_real_time() -> None:
+    async def main() -> int:
+        gate, done = turnstile(), 0
+        with ThreadPoolExecutor(1) as pool:
+            ticking = asyncio.create_task(_tick())
+            for number in range(500):
+
+                async def job(value: int = number) -> int:
+                    return await asyncio.wrap_future(pool.submit(_slow, value, 0.0002))
+
+                async with asyncio.timeout(5):
+                    done += await gate.drive(job) == number
+            ticking.cancel()
+        return done
+
+    assert run_virtual(main()) == 500
+
+
+async def _tick() -> None:
+    for _ in range(10_000):
+        await asyncio.sleep(1)
+
+
+def test_without_the_turnstile_the_same_driver_times_out_at_once() -> None:
+    """The control: a clock that jumps while a thread works ends every wait falsely."""
+
+    async def main() -> None:
+        with ThreadPoolExecutor(1) as pool:
+            async with asyncio.timeout(5):
+                await asyncio.wrap_future(pool.submit(_slow, 1, 0.2))
+
+    with pytest.raises(TimeoutError):
+        run_virtual(main())
+
+
+def test_a_cancelled_caller_leaves_its_commit_to_finish() -> None:
+    async def main() -> tuple[list[int], bool]:
+        written: list[int] = []
+        gate = turnstile()
+        with ThreadPoolExecutor(1) as pool:
+
+            async def job() -> None:
+                written.append(await asyncio.wrap_future(pool.submit(_slow, 7, 0.01)))
+
+            caller = asyncio.create_task(gate.drive(job))
+            await asyncio.sleep(0)
+            caller.cancel()
+            await asyncio.gather(caller, return_exceptions=True)
+            await gate.drive(job)
+            return written, caller.cancelled()
+
+    assert run_virtual(main()) == ([7, 7], True)
+
+
+def test_a_drivers_error_reaches_its_caller_and_the_next_one_is_served() -> None:
+    async def main() -> str:
+        gate = turnstile()
+
+        async def broken() -> str:
+            raise OSError("disk full")
+
+        async def whole() -> str:
+            return "kept"
+
+        with pytest.raises(OSError, match="disk full"):
+            await gate.drive(broken)
+        return await gate.drive(whole)
+
+    assert run_virtual(main()) == "kept"
+
+
+def test_on_a_real_loop_the_turnstile_lets_everything_through() -> None:
+    async def main() -> int:
+        async def job() -> int:
+            return 3
+
+        return await turnstile().drive(job)
+
+    assert asyncio.run(main()) == 3

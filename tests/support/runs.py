@@ -1,0 +1,126 @@
+"""A whole run in memory, with every commit watched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from dutchbook.bootstrap import ACCOUNTS, Engine, build, generated_tape
+from dutchbook.config import load
+from dutchbook.domain.contract import Platform
+from dutchbook.domain.ledger import Balance, Bucket, EntryKind, Posting, check_conservation
+from dutchbook.domain.units import Money
+from dutchbook.persistence.memory import MemoryJournal
+from dutchbook.ports import Batch, Receipt
+from dutchbook.runtime.clock import TapeClock
+from dutchbook.runtime.virtual_time import run_virtual
+from dutchbook.tape.message import Tape
+
+Check = Callable[[dict[str, list[dict[str, Any]]]], None]
+
+
+class WatchedJournal(MemoryJournal):
+    """Calls `check` with every table after each commit that moved money."""
+
+    def __init__(self, check: Check | None = None) -> None:
+        super().__init__()
+        self._check = check
+
+    async def commit(self, batch: Batch) -> Receipt:
+        receipt = await super().commit(batch)
+        if self._check and any(w.table in ("accounts", "fills") for w in batch.writes):
+            self._check(
+                {name: [dict(r) for r in rows.values()] for name, rows in self._tables.items()}
+            )
+        return receipt
+
+
+@dataclass
+class Finished:
+    """A run that has ended: its summary, its engine and every row that it left."""
+
+    summary: dict[str, Any]
+    engine: Engine
+    tables: dict[str, list[dict[str, Any]]]
+
+
+def play(
+    *settings: str,
+    seed: int = 7,
+    minutes: int = 30,
+    tape: Tape | None = None,
+    check: Check | None = None,
+    prepare: Callable[[Engine], None] | None = None,
+) -> Finished:
+    """Run an engine on a made-up tape to its end."""
+
+    async def main() -> Finished:
+        journal = WatchedJournal(check)
+        chosen = tape or generated_tape(seed, minutes=minutes)
+        clock = TapeClock(chosen.meta.first)
+        engine = build(load(None, settings), chosen, journal, clock, seed=seed)
+        if prepare:
+            prepare(engine)
+        summary = await engine.trade(1)
+        tables = {name: await journal.rows(name) for name in journal._tables}
+        return Finished(summary, engine, tables)
+
+    return run_virtual(main())
+
+
+def conserved(tables: dict[str, list[dict[str, Any]]]) -> None:
+    """Check I-11 to I-15 on the rows of a database, whatever moment they are from."""
+    keys = {str(key): key for key in ACCOUNTS.values()}
+    postings = [
+        Posting(
+            EntryKind(row["kind"]),
+            keys[row["account_id"]],
+            Bucket(row["bucket"]),
+            Money(row["amount"]),
+        )
+        for row in tables["ledger_entries"]
+    ]
+    balances = {
+        keys[row["account_id"]]: Balance(row["free"], row["reserved"], row["committed"])
+        for row in tables["accounts"]
+    }
+    check_conservation(postings, balances)
+    _reservations(tables)
+
+
+def _reservations(tables: dict[str, list[dict[str, Any]]]) -> None:
+    live = {row["execution_id"] for row in tables["executions"] if row["ended_at"] is None}
+    reserved = {platform: Decimal(0) for platform in Platform}
+    for row in tables["reservations"]:
+        parts = row["committed"] + row["fees"] + row["released"]
+        platform = Platform(row["account_id"].split(":")[0])
+        if row["status"] == "reserved":
+            assert row["execution_id"] in live, "I-15: a reservation without its execution"
+            assert parts == 0
+            reserved[platform] += row["amount"]
+            assert _worst(tables, row["execution_id"], platform) <= row["amount"], "I-14"
+        else:
+            assert parts == row["amount"], "I-13: a reservation that was not resolved whole"
+    for row in tables["accounts"]:
+        assert row["reserved"] == reserved[Platform(row["platform"])], "I-12"
+    if state := tables["risk_states"]:
+        assert state[0]["reserved_capital"] == sum(reserved.values())
+        assert state[0]["reserved_position_slots"] == len(
+            {r["execution_id"] for r in tables["reservations"] if r["status"] == "reserved"}
+        )
+
+
+def _worst(
+    tables: dict[str, list[dict[str, Any]]], execution_id: str, platform: Platform
+) -> Decimal:
+    """What the orders of an execution have cost and can still cost, without fees."""
+    return sum(
+        (
+            row["fill_cost"] + row["fees"] + row["working_size"] * row["price"]
+            for row in tables["orders"]
+            if row["execution_id"] == execution_id and row["platform"] is platform
+        ),
+        start=Decimal(0),
+    )
