@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -61,9 +62,10 @@ class Engine:
     exchanges: Mapping[Platform, PaperExchange]
     gateways: Mapping[Platform, PaperGateway]
     lag: StepLag
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def trade(self, run: int) -> dict[str, Any]:
-        """Play the tape to its end, stop, and return the summary."""
+        """Play the tape to its end, or until `stopping` is set; drain, stop, and sum up."""
         paper = self.settings.paper
         opening = {
             Platform.KALSHI: Money(paper.kalshi_cash),
@@ -73,7 +75,8 @@ class Engine:
         await self.lifecycle.start(pairs, opening, mode="paper", run=run, version=__version__)
         settled = [gateway.settled for gateway in self.gateways.values()]
         await self.lifecycle.run(self._feed, settled)
-        await self.lifecycle.stop("the tape ended")
+        asked = self.stopping.is_set()
+        await self.lifecycle.stop("asked to stop" if asked else "the tape ended")
         return await summary(self.journal, self.detection, self.queue, self.bus.receipt.head)
 
     async def _feed(self) -> None:
@@ -84,7 +87,15 @@ class Engine:
             step_ended=self.lag.ended,
             session_ended=self.lag.release,
         )
-        await play(self.tape, self.clock, listener)
+        playing = asyncio.ensure_future(play(self.tape, self.clock, listener))
+        stopping = asyncio.ensure_future(self.stopping.wait())
+        await asyncio.wait({playing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not playing.done():
+            playing.cancel()
+            self.lag.release()
+            return
+        await playing
 
     def _session_began(self) -> None:
         for exchange in self.exchanges.values():

@@ -49,6 +49,11 @@ class ExecutionQueueService:
         self._accepting = True
         self.refused: Counter[str] = Counter()
 
+    @property
+    def running(self) -> int:
+        """Executions under way."""
+        return len(self._locked)
+
     def refusal(self, match: ContractMatch, kalshi_outcome: Outcome) -> Reason | None:
         """Return why nothing new can be done this way on a pair now, whatever its prices are."""
         pair_id = match.match_id

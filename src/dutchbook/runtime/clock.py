@@ -36,7 +36,7 @@ class TapeClock:
     def __init__(self, start: datetime, speed: float = 1.0) -> None:
         assert speed > 0, "time runs forward"
         self._start = start
-        self._speed = speed
+        self.speed = speed
         self._origin = asyncio.get_running_loop().time()
 
     def now(self) -> datetime:
@@ -45,16 +45,16 @@ class TapeClock:
 
     def monotonic(self) -> float:
         """Return tape seconds since the start."""
-        return (asyncio.get_running_loop().time() - self._origin) * self._speed
+        return (asyncio.get_running_loop().time() - self._origin) * self.speed
 
     async def sleep(self, seconds: float) -> None:
         """Wait for tape seconds."""
-        await asyncio.sleep(seconds / self._speed)
+        await asyncio.sleep(seconds / self.speed)
 
     async def sleep_until(self, instant: datetime) -> None:
         """Wait for an instant of the tape; one that is past is no wait."""
         loop = asyncio.get_running_loop()
-        when = self._origin + (instant - self._start).total_seconds() / self._speed
+        when = self._origin + (instant - self._start).total_seconds() / self.speed
         if when <= loop.time():
             return
         reached: asyncio.Future[None] = loop.create_future()

@@ -1,0 +1,5 @@
+"""``python -m dutchbook``."""
+
+from dutchbook.cli import main
+
+main()

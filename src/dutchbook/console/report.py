@@ -1,0 +1,55 @@
+"""The summary of a run for people: what was seen, done, held and earned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def show(console: Console, summary: dict[str, Any]) -> None:
+    """Print a summary as tables."""
+    console.print()
+    console.print(_table("Capital in dollars", "platform", summary["capital"]))
+    console.print(_counts("What happened", summary))
+    if summary["filtered"]:
+        console.print(_pairs("Edges that were refused", "reason", summary["filtered"]))
+    console.print(_pairs("Where the edge went, in dollars", "part", summary["shortfall"]))
+    profit, log = summary["expected_profit"], summary["event_log_sha256"]
+    console.print(f"Locked profit of the open positions: [bold]{profit}[/] dollars")
+    console.print(f"Event log: {log}", highlight=False, soft_wrap=True)
+
+
+def _table(title: str, first: str, rows: dict[str, dict[str, str]]) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column(first)
+    columns = list(next(iter(rows.values()), {}))
+    for column in columns:
+        table.add_column(column, justify="right")
+    for name, values in rows.items():
+        table.add_row(name, *(str(values[column]) for column in columns))
+    return table
+
+
+def _pairs(title: str, first: str, values: dict[str, Any]) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column(first)
+    table.add_column("", justify="right")
+    for name, value in values.items():
+        table.add_row(name.replace("_", " "), str(value))
+    return table
+
+
+def _counts(title: str, summary: dict[str, Any]) -> Table:
+    flat = {name: summary[name] for name in ("edges_seen", "opportunities")}
+    for group in ("executions", "orders", "positions", "fills"):
+        parts = ", ".join(
+            f"{count} {name}"
+            for name, count in summary[group].items()
+            if name != "total" and count
+        )
+        flat[group] = f"{summary[group]['total']}" + (f" ({parts})" if parts else "")
+    flat["completed at a loss"] = summary["completed_at_loss"]
+    flat["fees"] = summary["fees"]["total"]
+    return _pairs(title, "", flat)

@@ -1,0 +1,155 @@
+"""One run of the engine as a person starts it: tape, database, speed and what is shown of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+
+from dutchbook.bootstrap import Engine, build, generated_tape
+from dutchbook.config import Settings
+from dutchbook.console.lines import EventLines
+from dutchbook.console.live import LiveView, PairLine, Standing
+from dutchbook.domain.contract import Outcome, Platform
+from dutchbook.domain.units import plain
+from dutchbook.errors import InvalidInput
+from dutchbook.persistence.memory import MemoryJournal
+from dutchbook.ports import Journal
+from dutchbook.runtime.clock import TapeClock
+from dutchbook.runtime.virtual_time import run_virtual
+from dutchbook.tape.message import Tape
+
+REDRAW_SECONDS = 0.25
+DEMO_SEED = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `dutchbook run` was asked for; `speed` None is as fast as the machine can."""
+
+    settings: Settings
+    tape: str
+    speed: Decimal | None
+    seed: int
+    quiet: bool
+
+
+def speed(text: str) -> Decimal | None:
+    """Read ``--speed``: a number above zero, or ``max`` (None)."""
+    if text == "max":
+        return None
+    try:
+        number = Decimal(text)
+    except ArithmeticError:
+        number = Decimal(0)
+    if not number.is_finite() or number <= 0:
+        raise InvalidInput("--speed", text, "a number above zero, or max")
+    return number
+
+
+def run(options: Options, console: Console) -> dict[str, Any]:
+    """Run the engine to the end of its tape, or until it is interrupted; returns the summary."""
+    tape = open_tape(options)
+    if options.speed is None:
+        return run_virtual(_trade(options, tape, console))
+    return asyncio.run(_trade(options, tape, console))
+
+
+def open_tape(options: Options) -> Tape:
+    """Return the tape that was asked for."""
+    if options.tape == "demo":
+        return generated_tape(DEMO_SEED)
+    raise InvalidInput("--tape", options.tape, "demo")
+
+
+@asynccontextmanager
+async def _journal() -> AsyncIterator[tuple[Journal, int]]:
+    journal = MemoryJournal()
+    try:
+        yield journal, 1
+    finally:
+        await journal.close()
+
+
+async def _trade(options: Options, tape: Tape, console: Console) -> dict[str, Any]:
+    clock = TapeClock(tape.meta.first, float(options.speed or 1))
+    async with _journal() as (journal, number):
+        engine = build(options.settings, tape, journal, clock, seed=options.seed, run=number)
+        loop = asyncio.get_running_loop()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):
+                loop.add_signal_handler(each, engine.stopping.set)
+        if options.quiet:
+            return await engine.trade(number)
+        if console.is_terminal and options.speed is not None:
+            return await _shown(engine, number, console)
+        engine.bus.subscribe(EventLines(_writer(console)))
+        return await engine.trade(number)
+
+
+def _writer(console: Console) -> Callable[[str], None]:
+    def write(line: str) -> None:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    return write
+
+
+async def _shown(engine: Engine, number: int, console: Console) -> dict[str, Any]:
+    """Trade with the live view on the terminal."""
+    pairs = [
+        PairLine(
+            watch.match.kalshi.title,
+            watch.kalshi,
+            watch.polymarket,
+            {outcome: watch.match.hedge(outcome) for outcome in Outcome},
+        )
+        for watch in engine.watchlist.pairs.values()
+    ]
+    view = LiveView(pairs)
+    engine.bus.subscribe(view)
+    with Live(view.draw(standing(engine)), console=console, auto_refresh=False) as live:
+
+        async def redraw() -> None:
+            while True:
+                await engine.clock.sleep(REDRAW_SECONDS * float(_speed(engine)))
+                live.update(view.draw(standing(engine)), refresh=True)
+
+        drawing = asyncio.ensure_future(redraw())
+        try:
+            summary = await engine.trade(number)
+        finally:
+            drawing.cancel()
+        live.update(view.draw(standing(engine)), refresh=True)
+    return summary
+
+
+def _speed(engine: Engine) -> float:
+    return engine.clock.speed if isinstance(engine.clock, TapeClock) else 1.0
+
+
+def standing(engine: Engine) -> Standing:
+    """Return where the engine stands, for the live view."""
+    positions = Counter(p.status.value for p in engine.holdings.positions.values())
+    balances = {platform: engine.risk.balance(platform) for platform in Platform}
+    return Standing(
+        now=engine.clock.now().isoformat(sep=" ", timespec="seconds"),
+        mode="paper",
+        halted=tuple(sorted(engine.risk.state.halt_reasons)),
+        opportunities=engine.detection.opportunities,
+        edges_seen=engine.detection.edges_seen,
+        running=engine.queue.running,
+        positions=dict(sorted(positions.items())),
+        capital={
+            platform: (plain(each.free), plain(each.reserved), plain(each.committed))
+            for platform, each in balances.items()
+        },
+    )
