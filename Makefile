@@ -1,0 +1,63 @@
+# Everything a person or a build server does with Dutchbook. Needs Python 3.11 or newer, make,
+# and a package index that pip can reach; nothing else. `make` alone lists the targets.
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+COMPILE := $(BIN)/pip-compile --quiet --no-emit-index-url --no-emit-find-links \
+	--no-emit-trusted-host --no-emit-options --strip-extras --no-header --allow-unsafe
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev run test check bench lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+
+install: $(VENV)/.installed ## put Dutchbook and what it stands on into .venv
+
+install-dev: $(VENV)/.installed-dev ## the same, and the tools that check it
+
+run: install ## trade on paper; options as ARGS="--help"
+	$(BIN)/dutchbook run $(ARGS)
+
+test: install-dev ## run the tests; options as ARGS="-k fees"
+	$(BIN)/pytest -n 2 tests $(ARGS)
+
+check: install-dev ## lint, types, layout and bans, generated pages in step
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/tidy
+	$(BIN)/python docs/generate.py --check
+
+bench: install ## measure speed; BENCH_SHORT=1 for a short run
+	$(BIN)/python -m dutchbook.bench $(ARGS)
+
+lock: install-dev ## pin the newest versions that pyproject.toml admits
+	$(COMPILE) --upgrade --output-file requirements/run.txt pyproject.toml
+	$(COMPILE) --upgrade --extra dev --constraint requirements/run.txt \
+		--output-file requirements/dev.txt pyproject.toml
+
+clean: ## remove .venv and every cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis build
+
+# A stamp is newer than what it was made from, so that an up-to-date tree costs nothing.
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo \
+		"Dutchbook needs Python 3.11 or newer as $(PYTHON); name one: make PYTHON=python3.12" >&2; \
+		exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo \
+		"$(PYTHON) cannot make a virtual environment; on Debian: apt install python3-venv" >&2; \
+		exit 1; }
+
+$(VENV)/.installed: requirements/run.txt pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --requirement requirements/run.txt
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements/dev.txt $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --requirement requirements/dev.txt
+	@touch $@
