@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from dutchbook import __version__
@@ -23,9 +25,10 @@ from dutchbook.application.risk import RiskManager
 from dutchbook.application.watch import PairWatch, Watchlist
 from dutchbook.config import Settings
 from dutchbook.domain.book import ASK, BID
-from dutchbook.domain.contract import Platform
+from dutchbook.domain.contract import Outcome, Platform
 from dutchbook.domain.ledger import AccountKey
-from dutchbook.domain.units import Money
+from dutchbook.domain.order import Finality
+from dutchbook.domain.units import Money, Quantity, owed
 from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.faults import Fault, FaultPlan
 from dutchbook.platforms.paper.gateway import PaperGateway, StepLag
@@ -73,11 +76,35 @@ class Engine:
         }
         pairs = self.tape.meta.pairs
         await self.lifecycle.start(pairs, opening, mode="paper", run=run, version=__version__)
+        await self._fund_platforms()
         settled = [gateway.settled for gateway in self.gateways.values()]
         await self.lifecycle.run(self._feed, settled)
         asked = self.stopping.is_set()
         await self.lifecycle.stop("asked to stop" if asked else "the tape ended")
         return await summary(self.journal, self.detection, self.queue, self.bus.receipt.head)
+
+    async def _fund_platforms(self) -> None:
+        """Give each paper platform what our books say that it holds for us."""
+        pending: dict[Platform, Decimal] = defaultdict(Decimal)
+        orders = {row["order_id"]: row for row in await self.journal.rows("orders")}
+        live = {
+            row["execution_id"]
+            for row in await self.journal.rows("executions")
+            if row["ended_at"] is None
+        }
+        for row in await self.journal.rows("fills"):
+            if row["finality"] == Finality.FAILED:
+                continue
+            platform, order = Platform(row["platform"]), orders[row["order_id"]]
+            wallet = self.exchanges[platform].wallet
+            key = (order["contract_id"], Outcome(row["outcome"]))
+            wallet.contracts[key] = Quantity(wallet.of(*key) + row["size"])
+            if row["execution_id"] in live:
+                pending[platform] += owed(row["price"] * row["size"]) + row["fee"]
+        for platform, exchange in self.exchanges.items():
+            balance = self.risk.balance(platform)
+            cash = balance.free + balance.reserved - pending[platform]
+            exchange.wallet.cash = Money(cash)
 
     async def _feed(self) -> None:
         listener = Listener(

@@ -40,6 +40,9 @@ def run(
     speed: Annotated[
         str, typer.Option(help="How many times as fast as it was recorded; max for at once.")
     ] = "20",
+    db: Annotated[
+        str, typer.Option(help="sqlite:///FILE or postgresql://…; a file of yours by default.")
+    ] = "",
     seed: Annotated[int, typer.Option(help="Makes ids and faults the same again.")] = 1,
     config: Annotated[Path | None, typer.Option(help="A TOML file of settings.")] = None,
     override: Annotated[
@@ -56,6 +59,7 @@ def run(
     options = session.Options(
         settings=load(config, tuple(override or ())),
         tape=tape,
+        database=db or session.default_database(),
         speed=session.speed(speed),
         seed=seed,
         quiet=summary == "json",

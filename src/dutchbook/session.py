@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from platformdirs import user_data_path
 from rich.console import Console
 from rich.live import Live
 
@@ -22,10 +22,10 @@ from dutchbook.console.live import LiveView, PairLine, Standing
 from dutchbook.domain.contract import Outcome, Platform
 from dutchbook.domain.units import plain
 from dutchbook.errors import InvalidInput
-from dutchbook.persistence.memory import MemoryJournal
+from dutchbook.persistence.database import Database
 from dutchbook.ports import Journal
 from dutchbook.runtime.clock import TapeClock
-from dutchbook.runtime.virtual_time import run_virtual
+from dutchbook.runtime.virtual_time import run_virtual, turnstile
 from dutchbook.tape.message import Tape
 
 REDRAW_SECONDS = 0.25
@@ -38,6 +38,7 @@ class Options:
 
     settings: Settings
     tape: str
+    database: str
     speed: Decimal | None
     seed: int
     quiet: bool
@@ -56,12 +57,20 @@ def speed(text: str) -> Decimal | None:
     return number
 
 
+def default_database() -> str:
+    """Return the URL of the file that is used when none is named."""
+    return f"sqlite:///{user_data_path('dutchbook') / 'paper.db'}"
+
+
 def run(options: Options, console: Console) -> dict[str, Any]:
     """Run the engine to the end of its tape, or until it is interrupted; returns the summary."""
     tape = open_tape(options)
+    database = Database.at(options.database)
+    number = database.prepare("paper")
+    trading = _trade(options, tape, database, number, console)
     if options.speed is None:
-        return run_virtual(_trade(options, tape, console))
-    return asyncio.run(_trade(options, tape, console))
+        return run_virtual(trading)
+    return asyncio.run(trading)
 
 
 def open_tape(options: Options) -> Tape:
@@ -71,18 +80,15 @@ def open_tape(options: Options) -> Tape:
     raise InvalidInput("--tape", options.tape, "demo")
 
 
-@asynccontextmanager
-async def _journal() -> AsyncIterator[tuple[Journal, int]]:
-    journal = MemoryJournal()
-    try:
-        yield journal, 1
-    finally:
-        await journal.close()
-
-
-async def _trade(options: Options, tape: Tape, console: Console) -> dict[str, Any]:
+async def _trade(
+    options: Options, tape: Tape, database: Database, number: int, console: Console
+) -> dict[str, Any]:
     clock = TapeClock(tape.meta.first, float(options.speed or 1))
-    async with _journal() as (journal, number):
+    journal = database.journal(turnstile())
+    await journal.open()
+    try:
+        if not options.quiet:
+            await _first_line(journal, database, console)
         engine = build(options.settings, tape, journal, clock, seed=options.seed, run=number)
         loop = asyncio.get_running_loop()
         for each in (signal.SIGINT, signal.SIGTERM):
@@ -94,6 +100,16 @@ async def _trade(options: Options, tape: Tape, console: Console) -> dict[str, An
             return await _shown(engine, number, console)
         engine.bus.subscribe(EventLines(_writer(console)))
         return await engine.trade(number)
+    finally:
+        await journal.close()
+
+
+async def _first_line(journal: Journal, database: Database, console: Console) -> None:
+    """Say where this run starts from, so that nobody trades on spent capital by surprise."""
+    held = await journal.rows("open_positions")
+    count = sum(row["status"] != "CLOSED" for row in held)
+    standing = f"goes on with {count} open positions" if count else "starts with nothing held"
+    _writer(console)(f"{database.shown}: {standing}")
 
 
 def _writer(console: Console) -> Callable[[str], None]:

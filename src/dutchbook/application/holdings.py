@@ -63,7 +63,9 @@ class Holdings:
             (Platform.POLYMARKET, match.polymarket.contract_id): match.hedge(kalshi_outcome),
         }
         for position in self.positions.values():
-            held = self._matches[position.pair_id]
+            held = self._matches.get(position.pair_id)
+            if held is None:
+                continue
             for platform in Platform:
                 leg = position.holding(platform)
                 key = (platform, held.contract(platform).contract_id)

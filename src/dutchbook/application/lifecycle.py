@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dutchbook.application.bus import EventBus
 from dutchbook.application.execution_queue import ExecutionQueueService
 from dutchbook.application.holdings import Holdings
+from dutchbook.application.loading import held
 from dutchbook.application.recorder import Recorder
 from dutchbook.application.records import contract_row, match_row
 from dutchbook.application.risk import RiskManager
@@ -61,10 +62,10 @@ class EngineLifecycleService:
             for platform, amount in opening.items():
                 if amount:
                     await self._risk.deposit(platform, amount, "opening balance on paper")
-        held = await self._journal.rows("open_positions")
-        open_positions = sum(row["status"] != "CLOSED" for row in held)
+        for position, orders, fills in await held(self._journal):
+            self._holdings.opened(position, orders, fills)
         stamp = self._bus.stamp("engine")
-        started = SystemStarted(stamp, mode, run, version, open_positions)
+        started = SystemStarted(stamp, mode, run, version, len(self._holdings.positions))
         await self._bus.commit(Batch(events=(started,)))
         await self._risk.start_day()
 

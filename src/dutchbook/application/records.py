@@ -59,6 +59,7 @@ def match_row(match: ContractMatch, *, at: datetime, rationale: str | None) -> d
         "operator_rationale": rationale,
         "approved_digest": match.approved_digest,
         "first_traded_timestamp": None,
+        "last_traded_timestamp": None,
         "total_cycles_traded": 0,
         "version": 1,
     }

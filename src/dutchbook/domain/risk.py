@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from dutchbook.domain.contract import Platform
-from dutchbook.domain.units import ZERO, Money
+from dutchbook.domain.units import ZERO, Money, due
 
 T = TypeVar("T")
 
@@ -174,6 +174,7 @@ def crossings(
 def marked(hedged: Decimal, paid: Decimal, divergence_reserve: Decimal) -> Money:
     """Value a hedged position's profit: its payout less the divergence reserve and what was paid.
 
-    A locked pair is not a directional bet: a spread that widens never looks like a loss.
+    A locked pair is not a directional bet: a spread that widens never looks like a loss. Rounded
+    down to 10⁻⁶.
     """
-    return Money(hedged - divergence_reserve - paid)
+    return due(hedged - divergence_reserve - paid)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from dutchbook.domain.units import MICRO
 from dutchbook.errors import Conflict
 from dutchbook.persistence.chain import GENESIS, audit_row
 from dutchbook.persistence.rules import TABLES, Rules
@@ -41,6 +42,7 @@ class MemoryJournal:
             rules = TABLES[write.table]
             row = self._inserted(write) if isinstance(write, Insert) else self._updated(write)
             key = _key(rules, row)
+            _check_exact(write.table, row)
             if (write.table, key) in changes:
                 raise Conflict(write.table, key, "touched twice in one batch")
             changes[write.table, key] = row
@@ -126,6 +128,12 @@ class MemoryJournal:
 
 def _key(rules: Rules, row: Row) -> Key:
     return tuple(row[column] for column in rules.key)
+
+
+def _check_exact(table: str, row: Row) -> None:
+    """A database keeps integers of 10⁻⁶; what it could not keep is refused here too."""
+    for column, value in row.items():
+        assert not (isinstance(value, Decimal) and value % MICRO), f"{table}.{column}: {value}"
 
 
 def _check_floor(table: str, rules: Rules, row: Row) -> None:

@@ -89,4 +89,6 @@ TABLES: dict[str, Rules] = {
     ),
     "audit_log": Rules(("sequence",), unique=(("event_id",),), frozen=True),
     "outbox": Rules(("sequence",)),
+    "platform_health_logs": Rules(("health_id",), frozen=True),
+    "risk_override_logs": Rules(("override_id",), frozen=True),
 }

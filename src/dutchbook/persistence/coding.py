@@ -1,0 +1,47 @@
+"""Between domain values and what both drivers store: big integers, text and booleans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from dutchbook.persistence import models
+from dutchbook.persistence.types import Coded
+
+
+@cache
+def columns(table: str) -> dict[str, Coded | None]:
+    """Return the columns of a table in order, each with its coding if it has one."""
+    found = models.METADATA.tables[table].columns
+    return {c.name: c.type if isinstance(c.type, Coded) else None for c in found}
+
+
+def encode(table: str, column: str, value: Any) -> Any:
+    """Turn a domain value into what a driver stores."""
+    coding = columns(table)[column]
+    if value is None:
+        return None
+    return coding.encode(value) if coding is not None else _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, str) else value
+
+
+def decode(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn a stored row into domain values; words stay text."""
+    found = {}
+    for column, coding in columns(table).items():
+        value = row[column]
+        if value is not None and coding is not None:
+            value = coding.decode(value)
+        elif value is not None and _is_flag(table, column):
+            value = bool(value)
+        found[column] = value
+    return found
+
+
+@cache
+def _is_flag(table: str, column: str) -> bool:
+    return models.METADATA.tables[table].columns[column].type.python_type is bool

@@ -1,0 +1,183 @@
+"""A database by its URL: opened, upgraded, and bound to one mode."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from dutchbook.errors import InvalidInput, StorageError
+from dutchbook.persistence.postgres_journal import PostgresJournal
+from dutchbook.persistence.sqlite_journal import SqliteJournal
+from dutchbook.ports import Turnstile
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Where a database is. `shown` never contains a password."""
+
+    url: str
+    dialect: str
+
+    @classmethod
+    def at(cls, url: str) -> Database:
+        """Read ``sqlite:///path`` or ``postgresql://user:password@host/name``.
+
+        Raises:
+            InvalidInput: Another scheme, or no name.
+        """
+        wanted = "sqlite:///path or postgresql://user:password@host/name"
+        try:
+            parsed = make_url(url)
+        except ArgumentError:
+            raise InvalidInput("--db", _masked(url), wanted) from None
+        dialect = parsed.get_backend_name()
+        if dialect not in (SQLITE, POSTGRESQL) or not parsed.database:
+            raise InvalidInput("--db", _masked(url), wanted)
+        return cls(url, dialect)
+
+    @property
+    def shown(self) -> str:
+        """The URL without its password."""
+        return make_url(self.url).render_as_string(hide_password=True)
+
+    @property
+    def path(self) -> str:
+        """The file of a SQLite database."""
+        return make_url(self.url).database or ""
+
+    def journal(self, turnstile: Turnstile) -> SqliteJournal | PostgresJournal:
+        """Return a journal on this database, not yet open."""
+        if self.dialect == SQLITE:
+            return SqliteJournal(self.path, turnstile)
+        return PostgresJournal(self.url, self.shown, turnstile)
+
+    # The schema ----------------------------------------------------------------------------------
+
+    def prepare(self, mode: str) -> int:
+        """Create or check the schema, bind the database to `mode`, and count this run.
+
+        Must not be called from a running loop: it has one of its own.
+
+        Returns:
+            The number of this run, from 1.
+
+        Raises:
+            StorageError: Damaged, unreachable, another schema, or another mode.
+        """
+        return self._work(lambda connection: _prepare(connection, mode, self.shown))
+
+    def upgrade(self) -> None:
+        """Bring the schema up to this program's."""
+        self._work(_upgrade)
+
+    def _work(self, job: Callable[[Connection], T]) -> T:
+        try:
+            if self.dialect == SQLITE:
+                return self._on_sqlite(job)
+            return asyncio.run(self._on_postgresql(job))
+        except (SQLAlchemyError, OSError, sqlite3.Error) as error:
+            reason = getattr(error, "orig", None) or error
+            raise StorageError(f"{self.shown}: {_first_line(reason)}") from error
+
+    def _on_sqlite(self, job: Callable[[Connection], T]) -> T:
+        folder = Path(self.path).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(self.url)
+        event.listen(engine, "connect", _obey)
+        try:
+            with engine.begin() as connection:
+                return job(connection)
+        finally:
+            engine.dispose()
+
+    async def _on_postgresql(self, job: Callable[[Connection], T]) -> T:
+        url = make_url(self.url).set(drivername="postgresql+asyncpg")
+        engine = create_async_engine(url)
+        try:
+            async with engine.begin() as connection:
+                return await connection.run_sync(job)
+        finally:
+            await engine.dispose()
+
+
+def _obey(connection: sqlite3.Connection, record: object) -> None:
+    """Let SQLAlchemy begin transactions itself, so that DDL is part of them."""
+    assert record is not None, "a pool records its connections"
+    connection.isolation_level = None
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _upgrade(connection: Connection) -> None:
+    if connection.dialect.name == SQLITE:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    command.upgrade(_config(connection), "head")
+    if connection.dialect.name == SQLITE:
+        connection.exec_driver_sql("COMMIT")
+
+
+def _prepare(connection: Connection, mode: str, shown: str) -> int:
+    current = MigrationContext.configure(connection).get_current_revision()
+    script = ScriptDirectory(str(MIGRATIONS))
+    head = script.get_current_head()
+    if current is None:
+        _upgrade(connection)
+    elif current != head:
+        known = {revision.revision for revision in script.walk_revisions()}
+        older = current in known
+        advice = "run: dutchbook db upgrade" if older else "use the program that wrote it"
+        age = "older" if older else "newer"
+        raise StorageError(f"{shown}: its schema is {age} than this program; {advice}")
+    return _bind(connection, mode, shown)
+
+
+def _bind(connection: Connection, mode: str, shown: str) -> int:
+    found = {
+        row.key: row.value
+        for row in connection.execute(text("SELECT key, value FROM system_metadata"))
+    }
+    if found.get("mode", mode) != mode:
+        raise StorageError(f"{shown}: it belongs to {found['mode']} trading, not to {mode}")
+    run = int(found.get("runs", "0")) + 1
+    if "mode" not in found:
+        put = text("INSERT INTO system_metadata (key, value) VALUES (:key, :value)")
+        connection.execute(put, {"key": "mode", "value": mode})
+        connection.execute(put, {"key": "runs", "value": str(run)})
+    else:
+        change = text("UPDATE system_metadata SET value = :value WHERE key = 'runs'")
+        connection.execute(change, {"value": str(run)})
+    return run
+
+
+def _first_line(error: object) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def _masked(url: str) -> str:
+    """Return a URL that cannot be read without what might be its password."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://…" if parts.scheme else url

@@ -1,0 +1,225 @@
+"""The journal on SQLite: one writer thread, and one commit for all that are waiting.
+
+Each batch stands in a savepoint of its own, so that the refusal of one leaves its neighbours whole.
+``synchronous=FULL`` is asserted: an order must never be sent on the strength of a row that a power
+cut can take back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from dutchbook.domain.events import Event
+from dutchbook.errors import Conflict, DutchbookError, StorageError
+from dutchbook.persistence.chain import GENESIS, audit_row
+from dutchbook.persistence.coding import decode
+from dutchbook.persistence.statements import select, sql
+from dutchbook.ports import Batch, Insert, Receipt, Turnstile, Write
+
+GROUP = 64
+FULL = 2
+Statement = tuple[Write, str, list[Any]]
+Ready = tuple[list[Statement], tuple[Event, ...]]
+Waiting = tuple[Ready, "asyncio.Future[Receipt]"]
+
+
+class SqliteJournal:
+    """`Journal` over one database file that this engine writes."""
+
+    def __init__(self, path: str, turnstile: Turnstile) -> None:
+        self._turnstile = turnstile
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._waiting: list[Waiting] = []
+        self._flushing: asyncio.Task[None] | None = None
+        self._delivered = 0
+        self._writer = _Writer(path)
+
+    async def open(self) -> None:
+        """Open the file, in the writer's thread.
+
+        Raises:
+            StorageError: It cannot be opened, or does not keep what it says it kept.
+        """
+        await self._turnstile.drive(lambda: self._in_thread(self._writer.open))
+
+    async def commit(self, batch: Batch) -> Receipt:
+        """Keep a batch; see `Journal`."""
+        done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        ready = [_statement(write) for write in batch.writes], batch.events
+        self._waiting.append((ready, done))
+        if self._flushing is None:
+            self._flushing = asyncio.ensure_future(self._turnstile.drive(self._flush))
+        return await asyncio.shield(done)
+
+    async def _flush(self) -> None:
+        """Write everything that waits, one commit for each group, until nothing does."""
+        while self._waiting:
+            group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
+            batches, delivered = [batch for batch, _ in group], self._delivered
+            try:
+                results = await self._in_thread(self._writer.write, batches, delivered)
+            except BaseException:
+                # Whoever waits must not wait for ever for a writer that broke.
+                results = [StorageError("the journal's writer broke off")] * len(group)
+                raise
+            finally:
+                _answer(group, results)
+        self._flushing = None
+
+    async def rows(
+        self,
+        table: str,
+        where: Mapping[str, Any] | None = None,
+        order_by: Sequence[str] = (),
+    ) -> list[dict[str, Any]]:
+        """Return the rows that match; see `Journal`."""
+        text, values = select(table, dict(where or {}), tuple(order_by), lambda: "?")
+        found = await self._turnstile.drive(
+            lambda: self._in_thread(self._writer.read, text, values)
+        )
+        return [decode(table, row) for row in found]
+
+    async def delivered(self, sequence: int) -> None:
+        """Note a delivery; it is written with the next batch."""
+        self._delivered = max(self._delivered, sequence)
+
+    async def close(self) -> None:
+        """Write down what was delivered, and let the file go."""
+        delivered = self._delivered
+        await self._turnstile.drive(lambda: self._in_thread(self._writer.close, delivered))
+        self._thread.shutdown()
+
+    async def _in_thread(self, function: Any, *arguments: Any) -> Any:
+        return await asyncio.wrap_future(self._thread.submit(function, *arguments))
+
+
+class _Writer:
+    """The thread's side: one connection, plain sqlite3."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._head = (0, GENESIS)
+        self._version = -1
+        self._cleared = 0
+
+    @property
+    def _open(self) -> sqlite3.Connection:
+        assert self._connection is not None, "the journal was opened"
+        return self._connection
+
+    def open(self) -> None:
+        try:
+            made = sqlite3.connect(
+                self._path, isolation_level=None, timeout=5, cached_statements=512
+            )
+            made.row_factory = sqlite3.Row
+            made.execute("PRAGMA journal_mode=WAL")
+            made.execute("PRAGMA synchronous=FULL")
+            made.execute("PRAGMA foreign_keys=ON")
+            if made.execute("PRAGMA synchronous").fetchone()[0] != FULL:
+                raise StorageError(f"{self._path}: SQLite does not take synchronous=FULL")
+        except sqlite3.Error as error:
+            raise _storage(self._path, error) from error
+        self._connection = made
+
+    def write(self, batches: list[Ready], delivered: int) -> list[Receipt | DutchbookError]:
+        """Write a group in one transaction; each batch answers for itself."""
+        before = self._head
+        try:
+            self._open.execute("BEGIN IMMEDIATE")
+            self._catch_up()
+            before = self._head
+            results = [self._one(batch) for batch in batches]
+            if delivered > self._cleared:
+                self._open.execute("DELETE FROM outbox WHERE sequence <= ?", (delivered,))
+            self._open.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._head = before
+            if self._open.in_transaction:
+                self._open.execute("ROLLBACK")
+            return [_storage(self._path, error) for _ in batches]
+        self._cleared = max(self._cleared, delivered)
+        return results
+
+    def _catch_up(self) -> None:
+        """Read the chain's head again when another process has written since."""
+        version = self._open.execute("PRAGMA data_version").fetchone()[0]
+        if version == self._version:
+            return
+        self._version = version
+        row = self._open.execute(
+            "SELECT sequence, hash FROM audit_log ORDER BY sequence DESC LIMIT 1"
+        ).fetchone()
+        self._head = (row["sequence"], row["hash"]) if row else (0, GENESIS)
+
+    def _one(self, ready: Ready) -> Receipt | DutchbookError:
+        head = self._head
+        self._open.execute("SAVEPOINT batch")
+        try:
+            for write, text, values in (*ready[0], *self._chained(ready[1])):
+                self._apply(write, text, values)
+        except (Conflict, sqlite3.IntegrityError) as error:
+            self._open.execute("ROLLBACK TO batch")
+            self._open.execute("RELEASE batch")
+            self._head = head
+            if isinstance(error, Conflict):
+                return error
+            return Conflict(write.table, _key(write), str(error))
+        self._open.execute("RELEASE batch")
+        return Receipt(*self._head)
+
+    def _apply(self, write: Write, text: str, values: list[Any]) -> None:
+        if self._open.execute(text, values).rowcount != 1:
+            raise Conflict(write.table, _key(write), "the row is not as expected")
+
+    def _chained(self, events: tuple[Event, ...]) -> list[Statement]:
+        rows = []
+        for event in events:
+            sequence, previous = self._head
+            row = audit_row(event, sequence + 1, previous)
+            self._head = (sequence + 1, row["hash"])
+            waiting = {"sequence": sequence + 1, "name": event.wire}
+            rows.append(_statement(Insert("audit_log", row)))
+            rows.append(_statement(Insert("outbox", waiting)))
+        return rows
+
+    def read(self, text: str, values: list[Any]) -> list[dict[str, Any]]:
+        try:
+            return [dict(row) for row in self._open.execute(text, values)]
+        except sqlite3.Error as error:
+            raise _storage(self._path, error) from error
+
+    def close(self, delivered: int) -> None:
+        if self._connection is not None:
+            self._connection.execute("DELETE FROM outbox WHERE sequence <= ?", (delivered,))
+            self._connection.close()
+            self._connection = None
+
+
+def _key(write: Any) -> object:
+    return (
+        tuple(write.key.values()) if hasattr(write, "key") else next(iter(write.row.values()))
+    )
+
+
+def _storage(path: str, error: sqlite3.Error) -> StorageError:
+    return StorageError(f"{path}: {error}")
+
+
+def _statement(write: Write) -> Statement:
+    return write, *sql(write, lambda: "?", "IS")
+
+
+def _answer(group: list[Waiting], results: list[Receipt | DutchbookError]) -> None:
+    for (_, done), result in zip(group, results, strict=True):
+        if done.done():
+            continue
+        if isinstance(result, Receipt):
+            done.set_result(result)
+        else:
+            done.set_exception(result)

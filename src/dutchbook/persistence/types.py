@@ -1,0 +1,109 @@
+"""Column types that mean the same on every database: big integers, text and booleans underneath.
+
+Each type can be used by SQLAlchemy and, through `encode` and `decode`, by the journals, which speak
+to the drivers directly.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import BigInteger, Text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+from dutchbook.domain.events import as_json
+from dutchbook.domain.units import E6, from_e6
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+class Coded(TypeDecorator[Any]):
+    """A column whose values are coded the same way for every driver."""
+
+    impl: Any = Text
+    cache_ok = True
+
+    def encode(self, value: Any) -> Any:
+        """Turn a domain value into what the driver stores."""
+        return value
+
+    def decode(self, value: Any) -> Any:
+        """Turn what the driver returned into the domain value."""
+        return value
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        """Encode for SQLAlchemy."""
+        assert dialect is not None, "a dialect binds"
+        return None if value is None else self.encode(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """Decode for SQLAlchemy."""
+        assert dialect is not None, "a dialect returns"
+        return None if value is None else self.decode(value)
+
+
+class Micros(Coded):
+    """An exact decimal as an integer of 10⁻⁶; anything finer is refused, never rounded."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def encode(self, value: Decimal | int) -> int:
+        """Return millionths."""
+        scaled = value * E6
+        if scaled != int(scaled):
+            raise ValueError(f"{value} is finer than 0.000001")
+        return int(scaled)
+
+    def decode(self, value: int) -> Decimal:
+        """Return the decimal."""
+        return from_e6(value)
+
+
+class Instant(Coded):
+    """An instant as microseconds since 1970, UTC: exact, ordered, the same on every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def encode(self, value: datetime) -> int:
+        """Return microseconds; a time without its zone is refused."""
+        if value.tzinfo is None:
+            raise ValueError(f"{value} does not say its zone")
+        return (value - EPOCH) // MICROSECOND
+
+    def decode(self, value: int) -> datetime:
+        """Return the instant in UTC."""
+        return EPOCH + timedelta(microseconds=value)
+
+
+class Json(Coded):
+    """A JSON document as canonical text."""
+
+    impl = Text
+    cache_ok = True
+
+    def encode(self, value: Any) -> str:
+        """Return canonical text; decimals and instants inside become text."""
+        return json.dumps(as_json(value), sort_keys=True, separators=(",", ":"))
+
+    def decode(self, value: str) -> Any:
+        """Return the document; its numbers are whole, since decimals are text."""
+        return json.loads(value)
+
+
+class Word(Coded):
+    """One of a closed set of words; the column's CHECK names them all."""
+
+    impl = Text
+    cache_ok = True
+
+    def encode(self, value: StrEnum | str) -> str:
+        """Return the word."""
+        return str(value)
