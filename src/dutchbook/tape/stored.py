@@ -1,0 +1,150 @@
+"""What a tape keeps of one message: all that its recording said, in integers.
+
+`TapeMessage` is what a replay needs; `StoredMessage` is what was received. The difference is
+trades, messages of other types, the platform's own wording of a change, and nanoseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum
+
+from dutchbook.domain.book import ASK, BID
+from dutchbook.domain.contract import Platform
+from dutchbook.tape.message import Kind, TapeMessage
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+Level = tuple[int, int, int]
+"""Side (`BID` or `ASK`), price in 10⁻⁴ YES dollars, size in 10⁻⁶ contracts."""
+
+
+class StoredKind(IntEnum):
+    """What a stored message does.
+
+    `SNAPSHOT`: the book is these levels. `LEVEL`: these levels have these sizes. `CHANGE`: these
+    sizes are added to these levels. `TRADE`: its side is what the taker did with YES. `OTHER`:
+    only its own text tells.
+    """
+
+    SNAPSHOT = 0
+    LEVEL = 1
+    CHANGE = 2
+    TRADE = 3
+    OTHER = 4
+
+
+@dataclass(slots=True)
+class StoredMessage:
+    """One message as it was received.
+
+    Attributes:
+        at_ns: When it was received, in nanoseconds since 1970.
+        step: The tape step; never falls.
+        session: Books start empty when it changes.
+        platform: Whose message.
+        contract_id: Which contract, None where the message is about none.
+        kind: What it does.
+        levels: Side, price and size of each level.
+        cycle_ns: When the poll that it belongs to began, None on a stream.
+        stream: The platform's number of the subscription, None where it gives none.
+        sequence: The platform's number of the message, None where it gives none.
+        platform_us: The platform's own time, in microseconds since 1970.
+        trade_id: The 16 bytes of a trade's id.
+        raw: The message's JSON, where the other attributes do not say all of it.
+    """
+
+    at_ns: int
+    step: int
+    session: int
+    platform: Platform
+    contract_id: str | None
+    kind: StoredKind
+    levels: tuple[Level, ...] = ()
+    cycle_ns: int | None = None
+    stream: int | None = None
+    sequence: int | None = None
+    platform_us: int | None = None
+    trade_id: bytes | None = None
+    raw: str | None = None
+
+
+def store(message: TapeMessage) -> StoredMessage:
+    """Return `message` as a tape keeps it."""
+    kind = StoredKind.SNAPSHOT if message.kind is Kind.SNAPSHOT else StoredKind.LEVEL
+    sides = ((BID, message.bids), (ASK, message.asks))
+    return StoredMessage(
+        at_ns=microseconds(message.at) * 1_000,
+        step=message.step,
+        session=message.session,
+        platform=message.platform,
+        contract_id=message.contract_id,
+        kind=kind,
+        levels=tuple((side, price, size) for side, each in sides for price, size in each),
+        sequence=message.sequence or None,
+        platform_us=None if message.platform_time is None else microseconds(message.platform_time),
+    )
+
+
+def microseconds(instant: datetime) -> int:
+    """Return the microseconds from 1970 to `instant`, exactly."""
+    return (instant - EPOCH) // MICROSECOND
+
+
+def instant(us: int) -> datetime:
+    """Return the instant `us` microseconds after 1970."""
+    return EPOCH + us * MICROSECOND
+
+
+@dataclass(slots=True)
+class _Sizes:
+    """The sizes of every level of a session, so that a change becomes a new size."""
+
+    session: int | None = None
+    books: dict[tuple[Platform, str], dict[tuple[int, int], int]] = field(default_factory=dict)
+
+    def apply(self, message: StoredMessage, contract_id: str) -> tuple[Level, ...]:
+        """Follow `message` and return its levels with the sizes that they have after it."""
+        if message.session != self.session:
+            self.session = message.session
+            self.books.clear()
+        key = (message.platform, contract_id)
+        if message.kind is StoredKind.SNAPSHOT:
+            self.books[key] = {(side, price): size for side, price, size in message.levels}
+            return message.levels
+        book = self.books.setdefault(key, {})
+        after = []
+        for side, price, size in message.levels:
+            if message.kind is StoredKind.CHANGE:
+                size += book.get((side, price), 0)  # noqa: PLW2901 - the change becomes the size
+            if size:
+                book[side, price] = size
+            else:
+                book.pop((side, price), None)
+            # A recording that missed a message can fall below zero: nothing is offered there.
+            after.append((side, price, max(size, 0)))
+        return tuple(after)
+
+
+def replayed(stored: Iterable[StoredMessage]) -> Iterator[TapeMessage]:
+    """Return the book updates among `stored`, each level with its whole size."""
+    sizes = _Sizes()
+    for each in stored:
+        if each.kind in (StoredKind.TRADE, StoredKind.OTHER) or each.contract_id is None:
+            continue
+        levels = sizes.apply(each, each.contract_id)
+        snapshot = each.kind is StoredKind.SNAPSHOT
+        yield TapeMessage(
+            at=instant(each.at_ns // 1_000),
+            platform=each.platform,
+            contract_id=each.contract_id,
+            kind=Kind.SNAPSHOT if snapshot else Kind.DELTA,
+            bids=tuple((price, size) for side, price, size in levels if side == BID),
+            asks=tuple((price, size) for side, price, size in levels if side == ASK),
+            step=each.step,
+            session=each.session,
+            sequence=each.sequence or 0,
+            platform_time=None if each.platform_us is None else instant(each.platform_us),
+        )

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from support.runs import conserved, play
+
+from dutchbook.bootstrap import build, generated_tape
+from dutchbook.config import load
+from dutchbook.persistence.database import Database
+from dutchbook.runtime.clock import TapeClock
+from dutchbook.runtime.virtual_time import run_virtual, turnstile
+
+TABLES = ("ledger_entries", "accounts", "executions", "reservations", "orders", "risk_states")
+FAULTS = ("paper.fault_lost_answer=200000", "paper.fault_failed_fill=300000")
+
+
+def trade(
+    url: str, *settings: str, seed: int = 7, minutes: int = 60
+) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
+    """Run on a database as `dutchbook run --speed max` does; returns the summary and rows."""
+    database = Database.at(url)
+    number = database.prepare("paper")
+
+    async def main() -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
+        journal = database.journal(turnstile())
+        await journal.open()
+        try:
+            tape = generated_tape(seed, minutes=minutes)
+            clock = TapeClock(tape.meta.first)
+            engine = build(load(None, settings), tape, journal, clock, seed=seed, run=number)
+            summary = await engine.trade(number)
+            return summary, {name: await journal.rows(name) for name in TABLES}
+        finally:
+            await journal.close()
+
+    return run_virtual(main())
+
+
+def test_a_database_gives_the_same_summary_as_memory_to_the_last_byte(
+    database_url: str,
+) -> None:
+    summary, _ = trade(database_url)
+
+    assert summary == play(minutes=60).summary
+
+
+def test_a_database_agrees_with_memory_when_things_go_wrong(database_url: str) -> None:
+    summary, tables = trade(database_url, *FAULTS, seed=3)
+
+    assert summary == play(*FAULTS, seed=3, minutes=60).summary
+    conserved(_typed(tables))
+
+
+def _typed(tables: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    """Words come back as text; compare them by what they say."""
+    for row in tables["orders"]:
+        row["platform"] = str(row["platform"])
+    return tables
+
+
+def test_a_second_run_goes_on_from_the_first_and_never_reuses_an_id(database_url: str) -> None:
+    first, _ = trade(database_url)
+
+    second, tables = trade(database_url)
+
+    assert second["positions"]["total"] >= first["positions"]["total"]
+    assert second["capital"]["kalshi"]["deposited"] == first["capital"]["kalshi"]["deposited"]
+    assert second["events"]["system.started"] == 2
+    ids = [row["order_id"] for row in tables["orders"]]
+    assert len(ids) == len(set(ids))
+    conserved(_typed(tables))
+
+
+def test_the_outbox_is_empty_once_everything_was_delivered(database_url: str) -> None:
+    trade(database_url, minutes=20)
+
+    async def waiting() -> list[dict[str, Any]]:
+        journal = Database.at(database_url).journal(turnstile())
+        await journal.open()
+        try:
+            return await journal.rows("outbox")
+        finally:
+            await journal.close()
+
+    assert asyncio.run(waiting()) == []
