@@ -207,7 +207,7 @@ def build(
         watchlist, queue, risk, recorder, bus, clock, ids, hurdles, first_leg
     )
     lifecycle = EngineLifecycleService(
-        journal, bus, risk, queue, holdings, recorder, gateways, clock
+        journal, bus, risk, watchlist, queue, holdings, recorder, gateways, clock
     )
     return Engine(
         settings,

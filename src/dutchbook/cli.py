@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,19 +11,49 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from dutchbook import __version__, session
+from dutchbook import __version__, desk, session
 from dutchbook.config import load
-from dutchbook.console import report
+from dutchbook.console import report, tables
 from dutchbook.errors import DutchbookError
+from dutchbook.persistence.database import Database
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+pairs = typer.Typer(no_args_is_help=True, help="Pairs of contracts, and their approval.")
+capital = typer.Typer(no_args_is_help=True, help="Cash that comes in or goes out.")
+database = typer.Typer(no_args_is_help=True, help="The database itself.")
+app.add_typer(pairs, name="pairs")
+app.add_typer(capital, name="capital")
+app.add_typer(database, name="db")
 
+FOUND = 1
 INTERRUPTED = 130
+YEARS_KEPT = 7
+
+Db = Annotated[
+    str,
+    typer.Option(
+        "--db",
+        help="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; a file of yours by default.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print every column as JSON.")]
+Rationale = Annotated[str, typer.Option(help="Why, in a sentence.")]
+Note = Annotated[str, typer.Option(help="What it was.")]
+
+
+def _url(db: str) -> str:
+    return db or session.default_database()
+
+
+def _list(
+    db: str, table: str, order_by: tuple[str, ...], columns: str, *, as_json: bool
+) -> None:
+    rows = desk.rows(_url(db), table, order_by)
+    tables.show(Console(), rows, columns.split(), as_text=not as_json)
 
 
 @app.callback(invoke_without_command=True)
 def dutchbook(
-    context: typer.Context,
     *,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
@@ -30,21 +61,30 @@ def dutchbook(
     if version:
         typer.echo(__version__)
         raise typer.Exit
-    assert context is not None, "typer gives a context"
+
+
+@app.command()
+def init() -> None:
+    """Write the commented settings and make the data directory, where there are none."""
+    for path in session.initialise():
+        typer.echo(f"made {path}")
+    typer.echo(f"settings: {session.default_config()}")
 
 
 @app.command()
 def run(
     *,
-    tape: Annotated[str, typer.Option(help="What to trade on: demo.")] = "demo",
+    tape: Annotated[
+        str, typer.Option(help="What to trade on: demo, or a tape's path.")
+    ] = "demo",
     speed: Annotated[
         str, typer.Option(help="How many times as fast as it was recorded; max for at once.")
     ] = "20",
-    db: Annotated[
-        str, typer.Option(help="sqlite:///FILE or postgresql://…; a file of yours by default.")
-    ] = "",
+    db: Db = "",
     seed: Annotated[int, typer.Option(help="Makes ids and faults the same again.")] = 1,
-    config: Annotated[Path | None, typer.Option(help="A TOML file of settings.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A TOML file of settings instead of yours.")
+    ] = None,
     override: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting once."),
@@ -56,10 +96,11 @@ def run(
     """Run the engine on paper, to the end of the tape or until Ctrl-C."""
     if summary not in ("", "json"):
         raise typer.BadParameter("json is the only form", param_hint="--summary")
+    session.initialise()
     options = session.Options(
-        settings=load(config, tuple(override or ())),
+        settings=load(config or session.default_config(), tuple(override or ())),
         tape=tape,
-        database=db or session.default_database(),
+        database=_url(db),
         speed=session.speed(speed),
         seed=seed,
         quiet=summary == "json",
@@ -70,6 +111,111 @@ def run(
         typer.echo(json.dumps(found, sort_keys=True, separators=(",", ":")))
     else:
         report.show(console, found)
+
+
+@app.command()
+def status(db: Db = "", *, as_json: AsJson = False) -> None:
+    """Where a database stands: capital, positions, halts."""
+    found = desk.status(_url(db))
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        report.standing(Console(), found)
+
+
+@app.command()
+def positions(db: Db = "", *, as_json: AsJson = False) -> None:
+    """Every position, oldest first."""
+    columns = "opened_at pair_id status sizes entry_prices expected_edge completed_at_loss"
+    _list(db, "open_positions", ("opened_at", "position_id"), columns, as_json=as_json)
+
+
+@app.command()
+def orders(db: Db = "", *, as_json: AsJson = False) -> None:
+    """Every order, oldest first."""
+    columns = "created_at platform leg side outcome price size status fill_size refusal"
+    _list(db, "orders", ("created_at", "order_id"), columns, as_json=as_json)
+
+
+@app.command()
+def opportunities(db: Db = "", *, as_json: AsJson = False) -> None:
+    """Every edge that was acted on, or refused although it was there."""
+    columns = (
+        "detected_at pair_id direction reason quantity gross_edge net_edge expected_profit"
+    )
+    _list(db, "opportunities", ("detected_at", "opportunity_id"), columns, as_json=as_json)
+
+
+@app.command()
+def events(db: Db = "", *, as_json: AsJson = False) -> None:
+    """The event log."""
+    _list(db, "audit_log", ("sequence",), "sequence occurred_at name payload", as_json=as_json)
+
+
+@app.command()
+def ledger(db: Db = "", *, as_json: AsJson = False) -> None:
+    """Every posting: each movement sums to zero."""
+    columns = "booked_at account_id kind bucket amount reference note"
+    _list(db, "ledger_entries", ("booked_at", "entry_id"), columns, as_json=as_json)
+
+
+@pairs.command("list")
+def pairs_list(db: Db = "", *, as_json: AsJson = False) -> None:
+    """Every pair that is known."""
+    columns = (
+        "match_id kalshi_contract_id polymarket_contract_id operator_approved resolution_date"
+    )
+    _list(db, "contract_matches", ("match_id",), columns, as_json=as_json)
+
+
+@pairs.command("approve")
+def pairs_approve(pair: str, rationale: Rationale, db: Db = "") -> None:
+    """Approve a pair: both contracts ask the same question."""
+    desk.decide_pair(_url(db), pair, rationale, approve=True)
+
+
+@pairs.command("revoke")
+def pairs_revoke(pair: str, rationale: Rationale, db: Db = "") -> None:
+    """Take an approval back: no new entry on this pair."""
+    desk.decide_pair(_url(db), pair, rationale, approve=False)
+
+
+@capital.command("deposit")
+def deposit(platform: str, amount: str, note: Note = "", db: Db = "") -> None:
+    """Book dollars that came in."""
+    typer.echo(json.dumps(desk.move_cash(_url(db), platform, amount, note, out=False)))
+
+
+@capital.command("withdraw")
+def withdraw(platform: str, amount: str, note: Note = "", db: Db = "") -> None:
+    """Book dollars that went out; only free capital can."""
+    typer.echo(json.dumps(desk.move_cash(_url(db), platform, amount, note, out=True)))
+
+
+@database.command("upgrade")
+def db_upgrade(db: Db = "") -> None:
+    """Bring the schema up to this program's."""
+    Database.at(_url(db)).upgrade()
+
+
+@database.command("prune")
+def db_prune(
+    db: Db = "",
+    years: Annotated[int, typer.Option(min=1, help="Keep this many years.")] = YEARS_KEPT,
+) -> None:
+    """Delete book snapshots that are older than they must be kept."""
+    typer.echo(f"{desk.prune(_url(db), years)} snapshots deleted")
+
+
+@database.command("verify")
+def db_verify(db: Db = "") -> None:
+    """Check pages, references, the event log, the ledger and the sums."""
+    problems = desk.problems(_url(db))
+    for problem in problems:
+        typer.echo(problem, err=True)
+    if problems:
+        raise typer.Exit(FOUND)
+    typer.echo("whole")
 
 
 def main() -> None:
@@ -84,5 +230,8 @@ def main() -> None:
             raise
         typer.echo(f"dutchbook: {error}", err=True)
         sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # Nobody reads our output any more: nothing went wrong, and nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

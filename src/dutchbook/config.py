@@ -28,53 +28,103 @@ class Detection(_Section):
     """What an edge must clear."""
 
     minimum_net_edge: Decimal = Field(
-        Decimal("0.008"), ge=0, lt=1, description="dollars a contract"
+        Decimal("0.008"),
+        ge=0,
+        lt=1,
+        description="dollars a contract, after fees and divergence",
     )
-    suspicious_edge: Decimal = Field(Decimal("0.15"), gt=0, le=1)
-    yearly_return: Decimal = Field(Decimal("0.08"), ge=0)
-    minimum_fill_share: Decimal = Field(Decimal("0.25"), ge=0, le=1)
-    book_age_seconds: int = Field(5, gt=0)
-    closing_window_seconds: int = Field(120, ge=0)
-    gas: Decimal = Field(Decimal(0), ge=0)
+    suspicious_edge: Decimal = Field(
+        Decimal("0.15"),
+        gt=0,
+        le=1,
+        description="dollars a contract; above it an edge is doubted",
+    )
+    yearly_return: Decimal = Field(
+        Decimal("0.08"), ge=0, description="least return a year on locked capital, 0.08 is 8 %"
+    )
+    minimum_fill_share: Decimal = Field(
+        Decimal("0.25"), ge=0, le=1, description="least share of the ideal size worth trading"
+    )
+    book_age_seconds: int = Field(
+        5, gt=0, description="older books are not traded on; a polled tape may need 10"
+    )
+    closing_window_seconds: int = Field(
+        120, ge=0, description="no entry this close to a contract's end"
+    )
+    gas: Decimal = Field(
+        Decimal(0), ge=0, description="dollars an order; zero where the platform pays it"
+    )
 
 
 class Execution(_Section):
     """How an opportunity is carried out."""
 
-    cool_down_seconds: int = Field(30, ge=0)
-    rescue_limit: Decimal = Field(Decimal("0.02"), ge=0, lt=1)
-    true_up_share: Decimal = Field(Decimal("0.10"), ge=0, lt=1)
-    answer_seconds: int = Field(15, gt=0)
-    queries: int = Field(6, gt=0)
-    queue_bound: int = Field(256, gt=0)
+    cool_down_seconds: int = Field(30, ge=0, description="rest of a pair after an execution")
+    rescue_limit: Decimal = Field(
+        Decimal("0.02"), ge=0, lt=1, description="dollars a contract that completing may lose"
+    )
+    true_up_share: Decimal = Field(
+        Decimal("0.10"), ge=0, lt=1, description="share of the size that evening may add"
+    )
+    answer_seconds: int = Field(
+        15, gt=0, description="without an answer for so long, an outcome is unknown"
+    )
+    queries: int = Field(6, gt=0, description="how often an unknown outcome is asked about")
+    queue_bound: int = Field(256, gt=0, description="opportunities that may wait")
 
 
 class Risk(_Section):
     """What may be at stake."""
 
-    bankroll: Decimal = Field(Decimal(10_000), gt=0)
-    position_share: Decimal = Field(Decimal("0.03"), gt=0, le=1)
-    max_open_pairs: int = Field(10, gt=0)
-    daily_loss_share: Decimal = Field(Decimal("0.05"), gt=0, le=1)
-    platform_share: Decimal = Field(Decimal("0.5"), gt=0, le=1)
+    bankroll: Decimal = Field(Decimal(10_000), gt=0, description="dollars")
+    position_share: Decimal = Field(
+        Decimal("0.03"), gt=0, le=1, description="of the bankroll, for one position"
+    )
+    max_open_pairs: int = Field(10, gt=0, description="positions open or about to be")
+    daily_loss_share: Decimal = Field(
+        Decimal("0.05"), gt=0, le=1, description="of the bankroll; reaching it halts trading"
+    )
+    platform_share: Decimal = Field(
+        Decimal("0.5"), gt=0, le=1, description="of the bankroll, at stake on one platform"
+    )
 
 
 class Paper(_Section):
     """How real paper is; the headline is lag 1 and `never`."""
 
-    kalshi_cash: Decimal = Field(Decimal(5_000), ge=0)
-    polymarket_cash: Decimal = Field(Decimal(5_000), ge=0)
-    lag_steps: int = Field(1, ge=0)
-    replenishment: str = Field("never", pattern="^(never|new|every)$")
-    latency_ms: int = Field(0, ge=0)
-    jitter_ms: int = Field(0, ge=0)
-    settle_ms: int = Field(4_000, ge=0)
-    fault_not_sent: int = Field(0, ge=0, le=1_000_000)
-    fault_rejected: int = Field(0, ge=0, le=1_000_000)
-    fault_partial: int = Field(0, ge=0, le=1_000_000)
-    fault_lost_answer: int = Field(0, ge=0, le=1_000_000)
-    fault_failed_fill: int = Field(0, ge=0, le=1_000_000)
-    fault_paused: int = Field(0, ge=0, le=1_000_000)
+    kalshi_cash: Decimal = Field(Decimal(5_000), ge=0, description="dollars at the first run")
+    polymarket_cash: Decimal = Field(
+        Decimal(5_000), ge=0, description="dollars at the first run"
+    )
+    lag_steps: int = Field(
+        1, ge=0, description="tape steps until the second leg meets the book"
+    )
+    replenishment: str = Field(
+        "never",
+        pattern="^(never|new|every)$",
+        description="when what we took comes back: never, new, every",
+    )
+    latency_ms: int = Field(0, ge=0, description="of every request")
+    jitter_ms: int = Field(0, ge=0, description="at most on top")
+    settle_ms: int = Field(4_000, ge=0, description="until a Polymarket fill is final")
+    fault_not_sent: int = Field(
+        0, ge=0, le=1_000_000, description="orders that never leave, in parts per million"
+    )
+    fault_rejected: int = Field(
+        0, ge=0, le=1_000_000, description="orders refused, in parts per million"
+    )
+    fault_partial: int = Field(
+        0, ge=0, le=1_000_000, description="orders that fill in part, in parts per million"
+    )
+    fault_lost_answer: int = Field(
+        0, ge=0, le=1_000_000, description="answers lost after acceptance, in parts per million"
+    )
+    fault_failed_fill: int = Field(
+        0, ge=0, le=1_000_000, description="fills that fail to settle, in parts per million"
+    )
+    fault_paused: int = Field(
+        0, ge=0, le=1_000_000, description="orders that meet a pause, in parts per million"
+    )
 
 
 class Settings(_Section):
@@ -133,6 +183,20 @@ def load(path: Path | None = None, overrides: tuple[str, ...] = ()) -> Settings:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise InvalidInput(key, first.get("input"), _expected(first)) from None
+
+
+def commented() -> str:
+    """Return a TOML file of every setting at its default, each explained."""
+    lines = ["# Dutchbook: what can be set. Delete what should stay at its default.", ""]
+    for name, section in Settings.model_fields.items():
+        kind = type(section.default)
+        lines += [f"# {kind.__doc__}", f"[{name}]"]
+        for key, field in kind.model_fields.items():
+            default = getattr(section.default, key)
+            value = default if isinstance(default, int) else f'"{default}"'
+            lines += [f"{key} = {value}  # {field.description}"]
+        lines.append("")
+    return "\n".join(lines)
 
 
 def _expected(problem: Any) -> str:

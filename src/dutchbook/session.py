@@ -9,14 +9,16 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
-from platformdirs import user_data_path
+from platformdirs import user_config_path, user_data_path
 from rich.console import Console
 from rich.live import Live
 
+from dutchbook.application.lifecycle import count_run
 from dutchbook.bootstrap import Engine, build, generated_tape
-from dutchbook.config import Settings
+from dutchbook.config import Settings, commented
 from dutchbook.console.lines import EventLines
 from dutchbook.console.live import LiveView, PairLine, Standing
 from dutchbook.domain.contract import Outcome, Platform
@@ -57,6 +59,24 @@ def speed(text: str) -> Decimal | None:
     return number
 
 
+def default_config() -> Path:
+    """Return where the settings of this user are."""
+    return user_config_path("dutchbook") / "config.toml"
+
+
+def initialise() -> list[str]:
+    """Write the commented settings and make the data directory; returns what was made."""
+    made = []
+    for folder in (default_config().parent, user_data_path("dutchbook")):
+        if not folder.exists():
+            folder.mkdir(parents=True, mode=0o700)
+            made.append(str(folder))
+    if not default_config().exists():
+        default_config().write_text(commented(), encoding="utf-8")
+        made.append(str(default_config()))
+    return made
+
+
 def default_database() -> str:
     """Return the URL of the file that is used when none is named."""
     return f"sqlite:///{user_data_path('dutchbook') / 'paper.db'}"
@@ -66,8 +86,8 @@ def run(options: Options, console: Console) -> dict[str, Any]:
     """Run the engine to the end of its tape, or until it is interrupted; returns the summary."""
     tape = open_tape(options)
     database = Database.at(options.database)
-    number = database.prepare("paper")
-    trading = _trade(options, tape, database, number, console)
+    database.prepare("paper")
+    trading = _trade(options, tape, database, console)
     if options.speed is None:
         return run_virtual(trading)
     return asyncio.run(trading)
@@ -81,12 +101,13 @@ def open_tape(options: Options) -> Tape:
 
 
 async def _trade(
-    options: Options, tape: Tape, database: Database, number: int, console: Console
+    options: Options, tape: Tape, database: Database, console: Console
 ) -> dict[str, Any]:
     clock = TapeClock(tape.meta.first, float(options.speed or 1))
-    journal = database.journal(turnstile())
+    journal = database.journal(turnstile(), alone=True)
     await journal.open()
     try:
+        number = await count_run(journal)
         if not options.quiet:
             await _first_line(journal, database, console)
         engine = build(options.settings, tape, journal, clock, seed=options.seed, run=number)
@@ -98,7 +119,7 @@ async def _trade(
             return await engine.trade(number)
         if console.is_terminal and options.speed is not None:
             return await _shown(engine, number, console)
-        engine.bus.subscribe(EventLines(_writer(console)))
+        engine.bus.subscribe(EventLines(_writer(console, engine.stopping.set)))
         return await engine.trade(number)
     finally:
         await journal.close()
@@ -112,9 +133,17 @@ async def _first_line(journal: Journal, database: Database, console: Console) ->
     _writer(console)(f"{database.shown}: {standing}")
 
 
-def _writer(console: Console) -> Callable[[str], None]:
+def _writer(
+    console: Console, closed: Callable[[], None] | None = None
+) -> Callable[[str], None]:
+    """Return what writes a line; when nobody reads any more, the engine is asked to stop."""
+
     def write(line: str) -> None:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        try:
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+        except BrokenPipeError:
+            if closed is not None:
+                closed()
 
     return write
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from support.runs import conserved, play
 
+from dutchbook.application.lifecycle import count_run
 from dutchbook.bootstrap import build, generated_tape
 from dutchbook.config import load
 from dutchbook.persistence.database import Database
@@ -20,7 +21,7 @@ def trade(
 ) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
     """Run on a database as `dutchbook run --speed max` does; returns the summary and rows."""
     database = Database.at(url)
-    number = database.prepare("paper")
+    database.prepare("paper")
 
     async def main() -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
         journal = database.journal(turnstile())
@@ -28,6 +29,7 @@ def trade(
         try:
             tape = generated_tape(seed, minutes=minutes)
             clock = TapeClock(tape.meta.first)
+            number = await count_run(journal)
             engine = build(load(None, settings), tape, journal, clock, seed=seed, run=number)
             summary = await engine.trade(number)
             return summary, {name: await journal.rows(name) for name in TABLES}

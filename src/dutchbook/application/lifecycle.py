@@ -12,10 +12,11 @@ from dutchbook.application.loading import held
 from dutchbook.application.recorder import Recorder
 from dutchbook.application.records import contract_row, match_row
 from dutchbook.application.risk import RiskManager
+from dutchbook.application.watch import Watchlist
 from dutchbook.domain.contract import ContractMatch, Platform
 from dutchbook.domain.events import PairDecided, SystemStarted, SystemStopped
 from dutchbook.domain.units import Money
-from dutchbook.ports import Batch, Clock, Insert, Journal, PlatformGateway
+from dutchbook.ports import Batch, Clock, Insert, Journal, PlatformGateway, Update
 
 Work = Callable[[], Awaitable[None]]
 
@@ -28,6 +29,7 @@ class EngineLifecycleService:
         journal: Journal,
         bus: EventBus,
         risk: RiskManager,
+        watchlist: Watchlist,
         queue: ExecutionQueueService,
         holdings: Holdings,
         recorder: Recorder,
@@ -37,6 +39,7 @@ class EngineLifecycleService:
         self._journal = journal
         self._bus = bus
         self._risk = risk
+        self._watchlist = watchlist
         self._queue = queue
         self._holdings = holdings
         self._recorder = recorder
@@ -54,14 +57,21 @@ class EngineLifecycleService:
     ) -> None:
         """Load what the database holds, take up the pairs, and pay opening balances in once."""
         await self._risk.load()
-        known = {row["match_id"] for row in await self._journal.rows("contract_matches")}
+        known = {row["match_id"]: row for row in await self._journal.rows("contract_matches")}
         for match in pairs:
-            if match.match_id not in known:
+            if row := known.get(match.match_id):
+                self._watchlist.decided(
+                    match.match_id,
+                    approved=row["operator_approved"],
+                    digest=row["approved_digest"],
+                )
+            else:
                 await self._take_up(match)
-        if not await self._journal.rows("ledger_entries"):
-            for platform, amount in opening.items():
-                if amount:
-                    await self._risk.deposit(platform, amount, "opening balance on paper")
+        entries = await self._journal.rows("ledger_entries")
+        funded = {row["account_id"] for row in entries}
+        for platform, amount in opening.items():
+            if amount and str(self._risk.accounts[platform]) not in funded:
+                await self._risk.deposit(platform, amount, "opening balance on paper")
         for position, orders, fills in await held(self._journal):
             self._holdings.opened(position, orders, fills)
         stamp = self._bus.stamp("engine")
@@ -113,3 +123,15 @@ class EngineLifecycleService:
         await self._bus.commit(
             Batch(events=(SystemStopped(self._bus.stamp("engine"), reason),))
         )
+
+
+async def count_run(journal: Journal) -> int:
+    """Count a run of this database, from 1; ids are made of the number."""
+    runs = await journal.rows("system_metadata", {"key": "runs"})
+    if not runs:
+        await journal.commit(Batch((Insert("system_metadata", {"key": "runs", "value": "1"}),)))
+        return 1
+    number = int(runs[0]["value"]) + 1
+    change = Update("system_metadata", {"key": "runs"}, put={"value": str(number)})
+    await journal.commit(Batch((change,)))
+    return number

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dutchbook.domain.book import OrderBook
 from dutchbook.domain.contract import ContractMatch, Outcome, Platform
@@ -49,6 +49,11 @@ class Watchlist:
             key = (platform, match.contract(platform).contract_id)
             self._by_contract.setdefault(key, []).append(watch)
         return watch
+
+    def decided(self, match_id: str, *, approved: bool, digest: str | None) -> None:
+        """Take a person's word on a pair from the database: it counts more than a tape's."""
+        watch = self.pairs[match_id]
+        watch.match = replace(watch.match, operator_approved=approved, approved_digest=digest)
 
     @property
     def matches(self) -> dict[str, ContractMatch]:

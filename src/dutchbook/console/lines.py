@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from dutchbook.domain.events import Event, as_json
 
+LONG = 20
 QUIET = {
     "execution.order.placed",
     "execution.fill.settled",
@@ -30,8 +31,17 @@ class EventLines:
 def line(event: Event) -> str:
     """Return an event as its time, its name and its plain facts."""
     facts = ", ".join(
-        f"{name} {value}"
+        f"{name} {_short(value)}"
         for name, value in event.payload().items()
         if isinstance(value, str | int) and not name.endswith("_id") and value != ""
     )
     return f"{as_json(event.stamp.occurred_at)[11:23]}  {event.wire}  {facts}"
+
+
+def _short(value: str | int) -> str:
+    """Cut a long fraction to six digits and a long word to twenty, for reading only."""
+    text = str(value)
+    whole, point, fraction = text.partition(".")
+    if point and fraction.isdigit() and whole.lstrip("-").isdigit():
+        return f"{whole}.{fraction[:6]}"
+    return text if len(text) <= LONG or " " in text else f"{text[:LONG]}…"

@@ -53,3 +53,15 @@ def _counts(title: str, summary: dict[str, Any]) -> Table:
     flat["completed at a loss"] = summary["completed_at_loss"]
     flat["fees"] = summary["fees"]["total"]
     return _pairs(title, "", flat)
+
+
+def standing(console: Console, found: dict[str, Any]) -> None:
+    """Print where a database stands."""
+    halted = ", ".join(found["halted"]) or "no"
+    console.print(f"{found['mode']} trading, {found['runs']} runs, halted: {halted}")
+    if found["capital"]:
+        console.print(_table("Capital in dollars", "platform", found["capital"]))
+    console.print(_pairs("Positions", "state", found["positions"] or {"none": 0}))
+    console.print(
+        f"Daily result {found['daily_pnl']} dollars; last event {found['last_event']}"
+    )

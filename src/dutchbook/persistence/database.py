@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from dutchbook.errors import InvalidInput, StorageError
 from dutchbook.persistence.postgres_journal import PostgresJournal
 from dutchbook.persistence.sqlite_journal import SqliteJournal
+from dutchbook.persistence.types import Instant
 from dutchbook.ports import Turnstile
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -63,26 +65,54 @@ class Database:
         """The file of a SQLite database."""
         return make_url(self.url).database or ""
 
-    def journal(self, turnstile: Turnstile) -> SqliteJournal | PostgresJournal:
-        """Return a journal on this database, not yet open."""
+    def journal(
+        self, turnstile: Turnstile, *, alone: bool = False
+    ) -> SqliteJournal | PostgresJournal:
+        """Return a journal on this database, not yet open; `alone` refuses a second writer."""
         if self.dialect == SQLITE:
-            return SqliteJournal(self.path, turnstile)
-        return PostgresJournal(self.url, self.shown, turnstile)
+            return SqliteJournal(self.path, turnstile, alone=alone)
+        return PostgresJournal(self.url, self.shown, turnstile, alone=alone)
 
     # The schema ----------------------------------------------------------------------------------
 
-    def prepare(self, mode: str) -> int:
-        """Create or check the schema, bind the database to `mode`, and count this run.
+    def prepare(self, mode: str) -> None:
+        """Create or check the schema, and bind a new database to `mode`.
 
         Must not be called from a running loop: it has one of its own.
-
-        Returns:
-            The number of this run, from 1.
 
         Raises:
             StorageError: Damaged, unreachable, another schema, or another mode.
         """
-        return self._work(lambda connection: _prepare(connection, mode, self.shown))
+        self._work(lambda connection: _prepare(connection, mode, self.shown))
+
+    def check(self, mode: str) -> None:
+        """Refuse a database that is absent, of another schema or of another mode.
+
+        Raises:
+            StorageError: It says which.
+        """
+        if self.dialect == SQLITE and not Path(self.path).exists():
+            raise StorageError(f"{self.shown}: there is no such file; dutchbook run makes one")
+        self._work(lambda connection: _checked(connection, mode, self.shown))
+
+    def damage(self) -> list[str]:
+        """Return what the database itself finds wrong with its pages and references."""
+        if self.dialect != SQLITE:
+            return []
+
+        def look(connection: Connection) -> list[str]:
+            pages = [row[0] for row in connection.exec_driver_sql("PRAGMA integrity_check")]
+            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+            found = [] if pages == ["ok"] else [f"pages: {line}" for line in pages]
+            return [*found, *(f"{row[0]}: a reference leads nowhere" for row in broken)]
+
+        return self._work(look)
+
+    def prune(self, before: datetime) -> int:
+        """Delete order book snapshots from before an instant; returns how many."""
+        old = Instant().encode(before)
+        statement = text("DELETE FROM order_book_snapshots WHERE captured_at < :old")
+        return self._work(lambda c: int(c.execute(statement, {"old": old}).rowcount))
 
     def upgrade(self) -> None:
         """Bring the schema up to this program's."""
@@ -140,37 +170,28 @@ def _upgrade(connection: Connection) -> None:
         connection.exec_driver_sql("COMMIT")
 
 
-def _prepare(connection: Connection, mode: str, shown: str) -> int:
+def _prepare(connection: Connection, mode: str, shown: str) -> None:
+    if MigrationContext.configure(connection).get_current_revision() is None:
+        _upgrade(connection)
+        put = text("INSERT INTO system_metadata (key, value) VALUES ('mode', :mode)")
+        connection.execute(put, {"mode": mode})
+    _checked(connection, mode, shown)
+
+
+def _checked(connection: Connection, mode: str, shown: str) -> None:
     current = MigrationContext.configure(connection).get_current_revision()
     script = ScriptDirectory(str(MIGRATIONS))
-    head = script.get_current_head()
     if current is None:
-        _upgrade(connection)
-    elif current != head:
+        raise StorageError(f"{shown}: it holds no Dutchbook tables; dutchbook run makes them")
+    if current != script.get_current_head():
         known = {revision.revision for revision in script.walk_revisions()}
         older = current in known
         advice = "run: dutchbook db upgrade" if older else "use the program that wrote it"
         age = "older" if older else "newer"
         raise StorageError(f"{shown}: its schema is {age} than this program; {advice}")
-    return _bind(connection, mode, shown)
-
-
-def _bind(connection: Connection, mode: str, shown: str) -> int:
-    found = {
-        row.key: row.value
-        for row in connection.execute(text("SELECT key, value FROM system_metadata"))
-    }
-    if found.get("mode", mode) != mode:
-        raise StorageError(f"{shown}: it belongs to {found['mode']} trading, not to {mode}")
-    run = int(found.get("runs", "0")) + 1
-    if "mode" not in found:
-        put = text("INSERT INTO system_metadata (key, value) VALUES (:key, :value)")
-        connection.execute(put, {"key": "mode", "value": mode})
-        connection.execute(put, {"key": "runs", "value": str(run)})
-    else:
-        change = text("UPDATE system_metadata SET value = :value WHERE key = 'runs'")
-        connection.execute(change, {"value": str(run)})
-    return run
+    bound = connection.execute(text("SELECT value FROM system_metadata WHERE key = 'mode'"))
+    if (owner := bound.scalar()) != mode:
+        raise StorageError(f"{shown}: it belongs to {owner} trading, not to {mode}")
 
 
 def _first_line(error: object) -> str:

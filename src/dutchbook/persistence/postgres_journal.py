@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from dutchbook.errors import Conflict, StorageError
+from dutchbook.errors import Conflict, LeaseHeld, StorageError
 from dutchbook.persistence.chain import GENESIS, audit_row
 from dutchbook.persistence.coding import decode
 from dutchbook.persistence.statements import select, sql
@@ -17,12 +17,18 @@ from dutchbook.ports import Batch, Insert, Receipt, Turnstile, Update, Write
 
 TRIES = 200
 CHAIN = "pk_audit_log"
+ONLY_WRITER = "SELECT pg_try_advisory_lock($1)"
+LOCK = 0x64757463
+"""The advisory lock of the one writing engine; the server frees it when the connection ends."""
 
 
 class PostgresJournal:
     """`Journal` over one connection. Batches go one after the other, in the order of their calls."""
 
-    def __init__(self, dsn: str, shown: str, turnstile: Turnstile) -> None:
+    def __init__(
+        self, dsn: str, shown: str, turnstile: Turnstile, *, alone: bool = False
+    ) -> None:
+        self._alone = alone
         self._dsn = dsn
         self._shown = shown
         self._turnstile = turnstile
@@ -42,6 +48,12 @@ class PostgresJournal:
     async def _connect(self) -> None:
         try:
             self._connection = await asyncpg.connect(self._dsn, statement_cache_size=512)
+            if self._alone and not await self._open.fetchval(ONLY_WRITER, LOCK):
+                await self._open.close()
+                self._connection = None
+                raise LeaseHeld(
+                    f"{self._shown}: another engine writes to it; stop that one first"
+                )
             await self._catch_up()
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise self._failed(error) from error

@@ -8,13 +8,15 @@ cut can take back.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import sqlite3
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 from dutchbook.domain.events import Event
-from dutchbook.errors import Conflict, DutchbookError, StorageError
+from dutchbook.errors import Conflict, DutchbookError, LeaseHeld, StorageError
 from dutchbook.persistence.chain import GENESIS, audit_row
 from dutchbook.persistence.coding import decode
 from dutchbook.persistence.statements import select, sql
@@ -30,13 +32,13 @@ Waiting = tuple[Ready, "asyncio.Future[Receipt]"]
 class SqliteJournal:
     """`Journal` over one database file that this engine writes."""
 
-    def __init__(self, path: str, turnstile: Turnstile) -> None:
+    def __init__(self, path: str, turnstile: Turnstile, *, alone: bool = False) -> None:
         self._turnstile = turnstile
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._waiting: list[Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
         self._delivered = 0
-        self._writer = _Writer(path)
+        self._writer = _Writer(path, alone=alone)
 
     async def open(self) -> None:
         """Open the file, in the writer's thread.
@@ -100,8 +102,10 @@ class SqliteJournal:
 class _Writer:
     """The thread's side: one connection, plain sqlite3."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, alone: bool) -> None:
         self._path = path
+        self._alone = alone
+        self._lock: TextIO | None = None
         self._connection: sqlite3.Connection | None = None
         self._head = (0, GENESIS)
         self._version = -1
@@ -113,6 +117,8 @@ class _Writer:
         return self._connection
 
     def open(self) -> None:
+        if self._alone:
+            self._lock = _only_writer(self._path)
         try:
             made = sqlite3.connect(
                 self._path, isolation_level=None, timeout=5, cached_statements=512
@@ -199,6 +205,24 @@ class _Writer:
             self._connection.execute("DELETE FROM outbox WHERE sequence <= ?", (delivered,))
             self._connection.close()
             self._connection = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+def _only_writer(path: str) -> TextIO:
+    """Take the lock file beside a database; the system frees it when this process ends.
+
+    Raises:
+        LeaseHeld: Another engine has it.
+    """
+    lock = Path(f"{path}.lock").open("a+", encoding="utf-8")  # noqa: SIM115 - held until the end
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise LeaseHeld(f"{path}: another engine writes to it; stop that one first") from None
+    return lock
 
 
 def _key(write: Any) -> object:

@@ -1,0 +1,36 @@
+"""Rows as tables for people, and as JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from dutchbook.domain.events import as_json
+
+Rows = list[dict[str, Any]]
+
+
+def show(console: Console, rows: Rows, columns: Sequence[str], *, as_text: bool) -> None:
+    """Print rows: chosen columns as a table, or every column as a JSON list."""
+    if not as_text:
+        console.print(json.dumps(as_json(rows)), markup=False, highlight=False, soft_wrap=True)
+        return
+    if not rows:
+        console.print("nothing yet")
+        return
+    table = Table()
+    for column in columns:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(_short(as_json(row[column])) for column in columns))
+    console.print(table)
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else json.dumps(value)

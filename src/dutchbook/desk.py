@@ -1,0 +1,155 @@
+"""What a person asks of a database from a shell, while no run is under way or beside one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from dutchbook.application.bus import EventBus
+from dutchbook.application.risk import RiskManager
+from dutchbook.bootstrap import ACCOUNTS
+from dutchbook.domain.contract import Platform
+from dutchbook.domain.events import PairDecided, as_json
+from dutchbook.domain.risk import RiskLimits
+from dutchbook.domain.units import Money, money
+from dutchbook.errors import InvalidInput, UnknownId
+from dutchbook.persistence import verify
+from dutchbook.persistence.database import Database
+from dutchbook.ports import Batch, Journal, Update
+from dutchbook.runtime.clock import SystemClock
+from dutchbook.runtime.ids import RandomIds
+from dutchbook.runtime.virtual_time import turnstile
+
+T = TypeVar("T")
+Rows = list[dict[str, Any]]
+
+
+def reading(url: str, work: Callable[[Journal], Awaitable[T]]) -> T:
+    """Open an existing database beside whoever writes it, and read."""
+    return _with(url, work, alone=False)
+
+
+def _with(url: str, work: Callable[[Journal], Awaitable[T]], *, alone: bool) -> T:
+    database = Database.at(url)
+    database.check("paper")
+
+    async def main() -> T:
+        journal = database.journal(turnstile(), alone=alone)
+        await journal.open()
+        try:
+            return await work(journal)
+        finally:
+            await journal.close()
+
+    return asyncio.run(main())
+
+
+def rows(url: str, table: str, order_by: tuple[str, ...]) -> Rows:
+    """Return every row of a table, in order."""
+    return reading(url, lambda journal: journal.rows(table, order_by=order_by))
+
+
+def status(url: str) -> dict[str, Any]:
+    """Return where a database stands: capital, positions, halts and its last event."""
+
+    async def work(journal: Journal) -> dict[str, Any]:
+        accounts = await journal.rows("accounts", order_by=("account_id",))
+        states = await journal.rows("risk_states")
+        positions = Counter(row["status"] for row in await journal.rows("open_positions"))
+        metadata = {row["key"]: row["value"] for row in await journal.rows("system_metadata")}
+        events = await journal.rows("audit_log", order_by=("sequence",))
+        state = states[0] if states else {}
+        return {
+            "mode": metadata.get("mode"),
+            "runs": int(metadata.get("runs", "0")),
+            "halted": state.get("halt_reason", []),
+            "daily_pnl": as_json(state.get("daily_pnl", Decimal(0))),
+            "positions": dict(sorted(positions.items())),
+            "capital": {
+                str(row["platform"]): {
+                    name: as_json(row[name]) for name in ("free", "reserved", "committed")
+                }
+                for row in accounts
+            },
+            "last_event": as_json(events[-1]["occurred_at"]) if events else None,
+        }
+
+    return reading(url, work)
+
+
+def problems(url: str) -> list[str]:
+    """Return what is wrong with a database; nothing when it is whole."""
+    database = Database.at(url)
+    return [*database.damage(), *reading(url, verify.problems)]
+
+
+def prune(url: str, years: int) -> int:
+    """Delete book snapshots older than `years`; returns how many."""
+    before = SystemClock().now() - timedelta(days=365 * years)
+    return Database.at(url).prune(before)
+
+
+def move_cash(url: str, platform: str, amount: str, note: str, *, out: bool) -> dict[str, str]:
+    """Book a deposit or a withdrawal of dollars; returns the balance afterwards."""
+    if platform not in {each.value for each in Platform}:
+        raise InvalidInput("platform", platform, "kalshi or polymarket")
+    dollars = money(amount)
+    if dollars <= 0:
+        raise InvalidInput("amount", amount, "above zero")
+
+    async def work(journal: Journal) -> dict[str, str]:
+        clock, ids = SystemClock(), RandomIds()
+        bus = EventBus(journal, clock, ids)
+        risk = RiskManager(journal, bus, clock, ids, RiskLimits(), ACCOUNTS)
+        await risk.load()
+        move = risk.withdraw if out else risk.deposit
+        await move(Platform(platform), Money(dollars), note)
+        balance = risk.balance(Platform(platform))
+        return {
+            name: as_json(getattr(balance, name)) for name in ("free", "reserved", "committed")
+        }
+
+    return _with(url, work, alone=True)
+
+
+def decide_pair(url: str, pair_id: str, rationale: str, *, approve: bool) -> None:
+    """Approve a pair, or take its approval back.
+
+    Raises:
+        UnknownId: There is no such pair.
+        InvalidInput: A rationale that says nothing.
+    """
+    if len(rationale.strip()) < MEANINGFUL:
+        raise InvalidInput("--rationale", rationale, f"at least {MEANINGFUL} characters")
+
+    async def work(journal: Journal) -> None:
+        found = await journal.rows("contract_matches", {"match_id": pair_id})
+        if not found:
+            raise UnknownId("pair", pair_id)
+        clock = SystemClock()
+        bus = EventBus(journal, clock, RandomIds())
+        row = found[0]
+        change = Update(
+            "contract_matches",
+            key={"match_id": pair_id},
+            guard={"version": row["version"]},
+            put={
+                "operator_approved": approve,
+                "operator_approval_timestamp": clock.now() if approve else None,
+                "operator_rationale": rationale,
+                "version": row["version"] + 1,
+            },
+        )
+        decision = "approved" if approve else "revoked"
+        digest = row["approved_digest"] or ""
+        event = PairDecided(bus.stamp(pair_id), pair_id, decision, rationale, digest)
+        await bus.commit(Batch((change,), (event,)))
+
+    _with(url, work, alone=True)
+
+
+MEANINGFUL = 10

@@ -1,0 +1,235 @@
+"""The program as a person runs it: real processes, their output and their exit codes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dutchbook.config import load
+
+PROGRAM = [sys.executable, "-m", "dutchbook"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home of the tests' own: nothing of the user's is read or written."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+            patch.setenv(name, str(home))
+        yield home
+
+
+def call(*words: str, fails: int = 0) -> str:
+    """Run a command to its end; returns what it printed where it was to print."""
+    done = subprocess.run([*PROGRAM, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == fails, done.stderr
+    if fails:
+        assert done.stderr.count("\n") == 1, done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def traded(
+    own_home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, dict[str, Any]]:
+    """A database that the demo was run on, and its summary."""
+    assert own_home.exists()
+    url = f"sqlite:///{tmp_path_factory.mktemp('traded')}/paper.db"
+    printed = call("run", "--speed", "max", "--seed", "7", "--summary", "json", "--db", url)
+    return url, json.loads(printed)
+
+
+def test_a_run_prints_one_object_and_nothing_else(traded: tuple[str, dict[str, Any]]) -> None:
+    _, summary = traded
+
+    assert set(summary) >= {
+        "edges_seen", "opportunities", "filtered", "executions", "orders", "positions", "fills",
+        "fees", "capital", "expected_profit", "shortfall", "events", "event_log_sha256",
+    }  # fmt: skip
+    assert summary["positions"]["OPEN"] > 0
+
+
+def test_a_run_for_people_shows_what_happened(tmp_path: Path) -> None:
+    printed = call("run", "--speed", "max", "--db", f"sqlite:///{tmp_path}/paper.db")
+
+    assert "starts with nothing held" in printed
+    assert "execution.position.opened" in printed
+    assert "Locked profit of the open positions" in printed
+
+
+@pytest.mark.parametrize(
+    "command", ["positions", "orders", "opportunities", "events", "ledger", "pairs list"]
+)
+def test_every_list_is_a_table_for_people_and_json_for_programs(
+    traded: tuple[str, dict[str, Any]], command: str
+) -> None:
+    url, _ = traded
+
+    rows = json.loads(call(*command.split(), "--json", "--db", url))
+
+    assert rows
+    assert "┃" in call(*command.split(), "--db", url)
+
+
+def test_the_status_agrees_with_the_summary(traded: tuple[str, dict[str, Any]]) -> None:
+    url, summary = traded
+
+    found = json.loads(call("status", "--json", "--db", url))
+
+    for platform, amounts in found["capital"].items():
+        assert amounts.items() <= summary["capital"][platform].items()
+
+
+def test_a_whole_database_is_called_whole(traded: tuple[str, dict[str, Any]]) -> None:
+    assert call("db", "verify", "--db", traded[0]) == "whole\n"
+
+
+BAD = [
+    (("run", "--speed", "0"), 2, "--speed: '0' is not a number above zero, or max"),
+    (("run", "--set", "risk.bankrol=1"), 2, "risk.bankrol"),
+    (("run", "--set", "risk.bankroll=NaN"), 2, "risk.bankroll"),
+    (("run", "--set", "bankroll"), 2, "section.key=value"),
+    (("run", "--config", "/nowhere/at-all.toml"), 2, "--config"),
+    (("run", "--tape", "/nowhere/at-all.tape"), 2, "at-all.tape"),
+    (("run", "--db", "mysql://me:canary-secret@host/name"), 2, "--db"),
+    (("run", "--db", "postgresql://me:canary-secret@127.0.0.1:1/none"), 3, "127.0.0.1"),
+    (("status", "--db", "sqlite:////nowhere/at-all.db"), 3, "no such file"),
+]
+
+
+@pytest.mark.parametrize(("words", "code", "told"), BAD)
+def test_bad_input_is_one_clear_line(
+    words: tuple[str, ...], code: int, told: str, tmp_path: Path
+) -> None:
+    where = () if "--db" in words else ("--db", f"sqlite:///{tmp_path}/paper.db")
+
+    line = call(*words, *where, fails=code)
+
+    assert told in line
+    assert "canary-secret" not in line
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("capital", "deposit", "kalshi", "0"), "above zero"),
+        (("capital", "deposit", "kalshi", "1e400"), "amount"),
+        (("capital", "deposit", "nyse", "5"), "kalshi or polymarket"),
+        (("capital", "withdraw", "kalshi", "999999"), "free"),
+        (("pairs", "approve", "nobody's", "--rationale", "the same question"), "nobody's"),
+        (("pairs", "revoke", "demo-pair-00", "--rationale", "no"), "--rationale"),
+    ],
+)
+def test_a_wish_that_cannot_be_granted_changes_nothing(
+    traded: tuple[str, dict[str, Any]], words: tuple[str, ...], told: str
+) -> None:
+    url, _ = traded
+    before = call("status", "--json", "--db", url)
+
+    line = call(*words, "--db", url, fails=2)
+
+    assert told in line
+    assert call("status", "--json", "--db", url) == before
+    assert call("db", "verify", "--db", url) == "whole\n"
+
+
+def test_a_deposit_and_a_withdrawal_are_booked(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/paper.db"
+    call("run", "--speed", "max", "--summary", "json", "--db", url)
+    before = json.loads(call("status", "--json", "--db", url))["capital"]["kalshi"]["free"]
+
+    call("capital", "deposit", "kalshi", "100.5", "--note", "savings", "--db", url)
+    call("capital", "withdraw", "kalshi", "0.5", "--db", url)
+
+    after = json.loads(call("status", "--json", "--db", url))["capital"]["kalshi"]["free"]
+    assert float(after) - float(before) == pytest.approx(100)
+    assert call("db", "verify", "--db", url) == "whole\n"
+
+
+def test_a_revoked_pair_is_not_traded_by_the_next_run(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/paper.db"
+    first = json.loads(call("run", "--speed", "max", "--summary", "json", "--db", url))
+    for pair in ("demo-pair-00", "demo-pair-01"):
+        call("pairs", "revoke", pair, "--rationale", "the rules differ", "--db", url)
+
+    second = json.loads(call("run", "--speed", "max", "--summary", "json", "--db", url))
+
+    assert second["positions"]["total"] == first["positions"]["total"]
+    assert second["filtered"]["pair_not_approved"] > 0
+
+
+def _engine(url: str) -> subprocess.Popen[str]:
+    """Start an engine that takes its time, and wait until it trades."""
+    words = [*PROGRAM, "run", "--speed", "20", "--db", url]
+    engine = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert engine.stdout is not None
+    for line in engine.stdout:
+        if "system.started" in line:
+            return engine
+    raise AssertionError(engine.communicate())
+
+
+def test_a_second_engine_on_the_same_database_is_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/paper.db"
+    engine = _engine(url)
+    try:
+        line = call("run", "--speed", "max", "--db", url, fails=4)
+    finally:
+        engine.send_signal(signal.SIGINT)
+        engine.communicate(timeout=60)
+
+    assert "another engine" in line
+    assert call("db", "verify", "--db", url) == "whole\n"
+
+
+def test_ctrl_c_drains_and_ends_with_a_summary(tmp_path: Path) -> None:
+    engine = _engine(f"sqlite:///{tmp_path}/paper.db")
+    time.sleep(0.2)
+
+    engine.send_signal(signal.SIGINT)
+    printed, complaints = engine.communicate(timeout=60)
+
+    assert engine.returncode == 0, complaints
+    assert "asked to stop" in printed
+    assert "Capital in dollars" in printed
+
+
+def test_an_edited_event_is_found(tmp_path: Path) -> None:
+    import sqlite3  # noqa: PLC0415 - only this test looks under the hood
+
+    path = tmp_path / "paper.db"
+    call("run", "--speed", "max", "--summary", "json", "--db", f"sqlite:///{path}")
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TRIGGER audit_log_frozen")
+        connection.execute("UPDATE audit_log SET payload = '{}' WHERE sequence = 5")
+    connection.close()
+
+    done = subprocess.run(
+        [*PROGRAM, "db", "verify", "--db", f"sqlite:///{path}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert "entry 5" in done.stderr
+
+
+def test_init_writes_settings_that_are_all_defaults(own_home: Path) -> None:
+    printed = call("init")
+
+    path = Path(printed.splitlines()[-1].removeprefix("settings: "))
+    assert path.is_relative_to(own_home)
+    assert load(path) == load()
+    assert call("init") == printed.splitlines()[-1] + "\n"
