@@ -142,8 +142,8 @@ class Rows:
         return {
             "at": pa.timestamp(unit, tz="UTC"),
             "cycle": pa.timestamp(unit, tz="UTC"),
-            "price": _decimal(numbers["price"], 4, finest=4),
-            "size": _decimal(numbers["size"], 6, finest=6),
+            "price": _decimal(numbers["price"], finest=4),
+            "size": _decimal(numbers["size"], finest=6),
             "platform_lag_us": pa.int32() if small else pa.int64(),
         }
 
@@ -184,7 +184,7 @@ def _times(column: pa.Array, kind: pa.DataType) -> pa.Array:
     return pc.divide(column, TIME_UNITS[kind.unit]).cast(kind)
 
 
-def _decimal(values: array[int], scale: int, finest: int) -> pa.DataType:
+def _decimal(values: array[int], finest: int) -> pa.DataType:
     """Return the narrowest decimal that holds `values`, which are in units of 10⁻ᶠⁱⁿᵉˢᵗ."""
     largest = 0
     shift = finest
@@ -193,9 +193,9 @@ def _decimal(values: array[int], scale: int, finest: int) -> pa.DataType:
             largest = max(largest, abs(value))
             while value % 10**shift:
                 shift -= 1
-    scale = finest - shift
     digits = len(str(largest // 10**shift))
-    return pa.decimal128(SMALL_DECIMAL if digits <= SMALL_DECIMAL else LARGE_DECIMAL, scale)
+    width = SMALL_DECIMAL if digits <= SMALL_DECIMAL else LARGE_DECIMAL
+    return pa.decimal128(width, finest - shift)
 
 
 def _decimals(column: pa.Array, kind: pa.DataType, finest: int) -> pa.Array:

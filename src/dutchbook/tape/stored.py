@@ -84,7 +84,9 @@ def store(message: TapeMessage) -> StoredMessage:
         kind=kind,
         levels=tuple((side, price, size) for side, each in sides for price, size in each),
         sequence=message.sequence or None,
-        platform_us=None if message.platform_time is None else microseconds(message.platform_time),
+        platform_us=None
+        if message.platform_time is None
+        else microseconds(message.platform_time),
     )
 
 

@@ -1,0 +1,229 @@
+"""Tape files: Parquet with zstd, one row a level, the tape's own description in the footer.
+
+`docs/tape-format.md` describes them. A file is written under a temporary name, synced and renamed,
+so that a tape is whole or not there. Pages carry checksums.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dutchbook.errors import DutchbookError, TapeError
+from dutchbook.tape import metadata
+from dutchbook.tape.columns import COLUMNS, ENCODINGS, NAMED, Reader, Rows
+from dutchbook.tape.message import Tape, TapeMessage, TapeMeta
+from dutchbook.tape.metadata import FORMAT, Recording
+from dutchbook.tape.stored import StoredMessage, replayed, store
+
+Progress = Callable[[int, int], None]
+"""Told how much of how much is done."""
+
+KEY = b"dutchbook.tape"
+ROW_GROUP = 1 << 18
+PAGE_BYTES = 1 << 23
+LEVEL = 22
+"""Of zstd: a tape is written once and read often."""
+
+
+def no_progress(done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+def write_tape(path: Path, tape: Tape, progress: Progress = no_progress) -> None:
+    """Write `tape` to `path`, whole or not at all.
+
+    Raises:
+        TapeError: It has no messages, or the file cannot be written.
+    """
+    rows = Rows()
+    for message in tape.messages():
+        rows.add(store(message))
+        if not rows.messages % 10_000:
+            progress(rows.messages, tape.meta.messages)
+    write_rows(path, rows, tape.meta)
+    progress(rows.messages, rows.messages)
+
+
+def write_rows(
+    path: Path, rows: Rows, meta: TapeMeta, recording: Recording | None = None
+) -> None:
+    """Write rows that were gathered and what the tape says of itself."""
+    if not rows.messages:
+        raise TapeError(f"{path}: a tape needs at least one message")
+    with whole_file(path) as partial:
+        tables = rows.slices(ROW_GROUP)
+        first = next(tables)
+        with pq.ParquetWriter(
+            partial,
+            first.schema,
+            compression="zstd",
+            compression_level=LEVEL,
+            use_dictionary=list(NAMED),
+            column_encoding=ENCODINGS,
+            store_decimal_as_integer=True,
+            data_page_size=PAGE_BYTES,
+            write_page_checksum=True,
+            write_statistics=["at", "message", "step", "session", "contract"],
+        ) as writer:
+            for table in (first, *tables):
+                writer.write_table(table)
+            writer.add_key_value_metadata({KEY: metadata.encode(meta, recording)})
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`, which becomes `path` if all goes well.
+
+    Raises:
+        TapeError: `path` cannot be written, or holds something that is not a tape.
+    """
+    if path.exists() and not is_tape(path):
+        raise TapeError(f"{path}: it exists and is not a tape; choose another name")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
+        partial.replace(path)
+        _sync_folder(path.parent)
+    except (OSError, pa.ArrowException) as error:
+        raise TapeError(f"{path}: cannot be written: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def is_tape(path: Path) -> bool:
+    """Tell whether `path` is a tape of any version, sound at least in its footer."""
+    try:
+        with pq.ParquetFile(path) as file:
+            return KEY in (file.metadata.metadata or {})
+    except (OSError, pa.ArrowException):
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTape:
+    """A tape in a file, read one row group at a time."""
+
+    path: Path
+    meta: TapeMeta
+    recording: Recording | None
+
+    def messages(self) -> Iterator[TapeMessage]:
+        """Iterate over the book updates, from the first.
+
+        Raises:
+            TapeError: The file is damaged.
+        """
+        return replayed(self.stored())
+
+    def stored(self) -> Iterator[StoredMessage]:
+        """Iterate over every message that the tape keeps, trades and others too."""
+        known = {(each.platform, each.contract_id) for each in self.meta.contracts}
+        count = 0
+        for message in _checked(self.path, _read(self.path)):
+            contract_id = message.contract_id
+            if contract_id is not None and (message.platform, contract_id) not in known:
+                raise TapeError(
+                    f"{self.path}: message {count} is about {contract_id}, "
+                    "which is none of its contracts"
+                )
+            count += 1
+            yield message
+        if count != self.meta.messages:
+            raise TapeError(
+                f"{self.path}: it says {self.meta.messages} messages and holds {count}"
+            )
+
+
+def open_tape(path: Path) -> StoredTape:
+    """Open a tape; its messages are read when they are asked for.
+
+    Raises:
+        TapeError: Missing, not a tape, damaged, or of a version that this program does not read.
+    """
+    document = _describe(path)
+    try:
+        found = metadata.version(document)
+        if found != FORMAT:
+            raise TapeError(f"{path}: tape format {found!r}; this program reads {FORMAT}")
+        meta, recording = metadata.decode(document)
+    except (ValueError, DutchbookError) as error:
+        if isinstance(error, TapeError):
+            raise
+        raise TapeError(f"{path}: its description is malformed: {error}") from error
+    return StoredTape(path, meta, recording)
+
+
+def _describe(path: Path) -> bytes:
+    """Return the JSON in a tape's footer."""
+    if not path.exists():
+        raise TapeError(f"{path}: no such tape")
+    if not path.is_file():
+        raise TapeError(f"{path}: not a file; import a recording with `dutchbook tape import`")
+    try:
+        with pq.ParquetFile(path) as file:
+            found = file.metadata.metadata or {}
+    except pa.ArrowException as error:
+        raise TapeError(
+            f"{path}: not a tape, or cut short: {_one_line(error)}; "
+            "import a recording with `dutchbook tape import`"
+        ) from error
+    except OSError as error:
+        raise TapeError(f"{path}: cannot be read: {_one_line(error)}") from error
+    document: bytes | None = found.get(KEY)
+    if document is None:
+        raise TapeError(f"{path}: a Parquet file, but not a tape: it has no {KEY.decode()!r}")
+    return document
+
+
+def _read(path: Path) -> Iterator[StoredMessage]:
+    """Read the rows.
+
+    Raises:
+        ValueError, OSError, ArrowException: The file is damaged.
+    """
+    reader = Reader()
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        missing = [name for name in COLUMNS if name not in file.schema_arrow.names]
+        if missing:
+            raise ValueError(f"columns are missing: {', '.join(missing)}")
+        for group in range(file.num_row_groups):
+            yield from reader.feed(file.read_row_group(group, columns=list(COLUMNS)))
+    yield from reader.last()
+
+
+def _checked(path: Path, messages: Iterable[StoredMessage]) -> Iterator[StoredMessage]:
+    """Pass messages on; what is wrong with the file becomes one clear line."""
+    step = session = 0
+    try:
+        for message in messages:
+            if message.step < step or message.session < session:
+                break
+            step, session = message.step, message.session
+            yield message
+        else:
+            return
+    except (ValueError, TypeError, OverflowError, OSError, pa.ArrowException) as error:
+        raise TapeError(f"{path}: damaged: {_one_line(error)}") from error
+    raise TapeError(f"{path}: damaged: a step or session falls after step {step}")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,1 @@
+"""Recordings of others become tapes: see `recording.import_recording`."""

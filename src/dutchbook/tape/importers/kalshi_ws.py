@@ -1,0 +1,300 @@
+"""Recordings of Kalshi's websocket: the gold markets of August 2026, the bitcoin ones of May 2026.
+
+Each line is one message in the order of receipt: ``recv_ms`` (gold) or ``recv_ns`` (bitcoin) and the
+``event`` itself. Gold has a file for each market and UTC date, all of one session; bitcoin a file
+for each run of its recorder, which is a session. Messages that are no book and no trade (ticker,
+and the recorder's own) are kept as text.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from dutchbook.domain.book import ASK, BID
+from dutchbook.domain.contract import Platform
+from dutchbook.domain.units import E4, E6, decimal, price
+from dutchbook.errors import InvalidInput, TapeError
+from dutchbook.tape.columns import Rows
+from dutchbook.tape.format import Progress
+from dutchbook.tape.importers.facts import Overrides, assumptions
+from dutchbook.tape.importers.kalshi_facts import Markets
+from dutchbook.tape.importers.source import (
+    Imported,
+    Layout,
+    Line,
+    Meter,
+    Source,
+    lines,
+    plain_name,
+)
+from dutchbook.tape.message import TapeMeta
+from dutchbook.tape.metadata import RecordedFile, Recording
+from dutchbook.tape.rebuild import NS_PER_MS, kalshi_event
+from dutchbook.tape.stored import Level, StoredKind, StoredMessage, instant, microseconds
+
+SOURCES = {
+    Layout.KALSHI_MS: "Kalshi websocket, gold 15-minute markets, August 2026",
+    Layout.KALSHI_NS: "Kalshi websocket, bitcoin 15-minute markets, May 2026",
+}
+EARLIEST_NS, LATEST_NS = 1_262_304_000 * 10**9, 4_102_444_800 * 10**9
+"""2010 and 2100."""
+
+
+class _Received(msgspec.Struct):
+    event: msgspec.Raw
+    recv_ms: int | None = None
+    recv_ns: int | None = None
+
+
+_line = msgspec.json.Decoder(_Received)
+_event = msgspec.json.Decoder(dict[str, Any])
+
+
+class _Delta(msgspec.Struct):
+    market_ticker: str
+    price_dollars: str
+    delta_fp: str
+    side: Literal["yes", "no"]
+    ts: str | None = None
+
+
+class _Trade(msgspec.Struct):
+    market_ticker: str
+    trade_id: UUID
+    yes_price_dollars: str
+    count_fp: str
+    taker_side: Literal["yes", "no"]
+    ts_ms: int
+
+
+class _Snapshot(msgspec.Struct):
+    market_ticker: str
+    yes_dollars_fp: list[tuple[str, str]] = []
+    no_dollars_fp: list[tuple[str, str]] = []
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One line, its time read."""
+
+    at_ns: int
+    line: Line
+    raw: msgspec.Raw
+
+
+@dataclass(slots=True)
+class _Reading:
+    """Where the import stands: what is known of the recording so far."""
+
+    layout: Layout
+    markets: Markets
+    rows: Rows = field(default_factory=Rows)
+    recording: Recording = field(init=False)
+    first_ns: int = 0
+    last_ns: int = 0
+
+    def __post_init__(self) -> None:
+        self.recording = Recording(self.layout.value, [])
+
+    def take(self, entry: _Entry, session: int) -> None:
+        """Store one line."""
+        try:
+            event = _event.decode(entry.raw)
+            message = self._message(event, entry.at_ns, session)
+        except (msgspec.DecodeError, UnicodeDecodeError, InvalidInput) as error:
+            raise entry.line.error(error) from error
+        if message.kind is not StoredKind.OTHER:
+            again = kalshi_event(message, self.recording.market_ids)
+            if again != event:
+                message.raw = bytes(entry.raw).decode()
+        else:
+            message.raw = bytes(entry.raw).decode()
+            self.markets.watch(event)
+        self.first_ns = self.first_ns or entry.at_ns
+        self.last_ns = entry.at_ns
+        self.rows.add(message)
+
+    def _message(self, event: dict[str, Any], at_ns: int, session: int) -> StoredMessage:
+        payload = event.get("msg")
+        message = StoredMessage(
+            at_ns=at_ns,
+            step=self.rows.messages,
+            session=session,
+            platform=Platform.KALSHI,
+            contract_id=None,
+            kind=StoredKind.OTHER,
+            stream=_whole(event, "sid"),
+            sequence=_whole(event, "seq"),
+        )
+        match event.get("type"):
+            case "orderbook_delta":
+                _delta(message, msgspec.convert(payload, _Delta))
+            case "orderbook_snapshot":
+                _snapshot(message, msgspec.convert(payload, _Snapshot))
+            case "trade":
+                _trade(message, msgspec.convert(payload, _Trade))
+            case str():
+                message.stream = message.sequence = None
+                return message
+            case other:
+                raise InvalidInput("event.type", other, "the name of a message type")
+        self._note(message, payload, at_ns)
+        return message
+
+    def _note(self, message: StoredMessage, payload: Any, at_ns: int) -> None:
+        assert message.contract_id is not None, "set by the message's own reader"
+        market_id = payload.get("market_id")
+        if isinstance(market_id, str):
+            self.recording.market_ids.setdefault(message.contract_id, market_id)
+        self.markets.seen(message.contract_id, at_ns // 1_000, message.levels)
+
+
+def read(source: Source, overrides: Overrides, progress: Progress) -> Imported:
+    """Read the recording at `source`.
+
+    Raises:
+        TapeError: Names the file and the line.
+    """
+    reading = _Reading(source.layout, Markets.of(source.path))
+    meter = Meter(source.size, progress)
+    _read_files(reading, source, meter)
+    facts = reading.markets.facts()
+    if not facts:
+        raise TapeError(f"{source.path}: it holds no book of any market")
+    for each in facts:
+        overrides.apply(each)
+    meta = TapeMeta(
+        name=source.path.resolve().name.split(".")[0],
+        source=SOURCES[source.layout],
+        contracts=tuple(each.contract() for each in facts),
+        pairs=(),
+        polled=False,
+        assumed=assumptions(facts),
+        seed=None,
+        messages=reading.rows.messages,
+        first=instant(reading.first_ns // 1_000),
+        last=instant(reading.last_ns // 1_000),
+    )
+    return Imported(reading.rows, meta, reading.recording)
+
+
+def _read_files(reading: _Reading, source: Source, meter: Meter) -> None:
+    """Read all files: those of one session merged by time, sessions one after another."""
+    if source.layout is Layout.KALSHI_MS:
+        files = [_entries(file, source.layout, meter) for file in source.files]
+        counts: list[RecordedFile] = []
+        for entry in heapq.merge(*files, key=lambda entry: entry.at_ns):
+            reading.take(entry, 0)
+            name = plain_name(entry.line.file)
+            if counts and counts[-1].name == name:
+                counts[-1] = RecordedFile(name, counts[-1].messages + 1)
+            else:
+                counts.append(RecordedFile(name, 1))
+        reading.recording.files = counts
+        return
+    for session, file in enumerate(source.files):
+        before = reading.rows.messages
+        for entry in _entries(file, source.layout, meter):
+            if entry.at_ns < reading.last_ns:
+                raise entry.line.error("received before the run that precedes it had ended")
+            reading.take(entry, session)
+        held = reading.rows.messages - before
+        reading.recording.files.append(RecordedFile(plain_name(file), held))
+
+
+def _entries(file: Path, layout: Layout, meter: Meter) -> Iterator[_Entry]:
+    last = 0
+    name = "recv_ms" if layout is Layout.KALSHI_MS else "recv_ns"
+    for line in lines(file, meter):
+        try:
+            found = _line.decode(line.text)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise line.error(error) from error
+        value = found.recv_ms if layout is Layout.KALSHI_MS else found.recv_ns
+        at_ns = 0 if value is None else value * (NS_PER_MS if name == "recv_ms" else 1)
+        if not EARLIEST_NS <= at_ns <= LATEST_NS:
+            raise line.error(InvalidInput(name, value, "the time of receipt since 1970"))
+        if at_ns < last:
+            raise line.error(InvalidInput(name, value, "at or after that of the line above"))
+        last = at_ns
+        yield _Entry(at_ns, line, found.event)
+
+
+def _whole(event: Mapping[str, Any], name: str) -> int | None:
+    value = event.get(name)
+    if value is not None and (type(value) is not int or not 0 <= value < 2**62):
+        raise InvalidInput(f"event.{name}", value, "a whole number from zero")
+    return value
+
+
+@lru_cache(maxsize=20_000)
+def _price(text: str) -> int:
+    return int(price(text) * E4)
+
+
+@lru_cache(maxsize=100_000)
+def _size(text: str, name: str) -> int:
+    number = decimal(text, name)
+    scaled = number * E6
+    if scaled != int(scaled) or not number:
+        raise InvalidInput(name, text, "contracts other than zero, exact to 0.000001")
+    return int(scaled)
+
+
+def _level(side: str, text: str, size: int) -> Level:
+    if side == "yes":
+        return BID, _price(text), size
+    return ASK, E4 - _price(text), size
+
+
+def _delta(message: StoredMessage, found: _Delta) -> None:
+    message.kind = StoredKind.CHANGE
+    message.contract_id = found.market_ticker
+    message.levels = (
+        _level(found.side, found.price_dollars, _size(found.delta_fp, "delta_fp")),
+    )
+    if found.ts is not None:
+        try:
+            message.platform_us = microseconds(datetime.fromisoformat(found.ts))
+        except (ValueError, TypeError):
+            raise InvalidInput("ts", found.ts, "an instant in UTC") from None
+
+
+def _snapshot(message: StoredMessage, found: _Snapshot) -> None:
+    message.kind = StoredKind.SNAPSHOT
+    message.contract_id = found.market_ticker
+    sides = (("yes", found.yes_dollars_fp), ("no", found.no_dollars_fp))
+    levels = [
+        _level(side, text, _size(size, f"{side}_dollars_fp"))
+        for side, each in sides
+        for text, size in each
+    ]
+    for _, _, size in levels:
+        if size < 0:
+            raise InvalidInput("orderbook_snapshot", size, "a book of sizes above zero")
+    if len({level[:2] for level in levels}) < len(levels):
+        raise InvalidInput("orderbook_snapshot", found.market_ticker, "each price once")
+    message.levels = tuple(levels)
+
+
+def _trade(message: StoredMessage, found: _Trade) -> None:
+    message.kind = StoredKind.TRADE
+    message.contract_id = found.market_ticker
+    side = BID if found.taker_side == "yes" else ASK
+    size = _size(found.count_fp, "count_fp")
+    if size < 0:
+        raise InvalidInput("count_fp", found.count_fp, "above zero")
+    message.levels = ((side, _price(found.yes_price_dollars), size),)
+    if not EARLIEST_NS <= found.ts_ms * NS_PER_MS <= LATEST_NS:
+        raise InvalidInput("ts_ms", found.ts_ms, "milliseconds since 1970")
+    message.platform_us = found.ts_ms * 1_000
+    message.trade_id = found.trade_id.bytes

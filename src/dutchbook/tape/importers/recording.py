@@ -1,0 +1,53 @@
+"""`dutchbook tape import`: a recording of others becomes a tape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from dutchbook.errors import TapeError
+from dutchbook.tape.format import Progress, is_tape, no_progress, write_rows
+from dutchbook.tape.importers import kalshi_ws, worldcup
+from dutchbook.tape.importers.facts import Overrides
+from dutchbook.tape.importers.source import Imported, Layout, Source, find
+from dutchbook.tape.message import TapeMeta
+
+IMPORTERS: Mapping[Layout, Callable[[Source, Overrides, Progress], Imported]] = {
+    Layout.WORLD_CUP: worldcup.read,
+    Layout.KALSHI_MS: kalshi_ws.read,
+    Layout.KALSHI_NS: kalshi_ws.read,
+}
+
+
+def import_recording(
+    source: Path,
+    dest: Path,
+    contracts: Path | None = None,
+    progress: Progress = no_progress,
+) -> TapeMeta:
+    """Read a recording and write it as a tape, whole or not at all.
+
+    Args:
+        source: A folder of a recording or one of its files, plain or zstd.
+        dest: The tape; replaced if it is one.
+        contracts: What the recording does not say; see `docs/tape-format.md`.
+        progress: Told how many bytes of the recording's files are read.
+
+    Raises:
+        TapeError: Names the file, and the line or field, and says what would be right.
+    """
+    _check_dest(dest)
+    overrides = Overrides.load(contracts)
+    found = find(source)
+    imported = IMPORTERS[found.layout](found, overrides, progress)
+    overrides.refuse_unused()
+    write_rows(dest, imported.rows, imported.meta, imported.recording)
+    return imported.meta
+
+
+def _check_dest(dest: Path) -> None:
+    """Refuse early what could not be written in the end."""
+    if not dest.parent.is_dir():
+        raise TapeError(f"{dest}: no folder {dest.parent} to write it in")
+    if dest.exists() and not is_tape(dest):
+        raise TapeError(f"{dest}: it exists and is not a tape; choose another name")

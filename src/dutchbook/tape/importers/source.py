@@ -1,0 +1,237 @@
+"""Finds the files of a recording, tells by their content what they are, and reads their lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+import zstandard
+
+from dutchbook.errors import TapeError
+from dutchbook.tape.columns import Rows
+from dutchbook.tape.format import Progress
+from dutchbook.tape.message import TapeMeta
+from dutchbook.tape.metadata import Recording
+from dutchbook.tape.rebuild import KALSHI_MS, KALSHI_NS, WORLD_CUP
+
+SUFFIXES = (".jsonl", ".ndjson")
+ZSTD = ".zst"
+CHUNK = 1 << 16
+LONGEST_LINE = 1 << 24
+"""Bytes; the longest line of any known recording has some 20,000."""
+REPORT_EVERY = 5_000
+KNOWN = "a World Cup recording of both platforms, or a Kalshi websocket recording (gold, BTC)"
+
+
+class Layout(StrEnum):
+    """What a recording's files look like."""
+
+    WORLD_CUP = WORLD_CUP
+    KALSHI_MS = KALSHI_MS
+    KALSHI_NS = KALSHI_NS
+    CHECKPOINTS = "checkpoints"
+
+
+_MARKS: tuple[tuple[frozenset[str], Layout], ...] = (
+    (frozenset({"ts", "t_fetch", "venue", "pair"}), Layout.WORLD_CUP),
+    (frozenset({"recv_ms", "event"}), Layout.KALSHI_MS),
+    (frozenset({"recv_ns", "event"}), Layout.KALSHI_NS),
+    (frozenset({"checkpoint_ts", "market_ticker"}), Layout.CHECKPOINTS),
+)
+"""The fields by which a first line tells its layout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A recording: its files in the order of their first times, and the folder it came as."""
+
+    path: Path
+    layout: Layout
+    files: tuple[Path, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files on disk."""
+        return sum(file.stat().st_size for file in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A recording that has been read: ready to be written."""
+
+    rows: Rows
+    meta: TapeMeta
+    recording: Recording
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of one file."""
+
+    file: Path
+    number: int
+    text: bytes
+
+    def error(self, reason: object) -> TapeError:
+        """Return the error that says what is wrong with this line."""
+        return TapeError(f"{self.file}:{self.number}: {reason}")
+
+
+@dataclass(slots=True)
+class Meter:
+    """Adds up what was read of several files, for a progress bar."""
+
+    total: int
+    progress: Progress
+    _read: dict[Path, int] = field(default_factory=dict)
+
+    def note(self, file: Path, position: int) -> None:
+        """Say that `file` has been read up to `position`."""
+        self._read[file] = position
+        self.progress(min(sum(self._read.values()), self.total), self.total)
+
+
+def find(path: Path) -> Source:
+    """Find the recording at `path`, a folder or one of its files.
+
+    Raises:
+        TapeError: There is none, or it is of no known kind, or of several.
+    """
+    if not path.exists():
+        raise TapeError(f"{path}: no such file or folder; it should be {KNOWN}")
+    files = _files(path)
+    layouts = {file: layout_of(file) for file in files}
+    if path.is_file() and layouts[path] is Layout.CHECKPOINTS:
+        raise TapeError(
+            f"{path}: checkpoints are a recorder's own summary; import the messages beside it"
+        )
+    chosen = [file for file in files if layouts[file] is not Layout.CHECKPOINTS]
+    kinds = sorted({layouts[file] for file in chosen})
+    if not chosen:
+        raise TapeError(f"{path}: holds no *.jsonl or *.ndjson file; it should be {KNOWN}")
+    if len(kinds) > 1:
+        raise TapeError(f"{path}: recordings of several kinds ({', '.join(kinds)}); import one")
+    times = {file: _first_time(file, kinds[0]) for file in chosen}
+    return Source(path, kinds[0], tuple(sorted(chosen, key=lambda file: (times[file], file))))
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    files = sorted(
+        file
+        for file in path.rglob("*")
+        if plain_name(file).endswith(SUFFIXES) and file.is_file()
+    )
+    twice = [file for file in files if file.suffix == ZSTD and file.with_suffix("") in files]
+    if twice:
+        raise TapeError(f"{twice[0]}: its plain form is there too; keep one of them")
+    return files
+
+
+def plain_name(file: Path) -> str:
+    """Return a file's name without what zstd adds to it."""
+    return file.name.removesuffix(ZSTD)
+
+
+def layout_of(file: Path) -> Layout:
+    """Tell by its first line what a file is."""
+    line = next(lines(file), None)
+    if line is None:
+        raise TapeError(f"{file}: empty; it should be {KNOWN}")
+    try:
+        found = msgspec.json.decode(line.text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise line.error(f"not JSON ({error}); it should be {KNOWN}") from error
+    if isinstance(found, dict):
+        for marks, layout in _MARKS:
+            if marks <= found.keys():
+                return layout
+    raise line.error(f"not a message of a known recording; it should be {KNOWN}")
+
+
+_TIMES = {Layout.WORLD_CUP: "t_fetch", Layout.KALSHI_MS: "recv_ms", Layout.KALSHI_NS: "recv_ns"}
+
+
+def _first_time(file: Path, layout: Layout) -> int:
+    line = next(lines(file))
+    found = msgspec.json.decode(line.text)[_TIMES[layout]]
+    if not isinstance(found, int):
+        raise line.error(f"{_TIMES[layout]}: {found!r} is not a whole number")
+    return found
+
+
+def lines(file: Path, meter: Meter | None = None) -> Iterator[Line]:
+    """Yield the lines of a file, unpacked if its content is zstd.
+
+    Raises:
+        TapeError: Unreadable, damaged, or a line too long to be one.
+    """
+    number = 0
+    try:
+        with file.open("rb") as disk:
+            for text in _split(_unpacked(disk), file):
+                number += 1
+                if text.strip():
+                    yield Line(file, number, text)
+                if meter and not number % REPORT_EVERY:
+                    meter.note(file, disk.tell())
+            if meter:
+                meter.note(file, disk.tell())
+    except (OSError, zstandard.ZstdError) as error:
+        raise TapeError(f"{file}: cannot be read after line {number}: {error}") from error
+
+
+def _split(chunks: Iterator[bytes], file: Path) -> Iterator[bytes]:
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from whole
+        if len(rest) > LONGEST_LINE:
+            raise TapeError(f"{file}: a line of over {LONGEST_LINE} bytes; {KNOWN} has none")
+    if rest:
+        yield rest
+
+
+def _unpacked(disk: BinaryIO) -> Iterator[bytes]:
+    """Yield a file's content, unpacked if it is zstd, of one frame or several."""
+    chunk = disk.read(CHUNK)
+    if chunk[:4] != zstandard.FRAME_HEADER:
+        while chunk:
+            yield chunk
+            chunk = disk.read(CHUNK)
+        return
+    frame = zstandard.ZstdDecompressor().decompressobj()
+    while chunk:
+        if frame.eof:
+            frame = zstandard.ZstdDecompressor().decompressobj()
+        yield frame.decompress(chunk)
+        chunk = frame.unused_data if frame.eof else b""
+        chunk = chunk or disk.read(CHUNK)
+    if not frame.eof:
+        raise zstandard.ZstdError("its end is missing")
+
+
+def objects(line: Line) -> dict[str, object]:
+    """Read a line that is one JSON object; numbers with a point become decimals.
+
+    Raises:
+        TapeError: It is not.
+    """
+    try:
+        found = json.loads(line.text, parse_float=Decimal, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise line.error(f"not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise line.error("not a JSON object")
+    return found
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not a number of JSON")

@@ -1,0 +1,239 @@
+"""The World Cup recording: both platforms' best prices, polled together.
+
+Each line is one poll of one book: ``ts`` (the poll's begin, ms), ``t_fetch`` (when this book was
+fetched, ms), ``venue``, ``pair`` ("<Kalshi ticker>:<Polymarket YES token>"), ``bid`` and ``ask`` in
+cents of YES with their sizes as text, null where a side is empty, ``venue_ts`` (Polymarket's own
+time, ms). A file is a session, a poll a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from dutchbook.domain.book import ASK, BID
+from dutchbook.domain.contract import (
+    Contract,
+    ContractMatch,
+    DivergenceClass,
+    Platform,
+    Sizing,
+)
+from dutchbook.domain.fees import FeeSchedule, kalshi_terms, polymarket_schedule
+from dutchbook.domain.units import (
+    Money,
+    PriceGrid,
+    Quantity,
+    decimal,
+    price,
+    quantity,
+    to_e4,
+    to_e6,
+)
+from dutchbook.errors import InvalidInput
+from dutchbook.tape.columns import Rows
+from dutchbook.tape.format import Progress
+from dutchbook.tape.importers.facts import Facts, Overrides, assumptions
+from dutchbook.tape.importers.source import (
+    Imported,
+    Line,
+    Meter,
+    Source,
+    lines,
+    objects,
+    plain_name,
+)
+from dutchbook.tape.message import TapeMeta
+from dutchbook.tape.metadata import RecordedFile, Recording
+from dutchbook.tape.rebuild import NS_PER_MS, WORLD_CUP, polled_line
+from dutchbook.tape.stored import Level, StoredKind, StoredMessage, instant
+
+SOURCE = "Kalshi and Polymarket polled together, World Cup winner contracts, July 2026"
+EARLIEST_MS, LATEST_MS = 1_262_304_000_000, 4_102_444_800_000
+"""2010 and 2100: no recording of these platforms is from another time."""
+
+RESOLUTION = datetime(2026, 7, 19, tzinfo=UTC)
+TICK = "0.001"
+KALSHI_SIZING = Sizing(
+    Quantity(Decimal("0.01")), Quantity(Decimal("0.01")), Money(Decimal(0)), cent_exact=False
+)
+POLYMARKET_SIZING = Sizing(
+    Quantity(Decimal("0.01")), Quantity(Decimal(5)), Money(Decimal(1)), cent_exact=True
+)
+IDENTICAL_PROBABILITY = Decimal("0.0005")
+
+
+@dataclass(slots=True)
+class _Reading:
+    """Where the import stands: what is known of the recording so far."""
+
+    rows: Rows = field(default_factory=Rows)
+    recording: Recording = field(default_factory=lambda: Recording(WORLD_CUP, []))
+    contracts: dict[tuple[Platform, str], None] = field(default_factory=dict)
+    pairs: dict[tuple[str, str], None] = field(default_factory=dict)
+    step: int = -1
+    cycle: int = 0
+    fetched: int = 0
+    first: int = 0
+
+    def take(self, line: Line, session: int) -> None:
+        """Store one line."""
+        row = objects(line)
+        try:
+            message = self._message(row, session)
+        except InvalidInput as error:
+            raise line.error(error) from error
+        if polled_line(message, self.recording) != row:
+            message.raw = line.text.decode()
+        self.rows.add(message)
+
+    def _message(self, row: Mapping[str, Any], session: int) -> StoredMessage:
+        cycle, fetched = _time(row, "ts"), _time(row, "t_fetch")
+        if fetched < self.fetched:
+            raise InvalidInput(
+                "t_fetch", fetched, f"{self.fetched} or later, as the line above"
+            )
+        if cycle < self.cycle:
+            raise InvalidInput("ts", cycle, f"{self.cycle} or later, as the line above")
+        if cycle != self.cycle:
+            self.step += 1
+        self.first = self.first or fetched
+        self.cycle, self.fetched = cycle, fetched
+        platform = _platform(row)
+        contract_id = self._contract(row, platform)
+        theirs = row.get("venue_ts")
+        return StoredMessage(
+            at_ns=fetched * NS_PER_MS,
+            cycle_ns=cycle * NS_PER_MS,
+            step=self.step,
+            session=session,
+            platform=platform,
+            contract_id=contract_id,
+            kind=StoredKind.SNAPSHOT,
+            levels=_levels(row),
+            platform_us=None
+            if theirs is None
+            else _time({"venue_ts": theirs}, "venue_ts") * 1_000,
+        )
+
+    def _contract(self, row: Mapping[str, Any], platform: Platform) -> str:
+        name = row.get("pair")
+        halves = name.split(":") if isinstance(name, str) else []
+        if len(halves) != len(Platform) or not all(halves):
+            raise InvalidInput("pair", name, "'<Kalshi ticker>:<Polymarket YES token>'")
+        kalshi, polymarket = halves
+        self.pairs.setdefault((kalshi, polymarket))
+        for each, contract_id in zip(Platform, halves, strict=True):
+            self.contracts.setdefault((each, contract_id))
+            self.recording.pairs.setdefault(contract_id, f"{kalshi}:{polymarket}")
+        return kalshi if platform is Platform.KALSHI else polymarket
+
+
+def read(source: Source, overrides: Overrides, progress: Progress) -> Imported:
+    """Read the recording at `source`.
+
+    Raises:
+        TapeError: Names the file and the line.
+    """
+    reading = _Reading()
+    meter = Meter(source.size, progress)
+    for session, file in enumerate(source.files):
+        before = reading.rows.messages
+        for line in lines(file, meter):
+            reading.take(line, session)
+        held = reading.rows.messages - before
+        reading.recording.files.append(RecordedFile(plain_name(file), held))
+    facts = {key: _facts(*key) for key in reading.contracts}
+    for each in facts.values():
+        overrides.apply(each)
+    contracts = {key: each.contract() for key, each in facts.items()}
+    pairs = tuple(
+        overrides.pair(
+            _pair(contracts[Platform.KALSHI, kalshi], contracts[Platform.POLYMARKET, token])
+        )
+        for kalshi, token in reading.pairs
+    )
+    meta = TapeMeta(
+        name=_name(source.path),
+        source=SOURCE,
+        contracts=tuple(contracts.values()),
+        pairs=pairs,
+        polled=True,
+        assumed=assumptions(facts.values()),
+        seed=None,
+        messages=reading.rows.messages,
+        first=instant(reading.first * 1_000),
+        last=instant(reading.fetched * 1_000),
+    )
+    return Imported(reading.rows, meta, reading.recording)
+
+
+def _name(path: Path) -> str:
+    return path.resolve().name.split(".")[0]
+
+
+def _pair(kalshi: Contract, polymarket: Contract) -> ContractMatch:
+    return ContractMatch(
+        match_id=kalshi.contract_id,
+        kalshi=kalshi,
+        polymarket=polymarket,
+        divergence_class=DivergenceClass.IDENTICAL,
+        divergence_probability=IDENTICAL_PROBABILITY,
+    )
+
+
+def _time(row: Mapping[str, Any], name: str) -> int:
+    value = row.get(name)
+    if name == "venue_ts" and isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value)
+    if not isinstance(value, int) or not EARLIEST_MS <= value <= LATEST_MS:
+        raise InvalidInput(name, row.get(name), "milliseconds since 1970")
+    return value
+
+
+def _platform(row: Mapping[str, Any]) -> Platform:
+    try:
+        return Platform(row.get("venue"))  # type: ignore[arg-type]
+    except ValueError:
+        raise InvalidInput("venue", row.get("venue"), "kalshi or polymarket") from None
+
+
+def _levels(row: Mapping[str, Any]) -> tuple[Level, ...]:
+    found = []
+    for side, name in ((BID, "bid"), (ASK, "ask")):
+        for each in (name, f"{name}_sz"):
+            if each not in row:
+                raise InvalidInput(each, None, "there; null says that the side is empty")
+        cents, size = row[name], row[f"{name}_sz"]
+        if cents is None and size is None:
+            continue
+        dollars = price(decimal(cents, name) / 100, field=f"{name} (in dollars)")
+        found.append((side, to_e4(dollars), to_e6(quantity(size, field=f"{name}_sz"))))
+    return tuple(found)
+
+
+def _facts(platform: Platform, contract_id: str) -> Facts:
+    """Return what is supposed of a contract of which the recording gives only prices."""
+    facts = Facts(platform, contract_id)
+    kalshi = platform is Platform.KALSHI
+    team = "the team named by its ticker" if kalshi else "the team of its Kalshi contract"
+    facts.assume("title", f"World Cup winner 2026: {contract_id}", "made of its id")
+    facts.assume("rules", f"Resolves to YES if {team} wins the 2026 World Cup.", "not recorded")
+    facts.assume("grid", PriceGrid.of_tick(TICK), f"tick {TICK}")
+    if kalshi:
+        facts.assume("sizing", KALSHI_SIZING, "steps of 0.01 contracts")
+        facts.assume("fees", FeeSchedule((kalshi_terms("quadratic"),)), "taker 7 %")
+        facts.assume("cash_delay", timedelta(days=1), "one day after resolution")
+    else:
+        facts.assume("sizing", POLYMARKET_SIZING, "5 shares and 1 dollar at least, whole cents")
+        facts.assume(
+            "fees", polymarket_schedule("sports"), "sports, taker 3 % until 2026-07-10"
+        )
+        facts.assume("cash_delay", timedelta(days=2), "two days after resolution")
+    for name in ("close_time", "resolution_time"):
+        facts.assume(name, RESOLUTION, f"{RESOLUTION:%Y-%m-%d}")
+    return facts
