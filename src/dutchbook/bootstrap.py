@@ -33,7 +33,7 @@ from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.faults import Fault, FaultPlan
 from dutchbook.platforms.paper.gateway import PaperGateway, StepLag
 from dutchbook.platforms.paper.liquidity import Replenishment
-from dutchbook.ports import Clock, Ids, Journal
+from dutchbook.ports import Clock, Ids, Journal, PlatformGateway
 from dutchbook.runtime.ids import SeededIds
 from dutchbook.runtime.randomness import Seeded
 from dutchbook.tape.generate import generate
@@ -177,6 +177,43 @@ def build(
         platform: PaperGateway(exchange, clock, lag, plan)
         for platform, exchange in exchanges.items()
     }
+    holdings, queue = _execution(settings, bus, risk, watchlist, gateways, clock, ids)
+    recorder = Recorder(bus)
+    detection = DetectionService(
+        watchlist, queue, risk, recorder, bus, clock, ids, settings.hurdles(), first_leg
+    )
+    lifecycle = EngineLifecycleService(
+        journal, bus, risk, watchlist, queue, holdings, recorder, gateways, clock
+    )
+    return Engine(
+        settings,
+        tape,
+        journal,
+        clock,
+        bus,
+        risk,
+        watchlist,
+        queue,
+        detection,
+        holdings,
+        recorder,
+        lifecycle,
+        exchanges,
+        gateways,
+        lag,
+    )
+
+
+def _execution(
+    settings: Settings,
+    bus: EventBus,
+    risk: RiskManager,
+    watchlist: Watchlist,
+    gateways: Mapping[Platform, PlatformGateway],
+    clock: Clock,
+    ids: Ids,
+) -> tuple[Holdings, ExecutionQueueService]:
+    """Join what carries opportunities through."""
     announce = Announcements(bus, watchlist, clock)
     holdings = Holdings(bus, risk, announce, watchlist.matches)
     conclusion = Conclusion(bus, risk, holdings, announce, clock)
@@ -202,30 +239,7 @@ def build(
         cool_down=timedelta(seconds=settings.execution.cool_down_seconds),
         bound=settings.execution.queue_bound,
     )
-    recorder = Recorder(bus)
-    detection = DetectionService(
-        watchlist, queue, risk, recorder, bus, clock, ids, hurdles, first_leg
-    )
-    lifecycle = EngineLifecycleService(
-        journal, bus, risk, watchlist, queue, holdings, recorder, gateways, clock
-    )
-    return Engine(
-        settings,
-        tape,
-        journal,
-        clock,
-        bus,
-        risk,
-        watchlist,
-        queue,
-        detection,
-        holdings,
-        recorder,
-        lifecycle,
-        exchanges,
-        gateways,
-        lag,
-    )
+    return holdings, queue
 
 
 def first_leg(watch: PairWatch) -> Platform:

@@ -33,7 +33,7 @@ Db = Annotated[
     str,
     typer.Option(
         "--db",
-        help="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; a file of yours by default.",
+        help="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; else a file of yours.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print every column as JSON.")]

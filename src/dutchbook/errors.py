@@ -1,8 +1,8 @@
 """Every deliberate error of Dutchbook.
 
-Three platform families matter most, because they are handled differently:
-`PlatformRejected` is final, `OutcomeUnknown` is asked about and never resent, `NotSent` alone may
-be retried. `exit_code` is what the command line ends with when the error reaches it.
+Three platform families matter most, because they are handled differently: `PlatformRejected` is
+final, `OutcomeUnknown` is asked about and never resent, `NotSent` alone may be retried.
+`exit_code` is what the command line ends with when the error reaches it.
 """
 
 from __future__ import annotations
@@ -107,14 +107,6 @@ class OutcomeUnknown(PlatformError):
 
 class NotSent(PlatformError):
     """No byte left this machine. The only case that may be tried again."""
-
-
-class MalformedMessage(PlatformError):
-    """Bytes from a platform that cannot be read; carries them for the dead-letter table."""
-
-    def __init__(self, platform: str, reason: str, raw: bytes) -> None:
-        super().__init__(platform, reason)
-        self.raw = raw
 
 
 # Storage -------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ from dutchbook.domain.units import Money, Price, Quantity
 
 T = TypeVar("T")
 
-# Time and identity -------------------------------------------------------------------------------
+# Time and identity
+# -------------------------------------------------------------------------------
 
 
 class Clock(Protocol):
@@ -75,12 +76,14 @@ class Turnstile(Protocol):
     async def drive(self, job: Callable[[], Awaitable[T]]) -> T:
         """Run `job`, which awaits nothing but its driver, and return its result.
 
-        A caller that is cancelled leaves the job to finish: a cancelled commit may still happen.
+        A caller that is cancelled leaves the job to finish: a cancelled commit may still
+        happen.
         """
         ...
 
 
-# The journal: the hot writes of a decision as one batch --------------------------------------------
+# The journal: the hot writes of a decision as one batch
+# --------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +170,8 @@ class Journal(Protocol):
         ...
 
 
-# Platforms ---------------------------------------------------------------------------------------
+# Platforms
+# ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +210,8 @@ class PlatformBalance:
 class PlatformGateway(Protocol):
     """One platform's trading side. Only an `Approved` order is accepted.
 
-    `submit` raises `PlatformRejected` (a listed refusal, final), `OutcomeUnknown` (anything else:
-    ask, never resend) or `NotSent` (no byte left).
+    `submit` raises `PlatformRejected` (a listed refusal, final), `OutcomeUnknown` (anything
+    else: ask, never resend) or `NotSent` (no byte left).
     """
 
     platform: Platform

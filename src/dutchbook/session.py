@@ -1,4 +1,7 @@
-"""One run of the engine as a person starts it: tape, database, speed and what is shown of it."""
+"""One run of the engine as a person starts it.
+
+Tape, database, speed and what is shown of it.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +86,10 @@ def default_database() -> str:
 
 
 def run(options: Options, console: Console) -> dict[str, Any]:
-    """Run the engine to the end of its tape, or until it is interrupted; returns the summary."""
+    """Run the engine to the end of its tape, or until it is interrupted.
+
+    Returns the summary.
+    """
     tape = open_tape(options)
     database = Database.at(options.database)
     database.prepare("paper")

@@ -26,7 +26,10 @@ class EventBus:
         self.receipt = Receipt(0, "")
 
     def subscribe(self, subscriber: Subscriber, *, books: bool = False) -> None:
-        """Call `subscriber` with every event from now on; with `books`, with each book's too."""
+        """Call `subscriber` with every event from now on.
+
+        With `books`, with each book's too.
+        """
         self._subscribers.append(subscriber)
         self.follows_books |= books
 

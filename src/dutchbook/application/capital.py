@@ -1,7 +1,7 @@
 """The image of our capital: balances and the risk state, in step with the database.
 
-The database holds the truth. The image is changed before a write is awaited, so that two callers in
-one process never count the same dollar twice, and put back if the write is refused.
+The database holds the truth. The image is changed before a write is awaited, so that two
+callers in one process never count the same dollar twice, and put back if the write is refused.
 """
 
 from __future__ import annotations
@@ -100,7 +100,10 @@ class Capital:
     def reverted(
         self, platform: Platform, cost: Money, fees: Money, reference: str
     ) -> tuple[Batch, Movement]:
-        """Stage the return of what a failed fill had cost; `settle_image` follows its commit."""
+        """Stage the return of what a failed fill had cost.
+
+        `settle_image` follows its commit.
+        """
         movement = revert(self.accounts[platform], cost=cost, fees=fees)
         return self._staged(movement, cost, reference)
 

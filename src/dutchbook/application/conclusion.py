@@ -1,4 +1,7 @@
-"""How an execution ends: what was bought becomes a position, and the reservation is resolved."""
+"""How an execution ends.
+
+What was bought becomes a position, and the reservation is resolved.
+"""
 
 from __future__ import annotations
 

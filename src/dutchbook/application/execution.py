@@ -1,7 +1,7 @@
 """ExecutionService: carries one execution through; owns the order of writes and sends.
 
-Persist the intent, commit, send it, persist what happened together with the next intent, commit,
-publish. A successful execution is three commits and two sends.
+Persist the intent, commit, send it, persist what happened together with the next intent,
+commit, publish. A successful execution is three commits and two sends.
 """
 
 from __future__ import annotations
@@ -105,10 +105,13 @@ class ExecutionService:
         self._patience = patience
         self._runs: dict[str, Run] = {}
 
-    # Before anything is sent ---------------------------------------------------------------------
+    # Before anything is sent
+    # ---------------------------------------------------------------------
 
     def prepare(self, opportunity: Opportunity) -> tuple[str, Batch]:
-        """Plan an execution; returns its id and the rows that belong in its reservation's commit.
+        """Plan an execution.
+
+        Returns its id and the rows that belong in its reservation's commit.
 
         They are the execution, its first order as PENDING, and the books that the decision saw.
         """
@@ -153,10 +156,13 @@ class ExecutionService:
         """Drop a planned execution whose reservation was refused: nothing of it was kept."""
         del self._runs[execution_id]
 
-    # The nine steps ------------------------------------------------------------------------------
+    # The nine steps
+    # ------------------------------------------------------------------------------
 
     async def execute(self, opportunity: Opportunity, reservation: Reservation) -> Execution:
-        """Carry a planned and reserved execution to its end, or until it must wait for an answer.
+        """Carry a planned and reserved execution to its end.
+
+        Or until it must wait for an answer.
 
         Raises:
             InvariantBroken: Its own books would no longer add up; the supervisor halts trading.
@@ -306,7 +312,8 @@ class ExecutionService:
                 return self._answered(run, leg, report)
         return ()
 
-    # Small pieces --------------------------------------------------------------------------------
+    # Small pieces
+    # --------------------------------------------------------------------------------
 
     def _book(self, run: Run, platform: Platform) -> OrderBook:
         return self._watchlist.books[platform, run.opportunity.leg(platform).contract_id]

@@ -19,8 +19,8 @@ from dutchbook.ports import Clock
 class ExecutionQueueService:
     """One execution at a time per pair; the best dollar and day first; a bound on what waits.
 
-    A pair's lock belongs to the execution that runs on it and is freed by its end alone, never by
-    a timer. A pair that was executed cools down before it is looked at again.
+    A pair's lock belongs to the execution that runs on it and is freed by its end alone, never
+    by a timer. A pair that was executed cools down before it is looked at again.
     """
 
     def __init__(
@@ -55,7 +55,10 @@ class ExecutionQueueService:
         return len(self._locked)
 
     def refusal(self, match: ContractMatch, kalshi_outcome: Outcome) -> Reason | None:
-        """Return why nothing new can be done this way on a pair now, whatever its prices are."""
+        """Return why nothing new can be done this way on a pair now.
+
+        Whatever its prices are.
+        """
         pair_id = match.match_id
         if self._risk.state.trading_halted:
             return Reason.TRADING_HALTED
@@ -143,7 +146,10 @@ class ExecutionQueueService:
 
 
 def _rank(opportunity: Opportunity) -> tuple[object, ...]:
-    """Net edge per dollar and day until cash; then the larger profit; then the id, to be certain."""
+    """Net edge per dollar and day until cash; then the larger profit.
+
+    Then the id, to be certain.
+    """
     return (opportunity.rate_per_day, opportunity.expected_profit, opportunity.opportunity_id)
 
 

@@ -55,8 +55,8 @@ class Holdings:
     def opposes(self, match: ContractMatch, kalshi_outcome: Outcome) -> bool:
         """Tell whether we hold, of either contract, the outcome that a new entry would not buy.
 
-        Kalshi would net the two into cash and so undo the other position's leg: buying against a
-        position is a way out of it, not an entry.
+        Kalshi would net the two into cash and so undo the other position's leg: buying against
+        a position is a way out of it, not an entry.
         """
         wanted = {
             (Platform.KALSHI, match.kalshi.contract_id): kalshi_outcome,
@@ -80,7 +80,10 @@ class Holdings:
             await self.settle_known()
 
     async def settle_known(self) -> None:
-        """Apply the reports whose fills are durable by now; the rest wait for their execution."""
+        """Apply the reports whose fills are durable by now.
+
+        The rest wait for their execution.
+        """
         async with self._lock:
             for key in [key for key in self._early if key in self._fills]:
                 report = self._early.pop(key)

@@ -98,7 +98,9 @@ class EngineLifecycleService:
         await self._bus.commit(Batch((*fresh, Insert("contract_matches", pair)), (decided,)))
 
     async def run(self, feed: Work, settled: Iterable[Work]) -> None:
-        """Run until `feed` ends, then drain: what is in flight ends, what is provisional settles.
+        """Run until `feed` ends, then drain.
+
+        What is in flight ends, what is provisional settles.
 
         Args:
             feed: Brings the book updates; its end is the end of trading.

@@ -11,8 +11,8 @@ from dutchbook.ports import Batch
 class Recorder:
     """A bounded queue of batches in front of the bus, for callers that cannot await.
 
-    Nothing that money depends on goes through it. When it is full the newest note is dropped and
-    counted: `dropped` is part of the run's summary of health.
+    Nothing that money depends on goes through it. When it is full the newest note is dropped
+    and counted: `dropped` is part of the run's summary of health.
     """
 
     def __init__(self, bus: EventBus, bound: int = 10_000) -> None:

@@ -242,7 +242,10 @@ def position_row(position: OpenPosition) -> dict[str, Any]:
 
 
 def position_facts(position: OpenPosition) -> dict[str, Any]:
-    """Return the columns of a position that change; costs and sizes are exact, prices derived."""
+    """Return the columns of a position that change.
+
+    Costs and sizes are exact, prices derived.
+    """
     legs = {platform: position.holding(platform) for platform in Platform}
     return {
         "entry_prices": {p.value: as_json(_price(leg.average)) for p, leg in legs.items()},

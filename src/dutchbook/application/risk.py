@@ -265,7 +265,8 @@ class RiskManager(Capital):
             return BudgetCommitted(stamp, *ids, committed=cost, fees=fees, released=rest)
         return BudgetReleased(stamp, *ids, released=rest, reason=reason)
 
-    # Halts -------------------------------------------------------------------------------------
+    # Halts
+    # -------------------------------------------------------------------------------------
 
     async def halt_trading(self, reason: HaltReason, detail: str) -> None:
         """Refuse new executions until every reason is cleared."""
@@ -291,7 +292,10 @@ class RiskManager(Capital):
         return not after.trading_halted
 
     async def start_day(self) -> None:
-        """Reset the daily figures when a UTC day has begun, and lift the daily-loss halt only."""
+        """Reset the daily figures when a UTC day has begun.
+
+        And lift the daily-loss halt only.
+        """
         today = midnight(self._clock.now())
         if today <= self.state.last_reset:
             return

@@ -103,7 +103,8 @@ class Run:
         self.events.clear()
         return batch
 
-    # The position that the fills amount to -----------------------------------------------------
+    # The position that the fills amount to
+    # -----------------------------------------------------
 
     def holding(self, platform: Platform) -> Holding:
         """Return what the fills of one platform amount to."""

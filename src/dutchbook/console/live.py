@@ -1,4 +1,7 @@
-"""The live view: books, what is being done, capital and the latest events, redrawn a few times a second."""
+"""The live view.
+
+Books, what is being done, capital and the latest events, redrawn a few times a second.
+"""
 
 from __future__ import annotations
 

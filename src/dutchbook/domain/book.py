@@ -1,9 +1,9 @@
 """One contract's order book in integers, and how far it may be trusted.
 
-Prices are ten-thousandths of a YES dollar, sizes millionths of a contract. A book is kept in YES
-terms only: buying NO at ``q`` is hitting a YES bid at ``1 - q``, and that inversion is written
-here and nowhere else. An empty side reads as the price at which nothing is gained: bid 0, ask
-10,000, so that a filter on the sum of two asks needs no case for it.
+Prices are ten-thousandths of a YES dollar, sizes millionths of a contract. A book is kept in
+YES terms only: buying NO at ``q`` is hitting a YES bid at ``1 - q``, and that inversion is
+written here and nowhere else. An empty side reads as the price at which nothing is gained: bid
+0, ask 10,000, so that a filter on the sum of two asks needs no case for it.
 """
 
 from __future__ import annotations
@@ -130,7 +130,10 @@ class OrderBook:
         return None
 
     def offers(self, outcome: Outcome, side: Side = Side.BUY) -> Levels:
-        """Return the levels that an order for `outcome` would take, best first, in its dollars."""
+        """Return the levels that an order for `outcome` would take, best first.
+
+        In its dollars.
+        """
         buys_yes = (outcome is Outcome.YES) == (side is Side.BUY)
         levels = (
             sorted(self.asks.items()) if buys_yes else sorted(self.bids.items(), reverse=True)
@@ -144,7 +147,10 @@ class OrderBook:
         return self.best_ask if outcome is Outcome.YES else E4 - self.best_bid
 
     def best(self, outcome: Outcome, side: Side) -> Price | None:
-        """The best price that an order of `side` for `outcome` would meet, None when there is none."""
+        """The best price that an order of `side` for `outcome` would meet.
+
+        None when there is none.
+        """
         levels = self.offers(outcome, side)
         return Price(from_e4(levels[0][0])) if levels else None
 

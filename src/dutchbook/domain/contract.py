@@ -80,8 +80,8 @@ class Sizing:
     """How a platform counts the size of a marketable order.
 
     `cent_exact`: Polymarket refuses a FOK or FAK buy whose dollars are not whole cents
-    (observed through 2026-09), and spends those dollars, so that a better price buys more shares
-    than were asked for. Kalshi counts contracts.
+    (observed through 2026-09), and spends those dollars, so that a better price buys more
+    shares than were asked for. Kalshi counts contracts.
     """
 
     step: Quantity
@@ -129,7 +129,10 @@ class Contract:
         return max(self.sizing.step, (CENT / self.grid.finest).quantize(CENT))
 
     def smallest(self, limit: Decimal) -> Decimal:
-        """Return the smallest size, a multiple of `lot`, that is accepted at `limit` dollars."""
+        """Return the smallest size, a multiple of `lot`.
+
+        That is accepted at `limit` dollars.
+        """
         floor = max(self.sizing.minimum, self.sizing.minimum_notional / limit)
         return ceil_to(floor, self.lot)
 

@@ -1,8 +1,8 @@
 """`decide()`: one two-leg execution, event by event, as a pure function.
 
-It is written for legs that may fill in pieces: each filled piece of the primary leg is hedged as
-soon as it is large enough to send, whether the primary order is done or still works. The shell
-performs the intents in order and feeds back what happened.
+It is written for legs that may fill in pieces: each filled piece of the primary leg is hedged
+as soon as it is large enough to send, whether the primary order is done or still works. The
+shell performs the intents in order and feeds back what happened.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class Phase(StrEnum):
         return self in (Phase.HEDGED, Phase.EXPOSED, Phase.FAILED)
 
 
-# What happened ---------------------------------------------------------------------------------
+# What happened
+# ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,10 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class DepthVerified:
-    """The book, fresh and trusted, holds the size: `limit` is its last price, `cost` the whole."""
+    """The book, fresh and trusted, holds the size.
+
+    `limit` is its last price, `cost` the whole.
+    """
 
     leg: Leg
     quantity: Quantity
@@ -105,7 +109,8 @@ Event = (
 )
 
 
-# What must be done -----------------------------------------------------------------------------
+# What must be done
+# -----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +167,8 @@ Intent = (
 Step = tuple["Execution", tuple[Intent, ...]]
 
 
-# The execution ---------------------------------------------------------------------------------
+# The execution
+# ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,12 +263,18 @@ class Execution:
 
     @property
     def dust(self) -> Decimal:
-        """The smallest tradable unit of the coarser side: less than that apart counts as even."""
+        """The smallest tradable unit of the coarser side.
+
+        Less than that apart counts as even.
+        """
         return Decimal("0.01")
 
     @property
     def first_leg_whole(self) -> bool:
-        """Whether the first leg must fill whole: a partial fill of it might be too small to hedge."""
+        """Whether the first leg must fill whole.
+
+        A partial fill of it might be too small to hedge.
+        """
         return self.secondary.smallest > self.secondary.step
 
     def with_leg(self, leg: Leg, **facts: object) -> Execution:
@@ -324,7 +336,7 @@ def _submitted(
 
 
 def _advance(execution: Execution) -> Step:
-    """Do what the fills ask for now: hedge, wait, even out, or end."""
+    """Do what the fills now ask for: hedge, wait, even out, or end."""
     first, second = execution.primary, execution.secondary
     if first.unknown or second.unknown:
         return execution, ()

@@ -1,8 +1,8 @@
 """Each platform's fees as dated schedules: the published curve, its rounding, its source.
 
-Both platforms charge takers ``rate x contracts x p x (1 - p)``, which is the same for YES at ``p``
-and NO at ``1 - p``. They differ in rates, in who else pays, and in rounding. A schedule that does
-not reach back to an instant answers None: the fee is unknown, and nothing is traded.
+Both platforms charge takers ``rate x contracts x p x (1 - p)``, which is the same for YES at
+``p`` and NO at ``1 - p``. They differ in rates, in who else pays, and in rounding. A schedule
+that does not reach back to an instant answers None: the fee is unknown, and nothing is traded.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class Liquidity(StrEnum):
 class FeeRounding(StrEnum):
     """How a model fee becomes a charge.
 
-    `KALSHI_DIRECT` and `KALSHI_CENT`: the balance change is floored to $0.0001 for direct members
-    and to $0.01 for the others (docs.kalshi.com, fee rounding, 2026-10). `POLYMARKET`: five
-    decimals for each fill (docs.polymarket.com, fees, 2026-09); the mode is not published, and
-    half-even is taken.
+    `KALSHI_DIRECT` and `KALSHI_CENT`: the balance change is floored to $0.0001 for direct
+    members and to $0.01 for the others (docs.kalshi.com, fee rounding, 2026-10). `POLYMARKET`:
+    five decimals for each fill (docs.polymarket.com, fees, 2026-09); the mode is not published,
+    and half-even is taken.
     """
 
     KALSHI_DIRECT = "kalshi_direct"
@@ -53,7 +53,10 @@ ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class FeeTerms:
-    """The fees of a contract from `effective_from` on; rates are dollars per p(1-p) contract."""
+    """The fees of a contract from `effective_from` on.
+
+    Rates are dollars per p(1-p) contract.
+    """
 
     effective_from: datetime
     taker_rate: Decimal
@@ -82,10 +85,13 @@ class FeeTerms:
         return FeeAccumulator(self).charge(price, quantity, liquidity)[1]
 
     def worst(self, limit: Price, quantity: Quantity, *, fills: int = 1) -> Money:
-        """Return a bound on the taker fees of a buy at `limit` or better, in at most `fills` fills.
+        """Return a bound on the taker fees of a buy at `limit` or better.
 
-        A buy may fill anywhere in ``(0, limit]``, and p(1-p) is greatest at one half. Each fill can
-        cost one rounding step more than its model, and a millionth for the model's own ceiling.
+        In at most `fills` fills.
+
+        A buy may fill anywhere in ``(0, limit]``, and p(1-p) is greatest at one half. Each fill
+        can cost one rounding step more than its model, and a millionth for the model's own
+        ceiling.
         """
         dearest = min(Decimal(limit), Decimal("0.5"))
         steps = fills * (self.rounding.quantum + MICRO)
@@ -140,7 +146,8 @@ class FeeSchedule:
         return None
 
 
-# Kalshi ------------------------------------------------------------------------------------------
+# Kalshi
+# ------------------------------------------------------------------------------------------
 
 KALSHI_TAKER = Decimal("0.07")
 KALSHI_MAKER = {
@@ -172,7 +179,8 @@ def kalshi_terms(
     )
 
 
-# Polymarket --------------------------------------------------------------------------------------
+# Polymarket
+# --------------------------------------------------------------------------------------
 
 POLYMARKET_SOURCE = "docs.polymarket.com fees, copy of 2026-09-27"
 SPORTS_CHANGED = datetime(2026, 7, 10, tzinfo=UTC)
@@ -211,7 +219,8 @@ def polymarket_terms(rate: Decimal, effective_from: datetime = ALWAYS) -> FeeTer
     return FeeTerms(effective_from, rate, Decimal(0), FeeRounding.POLYMARKET, POLYMARKET_SOURCE)
 
 
-# As JSON -----------------------------------------------------------------------------------------
+# As JSON
+# -----------------------------------------------------------------------------------------
 
 
 def schedule_to_json(schedule: FeeSchedule) -> list[dict[str, str]]:

@@ -65,7 +65,10 @@ class FinancialMath:
 
     @staticmethod
     def validate_decimal_input(value: object, name: str) -> Decimal:
-        """Return `value` if it is a finite decimal; refuse anything else, naming the argument."""
+        """Return `value` if it is a finite decimal.
+
+        Refuse anything else, naming the argument.
+        """
         if not isinstance(value, Decimal):
             raise InvalidInput(name, value, "a decimal")
         return decimal(value, name)

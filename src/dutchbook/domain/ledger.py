@@ -1,8 +1,10 @@
-"""Capital as a double-entry ledger: by platform, account and currency; reserve, commit, release.
+"""Capital as a double-entry ledger: by platform, account and currency.
 
-Each movement is a set of postings that sum to zero. `free`, `reserved` and `committed` are ours;
-every other bucket is where money comes from or goes to. The law (I-11): deposits less withdrawals,
-plus realised profit, less fees and gas, equals free + reserved + committed.
+Reserve, commit, release.
+
+Each movement is a set of postings that sum to zero. `free`, `reserved` and `committed` are
+ours; every other bucket is where money comes from or goes to. The law (I-11): deposits less
+withdrawals, plus realised profit, less fees and gas, equals free + reserved + committed.
 """
 
 from __future__ import annotations
@@ -38,7 +40,10 @@ class EntryKind(StrEnum):
 
 
 class Bucket(StrEnum):
-    """Where money stands. The first three are balances of an account; the rest are counterparts."""
+    """Where money stands. The first three are balances of an account.
+
+    The rest are counterparts.
+    """
 
     FREE = "free"
     RESERVED = "reserved"
@@ -67,7 +72,10 @@ COUNTERPART = {
 
 @dataclass(frozen=True, slots=True, order=True)
 class AccountKey:
-    """Whose money: the platform, its account (Kalshi shard, Polymarket wallet), the currency."""
+    """Whose money.
+
+    The platform, its account (Kalshi shard, Polymarket wallet), the currency.
+    """
 
     platform: Platform
     account: str
@@ -117,7 +125,10 @@ def move(
 
 
 def external(kind: EntryKind, account: AccountKey, amount: Decimal) -> Movement:
-    """Return the movement of cash that comes to free capital from outside, or goes (negative)."""
+    """Return the movement of cash that comes to free capital from outside.
+
+    Or goes (negative).
+    """
     return move(kind, account, COUNTERPART[kind], Bucket.FREE, amount)
 
 

@@ -33,7 +33,8 @@ def possible(
     """Return the directions in which an edge is possible at all: the integer filter.
 
     An upper bound, without fees and depth: it may let through what `detect` refuses and never
-    stops what `detect` accepts. `minimum_e4` is the least net edge in 10⁻⁴ dollars, rounded down.
+    stops what `detect` accepts. `minimum_e4` is the least net edge in 10⁻⁴ dollars, rounded
+    down.
     """
     most = E4 - minimum_e4
     return tuple(
@@ -67,8 +68,8 @@ def detect(
 ) -> Opportunity | Refusal:
     """Decide whether buying `outcome` on Kalshi and its hedge on Polymarket is worth doing.
 
-    The quantity is the largest for which the marginal contract still clears every hurdle, within
-    depth, the caps and both platforms' grids.
+    The quantity is the largest for which the marginal contract still clears every hurdle,
+    within depth, the caps and both platforms' grids.
     """
     gross = _gross(match, books, outcome)
     if gross <= 0:
@@ -150,7 +151,10 @@ class _Question:
         return self._priced(quantity, rescue, gross)
 
     def _margin(self, price_a: int, price_b: int) -> Decimal:
-        """Net dollars of one more contract at these prices, before gas, divergence priced in."""
+        """Net dollars of one more contract at these prices, before gas.
+
+        Divergence priced in.
+        """
         a, b = from_e4(price_a), from_e4(price_b)
         fees = self.terms[0].taker_rate * a * (1 - a) + self.terms[1].taker_rate * b * (1 - b)
         return PAYOUT - a - b - fees - self.match.divergence_probability * (a + b + fees)
@@ -166,7 +170,10 @@ class _Question:
         return margin / cost * Decimal(YEAR / timedelta(microseconds=1)) / Decimal(days)
 
     def _rescue(self, book: OrderBook) -> Decimal:
-        """Dollars per contract that unwinding the first leg would cost: what completing may lose."""
+        """Dollars per contract that unwinding the first leg would cost.
+
+        What completing may lose.
+        """
         outcome = self._outcome(book.platform)
         bid = book.best(outcome, Side.SELL)
         ask = from_e4(self.ladder[book.platform][0][0])
@@ -207,7 +214,10 @@ class _Question:
         return Quantity(quantity), None
 
     def _affordable(self, caps: Caps, limits: list[Decimal], rescue: Decimal) -> Decimal:
-        """Contracts that the caps can pay for in the worst case, with a cent left for rounding."""
+        """Contracts that the caps can pay for in the worst case.
+
+        With a cent left for rounding.
+        """
         best = [from_e4(self.ladder[p][0][0]) for p in Platform]
         share = self.hurdles.true_up_share
         most = caps.position / sum(limits)
@@ -295,4 +305,4 @@ class _Question:
 
 
 WORST_FILLS = 50
-"""Into how many fills an order may break in the worst case that is reserved for (fees round up)."""
+"""Into how many fills an order may break in the worst case: each fill's fee rounds up."""

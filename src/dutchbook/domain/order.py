@@ -33,7 +33,10 @@ class OrderTrigger(StrEnum):
 
 
 class TimeInForce(StrEnum):
-    """How long an order works: all or nothing now, what there is now, until cancelled or a time."""
+    """How long an order works.
+
+    All or nothing now, what there is now, until cancelled or a time.
+    """
 
     FOK = "fok"
     IOC = "ioc"
@@ -73,7 +76,8 @@ ORDER = Machine(
         Transition(_S.PARTIAL, _T.REOPENED, _S.PENDING),
         Transition(_S.FILLED, _T.PARTLY_FILLED, _S.PARTIAL),
         Transition(_S.FILLED, _T.ENDED, _S.CANCELLED),
-        # A fill that arrives after the end is a fact all the same, and always a discrepancy too.
+        # A fill that arrives after the end is a fact all the same, and always a discrepancy
+        # too.
         Transition(_S.CANCELLED, _T.PARTLY_FILLED, _S.PARTIAL),
         Transition(_S.CANCELLED, _T.FILLED, _S.FILLED),
         Transition(_S.REJECTED, _T.PARTLY_FILLED, _S.PARTIAL),
@@ -127,7 +131,10 @@ class Fill:
 
     @property
     def cost(self) -> Money:
-        """Dollars paid (buy, rounded up to 10⁻⁶) or received (sell, rounded down), before the fee."""
+        """Dollars paid (buy, rounded up to 10⁻⁶) or received (sell, rounded down).
+
+        Before the fee.
+        """
         amount = self.price * self.size
         return owed(amount) if self.side is Side.BUY else due(amount)
 

@@ -67,8 +67,8 @@ class LegQuote:
     """One leg as it stood in the book: what the whole quantity costs, and how far it may go.
 
     Attributes:
-        limit: The price of the last contract walked, in dollars of `outcome`.
-        bound: The worst price of the leg's order. Of the second leg: how far it may be raised to
+        limit: The price of the last contract walked, in dollars of `outcome`. bound: The worst
+        price of the leg's order. Of the second leg: how far it may be raised to
             complete the pair rather than unwind the first.
         even_bound: The same for a small order that evens the legs afterwards.
         budget: The worst case in dollars: what may be sent at its bounds, with the worst fee.

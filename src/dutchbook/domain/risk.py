@@ -172,9 +172,11 @@ def crossings(
 
 
 def marked(hedged: Decimal, paid: Decimal, divergence_reserve: Decimal) -> Money:
-    """Value a hedged position's profit: its payout less the divergence reserve and what was paid.
+    """Value a hedged position's profit.
 
-    A locked pair is not a directional bet: a spread that widens never looks like a loss. Rounded
-    down to 10⁻⁶.
+    Its payout less the divergence reserve and what was paid.
+
+    A locked pair is not a directional bet: a spread that widens never looks like a loss.
+    Rounded down to 10⁻⁶.
     """
     return due(hedged - divergence_reserve - paid)

@@ -28,9 +28,10 @@ class Shortfall:
 def shortfall(execution: Execution, divergence: Money) -> Shortfall:
     """Account for an ended execution's edge.
 
-    Delay is what the books moved between deciding and sending, slippage what the fills cost beyond
-    the book at sending, missed the edge of contracts that were planned and not hedged; each over
-    the hedged contracts. What an unhedged remainder costs belongs to its exposure, not here.
+    Delay is what the books moved between deciding and sending, slippage what the fills cost
+    beyond the book at sending, missed the edge of contracts that were planned and not hedged;
+    each over the hedged contracts. What an unhedged remainder costs belongs to its exposure,
+    not here.
     """
     planned, hedged = execution.primary.planned, execution.hedged
     legs = (execution.primary, execution.secondary)

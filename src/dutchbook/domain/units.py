@@ -1,7 +1,8 @@
 """Price, Quantity and Money: exact decimals, checked at the edges, rounded here and in `fees`.
 
-Money leaving us rounds up, money reaching us rounds down, both to 10⁻⁶ of a dollar. The hot path
-uses integers: prices in 10⁻⁴ dollars (`e4`), sizes in 10⁻⁶ contracts and money in 10⁻⁶ dollars (`e6`).
+Money leaving us rounds up, money reaching us rounds down, both to 10⁻⁶ of a dollar. The hot
+path uses integers: prices in 10⁻⁴ dollars (`e4`), sizes in 10⁻⁶ contracts and money in 10⁻⁶
+dollars (`e6`).
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ def decimal(value: object, field: str) -> Decimal:
 
 
 def price(value: object, *, grid: PriceGrid | None = None, field: str = "price") -> Price:
-    """Check a price: strictly between 0 and 1, and on the contract's grid where one is given."""
+    """Check a price.
+
+    Strictly between 0 and 1, and on the contract's grid where one is given.
+    """
     number = decimal(value, field)
     if not 0 < number < 1:
         raise InvalidInput(field, value, "a price strictly between 0 and 1 dollar")
@@ -123,7 +127,10 @@ def from_e6(value: int) -> Decimal:
 
 
 def plain(number: Decimal) -> str:
-    """Write a decimal the one way that logs, hashes and JSON use: no exponent, no idle zeros."""
+    """Write a decimal the one way that logs, hashes and JSON use.
+
+    No exponent, no idle zeros.
+    """
     if not number:
         return "0"
     text = format(number, "f")
@@ -143,10 +150,10 @@ class Band:
 class PriceGrid:
     """The prices that a contract can be quoted at, in YES dollars.
 
-    Kalshi publishes bands as a market's ``price_ranges`` (docs.kalshi.com, fixed-point migration,
-    2026-10): a price is valid in a band when ``(price - start) % step == 0``. Polymarket has one
-    tick (0.1, 0.01, 0.005, 0.0025, 0.001 or 0.0001) and admits prices from one tick to one minus
-    one tick (py-clob-client-v2 1.2.1).
+    Kalshi publishes bands as a market's ``price_ranges`` (docs.kalshi.com, fixed-point
+    migration, 2026-10): a price is valid in a band when ``(price - start) % step == 0``.
+    Polymarket has one tick (0.1, 0.01, 0.005, 0.0025, 0.001 or 0.0001) and admits prices from
+    one tick to one minus one tick (py-clob-client-v2 1.2.1).
     """
 
     bands: tuple[Band, ...]

@@ -1,4 +1,7 @@
-"""The audit chain: every committed event as one canonical line, each bound to the one before."""
+"""The audit chain.
+
+Every committed event as one canonical line, each bound to the one before.
+"""
 
 from __future__ import annotations
 
@@ -31,5 +34,8 @@ def link(row: dict[str, Any], previous: str) -> str:
 
 
 def canonical(value: Any) -> str:
-    """Write JSON the one way that is hashed: sorted keys, no spaces, no escapes but JSON's own."""
+    """Write JSON the one way that is hashed.
+
+    Sorted keys, no spaces, no escapes but JSON's own.
+    """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

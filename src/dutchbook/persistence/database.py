@@ -73,7 +73,8 @@ class Database:
             return SqliteJournal(self.path, turnstile, alone=alone)
         return PostgresJournal(self.url, self.shown, turnstile, alone=alone)
 
-    # The schema ----------------------------------------------------------------------------------
+    # The schema
+    # ----------------------------------------------------------------------------------
 
     def prepare(self, mode: str) -> None:
         """Create or check the schema, and bind a new database to `mode`.

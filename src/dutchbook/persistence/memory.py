@@ -1,4 +1,7 @@
-"""A journal without a disk: the same rules, batches and chain, for simulation and quick replays."""
+"""A journal without a disk.
+
+The same rules, batches and chain, for simulation and quick replays.
+"""
 
 from __future__ import annotations
 

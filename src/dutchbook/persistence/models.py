@@ -5,7 +5,7 @@ They serve migrations, repositories and reads. The hot writes go through a journ
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, Index
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from dutchbook.domain.contract import (
@@ -20,6 +20,7 @@ from dutchbook.domain.execution import Phase
 from dutchbook.domain.ledger import Bucket, EntryKind
 from dutchbook.domain.order import Finality, OrderStatus, Purpose, TimeInForce
 from dutchbook.domain.position import PositionStatus
+from dutchbook.persistence import record
 from dutchbook.persistence.base import (
     Amount,
     Base,
@@ -35,16 +36,7 @@ from dutchbook.persistence.base import (
     words,
 )
 
-METADATA = Base.metadata
-
-
-class SystemMetadata(Base):
-    """Generic key-value store: schema, mode, number of runs."""
-
-    __tablename__ = "system_metadata"
-    key: Mapped[Words]
-    value: Mapped[Words]
-    __table_args__ = ruled("system_metadata")
+METADATA = record.METADATA
 
 
 class Contract(Base):
@@ -354,60 +346,3 @@ class OpenPosition(Base):
         Index(None, "status"),
         Index(None, "pair_id"),
     )
-
-
-class AuditEntry(Base):
-    """One event of the audit chain."""
-
-    __tablename__ = "audit_log"
-    sequence: Mapped[Count]
-    event_id: Mapped[Words]
-    name: Mapped[Words]
-    occurred_at: Mapped[Time]
-    correlation_id: Mapped[Words]
-    causation_id: Mapped[MaybeWords]
-    payload: Mapped[Words]
-    previous_hash: Mapped[Words]
-    hash: Mapped[Words]
-    __table_args__ = (*ruled("audit_log"), Index(None, "correlation_id"))
-
-
-class OutboxEntry(Base):
-    """An event that is committed and not yet delivered."""
-
-    __tablename__ = "outbox"
-    sequence: Mapped[Count]
-    name: Mapped[Words]
-    __table_args__ = ruled("outbox")
-
-
-class PlatformHealthLog(Base):
-    """How a platform was, at a moment."""
-
-    __tablename__ = "platform_health_logs"
-    health_id: Mapped[Words]
-    platform: Mapped[Words]
-    status: Mapped[Words]
-    response_time_ms: Mapped[int | None] = mapped_column(BigInteger)
-    connection_state: Mapped[Words]
-    recorded_at: Mapped[Time]
-    __table_args__ = ruled(
-        "platform_health_logs",
-        platform=words(Platform),
-        status=["healthy", "degraded", "disconnected"],
-    )
-
-
-class RiskOverrideLog(Base):
-    """An operator's wish to lift a limit, granted or not."""
-
-    __tablename__ = "risk_override_logs"
-    override_id: Mapped[Words]
-    opportunity_id: Mapped[Words]
-    rationale: Mapped[Words]
-    approved: Mapped[Flag]
-    original_rejection_reason: Mapped[Words]
-    override_amount_usd: Mapped[MaybeAmount]
-    denial_reason: Mapped[MaybeWords]
-    recorded_at: Mapped[Time]
-    __table_args__ = ruled("risk_override_logs")

@@ -23,7 +23,10 @@ LOCK = 0x64757463
 
 
 class PostgresJournal:
-    """`Journal` over one connection. Batches go one after the other, in the order of their calls."""
+    """`Journal` over one connection.
+
+    Batches go one after the other, in the order of their calls.
+    """
 
     def __init__(
         self, dsn: str, shown: str, turnstile: Turnstile, *, alone: bool = False

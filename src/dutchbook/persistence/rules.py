@@ -1,7 +1,7 @@
 """What must hold in every table, as data: keys, floors, machines, what may change.
 
-The in-memory journal enforces it in Python; the databases' constraints and triggers are made from
-the same rows, and a test holds the two against each other.
+The in-memory journal enforces it in Python; the databases' constraints and triggers are made
+from the same rows, and a test holds the two against each other.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The journal on SQLite: one writer thread, and one commit for all that are waiting.
 
-Each batch stands in a savepoint of its own, so that the refusal of one leaves its neighbours whole.
-``synchronous=FULL`` is asserted: an order must never be sent on the strength of a row that a power
-cut can take back.
+Each batch stands in a savepoint of its own, so that the refusal of one leaves its neighbours
+whole. ``synchronous=FULL`` is asserted: an order must never be sent on the strength of a row
+that a power cut can take back.
 """
 
 from __future__ import annotations
@@ -216,7 +216,7 @@ def _only_writer(path: str) -> TextIO:
     Raises:
         LeaseHeld: Another engine has it.
     """
-    lock = Path(f"{path}.lock").open("a+", encoding="utf-8")  # noqa: SIM115 - held until the end
+    lock = Path(f"{path}.lock").open("a+", encoding="utf-8")  # noqa: SIM115 - held on
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

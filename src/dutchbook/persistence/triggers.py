@@ -1,7 +1,7 @@
 """What a CHECK cannot see, because it needs the old row: made from the rules of the tables.
 
-A status changes only along its machine's table, a reservation is resolved once, and what is written
-for good is never changed or deleted.
+A status changes only along its machine's table, a reservation is resolved once, and what is
+written for good is never changed or deleted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ def statements(dialect: str) -> list[str]:
 
 
 def _wanted(table: str, rules: Rules) -> Iterator[tuple[str, str, str, str]]:
-    """Yield name, event, condition (over OLD and NEW) and message of each trigger of a table."""
+    """Yield name, event.
+
+    Condition (over OLD and NEW) and message of each trigger of a table.
+    """
     if rules.machine is not None:
         allowed = " OR ".join(
             f"(OLD.status = '{before}' AND NEW.status = '{after}')"
@@ -66,8 +69,8 @@ _PRELUDE: dict[str, tuple[str, ...]] = {
     "sqlite": (),
     "postgresql": (
         """CREATE FUNCTION dutchbook_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-           BEGIN RAISE EXCEPTION '%', TG_ARGV[0] USING ERRCODE = 'integrity_constraint_violation';
-           END $$""",
+           BEGIN RAISE EXCEPTION '%', TG_ARGV[0] USING ERRCODE =
+           'integrity_constraint_violation'; END $$""",
         """CREATE FUNCTION dutchbook_expect(got bigint, wanted bigint, what text)
            RETURNS void LANGUAGE plpgsql AS $$
            BEGIN IF got <> wanted THEN

@@ -1,7 +1,9 @@
-"""Column types that mean the same on every database: big integers, text and booleans underneath.
+"""Column types that mean the same on every database.
 
-Each type can be used by SQLAlchemy and, through `encode` and `decode`, by the journals, which speak
-to the drivers directly.
+Big integers, text and booleans underneath.
+
+Each type can be used by SQLAlchemy and, through `encode` and `decode`, by the journals, which
+speak to the drivers directly.
 """
 
 from __future__ import annotations
@@ -9,7 +11,6 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import BigInteger, Text
@@ -67,7 +68,10 @@ class Micros(Coded):
 
 
 class Instant(Coded):
-    """An instant as microseconds since 1970, UTC: exact, ordered, the same on every database."""
+    """An instant as microseconds since 1970, UTC.
+
+    Exact, ordered, the same on every database.
+    """
 
     impl = BigInteger
     cache_ok = True
@@ -96,14 +100,3 @@ class Json(Coded):
     def decode(self, value: str) -> Any:
         """Return the document; its numbers are whole, since decimals are text."""
         return json.loads(value)
-
-
-class Word(Coded):
-    """One of a closed set of words; the column's CHECK names them all."""
-
-    impl = Text
-    cache_ok = True
-
-    def encode(self, value: StrEnum | str) -> str:
-        """Return the word."""
-        return str(value)

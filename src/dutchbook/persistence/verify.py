@@ -101,4 +101,5 @@ def _orders(tables: Mapping[str, Rows]) -> Iterator[str]:
             sums[row["order_id"]] += row["size"]
     for row in tables["orders"]:
         if row["fill_size"] != sums[row["order_id"]]:
-            yield f"order {row['order_id']}: {row['fill_size']} filled, its fills {sums[row['order_id']]}"
+            fills = sums[row["order_id"]]
+            yield f"order {row['order_id']}: {row['fill_size']} filled, its fills {fills}"

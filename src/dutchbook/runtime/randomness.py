@@ -25,5 +25,8 @@ class Seeded:
         return options[self._source.randrange(len(options))]
 
     def bell(self, spread: int) -> int:
-        """Return a whole number around zero, rarely beyond twice `spread`: a sum of four draws."""
+        """Return a whole number around zero, rarely beyond twice `spread`.
+
+        A sum of four draws.
+        """
         return sum(self._source.randint(-spread, spread) for _ in range(4)) // 2

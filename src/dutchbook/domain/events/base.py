@@ -1,8 +1,8 @@
 """What every event has: a stamp, a wire name, a payload that JSON can hold.
 
-Every event carries a `Stamp`: its id, its time, the correlation id that joins everything about one
-execution, and the causation id of the event that led to it. Amounts are decimals and leave as
-text. `ORDERBOOK_UPDATED` stays in the process: there are too many to keep.
+Every event carries a `Stamp`: its id, its time, the correlation id that joins everything about
+one execution, and the causation id of the event that led to it. Amounts are decimals and leave
+as text. `ORDERBOOK_UPDATED` stays in the process: there are too many to keep.
 """
 
 from __future__ import annotations

@@ -118,7 +118,10 @@ class OrderFilled(Event):
 
 @dataclass(frozen=True, slots=True)
 class ExecutionFailed(Event):
-    """An attempt ended without a hedge, or an order of it failed; `code` is one of the 2000s."""
+    """An attempt ended without a hedge, or an order of it failed.
+
+    `code` is one of the 2000s.
+    """
 
     wire: ClassVar[str] = "execution.order.failed"
     execution_id: str
@@ -159,7 +162,10 @@ class SingleLegExposureReminder(Event):
 
 @dataclass(frozen=True, slots=True)
 class SingleLegResolved(Event):
-    """An exposure is gone: the missing leg was bought (`retried`) or the held one sold (`closed`)."""
+    """An exposure is gone.
+
+    The missing leg was bought (`retried`) or the held one sold (`closed`).
+    """
 
     wire: ClassVar[str] = "execution.single_leg.resolved"
     position_id: str

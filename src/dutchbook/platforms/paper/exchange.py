@@ -1,8 +1,10 @@
-"""A pure, deterministic matching engine for one platform: price-time, fees, collateral, netting.
+"""A pure, deterministic matching engine for one platform.
 
-Recorded books are the liquidity in front of it; orders of ours that rest are matched against one
-another by price and time, behind what the recording offers at the same price. No clock and no
-randomness of its own: the time of everything comes in with the call.
+Price-time, fees, collateral, netting.
+
+Recorded books are the liquidity in front of it; orders of ours that rest are matched against
+one another by price and time, behind what the recording offers at the same price. No clock and
+no randomness of its own: the time of everything comes in with the call.
 """
 
 from __future__ import annotations
@@ -73,7 +75,8 @@ class PaperExchange:
         self._counter = 0
         self.paused = False
 
-    # Orders ------------------------------------------------------------------------------------
+    # Orders
+    # ------------------------------------------------------------------------------------
 
     def submit(self, order: Order, now: datetime) -> OrderReport:
         """Accept and match an order, or refuse it as the platform would.
@@ -162,7 +165,8 @@ class PaperExchange:
             return "fill_or_kill_insufficient_resting_volume"
         return "order couldn't be fully filled. FOK orders are fully filled or killed."
 
-    # Matching ----------------------------------------------------------------------------------
+    # Matching
+    # ----------------------------------------------------------------------------------
 
     def _plan(self, working: Working, contract: Contract) -> _Plan:
         """Find what the order would take, best price first, then time, without taking it."""
@@ -191,7 +195,10 @@ class PaperExchange:
         return _Plan(takes, whole=left <= 0, self_cross=False)
 
     def _offers(self, order: Order, side: int) -> list[_Take]:
-        """Recorded liquidity and our own resting orders on the other side, in matching order."""
+        """Recorded liquidity and our own resting orders on the other side.
+
+        In matching order.
+        """
         offers: list[_Take] = [
             (price, size, None)
             for price, size in self.liquidity[order.contract_id].available(side)
@@ -254,7 +261,8 @@ class PaperExchange:
                 held += owed(order.price * left) + terms.worst(order.price, left, fills=1)
         self.wallet.held = Money(held)
 
-    # The tape ----------------------------------------------------------------------------------
+    # The tape
+    # ----------------------------------------------------------------------------------
 
     def update(
         self,
@@ -265,7 +273,10 @@ class PaperExchange:
         whole: bool,
         now: datetime,
     ) -> tuple[FillReport, ...]:
-        """Take one message of the tape; returns the fills of our resting orders that it caused."""
+        """Take one message of the tape.
+
+        Returns the fills of our resting orders that it caused.
+        """
         liquidity = self.liquidity[contract_id]
         if whole:
             liquidity.snapshot(bids, asks)
@@ -304,7 +315,8 @@ class PaperExchange:
         for each in self.liquidity.values():
             each.clear()
 
-    # Finality and settlement -------------------------------------------------------------------
+    # Finality and settlement
+    # -------------------------------------------------------------------
 
     def finalise(self, platform_order_id: str, trade_id: str, *, failed: bool) -> FillReport:
         """Make a provisional fill final, or take it back as if it had never been."""
@@ -320,7 +332,10 @@ class PaperExchange:
         return after
 
     def settle(self, contract_id: str, yes_pays: Decimal) -> Money:
-        """Pay a resolved contract: `yes_pays` dollars for each YES, the rest of one for each NO."""
+        """Pay a resolved contract.
+
+        `yes_pays` dollars for each YES, the rest of one for each NO.
+        """
         for working in self._resting(contract_id):
             working.left = 0
         self._hold()

@@ -1,7 +1,7 @@
 """A seeded plan of what goes wrong on a paper platform.
 
-Every draw is a hash of the seed, the kind of fault and the order it concerns, so that the plan does
-not depend on the order in which tasks happen to ask.
+Every draw is a hash of the seed, the kind of fault and the order it concerns, so that the plan
+does not depend on the order in which tasks happen to ask.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Fault(StrEnum):
 class FaultPlan:
     """How often each fault strikes, in parts per million, and how slow the platform is.
 
-    `latency_ms` is added to every request; `jitter_ms` at most on top. With every rate at zero the
-    platform is well and answers at once.
+    `latency_ms` is added to every request; `jitter_ms` at most on top. With every rate at zero
+    the platform is well and answers at once.
     """
 
     seed: int = 0
@@ -44,7 +44,10 @@ class FaultPlan:
         return rate > 0 and self._draw(fault.value, key) % PARTS < rate
 
     def share(self, key: str) -> int:
-        """Return the parts per million of an order that a partial fill leaves, never all of it."""
+        """Return the parts per million of an order that a partial fill leaves.
+
+        Never all of it.
+        """
         return self._draw("share", key) % PARTS
 
     def delay_ms(self, key: str) -> int:

@@ -19,8 +19,9 @@ from dutchbook.ports import Clock, FillReport, OrderReport, PlatformBalance
 class StepLag:
     """How many tape steps pass between a second leg's sending and its meeting the book.
 
-    On a polled tape a step is one poll cycle: with a lag of one the order meets the books of the
-    next poll. A tape or session that ends lets everything waiting meet the last books there were.
+    On a polled tape a step is one poll cycle: with a lag of one the order meets the books of
+    the next poll. A tape or session that ends lets everything waiting meet the last books there
+    were.
     """
 
     def __init__(self, steps: int) -> None:

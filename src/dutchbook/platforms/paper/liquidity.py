@@ -2,7 +2,8 @@
 
 What becomes of the part that we took is the setting that decides a paper result more than any
 other. `NEVER`: it stays gone until the recorded size of that level changes. `NEW`: only what is
-added to the level afterwards is there for us. `EVERY`: each row of the recording offers it again.
+added to the level afterwards is there for us. `EVERY`: each row of the recording offers it
+again.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from dutchbook.ports import FillReport
 class Wallet:
     """Cash and contracts; `held` is collateral of working orders, `nets` Kalshi's rule.
 
-    Where a platform nets, a YES and a NO of one contract are a dollar at once; elsewhere they are
-    merged by a call.
+    Where a platform nets, a YES and a NO of one contract are a dollar at once; elsewhere they
+    are merged by a call.
     """
 
     cash: Money = ZERO

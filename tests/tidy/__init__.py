@@ -1,0 +1,1 @@
+"""Checks that review would repeat."""

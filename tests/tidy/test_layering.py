@@ -1,0 +1,63 @@
+"""Dependencies point inward only."""
+
+from __future__ import annotations
+
+import ast
+import sys
+
+import pytest
+
+from tidy.tree import imports, modules, part
+
+INNER = {"errors"}
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "domain": INNER,
+    "ports": INNER | {"domain"},
+    "application": INNER | {"domain", "ports"},
+    "config": INNER | {"domain"},
+    "console": INNER | {"domain"},
+    **{
+        outer: INNER | {"domain", "ports", "application"}
+        for outer in ("platforms", "persistence", "tape", "runtime")
+    },
+}
+COMPOSITION = {"bootstrap", "session", "desk", "cli", "__main__", "__init__"}
+PURE = {"errors", "domain", "ports", "application"}
+
+
+def outward(path: str, tree: ast.Module) -> list[str]:
+    """Return the imports of a module that point outwards or at a neighbour."""
+    home = part(path)
+    if home in COMPOSITION:
+        return []
+    wrong = []
+    for name in imports(tree):
+        pieces = name.split(".")
+        if pieces[0] == "dutchbook":
+            target = pieces[1]
+            if target not in ALLOWED[home] | {home, "__version__"}:
+                wrong.append(name)
+        elif home in PURE and pieces[0] not in sys.stdlib_module_names:
+            wrong.append(name)
+    return wrong
+
+
+@pytest.mark.parametrize(("path", "tree"), modules().items(), ids=lambda value: str(value)[:60])
+def test_a_module_imports_inwards_only(path: str, tree: ast.Module) -> None:
+    assert outward(path, tree) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("domain/book.py", "from dutchbook.ports import Clock"),
+        ("domain/book.py", "import sqlalchemy"),
+        ("ports.py", "from dutchbook.application.bus import EventBus"),
+        ("application/bus.py", "from dutchbook.persistence.memory import MemoryJournal"),
+        ("application/bus.py", "import msgspec"),
+        ("platforms/paper/exchange.py", "from dutchbook.tape.message import Tape"),
+    ],
+)
+def test_an_import_that_points_outwards_is_found(path: str, line: str) -> None:
+    assert outward(path, ast.parse(line)) != []

@@ -1,0 +1,63 @@
+"""What makes a run reproducible: no clocks, chance or fractions where they do not belong."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from tidy.tree import modules, part
+
+CLOCKS = {
+    ("datetime", "now"), ("datetime", "utcnow"), ("time", "time"), ("time", "monotonic"),
+    ("time", "perf_counter"), ("uuid", "uuid4"), ("asyncio", "sleep"),
+}  # fmt: skip
+SUPERVISORS = {"persistence/sqlite_journal.py": "answers those who wait, then raises again"}
+
+
+def impure(path: str, tree: ast.Module) -> list[str]:
+    """Return what a module does that would make a run depend on more than its seed."""
+    return [found for node in ast.walk(tree) for found in _impure(path, node)]
+
+
+def _impure(path: str, node: ast.AST) -> Iterator[str]:
+    home = part(path)
+    match node:
+        case ast.Attribute(value=ast.Name(id=owner), attr=name) if (owner, name) in CLOCKS:
+            yield from [f"{owner}.{name}"] * (home not in ("runtime", "bench"))
+        case ast.Import(names=names) if any(each.name == "random" for each in names):
+            yield from ["random"] * (home != "runtime")
+        case ast.Name(id="float") | ast.Constant(value=float()) if home == "domain":
+            yield "a binary fraction"
+        case ast.Call(func=ast.Name(id="print")):
+            yield "print"
+        case ast.ExceptHandler(type=None | ast.Name(id="Exception" | "BaseException")):
+            yield from ["catches everything"] * (path not in SUPERVISORS)
+        case ast.For(iter=ast.Set() | ast.SetComp() | ast.Call(func=ast.Name(id="set"))):
+            yield from ["iterates over a set"] * (home in ("domain", "application", "ports"))
+
+
+@pytest.mark.parametrize(("path", "tree"), modules().items(), ids=lambda value: str(value)[:60])
+def test_a_module_takes_time_chance_and_fractions_from_nowhere_else(
+    path: str, tree: ast.Module
+) -> None:
+    assert impure(path, tree) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("application/bus.py", "datetime.now()"),
+        ("platforms/paper/gateway.py", "asyncio.sleep(1)"),
+        ("tape/generate.py", "import random"),
+        ("domain/units.py", "float('1')"),
+        ("domain/units.py", "x = 0.1"),
+        ("application/bus.py", "for x in {1, 2}: pass"),
+        ("application/bus.py", "for x in set(y): pass"),
+        ("console/live.py", "print(1)"),
+        ("application/bus.py", "try:\n    pass\nexcept Exception:\n    pass"),
+    ],
+)
+def test_an_impurity_is_found(path: str, line: str) -> None:
+    assert impure(path, ast.parse(line)) != []

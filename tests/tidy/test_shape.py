@@ -1,0 +1,122 @@
+"""Sizes, words and addresses: what a reader and a user are spared."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tidy.tree import ROOT, SOURCE, modules
+
+FILE, FUNCTION, LINE = 400, 50, 96
+LONG: dict[str, str] = {
+    "persistence/migrations/versions/v0001_tables.py": "a migration is one step, written once",
+}
+BANNED = re.compile(
+    r"\bvenues?\b|\bTODO\b|\bFIXME\b|\bXXX\b|raise NotImplementedError|\bfor now\b|\.\./shared",
+    re.IGNORECASE,
+)
+HOSTS = re.compile(r"--(extra-)?index-url|pythonhosted|/simple/|\"resolved\": ?\"http")
+
+
+def too_long(path: str, text: str) -> list[str]:
+    """Return what of a file is longer than it should be."""
+    lines = text.splitlines()
+    found = [f"line {n}" for n, line in enumerate(lines, 1) if len(line) > LINE]
+    if len(lines) > FILE:
+        found.append(f"{len(lines)} lines")
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            size = (node.end_lineno or 0) - node.lineno + 1
+            if size > FUNCTION:
+                found.append(f"{node.name}: {size} lines")
+    return found if path not in LONG else []
+
+
+@pytest.mark.parametrize("path", modules())
+def test_a_file_is_one_idea_and_a_function_one_thought(path: str) -> None:
+    text = (SOURCE / path).read_text(encoding="utf-8")
+
+    assert too_long(path, text) == []
+
+
+def test_what_is_too_long_is_found() -> None:
+    assert too_long("x.py", "x = 1\n" * 401)
+    assert too_long("x.py", "def f():\n" + "    x = 1\n" * 51)
+    assert too_long("x.py", f"x = '{'y' * 100}'")
+
+
+def _tracked() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    names = [ROOT / name for name in listed.stdout.splitlines()]
+    return [each for each in names if each.is_file()]
+
+
+def test_the_project_uses_its_own_words() -> None:
+    foreign = {"tests", "importers"}  # a recording has its own names for things
+    pages = [p for p in _tracked() if p.suffix in (".py", ".md") and not foreign & set(p.parts)]
+
+    found = [
+        f"{page.relative_to(ROOT)}: {match.group()}"
+        for page in pages
+        for match in BANNED.finditer(page.read_text(encoding="utf-8"))
+    ]
+
+    assert pages
+    assert found == []
+
+
+def test_no_file_names_a_package_index() -> None:
+    found = []
+    for path in _tracked():
+        if path == Path(__file__).resolve() or path.suffix == ".tape":
+            continue
+        if HOSTS.search(path.read_text(encoding="utf-8", errors="replace")):
+            found.append(str(path.relative_to(ROOT)))
+
+    assert found == []
+
+
+def test_a_banned_word_and_an_address_would_be_found() -> None:
+    assert BANNED.search("on this venue")
+    assert BANNED.search("# TODO later")
+    assert HOSTS.search("--index-url https://example.org")
+
+
+def _registered(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
+    """Tell whether something finds it without its name: a command or a table."""
+    bases = [ast.unparse(base) for base in getattr(node, "bases", [])]
+    return bool(node.decorator_list) or "Base" in bases
+
+
+def test_everything_public_is_used_by_something_that_ships() -> None:
+    trees = modules()
+    words = "\n".join((SOURCE / path).read_text(encoding="utf-8") for path in trees) + (
+        ROOT / "pyproject.toml"
+    ).read_text(encoding="utf-8")
+    unused = []
+    for path, tree in trees.items():
+        for node in tree.body:
+            named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+            if (
+                named
+                and not node.decorator_list
+                and len(re.findall(rf"\b{node.name}\b", words)) == 1
+            ):
+                unused.append(f"{path}: {node.name}")
+
+    assert sorted(set(unused) - UNUSED.keys()) == []
+
+
+UNUSED: dict[str, str] = {
+    "persistence/memory.py: MemoryJournal": "the journal of simulations and quick replays",
+}

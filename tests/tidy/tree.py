@@ -1,0 +1,33 @@
+"""The project's source as syntax trees, and small questions about them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "src" / "dutchbook"
+
+
+def modules(root: Path = SOURCE) -> dict[str, ast.Module]:
+    """Return every module below `root` by its path, sorted."""
+    return {
+        str(path.relative_to(root)): ast.parse(path.read_text(encoding="utf-8"))
+        for path in sorted(root.rglob("*.py"))
+    }
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    """Yield the dotted name of everything that a module imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def part(path: str) -> str:
+    """Return the package or top-level module that a path belongs to."""
+    return path.split("/", maxsplit=1)[0].removesuffix(".py")
