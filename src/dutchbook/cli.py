@@ -12,17 +12,23 @@ import typer
 from rich.console import Console
 
 from dutchbook import __version__, desk, session
+from dutchbook.bootstrap import generated_tape
 from dutchbook.config import load
-from dutchbook.console import report, tables
+from dutchbook.console import progress, report, tables
 from dutchbook.errors import DutchbookError
 from dutchbook.persistence.database import Database
+from dutchbook.tape.format import write_tape
+from dutchbook.tape.importers.recording import import_recording
+from dutchbook.tape.info import describe
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 pairs = typer.Typer(no_args_is_help=True, help="Pairs of contracts, and their approval.")
 capital = typer.Typer(no_args_is_help=True, help="Cash that comes in or goes out.")
+tapes = typer.Typer(no_args_is_help=True, help="Recorded and made-up market data.")
 database = typer.Typer(no_args_is_help=True, help="The database itself.")
 app.add_typer(pairs, name="pairs")
 app.add_typer(capital, name="capital")
+app.add_typer(tapes, name="tape")
 app.add_typer(database, name="db")
 
 FOUND = 1
@@ -190,6 +196,39 @@ def deposit(platform: str, amount: str, note: Note = "", db: Db = "") -> None:
 def withdraw(platform: str, amount: str, note: Note = "", db: Db = "") -> None:
     """Book dollars that went out; only free capital can."""
     typer.echo(json.dumps(desk.move_cash(_url(db), platform, amount, note, out=True)))
+
+
+@tapes.command("import")
+def tape_import(
+    source: Path,
+    dest: Path,
+    contracts: Annotated[
+        Path | None, typer.Option(help="What the recording does not say of its contracts.")
+    ] = None,
+) -> None:
+    """Turn a recording, a folder or one of its files, into a tape."""
+    with progress.bar("importing") as tell:
+        import_recording(source, dest, contracts, tell)
+    report.tape(Console(), describe(dest))
+
+
+@tapes.command("info")
+def tape_info(path: Path) -> None:
+    """What a tape holds."""
+    report.tape(Console(), describe(path))
+
+
+@tapes.command("generate")
+def tape_generate(
+    dest: Path,
+    seed: Annotated[int, typer.Option(help="Makes the same tape again.")] = 1,
+    minutes: Annotated[int, typer.Option(min=1, help="How long it is.")] = 20,
+    pair_count: Annotated[int, typer.Option("--pairs", min=1, help="How many pairs.")] = 2,
+) -> None:
+    """Make up a tape whose edges follow a recording of both platforms."""
+    with progress.bar("writing") as tell:
+        write_tape(dest, generated_tape(seed, minutes=minutes, pairs=pair_count), tell)
+    report.tape(Console(), describe(dest))
 
 
 @database.command("upgrade")

@@ -31,6 +31,7 @@ from dutchbook.persistence.database import Database
 from dutchbook.ports import Journal
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual, turnstile
+from dutchbook.tape.format import open_tape
 from dutchbook.tape.message import Tape
 
 REDRAW_SECONDS = 0.25
@@ -90,7 +91,7 @@ def run(options: Options, console: Console) -> dict[str, Any]:
 
     Returns the summary.
     """
-    tape = open_tape(options)
+    tape = chosen_tape(options)
     database = Database.at(options.database)
     database.prepare("paper")
     trading = _trade(options, tape, database, console)
@@ -99,11 +100,15 @@ def run(options: Options, console: Console) -> dict[str, Any]:
     return asyncio.run(trading)
 
 
-def open_tape(options: Options) -> Tape:
-    """Return the tape that was asked for."""
+def chosen_tape(options: Options) -> Tape:
+    """Return the tape that was asked for.
+
+    Raises:
+        TapeError: There is none at that path, or it is not whole.
+    """
     if options.tape == "demo":
         return generated_tape(DEMO_SEED)
-    raise InvalidInput("--tape", options.tape, "demo")
+    return open_tape(Path(options.tape))
 
 
 async def _trade(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.table import Table
@@ -65,3 +65,56 @@ def standing(console: Console, found: dict[str, Any]) -> None:
     console.print(
         f"Daily result {found['daily_pnl']} dollars; last event {found['last_event']}"
     )
+
+
+class TapeFacts(Protocol):
+    """What is told of a tape."""
+
+    @property
+    def meta(self) -> Any:
+        """What it says of itself: its name, source, pairs and assumptions."""
+        ...
+
+    @property
+    def messages(self) -> int:
+        """How many messages it keeps."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        ...
+
+    @property
+    def bytes_per_message(self) -> Any:
+        """Its bytes by its messages."""
+        ...
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """How many steps."""
+        ...
+
+
+def tape(console: Console, info: TapeFacts) -> None:
+    """Print what a tape holds."""
+    meta = info.meta
+    rows = {
+        "name": meta.name,
+        "source": meta.source,
+        "first message": meta.first.isoformat(sep=" ", timespec="seconds"),
+        "last message": meta.last.isoformat(sep=" ", timespec="seconds"),
+        "messages": info.messages,
+        "bytes": f"{info.size} ({info.bytes_per_message} a message)",
+        "sessions, steps": f"{info.sessions}, {info.steps}",
+        "contracts": len(meta.contracts),
+        "pairs": ", ".join(pair.match_id for pair in meta.pairs) or "none",
+    }
+    console.print(_pairs("Tape", "", rows))
+    for line in meta.assumed:
+        console.print(f"assumed: {line}", highlight=False, markup=False)

@@ -1,0 +1,23 @@
+"""A progress bar on standard error, where there is a terminal to draw it on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import Progress
+
+Tell = Callable[[int, int], None]
+
+
+@contextmanager
+def bar(title: str) -> Iterator[Tell]:
+    """Show how far a long work is; what is yielded is told what is done, of how much."""
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(title, total=None)
+
+        def tell(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        yield tell

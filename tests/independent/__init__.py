@@ -1,0 +1,1 @@
+"""Counters that share no code with Dutchbook: standard library and `zstandard` only."""

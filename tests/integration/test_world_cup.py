@@ -1,0 +1,169 @@
+"""The World Cup recording, end to end, against counters that share no code with us."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+from bisect import bisect_right
+from collections import defaultdict
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from independent.count_edges import count, rows
+from independent.recompute import recompute
+
+RECORDING = (
+    Path(__file__).resolve().parents[3] / "shared" / "data" / "both_venues_worldcup_bbo_2026-07"
+)
+PROGRAM = [sys.executable, "-m", "dutchbook"]
+RUN = ["run", "--speed", "max", "--seed", "7", "--set", "detection.minimum_net_edge=0.001",
+       "--summary", "json"]  # fmt: skip
+
+pytestmark = pytest.mark.skipif(
+    not RECORDING.exists(), reason="the World Cup recording is not on this machine"
+)
+
+
+@pytest.fixture(scope="module")
+def tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tape") / "worldcup.tape"
+    subprocess.run([*PROGRAM, "tape", "import", str(RECORDING), str(path)], check=True)
+    return path
+
+
+def trade(tape: Path, url: str, *more: str) -> str:
+    words = [*PROGRAM, *RUN, "--tape", str(tape), "--db", url, *more]
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture(scope="module")
+def traded(tape: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    path = tmp_path_factory.mktemp("traded") / "paper.db"
+    return path, trade(tape, f"sqlite:///{path}")
+
+
+def test_the_edges_are_those_that_an_independent_counter_finds(
+    traded: tuple[Path, str],
+) -> None:
+    assert json.loads(traded[1])["edges_seen"] == count(RECORDING)
+
+
+def test_profit_and_fees_are_those_of_the_fills_alone(traded: tuple[Path, str]) -> None:
+    path, printed = traded
+    summary = json.loads(printed)
+
+    profit, fees = recompute(path)
+
+    assert profit == Decimal(summary["expected_profit"]) > 0
+    assert fees == Decimal(summary["fees"]["total"]) > 0
+
+
+def test_a_second_run_is_the_same_to_the_last_byte_on_either_database(
+    tape: Path, traded: tuple[Path, str], tmp_path: Path, fresh_postgres: str
+) -> None:
+    assert trade(tape, f"sqlite:///{tmp_path}/again.db") == traded[1]
+    assert trade(tape, fresh_postgres) == traded[1]
+
+
+def test_every_open_position_is_hedged_and_costs_less_than_it_pays(
+    traded: tuple[Path, str],
+) -> None:
+    with sqlite3.connect(traded[0]) as connection:
+        found = connection.execute(
+            "SELECT kalshi_size, polymarket_size, kalshi_cost + kalshi_fees + polymarket_cost"
+            " + polymarket_fees, completed_at_loss FROM open_positions WHERE status = 'OPEN'"
+        ).fetchall()
+    connection.close()
+
+    assert found
+    for kalshi, polymarket, paid, at_loss in found:
+        assert abs(kalshi - polymarket) < 10_000
+        assert paid < min(kalshi, polymarket) or at_loss
+
+
+def _offered() -> dict[tuple[str, str], list[tuple[int, Any, Any]]]:
+    """Return each book's times of change, with its two best levels."""
+    books = defaultdict[tuple[str, str], list[tuple[int, Any, Any]]](list)
+    for path in sorted(RECORDING.glob("cross_venue_*.jsonl.zst"), key=_begins):
+        for row in rows(path):
+            kalshi, _, polymarket = row["pair"].partition(":")
+            contract = kalshi if row["venue"] == "kalshi" else polymarket
+            bid, ask = (_level(row[name], row[f"{name}_sz"]) for name in ("bid", "ask"))
+            books[row["venue"], contract].append((int(row["t_fetch"]), bid, ask))
+    return books
+
+
+def _begins(path: Path) -> int:
+    return int(next(rows(path))["ts"])
+
+
+def _level(price: Decimal | None, size: str) -> tuple[Decimal, Decimal] | None:
+    return None if price is None else (price / 100, Decimal(size))
+
+
+def test_no_fill_is_larger_or_better_than_the_book_and_nothing_is_taken_twice(
+    traded: tuple[Path, str],
+) -> None:
+    books = _offered()
+    taken = defaultdict[Any, Decimal](Decimal)
+    with sqlite3.connect(traded[0]) as connection:
+        found = connection.execute(
+            "SELECT f.platform, o.contract_id, f.outcome, f.price, f.size, f.matched_at"
+            " FROM fills f JOIN orders o USING (order_id) ORDER BY f.matched_at"
+        ).fetchall()
+    connection.close()
+    for platform, contract, outcome, price_e6, size_e6, matched in found:
+        history = books[platform, contract]
+        price, size = (Decimal(number).scaleb(-6) for number in (price_e6, size_e6))
+        side = 2 if outcome == "yes" else 1
+        now = bisect_right([at for at, *_ in history], matched // 1_000) - 1
+        since = now
+        while since and history[since - 1][side] == history[now][side]:
+            since -= 1
+        level: Any = history[now][side]
+        taken[platform, contract, outcome, since] += size
+
+        assert level is not None
+        assert level[0] == (price if outcome == "yes" else 1 - price)
+        assert taken[platform, contract, outcome, since] <= level[1]
+
+
+def test_an_inverted_recording_is_refused_as_suspicious(tmp_path: Path) -> None:
+    """Every Polymarket row is turned into its opposite: the pair claims what is not so."""
+    folder = tmp_path / "inverted"
+    folder.mkdir()
+    lines = []
+    for row in rows(RECORDING / "cross_venue_mexico_england.jsonl.zst"):
+        if row["venue"] == "polymarket":
+            row = _inverted(row)
+        lines.append(json.dumps(row, default=float))
+    (folder / "cross_venue_inverted.jsonl").write_text(
+        "\n".join(lines) + "\n", encoding="utf-8"
+    )
+    path = tmp_path / "inverted.tape"
+    subprocess.run([*PROGRAM, "tape", "import", str(folder), str(path)], check=True)
+
+    summary = json.loads(trade(path, f"sqlite:///{tmp_path}/paper.db"))
+
+    assert summary["filtered"]["suspicious_edge"] > 0
+    assert summary["fills"]["total"] == 0
+
+
+def _number(value: Decimal) -> int | float:
+    return int(value) if value == int(value) else float(value)
+
+
+def _inverted(row: dict[str, Any]) -> dict[str, Any]:
+    bid, ask = row["bid"], row["ask"]
+    flip = {
+        "bid": None if ask is None else 100 - ask,
+        "ask": None if bid is None else 100 - bid,
+        "bid_sz": row["ask_sz"],
+        "ask_sz": row["bid_sz"],
+        "mid": None if row["mid"] is None else 100 - row["mid"],
+    }
+    return row | flip
