@@ -1,9 +1,10 @@
 """Count the edges of the World Cup recording from its own rows.
 
-``python tests/independent/count_edges.py FOLDER``. After each row, each direction of that row's
-pair counts in which ``1 - ask YES - ask NO`` less both unrounded taker fees on one contract is
-above zero, with the latest row of the other platform of the same file, where both asks are there
-(the ask of NO is one less the bid of YES). Fees: Kalshi 7 %, Polymarket 3 % of p(1-p).
+``python tests/independent/count_edges.py FOLDER``. After each row, each direction of that
+row's pair counts in which ``1 - ask YES - ask NO`` less both unrounded taker fees on one
+contract is above zero, with the latest row of the other platform of the same file, where
+both asks are there (the ask of NO is one less the bid of YES). Fees: Kalshi 7 %, Polymarket
+3 % of p(1-p).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Recompute expected profit and fees from the fills of a database alone.
 
-``python tests/independent/recompute.py FILE.db``. Fills belong together by their execution; legs
-that are within a hundredth of a contract of each other are hedged and pay a dollar a contract.
+``python tests/independent/recompute.py FILE.db``. Fills belong together by their execution;
+legs that are within a hundredth of a contract of each other are hedged and pay a dollar a
+contract.
 """
 
 from __future__ import annotations

@@ -138,12 +138,9 @@ def test_an_inverted_recording_is_refused_as_suspicious(tmp_path: Path) -> None:
     folder.mkdir()
     lines = []
     for row in rows(RECORDING / "cross_venue_mexico_england.jsonl.zst"):
-        if row["venue"] == "polymarket":
-            row = _inverted(row)
-        lines.append(json.dumps(row, default=float))
-    (folder / "cross_venue_inverted.jsonl").write_text(
-        "\n".join(lines) + "\n", encoding="utf-8"
-    )
+        turned = _inverted(row) if row["venue"] == "polymarket" else row
+        lines.append(json.dumps(turned, default=_number) + "\n")
+    (folder / "cross_venue_inverted.jsonl").write_text("".join(lines), encoding="utf-8")
     path = tmp_path / "inverted.tape"
     subprocess.run([*PROGRAM, "tape", "import", str(folder), str(path)], check=True)
 
