@@ -1,4 +1,4 @@
-"""The columns of a tape: stored messages to Arrow tables and back. `docs/tape-format.md` describes them.
+"""The columns of a tape (`docs/tape-format.md`): stored messages to Arrow tables and back.
 
 A row is one level of one message. Each column has the encoding that made the gold recording
 smallest: slowly rising numbers as packed differences, small numbers as split bytes (whose high
@@ -29,15 +29,15 @@ INT32 = 2**31
 SMALL_DECIMAL, LARGE_DECIMAL = 9, 18
 """Digits that Parquet keeps in 32 and in 64 bits."""
 
-PACKED = ("message", "step", "session", "at", "cycle")
+PACKED = ("message", "step", "session", "received_at", "polled_at")
 SPLIT = ("price", "sequence_gap", "platform_lag_us")
 NAMED = ("platform", "contract", "kind", "side", "stream")
 COLUMNS = (
     "message",
     "session",
     "step",
-    "cycle",
-    "at",
+    "polled_at",
+    "received_at",
     "platform",
     "contract",
     "kind",
@@ -56,7 +56,17 @@ ENCODINGS = (
     | dict.fromkeys(("size", "trade_id", "raw"), "PLAIN")
 )
 _NUMBERS = (
-    *("message", "session", "step", "cycle", "at", "platform", "contract", "kind", "side"),
+    *(
+        "message",
+        "session",
+        "step",
+        "polled_at",
+        "received_at",
+        "platform",
+        "contract",
+        "kind",
+        "side",
+    ),
     *("price", "size", "stream", "sequence_gap", "platform_lag_us"),
 )
 
@@ -133,15 +143,15 @@ class Rows:
             for unit, ns in TIME_UNITS.items()
             if all(
                 value == NOTHING or not value % ns
-                for name in ("at", "cycle")
+                for name in ("received_at", "polled_at")
                 for value in numbers[name]
             )
         )
         lags = [value for value in numbers["platform_lag_us"] if value != NOTHING]
         small = all(-INT32 <= value < INT32 for value in lags)
         return {
-            "at": pa.timestamp(unit, tz="UTC"),
-            "cycle": pa.timestamp(unit, tz="UTC"),
+            "received_at": pa.timestamp(unit, tz="UTC"),
+            "polled_at": pa.timestamp(unit, tz="UTC"),
             "price": _decimal(numbers["price"], finest=4),
             "size": _decimal(numbers["size"], finest=6),
             "platform_lag_us": pa.int32() if small else pa.int64(),
@@ -160,7 +170,7 @@ class Rows:
             if name in names:
                 codes = column.cast(pa.int32())
                 columns[name] = pa.DictionaryArray.from_arrays(codes, names[name])
-            elif name in ("at", "cycle"):
+            elif name in ("received_at", "polled_at"):
                 columns[name] = _times(column, layout[name])
             elif name in ("price", "size"):
                 columns[name] = _decimals(column, layout[name], 4 if name == "price" else 6)
@@ -203,7 +213,8 @@ def _decimals(column: pa.Array, kind: pa.DataType, finest: int) -> pa.Array:
     return pa.Array.from_buffers(kind, len(scaled), scaled.buffers(), scaled.null_count)
 
 
-# Reading -----------------------------------------------------------------------------------------
+# Reading
+# -----------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -288,7 +299,7 @@ def _values(table: pa.Table, name: str) -> list[Any]:
         words = column.dictionary.to_pylist()
         meanings = [_meaning(name, word) for word in words]
         return [None if code is None else meanings[code] for code in column.indices.to_pylist()]
-    if name in ("at", "cycle"):
+    if name in ("received_at", "polled_at"):
         return _scaled(column.cast(pa.int64()), TIME_UNITS[column.type.unit])
     if name in ("price", "size"):
         finest = 4 if name == "price" else 6

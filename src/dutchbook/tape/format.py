@@ -1,7 +1,7 @@
 """Tape files: Parquet with zstd, one row a level, the tape's own description in the footer.
 
-`docs/tape-format.md` describes them. A file is written under a temporary name, synced and renamed,
-so that a tape is whole or not there. Pages carry checksums.
+`docs/tape-format.md` describes them. A file is written under a temporary name, synced and
+renamed, so that a tape is whole or not there. Pages carry checksums.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def write_rows(
             store_decimal_as_integer=True,
             data_page_size=PAGE_BYTES,
             write_page_checksum=True,
-            write_statistics=["at", "message", "step", "session", "contract"],
+            write_statistics=["received_at", "message", "step", "session", "contract"],
         ) as writer:
             for table in (first, *tables):
                 writer.write_table(table)
@@ -156,7 +156,8 @@ def open_tape(path: Path) -> StoredTape:
     """Open a tape; its messages are read when they are asked for.
 
     Raises:
-        TapeError: Missing, not a tape, damaged, or of a version that this program does not read.
+        TapeError: Missing, not a tape, damaged, or of a version that this program does not
+        read.
     """
     document = _describe(path)
     try:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from dutchbook.domain.contract import Contract, ContractMatch, Platform
+from dutchbook.tape.episodes import Episode, episodes, quantile
 from dutchbook.tape.format import open_tape
 from dutchbook.tape.message import TapeMeta
 
@@ -25,6 +26,7 @@ class TapeInfo:
         platforms: How many messages of each platform.
         sessions: How many sessions.
         steps: How many steps.
+        episodes: The stretches in which a pair costs less than it pays, fees included.
     """
 
     path: Path
@@ -34,6 +36,7 @@ class TapeInfo:
     platforms: dict[Platform, int]
     sessions: int
     steps: int
+    episodes: tuple[Episode, ...]
 
     @property
     def messages(self) -> int:
@@ -44,6 +47,11 @@ class TapeInfo:
     def bytes_per_message(self) -> Decimal:
         """What a message costs, its share of everything in the file included; two decimals."""
         return (Decimal(self.size) / self.messages).quantize(Decimal("0.01"))
+
+    def edge(self, share: str) -> Decimal | None:
+        """The best edge that `share` of the episodes do not exceed, in dollars a contract."""
+        edges = [each.peak for each in self.episodes]
+        return quantile(edges, Decimal(share)) if edges else None
 
     @property
     def contracts(self) -> tuple[Contract, ...]:
@@ -102,4 +110,5 @@ def describe(path: Path) -> TapeInfo:
         platforms=dict(sorted(platforms.items())),
         sessions=sessions,
         steps=steps,
+        episodes=tuple(episodes(tape)) if tape.meta.pairs else (),
     )

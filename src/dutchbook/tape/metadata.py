@@ -1,7 +1,7 @@
 """What a tape says of itself, as the JSON in its footer, and back.
 
-Numbers are text, instants ISO 8601. A pair in a tape is approved by the tape itself, in paper mode
-only: reading one sets `operator_approved` and its digest.
+Numbers are text, instants ISO 8601. A pair in a tape is approved by the tape itself, in paper
+mode only: reading one sets `operator_approved` and its digest.
 """
 
 from __future__ import annotations

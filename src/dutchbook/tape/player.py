@@ -23,8 +23,8 @@ class Listener:
 async def play(tape: Tape, clock: Clock, listener: Listener) -> int:
     """Play every message of `tape`; returns how many there were.
 
-    A step ends when the first message of the next one is due, and before that message is applied:
-    whoever waited for the step meets the books as the step left them.
+    A step ends when the first message of the next one is due, and before that message is
+    applied: whoever waited for the step meets the books as the step left them.
     """
     session = step = None
     played = 0

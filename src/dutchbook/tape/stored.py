@@ -24,9 +24,9 @@ Level = tuple[int, int, int]
 class StoredKind(IntEnum):
     """What a stored message does.
 
-    `SNAPSHOT`: the book is these levels. `LEVEL`: these levels have these sizes. `CHANGE`: these
-    sizes are added to these levels. `TRADE`: its side is what the taker did with YES. `OTHER`:
-    only its own text tells.
+    `SNAPSHOT`: the book is these levels. `LEVEL`: these levels have these sizes. `CHANGE`:
+    these sizes are added to these levels. `TRADE`: its side is what the taker did with YES.
+    `OTHER`: only its own text tells.
     """
 
     SNAPSHOT = 0
@@ -117,17 +117,17 @@ class _Sizes:
             self.books[key] = {(side, price): size for side, price, size in message.levels}
             return message.levels
         book = self.books.setdefault(key, {})
-        after = []
+        levels = []
         for side, price, size in message.levels:
-            if message.kind is StoredKind.CHANGE:
-                size += book.get((side, price), 0)  # noqa: PLW2901 - the change becomes the size
-            if size:
-                book[side, price] = size
+            added = message.kind is StoredKind.CHANGE
+            after = size + book.get((side, price), 0) if added else size
+            if after:
+                book[side, price] = after
             else:
                 book.pop((side, price), None)
             # A recording that missed a message can fall below zero: nothing is offered there.
-            after.append((side, price, max(size, 0)))
-        return tuple(after)
+            levels.append((side, price, max(after, 0)))
+        return tuple(levels)
 
 
 def replayed(stored: Iterable[StoredMessage]) -> Iterator[TapeMessage]:

@@ -1,8 +1,8 @@
 """What an import knows of each contract, and how: seen in the recording, given, or assumed.
 
 A recording has prices and sizes, but no fees, ticks or rules. They come from `--contracts FILE`
-(TOML or JSON; `docs/tape-format.md` lists its fields), or they are assumed, and what is assumed is
-named in the tape and in what is printed from it.
+(TOML or JSON; `docs/tape-format.md` lists its fields), or they are assumed, and what is assumed
+is named in the tape and in what is printed from it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ LONGEST_DELAY = Decimal(24 * 365)
 
 @dataclass(slots=True)
 class Facts:
-    """One contract's facts while they are gathered; `assumed` says in words which are supposed."""
+    """One contract's facts while they are gathered; `assumed` puts the supposed in words."""
 
     platform: Platform
     contract_id: str
@@ -81,7 +81,8 @@ def assumptions(facts: Iterable[Facts]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(line for each in facts for line in each.assumptions()))
 
 
-# The contracts file --------------------------------------------------------------------------------
+# The contracts file
+# --------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)

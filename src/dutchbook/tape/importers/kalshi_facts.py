@@ -1,7 +1,8 @@
 """What a Kalshi recording tells of its markets, and what must be supposed.
 
-Beside the gold recording lies Kalshi's own description of each event (``metadata/*.json``: rules,
-price ranges, dates); the bitcoin recorder notes when a market closes. Fees are in neither.
+Beside the gold recording lies Kalshi's own description of each event (``metadata/*.json``:
+rules, price ranges, dates); the bitcoin recorder notes when a market closes. Fees are in
+neither.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Recordings of Kalshi's websocket: the gold markets of August 2026, the bitcoin ones of May 2026.
+"""Recordings of Kalshi's websocket: gold markets of August 2026, bitcoin ones of May 2026.
 
-Each line is one message in the order of receipt: ``recv_ms`` (gold) or ``recv_ns`` (bitcoin) and the
-``event`` itself. Gold has a file for each market and UTC date, all of one session; bitcoin a file
-for each run of its recorder, which is a session. Messages that are no book and no trade (ticker,
-and the recorder's own) are kept as text.
+Each line is one message in the order of receipt: ``recv_ms`` (gold) or ``recv_ns`` (bitcoin)
+and the ``event`` itself. Gold has a file for each market and UTC date, all of one session;
+bitcoin a file for each run of its recorder, which is a session. Messages that are no book and
+no trade (ticker, and the recorder's own) are kept as text.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from dutchbook.tape.columns import Rows
 from dutchbook.tape.format import Progress
 from dutchbook.tape.importers.facts import Overrides, assumptions
 from dutchbook.tape.importers.kalshi_facts import Markets
+from dutchbook.tape.importers.rebuild import NS_PER_MS, kalshi_event
 from dutchbook.tape.importers.source import (
     Imported,
     Layout,
@@ -38,7 +39,6 @@ from dutchbook.tape.importers.source import (
 )
 from dutchbook.tape.message import TapeMeta
 from dutchbook.tape.metadata import RecordedFile, Recording
-from dutchbook.tape.rebuild import NS_PER_MS, kalshi_event
 from dutchbook.tape.stored import Level, StoredKind, StoredMessage, instant, microseconds
 
 SOURCES = {

@@ -1,24 +1,21 @@
-"""Tells an imported recording again: from a tape, the messages that its files held.
+"""Tells an imported recording again: a stored message as the line that it was.
 
-The importers hold each message that they store against what this module makes of it; where the two
-differ, the message's own text is stored too. So whatever a recording says, nothing is lost.
+The importers hold each message that they store against what this module makes of it; where the
+two differ, the message's own text is stored too. So whatever a recording says, nothing is lost.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import lru_cache
-from itertools import islice
 from typing import Any
 from uuid import UUID
 
 from dutchbook.domain.book import ASK, BID
 from dutchbook.domain.contract import Platform
 from dutchbook.domain.units import E4, from_e4, from_e6, plain
-from dutchbook.errors import TapeError
-from dutchbook.tape.format import StoredTape
 from dutchbook.tape.metadata import Recording
 from dutchbook.tape.stored import StoredKind, StoredMessage, instant
 
@@ -30,23 +27,8 @@ CENTS = 100
 """Units of 10⁻⁴ dollars in a cent."""
 
 
-def rebuild(tape: StoredTape) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the file and the JSON of every original message; numbers with a point are decimals.
-
-    Raises:
-        TapeError: The tape was not made by `dutchbook tape import`.
-    """
-    recording = tape.recording
-    if recording is None or recording.layout not in LINES:
-        raise TapeError(f"{tape.path}: not made from a recording that can be told again")
-    line = LINES[recording.layout]
-    stored = tape.stored()
-    for file in recording.files:
-        for message in islice(stored, file.messages):
-            yield file.name, line(message, recording)
-
-
-# World Cup: both platforms polled ----------------------------------------------------------------
+# World Cup: both platforms polled
+# ----------------------------------------------------------------
 
 
 def polled_line(message: StoredMessage, recording: Recording) -> dict[str, Any]:
@@ -86,7 +68,8 @@ def _best(
     return cents, size_text(size) if platform is Platform.KALSHI else plain(from_e6(size))
 
 
-# Kalshi's websocket ------------------------------------------------------------------------------
+# Kalshi's websocket
+# ------------------------------------------------------------------------------
 
 
 def millisecond_line(message: StoredMessage, recording: Recording) -> dict[str, Any]:
@@ -196,3 +179,4 @@ LINES: Mapping[str, Callable[[StoredMessage, Recording], dict[str, Any]]] = {
     KALSHI_MS: millisecond_line,
     KALSHI_NS: nanosecond_line,
 }
+"""How each layout is told again."""

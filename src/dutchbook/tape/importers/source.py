@@ -1,4 +1,4 @@
-"""Finds the files of a recording, tells by their content what they are, and reads their lines."""
+"""Finds the files of a recording, tells by content what they are, and reads their lines."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import zstandard
 from dutchbook.errors import TapeError
 from dutchbook.tape.columns import Rows
 from dutchbook.tape.format import Progress
+from dutchbook.tape.importers.rebuild import KALSHI_MS, KALSHI_NS, WORLD_CUP
 from dutchbook.tape.message import TapeMeta
 from dutchbook.tape.metadata import Recording
-from dutchbook.tape.rebuild import KALSHI_MS, KALSHI_NS, WORLD_CUP
 
 SUFFIXES = (".jsonl", ".ndjson")
 ZSTD = ".zst"

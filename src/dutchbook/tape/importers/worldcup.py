@@ -1,9 +1,9 @@
 """The World Cup recording: both platforms' best prices, polled together.
 
-Each line is one poll of one book: ``ts`` (the poll's begin, ms), ``t_fetch`` (when this book was
-fetched, ms), ``venue``, ``pair`` ("<Kalshi ticker>:<Polymarket YES token>"), ``bid`` and ``ask`` in
-cents of YES with their sizes as text, null where a side is empty, ``venue_ts`` (Polymarket's own
-time, ms). A file is a session, a poll a step.
+Each line is one poll of one book: ``ts`` (the poll's begin, ms), ``t_fetch`` (when this book
+was fetched, ms), ``venue``, ``pair`` ("<Kalshi ticker>:<Polymarket YES token>"), ``bid`` and
+``ask`` in cents of YES with their sizes as text, null where a side is empty, ``venue_ts``
+(Polymarket's own time, ms). A file is a session, a poll a step.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from dutchbook.errors import InvalidInput
 from dutchbook.tape.columns import Rows
 from dutchbook.tape.format import Progress
 from dutchbook.tape.importers.facts import Facts, Overrides, assumptions
+from dutchbook.tape.importers.rebuild import NS_PER_MS, WORLD_CUP, polled_line
 from dutchbook.tape.importers.source import (
     Imported,
     Line,
@@ -49,7 +50,6 @@ from dutchbook.tape.importers.source import (
 )
 from dutchbook.tape.message import TapeMeta
 from dutchbook.tape.metadata import RecordedFile, Recording
-from dutchbook.tape.rebuild import NS_PER_MS, WORLD_CUP, polled_line
 from dutchbook.tape.stored import Level, StoredKind, StoredMessage, instant
 
 SOURCE = "Kalshi and Polymarket polled together, World Cup winner contracts, July 2026"

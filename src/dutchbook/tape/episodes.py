@@ -1,0 +1,167 @@
+"""Episodes: stretches of a tape in which a pair costs less than it pays, fees included.
+
+The one definition behind the figures of the World Cup recording, the generator that follows
+them and the tests that compare the two: at the best prices, ``1 - ask YES - ask NO`` less both
+unrounded taker fees is above zero, without a break from one step to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from dutchbook.domain.book import ASK, BID, OrderBook
+from dutchbook.domain.contract import Contract, ContractMatch, Outcome, Platform
+from dutchbook.domain.units import E4, from_e6
+from dutchbook.tape.message import Kind, Tape, TapeMessage
+
+EDGE_SCALE = 14
+"""Edges are counted in 10⁻¹⁴ dollars: a rate in 10⁻⁶ times two prices in 10⁻⁴."""
+RATE_TO_EDGE = 10**10
+"""A price in 10⁻⁴ dollars, in units of an edge."""
+
+
+@dataclass(slots=True)
+class Episode:
+    """One stretch.
+
+    Attributes:
+        match_id: The pair.
+        outcome: What would be bought on Kalshi.
+        began: When its first step was over.
+        ended: When its last step was over.
+        steps: How many steps it lasted.
+        peak: Its best edge, dollars a contract.
+        size: Contracts at both best prices when it began.
+    """
+
+    match_id: str
+    outcome: Outcome
+    began: datetime
+    ended: datetime
+    steps: int
+    peak: Decimal
+    size: Decimal
+
+
+@dataclass(slots=True)
+class _Pair:
+    match: ContractMatch
+    kalshi: OrderBook
+    polymarket: OrderBook
+    running: dict[Outcome, Episode] = field(default_factory=dict)
+
+    def judge(self, at: datetime) -> Iterator[Episode]:
+        """Follow one step; yield the episodes that it ended."""
+        for outcome in Outcome:
+            edge = edge_e14(self.match, self.kalshi, self.polymarket, outcome, at)
+            running = self.running.get(outcome)
+            if edge <= 0:
+                if running:
+                    yield self.running.pop(outcome)
+                continue
+            dollars = Decimal(edge).scaleb(-EDGE_SCALE)
+            if running is None:
+                size = self._size(outcome)
+                self.running[outcome] = Episode(
+                    self.match.match_id, outcome, at, at, 1, dollars, size
+                )
+            else:
+                running.ended = at
+                running.steps += 1
+                running.peak = max(running.peak, dollars)
+
+    def end(self) -> Iterator[Episode]:
+        """Yield what is still running."""
+        yield from self.running.values()
+        self.running = {}
+
+    def _size(self, outcome: Outcome) -> Decimal:
+        sizes = (
+            self.kalshi.offers(outcome)[0][1],
+            self.polymarket.offers(self.match.hedge(outcome))[0][1],
+        )
+        return from_e6(min(sizes))
+
+
+def edge_e14(
+    match: ContractMatch,
+    kalshi: OrderBook,
+    polymarket: OrderBook,
+    outcome: Outcome,
+    at: datetime,
+) -> int:
+    """Return the edge of buying `outcome` on Kalshi and its hedge, at the best prices."""
+    first = kalshi.ask_e4(outcome)
+    second = polymarket.ask_e4(match.hedge(outcome))
+    if first >= E4 or second >= E4:
+        return -RATE_TO_EDGE * E4
+    fees = fee_e14(match.kalshi, first, at) + fee_e14(match.polymarket, second, at)
+    return (E4 - first - second) * RATE_TO_EDGE - fees
+
+
+def fee_e14(contract: Contract, price_e4: int, at: datetime) -> int:
+    """Return the unrounded taker fee of one contract bought at `price_e4`, in 10⁻¹⁴ dollars."""
+    terms = contract.fees and contract.fees.at(at)
+    assert terms, f"the fees of {contract.contract_id} are not known at {at}"
+    return terms.taker_rate_e6 * price_e4 * (E4 - price_e4)
+
+
+def episodes(tape: Tape) -> list[Episode]:
+    """Return all episodes of a tape, in the order in which they ended.
+
+    A pair of which a fee is not known has none: nothing would be traded on it.
+    """
+    books: dict[tuple[Platform, str], OrderBook] = {
+        (each.platform, each.contract_id): OrderBook(each.platform, each.contract_id)
+        for each in tape.meta.contracts
+    }
+    pairs = [
+        _Pair(
+            match,
+            books[Platform.KALSHI, match.kalshi.contract_id],
+            books[Platform.POLYMARKET, match.polymarket.contract_id],
+        )
+        for match in tape.meta.pairs
+        if match.kalshi.fees and match.polymarket.fees
+    ]
+    found: list[Episode] = []
+    session: int | None = None
+    for step in _steps(tape.messages()):
+        if step[0].session != session:
+            session = step[0].session
+            found += [episode for pair in pairs for episode in pair.end()]
+            for book in books.values():
+                book.clear()
+        for message in step:
+            _apply(books[message.platform, message.contract_id], message)
+        found += [episode for pair in pairs for episode in pair.judge(step[-1].at)]
+    return found + [episode for pair in pairs for episode in pair.end()]
+
+
+def _steps(messages: Iterable[TapeMessage]) -> Iterator[list[TapeMessage]]:
+    step: list[TapeMessage] = []
+    for message in messages:
+        if step and (message.step, message.session) != (step[0].step, step[0].session):
+            yield step
+            step = []
+        step.append(message)
+    if step:
+        yield step
+
+
+def _apply(book: OrderBook, message: TapeMessage) -> None:
+    if message.kind is Kind.SNAPSHOT:
+        book.replace(message.bids, message.asks)
+        return
+    for side, levels in ((BID, message.bids), (ASK, message.asks)):
+        for price, size in levels:
+            book.apply(side, price, size)
+
+
+def quantile(values: Sequence[Decimal], share: Decimal) -> Decimal:
+    """Return the value that `share` of `values` do not exceed; there must be some."""
+    ordered = sorted(values)
+    return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
