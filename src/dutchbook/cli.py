@@ -104,7 +104,7 @@ def run(
         raise typer.BadParameter("json is the only form", param_hint="--summary")
     session.initialise()
     options = session.Options(
-        settings=load(config or session.default_config(), tuple(override or ())),
+        settings=load(config or session.default_config(), tuple(override or ()), os.environ),
         tape=tape,
         database=_url(db),
         speed=session.speed(speed),

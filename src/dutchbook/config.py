@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -21,7 +22,7 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-Share = Field(ge=0, le=1)
+PREFIX = "DUTCHBOOK_"
 
 
 class Detection(_Section):
@@ -160,17 +161,26 @@ class Settings(_Section):
         )
 
 
-def load(path: Path | None = None, overrides: tuple[str, ...] = ()) -> Settings:
+def load(
+    path: Path | None = None,
+    overrides: tuple[str, ...] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Settings:
     """Read the settings.
 
     Args:
         path: A TOML file; None for the defaults alone.
+        environment: Where ``DUTCHBOOK_SECTION__KEY`` is looked for; it overrides the file.
         overrides: ``section.key=value`` texts, each for this run only.
 
     Raises:
         InvalidInput: An unknown key, or a value that is not acceptable; names the key.
     """
     values: dict[str, Any] = _read(path) if path else {}
+    for name, value in sorted((environment or {}).items()):
+        section, separator, key = name.removeprefix(PREFIX).lower().partition("__")
+        if name.startswith(PREFIX) and separator:
+            values.setdefault(section, {})[key] = value
     for override in overrides:
         name, separator, value = override.partition("=")
         section, dot, key = name.strip().partition(".")

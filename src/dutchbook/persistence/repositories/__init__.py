@@ -1,0 +1,1 @@
+"""Reads and small guarded changes, one file a model; nothing is loaded unasked."""

@@ -1,0 +1,133 @@
+"""Positions: each query says by its name what it brings along."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import joinedload, selectinload
+
+from dutchbook.domain.position import POSITION, PositionStatus
+from dutchbook.errors import Conflict, IllegalTransition, UnknownId
+from dutchbook.persistence.models import OpenPosition
+
+
+class PositionRepository:
+    """`OpenPosition` rows. Relations that a query does not name raise when touched."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def create(self, data: Mapping[str, Any]) -> OpenPosition:
+        """Add a position; the database checks it when the unit of work is flushed."""
+        position = OpenPosition(**data)
+        self._session.add(position)
+        await self._session.flush()
+        return position
+
+    async def find_by_id(self, position_id: str) -> OpenPosition | None:
+        """Return one position, bare. One query."""
+        return await self._session.get(OpenPosition, position_id)
+
+    async def find_by_pair_id(self, pair_id: str) -> Sequence[OpenPosition]:
+        """Return the positions of a pair, oldest first, bare. One query."""
+        return await self._all(select(OpenPosition).where(OpenPosition.pair_id == pair_id))
+
+    async def find_by_status(self, *statuses: PositionStatus) -> Sequence[OpenPosition]:
+        """Return positions in any of `statuses`, oldest first, bare. One query."""
+        return await self._all(select(OpenPosition).where(OpenPosition.status.in_(statuses)))
+
+    async def find_by_status_with_pair(
+        self, *statuses: PositionStatus
+    ) -> Sequence[OpenPosition]:
+        """Return positions in any of `statuses`, each with its pair. One query."""
+        return await self._all(
+            select(OpenPosition)
+            .where(OpenPosition.status.in_(statuses))
+            .options(joinedload(OpenPosition.pair))
+        )
+
+    async def find_by_status_with_orders(
+        self, *statuses: PositionStatus
+    ) -> Sequence[OpenPosition]:
+        """Return positions in any of `statuses`, each with its pair and its orders.
+
+        Two queries, however many positions: pair and both first orders join, the rest come in
+        one ``IN``.
+        """
+        return await self._all(
+            select(OpenPosition)
+            .where(OpenPosition.status.in_(statuses))
+            .options(
+                joinedload(OpenPosition.pair),
+                joinedload(OpenPosition.polymarket_order),
+                joinedload(OpenPosition.kalshi_order),
+                selectinload(OpenPosition.orders),
+            )
+        )
+
+    async def find_active_positions(self) -> Sequence[OpenPosition]:
+        """Return all that is not CLOSED, with pair and orders. Two queries."""
+        active = [each for each in PositionStatus if each is not PositionStatus.CLOSED]
+        return await self.find_by_status_with_orders(*active)
+
+    async def find_by_id_with_pair(self, position_id: str) -> OpenPosition | None:
+        """Return one position with its pair. One query."""
+        return (
+            await self._session.scalars(
+                select(OpenPosition)
+                .where(OpenPosition.position_id == position_id)
+                .options(joinedload(OpenPosition.pair))
+            )
+        ).one_or_none()
+
+    async def update_status(self, position_id: str, status: PositionStatus) -> None:
+        """Change a status along the machine's table.
+
+        Raises:
+            UnknownId: No such position.
+            IllegalTransition: The table has no row for this change.
+            Conflict: Somebody else changed it meanwhile.
+        """
+        before = await self._status(position_id)
+        if not POSITION.allows(before, status):
+            raise IllegalTransition(POSITION.name, before, status)
+        await self._change(position_id, before, {"status": status})
+
+    async def update_with_order(self, position_id: str, data: Mapping[str, Any]) -> None:
+        """Point a position at an order and change what follows from it, in one guarded write.
+
+        `data` may carry order ids, sizes, costs, prices and a status that the table admits.
+        """
+        before = await self._status(position_id)
+        after = PositionStatus(data.get("status", before))
+        if after is not before and not POSITION.allows(before, after):
+            raise IllegalTransition(POSITION.name, before, after)
+        await self._change(position_id, before, data)
+
+    async def _status(self, position_id: str) -> PositionStatus:
+        found = await self._session.scalar(
+            select(OpenPosition.status).where(OpenPosition.position_id == position_id)
+        )
+        if found is None:
+            raise UnknownId("position", position_id)
+        return PositionStatus(found)
+
+    async def _change(
+        self, position_id: str, before: PositionStatus, data: Mapping[str, Any]
+    ) -> None:
+        changed = await self._session.execute(
+            update(OpenPosition)
+            .where(OpenPosition.position_id == position_id, OpenPosition.status == before)
+            .values(**data, version=OpenPosition.version + 1)
+            .returning(OpenPosition.position_id)
+        )
+        if len(changed.all()) != 1:
+            raise Conflict("open_positions", position_id, f"it is no longer {before}")
+
+    async def _all(self, statement: Any) -> Sequence[OpenPosition]:
+        ordered = statement.order_by(OpenPosition.opened_at, OpenPosition.position_id)
+        found: Sequence[OpenPosition] = (await self._session.scalars(ordered)).unique().all()
+        return found
