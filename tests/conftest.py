@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -13,11 +15,16 @@ import asyncpg
 import pytest
 
 RUNNING = "DUTCHBOOK_TEST_POSTGRES_URL"
+DURABILITY = ("fsync", "full_page_writes")  # no test cuts the machine's power
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real PostgreSQL: the one that the environment names, else one started for this session."""
+def postgres_url() -> Iterator[str]:
+    """A real PostgreSQL: the one that the environment names, else one started for this session.
+
+    Its folder is not pytest's: the server may run as another user, and each session of pytest
+    closes that folder again to all but its own.
+    """
     if running := os.environ.get(RUNNING):
         yield running
         return
@@ -28,10 +35,13 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 get_server,
             )
 
-            server = get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
+            folder = tempfile.mkdtemp(prefix="dutchbook-postgres-")
+            server = get_server(folder, cleanup_mode="delete")
             url = server.get_uri()
-    except (ImportError, OSError, RuntimeError) as error:
+    except (ImportError, OSError, RuntimeError, subprocess.SubprocessError) as error:
         pytest.skip(f"no PostgreSQL could be started here: {error}")
+    asyncio.run(_execute(url, *(f"ALTER SYSTEM SET {name} = off" for name in DURABILITY)))
+    asyncio.run(_execute(url, "SELECT pg_reload_conf()"))
     yield url
     server.cleanup()
 
@@ -47,10 +57,11 @@ def fresh_postgres(postgres_url: str) -> Iterator[str]:
     asyncio.run(_execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
-async def _execute(url: str, statement: str) -> None:
+async def _execute(url: str, *statements: str) -> None:
     connection = await asyncpg.connect(url)
     try:
-        await connection.execute(statement)
+        for statement in statements:
+            await connection.execute(statement)
     finally:
         await connection.close()
 

@@ -132,8 +132,21 @@ def status(db: Db = "", *, as_json: AsJson = False) -> None:
 @app.command()
 def positions(db: Db = "", *, as_json: AsJson = False) -> None:
     """Every position, oldest first."""
-    columns = "opened_at pair_id status sizes entry_prices expected_edge completed_at_loss"
-    _list(db, "open_positions", ("opened_at", "position_id"), columns, as_json=as_json)
+    if as_json:
+        _list(db, "open_positions", ("opened_at", "position_id"), "", as_json=True)
+        return
+    columns = [
+        "opened_at",
+        "question",
+        "status",
+        "kalshi",
+        "polymarket",
+        "paid",
+        "pays",
+        "locked",
+        "orders",
+    ]
+    tables.show(Console(), desk.positions(_url(db)), columns, as_text=True)
 
 
 @app.command()

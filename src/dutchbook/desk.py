@@ -14,11 +14,14 @@ from dutchbook.application.risk import RiskManager
 from dutchbook.bootstrap import ACCOUNTS
 from dutchbook.domain.contract import Platform
 from dutchbook.domain.events import PairDecided, as_json
+from dutchbook.domain.position import PositionStatus
 from dutchbook.domain.risk import RiskLimits
-from dutchbook.domain.units import Money, money
+from dutchbook.domain.units import Money, money, plain
 from dutchbook.errors import InvalidInput, UnknownId
 from dutchbook.persistence import verify
 from dutchbook.persistence.database import Database
+from dutchbook.persistence.models import OpenPosition
+from dutchbook.persistence.unit_of_work import engine_for, unit_of_work
 from dutchbook.ports import Batch, Journal, Update
 from dutchbook.runtime.clock import SystemClock
 from dutchbook.runtime.ids import RandomIds
@@ -51,6 +54,43 @@ def _with(url: str, work: Callable[[Journal], Awaitable[T]], *, alone: bool) -> 
 def rows(url: str, table: str, order_by: tuple[str, ...]) -> Rows:
     """Return every row of a table, in order."""
     return reading(url, lambda journal: journal.rows(table, order_by=order_by))
+
+
+def positions(url: str) -> Rows:
+    """Return every position with its question, its orders, and what it locks in dollars."""
+    Database.at(url).check("paper")
+
+    async def main() -> Rows:
+        engine = engine_for(url)
+        try:
+            async with unit_of_work(engine) as unit:
+                found = await unit.positions.find_by_status_with_orders(*PositionStatus)
+                return [_told(position) for position in found]
+        finally:
+            await engine.dispose()
+
+    return asyncio.run(main())
+
+
+def _told(position: OpenPosition) -> dict[str, Any]:
+    paid = (
+        position.kalshi_cost
+        + position.kalshi_fees
+        + position.polymarket_cost
+        + position.polymarket_fees
+    )
+    hedged = min(position.kalshi_size, position.polymarket_size)
+    return {
+        "opened_at": position.opened_at,
+        "question": position.pair.kalshi_description,
+        "status": position.status,
+        "kalshi": f"{plain(position.kalshi_size)} {position.kalshi_side}",
+        "polymarket": f"{plain(position.polymarket_size)} {position.polymarket_side}",
+        "paid": paid,
+        "pays": hedged,
+        "locked": hedged - paid,
+        "orders": len(position.orders),
+    }
 
 
 def status(url: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.live import Live
 
 from dutchbook.application.lifecycle import count_run
-from dutchbook.bootstrap import Engine, build, generated_tape
+from dutchbook.bootstrap import Engine, build
 from dutchbook.config import Settings, commented
 from dutchbook.console.lines import EventLines
 from dutchbook.console.live import LiveView, PairLine, Standing
@@ -31,11 +31,11 @@ from dutchbook.persistence.database import Database
 from dutchbook.ports import Journal
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual, turnstile
+from dutchbook.tape import demo
 from dutchbook.tape.format import open_tape
 from dutchbook.tape.message import Tape
 
 REDRAW_SECONDS = 0.25
-DEMO_SEED = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +106,7 @@ def chosen_tape(options: Options) -> Tape:
     Raises:
         TapeError: There is none at that path, or it is not whole.
     """
-    if options.tape == "demo":
-        return generated_tape(DEMO_SEED)
-    return open_tape(Path(options.tape))
+    return open_tape(demo.PATH if options.tape == "demo" else Path(options.tape))
 
 
 async def _trade(

@@ -1,12 +1,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import math
+import os
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dutchbook.runtime.virtual_time import VirtualDeadlock, run_virtual, turnstile
+from dutchbook.runtime.virtual_time import (
+    VirtualDeadlock,
+    VirtualTimeLoop,
+    run_virtual,
+    turnstile,
+)
 
 
 def test_a_night_passes_at_once() -> None:
@@ -150,3 +159,145 @@ def test_on_a_real_loop_the_turnstile_lets_everything_through() -> None:
         return await turnstile().drive(job)
 
     assert asyncio.run(main()) == 3
+
+
+@pytest.mark.parametrize("start", [0.0, 2e7, 1.7e9])
+def test_a_timer_fires_at_exactly_its_time_however_late_that_is(start: float) -> None:
+    async def main() -> list[float]:
+        loop = asyncio.get_running_loop()
+        fired = [loop.time()]
+        for _ in range(3):
+            await asyncio.sleep(0.25)
+            fired.append(loop.time())
+        return fired
+
+    fired = run_virtual(main(), start=start)
+
+    assert fired == [start, start + 0.25, start + 0.5, start + 0.75]
+
+
+def test_to_sleep_for_ever_is_to_wait_for_nothing() -> None:
+    with pytest.raises(VirtualDeadlock, match="no timer is set"):
+        run_virtual(asyncio.sleep(math.inf))
+
+
+def test_an_error_of_the_program_leaves_the_loop_closed_and_its_tasks_cancelled() -> None:
+    ended: list[str] = []
+
+    async def background() -> None:
+        try:
+            await asyncio.sleep(100)
+        finally:
+            ended.append("background")
+
+    async def main() -> None:
+        task = asyncio.create_task(background())
+        await asyncio.sleep(1)
+        assert not task.done()
+        raise LookupError("the program is wrong")
+
+    with pytest.raises(LookupError):
+        run_virtual(main())
+    assert ended == ["background"]
+
+
+def test_the_loop_sleeps_while_a_driver_works() -> None:
+    polls = 0
+
+    class Counting(VirtualTimeLoop):
+        def _run_once(self) -> None:
+            nonlocal polls
+            polls += 1
+            super()._run_once()  # type: ignore[misc]
+
+    async def main() -> None:
+        with ThreadPoolExecutor(1) as pool:
+            await turnstile().drive(lambda: asyncio.wrap_future(pool.submit(_slow, 1, 0.2)))
+
+    with asyncio.Runner(loop_factory=Counting) as runner:
+        runner.run(main())
+
+    assert polls < 30
+
+
+def test_all_that_is_ready_runs_before_a_job_starts_and_before_its_answer_is_heard() -> None:
+    async def main() -> list[str]:
+        log: list[str] = []
+
+        async def job() -> None:
+            log.append("job")
+
+        async def chatter(name: str) -> None:
+            for number in range(3):
+                log.append(f"{name}{number}")
+                await asyncio.sleep(0)
+
+        async def asking() -> None:
+            await turnstile().drive(job)
+            log.append("heard")
+
+        await asyncio.gather(asking(), chatter("a"), chatter("b"))
+        return log
+
+    assert run_virtual(main()) == ["a0", "b0", "a1", "b1", "a2", "b2", "job", "heard"]
+
+
+def test_a_job_that_drives_another_is_one_job() -> None:
+    async def main() -> int:
+        gate = turnstile()
+
+        async def inner() -> int:
+            return 3
+
+        return await gate.drive(lambda: gate.drive(inner))
+
+    assert run_virtual(main()) == 3
+
+
+def test_a_job_sees_its_callers_context() -> None:
+    mark = contextvars.ContextVar("mark", default="lost")
+
+    async def job() -> str:
+        return mark.get()
+
+    async def main() -> str:
+        mark.set("kept")
+        return await turnstile().drive(job)
+
+    assert run_virtual(main()) == "kept"
+
+
+def test_a_job_that_waits_for_a_timer_is_given_up_rather_than_waited_for() -> None:
+    async def main() -> None:
+        await turnstile().drive(lambda: asyncio.sleep(1))
+
+    with pytest.raises(VirtualDeadlock, match="nothing but its driver"):
+        run_virtual(main(), patience=0.05)
+
+
+def test_an_interrupt_lets_the_commit_under_way_finish() -> None:
+    finished: list[str] = []
+
+    async def job() -> None:
+        await asyncio.wrap_future(pool.submit(os.kill, os.getpid(), signal.SIGINT))
+        await asyncio.wrap_future(pool.submit(_slow, 1, 0.05))
+        finished.append("commit")
+
+    async def main() -> None:
+        await turnstile().drive(job)
+
+    with ThreadPoolExecutor(1) as pool, pytest.raises(KeyboardInterrupt):
+        run_virtual(main())
+    assert finished == ["commit"]
+
+
+def test_a_thread_of_the_default_executor_is_waited_for_at_the_end() -> None:
+    ended: list[int] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.run_in_executor(None, lambda: ended.append(_slow(1, 0.05)))
+
+    run_virtual(main())
+
+    assert ended == [1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from rich.table import Table
 from dutchbook.domain.events import as_json
 
 Rows = list[dict[str, Any]]
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+\+00:00$")
+SECONDS = 19
 
 
 def show(console: Console, rows: Rows, columns: Sequence[str], *, as_text: bool) -> None:
@@ -33,4 +36,6 @@ def show(console: Console, rows: Rows, columns: Sequence[str], *, as_text: bool)
 def _short(value: Any) -> str:
     if value is None:
         return "-"
-    return value if isinstance(value, str) else json.dumps(value)
+    if isinstance(value, str):
+        return value[:SECONDS].replace("T", " ") if INSTANT.match(value) else value
+    return json.dumps(value)

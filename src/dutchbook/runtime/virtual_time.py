@@ -1,30 +1,33 @@
 """An event loop whose clock jumps, and the turnstile that keeps real drivers out of its order.
 
-A run at full speed must give the same log every time, on every database. So timers fire by (time,
-creation order), time moves only when nothing else can happen, and whatever really takes time (a
-database, a thread) passes the turnstile: first come first served, one at a time, started and
-answered only when nothing else is ready, while the clock stands still.
+A run at full speed must give the same log every time, on every database. So timers fire by
+(time, creation order), time moves only when nothing else can happen, and whatever really takes
+time (a database, a thread) passes the turnstile: first come first served, one at a time,
+started and answered only when nothing else is ready, while the clock stands still.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import heapq
 import itertools
+import math
 import selectors
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import Any, TypeVar
 
 from dutchbook.ports import Turnstile
 
 T = TypeVar("T")
 Job = Callable[[], Awaitable[Any]]
+PATIENCE_SECONDS = 120.0
 
 
 class VirtualDeadlock(RuntimeError):
-    """Nothing is ready, no timer is set and no driver works: the program waits for ever."""
+    """The program waits for ever: for nothing at all, or for a driver that gives no sign."""
 
 
 class PassThrough:
@@ -35,19 +38,37 @@ class PassThrough:
         return await asyncio.shield(asyncio.ensure_future(job()))
 
 
+class _JobTask(asyncio.Task[Any]):
+    """A job under way.
+
+    Not even the end of the run cuts it short: its commit may happen anyway.
+    """
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Refuse."""
+        del msg
+        return False
+
+    def abandon(self) -> None:
+        """Cancel after all: its driver is silent."""
+        super().cancel()
+
+
 class VirtualTurnstile:
-    """The turnstile of a `VirtualTimeLoop`."""
+    """The turnstile of a `VirtualTimeLoop`. A job that drives another one is still one job."""
 
     def __init__(self, loop: VirtualTimeLoop) -> None:
         self._loop = loop
-        self._waiting: deque[tuple[Job, asyncio.Future[Any]]] = deque()
-        self._active: tuple[asyncio.Future[Any], asyncio.Future[Any]] | None = None
+        self._waiting: deque[tuple[Job, Context, asyncio.Future[Any]]] = deque()
+        self._active: tuple[_JobTask, asyncio.Future[Any]] | None = None
 
     async def drive(self, job: Callable[[], Awaitable[T]]) -> T:
         """Queue `job`; it starts, and answers, only when nothing else is ready."""
+        if isinstance(asyncio.current_task(), _JobTask):
+            return await job()
         answer: asyncio.Future[T] = self._loop.create_future()
         answer.add_done_callback(_heard)
-        self._waiting.append((job, answer))
+        self._waiting.append((job, copy_context(), answer))
         return await asyncio.shield(answer)
 
     @property
@@ -59,7 +80,8 @@ class VirtualTurnstile:
         """Nothing is ready: answer the job that is done, or start the next one.
 
         Returns:
-            Whether something was put in motion; if not, time may move unless a job is under way.
+            Whether something was put in motion; if not, time may move unless a job is under
+            way.
         """
         if self._active is not None:
             task, answer = self._active
@@ -70,9 +92,14 @@ class VirtualTurnstile:
             return True
         if not self._waiting:
             return False
-        job, answer = self._waiting.popleft()
-        self._active = (asyncio.ensure_future(_run(job), loop=self._loop), answer)
+        job, context, answer = self._waiting.popleft()
+        self._active = (_JobTask(_run(job), loop=self._loop, context=context), answer)
         return True
+
+    def abandon(self) -> None:
+        """Give up the job under way, so that the run can end."""
+        assert self._active is not None, "a job is under way"
+        self._active[0].abandon()
 
 
 async def _run(job: Job) -> Any:
@@ -128,10 +155,17 @@ class _Selector(selectors.BaseSelector):
         assert self.loop is not None, "the loop sets itself"
         if self.loop.turnstile.turn():
             return []
-        if self.loop.turnstile.busy or self.loop.is_closing:
-            return self._real.select(None if self.loop.turnstile.busy else 0.01)
-        self.loop.jump()
-        return []
+        if not self.loop.turnstile.busy:
+            self.loop.jump()
+            return []
+        found = self._real.select(self.loop.patience)
+        if not found:
+            self.loop.turnstile.abandon()
+            raise VirtualDeadlock(
+                f"a driver gave no sign for {self.loop.patience} real seconds; a job awaits "
+                "nothing but its driver, for timers stand still meanwhile"
+            )
+        return found
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         return self._real.register(fileobj, events, data)
@@ -150,20 +184,25 @@ class _Selector(selectors.BaseSelector):
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """An event loop on which a night passes as fast as its events can be handled."""
+    """An event loop on which a night passes as fast as its events can be handled.
 
-    def __init__(self) -> None:
-        self._virtual_now = 0.0
+    Args:
+        start: The virtual time at which it begins, in seconds.
+        patience: Real seconds without a sign from a driver after which the run is given up.
+    """
+
+    def __init__(self, start: float = 0.0, patience: float = PATIENCE_SECONDS) -> None:
+        self._virtual_now = start
         self._timer_order = itertools.count()
-        self.is_closing = False
+        self.patience = patience
         selector = _Selector()
         super().__init__(selector)
         selector.loop = self
-        self._clock_resolution = 1e-9
+        self._clock_resolution = math.ulp(start)
         self.turnstile = VirtualTurnstile(self)
 
     def time(self) -> float:
-        """Return virtual seconds since the loop began."""
+        """Return virtual seconds."""
         return self._virtual_now
 
     def call_at(  # type: ignore[override]
@@ -173,7 +212,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         *args: Any,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        """Schedule a callback at a virtual time; equal times fire in the order of these calls."""
+        """Schedule a callback at a virtual time.
+
+        Equal times fire in the order of these calls.
+        """
         timer = _Timer(next(self._timer_order), when, callback, args, self, context)
         heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
         timer._scheduled = True  # type: ignore[attr-defined]  # noqa: SLF001 - as the base does
@@ -196,14 +238,21 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
             VirtualDeadlock: There is none.
         """
         timers = self._scheduled  # type: ignore[attr-defined]
-        if not timers:
-            raise VirtualDeadlock("nothing is ready, no timer is set and no driver works")
-        self._virtual_now = max(self._virtual_now, timers[0].when())
+        if not timers or timers[0].when() == math.inf:
+            names = ", ".join(sorted(task.get_name() for task in asyncio.all_tasks(self)))
+            raise VirtualDeadlock(
+                f"nothing is ready, no timer is set and no driver works; waiting: {names}"
+            )
+        self._virtual_now = float(timers[0].when())
+        # The base fires what is due before now plus this. One step of a float is exactly what
+        # is due now; a fixed figure is lost in the rounding of a large time, and nothing would
+        # fire.
+        self._clock_resolution = math.ulp(self._virtual_now)
 
     async def shutdown_default_executor(self, *args: Any) -> None:
-        """Close threads in real time: the run is over."""
-        self.is_closing = True
-        await super().shutdown_default_executor(*args)
+        """Close threads, in real time."""
+        shutdown = functools.partial(super().shutdown_default_executor, *args)
+        await self.turnstile.drive(shutdown)
 
 
 def turnstile() -> Turnstile:
@@ -212,7 +261,10 @@ def turnstile() -> Turnstile:
     return loop.turnstile if isinstance(loop, VirtualTimeLoop) else PassThrough()
 
 
-def run_virtual(main: Coroutine[Any, Any, T]) -> T:
-    """Run `main` on a loop of its own with virtual time, like ``asyncio.run``."""
-    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+def run_virtual(
+    main: Coroutine[Any, Any, T], *, start: float = 0.0, patience: float = PATIENCE_SECONDS
+) -> T:
+    """Run `main` on a `VirtualTimeLoop` of its own, like ``asyncio.run``."""
+    make = functools.partial(VirtualTimeLoop, start, patience)
+    with asyncio.Runner(loop_factory=make) as runner:
         return runner.run(main)

@@ -56,18 +56,8 @@ ENCODINGS = (
     | dict.fromkeys(("size", "trade_id", "raw"), "PLAIN")
 )
 _NUMBERS = (
-    *(
-        "message",
-        "session",
-        "step",
-        "polled_at",
-        "received_at",
-        "platform",
-        "contract",
-        "kind",
-        "side",
-    ),
-    *("price", "size", "stream", "sequence_gap", "platform_lag_us"),
+    *("message", "session", "step", "polled_at", "received_at", "platform", "contract"),
+    *("kind", "side", "price", "size", "stream", "sequence_gap", "platform_lag_us"),
 )
 
 

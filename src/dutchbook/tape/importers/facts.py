@@ -37,6 +37,7 @@ from dutchbook.domain.units import PriceGrid, Quantity, decimal, money
 from dutchbook.errors import DutchbookError, InvalidInput, TapeError
 from dutchbook.tape.metadata import approved
 
+PLAUSIBLE_YEARS = range(2_000, 2_100)
 LONGEST_DELAY = Decimal(24 * 365)
 """Hours; a longer delay of cash is a mistake."""
 
@@ -266,14 +267,15 @@ def _sizing(known: Sizing | None, row: Mapping[str, Any]) -> Sizing | None:
 
 def _fees(platform: Platform, row: Mapping[str, Any]) -> FeeSchedule | None:
     if "fees" in row:
-        return schedule_from_json(row["fees"])
+        return schedule_from_json(_terms(row["fees"]))
     if platform is Platform.KALSHI:
         _refuse(row, "fee_category", "fee_rate", platform=platform)
         if "fee_type" in row or "fee_multiplier" in row:
             multiplier = decimal(row.get("fee_multiplier", 1), "fee_multiplier")
             if not 0 <= multiplier <= 1:
                 raise InvalidInput("fee_multiplier", str(multiplier), "from 0 to 1")
-            return FeeSchedule((kalshi_terms(row.get("fee_type", "quadratic"), multiplier),))
+            kind = _text({"fee_type": "quadratic"} | dict(row), "fee_type")
+            return FeeSchedule((kalshi_terms(kind, multiplier),))
         return None
     _refuse(row, "fee_type", "fee_multiplier", platform=platform)
     if "fee_rate" in row:
@@ -282,11 +284,21 @@ def _fees(platform: Platform, row: Mapping[str, Any]) -> FeeSchedule | None:
             raise InvalidInput("fee_rate", str(rate), "from 0 to below 1")
         return FeeSchedule((polymarket_terms(rate),))
     if "fee_category" in row:
-        if row["fee_category"] not in POLYMARKET_RATES:
+        category = _text(row, "fee_category")
+        if category not in POLYMARKET_RATES:
             known = ", ".join(POLYMARKET_RATES)
-            raise InvalidInput("fee_category", row["fee_category"], f"one of {known}")
-        return polymarket_schedule(row["fee_category"])
+            raise InvalidInput("fee_category", category, f"one of {known}")
+        return polymarket_schedule(category)
     return None
+
+
+def _terms(value: Any) -> list[dict[str, str]]:
+    if isinstance(value, list) and all(
+        isinstance(each, dict) and all(isinstance(word, str) for word in each.values())
+        for each in value
+    ):
+        return value
+    raise InvalidInput("fees", value, "a list of tables whose values are texts")
 
 
 def _refuse(row: Mapping[str, Any], *names: str, platform: Platform) -> None:
@@ -339,6 +351,10 @@ def _instant(row: Mapping[str, Any], name: str) -> datetime:
             value = row[name]
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime.combine(value, time(), UTC)
-    if not isinstance(value, datetime) or value.tzinfo is None:
-        raise InvalidInput(name, row[name], "a date and time with its zone")
+    if (
+        not isinstance(value, datetime)
+        or value.tzinfo is None
+        or value.year not in PLAUSIBLE_YEARS
+    ):
+        raise InvalidInput(name, str(row[name]), "a date and time with its zone, 2000 to 2099")
     return value.astimezone(UTC)

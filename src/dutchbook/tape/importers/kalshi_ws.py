@@ -110,7 +110,7 @@ class _Reading:
         try:
             event = _event.decode(entry.raw)
             message = self._message(event, entry.at_ns, session)
-        except (msgspec.DecodeError, UnicodeDecodeError, InvalidInput) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidInput) as error:
             raise entry.line.error(error) from error
         if message.kind is not StoredKind.OTHER:
             again = kalshi_event(message, self.recording.market_ids)
@@ -217,7 +217,7 @@ def _entries(file: Path, layout: Layout, meter: Meter) -> Iterator[_Entry]:
     for line in lines(file, meter):
         try:
             found = _line.decode(line.text)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise line.error(error) from error
         value = found.recv_ms if layout is Layout.KALSHI_MS else found.recv_ns
         at_ns = 0 if value is None else value * (NS_PER_MS if name == "recv_ms" else 1)

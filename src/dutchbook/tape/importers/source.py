@@ -147,7 +147,7 @@ def layout_of(file: Path) -> Layout:
         raise TapeError(f"{file}: empty; it should be {KNOWN}")
     try:
         found = msgspec.json.decode(line.text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise line.error(f"not JSON ({error}); it should be {KNOWN}") from error
     if isinstance(found, dict):
         for marks, layout in _MARKS:
@@ -225,7 +225,9 @@ def objects(line: Line) -> dict[str, object]:
         TapeError: It is not.
     """
     try:
-        found = json.loads(line.text, parse_float=Decimal, parse_constant=_refuse)
+        found = json.loads(
+            line.text.decode("utf-8"), parse_float=Decimal, parse_constant=_refuse
+        )
     except (ValueError, RecursionError) as error:
         raise line.error(f"not JSON: {error}") from error
     if not isinstance(found, dict):

@@ -122,7 +122,8 @@ class _Reading:
 
     def _contract(self, row: Mapping[str, Any], platform: Platform) -> str:
         name = row.get("pair")
-        halves = name.split(":") if isinstance(name, str) else []
+        readable = isinstance(name, str) and name.isascii() and name.isprintable()
+        halves = str(name).split(":") if readable else []
         if len(halves) != len(Platform) or not all(halves):
             raise InvalidInput("pair", name, "'<Kalshi ticker>:<Polymarket YES token>'")
         kalshi, polymarket = halves

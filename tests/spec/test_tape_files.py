@@ -1,0 +1,423 @@
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dutchbook.domain.book import ASK, BID
+from dutchbook.domain.contract import Alignment, Contract, DivergenceClass, Platform
+from dutchbook.domain.units import PriceGrid
+from dutchbook.errors import TapeError
+from dutchbook.runtime.randomness import Seeded
+from dutchbook.tape import metadata
+from dutchbook.tape.columns import Reader, Rows
+from dutchbook.tape.format import KEY, open_tape, write_rows, write_tape
+from dutchbook.tape.generate import generate
+from dutchbook.tape.info import describe
+from dutchbook.tape.message import Kind, MemoryTape, TapeMessage
+from dutchbook.tape.metadata import FORMAT, RecordedFile, Recording
+from dutchbook.tape.stored import StoredKind, StoredMessage, replayed
+
+TAPE = generate(Seeded(3), 3, minutes=2)
+CONTRACTS = [(each.platform, each.contract_id) for each in TAPE.meta.contracts]
+START = datetime(2026, 7, 5, tzinfo=UTC)
+
+prices = st.integers(1, 9_999)
+sizes = st.integers(1, 10**15)
+ladders = st.lists(st.tuples(prices, sizes), max_size=4, unique_by=lambda level: level[0])
+changes = st.lists(
+    st.tuples(prices, st.integers(0, 10**12)), max_size=3, unique_by=lambda level: level[0]
+)
+
+
+@st.composite
+def tape_rows(draw: st.DrawFn) -> list[TapeMessage]:
+    at, step, session = START, 0, 0
+    rows = []
+    for _ in range(draw(st.integers(1, 8))):
+        at += timedelta(microseconds=draw(st.integers(0, 10**7)))
+        step += draw(st.integers(0, 2))
+        session += draw(st.sampled_from([0, 0, 0, 1]))
+        platform, contract_id = draw(st.sampled_from(CONTRACTS))
+        kind = draw(st.sampled_from(Kind))
+        levels = ladders if kind is Kind.SNAPSHOT else changes
+        lag = draw(st.none() | st.integers(-(10**6), 10**10))
+        rows.append(
+            TapeMessage(
+                at=at,
+                platform=platform,
+                contract_id=contract_id,
+                kind=kind,
+                bids=tuple(draw(levels)),
+                asks=tuple(draw(levels)),
+                step=step,
+                session=session,
+                sequence=draw(st.integers(0, 2**40)),
+                platform_time=None if lag is None else at - timedelta(microseconds=lag),
+            )
+        )
+    return rows
+
+
+def tape_of(rows: list[TapeMessage]) -> MemoryTape:
+    meta = replace(TAPE.meta, messages=len(rows), first=rows[0].at, last=rows[-1].at)
+    return MemoryTape(meta, rows)
+
+
+@settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(rows=tape_rows())
+def test_what_is_written_to_a_tape_is_read_from_it(
+    rows: list[TapeMessage], tmp_path: Path
+) -> None:
+    written = tape_of(rows)
+
+    write_tape(tmp_path / "some.tape", written)
+    found = open_tape(tmp_path / "some.tape")
+
+    assert found.meta == written.meta
+    assert list(found.messages()) == rows
+
+
+stored_messages = st.builds(
+    StoredMessage,
+    at_ns=st.integers(10**18, 2 * 10**18),
+    step=st.integers(0, 10**9),
+    session=st.integers(0, 3),
+    platform=st.sampled_from(Platform),
+    contract_id=st.none() | st.text(max_size=5),
+    kind=st.sampled_from(StoredKind),
+    levels=st.lists(
+        st.tuples(st.sampled_from([BID, ASK]), prices, st.integers(-(10**17), 10**17)),
+        max_size=3,
+    ).map(tuple),
+    cycle_ns=st.none() | st.integers(10**18, 2 * 10**18),
+    stream=st.none() | st.integers(0, 9),
+    sequence=st.none() | st.integers(0, 2**60),
+    platform_us=st.none() | st.integers(10**15, 2 * 10**15),
+    trade_id=st.none() | st.binary(min_size=16, max_size=16),
+    raw=st.none() | st.text(max_size=20),
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(messages=st.lists(stored_messages, min_size=1, max_size=12), rows=st.integers(1, 9))
+def test_columns_keep_every_attribute_of_every_message(
+    messages: list[StoredMessage], rows: int
+) -> None:
+    columns = Rows()
+    for message in messages:
+        columns.add(message)
+
+    reader = Reader()
+    found = [each for table in columns.slices(rows) for each in reader.feed(table)]
+    found += reader.last()
+
+    assert found == messages
+
+
+def test_times_prices_and_sizes_take_the_coarsest_unit_that_holds_them(tmp_path: Path) -> None:
+    write_tape(tmp_path / "some.tape", TAPE)
+
+    schema = pq.read_schema(tmp_path / "some.tape")
+
+    assert schema.field("received_at").type == pa.timestamp("ms", tz="UTC")
+    assert schema.field("price").type == pa.decimal128(9, 3)
+    assert schema.field("size").type == pa.decimal128(9, 2)
+
+
+def test_a_change_becomes_a_whole_size_and_never_one_below_zero() -> None:
+    def message(kind: StoredKind, size: int, session: int = 0) -> StoredMessage:
+        levels = ((BID, 4_000, size),)
+        return StoredMessage(0, 0, session, Platform.KALSHI, "a", kind, levels)
+
+    stored = [
+        message(StoredKind.SNAPSHOT, 10),
+        message(StoredKind.CHANGE, -4),
+        message(StoredKind.TRADE, 4),
+        message(StoredKind.CHANGE, -9),
+        message(StoredKind.CHANGE, 5),
+        message(StoredKind.CHANGE, 1, session=1),
+        message(StoredKind.LEVEL, 3, session=1),
+    ]
+
+    found = [(each.kind, each.bids[0][1]) for each in replayed(stored)]
+
+    assert found == [
+        (Kind.SNAPSHOT, 10),
+        (Kind.DELTA, 6),
+        (Kind.DELTA, 0),
+        (Kind.DELTA, 2),
+        (Kind.DELTA, 1),
+        (Kind.DELTA, 3),
+    ]
+
+
+def test_a_description_survives_with_every_field_of_contracts_and_pairs() -> None:
+    pair = TAPE.meta.pairs[0]
+    kalshi = replace(
+        pair.kalshi,
+        grid=PriceGrid.of_ranges(
+            [
+                {"start": "0", "end": "0.1", "step": "0.001"},
+                {"start": "0.1", "end": "1", "step": "0.01"},
+            ]
+        ),
+        fees=None,
+        assumed=("fees", "grid"),
+        cash_delay=timedelta(hours=5, microseconds=1),
+    )
+    match = replace(
+        pair,
+        kalshi=kalshi,
+        alignment=Alignment.INVERSE,
+        divergence_class=DivergenceClass.SHORT_CRYPTO,
+        divergence_probability=Decimal("0.057"),
+        primary_leg=Platform.POLYMARKET,
+        cluster="cup",
+    )
+    meta = replace(
+        TAPE.meta,
+        contracts=(kalshi, pair.polymarket),
+        pairs=(metadata.approved(match),),
+        assumed=("kalshi fees: unknown",),
+        seed=None,
+    )
+    recording = Recording("layout", [RecordedFile("a", 2)], {"m": "1"}, {"c": "p"})
+
+    found = metadata.decode(metadata.encode(meta, recording))
+
+    assert found == (meta, recording)
+
+
+def test_a_pair_in_a_tape_is_approved_by_the_tape(tmp_path: Path) -> None:
+    meta = replace(
+        TAPE.meta,
+        pairs=tuple(replace(each, operator_approved=False) for each in TAPE.meta.pairs),
+    )
+
+    write_tape(tmp_path / "some.tape", MemoryTape(meta, TAPE.rows))
+
+    assert all(pair.tradable for pair in open_tape(tmp_path / "some.tape").meta.pairs)
+
+
+def test_a_tape_tells_what_it_holds(tmp_path: Path) -> None:
+    write_tape(tmp_path / "some.tape", TAPE)
+
+    info = describe(tmp_path / "some.tape")
+
+    assert info.messages == len(TAPE.rows)
+    assert info.kinds == {"snapshot": len(TAPE.rows)}
+    assert info.platforms == dict.fromkeys(Platform, len(TAPE.rows) // 2)
+    assert info.sessions == 1
+    assert info.steps == TAPE.rows[-1].step + 1
+    assert info.span == TAPE.meta.last - TAPE.meta.first
+    assert info.size == (tmp_path / "some.tape").stat().st_size
+    assert len(info.contracts) == 2 * len(info.pairs) == 4
+    assert info.assumed == ()
+
+
+def test_progress_ends_at_the_whole(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+
+    write_tape(tmp_path / "some.tape", TAPE, lambda done, total: seen.append((done, total)))
+
+    assert seen[-1] == (len(TAPE.rows), len(TAPE.rows))
+
+
+# What is wrong with a file --------------------------------------------------------------------
+
+
+def test_a_missing_tape_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TapeError, match=r"gone\.tape: no such tape"):
+        open_tape(tmp_path / "gone.tape")
+
+
+def test_a_folder_is_not_a_tape(tmp_path: Path) -> None:
+    with pytest.raises(TapeError, match="not a file"):
+        open_tape(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no tape", b"PAR1", b"PAR1" + bytes(400) + b"PAR1"])
+def test_a_file_of_something_else_is_not_a_tape(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "odd.tape").write_bytes(content)
+
+    with pytest.raises(TapeError, match=r"odd\.tape: (not a tape|cannot be read)") as refusal:
+        open_tape(tmp_path / "odd.tape")
+
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
+def test_a_tape_that_was_cut_short_is_refused(share: float, tmp_path: Path) -> None:
+    path = tmp_path / "short.tape"
+    write_tape(path, TAPE)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+
+    with pytest.raises(TapeError, match=r"short\.tape: not a tape, or cut short"):
+        open_tape(path)
+
+
+def test_a_flipped_bit_in_a_page_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "worn.tape"
+    write_tape(path, TAPE)
+    whole = bytearray(path.read_bytes())
+    column = pq.read_metadata(path).row_group(0).column(9)
+    whole[column.data_page_offset + column.total_compressed_size - 5] ^= 4
+    path.write_bytes(whole)
+
+    with pytest.raises(TapeError, match=r"worn\.tape: damaged"):
+        list(open_tape(path).messages())
+
+
+def test_plain_parquet_is_not_a_tape(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "plain.parquet")
+
+    with pytest.raises(TapeError, match="a Parquet file, but not a tape"):
+        open_tape(tmp_path / "plain.parquet")
+
+
+def with_description(path: Path, document: bytes) -> Path:
+    write_tape(path, TAPE)
+    table = pq.read_table(path)
+    pq.write_table(table.replace_schema_metadata({KEY: document}), path)
+    return path
+
+
+def test_a_tape_of_another_version_is_refused(tmp_path: Path) -> None:
+    path = with_description(tmp_path / "new.tape", b'{"format":99,"surprise":true}')
+
+    with pytest.raises(TapeError, match=f"tape format 99; this program reads {FORMAT}"):
+        open_tape(path)
+
+
+@pytest.mark.parametrize("document", [b"not json", b"[]", b'{"format":1}'])
+def test_a_malformed_description_is_refused(document: bytes, tmp_path: Path) -> None:
+    path = with_description(tmp_path / "odd.tape", document)
+
+    with pytest.raises(TapeError, match=r"odd\.tape: "):
+        open_tape(path)
+
+
+def altered(path: Path, column: str, value: object, row: int = -1) -> Path:
+    """Write a tape of which one row says something else."""
+    write_tape(path, TAPE)
+    table = pq.read_table(path)
+    described = pq.read_metadata(path).metadata[KEY]
+    values = table.column(column).to_pylist()
+    values[row] = value
+    kind = table.schema.field(column).type
+    kind = pa.string() if pa.types.is_dictionary(kind) else kind
+    index = table.column_names.index(column)
+    table = table.set_column(index, column, pa.array(values, kind))
+    pq.write_table(table.replace_schema_metadata({KEY: described}), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "reason"),
+    [
+        ("contract", "stranger", "none of its contracts"),
+        ("platform", "elsewhere", "platform 'elsewhere'"),
+        ("kind", "rumour", "kind 'rumour'"),
+        ("side", "middle", "side 'middle'"),
+        ("message", 0, "message 0 after"),
+        ("step", -1, "a step or session falls"),
+    ],
+)
+def test_rows_that_no_tape_has_are_refused(
+    column: str, value: object, reason: str, tmp_path: Path
+) -> None:
+    path = altered(tmp_path / "odd.tape", column, value, row=0 if column == "step" else -1)
+    if column == "contract":
+        path = altered(tmp_path / "odd.tape", column, value, row=0)
+
+    with pytest.raises(TapeError, match=reason):
+        list(open_tape(path).messages())
+
+
+def test_a_missing_column_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "odd.tape"
+    write_tape(path, TAPE)
+    described = pq.read_metadata(path).metadata[KEY]
+    table = pq.read_table(path).drop_columns(["size"])
+    pq.write_table(table.replace_schema_metadata({KEY: described}), path)
+
+    with pytest.raises(TapeError, match="columns are missing: size"):
+        list(open_tape(path).messages())
+
+
+def test_a_tape_that_lost_messages_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "less.tape"
+    write_tape(path, MemoryTape(replace(TAPE.meta, messages=5), TAPE.rows))
+
+    with pytest.raises(TapeError, match=f"says 5 messages and holds {len(TAPE.rows)}"):
+        list(open_tape(path).messages())
+
+
+# Writing --------------------------------------------------------------------------------------
+
+
+def test_a_tape_without_messages_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(TapeError, match="at least one message"):
+        write_rows(tmp_path / "none.tape", Rows(), TAPE.meta)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_something_that_is_no_tape_is_never_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+
+    with pytest.raises(TapeError, match="it exists and is not a tape"):
+        write_tape(tmp_path / "letter.txt", TAPE)
+
+    assert (tmp_path / "letter.txt").read_text() == "dear"
+
+
+def test_a_tape_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "some.tape"
+    write_tape(path, tape_of(list(TAPE.rows[:3])))
+
+    write_tape(path, TAPE)
+
+    assert open_tape(path).meta == TAPE.meta
+    assert [each.name for each in tmp_path.iterdir()] == ["some.tape"]
+
+
+def test_a_failure_while_writing_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "some.tape"
+    write_tape(path, TAPE)
+    before = path.read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(TapeError, match="No space left"):
+        write_tape(path, tape_of(list(TAPE.rows[:3])))
+
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["some.tape"]
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TapeError, match="cannot be written"):
+        write_tape(tmp_path / "nowhere" / "some.tape", TAPE)
+
+
+def test_every_contract_of_a_made_up_tape_can_be_told_and_read() -> None:
+    contracts: tuple[Contract, ...] = TAPE.meta.contracts
+
+    assert metadata.decode(metadata.encode(TAPE.meta, None))[0].contracts == contracts

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from dutchbook.domain.book import ASK, BID, OrderBook
+from dutchbook.domain.contract import Outcome, Platform
+from dutchbook.domain.units import from_e4
+from dutchbook.runtime.randomness import Seeded
+from dutchbook.tape.demo import PATH, demo, main
+from dutchbook.tape.episodes import Episode, episodes, quantile
+from dutchbook.tape.format import open_tape
+from dutchbook.tape.generate import generate
+from dutchbook.tape.info import describe
+from dutchbook.tape.message import Kind, MemoryTape, TapeMessage
+
+# Of the World Cup recording: best edge in cents, polls and contracts of its 76 episodes.
+EDGE = {".5": Decimal("0.187"), ".9": Decimal("1.003"), ".95": Decimal("1.411")}
+POLLS = {".5": 3, ".75": 8, ".9": 34}
+CONTRACTS = {".1": 12, ".5": 166, ".9": 1_139}
+
+
+def made(seed: int = 1, **options: int | bool) -> MemoryTape:
+    settings = {"minutes": 10} | options
+    return generate(Seeded(seed), seed, **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_seed_makes_the_same_tape_again_and_another_one_another(streamed: bool) -> None:
+    first, again, other = (made(seed, streamed=streamed) for seed in (1, 1, 2))
+
+    assert first == again
+    assert first.rows != other.rows
+
+
+@pytest.fixture(scope="module")
+def many() -> list[Episode]:
+    """The episodes of 48 pair-hours."""
+    return [each for seed in range(12) for each in episodes(made(seed, minutes=120))]
+
+
+def test_episodes_are_as_large_as_in_the_recording(many: list[Episode]) -> None:
+    cents = [each.peak * 100 for each in many]
+
+    for share, measured in EDGE.items():
+        assert measured * Decimal("0.75") < quantile(cents, Decimal(share))
+        assert quantile(cents, Decimal(share)) < measured * Decimal("1.5")
+
+
+def test_episodes_are_as_long_as_in_the_recording(many: list[Episode]) -> None:
+    polls = [Decimal(each.steps) for each in many]
+
+    for share, measured in POLLS.items():
+        assert abs(quantile(polls, Decimal(share)) - measured) <= max(1, measured // 3)
+
+
+def test_episodes_offer_as_many_contracts_as_in_the_recording(many: list[Episode]) -> None:
+    sizes = [each.size for each in many]
+
+    for share, measured in CONTRACTS.items():
+        assert Decimal("0.6") < quantile(sizes, Decimal(share)) / measured < Decimal("1.6")
+
+
+def test_at_the_recordings_own_pace_episodes_come_as_often() -> None:
+    count = sum(len(episodes(made(seed, minutes=120, pace=1))) for seed in range(12))
+
+    assert 4 <= count / 48 <= 7
+
+
+def test_without_news_there_is_no_edge() -> None:
+    assert episodes(made(minutes=120, pairs=4, pace=0)) == []
+
+
+def test_every_book_is_deep_sorted_uncrossed_and_on_its_grid() -> None:
+    tape = made(pairs=4, minutes=60)
+    contracts = {(each.platform, each.contract_id): each for each in tape.meta.contracts}
+
+    for row in tape.rows:
+        grid = contracts[row.platform, row.contract_id].grid
+        bids, asks = [price for price, _ in row.bids], [price for price, _ in row.asks]
+        assert bids == sorted(set(bids), reverse=True)
+        assert asks == sorted(set(asks))
+        assert bids[0] < asks[0]
+        assert all(grid.contains(from_e4(price)) for price in (*bids, *asks))
+        assert all(size > 0 for _, size in (*row.bids, *row.asks))
+        assert 2 <= len(bids) <= 10
+        assert 2 <= len(asks) <= 10
+
+
+def test_the_ticks_differ_from_pair_to_pair() -> None:
+    ticks = {
+        (pair.kalshi.grid.finest, pair.polymarket.grid.finest)
+        for pair in made(pairs=4).meta.pairs
+    }
+
+    assert len(ticks) == 4
+
+
+def test_the_engine_can_trade_every_contract() -> None:
+    tape = made(pairs=5)
+
+    for pair in tape.meta.pairs:
+        assert pair.tradable
+        assert timedelta(0) < pair.resolution_date - tape.meta.last < timedelta(days=10)
+        for contract in (pair.kalshi, pair.polymarket):
+            assert contract.rules
+            assert contract.fees
+            assert contract.fees.at(tape.meta.first)
+    assert len({pair.match_id for pair in tape.meta.pairs}) == 5
+    assert len({pair.kalshi.title for pair in tape.meta.pairs}) == 5
+
+
+def test_a_poll_asks_every_book_once_in_order() -> None:
+    tape = made(pairs=2)
+
+    steps: dict[int, list[tuple[Platform, str]]] = {}
+    for row in tape.rows:
+        steps.setdefault(row.step, []).append((row.platform, row.contract_id))
+
+    assert list(steps) == list(range(len(steps)))
+    assert all(len(set(asked)) == len(asked) == 4 for asked in steps.values())
+    times = [row.at for row in tape.rows]
+    assert times == sorted(times)
+
+
+def _apply(book: OrderBook, row: TapeMessage) -> None:
+    if row.kind is Kind.SNAPSHOT:
+        book.replace(row.bids, row.asks)
+    for side, levels in ((BID, row.bids), (ASK, row.asks)):
+        for price, size in levels:
+            book.apply(side, price, size)
+
+
+def test_a_stream_never_crosses_a_book_and_numbers_every_message() -> None:
+    tape = made(streamed=True)
+    books: dict[str, OrderBook] = {}
+    sequences: dict[str, int] = {}
+
+    for number, row in enumerate(tape.rows):
+        book = books.setdefault(row.contract_id, OrderBook(row.platform, row.contract_id))
+        _apply(book, row)
+        assert not book.crossed
+        assert row.step == number
+        assert row.sequence == sequences.get(row.contract_id, 0) + 1
+        sequences[row.contract_id] = row.sequence
+    assert not tape.meta.polled
+    assert {row.kind for row in tape.rows[4:]} == {Kind.DELTA}
+    times = [row.at for row in tape.rows]
+    assert times == sorted(times)
+
+
+def test_an_episode_is_measured_from_its_first_step_to_its_last() -> None:
+    tape = made(minutes=120)
+    first = next(each for each in episodes(tape) if each.steps > 2)
+
+    assert first.outcome in Outcome
+    assert timedelta(0) < first.ended - first.began
+    assert round((first.ended - first.began) / timedelta(milliseconds=3_700)) == first.steps - 1
+    assert 0 < first.peak < Decimal("0.05")
+
+
+# The tape that ships -------------------------------------------------------------------------
+
+
+def test_the_demo_tape_is_what_its_seed_makes(tmp_path: Path) -> None:
+    made_again = tmp_path / "demo.tape"
+
+    main(made_again)
+
+    shipped, tape = open_tape(PATH), demo()
+    assert shipped.meta == tape.meta
+    assert list(shipped.messages()) == list(tape.rows)
+    if pa.__version__ in pq.read_metadata(PATH).created_by:  # others pack the same otherwise
+        assert made_again.read_bytes() == PATH.read_bytes()
+
+
+def test_the_demo_tape_is_small_and_shows_something_at_once() -> None:
+    info = describe(PATH)
+
+    early = [
+        each
+        for each in info.episodes
+        if each.peak > Decimal("0.009") and each.began - info.first < timedelta(minutes=5)
+    ]
+    assert info.size < 300_000
+    assert timedelta(minutes=19) < info.span < timedelta(minutes=21)
+    assert len(info.pairs) == 2
+    assert len(early) >= 3
+    assert {each.match_id for each in early} == {pair.match_id for pair in info.pairs}
