@@ -9,8 +9,6 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 from sqlalchemy import (
-    BigInteger,
-    Boolean,
     CheckConstraint,
     MetaData,
     PrimaryKeyConstraint,
@@ -21,7 +19,7 @@ from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.schema import SchemaItem
 
 from dutchbook.persistence.rules import TABLES
-from dutchbook.persistence.types import Instant, Json, Micros
+from dutchbook.persistence.types import Instant, Json, Micros, Whole, YesNo
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -38,8 +36,9 @@ MaybeTime = Annotated[datetime | None, mapped_column(Instant)]
 Document = Annotated[Any, mapped_column(Json)]
 Words = Annotated[str, mapped_column(Text)]
 MaybeWords = Annotated[str | None, mapped_column(Text)]
-Count = Annotated[int, mapped_column(BigInteger)]
-Flag = Annotated[bool, mapped_column(Boolean(create_constraint=False))]
+Count = Annotated[int, mapped_column(Whole)]
+MaybeCount = Annotated[int | None, mapped_column(Whole)]
+Flag = Annotated[bool, mapped_column(YesNo)]
 
 
 class Base(DeclarativeBase):

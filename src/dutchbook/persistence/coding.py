@@ -36,12 +36,5 @@ def decode(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
         value = row[column]
         if value is not None and coding is not None:
             value = coding.decode(value)
-        elif value is not None and _is_flag(table, column):
-            value = bool(value)
         found[column] = value
     return found
-
-
-@cache
-def _is_flag(table: str, column: str) -> bool:
-    return models.METADATA.tables[table].columns[column].type.python_type is bool

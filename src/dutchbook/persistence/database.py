@@ -15,19 +15,22 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from dutchbook.errors import InvalidInput, StorageError
 from dutchbook.persistence.postgres_journal import PostgresJournal
 from dutchbook.persistence.sqlite_journal import SqliteJournal
+from dutchbook.persistence.triggers import missing, renew
 from dutchbook.persistence.types import Instant
 from dutchbook.ports import Turnstile
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
+CREATING = 0x64757462
 T = TypeVar("T")
 
 
@@ -97,15 +100,17 @@ class Database:
         self._work(lambda connection: _checked(connection, mode, self.shown))
 
     def damage(self) -> list[str]:
-        """Return what the database itself finds wrong with its pages and references."""
-        if self.dialect != SQLITE:
-            return []
+        """Return what is wrong with the database's pages, references and triggers."""
 
         def look(connection: Connection) -> list[str]:
+            gone = [f"trigger {name} is missing" for name in missing(connection)]
+            if connection.dialect.name != SQLITE:
+                return gone
             pages = [row[0] for row in connection.exec_driver_sql("PRAGMA integrity_check")]
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
             found = [] if pages == ["ok"] else [f"pages: {line}" for line in pages]
-            return [*found, *(f"{row[0]}: a reference leads nowhere" for row in broken)]
+            found += [f"{row[0]}: a reference leads nowhere" for row in broken]
+            return found + gone
 
         return self._work(look)
 
@@ -132,7 +137,7 @@ class Database:
         folder = Path(self.path).parent
         folder.mkdir(parents=True, exist_ok=True)
         engine = create_engine(self.url)
-        event.listen(engine, "connect", _obey)
+        _obey(engine)
         try:
             with engine.begin() as connection:
                 return job(connection)
@@ -149,11 +154,22 @@ class Database:
             await engine.dispose()
 
 
-def _obey(connection: sqlite3.Connection, record: object) -> None:
-    """Let SQLAlchemy begin transactions itself, so that DDL is part of them."""
-    assert record is not None, "a pool records its connections"
-    connection.isolation_level = None
-    connection.execute("PRAGMA foreign_keys=ON")
+def _obey(engine: Engine) -> None:
+    """Make SQLite keep references, and begin transactions where SQLAlchemy says, DDL included.
+
+    A transaction takes its turn to write at once: one that began by reading could no longer
+    write when another was faster.
+    """
+
+    def connected(connection: DBAPIConnection, record: object) -> None:
+        assert record is not None, "a pool records its connections"
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
 
 
 def _config(connection: Connection) -> Config:
@@ -164,14 +180,13 @@ def _config(connection: Connection) -> Config:
 
 
 def _upgrade(connection: Connection) -> None:
-    if connection.dialect.name == SQLITE:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
     command.upgrade(_config(connection), "head")
-    if connection.dialect.name == SQLITE:
-        connection.exec_driver_sql("COMMIT")
+    renew(connection)
 
 
 def _prepare(connection: Connection, mode: str, shown: str) -> None:
+    if connection.dialect.name == POSTGRESQL:  # two that start at once create it one by one
+        connection.execute(text("SELECT pg_advisory_xact_lock(:it)"), {"it": CREATING})
     if MigrationContext.configure(connection).get_current_revision() is None:
         _upgrade(connection)
         put = text("INSERT INTO system_metadata (key, value) VALUES ('mode', :mode)")

@@ -20,7 +20,7 @@ from dutchbook.domain.execution import Phase
 from dutchbook.domain.ledger import Bucket, EntryKind
 from dutchbook.domain.order import Finality, OrderStatus, Purpose, TimeInForce
 from dutchbook.domain.position import PositionStatus
-from dutchbook.persistence import record
+from dutchbook.persistence import operations, record
 from dutchbook.persistence.base import (
     Amount,
     Base,
@@ -37,6 +37,7 @@ from dutchbook.persistence.base import (
 )
 
 METADATA = record.METADATA
+assert operations.METADATA is METADATA, "one root for all tables"
 
 
 class Contract(Base):
@@ -261,6 +262,7 @@ class Order(Base):
             status=words(OrderStatus),
         ),
         Index(None, "pair_id"),
+        Index(None, "execution_id"),
         Index(None, "platform", "status"),
         Index(None, "created_at"),
     )
@@ -291,6 +293,7 @@ class Fill(Base):
             finality=words(Finality),
         ),
         Index(None, "order_id"),
+        Index(None, "execution_id"),
     )
 
 

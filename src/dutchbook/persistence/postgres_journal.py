@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -12,11 +12,16 @@ import asyncpg
 from dutchbook.errors import Conflict, LeaseHeld, StorageError
 from dutchbook.persistence.chain import GENESIS, audit_row
 from dutchbook.persistence.coding import decode
-from dutchbook.persistence.statements import select, sql
+from dutchbook.persistence.statements import key_of, select, sql
+from dutchbook.persistence.triggers import UNEXPECTED
 from dutchbook.ports import Batch, Insert, Receipt, Turnstile, Update, Write
 
 TRIES = 200
-CHAIN = "pk_audit_log"
+CHAIN = ("pk_audit_log", "pk_outbox")
+CONTENTION = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+"""The server chose this statement to give way; nothing of it was kept."""
+BROKEN = (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""Everything else that a statement can end with: no server, a value that cannot be kept, …"""
 ONLY_WRITER = "SELECT pg_try_advisory_lock($1)"
 LOCK = 0x64757463
 """The advisory lock of the one writing engine; the server frees it when the connection ends."""
@@ -39,6 +44,7 @@ class PostgresJournal:
         self._turn = asyncio.Lock()
         self._head = (0, GENESIS)
         self._delivered = 0
+        self._cleared = 0
 
     async def open(self) -> None:
         """Connect.
@@ -50,7 +56,13 @@ class PostgresJournal:
 
     async def _connect(self) -> None:
         try:
-            self._connection = await asyncpg.connect(self._dsn, statement_cache_size=512)
+            # Statements are prepared once for each shape of batch, however long, and for good.
+            self._connection = await asyncpg.connect(
+                self._dsn,
+                statement_cache_size=512,
+                max_cached_statement_lifetime=0,
+                max_cacheable_statement_size=0,
+            )
             if self._alone and not await self._open.fetchval(ONLY_WRITER, LOCK):
                 await self._open.close()
                 self._connection = None
@@ -58,7 +70,7 @@ class PostgresJournal:
                     f"{self._shown}: another engine writes to it; stop that one first"
                 )
             await self._catch_up()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except BROKEN as error:
             raise self._failed(error) from error
 
     async def commit(self, batch: Batch) -> Receipt:
@@ -70,18 +82,16 @@ class PostgresJournal:
             for _ in range(TRIES):
                 try:
                     return await self._write(batch)
-                except asyncpg.UniqueViolationError as error:
-                    if error.constraint_name != CHAIN:
-                        raise Conflict(*_where(error)) from error
-                    # Another process has written to the chain: take its head and try again.
-                    await self._catch_up()
                 except asyncpg.IntegrityConstraintViolationError as error:
-                    raise Conflict(*_where(error)) from error
-                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                    if not (batch.events and error.constraint_name in CHAIN):
+                        raise _conflict(batch, error) from error
+                except CONTENTION:
+                    pass
+                except BROKEN as error:
                     raise self._failed(error) from error
-            raise StorageError(
-                f"{self._shown}: the audit chain moved {TRIES} times during a write"
-            )
+                # Another process has written to the chain: take its head and try again.
+                await self._catch_up()
+            raise StorageError(f"{self._shown}: other writers were first {TRIES} times")
 
     async def _write(self, batch: Batch) -> Receipt:
         sequence, head = self._head
@@ -92,11 +102,13 @@ class PostgresJournal:
             head = row["hash"]
             chained.append(Insert("audit_log", row))
             chained.append(Insert("outbox", {"sequence": sequence, "name": event.wire}))
-        if not batch and not chained:
-            return Receipt(sequence, head)
-        text, values = one_statement((*batch.writes, *chained))
-        await self._open.fetch(text, *values)
-        self._head = (sequence, head)
+        delivered = self._delivered
+        text, values = one_statement(
+            (*batch.writes, *chained), delivered if delivered > self._cleared else None
+        )
+        if text:
+            await self._open.fetch(text, *values)
+        self._head, self._cleared = (sequence, head), delivered
         return Receipt(sequence, head)
 
     @property
@@ -122,38 +134,50 @@ class PostgresJournal:
 
         async def read() -> list[Any]:
             async with self._turn:
-                found: list[Any] = await self._open.fetch(text, *values)
+                try:
+                    found: list[Any] = await self._open.fetch(text, *values)
+                except BROKEN as error:
+                    raise self._failed(error) from error
                 return found
 
         return [decode(table, row) for row in await self._turnstile.drive(read)]
 
     async def delivered(self, sequence: int) -> None:
-        """Note a delivery; it is written when the journal closes."""
+        """Note a delivery; it is written with the next batch."""
         self._delivered = max(self._delivered, sequence)
 
     async def close(self) -> None:
         """Write down what was delivered, and disconnect."""
+        await self._turnstile.drive(self._leave)
 
-        async def leave() -> None:
-            if self._connection is not None:
-                await self._clear()
-                await self._connection.close()
-                self._connection = None
-
-        await self._turnstile.drive(leave)
-
-    async def _clear(self) -> None:
-        await self._open.execute("DELETE FROM outbox WHERE sequence <= $1", self._delivered)
+    async def _leave(self) -> None:
+        if self._connection is None:
+            return
+        try:
+            await self._write(Batch())
+        except BROKEN as error:
+            raise self._failed(error) from error
+        finally:
+            connection, self._connection = self._connection, None
+            await connection.close(timeout=5)
 
     def _failed(self, error: Exception) -> StorageError:
-        return StorageError(f"{self._shown}: {str(error) or type(error).__name__}")
+        told = str(error).strip().splitlines() or [type(error).__name__]
+        return StorageError(f"{self._shown}: {told[0]}")
 
 
-def one_statement(writes: tuple[Write, ...]) -> tuple[str, list[Any]]:
-    """Return a whole batch as one statement and its values.
+def one_statement(
+    writes: tuple[Write, ...], delivered: int | None = None
+) -> tuple[str, list[Any]]:
+    """Return a whole batch as one statement and its values; no text if there is nothing to do.
 
     Inserts and updates are common table expressions; the final SELECT counts the rows that each
-    update touched and raises if it was not one, which takes everything back.
+    update touched and raises if it was not one, which takes everything back. The text depends
+    on the shape of the batch alone, so that the server plans each shape once.
+
+    Args:
+        writes: Inserts and updates, no two of them of the same row.
+        delivered: Forget the outbox up to here.
     """
     marks = _marks()
     parts: list[str] = []
@@ -164,15 +188,24 @@ def one_statement(writes: tuple[Write, ...]) -> tuple[str, list[Any]]:
         parts.append(f"w{number} AS ({text} RETURNING 1)")
         values += more
         if isinstance(write, Update):
-            checks.append(
-                f"dutchbook_expect((SELECT count(*) FROM w{number}), 1, '{write.table}')"
-            )
+            checks.append(f"dutchbook_expect((SELECT count(*) FROM w{number}), 1, '{number}')")
+    if delivered is not None:
+        parts.append(f"told AS (DELETE FROM outbox WHERE sequence <= {next(marks)})")
+        values.append(delivered)
+    if not parts:
+        return "", []
     return f"WITH {', '.join(parts)} SELECT {', '.join(checks) or '1'}", values
 
 
-def _marks() -> Any:
+def _marks() -> Iterator[str]:
     return (f"${number}" for number in itertools.count(1))
 
 
-def _where(error: asyncpg.PostgresError) -> tuple[str, object, str]:
-    return (error.table_name or "batch", error.constraint_name or "", str(error))
+def _conflict(batch: Batch, error: asyncpg.PostgresError) -> Conflict:
+    """Return what a refusal is about: the write that found no such row, or its table."""
+    if error.constraint_name == UNEXPECTED:
+        write = batch.writes[int(str(error))]
+        return Conflict(write.table, key_of(write), "the row is not as expected")
+    table = error.table_name or "batch"
+    keys = [key_of(write) for write in batch.writes if write.table == table]
+    return Conflict(table, keys[0] if len(keys) == 1 else "", str(error))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Index
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import Index
+from sqlalchemy.orm import Mapped
 
 from dutchbook.domain.contract import Platform
 from dutchbook.persistence.base import (
@@ -11,6 +11,7 @@ from dutchbook.persistence.base import (
     Count,
     Flag,
     MaybeAmount,
+    MaybeCount,
     MaybeWords,
     Time,
     Words,
@@ -62,7 +63,7 @@ class PlatformHealthLog(Base):
     health_id: Mapped[Words]
     platform: Mapped[Words]
     status: Mapped[Words]
-    response_time_ms: Mapped[int | None] = mapped_column(BigInteger)
+    response_time_ms: Mapped[MaybeCount]
     connection_state: Mapped[Words]
     recorded_at: Mapped[Time]
     __table_args__ = ruled(

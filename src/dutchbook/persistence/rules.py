@@ -91,4 +91,11 @@ TABLES: dict[str, Rules] = {
     "outbox": Rules(("sequence",)),
     "platform_health_logs": Rules(("health_id",), frozen=True),
     "risk_override_logs": Rules(("override_id",), frozen=True),
+    "discrepancies": Rules(("discrepancy_id",)),
+    "dead_letters": Rules(("dead_letter_id",)),
+    "leases": Rules(("name",), floor=("epoch",)),
+    "operator_commands": Rules(("command_id",)),
+    "api_tokens": Rules(("token_id",), unique=(("digest",),)),
+    "idempotency_keys": Rules(("token_id", "key")),
+    "alerts": Rules(("alert_id",)),
 }

@@ -8,6 +8,7 @@ that a power cut can take back.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -19,11 +20,20 @@ from dutchbook.domain.events import Event
 from dutchbook.errors import Conflict, DutchbookError, LeaseHeld, StorageError
 from dutchbook.persistence.chain import GENESIS, audit_row
 from dutchbook.persistence.coding import decode
-from dutchbook.persistence.statements import select, sql
+from dutchbook.persistence.statements import key_of, select, sql
 from dutchbook.ports import Batch, Insert, Receipt, Turnstile, Write
 
 GROUP = 64
 FULL = 2
+BUSY_SECONDS = 5
+UNFIT = (
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    sqlite3.DataError,
+    ValueError,
+    OverflowError,
+)
+"""What a value ends with that SQLite cannot keep; it concerns one batch alone."""
 Statement = tuple[Write, str, list[Any]]
 Ready = tuple[list[Statement], tuple[Event, ...]]
 Waiting = tuple[Ready, "asyncio.Future[Receipt]"]
@@ -51,6 +61,7 @@ class SqliteJournal:
     async def commit(self, batch: Batch) -> Receipt:
         """Keep a batch; see `Journal`."""
         done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        done.add_done_callback(_heard)
         ready = [_statement(write) for write in batch.writes], batch.events
         self._waiting.append((ready, done))
         if self._flushing is None:
@@ -59,18 +70,23 @@ class SqliteJournal:
 
     async def _flush(self) -> None:
         """Write everything that waits, one commit for each group, until nothing does."""
-        while self._waiting:
-            group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
-            batches, delivered = [batch for batch, _ in group], self._delivered
-            try:
-                results = await self._in_thread(self._writer.write, batches, delivered)
-            except BaseException:
-                # Whoever waits must not wait for ever for a writer that broke.
-                results = [StorageError("the journal's writer broke off")] * len(group)
-                raise
-            finally:
-                _answer(group, results)
-        self._flushing = None
+        try:
+            while self._waiting:
+                group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
+                await self._write(group)
+        finally:
+            self._flushing = None
+            # Whoever waits must not wait for ever for a writer that broke.
+            _answer(self._waiting, [_broken()] * len(self._waiting))
+            self._waiting = []
+
+    async def _write(self, group: list[Waiting]) -> None:
+        results: list[Receipt | DutchbookError] = [_broken()] * len(group)
+        batches, delivered = [batch for batch, _ in group], self._delivered
+        try:
+            results = await self._in_thread(self._writer.write, batches, delivered)
+        finally:
+            _answer(group, results)
 
     async def rows(
         self,
@@ -121,11 +137,12 @@ class _Writer:
             self._lock = _only_writer(self._path)
         try:
             made = sqlite3.connect(
-                self._path, isolation_level=None, timeout=5, cached_statements=512
+                self._path, isolation_level=None, timeout=BUSY_SECONDS, cached_statements=512
             )
             made.row_factory = sqlite3.Row
             made.execute("PRAGMA journal_mode=WAL")
             made.execute("PRAGMA synchronous=FULL")
+            made.execute("PRAGMA fullfsync=ON")  # macOS: past the drive's own cache
             made.execute("PRAGMA foreign_keys=ON")
             if made.execute("PRAGMA synchronous").fetchone()[0] != FULL:
                 raise StorageError(f"{self._path}: SQLite does not take synchronous=FULL")
@@ -145,9 +162,10 @@ class _Writer:
                 self._open.execute("DELETE FROM outbox WHERE sequence <= ?", (delivered,))
             self._open.execute("COMMIT")
         except sqlite3.Error as error:
-            self._head = before
+            self._head, self._version = before, -1
             if self._open.in_transaction:
-                self._open.execute("ROLLBACK")
+                with contextlib.suppress(sqlite3.Error):
+                    self._open.execute("ROLLBACK")
             return [_storage(self._path, error) for _ in batches]
         self._cleared = max(self._cleared, delivered)
         return results
@@ -169,19 +187,21 @@ class _Writer:
         try:
             for write, text, values in (*ready[0], *self._chained(ready[1])):
                 self._apply(write, text, values)
-        except (Conflict, sqlite3.IntegrityError) as error:
+        except (Conflict, sqlite3.IntegrityError, *UNFIT) as error:
             self._open.execute("ROLLBACK TO batch")
             self._open.execute("RELEASE batch")
             self._head = head
             if isinstance(error, Conflict):
                 return error
-            return Conflict(write.table, _key(write), str(error))
+            if isinstance(error, sqlite3.IntegrityError):
+                return Conflict(write.table, key_of(write), str(error))
+            return StorageError(f"{self._path}: {write.table} {key_of(write)}: {error}")
         self._open.execute("RELEASE batch")
         return Receipt(*self._head)
 
     def _apply(self, write: Write, text: str, values: list[Any]) -> None:
         if self._open.execute(text, values).rowcount != 1:
-            raise Conflict(write.table, _key(write), "the row is not as expected")
+            raise Conflict(write.table, key_of(write), "the row is not as expected")
 
     def _chained(self, events: tuple[Event, ...]) -> list[Statement]:
         rows = []
@@ -201,13 +221,18 @@ class _Writer:
             raise _storage(self._path, error) from error
 
     def close(self, delivered: int) -> None:
-        if self._connection is not None:
-            self._connection.execute("DELETE FROM outbox WHERE sequence <= ?", (delivered,))
-            self._connection.close()
-            self._connection = None
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        connection, self._connection = self._connection, None
+        try:
+            if connection is not None and delivered > self._cleared:
+                connection.execute("DELETE FROM outbox WHERE sequence <= ?", (delivered,))
+        except sqlite3.Error as error:
+            raise _storage(self._path, error) from error
+        finally:
+            if connection is not None:
+                connection.close()
+            if self._lock is not None:
+                self._lock.close()
+                self._lock = None
 
 
 def _only_writer(path: str) -> TextIO:
@@ -225,10 +250,14 @@ def _only_writer(path: str) -> TextIO:
     return lock
 
 
-def _key(write: Any) -> object:
-    return (
-        tuple(write.key.values()) if hasattr(write, "key") else next(iter(write.row.values()))
-    )
+def _broken() -> StorageError:
+    return StorageError("the journal's writer broke off")
+
+
+def _heard(done: asyncio.Future[Receipt]) -> None:
+    """A caller that was cancelled does not read its answer; that is no error."""
+    if not done.cancelled():
+        done.exception()
 
 
 def _storage(path: str, error: sqlite3.Error) -> StorageError:

@@ -6,9 +6,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from dutchbook.persistence.coding import encode
+from dutchbook.persistence.rules import TABLES
 from dutchbook.ports import Insert, Update, Write
 
 Mark = Callable[[], str]
+
+
+def key_of(write: Write) -> tuple[Any, ...]:
+    """Return the primary key of the row that a write touches."""
+    row = write.row if isinstance(write, Insert) else write.key
+    return tuple(row[column] for column in TABLES[write.table].key)
 
 
 def insert(write: Insert, mark: Mark) -> tuple[str, list[Any]]:
@@ -44,7 +51,7 @@ def update(write: Update, mark: Mark, same: str) -> tuple[str, list[Any]]:
                 terms.append(mark())
                 values.append(encode(write.table, column, write.add[column]))
         conditions.append(f"{' + '.join(terms)} <= {mark()}")
-        values.append(most)
+        values.append(encode(write.table, columns[0], most))
     where = " AND ".join(conditions)
     return f"UPDATE {write.table} SET {', '.join(changes)} WHERE {where}", values
 

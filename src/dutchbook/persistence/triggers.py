@@ -1,81 +1,180 @@
 """What a CHECK cannot see, because it needs the old row: made from the rules of the tables.
 
-A status changes only along its machine's table, a reservation is resolved once, and what is
-written for good is never changed or deleted.
+A status changes only along its machine's table, a reservation is resolved once, what is written
+for good is never changed, and next to nothing is ever deleted. Triggers are renewed with every
+upgrade, so that they always say what the rules of this program say.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
 
 from dutchbook.persistence import models
 from dutchbook.persistence.rules import TABLES, Rules
 
-PRUNED = "order_book_snapshots"
-"""The one frozen table from which rows may be deleted: old books, by the retention setting."""
+REMOVABLE = frozenset(
+    {
+        "outbox",  # once delivered
+        "order_book_snapshots",  # by the retention setting
+        "platform_health_logs",
+        "dead_letters",
+        "idempotency_keys",
+    }
+)
+"""The tables from which rows may be deleted."""
+
+DIFFERS = {"sqlite": "IS NOT", "postgresql": "IS DISTINCT FROM"}
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """One refusal.
+
+    Attributes:
+        table: Where.
+        name: What it watches over, unique in its table.
+        event: UPDATE, DELETE, INSERT or TRUNCATE.
+        message: What is said; it begins with the table's name.
+        condition: When it refuses, over OLD and NEW; empty is always.
+    """
+
+    table: str
+    name: str
+    event: str
+    message: str
+    condition: str = ""
+
+    @property
+    def full_name(self) -> str:
+        """Its name in the database."""
+        return f"{self.table}_{self.name}"
+
+
+def wanted(dialect: str) -> list[Trigger]:
+    """Return every trigger of a database on `dialect` (sqlite or postgresql)."""
+    return [
+        trigger for table, rules in TABLES.items() for trigger in _of(table, rules, dialect)
+    ]
+
+
+def renew(connection: Connection) -> None:
+    """Drop what earlier programs made and create what this one wants."""
+    dialect = connection.dialect.name
+    for table, name in sorted(_present(connection)):
+        on = f" ON {table}" if dialect == "postgresql" else ""
+        connection.exec_driver_sql(f"DROP TRIGGER {name}{on}")
+    for statement in statements(dialect):
+        connection.exec_driver_sql(statement)
+
+
+def missing(connection: Connection) -> list[str]:
+    """Return the names of the triggers that should be there and are not."""
+    present = {name for _, name in _present(connection)}
+    return [t.full_name for t in wanted(connection.dialect.name) if t.full_name not in present]
 
 
 def statements(dialect: str) -> list[str]:
-    """Return the statements that create every trigger on `dialect` (sqlite or postgresql)."""
+    """Return the statements that create every trigger on `dialect`."""
     make = _sqlite if dialect == "sqlite" else _postgresql
-    found = list(_PRELUDE[dialect])
-    for table, rules in TABLES.items():
-        for name, event, condition, message in _wanted(table, rules):
-            found.append(make(table, name, event, condition, message))
-    return found
+    return [*_FUNCTIONS[dialect], *(make(trigger) for trigger in wanted(dialect))]
 
 
-def _wanted(table: str, rules: Rules) -> Iterator[tuple[str, str, str, str]]:
-    """Yield name, event.
+def _present(connection: Connection) -> set[tuple[str, str]]:
+    return {
+        (row[0], row[1]) for row in connection.execute(text(_LISTS[connection.dialect.name]))
+    }
 
-    Condition (over OLD and NEW) and message of each trigger of a table.
-    """
+
+# What is refused -------------------------------------------------------------------------
+
+
+def _of(table: str, rules: Rules, dialect: str) -> Iterator[Trigger]:
     if rules.machine is not None:
         allowed = " OR ".join(
             f"(OLD.status = '{before}' AND NEW.status = '{after}')"
             for before, after in sorted(rules.machine.changes)
         )
         condition = f"OLD.status <> NEW.status AND NOT ({allowed})"
-        yield "status", "UPDATE", condition, f"{table}: illegal status change"
+        yield Trigger(table, "status", "UPDATE", f"{table}: illegal status change", condition)
     if rules.resolved_once:
-        yield "once", "UPDATE", "OLD.status <> 'reserved'", f"{table}: was resolved before"
+        told = f"{table}: was resolved before"
+        yield Trigger(table, "once", "UPDATE", told, "OLD.status <> 'reserved'")
+        told = f"{table}: what was set aside never changes"
+        yield Trigger(table, "amount", "UPDATE", told, "OLD.amount <> NEW.amount")
     if rules.frozen:
-        changed = _changed(table, rules)
-        yield "frozen", "UPDATE", changed, f"{table}: a record never changes"
-        if table != PRUNED:
-            yield "kept", "DELETE", "1 = 1", f"{table}: a record is never deleted"
+        changed = _changed(table, rules, DIFFERS[dialect])
+        yield Trigger(table, "frozen", "UPDATE", f"{table}: a record never changes", changed)
+    if table not in REMOVABLE:
+        told = f"{table}: a record is never deleted"
+        yield Trigger(table, "kept", "DELETE", told)
+        if dialect == "postgresql":
+            yield Trigger(table, "whole", "TRUNCATE", told)
+        else:
+            yield from _never_replaced(table, rules)
 
 
-def _changed(table: str, rules: Rules) -> str:
+def _changed(table: str, rules: Rules, differs: str) -> str:
     if not rules.mutable:
-        return "1 = 1"
+        return ""
     fixed = [
         c.name for c in models.METADATA.tables[table].columns if c.name not in rules.mutable
     ]
-    return " OR ".join(f"OLD.{name} <> NEW.{name}" for name in fixed)
+    return " OR ".join(f"OLD.{name} {differs} NEW.{name}" for name in fixed)
 
 
-def _sqlite(table: str, name: str, event: str, condition: str, message: str) -> str:
-    head = f"CREATE TRIGGER {table}_{name} BEFORE {event} ON {table} WHEN {condition}"
-    return f"{head} BEGIN SELECT RAISE(ABORT, '{message}'); END"
+def _never_replaced(table: str, rules: Rules) -> Iterator[Trigger]:
+    """SQLite's INSERT OR REPLACE deletes what is in its way and tells no DELETE trigger."""
+    for number, columns in enumerate((rules.key, *rules.unique)):
+        same = " AND ".join(f"{column} = NEW.{column}" for column in columns)
+        told = f"{table}: {', '.join(columns)} must be unique"
+        condition = f"EXISTS (SELECT 1 FROM {table} WHERE {same})"
+        yield Trigger(table, f"new{number}", "INSERT", told, condition)
 
 
-def _postgresql(table: str, name: str, event: str, condition: str, message: str) -> str:
-    head = f"CREATE TRIGGER {table}_{name} BEFORE {event} ON {table} FOR EACH ROW"
-    return f"{head} WHEN ({condition}) EXECUTE FUNCTION dutchbook_refuse('{message}')"
+# How it is said --------------------------------------------------------------------------
 
 
-_PRELUDE: dict[str, tuple[str, ...]] = {
+def _sqlite(trigger: Trigger) -> str:
+    when = f" WHEN {trigger.condition}" if trigger.condition else ""
+    head = f"CREATE TRIGGER {trigger.full_name} BEFORE {trigger.event} ON {trigger.table}"
+    return f"{head}{when} BEGIN SELECT RAISE(ABORT, '{trigger.message}'); END"
+
+
+def _postgresql(trigger: Trigger) -> str:
+    each = "STATEMENT" if trigger.event == "TRUNCATE" else "ROW"
+    when = f" WHEN ({trigger.condition})" if trigger.condition else ""
+    head = f"CREATE TRIGGER {trigger.full_name} BEFORE {trigger.event} ON {trigger.table}"
+    return (
+        f"{head} FOR EACH {each}{when} EXECUTE FUNCTION dutchbook_refuse('{trigger.message}')"
+    )
+
+
+UNEXPECTED = "dutchbook_expected"
+"""The constraint that `dutchbook_expect` names when a change did not touch one row."""
+
+_FUNCTIONS: dict[str, tuple[str, ...]] = {
     "sqlite": (),
     "postgresql": (
-        """CREATE FUNCTION dutchbook_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-           BEGIN RAISE EXCEPTION '%', TG_ARGV[0] USING ERRCODE =
-           'integrity_constraint_violation'; END $$""",
-        """CREATE FUNCTION dutchbook_expect(got bigint, wanted bigint, what text)
+        """CREATE OR REPLACE FUNCTION dutchbook_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+           BEGIN RAISE EXCEPTION '%', TG_ARGV[0] USING
+               ERRCODE = 'integrity_constraint_violation', TABLE = TG_TABLE_NAME;
+           END $$""",
+        f"""CREATE OR REPLACE FUNCTION dutchbook_expect(got bigint, wanted bigint, what text)
            RETURNS void LANGUAGE plpgsql AS $$
            BEGIN IF got <> wanted THEN
-               RAISE EXCEPTION '%: the row is not as expected', what
-                   USING ERRCODE = 'integrity_constraint_violation';
+               RAISE EXCEPTION '%', what USING
+                   ERRCODE = 'integrity_constraint_violation', CONSTRAINT = '{UNEXPECTED}';
            END IF; END $$""",
     ),
+}
+_LISTS = {
+    "sqlite": "SELECT tbl_name, name FROM sqlite_master WHERE type = 'trigger'",
+    "postgresql": """SELECT c.relname, t.tgname FROM pg_trigger t
+                     JOIN pg_class c ON c.oid = t.tgrelid
+                     JOIN pg_proc p ON p.oid = t.tgfoid
+                     WHERE p.proname = 'dutchbook_refuse'
+                       AND c.relnamespace = current_schema()::regnamespace""",
 }

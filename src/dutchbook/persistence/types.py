@@ -13,22 +13,35 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, Text
+from sqlalchemy import BigInteger, Boolean, Integer, Text
 from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from dutchbook.domain.events import as_json
 from dutchbook.domain.units import E6, from_e6
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+LARGEST = 2**63 - 1
+"""The largest whole number that a column of either database holds."""
+DIGITS = len(str(LARGEST))
 
 
 class Coded(TypeDecorator[Any]):
-    """A column whose values are coded the same way for every driver."""
+    """A column whose values are coded the same way for every driver.
+
+    Tables are STRICT on SQLite, so that no column keeps a value of another kind; a strict table
+    knows whole numbers as INTEGER alone.
+    """
 
     impl: Any = Text
     cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the column's own type on `dialect`."""
+        if dialect.name == "sqlite" and not isinstance(self.impl_instance, Text):
+            return dialect.type_descriptor(Integer())
+        return super().load_dialect_impl(dialect)
 
     def encode(self, value: Any) -> Any:
         """Turn a domain value into what the driver stores."""
@@ -56,11 +69,24 @@ class Micros(Coded):
     cache_ok = True
 
     def encode(self, value: Decimal | int) -> int:
-        """Return millionths."""
-        scaled = value * E6
-        if scaled != int(scaled):
+        """Return millionths.
+
+        Raises:
+            ValueError: A binary fraction, no number, finer than 10⁻⁶, or beyond 64 bits.
+        """
+        if isinstance(value, bool) or not isinstance(value, Decimal | int):
+            raise ValueError(f"{value!r} is not an exact decimal")  # noqa: TRY004 - one kind
+        number = Decimal(value)
+        if not number.is_finite() or number.adjusted() > DIGITS:
+            raise ValueError(f"{value} is not a number that a column holds")
+        # A ratio of integers is exact, whatever the precision of the decimal context.
+        above, below = number.as_integer_ratio()
+        scaled, rest = divmod(above * E6, below)
+        if rest:
             raise ValueError(f"{value} is finer than 0.000001")
-        return int(scaled)
+        if abs(scaled) > LARGEST:
+            raise ValueError(f"{value} is not a number that a column holds")
+        return scaled
 
     def decode(self, value: int) -> Decimal:
         """Return the decimal."""
@@ -100,3 +126,21 @@ class Json(Coded):
     def decode(self, value: str) -> Any:
         """Return the document; its numbers are whole, since decimals are text."""
         return json.loads(value)
+
+
+class Whole(Coded):
+    """A whole number of 64 bits: counts, versions, sequences."""
+
+    impl = BigInteger
+    cache_ok = True
+
+
+class YesNo(Coded):
+    """True or false."""
+
+    impl = Boolean
+    cache_ok = True
+
+    def decode(self, value: int) -> bool:
+        """Return the truth; SQLite keeps it as 0 or 1."""
+        return bool(value)

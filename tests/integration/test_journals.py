@@ -1,0 +1,221 @@
+"""The journals: order, neighbours, other writers, and writers that break."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from support.databases import AnyJournal, event, on
+from support.rows import ACCOUNT, order_row
+
+from dutchbook.errors import Conflict, StorageError
+from dutchbook.persistence.chain import GENESIS, link
+from dutchbook.persistence.database import Database
+from dutchbook.persistence.postgres_journal import PostgresJournal, one_statement
+from dutchbook.persistence.sqlite_journal import SqliteJournal
+from dutchbook.ports import Batch, Insert, Update
+from dutchbook.runtime.virtual_time import turnstile
+
+CASH = {"account_id": str(ACCOUNT)}
+
+
+def spend(amount: str, name: str) -> Batch:
+    """Return a batch that takes free cash and says so."""
+    change = Update("accounts", CASH, add={"free": -Decimal(amount)})
+    return Batch((change,), (event(name),))
+
+
+async def chain(journal: AnyJournal) -> list[str]:
+    """Return the ids of all events in order, after proving their hashes."""
+    previous, names = GENESIS, []
+    for number, row in enumerate(await journal.rows("audit_log", order_by=("sequence",)), 1):
+        body = {k: v for k, v in row.items() if k not in ("previous_hash", "hash")}
+        assert (row["sequence"], row["previous_hash"]) == (number, previous)
+        assert row["hash"] == link(body, previous)
+        previous = row["hash"]
+        names.append(row["event_id"])
+    return names
+
+
+def test_the_chain_has_the_order_of_the_calls_and_skips_what_was_refused(
+    database_url: str,
+) -> None:
+    async def work(journal: AnyJournal) -> tuple[list[Any], list[str], list[Any]]:
+        amounts = ["1", "1000", "1", "1", "1000", "1"]
+        calls = (journal.commit(spend(a, f"e{n}")) for n, a in enumerate(amounts))
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        outbox = await journal.rows("outbox", order_by=("sequence",))
+        return list(results), await chain(journal), [row["sequence"] for row in outbox]
+
+    results, names, outbox = on(database_url, work)
+
+    assert [isinstance(each, Conflict) for each in results] == [
+        False, True, False, False, True, False,
+    ]  # fmt: skip
+    assert names == ["e0", "e2", "e3", "e5"]
+    assert outbox == [1, 2, 3, 4]
+    kept = [each for each in results if not isinstance(each, Conflict)]
+    assert [each.sequence for each in kept] == [1, 2, 3, 4]
+
+
+def test_a_second_writer_takes_up_the_chain_of_the_first(database_url: str) -> None:
+    async def work(journal: AnyJournal) -> list[str]:
+        other = Database.at(database_url).journal(turnstile())
+        await other.open()
+        for number in range(4):
+            writer = (journal, other)[number % 2]
+            await writer.commit(spend("1", f"e{number}"))
+        both = [(by, f"{name}{n}") for n, by in enumerate((journal, other)) for name in "ab"]
+        await asyncio.gather(*(by.commit(spend("1", name)) for by, name in both))
+        await other.close()
+        return await chain(journal)
+
+    names = on(database_url, work)
+
+    assert names[:4] == ["e0", "e1", "e2", "e3"]
+    assert sorted(names[4:]) == ["a0", "a1", "b0", "b1"]
+
+
+def test_writers_that_stand_in_each_others_way_both_finish(database_url: str) -> None:
+    async def work(journal: AnyJournal) -> tuple[set[int], list[str]]:
+        other = Database.at(database_url).journal(turnstile())
+        await other.open()
+        rows = [Insert("orders", order_row(name)) for name in ("x", "y")]
+        await journal.commit(Batch(tuple(rows)))
+
+        async def write(by: AnyJournal, name: str, first: str, second: str) -> None:
+            for number in range(15):
+                changes = tuple(
+                    Update("orders", {"order_id": each}, add={"version": 1})
+                    for each in (first, second)
+                )
+                await by.commit(Batch(changes, (event(f"{name}{number}"),)))
+
+        await asyncio.gather(write(journal, "a", "x", "y"), write(other, "b", "y", "x"))
+        await other.close()
+        found = {row["version"] for row in await journal.rows("orders")}
+        return found, await chain(journal)
+
+    versions, names = on(database_url, work)
+
+    assert versions == {1, 31}
+    assert len(names) == 30
+
+
+def test_a_conflict_names_the_row_alike_on_both_databases(database_url: str) -> None:
+    async def work(journal: AnyJournal) -> list[tuple[str, object]]:
+        found = []
+        for write in (
+            Update("orders", {"order_id": "o"}, {"version": 7}, put={"version": 8}),
+            Update("accounts", CASH, add={"free": Decimal(-101)}),
+            Update("orders", {"order_id": "o"}, put={"status": "CANCELLED", "side": "hold"}),
+        ):
+            note = Insert("system_metadata", {"key": "k", "value": "v"})
+            with pytest.raises(Conflict) as caught:
+                await journal.commit(Batch((note, write)))
+            found.append((caught.value.table, caught.value.key))
+        return found
+
+    assert on(database_url, work) == [
+        ("orders", ("o",)),
+        ("accounts", (str(ACCOUNT),)),
+        ("orders", ("o",)),
+    ]
+
+
+def test_a_bound_on_dollars_is_in_dollars(database_url: str) -> None:
+    def taking(amount: str) -> Batch:
+        change = Update(
+            "accounts",
+            CASH,
+            add={"reserved": Decimal(amount)},
+            at_most={("reserved", "committed"): 15},
+        )
+        return Batch((change,))
+
+    async def work(journal: AnyJournal) -> Decimal:
+        await journal.commit(taking("5"))
+        with pytest.raises(Conflict):
+            await journal.commit(taking("0.000001"))
+        reserved: Decimal = (await journal.rows("accounts"))[0]["reserved"]
+        return reserved
+
+    assert on(database_url, work) == 15
+
+
+def test_what_was_delivered_leaves_the_outbox_with_the_next_batch(database_url: str) -> None:
+    async def work(journal: AnyJournal) -> tuple[list[int], list[int]]:
+        await journal.commit(spend("1", "a"))
+        receipt = await journal.commit(spend("1", "b"))
+        await journal.delivered(receipt.sequence)
+        before = [row["sequence"] for row in await journal.rows("outbox")]
+        await journal.commit(spend("1", "c"))
+        return before, [row["sequence"] for row in await journal.rows("outbox")]
+
+    assert on(database_url, work) == ([1, 2], [3])
+
+
+def test_the_text_of_a_statement_depends_on_the_shape_of_the_batch_alone() -> None:
+    one, values = one_statement(spend("1", "a").writes, delivered=1)
+    two, others = one_statement(spend("2", "b").writes, delivered=2)
+
+    assert one == two
+    assert values != others
+
+
+def test_nobody_waits_for_ever_for_a_writer_that_broke(tmp_path: Any) -> None:
+    async def work(journal: AnyJournal) -> tuple[list[Any], list[str]]:
+        assert isinstance(journal, SqliteJournal)
+        write, broken = journal._writer.write, [True]
+
+        def breaking(*arguments: Any) -> Any:
+            if broken.pop():
+                broken.append(False)
+                raise MemoryError
+            broken.append(False)
+            return write(*arguments)
+
+        journal._writer.write = breaking  # type: ignore[assignment]
+        calls = (journal.commit(spend("1", f"lost{number}")) for number in range(70))
+        lost = await asyncio.gather(*calls, return_exceptions=True)
+        await journal.commit(spend("1", "kept"))
+        return list(lost), await chain(journal)
+
+    lost, names = on(f"sqlite:///{tmp_path}/x.db", work)
+
+    assert len(lost) == 70
+    assert all(isinstance(each, StorageError) for each in lost)
+    assert names == ["kept"]
+
+
+def test_a_lost_server_is_one_line_without_a_password(fresh_postgres: str) -> None:
+    async def work(journal: AnyJournal) -> str:
+        assert isinstance(journal, PostgresJournal)
+        await journal._open.close()
+        with pytest.raises(StorageError) as caught:
+            await journal.commit(spend("1", "a"))
+        return str(caught.value)
+
+    told = on_lost(fresh_postgres, work)
+
+    assert "\n" not in told
+    assert "canary" not in told
+
+
+def on_lost(url: str, work: Any) -> str:
+    """Do `work` on a journal that will not come back."""
+    scheme, rest = url.split("://", 1)
+    user, place = rest.split("@", 1) if "@" in rest else ("postgres:", rest)
+    secret = f"{scheme}://{user.split(':')[0]}:canary@{place}"
+    database = Database.at(secret)
+    database.prepare("paper")
+
+    async def main() -> str:
+        journal = database.journal(turnstile())
+        await journal.open()
+        told: str = await work(journal)
+        return told
+
+    return asyncio.run(main())

@@ -1,0 +1,180 @@
+"""The schema: what migrations make is what the models say, and upgrades keep what is there."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import CheckConstraint, Connection, inspect
+from support.databases import AnyJournal, by_hand, on
+
+from dutchbook.errors import StorageError
+from dutchbook.persistence import database as database_module
+from dutchbook.persistence.database import MIGRATIONS, Database
+from dutchbook.persistence.models import METADATA
+from dutchbook.persistence.rules import TABLES
+from dutchbook.persistence.triggers import REMOVABLE, wanted
+from dutchbook.runtime.virtual_time import turnstile
+
+NEXT = '''"""One step more."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add a column."""
+    op.add_column("alerts", sa.Column("later", sa.Text()))
+'''
+
+
+def _look(url: str, work: Any) -> Any:
+    return Database.at(url)._work(work)
+
+
+def _checks(connection: Connection) -> dict[str, set[str]]:
+    found = inspect(connection)
+    return {
+        table: {str(check["name"]) for check in found.get_check_constraints(table)}
+        for table in METADATA.tables
+    }
+
+
+def test_migrations_make_what_the_models_say(database_url: str) -> None:
+    Database.at(database_url).prepare("paper")
+
+    differences, checks = _look(
+        database_url,
+        lambda c: (compare_metadata(MigrationContext.configure(c), METADATA), _checks(c)),
+    )
+
+    assert differences == []
+    assert checks == {
+        name: {str(c.name) for c in table.constraints if isinstance(c, CheckConstraint)}
+        for name, table in METADATA.tables.items()
+    }
+    assert set(TABLES) == set(METADATA.tables)
+
+
+def test_an_older_schema_is_refused_and_an_upgrade_keeps_every_row(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = on(database_url, _tables)
+    later = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, later)
+    (later / "versions" / "v0002_later.py").write_text(NEXT)
+    monkeypatch.setattr(database_module, "MIGRATIONS", later)
+
+    with pytest.raises(StorageError, match=r"older than .*; run: dutchbook db upgrade"):
+        Database.at(database_url).prepare("paper")
+    Database.at(database_url).upgrade()
+    Database.at(database_url).prepare("paper")
+
+    assert asyncio.run(_read(database_url)) == before
+
+
+async def _tables(journal: AnyJournal) -> dict[str, list[dict[str, Any]]]:
+    return {name: await journal.rows(name) for name in sorted(METADATA.tables)}
+
+
+async def _read(url: str) -> dict[str, list[dict[str, Any]]]:
+    journal = Database.at(url).journal(turnstile())
+    await journal.open()
+    try:
+        return await _tables(journal)
+    finally:
+        await journal.close()
+
+
+def test_a_missing_trigger_is_found_and_an_upgrade_brings_it_back(database_url: str) -> None:
+    database = Database.at(database_url)
+    database.prepare("paper")
+    clean = database.damage()
+    on_table = " ON orders" if database.dialect == "postgresql" else ""
+    by_hand(database_url, f"DROP TRIGGER orders_status{on_table}")
+
+    found = database.damage()
+    database.upgrade()
+
+    assert clean == []
+    assert found == ["trigger orders_status is missing"]
+    assert database.damage() == []
+
+
+def test_two_that_create_a_database_at_once_both_find_it_whole(database_url: str) -> None:
+    failures: list[BaseException] = []
+
+    def prepare() -> None:
+        try:
+            Database.at(database_url).prepare("paper")
+        except StorageError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=prepare) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
+    assert Database.at(database_url).damage() == []
+
+
+KEPT = sorted({trigger.table for trigger in wanted("sqlite") if trigger.event == "DELETE"})
+
+
+def test_all_that_may_be_deleted_is_named() -> None:
+    assert sorted(set(TABLES) - set(KEPT)) == sorted(REMOVABLE)
+
+
+async def _nothing(journal: AnyJournal) -> None:
+    assert journal is not None
+
+
+@pytest.mark.parametrize("way", ["DELETE FROM", "TRUNCATE TABLE"])
+def test_a_record_is_not_deleted_by_hand(database_url: str, way: str) -> None:
+    if way.startswith("TRUNCATE") and database_url.startswith("sqlite"):
+        way = "DELETE FROM"
+    on(database_url, _nothing)
+    rows = asyncio.run(_read(database_url))
+    filled = [table for table in KEPT if rows[table]]
+
+    for table in filled:
+        cascade = " CASCADE" if way.startswith("TRUNCATE") else ""
+        with pytest.raises(StorageError, match="never deleted"):
+            by_hand(database_url, f"{way} {table}{cascade}")
+
+    assert {"reservations", "fills", "orders", "ledger_entries"} <= set(filled)
+
+
+@pytest.mark.parametrize(
+    ("table", "changed"),
+    [("orders", "status = 'FILLED'"), ("fills", "size = 1"), ("reservations", "amount = 1")],
+)
+def test_a_record_is_not_replaced_by_another(tmp_path: Path, table: str, changed: str) -> None:
+    url = f"sqlite:///{tmp_path}/x.db"
+    on(url, _nothing)
+    column, value = changed.split(" = ")
+    names = _look(url, lambda c: [each["name"] for each in inspect(c).get_columns(table)])
+    values = ", ".join(value if name == column else name for name in names)
+
+    with pytest.raises(StorageError, match="must be unique"):
+        by_hand(url, f"REPLACE INTO {table} SELECT {values} FROM {table}")  # noqa: S608
+
+
+def test_what_was_set_aside_never_changes(database_url: str) -> None:
+    on(database_url, _nothing)
+
+    with pytest.raises(StorageError, match="never changes"):
+        by_hand(database_url, "UPDATE reservations SET amount = amount + 1")
