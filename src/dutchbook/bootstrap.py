@@ -22,14 +22,14 @@ from dutchbook.application.lifecycle import EngineLifecycleService
 from dutchbook.application.queries import summary
 from dutchbook.application.recorder import Recorder
 from dutchbook.application.risk import RiskManager
-from dutchbook.application.watch import PairWatch, Watchlist
+from dutchbook.application.watch import Key, PairWatch, Watchlist
 from dutchbook.config import Settings
-from dutchbook.domain.book import ASK, BID
+from dutchbook.domain.book import ASK, BID, OrderBook
 from dutchbook.domain.contract import Outcome, Platform
 from dutchbook.domain.ledger import AccountKey
 from dutchbook.domain.order import Finality
 from dutchbook.domain.units import Money, Quantity, owed
-from dutchbook.platforms.paper.exchange import PaperExchange
+from dutchbook.platforms.paper.exchange import PaperExchange, Taken
 from dutchbook.platforms.paper.faults import Fault, FaultPlan
 from dutchbook.platforms.paper.gateway import PaperGateway, StepLag
 from dutchbook.platforms.paper.liquidity import Replenishment
@@ -57,6 +57,7 @@ class Engine:
     bus: EventBus
     risk: RiskManager
     watchlist: Watchlist
+    offered: Watchlist
     queue: ExecutionQueueService
     detection: DetectionService
     holdings: Holdings
@@ -128,6 +129,7 @@ class Engine:
         for exchange in self.exchanges.values():
             exchange.clear_books()
         self.watchlist.clear()
+        self.offered.clear()
 
     def hear(self, message: TapeMessage) -> None:
         """Give one message to the platform it came from, then to the engine that watches it."""
@@ -137,17 +139,39 @@ class Engine:
             message.contract_id, message.bids, message.asks, whole=whole, now=now
         )
         key = (message.platform, message.contract_id)
-        book = self.watchlist.books.get(key)
-        if book is None:
+        if key not in self.watchlist.books:
             return
-        if whole:
-            book.replace(message.bids, message.asks)
-        else:
-            for side, levels in ((BID, message.bids), (ASK, message.asks)):
-                for price, size in levels:
-                    book.apply(side, price, size)
-        book.touch(now, message.sequence)
+        _apply(self.offered.books[key], message)
+        self._show(key, message)
+        self.watchlist.books[key].touch(now, message.sequence)
         self.detection.book_changed(key)
+
+    def _show(self, key: Key, message: TapeMessage) -> None:
+        """Bring the engine's book to what the platform shows: less what we took of it."""
+        book, liquidity = self.watchlist.books[key], self.exchanges[key[0]].liquidity[key[1]]
+        if message.kind is Kind.SNAPSHOT:
+            book.replace(liquidity.available(BID), liquidity.available(ASK))
+            return
+        for side, levels in ((BID, message.bids), (ASK, message.asks)):
+            for price, _ in levels:
+                book.apply(side, price, liquidity.left(side, price))
+
+    def taken(self, platform: Platform) -> Taken:
+        """Return what hears of our own trades on a platform and shows them in its book."""
+
+        def hear(contract_id: str, side: int, price_e4: int, left_e6: int) -> None:
+            self.watchlist.books[platform, contract_id].apply(side, price_e4, left_e6)
+
+        return hear
+
+
+def _apply(book: OrderBook, message: TapeMessage) -> None:
+    if message.kind is Kind.SNAPSHOT:
+        book.replace(message.bids, message.asks)
+        return
+    for side, levels in ((BID, message.bids), (ASK, message.asks)):
+        for price, size in levels:
+            book.apply(side, price, size)
 
 
 def generated_tape(seed: int, *, minutes: int = 20, pairs: int = 2) -> MemoryTape:
@@ -169,23 +193,18 @@ def build(
     ids = ids or SeededIds(seed, run)
     bus = EventBus(journal, clock, ids)
     risk = RiskManager(journal, bus, clock, ids, settings.limits(), ACCOUNTS)
-    watchlist = Watchlist(tape.meta.pairs)
+    watchlist, offered = Watchlist(tape.meta.pairs), Watchlist(tape.meta.pairs)
     lag = StepLag(settings.paper.lag_steps)
-    exchanges = {platform: _exchange(platform, settings, tape) for platform in Platform}
-    plan = _fault_plan(settings, seed)
-    gateways = {
-        platform: PaperGateway(exchange, clock, lag, plan)
-        for platform, exchange in exchanges.items()
-    }
+    exchanges, gateways = _platforms(settings, tape, clock, lag, seed)
     holdings, queue = _execution(settings, bus, risk, watchlist, gateways, clock, ids)
-    recorder = Recorder(bus)
+    recorder, hurdles = Recorder(bus), settings.hurdles()
     detection = DetectionService(
-        watchlist, queue, risk, recorder, bus, clock, ids, settings.hurdles(), first_leg
+        watchlist, queue, risk, recorder, bus, clock, ids, hurdles, offered, first_leg
     )
     lifecycle = EngineLifecycleService(
         journal, bus, risk, watchlist, queue, holdings, recorder, gateways, clock
     )
-    return Engine(
+    engine = Engine(
         settings,
         tape,
         journal,
@@ -193,6 +212,7 @@ def build(
         bus,
         risk,
         watchlist,
+        offered,
         queue,
         detection,
         holdings,
@@ -202,6 +222,22 @@ def build(
         gateways,
         lag,
     )
+    for platform, exchange in exchanges.items():
+        exchange.on_taken = engine.taken(platform)
+    return engine
+
+
+def _platforms(
+    settings: Settings, tape: Tape, clock: Clock, lag: StepLag, seed: int
+) -> tuple[dict[Platform, PaperExchange], dict[Platform, PaperGateway]]:
+    """Make both paper platforms and their gateways."""
+    exchanges = {platform: _exchange(platform, settings, tape) for platform in Platform}
+    plan = _fault_plan(settings, seed)
+    gateways = {
+        platform: PaperGateway(exchange, clock, lag, plan)
+        for platform, exchange in exchanges.items()
+    }
+    return exchanges, gateways
 
 
 def _execution(

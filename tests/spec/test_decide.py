@@ -253,7 +253,9 @@ def test_a_piece_too_small_to_hedge_waits_for_the_next_and_is_exposed_at_the_end
 def test_the_first_leg_must_fill_whole_when_a_part_of_it_could_be_too_small_to_hedge() -> None:
     swapped = replace(PLAN, primary=PLAN.secondary, secondary=PLAN.primary)
 
+    lots = replace(PLAN, secondary=replace(PLAN.secondary, step=Decimal(10)))
     assert PLAN.first_leg_whole
+    assert lots.first_leg_whole
     assert not swapped.first_leg_whole
 
 

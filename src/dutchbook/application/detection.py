@@ -26,6 +26,8 @@ class DetectionService:
     """Looks at a pair whenever one of its books changed.
 
     The integer filter runs on every message; only what it lets through is decided in decimals.
+    `offered` holds the books as they would be had we taken nothing: edges are counted there.
+    On a real platform it is the same watchlist.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class DetectionService:
         clock: Clock,
         ids: Ids,
         hurdles: Hurdles,
+        offered: Watchlist,
         primary: Callable[[PairWatch], Platform],
     ) -> None:
         self._watchlist = watchlist
@@ -48,6 +51,7 @@ class DetectionService:
         self._clock = clock
         self._ids = ids
         self._hurdles = hurdles
+        self._offered = offered
         self._primary = primary
         self._minimum_e4 = int(hurdles.minimum_net_edge * E4)
         self.edges_seen = 0
@@ -62,11 +66,12 @@ class DetectionService:
             stamp = self._bus.stamp(book.contract_id)
             best = (book.best_bid, book.best_ask)
             self._bus.publish(OrderbookUpdated(stamp, book.platform, book.contract_id, *best))
+        for watch in self._offered.of(key):
+            self._count_edges(watch, now)
         for watch in self._watchlist.of(key):
             self._look(watch, now)
 
     def _look(self, watch: PairWatch, now: datetime) -> None:
-        self._count_edges(watch, now)
         passed = possible(watch.kalshi, watch.polymarket, watch.match, self._minimum_e4)
         for outcome in Outcome:
             if outcome in passed:

@@ -273,9 +273,9 @@ class Execution:
     def first_leg_whole(self) -> bool:
         """Whether the first leg must fill whole.
 
-        A partial fill of it might be too small to hedge.
+        A partial fill of it, a step of its platform at the least, might be too small to hedge.
         """
-        return self.secondary.smallest > self.secondary.step
+        return self.secondary.smallest > self.primary.step
 
     def with_leg(self, leg: Leg, **facts: object) -> Execution:
         """Return the execution with some facts of one leg replaced."""

@@ -5,6 +5,7 @@ The thirty of the requirement keep their names; the rest stand beside them.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 from dutchbook.domain.events.base import (
@@ -120,7 +121,9 @@ def catalogue() -> dict[str, type[Event]]:
 
 def _leaves(root: type[Event]) -> Iterator[type[Event]]:
     for each in root.__subclasses__():
+        # A dataclass with slots is made twice; the one that counts is the one its module names.
+        named = vars(sys.modules[each.__module__]).get(each.__name__) is each
         if each.__subclasses__():
             yield from _leaves(each)
-        else:
+        elif named and hasattr(each, "wire"):
             yield each

@@ -9,7 +9,7 @@ no randomness of its own: the time of everything comes in with the call.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -74,6 +74,7 @@ class PaperExchange:
         self._by_client: dict[str, str] = {}
         self._counter = 0
         self.paused = False
+        self.on_taken: Taken = _nobody
 
     # Orders
     # ------------------------------------------------------------------------------------
@@ -227,7 +228,7 @@ class PaperExchange:
         order = working.order
         buys_yes = (order.outcome is Outcome.YES) == (order.side is Side.BUY)
         side = ASK if buys_yes else BID
-        self.liquidity[order.contract_id].take(side, price_e4, size_e6)
+        self._take(order.contract_id, side, price_e4, size_e6)
         own = price_e4 if order.outcome is Outcome.YES else E4 - price_e4
         self._filled(working, own, size_e6, now)
 
@@ -249,6 +250,12 @@ class PaperExchange:
         )
         working.fills.append(report)
         self.wallet.book(order, report, sign=1)
+
+    def _take(self, contract_id: str, side: int, price_e4: int, size_e6: int) -> None:
+        """Take liquidity; the book that the platform shows is smaller by it from now on."""
+        liquidity = self.liquidity[contract_id]
+        liquidity.take(side, price_e4, size_e6)
+        self.on_taken(contract_id, side, price_e4, liquidity.left(side, price_e4))
 
     def _hold(self) -> None:
         """Collateral of resting buys: price times what is left, with the worst fee."""
@@ -304,7 +311,7 @@ class PaperExchange:
             for price, size, maker in self._plan(working, contract).takes:
                 assert maker is None, "orders of ours are never matched with one another"
                 buys_yes = (order.outcome is Outcome.YES) == (order.side is Side.BUY)
-                self.liquidity[contract_id].take(ASK if buys_yes else BID, price, size)
+                self._take(contract_id, ASK if buys_yes else BID, price, size)
                 self._filled(working, to_e4(order.price), size, now)
                 reports.append(working.fills[-1])
         self._hold()
@@ -343,6 +350,12 @@ class PaperExchange:
 
 
 _Take = tuple[int, int, Working | None]
+Taken = Callable[[str, int, int, int], None]
+"""Hears contract, side, price and what is left there, after a trade of ours."""
+
+
+def _nobody(contract_id: str, side: int, price_e4: int, left_e6: int) -> None:
+    """Hear of a trade and do nothing."""
 
 
 @dataclass(frozen=True, slots=True)

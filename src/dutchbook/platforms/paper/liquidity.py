@@ -68,6 +68,10 @@ class Liquidity:
         left = ((price, size - taken.get(price, 0)) for price, size in levels)
         return tuple((price, size) for price, size in left if size > 0)
 
+    def left(self, side: int, price: int) -> int:
+        """Return what is left to take at one price."""
+        return self._recorded[side].get(price, 0) - self._taken[side].get(price, 0)
+
     def take(self, side: int, price: int, size: int) -> None:
         """Remember that `size` of the level at `price` is ours now."""
         taken = self._taken[side]

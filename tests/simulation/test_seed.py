@@ -1,0 +1,171 @@
+"""The page that maps the requirement's names to symbols and tests is true."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.runs import play
+
+from dutchbook.bootstrap import Engine, build, generated_tape
+from dutchbook.config import load
+from dutchbook.domain.events import Event, catalogue
+from dutchbook.domain.risk import HaltReason
+from dutchbook.persistence.memory import MemoryJournal
+from dutchbook.runtime.clock import TapeClock
+from dutchbook.runtime.virtual_time import run_virtual
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "seed.md").read_text(encoding="utf-8")
+SYMBOLS = sorted(set(re.findall(r"`(dutchbook\.[\w.]+)`", PAGE)))
+TESTS = sorted(set(re.findall(r"`(test_\w+)`", PAGE)))
+
+
+def _find(symbol: str) -> Any:
+    """Import the longest module of a dotted name and walk the rest."""
+    pieces = symbol.split(".")
+    for cut in range(len(pieces), 0, -1):
+        try:
+            found: Any = importlib.import_module(".".join(pieces[:cut]))
+        except ModuleNotFoundError:
+            continue
+        for piece in pieces[cut:]:
+            found = getattr(found, piece)
+        return found
+    raise AssertionError(symbol)
+
+
+@pytest.mark.parametrize("symbol", SYMBOLS)
+def test_every_symbol_of_the_page_exists(symbol: str) -> None:
+    assert _find(symbol) is not None
+
+
+def _defined() -> set[str]:
+    return {
+        node.name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+
+
+def test_every_test_of_the_page_exists() -> None:
+    assert TESTS
+    assert set(TESTS) - _defined() == set()
+
+
+def test_the_invariants_page_names_tests_that_exist() -> None:
+    page = (ROOT / "docs" / "invariants.md").read_text(encoding="utf-8")
+
+    named = set(re.findall(r"`(test_\w+)`", page))
+
+    assert named
+    assert named - _defined() == set()
+
+
+def test_the_thirty_event_names_are_in_the_catalogue() -> None:
+    thirty = {
+        "platform.health.updated", "platform.health.degraded", "platform.health.recovered",
+        "platform.health.disconnected", "orderbook.updated", "time.drift.warning",
+        "time.drift.critical", "time.drift.halt", "system.trading.halted",
+        "system.trading.resumed", "degradation.protocol.activated",
+        "degradation.protocol.deactivated", "detection.opportunity.identified",
+        "detection.opportunity.filtered", "execution.order.filled", "execution.order.failed",
+        "execution.single_leg.exposure", "execution.single_leg.resolved",
+        "execution.single_leg.exposure_reminder", "execution.exit.triggered",
+        "risk.limit.approached", "risk.limit.breached", "risk.override.applied",
+        "risk.override.denied", "risk.budget.reserved", "risk.budget.committed",
+        "risk.budget.released", "system.health.critical", "system.reconciliation.complete",
+        "system.reconciliation.discrepancy",
+    }  # fmt: skip
+
+    assert len(thirty) == 30
+    assert thirty <= catalogue().keys()
+
+
+def test_every_event_of_this_stage_is_emitted() -> None:
+    heard: set[str] = set()
+
+    def listen(engine: Engine) -> None:
+        def hear(event: Event, sequence: int) -> None:
+            assert sequence or not event.durable
+            heard.add(type(event).__name__)
+
+        engine.bus.subscribe(hear, books=True)
+
+    faults = ("paper.fault_rejected=300000", "paper.fault_partial=300000")
+    for seed, most in ((1, 5), (2, 2), (3, 5)):
+        play(*faults, f"risk.max_open_pairs={most}", seed=seed, minutes=60, prepare=listen)
+    run_virtual(_halt_and_resume(listen))
+
+    wanted = {
+        symbol.rsplit(".", 1)[1]
+        for symbol in SYMBOLS
+        if symbol.startswith("dutchbook.domain.events")
+    }
+    assert wanted
+    assert wanted - heard == set()
+
+
+async def _halt_and_resume(listen: Any) -> None:
+    tape = generated_tape(7, minutes=1)
+    engine = build(load(), tape, MemoryJournal(), TapeClock(tape.meta.first), seed=7)
+    listen(engine)
+    await engine.risk.load()
+    await engine.risk.halt_trading(HaltReason.OPERATOR, "by hand")
+    await engine.risk.resume_trading(HaltReason.OPERATOR, "looked at it")
+
+
+def test_given_opportunities_are_carried_through_best_first() -> None:
+    """The requirement's own entry point: what it is given is done when it returns."""
+    offered: list[Any] = []
+
+    def collect(engine: Engine) -> None:
+        def keep(opportunity: Any) -> None:
+            offered.append((engine, opportunity))
+
+        engine.queue.offer = keep  # type: ignore[method-assign]
+
+    play(minutes=30, prepare=collect)
+    assert offered
+    engine, opportunity = offered[0]
+
+    async def main() -> list[dict[str, Any]]:
+        tape = engine.tape
+        clock = TapeClock(opportunity.detected_at)
+        fresh = build(load(), tape, MemoryJournal(), clock, seed=1)
+        await fresh.lifecycle.start(
+            tape.meta.pairs,
+            {p: a.cash for p, a in _cash(fresh)},
+            mode="paper",
+            run=1,
+            version="x",
+        )
+        for message in tape.messages():
+            if message.at <= opportunity.detected_at:
+                fresh.offered.clear()
+                fresh.exchanges[message.platform].update(
+                    message.contract_id,
+                    message.bids,
+                    message.asks,
+                    whole=True,
+                    now=message.at,
+                )
+                book = fresh.watchlist.books[message.platform, message.contract_id]
+                book.replace(message.bids, message.asks)
+                book.touch(clock.now(), 1)
+        fresh.lag.release()
+        fresh.lag._steps = 0
+        await fresh.queue.process_opportunities([opportunity])
+        return await fresh.journal.rows("open_positions")
+
+    rows = run_virtual(main())
+    assert [row["status"] for row in rows] == ["OPEN"]
+
+
+def _cash(engine: Engine) -> list[Any]:
+    return [(platform, exchange.wallet) for platform, exchange in engine.exchanges.items()]
