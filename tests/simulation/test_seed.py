@@ -100,6 +100,7 @@ def test_every_event_of_this_stage_is_emitted() -> None:
     faults = ("paper.fault_rejected=300000", "paper.fault_partial=300000")
     for seed, most in ((1, 5), (2, 2), (3, 5)):
         play(*faults, f"risk.max_open_pairs={most}", seed=seed, minutes=60, prepare=listen)
+    play("risk.platform_share=0.035", seed=7, minutes=60, prepare=listen)
     run_virtual(_halt_and_resume(listen))
 
     wanted = {
