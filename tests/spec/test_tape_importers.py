@@ -206,7 +206,7 @@ def test_trades_are_kept_and_not_replayed(tmp_path: Path) -> None:
 
 def test_markets_that_overlap_are_merged_by_time(tmp_path: Path) -> None:
     folder = tmp_path / "events"
-    other = {"market_ticker": "KXGOLD15M-26SEP011215-15"}
+    other: dict[str, Any] = {"market_ticker": "KXGOLD15M-26SEP011215-15"}
     write(folder / "a.ndjson", [snapshot(START_MS), delta(START_MS + 20, 9)])
     write(folder / "b.ndjson", [snapshot(START_MS + 10, **other)])
 
@@ -332,11 +332,8 @@ def test_a_contracts_file_replaces_what_would_be_assumed(tmp_path: Path) -> None
 
 def test_a_contracts_file_can_be_json(tmp_path: Path) -> None:
     given = tmp_path / "given.json"
-    row = {
-        "platform": "kalshi",
-        "contract_id": PAIR.split(":", maxsplit=1)[0],
-        "title": "A wins",
-    }
+    ticker = PAIR.split(":", maxsplit=1)[0]
+    row = {"platform": "kalshi", "contract_id": ticker, "title": "A wins"}
     given.write_text(json.dumps({"contracts": [row]}))
 
     tape = imported(write(tmp_path / "both.jsonl", both(1)), tmp_path, given)
@@ -371,6 +368,10 @@ PAIRED = '[[pairs]]\nkalshi = "KXCUP-26-AA"\npolymarket = "1234567890"\n'
         (POLYMARKET + 'fee_type = "quadratic"', "a field of polymarket contracts"),
         (POLYMARKET + 'fee_category = "weddings"', "one of crypto, sports"),
         (POLYMARKET + "fee_rate = 1", "from 0 to below 1"),
+        (KALSHI + "fees = 3", "fees: 3 is not a list of tables"),
+        (KALSHI + 'fees = [{taker_rate = "0.07"}]', "maker_rate: None"),
+        (KALSHI + "fee_type = [1]", "fee_type: [1] is not a text"),
+        (POLYMARKET + "fee_category = [1]", "fee_category: [1] is not a text"),
         (POLYMARKET + 'tokens = ["1"]', "the YES and the NO token"),
         (KALSHI + "cash_delay_hours = -1", "cash_delay_hours: '-1' is not from 0"),
         (KALSHI + 'size_step = "0"', "size_step: '0' is not above zero"),
@@ -445,10 +446,9 @@ def test_a_file_of_no_known_recording_is_refused(
         (polled(2, "kalshi", t_fetch=START_MS - 1), "or later, as the line above"),
         (polled(2, "kalshi", ts=START_MS - 1), "or later, as the line above"),
         (polled(3, "polymarket", venue_ts="soon"), "venue_ts: 'soon'"),
-        (
-            {k: v for k, v in polled(2, "kalshi").items() if k != "ask"},
-            "ask: None is not there",
-        ),
+        ({k: v for k, v in polled(2, "kalshi").items() if k != "ask"}, "ask: None is not"),
+        (polled(2, "kalshi", pair="\ud800:1"), "pair: "),
+        ("[" * 100_000, "not JSON"),
     ],
 )
 def test_a_malformed_poll_is_named_by_file_and_line(
@@ -473,6 +473,7 @@ def changed(**fields: Any) -> dict[str, Any]:
     ("row", "reason"),
     [
         ("{", "truncated"),
+        (json.dumps(changed(msg=None)).replace("null", "[" * 100_000), "recursion"),
         ({"event": {}}, "recv_ms: None is not the time of receipt"),
         ({"recv_ms": START_MS}, "event"),
         (delta(START_MS - 1, 9), "at or after that of the line above"),
