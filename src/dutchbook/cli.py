@@ -270,6 +270,20 @@ def db_verify(db: Db = "") -> None:
     typer.echo("whole")
 
 
+def _end(error: DutchbookError) -> None:
+    typer.echo(f"dutchbook: {error}", err=True)
+    sys.exit(error.exit_code)
+
+
+def _ours(group: BaseExceptionGroup[BaseException]) -> DutchbookError | None:
+    """Return the error of ours that ended a group of tasks, if one did."""
+    for each in group.exceptions:
+        inner = _ours(each) if isinstance(each, BaseExceptionGroup) else each
+        if isinstance(inner, DutchbookError):
+            return inner
+    return None
+
+
 def main() -> None:
     """Run a command; an error of ours is one line on standard error and an exit code."""
     debug = "--debug" in sys.argv
@@ -280,8 +294,11 @@ def main() -> None:
     except DutchbookError as error:
         if debug:
             raise
-        typer.echo(f"dutchbook: {error}", err=True)
-        sys.exit(error.exit_code)
+        _end(error)
+    except BaseExceptionGroup as group:
+        if debug or (ours := _ours(group)) is None:
+            raise
+        _end(ours)
     except BrokenPipeError:
         # Nobody reads our output any more: nothing went wrong, and nothing more can be said.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -22,7 +22,16 @@ ALLOWED: dict[str, set[str]] = {
         for outer in ("platforms", "persistence", "tape", "runtime")
     },
 }
-COMPOSITION = {"tape/demo.py", "bootstrap", "session", "desk", "cli", "__main__", "__init__"}
+COMPOSITION = {
+    "tape/demo.py",
+    "bench",
+    "bootstrap",
+    "session",
+    "desk",
+    "cli",
+    "__main__",
+    "__init__",
+}
 PURE = {"errors", "domain", "ports", "application"}
 
 

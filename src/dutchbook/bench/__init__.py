@@ -1,0 +1,1 @@
+"""What is measured: ratios in one run, since a machine's own speed drifts."""
