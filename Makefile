@@ -35,9 +35,9 @@ check: install-dev ## lint, types, layout and bans, generated pages in step
 bench: install ## measure speed; BENCH_SHORT=1 for a short run
 	$(BIN)/python -m dutchbook.bench $(ARGS)
 
-lock: install-dev ## pin the newest versions that pyproject.toml admits
-	$(COMPILE) --upgrade --output-file requirements/run.txt pyproject.toml
-	$(COMPILE) --upgrade --extra dev --constraint requirements/run.txt \
+lock: install-dev ## pin what pyproject.toml asks for; ARGS=--upgrade for the newest
+	$(COMPILE) $(ARGS) --output-file requirements/run.txt pyproject.toml
+	$(COMPILE) $(ARGS) --extra dev --constraint requirements/run.txt \
 		--output-file requirements/dev.txt pyproject.toml
 
 clean: ## remove .venv and every cache

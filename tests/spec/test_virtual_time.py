@@ -52,7 +52,7 @@ def _slow(number: int, seconds: float) -> int:
 
 
 async def _transactions(pool: ThreadPoolExecutor, pause: float) -> tuple[list[str], float]:
-    """Four tasks, each with transactions in a thread that takes real time, and sleeps between."""
+    """Four tasks, each with transactions in a thread that takes real time, and sleeps."""
     log: list[str] = []
     gate = turnstile()
 
