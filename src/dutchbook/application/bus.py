@@ -13,7 +13,7 @@ class EventBus:
     """The one way from a decision to the world: commit, then deliver in order.
 
     Subscribers are called synchronously and must not block. What was committed and not yet
-    delivered when the process died is delivered at the next start, from the outbox.
+    delivered when the process died stays in the outbox, to be seen by whoever starts next.
     """
 
     def __init__(self, journal: Journal, clock: Clock, ids: Ids) -> None:
