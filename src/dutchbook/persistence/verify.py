@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from dutchbook.domain.contract import Platform
+from dutchbook.domain.contract import Platform, Side
 from dutchbook.domain.ledger import (
     AccountKey,
     Balance,
@@ -16,7 +16,8 @@ from dutchbook.domain.ledger import (
     Posting,
     check_conservation,
 )
-from dutchbook.domain.units import Money
+from dutchbook.domain.order import order_status
+from dutchbook.domain.units import Money, due, owed
 from dutchbook.errors import InvariantBroken
 from dutchbook.persistence.chain import GENESIS, link
 from dutchbook.ports import Journal
@@ -61,6 +62,15 @@ def _ledger(tables: Mapping[str, Rows]) -> Iterator[str]:
         )
         for row in tables["accounts"]
     }
+    moved: dict[str, Decimal] = defaultdict(Decimal)
+    for row in tables["ledger_entries"]:
+        moved[row["transaction_id"]] += row["amount"]
+        if row["account_id"] not in keys:
+            yield f"ledger entry {row['entry_id']}: no account {row['account_id']}"
+            return
+    for transaction, total in moved.items():
+        if total:
+            yield f"transaction {transaction}: its entries sum to {total}, not zero"
     postings = [
         Posting(
             EntryKind(row["kind"]),
@@ -86,7 +96,11 @@ def _reservations(tables: Mapping[str, Rows]) -> Iterator[str]:
     held = sum((row["reserved"] for row in tables["accounts"]), start=Decimal(0))
     if total != held:
         yield f"reservations: {total} stand open, accounts show {held} reserved"
+    slots = len({row["execution_id"] for row in standing})
     for row in tables["risk_states"]:
+        if row["reserved_position_slots"] != slots:
+            taken = row["reserved_position_slots"]
+            yield f"risk state: {taken} slots reserved, reservations say {slots}"
         if row["reserved_capital"] != total:
             yield f"risk state: {row['reserved_capital']} reserved, reservations say {total}"
         committed = sum((each["committed"] for each in tables["accounts"]), start=Decimal(0))
@@ -95,11 +109,35 @@ def _reservations(tables: Mapping[str, Rows]) -> Iterator[str]:
 
 
 def _orders(tables: Mapping[str, Rows]) -> Iterator[str]:
-    sums: dict[str, Decimal] = defaultdict(Decimal)
+    """An order is what its fills say: size, cost, fees, and the status that follows."""
+    fills: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in tables["fills"]:
         if row["finality"] != "failed":
-            sums[row["order_id"]] += row["size"]
+            fills[row["order_id"]].append(row)
     for row in tables["orders"]:
-        if row["fill_size"] != sums[row["order_id"]]:
-            fills = sums[row["order_id"]]
-            yield f"order {row['order_id']}: {row['fill_size']} filled, its fills {fills}"
+        named = f"order {row['order_id']}"
+        said = {
+            "fill_size": _sum(each["size"] for each in fills[row["order_id"]]),
+            "fill_cost": _sum(_cost(each) for each in fills[row["order_id"]]),
+            "fees": _sum(each["fee"] for each in fills[row["order_id"]]),
+        }
+        for column, expected in said.items():
+            if row[column] != expected:
+                yield f"{named}: {column} is {row[column]}, its fills say {expected}"
+        status = order_status(
+            ordered=row["size"],
+            filled=row["fill_size"],
+            working=row["working_size"],
+            refused=row["refusal"] is not None,
+        )
+        if row["status"] != status:
+            yield f"{named}: it is {row['status']}, its facts say {status}"
+
+
+def _sum(amounts: Iterable[Decimal]) -> Decimal:
+    return sum(amounts, start=Decimal(0))
+
+
+def _cost(fill: Mapping[str, Any]) -> Decimal:
+    amount = fill["price"] * fill["size"]
+    return owed(amount) if fill["side"] == Side.BUY else due(amount)
