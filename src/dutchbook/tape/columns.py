@@ -29,6 +29,10 @@ INT32 = 2**31
 SMALL_DECIMAL, LARGE_DECIMAL = 9, 18
 """Digits that Parquet keeps in 32 and in 64 bits."""
 
+FINEST = {"price": 4, "size": 6}
+"""Decimal places of the integers that Dutchbook counts in."""
+_WORDS = ("platform", "contract", "kind", "side")
+
 PACKED = ("message", "step", "session", "received_at", "polled_at")
 SPLIT = ("price", "sequence_gap", "platform_lag_us")
 NAMED = ("platform", "contract", "kind", "side", "stream")
@@ -142,8 +146,8 @@ class Rows:
         return {
             "received_at": pa.timestamp(unit, tz="UTC"),
             "polled_at": pa.timestamp(unit, tz="UTC"),
-            "price": _decimal(numbers["price"], finest=4),
-            "size": _decimal(numbers["size"], finest=6),
+            "price": _decimal(numbers["price"], FINEST["price"]),
+            "size": _decimal(numbers["size"], FINEST["size"]),
             "platform_lag_us": pa.int32() if small else pa.int64(),
         }
 
@@ -163,7 +167,7 @@ class Rows:
             elif name in ("received_at", "polled_at"):
                 columns[name] = _times(column, layout[name])
             elif name in ("price", "size"):
-                columns[name] = _decimals(column, layout[name], 4 if name == "price" else 6)
+                columns[name] = _decimals(column, layout[name], FINEST[name])
             else:
                 columns[name] = column.cast(layout.get(name, pa.int64()))
         columns["trade_id"] = pa.array(self.trade_ids[start:end], pa.binary(16))
@@ -273,6 +277,34 @@ class Reader:
         return message
 
 
+def check_schema(schema: pa.Schema) -> None:
+    """Check that a file has the columns of a tape, of their types.
+
+    Raises:
+        ValueError: It has not.
+    """
+    missing = [name for name in COLUMNS if name not in schema.names]
+    if missing:
+        raise ValueError(f"columns are missing: {', '.join(missing)}")
+    for name in COLUMNS:
+        kind = schema.field(name).type
+        if not _is_kind_of(name, kind):
+            raise ValueError(f"column {name} is of type {kind}")
+
+
+def _is_kind_of(name: str, kind: pa.DataType) -> bool:
+    if name in ("received_at", "polled_at"):
+        return bool(pa.types.is_timestamp(kind)) and kind.unit in TIME_UNITS
+    if name in ("price", "size"):
+        return bool(pa.types.is_decimal128(kind)) and 0 <= int(kind.scale) <= FINEST[name]
+    if name in _WORDS or name == "raw":
+        plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+        return bool(pa.types.is_string(plain) or pa.types.is_large_string(plain))
+    if name == "trade_id":
+        return bool(kind == pa.binary(16))
+    return bool(pa.types.is_integer(kind))
+
+
 _MEANINGS: dict[str, dict[str, Any]] = {
     "platform": {each.value: each for each in Platform},
     "kind": {name: StoredKind(code) for code, name in enumerate(KINDS)},
@@ -284,7 +316,7 @@ def _values(table: pa.Table, name: str) -> list[Any]:
     column = table.column(name).combine_chunks()
     if isinstance(column, pa.ChunkedArray):
         column = pa.concat_arrays(column.chunks)
-    if name in ("platform", "contract", "kind", "side"):
+    if name in _WORDS:
         column = column.dictionary_encode()
         words = column.dictionary.to_pylist()
         meanings = [_meaning(name, word) for word in words]
@@ -292,11 +324,10 @@ def _values(table: pa.Table, name: str) -> list[Any]:
     if name in ("received_at", "polled_at"):
         return _scaled(column.cast(pa.int64()), TIME_UNITS[column.type.unit])
     if name in ("price", "size"):
-        finest = 4 if name == "price" else 6
         whole = pa.Array.from_buffers(
             pa.decimal128(19, 0), len(column), column.buffers(), offset=column.offset
         )
-        return _scaled(whole.cast(pa.int64()), 10 ** (finest - column.type.scale))
+        return _scaled(whole.cast(pa.int64()), 10 ** (FINEST[name] - column.type.scale))
     values: list[Any] = column.to_pylist()
     return values
 

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 
 from dutchbook.errors import DutchbookError, TapeError
 from dutchbook.tape import metadata
-from dutchbook.tape.columns import COLUMNS, ENCODINGS, NAMED, Reader, Rows
+from dutchbook.tape.columns import COLUMNS, ENCODINGS, NAMED, Reader, Rows, check_schema
 from dutchbook.tape.message import Tape, TapeMessage, TapeMeta
 from dutchbook.tape.metadata import FORMAT, Recording
 from dutchbook.tape.stored import StoredMessage, replayed, store
@@ -26,6 +27,8 @@ Progress = Callable[[int, int], None]
 """Told how much of how much is done."""
 
 KEY = b"dutchbook.tape"
+DIGEST_KEY = b"dutchbook.tape.sha256"
+"""Parquet has checksums for its pages and none for its footer."""
 ROW_GROUP = 1 << 18
 PAGE_BYTES = 1 << 23
 LEVEL = 22
@@ -74,7 +77,12 @@ def write_rows(
         ) as writer:
             for table in (first, *tables):
                 writer.write_table(table)
-            writer.add_key_value_metadata({KEY: metadata.encode(meta, recording)})
+            writer.add_key_value_metadata(described(metadata.encode(meta, recording)))
+
+
+def described(document: bytes) -> dict[bytes, bytes]:
+    """Return the footer's entries for a tape's description."""
+    return {KEY: document, DIGEST_KEY: sha256(document).hexdigest().encode()}
 
 
 @contextmanager
@@ -113,7 +121,7 @@ def is_tape(path: Path) -> bool:
     try:
         with pq.ParquetFile(path) as file:
             return KEY in (file.metadata.metadata or {})
-    except (OSError, pa.ArrowException):
+    except (OSError, ValueError, pa.ArrowException):
         return False
 
 
@@ -181,7 +189,7 @@ def _describe(path: Path) -> bytes:
     try:
         with pq.ParquetFile(path) as file:
             found = file.metadata.metadata or {}
-    except pa.ArrowException as error:
+    except (ValueError, pa.ArrowException) as error:
         raise TapeError(
             f"{path}: not a tape, or cut short: {_one_line(error)}; "
             "import a recording with `dutchbook tape import`"
@@ -191,6 +199,8 @@ def _describe(path: Path) -> bytes:
     document: bytes | None = found.get(KEY)
     if document is None:
         raise TapeError(f"{path}: a Parquet file, but not a tape: it has no {KEY.decode()!r}")
+    if found.get(DIGEST_KEY) != described(document)[DIGEST_KEY]:
+        raise TapeError(f"{path}: damaged: its description is not what was written")
     return document
 
 
@@ -202,12 +212,14 @@ def _read(path: Path) -> Iterator[StoredMessage]:
     """
     reader = Reader()
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        missing = [name for name in COLUMNS if name not in file.schema_arrow.names]
-        if missing:
-            raise ValueError(f"columns are missing: {', '.join(missing)}")
+        check_schema(file.schema_arrow)
         for group in range(file.num_row_groups):
             yield from reader.feed(file.read_row_group(group, columns=list(COLUMNS)))
     yield from reader.last()
+
+
+_DAMAGE = (ValueError, TypeError, ArithmeticError, LookupError, OSError, pa.ArrowException)
+"""What reading a file raises when its bytes are not those of a tape."""
 
 
 def _checked(path: Path, messages: Iterable[StoredMessage]) -> Iterator[StoredMessage]:
@@ -221,7 +233,7 @@ def _checked(path: Path, messages: Iterable[StoredMessage]) -> Iterator[StoredMe
             yield message
         else:
             return
-    except (ValueError, TypeError, OverflowError, OSError, pa.ArrowException) as error:
+    except _DAMAGE as error:
         raise TapeError(f"{path}: damaged: {_one_line(error)}") from error
     raise TapeError(f"{path}: damaged: a step or session falls after step {step}")
 
