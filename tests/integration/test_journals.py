@@ -11,7 +11,7 @@ from support.databases import AnyJournal, event, on
 from support.rows import ACCOUNT, order_row
 
 from dutchbook.errors import Conflict, StorageError
-from dutchbook.persistence.chain import GENESIS, link
+from dutchbook.persistence.chain import GENESIS, OUTBOX_LOT, link
 from dutchbook.persistence.database import Database
 from dutchbook.persistence.postgres_journal import PostgresJournal, one_statement
 from dutchbook.persistence.sqlite_journal import SqliteJournal
@@ -145,16 +145,17 @@ def test_a_bound_on_dollars_is_in_dollars(database_url: str) -> None:
     assert on(database_url, work) == 15
 
 
-def test_what_was_delivered_leaves_the_outbox_with_the_next_batch(database_url: str) -> None:
-    async def work(journal: AnyJournal) -> tuple[list[int], list[int]]:
-        await journal.commit(spend("1", "a"))
-        receipt = await journal.commit(spend("1", "b"))
-        await journal.delivered(receipt.sequence)
-        before = [row["sequence"] for row in await journal.rows("outbox")]
-        await journal.commit(spend("1", "c"))
-        return before, [row["sequence"] for row in await journal.rows("outbox")]
+def test_what_was_delivered_leaves_the_outbox_in_lots(database_url: str) -> None:
+    async def work(journal: AnyJournal) -> tuple[int, list[int]]:
+        waiting = 0
+        for each in range(OUTBOX_LOT):
+            receipt = await journal.commit(spend("0.01", f"{each}"))
+            waiting = len(await journal.rows("outbox"))
+            await journal.delivered(receipt.sequence)
+        await journal.commit(spend("0.01", "last"))
+        return waiting, [row["sequence"] for row in await journal.rows("outbox")]
 
-    assert on(database_url, work) == ([1, 2], [3])
+    assert on(database_url, work) == (OUTBOX_LOT, [OUTBOX_LOT + 1])
 
 
 def test_the_text_of_a_statement_depends_on_the_shape_of_the_batch_alone() -> None:

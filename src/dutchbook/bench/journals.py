@@ -16,14 +16,16 @@ from dutchbook.bootstrap import ACCOUNTS
 from dutchbook.domain.contract import Platform
 from dutchbook.domain.risk import RiskLimits
 from dutchbook.domain.units import Money
+from dutchbook.persistence.chain import GENESIS, chained
 from dutchbook.persistence.database import Database
-from dutchbook.persistence.statements import sql
+from dutchbook.persistence.statements import shape, sqlite_text, values
 from dutchbook.ports import Batch, Receipt
 from dutchbook.runtime.clock import SystemClock
 from dutchbook.runtime.ids import RandomIds
 from dutchbook.runtime.virtual_time import turnstile
 
 CENT = Money(Decimal("0.01"))
+FUNDING = 3
 WIDE = RiskLimits(max_open_pairs=10**6, bankroll=Money(Decimal(10**8)))
 
 
@@ -40,25 +42,20 @@ def compare(batches: int) -> list[str]:
 
 
 def _ours(path: str, batches: int, callers: int) -> float:
-    """Return reservations a second through RiskManager and the journal."""
+    """Return reservations a second through the journal, batches as `RiskManager` makes them."""
     url = f"sqlite:///{path}"
     Database.at(url).prepare("paper")
+    made = asyncio.run(_batches(batches))
 
     async def main() -> float:
         journal = Database.at(url).journal(turnstile())
         await journal.open()
-        clock, ids = SystemClock(), RandomIds()
-        risk = RiskManager(journal, EventBus(journal, clock, ids), clock, ids, WIDE, ACCOUNTS)
-        await risk.load()
-        for platform in Platform:
-            await risk.deposit(platform, Money(Decimal(10**6)))
+        for batch in made[:FUNDING]:
+            await journal.commit(batch)
 
         async def caller(number: int) -> None:
-            for each in range(batches // callers):
-                request = BudgetRequest(
-                    f"{number}-{each}", "pair", dict.fromkeys(Platform, CENT)
-                )
-                await risk.reserve_budget(request)
+            for batch in made[FUNDING + number :: callers]:
+                await journal.commit(batch)
 
         began = time.perf_counter()
         await asyncio.gather(*(caller(number) for number in range(callers)))
@@ -93,31 +90,44 @@ def _bare(path: Path, batches: int) -> float:
     """Return the same batches a second through sqlite3 alone, one commit each."""
     url = f"sqlite:///{path}"
     Database.at(url).prepare("paper")
-    statements = asyncio.run(_statements(batches))
+    statements = _statements(asyncio.run(_batches(batches)))
     connection = sqlite3.connect(path, isolation_level=None, cached_statements=512)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
-    began = time.perf_counter()
-    for batch in statements:
+    began = 0.0
+    for number, batch in enumerate(statements):
+        if number == FUNDING:
+            began = time.perf_counter()
         connection.execute("BEGIN IMMEDIATE")
-        for text, values in batch:
-            connection.execute(text, values)
+        for text, stored in batch:
+            connection.execute(text, stored)
         connection.execute("COMMIT")
     took = time.perf_counter() - began
     connection.close()
     return batches / took
 
 
-async def _statements(batches: int) -> list[list[tuple[str, list[object]]]]:
+async def _batches(batches: int) -> list[Batch]:
+    """Return the batches that fund the accounts, then one for each reservation."""
     journal = _Recording()
     clock, ids = SystemClock(), RandomIds()
     risk = RiskManager(journal, EventBus(journal, clock, ids), clock, ids, WIDE, ACCOUNTS)
     await risk.load()
     for platform in Platform:
         await risk.deposit(platform, Money(Decimal(10**6)))
+    assert len(journal.batches) == FUNDING, "the accounts, and a deposit on each platform"
     for each in range(batches):
         request = BudgetRequest(f"0-{each}", "pair", dict.fromkeys(Platform, CENT))
         await risk.reserve_budget(request)
-    funded = [[sql(w, lambda: "?", "IS") for w in b.writes] for b in journal.batches]
-    return [[step for batch in funded[:3] for step in batch], *funded[3:]]
+    return journal.batches
+
+
+def _statements(batches: list[Batch]) -> list[list[tuple[str, list[object]]]]:
+    """Return each batch as the statements that the journal makes of it, log and outbox too."""
+    steps, head = [], (0, GENESIS)
+    for batch in batches:
+        log, head = chained(batch.events, head)
+        writes = (*batch.writes, *log)
+        steps.append([(sqlite_text(shape(write)), values(write)) for write in writes])
+    return steps

@@ -7,11 +7,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from dutchbook.domain.events import Event, as_json
+from dutchbook.ports import Insert
 
 GENESIS = "0" * 64
+OUTBOX_LOT = 64
+"""The outbox forgets what was delivered in lots of this many events, and when it is closed."""
+Head = tuple[int, str]
+"""The sequence and the hash of the newest row."""
+
+
+def chained(events: Iterable[Event], head: Head) -> tuple[list[Insert], Head]:
+    """Return the rows of `events` after `head`, in log and outbox, and the new head."""
+    sequence, previous = head
+    rows = []
+    for event in events:
+        sequence += 1
+        row = audit_row(event, sequence, previous)
+        previous = row["hash"]
+        rows.append(Insert("audit_log", row))
+        rows.append(Insert("outbox", {"sequence": sequence, "name": event.wire}))
+    return rows, (sequence, previous)
 
 
 def audit_row(event: Event, sequence: int, previous: str) -> dict[str, Any]:

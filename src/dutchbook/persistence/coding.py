@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
 from dutchbook.persistence import models
 from dutchbook.persistence.types import Coded
+
+Encoder = Callable[[Any], Any]
 
 
 @cache
@@ -17,12 +19,17 @@ def columns(table: str) -> dict[str, Coded | None]:
     return {c.name: c.type if isinstance(c.type, Coded) else None for c in found}
 
 
-def encode(table: str, column: str, value: Any) -> Any:
-    """Turn a domain value into what a driver stores."""
-    coding = columns(table)[column]
-    if value is None:
-        return None
-    return coding.encode(value) if coding is not None else _plain(value)
+@cache
+def encoders(table: str) -> dict[str, Encoder]:
+    """Return what turns a domain value of each column into what a driver stores."""
+    return {name: _encoder(coding) for name, coding in columns(table).items()}
+
+
+def _encoder(coding: Coded | None) -> Encoder:
+    if coding is None:
+        return _plain
+    encode = coding.encode
+    return lambda value: None if value is None else encode(value)
 
 
 def _plain(value: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 from dutchbook.domain.units import MICRO
 from dutchbook.errors import Conflict
-from dutchbook.persistence.chain import GENESIS, audit_row
+from dutchbook.persistence.chain import GENESIS, chained
 from dutchbook.persistence.rules import TABLES, Rules
 from dutchbook.ports import Batch, Insert, Receipt, Update
 
@@ -27,21 +27,13 @@ class MemoryJournal:
         self._unique: dict[tuple[str, tuple[str, ...]], set[Key]] = {
             (name, columns): set() for name, rules in TABLES.items() for columns in rules.unique
         }
-        self._head = GENESIS
-        self._sequence = 0
+        self._head = (0, GENESIS)
 
     async def commit(self, batch: Batch) -> Receipt:
         """Apply a batch; see `Journal`."""
-        head, sequence = self._head, self._sequence
-        chained: list[Insert] = []
-        for event in batch.events:
-            sequence += 1
-            row = audit_row(event, sequence, head)
-            head = row["hash"]
-            chained.append(Insert("audit_log", row))
-            chained.append(Insert("outbox", {"sequence": sequence, "name": event.wire}))
+        log, head = chained(batch.events, self._head)
         changes: dict[tuple[str, Key], Row] = {}
-        for write in (*batch.writes, *chained):
+        for write in (*batch.writes, *log):
             rules = TABLES[write.table]
             row = self._inserted(write) if isinstance(write, Insert) else self._updated(write)
             key = _key(rules, row)
@@ -53,8 +45,8 @@ class MemoryJournal:
         for (table, key), row in changes.items():
             self._tables[table][key] = row
         self._remember(changes)
-        self._head, self._sequence = head, sequence
-        return Receipt(sequence, head)
+        self._head = head
+        return Receipt(*head)
 
     async def rows(
         self,

@@ -5,16 +5,25 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import asyncpg
 
 from dutchbook.errors import Conflict, LeaseHeld, StorageError
-from dutchbook.persistence.chain import GENESIS, audit_row
+from dutchbook.persistence.chain import GENESIS, OUTBOX_LOT, chained
 from dutchbook.persistence.coding import decode
-from dutchbook.persistence.statements import key_of, select, sql
+from dutchbook.persistence.statements import (
+    Shape,
+    UpdateShape,
+    key_of,
+    select,
+    shape,
+    text,
+    values,
+)
 from dutchbook.persistence.triggers import UNEXPECTED
-from dutchbook.ports import Batch, Insert, Receipt, Turnstile, Update, Write
+from dutchbook.ports import Batch, Receipt, Turnstile, Write
 
 TRIES = 200
 CHAIN = ("pk_audit_log", "pk_outbox")
@@ -94,22 +103,16 @@ class PostgresJournal:
             raise StorageError(f"{self._shown}: other writers were first {TRIES} times")
 
     async def _write(self, batch: Batch) -> Receipt:
-        sequence, head = self._head
-        chained: list[Write] = []
-        for event in batch.events:
-            sequence += 1
-            row = audit_row(event, sequence, head)
-            head = row["hash"]
-            chained.append(Insert("audit_log", row))
-            chained.append(Insert("outbox", {"sequence": sequence, "name": event.wire}))
+        log, head = chained(batch.events, self._head)
         delivered = self._delivered
-        text, values = one_statement(
-            (*batch.writes, *chained), delivered if delivered > self._cleared else None
-        )
-        if text:
-            await self._open.fetch(text, *values)
-        self._head, self._cleared = (sequence, head), delivered
-        return Receipt(sequence, head)
+        due = delivered - self._cleared >= (OUTBOX_LOT if batch.writes or log else 1)
+        statement, arguments = one_statement((*batch.writes, *log), delivered if due else None)
+        if statement:
+            await self._open.fetch(statement, *arguments)
+        if due:
+            self._cleared = delivered
+        self._head = head
+        return Receipt(*head)
 
     @property
     def _open(self) -> asyncpg.Connection:
@@ -130,12 +133,12 @@ class PostgresJournal:
     ) -> list[dict[str, Any]]:
         """Return the rows that match; see `Journal`."""
         marks = _marks()
-        text, values = select(table, dict(where or {}), tuple(order_by), lambda: next(marks))
+        query, wanted = select(table, dict(where or {}), tuple(order_by), lambda: next(marks))
 
         async def read() -> list[Any]:
             async with self._turn:
                 try:
-                    found: list[Any] = await self._open.fetch(text, *values)
+                    found: list[Any] = await self._open.fetch(query, *wanted)
                 except BROKEN as error:
                     raise self._failed(error) from error
                 return found
@@ -179,22 +182,26 @@ def one_statement(
         writes: Inserts and updates, no two of them of the same row.
         delivered: Forget the outbox up to here.
     """
+    arguments = [value for write in writes for value in values(write)]
+    if delivered is not None:
+        arguments.append(delivered)
+    shapes = tuple(shape(write) for write in writes)
+    return _whole(shapes, tells=delivered is not None), arguments
+
+
+@lru_cache(maxsize=512)
+def _whole(shapes: tuple[Shape, ...], *, tells: bool) -> str:
     marks = _marks()
     parts: list[str] = []
     checks: list[str] = []
-    values: list[Any] = []
-    for number, write in enumerate(writes):
-        text, more = sql(write, lambda: next(marks), "IS NOT DISTINCT FROM")
-        parts.append(f"w{number} AS ({text} RETURNING 1)")
-        values += more
-        if isinstance(write, Update):
+    for number, each in enumerate(shapes):
+        part = text(each, lambda: next(marks), "IS NOT DISTINCT FROM")
+        parts.append(f"w{number} AS ({part} RETURNING 1)")
+        if isinstance(each, UpdateShape):
             checks.append(f"dutchbook_expect((SELECT count(*) FROM w{number}), 1, '{number}')")
-    if delivered is not None:
+    if tells:
         parts.append(f"told AS (DELETE FROM outbox WHERE sequence <= {next(marks)})")
-        values.append(delivered)
-    if not parts:
-        return "", []
-    return f"WITH {', '.join(parts)} SELECT {', '.join(checks) or '1'}", values
+    return f"WITH {', '.join(parts)} SELECT {', '.join(checks) or '1'}" if parts else ""
 
 
 def _marks() -> Iterator[str]:

@@ -1,8 +1,7 @@
 """The journal on SQLite: one writer thread, and one commit for all that are waiting.
 
-Each batch stands in a savepoint of its own, so that the refusal of one leaves its neighbours
-whole. ``synchronous=FULL`` is asserted: an order must never be sent on the strength of a row
-that a power cut can take back.
+The refusal of one batch leaves its neighbours whole. ``synchronous=FULL`` is asserted: an order
+must never be sent on the strength of a row that a power cut can take back.
 """
 
 from __future__ import annotations
@@ -11,17 +10,17 @@ import asyncio
 import contextlib
 import fcntl
 import sqlite3
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from dutchbook.domain.events import Event
 from dutchbook.errors import Conflict, DutchbookError, LeaseHeld, StorageError
-from dutchbook.persistence.chain import GENESIS, audit_row
+from dutchbook.persistence.chain import GENESIS, OUTBOX_LOT, chained
 from dutchbook.persistence.coding import decode
-from dutchbook.persistence.statements import key_of, select, sql
-from dutchbook.ports import Batch, Insert, Receipt, Turnstile, Write
+from dutchbook.persistence.statements import key_of, select, shape, sqlite_text, values
+from dutchbook.persistence.worker import Worker
+from dutchbook.ports import Batch, Receipt, Turnstile, Write
 
 GROUP = 64
 FULL = 2
@@ -44,7 +43,7 @@ class SqliteJournal:
 
     def __init__(self, path: str, turnstile: Turnstile, *, alone: bool = False) -> None:
         self._turnstile = turnstile
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._thread = Worker("journal")
         self._waiting: list[Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
         self._delivered = 0
@@ -56,7 +55,7 @@ class SqliteJournal:
         Raises:
             StorageError: It cannot be opened, or does not keep what it says it kept.
         """
-        await self._turnstile.drive(lambda: self._in_thread(self._writer.open))
+        await self._turnstile.drive(lambda: self._thread.run(self._writer.open))
 
     async def commit(self, batch: Batch) -> Receipt:
         """Keep a batch; see `Journal`."""
@@ -84,7 +83,7 @@ class SqliteJournal:
         results: list[Receipt | DutchbookError] = [_broken()] * len(group)
         batches, delivered = [batch for batch, _ in group], self._delivered
         try:
-            results = await self._in_thread(self._writer.write, batches, delivered)
+            results = await self._thread.run(self._writer.write, batches, delivered)
         finally:
             _answer(group, results)
 
@@ -95,9 +94,9 @@ class SqliteJournal:
         order_by: Sequence[str] = (),
     ) -> list[dict[str, Any]]:
         """Return the rows that match; see `Journal`."""
-        text, values = select(table, dict(where or {}), tuple(order_by), lambda: "?")
+        text, wanted = select(table, dict(where or {}), tuple(order_by), lambda: "?")
         found = await self._turnstile.drive(
-            lambda: self._in_thread(self._writer.read, text, values)
+            lambda: self._thread.run(self._writer.read, text, wanted)
         )
         return [decode(table, row) for row in found]
 
@@ -108,11 +107,16 @@ class SqliteJournal:
     async def close(self) -> None:
         """Write down what was delivered, and let the file go."""
         delivered = self._delivered
-        await self._turnstile.drive(lambda: self._in_thread(self._writer.close, delivered))
-        self._thread.shutdown()
+        await self._turnstile.drive(lambda: self._thread.run(self._writer.close, delivered))
+        self._thread.stop()
 
-    async def _in_thread(self, function: Any, *arguments: Any) -> Any:
-        return await asyncio.wrap_future(self._thread.submit(function, *arguments))
+
+class _Refused(Exception):
+    """The database refused one batch."""
+
+    def __init__(self, answer: DutchbookError) -> None:
+        super().__init__(str(answer))
+        self.answer = answer
 
 
 class _Writer:
@@ -151,24 +155,45 @@ class _Writer:
         self._connection = made
 
     def write(self, batches: list[Ready], delivered: int) -> list[Receipt | DutchbookError]:
-        """Write a group in one transaction; each batch answers for itself."""
+        """Write a group in one transaction; each batch answers for itself.
+
+        A savepoint costs as much as a third of a batch, and refusals are rare. So the group is
+        written without; when one is refused, all is taken back and written again, each batch in
+        a savepoint of its own.
+        """
+        try:
+            try:
+                with self._transaction(delivered):
+                    return [self._apply(batch) for batch in batches]
+            except _Refused as refused:
+                if len(batches) == 1:
+                    return [refused.answer]
+            with self._transaction(delivered):
+                return [self._apart(batch) for batch in batches]
+        except sqlite3.Error as error:
+            return [_storage(self._path, error) for _ in batches]
+
+    @contextlib.contextmanager
+    def _transaction(self, delivered: int) -> Iterator[None]:
+        """Begin, and commit at the end; whatever breaks takes everything back."""
         before = self._head
+        due = delivered - self._cleared >= OUTBOX_LOT
         try:
             self._open.execute("BEGIN IMMEDIATE")
             self._catch_up()
             before = self._head
-            results = [self._one(batch) for batch in batches]
-            if delivered > self._cleared:
+            yield
+            if due:
                 self._open.execute("DELETE FROM outbox WHERE sequence <= ?", (delivered,))
             self._open.execute("COMMIT")
-        except sqlite3.Error as error:
+        except BaseException:
             self._head, self._version = before, -1
             if self._open.in_transaction:
                 with contextlib.suppress(sqlite3.Error):
                     self._open.execute("ROLLBACK")
-            return [_storage(self._path, error) for _ in batches]
-        self._cleared = max(self._cleared, delivered)
-        return results
+            raise
+        if due:
+            self._cleared = delivered
 
     def _catch_up(self) -> None:
         """Read the chain's head again when another process has written since."""
@@ -181,42 +206,39 @@ class _Writer:
         ).fetchone()
         self._head = (row["sequence"], row["hash"]) if row else (0, GENESIS)
 
-    def _one(self, ready: Ready) -> Receipt | DutchbookError:
+    def _apart(self, ready: Ready) -> Receipt | DutchbookError:
         head = self._head
         self._open.execute("SAVEPOINT batch")
         try:
-            for write, text, values in (*ready[0], *self._chained(ready[1])):
-                self._apply(write, text, values)
-        except (Conflict, sqlite3.IntegrityError, *UNFIT) as error:
+            receipt = self._apply(ready)
+        except _Refused as refused:
             self._open.execute("ROLLBACK TO batch")
             self._open.execute("RELEASE batch")
             self._head = head
-            if isinstance(error, Conflict):
-                return error
-            if isinstance(error, sqlite3.IntegrityError):
-                return Conflict(write.table, key_of(write), str(error))
-            return StorageError(f"{self._path}: {write.table} {key_of(write)}: {error}")
+            return refused.answer
         self._open.execute("RELEASE batch")
-        return Receipt(*self._head)
+        return receipt
 
-    def _apply(self, write: Write, text: str, values: list[Any]) -> None:
-        if self._open.execute(text, values).rowcount != 1:
-            raise Conflict(write.table, key_of(write), "the row is not as expected")
+    def _apply(self, ready: Ready) -> Receipt:
+        log, head = chained(ready[1], self._head)
+        for write, text, stored in (*ready[0], *map(_statement, log)):
+            try:
+                touched = self._open.execute(text, stored).rowcount
+            except sqlite3.IntegrityError as error:
+                raise _Refused(Conflict(write.table, key_of(write), str(error))) from error
+            except UNFIT as error:
+                told = f"{self._path}: {write.table} {key_of(write)}: {error}"
+                raise _Refused(StorageError(told)) from error
+            if touched != 1:
+                raise _Refused(
+                    Conflict(write.table, key_of(write), "the row is not as expected")
+                )
+        self._head = head
+        return Receipt(*head)
 
-    def _chained(self, events: tuple[Event, ...]) -> list[Statement]:
-        rows = []
-        for event in events:
-            sequence, previous = self._head
-            row = audit_row(event, sequence + 1, previous)
-            self._head = (sequence + 1, row["hash"])
-            waiting = {"sequence": sequence + 1, "name": event.wire}
-            rows.append(_statement(Insert("audit_log", row)))
-            rows.append(_statement(Insert("outbox", waiting)))
-        return rows
-
-    def read(self, text: str, values: list[Any]) -> list[dict[str, Any]]:
+    def read(self, text: str, wanted: list[Any]) -> list[dict[str, Any]]:
         try:
-            return [dict(row) for row in self._open.execute(text, values)]
+            return [dict(row) for row in self._open.execute(text, wanted)]
         except sqlite3.Error as error:
             raise _storage(self._path, error) from error
 
@@ -265,7 +287,7 @@ def _storage(path: str, error: sqlite3.Error) -> StorageError:
 
 
 def _statement(write: Write) -> Statement:
-    return write, *sql(write, lambda: "?", "IS")
+    return write, sqlite_text(shape(write)), values(write)
 
 
 def _answer(group: list[Waiting], results: list[Receipt | DutchbookError]) -> None:

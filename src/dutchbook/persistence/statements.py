@@ -1,15 +1,38 @@
-"""A write as SQL: one shape for each table and set of columns, with its values apart."""
+"""A write as SQL: one text for each shape of write, with its values apart."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
-from dutchbook.persistence.coding import encode
+from dutchbook.persistence.coding import encoders
 from dutchbook.persistence.rules import TABLES
-from dutchbook.ports import Insert, Update, Write
+from dutchbook.ports import Insert, Write
 
 Mark = Callable[[], str]
+Names = tuple[str, ...]
+
+
+class InsertShape(NamedTuple):
+    """What of an INSERT decides its text."""
+
+    table: str
+    columns: Names
+
+
+class UpdateShape(NamedTuple):
+    """What of a guarded UPDATE decides its text; `at_most` are sums of columns with a bound."""
+
+    table: str
+    put: Names
+    add: Names
+    key: Names
+    guard: Names
+    at_most: tuple[Names, ...]
+
+
+Shape = InsertShape | UpdateShape
 
 
 def key_of(write: Write) -> tuple[Any, ...]:
@@ -18,65 +41,77 @@ def key_of(write: Write) -> tuple[Any, ...]:
     return tuple(row[column] for column in TABLES[write.table].key)
 
 
-def insert(write: Insert, mark: Mark) -> tuple[str, list[Any]]:
-    """Return an INSERT and its values; `mark` makes the next placeholder."""
-    names = ", ".join(write.row)
-    marks = ", ".join(mark() for _ in write.row)
-    values = [encode(write.table, column, value) for column, value in write.row.items()]
-    return f"INSERT INTO {write.table} ({names}) VALUES ({marks})", values
+def shape(write: Write) -> Shape:
+    """Return what of a write decides its text."""
+    if isinstance(write, Insert):
+        return InsertShape(write.table, tuple(write.row))
+    return UpdateShape(
+        write.table,
+        tuple(write.put),
+        tuple(write.add),
+        tuple(write.key),
+        tuple(write.guard),
+        tuple(write.at_most),
+    )
 
 
-def update(write: Update, mark: Mark, same: str) -> tuple[str, list[Any]]:
-    """Return a guarded UPDATE and its values.
+def values(write: Write) -> list[Any]:
+    """Return what stands at the placeholders of a write's text, as a driver stores it."""
+    coded = encoders(write.table)
+    if isinstance(write, Insert):
+        return [coded[column](value) for column, value in write.row.items()]
+    found = [
+        coded[column](value)
+        for part in (write.put, write.add, write.key, write.guard)
+        for column, value in part.items()
+    ]
+    for columns, most in write.at_most.items():
+        found += [coded[c](write.add[c]) for c in columns if c in write.add]
+        found.append(coded[columns[0]](most))
+    return found
+
+
+def text(of: Shape, mark: Mark, same: str) -> str:
+    """Return the SQL of a shape.
 
     Args:
-        write: The change.
+        of: The shape.
         mark: Makes the next placeholder.
         same: The operator that compares a guard, nulls included.
     """
-    values: list[Any] = []
-    changes = list(_changes(write, mark, values))
-    conditions = []
-    for column, value in write.key.items():
-        conditions.append(f"{column} = {mark()}")
-        values.append(encode(write.table, column, value))
-    for column, value in write.guard.items():
-        conditions.append(f"{column} {same} {mark()}")
-        values.append(encode(write.table, column, value))
-    for columns, most in write.at_most.items():
-        terms = []
-        for column in columns:
-            terms.append(column)
-            if column in write.add:
-                terms.append(mark())
-                values.append(encode(write.table, column, write.add[column]))
-        conditions.append(f"{' + '.join(terms)} <= {mark()}")
-        values.append(encode(write.table, columns[0], most))
+    if isinstance(of, InsertShape):
+        marks = ", ".join(mark() for _ in of.columns)
+        return f"INSERT INTO {of.table} ({', '.join(of.columns)}) VALUES ({marks})"
+    changes = [f"{column} = {mark()}" for column in of.put]
+    changes += [f"{column} = {column} + {mark()}" for column in of.add]
+    conditions = [f"{column} = {mark()}" for column in of.key]
+    conditions += [f"{column} {same} {mark()}" for column in of.guard]
+    for columns in of.at_most:
+        terms = " + ".join(_terms(columns, of.add, mark))
+        conditions.append(f"{terms} <= {mark()}")
     where = " AND ".join(conditions)
-    return f"UPDATE {write.table} SET {', '.join(changes)} WHERE {where}", values
+    return f"UPDATE {of.table} SET {', '.join(changes)} WHERE {where}"
 
 
-def _changes(write: Update, mark: Mark, values: list[Any]) -> Iterator[str]:
-    for column, value in write.put.items():
-        values.append(encode(write.table, column, value))
-        yield f"{column} = {mark()}"
-    for column, value in write.add.items():
-        values.append(encode(write.table, column, value))
-        yield f"{column} = {column} + {mark()}"
+def _terms(columns: Names, added: Names, mark: Mark) -> Iterator[str]:
+    for column in columns:
+        yield column
+        if column in added:
+            yield mark()
 
 
-def sql(write: Write, mark: Mark, same: str) -> tuple[str, list[Any]]:
-    """Return either kind as SQL."""
-    if isinstance(write, Insert):
-        return insert(write, mark)
-    return update(write, mark, same)
+@cache
+def sqlite_text(of: Shape) -> str:
+    """Return the SQL of a shape for SQLite."""
+    return text(of, lambda: "?", "IS")
 
 
 def select(
     table: str, where: dict[str, Any], order_by: tuple[str, ...], mark: Mark
 ) -> tuple[str, list[Any]]:
     """Return a SELECT of whole rows that match."""
+    coded = encoders(table)
     conditions = " AND ".join(f"{column} = {mark()}" for column in where)
-    text = f"SELECT * FROM {table}" + (f" WHERE {conditions}" if where else "")
-    text += f" ORDER BY {', '.join(order_by)}" if order_by else ""
-    return text, [encode(table, column, value) for column, value in where.items()]
+    found = f"SELECT * FROM {table}" + (f" WHERE {conditions}" if where else "")
+    found += f" ORDER BY {', '.join(order_by)}" if order_by else ""
+    return found, [coded[column](value) for column, value in where.items()]

@@ -76,7 +76,7 @@ class Micros(Coded):
         """
         if isinstance(value, bool) or not isinstance(value, Decimal | int):
             raise ValueError(f"{value!r} is not an exact decimal")  # noqa: TRY004 - one kind
-        number = Decimal(value)
+        number = value if isinstance(value, Decimal) else Decimal(value)
         if not number.is_finite() or number.adjusted() > DIGITS:
             raise ValueError(f"{value} is not a number that a column holds")
         # A ratio of integers is exact, whatever the precision of the decimal context.
