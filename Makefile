@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+RECORDING ?= $(wildcard ../shared/data/kalshi_gold15m_ws_2026-08)
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -33,7 +34,7 @@ check: install-dev ## lint, types, layout and bans, generated pages in step
 	$(BIN)/python docs/generate.py --check
 
 bench: install ## measure speed; BENCH_SHORT=1 for a short run
-	$(BIN)/python -m dutchbook.bench $(ARGS)
+	DUTCHBOOK_KALSHI_RECORDING="$(RECORDING)" $(BIN)/python -m dutchbook.bench $(ARGS)
 
 lock: install-dev ## pin what pyproject.toml asks for; ARGS=--upgrade for the newest
 	$(COMPILE) $(ARGS) --output-file requirements/run.txt pyproject.toml

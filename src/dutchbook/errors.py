@@ -109,6 +109,14 @@ class NotSent(PlatformError):
     """No byte left this machine. The only case that may be tried again."""
 
 
+class MalformedMessage(PlatformError):
+    """A platform sent what its own pages do not allow; the bytes are kept."""
+
+    def __init__(self, platform: str, reason: str, raw: bytes) -> None:
+        super().__init__(platform, f"unreadable message: {reason}")
+        self.raw = raw
+
+
 # Storage -------------------------------------------------------------------------------------
 
 

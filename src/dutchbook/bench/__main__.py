@@ -8,12 +8,16 @@ import sys
 import time
 from pathlib import Path
 
-from dutchbook.bench.journals import compare
+from dutchbook.bench import journals, wire
 from dutchbook.bench.study import bracket, controls, trade
+from dutchbook.bootstrap import generated_tape
 from dutchbook.tape import demo
 from dutchbook.tape.format import open_tape
 
 SHORT, LONG = 200, 2_000
+SHORT_WIRE, LONG_WIRE = 20_000, 200_000
+RECORDING = "DUTCHBOOK_KALSHI_RECORDING"
+"""The environment variable that names a folder of recorded Kalshi messages."""
 
 
 def main() -> None:
@@ -30,11 +34,22 @@ def main() -> None:
     size = path.stat().st_size / tape.meta.messages
     lines += ["", f"replay with paper matching: {rate:,.0f} messages a second"]
     lines += [f"tape: {size:.2f} bytes a message", ""]
-    lines += compare(SHORT if short else LONG)
+    lines += journals.compare(SHORT if short else LONG)
+    lines += ["", *_wire(SHORT_WIRE if short else LONG_WIRE)]
     lines += ["", "Lag and replenishment", "", *bracket(tape)]
     if not short:
         lines += ["", "Controls", "", *controls(tape)]
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _wire(messages: int) -> list[str]:
+    """Measure on a recording where one is named, else on a made-up tape told Kalshi's way."""
+    folder = os.environ.get(RECORDING, "")
+    if folder and Path(folder).is_dir():
+        source, found = Path(folder).name, wire.recorded(Path(folder), messages)
+    else:
+        source, found = "a made-up tape", wire.told(generated_tape(1, minutes=120), messages)
+    return [f"wire: {source}", *wire.compare(found), *wire.scale(messages)]
 
 
 if __name__ == "__main__":

@@ -44,6 +44,24 @@ def possible(
     )
 
 
+def any_possible(
+    kalshi: OrderBook, polymarket: OrderBook, minimum_e4: int, *, alike: bool
+) -> bool:
+    """Tell whether `possible` would name a direction: the question of every message.
+
+    Two differences, two comparisons. `alike`: YES means the same on both platforms.
+    """
+    if alike:
+        return (
+            polymarket.best_bid - kalshi.best_ask >= minimum_e4
+            or kalshi.best_bid - polymarket.best_ask >= minimum_e4
+        )
+    return (
+        kalshi.best_ask + polymarket.best_ask <= E4 - minimum_e4
+        or kalshi.best_bid + polymarket.best_bid >= E4 + minimum_e4
+    )
+
+
 def has_edge(ask_a_e4: int, ask_b_e4: int, rate_a_e6: int, rate_b_e6: int) -> bool:
     """Tell whether ``1 - a - b`` less both unrounded taker fees on one contract is above zero.
 
