@@ -21,18 +21,34 @@ from dutchbook.tape.message import Tape
 Check = Callable[[dict[str, list[dict[str, Any]]]], None]
 
 
+MONEY = frozenset(
+    {
+        "accounts",
+        "executions",
+        "fills",
+        "ledger_entries",
+        "orders",
+        "reservations",
+        "risk_states",
+    }
+)
+"""What `conserved` reads: a commit that touches none of these cannot change its verdict."""
+
+
 class WatchedJournal(MemoryJournal):
-    """Calls `check` with every table after each commit that moved money."""
+    """Calls `check` after each commit that touched a table which the check reads."""
 
     def __init__(self, check: Check | None = None) -> None:
         super().__init__()
         self._check = check
+        self.checked = 0
 
     async def commit(self, batch: Batch) -> Receipt:
         receipt = await super().commit(batch)
-        if self._check and any(w.table in ("accounts", "fills") for w in batch.writes):
+        if self._check and any(write.table in MONEY for write in batch.writes):
+            self.checked += 1
             self._check(
-                {name: [dict(r) for r in rows.values()] for name, rows in self._tables.items()}
+                {name: [dict(r) for r in self._tables[name].values()] for name in MONEY}
             )
         return receipt
 
@@ -44,6 +60,7 @@ class Finished:
     summary: dict[str, Any]
     engine: Engine
     tables: dict[str, list[dict[str, Any]]]
+    checked: int
 
 
 def play(
@@ -65,7 +82,7 @@ def play(
             prepare(engine)
         summary = await engine.trade(1)
         tables = {name: await journal.rows(name) for name in journal._tables}
-        return Finished(summary, engine, tables)
+        return Finished(summary, engine, tables, journal.checked)
 
     return run_virtual(main())
 
