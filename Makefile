@@ -33,7 +33,7 @@ check: install-dev ## lint, types, layout and bans, generated pages in step
 	$(BIN)/pytest -q tests/tidy
 	$(BIN)/python docs/generate.py --check
 
-bench: install ## measure speed; BENCH_SHORT=1 for a short run
+bench: install-dev ## measure speed; BENCH_SHORT=1 for a short run
 	DUTCHBOOK_KALSHI_RECORDING="$(RECORDING)" $(BIN)/python -m dutchbook.bench $(ARGS)
 
 lock: install-dev ## pin what pyproject.toml asks for; ARGS=--upgrade for the newest

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from dutchbook.bench import journals, wire
+from dutchbook.bench import journals, postgres, wire
 from dutchbook.bench.study import bracket, controls, trade
 from dutchbook.bootstrap import generated_tape
 from dutchbook.tape import demo
@@ -35,6 +35,7 @@ def main() -> None:
     lines += ["", f"replay with paper matching: {rate:,.0f} messages a second"]
     lines += [f"tape: {size:.2f} bytes a message", ""]
     lines += journals.compare(SHORT if short else LONG)
+    lines += postgres.compare(SHORT if short else LONG)
     lines += ["", *_wire(SHORT_WIRE if short else LONG_WIRE)]
     lines += ["", "Lag and replenishment", "", *bracket(tape)]
     if not short:

@@ -45,7 +45,7 @@ def _ours(path: str, batches: int, callers: int) -> float:
     """Return reservations a second through the journal, batches as `RiskManager` makes them."""
     url = f"sqlite:///{path}"
     Database.at(url).prepare("paper")
-    made = asyncio.run(_batches(batches))
+    made = asyncio.run(reservations(batches))
 
     async def main() -> float:
         journal = Database.at(url).journal(turnstile())
@@ -90,7 +90,7 @@ def _bare(path: Path, batches: int) -> float:
     """Return the same batches a second through sqlite3 alone, one commit each."""
     url = f"sqlite:///{path}"
     Database.at(url).prepare("paper")
-    statements = _statements(asyncio.run(_batches(batches)))
+    statements = _statements(asyncio.run(reservations(batches)))
     connection = sqlite3.connect(path, isolation_level=None, cached_statements=512)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
@@ -108,7 +108,7 @@ def _bare(path: Path, batches: int) -> float:
     return batches / took
 
 
-async def _batches(batches: int) -> list[Batch]:
+async def reservations(batches: int) -> list[Batch]:
     """Return the batches that fund the accounts, then one for each reservation."""
     journal = _Recording()
     clock, ids = SystemClock(), RandomIds()

@@ -57,4 +57,7 @@ def canonical(value: Any) -> str:
 
     Sorted keys, no spaces, no escapes but JSON's own.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _json.encode(value)
+
+
+_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -21,15 +21,10 @@ def columns(table: str) -> dict[str, Coded | None]:
 
 @cache
 def encoders(table: str) -> dict[str, Encoder]:
-    """Return what turns a domain value of each column into what a driver stores."""
-    return {name: _encoder(coding) for name, coding in columns(table).items()}
-
-
-def _encoder(coding: Coded | None) -> Encoder:
-    if coding is None:
-        return _plain
-    encode = coding.encode
-    return lambda value: None if value is None else encode(value)
+    """Return what turns a domain value of each column, not null, into what a driver stores."""
+    return {
+        name: coding.encode if coding else _plain for name, coding in columns(table).items()
+    }
 
 
 def _plain(value: Any) -> Any:

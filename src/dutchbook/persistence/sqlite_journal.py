@@ -65,7 +65,7 @@ class SqliteJournal:
         self._waiting.append((ready, done))
         if self._flushing is None:
             self._flushing = asyncio.ensure_future(self._turnstile.drive(self._flush))
-        return await asyncio.shield(done)
+        return await done
 
     async def _flush(self) -> None:
         """Write everything that waits, one commit for each group, until nothing does."""

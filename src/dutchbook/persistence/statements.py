@@ -59,9 +59,12 @@ def values(write: Write) -> list[Any]:
     """Return what stands at the placeholders of a write's text, as a driver stores it."""
     coded = encoders(write.table)
     if isinstance(write, Insert):
-        return [coded[column](value) for column, value in write.row.items()]
+        return [
+            None if value is None else coded[column](value)
+            for column, value in write.row.items()
+        ]
     found = [
-        coded[column](value)
+        None if value is None else coded[column](value)
         for part in (write.put, write.add, write.key, write.guard)
         for column, value in part.items()
     ]
@@ -114,4 +117,6 @@ def select(
     conditions = " AND ".join(f"{column} = {mark()}" for column in where)
     found = f"SELECT * FROM {table}" + (f" WHERE {conditions}" if where else "")
     found += f" ORDER BY {', '.join(order_by)}" if order_by else ""
-    return found, [coded[column](value) for column, value in where.items()]
+    return found, [
+        None if value is None else coded[column](value) for column, value in where.items()
+    ]
