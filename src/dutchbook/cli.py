@@ -33,7 +33,6 @@ app.add_typer(database, name="db")
 
 FOUND = 1
 INTERRUPTED = 130
-YEARS_KEPT = 7
 
 Db = Annotated[
     str,
@@ -253,10 +252,13 @@ def db_upgrade(db: Db = "") -> None:
 @database.command("prune")
 def db_prune(
     db: Db = "",
-    years: Annotated[int, typer.Option(min=1, help="Keep this many years.")] = YEARS_KEPT,
+    years: Annotated[
+        int | None, typer.Option(min=1, help="Keep this many years; else as the settings say.")
+    ] = None,
 ) -> None:
     """Delete book snapshots that are older than they must be kept."""
-    typer.echo(f"{desk.prune(_url(db), years)} snapshots deleted")
+    kept = years or session.settings().records.snapshot_years
+    typer.echo(f"{desk.prune(_url(db), kept)} snapshots deleted")
 
 
 @database.command("verify")

@@ -128,6 +128,14 @@ class Paper(_Section):
     )
 
 
+class Records(_Section):
+    """How long what is not needed to go on is kept."""
+
+    snapshot_years: int = Field(
+        7, ge=1, description="books as they were at decisions; `dutchbook db prune` goes by it"
+    )
+
+
 class Settings(_Section):
     """Everything that can be set."""
 
@@ -135,6 +143,7 @@ class Settings(_Section):
     execution: Execution = Execution()
     risk: Risk = Risk()
     paper: Paper = Paper()
+    records: Records = Records()
 
     def hurdles(self) -> Hurdles:
         """Return what detection and execution judge an edge by."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections import Counter
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from rich.live import Live
 
 from dutchbook.application.lifecycle import count_run
 from dutchbook.bootstrap import Engine, build
-from dutchbook.config import Settings, commented
+from dutchbook.config import Settings, commented, load
 from dutchbook.console.lines import EventLines
 from dutchbook.console.live import LiveView, PairLine, Standing
 from dutchbook.domain.contract import Outcome, Platform
@@ -79,6 +80,12 @@ def initialise() -> list[str]:
         default_config().write_text(commented(), encoding="utf-8")
         made.append(str(default_config()))
     return made
+
+
+def settings() -> Settings:
+    """Return this user's settings; the defaults where no file was written yet."""
+    path = default_config()
+    return load(path if path.exists() else None, (), os.environ)
 
 
 def default_database() -> str:
