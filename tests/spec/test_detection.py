@@ -13,7 +13,7 @@ from dutchbook.domain.book import OrderBook
 from dutchbook.domain.contract import Alignment, ContractMatch, Outcome, Platform
 from dutchbook.domain.fees import FeeSchedule
 from dutchbook.domain.financial_math import FinancialMath
-from dutchbook.domain.opportunity import any_possible, detect, has_edge, possible
+from dutchbook.domain.opportunity import detect, has_edge, possible
 from dutchbook.domain.quote import Caps, Hurdles, Opportunity, Reason, Refusal
 from dutchbook.domain.units import E4, Money
 from dutchbook.errors import InvalidInput
@@ -209,12 +209,15 @@ def test_the_integer_filter_never_misses_what_detect_accepts(
     }
     minimum = int(DEFAULT.minimum_net_edge * E4)
 
-    passed = possible(books[Platform.KALSHI], books[Platform.POLYMARKET], match, minimum)
+    kalshi, polymarket = (books[platform] for platform in Platform)
 
-    alike = alignment is Alignment.SAME
-    assert any_possible(
-        books[Platform.KALSHI], books[Platform.POLYMARKET], minimum, alike=alike
-    ) == bool(passed)
+    passed = possible(kalshi, polymarket, alignment, minimum)
+
+    assert passed == tuple(
+        outcome
+        for outcome in Outcome
+        if kalshi.ask_e4(outcome) + polymarket.ask_e4(match.hedge(outcome)) <= E4 - minimum
+    )
     for outcome in Outcome:
         found = look(match=match, books=books, outcome=outcome)
         if isinstance(found, Opportunity):

@@ -15,7 +15,6 @@ CLOCKS = {
 }  # fmt: skip
 SUPERVISORS = {
     "persistence/sqlite_journal.py": "takes everything back, then raises again",
-    "persistence/worker.py": "hands whatever it was to the caller in the other thread",
 }
 
 

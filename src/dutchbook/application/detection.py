@@ -16,7 +16,7 @@ from dutchbook.application.risk import RiskManager
 from dutchbook.application.watch import Key, PairWatch, Watchlist
 from dutchbook.domain.contract import Contract, Outcome, Platform
 from dutchbook.domain.events import OpportunityFiltered, OrderbookUpdated
-from dutchbook.domain.opportunity import any_possible, detect, has_edge, possible
+from dutchbook.domain.opportunity import detect, has_edge, possible
 from dutchbook.domain.quote import Hurdles, Opportunity, Refusal, direction_name
 from dutchbook.domain.units import E4, from_e4
 from dutchbook.ports import Batch, Clock, Ids, Insert
@@ -72,11 +72,8 @@ class DetectionService:
             self._look(watch, now)
 
     def _look(self, watch: PairWatch, now: datetime) -> None:
-        least = self._minimum_e4
-        if not any_possible(watch.kalshi, watch.polymarket, least, alike=watch.alike):
-            watch.reasons.clear()
-            return
-        passed = possible(watch.kalshi, watch.polymarket, watch.match, least)
+        alignment = watch.match.alignment
+        passed = possible(watch.kalshi, watch.polymarket, alignment, self._minimum_e4)
         for outcome in Outcome:
             if outcome in passed:
                 self._judge(watch, outcome, now)

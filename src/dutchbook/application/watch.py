@@ -20,10 +20,6 @@ class PairWatch:
     kalshi: OrderBook
     polymarket: OrderBook
     reasons: dict[Outcome, Reason | None] = field(default_factory=dict)
-    alike: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.alike = self.match.hedge(Outcome.YES) is Outcome.NO
 
     @property
     def books(self) -> dict[Platform, OrderBook]:

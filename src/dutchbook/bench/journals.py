@@ -33,18 +33,25 @@ def compare(batches: int) -> list[str]:
     """Return the ratios of one caller to the bare driver and of eight callers to one."""
     with tempfile.TemporaryDirectory() as folder:
         bare = statistics.median(_bare(Path(folder) / f"bare{n}.db", batches) for n in range(3))
-        one = statistics.median(_ours(f"{folder}/one{n}.db", batches, 1) for n in range(3))
-        eight = statistics.median(_ours(f"{folder}/eight{n}.db", batches, 8) for n in range(3))
+        one = statistics.median(_fresh(f"{folder}/one{n}.db", batches, 1) for n in range(3))
+        eight = statistics.median(_fresh(f"{folder}/eight{n}.db", batches, 8) for n in range(3))
     return [
         f"one caller, whole reservation batch: {one / bare:.2f} x bare sqlite3 (FULL)",
         f"eight callers: {eight / one:.2f} x one caller",
     ]
 
 
-def _ours(path: str, batches: int, callers: int) -> float:
-    """Return reservations a second through the journal, batches as `RiskManager` makes them."""
+def _fresh(path: str, batches: int, callers: int) -> float:
     url = f"sqlite:///{path}"
     Database.at(url).prepare("paper")
+    return rate(url, batches, callers)
+
+
+def rate(url: str, batches: int, callers: int = 1) -> float:
+    """Fund a prepared database, then return reservations a second through its journal.
+
+    The batches are made beforehand, as `RiskManager` makes them.
+    """
     made = asyncio.run(reservations(batches))
 
     async def main() -> float:

@@ -19,14 +19,15 @@ import msgspec
 import zstandard
 
 from dutchbook.domain.book import BID, OrderBook
-from dutchbook.domain.contract import Platform
-from dutchbook.domain.opportunity import any_possible
+from dutchbook.domain.contract import Alignment, Platform
+from dutchbook.domain.opportunity import possible
 from dutchbook.domain.units import E4, E6, from_e4, from_e6, plain
 from dutchbook.platforms.kalshi.codec import KalshiBooks
 from dutchbook.runtime.randomness import Seeded
 from dutchbook.tape.message import Kind, Tape
 
 MINIMUM_E4 = 80
+SAME = Alignment.SAME
 ROUNDS = 5
 FEW, MANY = 100, 10_000
 BIDS, ASKS = tuple(range(3_000, 5_000, 100)), tuple(range(5_100, 7_000, 100))
@@ -83,11 +84,9 @@ def told(tape: Tape, most: int) -> Messages:
             found.append(_snapshot(book))
             continue
         for side, levels in enumerate((message.bids, message.asks)):
-            gone = set(book.asks if side else book.bids) - {price for price, _ in levels}
-            changes = (*levels, *((price, 0) for price in sorted(gone)))
-            if message.kind is not Kind.SNAPSHOT:
-                changes = levels
-            found += [_delta(book, side, price, size) for price, size in changes]
+            held = (book.asks if side else book.bids) if message.kind is Kind.SNAPSHOT else ()
+            changes = dict.fromkeys(held, 0) | dict(levels)
+            found += [_delta(book, side, price, size) for price, size in changes.items()]
         if len(found) >= most:
             break
     return found
@@ -165,7 +164,7 @@ def _ours(messages: Messages) -> Callable[[], object]:
         for raw in messages:
             book = feed(raw)
             if book is not None:
-                found += any_possible(book, others[book.contract_id], MINIMUM_E4, alike=True)
+                found += len(possible(book, others[book.contract_id], SAME, MINIMUM_E4))
         return found
 
     return work

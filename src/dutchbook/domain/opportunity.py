@@ -8,7 +8,14 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from dutchbook.domain.book import Levels, OrderBook, Walk, segments, walk
-from dutchbook.domain.contract import Contract, ContractMatch, Outcome, Platform, Side
+from dutchbook.domain.contract import (
+    Alignment,
+    Contract,
+    ContractMatch,
+    Outcome,
+    Platform,
+    Side,
+)
 from dutchbook.domain.fees import FeeTerms
 from dutchbook.domain.financial_math import FinancialMath
 from dutchbook.domain.quote import Caps, Hurdles, LegQuote, Opportunity, Reason, Refusal
@@ -28,38 +35,23 @@ CENT = Decimal("0.01")
 
 
 def possible(
-    kalshi: OrderBook, polymarket: OrderBook, match: ContractMatch, minimum_e4: int
+    kalshi: OrderBook, polymarket: OrderBook, alignment: Alignment, minimum_e4: int
 ) -> tuple[Outcome, ...]:
     """Return the directions in which an edge is possible at all: the integer filter.
 
     An upper bound, without fees and depth: it may let through what `detect` refuses and never
     stops what `detect` accepts. `minimum_e4` is the least net edge in 10⁻⁴ dollars, rounded
-    down.
+    down. Every message asks, and nearly every answer is no: so two comparisons come first.
     """
-    most = E4 - minimum_e4
-    return tuple(
-        outcome
-        for outcome in Outcome
-        if kalshi.ask_e4(outcome) + polymarket.ask_e4(match.hedge(outcome)) <= most
-    )
-
-
-def any_possible(
-    kalshi: OrderBook, polymarket: OrderBook, minimum_e4: int, *, alike: bool
-) -> bool:
-    """Tell whether `possible` would name a direction: the question of every message.
-
-    Two differences, two comparisons. `alike`: YES means the same on both platforms.
-    """
-    if alike:
-        return (
-            polymarket.best_bid - kalshi.best_ask >= minimum_e4
-            or kalshi.best_bid - polymarket.best_ask >= minimum_e4
-        )
-    return (
-        kalshi.best_ask + polymarket.best_ask <= E4 - minimum_e4
-        or kalshi.best_bid + polymarket.best_bid >= E4 + minimum_e4
-    )
+    if alignment is Alignment.SAME:
+        yes = polymarket.best_bid - kalshi.best_ask >= minimum_e4
+        no = kalshi.best_bid - polymarket.best_ask >= minimum_e4
+    else:
+        yes = kalshi.best_ask + polymarket.best_ask <= E4 - minimum_e4
+        no = kalshi.best_bid + polymarket.best_bid >= E4 + minimum_e4
+    if not (yes or no):
+        return ()
+    return tuple(each for each, open_ in ((Outcome.YES, yes), (Outcome.NO, no)) if open_)
 
 
 def has_edge(ask_a_e4: int, ask_b_e4: int, rate_a_e6: int, rate_b_e6: int) -> bool:

@@ -74,6 +74,14 @@ def quantity(value: object, *, step: Decimal = MICRO, field: str = "size") -> Qu
     return Quantity(number)
 
 
+def signed(value: object, *, field: str = "size") -> Decimal:
+    """Check a change of a size, of either sign: exact to 10⁻⁶ contracts."""
+    number = decimal(value, field)
+    if number % MICRO:
+        raise InvalidInput(field, value, f"a multiple of {MICRO} contracts")
+    return number
+
+
 def money(value: object, *, field: str = "amount") -> Money:
     """Check an amount of dollars, of either sign: exact to 10⁻⁶."""
     number = decimal(value, field)

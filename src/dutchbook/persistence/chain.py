@@ -16,6 +16,7 @@ from dutchbook.ports import Insert
 GENESIS = "0" * 64
 OUTBOX_LOT = 64
 """The outbox forgets what was delivered in lots of this many events, and when it is closed."""
+_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 Head = tuple[int, str]
 """The sequence and the hash of the newest row."""
 
@@ -58,6 +59,3 @@ def canonical(value: Any) -> str:
     Sorted keys, no spaces, no escapes but JSON's own.
     """
     return _json.encode(value)
-
-
-_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -102,10 +102,10 @@ class PostgresJournal:
                 await self._catch_up()
             raise StorageError(f"{self._shown}: other writers were first {TRIES} times")
 
-    async def _write(self, batch: Batch) -> Receipt:
+    async def _write(self, batch: Batch, lot: int = OUTBOX_LOT) -> Receipt:
         log, head = chained(batch.events, self._head)
         delivered = self._delivered
-        due = delivered - self._cleared >= (OUTBOX_LOT if batch.writes or log else 1)
+        due = delivered - self._cleared >= lot
         statement, arguments = one_statement((*batch.writes, *log), delivered if due else None)
         if statement:
             await self._open.fetch(statement, *arguments)
@@ -157,7 +157,7 @@ class PostgresJournal:
         if self._connection is None:
             return
         try:
-            await self._write(Batch())
+            await self._write(Batch(), lot=1)
         except BROKEN as error:
             raise self._failed(error) from error
         finally:

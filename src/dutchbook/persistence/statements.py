@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -57,21 +57,20 @@ def shape(write: Write) -> Shape:
 
 def values(write: Write) -> list[Any]:
     """Return what stands at the placeholders of a write's text, as a driver stores it."""
-    coded = encoders(write.table)
     if isinstance(write, Insert):
-        return [
-            None if value is None else coded[column](value)
-            for column, value in write.row.items()
-        ]
-    found = [
-        None if value is None else coded[column](value)
-        for part in (write.put, write.add, write.key, write.guard)
-        for column, value in part.items()
-    ]
+        return _coded(write.table, write.row)
+    found: list[Any] = []
+    for part in (write.put, write.add, write.key, write.guard):
+        found += _coded(write.table, part)
     for columns, most in write.at_most.items():
-        found += [coded[c](write.add[c]) for c in columns if c in write.add]
-        found.append(coded[columns[0]](most))
+        found += _coded(write.table, {c: write.add[c] for c in columns if c in write.add})
+        found += _coded(write.table, {columns[0]: most})
     return found
+
+
+def _coded(table: str, row: Mapping[str, Any]) -> list[Any]:
+    coded = encoders(table)
+    return [None if value is None else coded[name](value) for name, value in row.items()]
 
 
 def text(of: Shape, mark: Mark, same: str) -> str:
@@ -113,10 +112,7 @@ def select(
     table: str, where: dict[str, Any], order_by: tuple[str, ...], mark: Mark
 ) -> tuple[str, list[Any]]:
     """Return a SELECT of whole rows that match."""
-    coded = encoders(table)
     conditions = " AND ".join(f"{column} = {mark()}" for column in where)
     found = f"SELECT * FROM {table}" + (f" WHERE {conditions}" if where else "")
     found += f" ORDER BY {', '.join(order_by)}" if order_by else ""
-    return found, [
-        None if value is None else coded[column](value) for column, value in where.items()
-    ]
+    return found, _coded(table, where)

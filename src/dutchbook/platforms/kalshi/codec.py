@@ -8,13 +8,13 @@ of a small vocabulary, and each is read once. Source: docs.kalshi.com, WebSocket
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import msgspec
 
 from dutchbook.domain.book import ASK, BID, OrderBook
-from dutchbook.domain.units import E4, E6, decimal, price
+from dutchbook.domain.units import E4, price, signed, to_e4, to_e6
 from dutchbook.errors import InvalidInput, MalformedMessage
 
 KALSHI = "kalshi"
@@ -61,25 +61,20 @@ READ = frozenset({"orderbook_delta", "orderbook_snapshot", "trade"})
 class _Texts(dict[str, int]):
     """What each text means as an integer, read once; it forgets all when it grows too large."""
 
-    def __init__(self, scale: int, name: str) -> None:
+    def __init__(self, read: Callable[[str], int]) -> None:
         super().__init__()
-        self._scale = scale
-        self._name = name
+        self._read = read
 
     def __missing__(self, text: str) -> int:
-        number = price(text) if self._scale == E4 else decimal(text, self._name)
-        scaled = number * self._scale
-        if scaled != int(scaled):
-            wanted = f"a number exact to {1 / self._scale:f}"
-            raise InvalidInput(self._name, text, wanted)
+        number = self._read(text)
         if len(self) >= VOCABULARY:
             self.clear()
-        self[text] = int(scaled)
-        return self[text]
+        self[text] = number
+        return number
 
 
-_prices = _Texts(E4, "price_dollars")
-_sizes = _Texts(E6, "delta_fp")
+_prices = _Texts(lambda text: to_e4(price(text, field="price_dollars")))
+_sizes = _Texts(lambda text: to_e6(signed(text, field="delta_fp")))
 
 
 class KalshiBooks:

@@ -21,7 +21,7 @@ import msgspec
 
 from dutchbook.domain.book import ASK, BID
 from dutchbook.domain.contract import Platform
-from dutchbook.domain.units import E4, E6, decimal, price
+from dutchbook.domain.units import E4, price, signed, to_e4, to_e6
 from dutchbook.errors import InvalidInput, TapeError
 from dutchbook.tape.columns import Rows
 from dutchbook.tape.format import Progress
@@ -238,16 +238,14 @@ def _whole(event: Mapping[str, Any], name: str) -> int | None:
 
 @lru_cache(maxsize=20_000)
 def _price(text: str) -> int:
-    return int(price(text) * E4)
+    return to_e4(price(text))
 
 
 @lru_cache(maxsize=100_000)
 def _size(text: str, name: str) -> int:
-    number = decimal(text, name)
-    scaled = number * E6
-    if scaled != int(scaled) or not number:
-        raise InvalidInput(name, text, "contracts other than zero, exact to 0.000001")
-    return int(scaled)
+    if number := signed(text, field=name):
+        return to_e6(number)
+    raise InvalidInput(name, text, "contracts other than zero, exact to 0.000001")
 
 
 def _level(side: str, text: str, size: int) -> Level:
