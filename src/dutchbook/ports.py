@@ -5,6 +5,7 @@ Application services know these protocols and no adapter; `bootstrap` joins the 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -79,6 +80,10 @@ class Turnstile(Protocol):
         A caller that is cancelled leaves the job to finish: a cancelled commit may still
         happen.
         """
+        ...
+
+    def begin(self, job: Callable[[], Awaitable[None]]) -> asyncio.Future[None]:
+        """Run `job` likewise, for nobody who waits; keep what is returned until it is done."""
         ...
 
 

@@ -31,6 +31,7 @@ from dutchbook.errors import InvalidInput
 from dutchbook.persistence.database import Database
 from dutchbook.ports import Journal
 from dutchbook.runtime.clock import TapeClock
+from dutchbook.runtime.live import run_live
 from dutchbook.runtime.virtual_time import run_virtual, turnstile
 from dutchbook.tape import demo
 from dutchbook.tape.format import open_tape
@@ -104,7 +105,7 @@ def run(options: Options, console: Console) -> dict[str, Any]:
     trading = _trade(options, tape, database, console)
     if options.speed is None:
         return run_virtual(trading)
-    return asyncio.run(trading)
+    return run_live(trading)
 
 
 def chosen_tape(options: Options) -> Tape:

@@ -11,10 +11,11 @@ from support.databases import AnyJournal, event, on
 from support.rows import ACCOUNT, order_row
 
 from dutchbook.errors import Conflict, StorageError
-from dutchbook.persistence.chain import GENESIS, OUTBOX_LOT, link
+from dutchbook.persistence.chain import GENESIS, OUTBOX_LOT, link_of
 from dutchbook.persistence.database import Database
 from dutchbook.persistence.postgres_journal import PostgresJournal, one_statement
 from dutchbook.persistence.sqlite_journal import SqliteJournal
+from dutchbook.persistence.statements import prepared
 from dutchbook.ports import Batch, Insert, Update
 from dutchbook.runtime.virtual_time import turnstile
 
@@ -31,9 +32,8 @@ async def chain(journal: AnyJournal) -> list[str]:
     """Return the ids of all events in order, after proving their hashes."""
     previous, names = GENESIS, []
     for number, row in enumerate(await journal.rows("audit_log", order_by=("sequence",)), 1):
-        body = {k: v for k, v in row.items() if k not in ("previous_hash", "hash")}
         assert (row["sequence"], row["previous_hash"]) == (number, previous)
-        assert row["hash"] == link(body, previous)
+        assert row["hash"] == link_of(row, previous)
         previous = row["hash"]
         names.append(row["event_id"])
     return names
@@ -159,8 +159,8 @@ def test_what_was_delivered_leaves_the_outbox_in_lots(database_url: str) -> None
 
 
 def test_the_text_of_a_statement_depends_on_the_shape_of_the_batch_alone() -> None:
-    one, values = one_statement(spend("1", "a").writes, delivered=1)
-    two, others = one_statement(spend("2", "b").writes, delivered=2)
+    one, values = one_statement(tuple(map(prepared, spend("1", "a").writes)), delivered=1)
+    two, others = one_statement(tuple(map(prepared, spend("2", "b").writes)), delivered=2)
 
     assert one == two
     assert values != others

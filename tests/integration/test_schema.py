@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import CheckConstraint, Connection, inspect
 from support.databases import AnyJournal, by_hand, on
 
@@ -27,8 +28,8 @@ NEXT = '''"""One step more."""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "9999"
+down_revision = "{head}"
 branch_labels = None
 depends_on = None
 
@@ -73,7 +74,8 @@ def test_an_older_schema_is_refused_and_an_upgrade_keeps_every_row(
     before = on(database_url, _tables)
     later = tmp_path / "migrations"
     shutil.copytree(MIGRATIONS, later)
-    (later / "versions" / "v0002_later.py").write_text(NEXT)
+    head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    (later / "versions" / "v9999_later.py").write_text(NEXT.replace("{head}", str(head)))
     monkeypatch.setattr(database_module, "MIGRATIONS", later)
 
     with pytest.raises(StorageError, match=r"older than .*; run: dutchbook db upgrade"):

@@ -18,7 +18,7 @@ from dutchbook.domain.order import Order
 from dutchbook.domain.risk import HaltReason
 from dutchbook.domain.units import MICRO
 from dutchbook.errors import Conflict, InvariantBroken
-from dutchbook.persistence.chain import GENESIS, link
+from dutchbook.persistence.chain import GENESIS, link_of
 from dutchbook.persistence.memory import MemoryJournal
 from dutchbook.ports import Batch, Insert, Update
 from dutchbook.runtime.clock import TapeClock
@@ -213,10 +213,8 @@ def _side(row: TapeMessage, outcome: Outcome) -> tuple[tuple[int, int], ...]:
 def test_the_audit_chain_links_every_event_to_the_one_before(finished: Finished) -> None:
     previous = GENESIS
     for number, row in enumerate(finished.tables["audit_log"], start=1):
-        body = {k: v for k, v in row.items() if k not in ("previous_hash", "hash")}
-
         assert (row["sequence"], row["previous_hash"]) == (number, previous)
-        assert row["hash"] == link(body, previous)
+        assert row["hash"] == link_of(row, previous)
         previous = row["hash"]
     assert previous == finished.summary["event_log_sha256"]
 

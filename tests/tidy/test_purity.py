@@ -15,6 +15,7 @@ CLOCKS = {
 }  # fmt: skip
 SUPERVISORS = {
     "persistence/sqlite_journal.py": "takes everything back, then raises again",
+    "persistence/worker.py": "hands it to whoever awaits the call",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from dutchbook.domain.events import Event, Stamp
+from dutchbook.domain.events import Event, RecordsChanged, Stamp
 from dutchbook.ports import Batch, Clock, Ids, Journal, Receipt, Subscriber
 
 
@@ -40,12 +40,18 @@ class EventBus:
     async def commit(self, batch: Batch) -> Receipt:
         """Keep the batch, then publish its events.
 
+        A batch without an event gets one that names its tables: the log tells every change.
+
         The commit is shielded: a cancelled caller leaves it to finish, since a cancelled commit
         may happen all the same and its events must then be heard.
 
         Raises:
             Conflict: A guard refused; nothing was kept and nothing is published.
         """
+        if batch.writes and not batch.events:
+            tables = tuple(sorted({write.table for write in batch.writes}))
+            changed = RecordsChanged(self.stamp("records"), tables)
+            batch = Batch(batch.writes, (changed,))
         return await asyncio.shield(asyncio.ensure_future(self._commit(batch)))
 
     async def _commit(self, batch: Batch) -> Receipt:

@@ -15,11 +15,9 @@ from typing import Any
 
 import asyncpg
 
-from dutchbook.bench.journals import FUNDING, rate, reservations
-from dutchbook.persistence.chain import GENESIS, chained
+from dutchbook.bench.journals import Maker, Statements, rate
 from dutchbook.persistence.database import Database
 from dutchbook.persistence.postgres_journal import one_statement
-from dutchbook.ports import Batch
 
 ROUNDS = 3
 ID_LENGTH = 64
@@ -78,7 +76,7 @@ def _fresh(url: str) -> str:
 def _theirs(pgbench: str, url: str, batches: int) -> float:
     """Return batches a second through pgbench, after the same funding."""
     rate(url, 0)
-    script, known = _script(asyncio.run(reservations(2)))
+    script, known = asyncio.run(_script())
     with tempfile.NamedTemporaryFile("w", suffix=".sql", encoding="utf-8") as file:
         file.write(script)
         file.flush()
@@ -90,22 +88,30 @@ def _theirs(pgbench: str, url: str, batches: int) -> float:
     return float(told[1])
 
 
-def _script(made: list[Batch]) -> tuple[str, dict[str, Any]]:
+async def _script() -> tuple[str, dict[str, Any]]:
     """Return the statement of one reservation as pgbench writes it, and its constants.
 
     What differs between two reservations is made anew each time: ids at random, the sequence of
     the log by counting.
     """
-    head = (sum(len(batch.events) for batch in made[:FUNDING]), GENESIS)
-    (one, first), (two, second) = (_statement(batch, head) for batch in made[FUNDING:][:2])
+    maker = Maker()
+    funding = await maker.funding()
+    begun = sum(len(batch.events) for batch in funding)
+    made = []
+    for batch in await maker.reservations(2):
+        steps = Statements()
+        for each in funding:
+            steps.prepared(each)
+        made.append(one_statement(steps.prepared(batch)))
+    (one, first), (two, second) = made
     assert one == two, "both reservations have one shape"
-    known: dict[str, Any] = {"s": head[0]}
+    known: dict[str, Any] = {"s": begun}
     made_anew: dict[str, str] = {}
     names: list[str] = []
     for number, (value, other) in enumerate(zip(first, second, strict=True)):
         if value is None:
             names.append("NULL")
-        elif value == head[0] + 1 and not isinstance(value, bool):
+        elif value == begun + 1 and not isinstance(value, bool):
             names.append(":s")
         elif isinstance(value, str) and value != other and len(value) <= ID_LENGTH:
             names.append(f":{made_anew.setdefault(value, f'u{len(made_anew)}')}")
@@ -116,8 +122,3 @@ def _script(made: list[Batch]) -> tuple[str, dict[str, Any]]:
     lines = ["\\set s :s + 1"]
     lines += [f"\\set {name} random(1, 9000000000000000000)" for name in made_anew.values()]
     return "\n".join([*lines, text + ";", ""]), known
-
-
-def _statement(batch: Batch, head: tuple[int, str]) -> tuple[str, list[Any]]:
-    log, _ = chained(batch.events, head)
-    return one_statement((*batch.writes, *log))

@@ -1,56 +1,114 @@
-"""The audit chain.
+"""The audit chain: every committed event as one row, each bound to the one before.
 
-Every committed event as one canonical line, each bound to the one before.
+The last event of a batch carries what the batch changed, so that the log alone rebuilds the
+tables (I-26), and a row that was altered by hand is found by comparing.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
-from dutchbook.domain.events import Event, as_json
-from dutchbook.ports import Insert
+from dutchbook.domain.events import Event
 
 GENESIS = "0" * 64
 OUTBOX_LOT = 64
 """The outbox forgets what was delivered in lots of this many events, and when it is closed."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 _json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 Head = tuple[int, str]
 """The sequence and the hash of the newest row."""
 
 
-def chained(events: Iterable[Event], head: Head) -> tuple[list[Insert], Head]:
-    """Return the rows of `events` after `head`, in log and outbox, and the new head."""
+class Entry(NamedTuple):
+    """One row of the log, in the order of its columns; `changes` as `statements.told` says."""
+
+    sequence: int
+    event_id: str
+    name: str
+    occurred_at: datetime
+    correlation_id: str
+    causation_id: str | None
+    payload: str
+    changes: str | None
+    previous_hash: str
+    hash: str
+
+
+def chained(
+    events: Sequence[Event], head: Head, changes: str | None = None
+) -> tuple[list[Entry], Head]:
+    """Return the entries of `events` after `head`, and the new head.
+
+    `changes` is what the batch changed, told by its last event.
+    """
     sequence, previous = head
-    rows = []
+    entries = []
+    last = sequence + len(events)
     for event in events:
         sequence += 1
-        row = audit_row(event, sequence, previous)
-        previous = row["hash"]
-        rows.append(Insert("audit_log", row))
-        rows.append(Insert("outbox", {"sequence": sequence, "name": event.wire}))
-    return rows, (sequence, previous)
+        entry = _entry(event, sequence, previous, changes if sequence == last else None)
+        previous = entry.hash
+        entries.append(entry)
+    return entries, (sequence, previous)
 
 
-def audit_row(event: Event, sequence: int, previous: str) -> dict[str, Any]:
-    """Return the row of `audit_log` for an event that follows the row with hash `previous`."""
-    row = {
-        "sequence": sequence,
-        "event_id": event.stamp.event_id,
-        "name": event.wire,
-        "occurred_at": event.stamp.occurred_at,
-        "correlation_id": event.stamp.correlation_id,
-        "causation_id": event.stamp.causation_id,
-        "payload": canonical(event.payload()),
-    }
-    return row | {"previous_hash": previous, "hash": link(row, previous)}
+def _entry(event: Event, sequence: int, previous: str, changes: str | None) -> Entry:
+    stamp = event.stamp
+    body = (
+        sequence,
+        stamp.event_id,
+        event.wire,
+        stamp.occurred_at,
+        stamp.correlation_id,
+        stamp.causation_id,
+        canonical(event.payload()),
+        changes,
+    )
+    return Entry(*body, previous, link(*body, previous))
 
 
-def link(row: dict[str, Any], previous: str) -> str:
-    """Return the hash of an audit row (without its own hashes) after `previous`."""
-    return hashlib.sha256((previous + canonical(as_json(row))).encode()).hexdigest()
+def link(
+    sequence: int,
+    event_id: str,
+    name: str,
+    occurred_at: datetime,
+    correlation_id: str,
+    causation_id: str | None,
+    payload: str,
+    changes: str | None,
+    previous: str,
+) -> str:
+    """Return the hash of an entry after the one with the hash `previous`.
+
+    SHA-256 over its fields with a unit separator between them, which none of them contains: ids
+    are ours, and JSON escapes it. An absent field is empty.
+    """
+    micros = (occurred_at - EPOCH) // MICROSECOND
+    text = (
+        f"{previous}\x1f{sequence}\x1f{event_id}\x1f{name}\x1f{micros}\x1f{correlation_id}"
+        f"\x1f{causation_id or ''}\x1f{payload}\x1f{changes or ''}"
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def link_of(row: Mapping[str, Any], previous: str) -> str:
+    """Return the hash that a row of `audit_log` must have after `previous`."""
+    return link(
+        row["sequence"],
+        row["event_id"],
+        row["name"],
+        row["occurred_at"],
+        row["correlation_id"],
+        row["causation_id"],
+        row["payload"],
+        row["changes"],
+        previous,
+    )
 
 
 def canonical(value: Any) -> str:

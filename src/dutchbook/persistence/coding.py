@@ -28,7 +28,8 @@ def encoders(table: str) -> dict[str, Encoder]:
 
 
 def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, str) else value
+    # A word of an enumeration becomes bare text; drivers differ in how they take subclasses.
+    return str.__str__(value) if isinstance(value, str) else value
 
 
 def decode(table: str, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from dutchbook.domain.units import MICRO
 from dutchbook.errors import Conflict
 from dutchbook.persistence.chain import GENESIS, chained
 from dutchbook.persistence.rules import TABLES, Rules
+from dutchbook.persistence.statements import prepared, told
 from dutchbook.ports import Batch, Insert, Receipt, Update
 
 Key = tuple[Any, ...]
@@ -31,20 +32,23 @@ class MemoryJournal:
 
     async def commit(self, batch: Batch) -> Receipt:
         """Apply a batch; see `Journal`."""
-        log, head = chained(batch.events, self._head)
-        changes: dict[tuple[str, Key], Row] = {}
+        changes = told(map(prepared, batch.writes)) if batch.events else None
+        entries, head = chained(batch.events, self._head, changes)
+        log = [Insert("audit_log", entry._asdict()) for entry in entries]
+        log += [Insert("outbox", {"sequence": e.sequence, "name": e.name}) for e in entries]
+        after: dict[tuple[str, Key], Row] = {}
         for write in (*batch.writes, *log):
             rules = TABLES[write.table]
             row = self._inserted(write) if isinstance(write, Insert) else self._updated(write)
             key = _key(rules, row)
             _check_exact(write.table, row)
-            if (write.table, key) in changes:
+            if (write.table, key) in after:
                 raise Conflict(write.table, key, "touched twice in one batch")
-            changes[write.table, key] = row
-        self._check_unique(changes)
-        for (table, key), row in changes.items():
+            after[write.table, key] = row
+        self._check_unique(after)
+        for (table, key), row in after.items():
             self._tables[table][key] = row
-        self._remember(changes)
+        self._remember(after)
         self._head = head
         return Receipt(*head)
 

@@ -10,20 +10,22 @@ from typing import Any
 
 import asyncpg
 
+from dutchbook.domain.events import Event
 from dutchbook.errors import Conflict, LeaseHeld, StorageError
 from dutchbook.persistence.chain import GENESIS, OUTBOX_LOT, chained
 from dutchbook.persistence.coding import decode
 from dutchbook.persistence.statements import (
-    Shape,
-    UpdateShape,
+    Plan,
+    Prepared,
     key_of,
+    logged,
+    prepared,
     select,
-    shape,
     text,
-    values,
+    told,
 )
 from dutchbook.persistence.triggers import UNEXPECTED
-from dutchbook.ports import Batch, Receipt, Turnstile, Write
+from dutchbook.ports import Batch, Receipt, Turnstile
 
 TRIES = 200
 CHAIN = ("pk_audit_log", "pk_outbox")
@@ -84,13 +86,14 @@ class PostgresJournal:
 
     async def commit(self, batch: Batch) -> Receipt:
         """Keep a batch; see `Journal`."""
-        return await self._turnstile.drive(lambda: self._in_turn(batch))
+        writes = [prepared(write) for write in batch.writes]
+        return await self._turnstile.drive(lambda: self._in_turn(batch, writes))
 
-    async def _in_turn(self, batch: Batch) -> Receipt:
+    async def _in_turn(self, batch: Batch, writes: list[Prepared]) -> Receipt:
         async with self._turn:
             for _ in range(TRIES):
                 try:
-                    return await self._write(batch)
+                    return await self._write(writes, batch.events)
                 except asyncpg.IntegrityConstraintViolationError as error:
                     if not (batch.events and error.constraint_name in CHAIN):
                         raise _conflict(batch, error) from error
@@ -102,11 +105,14 @@ class PostgresJournal:
                 await self._catch_up()
             raise StorageError(f"{self._shown}: other writers were first {TRIES} times")
 
-    async def _write(self, batch: Batch, lot: int = OUTBOX_LOT) -> Receipt:
-        log, head = chained(batch.events, self._head)
+    async def _write(
+        self, writes: list[Prepared], events: tuple[Event, ...], lot: int = OUTBOX_LOT
+    ) -> Receipt:
+        log, head = chained(events, self._head, told(writes) if events else None)
         delivered = self._delivered
         due = delivered - self._cleared >= lot
-        statement, arguments = one_statement((*batch.writes, *log), delivered if due else None)
+        whole = (*writes, *logged(log))
+        statement, arguments = one_statement(whole, delivered if due else None)
         if statement:
             await self._open.fetch(statement, *arguments)
         if due:
@@ -157,7 +163,7 @@ class PostgresJournal:
         if self._connection is None:
             return
         try:
-            await self._write(Batch(), lot=1)
+            await self._write([], (), lot=1)
         except BROKEN as error:
             raise self._failed(error) from error
         finally:
@@ -170,7 +176,7 @@ class PostgresJournal:
 
 
 def one_statement(
-    writes: tuple[Write, ...], delivered: int | None = None
+    writes: tuple[Prepared, ...], delivered: int | None = None
 ) -> tuple[str, list[Any]]:
     """Return a whole batch as one statement and its values; no text if there is nothing to do.
 
@@ -182,22 +188,22 @@ def one_statement(
         writes: Inserts and updates, no two of them of the same row.
         delivered: Forget the outbox up to here.
     """
-    arguments = [value for write in writes for value in values(write)]
+    arguments = [value for write in writes for value in write.values]
     if delivered is not None:
         arguments.append(delivered)
-    shapes = tuple(shape(write) for write in writes)
-    return _whole(shapes, tells=delivered is not None), arguments
+    plans = tuple(write.plan for write in writes)
+    return _whole(plans, tells=delivered is not None), arguments
 
 
 @lru_cache(maxsize=512)
-def _whole(shapes: tuple[Shape, ...], *, tells: bool) -> str:
+def _whole(plans: tuple[Plan, ...], *, tells: bool) -> str:
     marks = _marks()
     parts: list[str] = []
     checks: list[str] = []
-    for number, each in enumerate(shapes):
+    for number, each in enumerate(plans):
         part = text(each, lambda: next(marks), "IS NOT DISTINCT FROM")
         parts.append(f"w{number} AS ({part} RETURNING 1)")
-        if isinstance(each, UpdateShape):
+        if each.update:
             checks.append(f"dutchbook_expect((SELECT count(*) FROM w{number}), 1, '{number}')")
     if tells:
         parts.append(f"told AS (DELETE FROM outbox WHERE sequence <= {next(marks)})")

@@ -42,6 +42,7 @@ class AuditEntry(Base):
     correlation_id: Mapped[Words]
     causation_id: Mapped[MaybeWords]
     payload: Mapped[Words]
+    changes: Mapped[MaybeWords]
     previous_hash: Mapped[Words]
     hash: Mapped[Words]
     __table_args__ = (*ruled("audit_log"), Index(None, "correlation_id"))

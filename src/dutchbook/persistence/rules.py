@@ -27,6 +27,7 @@ class Rules:
         frozen: Rows are never changed, but for the columns in `mutable`.
         mutable: See `frozen`.
         resolved_once: `status` leaves "reserved" once, and the parts then add up to the amount.
+        audited: The log tells every change of it, so that replaying the log rebuilds it.
     """
 
     key: tuple[str, ...]
@@ -36,6 +37,7 @@ class Rules:
     frozen: bool = False
     mutable: tuple[str, ...] = ()
     resolved_once: bool = False
+    audited: bool = False
 
     def may_change(self, column: str) -> bool:
         """Tell whether an update may name `column`."""
@@ -54,7 +56,9 @@ TABLES: dict[str, Rules] = {
     "system_metadata": Rules(("key",)),
     "contracts": Rules(("platform", "contract_id")),
     "contract_matches": Rules(
-        ("match_id",), unique=(("polymarket_contract_id", "kalshi_contract_id"),)
+        ("match_id",),
+        unique=(("polymarket_contract_id", "kalshi_contract_id"),),
+        audited=True,
     ),
     "risk_states": Rules(
         ("singleton_key",),
@@ -64,34 +68,38 @@ TABLES: dict[str, Rules] = {
             "reserved_position_slots",
             "total_capital_deployed",
         ),
+        audited=True,
     ),
-    "accounts": Rules(("account_id",), floor=("free", "reserved")),
-    "ledger_entries": Rules(("entry_id",), frozen=True),
+    "accounts": Rules(("account_id",), floor=("free", "reserved"), audited=True),
+    "ledger_entries": Rules(("entry_id",), frozen=True, audited=True),
     "reservations": Rules(
         ("reservation_id", "account_id"),
         floor=("amount", "committed", "fees", "released"),
         resolved_once=True,
+        audited=True,
     ),
     "opportunities": Rules(("opportunity_id",), frozen=True),
     "order_book_snapshots": Rules(("snapshot_id",), frozen=True),
-    "executions": Rules(("execution_id",)),
+    "executions": Rules(("execution_id",), audited=True),
     "orders": Rules(
         ("order_id",),
         unique=(("client_order_id",),),
         floor=("size", "fill_size", "fees", "working_size"),
         machine=ORDER,
+        audited=True,
     ),
-    "fills": Rules(("platform", "trade_id"), frozen=True, mutable=("finality",)),
+    "fills": Rules(("platform", "trade_id"), frozen=True, mutable=("finality",), audited=True),
     "open_positions": Rules(
         ("position_id",),
         floor=("kalshi_size", "polymarket_size", "divergence_reserve"),
         machine=POSITION,
+        audited=True,
     ),
     "audit_log": Rules(("sequence",), unique=(("event_id",),), frozen=True),
     "outbox": Rules(("sequence",)),
     "platform_health_logs": Rules(("health_id",), frozen=True),
-    "risk_override_logs": Rules(("override_id",), frozen=True),
-    "discrepancies": Rules(("discrepancy_id",)),
+    "risk_override_logs": Rules(("override_id",), frozen=True, audited=True),
+    "discrepancies": Rules(("discrepancy_id",), audited=True),
     "dead_letters": Rules(("dead_letter_id",)),
     "leases": Rules(("name",), floor=("epoch",)),
     "operator_commands": Rules(("command_id",)),

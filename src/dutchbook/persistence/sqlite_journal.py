@@ -10,8 +10,7 @@ import asyncio
 import contextlib
 import fcntl
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -19,8 +18,9 @@ from dutchbook.domain.events import Event
 from dutchbook.errors import Conflict, DutchbookError, LeaseHeld, StorageError
 from dutchbook.persistence.chain import GENESIS, OUTBOX_LOT, chained
 from dutchbook.persistence.coding import decode
-from dutchbook.persistence.statements import key_of, select, shape, sqlite_text, values
-from dutchbook.ports import Batch, Receipt, Turnstile, Write
+from dutchbook.persistence.statements import Prepared, key_of, logged, prepared, select, told
+from dutchbook.persistence.worker import Worker
+from dutchbook.ports import Batch, Receipt, Turnstile
 
 GROUP = 64
 FULL = 2
@@ -33,8 +33,7 @@ UNFIT = (
     OverflowError,
 )
 """What a value ends with that SQLite cannot keep; it concerns one batch alone."""
-Statement = tuple[Write, str, list[Any]]
-Ready = tuple[list[Statement], tuple[Event, ...]]
+Ready = tuple[list[Prepared], tuple[Event, ...]]
 Waiting = tuple[Ready, "asyncio.Future[Receipt]"]
 
 
@@ -43,9 +42,9 @@ class SqliteJournal:
 
     def __init__(self, path: str, turnstile: Turnstile, *, alone: bool = False) -> None:
         self._turnstile = turnstile
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._worker = Worker("journal")
         self._waiting: list[Waiting] = []
-        self._flushing: asyncio.Task[None] | None = None
+        self._flushing: asyncio.Future[None] | None = None
         self._delivered = 0
         self._writer = _Writer(path, alone=alone)
 
@@ -55,16 +54,16 @@ class SqliteJournal:
         Raises:
             StorageError: It cannot be opened, or does not keep what it says it kept.
         """
-        await self._turnstile.drive(lambda: self._in_thread(self._writer.open))
+        await self._turnstile.drive(lambda: self._worker.run(self._writer.open))
 
     async def commit(self, batch: Batch) -> Receipt:
         """Keep a batch; see `Journal`."""
         done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         done.add_done_callback(_heard)
-        ready = [_statement(write) for write in batch.writes], batch.events
+        ready = [prepared(write) for write in batch.writes], batch.events
         self._waiting.append((ready, done))
         if self._flushing is None:
-            self._flushing = asyncio.ensure_future(self._turnstile.drive(self._flush))
+            self._flushing = self._turnstile.begin(self._flush)
         return await done
 
     async def _flush(self) -> None:
@@ -83,7 +82,7 @@ class SqliteJournal:
         results: list[Receipt | DutchbookError] = [_broken()] * len(group)
         batches, delivered = [batch for batch, _ in group], self._delivered
         try:
-            results = await self._in_thread(self._writer.write, batches, delivered)
+            results = await self._worker.run(self._writer.write, batches, delivered)
         finally:
             _answer(group, results)
 
@@ -96,7 +95,7 @@ class SqliteJournal:
         """Return the rows that match; see `Journal`."""
         text, wanted = select(table, dict(where or {}), tuple(order_by), lambda: "?")
         found = await self._turnstile.drive(
-            lambda: self._in_thread(self._writer.read, text, wanted)
+            lambda: self._worker.run(self._writer.read, text, wanted)
         )
         return [decode(table, row) for row in found]
 
@@ -107,11 +106,8 @@ class SqliteJournal:
     async def close(self) -> None:
         """Write down what was delivered, and let the file go."""
         delivered = self._delivered
-        await self._turnstile.drive(lambda: self._in_thread(self._writer.close, delivered))
-        self._thread.shutdown()
-
-    async def _in_thread(self, function: Any, *arguments: Any) -> Any:
-        return await asyncio.wrap_future(self._thread.submit(function, *arguments))
+        await self._turnstile.drive(lambda: self._worker.run(self._writer.close, delivered))
+        self._worker.close()
 
 
 class _Refused(Exception):
@@ -166,38 +162,47 @@ class _Writer:
         """
         try:
             try:
-                with self._transaction(delivered):
-                    return [self._apply(batch) for batch in batches]
+                return self._together(batches, delivered, self._apply)
             except _Refused as refused:
                 if len(batches) == 1:
                     return [refused.answer]
-            with self._transaction(delivered):
-                return [self._apart(batch) for batch in batches]
+            return self._together(batches, delivered, self._apart)
         except sqlite3.Error as error:
             return [_storage(self._path, error) for _ in batches]
 
-    @contextlib.contextmanager
-    def _transaction(self, delivered: int) -> Iterator[None]:
-        """Begin, and commit at the end; whatever breaks takes everything back."""
+    def _together(
+        self,
+        batches: list[Ready],
+        delivered: int,
+        apply: Callable[[Ready], Receipt | DutchbookError],
+    ) -> list[Receipt | DutchbookError]:
+        """Apply batches in one transaction; whatever breaks takes everything back."""
         due = delivered - self._cleared >= OUTBOX_LOT
+        execute = self._open.execute
         try:
-            self._open.execute("BEGIN IMMEDIATE")
+            execute("BEGIN IMMEDIATE")
             self._catch_up()
-            yield
+            answers = [apply(batch) for batch in batches]
             if due:
-                self._open.execute("DELETE FROM outbox WHERE sequence <= ?", (delivered,))
-            self._open.execute("COMMIT")
+                execute("DELETE FROM outbox WHERE sequence <= ?", (delivered,))
+            execute("COMMIT")
         except BaseException:
             self._version = -1  # the next one reads the head of the chain again
             if self._open.in_transaction:
                 with contextlib.suppress(sqlite3.Error):
-                    self._open.execute("ROLLBACK")
+                    execute("ROLLBACK")
             raise
         if due:
             self._cleared = delivered
+        return answers
 
     def _catch_up(self) -> None:
-        """Read the chain's head again when another process has written since."""
+        """Read the chain's head again when another process may have written since.
+
+        Only who writes alone adds to the log: then the head is read once, and after a failure.
+        """
+        if self._alone and self._version >= 0:
+            return
         version = self._open.execute("PRAGMA data_version").fetchone()[0]
         if version == self._version:
             return
@@ -219,18 +224,20 @@ class _Writer:
         return receipt
 
     def _apply(self, ready: Ready) -> Receipt:
-        log, head = chained(ready[1], self._head)
-        for write, text, stored in (*ready[0], *map(_statement, log)):
+        writes, events = ready
+        log, head = chained(events, self._head, told(writes) if events else None)
+        execute = self._open.execute
+        for write, plan, values in (*writes, *logged(log)):
             try:
-                touched = self._open.execute(text, stored).rowcount
+                touched = execute(plan.sqlite, values).rowcount
             except sqlite3.IntegrityError as error:
-                raise _Refused(Conflict(write.table, key_of(write), str(error))) from error
+                raise _Refused(Conflict(plan.table, key_of(write), str(error))) from error
             except UNFIT as error:
-                told = f"{self._path}: {write.table} {key_of(write)}: {error}"
-                raise _Refused(StorageError(told)) from error
+                said = f"{self._path}: {plan.table} {key_of(write)}: {error}"
+                raise _Refused(StorageError(said)) from error
             if touched != 1:
                 raise _Refused(
-                    Conflict(write.table, key_of(write), "the row is not as expected")
+                    Conflict(plan.table, key_of(write), "the row is not as expected")
                 )
         self._head = head
         return Receipt(*head)
@@ -283,10 +290,6 @@ def _heard(done: asyncio.Future[Receipt]) -> None:
 
 def _storage(path: str, error: sqlite3.Error) -> StorageError:
     return StorageError(f"{path}: {error}")
-
-
-def _statement(write: Write) -> Statement:
-    return write, sqlite_text(shape(write)), values(write)
 
 
 def _answer(group: list[Waiting], results: list[Receipt | DutchbookError]) -> None:

@@ -63,11 +63,16 @@ def wanted(dialect: str) -> list[Trigger]:
 def renew(connection: Connection) -> None:
     """Drop what earlier programs made and create what this one wants."""
     dialect = connection.dialect.name
-    for table, name in sorted(_present(connection)):
-        on = f" ON {table}" if dialect == "postgresql" else ""
-        connection.exec_driver_sql(f"DROP TRIGGER {name}{on}")
+    suspend(connection)
     for statement in statements(dialect):
         connection.exec_driver_sql(statement)
+
+
+def suspend(connection: Connection) -> None:
+    """Drop every trigger, for a migration; `renew` follows in the same transaction."""
+    for table, name in sorted(_present(connection)):
+        on = f" ON {table}" if connection.dialect.name == "postgresql" else ""
+        connection.exec_driver_sql(f"DROP TRIGGER {name}{on}")
 
 
 def missing(connection: Connection) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Integer, Text
@@ -18,13 +18,15 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from dutchbook.domain.events import as_json
-from dutchbook.domain.units import E6, from_e6
+from dutchbook.domain.units import from_e6
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 LARGEST = 2**63 - 1
 """The largest whole number that a column of either database holds."""
-DIGITS = len(str(LARGEST))
+SIX = Decimal(6)
+EXACT = Context(prec=60, Emax=40, Emin=-40, traps=[Inexact, InvalidOperation, Overflow])
+"""Digits enough for anything that a column holds; what would be rounded is refused instead."""
 
 
 class Coded(TypeDecorator[Any]):
@@ -74,23 +76,27 @@ class Micros(Coded):
         Raises:
             ValueError: A binary fraction, no number, finer than 10⁻⁶, or beyond 64 bits.
         """
-        if isinstance(value, bool) or not isinstance(value, Decimal | int):
-            raise ValueError(f"{value!r} is not an exact decimal")  # noqa: TRY004 - one kind
-        number = value if isinstance(value, Decimal) else Decimal(value)
-        if not number.is_finite() or number.adjusted() > DIGITS:
-            raise ValueError(f"{value} is not a number that a column holds")
-        # A ratio of integers is exact, whatever the precision of the decimal context.
-        above, below = number.as_integer_ratio()
-        scaled, rest = divmod(above * E6, below)
-        if rest:
-            raise ValueError(f"{value} is finer than 0.000001")
-        if abs(scaled) > LARGEST:
+        if type(value) is not Decimal:
+            value = _exact(value)
+        try:
+            scaled = int(EXACT.to_integral_exact(EXACT.scaleb(value, SIX)))
+        except (Inexact, InvalidOperation):
+            raise ValueError(f"{value} is finer than 0.000001") from None
+        except (OverflowError, ValueError, Overflow):
+            raise ValueError(f"{value} is not a number that a column holds") from None
+        if not -LARGEST <= scaled <= LARGEST:
             raise ValueError(f"{value} is not a number that a column holds")
         return scaled
 
     def decode(self, value: int) -> Decimal:
         """Return the decimal."""
         return from_e6(value)
+
+
+def _exact(value: object) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, Decimal | int):
+        raise ValueError(f"{value!r} is not an exact decimal")  # noqa: TRY004 - one kind
+    return Decimal(value)
 
 
 class Instant(Coded):

@@ -37,6 +37,10 @@ class PassThrough:
         """Run `job` at once, shielded."""
         return await asyncio.shield(asyncio.ensure_future(job()))
 
+    def begin(self, job: Callable[[], Awaitable[None]]) -> asyncio.Future[None]:
+        """Run `job` in a task of its own."""
+        return asyncio.ensure_future(job())
+
 
 class _JobTask(asyncio.Task[Any]):
     """A job under way.
@@ -70,6 +74,10 @@ class VirtualTurnstile:
         answer.add_done_callback(_heard)
         self._waiting.append((job, copy_context(), answer))
         return await asyncio.shield(answer)
+
+    def begin(self, job: Callable[[], Awaitable[None]]) -> asyncio.Future[None]:
+        """Queue `job` in a task of its own."""
+        return asyncio.ensure_future(self.drive(job))
 
     @property
     def busy(self) -> bool:

@@ -8,6 +8,7 @@ as text. `ORDERBOOK_UPDATED` stays in the process: there are too many to keep.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -37,27 +38,60 @@ class Event:
 
     def payload(self) -> dict[str, Any]:
         """Return the event's own fields as JSON values: decimals and instants as text."""
-        return {
-            f.name: as_json(getattr(self, f.name)) for f in fields(self) if f.name != "stamp"
-        }
+        return {name: as_json(getattr(self, name)) for name in self._own_fields()}
+
+    @classmethod
+    def _own_fields(cls) -> tuple[str, ...]:
+        known = _FIELDS.get(cls)
+        if known is None:
+            known = tuple(each.name for each in fields(cls) if each.name != "stamp")
+            _FIELDS[cls] = known
+        return known
+
+
+_FIELDS: dict[type[Event], tuple[str, ...]] = {}
+"""What each type of event has of its own; found out once."""
 
 
 def as_json(value: Any) -> Any:
     """Turn a domain value into what JSON can hold, without losing a digit."""
-    match value:
-        case None | bool() | int():
-            return value
-        case StrEnum():
-            return value.value
-        case str():
-            return value
-        case Decimal():
-            return plain(value)
-        case datetime():
-            return value.astimezone(UTC).isoformat(timespec="microseconds")
-        case dict():
-            return {str(key): as_json(each) for key, each in value.items()}
-        case list() | tuple():
-            return [as_json(each) for each in value]
-    assert dataclasses.is_dataclass(value), f"{type(value).__name__} has no JSON form"
-    return {f.name: as_json(getattr(value, f.name)) for f in fields(value)}
+    kind = type(value)
+    form = _KNOWN.get(kind)
+    if form is None:
+        form = _KNOWN[kind] = _form(kind)
+    return form(value)
+
+
+def _form(kind: type[Any]) -> Callable[[Any], Any]:
+    """Return what turns values of a type into JSON."""
+    if kind in (type(None), bool, int, str):
+        return _itself
+    for base, form in _FORMS.items():
+        if issubclass(kind, base):
+            return form
+    assert dataclasses.is_dataclass(kind), f"{kind.__name__} has no JSON form"
+    names = tuple(each.name for each in fields(kind))
+    return lambda value: {name: as_json(getattr(value, name)) for name in names}
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _instant(value: datetime) -> str:
+    utc = value if value.tzinfo is UTC else value.astimezone(UTC)
+    return utc.isoformat(timespec="microseconds")
+
+
+_KNOWN: dict[type[Any], Callable[[Any], Any]] = {}
+"""The form of each type that was met; found out once."""
+_FORMS: dict[type[Any], Callable[[Any], Any]] = {
+    StrEnum: lambda value: value.value,
+    str: str,
+    int: int,
+    Decimal: plain,
+    datetime: _instant,
+    dict: lambda value: {str(key): as_json(each) for key, each in value.items()},
+    list: lambda value: [as_json(each) for each in value],
+    tuple: lambda value: [as_json(each) for each in value],
+}

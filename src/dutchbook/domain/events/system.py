@@ -157,3 +157,11 @@ class PairDecided(Event):
     decision: str
     rationale: str
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsChanged(Event):
+    """Rows changed for a reason that no other event tells: the log carries what they became."""
+
+    wire: ClassVar[str] = "system.records.changed"
+    tables: tuple[str, ...]

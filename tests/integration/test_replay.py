@@ -1,0 +1,127 @@
+"""The log alone rebuilds the tables (I-26)."""
+
+from __future__ import annotations
+
+import asyncio
+from copy import deepcopy
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+from support.runs import Finished, play
+
+from dutchbook.persistence.chain import GENESIS, link_of
+from dutchbook.persistence.database import MIGRATIONS, Database
+from dutchbook.persistence.replay import AUDITED, differences, replayed
+from dutchbook.runtime.virtual_time import turnstile
+
+Tables = dict[str, list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def finished() -> Finished:
+    faults = ("paper.fault_failed_fill=300000", "paper.fault_partial=300000")
+    return play(*faults, minutes=60)
+
+
+def test_replaying_the_log_of_a_run_rebuilds_every_table(finished: Finished) -> None:
+    tables = finished.tables
+
+    made = replayed(tables["audit_log"])
+
+    assert list(differences(tables["audit_log"], tables)) == []
+    assert {name: len(made[name]) for name in AUDITED} == {
+        name: len(tables[name]) for name in AUDITED
+    }
+    assert tables["orders"]
+    assert tables["fills"]
+    assert tables["open_positions"]
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("orders", "fill_size", Decimal(1)),
+        ("open_positions", "kalshi_cost", Decimal(1)),
+        ("reservations", "released", Decimal(1)),
+        ("risk_states", "daily_pnl", Decimal(99)),
+        ("accounts", "free", Decimal(10**6)),
+        ("fills", "price", Decimal("0.01")),
+        ("executions", "phase", "failed"),
+        ("contract_matches", "operator_approved", False),
+        ("ledger_entries", "amount", Decimal(7)),
+    ],
+)
+def test_a_row_that_was_changed_by_hand_is_found(
+    finished: Finished, table: str, column: str, value: object
+) -> None:
+    tables: Tables = deepcopy(finished.tables)
+    tables[table][0][column] = value
+
+    found = list(differences(tables["audit_log"], tables))
+
+    assert found == [line for line in found if line.startswith(table) and column in line]
+    assert len(found) == 1
+
+
+def test_a_row_that_was_removed_or_added_by_hand_is_found(finished: Finished) -> None:
+    tables: Tables = deepcopy(finished.tables)
+    lost = tables["fills"].pop()
+    forged = {**lost, "trade_id": "forged"}
+    tables["fills"].append(forged)
+
+    found = list(differences(tables["audit_log"], tables))
+
+    assert len(found) == 2
+    assert any(lost["trade_id"] in line and "does not have it" in line for line in found)
+    assert any("forged" in line and "never made it" in line for line in found)
+
+
+def test_a_log_that_tells_of_the_impossible_is_said_so(finished: Finished) -> None:
+    log = [row for row in finished.tables["audit_log"] if row["changes"]]
+
+    found = list(differences([*log, log[0]], finished.tables))
+
+    assert found == [line for line in found if line.startswith("audit log: entry")]
+    assert found
+
+
+def test_an_older_log_is_linked_anew_by_the_upgrade(database_url: str, tmp_path: Path) -> None:
+    database = Database.at(database_url)
+    assert tmp_path.exists()
+
+    def older(connection: Connection) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for number in (1, 2, 3):
+            connection.execute(
+                text(
+                    "INSERT INTO audit_log VALUES (:event, 'system.stopped', 'x', NULL, '{}',"
+                    " 'before', 'then', :number, 5)"
+                ),
+                {"number": number, "event": f"event-{number}"},
+            )
+
+    database._work(older)
+    database.upgrade()
+
+    async def read() -> list[dict[str, Any]]:
+        journal = database.journal(turnstile())
+        await journal.open()
+        try:
+            return await journal.rows("audit_log", order_by=("sequence",))
+        finally:
+            await journal.close()
+
+    previous = GENESIS
+    rows = asyncio.run(read())
+    for row in rows:
+        assert row["hash"] == link_of(row, previous)
+        previous = row["hash"]
+    assert len(rows) == 3
