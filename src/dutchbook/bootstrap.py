@@ -11,17 +11,23 @@ from decimal import Decimal
 from typing import Any
 
 from dutchbook import __version__
+from dutchbook.application.adjustments import Adjustments
 from dutchbook.application.announcements import Announcements
+from dutchbook.application.bookkeeping import Bookkeeper
 from dutchbook.application.bus import EventBus
 from dutchbook.application.conclusion import Conclusion
 from dutchbook.application.detection import DetectionService
 from dutchbook.application.execution import ExecutionService, Patience
 from dutchbook.application.execution_queue import ExecutionQueueService
 from dutchbook.application.holdings import Holdings
+from dutchbook.application.inquiries import Inquiries
 from dutchbook.application.lifecycle import EngineLifecycleService
 from dutchbook.application.queries import summary
 from dutchbook.application.recorder import Recorder
+from dutchbook.application.recovery import Recovery
 from dutchbook.application.risk import RiskManager
+from dutchbook.application.settling import SettlementFollower
+from dutchbook.application.single_leg import AutoPolicy, SingleLegResolutionService
 from dutchbook.application.watch import Key, PairWatch, Watchlist
 from dutchbook.config import Settings
 from dutchbook.domain.book import ASK, BID, OrderBook
@@ -47,6 +53,18 @@ ACCOUNTS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Carrying:
+    """What carries opportunities and positions through."""
+
+    announce: Announcements
+    holdings: Holdings
+    settling: SettlementFollower
+    single_leg: SingleLegResolutionService
+    recovery: Recovery
+    inquiries: Inquiries
+
+
+@dataclass(frozen=True, slots=True)
 class Engine:
     """A whole engine on paper, joined and not yet started."""
 
@@ -60,13 +78,18 @@ class Engine:
     offered: Watchlist
     queue: ExecutionQueueService
     detection: DetectionService
-    holdings: Holdings
+    carrying: Carrying
     recorder: Recorder
     lifecycle: EngineLifecycleService
     exchanges: Mapping[Platform, PaperExchange]
     gateways: Mapping[Platform, PaperGateway]
     lag: StepLag
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def holdings(self) -> Holdings:
+        """Every position that can still change."""
+        return self.carrying.holdings
 
     async def trade(self, run: int) -> dict[str, Any]:
         """Play the tape to its end, or until `stopping` is set; drain, stop, and sum up."""
@@ -78,6 +101,7 @@ class Engine:
         pairs = self.tape.meta.pairs
         await self.lifecycle.start(pairs, opening, mode="paper", run=run, version=__version__)
         await self._fund_platforms()
+        await self.lifecycle.recover()
         settled = [gateway.settled for gateway in self.gateways.values()]
         await self.lifecycle.run(self._feed, settled)
         asked = self.stopping.is_set()
@@ -196,13 +220,26 @@ def build(
     watchlist, offered = Watchlist(tape.meta.pairs), Watchlist(tape.meta.pairs)
     lag = StepLag(settings.paper.lag_steps)
     exchanges, gateways = _platforms(settings, tape, clock, lag, seed)
-    holdings, queue = _execution(settings, bus, risk, watchlist, gateways, clock, ids)
+    carrying = _carrying(settings, journal, bus, risk, watchlist, gateways, clock, ids)
+    queue = _queue(settings, bus, risk, watchlist, carrying, gateways, clock, ids)
     recorder, hurdles = Recorder(bus), settings.hurdles()
     detection = DetectionService(
         watchlist, queue, risk, recorder, bus, clock, ids, hurdles, offered, first_leg
     )
     lifecycle = EngineLifecycleService(
-        journal, bus, risk, watchlist, queue, holdings, recorder, gateways, clock
+        journal,
+        bus,
+        risk,
+        watchlist,
+        queue,
+        carrying.holdings,
+        carrying.settling,
+        carrying.single_leg,
+        carrying.recovery,
+        carrying.inquiries,
+        recorder,
+        gateways,
+        clock,
     )
     engine = Engine(
         settings,
@@ -215,7 +252,7 @@ def build(
         offered,
         queue,
         detection,
-        holdings,
+        carrying,
         recorder,
         lifecycle,
         exchanges,
@@ -240,42 +277,96 @@ def _platforms(
     return exchanges, gateways
 
 
-def _execution(
+def _carrying(
     settings: Settings,
+    journal: Journal,
     bus: EventBus,
     risk: RiskManager,
     watchlist: Watchlist,
     gateways: Mapping[Platform, PlatformGateway],
     clock: Clock,
     ids: Ids,
-) -> tuple[Holdings, ExecutionQueueService]:
-    """Join what carries opportunities through."""
-    announce = Announcements(bus, watchlist, clock)
-    holdings = Holdings(bus, risk, announce, watchlist.matches)
-    conclusion = Conclusion(bus, risk, holdings, announce, clock)
+) -> Carrying:
+    """Join what carries opportunities and positions through."""
+    hurdles, seconds = settings.hurdles(), settings.execution.answer_seconds
+    announce = Announcements(bus, watchlist, clock, hurdles.book_age)
+    holdings = Holdings(watchlist.matches)
+    books = Bookkeeper(bus, risk, holdings, clock)
+    adjustments = Adjustments(
+        bus, risk, holdings, books, announce, gateways, clock, ids, seconds
+    )
+    single_leg = SingleLegResolutionService(
+        holdings,
+        adjustments,
+        announce,
+        policy=AutoPolicy(settings.execution.auto_policy),
+        rescue_limit=hurdles.rescue_limit,
+        collar=settings.risk.price_collar,
+    )
+    settling = SettlementFollower(bus, holdings, books, announce, single_leg.exposed)
+    recovery = Recovery(
+        journal,
+        bus,
+        risk,
+        holdings,
+        announce,
+        watchlist.matches,
+        clock,
+        ids,
+        single_leg.exposed,
+    )
+    person_after = timedelta(seconds=settings.execution.person_after_seconds)
+    inquiries = Inquiries(
+        bus,
+        holdings,
+        adjustments,
+        recovery,
+        gateways,
+        clock,
+        answer_seconds=seconds,
+        person_after=person_after,
+    )
+    adjustments.on_unknown = inquiries.notice
+    return Carrying(announce, holdings, settling, single_leg, recovery, inquiries)
+
+
+def _queue(
+    settings: Settings,
+    bus: EventBus,
+    risk: RiskManager,
+    watchlist: Watchlist,
+    carrying: Carrying,
+    gateways: Mapping[Platform, PlatformGateway],
+    clock: Clock,
+    ids: Ids,
+) -> ExecutionQueueService:
+    """Join what starts executions."""
     hurdles = settings.hurdles()
+    conclusion = Conclusion(bus, risk, carrying.holdings, carrying.announce, clock)
     executions = ExecutionService(
         bus,
         risk,
         gateways,
         watchlist,
-        holdings,
-        announce,
+        carrying.settling,
+        carrying.single_leg,
+        carrying.inquiries,
+        carrying.announce,
         conclusion,
         clock,
         ids,
         hurdles,
         Patience(settings.execution.answer_seconds, settings.execution.queries),
     )
-    queue = ExecutionQueueService(
+    return ExecutionQueueService(
         executions,
         risk,
-        holdings,
+        carrying.holdings,
+        carrying.inquiries,
         clock,
         cool_down=timedelta(seconds=settings.execution.cool_down_seconds),
         bound=settings.execution.queue_bound,
     )
-    return holdings, queue
 
 
 def first_leg(watch: PairWatch) -> Platform:

@@ -67,8 +67,16 @@ class Execution(_Section):
     true_up_share: Decimal = Field(
         Decimal("0.10"), ge=0, lt=1, description="share of the size that evening may add"
     )
+    auto_policy: str = Field(
+        "complete_then_unwind",
+        pattern="^(off|unwind|complete_then_unwind)$",
+        description="what is done about one leg alone: off, unwind, complete_then_unwind",
+    )
     answer_seconds: int = Field(
         15, gt=0, description="without an answer for so long, an outcome is unknown"
+    )
+    person_after_seconds: int = Field(
+        120, gt=0, description="an outcome unknown for so long is told to a person"
     )
     queries: int = Field(6, gt=0, description="how often an unknown outcome is asked about")
     queue_bound: int = Field(256, gt=0, description="opportunities that may wait")
@@ -87,6 +95,9 @@ class Risk(_Section):
     )
     platform_share: Decimal = Field(
         Decimal("0.5"), gt=0, le=1, description="of the bankroll, at stake on one platform"
+    )
+    price_collar: Decimal = Field(
+        Decimal("0.10"), gt=0, lt=1, description="dollars beyond the best price at most"
     )
 
 

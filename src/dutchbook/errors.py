@@ -51,6 +51,19 @@ class IllegalTransition(DutchbookError):
         self.trigger = trigger
 
 
+class InvalidPositionState(DutchbookError):
+    """Code 2005: what is asked of a position is not possible in its state."""
+
+    exit_code = 1
+    code = 2005
+
+    def __init__(self, position_id: str, status: object, detail: str) -> None:
+        super().__init__(f"position {position_id} is {status}: {detail}")
+        self.position_id = position_id
+        self.status = status
+        self.detail = detail
+
+
 class InvariantBroken(DutchbookError):
     """What must always hold does not; trading stops."""
 

@@ -228,6 +228,15 @@ class PlatformGateway(Protocol):
     async def find_order(self, client_order_id: str) -> OrderReport | None:
         """Ask for an order. None means "not seen", which proves nothing."""
 
+    def arrives_until(self, order: Order) -> datetime | None:
+        """Return after when an order that was sent can no longer be accepted.
+
+        Its signature or its own expiry has then run out. None where nothing ends it.
+        """
+
+    async def reads_as_of(self) -> datetime | None:
+        """Return how new the platform says its answers are, None where it does not say."""
+
     async def cancel(self, platform_order_id: str) -> OrderReport:
         """Remove what still works of an order."""
         ...

@@ -7,8 +7,9 @@ import multiprocessing
 from decimal import Decimal
 from typing import Any
 
+from dutchbook.application.budget import BudgetRequest
 from dutchbook.application.bus import EventBus
-from dutchbook.application.risk import BudgetRequest, RiskManager
+from dutchbook.application.risk import RiskManager
 from dutchbook.bootstrap import ACCOUNTS
 from dutchbook.domain.contract import Platform
 from dutchbook.domain.risk import RiskLimits

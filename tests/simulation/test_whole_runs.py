@@ -94,7 +94,8 @@ def _agrees_with_platforms(run: Finished) -> None:
     for fill in run.tables["fills"]:
         if fill["finality"] != "failed":
             order = orders[fill["order_id"]]
-            held[fill["platform"], order["contract_id"], fill["outcome"]] += fill["size"]
+            sign = 1 if fill["side"] == "buy" else -1
+            held[fill["platform"], order["contract_id"], fill["outcome"]] += sign * fill["size"]
             if fill["execution_id"] in open_ended:
                 cost = (fill["price"] * fill["size"]).quantize(MICRO, "ROUND_CEILING")
                 spent[fill["platform"]] += cost + fill["fee"]
@@ -111,7 +112,13 @@ def _agrees_with_platforms(run: Finished) -> None:
 
 
 def _netted(held: dict[Any, Decimal]) -> dict[Any, Decimal]:
-    return {key: size for key, size in held.items() if size}
+    """Kalshi turns a YES and a NO of one contract into a dollar at once."""
+    left = {}
+    for (platform, contract, outcome), size in held.items():
+        other = held.get((platform, contract, outcome.opposite), Decimal(0))
+        nets = min(size, other) if platform is Platform.KALSHI else Decimal(0)
+        left[platform, contract, outcome] = size - nets
+    return {key: size for key, size in left.items() if size}
 
 
 def _states_agree_with_fills(run: Finished) -> None:
@@ -180,7 +187,9 @@ def test_no_fill_is_larger_or_better_than_the_book_offered_and_nothing_is_taken_
     taken = defaultdict[tuple[Any, ...], Decimal](Decimal)
     for fill in sorted(finished.tables["fills"], key=lambda row: row["matched_at"]):
         order = orders[fill["order_id"]]
-        level, size = offered(order["contract_id"], fill["outcome"], fill)
+        buys = fill["side"] == "buy"
+        met = fill["outcome"] if buys else fill["outcome"].opposite
+        level, size = offered(order["contract_id"], met, fill)
         taken[level] += fill["size"]
         assert taken[level] <= size, fill
 
@@ -192,7 +201,7 @@ def _offers(finished: Finished) -> Any:
     rows = tape.rows
 
     def find(contract_id: str, outcome: Outcome, fill: dict[str, Any]) -> tuple[Any, Decimal]:
-        price = fill["price"] if outcome is Outcome.YES else 1 - fill["price"]
+        price = fill["price"] if fill["outcome"] is Outcome.YES else 1 - fill["price"]
         since, size = None, 0
         for row in rows:
             if row.at > fill["matched_at"]:

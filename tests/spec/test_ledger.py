@@ -15,14 +15,12 @@ from dutchbook.domain.ledger import (
     EntryKind,
     Movement,
     Posting,
-    buy,
     check_conservation,
     external,
     fold,
     move,
     reserve,
     resolve,
-    revert,
 )
 from dutchbook.domain.units import Money
 from dutchbook.errors import InvariantBroken
@@ -88,14 +86,6 @@ def test_a_reservation_is_resolved_into_what_was_bought_its_fees_and_the_rest() 
 def test_spending_more_than_was_reserved_breaks_an_invariant() -> None:
     with pytest.raises(InvariantBroken, match="I-14"):
         resolve(CASH, reserved=Decimal(10), cost=Decimal(10), fees=Decimal("0.000001"))
-
-
-def test_a_fill_that_failed_gives_back_exactly_what_it_took() -> None:
-    bought = buy(CASH, cost=Decimal(7), fees=Decimal("0.5"))
-
-    undone = revert(CASH, cost=Decimal(7), fees=Decimal("0.5"))
-
-    assert fold((*bought, *undone))[CASH] == Balance(*(Money(Decimal(0)),) * 3)
 
 
 def test_nothing_is_posted_for_nothing() -> None:

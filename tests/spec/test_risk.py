@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -12,7 +11,6 @@ from dutchbook.domain.risk import (
     RiskState,
     Validation,
     crossings,
-    marked,
     validate,
 )
 from dutchbook.domain.units import Money
@@ -100,13 +98,3 @@ def test_a_limit_is_announced_once_for_each_crossing() -> None:
     assert between(10, 10) == []
     assert between(9, 8) == []
     assert between(0, 10) == [True]
-
-
-def test_a_hedged_position_is_marked_at_its_payout_less_the_divergence_reserve() -> None:
-    assert marked(Decimal(100), Decimal(95), Decimal("0.05")) == Decimal("4.95")
-
-
-def test_the_daily_loss_is_measured_against_the_bankroll() -> None:
-    smaller = replace(LIMITS, bankroll=Money(Decimal(1_000)))
-
-    assert smaller.daily_loss == 50

@@ -48,6 +48,8 @@ def order_row(name: str, **facts: Any) -> dict[str, Any]:
 def position_row(name: str, **facts: Any) -> dict[str, Any]:
     """Return a position with its own id."""
     sizes = {f"{p}_{part}": ONE for p in Platform for part in ("size", "cost", "fees")}
+    others = ("complement", "complement_cost", "cash", "settled")
+    sizes |= {f"{p}_{part}": Decimal(0) for p in Platform for part in others}
     return (
         {
             "position_id": name,
@@ -63,6 +65,12 @@ def position_row(name: str, **facts: Any) -> dict[str, Any]:
             "divergence_reserve": ONE,
             "opened_at": NOW,
             "completed_at_loss": False,
+            "kalshi_payout": None,
+            "polymarket_payout": None,
+            "realised_pnl": Decimal(0),
+            "marked_pnl": Decimal(0),
+            "divergence_pnl": Decimal(0),
+            "closed_at": None,
             "status": "OPEN",
             "reconciliation_context": None,
             "version": 1,
@@ -123,6 +131,7 @@ def everything() -> tuple[Insert, ...]:
                 "reservation_id": "r",
                 "account_id": str(ACCOUNT),
                 "execution_id": "e",
+                "order_id": None,
                 "amount": Decimal(10),
                 "committed": zero,
                 "fees": zero,
@@ -222,6 +231,21 @@ def everything() -> tuple[Insert, ...]:
             },
         ),
         ("open_positions", position_row("held")),
+        (
+            "settlements",
+            {
+                "settlement_id": "s",
+                "position_id": "held",
+                "platform": Platform.KALSHI,
+                "contract_id": "K",
+                "kind": "payout",
+                "size": ONE,
+                "yes_pays": ONE,
+                "status": "pending",
+                "requested_at": NOW,
+                "paid_at": None,
+            },
+        ),
         (
             "audit_log",
             {

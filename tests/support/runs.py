@@ -109,15 +109,17 @@ def conserved(tables: dict[str, list[dict[str, Any]]]) -> None:
 
 def _reservations(tables: dict[str, list[dict[str, Any]]]) -> None:
     live = {row["execution_id"] for row in tables["executions"] if row["ended_at"] is None}
+    out = {row["order_id"] for row in tables["orders"] if row["working_size"]}
     reserved = {platform: Decimal(0) for platform in Platform}
     for row in tables["reservations"]:
         parts = row["committed"] + row["fees"] + row["released"]
         platform = Platform(row["account_id"].split(":")[0])
         if row["status"] == "reserved":
-            assert row["execution_id"] in live, "I-15: a reservation without its execution"
+            of_order = row["order_id"] is not None
+            assert row["order_id"] in out if of_order else row["execution_id"] in live, "I-15"
             assert parts == 0
             reserved[platform] += row["amount"]
-            assert _worst(tables, row["execution_id"], platform) <= row["amount"], "I-14"
+            assert _worst(tables, row, platform) <= row["amount"], "I-14"
         else:
             assert parts == row["amount"], "I-13: a reservation that was not resolved whole"
     for row in tables["accounts"]:
@@ -125,19 +127,30 @@ def _reservations(tables: dict[str, list[dict[str, Any]]]) -> None:
     if state := tables["risk_states"]:
         assert state[0]["reserved_capital"] == sum(reserved.values())
         assert state[0]["reserved_position_slots"] == len(
-            {r["execution_id"] for r in tables["reservations"] if r["status"] == "reserved"}
+            {
+                r["execution_id"]
+                for r in tables["reservations"]
+                if r["status"] == "reserved" and r["order_id"] is None
+            }
         )
 
 
 def _worst(
-    tables: dict[str, list[dict[str, Any]]], execution_id: str, platform: Platform
+    tables: dict[str, list[dict[str, Any]]], reservation: dict[str, Any], platform: Platform
 ) -> Decimal:
-    """What the orders of an execution have cost and can still cost, without fees."""
+    """What the orders under a reservation have cost and can still cost, without fees."""
+    order_id, execution_id = reservation["order_id"], reservation["execution_id"]
+    ended = {row["execution_id"]: row["ended_at"] for row in tables["executions"]}
     return sum(
         (
             row["fill_cost"] + row["fees"] + row["working_size"] * row["price"]
             for row in tables["orders"]
-            if row["execution_id"] == execution_id and row["platform"] is platform
+            if row["platform"] is platform
+            and (
+                row["order_id"] == order_id
+                if order_id
+                else row["execution_id"] == execution_id and ended[execution_id] is None
+            )
         ),
         start=Decimal(0),
     )

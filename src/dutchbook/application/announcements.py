@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from dutchbook.application.bus import EventBus
+from dutchbook.application.holdings import Held
 from dutchbook.application.watch import PairWatch, Watchlist
-from dutchbook.domain.book import OrderBook
 from dutchbook.domain.contract import Outcome, Platform
 from dutchbook.domain.events import (
+    Event,
     ExecutionFailed,
     FailedLeg,
     FilledLeg,
@@ -17,24 +20,24 @@ from dutchbook.domain.events import (
     PositionOpened,
     SingleLegExposure,
 )
-from dutchbook.domain.exposure import scenarios, top_of_book
-from dutchbook.domain.fees import FeeTerms
+from dutchbook.domain.exposure import Exposure, Place, top_of_book
 from dutchbook.domain.order import Fill, Order
 from dutchbook.domain.position import OpenPosition
 from dutchbook.domain.quote import Opportunity
-from dutchbook.domain.units import Quantity
+from dutchbook.domain.units import NOTHING, Quantity
 from dutchbook.ports import Clock
-
-Held = tuple[OrderBook, Outcome, FeeTerms]
 
 
 class Announcements:
     """Builds the events; stamping them is the only thing it does to the world."""
 
-    def __init__(self, bus: EventBus, watchlist: Watchlist, clock: Clock) -> None:
+    def __init__(
+        self, bus: EventBus, watchlist: Watchlist, clock: Clock, book_age: timedelta
+    ) -> None:
         self._bus = bus
         self._watchlist = watchlist
         self._clock = clock
+        self._book_age = book_age
 
     def identified(self, opportunity: Opportunity, execution_id: str) -> OpportunityIdentified:
         """An opportunity is acted on."""
@@ -71,7 +74,7 @@ class Announcements:
             size=order.size,
         )
 
-    def filled(self, order: Order, fill: Fill, position_id: str) -> OrderFilled:
+    def filled(self, order: Order, fill: Fill, position_id: str | None) -> OrderFilled:
         """A platform reported a trade of ours."""
         return OrderFilled(
             self._bus.stamp(order.execution_id),
@@ -122,44 +125,54 @@ class Announcements:
             completed_at_loss=position.completed_at_loss,
         )
 
-    def exposure(
-        self, position: OpenPosition, order: Order, failed: FailedLeg
-    ) -> SingleLegExposure:
-        """One leg is held without the other; `order` is the held leg's, `failed` the other."""
+    def exposure(self, position: OpenPosition, held: Held, failed: FailedLeg) -> Event:
+        """One leg is held without the other; `failed` tells what went wrong with that one."""
         watch = self._watchlist.pairs[position.pair_id]
-        platform = order.platform
-        holding = position.holding(platform)
-        quantity = Quantity(abs(position.imbalance))
+        place = self.exposed(position, held)
+        leg = place.held.leg
+        assert leg.order_id is not None, "the longer leg was bought with an order"
+        order = held.orders[leg.order_id]
+        ways = place.scenarios()
         return SingleLegExposure(
             self._bus.stamp(position.execution_id),
             position_id=position.position_id,
             pair_id=position.pair_id,
             expected_edge=position.expected_edge,
-            exposed_quantity=quantity,
+            exposed_quantity=place.quantity,
             filled_leg=FilledLeg(
-                platform=platform,
+                platform=place.held.platform,
                 order_id=order.order_id,
                 side=order.side,
                 outcome=order.outcome,
                 price=order.price,
                 size=order.size,
-                filled_price=holding.average or order.price,
-                filled_size=holding.size,
+                filled_price=leg.average or order.price,
+                filled_size=leg.size,
             ),
             failed_leg=failed,
             kalshi_book=top_of_book(watch.kalshi),
             polymarket_book=top_of_book(watch.polymarket),
-            scenarios=scenarios(
-                quantity=quantity,
-                paid=(holding.cost + holding.fees) * quantity / holding.size,
-                held=self._side(watch, platform, position),
-                missing=self._side(watch, platform.other, position),
-            ),
-            recommended_actions=("retry_leg", "close_leg"),
+            scenarios=ways,
+            recommended_actions=place.recommended(ways),
         )
 
-    def _side(self, watch: PairWatch, platform: Platform, position: OpenPosition) -> Held:
+    def exposed(self, position: OpenPosition, held: Held) -> Exposure:
+        """Return an exposure as it stands now, with the books of both platforms."""
+        platform, now = position.longer, self._clock.now()
+        watch = self._watchlist.pairs[position.pair_id]
+        places = {p: self._place(watch, p, position) for p in Platform}
+        outcome = position.holding(platform).outcome
+        return Exposure(
+            quantity=Quantity(abs(position.imbalance)),
+            held=places[platform],
+            missing=places[platform.other],
+            sellable=held.settled_sizes.get((platform, outcome), NOTHING),
+            now=now,
+            distrust={p: b.distrust(now, self._book_age) for p, b in watch.books.items()},
+        )
+
+    def _place(self, watch: PairWatch, platform: Platform, position: OpenPosition) -> Place:
         contract = watch.match.contract(platform)
         terms = contract.fees.at(self._clock.now()) if contract.fees else None
         assert terms is not None, "nothing is traded without known fees"
-        return watch.books[platform], position.holding(platform).outcome, terms
+        return Place(contract, watch.books[platform], terms, position.holding(platform))

@@ -15,7 +15,6 @@ from typing import Any
 from dutchbook.application.bus import EventBus
 from dutchbook.application.records import ledger_writes
 from dutchbook.application.risk_rows import (
-    SINGLETON,
     account_row,
     midnight,
     state_of,
@@ -28,16 +27,14 @@ from dutchbook.domain.ledger import (
     Balance,
     EntryKind,
     Movement,
-    buy,
     external,
     fold,
-    revert,
 )
 from dutchbook.domain.quote import Caps
 from dutchbook.domain.risk import Crossing, RiskLimits, RiskState, crossings
 from dutchbook.domain.units import ZERO, Money
 from dutchbook.errors import InvalidInput
-from dutchbook.ports import Batch, Clock, Ids, Insert, Journal, Update
+from dutchbook.ports import Batch, Clock, Ids, Insert, Journal
 
 
 class Capital:
@@ -96,35 +93,6 @@ class Capital:
     def _room(self, platform: Platform) -> Decimal:
         balance = self.balance(platform)
         return max(self.limits.platform - balance.reserved - balance.committed, ZERO)
-
-    def reverted(
-        self, platform: Platform, cost: Money, fees: Money, reference: str
-    ) -> tuple[Batch, Movement]:
-        """Stage the return of what a failed fill had cost.
-
-        `settle_image` follows its commit.
-        """
-        movement = revert(self.accounts[platform], cost=cost, fees=fees)
-        return self._staged(movement, cost, reference)
-
-    def bought(
-        self, platform: Platform, cost: Money, fees: Money, reference: str
-    ) -> tuple[Batch, Movement]:
-        """Stage a purchase that was only known after its reservation had ended."""
-        movement = buy(self.accounts[platform], cost=cost, fees=fees)
-        return self._staged(movement, Money(-cost), reference)
-
-    def _staged(
-        self, movement: Movement, freed: Money, reference: str
-    ) -> tuple[Batch, Movement]:
-        state = Update("risk_states", SINGLETON, add={"total_capital_deployed": Money(-freed)})
-        booked = self.booked([movement], self._clock.now(), reference)
-        return Batch((*booked, state)), movement
-
-    def settle_image(self, movement: Movement, deployed: Money) -> None:
-        """Bring the image in line once a staged movement is durable."""
-        self.apply([movement])
-        self.shift(total_capital_deployed=deployed)
 
     async def deposit(self, platform: Platform, amount: Money, note: str = "") -> None:
         """Book cash that came in from outside."""

@@ -5,19 +5,19 @@ What was bought becomes a position, and the reservation is resolved.
 
 from __future__ import annotations
 
-from decimal import Decimal
+from dataclasses import replace
 
 from dutchbook.application.announcements import Announcements
+from dutchbook.application.budget import Reservation, Spent
 from dutchbook.application.bus import EventBus
-from dutchbook.application.holdings import Holdings
+from dutchbook.application.holdings import Held, Holdings
 from dutchbook.application.records import position_row
-from dutchbook.application.risk import Reservation, RiskManager, Spent
-from dutchbook.application.run import Run, hedged_cost
+from dutchbook.application.risk import RiskManager
+from dutchbook.application.run import Run
 from dutchbook.domain.contract import Leg, Platform
-from dutchbook.domain.events import FailedLeg, SingleLegExposure
+from dutchbook.domain.events import Event, FailedLeg
 from dutchbook.domain.execution import Phase, RaiseExposure
 from dutchbook.domain.position import OpenPosition, PositionStatus
-from dutchbook.domain.risk import marked
 from dutchbook.domain.shortfall import shortfall
 from dutchbook.domain.units import ZERO
 from dutchbook.ports import Batch, Clock, Insert, Update
@@ -64,13 +64,10 @@ class Conclusion:
         )
         rows = (Insert("open_positions", position_row(position)), *changes.writes, cycle)
         legs = {platform: position.holding(platform) for platform in Platform}
-        paid = sum(
-            (hedged_cost(leg, position.hedged) for leg in legs.values()), start=Decimal(0)
-        )
         await self._risk.commit_reservation(
             reservation,
             {platform: Spent(leg.cost, leg.fees) for platform, leg in legs.items()},
-            marked(position.hedged, paid, position.divergence_reserve),
+            position.marked_pnl,
             Batch(rows, changes.events),
         )
         self._holdings.opened(position, run.orders.values(), run.fills.values())
@@ -90,7 +87,10 @@ class Conclusion:
     async def waiting(self, run: Run) -> None:
         """An outcome stays unknown: write down what is held; nothing more is sent."""
         now = self._clock.now()
-        position = run.position(PositionStatus.SINGLE_LEG_EXPOSED, now)
+        # Its profit counts from the commit of its reservation on.
+        position = replace(
+            run.position(PositionStatus.SINGLE_LEG_EXPOSED, now), marked_pnl=ZERO
+        )
         if not position.kalshi.size and not position.polymarket.size:
             await self._bus.commit(run.take(now))
             return
@@ -103,9 +103,7 @@ class Conclusion:
         await self._bus.commit(Batch(rows, changes.events))
         self._holdings.opened(position, run.orders.values(), run.fills.values())
 
-    def _exposed(
-        self, run: Run, position: OpenPosition, raised: RaiseExposure | None
-    ) -> SingleLegExposure:
+    def _exposed(self, run: Run, position: OpenPosition, raised: RaiseExposure | None) -> Event:
         assert raised is not None, "uneven legs are always raised"
         missing = run.execution.leg(raised.leg.other)
         attempted = run.latest(raised.leg.other)
@@ -116,4 +114,5 @@ class Conclusion:
             attempted_price=attempted.price if attempted else None,
             attempted_size=attempted.size if attempted else missing.planned,
         )
-        return self._announce.exposure(position, run.order(raised.leg), failed)
+        held = Held(position).with_orders(run.orders.values()).with_fills(run.fills.values())
+        return self._announce.exposure(position, held, failed)

@@ -6,19 +6,22 @@ commit, publish. A successful execution is three commits and two sends.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
 from dutchbook.application.announcements import Announcements
+from dutchbook.application.budget import Reservation
 from dutchbook.application.bus import EventBus
 from dutchbook.application.conclusion import Conclusion
-from dutchbook.application.holdings import Holdings
+from dutchbook.application.inquiries import Inquiries
 from dutchbook.application.records import execution_row, opportunity_row, snapshot_row
-from dutchbook.application.risk import Reservation, RiskManager
+from dutchbook.application.risk import RiskManager
 from dutchbook.application.run import Run
+from dutchbook.application.sending import Refused, Unknown, ask, fill_of, send
+from dutchbook.application.settling import SettlementFollower
+from dutchbook.application.single_leg import SingleLegResolutionService
 from dutchbook.application.watch import Watchlist
 from dutchbook.domain.book import OrderBook, walk
 from dutchbook.domain.contract import Contract, Leg, Platform, Side
@@ -42,15 +45,13 @@ from dutchbook.domain.execution import (
     VerifyDepth,
     decide,
 )
-from dutchbook.domain.order import Fill, Order, Purpose, TimeInForce
+from dutchbook.domain.order import Finality, Order, Purpose, TimeInForce
 from dutchbook.domain.quote import Hurdles, Opportunity
 from dutchbook.domain.risk import Approved
 from dutchbook.domain.units import Money, Price, Quantity
-from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
 from dutchbook.ports import (
     Batch,
     Clock,
-    FillReport,
     Ids,
     Insert,
     OrderReport,
@@ -74,6 +75,11 @@ class Patience:
     queries: int = 6
     first_query_seconds: int = 1
 
+    @property
+    def last_wait(self) -> int:
+        """The wait after the last question: inquiries go on from there."""
+        return self.first_query_seconds << self.queries
+
 
 class ExecutionService:
     """Performs what `decide` asks for and tells it what happened."""
@@ -84,7 +90,9 @@ class ExecutionService:
         risk: RiskManager,
         gateways: Mapping[Platform, PlatformGateway],
         watchlist: Watchlist,
-        holdings: Holdings,
+        settling: SettlementFollower,
+        single_leg: SingleLegResolutionService,
+        inquiries: Inquiries,
         announce: Announcements,
         conclusion: Conclusion,
         clock: Clock,
@@ -96,7 +104,9 @@ class ExecutionService:
         self._risk = risk
         self._gateways = gateways
         self._watchlist = watchlist
-        self._holdings = holdings
+        self._settling = settling
+        self._single_leg = single_leg
+        self._inquiries = inquiries
         self._announce = announce
         self._conclusion = conclusion
         self._clock = clock
@@ -176,10 +186,14 @@ class ExecutionService:
                 happened.extend(await self._perform(run, reservation, intent, intents))
         if run.execution.phase is Phase.WAITING:
             await self._conclusion.waiting(run)
-        if run.execution.phase.ended:
-            del self._runs[reservation.execution_id]
+            for order in run.orders.values():
+                if order.outcome_unknown_since is not None:
+                    self._inquiries.notice(order, self._patience.last_wait)
+        del self._runs[reservation.execution_id]
         # Settlement can be reported before the execution that it belongs to has ended.
-        await self._holdings.settle_known()
+        await self._settling.settle_known()
+        if run.execution.phase is Phase.EXPOSED:
+            self._single_leg.exposed(run.position_id)
         return run.execution
 
     async def _perform(
@@ -244,30 +258,22 @@ class ExecutionService:
         return await self._send(run, intent.leg, Approved(order, reservation.epoch))
 
     async def _send(self, run: Run, leg: Leg, approved: Approved[Order]) -> Iterable[Event]:
-        gateway = self._gateways[approved.subject.platform]
-        sending = asyncio.ensure_future(gateway.submit(approved))
-        try:
-            async with asyncio.timeout(self._patience.answer_seconds):
-                report = await asyncio.shield(sending)
-        except PlatformRejected as refusal:
-            return self._refused(run, leg, refusal.reason, sent=True)
-        except NotSent as refusal:
-            return self._refused(run, leg, refusal.reason, sent=False)
-        except OutcomeUnknown as unknown:
-            return await self._unknown(run, leg, unknown.reason)
-        except TimeoutError:
-            sending.add_done_callback(_heard)
-            seconds = self._patience.answer_seconds
-            return await self._unknown(run, leg, f"no answer within {seconds} s")
-        return self._answered(run, leg, report)
+        match await send(self._gateways, approved, self._patience.answer_seconds):
+            case Refused(reason, sent):
+                return self._refused(run, leg, reason, sent=sent)
+            case Unknown(reason):
+                return await self._unknown(run, leg, reason)
+            case OrderReport() as report:
+                return self._answered(run, leg, report)
 
     def _answered(self, run: Run, leg: Leg, report: OrderReport) -> list[Event]:
         """Turn a platform's word on an order into facts and events."""
         order = run.order(leg)
         fresh = [
-            each for each in report.fills if run.add_fill(run.order(leg), _fill(order, each))
+            each for each in report.fills if run.add_fill(run.order(leg), fill_of(order, each))
         ]
-        fills = [run.fills[each.trade_id] for each in fresh]
+        known = (run.fills[each.trade_id] for each in fresh)
+        fills = [fill for fill in known if fill.finality is not Finality.FAILED]
         run.events += [self._announce.filled(order, fill, run.position_id) for fill in fills]
         run.change(run.order(leg).acknowledged(report.platform_order_id, report.working))
         events: list[Event] = []
@@ -303,12 +309,9 @@ class ExecutionService:
         for _ in range(self._patience.queries):
             await self._clock.sleep(wait)
             wait *= 2
-            try:
-                async with asyncio.timeout(self._patience.answer_seconds):
-                    report = await gateway.find_order(order.client_order_id)
-            except (OutcomeUnknown, NotSent, TimeoutError):
-                continue
-            if report is not None:
+            seconds = self._patience.answer_seconds
+            report = await ask(gateway, order.client_order_id, seconds)
+            if isinstance(report, OrderReport):
                 return self._answered(run, leg, report)
         return ()
 
@@ -349,24 +352,3 @@ class ExecutionService:
             created_at=self._clock.now(),
             working_size=size,
         )
-
-
-def _fill(order: Order, report: FillReport) -> Fill:
-    return Fill(
-        trade_id=report.trade_id,
-        platform=report.platform,
-        order_id=order.order_id,
-        outcome=order.outcome,
-        side=order.side,
-        price=report.price,
-        size=report.size,
-        fee=report.fee,
-        finality=report.finality,
-        matched_at=report.matched_at,
-    )
-
-
-def _heard(sending: asyncio.Future[OrderReport]) -> None:
-    """Take the late answer of a send that was given up on: the order is asked about anyway."""
-    if not sending.cancelled():
-        sending.exception()

@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from dutchbook.application.budget import BudgetRequest
 from dutchbook.application.execution import ExecutionService
 from dutchbook.application.holdings import Holdings
-from dutchbook.application.risk import BudgetRequest, RiskManager
+from dutchbook.application.inquiries import Inquiries
+from dutchbook.application.risk import RiskManager
 from dutchbook.domain.contract import ContractMatch, Outcome, Platform
 from dutchbook.domain.quote import Opportunity, Reason
 from dutchbook.errors import ReservationFailed
@@ -28,6 +30,7 @@ class ExecutionQueueService:
         executions: ExecutionService,
         risk: RiskManager,
         holdings: Holdings,
+        inquiries: Inquiries,
         clock: Clock,
         *,
         cool_down: timedelta,
@@ -37,6 +40,7 @@ class ExecutionQueueService:
         self._executions = executions
         self._risk = risk
         self._holdings = holdings
+        self._inquiries = inquiries
         self._clock = clock
         self._cool_down = cool_down
         self._bound = bound
@@ -67,6 +71,10 @@ class ExecutionQueueService:
         cool = self._cool_until.get(pair_id)
         if cool is not None and self._clock.now() < cool:
             return Reason.COOLING_DOWN
+        if self._inquiries.asks_on(pair_id):
+            return Reason.OUTCOME_UNKNOWN
+        if self._holdings.disputed(pair_id):
+            return Reason.DISCREPANCY_OPEN
         if self._holdings.opposes(match, kalshi_outcome):
             return Reason.OPPOSITE_POSITION
         if self._risk.state.slots >= self._risk.limits.max_open_pairs:

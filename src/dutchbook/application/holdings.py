@@ -1,56 +1,157 @@
-"""What we hold now, and what settlement does to it: positions, their orders and their fills."""
+"""What we hold: every position that can still change, with its orders, fills and payouts."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from decimal import Decimal
+from dataclasses import dataclass, field, replace
 
-from dutchbook.application.announcements import Announcements
-from dutchbook.application.bus import EventBus
-from dutchbook.application.records import order_update, position_update
-from dutchbook.application.risk import RiskManager
-from dutchbook.domain.contract import ContractMatch, Outcome, Platform
-from dutchbook.domain.events import Event, FailedLeg, FillFailed, FillSettled
+from dutchbook.application.budget import Reservation
+from dutchbook.domain.accounting import Fact, Merge, Payout
+from dutchbook.domain.contract import ContractMatch, Outcome, Platform, Side
 from dutchbook.domain.order import Fill, Finality, Order
-from dutchbook.domain.position import Holding, OpenPosition, PositionStatus, PositionTrigger
-from dutchbook.domain.units import Money, Quantity
-from dutchbook.ports import Batch, FillReport, PlatformGateway, Update, Write
+from dutchbook.domain.position import OpenPosition, PositionStatus
+from dutchbook.domain.units import NOTHING, Quantity
+from dutchbook.errors import UnknownId
 
-DUST = Decimal("0.01")
-SINGLE_LEG = 2004
+TradeKey = tuple[Platform, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A position with all that it follows from; `reservations` are by the order they cover."""
+
+    position: OpenPosition
+    orders: Mapping[str, Order] = field(default_factory=dict)
+    fills: Mapping[TradeKey, Fill] = field(default_factory=dict)
+    payments: tuple[Merge | Payout, ...] = ()
+    reservations: Mapping[str, Reservation] = field(default_factory=dict)
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """Everything that `accounting.folded` asks for."""
+        return (*self.fills.values(), *self.payments)
+
+    @property
+    def unknown(self) -> bool:
+        """Whether an order of it is out and nobody knows what became of it."""
+        return any(order.outcome_unknown_since is not None for order in self.orders.values())
+
+    @property
+    def working(self) -> bool:
+        """Whether an order of it can still fill."""
+        return any(order.working_size > 0 for order in self.orders.values())
+
+    @property
+    def settled_sizes(self) -> Mapping[tuple[Platform, Outcome], Quantity]:
+        """Contracts, by platform and outcome, that no platform can take back."""
+        held: dict[tuple[Platform, Outcome], Quantity] = {}
+        for fill in self.fills.values():
+            if fill.finality is Finality.SETTLED:
+                key = (fill.platform, fill.outcome)
+                change = fill.size if fill.side is Side.BUY else -fill.size
+                held[key] = Quantity(held.get(key, NOTHING) + change)
+        return held
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing that can still happen concerns it."""
+        return (
+            self.position.status is PositionStatus.CLOSED
+            and not any(leg.pairs for leg in self.position.legs)
+            and not self.working
+            and all(f.finality is not Finality.PROVISIONAL for f in self.fills.values())
+        )
+
+    def with_orders(self, orders: Iterable[Order]) -> Held:
+        """Return it with some orders added or replaced."""
+        return replace(self, orders={**self.orders, **{o.order_id: o for o in orders}})
+
+    def order_out(self) -> str | None:
+        """Return why no further order may be placed for it now."""
+        if self.unknown:
+            return "the outcome of an order of this position is unknown"
+        return "an order of this position still works" if self.working else None
+
+    def with_fills(self, fills: Iterable[Fill]) -> Held:
+        """Return it with some fills added or replaced."""
+        more = {(fill.platform, fill.trade_id): fill for fill in fills}
+        return replace(self, fills={**self.fills, **more})
 
 
 class Holdings:
-    """Every position that is not closed, with its orders and fills, in memory and in step."""
+    """The image of every position that is not over; the database holds the truth."""
 
-    def __init__(
-        self,
-        bus: EventBus,
-        risk: RiskManager,
-        announce: Announcements,
-        matches: Mapping[str, ContractMatch],
-    ) -> None:
-        self._bus = bus
-        self._risk = risk
-        self._announce = announce
+    def __init__(self, matches: Mapping[str, ContractMatch]) -> None:
         self._matches = matches
-        self.positions: dict[str, OpenPosition] = {}
-        self._orders: dict[str, Order] = {}
-        self._fills: dict[tuple[Platform, str], tuple[Fill, str]] = {}
-        self._early: dict[tuple[Platform, str], FillReport] = {}
-        self._lock = asyncio.Lock()
+        self._held: dict[str, Held] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    @property
+    def positions(self) -> dict[str, OpenPosition]:
+        """Every position that is not closed, oldest first."""
+        return {
+            position_id: held.position
+            for position_id, held in self._held.items()
+            if held.position.status is not PositionStatus.CLOSED
+        }
+
+    def all(self) -> list[Held]:
+        """Everything that can still change, closed positions with open ends included."""
+        return list(self._held.values())
+
+    def of(self, position_id: str) -> Held:
+        """Return a position with its facts.
+
+        Raises:
+            UnknownId: None that can still change has this id.
+        """
+        if position_id not in self._held:
+            raise UnknownId("open position", position_id)
+        return self._held[position_id]
+
+    def of_order(self, order_id: str) -> Held:
+        """Return the position that an order belongs to.
+
+        Raises:
+            UnknownId: It belongs to none that can still change.
+        """
+        for held in self._held.values():
+            if order_id in held.orders:
+                return held
+        raise UnknownId("order of an open position", order_id)
+
+    def by_trade(self, key: TradeKey) -> Held | None:
+        """Return the position that a fill belongs to, if it is known yet."""
+        return next((h for h in self._held.values() if key in h.fills), None)
+
+    def lock(self, position_id: str) -> asyncio.Lock:
+        """Return what whoever changes a position holds meanwhile."""
+        return self._locks.setdefault(position_id, asyncio.Lock())
+
+    def match(self, position: OpenPosition) -> ContractMatch:
+        """Return the pair of a position."""
+        return self._matches[position.pair_id]
+
+    def put(self, held: Held) -> None:
+        """Take up a position, or what has become of it, once that is durable."""
+        if held.over:
+            self._held.pop(held.position.position_id, None)
+            self._locks.pop(held.position.position_id, None)
+        else:
+            self._held[held.position.position_id] = held
 
     def opened(
-        self, position: OpenPosition, orders: Iterable[Order], fills: Iterable[Fill]
+        self,
+        position: OpenPosition,
+        orders: Iterable[Order],
+        fills: Iterable[Fill],
+        payments: Iterable[Merge | Payout] = (),
+        reservations: Mapping[str, Reservation] | None = None,
     ) -> None:
-        """Take up a position that an execution has just made durable."""
-        self.positions[position.position_id] = position
-        self._orders |= {order.order_id: order for order in orders}
-        for fill in fills:
-            if fill.finality is Finality.PROVISIONAL:
-                self._fills[fill.platform, fill.trade_id] = (fill, position.position_id)
+        """Take up a position that has just become durable."""
+        bare = Held(position, payments=tuple(payments), reservations=reservations or {})
+        self.put(bare.with_orders(orders).with_fills(fills))
 
     def opposes(self, match: ContractMatch, kalshi_outcome: Outcome) -> bool:
         """Tell whether we hold, of either contract, the outcome that a new entry would not buy.
@@ -73,105 +174,20 @@ class Holdings:
                     return True
         return False
 
-    async def follow(self, gateway: PlatformGateway) -> None:
-        """Take settlement reports from a platform, until cancelled."""
-        async for report in gateway.reports():
-            self._early[report.platform, report.trade_id] = report
-            await self.settle_known()
-
-    async def settle_known(self) -> None:
-        """Apply the reports whose fills are durable by now.
-
-        The rest wait for their execution.
-        """
-        async with self._lock:
-            for key in [key for key in self._early if key in self._fills]:
-                report = self._early.pop(key)
-                fill, position_id = self._fills.pop(key)
-                if report.finality is Finality.SETTLED:
-                    await self._settled(fill)
-                else:
-                    await self._failed(fill, self.positions[position_id])
+    def disputed(self, pair_id: str) -> bool:
+        """Tell whether a position on a pair waits for a person to resolve a discrepancy."""
+        disputed = PositionStatus.RECONCILIATION_REQUIRED
+        return any(
+            held.position.status is disputed
+            for held in self._held.values()
+            if held.position.pair_id == pair_id
+        )
 
     @property
     def unsettled(self) -> int:
         """Fills that their platform can still take back."""
-        return len(self._fills)
-
-    async def _settled(self, fill: Fill) -> None:
-        stamp = self._bus.stamp(self._orders[fill.order_id].execution_id)
-        event = FillSettled(stamp, fill.trade_id, fill.order_id, fill.platform)
-        await self._bus.commit(Batch((_finality(fill, Finality.SETTLED),), (event,)))
-
-    async def _failed(self, fill: Fill, position: OpenPosition) -> None:
-        """A fill never happened: its money is back, and the other leg may stand alone."""
-        order = self._orders[fill.order_id]
-        after_order = order.without_fill(fill)
-        leg = position.holding(fill.platform)
-        smaller = replace(
-            leg,
-            size=Quantity(leg.size - fill.size),
-            cost=Money(leg.cost - fill.cost),
-            fees=Money(leg.fees - fill.fee),
+        return sum(
+            fill.finality is Finality.PROVISIONAL
+            for held in self._held.values()
+            for fill in held.fills.values()
         )
-        after = _reduced(position, fill.platform, smaller)
-        staged, movement = self._risk.reverted(
-            fill.platform, fill.cost, fill.fee, reference=fill.trade_id
-        )
-        writes: tuple[Write, ...] = (
-            _finality(fill, Finality.FAILED),
-            order_update(order, after_order),
-            position_update(position, after),
-            *staged.writes,
-        )
-        stamp = self._bus.stamp(order.execution_id)
-        failed: Event = FillFailed(
-            stamp, fill.trade_id, fill.order_id, fill.platform, fill.size, fill.price
-        )
-        events = (failed, *staged.events, *self._exposures(after, fill))
-        await self._bus.commit(Batch(writes, events))
-        self._orders[order.order_id] = after_order
-        self.positions[position.position_id] = after
-        self._risk.settle_image(movement, Money(-fill.cost))
-        if after.status is PositionStatus.CLOSED:
-            del self.positions[position.position_id]
-
-    def _exposures(self, after: OpenPosition, failed: Fill) -> tuple[Event, ...]:
-        """Tell of the exposure that a failed fill has opened or deepened."""
-        if not after.uneven(DUST):
-            return ()
-        long = Platform.KALSHI if after.imbalance > 0 else Platform.POLYMARKET
-        order_id = after.holding(long).order_id
-        assert order_id is not None, "the longer leg was bought with an order"
-        lost = FailedLeg(
-            platform=failed.platform,
-            reason="the fill failed to settle",
-            code=SINGLE_LEG,
-            attempted_price=failed.price,
-            attempted_size=failed.size,
-        )
-        return (self._announce.exposure(after, self._orders[order_id], lost),)
-
-
-def _finality(fill: Fill, finality: Finality) -> Update:
-    return Update(
-        "fills",
-        key={"platform": fill.platform, "trade_id": fill.trade_id},
-        guard={"finality": Finality.PROVISIONAL},
-        put={"finality": finality},
-    )
-
-
-def _reduced(position: OpenPosition, platform: Platform, leg: Holding) -> OpenPosition:
-    """Return the position after one leg of it shrank because a fill failed."""
-    facts = {platform.value: leg}
-    after = replace(position, version=position.version + 1, **facts)  # type: ignore[arg-type]
-    if not after.kalshi.size and not after.polymarket.size:
-        return position.moved(PositionTrigger.EMPTIED, **facts)
-    status = position.status
-    if status in (PositionStatus.OPEN, PositionStatus.EXIT_PARTIAL) and after.uneven(DUST):
-        return position.moved(PositionTrigger.LEG_FAILED, **facts)
-    exposed = status is PositionStatus.SINGLE_LEG_EXPOSED
-    if exposed and not after.uneven(DUST) and after.hedged:
-        return position.moved(PositionTrigger.EVENED, **facts)
-    return after

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import timedelta
 
 from dutchbook.application.bus import EventBus
 from dutchbook.application.execution_queue import ExecutionQueueService
 from dutchbook.application.holdings import Holdings
+from dutchbook.application.inquiries import Inquiries
 from dutchbook.application.loading import held
 from dutchbook.application.recorder import Recorder
 from dutchbook.application.records import contract_row, match_row
+from dutchbook.application.recovery import Recovery
 from dutchbook.application.risk import RiskManager
+from dutchbook.application.settling import SettlementFollower
+from dutchbook.application.single_leg import SingleLegResolutionService
 from dutchbook.application.watch import Watchlist
 from dutchbook.domain.contract import ContractMatch, Platform
 from dutchbook.domain.events import PairDecided, SystemStarted, SystemStopped
 from dutchbook.domain.units import Money
 from dutchbook.ports import Batch, Clock, Insert, Journal, PlatformGateway, Update
 
+PATIENCE = timedelta(seconds=180)
+"""How long a stop waits for outcomes that nobody knows."""
 Work = Callable[[], Awaitable[None]]
 
 
@@ -32,6 +39,10 @@ class EngineLifecycleService:
         watchlist: Watchlist,
         queue: ExecutionQueueService,
         holdings: Holdings,
+        settling: SettlementFollower,
+        single_leg: SingleLegResolutionService,
+        recovery: Recovery,
+        inquiries: Inquiries,
         recorder: Recorder,
         gateways: Mapping[Platform, PlatformGateway],
         clock: Clock,
@@ -42,6 +53,10 @@ class EngineLifecycleService:
         self._watchlist = watchlist
         self._queue = queue
         self._holdings = holdings
+        self._settling = settling
+        self._single_leg = single_leg
+        self._recovery = recovery
+        self._inquiries = inquiries
         self._recorder = recorder
         self._gateways = gateways
         self._clock = clock
@@ -72,12 +87,25 @@ class EngineLifecycleService:
         for platform, amount in opening.items():
             if amount and str(self._risk.accounts[platform]) not in funded:
                 await self._risk.deposit(platform, amount, "opening balance on paper")
-        for position, orders, fills in await held(self._journal):
-            self._holdings.opened(position, orders, fills)
+        for each in await held(self._journal, self._risk.accounts):
+            self._holdings.put(each)
         stamp = self._bus.stamp("engine")
         started = SystemStarted(stamp, mode, run, version, len(self._holdings.positions))
         await self._bus.commit(Batch(events=(started,)))
         await self._risk.start_day()
+
+    async def recover(self) -> None:
+        """Take up what the last run left: orders that are out, executions that never ended."""
+        for one in self._holdings.all():
+            for order in one.orders.values():
+                if order.working_size > 0:
+                    self._inquiries.notice(order)
+        for case in await self._recovery.cases():
+            known = await self._recovery.unanswered(case)
+            for order in known.open_orders:
+                self._inquiries.notice(order)
+            if not known.open_orders:
+                await self._recovery.conclude(known)
 
     async def _take_up(self, match: ContractMatch) -> None:
         rows = [
@@ -110,12 +138,17 @@ class EngineLifecycleService:
             tasks = [
                 group.create_task(self._queue.run()),
                 group.create_task(self._recorder.run()),
-                *(group.create_task(self._holdings.follow(g)) for g in self._gateways.values()),
+                group.create_task(self._single_leg.run()),
+                group.create_task(self._inquiries.run()),
+                *(group.create_task(self._settling.follow(g)) for g in self._gateways.values()),
             ]
             await feed()
             await self._queue.drained()
+            await self._single_leg.drained()
+            await self._inquiries.drained(PATIENCE)
             for each in settled:
                 await each()
+            await self._single_leg.drained()
             await self._recorder.drained()
             for task in tasks:
                 task.cancel()

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
+from dutchbook.application.budget import Reservation
+from dutchbook.application.holdings import Held
+from dutchbook.domain.accounting import Merge, Payout
 from dutchbook.domain.contract import Leg, Outcome, Platform, Side
+from dutchbook.domain.execution import LegState
+from dutchbook.domain.ledger import AccountKey
 from dutchbook.domain.order import Fill, Finality, Order, OrderStatus, Purpose, TimeInForce
 from dutchbook.domain.position import Holding, OpenPosition, PositionStatus
 from dutchbook.domain.units import Money, Price, Quantity
 from dutchbook.ports import Journal
 
 Row = Mapping[str, Any]
+LEG_AMOUNTS = (
+    "planned", "bound", "even_bound", "step", "smallest", "decided_cost", "sent", "sent_cost",
+    "filled", "cost", "fees",
+)  # fmt: skip
 
 
 def order_of(row: Row) -> Order:
@@ -59,6 +69,18 @@ def fill_of(row: Row) -> Fill:
     )
 
 
+def leg_state_of(state: Mapping[str, Any]) -> LegState:
+    """Read a leg of an execution from its document; amounts are text in it."""
+    money = {name: Decimal(state[name]) for name in LEG_AMOUNTS}
+    return LegState(
+        platform=Platform(state["platform"]),
+        busy=state["busy"],
+        unknown=state["unknown"],
+        failure=state["failure"],
+        **money,  # type: ignore[arg-type]
+    )
+
+
 def position_of(row: Row) -> OpenPosition:
     """Read a position."""
     legs = {
@@ -68,6 +90,11 @@ def position_of(row: Row) -> OpenPosition:
             size=Quantity(row[f"{platform}_size"]),
             cost=Money(row[f"{platform}_cost"]),
             fees=Money(row[f"{platform}_fees"]),
+            complement=Quantity(row[f"{platform}_complement"]),
+            complement_cost=Money(row[f"{platform}_complement_cost"]),
+            cash=Money(row[f"{platform}_cash"]),
+            payout=row[f"{platform}_payout"],
+            settled=Quantity(row[f"{platform}_settled"]),
         )
         for platform in Platform
     }
@@ -83,19 +110,62 @@ def position_of(row: Row) -> OpenPosition:
         opened_at=row["opened_at"],
         completed_at_loss=row["completed_at_loss"],
         reconciliation_context=row["reconciliation_context"],
+        marked_pnl=Money(row["marked_pnl"]),
+        divergence_pnl=Money(row["divergence_pnl"]),
+        closed_at=row["closed_at"],
         version=row["version"],
     )
 
 
-async def held(journal: Journal) -> list[tuple[OpenPosition, list[Order], list[Fill]]]:
-    """Return every position that is not closed, with its orders and fills, oldest first."""
+async def held(journal: Journal, accounts: Mapping[Platform, AccountKey]) -> list[Held]:
+    """Return every position that is not over, with all that it follows from, oldest first.
+
+    A handful of reads, however many positions there are.
+    """
+    orders = _grouped(await journal.rows("orders", order_by=("created_at",)), "position_id")
+    fills = _grouped(await journal.rows("fills"), "execution_id")
+    payments = _grouped(await journal.rows("settlements", {"status": "paid"}), "position_id")
+    standing = _grouped(await journal.rows("reservations", {"status": "reserved"}), "order_id")
     found = []
     for row in await journal.rows("open_positions", order_by=("opened_at", "position_id")):
         position = position_of(row)
-        if position.status is PositionStatus.CLOSED:
-            continue
-        execution = {"execution_id": position.execution_id}
-        orders = [order_of(each) for each in await journal.rows("orders", execution)]
-        fills = [fill_of(each) for each in await journal.rows("fills", execution)]
-        found.append((position, orders, fills))
+        own = [order_of(each) for each in orders.get(position.position_id, [])]
+        mine = {order.order_id for order in own}
+        made = [fill_of(each) for each in fills.get(position.execution_id, [])]
+        one = Held(
+            position,
+            payments=tuple(payment_of(p) for p in payments.get(position.position_id, [])),
+            reservations={
+                order.order_id: reservation_of(standing[order.order_id], accounts)
+                for order in own
+                if order.order_id in standing
+            },
+        )
+        one = one.with_orders(own).with_fills(f for f in made if f.order_id in mine)
+        if not one.over:
+            found.append(one)
     return found
+
+
+def _grouped(rows: list[dict[str, Any]], column: str) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        if row[column] is not None:
+            found.setdefault(row[column], []).append(row)
+    return found
+
+
+def payment_of(row: Row) -> Merge | Payout:
+    """Read a merge or a payout whose cash has come."""
+    platform = Platform(row["platform"])
+    if row["kind"] == "merge":
+        return Merge(platform, Quantity(row["size"]), row["paid_at"])
+    return Payout(platform, row["yes_pays"], row["paid_at"])
+
+
+def reservation_of(rows: Sequence[Row], accounts: Mapping[Platform, AccountKey]) -> Reservation:
+    """Read what stands reserved for one order, on whichever platforms."""
+    first = rows[0]
+    platforms = {str(key): platform for platform, key in accounts.items()}
+    amounts = {platforms[row["account_id"]]: Money(row["amount"]) for row in rows}
+    return Reservation(first["reservation_id"], first["execution_id"], "", amounts, 0)

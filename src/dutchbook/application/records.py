@@ -247,19 +247,28 @@ def position_facts(position: OpenPosition) -> dict[str, Any]:
     Costs and sizes are exact, prices derived.
     """
     legs = {platform: position.holding(platform) for platform in Platform}
-    return {
+    facts = {
+        f"{platform.value}_{name}": getattr(leg, name)
+        for platform, leg in legs.items()
+        for name in LEG
+    }
+    return facts | {
         "entry_prices": {p.value: as_json(_price(leg.average)) for p, leg in legs.items()},
         "sizes": {p.value: as_json(leg.size) for p, leg in legs.items()},
-        "kalshi_size": position.kalshi.size,
-        "kalshi_cost": position.kalshi.cost,
-        "kalshi_fees": position.kalshi.fees,
-        "polymarket_size": position.polymarket.size,
-        "polymarket_cost": position.polymarket.cost,
-        "polymarket_fees": position.polymarket.fees,
+        "realised_pnl": position.realised_pnl,
+        "marked_pnl": position.marked_pnl,
+        "divergence_pnl": position.divergence_pnl,
+        "closed_at": position.closed_at,
         "status": position.status,
         "reconciliation_context": position.reconciliation_context,
         "version": position.version,
     }
+
+
+LEG = (
+    "size", "cost", "fees", "complement", "complement_cost", "cash", "payout", "settled",
+)  # fmt: skip
+"""The columns of each leg of a position."""
 
 
 def _price(average: Decimal | None) -> Decimal | None:
@@ -277,13 +286,23 @@ def position_update(before: OpenPosition, after: OpenPosition) -> Update:
 
 
 def reservation_row(
-    reservation_id: str, execution_id: str, account: AccountKey, amount: Decimal, at: datetime
+    reservation_id: str,
+    execution_id: str,
+    account: AccountKey,
+    amount: Decimal,
+    at: datetime,
+    *,
+    order_id: str | None = None,
 ) -> dict[str, Any]:
-    """Return the row of `reservations` for one account's part; it is resolved once."""
+    """Return the row of `reservations` for one account's part; it is resolved once.
+
+    `order_id` names the one order that it is for, where that order came after its execution.
+    """
     return {
         "reservation_id": reservation_id,
         "account_id": str(account),
         "execution_id": execution_id,
+        "order_id": order_id,
         "amount": amount,
         "committed": Decimal(0),
         "fees": Decimal(0),

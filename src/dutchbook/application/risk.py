@@ -6,11 +6,11 @@ Other processes are held off by the guards of the writes themselves.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from decimal import Decimal
 
-from dutchbook.application.capital import Capital
+from dutchbook.application.budget import BudgetRequest, Reservation, Spent
+from dutchbook.application.position_capital import PositionCapital
 from dutchbook.application.records import reservation_row
 from dutchbook.application.risk_rows import (
     SINGLETON,
@@ -41,35 +41,7 @@ from dutchbook.errors import Conflict, InvalidInput, ReservationFailed
 from dutchbook.ports import Batch, Insert, Update
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetRequest:
-    """What an execution asks for: its worst case in dollars, by platform."""
-
-    execution_id: str
-    pair_id: str
-    amounts: Mapping[Platform, Money]
-
-
-@dataclass(frozen=True, slots=True)
-class Reservation:
-    """Capital set aside for one execution; resolved exactly once."""
-
-    reservation_id: str
-    execution_id: str
-    pair_id: str
-    amounts: Mapping[Platform, Money]
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What an execution really bought on one platform."""
-
-    cost: Money = ZERO
-    fees: Money = ZERO
-
-
-class RiskManager(Capital):
+class RiskManager(PositionCapital):
     """The gate in front of all capital."""
 
     def validate_position(self, amounts: Mapping[Platform, Decimal]) -> Validation:
@@ -210,7 +182,10 @@ class RiskManager(Capital):
             "daily_pnl": marked_profit,
         }
         writes = (
-            *(self._resolution(reservation, p, spent[p], now, opened) for p in Platform),
+            *(
+                self._resolution(reservation, p, spent[p], now, opened=bool(opened))
+                for p in Platform
+            ),
             *self.booked(movements, now, reservation.reservation_id),
             Update("risk_states", SINGLETON, add={k: v for k, v in changes.items() if v}),
         )
@@ -223,31 +198,6 @@ class RiskManager(Capital):
         before = alongside or Batch()
         await self._bus.commit(
             Batch((*before.writes, *writes), (*before.events, event, *limits))
-        )
-
-    def _resolution(
-        self,
-        reservation: Reservation,
-        platform: Platform,
-        spent: Spent,
-        at: datetime,
-        opened: int,
-    ) -> Update:
-        amount = reservation.amounts[platform]
-        return Update(
-            "reservations",
-            key={
-                "reservation_id": reservation.reservation_id,
-                "account_id": str(self.accounts[platform]),
-            },
-            guard={"status": "reserved"},
-            put={
-                "status": "committed" if opened else "released",
-                "committed": spent.cost,
-                "fees": spent.fees,
-                "released": Money(amount - spent.cost - spent.fees),
-                "resolved_at": at,
-            },
         )
 
     def _resolved(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 
 from dutchbook.application.records import (
     execution_update,
@@ -12,14 +11,15 @@ from dutchbook.application.records import (
     order_row,
     order_update,
 )
+from dutchbook.domain.accounting import opened
 from dutchbook.domain.contract import Leg, Platform
 from dutchbook.domain.events import Event
 from dutchbook.domain.execution import Execution
-from dutchbook.domain.order import Fill, Order
+from dutchbook.domain.order import Fill, Finality, Order
 from dutchbook.domain.position import Holding, OpenPosition, PositionStatus
 from dutchbook.domain.quote import Opportunity
 from dutchbook.domain.shortfall import Shortfall
-from dutchbook.domain.units import ZERO, Money, Quantity, owed
+from dutchbook.domain.units import ZERO
 from dutchbook.ports import Batch, Insert, Write
 
 
@@ -62,7 +62,8 @@ class Run:
             return False
         self.fills[fill.trade_id] = fill
         self._new_fills.append(fill)
-        self.change(order.with_fill(fill))
+        if fill.finality is not Finality.FAILED:
+            self.change(order.with_fill(fill))
         return True
 
     def take(
@@ -106,43 +107,23 @@ class Run:
     # The position that the fills amount to
     # -----------------------------------------------------
 
-    def holding(self, platform: Platform) -> Holding:
-        """Return what the fills of one platform amount to."""
-        fills = [fill for fill in self.fills.values() if fill.platform is platform]
+    def _bare(self, platform: Platform) -> Holding:
         leg = Leg.PRIMARY if self.opportunity.primary is platform else Leg.SECONDARY
-        return Holding(
-            outcome=self.opportunity.leg(platform).outcome,
-            order_id=self._first_order(leg),
-            size=Quantity(sum((f.size for f in fills), start=Decimal(0))),
-            cost=Money(sum((f.cost for f in fills), start=Decimal(0))),
-            fees=Money(sum((f.fee for f in fills), start=Decimal(0))),
-        )
-
-    def _first_order(self, leg: Leg) -> str | None:
-        return next((o.order_id for o in self.orders.values() if o.leg is leg), None)
+        order = next((o.order_id for o in self.orders.values() if o.leg is leg), None)
+        return Holding(self.opportunity.leg(platform).outcome, order)
 
     def position(self, status: PositionStatus, now: datetime) -> OpenPosition:
         """Return the position that stands once this execution has ended or waits."""
-        kalshi, polymarket = (self.holding(platform) for platform in Platform)
-        hedged = min(kalshi.size, polymarket.size)
-        paid = hedged_cost(kalshi, hedged) + hedged_cost(polymarket, hedged)
-        probability = self.opportunity.match.divergence_probability
-        return OpenPosition(
+        bare = OpenPosition(
             position_id=self.position_id,
             pair_id=self.execution.pair_id,
             execution_id=self.execution.execution_id,
-            kalshi=kalshi,
-            polymarket=polymarket,
+            kalshi=self._bare(Platform.KALSHI),
+            polymarket=self._bare(Platform.POLYMARKET),
             expected_edge=self.opportunity.expected_profit,
-            divergence_reserve=owed(probability * paid),
+            divergence_reserve=ZERO,
             status=status,
             opened_at=now,
-            completed_at_loss=status is PositionStatus.OPEN and paid > hedged,
         )
-
-
-def hedged_cost(holding: Holding, hedged: Quantity) -> Decimal:
-    """Return the share of a leg's cost and fees that its hedged contracts carry."""
-    if not holding.size:
-        return ZERO
-    return (holding.cost + holding.fees) * hedged / holding.size
+        probability = self.opportunity.match.divergence_probability
+        return opened(bare, self.fills.values(), probability)

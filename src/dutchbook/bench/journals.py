@@ -10,8 +10,9 @@ import time
 from decimal import Decimal
 from pathlib import Path
 
+from dutchbook.application.budget import BudgetRequest
 from dutchbook.application.bus import EventBus
-from dutchbook.application.risk import BudgetRequest, RiskManager
+from dutchbook.application.risk import RiskManager
 from dutchbook.bootstrap import ACCOUNTS
 from dutchbook.domain.contract import Platform
 from dutchbook.domain.risk import RiskLimits

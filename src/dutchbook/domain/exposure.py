@@ -1,14 +1,36 @@
-"""What an exposed leg could be turned into now, and at what price."""
+"""What an exposed leg could be turned into now: each way on with its price, its need, its bar.
+
+Four ways: complete the missing leg, close the held one, buy the complement on the held one's
+platform (which locks the price and needs no settled shares), or hold.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
-from dutchbook.domain.book import OrderBook, walk
-from dutchbook.domain.contract import Outcome, Side
+from dutchbook.domain.book import OrderBook, Walk, walk
+from dutchbook.domain.contract import Contract, Outcome, Platform, Side
 from dutchbook.domain.events import Scenario, TopOfBook
 from dutchbook.domain.fees import FeeTerms
-from dutchbook.domain.units import E4, Money, Price, Quantity, due, from_e4, owed, plain
+from dutchbook.domain.position import Holding
+from dutchbook.domain.units import (
+    E4,
+    ZERO,
+    Money,
+    Price,
+    Quantity,
+    due,
+    floor_to,
+    from_e4,
+    owed,
+    plain,
+)
+
+RETRY, CLOSE, COMPLEMENT, HOLD = "retry_leg", "close_leg", "complement", "hold"
+ACTIONS = (RETRY, CLOSE, COMPLEMENT)
 
 
 def top_of_book(book: OrderBook) -> TopOfBook:
@@ -19,50 +41,118 @@ def top_of_book(book: OrderBook) -> TopOfBook:
     )
 
 
-def scenarios(
-    *,
-    quantity: Quantity,
-    paid: Decimal,
-    held: tuple[OrderBook, Outcome, FeeTerms],
-    missing: tuple[OrderBook, Outcome, FeeTerms],
-) -> tuple[Scenario, ...]:
-    """Price the three ways on from `quantity` contracts of one leg: close, retry, hold.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One platform's half of an exposure: contract, book, fees, and our leg on it."""
 
-    Args:
-        quantity: Contracts held without their opposite.
-        paid: What they cost, with their fees, in dollars.
-        held: Book, outcome and fees of the leg that we hold.
-        missing: The same of the leg that is missing.
+    contract: Contract
+    book: OrderBook
+    terms: FeeTerms
+    leg: Holding
+
+    @property
+    def platform(self) -> Platform:
+        """Which platform it is."""
+        return self.contract.platform
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """`quantity` contracts of `held`'s leg that the other does not have, as it stands at `now`.
+
+    `sellable` are the contracts of the held outcome that their platform cannot take back.
     """
-    return (
-        _close(quantity, paid, *held),
-        _retry(quantity, paid, *missing),
-        Scenario(
-            "hold",
-            None,
-            Money(Decimal(0)),
-            f"{plain(owed(paid))} dollars at risk until resolution",
-        ),
-    )
+
+    quantity: Quantity
+    held: Place
+    missing: Place
+    sellable: Quantity
+    now: datetime
+    distrust: Mapping[Platform, str | None]
+
+    @property
+    def paid(self) -> Decimal:
+        """What the exposed contracts cost, with their share of the fees, in dollars."""
+        leg = self.held.leg
+        return (leg.cost + leg.fees) * self.quantity / leg.size if leg.size else Decimal(0)
+
+    def scenarios(self) -> tuple[Scenario, ...]:
+        """Return the four ways on, each for as much of the quantity as can be traded."""
+        return (self._retry(), self._close(), self._complement(), self._hold())
+
+    def recommended(self, scenarios: tuple[Scenario, ...]) -> tuple[str, ...]:
+        """Return the ways that are open, the best result first; holding is never first."""
+        open_ways = [s for s in scenarios if s.name in ACTIONS and s.blocked is None]
+        ranked = sorted(open_ways, key=lambda s: (-(s.pnl or ZERO), ACTIONS.index(s.name)))
+        return (*(each.name for each in ranked), HOLD)
+
+    def _retry(self) -> Scenario:
+        outcome = self.missing.leg.outcome
+        size = self._tradable(self.missing, outcome, Side.BUY)
+        return self._buy(RETRY, self.missing, outcome, size)
+
+    def _complement(self) -> Scenario:
+        outcome = self.held.leg.outcome.opposite
+        size = self._tradable(self.held, outcome, Side.BUY)
+        return self._buy(COMPLEMENT, self.held, outcome, size)
+
+    def _close(self) -> Scenario:
+        place, outcome = self.held, self.held.leg.outcome
+        size = self._tradable(place, outcome, Side.SELL)
+        blocked = self._barred(place, size)
+        if blocked is None and size > self.sellable:
+            blocked = f"only {plain(self.sellable)} of these shares are settled"
+        if blocked is not None:
+            return _closed_way(CLOSE, place, size, blocked)
+        sale = walk(place.book.offers(outcome, Side.SELL), size)
+        if sale is None:
+            return _closed_way(CLOSE, place, size, "the book cannot take the whole quantity")
+        fee = owed(place.terms.model(sale.average, size))
+        pnl = due(sale.cost - fee - self._cost_of(size))
+        detail = f"sell {plain(size)} {outcome} down to {plain(sale.worst)}"
+        return _open_way(CLOSE, place, size, sale, pnl, ZERO, detail)
+
+    def _buy(self, name: str, place: Place, outcome: Outcome, size: Quantity) -> Scenario:
+        if (blocked := self._barred(place, size)) is not None:
+            return _closed_way(name, place, size, blocked)
+        purchase = walk(place.book.offers(outcome), size)
+        if purchase is None:
+            return _closed_way(name, place, size, "the book does not offer the whole quantity")
+        cash = owed(purchase.cost + owed(place.terms.model(purchase.average, size)))
+        detail = f"buy {plain(size)} {outcome} up to {plain(purchase.worst)}"
+        pnl = due(size - cash - self._cost_of(size))
+        return _open_way(name, place, size, purchase, pnl, cash, detail)
+
+    def _hold(self) -> Scenario:
+        days = max((self.held.contract.cash_time - self.now).days, 0)
+        detail = f"{plain(owed(self.paid))} dollars at risk, {days} days to the payout"
+        return Scenario(HOLD, None, ZERO, detail)
+
+    def _cost_of(self, size: Quantity) -> Decimal:
+        return self.paid * size / self.quantity
+
+    def _tradable(self, place: Place, outcome: Outcome, side: Side) -> Quantity:
+        """Return the largest size up to the exposure that the platform takes; zero for none."""
+        buys = side is Side.BUY and place.contract.sizing.cent_exact
+        lot = place.contract.lot if buys else place.contract.sizing.step
+        size = Quantity(floor_to(self.quantity, lot))
+        best = place.book.best(outcome, side)
+        smallest = place.contract.smallest(best) if best is not None else Decimal(0)
+        return size if size >= smallest else Quantity(Decimal(0))
+
+    def _barred(self, place: Place, size: Quantity) -> str | None:
+        if not size:
+            return "less than the platform's smallest order"
+        if self.now >= place.contract.close_time:
+            return "the contract is closed"
+        return self.distrust.get(place.platform)
 
 
-def _close(
-    quantity: Quantity, paid: Decimal, book: OrderBook, outcome: Outcome, terms: FeeTerms
+def _closed_way(name: str, place: Place, size: Quantity, blocked: str) -> Scenario:
+    return Scenario(name, None, None, blocked, place.platform, size or None, None, blocked)
+
+
+def _open_way(
+    name: str, place: Place, size: Quantity, taken: Walk, pnl: Money, cash: Money, detail: str
 ) -> Scenario:
-    sale = walk(book.offers(outcome, Side.SELL), quantity)
-    if sale is None:
-        return Scenario("close_now", None, None, "the book cannot take the whole quantity")
-    fee = owed(terms.model(sale.average, quantity))
-    detail = f"sell {plain(quantity)} {outcome} down to {plain(sale.worst)}"
-    return Scenario("close_now", due(sale.cost - fee - paid), Money(Decimal(0)), detail)
-
-
-def _retry(
-    quantity: Quantity, paid: Decimal, book: OrderBook, outcome: Outcome, terms: FeeTerms
-) -> Scenario:
-    purchase = walk(book.offers(outcome), quantity)
-    if purchase is None:
-        return Scenario("retry_now", None, None, "the book does not offer the whole quantity")
-    cash = owed(purchase.cost + owed(terms.model(purchase.average, quantity)))
-    detail = f"buy {plain(quantity)} {outcome} up to {plain(purchase.worst)}"
-    return Scenario("retry_now", due(quantity - cash - paid), cash, detail)
+    return Scenario(name, pnl, cash, detail, place.platform, size, taken.worst, None)

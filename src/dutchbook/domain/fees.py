@@ -97,6 +97,14 @@ class FeeTerms:
         steps = fills * (self.rounding.quantum + MICRO)
         return owed(self.taker_rate * quantity * dearest * (1 - dearest) + steps)
 
+    def worst_of_dollars(self, amount: Decimal, *, fills: int = 1) -> Money:
+        """Return a bound on the taker fees of a buy that spends `amount` dollars.
+
+        At a price p it buys amount/p contracts, and the fee on them is rate x amount x (1 - p).
+        """
+        steps = fills * (self.rounding.quantum + MICRO)
+        return owed(self.taker_rate * amount + steps)
+
 
 @dataclass(frozen=True, slots=True)
 class FeeAccumulator:

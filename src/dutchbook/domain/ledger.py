@@ -155,19 +155,6 @@ def resolve(
     )
 
 
-def buy(account: AccountKey, *, cost: Decimal, fees: Decimal) -> Movement:
-    """Book a purchase that no reservation covers: straight from free cash."""
-    return (
-        *move(EntryKind.TRADE, account, Bucket.FREE, Bucket.COMMITTED, cost),
-        *move(EntryKind.FEE, account, Bucket.FREE, Bucket.FEES, fees),
-    )
-
-
-def revert(account: AccountKey, *, cost: Decimal, fees: Decimal) -> Movement:
-    """Undo a purchase whose fill failed to settle: the money never left."""
-    return buy(account, cost=-cost, fees=-fees)
-
-
 def fold(
     postings: Iterable[Posting], opening: Mapping[AccountKey, Balance] | None = None
 ) -> dict[AccountKey, Balance]:

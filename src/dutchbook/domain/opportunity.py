@@ -231,10 +231,13 @@ class _Question:
         best = [from_e4(self.ladder[p][0][0]) for p in Platform]
         share = self.hurdles.true_up_share
         most = caps.position / sum(limits)
+        quarter = Decimal("0.25")
         for index, platform in enumerate(Platform):
-            fee = self.terms[index].taker_rate / 4 * (1 + share)
+            contract = self.match.contract(platform)
             # The bound of a leg is what the other's price leaves of the payout, and the rescue.
             raised = min(max(1 + rescue - best[1 - index], limits[index]), Decimal(1))
+            most_fee = max(raised, quarter) if contract.sizing.cent_exact else quarter
+            fee = self.terms[index].taker_rate * most_fee * (1 + share)
             first = platform is self.primary
             unit = (limits[index] + raised * share if first else raised) + fee
             most = min(most, max(caps.free[platform] - CENT, Decimal(0)) / unit)
@@ -301,6 +304,9 @@ class _Question:
         evening = taken.size * self.hurdles.true_up_share if first else Decimal(0)
         pieces = Quantity(owed(taken.size + evening))
         worst = terms.worst(furthest, pieces, fills=WORST_FILLS)
+        if contract.sizing.cent_exact:
+            spent = furthest * pieces
+            worst = max(worst, terms.worst_of_dollars(spent, fills=WORST_FILLS))
         return LegQuote(
             platform=platform,
             contract_id=contract.contract_id,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from enum import StrEnum
 from typing import Any
 
 from dutchbook.domain.contract import Outcome, Platform
 from dutchbook.domain.machine import Machine, Transition
-from dutchbook.domain.units import NOTHING, ZERO, Money, Quantity
+from dutchbook.domain.units import MICRO, NOTHING, ZERO, Money, Quantity
 
 
 class PositionStatus(StrEnum):
@@ -78,25 +78,69 @@ POSITION = Machine(
 )
 
 
+DUST = Decimal("0.01")
+"""The smallest tradable unit of the coarser side: legs that differ by less count as even."""
+
+
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """One leg of a position: what is held, what it cost and the fees paid for it."""
+    """One leg of a position: what is held, what it cost, and what it has brought so far.
+
+    Attributes:
+        outcome: What was bought to open the leg.
+        order_id: The order that opened it.
+        size: Contracts of `outcome`; those of a settled leg count until the position closes.
+        cost: What they cost, before fees: the average cost of what is left.
+        fees: All fees paid on this leg, of entries and exits.
+        complement: Contracts of the opposite outcome, bought to close, not yet turned into
+            cash: each pair of the two is worth a dollar, whatever happens.
+        complement_cost: What those cost.
+        cash: What came in less what went out, fees included.
+        payout: Dollars that each contract of `outcome` paid, once its contract has resolved and
+            the cash has come.
+        settled: Contracts, beyond merged pairs, that it paid for.
+    """
 
     outcome: Outcome
     order_id: str | None = None
     size: Quantity = NOTHING
     cost: Money = ZERO
     fees: Money = ZERO
+    complement: Quantity = NOTHING
+    complement_cost: Money = ZERO
+    cash: Money = ZERO
+    payout: Decimal | None = None
+    settled: Quantity = NOTHING
 
     @property
     def average(self) -> Decimal | None:
         """Dollars per contract, None when nothing is held."""
         return self.cost / self.size if self.size else None
 
+    @property
+    def net(self) -> Quantity:
+        """Contracts of `outcome` beyond those of its opposite."""
+        return Quantity(self.size - self.complement)
+
+    @property
+    def pairs(self) -> Quantity:
+        """Pairs of both outcomes that wait to be merged into a dollar each."""
+        return Quantity(max(min(self.size, self.complement), NOTHING))
+
+    @property
+    def basis(self) -> Money:
+        """What all that is held here has cost."""
+        return Money(self.cost + self.complement_cost)
+
 
 @dataclass(frozen=True, slots=True)
 class OpenPosition:
-    """Contracts on both platforms, exactly one of which pays if both resolve alike."""
+    """Contracts on both platforms, exactly one of which pays if both resolve alike.
+
+    `marked_pnl` is the profit that the day's figures have counted of it so far,
+    `divergence_pnl` the part of the result that comes from both contracts resolving
+    differently.
+    """
 
     position_id: str
     pair_id: str
@@ -109,6 +153,9 @@ class OpenPosition:
     opened_at: datetime
     completed_at_loss: bool = False
     reconciliation_context: dict[str, Any] | None = field(default=None, hash=False)
+    marked_pnl: Money = ZERO
+    divergence_pnl: Money = ZERO
+    closed_at: datetime | None = None
     version: int = 1
 
     def holding(self, platform: Platform) -> Holding:
@@ -116,27 +163,71 @@ class OpenPosition:
         return self.kalshi if platform is Platform.KALSHI else self.polymarket
 
     @property
+    def legs(self) -> tuple[Holding, Holding]:
+        """Both legs, Kalshi's first."""
+        return self.kalshi, self.polymarket
+
+    @property
     def hedged(self) -> Quantity:
         """Contracts held on both sides: each pays a dollar whatever happens."""
-        return min(self.kalshi.size, self.polymarket.size)
+        return Quantity(max(min(self.kalshi.net, self.polymarket.net), NOTHING))
 
     @property
     def imbalance(self) -> Decimal:
         """Kalshi's contracts less Polymarket's."""
-        return self.kalshi.size - self.polymarket.size
+        return self.kalshi.net - self.polymarket.net
+
+    @property
+    def longer(self) -> Platform:
+        """The platform whose leg holds more."""
+        return Platform.KALSHI if self.imbalance > 0 else Platform.POLYMARKET
 
     @property
     def paid(self) -> Money:
         """Cost and fees of both legs."""
-        legs = (self.kalshi, self.polymarket)
-        return Money(sum((leg.cost + leg.fees for leg in legs), start=Decimal(0)))
+        return Money(sum((leg.cost + leg.fees for leg in self.legs), start=Decimal(0)))
 
     @property
     def locked_profit(self) -> Money:
         """What the hedged contracts pay, less what all contracts cost with their fees."""
         return Money(self.hedged - self.paid)
 
-    def uneven(self, dust: Decimal) -> bool:
+    @property
+    def flat(self) -> bool:
+        """Whether nothing but dust is left on either side."""
+        return all(abs(leg.net) < DUST for leg in self.legs)
+
+    @property
+    def cash(self) -> Money:
+        """What came in less what went out on both legs: the profit, once it is closed."""
+        return Money(self.kalshi.cash + self.polymarket.cash)
+
+    @property
+    def realised_pnl(self) -> Money:
+        """Profit so far, with what is still held at cost and merged pairs at a dollar."""
+        at_cost = sum((_at_cost(leg) for leg in self.legs), start=Decimal(0))
+        return Money((self.cash + at_cost).quantize(MICRO, ROUND_FLOOR))
+
+    @property
+    def mark(self) -> Money:
+        """Profit with hedged contracts at their payout less the divergence reserve.
+
+        A locked pair is not a directional bet: a spread that widens never looks like a loss.
+        What has no counterpart stands at cost.
+        """
+        if self.status is PositionStatus.CLOSED:
+            return self.realised_pnl
+        locked = self.hedged
+        value = Decimal(0)
+        for leg in self.legs:
+            share = locked / leg.net if leg.net > 0 else Decimal(0)
+            value += _at_cost(leg) - _net_cost(leg) * share
+        if locked:
+            paid = sum((leg.payout or Decimal(0) for leg in self.legs), start=Decimal(0))
+            value += locked * (1 - paid) - self.divergence_reserve
+        return Money((self.cash + value).quantize(MICRO, ROUND_FLOOR))
+
+    def uneven(self, dust: Decimal = DUST) -> bool:
         """Tell whether the legs differ by at least the smallest tradable unit, `dust`."""
         return abs(self.imbalance) >= dust
 
@@ -144,3 +235,19 @@ class OpenPosition:
         """Return the position after `trigger`, or raise `IllegalTransition`."""
         status = POSITION.next(self.status, trigger)
         return replace(self, status=status, version=self.version + 1, **facts)
+
+
+def _net_cost(leg: Holding) -> Decimal:
+    """What the contracts beyond merged pairs have cost."""
+    if leg.payout is not None or not leg.size:
+        return Decimal(0)
+    return leg.cost * max(leg.net, NOTHING) / leg.size
+
+
+def _at_cost(leg: Holding) -> Decimal:
+    """Value of a leg: pairs at a dollar each, the rest at cost."""
+    if leg.payout is not None:
+        return Decimal(0)
+    surplus = max(leg.complement - leg.size, NOTHING)
+    over = leg.complement_cost * surplus / leg.complement if leg.complement else Decimal(0)
+    return leg.pairs + _net_cost(leg) + over

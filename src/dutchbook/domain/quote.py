@@ -34,6 +34,8 @@ class Reason(StrEnum):
     IN_EXECUTION = "in_execution"
     QUEUE_FULL = "queue_full"
     TRADING_HALTED = "trading_halted"
+    OUTCOME_UNKNOWN = "outcome_unknown"
+    DISCREPANCY_OPEN = "discrepancy_open"
     OPPOSITE_POSITION = "opposite_position"
     MAX_OPEN_PAIRS = "max_open_pairs"
     PLATFORM_PAUSED = "platform_paused"

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from dutchbook.domain.contract import Platform
-from dutchbook.domain.units import ZERO, Money, due
+from dutchbook.domain.units import ZERO, Money
 
 T = TypeVar("T")
 
@@ -169,14 +169,3 @@ def crossings(
         elif was < bound * approach <= now:
             found.append(Crossing(name, now, bound, breached=False))
     return tuple(found)
-
-
-def marked(hedged: Decimal, paid: Decimal, divergence_reserve: Decimal) -> Money:
-    """Value a hedged position's profit.
-
-    Its payout less the divergence reserve and what was paid.
-
-    A locked pair is not a directional bet: a spread that widens never looks like a loss.
-    Rounded down to 10⁻⁶.
-    """
-    return due(hedged - divergence_reserve - paid)

@@ -149,6 +149,7 @@ class Reservation(Base):
     reservation_id: Mapped[Words]
     account_id: Mapped[Words] = mapped_column(ForeignKey("accounts.account_id"))
     execution_id: Mapped[Words]
+    order_id: Mapped[MaybeWords]
     amount: Mapped[Amount]
     committed: Mapped[Amount]
     fees: Mapped[Amount]
@@ -297,6 +298,32 @@ class Fill(Base):
     )
 
 
+class Settlement(Base):
+    """A merge of both outcomes, or the payout of a resolved contract, for one position."""
+
+    __tablename__ = "settlements"
+    settlement_id: Mapped[Words]
+    position_id: Mapped[Words] = mapped_column(ForeignKey("open_positions.position_id"))
+    platform: Mapped[Words]
+    contract_id: Mapped[Words]
+    kind: Mapped[Words]
+    size: Mapped[Amount]
+    yes_pays: Mapped[MaybeAmount]
+    status: Mapped[Words]
+    requested_at: Mapped[Time]
+    paid_at: Mapped[MaybeTime]
+    __table_args__ = (
+        *ruled(
+            "settlements",
+            platform=words(Platform),
+            kind=["merge", "payout"],
+            status=["pending", "paid", "abandoned"],
+        ),
+        Index(None, "position_id"),
+        Index(None, "status"),
+    )
+
+
 class OpenPosition(Base):
     """Contracts on both platforms."""
 
@@ -320,6 +347,20 @@ class OpenPosition(Base):
     polymarket_size: Mapped[Amount]
     polymarket_cost: Mapped[Amount]
     polymarket_fees: Mapped[Amount]
+    kalshi_complement: Mapped[Amount]
+    kalshi_complement_cost: Mapped[Amount]
+    kalshi_cash: Mapped[Amount]
+    kalshi_payout: Mapped[MaybeAmount]
+    kalshi_settled: Mapped[Amount]
+    polymarket_complement: Mapped[Amount]
+    polymarket_complement_cost: Mapped[Amount]
+    polymarket_cash: Mapped[Amount]
+    polymarket_payout: Mapped[MaybeAmount]
+    polymarket_settled: Mapped[Amount]
+    realised_pnl: Mapped[Amount]
+    marked_pnl: Mapped[Amount]
+    divergence_pnl: Mapped[Amount]
+    closed_at: Mapped[MaybeTime]
     status: Mapped[Words]
     reconciliation_context: Mapped[Document | None]
     version: Mapped[Count]

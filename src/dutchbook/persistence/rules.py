@@ -95,6 +95,7 @@ TABLES: dict[str, Rules] = {
         machine=POSITION,
         audited=True,
     ),
+    "settlements": Rules(("settlement_id",), floor=("size",), audited=True),
     "audit_log": Rules(("sequence",), unique=(("event_id",),), frozen=True),
     "outbox": Rules(("sequence",)),
     "platform_health_logs": Rules(("health_id",), frozen=True),

@@ -100,7 +100,8 @@ def _reservations(tables: Mapping[str, Rows]) -> Iterator[str]:
     held = sum((row["reserved"] for row in tables["accounts"]), start=Decimal(0))
     if total != held:
         yield f"reservations: {total} stand open, accounts show {held} reserved"
-    slots = len({row["execution_id"] for row in standing})
+    # An order of a position that exists takes no slot.
+    slots = len({row["execution_id"] for row in standing if row["order_id"] is None})
     for row in tables["risk_states"]:
         if row["reserved_position_slots"] != slots:
             taken = row["reserved_position_slots"]

@@ -47,12 +47,28 @@ class TopOfBook:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One way out of an exposure: what it would bring, and the cash that it needs now."""
+    """One way out of an exposure: what it would bring, and the cash that it needs now.
+
+    Attributes:
+        name: retry_leg, close_leg, complement or hold.
+        pnl: Dollars that the exposed contracts would bring altogether; None where the way is
+            barred or the result is open.
+        cash_needed: Dollars to be paid now.
+        detail: The same in words.
+        platform: Where the order would go.
+        size: Contracts that can be traded there.
+        price: The worst price that it would meet, in dollars of what is traded.
+        blocked: Why it cannot be done now.
+    """
 
     name: str
     pnl: Money | None
     cash_needed: Money | None
     detail: str
+    platform: Platform | None = None
+    size: Quantity | None = None
+    price: Price | None = None
+    blocked: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,3 +264,43 @@ class FillFailed(Event):
     platform: Platform
     size: Quantity
     price: Price
+
+
+@dataclass(frozen=True, slots=True)
+class PositionMoved(Event):
+    """A position's status changed: from what, to what, and why."""
+
+    wire: ClassVar[str] = "execution.position.moved"
+    position_id: str
+    pair_id: str
+    before: str
+    after: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class PositionClosed(Event):
+    """Nothing is held any more. The result is in dollars, all fees included.
+
+    `divergence_pnl` is the part of it that comes from both contracts resolving differently.
+    """
+
+    wire: ClassVar[str] = "execution.position.closed"
+    position_id: str
+    pair_id: str
+    realised_pnl: Money
+    divergence_pnl: Money
+    fees: Money
+    expected_edge: Money
+
+
+@dataclass(frozen=True, slots=True)
+class OrderNeedsPerson(Event):
+    """The outcome of an order has been unknown for too long: a person must look."""
+
+    wire: ClassVar[str] = "execution.order.needs_person"
+    order_id: str
+    pair_id: str
+    platform: Platform
+    unknown_since: datetime
+    detail: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from dutchbook.domain.contract import Leg, Outcome, Platform
 from dutchbook.domain.order import Finality, Order, TimeInForce
@@ -14,6 +15,9 @@ from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
 from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.faults import PARTS, Fault, FaultPlan
 from dutchbook.ports import Clock, FillReport, OrderReport, PlatformBalance
+
+SIGNATURE = timedelta(seconds=60)
+"""How long a paper platform takes an order after it was signed, which is when it was made."""
 
 
 class StepLag:
@@ -80,6 +84,8 @@ class PaperGateway:
         await self._travel(key)
         if sent.leg is Leg.SECONDARY:
             await self._lag.wait()
+        if self._clock.now() > self.arrives_until(sent):
+            raise PlatformRejected(self.platform, "signature_expired")
         if self._faults.strikes(Fault.REJECTED, key):
             raise PlatformRejected(self.platform, "insufficient_balance")
         if self._faults.strikes(Fault.PAUSED, key):
@@ -104,6 +110,15 @@ class PaperGateway:
         """Ask what became of an order; None proves nothing."""
         await self._travel(f"find.{client_order_id}")
         return self._exchange.find(client_order_id)
+
+    def arrives_until(self, order: Order) -> datetime:
+        """Return when an order's signature runs out; see `PlatformGateway`."""
+        return order.created_at + SIGNATURE
+
+    async def reads_as_of(self) -> datetime:
+        """Return the present: what is asked of a paper platform is answered from what is."""
+        await self._travel("as_of")
+        return self._clock.now()
 
     async def cancel(self, platform_order_id: str) -> OrderReport:
         """Remove what still works of an order."""

@@ -1,0 +1,250 @@
+"""Adjustments: one more order of a position that exists, from its intent to what it changed.
+
+Completing a leg, closing one, buying its complement, and every exit go this way: persist the
+intent with its reservation, send, persist what happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from dutchbook.application.announcements import Announcements
+from dutchbook.application.bookkeeping import Bookkeeper, News
+from dutchbook.application.bus import EventBus
+from dutchbook.application.holdings import Held, Holdings
+from dutchbook.application.records import order_row
+from dutchbook.application.risk import RiskManager
+from dutchbook.application.sending import Refused, Unknown, fill_of, send
+from dutchbook.domain.accounting import Cause
+from dutchbook.domain.contract import Leg, Outcome, Platform, Side
+from dutchbook.domain.events import Event, SingleLegResolved
+from dutchbook.domain.order import Fill, Finality, Order, Purpose, TimeInForce
+from dutchbook.domain.position import OpenPosition, PositionStatus
+from dutchbook.domain.risk import Approved
+from dutchbook.domain.units import NOTHING, Money, Price, Quantity, owed
+from dutchbook.errors import ReservationFailed
+from dutchbook.ports import Batch, Clock, Ids, Insert, OrderReport, PlatformGateway
+
+WORST_FILLS = 50
+REJECTED = 2002
+CAUSES = {
+    Purpose.ENTRY: Cause.REPORTED,
+    Purpose.HEDGE: Cause.RETRIED,
+    Purpose.UNWIND: Cause.CLOSED,
+    Purpose.EXIT: Cause.EXITED,
+}
+UNEVEN = (PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One order to be sent for a position; `limit` is its worst price."""
+
+    platform: Platform
+    outcome: Outcome
+    side: Side
+    size: Quantity
+    limit: Price
+    purpose: Purpose
+    time_in_force: TimeInForce = TimeInForce.IOC
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of an adjustment.
+
+    Attributes:
+        position: As it is now.
+        order: The order, None when it was not even written.
+        reason: Why nothing was filled, None when something was.
+        unknown: Nobody knows yet; the order is asked about.
+    """
+
+    position: OpenPosition
+    order: Order | None
+    reason: str | None = None
+    unknown: bool = False
+
+    @property
+    def filled(self) -> Quantity:
+        """Contracts filled."""
+        return self.order.filled if self.order else NOTHING
+
+
+class Adjustments:
+    """Carries single orders of positions through. Whoever calls holds the position's lock."""
+
+    def __init__(
+        self,
+        bus: EventBus,
+        risk: RiskManager,
+        holdings: Holdings,
+        books: Bookkeeper,
+        announce: Announcements,
+        gateways: Mapping[Platform, PlatformGateway],
+        clock: Clock,
+        ids: Ids,
+        answer_seconds: int,
+    ) -> None:
+        self.on_unknown: Callable[[Order], None] = _nobody
+        self._bus = bus
+        self._risk = risk
+        self._holdings = holdings
+        self._books = books
+        self._announce = announce
+        self._gateways = gateways
+        self._clock = clock
+        self._ids = ids
+        self._answer_seconds = answer_seconds
+
+    async def carry(self, position_id: str, plan: Plan) -> Done:
+        """Place one order for a position and book what it did."""
+        held = self._holdings.of(position_id)
+        if (out := held.order_out()) is not None:
+            return Done(held.position, None, out)
+        order = self._order(held.position, plan)
+        row = Insert("orders", order_row(order) | {"position_id": position_id})
+        rows = Batch((row,), (self._announce.placed(order),))
+        reservations = dict(held.reservations)
+        if plan.side is Side.BUY:
+            try:
+                worst = self._worst(held.position, order)
+                reservations[order.order_id] = await self._risk.reserve_order(
+                    order, worst, rows
+                )
+            except ReservationFailed as failed:
+                return Done(held.position, None, str(failed))
+        else:
+            await self._bus.commit(rows)
+        self._holdings.put(replace(held.with_orders((order,)), reservations=reservations))
+        approved = Approved(order, self._risk.state.epoch)
+        match await send(self._gateways, approved, self._answer_seconds):
+            case Refused(reason, sent):
+                after = order.refused(reason) if sent else order.ended()
+                return await self._ended(after, reason)
+            case Unknown(reason):
+                return await self._unknown(order, reason)
+            case OrderReport() as report:
+                return await self.answered(order.order_id, report)
+
+    async def answered(self, order_id: str, report: OrderReport) -> Done:
+        """Book what a platform says of an order of a position.
+
+        An order that was to be done at once and still works is not done: it is asked about.
+        """
+        held = self._holdings.of_order(order_id)
+        order = held.orders[order_id]
+        if report.working and order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
+            return await self._unknown(order, "the platform still works on it")
+        after, fills = reported(held, order, report)
+        if not fills:
+            return await self._ended(after, after.refusal or "nothing was filled")
+        position_id = held.position.position_id
+        counted = [fill for fill in fills if fill.finality is not Finality.FAILED]
+        told = [self._announce.filled(order, fill, position_id) for fill in counted]
+        news = News(
+            cause=CAUSES[order.purpose],
+            orders=(after,),
+            fills=tuple(fills),
+            reservation=held.reservations.get(order_id),
+            tells=lambda now: (*told, *self._resolved(held.position, now, after)),
+        )
+        return Done(await self._books.keep(position_id, news), after)
+
+    async def gave_up(self, order_id: str, reason: str) -> Done:
+        """Book that an order never arrived and no longer can."""
+        order = self._holdings.of_order(order_id).orders[order_id]
+        return await self._ended(order.ended(), reason)
+
+    async def _ended(self, after: Order, reason: str) -> Done:
+        held = self._holdings.of_order(after.order_id)
+        failed = self._announce.failed(after, REJECTED, reason)
+        news = News(
+            cause=CAUSES[after.purpose],
+            orders=(after,),
+            reservation=held.reservations.get(after.order_id),
+            tells=lambda _: (failed,),
+        )
+        return Done(await self._books.keep(held.position.position_id, news), after, reason)
+
+    async def _unknown(self, order: Order, reason: str) -> Done:
+        after = order.unknown(self._clock.now())
+        held = self._holdings.of_order(order.order_id)
+        if order.outcome_unknown_since is not None:
+            self.on_unknown(order)
+            return Done(held.position, order, reason, unknown=True)
+        told = self._announce.unknown(order, reason)
+        news = News(CAUSES[order.purpose], (after,), tells=lambda _: (told,))
+        position = await self._books.keep(held.position.position_id, news)
+        self.on_unknown(after)
+        return Done(position, after, reason, unknown=True)
+
+    def _resolved(
+        self, before: OpenPosition, after: OpenPosition, order: Order
+    ) -> Iterable[Event]:
+        """Tell that an exposure is gone, where it is."""
+        if before.status not in UNEVEN or after.status in UNEVEN:
+            return
+        unwound = order.purpose is Purpose.UNWIND
+        closed = after.status is PositionStatus.CLOSED
+        yield SingleLegResolved(
+            self._bus.stamp(after.execution_id),
+            position_id=after.position_id,
+            pair_id=after.pair_id,
+            resolution="closed" if unwound else "retried",
+            order_id=order.order_id,
+            original_edge=before.expected_edge,
+            new_edge=None if closed else after.locked_profit,
+            retry_price=None if unwound else order.price,
+            realised_pnl=after.realised_pnl if closed else None,
+        )
+
+    def _order(self, position: OpenPosition, plan: Plan) -> Order:
+        contract = self._holdings.match(position).contract(plan.platform)
+        return Order(
+            order_id=self._ids.new("order"),
+            client_order_id=self._ids.new("client_order"),
+            platform=plan.platform,
+            contract_id=contract.contract_id,
+            pair_id=position.pair_id,
+            execution_id=position.execution_id,
+            leg=Leg.SECONDARY,
+            purpose=plan.purpose,
+            outcome=plan.outcome,
+            side=plan.side,
+            price=plan.limit,
+            size=plan.size,
+            time_in_force=plan.time_in_force,
+            created_at=self._clock.now(),
+            working_size=plan.size,
+        )
+
+    def _worst(self, position: OpenPosition, order: Order) -> Money:
+        """Return the most that a buy can cost: its limit for all of it, with the worst fees."""
+        contract = self._holdings.match(position).contract(order.platform)
+        terms = contract.fees.at(self._clock.now()) if contract.fees else None
+        assert terms is not None, "nothing is traded without known fees"
+        dollars = order.price * order.size
+        worst = terms.worst(order.price, order.size, fills=WORST_FILLS)
+        if contract.sizing.cent_exact:
+            worst = max(worst, terms.worst_of_dollars(dollars, fills=WORST_FILLS))
+        return owed(dollars + worst)
+
+
+def _nobody(order: Order) -> None:
+    """Hear of an order whose outcome is unknown, and do nothing."""
+
+
+def reported(held: Held, order: Order, report: OrderReport) -> tuple[Order, list[Fill]]:
+    """Return an order after a report, and the fills of it that are new."""
+    fills = []
+    for each in report.fills:
+        if (each.platform, each.trade_id) not in held.fills:
+            fill = fill_of(order, each)
+            fills.append(fill)
+            if fill.finality is not Finality.FAILED:
+                order = order.with_fill(fill)
+    if report.refusal is not None and not order.filled:
+        return order.refused(report.refusal), fills
+    return order.acknowledged(report.platform_order_id, report.working), fills

@@ -1,0 +1,181 @@
+"""Bookkeeper: what became known of a position, as one commit; the one path that changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from dutchbook.application.budget import Reservation, Spent
+from dutchbook.application.bus import EventBus
+from dutchbook.application.holdings import Held, Holdings
+from dutchbook.application.records import (
+    fill_row,
+    order_row,
+    order_update,
+    position_update,
+)
+from dutchbook.application.risk import RiskManager
+from dutchbook.domain.accounting import Cause, Merge, Payout, booked, change, changed
+from dutchbook.domain.contract import Platform
+from dutchbook.domain.events import Event, PositionClosed, PositionMoved
+from dutchbook.domain.ledger import EntryKind, Movement
+from dutchbook.domain.order import Fill, Finality, Order
+from dutchbook.domain.position import OpenPosition, PositionStatus
+from dutchbook.domain.units import Money
+from dutchbook.ports import Batch, Clock, Insert, Update, Write
+
+Telling = Callable[[OpenPosition], Iterable[Event]]
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What became known of one position.
+
+    Attributes:
+        cause: Why, for the position's machine.
+        orders: Orders as they are now, those that are new included.
+        fills: Fills that are new.
+        finalities: Fills that were known and are final now, one way or the other.
+        payments: Merges and payouts whose cash has come.
+        reservation: What was set aside for the order that this answers; it is resolved here.
+        writes: Further rows of the same decision.
+        tells: Makes the events of the decision from what the position has become.
+        kind: What the ledger calls the movement of cash.
+    """
+
+    cause: Cause
+    orders: tuple[Order, ...] = ()
+    fills: tuple[Fill, ...] = ()
+    finalities: tuple[Fill, ...] = ()
+    payments: tuple[Merge | Payout, ...] = ()
+    reservation: Reservation | None = None
+    writes: tuple[Write, ...] = ()
+    tells: Telling = lambda _: ()
+    kind: EntryKind = EntryKind.TRADE
+
+
+class Bookkeeper:
+    """Turns news into rows, ledger entries and events, keeps them, and follows in the image.
+
+    Whoever calls holds the position's lock.
+    """
+
+    def __init__(
+        self, bus: EventBus, risk: RiskManager, holdings: Holdings, clock: Clock
+    ) -> None:
+        self._bus = bus
+        self._risk = risk
+        self._holdings = holdings
+        self._clock = clock
+
+    async def keep(self, position_id: str, news: News) -> OpenPosition:
+        """Commit what became known and return what the position has become.
+
+        Raises:
+            UnknownId: No such position.
+            IllegalTransition: The facts ask for a step that the machine does not have.
+        """
+        held = self._holdings.of(position_id)
+        before, now = held.position, self._clock.now()
+        over = {order.order_id for order in news.orders} if news.reservation else set()
+        after_held = replace(
+            held.with_orders(news.orders).with_fills((*news.fills, *news.finalities)),
+            payments=(*held.payments, *news.payments),
+            reservations={k: v for k, v in held.reservations.items() if k not in over},
+        )
+        failed = any(fill.finality is Finality.FAILED for fill in news.finalities)
+        if news.fills or failed or news.payments:
+            after = changed(before, after_held.facts, news.cause, now)
+        else:
+            after = before
+        movements = {
+            platform: self._movement(platform, before, after, news) for platform in Platform
+        }
+        batch = self._batch(held, after, news) + self._risk.changing(
+            movements, before, after, news.reservation, _spent(news)
+        )
+        events = (*news.tells(after), *self._moves(before, after, news.cause), *batch.events)
+        await self._bus.commit(Batch(batch.writes, events))
+        self._risk.follow(movements, before, after, news.reservation)
+        self._holdings.put(replace(after_held, position=after))
+        await self._risk.enforce()
+        return after
+
+    def _movement(
+        self, platform: Platform, before: OpenPosition, after: OpenPosition, news: News
+    ) -> Movement:
+        moved = change(before.holding(platform), after.holding(platform))
+        account = self._risk.accounts[platform]
+        spent = _spent(news)
+        if news.reservation is None or platform not in news.reservation.amounts:
+            return booked(account, moved, news.kind)
+        # What the order cost comes out of its reservation; the rest of the change follows.
+        bought = spent.get(platform, Spent())
+        rest = replace(
+            moved,
+            cash=Money(moved.cash + bought.cost + bought.fees),
+            basis=Money(moved.basis - bought.cost),
+            fees=Money(moved.fees - bought.fees),
+        )
+        used = self._risk.used(news.reservation, platform, bought)
+        return (*used, *booked(account, rest, news.kind))
+
+    def _batch(self, held: Held, after: OpenPosition, news: News) -> Batch:
+        now = self._clock.now()
+        position = held.position
+        writes: list[Write] = list(news.writes)
+        for order in news.orders:
+            known = held.orders.get(order.order_id)
+            if known is None:
+                writes.append(
+                    Insert("orders", order_row(order) | {"position_id": position.position_id})
+                )
+            elif known != order:
+                writes.append(order_update(known, order, position_id=position.position_id))
+        writes += [
+            Insert("fills", fill_row(fill, position.execution_id, now)) for fill in news.fills
+        ]
+        writes += [_finality(fill) for fill in news.finalities]
+        if after != position:
+            writes.append(position_update(position, after))
+        return Batch(tuple(writes))
+
+    def _moves(
+        self, before: OpenPosition, after: OpenPosition, cause: Cause
+    ) -> Iterable[Event]:
+        if before.status is after.status:
+            return
+        stamp = self._bus.stamp(after.execution_id)
+        ids = (after.position_id, after.pair_id)
+        yield PositionMoved(stamp, *ids, before.status.value, after.status.value, cause.value)
+        if after.status is PositionStatus.CLOSED:
+            yield PositionClosed(
+                self._bus.stamp(after.execution_id),
+                *ids,
+                realised_pnl=after.realised_pnl,
+                divergence_pnl=after.divergence_pnl,
+                fees=Money(after.kalshi.fees + after.polymarket.fees),
+                expected_edge=after.expected_edge,
+            )
+
+
+def _spent(news: News) -> dict[Platform, Spent]:
+    """Return what the new fills of buys cost, by platform."""
+    found: dict[Platform, Spent] = {}
+    for fill in news.fills:
+        if fill.finality is Finality.FAILED:
+            continue
+        known = found.get(fill.platform, Spent())
+        found[fill.platform] = Spent(
+            Money(known.cost + fill.cost), Money(known.fees + fill.fee)
+        )
+    return found
+
+
+def _finality(fill: Fill) -> Update:
+    return Update(
+        "fills",
+        key={"platform": fill.platform, "trade_id": fill.trade_id},
+        guard={"finality": Finality.PROVISIONAL},
+        put={"finality": fill.finality},
+    )

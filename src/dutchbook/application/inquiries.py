@@ -1,0 +1,160 @@
+"""Inquiries: every order whose outcome is unknown is asked about until it is known.
+
+With growing waits, for as long as it takes, and never sent again. After a while a person is
+asked too. Not being found proves nothing, unless the platform's own reads are newer than the
+last moment at which the order could still have arrived.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from dutchbook.application.adjustments import Adjustments
+from dutchbook.application.bus import EventBus
+from dutchbook.application.holdings import Holdings
+from dutchbook.application.recovery import Recovery
+from dutchbook.application.sending import NOT_FOUND, ask
+from dutchbook.domain.contract import Platform
+from dutchbook.domain.events import OrderNeedsPerson
+from dutchbook.domain.order import Order
+from dutchbook.errors import NotSent, OutcomeUnknown
+from dutchbook.ports import Batch, Clock, OrderReport, PlatformGateway
+
+LONGEST_WAIT = 60
+
+
+@dataclass(slots=True)
+class Question:
+    """One order that is asked about."""
+
+    order: Order
+    due: datetime
+    wait: int
+    person_asked: bool = False
+
+
+class Inquiries:
+    """Asks, and passes the answers on to whoever books them."""
+
+    def __init__(
+        self,
+        bus: EventBus,
+        holdings: Holdings,
+        adjustments: Adjustments,
+        recovery: Recovery,
+        gateways: Mapping[Platform, PlatformGateway],
+        clock: Clock,
+        *,
+        answer_seconds: int,
+        person_after: timedelta,
+    ) -> None:
+        self._bus = bus
+        self._holdings = holdings
+        self._adjustments = adjustments
+        self._recovery = recovery
+        self._gateways = gateways
+        self._clock = clock
+        self._answer_seconds = answer_seconds
+        self._person_after = person_after
+        self._questions: dict[str, Question] = {}
+        self._wake = asyncio.Event()
+
+    @property
+    def open(self) -> int:
+        """Orders whose outcome nobody knows yet."""
+        return len(self._questions)
+
+    def notice(self, order: Order, wait: int = 1) -> None:
+        """Take up an order whose outcome is unknown."""
+        due = self._clock.now() + timedelta(seconds=wait)
+        self._questions.setdefault(order.order_id, Question(order, due, wait))
+        self._wake.set()
+
+    def asks_on(self, pair_id: str) -> bool:
+        """Tell whether the outcome of an order on a pair is unknown."""
+        return any(each.order.pair_id == pair_id for each in self._questions.values())
+
+    async def drained(self, patience: timedelta) -> None:
+        """Wait until every outcome is known, but no longer than `patience`."""
+        until = self._clock.now() + patience
+        while self._questions and self._clock.now() < until:
+            await self._clock.sleep(1)
+
+    async def run(self) -> None:
+        """Ask whatever is due, until cancelled."""
+        while True:
+            if not self._questions:
+                self._wake.clear()
+                await self._wake.wait()
+            await self._clock.sleep_until(min(q.due for q in self._questions.values()))
+            await self.ask_due()
+
+    async def ask_due(self) -> None:
+        """Ask about every order whose time has come."""
+        now = self._clock.now()
+        for question in [q for q in self._questions.values() if q.due <= now]:
+            await self._ask(question)
+
+    async def _ask(self, question: Question) -> None:
+        order = question.order
+        gateway = self._gateways[order.platform]
+        # How new the answers are is asked first: what is not found afterwards is no older.
+        newest = await self._newest(gateway)
+        report = await ask(gateway, order.client_order_id, self._answer_seconds)
+        closes = gateway.arrives_until(order)
+        if isinstance(report, OrderReport) and not report.working:
+            del self._questions[order.order_id]
+            await self._book(order, report)
+        elif report is NOT_FOUND and closes and newest and newest > closes:
+            del self._questions[order.order_id]
+            await self._book(order, None)
+        else:
+            question.wait = min(question.wait * 2, LONGEST_WAIT)
+            question.due = self._clock.now() + timedelta(seconds=question.wait)
+            await self._person(question)
+
+    async def _newest(self, gateway: PlatformGateway) -> datetime | None:
+        try:
+            async with asyncio.timeout(self._answer_seconds):
+                return await gateway.reads_as_of()
+        except (OutcomeUnknown, NotSent, TimeoutError):
+            return None
+
+    async def _book(self, order: Order, report: OrderReport | None) -> None:
+        held = next((h for h in self._holdings.all() if order.order_id in h.orders), None)
+        if held is not None and not await self._waits(order.execution_id):
+            async with self._holdings.lock(held.position.position_id):
+                if report is not None:
+                    await self._adjustments.answered(order.order_id, report)
+                else:
+                    reason = "it never arrived"
+                    await self._adjustments.gave_up(order.order_id, reason)
+            return
+        case = await self._recovery.case(order.execution_id)
+        if report is not None:
+            await self._recovery.heard(case, order.order_id, report)
+        else:
+            await self._recovery.gave_up(case, order.order_id)
+
+    async def _waits(self, execution_id: str) -> bool:
+        """Tell whether an execution has not ended: then its case is concluded."""
+        return (await self._recovery.case(execution_id)).row["ended_at"] is None
+
+    async def _person(self, question: Question) -> None:
+        order = question.order
+        since = order.outcome_unknown_since or order.created_at
+        if question.person_asked or self._clock.now() - since < self._person_after:
+            return
+        question.person_asked = True
+        event = OrderNeedsPerson(
+            self._bus.stamp(order.execution_id),
+            order_id=order.order_id,
+            pair_id=order.pair_id,
+            platform=order.platform,
+            unknown_since=since,
+            detail="look for it on the platform; then: dutchbook resolve",
+        )
+        await self._bus.commit(Batch(events=(event,)))

@@ -1,0 +1,95 @@
+"""Sends one durable order and says what is known afterwards; a send is never repeated."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dutchbook.domain.contract import Platform
+from dutchbook.domain.order import Fill, Order
+from dutchbook.domain.risk import Approved
+from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
+from dutchbook.ports import FillReport, OrderReport, PlatformGateway
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A listed refusal (`sent`), or no byte left."""
+
+    reason: str
+    sent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Sent, and no trustworthy answer."""
+
+    reason: str
+
+
+Known = OrderReport | Refused | Unknown
+
+
+async def send(
+    gateways: Mapping[Platform, PlatformGateway], approved: Approved[Order], seconds: int
+) -> Known:
+    """Send an order once, and wait `seconds` for its answer.
+
+    The send is shielded: a caller that gives up or is cancelled leaves it to finish, since the
+    platform may have the order all the same.
+    """
+    gateway = gateways[approved.subject.platform]
+    sending = asyncio.ensure_future(gateway.submit(approved))
+    sending.add_done_callback(_heard)
+    try:
+        async with asyncio.timeout(seconds):
+            return await asyncio.shield(sending)
+    except PlatformRejected as refusal:
+        return Refused(refusal.reason, sent=True)
+    except NotSent as refusal:
+        return Refused(refusal.reason, sent=False)
+    except OutcomeUnknown as unknown:
+        return Unknown(unknown.reason)
+    except TimeoutError:
+        return Unknown(f"no answer within {seconds} s")
+
+
+class NotFound:
+    """The platform does not show the order: by itself that proves nothing."""
+
+
+NOT_FOUND = NotFound()
+
+
+async def ask(
+    gateway: PlatformGateway, client_order_id: str, seconds: int
+) -> OrderReport | NotFound | None:
+    """Ask what became of an order; None when the question was not answered."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await gateway.find_order(client_order_id) or NOT_FOUND
+    except (OutcomeUnknown, NotSent, TimeoutError):
+        return None
+
+
+def fill_of(order: Order, report: FillReport) -> Fill:
+    """Return the fill of an order that a platform reports."""
+    return Fill(
+        trade_id=report.trade_id,
+        platform=report.platform,
+        order_id=order.order_id,
+        outcome=order.outcome,
+        side=order.side,
+        price=report.price,
+        size=report.size,
+        fee=report.fee,
+        finality=report.finality,
+        matched_at=report.matched_at,
+    )
+
+
+def _heard(sending: asyncio.Future[OrderReport]) -> None:
+    """Take the late answer of a send that was given up on: the order is asked about anyway."""
+    if not sending.cancelled():
+        sending.exception()

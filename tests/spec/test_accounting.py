@@ -1,0 +1,297 @@
+"""What a position amounts to, folded from its facts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dutchbook.domain.accounting import (
+    Cause,
+    Fact,
+    Merge,
+    Payout,
+    booked,
+    change,
+    changed,
+    divergence,
+    folded,
+    opened,
+    trigger,
+)
+from dutchbook.domain.contract import Outcome, Platform, Side
+from dutchbook.domain.ledger import AccountKey, EntryKind, fold
+from dutchbook.domain.order import Fill, Finality
+from dutchbook.domain.position import Holding, OpenPosition, PositionStatus
+from dutchbook.domain.units import ZERO, Money, Price, Quantity
+
+NOW = datetime(2026, 7, 5, 18, 0, tzinfo=UTC)
+KALSHI, POLYMARKET = Platform.KALSHI, Platform.POLYMARKET
+YES, NO = Outcome.YES, Outcome.NO
+CASH = AccountKey(KALSHI, "shard-0", "USD")
+
+
+def fill(
+    name: str,
+    size: str,
+    price: str = "0.40",
+    *,
+    platform: Platform = KALSHI,
+    outcome: Outcome = YES,
+    side: Side = Side.BUY,
+    fee: str = "0",
+    finality: Finality = Finality.SETTLED,
+    minute: int = 0,
+) -> Fill:
+    return Fill(
+        trade_id=name,
+        platform=platform,
+        order_id="o",
+        outcome=outcome,
+        side=side,
+        price=Price(Decimal(price)),
+        size=Quantity(Decimal(size)),
+        fee=Money(Decimal(fee)),
+        finality=finality,
+        matched_at=NOW + timedelta(minutes=minute),
+    )
+
+
+BARE = OpenPosition(
+    position_id="p",
+    pair_id="cup",
+    execution_id="e",
+    kalshi=Holding(YES, "o"),
+    polymarket=Holding(NO, "o2"),
+    expected_edge=ZERO,
+    divergence_reserve=ZERO,
+    status=PositionStatus.OPEN,
+    opened_at=NOW,
+)
+YES_10 = fill("k", "10", "0.40", fee="0.10")
+NO_10 = fill("m", "10", "0.50", platform=POLYMARKET, outcome=NO, fee="0.05")
+
+
+def pair(*more: Fact, status: PositionStatus = PositionStatus.OPEN) -> OpenPosition:
+    return folded(replace(BARE, status=status), (YES_10, NO_10, *more))
+
+
+def test_a_hedged_pair_is_marked_at_its_payout_less_the_reserve() -> None:
+    made = opened(BARE, (YES_10, NO_10), Decimal("0.01"))
+
+    assert made.hedged == 10
+    assert made.paid == Decimal("9.15")
+    assert made.divergence_reserve == Decimal("0.0915")
+    assert made.marked_pnl == Decimal(10) - Decimal("9.15") - Decimal("0.0915")
+
+
+def test_what_has_no_counterpart_stands_at_cost() -> None:
+    alone = folded(BARE, (YES_10,))
+
+    assert alone.imbalance == 10
+    assert alone.mark == Decimal("-0.10")
+
+
+def test_a_sale_takes_its_share_of_the_cost_and_the_last_part_takes_the_rest() -> None:
+    third = fill("s", "3.333333", "0.45", side=Side.SELL, minute=1)
+    rest = fill("t", "6.666667", "0.45", side=Side.SELL, minute=2)
+
+    part = folded(BARE, (YES_10, third))
+    whole = folded(BARE, (YES_10, third, rest))
+
+    assert part.kalshi.cost == Decimal("2.666666")
+    assert whole.kalshi.cost == 0
+    assert whole.kalshi.cash == Decimal("-4.10") + third.cost + rest.cost
+
+
+def test_kalshi_nets_the_opposite_outcome_into_dollars_at_once() -> None:
+    against = fill("n", "4", "0.55", outcome=NO, fee="0.02", minute=1)
+
+    made = folded(BARE, (YES_10, against))
+
+    assert made.kalshi.size == 6
+    assert not made.kalshi.complement
+    assert made.kalshi.cash == Decimal("-4.10") - Decimal("2.22") + 4
+
+
+def test_on_polymarket_the_complement_waits_to_be_merged() -> None:
+    held = fill("m", "10", "0.50", platform=POLYMARKET, outcome=NO)
+    against = fill("n", "10", "0.45", platform=POLYMARKET, outcome=YES, minute=1)
+    merge = Merge(POLYMARKET, Quantity(Decimal(10)), NOW + timedelta(minutes=2))
+
+    before = folded(BARE, (held, against))
+    after = folded(BARE, (held, against, merge))
+
+    assert not before.polymarket.net
+    assert before.polymarket.pairs == 10
+    assert before.flat
+    assert before.realised_pnl == after.realised_pnl == Decimal("0.50")
+    assert after.polymarket.cash == Decimal("0.50")
+    assert after.polymarket.basis == 0
+
+
+def test_a_fill_that_failed_counts_for_nothing_whenever_it_failed() -> None:
+    sold = fill("s", "10", "0.60", side=Side.SELL, minute=1)
+    lost = replace(sold, finality=Finality.FAILED)
+
+    assert folded(BARE, (YES_10, lost)) == folded(BARE, (YES_10,))
+
+
+def test_a_fill_that_fails_after_the_close_opens_the_position_again_for_a_person() -> None:
+    closed = replace(BARE, status=PositionStatus.CLOSED)
+    sold = fill("s", "10", "0.60", side=Side.SELL, finality=Finality.FAILED, minute=1)
+
+    after = changed(closed, (YES_10, sold), Cause.FILL_FAILED, NOW)
+
+    assert after.status is PositionStatus.RECONCILIATION_REQUIRED
+    assert after.reconciliation_context is not None
+    assert after.reconciliation_context["recommended_status"] == "SINGLE_LEG_EXPOSED"
+    assert after.closed_at is None
+
+
+@pytest.mark.parametrize(
+    ("kalshi_pays", "polymarket_pays", "profit", "apart"),
+    [
+        ("1", "1", "0.85", "0"),
+        ("0", "0", "0.85", "0"),
+        ("0", "1", "-9.15", "-10"),
+        ("1", "0", "10.85", "10"),
+        ("0.26", "1", "-6.55", "-7.4"),
+    ],
+)
+def test_a_settled_pair_brings_what_both_platforms_ruled(
+    kalshi_pays: str, polymarket_pays: str, profit: str, apart: str
+) -> None:
+    rulings = (
+        Payout(KALSHI, Decimal(kalshi_pays), NOW + timedelta(days=1)),
+        Payout(POLYMARKET, Decimal(polymarket_pays), NOW + timedelta(days=2)),
+    )
+
+    after = changed(pair(), (YES_10, NO_10, *rulings), Cause.SETTLED, NOW)
+
+    assert after.status is PositionStatus.CLOSED
+    assert after.realised_pnl == Decimal(profit)
+    assert after.divergence_pnl == divergence(after) == Decimal(apart)
+
+
+def test_one_settled_leg_still_counts_until_the_other_is() -> None:
+    ruling = Payout(KALSHI, Decimal(1), NOW + timedelta(days=1))
+
+    after = changed(pair(), (YES_10, NO_10, ruling), Cause.SETTLED, NOW)
+
+    assert after.status is PositionStatus.OPEN
+    assert after.hedged == 10
+    assert after.mark == pair().mark
+
+
+def test_a_single_leg_is_over_when_its_own_contract_has_paid() -> None:
+    alone = folded(replace(BARE, status=PositionStatus.SINGLE_LEG_EXPOSED), (YES_10,))
+    ruling = Payout(KALSHI, Decimal(0), NOW + timedelta(days=1))
+
+    after = changed(alone, (YES_10, ruling), Cause.SETTLED, NOW)
+
+    assert after.status is PositionStatus.CLOSED
+    assert after.realised_pnl == Decimal("-4.10")
+
+
+OPEN, EXPOSED = PositionStatus.OPEN, PositionStatus.SINGLE_LEG_EXPOSED
+PARTIAL, CLOSED = PositionStatus.EXIT_PARTIAL, PositionStatus.CLOSED
+
+
+@pytest.mark.parametrize(
+    ("status", "facts", "cause", "expected"),
+    [
+        (OPEN, (YES_10, NO_10), Cause.REPORTED, None),
+        (OPEN, (YES_10,), Cause.FILL_FAILED, "leg_failed"),
+        (OPEN, (YES_10,), Cause.EXITED, "exit_partly_filled"),
+        (OPEN, (), Cause.EXITED, "exited"),
+        (OPEN, (), Cause.SETTLED, "settled"),
+        (EXPOSED, (YES_10, NO_10), Cause.RETRIED, "leg_retried"),
+        (EXPOSED, (YES_10, NO_10), Cause.CLOSED, "evened"),
+        (EXPOSED, (YES_10, NO_10), Cause.REPORTED, "evened"),
+        (EXPOSED, (YES_10,), Cause.RETRIED, None),
+        (EXPOSED, (), Cause.CLOSED, "leg_closed"),
+        (EXPOSED, (), Cause.FILL_FAILED, "emptied"),
+        (EXPOSED, (), Cause.SETTLED, "settled"),
+        (PARTIAL, (YES_10, NO_10), Cause.RETRIED, "leg_retried"),
+        (PARTIAL, (), Cause.EXITED, "exited"),
+        (PARTIAL, (), Cause.CLOSED, "leg_closed"),
+        (PARTIAL, (YES_10,), Cause.FILL_FAILED, "leg_failed"),
+        (PARTIAL, (YES_10,), Cause.EXITED, None),
+        (CLOSED, (), Cause.REPORTED, None),
+        (CLOSED, (YES_10,), Cause.REPORTED, "discrepancy_found"),
+        (PositionStatus.RECONCILIATION_REQUIRED, (YES_10,), Cause.CLOSED, None),
+    ],
+)
+def test_the_facts_pick_the_trigger(
+    status: PositionStatus, facts: tuple[Fact, ...], cause: Cause, expected: str | None
+) -> None:
+    after = folded(replace(BARE, status=status), facts)
+
+    assert trigger(after, cause) == expected
+
+
+whole = st.integers(1, 500)
+cents = st.integers(1, 99).map(lambda n: Decimal(n).scaleb(-2))
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Fill]:
+    """Buys of both outcomes and sales that never sell more than is held."""
+    held, facts = 0, []
+    for number in range(draw(st.integers(1, 8))):
+        size, fee = draw(whole), Decimal(draw(st.integers(0, 50))).scaleb(-2)
+        kind = draw(st.sampled_from(("buy", "sell", "against")))
+        size = min(size, held) if kind != "buy" else size
+        if not size:
+            continue
+        held += size if kind == "buy" else -size
+        facts.append(
+            fill(
+                f"t{number}",
+                str(size),
+                str(draw(cents)),
+                outcome=NO if kind == "against" else YES,
+                side=Side.SELL if kind == "sell" else Side.BUY,
+                fee=str(fee),
+                minute=number,
+            )
+        )
+    return facts
+
+
+@given(histories())
+def test_the_ledger_of_every_step_adds_up_to_the_position(facts: list[Fill]) -> None:
+    balance, before = fold(()), BARE
+    for count in range(1, len(facts) + 1):
+        after = folded(BARE, facts[:count])
+        movement = booked(CASH, change(before.kalshi, after.kalshi), EntryKind.TRADE)
+        assert sum(posting.amount for posting in movement) == 0
+        balance, before = fold(movement, balance), after
+
+    if facts:
+        assert balance[CASH].free == before.kalshi.cash
+        assert balance[CASH].committed == before.kalshi.basis
+
+
+@given(histories(), st.randoms(use_true_random=False))
+def test_the_order_of_reports_does_not_matter(facts: list[Fill], chance: object) -> None:
+    shuffled = list(facts)
+    chance.shuffle(shuffled)  # type: ignore[attr-defined]
+
+    assert folded(BARE, shuffled) == folded(BARE, facts)
+
+
+@given(histories(), st.integers(0, 7))
+def test_what_fails_is_as_if_it_had_never_been(facts: list[Fill], which: int) -> None:
+    buys = [f for f in facts if f.outcome is NO or f.side is Side.SELL]
+    if not buys:
+        return
+    lost = buys[which % len(buys)]
+    failed = [replace(f, finality=Finality.FAILED) if f is lost else f for f in facts]
+
+    assert folded(BARE, failed) == folded(BARE, [f for f in facts if f is not lost])
