@@ -190,7 +190,8 @@ class PaperServer:
     def _strikes(self, fault: Fault, key: str) -> bool:
         """Tell whether a fault strikes that changes the answer whenever it does."""
         struck = self._faults.strikes(fault, key)
-        self.hits[fault] += struck
+        if struck:
+            self.hits[fault] += 1
         return struck
 
     # Finality

@@ -247,9 +247,11 @@ def _report(
     trade: _Trade, price: str, amount: str, sent: Sent, liquidity: Liquidity
 ) -> FillReport:
     finality = FINALITY.get(trade.status.removeprefix("TRADE_STATUS_"))
+    if finality is None:
+        raise InvalidInput("status", trade.status, f"one of {', '.join(FINALITY)}")
     size = read_count(amount, "size")
-    if finality is None or not size or not trade.id:
-        raise InvalidInput("status", trade.status, f"one of {', '.join(FINALITY)}, and a size")
+    if not size or not trade.id:
+        raise InvalidInput("trade", trade.id, "a trade with an id and a size above zero")
     paid = Price(read_price(price, "price"))
     matched_at = _when(trade.match_time)
     return FillReport(
