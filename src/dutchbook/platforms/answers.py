@@ -116,7 +116,9 @@ class Table:
 
     def row(self, reason: str) -> Row:
         """Return the first row with this reason of ours."""
-        return next(row for row in self.rows if row.reason == reason)
+        found = next((row for row in self.rows if row.reason == reason), None)
+        assert found is not None, f"{self.platform} has no answer that we call {reason}"
+        return found
 
 
 @dataclass(frozen=True, slots=True)

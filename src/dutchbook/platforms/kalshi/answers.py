@@ -68,7 +68,7 @@ TABLE_ROWS = (
     _refused("available_balance_too_low", f"{_CHANGES}, 2026-01", 400),
     _refused("invalid_price", _REC, 400),
     _refused("invalid_order", _REC, 400),
-    _refused("invalid_order_size", _CHANGES, 400),
+    _refused("invalid_order_size", f"{_CHANGES}, read to 2026-10-15", 400),
     _refused("invalid_parameters", _OBS, 400),
     _refused("bad_request", _REC, 400),
     _refused("authentication_error", _REC, 401),
