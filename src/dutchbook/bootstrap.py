@@ -37,8 +37,9 @@ from dutchbook.domain.order import Finality
 from dutchbook.domain.units import Money, Quantity, owed
 from dutchbook.platforms.paper.exchange import PaperExchange, Taken
 from dutchbook.platforms.paper.faults import Fault, FaultPlan
-from dutchbook.platforms.paper.gateway import PaperGateway, StepLag
+from dutchbook.platforms.paper.gateway import PaperGateway
 from dutchbook.platforms.paper.liquidity import Replenishment
+from dutchbook.platforms.paper.server import StepLag
 from dutchbook.ports import Clock, Ids, Journal, PlatformGateway
 from dutchbook.runtime.ids import SeededIds
 from dutchbook.runtime.randomness import Seeded
@@ -50,6 +51,9 @@ ACCOUNTS = {
     Platform.KALSHI: AccountKey(Platform.KALSHI, "shard-0", "USD"),
     Platform.POLYMARKET: AccountKey(Platform.POLYMARKET, "paper-wallet", "pUSD"),
 }
+
+LATER_MS = 5_000
+"""So long after the engine has given up waiting, a late answer comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,4 +401,5 @@ def _fault_plan(settings: Settings, seed: int) -> FaultPlan:
         latency_ms=paper.latency_ms,
         jitter_ms=paper.jitter_ms,
         settle_ms=paper.settle_ms,
+        late_ms=1000 * settings.execution.answer_seconds + LATER_MS,
     )

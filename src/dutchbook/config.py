@@ -137,6 +137,63 @@ class Paper(_Section):
     fault_paused: int = Field(
         0, ge=0, le=1_000_000, description="orders that meet a pause, in parts per million"
     )
+    fault_late_answer: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="answers that come after the engine gave up waiting, in parts per million",
+    )
+    fault_answered_twice: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="answers that come again in place of the next one, in parts per million",
+    )
+    fault_timeout_408: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="orders and questions answered by 408, taken or not, in parts per million",
+    )
+    fault_duplicate_409: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="orders taken and called duplicates, in parts per million",
+    )
+    fault_rate_limit_429: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="orders refused by a rate limit, in parts per million",
+    )
+    fault_server_error_500: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="answers that became a 500 after the deed, in parts per million",
+    )
+    fault_bad_gateway_502: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="answers that became a 502 after the deed, in parts per million",
+    )
+    fault_truncated: int = Field(
+        0, ge=0, le=1_000_000, description="answers cut short, in parts per million"
+    )
+    fault_wrong_type: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="answers with a field of a wrong type, in parts per million",
+    )
+    fault_clock_skew: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="orders whose signature is from another time, in parts per million",
+    )
 
 
 class Records(_Section):

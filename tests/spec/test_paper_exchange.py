@@ -187,7 +187,7 @@ def test_a_polymarket_buy_spends_its_dollars_and_a_better_price_buys_more() -> N
         ({"price": Price(Decimal("0.415"))}, "invalid_price"),
         ({"size": Quantity(Decimal("0.005"))}, "invalid_order_size"),
         ({"size": Quantity(Decimal(5_000))}, "insufficient_balance"),
-        ({"side": Side.SELL}, "not enough balance"),
+        ({"side": Side.SELL}, "insufficient_balance"),
         ({"contract_id": "unheard-of"}, "market_closed"),
     ],
 )
@@ -200,8 +200,8 @@ def test_kalshi_refuses_what_its_page_lists(facts: dict[str, object], reason: st
     ("price", "size", "reason"),
     [
         ("0.41", "4", "invalid_order_size"),
-        ("0.10", "5", "marketable"),
-        ("0.41", "100.07", "whole cents"),
+        ("0.10", "5", "below_minimum_amount"),
+        ("0.41", "100.07", "invalid_amounts"),
     ],
 )
 def test_polymarket_refuses_what_is_too_small_or_not_whole_cents(

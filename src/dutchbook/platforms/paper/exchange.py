@@ -83,7 +83,7 @@ class PaperExchange:
         """Accept and match an order, or refuse it as the platform would.
 
         Raises:
-            PlatformRejected: A refusal that the platform's page lists.
+            PlatformRejected: A refusal; its reason is that of a row of the platform's table.
             OutcomeUnknown: The id was used before: that answer proves nothing.
         """
         if order.client_order_id in self._by_client:
@@ -92,7 +92,7 @@ class PaperExchange:
         self._counter += 1
         working = Working(
             order,
-            f"{self.platform}-{order.client_order_id}",
+            self.order_id(order.client_order_id),
             FeeAccumulator(terms),
             to_e6(order.size),
             self._counter,
@@ -100,7 +100,7 @@ class PaperExchange:
         self._by_client[order.client_order_id] = working.platform_order_id
         plan = self._plan(working, contract)
         if order.time_in_force is TimeInForce.FOK and not plan.whole:
-            raise PlatformRejected(self.platform, self._fok_refusal())
+            raise PlatformRejected(self.platform, "fill_or_kill_insufficient_resting_volume")
         self._orders[working.platform_order_id] = working
         for price_e4, size_e6, maker in plan.takes:
             self._trade(working, price_e4, size_e6, maker, now)
@@ -123,6 +123,15 @@ class PaperExchange:
         working = self._orders.get(self._by_client.get(client_order_id, ""))
         return working.report() if working else None
 
+    def known(self, client_order_id: str) -> Order | None:
+        """Return the order that was sent under this id, if it ever arrived."""
+        working = self._orders.get(self._by_client.get(client_order_id, ""))
+        return working.order if working else None
+
+    def order_id(self, client_order_id: str) -> str:
+        """Return the id that an order has here; it follows from what was sent."""
+        return f"{self.platform}-{client_order_id}"
+
     def _checked(self, order: Order, now: datetime) -> tuple[Contract, FeeTerms]:
         contract = self.contracts.get(order.contract_id)
         if self.paused:
@@ -138,11 +147,9 @@ class PaperExchange:
         if order.size % sizing.step or order.size < sizing.minimum:
             raise PlatformRejected(self.platform, "invalid_order_size")
         if order.size * order.price < sizing.minimum_notional:
-            raise PlatformRejected(self.platform, "invalid amount for a marketable order")
+            raise PlatformRejected(self.platform, "below_minimum_amount")
         if self._in_dollars(order, contract) and (order.size * order.price) % Decimal("0.01"):
-            raise PlatformRejected(
-                self.platform, "invalid amounts: dollars must be whole cents"
-            )
+            raise PlatformRejected(self.platform, "invalid_amounts")
         self._affordable(order, terms)
         return contract, terms
 
@@ -150,7 +157,7 @@ class PaperExchange:
         wallet = self.wallet
         if order.side is Side.SELL:
             if wallet.of(order.contract_id, order.outcome) < order.size:
-                raise PlatformRejected(self.platform, "not enough balance / allowance")
+                raise PlatformRejected(self.platform, "insufficient_balance")
             return
         worst = terms.worst(order.price, order.size, fills=WORST_FILLS)
         if order.price * order.size + worst > wallet.cash - wallet.held:
@@ -160,11 +167,6 @@ class PaperExchange:
         """Whether the platform spends the order's dollars rather than fills its contracts."""
         immediate = order.time_in_force in (TimeInForce.FOK, TimeInForce.IOC)
         return contract.sizing.cent_exact and immediate and order.side is Side.BUY
-
-    def _fok_refusal(self) -> str:
-        if self.platform is Platform.KALSHI:
-            return "fill_or_kill_insufficient_resting_volume"
-        return "order couldn't be fully filled. FOK orders are fully filled or killed."
 
     # Matching
     # ----------------------------------------------------------------------------------

@@ -1,64 +1,26 @@
-"""The paper platform behind the port that the real ones implement: lag, latency and faults."""
+"""The paper platform behind the port that the real ones implement.
+
+Here is the engine's side of the wire: it reads statuses and bodies as those of a real platform,
+through the platform's own table, and turns them into reports or into one of three errors.
+"""
 
 from __future__ import annotations
 
-import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from dutchbook.domain.contract import Leg, Outcome, Platform
-from dutchbook.domain.order import Finality, Order, TimeInForce
+from dutchbook.domain.contract import Outcome, Platform
+from dutchbook.domain.order import Order
 from dutchbook.domain.risk import Approved
-from dutchbook.domain.units import Quantity, floor_to
-from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
+from dutchbook.domain.units import NOTHING, Quantity
+from dutchbook.errors import MalformedMessage, OutcomeUnknown
+from dutchbook.platforms.answers import NO_MATCH, Answer, Placed, Sent, classify, complete
 from dutchbook.platforms.paper.exchange import PaperExchange
-from dutchbook.platforms.paper.faults import PARTS, Fault, FaultPlan
+from dutchbook.platforms.paper.faults import Fault, FaultPlan
+from dutchbook.platforms.paper.server import SIGNATURE, PaperServer, StepLag
+from dutchbook.platforms.paper.wire import WIRES
 from dutchbook.ports import Clock, FillReport, OrderReport, PlatformBalance
-
-SIGNATURE = timedelta(seconds=60)
-"""How long a paper platform takes an order after it was signed, which is when it was made."""
-
-
-class StepLag:
-    """How many tape steps pass between a second leg's sending and its meeting the book.
-
-    On a polled tape a step is one poll cycle: with a lag of one the order meets the books of
-    the next poll. A tape or session that ends lets everything waiting meet the last books there
-    were.
-    """
-
-    def __init__(self, steps: int) -> None:
-        self._steps = steps
-        self._now = 0
-        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
-
-    async def wait(self) -> None:
-        """Return when the order may meet the book."""
-        if not self._steps:
-            return
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((self._now + self._steps, future))
-        await future
-
-    def began(self, step: int) -> None:
-        """Note the step whose messages are being applied."""
-        self._now = step
-
-    def ended(self, step: int) -> None:
-        """All messages of `step` were applied: whoever waited for it goes on."""
-        self._release(step)
-
-    def release(self) -> None:
-        """The tape or a session of it is over: nobody waits any longer."""
-        self._release(None)
-
-    def _release(self, step: int | None) -> None:
-        due = [each for each in self._waiting if step is None or each[0] <= step]
-        self._waiting = [each for each in self._waiting if each not in due]
-        for _, future in due:
-            if not future.done():
-                future.set_result(None)
 
 
 class PaperGateway:
@@ -69,47 +31,66 @@ class PaperGateway:
     ) -> None:
         self.platform: Platform = exchange.platform
         self._exchange = exchange
-        self._clock = clock
-        self._lag = lag
-        self._faults = faults
-        self._reports: asyncio.Queue[FillReport] = asyncio.Queue(maxsize=10_000)
-        self._finalising: set[asyncio.Task[None]] = set()
+        self._wire = WIRES[exchange.platform]
+        self._server = PaperServer(exchange, clock, lag, faults)
+        self._sent: dict[str, Sent] = {}
+
+    @property
+    def hits(self) -> Counter[Fault]:
+        """How often each fault has changed an answer that the engine saw."""
+        return self._server.hits
 
     async def submit(self, order: Approved[Order]) -> OrderReport:
         """Send an order; see `PlatformGateway`."""
-        sent = order.subject
-        key = sent.client_order_id
-        if self._faults.strikes(Fault.NOT_SENT, key):
-            raise NotSent(self.platform, "the connection was refused")
-        await self._travel(key)
-        if sent.leg is Leg.SECONDARY:
-            await self._lag.wait()
-        if self._clock.now() > self.arrives_until(sent):
-            raise PlatformRejected(self.platform, "signature_expired")
-        if self._faults.strikes(Fault.REJECTED, key):
-            raise PlatformRejected(self.platform, "insufficient_balance")
-        if self._faults.strikes(Fault.PAUSED, key):
-            raise PlatformRejected(self.platform, "trading_is_paused")
-        report = self._exchange.submit(self._cut(sent), self._clock.now())
-        self._follow(report)
-        if self._faults.strikes(Fault.LOST_ANSWER, key):
-            raise OutcomeUnknown(self.platform, "the connection broke before an answer came")
-        return report
+        sent = self._remembered(order.subject)
+        answer = await self._server.create(sent.order)
+        try:
+            return await self._taken(sent, answer)
+        except MalformedMessage as error:
+            raise OutcomeUnknown(self.platform, error.reason) from error
 
-    def _cut(self, order: Order) -> Order:
-        """Under a partial-fill fault, an order that may fill in part finds only part of it."""
-        whole = order.time_in_force is TimeInForce.FOK
-        if whole or not self._faults.strikes(Fault.PARTIAL, order.client_order_id):
-            return order
-        contract = self._exchange.contracts[order.contract_id]
-        share = order.size * self._faults.share(order.client_order_id) / PARTS
-        size = floor_to(share, contract.lot)
-        return replace(order, size=Quantity(max(size, contract.smallest(order.price))))
+    async def _taken(self, sent: Sent, answer: Answer) -> OrderReport:
+        """Read the answer to an order, and its trades where it has any."""
+        verdict = classify(self._wire.TABLE, answer)
+        known = sent.platform_order_id
+        if verdict.reason == NO_MATCH and sent.immediate and known is not None:
+            # Kalshi tells the same event as an order that ended with nothing: it is one event.
+            return OrderReport(known, (), NOTHING)
+        verdict.insist(self.platform)
+        placed: Placed | None = self._wire.decode_placed(answer.body, sent)
+        if placed is not None and placed.working is None:
+            placed = self._wire.decode_order(await self._server.order(sent.order), sent)
+        if placed is None:
+            raise OutcomeUnknown(self.platform, "taken, and not found when asked about")
+        return self._with_fills(sent, placed)
 
     async def find_order(self, client_order_id: str) -> OrderReport | None:
         """Ask what became of an order; None proves nothing."""
-        await self._travel(f"find.{client_order_id}")
-        return self._exchange.find(client_order_id)
+        sent = self._sent.get(client_order_id)
+        if sent is None:
+            order = self._exchange.known(client_order_id)
+            if order is None:
+                return None
+            sent = self._remembered(order)
+        try:
+            placed = self._wire.decode_order(await self._server.order(sent.order), sent)
+            return self._with_fills(sent, placed) if placed else None
+        except MalformedMessage as error:
+            raise OutcomeUnknown(self.platform, error.reason) from error
+
+    def _with_fills(self, sent: Sent, placed: Placed) -> OrderReport:
+        fills: tuple[FillReport, ...] = ()
+        if placed.least or placed.trades:
+            fills = self._wire.decode_fills(self._server.fills(sent.order), sent, placed)
+        return complete(sent, placed, fills)
+
+    def _remembered(self, order: Order) -> Sent:
+        """Keep what is needed to read the answers about an order."""
+        key = order.client_order_id
+        contract = self._exchange.contracts.get(order.contract_id)
+        digest = self._exchange.order_id(key) if self.platform is Platform.POLYMARKET else None
+        self._sent[key] = Sent(order, contract.fees if contract else None, digest)
+        return self._sent[key]
 
     def arrives_until(self, order: Order) -> datetime:
         """Return when an order's signature runs out; see `PlatformGateway`."""
@@ -117,12 +98,12 @@ class PaperGateway:
 
     async def reads_as_of(self) -> datetime:
         """Return the present: what is asked of a paper platform is answered from what is."""
-        await self._travel("as_of")
-        return self._clock.now()
+        await self._server.travel("as_of")
+        return self._server.now()
 
     async def cancel(self, platform_order_id: str) -> OrderReport:
         """Remove what still works of an order."""
-        await self._travel(f"cancel.{platform_order_id}")
+        await self._server.travel(f"cancel.{platform_order_id}")
         return self._exchange.cancel(platform_order_id)
 
     async def balance(self) -> PlatformBalance:
@@ -141,29 +122,8 @@ class PaperGateway:
     async def reports(self) -> AsyncIterator[FillReport]:
         """Yield fills as their settlement becomes known."""
         while True:
-            yield await self._reports.get()
+            yield await self._server.reports.get()
 
     async def settled(self) -> None:
         """Wait until no fill is provisional any more and every report was taken."""
-        while self._finalising:
-            await asyncio.wait(self._finalising)
-        while not self._reports.empty():
-            await self._clock.sleep(0.001)
-
-    async def _travel(self, key: str) -> None:
-        if delay := self._faults.delay_ms(key):
-            await self._clock.sleep(delay / 1000)
-
-    def _follow(self, report: OrderReport) -> None:
-        """Let each provisional fill become final, or fail, when its time has come."""
-        for fill in report.fills:
-            if fill.finality is Finality.PROVISIONAL:
-                task = asyncio.get_running_loop().create_task(self._finalise(fill))
-                self._finalising.add(task)
-                task.add_done_callback(self._finalising.discard)
-
-    async def _finalise(self, fill: FillReport) -> None:
-        await self._clock.sleep(self._faults.settle_ms / 1000)
-        failed = self._faults.strikes(Fault.FAILED_FILL, fill.trade_id)
-        after = self._exchange.finalise(fill.platform_order_id, fill.trade_id, failed=failed)
-        await self._reports.put(after)
+        await self._server.settled()

@@ -1,0 +1,230 @@
+"""The platform's side of the wire on paper: it does as it is asked and answers in its own form.
+
+What leaves here is what a real platform sends: a status and a body. Faults act on that pair, on
+the request before it, or on the fills after it; `hits` counts how often each has changed an
+answer that the engine saw.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from dutchbook.domain.contract import Leg, Platform
+from dutchbook.domain.order import Finality, Order, TimeInForce
+from dutchbook.domain.units import Quantity, floor_to
+from dutchbook.errors import OutcomeUnknown, PlatformRejected
+from dutchbook.platforms.answers import NEVER_LEFT, Answer
+from dutchbook.platforms.paper.exchange import PaperExchange
+from dutchbook.platforms.paper.faults import PARTS, Fault, FaultPlan
+from dutchbook.platforms.paper.wire import WIRES
+from dutchbook.ports import Clock, FillReport, OrderReport
+
+SKEWED = {Platform.KALSHI: "signature_expired", Platform.POLYMARKET: "unauthorized"}
+"""What each says of a signature from another time (Polymarket has no words of its own)."""
+
+
+SIGNATURE = timedelta(seconds=60)
+"""How long a paper platform takes an order after it was signed, which is when it was made."""
+
+
+class StepLag:
+    """How many tape steps pass between a second leg's sending and its meeting the book.
+
+    On a polled tape a step is one poll cycle: with a lag of one the order meets the books of
+    the next poll. A tape or session that ends lets everything waiting meet the last books there
+    were.
+    """
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self._now = 0
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+
+    async def wait(self) -> None:
+        """Return when the order may meet the book."""
+        if not self._steps:
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((self._now + self._steps, future))
+        await future
+
+    def began(self, step: int) -> None:
+        """Note the step whose messages are being applied."""
+        self._now = step
+
+    def ended(self, step: int) -> None:
+        """All messages of `step` were applied: whoever waited for it goes on."""
+        self._release(step)
+
+    def release(self) -> None:
+        """The tape or a session of it is over: nobody waits any longer."""
+        self._release(None)
+
+    def _release(self, step: int | None) -> None:
+        due = [each for each in self._waiting if step is None or each[0] <= step]
+        self._waiting = [each for each in self._waiting if each not in due]
+        for _, future in due:
+            if not future.done():
+                future.set_result(None)
+
+
+class PaperServer:
+    """What answers on paper: the exchange, its distance, and what goes wrong between."""
+
+    def __init__(
+        self, exchange: PaperExchange, clock: Clock, lag: StepLag, faults: FaultPlan
+    ) -> None:
+        self.exchange = exchange
+        self.hits: Counter[Fault] = Counter()
+        self.reports: asyncio.Queue[FillReport] = asyncio.Queue(maxsize=10_000)
+        self._wire = WIRES[exchange.platform]
+        self._clock = clock
+        self._lag = lag
+        self._faults = faults
+        self._asked: Counter[str] = Counter()
+        self._again: Answer | None = None
+        self._finalising: set[asyncio.Task[None]] = set()
+
+    # Questions and their answers
+    # ----------------------------------------------------------------------------------
+
+    async def create(self, order: Order) -> Answer:
+        """Answer an order."""
+        key = order.client_order_id
+        if self._strikes(Fault.NOT_SENT, key):
+            return NEVER_LEFT
+        await self.travel(key)
+        if order.leg is Leg.SECONDARY:
+            await self._lag.wait()
+        turned_away = self._turned_away(order)
+        if turned_away is not None:
+            return self._arriving(turned_away)
+        answer = self._spoiled(self._duplicated(order, self._matched(order)), key)
+        if self._strikes(Fault.LATE_ANSWER, key):
+            await self._clock.sleep(self._faults.late_ms / 1000)
+        seen = self._arriving(answer)
+        if seen.status in (200, 201) and self._faults.strikes(Fault.ANSWERED_TWICE, key):
+            self._again = seen
+        return seen
+
+    async def order(self, order: Order) -> Answer:
+        """Answer what became of an order."""
+        key = order.client_order_id
+        await self.travel(f"find.{key}")
+        self._asked[key] += 1
+        held = self.exchange.known(key) or order
+        answer = self._wire.encode_order(held, self.exchange.find(key))
+        return self._arriving(self._spoiled(answer, f"find.{self._asked[key]}.{key}"))
+
+    def fills(self, order: Order) -> Answer:
+        """Answer which trades an order made."""
+        report = self.exchange.find(order.client_order_id)
+        assert report is not None, "the trades of an order that was taken"
+        return self._wire.encode_fills(order, report)
+
+    def now(self) -> datetime:
+        """Return the platform's time."""
+        return self._clock.now()
+
+    async def travel(self, key: str) -> None:
+        """Let a question take its time."""
+        if delay := self._faults.delay_ms(key):
+            await self._clock.sleep(delay / 1000)
+
+    def _turned_away(self, order: Order) -> Answer | None:
+        """Refuse an order before it comes to the book, where a fault says so."""
+        key, platform = order.client_order_id, self.exchange.platform
+        if self._clock.now() > order.created_at + SIGNATURE:
+            return self._wire.encode_refused(SKEWED[platform], order)
+        reasons = {
+            Fault.REJECTED: "insufficient_balance",
+            Fault.PAUSED: "trading_is_paused",
+            Fault.RATE_LIMIT_429: "rate_limited",
+            Fault.CLOCK_SKEW: SKEWED[platform],
+        }
+        for fault, reason in reasons.items():
+            if self._strikes(fault, key):
+                return self._wire.encode_refused(reason, order)
+        late = Fault.TIMEOUT_408
+        if self._faults.coin(late, key) and self._strikes(late, key):
+            return Answer(408)
+        return None
+
+    def _matched(self, order: Order) -> Answer:
+        cut = self._cut(order)
+        try:
+            report = self.exchange.submit(cut, self._clock.now())
+        except (PlatformRejected, OutcomeUnknown) as refusal:
+            return self._wire.encode_refused(refusal.reason, order)
+        if cut is not order and sum(fill.size for fill in report.fills) >= cut.size:
+            self.hits[Fault.PARTIAL] += 1
+        self._follow(report)
+        return self._wire.encode_placed(order, report)
+
+    def _cut(self, order: Order) -> Order:
+        """Under a partial-fill fault, an order that may fill in part finds only part of it."""
+        whole = order.time_in_force is TimeInForce.FOK
+        if whole or not self._faults.strikes(Fault.PARTIAL, order.client_order_id):
+            return order
+        contract = self.exchange.contracts[order.contract_id]
+        share = order.size * self._faults.share(order.client_order_id) / PARTS
+        size = floor_to(share, contract.lot)
+        size = min(max(size, contract.smallest(order.price)), order.size)
+        return order if size == order.size else replace(order, size=Quantity(size))
+
+    def _duplicated(self, order: Order, answer: Answer) -> Answer:
+        """The order came twice on its way: what is heard is the answer to the second copy."""
+        key = order.client_order_id
+        taken = self.exchange.find(key) is not None
+        if taken and self._strikes(Fault.DUPLICATE_409, key):
+            return self._wire.encode_refused("order_already_exists", order)
+        return answer
+
+    def _spoiled(self, answer: Answer, key: str) -> Answer:
+        seen, fault = self._faults.spoiled(answer, key, self._wire.RELIED_ON)
+        if fault is not None and seen != answer:
+            self.hits[fault] += 1
+        return seen
+
+    def _arriving(self, answer: Answer) -> Answer:
+        """An answer that came twice is first in line when the next one is read."""
+        stale = self._again
+        if stale is None or answer.status is None:
+            return answer
+        self._again = None
+        self.hits[Fault.ANSWERED_TWICE] += 1
+        return stale
+
+    def _strikes(self, fault: Fault, key: str) -> bool:
+        """Tell whether a fault strikes that changes the answer whenever it does."""
+        struck = self._faults.strikes(fault, key)
+        if struck:
+            self.hits[fault] += 1
+        return struck
+
+    # Finality
+    # ----------------------------------------------------------------------------------
+
+    async def settled(self) -> None:
+        """Wait until no fill is provisional any more and every report was taken."""
+        while self._finalising:
+            await asyncio.wait(self._finalising)
+        while not self.reports.empty():
+            await self._clock.sleep(0.001)
+
+    def _follow(self, report: OrderReport) -> None:
+        """Let each provisional fill become final, or fail, when its time has come."""
+        for fill in report.fills:
+            if fill.finality is Finality.PROVISIONAL:
+                task = asyncio.get_running_loop().create_task(self._finalise(fill))
+                self._finalising.add(task)
+                task.add_done_callback(self._finalising.discard)
+
+    async def _finalise(self, fill: FillReport) -> None:
+        await self._clock.sleep(self._faults.settle_ms / 1000)
+        failed = self._strikes(Fault.FAILED_FILL, fill.trade_id)
+        after = self.exchange.finalise(fill.platform_order_id, fill.trade_id, failed=failed)
+        await self.reports.put(after)

@@ -1,0 +1,1 @@
+"""Polymarket (international): what its messages mean."""

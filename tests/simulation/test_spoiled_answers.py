@@ -1,0 +1,180 @@
+"""Whole runs against a platform whose answers are lost, late, torn, wrong or not its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from types import ModuleType
+from typing import Any
+
+import pytest
+from support.runs import Finished, conserved, play
+
+from dutchbook.bootstrap import Engine
+from dutchbook.domain.order import Finality, Order
+from dutchbook.platforms.answers import Family, Row
+from dutchbook.platforms.kalshi import answers as kalshi
+from dutchbook.platforms.paper.faults import Fault
+from dutchbook.platforms.polymarket import answers as polymarket
+
+REFUSED = (Fault.RATE_LIMIT_429, Fault.CLOCK_SKEW)
+UNANSWERED = (
+    Fault.LOST_ANSWER,
+    Fault.LATE_ANSWER,
+    Fault.ANSWERED_TWICE,
+    Fault.TIMEOUT_408,
+    Fault.DUPLICATE_409,
+    Fault.SERVER_ERROR_500,
+    Fault.BAD_GATEWAY_502,
+    Fault.TRUNCATED,
+    Fault.WRONG_TYPE,
+)
+SEEDS = (1, 2, 3)
+BUSY = (
+    "risk.max_open_pairs=100",
+    "execution.cool_down_seconds=1",
+    "detection.minimum_net_edge=0.002",
+)
+"""So many entries that every fault finds some."""
+ALL = tuple(f"paper.fault_{each.value}=70000" for each in (*REFUSED, *UNANSWERED))
+
+
+@dataclass
+class Watched:
+    """What a platform was sent and asked, by client order id."""
+
+    sent: Counter[str] = field(default_factory=Counter)
+    asked: Counter[str] = field(default_factory=Counter)
+
+    def __call__(self, engine: Engine) -> None:
+        for platform, gateway in engine.gateways.items():
+            submit, find = engine.exchanges[platform].submit, gateway.find_order
+
+            def heard(order: Order, now: datetime, submit: Any = submit) -> Any:
+                self.sent[order.client_order_id] += 1
+                return submit(order, now)
+
+            async def asked(client_order_id: str, find: Any = find) -> Any:
+                self.asked[client_order_id] += 1
+                return await find(client_order_id)
+
+            engine.exchanges[platform].submit = heard  # type: ignore[method-assign]
+            gateway.find_order = asked  # type: ignore[method-assign]
+
+
+def hits(run: Finished) -> Counter[Fault]:
+    return sum((gateway.hits for gateway in run.engine.gateways.values()), start=Counter())
+
+
+def same_on_both_sides(run: Finished) -> None:
+    """I-5: whatever we know the outcome of has, with us, the fills that it has there."""
+    for row in run.tables["orders"]:
+        report = run.engine.exchanges[row["platform"]].find(row["client_order_id"])
+        fills = report.fills if report else ()
+        theirs = sum((f.size for f in fills if f.finality is not Finality.FAILED), Decimal(0))
+        if row["outcome_unknown_since"] is None:
+            assert row["fill_size"] == theirs, row
+
+
+@pytest.mark.parametrize("fault", [*REFUSED, *UNANSWERED])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_capital_is_conserved_and_nothing_is_sent_twice_whatever_the_answer(
+    fault: Fault, seed: int
+) -> None:
+    watched = Watched()
+    setting = f"paper.fault_{fault.value}=400000"
+
+    run = play(*BUSY, setting, seed=seed, minutes=60, check=conserved, prepare=watched)
+
+    conserved(run.tables)
+    same_on_both_sides(run)
+    assert hits(run)[fault] > 0
+    assert set(hits(run)) == {fault}
+    assert max(watched.sent.values()) == 1
+
+
+@pytest.mark.parametrize("fault", UNANSWERED)
+def test_what_no_answer_settles_is_asked_about_and_stays_pending_until_then(
+    fault: Fault,
+) -> None:
+    watched = Watched()
+
+    run = play(*BUSY, f"paper.fault_{fault.value}=600000", seed=1, minutes=60, prepare=watched)
+
+    unknown = run.summary["events"]["execution.order.outcome_unknown"]
+    assert len(watched.asked) == unknown > 0
+    for row in run.tables["orders"]:
+        pending = row["status"] == "PENDING"
+        assert pending == (row["outcome_unknown_since"] is not None)
+        if pending:
+            assert watched.asked[row["client_order_id"]] == 6
+
+
+def test_an_order_that_a_408_kept_from_arriving_is_never_given_up_by_itself() -> None:
+    run = play(*BUSY, "paper.fault_timeout_408=1000000", seed=1, minutes=60)
+
+    statuses = Counter(row["status"] for row in run.tables["orders"])
+    assert statuses["PENDING"] > 0
+    assert not statuses["REJECTED"] + statuses["CANCELLED"]
+    assert any(row["reserved"] for row in run.tables["accounts"])
+
+
+@pytest.mark.parametrize("fault", REFUSED)
+def test_a_listed_refusal_is_final_and_nobody_asks(fault: Fault) -> None:
+    watched = Watched()
+
+    run = play(*BUSY, f"paper.fault_{fault.value}=1000000", seed=1, minutes=60, prepare=watched)
+
+    assert {row["status"] for row in run.tables["orders"]} == {"REJECTED"}
+    assert not watched.asked
+    assert not watched.sent
+
+
+def test_a_late_answer_changes_nothing_that_asking_has_found() -> None:
+    run = play(*BUSY, "paper.fault_late_answer=1000000", seed=1, minutes=60, check=conserved)
+
+    filled = [row for row in run.tables["orders"] if row["status"] == "FILLED"]
+    trades = [row["trade_id"] for row in run.tables["fills"]]
+    assert filled
+    assert len(trades) == len(set(trades))
+    same_on_both_sides(run)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_all_of_it_at_once_is_survived_and_the_same_seed_is_the_same_run(seed: int) -> None:
+    run = play(*BUSY, *ALL, seed=seed, minutes=60, check=conserved)
+
+    again = play(*BUSY, *ALL, seed=seed, minutes=60)
+
+    conserved(run.tables)
+    same_on_both_sides(run)
+    assert again.summary == run.summary
+    assert hits(again) == hits(run)
+
+
+def test_a_platform_that_is_well_spoils_nothing() -> None:
+    assert not hits(play(*BUSY, minutes=60))
+
+
+@pytest.mark.parametrize("status", [408, 500, 502])
+def test_an_unknown_outcome_treated_as_a_rejection_would_be_caught(
+    status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = {
+        408: Fault.TIMEOUT_408,
+        500: Fault.SERVER_ERROR_500,
+        502: Fault.BAD_GATEWAY_502,
+    }
+    planted = Row((status,), Family.REJECTED, "planted", "a mistake on purpose")
+    modules: tuple[ModuleType, ...] = (kalshi, polymarket)
+    for module in modules:
+        rows = (planted, *module.TABLE.rows)
+        monkeypatch.setattr(module, "TABLE", replace(module.TABLE, rows=rows))
+
+    run = play(*BUSY, f"paper.fault_{faults[status].value}=600000", seed=1, minutes=60)
+
+    assert any(row["refusal"] == "planted" for row in run.tables["orders"])
+    with pytest.raises(AssertionError):
+        same_on_both_sides(run)
