@@ -12,6 +12,7 @@ from typing import Any
 
 from dutchbook import __version__
 from dutchbook.application.announcements import Announcements
+from dutchbook.application.beside import Beside, Rules, beside
 from dutchbook.application.bus import EventBus
 from dutchbook.application.conclusion import Conclusion
 from dutchbook.application.detection import DetectionService
@@ -66,6 +67,7 @@ class Engine:
     exchanges: Mapping[Platform, PaperExchange]
     gateways: Mapping[Platform, PaperGateway]
     lag: StepLag
+    beside: Beside
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def trade(self, run: int) -> dict[str, Any]:
@@ -113,7 +115,7 @@ class Engine:
             step_began=self.lag.began,
             message=self.hear,
             step_ended=self.lag.ended,
-            session_ended=self.lag.release,
+            session_ended=self._session_ended,
         )
         playing = asyncio.ensure_future(play(self.tape, self.clock, listener))
         stopping = asyncio.ensure_future(self.stopping.wait())
@@ -121,7 +123,7 @@ class Engine:
         stopping.cancel()
         if not playing.done():
             playing.cancel()
-            self.lag.release()
+            self._session_ended()
             return
         await playing
 
@@ -130,6 +132,11 @@ class Engine:
             exchange.clear_books()
         self.watchlist.clear()
         self.offered.clear()
+        self.beside.sessions.began(self.clock.now())
+
+    def _session_ended(self) -> None:
+        self.lag.release()
+        self.beside.sessions.ended()
 
     def hear(self, message: TapeMessage) -> None:
         """Give one message to the platform it came from, then to the engine that watches it."""
@@ -201,9 +208,9 @@ def build(
     detection = DetectionService(
         watchlist, queue, risk, recorder, bus, clock, ids, hurdles, offered, first_leg
     )
-    lifecycle = EngineLifecycleService(
-        journal, bus, risk, watchlist, queue, holdings, recorder, gateways, clock
-    )
+    around = beside(journal, bus, risk, holdings, clock, _rules(settings))
+    parts = (journal, bus, risk, watchlist, queue, holdings, recorder, gateways)
+    lifecycle = EngineLifecycleService(*parts, around.services, clock)
     engine = Engine(
         settings,
         tape,
@@ -221,6 +228,7 @@ def build(
         exchanges,
         gateways,
         lag,
+        around,
     )
     for platform, exchange in exchanges.items():
         exchange.on_taken = engine.taken(platform)
@@ -276,6 +284,16 @@ def _execution(
         bound=settings.execution.queue_bound,
     )
     return holdings, queue
+
+
+def _rules(settings: Settings) -> Rules:
+    """Return what the services beside trading go by."""
+    chosen = settings.exposure
+    return Rules(
+        halt_on_weekly=chosen.halt_on_weekly,
+        reminder_period=timedelta(seconds=chosen.reminder_seconds),
+        reminder_gap=timedelta(seconds=chosen.reminder_gap_seconds),
+    )
 
 
 def first_leg(watch: PairWatch) -> Platform:

@@ -90,6 +90,18 @@ class Risk(_Section):
     )
 
 
+class Exposure(_Section):
+    """What is done about single legs."""
+
+    halt_on_weekly: bool = Field(
+        True, description="halt after three weeks in a row with more than one single leg each"
+    )
+    reminder_seconds: int = Field(60, gt=0, description="an exposed position is told of again")
+    reminder_gap_seconds: int = Field(
+        55, gt=0, description="but not so soon after it was last told of"
+    )
+
+
 class Paper(_Section):
     """How real paper is; the headline is lag 1 and `never`."""
 
@@ -142,6 +154,7 @@ class Settings(_Section):
     detection: Detection = Detection()
     execution: Execution = Execution()
     risk: Risk = Risk()
+    exposure: Exposure = Exposure()
     paper: Paper = Paper()
     records: Records = Records()
 
@@ -212,8 +225,8 @@ def commented() -> str:
         lines += [f"# {kind.__doc__}", f"[{name}]"]
         for key, field in kind.model_fields.items():
             default = getattr(section.default, key)
-            value = default if isinstance(default, int) else f'"{default}"'
-            lines += [f"{key} = {value}  # {field.description}"]
+            value = tomlkit.item(default if isinstance(default, int) else str(default))
+            lines += [f"{key} = {value.as_string()}  # {field.description}"]
         lines.append("")
     return "\n".join(lines)
 

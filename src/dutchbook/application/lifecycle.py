@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Protocol
 
 from dutchbook.application.bus import EventBus
 from dutchbook.application.execution_queue import ExecutionQueueService
@@ -21,6 +22,22 @@ from dutchbook.ports import Batch, Clock, Insert, Journal, PlatformGateway, Upda
 Work = Callable[[], Awaitable[None]]
 
 
+class Service(Protocol):
+    """What works beside trading, from the recovery to the last event."""
+
+    async def start(self) -> None:
+        """Take up what the database holds; trading has not begun yet."""
+        ...
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        ...
+
+    async def drained(self) -> None:
+        """Wait until nothing is left to commit; trading is over."""
+        ...
+
+
 class EngineLifecycleService:
     """Owns the engine's tasks: none outlives it, and the death of one ends the run."""
 
@@ -34,6 +51,7 @@ class EngineLifecycleService:
         holdings: Holdings,
         recorder: Recorder,
         gateways: Mapping[Platform, PlatformGateway],
+        services: Sequence[Service],
         clock: Clock,
     ) -> None:
         self._journal = journal
@@ -44,6 +62,7 @@ class EngineLifecycleService:
         self._holdings = holdings
         self._recorder = recorder
         self._gateways = gateways
+        self._services = services
         self._clock = clock
 
     async def start(
@@ -78,6 +97,8 @@ class EngineLifecycleService:
         started = SystemStarted(stamp, mode, run, version, len(self._holdings.positions))
         await self._bus.commit(Batch(events=(started,)))
         await self._risk.start_day()
+        for service in self._services:
+            await service.start()
 
     async def _take_up(self, match: ContractMatch) -> None:
         rows = [
@@ -111,11 +132,14 @@ class EngineLifecycleService:
                 group.create_task(self._queue.run()),
                 group.create_task(self._recorder.run()),
                 *(group.create_task(self._holdings.follow(g)) for g in self._gateways.values()),
+                *(group.create_task(service.run()) for service in self._services),
             ]
             await feed()
             await self._queue.drained()
             for each in settled:
                 await each()
+            for service in self._services:
+                await service.drained()
             await self._recorder.drained()
             for task in tasks:
                 task.cancel()
