@@ -12,12 +12,14 @@ from typing import Any
 
 from dutchbook import __version__
 from dutchbook.application.announcements import Announcements
-from dutchbook.application.beside import Beside, Rules, beside
+from dutchbook.application.beside import Beside, Parts, Rules, beside
 from dutchbook.application.bus import EventBus
 from dutchbook.application.conclusion import Conclusion
 from dutchbook.application.detection import DetectionService
+from dutchbook.application.drift import Asking
 from dutchbook.application.execution import ExecutionService, Patience
 from dutchbook.application.execution_queue import ExecutionQueueService
+from dutchbook.application.health import Rhythm
 from dutchbook.application.holdings import Holdings
 from dutchbook.application.lifecycle import EngineLifecycleService
 from dutchbook.application.queries import summary
@@ -31,9 +33,10 @@ from dutchbook.domain.ledger import AccountKey
 from dutchbook.domain.order import Finality
 from dutchbook.domain.units import Money, Quantity, owed
 from dutchbook.platforms.paper.exchange import PaperExchange, Taken
-from dutchbook.platforms.paper.faults import Fault, FaultPlan
+from dutchbook.platforms.paper.faults import Fault, FaultPlan, Window
 from dutchbook.platforms.paper.gateway import PaperGateway, StepLag
 from dutchbook.platforms.paper.liquidity import Replenishment
+from dutchbook.platforms.paper.time import PaperTime
 from dutchbook.ports import Clock, Ids, Journal, PlatformGateway
 from dutchbook.runtime.ids import SeededIds
 from dutchbook.runtime.randomness import Seeded
@@ -68,6 +71,7 @@ class Engine:
     gateways: Mapping[Platform, PaperGateway]
     lag: StepLag
     beside: Beside
+    missed: set[Key] = field(default_factory=set)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def trade(self, run: int) -> dict[str, Any]:
@@ -149,6 +153,9 @@ class Engine:
         if key not in self.watchlist.books:
             return
         _apply(self.offered.books[key], message)
+        if self.gateways[message.platform].silent:
+            self.missed.add(key)
+            return
         self._show(key, message)
         self.watchlist.books[key].touch(now, message.sequence)
         self.detection.book_changed(key)
@@ -156,7 +163,8 @@ class Engine:
     def _show(self, key: Key, message: TapeMessage) -> None:
         """Bring the engine's book to what the platform shows: less what we took of it."""
         book, liquidity = self.watchlist.books[key], self.exchanges[key[0]].liquidity[key[1]]
-        if message.kind is Kind.SNAPSHOT:
+        if message.kind is Kind.SNAPSHOT or key in self.missed:
+            self.missed.discard(key)  # a stream that comes back begins with a snapshot
             book.replace(liquidity.available(BID), liquidity.available(ASK))
             return
         for side, levels in ((BID, message.bids), (ASK, message.asks)):
@@ -208,31 +216,66 @@ def build(
     detection = DetectionService(
         watchlist, queue, risk, recorder, bus, clock, ids, hurdles, offered, first_leg
     )
-    around = beside(journal, bus, risk, holdings, clock, _rules(settings))
-    parts = (journal, bus, risk, watchlist, queue, holdings, recorder, gateways)
-    lifecycle = EngineLifecycleService(*parts, around.services, clock)
-    engine = Engine(
-        settings,
-        tape,
+    parts = Parts(
         journal,
-        clock,
         bus,
         risk,
         watchlist,
-        offered,
         queue,
         detection,
         holdings,
         recorder,
-        lifecycle,
-        exchanges,
         gateways,
-        lag,
-        around,
+        clock,
+        ids,
     )
+    engine = _engine(settings, tape, parts, offered, (exchanges, gateways), lag)
     for platform, exchange in exchanges.items():
         exchange.on_taken = engine.taken(platform)
     return engine
+
+
+def _engine(
+    settings: Settings,
+    tape: Tape,
+    parts: Parts,
+    offered: Watchlist,
+    platforms: tuple[dict[Platform, PaperExchange], dict[Platform, PaperGateway]],
+    lag: StepLag,
+) -> Engine:
+    """Join the parts of trading with what works beside it."""
+    times = (PaperTime(settings.paper.clock_offset_ms),)
+    around = beside(parts, times, _rules(settings, tape))
+    lifecycle = EngineLifecycleService(
+        parts.journal,
+        parts.bus,
+        parts.risk,
+        parts.watchlist,
+        parts.queue,
+        parts.holdings,
+        parts.recorder,
+        parts.gateways,
+        around.services,
+        parts.clock,
+    )
+    return Engine(
+        settings,
+        tape,
+        parts.journal,
+        parts.clock,
+        parts.bus,
+        parts.risk,
+        parts.watchlist,
+        offered,
+        parts.queue,
+        parts.detection,
+        parts.holdings,
+        parts.recorder,
+        lifecycle,
+        *platforms,
+        lag,
+        around,
+    )
 
 
 def _platforms(
@@ -240,7 +283,7 @@ def _platforms(
 ) -> tuple[dict[Platform, PaperExchange], dict[Platform, PaperGateway]]:
     """Make both paper platforms and their gateways."""
     exchanges = {platform: _exchange(platform, settings, tape) for platform in Platform}
-    plan = _fault_plan(settings, seed)
+    plan = _fault_plan(settings, tape, seed)
     gateways = {
         platform: PaperGateway(exchange, clock, lag, plan)
         for platform, exchange in exchanges.items()
@@ -286,13 +329,22 @@ def _execution(
     return holdings, queue
 
 
-def _rules(settings: Settings) -> Rules:
+def _rules(settings: Settings, tape: Tape) -> Rules:
     """Return what the services beside trading go by."""
-    chosen = settings.exposure
+    chosen, health = settings.exposure, settings.health
     return Rules(
         halt_on_weekly=chosen.halt_on_weekly,
         reminder_period=timedelta(seconds=chosen.reminder_seconds),
         reminder_gap=timedelta(seconds=chosen.reminder_gap_seconds),
+        health=settings.health_limits(),
+        rhythm=Rhythm(
+            check=timedelta(seconds=health.check_seconds),
+            answer=timedelta(seconds=health.answer_seconds),
+            heartbeat=timedelta(seconds=health.heartbeat_seconds),
+        ),
+        drift=settings.drift_limits(),
+        asking=Asking(every=timedelta(seconds=settings.time.check_seconds)),
+        every_book_speaks=tape.meta.polled,
     )
 
 
@@ -315,7 +367,7 @@ def _exchange(platform: Platform, settings: Settings, tape: Tape) -> PaperExchan
     )
 
 
-def _fault_plan(settings: Settings, seed: int) -> FaultPlan:
+def _fault_plan(settings: Settings, tape: Tape, seed: int) -> FaultPlan:
     paper = settings.paper
     rates = {fault: getattr(paper, f"fault_{fault.value}") for fault in Fault}
     return FaultPlan(
@@ -324,4 +376,9 @@ def _fault_plan(settings: Settings, seed: int) -> FaultPlan:
         latency_ms=paper.latency_ms,
         jitter_ms=paper.jitter_ms,
         settle_ms=paper.settle_ms,
+        windows=tuple(
+            Window(platform, tape.meta.first + begins, tape.meta.first + ends, outage=outage)
+            for name, outage in (("silences", False), ("outages", True))
+            for platform, begins, ends in paper.windows(name)
+        ),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 
 from dutchbook.domain.contract import Outcome, Platform
@@ -39,6 +40,18 @@ class Clock(Protocol):
 
     async def sleep_until(self, instant: datetime) -> None:
         """Wait for an instant; none if it is past."""
+        ...
+
+
+class TimeSource(Protocol):
+    """A server that knows the time."""
+
+    async def offset_ms(self) -> Decimal:
+        """Return our clock less the server's, in milliseconds.
+
+        Raises:
+            TimeUnknown: It did not answer, or not in a way that makes sense.
+        """
         ...
 
 
@@ -233,6 +246,15 @@ class PlatformGateway(Protocol):
 
     async def positions(self) -> Mapping[str, Mapping[Outcome, Quantity]]:
         """Return the contracts that the platform shows, by contract and outcome."""
+        ...
+
+    async def ping(self) -> None:
+        """Ask for something small, to see whether the platform answers.
+
+        Raises:
+            NotSent: It cannot be reached.
+            OutcomeUnknown: It gave no trustworthy answer.
+        """
         ...
 
     def reports(self) -> AsyncIterator[FillReport]:

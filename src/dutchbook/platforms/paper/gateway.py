@@ -57,6 +57,9 @@ class StepLag:
                 future.set_result(None)
 
 
+REFUSED = "the connection was refused"
+
+
 class PaperGateway:
     """`PlatformGateway` over a `PaperExchange`."""
 
@@ -69,6 +72,7 @@ class PaperGateway:
         self._lag = lag
         self._faults = faults
         self._reports: asyncio.Queue[FillReport] = asyncio.Queue(maxsize=10_000)
+        self._pings = 0
         self._finalising: set[asyncio.Task[None]] = set()
 
     async def submit(self, order: Approved[Order]) -> OrderReport:
@@ -76,7 +80,7 @@ class PaperGateway:
         sent = order.subject
         key = sent.client_order_id
         if self._faults.strikes(Fault.NOT_SENT, key):
-            raise NotSent(self.platform, "the connection was refused")
+            raise NotSent(self.platform, REFUSED)
         await self._travel(key)
         if sent.leg is Leg.SECONDARY:
             await self._lag.wait()
@@ -86,7 +90,7 @@ class PaperGateway:
             raise PlatformRejected(self.platform, "trading_is_paused")
         report = self._exchange.submit(self._cut(sent), self._clock.now())
         self._follow(report)
-        if self._faults.strikes(Fault.LOST_ANSWER, key):
+        if self._faults.strikes(Fault.LOST_ANSWER, key) or self._down:
             raise OutcomeUnknown(self.platform, "the connection broke before an answer came")
         return report
 
@@ -112,11 +116,13 @@ class PaperGateway:
 
     async def balance(self) -> PlatformBalance:
         """Return the cash that the platform shows."""
+        self._reached()
         wallet = self._exchange.wallet
         return PlatformBalance(type(wallet.cash)(wallet.cash - wallet.held), wallet.held)
 
     async def positions(self) -> Mapping[str, Mapping[Outcome, Quantity]]:
         """Return the contracts that the platform shows, by contract and outcome."""
+        self._reached()
         held: dict[str, dict[Outcome, Quantity]] = {}
         for (contract_id, outcome), size in sorted(self._exchange.wallet.contracts.items()):
             if size:
@@ -135,7 +141,27 @@ class PaperGateway:
         while not self._reports.empty():
             await self._clock.sleep(0.001)
 
+    async def ping(self) -> None:
+        """Travel there and back; see `PlatformGateway`."""
+        self._pings += 1
+        await self._travel(f"ping.{self._pings}")
+
+    @property
+    def silent(self) -> bool:
+        """Whether the stream of this platform says nothing now."""
+        windows = self._faults.windows
+        return bool(windows) and self._faults.silent(self.platform, self._clock.now())
+
+    @property
+    def _down(self) -> bool:
+        return self._faults.unreachable(self.platform, self._clock.now())
+
+    def _reached(self) -> None:
+        if self._down:
+            raise NotSent(self.platform, REFUSED)
+
     async def _travel(self, key: str) -> None:
+        self._reached()
         if delay := self._faults.delay_ms(key):
             await self._clock.sleep(delay / 1000)
 
