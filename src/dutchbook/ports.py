@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 
+from dutchbook.domain.book import Levels
 from dutchbook.domain.contract import Outcome, Platform
 from dutchbook.domain.events import Event
 from dutchbook.domain.order import Finality, Order
@@ -220,6 +221,18 @@ class PlatformBalance:
     held: Money
 
 
+@dataclass(frozen=True, slots=True)
+class BookReport:
+    """One whole book as its platform shows it, in YES terms.
+
+    Prices in 10⁻⁴ dollars, sizes in 10⁻⁶ contracts, best first.
+    """
+
+    contract_id: str
+    bids: Levels
+    asks: Levels
+
+
 class PlatformGateway(Protocol):
     """One platform's trading side. Only an `Approved` order is accepted.
 
@@ -246,6 +259,15 @@ class PlatformGateway(Protocol):
 
     async def positions(self) -> Mapping[str, Mapping[Outcome, Quantity]]:
         """Return the contracts that the platform shows, by contract and outcome."""
+        ...
+
+    async def books(self, contract_ids: Sequence[str]) -> Sequence[BookReport]:
+        """Ask for whole books, all in one go: one by one they would be of different times.
+
+        Raises:
+            NotSent: The platform cannot be reached.
+            OutcomeUnknown: It gave no trustworthy answer.
+        """
         ...
 
     async def ping(self) -> None:

@@ -8,6 +8,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -18,10 +19,12 @@ from support.runs import Finished, play
 
 from dutchbook.bootstrap import Engine, build, generated_tape
 from dutchbook.config import load
+from dutchbook.domain.events import LimitApproached, Stamp
 from dutchbook.domain.exposure_counts import MONTHLY, WEEKLY, ExposureCounts
 from dutchbook.domain.position import PositionStatus
 from dutchbook.domain.risk import HaltReason
 from dutchbook.persistence.memory import MemoryJournal
+from dutchbook.persistence.verify import problems
 from dutchbook.ports import Batch
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
@@ -182,6 +185,43 @@ def test_live_counts_equal_a_recount_across_any_restarts(
         expected.update(each.limit for each in crossed)
     assert Counter(limit for limit, _ in told) == expected
     assert len(set(told)) == len(told)
+
+
+def test_a_verification_finds_a_limit_that_was_invented_repeated_or_never_told() -> None:
+    def said(name: str, limit: str, cause: str) -> LimitApproached:
+        stamp = Stamp(name, MONDAY, "exposure", cause)
+        return LimitApproached(stamp, limit=limit, value=Decimal(6), bound=Decimal(5))
+
+    async def main() -> tuple[list[str], list[str], list[str]]:
+        life = Life()
+        await _live(life, THREE_WEEKS)
+        whole = await problems(life.journal)
+        _, crossed = (await life.told())[0]
+        false = (said("again", MONTHLY, crossed), said("invented", WEEKLY, "x0"))
+        await life.journal.commit(Batch(events=false))
+        wrong = await problems(life.journal)
+        untold = Life()
+        engine = await untold.start()
+        for at in THREE_WEEKS:
+            await untold.expose(engine, at)
+        assert await problems(untold.journal) == []
+        await engine.lifecycle.stop("it never told")
+        silent = await problems(untold.journal)
+        await _live(untold, [])
+        assert await problems(untold.journal) == []
+        return whole, wrong, silent
+
+    whole, wrong, untold = run_virtual(main())
+
+    assert whole == []
+    assert [each.split(" tells of ")[1] for each in wrong] == [
+        f"{MONTHLY} twice",
+        f"{WEEKLY} and a recount does not find it",
+    ]
+    assert [each.split(" crossed ")[1] for each in untold] == [
+        f"{MONTHLY}, and nobody was told",
+        f"{WEEKLY}, and nobody was told",
+    ]
 
 
 # Whole runs -----------------------------------------------------------------------------------

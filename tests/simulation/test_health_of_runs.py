@@ -258,6 +258,54 @@ def test_what_waits_in_the_queue_meets_the_protocol_too() -> None:
     assert run_virtual(main()) == (None, Reason.PLATFORM_DEGRADED)
 
 
+def test_the_books_of_a_silent_stream_are_asked_for() -> None:
+    """They stay as young and as true as the platform's, and that ends no silence."""
+    seen: list[tuple[timedelta, bool]] = []
+
+    def look_now_and_then(engine: Engine) -> None:
+        async def look() -> None:
+            await engine.clock.sleep(200)
+            for book in engine.watchlist.books.values():
+                offered = engine.exchanges[book.platform].liquidity[book.contract_id]
+                same = sorted(book.asks.items()) == list(offered.available(ASK))
+                assert book.updated_at is not None
+                seen.append((engine.clock.now() - book.updated_at, same))
+
+        looking.append(asyncio.ensure_future(look()))
+
+    looking: list[asyncio.Future[None]] = []
+    run = play("paper.silences=kalshi:100-300", minutes=10, prepare=look_now_and_then)
+
+    assert len(seen) == 4
+    assert all(age <= 4 * SECOND for age, _ in seen)
+    assert [same for _, same in seen].count(True) >= 3
+    assert [name for _, name, _ in told(run, "degradation.")][-1].endswith("deactivated")
+    assert len(told(run, "degradation.")) == 2
+
+
+def test_an_answer_that_the_stream_overtook_is_dropped() -> None:
+    async def main() -> tuple[int, int]:
+        tape = generated_tape(7, minutes=1)
+        clock = TapeClock(tape.meta.first)
+        engine = build(
+            load(None, ("paper.latency_ms=500",)), tape, MemoryJournal(), clock, seed=7
+        )
+        polling = engine.beside.protocol._polling
+        book = next(b for (p, _), b in engine.watchlist.books.items() if p is KALSHI)
+        book.replace(((4_000, 10**6),), ())
+        book.touch(clock.now(), 1)
+        asking = asyncio.ensure_future(polling.poll(KALSHI))
+        await clock.sleep(0.25)
+        book.replace(((4_100, 10**6),), ())
+        book.touch(clock.now(), 2)
+        await asking
+        overtaken = book.best_bid
+        await polling.poll(KALSHI)
+        return overtaken, book.best_bid
+
+    assert run_virtual(main()) == (4_100, 0)
+
+
 def test_a_stream_of_changes_is_whole_again_after_a_silence() -> None:
     """Changes were missed meanwhile, so the first message afterwards brings the whole book."""
     tape = generate(Seeded(7), 7, minutes=10, streamed=True)

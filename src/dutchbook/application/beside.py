@@ -15,6 +15,7 @@ from dutchbook.application.exposure import ExposureAlertScheduler, ExposureTrack
 from dutchbook.application.health import PlatformHealthService, Rhythm, SystemHealth
 from dutchbook.application.holdings import Holdings
 from dutchbook.application.lifecycle import Service
+from dutchbook.application.polling import BookPolling
 from dutchbook.application.recorder import Recorder
 from dutchbook.application.risk import RiskManager
 from dutchbook.application.sessions import Sessions
@@ -82,8 +83,9 @@ def beside(parts: Parts, times: Sequence[TimeSource], rules: Rules) -> Beside:
     bus, risk, clock = parts.bus, parts.risk, parts.clock
     sessions, system = Sessions(), SystemHealth(bus, parts.recorder)
     streams = Streams(parts.watchlist, sessions, heartbeat=rules.every_book_speaks)
+    polling = BookPolling(parts.gateways, parts.watchlist, streams, clock, rules.rhythm.answer)
     protocol = DegradationProtocol(
-        bus, streams, sessions, parts.detection, parts.queue, clock, rules.health
+        bus, streams, sessions, parts.detection, parts.queue, polling, clock, rules.health
     )
     made = Beside(
         sessions=sessions,

@@ -8,6 +8,7 @@ from decimal import Decimal
 from dutchbook.application.bus import EventBus
 from dutchbook.application.detection import DetectionService
 from dutchbook.application.execution_queue import ExecutionQueueService
+from dutchbook.application.polling import BookPolling
 from dutchbook.application.sessions import Sessions
 from dutchbook.application.streams import Streams
 from dutchbook.domain.contract import Platform
@@ -20,15 +21,16 @@ from dutchbook.domain.health import HealthLimits, out_of_use
 from dutchbook.ports import Batch, Clock
 
 USUAL = Decimal(1)
-RECOVERING = timedelta(seconds=1)
-"""How often fresh data is looked for while a platform is out of use."""
+ASKING = timedelta(seconds=2)
+"""How often a platform that is out of use is looked at, and its books are asked for."""
 
 
 class DegradationProtocol:
     """Takes a platform out of use, and puts it in use again once its data is fresh.
 
-    Nothing new is executed there, and the minimum edge of the rest is raised. What is under way
-    goes on: a second leg must be tried, and an exposure may be closed. Detection and the queue
+    Nothing new is executed there, its books are asked for instead, and the minimum edge of the
+    rest is raised. What is under way goes on: a second leg must be tried, and an exposure may
+    be closed. Detection and the queue
     are told at the change, so that neither asks on every message.
     """
 
@@ -39,6 +41,7 @@ class DegradationProtocol:
         sessions: Sessions,
         detection: DetectionService,
         queue: ExecutionQueueService,
+        polling: BookPolling,
         clock: Clock,
         limits: HealthLimits,
     ) -> None:
@@ -47,6 +50,7 @@ class DegradationProtocol:
         self._sessions = sessions
         self._detection = detection
         self._queue = queue
+        self._polling = polling
         self._clock = clock
         self._limits = limits
         self._lost: tuple[Platform, ...] = ()
@@ -56,10 +60,16 @@ class DegradationProtocol:
         """Take up nothing: a platform is out of use once it is seen to be."""
 
     async def run(self) -> None:
-        """Look whenever a stream could have become too silent, until cancelled."""
+        """Look whenever a stream could have become too silent, until cancelled.
+
+        While one is, its books are polled.
+        """
         while True:
             await self._sessions.under_way()
             await self.look()
+            for platform in tuple(self.silent_since):
+                if platform not in self._lost:
+                    await self._polling.poll(platform)
             await self._clock.sleep_until(self._next_look())
 
     async def drained(self) -> None:
@@ -105,7 +115,7 @@ class DegradationProtocol:
     def _next_look(self) -> datetime:
         now, limits = self._clock.now(), self._limits
         if self.silent_since:
-            return now + RECOVERING
+            return now + ASKING
         streams = (self._streams.of(p, now, limits.silence) for p in Platform)
         left = [limits.protocol_silence - each.silent_for for each in streams if each]
         return now + max(min(left, default=limits.protocol_silence), timedelta(0))

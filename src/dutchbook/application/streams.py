@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from dutchbook.application.sessions import Sessions
 from dutchbook.application.watch import Key, Watchlist
+from dutchbook.domain.book import OrderBook
 from dutchbook.domain.contract import Platform
 from dutchbook.domain.health import Stream
 
@@ -23,6 +24,8 @@ class Streams:
         self._watchlist = watchlist
         self._sessions = sessions
         self._heartbeat = heartbeat
+        self._polled: dict[Key, datetime] = {}
+        self._streamed: dict[Key, datetime | None] = {}
         self._ends: dict[Key, datetime] = {
             (platform, match.contract(platform).contract_id): match.contract(
                 platform
@@ -40,14 +43,26 @@ class Streams:
         books = [book for book in self._watchlist.books.values() if book.platform is platform]
         if not books:
             return None
-        heard = [book.updated_at for book in books if book.updated_at is not None]
-        newest = max(heard, default=self._sessions.began_at or now)
+        spoke = [(at, b.contract_id) for b in books if (at := self._spoke(b)) is not None]
+        newest = max((at for at, _ in spoke), default=self._sessions.began_at or now)
         silent = [
-            book.contract_id
-            for book in books
+            contract_id
+            for at, contract_id in spoke
             if self._heartbeat
-            and book.updated_at is not None
-            and now - book.updated_at >= silence
-            and now < self._ends[platform, book.contract_id]
+            and now - at >= silence
+            and now < self._ends[platform, contract_id]
         ]
-        return Stream(now - newest, heard=bool(heard), silent_books=tuple(sorted(silent)))
+        return Stream(now - newest, heard=bool(spoke), silent_books=tuple(sorted(silent)))
+
+    def polled(self, book: OrderBook, at: datetime) -> None:
+        """Note that a book is young because we asked, and not because the stream spoke."""
+        key = (book.platform, book.contract_id)
+        self._streamed[key] = self._spoke(book)
+        self._polled[key] = at
+        book.touch(at, book.sequence)
+
+    def _spoke(self, book: OrderBook) -> datetime | None:
+        """Return when the stream last told of a book; None if not in this session."""
+        key = (book.platform, book.contract_id)
+        by_us = book.updated_at is not None and book.updated_at == self._polled.get(key)
+        return self._streamed[key] if by_us else book.updated_at

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 
+from dutchbook.domain.book import ASK, BID
 from dutchbook.domain.contract import Leg, Outcome, Platform
 from dutchbook.domain.order import Finality, Order, TimeInForce
 from dutchbook.domain.risk import Approved
@@ -13,7 +14,7 @@ from dutchbook.domain.units import Quantity, floor_to
 from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
 from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.faults import PARTS, Fault, FaultPlan
-from dutchbook.ports import Clock, FillReport, OrderReport, PlatformBalance
+from dutchbook.ports import BookReport, Clock, FillReport, OrderReport, PlatformBalance
 
 
 class StepLag:
@@ -72,7 +73,7 @@ class PaperGateway:
         self._lag = lag
         self._faults = faults
         self._reports: asyncio.Queue[FillReport] = asyncio.Queue(maxsize=10_000)
-        self._pings = 0
+        self._asked = 0
         self._finalising: set[asyncio.Task[None]] = set()
 
     async def submit(self, order: Approved[Order]) -> OrderReport:
@@ -141,10 +142,20 @@ class PaperGateway:
         while not self._reports.empty():
             await self._clock.sleep(0.001)
 
+    async def books(self, contract_ids: Sequence[str]) -> Sequence[BookReport]:
+        """Return books as the platform shows them: less what we took."""
+        self._asked += 1
+        await self._travel(f"books.{self._asked}")
+        offered = self._exchange.liquidity
+        return [
+            BookReport(each, offered[each].available(BID), offered[each].available(ASK))
+            for each in contract_ids
+        ]
+
     async def ping(self) -> None:
         """Travel there and back; see `PlatformGateway`."""
-        self._pings += 1
-        await self._travel(f"ping.{self._pings}")
+        self._asked += 1
+        await self._travel(f"ping.{self._asked}")
 
     @property
     def silent(self) -> bool:
