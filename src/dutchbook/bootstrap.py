@@ -11,23 +11,21 @@ from decimal import Decimal
 from typing import Any
 
 from dutchbook import __version__
-from dutchbook.application.adjustments import Adjustments
-from dutchbook.application.announcements import Announcements
-from dutchbook.application.bookkeeping import Bookkeeper
+from dutchbook.application.beside import Beside, Parts, Rules, beside
 from dutchbook.application.bus import EventBus
+from dutchbook.application.carrying import Carrying, CarryingRules, carrying
 from dutchbook.application.conclusion import Conclusion
 from dutchbook.application.detection import DetectionService
+from dutchbook.application.drift import Asking
 from dutchbook.application.execution import ExecutionService, Patience
 from dutchbook.application.execution_queue import ExecutionQueueService
+from dutchbook.application.health import Rhythm
 from dutchbook.application.holdings import Holdings
-from dutchbook.application.inquiries import Inquiries
 from dutchbook.application.lifecycle import EngineLifecycleService
 from dutchbook.application.queries import summary
 from dutchbook.application.recorder import Recorder
-from dutchbook.application.recovery import Recovery
 from dutchbook.application.risk import RiskManager
-from dutchbook.application.settling import SettlementFollower
-from dutchbook.application.single_leg import AutoPolicy, SingleLegResolutionService
+from dutchbook.application.single_leg import AutoPolicy
 from dutchbook.application.watch import Key, PairWatch, Watchlist
 from dutchbook.config import Settings
 from dutchbook.domain.book import ASK, BID, OrderBook
@@ -36,10 +34,11 @@ from dutchbook.domain.ledger import AccountKey
 from dutchbook.domain.order import Finality
 from dutchbook.domain.units import Money, Quantity, owed
 from dutchbook.platforms.paper.exchange import PaperExchange, Taken
-from dutchbook.platforms.paper.faults import Fault, FaultPlan
+from dutchbook.platforms.paper.faults import Fault, FaultPlan, Window
 from dutchbook.platforms.paper.gateway import PaperGateway
 from dutchbook.platforms.paper.liquidity import Replenishment
 from dutchbook.platforms.paper.server import StepLag
+from dutchbook.platforms.paper.time import PaperTime
 from dutchbook.ports import Clock, Ids, Journal, PlatformGateway
 from dutchbook.runtime.ids import SeededIds
 from dutchbook.runtime.randomness import Seeded
@@ -54,18 +53,6 @@ ACCOUNTS = {
 
 LATER_MS = 5_000
 """So long after the engine has given up waiting, a late answer comes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Carrying:
-    """What carries opportunities and positions through."""
-
-    announce: Announcements
-    holdings: Holdings
-    settling: SettlementFollower
-    single_leg: SingleLegResolutionService
-    recovery: Recovery
-    inquiries: Inquiries
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +75,8 @@ class Engine:
     exchanges: Mapping[Platform, PaperExchange]
     gateways: Mapping[Platform, PaperGateway]
     lag: StepLag
+    beside: Beside
+    missed: set[Key] = field(default_factory=set)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -105,7 +94,7 @@ class Engine:
         pairs = self.tape.meta.pairs
         await self.lifecycle.start(pairs, opening, mode="paper", run=run, version=__version__)
         await self._fund_platforms()
-        await self.lifecycle.recover()
+        await self.carrying.take_up()
         settled = [gateway.settled for gateway in self.gateways.values()]
         await self.lifecycle.run(self._feed, settled)
         asked = self.stopping.is_set()
@@ -141,7 +130,7 @@ class Engine:
             step_began=self.lag.began,
             message=self.hear,
             step_ended=self.lag.ended,
-            session_ended=self.lag.release,
+            session_ended=self._session_ended,
         )
         playing = asyncio.ensure_future(play(self.tape, self.clock, listener))
         stopping = asyncio.ensure_future(self.stopping.wait())
@@ -149,7 +138,7 @@ class Engine:
         stopping.cancel()
         if not playing.done():
             playing.cancel()
-            self.lag.release()
+            self._session_ended()
             return
         await playing
 
@@ -158,6 +147,11 @@ class Engine:
             exchange.clear_books()
         self.watchlist.clear()
         self.offered.clear()
+        self.beside.sessions.began(self.clock.now())
+
+    def _session_ended(self) -> None:
+        self.lag.release()
+        self.beside.sessions.ended()
 
     def hear(self, message: TapeMessage) -> None:
         """Give one message to the platform it came from, then to the engine that watches it."""
@@ -170,6 +164,9 @@ class Engine:
         if key not in self.watchlist.books:
             return
         _apply(self.offered.books[key], message)
+        if self.gateways[message.platform].silent:
+            self.missed.add(key)
+            return
         self._show(key, message)
         self.watchlist.books[key].touch(now, message.sequence)
         self.detection.book_changed(key)
@@ -177,7 +174,8 @@ class Engine:
     def _show(self, key: Key, message: TapeMessage) -> None:
         """Bring the engine's book to what the platform shows: less what we took of it."""
         book, liquidity = self.watchlist.books[key], self.exchanges[key[0]].liquidity[key[1]]
-        if message.kind is Kind.SNAPSHOT:
+        if message.kind is Kind.SNAPSHOT or key in self.missed:
+            self.missed.discard(key)  # a stream that comes back begins with a snapshot
             book.replace(liquidity.available(BID), liquidity.available(ASK))
             return
         for side, levels in ((BID, message.bids), (ASK, message.asks)):
@@ -224,48 +222,74 @@ def build(
     watchlist, offered = Watchlist(tape.meta.pairs), Watchlist(tape.meta.pairs)
     lag = StepLag(settings.paper.lag_steps)
     exchanges, gateways = _platforms(settings, tape, clock, lag, seed)
-    carrying = _carrying(settings, journal, bus, risk, watchlist, gateways, clock, ids)
-    queue = _queue(settings, bus, risk, watchlist, carrying, gateways, clock, ids)
+    rules = _carrying_rules(settings)
+    carried = carrying(journal, bus, risk, watchlist, gateways, clock, ids, rules)
+    queue = _queue(settings, bus, risk, watchlist, carried, gateways, clock, ids)
     recorder, hurdles = Recorder(bus), settings.hurdles()
     detection = DetectionService(
         watchlist, queue, risk, recorder, bus, clock, ids, hurdles, offered, first_leg
     )
-    lifecycle = EngineLifecycleService(
+    parts = Parts(
         journal,
         bus,
         risk,
         watchlist,
-        queue,
-        carrying.holdings,
-        carrying.settling,
-        carrying.single_leg,
-        carrying.recovery,
-        carrying.inquiries,
-        recorder,
-        gateways,
-        clock,
-    )
-    engine = Engine(
-        settings,
-        tape,
-        journal,
-        clock,
-        bus,
-        risk,
-        watchlist,
-        offered,
         queue,
         detection,
-        carrying,
+        carried.holdings,
         recorder,
-        lifecycle,
-        exchanges,
         gateways,
-        lag,
+        clock,
+        ids,
     )
+    engine = _engine(settings, tape, parts, carried, offered, (exchanges, gateways), lag)
     for platform, exchange in exchanges.items():
         exchange.on_taken = engine.taken(platform)
     return engine
+
+
+def _engine(
+    settings: Settings,
+    tape: Tape,
+    parts: Parts,
+    carried: Carrying,
+    offered: Watchlist,
+    platforms: tuple[dict[Platform, PaperExchange], dict[Platform, PaperGateway]],
+    lag: StepLag,
+) -> Engine:
+    """Join the parts of trading with what works beside it."""
+    times = (PaperTime(settings.paper.clock_offset_ms),)
+    around = beside(parts, times, _rules(settings, tape))
+    lifecycle = EngineLifecycleService(
+        parts.journal,
+        parts.bus,
+        parts.risk,
+        parts.watchlist,
+        parts.queue,
+        carried,
+        parts.recorder,
+        parts.gateways,
+        around.services,
+        parts.clock,
+    )
+    return Engine(
+        settings,
+        tape,
+        parts.journal,
+        parts.clock,
+        parts.bus,
+        parts.risk,
+        parts.watchlist,
+        offered,
+        parts.queue,
+        parts.detection,
+        carried,
+        parts.recorder,
+        lifecycle,
+        *platforms,
+        lag,
+        around,
+    )
 
 
 def _platforms(
@@ -273,7 +297,7 @@ def _platforms(
 ) -> tuple[dict[Platform, PaperExchange], dict[Platform, PaperGateway]]:
     """Make both paper platforms and their gateways."""
     exchanges = {platform: _exchange(platform, settings, tape) for platform in Platform}
-    plan = _fault_plan(settings, seed)
+    plan = _fault_plan(settings, tape, seed)
     gateways = {
         platform: PaperGateway(exchange, clock, lag, plan)
         for platform, exchange in exchanges.items()
@@ -281,57 +305,16 @@ def _platforms(
     return exchanges, gateways
 
 
-def _carrying(
-    settings: Settings,
-    journal: Journal,
-    bus: EventBus,
-    risk: RiskManager,
-    watchlist: Watchlist,
-    gateways: Mapping[Platform, PlatformGateway],
-    clock: Clock,
-    ids: Ids,
-) -> Carrying:
-    """Join what carries opportunities and positions through."""
-    hurdles, seconds = settings.hurdles(), settings.execution.answer_seconds
-    announce = Announcements(bus, watchlist, clock, hurdles.book_age)
-    holdings = Holdings(watchlist.matches)
-    books = Bookkeeper(bus, risk, holdings, clock)
-    adjustments = Adjustments(
-        bus, risk, holdings, books, announce, gateways, clock, ids, seconds
-    )
-    single_leg = SingleLegResolutionService(
-        holdings,
-        adjustments,
-        announce,
-        policy=AutoPolicy(settings.execution.auto_policy),
+def _carrying_rules(settings: Settings) -> CarryingRules:
+    hurdles, execution = settings.hurdles(), settings.execution
+    return CarryingRules(
+        policy=AutoPolicy(execution.auto_policy),
         rescue_limit=hurdles.rescue_limit,
         collar=settings.risk.price_collar,
+        book_age=hurdles.book_age,
+        answer_seconds=execution.answer_seconds,
+        person_after=timedelta(seconds=execution.person_after_seconds),
     )
-    settling = SettlementFollower(bus, holdings, books, announce, single_leg.exposed)
-    recovery = Recovery(
-        journal,
-        bus,
-        risk,
-        holdings,
-        announce,
-        watchlist.matches,
-        clock,
-        ids,
-        single_leg.exposed,
-    )
-    person_after = timedelta(seconds=settings.execution.person_after_seconds)
-    inquiries = Inquiries(
-        bus,
-        holdings,
-        adjustments,
-        recovery,
-        gateways,
-        clock,
-        answer_seconds=seconds,
-        person_after=person_after,
-    )
-    adjustments.on_unknown = inquiries.notice
-    return Carrying(announce, holdings, settling, single_leg, recovery, inquiries)
 
 
 def _queue(
@@ -373,6 +356,25 @@ def _queue(
     )
 
 
+def _rules(settings: Settings, tape: Tape) -> Rules:
+    """Return what the services beside trading go by."""
+    chosen, health = settings.exposure, settings.health
+    return Rules(
+        halt_on_weekly=chosen.halt_on_weekly,
+        reminder_period=timedelta(seconds=chosen.reminder_seconds),
+        reminder_gap=timedelta(seconds=chosen.reminder_gap_seconds),
+        health=settings.health_limits(),
+        rhythm=Rhythm(
+            check=timedelta(seconds=health.check_seconds),
+            answer=timedelta(seconds=health.answer_seconds),
+            heartbeat=timedelta(seconds=health.heartbeat_seconds),
+        ),
+        drift=settings.drift_limits(),
+        asking=Asking(every=timedelta(seconds=settings.time.check_seconds)),
+        every_book_speaks=tape.meta.polled,
+    )
+
+
 def first_leg(watch: PairWatch) -> Platform:
     """Choose the platform of the first leg: the pair's own setting, else Kalshi."""
     return watch.match.primary_leg or Platform.KALSHI
@@ -392,7 +394,7 @@ def _exchange(platform: Platform, settings: Settings, tape: Tape) -> PaperExchan
     )
 
 
-def _fault_plan(settings: Settings, seed: int) -> FaultPlan:
+def _fault_plan(settings: Settings, tape: Tape, seed: int) -> FaultPlan:
     paper = settings.paper
     rates = {fault: getattr(paper, f"fault_{fault.value}") for fault in Fault}
     return FaultPlan(
@@ -402,4 +404,9 @@ def _fault_plan(settings: Settings, seed: int) -> FaultPlan:
         jitter_ms=paper.jitter_ms,
         settle_ms=paper.settle_ms,
         late_ms=1000 * settings.execution.answer_seconds + LATER_MS,
+        windows=tuple(
+            Window(platform, tape.meta.first + begins, tape.meta.first + ends, outage=outage)
+            for name, outage in (("silences", False), ("outages", True))
+            for platform, begins, ends in paper.windows(name)
+        ),
     )

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import tomlkit
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from tomlkit.exceptions import TOMLKitError
 
+from dutchbook.domain.contract import Platform
+from dutchbook.domain.health import DriftLimits, HealthLimits
 from dutchbook.domain.quote import Hurdles
 from dutchbook.domain.risk import RiskLimits
 from dutchbook.domain.units import Money
@@ -23,6 +33,7 @@ class _Section(BaseModel):
 
 
 PREFIX = "DUTCHBOOK_"
+WINDOW = re.compile(r"(?P<platform>kalshi|polymarket):(?P<begins>\d+)-(?P<ends>\d+)")
 
 
 class Detection(_Section):
@@ -101,6 +112,64 @@ class Risk(_Section):
     )
 
 
+class Exposure(_Section):
+    """What is done about single legs."""
+
+    halt_on_weekly: bool = Field(
+        True, description="halt after three weeks in a row with more than one single leg each"
+    )
+    reminder_seconds: int = Field(60, gt=0, description="an exposed position is told of again")
+    reminder_gap_seconds: int = Field(
+        55, gt=0, description="but not so soon after it was last told of"
+    )
+
+
+class Health(_Section):
+    """When a platform is unwell, and what is done about it."""
+
+    check_seconds: int = Field(30, gt=0, description="between two looks at a platform")
+    answer_seconds: int = Field(5, gt=0, description="a ping waits no longer")
+    silence_seconds: int = Field(
+        60, gt=0, description="without a book update for so long, a platform is degraded"
+    )
+    slow_ms: int = Field(2_000, gt=0, description="95th percentile of answers; above: degraded")
+    failures: int = Field(2, gt=0, description="pings unanswered in a row: disconnected")
+    recoveries: int = Field(2, gt=0, description="good checks in a row until it is well again")
+    protocol_seconds: int = Field(
+        81, gt=0, description="a stream silent for so long: nothing new is executed there"
+    )
+    fresh_seconds: int = Field(30, gt=0, description="recovery needs data younger than this")
+    edge_multiplier: Decimal = Field(
+        Decimal("1.5"), ge=1, description="of the minimum edge, while a platform is out of use"
+    )
+    heartbeat_seconds: int = Field(
+        3_600, gt=0, description="between two notes in the event log while nothing changes"
+    )
+
+    @model_validator(mode="after")
+    def _recoverable(self) -> Self:
+        if self.fresh_seconds >= min(self.silence_seconds, self.protocol_seconds):
+            raise ValueError(
+                "possible: fresh_seconds must be below silence_seconds and protocol_seconds"
+            )
+        return self
+
+
+class Time(_Section):
+    """How far our clock may be off; asked for at the start and then on every beat."""
+
+    check_seconds: int = Field(3_600, gt=0, description="between two checks")
+    warning_ms: int = Field(100, gt=0, description="worth a mention")
+    critical_ms: int = Field(500, gt=0, description="worth a worry")
+    halt_ms: int = Field(1_000, gt=0, description="halts trading")
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        if not self.warning_ms <= self.critical_ms <= self.halt_ms:
+            raise ValueError("possible: warning_ms <= critical_ms <= halt_ms")
+        return self
+
+
 class Paper(_Section):
     """How real paper is; the headline is lag 1 and `never`."""
 
@@ -119,6 +188,11 @@ class Paper(_Section):
     latency_ms: int = Field(0, ge=0, description="of every request")
     jitter_ms: int = Field(0, ge=0, description="at most on top")
     settle_ms: int = Field(4_000, ge=0, description="until a Polymarket fill is final")
+    clock_offset_ms: Decimal = Field(Decimal(0), description="how far our clock is off")
+    silences: str = Field(
+        "", description="seconds of the tape without a stream: kalshi:600-900,polymarket:50-60"
+    )
+    outages: str = Field("", description="the same, and the platform cannot be reached")
     fault_not_sent: int = Field(
         0, ge=0, le=1_000_000, description="orders that never leave, in parts per million"
     )
@@ -195,6 +269,26 @@ class Paper(_Section):
         description="orders whose signature is from another time, in parts per million",
     )
 
+    @field_validator("silences", "outages")
+    @classmethod
+    def _windows(cls, text: str) -> str:
+        for part in filter(None, text.split(",")):
+            found = WINDOW.fullmatch(part)
+            if found is None or int(found["begins"]) >= int(found["ends"]):
+                raise ValueError("platform:from-to in seconds, separated by commas")
+        return text
+
+    def windows(self, name: str) -> list[tuple[Platform, timedelta, timedelta]]:
+        """Return the windows of `silences` or `outages`, from the beginning of the tape."""
+        return [
+            (
+                Platform(found["platform"]),
+                timedelta(seconds=int(found["begins"])),
+                timedelta(seconds=int(found["ends"])),
+            )
+            for found in WINDOW.finditer(getattr(self, name))
+        ]
+
 
 class Records(_Section):
     """How long what is not needed to go on is kept."""
@@ -210,6 +304,9 @@ class Settings(_Section):
     detection: Detection = Detection()
     execution: Execution = Execution()
     risk: Risk = Risk()
+    exposure: Exposure = Exposure()
+    health: Health = Health()
+    time: Time = Time()
     paper: Paper = Paper()
     records: Records = Records()
 
@@ -226,6 +323,22 @@ class Settings(_Section):
             book_age=timedelta(seconds=self.detection.book_age_seconds),
             closing_window=timedelta(seconds=self.detection.closing_window_seconds),
         )
+
+    def health_limits(self) -> HealthLimits:
+        """Return what a platform is judged by."""
+        return HealthLimits(
+            silence=timedelta(seconds=self.health.silence_seconds),
+            slow_ms=self.health.slow_ms,
+            failures=self.health.failures,
+            recoveries=self.health.recoveries,
+            protocol_silence=timedelta(seconds=self.health.protocol_seconds),
+            fresh=timedelta(seconds=self.health.fresh_seconds),
+            edge_multiplier=self.health.edge_multiplier,
+        )
+
+    def drift_limits(self) -> DriftLimits:
+        """Return how far our clock may be off."""
+        return DriftLimits(self.time.warning_ms, self.time.critical_ms, self.time.halt_ms)
 
     def limits(self) -> RiskLimits:
         """Return what may be at stake."""
@@ -280,8 +393,8 @@ def commented() -> str:
         lines += [f"# {kind.__doc__}", f"[{name}]"]
         for key, field in kind.model_fields.items():
             default = getattr(section.default, key)
-            value = default if isinstance(default, int) else f'"{default}"'
-            lines += [f"{key} = {value}  # {field.description}"]
+            value = tomlkit.item(default if isinstance(default, int) else str(default))
+            lines += [f"{key} = {value.as_string()}  # {field.description}"]
         lines.append("")
     return "\n".join(lines)
 

@@ -122,6 +122,17 @@ class NotSent(PlatformError):
     """No byte left this machine. The only case that may be tried again."""
 
 
+class TimeUnknown(DutchbookError):
+    """A time server gave no answer, or none that makes sense."""
+
+    exit_code = 5
+
+    def __init__(self, server: str, reason: str) -> None:
+        super().__init__(f"time server {server}: {reason}")
+        self.server = server
+        self.reason = reason
+
+
 class MalformedMessage(PlatformError):
     """A platform sent what its own pages do not allow; the bytes are kept."""
 

@@ -9,8 +9,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 
+from dutchbook.domain.book import Levels
 from dutchbook.domain.contract import Outcome, Platform
 from dutchbook.domain.events import Event
 from dutchbook.domain.order import Finality, Order
@@ -40,6 +42,18 @@ class Clock(Protocol):
 
     async def sleep_until(self, instant: datetime) -> None:
         """Wait for an instant; none if it is past."""
+        ...
+
+
+class TimeSource(Protocol):
+    """A server that knows the time."""
+
+    async def offset_ms(self) -> Decimal:
+        """Return our clock less the server's, in milliseconds.
+
+        Raises:
+            TimeUnknown: It did not answer, or not in a way that makes sense.
+        """
         ...
 
 
@@ -212,6 +226,18 @@ class PlatformBalance:
     held: Money
 
 
+@dataclass(frozen=True, slots=True)
+class BookReport:
+    """One whole book as its platform shows it, in YES terms.
+
+    Prices in 10⁻⁴ dollars, sizes in 10⁻⁶ contracts, best first.
+    """
+
+    contract_id: str
+    bids: Levels
+    asks: Levels
+
+
 class PlatformGateway(Protocol):
     """One platform's trading side. Only an `Approved` order is accepted.
 
@@ -247,6 +273,24 @@ class PlatformGateway(Protocol):
 
     async def positions(self) -> Mapping[str, Mapping[Outcome, Quantity]]:
         """Return the contracts that the platform shows, by contract and outcome."""
+        ...
+
+    async def books(self, contract_ids: Sequence[str]) -> Sequence[BookReport]:
+        """Ask for whole books, all in one go: one by one they would be of different times.
+
+        Raises:
+            NotSent: The platform cannot be reached.
+            OutcomeUnknown: It gave no trustworthy answer.
+        """
+        ...
+
+    async def ping(self) -> None:
+        """Ask for something small, to see whether the platform answers.
+
+        Raises:
+            NotSent: It cannot be reached.
+            OutcomeUnknown: It gave no trustworthy answer.
+        """
         ...
 
     def reports(self) -> AsyncIterator[FillReport]:

@@ -54,6 +54,16 @@ def test_a_database_agrees_with_memory_when_things_go_wrong(database_url: str) -
     conserved(_typed(tables))
 
 
+def test_a_database_agrees_with_memory_when_platforms_are_away(database_url: str) -> None:
+    away = ("paper.outages=kalshi:300-700", "paper.silences=polymarket:900-1200", *FAULTS)
+
+    summary, _ = trade(database_url, *away)
+
+    assert summary == play(*away, minutes=60).summary
+    assert summary["events"]["degradation.protocol.activated"] == 2
+    assert summary["events"]["platform.health.recovered"] == 2
+
+
 def _typed(tables: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
     """Words come back as text; compare them by what they say."""
     for row in tables["orders"]:

@@ -101,6 +101,12 @@ def test_every_event_of_this_stage_is_emitted() -> None:
     for seed, most in ((1, 5), (2, 2), (3, 5)):
         play(*faults, f"risk.max_open_pairs={most}", seed=seed, minutes=60, prepare=listen)
     play("risk.platform_share=0.035", seed=7, minutes=60, prepare=listen)
+    play("paper.fault_not_sent=500000", seed=7, minutes=60, prepare=listen)
+    outages = "paper.outages=kalshi:100-400,polymarket:100-400"
+    play("paper.silences=kalshi:100-200", seed=7, minutes=5, prepare=listen)
+    play(outages, "paper.clock_offset_ms=-120", seed=7, minutes=10, prepare=listen)
+    play("paper.clock_offset_ms=520", seed=7, minutes=1, prepare=listen)
+    play("paper.clock_offset_ms=1000", seed=7, minutes=1, prepare=listen)
     run_virtual(_halt_and_resume(listen))
 
     wanted = {

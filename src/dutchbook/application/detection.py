@@ -50,13 +50,19 @@ class DetectionService:
         self._bus = bus
         self._clock = clock
         self._ids = ids
-        self._hurdles = hurdles
+        self._usual = self._hurdles = hurdles
         self._offered = offered
         self._primary = primary
         self._minimum_e4 = int(hurdles.minimum_net_edge * E4)
         self.edges_seen = 0
         self.opportunities = 0
         self.filtered: Counter[str] = Counter()
+
+    def raise_minimum(self, multiplier: Decimal) -> None:
+        """Ask for `multiplier` times the usual minimum edge from now on; 1 ends it."""
+        minimum = self._usual.minimum_net_edge * multiplier
+        self._hurdles = replace(self._usual, minimum_net_edge=minimum)
+        self._minimum_e4 = int(minimum * E4)
 
     def book_changed(self, key: Key) -> None:
         """Judge every pair that the book of `key` belongs to, after one message."""

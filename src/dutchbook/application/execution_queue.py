@@ -51,6 +51,7 @@ class ExecutionQueueService:
         self._wake = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
         self._accepting = True
+        self.degraded: tuple[Platform, ...] = ()
         self.refused: Counter[str] = Counter()
 
     @property
@@ -66,6 +67,8 @@ class ExecutionQueueService:
         pair_id = match.match_id
         if self._risk.state.trading_halted:
             return Reason.TRADING_HALTED
+        if self.degraded:  # a pair has a leg on every platform
+            return Reason.PLATFORM_DEGRADED
         if pair_id in self._locked:
             return Reason.IN_EXECUTION
         cool = self._cool_until.get(pair_id)

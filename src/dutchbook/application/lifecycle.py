@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
+from typing import Protocol
 
 from dutchbook.application.bus import EventBus
+from dutchbook.application.carrying import Carrying
 from dutchbook.application.execution_queue import ExecutionQueueService
-from dutchbook.application.holdings import Holdings
-from dutchbook.application.inquiries import Inquiries
 from dutchbook.application.loading import held
 from dutchbook.application.recorder import Recorder
 from dutchbook.application.records import contract_row, match_row
-from dutchbook.application.recovery import Recovery
 from dutchbook.application.risk import RiskManager
-from dutchbook.application.settling import SettlementFollower
-from dutchbook.application.single_leg import SingleLegResolutionService
 from dutchbook.application.watch import Watchlist
 from dutchbook.domain.contract import ContractMatch, Platform
 from dutchbook.domain.events import PairDecided, SystemStarted, SystemStopped
@@ -26,6 +23,22 @@ from dutchbook.ports import Batch, Clock, Insert, Journal, PlatformGateway, Upda
 PATIENCE = timedelta(seconds=180)
 """How long a stop waits for outcomes that nobody knows."""
 Work = Callable[[], Awaitable[None]]
+
+
+class Service(Protocol):
+    """What works beside trading, from the recovery to the last event."""
+
+    async def start(self) -> None:
+        """Take up what the database holds; trading has not begun yet."""
+        ...
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        ...
+
+    async def drained(self) -> None:
+        """Wait until nothing is left to commit; trading is over."""
+        ...
 
 
 class EngineLifecycleService:
@@ -38,13 +51,10 @@ class EngineLifecycleService:
         risk: RiskManager,
         watchlist: Watchlist,
         queue: ExecutionQueueService,
-        holdings: Holdings,
-        settling: SettlementFollower,
-        single_leg: SingleLegResolutionService,
-        recovery: Recovery,
-        inquiries: Inquiries,
+        carrying: Carrying,
         recorder: Recorder,
         gateways: Mapping[Platform, PlatformGateway],
+        services: Sequence[Service],
         clock: Clock,
     ) -> None:
         self._journal = journal
@@ -52,13 +62,10 @@ class EngineLifecycleService:
         self._risk = risk
         self._watchlist = watchlist
         self._queue = queue
-        self._holdings = holdings
-        self._settling = settling
-        self._single_leg = single_leg
-        self._recovery = recovery
-        self._inquiries = inquiries
+        self._carrying = carrying
         self._recorder = recorder
         self._gateways = gateways
+        self._services = services
         self._clock = clock
 
     async def start(
@@ -88,24 +95,15 @@ class EngineLifecycleService:
             if amount and str(self._risk.accounts[platform]) not in funded:
                 await self._risk.deposit(platform, amount, "opening balance on paper")
         for each in await held(self._journal, self._risk.accounts):
-            self._holdings.put(each)
+            self._carrying.holdings.put(each)
         stamp = self._bus.stamp("engine")
-        started = SystemStarted(stamp, mode, run, version, len(self._holdings.positions))
+        started = SystemStarted(
+            stamp, mode, run, version, len(self._carrying.holdings.positions)
+        )
         await self._bus.commit(Batch(events=(started,)))
         await self._risk.start_day()
-
-    async def recover(self) -> None:
-        """Take up what the last run left: orders that are out, executions that never ended."""
-        for one in self._holdings.all():
-            for order in one.orders.values():
-                if order.working_size > 0:
-                    self._inquiries.notice(order)
-        for case in await self._recovery.cases():
-            known = await self._recovery.unanswered(case)
-            for order in known.open_orders:
-                self._inquiries.notice(order)
-            if not known.open_orders:
-                await self._recovery.conclude(known)
+        for service in self._services:
+            await service.start()
 
     async def _take_up(self, match: ContractMatch) -> None:
         rows = [
@@ -134,21 +132,28 @@ class EngineLifecycleService:
             feed: Brings the book updates; its end is the end of trading.
             settled: Each waits until one platform has nothing provisional left.
         """
+        carrying = self._carrying
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(self._queue.run()),
                 group.create_task(self._recorder.run()),
-                group.create_task(self._single_leg.run()),
-                group.create_task(self._inquiries.run()),
-                *(group.create_task(self._settling.follow(g)) for g in self._gateways.values()),
+                group.create_task(carrying.single_leg.run()),
+                group.create_task(carrying.inquiries.run()),
+                *(
+                    group.create_task(carrying.settling.follow(g))
+                    for g in self._gateways.values()
+                ),
+                *(group.create_task(service.run()) for service in self._services),
             ]
             await feed()
             await self._queue.drained()
-            await self._single_leg.drained()
-            await self._inquiries.drained(PATIENCE)
+            await carrying.single_leg.drained()
+            await carrying.inquiries.drained(PATIENCE)
             for each in settled:
                 await each()
-            await self._single_leg.drained()
+            await carrying.single_leg.drained()
+            for service in self._services:
+                await service.drained()
             await self._recorder.drained()
             for task in tasks:
                 task.cancel()

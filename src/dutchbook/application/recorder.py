@@ -24,9 +24,9 @@ class Recorder:
         self._idle.set()
         self.dropped = 0
 
-    def note(self, batch: Batch) -> None:
-        """Keep `batch` soon."""
-        if len(self._waiting) >= self._bound:
+    def note(self, batch: Batch, *, always: bool = False) -> None:
+        """Keep `batch` soon; with `always`, even where others would be dropped."""
+        if len(self._waiting) >= self._bound and not always:
             self.dropped += 1
             return
         self._waiting.append(batch)

@@ -13,6 +13,7 @@ QUIET = {
     "risk.budget.reserved",
     "risk.budget.committed",
     "orderbook.updated",
+    "platform.health.updated",
 }
 
 

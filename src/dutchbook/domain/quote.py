@@ -39,6 +39,7 @@ class Reason(StrEnum):
     OPPOSITE_POSITION = "opposite_position"
     MAX_OPEN_PAIRS = "max_open_pairs"
     PLATFORM_PAUSED = "platform_paused"
+    PLATFORM_DEGRADED = "platform_degraded"
 
 
 @dataclass(frozen=True, slots=True)

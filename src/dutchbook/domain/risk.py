@@ -28,6 +28,7 @@ class HaltReason(StrEnum):
     CAPABILITY_CHANGED = "capability_changed"
     AUDIT_FAILURE = "audit_failure"
     INVARIANT_BROKEN = "invariant_broken"
+    EXPOSURE_LIMIT = "exposure_limit"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
 from dutchbook.domain.contract import Platform, Side
+from dutchbook.domain.events import SingleLegExposure, SystemStopped
+from dutchbook.domain.exposure_counts import MONTHLY, WEEKLY, ExposureCounts
 from dutchbook.domain.ledger import (
     AccountKey,
     Balance,
@@ -31,7 +34,7 @@ async def problems(journal: Journal) -> list[str]:
     """Return everything that is wrong, one line each; nothing when the database is whole."""
     tables = {name: await journal.rows(name) for name in READ}
     tables["audit_log"].sort(key=lambda row: int(row["sequence"]))
-    checks = (_chain, _replay, _ledger, _reservations, _orders)
+    checks = (_chain, _replay, _ledger, _reservations, _orders, _exposures)
     return [problem for check in checks for problem in check(tables)]
 
 
@@ -137,6 +140,39 @@ def _orders(tables: Mapping[str, Rows]) -> Iterator[str]:
         )
         if row["status"] != status:
             yield f"{named}: it is {row['status']}, its facts say {status}"
+
+
+def _exposures(tables: Mapping[str, Rows]) -> Iterator[str]:
+    """I-21: what was said of the number of single legs is what a recount says.
+
+    A crossing may be untold while an engine runs or after it died: the next start tells it.
+    After an engine that stopped in order it may not.
+    """
+    counts, crossed, told, late = ExposureCounts(), set(), set(), set()
+    for row in tables["audit_log"]:
+        limit = _limit(row["payload"])
+        named = (limit, row["causation_id"])
+        if row["name"] == SingleLegExposure.wire:
+            counts, crossings = counts.counted(row["occurred_at"])
+            crossed |= {(each.limit, row["event_id"]) for each in crossings}
+        elif limit in (MONTHLY, WEEKLY):
+            if named in told or named not in crossed:
+                again = "twice" if named in told else "and a recount does not find it"
+                yield f"audit log: entry {row['sequence']} tells of {limit} {again}"
+            told.add(named)
+        elif row["name"] == SystemStopped.wire:
+            late = crossed - told
+    for limit, event_id in sorted(late - told):
+        yield f"audit log: exposure {event_id} crossed {limit}, and nobody was told"
+
+
+def _limit(payload: str) -> str:
+    """Return the limit that an event names, nothing for any other; damage is the chain's."""
+    try:
+        facts = json.loads(payload)
+    except ValueError:
+        return ""
+    return str(facts.get("limit", "")) if isinstance(facts, dict) else ""
 
 
 def _sum(amounts: Iterable[Decimal]) -> Decimal:

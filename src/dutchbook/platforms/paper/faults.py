@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 
+from dutchbook.domain.contract import Platform
 from dutchbook.platforms.answers import SILENCE, Answer
 
 PARTS = 1_000_000
@@ -51,6 +53,20 @@ ON_THE_WAY_BACK = (
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """A time in which a platform's stream is silent and, in an outage, nothing reaches it."""
+
+    platform: Platform
+    begins: datetime
+    ends: datetime
+    outage: bool
+
+    def holds(self, platform: Platform, now: datetime) -> bool:
+        """Tell whether it is now."""
+        return platform is self.platform and self.begins <= now < self.ends
+
+
+@dataclass(frozen=True, slots=True)
 class FaultPlan:
     """How often each fault strikes, in parts per million, and how slow the platform is.
 
@@ -65,6 +81,15 @@ class FaultPlan:
     jitter_ms: int = 0
     settle_ms: int = 4_000
     late_ms: int = 20_000
+    windows: tuple[Window, ...] = ()
+
+    def silent(self, platform: Platform, now: datetime) -> bool:
+        """Tell whether the platform's stream says nothing now."""
+        return any(window.holds(platform, now) for window in self.windows)
+
+    def unreachable(self, platform: Platform, now: datetime) -> bool:
+        """Tell whether nothing reaches the platform now."""
+        return any(window.outage and window.holds(platform, now) for window in self.windows)
 
     def strikes(self, fault: Fault, key: str) -> bool:
         """Tell whether `fault` strikes the order or fill named `key`."""

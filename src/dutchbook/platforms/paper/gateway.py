@@ -7,9 +7,10 @@ through the platform's own table, and turns them into reports or into one of thr
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 
+from dutchbook.domain.book import ASK, BID
 from dutchbook.domain.contract import Outcome, Platform
 from dutchbook.domain.order import Order
 from dutchbook.domain.risk import Approved
@@ -20,7 +21,7 @@ from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.faults import Fault, FaultPlan
 from dutchbook.platforms.paper.server import SIGNATURE, PaperServer, StepLag
 from dutchbook.platforms.paper.wire import WIRES
-from dutchbook.ports import Clock, FillReport, OrderReport, PlatformBalance
+from dutchbook.ports import BookReport, Clock, FillReport, OrderReport, PlatformBalance
 
 
 class PaperGateway:
@@ -34,6 +35,7 @@ class PaperGateway:
         self._wire = WIRES[exchange.platform]
         self._server = PaperServer(exchange, clock, lag, faults)
         self._sent: dict[str, Sent] = {}
+        self._asked = 0
 
     @property
     def hits(self) -> Counter[Fault]:
@@ -108,11 +110,13 @@ class PaperGateway:
 
     async def balance(self) -> PlatformBalance:
         """Return the cash that the platform shows."""
+        self._server.reached()
         wallet = self._exchange.wallet
         return PlatformBalance(type(wallet.cash)(wallet.cash - wallet.held), wallet.held)
 
     async def positions(self) -> Mapping[str, Mapping[Outcome, Quantity]]:
         """Return the contracts that the platform shows, by contract and outcome."""
+        self._server.reached()
         held: dict[str, dict[Outcome, Quantity]] = {}
         for (contract_id, outcome), size in sorted(self._exchange.wallet.contracts.items()):
             if size:
@@ -127,3 +131,23 @@ class PaperGateway:
     async def settled(self) -> None:
         """Wait until no fill is provisional any more and every report was taken."""
         await self._server.settled()
+
+    async def books(self, contract_ids: Sequence[str]) -> Sequence[BookReport]:
+        """Return books as the platform shows them: less what we took."""
+        self._asked += 1
+        await self._server.travel(f"books.{self._asked}")
+        offered = self._exchange.liquidity
+        return [
+            BookReport(each, offered[each].available(BID), offered[each].available(ASK))
+            for each in contract_ids
+        ]
+
+    async def ping(self) -> None:
+        """Travel there and back; see `PlatformGateway`."""
+        self._asked += 1
+        await self._server.travel(f"ping.{self._asked}")
+
+    @property
+    def silent(self) -> bool:
+        """Whether the stream of this platform says nothing now."""
+        return self._server.silent

@@ -15,13 +15,14 @@ from datetime import datetime, timedelta
 from dutchbook.domain.contract import Leg, Platform
 from dutchbook.domain.order import Finality, Order, TimeInForce
 from dutchbook.domain.units import Quantity, floor_to
-from dutchbook.errors import OutcomeUnknown, PlatformRejected
-from dutchbook.platforms.answers import NEVER_LEFT, Answer
+from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
+from dutchbook.platforms.answers import NEVER_LEFT, SILENCE, Answer
 from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.faults import PARTS, Fault, FaultPlan
 from dutchbook.platforms.paper.wire import WIRES
 from dutchbook.ports import Clock, FillReport, OrderReport
 
+REFUSED = "the connection was refused"
 SKEWED = {Platform.KALSHI: "signature_expired", Platform.POLYMARKET: "unauthorized"}
 """What each says of a signature from another time (Polymarket has no words of its own)."""
 
@@ -105,6 +106,8 @@ class PaperServer:
         answer = self._spoiled(self._duplicated(order, self._matched(order)), key)
         if self._strikes(Fault.LATE_ANSWER, key):
             await self._clock.sleep(self._faults.late_ms / 1000)
+        if self._down:
+            return SILENCE
         seen = self._arriving(answer)
         if seen.status in (200, 201) and self._faults.strikes(Fault.ANSWERED_TWICE, key):
             self._again = seen
@@ -125,12 +128,37 @@ class PaperServer:
         assert report is not None, "the trades of an order that was taken"
         return self._wire.encode_fills(order, report)
 
+    @property
+    def silent(self) -> bool:
+        """Whether the stream says nothing now."""
+        windows = self._faults.windows
+        return bool(windows) and self._faults.silent(self.exchange.platform, self.now())
+
+    @property
+    def _down(self) -> bool:
+        windows = self._faults.windows
+        return bool(windows) and self._faults.unreachable(self.exchange.platform, self.now())
+
+    def reached(self) -> None:
+        """Let a question pass.
+
+        Raises:
+            NotSent: Nothing reaches the platform now.
+        """
+        if self._down:
+            raise NotSent(self.exchange.platform, REFUSED)
+
     def now(self) -> datetime:
         """Return the platform's time."""
         return self._clock.now()
 
     async def travel(self, key: str) -> None:
-        """Let a question take its time."""
+        """Let a question take its time.
+
+        Raises:
+            NotSent: Nothing reaches the platform now.
+        """
+        self.reached()
         if delay := self._faults.delay_ms(key):
             await self._clock.sleep(delay / 1000)
 

@@ -1,0 +1,115 @@
+"""What carries positions on once they exist, joined: settlement, single legs, lost answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from dutchbook.application.adjustments import Adjustments
+from dutchbook.application.announcements import Announcements
+from dutchbook.application.bookkeeping import Bookkeeper
+from dutchbook.application.bus import EventBus
+from dutchbook.application.holdings import Holdings
+from dutchbook.application.inquiries import Inquiries
+from dutchbook.application.recovery import Recovery
+from dutchbook.application.risk import RiskManager
+from dutchbook.application.settling import SettlementFollower
+from dutchbook.application.single_leg import AutoPolicy, SingleLegResolutionService
+from dutchbook.application.watch import Watchlist
+from dutchbook.domain.contract import Platform
+from dutchbook.ports import Clock, Ids, Journal, PlatformGateway
+
+
+@dataclass(frozen=True, slots=True)
+class CarryingRules:
+    """What these go by; each is a setting.
+
+    Attributes:
+        policy: What is done about one leg alone.
+        rescue_limit: Dollars a contract that completing may lose.
+        collar: Dollars beyond the best price that an order may go.
+        book_age: Older books are not traded on.
+        answer_seconds: Without an answer for so long, an outcome is unknown.
+        person_after: An outcome that is unknown for so long is told to a person.
+    """
+
+    policy: AutoPolicy
+    rescue_limit: Decimal
+    collar: Decimal
+    book_age: timedelta
+    answer_seconds: int
+    person_after: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Carrying:
+    """The services of positions that exist."""
+
+    announce: Announcements
+    holdings: Holdings
+    books: Bookkeeper
+    adjustments: Adjustments
+    settling: SettlementFollower
+    single_leg: SingleLegResolutionService
+    recovery: Recovery
+    inquiries: Inquiries
+
+    async def take_up(self) -> None:
+        """Take up what the last run left: orders that are out, executions that never ended."""
+        for one in self.holdings.all():
+            for order in one.orders.values():
+                if order.working_size > 0:
+                    self.inquiries.notice(order)
+        for case in await self.recovery.cases():
+            known = await self.recovery.unanswered(case)
+            for order in known.open_orders:
+                self.inquiries.notice(order)
+            if not known.open_orders:
+                await self.recovery.conclude(known)
+
+
+def carrying(
+    journal: Journal,
+    bus: EventBus,
+    risk: RiskManager,
+    watchlist: Watchlist,
+    gateways: Mapping[Platform, PlatformGateway],
+    clock: Clock,
+    ids: Ids,
+    rules: CarryingRules,
+) -> Carrying:
+    """Join what carries positions on."""
+    announce = Announcements(bus, watchlist, clock, rules.book_age)
+    holdings = Holdings(watchlist.matches)
+    books = Bookkeeper(bus, risk, holdings, clock)
+    adjustments = Adjustments(
+        bus, risk, holdings, books, announce, gateways, clock, ids, rules.answer_seconds
+    )
+    single_leg = SingleLegResolutionService(
+        holdings,
+        adjustments,
+        announce,
+        policy=rules.policy,
+        rescue_limit=rules.rescue_limit,
+        collar=rules.collar,
+    )
+    exposed = single_leg.exposed
+    matches = watchlist.matches
+    recovery = Recovery(journal, bus, risk, holdings, announce, matches, clock, ids, exposed)
+    inquiries = Inquiries(
+        bus,
+        holdings,
+        adjustments,
+        recovery,
+        gateways,
+        clock,
+        answer_seconds=rules.answer_seconds,
+        person_after=rules.person_after,
+    )
+    adjustments.on_unknown = inquiries.notice
+    settling = SettlementFollower(bus, holdings, books, announce, exposed)
+    return Carrying(
+        announce, holdings, books, adjustments, settling, single_leg, recovery, inquiries
+    )

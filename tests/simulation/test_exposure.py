@@ -1,0 +1,373 @@
+"""Single legs are told of at once, counted for good, and told again until they are gone."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.exposures import exposure
+from support.runs import Finished, play
+
+from dutchbook.bootstrap import Engine, build, generated_tape
+from dutchbook.config import load
+from dutchbook.domain.events import LimitApproached, Stamp
+from dutchbook.domain.exposure_counts import MONTHLY, WEEKLY, ExposureCounts
+from dutchbook.domain.position import PositionStatus
+from dutchbook.domain.risk import HaltReason
+from dutchbook.persistence.memory import MemoryJournal
+from dutchbook.persistence.verify import problems
+from dutchbook.ports import Batch
+from dutchbook.runtime.clock import TapeClock
+from dutchbook.runtime.virtual_time import run_virtual
+
+MONDAY = datetime(2026, 7, 6, 12, tzinfo=UTC)
+WEEK, HOUR = timedelta(weeks=1), timedelta(hours=1)
+THREE_WEEKS = [MONDAY + week * WEEK + hour * HOUR for week in range(3) for hour in range(2)]
+FAULTS = [
+    ("paper.fault_rejected=300000",),
+    ("paper.fault_failed_fill=300000",),
+    ("paper.fault_partial=400000", "paper.jitter_ms=2000"),
+    ("paper.fault_lost_answer=300000", "paper.fault_not_sent=200000"),
+]
+Row = dict[str, Any]
+LEFT_ALONE = "execution.auto_policy=off"
+
+
+# Counting -------------------------------------------------------------------------------------
+
+
+class Life:
+    """One database, and engines that are started on it and die, one after the other."""
+
+    def __init__(self, *chosen: str) -> None:
+        self.journal = MemoryJournal()
+        self.settings = load(None, chosen)
+        self.tape = generated_tape(7, minutes=1)
+        self.clock = TapeClock(MONDAY)
+        self.starts = 0
+
+    async def start(self) -> Engine:
+        """Start the next engine, as a new process would; its trading has not begun."""
+        self.starts += 1
+        engine = build(
+            self.settings, self.tape, self.journal, self.clock, seed=7, run=self.starts
+        )
+        await engine.risk.load()
+        for service in engine.beside.services:
+            await service.start()
+        return engine
+
+    async def expose(self, engine: Engine, at: datetime) -> None:
+        """Commit one more exposure."""
+        rows = await self.journal.rows("audit_log")
+        await engine.bus.commit(Batch(events=(exposure(f"x{len(rows)}", at),)))
+
+    async def told(self) -> list[tuple[str, str]]:
+        """Return every limit that was told of, with the exposure that crossed it."""
+        rows = await self.journal.rows("audit_log", order_by=("sequence",))
+        return [
+            (json.loads(row["payload"])["limit"], row["causation_id"])
+            for row in rows
+            if row["name"].startswith("risk.limit")
+        ]
+
+
+async def _working(engine: Engine, work: Callable[[], Awaitable[None]]) -> None:
+    """Let the tracker work meanwhile, and drain it as a stop does."""
+    running = asyncio.ensure_future(engine.beside.exposures.run())
+    await work()
+    await engine.beside.exposures.drained()
+    running.cancel()
+
+
+async def _live(life: Life, times: list[datetime]) -> Engine:
+    engine = await life.start()
+
+    async def work() -> None:
+        for at in times:
+            await life.expose(engine, at)
+
+    await _working(engine, work)
+    return engine
+
+
+def test_the_sixth_exposure_of_a_month_and_a_third_bad_week_are_told_of_and_halt() -> None:
+    async def main() -> tuple[Any, Engine]:
+        life = Life()
+        engine = await _live(life, THREE_WEEKS)
+        return await life.told(), engine
+
+    told, engine = run_virtual(main())
+
+    assert Counter(limit for limit, _ in told) == {MONTHLY: 1, WEEKLY: 1}
+    assert engine.risk.state.halt_reasons == {HaltReason.EXPOSURE_LIMIT}
+
+
+def test_a_third_bad_week_halts_only_where_the_setting_says_so() -> None:
+    async def main() -> tuple[Any, Engine]:
+        life = Life("exposure.halt_on_weekly=false")
+        engine = await _live(life, THREE_WEEKS)
+        return await life.told(), engine
+
+    told, engine = run_virtual(main())
+
+    assert WEEKLY in {limit for limit, _ in told}
+    assert not engine.risk.state.trading_halted
+
+
+def test_a_crossing_that_a_crash_left_untold_is_told_at_the_next_start() -> None:
+    async def main() -> tuple[Any, Any, Engine]:
+        life = Life()
+        engine = await life.start()
+        for at in THREE_WEEKS:
+            await life.expose(engine, at)  # nobody works: the engine dies before it tells
+        before = await life.told()
+        engine = await _live(life, [])
+        return before, await life.told(), engine
+
+    before, after, engine = run_virtual(main())
+
+    assert before == []
+    assert Counter(limit for limit, _ in after) == {MONTHLY: 1, WEEKLY: 1}
+    assert engine.risk.state.halt_reasons == {HaltReason.EXPOSURE_LIMIT}
+
+
+def test_a_halt_that_a_person_cleared_does_not_come_back_with_a_restart() -> None:
+    async def main() -> Engine:
+        life = Life()
+        engine = await _live(life, THREE_WEEKS)
+        await engine.risk.resume_trading(HaltReason.EXPOSURE_LIMIT, "looked at each of them")
+        return await _live(life, [])
+
+    assert not run_virtual(main()).risk.state.trading_halted
+
+
+hours = st.lists(st.integers(0, 24 * 7 * 20), max_size=40).map(sorted)
+
+
+@settings(max_examples=60, deadline=None)
+@given(hours, st.data())
+def test_live_counts_equal_a_recount_across_any_restarts(
+    offsets: list[int], data: st.DataObject
+) -> None:
+    """I-21: whatever the history, and wherever an engine drains or dies."""
+    times = [MONDAY + offset * HOUR for offset in offsets]
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(times)), max_size=6)))
+    dies = data.draw(st.lists(st.booleans(), min_size=len(cuts), max_size=len(cuts)))
+
+    async def main() -> tuple[Any, Any]:
+        life, begin = Life(), 0
+        for cut, death in zip(cuts, dies, strict=True):
+            if death:
+                engine = await life.start()
+                for at in times[begin:cut]:
+                    await life.expose(engine, at)
+            else:
+                await _live(life, times[begin:cut])
+            begin = cut
+        engine = await _live(life, times[begin:])
+        return engine.beside.exposures.counts, await life.told()
+
+    counts, told = run_virtual(main())
+
+    assert counts == ExposureCounts.of(times)
+    recount, expected = ExposureCounts(), Counter[str]()
+    for at in times:
+        recount, crossed = recount.counted(at)
+        expected.update(each.limit for each in crossed)
+    assert Counter(limit for limit, _ in told) == expected
+    assert len(set(told)) == len(told)
+
+
+def test_a_verification_finds_a_limit_that_was_invented_repeated_or_never_told() -> None:
+    def said(name: str, limit: str, cause: str) -> LimitApproached:
+        stamp = Stamp(name, MONDAY, "exposure", cause)
+        return LimitApproached(stamp, limit=limit, value=Decimal(6), bound=Decimal(5))
+
+    async def main() -> tuple[list[str], list[str], list[str]]:
+        life = Life()
+        await _live(life, THREE_WEEKS)
+        whole = await problems(life.journal)
+        _, crossed = (await life.told())[0]
+        false = (said("again", MONTHLY, crossed), said("invented", WEEKLY, "x0"))
+        await life.journal.commit(Batch(events=false))
+        wrong = await problems(life.journal)
+        untold = Life()
+        engine = await untold.start()
+        for at in THREE_WEEKS:
+            await untold.expose(engine, at)
+        assert await problems(untold.journal) == []
+        await engine.lifecycle.stop("it never told")
+        silent = await problems(untold.journal)
+        await _live(untold, [])
+        assert await problems(untold.journal) == []
+        return whole, wrong, silent
+
+    whole, wrong, untold = run_virtual(main())
+
+    assert whole == []
+    assert [each.split(" tells of ")[1] for each in wrong] == [
+        f"{MONTHLY} twice",
+        f"{WEEKLY} and a recount does not find it",
+    ]
+    assert [each.split(" crossed ")[1] for each in untold] == [
+        f"{MONTHLY}, and nobody was told",
+        f"{WEEKLY}, and nobody was told",
+    ]
+
+
+# Whole runs -----------------------------------------------------------------------------------
+
+
+def _events(run: Finished, name: str) -> list[Row]:
+    return [
+        row | {"facts": json.loads(row["payload"])}
+        for row in run.tables["audit_log"]
+        if row["name"] == name
+    ]
+
+
+@pytest.mark.parametrize("faults", FAULTS, ids=lambda faults: faults[0])
+def test_an_exposure_is_told_of_within_five_seconds_of_what_reveals_it(
+    faults: tuple[str, ...],
+) -> None:
+    """I-20: what reveals it is the last fill, refusal or failed fill of its execution."""
+    reveals = (
+        "execution.order.failed",
+        "execution.order.filled",
+        "execution.fill.failed",
+        "execution.order.outcome_unknown",
+    )
+    run = play(*faults, LEFT_ALONE, "risk.max_open_pairs=100", seed=7, minutes=60)
+
+    told = _events(run, "execution.single_leg.exposure")
+    assert told
+    for event in told:
+        before = [
+            row["occurred_at"]
+            for row in run.tables["audit_log"]
+            if row["name"] in reveals
+            and row["sequence"] < event["sequence"]
+            and row["correlation_id"] == event["correlation_id"]
+        ]
+        waited = event["occurred_at"] - max(before)
+        unknown = event["facts"]["failed_leg"]["code"] == 2003
+        assert unknown or waited <= timedelta(seconds=5)
+    held = {
+        row["position_id"]
+        for row in run.tables["open_positions"]
+        if row["status"] is PositionStatus.SINGLE_LEG_EXPOSED
+    }
+    assert held
+    assert held <= {event["facts"]["position_id"] for event in told}
+
+
+def _words(run: Finished) -> dict[str, list[Row]]:
+    """Return what was said of each exposed position, in order."""
+    said = defaultdict[str, list[Row]](list)
+    for row in run.tables["audit_log"]:
+        if row["name"].startswith("execution.single_leg."):
+            facts = json.loads(row["payload"])
+            said[facts["position_id"]].append(row | {"facts": facts})
+    return said
+
+
+def test_an_exposed_position_is_told_of_again_every_minute_until_the_end() -> None:
+    run = play("paper.fault_rejected=300000", LEFT_ALONE, seed=7, minutes=30)
+
+    last = run.tables["audit_log"][-1]["occurred_at"]
+    exposed = [p for p in run.tables["open_positions"] if p["status"] == "SINGLE_LEG_EXPOSED"]
+    assert exposed
+    for position in exposed:
+        said = _words(run)[position["position_id"]]
+        times = [row["occurred_at"] for row in said]
+        waits = [b - a for a, b in itertools.pairwise(times)]
+        assert len(said) > 5
+        assert {row["name"] for row in said[1:]} == {"execution.single_leg.exposure_reminder"}
+        assert all(timedelta(seconds=55) <= wait <= timedelta(seconds=60) for wait in waits)
+        assert last - times[-1] < timedelta(seconds=65)
+        since = {row["facts"]["exposed_since"] for row in said[1:]}
+        assert since == {times[0].isoformat(timespec="microseconds")}
+
+
+def test_a_position_that_is_hedged_is_never_reminded_of() -> None:
+    run = play("paper.fault_rejected=300000", LEFT_ALONE, seed=7, minutes=30)
+
+    opened = {row["position_id"] for row in run.tables["open_positions"]} - set(_words(run))
+
+    assert run.summary["positions"]["OPEN"] > 0
+    assert opened
+
+
+def test_the_period_and_the_gap_are_settings() -> None:
+    run = play(
+        "paper.fault_rejected=300000",
+        LEFT_ALONE,
+        "exposure.reminder_seconds=300",
+        "exposure.reminder_gap_seconds=290",
+        seed=7,
+        minutes=30,
+    )
+
+    for said in _words(run).values():
+        times = [row["occurred_at"] for row in said]
+        waits = [b - a for a, b in itertools.pairwise(times)]
+        assert all(timedelta(seconds=290) <= wait <= timedelta(seconds=300) for wait in waits)
+    assert any(len(said) > 2 for said in _words(run).values())
+
+
+@pytest.mark.parametrize(("away", "at"), [(10, 60), (57, 57), (500, 500)])
+def test_a_restart_neither_repeats_nor_forgets_a_reminder(away: int, at: int) -> None:
+    """The last word is read from the audit log, whoever wrote it."""
+
+    async def main() -> list[float]:
+        tape = generated_tape(7, minutes=30)
+        clock, journal = TapeClock(tape.meta.first), MemoryJournal()
+        faults = load(None, ("paper.fault_rejected=300000", LEFT_ALONE))
+        await build(faults, tape, journal, clock, seed=7).trade(1)
+        kind = "execution.single_leg.exposure_reminder"
+        said = await journal.rows("audit_log", {"name": kind}, order_by=("sequence",))
+        last, payload = said[-1]["occurred_at"], said[-1]["payload"]
+
+        await clock.sleep_until(last + timedelta(seconds=away))
+        engine = build(faults, tape, journal, clock, seed=7, run=2)
+        await engine.lifecycle.start([], {}, mode="paper", run=2, version="x")
+        engine.beside.sessions.began(clock.now())
+        running = asyncio.ensure_future(engine.beside.reminders.run())
+        await clock.sleep_until(last + timedelta(seconds=max(away, 60), milliseconds=1))
+        await engine.beside.reminders.drained()
+        running.cancel()
+        later = await journal.rows("audit_log", {"name": kind}, order_by=("sequence",))
+        again = [row for row in later[len(said) :] if row["payload"] == payload]
+        return [(row["occurred_at"] - last).total_seconds() for row in again]
+
+    waits = run_virtual(main())
+
+    assert waits
+    assert set(waits) == {at}
+
+
+def test_nobody_is_reminded_between_the_sessions_of_a_tape() -> None:
+    async def main() -> int:
+        tape = generated_tape(7, minutes=30)
+        clock, journal = TapeClock(tape.meta.first), MemoryJournal()
+        faults = load(None, ("paper.fault_rejected=300000", LEFT_ALONE))
+        engine = build(faults, tape, journal, clock, seed=7)
+        await engine.trade(1)
+        kind = "execution.single_leg.exposure_reminder"
+        before = len(await journal.rows("audit_log", {"name": kind}))
+        running = asyncio.ensure_future(engine.beside.reminders.run())
+        await clock.sleep(3_600)
+        running.cancel()
+        return len(await journal.rows("audit_log", {"name": kind})) - before
+
+    assert run_virtual(main()) == 0

@@ -1,0 +1,505 @@
+"""Health, drift and the degradation protocol, over whole runs and in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from support.pairs import pair
+from support.runs import Finished, play
+
+from dutchbook.application.drift import Asking, TimeDriftService
+from dutchbook.bootstrap import Engine, build, generated_tape
+from dutchbook.config import load
+from dutchbook.domain.book import ASK, BID
+from dutchbook.domain.contract import Outcome, Platform
+from dutchbook.domain.events import (
+    DegradationProtocolActivated,
+    DegradationProtocolDeactivated,
+    Event,
+)
+from dutchbook.domain.health import DriftLimits, HealthStatus
+from dutchbook.domain.quote import Reason
+from dutchbook.domain.risk import HaltReason
+from dutchbook.errors import NotSent, TimeUnknown
+from dutchbook.persistence.memory import MemoryJournal
+from dutchbook.runtime.clock import TapeClock
+from dutchbook.runtime.randomness import Seeded
+from dutchbook.runtime.virtual_time import run_virtual
+from dutchbook.tape.generate import generate
+from dutchbook.tape.message import Kind, MemoryTape
+
+SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
+KALSHI = Platform.KALSHI
+Told = list[tuple[int, str, dict[str, Any]]]
+
+
+def told(run: Finished, *prefixes: str) -> Told:
+    """Return when (seconds of the run), which event and its facts, in order."""
+    first = run.engine.tape.meta.first
+    return [
+        ((row["occurred_at"] - first) // SECOND, row["name"], json.loads(row["payload"]))
+        for row in run.tables["audit_log"]
+        if row["name"].startswith(prefixes)
+    ]
+
+
+def changes(run: Finished) -> list[str]:
+    """Return the changes of health and use, by name."""
+    names = (name for _, name, _ in told(run, "platform.", "degradation.", "system.health"))
+    return [name for name in names if name != "platform.health.updated"]
+
+
+# Platforms ------------------------------------------------------------------------------------
+
+
+def test_every_platform_is_looked_at_every_half_minute() -> None:
+    run = play(minutes=20)
+
+    rows = run.tables["platform_health_logs"]
+    for platform in Platform:
+        times = [row["recorded_at"] for row in rows if row["platform"] is platform]
+        assert times == [run.engine.tape.meta.first + n * 30 * SECOND for n in range(40)]
+    assert {(row["status"], row["connection_state"]) for row in rows} == {
+        (HealthStatus.HEALTHY, "connected")
+    }
+
+
+def test_a_healthy_run_leaves_one_note_an_hour_in_the_log() -> None:
+    run = play(minutes=125)
+
+    notes = told(run, "platform.", "degradation.", "time.", "system.health")
+    assert [(at, name) for at, name, _ in notes] == [
+        (hour * 3_600, "platform.health.updated") for hour in range(3) for _ in Platform
+    ]
+
+
+def test_an_outage_is_told_of_once_and_so_is_its_end() -> None:
+    run = play("paper.outages=kalshi:100-400", minutes=20)
+
+    found = [(at, name) for at, name, _ in told(run, "platform.", "degradation.") if at]
+    assert found == [
+        (150, "platform.health.updated"),
+        (150, "platform.health.disconnected"),
+        (150, "degradation.protocol.activated"),
+        (450, "platform.health.updated"),
+        (450, "platform.health.recovered"),
+        (450, "degradation.protocol.deactivated"),
+    ]
+    states = {
+        row["connection_state"]
+        for row in run.tables["platform_health_logs"]
+        if row["platform"] is KALSHI
+    }
+    assert states == {"connected", "unanswered", "disconnected"}
+
+
+def test_a_blink_of_a_platform_changes_nothing() -> None:
+    """Down over one check, and for less than a minute: no status flaps."""
+    run = play("paper.outages=kalshi:110-140,kalshi:290-310", minutes=20)
+
+    assert changes(run) == []
+
+
+def test_both_platforms_unhealthy_at_once_is_critical_once() -> None:
+    run = play("paper.outages=kalshi:100-400,polymarket:200-500", minutes=20)
+
+    critical = told(run, "system.health.critical")
+    assert [(at, facts["component"]) for at, _, facts in critical] == [(240, "platforms")]
+
+
+def test_slow_answers_degrade_a_platform_and_take_nothing_out_of_use() -> None:
+    run = play("paper.latency_ms=2500", minutes=5)
+
+    slow = [facts for _, name, facts in told(run, "platform.health.degraded")]
+    assert [facts["detail"] for facts in slow] == ["answers take 2500 ms"] * 2
+    assert "degradation.protocol.activated" not in changes(run)
+
+
+def test_a_frozen_book_of_a_polled_tape_is_named() -> None:
+    tape = generated_tape(7, minutes=20)
+    frozen = tape.meta.pairs[0].kalshi.contract_id
+    after = tape.meta.first + timedelta(minutes=5)
+    rows = [row for row in tape.rows if row.contract_id != frozen or row.at < after]
+
+    run = play(tape=MemoryTape(tape.meta, rows))
+
+    found = told(run, "platform.health.degraded")
+    assert [facts["detail"] for _, _, facts in found] == [f"silent: {frozen}"]
+    assert 360 <= found[0][0] <= 390
+
+
+def _twice(tape: MemoryTape, gap: timedelta) -> MemoryTape:
+    """Return a tape of two sessions; the second begins `gap` after the first did."""
+    steps = tape.rows[-1].step + 1
+    later = [replace(m, at=m.at + gap, step=m.step + steps, session=1) for m in tape.rows]
+    meta = replace(tape.meta, last=later[-1].at, messages=2 * len(later))
+    return MemoryTape(meta, [*tape.rows, *later])
+
+
+def test_a_gap_between_the_sessions_of_a_tape_is_no_outage() -> None:
+    tape = generated_tape(7, minutes=10)
+    both = _twice(tape, timedelta(hours=25))
+    later = both.rows[len(tape.rows) :]
+
+    run = play(tape=both)
+
+    assert changes(run) == []
+    rows = run.tables["platform_health_logs"]
+    assert len(rows) == 2 * 2 * 20
+    assert not [r for r in rows if tape.rows[-1].at < r["recorded_at"] < later[0].at]
+
+
+def test_a_check_that_the_end_of_a_session_meets_is_dropped() -> None:
+    """The ping of second 570 is answered at 574; the session ends at 572."""
+    tape = generated_tape(7, minutes=10)
+    end = tape.meta.first + 572 * SECOND
+    rows = [row for row in tape.rows if row.at < end]
+
+    run = play("paper.latency_ms=4000", tape=_twice(MemoryTape(tape.meta, rows), 2 * HOUR))
+
+    assert len(run.tables["platform_health_logs"]) == 2 * 2 * 19
+
+
+def test_a_gap_within_a_session_is_an_outage() -> None:
+    tape = generated_tape(7, minutes=20)
+    begins = tape.meta.first + timedelta(minutes=5)
+    rows = [r for r in tape.rows if not begins <= r.at < begins + timedelta(minutes=3)]
+
+    run = play(tape=MemoryTape(tape.meta, rows))
+
+    assert changes(run).count("degradation.protocol.activated") == len(Platform)
+    assert changes(run).count("platform.health.recovered") == len(Platform)
+
+
+# The protocol ---------------------------------------------------------------------------------
+
+SILENT = ("paper.silences=kalshi:60-1100", "detection.book_age_seconds=3600")
+"""So old a book would be traded on, were it not for the protocol."""
+
+
+def _placed(run: Finished, begins: int, ends: int) -> list[int]:
+    return [at for at, _, _ in told(run, "risk.budget.reserved") if begins <= at < ends]
+
+
+def test_nothing_new_is_executed_while_a_stream_is_silent() -> None:
+    usual, silent = play(minutes=25), play(*SILENT, minutes=25)
+
+    began = [at for at, name, _ in told(silent, "degradation.protocol.activated")]
+    assert 60 + 77 <= began[0] <= 60 + 81
+    assert _placed(usual, began[0], 1_100)
+    assert not _placed(silent, began[0], 1_100)
+    assert silent.summary["filtered"]["platform_degraded"] > 0
+
+
+def test_a_platform_is_in_use_again_with_the_first_fresh_data() -> None:
+    run = play("paper.silences=kalshi:100-300", minutes=60)
+
+    events = told(run, "degradation.")
+    assert [name for _, name, _ in events] == [
+        "degradation.protocol.activated",
+        "degradation.protocol.deactivated",
+    ]
+    assert events[0][2]["reason"] == "stream silent for 81 s"
+    assert 300 <= events[1][0] <= 305
+    assert 199 <= events[1][2]["silent_seconds"] <= 206
+    assert _placed(run, events[1][0], 3_600)
+
+
+def test_a_new_session_alone_puts_no_platform_in_use_again() -> None:
+    """Silent at the end of one session and for the first minute of the next."""
+    tape = _twice(generated_tape(7, minutes=10), 2 * HOUR)
+
+    run = play("paper.silences=kalshi:300-7260", tape=tape)
+
+    events = [(at, name) for at, name, _ in told(run, "degradation.")]
+    assert [name for _, name in events] == [
+        "degradation.protocol.activated",
+        "degradation.protocol.deactivated",
+    ]
+    assert 7_260 <= events[1][0] <= 7_265
+
+
+def test_the_minimum_edge_is_half_as_much_again_while_a_platform_is_out() -> None:
+    seen: list[tuple[type[Event], Decimal, int]] = []
+
+    def listen(engine: Engine) -> None:
+        def hear(event: Event, sequence: int) -> None:
+            if isinstance(event, DegradationProtocolActivated | DegradationProtocolDeactivated):
+                assert sequence
+                detection = engine.detection
+                minimum = detection._hurdles.minimum_net_edge
+                seen.append((type(event), minimum, detection._minimum_e4))
+
+        engine.bus.subscribe(hear)
+
+    play("paper.silences=kalshi:100-300", minutes=10, prepare=listen)
+
+    assert seen == [
+        (DegradationProtocolActivated, Decimal("0.012"), 120),
+        (DegradationProtocolDeactivated, Decimal("0.008"), 80),
+    ]
+
+
+def test_what_waits_in_the_queue_meets_the_protocol_too() -> None:
+    async def main() -> tuple[Reason | None, Reason | None]:
+        tape = generated_tape(7, minutes=1)
+        engine = build(load(), tape, MemoryJournal(), TapeClock(tape.meta.first), seed=7)
+        before = engine.queue.refusal(pair(), Outcome.YES)
+        await engine.beside.protocol.disconnected((KALSHI,))
+        return before, engine.queue.refusal(pair(), Outcome.YES)
+
+    assert run_virtual(main()) == (None, Reason.PLATFORM_DEGRADED)
+
+
+def test_the_books_of_a_silent_stream_are_asked_for() -> None:
+    """They stay as young and as true as the platform's, and that ends no silence."""
+    seen: list[tuple[timedelta, bool]] = []
+
+    def look_now_and_then(engine: Engine) -> None:
+        async def look() -> None:
+            await engine.clock.sleep(200)
+            for book in engine.watchlist.books.values():
+                offered = engine.exchanges[book.platform].liquidity[book.contract_id]
+                same = sorted(book.asks.items()) == list(offered.available(ASK))
+                assert book.updated_at is not None
+                seen.append((engine.clock.now() - book.updated_at, same))
+
+        looking.append(asyncio.ensure_future(look()))
+
+    looking: list[asyncio.Future[None]] = []
+    run = play("paper.silences=kalshi:100-300", minutes=10, prepare=look_now_and_then)
+
+    assert len(seen) == 4
+    assert all(age <= 4 * SECOND for age, _ in seen)
+    assert [same for _, same in seen].count(True) >= 3
+    assert [name for _, name, _ in told(run, "degradation.")][-1].endswith("deactivated")
+    assert len(told(run, "degradation.")) == 2
+
+
+def test_an_answer_that_the_stream_overtook_is_dropped() -> None:
+    async def main() -> tuple[int, int]:
+        tape = generated_tape(7, minutes=1)
+        clock = TapeClock(tape.meta.first)
+        engine = build(
+            load(None, ("paper.latency_ms=500",)), tape, MemoryJournal(), clock, seed=7
+        )
+        polling = engine.beside.protocol._polling
+        book = next(b for (p, _), b in engine.watchlist.books.items() if p is KALSHI)
+        book.replace(((4_000, 10**6),), ())
+        book.touch(clock.now(), 1)
+        asking = asyncio.ensure_future(polling.poll(KALSHI))
+        await clock.sleep(0.25)
+        book.replace(((4_100, 10**6),), ())
+        book.touch(clock.now(), 2)
+        await asking
+        overtaken = book.best_bid
+        await polling.poll(KALSHI)
+        return overtaken, book.best_bid
+
+    assert run_virtual(main()) == (4_100, 0)
+
+
+def test_a_stream_of_changes_is_whole_again_after_a_silence() -> None:
+    """Changes were missed meanwhile, so the first message afterwards brings the whole book."""
+    tape = generate(Seeded(7), 7, minutes=10, streamed=True)
+    assert {message.kind for message in tape.rows if message.step > 10} == {Kind.DELTA}
+
+    run = play("paper.silences=kalshi:100-300", tape=tape)
+
+    assert run.engine.missed == set()
+    for key, book in run.engine.watchlist.books.items():
+        liquidity = run.engine.exchanges[key[0]].liquidity[key[1]]
+        assert sorted(book.bids.items()) == sorted(liquidity.available(BID))
+        assert sorted(book.asks.items()) == sorted(liquidity.available(ASK))
+
+
+# The paper platform ---------------------------------------------------------------------------
+
+
+def test_a_ping_takes_as_long_as_any_request_and_fails_in_an_outage() -> None:
+    async def main() -> tuple[float, bool]:
+        tape = generated_tape(7, minutes=1)
+        clock = TapeClock(tape.meta.first)
+        settings = load(None, ("paper.latency_ms=150", "paper.outages=kalshi:10-20"))
+        gateway = build(settings, tape, MemoryJournal(), clock, seed=7).gateways[KALSHI]
+        await gateway.ping()
+        took = clock.monotonic()
+        await clock.sleep(10)
+        refused = 0
+        for ask in (gateway.ping, gateway.balance, gateway.positions):
+            with pytest.raises(NotSent):
+                await ask()
+            refused += 1
+        return took, refused == 3
+
+    assert run_virtual(main()) == (0.15, True)
+
+
+UNSEEN = (
+    "health.failures=1000",
+    "health.protocol_seconds=100000",
+    "detection.book_age_seconds=3600",
+)
+"""Nothing else stops an order: the outage itself has to."""
+
+
+def test_an_order_in_an_outage_never_leaves() -> None:
+    run = play("paper.outages=kalshi:60-3600", *UNSEEN, minutes=60)
+
+    refused = {facts["reason"] for _, _, facts in told(run, "execution.order.failed")}
+    assert refused == {"the connection was refused"}
+    assert not [row for row in run.tables["fills"] if row["reported_at"] > _at(run, 60)]
+
+
+def test_an_answer_that_an_outage_meets_on_its_way_is_lost() -> None:
+    run = play("paper.latency_ms=4000", _often_down(), *UNSEEN, minutes=60)
+
+    lost = {facts["reason"] for _, _, facts in told(run, "execution.order.outcome_unknown")}
+    assert lost == {"no_answer"}
+
+
+def _at(run: Finished, seconds: int) -> datetime:
+    return run.engine.tape.meta.first + seconds * SECOND
+
+
+def _often_down() -> str:
+    """Three seconds of every six: many an order is accepted and its answer lost."""
+    return "paper.outages=" + ",".join(
+        f"{platform}:{n}-{n + 3}" for platform in Platform for n in range(0, 3_600, 6)
+    )
+
+
+# Drift ----------------------------------------------------------------------------------------
+
+
+class Server:
+    """A time server that answers as it was told, in turn; the last answer stands."""
+
+    def __init__(self, *answers: Decimal | None, seconds: float = 0) -> None:
+        self._answers: Sequence[Decimal | None] = answers
+        self._seconds = seconds
+        self.asked: list[float] = []
+
+    async def offset_ms(self) -> Decimal:
+        loop = asyncio.get_running_loop()
+        self.asked.append(loop.time())
+        answer = self._answers[min(len(self.asked), len(self._answers)) - 1]
+        await asyncio.sleep(self._seconds)
+        if answer is None:
+            raise TimeUnknown("here", "silence")
+        return answer
+
+
+async def _checked(*servers: Server, hours: int = 0) -> Engine:
+    """Start an engine's drift service over `servers`, and let it work for some hours."""
+    tape = generated_tape(7, minutes=1)
+    clock = TapeClock(tape.meta.first)
+    engine = build(load(), tape, MemoryJournal(), clock, seed=7)
+    await engine.risk.load()
+    drift = TimeDriftService(
+        engine.bus,
+        engine.risk,
+        servers,
+        engine.beside.system,
+        clock,
+        DriftLimits(),
+        Asking(),
+    )
+    recording = asyncio.ensure_future(engine.recorder.run())
+    await drift.start()
+    running = asyncio.ensure_future(drift.run())
+    await clock.sleep(hours * 3_600 + 60)
+    await drift.drained()
+    await engine.recorder.drained()
+    running.cancel()
+    recording.cancel()
+    return engine
+
+
+def _counts(engine: Engine) -> dict[str, int]:
+    besides = ("risk", "records")
+    counts = engine.bus.counts.items()
+    return {name: n for name, n in counts if not any(word in name for word in besides)}
+
+
+def test_a_clock_that_is_right_is_not_mentioned() -> None:
+    server = Server(Decimal("99.9"))
+
+    engine = run_virtual(_checked(server, hours=3))
+
+    assert len(server.asked) == 4
+    assert _counts(engine) == {}
+
+
+def test_the_clock_is_checked_at_the_start_and_every_hour() -> None:
+    server = Server(Decimal(0), Decimal(-150), Decimal(600), Decimal(1_000))
+
+    engine = run_virtual(_checked(server, hours=3))
+
+    assert [b - a for a, b in zip(server.asked, server.asked[1:], strict=False)] == [3_600] * 3
+    assert _counts(engine) == {
+        "time.drift.warning": 1,
+        "time.drift.critical": 1,
+        "system.trading.halted": 1,
+        "time.drift.halt": 1,
+    }
+    assert engine.risk.state.halt_reasons == {HaltReason.TIME_DRIFT}
+
+
+def test_the_second_server_is_asked_when_the_first_is_silent() -> None:
+    first, second = Server(None), Server(Decimal(700))
+
+    engine = run_virtual(_checked(first, second))
+
+    assert (len(first.asked), len(second.asked)) == (1, 1)
+    assert _counts(engine) == {"time.drift.critical": 1}
+
+
+def test_a_server_has_five_seconds_and_is_asked_three_times_two_seconds_apart() -> None:
+    slow = Server(Decimal(0), seconds=6)
+
+    engine = run_virtual(_checked(slow))
+
+    assert slow.asked == [0, 7, 14]
+    assert _counts(engine) == {"system.health.critical": 1}
+
+
+def test_an_unknown_time_is_said_once_until_it_is_known_again() -> None:
+    silence = (None,) * 3
+    server = Server(*silence, *silence, Decimal(0), *silence)
+
+    engine = run_virtual(_checked(server, hours=3))
+
+    assert _counts(engine) == {"system.health.critical": 2}
+
+
+def test_a_clock_that_is_off_by_a_second_trades_nothing() -> None:
+    run = play("paper.clock_offset_ms=-1200", minutes=30)
+
+    assert run.summary["executions"]["total"] == 0
+    assert told(run, "time.drift")[0] == (
+        0,
+        "time.drift.halt",
+        {"drift_ms": "-1200", "bound_ms": 1_000},
+    )
+
+
+def test_a_critical_note_is_kept_even_where_others_are_dropped() -> None:
+    async def main() -> tuple[int, int]:
+        tape = generated_tape(7, minutes=1)
+        engine = build(load(), tape, MemoryJournal(), TapeClock(tape.meta.first), seed=7)
+        engine.recorder._bound = 0
+        engine.beside.system.critical("outbox", "full")
+        running = asyncio.ensure_future(engine.recorder.run())
+        await engine.recorder.drained()
+        running.cancel()
+        return engine.bus.counts["system.health.critical"], engine.recorder.dropped
+
+    assert run_virtual(main()) == (1, 0)

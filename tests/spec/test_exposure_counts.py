@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dutchbook.domain.exposure_counts import MONTHLY, WEEKLY, ExposureCounts
+from dutchbook.domain.risk import Crossing
+
+MONDAY = datetime(2026, 7, 6, 12, tzinfo=UTC)
+SIXTH = Crossing(MONTHLY, Decimal(6), Decimal(5), breached=False)
+THIRD_WEEK = Crossing(WEEKLY, Decimal(3), Decimal(3), breached=True)
+WEEK, DAY, HOUR = timedelta(weeks=1), timedelta(days=1), timedelta(hours=1)
+
+
+def crossed(*times: datetime) -> list[tuple[int, Crossing]]:
+    """Count one by one; returns which exposure (from 1) crossed what."""
+    counts, found = ExposureCounts(), []
+    for number, at in enumerate(times, start=1):
+        counts, crossings = counts.counted(at)
+        found += [(number, each) for each in crossings]
+    return found
+
+
+def twice_a_week(*mondays: datetime) -> list[datetime]:
+    return [at for monday in mondays for at in (monday, monday + HOUR)]
+
+
+def test_the_sixth_exposure_of_a_calendar_month_is_told_of_once() -> None:
+    eight = [datetime(2026, 7, day, tzinfo=UTC) for day in (1, 8, 15, 22, 29, 30, 31, 31)]
+
+    found = crossed(*eight)
+
+    assert [(n, c) for n, c in found if c.limit == MONTHLY] == [(6, SIXTH)]
+
+
+def test_a_month_ends_at_midnight_utc() -> None:
+    five = [datetime(2026, 7, day, tzinfo=UTC) for day in (1, 6, 13, 20, 27)]
+    east = timezone(timedelta(hours=9))
+
+    still_july = crossed(*five, datetime(2026, 8, 1, 8, 59, tzinfo=east))
+    august = crossed(*five, datetime(2026, 8, 1, 9, 0, tzinfo=east))
+
+    assert [c.limit for _, c in still_july] == [MONTHLY]
+    assert august == []
+
+
+def test_more_than_one_exposure_in_each_of_three_weeks_in_a_row_is_a_breach() -> None:
+    times = twice_a_week(MONDAY, MONDAY + WEEK, MONDAY + 2 * WEEK)
+
+    found = crossed(*times)
+
+    assert (6, THIRD_WEEK) in found
+
+
+def test_one_exposure_a_week_is_no_run() -> None:
+    assert crossed(*(MONDAY + n * WEEK for n in range(5))) == []
+
+
+def test_a_week_without_or_with_a_single_exposure_breaks_the_run() -> None:
+    without = twice_a_week(MONDAY, MONDAY + WEEK, MONDAY + 3 * WEEK)
+    single = [*twice_a_week(MONDAY, MONDAY + WEEK), MONDAY + 2 * WEEK]
+    single += twice_a_week(MONDAY + 3 * WEEK)
+
+    assert WEEKLY not in [c.limit for _, c in crossed(*without)]
+    assert WEEKLY not in [c.limit for _, c in crossed(*single)]
+
+
+def test_a_years_end_does_not_break_the_run() -> None:
+    """2026 has a week 53; 2027 begins with week 1 on 4 January."""
+    last = datetime(2026, 12, 28, tzinfo=UTC)
+    assert last.isocalendar()[:2] == (2026, 53)
+    assert (last + WEEK).isocalendar()[:2] == (2027, 1)
+
+    found = crossed(*twice_a_week(last - WEEK, last, last + WEEK))
+
+    assert [c.limit for _, c in found] == [WEEKLY]
+
+
+def test_new_years_eve_and_new_years_day_can_be_one_week() -> None:
+    split = [datetime(2026, 12, 31, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)]
+    before = twice_a_week(split[0] - 2 * WEEK, split[0] - WEEK)
+
+    assert [c.limit for _, c in crossed(*before, *split) if c.limit == WEEKLY] == [WEEKLY]
+
+
+def test_a_run_that_goes_on_is_told_of_once_and_a_new_run_again() -> None:
+    five = twice_a_week(*(MONDAY + n * WEEK for n in range(5)))
+    again = twice_a_week(*(MONDAY + n * WEEK for n in range(6, 9)))
+
+    found = [n for n, c in crossed(*five, *again) if c.limit == WEEKLY]
+
+    assert found == [6, 16]
+
+
+def test_a_late_exposure_that_closes_the_gap_between_weeks_is_a_breach() -> None:
+    first = [*twice_a_week(MONDAY), MONDAY + WEEK, *twice_a_week(MONDAY + 2 * WEEK)]
+
+    found = crossed(*first, MONDAY + WEEK + DAY)
+
+    assert [c for _, c in found if c.limit == WEEKLY] == [THIRD_WEEK]
+
+
+BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
+instants = st.integers(0, 120 * 24 * 60).map(lambda minutes: BEGIN + minutes * HOUR / 60)
+
+
+@given(st.lists(instants, max_size=60), st.randoms(use_true_random=False))
+def test_counts_do_not_depend_on_the_order_of_counting(
+    times: list[datetime], chance: object
+) -> None:
+    shuffled = list(times)
+    chance.shuffle(shuffled)  # type: ignore[attr-defined]
+
+    assert ExposureCounts.of(shuffled) == ExposureCounts.of(times)
+
+
+@given(st.lists(instants, max_size=60))
+def test_counts_and_crossings_are_those_of_a_plain_calendar(times: list[datetime]) -> None:
+    """An oracle that shares no code: calendar months, and (ISO year, week) in a long list."""
+    months = Counter((at.year, at.month) for at in times)
+    weeks = Counter(at.isocalendar()[:2] for at in times)
+    calendar = [
+        (datetime(2026, 10, 5, tzinfo=UTC) + n * WEEK).isocalendar()[:2] for n in range(30)
+    ]
+    full = "".join("x" if weeks[week] > 1 else " " for week in calendar).split()
+
+    limits = Counter(c.limit for _, c in crossed(*sorted(times)))
+
+    assert limits[MONTHLY] == sum(count >= 6 for count in months.values())
+    assert limits[WEEKLY] == sum(len(run) >= 3 for run in full)

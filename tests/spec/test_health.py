@@ -1,0 +1,293 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.pairs import NOW, pair
+
+from dutchbook.application.sessions import Sessions
+from dutchbook.application.streams import Streams
+from dutchbook.application.watch import Watchlist
+from dutchbook.config import commented, load
+from dutchbook.domain.contract import Platform
+from dutchbook.domain.health import (
+    DriftLevel,
+    DriftLimits,
+    HealthLimits,
+    HealthStatus,
+    PlatformHealth,
+    Sample,
+    Stream,
+    out_of_use,
+)
+from dutchbook.errors import InvalidInput
+
+LIMITS = HealthLimits()
+HEALTHY, DEGRADED, DISCONNECTED = HealthStatus
+
+
+def stream(seconds: int, *silent: str, heard: bool = True) -> Stream:
+    return Stream(timedelta(seconds=seconds), heard, silent)
+
+
+FRESH = Sample(5, stream(1))
+NO_ANSWER = Sample(None, stream(1))
+
+
+def after(*samples: Sample, health: PlatformHealth | None = None) -> PlatformHealth:
+    health = health or PlatformHealth()
+    for sample in samples:
+        health = health.after(sample, LIMITS)
+    return health
+
+
+# Platforms ------------------------------------------------------------------------------------
+
+
+def test_a_single_ping_without_an_answer_is_no_outage() -> None:
+    once = after(FRESH, NO_ANSWER)
+    now_and_then = after(*[NO_ANSWER, FRESH] * 10)
+
+    assert (once.status, once.connection_state) == (HEALTHY, "unanswered")
+    assert now_and_then.status is HEALTHY
+
+
+def test_two_pings_in_a_row_without_an_answer_are_a_lost_connection() -> None:
+    health = after(FRESH, NO_ANSWER, NO_ANSWER)
+
+    assert (health.status, health.connection_state) == (DISCONNECTED, "disconnected")
+
+
+def test_one_good_check_after_an_outage_is_no_recovery_and_two_are() -> None:
+    lost = after(NO_ANSWER, NO_ANSWER)
+
+    assert after(FRESH, health=lost).status is DISCONNECTED
+    assert after(FRESH, NO_ANSWER, FRESH, health=lost).status is DISCONNECTED
+    assert after(FRESH, FRESH, health=lost).status is HEALTHY
+
+
+def test_a_connection_that_comes_back_without_data_is_degraded() -> None:
+    lost = after(NO_ANSWER, NO_ANSWER)
+    silent = Sample(5, stream(70))
+
+    assert after(silent, silent, health=lost).status is DEGRADED
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(59, HEALTHY), (60, DEGRADED)])
+def test_a_minute_without_any_book_update_is_degraded(
+    seconds: int, status: HealthStatus
+) -> None:
+    assert after(Sample(5, stream(seconds))).status is status
+
+
+def test_recovery_needs_data_fresher_than_half_a_minute() -> None:
+    silent = after(Sample(5, stream(60)))
+    old, young = Sample(5, stream(30)), Sample(5, stream(29))
+    unheard = Sample(5, stream(0, heard=False))
+
+    assert after(old, old, old, health=silent).status is DEGRADED
+    assert after(unheard, unheard, unheard, health=silent).status is DEGRADED
+    assert after(young, young, health=silent).status is HEALTHY
+
+
+def test_a_frozen_book_shows_behind_quick_answers_and_a_lively_platform() -> None:
+    health = after(*[FRESH] * 20, Sample(5, stream(1, "KXCUP")))
+
+    assert health.response_time_ms == 5
+    assert (health.status, health.detail) == (DEGRADED, "silent: KXCUP")
+
+
+def test_one_slow_answer_is_no_trend_and_two_are() -> None:
+    slow = Sample(2_001, stream(1))
+
+    assert after(slow, FRESH, FRESH).status is HEALTHY
+    assert after(slow, FRESH, slow).status is DEGRADED
+    assert after(Sample(2_000, stream(1)), Sample(2_000, stream(1))).status is HEALTHY
+
+
+def test_answers_that_left_the_window_are_forgotten() -> None:
+    slow = after(*[Sample(3_000, stream(1))] * 2)
+
+    assert slow.status is DEGRADED
+    assert after(*[FRESH] * 18, health=slow).status is DEGRADED
+    assert after(*[FRESH] * 21, health=slow).status is HEALTHY
+
+
+def test_the_response_time_is_the_95th_percentile_by_nearest_rank() -> None:
+    counted = after(*[Sample(ms, stream(1)) for ms in range(1, 21)])
+
+    assert counted.response_time_ms == 19
+    assert PlatformHealth().response_time_ms is None
+
+
+def test_a_platform_without_books_of_ours_is_judged_by_its_answers_alone() -> None:
+    bare = Sample(5, None)
+
+    assert after(bare, bare).status is HEALTHY
+    assert after(Sample(None, None), Sample(None, None), bare, bare).status is HEALTHY
+
+
+samples = st.builds(
+    Sample,
+    st.one_of(st.none(), st.integers(0, 5_000)),
+    st.builds(
+        Stream,
+        st.integers(0, 120).map(lambda seconds: timedelta(seconds=seconds)),
+        st.booleans(),
+        st.sampled_from([(), ("a",)]),
+    ),
+)
+
+
+@given(st.lists(samples, max_size=40))
+def test_a_better_status_takes_at_least_two_checks_in_a_row(history: list[Sample]) -> None:
+    worse = list(HealthStatus).index
+    health, since = PlatformHealth(), 0
+    for sample in history:
+        before, health = health, health.after(sample, LIMITS)
+        since += 1
+        if worse(health.status) < worse(before.status):
+            assert since >= LIMITS.recoveries
+            assert sample.response_ms is not None
+        if health.status is not before.status:
+            since = 0
+
+
+# Out of use -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("silent", "heard", "connected", "already", "out"),
+    [
+        (80, True, True, False, False),
+        (81, True, True, False, True),
+        (81, False, True, False, True),
+        (0, True, False, False, True),
+        (30, True, True, True, True),
+        (29, True, True, True, False),
+        (0, False, True, True, True),
+    ],
+)
+def test_a_platform_is_out_of_use_when_silent_for_81_s_and_until_its_data_is_fresh(
+    silent: int, heard: bool, connected: bool, already: bool, out: bool
+) -> None:
+    said = stream(silent, heard=heard)
+
+    reason = out_of_use(said, LIMITS, connected=connected, already=already)
+
+    assert (reason is not None) is out
+
+
+def test_a_platform_that_we_follow_nothing_on_is_only_out_of_use_when_unreachable() -> None:
+    assert out_of_use(None, LIMITS, connected=True, already=True) is None
+    assert out_of_use(None, LIMITS, connected=False, already=False) == "no connection"
+
+
+# Streams --------------------------------------------------------------------------------------
+
+
+def followed(*, heartbeat: bool) -> tuple[Watchlist, Streams]:
+    """Two pairs; the session began a minute and a half before `NOW`."""
+    other = replace(pair().kalshi, contract_id="kalshi-other")
+    watchlist = Watchlist([pair(), pair(match_id="other", kalshi=other)])
+    sessions = Sessions()
+    sessions.began(NOW - timedelta(seconds=90))
+    return watchlist, Streams(watchlist, sessions, heartbeat=heartbeat)
+
+
+def test_a_platform_is_as_young_as_its_newest_book() -> None:
+    watchlist, streams = followed(heartbeat=True)
+    watchlist.books[Platform.KALSHI, "kalshi-cup"].touch(NOW - timedelta(seconds=3), 1)
+
+    found = streams.of(Platform.KALSHI, NOW, LIMITS.silence)
+
+    assert found == stream(3)
+    assert streams.of(Platform.POLYMARKET, NOW, LIMITS.silence) == stream(90, heard=False)
+
+
+@pytest.mark.parametrize("heartbeat", [True, False])
+def test_a_book_that_stops_is_named_where_every_book_should_speak(heartbeat: bool) -> None:
+    watchlist, streams = followed(heartbeat=heartbeat)
+    watchlist.books[Platform.KALSHI, "kalshi-cup"].touch(NOW - timedelta(seconds=3), 1)
+    watchlist.books[Platform.KALSHI, "kalshi-other"].touch(NOW - timedelta(seconds=60), 1)
+
+    found = streams.of(Platform.KALSHI, NOW, LIMITS.silence)
+
+    assert found == stream(3, *(["kalshi-other"] if heartbeat else []))
+
+
+def test_a_contract_that_has_closed_is_not_expected_to_speak() -> None:
+    watchlist, streams = followed(heartbeat=True)
+    closed = pair().kalshi.close_time + timedelta(minutes=5)
+    watchlist.books[Platform.KALSHI, "kalshi-cup"].touch(closed - timedelta(minutes=6), 1)
+    watchlist.books[Platform.KALSHI, "kalshi-other"].touch(closed, 1)
+
+    assert streams.of(Platform.KALSHI, closed, LIMITS.silence) == stream(0)
+
+
+# Drift ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("drift", "level", "bound"),
+    [
+        ("99.999", DriftLevel.NONE, 0),
+        ("100", DriftLevel.WARNING, 100),
+        ("-499.9", DriftLevel.WARNING, 100),
+        ("-500", DriftLevel.CRITICAL, 500),
+        ("999.9", DriftLevel.CRITICAL, 500),
+        ("-1000", DriftLevel.HALT, 1_000),
+    ],
+)
+def test_a_drift_is_judged_by_its_size_in_either_direction(
+    drift: str, level: DriftLevel, bound: int
+) -> None:
+    assert DriftLimits().judge(Decimal(drift)) == (level, bound)
+
+
+# Settings -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("setting", "right"),
+    [
+        ("paper.outages=kalshi:10", "platform:from-to in seconds"),
+        ("paper.silences=kalshi:20-10", "platform:from-to in seconds"),
+        ("paper.silences=nyse:10-20", "platform:from-to in seconds"),
+        ("health.fresh_seconds=60", "fresh_seconds must be below"),
+        ("time.warning_ms=600", "warning_ms <= critical_ms"),
+        ("exposure.reminder_seconds=0", "greater than 0"),
+    ],
+)
+def test_a_setting_that_cannot_be_meant_is_refused_by_name(setting: str, right: str) -> None:
+    with pytest.raises(InvalidInput, match=right) as refused:
+        load(None, (setting,))
+
+    assert refused.value.field in setting
+
+
+def test_the_defaults_are_those_of_the_domain() -> None:
+    assert load().health_limits() == HealthLimits()
+    assert load().drift_limits() == DriftLimits()
+
+
+def test_the_commented_settings_say_the_defaults(tmp_path: object) -> None:
+    path = tmp_path / "config.toml"  # type: ignore[operator]
+    path.write_text(commented(), encoding="utf-8")
+
+    assert load(path) == load()
+    assert "halt_on_weekly = true" in commented()
+
+
+def test_a_session_says_since_when_it_runs() -> None:
+    sessions, at = Sessions(), datetime(2026, 7, 5, tzinfo=UTC)
+
+    sessions.began(at)
+
+    assert (sessions.running, sessions.began_at) == (True, at)
+    sessions.ended()
+    assert not sessions.running
