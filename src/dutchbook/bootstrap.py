@@ -17,12 +17,13 @@ from dutchbook.application.conclusion import Conclusion
 from dutchbook.application.detection import DetectionService
 from dutchbook.application.execution import ExecutionService, Patience
 from dutchbook.application.execution_queue import ExecutionQueueService
+from dutchbook.application.first_legs import FirstLegs
 from dutchbook.application.holdings import Holdings
 from dutchbook.application.lifecycle import EngineLifecycleService
 from dutchbook.application.queries import summary
 from dutchbook.application.recorder import Recorder
 from dutchbook.application.risk import RiskManager
-from dutchbook.application.watch import Key, PairWatch, Watchlist
+from dutchbook.application.watch import Key, Watchlist
 from dutchbook.config import Settings
 from dutchbook.domain.book import ASK, BID, OrderBook
 from dutchbook.domain.contract import Outcome, Platform
@@ -61,6 +62,7 @@ class Engine:
     queue: ExecutionQueueService
     detection: DetectionService
     holdings: Holdings
+    first_legs: FirstLegs
     recorder: Recorder
     lifecycle: EngineLifecycleService
     exchanges: Mapping[Platform, PaperExchange]
@@ -196,13 +198,15 @@ def build(
     watchlist, offered = Watchlist(tape.meta.pairs), Watchlist(tape.meta.pairs)
     lag = StepLag(settings.paper.lag_steps)
     exchanges, gateways = _platforms(settings, tape, clock, lag, seed)
-    holdings, queue = _execution(settings, bus, risk, watchlist, gateways, clock, ids)
-    recorder, hurdles = Recorder(bus), settings.hurdles()
-    detection = DetectionService(
-        watchlist, queue, risk, recorder, bus, clock, ids, hurdles, offered, first_leg
+    first_legs = FirstLegs(journal)
+    holdings, queue = _execution(
+        settings, bus, risk, watchlist, gateways, first_legs, clock, ids
     )
+    recorder, hurdles = Recorder(bus), settings.hurdles()
+    heard, judged = (watchlist, queue, risk, recorder), (hurdles, offered, first_legs.choose)
+    detection = DetectionService(*heard, bus, clock, ids, *judged)
     lifecycle = EngineLifecycleService(
-        journal, bus, risk, watchlist, queue, holdings, recorder, gateways, clock
+        journal, bus, risk, watchlist, queue, holdings, first_legs, recorder, gateways, clock
     )
     engine = Engine(
         settings,
@@ -216,6 +220,7 @@ def build(
         queue,
         detection,
         holdings,
+        first_legs,
         recorder,
         lifecycle,
         exchanges,
@@ -246,13 +251,14 @@ def _execution(
     risk: RiskManager,
     watchlist: Watchlist,
     gateways: Mapping[Platform, PlatformGateway],
+    first_legs: FirstLegs,
     clock: Clock,
     ids: Ids,
 ) -> tuple[Holdings, ExecutionQueueService]:
     """Join what carries opportunities through."""
     announce = Announcements(bus, watchlist, clock)
     holdings = Holdings(bus, risk, announce, watchlist.matches)
-    conclusion = Conclusion(bus, risk, holdings, announce, clock)
+    conclusion = Conclusion(bus, risk, holdings, announce, first_legs, clock)
     hurdles = settings.hurdles()
     executions = ExecutionService(
         bus,
@@ -276,11 +282,6 @@ def _execution(
         bound=settings.execution.queue_bound,
     )
     return holdings, queue
-
-
-def first_leg(watch: PairWatch) -> Platform:
-    """Choose the platform of the first leg: the pair's own setting, else Kalshi."""
-    return watch.match.primary_leg or Platform.KALSHI
 
 
 def _exchange(platform: Platform, settings: Settings, tape: Tape) -> PaperExchange:

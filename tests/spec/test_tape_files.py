@@ -175,6 +175,7 @@ def test_a_description_survives_with_every_field_of_contracts_and_pairs() -> Non
         fees=None,
         assumed=("fees", "grid"),
         cash_delay=timedelta(hours=5, microseconds=1),
+        taker_delay=timedelta(seconds=3),
     )
     match = replace(
         pair,

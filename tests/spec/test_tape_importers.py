@@ -373,6 +373,10 @@ PAIRED = '[[pairs]]\nkalshi = "KXCUP-26-AA"\npolymarket = "1234567890"\n'
         (KALSHI + "fee_type = [1]", "fee_type: [1] is not a text"),
         (POLYMARKET + "fee_category = [1]", "fee_category: [1] is not a text"),
         (POLYMARKET + 'tokens = ["1"]', "the YES and the NO token"),
+        (
+            KALSHI + 'taker_delay_seconds = "0.0005"',
+            "taker_delay_seconds: '0.0005' is not from 0 to 60, in whole milliseconds",
+        ),
         (KALSHI + "cash_delay_hours = -1", "cash_delay_hours: '-1' is not from 0"),
         (KALSHI + 'size_step = "0"', "size_step: '0' is not above zero"),
         (KALSHI + 'size_minimum = "0.015"', "a multiple of 0.01"),

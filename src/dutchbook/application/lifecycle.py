@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from dutchbook.application.bus import EventBus
 from dutchbook.application.execution_queue import ExecutionQueueService
+from dutchbook.application.first_legs import FirstLegs
 from dutchbook.application.holdings import Holdings
 from dutchbook.application.loading import held
 from dutchbook.application.recorder import Recorder
@@ -32,6 +33,7 @@ class EngineLifecycleService:
         watchlist: Watchlist,
         queue: ExecutionQueueService,
         holdings: Holdings,
+        first_legs: FirstLegs,
         recorder: Recorder,
         gateways: Mapping[Platform, PlatformGateway],
         clock: Clock,
@@ -42,6 +44,7 @@ class EngineLifecycleService:
         self._watchlist = watchlist
         self._queue = queue
         self._holdings = holdings
+        self._first_legs = first_legs
         self._recorder = recorder
         self._gateways = gateways
         self._clock = clock
@@ -57,6 +60,7 @@ class EngineLifecycleService:
     ) -> None:
         """Load what the database holds, take up the pairs, and pay opening balances in once."""
         await self._risk.load()
+        await self._first_legs.load()
         known = {row["match_id"]: row for row in await self._journal.rows("contract_matches")}
         for match in pairs:
             if row := known.get(match.match_id):

@@ -95,8 +95,10 @@ class Contract:
     """One question on one platform, with a YES and a NO; prices are in YES dollars.
 
     `cash_delay` is the time from resolution until the payout can be spent: settlement timers on
-    Kalshi, the oracle's challenge on Polymarket. `fees` is None where the schedule is unknown,
-    and then nothing is traded. `assumed` names the facts that were not seen but supposed.
+    Kalshi, the oracle's challenge on Polymarket. `taker_delay` is how long the platform holds a
+    marketable order back before it meets the book (Polymarket's `secondsDelay` of sports
+    markets, docs.polymarket.com, 2026-06). `fees` is None where the schedule is unknown, and
+    then nothing is traded. `assumed` names the facts that were not seen but supposed.
     """
 
     platform: Platform
@@ -111,6 +113,7 @@ class Contract:
     cash_delay: timedelta
     tokens: tuple[str, str] | None = None
     assumed: tuple[str, ...] = ()
+    taker_delay: timedelta = timedelta(0)
 
     @property
     def cash_time(self) -> datetime:

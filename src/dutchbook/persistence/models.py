@@ -56,6 +56,7 @@ class Contract(Base):
     cash_delay_seconds: Mapped[Count]
     tokens: Mapped[Document | None]
     assumed: Mapped[Document]
+    taker_delay_ms: Mapped[Count]
     __table_args__ = ruled("contracts", platform=words(Platform))
 
 

@@ -36,7 +36,7 @@ class _Sizing(msgspec.Struct, forbid_unknown_fields=True):
     cent_exact: bool
 
 
-class _Contract(msgspec.Struct, forbid_unknown_fields=True):
+class _Contract(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     platform: Platform
     contract_id: str
     title: str
@@ -49,6 +49,7 @@ class _Contract(msgspec.Struct, forbid_unknown_fields=True):
     cash_delay_us: int
     tokens: tuple[str, str] | None
     assumed: list[str]
+    taker_delay_us: int = 0
 
 
 class _Pair(msgspec.Struct, forbid_unknown_fields=True):
@@ -170,6 +171,7 @@ def _stored_contract(contract: Contract) -> _Contract:
         cash_delay_us=contract.cash_delay // MICROSECOND,
         tokens=contract.tokens,
         assumed=list(contract.assumed),
+        taker_delay_us=contract.taker_delay // MICROSECOND,
     )
 
 
@@ -193,6 +195,7 @@ def _contract(stored: _Contract) -> Contract:
         cash_delay=timedelta(microseconds=stored.cash_delay_us),
         tokens=stored.tokens,
         assumed=tuple(stored.assumed),
+        taker_delay=timedelta(microseconds=stored.taker_delay_us),
     )
 
 

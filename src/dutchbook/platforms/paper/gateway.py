@@ -80,6 +80,8 @@ class PaperGateway:
         await self._travel(key)
         if sent.leg is Leg.SECONDARY:
             await self._lag.wait()
+        if held := self._exchange.contracts[sent.contract_id].taker_delay:
+            await self._clock.sleep(held.total_seconds())
         if self._faults.strikes(Fault.REJECTED, key):
             raise PlatformRejected(self.platform, "insufficient_balance")
         if self._faults.strikes(Fault.PAUSED, key):
