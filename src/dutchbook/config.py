@@ -88,6 +88,18 @@ class Risk(_Section):
     platform_share: Decimal = Field(
         Decimal("0.5"), gt=0, le=1, description="of the bankroll, at stake on one platform"
     )
+    pair_share: Decimal = Field(
+        Decimal("0.3"),
+        gt=0,
+        le=1,
+        description="of the bankroll, at stake on one pair over all its positions",
+    )
+    cluster_share: Decimal = Field(
+        Decimal("0.15"),
+        gt=0,
+        le=1,
+        description="of the bankroll, at stake on pairs that stand or fall together",
+    )
 
 
 class Paper(_Section):
@@ -167,6 +179,8 @@ class Settings(_Section):
             max_open_pairs=self.risk.max_open_pairs,
             daily_loss_share=self.risk.daily_loss_share,
             platform_share=self.risk.platform_share,
+            pair_share=self.risk.pair_share,
+            cluster_share=self.risk.cluster_share,
         )
 
 

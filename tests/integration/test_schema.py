@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,10 @@ def test_a_database_of_the_first_schema_is_upgraded_with_every_row_that_it_held(
     assert Database.at(database_url).damage() == []
 
 
-NEW_COLUMNS: dict[str, dict[str, Any]] = {"contracts": {"taker_delay_ms": 0}}
+NEW_COLUMNS: dict[str, dict[str, Any]] = {
+    "contracts": {"taker_delay_ms": 0},
+    "contract_matches": {"confidence": Decimal(1)},
+}
 """What an upgrade says of rows of the first schema."""
 
 
@@ -139,7 +143,11 @@ async def _kept(url: str, batch: Batch) -> None:
 
 @pytest.mark.parametrize(
     "broken",
-    ["contracts SET taker_delay_ms = -1"],
+    [
+        "contracts SET taker_delay_ms = -1",
+        "contract_matches SET confidence = 0",
+        "contract_matches SET confidence = 1000001",
+    ],
 )
 def test_a_new_column_keeps_its_bounds(database_url: str, broken: str) -> None:
     on(database_url, _with_contract)

@@ -11,10 +11,10 @@ from support.pairs import NOW, RICH, book, cheap_books, contract, pair
 
 from dutchbook.domain.book import OrderBook
 from dutchbook.domain.contract import Alignment, ContractMatch, Outcome, Platform
-from dutchbook.domain.fees import FeeSchedule
+from dutchbook.domain.fees import FeeRounding, FeeSchedule, FeeTerms
 from dutchbook.domain.financial_math import FinancialMath
 from dutchbook.domain.opportunity import detect, has_edge, possible
-from dutchbook.domain.quote import Caps, Hurdles, Opportunity, Reason, Refusal
+from dutchbook.domain.quote import Caps, Hurdles, Opportunity, Reason, Refusal, Room
 from dutchbook.domain.units import E4, Money
 from dutchbook.errors import InvalidInput
 
@@ -38,6 +38,11 @@ def look(
         hurdles=hurdles,
         caps=caps,
     )
+
+
+cents = st.integers(1, 99)
+sizes = st.integers(1, 5_000)
+sides = st.dictionaries(cents, sizes, min_size=1, max_size=5)
 
 
 def refusal(found: Opportunity | Refusal) -> Reason:
@@ -85,6 +90,64 @@ def test_the_worst_case_of_each_leg_fits_into_its_platforms_free_cash(
     found = opportunity(look(caps=Caps(RICH.position, free)))
 
     assert 0 < found.leg(platform).budget <= 20
+
+
+def roomy(dollars: str, limit: Reason = Reason.PAIR_LIMIT) -> Caps:
+    return replace(RICH, room=Room(Money(Decimal(dollars)), limit))
+
+
+@settings(max_examples=200)
+@given(
+    dollars=st.integers(0, 400),
+    asks=st.dictionaries(st.integers(30, 45), sizes, min_size=1, max_size=5),
+    kind=st.sampled_from(list(FeeRounding)),
+    primary=st.sampled_from(list(Platform)),
+)
+def test_the_worst_case_of_both_legs_fits_into_what_limits_leave(
+    dollars: int, asks: dict[int, int], kind: FeeRounding, primary: Platform
+) -> None:
+    books = cheap_books() | {Platform.KALSHI: book(Platform.KALSHI, {28: 500}, asks)}
+    terms = tuple(replace(each, rounding=kind) for each in _terms(Platform.KALSHI))
+    match = pair(kalshi=contract(Platform.KALSHI, fees=FeeSchedule(terms)))
+    caps = roomy(str(dollars))
+
+    found = detect(
+        match, books, Outcome.YES, primary=primary, now=NOW, hurdles=DEFAULT, caps=caps
+    )
+
+    assert not isinstance(found, Opportunity) or found.budget <= dollars
+
+
+def _terms(platform: Platform) -> tuple[FeeTerms, ...]:
+    schedule = contract(platform).fees
+    assert schedule is not None
+    return schedule.terms
+
+
+def test_the_quantity_is_cut_to_what_limits_leave() -> None:
+    whole = opportunity(look())
+
+    cut = opportunity(look(caps=roomy("60")))
+
+    assert 0 < cut.quantity < whole.quantity
+    assert 55 < cut.budget <= 60
+
+
+@pytest.mark.parametrize("limit", [Reason.PAIR_LIMIT, Reason.CLUSTER_LIMIT])
+def test_a_limit_that_leaves_nothing_is_the_reason(limit: Reason) -> None:
+    assert refusal(look(caps=roomy("0", limit))) is limit
+
+
+def test_without_free_cash_the_reason_is_not_a_limit() -> None:
+    poor = {p: Money(Decimal(1)) for p in Platform}
+
+    assert refusal(look(caps=replace(roomy("60"), free=poor))) is Reason.INSUFFICIENT_CAPITAL
+
+
+@pytest.mark.parametrize("confidence", ["0", "1.000001", "-1", "0.0000001", "NaN"])
+def test_how_sure_a_match_is_lies_above_zero_and_at_most_at_one(confidence: str) -> None:
+    with pytest.raises(InvalidInput, match="confidence"):
+        pair(confidence=Decimal(confidence))
 
 
 def test_without_free_cash_there_is_no_trade() -> None:
@@ -186,11 +249,6 @@ def test_an_inverse_pair_is_hedged_with_the_same_outcome() -> None:
 
 def test_no_gross_edge_is_no_edge() -> None:
     assert refusal(look(outcome=Outcome.NO)) is Reason.NO_EDGE
-
-
-cents = st.integers(1, 99)
-sizes = st.integers(1, 5_000)
-sides = st.dictionaries(cents, sizes, min_size=1, max_size=5)
 
 
 @settings(max_examples=300)

@@ -185,6 +185,7 @@ def test_a_description_survives_with_every_field_of_contracts_and_pairs() -> Non
         divergence_probability=Decimal("0.057"),
         primary_leg=Platform.POLYMARKET,
         cluster="cup",
+        confidence=Decimal("0.85"),
     )
     meta = replace(
         TAPE.meta,

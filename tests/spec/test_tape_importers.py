@@ -300,6 +300,7 @@ divergence_class = "different_sources"
 divergence_probability = 0.01
 primary_leg = "polymarket"
 cluster = "cup"
+confidence = "0.9"
 """
 
 
@@ -325,6 +326,7 @@ def test_a_contracts_file_replaces_what_would_be_assumed(tmp_path: Path) -> None
     assert "grid" not in polymarket.assumed
     assert not any(line.startswith("kalshi") for line in tape.meta.assumed)
     assert (pair.match_id, pair.cluster) == ("aa", "cup")
+    assert pair.confidence == Decimal("0.9")
     assert pair.alignment is Alignment.INVERSE
     assert pair.primary_leg is Platform.POLYMARKET
     assert pair.tradable

@@ -132,7 +132,7 @@ class Holdings:
         await self._bus.commit(Batch(writes, events))
         self._orders[order.order_id] = after_order
         self.positions[position.position_id] = after
-        self._risk.settle_image(movement, Money(-fill.cost))
+        self._risk.settle_image(movement, Money(-fill.cost), position.pair_id)
         if after.status is PositionStatus.CLOSED:
             del self.positions[position.position_id]
 

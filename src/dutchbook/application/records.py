@@ -53,6 +53,7 @@ def match_row(match: ContractMatch, *, at: datetime, rationale: str | None) -> d
         "divergence_class": match.divergence_class,
         "divergence_probability": match.divergence_probability,
         "cluster": match.cluster,
+        "confidence": match.confidence,
         "primary_leg": match.primary_leg,
         "resolution_date": match.resolution_date,
         "operator_approved": match.operator_approved,

@@ -72,13 +72,11 @@ class Spent:
 class RiskManager(Capital):
     """The gate in front of all capital."""
 
-    def validate_position(self, amounts: Mapping[Platform, Decimal]) -> Validation:
-        """Judge a request without reserving anything."""
-        free = {p: self.balance(p).free for p in Platform}
-        stake = {
-            p: Money(self.balance(p).reserved + self.balance(p).committed) for p in Platform
-        }
-        return validate(self.state, self.limits, free, stake, amounts)
+    def validate_position(
+        self, pair_id: str, amounts: Mapping[Platform, Decimal]
+    ) -> Validation:
+        """Judge a request on a pair without reserving anything."""
+        return validate(self.state, self.limits, self.caps(pair_id), amounts)
 
     # Reserve, commit, release ----------------------------------------------------------------
 
@@ -90,7 +88,7 @@ class RiskManager(Capital):
         Raises:
             ReservationFailed: A halt, a limit or a shortage; nothing was kept.
         """
-        verdict = self.validate_position(request.amounts)
+        verdict = self.validate_position(request.pair_id, request.amounts)
         if not verdict.approved:
             raise ReservationFailed(str(verdict.reason), f"for {request.execution_id}")
         reservation = Reservation(
@@ -109,12 +107,14 @@ class RiskManager(Capital):
             reserved_capital=Money(state.reserved_capital + total),
             reserved_position_slots=state.reserved_position_slots + 1,
         )
+        self.stakes.move(request.pair_id, total)
         batch += Batch(events=self.limit_events(request.execution_id))
         try:
             await self._bus.commit(batch)
         except Conflict as conflict:
             self.undo(movements, balances)
             self.shift(reserved_capital=-total, reserved_position_slots=-1)
+            self.stakes.move(request.pair_id, Money(-total))
             raise ReservationFailed("refused_by_database", str(conflict)) from conflict
         return reservation
 
@@ -216,6 +216,7 @@ class RiskManager(Capital):
         )
         self.apply(movements)
         self.shift(**changes)
+        self.stakes.move(reservation.pair_id, Money(cost - total))
         event = self._resolved(
             reservation, cost, fees, Money(total - cost - fees), reason, opened
         )

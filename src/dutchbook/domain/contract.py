@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from dutchbook.domain.fees import FeeSchedule
-from dutchbook.domain.units import Money, Price, PriceGrid, Quantity, ceil_to, floor_to
+from dutchbook.domain.units import MICRO, Money, Price, PriceGrid, Quantity, ceil_to, floor_to
 from dutchbook.errors import InvalidInput
 
 CENT = Decimal("0.01")
@@ -157,7 +157,9 @@ class ContractMatch:
     """Two contracts approved, by a person, as the same question.
 
     The approval binds `digest`: if the rules, the alignment or a date of either contract
-    changes, the digest differs and the approval has lapsed.
+    changes, the digest differs and the approval has lapsed. Pairs of one `cluster` stand or
+    fall with the same event. `confidence`, above 0 to 1, is how sure it is that the two ask the
+    same; it scales what a position may cost.
     """
 
     match_id: str
@@ -168,12 +170,17 @@ class ContractMatch:
     divergence_probability: Decimal = Decimal("0.01")
     primary_leg: Platform | None = None
     cluster: str | None = None
+    confidence: Decimal = Decimal(1)
     operator_approved: bool = False
     approved_digest: str | None = None
 
     def __post_init__(self) -> None:
         if (self.kalshi.platform, self.polymarket.platform) != tuple(Platform):
             raise InvalidInput("pair", self.match_id, "one Kalshi and one Polymarket contract")
+        sure = self.confidence
+        if not sure.is_finite() or not 0 < sure <= 1 or sure % MICRO:
+            wanted = "above 0, at most 1, in whole millionths"
+            raise InvalidInput("confidence", str(sure), wanted)
 
     def contract(self, platform: Platform) -> Contract:
         """Return the contract of this pair on `platform`."""

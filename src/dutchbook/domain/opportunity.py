@@ -200,6 +200,7 @@ class _Question:
         lot = max(self.match.contract(p).lot for p in Platform)
         limits = [Decimal(0), Decimal(0)]
         deep = affordable = quantity = Decimal(0)
+        narrow = Reason.INSUFFICIENT_CAPITAL
         for price_a, price_b, size in segments(*(self.ladder[p] for p in Platform)):
             margin = self._margin(price_a, price_b)
             paid = from_e4(price_a + price_b)
@@ -207,7 +208,7 @@ class _Question:
                 break
             deep += from_e6(size)
             limits = [from_e4(price_a), from_e4(price_b)]
-            affordable = self._affordable(caps, limits, rescue)
+            affordable, narrow = self._affordable(caps, limits, rescue)
             quantity = max(quantity, floor_to(min(deep, affordable), lot))
             if affordable <= deep:
                 break
@@ -216,29 +217,38 @@ class _Question:
         )
         if quantity < smallest:
             short = affordable < smallest <= deep
-            reason = Reason.INSUFFICIENT_CAPITAL if short else Reason.BELOW_MINIMUM_SIZE
-            return Quantity(quantity), reason
+            return Quantity(quantity), narrow if short else Reason.BELOW_MINIMUM_SIZE
         ideal = min(affordable, caps.position / cost)
         if quantity < ideal * self.hurdles.minimum_fill_share:
             return Quantity(quantity), Reason.INSUFFICIENT_DEPTH
         return Quantity(quantity), None
 
-    def _affordable(self, caps: Caps, limits: list[Decimal], rescue: Decimal) -> Decimal:
-        """Contracts that the caps can pay for in the worst case.
+    def _affordable(
+        self, caps: Caps, limits: list[Decimal], rescue: Decimal
+    ) -> tuple[Decimal, Reason]:
+        """Contracts that the caps can pay for in the worst case, and what bounds them.
 
-        With a cent left for rounding.
+        On each platform something is left for rounding: a cent, or all that its fills may cost.
         """
-        best = [from_e4(self.ladder[p][0][0]) for p in Platform]
-        share = self.hurdles.true_up_share
+        units = [self._worst_unit(index, limits, rescue) for index in range(len(limits))]
+        rest = [_rounding(each) for each in self.terms]
         most = caps.position / sum(limits)
         for index, platform in enumerate(Platform):
-            fee = self.terms[index].taker_rate / 4 * (1 + share)
-            # The bound of a leg is what the other's price leaves of the payout, and the rescue.
-            raised = min(max(1 + rescue - best[1 - index], limits[index]), Decimal(1))
-            first = platform is self.primary
-            unit = (limits[index] + raised * share if first else raised) + fee
-            most = min(most, max(caps.free[platform] - CENT, Decimal(0)) / unit)
-        return most
+            most = min(most, max(caps.free[platform] - rest[index], Decimal(0)) / units[index])
+        if caps.room is None:
+            return most, Reason.INSUFFICIENT_CAPITAL
+        left = max(caps.room.dollars - sum(rest), Decimal(0)) / sum(units)
+        return min(most, left), caps.room.limit if left < most else Reason.INSUFFICIENT_CAPITAL
+
+    def _worst_unit(self, index: int, limits: list[Decimal], rescue: Decimal) -> Decimal:
+        """Dollars that a contract of one leg takes from its platform in the worst case."""
+        best = [from_e4(self.ladder[p][0][0]) for p in Platform]
+        share = self.hurdles.true_up_share
+        fee = self.terms[index].taker_rate / 4 * (1 + share)
+        # The bound of a leg is what the other's price leaves of the payout, and the rescue.
+        raised = min(max(1 + rescue - best[1 - index], limits[index]), Decimal(1))
+        first = list(Platform)[index] is self.primary
+        return (limits[index] + raised * share if first else raised) + fee
 
     def _priced(
         self, quantity: Quantity, rescue: Decimal, gross: Decimal
@@ -312,6 +322,11 @@ class _Question:
             fee=fee,
             budget=owed(bound * taken.size + furthest * evening + worst),
         )
+
+
+def _rounding(terms: FeeTerms) -> Decimal:
+    """Dollars that a leg may cost beyond its prices and its fee's model: what is rounded up."""
+    return max(CENT, WORST_FILLS * terms.rounding.quantum + CENT / 10)
 
 
 WORST_FILLS = 50

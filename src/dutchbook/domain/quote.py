@@ -30,6 +30,8 @@ class Reason(StrEnum):
     BELOW_MINIMUM_SIZE = "below_minimum_size"
     INSUFFICIENT_DEPTH = "insufficient_depth"
     INSUFFICIENT_CAPITAL = "insufficient_capital"
+    PAIR_LIMIT = "pair_limit"
+    CLUSTER_LIMIT = "cluster_limit"
     COOLING_DOWN = "cooling_down"
     IN_EXECUTION = "in_execution"
     QUEUE_FULL = "queue_full"
@@ -55,11 +57,29 @@ class Hurdles:
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """What the limits of a pair and of its relatives leave: the tightest, and its name.
+
+    By so many dollars may what is reserved and committed on it still grow, in the worst case.
+    """
+
+    dollars: Money
+    limit: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class Caps:
-    """The most that may be spent now: on one position, and from each platform's free cash."""
+    """The most that may be spent now on one position.
+
+    Attributes:
+        position: What it may cost.
+        free: What each platform can pay for its worst case.
+        room: What the pair and its relatives may still take; None where nothing bounds them.
+    """
 
     position: Money
     free: Mapping[Platform, Money]
+    room: Room | None = None
 
 
 @dataclass(frozen=True, slots=True)

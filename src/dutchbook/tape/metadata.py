@@ -52,7 +52,7 @@ class _Contract(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     taker_delay_us: int = 0
 
 
-class _Pair(msgspec.Struct, forbid_unknown_fields=True):
+class _Pair(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     match_id: str
     kalshi: str
     polymarket: str
@@ -61,6 +61,7 @@ class _Pair(msgspec.Struct, forbid_unknown_fields=True):
     divergence_probability: Decimal
     primary_leg: Platform | None
     cluster: str | None
+    confidence: Decimal | None = None
 
 
 class RecordedFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -209,6 +210,7 @@ def _stored_pair(match: ContractMatch) -> _Pair:
         divergence_probability=match.divergence_probability,
         primary_leg=match.primary_leg,
         cluster=match.cluster,
+        confidence=None if match.confidence == 1 else match.confidence,
     )
 
 
@@ -228,6 +230,7 @@ def _pair(stored: _Pair, contracts: dict[tuple[Platform, str], Contract]) -> Con
             divergence_probability=stored.divergence_probability,
             primary_leg=stored.primary_leg,
             cluster=stored.cluster,
+            confidence=Decimal(1) if stored.confidence is None else stored.confidence,
         )
     )
 

@@ -142,12 +142,11 @@ class Overrides:
             name: values.get(name, getattr(match, name))
             for name in (
                 *("match_id", "alignment", "divergence_class", "divergence_probability"),
-                *("primary_leg", "cluster"),
+                *("primary_leg", "cluster", "confidence"),
             )
         }
-        return approved(
-            ContractMatch(kalshi=match.kalshi, polymarket=match.polymarket, **fields)
-        )
+        made = self._guard(_match, match, fields)
+        return approved(made)
 
     def refuse_unused(self) -> None:
         """Refuse a table that met nothing: it is misspelt, or of another recording.
@@ -203,7 +202,7 @@ _CONTRACT_KEYS = (
 )
 _PAIR_KEYS = (
     *("kalshi", "polymarket", "match_id", "alignment", "divergence_class"),
-    *("divergence_probability", "primary_leg", "cluster"),
+    *("divergence_probability", "primary_leg", "cluster", "confidence"),
 )
 
 
@@ -337,7 +336,13 @@ def _pair_values(row: Mapping[str, Any]) -> dict[str, Any]:
         if not 0 <= chance < 1:
             raise InvalidInput("divergence_probability", str(chance), "from 0 to below 1")
         values["divergence_probability"] = chance
+    if "confidence" in row:
+        values["confidence"] = decimal(row["confidence"], "confidence")
     return values
+
+
+def _match(of: ContractMatch, fields: dict[str, Any]) -> ContractMatch:
+    return ContractMatch(kalshi=of.kalshi, polymarket=of.polymarket, **fields)
 
 
 def _text(row: Mapping[str, Any], name: str) -> str:

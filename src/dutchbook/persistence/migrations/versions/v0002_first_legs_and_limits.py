@@ -24,4 +24,14 @@ def upgrade() -> None:
         )
 
 
-COLUMNS = (("contracts", "taker_delay_ms", 0, ("floor", "taker_delay_ms >= 0")),)
+WHOLLY = 1_000_000
+"""One, in millionths."""
+COLUMNS = (
+    ("contracts", "taker_delay_ms", 0, ("floor", "taker_delay_ms >= 0")),
+    (
+        "contract_matches",
+        "confidence",
+        WHOLLY,
+        ("share", f"confidence > 0 AND confidence <= {WHOLLY}"),
+    ),
+)
