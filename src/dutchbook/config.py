@@ -43,6 +43,19 @@ class Detection(_Section):
     yearly_return: Decimal = Field(
         Decimal("0.08"), ge=0, description="least return a year on locked capital, 0.08 is 8 %"
     )
+    kalshi_interest: Decimal = Field(
+        Decimal(0),
+        ge=0,
+        lt=1,
+        description="a year on what positions lock on Kalshi, which pays on some accounts'"
+        " open positions, at a rate that it changes; taken off yearly_return",
+    )
+    polymarket_interest: Decimal = Field(
+        Decimal(0),
+        ge=0,
+        lt=1,
+        description="the same on Polymarket, which pays on positions in some contracts only",
+    )
     minimum_fill_share: Decimal = Field(
         Decimal("0.25"), ge=0, le=1, description="least share of the ideal size worth trading"
     )
@@ -163,6 +176,8 @@ class Settings(_Section):
             minimum_net_edge=self.detection.minimum_net_edge,
             suspicious_edge=self.detection.suspicious_edge,
             yearly_return=self.detection.yearly_return,
+            kalshi_interest=self.detection.kalshi_interest,
+            polymarket_interest=self.detection.polymarket_interest,
             minimum_fill_share=self.detection.minimum_fill_share,
             rescue_limit=self.execution.rescue_limit,
             true_up_share=self.execution.true_up_share,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from dutchbook.domain.book import Levels, OrderBook, Walk, segments, walk
 from dutchbook.domain.contract import (
@@ -31,6 +31,9 @@ from dutchbook.domain.units import (
 )
 
 YEAR = timedelta(days=365)
+MICROSECOND = timedelta(microseconds=1)
+EXACT = Context(prec=100)
+"""More digits than a price, a fee rate, a probability and a time have together."""
 CENT = Decimal("0.01")
 
 
@@ -152,7 +155,8 @@ class _Question:
         best = self._margin(*(self.ladder[p][0][0] for p in Platform))
         if best < self.hurdles.minimum_net_edge:
             return Refusal(Reason.BELOW_MINIMUM_EDGE, gross, best)
-        if not self._pays(best, 1 - gross):
+        first, second = (self.ladder[p][0][0] for p in Platform)
+        if not self._pays(best, first, second):
             return Refusal(Reason.BELOW_HURDLE_RATE, gross, best)
         rescue = self._rescue(books[self.primary])
         quantity, shortage = self._size(caps, rescue, 1 - gross)
@@ -169,15 +173,27 @@ class _Question:
         fees = self.terms[0].taker_rate * a * (1 - a) + self.terms[1].taker_rate * b * (1 - b)
         return PAYOUT - a - b - fees - self.match.divergence_probability * (a + b + fees)
 
-    def _pays(self, margin: Decimal, cost: Decimal) -> bool:
-        """Tell whether `margin` on `cost` until cash is at least the yearly hurdle."""
-        return self._yearly(margin, cost) >= self.hurdles.yearly_return
+    def _pays(self, margin: Decimal, price_a: int, price_b: int) -> bool:
+        """Tell whether `margin` until cash, and interest, are at least the yearly hurdle.
+
+        Each leg locks its price, and earns its platform's interest on it meanwhile. Exact:
+        both sides are multiplied by the cost and the time, and nothing is divided.
+        """
+        hurdle = self.hurdles.yearly_return
+        kalshi = from_e4(price_a) * (hurdle - self.hurdles.kalshi_interest)
+        polymarket = from_e4(price_b) * (hurdle - self.hurdles.polymarket_interest)
+        earned = EXACT.multiply(margin, Decimal(YEAR // MICROSECOND))
+        return earned >= EXACT.multiply(kalshi + polymarket, self._until_cash)
 
     def _yearly(self, margin: Decimal, cost: Decimal) -> Decimal:
-        days = max(self.match.cash_time - self.now, timedelta(days=1)) / timedelta(
-            microseconds=1
-        )
-        return margin / cost * Decimal(YEAR / timedelta(microseconds=1)) / Decimal(days)
+        """Return `margin` on `cost` as a share of it a year, without any interest."""
+        return margin / cost * Decimal(YEAR // MICROSECOND) / self._until_cash
+
+    @property
+    def _until_cash(self) -> Decimal:
+        """Microseconds until the payout can be spent; a day at the least."""
+        left = max(self.match.cash_time - self.now, timedelta(days=1))
+        return Decimal(left // MICROSECOND)
 
     def _rescue(self, book: OrderBook) -> Decimal:
         """Dollars per contract that unwinding the first leg would cost.
@@ -203,8 +219,9 @@ class _Question:
         narrow = Reason.INSUFFICIENT_CAPITAL
         for price_a, price_b, size in segments(*(self.ladder[p] for p in Platform)):
             margin = self._margin(price_a, price_b)
-            paid = from_e4(price_a + price_b)
-            if margin < self.hurdles.minimum_net_edge or not self._pays(margin, paid):
+            if margin < self.hurdles.minimum_net_edge:
+                break
+            if not self._pays(margin, price_a, price_b):
                 break
             deep += from_e6(size)
             limits = [from_e4(price_a), from_e4(price_b)]

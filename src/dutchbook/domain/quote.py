@@ -43,7 +43,11 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hurdles:
-    """What an edge must clear. Edges are dollars per contract, the rate is per year."""
+    """What an edge must clear. Edges are dollars per contract, rates are per year.
+
+    `kalshi_interest` and `polymarket_interest` are what a platform pays on the collateral that
+    a position locks there; the yearly return that an edge must bring is less by as much.
+    """
 
     minimum_net_edge: Decimal = Decimal("0.008")
     suspicious_edge: Decimal = Decimal("0.15")
@@ -52,6 +56,8 @@ class Hurdles:
     rescue_limit: Decimal = Decimal("0.02")
     true_up_share: Decimal = Decimal("0.10")
     gas: Money = ZERO
+    kalshi_interest: Decimal = Decimal(0)
+    polymarket_interest: Decimal = Decimal(0)
     book_age: timedelta = timedelta(seconds=5)
     closing_window: timedelta = timedelta(minutes=2)
 
