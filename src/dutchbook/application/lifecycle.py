@@ -59,7 +59,11 @@ class EngineLifecycleService:
         run: int,
         version: str,
     ) -> None:
-        """Load what the database holds, take up the pairs, and pay opening balances in once."""
+        """Load what the database holds, take up the pairs, and pay opening balances in once.
+
+        Before everything else, what an earlier run committed and did not tell is told.
+        """
+        await self._bus.redeliver()
         await self._risk.load()
         await self._first_legs.load()
         known = {row["match_id"]: row for row in await self._journal.rows("contract_matches")}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from dutchbook.domain.contract import Leg, Outcome, Platform, Side
+from dutchbook.domain.events import Event, Stamp, decode
 from dutchbook.domain.order import Fill, Finality, Order, OrderStatus, Purpose, TimeInForce
 from dutchbook.domain.position import Holding, OpenPosition, PositionStatus
 from dutchbook.domain.units import Money, Price, Quantity
+from dutchbook.errors import InvalidInput, StorageError
 from dutchbook.ports import Journal
 
 Row = Mapping[str, Any]
@@ -85,6 +88,33 @@ def position_of(row: Row) -> OpenPosition:
         reconciliation_context=row["reconciliation_context"],
         version=row["version"],
     )
+
+
+async def undelivered(journal: Journal) -> list[tuple[int, Event]]:
+    """Return every event of the outbox with its place in the log, in order.
+
+    Raises:
+        StorageError: One that this program does not know, or a log without it.
+    """
+    found = []
+    for waiting in await journal.rows("outbox", order_by=("sequence",)):
+        sequence = waiting["sequence"]
+        rows = await journal.rows("audit_log", {"sequence": sequence})
+        if not rows:
+            raise StorageError(f"event {sequence} waits in the outbox and is not in the log")
+        try:
+            found.append((sequence, event_of(rows[0])))
+        except InvalidInput as error:
+            raise StorageError(f"event {sequence} cannot be told again: {error}") from error
+    return found
+
+
+def event_of(row: Row) -> Event:
+    """Read an event from its row of the log."""
+    stamp = Stamp(
+        row["event_id"], row["occurred_at"], row["correlation_id"], row["causation_id"]
+    )
+    return decode(row["name"], json.loads(row["payload"]), stamp)
 
 
 async def held(journal: Journal) -> list[tuple[OpenPosition, list[Order], list[Fill]]]:
