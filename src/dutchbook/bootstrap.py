@@ -29,6 +29,7 @@ from dutchbook.domain.book import ASK, BID, OrderBook
 from dutchbook.domain.contract import Outcome, Platform
 from dutchbook.domain.ledger import AccountKey
 from dutchbook.domain.order import Finality
+from dutchbook.domain.quote import Hurdles
 from dutchbook.domain.units import Money, Quantity, owed
 from dutchbook.platforms.paper.exchange import PaperExchange, Taken
 from dutchbook.platforms.paper.faults import Fault, FaultPlan
@@ -199,10 +200,11 @@ def build(
     lag = StepLag(settings.paper.lag_steps)
     exchanges, gateways = _platforms(settings, tape, clock, lag, seed)
     first_legs = FirstLegs(journal)
+    hurdles = settings.hurdles(polled=tape.meta.polled)
     holdings, queue = _execution(
-        settings, bus, risk, watchlist, gateways, first_legs, clock, ids
+        settings, hurdles, bus, risk, watchlist, gateways, first_legs, clock, ids
     )
-    recorder, hurdles = Recorder(bus), settings.hurdles()
+    recorder = Recorder(bus)
     heard, judged = (watchlist, queue, risk, recorder), (hurdles, offered, first_legs.choose)
     detection = DetectionService(*heard, bus, clock, ids, *judged)
     lifecycle = EngineLifecycleService(
@@ -247,6 +249,7 @@ def _platforms(
 
 def _execution(
     settings: Settings,
+    hurdles: Hurdles,
     bus: EventBus,
     risk: RiskManager,
     watchlist: Watchlist,
@@ -259,7 +262,6 @@ def _execution(
     announce = Announcements(bus, watchlist, clock)
     holdings = Holdings(bus, risk, announce, watchlist.matches)
     conclusion = Conclusion(bus, risk, holdings, announce, first_legs, clock)
-    hurdles = settings.hurdles()
     executions = ExecutionService(
         bus,
         risk,

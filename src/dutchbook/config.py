@@ -23,6 +23,10 @@ class _Section(BaseModel):
 
 
 PREFIX = "DUTCHBOOK_"
+BOOK_AGE, POLLED_BOOK_AGE = 5, 10
+"""Seconds: how old a book may be on a stream, and on a tape that was polled."""
+UNSET = {"book_age_seconds": BOOK_AGE}
+"""What is shown, commented out, for settings whose default depends on the tape."""
 
 
 class Detection(_Section):
@@ -59,8 +63,10 @@ class Detection(_Section):
     minimum_fill_share: Decimal = Field(
         Decimal("0.25"), ge=0, le=1, description="least share of the ideal size worth trading"
     )
-    book_age_seconds: int = Field(
-        5, gt=0, description="older books are not traded on; a polled tape may need 10"
+    book_age_seconds: int | None = Field(
+        None,
+        gt=0,
+        description="older books are not traded on; unless set 5, or 10 on a polled tape",
     )
     closing_window_seconds: int = Field(
         120, ge=0, description="no entry this close to a contract's end"
@@ -170,8 +176,22 @@ class Settings(_Section):
     paper: Paper = Paper()
     records: Records = Records()
 
-    def hurdles(self) -> Hurdles:
-        """Return what detection and execution judge an edge by."""
+    def book_age(self, *, polled: bool) -> timedelta:
+        """Return how old a book may be that is traded on.
+
+        What was set counts. Else it is longer where both platforms were asked by turns, since
+        there a book that did not change is as old as the last question.
+
+        Args:
+            polled: Whether the tape that is traded was polled.
+        """
+        seconds = self.detection.book_age_seconds
+        if seconds is None:
+            seconds = POLLED_BOOK_AGE if polled else BOOK_AGE
+        return timedelta(seconds=seconds)
+
+    def hurdles(self, *, polled: bool = False) -> Hurdles:
+        """Return what detection and execution judge an edge by; see `book_age`."""
         return Hurdles(
             minimum_net_edge=self.detection.minimum_net_edge,
             suspicious_edge=self.detection.suspicious_edge,
@@ -182,7 +202,7 @@ class Settings(_Section):
             rescue_limit=self.execution.rescue_limit,
             true_up_share=self.execution.true_up_share,
             gas=Money(self.detection.gas),
-            book_age=timedelta(seconds=self.detection.book_age_seconds),
+            book_age=self.book_age(polled=polled),
             closing_window=timedelta(seconds=self.detection.closing_window_seconds),
         )
 
@@ -242,7 +262,8 @@ def commented() -> str:
         for key, field in kind.model_fields.items():
             default = getattr(section.default, key)
             value = default if isinstance(default, int) else f'"{default}"'
-            lines += [f"{key} = {value}  # {field.description}"]
+            line = f"{key} = {UNSET.get(key, value)}  # {field.description}"
+            lines += [f"# {line}" if key in UNSET else line]
         lines.append("")
     return "\n".join(lines)
 

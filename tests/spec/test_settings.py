@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -32,9 +33,25 @@ def test_a_share_that_is_set_is_a_limit_in_dollars(
     assert getattr(load(None, (setting,)).limits(), name) == dollars
 
 
+@pytest.mark.parametrize(
+    ("settings", "polled", "seconds"),
+    [
+        ((), False, 5),
+        ((), True, 10),
+        (("detection.book_age_seconds=5",), True, 5),
+        (("detection.book_age_seconds=7",), False, 7),
+    ],
+)
+def test_a_polled_tape_may_have_older_books_unless_an_age_was_set(
+    settings: tuple[str, ...], polled: bool, seconds: int
+) -> None:
+    assert load(None, settings).hurdles(polled=polled).book_age == timedelta(seconds=seconds)
+
+
 def test_the_commented_file_says_what_holds_without_it(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text(commented(), encoding="utf-8")
 
     assert load(file) == load()
     assert "kalshi_interest" in commented()
+    assert "\n# book_age_seconds = 5 " in commented()

@@ -80,13 +80,13 @@ class Recording(msgspec.Struct, forbid_unknown_fields=True):
     pairs: dict[str, str] = {}
 
 
-class _Meta(msgspec.Struct, forbid_unknown_fields=True):
+class _Meta(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     format: int
     name: str
     source: str
     contracts: list[_Contract]
     pairs: list[_Pair]
-    polled: bool
+    polled: bool = False
     assumed: list[str]
     seed: int | None
     messages: int
