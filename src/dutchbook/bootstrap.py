@@ -26,12 +26,13 @@ from dutchbook.application.queries import summary
 from dutchbook.application.recorder import Recorder
 from dutchbook.application.risk import RiskManager
 from dutchbook.application.single_leg import AutoPolicy
-from dutchbook.application.watch import Key, PairWatch, Watchlist
+from dutchbook.application.watch import Key, Watchlist
 from dutchbook.config import Settings
 from dutchbook.domain.book import ASK, BID, OrderBook
 from dutchbook.domain.contract import Outcome, Platform
 from dutchbook.domain.ledger import AccountKey
 from dutchbook.domain.order import Finality
+from dutchbook.domain.quote import Hurdles
 from dutchbook.domain.units import Money, Quantity, owed
 from dutchbook.platforms.paper.exchange import PaperExchange, Taken
 from dutchbook.platforms.paper.faults import Fault, FaultPlan, Window
@@ -222,13 +223,14 @@ def build(
     watchlist, offered = Watchlist(tape.meta.pairs), Watchlist(tape.meta.pairs)
     lag = StepLag(settings.paper.lag_steps)
     exchanges, gateways = _platforms(settings, tape, clock, lag, seed)
-    rules = _carrying_rules(settings)
+    hurdles = settings.hurdles(polled=tape.meta.polled)
+    rules = _carrying_rules(settings, hurdles)
     carried = carrying(journal, bus, risk, watchlist, gateways, clock, ids, rules)
-    queue = _queue(settings, bus, risk, watchlist, carried, gateways, clock, ids)
-    recorder, hurdles = Recorder(bus), settings.hurdles()
-    detection = DetectionService(
-        watchlist, queue, risk, recorder, bus, clock, ids, hurdles, offered, first_leg
-    )
+    queue = _queue(settings, hurdles, bus, risk, watchlist, carried, gateways, clock, ids)
+    recorder = Recorder(bus)
+    heard, judged = (watchlist, queue, risk, recorder), (hurdles, offered)
+    choose = carried.first_legs.choose
+    detection = DetectionService(*heard, bus, clock, ids, *judged, choose)
     parts = Parts(
         journal,
         bus,
@@ -305,8 +307,8 @@ def _platforms(
     return exchanges, gateways
 
 
-def _carrying_rules(settings: Settings) -> CarryingRules:
-    hurdles, execution = settings.hurdles(), settings.execution
+def _carrying_rules(settings: Settings, hurdles: Hurdles) -> CarryingRules:
+    execution = settings.execution
     return CarryingRules(
         policy=AutoPolicy(execution.auto_policy),
         rescue_limit=hurdles.rescue_limit,
@@ -319,6 +321,7 @@ def _carrying_rules(settings: Settings) -> CarryingRules:
 
 def _queue(
     settings: Settings,
+    hurdles: Hurdles,
     bus: EventBus,
     risk: RiskManager,
     watchlist: Watchlist,
@@ -328,8 +331,9 @@ def _queue(
     ids: Ids,
 ) -> ExecutionQueueService:
     """Join what starts executions."""
-    hurdles = settings.hurdles()
-    conclusion = Conclusion(bus, risk, carrying.holdings, carrying.announce, clock)
+    conclusion = Conclusion(
+        bus, risk, carrying.holdings, carrying.announce, carrying.first_legs, clock
+    )
     executions = ExecutionService(
         bus,
         risk,
@@ -373,11 +377,6 @@ def _rules(settings: Settings, tape: Tape) -> Rules:
         asking=Asking(every=timedelta(seconds=settings.time.check_seconds)),
         every_book_speaks=tape.meta.polled,
     )
-
-
-def first_leg(watch: PairWatch) -> Platform:
-    """Choose the platform of the first leg: the pair's own setting, else Kalshi."""
-    return watch.match.primary_leg or Platform.KALSHI
 
 
 def _exchange(platform: Platform, settings: Settings, tape: Tape) -> PaperExchange:

@@ -34,6 +34,10 @@ class _Section(BaseModel):
 
 PREFIX = "DUTCHBOOK_"
 WINDOW = re.compile(r"(?P<platform>kalshi|polymarket):(?P<begins>\d+)-(?P<ends>\d+)")
+BOOK_AGE, POLLED_BOOK_AGE = 5, 10
+"""Seconds: how old a book may be on a stream, and on a tape that was polled."""
+UNSET = {"book_age_seconds": BOOK_AGE}
+"""What is shown, commented out, for settings whose default depends on the tape."""
 
 
 class Detection(_Section):
@@ -54,11 +58,26 @@ class Detection(_Section):
     yearly_return: Decimal = Field(
         Decimal("0.08"), ge=0, description="least return a year on locked capital, 0.08 is 8 %"
     )
+    kalshi_interest: Decimal = Field(
+        Decimal(0),
+        ge=0,
+        lt=1,
+        description="a year on what positions lock on Kalshi, which pays on some accounts'"
+        " open positions, at a rate that it changes; taken off yearly_return",
+    )
+    polymarket_interest: Decimal = Field(
+        Decimal(0),
+        ge=0,
+        lt=1,
+        description="the same on Polymarket, which pays on positions in some contracts only",
+    )
     minimum_fill_share: Decimal = Field(
         Decimal("0.25"), ge=0, le=1, description="least share of the ideal size worth trading"
     )
-    book_age_seconds: int = Field(
-        5, gt=0, description="older books are not traded on; a polled tape may need 10"
+    book_age_seconds: int | None = Field(
+        None,
+        gt=0,
+        description="older books are not traded on; unless set 5, or 10 on a polled tape",
     )
     closing_window_seconds: int = Field(
         120, ge=0, description="no entry this close to a contract's end"
@@ -109,6 +128,18 @@ class Risk(_Section):
     )
     price_collar: Decimal = Field(
         Decimal("0.10"), gt=0, lt=1, description="dollars beyond the best price at most"
+    )
+    pair_share: Decimal = Field(
+        Decimal("0.3"),
+        gt=0,
+        le=1,
+        description="of the bankroll, at stake on one pair over all its positions",
+    )
+    cluster_share: Decimal = Field(
+        Decimal("0.15"),
+        gt=0,
+        le=1,
+        description="of the bankroll, at stake on pairs that stand or fall together",
     )
 
 
@@ -310,17 +341,33 @@ class Settings(_Section):
     paper: Paper = Paper()
     records: Records = Records()
 
-    def hurdles(self) -> Hurdles:
-        """Return what detection and execution judge an edge by."""
+    def book_age(self, *, polled: bool) -> timedelta:
+        """Return how old a book may be that is traded on.
+
+        What was set counts. Else it is longer where both platforms were asked by turns, since
+        there a book that did not change is as old as the last question.
+
+        Args:
+            polled: Whether the tape that is traded was polled.
+        """
+        seconds = self.detection.book_age_seconds
+        if seconds is None:
+            seconds = POLLED_BOOK_AGE if polled else BOOK_AGE
+        return timedelta(seconds=seconds)
+
+    def hurdles(self, *, polled: bool = False) -> Hurdles:
+        """Return what detection and execution judge an edge by; see `book_age`."""
         return Hurdles(
             minimum_net_edge=self.detection.minimum_net_edge,
             suspicious_edge=self.detection.suspicious_edge,
             yearly_return=self.detection.yearly_return,
+            kalshi_interest=self.detection.kalshi_interest,
+            polymarket_interest=self.detection.polymarket_interest,
             minimum_fill_share=self.detection.minimum_fill_share,
             rescue_limit=self.execution.rescue_limit,
             true_up_share=self.execution.true_up_share,
             gas=Money(self.detection.gas),
-            book_age=timedelta(seconds=self.detection.book_age_seconds),
+            book_age=self.book_age(polled=polled),
             closing_window=timedelta(seconds=self.detection.closing_window_seconds),
         )
 
@@ -348,6 +395,8 @@ class Settings(_Section):
             max_open_pairs=self.risk.max_open_pairs,
             daily_loss_share=self.risk.daily_loss_share,
             platform_share=self.risk.platform_share,
+            pair_share=self.risk.pair_share,
+            cluster_share=self.risk.cluster_share,
         )
 
 
@@ -394,7 +443,8 @@ def commented() -> str:
         for key, field in kind.model_fields.items():
             default = getattr(section.default, key)
             value = tomlkit.item(default if isinstance(default, int) else str(default))
-            lines += [f"{key} = {value.as_string()}  # {field.description}"]
+            line = f"{key} = {UNSET.get(key, value.as_string())}  # {field.description}"
+            lines += [f"# {line}" if key in UNSET else line]
         lines.append("")
     return "\n".join(lines)
 

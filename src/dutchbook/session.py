@@ -126,7 +126,7 @@ async def _trade(
     try:
         number = await count_run(journal)
         if not options.quiet:
-            await _first_line(journal, database, console)
+            await _first_line(journal, database, console, _book_age(options.settings, tape))
         engine = build(options.settings, tape, journal, clock, seed=options.seed, run=number)
         loop = asyncio.get_running_loop()
         for each in (signal.SIGINT, signal.SIGTERM):
@@ -142,12 +142,22 @@ async def _trade(
         await journal.close()
 
 
-async def _first_line(journal: Journal, database: Database, console: Console) -> None:
+def _book_age(settings: Settings, tape: Tape) -> str:
+    """Tell how old a book may be, where that is so because of the tape."""
+    if settings.detection.book_age_seconds is not None or not tape.meta.polled:
+        return ""
+    seconds = int(settings.book_age(polled=True).total_seconds())
+    return f"; the tape was polled, so books up to {seconds} s old are traded on"
+
+
+async def _first_line(
+    journal: Journal, database: Database, console: Console, book_age: str
+) -> None:
     """Say where this run starts from, so that nobody trades on spent capital by surprise."""
     held = await journal.rows("open_positions")
     count = sum(row["status"] != "CLOSED" for row in held)
     standing = f"goes on with {count} open positions" if count else "starts with nothing held"
-    _writer(console)(f"{database.shown}: {standing}")
+    _writer(console)(f"{database.shown}: {standing}{book_age}")
 
 
 def _writer(

@@ -64,6 +64,7 @@ def test_a_run_for_people_shows_what_happened(tmp_path: Path) -> None:
     printed = call("run", "--speed", "max", "--db", f"sqlite:///{tmp_path}/paper.db")
 
     assert "starts with nothing held" in printed
+    assert "books up to 10 s old are traded on" in printed.splitlines()[0]
     assert "execution.position.opened" in printed
     assert "Locked profit of the open positions" in printed
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import shutil
 import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +16,18 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import CheckConstraint, Connection, inspect
-from support.databases import AnyJournal, by_hand, on
+from support.databases import AnyJournal, by_hand, filled, on
+from support.pairs import pair
 
+from dutchbook.application.records import contract_row
 from dutchbook.errors import StorageError
 from dutchbook.persistence import database as database_module
+from dutchbook.persistence.coding import decode, encoders
 from dutchbook.persistence.database import MIGRATIONS, Database
 from dutchbook.persistence.models import METADATA
 from dutchbook.persistence.rules import TABLES
 from dutchbook.persistence.triggers import REMOVABLE, wanted
+from dutchbook.ports import Batch, Insert
 from dutchbook.runtime.virtual_time import turnstile
 
 NEXT = '''"""One step more."""
@@ -84,6 +91,75 @@ def test_an_older_schema_is_refused_and_an_upgrade_keeps_every_row(
     Database.at(database_url).prepare("paper")
 
     assert asyncio.run(_read(database_url)) == before
+
+
+def test_a_database_of_the_first_schema_is_upgraded_with_every_row_that_it_held(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, first, ignore=shutil.ignore_patterns("v000[2-9]*"))
+    held = (Insert("contracts", _then(contract_row(pair().kalshi))), *filled().writes)
+    rows = [replace(each, row=_then(each.row)) for each in held if isinstance(each, Insert)]
+    with monkeypatch.context() as older:
+        older.setattr(database_module, "MIGRATIONS", first)
+        Database.at(database_url).prepare("paper")
+        asyncio.run(_kept(database_url, Batch(tuple(rows))))
+
+    Database.at(database_url).upgrade()
+    Database.at(database_url).check("paper")
+
+    found = asyncio.run(_read(database_url))
+    for write in rows:
+        whole = {**write.row, **NEW_COLUMNS.get(write.table, {})}
+        assert _stored(write.table, whole) in found[write.table]
+    assert Database.at(database_url).damage() == []
+
+
+NEW_COLUMNS: dict[str, dict[str, Any]] = {
+    "contracts": {"taker_delay_ms": 0},
+    "contract_matches": {"confidence": Decimal(1)},
+}
+"""What an upgrade says of rows of the first schema."""
+
+
+def _then(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row as the first schema had it."""
+    later = {name for added in NEW_COLUMNS.values() for name in added}
+    return {name: value for name, value in row.items() if name not in later}
+
+
+def _stored(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row as it is read again."""
+    encode = encoders(table)
+    return decode(table, {n: v if v is None else encode[n](v) for n, v in row.items()})
+
+
+async def _kept(url: str, batch: Batch) -> None:
+    journal = Database.at(url).journal(turnstile())
+    await journal.open()
+    try:
+        await journal.commit(batch)
+    finally:
+        await journal.close()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "contracts SET taker_delay_ms = -1",
+        "contract_matches SET confidence = 0",
+        "contract_matches SET confidence = 1000001",
+    ],
+)
+def test_a_new_column_keeps_its_bounds(database_url: str, broken: str) -> None:
+    on(database_url, _with_contract)
+
+    with pytest.raises(StorageError, match="ck_"):
+        by_hand(database_url, f"UPDATE {broken}")
+
+
+async def _with_contract(journal: AnyJournal) -> None:
+    await journal.commit(Batch((Insert("contracts", contract_row(pair().kalshi)),)))
 
 
 async def _tables(journal: AnyJournal) -> dict[str, list[dict[str, Any]]]:

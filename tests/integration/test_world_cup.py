@@ -8,6 +8,7 @@ import subprocess
 import sys
 from bisect import bisect_right
 from collections import defaultdict
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,14 @@ RUN = ["run", "--speed", "max", "--seed", "7", "--set", "detection.minimum_net_e
 pytestmark = pytest.mark.skipif(
     not RECORDING.exists(), reason="the World Cup recording is not on this machine"
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _default_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nobody's own settings: the run is the one that the documents tell of."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("settings")))
+        yield
 
 
 @pytest.fixture(scope="module")

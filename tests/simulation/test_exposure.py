@@ -300,7 +300,7 @@ def test_an_exposed_position_is_told_of_again_every_minute_until_the_end() -> No
 
 
 def test_a_position_that_is_hedged_is_never_reminded_of() -> None:
-    run = play("paper.fault_rejected=300000", LEFT_ALONE, seed=7, minutes=30)
+    run = play("paper.fault_rejected=100000", LEFT_ALONE, seed=7, minutes=60)
 
     opened = {row["position_id"] for row in run.tables["open_positions"]} - set(_words(run))
 

@@ -257,6 +257,7 @@ def test_the_first_leg_must_fill_whole_when_a_part_of_it_could_be_too_small_to_h
     assert PLAN.first_leg_whole
     assert lots.first_leg_whole
     assert not swapped.first_leg_whole
+    assert replace(swapped, delayed=True).first_leg_whole
 
 
 outcomes = st.sampled_from(["fills", "short", "over", "none", "refused", "unknown", "thin"])

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given, settings
@@ -11,10 +12,10 @@ from support.pairs import NOW, RICH, book, cheap_books, contract, pair
 
 from dutchbook.domain.book import OrderBook
 from dutchbook.domain.contract import Alignment, ContractMatch, Outcome, Platform
-from dutchbook.domain.fees import FeeSchedule
+from dutchbook.domain.fees import FeeRounding, FeeSchedule, FeeTerms, polymarket_terms
 from dutchbook.domain.financial_math import FinancialMath
 from dutchbook.domain.opportunity import detect, has_edge, possible
-from dutchbook.domain.quote import Caps, Hurdles, Opportunity, Reason, Refusal
+from dutchbook.domain.quote import Caps, Hurdles, Opportunity, Reason, Refusal, Room
 from dutchbook.domain.units import E4, Money
 from dutchbook.errors import InvalidInput
 
@@ -38,6 +39,11 @@ def look(
         hurdles=hurdles,
         caps=caps,
     )
+
+
+cents = st.integers(1, 99)
+sizes = st.integers(1, 5_000)
+sides = st.dictionaries(cents, sizes, min_size=1, max_size=5)
 
 
 def refusal(found: Opportunity | Refusal) -> Reason:
@@ -85,6 +91,64 @@ def test_the_worst_case_of_each_leg_fits_into_its_platforms_free_cash(
     found = opportunity(look(caps=Caps(RICH.position, free)))
 
     assert 0 < found.leg(platform).budget <= 20
+
+
+def roomy(dollars: str, limit: Reason = Reason.PAIR_LIMIT) -> Caps:
+    return replace(RICH, room=Room(Money(Decimal(dollars)), limit))
+
+
+@settings(max_examples=200)
+@given(
+    dollars=st.integers(0, 400),
+    asks=st.dictionaries(st.integers(30, 45), sizes, min_size=1, max_size=5),
+    kind=st.sampled_from(list(FeeRounding)),
+    primary=st.sampled_from(list(Platform)),
+)
+def test_the_worst_case_of_both_legs_fits_into_what_limits_leave(
+    dollars: int, asks: dict[int, int], kind: FeeRounding, primary: Platform
+) -> None:
+    books = cheap_books() | {Platform.KALSHI: book(Platform.KALSHI, {28: 500}, asks)}
+    terms = tuple(replace(each, rounding=kind) for each in _terms(Platform.KALSHI))
+    match = pair(kalshi=contract(Platform.KALSHI, fees=FeeSchedule(terms)))
+    caps = roomy(str(dollars))
+
+    found = detect(
+        match, books, Outcome.YES, primary=primary, now=NOW, hurdles=DEFAULT, caps=caps
+    )
+
+    assert not isinstance(found, Opportunity) or found.budget <= dollars
+
+
+def _terms(platform: Platform) -> tuple[FeeTerms, ...]:
+    schedule = contract(platform).fees
+    assert schedule is not None
+    return schedule.terms
+
+
+def test_the_quantity_is_cut_to_what_limits_leave() -> None:
+    whole = opportunity(look())
+
+    cut = opportunity(look(caps=roomy("60")))
+
+    assert 0 < cut.quantity < whole.quantity
+    assert 55 < cut.budget <= 60
+
+
+@pytest.mark.parametrize("limit", [Reason.PAIR_LIMIT, Reason.CLUSTER_LIMIT])
+def test_a_limit_that_leaves_nothing_is_the_reason(limit: Reason) -> None:
+    assert refusal(look(caps=roomy("0", limit))) is limit
+
+
+def test_without_free_cash_the_reason_is_not_a_limit() -> None:
+    poor = {p: Money(Decimal(1)) for p in Platform}
+
+    assert refusal(look(caps=replace(roomy("60"), free=poor))) is Reason.INSUFFICIENT_CAPITAL
+
+
+@pytest.mark.parametrize("confidence", ["0", "1.000001", "-1", "0.0000001", "NaN"])
+def test_how_sure_a_match_is_lies_above_zero_and_at_most_at_one(confidence: str) -> None:
+    with pytest.raises(InvalidInput, match="confidence"):
+        pair(confidence=Decimal(confidence))
 
 
 def test_without_free_cash_there_is_no_trade() -> None:
@@ -139,6 +203,92 @@ def test_a_pair_that_must_not_be_traded_is_refused_by_name(
     assert refusal(look(match=pair(**change))) is reason
 
 
+def in_a_year() -> ContractMatch:
+    """A pair without fees whose cash comes in exactly a year."""
+    free = polymarket_terms(Decimal(0))
+    facts = {
+        "fees": FeeSchedule((free,)),
+        "close_time": NOW + timedelta(days=365),
+        "resolution_time": NOW + timedelta(days=365),
+        "cash_delay": timedelta(0),
+    }
+    legs = {p.value: contract(p, **facts) for p in Platform}
+    return pair(**legs, divergence_probability=Decimal(0))
+
+
+@pytest.mark.parametrize(
+    ("interest", "pays"),
+    [
+        ({}, False),  # 7 cents on 93 are 7.53 % a year
+        ({"kalshi_interest": "0.011"}, True),  # on 40 cents: 0.44 cents, and 8 % of 93 are 7.44
+        ({"kalshi_interest": "0.0109999999"}, False),
+        ({"polymarket_interest": "0.0083"}, False),  # on 53 cents: 0.4399 cents
+        ({"polymarket_interest": "0.0084"}, True),
+        ({"kalshi_interest": "0.0057", "polymarket_interest": "0.004"}, True),  # 0.228 + 0.212
+        ({"kalshi_interest": "0.0057", "polymarket_interest": "0.0039999999"}, False),
+    ],
+)
+def test_what_locked_capital_earns_meanwhile_is_taken_off_the_hurdle(
+    interest: dict[str, str], pays: bool
+) -> None:
+    kalshi, polymarket = (Decimal(interest.get(f"{p}_interest", 0)) for p in Platform)
+    demands = replace(DEFAULT, kalshi_interest=kalshi, polymarket_interest=polymarket)
+
+    found = look(match=in_a_year(), hurdles=demands)
+
+    assert isinstance(found, Opportunity) is pays
+    if isinstance(found, Refusal):
+        assert found.reason is Reason.BELOW_HURDLE_RATE
+
+
+rates = st.integers(0, 2_000).map(lambda each: Decimal(each) / 10_000)
+
+
+@settings(max_examples=300)
+@given(st.integers(30, 46), st.integers(30, 53), rates, rates, rates, st.integers(1, 2_000))
+def test_the_hurdle_is_exact(
+    ask: int, other: int, hurdle: Decimal, kalshi: Decimal, polymarket: Decimal, days: int
+) -> None:
+    """What a pair earns in its time is compared with what its two locked prices must."""
+    books = {
+        Platform.KALSHI: book(Platform.KALSHI, {20: 500}, {ask: 500}),
+        Platform.POLYMARKET: book(Platform.POLYMARKET, {100 - other: 500}, {90: 500}),
+    }
+    legs = {
+        p.value: contract(
+            p,
+            close_time=NOW + timedelta(days=days),
+            resolution_time=NOW + timedelta(days=days),
+            cash_delay=timedelta(0),
+        )
+        for p in Platform
+    }
+    a, b = Fraction(ask, 100), Fraction(other, 100)
+    fees = Fraction(7, 100) * a * (1 - a) + Fraction(
+        str(_terms(Platform.POLYMARKET)[0].taker_rate)
+    ) * b * (1 - b)
+    margin = 1 - a - b - fees
+    wanted = a * (Fraction(hurdle) - Fraction(kalshi)) + b * (
+        Fraction(hurdle) - Fraction(polymarket)
+    )
+    demands = replace(
+        DEFAULT,
+        yearly_return=hurdle,
+        kalshi_interest=kalshi,
+        polymarket_interest=polymarket,
+        minimum_net_edge=Decimal(0),
+        suspicious_edge=Decimal(1),
+    )
+
+    found = look(
+        match=pair(**legs, divergence_probability=Decimal(0)), books=books, hurdles=demands
+    )
+
+    if margin > 0:
+        refused = isinstance(found, Refusal) and found.reason is Reason.BELOW_HURDLE_RATE
+        assert refused is (margin * 365 < wanted * days)
+
+
 def test_a_fee_that_is_not_known_yet_means_no_trade() -> None:
     late = pair().polymarket.fees
     assert late is not None
@@ -186,11 +336,6 @@ def test_an_inverse_pair_is_hedged_with_the_same_outcome() -> None:
 
 def test_no_gross_edge_is_no_edge() -> None:
     assert refusal(look(outcome=Outcome.NO)) is Reason.NO_EDGE
-
-
-cents = st.integers(1, 99)
-sizes = st.integers(1, 5_000)
-sides = st.dictionaries(cents, sizes, min_size=1, max_size=5)
 
 
 @settings(max_examples=300)

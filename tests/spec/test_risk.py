@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from dutchbook.domain.contract import Platform
+from dutchbook.domain.quote import Caps, Reason, Room
 from dutchbook.domain.risk import (
     HaltReason,
     RiskLimits,
@@ -23,9 +24,17 @@ def dollars(amount: int) -> dict[Platform, Money]:
 
 
 def judge(
-    state: RiskState | None = None, *, free: int = 1_000, stake: int = 0, asks: int = 100
+    state: RiskState | None = None,
+    *,
+    free: int = 1_000,
+    asks: int = 100,
+    pair: int = 0,
+    cluster: int | None = None,
 ) -> Validation:
-    return validate(state or RiskState(), LIMITS, dollars(free), dollars(stake), dollars(asks))
+    related = None if cluster is None else Decimal(cluster)
+    room = LIMITS.room(Decimal(pair), related)
+    caps = Caps(LIMITS.position, dollars(free), room)
+    return validate(state or RiskState(), LIMITS, caps, dollars(asks))
 
 
 def test_the_defaults_are_three_percent_ten_pairs_and_five_percent_a_day() -> None:
@@ -63,9 +72,51 @@ def test_free_capital_is_the_end_of_it(free: int, approved: bool) -> None:
     assert judge(free=free).approved is approved
 
 
-@pytest.mark.parametrize(("stake", "approved"), [(4_900, True), (4_901, False)])
-def test_what_is_at_stake_on_one_platform_is_limited(stake: int, approved: bool) -> None:
-    assert judge(stake=stake).approved is approved
+@pytest.mark.parametrize(
+    ("pair", "reason", "most"),
+    [
+        (2_700, None, 300),
+        (2_800, None, 200),
+        (2_801, "pair_limit", 199),
+        (3_100, "pair_limit", 0),
+    ],
+)
+def test_what_is_at_stake_on_one_pair_is_limited(
+    pair: int, reason: str | None, most: int
+) -> None:
+    verdict = judge(pair=pair)
+
+    assert (verdict.reason, verdict.maximum_size) == (reason, most)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "reason", "most"),
+    [(0, None, 300), (1_300, None, 200), (1_301, "cluster_limit", 199)],
+)
+def test_what_is_at_stake_on_related_pairs_is_limited(
+    cluster: int, reason: str | None, most: int
+) -> None:
+    verdict = judge(cluster=cluster)
+
+    assert (verdict.reason, verdict.maximum_size) == (reason, most)
+
+
+def test_the_tighter_of_both_limits_is_named() -> None:
+    assert LIMITS.room(Decimal(2_900), Decimal(0)) == Room(
+        Money(Decimal(100)), Reason.PAIR_LIMIT
+    )
+    assert LIMITS.room(Decimal(0), Decimal(1_450)) == Room(
+        Money(Decimal(50)), Reason.CLUSTER_LIMIT
+    )
+
+
+def test_free_capital_is_judged_before_the_limits_of_pair_and_cluster() -> None:
+    assert judge(free=50, pair=3_000, cluster=1_500).reason == "insufficient_capital"
+
+
+def test_ten_positions_of_the_default_size_fit_on_one_pair() -> None:
+    """The limit of a pair adds nothing to the defaults until somebody tightens it."""
+    assert LIMITS.pair == LIMITS.max_open_pairs * LIMITS.position
 
 
 def test_halt_reasons_are_a_set_that_is_cleared_one_by_one() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -175,6 +176,7 @@ def test_a_description_survives_with_every_field_of_contracts_and_pairs() -> Non
         fees=None,
         assumed=("fees", "grid"),
         cash_delay=timedelta(hours=5, microseconds=1),
+        taker_delay=timedelta(seconds=3),
     )
     match = replace(
         pair,
@@ -184,6 +186,7 @@ def test_a_description_survives_with_every_field_of_contracts_and_pairs() -> Non
         divergence_probability=Decimal("0.057"),
         primary_leg=Platform.POLYMARKET,
         cluster="cup",
+        confidence=Decimal("0.85"),
     )
     meta = replace(
         TAPE.meta,
@@ -197,6 +200,20 @@ def test_a_description_survives_with_every_field_of_contracts_and_pairs() -> Non
     found = metadata.decode(metadata.encode(meta, recording))
 
     assert found == (meta, recording)
+
+
+def test_a_tape_that_does_not_say_whether_it_was_polled_was_not() -> None:
+    document = json.loads(metadata.encode(replace(TAPE.meta, polled=True), None))
+    del document["polled"]
+
+    assert not metadata.decode(json.dumps(document).encode())[0].polled
+
+
+def test_what_is_usual_is_left_out_of_a_description() -> None:
+    document = json.loads(metadata.encode(TAPE.meta, None))
+
+    assert "taker_delay_us" not in document["contracts"][0]
+    assert "confidence" not in document["pairs"][0]
 
 
 def test_a_pair_in_a_tape_is_approved_by_the_tape(tmp_path: Path) -> None:

@@ -300,6 +300,7 @@ divergence_class = "different_sources"
 divergence_probability = 0.01
 primary_leg = "polymarket"
 cluster = "cup"
+confidence = "0.9"
 """
 
 
@@ -325,6 +326,7 @@ def test_a_contracts_file_replaces_what_would_be_assumed(tmp_path: Path) -> None
     assert "grid" not in polymarket.assumed
     assert not any(line.startswith("kalshi") for line in tape.meta.assumed)
     assert (pair.match_id, pair.cluster) == ("aa", "cup")
+    assert pair.confidence == Decimal("0.9")
     assert pair.alignment is Alignment.INVERSE
     assert pair.primary_leg is Platform.POLYMARKET
     assert pair.tradable
@@ -373,6 +375,10 @@ PAIRED = '[[pairs]]\nkalshi = "KXCUP-26-AA"\npolymarket = "1234567890"\n'
         (KALSHI + "fee_type = [1]", "fee_type: [1] is not a text"),
         (POLYMARKET + "fee_category = [1]", "fee_category: [1] is not a text"),
         (POLYMARKET + 'tokens = ["1"]', "the YES and the NO token"),
+        (
+            KALSHI + 'taker_delay_seconds = "0.0005"',
+            "taker_delay_seconds: '0.0005' is not from 0 to 60, in whole milliseconds",
+        ),
         (KALSHI + "cash_delay_hours = -1", "cash_delay_hours: '-1' is not from 0"),
         (KALSHI + 'size_step = "0"', "size_step: '0' is not above zero"),
         (KALSHI + 'size_minimum = "0.015"', "a multiple of 0.01"),

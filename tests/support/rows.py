@@ -153,6 +153,7 @@ def everything() -> tuple[Insert, ...]:
                 "divergence_class": "identical",
                 "divergence_probability": zero,
                 "cluster": None,
+                "confidence": ONE,
                 "primary_leg": None,
                 "resolution_date": NOW,
                 "operator_approved": True,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterable
 
+from dutchbook.application.loading import undelivered
 from dutchbook.domain.events import Event, RecordsChanged, Stamp
 from dutchbook.ports import Batch, Clock, Ids, Journal, Receipt, Subscriber
 
@@ -13,7 +15,9 @@ class EventBus:
     """The one way from a decision to the world: commit, then deliver in order.
 
     Subscribers are called synchronously and must not block. What was committed and not yet
-    delivered when the process died stays in the outbox, to be seen by whoever starts next.
+    delivered when the process died stays in the outbox, and `redeliver` tells of it at the next
+    start. When a subscriber breaks, nothing is delivered after the event that it broke at, so
+    that the next start goes on from there, in order.
     """
 
     def __init__(self, journal: Journal, clock: Clock, ids: Ids) -> None:
@@ -22,6 +26,8 @@ class EventBus:
         self._ids = ids
         self._subscribers: list[Subscriber] = []
         self.follows_books = False
+        self._delivers = False
+        self._broken = False
         self.counts: Counter[str] = Counter()
         self.receipt = Receipt(0, "")
 
@@ -56,13 +62,39 @@ class EventBus:
 
     async def _commit(self, batch: Batch) -> Receipt:
         receipt = await self._journal.commit(batch)
-        first = receipt.sequence - len(batch.events)
-        for offset, event in enumerate(batch.events, start=1):
-            self.publish(event, first + offset)
         if batch.events:
             self.receipt = receipt
-            await self._journal.delivered(receipt.sequence)
+            first = receipt.sequence - len(batch.events) + 1
+            await self._deliver(enumerate(batch.events, start=first))
         return receipt
+
+    async def redeliver(self) -> int:
+        """Tell the subscribers, in order, of every event that waits in the outbox.
+
+        From then on this bus answers for the outbox: what it delivers leaves it. One that never
+        redelivers, such as that of a command beside the engine, leaves its events to the next
+        engine, whose subscribers are the ones to hear them. Returns how many there were.
+
+        Raises:
+            StorageError: An event in it is not one of this program's.
+        """
+        self._delivers = True
+        waiting = await undelivered(self._journal)
+        await self._deliver((sequence, event) for sequence, event in waiting)
+        return len(waiting)
+
+    async def _deliver(self, events: Iterable[tuple[int, Event]]) -> None:
+        """Publish events and note how far; not at all after a subscriber has broken."""
+        if self._broken:
+            return
+        self._broken = True
+        last = 0
+        for sequence, event in events:
+            self.publish(event, sequence)
+            last = sequence
+        self._broken = False
+        if self._delivers and last:
+            await self._journal.delivered(last)
 
     def publish(self, event: Event, sequence: int = 0) -> None:
         """Deliver one event now. Only in-process events come here without a sequence."""

@@ -20,6 +20,7 @@ from dutchbook.application.risk_rows import (
     state_of,
     state_row,
 )
+from dutchbook.application.stakes import Stakes
 from dutchbook.domain.contract import Platform
 from dutchbook.domain.events import CapitalMoved, Event, LimitApproached, LimitBreached
 from dutchbook.domain.ledger import (
@@ -57,6 +58,7 @@ class Capital:
         self.accounts = dict(accounts)
         self.state = RiskState()
         self.balances = {key: Balance() for key in self.accounts.values()}
+        self.stakes = Stakes(journal)
         self._measured: dict[str, Decimal] = {}
 
     async def load(self) -> None:
@@ -77,17 +79,19 @@ class Capital:
             missing.append(Insert("risk_states", state_row(self.state)))
         if missing:
             await self._bus.commit(Batch(tuple(missing)))
+        await self.stakes.load()
         self._measured = self._measures()
 
     def balance(self, platform: Platform) -> Balance:
         """Return what the account on `platform` holds."""
         return self.balances[self.accounts[platform]]
 
-    def caps(self) -> Caps:
-        """Return the most that a new position may cost and take from each platform now."""
+    def caps(self, pair_id: str) -> Caps:
+        """Return the most that a new position on a pair may cost and take now."""
         return Caps(
-            self.limits.position,
+            Money(self.limits.position * self.stakes.confidence(pair_id)),
             {p: Money(min(self.balance(p).free, self._room(p))) for p in Platform},
+            self.limits.room(self.stakes.on(pair_id), self.stakes.on_cluster_of(pair_id)),
         )
 
     def _room(self, platform: Platform) -> Decimal:
@@ -164,10 +168,14 @@ class Capital:
             f"{p.value}_capital": Decimal(self.balance(p).reserved + self.balance(p).committed)
             for p in Platform
         }
-        return stakes | {
-            "open_pairs": Decimal(self.state.slots),
-            "daily_loss": max(-self.state.daily_pnl, Decimal(0)),
-        }
+        return (
+            self.stakes.measures()
+            | stakes
+            | {
+                "open_pairs": Decimal(self.state.slots),
+                "daily_loss": max(-self.state.daily_pnl, Decimal(0)),
+            }
+        )
 
     def limit_events(self, correlation: str) -> tuple[Event, ...]:
         """Return the limits that were crossed upwards since they were last measured."""
@@ -176,6 +184,7 @@ class Capital:
             "open_pairs": Decimal(self.limits.max_open_pairs),
             "daily_loss": Decimal(self.limits.daily_loss),
         }
+        bounds |= self.stakes.bounds(self.limits)
         after = self._measures()
         crossed = crossings(self._measured, after, bounds, self.limits.approach_share)
         self._measured = after

@@ -11,6 +11,7 @@ from dutchbook.application.adjustments import Adjustments
 from dutchbook.application.announcements import Announcements
 from dutchbook.application.bookkeeping import Bookkeeper
 from dutchbook.application.bus import EventBus
+from dutchbook.application.first_legs import FirstLegs
 from dutchbook.application.holdings import Holdings
 from dutchbook.application.inquiries import Inquiries
 from dutchbook.application.recovery import Recovery
@@ -48,6 +49,7 @@ class Carrying:
     """The services of positions that exist."""
 
     announce: Announcements
+    first_legs: FirstLegs
     holdings: Holdings
     books: Bookkeeper
     adjustments: Adjustments
@@ -97,7 +99,10 @@ def carrying(
     )
     exposed = single_leg.exposed
     matches = watchlist.matches
-    recovery = Recovery(journal, bus, risk, holdings, announce, matches, clock, ids, exposed)
+    first_legs = FirstLegs(journal)
+    recovery = Recovery(
+        journal, bus, risk, holdings, announce, first_legs, matches, clock, ids, exposed
+    )
     inquiries = Inquiries(
         bus,
         holdings,
@@ -111,5 +116,13 @@ def carrying(
     adjustments.on_unknown = inquiries.notice
     settling = SettlementFollower(bus, holdings, books, announce, exposed)
     return Carrying(
-        announce, holdings, books, adjustments, settling, single_leg, recovery, inquiries
+        announce,
+        first_legs,
+        holdings,
+        books,
+        adjustments,
+        settling,
+        single_leg,
+        recovery,
+        inquiries,
     )

@@ -10,6 +10,7 @@ from dataclasses import replace
 from dutchbook.application.announcements import Announcements
 from dutchbook.application.budget import Reservation, Spent
 from dutchbook.application.bus import EventBus
+from dutchbook.application.first_legs import FirstLegs
 from dutchbook.application.holdings import Held, Holdings
 from dutchbook.application.records import position_row
 from dutchbook.application.risk import RiskManager
@@ -34,12 +35,14 @@ class Conclusion:
         risk: RiskManager,
         holdings: Holdings,
         announce: Announcements,
+        first_legs: FirstLegs,
         clock: Clock,
     ) -> None:
         self._bus = bus
         self._risk = risk
         self._holdings = holdings
         self._announce = announce
+        self._first_legs = first_legs
         self._clock = clock
 
     async def committed(
@@ -70,6 +73,7 @@ class Conclusion:
             position.marked_pnl,
             Batch(rows, changes.events),
         )
+        self._first_legs.ended(run.execution)
         self._holdings.opened(position, run.orders.values(), run.fills.values())
         await self._risk.enforce()
 

@@ -41,7 +41,7 @@ class DetectionService:
         ids: Ids,
         hurdles: Hurdles,
         offered: Watchlist,
-        primary: Callable[[PairWatch], Platform],
+        primary: Callable[[PairWatch, datetime], Platform],
     ) -> None:
         self._watchlist = watchlist
         self._queue = queue
@@ -109,10 +109,10 @@ class DetectionService:
             watch.match,
             watch.books,
             outcome,
-            primary=self._primary(watch),
+            primary=self._primary(watch, now),
             now=now,
             hurdles=self._hurdles,
-            caps=self._risk.caps(),
+            caps=self._risk.caps(watch.match.match_id),
         )
         match found:
             case Refusal():

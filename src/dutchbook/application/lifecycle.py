@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from dutchbook.application.bus import EventBus
 from dutchbook.application.carrying import Carrying
@@ -77,16 +77,23 @@ class EngineLifecycleService:
         run: int,
         version: str,
     ) -> None:
-        """Load what the database holds, take up the pairs, and pay opening balances in once."""
+        """Load what the database holds, take up the pairs, and pay opening balances in once.
+
+        Before everything else, what an earlier run committed and did not tell is told.
+        """
+        await self._bus.redeliver()
         await self._risk.load()
+        await self._carrying.first_legs.load()
         known = {row["match_id"]: row for row in await self._journal.rows("contract_matches")}
         for match in pairs:
+            self._risk.stakes.know(match.match_id, match.cluster, match.confidence)
             if row := known.get(match.match_id):
                 self._watchlist.decided(
                     match.match_id,
                     approved=row["operator_approved"],
                     digest=row["approved_digest"],
                 )
+                await self._told(match, row)
             else:
                 await self._take_up(match)
         entries = await self._journal.rows("ledger_entries")
@@ -104,6 +111,19 @@ class EngineLifecycleService:
         await self._risk.start_day()
         for service in self._services:
             await service.start()
+
+    async def _told(self, match: ContractMatch, row: Mapping[str, Any]) -> None:
+        """Keep what is said now of a known pair's relatives and of how sure the match is."""
+        told = {"cluster": match.cluster, "confidence": match.confidence}
+        if all(row[name] == value for name, value in told.items()):
+            return
+        change = Update(
+            "contract_matches",
+            key={"match_id": match.match_id},
+            guard={"version": row["version"]},
+            put=told | {"version": row["version"] + 1},
+        )
+        await self._bus.commit(Batch((change,)))
 
     async def _take_up(self, match: ContractMatch) -> None:
         rows = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -10,11 +11,13 @@ from dutchbook.application.budget import Reservation
 from dutchbook.application.holdings import Held
 from dutchbook.domain.accounting import Merge, Payout
 from dutchbook.domain.contract import Leg, Outcome, Platform, Side
+from dutchbook.domain.events import Event, Stamp, decode
 from dutchbook.domain.execution import LegState
 from dutchbook.domain.ledger import AccountKey
 from dutchbook.domain.order import Fill, Finality, Order, OrderStatus, Purpose, TimeInForce
 from dutchbook.domain.position import Holding, OpenPosition, PositionStatus
 from dutchbook.domain.units import Money, Price, Quantity
+from dutchbook.errors import InvalidInput, StorageError
 from dutchbook.ports import Journal
 
 Row = Mapping[str, Any]
@@ -117,6 +120,33 @@ def position_of(row: Row) -> OpenPosition:
     )
 
 
+async def undelivered(journal: Journal) -> list[tuple[int, Event]]:
+    """Return every event of the outbox with its place in the log, in order.
+
+    Raises:
+        StorageError: One that this program does not know, or a log without it.
+    """
+    found = []
+    for waiting in await journal.rows("outbox", order_by=("sequence",)):
+        sequence = waiting["sequence"]
+        rows = await journal.rows("audit_log", {"sequence": sequence})
+        if not rows:
+            raise StorageError(f"event {sequence} waits in the outbox and is not in the log")
+        try:
+            found.append((sequence, event_of(rows[0])))
+        except InvalidInput as error:
+            raise StorageError(f"event {sequence} cannot be told again: {error}") from error
+    return found
+
+
+def event_of(row: Row) -> Event:
+    """Read an event from its row of the log."""
+    stamp = Stamp(
+        row["event_id"], row["occurred_at"], row["correlation_id"], row["causation_id"]
+    )
+    return decode(row["name"], json.loads(row["payload"]), stamp)
+
+
 async def held(journal: Journal, accounts: Mapping[Platform, AccountKey]) -> list[Held]:
     """Return every position that is not over, with all that it follows from, oldest first.
 
@@ -136,7 +166,9 @@ async def held(journal: Journal, accounts: Mapping[Platform, AccountKey]) -> lis
             position,
             payments=tuple(payment_of(p) for p in payments.get(position.position_id, [])),
             reservations={
-                order.order_id: reservation_of(standing[order.order_id], accounts)
+                order.order_id: reservation_of(
+                    standing[order.order_id], position.pair_id, accounts
+                )
                 for order in own
                 if order.order_id in standing
             },
@@ -163,9 +195,11 @@ def payment_of(row: Row) -> Merge | Payout:
     return Payout(platform, row["yes_pays"], row["paid_at"])
 
 
-def reservation_of(rows: Sequence[Row], accounts: Mapping[Platform, AccountKey]) -> Reservation:
+def reservation_of(
+    rows: Sequence[Row], pair_id: str, accounts: Mapping[Platform, AccountKey]
+) -> Reservation:
     """Read what stands reserved for one order, on whichever platforms."""
     first = rows[0]
     platforms = {str(key): platform for platform, key in accounts.items()}
     amounts = {platforms[row["account_id"]]: Money(row["amount"]) for row in rows}
-    return Reservation(first["reservation_id"], first["execution_id"], "", amounts, 0)
+    return Reservation(first["reservation_id"], first["execution_id"], pair_id, amounts, 0)

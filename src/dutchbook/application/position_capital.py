@@ -56,6 +56,7 @@ class PositionCapital(Capital):
         booked = self.booked([movement], now, reservation.reservation_id)
         before = self.apply([movement])
         self.shift(reserved_capital=amount)
+        self.stakes.move(order.pair_id, amount)
         more = alongside or Batch()
         writes = (*more.writes, Insert("reservations", row), *booked, state)
         try:
@@ -63,6 +64,7 @@ class PositionCapital(Capital):
         except Conflict as conflict:
             self.undo([movement], before)
             self.shift(reserved_capital=Money(-amount))
+            self.stakes.move(order.pair_id, Money(-amount))
             raise ReservationFailed("refused_by_database", str(conflict)) from conflict
         return reservation
 
@@ -107,7 +109,10 @@ class PositionCapital(Capital):
     ) -> None:
         """Bring the image in line once such a change is durable."""
         self.apply(list(movements.values()))
-        self.shift(**_risk_changes(before, after, reservation))
+        changes = _risk_changes(before, after, reservation)
+        self.shift(**changes)
+        staked = changes["total_capital_deployed"] + changes["reserved_capital"]
+        self.stakes.move(after.pair_id, Money(Decimal(staked)))
 
     def _resolution(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -37,6 +37,7 @@ def contract_row(contract: Contract) -> dict[str, Any]:
         "cash_delay_seconds": int(contract.cash_delay.total_seconds()),
         "tokens": list(contract.tokens) if contract.tokens else None,
         "assumed": list(contract.assumed),
+        "taker_delay_ms": contract.taker_delay // timedelta(milliseconds=1),
     }
 
 
@@ -52,6 +53,7 @@ def match_row(match: ContractMatch, *, at: datetime, rationale: str | None) -> d
         "divergence_class": match.divergence_class,
         "divergence_probability": match.divergence_probability,
         "cluster": match.cluster,
+        "confidence": match.confidence,
         "primary_leg": match.primary_leg,
         "resolution_date": match.resolution_date,
         "operator_approved": match.operator_approved,

@@ -15,6 +15,7 @@ from typing import Any
 from dutchbook.application.announcements import Announcements
 from dutchbook.application.budget import Reservation, Spent
 from dutchbook.application.bus import EventBus
+from dutchbook.application.first_legs import FirstLegs
 from dutchbook.application.holdings import Held, Holdings
 from dutchbook.application.loading import (
     fill_of,
@@ -128,6 +129,7 @@ class Recovery:
         risk: RiskManager,
         holdings: Holdings,
         announce: Announcements,
+        first_legs: FirstLegs,
         matches: Mapping[str, ContractMatch],
         clock: Clock,
         ids: Ids,
@@ -138,6 +140,7 @@ class Recovery:
         self._risk = risk
         self._holdings = holdings
         self._announce = announce
+        self._first_legs = first_legs
         self._matches = matches
         self._clock = clock
         self._ids = ids
@@ -170,7 +173,7 @@ class Recovery:
             self._matches[row["pair_id"]],
             {order.order_id: order for order in orders},
             {fill.trade_id: fill for fill in fills},
-            reservation_of(standing, self._risk.accounts) if standing else None,
+            reservation_of(standing, row["pair_id"], self._risk.accounts) if standing else None,
             position_of(positions[0]) if positions else None,
             Money(opportunity["expected_profit"]),
         )
@@ -312,6 +315,7 @@ class Recovery:
         await self._risk.commit_reservation(
             case.reservation, spent, position.marked_pnl, Batch(tuple(rows), events)
         )
+        self._first_legs.ended(ended)
         self._holdings.put(held)
         await self._risk.enforce()
         if not hedged:

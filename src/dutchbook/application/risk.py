@@ -44,13 +44,11 @@ from dutchbook.ports import Batch, Insert, Update
 class RiskManager(PositionCapital):
     """The gate in front of all capital."""
 
-    def validate_position(self, amounts: Mapping[Platform, Decimal]) -> Validation:
-        """Judge a request without reserving anything."""
-        free = {p: self.balance(p).free for p in Platform}
-        stake = {
-            p: Money(self.balance(p).reserved + self.balance(p).committed) for p in Platform
-        }
-        return validate(self.state, self.limits, free, stake, amounts)
+    def validate_position(
+        self, pair_id: str, amounts: Mapping[Platform, Decimal]
+    ) -> Validation:
+        """Judge a request on a pair without reserving anything."""
+        return validate(self.state, self.limits, self.caps(pair_id), amounts)
 
     # Reserve, commit, release ----------------------------------------------------------------
 
@@ -62,7 +60,7 @@ class RiskManager(PositionCapital):
         Raises:
             ReservationFailed: A halt, a limit or a shortage; nothing was kept.
         """
-        verdict = self.validate_position(request.amounts)
+        verdict = self.validate_position(request.pair_id, request.amounts)
         if not verdict.approved:
             raise ReservationFailed(str(verdict.reason), f"for {request.execution_id}")
         reservation = Reservation(
@@ -81,12 +79,14 @@ class RiskManager(PositionCapital):
             reserved_capital=Money(state.reserved_capital + total),
             reserved_position_slots=state.reserved_position_slots + 1,
         )
+        self.stakes.move(request.pair_id, total)
         batch += Batch(events=self.limit_events(request.execution_id))
         try:
             await self._bus.commit(batch)
         except Conflict as conflict:
             self.undo(movements, balances)
             self.shift(reserved_capital=-total, reserved_position_slots=-1)
+            self.stakes.move(request.pair_id, Money(-total))
             raise ReservationFailed("refused_by_database", str(conflict)) from conflict
         return reservation
 
@@ -191,6 +191,7 @@ class RiskManager(PositionCapital):
         )
         self.apply(movements)
         self.shift(**changes)
+        self.stakes.move(reservation.pair_id, Money(cost - total))
         event = self._resolved(
             reservation, cost, fees, Money(total - cost - fees), reason, opened
         )

@@ -18,7 +18,7 @@ from dutchbook.tape.message import MemoryTape, Tape, TapeMessage
 LAGS = (0, 1, 2)
 RULE = "|---|---|---|---|---|"
 POLICIES = ("never", "new", "every")
-SETTINGS = ("detection.minimum_net_edge=0.001", "detection.book_age_seconds=10")
+SETTINGS = ("detection.minimum_net_edge=0.001",)
 
 
 def trade(tape: Tape, *settings: str) -> dict[str, Any]:

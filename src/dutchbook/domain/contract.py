@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from dutchbook.domain.fees import FeeSchedule
-from dutchbook.domain.units import Money, Price, PriceGrid, Quantity, ceil_to, floor_to
+from dutchbook.domain.units import MICRO, Money, Price, PriceGrid, Quantity, ceil_to, floor_to
 from dutchbook.errors import InvalidInput
 
 CENT = Decimal("0.01")
@@ -95,8 +95,10 @@ class Contract:
     """One question on one platform, with a YES and a NO; prices are in YES dollars.
 
     `cash_delay` is the time from resolution until the payout can be spent: settlement timers on
-    Kalshi, the oracle's challenge on Polymarket. `fees` is None where the schedule is unknown,
-    and then nothing is traded. `assumed` names the facts that were not seen but supposed.
+    Kalshi, the oracle's challenge on Polymarket. `taker_delay` is how long the platform holds a
+    marketable order back before it meets the book (Polymarket's `secondsDelay` of sports
+    markets, docs.polymarket.com, 2026-06). `fees` is None where the schedule is unknown, and
+    then nothing is traded. `assumed` names the facts that were not seen but supposed.
     """
 
     platform: Platform
@@ -111,6 +113,7 @@ class Contract:
     cash_delay: timedelta
     tokens: tuple[str, str] | None = None
     assumed: tuple[str, ...] = ()
+    taker_delay: timedelta = timedelta(0)
 
     @property
     def cash_time(self) -> datetime:
@@ -154,7 +157,9 @@ class ContractMatch:
     """Two contracts approved, by a person, as the same question.
 
     The approval binds `digest`: if the rules, the alignment or a date of either contract
-    changes, the digest differs and the approval has lapsed.
+    changes, the digest differs and the approval has lapsed. Pairs of one `cluster` stand or
+    fall with the same event. `confidence`, above 0 to 1, is how sure it is that the two ask the
+    same; it scales what a position may cost.
     """
 
     match_id: str
@@ -165,12 +170,17 @@ class ContractMatch:
     divergence_probability: Decimal = Decimal("0.01")
     primary_leg: Platform | None = None
     cluster: str | None = None
+    confidence: Decimal = Decimal(1)
     operator_approved: bool = False
     approved_digest: str | None = None
 
     def __post_init__(self) -> None:
         if (self.kalshi.platform, self.polymarket.platform) != tuple(Platform):
             raise InvalidInput("pair", self.match_id, "one Kalshi and one Polymarket contract")
+        sure = self.confidence
+        if not sure.is_finite() or not 0 < sure <= 1 or sure % MICRO:
+            wanted = "above 0, at most 1, in whole millionths"
+            raise InvalidInput("confidence", str(sure), wanted)
 
     def contract(self, platform: Platform) -> Contract:
         """Return the contract of this pair on `platform`."""

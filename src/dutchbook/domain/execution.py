@@ -203,7 +203,10 @@ class LegState:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One attempt at an opportunity."""
+    """One attempt at an opportunity.
+
+    `delayed`: the platform of its first leg holds takers back.
+    """
 
     execution_id: str
     pair_id: str
@@ -212,6 +215,7 @@ class Execution:
     phase: Phase = Phase.DECIDED
     true_up: Quantity = NOTHING
     evened: bool = False
+    delayed: bool = False
     version: int = 1
 
     @classmethod
@@ -241,6 +245,7 @@ class Execution:
             primary=states[0],
             secondary=states[1],
             true_up=Quantity(floor_to(quantity * true_up_share, MICRO)),
+            delayed=bool(opportunity.match.contract(opportunity.primary).taker_delay),
         )
 
     def leg(self, leg: Leg) -> LegState:
@@ -274,8 +279,9 @@ class Execution:
         """Whether the first leg must fill whole.
 
         A partial fill of it, a step of its platform at the least, might be too small to hedge.
+        Where its platform holds takers back, what fills when the hold ends fills whole.
         """
-        return self.secondary.smallest > self.primary.step
+        return self.delayed or self.secondary.smallest > self.primary.step
 
     def with_leg(self, leg: Leg, **facts: object) -> Execution:
         """Return the execution with some facts of one leg replaced."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from dutchbook.domain.book import Levels, OrderBook, Walk, segments, walk
 from dutchbook.domain.contract import (
@@ -31,6 +31,10 @@ from dutchbook.domain.units import (
 )
 
 YEAR = timedelta(days=365)
+QUARTER = Decimal("0.25")
+MICROSECOND = timedelta(microseconds=1)
+EXACT = Context(prec=100)
+"""More digits than a price, a fee rate, a probability and a time have together."""
 CENT = Decimal("0.01")
 
 
@@ -152,7 +156,8 @@ class _Question:
         best = self._margin(*(self.ladder[p][0][0] for p in Platform))
         if best < self.hurdles.minimum_net_edge:
             return Refusal(Reason.BELOW_MINIMUM_EDGE, gross, best)
-        if not self._pays(best, 1 - gross):
+        first, second = (self.ladder[p][0][0] for p in Platform)
+        if not self._pays(best, first, second):
             return Refusal(Reason.BELOW_HURDLE_RATE, gross, best)
         rescue = self._rescue(books[self.primary])
         quantity, shortage = self._size(caps, rescue, 1 - gross)
@@ -169,15 +174,27 @@ class _Question:
         fees = self.terms[0].taker_rate * a * (1 - a) + self.terms[1].taker_rate * b * (1 - b)
         return PAYOUT - a - b - fees - self.match.divergence_probability * (a + b + fees)
 
-    def _pays(self, margin: Decimal, cost: Decimal) -> bool:
-        """Tell whether `margin` on `cost` until cash is at least the yearly hurdle."""
-        return self._yearly(margin, cost) >= self.hurdles.yearly_return
+    def _pays(self, margin: Decimal, price_a: int, price_b: int) -> bool:
+        """Tell whether `margin` until cash, and interest, are at least the yearly hurdle.
+
+        Each leg locks its price, and earns its platform's interest on it meanwhile. Exact:
+        both sides are multiplied by the cost and the time, and nothing is divided.
+        """
+        hurdle = self.hurdles.yearly_return
+        kalshi = from_e4(price_a) * (hurdle - self.hurdles.kalshi_interest)
+        polymarket = from_e4(price_b) * (hurdle - self.hurdles.polymarket_interest)
+        earned = EXACT.multiply(margin, Decimal(YEAR // MICROSECOND))
+        return earned >= EXACT.multiply(kalshi + polymarket, self._until_cash)
 
     def _yearly(self, margin: Decimal, cost: Decimal) -> Decimal:
-        days = max(self.match.cash_time - self.now, timedelta(days=1)) / timedelta(
-            microseconds=1
-        )
-        return margin / cost * Decimal(YEAR / timedelta(microseconds=1)) / Decimal(days)
+        """Return `margin` on `cost` as a share of it a year, without any interest."""
+        return margin / cost * Decimal(YEAR // MICROSECOND) / self._until_cash
+
+    @property
+    def _until_cash(self) -> Decimal:
+        """Microseconds until the payout can be spent; a day at the least."""
+        left = max(self.match.cash_time - self.now, timedelta(days=1))
+        return Decimal(left // MICROSECOND)
 
     def _rescue(self, book: OrderBook) -> Decimal:
         """Dollars per contract that unwinding the first leg would cost.
@@ -200,14 +217,16 @@ class _Question:
         lot = max(self.match.contract(p).lot for p in Platform)
         limits = [Decimal(0), Decimal(0)]
         deep = affordable = quantity = Decimal(0)
+        narrow = Reason.INSUFFICIENT_CAPITAL
         for price_a, price_b, size in segments(*(self.ladder[p] for p in Platform)):
             margin = self._margin(price_a, price_b)
-            paid = from_e4(price_a + price_b)
-            if margin < self.hurdles.minimum_net_edge or not self._pays(margin, paid):
+            if margin < self.hurdles.minimum_net_edge:
+                break
+            if not self._pays(margin, price_a, price_b):
                 break
             deep += from_e6(size)
             limits = [from_e4(price_a), from_e4(price_b)]
-            affordable = self._affordable(caps, limits, rescue)
+            affordable, narrow = self._affordable(caps, limits, rescue)
             quantity = max(quantity, floor_to(min(deep, affordable), lot))
             if affordable <= deep:
                 break
@@ -216,32 +235,42 @@ class _Question:
         )
         if quantity < smallest:
             short = affordable < smallest <= deep
-            reason = Reason.INSUFFICIENT_CAPITAL if short else Reason.BELOW_MINIMUM_SIZE
-            return Quantity(quantity), reason
+            return Quantity(quantity), narrow if short else Reason.BELOW_MINIMUM_SIZE
         ideal = min(affordable, caps.position / cost)
         if quantity < ideal * self.hurdles.minimum_fill_share:
             return Quantity(quantity), Reason.INSUFFICIENT_DEPTH
         return Quantity(quantity), None
 
-    def _affordable(self, caps: Caps, limits: list[Decimal], rescue: Decimal) -> Decimal:
-        """Contracts that the caps can pay for in the worst case.
+    def _affordable(
+        self, caps: Caps, limits: list[Decimal], rescue: Decimal
+    ) -> tuple[Decimal, Reason]:
+        """Contracts that the caps can pay for in the worst case, and what bounds them.
 
-        With a cent left for rounding.
+        On each platform something is left for rounding: a cent, or all that its fills may cost.
         """
+        units = [self._worst_unit(index, limits, rescue) for index in range(len(limits))]
+        rest = [_rounding(each) for each in self.terms]
+        most = caps.position / sum(limits)
+        for index, platform in enumerate(Platform):
+            most = min(most, max(caps.free[platform] - rest[index], Decimal(0)) / units[index])
+        if caps.room is None:
+            return most, Reason.INSUFFICIENT_CAPITAL
+        left = max(caps.room.dollars - sum(rest), Decimal(0)) / sum(units)
+        return min(most, left), caps.room.limit if left < most else Reason.INSUFFICIENT_CAPITAL
+
+    def _worst_unit(self, index: int, limits: list[Decimal], rescue: Decimal) -> Decimal:
+        """Dollars that a contract of one leg takes from its platform in the worst case."""
         best = [from_e4(self.ladder[p][0][0]) for p in Platform]
         share = self.hurdles.true_up_share
-        most = caps.position / sum(limits)
-        quarter = Decimal("0.25")
-        for index, platform in enumerate(Platform):
-            contract = self.match.contract(platform)
-            # The bound of a leg is what the other's price leaves of the payout, and the rescue.
-            raised = min(max(1 + rescue - best[1 - index], limits[index]), Decimal(1))
-            most_fee = max(raised, quarter) if contract.sizing.cent_exact else quarter
-            fee = self.terms[index].taker_rate * most_fee * (1 + share)
-            first = platform is self.primary
-            unit = (limits[index] + raised * share if first else raised) + fee
-            most = min(most, max(caps.free[platform] - CENT, Decimal(0)) / unit)
-        return most
+        # The bound of a leg is what the other's price leaves of the payout, and the rescue.
+        raised = min(max(1 + rescue - best[1 - index], limits[index]), Decimal(1))
+        platform = list(Platform)[index]
+        # p(1-p) is a quarter at most; where dollars are spent, a low price buys more contracts.
+        in_dollars = self.match.contract(platform).sizing.cent_exact
+        dearest = max(raised, QUARTER) if in_dollars else QUARTER
+        fee = self.terms[index].taker_rate * dearest * (1 + share)
+        first = platform is self.primary
+        return (limits[index] + raised * share if first else raised) + fee
 
     def _priced(
         self, quantity: Quantity, rescue: Decimal, gross: Decimal
@@ -318,6 +347,11 @@ class _Question:
             fee=fee,
             budget=owed(bound * taken.size + furthest * evening + worst),
         )
+
+
+def _rounding(terms: FeeTerms) -> Decimal:
+    """Dollars that a leg may cost beyond its prices and its fee's model: what is rounded up."""
+    return max(CENT, WORST_FILLS * terms.rounding.quantum + CENT / 10)
 
 
 WORST_FILLS = 50

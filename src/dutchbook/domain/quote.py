@@ -30,6 +30,8 @@ class Reason(StrEnum):
     BELOW_MINIMUM_SIZE = "below_minimum_size"
     INSUFFICIENT_DEPTH = "insufficient_depth"
     INSUFFICIENT_CAPITAL = "insufficient_capital"
+    PAIR_LIMIT = "pair_limit"
+    CLUSTER_LIMIT = "cluster_limit"
     COOLING_DOWN = "cooling_down"
     IN_EXECUTION = "in_execution"
     QUEUE_FULL = "queue_full"
@@ -44,7 +46,11 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hurdles:
-    """What an edge must clear. Edges are dollars per contract, the rate is per year."""
+    """What an edge must clear. Edges are dollars per contract, rates are per year.
+
+    `kalshi_interest` and `polymarket_interest` are what a platform pays on the collateral that
+    a position locks there; the yearly return that an edge must bring is less by as much.
+    """
 
     minimum_net_edge: Decimal = Decimal("0.008")
     suspicious_edge: Decimal = Decimal("0.15")
@@ -53,16 +59,36 @@ class Hurdles:
     rescue_limit: Decimal = Decimal("0.02")
     true_up_share: Decimal = Decimal("0.10")
     gas: Money = ZERO
+    kalshi_interest: Decimal = Decimal(0)
+    polymarket_interest: Decimal = Decimal(0)
     book_age: timedelta = timedelta(seconds=5)
     closing_window: timedelta = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """What the limits of a pair and of its relatives leave: the tightest, and its name.
+
+    By so many dollars may what is reserved and committed on it still grow, in the worst case.
+    """
+
+    dollars: Money
+    limit: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class Caps:
-    """The most that may be spent now: on one position, and from each platform's free cash."""
+    """The most that may be spent now on one position.
+
+    Attributes:
+        position: What it may cost.
+        free: What each platform can pay for its worst case.
+        room: What the pair and its relatives may still take; None where nothing bounds them.
+    """
 
     position: Money
     free: Mapping[Platform, Money]
+    room: Room | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from dutchbook.domain.contract import Platform
+from dutchbook.domain.quote import Caps, Reason, Room
 from dutchbook.domain.units import ZERO, Money
 
 T = TypeVar("T")
@@ -35,7 +36,8 @@ class HaltReason(StrEnum):
 class RiskLimits:
     """What may be at stake. Shares are of the bankroll.
 
-    `platform_share` bounds what may be reserved and committed on one platform together.
+    `platform_share`, `pair_share` and `cluster_share` bound what may be reserved and committed
+    together on one platform, on one pair over all its positions, and on all pairs of a cluster.
     """
 
     bankroll: Money = BANKROLL
@@ -43,6 +45,8 @@ class RiskLimits:
     max_open_pairs: int = 10
     daily_loss_share: Decimal = Decimal("0.05")
     platform_share: Decimal = Decimal("0.5")
+    pair_share: Decimal = Decimal("0.3")
+    cluster_share: Decimal = Decimal("0.15")
     approach_share: Decimal = Decimal("0.8")
 
     @property
@@ -59,6 +63,28 @@ class RiskLimits:
     def platform(self) -> Money:
         """The most that may be at stake on one platform."""
         return Money(self.bankroll * self.platform_share)
+
+    @property
+    def pair(self) -> Money:
+        """The most that may be at stake on one pair."""
+        return Money(self.bankroll * self.pair_share)
+
+    @property
+    def cluster(self) -> Money:
+        """The most that may be at stake on the pairs of one cluster."""
+        return Money(self.bankroll * self.cluster_share)
+
+    def room(self, pair: Decimal, cluster: Decimal | None) -> Room:
+        """Return what is left for a pair.
+
+        Args:
+            pair: What is at stake on it, in dollars.
+            cluster: What is at stake on its cluster, itself included; None if it has none.
+        """
+        left = Room(Money(max(self.pair - pair, ZERO)), Reason.PAIR_LIMIT)
+        if cluster is None or self.cluster - cluster >= left.dollars:
+            return left
+        return Room(Money(max(self.cluster - cluster, ZERO)), Reason.CLUSTER_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +151,7 @@ class Crossing:
 def validate(
     state: RiskState,
     limits: RiskLimits,
-    free: Mapping[Platform, Money],
-    at_stake: Mapping[Platform, Money],
+    caps: Caps,
     amounts: Mapping[Platform, Decimal],
 ) -> Validation:
     """Judge a request to spend `amounts`: halts first, then slots, then capital, then size.
@@ -134,8 +159,7 @@ def validate(
     Args:
         state: The risk state, in-flight reservations included.
         limits: What may be at stake.
-        free: Free cash by platform.
-        at_stake: Reserved and committed dollars by platform.
+        caps: What the position may cost, and what platforms, pair and cluster have left.
         amounts: The worst case that the request would reserve, by platform.
     """
 
@@ -146,12 +170,15 @@ def validate(
         return answer("trading_halted", ZERO)
     if state.slots >= limits.max_open_pairs:
         return answer("max_open_pairs", ZERO)
-    room = {p: max(limits.platform - at_stake[p], ZERO) for p in Platform}
-    if any(min(free[p], room[p]) <= 0 for p in Platform):
-        return answer("insufficient_capital", ZERO)
-    if any(amounts[p] > min(free[p], room[p]) for p in Platform):
-        return answer("insufficient_capital", limits.position)
-    return answer(None, limits.position)
+    if any(caps.free[p] <= 0 for p in Platform):
+        return answer(Reason.INSUFFICIENT_CAPITAL, ZERO)
+    room = caps.room
+    most = caps.position if room is None else min(caps.position, room.dollars)
+    if any(amounts[p] > caps.free[p] for p in Platform):
+        return answer(Reason.INSUFFICIENT_CAPITAL, most)
+    if room is not None and sum(amounts.values()) > room.dollars:
+        return answer(room.limit, most)
+    return answer(None, most)
 
 
 def crossings(

@@ -5,7 +5,7 @@ They serve migrations, repositories and reads. The hot writes go through a journ
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from dutchbook.domain.contract import (
@@ -20,6 +20,7 @@ from dutchbook.domain.execution import Phase
 from dutchbook.domain.ledger import Bucket, EntryKind
 from dutchbook.domain.order import Finality, OrderStatus, Purpose, TimeInForce
 from dutchbook.domain.position import PositionStatus
+from dutchbook.domain.units import E6
 from dutchbook.persistence import operations, record
 from dutchbook.persistence.base import (
     Amount,
@@ -56,6 +57,7 @@ class Contract(Base):
     cash_delay_seconds: Mapped[Count]
     tokens: Mapped[Document | None]
     assumed: Mapped[Document]
+    taker_delay_ms: Mapped[Count]
     __table_args__ = ruled("contracts", platform=words(Platform))
 
 
@@ -82,13 +84,17 @@ class ContractMatch(Base):
     last_traded_timestamp: Mapped[MaybeTime]
     total_cycles_traded: Mapped[Count]
     version: Mapped[Count]
+    confidence: Mapped[Amount]
     orders: Mapped[list[Order]] = relationship(back_populates="pair", lazy="raise")
     positions: Mapped[list[OpenPosition]] = relationship(back_populates="pair", lazy="raise")
-    __table_args__ = ruled(
-        "contract_matches",
-        alignment=words(Alignment),
-        divergence_class=words(DivergenceClass),
-        primary_leg=words(Platform),
+    __table_args__ = (
+        *ruled(
+            "contract_matches",
+            alignment=words(Alignment),
+            divergence_class=words(DivergenceClass),
+            primary_leg=words(Platform),
+        ),
+        CheckConstraint(f"confidence > 0 AND confidence <= {E6}", name="confidence_share"),
     )
 
 

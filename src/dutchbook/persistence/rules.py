@@ -54,7 +54,7 @@ class Rules:
 
 TABLES: dict[str, Rules] = {
     "system_metadata": Rules(("key",)),
-    "contracts": Rules(("platform", "contract_id")),
+    "contracts": Rules(("platform", "contract_id"), floor=("taker_delay_ms",)),
     "contract_matches": Rules(
         ("match_id",),
         unique=(("polymarket_contract_id", "kalshi_contract_id"),),

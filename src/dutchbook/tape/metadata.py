@@ -36,7 +36,7 @@ class _Sizing(msgspec.Struct, forbid_unknown_fields=True):
     cent_exact: bool
 
 
-class _Contract(msgspec.Struct, forbid_unknown_fields=True):
+class _Contract(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     platform: Platform
     contract_id: str
     title: str
@@ -49,9 +49,10 @@ class _Contract(msgspec.Struct, forbid_unknown_fields=True):
     cash_delay_us: int
     tokens: tuple[str, str] | None
     assumed: list[str]
+    taker_delay_us: int = 0
 
 
-class _Pair(msgspec.Struct, forbid_unknown_fields=True):
+class _Pair(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     match_id: str
     kalshi: str
     polymarket: str
@@ -60,6 +61,7 @@ class _Pair(msgspec.Struct, forbid_unknown_fields=True):
     divergence_probability: Decimal
     primary_leg: Platform | None
     cluster: str | None
+    confidence: Decimal | None = None
 
 
 class RecordedFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -78,13 +80,13 @@ class Recording(msgspec.Struct, forbid_unknown_fields=True):
     pairs: dict[str, str] = {}
 
 
-class _Meta(msgspec.Struct, forbid_unknown_fields=True):
+class _Meta(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     format: int
     name: str
     source: str
     contracts: list[_Contract]
     pairs: list[_Pair]
-    polled: bool
+    polled: bool = False
     assumed: list[str]
     seed: int | None
     messages: int
@@ -170,6 +172,7 @@ def _stored_contract(contract: Contract) -> _Contract:
         cash_delay_us=contract.cash_delay // MICROSECOND,
         tokens=contract.tokens,
         assumed=list(contract.assumed),
+        taker_delay_us=contract.taker_delay // MICROSECOND,
     )
 
 
@@ -193,6 +196,7 @@ def _contract(stored: _Contract) -> Contract:
         cash_delay=timedelta(microseconds=stored.cash_delay_us),
         tokens=stored.tokens,
         assumed=tuple(stored.assumed),
+        taker_delay=timedelta(microseconds=stored.taker_delay_us),
     )
 
 
@@ -206,6 +210,7 @@ def _stored_pair(match: ContractMatch) -> _Pair:
         divergence_probability=match.divergence_probability,
         primary_leg=match.primary_leg,
         cluster=match.cluster,
+        confidence=None if match.confidence == 1 else match.confidence,
     )
 
 
@@ -225,6 +230,7 @@ def _pair(stored: _Pair, contracts: dict[tuple[Platform, str], Contract]) -> Con
             divergence_probability=stored.divergence_probability,
             primary_leg=stored.primary_leg,
             cluster=stored.cluster,
+            confidence=Decimal(1) if stored.confidence is None else stored.confidence,
         )
     )
 

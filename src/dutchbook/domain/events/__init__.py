@@ -5,9 +5,6 @@ The thirty of the requirement keep their names; the rest stand beside them.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-
 from dutchbook.domain.events.base import (
     Event,
     Stamp,
@@ -25,6 +22,8 @@ from dutchbook.domain.events.capital import (
     TradingHalted,
     TradingResumed,
 )
+from dutchbook.domain.events.decoding import decode
+from dutchbook.domain.events.kinds import catalogue
 from dutchbook.domain.events.system import (
     DegradationProtocolActivated,
     DegradationProtocolDeactivated,
@@ -119,19 +118,5 @@ __all__ = [
     "TradingResumed",
     "as_json",
     "catalogue",
+    "decode",
 ]
-
-
-def catalogue() -> dict[str, type[Event]]:
-    """Return every event type by its wire name, sorted."""
-    return {each.wire: each for each in sorted(_leaves(Event), key=lambda each: each.wire)}
-
-
-def _leaves(root: type[Event]) -> Iterator[type[Event]]:
-    for each in root.__subclasses__():
-        # A dataclass with slots is made twice; the one that counts is the one its module names.
-        named = vars(sys.modules[each.__module__]).get(each.__name__) is each
-        if each.__subclasses__():
-            yield from _leaves(each)
-        elif named and hasattr(each, "wire"):
-            yield each

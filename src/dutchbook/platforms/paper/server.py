@@ -100,6 +100,9 @@ class PaperServer:
         await self.travel(key)
         if order.leg is Leg.SECONDARY:
             await self._lag.wait()
+        contract = self.exchange.contracts.get(order.contract_id)
+        if contract is not None and contract.taker_delay:
+            await self._clock.sleep(contract.taker_delay.total_seconds())
         turned_away = self._turned_away(order)
         if turned_away is not None:
             return self._arriving(turned_away)

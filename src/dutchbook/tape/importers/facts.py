@@ -40,6 +40,9 @@ from dutchbook.tape.metadata import approved
 PLAUSIBLE_YEARS = range(2_000, 2_100)
 LONGEST_DELAY = Decimal(24 * 365)
 """Hours; a longer delay of cash is a mistake."""
+LONGEST_HOLD = Decimal(60)
+"""Seconds; no platform holds a taker's order back for longer."""
+MILLISECOND = Decimal("0.001")
 
 
 @dataclass(slots=True)
@@ -139,12 +142,11 @@ class Overrides:
             name: values.get(name, getattr(match, name))
             for name in (
                 *("match_id", "alignment", "divergence_class", "divergence_probability"),
-                *("primary_leg", "cluster"),
+                *("primary_leg", "cluster", "confidence"),
             )
         }
-        return approved(
-            ContractMatch(kalshi=match.kalshi, polymarket=match.polymarket, **fields)
-        )
+        made = self._guard(_match, match, fields)
+        return approved(made)
 
     def refuse_unused(self) -> None:
         """Refuse a table that met nothing: it is misspelt, or of another recording.
@@ -196,11 +198,11 @@ _CONTRACT_KEYS = (
     *("platform", "contract_id", "title", "rules", "tick", "price_ranges", "size_step"),
     *("size_minimum", "notional_minimum", "cent_exact", "fee_type", "fee_multiplier"),
     *("fee_category", "fee_rate", "fees", "close_time", "resolution_time"),
-    *("cash_delay_hours", "tokens"),
+    *("cash_delay_hours", "tokens", "taker_delay_seconds"),
 )
 _PAIR_KEYS = (
     *("kalshi", "polymarket", "match_id", "alignment", "divergence_class"),
-    *("divergence_probability", "primary_leg", "cluster"),
+    *("divergence_probability", "primary_leg", "cluster", "confidence"),
 )
 
 
@@ -216,6 +218,7 @@ def _override(facts: Facts, row: Mapping[str, Any]) -> None:
         ("price_ranges", "grid", _grid),
         ("cash_delay_hours", "cash_delay", _delay),
         ("tokens", "tokens", _tokens),
+        ("taker_delay_seconds", "taker_delay", _hold),
     )
     for name, fact, read in readers:
         if name in row:
@@ -237,6 +240,14 @@ def _delay(value: Any) -> timedelta:
     if not 0 <= hours <= LONGEST_DELAY:
         raise InvalidInput("cash_delay_hours", str(hours), f"from 0 to {LONGEST_DELAY}")
     return timedelta(seconds=int(hours * 3_600))
+
+
+def _hold(value: Any) -> timedelta:
+    seconds = decimal(value, "taker_delay_seconds")
+    if not 0 <= seconds <= LONGEST_HOLD or seconds % MILLISECOND:
+        wanted = f"from 0 to {LONGEST_HOLD}, in whole milliseconds"
+        raise InvalidInput("taker_delay_seconds", str(seconds), wanted)
+    return timedelta(milliseconds=int(seconds / MILLISECOND))
 
 
 def _tokens(value: Any) -> tuple[str, str]:
@@ -325,7 +336,13 @@ def _pair_values(row: Mapping[str, Any]) -> dict[str, Any]:
         if not 0 <= chance < 1:
             raise InvalidInput("divergence_probability", str(chance), "from 0 to below 1")
         values["divergence_probability"] = chance
+    if "confidence" in row:
+        values["confidence"] = decimal(row["confidence"], "confidence")
     return values
+
+
+def _match(of: ContractMatch, fields: dict[str, Any]) -> ContractMatch:
+    return ContractMatch(kalshi=of.kalshi, polymarket=of.polymarket, **fields)
 
 
 def _text(row: Mapping[str, Any], name: str) -> str:

@@ -11,7 +11,7 @@ from dutchbook.persistence.migrations.parts import WHOLE, Table
 from dutchbook.persistence.triggers import suspend
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,75 @@
+"""Payloads back into events: the inverse of `as_json`, over the whole catalogue."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from dutchbook.domain.events.base import Event, Stamp
+from dutchbook.domain.events.kinds import catalogue
+from dutchbook.errors import InvalidInput
+
+
+def decode(name: str, payload: Mapping[str, Any], stamp: Stamp) -> Event:
+    """Return the event whose wire name and payload these are.
+
+    Raises:
+        InvalidInput: No event of this program has that name or that payload.
+    """
+    kind: Any = catalogue().get(name)
+    if kind is None:
+        raise InvalidInput("event", name, "a name of this program's catalogue")
+    try:
+        found = {n: _value(hint, payload[n]) for n, hint in _fields(kind).items()}
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        wanted = f"the payload of {name} ({type(error).__name__}: {error})"
+        raise InvalidInput("event", name, wanted) from error
+    event: Event = kind(stamp, **found)
+    return event
+
+
+@cache
+def _fields(kind: Any) -> dict[str, Any]:
+    """Return the types of a dataclass's own fields by name, in order."""
+    hints = get_type_hints(kind)
+    return {f.name: hints[f.name] for f in dataclasses.fields(kind) if f.name != "stamp"}
+
+
+def _value(hint: Any, value: Any) -> Any:
+    """Read one JSON value as what its field's type says."""
+    hint = getattr(hint, "__supertype__", hint)  # money is a decimal under another name
+    origin, inner = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return value
+    if origin in (Union, UnionType):
+        (only,) = (each for each in inner if each is not NoneType)
+        return None if value is None else _value(only, value)
+    if origin is tuple:
+        return tuple(_value(inner[0], each) for each in value)
+    if origin is dict:
+        return {str(key): _value(inner[1], each) for key, each in value.items()}
+    if dataclasses.is_dataclass(hint):
+        return _part(hint, value)
+    return _plain(hint, value)
+
+
+def _part(kind: Any, value: Mapping[str, Any]) -> Any:
+    return kind(**{name: _value(hint, value[name]) for name, hint in _fields(kind).items()})
+
+
+def _plain(kind: type[Any], value: Any) -> Any:
+    if kind is Decimal or issubclass(kind, StrEnum):
+        if not isinstance(value, str):
+            raise TypeError(f"{value!r} is not a text")
+        return kind(value)
+    if kind is datetime:
+        return datetime.fromisoformat(value)
+    if type(value) is not kind:
+        raise TypeError(f"{value!r} is not {kind.__name__}")
+    return value

@@ -1,0 +1,257 @@
+"""What may be at stake on one pair, and on pairs that stand or fall together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from support.runs import Check, play
+
+from dutchbook.application.budget import BudgetRequest, Reservation, Spent
+from dutchbook.application.bus import EventBus
+from dutchbook.application.risk import RiskManager
+from dutchbook.application.stakes import Stakes
+from dutchbook.bootstrap import ACCOUNTS, build, generated_tape
+from dutchbook.config import load
+from dutchbook.domain.contract import Platform
+from dutchbook.domain.events import Event, LimitApproached, LimitBreached
+from dutchbook.domain.risk import RiskLimits
+from dutchbook.domain.units import Money
+from dutchbook.errors import ReservationFailed
+from dutchbook.persistence.memory import MemoryJournal
+from dutchbook.runtime.clock import TapeClock
+from dutchbook.runtime.ids import SeededIds
+from dutchbook.runtime.virtual_time import run_virtual
+from dutchbook.tape.message import MemoryTape
+
+Tables = dict[str, list[dict[str, Any]]]
+FAULTS = (
+    "paper.fault_lost_answer=200000",
+    "paper.fault_failed_fill=200000",
+    "paper.fault_partial=200000",
+    "paper.fault_rejected=100000",
+)
+TIGHT = ("risk.pair_share=0.02", "risk.cluster_share=0.03")
+
+
+def at_stake(tables: Tables) -> Counter[str]:
+    """Sum, from rows, what is reserved and what fills that stand have cost, by pair."""
+    pairs = {row["execution_id"]: row["pair_id"] for row in tables["executions"]}
+    found: Counter[str] = Counter()
+    standing = set()
+    for row in tables["reservations"]:
+        if row["status"] == "reserved":
+            standing.add(row["execution_id"])
+            found[pairs[row["execution_id"]]] += row["amount"]
+    for row in tables["fills"]:
+        if row["finality"] != "failed" and row["execution_id"] not in standing:
+            cost = (row["price"] * row["size"]).quantize(Decimal("0.000001"), "ROUND_CEILING")
+            found[pairs[row["execution_id"]]] += cost
+    return found
+
+
+def within(
+    dollars: int, of: Callable[[str], str] = lambda pair: pair
+) -> tuple[Check, list[Any]]:
+    """Return a check that no pair, or no group of pairs, ever has more at stake."""
+    most: list[Any] = [Decimal(0)]
+
+    def check(tables: Tables) -> None:
+        groups: Counter[str] = Counter()
+        for pair_id, each in at_stake(tables).items():
+            groups[of(pair_id)] += each
+        most[0] = max((most[0], *groups.values()))
+        assert most[0] <= dollars
+
+    return check, most
+
+
+def related(seed: int, *, minutes: int = 60, **facts: Any) -> MemoryTape:
+    """Make up a tape whose pairs all have the same facts."""
+    tape = generated_tape(seed, minutes=minutes)
+    pairs = tuple(replace(each, **facts) for each in tape.meta.pairs)
+    return MemoryTape(replace(tape.meta, pairs=pairs), tape.rows)
+
+
+@pytest.mark.parametrize("faults", [(), FAULTS], ids=["well", "faults"])
+def test_re_entries_never_take_a_pair_beyond_its_limit(faults: tuple[str, ...]) -> None:
+    check, most = within(300)
+
+    run = play("risk.pair_share=0.03", *faults, seed=7, minutes=60, check=check)
+
+    assert most[0] > 200
+    held = Counter(row["pair_id"] for row in run.tables["open_positions"])
+    assert max(held.values()) > 1
+    assert run.summary["filtered"]["pair_limit"] > 0
+
+
+def test_without_the_limit_the_same_tape_piles_up_on_one_pair() -> None:
+    check, most = within(300)
+
+    with pytest.raises((AssertionError, ExceptionGroup)):
+        play(seed=7, minutes=60, check=check)
+
+    assert most[0] > 300
+
+
+@pytest.mark.parametrize("faults", [(), FAULTS], ids=["well", "faults"])
+def test_related_pairs_together_never_exceed_the_limit_of_their_cluster(
+    faults: tuple[str, ...],
+) -> None:
+    check, most = within(300, of=lambda _: "cup")
+
+    run = play(*TIGHT, *faults, tape=related(7, cluster="cup"), check=check)
+
+    assert most[0] > 250
+    assert len({row["pair_id"] for row in run.tables["open_positions"]}) > 1
+
+
+def test_a_full_cluster_is_named_as_the_reason() -> None:
+    run = play(*TIGHT, tape=related(8, cluster="cup"))
+
+    assert run.summary["filtered"]["cluster_limit"] > 0
+
+
+def test_pairs_of_no_cluster_are_not_bounded_together() -> None:
+    run = play("risk.cluster_share=0.04", seed=7, minutes=60)
+
+    assert "cluster_limit" not in run.summary["filtered"]
+    assert sum(at_stake(run.tables).values()) > 400
+
+
+def test_an_unsure_match_gets_smaller_positions() -> None:
+    def largest(confidence: str) -> Decimal:
+        run = play(tape=related(7, confidence=Decimal(confidence)))
+        positions = run.tables["open_positions"]
+        return max(Decimal(sum(row[f"{p}_cost"] for p in Platform)) for row in positions)
+
+    assert largest("1") > 200
+    assert largest("0.25") <= 300 * Decimal("0.25") * Decimal("1.1")
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_what_is_at_stake_in_memory_is_what_a_new_start_counts(seed: int) -> None:
+    run = play(*FAULTS, seed=seed, minutes=60, tape=related(seed, cluster="cup"))
+
+    ours = run.engine.risk.stakes
+    counted = Stakes(run.engine.journal)
+    run_virtual(counted.load())
+    assert ours.dollars == counted.dollars == dict(at_stake(run.tables))
+    assert ours.measures() == counted.measures()
+    assert sum(ours.dollars.values()) > 0
+
+
+# The gate itself -------------------------------------------------------------------------
+
+LIMITS = RiskLimits(pair_share=Decimal("0.03"), cluster_share=Decimal("0.05"))
+
+
+class Gate:
+    """A risk manager with cash, pairs of one cluster, and what it told."""
+
+    def __init__(self, limits: RiskLimits = LIMITS) -> None:
+        clock, ids = TapeClock(generated_tape(1, minutes=1).meta.first), SeededIds(1, 1)
+        journal = MemoryJournal()
+        self.bus = EventBus(journal, clock, ids)
+        self.risk = RiskManager(journal, self.bus, clock, ids, limits, ACCOUNTS)
+        self.told: list[tuple[str, str, Decimal]] = []
+        self.bus.subscribe(self.hear)
+        self._asked = 0
+
+    def hear(self, event: Event, sequence: int) -> None:
+        assert sequence, "what is told of a limit is durable"
+        if isinstance(event, LimitApproached | LimitBreached):
+            self.told.append((type(event).__name__, event.limit, event.value))
+
+    async def open(self) -> None:
+        await self.risk.load()
+        for platform in Platform:
+            await self.risk.deposit(platform, Money(Decimal(5_000)))
+        for name in ("one", "two", "three"):
+            self.risk.stakes.know(name, "cup", Decimal(1))
+
+    async def reserve(self, pair_id: str, dollars: int) -> Reservation:
+        self._asked += 1
+        half = Money(Decimal(dollars) / 2)
+        request = BudgetRequest(f"e{self._asked}", pair_id, dict.fromkeys(Platform, half))
+        return await self.risk.reserve_budget(request)
+
+    async def refused(self, pair_id: str, dollars: int) -> str:
+        with pytest.raises(ReservationFailed) as caught:
+            await self.reserve(pair_id, dollars)
+        return caught.value.reason
+
+
+def test_the_gate_refuses_by_the_name_of_the_limit() -> None:
+    async def main() -> list[str]:
+        gate = Gate()
+        await gate.open()
+        await gate.reserve("one", 300)
+        found = [await gate.refused("one", 2)]
+        await gate.reserve("two", 150)
+        return [*found, await gate.refused("three", 52), await gate.refused("two", 52)]
+
+    assert run_virtual(main()) == ["pair_limit", "cluster_limit", "cluster_limit"]
+
+
+def test_what_went_back_can_be_taken_again() -> None:
+    async def main() -> Money:
+        gate = Gate()
+        await gate.open()
+        reservation = await gate.reserve("one", 300)
+        bought = {p: Spent(Money(Decimal(60)), Money(Decimal(1))) for p in Platform}
+        await gate.risk.commit_reservation(reservation, bought, Money(Decimal(0)))
+        released = await gate.reserve("one", 180)
+        await gate.risk.release_reservation(released, "nothing there")
+        return gate.risk.stakes.on("one")
+
+    assert run_virtual(main()) == 120
+
+
+def test_a_refusal_of_the_database_leaves_nothing_at_stake() -> None:
+    async def main() -> Money:
+        gate = Gate()
+        await gate.open()
+        gate.risk.limits = replace(LIMITS, max_open_pairs=100)
+        rows = gate.risk._journal._tables  # type: ignore[attr-defined]
+        rows["risk_states"]["default",]["trading_halted"] = True
+        await gate.refused("one", 100)
+        return gate.risk.stakes.on("one")
+
+    assert run_virtual(main()) == 0
+
+
+def test_a_limit_is_told_once_for_each_crossing_and_when_it_is_reached() -> None:
+    async def main() -> list[tuple[str, str, Decimal]]:
+        gate = Gate()
+        await gate.open()
+        await gate.reserve("one", 239)
+        second = await gate.reserve("one", 1)
+        await gate.reserve("one", 2)
+        await gate.risk.release_reservation(second, "nothing there")
+        await gate.reserve("two", 160)
+        await gate.reserve("one", 59)
+        return gate.told
+
+    approached, breached = "LimitApproached", "LimitBreached"
+    assert run_virtual(main()) == [
+        (approached, "pair_capital:one", Decimal(240)),
+        (approached, "cluster_capital:cup", Decimal(401)),
+        (breached, "pair_capital:one", Decimal(300)),
+    ]
+
+
+def test_relatives_named_by_a_later_tape_are_kept() -> None:
+    async def main() -> list[Any]:
+        journal = MemoryJournal()
+        for tape in (related(7, minutes=1), related(7, minutes=1, cluster="cup")):
+            engine = build(load(), tape, journal, TapeClock(tape.meta.first), seed=7)
+            engine.bus._ids = SeededIds(7, len(await journal.rows("audit_log")) + 1)
+            await engine.lifecycle.start(tape.meta.pairs, {}, mode="paper", run=1, version="x")
+        return [(r["cluster"], r["version"]) for r in await journal.rows("contract_matches")]
+
+    assert run_virtual(main()) == [("cup", 2), ("cup", 2)]

@@ -1,0 +1,161 @@
+"""Which leg goes first, and what that is counted from."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.pairs import NOW, book, cheap_books, contract, pair
+
+from dutchbook.domain.book import OrderBook
+from dutchbook.domain.contract import ContractMatch, Outcome, Platform, Side
+from dutchbook.domain.execution import Phase
+from dutchbook.domain.first_leg import (
+    ENOUGH,
+    Tally,
+    chance_of_miss,
+    cost_to_resolve,
+    first_leg,
+    missed,
+)
+
+KALSHI, POLYMARKET = Platform
+ALL_MISSED = {KALSHI: Tally(ENOUGH, ENOUGH)}
+
+
+def choose(
+    tallies: dict[Platform, Tally] | None = None,
+    match: ContractMatch | None = None,
+    books: dict[Platform, OrderBook] | None = None,
+) -> Platform:
+    return first_leg(match or pair(), books or cheap_books(), NOW, tallies or {})
+
+
+def delayed(*platforms: Platform, **facts: object) -> ContractMatch:
+    held = {p.value: contract(p, taker_delay=timedelta(seconds=3)) for p in platforms}
+    return pair(**held, **facts)
+
+
+def test_without_measurements_kalshi_goes_first() -> None:
+    assert choose() is KALSHI
+
+
+@pytest.mark.parametrize("platform", list(Platform))
+def test_the_pairs_own_setting_counts_before_everything_that_was_measured(
+    platform: Platform,
+) -> None:
+    match = delayed(platform.other, primary_leg=platform)
+
+    assert choose(ALL_MISSED, match) is platform
+
+
+@pytest.mark.parametrize(
+    ("held", "first"),
+    [((POLYMARKET,), POLYMARKET), ((KALSHI,), KALSHI), ((KALSHI, POLYMARKET), KALSHI)],
+)
+def test_a_platform_that_holds_takers_back_longer_goes_first(
+    held: tuple[Platform, ...], first: Platform
+) -> None:
+    assert choose(match=delayed(*held)) is first
+
+
+def test_where_both_hold_takers_back_alike_the_figures_decide() -> None:
+    assert choose(ALL_MISSED, delayed(*Platform)) is POLYMARKET
+
+
+def test_a_pair_whose_second_legs_are_missed_after_kalshi_changes_the_order() -> None:
+    assert choose(ALL_MISSED) is POLYMARKET
+
+
+def test_fewer_measurements_than_enough_change_nothing_whatever_they_say() -> None:
+    assert choose({KALSHI: Tally(ENOUGH - 1, ENOUGH - 1)}) is KALSHI
+
+
+def test_misses_after_polymarket_bring_kalshi_back() -> None:
+    both = {KALSHI: Tally(20, 8), POLYMARKET: Tally(20, 16)}
+
+    assert choose(both) is KALSHI
+
+
+def test_few_misses_in_many_attempts_leave_kalshi_first() -> None:
+    assert choose({KALSHI: Tally(76, 4), POLYMARKET: Tally(76, 15)}) is KALSHI
+
+
+def test_a_first_leg_that_costs_little_to_leave_may_be_missed_more_often() -> None:
+    tallies = {KALSHI: Tally(20, 4), POLYMARKET: Tally(20, 8)}
+    wide = cheap_books() | {KALSHI: book(KALSHI, {10: 500}, {40: 500})}
+
+    assert choose(tallies) is KALSHI
+    assert choose(tallies, books=wide) is POLYMARKET
+
+
+def test_leaving_a_first_leg_costs_the_spread_and_both_fees() -> None:
+    books = cheap_books()
+
+    cost = cost_to_resolve(pair(), books[KALSHI], NOW)
+
+    bought, sold = Decimal("0.40"), Decimal("0.38")
+    fees = Decimal("0.07") * (bought * (1 - bought) + sold * (1 - sold))
+    assert cost == bought - sold + fees
+
+
+def test_with_nobody_to_sell_to_all_that_was_paid_is_lost() -> None:
+    lonely = book(KALSHI, {}, {40: 500})
+    match = pair(kalshi=contract(KALSHI, fees=None))
+
+    assert cost_to_resolve(match, lonely, NOW) == Decimal("0.40")
+
+
+def test_before_anything_is_measured_the_study_is_what_is_expected() -> None:
+    assert chance_of_miss(KALSHI, Tally()) == Fraction(4, 76)
+    assert chance_of_miss(POLYMARKET, Tally()) == Fraction(15, 76)
+
+
+@given(st.integers(0, 10_000), st.integers(0, 10_000), st.sampled_from(list(Platform)))
+def test_an_expected_chance_lies_between_what_was_measured_and_the_study(
+    one: int, other: int, platform: Platform
+) -> None:
+    misses, attempts = sorted((one, other))
+    study = chance_of_miss(platform, Tally())
+    measured = Fraction(misses, attempts) if attempts else study
+
+    found = chance_of_miss(platform, Tally(attempts, misses))
+
+    assert min(measured, study) <= found <= max(measured, study)
+    if attempts == ENOUGH:
+        assert found == (measured + study) / 2
+
+
+@pytest.mark.parametrize(
+    ("phase", "first", "second", "expected"),
+    [
+        (Phase.HEDGED, "10", "10", False),
+        (Phase.EXPOSED, "10", "0", True),
+        (Phase.EXPOSED, "10", "4", True),
+        (Phase.EXPOSED, "10", "14", False),  # the second was not missed, it got too much
+        (Phase.FAILED, "0", "0", None),
+        (Phase.WAITING, "10", "0", None),
+        (Phase.SECONDARY_SENT, "10", "0", None),
+    ],
+)
+def test_a_second_leg_is_missed_when_the_first_stands_alone_at_the_end(
+    phase: Phase, first: str, second: str, expected: bool | None
+) -> None:
+    assert missed(phase, Decimal(first), Decimal(second)) is expected
+
+
+def test_what_leaving_costs_is_the_same_for_both_outcomes() -> None:
+    offered = book(KALSHI, {38: 500}, {45: 500})
+    sides = {
+        outcome: (offered.best(outcome, Side.BUY), offered.best(outcome, Side.SELL))
+        for outcome in Outcome
+    }
+    match = pair(kalshi=contract(KALSHI, fees=None))
+
+    assert {
+        ask - bid for ask, bid in sides.values() if ask is not None and bid is not None
+    } == {cost_to_resolve(match, offered, NOW)}
