@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -25,7 +25,7 @@ from dutchbook.application.risk import RiskManager
 from dutchbook.application.watch import Key, PairWatch, Watchlist
 from dutchbook.config import Settings
 from dutchbook.domain.book import ASK, BID, OrderBook
-from dutchbook.domain.contract import Outcome, Platform
+from dutchbook.domain.contract import ContractMatch, Outcome, Platform
 from dutchbook.domain.ledger import AccountKey
 from dutchbook.domain.order import Finality
 from dutchbook.domain.units import Money, Quantity, owed
@@ -52,6 +52,7 @@ class Engine:
 
     settings: Settings
     tape: Tape
+    pairs: tuple[ContractMatch, ...]
     journal: Journal
     clock: Clock
     bus: EventBus
@@ -75,8 +76,14 @@ class Engine:
             Platform.KALSHI: Money(paper.kalshi_cash),
             Platform.POLYMARKET: Money(paper.polymarket_cash),
         }
-        pairs = self.tape.meta.pairs
-        await self.lifecycle.start(pairs, opening, mode="paper", run=run, version=__version__)
+        await self.lifecycle.start(
+            self.tape.meta.contracts,
+            self.pairs,
+            opening,
+            mode="paper",
+            run=run,
+            version=__version__,
+        )
         await self._fund_platforms()
         settled = [gateway.settled for gateway in self.gateways.values()]
         await self.lifecycle.run(self._feed, settled)
@@ -188,12 +195,14 @@ def build(
     seed: int,
     run: int = 1,
     ids: Ids | None = None,
+    pairs: Iterable[ContractMatch] | None = None,
 ) -> Engine:
-    """Join an engine that trades `tape` on paper."""
+    """Join an engine that trades `pairs` on paper: see `traded_pairs`; None for the tape's."""
+    followed = tape.meta.pairs if pairs is None else tuple(pairs)
     ids = ids or SeededIds(seed, run)
     bus = EventBus(journal, clock, ids)
     risk = RiskManager(journal, bus, clock, ids, settings.limits(), ACCOUNTS)
-    watchlist, offered = Watchlist(tape.meta.pairs), Watchlist(tape.meta.pairs)
+    watchlist, offered = Watchlist(followed), Watchlist(followed)
     lag = StepLag(settings.paper.lag_steps)
     exchanges, gateways = _platforms(settings, tape, clock, lag, seed)
     holdings, queue = _execution(settings, bus, risk, watchlist, gateways, clock, ids)
@@ -207,6 +216,7 @@ def build(
     engine = Engine(
         settings,
         tape,
+        followed,
         journal,
         clock,
         bus,

@@ -180,10 +180,16 @@ def ledger(db: Db = "", *, as_json: AsJson = False) -> None:
 @pairs.command("list")
 def pairs_list(db: Db = "", *, as_json: AsJson = False) -> None:
     """Every pair that is known."""
-    columns = (
-        "match_id kalshi_contract_id polymarket_contract_id operator_approved resolution_date"
-    )
-    _list(db, "contract_matches", ("match_id",), columns, as_json=as_json)
+    columns = "match_id kalshi_contract_id polymarket_contract_id approval resolution_date"
+    rows = desk.known_pairs(_url(db))
+    tables.show(Console(), rows, columns.split(), as_text=not as_json)
+
+
+@pairs.command("add")
+def pairs_add(file: Path, db: Db = "") -> None:
+    """Add the pairs of a file; a person approves each afterwards."""
+    for pair in desk.add_pairs(_url(db), file, session.settings()):
+        typer.echo(f"added {pair}: not traded until you approve it")
 
 
 @pairs.command("approve")
@@ -273,7 +279,9 @@ def db_verify(db: Db = "") -> None:
 
 
 def _end(error: DutchbookError) -> None:
-    typer.echo(f"dutchbook: {error}", err=True)
+    # What a file held may stand in the text: no line break or half character of it gets out.
+    line = " ".join(str(error).split()).encode(errors="backslashreplace").decode()
+    typer.echo(f"dutchbook: {line}", err=True)
     sys.exit(error.exit_code)
 
 

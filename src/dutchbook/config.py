@@ -12,6 +12,7 @@ import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tomlkit.exceptions import TOMLKitError
 
+from dutchbook.domain.contract import DIVERGENCE, DivergenceClass
 from dutchbook.domain.quote import Hurdles
 from dutchbook.domain.risk import RiskLimits
 from dutchbook.domain.units import Money
@@ -128,6 +129,34 @@ class Paper(_Section):
     )
 
 
+def _chance(kind: DivergenceClass, description: str) -> Any:
+    return Field(DIVERGENCE[kind], ge=0, lt=1, decimal_places=6, description=description)
+
+
+class Divergence(_Section):
+    """How likely the two contracts of a pair resolve differently, by class, for new pairs."""
+
+    identical: Decimal = _chance(
+        DivergenceClass.IDENTICAL, "same rules and source; a cautious guess of 2026-10"
+    )
+    same_source: Decimal = _chance(
+        DivergenceClass.SAME_SOURCE, "other wording; a cautious guess of 2026-10"
+    )
+    different_sources: Decimal = _chance(
+        DivergenceClass.DIFFERENT_SOURCES, "a cautious guess of 2026-10"
+    )
+    unclassified: Decimal = _chance(
+        DivergenceClass.UNCLASSIFIED, "nobody has looked; a cautious guess of 2026-10"
+    )
+    short_crypto: Decimal = _chance(
+        DivergenceClass.SHORT_CRYPTO, "windows of minutes; measured on 2,781 of them in 2026"
+    )
+
+    def probabilities(self) -> dict[DivergenceClass, Decimal]:
+        """Return the probability of each class."""
+        return {kind: getattr(self, kind.value) for kind in DivergenceClass}
+
+
 class Records(_Section):
     """How long what is not needed to go on is kept."""
 
@@ -143,6 +172,7 @@ class Settings(_Section):
     execution: Execution = Execution()
     risk: Risk = Risk()
     paper: Paper = Paper()
+    divergence: Divergence = Divergence()
     records: Records = Records()
 
     def hurdles(self) -> Hurdles:

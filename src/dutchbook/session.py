@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.live import Live
 
 from dutchbook.application.lifecycle import count_run
+from dutchbook.application.pairs import traded_pairs
 from dutchbook.bootstrap import Engine, build
 from dutchbook.config import Settings, commented, load
 from dutchbook.console.lines import EventLines
@@ -126,7 +127,15 @@ async def _trade(
         number = await count_run(journal)
         if not options.quiet:
             await _first_line(journal, database, console)
-        engine = build(options.settings, tape, journal, clock, seed=options.seed, run=number)
+        engine = build(
+            options.settings,
+            tape,
+            journal,
+            clock,
+            seed=options.seed,
+            run=number,
+            pairs=await traded_pairs(journal, tape.meta.contracts, tape.meta.pairs),
+        )
         loop = asyncio.get_running_loop()
         for each in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError):

@@ -140,6 +140,7 @@ def test_given_opportunities_are_carried_through_best_first() -> None:
         clock = TapeClock(opportunity.detected_at)
         fresh = build(load(), tape, MemoryJournal(), clock, seed=1)
         await fresh.lifecycle.start(
+            tape.meta.contracts,
             tape.meta.pairs,
             {p: a.cash for p, a in _cash(fresh)},
             mode="paper",

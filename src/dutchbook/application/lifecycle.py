@@ -9,11 +9,12 @@ from dutchbook.application.bus import EventBus
 from dutchbook.application.execution_queue import ExecutionQueueService
 from dutchbook.application.holdings import Holdings
 from dutchbook.application.loading import held
+from dutchbook.application.pairs import know_contracts
 from dutchbook.application.recorder import Recorder
-from dutchbook.application.records import contract_row, match_row
+from dutchbook.application.records import match_row
 from dutchbook.application.risk import RiskManager
 from dutchbook.application.watch import Watchlist
-from dutchbook.domain.contract import ContractMatch, Platform
+from dutchbook.domain.contract import Contract, ContractMatch, Platform
 from dutchbook.domain.events import PairDecided, SystemStarted, SystemStopped
 from dutchbook.domain.units import Money
 from dutchbook.ports import Batch, Clock, Insert, Journal, PlatformGateway, Update
@@ -48,6 +49,7 @@ class EngineLifecycleService:
 
     async def start(
         self,
+        contracts: Iterable[Contract],
         pairs: Iterable[ContractMatch],
         opening: Mapping[Platform, Money],
         *,
@@ -55,8 +57,18 @@ class EngineLifecycleService:
         run: int,
         version: str,
     ) -> None:
-        """Load what the database holds, take up the pairs, and pay opening balances in once."""
+        """Load what the database holds, take up contracts and pairs, pay opening balances once.
+
+        Args:
+            contracts: What the platforms say of them now.
+            pairs: Those to follow; whoever the database does not know is approved as it stands.
+            opening: Dollars, for a platform that was never funded.
+            mode: What the database is bound to.
+            run: The number of this run.
+            version: The program's.
+        """
         await self._risk.load()
+        await know_contracts(self._journal, self._bus, contracts)
         known = {row["match_id"]: row for row in await self._journal.rows("contract_matches")}
         for match in pairs:
             if row := known.get(match.match_id):
@@ -80,22 +92,12 @@ class EngineLifecycleService:
         await self._risk.start_day()
 
     async def _take_up(self, match: ContractMatch) -> None:
-        rows = [
-            Insert("contracts", contract_row(match.contract(platform))) for platform in Platform
-        ]
-        seen = {
-            (row["platform"], row["contract_id"])
-            for row in await self._journal.rows("contracts")
-        }
-        fresh = [
-            row for row in rows if (row.row["platform"], row.row["contract_id"]) not in seen
-        ]
         rationale = "approved by the tape, on paper"
         pair = match_row(match, at=self._clock.now(), rationale=rationale)
         decided = PairDecided(
             self._bus.stamp(match.match_id), match.match_id, "approved", rationale, match.digest
         )
-        await self._bus.commit(Batch((*fresh, Insert("contract_matches", pair)), (decided,)))
+        await self._bus.commit(Batch((Insert("contract_matches", pair),), (decided,)))
 
     async def run(self, feed: Work, settled: Iterable[Work]) -> None:
         """Run until `feed` ends, then drain.

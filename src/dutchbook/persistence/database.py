@@ -68,6 +68,11 @@ class Database:
         """The file of a SQLite database."""
         return make_url(self.url).database or ""
 
+    @property
+    def absent(self) -> bool:
+        """Whether it is a file that is not there; a server is asked by connecting."""
+        return self.dialect == SQLITE and not Path(self.path).exists()
+
     def journal(
         self, turnstile: Turnstile, *, alone: bool = False
     ) -> SqliteJournal | PostgresJournal:
@@ -95,7 +100,7 @@ class Database:
         Raises:
             StorageError: It says which.
         """
-        if self.dialect == SQLITE and not Path(self.path).exists():
+        if self.absent:
             raise StorageError(f"{self.shown}: there is no such file; dutchbook run makes one")
         self._work(lambda connection: _checked(connection, mode, self.shown))
 
