@@ -15,7 +15,7 @@ from dutchbook import __version__, desk, session
 from dutchbook.bootstrap import generated_tape
 from dutchbook.config import load
 from dutchbook.console import progress, report, tables
-from dutchbook.errors import DutchbookError
+from dutchbook.errors import DutchbookError, StorageError
 from dutchbook.persistence.database import Database
 from dutchbook.tape.format import write_tape
 from dutchbook.tape.importers.recording import import_recording
@@ -285,6 +285,11 @@ def _end(error: DutchbookError) -> None:
     sys.exit(error.exit_code)
 
 
+def _mute() -> None:
+    """Let what is still in the buffer of standard output go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _ours(group: BaseExceptionGroup[BaseException]) -> DutchbookError | None:
     """Return the error of ours that ended a group of tasks, if one did."""
     for each in group.exceptions:
@@ -311,6 +316,12 @@ def main() -> None:
         _end(ours)
     except BrokenPipeError:
         # Nobody reads our output any more: nothing went wrong, and nothing more can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _mute()
+    except OSError as error:
+        # Tapes, settings and databases have errors of their own; what is left is our output.
+        if debug:
+            raise
+        _mute()
+        _end(StorageError(f"{error.filename or 'the output'}: {error.strerror or error}"))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.console import Console
 
-from dutchbook import session
+from dutchbook import cli, session
 from dutchbook.bootstrap import generated_tape
 from dutchbook.config import load
 from dutchbook.domain.contract import Contract, Platform
@@ -21,15 +23,28 @@ from dutchbook.tape.message import MemoryTape
 PROGRAM = [sys.executable, "-m", "dutchbook"]
 
 
-def call(*words: str, fails: int = 0) -> str:
+def call(*words: str, fails: int = 0, program: Sequence[str] = PROGRAM) -> str:
     """Run a command to its end; returns what it printed where it was to print."""
-    done = subprocess.run([*PROGRAM, *words], capture_output=True, text=True, check=False)
+    done = subprocess.run([*program, *words], capture_output=True, text=True, check=False)
     assert done.returncode == fails, done.stderr
     if fails:
         assert done.stderr.count("\n") == 1, done.stderr
         assert "Traceback" not in done.stderr
         return done.stderr
     return done.stdout
+
+
+def called(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+    """Run a command in this process: the same entry without the start of an interpreter.
+
+    Returns the exit code and what stands on standard error.
+    """
+    capsys.readouterr()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["dutchbook", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    return int(ended.value.code or 0), capsys.readouterr().err
 
 
 def traded(url: str, tape: Path) -> dict[str, Any]:
@@ -53,7 +68,7 @@ ROVERS: dict[Platform, Contract] = {
 """The two contracts of `bare_tape` that ask the same question."""
 
 
-def facts(platform: Platform, **fields: Any) -> dict[str, Any]:
+def facts(platform: Platform, /, **fields: Any) -> dict[str, Any]:
     """Return a contract of `ROVERS` as a pair file gives it, with `fields` in place of its own.
 
     A field that is None is left out.
