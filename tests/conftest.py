@@ -18,6 +18,16 @@ RUNNING = "DUTCHBOOK_TEST_POSTGRES_URL"
 DURABILITY = ("fsync", "full_page_writes")  # no test cuts the machine's power
 
 
+@pytest.fixture(scope="module")
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home of the tests' own: nothing of the user's is read or written."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+            patch.setenv(name, str(home))
+        yield home
+
+
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """A real PostgreSQL: the one that the environment names, else one started for this session.

@@ -15,7 +15,7 @@ from dutchbook import __version__, desk, session
 from dutchbook.bootstrap import generated_tape
 from dutchbook.config import load
 from dutchbook.console import progress, report, tables
-from dutchbook.errors import DutchbookError
+from dutchbook.errors import DutchbookError, StorageError
 from dutchbook.persistence.database import Database
 from dutchbook.tape.format import write_tape
 from dutchbook.tape.importers.recording import import_recording
@@ -180,10 +180,16 @@ def ledger(db: Db = "", *, as_json: AsJson = False) -> None:
 @pairs.command("list")
 def pairs_list(db: Db = "", *, as_json: AsJson = False) -> None:
     """Every pair that is known."""
-    columns = (
-        "match_id kalshi_contract_id polymarket_contract_id operator_approved resolution_date"
-    )
-    _list(db, "contract_matches", ("match_id",), columns, as_json=as_json)
+    columns = "match_id kalshi_contract_id polymarket_contract_id approval resolution_date"
+    rows = desk.known_pairs(_url(db))
+    tables.show(Console(), rows, columns.split(), as_text=not as_json)
+
+
+@pairs.command("add")
+def pairs_add(file: Path, db: Db = "") -> None:
+    """Add the pairs of a file; a person approves each afterwards."""
+    for pair in desk.add_pairs(_url(db), file, session.settings()):
+        typer.echo(f"added {pair}: not traded until you approve it")
 
 
 @pairs.command("approve")
@@ -273,8 +279,15 @@ def db_verify(db: Db = "") -> None:
 
 
 def _end(error: DutchbookError) -> None:
-    typer.echo(f"dutchbook: {error}", err=True)
+    # What a file held may stand in the text: no line break or half character of it gets out.
+    line = " ".join(str(error).split()).encode(errors="backslashreplace").decode()
+    typer.echo(f"dutchbook: {line}", err=True)
     sys.exit(error.exit_code)
+
+
+def _mute() -> None:
+    """Let what is still in the buffer of standard output go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _ours(group: BaseExceptionGroup[BaseException]) -> DutchbookError | None:
@@ -303,6 +316,12 @@ def main() -> None:
         _end(ours)
     except BrokenPipeError:
         # Nobody reads our output any more: nothing went wrong, and nothing more can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _mute()
+    except OSError as error:
+        # Tapes, settings and databases have errors of their own; what is left is our output.
+        if debug:
+            raise
+        _mute()
+        _end(StorageError(f"{error.filename or 'the output'}: {error.strerror or error}"))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

@@ -7,22 +7,28 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, TypeVar
 
+from dutchbook.application import pairs
 from dutchbook.application.bus import EventBus
 from dutchbook.application.risk import RiskManager
 from dutchbook.bootstrap import ACCOUNTS
+from dutchbook.config import Settings
+from dutchbook.documents import read_tables
 from dutchbook.domain.contract import Platform
-from dutchbook.domain.events import PairDecided, as_json
+from dutchbook.domain.events import as_json
+from dutchbook.domain.facts import TABLES
+from dutchbook.domain.pairing import PairFile
 from dutchbook.domain.position import PositionStatus
 from dutchbook.domain.risk import RiskLimits
 from dutchbook.domain.units import Money, money, plain
-from dutchbook.errors import InvalidInput, UnknownId
+from dutchbook.errors import InvalidInput
 from dutchbook.persistence import verify
 from dutchbook.persistence.database import Database
 from dutchbook.persistence.models import OpenPosition
 from dutchbook.persistence.unit_of_work import engine_for, unit_of_work
-from dutchbook.ports import Batch, Journal, Update
+from dutchbook.ports import Journal
 from dutchbook.runtime.clock import SystemClock
 from dutchbook.runtime.ids import RandomIds
 from dutchbook.runtime.virtual_time import turnstile
@@ -167,29 +173,39 @@ def decide_pair(url: str, pair_id: str, rationale: str, *, approve: bool) -> Non
         raise InvalidInput("--rationale", rationale, f"at least {MEANINGFUL} characters")
 
     async def work(journal: Journal) -> None:
-        found = await journal.rows("contract_matches", {"match_id": pair_id})
-        if not found:
-            raise UnknownId("pair", pair_id)
         clock = SystemClock()
         bus = EventBus(journal, clock, RandomIds())
-        row = found[0]
-        change = Update(
-            "contract_matches",
-            key={"match_id": pair_id},
-            guard={"version": row["version"]},
-            put={
-                "operator_approved": approve,
-                "operator_approval_timestamp": clock.now() if approve else None,
-                "operator_rationale": rationale,
-                "version": row["version"] + 1,
-            },
-        )
-        decision = "approved" if approve else "revoked"
-        digest = row["approved_digest"] or ""
-        event = PairDecided(bus.stamp(pair_id), pair_id, decision, rationale, digest)
-        await bus.commit(Batch((change,), (event,)))
+        await pairs.decide_pair(journal, bus, clock, pair_id, rationale, approve=approve)
 
     _with(url, work, alone=True)
+
+
+def known_pairs(url: str) -> Rows:
+    """Return every pair, and whether its approval stands."""
+    return reading(url, pairs.pair_rows)
+
+
+def add_pairs(url: str, path: Path, settings: Settings) -> list[str]:
+    """Add the pairs of a file, not approved; a database that is not there is made.
+
+    Returns their ids.
+
+    Raises:
+        FactsError: The file is missing, malformed or says what cannot be; nothing is kept.
+    """
+    contracts, wishes = read_tables(path, TABLES)
+    file = PairFile.read(str(path), contracts, wishes, settings.divergence.probabilities())
+
+    async def work(journal: Journal) -> list[str]:
+        clock = SystemClock()
+        bus = EventBus(journal, clock, RandomIds())
+        return [m.match_id for m in await pairs.add_pairs(journal, bus, clock, file)]
+
+    database = Database.at(url)
+    if database.absent:
+        file.matched({})  # what a new database would refuse does not make one
+    database.prepare("paper")
+    return _with(url, work, alone=True)
 
 
 MEANINGFUL = 10

@@ -36,6 +36,10 @@ class UnknownId(DutchbookError):
         self.identifier = identifier
 
 
+class FactsError(DutchbookError):
+    """A file of facts is missing or malformed, or says what cannot be; names file and place."""
+
+
 # The domain ----------------------------------------------------------------------------------
 
 

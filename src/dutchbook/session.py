@@ -21,13 +21,15 @@ from rich.console import Console
 from rich.live import Live
 
 from dutchbook.application.lifecycle import count_run
-from dutchbook.bootstrap import Engine, build
+from dutchbook.application.pairs import traded_pairs
+from dutchbook.bootstrap import build
 from dutchbook.config import Settings, commented, load
 from dutchbook.console.lines import EventLines
 from dutchbook.console.live import LiveView, PairLine, Standing
 from dutchbook.domain.contract import Outcome, Platform
 from dutchbook.domain.units import plain
-from dutchbook.errors import InvalidInput
+from dutchbook.engine import Engine
+from dutchbook.errors import InvalidInput, StorageError
 from dutchbook.persistence.database import Database
 from dutchbook.ports import Journal
 from dutchbook.runtime.clock import TapeClock
@@ -71,15 +73,26 @@ def default_config() -> Path:
 
 
 def initialise() -> list[str]:
-    """Write the commented settings and make the data directory; returns what was made."""
-    made = []
-    for folder in (default_config().parent, user_data_path("dutchbook")):
-        if not folder.exists():
-            folder.mkdir(parents=True, mode=0o700)
-            made.append(str(folder))
-    if not default_config().exists():
-        default_config().write_text(commented(), encoding="utf-8")
-        made.append(str(default_config()))
+    """Write the commented settings and make the data directory; returns what was made.
+
+    Raises:
+        StorageError: They cannot be written; there are whole settings or none.
+    """
+    path, made = default_config(), []
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        for folder in (path.parent, user_data_path("dutchbook")):
+            if not folder.exists():
+                folder.mkdir(parents=True, mode=0o700)
+                made.append(str(folder))
+        if not path.exists():
+            partial.write_text(commented(), encoding="utf-8")
+            partial.replace(path)
+            made.append(str(path))
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise StorageError(f"{error.filename}: cannot be written: {error.strerror}") from error
     return made
 
 
@@ -127,7 +140,15 @@ async def _trade(
         number = await count_run(journal)
         if not options.quiet:
             await _first_line(journal, database, console, _book_age(options.settings, tape))
-        engine = build(options.settings, tape, journal, clock, seed=options.seed, run=number)
+        engine = build(
+            options.settings,
+            tape,
+            journal,
+            clock,
+            seed=options.seed,
+            run=number,
+            pairs=await traded_pairs(journal, tape.meta.contracts, tape.meta.pairs),
+        )
         loop = asyncio.get_running_loop()
         for each in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError):
@@ -163,12 +184,15 @@ async def _first_line(
 def _writer(
     console: Console, closed: Callable[[], None] | None = None
 ) -> Callable[[str], None]:
-    """Return what writes a line; when nobody reads any more, the engine is asked to stop."""
+    """Return what writes a line; when no more can be written, the engine is asked to stop.
+
+    Nobody reads any more, or the disk is full: what is under way is brought to its end.
+    """
 
     def write(line: str) -> None:
         try:
             console.print(line, highlight=False, markup=False, soft_wrap=True)
-        except BrokenPipeError:
+        except OSError:
             if closed is not None:
                 closed()
 

@@ -5,38 +5,16 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.program import PROGRAM, call
 
 from dutchbook.config import load
 
-PROGRAM = [sys.executable, "-m", "dutchbook"]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home of the tests' own: nothing of the user's is read or written."""
-    home = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
-            patch.setenv(name, str(home))
-        yield home
-
-
-def call(*words: str, fails: int = 0) -> str:
-    """Run a command to its end; returns what it printed where it was to print."""
-    done = subprocess.run([*PROGRAM, *words], capture_output=True, text=True, check=False)
-    assert done.returncode == fails, done.stderr
-    if fails:
-        assert done.stderr.count("\n") == 1, done.stderr
-        assert "Traceback" not in done.stderr
-        return done.stderr
-    return done.stdout
+pytestmark = pytest.mark.usefixtures("own_home")
 
 
 @pytest.fixture(scope="module")

@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 from support.exposures import exposure
 from support.runs import Finished, play
 
-from dutchbook.bootstrap import Engine, build, generated_tape
+from dutchbook.bootstrap import build, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.events import LimitApproached, Stamp
 from dutchbook.domain.exposure_counts import MONTHLY, WEEKLY, ExposureCounts
 from dutchbook.domain.position import PositionStatus
 from dutchbook.domain.risk import HaltReason
+from dutchbook.engine import Engine
 from dutchbook.persistence.memory import MemoryJournal
 from dutchbook.persistence.verify import problems
 from dutchbook.ports import Batch
@@ -340,7 +341,7 @@ def test_a_restart_neither_repeats_nor_forgets_a_reminder(away: int, at: int) ->
 
         await clock.sleep_until(last + timedelta(seconds=away))
         engine = build(faults, tape, journal, clock, seed=7, run=2)
-        await engine.lifecycle.start([], {}, mode="paper", run=2, version="x")
+        await engine.lifecycle.start([], [], {}, mode="paper", run=2, version="x")
         engine.beside.sessions.began(clock.now())
         running = asyncio.ensure_future(engine.beside.reminders.run())
         await clock.sleep_until(last + timedelta(seconds=max(away, 60), milliseconds=1))

@@ -10,10 +10,11 @@ import pytest
 from support.runs import Finished, play
 
 from dutchbook.application.first_legs import FirstLegs
-from dutchbook.bootstrap import Engine, generated_tape
+from dutchbook.bootstrap import generated_tape
 from dutchbook.domain.contract import Contract, Platform
 from dutchbook.domain.execution import Phase
 from dutchbook.domain.first_leg import ENOUGH, Tally
+from dutchbook.engine import Engine
 from dutchbook.persistence.memory import MemoryJournal
 from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.message import MemoryTape

@@ -15,7 +15,7 @@ from support.pairs import pair
 from support.runs import Finished, play
 
 from dutchbook.application.drift import Asking, TimeDriftService
-from dutchbook.bootstrap import Engine, build, generated_tape
+from dutchbook.bootstrap import build, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.book import ASK, BID
 from dutchbook.domain.contract import Outcome, Platform
@@ -27,6 +27,7 @@ from dutchbook.domain.events import (
 from dutchbook.domain.health import DriftLimits, HealthStatus
 from dutchbook.domain.quote import Reason
 from dutchbook.domain.risk import HaltReason
+from dutchbook.engine import Engine
 from dutchbook.errors import NotSent, TimeUnknown
 from dutchbook.persistence.memory import MemoryJournal
 from dutchbook.runtime.clock import TapeClock

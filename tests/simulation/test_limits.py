@@ -39,19 +39,22 @@ TIGHT = ("risk.pair_share=0.02", "risk.cluster_share=0.03")
 
 
 def at_stake(tables: Tables) -> Counter[str]:
-    """Sum, from rows, what is reserved and what fills that stand have cost, by pair."""
+    """Sum, from rows, what is reserved and what is held has cost, by pair."""
     pairs = {row["execution_id"]: row["pair_id"] for row in tables["executions"]}
     found: Counter[str] = Counter()
     standing = set()
     for row in tables["reservations"]:
         if row["status"] == "reserved":
-            standing.add(row["execution_id"])
+            if row["order_id"] is None:
+                standing.add(row["execution_id"])
             found[pairs[row["execution_id"]]] += row["amount"]
-    for row in tables["fills"]:
-        if row["finality"] != "failed" and row["execution_id"] not in standing:
-            cost = (row["price"] * row["size"]).quantize(Decimal("0.000001"), "ROUND_CEILING")
-            found[pairs[row["execution_id"]]] += cost
-    return found
+    for row in tables["open_positions"]:
+        if row["execution_id"] not in standing:
+            names = [
+                f"{p.value}_{part}" for p in Platform for part in ("cost", "complement_cost")
+            ]
+            found[row["pair_id"]] += sum(row[name] for name in names)
+    return Counter({pair_id: dollars for pair_id, dollars in found.items() if dollars})
 
 
 def within(
@@ -251,7 +254,9 @@ def test_relatives_named_by_a_later_tape_are_kept() -> None:
         for tape in (related(7, minutes=1), related(7, minutes=1, cluster="cup")):
             engine = build(load(), tape, journal, TapeClock(tape.meta.first), seed=7)
             engine.bus._ids = SeededIds(7, len(await journal.rows("audit_log")) + 1)
-            await engine.lifecycle.start(tape.meta.pairs, {}, mode="paper", run=1, version="x")
+            await engine.lifecycle.start(
+                tape.meta.contracts, tape.meta.pairs, {}, mode="paper", run=1, version="x"
+            )
         return [(r["cluster"], r["version"]) for r in await journal.rows("contract_matches")]
 
     assert run_virtual(main()) == [("cup", 2), ("cup", 2)]

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from support.runs import play
 
-from dutchbook.bootstrap import Engine, build, generated_tape
+from dutchbook.bootstrap import build, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.events import Event, catalogue
 from dutchbook.domain.risk import HaltReason
+from dutchbook.engine import Engine
 from dutchbook.persistence.memory import MemoryJournal
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
@@ -146,6 +147,7 @@ def test_given_opportunities_are_carried_through_best_first() -> None:
         clock = TapeClock(opportunity.detected_at)
         fresh = build(load(), tape, MemoryJournal(), clock, seed=1)
         await fresh.lifecycle.start(
+            tape.meta.contracts,
             tape.meta.pairs,
             {p: a.cash for p, a in _cash(fresh)},
             mode="paper",

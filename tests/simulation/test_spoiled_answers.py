@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from support.runs import Finished, conserved, play
 
-from dutchbook.bootstrap import Engine
 from dutchbook.domain.order import Finality, Order
+from dutchbook.engine import Engine
 from dutchbook.platforms.answers import Family, Row
 from dutchbook.platforms.kalshi import answers as kalshi
 from dutchbook.platforms.paper.faults import Fault

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from support.runs import Finished, conserved, play
 
-from dutchbook.bootstrap import Engine, build, generated_tape
+from dutchbook.bootstrap import build, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.contract import Outcome, Platform
 from dutchbook.domain.events import Event, PositionOpened, as_json
 from dutchbook.domain.order import Order
 from dutchbook.domain.risk import HaltReason
 from dutchbook.domain.units import MICRO
+from dutchbook.engine import Engine
 from dutchbook.errors import Conflict, InvariantBroken
 from dutchbook.persistence.chain import GENESIS, link_of
 from dutchbook.persistence.memory import MemoryJournal

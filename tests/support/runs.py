@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from dutchbook.bootstrap import ACCOUNTS, Engine, build, generated_tape
+from dutchbook.bootstrap import ACCOUNTS, build, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.contract import Platform
 from dutchbook.domain.ledger import Balance, Bucket, EntryKind, Posting, check_conservation
 from dutchbook.domain.units import Money
+from dutchbook.engine import Engine
 from dutchbook.persistence.memory import MemoryJournal
 from dutchbook.ports import Batch, Receipt
 from dutchbook.runtime.clock import TapeClock
@@ -27,6 +28,7 @@ MONEY = frozenset(
         "executions",
         "fills",
         "ledger_entries",
+        "open_positions",
         "orders",
         "reservations",
         "risk_states",

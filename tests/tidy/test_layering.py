@@ -16,9 +16,10 @@ ALLOWED: dict[str, set[str]] = {
     "ports": INNER | {"domain"},
     "application": INNER | {"domain", "ports"},
     "config": INNER | {"domain"},
+    "documents": INNER,
     "console": INNER | {"domain"},
     **{
-        outer: INNER | {"domain", "ports", "application"}
+        outer: INNER | {"domain", "ports", "application", "documents"}
         for outer in ("platforms", "persistence", "tape", "runtime")
     },
 }
@@ -26,6 +27,7 @@ COMPOSITION = {
     "tape/demo.py",
     "bench",
     "bootstrap",
+    "engine",
     "session",
     "desk",
     "cli",

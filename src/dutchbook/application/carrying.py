@@ -89,14 +89,7 @@ def carrying(
     adjustments = Adjustments(
         bus, risk, holdings, books, announce, gateways, clock, ids, rules.answer_seconds
     )
-    single_leg = SingleLegResolutionService(
-        holdings,
-        adjustments,
-        announce,
-        policy=rules.policy,
-        rescue_limit=rules.rescue_limit,
-        collar=rules.collar,
-    )
+    single_leg = _single_leg(holdings, adjustments, announce, rules)
     exposed = single_leg.exposed
     matches = watchlist.matches
     first_legs = FirstLegs(journal)
@@ -125,4 +118,20 @@ def carrying(
         single_leg,
         recovery,
         inquiries,
+    )
+
+
+def _single_leg(
+    holdings: Holdings,
+    adjustments: Adjustments,
+    announce: Announcements,
+    rules: CarryingRules,
+) -> SingleLegResolutionService:
+    return SingleLegResolutionService(
+        holdings,
+        adjustments,
+        announce,
+        policy=rules.policy,
+        rescue_limit=rules.rescue_limit,
+        collar=rules.collar,
     )

@@ -11,11 +11,12 @@ from dutchbook.application.bus import EventBus
 from dutchbook.application.carrying import Carrying
 from dutchbook.application.execution_queue import ExecutionQueueService
 from dutchbook.application.loading import held
+from dutchbook.application.pairs import know_contracts
 from dutchbook.application.recorder import Recorder
-from dutchbook.application.records import contract_row, match_row
+from dutchbook.application.records import match_row
 from dutchbook.application.risk import RiskManager
 from dutchbook.application.watch import Watchlist
-from dutchbook.domain.contract import ContractMatch, Platform
+from dutchbook.domain.contract import Contract, ContractMatch, Platform
 from dutchbook.domain.events import PairDecided, SystemStarted, SystemStopped
 from dutchbook.domain.units import Money
 from dutchbook.ports import Batch, Clock, Insert, Journal, PlatformGateway, Update
@@ -70,6 +71,7 @@ class EngineLifecycleService:
 
     async def start(
         self,
+        contracts: Iterable[Contract],
         pairs: Iterable[ContractMatch],
         opening: Mapping[Platform, Money],
         *,
@@ -77,25 +79,23 @@ class EngineLifecycleService:
         run: int,
         version: str,
     ) -> None:
-        """Load what the database holds, take up the pairs, and pay opening balances in once.
+        """Load what the database holds, take up contracts and pairs, pay opening balances once.
 
         Before everything else, what an earlier run committed and did not tell is told.
+
+        Args:
+            contracts: What the platforms say of them now.
+            pairs: Those to follow; whoever the database does not know is approved as it stands.
+            opening: Dollars, for a platform that was never funded.
+            mode: What the database is bound to.
+            run: The number of this run.
+            version: The program's.
         """
         await self._bus.redeliver()
         await self._risk.load()
         await self._carrying.first_legs.load()
-        known = {row["match_id"]: row for row in await self._journal.rows("contract_matches")}
-        for match in pairs:
-            self._risk.stakes.know(match.match_id, match.cluster, match.confidence)
-            if row := known.get(match.match_id):
-                self._watchlist.decided(
-                    match.match_id,
-                    approved=row["operator_approved"],
-                    digest=row["approved_digest"],
-                )
-                await self._told(match, row)
-            else:
-                await self._take_up(match)
+        await know_contracts(self._journal, self._bus, contracts)
+        await self._take_up_all(pairs)
         entries = await self._journal.rows("ledger_entries")
         funded = {row["account_id"] for row in entries}
         for platform, amount in opening.items():
@@ -112,6 +112,21 @@ class EngineLifecycleService:
         for service in self._services:
             await service.start()
 
+    async def _take_up_all(self, pairs: Iterable[ContractMatch]) -> None:
+        """Follow pairs: a person's word in the database counts more than a tape's."""
+        known = {row["match_id"]: row for row in await self._journal.rows("contract_matches")}
+        for match in pairs:
+            self._risk.stakes.know(match.match_id, match.cluster, match.confidence)
+            if row := known.get(match.match_id):
+                self._watchlist.decided(
+                    match.match_id,
+                    approved=row["operator_approved"],
+                    digest=row["approved_digest"],
+                )
+                await self._told(match, row)
+            else:
+                await self._take_up(match)
+
     async def _told(self, match: ContractMatch, row: Mapping[str, Any]) -> None:
         """Keep what is said now of a known pair's relatives and of how sure the match is."""
         told = {"cluster": match.cluster, "confidence": match.confidence}
@@ -126,22 +141,12 @@ class EngineLifecycleService:
         await self._bus.commit(Batch((change,)))
 
     async def _take_up(self, match: ContractMatch) -> None:
-        rows = [
-            Insert("contracts", contract_row(match.contract(platform))) for platform in Platform
-        ]
-        seen = {
-            (row["platform"], row["contract_id"])
-            for row in await self._journal.rows("contracts")
-        }
-        fresh = [
-            row for row in rows if (row.row["platform"], row.row["contract_id"]) not in seen
-        ]
         rationale = "approved by the tape, on paper"
         pair = match_row(match, at=self._clock.now(), rationale=rationale)
         decided = PairDecided(
             self._bus.stamp(match.match_id), match.match_id, "approved", rationale, match.digest
         )
-        await self._bus.commit(Batch((*fresh, Insert("contract_matches", pair)), (decided,)))
+        await self._bus.commit(Batch((Insert("contract_matches", pair),), (decided,)))
 
     async def run(self, feed: Work, settled: Iterable[Work]) -> None:
         """Run until `feed` ends, then drain.

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from dutchbook.application.budget import Reservation
 from dutchbook.application.holdings import Held
 from dutchbook.domain.accounting import Merge, Payout
-from dutchbook.domain.contract import Leg, Outcome, Platform, Side
+from dutchbook.domain.contract import (
+    Alignment,
+    Contract,
+    ContractMatch,
+    DivergenceClass,
+    Leg,
+    Outcome,
+    Platform,
+    Side,
+    Sizing,
+)
 from dutchbook.domain.events import Event, Stamp, decode
 from dutchbook.domain.execution import LegState
+from dutchbook.domain.fees import schedule_from_json
 from dutchbook.domain.ledger import AccountKey
 from dutchbook.domain.order import Fill, Finality, Order, OrderStatus, Purpose, TimeInForce
 from dutchbook.domain.position import Holding, OpenPosition, PositionStatus
-from dutchbook.domain.units import Money, Price, Quantity
+from dutchbook.domain.units import Money, Price, PriceGrid, Quantity
 from dutchbook.errors import InvalidInput, StorageError
 from dutchbook.ports import Journal
 
@@ -25,6 +37,49 @@ LEG_AMOUNTS = (
     "planned", "bound", "even_bound", "step", "smallest", "decided_cost", "sent", "sent_cost",
     "filled", "cost", "fees",
 )  # fmt: skip
+
+
+def contract_of(row: Row) -> Contract:
+    """Read a contract."""
+    sizing = row["sizing"]
+    return Contract(
+        platform=Platform(row["platform"]),
+        contract_id=row["contract_id"],
+        title=row["title"],
+        rules=row["rules"],
+        grid=PriceGrid.of_ranges(row["price_bands"]),
+        sizing=Sizing(
+            Quantity(Decimal(sizing["step"])),
+            Quantity(Decimal(sizing["minimum"])),
+            Money(Decimal(sizing["minimum_notional"])),
+            sizing["cent_exact"],
+        ),
+        fees=schedule_from_json(row["fees"]) if row["fees"] else None,
+        close_time=row["close_time"],
+        resolution_time=row["resolution_time"],
+        cash_delay=timedelta(seconds=row["cash_delay_seconds"]),
+        tokens=tuple(row["tokens"]) if row["tokens"] else None,
+        assumed=tuple(row["assumed"]),
+        taker_delay=timedelta(milliseconds=row["taker_delay_ms"]),
+    )
+
+
+def match_of(row: Row, kalshi: Contract, polymarket: Contract) -> ContractMatch:
+    """Read a pair, given its two contracts as they are now."""
+    leg = row["primary_leg"]
+    return ContractMatch(
+        match_id=row["match_id"],
+        kalshi=kalshi,
+        polymarket=polymarket,
+        alignment=Alignment(row["alignment"]),
+        divergence_class=DivergenceClass(row["divergence_class"]),
+        divergence_probability=row["divergence_probability"],
+        primary_leg=Platform(leg) if leg else None,
+        cluster=row["cluster"],
+        confidence=row["confidence"],
+        operator_approved=row["operator_approved"],
+        approved_digest=row["approved_digest"],
+    )
 
 
 def order_of(row: Row) -> Order:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 
 from dutchbook.domain.contract import Platform
-from dutchbook.domain.position import PositionStatus
 from dutchbook.domain.risk import RiskLimits
 from dutchbook.domain.units import ZERO, Money
 from dutchbook.ports import Journal
@@ -19,7 +18,8 @@ ALONE: Terms = (None, Decimal(1))
 class Stakes:
     """Reserved and committed dollars by pair, in step with reservations and positions.
 
-    Committed is what the contracts of positions that are not closed have cost, without fees.
+    Committed is what the contracts that are held have cost, without fees: those too that wait
+    to be merged after their position was closed.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -47,7 +47,7 @@ class Stakes:
             if (pair_id := pairs.get(row["execution_id"])) is not None:
                 self.move(pair_id, Money(row["amount"]))
         for row in await self._journal.rows("open_positions"):
-            if row["status"] != PositionStatus.CLOSED and row["execution_id"] not in reserved:
+            if row["execution_id"] not in reserved:
                 parts = (f"{p.value}_{name}" for p in Platform for name in COSTS)
                 cost = sum((row[part] for part in parts), start=Decimal(0))
                 self.move(row["pair_id"], Money(cost))

@@ -14,7 +14,9 @@ Tell = Callable[[int, int], None]
 @contextmanager
 def bar(title: str) -> Iterator[Tell]:
     """Show how far a long work is; what is yielded is told what is done, of how much."""
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    # Without a terminal it would still end with an empty line.
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(title, total=None)
 
         def tell(done: int, total: int) -> None:

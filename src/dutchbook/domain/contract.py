@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -73,6 +74,18 @@ class DivergenceClass(StrEnum):
     DIFFERENT_SOURCES = "different_sources"
     UNCLASSIFIED = "unclassified"
     SHORT_CRYPTO = "short_crypto"
+
+
+DIVERGENCE: Mapping[DivergenceClass, Decimal] = {
+    DivergenceClass.IDENTICAL: Decimal("0.0005"),
+    DivergenceClass.SAME_SOURCE: Decimal("0.002"),
+    DivergenceClass.DIFFERENT_SOURCES: Decimal("0.01"),
+    DivergenceClass.UNCLASSIFIED: Decimal("0.01"),
+    DivergenceClass.SHORT_CRYPTO: Decimal("0.057"),
+}
+"""The probability of each class where nothing else is set, as of 2026-10. The first four are
+cautious guesses of ours; that of short crypto windows was measured on 2,781 windows of fifteen
+minutes that both platforms resolved (2026)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +180,7 @@ class ContractMatch:
     polymarket: Contract
     alignment: Alignment = Alignment.SAME
     divergence_class: DivergenceClass = DivergenceClass.UNCLASSIFIED
-    divergence_probability: Decimal = Decimal("0.01")
+    divergence_probability: Decimal = DIVERGENCE[DivergenceClass.UNCLASSIFIED]
     primary_leg: Platform | None = None
     cluster: str | None = None
     confidence: Decimal = Decimal(1)

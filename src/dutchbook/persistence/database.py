@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from dutchbook.errors import InvalidInput, StorageError
 from dutchbook.persistence.postgres_journal import PostgresJournal
-from dutchbook.persistence.sqlite_journal import SqliteJournal
+from dutchbook.persistence.sqlite_journal import SqliteJournal, reason
 from dutchbook.persistence.triggers import missing, renew
 from dutchbook.persistence.types import Instant
 from dutchbook.ports import Turnstile
@@ -68,6 +68,11 @@ class Database:
         """The file of a SQLite database."""
         return make_url(self.url).database or ""
 
+    @property
+    def absent(self) -> bool:
+        """Whether it is a file that is not there; a server is asked by connecting."""
+        return self.dialect == SQLITE and not Path(self.path).exists()
+
     def journal(
         self, turnstile: Turnstile, *, alone: bool = False
     ) -> SqliteJournal | PostgresJournal:
@@ -95,7 +100,7 @@ class Database:
         Raises:
             StorageError: It says which.
         """
-        if self.dialect == SQLITE and not Path(self.path).exists():
+        if self.absent:
             raise StorageError(f"{self.shown}: there is no such file; dutchbook run makes one")
         self._work(lambda connection: _checked(connection, mode, self.shown))
 
@@ -130,8 +135,8 @@ class Database:
                 return self._on_sqlite(job)
             return asyncio.run(self._on_postgresql(job))
         except (SQLAlchemyError, OSError, sqlite3.Error) as error:
-            reason = getattr(error, "orig", None) or error
-            raise StorageError(f"{self.shown}: {_first_line(reason)}") from error
+            told = reason(getattr(error, "orig", None) or error)
+            raise StorageError(f"{self.shown}: {told}") from error
 
     def _on_sqlite(self, job: Callable[[Connection], T]) -> T:
         folder = Path(self.path).parent
@@ -208,10 +213,6 @@ def _checked(connection: Connection, mode: str, shown: str) -> None:
     bound = connection.execute(text("SELECT value FROM system_metadata WHERE key = 'mode'"))
     if (owner := bound.scalar()) != mode:
         raise StorageError(f"{shown}: it belongs to {owner} trading, not to {mode}")
-
-
-def _first_line(error: object) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def _masked(url: str) -> str:

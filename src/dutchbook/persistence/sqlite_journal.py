@@ -268,8 +268,12 @@ def _only_writer(path: str) -> TextIO:
 
     Raises:
         LeaseHeld: Another engine has it.
+        StorageError: It cannot be made.
     """
-    lock = Path(f"{path}.lock").open("a+", encoding="utf-8")  # noqa: SIM115 - held on
+    try:
+        lock = Path(f"{path}.lock").open("a+", encoding="utf-8")  # noqa: SIM115 - held on
+    except OSError as error:
+        raise StorageError(f"{path}.lock: cannot be written: {error.strerror}") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -288,8 +292,16 @@ def _heard(done: asyncio.Future[Receipt]) -> None:
         done.exception()
 
 
+def reason(error: object) -> str:
+    """Return in one line what a driver complains of, and what to do where we know it."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        return f"{lines[0]}; make room and start again"
+    return lines[0]
+
+
 def _storage(path: str, error: sqlite3.Error) -> StorageError:
-    return StorageError(f"{path}: {error}")
+    return StorageError(f"{path}: {reason(error)}")
 
 
 def _answer(group: list[Waiting], results: list[Receipt | DutchbookError]) -> None:

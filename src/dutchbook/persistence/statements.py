@@ -201,8 +201,11 @@ def select(
     table: str, where: Mapping[str, Any], order_by: tuple[str, ...], mark: Mark
 ) -> tuple[str, list[Any]]:
     """Return a SELECT of whole rows that match."""
-    conditions = " AND ".join(f"{column} = {mark()}" for column in where)
+    conditions = " AND ".join(
+        f"{column} IS NULL" if value is None else f"{column} = {mark()}"
+        for column, value in where.items()
+    )
     found = f"SELECT * FROM {table}" + (f" WHERE {conditions}" if where else "")
     found += f" ORDER BY {', '.join(order_by)}" if order_by else ""
     coded = encoders(table)
-    return found, [coded[name](value) for name, value in where.items()]
+    return found, [coded[name](value) for name, value in where.items() if value is not None]

@@ -7,10 +7,10 @@ upgrade, so that they always say what the rules of this program say.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from dutchbook.persistence import models
 from dutchbook.persistence.rules import TABLES, Rules
@@ -64,7 +64,8 @@ def renew(connection: Connection) -> None:
     """Drop what earlier programs made and create what this one wants."""
     dialect = connection.dialect.name
     suspend(connection)
-    for statement in statements(dialect):
+    tables = set(inspect(connection).get_table_names())
+    for statement in statements(dialect, tables):
         connection.exec_driver_sql(statement)
 
 
@@ -81,10 +82,11 @@ def missing(connection: Connection) -> list[str]:
     return [t.full_name for t in wanted(connection.dialect.name) if t.full_name not in present]
 
 
-def statements(dialect: str) -> list[str]:
-    """Return the statements that create every trigger on `dialect`."""
+def statements(dialect: str, tables: Container[str]) -> list[str]:
+    """Return the statements that create every trigger of `tables` on `dialect`."""
     make = _sqlite if dialect == "sqlite" else _postgresql
-    return [*_FUNCTIONS[dialect], *(make(trigger) for trigger in wanted(dialect))]
+    found = (make(trigger) for trigger in wanted(dialect) if trigger.table in tables)
+    return [*_FUNCTIONS[dialect], *found]
 
 
 def _present(connection: Connection) -> set[tuple[str, str]]:

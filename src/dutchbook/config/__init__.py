@@ -1,0 +1,179 @@
+"""Typed settings: defaults, then the TOML file, then the environment, then `--set`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from pydantic import ValidationError
+from tomlkit.exceptions import TOMLKitError
+
+from dutchbook.config.paper import Paper
+from dutchbook.config.sections import (
+    Detection,
+    Divergence,
+    Execution,
+    Exposure,
+    Health,
+    Records,
+    Risk,
+    Section,
+    Time,
+)
+from dutchbook.domain.health import DriftLimits, HealthLimits
+from dutchbook.domain.quote import Hurdles
+from dutchbook.domain.risk import RiskLimits
+from dutchbook.domain.units import Money
+from dutchbook.errors import InvalidInput
+
+PREFIX = "DUTCHBOOK_"
+BOOK_AGE, POLLED_BOOK_AGE = 5, 10
+"""Seconds: how old a book may be on a stream, and on a tape that was polled."""
+UNSET = {"book_age_seconds": BOOK_AGE}
+"""What is shown, commented out, for settings whose default depends on the tape."""
+
+
+class Settings(Section):
+    """Everything that can be set."""
+
+    detection: Detection = Detection()
+    execution: Execution = Execution()
+    risk: Risk = Risk()
+    exposure: Exposure = Exposure()
+    health: Health = Health()
+    time: Time = Time()
+    paper: Paper = Paper()
+    divergence: Divergence = Divergence()
+    records: Records = Records()
+
+    def book_age(self, *, polled: bool) -> timedelta:
+        """Return how old a book may be that is traded on.
+
+        What was set counts. Else it is longer where both platforms were asked by turns, since
+        there a book that did not change is as old as the last question.
+
+        Args:
+            polled: Whether the tape that is traded was polled.
+        """
+        seconds = self.detection.book_age_seconds
+        if seconds is None:
+            seconds = POLLED_BOOK_AGE if polled else BOOK_AGE
+        return timedelta(seconds=seconds)
+
+    def hurdles(self, *, polled: bool = False) -> Hurdles:
+        """Return what detection and execution judge an edge by; see `book_age`."""
+        return Hurdles(
+            minimum_net_edge=self.detection.minimum_net_edge,
+            suspicious_edge=self.detection.suspicious_edge,
+            yearly_return=self.detection.yearly_return,
+            kalshi_interest=self.detection.kalshi_interest,
+            polymarket_interest=self.detection.polymarket_interest,
+            minimum_fill_share=self.detection.minimum_fill_share,
+            rescue_limit=self.execution.rescue_limit,
+            true_up_share=self.execution.true_up_share,
+            gas=Money(self.detection.gas),
+            book_age=self.book_age(polled=polled),
+            closing_window=timedelta(seconds=self.detection.closing_window_seconds),
+        )
+
+    def health_limits(self) -> HealthLimits:
+        """Return what a platform is judged by."""
+        return HealthLimits(
+            silence=timedelta(seconds=self.health.silence_seconds),
+            slow_ms=self.health.slow_ms,
+            failures=self.health.failures,
+            recoveries=self.health.recoveries,
+            protocol_silence=timedelta(seconds=self.health.protocol_seconds),
+            fresh=timedelta(seconds=self.health.fresh_seconds),
+            edge_multiplier=self.health.edge_multiplier,
+        )
+
+    def drift_limits(self) -> DriftLimits:
+        """Return how far our clock may be off."""
+        return DriftLimits(self.time.warning_ms, self.time.critical_ms, self.time.halt_ms)
+
+    def limits(self) -> RiskLimits:
+        """Return what may be at stake."""
+        return RiskLimits(
+            bankroll=Money(self.risk.bankroll),
+            position_share=self.risk.position_share,
+            max_open_pairs=self.risk.max_open_pairs,
+            daily_loss_share=self.risk.daily_loss_share,
+            platform_share=self.risk.platform_share,
+            pair_share=self.risk.pair_share,
+            cluster_share=self.risk.cluster_share,
+        )
+
+
+def load(
+    path: Path | None = None,
+    overrides: tuple[str, ...] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Settings:
+    """Read the settings.
+
+    Args:
+        path: A TOML file; None for the defaults alone.
+        environment: Where ``DUTCHBOOK_SECTION__KEY`` is looked for; it overrides the file.
+        overrides: ``section.key=value`` texts, each for this run only.
+
+    Raises:
+        InvalidInput: An unknown key, or a value that is not acceptable; names the key.
+    """
+    values: dict[str, Any] = _read(path) if path else {}
+    for name, value in sorted((environment or {}).items()):
+        section, separator, key = name.removeprefix(PREFIX).lower().partition("__")
+        if name.startswith(PREFIX) and separator:
+            values.setdefault(section, {})[key] = value
+    for override in overrides:
+        name, separator, value = override.partition("=")
+        section, dot, key = name.strip().partition(".")
+        if not separator or not dot:
+            raise InvalidInput("--set", override, "section.key=value")
+        values.setdefault(section, {})[key] = value.strip()
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise InvalidInput(key, first.get("input"), _expected(first)) from None
+
+
+def commented() -> str:
+    """Return a TOML file of every setting at its default, each explained."""
+    lines = ["# Dutchbook: what can be set. Delete what should stay at its default.", ""]
+    for name, section in Settings.model_fields.items():
+        kind = type(section.default)
+        lines += [f"# {kind.__doc__}", f"[{name}]"]
+        for key, field in kind.model_fields.items():
+            default = getattr(section.default, key)
+            value = tomlkit.item(default if isinstance(default, int) else str(default))
+            line = f"{key} = {UNSET.get(key, value.as_string())}  # {field.description}"
+            lines += [f"# {line}" if key in UNSET else line]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _expected(problem: Any) -> str:
+    if problem["type"] == "extra_forbidden":
+        return "a setting that Dutchbook knows"
+    message = str(problem["msg"])
+    return message.removeprefix("Input should be ").removeprefix("Value error, ")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(
+            "--config", str(path), f"a readable file ({error.strerror})"
+        ) from None
+    except UnicodeDecodeError:
+        raise InvalidInput("--config", str(path), "a text file in UTF-8") from None
+    try:
+        return tomlkit.parse(text).unwrap()
+    except TOMLKitError as error:
+        raise InvalidInput("--config", str(path), f"a TOML file ({error})") from None

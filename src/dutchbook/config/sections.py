@@ -1,0 +1,213 @@
+"""What can be set, by section: each setting with its default, its bounds and its reason."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from dutchbook.domain.contract import DIVERGENCE, DivergenceClass
+
+
+class Section(BaseModel):
+    """A table of the settings file; a key that it does not know is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Detection(Section):
+    """What an edge must clear."""
+
+    minimum_net_edge: Decimal = Field(
+        Decimal("0.008"),
+        ge=0,
+        lt=1,
+        description="dollars a contract, after fees and divergence",
+    )
+    suspicious_edge: Decimal = Field(
+        Decimal("0.15"),
+        gt=0,
+        le=1,
+        description="dollars a contract; above it an edge is doubted",
+    )
+    yearly_return: Decimal = Field(
+        Decimal("0.08"), ge=0, description="least return a year on locked capital, 0.08 is 8 %"
+    )
+    kalshi_interest: Decimal = Field(
+        Decimal(0),
+        ge=0,
+        lt=1,
+        description="a year on what positions lock on Kalshi, which pays on some accounts'"
+        " open positions, at a rate that it changes; taken off yearly_return",
+    )
+    polymarket_interest: Decimal = Field(
+        Decimal(0),
+        ge=0,
+        lt=1,
+        description="the same on Polymarket, which pays on positions in some contracts only",
+    )
+    minimum_fill_share: Decimal = Field(
+        Decimal("0.25"), ge=0, le=1, description="least share of the ideal size worth trading"
+    )
+    book_age_seconds: int | None = Field(
+        None,
+        gt=0,
+        description="older books are not traded on; unless set 5, or 10 on a polled tape",
+    )
+    closing_window_seconds: int = Field(
+        120, ge=0, description="no entry this close to a contract's end"
+    )
+    gas: Decimal = Field(
+        Decimal(0), ge=0, description="dollars an order; zero where the platform pays it"
+    )
+
+
+class Execution(Section):
+    """How an opportunity is carried out."""
+
+    cool_down_seconds: int = Field(30, ge=0, description="rest of a pair after an execution")
+    rescue_limit: Decimal = Field(
+        Decimal("0.02"), ge=0, lt=1, description="dollars a contract that completing may lose"
+    )
+    true_up_share: Decimal = Field(
+        Decimal("0.10"), ge=0, lt=1, description="share of the size that evening may add"
+    )
+    auto_policy: str = Field(
+        "complete_then_unwind",
+        pattern="^(off|unwind|complete_then_unwind)$",
+        description="what is done about one leg alone: off, unwind, complete_then_unwind",
+    )
+    answer_seconds: int = Field(
+        15, gt=0, description="without an answer for so long, an outcome is unknown"
+    )
+    person_after_seconds: int = Field(
+        120, gt=0, description="an outcome unknown for so long is told to a person"
+    )
+    queries: int = Field(6, gt=0, description="how often an unknown outcome is asked about")
+    queue_bound: int = Field(256, gt=0, description="opportunities that may wait")
+
+
+class Risk(Section):
+    """What may be at stake."""
+
+    bankroll: Decimal = Field(Decimal(10_000), gt=0, description="dollars")
+    position_share: Decimal = Field(
+        Decimal("0.03"), gt=0, le=1, description="of the bankroll, for one position"
+    )
+    max_open_pairs: int = Field(10, gt=0, description="positions open or about to be")
+    daily_loss_share: Decimal = Field(
+        Decimal("0.05"), gt=0, le=1, description="of the bankroll; reaching it halts trading"
+    )
+    platform_share: Decimal = Field(
+        Decimal("0.5"), gt=0, le=1, description="of the bankroll, at stake on one platform"
+    )
+    price_collar: Decimal = Field(
+        Decimal("0.10"), gt=0, lt=1, description="dollars beyond the best price at most"
+    )
+    pair_share: Decimal = Field(
+        Decimal("0.3"),
+        gt=0,
+        le=1,
+        description="of the bankroll, at stake on one pair over all its positions",
+    )
+    cluster_share: Decimal = Field(
+        Decimal("0.15"),
+        gt=0,
+        le=1,
+        description="of the bankroll, at stake on pairs that stand or fall together",
+    )
+
+
+class Exposure(Section):
+    """What is done about single legs."""
+
+    halt_on_weekly: bool = Field(
+        True, description="halt after three weeks in a row with more than one single leg each"
+    )
+    reminder_seconds: int = Field(60, gt=0, description="an exposed position is told of again")
+    reminder_gap_seconds: int = Field(
+        55, gt=0, description="but not so soon after it was last told of"
+    )
+
+
+class Health(Section):
+    """When a platform is unwell, and what is done about it."""
+
+    check_seconds: int = Field(30, gt=0, description="between two looks at a platform")
+    answer_seconds: int = Field(5, gt=0, description="a ping waits no longer")
+    silence_seconds: int = Field(
+        60, gt=0, description="without a book update for so long, a platform is degraded"
+    )
+    slow_ms: int = Field(2_000, gt=0, description="95th percentile of answers; above: degraded")
+    failures: int = Field(2, gt=0, description="pings unanswered in a row: disconnected")
+    recoveries: int = Field(2, gt=0, description="good checks in a row until it is well again")
+    protocol_seconds: int = Field(
+        81, gt=0, description="a stream silent for so long: nothing new is executed there"
+    )
+    fresh_seconds: int = Field(30, gt=0, description="recovery needs data younger than this")
+    edge_multiplier: Decimal = Field(
+        Decimal("1.5"), ge=1, description="of the minimum edge, while a platform is out of use"
+    )
+    heartbeat_seconds: int = Field(
+        3_600, gt=0, description="between two notes in the event log while nothing changes"
+    )
+
+    @model_validator(mode="after")
+    def _recoverable(self) -> Self:
+        if self.fresh_seconds >= min(self.silence_seconds, self.protocol_seconds):
+            raise ValueError(
+                "possible: fresh_seconds must be below silence_seconds and protocol_seconds"
+            )
+        return self
+
+
+class Time(Section):
+    """How far our clock may be off; asked for at the start and then on every beat."""
+
+    check_seconds: int = Field(3_600, gt=0, description="between two checks")
+    warning_ms: int = Field(100, gt=0, description="worth a mention")
+    critical_ms: int = Field(500, gt=0, description="worth a worry")
+    halt_ms: int = Field(1_000, gt=0, description="halts trading")
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        if not self.warning_ms <= self.critical_ms <= self.halt_ms:
+            raise ValueError("possible: warning_ms <= critical_ms <= halt_ms")
+        return self
+
+
+def _chance(kind: DivergenceClass, description: str) -> Any:
+    return Field(DIVERGENCE[kind], ge=0, lt=1, decimal_places=6, description=description)
+
+
+class Divergence(Section):
+    """How likely the two contracts of a pair resolve differently, by class, for new pairs."""
+
+    identical: Decimal = _chance(
+        DivergenceClass.IDENTICAL, "same rules and source; a cautious guess of 2026-10"
+    )
+    same_source: Decimal = _chance(
+        DivergenceClass.SAME_SOURCE, "other wording; a cautious guess of 2026-10"
+    )
+    different_sources: Decimal = _chance(
+        DivergenceClass.DIFFERENT_SOURCES, "a cautious guess of 2026-10"
+    )
+    unclassified: Decimal = _chance(
+        DivergenceClass.UNCLASSIFIED, "nobody has looked; a cautious guess of 2026-10"
+    )
+    short_crypto: Decimal = _chance(
+        DivergenceClass.SHORT_CRYPTO, "windows of minutes; measured on 2,781 of them in 2026"
+    )
+
+    def probabilities(self) -> dict[DivergenceClass, Decimal]:
+        """Return the probability of each class."""
+        return {kind: getattr(self, kind.value) for kind in DivergenceClass}
+
+
+class Records(Section):
+    """How long what is not needed to go on is kept."""
+
+    snapshot_years: int = Field(
+        7, ge=1, description="books as they were at decisions; `dutchbook db prune` goes by it"
+    )

@@ -1,0 +1,232 @@
+"""Pairs that a person adds: not traded before they are approved, nor after what they bind."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.program import ROVERS, bare_tape, both, call, facts, pair_file, rovers, traded
+
+from dutchbook import desk
+from dutchbook.bootstrap import generated_tape
+from dutchbook.config import load
+from dutchbook.domain.contract import DivergenceClass, Platform
+from dutchbook.tape.format import write_tape
+
+pytestmark = pytest.mark.usefixtures("own_home")
+WHY = "the same rules and source"
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tape that holds contracts and pairs none of them."""
+    return bare_tape(tmp_path_factory.mktemp("tapes") / "bare.tape")
+
+
+def fresh(folder: Path) -> str:
+    return f"sqlite:///{folder}/paper.db"
+
+
+def approve(url: str) -> None:
+    desk.decide_pair(url, "rovers", WHY, approve=True)
+
+
+def only_pair(url: str) -> dict[str, Any]:
+    (row,) = desk.known_pairs(url)
+    return row
+
+
+def decisions(url: str) -> list[dict[str, Any]]:
+    return [
+        json.loads(row["payload"])
+        for row in desk.rows(url, "audit_log", ("sequence",))
+        if row["name"] == "pair.decided"
+    ]
+
+
+def test_a_pair_of_a_file_is_added_then_approved_then_traded(
+    bare: Path, tmp_path: Path
+) -> None:
+    url, file = fresh(tmp_path), tmp_path / "pairs.json"
+    pair_file(file, contracts=both(), pairs=[rovers()])
+
+    printed = call("pairs", "add", str(file), "--db", url)
+    added, waiting = only_pair(url), traded(url, bare)
+    call("pairs", "approve", "rovers", "--rationale", WHY, "--db", url)
+    approved, trading = only_pair(url), traded(url, bare)
+
+    assert printed == "added rovers: not traded until you approve it\n"
+    assert (added["approval"], added["approved_digest"]) == ("not approved", None)
+    assert added["divergence_probability"] == Decimal("0.0005")
+    assert waiting["positions"]["total"] == 0
+    assert set(waiting["filtered"]) == {"pair_not_approved"}
+    assert approved["approval"] == "approved"
+    assert trading["positions"]["OPEN"] > 0
+    assert {row["pair_id"] for row in desk.rows(url, "open_positions", ())} == {"rovers"}
+    told = decisions(url)
+    assert [each["decision"] for each in told] == ["added", "approved"]
+    assert told[0]["digest"] == told[1]["digest"] == approved["approved_digest"]
+    assert call("db", "verify", "--db", url) == "whole\n"
+
+
+def test_contracts_that_a_run_has_seen_are_paired_by_their_ids_alone(
+    bare: Path, tmp_path: Path
+) -> None:
+    url, file = fresh(tmp_path), pair_file(tmp_path / "pairs.json", pairs=[rovers()])
+    assert traded(url, bare)["edges_seen"] == 0
+
+    desk.add_pairs(url, file, load())
+    approve(url)
+
+    assert traded(url, bare)["positions"]["OPEN"] > 0
+
+
+def test_a_pair_file_can_be_toml_and_takes_its_probabilities_from_the_settings(
+    tmp_path: Path,
+) -> None:
+    url, file, words = fresh(tmp_path), tmp_path / "pairs.toml", ""
+    tables = [("contracts", row) for row in both()]
+    for table, row in (*tables, ("pairs", rovers(divergence_class=None, match_id=None))):
+        words += f"[[{table}]]\n"
+        words += "".join(f"{key} = {json.dumps(value)}\n" for key, value in row.items())
+    file.write_text(words)
+
+    desk.add_pairs(url, file, load(None, ("divergence.unclassified=0.03",)))
+
+    row = only_pair(url)
+    assert row["match_id"] == ROVERS[Platform.KALSHI].contract_id
+    assert row["divergence_class"] == DivergenceClass.UNCLASSIFIED
+    assert row["divergence_probability"] == Decimal("0.03")
+
+
+def test_an_approval_lapses_with_the_rules_that_it_bound_and_can_be_given_again(
+    bare: Path, tmp_path: Path
+) -> None:
+    url, file = fresh(tmp_path), tmp_path / "pairs.json"
+    pair_file(file, contracts=both(), pairs=[rovers()])
+    other = bare_tape(tmp_path / "other.tape", rules="If they win, by a jury's vote.")
+    desk.add_pairs(url, file, load())
+    approve(url)
+
+    lapsed, shown = traded(url, other), only_pair(url)["approval"]
+    approve(url)
+    again = traded(url, other)
+
+    assert set(lapsed["filtered"]) == {"pair_not_approved"}
+    assert shown == "lapsed"
+    assert again["positions"]["OPEN"] > 0
+    first, second = (each["digest"] for each in decisions(url)[1:])
+    assert first != second
+    assert traded(url, bare)["positions"]["total"] == again["positions"]["total"]
+
+
+def test_a_revoked_pair_can_be_approved_again(bare: Path, tmp_path: Path) -> None:
+    url, file = fresh(tmp_path), tmp_path / "pairs.json"
+    pair_file(file, contracts=both(), pairs=[rovers()])
+    desk.add_pairs(url, file, load())
+    approve(url)
+    desk.decide_pair(url, "rovers", "on second thoughts", approve=False)
+    shown = only_pair(url)["approval"]
+
+    approve(url)
+
+    assert shown == "not approved"
+    assert traded(url, bare)["positions"]["OPEN"] > 0
+
+
+def paired_tape(path: Path) -> Path:
+    """Write the tape that `bare_tape` leaves the pairs out of."""
+    write_tape(path, generated_tape(5, minutes=20))
+    return path
+
+
+def test_of_two_words_on_one_pair_the_database_counts(tmp_path: Path) -> None:
+    url, file = fresh(tmp_path), tmp_path / "pairs.json"
+    pair_file(file, contracts=both(), pairs=[rovers(primary_leg="polymarket")])
+    desk.add_pairs(url, file, load())
+
+    summary = traded(url, paired_tape(tmp_path / "made.tape"))
+
+    rows = {row["match_id"]: row for row in desk.known_pairs(url)}
+    assert {name: row["approval"] for name, row in rows.items()} == {
+        "demo-pair-01": "approved",
+        "rovers": "not approved",
+    }
+    assert summary["filtered"]["pair_not_approved"] > 0
+
+
+def test_a_pair_that_the_tape_aligns_otherwise_is_not_traded(tmp_path: Path) -> None:
+    url, file = fresh(tmp_path), tmp_path / "pairs.json"
+    pair_file(file, contracts=both(), pairs=[rovers(alignment="inverse")])
+    desk.add_pairs(url, file, load())
+    approve(url)
+
+    traded(url, paired_tape(tmp_path / "made.tape"))
+
+    positions = {row["pair_id"] for row in desk.rows(url, "open_positions", ())}
+    assert "rovers" not in positions
+
+
+def test_a_pair_of_contracts_that_the_tape_does_not_hold_is_left_alone(
+    bare: Path, tmp_path: Path
+) -> None:
+    url, file = fresh(tmp_path), tmp_path / "pairs.json"
+    elsewhere = facts(Platform.KALSHI, contract_id="KXELSEWHERE")
+    pair_file(
+        file,
+        contracts=[elsewhere, facts(Platform.POLYMARKET)],
+        pairs=[rovers(kalshi="KXELSEWHERE")],
+    )
+    desk.add_pairs(url, file, load())
+    approve(url)
+    before = only_pair(url)
+
+    summary = traded(url, bare)
+
+    assert (summary["edges_seen"], summary["positions"]["total"]) == (0, 0)
+    assert only_pair(url) == before
+
+
+def test_what_is_added_is_what_the_file_says_on_both_databases(
+    database_url: str, tmp_path: Path
+) -> None:
+    file = pair_file(
+        tmp_path / "pairs.json",
+        contracts=both(price_ranges=[{"start": "0", "end": "1", "step": "0.01"}], tick=None),
+        pairs=[rovers(alignment="inverse", cluster="cup", primary_leg="kalshi")],
+    )
+
+    assert desk.add_pairs(database_url, file, load()) == ["rovers"]
+
+    (row,) = desk.known_pairs(database_url)
+    assert (row["alignment"], row["cluster"], row["primary_leg"]) == (
+        "inverse",
+        "cup",
+        "kalshi",
+    )
+    assert not row["operator_approved"]
+    contracts = desk.rows(database_url, "contracts", ("platform",))
+    assert [each["contract_id"] for each in contracts] == [
+        ROVERS[platform].contract_id for platform in Platform
+    ]
+    assert desk.problems(database_url) == []
+
+
+def test_a_whole_file_of_pairs_is_one_commit_on_both_databases(
+    database_url: str, tmp_path: Path
+) -> None:
+    names = [f"KX{number}" for number in range(256)]
+    kalshi = [facts(Platform.KALSHI, contract_id=name) for name in names]
+    rows = [rovers(kalshi=name, match_id=name) for name in names]
+    file = pair_file(
+        tmp_path / "many.json", contracts=[*kalshi, facts(Platform.POLYMARKET)], pairs=rows
+    )
+
+    desk.add_pairs(database_url, file, load())
+
+    assert [row["match_id"] for row in desk.known_pairs(database_url)] == sorted(names)
+    assert len(decisions(database_url)) == 256
+    assert desk.problems(database_url) == []

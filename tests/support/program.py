@@ -1,0 +1,113 @@
+"""The program as a person runs it: a process of its own, its output and its exit code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from dutchbook import cli, session
+from dutchbook.bootstrap import generated_tape
+from dutchbook.config import load
+from dutchbook.domain.contract import Contract, Platform
+from dutchbook.tape.format import write_tape
+from dutchbook.tape.message import MemoryTape
+
+PROGRAM = [sys.executable, "-m", "dutchbook"]
+
+
+def call(*words: str, fails: int = 0, program: Sequence[str] = PROGRAM) -> str:
+    """Run a command to its end; returns what it printed where it was to print."""
+    done = subprocess.run([*program, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == fails, done.stderr
+    if fails:
+        assert done.stderr.count("\n") == 1, done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stderr
+    return done.stdout
+
+
+def called(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+    """Run a command in this process: the same entry without the start of an interpreter.
+
+    Returns the exit code and what stands on standard error.
+    """
+    capsys.readouterr()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["dutchbook", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    return int(ended.value.code or 0), capsys.readouterr().err
+
+
+def traded(url: str, tape: Path) -> dict[str, Any]:
+    """Run on a tape to its end as `dutchbook run` does; returns the summary."""
+    options = session.Options(load(), str(tape), url, speed=None, seed=1, quiet=True)
+    return session.run(options, Console(quiet=True))
+
+
+def bare_tape(path: Path, *, rules: str | None = None, minutes: int = 20) -> Path:
+    """Write a made-up tape that pairs nothing, with other rules if they are given."""
+    tape = generated_tape(5, minutes=minutes)
+    contracts = tuple(replace(each, rules=rules or each.rules) for each in tape.meta.contracts)
+    meta = replace(tape.meta, pairs=(), contracts=contracts)
+    write_tape(path, MemoryTape(meta, tape.rows))
+    return path
+
+
+ROVERS: dict[Platform, Contract] = {
+    each.platform: each for each in generated_tape(5, minutes=20).meta.contracts[:2]
+}
+"""The two contracts of `bare_tape` that ask the same question."""
+
+
+def facts(platform: Platform, /, **fields: Any) -> dict[str, Any]:
+    """Return a contract of `ROVERS` as a pair file gives it, with `fields` in place of its own.
+
+    A field that is None is left out.
+    """
+    contract = ROVERS[platform]
+    row: dict[str, Any] = {
+        "platform": platform.value,
+        "contract_id": contract.contract_id,
+        "title": contract.title,
+        "rules": contract.rules,
+        "tick": str(contract.grid.finest),
+        "size_step": str(contract.sizing.step),
+        "size_minimum": str(contract.sizing.minimum),
+        "notional_minimum": str(contract.sizing.minimum_notional),
+        "cent_exact": contract.sizing.cent_exact,
+        "close_time": contract.close_time.isoformat(),
+        "resolution_time": contract.resolution_time.isoformat(),
+        "cash_delay_hours": contract.cash_delay.days * 24,
+    }
+    kalshi = platform is Platform.KALSHI
+    row |= {"fee_type": "quadratic"} if kalshi else {"fee_category": "sports"}
+    row |= fields
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def both(**fields: Any) -> list[dict[str, Any]]:
+    """Return both contracts; `fields` change the Kalshi one."""
+    return [facts(Platform.KALSHI, **fields), facts(Platform.POLYMARKET)]
+
+
+def rovers(**fields: Any) -> dict[str, Any]:
+    """Return the pair of both, with `fields` of it; one that is None is left out."""
+    kalshi, polymarket = (ROVERS[platform].contract_id for platform in Platform)
+    row: dict[str, Any] = {"kalshi": kalshi, "polymarket": polymarket, "match_id": "rovers"}
+    row |= {"divergence_class": "identical"} | fields
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def pair_file(path: Path, **tables: Any) -> Path:
+    """Write a pair file, JSON."""
+    path.write_text(json.dumps(tables), encoding="utf-8")
+    return path
