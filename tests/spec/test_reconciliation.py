@@ -69,7 +69,7 @@ from dutchbook.domain.reconciliation import (
     proven_absent,
 )
 from dutchbook.domain.reconciliation.findings import REPAIRS
-from dutchbook.domain.units import NOTHING, Money, Quantity
+from dutchbook.domain.units import NOTHING, Money, Price, Quantity
 from dutchbook.errors import InvalidInput
 
 POLY, KALSHI = Platform.POLYMARKET, Platform.KALSHI
@@ -207,6 +207,18 @@ def test_a_platform_that_was_not_reached_is_one_discrepancy_for_all_of_its_order
     assert after == ours
 
 
+def test_an_order_that_was_not_asked_about_is_missed_only_if_the_lists_do_not_tell_of_it() -> (
+    None
+):
+    ours = local("filled")
+
+    told = diff(ours, said(POLY, None, *_shown(ours)), RULES)
+    untold = diff(ours, said(POLY), RULES)
+
+    assert told == ()
+    assert [d.kind for d in untold] == [KIND.PLATFORM_UNAVAILABLE]
+
+
 # Fills
 # -------------------------------------------------------------------------------------------
 
@@ -270,12 +282,12 @@ def test_reports_that_contradict_one_another_are_shown_and_not_believed() -> Non
     assert the(after).fills == ()
 
 
-@pytest.mark.parametrize("facts", [{"size": SIX}, {"price": Decimal("0.4")}])
+@pytest.mark.parametrize(
+    "other", [report("t1", SIX), report("t1", FOUR, price=Price(Decimal("0.4")))]
+)
 def test_a_trade_whose_size_or_price_differs_from_ours_is_for_a_person(
-    facts: dict[str, Decimal],
+    other: FillReport,
 ) -> None:
-    other = report("t1", FOUR, **facts) if "price" in facts else report("t1", facts["size"])
-
     discrepancies, after = run(
         local("partly filled"), said(POLY, found(POLY, FOUR, SIX), other)
     )
@@ -345,6 +357,41 @@ def test_a_total_without_its_cost_has_no_price_and_waits_for_its_trades() -> Non
 
     assert [d.kind for d in discrepancies] == [KIND.PENDING_FILLED]
     assert (the(after).fills, the(after).order.status) == ((), OrderStatus.PENDING)
+
+
+def test_a_total_that_grows_replaces_the_smaller_one() -> None:
+    _, four = run(local("working"), said(POLY, found(POLY, FOUR, SIX)))
+
+    _, ten = run(four, said(POLY, found(POLY, TEN, NOTHING)))
+
+    assert [size for _, size in _live(ten)] == [TEN, TEN]
+    assert the(ten).order.status is OrderStatus.FILLED
+    assert ten.positions[0].status is PositionStatus.OPEN
+
+
+def test_a_larger_total_without_a_price_still_gives_way_to_the_trades_of_the_smaller() -> None:
+    _, four = run(local("working"), said(POLY, found(POLY, FOUR, SIX)))
+    unpriced = Stated(TEN, None, CENT, Finality.PROVISIONAL)
+    reply = said(POLY, found(POLY, TEN, NOTHING, stated=unpriced), report("t1", FOUR))
+
+    discrepancies, after = run(four, reply)
+
+    assert _live(after)[1:] == [("t1", FOUR)]
+    assert [d.kind for d in discrepancies] == [KIND.FILL_MISSING]
+    assert (the(after).order.filled, the(after).order.working_size) == (FOUR, SIX)
+
+
+def test_a_stated_total_becomes_final_or_fails_like_any_fill() -> None:
+    _, first = run(local("working"), said(POLY, found(POLY, TEN, NOTHING)))
+    ends = []
+    for finality in (Finality.SETTLED, Finality.FAILED):
+        stated = Stated(TEN, Money(Decimal(5)), CENT, finality)
+        reply = said(POLY, found(POLY, TEN, NOTHING, stated=stated))
+        _, after = run(first, reply)
+        ends.append((the(after).fills[0].finality, the(after).order.filled))
+        assert run(after, reply)[1] == after
+
+    assert ends == [(Finality.SETTLED, TEN), (Finality.FAILED, NOTHING)]
 
 
 # Positions
@@ -450,10 +497,10 @@ def test_what_a_platform_can_still_take_back_may_be_shown_or_not() -> None:
     ours = local("filled")
     kinds = []
     for size in (NOTHING, FOUR, TEN, Quantity(Decimal(11))):
-        found_now, _ = run(
-            ours, said(POLY, None, *_shown(ours), positions=contracts(NOW, size))
+        discrepancies = diff(
+            ours, said(POLY, None, *_shown(ours), positions=contracts(NOW, size)), RULES
         )
-        kinds.append([d.kind for d in found_now if d.kind is KIND.POSITION_MISMATCH])
+        kinds.append([d.kind for d in discrepancies])
 
     assert kinds == [[], [], [], [KIND.POSITION_MISMATCH]]
 
@@ -671,6 +718,41 @@ def test_filled_is_the_sum_of_fills_and_the_position_agrees_with_it(
             assert position.status is (
                 PositionStatus.SINGLE_LEG_EXPOSED if uneven else PositionStatus.OPEN
             )
+
+
+@given(SIZES, st.lists(st.tuples(COUNT, COUNT), max_size=5))
+def test_totals_that_run_ahead_of_their_trades_come_to_the_same_in_the_end(
+    sizes: list[int], steps: list[tuple[int, int]]
+) -> None:
+    trades = [report(f"n{i}", Decimal(size)) for i, size in enumerate(sizes)]
+    ours = local("working")
+    most = 0
+    for matched, listed in sorted(steps):
+        most = max(most, min(matched, len(trades)))
+        ours = _step(ours, trades, most, min(listed, most))
+
+    at_once = _step(local("working"), trades, len(trades), len(trades))
+    ours = _step(ours, trades, len(trades), len(trades))
+
+    assert _live(ours) == _live(at_once)
+    assert (ours.contracts, ours.cash) == (at_once.contracts, at_once.cash)
+    assert replace(the(ours).order, version=0) == replace(the(at_once).order, version=0)
+    assert [p.status for p in ours.positions] == [p.status for p in at_once.positions]
+
+
+def _step(ours: Ours, trades: list[FillReport], matched: int, listed: int) -> Ours:
+    """One pass while the platform states `matched` trades and lists `listed` of them."""
+    total = sum((each.size for each in trades[:matched]), start=Decimal(0))
+    fees = Money(CENT * matched)
+    stated = Stated(Quantity(total), Money(total / 2), fees, Finality.PROVISIONAL)
+    answer = found(POLY, total, Quantity(TEN - total), stated=stated)
+    reply = said(POLY, answer, *trades[:listed])
+
+    _, after = run(ours, reply)
+
+    assert the(after).order.filled == total
+    assert run(after, reply)[1] == after
+    return after
 
 
 @given(histories(), st.sampled_from(["lost", "half", "stale"]))

@@ -29,6 +29,7 @@ class Examination:
     repairs: list[OrderRepair] = field(default_factory=list)
     found: dict[str, Discrepancy] = field(default_factory=dict)
     ask_again: bool = False
+    unpriced: bool = False
     unanswered: str | None = None
 
     @property

@@ -57,17 +57,18 @@ def _enter(case: Examination, new: list[Fill], rest: Remainder) -> None:
     order_id, held = case.order.order_id, current(case.before)
     stated = rest.fill if rest.fill and not _known(case, rest.fill) else None
     entered = (*new, *((stated,) if stated else ()))
-    if held and new and (stated or not rest.size):
+    if held and (rest.fill is None or rest.fill.trade_id != held.trade_id):
         case.repair(SupersedeFill(order_id, held, entered))
-        if total(live(entered)) > held.size:
-            _missed(case, live(entered))
-        return
-    case.repair(*(BookFill(order_id, fill) for fill in entered))
-    if live(entered):
-        _missed(case, live(entered))
-    if held and rest.fill and held.finality is Finality.PROVISIONAL:
+        missed = live(entered) if total(live(entered)) > held.size else ()
+    else:
+        case.repair(*(BookFill(order_id, fill) for fill in entered))
+        missed = live(entered)
+    if missed:
+        _missed(case, missed)
+    if held and rest.fill and rest.fill.trade_id == held.trade_id:
         _finish_stated(case, held, rest.fill.finality)
-    if rest.size and rest.fill is None:
+    case.unpriced = rest.unpriced
+    if rest.unpriced:
         pending = case.order.status is OrderStatus.PENDING
         case.doubts(
             _K.PENDING_FILLED if pending else _K.FILL_MISSING,
@@ -86,6 +87,8 @@ def total(fills: Iterable[Fill]) -> Decimal:
 
 
 def _finish_stated(case: Examination, held: Fill, finality: Finality) -> None:
+    if held.finality is not Finality.PROVISIONAL:
+        return
     if finality is Finality.SETTLED:
         case.repair(SettleFill(case.order.order_id, held))
     elif finality is Finality.FAILED:

@@ -70,10 +70,20 @@ def examine(
         case Stale():
             _stale(case, answer)
         case Unavailable(reason):
-            if case.before.unresolved or answer is not silent:
+            if answer is not silent or _missed(case, trades):
                 case.unanswered = reason
                 case.ask_again = True
     return case
+
+
+def _missed(case: Examination, trades: dict[str, FillReport]) -> bool:
+    """Tell whether an order that was not asked about should have been.
+
+    Where only the finality of its fills is open, the account's list of trades is enough.
+    """
+    provisional = (f for f in case.after.fills if f.finality is Finality.PROVISIONAL)
+    rest = case.after.awaiting or case.after.order.working_size > 0
+    return rest or any(fill.trade_id not in trades for fill in provisional)
 
 
 # What became of the rest
@@ -90,9 +100,7 @@ def _shown(case: Examination, found: Found, trades: dict[str, FillReport]) -> No
         _refused(case, found)
     elif found.working > 0:
         _works(case, found)
-    elif _unentered(case, found):
-        case.ask_again = True
-    elif case.before.awaiting or order.working_size > 0:
+    elif not case.unpriced and (case.before.awaiting or order.working_size > 0):
         if not case.before.awaiting:
             _changed(case, found, "none: the order is ended")
         case.repair(EndOrder(order_id, found.platform_order_id))
@@ -113,11 +121,6 @@ def _explained(case: Examination) -> Decimal:
     return total(
         fill for fill in fills if not (is_synthetic(fill) and fill.finality is Finality.FAILED)
     )
-
-
-def _unentered(case: Examination, found: Found) -> bool:
-    """Tell whether the platform states fills that could not be entered."""
-    return found.stated is not None and found.stated.filled > total(case.after.fills)
 
 
 def _refused(case: Examination, found: Found) -> None:

@@ -22,11 +22,18 @@ from dutchbook.domain.units import MICRO, Money, Price, Quantity, owed, plain
 class Remainder:
     """What the platform has filled beyond its known trades.
 
-    `fill` stands for it; None where nothing is left, or where it cannot be priced.
+    Attributes:
+        size: Contracts; zero when the trades explain the total.
+        fill: What stands for it, or for that part of it which has a price.
     """
 
     size: Decimal
     fill: Fill | None
+
+    @property
+    def unpriced(self) -> bool:
+        """Whether a part of it has no price yet and cannot be entered."""
+        return self.size > (self.fill.size if self.fill else 0)
 
 
 def current(ours: OurOrder) -> Fill | None:
@@ -54,8 +61,13 @@ def remainder(ours: OurOrder, trades: Iterable[Fill], found: Found | None) -> Re
     if size <= 0:
         return Remainder(Decimal(0), None)
     if found and stated and stated.filled == total:
-        return Remainder(size, _priced(ours, trades, found.platform_order_id, stated, size))
-    return Remainder(size, _shrunk(held, size, explained, total) if held else None)
+        priced = _priced(ours, trades, found.platform_order_id, stated, size)
+        if priced is not None:
+            return Remainder(size, priced)
+    left = before - explained
+    if held is None or left <= 0:
+        return Remainder(size, None)
+    return Remainder(size, _shrunk(held, left, explained, before))
 
 
 def trade_id(platform_order_id: str, explained: Decimal, total: Decimal) -> str:
