@@ -659,8 +659,17 @@ def histories(draw: st.DrawFn) -> tuple[Ours, list[list[FillReport]], Theirs]:
 
 
 def facts(ours: Ours) -> tuple[object, ...]:
-    """All that two histories must agree on: not how many changes it took."""
-    orders = [replace(each, order=replace(each.order, version=0)) for each in ours.orders]
+    """All that two histories must agree on: not how many changes it took.
+
+    A fill clears a refusal for good, so an order whose late fills all failed is CANCELLED where
+    it was seen to be filled for a while, and REJECTED where it was not: ended with nothing.
+    """
+    orders = []
+    for each in ours.orders:
+        ended = each.order.status in (OrderStatus.CANCELLED, OrderStatus.REJECTED)
+        status = OrderStatus.CANCELLED if ended else each.order.status
+        order = replace(each.order, version=0, refusal=None, status=status)
+        orders.append(replace(each, order=order))
     legs = [
         (each.kalshi.size, each.polymarket.size, each.polymarket.cost)
         for each in ours.positions

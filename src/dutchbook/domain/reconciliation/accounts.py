@@ -6,7 +6,7 @@ cash explains is not reported a second time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -57,25 +57,41 @@ def named_cash(ours: Ours, theirs: Theirs) -> tuple[BookCash, ...]:
     )
 
 
-def strange_trades(ours: Ours, theirs: Theirs, platform: Platform) -> dict[str, FillReport]:
-    """Return the trades of an account that no order of ours explains, by their id."""
-    known = ours.on(platform)
+@dataclass(frozen=True, slots=True)
+class Trades:
+    """An account's list of trades: those of each order of ours, and those of none."""
+
+    of_order: Mapping[str, tuple[FillReport, ...]]
+    strange: tuple[FillReport, ...]
+
+
+def joined(ours: Ours, theirs: Theirs, platform: Platform) -> Trades:
+    """Join the trades of an account to our orders.
+
+    By the ids that we know, by the one that the answer about an order gives, and by trades that
+    we hold already.
+    """
     statement = theirs.of(platform)
-    found = {
-        answer.platform_order_id
-        for our in known
-        if isinstance(answer := statement.answers.get(our.order.order_id), Found)
-    }
-    trades = {fill.trade_id for our in known for fill in our.fills}
-    return {
-        report.trade_id: report
-        for report in sorted(statement.trades, key=lambda each: each.trade_id)
-        if report.trade_id not in trades
-        and report.platform_order_id not in found
-        and not any(
-            our.names(report.platform_order_id, report.client_order_id) for our in known
+    ids: dict[str | None, str] = {}
+    held: dict[str, str] = {}
+    for our in ours.on(platform):
+        order_id = our.order.order_id
+        answer = statement.answers.get(order_id)
+        named = answer.platform_order_id if isinstance(answer, Found) else None
+        for each in (our.order.client_order_id, our.order.platform_order_id, named):
+            ids[each] = order_id
+        held |= {fill.trade_id: order_id for fill in our.fills}
+    ids.pop(None, None)
+    of_order: dict[str, list[FillReport]] = {}
+    strange: list[FillReport] = []
+    for report in statement.trades:
+        owner = (
+            held.get(report.trade_id)
+            or ids.get(report.platform_order_id)
+            or ids.get(report.client_order_id)
         )
-    }
+        (of_order.setdefault(owner, []) if owner else strange).append(report)
+    return Trades({key: tuple(each) for key, each in of_order.items()}, tuple(strange))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +102,7 @@ class Accounts:
     theirs: Theirs
     rules: Rules
     platform: Platform
+    trades: Trades
 
     @property
     def statement(self) -> Statement:
@@ -120,16 +137,18 @@ class Accounts:
         if isinstance(orders, Stale):
             yield self.again("orders")
         listed = () if isinstance(orders, Unavailable | Stale) else orders
-        known = self.ours.on(self.platform)
+        known = [our.order for our in self.ours.on(self.platform)]
+        ids = {each.client_order_id for each in known}
+        ids |= {each.platform_order_id for each in known if each.platform_order_id}
         strange = {
             each.platform_order_id: each
             for each in sorted(listed, key=lambda order: order.platform_order_id)
-            if not any(our.names(each.platform_order_id, each.client_order_id) for our in known)
+            if each.platform_order_id not in ids and each.client_order_id not in ids
         }
         for order in strange.values():
             yield self._order_unknown(order)
-        unknown = strange_trades(self.ours, self.theirs, self.platform)
-        for report in unknown.values():
+        unknown = {each.trade_id: each for each in self.trades.strange}
+        for _, report in sorted(unknown.items()):
             if report.platform_order_id not in strange:
                 yield self._fill_unknown(report)
 
@@ -189,22 +208,25 @@ class Accounts:
             },
         )
         shown = _netted(self.platform, dict(listed.contracts))
+        undecided = self._undecided()
         for contract, outcome in sorted({**expected, **shown}):
             key = (contract, outcome)
             difference = shown.get(key, Decimal(0)) - expected.get(key, Decimal(0))
-            low, high = self._undecided(contract, outcome)
+            effects = [
+                sign * (1 if of is outcome else -1) for of, sign in undecided.get(contract, ())
+            ]
+            low = sum((each for each in effects if each < 0), start=Decimal(0))
+            high = sum((each for each in effects if each > 0), start=Decimal(0))
             if not low <= difference <= high:
                 yield from self._position_mismatch(key, expected, shown)
 
-    def _undecided(self, contract: str, outcome: Outcome) -> tuple[Decimal, Decimal]:
-        """Return how much less and more may be shown while fills can still be taken back."""
-        low = high = Decimal(0)
+    def _undecided(self) -> dict[str, list[tuple[Outcome, Decimal]]]:
+        """Return, by contract, what may still be taken back: the outcome and its undoing."""
+        found: dict[str, list[tuple[Outcome, Decimal]]] = {}
         for fill, our in _provisional(self.ours.on(self.platform)):
-            if our.order.contract_id == contract:
-                sign = 1 if fill.outcome is outcome else -1
-                effect = -size_effect(fill) * sign
-                low, high = low + min(effect, Decimal(0)), high + max(effect, Decimal(0))
-        return low, high
+            undoing = (fill.outcome, -size_effect(fill))
+            found.setdefault(our.order.contract_id, []).append(undoing)
+        return found
 
     def _position_mismatch(
         self,

@@ -9,7 +9,7 @@ from typing import Any
 from dutchbook.domain.contract import Platform
 from dutchbook.domain.position import PositionStatus
 from dutchbook.domain.reconciliation.absence import Rules
-from dutchbook.domain.reconciliation.accounts import Accounts, named_cash, strange_trades
+from dutchbook.domain.reconciliation.accounts import Accounts, joined, named_cash
 from dutchbook.domain.reconciliation.examination import Examination
 from dutchbook.domain.reconciliation.findings import (
     AskAgain,
@@ -70,10 +70,14 @@ class _Compared:
 
 
 def _compared(ours: Ours, theirs: Theirs, rules: Rules) -> _Compared:
-    strange = {p: frozenset(strange_trades(ours, theirs, p)) for p in Platform}
-    examined = [
-        examine(ours, each, theirs, rules, strange[each.order.platform]) for each in ours.orders
-    ]
+    trades = {platform: joined(ours, theirs, platform) for platform in Platform}
+    positions = {each.position_id: each for each in ours.positions}
+    examined = []
+    for each in ours.orders:
+        position = positions.get(each.position_id or "")
+        closed = position is not None and position.status is PositionStatus.CLOSED
+        case = Examination(ours.doubted, each, theirs, rules, closed, each)
+        examined.append(examine(case, trades[each.order.platform]))
     repairs = in_order(
         (*named_cash(ours, theirs), *(r for case in examined for r in case.repairs))
     )
@@ -85,7 +89,7 @@ def _compared(ours: Ours, theirs: Theirs, rules: Rules) -> _Compared:
         if case.ask_again
     }
     for platform in Platform:
-        accounts = Accounts(after, theirs, rules, platform)
+        accounts = Accounts(after, theirs, rules, platform, trades[platform])
         for finding in accounts.findings():
             if isinstance(finding, AskAgain):
                 questions[finding] = None
@@ -120,8 +124,9 @@ def _required(
 ) -> tuple[RequireReconciliation, ...]:
     """Return one move for each position that a person has to decide about."""
     first: dict[str, Discrepancy] = {}
+    positions = {each.position_id: each for each in ours.positions}
     for each in decisions:
-        position = ours.position(each.position_id)
+        position = positions.get(each.position_id or "")
         if position and position.status is not PositionStatus.RECONCILIATION_REQUIRED:
             first.setdefault(position.position_id, each)
     return tuple(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from dutchbook.domain.order import Fill, Order
-from dutchbook.domain.position import PositionStatus
 from dutchbook.domain.reconciliation.absence import Rules
 from dutchbook.domain.reconciliation.findings import Discrepancy, DiscrepancyType, Involvement
-from dutchbook.domain.reconciliation.ours import OurOrder, Ours
+from dutchbook.domain.reconciliation.ours import OurOrder
 from dutchbook.domain.reconciliation.repairs import OrderRepair, order_after
 from dutchbook.domain.reconciliation.theirs import Found, NotFound, Stale, Theirs
 from dutchbook.domain.units import plain
@@ -18,13 +18,16 @@ from dutchbook.domain.units import plain
 
 @dataclass(slots=True)
 class Examination:
-    """What a comparison of one order comes to; filled while it goes on."""
+    """What a comparison of one order comes to; filled while it goes on.
 
-    ours: Ours
+    `closed`: the order's position is CLOSED, so that nothing more was expected of it.
+    """
+
+    doubted: Mapping[str, datetime]
     before: OurOrder
     theirs: Theirs
     rules: Rules
-    strange: frozenset[str]
+    closed: bool
     after: OurOrder
     repairs: list[OrderRepair] = field(default_factory=list)
     found: dict[str, Discrepancy] = field(default_factory=dict)
@@ -36,12 +39,6 @@ class Examination:
     def order(self) -> Order:
         """The order before this pass."""
         return self.before.order
-
-    @property
-    def closed(self) -> bool:
-        """Whether the order's position is CLOSED: nothing more was expected of it."""
-        position = self.ours.position(self.before.position_id)
-        return position is not None and position.status is PositionStatus.CLOSED
 
     def repair(self, *repairs: OrderRepair) -> None:
         """Propose repairs and go on from what they lead to."""
@@ -92,7 +89,7 @@ class Examination:
         """
         self.ask_again = True
         noted = self.differs(kind, theirs, action, Involvement.TOLD)
-        since = self.ours.doubted.get(noted.key, self.theirs.asked_at)
+        since = self.doubted.get(noted.key, self.theirs.asked_at)
         if max(waited, self.theirs.asked_at - since) >= self.rules.grace:
             self.differs(kind, theirs, action, Involvement.DECIDES)
 

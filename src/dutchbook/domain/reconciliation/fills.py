@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 
 from dutchbook.domain.order import Fill, Finality, OrderStatus
@@ -25,28 +24,32 @@ _K, _I = DiscrepancyType, Involvement
 ENDED = (OrderStatus.CANCELLED, OrderStatus.REJECTED)
 
 
-@dataclass(frozen=True, slots=True)
-class Trades:
-    """What the platform lists of an order: each trade once, and those told of in two ways."""
+def enter_fills(
+    case: Examination,
+    trades: dict[str, FillReport],
+    torn: tuple[str, ...],
+    found: Found | None,
+) -> None:
+    """Propose what the platform's trades and totals prove about the fills of an order.
 
-    listed: dict[str, FillReport]
-    torn: tuple[str, ...]
-
-
-def enter_fills(case: Examination, trades: Trades, found: Found | None) -> None:
-    """Propose what the platform's trades and totals prove about the fills of an order."""
+    Args:
+        case: The order.
+        trades: Those that the platform lists of it, each once.
+        torn: The ids of those that it tells of in two ways.
+        found: Its record of the order, if it showed one.
+    """
     before = case.before
     known = {fill.trade_id: fill for fill in before.fills}
     new: list[Fill] = []
-    for trade_id, report in trades.listed.items():
-        if trade_id in trades.torn:
+    for trade_id, report in trades.items():
+        if trade_id in torn:
             _contradicted(case, report, "its reports contradict one another")
         elif trade_id in known:
             _progress(case, known[trade_id], report)
         else:
             new.append(before.fill_of(report))
     real = (*(fill for fill in before.fills if not is_synthetic(fill)), *new)
-    rest = remainder(before, real, None if trades.torn else found)
+    rest = remainder(before, real, None if torn else found)
     _enter(case, new, rest)
     for fill in new:
         if fill.finality is Finality.FAILED:

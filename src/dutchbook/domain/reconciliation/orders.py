@@ -10,9 +10,10 @@ from datetime import timedelta
 from decimal import Decimal
 
 from dutchbook.domain.order import Finality, OrderStatus
-from dutchbook.domain.reconciliation.absence import Rules, proven_absent, seen
+from dutchbook.domain.reconciliation.absence import proven_absent, seen
+from dutchbook.domain.reconciliation.accounts import Trades
 from dutchbook.domain.reconciliation.examination import Examination, answered
-from dutchbook.domain.reconciliation.fills import Trades, enter_fills, total
+from dutchbook.domain.reconciliation.fills import enter_fills, total
 from dutchbook.domain.reconciliation.findings import (
     AcknowledgeOrder,
     DiscrepancyType,
@@ -21,13 +22,12 @@ from dutchbook.domain.reconciliation.findings import (
     Involvement,
     RefuseOrder,
 )
-from dutchbook.domain.reconciliation.ours import OurOrder, Ours, is_synthetic, live
+from dutchbook.domain.reconciliation.ours import is_synthetic, live
 from dutchbook.domain.reconciliation.theirs import (
     FillReport,
     Found,
     NotFound,
     Stale,
-    Theirs,
     Unavailable,
     strongest,
 )
@@ -36,37 +36,23 @@ from dutchbook.domain.units import Quantity
 _K, _I = DiscrepancyType, Involvement
 
 
-def examine(
-    ours: Ours, before: OurOrder, theirs: Theirs, rules: Rules, strange: frozenset[str]
-) -> Examination:
-    """Compare one order with all that its platform said.
-
-    `strange` are the trades that no order explains.
-    """
-    case = Examination(ours, before, theirs, rules, strange, before)
-    order = before.order
-    statement = theirs.of(order.platform)
+def examine(case: Examination, account: Trades) -> Examination:
+    """Compare one order with all that its platform said, its account's trades among it."""
+    order = case.order
+    statement = case.theirs.of(order.platform)
     silent = Unavailable("not asked")
     answer = seen(order, statement.answers.get(order.order_id, silent))
-    listed = answer.fills if isinstance(answer, Found) else ()
-    known = {fill.trade_id for fill in before.fills}
-    named = answer.platform_order_id if isinstance(answer, Found) else None
-    joined = tuple(
-        report
-        for report in statement.trades
-        if before.names(report.platform_order_id, report.client_order_id)
-        or report.platform_order_id == named
-        or report.trade_id in known
-    )
-    trades, torn = strongest((*listed, *joined))
-    enter_fills(case, Trades(trades, torn), answer if isinstance(answer, Found) else None)
+    found = answer if isinstance(answer, Found) else None
+    listed = found.fills if found else ()
+    trades, torn = strongest((*listed, *account.of_order.get(order.order_id, ())))
+    enter_fills(case, trades, torn, found)
     if not isinstance(answer, Found):
         _whole(case, trades)
     match answer:
         case Found():
             _shown(case, answer, trades)
         case NotFound():
-            _not_shown(case, answer, trades)
+            _not_shown(case, answer, trades, account.strange)
         case Stale():
             _stale(case, answer)
         case Unavailable(reason):
@@ -153,11 +139,16 @@ def _changed(case: Examination, found: Found, action: str) -> None:
     case.differs(kind, answered(found), action, _I.TOLD, repaired=True)
 
 
-def _not_shown(case: Examination, answer: NotFound, trades: dict[str, FillReport]) -> None:
+def _not_shown(
+    case: Examination,
+    answer: NotFound,
+    trades: dict[str, FillReport],
+    strange: tuple[FillReport, ...],
+) -> None:
     """Judge silence. Only the bounded proof ends an order."""
     order = case.after.order
     window = case.rules.window(order.platform)
-    if not trades and not _unexplained(case) and proven_absent(order, answer, window):
+    if not trades and not _unexplained(case, strange) and proven_absent(order, answer, window):
         case.repair(GiveUpOrder(order.order_id))
         return
     missing = [f for f in live(case.after.fills) if f.trade_id not in trades]
@@ -168,15 +159,13 @@ def _not_shown(case: Examination, answer: NotFound, trades: dict[str, FillReport
         case.doubts(_K.ORDER_NOT_FOUND, answered(answer), _LOOK, _waited(case))
 
 
-def _unexplained(case: Examination) -> bool:
+def _unexplained(case: Examination, strange: tuple[FillReport, ...]) -> bool:
     """Tell whether a newer fill that no order explains could be this order's.
 
     Kalshi's list of fills names its own order id only, which an order that was never
     acknowledged does not have.
     """
-    reports = case.theirs.of(case.order.platform).trades
-    newer = (each for each in reports if each.matched_at >= case.order.created_at)
-    return any(each.trade_id in case.strange for each in newer)
+    return any(each.matched_at >= case.order.created_at for each in strange)
 
 
 def _stale(case: Examination, answer: Stale) -> None:
@@ -198,6 +187,6 @@ def _waited(case: Examination) -> timedelta:
 def _whole(case: Examination, trades: dict[str, FillReport]) -> None:
     """An order whose fills are all there is resolved, whatever else was not answered."""
     order = case.after.order
-    if case.before.awaiting and order.status is OrderStatus.FILLED:
+    if case.before.awaiting and not order.working_size:
         named = [report.platform_order_id for report in trades.values()]
         case.repair(EndOrder(order.order_id, (*named, order.platform_order_id)[0]))

@@ -76,13 +76,6 @@ class OurOrder:
             times + ([order.outcome_unknown_since] if order.outcome_unknown_since else [])
         )
 
-    def names(self, platform_order_id: str | None, client_order_id: str | None) -> bool:
-        """Tell whether these ids are this order's. Polymarket's id is our key: the digest."""
-        known = (self.order.client_order_id, self.order.platform_order_id)
-        return any(
-            each is not None and each in known for each in (platform_order_id, client_order_id)
-        )
-
     def fill_of(self, report: FillReport) -> Fill:
         """Return a report of one of its trades as a fill."""
         order = self.order
@@ -119,10 +112,6 @@ class Ours:
     cash: Mapping[AccountKey, Decimal] = field(default_factory=dict)
     booked: frozenset[tuple[Platform, str]] = frozenset()
     doubted: Mapping[str, datetime] = field(default_factory=dict)
-
-    def position(self, position_id: str | None) -> OpenPosition | None:
-        """Return a position by its id, None when it is not among them."""
-        return next((each for each in self.positions if each.position_id == position_id), None)
 
     def on(self, platform: Platform) -> tuple[OurOrder, ...]:
         """Return the orders on a platform."""

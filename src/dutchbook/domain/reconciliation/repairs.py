@@ -5,14 +5,13 @@ The rows that a service writes are the differences between `ours` and `apply(our
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import TypeVar
 
-from dutchbook.domain.contract import Platform, Side
 from dutchbook.domain.order import Fill, Finality
-from dutchbook.domain.position import Holding, OpenPosition, PositionStatus, PositionTrigger
+from dutchbook.domain.position import PositionTrigger
 from dutchbook.domain.reconciliation.findings import (
     REPAIRS,
     AcknowledgeOrder,
@@ -37,10 +36,11 @@ from dutchbook.domain.reconciliation.ours import (
     live,
     size_effect,
 )
-from dutchbook.domain.units import NOTHING, ZERO, Money, Quantity, owed
+from dutchbook.domain.reconciliation.positions import leg_after, position_after
+from dutchbook.domain.reconciliation.theirs import NamedCash
+from dutchbook.domain.units import NOTHING, Quantity
 
 K = TypeVar("K")
-_S, _T = PositionStatus, PositionTrigger
 OrderRepair = (
     BookFill
     | SettleFill
@@ -70,15 +70,10 @@ def apply(ours: Ours, proposals: Iterable[Proposal], *, dust: Decimal) -> Ours:
     Raises:
         IllegalTransition: A repair does not fit the state that `ours` is in.
     """
+    books = _Books(ours, dust)
     for repair in in_order(proposals):
-        match repair:
-            case BookCash():
-                ours = _with_cash(ours, repair)
-            case RequireReconciliation(position_id, context):
-                ours = _with_position(ours, _required(ours, position_id, context))
-            case _:
-                ours = _with_order(ours, repair, dust)
-    return ours
+        books.take(repair)
+    return books.closed()
 
 
 def order_after(ours: OurOrder, repair: OrderRepair) -> OurOrder:
@@ -126,186 +121,93 @@ def _final(fills: tuple[Fill, ...], fill: Fill, finality: Finality) -> tuple[Fil
     )
 
 
-def _with_cash(ours: Ours, repair: BookCash) -> Ours:
-    movement = repair.movement
-    platform = movement.account.platform
-    contracts = dict(ours.contracts)
-    if movement.redeemed is not None:
-        contract_id, outcome, size = movement.redeemed
-        key = (platform, contract_id, outcome)
-        contracts[key] = contracts.get(key, Decimal(0)) - size
-    return replace(
-        ours,
-        contracts=contracts,
-        cash=_added(ours.cash, movement.account, movement.amount),
-        booked=ours.booked | {(platform, movement.movement_id)},
-    )
+# Everything that one repair touches
+# -------------------------------------------------------------
 
 
-def _added(amounts: Mapping[K, Decimal], key: K, amount: Decimal) -> dict[K, Decimal]:
-    return {**amounts, key: amounts.get(key, Decimal(0)) + amount}
+class _Books:
+    """Our side while repairs are applied, by id: ten thousand orders take as many steps."""
 
+    def __init__(self, ours: Ours, dust: Decimal) -> None:
+        self._ours = ours
+        self._dust = dust
+        self._orders = {each.order.order_id: each for each in ours.orders}
+        self._positions = {each.position_id: each for each in ours.positions}
+        self._members: dict[str | None, list[str]] = {}
+        for each in ours.orders:
+            self._members.setdefault(each.position_id, []).append(each.order.order_id)
+        self._contracts = dict(ours.contracts)
+        self._cash = dict(ours.cash)
+        self._booked = set(ours.booked)
 
-def _required(ours: Ours, position_id: str, context: dict[str, object]) -> OpenPosition:
-    position = ours.position(position_id)
-    assert position is not None, "a position is required that is not among ours"
-    return position.moved(_T.DISCREPANCY_FOUND, reconciliation_context=context)
-
-
-def _with_position(ours: Ours, after: OpenPosition) -> Ours:
-    positions = tuple(
-        after if each.position_id == after.position_id else each for each in ours.positions
-    )
-    return replace(ours, positions=positions)
-
-
-def _with_order(ours: Ours, repair: OrderRepair, dust: Decimal) -> Ours:
-    before = next(each for each in ours.orders if each.order.order_id == repair.order_id)
-    after = order_after(before, repair)
-    orders = tuple(after if each is before else each for each in ours.orders)
-    changed = replace(ours, orders=orders)
-    order = before.order
-    gained = _effect(after, size_effect) - _effect(before, size_effect)
-    paid = _effect(after, cash_effect) - _effect(before, cash_effect)
-    if gained or paid:
-        key = (order.platform, order.contract_id, order.outcome)
-        changed = replace(
-            changed,
-            contracts=_added(ours.contracts, key, gained),
-            cash=_added(ours.cash, before.account, paid),
+    def closed(self) -> Ours:
+        """Return our side as it is now."""
+        return replace(
+            self._ours,
+            orders=tuple(self._orders.values()),
+            positions=tuple(self._positions.values()),
+            contracts=self._contracts,
+            cash=self._cash,
+            booked=frozenset(self._booked),
         )
-    position = ours.position(before.position_id)
-    if position is None:
-        return changed
-    leg = _leg_after(position, order.platform, ours.orders, orders) if gained or paid else None
-    busy = any(
-        each.awaiting or each.order.working_size > 0
-        for each in orders
-        if each.position_id == position.position_id
-    )
-    failed = leg is None or isinstance(repair, FailFill | SupersedeFill)
-    moved = position_after(position, order.platform, leg, failed=failed, busy=busy, dust=dust)
-    return _with_position(changed, moved)
+
+    def take(self, repair: Repair) -> None:
+        """Apply one repair."""
+        match repair:
+            case BookCash(movement):
+                self._book(movement)
+            case RequireReconciliation(position_id, context):
+                self._positions[position_id] = self._positions[position_id].moved(
+                    PositionTrigger.DISCREPANCY_FOUND, reconciliation_context=context
+                )
+            case _:
+                self._change(repair)
+
+    def _book(self, movement: NamedCash) -> None:
+        platform = movement.account.platform
+        if movement.redeemed is not None:
+            contract_id, outcome, size = movement.redeemed
+            _add(self._contracts, (platform, contract_id, outcome), -size)
+        _add(self._cash, movement.account, movement.amount)
+        self._booked.add((platform, movement.movement_id))
+
+    def _change(self, repair: OrderRepair) -> None:
+        before = self._orders[repair.order_id]
+        position = self._positions.get(before.position_id or "")
+        legs = self._leg(before) if position else []
+        after = order_after(before, repair)
+        self._orders[repair.order_id] = after
+        gained = _effect(after, size_effect) - _effect(before, size_effect)
+        paid = _effect(after, cash_effect) - _effect(before, cash_effect)
+        if gained or paid:
+            order = before.order
+            _add(self._contracts, (order.platform, order.contract_id, order.outcome), gained)
+            _add(self._cash, before.account, paid)
+        if position is not None:
+            changed = gained or paid
+            leg = leg_after(position, legs, self._leg(before)) if changed else None
+            self._positions[position.position_id] = position_after(
+                position,
+                before.order.platform,
+                leg,
+                failed=leg is None or isinstance(repair, FailFill | SupersedeFill),
+                busy=self._busy(position.position_id),
+                dust=self._dust,
+            )
+
+    def _leg(self, of: OurOrder) -> list[OurOrder]:
+        """Return the orders of the same position on the same platform."""
+        members = (self._orders[each] for each in self._members[of.position_id])
+        return [each for each in members if each.order.platform is of.order.platform]
+
+    def _busy(self, position_id: str) -> bool:
+        members = (self._orders[each] for each in self._members[position_id])
+        return any(each.awaiting or each.order.working_size > 0 for each in members)
+
+
+def _add(amounts: dict[K, Decimal], key: K, amount: Decimal) -> None:
+    amounts[key] = amounts.get(key, Decimal(0)) + amount
 
 
 def _effect(ours: OurOrder, of: Callable[[Fill], Decimal]) -> Decimal:
     return sum((of(fill) for fill in live(ours.fills)), start=Decimal(0))
-
-
-# Positions
-# ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    size: Decimal
-    cost: Decimal
-    fees: Decimal
-
-
-def _held(leg: Holding, position_id: str, orders: Iterable[OurOrder], on: Platform) -> _Held:
-    """Return what the live fills of a leg leave: sales take their share of cost and fees."""
-    net = bought = Decimal(0)
-    cost = fees = Decimal(0)
-    for each in orders:
-        if each.position_id != position_id or each.order.platform is not on:
-            continue
-        for fill in live(each.fills):
-            own = fill.outcome is leg.outcome
-            # The complement, bought, undoes as much of the leg: both together pay a dollar.
-            net += size_effect(fill) if own else -size_effect(fill)
-            if own and fill.side is Side.BUY:
-                bought += fill.size
-                cost += fill.cost
-                fees += fill.fee
-    left = max(min(net, bought), Decimal(0))
-    if left < bought:
-        cost, fees = owed(cost * left / bought), owed(fees * left / bought)
-    return _Held(max(net, Decimal(0)), cost, fees)
-
-
-def _leg_after(
-    position: OpenPosition,
-    platform: Platform,
-    before: Iterable[OurOrder],
-    after: Iterable[OurOrder],
-) -> Holding:
-    """Return a leg changed by as much as its fills changed."""
-    leg = position.holding(platform)
-    old = _held(leg, position.position_id, before, platform)
-    new = _held(leg, position.position_id, after, platform)
-    first = leg.order_id or next(
-        each.order.order_id
-        for each in after
-        if each.position_id == position.position_id and each.order.platform is platform
-    )
-    return replace(
-        leg,
-        order_id=first,
-        size=Quantity(max(leg.size + new.size - old.size, NOTHING)),
-        cost=Money(max(leg.cost + new.cost - old.cost, ZERO)),
-        fees=Money(max(leg.fees + new.fees - old.fees, ZERO)),
-    )
-
-
-def position_after(
-    position: OpenPosition,
-    platform: Platform,
-    leg: Holding | None,
-    *,
-    failed: bool,
-    busy: bool,
-    dust: Decimal,
-) -> OpenPosition:
-    """Return a position after an order of it changed; its status agrees with its fills.
-
-    CLOSED and RECONCILIATION_REQUIRED keep their status: a person moves them on.
-
-    Args:
-        position: Before.
-        platform: Where the order is.
-        leg: What is held there now, None when no fill came or went.
-        failed: A fill failed, or only the order ended.
-        busy: Something of the position may still fill, so it cannot close.
-        dust: Legs that differ by less are even.
-    """
-    facts = {} if leg is None else {platform.value: leg}
-    after = replace(position, **facts)  # type: ignore[arg-type]
-    uneven = after.uneven(dust)
-    empty = not uneven and after.hedged < dust
-    if leg is None and not empty:
-        return position
-    shrank = leg is not None and leg.size < position.holding(platform).size
-    way = _Way(uneven=uneven, empty=empty, sold=shrank and not failed, failed=failed)
-    trigger = None if empty and busy else _trigger(after.status, way)
-    if trigger is not None:
-        return position.moved(trigger, **facts)
-    return replace(after, version=position.version + 1) if facts else position
-
-
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """How a position came to where it is now."""
-
-    uneven: bool
-    empty: bool
-    sold: bool
-    failed: bool
-
-
-def _trigger(status: PositionStatus, way: _Way) -> PositionTrigger | None:
-    match status:
-        case _S.OPEN if way.uneven:
-            return _T.EXIT_PARTLY_FILLED if way.sold else _T.LEG_FAILED
-        case _S.OPEN if way.empty:
-            return _T.EXITED
-        case _S.SINGLE_LEG_EXPOSED if way.empty:
-            return _T.EMPTIED if way.failed else _T.LEG_CLOSED
-        case _S.EXIT_PARTIAL if way.empty:
-            return _T.EMPTIED if way.failed else _T.EXITED
-        case _S.SINGLE_LEG_EXPOSED | _S.EXIT_PARTIAL if not way.uneven:
-            return _T.EVENED
-        case _S.EXIT_PARTIAL if way.failed:
-            return _T.LEG_FAILED
-        case _:
-            return None
