@@ -165,6 +165,19 @@ def test_an_unknown_outcome_is_asked_about_again_before_a_person_is() -> None:
     assert questions == (AskAgain(POLY, "polymarket-order", RULES.again),)
 
 
+@pytest.mark.parametrize("as_of", [None, SENT - timedelta(seconds=1)])
+def test_not_found_from_before_the_send_says_nothing_of_an_order(
+    as_of: datetime | None,
+) -> None:
+    ours = local("working")
+    reply = said(POLY, NotFound(as_of, complete=True))
+
+    discrepancies = diff(ours, reply, RULES)
+
+    assert discrepancies == ()
+    assert proposed(ours, reply) == (AskAgain(POLY, "polymarket-order", RULES.again),)
+
+
 def test_half_a_page_proves_nothing() -> None:
     ours = local("intent")
 
@@ -194,6 +207,30 @@ def test_a_fill_is_joined_by_the_id_that_the_platforms_answer_gives() -> None:
     assert [d.kind for d in discrepancies] == [KIND.PENDING_FILLED]
     assert the(after, KALSHI).order.status is OrderStatus.FILLED
     assert the(after, KALSHI).order.platform_order_id == "kalshi-7"
+
+
+def test_a_trade_that_we_hold_is_known_by_its_id_alone() -> None:
+    ours = local("partly filled", KALSHI)
+    settled = report(
+        "t1", FOUR, Finality.SETTLED, KALSHI, platform_order_id="", client_order_id=None
+    )
+
+    discrepancies, after = run(ours, said(KALSHI, found(KALSHI, FOUR, SIX), settled))
+
+    assert discrepancies == []
+    assert the(after, KALSHI).fills[0].finality is Finality.SETTLED
+
+
+def test_trades_that_use_an_order_up_resolve_it_even_if_one_of_them_failed_later() -> None:
+    _, part = run(local("intent"), said(POLY, Unavailable("late"), report("t1", FOUR)))
+    trades = (report("t1", FOUR, Finality.FAILED), report("t2", SIX))
+
+    _, after = run(part, said(POLY, Unavailable("late"), *trades))
+
+    order = the(after).order
+    assert (order.status, order.filled) == (OrderStatus.PARTIAL, SIX)
+    assert order.platform_order_id == "polymarket-7"
+    assert not the(after).awaiting
 
 
 def test_a_platform_that_was_not_reached_is_one_discrepancy_for_all_of_its_orders() -> None:
