@@ -12,12 +12,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 
+from dutchbook.domain import reconciliation
 from dutchbook.domain.book import Levels
 from dutchbook.domain.contract import Outcome, Platform
 from dutchbook.domain.events import Event
-from dutchbook.domain.order import Finality, Order
+from dutchbook.domain.order import Order
 from dutchbook.domain.risk import Approved
-from dutchbook.domain.units import Money, Price, Quantity
+from dutchbook.domain.units import Money, Quantity
 
 T = TypeVar("T")
 
@@ -193,19 +194,8 @@ class Journal(Protocol):
 # ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class FillReport:
-    """A trade of ours as its platform reports it; price in dollars of the outcome."""
-
-    platform: Platform
-    platform_order_id: str
-    client_order_id: str | None
-    trade_id: str
-    price: Price
-    size: Quantity
-    fee: Money
-    finality: Finality
-    matched_at: datetime
+FillReport = reconciliation.FillReport
+"""A trade of ours as its platform reports it."""
 
 
 @dataclass(frozen=True, slots=True)

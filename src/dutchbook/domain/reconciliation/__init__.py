@@ -1,0 +1,90 @@
+"""Reconciliation, the pure part: our record against what the platforms say.
+
+`diff` finds the differences, `propose` turns them into repairs and questions, `apply` says what
+our side is after the repairs. No clock, no I/O: what was asked, and when, comes in as values.
+Repairs are only what a platform has proven; nothing here sends an order.
+"""
+
+from dutchbook.domain.reconciliation.absence import Rules, Window, proven_absent
+from dutchbook.domain.reconciliation.comparing import diff, propose
+from dutchbook.domain.reconciliation.findings import (
+    AcknowledgeOrder,
+    AskAgain,
+    AskPerson,
+    BookCash,
+    BookFill,
+    Choice,
+    Discrepancy,
+    DiscrepancyType,
+    EndOrder,
+    FailFill,
+    GiveUpOrder,
+    Involvement,
+    Proposal,
+    RefuseOrder,
+    Repair,
+    RequireReconciliation,
+    SettleFill,
+    SupersedeFill,
+)
+from dutchbook.domain.reconciliation.ours import ContractKey, OurOrder, Ours, is_synthetic
+from dutchbook.domain.reconciliation.repairs import apply
+from dutchbook.domain.reconciliation.theirs import (
+    Answer,
+    FillReport,
+    Found,
+    ListedCash,
+    ListedContracts,
+    ListedOrder,
+    NamedCash,
+    NotFound,
+    Stale,
+    Stated,
+    Statement,
+    Theirs,
+    Unavailable,
+)
+
+__all__ = [
+    "AcknowledgeOrder",
+    "Answer",
+    "AskAgain",
+    "AskPerson",
+    "BookCash",
+    "BookFill",
+    "Choice",
+    "ContractKey",
+    "Discrepancy",
+    "DiscrepancyType",
+    "EndOrder",
+    "FailFill",
+    "FillReport",
+    "Found",
+    "GiveUpOrder",
+    "Involvement",
+    "ListedCash",
+    "ListedContracts",
+    "ListedOrder",
+    "NamedCash",
+    "NotFound",
+    "OurOrder",
+    "Ours",
+    "Proposal",
+    "RefuseOrder",
+    "Repair",
+    "RequireReconciliation",
+    "Rules",
+    "SettleFill",
+    "Stale",
+    "Stated",
+    "Statement",
+    "SupersedeFill",
+    "Theirs",
+    "Unavailable",
+    "Window",
+    "apply",
+    "diff",
+    "is_synthetic",
+    "propose",
+    "proven_absent",
+]

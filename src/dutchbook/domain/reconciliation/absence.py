@@ -1,0 +1,95 @@
+"""When silence means something: the bounded proof that an order was never placed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from dutchbook.domain.contract import Platform
+from dutchbook.domain.order import Order, OrderStatus
+from dutchbook.domain.reconciliation.theirs import Answer, NotFound, Stale
+from dutchbook.domain.units import Money
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How long an order that was sent can still be accepted.
+
+    Attributes:
+        length: From the send on: the validity of the signature or the order's own expiry, with
+            the largest clock difference. None where nothing ends it, and then absence is never
+            proven (a Polymarket order's signature carries no expiry; py-clob-client-v2 1.2.1).
+        sent_by: For an order whose process died around the send: when it was certainly dead,
+            as it may have slept between writing the intent and sending it.
+    """
+
+    length: timedelta | None
+    sent_by: datetime | None = None
+
+    def closes(self, order: Order) -> datetime | None:
+        """Return the instant after which the order cannot be accepted any more."""
+        if self.length is None:
+            return None
+        return max(sent_at_latest(order), self.sent_by or order.created_at) + self.length
+
+
+CENT = Money(Decimal("0.01"))
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a comparison is judged by.
+
+    Attributes:
+        windows: By platform; none for a platform: absence is never proven there.
+        grace: For so long after it was first seen, a difference may be a delay: the platform is
+            asked again. After it, a person is asked.
+        again: The wait before the same question is put again.
+        dust: Legs that differ by less are even.
+        cash_tolerance: Dollars by which a platform's rounding may differ from ours.
+    """
+
+    windows: Mapping[Platform, Window] = field(default_factory=dict)
+    grace: timedelta = timedelta(seconds=60)
+    again: timedelta = timedelta(seconds=5)
+    dust: Decimal = Decimal("0.01")
+    cash_tolerance: Money = CENT
+
+    def window(self, platform: Platform) -> Window:
+        """Return the platform's window."""
+        return self.windows.get(platform, Window(None))
+
+
+def sent_at_latest(order: Order) -> datetime:
+    """Return the last instant at which we know that the order was being sent."""
+    return max(order.created_at, order.outcome_unknown_since or order.created_at)
+
+
+def seen(order: Order, answer: Answer) -> Answer:
+    """Return an answer for what it is: "not found" from data older than the send is stale."""
+    if isinstance(answer, NotFound) and (
+        answer.as_of is None or answer.as_of < sent_at_latest(order)
+    ):
+        return Stale(answer.as_of)
+    return answer
+
+
+def proven_absent(order: Order, answer: Answer, window: Window) -> bool:
+    """Tell whether an answer proves that the order was not placed and never will be.
+
+    Only a complete "not found" does, of an order that the platform never acknowledged and that
+    has no fill, from reads that the platform says are newer than the end of its window.
+    """
+    closes = window.closes(order)
+    return (
+        isinstance(answer, NotFound)
+        and answer.complete
+        and answer.as_of is not None
+        and closes is not None
+        and answer.as_of > closes
+        and order.status is OrderStatus.PENDING
+        and order.platform_order_id is None
+        and not order.filled
+    )

@@ -1,0 +1,334 @@
+"""What stands in the accounts against what our fills amount to: strangers, contracts, cash.
+
+Compared after the repairs of the same pass, so that what a missing fill or a named movement of
+cash explains is not reported a second time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from dutchbook.domain.contract import Outcome, Platform
+from dutchbook.domain.ledger import AccountKey
+from dutchbook.domain.order import Fill, Finality
+from dutchbook.domain.reconciliation.absence import Rules
+from dutchbook.domain.reconciliation.findings import (
+    AskAgain,
+    BookCash,
+    Discrepancy,
+    DiscrepancyType,
+    Involvement,
+)
+from dutchbook.domain.reconciliation.ours import (
+    OurOrder,
+    Ours,
+    cash_effect,
+    size_effect,
+)
+from dutchbook.domain.reconciliation.theirs import (
+    FillReport,
+    Found,
+    ListedContracts,
+    ListedOrder,
+    Stale,
+    Statement,
+    Theirs,
+    Unavailable,
+)
+from dutchbook.domain.units import plain
+
+_K, _I = DiscrepancyType, Involvement
+Finding = Discrepancy | AskAgain
+
+
+def named_cash(ours: Ours, theirs: Theirs) -> tuple[BookCash, ...]:
+    """Return the named movements that are not booked yet, each once, by time."""
+    new = {
+        (platform, movement.movement_id): movement
+        for platform in Platform
+        for movement in theirs.of(platform).movements
+        if (platform, movement.movement_id) not in ours.booked
+    }
+    return tuple(
+        BookCash(each) for each in sorted(new.values(), key=lambda m: (m.at, m.movement_id))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Trades:
+    """An account's list of trades: those of each order of ours, and those of none."""
+
+    of_order: Mapping[str, tuple[FillReport, ...]]
+    strange: tuple[FillReport, ...]
+
+
+def joined(ours: Ours, theirs: Theirs, platform: Platform) -> Trades:
+    """Join the trades of an account to our orders.
+
+    By the ids that we know, by the one that the answer about an order gives, and by trades that
+    we hold already.
+    """
+    statement = theirs.of(platform)
+    ids: dict[str | None, str] = {}
+    held: dict[str, str] = {}
+    for our in ours.on(platform):
+        order_id = our.order.order_id
+        answer = statement.answers.get(order_id)
+        named = answer.platform_order_id if isinstance(answer, Found) else None
+        for each in (our.order.client_order_id, our.order.platform_order_id, named):
+            ids[each] = order_id
+        held |= {fill.trade_id: order_id for fill in our.fills}
+    ids.pop(None, None)
+    of_order: dict[str, list[FillReport]] = {}
+    strange: list[FillReport] = []
+    for report in statement.trades:
+        owner = (
+            held.get(report.trade_id)
+            or ids.get(report.platform_order_id)
+            or ids.get(report.client_order_id)
+        )
+        (of_order.setdefault(owner, []) if owner else strange).append(report)
+    return Trades({key: tuple(each) for key, each in of_order.items()}, tuple(strange))
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """One platform's lists against our side after the repairs of the pass."""
+
+    ours: Ours
+    theirs: Theirs
+    rules: Rules
+    platform: Platform
+    trades: Trades
+
+    @property
+    def statement(self) -> Statement:
+        """The platform's side."""
+        return self.theirs.of(self.platform)
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield every difference in the lists, and what must be asked again."""
+        yield from self.strangers()
+        yield from self.contracts()
+        for account, listed in sorted(self.statement.balances.items()):
+            if not isinstance(listed, Unavailable):
+                yield from self.cash(account, listed.as_of, listed.total)
+
+    def unread(self) -> tuple[str, ...]:
+        """Return the names of the lists that did not come."""
+        statement = self.statement
+        lists = {
+            "fills": statement.fills,
+            "orders": statement.orders,
+            "positions": statement.positions,
+            **{f"balance {key}": each for key, each in sorted(statement.balances.items())},
+        }
+        return tuple(name for name, each in lists.items() if isinstance(each, Unavailable))
+
+    # Orders and fills that are not ours
+    # --------------------------------------------------------
+
+    def strangers(self) -> Iterator[Finding]:
+        """Yield orders that we have no record of, and fills that no order explains."""
+        orders = self.statement.orders
+        if isinstance(orders, Stale):
+            yield self.again("orders")
+        listed = () if isinstance(orders, Unavailable | Stale) else orders
+        known = [our.order for our in self.ours.on(self.platform)]
+        ids = {each.client_order_id for each in known}
+        ids |= {each.platform_order_id for each in known if each.platform_order_id}
+        strange = {
+            each.platform_order_id: each
+            for each in sorted(listed, key=lambda order: order.platform_order_id)
+            if each.platform_order_id not in ids and each.client_order_id not in ids
+        }
+        for order in strange.values():
+            yield self._order_unknown(order)
+        unknown = {each.trade_id: each for each in self.trades.strange}
+        for _, report in sorted(unknown.items()):
+            if report.platform_order_id not in strange:
+                yield self._fill_unknown(report)
+
+    def _order_unknown(self, order: ListedOrder) -> Discrepancy:
+        grave = order.ours_by_pattern or order.filled > 0
+        return Discrepancy(
+            kind=_K.ORDER_UNKNOWN,
+            platform=self.platform,
+            subject=order.platform_order_id,
+            theirs={
+                "client_order_id": order.client_order_id,
+                "contract_id": order.contract_id,
+                "outcome": order.outcome.value,
+                "side": order.side.value,
+                "size": plain(order.size),
+                "filled": plain(order.filled),
+                "working": plain(order.working),
+                "ours_by_pattern": order.ours_by_pattern,
+            },
+            recommended_action="find out who sent it; cancel it at the platform if it works",
+            involvement=_I.DECIDES if grave else _I.TOLD,
+        )
+
+    def _fill_unknown(self, report: FillReport) -> Discrepancy:
+        return Discrepancy(
+            kind=_K.FILL_UNKNOWN,
+            platform=self.platform,
+            subject=report.trade_id,
+            theirs={
+                "platform_order_id": report.platform_order_id,
+                "client_order_id": report.client_order_id,
+                "price": plain(report.price),
+                "size": plain(report.size),
+                "finality": report.finality.value,
+            },
+            recommended_action="find out which order it belongs to",
+            involvement=_I.DECIDES,
+        )
+
+    # Contracts
+    # ---------------------------------------------------------------------------------
+
+    def contracts(self) -> Iterator[Finding]:
+        """Yield the contracts that the platform shows otherwise than our fills amount to."""
+        listed = self.statement.positions
+        if not isinstance(listed, ListedContracts):
+            return
+        if self._older(listed.as_of, self.ours.on(self.platform)):
+            yield self.again("positions")
+            return
+        expected = _netted(
+            self.platform,
+            {
+                (contract, outcome): size
+                for (platform, contract, outcome), size in self.ours.contracts.items()
+                if platform is self.platform
+            },
+        )
+        shown = _netted(self.platform, dict(listed.contracts))
+        undecided = self._undecided()
+        for contract, outcome in sorted({**expected, **shown}):
+            key = (contract, outcome)
+            difference = shown.get(key, Decimal(0)) - expected.get(key, Decimal(0))
+            effects = [
+                sign * (1 if of is outcome else -1) for of, sign in undecided.get(contract, ())
+            ]
+            low = sum((each for each in effects if each < 0), start=Decimal(0))
+            high = sum((each for each in effects if each > 0), start=Decimal(0))
+            if not low <= difference <= high:
+                yield from self._position_mismatch(key, expected, shown)
+
+    def _undecided(self) -> dict[str, list[tuple[Outcome, Decimal]]]:
+        """Return, by contract, what may still be taken back: the outcome and its undoing."""
+        found: dict[str, list[tuple[Outcome, Decimal]]] = {}
+        for fill, our in _provisional(self.ours.on(self.platform)):
+            undoing = (fill.outcome, -size_effect(fill))
+            found.setdefault(our.order.contract_id, []).append(undoing)
+        return found
+
+    def _position_mismatch(
+        self,
+        key: tuple[str, Outcome],
+        expected: dict[tuple[str, Outcome], Decimal],
+        shown: dict[tuple[str, Outcome], Decimal],
+    ) -> Iterator[Finding]:
+        contract, outcome = key
+        concerned = {
+            our.position_id: our.order.pair_id
+            for our in self.ours.on(self.platform)
+            if our.order.contract_id == contract and our.position_id
+        }
+        for position_id, pair_id in concerned.items() or ((None, None),):
+            found = Discrepancy(
+                kind=_K.POSITION_MISMATCH,
+                platform=self.platform,
+                subject=f"{contract} {outcome}",
+                position_id=position_id,
+                pair_id=pair_id,
+                ours={"contracts": plain(expected.get(key, Decimal(0)))},
+                theirs={"contracts": plain(shown.get(key, Decimal(0)))},
+                recommended_action="find the trade, transfer or settlement that explains it",
+                involvement=_I.TOLD,
+            )
+            yield self._judged(found)
+        yield self.again("positions")
+
+    # Cash
+    # --------------------------------------------------------------------------------------
+
+    def cash(
+        self, account: AccountKey, as_of: datetime | None, total: Decimal
+    ) -> Iterator[Finding]:
+        """Yield what remains of a difference in cash once all that has a name is booked."""
+        orders = tuple(o for o in self.ours.on(self.platform) if o.account == account)
+        subject = f"balance {account}"
+        if self._older(as_of, orders):
+            yield self.again(subject)
+            return
+        expected = self.ours.cash.get(account, Decimal(0))
+        effects = [-cash_effect(fill) for fill, _ in _provisional(orders)]
+        low = sum((e for e in effects if e < 0), start=Decimal(0)) - self.rules.cash_tolerance
+        high = sum((e for e in effects if e > 0), start=Decimal(0)) + self.rules.cash_tolerance
+        if low <= total - expected <= high:
+            return
+        yield self._judged(
+            Discrepancy(
+                kind=_K.BALANCE_MISMATCH,
+                platform=self.platform,
+                subject=str(account),
+                ours={"cash": plain(expected)},
+                theirs={"cash": plain(total), "unexplained": plain(total - expected)},
+                recommended_action="find the movement that explains the remainder",
+                involvement=_I.TOLD,
+            )
+        )
+        yield self.again(subject)
+
+    # What all share
+    # ----------------------------------------------------------------------------
+
+    def _older(self, as_of: datetime | None, orders: Iterable[OurOrder]) -> bool:
+        """Tell whether a list is older than the newest that we know: it proves nothing."""
+        newest = [our.newest for our in orders]
+        moved = [m.at for m in self.statement.movements]
+        return as_of is None or any(as_of < each for each in (*newest, *moved))
+
+    def _judged(self, found: Discrepancy) -> Discrepancy:
+        """After the grace, what may have been a delay is for a person to decide."""
+        since = self.ours.doubted.get(found.key, self.theirs.asked_at)
+        if self.theirs.asked_at - since >= self.rules.grace:
+            return replace(found, involvement=_I.DECIDES)
+        return found
+
+    def again(self, subject: str) -> AskAgain:
+        """Return the proposal to ask for a list once more."""
+        return AskAgain(self.platform, subject, self.rules.again)
+
+
+def _provisional(orders: Iterable[OurOrder]) -> list[tuple[Fill, OurOrder]]:
+    return [
+        (fill, our)
+        for our in orders
+        for fill in our.fills
+        if fill.finality is Finality.PROVISIONAL
+    ]
+
+
+def _netted(
+    platform: Platform, contracts: dict[tuple[str, Outcome], Decimal]
+) -> dict[tuple[str, Outcome], Decimal]:
+    """Return what a platform shows of contracts.
+
+    Kalshi nets YES against NO at once and shows one signed number (docs.kalshi.com,
+    ``GET /portfolio/positions``, 2026-10); Polymarket shows each outcome.
+    """
+    if platform is not Platform.KALSHI:
+        return {key: Decimal(size) for key, size in contracts.items()}
+    net: dict[tuple[str, Outcome], Decimal] = {}
+    for (contract, outcome), size in contracts.items():
+        key = (contract, Outcome.YES)
+        sign = 1 if outcome is Outcome.YES else -1
+        net[key] = net.get(key, Decimal(0)) + sign * size
+    return net

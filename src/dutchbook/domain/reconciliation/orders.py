@@ -1,0 +1,192 @@
+"""One order of ours against what its platform says of it.
+
+What became of the rest of an order is believed only from an answer that shows it; silence is
+judged in `absence`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+from dutchbook.domain.order import Finality, OrderStatus
+from dutchbook.domain.reconciliation.absence import proven_absent, seen
+from dutchbook.domain.reconciliation.accounts import Trades
+from dutchbook.domain.reconciliation.examination import Examination, answered
+from dutchbook.domain.reconciliation.fills import enter_fills, total
+from dutchbook.domain.reconciliation.findings import (
+    AcknowledgeOrder,
+    DiscrepancyType,
+    EndOrder,
+    GiveUpOrder,
+    Involvement,
+    RefuseOrder,
+)
+from dutchbook.domain.reconciliation.ours import is_synthetic, live
+from dutchbook.domain.reconciliation.theirs import (
+    FillReport,
+    Found,
+    NotFound,
+    Stale,
+    Unavailable,
+    strongest,
+)
+from dutchbook.domain.units import Quantity
+
+_K, _I = DiscrepancyType, Involvement
+
+
+def examine(case: Examination, account: Trades) -> Examination:
+    """Compare one order with all that its platform said, its account's trades among it."""
+    order = case.order
+    statement = case.theirs.of(order.platform)
+    silent = Unavailable("not asked")
+    answer = seen(order, statement.answers.get(order.order_id, silent))
+    found = answer if isinstance(answer, Found) else None
+    listed = found.fills if found else ()
+    trades, torn = strongest((*listed, *account.of_order.get(order.order_id, ())))
+    enter_fills(case, trades, torn, found)
+    if not isinstance(answer, Found):
+        _whole(case, trades)
+    match answer:
+        case Found():
+            _shown(case, answer, trades)
+        case NotFound():
+            _not_shown(case, answer, trades, account.strange)
+        case Stale():
+            _stale(case, answer)
+        case Unavailable(reason):
+            if answer is not silent or _missed(case, trades):
+                case.unanswered = reason
+                case.ask_again = True
+    return case
+
+
+def _missed(case: Examination, trades: dict[str, FillReport]) -> bool:
+    """Tell whether an order that was not asked about should have been.
+
+    Where only the finality of its fills is open, the account's list of trades is enough.
+    """
+    provisional = (f for f in case.after.fills if f.finality is Finality.PROVISIONAL)
+    rest = case.after.awaiting or case.after.order.working_size > 0
+    return rest or any(fill.trade_id not in trades for fill in provisional)
+
+
+# What became of the rest
+# -----------------------------------------------------------------------
+
+
+def _shown(case: Examination, found: Found, trades: dict[str, FillReport]) -> None:
+    order, order_id = case.after.order, case.order.order_id
+    if _left_out(case, found, trades):
+        theirs = {**answered(found), "lists": sorted(trades)}
+        action = "ask for the fills that the answer leaves out"
+        case.doubts(_K.ORDER_STATUS_MISMATCH, theirs, action)
+    elif found.refusal is not None:
+        _refused(case, found)
+    elif found.working > 0:
+        _works(case, found)
+    elif not case.unpriced and (case.before.awaiting or order.working_size > 0):
+        if not case.before.awaiting:
+            _changed(case, found, "none: the order is ended")
+        case.repair(EndOrder(order_id, found.platform_order_id))
+
+
+def _left_out(case: Examination, found: Found, trades: dict[str, FillReport]) -> bool:
+    """Tell whether the answer shows less than what we know was filled."""
+    if found.stated is not None:
+        return found.stated.filled < _explained(case)
+    return found.trades_complete and any(
+        fill.trade_id not in trades for fill in live(case.after.fills)
+    )
+
+
+def _explained(case: Examination) -> Decimal:
+    """Return what our fills explain of a stated total, which counts failed trades too."""
+    fills = case.after.fills
+    return total(
+        fill for fill in fills if not (is_synthetic(fill) and fill.finality is Finality.FAILED)
+    )
+
+
+def _refused(case: Examination, found: Found) -> None:
+    order = case.after.order
+    if order.filled:
+        action = "ask the platform how a refused order was filled"
+        case.doubts(_K.ORDER_STATUS_MISMATCH, answered(found), action)
+    elif order.status is OrderStatus.PENDING:
+        if not case.before.awaiting:
+            _changed(case, found, "none: the order is refused")
+        case.repair(RefuseOrder(order.order_id, found.refusal or "refused"))
+
+
+def _works(case: Examination, found: Found) -> None:
+    """The order works at the platform; a fill that we know and it does not is taken off."""
+    order = case.after.order
+    room = max(order.size - order.filled, Decimal(0))
+    working = Quantity(min(found.working, room))
+    if not working:
+        return
+    if not order.working_size:
+        action = "cancel it at the platform: our record says that it ended"
+        case.doubts(_K.ORDER_STATUS_MISMATCH, answered(found), action)
+    elif case.before.awaiting or working != order.working_size:
+        case.repair(AcknowledgeOrder(order.order_id, found.platform_order_id, working))
+
+
+def _changed(case: Examination, found: Found, action: str) -> None:
+    kind = _K.ORDER_STATUS_MISMATCH
+    case.differs(kind, answered(found), action, _I.TOLD, repaired=True)
+
+
+def _not_shown(
+    case: Examination,
+    answer: NotFound,
+    trades: dict[str, FillReport],
+    strange: tuple[FillReport, ...],
+) -> None:
+    """Judge silence. Only the bounded proof ends an order."""
+    order = case.after.order
+    window = case.rules.window(order.platform)
+    if not trades and not _unexplained(case, strange) and proven_absent(order, answer, window):
+        case.repair(GiveUpOrder(order.order_id))
+        return
+    missing = [f for f in live(case.after.fills) if f.trade_id not in trades]
+    unsettled = any(fill.finality is Finality.PROVISIONAL for fill in missing)
+    if not answer.complete:
+        case.ask_again |= case.after.unresolved
+    elif case.after.awaiting or order.working_size > 0 or unsettled:
+        case.doubts(_K.ORDER_NOT_FOUND, answered(answer), _LOOK, _waited(case))
+
+
+def _unexplained(case: Examination, strange: tuple[FillReport, ...]) -> bool:
+    """Tell whether a newer fill that no order explains could be this order's.
+
+    Kalshi's list of fills names its own order id only, which an order that was never
+    acknowledged does not have.
+    """
+    return any(each.matched_at >= case.order.created_at for each in strange)
+
+
+def _stale(case: Examination, answer: Stale) -> None:
+    case.ask_again |= case.after.unresolved
+    rest = case.after.order.working_size > 0
+    if case.after.awaiting and rest and _waited(case) >= case.rules.grace:
+        case.doubts(_K.ORDER_NOT_FOUND, answered(answer), _LOOK, _waited(case))
+
+
+_LOOK = "look for the order at the platform; absence proves nothing"
+
+
+def _waited(case: Examination) -> timedelta:
+    """Return for how long an order without any answer has been waited for."""
+    waits = case.before.awaiting
+    return case.theirs.asked_at - case.before.newest if waits else timedelta(0)
+
+
+def _whole(case: Examination, trades: dict[str, FillReport]) -> None:
+    """An order whose fills are all there is resolved, whatever else was not answered."""
+    order = case.after.order
+    if case.before.awaiting and not order.working_size:
+        named = [report.platform_order_id for report in trades.values()]
+        case.repair(EndOrder(order.order_id, (*named, order.platform_order_id)[0]))

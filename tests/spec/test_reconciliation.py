@@ -1,0 +1,819 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.pairs import NOW
+from support.reconciliation import (
+    CENT,
+    FOUR,
+    LOCAL,
+    PLATFORM,
+    POSITION,
+    RULES,
+    SENT,
+    SETTLEMENT,
+    SIX,
+    TEN,
+    account,
+    found,
+    local,
+    order,
+    ours_with,
+    past_grace,
+    report,
+    theirs,
+)
+
+from dutchbook.domain.contract import Outcome, Platform, Side
+from dutchbook.domain.ledger import EntryKind
+from dutchbook.domain.order import Finality, OrderStatus
+from dutchbook.domain.position import PositionStatus
+from dutchbook.domain.reconciliation import (
+    Answer,
+    AskAgain,
+    AskPerson,
+    BookCash,
+    Choice,
+    Discrepancy,
+    DiscrepancyType,
+    FillReport,
+    Involvement,
+    ListedCash,
+    ListedContracts,
+    ListedOrder,
+    NamedCash,
+    NotFound,
+    OurOrder,
+    Ours,
+    Proposal,
+    Repair,
+    Rules,
+    Stale,
+    Stated,
+    Statement,
+    SupersedeFill,
+    Theirs,
+    Unavailable,
+    Window,
+    apply,
+    diff,
+    is_synthetic,
+    propose,
+    proven_absent,
+)
+from dutchbook.domain.reconciliation.findings import REPAIRS
+from dutchbook.domain.units import NOTHING, Money, Price, Quantity
+from dutchbook.errors import InvalidInput
+
+POLY, KALSHI = Platform.POLYMARKET, Platform.KALSHI
+KIND = DiscrepancyType
+MINUTE = timedelta(minutes=1)
+
+
+def said(
+    platform: Platform = POLY,
+    reply: Answer | None = None,
+    *fills: FillReport,
+    **lists: object,
+) -> Theirs:
+    answers = {f"{platform}-order": reply} if reply else {}
+    statement = replace(Statement(answers, fills), **lists)  # type: ignore[arg-type]
+    return Theirs(NOW, {platform: statement, platform.other: Statement()})
+
+
+def run(ours: Ours, reply: Theirs, rules: Rules = RULES) -> tuple[list[Discrepancy], Ours]:
+    discrepancies = diff(ours, reply, rules)
+    proposals = propose(discrepancies, ours, reply, rules)
+    return list(discrepancies), apply(ours, proposals, dust=rules.dust)
+
+
+def proposed(ours: Ours, reply: Theirs, rules: Rules = RULES) -> tuple[Proposal, ...]:
+    return propose(diff(ours, reply, rules), ours, reply, rules)
+
+
+def the(ours: Ours, platform: Platform = POLY) -> OurOrder:
+    return next(each for each in ours.orders if each.order.order_id == f"{platform}-order")
+
+
+# Absence
+# -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "window", "proven"),
+    [
+        (NotFound(NOW, complete=True), Window(MINUTE), True),
+        (NotFound(SENT + MINUTE, complete=True), Window(MINUTE), False),
+        (NotFound(NOW, complete=False), Window(MINUTE), False),
+        (NotFound(None, complete=True), Window(MINUTE), False),
+        (NotFound(NOW, complete=True), Window(None), False),
+        (NotFound(NOW, complete=True), Window(MINUTE, sent_by=NOW - MINUTE), False),
+        (NotFound(NOW, complete=True), Window(MINUTE, sent_by=NOW - 2 * MINUTE), True),
+        (Unavailable("timed out"), Window(MINUTE), False),
+        (Stale(NOW), Window(MINUTE), False),
+        (found(POLY, NOTHING, NOTHING), Window(MINUTE), False),
+    ],
+)
+def test_only_a_complete_answer_from_after_the_window_proves_that_an_order_is_absent(
+    answer: Answer, window: Window, proven: bool
+) -> None:
+    assert proven_absent(order(), answer, window) is proven
+
+
+def test_an_order_that_was_acknowledged_or_filled_is_never_proven_absent() -> None:
+    answer, window = NotFound(NOW, complete=True), Window(MINUTE)
+    filled = the(local("filled")).order
+
+    assert not proven_absent(order().acknowledged("7", TEN), answer, window)
+    assert not proven_absent(replace(filled, platform_order_id=None), answer, window)
+
+
+def test_the_window_of_an_unknown_outcome_starts_when_the_answer_failed_to_come() -> None:
+    asked = order().unknown(SENT + MINUTE)
+
+    early = NotFound(SENT + 2 * MINUTE, complete=True)
+    late = NotFound(SENT + 2 * MINUTE + timedelta(seconds=1), complete=True)
+
+    assert not proven_absent(asked, early, Window(MINUTE))
+    assert proven_absent(asked, late, Window(MINUTE))
+
+
+def test_where_absence_cannot_be_proven_a_person_is_asked_and_the_order_stays_pending() -> None:
+    ours = local("unknown")
+    reply = said(POLY, NotFound(NOW, complete=True))
+
+    discrepancies, after = run(ours, reply, Rules())
+
+    assert [(d.kind, d.involvement) for d in discrepancies] == [
+        (KIND.ORDER_NOT_FOUND, Involvement.DECIDES)
+    ]
+    assert the(after).order == the(ours).order
+
+
+def test_an_unknown_outcome_is_asked_about_again_before_a_person_is() -> None:
+    young = replace(order().unknown(NOW - timedelta(seconds=5)), created_at=NOW - MINUTE / 2)
+
+    questions = proposed(ours_with(young), said(POLY, NotFound(None, complete=True)))
+
+    assert questions == (AskAgain(POLY, "polymarket-order", RULES.again),)
+
+
+@pytest.mark.parametrize("as_of", [None, SENT - timedelta(seconds=1)])
+def test_not_found_from_before_the_send_says_nothing_of_an_order(
+    as_of: datetime | None,
+) -> None:
+    ours = local("working")
+    reply = said(POLY, NotFound(as_of, complete=True))
+
+    discrepancies = diff(ours, reply, RULES)
+
+    assert discrepancies == ()
+    assert proposed(ours, reply) == (AskAgain(POLY, "polymarket-order", RULES.again),)
+
+
+def test_half_a_page_proves_nothing() -> None:
+    ours = local("intent")
+
+    discrepancies, after = run(ours, said(POLY, NotFound(NOW, complete=False)))
+
+    assert discrepancies == []
+    assert after == ours
+
+
+def test_a_fill_that_no_order_explains_could_be_the_lost_orders_and_blocks_the_proof() -> None:
+    """Kalshi's fills name its own order id only, which we never learnt."""
+    ours = local("unknown", KALSHI)
+    stranger = report("t9", TEN, platform=KALSHI, client_order_id=None)
+
+    discrepancies, after = run(ours, said(KALSHI, NotFound(NOW, complete=True), stranger))
+
+    assert [d.kind for d in discrepancies] == [KIND.ORDER_NOT_FOUND, KIND.FILL_UNKNOWN]
+    assert the(after, KALSHI).order.status is OrderStatus.PENDING
+
+
+def test_a_fill_is_joined_by_the_id_that_the_platforms_answer_gives() -> None:
+    ours = local("intent", KALSHI)
+    fill = report("t1", TEN, Finality.SETTLED, KALSHI, client_order_id=None)
+
+    discrepancies, after = run(ours, said(KALSHI, found(KALSHI, TEN, NOTHING), fill))
+
+    assert [d.kind for d in discrepancies] == [KIND.PENDING_FILLED]
+    assert the(after, KALSHI).order.status is OrderStatus.FILLED
+    assert the(after, KALSHI).order.platform_order_id == "kalshi-7"
+
+
+def test_a_trade_that_we_hold_is_known_by_its_id_alone() -> None:
+    ours = local("partly filled", KALSHI)
+    settled = report(
+        "t1", FOUR, Finality.SETTLED, KALSHI, platform_order_id="", client_order_id=None
+    )
+
+    discrepancies, after = run(ours, said(KALSHI, found(KALSHI, FOUR, SIX), settled))
+
+    assert discrepancies == []
+    assert the(after, KALSHI).fills[0].finality is Finality.SETTLED
+
+
+def test_trades_that_use_an_order_up_resolve_it_even_if_one_of_them_failed_later() -> None:
+    _, part = run(local("intent"), said(POLY, Unavailable("late"), report("t1", FOUR)))
+    trades = (report("t1", FOUR, Finality.FAILED), report("t2", SIX))
+
+    _, after = run(part, said(POLY, Unavailable("late"), *trades))
+
+    order = the(after).order
+    assert (order.status, order.filled) == (OrderStatus.PARTIAL, SIX)
+    assert order.platform_order_id == "polymarket-7"
+    assert not the(after).awaiting
+
+
+def test_a_platform_that_was_not_reached_is_one_discrepancy_for_all_of_its_orders() -> None:
+    ours = local("unknown")
+
+    discrepancies, after = run(ours, Theirs(NOW, {KALSHI: Statement()}))
+
+    assert [(d.kind, d.platform, d.ours) for d in discrepancies] == [
+        (KIND.PLATFORM_UNAVAILABLE, POLY, {"orders": ["polymarket-order"]})
+    ]
+    assert after == ours
+
+
+def test_an_order_that_was_not_asked_about_is_missed_only_if_the_lists_do_not_tell_of_it() -> (
+    None
+):
+    ours = local("filled")
+
+    told = diff(ours, said(POLY, None, *_shown(ours)), RULES)
+    untold = diff(ours, said(POLY), RULES)
+
+    assert told == ()
+    assert [d.kind for d in untold] == [KIND.PLATFORM_UNAVAILABLE]
+
+
+# Fills
+# -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["cancelled", "rejected"])
+def test_a_late_fill_is_entered_and_a_person_decides(state: str) -> None:
+    ours = local(state)
+
+    discrepancies, after = run(ours, said(POLY, found(POLY, FOUR, NOTHING), report("t1", FOUR)))
+
+    decided = [d for d in discrepancies if d.involvement is Involvement.DECIDES]
+    assert the(after).order.filled == FOUR
+    assert [(d.kind, d.repaired) for d in decided] == [(KIND.ORDER_STATUS_MISMATCH, True)]
+    assert after.positions[0].status is PositionStatus.RECONCILIATION_REQUIRED
+    assert after.positions[0].reconciliation_context is not None
+
+
+@pytest.mark.parametrize(
+    ("status", "becomes", "involvement"),
+    [
+        (PositionStatus.OPEN, PositionStatus.SINGLE_LEG_EXPOSED, Involvement.TOLD),
+        (
+            PositionStatus.CLOSED,
+            PositionStatus.RECONCILIATION_REQUIRED,
+            Involvement.DECIDES,
+        ),
+    ],
+)
+def test_a_failed_fill_is_an_exposure_and_on_a_closed_position_a_persons_decision(
+    status: PositionStatus, becomes: PositionStatus, involvement: Involvement
+) -> None:
+    ours = local("filled")
+    ours = replace(ours, positions=(replace(ours.positions[0], status=status),))
+    failed = (report("t1", FOUR), report("t2", SIX, Finality.FAILED))
+
+    discrepancies, after = run(ours, said(POLY, found(POLY, TEN, NOTHING), *failed))
+
+    assert [(d.kind, d.involvement) for d in discrepancies] == [(KIND.FILL_FAILED, involvement)]
+    assert after.positions[0].status is becomes
+    assert after.positions[0].polymarket.size == FOUR
+    assert the(after).order.status is OrderStatus.PARTIAL
+
+
+def test_a_fill_that_is_final_for_good_is_not_taken_back_without_a_person() -> None:
+    _, settled = run(local("filled"), theirs("filled", "filled", "final", POLY))
+
+    discrepancies, after = run(settled, theirs("filled", "filled", "failed", POLY))
+
+    assert {(d.kind, d.involvement) for d in discrepancies} == {
+        (KIND.FILL_FAILED, Involvement.DECIDES)
+    }
+    assert the(after).order == the(settled).order
+
+
+def test_reports_that_contradict_one_another_are_shown_and_not_believed() -> None:
+    torn = (report("t1", FOUR, Finality.SETTLED), report("t1", FOUR, Finality.FAILED))
+
+    discrepancies, after = run(local("working"), said(POLY, found(POLY, FOUR, SIX), *torn))
+
+    assert KIND.FILL_FAILED in [d.kind for d in discrepancies]
+    assert the(after).fills == ()
+
+
+@pytest.mark.parametrize(
+    "other", [report("t1", SIX), report("t1", FOUR, price=Price(Decimal("0.4")))]
+)
+def test_a_trade_whose_size_or_price_differs_from_ours_is_for_a_person(
+    other: FillReport,
+) -> None:
+    discrepancies, after = run(
+        local("partly filled"), said(POLY, found(POLY, FOUR, SIX), other)
+    )
+
+    assert (KIND.FILL_UNKNOWN, Involvement.DECIDES) in [
+        (d.kind, d.involvement) for d in discrepancies
+    ]
+    assert the(after) == the(local("partly filled"))
+
+
+# Totals without trades
+# ---------------------------------------------------------------------------
+
+
+def test_a_stated_total_is_entered_once_under_an_id_that_its_facts_make() -> None:
+    reply = said(POLY, found(POLY, TEN, NOTHING))
+
+    _, first = run(local("unknown"), reply)
+    _, other = run(local("intent"), reply)
+    _, again = run(first, reply)
+
+    (fill,) = the(first).fills
+    assert is_synthetic(fill)
+    assert (fill.size, fill.cost, fill.fee) == (TEN, Decimal(5), CENT)
+    assert [each.trade_id for each in the(other).fills] == [fill.trade_id]
+    assert again == first
+
+
+def test_a_stated_total_gives_way_to_its_trades_when_they_appear() -> None:
+    _, stated = run(local("working"), said(POLY, found(POLY, TEN, NOTHING)))
+    trades = (report("t1", FOUR), report("t2", SIX))
+
+    _, part = run(stated, said(POLY, found(POLY, TEN, NOTHING), trades[0]))
+    discrepancies, late = run(part, said(POLY, found(POLY, TEN, NOTHING), *trades))
+    _, at_once = run(local("working"), said(POLY, found(POLY, TEN, NOTHING), *trades))
+
+    assert [d.kind for d in discrepancies] == []
+    assert [each.size for each in the(part).fills if each.finality is not Finality.FAILED] == [
+        SIX,
+        FOUR,
+    ]
+    assert _live(late) == _live(at_once)
+    assert late.contracts == at_once.contracts
+    assert late.positions[0].status is PositionStatus.OPEN
+
+
+def _live(ours: Ours) -> list[tuple[str, Decimal]]:
+    fills = (fill for each in ours.orders for fill in each.fills)
+    return [(f.trade_id, f.size) for f in fills if f.finality is not Finality.FAILED]
+
+
+def test_trades_that_replace_a_total_leave_what_works_as_it_was() -> None:
+    _, stated = run(local("working"), said(POLY, found(POLY, FOUR, SIX)))
+
+    reply = said(POLY, Unavailable("timed out"), report("t1", FOUR))
+    _, after = run(stated, reply)
+
+    assert any(isinstance(each, SupersedeFill) for each in proposed(stated, reply))
+    assert (the(after).order.filled, the(after).order.working_size) == (FOUR, SIX)
+
+
+def test_a_total_without_its_cost_has_no_price_and_waits_for_its_trades() -> None:
+    stated = Stated(TEN, None, Money(Decimal(0)), Finality.PROVISIONAL)
+    reply = said(POLY, found(POLY, TEN, NOTHING, stated=stated))
+
+    discrepancies, after = run(local("unknown"), reply)
+
+    assert [d.kind for d in discrepancies] == [KIND.PENDING_FILLED]
+    assert (the(after).fills, the(after).order.status) == ((), OrderStatus.PENDING)
+
+
+def test_a_total_that_grows_replaces_the_smaller_one() -> None:
+    _, four = run(local("working"), said(POLY, found(POLY, FOUR, SIX)))
+
+    _, ten = run(four, said(POLY, found(POLY, TEN, NOTHING)))
+
+    assert [size for _, size in _live(ten)] == [TEN, TEN]
+    assert the(ten).order.status is OrderStatus.FILLED
+    assert ten.positions[0].status is PositionStatus.OPEN
+
+
+def test_a_larger_total_without_a_price_still_gives_way_to_the_trades_of_the_smaller() -> None:
+    _, four = run(local("working"), said(POLY, found(POLY, FOUR, SIX)))
+    unpriced = Stated(TEN, None, CENT, Finality.PROVISIONAL)
+    reply = said(POLY, found(POLY, TEN, NOTHING, stated=unpriced), report("t1", FOUR))
+
+    discrepancies, after = run(four, reply)
+
+    assert _live(after)[1:] == [("t1", FOUR)]
+    assert [d.kind for d in discrepancies] == [KIND.FILL_MISSING]
+    assert (the(after).order.filled, the(after).order.working_size) == (FOUR, SIX)
+
+
+def test_a_stated_total_becomes_final_or_fails_like_any_fill() -> None:
+    _, first = run(local("working"), said(POLY, found(POLY, TEN, NOTHING)))
+    ends = []
+    for finality in (Finality.SETTLED, Finality.FAILED):
+        stated = Stated(TEN, Money(Decimal(5)), CENT, finality)
+        reply = said(POLY, found(POLY, TEN, NOTHING, stated=stated))
+        _, after = run(first, reply)
+        ends.append((the(after).fills[0].finality, the(after).order.filled))
+        assert run(after, reply)[1] == after
+
+    assert ends == [(Finality.SETTLED, TEN), (Finality.FAILED, NOTHING)]
+
+
+# Positions
+# ---------------------------------------------------------------------------------------
+
+
+def test_a_position_whose_only_fill_failed_closes_when_nothing_of_it_can_still_fill() -> None:
+    ours = local("unknown")
+    lost = report("t0", TEN, Finality.FAILED, KALSHI)
+    first = replace(ours.orders[0].fills[0], finality=Finality.PROVISIONAL)
+    ours = replace(ours, orders=(replace(ours.orders[0], fills=(first,)), ours.orders[1]))
+
+    _, waiting = run(ours, _both((lost,), Unavailable("timed out")))
+    _, over = run(waiting, _both((lost,), NotFound(NOW, complete=True)))
+
+    assert waiting.positions[0].status is PositionStatus.SINGLE_LEG_EXPOSED
+    assert over.positions[0].status is PositionStatus.CLOSED
+
+
+def _both(kalshi: tuple[FillReport, ...], polymarket: Answer) -> Theirs:
+    answers = {"polymarket-order": polymarket}
+    return Theirs(NOW, {KALSHI: Statement(fills=kalshi), POLY: Statement(answers)})
+
+
+def test_an_exit_that_filled_unseen_leaves_its_share_of_the_cost() -> None:
+    ours = local("filled")
+    leaving = order(
+        order_id="exit",
+        client_order_id="exit-key",
+        side=Side.SELL,
+        size=FOUR,
+        working_size=FOUR,
+    )
+    sale = OurOrder(leaving, account(POLY), position_id=POSITION)
+    ours = replace(ours, orders=(*ours.orders, sale))
+    sold = report("t5", FOUR, client_order_id="exit-key", platform_order_id="p-9")
+
+    _, after = run(ours, said(POLY, None, *_shown(ours), sold, positions=None))
+
+    position = after.positions[0]
+    assert position.status is PositionStatus.EXIT_PARTIAL
+    assert (position.polymarket.size, position.polymarket.cost) == (SIX, Decimal(3))
+    assert after.contracts[POLY, "polymarket-cup", Outcome.NO] == SIX
+    assert after.cash[account(POLY)] == ours.cash[account(POLY)] + 2 - CENT
+
+
+def _shown(ours: Ours) -> tuple[FillReport, ...]:
+    return tuple(report(fill.trade_id, fill.size) for fill in the(ours).fills)
+
+
+# Accounts
+# ----------------------------------------------------------------------------------------
+
+
+def contracts(
+    as_of: datetime | None, size: Decimal, platform: Platform = POLY
+) -> ListedContracts:
+    return ListedContracts(as_of, {(f"{platform}-cup", Outcome.NO): Quantity(size)})
+
+
+def test_contracts_that_a_missing_fill_explains_are_not_reported_twice() -> None:
+    trades = (report("t1", FOUR), report("t2", SIX))
+
+    discrepancies, _ = run(
+        local("unknown"),
+        said(POLY, found(POLY, TEN, NOTHING), *trades, positions=contracts(NOW, TEN)),
+    )
+
+    assert [d.kind for d in discrepancies] == [KIND.PENDING_FILLED]
+
+
+def test_contracts_that_nothing_explains_are_for_a_person_after_the_grace() -> None:
+    _, ours = run(local("filled"), theirs("filled", "filled", "final", POLY))
+    reply = said(POLY, None, *_shown(ours), positions=contracts(NOW, FOUR))
+
+    (first,), unmoved = run(ours, reply)
+    (second,), moved = run(past_grace(ours, reply), reply)
+
+    assert (first.kind, first.involvement) == (KIND.POSITION_MISMATCH, Involvement.TOLD)
+    assert (first.ours, first.theirs) == ({"contracts": "10"}, {"contracts": "4"})
+    assert unmoved == ours
+    assert second.involvement is Involvement.DECIDES
+    assert moved.positions[0].status is PositionStatus.RECONCILIATION_REQUIRED
+    assert moved.positions[0].polymarket.size == TEN
+
+
+@pytest.mark.parametrize("as_of", [None, SENT])
+def test_a_list_that_is_older_than_our_newest_fill_is_asked_for_again(
+    as_of: datetime | None,
+) -> None:
+    ours = local("filled")
+    lists = {"positions": contracts(as_of, NOTHING)}
+    cash = {account(POLY): ListedCash(as_of, CENT)}
+
+    questions = proposed(ours, said(POLY, None, *_shown(ours), **lists, balances=cash))
+
+    subjects = {each.subject for each in questions if isinstance(each, AskAgain)}
+    assert {"positions", "balance polymarket:main:USD"} <= subjects
+    assert not [each for each in questions if isinstance(each, AskPerson)]
+
+
+def test_what_a_platform_can_still_take_back_may_be_shown_or_not() -> None:
+    ours = local("filled")
+    kinds = []
+    for size in (NOTHING, FOUR, TEN, Quantity(Decimal(11))):
+        discrepancies = diff(
+            ours, said(POLY, None, *_shown(ours), positions=contracts(NOW, size)), RULES
+        )
+        kinds.append([d.kind for d in discrepancies])
+
+    assert kinds == [[], [], [], [KIND.POSITION_MISMATCH]]
+
+
+def test_kalshi_shows_one_number_for_both_outcomes() -> None:
+    _, ours = run(local("filled", KALSHI), theirs("filled", "filled", "final", KALSHI))
+    ours = replace(
+        ours, contracts={**ours.contracts, (KALSHI, "kalshi-cup", Outcome.YES): FOUR}
+    )
+
+    discrepancies, _ = run(ours, said(KALSHI, positions=contracts(NOW, SIX, KALSHI)))
+
+    assert discrepancies == []
+
+
+def test_cash_that_has_a_name_is_booked_first_and_only_the_rest_is_a_mismatch() -> None:
+    _, ours = run(local("filled"), theirs("filled", "filled", "final", POLY))
+    owner = account(POLY)
+    interest = NamedCash("m1", EntryKind.INTEREST, owner, Money(Decimal(3)), NOW - MINUTE)
+    total = Money(Decimal(ours.cash[owner]) + 3)
+    lists = {"movements": (interest, interest)}
+
+    explained = said(POLY, None, **lists, balances={owner: ListedCash(NOW, total)})
+    more = said(POLY, None, **lists, balances={owner: ListedCash(NOW, Money(total + 2))})
+    none_found, after = run(ours, explained)
+    (rest,), _ = run(ours, more)
+
+    assert none_found == []
+    assert proposed(ours, explained) == (BookCash(interest),)
+    assert after.cash[owner] == total
+    assert proposed(after, explained) == ()
+    assert (rest.kind, rest.theirs["unexplained"]) == (KIND.BALANCE_MISMATCH, "2")
+
+
+def test_a_redemption_brings_cash_and_takes_its_contracts() -> None:
+    _, ours = run(local("filled"), theirs("filled", "filled", "final", POLY))
+    gone = ("polymarket-cup", Outcome.NO, TEN)
+    paid = NamedCash("m2", EntryKind.REDEMPTION, account(POLY), Money(TEN), NOW, gone)
+
+    discrepancies, after = run(
+        ours, said(POLY, None, movements=(paid,), positions=ListedContracts(NOW, {}))
+    )
+
+    assert discrepancies == []
+    assert after.contracts[POLY, "polymarket-cup", Outcome.NO] == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "redeemed"),
+    [
+        (EntryKind.TRADE, None),
+        (EntryKind.REDEMPTION, None),
+        (EntryKind.INTEREST, ("polymarket-cup", Outcome.NO, TEN)),
+    ],
+)
+def test_a_movement_must_have_a_name_that_explains_cash(
+    kind: EntryKind, redeemed: tuple[str, Outcome, Quantity] | None
+) -> None:
+    with pytest.raises(InvalidInput):
+        NamedCash("m", kind, account(POLY), CENT, NOW, redeemed)
+
+
+@pytest.mark.parametrize(
+    ("ours_by_pattern", "filled", "involvement"),
+    [
+        (True, NOTHING, Involvement.DECIDES),
+        (False, FOUR, Involvement.DECIDES),
+        (False, NOTHING, Involvement.TOLD),
+    ],
+)
+def test_an_order_that_we_have_no_record_of_is_graver_if_it_could_be_ours_or_was_filled(
+    ours_by_pattern: bool, filled: Quantity, involvement: Involvement
+) -> None:
+    stranger = ListedOrder(
+        POLY, "p-99", None, "polymarket-cup", Outcome.NO, Side.BUY, TEN, filled, SIX,
+        ours_by_pattern,
+    )  # fmt: skip
+    known = replace(stranger, platform_order_id="polymarket-7")
+
+    discrepancies, after = run(
+        local("working"), said(POLY, found(POLY, NOTHING, TEN), orders=(stranger, known))
+    )
+
+    assert [(d.kind, d.subject, d.involvement) for d in discrepancies] == [
+        (KIND.ORDER_UNKNOWN, "p-99", involvement)
+    ]
+    assert after == local("working")
+
+
+# Proposals
+# ---------------------------------------------------------------------------------------
+
+
+def test_no_proposal_sends_an_order() -> None:
+    assert set(get_args(Proposal)) == {*get_args(Repair), AskAgain, AskPerson}
+    assert get_args(Repair) == REPAIRS
+    assert {each.__name__ for each in REPAIRS} == {
+        "BookCash", "BookFill", "SettleFill", "SupersedeFill", "FailFill", "AcknowledgeOrder",
+        "EndOrder", "RefuseOrder", "GiveUpOrder", "RequireReconciliation",
+    }  # fmt: skip
+
+
+def test_a_person_can_close_by_force_only_where_there_is_a_position() -> None:
+    ours = past_grace(local("working"), theirs("working", "none", "n/a", POLY))
+
+    asked = [
+        each.choices
+        for reply in (theirs("working", "none", "n/a", POLY), said(POLY, None, _stranger()))
+        for each in proposed(ours, reply)
+        if isinstance(each, AskPerson)
+    ]
+
+    assert asked == [tuple(Choice), (Choice.ACKNOWLEDGE, Choice.ADOPT_PLATFORM)]
+
+
+def _stranger() -> FillReport:
+    return report("t9", TEN, platform_order_id="p-99", client_order_id=None)
+
+
+def test_every_discrepancy_can_be_written_as_json_and_has_a_key_of_its_own() -> None:
+    for state in LOCAL:
+        for kind in PLATFORM:
+            for settlement in SETTLEMENT:
+                reply = theirs(state, kind, settlement, POLY)
+                discrepancies = diff(local(state), reply, RULES)
+                assert len({each.key for each in discrepancies}) == len(discrepancies)
+                for each in discrepancies:
+                    assert json.dumps([each.ours, each.theirs])
+                    assert each.recommended_action
+
+
+# Any history
+# -------------------------------------------------------------------------------------
+
+SIZES = st.lists(st.integers(1, 4), min_size=0, max_size=4).filter(lambda s: sum(s) <= 10)
+FINAL = st.sampled_from(list(Finality))
+COUNT = st.integers(0, 4)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[Ours, list[list[FillReport]], Theirs]:
+    """An order in any state, its trades told in any order, number and batches, and the end."""
+    ours = local(draw(st.sampled_from([each for each in LOCAL if each != "none"])))
+    held = [report(fill.trade_id, fill.size) for fill in the(ours).fills]
+    room = 10 - int(the(ours).order.filled)
+    sizes = [size for size in draw(SIZES) if size <= room][: 1 if room < 10 else 4]
+    trades = held + [report(f"n{i}", Decimal(size)) for i, size in enumerate(sizes)]
+    last = [replace(each, finality=draw(FINAL)) for each in trades]
+    told = draw(st.permutations([*trades, *trades, *last, *last]))
+    cut = draw(st.integers(0, len(told)))
+    batches = [list(told[:cut]), list(told[cut:])]
+    matched = sum((each.size for each in last), start=Decimal(0))
+    working = draw(st.sampled_from([NOTHING, Quantity(TEN - matched)]))
+    end = said(POLY, found(POLY, matched, working, stated=None, fills=tuple(last)))
+    return ours, batches, end
+
+
+def facts(ours: Ours) -> tuple[object, ...]:
+    """All that two histories must agree on: not how many changes it took.
+
+    A fill clears a refusal for good, so an order whose late fills all failed is CANCELLED where
+    it was seen to be filled for a while, and REJECTED where it was not: ended with nothing.
+    """
+    orders = []
+    for each in ours.orders:
+        ended = each.order.status in (OrderStatus.CANCELLED, OrderStatus.REJECTED)
+        status = OrderStatus.CANCELLED if ended else each.order.status
+        order = replace(each.order, version=0, refusal=None, status=status)
+        orders.append(replace(each, order=order))
+    legs = [
+        (each.kalshi.size, each.polymarket.size, each.polymarket.cost)
+        for each in ours.positions
+    ]
+    return orders, legs, ours.contracts, ours.cash
+
+
+@given(histories())
+def test_order_number_and_batches_of_reports_do_not_matter(
+    history: tuple[Ours, list[list[FillReport]], Theirs],
+) -> None:
+    ours, batches, end = history
+    _, at_once = run(ours, end)
+
+    in_parts = ours
+    for batch in batches:
+        _, in_parts = run(in_parts, said(POLY, Unavailable("timed out"), *batch))
+    _, in_parts = run(in_parts, end)
+
+    assert facts(in_parts) == facts(at_once)
+
+
+@given(histories())
+def test_at_rest_our_fills_are_the_platforms_and_a_second_run_repairs_nothing(
+    history: tuple[Ours, list[list[FillReport]], Theirs],
+) -> None:
+    ours, _, end = history
+    _, after = run(ours, end)
+    _, again = run(after, end)
+
+    answer = end.of(POLY).answers["polymarket-order"]
+    assert not isinstance(answer, NotFound | Stale | Unavailable)
+    listed = {(each.trade_id, each.size, each.finality) for each in answer.fills}
+    assert {(f.trade_id, f.size, f.finality) for f in the(after).fills} == listed
+    assert again == after
+
+
+@given(histories())
+def test_filled_is_the_sum_of_fills_and_the_position_agrees_with_it(
+    history: tuple[Ours, list[list[FillReport]], Theirs],
+) -> None:
+    ours, batches, end = history
+    for reply in (*(said(POLY, Unavailable("late"), *each) for each in batches), end):
+        _, ours = run(ours, reply)
+
+        mine, position = the(ours), ours.positions[0]
+        live = [fill for fill in mine.fills if fill.finality is not Finality.FAILED]
+        assert mine.order.filled == sum((fill.size for fill in live), start=Decimal(0))
+        assert mine.order.cost == sum((fill.cost for fill in live), start=Decimal(0))
+        assert position.polymarket.size == mine.order.filled
+        assert ours.contracts[POLY, "polymarket-cup", Outcome.NO] == mine.order.filled
+        assert ours.cash[account(POLY)] == 100 - mine.order.cost - mine.order.fees
+        if position.status is not PositionStatus.RECONCILIATION_REQUIRED:
+            uneven = position.uneven(RULES.dust)
+            assert position.status is (
+                PositionStatus.SINGLE_LEG_EXPOSED if uneven else PositionStatus.OPEN
+            )
+
+
+@given(SIZES, st.lists(st.tuples(COUNT, COUNT), max_size=5))
+def test_totals_that_run_ahead_of_their_trades_come_to_the_same_in_the_end(
+    sizes: list[int], steps: list[tuple[int, int]]
+) -> None:
+    trades = [report(f"n{i}", Decimal(size)) for i, size in enumerate(sizes)]
+    ours = local("working")
+    most = 0
+    for matched, listed in sorted(steps):
+        most = max(most, min(matched, len(trades)))
+        ours = _step(ours, trades, most, min(listed, most))
+
+    at_once = _step(local("working"), trades, len(trades), len(trades))
+    ours = _step(ours, trades, len(trades), len(trades))
+
+    assert _live(ours) == _live(at_once)
+    assert (ours.contracts, ours.cash) == (at_once.contracts, at_once.cash)
+    assert replace(the(ours).order, version=0) == replace(the(at_once).order, version=0)
+    assert [p.status for p in ours.positions] == [p.status for p in at_once.positions]
+
+
+def _step(ours: Ours, trades: list[FillReport], matched: int, listed: int) -> Ours:
+    """One pass while the platform states `matched` trades and lists `listed` of them."""
+    total = sum((each.size for each in trades[:matched]), start=Decimal(0))
+    fees = Money(CENT * matched)
+    stated = Stated(Quantity(total), Money(total / 2), fees, Finality.PROVISIONAL)
+    answer = found(POLY, total, Quantity(TEN - total), stated=stated)
+    reply = said(POLY, answer, *trades[:listed])
+
+    _, after = run(ours, reply)
+
+    assert the(after).order.filled == total
+    assert run(after, reply)[1] == after
+    return after
+
+
+@given(histories(), st.sampled_from(["lost", "half", "stale"]))
+def test_silence_after_any_history_takes_nothing_away(
+    history: tuple[Ours, list[list[FillReport]], Theirs], kind: str
+) -> None:
+    ours, batches, _ = history
+    for batch in batches:
+        _, ours = run(ours, said(POLY, Unavailable("late"), *batch))
+    silence: dict[str, Answer] = {
+        "lost": Unavailable("timed out"),
+        "half": NotFound(NOW, complete=False),
+        "stale": Stale(None),
+    }
+
+    _, after = run(ours, said(POLY, silence[kind]))
+
+    assert facts(after) == facts(ours)

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from itertools import product
+
+import pytest
+from support.reconciliation import (
+    LOCAL,
+    PLATFORM,
+    RULES,
+    SETTLEMENT,
+    local,
+    past_grace,
+    theirs,
+)
+from support.reconciliation_matrix import Cell, cells
+
+from dutchbook.domain.contract import Platform
+from dutchbook.domain.order import Finality, OrderStatus, order_status
+from dutchbook.domain.position import PositionStatus
+from dutchbook.domain.reconciliation import (
+    AskAgain,
+    AskPerson,
+    Discrepancy,
+    Involvement,
+    Ours,
+    Proposal,
+    Theirs,
+    apply,
+    diff,
+    is_synthetic,
+    propose,
+)
+
+CELLS = cells()
+POSSIBLE = [cell for cell in CELLS if cell.impossible is None]
+both_platforms = pytest.mark.parametrize("platform", Platform, ids=str)
+
+
+def sides(cell: Cell, platform: Platform) -> tuple[Ours, Theirs]:
+    reply = theirs(cell.local, cell.platform, cell.settlement, platform)
+    return past_grace(local(cell.local, platform), reply), reply
+
+
+def reconcile(
+    ours: Ours, reply: Theirs
+) -> tuple[tuple[Discrepancy, ...], tuple[Proposal, ...], Ours]:
+    found = diff(ours, reply, RULES)
+    proposals = propose(found, ours, reply, RULES)
+    return found, proposals, apply(ours, proposals, dust=RULES.dust)
+
+
+def names(found: tuple[Discrepancy, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(each.kind.value for each in found))
+
+
+def kinds(proposals: tuple[Proposal, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(type(each).__name__ for each in proposals))
+
+
+def repairs(proposals: tuple[Proposal, ...]) -> list[Proposal]:
+    return [each for each in proposals if not isinstance(each, AskAgain | AskPerson)]
+
+
+def test_the_matrix_has_every_cell_once_and_a_reason_for_each_impossible_one() -> None:
+    where = [(cell.local, cell.platform, cell.settlement) for cell in CELLS]
+
+    assert where == list(product(LOCAL, PLATFORM, SETTLEMENT))
+    assert len(where) == 256
+    assert len(POSSIBLE) == 232
+    assert all(cell.impossible for cell in CELLS if cell not in POSSIBLE)
+
+
+@both_platforms
+@pytest.mark.parametrize("cell", POSSIBLE, ids=str)
+def test_a_cell_finds_proposes_and_involves_what_the_matrix_says(
+    cell: Cell, platform: Platform
+) -> None:
+    found, proposals, _ = reconcile(*sides(cell, platform))
+
+    grades = list(Involvement)
+    gravest = max((each.involvement for each in found), key=grades.index, default="none")
+    assert (names(found), kinds(proposals), gravest) == (
+        cell.discrepancies,
+        cell.proposals,
+        cell.person,
+    )
+
+
+@both_platforms
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+def test_a_second_run_of_a_cell_repairs_nothing(cell: Cell, platform: Platform) -> None:
+    ours, reply = sides(cell, platform)
+    _, _, after = reconcile(ours, reply)
+
+    _, again, unchanged = reconcile(after, reply)
+
+    assert repairs(again) == []
+    assert unchanged == after
+
+
+@both_platforms
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+def test_after_a_cell_orders_and_positions_agree_with_fills_that_the_platform_has_told(
+    cell: Cell, platform: Platform
+) -> None:
+    ours, reply = sides(cell, platform)
+    _, _, after = reconcile(ours, reply)
+
+    for our in after.orders:
+        counted = [fill for fill in our.fills if fill.finality is not Finality.FAILED]
+        filled = sum((fill.size for fill in counted), start=Decimal(0))
+        order = our.order
+        assert order.filled == filled
+        assert order.status is order_status(
+            ordered=order.size,
+            filled=filled,
+            working=order.working_size,
+            refused=order.refusal is not None,
+        )
+        held = {fill.trade_id for each in ours.orders for fill in each.fills}
+        told = {each.trade_id for each in reply.of(platform).trades}
+        new = {fill.trade_id for fill in our.fills} - held - told
+        assert all(is_synthetic(fill) for fill in our.fills if fill.trade_id in new)
+        assert not new or (cell.settlement == "n/a" and "filled" in cell.platform)
+    position = after.positions[0]
+    if position.status is not PositionStatus.RECONCILIATION_REQUIRED:
+        hedged = (
+            PositionStatus.SINGLE_LEG_EXPOSED if position.imbalance else PositionStatus.OPEN
+        )
+        assert position.status is hedged
+    if cell.local != "none":
+        assert position.holding(platform).size == after.orders[1].order.filled
+
+
+@both_platforms
+@pytest.mark.parametrize("kind", ["query failed", "query stale", "none"])
+@pytest.mark.parametrize("state", ["working", "partly filled", "filled", "cancelled"])
+def test_silence_about_a_known_order_changes_no_order_and_no_holding(
+    state: str, kind: str, platform: Platform
+) -> None:
+    ours = local(state, platform)
+
+    _, _, after = reconcile(ours, theirs(state, kind, "n/a", platform))
+
+    assert after.orders == ours.orders
+    assert after.positions == ours.positions
+
+
+@both_platforms
+def test_a_cell_that_cannot_occur_still_takes_no_fill_away_and_ends_in_front_of_a_person(
+    platform: Platform,
+) -> None:
+    for cell in CELLS:
+        if cell.impossible is None or cell.local == "none":
+            continue
+        ours, reply = sides(cell, platform)
+        found, _, after = reconcile(ours, reply)
+        before, then = ours.orders[1].order, after.orders[1].order
+        if cell.settlement != "failed":
+            assert then.filled >= before.filled
+        assert any(each.involvement is not Involvement.NONE for each in found)
+        assert then.status is not OrderStatus.PENDING or before == then
+
+
+def test_before_the_grace_is_over_a_person_is_told_and_not_asked() -> None:
+    reply = theirs("working", "none", "n/a", Platform.KALSHI)
+    ours = local("working", Platform.KALSHI)
+
+    found, proposals, after = reconcile(ours, reply)
+
+    assert [(each.kind.value, each.involvement) for each in found] == [
+        ("order_not_found", Involvement.TOLD)
+    ]
+    assert kinds(proposals) == ("AskAgain",)
+    assert replace(after, doubted={}) == ours

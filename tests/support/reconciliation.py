@@ -1,0 +1,240 @@
+"""Both sides of a reconciliation: an order in every local state, an answer of every kind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+from dutchbook.domain.contract import Leg, Outcome, Platform, Side
+from dutchbook.domain.ledger import AccountKey
+from dutchbook.domain.order import Fill, Finality, Order, Purpose, TimeInForce
+from dutchbook.domain.position import Holding, OpenPosition, PositionStatus
+from dutchbook.domain.reconciliation import (
+    Answer,
+    FillReport,
+    Found,
+    ListedOrder,
+    NotFound,
+    OurOrder,
+    Ours,
+    Rules,
+    Stale,
+    Stated,
+    Statement,
+    Theirs,
+    Unavailable,
+    Window,
+    diff,
+)
+from dutchbook.domain.units import NOTHING, Money, Price, Quantity
+from support.pairs import NOW
+
+SENT = NOW - timedelta(minutes=10)
+TEN, FOUR, SIX = (Quantity(Decimal(each)) for each in (10, 4, 6))
+HALF, CENT = Price(Decimal("0.5")), Money(Decimal("0.01"))
+POSITION = "position-1"
+RULES = Rules(windows={platform: Window(timedelta(seconds=30)) for platform in Platform})
+LOCAL = (
+    "none", "intent", "unknown", "working", "partly filled", "filled", "cancelled", "rejected",
+)  # fmt: skip
+PLATFORM = (
+    "none", "working", "partly filled", "filled", "cancelled", "rejected", "query failed",
+    "query stale",
+)  # fmt: skip
+SETTLEMENT = {
+    "n/a": None,
+    "provisional": Finality.PROVISIONAL,
+    "final": Finality.SETTLED,
+    "failed": Finality.FAILED,
+}
+
+
+def account(platform: Platform) -> AccountKey:
+    return AccountKey(platform, "main", "USD")
+
+
+def order(platform: Platform = Platform.POLYMARKET, **facts: object) -> Order:
+    """An order for ten NO at 50 cents, as it is before its first byte leaves."""
+    made = Order(
+        order_id=f"{platform}-order",
+        client_order_id=f"{platform}-key",
+        platform=platform,
+        contract_id=f"{platform}-cup",
+        pair_id="cup",
+        execution_id="execution-1",
+        leg=Leg.SECONDARY,
+        purpose=Purpose.HEDGE,
+        outcome=Outcome.NO,
+        side=Side.BUY,
+        price=HALF,
+        size=TEN,
+        time_in_force=TimeInForce.IOC,
+        created_at=SENT,
+        working_size=TEN,
+    )
+    return replace(made, **facts)  # type: ignore[arg-type]
+
+
+def report(
+    trade_id: str,
+    size: Decimal,
+    finality: Finality = Finality.PROVISIONAL,
+    platform: Platform = Platform.POLYMARKET,
+    **facts: object,
+) -> FillReport:
+    made = FillReport(
+        platform=platform,
+        platform_order_id=f"{platform}-7",
+        client_order_id=f"{platform}-key",
+        trade_id=trade_id,
+        price=HALF,
+        size=Quantity(size),
+        fee=CENT,
+        finality=finality,
+        matched_at=SENT + timedelta(seconds=1),
+    )
+    return replace(made, **facts)  # type: ignore[arg-type]
+
+
+def ours_with(
+    placed: Order,
+    fills: tuple[Fill, ...] = (),
+    status: PositionStatus = PositionStatus.SINGLE_LEG_EXPOSED,
+) -> Ours:
+    """Our side: `placed` with `fills` applied, and ten YES of the other platform beside it."""
+    for fill in fills:
+        placed = placed.with_fill(fill)
+    platform = placed.platform
+    first = order(platform.other, leg=Leg.PRIMARY, outcome=Outcome.YES, purpose=Purpose.ENTRY)
+    whole = OurOrder(first, account(platform.other), position_id=POSITION).fill_of(
+        report("t0", TEN, Finality.SETTLED, platform.other)
+    )
+    first = first.acknowledged(f"{platform.other}-7", TEN).with_fill(whole)
+    orders = (
+        OurOrder(first, account(platform.other), (whole,), POSITION),
+        OurOrder(placed, account(platform), fills, POSITION),
+    )
+    legs = {
+        each.order.platform.value: Holding(
+            each.order.outcome,
+            each.order.order_id,
+            each.order.filled,
+            each.order.cost,
+            each.order.fees,
+        )
+        for each in orders
+    }
+    position = OpenPosition(
+        position_id=POSITION,
+        pair_id="cup",
+        execution_id="execution-1",
+        kalshi=legs["kalshi"],
+        polymarket=legs["polymarket"],
+        expected_edge=CENT,
+        divergence_reserve=CENT,
+        status=status,
+        opened_at=SENT,
+    )
+    held = {
+        (each.order.platform, each.order.contract_id, each.order.outcome): each.order.filled
+        for each in orders
+    }
+    cash = {each.account: 100 - each.order.cost - each.order.fees for each in orders}
+    return Ours(orders, (position,), held, cash)
+
+
+def local(state: str, platform: Platform = Platform.POLYMARKET) -> Ours:
+    """Our side with the order in one of `LOCAL`; fills of ours are provisional."""
+    sent = order(platform)
+    known = sent.acknowledged(f"{platform}-7", TEN)
+    first, second = (
+        OurOrder(sent, account(platform)).fill_of(report(name, size, platform=platform))
+        for name, size in (("t1", FOUR), ("t2", SIX))
+    )
+    match state:
+        case "none":
+            made = ours_with(sent)
+            return replace(made, orders=made.orders[:1])
+        case "intent":
+            return ours_with(sent)
+        case "unknown":
+            return ours_with(sent.unknown(SENT + timedelta(seconds=15)))
+        case "working":
+            return ours_with(known)
+        case "partly filled":
+            return ours_with(known, (first,))
+        case "filled":
+            return ours_with(known, (first, second), PositionStatus.OPEN)
+        case "cancelled":
+            return ours_with(known.ended())
+        case _:
+            return ours_with(sent.refused("invalid_price"))
+
+
+def found(platform: Platform, filled: Decimal, working: Decimal, **facts: object) -> Found:
+    """What a platform's order record shows; its trades come in the account's list."""
+    stated = Stated(Quantity(filled), Money(filled / 2), CENT, Finality.PROVISIONAL)
+    made = Found(f"{platform}-7", (), Quantity(working), stated=stated if filled else None)
+    return replace(made, **facts)  # type: ignore[arg-type]
+
+
+def answer(kind: str, platform: Platform) -> Answer:
+    """What the platform says of the order, one of `PLATFORM`."""
+    answers: dict[str, Answer] = {
+        "none": NotFound(NOW, complete=True),
+        "working": found(platform, NOTHING, TEN),
+        "partly filled": found(platform, FOUR, SIX),
+        "filled": found(platform, TEN, NOTHING),
+        "cancelled": found(platform, NOTHING, NOTHING),
+        "rejected": found(platform, NOTHING, NOTHING, refusal="invalid_order"),
+        "query failed": Unavailable("timed out"),
+        "query stale": Stale(SENT - timedelta(seconds=1)),
+    }
+    return answers[kind]
+
+
+def theirs(local_state: str, kind: str, settlement: str, platform: Platform) -> Theirs:
+    """A platform's side in one cell of the matrix.
+
+    The account's list of trades shows the fill with the finality that `settlement` names, and
+    nothing for n/a: the whole ten where the order is not shown at all, else four or ten.
+    """
+    finality = SETTLEMENT[settlement]
+    silent = kind in ("none", "query failed", "query stale")
+    whole = kind == "filled" or (silent and local_state != "partly filled")
+    trades = (("t1", FOUR), ("t2", SIX))[: 2 if whole else 1]
+    listed = tuple(report(n, s, finality, platform) for n, s in trades) if finality else ()
+    reply = answer(kind, platform)
+    if local_state != "none":
+        statement = Statement({f"{platform}-order": reply}, listed)
+    else:
+        statement = Statement({}, listed, _listed(reply, platform))
+    return Theirs(NOW, {platform: statement, platform.other: Statement()})
+
+
+def _listed(reply: Answer, platform: Platform) -> tuple[ListedOrder, ...] | Unavailable | Stale:
+    """The account's list of orders, where we have none of our own to ask about."""
+    if not isinstance(reply, Found):
+        return () if isinstance(reply, NotFound) else reply
+    filled = reply.stated.filled if reply.stated else NOTHING
+    return (
+        ListedOrder(
+            platform=platform,
+            platform_order_id=reply.platform_order_id,
+            client_order_id=f"{platform}-key",
+            contract_id=f"{platform}-cup",
+            outcome=Outcome.NO,
+            side=Side.BUY,
+            size=TEN,
+            filled=filled,
+            working=reply.working,
+            ours_by_pattern=True,
+        ),
+    )
+
+
+def past_grace(ours: Ours, reply: Theirs, rules: Rules = RULES) -> Ours:
+    """Our side as an earlier pass left it: its doubts are five minutes old."""
+    since = NOW - timedelta(minutes=5)
+    return replace(ours, doubted={each.key: since for each in diff(ours, reply, rules)})

@@ -1,0 +1,175 @@
+"""The specification of reconciliation: every cell of local x platform x settlement.
+
+A cell reads: `+` a person is told, `!` a person decides; the discrepancies in small pairs of
+letters; after the colon what is proposed, in order. A dash: nothing is found, nothing is done.
+
+The axes: *local* is what we hold of an order; our own fills are provisional. *Platform* is what
+its order record or the answer to our question shows; "none" is a complete answer without the
+order, from reads newer than the end of its window. *Settlement* is what the account's list of
+trades says of its fills, n/a where it lists none. A trade in the list names its order. Every
+difference has been in doubt for longer than the grace; before that, a person who would decide
+is only told, and the platform is asked again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from support.reconciliation import LOCAL, PLATFORM, SETTLEMENT
+
+DISCREPANCIES = {
+    "os": "order_status_mismatch",
+    "nf": "order_not_found",
+    "pf": "pending_filled",
+    "pu": "platform_unavailable",
+    "fm": "fill_missing",
+    "fu": "fill_unknown",
+    "ff": "fill_failed",
+    "ou": "order_unknown",
+}
+PROPOSALS = {
+    "b": "BookFill",
+    "s": "SettleFill",
+    "f": "FailFill",
+    "a": "AcknowledgeOrder",
+    "e": "EndOrder",
+    "r": "RefuseOrder",
+    "g": "GiveUpOrder",
+    "q": "RequireReconciliation",
+    "A": "AskAgain",
+    "P": "AskPerson",
+}
+PERSON = {"": "none", "+": "told", "!": "decides"}
+IMPOSSIBLE = "a refused order never reached matching, so no trade can name it"
+
+MATRIX = {
+    "none": """
+none          | -               | !fu: P          | !fu: P          | !fu: P
+working       | !ou: P          | !ou: P          | !ou: P          | !ou: P
+partly filled | !ou: P          | !ou: P          | !ou: P          | !ou: P
+filled        | !ou: P          | !ou: P          | !ou: P          | !ou: P
+cancelled     | !ou: P          | !ou: P          | !ou: P          | !ou: P
+rejected      | !ou: P          | impossible      | impossible      | impossible
+query failed  | +pu: A          | !fu pu: AP      | !fu pu: AP      | !fu pu: AP
+query stale   | A               | !fu: AP         | !fu: AP         | !fu: AP
+""",
+    "intent": """
+none          | g               | pf: be          | pf: be          | !ff nf: bqAP
+working       | a               | pf: ba          | pf: ba          | +ff: ba
+partly filled | pf: ba          | pf: ba          | pf: ba          | +ff: ba
+filled        | pf: be          | pf: be          | pf: be          | +ff: be
+cancelled     | e               | pf: be          | pf: be          | +ff: be
+rejected      | r               | impossible      | impossible      | impossible
+query failed  | +pu: A          | +pf pu: beA     | +pf pu: beA     | +ff pu: bA
+query stale   | !nf: qAP        | pf: beA         | pf: be          | !ff nf: bqAP
+""",
+    "unknown": """
+none          | g               | pf: be          | pf: be          | !ff nf: bqAP
+working       | a               | pf: ba          | pf: ba          | +ff: ba
+partly filled | pf: ba          | pf: ba          | pf: ba          | +ff: ba
+filled        | pf: be          | pf: be          | pf: be          | +ff: be
+cancelled     | e               | pf: be          | pf: be          | +ff: be
+rejected      | r               | impossible      | impossible      | impossible
+query failed  | +pu: A          | +pf pu: beA     | +pf pu: beA     | +ff pu: bA
+query stale   | !nf: qAP        | pf: beA         | pf: be          | !ff nf: bqAP
+""",
+    "working": """
+none          | !nf: qAP        | pf: b           | pf: b           | !ff nf: bqAP
+working       | -               | pf: b           | pf: b           | +ff: b
+partly filled | pf: b           | pf: b           | pf: b           | +ff: ba
+filled        | pf: b           | pf: b           | pf: b           | +ff os: be
+cancelled     | +os: e          | +pf os: be      | +pf os: be      | +ff os: be
+rejected      | +os: r          | impossible      | impossible      | impossible
+query failed  | +pu: A          | +pf pu: bA      | +pf pu: bA      | +ff pu: bA
+query stale   | A               | pf: bA          | pf: b           | +ff: bA
+""",
+    "partly filled": """
+none          | !nf: qAP        | !nf: qAP        | !nf: sqAP       | !ff nf: fqAP
+working       | !os: qAP        | -               | s               | +ff: fa
+partly filled | -               | -               | s               | +ff: f
+filled        | +fm: b          | +fm: b          | +fm: bs         | +ff os: bfe
+cancelled     | !os: qAP        | +os: e          | +os: se         | +ff os: fe
+rejected      | !os: qAP        | impossible      | impossible      | impossible
+query failed  | +pu: A          | +pu: A          | +pu: sA         | +ff pu: fA
+query stale   | A               | A               | sA              | +ff: fA
+""",
+    "filled": """
+none          | !nf: qAP        | -               | s               | +ff: f
+working       | !os: qAP        | !os: qAP        | !os: sqAP       | !ff os: fqAP
+partly filled | !os: qAP        | !os: qAP        | !os: sqAP       | !ff os: fqAP
+filled        | -               | -               | s               | +ff: f
+cancelled     | !os: qAP        | !os: qAP        | !os: sqAP       | !ff os: fqAP
+rejected      | !os: qAP        | impossible      | impossible      | impossible
+query failed  | +pu: A          | +pu: A          | +pu: sA         | +ff pu: fA
+query stale   | A               | A               | s               | +ff: f
+""",
+    "cancelled": """
+none          | -               | !fm os: bqP     | !fm os: bqP     | +ff: b
+working       | !os: qAP        | !fm os: bqAP    | !fm os: bqAP    | !ff os: bqAP
+partly filled | !fm os: bqAP    | !fm os: bqAP    | !fm os: bqAP    | !ff os: bqAP
+filled        | !fm os: bqP     | !fm os: bqP     | !fm os: bqP     | +ff: b
+cancelled     | -               | !fm os: bqP     | !fm os: bqP     | +ff: b
+rejected      | -               | impossible      | impossible      | impossible
+query failed  | +pu: A          | !fm os pu: bqAP | !fm os pu: bqAP | +ff pu: bA
+query stale   | -               | !fm os: bqAP    | !fm os: bqP     | +ff: b
+""",
+    "rejected": """
+none          | -               | !fm os: bqP     | !fm os: bqP     | +ff: b
+working       | !os: qAP        | !fm os: bqAP    | !fm os: bqAP    | !ff os: bqAP
+partly filled | !fm os: bqAP    | !fm os: bqAP    | !fm os: bqAP    | !ff os: bqAP
+filled        | !fm os: bqP     | !fm os: bqP     | !fm os: bqP     | +ff: b
+cancelled     | -               | !fm os: bqP     | !fm os: bqP     | +ff: b
+rejected      | -               | impossible      | impossible      | impossible
+query failed  | +pu: A          | !fm os pu: bqAP | !fm os pu: bqAP | +ff pu: bA
+query stale   | -               | !fm os: bqAP    | !fm os: bqP     | +ff: b
+""",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What is expected of one cell; `impossible` gives the reason where it cannot occur."""
+
+    local: str
+    platform: str
+    settlement: str
+    discrepancies: tuple[str, ...] = ()
+    proposals: tuple[str, ...] = ()
+    person: str = "none"
+    impossible: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.local}, {self.platform}, {self.settlement}"
+
+
+def cells() -> tuple[Cell, ...]:
+    """Return all 256 cells, in the order of their axes."""
+    return tuple(
+        _cell(local, platform, settlement, text)
+        for local in LOCAL
+        for platform, texts in _rows(MATRIX[local])
+        for settlement, text in zip(SETTLEMENT, texts, strict=True)
+    )
+
+
+def _rows(block: str) -> list[tuple[str, list[str]]]:
+    rows = [[part.strip() for part in line.split("|")] for line in block.strip().splitlines()]
+    assert [row[0] for row in rows] == list(PLATFORM), "every answer once, in order"
+    return [(row[0], row[1:]) for row in rows]
+
+
+def _cell(local: str, platform: str, settlement: str, text: str) -> Cell:
+    if text == "impossible":
+        return Cell(local, platform, settlement, impossible=IMPOSSIBLE)
+    if text == "-":
+        return Cell(local, platform, settlement)
+    mark = text[0] if text[0] in PERSON else ""
+    found, _, proposed = text.removeprefix(mark).rpartition(":")
+    return Cell(
+        local,
+        platform,
+        settlement,
+        tuple(DISCREPANCIES[code] for code in found.split()),
+        tuple(PROPOSALS[code] for code in proposed.strip()),
+        PERSON[mark],
+    )
