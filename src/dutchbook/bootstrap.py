@@ -13,12 +13,17 @@ from typing import Any
 from dutchbook import __version__
 from dutchbook.application.announcements import Announcements
 from dutchbook.application.bus import EventBus
+from dutchbook.application.cancelling import Cancelling
+from dutchbook.application.commands import Commands
 from dutchbook.application.conclusion import Conclusion
 from dutchbook.application.detection import DetectionService
 from dutchbook.application.execution import ExecutionService, Patience
 from dutchbook.application.execution_queue import ExecutionQueueService
+from dutchbook.application.gate import Gate
 from dutchbook.application.holdings import Holdings
-from dutchbook.application.lifecycle import EngineLifecycleService
+from dutchbook.application.lease import Fence
+from dutchbook.application.lifecycle import EngineLifecycleService, Limits
+from dutchbook.application.pair_throttle import PairThrottle
 from dutchbook.application.queries import summary
 from dutchbook.application.recorder import Recorder
 from dutchbook.application.risk import RiskManager
@@ -33,7 +38,7 @@ from dutchbook.platforms.paper.exchange import PaperExchange, Taken
 from dutchbook.platforms.paper.faults import Fault, FaultPlan
 from dutchbook.platforms.paper.gateway import PaperGateway, StepLag
 from dutchbook.platforms.paper.liquidity import Replenishment
-from dutchbook.ports import Clock, Ids, Journal, PlatformGateway
+from dutchbook.ports import Clock, HaltFile, Ids, Journal
 from dutchbook.runtime.ids import SeededIds
 from dutchbook.runtime.randomness import Seeded
 from dutchbook.tape.generate import generate
@@ -44,6 +49,12 @@ ACCOUNTS = {
     Platform.KALSHI: AccountKey(Platform.KALSHI, "shard-0", "USD"),
     Platform.POLYMARKET: AccountKey(Platform.POLYMARKET, "paper-wallet", "pUSD"),
 }
+
+
+POLL_SECONDS = 60.0
+"""How often commands are looked for where time is the tape's alone.
+
+A halt is met before that, at the first entry that it refuses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +90,7 @@ class Engine:
         await self.lifecycle.start(pairs, opening, mode="paper", run=run, version=__version__)
         await self._fund_platforms()
         settled = [gateway.settled for gateway in self.gateways.values()]
-        await self.lifecycle.run(self._feed, settled)
+        await self.lifecycle.run(self._feed, settled, self.stopping)
         asked = self.stopping.is_set()
         await self.lifecycle.stop("asked to stop" if asked else "the tape ended")
         return await summary(self.journal, self.detection, self.queue, self.bus.receipt.head)
@@ -174,6 +185,21 @@ def _apply(book: OrderBook, message: TapeMessage) -> None:
             book.apply(side, price, size)
 
 
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """What nearly every part stands on."""
+
+    settings: Settings
+    journal: Journal
+    bus: EventBus
+    risk: RiskManager
+    watchlist: Watchlist
+    gateways: Mapping[Platform, PaperGateway]
+    clock: Clock
+    ids: Ids
+    halt_file: HaltFile | None
+
+
 def generated_tape(seed: int, *, minutes: int = 20, pairs: int = 2) -> MemoryTape:
     """Make up a tape; see `dutchbook.tape.generate`."""
     return generate(Seeded(seed), seed, minutes=minutes, pairs=pairs)
@@ -188,22 +214,25 @@ def build(
     seed: int,
     run: int = 1,
     ids: Ids | None = None,
+    fence: Fence | None = None,
+    halt_file: HaltFile | None = None,
+    poll_seconds: float = POLL_SECONDS,
 ) -> Engine:
-    """Join an engine that trades `tape` on paper."""
+    """Join an engine that trades `tape` on paper.
+
+    With a `fence` every commit is held against its lease; see `dutchbook.application.lease`.
+    """
     ids = ids or SeededIds(seed, run)
-    bus = EventBus(journal, clock, ids)
+    bus = EventBus(journal, clock, ids, fence)
     risk = RiskManager(journal, bus, clock, ids, settings.limits(), ACCOUNTS)
     watchlist, offered = Watchlist(tape.meta.pairs), Watchlist(tape.meta.pairs)
     lag = StepLag(settings.paper.lag_steps)
     exchanges, gateways = _platforms(settings, tape, clock, lag, seed)
-    holdings, queue = _execution(settings, bus, risk, watchlist, gateways, clock, ids)
-    recorder, hurdles = Recorder(bus), settings.hurdles()
-    detection = DetectionService(
-        watchlist, queue, risk, recorder, bus, clock, ids, hurdles, offered, first_leg
-    )
-    lifecycle = EngineLifecycleService(
-        journal, bus, risk, watchlist, queue, holdings, recorder, gateways, clock
-    )
+    base = _Base(settings, journal, bus, risk, watchlist, gateways, clock, ids, halt_file)
+    recorder = Recorder(bus)
+    holdings, queue, lifecycle = _execution(base, recorder, poll_seconds)
+    judged = (queue, risk, recorder, bus, clock, ids, settings.hurdles())
+    detection = DetectionService(watchlist, *judged, offered, first_leg)
     engine = Engine(
         settings,
         tape,
@@ -241,41 +270,90 @@ def _platforms(
 
 
 def _execution(
-    settings: Settings,
-    bus: EventBus,
-    risk: RiskManager,
-    watchlist: Watchlist,
-    gateways: Mapping[Platform, PlatformGateway],
-    clock: Clock,
-    ids: Ids,
-) -> tuple[Holdings, ExecutionQueueService]:
-    """Join what carries opportunities through."""
-    announce = Announcements(bus, watchlist, clock)
-    holdings = Holdings(bus, risk, announce, watchlist.matches)
-    conclusion = Conclusion(bus, risk, holdings, announce, clock)
-    hurdles = settings.hurdles()
+    base: _Base, recorder: Recorder, poll_seconds: float
+) -> tuple[Holdings, ExecutionQueueService, EngineLifecycleService]:
+    """Join what carries opportunities through, and what owns it."""
+    settings, bus, clock = base.settings, base.bus, base.clock
+    announce = Announcements(bus, base.watchlist, clock)
+    holdings = Holdings(bus, base.risk, announce, base.watchlist.matches)
+    failures = settings.controls().failures_before_disable
+    throttle = PairThrottle(base.journal, bus, base.watchlist, clock, failures)
     executions = ExecutionService(
         bus,
-        risk,
-        gateways,
-        watchlist,
+        base.risk,
+        base.gateways,
+        base.watchlist,
         holdings,
         announce,
-        conclusion,
+        Conclusion(bus, base.risk, holdings, announce, clock),
+        _gate(base, holdings),
         clock,
-        ids,
-        hurdles,
+        base.ids,
+        settings.hurdles(),
         Patience(settings.execution.answer_seconds, settings.execution.queries),
     )
     queue = ExecutionQueueService(
         executions,
-        risk,
+        base.risk,
         holdings,
+        throttle,
         clock,
         cool_down=timedelta(seconds=settings.execution.cool_down_seconds),
         bound=settings.execution.queue_bound,
     )
-    return holdings, queue
+    lifecycle = _lifecycle(base, executions, queue, holdings, throttle, recorder, poll_seconds)
+    return holdings, queue, lifecycle
+
+
+def _gate(base: _Base, holdings: Holdings) -> Gate:
+    """Join the last look at an order, which counts the fills that it hears of."""
+    gate = Gate(
+        lambda: base.risk.state,
+        base.watchlist.books,
+        base.settings.controls(),
+        base.settings.hurdles().book_age,
+        holdings.held,
+        base.clock,
+        journal=base.journal,
+        fence=base.bus.fence,
+        halt_file=base.halt_file,
+    )
+    base.bus.subscribe(gate.hear)
+    return gate
+
+
+def _lifecycle(
+    base: _Base,
+    executions: ExecutionService,
+    queue: ExecutionQueueService,
+    holdings: Holdings,
+    throttle: PairThrottle,
+    recorder: Recorder,
+    poll_seconds: float,
+) -> EngineLifecycleService:
+    """Join what starts, runs and stops the engine, and does what people ask of it."""
+    wait = base.settings.execution
+    cancelling = Cancelling(
+        base.journal, base.bus, executions, base.gateways, wait.answer_seconds
+    )
+    commands = Commands(
+        base.journal, base.bus, base.risk, throttle, cancelling, base.clock, base.halt_file
+    )
+    return EngineLifecycleService(
+        base.journal,
+        base.bus,
+        base.risk,
+        base.watchlist,
+        queue,
+        holdings,
+        recorder,
+        base.gateways,
+        base.clock,
+        throttle=throttle,
+        commands=commands,
+        cancelling=cancelling,
+        limits=Limits(poll_seconds, wait.drain_seconds),
+    )
 
 
 def first_leg(watch: PairWatch) -> Platform:

@@ -9,9 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import tomlkit
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from tomlkit.exceptions import TOMLKitError
 
+from dutchbook.domain.controls import Controls
 from dutchbook.domain.quote import Hurdles
 from dutchbook.domain.risk import RiskLimits
 from dutchbook.domain.units import Money
@@ -72,6 +80,12 @@ class Execution(_Section):
     )
     queries: int = Field(6, gt=0, description="how often an unknown outcome is asked about")
     queue_bound: int = Field(256, gt=0, description="opportunities that may wait")
+    drain_seconds: int = Field(
+        30, gt=0, description="how long what is in flight may take to end when asked to stop"
+    )
+    lease_seconds: int = Field(
+        10, gt=0, le=600, description="an engine that is silent for so long may be replaced"
+    )
 
 
 class Risk(_Section):
@@ -88,6 +102,36 @@ class Risk(_Section):
     platform_share: Decimal = Field(
         Decimal("0.5"), gt=0, le=1, description="of the bankroll, at stake on one platform"
     )
+    reset_hour_utc: int = Field(
+        0, ge=0, le=23, description="when a trading day begins, and its loss counts anew"
+    )
+    price_collar: Decimal = Field(
+        Decimal("0.10"),
+        gt=0,
+        lt=1,
+        description="dollars that a limit may lie beyond the best price that it meets",
+    )
+    order_share: Decimal = Field(
+        Decimal("0.05"),
+        gt=0,
+        validate_default=True,
+        description="of the bankroll, for one order; 1.25 times position_share at least",
+    )
+    orders_per_minute: int = Field(
+        60, gt=0, description="entries end here; hedges and exits at twice as many"
+    )
+    failures_before_disable: int = Field(
+        10, gt=0, description="failed executions in a row after which a pair is disabled"
+    )
+
+    @field_validator("order_share")
+    @classmethod
+    def _room_for_both_legs(cls, share: Decimal, info: ValidationInfo) -> Decimal:
+        """A second leg that the gate would refuse would leave the first one alone."""
+        least = info.data.get("position_share", Decimal(0)) * Decimal("1.25")
+        if share < least:
+            raise ValueError(f"at least 1.25 times position_share, {least}")
+        return share
 
 
 class Paper(_Section):
@@ -167,6 +211,16 @@ class Settings(_Section):
             max_open_pairs=self.risk.max_open_pairs,
             daily_loss_share=self.risk.daily_loss_share,
             platform_share=self.risk.platform_share,
+            reset_hour_utc=self.risk.reset_hour_utc,
+        )
+
+    def controls(self) -> Controls:
+        """Return how far an order may go."""
+        return Controls(
+            price_collar=self.risk.price_collar,
+            orders_per_minute=self.risk.orders_per_minute,
+            order_value=Money(self.risk.bankroll * self.risk.order_share),
+            failures_before_disable=self.risk.failures_before_disable,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
+from dutchbook.application.lease import Fence
 from dutchbook.domain.events import Event, RecordsChanged, Stamp
 from dutchbook.ports import Batch, Clock, Ids, Journal, Receipt, Subscriber
 
@@ -14,10 +15,15 @@ class EventBus:
 
     Subscribers are called synchronously and must not block. What was committed and not yet
     delivered when the process died stays in the outbox, to be seen by whoever starts next.
+
+    An engine's bus has a `fence`: nothing is kept once another engine has its lease.
     """
 
-    def __init__(self, journal: Journal, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self, journal: Journal, clock: Clock, ids: Ids, fence: Fence | None = None
+    ) -> None:
         self._journal = journal
+        self.fence = fence
         self._clock = clock
         self._ids = ids
         self._subscribers: list[Subscriber] = []
@@ -47,6 +53,8 @@ class EventBus:
 
         Raises:
             Conflict: A guard refused; nothing was kept and nothing is published.
+            Halted: A halt that another process asked for forbids an order of the batch.
+            LeaseLost: Another engine has the lease: this one must end.
         """
         if batch.writes and not batch.events:
             tables = tuple(sorted({write.table for write in batch.writes}))
@@ -55,7 +63,10 @@ class EventBus:
         return await asyncio.shield(asyncio.ensure_future(self._commit(batch)))
 
     async def _commit(self, batch: Batch) -> Receipt:
-        receipt = await self._journal.commit(batch)
+        if self.fence is None:
+            receipt = await self._journal.commit(batch)
+        else:
+            receipt = await self.fence.commit(self._journal, batch)
         first = receipt.sequence - len(batch.events)
         for offset, event in enumerate(batch.events, start=1):
             self.publish(event, first + offset)

@@ -106,7 +106,7 @@ class DetectionService:
             primary=self._primary(watch),
             now=now,
             hurdles=self._hurdles,
-            caps=self._risk.caps(),
+            caps=self._risk.caps_for(watch.match.match_id),
         )
         match found:
             case Refusal():

@@ -15,13 +15,15 @@ from decimal import Decimal
 from dutchbook.application.announcements import Announcements
 from dutchbook.application.bus import EventBus
 from dutchbook.application.conclusion import Conclusion
+from dutchbook.application.gate import Gate
 from dutchbook.application.holdings import Holdings
 from dutchbook.application.records import execution_row, opportunity_row, snapshot_row
 from dutchbook.application.risk import Reservation, RiskManager
-from dutchbook.application.run import Run
+from dutchbook.application.run import Run, reported_fill
 from dutchbook.application.watch import Watchlist
 from dutchbook.domain.book import OrderBook, walk
 from dutchbook.domain.contract import Contract, Leg, Platform, Side
+from dutchbook.domain.controls import Refused
 from dutchbook.domain.execution import (
     CommitReservation,
     DepthMissing,
@@ -42,15 +44,14 @@ from dutchbook.domain.execution import (
     VerifyDepth,
     decide,
 )
-from dutchbook.domain.order import Fill, Order, Purpose, TimeInForce
+from dutchbook.domain.order import Order, Purpose, TimeInForce
 from dutchbook.domain.quote import Hurdles, Opportunity
-from dutchbook.domain.risk import Approved
-from dutchbook.domain.units import Money, Price, Quantity
-from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
+from dutchbook.domain.risk import HaltReason
+from dutchbook.domain.units import MICRO, Money, Price, Quantity, floor_to
+from dutchbook.errors import Halted, NotSent, OutcomeUnknown, PlatformRejected
 from dutchbook.ports import (
     Batch,
     Clock,
-    FillReport,
     Ids,
     Insert,
     OrderReport,
@@ -87,6 +88,7 @@ class ExecutionService:
         holdings: Holdings,
         announce: Announcements,
         conclusion: Conclusion,
+        gate: Gate,
         clock: Clock,
         ids: Ids,
         hurdles: Hurdles,
@@ -99,6 +101,7 @@ class ExecutionService:
         self._holdings = holdings
         self._announce = announce
         self._conclusion = conclusion
+        self._gate = gate
         self._clock = clock
         self._ids = ids
         self._hurdles = hurdles
@@ -131,6 +134,8 @@ class ExecutionService:
         )
         run.place(order)
         self._runs[execution_id] = run
+        spare = Quantity(floor_to(opportunity.quantity * self._hurdles.true_up_share, MICRO))
+        self._gate.plan(execution_id, opportunity.quantity, spare)
         snapshots = tuple(
             Insert(
                 "order_book_snapshots",
@@ -155,6 +160,11 @@ class ExecutionService:
     def forget(self, execution_id: str) -> None:
         """Drop a planned execution whose reservation was refused: nothing of it was kept."""
         del self._runs[execution_id]
+        self._gate.ended(execution_id)
+
+    def carries(self, order_id: str) -> bool:
+        """Tell whether an execution under way will learn by itself what becomes of an order."""
+        return any(order_id in run.orders for run in self._runs.values())
 
     # The nine steps
     # ------------------------------------------------------------------------------
@@ -177,7 +187,7 @@ class ExecutionService:
         if run.execution.phase is Phase.WAITING:
             await self._conclusion.waiting(run)
         if run.execution.phase.ended:
-            del self._runs[reservation.execution_id]
+            self.forget(reservation.execution_id)
         # Settlement can be reported before the execution that it belongs to has ended.
         await self._holdings.settle_known()
         return run.execution
@@ -210,13 +220,18 @@ class ExecutionService:
         distrust = book.distrust(self._clock.now(), self._hurdles.book_age)
         if distrust:
             return DepthMissing(intent.leg, distrust)
-        taken = walk(book.offers(run.opportunity.leg(platform).outcome), intent.quantity)
+        outcome = run.opportunity.leg(platform).outcome
+        taken = walk(book.offers(outcome), intent.quantity)
         if taken is None or taken.worst > intent.bound:
             return DepthMissing(intent.leg, "depth")
         # Where dollars are spent, a loose limit would buy more than is wanted.
         in_dollars = self._contract(run, platform).sizing.cent_exact
         first = intent.leg is Leg.PRIMARY
         limit = taken.worst if in_dollars and not first else intent.bound
+        if not first or run.execution.primary.sent:
+            # A hedge may go far beyond the best price, but never needs to go past the collar.
+            collar = self._gate.furthest(self._contract(run, platform), outcome)
+            limit = max(taken.worst, min(limit, collar or limit))
         return DepthVerified(intent.leg, intent.quantity, limit, taken.cost)
 
     async def _submit(
@@ -227,8 +242,6 @@ class ExecutionService:
             assert (order.size, order.price) == (intent.quantity, intent.limit), (
                 "sent as planned"
             )
-            if self._risk.state.trading_halted:
-                return self._refused(run, intent.leg, "trading_halted", sent=False)
         else:
             order = self._order(
                 run,
@@ -239,16 +252,24 @@ class ExecutionService:
                 TimeInForce.IOC,
             )
             run.place(order)
+            before = run.mark()
             run.events.append(self._announce.placed(order))
-            await self._bus.commit(run.take(self._clock.now()))
-        return await self._send(run, intent.leg, Approved(order, reservation.epoch))
+            try:
+                await self._bus.commit(run.take(self._clock.now()))
+            except Halted as halted:
+                run.restore(before)
+                return await self._barred(run, intent.leg, self._gate.halted_by(halted))
+        return await self._send(run, intent.leg, reservation.epoch)
 
-    async def _send(self, run: Run, leg: Leg, approved: Approved[Order]) -> Iterable[Event]:
-        gateway = self._gateways[approved.subject.platform]
-        sending = asyncio.ensure_future(gateway.submit(approved))
+    async def _send(self, run: Run, leg: Leg, epoch: int) -> Iterable[Event]:
+        order = run.order(leg)
+        await self._gate.look()
+        sending = asyncio.ensure_future(self._through_the_gate(order, epoch))
         try:
             async with asyncio.timeout(self._patience.answer_seconds):
                 report = await asyncio.shield(sending)
+            if isinstance(report, Refused):
+                return await self._barred(run, leg, report)
         except PlatformRejected as refusal:
             return self._refused(run, leg, refusal.reason, sent=True)
         except NotSent as refusal:
@@ -261,11 +282,28 @@ class ExecutionService:
             return await self._unknown(run, leg, f"no answer within {seconds} s")
         return self._answered(run, leg, report)
 
+    async def _through_the_gate(self, order: Order, epoch: int) -> OrderReport | Refused:
+        """Send an order if the gate approves it; nothing is awaited between the two."""
+        verdict = self._gate.approve(order, epoch)
+        if isinstance(verdict, Refused):
+            return verdict
+        return await self._gateways[order.platform].submit(verdict)
+
+    async def _barred(self, run: Run, leg: Leg, refused: Refused) -> Iterable[Event]:
+        """Record an order that the gate did not let through: it was not sent."""
+        if refused.broken:
+            detail = f"{refused.reason}: {refused.detail}"
+            await self._risk.halt_trading(HaltReason.INVARIANT_BROKEN, detail)
+        return self._refused(run, leg, refused.reason, sent=False, code=refused.code)
+
     def _answered(self, run: Run, leg: Leg, report: OrderReport) -> list[Event]:
         """Turn a platform's word on an order into facts and events."""
         order = run.order(leg)
+        self._gate.answered(order.order_id)
         fresh = [
-            each for each in report.fills if run.add_fill(run.order(leg), _fill(order, each))
+            each
+            for each in report.fills
+            if run.add_fill(run.order(leg), reported_fill(order, each))
         ]
         fills = [run.fills[each.trade_id] for each in fresh]
         run.events += [self._announce.filled(order, fill, run.position_id) for fill in fills]
@@ -281,10 +319,13 @@ class ExecutionService:
             events.append(LegEnded(leg))
         return events
 
-    def _refused(self, run: Run, leg: Leg, reason: str, *, sent: bool) -> Iterable[Event]:
+    def _refused(
+        self, run: Run, leg: Leg, reason: str, *, sent: bool, code: int = REJECTED
+    ) -> Iterable[Event]:
         order = run.order(leg)
+        self._gate.answered(order.order_id)
         run.change(order.refused(reason) if sent else order.ended())
-        run.events.append(self._announce.failed(order, REJECTED, reason))
+        run.events.append(self._announce.failed(order, code, reason))
         return (LegRejected(leg, reason),)
 
     async def _unknown(self, run: Run, leg: Leg, reason: str) -> Iterable[Event]:
@@ -351,22 +392,7 @@ class ExecutionService:
         )
 
 
-def _fill(order: Order, report: FillReport) -> Fill:
-    return Fill(
-        trade_id=report.trade_id,
-        platform=report.platform,
-        order_id=order.order_id,
-        outcome=order.outcome,
-        side=order.side,
-        price=report.price,
-        size=report.size,
-        fee=report.fee,
-        finality=report.finality,
-        matched_at=report.matched_at,
-    )
-
-
-def _heard(sending: asyncio.Future[OrderReport]) -> None:
+def _heard(sending: asyncio.Future[OrderReport | Refused]) -> None:
     """Take the late answer of a send that was given up on: the order is asked about anyway."""
     if not sending.cancelled():
         sending.exception()

@@ -73,6 +73,17 @@ class Holdings:
                     return True
         return False
 
+    def held(self, platform: Platform, contract_id: str, outcome: Outcome) -> Quantity:
+        """Return how many contracts of an outcome our positions hold on a platform."""
+        legs = (
+            position.holding(platform)
+            for position in self.positions.values()
+            if (match := self._matches.get(position.pair_id)) is not None
+            and match.contract(platform).contract_id == contract_id
+        )
+        sizes = (leg.size for leg in legs if leg.outcome is outcome)
+        return Quantity(sum(sizes, start=Decimal(0)))
+
     async def follow(self, gateway: PlatformGateway) -> None:
         """Take settlement reports from a platform, until cancelled."""
         async for report in gateway.reports():

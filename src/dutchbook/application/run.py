@@ -20,7 +20,9 @@ from dutchbook.domain.position import Holding, OpenPosition, PositionStatus
 from dutchbook.domain.quote import Opportunity
 from dutchbook.domain.shortfall import Shortfall
 from dutchbook.domain.units import ZERO, Money, Quantity, owed
-from dutchbook.ports import Batch, Insert, Write
+from dutchbook.ports import Batch, FillReport, Insert, Write
+
+Mark = tuple[Execution, dict[str, Order], list[Fill], list[Event]]
 
 
 @dataclass(slots=True)
@@ -64,6 +66,19 @@ class Run:
         self._new_fills.append(fill)
         self.change(order.with_fill(fill))
         return True
+
+    def mark(self) -> Mark:
+        """Return what is unsaved now, so that a refused commit can be taken back."""
+        return (
+            self.saved,
+            dict(self._saved_orders),
+            list(self._new_fills),
+            list(self.events),
+        )
+
+    def restore(self, mark: Mark) -> None:
+        """Count as unsaved again what the commit after `mark` would have saved."""
+        self.saved, self._saved_orders, self._new_fills, self.events = mark
 
     def take(
         self,
@@ -146,3 +161,19 @@ def hedged_cost(holding: Holding, hedged: Quantity) -> Decimal:
     if not holding.size:
         return ZERO
     return (holding.cost + holding.fees) * hedged / holding.size
+
+
+def reported_fill(order: Order, report: FillReport) -> Fill:
+    """Return a platform's report of a trade as a fill of our order."""
+    return Fill(
+        trade_id=report.trade_id,
+        platform=report.platform,
+        order_id=order.order_id,
+        outcome=order.outcome,
+        side=order.side,
+        price=report.price,
+        size=report.size,
+        fee=report.fee,
+        finality=report.finality,
+        matched_at=report.matched_at,
+    )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Generic, TypeVar
 
 from dutchbook.domain.contract import Platform
@@ -18,8 +18,20 @@ T = TypeVar("T")
 BANKROLL = Money(Decimal(10_000))
 
 
+class Grade(IntEnum):
+    """What may still be sent: everything, nothing that enters, nothing but cancels."""
+
+    TRADING = 0
+    NO_ENTRIES = 1
+    CANCELS_ONLY = 2
+
+
 class HaltReason(StrEnum):
-    """Why no new execution may start. Reasons form a set and are cleared one by one."""
+    """Why no new execution may start. Reasons form a set and are cleared one by one.
+
+    `UNREADABLE` stands for a reason that this program does not know: a halt that cannot be read
+    is a halt.
+    """
 
     DAILY_LOSS_LIMIT = "daily_loss_limit"
     RECONCILIATION_DISCREPANCY = "reconciliation_discrepancy"
@@ -28,6 +40,8 @@ class HaltReason(StrEnum):
     CAPABILITY_CHANGED = "capability_changed"
     AUDIT_FAILURE = "audit_failure"
     INVARIANT_BROKEN = "invariant_broken"
+    WINDING_DOWN = "winding_down"
+    UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +57,7 @@ class RiskLimits:
     daily_loss_share: Decimal = Decimal("0.05")
     platform_share: Decimal = Decimal("0.5")
     approach_share: Decimal = Decimal("0.8")
+    reset_hour_utc: int = 0
 
     @property
     def position(self) -> Money:
@@ -51,7 +66,7 @@ class RiskLimits:
 
     @property
     def daily_loss(self) -> Money:
-        """The loss in one UTC day that halts trading."""
+        """The loss in one trading day that halts trading."""
         return Money(self.bankroll * self.daily_loss_share)
 
     @property
@@ -93,6 +108,15 @@ class RiskState:
 
 
 @dataclass(frozen=True, slots=True)
+class Override:
+    """Limits that a person lifted for the next execution of a pair, up to `amount` dollars."""
+
+    opportunity_id: str
+    pair_id: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
 class Approved(Generic[T]):
     """An order intent or request that passed every check of the current risk epoch."""
 
@@ -127,6 +151,8 @@ def validate(
     free: Mapping[Platform, Money],
     at_stake: Mapping[Platform, Money],
     amounts: Mapping[Platform, Decimal],
+    size: Decimal = ZERO,
+    override: Override | None = None,
 ) -> Validation:
     """Judge a request to spend `amounts`: halts first, then slots, then capital, then size.
 
@@ -136,21 +162,29 @@ def validate(
         free: Free cash by platform.
         at_stake: Reserved and committed dollars by platform.
         amounts: The worst case that the request would reserve, by platform.
+        size: Dollars that both legs together are to cost.
+        override: Lifts slots and what may be at stake on a platform, and sets the size; never
+            a halt, and never free cash.
     """
+    most = override.amount if override else limits.position
 
     def answer(reason: str | None, maximum: Decimal) -> Validation:
         return Validation(reason is None, reason, Money(maximum), state.slots, state.daily_pnl)
 
     if state.trading_halted:
         return answer("trading_halted", ZERO)
-    if state.slots >= limits.max_open_pairs:
+    if state.slots >= limits.max_open_pairs and not override:
         return answer("max_open_pairs", ZERO)
-    room = {p: max(limits.platform - at_stake[p], ZERO) for p in Platform}
+    room = {
+        p: free[p] if override else max(limits.platform - at_stake[p], ZERO) for p in Platform
+    }
     if any(min(free[p], room[p]) <= 0 for p in Platform):
         return answer("insufficient_capital", ZERO)
     if any(amounts[p] > min(free[p], room[p]) for p in Platform):
-        return answer("insufficient_capital", limits.position)
-    return answer(None, limits.position)
+        return answer("insufficient_capital", most)
+    if size > most:
+        return answer("position_size", most)
+    return answer(None, most)
 
 
 def crossings(

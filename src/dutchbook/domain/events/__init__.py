@@ -42,6 +42,7 @@ from dutchbook.domain.events.system import (
     TimeDriftCritical,
     TimeDriftHalt,
     TimeDriftWarning,
+    WindDownStarted,
 )
 from dutchbook.domain.events.trading import (
     ExecutionFailed,
@@ -111,6 +112,7 @@ __all__ = [
     "TopOfBook",
     "TradingHalted",
     "TradingResumed",
+    "WindDownStarted",
     "as_json",
     "catalogue",
 ]
