@@ -223,6 +223,8 @@ def build(
     With a `fence` every commit is held against its lease; see `dutchbook.application.lease`.
     """
     ids = ids or SeededIds(seed, run)
+    if fence is not None:
+        fence.file = halt_file
     bus = EventBus(journal, clock, ids, fence)
     risk = RiskManager(journal, bus, clock, ids, settings.limits(), ACCOUNTS)
     watchlist, offered = Watchlist(tape.meta.pairs), Watchlist(tape.meta.pairs)
@@ -316,7 +318,6 @@ def _gate(base: _Base, holdings: Holdings) -> Gate:
         base.clock,
         journal=base.journal,
         fence=base.bus.fence,
-        halt_file=base.halt_file,
     )
     base.bus.subscribe(gate.hear)
     return gate

@@ -60,7 +60,9 @@ class EventBus:
             tables = tuple(sorted({write.table for write in batch.writes}))
             changed = RecordsChanged(self.stamp("records"), tables)
             batch = Batch(batch.writes, (changed,))
-        return await asyncio.shield(asyncio.ensure_future(self._commit(batch)))
+        committing = asyncio.ensure_future(self._commit(batch))
+        committing.add_done_callback(_heard)
+        return await asyncio.shield(committing)
 
     async def _commit(self, batch: Batch) -> Receipt:
         if self.fence is None:
@@ -81,3 +83,9 @@ class EventBus:
             self.counts[event.wire] += 1
         for subscriber in self._subscribers:
             subscriber(event, sequence)
+
+
+def _heard(committing: asyncio.Future[Receipt]) -> None:
+    """A caller that was cancelled does not read its answer; that is no error."""
+    if not committing.cancelled():
+        committing.exception()

@@ -265,6 +265,7 @@ class ExecutionService:
         order = run.order(leg)
         await self._gate.look()
         sending = asyncio.ensure_future(self._through_the_gate(order, epoch))
+        sending.add_done_callback(_heard)
         try:
             async with asyncio.timeout(self._patience.answer_seconds):
                 report = await asyncio.shield(sending)
@@ -277,7 +278,6 @@ class ExecutionService:
         except OutcomeUnknown as unknown:
             return await self._unknown(run, leg, unknown.reason)
         except TimeoutError:
-            sending.add_done_callback(_heard)
             seconds = self._patience.answer_seconds
             return await self._unknown(run, leg, f"no answer within {seconds} s")
         return self._answered(run, leg, report)
@@ -393,6 +393,6 @@ class ExecutionService:
 
 
 def _heard(sending: asyncio.Future[OrderReport | Refused]) -> None:
-    """Take the late answer of a send that was given up on: the order is asked about anyway."""
+    """Take the answer of a send that nobody waits for: the order is asked about anyway."""
     if not sending.cancelled():
         sending.exception()

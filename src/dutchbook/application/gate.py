@@ -22,7 +22,7 @@ from dutchbook.domain.order import Order, Purpose
 from dutchbook.domain.risk import Approved, Grade, RiskState
 from dutchbook.domain.units import NOTHING, Price, Quantity
 from dutchbook.errors import Halted
-from dutchbook.ports import Clock, HaltFile, Journal
+from dutchbook.ports import Clock, Journal
 
 Held = Callable[[Platform, str, Outcome], Quantity]
 
@@ -60,7 +60,6 @@ class Gate:
         *,
         journal: Journal | None = None,
         fence: Fence | None = None,
-        halt_file: HaltFile | None = None,
     ) -> None:
         self._state = state
         self._books = books
@@ -70,7 +69,6 @@ class Gate:
         self._clock = clock
         self._journal = journal
         self._fence = fence
-        self._halt_file = halt_file
         self._parents: dict[str, _Parent] = {}
         self._unanswered: dict[str, tuple[Order, float]] = {}
         self._sent: deque[float] = deque()
@@ -168,9 +166,7 @@ class Gate:
         return (each for each in found if each is not None)
 
     def _grade(self) -> Grade:
-        grade = self._fence.halted if self._fence is not None else Grade.TRADING
-        note = self._halt_file.standing() if self._halt_file is not None else None
-        return max(grade, note.grade) if note is not None else grade
+        return self._fence.grade if self._fence is not None else Grade.TRADING
 
     def _leased(self, purpose: Purpose) -> Refused | None:
         fence = self._fence

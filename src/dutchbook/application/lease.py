@@ -14,7 +14,7 @@ from typing import Any
 from dutchbook.domain.order import Purpose
 from dutchbook.domain.risk import Grade
 from dutchbook.errors import Conflict, Halted, LeaseHeld, LeaseLost, StorageError
-from dutchbook.ports import Batch, Clock, Insert, Journal, Receipt, Update, Write
+from dutchbook.ports import Batch, Clock, HaltFile, Insert, Journal, Receipt, Update, Write
 
 TABLE = "leases"
 ENGINE = {"name": "engine"}
@@ -31,6 +31,7 @@ class Fence:
         halted: The grade of halt that the row showed when it was last seen.
         pending: Halts that the row counts and the risk state does not show yet.
         blind: The row could not be read when it was last tried.
+        file: Where a person halts while the database does not answer.
     """
 
     def __init__(self, epoch: int, term: timedelta, clock: Clock, *, unclean: bool) -> None:
@@ -39,6 +40,7 @@ class Fence:
         self.halted = Grade.TRADING
         self.pending = 0
         self.blind = False
+        self.file: HaltFile | None = None
         self._term = term
         self._clock = clock
         self._halts = 0
@@ -50,6 +52,12 @@ class Fence:
     def lost(self) -> bool:
         """Whether another engine is known to have the lease."""
         return self._lost
+
+    @property
+    def grade(self) -> Grade:
+        """What may be sent: as the row said when it was last seen, and as the file says now."""
+        note = self.file.standing() if self.file is not None else None
+        return max(self.halted, note.grade) if note is not None else self.halted
 
     @property
     def believed(self) -> bool:
@@ -102,6 +110,7 @@ class Fence:
             Conflict: Another guard refused.
         """
         began, fenced = self._clock.monotonic(), self.on(batch)
+        self._allow(fenced)
         try:
             receipt = await journal.commit(fenced)
         except Conflict as conflict:
@@ -117,11 +126,15 @@ class Fence:
 
     async def _explain(self, journal: Journal, fenced: Batch) -> None:
         await self.look(journal)
+        self._allow(fenced)
+
+    def _allow(self, fenced: Batch) -> None:
+        """Refuse a batch whose orders a halt forbids that is known by now."""
         update = fenced.writes[0]
         assert isinstance(update, Update), "the fence comes first"
-        entry = "halted" in update.guard
-        if (entry and self.halted) or (update.at_most and self.halted is Grade.CANCELS_ONLY):
-            raise Halted(TABLE, ENGINE["name"], f"halted, grade {int(self.halted)}")
+        entry, order, grade = "halted" in update.guard, bool(update.at_most), self.grade
+        if (entry and grade) or (order and grade is Grade.CANCELS_ONLY):
+            raise Halted(TABLE, ENGINE["name"], f"trading is halted, grade {int(grade)}")
 
     async def look(self, journal: Journal) -> Mapping[str, Any] | None:
         """Read the row as it is now; None, and `blind`, when it cannot be read.

@@ -91,8 +91,6 @@ class RiskManager(Halts):
             ReservationFailed: A halt, a limit or a shortage; nothing was kept.
         """
         verdict = self.validate_position(request.amounts, request.size, request.pair_id)
-        if self._bus.fence is not None and self._bus.fence.halted:
-            raise ReservationFailed("trading_halted", "another process has just halted it")
         if not verdict.approved:
             raise ReservationFailed(str(verdict.reason), f"for {request.execution_id}")
         reservation = Reservation(

@@ -170,6 +170,10 @@ class PostgresJournal:
         await self._turnstile.drive(lambda: self._leave(fenced_off=fenced_off))
 
     async def _leave(self, *, fenced_off: bool) -> None:
+        async with self._turn:  # a commit whose caller was cancelled is still under way
+            await self._left(fenced_off=fenced_off)
+
+    async def _left(self, *, fenced_off: bool) -> None:
         if self._connection is None:
             return
         try:

@@ -118,6 +118,8 @@ class SqliteJournal:
 
     async def close(self, *, fenced_off: bool = False) -> None:
         """Write down what was delivered, unless fenced off, and let the file go."""
+        while self._flushing is not None:  # commits whose callers were cancelled
+            await asyncio.wait({self._flushing})
         delivered = 0 if fenced_off else self._delivered
         await self._turnstile.drive(lambda: self._worker.run(self._writer.close, delivered))
         self._worker.close()
