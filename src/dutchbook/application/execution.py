@@ -257,8 +257,10 @@ class ExecutionService:
             try:
                 await self._bus.commit(run.take(self._clock.now()))
             except Halted as halted:
-                run.restore(before)
-                return await self._barred(run, intent.leg, self._gate.halted_by(halted))
+                run.restore(before)  # fills are facts; the order is but a record of a refusal
+                happened = await self._barred(run, intent.leg, self._gate.halted_by(halted))
+                await self._bus.commit(run.take(self._clock.now()))
+                return happened
         return await self._send(run, intent.leg, reservation.epoch)
 
     async def _send(self, run: Run, leg: Leg, epoch: int) -> Iterable[Event]:
