@@ -38,7 +38,7 @@ from dutchbook.platforms.paper.exchange import PaperExchange, Taken
 from dutchbook.platforms.paper.faults import Fault, FaultPlan
 from dutchbook.platforms.paper.gateway import PaperGateway, StepLag
 from dutchbook.platforms.paper.liquidity import Replenishment
-from dutchbook.ports import Clock, HaltFile, Ids, Journal
+from dutchbook.ports import Clock, Ids, Journal
 from dutchbook.runtime.ids import SeededIds
 from dutchbook.runtime.randomness import Seeded
 from dutchbook.tape.generate import generate
@@ -197,7 +197,6 @@ class _Base:
     gateways: Mapping[Platform, PaperGateway]
     clock: Clock
     ids: Ids
-    halt_file: HaltFile | None
 
 
 def generated_tape(seed: int, *, minutes: int = 20, pairs: int = 2) -> MemoryTape:
@@ -215,22 +214,20 @@ def build(
     run: int = 1,
     ids: Ids | None = None,
     fence: Fence | None = None,
-    halt_file: HaltFile | None = None,
     poll_seconds: float = POLL_SECONDS,
 ) -> Engine:
     """Join an engine that trades `tape` on paper.
 
-    With a `fence` every commit is held against its lease; see `dutchbook.application.lease`.
+    With a `fence` every commit is held against its lease, and with its file of halts every
+    send; see `dutchbook.application.lease`.
     """
     ids = ids or SeededIds(seed, run)
-    if fence is not None:
-        fence.file = halt_file
     bus = EventBus(journal, clock, ids, fence)
     risk = RiskManager(journal, bus, clock, ids, settings.limits(), ACCOUNTS)
     watchlist, offered = Watchlist(tape.meta.pairs), Watchlist(tape.meta.pairs)
     lag = StepLag(settings.paper.lag_steps)
     exchanges, gateways = _platforms(settings, tape, clock, lag, seed)
-    base = _Base(settings, journal, bus, risk, watchlist, gateways, clock, ids, halt_file)
+    base = _Base(settings, journal, bus, risk, watchlist, gateways, clock, ids)
     recorder = Recorder(bus)
     holdings, queue, lifecycle = _execution(base, recorder, poll_seconds)
     judged = (queue, risk, recorder, bus, clock, ids, settings.hurdles())
@@ -337,9 +334,7 @@ def _lifecycle(
     cancelling = Cancelling(
         base.journal, base.bus, executions, base.gateways, wait.answer_seconds
     )
-    commands = Commands(
-        base.journal, base.bus, base.risk, throttle, cancelling, base.clock, base.halt_file
-    )
+    commands = Commands(base.journal, base.bus, base.risk, throttle, cancelling, base.clock)
     return EngineLifecycleService(
         base.journal,
         base.bus,

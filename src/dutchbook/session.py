@@ -179,7 +179,8 @@ async def _trade(
     await journal.open()
     fence = None
     try:
-        fence = await take(journal, SystemClock(), myself(), options.term, gone)
+        file = halt_file(database)
+        fence = await take(journal, SystemClock(), myself(), options.term, gone, file)
         number = await count_run(journal, fence)
         if not options.quiet:
             await _first_line(journal, database, console)
@@ -191,7 +192,6 @@ async def _trade(
             seed=options.seed,
             run=number,
             fence=fence,
-            halt_file=halt_file(database),
             poll_seconds=options.poll_seconds,
         )
         summary = await _kept(

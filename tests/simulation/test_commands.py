@@ -101,7 +101,7 @@ def desk(work: Callable[[Desk], Awaitable[Any]], *settings: str, journal: Any = 
     async def main() -> Any:
         kept = journal or MemoryJournal()
         tape, file = generated_tape(7, minutes=1), File()
-        fence = await take(kept, SystemClock(), "me", TERM, lambda _: True)
+        fence = await take(kept, SystemClock(), "me", TERM, lambda _: True, file)
         run, clock = await count_run(kept, fence), TapeClock(tape.meta.first)
         engine = build(
             load(None, settings),
@@ -111,7 +111,6 @@ def desk(work: Callable[[Desk], Awaitable[Any]], *settings: str, journal: Any = 
             seed=7,
             run=run,
             fence=fence,
-            halt_file=file,
         )
         opening = {platform: Money(Decimal(5_000)) for platform in Platform}
         await engine.lifecycle.start(

@@ -17,7 +17,7 @@ from dutchbook.domain.events import WindDownStarted
 from dutchbook.domain.risk import Grade, HaltReason
 from dutchbook.domain.units import money
 from dutchbook.errors import Conflict, InvalidInput, LeaseLost, StorageError
-from dutchbook.ports import Batch, Clock, HaltFile, Journal, Update
+from dutchbook.ports import Batch, Clock, Journal, Update
 
 HALTING = ("halt", "wind_down")
 """The commands that have halted the lease when they were written."""
@@ -36,7 +36,6 @@ class Commands:
         throttle: PairThrottle,
         cancelling: Cancelling,
         clock: Clock,
-        halt_file: HaltFile | None = None,
     ) -> None:
         self._journal = journal
         self._bus = bus
@@ -44,7 +43,6 @@ class Commands:
         self._throttle = throttle
         self._cancelling = cancelling
         self._clock = clock
-        self._halt_file = halt_file
         self._lock = asyncio.Lock()
 
     async def follow(self, seconds: float, folded: Callable[[], None] | None = None) -> None:
@@ -111,16 +109,17 @@ class Commands:
 
     async def _fold_file(self) -> None:
         """Make a halt durable that was asked for while the database did not answer."""
-        note = self._halt_file.standing() if self._halt_file is not None else None
-        if self._halt_file is None or note is None:
+        fence = self._bus.fence
+        file = fence.file if fence is not None else None
+        note = file.standing() if file is not None else None
+        if fence is None or file is None or note is None:
             return
         detail = f"{note.requested_by}, by a HALT file: {note.rationale}"
-        fence = self._bus.fence
-        raised = Batch(fence.raised(note.grade) if fence is not None else ())
+        raised = Batch(fence.raised(note.grade))
         await self._risk.halt_trading(HaltReason.OPERATOR, detail, raised)
         if note.cancel_all:
             await self._cancelling.cancel_all()
-        self._halt_file.clear(note)
+        file.clear(note)
 
     async def _fold(self, row: Mapping[str, Any]) -> None:
         known = {

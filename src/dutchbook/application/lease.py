@@ -228,9 +228,14 @@ def live(row: Mapping[str, Any], now: datetime, gone: Gone) -> bool:
 
 
 async def take(
-    journal: Journal, clock: Clock, holder: str, term: timedelta, gone: Gone
+    journal: Journal,
+    clock: Clock,
+    holder: str,
+    term: timedelta,
+    gone: Gone,
+    file: HaltFile | None = None,
 ) -> Fence:
-    """Take the lease with the next epoch.
+    """Take the lease with the next epoch; `file` is where people halt without the database.
 
     Raises:
         LeaseHeld: Another engine has it, or was faster.
@@ -260,6 +265,7 @@ async def take(
         await journal.commit(Batch((write,)))
     except Conflict:
         raise LeaseHeld("another engine took the lease at the same moment") from None
+    fence.file = file
     await fence.look(journal)
     return fence
 

@@ -164,19 +164,26 @@ class EngineLifecycleService:
             if self._risk.winding_down and not self._holdings.positions:
                 stopping.set()
 
+        seconds = self._limits.poll_seconds
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(self._queue.run()),
                 group.create_task(self._recorder.run()),
                 *(group.create_task(self._holdings.follow(g)) for g in self._gateways.values()),
                 group.create_task(self._risk.follow_days()),
-                group.create_task(self._commands.follow(self._limits.poll_seconds, wound_down)),
+                group.create_task(self.follow_commands(seconds, wound_down)),
             ]
             await feed()
             await self._drain(settled, stopping)
             await self._recorder.drained()
             for task in tasks:
                 task.cancel()
+
+    async def follow_commands(
+        self, seconds: float, folded: Callable[[], None] | None = None
+    ) -> None:
+        """Do what people ask for, looked for every so many seconds, until cancelled."""
+        await self._commands.follow(seconds, folded)
 
     async def _drain(self, settled: Iterable[Work], stopping: asyncio.Event) -> None:
         draining = asyncio.ensure_future(self._in_flight(settled))
