@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 
 from dutchbook.application.beside import Parts, Rules, beside
 from dutchbook.application.bus import EventBus
+from dutchbook.application.cancelling import Cancelling
 from dutchbook.application.carrying import Carrying, CarryingRules, carrying
+from dutchbook.application.commands import Commands
 from dutchbook.application.conclusion import Conclusion
 from dutchbook.application.detection import DetectionService
 from dutchbook.application.drift import Asking
 from dutchbook.application.execution import ExecutionService, Patience
 from dutchbook.application.execution_queue import ExecutionQueueService
 from dutchbook.application.health import Rhythm
-from dutchbook.application.lifecycle import EngineLifecycleService
+from dutchbook.application.lease import Fence
+from dutchbook.application.lifecycle import EngineLifecycleService, Limits, Service
+from dutchbook.application.pair_throttle import PairThrottle
 from dutchbook.application.recorder import Recorder
 from dutchbook.application.risk import RiskManager
 from dutchbook.application.single_leg import AutoPolicy
@@ -31,7 +36,7 @@ from dutchbook.platforms.paper.gateway import PaperGateway
 from dutchbook.platforms.paper.liquidity import Replenishment
 from dutchbook.platforms.paper.server import StepLag
 from dutchbook.platforms.paper.time import PaperTime
-from dutchbook.ports import Clock, Ids, Journal, PlatformGateway
+from dutchbook.ports import Clock, Ids, Journal
 from dutchbook.runtime.ids import SeededIds
 from dutchbook.runtime.randomness import Seeded
 from dutchbook.tape.generate import generate
@@ -44,6 +49,10 @@ ACCOUNTS = {
 
 LATER_MS = 5_000
 """So long after the engine has given up waiting, a late answer comes."""
+POLL_SECONDS = 60.0
+"""How often commands are looked for where time is the tape's alone.
+
+A halt is met before that, at the first entry that it refuses."""
 
 
 def generated_tape(seed: int, *, minutes: int = 20, pairs: int = 2) -> MemoryTape:
@@ -61,66 +70,133 @@ def build(
     run: int = 1,
     ids: Ids | None = None,
     pairs: Iterable[ContractMatch] | None = None,
+    fence: Fence | None = None,
+    poll_seconds: float = POLL_SECONDS,
 ) -> Engine:
-    """Join an engine that trades `pairs` on paper: see `traded_pairs`; None for the tape's."""
+    """Join an engine that trades `pairs` on paper: see `traded_pairs`; None for the tape's.
+
+    With a `fence` every commit is held against its lease, and with its file of halts every
+    send; see `dutchbook.application.lease`.
+    """
     followed = tape.meta.pairs if pairs is None else tuple(pairs)
     ids = ids or SeededIds(seed, run)
-    bus = EventBus(journal, clock, ids)
+    bus = EventBus(journal, clock, ids, fence)
     risk = RiskManager(journal, bus, clock, ids, settings.limits(), ACCOUNTS)
     watchlist, offered = Watchlist(followed), Watchlist(followed)
     lag = StepLag(settings.paper.lag_steps)
     exchanges, gateways = _platforms(settings, tape, clock, lag, seed)
     hurdles = settings.hurdles(polled=tape.meta.polled)
+    base = _Base(settings, hurdles, journal, bus, risk, watchlist, gateways, clock, ids)
     rules = _carrying_rules(settings, hurdles)
     carried = carrying(journal, bus, risk, watchlist, gateways, clock, ids, rules)
-    queue = _queue(settings, hurdles, bus, risk, watchlist, carried, gateways, clock, ids)
-    recorder = Recorder(bus)
-    heard, judged = (watchlist, queue, risk, recorder), (hurdles, offered)
+    entering, recorder = _entering(base, carried), Recorder(bus)
+    heard, judged = (watchlist, entering.queue, risk, recorder), (hurdles, offered)
     choose = carried.first_legs.choose
     detection = DetectionService(*heard, bus, clock, ids, *judged, choose)
-    parts = Parts(
-        journal,
-        bus,
-        risk,
-        watchlist,
-        queue,
-        detection,
-        carried.holdings,
-        recorder,
-        gateways,
-        clock,
-        ids,
+    parts = _parts(base, carried, entering, detection, recorder)
+    engine = _engine(
+        tape, base, parts, carried, entering, offered, exchanges, lag, poll_seconds
     )
-    engine = _engine(settings, tape, parts, carried, offered, (exchanges, gateways), lag)
     for platform, exchange in exchanges.items():
         exchange.on_taken = engine.taken(platform)
     return engine
 
 
-def _engine(
-    settings: Settings,
-    tape: Tape,
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """What nearly every part stands on."""
+
+    settings: Settings
+    hurdles: Hurdles
+    journal: Journal
+    bus: EventBus
+    risk: RiskManager
+    watchlist: Watchlist
+    gateways: Mapping[Platform, PaperGateway]
+    clock: Clock
+    ids: Ids
+
+
+@dataclass(frozen=True, slots=True)
+class _Entering:
+    """What starts executions and carries them to their end."""
+
+    executions: ExecutionService
+    queue: ExecutionQueueService
+    throttle: PairThrottle
+
+
+def _parts(
+    base: _Base,
+    carried: Carrying,
+    entering: _Entering,
+    detection: DetectionService,
+    recorder: Recorder,
+) -> Parts:
+    return Parts(
+        base.journal,
+        base.bus,
+        base.risk,
+        base.watchlist,
+        entering.queue,
+        detection,
+        carried.holdings,
+        recorder,
+        base.gateways,
+        base.clock,
+        base.ids,
+    )
+
+
+def _lifecycle(
+    base: _Base,
     parts: Parts,
     carried: Carrying,
-    offered: Watchlist,
-    platforms: tuple[dict[Platform, PaperExchange], dict[Platform, PaperGateway]],
-    lag: StepLag,
-) -> Engine:
-    """Join the parts of trading with what works beside it."""
-    times = (PaperTime(settings.paper.clock_offset_ms),)
-    around = beside(parts, times, _rules(settings, tape))
-    lifecycle = EngineLifecycleService(
-        parts.journal,
-        parts.bus,
-        parts.risk,
-        parts.watchlist,
-        parts.queue,
+    entering: _Entering,
+    services: tuple[Service, ...],
+    poll_seconds: float,
+) -> EngineLifecycleService:
+    """Join what starts, runs and stops the engine, and does what people ask of it."""
+    wait = base.settings.execution
+    executions, throttle = entering.executions, entering.throttle
+    cancelling = Cancelling(
+        base.journal, base.bus, executions, base.gateways, wait.answer_seconds
+    )
+    commands = Commands(base.journal, base.bus, base.risk, throttle, cancelling, base.clock)
+    return EngineLifecycleService(
+        base.journal,
+        base.bus,
+        base.risk,
+        base.watchlist,
+        entering.queue,
         carried,
         parts.recorder,
-        parts.gateways,
-        around.services,
-        parts.clock,
+        base.gateways,
+        services,
+        base.clock,
+        throttle=throttle,
+        commands=commands,
+        cancelling=cancelling,
+        limits=Limits(poll_seconds, wait.drain_seconds),
     )
+
+
+def _engine(
+    tape: Tape,
+    base: _Base,
+    parts: Parts,
+    carried: Carrying,
+    entering: _Entering,
+    offered: Watchlist,
+    exchanges: dict[Platform, PaperExchange],
+    lag: StepLag,
+    poll_seconds: float,
+) -> Engine:
+    """Join the parts of trading with what works beside it."""
+    settings, platforms = base.settings, (exchanges, base.gateways)
+    times = (PaperTime(settings.paper.clock_offset_ms),)
+    around = beside(parts, times, _rules(settings, tape))
+    lifecycle = _lifecycle(base, parts, carried, entering, around.services, poll_seconds)
     return Engine(
         settings,
         tape,
@@ -160,52 +236,48 @@ def _carrying_rules(settings: Settings, hurdles: Hurdles) -> CarryingRules:
     return CarryingRules(
         policy=AutoPolicy(execution.auto_policy),
         rescue_limit=hurdles.rescue_limit,
-        collar=settings.risk.price_collar,
+        controls=settings.controls(),
         book_age=hurdles.book_age,
         answer_seconds=execution.answer_seconds,
         person_after=timedelta(seconds=execution.person_after_seconds),
     )
 
 
-def _queue(
-    settings: Settings,
-    hurdles: Hurdles,
-    bus: EventBus,
-    risk: RiskManager,
-    watchlist: Watchlist,
-    carrying: Carrying,
-    gateways: Mapping[Platform, PlatformGateway],
-    clock: Clock,
-    ids: Ids,
-) -> ExecutionQueueService:
+def _entering(base: _Base, carried: Carrying) -> _Entering:
     """Join what starts executions."""
+    settings, bus, clock = base.settings, base.bus, base.clock
     conclusion = Conclusion(
-        bus, risk, carrying.holdings, carrying.announce, carrying.first_legs, clock
+        bus, base.risk, carried.holdings, carried.announce, carried.first_legs, clock
     )
+    failures = settings.controls().failures_before_disable
+    throttle = PairThrottle(base.journal, bus, base.watchlist, clock, failures)
     executions = ExecutionService(
         bus,
-        risk,
-        gateways,
-        watchlist,
-        carrying.settling,
-        carrying.single_leg,
-        carrying.inquiries,
-        carrying.announce,
+        base.risk,
+        base.gateways,
+        base.watchlist,
+        carried.settling,
+        carried.single_leg,
+        carried.inquiries,
+        carried.announce,
         conclusion,
+        carried.gate,
         clock,
-        ids,
-        hurdles,
+        base.ids,
+        base.hurdles,
         Patience(settings.execution.answer_seconds, settings.execution.queries),
     )
-    return ExecutionQueueService(
+    queue = ExecutionQueueService(
         executions,
-        risk,
-        carrying.holdings,
-        carrying.inquiries,
+        base.risk,
+        carried.holdings,
+        carried.inquiries,
+        throttle,
         clock,
         cool_down=timedelta(seconds=settings.execution.cool_down_seconds),
         bound=settings.execution.queue_bound,
     )
+    return _Entering(executions, queue, throttle)
 
 
 def _rules(settings: Settings, tape: Tape) -> Rules:

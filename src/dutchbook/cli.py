@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,6 +15,8 @@ from dutchbook import __version__, desk, session
 from dutchbook.bootstrap import generated_tape
 from dutchbook.config import load
 from dutchbook.console import progress, report, tables
+from dutchbook.domain.risk import Grade
+from dutchbook.domain.units import money
 from dutchbook.errors import DutchbookError, StorageError
 from dutchbook.persistence.database import Database
 from dutchbook.tape.format import write_tape
@@ -43,6 +45,7 @@ Db = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print every column as JSON.")]
 Rationale = Annotated[str, typer.Option(help="Why, in a sentence.")]
+Amount = Annotated[str, typer.Option(help="Dollars that the position may cost.")]
 Note = Annotated[str, typer.Option(help="What it was.")]
 
 
@@ -97,6 +100,9 @@ def run(
     summary: Annotated[
         str, typer.Option(help="json: print nothing but the summary, as one object.")
     ] = "",
+    standby: Annotated[
+        bool, typer.Option("--standby", help="Wait until no other engine has the database.")
+    ] = False,
 ) -> None:
     """Run the engine on paper, to the end of the tape or until Ctrl-C."""
     if summary not in ("", "json"):
@@ -109,6 +115,7 @@ def run(
         speed=session.speed(speed),
         seed=seed,
         quiet=summary == "json",
+        standby=standby,
     )
     console = Console()
     found = session.run(options, console)
@@ -116,6 +123,50 @@ def run(
         typer.echo(json.dumps(found, sort_keys=True, separators=(",", ":")))
     else:
         report.show(console, found)
+
+
+@app.command()
+def halt(
+    rationale: Annotated[str, typer.Option(help="Why, in a sentence.")] = "",
+    db: Db = "",
+    *,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Nothing but cancels: no hedge and no exit either.")
+    ] = False,
+    cancel_all: Annotated[
+        bool, typer.Option("--cancel-all", help="Cancel every order that works, too.")
+    ] = False,
+) -> None:
+    """Enter nothing more, from now on; works while the engine hangs."""
+    grade = Grade.CANCELS_ONLY if everything else Grade.NO_ENTRIES
+    typer.echo(desk.halt(_url(db), grade, rationale, cancel_all=cancel_all))
+
+
+@app.command()
+def resume(reason: str, rationale: Rationale, db: Db = "") -> None:
+    """Clear one reason of a halt, or give a pair back that failed too often."""
+    _answered(desk.command(_url(db), "resume", {"reason": reason}, rationale))
+
+
+@app.command()
+def override(target: str, amount: Amount, rationale: Rationale, db: Db = "") -> None:
+    """Lift size, slots and platform share for the next execution of an opportunity or pair."""
+    money(amount, field="--amount")
+    arguments = {"target": target, "amount": amount}
+    _answered(desk.command(_url(db), "override", arguments, rationale))
+
+
+@app.command("wind-down")
+def wind_down(rationale: Rationale, db: Db = "") -> None:
+    """Enter nothing more, leave every position, then stop."""
+    _answered(desk.command(_url(db), "wind_down", {}, rationale, Grade.NO_ENTRIES))
+
+
+def _answered(told: dict[str, Any]) -> None:
+    """Print what became of a command; one that was refused is an exit code of one."""
+    typer.echo(json.dumps(told, sort_keys=True))
+    if told["answer"] is not None and not told["answer"].get("done"):
+        raise typer.Exit(FOUND)
 
 
 @app.command()

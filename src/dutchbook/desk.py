@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import getpass
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -10,8 +12,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
+from dutchbook import session
 from dutchbook.application import pairs
 from dutchbook.application.bus import EventBus
+from dutchbook.application.commands import command_row, halting
+from dutchbook.application.lease import ENGINE, TABLE, lease_row, live
+from dutchbook.application.overrides import MEANINGFUL
 from dutchbook.application.risk import RiskManager
 from dutchbook.bootstrap import ACCOUNTS
 from dutchbook.config import Settings
@@ -21,16 +27,17 @@ from dutchbook.domain.events import as_json
 from dutchbook.domain.facts import TABLES
 from dutchbook.domain.pairing import PairFile
 from dutchbook.domain.position import PositionStatus
-from dutchbook.domain.risk import RiskLimits
+from dutchbook.domain.risk import Grade, RiskLimits
 from dutchbook.domain.units import Money, money, plain
-from dutchbook.errors import InvalidInput
+from dutchbook.errors import Conflict, InvalidInput, LeaseHeld, StorageError
 from dutchbook.persistence import verify
-from dutchbook.persistence.database import Database
+from dutchbook.persistence.database import SQLITE, Database
 from dutchbook.persistence.models import OpenPosition
 from dutchbook.persistence.unit_of_work import engine_for, unit_of_work
-from dutchbook.ports import Journal
+from dutchbook.ports import Batch, HaltNote, Insert, Journal, Write
 from dutchbook.runtime.clock import SystemClock
 from dutchbook.runtime.ids import RandomIds
+from dutchbook.runtime.process import gone
 from dutchbook.runtime.virtual_time import turnstile
 
 T = TypeVar("T")
@@ -50,11 +57,23 @@ def _with(url: str, work: Callable[[Journal], Awaitable[T]], *, alone: bool) -> 
         journal = database.journal(turnstile(), alone=alone)
         await journal.open()
         try:
+            if alone and (held := await _held(journal)):
+                raise LeaseHeld(
+                    f"{database.shown}: the engine {held} runs on it; stop it first"
+                )
             return await work(journal)
         finally:
             await journal.close()
 
     return asyncio.run(main())
+
+
+async def _held(journal: Journal) -> str | None:
+    """Return the engine that holds the lease now, if one does."""
+    for row in await journal.rows(TABLE, ENGINE):
+        if live(row, SystemClock().now(), gone):
+            return str(row["holder"])
+    return None
 
 
 def rows(url: str, table: str, order_by: tuple[str, ...]) -> Rows:
@@ -108,11 +127,15 @@ def status(url: str) -> dict[str, Any]:
         positions = Counter(row["status"] for row in await journal.rows("open_positions"))
         metadata = {row["key"]: row["value"] for row in await journal.rows("system_metadata")}
         events = await journal.rows("audit_log", order_by=("sequence",))
+        leases = await journal.rows(TABLE, ENGINE)
+        note = session.halt_file(Database.at(url)).standing()
         state = states[0] if states else {}
         return {
             "mode": metadata.get("mode"),
             "runs": int(metadata.get("runs", "0")),
             "halted": state.get("halt_reason", []),
+            "halt_grade": max([int(note.grade) if note else 0, *(r["halted"] for r in leases)]),
+            "engine": await _held(journal),
             "daily_pnl": as_json(state.get("daily_pnl", Decimal(0))),
             "positions": dict(sorted(positions.items())),
             "capital": {
@@ -208,4 +231,112 @@ def add_pairs(url: str, path: Path, settings: Settings) -> list[str]:
     return _with(url, work, alone=True)
 
 
-MEANINGFUL = 10
+# What works beside a running engine -------------------------------------------------------
+
+
+def halt(url: str, grade: Grade, rationale: str, *, cancel_all: bool) -> str:
+    """Halt trading from this process; returns what was done.
+
+    One short transaction; where the database does not take it within two seconds, a HALT file,
+    which the engine reads before each send.
+
+    Raises:
+        StorageError: There is no such database, or not even the file can be written.
+    """
+    database = _existing(url)
+    arguments = {"all": grade is Grade.CANCELS_ONLY, "cancel_all": cancel_all}
+    told = "nothing but cancels" if grade is Grade.CANCELS_ONLY else "no entry"
+    try:
+        command = _ask(database, "halt", arguments, rationale, grade, wait=False)
+    except StorageError as silent:
+        file = session.halt_file(database)
+        try:
+            file.write(HaltNote(grade, cancel_all, rationale, _person()))
+        except OSError as error:
+            raise StorageError(f"{file.path}: {error.strerror}; and {silent}") from None
+        return f"halted by {file.path}: {told} from now on; the database said: {silent}"
+    known = "" if command["engine"] else "; no engine runs"
+    return f"halted: {told} from now on{known}"
+
+
+def command(
+    url: str, name: str, arguments: dict[str, Any], rationale: str, grade: Grade = Grade.TRADING
+) -> dict[str, Any]:
+    """Ask the engine for something, and wait a little for its answer.
+
+    Returns:
+        The command's id, whether an engine runs, and its answer, None when there is none yet:
+        it is done at the next start.
+
+    Raises:
+        InvalidInput: A rationale that says nothing.
+        StorageError: There is no such database, or it does not answer within two seconds.
+    """
+    if len(rationale.strip()) < MEANINGFUL:
+        raise InvalidInput("--rationale", rationale, f"at least {MEANINGFUL} characters")
+    return _ask(_existing(url), name, arguments, rationale, grade, wait=True)
+
+
+def _existing(url: str) -> Database:
+    database = Database.at(url)
+    if database.dialect == SQLITE and not Path(database.path).exists():
+        raise StorageError(f"{database.shown}: there is no such file; dutchbook run makes one")
+    return database
+
+
+def _person() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "a shell"
+
+
+def _ask(
+    database: Database,
+    name: str,
+    arguments: dict[str, Any],
+    rationale: str,
+    grade: Grade,
+    *,
+    wait: bool,
+) -> dict[str, Any]:
+    clock, command_id = SystemClock(), RandomIds().new("command")
+    row = command_row(command_id, name, arguments, rationale, _person(), clock)
+
+    async def main() -> dict[str, Any]:
+        journal = database.journal(turnstile(), patience=PATIENCE_SECONDS)
+        await journal.open()
+        try:
+            await _insert(journal, row, grade)
+            told = {"command": command_id, "engine": await _held(journal), "answer": None}
+            for _ in range(ANSWER_LOOKS if wait and told["engine"] else 0):
+                found = await journal.rows("operator_commands", {"command_id": command_id})
+                if found[0]["answered_at"] is not None:
+                    return told | {"answer": found[0]["answer"]}
+                await clock.sleep(ANSWER_SECONDS / ANSWER_LOOKS)
+            return told
+        finally:
+            await journal.close()
+
+    return asyncio.run(main())
+
+
+async def _insert(journal: Journal, row: dict[str, Any], grade: Grade) -> None:
+    """Write a command, and with it the halt that it brings; again if the lease just changed."""
+    for _ in range(TRIES):
+        lease = await journal.rows(TABLE, ENGINE)
+        writes: tuple[Write, ...] = (Insert("operator_commands", row),)
+        if grade and lease:
+            writes += (halting(lease[0], grade),)
+        elif grade:
+            at = row["requested_at"]
+            writes += (Insert(TABLE, lease_row("", 0, at, at, grade)),)
+        with contextlib.suppress(Conflict):
+            await journal.commit(Batch(writes))
+            return
+    raise StorageError(f"the lease changed {TRIES} times while it was being halted")
+
+
+PATIENCE_SECONDS = 2
+ANSWER_SECONDS, ANSWER_LOOKS = 5, 50
+TRIES = 20

@@ -82,7 +82,7 @@ class Engine:
         await self._fund_platforms()
         await self.carrying.take_up()
         settled = [gateway.settled for gateway in self.gateways.values()]
-        await self.lifecycle.run(self._feed, settled)
+        await self.lifecycle.run(self._feed, settled, self.stopping)
         asked = self.stopping.is_set()
         await self.lifecycle.stop("asked to stop" if asked else "the tape ended")
         return await summary(self.journal, self.detection, self.queue, self.bus.receipt.head)

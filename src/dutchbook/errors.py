@@ -164,10 +164,18 @@ class Conflict(StorageError):
         self.detail = detail
 
 
+class Halted(Conflict):
+    """Another process has halted trading: the order that this batch brings is not allowed."""
+
+
 class LeaseHeld(StorageError):
     """Another engine writes to this database."""
 
     exit_code = 4
+
+
+class LeaseLost(LeaseHeld):
+    """Another engine took the lease from this one, which must end."""
 
 
 class TapeError(DutchbookError):

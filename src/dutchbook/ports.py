@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from enum import Enum
 from typing import Any, Protocol, TypeVar
 
 from dutchbook.domain import reconciliation
@@ -17,7 +18,7 @@ from dutchbook.domain.book import Levels
 from dutchbook.domain.contract import Outcome, Platform
 from dutchbook.domain.events import Event
 from dutchbook.domain.order import Order
-from dutchbook.domain.risk import Approved
+from dutchbook.domain.risk import Approved, Grade
 from dutchbook.domain.units import Money, Quantity
 
 T = TypeVar("T")
@@ -156,6 +157,18 @@ class Batch:
         return bool(self.writes or self.events)
 
 
+class Access(Enum):
+    """How a database is opened.
+
+    Alone: a second that asks for it is refused. Taking over: alone, in spite of the locks that
+    a frozen engine still holds; the lease was taken from it, and its writes are refused.
+    """
+
+    SHARED = "shared"
+    ALONE = "alone"
+    TAKING_OVER = "taking over"
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """Proof of a commit: the audit sequence and chain hash of its last event (or the head)."""
@@ -285,6 +298,28 @@ class PlatformGateway(Protocol):
 
     def reports(self) -> AsyncIterator[FillReport]:
         """Fills and their settlement as they become known; each may come more than once."""
+
+
+@dataclass(frozen=True, slots=True)
+class HaltNote:
+    """A halt that was written where the database did not answer."""
+
+    grade: Grade
+    cancel_all: bool
+    rationale: str
+    requested_by: str
+
+
+class HaltFile(Protocol):
+    """Where a person halts trading when the database does not answer."""
+
+    def standing(self) -> HaltNote | None:
+        """Return the halt that was left there, if any; what cannot be read is a halt."""
+        ...
+
+    def clear(self, note: HaltNote) -> None:
+        """Remove a halt that the database holds by now, unless another took its place."""
+        ...
 
 
 class Subscriber(Protocol):

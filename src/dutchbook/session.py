@@ -10,8 +10,9 @@ import contextlib
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,20 +21,23 @@ from platformdirs import user_config_path, user_data_path
 from rich.console import Console
 from rich.live import Live
 
+from dutchbook.application.lease import Fence, take, turn
 from dutchbook.application.lifecycle import count_run
 from dutchbook.application.pairs import traded_pairs
-from dutchbook.bootstrap import build
+from dutchbook.bootstrap import POLL_SECONDS, build
 from dutchbook.config import Settings, commented, load
 from dutchbook.console.lines import EventLines
 from dutchbook.console.live import LiveView, PairLine, Standing
 from dutchbook.domain.contract import Outcome, Platform
 from dutchbook.domain.units import plain
 from dutchbook.engine import Engine
-from dutchbook.errors import InvalidInput, StorageError
-from dutchbook.persistence.database import Database
+from dutchbook.errors import InvalidInput, LeaseHeld, LeaseLost, StorageError
+from dutchbook.persistence.database import SQLITE, Database
 from dutchbook.ports import Journal
-from dutchbook.runtime.clock import TapeClock
+from dutchbook.runtime.clock import SystemClock, TapeClock
+from dutchbook.runtime.halt_file import FileOfHalt
 from dutchbook.runtime.live import run_live
+from dutchbook.runtime.process import gone, myself
 from dutchbook.runtime.virtual_time import run_virtual, turnstile
 from dutchbook.tape import demo
 from dutchbook.tape.format import open_tape
@@ -52,6 +56,17 @@ class Options:
     speed: Decimal | None
     seed: int
     quiet: bool
+    standby: bool = False
+
+    @property
+    def term(self) -> timedelta:
+        """How long a lease lasts that is not renewed."""
+        return timedelta(seconds=self.settings.execution.lease_seconds)
+
+    @property
+    def poll_seconds(self) -> float:
+        """How often commands are looked for, in seconds of the tape."""
+        return POLL_SECONDS if self.speed is None else REDRAW_SECONDS * float(self.speed)
 
 
 def speed(text: str) -> Decimal | None:
@@ -107,18 +122,57 @@ def default_database() -> str:
     return f"sqlite:///{user_data_path('dutchbook') / 'paper.db'}"
 
 
+def halt_file(database: Database) -> FileOfHalt:
+    """Return where trading is halted when a database does not answer.
+
+    Beside a file, else in the user's data directory.
+    """
+    folder = user_data_path("dutchbook")
+    if database.dialect == SQLITE:
+        folder = Path(database.path).resolve().parent
+    return FileOfHalt(folder / f"{database.name}.HALT")
+
+
 def run(options: Options, console: Console) -> dict[str, Any]:
     """Run the engine to the end of its tape, or until it is interrupted.
 
     Returns the summary.
+
+    Raises:
+        LeaseHeld: Another engine runs on the database, or took it over from this one.
     """
     tape = chosen_tape(options)
     database = Database.at(options.database)
     database.prepare("paper")
-    trading = _trade(options, tape, database, console)
-    if options.speed is None:
-        return run_virtual(trading)
-    return run_live(trading)
+    if not options.standby:
+        return _run(options, tape, database, console, taking_over=False)
+    while True:
+        frozen = run_live(_turn(options, database, console))
+        try:
+            return _run(options, tape, database, console, taking_over=frozen)
+        except LeaseLost:
+            raise
+        except LeaseHeld:  # another one was faster, or still holds its locks
+            run_live(SystemClock().sleep(1))
+
+
+def _run(
+    options: Options, tape: Tape, database: Database, console: Console, *, taking_over: bool
+) -> dict[str, Any]:
+    trading = _trade(options, tape, database, console, taking_over=taking_over)
+    return run_virtual(trading) if options.speed is None else run_live(trading)
+
+
+async def _turn(options: Options, database: Database, console: Console) -> bool:
+    """Wait for the lease, in real time; see `dutchbook.application.lease.turn`."""
+    if not options.quiet:
+        _writer(console)(f"{database.shown}: standing by")
+    journal = database.journal(turnstile())
+    await journal.open()
+    try:
+        return await turn(journal, SystemClock(), options.term, gone)
+    finally:
+        await journal.close()
 
 
 def chosen_tape(options: Options) -> Tape:
@@ -131,13 +185,16 @@ def chosen_tape(options: Options) -> Tape:
 
 
 async def _trade(
-    options: Options, tape: Tape, database: Database, console: Console
+    options: Options, tape: Tape, database: Database, console: Console, *, taking_over: bool
 ) -> dict[str, Any]:
     clock = TapeClock(tape.meta.first, float(options.speed or 1))
-    journal = database.journal(turnstile(), alone=True)
+    journal = database.journal(turnstile(), alone=True, taking_over=taking_over)
     await journal.open()
+    fence = None
     try:
-        number = await count_run(journal)
+        file = halt_file(database)
+        fence = await take(journal, SystemClock(), myself(), options.term, gone, file)
+        number = await count_run(journal, fence)
         if not options.quiet:
             await _first_line(journal, database, console, _book_age(options.settings, tape))
         engine = build(
@@ -148,19 +205,48 @@ async def _trade(
             seed=options.seed,
             run=number,
             pairs=await traded_pairs(journal, tape.meta.contracts, tape.meta.pairs),
+            fence=fence,
+            poll_seconds=options.poll_seconds,
         )
-        loop = asyncio.get_running_loop()
-        for each in (signal.SIGINT, signal.SIGTERM):
-            with contextlib.suppress(NotImplementedError):
-                loop.add_signal_handler(each, engine.stopping.set)
-        if options.quiet:
-            return await engine.trade(number)
-        if console.is_terminal and options.speed is not None:
-            return await _shown(engine, number, console)
-        engine.bus.subscribe(EventLines(_writer(console, engine.stopping.set)))
-        return await engine.trade(number)
+        summary = await _kept(
+            engine, fence, options, _watched(engine, number, options, console)
+        )
+        await fence.release(journal)
+        return summary
     finally:
-        await journal.close()
+        await journal.close(fenced_off=fence is not None and fence.lost)
+
+
+async def _kept(
+    engine: Engine, fence: Fence, options: Options, trading: Coroutine[Any, Any, dict[str, Any]]
+) -> dict[str, Any]:
+    """Trade, and in live time keep the lease while there is nothing to commit.
+
+    At full speed time is the tape's, and what is renewed by our clock would change its order.
+    """
+    if options.speed is None:
+        return await trading
+    async with asyncio.TaskGroup() as group:
+        keeping = group.create_task(fence.keep(engine.journal))
+        summary = await trading
+        keeping.cancel()
+    return summary
+
+
+async def _watched(
+    engine: Engine, number: int, options: Options, console: Console
+) -> dict[str, Any]:
+    """Trade, and show what happens as it was asked for."""
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(each, engine.stopping.set)
+    if options.quiet:
+        return await engine.trade(number)
+    if console.is_terminal and options.speed is not None:
+        return await _shown(engine, number, console)
+    engine.bus.subscribe(EventLines(_writer(console, engine.stopping.set)))
+    return await engine.trade(number)
 
 
 def _book_age(settings: Settings, tape: Tape) -> str:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.runs import play
 
+from dutchbook.application.records import match_row
 from dutchbook.bootstrap import build, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.events import Event, catalogue
 from dutchbook.domain.risk import HaltReason
+from dutchbook.domain.units import Money
 from dutchbook.engine import Engine
 from dutchbook.persistence.memory import MemoryJournal
+from dutchbook.ports import Batch, Insert
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 
@@ -126,6 +131,13 @@ async def _halt_and_resume(listen: Any) -> None:
     await engine.risk.load()
     await engine.risk.halt_trading(HaltReason.OPERATOR, "by hand")
     await engine.risk.resume_trading(HaltReason.OPERATOR, "looked at it")
+    pair = replace(tape.meta.pairs[0], match_id="demo-pair-00")
+    row = match_row(pair, at=tape.meta.first, rationale=None)
+    await engine.journal.commit(Batch((Insert("contract_matches", row),)))
+    for amount in (1, 1_000_000):
+        await engine.risk.process_override(
+            "demo-pair-00", Money(Decimal(amount)), "worth a larger size"
+        )
 
 
 def test_given_opportunities_are_carried_through_best_first() -> None:

@@ -12,18 +12,19 @@ from dataclasses import dataclass, replace
 from dutchbook.application.announcements import Announcements
 from dutchbook.application.bookkeeping import Bookkeeper, News
 from dutchbook.application.bus import EventBus
+from dutchbook.application.gate import Gate
 from dutchbook.application.holdings import Held, Holdings
 from dutchbook.application.records import order_row
 from dutchbook.application.risk import RiskManager
-from dutchbook.application.sending import Refused, Unknown, fill_of, send
+from dutchbook.application.sending import Turned, Unknown, fill_of, send
 from dutchbook.domain.accounting import Cause
 from dutchbook.domain.contract import Leg, Outcome, Platform, Side
+from dutchbook.domain.controls import Refused
 from dutchbook.domain.events import Event, SingleLegResolved
 from dutchbook.domain.order import Fill, Finality, Order, Purpose, TimeInForce
 from dutchbook.domain.position import OpenPosition, PositionStatus
-from dutchbook.domain.risk import Approved
 from dutchbook.domain.units import NOTHING, Money, Price, Quantity, owed
-from dutchbook.errors import ReservationFailed
+from dutchbook.errors import Halted, ReservationFailed
 from dutchbook.ports import Batch, Clock, Ids, Insert, OrderReport, PlatformGateway
 
 WORST_FILLS = 50
@@ -82,6 +83,7 @@ class Adjustments:
         holdings: Holdings,
         books: Bookkeeper,
         announce: Announcements,
+        gate: Gate,
         gateways: Mapping[Platform, PlatformGateway],
         clock: Clock,
         ids: Ids,
@@ -93,6 +95,7 @@ class Adjustments:
         self._holdings = holdings
         self._books = books
         self._announce = announce
+        self._gate = gate
         self._gateways = gateways
         self._clock = clock
         self._ids = ids
@@ -116,11 +119,24 @@ class Adjustments:
             except ReservationFailed as failed:
                 return Done(held.position, None, str(failed))
         else:
-            await self._bus.commit(rows)
+            try:
+                await self._bus.commit(rows)
+            except Halted as halted:
+                return Done(held.position, None, str(halted))
         self._holdings.put(replace(held.with_orders((order,)), reservations=reservations))
-        approved = Approved(order, self._risk.state.epoch)
-        match await send(self._gateways, approved, self._answer_seconds):
-            case Refused(reason, sent):
+        try:
+            return await self._sent(order)
+        finally:
+            self._gate.ended(order.execution_id)
+
+    async def _sent(self, order: Order) -> Done:
+        """Send a durable order and book what is known of it afterwards."""
+        self._gate.plan(order.execution_id, order.size, order.size)
+        epoch, seconds = self._risk.state.epoch, self._answer_seconds
+        match await send(self._gate, self._gateways, order, epoch, seconds):
+            case Refused(reason=reason):
+                return await self._ended(order.ended(), reason)
+            case Turned(reason, sent):
                 after = order.refused(reason) if sent else order.ended()
                 return await self._ended(after, reason)
             case Unknown(reason):
@@ -133,6 +149,7 @@ class Adjustments:
 
         An order that was to be done at once and still works is not done: it is asked about.
         """
+        self._gate.answered(order_id)
         held = self._holdings.of_order(order_id)
         order = held.orders[order_id]
         if report.working and order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):

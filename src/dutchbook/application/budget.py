@@ -11,11 +11,15 @@ from dutchbook.domain.units import ZERO, Money
 
 @dataclass(frozen=True, slots=True)
 class BudgetRequest:
-    """What an execution asks for: its worst case in dollars, by platform."""
+    """What an execution asks for: its worst case in dollars, by platform.
+
+    `size` is what both legs together are to cost.
+    """
 
     execution_id: str
     pair_id: str
     amounts: Mapping[Platform, Money]
+    size: Money = ZERO
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable
 
+from dutchbook.application.lease import Fence
 from dutchbook.application.loading import undelivered
 from dutchbook.domain.events import Event, RecordsChanged, Stamp
 from dutchbook.ports import Batch, Clock, Ids, Journal, Receipt, Subscriber
@@ -18,10 +19,15 @@ class EventBus:
     delivered when the process died stays in the outbox, and `redeliver` tells of it at the next
     start. When a subscriber breaks, nothing is delivered after the event that it broke at, so
     that the next start goes on from there, in order.
+
+    An engine's bus has a `fence`: nothing is kept once another engine has its lease.
     """
 
-    def __init__(self, journal: Journal, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self, journal: Journal, clock: Clock, ids: Ids, fence: Fence | None = None
+    ) -> None:
         self._journal = journal
+        self.fence = fence
         self._clock = clock
         self._ids = ids
         self._subscribers: list[Subscriber] = []
@@ -53,15 +59,22 @@ class EventBus:
 
         Raises:
             Conflict: A guard refused; nothing was kept and nothing is published.
+            Halted: A halt that another process asked for forbids an order of the batch.
+            LeaseLost: Another engine has the lease: this one must end.
         """
         if batch.writes and not batch.events:
             tables = tuple(sorted({write.table for write in batch.writes}))
             changed = RecordsChanged(self.stamp("records"), tables)
             batch = Batch(batch.writes, (changed,))
-        return await asyncio.shield(asyncio.ensure_future(self._commit(batch)))
+        committing = asyncio.ensure_future(self._commit(batch))
+        committing.add_done_callback(_heard)
+        return await asyncio.shield(committing)
 
     async def _commit(self, batch: Batch) -> Receipt:
-        receipt = await self._journal.commit(batch)
+        if self.fence is None:
+            receipt = await self._journal.commit(batch)
+        else:
+            receipt = await self.fence.commit(self._journal, batch)
         if batch.events:
             self.receipt = receipt
             first = receipt.sequence - len(batch.events) + 1
@@ -102,3 +115,9 @@ class EventBus:
             self.counts[event.wire] += 1
         for subscriber in self._subscribers:
             subscriber(event, sequence)
+
+
+def _heard(committing: asyncio.Future[Receipt]) -> None:
+    """A caller that was cancelled does not read its answer; that is no error."""
+    if not committing.cancelled():
+        committing.exception()

@@ -16,7 +16,7 @@ from dutchbook.application.bus import EventBus
 from dutchbook.application.records import ledger_writes
 from dutchbook.application.risk_rows import (
     account_row,
-    midnight,
+    day_of,
     state_of,
     state_row,
 )
@@ -75,12 +75,16 @@ class Capital:
         if rows:
             self.state = state_of(rows[0])
         else:
-            self.state = RiskState(last_reset=midnight(self._clock.now()))
+            self.state = RiskState(last_reset=self._today())
             missing.append(Insert("risk_states", state_row(self.state)))
         if missing:
             await self._bus.commit(Batch(tuple(missing)))
         await self.stakes.load()
         self._measured = self._measures()
+
+    def _today(self) -> datetime:
+        """Return when the present trading day began."""
+        return day_of(self._clock.now(), self.limits.reset_hour_utc)
 
     def balance(self, platform: Platform) -> Balance:
         """Return what the account on `platform` holds."""

@@ -12,6 +12,7 @@ from dutchbook.application.announcements import Announcements
 from dutchbook.application.bookkeeping import Bookkeeper
 from dutchbook.application.bus import EventBus
 from dutchbook.application.first_legs import FirstLegs
+from dutchbook.application.gate import Gate
 from dutchbook.application.holdings import Holdings
 from dutchbook.application.inquiries import Inquiries
 from dutchbook.application.recovery import Recovery
@@ -20,6 +21,7 @@ from dutchbook.application.settling import SettlementFollower
 from dutchbook.application.single_leg import AutoPolicy, SingleLegResolutionService
 from dutchbook.application.watch import Watchlist
 from dutchbook.domain.contract import Platform
+from dutchbook.domain.controls import Controls
 from dutchbook.ports import Clock, Ids, Journal, PlatformGateway
 
 
@@ -30,7 +32,7 @@ class CarryingRules:
     Attributes:
         policy: What is done about one leg alone.
         rescue_limit: Dollars a contract that completing may lose.
-        collar: Dollars beyond the best price that an order may go.
+        controls: How far an order may go.
         book_age: Older books are not traded on.
         answer_seconds: Without an answer for so long, an outcome is unknown.
         person_after: An outcome that is unknown for so long is told to a person.
@@ -38,7 +40,7 @@ class CarryingRules:
 
     policy: AutoPolicy
     rescue_limit: Decimal
-    collar: Decimal
+    controls: Controls
     book_age: timedelta
     answer_seconds: int
     person_after: timedelta
@@ -51,6 +53,7 @@ class Carrying:
     announce: Announcements
     first_legs: FirstLegs
     holdings: Holdings
+    gate: Gate
     books: Bookkeeper
     adjustments: Adjustments
     settling: SettlementFollower
@@ -86,8 +89,9 @@ def carrying(
     announce = Announcements(bus, watchlist, clock, rules.book_age)
     holdings = Holdings(watchlist.matches)
     books = Bookkeeper(bus, risk, holdings, clock)
+    gate = _gate(journal, bus, risk, watchlist, holdings, clock, rules)
     adjustments = Adjustments(
-        bus, risk, holdings, books, announce, gateways, clock, ids, rules.answer_seconds
+        bus, risk, holdings, books, announce, gate, gateways, clock, ids, rules.answer_seconds
     )
     single_leg = _single_leg(holdings, adjustments, announce, rules)
     exposed = single_leg.exposed
@@ -112,6 +116,7 @@ def carrying(
         announce,
         first_legs,
         holdings,
+        gate,
         books,
         adjustments,
         settling,
@@ -133,5 +138,29 @@ def _single_leg(
         announce,
         policy=rules.policy,
         rescue_limit=rules.rescue_limit,
-        collar=rules.collar,
+        collar=rules.controls.price_collar,
     )
+
+
+def _gate(
+    journal: Journal,
+    bus: EventBus,
+    risk: RiskManager,
+    watchlist: Watchlist,
+    holdings: Holdings,
+    clock: Clock,
+    rules: CarryingRules,
+) -> Gate:
+    """Join the last look at an order, which counts the fills that it hears of."""
+    gate = Gate(
+        lambda: risk.state,
+        watchlist.books,
+        rules.controls,
+        rules.book_age,
+        holdings.held,
+        clock,
+        journal=journal,
+        fence=bus.fence,
+    )
+    bus.subscribe(gate.hear)
+    return gate

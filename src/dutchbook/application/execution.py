@@ -15,16 +15,18 @@ from dutchbook.application.announcements import Announcements
 from dutchbook.application.budget import Reservation
 from dutchbook.application.bus import EventBus
 from dutchbook.application.conclusion import Conclusion
+from dutchbook.application.gate import Gate
 from dutchbook.application.inquiries import Inquiries
 from dutchbook.application.records import execution_row, opportunity_row, snapshot_row
 from dutchbook.application.risk import RiskManager
 from dutchbook.application.run import Run
-from dutchbook.application.sending import Refused, Unknown, ask, fill_of, send
+from dutchbook.application.sending import Turned, Unknown, ask, fill_of, send
 from dutchbook.application.settling import SettlementFollower
 from dutchbook.application.single_leg import SingleLegResolutionService
 from dutchbook.application.watch import Watchlist
 from dutchbook.domain.book import OrderBook, walk
 from dutchbook.domain.contract import Contract, Leg, Platform, Side
+from dutchbook.domain.controls import Refused
 from dutchbook.domain.execution import (
     CommitReservation,
     DepthMissing,
@@ -47,8 +49,9 @@ from dutchbook.domain.execution import (
 )
 from dutchbook.domain.order import Finality, Order, Purpose, TimeInForce
 from dutchbook.domain.quote import Hurdles, Opportunity
-from dutchbook.domain.risk import Approved
-from dutchbook.domain.units import Money, Price, Quantity
+from dutchbook.domain.risk import HaltReason
+from dutchbook.domain.units import MICRO, Money, Price, Quantity, floor_to
+from dutchbook.errors import Halted
 from dutchbook.ports import (
     Batch,
     Clock,
@@ -95,6 +98,7 @@ class ExecutionService:
         inquiries: Inquiries,
         announce: Announcements,
         conclusion: Conclusion,
+        gate: Gate,
         clock: Clock,
         ids: Ids,
         hurdles: Hurdles,
@@ -109,6 +113,7 @@ class ExecutionService:
         self._inquiries = inquiries
         self._announce = announce
         self._conclusion = conclusion
+        self._gate = gate
         self._clock = clock
         self._ids = ids
         self._hurdles = hurdles
@@ -141,6 +146,8 @@ class ExecutionService:
         )
         run.place(order)
         self._runs[execution_id] = run
+        spare = Quantity(floor_to(opportunity.quantity * self._hurdles.true_up_share, MICRO))
+        self._gate.plan(execution_id, opportunity.quantity, spare)
         snapshots = tuple(
             Insert(
                 "order_book_snapshots",
@@ -165,6 +172,11 @@ class ExecutionService:
     def forget(self, execution_id: str) -> None:
         """Drop a planned execution whose reservation was refused: nothing of it was kept."""
         del self._runs[execution_id]
+        self._gate.ended(execution_id)
+
+    def carries(self, order_id: str) -> bool:
+        """Tell whether an execution under way will learn by itself what becomes of an order."""
+        return any(order_id in run.orders for run in self._runs.values())
 
     # The nine steps
     # ------------------------------------------------------------------------------
@@ -189,7 +201,7 @@ class ExecutionService:
             for order in run.orders.values():
                 if order.outcome_unknown_since is not None:
                     self._inquiries.notice(order, self._patience.last_wait)
-        del self._runs[reservation.execution_id]
+        self.forget(reservation.execution_id)
         # Settlement can be reported before the execution that it belongs to has ended.
         await self._settling.settle_known()
         if run.execution.phase is Phase.EXPOSED:
@@ -224,13 +236,18 @@ class ExecutionService:
         distrust = book.distrust(self._clock.now(), self._hurdles.book_age)
         if distrust:
             return DepthMissing(intent.leg, distrust)
-        taken = walk(book.offers(run.opportunity.leg(platform).outcome), intent.quantity)
+        outcome = run.opportunity.leg(platform).outcome
+        taken = walk(book.offers(outcome), intent.quantity)
         if taken is None or taken.worst > intent.bound:
             return DepthMissing(intent.leg, "depth")
         # Where dollars are spent, a loose limit would buy more than is wanted.
         in_dollars = self._contract(run, platform).sizing.cent_exact
         first = intent.leg is Leg.PRIMARY
         limit = taken.worst if in_dollars and not first else intent.bound
+        if not first or run.execution.primary.sent:
+            # A hedge may go far beyond the best price, but never needs to go past the collar.
+            collar = self._gate.furthest(self._contract(run, platform), outcome)
+            limit = max(taken.worst, min(limit, collar or limit))
         return DepthVerified(intent.leg, intent.quantity, limit, taken.cost)
 
     async def _submit(
@@ -241,8 +258,6 @@ class ExecutionService:
             assert (order.size, order.price) == (intent.quantity, intent.limit), (
                 "sent as planned"
             )
-            if self._risk.state.trading_halted:
-                return self._refused(run, intent.leg, "trading_halted", sent=False)
         else:
             order = self._order(
                 run,
@@ -253,22 +268,40 @@ class ExecutionService:
                 TimeInForce.IOC,
             )
             run.place(order)
+            before = run.mark()
             run.events.append(self._announce.placed(order))
-            await self._bus.commit(run.take(self._clock.now()))
-        return await self._send(run, intent.leg, Approved(order, reservation.epoch))
+            try:
+                await self._bus.commit(run.take(self._clock.now()))
+            except Halted as halted:
+                run.restore(before)  # fills are facts; the order is but a record of a refusal
+                happened = await self._barred(run, intent.leg, self._gate.halted_by(halted))
+                await self._bus.commit(run.take(self._clock.now()))
+                return happened
+        return await self._send(run, intent.leg, reservation.epoch)
 
-    async def _send(self, run: Run, leg: Leg, approved: Approved[Order]) -> Iterable[Event]:
-        match await send(self._gateways, approved, self._patience.answer_seconds):
-            case Refused(reason, sent):
+    async def _send(self, run: Run, leg: Leg, epoch: int) -> Iterable[Event]:
+        order, seconds = run.order(leg), self._patience.answer_seconds
+        match await send(self._gate, self._gateways, order, epoch, seconds):
+            case Refused() as refused:
+                return await self._barred(run, leg, refused)
+            case Turned(reason, sent):
                 return self._refused(run, leg, reason, sent=sent)
             case Unknown(reason):
                 return await self._unknown(run, leg, reason)
             case OrderReport() as report:
                 return self._answered(run, leg, report)
 
+    async def _barred(self, run: Run, leg: Leg, refused: Refused) -> Iterable[Event]:
+        """Record an order that the gate did not let through: it was not sent."""
+        if refused.broken:
+            detail = f"{refused.reason}: {refused.detail}"
+            await self._risk.halt_trading(HaltReason.INVARIANT_BROKEN, detail)
+        return self._refused(run, leg, refused.reason, sent=False, code=refused.code)
+
     def _answered(self, run: Run, leg: Leg, report: OrderReport) -> list[Event]:
         """Turn a platform's word on an order into facts and events."""
         order = run.order(leg)
+        self._gate.answered(order.order_id)
         fresh = [
             each for each in report.fills if run.add_fill(run.order(leg), fill_of(order, each))
         ]
@@ -287,10 +320,13 @@ class ExecutionService:
             events.append(LegEnded(leg))
         return events
 
-    def _refused(self, run: Run, leg: Leg, reason: str, *, sent: bool) -> Iterable[Event]:
+    def _refused(
+        self, run: Run, leg: Leg, reason: str, *, sent: bool, code: int = REJECTED
+    ) -> Iterable[Event]:
         order = run.order(leg)
+        self._gate.answered(order.order_id)
         run.change(order.refused(reason) if sent else order.ended())
-        run.events.append(self._announce.failed(order, REJECTED, reason))
+        run.events.append(self._announce.failed(order, code, reason))
         return (LegRejected(leg, reason),)
 
     async def _unknown(self, run: Run, leg: Leg, reason: str) -> Iterable[Event]:

@@ -11,9 +11,12 @@ from dutchbook.application.budget import BudgetRequest
 from dutchbook.application.execution import ExecutionService
 from dutchbook.application.holdings import Holdings
 from dutchbook.application.inquiries import Inquiries
+from dutchbook.application.pair_throttle import PairThrottle
 from dutchbook.application.risk import RiskManager
 from dutchbook.domain.contract import ContractMatch, Outcome, Platform
+from dutchbook.domain.execution import Phase
 from dutchbook.domain.quote import Opportunity, Reason
+from dutchbook.domain.units import Money
 from dutchbook.errors import ReservationFailed
 from dutchbook.ports import Clock
 
@@ -31,6 +34,7 @@ class ExecutionQueueService:
         risk: RiskManager,
         holdings: Holdings,
         inquiries: Inquiries,
+        throttle: PairThrottle,
         clock: Clock,
         *,
         cool_down: timedelta,
@@ -41,6 +45,7 @@ class ExecutionQueueService:
         self._risk = risk
         self._holdings = holdings
         self._inquiries = inquiries
+        self._throttle = throttle
         self._clock = clock
         self._cool_down = cool_down
         self._bound = bound
@@ -80,7 +85,8 @@ class ExecutionQueueService:
             return Reason.DISCREPANCY_OPEN
         if self._holdings.opposes(match, kalshi_outcome):
             return Reason.OPPOSITE_POSITION
-        if self._risk.state.slots >= self._risk.limits.max_open_pairs:
+        full = self._risk.state.slots >= self._risk.limits.max_open_pairs
+        if full and self._risk.override(pair_id) is None:
             return Reason.MAX_OPEN_PAIRS
         return None
 
@@ -146,14 +152,18 @@ class ExecutionQueueService:
     async def _reserve_and_execute(self, opportunity: Opportunity) -> None:
         execution_id, batch = self._executions.prepare(opportunity)
         amounts = {p: opportunity.leg(p).budget for p in Platform}
-        request = BudgetRequest(execution_id, opportunity.match.match_id, amounts)
+        size = Money(opportunity.kalshi.walk.cost + opportunity.polymarket.walk.cost)
+        request = BudgetRequest(execution_id, opportunity.match.match_id, amounts, size)
         try:
             reservation = await self._risk.reserve_budget(request, batch)
         except ReservationFailed as failed:
             self._executions.forget(execution_id)
             self.refused[failed.reason] += 1
             return
-        await self._executions.execute(opportunity, reservation)
+        done = await self._executions.execute(opportunity, reservation)
+        if done.phase.ended:
+            hedged = done.phase is Phase.HEDGED
+            await self._throttle.concluded(opportunity.match.match_id, hedged=hedged)
 
 
 def _rank(opportunity: Opportunity) -> tuple[object, ...]:

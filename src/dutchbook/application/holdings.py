@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 from dutchbook.application.budget import Reservation
 from dutchbook.domain.accounting import Fact, Merge, Payout
@@ -182,6 +183,17 @@ class Holdings:
             for held in self._held.values()
             if held.position.pair_id == pair_id
         )
+
+    def held(self, platform: Platform, contract_id: str, outcome: Outcome) -> Quantity:
+        """Return how many contracts of an outcome our positions hold on a platform."""
+        total = Decimal(0)
+        for one in self._held.values():
+            match = self._matches.get(one.position.pair_id)
+            if match is None or match.contract(platform).contract_id != contract_id:
+                continue
+            leg = one.position.holding(platform)
+            total += leg.size if leg.outcome is outcome else leg.complement
+        return Quantity(total)
 
     @property
     def unsettled(self) -> int:

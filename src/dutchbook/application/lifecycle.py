@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
 
 from dutchbook.application.bus import EventBus
+from dutchbook.application.cancelling import Cancelling
 from dutchbook.application.carrying import Carrying
+from dutchbook.application.commands import Commands
 from dutchbook.application.execution_queue import ExecutionQueueService
+from dutchbook.application.lease import Fence
 from dutchbook.application.loading import held
+from dutchbook.application.pair_throttle import PairThrottle
 from dutchbook.application.pairs import know_contracts
 from dutchbook.application.recorder import Recorder
 from dutchbook.application.records import match_row
@@ -19,7 +25,7 @@ from dutchbook.application.watch import Watchlist
 from dutchbook.domain.contract import Contract, ContractMatch, Platform
 from dutchbook.domain.events import PairDecided, SystemStarted, SystemStopped
 from dutchbook.domain.units import Money
-from dutchbook.ports import Batch, Clock, Insert, Journal, PlatformGateway, Update
+from dutchbook.ports import Batch, Clock, Insert, Journal, PlatformGateway, Update, Write
 
 PATIENCE = timedelta(seconds=180)
 """How long a stop waits for outcomes that nobody knows."""
@@ -42,6 +48,14 @@ class Service(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How often commands are looked for, and how long draining may take, in seconds."""
+
+    poll_seconds: float
+    drain_seconds: int
+
+
 class EngineLifecycleService:
     """Owns the engine's tasks: none outlives it, and the death of one ends the run."""
 
@@ -57,6 +71,11 @@ class EngineLifecycleService:
         gateways: Mapping[Platform, PlatformGateway],
         services: Sequence[Service],
         clock: Clock,
+        *,
+        throttle: PairThrottle,
+        commands: Commands,
+        cancelling: Cancelling,
+        limits: Limits,
     ) -> None:
         self._journal = journal
         self._bus = bus
@@ -68,6 +87,10 @@ class EngineLifecycleService:
         self._gateways = gateways
         self._services = services
         self._clock = clock
+        self._throttle = throttle
+        self._commands = commands
+        self._cancelling = cancelling
+        self._limits = limits
 
     async def start(
         self,
@@ -78,10 +101,12 @@ class EngineLifecycleService:
         mode: str,
         run: int,
         version: str,
+        checks: Sequence[Work] = (),
     ) -> None:
-        """Load what the database holds, take up contracts and pairs, pay opening balances once.
+        """Load what the database holds, do what people asked for meanwhile, and check.
 
-        Before everything else, what an earlier run committed and did not tell is told.
+        Before everything else, what an earlier run committed and did not tell is told. Nothing
+        trades before it returns.
 
         Args:
             contracts: What the platforms say of them now.
@@ -90,27 +115,28 @@ class EngineLifecycleService:
             mode: What the database is bound to.
             run: The number of this run.
             version: The program's.
+            checks: What must have ended before trading, in this order.
         """
         await self._bus.redeliver()
         await self._risk.load()
         await self._carrying.first_legs.load()
         await know_contracts(self._journal, self._bus, contracts)
         await self._take_up_all(pairs)
-        entries = await self._journal.rows("ledger_entries")
-        funded = {row["account_id"] for row in entries}
-        for platform, amount in opening.items():
-            if amount and str(self._risk.accounts[platform]) not in funded:
-                await self._risk.deposit(platform, amount, "opening balance on paper")
+        await self._pay_in(opening)
+        holdings = self._carrying.holdings
         for each in await held(self._journal, self._risk.accounts):
-            self._carrying.holdings.put(each)
-        stamp = self._bus.stamp("engine")
-        started = SystemStarted(
-            stamp, mode, run, version, len(self._carrying.holdings.positions)
-        )
+            holdings.put(each)
+        unclean = self._bus.fence is not None and self._bus.fence.unclean
+        count, stamp = len(holdings.positions), self._bus.stamp("engine")
+        started = SystemStarted(stamp, mode, run, version, count, unclean)
         await self._bus.commit(Batch(events=(started,)))
+        await self._throttle.load()
+        await self._commands.fold()
         await self._risk.start_day()
         for service in self._services:
             await service.start()
+        for check in checks:
+            await check()
 
     async def _take_up_all(self, pairs: Iterable[ContractMatch]) -> None:
         """Follow pairs: a person's word in the database counts more than a tape's."""
@@ -140,6 +166,13 @@ class EngineLifecycleService:
         )
         await self._bus.commit(Batch((change,)))
 
+    async def _pay_in(self, opening: Mapping[Platform, Money]) -> None:
+        entries = await self._journal.rows("ledger_entries")
+        funded = {row["account_id"] for row in entries}
+        for platform, amount in opening.items():
+            if amount and str(self._risk.accounts[platform]) not in funded:
+                await self._risk.deposit(platform, amount, "opening balance on paper")
+
     async def _take_up(self, match: ContractMatch) -> None:
         rationale = "approved by the tape, on paper"
         pair = match_row(match, at=self._clock.now(), rationale=rationale)
@@ -148,16 +181,27 @@ class EngineLifecycleService:
         )
         await self._bus.commit(Batch((Insert("contract_matches", pair),), (decided,)))
 
-    async def run(self, feed: Work, settled: Iterable[Work]) -> None:
+    async def run(
+        self, feed: Work, settled: Iterable[Work], stopping: asyncio.Event | None = None
+    ) -> None:
         """Run until `feed` ends, then drain.
 
-        What is in flight ends, what is provisional settles.
+        What is in flight ends, what is provisional settles. Once a person has asked to stop,
+        draining has a bound: what is still in flight then is left to the next start, which asks
+        the platforms about it.
 
         Args:
             feed: Brings the book updates; its end is the end of trading.
             settled: Each waits until one platform has nothing provisional left.
+            stopping: A person asks to stop.
         """
-        carrying = self._carrying
+        carrying, stopping = self._carrying, stopping or asyncio.Event()
+
+        def wound_down() -> None:
+            if self._risk.winding_down and not carrying.holdings.positions:
+                stopping.set()
+
+        seconds = self._limits.poll_seconds
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(self._queue.run()),
@@ -169,19 +213,45 @@ class EngineLifecycleService:
                     for g in self._gateways.values()
                 ),
                 *(group.create_task(service.run()) for service in self._services),
+                group.create_task(self._risk.follow_days()),
+                group.create_task(self.follow_commands(seconds, wound_down)),
             ]
             await feed()
-            await self._queue.drained()
-            await carrying.single_leg.drained()
-            await carrying.inquiries.drained(PATIENCE)
-            for each in settled:
-                await each()
-            await carrying.single_leg.drained()
-            for service in self._services:
-                await service.drained()
+            await self._drain(settled, stopping)
             await self._recorder.drained()
             for task in tasks:
                 task.cancel()
+
+    async def follow_commands(
+        self, seconds: float, folded: Callable[[], None] | None = None
+    ) -> None:
+        """Do what people ask for, looked for every so many seconds, until cancelled."""
+        await self._commands.follow(seconds, folded)
+
+    async def _drain(self, settled: Iterable[Work], stopping: asyncio.Event) -> None:
+        draining = asyncio.ensure_future(self._in_flight(settled))
+        stopped = asyncio.ensure_future(stopping.wait())
+        try:
+            await asyncio.wait({draining, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._limits.drain_seconds):
+                    await draining
+        finally:
+            draining.cancel()
+            stopped.cancel()
+        if stopping.is_set():
+            await self._cancelling.cancel_all()
+
+    async def _in_flight(self, settled: Iterable[Work]) -> None:
+        carrying = self._carrying
+        await self._queue.drained()
+        await carrying.single_leg.drained()
+        await carrying.inquiries.drained(PATIENCE)
+        for each in settled:
+            await each()
+        await carrying.single_leg.drained()
+        for service in self._services:
+            await service.drained()
 
     async def stop(self, reason: str) -> None:
         """Write the last event."""
@@ -190,13 +260,15 @@ class EngineLifecycleService:
         )
 
 
-async def count_run(journal: Journal) -> int:
+async def count_run(journal: Journal, fence: Fence | None = None) -> int:
     """Count a run of this database, from 1; ids are made of the number."""
     runs = await journal.rows("system_metadata", {"key": "runs"})
-    if not runs:
-        await journal.commit(Batch((Insert("system_metadata", {"key": "runs", "value": "1"}),)))
-        return 1
-    number = int(runs[0]["value"]) + 1
-    change = Update("system_metadata", {"key": "runs"}, put={"value": str(number)})
-    await journal.commit(Batch((change,)))
+    number = int(runs[0]["value"]) + 1 if runs else 1
+    change: Write = Insert("system_metadata", {"key": "runs", "value": "1"})
+    if runs:
+        change = Update("system_metadata", {"key": "runs"}, put={"value": str(number)})
+    if fence is None:
+        await journal.commit(Batch((change,)))
+    else:
+        await fence.commit(journal, Batch((change,)))
     return number

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from dutchbook.application.budget import Reservation, Spent
-from dutchbook.application.capital import Capital
+from dutchbook.application.halts import Halts
 from dutchbook.application.records import reservation_row
 from dutchbook.application.risk_rows import SINGLETON
 from dutchbook.domain.contract import Platform
@@ -15,11 +15,11 @@ from dutchbook.domain.ledger import Movement, reserve, resolve
 from dutchbook.domain.order import Order
 from dutchbook.domain.position import OpenPosition, PositionStatus
 from dutchbook.domain.units import Money
-from dutchbook.errors import Conflict, ReservationFailed
+from dutchbook.errors import Conflict, Halted, ReservationFailed
 from dutchbook.ports import Batch, Insert, Update, Write
 
 
-class PositionCapital(Capital):
+class PositionCapital(Halts):
     """Sets aside, spends and gives back what belongs to positions, beside new executions."""
 
     async def reserve_order(
@@ -65,7 +65,8 @@ class PositionCapital(Capital):
             self.undo([movement], before)
             self.shift(reserved_capital=Money(-amount))
             self.stakes.move(order.pair_id, Money(-amount))
-            raise ReservationFailed("refused_by_database", str(conflict)) from conflict
+            told = "trading_halted" if isinstance(conflict, Halted) else "refused_by_database"
+            raise ReservationFailed(told, str(conflict)) from conflict
         return reservation
 
     def used(self, reservation: Reservation, platform: Platform, spent: Spent) -> Movement:

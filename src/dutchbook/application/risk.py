@@ -12,32 +12,22 @@ from decimal import Decimal
 from dutchbook.application.budget import BudgetRequest, Reservation, Spent
 from dutchbook.application.position_capital import PositionCapital
 from dutchbook.application.records import reservation_row
-from dutchbook.application.risk_rows import (
-    SINGLETON,
-    halt_update,
-    midnight,
-)
+from dutchbook.application.risk_rows import SINGLETON
 from dutchbook.domain.contract import Platform
 from dutchbook.domain.events import (
     BudgetCommitted,
     BudgetReleased,
     BudgetReserved,
     Event,
-    TradingHalted,
-    TradingResumed,
 )
 from dutchbook.domain.ledger import (
     Movement,
     reserve,
     resolve,
 )
-from dutchbook.domain.risk import (
-    HaltReason,
-    Validation,
-    validate,
-)
+from dutchbook.domain.risk import Validation, validate
 from dutchbook.domain.units import ZERO, Money
-from dutchbook.errors import Conflict, InvalidInput, ReservationFailed
+from dutchbook.errors import Conflict, Halted, ReservationFailed
 from dutchbook.ports import Batch, Insert, Update
 
 
@@ -45,10 +35,11 @@ class RiskManager(PositionCapital):
     """The gate in front of all capital."""
 
     def validate_position(
-        self, pair_id: str, amounts: Mapping[Platform, Decimal]
+        self, pair_id: str, amounts: Mapping[Platform, Decimal], size: Decimal = ZERO
     ) -> Validation:
-        """Judge a request on a pair without reserving anything."""
-        return validate(self.state, self.limits, self.caps(pair_id), amounts)
+        """Judge a request on a pair; see `dutchbook.domain.risk.validate`."""
+        caps, override = self.caps_for(pair_id), self.override(pair_id)
+        return validate(self.state, self.limits, caps, amounts, size, override)
 
     # Reserve, commit, release ----------------------------------------------------------------
 
@@ -60,7 +51,7 @@ class RiskManager(PositionCapital):
         Raises:
             ReservationFailed: A halt, a limit or a shortage; nothing was kept.
         """
-        verdict = self.validate_position(request.pair_id, request.amounts)
+        verdict = self.validate_position(request.pair_id, request.amounts, request.size)
         if not verdict.approved:
             raise ReservationFailed(str(verdict.reason), f"for {request.execution_id}")
         reservation = Reservation(
@@ -87,7 +78,9 @@ class RiskManager(PositionCapital):
             self.undo(movements, balances)
             self.shift(reserved_capital=-total, reserved_position_slots=-1)
             self.stakes.move(request.pair_id, Money(-total))
-            raise ReservationFailed("refused_by_database", str(conflict)) from conflict
+            told = "trading_halted" if isinstance(conflict, Halted) else "refused_by_database"
+            raise ReservationFailed(told, str(conflict)) from conflict
+        self.consumed(request.pair_id)
         return reservation
 
     def _reserving(
@@ -107,14 +100,15 @@ class RiskManager(PositionCapital):
             )
             for p in Platform
         )
+        slots: dict[tuple[str, ...], int] = {
+            ("open_position_count", "reserved_position_slots"): self.limits.max_open_pairs
+        }
         state = Update(
             "risk_states",
             key=SINGLETON,
             guard={"trading_halted": False},
             add={"reserved_capital": total, "reserved_position_slots": 1},
-            at_most={
-                ("open_position_count", "reserved_position_slots"): self.limits.max_open_pairs
-            },
+            at_most={} if self.override(reservation.pair_id) else slots,
         )
         event = BudgetReserved(
             self._bus.stamp(reservation.execution_id),
@@ -215,50 +209,3 @@ class RiskManager(PositionCapital):
         if opened:
             return BudgetCommitted(stamp, *ids, committed=cost, fees=fees, released=rest)
         return BudgetReleased(stamp, *ids, released=rest, reason=reason)
-
-    # Halts
-    # -------------------------------------------------------------------------------------
-
-    async def halt_trading(self, reason: HaltReason, detail: str) -> None:
-        """Refuse new executions until every reason is cleared."""
-        if reason in self.state.halt_reasons:
-            return
-        after = self.state.halted(reason)
-        event = TradingHalted(
-            self._bus.stamp("risk"), reason.value, tuple(sorted(after.halt_reasons)), detail
-        )
-        self.state = after
-        await self._bus.commit(Batch((halt_update(after),), (event,)))
-
-    async def resume_trading(self, reason: HaltReason, rationale: str) -> bool:
-        """Clear one reason; returns whether trading is on again."""
-        if reason not in self.state.halt_reasons:
-            raise InvalidInput("reason", reason.value, "a halt reason that stands now")
-        after = self.state.resumed(reason)
-        event = TradingResumed(
-            self._bus.stamp("risk"), reason.value, tuple(sorted(after.halt_reasons)), rationale
-        )
-        await self._bus.commit(Batch((halt_update(after),), (event,)))
-        self.state = after
-        return not after.trading_halted
-
-    async def start_day(self) -> None:
-        """Reset the daily figures when a UTC day has begun.
-
-        And lift the daily-loss halt only.
-        """
-        today = midnight(self._clock.now())
-        if today <= self.state.last_reset:
-            return
-        put = {"last_reset_timestamp": today, "daily_pnl": ZERO}
-        await self._bus.commit(Batch((Update("risk_states", SINGLETON, put=put),)))
-        self.state = replace(self.state, last_reset=today, daily_pnl=ZERO)
-        self._measured["daily_loss"] = Decimal(0)
-        if HaltReason.DAILY_LOSS_LIMIT in self.state.halt_reasons:
-            await self.resume_trading(HaltReason.DAILY_LOSS_LIMIT, "a new UTC day began")
-
-    async def enforce(self) -> None:
-        """Halt when the day's loss has reached its limit."""
-        if -self.state.daily_pnl >= self.limits.daily_loss:
-            loss = f"{-self.state.daily_pnl} lost of {self.limits.daily_loss}"
-            await self.halt_trading(HaltReason.DAILY_LOSS_LIMIT, loss)

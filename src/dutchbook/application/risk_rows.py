@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from dutchbook.domain.ledger import AccountKey
@@ -14,9 +14,10 @@ from dutchbook.ports import Update
 SINGLETON = {"singleton_key": "default"}
 
 
-def midnight(now: datetime) -> datetime:
-    """Return the start of the UTC day."""
-    return now.replace(hour=0, minute=0, second=0, microsecond=0)
+def day_of(now: datetime, hour: int) -> datetime:
+    """Return when the trading day began that `now` is in; days begin at `hour` UTC."""
+    began = now.replace(hour=hour, minute=0, second=0, microsecond=0)
+    return began if began <= now else began - timedelta(days=1)
 
 
 def account_row(key: AccountKey) -> dict[str, Any]:
@@ -48,17 +49,27 @@ def state_row(state: RiskState) -> dict[str, Any]:
 
 
 def state_of(row: Mapping[str, Any]) -> RiskState:
-    """Read the risk state from its row."""
+    """Read the risk state from its row; a halt that cannot be read is a halt (I-18)."""
     return RiskState(
         daily_pnl=Money(row["daily_pnl"]),
         open_position_count=row["open_position_count"],
         total_capital_deployed=Money(row["total_capital_deployed"]),
         reserved_capital=Money(row["reserved_capital"]),
         reserved_position_slots=row["reserved_position_slots"],
-        halt_reasons=frozenset(HaltReason(reason) for reason in row["halt_reason"]),
+        halt_reasons=_reasons(row["halt_reason"], halted=row["trading_halted"]),
         last_reset=row["last_reset_timestamp"],
         epoch=row["epoch"],
     )
+
+
+def _reasons(stored: object, *, halted: bool) -> frozenset[HaltReason]:
+    """Read halt reasons: what is no list of known words, or does not fit, is `UNREADABLE`."""
+    listed = stored if isinstance(stored, list) else [None]
+    known = {reason.value for reason in HaltReason}
+    found = {HaltReason(str(r)) if str(r) in known else HaltReason.UNREADABLE for r in listed}
+    if halted is not bool(found):
+        found.add(HaltReason.UNREADABLE)
+    return frozenset(found)
 
 
 def halt_update(state: RiskState) -> Update:

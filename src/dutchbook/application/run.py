@@ -22,6 +22,8 @@ from dutchbook.domain.shortfall import Shortfall
 from dutchbook.domain.units import ZERO
 from dutchbook.ports import Batch, Insert, Write
 
+Mark = tuple[Execution, dict[str, Order], list[Fill], list[Event]]
+
 
 @dataclass(slots=True)
 class Run:
@@ -65,6 +67,19 @@ class Run:
         if fill.finality is not Finality.FAILED:
             self.change(order.with_fill(fill))
         return True
+
+    def mark(self) -> Mark:
+        """Return what is unsaved now, so that a refused commit can be taken back."""
+        return (
+            self.saved,
+            dict(self._saved_orders),
+            list(self._new_fills),
+            list(self.events),
+        )
+
+    def restore(self, mark: Mark) -> None:
+        """Count as unsaved again what the commit after `mark` would have saved."""
+        self.saved, self._saved_orders, self._new_fills, self.events = mark
 
     def take(
         self,

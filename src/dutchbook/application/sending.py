@@ -6,15 +6,16 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from dutchbook.application.gate import Gate
 from dutchbook.domain.contract import Platform
+from dutchbook.domain.controls import Refused
 from dutchbook.domain.order import Fill, Order
-from dutchbook.domain.risk import Approved
 from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
 from dutchbook.ports import FillReport, OrderReport, PlatformGateway
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Turned:
     """A listed refusal (`sent`), or no byte left."""
 
     reason: str
@@ -28,31 +29,46 @@ class Unknown:
     reason: str
 
 
-Known = OrderReport | Refused | Unknown
+Known = OrderReport | Turned | Refused | Unknown
 
 
 async def send(
-    gateways: Mapping[Platform, PlatformGateway], approved: Approved[Order], seconds: int
+    gate: Gate,
+    gateways: Mapping[Platform, PlatformGateway],
+    order: Order,
+    epoch: int,
+    seconds: int,
 ) -> Known:
-    """Send an order once, and wait `seconds` for its answer.
+    """Send an order once, if the gate approves it, and wait `seconds` for its answer.
 
     The send is shielded: a caller that gives up or is cancelled leaves it to finish, since the
-    platform may have the order all the same.
+    platform may have the order all the same. `Refused` is the gate's word: it was not sent.
+
+    Raises:
+        LeaseLost: Another engine has the lease: this one must end.
     """
-    gateway = gateways[approved.subject.platform]
-    sending = asyncio.ensure_future(gateway.submit(approved))
+    await gate.look()
+    sending = asyncio.ensure_future(_through(gate, gateways[order.platform], order, epoch))
     sending.add_done_callback(_heard)
     try:
         async with asyncio.timeout(seconds):
             return await asyncio.shield(sending)
     except PlatformRejected as refusal:
-        return Refused(refusal.reason, sent=True)
+        return Turned(refusal.reason, sent=True)
     except NotSent as refusal:
-        return Refused(refusal.reason, sent=False)
+        return Turned(refusal.reason, sent=False)
     except OutcomeUnknown as unknown:
         return Unknown(unknown.reason)
     except TimeoutError:
         return Unknown(f"no answer within {seconds} s")
+
+
+async def _through(
+    gate: Gate, gateway: PlatformGateway, order: Order, epoch: int
+) -> OrderReport | Refused:
+    """Send an order if the gate approves it; nothing is awaited between the two."""
+    verdict = gate.approve(order, epoch)
+    return verdict if isinstance(verdict, Refused) else await gateway.submit(verdict)
 
 
 class NotFound:
@@ -89,7 +105,7 @@ def fill_of(order: Order, report: FillReport) -> Fill:
     )
 
 
-def _heard(sending: asyncio.Future[OrderReport]) -> None:
+def _heard(sending: asyncio.Future[OrderReport | Refused]) -> None:
     """Take the late answer of a send that was given up on: the order is asked about anyway."""
     if not sending.cancelled():
         sending.exception()

@@ -8,13 +8,14 @@ import sys
 import time
 from pathlib import Path
 
-from dutchbook.bench import journals, postgres, wire
+from dutchbook.bench import halts, journals, postgres, wire
 from dutchbook.bench.study import bracket, controls, trade
 from dutchbook.bootstrap import generated_tape
 from dutchbook.tape import demo
 from dutchbook.tape.format import open_tape
 
 SHORT, LONG = 200, 2_000
+SHORT_HALTS, LONG_HALTS = 5, 40
 SHORT_WIRE, LONG_WIRE = 20_000, 200_000
 RECORDING = "DUTCHBOOK_KALSHI_RECORDING"
 """The environment variable that names a folder of recorded Kalshi messages."""
@@ -36,6 +37,7 @@ def main() -> None:
     lines += [f"tape: {size:.2f} bytes a message", ""]
     lines += journals.compare(SHORT if short else LONG)
     lines += postgres.compare(SHORT if short else LONG)
+    lines += ["", *halts.compare(SHORT_HALTS if short else LONG_HALTS)]
     lines += ["", *_wire(SHORT_WIRE if short else LONG_WIRE)]
     lines += ["", "Lag and replenishment", "", *bracket(tape)]
     if not short:

@@ -23,6 +23,7 @@ from dutchbook.config.sections import (
     Section,
     Time,
 )
+from dutchbook.domain.controls import Controls
 from dutchbook.domain.health import DriftLimits, HealthLimits
 from dutchbook.domain.quote import Hurdles
 from dutchbook.domain.risk import RiskLimits
@@ -105,6 +106,16 @@ class Settings(Section):
             platform_share=self.risk.platform_share,
             pair_share=self.risk.pair_share,
             cluster_share=self.risk.cluster_share,
+            reset_hour_utc=self.risk.reset_hour_utc,
+        )
+
+    def controls(self) -> Controls:
+        """Return how far an order may go."""
+        return Controls(
+            price_collar=self.risk.price_collar,
+            orders_per_minute=self.risk.orders_per_minute,
+            order_value=Money(self.risk.bankroll * self.risk.order_share),
+            failures_before_disable=self.risk.failures_before_disable,
         )
 
 

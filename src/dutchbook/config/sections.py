@@ -5,7 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from dutchbook.domain.contract import DIVERGENCE, DivergenceClass
 
@@ -86,6 +93,12 @@ class Execution(Section):
     )
     queries: int = Field(6, gt=0, description="how often an unknown outcome is asked about")
     queue_bound: int = Field(256, gt=0, description="opportunities that may wait")
+    drain_seconds: int = Field(
+        30, gt=0, description="how long what is in flight may take to end when asked to stop"
+    )
+    lease_seconds: int = Field(
+        10, gt=0, le=600, description="an engine that is silent for so long may be replaced"
+    )
 
 
 class Risk(Section):
@@ -102,8 +115,26 @@ class Risk(Section):
     platform_share: Decimal = Field(
         Decimal("0.5"), gt=0, le=1, description="of the bankroll, at stake on one platform"
     )
+    reset_hour_utc: int = Field(
+        0, ge=0, le=23, description="when a trading day begins, and its loss counts anew"
+    )
     price_collar: Decimal = Field(
-        Decimal("0.10"), gt=0, lt=1, description="dollars beyond the best price at most"
+        Decimal("0.10"),
+        gt=0,
+        lt=1,
+        description="dollars that a limit may lie beyond the best price that it meets",
+    )
+    order_share: Decimal = Field(
+        Decimal("0.05"),
+        gt=0,
+        validate_default=True,
+        description="of the bankroll, for one order; 1.25 times position_share at least",
+    )
+    orders_per_minute: int = Field(
+        60, gt=0, description="entries end here; hedges and exits at twice as many"
+    )
+    failures_before_disable: int = Field(
+        10, gt=0, description="failed executions in a row after which a pair is disabled"
     )
     pair_share: Decimal = Field(
         Decimal("0.3"),
@@ -117,6 +148,15 @@ class Risk(Section):
         le=1,
         description="of the bankroll, at stake on pairs that stand or fall together",
     )
+
+    @field_validator("order_share")
+    @classmethod
+    def _room_for_both_legs(cls, share: Decimal, info: ValidationInfo) -> Decimal:
+        """A second leg that the gate would refuse would leave the first one alone."""
+        least = info.data.get("position_share", Decimal(0)) * Decimal("1.25")
+        if share < least:
+            raise ValueError(f"at least 1.25 times position_share, {least}")
+        return share
 
 
 class Exposure(Section):

@@ -7,6 +7,9 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.table import Table
 
+GRADES = ("everything", "no entry", "nothing but cancels")
+"""What may be sent, by the grade of the halt that stands."""
+
 
 def show(console: Console, summary: dict[str, Any]) -> None:
     """Print a summary as tables."""
@@ -59,6 +62,8 @@ def standing(console: Console, found: dict[str, Any]) -> None:
     """Print where a database stands."""
     halted = ", ".join(found["halted"]) or "no"
     console.print(f"{found['mode']} trading, {found['runs']} runs, halted: {halted}")
+    console.print(f"May be sent: {GRADES[found['halt_grade']]}")
+    console.print(f"Engine: {found['engine'] or 'none'}")
     if found["capital"]:
         console.print(_table("Capital in dollars", "platform", found["capital"]))
     console.print(_pairs("Positions", "state", found["positions"] or {"none": 0}))

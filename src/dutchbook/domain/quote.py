@@ -39,6 +39,7 @@ class Reason(StrEnum):
     OUTCOME_UNKNOWN = "outcome_unknown"
     DISCREPANCY_OPEN = "discrepancy_open"
     OPPOSITE_POSITION = "opposite_position"
+    POSITION_SIZE = "position_size"
     MAX_OPEN_PAIRS = "max_open_pairs"
     PLATFORM_PAUSED = "platform_paused"
     PLATFORM_DEGRADED = "platform_degraded"

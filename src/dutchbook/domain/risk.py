@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Generic, TypeVar
 
 from dutchbook.domain.contract import Platform
@@ -19,8 +19,20 @@ T = TypeVar("T")
 BANKROLL = Money(Decimal(10_000))
 
 
+class Grade(IntEnum):
+    """What may still be sent: everything, nothing that enters, nothing but cancels."""
+
+    TRADING = 0
+    NO_ENTRIES = 1
+    CANCELS_ONLY = 2
+
+
 class HaltReason(StrEnum):
-    """Why no new execution may start. Reasons form a set and are cleared one by one."""
+    """Why no new execution may start. Reasons form a set and are cleared one by one.
+
+    `UNREADABLE` stands for a reason that this program does not know: a halt that cannot be read
+    is a halt.
+    """
 
     DAILY_LOSS_LIMIT = "daily_loss_limit"
     RECONCILIATION_DISCREPANCY = "reconciliation_discrepancy"
@@ -30,6 +42,8 @@ class HaltReason(StrEnum):
     AUDIT_FAILURE = "audit_failure"
     INVARIANT_BROKEN = "invariant_broken"
     EXPOSURE_LIMIT = "exposure_limit"
+    WINDING_DOWN = "winding_down"
+    UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +62,7 @@ class RiskLimits:
     pair_share: Decimal = Decimal("0.3")
     cluster_share: Decimal = Decimal("0.15")
     approach_share: Decimal = Decimal("0.8")
+    reset_hour_utc: int = 0
 
     @property
     def position(self) -> Money:
@@ -56,7 +71,7 @@ class RiskLimits:
 
     @property
     def daily_loss(self) -> Money:
-        """The loss in one UTC day that halts trading."""
+        """The loss in one trading day that halts trading."""
         return Money(self.bankroll * self.daily_loss_share)
 
     @property
@@ -120,6 +135,15 @@ class RiskState:
 
 
 @dataclass(frozen=True, slots=True)
+class Override:
+    """Limits that a person lifted for the next execution of a pair, up to `amount` dollars."""
+
+    opportunity_id: str
+    pair_id: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
 class Approved(Generic[T]):
     """An order intent or request that passed every check of the current risk epoch."""
 
@@ -153,6 +177,8 @@ def validate(
     limits: RiskLimits,
     caps: Caps,
     amounts: Mapping[Platform, Decimal],
+    size: Decimal = ZERO,
+    override: Override | None = None,
 ) -> Validation:
     """Judge a request to spend `amounts`: halts first, then slots, then capital, then size.
 
@@ -161,23 +187,28 @@ def validate(
         limits: What may be at stake.
         caps: What the position may cost, and what platforms, pair and cluster have left.
         amounts: The worst case that the request would reserve, by platform.
+        size: Dollars that both legs together are to cost.
+        override: Lifts slots and what may be at stake on a platform, and sets the size; never
+            a halt, and never free cash.
     """
+    room = caps.room
+    most = caps.position if room is None else min(caps.position, room.dollars)
 
     def answer(reason: str | None, maximum: Decimal) -> Validation:
         return Validation(reason is None, reason, Money(maximum), state.slots, state.daily_pnl)
 
     if state.trading_halted:
         return answer("trading_halted", ZERO)
-    if state.slots >= limits.max_open_pairs:
+    if state.slots >= limits.max_open_pairs and not override:
         return answer("max_open_pairs", ZERO)
     if any(caps.free[p] <= 0 for p in Platform):
         return answer(Reason.INSUFFICIENT_CAPITAL, ZERO)
-    room = caps.room
-    most = caps.position if room is None else min(caps.position, room.dollars)
     if any(amounts[p] > caps.free[p] for p in Platform):
         return answer(Reason.INSUFFICIENT_CAPITAL, most)
     if room is not None and sum(amounts.values()) > room.dollars:
         return answer(room.limit, most)
+    if size > most:
+        return answer(Reason.POSITION_SIZE, most)
     return answer(None, most)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,10 +24,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from dutchbook.errors import InvalidInput, StorageError
 from dutchbook.persistence.postgres_journal import PostgresJournal
-from dutchbook.persistence.sqlite_journal import SqliteJournal, reason
+from dutchbook.persistence.sqlite_journal import BUSY_SECONDS, SqliteJournal, reason
 from dutchbook.persistence.triggers import missing, renew
 from dutchbook.persistence.types import Instant
-from dutchbook.ports import Turnstile
+from dutchbook.ports import Access, Turnstile
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
@@ -73,13 +74,35 @@ class Database:
         """Whether it is a file that is not there; a server is asked by connecting."""
         return self.dialect == SQLITE and not Path(self.path).exists()
 
-    def journal(
-        self, turnstile: Turnstile, *, alone: bool = False
-    ) -> SqliteJournal | PostgresJournal:
-        """Return a journal on this database, not yet open; `alone` refuses a second writer."""
+    @property
+    def name(self) -> str:
+        """What the database is called: a file's name, or server and database."""
+        url = make_url(self.url)
         if self.dialect == SQLITE:
-            return SqliteJournal(self.path, turnstile, alone=alone)
-        return PostgresJournal(self.url, self.shown, turnstile, alone=alone)
+            return Path(self.path).name
+        return re.sub(r"[^\w.-]+", "_", f"{url.host or 'local'}-{url.database}")
+
+    def journal(
+        self,
+        turnstile: Turnstile,
+        *,
+        alone: bool = False,
+        taking_over: bool = False,
+        patience: float | None = None,
+    ) -> SqliteJournal | PostgresJournal:
+        """Return a journal on this database, not yet open.
+
+        Args:
+            turnstile: How the driver is awaited.
+            alone: Refuse a second that asks for the same.
+            taking_over: Be alone in spite of the locks of a frozen engine, whose lease is ours.
+            patience: Seconds until a database that is locked or silent is given up.
+        """
+        access = Access.ALONE if alone else Access.SHARED
+        access = Access.TAKING_OVER if taking_over else access
+        if self.dialect == SQLITE:
+            return SqliteJournal(self.path, turnstile, access, patience or BUSY_SECONDS)
+        return PostgresJournal(self.url, self.shown, turnstile, access, patience)
 
     # The schema
     # ----------------------------------------------------------------------------------

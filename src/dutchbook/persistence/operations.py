@@ -84,7 +84,12 @@ class DeadLetter(Base):
 
 
 class Lease(Base):
-    """Who may write: one holder, whose epoch fences all that came before it."""
+    """Who may write: one holder, whose epoch fences all that came before it.
+
+    `halted` is what other processes ask for at once (0 trading, 1 no entries, 2 nothing but
+    cancels), `halts` how often it was asked for: a halt that comes while an older one is being
+    lifted is not lifted with it.
+    """
 
     __tablename__ = "leases"
     name: Mapped[Words]
@@ -92,7 +97,12 @@ class Lease(Base):
     epoch: Mapped[Count]
     acquired_at: Mapped[Time]
     expires_at: Mapped[Time]
-    __table_args__ = ruled("leases")
+    halted: Mapped[Count]
+    halts: Mapped[Count]
+    __table_args__ = (
+        *ruled("leases"),
+        CheckConstraint("halted IN (0, 1, 2)", name="halted_grade"),
+    )
 
 
 class OperatorCommand(Base):

@@ -25,7 +25,7 @@ from dutchbook.persistence.statements import (
     told,
 )
 from dutchbook.persistence.triggers import UNEXPECTED
-from dutchbook.ports import Batch, Receipt, Turnstile
+from dutchbook.ports import Access, Batch, Receipt, Turnstile
 
 TRIES = 200
 CHAIN = ("pk_audit_log", "pk_outbox")
@@ -45,10 +45,16 @@ class PostgresJournal:
     """
 
     def __init__(
-        self, dsn: str, shown: str, turnstile: Turnstile, *, alone: bool = False
+        self,
+        dsn: str,
+        shown: str,
+        turnstile: Turnstile,
+        access: Access = Access.SHARED,
+        patience: float | None = None,
     ) -> None:
-        self._alone = alone
+        self._access = access
         self._dsn = dsn
+        self._patience = patience
         self._shown = shown
         self._turnstile = turnstile
         self._connection: asyncpg.Connection | None = None
@@ -73,8 +79,12 @@ class PostgresJournal:
                 statement_cache_size=512,
                 max_cached_statement_lifetime=0,
                 max_cacheable_statement_size=0,
+                **_hurried(self._patience),
             )
-            if self._alone and not await self._open.fetchval(ONLY_WRITER, LOCK):
+            alone = self._access is Access.SHARED or await self._open.fetchval(
+                ONLY_WRITER, LOCK
+            )
+            if not alone and self._access is Access.ALONE:
                 await self._open.close()
                 self._connection = None
                 raise LeaseHeld(
@@ -155,15 +165,20 @@ class PostgresJournal:
         """Note a delivery; it is written with the next batch."""
         self._delivered = max(self._delivered, sequence)
 
-    async def close(self) -> None:
-        """Write down what was delivered, and disconnect."""
-        await self._turnstile.drive(self._leave)
+    async def close(self, *, fenced_off: bool = False) -> None:
+        """Write down what was delivered, unless fenced off, and disconnect."""
+        await self._turnstile.drive(lambda: self._leave(fenced_off=fenced_off))
 
-    async def _leave(self) -> None:
+    async def _leave(self, *, fenced_off: bool) -> None:
+        async with self._turn:  # a commit whose caller was cancelled is still under way
+            await self._left(fenced_off=fenced_off)
+
+    async def _left(self, *, fenced_off: bool) -> None:
         if self._connection is None:
             return
         try:
-            await self._write([], (), lot=1)
+            if not fenced_off:
+                await self._write([], (), lot=1)
         except BROKEN as error:
             raise self._failed(error) from error
         finally:
@@ -173,6 +188,14 @@ class PostgresJournal:
     def _failed(self, error: Exception) -> StorageError:
         told = str(error).strip().splitlines() or [type(error).__name__]
         return StorageError(f"{self._shown}: {told[0]}")
+
+
+def _hurried(patience: float | None) -> dict[str, Any]:
+    """Return the options of a connection that gives up after so many seconds."""
+    if patience is None:
+        return {}
+    limit = str(int(patience * 1_000))
+    return {"timeout": patience, "server_settings": {"statement_timeout": limit}}
 
 
 def one_statement(

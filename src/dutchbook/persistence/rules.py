@@ -102,7 +102,7 @@ TABLES: dict[str, Rules] = {
     "risk_override_logs": Rules(("override_id",), frozen=True, audited=True),
     "discrepancies": Rules(("discrepancy_id",), audited=True),
     "dead_letters": Rules(("dead_letter_id",)),
-    "leases": Rules(("name",), floor=("epoch",)),
+    "leases": Rules(("name",), floor=("epoch", "halts")),
     "operator_commands": Rules(("command_id",)),
     "api_tokens": Rules(("token_id",), unique=(("digest",),)),
     "idempotency_keys": Rules(("token_id", "key")),

@@ -20,7 +20,7 @@ from dutchbook.persistence.chain import GENESIS, OUTBOX_LOT, chained
 from dutchbook.persistence.coding import decode
 from dutchbook.persistence.statements import Prepared, key_of, logged, prepared, select, told
 from dutchbook.persistence.worker import Worker
-from dutchbook.ports import Batch, Receipt, Turnstile
+from dutchbook.ports import Access, Batch, Receipt, Turnstile
 
 GROUP = 64
 FULL = 2
@@ -38,15 +38,28 @@ Waiting = tuple[Ready, "asyncio.Future[Receipt]"]
 
 
 class SqliteJournal:
-    """`Journal` over one database file that this engine writes."""
+    """`Journal` over one database file.
 
-    def __init__(self, path: str, turnstile: Turnstile, *, alone: bool = False) -> None:
+    Args:
+        path: The file.
+        turnstile: How the driver is awaited.
+        access: Whether others may write beside it.
+        patience: Seconds that a write waits for another process's.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        turnstile: Turnstile,
+        access: Access = Access.SHARED,
+        patience: float = BUSY_SECONDS,
+    ) -> None:
         self._turnstile = turnstile
         self._worker = Worker("journal")
         self._waiting: list[Waiting] = []
         self._flushing: asyncio.Future[None] | None = None
         self._delivered = 0
-        self._writer = _Writer(path, alone=alone)
+        self._writer = _Writer(path, access, patience)
 
     async def open(self) -> None:
         """Open the file, in the writer's thread.
@@ -103,9 +116,11 @@ class SqliteJournal:
         """Note a delivery; it is written with the next batch."""
         self._delivered = max(self._delivered, sequence)
 
-    async def close(self) -> None:
-        """Write down what was delivered, and let the file go."""
-        delivered = self._delivered
+    async def close(self, *, fenced_off: bool = False) -> None:
+        """Write down what was delivered, unless fenced off, and let the file go."""
+        while self._flushing is not None:  # commits whose callers were cancelled
+            await asyncio.wait({self._flushing})
+        delivered = 0 if fenced_off else self._delivered
         await self._turnstile.drive(lambda: self._worker.run(self._writer.close, delivered))
         self._worker.close()
 
@@ -121,9 +136,11 @@ class _Refused(Exception):
 class _Writer:
     """The thread's side: one connection, plain sqlite3."""
 
-    def __init__(self, path: str, *, alone: bool) -> None:
+    def __init__(self, path: str, access: Access, patience: float) -> None:
         self._path = path
-        self._alone = alone
+        self._access = access
+        self._patience = patience
+        self._alone = access is not Access.SHARED
         self._lock: TextIO | None = None
         self._connection: sqlite3.Connection | None = None
         self._head = (0, GENESIS)
@@ -137,10 +154,10 @@ class _Writer:
 
     def open(self) -> None:
         if self._alone:
-            self._lock = _only_writer(self._path)
+            self._lock = self._locked()
         try:
             made = sqlite3.connect(
-                self._path, isolation_level=None, timeout=BUSY_SECONDS, cached_statements=512
+                self._path, isolation_level=None, timeout=self._patience, cached_statements=512
             )
             made.row_factory = sqlite3.Row
             made.execute("PRAGMA journal_mode=WAL")
@@ -152,6 +169,15 @@ class _Writer:
         except sqlite3.Error as error:
             raise _storage(self._path, error) from error
         self._connection = made
+
+    def _locked(self) -> TextIO | None:
+        """Take the lock; who takes over from a frozen engine goes on without."""
+        try:
+            return _only_writer(self._path)
+        except LeaseHeld:
+            if self._access is Access.TAKING_OVER:
+                return None
+            raise
 
     def write(self, batches: list[Ready], delivered: int) -> list[Receipt | DutchbookError]:
         """Write a group in one transaction; each batch answers for itself.

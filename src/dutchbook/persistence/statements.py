@@ -200,12 +200,12 @@ def _terms(columns: Names, added: Names, mark: Mark) -> Iterator[str]:
 def select(
     table: str, where: Mapping[str, Any], order_by: tuple[str, ...], mark: Mark
 ) -> tuple[str, list[Any]]:
-    """Return a SELECT of whole rows that match."""
+    """Return a SELECT of whole rows that match; None is what is not known."""
+    known = {name: value for name, value in where.items() if value is not None}
     conditions = " AND ".join(
-        f"{column} IS NULL" if value is None else f"{column} = {mark()}"
-        for column, value in where.items()
+        f"{column} = {mark()}" if column in known else f"{column} IS NULL" for column in where
     )
     found = f"SELECT * FROM {table}" + (f" WHERE {conditions}" if where else "")
     found += f" ORDER BY {', '.join(order_by)}" if order_by else ""
     coded = encoders(table)
-    return found, [coded[name](value) for name, value in where.items() if value is not None]
+    return found, [coded[name](value) for name, value in known.items()]

@@ -41,6 +41,7 @@ from dutchbook.domain.events.system import (
     TimeDriftCritical,
     TimeDriftHalt,
     TimeDriftWarning,
+    WindDownStarted,
 )
 from dutchbook.domain.events.trading import (
     ExecutionFailed,
@@ -116,6 +117,7 @@ __all__ = [
     "TopOfBook",
     "TradingHalted",
     "TradingResumed",
+    "WindDownStarted",
     "as_json",
     "catalogue",
     "decode",

@@ -131,13 +131,26 @@ class ReconciliationDiscrepancy(Event):
 
 @dataclass(frozen=True, slots=True)
 class SystemStarted(Event):
-    """An engine opened the database and recovered what it held."""
+    """An engine opened the database and recovered what it held.
+
+    `unclean`: the engine before it never said that it stopped.
+    """
 
     wire: ClassVar[str] = "system.started"
     mode: str
     run: int
     version: str
     open_positions: int
+    unclean: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WindDownStarted(Event):
+    """A person asked to leave every position and then to stop."""
+
+    wire: ClassVar[str] = "system.wind_down.started"
+    requested_by: str
+    rationale: str
 
 
 @dataclass(frozen=True, slots=True)

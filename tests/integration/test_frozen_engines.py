@@ -1,0 +1,193 @@
+"""Real processes that freeze: what they do on waking, and how trading is halted meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from dutchbook.persistence.database import Database
+from dutchbook.persistence.models import METADATA
+from dutchbook.runtime.virtual_time import turnstile
+
+ENGINE = [sys.executable, str(Path(__file__).parents[1] / "support" / "engine.py")]
+PROGRAM = [sys.executable, "-m", "dutchbook"]
+FAST = ("--speed", "40", "--seed", "7")
+STILL = ("--speed", "20", "--seed", "8", "--set", "detection.minimum_net_edge=0.9")
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+
+
+@contextmanager
+def engine(notes: Path, point: str, url: str, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """Run an engine beside the test; whatever is left of it at the end is killed."""
+    child = subprocess.Popen(
+        [*ENGINE, str(notes), point, "run", "--db", url, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def frozen(child: subprocess.Popen[str]) -> None:
+    """Wait until a child has stopped itself."""
+    seen = os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    assert seen is not None
+    assert seen.si_code == os.CLD_STOPPED, child.communicate()
+
+
+def shown(child: subprocess.Popen[str], event: str) -> None:
+    """Wait until a child has told of an event."""
+    assert child.stdout is not None
+    for line in child.stdout:
+        if event in line:
+            return
+    raise AssertionError(child.communicate())
+
+
+def call(*words: str) -> str:
+    done = subprocess.run(
+        [*PROGRAM, *words], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def rows(url: str) -> dict[str, list[dict[str, Any]]]:
+    """Return everything that a database holds."""
+
+    async def main() -> dict[str, list[dict[str, Any]]]:
+        journal = Database.at(url).journal(turnstile())
+        await journal.open()
+        try:
+            return {name: await journal.rows(name) for name in sorted(METADATA.tables)}
+        finally:
+            await journal.close()
+
+    return asyncio.run(main())
+
+
+def sends(notes: Path, pid: int) -> list[str]:
+    lines = notes.read_text(encoding="utf-8").splitlines() if notes.exists() else []
+    return [line for line in lines if line.startswith(f"{pid} ")]
+
+
+@pytest.mark.parametrize("point", ["look", "approve"])
+def test_an_engine_that_wakes_after_its_term_writes_nothing_and_sends_nothing(
+    database_url: str, point: str, tmp_path: Path
+) -> None:
+    """I-29: it froze with its entry committed and not sent, and another engine took over."""
+    notes, short = tmp_path / "sends", ("--set", "execution.lease_seconds=1")
+    with engine(notes, point, database_url, *FAST, *short) as old:
+        frozen(old)
+        with engine(notes, "nowhere", database_url, *STILL, *short, "--standby") as new:
+            shown(new, "system.started")
+            before = rows(database_url)
+            old.send_signal(signal.SIGCONT)
+            _, complaint = old.communicate(timeout=120)
+            after = rows(database_url)
+            new.send_signal(signal.SIGTERM)
+            _, other = new.communicate(timeout=120)
+
+    assert (old.returncode, complaint.count("\n")) == (4, 1), complaint
+    assert "taken over by" in complaint
+    assert sends(notes, old.pid) == []
+    assert [row["purpose"] for row in before["orders"]] == ["entry"]
+    for table in sorted(set(before) - {"leases"}):
+        assert after[table] == before[table], table
+    assert new.returncode == 0, other
+    assert [row["epoch"] for row in rows(database_url)["leases"]] == [2]
+    begun = [
+        json.loads(row["payload"])["unclean"]
+        for row in after["audit_log"]
+        if row["name"] == "system.started"
+    ]
+    assert begun == [False, True]
+    assert call("db", "verify", "--db", database_url) == "whole\n"
+
+
+def test_a_second_engine_without_standby_is_refused_while_the_first_is_frozen(
+    database_url: str, tmp_path: Path
+) -> None:
+    notes = tmp_path / "sends"
+    with engine(notes, "look", database_url, *FAST) as old:
+        frozen(old)
+        with engine(notes, "nowhere", database_url, *FAST) as second:
+            _, complaint = second.communicate(timeout=120)
+
+    assert (second.returncode, complaint.count("\n")) == (4, 1), complaint
+
+
+def test_trading_is_halted_while_an_engine_is_stopped_in_the_middle_of_a_transaction(
+    tmp_path: Path,
+) -> None:
+    url, notes = f"sqlite:///{tmp_path}/paper.db", tmp_path / "sends"
+    file = tmp_path / "paper.db.HALT"
+    long = ("--set", "execution.lease_seconds=600")
+    with engine(notes, "transaction", url, *FAST, *long) as child:
+        frozen(child)
+        told = call("halt", "--rationale", "it hangs", "--db", url)
+        left = json.loads(file.read_text(encoding="utf-8"))
+        child.send_signal(signal.SIGCONT)
+        shown(child, "system.trading.halted")
+        child.send_signal(signal.SIGTERM)
+        _, complaint = child.communicate(timeout=120)
+
+    assert str(file) in told
+    assert "locked" in told
+    assert (left["grade"], left["rationale"]) == (1, "it hangs")
+    assert child.returncode == 0, complaint
+    assert sends(notes, child.pid) == []
+    found = rows(url)
+    assert [(row["purpose"], row["status"]) for row in found["orders"]] == [
+        ("entry", "CANCELLED")
+    ]
+    assert found["risk_states"][0]["halt_reason"] == ["operator"]
+    assert found["leases"][0]["halted"] == 1
+    assert not file.exists()
+
+
+def test_a_server_that_does_not_answer_is_halted_by_a_file_of_ones_own(
+    fresh_postgres: str, tmp_path: Path
+) -> None:
+    call("run", "--db", fresh_postgres, "--speed", "max", "--summary", "json")
+
+    async def locked() -> str:
+        connection = await asyncpg.connect(fresh_postgres)
+        try:
+            async with connection.transaction():
+                await connection.execute("SELECT * FROM leases FOR UPDATE")
+                return await asyncio.to_thread(call, "halt", "--all", "--db", fresh_postgres)
+        finally:
+            await connection.close()
+
+    told = asyncio.run(locked())
+    files = list((tmp_path / "dutchbook").glob("*.HALT"))
+    status = json.loads(call("status", "--json", "--db", fresh_postgres))
+    call("run", "--db", fresh_postgres, "--speed", "max", "--summary", "json")
+
+    assert len(files) == 1
+    assert str(files[0]) in told
+    assert (status["halt_grade"], status["halted"]) == (2, [])
+    after = json.loads(call("status", "--json", "--db", fresh_postgres))
+    assert (after["halt_grade"], after["halted"]) == (2, ["operator"])
+    assert not files[0].exists()

@@ -1,0 +1,207 @@
+"""A halt from another connection at every step of an execution (I-16), on both databases.
+
+A step is each commit, and each last look before a send. From the commit of the halt on no entry
+intent is committed and no entry is sent; what reduces risk goes on, unless all is halted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from dutchbook.application.commands import command_row, halting
+from dutchbook.application.lease import ENGINE, take
+from dutchbook.bootstrap import build, generated_tape
+from dutchbook.config import load
+from dutchbook.domain.risk import Approved, Grade
+from dutchbook.errors import Conflict
+from dutchbook.persistence.database import Database
+from dutchbook.ports import Batch, Insert, Receipt
+from dutchbook.runtime.clock import SystemClock, TapeClock
+from dutchbook.runtime.virtual_time import run_virtual, turnstile
+
+SETTINGS = ("risk.max_open_pairs=1", "execution.lease_seconds=600")
+
+
+@dataclass
+class Trace:
+    """What happened in order: `commit` and `send` with their purposes, `halt` once."""
+
+    halt_at: int | None = None
+    grade: Grade = Grade.NO_ENTRIES
+    steps: int = 0
+    seen: list[str] = field(default_factory=list)
+
+    @property
+    def after(self) -> list[str]:
+        """What happened from the commit of the halt on."""
+        return self.seen[self.seen.index("halt") + 1 :] if "halt" in self.seen else []
+
+
+class Stepped:
+    """A journal that counts the steps of the first execution and halts before one of them."""
+
+    def __init__(self, inner: Any, other: Any, trace: Trace) -> None:
+        self._inner = inner
+        self._other = other
+        self._trace = trace
+        self._trading = False
+        self._ended = False
+
+    async def _step(self) -> None:
+        self._trace.steps += 1
+        if self._trace.steps == self._trace.halt_at:
+            await _halt(self._other, self._trace.grade)
+            self._trace.seen.append("halt")
+
+    async def commit(self, batch: Batch) -> Receipt:
+        purposes = [
+            write.row["purpose"]
+            for write in batch.writes
+            if isinstance(write, Insert) and write.table == "orders"
+            if write.row["working_size"]
+        ]
+        self._trading |= bool(purposes) and not self._ended
+        if self._trading:
+            await self._step()
+        if any(write.table == "open_positions" for write in batch.writes):
+            self._trading, self._ended = False, True
+        receipt: Receipt = await self._inner.commit(batch)
+        self._trace.seen += [f"commit {purpose}" for purpose in purposes]
+        return receipt
+
+    async def rows(self, table: str, *arguments: Any, **more: Any) -> list[dict[str, Any]]:
+        if self._trading and table == "leases":
+            await self._step()
+        found: list[dict[str, Any]] = await self._inner.rows(table, *arguments, **more)
+        return found
+
+    async def delivered(self, sequence: int) -> None:
+        await self._inner.delivered(sequence)
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+async def _halt(journal: Any, grade: Grade) -> None:
+    row = command_row("asked", "halt", {}, "at this step", "a test", SystemClock())
+    while True:
+        lease = (await journal.rows("leases", ENGINE))[0]
+        try:
+            await journal.commit(
+                Batch((Insert("operator_commands", row), halting(lease, grade)))
+            )
+        except Conflict:
+            continue
+        return
+
+
+def trade(url: str, trace: Trace) -> list[dict[str, Any]]:
+    """Run until the first execution has ended and the tape too; returns the positions."""
+
+    async def main() -> list[dict[str, Any]]:
+        inner, other = (Database.at(url).journal(turnstile()) for _ in range(2))
+        await inner.open()
+        await other.open()
+        journal: Any = Stepped(inner, other, trace)
+        settings, tape = load(None, SETTINGS), generated_tape(7, minutes=20)
+        term = timedelta(seconds=settings.execution.lease_seconds)
+        fence = await take(inner, SystemClock(), "a", term, lambda _: False)
+        engine = build(settings, tape, journal, TapeClock(tape.meta.first), seed=7, fence=fence)
+        for gateway in engine.gateways.values():
+            _note(gateway, trace)
+        try:
+            await engine.trade(1)
+            return await inner.rows("open_positions")
+        finally:
+            await inner.close()
+            await other.close()
+
+    return run_virtual(main())
+
+
+def _note(gateway: Any, trace: Trace) -> None:
+    submit = gateway.submit
+
+    async def noted(order: Approved[Any]) -> Any:
+        trace.seen.append(f"send {order.subject.purpose}")
+        return await submit(order)
+
+    gateway.submit = noted
+
+
+@pytest.fixture
+def copies(database_url: str, tmp_path: Path) -> Iterator[Any]:
+    """Makes prepared databases, one after the other."""
+    Database.at(database_url).prepare("paper")
+    made: list[str] = []
+
+    def sqlite() -> str:
+        made.append(f"{tmp_path}/copy{len(made)}.db")
+        shutil.copy(tmp_path / "dutchbook.db", made[-1])
+        return f"sqlite:///{made[-1]}"
+
+    def postgresql() -> str:
+        head, _, query = database_url.partition("?")
+        base = head.rsplit("/", 1)[1]
+        made.append(f"{base}_{len(made)}")
+        asyncio.run(_execute(database_url, f"CREATE DATABASE {made[-1]} TEMPLATE {base}"))
+        url = f"{head.rsplit('/', 1)[0]}/{made[-1]}"
+        return f"{url}?{query}" if query else url
+
+    yield sqlite if database_url.startswith("sqlite") else postgresql
+    if database_url.startswith("postgresql"):
+        for name in made:
+            asyncio.run(_execute(database_url, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+async def _execute(url: str, statement: str) -> None:
+    """Run a statement from a database that is not the template itself."""
+    head, _, query = url.partition("?")
+    server = f"{head.rsplit('/', 1)[0]}/postgres" + (f"?{query}" if query else "")
+    connection = await asyncpg.connect(server)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def test_from_the_commit_of_a_halt_on_no_entry_is_committed_or_sent(copies: Any) -> None:
+    whole = Trace()
+    assert [row["status"] for row in trade(copies(), whole)] == ["OPEN"]
+    assert whole.seen[:4] == ["commit entry", "send entry", "commit hedge", "send hedge"]
+
+    ends = set()
+    for step in range(1, whole.steps + 1):
+        trace = Trace(halt_at=step)
+        positions = trade(copies(), trace)
+
+        assert "halt" in trace.seen
+        assert {each for each in trace.after if each.endswith("entry")} == set(), step
+        if "send entry" in trace.seen:
+            assert "send hedge" in trace.seen, step
+        ends.add((len(positions), "commit entry" in trace.seen, "send entry" in trace.seen))
+    # Before the intent, between intent and send, and after the send.
+    assert {(0, False, False), (0, True, False), (1, True, True)} <= ends
+
+
+def test_once_everything_is_halted_nothing_at_all_is_committed_or_sent(copies: Any) -> None:
+    whole = Trace()
+    trade(copies(), whole)
+
+    statuses = set()
+    for step in range(1, whole.steps + 1):
+        trace = Trace(halt_at=step, grade=Grade.CANCELS_ONLY)
+        positions = trade(copies(), trace)
+
+        assert trace.after == [], step
+        statuses |= {row["status"] for row in positions}
+    assert statuses == {"OPEN", "SINGLE_LEG_EXPOSED"}

@@ -1,0 +1,188 @@
+"""The commands that work beside a running engine, from another process, on both databases."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROGRAM = [sys.executable, "-m", "dutchbook"]
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+
+
+def call(*words: str, code: int = 0) -> str:
+    done = subprocess.run([*PROGRAM, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout or done.stderr
+
+
+def answer(*words: str, code: int = 0) -> Any:
+    return json.loads(call(*words, code=code))["answer"]
+
+
+def status(url: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(call("status", "--json", "--db", url))
+    return found
+
+
+@contextmanager
+def running(url: str, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """Run an engine that takes its time, from the moment on that it trades."""
+    command = [*PROGRAM, "run", "--speed", "20", "--db", url, *words]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        shown(child, "system.started")
+        yield child
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def shown(child: subprocess.Popen[str], event: str) -> str:
+    assert child.stdout is not None
+    for line in child.stdout:
+        if event in line:
+            return line
+    raise AssertionError(child.communicate())
+
+
+WHY = ("--rationale", "looking at the books")
+
+
+def test_a_person_halts_resumes_and_winds_down_beside_the_engine(database_url: str) -> None:
+    at = ("--db", database_url)
+    with running(database_url) as child:
+        halted = call("halt", *WHY, *at)
+        line = shown(child, "system.trading.halted")
+        seen = [(status(database_url)["halted"], status(database_url)["halt_grade"])]
+        wrong = answer("resume", "time_drift", *WHY, *at, code=1)
+        right = answer("resume", "operator", *WHY, *at)
+        seen.append((status(database_url)["halted"], status(database_url)["halt_grade"]))
+        denied = answer("override", "nobody", "--amount", "5", *WHY, *at, code=1)
+        granted = answer("override", "demo-pair-00", "--amount", "5", *WHY, *at)
+        left = answer("wind-down", *WHY, *at)
+        seen.append((status(database_url)["halted"], status(database_url)["halt_grade"]))
+        child.send_signal(signal.SIGTERM)
+        _, complaint = child.communicate(timeout=60)
+
+    assert child.returncode == 0, complaint
+    assert halted == "halted: no entry from now on\n"
+    assert "looking at the books" in line
+    assert seen == [(["operator"], 1), ([], 0), (["winding_down"], 1)]
+    assert (wrong["done"], right["done"]) == (False, True)
+    assert (denied["done"], granted["done"], left["done"]) == (False, True, True)
+    assert call("db", "verify", *at) == "whole\n"
+
+
+def test_what_is_asked_for_while_no_engine_runs_is_done_at_the_next_start(
+    database_url: str,
+) -> None:
+    at = ("--db", database_url)
+    run = ("run", "--speed", "max", "--seed", "7", "--summary", "json", *at)
+    call(*run)
+    held = len(json.loads(call("orders", "--json", *at)))
+    told = call("halt", "--all", *at)
+    waiting = status(database_url)
+
+    second = json.loads(call(*run))
+
+    assert "no engine runs" in told
+    assert (waiting["halted"], waiting["halt_grade"], waiting["engine"]) == ([], 2, None)
+    assert status(database_url)["halted"] == ["operator"]
+    assert second["orders"]["total"] == held
+    assert second["filtered"]["trading_halted"] > 0
+    asked = json.loads(call("resume", "operator", *WHY, *at))
+    assert (asked["engine"], asked["answer"]) == (None, None)
+    third = json.loads(call(*run))
+    assert third["events"]["system.trading.resumed"] == 1
+    assert status(database_url)["halt_grade"] == 0
+
+
+def test_a_halt_needs_no_engine_no_rationale_and_no_schema_check_to_be_durable(
+    tmp_path: Path,
+) -> None:
+    url = f"sqlite:///{tmp_path}/none.db"
+
+    line = call("halt", "--db", url, code=3)
+
+    assert "no such file" in line
+    assert list(tmp_path.glob("*HALT*")) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("resume", "operator", "--rationale", "short"), "--rationale"),
+        (("override", "demo-pair-00", "--amount", "much", *WHY), "--amount"),
+        (("override", "demo-pair-00", "--amount", "1e400", *WHY), "--amount"),
+        (("wind-down", "--rationale", " "), "--rationale"),
+    ],
+)
+def test_bad_input_is_one_line_and_asks_for_nothing(
+    words: tuple[str, ...], told: str, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/paper.db"
+    call("run", "--speed", "max", "--summary", "json", "--db", url)
+
+    line = call(*words, "--db", url, code=2)
+
+    assert told in line
+    assert line.count("\n") == 1
+    assert status(url)["halt_grade"] == 0
+
+
+def test_what_needs_the_event_log_is_refused_while_an_engine_runs(database_url: str) -> None:
+    at = ("--db", database_url)
+    with running(database_url):
+        line = call("capital", "deposit", "kalshi", "5", *at, code=4)
+
+    assert "engine" in line
+    assert line.count("\n") == 1
+
+
+def test_a_standby_takes_over_when_the_engine_stops_and_at_once(database_url: str) -> None:
+    command = [*PROGRAM, "run", "--speed", "20", "--db", database_url, "--standby"]
+    with running(database_url) as first:
+        second = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        try:
+            shown(second, "standing by")
+            first.send_signal(signal.SIGTERM)
+            first.communicate(timeout=60)
+            begun = shown(second, "system.started")
+            second.send_signal(signal.SIGTERM)
+            second.communicate(timeout=60)
+        finally:
+            second.kill()
+            second.communicate()
+
+    assert "unclean False" in begun
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert call("db", "verify", "--db", database_url) == "whole\n"
+
+
+def test_a_killed_engine_is_replaced_at_once_and_its_death_is_noticed(
+    database_url: str,
+) -> None:
+    with running(database_url) as first:
+        first.kill()
+        first.communicate()
+
+    with running(database_url) as second:
+        second.send_signal(signal.SIGTERM)
+        second.communicate(timeout=60)
+
+    events = json.loads(call("events", "--json", "--db", database_url))
+    begun = [e["payload"] for e in events if e["name"] == "system.started"]
+    assert [json.loads(each)["unclean"] for each in begun] == [False, True]

@@ -1,0 +1,692 @@
+"""What people ask of a running engine, and what it answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from support.runs import play
+
+from dutchbook.application.budget import BudgetRequest
+from dutchbook.application.commands import Commands, command_row, halting
+from dutchbook.application.lease import ENGINE, take
+from dutchbook.application.lifecycle import count_run
+from dutchbook.application.records import order_row
+from dutchbook.bootstrap import build, generated_tape
+from dutchbook.config import load
+from dutchbook.domain.contract import Leg, Outcome, Platform, Side
+from dutchbook.domain.events import Event, OrderPlaced, PositionOpened
+from dutchbook.domain.order import Order, Purpose, TimeInForce
+from dutchbook.domain.risk import Grade, HaltReason
+from dutchbook.domain.units import Money, Price, Quantity
+from dutchbook.engine import Engine
+from dutchbook.errors import Conflict, ReservationFailed, StorageError
+from dutchbook.persistence.memory import MemoryJournal
+from dutchbook.ports import Batch, HaltNote, Insert, Update
+from dutchbook.runtime.clock import SystemClock, TapeClock
+from dutchbook.runtime.virtual_time import run_virtual
+
+TERM = timedelta(seconds=600)
+PAIR, OTHER = "demo-pair-00", "demo-pair-01"
+
+
+class File:
+    """A HALT file in memory."""
+
+    def __init__(self) -> None:
+        self.note: HaltNote | None = None
+
+    def standing(self) -> HaltNote | None:
+        return self.note
+
+    def clear(self, note: HaltNote) -> None:
+        assert note == self.note
+        self.note = None
+
+
+@dataclass
+class Desk:
+    """A started engine, and another process's way to its database."""
+
+    engine: Engine
+    journal: MemoryJournal
+    file: File
+    asked: int = 0
+
+    @property
+    def commands(self) -> Commands:
+        return self.engine.lifecycle._commands
+
+    @property
+    def reasons(self) -> set[str]:
+        return {reason.value for reason in self.engine.risk.state.halt_reasons}
+
+    async def ask(
+        self, name: str, *, grade: int = 0, rationale: str = "a good reason", **arguments: Any
+    ) -> str:
+        """Write a command as another process does; returns its id."""
+        self.asked += 1
+        key = f"c{self.asked}"
+        row = command_row(key, name, arguments, rationale, "me", SystemClock())
+        writes: tuple[Any, ...] = (Insert("operator_commands", row),)
+        if grade:
+            lease = (await self.journal.rows("leases", ENGINE))[0]
+            writes += (halting(lease, Grade(grade)),)
+        await self.journal.commit(Batch(writes))
+        return key
+
+    async def answer(self, key: str) -> Any:
+        return (await self.journal.rows("operator_commands", {"command_id": key}))[0]["answer"]
+
+    async def told(self, name: str, **arguments: Any) -> Any:
+        """Ask, let the engine fold, and return its answer."""
+        key = await self.ask(name, **arguments)
+        await self.commands.fold()
+        return await self.answer(key)
+
+    async def halted(self) -> int:
+        return int((await self.journal.rows("leases", ENGINE))[0]["halted"])
+
+    async def names(self) -> list[str]:
+        return [row["name"] for row in await self.journal.rows("audit_log")]
+
+
+def desk(work: Callable[[Desk], Awaitable[Any]], *settings: str, journal: Any = None) -> Any:
+    """Start an engine that is not trading yet, and do `work` beside it."""
+
+    async def main() -> Any:
+        kept = journal or MemoryJournal()
+        tape, file = generated_tape(7, minutes=1), File()
+        fence = await take(kept, SystemClock(), "me", TERM, lambda _: True, file)
+        run, clock = await count_run(kept, fence), TapeClock(tape.meta.first)
+        engine = build(
+            load(None, settings),
+            tape,
+            kept,
+            clock,
+            seed=7,
+            run=run,
+            fence=fence,
+        )
+        opening = {platform: Money(Decimal(5_000)) for platform in Platform}
+        meta = tape.meta
+        await engine.lifecycle.start(
+            meta.contracts, meta.pairs, opening, mode="paper", run=run, version="x"
+        )
+        return await work(Desk(engine, kept, file))
+
+    return run_virtual(main())
+
+
+# Halts
+
+
+def test_a_halt_is_folded_answered_and_told_of() -> None:
+    async def work(at: Desk) -> tuple[Any, ...]:
+        answer = await at.told("halt", grade=1)
+        row = (await at.journal.rows("risk_states"))[0]
+        return answer, row["halt_reason"], row["trading_halted"], (await at.names())[-1]
+
+    assert desk(work) == (
+        {"done": True, "halted": True},
+        ["operator"],
+        True,
+        "system.trading.halted",
+    )
+
+
+def test_a_halt_survives_a_restart_even_one_that_nobody_folded() -> None:
+    kept = MemoryJournal()
+
+    async def leave(at: Desk) -> None:
+        await at.ask("halt", grade=2)
+
+    async def find(at: Desk) -> tuple[set[str], int, Grade]:
+        return at.reasons, await at.halted(), at.engine.bus.fence.grade  # type: ignore[union-attr]
+
+    desk(leave, journal=kept)
+
+    assert desk(find, journal=kept) == ({"operator"}, 2, Grade.CANCELS_ONLY)
+
+
+def test_trading_resumes_when_no_reason_is_left_and_not_before() -> None:
+    async def work(at: Desk) -> list[Any]:
+        await at.told("halt", grade=2)
+        await at.engine.risk.halt_trading(HaltReason.TIME_DRIFT, "1,200 ms")
+        first = await at.told("resume", reason="operator")
+        seen = [first, await at.halted()]
+        second = await at.told("resume", reason="time_drift")
+        return [*seen, second, await at.halted(), at.reasons]
+
+    assert desk(work) == [
+        {"done": True, "reasons_left": ["time_drift"]},
+        2,
+        {"done": True, "reasons_left": []},
+        0,
+        set(),
+    ]
+
+
+def test_a_reason_that_does_not_stand_is_not_cleared() -> None:
+    async def work(at: Desk) -> tuple[Any, Any]:
+        return await at.told("resume", reason="operator"), await at.told("resume")
+
+    for answer in desk(work):
+        assert answer["done"] is False
+        assert "a halt reason that stands now" in answer["why"]
+
+
+def test_a_halt_that_waits_behind_a_resumption_is_not_lifted_with_it() -> None:
+    async def work(at: Desk) -> tuple[list[int], set[str]]:
+        await at.told("halt", grade=1)
+        await at.ask("resume", reason="operator")
+        await at.ask("halt", grade=1)
+        seen: list[int] = []
+
+        def hear(event: Event, sequence: int) -> None:
+            assert sequence or not event.durable
+            seen.append(at.journal._tables["leases"]["engine",]["halted"])
+
+        at.engine.bus.subscribe(hear)
+        await at.commands.fold()
+        return seen, at.reasons
+
+    seen, reasons = desk(work)
+
+    assert seen
+    assert set(seen) == {1}
+    assert reasons == {"operator"}
+
+
+def test_commands_are_answered_in_order_and_once() -> None:
+    async def work(at: Desk) -> list[Any]:
+        keys = [
+            await at.ask("halt", grade=1),
+            await at.ask("resume", reason="operator"),
+            await at.ask("resume", reason="operator"),
+            await at.ask("dance"),
+        ]
+        await at.commands.fold()
+        answers = [(await at.answer(key))["done"] for key in keys]
+        count = len(await at.names())
+        await at.commands.fold()
+        return [answers, len(await at.names()) - count]
+
+    assert desk(work) == [[True, True, False, False], 0]
+
+
+def test_a_halt_file_is_folded_and_then_removed() -> None:
+    async def work(at: Desk) -> tuple[Any, ...]:
+        at.file.note = HaltNote(Grade.CANCELS_ONLY, False, "locked", "me")
+        await at.commands.fold()
+        return at.reasons, await at.halted(), at.file.note
+
+    assert desk(work) == ({"operator"}, 2, None)
+
+
+def test_a_database_that_does_not_answer_ends_entries_until_it_does() -> None:
+    async def work(at: Desk) -> list[bool]:
+        fence = at.engine.bus.fence
+        assert fence is not None
+        rows, seen = at.journal.rows, []
+
+        async def silent(*_: Any, **__: Any) -> Any:
+            raise StorageError("locked")
+
+        following = asyncio.ensure_future(at.commands.follow(1))
+        for answers in (silent, rows):
+            at.journal.rows = answers  # type: ignore[method-assign]
+            await at.engine.clock.sleep(1.5)
+            seen.append(fence.blind)
+        following.cancel()
+        return seen
+
+    assert desk(work) == [True, False]
+
+
+def test_nobody_resumes_past_a_halt_of_the_same_moment() -> None:
+    """The guard refuses; the engine looks again and lifts nothing."""
+
+    async def work(at: Desk) -> tuple[int, set[str], int]:
+        await at.told("halt", grade=1)
+        await at.ask("resume", reason="operator")
+        commit = at.journal.commit
+        tries: list[bool] = []
+
+        async def raced(batch: Batch) -> Any:
+            lifts = any(w.table == "leases" and "halts" in w.guard for w in _updates(batch))
+            if lifts and not tries:
+                await at.ask("halt", grade=1)
+            tries.append(lifts)
+            return await commit(batch)
+
+        at.journal.commit = raced  # type: ignore[method-assign]
+        await at.commands.fold()
+        return sum(tries), at.reasons, await at.halted()
+
+    # Refused once; then the reason is cleared, the newer halt stands and is folded.
+    assert desk(work) == (1, {"operator"}, 1)
+
+
+def _updates(batch: Batch) -> list[Update]:
+    return [write for write in batch.writes if isinstance(write, Update)]
+
+
+def test_an_unreadable_halt_is_a_halt() -> None:
+    kept = MemoryJournal()
+
+    async def nothing(at: Desk) -> None:
+        assert at.reasons <= {"unreadable"}
+
+    async def find(at: Desk) -> tuple[set[str], str]:
+        request = BudgetRequest("e", PAIR, dict.fromkeys(Platform, Money(Decimal(1))))
+        with pytest.raises(ReservationFailed) as refused:
+            await at.engine.risk.reserve_budget(request)
+        return at.reasons, refused.value.reason
+
+    for damaged in (["no_such_reason"], "operator", []):
+        desk(nothing, journal=kept)
+        kept._tables["risk_states"]["default",] |= {
+            "halt_reason": damaged,
+            "trading_halted": not damaged,
+        }
+        expected = {"unreadable"}
+        assert desk(find, journal=kept) == (expected, "trading_halted"), damaged
+
+
+# Cancel all, wind down, drain
+
+
+def _resting(number: int) -> Order:
+    return Order(
+        order_id=f"o{number}",
+        client_order_id=f"k{number}",
+        platform=Platform.KALSHI,
+        contract_id="KXDEMO-26-00",
+        pair_id=PAIR,
+        execution_id=f"e{number}",
+        leg=Leg.PRIMARY,
+        purpose=Purpose.ENTRY,
+        outcome=Outcome.YES,
+        side=Side.BUY,
+        price=Price(Decimal("0.01")),
+        size=Quantity(Decimal(10)),
+        time_in_force=TimeInForce.GTC,
+        created_at=SystemClock().now(),
+        working_size=Quantity(Decimal(10)),
+    )
+
+
+async def _rest(at: Desk, number: int, *, known: bool) -> None:
+    """Let an order of ours rest on the paper platform; its answer may have been lost."""
+    order = _resting(number)
+    at.engine.exchanges[Platform.KALSHI].update(
+        "KXDEMO-26-00", ((3_000, 10**9),), ((9_000, 10**9),), whole=True, now=_now(at)
+    )
+    report = at.engine.exchanges[Platform.KALSHI].submit(order, _now(at))
+    if known:
+        order = order.acknowledged(report.platform_order_id, report.working)
+    order = replace(order, outcome_unknown_since=_now(at))
+    await at.journal.commit(Batch((Insert("orders", order_row(order)),)))
+
+
+def _now(at: Desk) -> Any:
+    return at.engine.clock.now()
+
+
+def test_cancel_all_cancels_what_works_unknown_outcomes_included() -> None:
+    async def work(at: Desk) -> tuple[Any, ...]:
+        await _rest(at, 1, known=True)
+        await _rest(at, 2, known=False)
+        held = at.engine.exchanges[Platform.KALSHI].wallet.held
+        answer = await at.told("halt", grade=1, cancel_all=True)
+        rows = {row["order_id"]: row["status"] for row in await at.journal.rows("orders")}
+        left = at.engine.exchanges[Platform.KALSHI].wallet.held
+        return held, left, answer["orders"], rows
+
+    held, left, told, rows = desk(work)
+
+    assert held == 2 * left
+    assert told["o1"] == "cancelled"
+    assert "has not told an id" in told["o2"]
+    assert rows == {"o1": "CANCELLED", "o2": "PENDING"}
+
+
+def test_two_hundred_orders_are_cancelled_within_two_seconds() -> None:
+    """At a latency of 150 ms a cancel; the clock is virtual."""
+
+    async def work(at: Desk) -> tuple[float, int]:
+        for number in range(200):
+            await _rest(at, number, known=True)
+        began = at.engine.clock.monotonic()
+        answer = await at.told("halt", grade=2, cancel_all=True)
+        took = at.engine.clock.monotonic() - began
+        return took, sum(said == "cancelled" for said in answer["orders"].values())
+
+    took, cancelled = desk(work, "paper.latency_ms=150")
+
+    assert cancelled == 200
+    assert took <= 2
+
+
+def test_winding_down_is_durable_and_ends_the_engine_once_nothing_is_held() -> None:
+    kept = MemoryJournal()
+
+    async def ask(at: Desk) -> tuple[bool, bool, list[str]]:
+        before = at.engine.risk.winding_down
+        await at.told("wind_down", grade=1)
+        return before, at.engine.risk.winding_down, (await at.names())[-2:]
+
+    async def again(at: Desk) -> tuple[bool, bool]:
+        async def endless() -> None:
+            await at.engine.stopping.wait()
+
+        await at.engine.lifecycle.run(endless, (), at.engine.stopping)
+        return at.engine.risk.winding_down, at.engine.stopping.is_set()
+
+    assert desk(ask, journal=kept) == (
+        False,
+        True,
+        ["system.trading.halted", "system.wind_down.started"],
+    )
+    assert desk(again, journal=kept) == (True, True)
+
+
+def test_draining_has_a_bound_once_a_person_asks_to_stop() -> None:
+    times: list[float] = []
+
+    def stop_at_the_first_order(engine: Engine) -> None:
+        def hear(event: Event, sequence: int) -> None:
+            if isinstance(event, OrderPlaced) and not times:
+                assert sequence
+                times.append(engine.clock.monotonic())
+                engine.stopping.set()
+
+        engine.bus.subscribe(hear)
+
+    run = play("paper.latency_ms=3600000", prepare=stop_at_the_first_order, minutes=30)
+
+    names = [row["name"] for row in run.tables["audit_log"]]
+    ended = max(row["occurred_at"] for row in run.tables["audit_log"])
+    started = run.engine.tape.meta.first
+    assert names[-1] == "system.stopped"
+    assert (ended - started).total_seconds() - times[0] <= 30.001
+    assert [row["status"] for row in run.tables["orders"]] == ["PENDING"]
+    assert sum(row["reserved"] for row in run.tables["accounts"]) > 0
+
+
+# The throttle on repeated execution
+
+
+def test_a_pair_that_fails_too_often_is_disabled_until_a_person_enables_it() -> None:
+    run = play("paper.fault_rejected=1000000", "risk.failures_before_disable=3", minutes=120)
+
+    executions = [row["pair_id"] for row in run.tables["executions"]]
+    pairs = {row["match_id"]: row for row in run.tables["contract_matches"]}
+    disabled = {pair for pair, row in pairs.items() if not row["operator_approved"]}
+    assert disabled
+    assert {pair: executions.count(pair) for pair in sorted(disabled)} == dict.fromkeys(
+        sorted(disabled), 3
+    )
+    assert all(executions.count(pair) < 3 for pair in pairs if pair not in disabled)
+    assert run.summary["filtered"]["pair_not_approved"] > 0
+
+
+def test_a_success_begins_the_count_of_failures_anew_and_a_restart_does_not() -> None:
+    kept = MemoryJournal()
+
+    async def some(at: Desk) -> list[bool]:
+        throttle, watch = at.engine.queue._throttle, at.engine.watchlist.pairs[PAIR]
+        seen = []
+        for number, phase in enumerate(("failed", "exposed", "hedged", "failed", "exposed")):
+            await throttle.concluded(PAIR, hedged=phase == "hedged")
+            await at.journal.commit(Batch((Insert("executions", _ended(number, phase)),)))
+            seen.append(watch.match.operator_approved)
+        return seen
+
+    async def one_more(at: Desk) -> list[Any]:
+        throttle, watch = at.engine.queue._throttle, at.engine.watchlist.pairs[PAIR]
+        await throttle.concluded(PAIR, hedged=False)
+        seen = [watch.match.operator_approved]
+        refused = await at.told("resume", reason=OTHER)
+        given = await at.told("resume", reason=PAIR)
+        return [*seen, refused["done"], given, watch.match.operator_approved]
+
+    settings = ("risk.failures_before_disable=3",)
+    assert desk(some, *settings, journal=kept) == [True] * 5
+    assert desk(one_more, *settings, journal=kept) == [
+        False,
+        False,
+        {"done": True, "pair": PAIR},
+        True,
+    ]
+
+
+def _ended(number: int, phase: str) -> dict[str, Any]:
+    at = generated_tape(7, minutes=1).meta.first + timedelta(seconds=number + 1)
+    return {"execution_id": f"x{number}", "pair_id": PAIR, "phase": phase, "ended_at": at}
+
+
+# Overrides
+
+
+def _request(size: object = 1, amount: object = 1, name: str = "e") -> BudgetRequest:
+    amounts = dict.fromkeys(Platform, Money(Decimal(str(amount))))
+    return BudgetRequest(name, PAIR, amounts, Money(Decimal(str(size))))
+
+
+async def _reserved(at: Desk, request: BudgetRequest) -> str | None:
+    """Try to reserve; returns the reason of the refusal."""
+    try:
+        await at.engine.risk.reserve_budget(request)
+    except ReservationFailed as failed:
+        return failed.reason
+    return None
+
+
+async def _fill_slots(at: Desk) -> None:
+    """Take every slot, in the database and in the image of it."""
+    most = at.engine.risk.limits.max_open_pairs
+    change = Update(
+        "risk_states", {"singleton_key": "default"}, put={"open_position_count": most}
+    )
+    await at.journal.commit(Batch((change,)))
+    at.engine.risk.state = replace(at.engine.risk.state, open_position_count=most)
+
+
+def test_an_override_lifts_the_slots_for_one_execution() -> None:
+    async def work(at: Desk) -> list[Any]:
+        await _fill_slots(at)
+        seen: list[Any] = [await _reserved(at, _request())]
+        answer = await at.told("override", target=PAIR, amount="300")
+        seen.append(answer["done"])
+        seen.append(await _reserved(at, replace(_request(), pair_id=OTHER)))
+        seen += [await _reserved(at, _request(name=str(n))) for n in range(2)]
+        return seen
+
+    full = "max_open_pairs"
+    assert desk(work) == [full, True, full, None, full]
+
+
+@pytest.mark.parametrize(
+    ("size", "refused"), [("249.999999", None), ("250", None), ("250.000001", "position_size")]
+)
+def test_an_override_is_good_for_the_dollars_that_it_names(
+    size: str, refused: str | None
+) -> None:
+    async def work(at: Desk) -> str | None:
+        await at.told("override", target=PAIR, amount="250")
+        return await _reserved(at, _request(size))
+
+    assert desk(work) == refused
+
+
+@pytest.mark.parametrize(
+    ("amount", "lifted", "refused"),
+    [
+        ("100", False, None),
+        ("100.01", False, "insufficient_capital"),
+        ("100.01", True, None),
+        ("5000", True, None),
+        ("5000.01", True, "insufficient_capital"),
+    ],
+)
+def test_an_override_lifts_what_may_be_at_stake_and_never_free_capital(
+    amount: str, refused: str | None, *, lifted: bool
+) -> None:
+    async def work(at: Desk) -> str | None:
+        if lifted:
+            await at.told("override", target=PAIR, amount="300")
+        return await _reserved(at, _request(amount=amount))
+
+    assert desk(work, "risk.platform_share=0.01") == refused
+
+
+def test_an_override_is_not_consumed_by_what_is_refused() -> None:
+    async def work(at: Desk) -> list[str | None]:
+        await at.told("override", target=PAIR, amount="300")
+        return [await _reserved(at, _request("300.01")), await _reserved(at, _request("300"))]
+
+    assert desk(work) == ["position_size", None]
+
+
+DENIED = [
+    ({"amount": "300.000001"}, "at most 300"),
+    ({"amount": "0"}, "above zero"),
+    ({"amount": "-5"}, "above zero"),
+    ({"amount": "1", "rationale": "too short"}, "at least 10 characters"),
+    ({"amount": "1", "target": "nobody"}, "has this id"),
+]
+
+
+@pytest.mark.parametrize(("wish", "why"), DENIED)
+def test_an_override_that_may_not_be_is_denied_logged_and_told_of(
+    wish: dict[str, str], why: str
+) -> None:
+    async def work(at: Desk) -> tuple[Any, ...]:
+        answer = await at.told("override", **({"target": PAIR} | wish))
+        log = await at.journal.rows("risk_override_logs")
+        return answer, log, (await at.names())[-1]
+
+    answer, log, name = desk(work)
+
+    assert answer["done"] is False
+    assert why in answer["why"]
+    assert [(row["approved"], row["denial_reason"]) for row in log] == [(False, answer["why"])]
+    assert name == "risk.override.denied"
+
+
+def test_the_longest_rationale_that_says_nothing_is_one_short() -> None:
+    async def work(at: Desk) -> list[bool]:
+        return [
+            (await at.told("override", target=PAIR, amount="1", rationale="x" * n))["done"]
+            for n in (9, 10)
+        ]
+
+    assert desk(work) == [False, True]
+
+
+def test_an_override_is_denied_while_the_daily_loss_halt_stands() -> None:
+    async def work(at: Desk) -> tuple[Any, Any]:
+        await at.engine.risk.halt_trading(HaltReason.DAILY_LOSS_LIMIT, "lost")
+        denied = await at.told("override", target=PAIR, amount="1")
+        return denied["code"], denied["why"]
+
+    assert desk(work) == (3004, "the daily-loss halt stands")
+
+
+def test_an_override_does_not_approve_a_pair() -> None:
+    async def work(at: Desk) -> str:
+        change = Update(
+            "contract_matches", {"match_id": PAIR}, put={"operator_approved": False}
+        )
+        await at.journal.commit(Batch((change,)))
+        return str((await at.told("override", target=PAIR, amount="1"))["why"])
+
+    assert desk(work) == "the pair is not approved"
+
+
+def test_an_override_trades_an_opportunity_that_the_slots_refused() -> None:
+    """The whole way: another pair's position holds the only slot."""
+    granted: list[asyncio.Future[Any]] = []
+
+    def lift_for_the_other(engine: Engine) -> None:
+        def hear(event: Event, sequence: int) -> None:
+            if isinstance(event, PositionOpened) and not granted:
+                assert sequence
+                other = OTHER if event.pair_id == PAIR else PAIR
+                wish = engine.risk.process_override(
+                    other, Money(Decimal(200)), "worth a second one"
+                )
+                granted.append(asyncio.ensure_future(wish))
+
+        engine.bus.subscribe(hear)
+
+    settings = ("risk.max_open_pairs=1",)
+    without = play(*settings, minutes=60)
+    run = play(*settings, minutes=60, prepare=lift_for_the_other)
+
+    assert without.summary["positions"]["total"] == 1
+    assert run.summary["positions"]["total"] == 2
+    second = max(run.tables["open_positions"], key=lambda row: row["opened_at"])
+    assert second["kalshi_cost"] + second["polymarket_cost"] <= 200
+    assert run.summary["events"]["risk.override.applied"] == 1
+
+
+# The trading day
+
+
+def test_a_day_begins_at_its_hour_while_running_and_lifts_its_own_halt_alone() -> None:
+    async def work(at: Desk) -> list[Any]:
+        risk, clock = at.engine.risk, at.engine.clock
+        at.engine.risk.state = replace(risk.state, daily_pnl=Money(Decimal(-500)))
+        await risk.enforce()
+        await risk.halt_trading(HaltReason.TIME_DRIFT, "1,200 ms")
+        hour = timedelta(hours=(20 - clock.now().hour) % 24)
+        opens = clock.now().replace(minute=0, second=0, microsecond=0) + hour
+        following = asyncio.ensure_future(risk.follow_days())
+        await clock.sleep_until(opens - timedelta(microseconds=1))
+        seen: list[Any] = [at.reasons]
+        await clock.sleep_until(opens + timedelta(microseconds=1))
+        seen += [at.reasons, risk.state.daily_pnl, risk.state.last_reset == opens]
+        row = (await at.journal.rows("risk_states"))[0]
+        following.cancel()
+        return [*seen, row["halt_reason"], row["last_reset_timestamp"] == opens]
+
+    assert desk(work, "risk.reset_hour_utc=20") == [
+        {"daily_loss_limit", "time_drift"},
+        {"time_drift"},
+        0,
+        True,
+        ["time_drift"],
+        True,
+    ]
+
+
+def test_a_day_that_cannot_begin_now_begins_a_second_later() -> None:
+    async def work(at: Desk) -> list[bool]:
+        risk, clock = at.engine.risk, at.engine.clock
+        commit = at.journal.commit
+        refused: list[bool] = []
+
+        async def once(batch: Batch) -> Any:
+            if not refused:
+                refused.append(True)
+                raise Conflict("leases", "engine", "halted in this moment")
+            return await commit(batch)
+
+        at.journal.commit = once  # type: ignore[method-assign]
+        following = asyncio.ensure_future(risk.follow_days())
+        before = risk.state.last_reset
+        await clock.sleep_until(before + timedelta(days=1, milliseconds=500))
+        seen = [risk.state.last_reset > before]
+        await clock.sleep(1)
+        following.cancel()
+        return [*seen, risk.state.last_reset > before]
+
+    assert desk(work) == [False, True]

@@ -1,0 +1,417 @@
+"""The last look at an order: each control at its limit, a tick within it and a tick beyond.
+
+Every case goes through `Gate.approve`, so that a control which is no longer asked fails it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from support.pairs import NOW, book, contract
+
+from dutchbook.application.gate import Gate
+from dutchbook.domain.contract import Leg, Outcome, Platform, Side
+from dutchbook.domain.controls import Controls, Refused
+from dutchbook.domain.events import OrderFilled, Stamp
+from dutchbook.domain.order import Order, Purpose, TimeInForce
+from dutchbook.domain.risk import Approved, Grade, HaltReason, RiskState
+from dutchbook.domain.units import Money, Price, Quantity
+
+TICK, STEP = Decimal("0.01"), Decimal("0.01")
+CONTROLS = Controls(order_value=Money(Decimal(40)), orders_per_minute=3)
+PLANNED, SPARE = Quantity(Decimal(100)), Quantity(Decimal(10))
+
+
+@dataclass
+class At:
+    """A clock that a test moves."""
+
+    instant: datetime = NOW
+    elapsed: float = 0.0
+
+    def now(self) -> datetime:
+        return self.instant
+
+    def monotonic(self) -> float:
+        return self.elapsed
+
+
+@dataclass
+class Lease:
+    """What the gate sees of a lease."""
+
+    grade: Grade = Grade.TRADING
+    blind: bool = False
+    believed: bool = True
+
+
+@dataclass
+class Scene:
+    """A gate with a book of 38 to 40 cents on Kalshi, and what it is asked about."""
+
+    state: RiskState = field(default_factory=RiskState)
+    held: Quantity = field(default=Quantity(Decimal(50)))
+    clock: Any = field(default_factory=At)
+    lease: Any = field(default_factory=Lease)
+    made: int = 0
+
+    def __post_init__(self) -> None:
+        shown = book(Platform.KALSHI, {38: 500}, {40: 200})
+        self.books = {(Platform.KALSHI, shown.contract_id): shown}
+        other = book(Platform.POLYMARKET, {47: 400}, {49: 500})
+        self.books[Platform.POLYMARKET, other.contract_id] = other
+        self.gate = Gate(
+            lambda: self.state,
+            self.books,
+            CONTROLS,
+            timedelta(seconds=5),
+            lambda *_: self.held,
+            self.clock,
+            fence=self.lease,
+        )
+        self.gate.plan("e", PLANNED, SPARE)
+
+    def order(self, **facts: Any) -> Order:
+        self.made += 1
+        made = Order(
+            order_id=f"o{self.made}",
+            client_order_id=f"c{self.made}",
+            platform=Platform.KALSHI,
+            contract_id="kalshi-cup",
+            pair_id="cup",
+            execution_id="e",
+            leg=Leg.PRIMARY,
+            purpose=Purpose.ENTRY,
+            outcome=Outcome.YES,
+            side=Side.BUY,
+            price=Price(Decimal("0.40")),
+            size=Quantity(Decimal(self.made)),
+            time_in_force=TimeInForce.IOC,
+            created_at=NOW,
+            working_size=Quantity(Decimal(1)),
+        )
+        return replace(made, **facts)
+
+    def ask(self, epoch: int | None = None, **facts: Any) -> str | None:
+        """Ask about an order; returns the reason of the refusal, None when it was approved."""
+        verdict = self.gate.approve(
+            self.order(**facts), self.state.epoch if epoch is None else epoch
+        )
+        if isinstance(verdict, Approved):
+            return None
+        return verdict.reason
+
+
+REDUCING = [Purpose.HEDGE, Purpose.EXIT, Purpose.UNWIND]
+
+
+def cents(number: int) -> Price:
+    return Price(Decimal(number).scaleb(-2))
+
+
+def of(number: object) -> Quantity:
+    return Quantity(Decimal(str(number)))
+
+
+def test_an_order_that_passes_every_control_is_approved_in_the_present_epoch() -> None:
+    scene = Scene(state=RiskState(epoch=7))
+    order = scene.order()
+
+    verdict = scene.gate.approve(order, 7)
+
+    assert verdict == Approved(order, 7)
+
+
+# Halts
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_any_halt_ends_entries_and_lets_through_what_reduces_risk(purpose: Purpose) -> None:
+    scene = Scene(state=RiskState().halted(HaltReason.OPERATOR))
+
+    assert scene.ask(purpose=purpose) == (
+        "trading_halted" if purpose is Purpose.ENTRY else None
+    )
+
+
+@pytest.mark.parametrize("grade", Grade)
+@pytest.mark.parametrize("purpose", Purpose)
+def test_a_halt_from_outside_counts_before_it_is_folded(purpose: Purpose, grade: Grade) -> None:
+    scene = Scene()
+    scene.lease.grade = grade
+
+    refused = scene.ask(purpose=purpose)
+
+    entry = purpose is Purpose.ENTRY
+    expected = {0: None, 1: "trading_halted" if entry else None, 2: "cancels_only"}
+    assert refused == expected[grade]
+
+
+def test_a_halt_for_the_daily_loss_has_its_own_code() -> None:
+    scene = Scene(state=RiskState().halted(HaltReason.DAILY_LOSS_LIMIT))
+
+    verdict = scene.gate.approve(scene.order(), scene.state.epoch)
+
+    assert isinstance(verdict, Refused)
+    assert verdict.code == 3003
+
+
+def test_an_entry_that_was_approved_before_a_halt_and_its_end_is_refused() -> None:
+    before = RiskState()
+    after = before.halted(HaltReason.OPERATOR).resumed(HaltReason.OPERATOR)
+    scene = Scene(state=after)
+
+    assert scene.ask(epoch=before.epoch) == "risk_epoch"
+    assert scene.ask(epoch=before.epoch, purpose=Purpose.HEDGE) is None
+    assert scene.ask(epoch=after.epoch) is None
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_nothing_is_sent_on_a_lease_that_may_have_ended(purpose: Purpose) -> None:
+    scene = Scene()
+    scene.lease.believed = False
+
+    assert scene.ask(purpose=purpose) == "lease_expired"
+
+
+def test_a_lease_that_cannot_be_read_ends_entries() -> None:
+    scene = Scene()
+    scene.lease.blind = True
+
+    assert scene.ask() == "lease_unreadable"
+    assert scene.ask(purpose=Purpose.HEDGE) is None
+
+
+# Prices
+
+
+@pytest.mark.parametrize(
+    ("limit", "refused"), [(49, None), (50, None), (51, "price_collar"), (1, None)]
+)
+def test_a_purchase_goes_no_further_than_the_collar_beyond_the_best_offer(
+    limit: int, refused: str | None
+) -> None:
+    assert Scene().ask(price=cents(limit), size=of(1)) == refused
+
+
+@pytest.mark.parametrize(
+    ("limit", "refused"), [(29, None), (28, None), (27, "price_collar"), (99, None)]
+)
+def test_a_sale_goes_no_further_than_the_collar_below_the_best_bid(
+    limit: int, refused: str | None
+) -> None:
+    facts: dict[str, Any] = {"side": Side.SELL, "purpose": Purpose.EXIT}
+
+    assert Scene().ask(price=cents(limit), size=of(1), **facts) == refused
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_where_nothing_is_offered_nothing_is_bought(purpose: Purpose) -> None:
+    scene = Scene()
+    scene.books[Platform.KALSHI, "kalshi-cup"].replace([(3800, 1)], [])
+
+    assert scene.ask(purpose=purpose) == "no_price"
+
+
+@pytest.mark.parametrize(("age", "refused"), [(4, None), (5, None), (6, "book_stale")])
+def test_no_entry_meets_a_book_that_is_too_old(age: int, refused: str | None) -> None:
+    scene = Scene(clock=At(NOW + timedelta(seconds=age)))
+
+    assert scene.ask() == refused
+    assert scene.ask(purpose=Purpose.HEDGE) is None
+
+
+def test_the_furthest_limit_is_one_that_the_collar_lets_through() -> None:
+    scene = Scene()
+
+    furthest = scene.gate.furthest(contract(Platform.KALSHI), Outcome.YES)
+
+    assert furthest == cents(50)
+    assert scene.ask(price=furthest, size=of(1)) is None
+
+
+# Values and rates
+
+
+@pytest.mark.parametrize(
+    ("size", "refused"), [("99.99", None), ("100", None), ("100.01", "order_value")]
+)
+def test_an_order_is_worth_no_more_than_the_bound(size: str, refused: str | None) -> None:
+    assert Scene().ask(size=of(size)) == refused
+
+
+def test_entries_end_at_the_rate_and_what_reduces_risk_at_twice_the_rate() -> None:
+    scene = Scene()
+
+    assert [scene.ask() for _ in range(4)] == [None, None, None, "order_rate"]
+    hedges = [scene.ask(purpose=Purpose.HEDGE) for _ in range(4)]
+    assert hedges == [None, None, None, "order_rate"]
+
+
+@pytest.mark.parametrize(
+    ("later", "refused"), [(59.999, "order_rate"), (60.0, None), (60.001, None)]
+)
+def test_a_minute_is_sixty_seconds(later: float, refused: str | None) -> None:
+    scene = Scene()
+    for _ in range(3):
+        scene.ask()
+    scene.clock.elapsed = later
+
+    assert scene.ask() == refused
+
+
+# Duplicates
+
+
+@pytest.mark.parametrize(
+    ("later", "refused"), [(0.0, "duplicate"), (0.999, "duplicate"), (1.0, None)]
+)
+def test_an_order_like_an_unanswered_one_is_its_duplicate_for_a_second(
+    later: float, refused: str | None
+) -> None:
+    scene = Scene()
+    scene.ask(size=of(5))
+    scene.clock.elapsed = later
+
+    assert scene.ask(size=of(5)) == refused
+
+
+def test_an_answered_order_may_be_followed_by_one_like_it() -> None:
+    scene = Scene()
+    first = scene.order(size=of(5))
+    scene.gate.approve(first, 1)
+
+    scene.gate.answered(first.order_id)
+
+    assert scene.ask(size=of(5)) is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"price": cents(41)},
+        {"size": of("5.01")},
+        {"leg": Leg.SECONDARY},
+        {"outcome": Outcome.NO, "price": cents(62)},
+        {"pair_id": "other"},
+    ],
+)
+def test_an_order_that_differs_is_no_duplicate(other: dict[str, Any]) -> None:
+    scene = Scene()
+    scene.ask(size=of(5))
+
+    assert scene.ask(**({"size": of(5)} | other)) is None
+
+
+def test_an_order_is_sent_once_and_a_second_time_is_a_mistake_of_ours() -> None:
+    scene = Scene()
+    order = scene.order()
+    scene.gate.approve(order, 1)
+    scene.gate.answered(order.order_id)
+
+    again = scene.gate.approve(order, 1)
+
+    assert isinstance(again, Refused)
+    assert (again.reason, again.broken) == ("sent_before", True)
+
+
+# The parent and its children
+
+
+@pytest.mark.parametrize(
+    ("size", "refused"), [("9.99", None), ("10", None), ("10.01", "beyond_plan")]
+)
+def test_children_add_up_to_the_plan_and_what_evening_may_add(
+    size: str, refused: str | None
+) -> None:
+    scene = Scene()
+    assert scene.ask(size=PLANNED) is None
+
+    assert scene.ask(size=of(size), purpose=Purpose.HEDGE) == refused
+
+
+def test_each_leg_is_counted_for_itself() -> None:
+    scene = Scene()
+    scene.ask(size=PLANNED)
+    second: dict[str, Any] = {"platform": Platform.POLYMARKET, "contract_id": "polymarket-cup"}
+
+    refused = scene.ask(size=of(80), price=cents(49), purpose=Purpose.HEDGE, **second)
+
+    assert refused is None
+
+
+def test_what_one_platform_fills_beyond_the_plan_may_be_hedged_on_the_other() -> None:
+    scene = Scene()
+    order = scene.order(
+        size=of(80),
+        price=cents(49),
+        platform=Platform.POLYMARKET,
+        contract_id="polymarket-cup",
+    )
+    scene.gate.approve(order, 1)
+    half = replace(order, size=of(60), filled=of(60))
+    for sequence in (1, 2):
+        scene.gate.hear(_filled(half), sequence)
+
+    sent = scene.ask(size=of(95), purpose=Purpose.HEDGE)
+    more = scene.ask(size=of("35.01"), purpose=Purpose.HEDGE)
+    rest = scene.ask(size=of(35), purpose=Purpose.HEDGE)
+
+    assert (sent, more, rest) == (None, "beyond_plan", None)
+
+
+def _filled(order: Order) -> OrderFilled:
+    return OrderFilled(
+        Stamp("e", NOW, "x"),
+        order_id=order.order_id,
+        pair_id=order.pair_id,
+        platform=order.platform,
+        side=order.side,
+        outcome=order.outcome,
+        requested_price=order.price,
+        requested_size=order.size,
+        filled_price=order.price,
+        filled_size=order.filled,
+        fee=Money(Decimal(0)),
+        position_id="p",
+    )
+
+
+def test_nothing_is_bought_for_an_execution_that_nobody_planned() -> None:
+    scene = Scene()
+    scene.gate.ended("e")
+
+    verdict = scene.gate.approve(scene.order(), 1)
+
+    assert isinstance(verdict, Refused)
+    assert (verdict.reason, verdict.broken) == ("beyond_plan", True)
+
+
+@pytest.mark.parametrize(
+    ("size", "refused"), [("49.99", None), ("50", None), ("50.01", "not_held")]
+)
+def test_nothing_is_sold_that_is_not_held(size: str, refused: str | None) -> None:
+    facts: dict[str, Any] = {"side": Side.SELL, "purpose": Purpose.EXIT, "price": cents(38)}
+
+    assert Scene().ask(size=of(size), **facts) == refused
+
+
+def test_what_is_being_sold_is_not_sold_again() -> None:
+    scene = Scene()
+    facts: dict[str, Any] = {"side": Side.SELL, "purpose": Purpose.EXIT, "price": cents(38)}
+    scene.ask(size=of(30), **facts)
+
+    assert scene.ask(size=of("20.01"), **facts) == "not_held"
+    assert scene.ask(size=of(20), **facts) is None
+
+
+def test_a_refused_order_counts_for_nothing() -> None:
+    scene = Scene()
+    for _ in range(10):
+        assert scene.ask(price=cents(99), size=of(1)) == "price_collar"
+
+    assert scene.ask(size=PLANNED) is None

@@ -1,0 +1,78 @@
+"""The program as a child process that notes what it sends and freezes itself where it is told.
+
+    python engine.py NOTES POINT ARGUMENTS...
+
+`NOTES` gets a line for each order that reaches a paper platform. `POINT` is where the process
+stops itself (SIGSTOP) at the first order: `nowhere`, `look` (the intent is committed, the lease
+not read yet), `approve` (the lease was read, the gate not asked yet) or `transaction` (SQLite's
+transaction is written and not committed).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from dutchbook.application.gate import Gate
+from dutchbook.cli import main
+from dutchbook.persistence.sqlite_journal import _Writer
+from dutchbook.platforms.paper.exchange import PaperExchange
+
+
+class Freeze:
+    """Stops the process once."""
+
+    def __init__(self) -> None:
+        self.done = False
+
+    def now(self) -> None:
+        if not self.done:
+            self.done = True
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def note_sends(notes: Path) -> None:
+    submit = PaperExchange.submit
+
+    def noted(self: Any, order: Any, now: Any) -> Any:
+        with notes.open("a", encoding="utf-8") as file:
+            file.write(f"{os.getpid()} {order.purpose} {order.order_id}\n")
+        return submit(self, order, now)
+
+    PaperExchange.submit = noted  # type: ignore[method-assign]
+
+
+def freeze_at(point: str) -> None:
+    freeze = Freeze()
+    look, approve, apply = Gate.look, Gate.approve, _Writer._apply
+
+    async def looked(self: Any) -> None:
+        freeze.now()
+        await look(self)
+
+    def approved(self: Any, order: Any, epoch: int) -> Any:
+        freeze.now()
+        return approve(self, order, epoch)
+
+    def applied(self: Any, ready: Any) -> Any:
+        receipt = apply(self, ready)
+        if any(each.plan.table == "orders" for each in ready[0]):
+            freeze.now()
+        return receipt
+
+    if point == "look":
+        Gate.look = looked  # type: ignore[method-assign]
+    elif point == "approve":
+        Gate.approve = approved  # type: ignore[method-assign]
+    elif point == "transaction":
+        _Writer._apply = applied  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    note_sends(Path(sys.argv[1]))
+    freeze_at(sys.argv[2])
+    sys.argv = ["dutchbook", *sys.argv[3:]]
+    main()

@@ -1,0 +1,30 @@
+"""Orders are approved for sending in one place."""
+
+from __future__ import annotations
+
+import ast
+
+from tidy.tree import modules
+
+
+def approvals(tree: ast.Module) -> list[int]:
+    """Return the lines of a module where something is made `Approved`."""
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name | ast.Subscript)
+        and "Approved" in ast.unparse(node.func)
+    ]
+
+
+def test_only_the_gate_approves_an_order() -> None:
+    found = {path: approvals(tree) for path, tree in modules().items() if approvals(tree)}
+
+    assert list(found) == ["application/gate.py"]
+    assert len(found["application/gate.py"]) == 1
+
+
+def test_an_approval_elsewhere_would_be_found() -> None:
+    assert approvals(ast.parse("gateway.submit(Approved(order, 1))"))
+    assert approvals(ast.parse("gateway.submit(Approved[Order](order, 1))"))
