@@ -8,6 +8,7 @@ import pytest
 from dutchbook.domain.contract import Platform
 from dutchbook.domain.risk import (
     HaltReason,
+    Override,
     RiskLimits,
     RiskState,
     Validation,
@@ -68,6 +69,40 @@ def test_free_capital_is_the_end_of_it(free: int, approved: bool) -> None:
 @pytest.mark.parametrize(("stake", "approved"), [(4_900, True), (4_901, False)])
 def test_what_is_at_stake_on_one_platform_is_limited(stake: int, approved: bool) -> None:
     assert judge(stake=stake).approved is approved
+
+
+@pytest.mark.parametrize(
+    ("size", "granted", "reason"),
+    [
+        ("300", None, None),
+        ("300.000001", None, "position_size"),
+        ("200", "200", None),
+        ("200.000001", "200", "position_size"),
+    ],
+)
+def test_a_position_costs_at_most_its_share_or_what_a_person_named(
+    size: str, granted: str | None, reason: str | None
+) -> None:
+    override = Override("o", "p", Money(Decimal(granted))) if granted else None
+
+    verdict = validate(
+        RiskState(), LIMITS, dollars(900), dollars(0), dollars(1), Decimal(size), override
+    )
+
+    assert verdict.reason == reason
+
+
+def test_an_override_never_lifts_a_halt_nor_free_capital() -> None:
+    override = Override("o", "p", LIMITS.position)
+    halted = RiskState().halted(HaltReason.OPERATOR)
+
+    def judged(state: RiskState, free: int, stake: int) -> str | None:
+        facts = (dollars(free), dollars(stake), dollars(100), Decimal(1), override)
+        return validate(state, LIMITS, *facts).reason
+
+    assert judged(halted, 100, 0) == "trading_halted"
+    assert judged(RiskState(), 100, 5_000) is None
+    assert judged(RiskState(), 99, 0) == "insufficient_capital"
 
 
 def test_halt_reasons_are_a_set_that_is_cleared_one_by_one() -> None:
