@@ -214,7 +214,7 @@ async def _trade(
         await fence.release(journal)
         return summary
     finally:
-        await journal.close(fenced_off=fence is not None and fence.lost)
+        await journal.close(fenced_off=fence is not None and not fence.believed)
 
 
 async def _kept(

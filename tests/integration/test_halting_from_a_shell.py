@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from dutchbook import desk
+
 PROGRAM = [sys.executable, "-m", "dutchbook"]
 
 
@@ -33,8 +35,8 @@ def answer(*words: str, code: int = 0) -> Any:
 
 
 def status(url: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(call("status", "--json", "--db", url))
-    return found
+    """Where a database stands, as `dutchbook status` says it."""
+    return desk.status(url)
 
 
 @contextmanager

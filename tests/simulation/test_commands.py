@@ -212,12 +212,13 @@ def test_commands_are_answered_in_order_and_once() -> None:
             await at.ask("dance"),
         ]
         await at.commands.fold()
-        answers = [(await at.answer(key))["done"] for key in keys]
+        answers: list[Any] = [(await at.answer(key))["done"] for key in keys]
+        answers.append(await at.halted())
         count = len(await at.names())
         await at.commands.fold()
         return [answers, len(await at.names()) - count]
 
-    assert desk(work) == [[True, True, False, False], 0]
+    assert desk(work) == [[True, True, False, False, 0], 0]
 
 
 def test_a_halt_file_is_folded_and_then_removed() -> None:
@@ -357,6 +358,19 @@ def test_cancel_all_cancels_what_works_unknown_outcomes_included() -> None:
     assert rows == {"o1": "CANCELLED", "o2": "PENDING"}
 
 
+def test_what_rests_is_cancelled_when_a_person_asks_to_stop() -> None:
+    async def work(at: Desk) -> list[str]:
+        await _rest(at, 1, known=True)
+
+        async def feed() -> None:
+            at.engine.stopping.set()
+
+        await at.engine.lifecycle.run(feed, (), at.engine.stopping)
+        return [row["status"] for row in await at.journal.rows("orders")]
+
+    assert desk(work) == ["CANCELLED"]
+
+
 def test_two_hundred_orders_are_cancelled_within_two_seconds() -> None:
     """At a latency of 150 ms a cancel; the clock is virtual."""
 
@@ -469,7 +483,16 @@ def test_a_success_begins_the_count_of_failures_anew_and_a_restart_does_not() ->
 
 def _ended(number: int, phase: str) -> dict[str, Any]:
     at = generated_tape(7, minutes=1).meta.first + timedelta(seconds=number + 1)
-    return {"execution_id": f"x{number}", "pair_id": PAIR, "phase": phase, "ended_at": at}
+    leg = {"platform": "kalshi", "filled": "0", "unknown": False, "failure": None}
+    return {
+        "execution_id": f"x{number}",
+        "pair_id": PAIR,
+        "phase": phase,
+        "ended_at": at,
+        "primary_platform": "kalshi",
+        "primary_state": leg,
+        "secondary_state": leg,
+    }
 
 
 # Overrides
@@ -621,7 +644,7 @@ def test_an_override_trades_an_opportunity_that_the_slots_refused() -> None:
                 assert sequence
                 other = OTHER if event.pair_id == PAIR else PAIR
                 wish = engine.risk.process_override(
-                    other, Money(Decimal(200)), "worth a second one"
+                    other, Money(Decimal(40)), "worth a second one"
                 )
                 granted.append(asyncio.ensure_future(wish))
 
@@ -634,7 +657,7 @@ def test_an_override_trades_an_opportunity_that_the_slots_refused() -> None:
     assert without.summary["positions"]["total"] == 1
     assert run.summary["positions"]["total"] == 2
     second = max(run.tables["open_positions"], key=lambda row: row["opened_at"])
-    assert second["kalshi_cost"] + second["polymarket_cost"] <= 200
+    assert second["kalshi_cost"] + second["polymarket_cost"] <= 40
     assert run.summary["events"]["risk.override.applied"] == 1
 
 

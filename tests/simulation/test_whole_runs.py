@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import defaultdict
 from dataclasses import replace
 from datetime import datetime
@@ -10,13 +11,15 @@ from typing import Any
 import pytest
 from support.runs import Finished, conserved, play
 
+from dutchbook.application import execution as execution_module
 from dutchbook.bootstrap import build, generated_tape
 from dutchbook.config import load
-from dutchbook.domain.contract import Outcome, Platform
+from dutchbook.domain.contract import Leg, Outcome, Platform
 from dutchbook.domain.events import Event, PositionOpened, as_json
+from dutchbook.domain.execution import Execution, SubmitLeg, decide
 from dutchbook.domain.order import Order
 from dutchbook.domain.risk import HaltReason
-from dutchbook.domain.units import MICRO
+from dutchbook.domain.units import MICRO, Quantity
 from dutchbook.engine import Engine
 from dutchbook.errors import Conflict, InvariantBroken
 from dutchbook.persistence.chain import GENESIS, link_of
@@ -305,6 +308,64 @@ def test_after_a_halt_no_entry_is_placed_until_it_is_cleared() -> None:
     assert "execution.order.placed" not in after
     assert run.summary["filtered"]["trading_halted"] > 0
     assert run.summary["positions"]["total"] == 1
+
+
+def test_what_the_gate_refuses_was_not_sent_and_is_recorded() -> None:
+    run = play("risk.orders_per_minute=1", "execution.cool_down_seconds=0", check=conserved)
+
+    refused = [
+        json.loads(row["payload"])
+        for row in run.tables["audit_log"]
+        if row["name"] == "execution.order.failed" and "order_rate" in row["payload"]
+    ]
+    orders = {row["order_id"]: row for row in run.tables["orders"]}
+    assert refused
+    assert {each["code"] for each in refused} == {3008}
+    ended = [orders[each["order_id"]] for each in refused]
+    assert {(row["status"], row["platform_order_id"]) for row in ended} == {("CANCELLED", None)}
+    _agrees_with_platforms(run)
+
+
+def test_a_planner_that_hedges_twice_is_stopped_by_the_gate_and_halts_trading(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The egress check counts for itself: no child of an execution is sent beyond its plan."""
+
+    def broken(execution: Execution, event: Any) -> Any:
+        after, intents = decide(execution, event)
+        doubled = tuple(
+            replace(each, quantity=Quantity(each.quantity * 2))
+            if isinstance(each, SubmitLeg) and each.leg is Leg.SECONDARY
+            else each
+            for each in intents
+        )
+        return after, doubled
+
+    monkeypatch.setattr(execution_module, "decide", broken)
+    run = play("execution.auto_policy=off", minutes=30)
+
+    state = run.tables["risk_states"][0]
+    sent = [row for row in run.tables["orders"] if row["purpose"] == "hedge"]
+    assert state["halt_reason"] == ["invariant_broken"]
+    assert {row["platform_order_id"] for row in sent} == {None}
+    assert run.summary["positions"]["SINGLE_LEG_EXPOSED"] == run.summary["positions"]["total"]
+    assert run.summary["positions"]["total"] > 0
+
+
+def test_a_hedge_asks_for_no_more_than_the_collar_lets_through() -> None:
+    """Its bound is what the first leg leaves of the payout: far beyond the best price."""
+    tape = generated_tape(7, minutes=60)
+    pairs = tuple(replace(each, primary_leg=Platform.POLYMARKET) for each in tape.meta.pairs)
+    meta = replace(tape.meta, pairs=pairs)
+
+    run = play("risk.price_collar=0.01", tape=MemoryTape(meta, list(tape.rows)))
+
+    reasons = {
+        row["payload"] for row in run.tables["audit_log"] if "price_collar" in row["payload"]
+    }
+    hedges = [row for row in run.tables["orders"] if row["purpose"] == "hedge"]
+    assert {row["platform"] for row in hedges} == {Platform.KALSHI}
+    assert reasons == set()
 
 
 def test_trading_resumes_when_the_last_reason_is_cleared() -> None:

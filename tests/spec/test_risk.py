@@ -8,6 +8,7 @@ from dutchbook.domain.contract import Platform
 from dutchbook.domain.quote import Caps, Reason, Room
 from dutchbook.domain.risk import (
     HaltReason,
+    Override,
     RiskLimits,
     RiskState,
     Validation,
@@ -117,6 +118,39 @@ def test_free_capital_is_judged_before_the_limits_of_pair_and_cluster() -> None:
 def test_ten_positions_of_the_default_size_fit_on_one_pair() -> None:
     """The limit of a pair adds nothing to the defaults until somebody tightens it."""
     assert LIMITS.pair == LIMITS.max_open_pairs * LIMITS.position
+
+
+@pytest.mark.parametrize(
+    ("size", "granted", "reason"),
+    [
+        ("300", None, None),
+        ("300.000001", None, "position_size"),
+        ("200", "200", None),
+        ("200.000001", "200", "position_size"),
+    ],
+)
+def test_a_position_costs_at_most_its_share_or_what_a_person_named(
+    size: str, granted: str | None, reason: str | None
+) -> None:
+    override = Override("o", "p", Money(Decimal(granted))) if granted else None
+
+    caps = Caps(override.amount if override else LIMITS.position, dollars(900))
+    verdict = validate(RiskState(), LIMITS, caps, dollars(1), Decimal(size), override)
+
+    assert verdict.reason == reason
+
+
+def test_an_override_never_lifts_a_halt_nor_free_capital() -> None:
+    override = Override("o", "p", LIMITS.position)
+    halted = RiskState().halted(HaltReason.OPERATOR)
+
+    def judged(state: RiskState, free: int) -> str | None:
+        caps = Caps(override.amount, dollars(free))
+        return validate(state, LIMITS, caps, dollars(100), Decimal(1), override).reason
+
+    assert judged(halted, 100) == "trading_halted"
+    assert judged(RiskState(), 100) is None
+    assert judged(RiskState(), 99) == "insufficient_capital"
 
 
 def test_halt_reasons_are_a_set_that_is_cleared_one_by_one() -> None:

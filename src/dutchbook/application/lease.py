@@ -49,11 +49,6 @@ class Fence:
         self._renewed = clock.monotonic()
 
     @property
-    def lost(self) -> bool:
-        """Whether another engine is known to have the lease."""
-        return self._lost
-
-    @property
     def grade(self) -> Grade:
         """What may be sent: as the row said when it was last seen, and as the file says now."""
         note = self.file.standing() if self.file is not None else None
@@ -132,8 +127,9 @@ class Fence:
         """Refuse a batch whose orders a halt forbids that is known by now."""
         update = fenced.writes[0]
         assert isinstance(update, Update), "the fence comes first"
-        entry, order, grade = "halted" in update.guard, bool(update.at_most), self.grade
-        if (entry and grade) or (order and grade is Grade.CANCELS_ONLY):
+        entry, order = "halted" in update.guard, bool(update.at_most)
+        grade = self.grade if entry or order else Grade.TRADING
+        if grade and (entry or grade is Grade.CANCELS_ONLY):
             raise Halted(TABLE, ENGINE["name"], f"trading is halted, grade {int(grade)}")
 
     async def look(self, journal: Journal) -> Mapping[str, Any] | None:
