@@ -34,6 +34,11 @@ class Held:
         return (*self.fills.values(), *self.payments)
 
     @property
+    def contracts(self) -> Mapping[Platform, str]:
+        """What its orders are for, by platform: it may be of a pair that is not followed."""
+        return {order.platform: order.contract_id for order in self.orders.values()}
+
+    @property
     def unknown(self) -> bool:
         """Whether an order of it is out and nobody knows what became of it."""
         return any(order.outcome_unknown_since is not None for order in self.orders.values())
@@ -157,20 +162,17 @@ class Holdings:
     def opposes(self, match: ContractMatch, kalshi_outcome: Outcome) -> bool:
         """Tell whether we hold, of either contract, the outcome that a new entry would not buy.
 
-        Kalshi would net the two into cash and so undo the other position's leg: buying against
-        a position is a way out of it, not an entry.
+        A position of a pair that is not followed counts too. Kalshi would net the two into cash
+        and so undo the other position's leg: buying against a position is a way out of it, not
+        an entry.
         """
         wanted = {
             (Platform.KALSHI, match.kalshi.contract_id): kalshi_outcome,
             (Platform.POLYMARKET, match.polymarket.contract_id): match.hedge(kalshi_outcome),
         }
-        for position in self.positions.values():
-            held = self._matches.get(position.pair_id)
-            if held is None:
-                continue
-            for platform in Platform:
-                leg = position.holding(platform)
-                key = (platform, held.contract(platform).contract_id)
+        for held in self._held.values():
+            for key in held.contracts.items():
+                leg = held.position.holding(key[0])
                 if leg.size and wanted.get(key, leg.outcome) is not leg.outcome:
                     return True
         return False

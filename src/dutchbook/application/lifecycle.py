@@ -14,6 +14,7 @@ from dutchbook.application.cancelling import Cancelling
 from dutchbook.application.carrying import Carrying
 from dutchbook.application.commands import Commands
 from dutchbook.application.execution_queue import ExecutionQueueService
+from dutchbook.application.last_words import last_words
 from dutchbook.application.lease import Fence
 from dutchbook.application.loading import held
 from dutchbook.application.pair_throttle import PairThrottle
@@ -195,7 +196,16 @@ class EngineLifecycleService:
             settled: Each waits until one platform has nothing provisional left.
             stopping: A person asks to stop.
         """
-        carrying, stopping = self._carrying, stopping or asyncio.Event()
+        try:
+            await self._trade(feed, settled, stopping or asyncio.Event())
+        except BaseExceptionGroup as died:
+            await last_words(self._bus, died)
+            raise
+
+    async def _trade(
+        self, feed: Work, settled: Iterable[Work], stopping: asyncio.Event
+    ) -> None:
+        carrying = self._carrying
 
         def wound_down() -> None:
             if self._risk.winding_down and not carrying.holdings.positions:
