@@ -13,7 +13,9 @@ from dutchbook.application.detection import DetectionService
 from dutchbook.application.drift import Asking
 from dutchbook.application.execution import ExecutionService, Patience
 from dutchbook.application.execution_queue import ExecutionQueueService
+from dutchbook.application.exits import Choices
 from dutchbook.application.health import Rhythm
+from dutchbook.application.leaving import LeavingRules, leaving
 from dutchbook.application.lifecycle import EngineLifecycleService
 from dutchbook.application.recorder import Recorder
 from dutchbook.application.risk import RiskManager
@@ -21,8 +23,10 @@ from dutchbook.application.single_leg import AutoPolicy
 from dutchbook.application.watch import Watchlist
 from dutchbook.config import Settings
 from dutchbook.domain.contract import ContractMatch, Platform
+from dutchbook.domain.exits import Why
 from dutchbook.domain.ledger import AccountKey
 from dutchbook.domain.quote import Hurdles
+from dutchbook.domain.settlement import Key, Ruling
 from dutchbook.domain.units import Money
 from dutchbook.engine import Engine
 from dutchbook.platforms.paper.exchange import PaperExchange
@@ -61,8 +65,12 @@ def build(
     run: int = 1,
     ids: Ids | None = None,
     pairs: Iterable[ContractMatch] | None = None,
+    results: Mapping[Key, Ruling] | None = None,
 ) -> Engine:
-    """Join an engine that trades `pairs` on paper: see `traded_pairs`; None for the tape's."""
+    """Join an engine that trades `pairs` on paper: see `traded_pairs`; None for the tape's.
+
+    `results` are what the contracts of the tape resolve to at its end.
+    """
     followed = tape.meta.pairs if pairs is None else tuple(pairs)
     ids = ids or SeededIds(seed, run)
     bus = EventBus(journal, clock, ids)
@@ -92,6 +100,7 @@ def build(
         ids,
     )
     engine = _engine(settings, tape, parts, carried, offered, (exchanges, gateways), lag)
+    engine.results.update(results or {})
     for platform, exchange in exchanges.items():
         exchange.on_taken = engine.taken(platform)
     return engine
@@ -109,6 +118,7 @@ def _engine(
     """Join the parts of trading with what works beside it."""
     times = (PaperTime(settings.paper.clock_offset_ms),)
     around = beside(parts, times, _rules(settings, tape))
+    ends = leaving(parts, carried, around.sessions, _leaving_rules(settings, tape))
     lifecycle = EngineLifecycleService(
         parts.journal,
         parts.bus,
@@ -118,7 +128,7 @@ def _engine(
         carried,
         parts.recorder,
         parts.gateways,
-        around.services,
+        (*around.services, *ends.services),
         parts.clock,
     )
     return Engine(
@@ -139,6 +149,7 @@ def _engine(
         *platforms,
         lag,
         around,
+        ends,
     )
 
 
@@ -164,6 +175,25 @@ def _carrying_rules(settings: Settings, hurdles: Hurdles) -> CarryingRules:
         book_age=hurdles.book_age,
         answer_seconds=execution.answer_seconds,
         person_after=timedelta(seconds=execution.person_after_seconds),
+    )
+
+
+def _leaving_rules(settings: Settings, tape: Tape) -> LeavingRules:
+    chosen = settings.exits
+    leave = {"nothing": None, "risk": Why.PLATFORM_RISK, "all": Why.WIND_DOWN}
+    choices = Choices(
+        rules=settings.exit_rules(),
+        rescue_limit=settings.execution.rescue_limit,
+        book_age=settings.book_age(polled=tape.meta.polled),
+        beat=timedelta(seconds=chosen.beat_seconds),
+        leaving=leave[chosen.leave],
+        by_pair=chosen.by_pair(),
+    )
+    return LeavingRules(
+        choices,
+        poll=timedelta(seconds=chosen.results_seconds),
+        answer_seconds=settings.execution.answer_seconds,
+        person_after=timedelta(seconds=settings.execution.person_after_seconds),
     )
 
 

@@ -94,6 +94,10 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting once."),
     ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(help="What the tape's contracts resolve to at its end, TOML or JSON."),
+    ] = None,
     summary: Annotated[
         str, typer.Option(help="json: print nothing but the summary, as one object.")
     ] = "",
@@ -109,6 +113,7 @@ def run(
         speed=session.speed(speed),
         seed=seed,
         quiet=summary == "json",
+        results=results,
     )
     console = Console()
     found = session.run(options, console)

@@ -10,7 +10,7 @@ import contextlib
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -26,7 +26,9 @@ from dutchbook.bootstrap import build
 from dutchbook.config import Settings, commented, load
 from dutchbook.console.lines import EventLines
 from dutchbook.console.live import LiveView, PairLine, Standing
+from dutchbook.documents import read_document
 from dutchbook.domain.contract import Outcome, Platform
+from dutchbook.domain.settlement import Key, Ruling, read_results
 from dutchbook.domain.units import plain
 from dutchbook.engine import Engine
 from dutchbook.errors import InvalidInput, StorageError
@@ -52,6 +54,7 @@ class Options:
     speed: Decimal | None
     seed: int
     quiet: bool
+    results: Path | None = None
 
 
 def speed(text: str) -> Decimal | None:
@@ -113,9 +116,10 @@ def run(options: Options, console: Console) -> dict[str, Any]:
     Returns the summary.
     """
     tape = chosen_tape(options)
+    results = _results(options, tape)
     database = Database.at(options.database)
     database.prepare("paper")
-    trading = _trade(options, tape, database, console)
+    trading = _trade(options, tape, database, console, results)
     if options.speed is None:
         return run_virtual(trading)
     return run_live(trading)
@@ -130,8 +134,20 @@ def chosen_tape(options: Options) -> Tape:
     return open_tape(demo.PATH if options.tape == "demo" else Path(options.tape))
 
 
+def _results(options: Options, tape: Tape) -> dict[Key, Ruling]:
+    """Return what the tape's contracts resolve to at its end."""
+    if options.results is None:
+        return {}
+    document = read_document(options.results)
+    return read_results(str(options.results), document, tape.meta.contracts)
+
+
 async def _trade(
-    options: Options, tape: Tape, database: Database, console: Console
+    options: Options,
+    tape: Tape,
+    database: Database,
+    console: Console,
+    results: Mapping[Key, Ruling],
 ) -> dict[str, Any]:
     clock = TapeClock(tape.meta.first, float(options.speed or 1))
     journal = database.journal(turnstile(), alone=True)
@@ -148,6 +164,7 @@ async def _trade(
             seed=options.seed,
             run=number,
             pairs=await traded_pairs(journal, tape.meta.contracts, tape.meta.pairs),
+            results=results,
         )
         loop = asyncio.get_running_loop()
         for each in (signal.SIGINT, signal.SIGTERM):

@@ -98,14 +98,14 @@ class Adjustments:
         self._ids = ids
         self._answer_seconds = answer_seconds
 
-    async def carry(self, position_id: str, plan: Plan) -> Done:
-        """Place one order for a position and book what it did."""
+    async def carry(self, position_id: str, plan: Plan, told: tuple[Event, ...] = ()) -> Done:
+        """Place one order for a position and book what it did; `told` goes with its intent."""
         held = self._holdings.of(position_id)
         if (out := held.order_out()) is not None:
             return Done(held.position, None, out)
         order = self._order(held.position, plan)
         row = Insert("orders", order_row(order) | {"position_id": position_id})
-        rows = Batch((row,), (self._announce.placed(order),))
+        rows = Batch((row,), (*told, self._announce.placed(order)))
         reservations = dict(held.reservations)
         if plan.side is Side.BUY:
             try:
@@ -186,7 +186,7 @@ class Adjustments:
         """Tell that an exposure is gone, where it is."""
         if before.status not in UNEVEN or after.status in UNEVEN:
             return
-        unwound = order.purpose is Purpose.UNWIND
+        unwound = order.purpose in (Purpose.UNWIND, Purpose.EXIT)
         closed = after.status is PositionStatus.CLOSED
         yield SingleLegResolved(
             self._bus.stamp(after.execution_id),

@@ -58,7 +58,7 @@ class Held:
         """Whether nothing that can still happen concerns it."""
         return (
             self.position.status is PositionStatus.CLOSED
-            and not any(leg.pairs for leg in self.position.legs)
+            and not any(leg.unpaid for leg in self.position.legs)
             and not self.working
             and all(f.finality is not Finality.PROVISIONAL for f in self.fills.values())
         )
@@ -86,6 +86,7 @@ class Holdings:
         self._matches = matches
         self._held: dict[str, Held] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self.version = 0
 
     @property
     def positions(self) -> dict[str, OpenPosition]:
@@ -134,7 +135,11 @@ class Holdings:
         return self._matches[position.pair_id]
 
     def put(self, held: Held) -> None:
-        """Take up a position, or what has become of it, once that is durable."""
+        """Take up a position, or what has become of it, once that is durable.
+
+        `version` counts these.
+        """
+        self.version += 1
         if held.over:
             self._held.pop(held.position.position_id, None)
             self._locks.pop(held.position.position_id, None)
