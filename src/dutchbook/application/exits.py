@@ -192,7 +192,7 @@ class ExitMonitor:
             rules = self._choices.rules_of(position.pair_id)
             hedged = position.status is PositionStatus.OPEN
             always = not hedged or rules.rule is ExitRule.CLASSIC or self._forced(watch.match)
-            floor = int(held_worth(watch.match, now, rules) * E4)
+            floor = int((held_worth(watch.match, now, rules) + rules.minimum_gain) * E4)
             each = _Watched(position_id, watch, position, floor, bool(always))
             for platform in Platform:
                 key = (platform, watch.match.contract(platform).contract_id)

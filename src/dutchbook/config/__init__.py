@@ -90,6 +90,7 @@ class Settings(Section):
             stop_loss_share=self.exits.stop_loss_share,
             time=timedelta(hours=self.exits.time_hours),
             unhedged_stop=self.exits.unhedged_stop,
+            minimum_gain=self.exits.minimum_gain,
             urgent_cost=self.exits.urgent_cost,
             yearly_return=self.detection.yearly_return,
             collar=self.risk.price_collar,

@@ -151,6 +151,12 @@ class Exits(Section):
     )
     time_hours: int = Field(48, ge=0, description="before resolution, when classic leaves")
     unhedged_stop: bool = Field(True, description="a stop for what has no other leg")
+    minimum_gain: Decimal = Field(
+        Decimal("0.008"),
+        ge=0,
+        lt=1,
+        description="dollars a contract that leaving early must bring above holding",
+    )
     urgent_cost: Decimal = Field(
         Decimal("0.05"),
         ge=0,

@@ -92,6 +92,8 @@ class ExitRules:
         unhedged_stop: Whether unhedged quantity has a stop.
         urgent_cost: Dollars a contract below the value of holding, at most, that a forced
             exit may cost.
+        minimum_gain: Dollars a contract above the value of holding, at least, that an early
+            exit must bring: its second leg can be missed, as that of an entry.
         yearly_return: What money must earn until cash.
         collar: Dollars beyond the best price at most.
         gas: Dollars an order.
@@ -103,6 +105,7 @@ class ExitRules:
     time: timedelta = timedelta(hours=48)
     unhedged_stop: bool = True
     urgent_cost: Decimal = Decimal("0.05")
+    minimum_gain: Decimal = Decimal("0.008")
     yearly_return: Decimal = Decimal("0.08")
     collar: Decimal = Decimal("0.10")
     gas: Money = ZERO
@@ -248,11 +251,11 @@ def _hedged(case: ExitCase, rules: ExitRules) -> Decision:
         return _forced(case, rules, worth, case.forced)
     if rules.rule is ExitRule.CLASSIC:
         return _classic(case, rules, worth)
-    size = _bearable(case, worth)
-    found = out_of_both(case, size, rules)
+    least = worth + rules.minimum_gain
+    found = out_of_both(case, _bearable(case, least), rules)
     if not isinstance(found, Leave):
         return Hold(Why.WORTH_MORE) if found.reason is Why.THIN else found
-    if found.net <= worth * found.size:
+    if found.net <= least * found.size:
         return Hold(Why.WORTH_MORE)
     return replace(found, reason=Why.BETTER_NOW, worth=due(worth * found.size))
 
