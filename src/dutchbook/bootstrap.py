@@ -16,8 +16,10 @@ from dutchbook.application.detection import DetectionService
 from dutchbook.application.drift import Asking
 from dutchbook.application.execution import ExecutionService, Patience
 from dutchbook.application.execution_queue import ExecutionQueueService
+from dutchbook.application.exits import Choices
 from dutchbook.application.health import Rhythm
 from dutchbook.application.lease import Fence
+from dutchbook.application.leaving import LeavingRules, leaving
 from dutchbook.application.lifecycle import EngineLifecycleService, Limits, Service
 from dutchbook.application.pair_throttle import PairThrottle
 from dutchbook.application.recorder import Recorder
@@ -26,8 +28,10 @@ from dutchbook.application.single_leg import AutoPolicy
 from dutchbook.application.watch import Watchlist
 from dutchbook.config import Settings
 from dutchbook.domain.contract import ContractMatch, Platform
+from dutchbook.domain.exits import Why
 from dutchbook.domain.ledger import AccountKey
 from dutchbook.domain.quote import Hurdles
+from dutchbook.domain.settlement import Key, Ruling
 from dutchbook.domain.units import Money
 from dutchbook.engine import Engine
 from dutchbook.platforms.paper.exchange import PaperExchange
@@ -70,13 +74,15 @@ def build(
     run: int = 1,
     ids: Ids | None = None,
     pairs: Iterable[ContractMatch] | None = None,
+    results: Mapping[Key, Ruling] | None = None,
     fence: Fence | None = None,
     poll_seconds: float = POLL_SECONDS,
 ) -> Engine:
     """Join an engine that trades `pairs` on paper: see `traded_pairs`; None for the tape's.
 
-    With a `fence` every commit is held against its lease, and with its file of halts every
-    send; see `dutchbook.application.lease`.
+    `results` are what the contracts of the tape resolve to at its end. With a `fence` every
+    commit is held against its lease, and with its file of halts every send; see
+    `dutchbook.application.lease`.
     """
     followed = tape.meta.pairs if pairs is None else tuple(pairs)
     ids = ids or SeededIds(seed, run)
@@ -97,6 +103,7 @@ def build(
     engine = _engine(
         tape, base, parts, carried, entering, offered, exchanges, lag, poll_seconds
     )
+    engine.results.update(results or {})
     for platform, exchange in exchanges.items():
         exchange.on_taken = engine.taken(platform)
     return engine
@@ -196,7 +203,9 @@ def _engine(
     settings, platforms = base.settings, (exchanges, base.gateways)
     times = (PaperTime(settings.paper.clock_offset_ms),)
     around = beside(parts, times, _rules(settings, tape))
-    lifecycle = _lifecycle(base, parts, carried, entering, around.services, poll_seconds)
+    ends = leaving(parts, carried, around.sessions, _leaving_rules(settings, tape))
+    services = (*around.services, *ends.services)
+    lifecycle = _lifecycle(base, parts, carried, entering, services, poll_seconds)
     return Engine(
         settings,
         tape,
@@ -215,6 +224,7 @@ def _engine(
         *platforms,
         lag,
         around,
+        ends,
     )
 
 
@@ -240,6 +250,25 @@ def _carrying_rules(settings: Settings, hurdles: Hurdles) -> CarryingRules:
         book_age=hurdles.book_age,
         answer_seconds=execution.answer_seconds,
         person_after=timedelta(seconds=execution.person_after_seconds),
+    )
+
+
+def _leaving_rules(settings: Settings, tape: Tape) -> LeavingRules:
+    chosen = settings.exits
+    leave = {"nothing": None, "risk": Why.PLATFORM_RISK, "all": Why.WIND_DOWN}
+    choices = Choices(
+        rules=settings.exit_rules(),
+        rescue_limit=settings.execution.rescue_limit,
+        book_age=settings.book_age(polled=tape.meta.polled),
+        beat=timedelta(seconds=chosen.beat_seconds),
+        leaving=leave[chosen.leave],
+        by_pair=chosen.by_pair(),
+    )
+    return LeavingRules(
+        choices,
+        poll=timedelta(seconds=chosen.results_seconds),
+        answer_seconds=settings.execution.answer_seconds,
+        person_after=timedelta(seconds=settings.execution.person_after_seconds),
     )
 
 

@@ -97,6 +97,10 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting once."),
     ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(help="What the tape's contracts resolve to at its end, TOML or JSON."),
+    ] = None,
     summary: Annotated[
         str, typer.Option(help="json: print nothing but the summary, as one object.")
     ] = "",
@@ -116,6 +120,7 @@ def run(
         seed=seed,
         quiet=summary == "json",
         standby=standby,
+        results=results,
     )
     console = Console()
     found = session.run(options, console)

@@ -34,6 +34,15 @@ def read_tables(path: Path, names: Sequence[str]) -> list[Rows]:
     return tables
 
 
+def read_document(path: Path) -> dict[str, Any]:
+    """Read a file of one table, TOML, or JSON if its name ends in ``.json``.
+
+    Raises:
+        FactsError: Missing, or neither TOML nor JSON.
+    """
+    return _parse(path)
+
+
 def _parse(path: Path) -> dict[str, Any]:
     kind = "JSON" if path.suffix == ".json" else "TOML"
     try:

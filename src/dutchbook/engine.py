@@ -6,6 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +17,9 @@ from dutchbook.application.carrying import Carrying
 from dutchbook.application.detection import DetectionService
 from dutchbook.application.execution_queue import ExecutionQueueService
 from dutchbook.application.holdings import Holdings
+from dutchbook.application.leaving import Leaving
 from dutchbook.application.lifecycle import EngineLifecycleService
+from dutchbook.application.loading import position_of
 from dutchbook.application.queries import summary
 from dutchbook.application.recorder import Recorder
 from dutchbook.application.risk import RiskManager
@@ -25,7 +28,9 @@ from dutchbook.config import Settings
 from dutchbook.domain.book import ASK, BID, OrderBook
 from dutchbook.domain.contract import ContractMatch, Outcome, Platform
 from dutchbook.domain.order import Finality
-from dutchbook.domain.units import Money, Quantity, owed
+from dutchbook.domain.position import OpenPosition
+from dutchbook.domain.settlement import Ruling
+from dutchbook.domain.units import Money, owed
 from dutchbook.platforms.paper.exchange import PaperExchange, Taken
 from dutchbook.platforms.paper.gateway import PaperGateway
 from dutchbook.platforms.paper.server import StepLag
@@ -56,6 +61,8 @@ class Engine:
     gateways: Mapping[Platform, PaperGateway]
     lag: StepLag
     beside: Beside
+    leaving: Leaving
+    results: dict[Key, Ruling] = field(default_factory=dict)
     missed: set[Key] = field(default_factory=set)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -82,33 +89,82 @@ class Engine:
         await self._fund_platforms()
         await self.carrying.take_up()
         settled = [gateway.settled for gateway in self.gateways.values()]
-        await self.lifecycle.run(self._feed, settled, self.stopping)
+        ends = (self.leaving.exits.drained, *settled, self.leaving.merging.drained)
+        await self.lifecycle.run(self._feed, (*ends, self._resolve), self.stopping)
         asked = self.stopping.is_set()
         await self.lifecycle.stop("asked to stop" if asked else "the tape ended")
         return await summary(self.journal, self.detection, self.queue, self.bus.receipt.head)
 
     async def _fund_platforms(self) -> None:
-        """Give each paper platform what our books say that it holds for us."""
-        pending: dict[Platform, Decimal] = defaultdict(Decimal)
+        """Give each paper platform what our books say that it holds for us.
+
+        Contracts are those of positions, what was sold, merged and paid left out, and of fills
+        whose execution has no position yet. Cash is what is free and reserved, less what
+        executions that have not ended have spent of their reservation.
+        """
         orders = {row["order_id"]: row for row in await self.journal.rows("orders")}
         live = {
             row["execution_id"]
             for row in await self.journal.rows("executions")
             if row["ended_at"] is None
         }
+        held = [position_of(row) for row in await self.journal.rows("open_positions")]
+        known = {position.execution_id for position in held}
+        for position in held:
+            self._hand_over(position)
+        pending: dict[Platform, Decimal] = defaultdict(Decimal)
         for row in await self.journal.rows("fills"):
-            if row["finality"] == Finality.FAILED:
+            if row["finality"] == Finality.FAILED or row["execution_id"] not in live:
                 continue
-            platform, order = Platform(row["platform"]), orders[row["order_id"]]
-            wallet = self.exchanges[platform].wallet
-            key = (order["contract_id"], Outcome(row["outcome"]))
-            wallet.contracts[key] = Quantity(wallet.of(*key) + row["size"])
-            if row["execution_id"] in live:
-                pending[platform] += owed(row["price"] * row["size"]) + row["fee"]
+            platform = Platform(row["platform"])
+            pending[platform] += owed(row["price"] * row["size"]) + row["fee"]
+            if row["execution_id"] not in known:
+                key = (orders[row["order_id"]]["contract_id"], Outcome(row["outcome"]))
+                self.exchanges[platform].wallet.add(*key, row["size"])
         for platform, exchange in self.exchanges.items():
             balance = self.risk.balance(platform)
             cash = balance.free + balance.reserved - pending[platform]
             exchange.wallet.cash = Money(cash)
+
+    def _hand_over(self, position: OpenPosition) -> None:
+        """Give the platforms what they hold of one position."""
+        match = self.watchlist.matches.get(position.pair_id)
+        for platform in Platform:
+            leg = position.holding(platform)
+            if match is not None and leg.unpaid:
+                contract_id = match.contract(platform).contract_id
+                wallet = self.exchanges[platform].wallet
+                wallet.add(contract_id, leg.outcome, leg.size)
+                wallet.add(contract_id, leg.outcome.opposite, leg.complement)
+
+    async def _resolve(self) -> None:
+        """Let the contracts of a tape that has ended resolve, and wait for their cash."""
+        if not self.results or self.stopping.is_set():
+            return
+        for key, ruling in sorted(self.results.items(), key=lambda each: _due(each[1])):
+            if ruling.at is not None and not await self._until(ruling.at):
+                return
+            platform, contract_id = key
+            self.exchanges[platform].resolve(contract_id, ruling.yes_pays, self.clock.now())
+        if await self._until(self.clock.now() + timedelta(milliseconds=self._timer)):
+            for platform, contract_id in self.results:
+                if platform is Platform.KALSHI:
+                    self.exchanges[platform].settle(contract_id)
+            await self.leaving.settlement.finish(self.results, PATIENCE)
+
+    @property
+    def _timer(self) -> int:
+        """How long Kalshi's cash takes on paper, in milliseconds."""
+        return self.settings.paper.settle_ms
+
+    async def _until(self, instant: datetime) -> bool:
+        """Wait for an instant; returns False when the engine was asked to stop meanwhile."""
+        waiting = asyncio.ensure_future(self.clock.sleep_until(instant))
+        stopping = asyncio.ensure_future(self.stopping.wait())
+        await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        waiting.cancel()
+        return not self.stopping.is_set()
 
     async def _feed(self) -> None:
         listener = Listener(
@@ -156,6 +212,7 @@ class Engine:
         self._show(key, message)
         self.watchlist.books[key].touch(now, message.sequence)
         self.detection.book_changed(key)
+        self.leaving.exits.book_changed(key)
 
     def _show(self, key: Key, message: TapeMessage) -> None:
         """Bring the engine's book to what the platform shows: less what we took of it."""
@@ -175,6 +232,15 @@ class Engine:
             self.watchlist.books[platform, contract_id].apply(side, price_e4, left_e6)
 
         return hear
+
+
+PATIENCE = timedelta(minutes=10)
+"""How long a run waits for the cash of results."""
+
+
+def _due(ruling: Ruling) -> tuple[bool, datetime]:
+    """Sort what resolves at the end before what resolves later."""
+    return ruling.at is not None, ruling.at or datetime.min.replace(tzinfo=UTC)
 
 
 def _apply(book: OrderBook, message: TapeMessage) -> None:

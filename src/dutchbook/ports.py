@@ -19,6 +19,7 @@ from dutchbook.domain.contract import Outcome, Platform
 from dutchbook.domain.events import Event
 from dutchbook.domain.order import Order
 from dutchbook.domain.risk import Approved, Grade
+from dutchbook.domain.settlement import Result
 from dutchbook.domain.units import Money, Quantity
 
 T = TypeVar("T")
@@ -295,6 +296,35 @@ class PlatformGateway(Protocol):
             OutcomeUnknown: It gave no trustworthy answer.
         """
         ...
+
+    async def results(self, contract_ids: Sequence[str]) -> Mapping[str, Result]:
+        """Return the final results among these contracts, by id; one still open is not in it.
+
+        A winner is never inferred: not from a price, nor from a proposal that can be disputed.
+
+        Raises:
+            NotSent: The platform cannot be reached.
+            OutcomeUnknown: It gave no trustworthy answer.
+        """
+        ...
+
+    async def merge(self, contract_id: str, size: Quantity) -> None:
+        """Turn `size` YES and as many NO of a contract into a dollar each.
+
+        Raises:
+            PlatformRejected: A refusal; nothing was merged.
+            NotSent: No byte left.
+            OutcomeUnknown: Anything else; look at `positions` before it is asked for again.
+        """
+
+    async def redeem(self, contract_id: str) -> None:
+        """Collect what a resolved contract pays for all that we hold of it.
+
+        Raises:
+            PlatformRejected: A refusal; nothing was paid.
+            NotSent: No byte left.
+            OutcomeUnknown: Anything else; `results` tells whether its cash came.
+        """
 
     def reports(self) -> AsyncIterator[FillReport]:
         """Fills and their settlement as they become known; each may come more than once."""

@@ -10,7 +10,7 @@ import contextlib
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -28,7 +28,9 @@ from dutchbook.bootstrap import POLL_SECONDS, build
 from dutchbook.config import Settings, commented, load
 from dutchbook.console.lines import EventLines
 from dutchbook.console.live import LiveView, PairLine, Standing
+from dutchbook.documents import read_document
 from dutchbook.domain.contract import Outcome, Platform
+from dutchbook.domain.settlement import Key, Ruling, read_results
 from dutchbook.domain.units import plain
 from dutchbook.engine import Engine
 from dutchbook.errors import InvalidInput, LeaseHeld, LeaseLost, StorageError
@@ -57,6 +59,7 @@ class Options:
     seed: int
     quiet: bool
     standby: bool = False
+    results: Path | None = None
 
     @property
     def term(self) -> timedelta:
@@ -67,6 +70,14 @@ class Options:
     def poll_seconds(self) -> float:
         """How often commands are looked for, in seconds of the tape."""
         return POLL_SECONDS if self.speed is None else REDRAW_SECONDS * float(self.speed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Played:
+    """A tape, and what its contracts resolve to at its end."""
+
+    tape: Tape
+    results: Mapping[Key, Ruling]
 
 
 def speed(text: str) -> Decimal | None:
@@ -142,14 +153,15 @@ def run(options: Options, console: Console) -> dict[str, Any]:
         LeaseHeld: Another engine runs on the database, or took it over from this one.
     """
     tape = chosen_tape(options)
+    played = _Played(tape, _results(options, tape))
     database = Database.at(options.database)
     database.prepare("paper")
     if not options.standby:
-        return _run(options, tape, database, console, taking_over=False)
+        return _run(options, played, database, console, taking_over=False)
     while True:
         frozen = run_live(_turn(options, database, console))
         try:
-            return _run(options, tape, database, console, taking_over=frozen)
+            return _run(options, played, database, console, taking_over=frozen)
         except LeaseLost:
             raise
         except LeaseHeld:  # another one was faster, or still holds its locks
@@ -157,9 +169,14 @@ def run(options: Options, console: Console) -> dict[str, Any]:
 
 
 def _run(
-    options: Options, tape: Tape, database: Database, console: Console, *, taking_over: bool
+    options: Options,
+    played: _Played,
+    database: Database,
+    console: Console,
+    *,
+    taking_over: bool,
 ) -> dict[str, Any]:
-    trading = _trade(options, tape, database, console, taking_over=taking_over)
+    trading = _trade(options, played, database, console, taking_over=taking_over)
     return run_virtual(trading) if options.speed is None else run_live(trading)
 
 
@@ -184,9 +201,23 @@ def chosen_tape(options: Options) -> Tape:
     return open_tape(demo.PATH if options.tape == "demo" else Path(options.tape))
 
 
+def _results(options: Options, tape: Tape) -> dict[Key, Ruling]:
+    """Return what the tape's contracts resolve to at its end."""
+    if options.results is None:
+        return {}
+    document = read_document(options.results)
+    return read_results(str(options.results), document, tape.meta.contracts)
+
+
 async def _trade(
-    options: Options, tape: Tape, database: Database, console: Console, *, taking_over: bool
+    options: Options,
+    played: _Played,
+    database: Database,
+    console: Console,
+    *,
+    taking_over: bool,
 ) -> dict[str, Any]:
+    tape = played.tape
     clock = TapeClock(tape.meta.first, float(options.speed or 1))
     journal = database.journal(turnstile(), alone=True, taking_over=taking_over)
     await journal.open()
@@ -205,6 +236,7 @@ async def _trade(
             seed=options.seed,
             run=number,
             pairs=await traded_pairs(journal, tape.meta.contracts, tape.meta.pairs),
+            results=played.results,
             fence=fence,
             poll_seconds=options.poll_seconds,
         )

@@ -283,5 +283,7 @@ def test_settlement_pays_yes_no_or_a_part(yes_pays: str, paid: int) -> None:
     made.submit(order(size="100", price="0.40"), NOW)
     before = made.wallet.cash
 
-    assert made.settle("kalshi-cup", Decimal(yes_pays)) == paid
+    made.resolve("kalshi-cup", Decimal(yes_pays), NOW)
+
+    assert made.settle("kalshi-cup") == paid
     assert made.wallet.cash == before + paid

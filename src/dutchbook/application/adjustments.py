@@ -101,14 +101,14 @@ class Adjustments:
         self._ids = ids
         self._answer_seconds = answer_seconds
 
-    async def carry(self, position_id: str, plan: Plan) -> Done:
-        """Place one order for a position and book what it did."""
+    async def carry(self, position_id: str, plan: Plan, told: tuple[Event, ...] = ()) -> Done:
+        """Place one order for a position and book what it did; `told` goes with its intent."""
         held = self._holdings.of(position_id)
         if (out := held.order_out()) is not None:
             return Done(held.position, None, out)
         order = self._order(held.position, plan)
         row = Insert("orders", order_row(order) | {"position_id": position_id})
-        rows = Batch((row,), (self._announce.placed(order),))
+        rows = Batch((row,), (*told, self._announce.placed(order)))
         reservations = dict(held.reservations)
         if plan.side is Side.BUY:
             try:
@@ -203,7 +203,7 @@ class Adjustments:
         """Tell that an exposure is gone, where it is."""
         if before.status not in UNEVEN or after.status in UNEVEN:
             return
-        unwound = order.purpose is Purpose.UNWIND
+        unwound = order.purpose in (Purpose.UNWIND, Purpose.EXIT)
         closed = after.status is PositionStatus.CLOSED
         yield SingleLegResolved(
             self._bus.stamp(after.execution_id),
@@ -212,7 +212,7 @@ class Adjustments:
             resolution="closed" if unwound else "retried",
             order_id=order.order_id,
             original_edge=before.expected_edge,
-            new_edge=None if closed else after.locked_profit,
+            new_edge=None if closed else Money(after.hedged + after.cash),
             retry_price=None if unwound else order.price,
             realised_pnl=after.realised_pnl if closed else None,
         )

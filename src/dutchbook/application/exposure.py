@@ -23,6 +23,7 @@ from dutchbook.domain.events import (
     Event,
     LimitApproached,
     LimitBreached,
+    PositionMoved,
     SingleLegExposure,
     SingleLegExposureReminder,
     SingleLegResolved,
@@ -154,21 +155,36 @@ class ExposureAlertScheduler:
         """Read when each exposure began and was last told of."""
         rows = [
             row
-            for kind in (SingleLegExposure, SingleLegResolved, SingleLegExposureReminder)
+            for kind in (
+                PositionMoved,
+                SingleLegExposure,
+                SingleLegResolved,
+                SingleLegExposureReminder,
+            )
             for row in await _logged(self._journal, kind)
         ]
         for row in sorted(rows, key=lambda each: int(each["sequence"])):
-            position_id = json.loads(row["payload"])["position_id"]
-            self._hear(row["name"], position_id, row["occurred_at"])
+            facts = json.loads(row["payload"])
+            over = row["name"] == SingleLegResolved.wire or _evened(facts.get("after"))
+            self._hear(facts["position_id"], row["occurred_at"], over=over)
 
     def __call__(self, event: Event, sequence: int) -> None:
-        """Note an exposure that was just told of, or its end."""
-        kinds = SingleLegExposure | SingleLegResolved | SingleLegExposureReminder
-        if isinstance(event, kinds) and sequence:
-            self._hear(event.wire, event.position_id, event.stamp.occurred_at)
+        """Note an exposure that has just begun or was told of, or its end.
 
-    def _hear(self, name: str, position_id: str, at: datetime) -> None:
-        if name == SingleLegResolved.wire:
+        An exit leaves a leg alone between its two orders: that it begins there counts, so that
+        nobody is reminded of what is not yet told.
+        """
+        kinds = (
+            PositionMoved | SingleLegExposure | SingleLegResolved | SingleLegExposureReminder
+        )
+        if isinstance(event, kinds) and sequence:
+            over = isinstance(event, SingleLegResolved)
+            if isinstance(event, PositionMoved):
+                over = _evened(event.after)
+            self._hear(event.position_id, event.stamp.occurred_at, over=over)
+
+    def _hear(self, position_id: str, at: datetime, *, over: bool) -> None:
+        if over:
             self._since.pop(position_id, None)
             self._last.pop(position_id, None)
             return
@@ -219,6 +235,11 @@ class ExposureAlertScheduler:
         self._over = True
         async with self._telling:
             pass
+
+
+def _evened(status: str | None) -> bool:
+    """Tell whether a position that has moved to `status` has no leg alone any more."""
+    return status is not None and status not in UNRESOLVED
 
 
 async def _logged(journal: Journal, kind: type[Event]) -> list[dict[str, Any]]:

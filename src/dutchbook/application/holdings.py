@@ -59,12 +59,25 @@ class Held:
                 held[key] = Quantity(held.get(key, NOTHING) + change)
         return held
 
+    def sellable(self, platform: Platform) -> Quantity:
+        """Return how many contracts of a leg are there for good: settled, not merged away."""
+        leg = self.position.holding(platform)
+        bought = sum(
+            fill.size if fill.side is Side.BUY else -fill.size
+            for fill in self.fills.values()
+            if fill.platform is platform
+            and fill.outcome is leg.outcome
+            and fill.finality is not Finality.FAILED
+        )
+        settled = self.settled_sizes.get((platform, leg.outcome), NOTHING)
+        return Quantity(max(min(settled - (bought - leg.size), leg.net), NOTHING))
+
     @property
     def over(self) -> bool:
         """Whether nothing that can still happen concerns it."""
         return (
             self.position.status is PositionStatus.CLOSED
-            and not any(leg.pairs for leg in self.position.legs)
+            and not any(leg.unpaid for leg in self.position.legs)
             and not self.working
             and all(f.finality is not Finality.PROVISIONAL for f in self.fills.values())
         )
@@ -92,6 +105,7 @@ class Holdings:
         self._matches = matches
         self._held: dict[str, Held] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self.version = 0
 
     @property
     def positions(self) -> dict[str, OpenPosition]:
@@ -140,7 +154,11 @@ class Holdings:
         return self._matches[position.pair_id]
 
     def put(self, held: Held) -> None:
-        """Take up a position, or what has become of it, once that is durable."""
+        """Take up a position, or what has become of it, once that is durable.
+
+        `version` counts these.
+        """
+        self.version += 1
         if held.over:
             self._held.pop(held.position.position_id, None)
             self._locks.pop(held.position.position_id, None)

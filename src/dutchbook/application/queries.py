@@ -9,10 +9,12 @@ from typing import Any
 
 from dutchbook.application.detection import DetectionService
 from dutchbook.application.execution_queue import ExecutionQueueService
+from dutchbook.application.loading import position_of
 from dutchbook.domain.contract import Platform
 from dutchbook.domain.events import as_json
 from dutchbook.domain.order import OrderStatus
 from dutchbook.domain.position import PositionStatus
+from dutchbook.domain.settlement import reserve_used
 from dutchbook.ports import Journal
 
 Rows = list[dict[str, Any]]
@@ -45,6 +47,7 @@ async def summary(
             await journal.rows("accounts"), await journal.rows("ledger_entries")
         ),
         "expected_profit": as_json(_expected_profit(positions)),
+        "realised": _realised(positions),
         "shortfall": _shortfall(executions),
         "events": dict(sorted(events.items())),
         "event_log_sha256": head,
@@ -91,16 +94,35 @@ def _capital(accounts: Rows, entries: Rows) -> dict[str, dict[str, str]]:
 
 
 def _expected_profit(positions: Rows) -> Decimal:
+    """Return what the OPEN positions will have brought: cash so far, and payouts."""
     total = Decimal(0)
-    for row in positions:
-        if row["status"] == PositionStatus.OPEN:
-            paid = sum(
-                row[f"{platform.value}_{part}"]
-                for platform in Platform
-                for part in ("cost", "fees")
-            )
-            total += min(row["kalshi_size"], row["polymarket_size"]) - paid
+    for row in map(position_of, positions):
+        if row.status is PositionStatus.OPEN:
+            paid = sum((leg.payout or Decimal(0) for leg in row.legs), start=Decimal(0))
+            pairs = sum((leg.pairs for leg in row.legs if leg.unpaid), start=Decimal(0))
+            total += row.cash + row.hedged * (1 - paid) + pairs
     return total
+
+
+def _realised(positions: Rows) -> dict[str, Any]:
+    """Return what positions have brought so far, all fees included, in dollars.
+
+    What is still held counts at cost. `divergence` is the part of `total` that comes from
+    contracts of a pair that resolved differently; `reserve_used` of what was set aside for
+    that goes against it.
+    """
+    held = [position_of(row) for row in positions]
+    by_status: dict[str, Decimal] = {}
+    for each in held:
+        by_status[each.status] = by_status.get(each.status, Decimal(0)) + each.realised_pnl
+    used = (reserve_used(p)[0] for p in held if p.status is PositionStatus.CLOSED)
+    return {
+        "total": as_json(sum(by_status.values(), start=Decimal(0))),
+        "divergence": as_json(sum((p.divergence_pnl for p in held), start=Decimal(0))),
+        "reserve_used": as_json(sum(used, start=Decimal(0))),
+        "fees": as_json(sum((leg.fees for p in held for leg in p.legs), start=Decimal(0))),
+        "by_status": {name: as_json(amount) for name, amount in sorted(by_status.items())},
+    }
 
 
 def _shortfall(executions: Rows) -> dict[str, str]:

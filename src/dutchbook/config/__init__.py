@@ -16,6 +16,7 @@ from dutchbook.config.sections import (
     Detection,
     Divergence,
     Execution,
+    Exits,
     Exposure,
     Health,
     Records,
@@ -24,6 +25,7 @@ from dutchbook.config.sections import (
     Time,
 )
 from dutchbook.domain.controls import Controls
+from dutchbook.domain.exits import ExitRule, ExitRules
 from dutchbook.domain.health import DriftLimits, HealthLimits
 from dutchbook.domain.quote import Hurdles
 from dutchbook.domain.risk import RiskLimits
@@ -44,6 +46,7 @@ class Settings(Section):
     execution: Execution = Execution()
     risk: Risk = Risk()
     exposure: Exposure = Exposure()
+    exits: Exits = Exits()
     health: Health = Health()
     time: Time = Time()
     paper: Paper = Paper()
@@ -78,6 +81,21 @@ class Settings(Section):
             gas=Money(self.detection.gas),
             book_age=self.book_age(polled=polled),
             closing_window=timedelta(seconds=self.detection.closing_window_seconds),
+        )
+
+    def exit_rules(self) -> ExitRules:
+        """Return what exits are judged by."""
+        return ExitRules(
+            rule=ExitRule(self.exits.rule),
+            take_profit_share=self.exits.take_profit_share,
+            stop_loss_share=self.exits.stop_loss_share,
+            time=timedelta(hours=self.exits.time_hours),
+            unhedged_stop=self.exits.unhedged_stop,
+            minimum_gain=self.exits.minimum_gain,
+            urgent_cost=self.exits.urgent_cost,
+            yearly_return=self.detection.yearly_return,
+            collar=self.risk.price_collar,
+            gas=Money(self.detection.gas),
         )
 
     def health_limits(self) -> HealthLimits:

@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from dutchbook.domain.contract import DIVERGENCE, DivergenceClass
+from dutchbook.domain.exits import ExitRule
 
 
 class Section(BaseModel):
@@ -169,6 +170,66 @@ class Exposure(Section):
     reminder_gap_seconds: int = Field(
         55, gt=0, description="but not so soon after it was last told of"
     )
+
+
+class Exits(Section):
+    """When positions are left before resolution. The default holds: a locked pair is no bet."""
+
+    rule: str = Field(
+        "hold",
+        pattern="^(hold|classic)$",
+        description="hold, unless leaving brings more; or classic: profit, stop and time",
+    )
+    pairs: str = Field(
+        "", description="pairs with a rule of their own: cup-final:classic,cup-third:hold"
+    )
+    take_profit_share: Decimal = Field(
+        Decimal("0.8"), gt=0, description="of the edge at entry that classic takes"
+    )
+    stop_loss_share: Decimal = Field(
+        Decimal(2), gt=0, description="of the edge at entry at which a stop gives up"
+    )
+    time_hours: int = Field(48, ge=0, description="before resolution, when classic leaves")
+    unhedged_stop: bool = Field(True, description="a stop for what has no other leg")
+    minimum_gain: Decimal = Field(
+        Decimal("0.008"),
+        ge=0,
+        lt=1,
+        description="dollars a contract that leaving early must bring above holding",
+    )
+    urgent_cost: Decimal = Field(
+        Decimal("0.05"),
+        ge=0,
+        lt=1,
+        description="dollars a contract that leaving may cost when rules changed, a platform is"
+        " at risk or everything is wound down",
+    )
+    leave: str = Field(
+        "nothing",
+        pattern="^(nothing|risk|all)$",
+        description="nothing; risk: a platform is at risk, leave it; all: wind down",
+    )
+    beat_seconds: int = Field(30, gt=0, description="between two looks at every position")
+    results_seconds: int = Field(
+        600, gt=0, description="between two questions for results before a contract's close"
+    )
+
+    def by_pair(self) -> dict[str, ExitRule]:
+        """Return the pairs that have a rule of their own."""
+        found: dict[str, ExitRule] = {}
+        for part in filter(None, (each.strip() for each in self.pairs.split(","))):
+            pair_id, _, rule = part.rpartition(":")
+            if not pair_id or rule not in list(ExitRule) or pair_id in found:
+                raise ValueError(
+                    "a list of pairs, each once, with hold or classic: cup:classic"
+                )
+            found[pair_id] = ExitRule(rule)
+        return found
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        self.by_pair()
+        return self
 
 
 class Health(Section):

@@ -19,6 +19,10 @@ def show(console: Console, summary: dict[str, Any]) -> None:
     if summary["filtered"]:
         console.print(_pairs("Edges that were refused", "reason", summary["filtered"]))
     console.print(_pairs("Where the edge went, in dollars", "part", summary["shortfall"]))
+    realised = summary["realised"]
+    if summary["positions"].get("CLOSED"):
+        shown = {name: value for name, value in realised.items() if name != "by_status"}
+        console.print(_pairs("Realised, in dollars, all fees included", "", shown))
     profit, log = summary["expected_profit"], summary["event_log_sha256"]
     console.print(f"Locked profit of the open positions: [bold]{profit}[/] dollars")
     console.print(f"Event log: {log}", highlight=False, soft_wrap=True)

@@ -128,6 +128,11 @@ class Holding:
         return Quantity(max(min(self.size, self.complement), NOTHING))
 
     @property
+    def unpaid(self) -> bool:
+        """Whether contracts, dust and pairs included, are still to become cash."""
+        return self.payout is None and bool(self.size or self.complement)
+
+    @property
     def basis(self) -> Money:
         """What all that is held here has cost."""
         return Money(self.cost + self.complement_cost)

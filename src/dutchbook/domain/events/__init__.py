@@ -22,6 +22,14 @@ from dutchbook.domain.events.capital import (
     TradingHalted,
     TradingResumed,
 )
+from dutchbook.domain.events.closing import (
+    ExitMarked,
+    ExitPaused,
+    LegSettled,
+    PairsMerged,
+    PositionSettled,
+    SettlementNeedsPerson,
+)
 from dutchbook.domain.events.decoding import decode
 from dutchbook.domain.events.kinds import catalogue
 from dutchbook.domain.events.system import (
@@ -76,11 +84,14 @@ __all__ = [
     "DegradationProtocolDeactivated",
     "Event",
     "ExecutionFailed",
+    "ExitMarked",
+    "ExitPaused",
     "ExitTriggered",
     "FailedLeg",
     "FillFailed",
     "FillSettled",
     "FilledLeg",
+    "LegSettled",
     "LimitApproached",
     "LimitBreached",
     "OpportunityFiltered",
@@ -93,6 +104,7 @@ __all__ = [
     "OverrideApplied",
     "OverrideDenied",
     "PairDecided",
+    "PairsMerged",
     "PlatformHealthDegraded",
     "PlatformHealthDisconnected",
     "PlatformHealthRecovered",
@@ -100,10 +112,12 @@ __all__ = [
     "PositionClosed",
     "PositionMoved",
     "PositionOpened",
+    "PositionSettled",
     "ReconciliationComplete",
     "ReconciliationDiscrepancy",
     "RecordsChanged",
     "Scenario",
+    "SettlementNeedsPerson",
     "SingleLegExposure",
     "SingleLegExposureReminder",
     "SingleLegResolved",

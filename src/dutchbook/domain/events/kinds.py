@@ -6,10 +6,10 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 
-from dutchbook.domain.events import capital, system, trading
+from dutchbook.domain.events import capital, closing, system, trading
 from dutchbook.domain.events.base import Event
 
-ALL = (capital, system, trading)
+ALL = (capital, closing, system, trading)
 """The modules that define events; an event counts once its module is here."""
 
 

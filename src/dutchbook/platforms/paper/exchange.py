@@ -18,6 +18,7 @@ from dutchbook.domain.book import ASK, BID
 from dutchbook.domain.contract import Contract, Outcome, Platform, Side
 from dutchbook.domain.fees import FeeAccumulator, FeeTerms
 from dutchbook.domain.order import Finality, Order, TimeInForce
+from dutchbook.domain.settlement import Result
 from dutchbook.domain.units import (
     E4,
     Money,
@@ -74,6 +75,7 @@ class PaperExchange:
         self._by_client: dict[str, str] = {}
         self._counter = 0
         self.paused = False
+        self.results: dict[str, Result] = {}
         self.on_taken: Taken = _nobody
 
     # Orders
@@ -136,7 +138,8 @@ class PaperExchange:
         contract = self.contracts.get(order.contract_id)
         if self.paused:
             raise PlatformRejected(self.platform, "trading_is_paused")
-        if contract is None or now >= contract.close_time:
+        over = order.contract_id in self.results
+        if contract is None or now >= contract.close_time or over:
             raise PlatformRejected(self.platform, "market_closed")
         terms = contract.fees.at(now) if contract.fees else None
         if terms is None:
@@ -340,15 +343,21 @@ class PaperExchange:
             self.wallet.book(working.order, report, sign=-1)
         return after
 
-    def settle(self, contract_id: str, yes_pays: Decimal) -> Money:
-        """Pay a resolved contract.
-
-        `yes_pays` dollars for each YES, the rest of one for each NO.
-        """
+    def resolve(self, contract_id: str, yes_pays: Decimal, now: datetime) -> None:
+        """Rule on a contract: its orders end, and nothing is paid yet."""
         for working in self._resting(contract_id):
             working.left = 0
         self._hold()
-        return self.wallet.settle(contract_id, yes_pays)
+        self.results[contract_id] = Result(yes_pays, now, cash=False)
+
+    def settle(self, contract_id: str) -> Money:
+        """Pay a resolved contract, once.
+
+        `yes_pays` dollars for each YES, the rest of one for each NO.
+        """
+        result = self.results[contract_id]
+        self.results[contract_id] = replace(result, cash=True)
+        return self.wallet.settle(contract_id, result.yes_pays)
 
 
 _Take = tuple[int, int, Working | None]

@@ -14,6 +14,7 @@ from dutchbook.domain.book import ASK, BID
 from dutchbook.domain.contract import Outcome, Platform
 from dutchbook.domain.order import Order
 from dutchbook.domain.risk import Approved
+from dutchbook.domain.settlement import Result
 from dutchbook.domain.units import NOTHING, Quantity
 from dutchbook.errors import MalformedMessage, OutcomeUnknown
 from dutchbook.platforms.answers import NO_MATCH, Answer, Placed, Sent, classify, complete
@@ -141,6 +142,21 @@ class PaperGateway:
             BookReport(each, offered[each].available(BID), offered[each].available(ASK))
             for each in contract_ids
         ]
+
+    async def results(self, contract_ids: Sequence[str]) -> Mapping[str, Result]:
+        """Return the final results among these contracts; see `PlatformGateway`."""
+        self._asked += 1
+        await self._server.travel(f"results.{self._asked}")
+        known = self._exchange.results
+        return {each: known[each] for each in contract_ids if each in known}
+
+    async def merge(self, contract_id: str, size: Quantity) -> None:
+        """Merge pairs; see `PlatformGateway`."""
+        await self._server.merge(contract_id, size)
+
+    async def redeem(self, contract_id: str) -> None:
+        """Collect a payout; see `PlatformGateway`."""
+        await self._server.redeem(contract_id)
 
     async def ping(self) -> None:
         """Travel there and back; see `PlatformGateway`."""

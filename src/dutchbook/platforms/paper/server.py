@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -42,11 +43,12 @@ class StepLag:
     def __init__(self, steps: int) -> None:
         self._steps = steps
         self._now = 0
+        self._over = False
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
 
     async def wait(self) -> None:
         """Return when the order may meet the book."""
-        if not self._steps:
+        if not self._steps or self._over:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((self._now + self._steps, future))
@@ -55,13 +57,15 @@ class StepLag:
     def began(self, step: int) -> None:
         """Note the step whose messages are being applied."""
         self._now = step
+        self._over = False
 
     def ended(self, step: int) -> None:
         """All messages of `step` were applied: whoever waited for it goes on."""
         self._release(step)
 
     def release(self) -> None:
-        """The tape or a session of it is over: nobody waits any longer."""
+        """The tape or a session of it is over: nobody waits until the next one begins."""
+        self._over = True
         self._release(None)
 
     def _release(self, step: int | None) -> None:
@@ -235,6 +239,46 @@ class PaperServer:
         if struck:
             self.hits[fault] += 1
         return struck
+
+    # Merges and redemptions
+    # ---------------------------------------------------------------------------------
+
+    async def merge(self, contract_id: str, size: Quantity) -> None:
+        """Merge pairs of both outcomes.
+
+        Raises:
+            PlatformRejected: There are not as many.
+            NotSent, OutcomeUnknown: A fault on the way there, or back.
+        """
+        await self._called(
+            f"merge.{contract_id}",
+            lambda: self.exchange.wallet.merge(contract_id, size, self.exchange.platform),
+        )
+
+    async def redeem(self, contract_id: str) -> None:
+        """Pay a resolved contract.
+
+        Raises:
+            PlatformRejected: It has not resolved.
+            NotSent, OutcomeUnknown: A fault on the way there, or back.
+        """
+        await self._called(f"redeem.{contract_id}", lambda: self._redeemed(contract_id))
+
+    def _redeemed(self, contract_id: str) -> None:
+        if contract_id not in self.exchange.results:
+            raise PlatformRejected(self.exchange.platform, "not_resolved")
+        self.exchange.settle(contract_id)
+
+    async def _called(self, name: str, act: Callable[[], None]) -> None:
+        """Do as a call asks, with the faults that orders meet too."""
+        self._asked[name] += 1
+        key = f"{name}.{self._asked[name]}"
+        if self._strikes(Fault.NOT_SENT, key):
+            raise NotSent(self.exchange.platform, REFUSED)
+        await self.travel(key)
+        act()
+        if self._down or self._strikes(Fault.LOST_ANSWER, key):
+            raise OutcomeUnknown(self.exchange.platform, "no answer")
 
     # Finality
     # ----------------------------------------------------------------------------------

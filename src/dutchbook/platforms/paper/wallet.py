@@ -29,6 +29,13 @@ class Wallet:
         """Return the contracts held of one outcome."""
         return self.contracts.get((contract_id, outcome), NOTHING)
 
+    def add(self, contract_id: str, outcome: Outcome, size: Quantity) -> None:
+        """Take up contracts that are ours already."""
+        if size:
+            self.contracts[contract_id, outcome] = Quantity(
+                self.of(contract_id, outcome) + size
+            )
+
     def book(self, order: Order, report: FillReport, *, sign: int) -> None:
         """Move cash and contracts for a fill (`sign` 1), or back for a failed one (-1).
 

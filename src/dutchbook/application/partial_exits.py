@@ -1,0 +1,121 @@
+"""An exit that has left one leg alone is an exposure: it is told at once, and once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from dutchbook.application.announcements import Announcements
+from dutchbook.application.bus import EventBus
+from dutchbook.application.holdings import Held, Holdings
+from dutchbook.domain.events import (
+    Event,
+    ExecutionFailed,
+    FailedLeg,
+    PositionMoved,
+    SingleLegExposure,
+)
+from dutchbook.domain.position import PositionStatus
+from dutchbook.domain.units import Quantity
+from dutchbook.ports import Batch, Journal
+
+PARTIAL_EXIT = 2008
+"""The code that such an exposure is told with."""
+PARTIAL = PositionStatus.EXIT_PARTIAL
+
+
+class PartialExits:
+    """Tells of each position whose exit stands still with one leg out.
+
+    Between the two orders of an exit a position is uneven as well: whoever exits holds its
+    lock, and nothing is told before they let go of it. What an order did whose outcome was
+    unknown becomes known elsewhere, and is told all the same.
+    """
+
+    def __init__(
+        self, journal: Journal, bus: EventBus, holdings: Holdings, announce: Announcements
+    ) -> None:
+        self._journal = journal
+        self._bus = bus
+        self._holdings = holdings
+        self._announce = announce
+        self._told: dict[str, None] = {}
+        self._suspected: dict[str, None] = {}
+        self._wake = asyncio.Event()
+
+    async def start(self) -> None:
+        """Read which half-done exits were told of, and tell of the others."""
+        rows = [
+            row
+            for kind in (PositionMoved, SingleLegExposure)
+            for row in await self._journal.rows("audit_log", {"name": kind.wire})
+        ]
+        for row in sorted(rows, key=lambda each: int(each["sequence"])):
+            facts = json.loads(row["payload"])
+            if row["name"] == SingleLegExposure.wire:
+                self._note(facts["position_id"], facts["failed_leg"]["code"])
+            elif facts["after"] != PARTIAL:
+                self._told.pop(facts["position_id"], None)
+        self._suspect_all()
+
+    def hear(self, event: Event, sequence: int) -> None:
+        """Take note of what may have left a leg alone."""
+        del sequence
+        if isinstance(event, SingleLegExposure):
+            self._note(event.position_id, event.failed_leg.code)
+        elif isinstance(event, ExecutionFailed):
+            self._suspect_all()
+        elif isinstance(event, PositionMoved):
+            if event.after == PARTIAL:
+                self._suspected[event.position_id] = None
+                self._wake.set()
+            else:
+                self._told.pop(event.position_id, None)
+
+    async def run(self) -> None:
+        """Look at whatever is suspected, until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            async with asyncio.TaskGroup() as group:
+                for position_id in self._suspected:
+                    group.create_task(self._look(position_id))
+                self._suspected = {}
+
+    async def drained(self) -> None:
+        """Wait for what is being looked at."""
+        for position_id in list(self._suspected):
+            await self._look(position_id)
+
+    async def tell(self, held: Held) -> None:
+        """Tell that one leg is out and the other is not; whoever calls holds its lock."""
+        position = held.position
+        if position.status is not PARTIAL or not position.uneven() or held.unknown:
+            return
+        if position.position_id in self._told:
+            return
+        failed = FailedLeg(
+            platform=position.longer,
+            reason="its exit filled less than the other leg's",
+            code=PARTIAL_EXIT,
+            attempted_price=None,
+            attempted_size=Quantity(abs(position.imbalance)),
+        )
+        event = self._announce.exposure(position, held, failed)
+        await self._bus.commit(Batch(events=(event,)))
+
+    async def _look(self, position_id: str) -> None:
+        async with self._holdings.lock(position_id):
+            for held in self._holdings.all():
+                if held.position.position_id == position_id:
+                    await self.tell(held)
+
+    def _note(self, position_id: str, code: int) -> None:
+        if code == PARTIAL_EXIT:
+            self._told[position_id] = None
+
+    def _suspect_all(self) -> None:
+        for position_id, position in self._holdings.positions.items():
+            if position.status is PARTIAL:
+                self._suspected[position_id] = None
+                self._wake.set()

@@ -1,0 +1,46 @@
+"""Winding down: no entries, then out by the cheapest way, then stop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from support.runs import Finished, conserved, play
+
+from dutchbook.domain.events import Event
+from dutchbook.domain.position import PositionStatus
+from dutchbook.domain.risk import HaltReason
+from dutchbook.engine import Engine
+
+
+def wound_down_after_the_first_position() -> Finished:
+    asked: list[asyncio.Task[None]] = []
+
+    def prepare(engine: Engine) -> None:
+        def hear(event: Event, sequence: int) -> None:
+            del sequence
+            if event.wire == "execution.position.opened" and not asked:
+                halting = engine.risk.halt_trading(HaltReason.WINDING_DOWN, "over")
+                asked.append(asyncio.ensure_future(halting))
+
+        engine.bus.subscribe(hear)
+
+    return play(minutes=60, check=conserved, prepare=prepare)
+
+
+def test_winding_down_leaves_what_is_held_and_enters_nothing_more() -> None:
+    run = wound_down_after_the_first_position()
+
+    log = run.tables["audit_log"]
+    halted = next(r["sequence"] for r in log if r["name"] == "system.trading.halted")
+    purposes = {row["order_id"]: row["purpose"] for row in run.tables["orders"]}
+    later = [
+        purposes[json.loads(row["payload"])["order_id"]]
+        for row in log
+        if row["name"] == "execution.order.placed" and row["sequence"] > halted
+    ]
+    statuses = {row["status"] for row in run.tables["open_positions"]}
+    assert later
+    assert "entry" not in later
+    assert statuses == {PositionStatus.CLOSED}
+    assert run.engine.stopping.is_set()
