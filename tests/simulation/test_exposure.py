@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.exposures import exposure
-from support.runs import Finished, play
+from support.runs import HELD, Finished, play
 
 from dutchbook.bootstrap import build, generated_tape
 from dutchbook.config import load
@@ -40,7 +40,7 @@ FAULTS = [
     ("paper.fault_lost_answer=300000", "paper.fault_not_sent=200000"),
 ]
 Row = dict[str, Any]
-LEFT_ALONE = "execution.auto_policy=off"
+LEFT_ALONE = ("execution.auto_policy=off", *HELD)
 
 
 # Counting -------------------------------------------------------------------------------------
@@ -248,7 +248,7 @@ def test_an_exposure_is_told_of_within_five_seconds_of_what_reveals_it(
         "execution.fill.failed",
         "execution.order.outcome_unknown",
     )
-    run = play(*faults, LEFT_ALONE, "risk.max_open_pairs=100", seed=7, minutes=60)
+    run = play(*faults, *LEFT_ALONE, "risk.max_open_pairs=100", seed=7, minutes=60)
 
     told = _events(run, "execution.single_leg.exposure")
     assert told
@@ -283,7 +283,7 @@ def _words(run: Finished) -> dict[str, list[Row]]:
 
 
 def test_an_exposed_position_is_told_of_again_every_minute_until_the_end() -> None:
-    run = play("paper.fault_rejected=300000", LEFT_ALONE, seed=7, minutes=30)
+    run = play("paper.fault_rejected=300000", *LEFT_ALONE, seed=7, minutes=30)
 
     last = run.tables["audit_log"][-1]["occurred_at"]
     exposed = [p for p in run.tables["open_positions"] if p["status"] == "SINGLE_LEG_EXPOSED"]
@@ -301,7 +301,7 @@ def test_an_exposed_position_is_told_of_again_every_minute_until_the_end() -> No
 
 
 def test_a_position_that_is_hedged_is_never_reminded_of() -> None:
-    run = play("paper.fault_rejected=100000", LEFT_ALONE, seed=7, minutes=60)
+    run = play("paper.fault_rejected=100000", *LEFT_ALONE, seed=7, minutes=60)
 
     opened = {row["position_id"] for row in run.tables["open_positions"]} - set(_words(run))
 
@@ -312,7 +312,7 @@ def test_a_position_that_is_hedged_is_never_reminded_of() -> None:
 def test_the_period_and_the_gap_are_settings() -> None:
     run = play(
         "paper.fault_rejected=300000",
-        LEFT_ALONE,
+        *LEFT_ALONE,
         "exposure.reminder_seconds=300",
         "exposure.reminder_gap_seconds=290",
         seed=7,
@@ -333,7 +333,7 @@ def test_a_restart_neither_repeats_nor_forgets_a_reminder(away: int, at: int) ->
     async def main() -> list[float]:
         tape = generated_tape(7, minutes=30)
         clock, journal = TapeClock(tape.meta.first), MemoryJournal()
-        faults = load(None, ("paper.fault_rejected=300000", LEFT_ALONE))
+        faults = load(None, ("paper.fault_rejected=300000", *LEFT_ALONE))
         await build(faults, tape, journal, clock, seed=7).trade(1)
         kind = "execution.single_leg.exposure_reminder"
         said = await journal.rows("audit_log", {"name": kind}, order_by=("sequence",))
@@ -361,7 +361,7 @@ def test_nobody_is_reminded_between_the_sessions_of_a_tape() -> None:
     async def main() -> int:
         tape = generated_tape(7, minutes=30)
         clock, journal = TapeClock(tape.meta.first), MemoryJournal()
-        faults = load(None, ("paper.fault_rejected=300000", LEFT_ALONE))
+        faults = load(None, ("paper.fault_rejected=300000", *LEFT_ALONE))
         engine = build(faults, tape, journal, clock, seed=7)
         await engine.trade(1)
         kind = "execution.single_leg.exposure_reminder"

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from support.runs import Check, play
+from support.runs import HELD, Check, play
 
 from dutchbook.application.budget import BudgetRequest, Reservation, Spent
 from dutchbook.application.bus import EventBus
@@ -35,7 +35,7 @@ FAULTS = (
     "paper.fault_partial=200000",
     "paper.fault_rejected=100000",
 )
-TIGHT = ("risk.pair_share=0.02", "risk.cluster_share=0.03")
+TIGHT = ("risk.pair_share=0.02", "risk.cluster_share=0.03", *HELD)
 
 
 def at_stake(tables: Tables) -> Counter[str]:

@@ -82,6 +82,7 @@ def leaving(
         carried.adjustments,
         carried.announce,
         parts.watchlist,
+        parts.gateways,
         sessions,
         settlement.resolved,
         clock,
