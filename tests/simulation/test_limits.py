@@ -84,7 +84,7 @@ def related(seed: int, *, minutes: int = 60, **facts: Any) -> MemoryTape:
 def test_re_entries_never_take_a_pair_beyond_its_limit(faults: tuple[str, ...]) -> None:
     check, most = within(300)
 
-    run = play("risk.pair_share=0.03", *faults, seed=7, minutes=60, check=check)
+    run = play("risk.pair_share=0.03", *HELD, *faults, seed=7, minutes=60, check=check)
 
     assert most[0] > 200
     held = Counter(row["pair_id"] for row in run.tables["open_positions"])
