@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.exposures import exposure
-from support.runs import Finished, play
+from support.runs import HELD, Finished, play
 
 from dutchbook.bootstrap import build, generated_tape
 from dutchbook.config import load
@@ -40,11 +40,7 @@ FAULTS = [
     ("paper.fault_lost_answer=300000", "paper.fault_not_sent=200000"),
 ]
 Row = dict[str, Any]
-LEFT_ALONE = (
-    "execution.auto_policy=off",
-    "exits.unhedged_stop=false",
-    "exits.minimum_gain=0.9",
-)
+LEFT_ALONE = ("execution.auto_policy=off", *HELD)
 
 
 # Counting -------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from support.runs import Finished, play
+from support.runs import HELD, Finished, play
 
 from dutchbook.application.first_legs import FirstLegs
 from dutchbook.bootstrap import generated_tape
@@ -102,7 +102,7 @@ def test_where_polymarket_holds_takers_back_it_goes_first_and_whole() -> None:
     contracts = tuple(pair.contract(platform) for pair in pairs for platform in Platform)
     meta = replace(tape.meta, pairs=pairs, contracts=contracts)
 
-    run = play(tape=MemoryTape(meta, tape.rows))
+    run = play(*HELD, tape=MemoryTape(meta, tape.rows))
 
     firsts = [row for row in run.tables["orders"] if row["purpose"] == "entry"]
     assert firsts

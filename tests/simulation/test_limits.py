@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from support.runs import Check, play
+from support.runs import HELD, Check, play
 
 from dutchbook.application.budget import BudgetRequest, Reservation, Spent
 from dutchbook.application.bus import EventBus
@@ -35,7 +35,7 @@ FAULTS = (
     "paper.fault_partial=200000",
     "paper.fault_rejected=100000",
 )
-TIGHT = ("risk.pair_share=0.02", "risk.cluster_share=0.03")
+TIGHT = ("risk.pair_share=0.02", "risk.cluster_share=0.03", *HELD)
 
 
 def at_stake(tables: Tables) -> Counter[str]:
@@ -84,7 +84,7 @@ def related(seed: int, *, minutes: int = 60, **facts: Any) -> MemoryTape:
 def test_re_entries_never_take_a_pair_beyond_its_limit(faults: tuple[str, ...]) -> None:
     check, most = within(300)
 
-    run = play("risk.pair_share=0.03", *faults, seed=7, minutes=60, check=check)
+    run = play("risk.pair_share=0.03", *HELD, *faults, seed=7, minutes=60, check=check)
 
     assert most[0] > 200
     held = Counter(row["pair_id"] for row in run.tables["open_positions"])

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from support.runs import Finished, conserved, play
+from support.runs import HELD, Finished, conserved, play
 
 from dutchbook.domain.order import Finality, Order
 from dutchbook.engine import Engine
@@ -101,7 +101,8 @@ def test_what_no_answer_settles_is_asked_about_and_stays_pending_until_then(
 ) -> None:
     watched = Watched()
 
-    run = play(*BUSY, f"paper.fault_{fault.value}=600000", seed=1, minutes=60, prepare=watched)
+    settings = (*BUSY, *HELD, f"paper.fault_{fault.value}=600000")
+    run = play(*settings, seed=1, minutes=60, prepare=watched)
 
     unknown = run.summary["events"]["execution.order.outcome_unknown"]
     assert len(watched.asked) == unknown > 0

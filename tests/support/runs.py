@@ -22,6 +22,8 @@ from dutchbook.tape.message import Tape
 Check = Callable[[dict[str, list[dict[str, Any]]]], None]
 
 
+HELD = ("exits.unhedged_stop=false", "exits.minimum_gain=0.9")
+"""Settings under which nothing is left before its end."""
 MONEY = frozenset(
     {
         "accounts",

@@ -175,6 +175,7 @@ class Adjustments:
         return await self._ended(order.ended(), reason)
 
     async def _ended(self, after: Order, reason: str) -> Done:
+        self._gate.answered(after.order_id)
         held = self._holdings.of_order(after.order_id)
         failed = self._announce.failed(after, REJECTED, reason)
         news = News(

@@ -22,7 +22,7 @@ from dutchbook.domain.events import (
 )
 from dutchbook.domain.exposure import Exposure, Place, top_of_book
 from dutchbook.domain.order import Fill, Order
-from dutchbook.domain.position import OpenPosition
+from dutchbook.domain.position import Holding, OpenPosition
 from dutchbook.domain.quote import Opportunity
 from dutchbook.domain.units import NOTHING, Quantity
 from dutchbook.ports import Clock
@@ -130,8 +130,7 @@ class Announcements:
         watch = self._watchlist.pairs[position.pair_id]
         place = self.exposed(position, held)
         leg = place.held.leg
-        assert leg.order_id is not None, "the longer leg was bought with an order"
-        order = held.orders[leg.order_id]
+        order = _bought(held, place.held.platform, leg)
         ways = place.scenarios()
         return SingleLegExposure(
             self._bus.stamp(position.execution_id),
@@ -176,3 +175,15 @@ class Announcements:
         terms = contract.fees.at(self._clock.now()) if contract.fees else None
         assert terms is not None, "nothing is traded without known fees"
         return Place(contract, watch.books[platform], terms, position.holding(platform))
+
+
+def _bought(held: Held, platform: Platform, leg: Holding) -> Order:
+    """Return the order that opened a leg, or the first that filled it where none did."""
+    if leg.order_id is not None:
+        return held.orders[leg.order_id]
+    bought = (
+        order
+        for order in held.orders.values()
+        if order.platform is platform and order.outcome is leg.outcome and order.filled
+    )
+    return next(bought)

@@ -47,9 +47,12 @@ from dutchbook.domain.exposure import Place
 from dutchbook.domain.order import Purpose
 from dutchbook.domain.position import OpenPosition, PositionStatus
 from dutchbook.domain.units import E4, MICRO, Price, Quantity, floor_to
-from dutchbook.ports import Batch, Clock, Journal
+from dutchbook.errors import NotSent, OutcomeUnknown
+from dutchbook.ports import Batch, Clock, Journal, PlatformGateway
 
 TRIES = 3
+ANSWER_SECONDS = 5
+"""Without an answer for so long, a platform is not one to send a second leg to."""
 WATCHED = (PositionStatus.OPEN, PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
 
 
@@ -110,6 +113,7 @@ class ExitMonitor:
         adjustments: Adjustments,
         partial: PartialExits,
         watchlist: Watchlist,
+        gateways: Mapping[Platform, PlatformGateway],
         sessions: Sessions,
         resolved: Callable[[Key], bool],
         clock: Clock,
@@ -126,6 +130,7 @@ class ExitMonitor:
         self._adjustments = adjustments
         self._partial = partial
         self._watchlist = watchlist
+        self._gateways = gateways
         self._sessions = sessions
         self._resolved = resolved
         self._clock = clock
@@ -237,7 +242,20 @@ class ExitMonitor:
                 decision = Hold(Why.ORDER_OUT)
             self.reasons[position_id] = decision
             if isinstance(decision, Leave) and self._may_try(position):
-                await self._leave(held, decision)
+                if await self._answers(decision):
+                    await self._leave(held, decision)
+                else:
+                    self.reasons[position_id] = Hold(Why.UNREACHABLE)
+
+    async def _answers(self, found: Leave) -> bool:
+        """Tell whether the other platform answers: one leg is not sent while it does not."""
+        for leg in found.legs[1:]:
+            try:
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    await self._gateways[leg.platform].ping()
+            except (NotSent, OutcomeUnknown, TimeoutError):
+                return False
+        return True
 
     def _found(self, position_id: str) -> Held | None:
         every = self._holdings.all()

@@ -85,6 +85,7 @@ def leaving(
         carried.adjustments,
         partial,
         parts.watchlist,
+        parts.gateways,
         sessions,
         settlement.resolved,
         clock,

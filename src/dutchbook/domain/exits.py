@@ -55,6 +55,7 @@ class Why(StrEnum):
     ORDER_OUT = "an_order_is_out"
     BOOK = "book_not_trusted"
     THIN = "too_small_for_an_order"
+    UNREACHABLE = "the_other_platform_does_not_answer"
     CLOSED = "contract_closed"
     TOO_COSTLY = "too_costly"
     RESOLVED = "resolved"
