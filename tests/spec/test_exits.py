@@ -218,7 +218,8 @@ def test_what_has_no_other_leg_is_stopped_from_its_mark_on() -> None:
 
     assert unmarked == Hold(Why.NO_MARK)
     assert same == Hold(Why.WITHIN_LIMITS)
-    assert (left(found).reason, left(found).size) == (Why.STOP, 100)
+    assert left(found).reason is Why.STOP
+    assert left(found).size == 100
     assert [leg.platform for leg in left(found).legs] == [KALSHI]
     assert off == Hold(Why.NO_STOP)
 

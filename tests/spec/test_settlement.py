@@ -47,10 +47,10 @@ def test_a_merge_is_proven_by_what_is_shown(
 
 
 def test_an_empty_list_proves_a_merge_of_everything_only_where_it_is_newer() -> None:
-    all_of_it = both("4", "4"), {}, Quantity(Decimal(4))
+    ours, four = both("4", "4"), Quantity(Decimal(4))
 
-    assert merge_verdict(*all_of_it, newer=False) is Merged.UNKNOWN
-    assert merge_verdict(*all_of_it, newer=True) is Merged.DONE
+    assert merge_verdict(ours, {}, four, newer=False) is Merged.UNKNOWN
+    assert merge_verdict(ours, {}, four, newer=True) is Merged.DONE
 
 
 @given(st.integers(0, 20), st.integers(0, 20), st.integers(1, 20), st.booleans())
