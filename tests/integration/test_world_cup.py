@@ -22,6 +22,7 @@ RECORDING = (
 )
 PROGRAM = [sys.executable, "-m", "dutchbook"]
 RUN = ["run", "--speed", "max", "--seed", "7", "--set", "detection.minimum_net_edge=0.001",
+       "--set", "exits.minimum_gain=0.9", "--set", "exits.unhedged_stop=false",
        "--summary", "json"]  # fmt: skip
 
 pytestmark = pytest.mark.skipif(

@@ -114,7 +114,8 @@ def _realised(positions: Rows) -> dict[str, Any]:
     held = [position_of(row) for row in positions]
     by_status: dict[str, Decimal] = {}
     for each in held:
-        by_status[each.status] = by_status.get(each.status, Decimal(0)) + each.realised_pnl
+        name = each.status.value
+        by_status[name] = by_status.get(name, Decimal(0)) + each.realised_pnl
     used = (reserve_used(p)[0] for p in held if p.status is PositionStatus.CLOSED)
     return {
         "total": as_json(sum(by_status.values(), start=Decimal(0))),

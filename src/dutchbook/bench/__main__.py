@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from dutchbook.bench import halts, journals, postgres, wire
-from dutchbook.bench.study import bracket, controls, trade
+from dutchbook.bench.study import bracket, controls, exits, trade
 from dutchbook.bootstrap import generated_tape
 from dutchbook.tape import demo
 from dutchbook.tape.format import open_tape
@@ -40,6 +40,7 @@ def main() -> None:
     lines += ["", *halts.compare(SHORT_HALTS if short else LONG_HALTS)]
     lines += ["", *_wire(SHORT_WIRE if short else LONG_WIRE)]
     lines += ["", "Lag and replenishment", "", *bracket(tape)]
+    lines += ["", "Exits", "", *exits(tape)]
     if not short:
         lines += ["", "Controls", "", *controls(tape)]
     sys.stdout.write("\n".join(lines) + "\n")

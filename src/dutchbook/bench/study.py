@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from dutchbook.bootstrap import build
 from dutchbook.config import load
 from dutchbook.domain.contract import Platform
+from dutchbook.domain.exits import ExitRule
 from dutchbook.persistence.memory import MemoryJournal
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
@@ -19,6 +21,8 @@ LAGS = (0, 1, 2)
 RULE = "|---|---|---|---|---|"
 POLICIES = ("never", "new", "every")
 SETTINGS = ("detection.minimum_net_edge=0.001",)
+HELD = ("exits.minimum_gain=0.9", "exits.unhedged_stop=false")
+"""Nothing is left before its end: what is counted is what was entered."""
 
 
 def trade(tape: Tape, *settings: str) -> dict[str, Any]:
@@ -41,8 +45,25 @@ def bracket(tape: Tape) -> list[str]:
     ]
     for lag in LAGS:
         for policy in POLICIES:
-            found = trade(tape, f"paper.lag_steps={lag}", f"paper.replenishment={policy}")
+            found = trade(
+                tape, *HELD, f"paper.lag_steps={lag}", f"paper.replenishment={policy}"
+            )
             lines.append(f"| {lag} | {policy} | {_result(found)} |")
+    return lines
+
+
+def exits(tape: Tape) -> list[str]:
+    """Return the same run held to the end, and left by take-profit, stop-loss and time."""
+    lines = [
+        "| exits | closed | realised by them, $ | open | locked profit of those, $ | both, $ |",
+        "|---|---|---|---|---|---|",
+    ]
+    for rule in ExitRule:
+        found = trade(tape, f"exits.rule={rule}")
+        held, locked = found["positions"], Decimal(found["expected_profit"])
+        closed = Decimal(found["realised"]["by_status"].get("CLOSED", "0"))
+        parts = (held["CLOSED"], closed, held["OPEN"], locked, closed + locked)
+        lines.append(f"| {rule} | {' | '.join(str(part) for part in parts)} |")
     return lines
 
 
@@ -59,7 +80,7 @@ def controls(tape: Tape) -> list[str]:
     )
     for name, change in shifts:
         rows = sorted((change(m) for m in tape.messages()), key=lambda m: (m.session, m.at))
-        found = trade(MemoryTape(tape.meta, rows))
+        found = trade(MemoryTape(tape.meta, rows), *HELD)
         suspicious = found["filtered"].get("suspicious_edge", 0)
         lines.append(f"| {name} | {_result(found)} | {suspicious} |")
     return lines

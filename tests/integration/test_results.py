@@ -1,0 +1,149 @@
+"""`dutchbook run --results`: the contracts of a tape resolve at its end."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.program import PROGRAM, call, called
+from support.recordings import WORLD_CUP, needs
+from support.runs import Finished, conserved, play
+
+from dutchbook.bootstrap import generated_tape
+from dutchbook.domain.contract import Platform
+from dutchbook.domain.settlement import Ruling
+from dutchbook.engine import Engine
+from dutchbook.runtime.randomness import Seeded
+from dutchbook.tape.format import open_tape, write_tape
+from dutchbook.tape.importers.recording import import_recording
+from dutchbook.tape.message import Tape
+
+MADE = generated_tape(7, minutes=30)
+RUN = ["run", "--speed", "max", "--seed", "7", "--summary", "json"]
+
+
+@pytest.fixture(autouse=True)
+def _default_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+
+
+@pytest.fixture
+def tape(tmp_path: Path) -> Path:
+    path = tmp_path / "made.tape"
+    write_tape(path, MADE)
+    return path
+
+
+def test_a_run_with_results_ends_with_everything_in_cash(tape: Path, tmp_path: Path) -> None:
+    results, url = tmp_path / "results.json", f"sqlite:///{tmp_path}/paper.db"
+    yes = {each.contract_id: "1" for each in MADE.meta.contracts}
+    results.write_text(json.dumps(yes), encoding="utf-8")
+
+    words = [*RUN, "--tape", str(tape), "--db", url, "--results", str(results)]
+    summary = json.loads(call(*words))
+
+    assert summary["positions"]["CLOSED"] == summary["positions"]["total"] > 0
+    assert Decimal(summary["realised"]["total"]) > 0
+    assert summary["realised"]["by_status"] == {"CLOSED": summary["realised"]["total"]}
+    assert all(Decimal(each["committed"]) == 0 for each in summary["capital"].values())
+    put_in = sum(Decimal(each["deposited"]) for each in summary["capital"].values())
+    left = sum(Decimal(each["free"]) for each in summary["capital"].values())
+    assert left - put_in == Decimal(summary["realised"]["total"])
+    assert call("db", "verify", "--db", url, program=PROGRAM) == "whole\n"
+
+
+def test_a_file_of_results_that_cannot_be_ends_in_one_line_and_makes_nothing(
+    tape: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "results.toml"
+    results.write_text('nobody = "1"\n', encoding="utf-8")
+    database = tmp_path / "paper.db"
+
+    words = [*RUN, "--tape", str(tape), "--db", f"sqlite:///{database}"]
+    code, said = called(capsys, *words, "--results", str(results))
+    missing, line = called(capsys, *words, "--results", str(tmp_path / "none.toml"))
+
+    assert (code, missing) == (2, 2)
+    assert "'nobody' is no contract of the tape" in said
+    assert (
+        line == f"dutchbook: {tmp_path}/none.toml: cannot be read: No such file or directory\n"
+    )
+    assert not database.exists()
+
+
+# The recording of both platforms --------------------------------------------------------------
+
+SETTINGS = ("detection.minimum_net_edge=0.001",)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Tape:
+    path: Path = tmp_path_factory.mktemp("recording") / "worldcup.tape"
+    import_recording(WORLD_CUP, path, None, lambda *_: None)
+    return open_tape(path)
+
+
+def resolved(tape: Tape, seed: int, *, alike: bool = True) -> Finished:
+    """Trade the recording and let each pair resolve by chance, both platforms alike or not."""
+    chance = Seeded(seed)
+
+    def prepare(engine: Engine) -> None:
+        for match in engine.tape.meta.pairs:
+            yes = Decimal(chance.between(0, 1))
+            other = yes if alike else 1 - yes
+            engine.results[Platform.KALSHI, match.kalshi.contract_id] = Ruling(yes)
+            engine.results[Platform.POLYMARKET, match.polymarket.contract_id] = Ruling(other)
+
+    return play(*SETTINGS, tape=tape, check=conserved, prepare=prepare)
+
+
+def hedged(run: Finished) -> list[tuple[dict[str, Any], Decimal, bool]]:
+    """Return each entry that was hedged: its row, what it locked, whether it was left early."""
+    locked = {
+        facts["position_id"]: Decimal(facts["locked_profit"])
+        for row in run.tables["audit_log"]
+        if row["name"] == "execution.position.opened"
+        for facts in (json.loads(row["payload"]),)
+    }
+    early = {row["position_id"] for row in run.tables["orders"] if row["purpose"] == "exit"}
+    return [
+        (row, locked[row["position_id"]], row["position_id"] in early)
+        for row in run.tables["open_positions"]
+        if row["position_id"] in locked
+    ]
+
+
+@needs(WORLD_CUP)
+@pytest.mark.parametrize("seed", range(4))
+def test_whichever_way_the_recording_resolves_every_hedged_entry_realises_what_it_locked(
+    recorded: Tape, seed: int
+) -> None:
+    run = resolved(recorded, seed)
+
+    entries = hedged(run)
+    assert len(entries) == 10
+    assert {row["status"].value for row in run.tables["open_positions"]} == {"CLOSED"}
+    for row, locked, early in entries:
+        gained = row["realised_pnl"] - locked
+        assert gained > 0 if early else gained == 0
+        assert row["divergence_pnl"] == 0
+
+
+@needs(WORLD_CUP)
+def test_where_the_recording_resolves_differently_the_loss_stands_on_its_own_line(
+    recorded: Tape,
+) -> None:
+    run = resolved(recorded, 1, alike=False)
+
+    entries = hedged(run)
+    apart = [row for row, _, _ in entries if row["divergence_pnl"] < 0]
+    assert apart
+    for row, locked, early in entries:
+        same = row["realised_pnl"] - row["divergence_pnl"]
+        assert same > locked if early else same == locked
+    summary = run.summary["realised"]
+    assert Decimal(summary["divergence"]) == sum(row["divergence_pnl"] for row, *_ in entries)
+    assert Decimal(summary["reserve_used"]) == sum(row["divergence_reserve"] for row in apart)

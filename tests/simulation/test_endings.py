@@ -1,0 +1,396 @@
+"""How positions end: left early, merged, settled; and what a restart makes of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from support.runs import HELD, Finished, conserved, play
+from support.tapes import CHEAP, CUP, FAIR, RICH, polls
+
+from dutchbook.bootstrap import build
+from dutchbook.config import load
+from dutchbook.domain.contract import Outcome, Platform
+from dutchbook.domain.order import Order, Purpose
+from dutchbook.domain.settlement import Ruling
+from dutchbook.engine import Engine
+from dutchbook.errors import OutcomeUnknown
+from dutchbook.persistence.memory import MemoryJournal
+from dutchbook.persistence.verify import problems
+from dutchbook.platforms.answers import NEVER_LEFT, Answer
+from dutchbook.ports import Journal
+from dutchbook.runtime.clock import TapeClock
+from dutchbook.runtime.virtual_time import run_virtual
+from dutchbook.tape.message import Tape
+
+Row = dict[str, Any]
+KALSHI, POLYMARKET = Platform.KALSHI, Platform.POLYMARKET
+ONCE = ("execution.cool_down_seconds=100000",)
+"""One entry, and then no other."""
+ENTERED = (CHEAP, CHEAP, FAIR, FAIR)
+
+
+def told(run: Finished, name: str) -> list[Row]:
+    return [json.loads(r["payload"]) for r in run.tables["audit_log"] if r["name"] == name]
+
+
+def only(rows: list[Row]) -> Row:
+    (row,) = rows
+    return row
+
+
+def same_on_both_sides(run: Finished) -> None:
+    """The platforms hold what our books say, cash and contracts, to 10⁻⁶."""
+    ours: dict[tuple[Any, ...], Decimal] = {}
+    for row in run.tables["open_positions"]:
+        for platform in Platform:
+            if row[f"{platform}_payout"] is None:
+                side = row[f"{platform}_side"]
+                for outcome, part in ((side, "size"), (side.opposite, "complement")):
+                    key = (platform, CUP[platform], outcome)
+                    ours[key] = ours.get(key, Decimal(0)) + row[f"{platform}_{part}"]
+    for platform, exchange in run.engine.exchanges.items():
+        balance = run.engine.risk.balance(platform)
+        assert exchange.wallet.cash == balance.free + balance.reserved
+        theirs = {(platform, *key): size for key, size in exchange.wallet.contracts.items()}
+        mine = {key: size for key, size in ours.items() if key[0] is platform}
+        assert {k: v for k, v in theirs.items() if v} == {k: v for k, v in mine.items() if v}
+
+
+def resolving(kalshi: str, polymarket: str) -> Callable[[Engine], None]:
+    def prepare(engine: Engine) -> None:
+        engine.results[KALSHI, CUP[KALSHI]] = Ruling(Decimal(kalshi))
+        engine.results[POLYMARKET, CUP[POLYMARKET]] = Ruling(Decimal(polymarket))
+
+    return prepare
+
+
+# Left early -----------------------------------------------------------------------------------
+
+
+def test_a_position_that_is_worth_more_now_is_left_leg_by_leg() -> None:
+    run = play(*ONCE, tape=polls(*ENTERED, *[RICH] * 6), check=conserved)
+
+    position = only(run.tables["open_positions"])
+    exits = [row for row in run.tables["orders"] if row["purpose"] == "exit"]
+    assert position["status"] == "CLOSED"
+    assert only(told(run, "execution.exit.triggered"))["rule"] == "worth_more_now"
+    assert [row["fill_size"] for row in exits] == [row["size"] for row in exits]
+    assert exits[1]["created_at"] > exits[0]["created_at"]
+    assert position["realised_pnl"] > position["expected_edge"] > 0
+    assert not told(run, "execution.single_leg.exposure")
+    same_on_both_sides(run)
+
+
+def test_under_the_default_a_locked_pair_is_held_whatever_its_marks_do() -> None:
+    fallen = ((5, 500, 7, 500), (90, 500, 92, 500))
+
+    run = play(*ONCE, tape=polls(*ENTERED, *[fallen] * 12), check=conserved)
+
+    assert only(run.tables["open_positions"])["status"] == "OPEN"
+    assert not told(run, "execution.exit.triggered")
+    assert not run.engine.risk.state.trading_halted
+
+
+def test_classic_stops_a_locked_pair_out_from_its_mark_at_birth() -> None:
+    fallen = ((30, 500, 32, 500), (50, 500, 52, 500))
+
+    run = play(*ONCE, "exits.pairs=cup:classic", "exits.time_hours=1",
+               tape=polls(*ENTERED, *[FAIR] * 10, *[fallen] * 9), check=conserved)  # fmt: skip
+
+    assert only(told(run, "execution.exit.triggered"))["rule"] == "stop_loss"
+    assert only(told(run, "execution.exit.marked"))["hedged"]
+    assert only(run.tables["open_positions"])["status"] == "CLOSED"
+
+
+def test_a_wind_down_leaves_what_it_can_leave_for_little() -> None:
+    cheap_way_out = ((49, 500, 51, 500), (46, 500, 48, 500))
+
+    held = play(*ONCE, tape=polls(*ENTERED, *[cheap_way_out] * 12))
+    run = play(*ONCE, "exits.leave=all", tape=polls(*ENTERED, *[cheap_way_out] * 12))
+
+    assert only(held.tables["open_positions"])["status"] == "OPEN"
+    assert only(run.tables["open_positions"])["status"] == "CLOSED"
+    assert {each["rule"] for each in told(run, "execution.exit.triggered")} == {"wind_down"}
+
+
+def test_one_leg_out_and_the_other_in_is_an_exposure_that_is_finished_later() -> None:
+    """Polymarket's side is gone when the second leg arrives, and comes back much later."""
+    gone = ((60, 400, 62, 500), (2, 500, 97, 500))
+
+    run = play(*ONCE, tape=polls(*ENTERED, RICH, gone, *[gone] * 4, *[RICH] * 16),
+               check=conserved)  # fmt: skip
+
+    exposure = told(run, "execution.single_leg.exposure")[0]
+    moves = [(each["before"], each["after"]) for each in told(run, "execution.position.moved")]
+    rules = [each["rule"] for each in told(run, "execution.exit.triggered")]
+    assert exposure["failed_leg"]["code"] == 2008
+    assert moves[0] == ("OPEN", "EXIT_PARTIAL")
+    assert rules[0] == "worth_more_now"
+    assert "exit_unfinished" in rules
+    assert only(run.tables["open_positions"])["status"] in ("CLOSED", "OPEN")
+    same_on_both_sides(run)
+
+
+def test_three_tries_in_vain_pause_a_position_and_ask_a_person() -> None:
+    def refuse(engine: Engine) -> None:
+        for gateway in engine.gateways.values():
+            create = gateway._server.create
+
+            async def refusing(order: Order, create: Any = create) -> Answer:
+                return NEVER_LEFT if order.purpose is Purpose.EXIT else await create(order)
+
+            gateway._server.create = refusing  # type: ignore[method-assign]
+
+    run = play(*ONCE, tape=polls(*ENTERED, *[RICH] * 40), check=conserved, prepare=refuse)
+
+    paused = only(told(run, "execution.exit.paused"))
+    assert paused["tries"] == 3
+    assert len(told(run, "execution.exit.triggered")) == 3
+    assert only(run.tables["open_positions"])["status"] == "OPEN"
+
+
+def test_no_leg_is_sent_while_the_other_platform_does_not_answer() -> None:
+    run = play(*ONCE, "paper.outages=polymarket:15-60",
+               tape=polls(*ENTERED, *[RICH] * 8), check=conserved)  # fmt: skip
+
+    exits = [row for row in run.tables["orders"] if row["purpose"] == "exit"]
+    assert only(run.tables["open_positions"])["status"] == "OPEN"
+    assert not exits
+
+
+# Merged ---------------------------------------------------------------------------------------
+
+
+QUICK = (*ONCE, "paper.settle_ms=30000")
+"""Polymarket's shares are not there for good when they are left."""
+LEFT_AT_ONCE = polls(CHEAP, CHEAP, *[RICH] * 8)
+
+
+def test_what_is_not_settled_is_left_by_its_complement_and_merged_once_it_is() -> None:
+    run = play(*QUICK, tape=LEFT_AT_ONCE, check=conserved)
+
+    merge = only([r for r in run.tables["settlements"] if r["kind"] == "merge"])
+    settled = max(r["sequence"] for r in run.tables["audit_log"] if "fill.settled" in r["name"])
+    merged = [r for r in run.tables["audit_log"] if r["name"] == "execution.pairs.merged"]
+    assert merge["status"] == "paid"
+    assert merged[0]["sequence"] > settled
+    assert only(run.tables["open_positions"])["status"] == "CLOSED"
+    kinds = {row["kind"] for row in run.tables["ledger_entries"]}
+    assert "redemption" in kinds
+    same_on_both_sides(run)
+
+
+@pytest.mark.parametrize("acts", [True, False])
+def test_a_merge_without_an_answer_is_looked_up_and_never_done_twice(acts: bool) -> None:
+    calls: list[str] = []
+
+    def lose_the_first(engine: Engine) -> None:
+        server = engine.gateways[POLYMARKET]._server
+        merge = server.merge
+
+        async def losing(contract_id: str, size: Any) -> None:
+            row = only(await engine.journal.rows("settlements"))
+            calls.append(row["status"])
+            if acts or len(calls) > 1:
+                await merge(contract_id, size)
+            if len(calls) == 1:
+                raise OutcomeUnknown(POLYMARKET, "lost on purpose")
+
+        server.merge = losing  # type: ignore[method-assign]
+
+    run = play(*QUICK, tape=LEFT_AT_ONCE, check=conserved, prepare=lose_the_first)
+
+    assert calls == ["pending"] * (1 if acts else 2)
+    assert only(run.tables["settlements"])["status"] == "paid"
+    same_on_both_sides(run)
+
+
+# Settled --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("yes_pays", ["0", "1", "0.5", "0.26"])
+def test_whatever_both_resolve_to_alike_a_pair_realises_what_it_locked(yes_pays: str) -> None:
+    run = play(*ONCE, tape=polls(*ENTERED), check=conserved,
+               prepare=resolving(yes_pays, yes_pays))  # fmt: skip
+
+    position = only(run.tables["open_positions"])
+    locked = only(told(run, "execution.position.opened"))["locked_profit"]
+    assert position["status"] == "CLOSED"
+    assert position["realised_pnl"] == Decimal(locked)
+    assert run.summary["realised"]["total"] == locked
+    assert run.summary["realised"]["divergence"] == "0"
+    assert only(told(run, "execution.position.settled"))["reserve_used"] == "0"
+    assert {"settlement", "redemption"} <= {r["kind"] for r in run.tables["ledger_entries"]}
+    same_on_both_sides(run)
+
+
+@pytest.mark.parametrize(
+    ("kalshi", "polymarket", "a_contract"),
+    [("0", "1", "-1"), ("1", "0", "1"), ("0.5", "1", "-0.5"), ("0.26", "0", "0.26")],
+)
+def test_what_resolves_differently_stands_on_its_own_line_and_uses_the_reserve(
+    kalshi: str, polymarket: str, a_contract: str
+) -> None:
+    run = play(*ONCE, tape=polls(*ENTERED), check=conserved,
+               prepare=resolving(kalshi, polymarket))  # fmt: skip
+
+    position = only(run.tables["open_positions"])
+    opened = only(told(run, "execution.position.opened"))
+    settled = only(told(run, "execution.position.settled"))
+    apart = Decimal(opened["quantity"]) * Decimal(a_contract)
+    reserve = position["divergence_reserve"]
+    used = reserve if apart < 0 else Decimal(0)
+    assert position["divergence_pnl"] == apart
+    assert position["realised_pnl"] == Decimal(opened["locked_profit"]) + apart
+    assert Decimal(settled["reserve_used"]) == used
+    assert Decimal(settled["reserve_released"]) == reserve - used
+    assert Decimal(run.summary["realised"]["divergence"]) == apart
+    same_on_both_sides(run)
+
+
+def test_one_contract_that_has_paid_still_counts_until_the_other_has() -> None:
+    def kalshi_only(engine: Engine) -> None:
+        engine.results[KALSHI, CUP[KALSHI]] = Ruling(Decimal(1))
+
+    run = play(*ONCE, tape=polls(*ENTERED), check=conserved, prepare=kalshi_only)
+
+    position = only(run.tables["open_positions"])
+    assert position["status"] == "OPEN"
+    assert position["kalshi_size"] == position["polymarket_size"] == position["kalshi_settled"]
+    assert position["kalshi_payout"] == 1
+    assert (
+        run.summary["expected_profit"]
+        == only(told(run, "execution.position.opened"))["locked_profit"]
+    )
+    same_on_both_sides(run)
+
+
+@pytest.mark.parametrize("acts", [True, False])
+def test_a_redemption_without_an_answer_is_booked_or_repeated_on_proof(acts: bool) -> None:
+    calls: list[str] = []
+
+    def lose_the_first(engine: Engine) -> None:
+        resolving("0", "0")(engine)
+        server = engine.gateways[POLYMARKET]._server
+        redeem = server.redeem
+
+        async def losing(contract_id: str) -> None:
+            rows = await engine.journal.rows("settlements", {"platform": POLYMARKET})
+            calls.append(only(rows)["status"])
+            if acts or len(calls) > 1:
+                await redeem(contract_id)
+            if len(calls) == 1:
+                raise OutcomeUnknown(POLYMARKET, "lost on purpose")
+
+        server.redeem = losing  # type: ignore[method-assign]
+
+    run = play(*ONCE, tape=polls(*ENTERED), check=conserved, prepare=lose_the_first)
+
+    assert calls == ["pending"] * (1 if acts else 2)
+    assert {row["status"] for row in run.tables["settlements"]} == {"paid"}
+    assert only(run.tables["open_positions"])["status"] == "CLOSED"
+    same_on_both_sides(run)
+
+
+FAULTS = [
+    ("paper.fault_partial=400000",),
+    ("paper.fault_failed_fill=300000",),
+    ("paper.fault_lost_answer=200000", "paper.fault_not_sent=200000"),
+    ("paper.fault_rejected=300000", "paper.jitter_ms=2000"),
+]
+
+
+@pytest.mark.parametrize("rule", ["hold", "classic"])
+@pytest.mark.parametrize("faults", FAULTS, ids=lambda faults: faults[0])
+def test_whatever_goes_wrong_every_position_ends_in_cash_and_capital_is_conserved(
+    faults: tuple[str, ...], rule: str
+) -> None:
+    def resolve(engine: Engine) -> None:
+        for number, match in enumerate(engine.tape.meta.pairs):
+            for platform in Platform:
+                key = (platform, match.contract(platform).contract_id)
+                engine.results[key] = Ruling(Decimal(number % 2))
+
+    run = play(*faults, f"exits.rule={rule}", seed=3, minutes=60, check=conserved,
+               prepare=resolve)  # fmt: skip
+
+    statuses = {row["status"].value for row in run.tables["open_positions"]}
+    assert statuses <= {"CLOSED", "RECONCILIATION_REQUIRED"}
+    for platform, exchange in run.engine.exchanges.items():
+        balance = run.engine.risk.balance(platform)
+        assert not any(exchange.wallet.contracts.values())
+        assert exchange.wallet.cash == balance.free + balance.reserved
+        assert not balance.committed
+
+
+# Taken up again -------------------------------------------------------------------------------
+
+
+async def _life(
+    journal: Journal,
+    tape: Tape,
+    run: int,
+    *chosen: str,
+    results: dict[Any, Ruling] | None = None,
+) -> Engine:
+    settings = load(None, (*ONCE, *chosen))
+    clock = TapeClock(tape.meta.first)
+    engine = build(settings, tape, journal, clock, seed=7, run=run, results=results)
+    await engine.trade(run)
+    return engine
+
+
+QUIET = polls(FAIR, FAIR)
+
+
+@pytest.mark.parametrize(
+    ("first", "chosen", "results"),
+    [
+        (polls(*ENTERED, *[RICH] * 6), (), {}),
+        (LEFT_AT_ONCE, ("paper.settle_ms=30000",), {}),
+        (polls(*ENTERED), HELD, {(KALSHI, CUP[KALSHI]): Ruling(Decimal(1))}),
+        (polls(*ENTERED), HELD, {(POLYMARKET, CUP[POLYMARKET]): Ruling(Decimal("0.5"))}),
+    ],
+    ids=["left", "merged", "kalshi paid", "polymarket redeemed"],
+)
+def test_the_next_run_meets_platforms_that_hold_what_is_left(
+    first: Tape, chosen: tuple[str, ...], results: dict[Any, Ruling]
+) -> None:
+    async def main() -> tuple[list[Any], list[Any], list[str]]:
+        journal = MemoryJournal()
+        before = await _life(journal, first, 1, *chosen, results=results)
+        after = await _life(journal, QUIET, 2, *HELD)
+        wallets = [
+            [
+                (e.wallet.cash, {k: v for k, v in e.wallet.contracts.items() if v})
+                for e in engine.exchanges.values()
+            ]
+            for engine in (before, after)
+        ]
+        return wallets[0], wallets[1], await problems(journal)
+
+    before, after, wrong = run_virtual(main())
+
+    assert before == after
+    assert wrong == []
+
+
+def test_what_one_run_saw_resolve_on_one_side_the_next_settles_on_the_other() -> None:
+    async def main() -> list[Row]:
+        journal = MemoryJournal()
+        one = {(KALSHI, CUP[KALSHI]): Ruling(Decimal(0))}
+        two = {(POLYMARKET, CUP[POLYMARKET]): Ruling(Decimal(0))}
+        await _life(journal, polls(*ENTERED), 1, *HELD, results=one)
+        await _life(journal, QUIET, 2, *HELD, results=two)
+        return await journal.rows("open_positions")
+
+    position = only(run_virtual(main()))
+
+    assert position["status"] == "CLOSED"
+    assert position["divergence_pnl"] == 0
+    assert position["realised_pnl"] > 0
+    assert position["polymarket_side"] is Outcome.NO

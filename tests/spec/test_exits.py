@@ -1,0 +1,301 @@
+"""next_exit(): what is done about a position that is held, and why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.pairs import NOW, book, pair
+
+from dutchbook.domain.book import OrderBook
+from dutchbook.domain.contract import Outcome, Platform, Side
+from dutchbook.domain.exits import (
+    ExitCase,
+    ExitRule,
+    ExitRules,
+    Hold,
+    Leave,
+    Redeem,
+    Way,
+    Why,
+    mark_of,
+    most_out_e4,
+    next_exit,
+    out_of_both,
+    worth_of_holding,
+)
+from dutchbook.domain.exposure import Place
+from dutchbook.domain.position import Holding, OpenPosition, PositionStatus
+from dutchbook.domain.units import Money, Quantity
+
+KALSHI, POLYMARKET = Platform.KALSHI, Platform.POLYMARKET
+MATCH = pair()
+RULES = ExitRules()
+CLASSIC = replace(RULES, rule=ExitRule.CLASSIC)
+EDGE = Decimal("0.02")
+
+
+def position(kalshi: int = 100, polymarket: int = 100, **facts: Any) -> OpenPosition:
+    """YES on Kalshi for 40 cents, NO on Polymarket for 53, without fees."""
+    made = OpenPosition(
+        position_id="p",
+        pair_id="cup",
+        execution_id="e",
+        kalshi=Holding(
+            Outcome.YES, "k", Quantity(Decimal(kalshi)), Money(kalshi * Decimal("0.40"))
+        ),
+        polymarket=Holding(
+            Outcome.NO, "m", Quantity(Decimal(polymarket)), Money(polymarket * Decimal("0.53"))
+        ),
+        expected_edge=Money(100 * EDGE),
+        divergence_reserve=Money(Decimal(0)),
+        status=PositionStatus.OPEN,
+        opened_at=NOW,
+    )
+    return replace(made, **facts)
+
+
+def books(kalshi_bid: int, polymarket_ask: int, size: int = 500) -> dict[Platform, OrderBook]:
+    """Kalshi bids for YES; whoever sells NO on Polymarket meets its YES asks. In cents."""
+    return {
+        KALSHI: book(KALSHI, {kalshi_bid: size}, {min(kalshi_bid + 2, 99): size}),
+        POLYMARKET: book(
+            POLYMARKET, {max(polymarket_ask - 2, 1): size}, {polymarket_ask: size}
+        ),
+    }
+
+
+def case(
+    offered: dict[Platform, OrderBook], held: OpenPosition | None = None, **facts: Any
+) -> ExitCase:
+    held = held or position()
+    terms = {p: MATCH.contract(p).fees for p in Platform}
+    places = {}
+    for p in Platform:
+        schedule = terms[p]
+        now_terms = schedule.at(NOW) if schedule else None
+        assert now_terms is not None
+        places[p] = Place(MATCH.contract(p), offered[p], now_terms, held.holding(p))
+    made = ExitCase(
+        match=MATCH,
+        position=held,
+        places=places,
+        sellable={p: held.holding(p).size for p in Platform},
+        distrust=dict.fromkeys(Platform),
+        now=NOW,
+        edge=EDGE,
+    )
+    return replace(made, **facts)
+
+
+RICH = books(60, 45)
+"""Both legs together bring 115 cents."""
+FAIR = books(45, 50)
+"""Both legs together bring 95 cents."""
+
+
+def left(decision: object) -> Leave:
+    assert isinstance(decision, Leave), decision
+    return decision
+
+
+def test_a_locked_pair_is_held_while_it_is_worth_more_than_it_brings() -> None:
+    assert next_exit(case(FAIR), RULES) == Hold(Why.WORTH_MORE)
+
+
+def test_what_brings_more_than_its_payout_is_left_at_once() -> None:
+    found = left(next_exit(case(RICH), RULES))
+
+    assert found.reason is Why.BETTER_NOW
+    assert found.way is Way.SELL
+    assert found.size == 100
+    assert Decimal("111.5") < found.net < Decimal(115)
+
+
+def test_an_exit_takes_no_more_than_both_books_bear_at_its_price() -> None:
+    offered = RICH
+    offered = {
+        KALSHI: book(KALSHI, {60: 30, 40: 500}, {62: 10}),
+        POLYMARKET: RICH[POLYMARKET],
+    }
+
+    found = left(next_exit(case(offered), RULES))
+
+    assert found.size == 30
+    assert [leg.platform for leg in found.legs] == [KALSHI, POLYMARKET]
+
+
+def test_the_thinner_book_goes_first() -> None:
+    offered = {KALSHI: RICH[KALSHI], POLYMARKET: book(POLYMARKET, {43: 9}, {45: 120})}
+
+    found = left(next_exit(case(offered), RULES))
+
+    assert [leg.platform for leg in found.legs] == [POLYMARKET, KALSHI]
+
+
+def test_shares_that_can_be_taken_back_are_left_by_the_reverse_position() -> None:
+    unsettled = {KALSHI: Quantity(Decimal(100)), POLYMARKET: Quantity(Decimal(0))}
+
+    found = left(next_exit(case(RICH, sellable=unsettled), RULES))
+
+    legs = {leg.platform: leg for leg in found.legs}
+    assert found.way is Way.REVERSE
+    assert (legs[POLYMARKET].side, legs[POLYMARKET].outcome) == (Side.BUY, Outcome.YES)
+    assert legs[KALSHI].side is Side.SELL
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({"distrust": {KALSHI: "book_stale", POLYMARKET: None}}, Why.BOOK),
+        ({"now": MATCH.kalshi.close_time}, Why.CLOSED),
+        ({"position": position(status=PositionStatus.CLOSED)}, Why.NOT_HELD),
+        ({"position": position(status=PositionStatus.RECONCILIATION_REQUIRED)}, Why.STATUS),
+    ],
+)
+def test_what_must_not_be_traded_is_held_by_name(facts: dict[str, Any], reason: Why) -> None:
+    found = next_exit(case(RICH, **facts), RULES)
+
+    assert isinstance(found, Hold)
+    assert found.reason is reason
+
+
+def test_a_resolved_contract_is_redeemed_and_never_traded() -> None:
+    assert next_exit(case(RICH, resolved=True, forced=Why.WIND_DOWN), RULES) == Redeem()
+
+
+@pytest.mark.parametrize("forced", [Why.RULES_CHANGED, Why.PLATFORM_RISK, Why.WIND_DOWN])
+def test_what_is_forced_out_may_cost_a_little_and_no_more(forced: Why) -> None:
+    dear = next_exit(case(FAIR, forced=forced), RULES)
+    found = left(next_exit(case(books(49, 49), forced=forced), RULES))
+
+    assert dear == Hold(Why.TOO_COSTLY, forced)
+    assert found.reason is forced
+    assert found.worth - RULES.urgent_cost * found.size <= found.net < found.worth
+
+
+def test_classic_exits_are_measured_from_the_mark_at_birth() -> None:
+    born = mark_of(case(FAIR), CLASSIC)
+    assert born is not None
+
+    unmarked = next_exit(case(FAIR), CLASSIC)
+    at_birth = next_exit(case(FAIR, born=born), CLASSIC)
+    lower = next_exit(case(books(40, 50), born=born), CLASSIC)
+    higher = next_exit(case(books(48, 50), born=born), CLASSIC)
+
+    assert unmarked == Hold(Why.NO_MARK)
+    assert at_birth == Hold(Why.WITHIN_LIMITS)
+    assert left(lower).reason is Why.STOP
+    assert left(higher).reason is Why.PROFIT
+
+
+def test_classic_leaves_two_days_before_resolution_and_stops_first() -> None:
+    late = MATCH.resolution_date - timedelta(hours=47)
+    born = mark_of(case(FAIR), CLASSIC)
+
+    found = next_exit(case(FAIR, now=late, born=born), CLASSIC)
+    stopped = next_exit(case(books(40, 50), now=late, born=born), CLASSIC)
+
+    assert left(found).reason is Why.TIME
+    assert left(stopped).reason is Why.STOP
+
+
+ALONE = position(100, 0, status=PositionStatus.SINGLE_LEG_EXPOSED)
+
+
+def test_what_has_no_other_leg_is_stopped_from_its_mark_on() -> None:
+    born = mark_of(case(FAIR, ALONE), RULES)
+
+    unmarked = next_exit(case(FAIR, ALONE), RULES)
+    same = next_exit(case(FAIR, ALONE, born=born), RULES)
+    found = next_exit(case(books(40, 50), ALONE, born=born), RULES)
+    off = next_exit(case(books(40, 50), ALONE, born=born), replace(RULES, unhedged_stop=False))
+
+    assert unmarked == Hold(Why.NO_MARK)
+    assert same == Hold(Why.WITHIN_LIMITS)
+    assert left(found).reason is Why.STOP
+    assert left(found).size == 100
+    assert [leg.platform for leg in left(found).legs] == [KALSHI]
+    assert off == Hold(Why.NO_STOP)
+
+
+def test_an_exit_with_one_leg_out_is_finished_the_cheapest_way() -> None:
+    half = position(0, 100, status=PositionStatus.EXIT_PARTIAL)
+
+    sold = left(next_exit(case(books(45, 45), half), RULES))
+    bought_back = left(next_exit(case(books(20, 60), half), RULES))
+
+    assert (sold.reason, sold.legs[0].platform) == (Why.UNFINISHED, POLYMARKET)
+    assert (bought_back.way, bought_back.legs[0].platform) == (Way.COMPLETE, KALSHI)
+
+
+# Laws -----------------------------------------------------------------------------------------
+
+cents = st.integers(2, 96)
+sizes = st.integers(1, 400)
+
+
+@given(cents, cents, sizes, st.integers(1, 300))
+def test_under_the_default_no_locked_profit_is_ever_sold_back(
+    kalshi_bid: int, polymarket_ask: int, size: int, held: int
+) -> None:
+    looked = case(books(kalshi_bid, polymarket_ask, size), position(held, held))
+
+    found = next_exit(looked, RULES)
+
+    if isinstance(found, Leave):
+        worth = worth_of_holding(looked, RULES) + RULES.minimum_gain
+        assert found.net > worth * found.size
+        assert found.size <= min(held, size)
+    else:
+        assert isinstance(found, Hold)
+
+
+@given(cents, cents, st.integers(10, 300))
+def test_a_sale_and_the_reverse_position_bring_the_same_of_the_same_book(
+    kalshi_bid: int, polymarket_ask: int, held: int
+) -> None:
+    held -= held % 10
+    sized = position(held, held)
+    nothing = {p: Quantity(Decimal(0)) for p in Platform}
+    offered = books(kalshi_bid, polymarket_ask)
+
+    sale = out_of_both(case(offered, sized), Decimal(held), RULES)
+    reverse = out_of_both(case(offered, sized, sellable=nothing), Decimal(held), RULES)
+
+    if isinstance(sale, Leave) and isinstance(reverse, Leave):
+        assert (sale.way, reverse.way) == (Way.SELL, Way.REVERSE)
+        assert abs(sale.net - reverse.net) <= Decimal("0.000004")
+    else:
+        assert isinstance(sale, Leave) or isinstance(reverse, Hold)
+
+
+@given(cents, cents, st.integers(0, 3), st.integers(0, 3))
+def test_better_prices_never_turn_an_exit_into_a_hold(
+    kalshi_bid: int, polymarket_ask: int, up: int, down: int
+) -> None:
+    worse = next_exit(case(books(kalshi_bid, polymarket_ask)), RULES)
+    better = next_exit(
+        case(books(min(kalshi_bid + up, 97), max(polymarket_ask - down, 2))), RULES
+    )
+
+    if isinstance(worse, Leave):
+        assert left(better).net >= worse.net
+
+
+@given(cents, cents, sizes)
+def test_the_filter_on_whole_numbers_never_misses_an_exit(
+    kalshi_bid: int, polymarket_ask: int, size: int
+) -> None:
+    looked = case(books(kalshi_bid, polymarket_ask, size))
+    offered = {p: place.book for p, place in looked.places.items()}
+    floor_e4 = int((worth_of_holding(looked, RULES) + RULES.minimum_gain) * 10_000)
+
+    passes = most_out_e4(offered, looked.position) > floor_e4
+
+    assert passes or not isinstance(next_exit(looked, RULES), Leave)

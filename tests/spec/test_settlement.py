@@ -1,0 +1,148 @@
+"""Results, what proves a merge, and the file in which a person writes results down."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.pairs import contract
+
+from dutchbook.documents import read_document
+from dutchbook.domain.contract import Outcome, Platform
+from dutchbook.domain.settlement import Merged, Ruling, merge_verdict, read_results
+from dutchbook.domain.units import Quantity
+from dutchbook.errors import FactsError
+
+KALSHI, POLYMARKET = Platform.KALSHI, Platform.POLYMARKET
+CONTRACTS = [contract(platform) for platform in Platform]
+TWINS = [contract(platform, contract_id="twin") for platform in Platform]
+
+
+def both(yes: str, no: str) -> dict[Outcome, Quantity]:
+    sizes = {Outcome.YES: Quantity(Decimal(yes)), Outcome.NO: Quantity(Decimal(no))}
+    return {outcome: size for outcome, size in sizes.items() if size}
+
+
+@pytest.mark.parametrize(
+    ("shown", "newer", "verdict"),
+    [
+        (both("10", "4"), False, Merged.NOT_DONE),
+        (both("6", "0"), False, Merged.DONE),
+        (both("6", "1"), True, Merged.UNKNOWN),
+        ({}, False, Merged.UNKNOWN),
+        ({}, True, Merged.UNKNOWN),
+    ],
+)
+def test_a_merge_is_proven_by_what_is_shown(
+    shown: dict[Outcome, Quantity], newer: bool, verdict: Merged
+) -> None:
+    four = Quantity(Decimal(4))
+
+    assert merge_verdict(both("10", "4"), shown, four, newer=newer) is verdict
+
+
+def test_an_empty_list_proves_a_merge_of_everything_only_where_it_is_newer() -> None:
+    ours, four = both("4", "4"), Quantity(Decimal(4))
+
+    assert merge_verdict(ours, {}, four, newer=False) is Merged.UNKNOWN
+    assert merge_verdict(ours, {}, four, newer=True) is Merged.DONE
+
+
+@given(st.integers(0, 20), st.integers(0, 20), st.integers(1, 20), st.booleans())
+def test_no_list_proves_a_merge_both_ways(yes: int, no: int, size: int, newer: bool) -> None:
+    ours = both("20", "20")
+
+    verdict = merge_verdict(ours, both(str(yes), str(no)), Quantity(Decimal(size)), newer=newer)
+
+    assert (verdict is Merged.NOT_DONE) == (yes == no == 20)
+    assert verdict is not Merged.DONE or yes == no == 20 - size
+
+
+# The file of results --------------------------------------------------------------------------
+
+TOML = """
+kalshi-cup = "0.26"
+["polymarket:polymarket-cup"]
+yes_pays = "void"
+void_pays = "0.4"
+at = 2026-07-20T12:00:00Z
+"""
+JSON = """
+{"kalshi-cup": "0.26",
+ "polymarket-cup": {"yes_pays": "void", "void_pays": "0.4", "at": "2026-07-20T12:00:00Z"}}
+"""
+
+
+@pytest.mark.parametrize(("name", "text"), [("r.toml", TOML), ("r.json", JSON)])
+def test_results_are_read_from_either_form_and_by_either_spelling(
+    name: str, text: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+
+    found = read_results(name, read_document(path), CONTRACTS)
+
+    assert found == {
+        (KALSHI, "kalshi-cup"): Ruling(Decimal("0.26")),
+        (POLYMARKET, "polymarket-cup"): Ruling(
+            Decimal("0.4"), datetime(2026, 7, 20, 12, tzinfo=UTC)
+        ),
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "pays"), [("1", "1"), ("0", "0"), (1, "1"), ("void", "0.5"), ("0.26", "0.26")]
+)
+def test_a_value_is_what_a_yes_pays(value: Any, pays: str) -> None:
+    found = read_results("r", {"kalshi-cup": value}, CONTRACTS)
+
+    assert found == {(KALSHI, "kalshi-cup"): Ruling(Decimal(pays))}
+
+
+@pytest.mark.parametrize(
+    ("document", "contracts", "told"),
+    [
+        ({"nobody": "1"}, CONTRACTS, "'nobody' is no contract of the tape"),
+        ({"kalshi-cup": "1.01"}, CONTRACTS, "kalshi-cup: yes_pays: '1.01' is not from 0 to 1"),
+        ({"kalshi-cup": "-0.1"}, CONTRACTS, "yes_pays: '-0.1' is not from 0 to 1"),
+        ({"kalshi-cup": "0.0000001"}, CONTRACTS, "exact to 0.000001"),
+        ({"kalshi-cup": "yes"}, CONTRACTS, "yes_pays: 'yes' is not a decimal number"),
+        ({"kalshi-cup": True}, CONTRACTS, "yes_pays: True is not a decimal number"),
+        ({"kalshi-cup": {}}, CONTRACTS, "yes_pays: None is not a decimal number"),
+        (
+            {"kalshi-cup": "1", "kalshi:kalshi-cup": "1"},
+            CONTRACTS,
+            "'kalshi-cup' and 'kalshi:kalshi-cup' are the same contract: give it once",
+        ),
+        ({"twin": "1"}, TWINS, "'twin' is a contract of both platforms: write kalshi:twin or"),
+        ({"kalshi-cup": {"pays": "1"}}, CONTRACTS, "pays: '1' is not a field of it; there are"),
+        (
+            {"kalshi-cup": {"yes_pays": "1", "void_pays": "0.5"}},
+            CONTRACTS,
+            "void_pays: '0.5' is not to stand beside yes_pays = \"void\"",
+        ),
+        (
+            {"kalshi-cup": {"yes_pays": "1", "at": "soon"}},
+            CONTRACTS,
+            "at: 'soon' is not an instant with its zone",
+        ),
+        (
+            {"kalshi-cup": {"yes_pays": "1", "at": "2026-07-20T12:00:00"}},
+            CONTRACTS,
+            "is not an instant with its zone",
+        ),
+    ],
+)
+def test_results_that_cannot_be_are_refused_in_one_line(
+    document: dict[str, Any], contracts: list[Any], told: str
+) -> None:
+    with pytest.raises(FactsError) as caught:
+        read_results("r.toml", document, contracts)
+
+    assert told in str(caught.value)
+    assert str(caught.value).startswith("r.toml: ")
