@@ -28,7 +28,7 @@ from dutchbook.application.single_leg import AutoPolicy
 from dutchbook.application.watch import Watchlist
 from dutchbook.config import Settings
 from dutchbook.domain.contract import ContractMatch, Platform
-from dutchbook.domain.exits import Why
+from dutchbook.domain.exit_case import Why
 from dutchbook.domain.ledger import AccountKey
 from dutchbook.domain.quote import Hurdles
 from dutchbook.domain.settlement import Key, Ruling

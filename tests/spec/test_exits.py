@@ -14,7 +14,7 @@ from support.pairs import NOW, book, pair
 
 from dutchbook.domain.book import OrderBook
 from dutchbook.domain.contract import Outcome, Platform, Side
-from dutchbook.domain.exits import (
+from dutchbook.domain.exit_case import (
     ExitCase,
     ExitRule,
     ExitRules,
@@ -23,6 +23,8 @@ from dutchbook.domain.exits import (
     Redeem,
     Way,
     Why,
+)
+from dutchbook.domain.exits import (
     mark_of,
     most_out_e4,
     next_exit,

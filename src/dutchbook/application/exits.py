@@ -21,14 +21,14 @@ from dutchbook.application.partial_exits import PartialExits
 from dutchbook.application.sessions import Sessions
 from dutchbook.application.watch import Key, PairWatch, Watchlist
 from dutchbook.domain.book import walk
-from dutchbook.domain.contract import ContractMatch, Leg, Platform, Side
+from dutchbook.domain.contract import ContractMatch, Platform, Side
 from dutchbook.domain.events import (
     ExitMarked,
     ExitPaused,
     ExitTriggered,
     PositionMoved,
 )
-from dutchbook.domain.exits import (
+from dutchbook.domain.exit_case import (
     Decision,
     ExitCase,
     ExitRule,
@@ -38,11 +38,8 @@ from dutchbook.domain.exits import (
     LegExit,
     Way,
     Why,
-    held_worth,
-    mark_of,
-    most_out_e4,
-    next_exit,
 )
+from dutchbook.domain.exits import held_worth, mark_of, most_out_e4, next_exit
 from dutchbook.domain.exposure import Place
 from dutchbook.domain.order import Purpose
 from dutchbook.domain.position import OpenPosition, PositionStatus
@@ -289,7 +286,7 @@ class ExitMonitor:
                 p: book.distrust(now, self._choices.book_age) for p, book in watch.books.items()
             },
             now=now,
-            edge=_edge(held),
+            edge=held.planned_edge,
             born=self._born.get((position.position_id, hedged)),
             resolved=any(self._resolved(key) for key in keys),
             forced=self._forced(watch.match),
@@ -396,14 +393,3 @@ class ExitMonitor:
             reason=reason,
         )
         await self._bus.commit(Batch(events=(event,)))
-
-
-def _edge(held: Held) -> Decimal:
-    """Return the dollars a contract that the entry expected to lock."""
-    entries = [
-        order.size
-        for order in held.orders.values()
-        if order.purpose is Purpose.ENTRY and order.leg is Leg.PRIMARY
-    ]
-    planned = max(entries, default=Quantity(Decimal(0)))
-    return held.position.expected_edge / planned if planned else Decimal(0)

@@ -9,8 +9,8 @@ from decimal import Decimal
 
 from dutchbook.application.budget import Reservation
 from dutchbook.domain.accounting import Fact, Merge, Payout
-from dutchbook.domain.contract import ContractMatch, Outcome, Platform, Side
-from dutchbook.domain.order import Fill, Finality, Order
+from dutchbook.domain.contract import ContractMatch, Leg, Outcome, Platform, Side
+from dutchbook.domain.order import Fill, Finality, Order, Purpose
 from dutchbook.domain.position import OpenPosition, PositionStatus
 from dutchbook.domain.units import NOTHING, Quantity
 from dutchbook.errors import UnknownId
@@ -58,6 +58,19 @@ class Held:
                 change = fill.size if fill.side is Side.BUY else -fill.size
                 held[key] = Quantity(held.get(key, NOTHING) + change)
         return held
+
+    @property
+    def planned_edge(self) -> Decimal:
+        """Return the dollars a contract that the entry expected to lock."""
+        planned = max(
+            (
+                order.size
+                for order in self.orders.values()
+                if order.purpose is Purpose.ENTRY and order.leg is Leg.PRIMARY
+            ),
+            default=NOTHING,
+        )
+        return self.position.expected_edge / planned if planned else Decimal(0)
 
     def sellable(self, platform: Platform) -> Quantity:
         """Return how many contracts of a leg are there for good: settled, not merged away."""

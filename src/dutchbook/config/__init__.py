@@ -25,7 +25,7 @@ from dutchbook.config.sections import (
     Time,
 )
 from dutchbook.domain.controls import Controls
-from dutchbook.domain.exits import ExitRule, ExitRules
+from dutchbook.domain.exit_case import ExitRule, ExitRules
 from dutchbook.domain.health import DriftLimits, HealthLimits
 from dutchbook.domain.quote import Hurdles
 from dutchbook.domain.risk import RiskLimits

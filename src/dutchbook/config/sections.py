@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from dutchbook.domain.contract import DIVERGENCE, DivergenceClass
-from dutchbook.domain.exits import ExitRule
+from dutchbook.domain.exit_case import ExitRule
 
 
 class Section(BaseModel):
