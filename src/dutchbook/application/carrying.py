@@ -111,7 +111,9 @@ def carrying(
         person_after=rules.person_after,
     )
     adjustments.on_unknown = inquiries.notice
-    settling = SettlementFollower(bus, holdings, books, announce, exposed)
+    settling = SettlementFollower(
+        bus, holdings, books, announce, exposed, gateways, clock, rules.answer_seconds
+    )
     return Carrying(
         announce,
         first_legs,
