@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import multiprocessing
 import os
 import subprocess
@@ -19,10 +20,9 @@ from rich.table import Table
 
 from dutchbook.crashpoints import points
 
-from .kills import TERM, TIME, Case, Ground, Verdict
+from .kills import TERM, TIME, Case, Ground, Verdict, home
 from .programme import ELSEWHERE, FULL, SHORT, Programme, Size
 
-MEMORY = Path("/dev/shm")  # noqa: S108 - a killed process loses nothing that it wrote there
 SHOWN = 20
 
 
@@ -30,8 +30,8 @@ def main() -> int:
     """Run the programme; returns the exit status."""
     asked = _asked()
     console = Console()
-    home = MEMORY if asked.folder is None and MEMORY.is_dir() else asked.folder
-    with tempfile.TemporaryDirectory(prefix="dutchbook-crash-", dir=home) as folder:
+    place = asked.folder or home()
+    with tempfile.TemporaryDirectory(prefix="dutchbook-crash-", dir=place) as folder:
         ground = Ground(Path(folder))
         if asked.only:
             return _once(ground, Case.read(asked.seed, asked.only), console)
@@ -69,12 +69,21 @@ def _all(ground: Ground, asked: argparse.Namespace, console: Console) -> int:
         programme.measure(ground, lambda done, _: progress.update(scenarios, completed=done))
         cases = list(programme.cases())
         progress.update(kills, total=len(cases))
-        verdicts = []
-        with multiprocessing.get_context("fork").Pool(asked.jobs) as pool:
+        verdicts: list[Verdict] = []
+        with (
+            multiprocessing.get_context("fork").Pool(asked.jobs) as pool,
+            contextlib.suppress(KeyboardInterrupt),  # what was seen until then is told
+        ):
             for verdict in pool.imap_unordered(partial(Ground.try_out, ground), cases):
                 verdicts.append(verdict)
                 progress.advance(kills)
+                if verdict.wrong:
+                    progress.console.print(f"wrong: {verdict.case}", highlight=False)
+                if not progress.console.is_terminal and len(verdicts) % 100 == 0:
+                    progress.console.print(f"{len(verdicts)} of {len(cases)} cases")
     failures = [*programme.wrong, *programme.unreached(), *_missed(verdicts, size)]
+    if len(verdicts) < len(cases):
+        failures.append(f"interrupted: {len(verdicts)} of {len(cases)} cases were tried")
     failed = [verdict for verdict in verdicts if verdict.wrong]
     _tell(console, verdicts)
     _report(console, asked.seed, failed, failures)

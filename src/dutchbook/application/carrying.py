@@ -94,8 +94,7 @@ def carrying(
         bus, risk, holdings, books, announce, gate, gateways, clock, ids, rules.answer_seconds
     )
     single_leg = _single_leg(holdings, adjustments, announce, rules)
-    exposed = single_leg.exposed
-    matches = watchlist.matches
+    exposed, matches = single_leg.exposed, watchlist.matches
     first_legs = FirstLegs(journal)
     recovery = Recovery(
         journal, bus, risk, holdings, announce, first_legs, matches, clock, ids, exposed

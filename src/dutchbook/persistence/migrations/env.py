@@ -10,7 +10,7 @@ from dutchbook.persistence.models import METADATA
 connection = context.config.attributes["connection"]
 
 
-def _applied(**_: object) -> None:
+def _applied(*_: object, **__: object) -> None:
     crashpoint(AFTER, MIGRATION)
 
 
