@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 ARGS ?=
-SEED ?=
+SEED ?= 1
 RECORDING ?= $(wildcard ../shared/data/kalshi_gold15m_ws_2026-08)
 
 VENV := .venv

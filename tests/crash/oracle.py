@@ -116,7 +116,7 @@ def _fills(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
         key = (row["platform"], row["trade_id"])
         if key in ours:
             yield f"I-6 {key} is booked twice"
-        facts = (client[row["order_id"]], row["price"], row["size"], row["fee"])
+        facts = (client.get(row["order_id"]), row["price"], row["size"], row["fee"])
         ours[key] = (*facts, row["finality"])
     for key in sorted(theirs.keys() | ours.keys()):
         if key not in ours:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import tempfile
 from collections import Counter
@@ -124,3 +125,62 @@ def test_everything_that_is_kept_or_sent_lies_between_two_points(
     assert seen["COMMIT"] > 50
     assert seen["ORDER"]
     assert judge(life.database, Truth.read(life.truth)) == []
+
+
+@pytest.fixture(scope="module")
+def whole() -> Iterator[Life]:
+    """A life that was lived to its end, with orders, fills, positions and a settlement."""
+    with tempfile.TemporaryDirectory(dir=home()) as folder:
+        life = Life(Path(folder), Scenario(1, 1), 0)
+        Database.at(f"sqlite:///{life.database}").prepare("paper")
+        live(life, Passed())
+        listen(None)
+        yield life
+
+
+TAMPERED = {
+    "I-5": "DELETE FROM fills WHERE rowid = (SELECT max(rowid) FROM fills)",
+    "I-7": "UPDATE fills SET trade_id = 'made up' WHERE rowid = 1",
+    "I-2": "DELETE FROM orders WHERE rowid = 1",
+    "I-9": "UPDATE orders SET fill_size = fill_size + 1 WHERE fill_size > 0",
+    "I-11": "UPDATE accounts SET free = free + 1",
+    "I-12": "UPDATE accounts SET free = -1",
+    "I-13": "UPDATE reservations SET released = released + 1",
+    "I-15": "UPDATE reservations SET status = 'reserved'",
+    "I-17": "UPDATE risk_states SET open_position_count = 9",
+    "I-20": "UPDATE open_positions SET status = 'SINGLE_LEG_EXPOSED', position_id = 'untold'",
+    "I-25": "UPDATE fills SET finality = 'provisional'",
+    "I-26": "UPDATE audit_log SET payload = '{}' WHERE sequence = 5",
+    "I-27": "INSERT INTO outbox (sequence, name) VALUES (5, 'x')",
+    "L-1": "UPDATE executions SET ended_at = NULL",
+    "L-2": "UPDATE orders SET working_size = 1",
+}
+
+
+@pytest.mark.parametrize("invariant", TAMPERED)
+def test_the_oracle_finds_a_database_that_is_wrong(
+    whole: Life, tmp_path: Path, invariant: str
+) -> None:
+    path = str(tmp_path / "engine.db")
+    shutil.copy(whole.database, path)
+    with sqlite3.connect(path) as connection:
+        triggers = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        for (name,) in triggers.fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute(TAMPERED[invariant])
+    connection.close()
+
+    found = judge(path, Truth.read(whole.truth))
+
+    assert invariant in {line.split()[0] for line in found}
+    assert judge(whole.database, Truth.read(whole.truth)) == []
+
+
+def test_the_oracle_finds_an_order_that_was_sent_twice(whole: Life) -> None:
+    truth = Truth.read(whole.truth)
+    truth.sent[next(iter(truth.sent))] += 1
+
+    found = judge(whole.database, truth)
+
+    assert [line.split()[0] for line in found] == ["I-1"]
