@@ -19,7 +19,6 @@ from crash.truth import Truth
 
 from dutchbook.crashpoints import listen
 from dutchbook.domain.order import Order
-from dutchbook.persistence import sqlite_journal
 from dutchbook.persistence.database import Database
 from dutchbook.platforms.answers import Answer
 from dutchbook.platforms.paper.server import PaperServer
@@ -81,7 +80,7 @@ def _watched(patch: pytest.MonkeyPatch, log: Log) -> None:
     connect = sqlite3.connect
 
     def connected(*arguments: Any, **named: Any) -> sqlite3.Connection:
-        connection = connect(*arguments, **named)
+        connection: sqlite3.Connection = connect(*arguments, **named)
         connection.set_trace_callback(log.append)
         return connection
 
@@ -95,7 +94,7 @@ def _watched(patch: pytest.MonkeyPatch, log: Log) -> None:
         log.append("QUESTION")
         return await ask(server, order)
 
-    patch.setattr(sqlite_journal.sqlite3, "connect", connected)
+    patch.setattr(sqlite3, "connect", connected)
     patch.setattr(PaperServer, "create", created)
     patch.setattr(PaperServer, "order", asked)
 
@@ -107,9 +106,12 @@ def test_everything_that_is_kept_or_sent_lies_between_two_points(
     life, log = Life(tmp_path, Scenario(1, 0), 0), Log()
     Database.at(f"sqlite:///{life.database}").prepare("paper")
     _watched(monkeypatch, log)
-    passed = Passed(lambda name, *_: log.append(name) is not None)
 
-    live(life, passed)
+    def noted(name: str, visit: int, total: int) -> bool:
+        log.append(name)
+        return visit > total
+
+    live(life, Passed(noted))
 
     wanted = {"COMMIT": "commit", "ORDER": "send", "QUESTION": "question"}
     within, seen = Counter[str](), Counter[str]()
