@@ -57,11 +57,17 @@ def test_what_a_killed_engine_left_is_taken_up(ground: Ground, case: str) -> Non
 
 
 def test_what_was_settled_while_nobody_listened_is_asked_about(ground: Ground) -> None:
-    case = Case.read(1, "0: before commit execution.fill.settled#7")
-
-    verdict = ground.try_out(case)
+    verdict = ground.try_out(Case.read(1, "0: before commit execution.fill.settled#7"))
 
     assert verdict.struck == ("before commit execution.fill.settled",)
+    assert verdict.wrong == ()
+
+
+def test_what_was_settled_before_it_was_a_position_is_asked_about(ground: Ground) -> None:
+    """The other leg's answer comes a minute later: only then the execution is concluded."""
+    verdict = ground.try_out(Case.read(1, "26: before commit execution.order.failed#1"))
+
+    assert verdict.struck == ("before commit execution.order.failed",)
     assert verdict.wrong == ()
 
 

@@ -87,7 +87,7 @@ def carrying(
 ) -> Carrying:
     """Join what carries positions on."""
     announce = Announcements(bus, watchlist, clock, rules.book_age)
-    holdings = Holdings(watchlist.matches)
+    holdings, first_legs = Holdings(watchlist.matches), FirstLegs(journal)
     books = Bookkeeper(bus, risk, holdings, clock)
     gate = _gate(journal, bus, risk, watchlist, holdings, clock, rules)
     adjustments = Adjustments(
@@ -95,7 +95,6 @@ def carrying(
     )
     single_leg = _single_leg(holdings, adjustments, announce, rules)
     exposed, matches = single_leg.exposed, watchlist.matches
-    first_legs = FirstLegs(journal)
     recovery = Recovery(
         journal, bus, risk, holdings, announce, first_legs, matches, clock, ids, exposed
     )
@@ -113,6 +112,7 @@ def carrying(
     settling = SettlementFollower(
         bus, holdings, books, announce, exposed, gateways, clock, rules.answer_seconds
     )
+    recovery.on_bought = settling.notice
     return Carrying(
         announce,
         first_legs,

@@ -44,6 +44,8 @@ class SettlementFollower:
         self._gateways = gateways
         self._clock = clock
         self._answer_seconds = answer_seconds
+        self._unasked: list[Order] = []
+        self._wake = asyncio.Event()
         self._early: dict[TradeKey, FillReport] = {}
         self._turn = asyncio.Lock()
 
@@ -52,18 +54,29 @@ class SettlementFollower:
         async for report in gateway.reports():
             await self._heard(report)
 
-    async def catch_up(self) -> None:
-        """Ask about every fill that was provisional when this engine began, until answered.
+    def notice(self, held: Held) -> None:
+        """Take up a position that was bought by an engine that is dead.
 
-        What became of it may have been told to an engine that died before it was durable, and
-        a platform tells it once.
+        What became of its fills may have been told to that one, or before it was a position,
+        and a platform tells it once.
         """
-        waiting, wait = [o for held in self._holdings.all() for o in _provisional(held)], 1
-        while waiting:
-            waiting = [order for order in waiting if not await self._asked(order)]
-            if waiting:
-                await self._clock.sleep(wait)
-                wait = min(wait * 2, LONGEST_WAIT)
+        self._unasked += _provisional(held)
+        self._wake.set()
+
+    async def catch_up(self) -> None:
+        """Ask about the provisional fills of such positions until answered, until cancelled."""
+        for held in self._holdings.all():
+            self.notice(held)
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            wait = 1
+            while self._unasked:
+                waiting, self._unasked = self._unasked, []
+                self._unasked += [each for each in waiting if not await self._asked(each)]
+                if self._unasked:
+                    await self._clock.sleep(wait)
+                    wait = min(wait * 2, LONGEST_WAIT)
 
     async def _asked(self, order: Order) -> bool:
         """Ask once about the fills of an order; tells whether there was an answer."""
