@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+SEED ?= 1
 RECORDING ?= $(wildcard ../shared/data/kalshi_gold15m_ws_2026-08)
 
 VENV := .venv
@@ -11,7 +12,7 @@ COMPILE := $(BIN)/pip-compile --quiet --no-emit-index-url --no-emit-find-links \
 	--no-emit-trusted-host --no-emit-options --strip-extras --no-header --allow-unsafe
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check bench lock clean
+.PHONY: help install install-dev run test check bench crash lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -35,6 +36,9 @@ check: install-dev ## lint, types, layout and bans, generated pages in step
 
 bench: install-dev ## measure speed; BENCH_SHORT=1 for a short run
 	DUTCHBOOK_KALSHI_RECORDING="$(RECORDING)" $(BIN)/python -m dutchbook.bench $(ARGS)
+
+crash: install-dev ## kill engines everywhere and recover; SEED=7, ARGS="--short"
+	PYTHONPATH=src SEED="$(SEED)" $(BIN)/python -m tests.crash $(ARGS)
 
 lock: install-dev ## pin what pyproject.toml asks for; ARGS=--upgrade for the newest
 	$(COMPILE) $(ARGS) --output-file requirements/run.txt pyproject.toml

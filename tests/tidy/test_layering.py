@@ -14,12 +14,14 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "domain": INNER,
     "ports": INNER | {"domain"},
-    "application": INNER | {"domain", "ports"},
+    # A point is passed where something happens, and is named by what happens there.
+    "crashpoints": INNER | {"domain", "ports"},
+    "application": INNER | {"domain", "ports", "crashpoints"},
     "config": INNER | {"domain"},
     "documents": INNER,
     "console": INNER | {"domain"},
     **{
-        outer: INNER | {"domain", "ports", "application", "documents"}
+        outer: INNER | {"domain", "ports", "application", "documents", "crashpoints"}
         for outer in ("platforms", "persistence", "tape", "runtime")
     },
 }
@@ -34,7 +36,7 @@ COMPOSITION = {
     "__main__",
     "__init__",
 }
-PURE = {"errors", "domain", "ports", "application"}
+PURE = {"errors", "domain", "ports", "application", "crashpoints"}
 
 
 def outward(path: str, tree: ast.Module) -> list[str]:

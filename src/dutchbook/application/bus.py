@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from dutchbook.application.lease import Fence
 from dutchbook.application.loading import undelivered
+from dutchbook.crashpoints import AFTER, BEFORE, DELIVERY, crashpoint
 from dutchbook.domain.events import Event, RecordsChanged, Stamp
 from dutchbook.ports import Batch, Clock, Ids, Journal, Receipt, Subscriber
 
@@ -101,11 +102,13 @@ class EventBus:
         if self._broken:
             return
         self._broken = True
+        crashpoint(BEFORE, DELIVERY)
         last = 0
         for sequence, event in events:
             self.publish(event, sequence)
             last = sequence
         self._broken = False
+        crashpoint(AFTER, DELIVERY)
         if self._delivers and last:
             await self._journal.delivered(last)
 

@@ -11,6 +11,7 @@ from dutchbook.application.bus import EventBus
 from dutchbook.application.execution import ExecutionService
 from dutchbook.application.loading import order_of
 from dutchbook.application.records import order_update
+from dutchbook.crashpoints import AFTER, BEFORE, CANCEL, crashpoint
 from dutchbook.domain.contract import Platform
 from dutchbook.domain.order import Order, OrderStatus
 from dutchbook.errors import Conflict, NotSent, OutcomeUnknown, PlatformRejected
@@ -58,9 +59,11 @@ class Cancelling:
         async with slots:
             try:
                 async with asyncio.timeout(self._answer_seconds):
+                    crashpoint(BEFORE, CANCEL)
                     report = await self._gateways[order.platform].cancel(
                         order.platform_order_id
                     )
+                    crashpoint(AFTER, CANCEL)
             except PlatformRejected as refused:
                 return f"refused: {refused.reason}"
             except (OutcomeUnknown, NotSent, TimeoutError):

@@ -87,16 +87,14 @@ def carrying(
 ) -> Carrying:
     """Join what carries positions on."""
     announce = Announcements(bus, watchlist, clock, rules.book_age)
-    holdings = Holdings(watchlist.matches)
+    holdings, first_legs = Holdings(watchlist.matches), FirstLegs(journal)
     books = Bookkeeper(bus, risk, holdings, clock)
     gate = _gate(journal, bus, risk, watchlist, holdings, clock, rules)
     adjustments = Adjustments(
         bus, risk, holdings, books, announce, gate, gateways, clock, ids, rules.answer_seconds
     )
     single_leg = _single_leg(holdings, adjustments, announce, rules)
-    exposed = single_leg.exposed
-    matches = watchlist.matches
-    first_legs = FirstLegs(journal)
+    exposed, matches = single_leg.exposed, watchlist.matches
     recovery = Recovery(
         journal, bus, risk, holdings, announce, first_legs, matches, clock, ids, exposed
     )
@@ -111,7 +109,10 @@ def carrying(
         person_after=rules.person_after,
     )
     adjustments.on_unknown = inquiries.notice
-    settling = SettlementFollower(bus, holdings, books, announce, exposed)
+    settling = SettlementFollower(
+        bus, holdings, books, announce, exposed, gateways, clock, rules.answer_seconds
+    )
+    recovery.on_bought = settling.notice
     return Carrying(
         announce,
         first_legs,

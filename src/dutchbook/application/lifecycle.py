@@ -218,6 +218,7 @@ class EngineLifecycleService:
                 group.create_task(self._recorder.run()),
                 group.create_task(carrying.single_leg.run()),
                 group.create_task(carrying.inquiries.run()),
+                group.create_task(carrying.settling.catch_up()),
                 *(
                     group.create_task(carrying.settling.follow(g))
                     for g in self._gateways.values()

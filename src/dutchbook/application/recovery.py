@@ -135,6 +135,7 @@ class Recovery:
         ids: Ids,
         exposed: Callable[[str], None],
     ) -> None:
+        self.on_bought: Callable[[Held], None] = _nobody
         self._journal = journal
         self._bus = bus
         self._risk = risk
@@ -317,6 +318,7 @@ class Recovery:
         )
         self._first_legs.ended(ended)
         self._holdings.put(held)
+        self.on_bought(held)
         await self._risk.enforce()
         if not hedged:
             self._exposed(position.position_id)
@@ -339,6 +341,10 @@ class Recovery:
             attempted_size=missing.planned,
         )
         yield self._announce.exposure(position, held, lost)
+
+
+def _nobody(held: Held) -> None:
+    """Hear of what such an execution has bought, and do nothing."""
 
 
 def _cycle(position: OpenPosition, now: Any) -> Update:

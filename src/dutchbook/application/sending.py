@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dutchbook.application.gate import Gate
+from dutchbook.crashpoints import AFTER, BEFORE, QUESTION, crashpoint
 from dutchbook.domain.contract import Platform
 from dutchbook.domain.controls import Refused
 from dutchbook.domain.order import Fill, Order
@@ -68,7 +69,12 @@ async def _through(
 ) -> OrderReport | Refused:
     """Send an order if the gate approves it; nothing is awaited between the two."""
     verdict = gate.approve(order, epoch)
-    return verdict if isinstance(verdict, Refused) else await gateway.submit(verdict)
+    if isinstance(verdict, Refused):
+        return verdict
+    crashpoint(BEFORE, order)
+    report = await gateway.submit(verdict)
+    crashpoint(AFTER, order)
+    return report
 
 
 class NotFound:
@@ -84,7 +90,10 @@ async def ask(
     """Ask what became of an order; None when the question was not answered."""
     try:
         async with asyncio.timeout(seconds):
-            return await gateway.find_order(client_order_id) or NOT_FOUND
+            crashpoint(BEFORE, QUESTION)
+            report = await gateway.find_order(client_order_id)
+            crashpoint(AFTER, QUESTION)
+            return report or NOT_FOUND
     except (OutcomeUnknown, NotSent, TimeoutError):
         return None
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from dutchbook.application.announcements import Announcements
 from dutchbook.application.bookkeeping import Bookkeeper, News
 from dutchbook.application.bus import EventBus
 from dutchbook.application.holdings import Held, Holdings, TradeKey
+from dutchbook.application.sending import ask
 from dutchbook.domain.accounting import Cause
+from dutchbook.domain.contract import Platform
 from dutchbook.domain.events import Event, FailedLeg, FillFailed, FillSettled
-from dutchbook.domain.order import Fill, Finality
+from dutchbook.domain.order import Fill, Finality, Order
 from dutchbook.domain.position import OpenPosition, PositionStatus
-from dutchbook.ports import FillReport, PlatformGateway
+from dutchbook.ports import Clock, FillReport, OrderReport, PlatformGateway
 
 SINGLE_LEG = 2004
+LONGEST_WAIT = 60
 
 
 class SettlementFollower:
@@ -29,21 +32,66 @@ class SettlementFollower:
         books: Bookkeeper,
         announce: Announcements,
         exposed: Callable[[str], None],
+        gateways: Mapping[Platform, PlatformGateway],
+        clock: Clock,
+        answer_seconds: int,
     ) -> None:
         self._bus = bus
         self._holdings = holdings
         self._books = books
         self._announce = announce
         self._exposed = exposed
+        self._gateways = gateways
+        self._clock = clock
+        self._answer_seconds = answer_seconds
+        self._unasked: list[Order] = []
+        self._wake = asyncio.Event()
         self._early: dict[TradeKey, FillReport] = {}
         self._turn = asyncio.Lock()
 
     async def follow(self, gateway: PlatformGateway) -> None:
         """Take settlement reports from a platform, until cancelled."""
         async for report in gateway.reports():
-            if report.finality is not Finality.PROVISIONAL:
-                self._early[report.platform, report.trade_id] = report
-                await self.settle_known()
+            await self._heard(report)
+
+    def notice(self, held: Held) -> None:
+        """Take up a position that was bought by an engine that is dead.
+
+        What became of its fills may have been told to that one, or before it was a position,
+        and a platform tells it once.
+        """
+        self._unasked += _provisional(held)
+        self._wake.set()
+
+    async def catch_up(self) -> None:
+        """Ask about the provisional fills of such positions until answered, until cancelled."""
+        for held in self._holdings.all():
+            self.notice(held)
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            wait = 1
+            while self._unasked:
+                waiting, self._unasked = self._unasked, []
+                self._unasked += [each for each in waiting if not await self._asked(each)]
+                if self._unasked:
+                    await self._clock.sleep(wait)
+                    wait = min(wait * 2, LONGEST_WAIT)
+
+    async def _asked(self, order: Order) -> bool:
+        """Ask once about the fills of an order; tells whether there was an answer."""
+        gateway = self._gateways[order.platform]
+        report = await ask(gateway, order.client_order_id, self._answer_seconds)
+        if not isinstance(report, OrderReport):
+            return False
+        for fill in report.fills:
+            await self._heard(fill)
+        return True
+
+    async def _heard(self, report: FillReport) -> None:
+        if report.finality is not Finality.PROVISIONAL:
+            self._early[report.platform, report.trade_id] = report
+            await self.settle_known()
 
     async def settle_known(self) -> None:
         """Apply the reports whose fills are durable by now."""
@@ -102,3 +150,11 @@ class SettlementFollower:
             attempted_size=failed.size,
         )
         return (self._announce.exposure(after, held, lost),)
+
+
+def _provisional(held: Held) -> list[Order]:
+    """Return the orders of a position that have a fill which can still be taken back."""
+    open_ended = {
+        fill.order_id for fill in held.fills.values() if fill.finality is Finality.PROVISIONAL
+    }
+    return [order for order in held.orders.values() if order.order_id in open_ended]

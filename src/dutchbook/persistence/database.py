@@ -22,6 +22,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from dutchbook.crashpoints import AFTER, BEFORE, SCHEMA, crashpoint
 from dutchbook.errors import InvalidInput, StorageError
 from dutchbook.persistence.postgres_journal import PostgresJournal
 from dutchbook.persistence.sqlite_journal import BUSY_SECONDS, SqliteJournal, reason
@@ -168,7 +169,10 @@ class Database:
         _obey(engine)
         try:
             with engine.begin() as connection:
-                return job(connection)
+                result = job(connection)
+                crashpoint(BEFORE, SCHEMA)
+            crashpoint(AFTER, SCHEMA)
+            return result
         finally:
             engine.dispose()
 
@@ -177,7 +181,10 @@ class Database:
         engine = create_async_engine(url)
         try:
             async with engine.begin() as connection:
-                return await connection.run_sync(job)
+                result = await connection.run_sync(job)
+                crashpoint(BEFORE, SCHEMA)
+            crashpoint(AFTER, SCHEMA)
+            return result
         finally:
             await engine.dispose()
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from dutchbook.crashpoints import AFTER, BEFORE, crashpoint
 from dutchbook.domain.units import MICRO
 from dutchbook.errors import Conflict
 from dutchbook.persistence.chain import GENESIS, chained
@@ -32,6 +33,7 @@ class MemoryJournal:
 
     async def commit(self, batch: Batch) -> Receipt:
         """Apply a batch; see `Journal`."""
+        crashpoint(BEFORE, batch)
         changes = told(map(prepared, batch.writes)) if batch.events else None
         entries, head = chained(batch.events, self._head, changes)
         log = [Insert("audit_log", entry._asdict()) for entry in entries]
@@ -50,6 +52,7 @@ class MemoryJournal:
             self._tables[table][key] = row
         self._remember(after)
         self._head = head
+        crashpoint(AFTER, batch)
         return Receipt(*head)
 
     async def rows(

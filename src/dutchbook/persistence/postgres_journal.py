@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 
+from dutchbook.crashpoints import AFTER, BEFORE, OUTBOX, crashpoint
 from dutchbook.domain.events import Event
 from dutchbook.errors import Conflict, LeaseHeld, StorageError
 from dutchbook.persistence.chain import GENESIS, OUTBOX_LOT, chained
@@ -97,7 +98,10 @@ class PostgresJournal:
     async def commit(self, batch: Batch) -> Receipt:
         """Keep a batch; see `Journal`."""
         writes = [prepared(write) for write in batch.writes]
-        return await self._turnstile.drive(lambda: self._in_turn(batch, writes))
+        crashpoint(BEFORE, batch)
+        receipt = await self._turnstile.drive(lambda: self._in_turn(batch, writes))
+        crashpoint(AFTER, batch)
+        return receipt
 
     async def _in_turn(self, batch: Batch, writes: list[Prepared]) -> Receipt:
         async with self._turn:
@@ -178,7 +182,9 @@ class PostgresJournal:
             return
         try:
             if not fenced_off:
+                crashpoint(BEFORE, OUTBOX)
                 await self._write([], (), lot=1)
+                crashpoint(AFTER, OUTBOX)
         except BROKEN as error:
             raise self._failed(error) from error
         finally:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from dutchbook.crashpoints import AFTER, BEFORE, OUTBOX, crashpoint
 from dutchbook.domain.events import Event
 from dutchbook.errors import Conflict, DutchbookError, LeaseHeld, StorageError
 from dutchbook.persistence.chain import GENESIS, OUTBOX_LOT, chained
@@ -73,11 +74,14 @@ class SqliteJournal:
         """Keep a batch; see `Journal`."""
         done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         done.add_done_callback(_heard)
+        crashpoint(BEFORE, batch)
         ready = [prepared(write) for write in batch.writes], batch.events
         self._waiting.append((ready, done))
         if self._flushing is None:
             self._flushing = self._turnstile.begin(self._flush)
-        return await done
+        receipt = await done
+        crashpoint(AFTER, batch)
+        return receipt
 
     async def _flush(self) -> None:
         """Write everything that waits, one commit for each group, until nothing does."""
@@ -121,7 +125,9 @@ class SqliteJournal:
         while self._flushing is not None:  # commits whose callers were cancelled
             await asyncio.wait({self._flushing})
         delivered = 0 if fenced_off else self._delivered
+        crashpoint(BEFORE, OUTBOX)
         await self._turnstile.drive(lambda: self._worker.run(self._writer.close, delivered))
+        crashpoint(AFTER, OUTBOX)
         self._worker.close()
 
 

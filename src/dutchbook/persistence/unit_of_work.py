@@ -9,6 +9,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
+from dutchbook.crashpoints import AFTER, BEFORE, UNIT, crashpoint
 from dutchbook.persistence.repositories.orders import OrderRepository
 from dutchbook.persistence.repositories.positions import PositionRepository
 
@@ -25,7 +26,9 @@ class UnitOfWork:
 
     async def commit(self) -> None:
         """Keep what was done."""
+        crashpoint(BEFORE, UNIT)
         await self._session.commit()
+        crashpoint(AFTER, UNIT)
 
 
 def engine_for(url: str) -> AsyncEngine:

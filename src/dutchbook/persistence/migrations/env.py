@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from alembic import context
 
+from dutchbook.crashpoints import AFTER, BEFORE, MIGRATION, crashpoint
 from dutchbook.persistence.models import METADATA
 
 connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=METADATA)
+
+
+def _applied(*_: object, **__: object) -> None:
+    crashpoint(AFTER, MIGRATION)
+
+
+context.configure(connection=connection, target_metadata=METADATA, on_version_apply=_applied)
 with context.begin_transaction():
+    crashpoint(BEFORE, MIGRATION)
     context.run_migrations()

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from dutchbook.crashpoints import AFTER, BEFORE, REQUEST, crashpoint
 from dutchbook.domain.contract import Leg, Platform
 from dutchbook.domain.order import Finality, Order, TimeInForce
 from dutchbook.domain.units import Quantity, floor_to
@@ -101,7 +102,9 @@ class PaperServer:
         key = order.client_order_id
         if self._strikes(Fault.NOT_SENT, key):
             return NEVER_LEFT
+        crashpoint(BEFORE, REQUEST)
         await self.travel(key)
+        crashpoint(AFTER, REQUEST)
         if order.leg is Leg.SECONDARY:
             await self._lag.wait()
         contract = self.exchange.contracts.get(order.contract_id)

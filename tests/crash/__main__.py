@@ -1,0 +1,157 @@
+"""``python -m tests.crash`` kills the engine wherever it can die, and judges what is left."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+from rich.table import Table
+
+from dutchbook.crashpoints import points
+
+from .kills import TERM, TIME, Case, Ground, Verdict, home
+from .programme import ELSEWHERE, FULL, SHORT, Programme, Size
+
+SHOWN = 20
+
+
+def main() -> int:
+    """Run the programme; returns the exit status."""
+    asked = _asked()
+    console = Console()
+    place = asked.folder or home()
+    with tempfile.TemporaryDirectory(prefix="dutchbook-crash-", dir=place) as folder:
+        ground = Ground(Path(folder))
+        if asked.only:
+            return _once(ground, Case.read(asked.seed, asked.only), console)
+        return _all(ground, asked, console)
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make crash", description=__doc__)
+    parser.add_argument("--seed", type=int, default=int(os.environ.get("SEED") or 1))
+    parser.add_argument("--short", action="store_true", help="a run of less than a minute")
+    parser.add_argument(
+        "--only", default="", metavar="CASE", help="one case, as a failure says"
+    )
+    parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 8))
+    parser.add_argument("--folder", type=Path, help="where databases are made; else in memory")
+    return parser.parse_args()
+
+
+def _once(ground: Ground, case: Case, console: Console) -> int:
+    verdict = ground.try_out(case)
+    console.print(f"struck: {', '.join(verdict.struck) or 'nothing'}", highlight=False)
+    for line in verdict.wrong:
+        console.print(line, markup=False, highlight=False)
+    return bool(verdict.wrong)
+
+
+def _all(ground: Ground, asked: argparse.Namespace, console: Console) -> int:
+    began = time.monotonic()
+    size = SHORT if asked.short else FULL
+    programme = Programme(asked.seed, size)
+    bars = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress("{task.description}", *bars, console=Console(stderr=True)) as progress:
+        scenarios = progress.add_task("scenarios", total=size.scenarios)
+        kills = progress.add_task("kills", total=None)
+        programme.measure(ground, lambda done, _: progress.update(scenarios, completed=done))
+        cases = list(programme.cases())
+        progress.update(kills, total=len(cases))
+        verdicts: list[Verdict] = []
+        with (
+            multiprocessing.get_context("fork").Pool(asked.jobs) as pool,
+            contextlib.suppress(KeyboardInterrupt),  # what was seen until then is told
+        ):
+            for verdict in pool.imap_unordered(partial(Ground.try_out, ground), cases):
+                verdicts.append(verdict)
+                progress.advance(kills)
+                if verdict.wrong:
+                    progress.console.print(f"wrong: {verdict.case}", highlight=False)
+                if not progress.console.is_terminal and len(verdicts) % 100 == 0:
+                    progress.console.print(f"{len(verdicts)} of {len(cases)} cases")
+    failures = [*programme.wrong, *programme.unreached(), *_missed(verdicts, size)]
+    if len(verdicts) < len(cases):
+        failures.append(f"interrupted: {len(verdicts)} of {len(cases)} cases were tried")
+    failed = [verdict for verdict in verdicts if verdict.wrong]
+    _tell(console, verdicts)
+    _report(console, asked.seed, failed, failures)
+    struck = sum(len(verdict.struck) for verdict in verdicts)
+    console.print(
+        f"seed {asked.seed}, commit {_commit()}: {struck} kills in {len(verdicts)} cases,"
+        f" {len(failed) + len(failures)} failures, {time.monotonic() - began:.0f} s",
+        highlight=False,
+    )
+    return bool(failed or failures)
+
+
+def _missed(verdicts: list[Verdict], size: Size) -> list[str]:
+    """Return the points that were to be struck and were not so often."""
+    wanted: Counter[str] = Counter(
+        kill.name for verdict in verdicts for kill in verdict.case.kills
+    )
+    struck = _struck(verdicts)
+    return [
+        f"{name} was struck {struck[name]} times of {size.at_points}"
+        for name in points()
+        if wanted[name] and struck[name] < size.at_points
+    ]
+
+
+def _struck(verdicts: list[Verdict]) -> Counter[str]:
+    return Counter(name for verdict in verdicts for name in verdict.struck)
+
+
+def _tell(console: Console, verdicts: list[Verdict]) -> None:
+    """Print how often each point was struck, and how it ended."""
+    struck = _struck(verdicts)
+    failed = Counter(
+        name for verdict in verdicts if verdict.wrong for name in dict.fromkeys(verdict.struck)
+    )
+    table = Table("where", "before", "after", "failed")
+    for name in points()[::2]:
+        what = name.partition(" ")[2]
+        if what not in ELSEWHERE:
+            sides = (f"before {what}", f"after {what}")
+            bad = sum(failed[side] for side in sides)
+            table.add_row(what, *(str(struck[side]) for side in sides), str(bad or "-"))
+    words = {TIME: "SIGKILL at a random instant", TERM: "SIGTERM, drained"}
+    for name, what in (*words.items(), ("any", "during recovery, at any point")):
+        table.add_row(what, "", str(struck[name]), str(failed[name] or "-"))
+    console.print(table)
+    if ELSEWHERE:
+        console.print(f"not come by: {', '.join(ELSEWHERE)}", highlight=False, style="dim")
+
+
+def _report(console: Console, seed: int, failed: list[Verdict], failures: list[str]) -> None:
+    for line in failures:
+        console.print(line, markup=False, highlight=False)
+    for verdict in failed[:SHOWN]:
+        again = f"make crash ARGS='--seed {seed} --only \"{verdict.case}\"'"
+        console.print(again, markup=False, highlight=False, soft_wrap=True)
+        for line in verdict.wrong:
+            console.print(f"    {line}", markup=False, highlight=False, soft_wrap=True)
+    if len(failed) > SHOWN:
+        console.print(f"and {len(failed) - SHOWN} more cases")
+
+
+def _commit() -> str:
+    told = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return told.stdout.strip() or "unknown"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,206 @@
+"""Forks an engine, kills it, lets the next one go on, and asks the oracle."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import tempfile
+import time
+import traceback
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from dutchbook.persistence.database import Database
+
+from .life import Life, Passed, live
+from .oracle import judge, quiet
+from .scenario import Scenario
+from .truth import Truth
+
+KILLED, BROKEN = -signal.SIGKILL, 3
+PATIENCE = 60.0
+MEMORY = Path("/dev/shm")  # noqa: S108 - a killed process loses nothing that it wrote there
+POLL = 0.002
+LIVES = 3
+"""A tape that ends leaves what nobody knows to the next start: so many are given."""
+ANY, TIME, TERM = "any", "time", "term"
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """When a life ends.
+
+    Attributes:
+        name: A crash point; `any` is whichever comes; `time` and `term` are seconds of real
+            time until SIGKILL, or until SIGTERM, which asks the engine to drain.
+        at: Which visit of the point, or how many milliseconds.
+    """
+
+    name: str
+    at: int
+
+    def __str__(self) -> str:
+        return f"{self.name}#{self.at}"
+
+    @classmethod
+    def read(cls, text: str) -> Kill:
+        """Read what `str` wrote."""
+        name, _, at = text.strip().rpartition("#")
+        return cls(name, int(at))
+
+    def strikes(self, name: str, visit: int, total: int) -> bool:
+        """Tell whether it is now, at a point that is passed."""
+        if self.name == ANY:
+            return total == self.at
+        return name == self.name and visit == self.at
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A scenario and the kills of its lives, in order; the last life is not killed."""
+
+    seed: int
+    number: int
+    kills: tuple[Kill, ...]
+
+    def __str__(self) -> str:
+        return f"{self.number}: " + ", ".join(map(str, self.kills))
+
+    @classmethod
+    def read(cls, seed: int, text: str) -> Case:
+        """Read what `str` wrote."""
+        number, _, kills = text.partition(":")
+        return cls(seed, int(number), tuple(map(Kill.read, kills.split(","))))
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the database itself is made under fire."""
+        return any("schema" in each.name or "migration" in each.name for each in self.kills)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a case: the kills that struck, and everything that was wrong."""
+
+    case: Case
+    struck: tuple[str, ...]
+    wrong: tuple[str, ...]
+
+
+class Ground:
+    """A folder for cases, with a database that is ready to be copied."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._ready = folder / "ready.db"
+        if not self._ready.exists():
+            Database.at(f"sqlite:///{self._ready}").prepare("paper")
+
+    def profile(self, case: Case, *, fresh: bool) -> tuple[Counter[str], float, list[str]]:
+        """Live through a case, and once more unharmed.
+
+        Returns how often that life passes each point, the seconds that it takes, and what is
+        wrong.
+        """
+        with tempfile.TemporaryDirectory(dir=self._folder) as place:
+            scenario, counted = Scenario(case.seed, case.number), Path(place) / "counts"
+            if not fresh:
+                shutil.copy(self._ready, Path(place) / "engine.db")
+            for number, kill in enumerate(case.kills):
+                _forked(Life(Path(place), scenario, number, fresh=fresh), kill)
+            life = Life(Path(place), scenario, len(case.kills), fresh=fresh)
+            began = time.perf_counter()
+            status = _forked(life, None, counted)
+            took = time.perf_counter() - began
+            wrong = _broken(life, status)
+            if not wrong and quiet(life.database):
+                wrong = judge(life.database, Truth.read(life.truth))
+            return _counts(counted), took, wrong
+
+    def try_out(self, case: Case) -> Verdict:
+        """Kill as the case says, recover, and judge."""
+        with tempfile.TemporaryDirectory(dir=self._folder) as place:
+            scenario = Scenario(case.seed, case.number)
+            struck: list[str] = []
+            if not case.fresh:
+                shutil.copy(self._ready, Path(place) / "engine.db")
+            for number, kill in enumerate((*case.kills, *[None] * LIVES)):
+                life = Life(Path(place), scenario, number, fresh=case.fresh)
+                status = _forked(life, kill)
+                if kill is not None and (status == KILLED or kill.name == TERM):
+                    struck.append(kill.name)
+                if wrong := _broken(life, status):
+                    return Verdict(case, tuple(struck), tuple(wrong))
+                if kill is None and quiet(life.database):
+                    break
+            wrong = judge(life.database, Truth.read(life.truth))
+            return Verdict(case, tuple(struck), tuple(wrong))
+
+
+def _counts(path: Path) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    if path.exists():
+        for line in path.read_text().splitlines():
+            name, _, count = line.rpartition(" ")
+            counts[name] = int(count)
+    return counts
+
+
+def _broken(life: Life, status: int) -> list[str]:
+    """Return what a life died of by itself."""
+    if status in (0, KILLED):
+        return []
+    note = life.folder / f"error.{life.number}"
+    lines = note.read_text().strip().splitlines() if note.exists() else []
+    return [f"life {life.number} ended with {status}", *lines[-12:]]
+
+
+def _forked(life: Life, kill: Kill | None, counted: Path | None = None) -> int:
+    """Live in a process of its own; returns its exit status, negative for a signal."""
+    child = os.fork()
+    if child == 0:
+        _child(life, kill, counted)
+    if kill is not None and kill.name in (TIME, TERM):
+        time.sleep(kill.at / 1000)
+        os.kill(child, signal.SIGKILL if kill.name == TIME else signal.SIGTERM)
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(POLL)
+    os.kill(child, signal.SIGABRT)
+    os.waitpid(child, 0)
+    (life.folder / f"error.{life.number}").write_text(f"it hung for {PATIENCE} s")
+    return -signal.SIGABRT
+
+
+def _child(life: Life, kill: Kill | None, counted: Path | None) -> None:
+    """Live, note what went wrong, and end without a word to the parent's files."""
+    code = BROKEN
+    try:
+        if kill is not None and kill.name == TERM:
+            signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # before it trades
+        passed = Passed(kill.strikes) if kill is not None else Passed()
+        live(life, passed)
+        if counted is not None:
+            lines = (f"{name} {count}" for name, count in passed.counts.items())
+            counted.write_text("\n".join(lines))
+        code = 0
+    except BaseException:  # noqa: BLE001 - the parent reads it
+        (life.folder / f"error.{life.number}").write_text(traceback.format_exc())
+    finally:
+        os._exit(code)
+
+
+def home() -> Path | None:
+    """Return where databases are made fastest; None: where the system makes such files."""
+    return MEMORY if MEMORY.is_dir() else None
+
+
+def drawn(seed: int, what: str) -> random.Random:
+    """Return draws of their own for a part of the programme."""
+    return random.Random(f"{seed}.{what}")  # noqa: S311 - a test's draws

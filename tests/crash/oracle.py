@@ -1,0 +1,284 @@
+"""What must hold once the engine is quiet, from the platforms' truth and the database's rows.
+
+It knows the promises and not the code that keeps them: rows are read with `sqlite3` alone, and
+amounts are the database's own millionths. Only the check of the audit chain is the program's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from dutchbook.persistence.database import Database
+from dutchbook.persistence.verify import problems
+from dutchbook.runtime.virtual_time import turnstile
+
+from .truth import Truth
+
+Row = dict[str, Any]
+PLATFORMS = ("kalshi", "polymarket")
+OVER = ("FILLED", "CANCELLED", "REJECTED")
+UNEVEN = ("SINGLE_LEG_EXPOSED", "EXIT_PARTIAL")
+DUST = 10_000
+"""Contracts in millionths: less than the smallest tradable unit of either platform."""
+TABLES = (
+    "accounts", "audit_log", "executions", "fills", "ledger_entries", "open_positions",
+    "orders", "outbox", "reservations", "risk_states",
+)  # fmt: skip
+
+
+def judge(database: str, truth: Truth) -> list[str]:
+    """Return everything that is wrong, one line each with its invariant first."""
+    with sqlite3.connect(database) as connection:
+        connection.row_factory = sqlite3.Row
+        rows = {
+            name: [dict(row) for row in connection.execute(f"SELECT * FROM {name}")]  # noqa: S608
+            for name in TABLES
+        }
+    connection.close()
+    checks = (_orders, _fills, _cash, _ledger, _reservations, _states, _positions, _told)
+    found = [wrong for check in checks for wrong in check(rows, truth)]
+    return found + [f"I-26 {problem}" for problem in _verified(database)]
+
+
+def quiet(database: str) -> bool:
+    """Tell whether nothing is under way: no order is out, and no execution runs."""
+    with sqlite3.connect(database) as connection:
+        (out,) = connection.execute(
+            "SELECT (SELECT count(*) FROM orders WHERE working_size > 0)"
+            " + (SELECT count(*) FROM executions WHERE ended_at IS NULL)"
+        ).fetchone()
+    connection.close()
+    return not out
+
+
+def _micros(amount: Decimal) -> int:
+    scaled = amount * 1_000_000
+    assert scaled == int(scaled), f"{amount} is finer than a millionth"
+    return int(scaled)
+
+
+def _platform_orders(truth: Truth) -> Iterator[tuple[str, Any]]:
+    for platform in PLATFORMS:
+        for working in truth.states.get(platform, {}).get("_orders", {}).values():
+            yield platform, working
+
+
+def _orders(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
+    """No order twice, and none that we do not know of."""
+    for key, times in truth.sent.items():
+        if times > 1:
+            yield f"I-1 {key} was sent {times} times"
+    mine = {row["client_order_id"]: row for row in rows["orders"]}
+    if len(mine) < len(rows["orders"]):
+        yield "I-1 two intents share a client's id"
+    for key in truth.sent:
+        if key not in mine:
+            yield f"I-2 {key} was sent and has no intent"
+    seen: dict[str, str] = {}
+    for platform, working in _platform_orders(truth):
+        key = working.order.client_order_id
+        row = mine.get(key)
+        if key in seen:
+            yield f"I-1 {key} is on {seen[key]} and {platform}"
+        seen[key] = platform
+        if row is None:
+            yield f"I-2 {platform} has {key}, which has no intent"
+            continue
+        said = (row["platform"], row["contract_id"], row["side"], row["outcome"], row["price"])
+        order = working.order
+        asked = (platform, order.contract_id, order.side, order.outcome, _micros(order.price))
+        if said != tuple(str(v) if isinstance(v, str) else v for v in asked):
+            yield f"I-2 {key} was written as {said} and sent as {asked}"
+
+
+def _fills(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
+    """Our fills are the platforms' fills, finality included."""
+    theirs = {
+        (platform, fill.trade_id): (
+            working.order.client_order_id,
+            _micros(fill.price),
+            _micros(fill.size),
+            _micros(fill.fee),
+            str(fill.finality),
+        )
+        for platform, working in _platform_orders(truth)
+        for fill in working.fills
+    }
+    client = {row["order_id"]: row["client_order_id"] for row in rows["orders"]}
+    ours: dict[tuple[str, str], tuple[Any, ...]] = {}
+    for row in rows["fills"]:
+        key = (row["platform"], row["trade_id"])
+        if key in ours:
+            yield f"I-6 {key} is booked twice"
+        facts = (client.get(row["order_id"]), row["price"], row["size"], row["fee"])
+        ours[key] = (*facts, row["finality"])
+    for key in sorted(theirs.keys() | ours.keys()):
+        if key not in ours:
+            yield f"I-5 {key} is lost: {theirs[key]}"
+        elif key not in theirs:
+            yield f"I-7 {key} is invented: {ours[key]}"
+        elif ours[key][:-1] != theirs[key][:-1]:
+            yield f"I-5 {key}: ours {ours[key]}, the platform's {theirs[key]}"
+        elif ours[key] != theirs[key]:
+            yield f"I-25 {key} is {ours[key][-1]} here and {theirs[key][-1]} there"
+
+
+def _cash(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
+    """What our books call free is what the platform holds for us."""
+    for row in rows["accounts"]:
+        state = truth.states.get(row["platform"])
+        if state is None:
+            continue
+        cash = _micros(state["wallet"].cash)
+        if row["free"] + row["reserved"] != cash:
+            ours = row["free"] + row["reserved"]
+            yield f"I-11 {row['platform']} holds {cash}, our books say {ours}"
+
+
+def _ledger(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
+    """Every transaction sums to zero, and the balances are what the entries add up to."""
+    assert truth is not None, "each check takes both"
+    sums: dict[str, int] = defaultdict(int)
+    stands: dict[tuple[str, str], int] = defaultdict(int)
+    for row in rows["ledger_entries"]:
+        sums[row["transaction_id"]] += row["amount"]
+        stands[row["account_id"], row["bucket"]] += row["amount"]
+    for transaction, total in sums.items():
+        if total:
+            yield f"I-11 transaction {transaction} sums to {total}"
+    for row in rows["accounts"]:
+        for bucket in ("free", "reserved", "committed"):
+            entries = stands[row["account_id"], bucket]
+            if row[bucket] != entries:
+                yield f"I-11 {row['account_id']}: {bucket} {row[bucket]}, entries {entries}"
+            if row[bucket] < 0:
+                yield f"I-12 {row['account_id']}: {bucket} {row[bucket]}"
+
+
+def _reservations(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
+    """Each is resolved once and whole; none is left when nothing is under way."""
+    assert truth is not None, "each check takes both"
+    for row in rows["reservations"]:
+        parts = row["committed"] + row["fees"] + row["released"]
+        if row["status"] == "reserved":
+            yield f"I-15 {row['reservation_id']} is an orphan of {row['execution_id']}"
+        elif parts != row["amount"]:
+            yield f"I-13 {row['reservation_id']}: {row['amount']} came to {parts}"
+    for row in rows["risk_states"]:
+        if row["reserved_capital"] or row["reserved_position_slots"]:
+            yield "I-15 the risk state holds something reserved"
+        held = sum(each["status"] != "CLOSED" for each in rows["open_positions"])
+        if row["open_position_count"] != held:
+            yield f"I-17 {row['open_position_count']} positions counted, {held} are there"
+
+
+def _states(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
+    """Orders and executions are over, and say what the platform's facts say."""
+    filled: dict[str, int] = defaultdict(int)
+    taken = set()
+    for _, working in _platform_orders(truth):
+        key = working.order.client_order_id
+        taken.add(key)
+        filled[key] += sum(
+            _micros(fill.size) for fill in working.fills if str(fill.finality) != "failed"
+        )
+    for row in rows["orders"]:
+        key = row["client_order_id"]
+        if row["status"] not in OVER and not (row["status"] == "PARTIAL" and key in taken):
+            yield f"L-2 {key} is {row['status']}"
+        if row["working_size"]:
+            yield f"L-2 {key} counts as working"
+        if row["fill_size"] != filled[key]:
+            yield f"I-9 {key}: {row['fill_size']} filled here, {filled[key]} there"
+        if row["status"] == "REJECTED" and filled[key]:
+            yield f"I-9 {key} is rejected and was filled"
+    for row in rows["executions"]:
+        if row["ended_at"] is None:
+            yield f"L-1 execution {row['execution_id']} never ended"
+
+
+def _positions(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
+    """A position's status is what the platform's fills make of it; an exposure was told."""
+    net = _net(rows, truth)
+    told = " ".join(
+        row["payload"] for row in rows["audit_log"] if "single_leg.exposure" in row["name"]
+    )
+    for row in rows["open_positions"]:
+        name, held = row["position_id"], {}
+        for platform in PLATFORMS:
+            side = row[f"{platform}_side"]
+            other = "no" if side == "yes" else "yes"
+            mine = net[row["execution_id"], f"{platform} {side}"]
+            held[platform] = mine - net[row["execution_id"], f"{platform} {other}"]
+            if held[platform] != row[f"{platform}_size"] - row[f"{platform}_complement"]:
+                yield f"I-9 {name}: {platform} holds {held[platform]}"
+        yield from _status(name, row["status"], held)
+        if row["status"] in UNEVEN and name not in told:
+            yield f"I-20 nobody was told of the exposure of {name}"
+    known = {row["execution_id"] for row in rows["open_positions"]}
+    for (execution, leg), size in net.items():
+        if size and execution not in known:
+            yield f"I-9 execution {execution} holds {size} of {leg} in no position"
+
+
+def _net(rows: dict[str, list[Row]], truth: Truth) -> dict[tuple[str, str], int]:
+    """Return what each execution holds by the platforms' fills, by platform and outcome."""
+    executions = {row["client_order_id"]: row["execution_id"] for row in rows["orders"]}
+    net: dict[tuple[str, str], int] = defaultdict(int)
+    for platform, working in _platform_orders(truth):
+        order = working.order
+        sign = 1 if order.side == "buy" else -1
+        key = (executions.get(order.client_order_id, ""), f"{platform} {order.outcome}")
+        for fill in working.fills:
+            if str(fill.finality) != "failed":
+                net[key] += sign * _micros(fill.size)
+    return net
+
+
+def _status(name: str, status: str, held: dict[str, int]) -> Iterator[str]:
+    uneven = abs(held["kalshi"] - held["polymarket"]) >= DUST
+    if status == "OPEN" and (uneven or not min(held.values())):
+        yield f"I-9 {name} is OPEN with {held}"
+    if status in UNEVEN and not uneven:
+        yield f"I-9 {name} is {status} with {held}"
+    if status == "CLOSED" and max(held.values()) >= DUST:
+        yield f"I-9 {name} is CLOSED with {held}"
+
+
+def _told(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
+    """Every event was told, in order, as it stands in the log; nothing else was."""
+    log = {row["sequence"]: row["event_id"] for row in rows["audit_log"]}
+    if rows["outbox"]:
+        yield f"I-27 {len(rows['outbox'])} events wait in the outbox"
+    heard = set()
+    for number, events in truth.heard.items():
+        sequences = [sequence for sequence, _ in events]
+        if sequences != sorted(set(sequences)):
+            yield f"I-27 life {number} heard events out of order or twice"
+        for sequence, event_id in events:
+            if log.get(sequence) != event_id:
+                yield f"I-27 life {number} heard event {sequence}, which was not kept"
+        heard |= set(sequences)
+    if missing := sorted(log.keys() - heard):
+        yield f"I-27 nobody heard events {missing[:5]} of {len(log)}"
+
+
+def _verified(database: str) -> list[str]:
+    where = Database.at(f"sqlite:///{database}")
+
+    async def check() -> list[str]:
+        journal = where.journal(turnstile())
+        await journal.open()
+        try:
+            return await problems(journal)
+        finally:
+            await journal.close()
+
+    assert Path(database).exists(), "there is a database to verify"
+    return asyncio.run(check()) + where.damage()

@@ -1,0 +1,94 @@
+"""Nothing is committed or sent without a crash point on each side."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from dutchbook.crashpoints import points
+from dutchbook.domain.events import catalogue
+from dutchbook.domain.order import Purpose
+from tidy.tree import modules
+
+MESSAGES = {"submit", "find_order", "cancel"}
+"""What is awaited of a platform and leaves something there, or brings an answer that counts."""
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def bare(path: str, tree: ast.Module) -> list[str]:
+    """Return what a module commits or sends without a point on each side."""
+    return [
+        f"{function.name}: {what}"
+        for function in ast.walk(tree)
+        if isinstance(function, Function)
+        for what, line in _done(path, function)
+        if not (_passed(function, "BEFORE", line, -1) and _passed(function, "AFTER", line, 1))
+    ]
+
+
+def _done(path: str, function: Function) -> Iterator[tuple[str, int]]:
+    """Yield what a function itself commits or sends, and where."""
+    for node in ast.walk(function):
+        match node:
+            case ast.Await(value=ast.Call(func=ast.Attribute(attr=name))) if (
+                path.startswith("application/") and name in MESSAGES
+            ):
+                yield name, node.lineno
+            case ast.With() | ast.AsyncWith() if "engine.begin()" in ast.unparse(node):
+                if path.startswith("persistence/"):
+                    yield "engine.begin", node.end_lineno or 0
+            case ast.Await(value=ast.Call(func=ast.Attribute(attr="commit") as commit)) if (
+                path.startswith("persistence/") and "session" in ast.unparse(commit)
+            ):
+                yield "session.commit", node.lineno
+    if path.startswith("persistence/") and function.name == "commit":
+        yield "commit", function.body[-1].lineno - 1
+
+
+def _passed(function: Function, side: str, line: int, way: int) -> bool:
+    return any(
+        ast.unparse(node.func) == "crashpoint"
+        and ast.unparse(node.args[0]) == side
+        and (node.lineno - line) * way >= 0
+        for node in ast.walk(function)
+        if isinstance(node, ast.Call)
+    )
+
+
+def test_every_commit_and_every_message_has_a_point_on_each_side() -> None:
+    trees = modules()
+
+    found = {path: bare(path, tree) for path, tree in trees.items() if bare(path, tree)}
+
+    assert found == {}
+    covered = {
+        path for path, tree in trees.items() for f in ast.walk(tree)
+        if isinstance(f, Function) and list(_done(path, f))
+    }  # fmt: skip
+    assert covered == {
+        "application/cancelling.py",
+        "application/sending.py",
+        "persistence/database.py",
+        "persistence/memory.py",
+        "persistence/postgres_journal.py",
+        "persistence/sqlite_journal.py",
+        "persistence/unit_of_work.py",
+    }
+
+
+def test_one_without_would_be_found() -> None:
+    send = "async def f():\n    crashpoint(BEFORE, 'x')\n    await gateway.submit(order)"
+    commit = "class J:\n    async def commit(self, batch):\n        return await self._keep()"
+
+    assert bare("application/x.py", ast.parse(send)) == ["f: submit"]
+    assert bare("persistence/x.py", ast.parse(commit)) == ["commit: commit"]
+    assert bare("platforms/x.py", ast.parse(send)) == []
+
+
+def test_every_event_and_every_purpose_has_its_points() -> None:
+    names = set(points())
+
+    durable = [wire for wire, kind in catalogue().items() if kind.durable]
+    assert {f"{side} commit {wire}" for wire in durable for side in ("before", "after")} < names
+    assert {f"after send {purpose}" for purpose in Purpose} < names
+    assert len(names) == len(points())
