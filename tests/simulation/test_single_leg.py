@@ -443,6 +443,17 @@ def test_nothing_is_told_to_be_resolved_while_something_is_left() -> None:
     assert said(bench(work, first=POLYMARKET), "single_leg.resolved") == []
 
 
+def test_a_pair_that_was_completed_at_a_loss_is_marked_so() -> None:
+    async def work(at: Bench) -> Resolution:
+        await at.expose(bids={39: "500"})
+        return await at.service.retry_leg(at.id, "0.61")
+
+    run = bench(work)
+
+    assert run.answer.new_edge < 0
+    assert run.position["completed_at_loss"] is True
+
+
 # When it is refused -------------------------------------------------------------------------
 
 
