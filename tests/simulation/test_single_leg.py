@@ -213,6 +213,19 @@ def test_dollars_that_buy_more_than_was_missing_turn_the_exposure_round() -> Non
     assert told.code == 2006
 
 
+def test_a_loose_price_in_a_thin_book_does_not_buy_more_than_is_missing() -> None:
+    """The limit is the worst price that the book shows, so dollars meant for it overfill nothing."""
+
+    async def work(at: Bench) -> Resolution:
+        await at.expose(bids={47: "40"})
+        at.moved(POLYMARKET, {47: "500"}, {49: "500"})
+        return await at.service.retry_leg(at.id, "0.60")
+
+    told = bench(work).answer
+
+    assert (told.filled, told.resolved) == (100, True)
+
+
 # Closing ------------------------------------------------------------------------------------
 
 

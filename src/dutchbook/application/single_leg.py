@@ -10,7 +10,7 @@ from enum import StrEnum
 from dutchbook.application.adjustments import Adjustments, Done, Plan
 from dutchbook.application.announcements import Announcements
 from dutchbook.application.holdings import Held, Holdings
-from dutchbook.domain.book import walk
+from dutchbook.domain.book import reach
 from dutchbook.domain.contract import Platform, Side
 from dutchbook.domain.events import Scenario
 from dutchbook.domain.exposure import CLOSE, COMPLEMENT, RETRY, Exposure
@@ -116,9 +116,8 @@ class SingleLegResolutionService:
             if size < contract.smallest(limit):
                 reason = "less than the platform's smallest order"
                 return self._told(Done(held.position, None, reason), RETRY_FAILED)
-            taken = walk(exposure.missing.book.offers(outcome), size)
-            if contract.sizing.cent_exact and taken is not None:
-                limit = min(limit, taken.worst)  # dollars are spent: a loose limit overfills
+            if contract.sizing.cent_exact:  # dollars are spent: a loose limit overfills
+                limit = reach(exposure.missing.book.offers(outcome), size, limit)
             plan = Plan(contract.platform, outcome, Side.BUY, size, limit, Purpose.HEDGE)
             return self._told(await self._adjustments.carry(position_id, plan), RETRY_FAILED)
 
