@@ -150,6 +150,34 @@ COMBINATIONS = [
 
 
 @pytest.mark.parametrize(("held", "first", "second", "again"), COMBINATIONS)
+def test_whatever_a_retry_fills_only_the_rest_is_missing(
+    held: Platform, first: str, second: str, again: str
+) -> None:
+    missing = Decimal(first) - Decimal(second)
+    there = Decimal(again) if again != "all" else Decimal(500)
+    book = {KALSHI: ({47: str(there)}, {49: "500"}), POLYMARKET: ({41: "5"}, {45: str(there)})}
+    price = {KALSHI: "0.53", POLYMARKET: "0.45"}[held]
+    expected = min(there, missing)
+
+    async def work(at: Bench) -> Resolution:
+        await at.expose(held, first=first, second=second)
+        at.show(held.other, *book[held])
+        assert abs(at.position.imbalance) == missing
+        return await at.service.retry_leg(at.id, price)
+
+    told = bench(work, first=held).answer
+
+    assert told.filled == expected
+    assert abs(told.position.imbalance) == missing - expected
+    assert told.position.hedged == Decimal(second) + expected
+    even = missing == expected
+    assert told.resolved is even
+    assert told.position.status is (OPEN if even else EXPOSED)
+    assert told.code == (None if even else 2006)
+    assert even or f"{expected} of {missing}" in told.reason
+
+
+@pytest.mark.parametrize(("held", "first", "second", "again"), COMBINATIONS)
 def test_whatever_closing_sells_only_the_rest_is_alone(
     held: Platform, first: str, second: str, again: str
 ) -> None:
@@ -504,6 +532,26 @@ def test_a_position_that_is_over_has_nothing_to_be_retried_or_closed() -> None:
             await at.service.retry_leg(position_id, "0.53")
 
     bench(work)
+
+
+def test_nothing_is_sent_while_the_outcome_of_an_order_is_unknown() -> None:
+    async def work(at: Bench) -> tuple[Resolution, list[str], int, Any]:
+        await at.expose()
+        at.fault(POLYMARKET, Fault.LOST_ANSWER)
+        told = await at.service.retry_leg(at.id, "0.53")
+        refused = await _refused(at)
+        sent = len(at.orders())
+        at.fault(POLYMARKET)
+        await at.rest(20)
+        return told, refused, sent, at.position
+
+    told, refused, sent, after = bench(work).answer
+
+    assert (told.resolved, told.code) == (False, 2003)
+    assert told.scenarios == ()
+    assert set(refused) == {"the outcome of an order of this position is unknown"}
+    assert sent == ENTRY + 1
+    assert (after.status, after.hedged) == (OPEN, 100)
 
 
 def test_what_a_lost_answer_did_is_told_of_once_it_is_known() -> None:

@@ -16,12 +16,12 @@ from dutchbook.domain.events import Scenario
 from dutchbook.domain.exposure import CLOSE, COMPLEMENT, RETRY, Exposure
 from dutchbook.domain.order import Purpose
 from dutchbook.domain.position import OpenPosition, PositionStatus
-from dutchbook.domain.units import Money, Price, Quantity, floor_to
+from dutchbook.domain.units import Money, Price, Quantity, floor_to, plain
 from dutchbook.domain.units import price as checked_price
 from dutchbook.errors import InvalidInput, InvalidPositionState
 
 ALLOWED = (PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
-STATE, RETRY_FAILED, CLOSE_FAILED = 2005, 2006, 2007
+UNKNOWN, STATE, RETRY_FAILED, CLOSE_FAILED = 2003, 2005, 2006, 2007
 
 
 class AutoPolicy(StrEnum):
@@ -43,8 +43,9 @@ class Resolution:
         filled: Contracts that it filled.
         new_edge: What the hedged pair locks now, in dollars; None unless it is hedged.
         realised_pnl: Dollars, once it is closed.
-        code: One of the 2000s where it failed, else None.
-        reason: Why it failed.
+        code: One of the 2000s where the exposure is still there, else None; 2003 while nobody
+            knows what became of the order.
+        reason: Why it is still there.
         scenarios: The ways on from here, where there is still an exposure.
         recommended_actions: Those that are open, the best first.
     """
@@ -269,11 +270,17 @@ class SingleLegResolutionService:
             filled=done.filled,
             new_edge=position.locked_profit if is_open else None,
             realised_pnl=position.realised_pnl if closed else None,
-            code=code if still else None,
-            reason=done.reason,
+            code=(UNKNOWN if done.unknown else code) if still else None,
+            reason=_reason(done) if still else None,
             scenarios=ways,
             recommended_actions=actions,
         )
+
+
+def _reason(done: Done) -> str | None:
+    if done.reason is not None or done.order is None:
+        return done.reason
+    return f"filled {plain(done.filled)} of {plain(done.order.size)}"
 
 
 def _best(ways: list[Scenario]) -> Scenario:
