@@ -722,3 +722,46 @@ def test_an_exposure_is_acted_on_once_and_then_left_to_a_person() -> None:
 
     assert run.position["status"] == EXPOSED
     assert _sent(run) == [(POLYMARKET, "hedge", 0)]
+
+
+def test_an_exposure_that_opens_again_is_another_one() -> None:
+    """Each hedge is matched, and fails to settle four seconds later."""
+
+    async def work(at: Bench) -> None:
+        at.fault(POLYMARKET, Fault.FAILED_FILL)
+        at.execute(second="100")
+        for _ in range(3):
+            await at.rest(3)
+            at.usual(KALSHI)
+            at.show(POLYMARKET, {47: "500"}, {49: "500"})
+            await at.rest(2)
+        at.fault(POLYMARKET)
+
+    run = bench(work, COMPLETE)
+
+    hedges = [each for each in _sent(run) if each[1] == "hedge"]
+    assert len(hedges) >= 2
+    assert len(run.events("execution.fill.failed")) == 3
+    assert len(said(run, "single_leg.resolved")) >= 2
+    assert run.position["status"] == OPEN
+    assert run.position["polymarket_size"] == 100
+
+
+def test_nothing_is_done_by_itself_while_an_outcome_is_unknown_and_then_it_goes_on() -> None:
+    async def work(at: Bench) -> tuple[int, PositionStatus]:
+        at.execute()
+        await at.rest(0.25)
+        at.fault(POLYMARKET, Fault.LOST_ANSWER)
+        await at.rest(3)
+        at.service.exposed(at.id)
+        await at.rest(1)
+        sent, status = len(at.orders()), at.position.status
+        at.fault(POLYMARKET)
+        at.usual(KALSHI)
+        await at.rest(20)
+        return sent, status
+
+    run = bench(work, COMPLETE, SLOW)
+
+    assert run.answer == (ENTRY + 1, EXPOSED)
+    assert _sent(run) == [(POLYMARKET, "hedge", 0), (KALSHI, "unwind", 100)]

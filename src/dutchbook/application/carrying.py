@@ -94,6 +94,7 @@ def carrying(
         bus, risk, holdings, books, announce, gate, gateways, clock, ids, rules.answer_seconds
     )
     single_leg = _single_leg(holdings, adjustments, announce, rules)
+    bus.subscribe(single_leg.hear)
     exposed = single_leg.exposed
     matches = watchlist.matches
     first_legs = FirstLegs(journal)
@@ -107,6 +108,7 @@ def carrying(
         recovery,
         gateways,
         clock,
+        exposed,
         answer_seconds=rules.answer_seconds,
         person_after=rules.person_after,
     )

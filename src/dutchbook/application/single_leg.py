@@ -12,7 +12,7 @@ from dutchbook.application.announcements import Announcements
 from dutchbook.application.holdings import Held, Holdings
 from dutchbook.domain.book import reach
 from dutchbook.domain.contract import Platform, Side
-from dutchbook.domain.events import Scenario
+from dutchbook.domain.events import Event, PositionMoved, Scenario
 from dutchbook.domain.exposure import CLOSE, COMPLEMENT, RETRY, Exposure
 from dutchbook.domain.order import Purpose
 from dutchbook.domain.position import OpenPosition, PositionStatus
@@ -30,6 +30,14 @@ class AutoPolicy(StrEnum):
     OFF = "off"
     UNWIND = "unwind"
     COMPLETE_THEN_UNWIND = "complete_then_unwind"
+
+
+STEPS = {
+    AutoPolicy.OFF: (),
+    AutoPolicy.UNWIND: (CLOSE,),
+    AutoPolicy.COMPLETE_THEN_UNWIND: (RETRY, CLOSE),
+}
+"""What each policy tries about one exposure, in order and once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +90,7 @@ class SingleLegResolutionService:
         self._rescue_limit = rescue_limit
         self._collar = collar
         self._noticed: dict[str, None] = {}
-        self._tried: dict[str, frozenset[Platform]] = {}
+        self._tried: dict[str, dict[Platform, tuple[str, ...]]] = {}
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -175,27 +183,37 @@ class SingleLegResolutionService:
         await self._idle.wait()
 
     async def act(self, position_id: str) -> None:
-        """Do what the policy says about an exposure, within the rescue budget, once.
+        """Do what the policy says about an exposure, within the rescue budget, each step once.
 
         An order that filled more than was missing turns the exposure round: that is another
-        one. Nothing is done while the outcome of an order is unknown; whoever learns of it
-        notices the exposure again.
+        one, and so is one that opens after this one is gone. Nothing is done while the outcome
+        of an order is unknown; whoever learns of it notices the exposure again.
         """
         async with self._holdings.lock(position_id):
-            tried: set[Platform] = set()
             while (held := self._found(position_id)) is not None:
-                longer = held.position.longer
-                if longer in tried or longer in self._tried.get(position_id, ()):
+                step = self._next(held.position)
+                if step is None:
                     return
-                tried.add(longer)
-                self._tried[position_id] = frozenset(tried)
-                if self._policy is AutoPolicy.COMPLETE_THEN_UNWIND:
+                if step == RETRY:
                     await self._complete(held)
-                    held = self._found(position_id)
-                if held is not None and held.position.longer is longer:
+                else:
                     exposure = self._announce.exposed(held.position, held)
                     ways = [w for w in exposure.scenarios() if w.name in (CLOSE, COMPLEMENT)]
                     await self._take(held, exposure, _best(ways), CLOSE_FAILED)
+
+    def _next(self, position: OpenPosition) -> str | None:
+        """Return the first step of the policy not taken for an exposure, and count it taken."""
+        tried = self._tried.setdefault(position.position_id, {})
+        taken = tried.get(position.longer, ())
+        step = next((each for each in STEPS[self._policy] if each not in taken), None)
+        if step is not None:
+            tried[position.longer] = (*taken, step)
+        return step
+
+    def hear(self, event: Event, sequence: int) -> None:
+        """Forget what was tried for an exposure that is gone: the next one is another."""
+        if isinstance(event, PositionMoved) and sequence and event.after not in ALLOWED:
+            self._tried.pop(event.position_id, None)
 
     async def _complete(self, held: Held) -> None:
         """Buy the missing leg if that loses no more than the rescue budget."""
