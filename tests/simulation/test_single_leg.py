@@ -1,7 +1,7 @@
 """What can be done about one leg alone, and what comes of it, over whole runs on paper.
 
-YES was bought at 40 cents on Kalshi or NO at 53 on Polymarket, 100 of each planned. Afterwards YES
-is 41/45 on Kalshi and 47/49 on Polymarket, unless a test says otherwise.
+YES was bought at 40 cents on Kalshi or NO at 53 on Polymarket, 100 of each planned. Afterwards
+YES is 41/45 on Kalshi and 47/49 on Polymarket, unless a test says otherwise.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ def test_whatever_closing_sells_only_the_rest_is_alone(
 def test_an_exposure_is_carried_through_any_number_of_partial_fills() -> None:
     async def work(at: Bench) -> list[tuple[Decimal, bool]]:
         await at.expose(POLYMARKET, second="10")
-        seen = []
+        seen: list[tuple[Decimal, bool]] = []
         for there in ("30", "20", "25", "500"):
             at.show(KALSHI, {41: "5"}, {45: there})
             told = await at.service.retry_leg(at.id, "0.45")
@@ -242,7 +242,7 @@ def test_dollars_that_buy_more_than_was_missing_turn_the_exposure_round() -> Non
 
 
 def test_a_loose_price_in_a_thin_book_does_not_buy_more_than_is_missing() -> None:
-    """The limit is the worst price that the book shows, so dollars meant for it overfill nothing."""
+    """The limit is the worst price that the book shows: more dollars would overfill."""
 
     async def work(at: Bench) -> Resolution:
         await at.expose(bids={47: "40"})
@@ -569,7 +569,7 @@ def test_what_a_lost_answer_did_is_told_of_once_it_is_known() -> None:
 
 
 def test_two_people_at_once_send_one_order() -> None:
-    async def work(at: Bench) -> tuple[list[Any], int]:
+    async def work(at: Bench) -> tuple[Any, int]:
         await at.expose()
         told = await asyncio.gather(
             at.service.retry_leg(at.id, "0.53"),

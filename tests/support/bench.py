@@ -6,11 +6,14 @@ order then fills in part, or not at all, for the reason it would.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
+from dutchbook.application.commands import command_row
 from dutchbook.application.holdings import Held
 from dutchbook.application.single_leg import SingleLegResolutionService
 from dutchbook.bootstrap import build
@@ -20,9 +23,9 @@ from dutchbook.domain.order import Order
 from dutchbook.domain.position import OpenPosition
 from dutchbook.domain.units import Money
 from dutchbook.engine import Engine
-from dutchbook.persistence.memory import MemoryJournal
 from dutchbook.persistence.verify import problems
 from dutchbook.platforms.paper.faults import Fault
+from dutchbook.ports import Batch, Insert, Receipt
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.message import Kind, MemoryTape, TapeMessage, TapeMeta
@@ -46,7 +49,7 @@ class Bench:
     """A started engine, and a hand on everything around it."""
 
     engine: Engine
-    journal: MemoryJournal
+    journal: DyingJournal
     step: int = 0
 
     @property
@@ -157,6 +160,29 @@ class Bench:
         """Return the orders of the position, oldest first."""
         return list(self.held.orders.values())
 
+    async def ask(self, name: str, rationale: str = "", **arguments: Any) -> str:
+        """Write a command as another process does; returns its id."""
+        key = f"command-{len(await self.journal.rows('operator_commands'))}"
+        row = command_row(key, name, arguments, rationale, "me", self.engine.clock)
+        await self.journal.commit(Batch((Insert("operator_commands", row),)))
+        return key
+
+    async def fold(self) -> None:
+        """Let the engine look for commands."""
+        await self.engine.lifecycle._commands.fold()
+
+    async def answer(self, key: str) -> Any:
+        """Return what a command was answered, None while it was not."""
+        rows = await self.journal.rows("operator_commands", {"command_id": key})
+        return rows[0]["answer"]
+
+    async def told(self, name: str, rationale: str = "", **arguments: Any) -> Any:
+        """Ask, let the engine do it, and return its answer."""
+        key = await self.ask(name, rationale, **arguments)
+        await self.fold()
+        await self.rest(1)
+        return await self.answer(key)
+
 
 @dataclass
 class Ended:
@@ -164,7 +190,7 @@ class Ended:
 
     answer: Any
     tables: dict[str, list[dict[str, Any]]]
-    engine: Engine
+    left: Left
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """Return the rows of the audit log of one name, oldest first."""
@@ -194,51 +220,126 @@ def tape(match: ContractMatch) -> MemoryTape:
     return MemoryTape(meta, ())
 
 
+class When(StrEnum):
+    """On which side of a commit an engine dies."""
+
+    BEFORE = "before"
+    AFTER = "after"
+
+
+@dataclass
+class Left:
+    """What an engine leaves to the next: its database, its platforms, and the time."""
+
+    engine: Engine
+    journal: DyingJournal
+    at: datetime
+
+
+class Died(Exception):
+    """An engine is gone in the middle of its work."""
+
+    def __init__(self, left: Left) -> None:
+        super().__init__("died")
+        self.left = left
+
+
+class Death(BaseException):
+    """What ends an engine that dies; nothing in it catches this."""
+
+
+class DyingJournal(WatchedJournal):
+    """A journal whose process can be made to die at a commit."""
+
+    def __init__(self) -> None:
+        super().__init__(conserved)
+        self.dies: Callable[[Batch], When | None] | None = None
+        self.dead = False
+
+    async def commit(self, batch: Batch) -> Receipt:
+        if self.dead:
+            raise Death
+        when = self.dies(batch) if self.dies else None
+        if when is not When.BEFORE:
+            receipt = await super().commit(batch)
+        if when is not None:
+            self.dead = True
+            raise Death
+        return receipt
+
+
 def bench(
     work: Callable[[Bench], Awaitable[Any]],
     *settings: str,
     first: Platform = KALSHI,
-    match: ContractMatch | None = None,
-    prepare: Iterable[Callable[[Engine], None]] = (),
+    after: Left | None = None,
+    dies: Callable[[Batch], When | None] | None = None,
 ) -> Ended:
     """Do `work` on a running engine whose first legs are on `first`, then drain it.
 
     After each commit the money is conserved, and what is left is whole.
+
+    Args:
+        work: What happens instead of a tape.
+        settings: As on a command line.
+        first: The platform of the first leg.
+        after: What the engine before it left.
+        dies: Tells at which commit, and on which side of it, this engine dies.
+
+    Raises:
+        Died: It did.
     """
 
     async def main() -> Ended:
-        journal = WatchedJournal(conserved)
-        chosen = match or pair(primary_leg=first)
-        made = tape(chosen)
-        engine = build(
-            load(None, (OFF, "paper.lag_steps=0", *settings)),
-            made,
-            journal,
-            TapeClock(NOW),
-            seed=7,
-        )
-        for each in prepare:
-            each(engine)
-        at = Bench(engine, journal)
-        opening = {platform: Money(Decimal(5_000)) for platform in Platform}
-        await engine.lifecycle.start(
-            made.meta.contracts, made.meta.pairs, opening, mode="paper", run=1, version="x"
-        )
-        answers: list[Any] = []
-
-        async def feed() -> None:
-            engine._session_began()
-            answers.append(await work(at))
-            engine._session_ended()
-
-        settled = [gateway.settled for gateway in engine.gateways.values()]
-        await engine.lifecycle.run(feed, settled)
-        await engine.lifecycle.stop("the test ended")
-        assert await problems(journal) == []
-        tables = {name: await journal.rows(name) for name in journal._tables}
-        return Ended(answers[0], tables, engine)
+        journal = after.journal if after else DyingJournal()
+        journal.dies, journal.dead = dies, False
+        made, chosen = tape(pair(primary_leg=first)), (OFF, "paper.lag_steps=0", *settings)
+        run, clock = 2 if after else 1, TapeClock(after.at if after else NOW)
+        engine = build(load(None, chosen), made, journal, clock, seed=7, run=run)
+        if after:
+            _same_platforms(after.engine, engine)
+        try:
+            return await _run(Bench(engine, journal), made, work, run)
+        except Death:
+            raise Died(Left(engine, journal, clock.now())) from None
+        except BaseExceptionGroup as group:
+            if group.subgroup(Death) is None:
+                raise
+            raise Died(Left(engine, journal, clock.now())) from None
 
     return run_virtual(main())
+
+
+async def _run(
+    at: Bench, made: MemoryTape, work: Callable[[Bench], Awaitable[Any]], run: int
+) -> Ended:
+    engine, journal, meta = at.engine, at.journal, made.meta
+    opening = {platform: Money(Decimal(5_000)) for platform in Platform}
+    await engine.lifecycle.start(
+        meta.contracts, meta.pairs, opening, mode="paper", run=run, version="x"
+    )
+    await engine.carrying.take_up()
+    answers: list[Any] = []
+
+    async def feed() -> None:
+        engine._session_began()
+        answers.append(await work(at))
+        engine._session_ended()
+
+    settled = [gateway.settled for gateway in engine.gateways.values()]
+    await engine.lifecycle.run(feed, settled)
+    await engine.lifecycle.stop("the test ended")
+    assert await problems(journal) == []
+    tables = {name: await journal.rows(name) for name in journal._tables}
+    return Ended(answers[0], tables, Left(engine, journal, engine.clock.now()))
+
+
+def _same_platforms(before: Engine, now: Engine) -> None:
+    """Let a new engine meet the platforms as the one before left them."""
+    for platform, exchange in now.exchanges.items():
+        taken = exchange.on_taken
+        exchange.__dict__.update(before.exchanges[platform].__dict__)
+        exchange.on_taken = taken
 
 
 YES, NO = Outcome.YES, Outcome.NO

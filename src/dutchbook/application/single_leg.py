@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from dutchbook.application.adjustments import Adjustments, Done, Plan
+from dutchbook.application.adjustments import Adjustments, Asked, Done, Plan
 from dutchbook.application.announcements import Announcements
 from dutchbook.application.holdings import Held, Holdings
 from dutchbook.domain.book import reach
@@ -104,16 +104,19 @@ class SingleLegResolutionService:
         """
         return self._exposure(position_id)[1].scenarios()
 
-    async def retry_leg(self, position_id: str, retry_price: Decimal | str) -> Resolution:
+    async def retry_leg(
+        self, position_id: str, retry_price: Decimal | str, asked: Asked | None = None
+    ) -> Resolution:
         """Buy the missing quantity at `retry_price` or better; not filled, nothing changes.
 
         Raises:
             UnknownId: No such position.
-            InvalidPositionState: It has no exposure, or an order of it is out.
+            InvalidPositionState: It has no exposure, an order of it is out, or it is no longer
+                what was asked about.
             InvalidInput: The price is not on the contract's grid.
         """
         async with self._holdings.lock(position_id):
-            held, exposure = self._exposure(position_id)
+            held, exposure = self._exposure(position_id, asked)
             contract = exposure.missing.contract
             outcome = exposure.missing.leg.outcome
             limit = checked_price(retry_price, field="retry_price")
@@ -127,10 +130,12 @@ class SingleLegResolutionService:
                 return self._told(Done(held.position, None, reason), RETRY_FAILED)
             if contract.sizing.cent_exact:  # dollars are spent: a loose limit overfills
                 limit = reach(exposure.missing.book.offers(outcome), size, limit)
-            plan = Plan(contract.platform, outcome, Side.BUY, size, limit, Purpose.HEDGE)
+            plan = Plan(
+                contract.platform, outcome, Side.BUY, size, limit, Purpose.HEDGE, asked=asked
+            )
             return self._told(await self._adjustments.carry(position_id, plan), RETRY_FAILED)
 
-    async def close_leg(self, position_id: str) -> Resolution:
+    async def close_leg(self, position_id: str, asked: Asked | None = None) -> Resolution:
         """Close the exposed quantity at once, the cheaper way.
 
         Sold down to the collar below the best bid, or its complement bought up to the collar
@@ -138,24 +143,26 @@ class SingleLegResolutionService:
 
         Raises:
             UnknownId: No such position.
-            InvalidPositionState: It has no exposure, or an order of it is out.
+            InvalidPositionState: It has no exposure, an order of it is out, or it is no longer
+                what was asked about.
         """
         async with self._holdings.lock(position_id):
-            held, exposure = self._exposure(position_id)
+            held, exposure = self._exposure(position_id, asked)
             ways = [w for w in exposure.scenarios() if w.name in (CLOSE, COMPLEMENT)]
-            return await self._take(held, exposure, _best(ways), CLOSE_FAILED)
+            return await self._take(held, exposure, _best(ways), CLOSE_FAILED, asked)
 
-    async def complement(self, position_id: str) -> Resolution:
+    async def complement(self, position_id: str, asked: Asked | None = None) -> Resolution:
         """Buy the opposite outcome on the platform of the held leg: each pair is a dollar.
 
         Raises:
             UnknownId: No such position.
-            InvalidPositionState: It has no exposure, or an order of it is out.
+            InvalidPositionState: It has no exposure, an order of it is out, or it is no longer
+                what was asked about.
         """
         async with self._holdings.lock(position_id):
-            held, exposure = self._exposure(position_id)
+            held, exposure = self._exposure(position_id, asked)
             ways = [w for w in exposure.scenarios() if w.name == COMPLEMENT]
-            return await self._take(held, exposure, _best(ways), CLOSE_FAILED)
+            return await self._take(held, exposure, _best(ways), CLOSE_FAILED, asked)
 
     # The automatic policy
     # ------------------------------------------------------------------------
@@ -235,7 +242,7 @@ class SingleLegResolutionService:
     # Small pieces
     # --------------------------------------------------------------------------------
 
-    def _exposure(self, position_id: str) -> tuple[Held, Exposure]:
+    def _exposure(self, position_id: str, asked: Asked | None = None) -> tuple[Held, Exposure]:
         held = self._holdings.of(position_id)
         position = held.position
         if position.status not in ALLOWED:
@@ -243,10 +250,18 @@ class SingleLegResolutionService:
             raise InvalidPositionState(position_id, position.status, f"it must be {wanted}")
         if (out := held.order_out()) is not None:
             raise InvalidPositionState(position_id, position.status, out)
+        if asked and asked.version not in (None, position.version):
+            now = f"it has changed: {plain(abs(position.imbalance))} are alone now, look again"
+            raise InvalidPositionState(position_id, position.status, now)
         return held, self._announce.exposed(position, held)
 
     async def _take(
-        self, held: Held, exposure: Exposure, way: Scenario, code: int
+        self,
+        held: Held,
+        exposure: Exposure,
+        way: Scenario,
+        code: int,
+        asked: Asked | None = None,
     ) -> Resolution:
         """Send the order of one way, at most a collar beyond the best price."""
         if way.blocked is not None or way.size is None or way.platform is None:
@@ -258,7 +273,7 @@ class SingleLegResolutionService:
         if limit is None:
             return self._told(Done(held.position, None, "the price is beyond the collar"), code)
         purpose = Purpose.HEDGE if way.name == RETRY else Purpose.UNWIND
-        plan = Plan(way.platform, outcome, side, way.size, limit, purpose)
+        plan = Plan(way.platform, outcome, side, way.size, limit, purpose, asked=asked)
         return self._told(await self._adjustments.carry(held.position.position_id, plan), code)
 
     def _bounded(self, exposure: Exposure, way: Scenario, side: Side) -> Price | None:

@@ -25,6 +25,8 @@ from dutchbook.domain.events.capital import (
 from dutchbook.domain.events.decoding import decode
 from dutchbook.domain.events.kinds import catalogue
 from dutchbook.domain.events.system import (
+    CommandAnswered,
+    CommandBegun,
     DegradationProtocolActivated,
     DegradationProtocolDeactivated,
     PairDecided,
@@ -72,6 +74,8 @@ __all__ = [
     "BudgetReleased",
     "BudgetReserved",
     "CapitalMoved",
+    "CommandAnswered",
+    "CommandBegun",
     "DegradationProtocolActivated",
     "DegradationProtocolDeactivated",
     "Event",
