@@ -142,6 +142,7 @@ def _parts(
         entering.queue,
         detection,
         carried.holdings,
+        carried.announce,
         recorder,
         base.gateways,
         base.clock,

@@ -475,6 +475,37 @@ def test_what_is_closed_down_to_a_hedged_rest_has_a_new_edge_and_no_result_yet()
     assert event["realised_pnl"] is None
 
 
+@pytest.mark.parametrize(
+    ("second", "reason"), [("40", "only a part of it was filled"), ("97", "too small to hedge")]
+)
+def test_an_exposure_says_why_the_other_leg_is_short(second: str, reason: str) -> None:
+    async def work(at: Bench) -> None:
+        await at.expose(second=second)
+
+    (event,) = said(bench(work), "single_leg.exposure")
+    assert event["failed_leg"]["reason"] == reason
+
+
+def test_a_reminder_prices_the_ways_on_as_they_are_now() -> None:
+    async def work(at: Bench) -> None:
+        await at.expose()
+        for _ in range(14):
+            await at.rest(5)
+            at.usual(KALSHI)
+            at.usual(POLYMARKET, bids={44: "500"})
+
+    run = bench(work)
+
+    (first,) = said(run, "single_leg.exposure")
+    (again,) = said(run, "single_leg.exposure_reminder")
+    cost = {
+        told["position_id"]: [s["price"] for s in told["scenarios"] if s["name"] == "retry_leg"]
+        for told in (again,)
+    }
+    assert cost == {first["position_id"]: ["0.56"]}
+    assert again["recommended_actions"][-1] == "hold"
+
+
 def test_nothing_is_told_to_be_resolved_while_something_is_left() -> None:
     async def work(at: Bench) -> None:
         await at.expose(POLYMARKET)
