@@ -22,6 +22,7 @@ from dutchbook.application.lease import Fence
 from dutchbook.application.leaving import LeavingRules, leaving
 from dutchbook.application.lifecycle import EngineLifecycleService, Limits, Service
 from dutchbook.application.pair_throttle import PairThrottle
+from dutchbook.application.position_commands import PositionCommands, Waiting
 from dutchbook.application.recorder import Recorder
 from dutchbook.application.risk import RiskManager
 from dutchbook.application.single_leg import AutoPolicy
@@ -148,6 +149,7 @@ def _parts(
         entering.queue,
         detection,
         carried.holdings,
+        carried.announce,
         recorder,
         base.gateways,
         base.clock,
@@ -169,7 +171,10 @@ def _lifecycle(
     cancelling = Cancelling(
         base.journal, base.bus, executions, base.gateways, wait.answer_seconds
     )
-    commands = Commands(base.journal, base.bus, base.risk, throttle, cancelling, base.clock)
+    positions = _position_commands(base, carried)
+    commands = Commands(
+        base.journal, base.bus, base.risk, throttle, cancelling, positions, base.clock
+    )
     return EngineLifecycleService(
         base.journal,
         base.bus,
@@ -185,6 +190,19 @@ def _lifecycle(
         commands=commands,
         cancelling=cancelling,
         limits=Limits(poll_seconds, wait.drain_seconds),
+    )
+
+
+def _position_commands(base: _Base, carried: Carrying) -> PositionCommands:
+    seconds = base.settings.execution.command_patience_seconds
+    return PositionCommands(
+        base.journal,
+        base.bus,
+        carried.single_leg,
+        carried.holdings,
+        base.watchlist,
+        base.clock,
+        Waiting(base.hurdles.book_age, timedelta(seconds=seconds)),
     )
 
 

@@ -338,7 +338,7 @@ def test_a_restart_neither_repeats_nor_forgets_a_reminder(away: int, at: int) ->
         await build(faults, tape, journal, clock, seed=7).trade(1)
         kind = "execution.single_leg.exposure_reminder"
         said = await journal.rows("audit_log", {"name": kind}, order_by=("sequence",))
-        last, payload = said[-1]["occurred_at"], said[-1]["payload"]
+        last, about = said[-1]["occurred_at"], said[-1]["correlation_id"]
 
         await clock.sleep_until(last + timedelta(seconds=away))
         engine = build(faults, tape, journal, clock, seed=7, run=2)
@@ -349,7 +349,7 @@ def test_a_restart_neither_repeats_nor_forgets_a_reminder(away: int, at: int) ->
         await engine.beside.reminders.drained()
         running.cancel()
         later = await journal.rows("audit_log", {"name": kind}, order_by=("sequence",))
-        again = [row for row in later[len(said) :] if row["payload"] == payload]
+        again = [row for row in later[len(said) :] if row["correlation_id"] == about]
         return [(row["occurred_at"] - last).total_seconds() for row in again]
 
     waits = run_virtual(main())

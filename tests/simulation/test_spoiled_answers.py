@@ -110,7 +110,7 @@ def test_what_no_answer_settles_is_asked_about_and_stays_pending_until_then(
         pending = row["status"] == "PENDING"
         assert pending == (row["outcome_unknown_since"] is not None)
         if pending:
-            assert watched.asked[row["client_order_id"]] == 6
+            assert watched.asked[row["client_order_id"]] >= 6
 
 
 def test_an_order_that_a_408_kept_from_arriving_is_never_given_up_by_itself() -> None:

@@ -39,6 +39,22 @@ UNEVEN = (PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What a person asked for, carried out at most once.
+
+    Attributes:
+        order_id: The command's own id, which its order takes: an order of that name is the
+            proof that the command was begun, in the commit that made it durable.
+        version: Of the position, as the person saw it; None where nobody looked.
+        tells: Who asked for what and why, told in that same commit.
+    """
+
+    order_id: str
+    version: int | None = None
+    tells: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One order to be sent for a position; `limit` is its worst price."""
 
@@ -49,6 +65,7 @@ class Plan:
     limit: Price
     purpose: Purpose
     time_in_force: TimeInForce = TimeInForce.IOC
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +125,8 @@ class Adjustments:
             return Done(held.position, None, out)
         order = self._order(held.position, plan)
         row = Insert("orders", order_row(order) | {"position_id": position_id})
-        rows = Batch((row,), (*told, self._announce.placed(order)))
+        asked = plan.asked.tells if plan.asked else ()
+        rows = Batch((row,), (*told, *asked, self._announce.placed(order)))
         reservations = dict(held.reservations)
         if plan.side is Side.BUY:
             try:
@@ -213,7 +231,7 @@ class Adjustments:
             resolution="closed" if unwound else "retried",
             order_id=order.order_id,
             original_edge=before.expected_edge,
-            new_edge=None if closed else Money(after.hedged + after.cash),
+            new_edge=None if closed else after.locked_profit,
             retry_price=None if unwound else order.price,
             realised_pnl=after.realised_pnl if closed else None,
         )
@@ -221,7 +239,7 @@ class Adjustments:
     def _order(self, position: OpenPosition, plan: Plan) -> Order:
         contract = self._holdings.match(position).contract(plan.platform)
         return Order(
-            order_id=self._ids.new("order"),
+            order_id=plan.asked.order_id if plan.asked else self._ids.new("order"),
             client_order_id=self._ids.new("client_order"),
             platform=plan.platform,
             contract_id=contract.contract_id,

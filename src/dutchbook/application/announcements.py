@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from dutchbook.application.bus import EventBus
 from dutchbook.application.holdings import Held
@@ -18,7 +18,9 @@ from dutchbook.domain.events import (
     OrderOutcomeUnknown,
     OrderPlaced,
     PositionOpened,
+    Scenario,
     SingleLegExposure,
+    SingleLegExposureReminder,
 )
 from dutchbook.domain.exposure import Exposure, Place, top_of_book
 from dutchbook.domain.order import Fill, Order
@@ -153,6 +155,25 @@ class Announcements:
             polymarket_book=top_of_book(watch.polymarket),
             scenarios=ways,
             recommended_actions=place.recommended(ways),
+        )
+
+    def reminder(self, held: Held, since: datetime) -> SingleLegExposureReminder:
+        """One leg is still alone; where its books are followed, with what could be done now."""
+        position = held.position
+        ways: tuple[Scenario, ...] = ()
+        actions: tuple[str, ...] = ()
+        if position.pair_id in self._watchlist.pairs:
+            place = self.exposed(position, held)
+            ways = place.scenarios()
+            actions = place.recommended(ways)
+        return SingleLegExposureReminder(
+            self._bus.stamp(position.execution_id),
+            position_id=position.position_id,
+            pair_id=position.pair_id,
+            exposed_quantity=Quantity(abs(position.imbalance)),
+            exposed_since=since,
+            scenarios=ways,
+            recommended_actions=actions,
         )
 
     def exposed(self, position: OpenPosition, held: Held) -> Exposure:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from dutchbook.application.announcements import Announcements
 from dutchbook.application.bus import EventBus
 from dutchbook.application.degradation import DegradationProtocol
 from dutchbook.application.detection import DetectionService
@@ -54,6 +55,7 @@ class Parts:
     queue: ExecutionQueueService
     detection: DetectionService
     holdings: Holdings
+    announce: Announcements
     recorder: Recorder
     gateways: Mapping[Platform, PlatformGateway]
     clock: Clock
@@ -96,6 +98,7 @@ def beside(parts: Parts, times: Sequence[TimeSource], rules: Rules) -> Beside:
             parts.journal,
             bus,
             parts.holdings,
+            parts.announce,
             sessions,
             clock,
             period=rules.reminder_period,

@@ -93,7 +93,7 @@ def carrying(
     adjustments = Adjustments(
         bus, risk, holdings, books, announce, gate, gateways, clock, ids, rules.answer_seconds
     )
-    single_leg = _single_leg(holdings, adjustments, announce, rules)
+    single_leg = _single_leg(bus, holdings, adjustments, announce, rules)
     exposed, matches = single_leg.exposed, watchlist.matches
     recovery = Recovery(
         journal, bus, risk, holdings, announce, first_legs, matches, clock, ids, exposed
@@ -105,6 +105,7 @@ def carrying(
         recovery,
         gateways,
         clock,
+        exposed,
         answer_seconds=rules.answer_seconds,
         person_after=rules.person_after,
     )
@@ -128,12 +129,13 @@ def carrying(
 
 
 def _single_leg(
+    bus: EventBus,
     holdings: Holdings,
     adjustments: Adjustments,
     announce: Announcements,
     rules: CarryingRules,
 ) -> SingleLegResolutionService:
-    return SingleLegResolutionService(
+    service = SingleLegResolutionService(
         holdings,
         adjustments,
         announce,
@@ -141,6 +143,8 @@ def _single_leg(
         rescue_limit=rules.rescue_limit,
         collar=rules.controls.price_collar,
     )
+    bus.subscribe(service.hear)
+    return service
 
 
 def _gate(

@@ -12,6 +12,7 @@ from dutchbook.application.cancelling import Cancelling
 from dutchbook.application.lease import ENGINE, TABLE
 from dutchbook.application.overrides import OverrideVerdict
 from dutchbook.application.pair_throttle import PairThrottle
+from dutchbook.application.position_commands import NAMES, PositionCommands
 from dutchbook.application.risk import RiskManager
 from dutchbook.domain.events import WindDownStarted
 from dutchbook.domain.risk import Grade, HaltReason
@@ -35,6 +36,7 @@ class Commands:
         risk: RiskManager,
         throttle: PairThrottle,
         cancelling: Cancelling,
+        positions: PositionCommands,
         clock: Clock,
     ) -> None:
         self._journal = journal
@@ -42,11 +44,25 @@ class Commands:
         self._risk = risk
         self._throttle = throttle
         self._cancelling = cancelling
+        self._positions = positions
         self._clock = clock
         self._lock = asyncio.Lock()
 
     async def follow(self, seconds: float, folded: Callable[[], None] | None = None) -> None:
         """Look for commands every so many seconds, until cancelled.
+
+        What concerns one position is done beside that, so that no halt waits for it.
+        """
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._positions.run())
+            await self._look(seconds, folded)
+
+    async def drained(self) -> None:
+        """Wait for what is being done for positions."""
+        await self._positions.drained()
+
+    async def _look(self, seconds: float, folded: Callable[[], None] | None) -> None:
+        """Fold every so many seconds.
 
         A database that does not answer may answer the next time; until then nothing is entered,
         since the halt it may hold is not known.
@@ -127,6 +143,7 @@ class Commands:
             "resume": self._resume,
             "override": self._override,
             "wind_down": self._wind_down,
+            **dict.fromkeys(NAMES, self._position),
         }
         try:
             await known.get(row["name"], self._unknown)(row)
@@ -134,7 +151,12 @@ class Commands:
             await self._bus.commit(self._answer(row, {"done": False, "why": str(refused)}))
 
     async def _unknown(self, row: Mapping[str, Any]) -> None:
-        raise InvalidInput("command", row["name"], "halt, resume, override or wind_down")
+        wanted = f"halt, resume, override, wind_down, {', '.join(NAMES)}"
+        raise InvalidInput("command", row["name"], wanted)
+
+    async def _position(self, row: Mapping[str, Any]) -> None:
+        """Hand over what is answered later."""
+        self._positions.take(row)
 
     async def _halt(self, row: Mapping[str, Any]) -> None:
         detail = f"{row['requested_by']}: {row['rationale'] or 'no rationale'}"

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from dutchbook.application.announcements import Announcements
 from dutchbook.application.bus import EventBus
 from dutchbook.application.holdings import Holdings
 from dutchbook.application.risk import RiskManager
@@ -31,7 +32,6 @@ from dutchbook.domain.events import (
 from dutchbook.domain.exposure_counts import ExposureCounts
 from dutchbook.domain.position import OpenPosition, PositionStatus
 from dutchbook.domain.risk import Crossing, HaltReason
-from dutchbook.domain.units import Quantity
 from dutchbook.ports import Batch, Clock, Journal
 
 UNRESOLVED = (PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
@@ -133,6 +133,7 @@ class ExposureAlertScheduler:
         journal: Journal,
         bus: EventBus,
         holdings: Holdings,
+        announce: Announcements,
         sessions: Sessions,
         clock: Clock,
         *,
@@ -142,6 +143,7 @@ class ExposureAlertScheduler:
         self._journal = journal
         self._bus = bus
         self._holdings = holdings
+        self._announce = announce
         self._sessions = sessions
         self._clock = clock
         self._period = max(period, gap)
@@ -222,13 +224,8 @@ class ExposureAlertScheduler:
             await self._bus.commit(Batch(events=events))
 
     def _reminder(self, position: OpenPosition) -> SingleLegExposureReminder:
-        return SingleLegExposureReminder(
-            self._bus.stamp(position.execution_id),
-            position_id=position.position_id,
-            pair_id=position.pair_id,
-            exposed_quantity=Quantity(abs(position.imbalance)),
-            exposed_since=self._since.get(position.position_id, position.opened_at),
-        )
+        since = self._since.get(position.position_id, position.opened_at)
+        return self._announce.reminder(self._holdings.of(position.position_id), since)
 
     async def drained(self) -> None:
         """Start no further reminder, and wait for the one under way."""

@@ -8,7 +8,7 @@ last moment at which the order could still have arrived.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -47,6 +47,7 @@ class Inquiries:
         recovery: Recovery,
         gateways: Mapping[Platform, PlatformGateway],
         clock: Clock,
+        exposed: Callable[[str], None],
         *,
         answer_seconds: int,
         person_after: timedelta,
@@ -57,6 +58,7 @@ class Inquiries:
         self._recovery = recovery
         self._gateways = gateways
         self._clock = clock
+        self._exposed = exposed
         self._answer_seconds = answer_seconds
         self._person_after = person_after
         self._questions: dict[str, Question] = {}
@@ -128,10 +130,12 @@ class Inquiries:
         if held is not None and not await self._waits(order.execution_id):
             async with self._holdings.lock(held.position.position_id):
                 if report is not None:
-                    await self._adjustments.answered(order.order_id, report)
+                    done = await self._adjustments.answered(order.order_id, report)
                 else:
                     reason = "it never arrived"
-                    await self._adjustments.gave_up(order.order_id, reason)
+                    done = await self._adjustments.gave_up(order.order_id, reason)
+            if done.position.uneven():
+                self._exposed(done.position.position_id)
             return
         case = await self._recovery.case(order.execution_id)
         if report is not None:

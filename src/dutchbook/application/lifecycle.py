@@ -255,6 +255,7 @@ class EngineLifecycleService:
 
     async def _in_flight(self, settled: Iterable[Work]) -> None:
         carrying = self._carrying
+        await self._commands.drained()
         await self._queue.drained()
         await carrying.single_leg.drained()
         await carrying.inquiries.drained(PATIENCE)

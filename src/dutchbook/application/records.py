@@ -239,7 +239,6 @@ def position_row(position: OpenPosition) -> dict[str, Any]:
         "expected_edge": position.expected_edge,
         "divergence_reserve": position.divergence_reserve,
         "opened_at": position.opened_at,
-        "completed_at_loss": position.completed_at_loss,
     } | position_facts(position)
 
 
@@ -261,6 +260,7 @@ def position_facts(position: OpenPosition) -> dict[str, Any]:
         "marked_pnl": position.marked_pnl,
         "divergence_pnl": position.divergence_pnl,
         "closed_at": position.closed_at,
+        "completed_at_loss": position.completed_at_loss,
         "status": position.status,
         "reconciliation_context": position.reconciliation_context,
         "version": position.version,

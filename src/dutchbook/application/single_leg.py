@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from dutchbook.application.adjustments import Adjustments, Done, Plan
+from dutchbook.application.adjustments import Adjustments, Asked, Done, Plan
 from dutchbook.application.announcements import Announcements
 from dutchbook.application.holdings import Held, Holdings
-from dutchbook.domain.book import walk
+from dutchbook.domain.book import reach
 from dutchbook.domain.contract import Platform, Side
-from dutchbook.domain.events import Scenario
+from dutchbook.domain.events import Event, PositionMoved, Scenario
 from dutchbook.domain.exposure import CLOSE, COMPLEMENT, RETRY, Exposure
 from dutchbook.domain.order import Purpose
 from dutchbook.domain.position import OpenPosition, PositionStatus
-from dutchbook.domain.units import Money, Price, Quantity, floor_to
+from dutchbook.domain.units import Money, Price, Quantity, floor_to, plain
 from dutchbook.domain.units import price as checked_price
 from dutchbook.errors import InvalidInput, InvalidPositionState
 
 ALLOWED = (PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
-STATE, RETRY_FAILED, CLOSE_FAILED = 2005, 2006, 2007
+UNKNOWN, STATE, RETRY_FAILED, CLOSE_FAILED = 2003, 2005, 2006, 2007
 
 
 class AutoPolicy(StrEnum):
@@ -30,6 +30,14 @@ class AutoPolicy(StrEnum):
     OFF = "off"
     UNWIND = "unwind"
     COMPLETE_THEN_UNWIND = "complete_then_unwind"
+
+
+STEPS = {
+    AutoPolicy.OFF: (),
+    AutoPolicy.UNWIND: (CLOSE,),
+    AutoPolicy.COMPLETE_THEN_UNWIND: (RETRY, CLOSE),
+}
+"""What each policy tries about one exposure, in order and once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +51,9 @@ class Resolution:
         filled: Contracts that it filled.
         new_edge: What the hedged pair locks now, in dollars; None unless it is hedged.
         realised_pnl: Dollars, once it is closed.
-        code: One of the 2000s where it failed, else None.
-        reason: Why it failed.
+        code: One of the 2000s where the exposure is still there, else None; 2003 while nobody
+            knows what became of the order.
+        reason: Why it is still there.
         scenarios: The ways on from here, where there is still an exposure.
         recommended_actions: Those that are open, the best first.
     """
@@ -81,7 +90,7 @@ class SingleLegResolutionService:
         self._rescue_limit = rescue_limit
         self._collar = collar
         self._noticed: dict[str, None] = {}
-        self._tried: dict[str, frozenset[Platform]] = {}
+        self._tried: dict[str, dict[Platform, tuple[str, ...]]] = {}
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -95,16 +104,19 @@ class SingleLegResolutionService:
         """
         return self._exposure(position_id)[1].scenarios()
 
-    async def retry_leg(self, position_id: str, retry_price: Decimal | str) -> Resolution:
+    async def retry_leg(
+        self, position_id: str, retry_price: Decimal | str, asked: Asked | None = None
+    ) -> Resolution:
         """Buy the missing quantity at `retry_price` or better; not filled, nothing changes.
 
         Raises:
             UnknownId: No such position.
-            InvalidPositionState: It has no exposure, or an order of it is out.
+            InvalidPositionState: It has no exposure, an order of it is out, or it is no longer
+                what was asked about.
             InvalidInput: The price is not on the contract's grid.
         """
         async with self._holdings.lock(position_id):
-            held, exposure = self._exposure(position_id)
+            held, exposure = self._exposure(position_id, asked)
             contract = exposure.missing.contract
             outcome = exposure.missing.leg.outcome
             limit = checked_price(retry_price, field="retry_price")
@@ -116,13 +128,14 @@ class SingleLegResolutionService:
             if size < contract.smallest(limit):
                 reason = "less than the platform's smallest order"
                 return self._told(Done(held.position, None, reason), RETRY_FAILED)
-            taken = walk(exposure.missing.book.offers(outcome), size)
-            if contract.sizing.cent_exact and taken is not None:
-                limit = min(limit, taken.worst)  # dollars are spent: a loose limit overfills
-            plan = Plan(contract.platform, outcome, Side.BUY, size, limit, Purpose.HEDGE)
+            if contract.sizing.cent_exact:  # dollars are spent: a loose limit overfills
+                limit = reach(exposure.missing.book.offers(outcome), size, limit)
+            plan = Plan(
+                contract.platform, outcome, Side.BUY, size, limit, Purpose.HEDGE, asked=asked
+            )
             return self._told(await self._adjustments.carry(position_id, plan), RETRY_FAILED)
 
-    async def close_leg(self, position_id: str) -> Resolution:
+    async def close_leg(self, position_id: str, asked: Asked | None = None) -> Resolution:
         """Close the exposed quantity at once, the cheaper way.
 
         Sold down to the collar below the best bid, or its complement bought up to the collar
@@ -130,24 +143,26 @@ class SingleLegResolutionService:
 
         Raises:
             UnknownId: No such position.
-            InvalidPositionState: It has no exposure, or an order of it is out.
+            InvalidPositionState: It has no exposure, an order of it is out, or it is no longer
+                what was asked about.
         """
         async with self._holdings.lock(position_id):
-            held, exposure = self._exposure(position_id)
+            held, exposure = self._exposure(position_id, asked)
             ways = [w for w in exposure.scenarios() if w.name in (CLOSE, COMPLEMENT)]
-            return await self._take(held, exposure, _best(ways), CLOSE_FAILED)
+            return await self._take(held, exposure, _best(ways), CLOSE_FAILED, asked)
 
-    async def complement(self, position_id: str) -> Resolution:
+    async def complement(self, position_id: str, asked: Asked | None = None) -> Resolution:
         """Buy the opposite outcome on the platform of the held leg: each pair is a dollar.
 
         Raises:
             UnknownId: No such position.
-            InvalidPositionState: It has no exposure, or an order of it is out.
+            InvalidPositionState: It has no exposure, an order of it is out, or it is no longer
+                what was asked about.
         """
         async with self._holdings.lock(position_id):
-            held, exposure = self._exposure(position_id)
+            held, exposure = self._exposure(position_id, asked)
             ways = [w for w in exposure.scenarios() if w.name == COMPLEMENT]
-            return await self._take(held, exposure, _best(ways), CLOSE_FAILED)
+            return await self._take(held, exposure, _best(ways), CLOSE_FAILED, asked)
 
     # The automatic policy
     # ------------------------------------------------------------------------
@@ -175,27 +190,37 @@ class SingleLegResolutionService:
         await self._idle.wait()
 
     async def act(self, position_id: str) -> None:
-        """Do what the policy says about an exposure, within the rescue budget, once.
+        """Do what the policy says about an exposure, within the rescue budget, each step once.
 
         An order that filled more than was missing turns the exposure round: that is another
-        one. Nothing is done while the outcome of an order is unknown; whoever learns of it
-        notices the exposure again.
+        one, and so is one that opens after this one is gone. Nothing is done while the outcome
+        of an order is unknown; whoever learns of it notices the exposure again.
         """
         async with self._holdings.lock(position_id):
-            tried: set[Platform] = set()
             while (held := self._found(position_id)) is not None:
-                longer = held.position.longer
-                if longer in tried or longer in self._tried.get(position_id, ()):
+                step = self._next(held.position)
+                if step is None:
                     return
-                tried.add(longer)
-                self._tried[position_id] = frozenset(tried)
-                if self._policy is AutoPolicy.COMPLETE_THEN_UNWIND:
+                if step == RETRY:
                     await self._complete(held)
-                    held = self._found(position_id)
-                if held is not None and held.position.longer is longer:
+                else:
                     exposure = self._announce.exposed(held.position, held)
                     ways = [w for w in exposure.scenarios() if w.name in (CLOSE, COMPLEMENT)]
                     await self._take(held, exposure, _best(ways), CLOSE_FAILED)
+
+    def _next(self, position: OpenPosition) -> str | None:
+        """Return the first step of the policy not taken for an exposure, and count it taken."""
+        tried = self._tried.setdefault(position.position_id, {})
+        taken = tried.get(position.longer, ())
+        step = next((each for each in STEPS[self._policy] if each not in taken), None)
+        if step is not None:
+            tried[position.longer] = (*taken, step)
+        return step
+
+    def hear(self, event: Event, sequence: int) -> None:
+        """Forget what was tried for an exposure that is gone: the next one is another."""
+        if isinstance(event, PositionMoved) and sequence and event.after not in ALLOWED:
+            self._tried.pop(event.position_id, None)
 
     async def _complete(self, held: Held) -> None:
         """Buy the missing leg if that loses no more than the rescue budget."""
@@ -217,7 +242,7 @@ class SingleLegResolutionService:
     # Small pieces
     # --------------------------------------------------------------------------------
 
-    def _exposure(self, position_id: str) -> tuple[Held, Exposure]:
+    def _exposure(self, position_id: str, asked: Asked | None = None) -> tuple[Held, Exposure]:
         held = self._holdings.of(position_id)
         position = held.position
         if position.status not in ALLOWED:
@@ -225,10 +250,18 @@ class SingleLegResolutionService:
             raise InvalidPositionState(position_id, position.status, f"it must be {wanted}")
         if (out := held.order_out()) is not None:
             raise InvalidPositionState(position_id, position.status, out)
+        if asked and asked.version not in (None, position.version):
+            now = f"it has changed: {plain(abs(position.imbalance))} are alone now, look again"
+            raise InvalidPositionState(position_id, position.status, now)
         return held, self._announce.exposed(position, held)
 
     async def _take(
-        self, held: Held, exposure: Exposure, way: Scenario, code: int
+        self,
+        held: Held,
+        exposure: Exposure,
+        way: Scenario,
+        code: int,
+        asked: Asked | None = None,
     ) -> Resolution:
         """Send the order of one way, at most a collar beyond the best price."""
         if way.blocked is not None or way.size is None or way.platform is None:
@@ -240,7 +273,7 @@ class SingleLegResolutionService:
         if limit is None:
             return self._told(Done(held.position, None, "the price is beyond the collar"), code)
         purpose = Purpose.HEDGE if way.name == RETRY else Purpose.UNWIND
-        plan = Plan(way.platform, outcome, side, way.size, limit, purpose)
+        plan = Plan(way.platform, outcome, side, way.size, limit, purpose, asked=asked)
         return self._told(await self._adjustments.carry(held.position.position_id, plan), code)
 
     def _bounded(self, exposure: Exposure, way: Scenario, side: Side) -> Price | None:
@@ -270,11 +303,17 @@ class SingleLegResolutionService:
             filled=done.filled,
             new_edge=position.locked_profit if is_open else None,
             realised_pnl=position.realised_pnl if closed else None,
-            code=code if still else None,
-            reason=done.reason,
+            code=(UNKNOWN if done.unknown else code) if still else None,
+            reason=_reason(done) if still else None,
             scenarios=ways,
             recommended_actions=actions,
         )
+
+
+def _reason(done: Done) -> str | None:
+    if done.reason is not None or done.order is None:
+        return done.reason
+    return f"filled {plain(done.filled)} of {plain(done.order.size)}"
 
 
 def _best(ways: list[Scenario]) -> Scenario:

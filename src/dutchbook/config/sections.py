@@ -93,6 +93,9 @@ class Execution(Section):
         120, gt=0, description="an outcome unknown for so long is told to a person"
     )
     queries: int = Field(6, gt=0, description="how often an unknown outcome is asked about")
+    command_patience_seconds: int = Field(
+        60, gt=0, description="how long a command for a position waits for a live book"
+    )
     queue_bound: int = Field(256, gt=0, description="opportunities that may wait")
     drain_seconds: int = Field(
         30, gt=0, description="how long what is in flight may take to end when asked to stop"

@@ -236,6 +236,7 @@ def changed(
     after = folded(before, facts)
     if (found := trigger(after, cause)) is not None:
         after = replace(after, status=POSITION.next(after.status, found))
+        after = replace(after, completed_at_loss=_at_loss(after))
         if found is _T.DISCREPANCY_FOUND:
             after = replace(after, reconciliation_context=_context(after, cause, now))
     closed = after.status is PositionStatus.CLOSED
@@ -266,13 +267,20 @@ def opened(
     """Return a new position with what its fills amount to, its reserve and its first mark."""
     made = folded(bare, fills)
     paid = sum((_hedged_cost(leg, made.hedged) for leg in made.legs), start=Decimal(0))
-    is_open = made.status is PositionStatus.OPEN
     made = replace(
         made,
         divergence_reserve=owed(divergence_probability * paid),
-        completed_at_loss=is_open and paid > made.hedged,
+        completed_at_loss=_at_loss(made),
     )
     return replace(made, marked_pnl=made.mark)
+
+
+def _at_loss(position: OpenPosition) -> bool:
+    """Whether an open position's pairs have cost more than they pay."""
+    if position.status is not PositionStatus.OPEN:
+        return position.completed_at_loss
+    paid = sum((_hedged_cost(leg, position.hedged) for leg in position.legs), start=Decimal(0))
+    return paid > position.hedged
 
 
 def _hedged_cost(leg: Holding, hedged: Quantity) -> Decimal:

@@ -197,6 +197,20 @@ def walk(levels: Levels, size: Quantity) -> Walk | None:
     return None
 
 
+def reach(levels: Levels, size: Quantity, limit: Price) -> Price:
+    """Return the worst price at which `levels` give up to `size` contracts within `limit`.
+
+    Where they give none, that is the limit itself.
+    """
+    missing, worst = int(size * 1_000_000), limit
+    for price, available in levels:
+        at = Price(from_e4(price))
+        if at > limit or missing <= 0:
+            break
+        worst, missing = at, missing - available
+    return worst
+
+
 def segments(first: Levels, second: Levels) -> Iterator[tuple[int, int, int]]:
     """Pair off two ladders: prices on both and the size that is offered at that pair of prices.
 

@@ -370,6 +370,12 @@ def _ended(execution: Execution) -> Step:
     failure = execution.leg(long.other).failure
     code = 2001 if failure in (None, "depth") else 2004
     exposure = RaiseExposure(
-        long, Quantity(abs(execution.imbalance)), failure or "too small to hedge", code
+        long, Quantity(abs(execution.imbalance)), failure or _short(execution, long), code
     )
     return replace(execution, phase=Phase.EXPOSED), (CommitReservation(), exposure)
+
+
+def _short(execution: Execution, long: Leg) -> str:
+    """Return why the other leg is shorter although nothing of it was refused."""
+    small = abs(execution.imbalance) < execution.leg(long.other).smallest
+    return "too small to hedge" if small else "only a part of it was filled"

@@ -194,8 +194,8 @@ class OpenPosition:
 
     @property
     def locked_profit(self) -> Money:
-        """What the hedged contracts pay, less what all contracts cost with their fees."""
-        return Money(self.hedged - self.paid)
+        """What the hedged contracts pay, and what came in so far less what went out."""
+        return Money(self.hedged + self.cash)
 
     @property
     def flat(self) -> bool:

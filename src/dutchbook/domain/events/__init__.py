@@ -33,6 +33,8 @@ from dutchbook.domain.events.closing import (
 from dutchbook.domain.events.decoding import decode
 from dutchbook.domain.events.kinds import catalogue
 from dutchbook.domain.events.system import (
+    CommandAnswered,
+    CommandBegun,
     DegradationProtocolActivated,
     DegradationProtocolDeactivated,
     PairDecided,
@@ -80,6 +82,8 @@ __all__ = [
     "BudgetReleased",
     "BudgetReserved",
     "CapitalMoved",
+    "CommandAnswered",
+    "CommandBegun",
     "DegradationProtocolActivated",
     "DegradationProtocolDeactivated",
     "Event",

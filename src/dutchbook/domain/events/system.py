@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -178,3 +179,30 @@ class RecordsChanged(Event):
 
     wire: ClassVar[str] = "system.records.changed"
     tables: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Command(Event):
+    command_id: str
+    name: str
+    position_id: str
+    requested_by: str
+    requested_at: datetime
+    rationale: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CommandBegun(_Command):
+    """What a person asked for a position is an order now; it names the command as its id."""
+
+    wire: ClassVar[str] = "operator.command.begun"
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandAnswered(_Command):
+    """A person was told what became of what they asked for a position."""
+
+    wire: ClassVar[str] = "operator.command.answered"
+    done: bool
+    detail: str

@@ -167,13 +167,15 @@ class SingleLegExposure(Event):
 
 @dataclass(frozen=True, slots=True)
 class SingleLegExposureReminder(Event):
-    """An exposure is still there."""
+    """An exposure is still there; its ways on, as they are priced now."""
 
     wire: ClassVar[str] = "execution.single_leg.exposure_reminder"
     position_id: str
     pair_id: str
     exposed_quantity: Decimal
     exposed_since: datetime
+    scenarios: tuple[Scenario, ...] = ()
+    recommended_actions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

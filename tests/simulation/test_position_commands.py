@@ -1,0 +1,346 @@
+"""What a person asks of one position through the database, and what the engine answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from support.bench import (
+    KALSHI,
+    NOBODY,
+    POLYMARKET,
+    Bench,
+    Died,
+    Ended,
+    When,
+    bench,
+)
+
+from dutchbook.application.position_commands import PositionCommands
+from dutchbook.platforms.paper.faults import Fault
+from dutchbook.ports import Batch, Insert, Update
+
+WHY = "the book is deep again"
+
+
+def events(run: Ended, name: str) -> list[dict[str, Any]]:
+    rows = run.events(f"operator.command.{name}")
+    return [json.loads(row["payload"]) | {"about": row["correlation_id"]} for row in rows]
+
+
+# The answers --------------------------------------------------------------------------------
+
+
+def test_a_retry_is_carried_out_and_answered_with_all_that_came_of_it() -> None:
+    async def work(at: Bench) -> Any:
+        await at.expose()
+        return await at.told("retry_leg", position=at.id, price="0.53", version=1)
+
+    run = bench(work)
+
+    row = run.position
+    paid = sum(row[f"{p}_{of}"] for p in ("kalshi", "polymarket") for of in ("cost", "fees"))
+    assert run.answer == {
+        "done": True,
+        "position_id": row["position_id"],
+        "status": "OPEN",
+        "order_id": "command-0",
+        "filled": "100",
+        "new_edge": str((100 - paid).normalize()),
+        "realised_pnl": None,
+        "code": None,
+        "why": None,
+        "scenarios": [],
+        "recommended_actions": [],
+    }
+
+
+@pytest.mark.parametrize("name", ["close_leg", "complement"])
+def test_closing_is_answered_with_its_result(name: str) -> None:
+    async def work(at: Bench) -> Any:
+        await at.expose()
+        return await at.told(name, position=at.id)
+
+    run = bench(work)
+
+    assert (run.answer["done"], run.answer["status"]) == (True, "CLOSED")
+    assert Decimal(run.answer["realised_pnl"]) == run.position["realised_pnl"]
+
+
+def test_a_retry_that_found_nobody_is_answered_with_the_ways_that_are_left() -> None:
+    async def work(at: Bench) -> Any:
+        await at.expose()
+        return await at.told("retry_leg", position=at.id, price="0.50")
+
+    answer = bench(work).answer
+
+    assert (answer["done"], answer["code"], answer["filled"]) == (False, 2006, "0")
+    assert answer["why"]
+    assert len(answer["scenarios"]) == 4
+    assert answer["recommended_actions"][-1] == "hold"
+
+
+def test_who_asked_when_and_why_is_in_the_log_with_the_order_and_with_the_answer() -> None:
+    async def work(at: Bench) -> None:
+        await at.expose()
+        await at.told("retry_leg", WHY, position=at.id, price="0.53")
+
+    run = bench(work)
+
+    begun, answered = events(run, "begun"), events(run, "answered")
+    for (event,) in (begun, answered):
+        assert event["position_id"] == run.position["position_id"]
+        assert event["about"] == run.position["execution_id"]
+        assert (event["command_id"], event["requested_by"]) == ("command-0", "me")
+        assert (event["rationale"], event["name"]) == (WHY, "retry_leg")
+        assert event["requested_at"]
+    assert begun[0]["arguments"]["price"] == "0.53"
+    assert answered[0]["done"] is True
+    sequences = {row["name"]: row["sequence"] for row in run.tables["audit_log"]}
+    placed = next(
+        row["sequence"]
+        for row in run.events("execution.order.placed")
+        if "command-0" in row["payload"]
+    )
+    assert sequences["operator.command.begun"] == placed - 1
+
+
+# Why not ------------------------------------------------------------------------------------
+
+
+def test_a_position_that_changed_meanwhile_is_left_as_it_is() -> None:
+    async def work(at: Bench) -> Any:
+        await at.expose(POLYMARKET)
+        at.show(KALSHI, {41: "5"}, {45: "30"})
+        await at.told("retry_leg", position=at.id, price="0.45", version=1)
+        at.usual(KALSHI)
+        return await at.told("retry_leg", position=at.id, price="0.45", version=1), at.orders()
+
+    answer, orders = bench(work, first=POLYMARKET).answer
+
+    assert (answer["done"], answer["code"]) == (False, 2005)
+    assert "it has changed: 70 are alone now" in answer["why"]
+    assert len(orders) == 3
+
+
+def test_a_position_that_is_hedged_over_or_unknown_is_told_apart() -> None:
+    async def work(at: Bench) -> list[Any]:
+        position_id = await at.expose()
+        answers = [await at.told("close_leg", position="nobody")]
+        await at.told("retry_leg", position=position_id, price="0.53")
+        answers.append(await at.told("close_leg", position=position_id))
+        return answers
+
+    async def over(at: Bench) -> Any:
+        position_id = await at.expose()
+        await at.told("close_leg", position=position_id)
+        return await at.told("retry_leg", position=position_id, price="0.53")
+
+    unknown, hedged = bench(work).answer
+    closed = bench(over).answer
+
+    assert unknown == {"done": False, "why": "no position has the id 'nobody'"}
+    assert (hedged["code"], "is OPEN" in hedged["why"]) == (2005, True)
+    assert (closed["code"], "is CLOSED" in closed["why"]) == (2005, True)
+
+
+@pytest.mark.parametrize("price", ["", "0.535", "2", "a lot"])
+def test_a_price_that_cannot_be_is_named(price: str) -> None:
+    async def work(at: Bench) -> Any:
+        await at.expose()
+        return await at.told("retry_leg", position=at.id, price=price)
+
+    answer = bench(work).answer
+
+    assert answer["done"] is False
+    assert "retry_price" in answer["why"]
+
+
+def test_while_an_outcome_is_unknown_nothing_more_is_sent() -> None:
+    async def work(at: Bench) -> tuple[Any, Any]:
+        await at.expose()
+        at.fault(POLYMARKET, Fault.LOST_ANSWER)
+        first = await at.told("retry_leg", position=at.id, price="0.53")
+        second = await at.told("close_leg", position=at.id)
+        at.fault(POLYMARKET)
+        await at.rest(20)
+        return first, second
+
+    first, second = bench(work).answer
+
+    assert (first["done"], first["code"]) == (False, 2003)
+    assert (second["done"], second["code"]) == (False, 2005)
+    assert "unknown" in second["why"]
+
+
+def test_a_resolution_is_answered_by_reconciliation_or_by_its_absence() -> None:
+    async def resolve(position_id: str, choice: str, rationale: str) -> dict[str, Any]:
+        return {"done": True, "why": f"{position_id} {choice} {rationale}"}
+
+    async def work(at: Bench) -> list[Any]:
+        ask: dict[str, Any] = {"position": "p", "choice": "adopt_platform"}
+        answers = [await at.told("resolve", WHY, **ask)]
+        commands: PositionCommands = at.engine.lifecycle._commands._positions
+        commands._resolve = resolve
+        answers.append(await at.told("resolve", WHY, **ask))
+        answers.append(await at.told("resolve", WHY, position="p", choice="guess"))
+        return answers
+
+    absent, resolved, wrong = bench(work).answer
+
+    assert absent == {"done": False, "why": "reconciliation is not available"}
+    assert resolved == {"done": True, "why": f"p adopt_platform {WHY}"}
+    assert "acknowledge, force_close, adopt_platform" in wrong["why"]
+
+
+# Waiting for a book -------------------------------------------------------------------------
+
+
+def test_a_command_waits_for_a_live_book_and_is_then_done() -> None:
+    async def work(at: Bench) -> tuple[Any, Any]:
+        await at.expose()
+        at.engine._session_began()  # every book is empty, as at the start of a run
+        early = await at.told("retry_leg", position=at.id, price="0.53")
+        await at.rest(20)
+        at.usual(POLYMARKET)
+        await at.rest(1)
+        return early, await at.answer("command-0")
+
+    early, late = bench(work).answer
+
+    assert early is None
+    assert late["done"] is True
+
+
+def test_a_command_waits_no_longer_than_its_patience() -> None:
+    async def work(at: Bench) -> list[Any]:
+        await at.expose()
+        at.engine._session_began()
+        key = await at.ask("close_leg", position=at.id)
+        await at.fold()
+        seen = []
+        for seconds in (9, 2):
+            await at.rest(seconds)
+            seen.append(await at.answer(key))
+        return seen
+
+    early, late = bench(work, "execution.command_patience_seconds=10").answer
+
+    assert early is None
+    assert late["done"] is False
+    assert "kalshi showed no live book within 10 s" in late["why"]
+
+
+def test_what_waits_for_a_book_holds_up_no_halt_and_is_taken_up_once() -> None:
+    async def work(at: Bench) -> tuple[Any, Any, int]:
+        await at.expose()
+        at.engine._session_began()
+        key = await at.ask("retry_leg", position=at.id, price="0.53")
+        await at.fold()
+        halted = await at.told("halt")
+        waiting = await at.answer(key)
+        await at.fold()
+        at.usual(POLYMARKET)
+        await at.rest(1)
+        return halted, waiting, len(at.orders())
+
+    run = bench(work)
+
+    assert run.answer == ({"done": True, "halted": True}, None, 3)
+    assert len(events(run, "answered")) == 1
+
+
+def test_what_still_waits_for_a_book_when_the_tape_ends_is_done_at_the_next_start() -> None:
+    async def leave(at: Bench) -> str:
+        await at.expose()
+        at.engine._session_began()
+        key = await at.ask("retry_leg", position=at.id, price="0.53")
+        await at.fold()
+        await at.rest(1)
+        return key
+
+    async def work(at: Bench) -> Any:
+        at.usual(KALSHI)
+        at.usual(POLYMARKET)
+        await at.rest(1)
+        return await at.answer("command-0")
+
+    first = bench(leave)
+    answer = bench(work, after=first.left).answer
+
+    assert first.tables["operator_commands"][0]["answer"] is None
+    assert answer["done"] is True
+
+
+# At most once -------------------------------------------------------------------------------
+
+COMMAND = "command-0"
+
+
+def intent(batch: Batch) -> When | None:
+    """The order is durable and was not sent."""
+    new = (w for w in batch.writes if isinstance(w, Insert) and w.table == "orders")
+    return When.AFTER if any(w.row["order_id"] == COMMAND for w in new) else None
+
+
+def booking(batch: Batch) -> When | None:
+    """The order was sent, and nothing of what it did is durable."""
+    new = (w for w in batch.writes if isinstance(w, Insert) and w.table == "fills")
+    return When.BEFORE if any(w.row["order_id"] == COMMAND for w in new) else None
+
+
+def _answering(batch: Batch) -> bool:
+    return any(isinstance(w, Update) and w.table == "operator_commands" for w in batch.writes)
+
+
+def answer(batch: Batch) -> When | None:
+    """Everything is booked, and the person was not told."""
+    return When.BEFORE if _answering(batch) else None
+
+
+def told(batch: Batch) -> When | None:
+    """The person was told, and that is the last that the engine did."""
+    return When.AFTER if _answering(batch) else None
+
+
+@pytest.mark.parametrize("name", ["retry_leg", "close_leg", "complement"])
+@pytest.mark.parametrize(
+    ("dies", "filled"), [(intent, 0), (booking, 100), (answer, 100), (told, 100)]
+)
+def test_a_command_is_carried_out_once_whenever_the_engine_dies(
+    name: str, dies: Callable[[Batch], When | None], filled: int
+) -> None:
+    async def work(at: Bench) -> None:
+        await at.expose()
+        await at.told(name, WHY, position=at.id, price="0.53", version=1)
+
+    async def next_start(at: Bench) -> Any:
+        for _ in range(100):
+            at.usual(KALSHI, NOBODY if name == "close_leg" else None)
+            at.usual(POLYMARKET)
+            await at.rest(1)
+            await at.fold()
+        return await at.answer(COMMAND)
+
+    with pytest.raises(Died) as died:
+        bench(work, dies=dies)
+    run = bench(next_start, "execution.command_patience_seconds=90", after=died.value.left)
+
+    mine = [row for row in run.tables["orders"] if row["order_id"] == COMMAND]
+    later = run.tables["orders"][2:]
+    assert mine == later
+    assert (mine[0]["fill_size"], mine[0]["working_size"]) == (filled, 0)
+    assert run.answer["done"] is bool(filled)
+    assert Decimal(run.answer["filled"]) == filled
+    if filled and name == "retry_leg":
+        assert (run.answer["status"], run.answer["realised_pnl"]) == ("OPEN", None)
+        assert Decimal(run.answer["new_edge"]) > 0
+    elif filled:
+        assert Decimal(run.answer["realised_pnl"]) == run.position["realised_pnl"]
+    else:
+        assert run.answer["code"] == (2006 if name == "retry_leg" else 2007)
+        assert run.answer["why"]
+    assert len(events(run, "begun")) == len(events(run, "answered")) == 1

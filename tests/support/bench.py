@@ -1,0 +1,345 @@
+"""One pair, and an engine whose tape is the test: books move when the test says so.
+
+What the engine sees and what a platform has can be set apart, as they are on a real network: an
+order then fills in part, or not at all, for the reason it would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from dutchbook.application.commands import command_row
+from dutchbook.application.holdings import Held
+from dutchbook.application.single_leg import SingleLegResolutionService
+from dutchbook.bootstrap import build
+from dutchbook.config import load
+from dutchbook.domain.contract import ContractMatch, Outcome, Platform
+from dutchbook.domain.order import Order
+from dutchbook.domain.position import OpenPosition
+from dutchbook.domain.units import Money
+from dutchbook.engine import Engine
+from dutchbook.persistence.verify import problems
+from dutchbook.platforms.paper.faults import Fault
+from dutchbook.ports import Batch, Insert, Receipt
+from dutchbook.runtime.clock import TapeClock
+from dutchbook.runtime.virtual_time import run_virtual
+from dutchbook.tape.message import Kind, MemoryTape, TapeMessage, TapeMeta
+from support.pairs import NOW, pair
+from support.runs import WatchedJournal, conserved
+
+KALSHI, POLYMARKET = Platform.KALSHI, Platform.POLYMARKET
+Levels = dict[int, str]
+"""Prices in cents of YES, and how many contracts stand there."""
+NOBODY: Levels = {}
+OFF = "execution.auto_policy=off"
+RATE = 1_000_000
+
+
+def _levels(levels: Levels) -> tuple[tuple[int, int], ...]:
+    return tuple((p * 100, int(Decimal(size) * RATE)) for p, size in levels.items())
+
+
+@dataclass
+class Bench:
+    """A started engine, and a hand on everything around it."""
+
+    engine: Engine
+    journal: DyingJournal
+    step: int = 0
+
+    @property
+    def service(self) -> SingleLegResolutionService:
+        """What is tested."""
+        return self.engine.carrying.single_leg
+
+    @property
+    def held(self) -> Held:
+        """The one position that can still change, with its facts."""
+        (held,) = self.engine.holdings.all()
+        return held
+
+    @property
+    def position(self) -> OpenPosition:
+        """The one position that can still change."""
+        return self.held.position
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self.position.position_id
+
+    def _message(self, platform: Platform, bids: Levels, asks: Levels) -> TapeMessage:
+        self.step += 1
+        return TapeMessage(
+            at=self.engine.clock.now(),
+            platform=platform,
+            contract_id=f"{platform}-cup",
+            kind=Kind.SNAPSHOT,
+            bids=_levels(bids),
+            asks=_levels(asks),
+            step=self.step,
+            sequence=self.step,
+        )
+
+    def show(self, platform: Platform, bids: Levels, asks: Levels) -> None:
+        """Set a platform's book; the engine sees it."""
+        self.engine.hear(self._message(platform, bids, asks))
+
+    def moved(self, platform: Platform, bids: Levels, asks: Levels) -> None:
+        """Set a platform's book while the engine still sees the old one."""
+        message = self._message(platform, bids, asks)
+        self.engine.exchanges[platform].update(
+            message.contract_id,
+            message.bids,
+            message.asks,
+            whole=True,
+            now=self.engine.clock.now(),
+        )
+
+    def fault(self, platform: Platform, *faults: Fault) -> None:
+        """Let faults strike everything on a platform from now on; none makes it well."""
+        server = self.engine.gateways[platform]._server
+        server._faults = replace(server._faults, rates=tuple((f, RATE) for f in faults))
+
+    async def rest(self, seconds: float = 0.2) -> None:
+        """Let the engine work for a while."""
+        await self.engine.clock.sleep(seconds)
+
+    def execute(
+        self, held: Platform = KALSHI, *, first: str = "100", second: str = "0"
+    ) -> None:
+        """Begin an execution of 100 that fills `first` of `held`'s leg, `second` of the other.
+
+        YES costs 40 cents on Kalshi and NO 53 on Polymarket.
+        """
+        sizes = {held: first, held.other: second}
+        kalshi = ({38: "500"}, {40: "100"}), ({38: "500"}, {40: sizes[KALSHI]})
+        polymarket = ({47: "100"}, {49: "500"}), ({47: sizes[POLYMARKET]}, {49: "500"})
+        books = {KALSHI: kalshi, POLYMARKET: polymarket}
+        for platform in (held.other, held):
+            self.show(platform, *books[platform][0])
+            self.moved(platform, *books[platform][1])
+
+    async def expose(
+        self,
+        held: Platform = KALSHI,
+        *,
+        first: str = "100",
+        second: str = "0",
+        bids: Levels | None = None,
+        asks: Levels | None = None,
+    ) -> str:
+        """Let an execution end with one leg alone, and return its position's id.
+
+        Afterwards the engine sees both books as they are: `bids` and `asks` in place of the
+        usual book of the missing leg.
+        """
+        self.execute(held, first=first, second=second)
+        await self.rest()
+        self.usual(held.other, bids, asks)
+        self.usual(held)
+        return self.id
+
+    def usual(
+        self, platform: Platform, bids: Levels | None = None, asks: Levels | None = None
+    ) -> None:
+        """Show a book without an edge: YES 41/45 on Kalshi, 47/49 on Polymarket."""
+        kalshi = ({41: "500"}, {45: "500"})
+        polymarket = ({47: "500"}, {49: "500"})
+        mine = kalshi if platform is KALSHI else polymarket
+        self.show(
+            platform, mine[0] if bids is None else bids, mine[1] if asks is None else asks
+        )
+
+    def orders(self) -> list[Order]:
+        """Return the orders of the position, oldest first."""
+        return list(self.held.orders.values())
+
+    async def ask(self, name: str, rationale: str = "", **arguments: Any) -> str:
+        """Write a command as another process does; returns its id."""
+        key = f"command-{len(await self.journal.rows('operator_commands'))}"
+        row = command_row(key, name, arguments, rationale, "me", self.engine.clock)
+        await self.journal.commit(Batch((Insert("operator_commands", row),)))
+        return key
+
+    async def fold(self) -> None:
+        """Let the engine look for commands."""
+        await self.engine.lifecycle._commands.fold()
+
+    async def answer(self, key: str) -> Any:
+        """Return what a command was answered, None while it was not."""
+        rows = await self.journal.rows("operator_commands", {"command_id": key})
+        return rows[0]["answer"]
+
+    async def told(self, name: str, rationale: str = "", **arguments: Any) -> Any:
+        """Ask, let the engine do it, and return its answer."""
+        key = await self.ask(name, rationale, **arguments)
+        await self.fold()
+        await self.rest(1)
+        return await self.answer(key)
+
+
+@dataclass
+class Ended:
+    """What a bench leaves: the answer of its work, and every row."""
+
+    answer: Any
+    tables: dict[str, list[dict[str, Any]]]
+    left: Left
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """Return the rows of the audit log of one name, oldest first."""
+        return [row for row in self.tables["audit_log"] if row["name"] == name]
+
+    @property
+    def position(self) -> dict[str, Any]:
+        """The row of the one position."""
+        (row,) = self.tables["open_positions"]
+        return row
+
+
+def tape(match: ContractMatch) -> MemoryTape:
+    """Return a tape of one pair that says nothing."""
+    meta = TapeMeta(
+        name="bench",
+        source="test",
+        contracts=(match.kalshi, match.polymarket),
+        pairs=(match,),
+        polled=False,
+        assumed=(),
+        seed=None,
+        messages=0,
+        first=NOW,
+        last=NOW,
+    )
+    return MemoryTape(meta, ())
+
+
+class When(StrEnum):
+    """On which side of a commit an engine dies."""
+
+    BEFORE = "before"
+    AFTER = "after"
+
+
+@dataclass
+class Left:
+    """What an engine leaves to the next: its database, its platforms, and the time."""
+
+    engine: Engine
+    journal: DyingJournal
+    at: datetime
+
+
+class Died(Exception):
+    """An engine is gone in the middle of its work."""
+
+    def __init__(self, left: Left) -> None:
+        super().__init__("died")
+        self.left = left
+
+
+class Death(BaseException):
+    """What ends an engine that dies; nothing in it catches this."""
+
+
+class DyingJournal(WatchedJournal):
+    """A journal whose process can be made to die at a commit."""
+
+    def __init__(self) -> None:
+        super().__init__(conserved)
+        self.dies: Callable[[Batch], When | None] | None = None
+        self.dead = False
+
+    async def commit(self, batch: Batch) -> Receipt:
+        if self.dead:
+            raise Death
+        when = self.dies(batch) if self.dies else None
+        if when is not When.BEFORE:
+            receipt = await super().commit(batch)
+        if when is not None:
+            self.dead = True
+            raise Death
+        return receipt
+
+
+def bench(
+    work: Callable[[Bench], Awaitable[Any]],
+    *settings: str,
+    first: Platform = KALSHI,
+    after: Left | None = None,
+    dies: Callable[[Batch], When | None] | None = None,
+) -> Ended:
+    """Do `work` on a running engine whose first legs are on `first`, then drain it.
+
+    After each commit the money is conserved, and what is left is whole.
+
+    Args:
+        work: What happens instead of a tape.
+        settings: As on a command line.
+        first: The platform of the first leg.
+        after: What the engine before it left.
+        dies: Tells at which commit, and on which side of it, this engine dies.
+
+    Raises:
+        Died: It did.
+    """
+
+    async def main() -> Ended:
+        journal = after.journal if after else DyingJournal()
+        journal.dies, journal.dead = dies, False
+        made, chosen = tape(pair(primary_leg=first)), (OFF, "paper.lag_steps=0", *settings)
+        run, clock = 2 if after else 1, TapeClock(after.at if after else NOW)
+        engine = build(load(None, chosen), made, journal, clock, seed=7, run=run)
+        if after:
+            _same_platforms(after.engine, engine)
+        try:
+            return await _run(Bench(engine, journal), made, work, run)
+        except Death:
+            raise Died(Left(engine, journal, clock.now())) from None
+        except BaseExceptionGroup as group:
+            if group.subgroup(Death) is None:
+                raise
+            raise Died(Left(engine, journal, clock.now())) from None
+
+    return run_virtual(main())
+
+
+async def _run(
+    at: Bench, made: MemoryTape, work: Callable[[Bench], Awaitable[Any]], run: int
+) -> Ended:
+    engine, journal, meta = at.engine, at.journal, made.meta
+    opening = {platform: Money(Decimal(5_000)) for platform in Platform}
+    await engine.lifecycle.start(
+        meta.contracts, meta.pairs, opening, mode="paper", run=run, version="x"
+    )
+    await engine.carrying.take_up()
+    answers: list[Any] = []
+
+    async def feed() -> None:
+        engine._session_began()
+        answers.append(await work(at))
+        engine._session_ended()
+
+    settled = [gateway.settled for gateway in engine.gateways.values()]
+    await engine.lifecycle.run(feed, settled)
+    await engine.lifecycle.stop("the test ended")
+    assert await problems(journal) == []
+    tables = {name: await journal.rows(name) for name in journal._tables}
+    return Ended(answers[0], tables, Left(engine, journal, engine.clock.now()))
+
+
+def _same_platforms(before: Engine, now: Engine) -> None:
+    """Let a new engine meet the platforms as the one before left them."""
+    for platform, exchange in now.exchanges.items():
+        taken = exchange.on_taken
+        exchange.__dict__.update(before.exchanges[platform].__dict__)
+        exchange.on_taken = taken
+
+
+YES, NO = Outcome.YES, Outcome.NO
