@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from dutchbook import __version__
+from dutchbook.application.anchoring import Anchoring
 from dutchbook.application.beside import Beside
 from dutchbook.application.bus import EventBus
 from dutchbook.application.carrying import Carrying
@@ -56,6 +57,7 @@ class Engine:
     gateways: Mapping[Platform, PaperGateway]
     lag: StepLag
     beside: Beside
+    anchoring: Anchoring | None
     missed: set[Key] = field(default_factory=set)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -85,6 +87,8 @@ class Engine:
         await self.lifecycle.run(self._feed, settled, self.stopping)
         asked = self.stopping.is_set()
         await self.lifecycle.stop("asked to stop" if asked else "the tape ended")
+        if self.anchoring is not None:
+            await self.anchoring.keep()
         return await summary(self.journal, self.detection, self.queue, self.bus.receipt.head)
 
     async def _fund_platforms(self) -> None:
