@@ -13,7 +13,6 @@ from dutchbook.persistence.chain import GENESIS, Head
 from dutchbook.persistence.database import Database
 from dutchbook.ports import Anchor
 from dutchbook.runtime.clock import SystemClock
-from dutchbook.runtime.virtual_time import turnstile
 
 
 def verified(
@@ -61,8 +60,7 @@ def anchor(url: str, found: Head) -> None:
         StorageError: It cannot be written.
     """
     if found != (0, GENESIS):
-        path = session.anchor_path(Database.at(url))
-        anchors.AnchorFile(path, SystemClock(), turnstile()).write(*found)
+        anchors.write(session.anchor_path(Database.at(url)), *found, SystemClock().now())
 
 
 def kept(database: Database, file: Path | None = None) -> anchors.Kept:

@@ -18,7 +18,7 @@ from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 
 SPOILED = [(*BUSY, f"paper.fault_{each.value}=400000") for each in (*REFUSED, *UNANSWERED)]
-LATE = (*BUSY, "paper.latency_ms=20000", "execution.answer_seconds=1", "execution.queries=1")
+LATE = (*BUSY, "paper.latency_ms=2000", "execution.answer_seconds=1", "execution.queries=1")
 OFF = ("execution.auto_policy=off", "paper.fault_rejected=300000")
 KINDS: list[tuple[str, ...]] = [*FAULTS, *SPOILED, (*BUSY, *ALL), LATE, OFF]
 

@@ -12,6 +12,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import IO
 
@@ -64,32 +65,32 @@ class AnchorFile:
 
     async def keep(self, sequence: int, head: str) -> None:
         """Keep one more; see `Anchors`."""
+        at = self._clock.now()
         await self._turnstile.drive(
-            lambda: asyncio.to_thread(self.write, sequence, head),
+            lambda: asyncio.to_thread(write, self._path, sequence, head, at)
         )
-
-    def write(self, sequence: int, head: str) -> None:
-        """Add a line, durably, whoever else adds one at the same time.
-
-        Raises:
-            StorageError: The file cannot be written.
-        """
-        at = as_json(self._clock.now())
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a+b") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
-                before = _last_line(file)
-                line = f"{sequence} {head} {at} {_digest(before)}\\n"
-                file.write(line.encode())
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise StorageError(f"{self._path}: cannot be written: {error.strerror}") from error
 
     def _begun(self) -> None:
         if read(self._path) != Kept():
-            self.write(0, GENESIS)
+            write(self._path, 0, GENESIS, self._clock.now())
+
+
+def write(path: Path, sequence: int, head: str, at: datetime) -> None:
+    """Add a line, durably, whoever else adds one at the same time.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            before = _last_line(file)
+            file.write(f"{sequence} {head} {as_json(at)} {_digest(before)}\n".encode())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def read(path: Path) -> Kept:
@@ -105,7 +106,7 @@ def read(path: Path) -> Kept:
     except OSError as error:
         raise StorageError(f"{path}: cannot be read: {error.strerror}") from error
     # A line without its end was being written when the machine went down.
-    return kept(raw[: raw.rfind(b"\\n") + 1].splitlines(), str(path))
+    return kept(raw[: raw.rfind(b"\n") + 1].splitlines(), str(path))
 
 
 def kept(lines: Sequence[bytes], name: str) -> Kept:
@@ -143,7 +144,7 @@ def _last_line(file: IO[bytes]) -> bytes:
     """Return the last whole line; one that was cut off in the middle is taken away."""
     file.seek(0)
     text = file.read()
-    end = text.rfind(b"\\n") + 1
+    end = text.rfind(b"\n") + 1
     if end != len(text):
         file.truncate(end)
     return text[:end].splitlines()[-1] if end else b""
