@@ -338,8 +338,9 @@ def test_of_an_older_database_it_is_said_since_when_the_log_tells_changes(
     assert {line.split(" ", 1)[0] for line in altered.problems} == {"orders"}
 
 
-def test_a_log_is_read_a_page_at_a_time_on_one_snapshot(tmp_path: Path) -> None:
-    """What an engine commits while the log is read is not half seen."""
+def test_what_is_committed_while_a_log_is_read_is_neither_held_up_nor_half_seen(
+    tmp_path: Path,
+) -> None:
     url = run_on(f"sqlite:///{tmp_path}/paper.db", tmp_path)
     database = Database.at(url)
     sequence, _ = auditing.head(url)

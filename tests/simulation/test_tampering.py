@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support.runs import play
 
-from dutchbook.persistence.audit import Chain
+from dutchbook.persistence.audit import Chain, audited
 from dutchbook.persistence.chain import GENESIS, link_stored
 from dutchbook.persistence.replay import encoded
 from dutchbook.ports import Anchor
@@ -189,3 +189,24 @@ def test_of_many_broken_entries_some_are_named_and_the_rest_counted(log: Log) ->
 
     assert len(told) == 21
     assert told[-1] == f"audit log: {ENTRIES - 20} more entries are not what was written"
+
+
+def test_no_entry_is_kept_once_it_was_checked(log: Log) -> None:
+    """A million entries need no more memory than sixty: only the tables grow."""
+    alive, most = 0, 0
+
+    class Watched(dict[str, Any]):
+        def __init__(self, row: Row) -> None:
+            nonlocal alive, most
+            super().__init__(row)
+            alive += 1
+            most = max(most, alive)
+
+        def __del__(self) -> None:
+            nonlocal alive
+            alive -= 1
+
+    audit = audited(lambda name: map(Watched, log) if name == "audit_log" else [], [])
+
+    assert audit.entries == ENTRIES
+    assert most <= 2
