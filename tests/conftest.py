@@ -18,6 +18,14 @@ RUNNING = "DUTCHBOOK_TEST_POSTGRES_URL"
 DURABILITY = ("fsync", "full_page_writes")  # no test cuts the machine's power
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A data directory of the tests' own: runs keep the heads of their logs there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        yield
+
+
 @pytest.fixture(scope="module")
 def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home of the tests' own: nothing of the user's is read or written."""

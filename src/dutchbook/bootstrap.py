@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from dutchbook.application.anchoring import Anchoring
 from dutchbook.application.beside import Parts, Rules, beside
 from dutchbook.application.bus import EventBus
 from dutchbook.application.cancelling import Cancelling
@@ -41,7 +42,7 @@ from dutchbook.platforms.paper.gateway import PaperGateway
 from dutchbook.platforms.paper.liquidity import Replenishment
 from dutchbook.platforms.paper.server import StepLag
 from dutchbook.platforms.paper.time import PaperTime
-from dutchbook.ports import Clock, Ids, Journal
+from dutchbook.ports import Anchors, Clock, Ids, Journal
 from dutchbook.runtime.ids import SeededIds
 from dutchbook.runtime.randomness import Seeded
 from dutchbook.tape.generate import generate
@@ -78,12 +79,13 @@ def build(
     results: Mapping[Key, Ruling] | None = None,
     fence: Fence | None = None,
     poll_seconds: float = POLL_SECONDS,
+    anchors: Anchors | None = None,
 ) -> Engine:
     """Join an engine that trades `pairs` on paper: see `traded_pairs`; None for the tape's.
 
     `results` are what the contracts of the tape resolve to at its end. With a `fence` every
     commit is held against its lease, and with its file of halts every send; see
-    `dutchbook.application.lease`.
+    `dutchbook.application.lease`. With `anchors` heads of its log are kept there.
     """
     followed = tape.meta.pairs if pairs is None else tuple(pairs)
     ids = ids or SeededIds(seed, run)
@@ -101,8 +103,9 @@ def build(
     choose = carried.first_legs.choose
     detection = DetectionService(*heard, bus, clock, ids, *judged, choose)
     parts = _parts(base, carried, entering, detection, recorder)
+    anchoring = _anchoring(base, anchors, first=run == 1)
     engine = _engine(
-        tape, base, parts, carried, entering, offered, exchanges, lag, poll_seconds
+        tape, base, parts, carried, entering, offered, exchanges, lag, poll_seconds, anchoring
     )
     engine.results.update(results or {})
     for platform, exchange in exchanges.items():
@@ -216,13 +219,14 @@ def _engine(
     exchanges: dict[Platform, PaperExchange],
     lag: StepLag,
     poll_seconds: float,
+    anchoring: Anchoring | None,
 ) -> Engine:
     """Join the parts of trading with what works beside it."""
     settings, platforms = base.settings, (exchanges, base.gateways)
     times = (PaperTime(settings.paper.clock_offset_ms),)
     around = beside(parts, times, _rules(settings, tape))
     ends = leaving(parts, carried, around.sessions, _leaving_rules(settings, tape))
-    services = (*around.services, *ends.services)
+    services = (*around.services, *ends.services, *((anchoring,) if anchoring else ()))
     lifecycle = _lifecycle(base, parts, carried, entering, services, poll_seconds)
     return Engine(
         settings,
@@ -243,7 +247,15 @@ def _engine(
         lag,
         around,
         ends,
+        anchoring,
     )
+
+
+def _anchoring(base: _Base, anchors: Anchors | None, *, first: bool) -> Anchoring | None:
+    if anchors is None:
+        return None
+    every = base.settings.records.anchor_every
+    return Anchoring(base.journal, base.bus, anchors, base.clock, every=every, first=first)
 
 
 def _platforms(

@@ -12,12 +12,14 @@ import typer
 from rich.console import Console
 
 from dutchbook import __version__, desk, session
+from dutchbook.audit_cli import audit
 from dutchbook.bootstrap import generated_tape
 from dutchbook.config import load
 from dutchbook.console import progress, report, tables
 from dutchbook.domain.risk import Grade
 from dutchbook.domain.units import money
 from dutchbook.errors import DutchbookError, StorageError
+from dutchbook.options import Db
 from dutchbook.persistence.database import Database
 from dutchbook.tape.format import write_tape
 from dutchbook.tape.importers.recording import import_recording
@@ -32,17 +34,11 @@ app.add_typer(pairs, name="pairs")
 app.add_typer(capital, name="capital")
 app.add_typer(tapes, name="tape")
 app.add_typer(database, name="db")
+app.add_typer(audit, name="audit")
 
 FOUND = 1
 INTERRUPTED = 130
 
-Db = Annotated[
-    str,
-    typer.Option(
-        "--db",
-        help="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; else a file of yours.",
-    ),
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print every column as JSON.")]
 Rationale = Annotated[str, typer.Option(help="Why, in a sentence.")]
 Amount = Annotated[str, typer.Option(help="Dollars that the position may cost.")]
@@ -325,7 +321,7 @@ def db_prune(
 
 @database.command("verify")
 def db_verify(db: Db = "") -> None:
-    """Check pages, references, the event log, the ledger and the sums."""
+    """Check pages, references, the event log (`audit verify`), the ledger and the sums."""
     problems = desk.problems(_url(db))
     for problem in problems:
         typer.echo(problem, err=True)

@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dutchbook import session
+from dutchbook import auditing, session
 from dutchbook.application import pairs
 from dutchbook.application.bus import EventBus
 from dutchbook.application.commands import command_row, halting
@@ -153,7 +153,10 @@ def status(url: str) -> dict[str, Any]:
 def problems(url: str) -> list[str]:
     """Return what is wrong with a database; nothing when it is whole."""
     database = Database.at(url)
-    return [*database.damage(), *reading(url, verify.problems)]
+    database.check("paper")
+    beside = auditing.kept(database)
+    found = database.read(lambda read: verify.problems(read, beside.anchors))
+    return [*database.damage(), *beside.problems, *found]
 
 
 def prune(url: str, years: int) -> int:

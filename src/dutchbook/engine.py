@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from dutchbook import __version__
+from dutchbook.application.anchoring import Anchoring
 from dutchbook.application.beside import Beside
 from dutchbook.application.bus import EventBus
 from dutchbook.application.carrying import Carrying
@@ -62,6 +63,7 @@ class Engine:
     lag: StepLag
     beside: Beside
     leaving: Leaving
+    anchoring: Anchoring | None
     results: dict[Key, Ruling] = field(default_factory=dict)
     missed: set[Key] = field(default_factory=set)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -93,6 +95,8 @@ class Engine:
         await self.lifecycle.run(self._feed, (*ends, self._resolve), self.stopping)
         asked = self.stopping.is_set()
         await self.lifecycle.stop("asked to stop" if asked else "the tape ended")
+        if self.anchoring is not None:
+            await self.anchoring.keep()
         return await summary(self.journal, self.detection, self.queue, self.bus.receipt.head)
 
     async def _fund_platforms(self) -> None:

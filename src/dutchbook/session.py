@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import signal
 from collections import Counter
@@ -34,6 +35,7 @@ from dutchbook.domain.settlement import Key, Ruling, read_results
 from dutchbook.domain.units import plain
 from dutchbook.engine import Engine
 from dutchbook.errors import InvalidInput, LeaseHeld, LeaseLost, StorageError
+from dutchbook.persistence.anchors import AnchorFile
 from dutchbook.persistence.database import SQLITE, Database
 from dutchbook.ports import Journal
 from dutchbook.runtime.clock import SystemClock, TapeClock
@@ -144,6 +146,15 @@ def halt_file(database: Database) -> FileOfHalt:
     return FileOfHalt(folder / f"{database.name}.HALT")
 
 
+def anchor_path(database: Database) -> Path:
+    """Return where heads of the log of a database are kept: in the user's data directory.
+
+    By name, and by a digest of where the database is: many are called paper.db.
+    """
+    place = hashlib.sha256(database.place.encode()).hexdigest()[:8]
+    return user_data_path("dutchbook") / f"{database.name}-{place}.anchors"
+
+
 def run(options: Options, console: Console) -> dict[str, Any]:
     """Run the engine to the end of its tape, or until it is interrupted.
 
@@ -239,6 +250,7 @@ async def _trade(
             results=played.results,
             fence=fence,
             poll_seconds=options.poll_seconds,
+            anchors=AnchorFile(anchor_path(database), SystemClock(), turnstile()),
         )
         summary = await _kept(
             engine, fence, options, _watched(engine, number, options, console)

@@ -6,7 +6,6 @@ amounts are the database's own millionths. Only the check of the audit chain is 
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
@@ -16,7 +15,6 @@ from typing import Any
 
 from dutchbook.persistence.database import Database
 from dutchbook.persistence.verify import problems
-from dutchbook.runtime.virtual_time import turnstile
 
 from .truth import Truth
 
@@ -272,13 +270,5 @@ def _told(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
 def _verified(database: str) -> list[str]:
     where = Database.at(f"sqlite:///{database}")
 
-    async def check() -> list[str]:
-        journal = where.journal(turnstile())
-        await journal.open()
-        try:
-            return await problems(journal)
-        finally:
-            await journal.close()
-
     assert Path(database).exists(), "there is a database to verify"
-    return asyncio.run(check()) + where.damage()
+    return where.read(problems) + where.damage()

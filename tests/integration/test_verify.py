@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from pathlib import Path
 
@@ -42,16 +41,7 @@ def traded(url: str, *settings: str) -> str:
 
 def found(url: str) -> list[str]:
     """Return what verification says."""
-
-    async def main() -> list[str]:
-        journal = Database.at(url).journal(turnstile())
-        await journal.open()
-        try:
-            return await problems(journal)
-        finally:
-            await journal.close()
-
-    return asyncio.run(main())
+    return Database.at(url).read(problems)
 
 
 @pytest.mark.parametrize("faults", [(), FAULTS])

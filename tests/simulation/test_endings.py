@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from support.runs import HELD, Finished, conserved, play
+from support.runs import HELD, Finished, conserved, play, stored
 from support.tapes import CHEAP, CUP, FAIR, RICH, polls
 
 from dutchbook.bootstrap import build
@@ -371,7 +371,7 @@ def test_the_next_run_meets_platforms_that_hold_what_is_left(
             ]
             for engine in (before, after)
         ]
-        return wallets[0], wallets[1], await problems(journal)
+        return wallets[0], wallets[1], problems(await stored(journal))
 
     before, after, wrong = run_virtual(main())
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.exposures import exposure
-from support.runs import HELD, Finished, play
+from support.runs import HELD, Finished, play, stored
 
 from dutchbook.bootstrap import build, generated_tape
 from dutchbook.config import load
@@ -197,20 +197,20 @@ def test_a_verification_finds_a_limit_that_was_invented_repeated_or_never_told()
     async def main() -> tuple[list[str], list[str], list[str]]:
         life = Life()
         await _live(life, THREE_WEEKS)
-        whole = await problems(life.journal)
+        whole = problems(await stored(life.journal))
         _, crossed = (await life.told())[0]
         false = (said("again", MONTHLY, crossed), said("invented", WEEKLY, "x0"))
         await life.journal.commit(Batch(events=false))
-        wrong = await problems(life.journal)
+        wrong = problems(await stored(life.journal))
         untold = Life()
         engine = await untold.start()
         for at in THREE_WEEKS:
             await untold.expose(engine, at)
-        assert await problems(untold.journal) == []
+        assert problems(await stored(untold.journal)) == []
         await engine.lifecycle.stop("it never told")
-        silent = await problems(untold.journal)
+        silent = problems(await stored(untold.journal))
         await _live(untold, [])
-        assert await problems(untold.journal) == []
+        assert problems(await stored(untold.journal)) == []
         return whole, wrong, silent
 
     whole, wrong, untold = run_virtual(main())

@@ -30,7 +30,7 @@ from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.message import Kind, MemoryTape, TapeMessage, TapeMeta
 from support.pairs import NOW, pair
-from support.runs import WatchedJournal, conserved
+from support.runs import WatchedJournal, conserved, stored
 
 KALSHI, POLYMARKET = Platform.KALSHI, Platform.POLYMARKET
 Levels = dict[int, str]
@@ -329,7 +329,7 @@ async def _run(
     settled = [gateway.settled for gateway in engine.gateways.values()]
     await engine.lifecycle.run(feed, settled)
     await engine.lifecycle.stop("the test ended")
-    assert await problems(journal) == []
+    assert problems(await stored(journal)) == []
     tables = {name: await journal.rows(name) for name in journal._tables}
     return Ended(answers[0], tables, Left(engine, journal, engine.clock.now()))
 

@@ -13,8 +13,10 @@ from dutchbook.domain.contract import Platform
 from dutchbook.domain.ledger import Balance, Bucket, EntryKind, Posting, check_conservation
 from dutchbook.domain.units import Money
 from dutchbook.engine import Engine
+from dutchbook.persistence.audit import Read
 from dutchbook.persistence.memory import MemoryJournal
-from dutchbook.ports import Batch, Receipt
+from dutchbook.persistence.replay import AUDITED, encoded
+from dutchbook.ports import Batch, Journal, Receipt
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.message import Tape
@@ -158,3 +160,12 @@ def _worst(
         ),
         start=Decimal(0),
     )
+
+
+async def stored(journal: Journal) -> Read:
+    """Return what reads the tables of a journal as a database stores them."""
+    tables = {
+        name: [encoded(name, row) for row in await journal.rows(name)]
+        for name in ("audit_log", *AUDITED)
+    }
+    return tables.__getitem__

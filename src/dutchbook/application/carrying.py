@@ -90,8 +90,9 @@ def carrying(
     holdings, first_legs = Holdings(watchlist.matches), FirstLegs(journal)
     books = Bookkeeper(bus, risk, holdings, clock)
     gate = _gate(journal, bus, risk, watchlist, holdings, clock, rules)
+    wait = rules.answer_seconds
     adjustments = Adjustments(
-        bus, risk, holdings, books, announce, gate, gateways, clock, ids, rules.answer_seconds
+        bus, risk, holdings, books, announce, gate, gateways, clock, ids, wait
     )
     single_leg = _single_leg(bus, holdings, adjustments, announce, rules)
     exposed, matches = single_leg.exposed, watchlist.matches
@@ -106,26 +107,16 @@ def carrying(
         gateways,
         clock,
         exposed,
-        answer_seconds=rules.answer_seconds,
+        answer_seconds=wait,
         person_after=rules.person_after,
     )
     adjustments.on_unknown = inquiries.notice
     settling = SettlementFollower(
-        bus, holdings, books, announce, exposed, gateways, clock, rules.answer_seconds
+        bus, holdings, books, announce, exposed, gateways, clock, wait
     )
     recovery.on_bought = settling.notice
-    return Carrying(
-        announce,
-        first_legs,
-        holdings,
-        gate,
-        books,
-        adjustments,
-        settling,
-        single_leg,
-        recovery,
-        inquiries,
-    )
+    image = (announce, first_legs, holdings, gate, books)
+    return Carrying(*image, adjustments, settling, single_leg, recovery, inquiries)
 
 
 def _single_leg(

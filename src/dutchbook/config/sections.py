@@ -310,8 +310,13 @@ class Divergence(Section):
 
 
 class Records(Section):
-    """How long what is not needed to go on is kept."""
+    """How long records are kept, and how the event log is vouched for."""
 
     snapshot_years: int = Field(
         7, ge=1, description="books as they were at decisions; `dutchbook db prune` goes by it"
+    )
+    anchor_every: int = Field(
+        1_000,
+        gt=0,
+        description="events at most between two heads of the log that are kept outside it",
     )

@@ -89,6 +89,30 @@ def link(
     are ours, and JSON escapes it. An absent field is empty.
     """
     micros = (occurred_at - EPOCH) // MICROSECOND
+    return _link(
+        sequence,
+        event_id,
+        name,
+        micros,
+        correlation_id,
+        causation_id,
+        payload,
+        changes,
+        previous,
+    )
+
+
+def _link(
+    sequence: int,
+    event_id: str,
+    name: str,
+    micros: int,
+    correlation_id: str,
+    causation_id: str | None,
+    payload: str,
+    changes: str | None,
+    previous: str,
+) -> str:
     text = (
         f"{previous}\x1f{sequence}\x1f{event_id}\x1f{name}\x1f{micros}\x1f{correlation_id}"
         f"\x1f{causation_id or ''}\x1f{payload}\x1f{changes or ''}"
@@ -99,6 +123,21 @@ def link(
 def link_of(row: Mapping[str, Any], previous: str) -> str:
     """Return the hash that a row of `audit_log` must have after `previous`."""
     return link(
+        row["sequence"],
+        row["event_id"],
+        row["name"],
+        row["occurred_at"],
+        row["correlation_id"],
+        row["causation_id"],
+        row["payload"],
+        row["changes"],
+        previous,
+    )
+
+
+def link_stored(row: Mapping[str, Any], previous: str) -> str:
+    """Return the hash that a row must have after `previous`, from its values as stored."""
+    return _link(
         row["sequence"],
         row["event_id"],
         row["name"],

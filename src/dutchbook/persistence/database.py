@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from alembic import command
@@ -24,6 +24,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from dutchbook.crashpoints import AFTER, BEFORE, SCHEMA, crashpoint
 from dutchbook.errors import InvalidInput, StorageError
+from dutchbook.persistence.audit import Read, Row
+from dutchbook.persistence.chain import GENESIS, Head
+from dutchbook.persistence.coding import columns
 from dutchbook.persistence.postgres_journal import PostgresJournal
 from dutchbook.persistence.sqlite_journal import BUSY_SECONDS, SqliteJournal, reason
 from dutchbook.persistence.triggers import missing, renew
@@ -33,6 +36,8 @@ from dutchbook.ports import Access, Turnstile
 MIGRATIONS = Path(__file__).parent / "migrations"
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 CREATING = 0x64757462
+PAGE = 1_000
+"""So many rows are held at once when a whole table is read."""
 T = TypeVar("T")
 
 
@@ -82,6 +87,14 @@ class Database:
         if self.dialect == SQLITE:
             return Path(self.path).name
         return re.sub(r"[^\w.-]+", "_", f"{url.host or 'local'}-{url.database}")
+
+    @property
+    def place(self) -> str:
+        """Where it is, without user and password: no two databases share it."""
+        url = make_url(self.url)
+        if self.dialect == SQLITE:
+            return str(Path(self.path).resolve())
+        return f"{url.host}:{url.port or 5432}/{url.database}"
 
     def journal(
         self,
@@ -143,6 +156,23 @@ class Database:
 
         return self._work(look)
 
+    def read(self, job: Callable[[Read], T]) -> T:
+        """Do `job` on one snapshot: what others commit meanwhile is not seen, nor held up.
+
+        Must not be called from a running loop: it has one of its own.
+        """
+        return self._work(lambda c: job(lambda table: _rows(c, table)), reading=True)
+
+    def head(self) -> Head:
+        """Return the sequence and the hash of the newest entry of the log."""
+        newest = text("SELECT sequence, hash FROM audit_log ORDER BY sequence DESC LIMIT 1")
+
+        def look(connection: Connection) -> Head:
+            row = connection.execute(newest).first()
+            return (row[0], row[1]) if row else (0, GENESIS)
+
+        return self._work(look, reading=True)
+
     def prune(self, before: datetime) -> int:
         """Delete order book snapshots from before an instant; returns how many."""
         old = Instant().encode(before)
@@ -153,20 +183,21 @@ class Database:
         """Bring the schema up to this program's."""
         self._work(_upgrade)
 
-    def _work(self, job: Callable[[Connection], T]) -> T:
+    def _work(self, job: Callable[[Connection], T], *, reading: bool = False) -> T:
         try:
             if self.dialect == SQLITE:
-                return self._on_sqlite(job)
-            return asyncio.run(self._on_postgresql(job))
+                return self._on_sqlite(job, "BEGIN" if reading else "BEGIN IMMEDIATE")
+            options = {"isolation_level": "REPEATABLE READ"} if reading else {}
+            return asyncio.run(self._on_postgresql(job, options))
         except (SQLAlchemyError, OSError, sqlite3.Error) as error:
             told = reason(getattr(error, "orig", None) or error)
             raise StorageError(f"{self.shown}: {told}") from error
 
-    def _on_sqlite(self, job: Callable[[Connection], T]) -> T:
+    def _on_sqlite(self, job: Callable[[Connection], T], begin: str) -> T:
         folder = Path(self.path).parent
         folder.mkdir(parents=True, exist_ok=True)
         engine = create_engine(self.url)
-        _obey(engine)
+        _obey(engine, begin)
         try:
             with engine.begin() as connection:
                 result = job(connection)
@@ -176,9 +207,11 @@ class Database:
         finally:
             engine.dispose()
 
-    async def _on_postgresql(self, job: Callable[[Connection], T]) -> T:
+    async def _on_postgresql(
+        self, job: Callable[[Connection], T], options: dict[str, Any]
+    ) -> T:
         url = make_url(self.url).set(drivername="postgresql+asyncpg")
-        engine = create_async_engine(url)
+        engine = create_async_engine(url, **options)
         try:
             async with engine.begin() as connection:
                 result = await connection.run_sync(job)
@@ -189,11 +222,24 @@ class Database:
             await engine.dispose()
 
 
-def _obey(engine: Engine) -> None:
+def _rows(connection: Connection, table: str) -> Iterator[Row]:
+    """Return the rows of a table as stored, a page at a time; the log's in their order."""
+    order = " ORDER BY sequence" if table == "audit_log" else ""
+    named = ", ".join(columns(table))
+    result = connection.execute(
+        text(f"SELECT {named} FROM {table}{order}"),
+        execution_options={"yield_per": PAGE},
+    )
+    names = tuple(result.keys())
+    for row in result:
+        yield dict(zip(names, row, strict=True))
+
+
+def _obey(engine: Engine, begin: str) -> None:
     """Make SQLite keep references, and begin transactions where SQLAlchemy says, DDL included.
 
-    A transaction takes its turn to write at once: one that began by reading could no longer
-    write when another was faster.
+    A transaction that may write takes its turn at once: one that began by reading could no
+    longer write when another was faster.
     """
 
     def connected(connection: DBAPIConnection, record: object) -> None:
@@ -204,7 +250,7 @@ def _obey(engine: Engine) -> None:
         cursor.close()
 
     event.listen(engine, "connect", connected)
-    event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
+    event.listen(engine, "begin", lambda c: c.exec_driver_sql(begin))
 
 
 def _config(connection: Connection) -> Config:

@@ -22,44 +22,27 @@ from dutchbook.domain.ledger import (
 from dutchbook.domain.order import order_status
 from dutchbook.domain.units import Money, due, owed
 from dutchbook.errors import InvariantBroken
-from dutchbook.persistence.chain import GENESIS, link_of
-from dutchbook.persistence.replay import AUDITED, differences
-from dutchbook.ports import Journal
+from dutchbook.persistence.audit import Read, audited
+from dutchbook.persistence.coding import decode
+from dutchbook.persistence.replay import AUDITED
+from dutchbook.ports import Anchor
 
 Rows = list[dict[str, Any]]
 READ = ("audit_log", *AUDITED)
 
 
-async def problems(journal: Journal) -> list[str]:
-    """Return everything that is wrong, one line each; nothing when the database is whole."""
-    tables = {name: await journal.rows(name) for name in READ}
-    tables["audit_log"].sort(key=lambda row: int(row["sequence"]))
-    checks = (_chain, _replay, _ledger, _reservations, _orders, _exposures)
-    return [problem for check in checks for problem in check(tables)]
+def problems(read: Read, anchors: Iterable[Anchor] = ()) -> list[str]:
+    """Return everything that is wrong, one line each; nothing when the database is whole.
 
-
-def _chain(tables: Mapping[str, Rows]) -> Iterator[str]:
-    previous = GENESIS
-    for number, row in enumerate(tables["audit_log"], start=1):
-        if row["sequence"] != number:
-            yield f"audit log: entry {number} is missing"
-            return
-        if row["previous_hash"] != previous or row["hash"] != link_of(row, previous):
-            yield f"audit log: entry {number} is not what was written"
-            return
-        previous = row["hash"]
-
-
-def _replay(tables: Mapping[str, Rows]) -> Iterator[str]:
-    """Every table is what the log makes of it (I-26).
-
-    A database that was made before the log told changes begins in the middle: its tables cannot
-    be rebuilt, and are not compared.
+    First what `dutchbook audit verify` checks, then the ledger, the sums and what was told.
     """
-    log = tables["audit_log"]
-    if log and any(tables[name] for name in AUDITED) and log[0]["changes"] is None:
-        return
-    yield from differences(log, tables)
+    found = list(audited(read, anchors).problems)
+    checks = (_ledger, _reservations, _orders, _exposures)
+    try:
+        tables = {name: [decode(name, row) for row in read(name)] for name in READ}
+    except (ValueError, TypeError, ArithmeticError) as error:
+        return [*found, f"a value that no column holds: {error}"]
+    return [*found, *(problem for check in checks for problem in check(tables))]
 
 
 def _ledger(tables: Mapping[str, Rows]) -> Iterator[str]:

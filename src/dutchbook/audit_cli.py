@@ -1,0 +1,46 @@
+"""The commands of the audit log; no logic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dutchbook import auditing, session
+from dutchbook.options import Db
+from dutchbook.persistence.audit import shown
+
+audit = typer.Typer(no_args_is_help=True, help="The event log, and the proof that it is whole.")
+FOUND = 1
+
+
+@audit.command("verify")
+def audit_verify(
+    db: Db = "",
+    anchor: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SEQUENCE:HASH", help="A head that you kept elsewhere."),
+    ] = None,
+    anchors: Annotated[
+        Path | None, typer.Option(help="A file of anchors instead of the engine's own.")
+    ] = None,
+) -> None:
+    """Check the chain of the log, the heads that were anchored, and the tables by replay."""
+    found, note = auditing.verified(
+        db or session.default_database(), tuple(anchor or ()), anchors
+    )
+    for problem in found.problems:
+        typer.echo(problem, err=True)
+    if found.problems:
+        raise typer.Exit(FOUND)
+    typer.echo(shown(found, note))
+
+
+@audit.command("anchor")
+def audit_anchor(db: Db = "") -> None:
+    """Print the head of the log, to be kept elsewhere, and keep it among the anchors."""
+    url = db or session.default_database()
+    sequence, digest = found = auditing.head(url)
+    typer.echo(f"{sequence}:{digest}")
+    auditing.anchor(url, found)

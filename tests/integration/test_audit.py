@@ -1,0 +1,358 @@
+"""`dutchbook audit verify` and `audit anchor`, on databases that somebody altered."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+from support.databases import by_hand
+from support.program import PROGRAM, bare_tape, call, traded
+
+from dutchbook import auditing, session
+from dutchbook.bootstrap import generated_tape
+from dutchbook.errors import InvalidInput, StorageError
+from dutchbook.persistence import anchors
+from dutchbook.persistence.audit import Audit, Read, audited
+from dutchbook.persistence.database import MIGRATIONS, Database, _rows
+from dutchbook.persistence.triggers import suspend
+from dutchbook.tape.format import write_tape
+
+pytestmark = pytest.mark.usefixtures("own_home")
+HASH = "0123456789abcdef" * 4
+
+
+def tape(folder: Path) -> Path:
+    """Write a made-up tape on which positions are opened."""
+    path = folder / "made.tape"
+    write_tape(path, generated_tape(8, minutes=30))
+    return path
+
+
+def run_on(url: str, folder: Path) -> str:
+    """Run to the end of a tape as a person does; returns the URL."""
+    assert traded(url, tape(folder))["positions"]["total"] > 0
+    return url
+
+
+def tampered(url: str, *statements: str) -> None:
+    """Drop every trigger, as somebody with the database's password would, then alter it."""
+    Database.at(url)._work(suspend)
+    by_hand(url, *statements)
+
+
+def anchor_file(url: str) -> Path:
+    return session.anchor_path(Database.at(url))
+
+
+# Whole -----------------------------------------------------------------------------------
+
+
+def test_a_run_is_anchored_and_verified_beside_its_database(
+    database_url: str, tmp_path: Path
+) -> None:
+    run_on(database_url, tmp_path)
+    sequence, head = auditing.head(database_url)
+
+    said = call("audit", "verify", "--db", database_url)
+
+    assert said.startswith(f"whole: {sequence} entries up to {head}, anchored at {sequence} (")
+    assert str(anchor_file(database_url)) in said
+    assert said.count("\n") == 1
+    assert call("db", "verify", "--db", database_url) == "whole\n"
+
+
+def test_an_anchor_that_was_printed_is_one_that_verifies(tmp_path: Path) -> None:
+    url = run_on(f"sqlite:///{tmp_path}/paper.db", tmp_path)
+    anchor_file(url).unlink()
+    assert call("audit", "verify", "--db", url).endswith(", not anchored\n")
+
+    printed = call("audit", "anchor", "--db", url).strip()
+    said = call("audit", "verify", "--anchor", printed, "--db", url)
+
+    assert "anchored at" in said
+    kept = anchors.read(anchor_file(url))
+    assert [f"{each.sequence}:{each.hash}" for each in kept.anchors] == [printed]
+
+
+def test_databases_of_one_name_have_anchors_of_their_own(tmp_path: Path) -> None:
+    paths = {
+        anchor_file(f"sqlite:///{tmp_path}/{folder}/paper.db") for folder in ("one", "two")
+    }
+
+    assert len(paths) == 2
+    assert all(path.name.startswith("paper.db-") for path in paths)
+    elsewhere = anchor_file("postgresql://me:secret@there:6543/book")
+    assert elsewhere != anchor_file("postgresql://me:secret@there:5432/book")
+    assert elsewhere == anchor_file("postgresql://you@there:6543/book")
+    assert "secret" not in str(elsewhere)
+
+
+def test_a_database_that_is_made_anew_begins_a_new_line_and_says_so(tmp_path: Path) -> None:
+    url = run_on(f"sqlite:///{tmp_path}/paper.db", tmp_path)
+    last, _ = auditing.head(url)
+    for path in tmp_path.glob("paper.db*"):
+        path.unlink()
+
+    run_on(url, tmp_path)
+
+    assert f"made anew after entry {last}\n" in call("audit", "verify", "--db", url)
+
+
+# Altered ---------------------------------------------------------------------------------
+
+EDITS = (
+    "UPDATE orders SET platform_order_id = 'forged' WHERE status = 'FILLED'",
+    "UPDATE open_positions SET kalshi_cash = kalshi_cash + 1",
+    "UPDATE reservations SET released = released + 1, amount = amount + 1",
+    "UPDATE risk_states SET daily_pnl = daily_pnl + 5",
+    "UPDATE risk_states SET halt_reason = '[\"operator\"]'",
+    "UPDATE risk_states SET reserved_position_slots = 1",
+    "UPDATE fills SET finality = 'failed'",
+    "DELETE FROM fills",
+    "UPDATE ledger_entries SET note = 'forged'",
+    "UPDATE ledger_entries SET amount = 2 * amount",
+    "UPDATE accounts SET free = free + 1",
+    "UPDATE contract_matches SET confidence = confidence - 1",
+    "UPDATE executions SET planned_quantity = planned_quantity + 1",
+)
+
+
+class Undone(Exception):
+    """What an attacker did is taken back."""
+
+
+def after(url: str, statement: str) -> Audit:
+    """Return what is found after a statement, without triggers, that is then taken back."""
+    kept, found = auditing.kept(Database.at(url)).anchors, []
+
+    def work(connection: Connection) -> None:
+        suspend(connection)
+        assert connection.execute(text(statement)).rowcount > 0
+        found.append(audited(lambda table: _rows(connection, table), kept))
+        raise Undone
+
+    with pytest.raises(Undone):
+        Database.at(url)._work(work)
+    return found[0]
+
+
+def test_a_table_that_was_altered_is_found_by_replay(database_url: str, tmp_path: Path) -> None:
+    run_on(database_url, tmp_path)
+
+    found = {edit: after(database_url, edit).problems for edit in EDITS}
+
+    for edit, problems in found.items():
+        table = edit.removeprefix("DELETE FROM ").removeprefix("UPDATE ").split(" ", 1)[0]
+        assert {line.split(" ", 1)[0] for line in problems} == {table}, edit
+    assert auditing.verified(database_url)[0].problems == ()
+
+
+CUTS = (
+    "DELETE FROM audit_log WHERE sequence = (SELECT max(sequence) FROM audit_log)",
+    "DELETE FROM audit_log WHERE sequence > 40",
+    "DELETE FROM audit_log",
+)
+
+
+def test_a_log_whose_end_was_cut_off_is_found(database_url: str, tmp_path: Path) -> None:
+    run_on(database_url, tmp_path)
+
+    found = [after(database_url, cut).problems[0] for cut in CUTS]
+
+    assert all("its end was cut off, or an older copy restored" in line for line in found)
+
+
+def test_an_older_copy_that_trading_went_on_from_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "paper.db"
+    url = run_on(f"sqlite:///{path}", tmp_path)
+    older = path.read_bytes()
+    traded(url, bare_tape(tmp_path / "bare.tape"))
+    path.write_bytes(older)
+    run_on(url, tmp_path)
+
+    told = subprocess.run(
+        [*PROGRAM, "audit", "verify", "--db", url], capture_output=True, text=True, check=False
+    )
+
+    assert told.returncode == 1
+    assert "is not the one that was anchored" in told.stderr
+    assert "it is intact up to" in told.stderr
+    assert told.stderr.count("\n") == 1
+    assert told.stdout == ""
+
+
+def test_a_cut_is_found_by_an_anchor_that_a_person_kept_elsewhere(
+    database_url: str, tmp_path: Path
+) -> None:
+    run_on(database_url, tmp_path)
+    printed = "{}:{}".format(*auditing.head(database_url))
+    anchor_file(database_url).unlink()
+
+    tampered(database_url, "DELETE FROM audit_log WHERE sequence > 50", "DELETE FROM outbox")
+    found, _ = auditing.verified(database_url, (printed,))
+
+    assert "given with --anchor" in found.problems[0]
+
+
+# Anchors ---------------------------------------------------------------------------------
+
+
+def test_a_line_of_the_file_that_was_altered_is_found(tmp_path: Path) -> None:
+    url = run_on(f"sqlite:///{tmp_path}/paper.db", tmp_path)
+    call("audit", "anchor", "--db", url)
+    file = anchor_file(url)
+    lines = file.read_text().splitlines()
+    assert len(lines) >= 3
+    first = f"1{lines[0]}"
+    file.write_text("\n".join([first, *lines[1:]]) + "\n")
+
+    found, _ = auditing.verified(url)
+
+    assert found.problems[0] == f"{file}: line 2 is not what was written, or follows another"
+
+
+def test_a_line_that_was_cut_off_by_a_crash_is_left_out_and_written_over(
+    tmp_path: Path,
+) -> None:
+    url = run_on(f"sqlite:///{tmp_path}/paper.db", tmp_path)
+    file = anchor_file(url)
+    whole = file.read_bytes()
+    file.write_bytes(whole + b"99 0123")
+
+    before, _ = auditing.verified(url)
+    call("audit", "anchor", "--db", url)
+
+    assert before.problems == ()
+    assert auditing.verified(url)[0].problems == ()
+    assert file.read_bytes().startswith(whole)
+    assert len(file.read_bytes().splitlines()) == len(whole.splitlines()) + 1
+
+
+@pytest.mark.parametrize("wrong", ["7", f"x:{HASH}", f"0:{HASH}", "7:abc", f"7:{HASH[:-1]}g"])
+def test_what_is_no_anchor_is_refused_in_one_line(tmp_path: Path, wrong: str) -> None:
+    with pytest.raises(InvalidInput, match="SEQUENCE:HASH as dutchbook audit anchor prints it"):
+        auditing.verified(f"sqlite:///{tmp_path}/paper.db", (wrong,))
+
+
+def test_a_file_that_was_named_and_is_not_there_is_not_no_anchor(tmp_path: Path) -> None:
+    url = run_on(f"sqlite:///{tmp_path}/paper.db", tmp_path)
+
+    line = call("audit", "verify", "--anchors", "nowhere", "--db", url, fails=3)
+
+    assert "nowhere: there is no such file of anchors" in line
+    assert "no such file" in call("audit", "verify", "--db", f"{url}x", fails=3)
+
+
+def test_a_head_that_cannot_be_kept_is_printed_all_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = run_on(f"sqlite:///{tmp_path}/paper.db", tmp_path)
+    file = anchor_file(url)
+    file.unlink()
+    file.mkdir()
+
+    with pytest.raises(StorageError, match="cannot be written"):
+        auditing.anchor(url, auditing.head(url))
+    done = subprocess.run(
+        [*PROGRAM, "audit", "anchor", "--db", url], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 3
+    assert done.stdout == "{}:{}\n".format(*auditing.head(url))
+    assert capsys.readouterr().err == ""
+    file.rmdir()
+
+
+def test_two_processes_that_anchor_at_once_leave_a_whole_file(tmp_path: Path) -> None:
+    url = run_on(f"sqlite:///{tmp_path}/paper.db", tmp_path)
+    before = len(anchors.read(anchor_file(url)).anchors)
+    both = [
+        subprocess.Popen(
+            [*PROGRAM, "audit", "anchor", "--db", url],
+            stdout=subprocess.DEVNULL,
+            env=os.environ,
+        )
+        for _ in range(2)
+    ]
+
+    assert [each.wait() for each in both] == [0, 0]
+    kept = anchors.read(anchor_file(url))
+    assert kept.problems == ()
+    assert len(kept.anchors) == before + 2
+
+
+# Older, and beside an engine ---------------------------------------------------------------
+
+
+def test_of_an_older_database_it_is_said_since_when_the_log_tells_changes(
+    database_url: str, tmp_path: Path
+) -> None:
+    database = Database.at(database_url)
+
+    def older(connection: Connection) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for number in (1, 2, 3):
+            connection.execute(
+                text(
+                    "INSERT INTO audit_log VALUES (:event, 'system.stopped', 'x', NULL, '{}',"
+                    " 'before', 'then', :number, 5)"
+                ),
+                {"number": number, "event": f"event-{number}"},
+            )
+        for platform, account, free in (
+            ("kalshi", "kalshi:shard-0:USD", 5_000_000_000),
+            ("polymarket", "polymarket:paper-wallet:pUSD", 4_000_000_000),
+        ):
+            connection.execute(
+                text(
+                    "INSERT INTO accounts (account_id, platform, account, currency, free,"
+                    " reserved, committed) VALUES (:id, :platform, :account, :currency, :free,"
+                    " 0, 0)"
+                ),
+                dict(zip(("platform", "account", "currency"), account.split(":"), strict=True))
+                | {"id": account, "platform": platform, "free": free},
+            )
+        connection.execute(
+            text("INSERT INTO system_metadata (key, value) VALUES ('mode', 'paper')")
+        )
+
+    database._work(older)
+    database.upgrade()
+    untold = auditing.verified(database_url)[0]
+    run_on(database_url, tmp_path)
+    said = call("audit", "verify", "--db", database_url)
+    tampered(database_url, "UPDATE orders SET refusal = 'forged'")
+    altered = auditing.verified(database_url)[0]
+
+    assert (untold.problems, untold.since, untold.entries) == ((), 0, 3)
+    assert "the log tells changes since entry 4 only" in said
+    assert {line.split(" ", 1)[0] for line in altered.problems} == {"orders"}
+
+
+def test_what_is_committed_while_a_log_is_read_is_neither_held_up_nor_half_seen(
+    tmp_path: Path,
+) -> None:
+    url = run_on(f"sqlite:///{tmp_path}/paper.db", tmp_path)
+    database = Database.at(url)
+    sequence, _ = auditing.head(url)
+
+    def read_while_written(read: Read) -> int:
+        entries = iter(read("audit_log"))
+        next(entries)
+        with sqlite3.connect(tmp_path / "paper.db", timeout=0) as engine:
+            engine.execute("UPDATE system_metadata SET value = '2' WHERE key = 'runs'")
+        engine.close()
+        runs = [row["value"] for row in read("system_metadata") if row["key"] == "runs"]
+        assert runs == ["1"]
+        return 1 + sum(1 for _ in entries)
+
+    assert database.read(read_while_written) == sequence
