@@ -13,7 +13,7 @@ from dutchbook.application.detection import DetectionService
 from dutchbook.application.drift import Asking
 from dutchbook.application.execution import ExecutionService, Patience
 from dutchbook.application.execution_queue import ExecutionQueueService
-from dutchbook.application.exits import Choices
+from dutchbook.application.exit_watch import Choices
 from dutchbook.application.health import Rhythm
 from dutchbook.application.leaving import LeavingRules, leaving
 from dutchbook.application.lifecycle import EngineLifecycleService
@@ -23,7 +23,7 @@ from dutchbook.application.single_leg import AutoPolicy
 from dutchbook.application.watch import Watchlist
 from dutchbook.config import Settings
 from dutchbook.domain.contract import ContractMatch, Platform
-from dutchbook.domain.exits import Why
+from dutchbook.domain.exit_case import Why
 from dutchbook.domain.ledger import AccountKey
 from dutchbook.domain.quote import Hurdles
 from dutchbook.domain.settlement import Key, Ruling

@@ -14,7 +14,7 @@ from support.pairs import NOW, book, pair
 
 from dutchbook.domain.book import OrderBook
 from dutchbook.domain.contract import Outcome, Platform, Side
-from dutchbook.domain.exits import (
+from dutchbook.domain.exit_case import (
     ExitCase,
     ExitRule,
     ExitRules,
@@ -23,6 +23,8 @@ from dutchbook.domain.exits import (
     Redeem,
     Way,
     Why,
+)
+from dutchbook.domain.exits import (
     mark_of,
     most_out_e4,
     next_exit,
@@ -256,7 +258,7 @@ def test_under_the_default_no_locked_profit_is_ever_sold_back(
         assert isinstance(found, Hold)
 
 
-@given(cents, cents, st.integers(10, 300))
+@given(cents, cents, st.integers(30, 300))
 def test_a_sale_and_the_reverse_position_bring_the_same_of_the_same_book(
     kalshi_bid: int, polymarket_ask: int, held: int
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from dutchbook.bootstrap import build
 from dutchbook.config import load
 from dutchbook.domain.contract import Platform
-from dutchbook.domain.exits import ExitRule
+from dutchbook.domain.exit_case import ExitRule
 from dutchbook.persistence.memory import MemoryJournal
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual

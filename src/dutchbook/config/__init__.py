@@ -24,7 +24,7 @@ from dutchbook.config.sections import (
     Section,
     Time,
 )
-from dutchbook.domain.exits import ExitRule, ExitRules
+from dutchbook.domain.exit_case import ExitRule, ExitRules
 from dutchbook.domain.health import DriftLimits, HealthLimits
 from dutchbook.domain.quote import Hurdles
 from dutchbook.domain.risk import RiskLimits

@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dutchbook.domain.contract import DIVERGENCE, DivergenceClass
-from dutchbook.domain.exits import ExitRule
+from dutchbook.domain.exit_case import ExitRule
 
 
 class Section(BaseModel):
