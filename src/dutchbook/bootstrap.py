@@ -17,7 +17,7 @@ from dutchbook.application.detection import DetectionService
 from dutchbook.application.drift import Asking
 from dutchbook.application.execution import ExecutionService, Patience
 from dutchbook.application.execution_queue import ExecutionQueueService
-from dutchbook.application.exits import Choices
+from dutchbook.application.exit_watch import Choices
 from dutchbook.application.health import Rhythm
 from dutchbook.application.lease import Fence
 from dutchbook.application.leaving import LeavingRules, leaving

@@ -258,7 +258,7 @@ def test_under_the_default_no_locked_profit_is_ever_sold_back(
         assert isinstance(found, Hold)
 
 
-@given(cents, cents, st.integers(10, 300))
+@given(cents, cents, st.integers(30, 300))
 def test_a_sale_and_the_reverse_position_bring_the_same_of_the_same_book(
     kalshi_bid: int, polymarket_ask: int, held: int
 ) -> None:

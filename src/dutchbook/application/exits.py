@@ -10,16 +10,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from dutchbook.application.adjustments import Adjustments, Done, Plan
 from dutchbook.application.bus import EventBus
+from dutchbook.application.exit_watch import Choices, Watched
 from dutchbook.application.holdings import Held, Holdings
 from dutchbook.application.partial_exits import PartialExits
 from dutchbook.application.sessions import Sessions
-from dutchbook.application.watch import Key, PairWatch, Watchlist
+from dutchbook.application.watch import Key, Watchlist
 from dutchbook.domain.book import walk
 from dutchbook.domain.contract import ContractMatch, Platform, Side
 from dutchbook.domain.events import (
@@ -32,14 +32,13 @@ from dutchbook.domain.exit_case import (
     Decision,
     ExitCase,
     ExitRule,
-    ExitRules,
     Hold,
     Leave,
     LegExit,
     Way,
     Why,
 )
-from dutchbook.domain.exits import held_worth, mark_of, most_out_e4, next_exit
+from dutchbook.domain.exits import held_worth, mark_of, next_exit
 from dutchbook.domain.exposure import Place
 from dutchbook.domain.order import Purpose
 from dutchbook.domain.position import OpenPosition, PositionStatus
@@ -51,49 +50,6 @@ TRIES = 3
 ANSWER_SECONDS = 5
 """Without an answer for so long, a platform is not one to send a second leg to."""
 WATCHED = (PositionStatus.OPEN, PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
-
-
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """What exits go by; each is a setting.
-
-    Attributes:
-        rules: What a decision is judged by.
-        by_pair: Pairs that have a rule of their own.
-        rescue_limit: Dollars a contract that the second leg may lose against its plan.
-        book_age: Older books are not traded on.
-        beat: Between two looks at everything.
-        leaving: Whether positions are left because a platform is at risk, or for good.
-    """
-
-    rules: ExitRules
-    rescue_limit: Decimal
-    book_age: timedelta
-    beat: timedelta
-    leaving: Why | None = None
-    by_pair: Mapping[str, ExitRule] = field(default_factory=dict)
-
-    def rules_of(self, pair_id: str) -> ExitRules:
-        """Return what a position on a pair is judged by."""
-        return replace(self.rules, rule=self.by_pair.get(pair_id, self.rules.rule))
-
-
-@dataclass(slots=True)
-class _Watched:
-    """What of a position is compared at each change of a book: whole numbers only."""
-
-    position_id: str
-    watch: PairWatch
-    position: OpenPosition
-    floor_e4: int
-    always: bool
-    last_e4: int = -1
-
-    def stirred(self) -> bool:
-        """Tell whether the books may have brought a reason to look."""
-        best = most_out_e4(self.watch.books, self.position)
-        changed, self.last_e4 = best != self.last_e4, best
-        return changed if self.always else best > self.floor_e4
 
 
 class ExitMonitor:
@@ -137,7 +93,7 @@ class ExitMonitor:
         self._paused: dict[str, int] = {}
         self._not_before: dict[str, datetime] = {}
         self._seen = -1
-        self._watched: dict[Key, list[_Watched]] = {}
+        self._watched: dict[Key, list[Watched]] = {}
         self._dirty: dict[str, None] = {}
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -187,7 +143,7 @@ class ExitMonitor:
             hedged = position.status is PositionStatus.OPEN
             always = not hedged or rules.rule is ExitRule.CLASSIC or self._forced(watch.match)
             floor = int((held_worth(watch.match, now, rules) + rules.minimum_gain) * E4)
-            each = _Watched(position_id, watch, position, floor, bool(always))
+            each = Watched(position_id, watch, position, floor, bool(always))
             for platform in Platform:
                 key = (platform, watch.match.contract(platform).contract_id)
                 self._watched.setdefault(key, []).append(each)

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from dutchbook.application.beside import Parts
 from dutchbook.application.carrying import Carrying
-from dutchbook.application.exits import Choices, ExitMonitor
+from dutchbook.application.exit_watch import Choices
+from dutchbook.application.exits import ExitMonitor
 from dutchbook.application.lifecycle import Service
 from dutchbook.application.merging import MergingService
 from dutchbook.application.partial_exits import PartialExits

@@ -1,4 +1,4 @@
-"""What a decision about leaving is made from, and what it can be."""
+"""What an exit is decided from, and what can be decided: rules, reasons, a case, a decision."""
 
 from __future__ import annotations
 
@@ -11,12 +11,7 @@ from enum import StrEnum
 from dutchbook.domain.contract import ContractMatch, Outcome, Platform, Side
 from dutchbook.domain.exposure import Place
 from dutchbook.domain.position import OpenPosition
-from dutchbook.domain.units import (
-    ZERO,
-    Money,
-    Price,
-    Quantity,
-)
+from dutchbook.domain.units import ZERO, Money, Price, Quantity
 
 
 class ExitRule(StrEnum):
@@ -50,9 +45,6 @@ class Why(StrEnum):
     PROFIT = "take_profit"
     TIME = "time"
     UNFINISHED = "exit_unfinished"
-
-
-FORCED = (Why.RULES_CHANGED, Why.PLATFORM_RISK, Why.WIND_DOWN)
 
 
 class Way(StrEnum):
