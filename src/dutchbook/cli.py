@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from dutchbook import __version__, desk, session
+from dutchbook import __version__, cli_positions, desk, session
 from dutchbook.bootstrap import generated_tape
 from dutchbook.config import load
 from dutchbook.console import progress, report, tables
@@ -32,6 +32,8 @@ app.add_typer(pairs, name="pairs")
 app.add_typer(capital, name="capital")
 app.add_typer(tapes, name="tape")
 app.add_typer(database, name="db")
+
+cli_positions.add_to(app)
 
 FOUND = 1
 INTERRUPTED = 130

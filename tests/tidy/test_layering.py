@@ -31,6 +31,7 @@ COMPOSITION = {
     "session",
     "desk",
     "cli",
+    "cli_positions",
     "__main__",
     "__init__",
 }
