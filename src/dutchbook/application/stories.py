@@ -16,6 +16,7 @@ from typing import Any
 from dutchbook.application.loading import position_of
 from dutchbook.domain.contract import Platform
 from dutchbook.domain.events import (
+    OrderPlaced,
     SingleLegExposure,
     SingleLegExposureReminder,
     SingleLegResolved,
@@ -181,7 +182,7 @@ async def whole(journal: Journal, row: Row) -> Row:
         "divergence_reserve": found.divergence_reserve,
         "completed_at_loss": found.completed_at_loss,
         "reconciliation_context": found.reconciliation_context,
-        "orders": await _orders(journal, found.execution_id),
+        "orders": await _orders(journal, found.execution_id, told),
         "alone": alone(found) if uneven else None,
         "since": _since(told) if uneven else None,
         "choices": list(word.facts["scenarios"]) if word else [],
@@ -212,11 +213,14 @@ ORDER = (
 )  # fmt: skip
 
 
-async def _orders(journal: Journal, execution_id: str) -> list[Row]:
+async def _orders(journal: Journal, execution_id: str, told: Iterable[Entry]) -> list[Row]:
+    """Return the orders of an execution in the order in which they were placed."""
     mine = {"execution_id": execution_id}
     fills = await journal.rows("fills", mine, ("matched_at", "trade_id"))
+    placed = [e.facts["order_id"] for e in told if e.name == OrderPlaced.wire]
+    rows = {row["order_id"]: row for row in await journal.rows("orders", mine)}
     found = []
-    for row in await journal.rows("orders", mine, ("created_at", "order_id")):
+    for row in (rows[order_id] for order_id in placed):
         trades = [
             {name: fill[name] for name in ("trade_id", "size", "price", "fee", "finality")}
             for fill in fills
@@ -241,7 +245,7 @@ async def explain(
     positions = await journal.rows("open_positions", mine)
     told = await entries(journal, row["execution_id"])
     found = await whole(journal, positions[0]) if positions else None
-    return told, found, await _orders(journal, row["execution_id"])
+    return told, found, await _orders(journal, row["execution_id"], told)
 
 
 async def _questions(journal: Journal) -> dict[str, str]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Protocol
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from dutchbook.console.sentences import COMMANDS, STATES, WAYS, dollars, sentence, way
 from dutchbook.domain.events import SingleLegExposureReminder
+from dutchbook.domain.units import plain
 
 Row = Mapping[str, Any]
 SHORT = 8
@@ -36,8 +40,20 @@ class Entry(Protocol):
         ...
 
 
-def _say(console: Console, line: str = "") -> None:
-    console.print(line, markup=False, highlight=False)
+def _say(console: Console, line: str = "", indent: int = 0) -> None:
+    """Print a line; what does not fit goes on below, indented."""
+    text = textwrap.fill(
+        line,
+        console.width,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _count(quantity: Any) -> str:
+    return plain(Decimal(quantity))
 
 
 def _time(at: datetime | None) -> str:
@@ -50,20 +66,20 @@ def exposed(console: Console, rows: Iterable[Row]) -> None:
     if not rows:
         _say(console, "nothing is exposed")
         return
-    table = Table()
-    for name in ("position", "question", "alone", "since", "at risk", "do", "next reminder"):
-        table.add_column(
-            name, overflow="fold", justify="right" if name == "at risk" else "left"
-        )
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("position", overflow="fold")
+    table.add_column("alone", min_width=10)
+    for name in ("since", "at risk", "do", "reminder"):
+        right = name == "at risk"
+        table.add_column(name, no_wrap=True, justify="right" if right else "left")
     for row in rows:
         table.add_row(
-            str(row["position_id"])[:SHORT],
-            row["question"],
+            f"{str(row['position_id'])[:SHORT]}\n{row['question']}",
             _alone(row),
-            _time(row["since"]),
+            _time(row["since"]).replace(" ", "\n"),
             dollars(row["at_risk"]),
             COMMANDS.get(row["recommended"], row["recommended"] or "-"),
-            _time(row["next_reminder"]),
+            _time(row["next_reminder"]).replace(" ", "\n"),
         )
     console.print(table)
     _say(
@@ -73,7 +89,7 @@ def exposed(console: Console, rows: Iterable[Row]) -> None:
 
 
 def _alone(row: Row) -> str:
-    return f"{row['quantity']:f} {row['outcome'].upper()} on {row['platform']}"
+    return f"{_count(row['quantity'])} {row['outcome'].upper()} on {row['platform']}"
 
 
 def whole(console: Console, row: Row) -> None:
@@ -97,9 +113,9 @@ def _legs(row: Row) -> Table:
     for leg in row["legs"]:
         table.add_row(
             leg["platform"],
-            f"{leg['size'].normalize():f} {leg['outcome'].upper()}",
+            f"{_count(leg['size'])} {leg['outcome'].upper()}",
             *(dollars(leg[name]) for name in ("cost", "fees", "cash")),
-            f"{leg['complement'].normalize():f}" if leg["complement"] else "-",
+            _count(leg["complement"]) if leg["complement"] else "-",
         )
     return table
 
@@ -120,7 +136,7 @@ def _results(row: Row) -> Table:
 
 
 def _order(console: Console, order: Row) -> None:
-    size, filled = (f"{order[name].normalize():f}" for name in ("size", "fill_size"))
+    size, filled = (_count(order[name]) for name in ("size", "fill_size"))
     what = f"{order['side']} {size} {order['outcome'].upper()} at {dollars(order['price'])}"
     state = str(order["status"]).lower()
     if order["outcome_unknown_since"]:
@@ -129,11 +145,11 @@ def _order(console: Console, order: Row) -> None:
         console, f"{_time(order['created_at'])} {order['platform']}, {order['purpose']}: {what}"
     )
     refusal = f" ({order['refusal'].replace('_', ' ')})" if order["refusal"] else ""
-    _say(console, f"  {state}{refusal}: {filled} filled. Order {order['order_id']}")
+    _say(console, f"  {state}{refusal}: {filled} filled. Order {order['order_id']}", 4)
     for fill in order["fills"]:
-        size = f"{fill['size'].normalize():f}"
         price, fee = dollars(fill["price"]), dollars(fill["fee"])
-        _say(console, f"  filled {size} at {price}, fee {fee}: {fill['finality']}")
+        done = f"  filled {_count(fill['size'])} at {price}, fee {fee}: {fill['finality']}"
+        _say(console, done, 4)
 
 
 def choices(console: Console, row: Row) -> None:
@@ -154,7 +170,7 @@ def choices(console: Console, row: Row) -> None:
     _say(console, f"What can be done, as priced at {_time(row['priced_at'])}:")
     ranked = {name: place for place, name in enumerate(row["recommended"])}
     for choice in sorted(row["choices"], key=lambda c: ranked.get(c["name"], len(ranked))):
-        _say(console, f"- {way(choice)}")
+        _say(console, f"- {way(choice)}", 2)
     for choice in row["choices"]:
         if choice["name"] in COMMANDS and not choice["blocked"]:
             _say(console, f"  {_command(row['position_id'], choice)}")
@@ -174,7 +190,7 @@ def story(console: Console, told: Iterable[Entry], position: Row | None) -> None
             continue
         _reminded(console, reminders)
         reminders = []
-        _say(console, f"{_time(entry.at)}  {sentence(entry.name, entry.facts)}")
+        _say(console, f"{_time(entry.at)}  {sentence(entry.name, entry.facts)}", 21)
     _reminded(console, reminders)
     _say(console)
     if position is None:
@@ -192,7 +208,7 @@ def _reminded(console: Console, reminders: list[Entry]) -> None:
         last, count = reminders[-1], len(reminders)
         times = "once" if count == 1 else f"{count} times"
         text = sentence(last.name, last.facts).removesuffix(".")
-        _say(console, f"{_time(last.at)}  {text}; told again {times}.")
+        _say(console, f"{_time(last.at)}  {text}; told again {times}.", 21)
 
 
 def before(console: Console, row: Row, name: str, price: str | None) -> None:
@@ -207,9 +223,8 @@ def before(console: Console, row: Row, name: str, price: str | None) -> None:
         _say(console, "It was not priced yet; the engine prices it when it acts.")
     else:
         _say(console, f"As priced at {_time(row['priced_at'])}, {way(choice)}.")
-    hedged = f"{row['hedged'].normalize():f}" if row["hedged"] else "0"
-    kept = f"{hedged} hedged pairs" if row["hedged"] else "nothing"
-    more = f"{row['hedged'] + alone['quantity']:f} hedged pairs"
+    kept = f"{_count(row['hedged'])} hedged pairs" if row["hedged"] else "nothing"
+    more = f"{_count(row['hedged'] + alone['quantity'])} hedged pairs"
     _say(console, f"All filled, it leaves {more if name == 'retry_leg' else kept}.")
 
 
@@ -221,11 +236,10 @@ def after(console: Console, told: Row) -> None:
     """Print what became of a command."""
     answer = told["answer"]
     if answer is None:
-        state = "it has not answered yet" if told["engine"] else "no engine runs"
-        late = (
-            "it is done when the engine comes to it" if told["engine"] else "at its next start"
-        )
-        _say(console, f"Asked for ({told['command']}), but {state}: {late}.")
+        late = "no engine runs: it is done at the next start"
+        if told["engine"]:
+            late = "the engine has not answered yet: it is done when the engine comes to it"
+        _say(console, f"Asked for, and {late}. Command {told['command']}")
         return
     if answer["done"]:
         _say(console, "Done.")
@@ -245,6 +259,6 @@ def _came_of(console: Console, answer: Row) -> None:
     if answer.get("status"):
         _say(console, f"The position is {STATES[answer['status']]}.")
     for choice in answer.get("scenarios") or ():
-        _say(console, f"- {way(choice)}")
+        _say(console, f"- {way(choice)}", 2)
     if actions := answer.get("recommended_actions"):
         _say(console, f"Best now: {WAYS[actions[0]]}.")
