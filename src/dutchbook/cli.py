@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from dutchbook import __version__, desk, session
+from dutchbook import __version__, cli_positions, desk, session
 from dutchbook.audit_cli import audit
 from dutchbook.bootstrap import generated_tape
 from dutchbook.config import load
@@ -35,6 +35,8 @@ app.add_typer(capital, name="capital")
 app.add_typer(tapes, name="tape")
 app.add_typer(database, name="db")
 app.add_typer(audit, name="audit")
+
+cli_positions.add_to(app)
 
 FOUND = 1
 INTERRUPTED = 130

@@ -250,7 +250,7 @@ def halt(url: str, grade: Grade, rationale: str, *, cancel_all: bool) -> str:
     arguments = {"all": grade is Grade.CANCELS_ONLY, "cancel_all": cancel_all}
     told = "nothing but cancels" if grade is Grade.CANCELS_ONLY else "no entry"
     try:
-        command = _ask(database, "halt", arguments, rationale, grade, wait=False)
+        command = _ask(database, "halt", arguments, rationale, grade, 0)
     except StorageError as silent:
         file = session.halt_file(database)
         try:
@@ -275,9 +275,24 @@ def command(
         InvalidInput: A rationale that says nothing.
         StorageError: There is no such database, or it does not answer within two seconds.
     """
+    meaningful(rationale)
+    return _ask(_existing(url), name, arguments, rationale, grade, ANSWER_SECONDS)
+
+
+def ask(url: str, name: str, arguments: dict[str, Any], rationale: str = "") -> dict[str, Any]:
+    """Ask the engine for what may take it a while; see `command`."""
+    grade = Grade.TRADING
+    return _ask(_existing(url), name, arguments, rationale, grade, PATIENT_SECONDS)
+
+
+def meaningful(rationale: str) -> None:
+    """Insist on a reason.
+
+    Raises:
+        InvalidInput: It says nothing.
+    """
     if len(rationale.strip()) < MEANINGFUL:
         raise InvalidInput("--rationale", rationale, f"at least {MEANINGFUL} characters")
-    return _ask(_existing(url), name, arguments, rationale, grade, wait=True)
 
 
 def _existing(url: str) -> Database:
@@ -300,8 +315,7 @@ def _ask(
     arguments: dict[str, Any],
     rationale: str,
     grade: Grade,
-    *,
-    wait: bool,
+    seconds: int,
 ) -> dict[str, Any]:
     clock, command_id = SystemClock(), RandomIds().new("command")
     row = command_row(command_id, name, arguments, rationale, _person(), clock)
@@ -312,11 +326,11 @@ def _ask(
         try:
             await _insert(journal, row, grade)
             told = {"command": command_id, "engine": await _held(journal), "answer": None}
-            for _ in range(ANSWER_LOOKS if wait and told["engine"] else 0):
+            for _ in range(seconds * LOOKS if told["engine"] else 0):
                 found = await journal.rows("operator_commands", {"command_id": command_id})
                 if found[0]["answered_at"] is not None:
                     return told | {"answer": found[0]["answer"]}
-                await clock.sleep(ANSWER_SECONDS / ANSWER_LOOKS)
+                await clock.sleep(1 / LOOKS)
             return told
         finally:
             await journal.close()
@@ -341,5 +355,7 @@ async def _insert(journal: Journal, row: dict[str, Any], grade: Grade) -> None:
 
 
 PATIENCE_SECONDS = 2
-ANSWER_SECONDS, ANSWER_LOOKS = 5, 50
+ANSWER_SECONDS, LOOKS = 5, 10
+PATIENT_SECONDS = 90
+"""A live book is waited for, then the order's answer."""
 TRIES = 20

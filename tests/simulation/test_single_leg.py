@@ -476,7 +476,12 @@ def test_what_is_closed_down_to_a_hedged_rest_has_a_new_edge_and_no_result_yet()
 
 
 @pytest.mark.parametrize(
-    ("second", "reason"), [("40", "only a part of it was filled"), ("97", "too small to hedge")]
+    ("second", "reason"),
+    [
+        ("0", "nothing of it was filled"),
+        ("40", "only a part of it was filled"),
+        ("97", "too small to hedge"),
+    ],
 )
 def test_an_exposure_says_why_the_other_leg_is_short(second: str, reason: str) -> None:
     async def work(at: Bench) -> None:

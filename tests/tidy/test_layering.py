@@ -36,6 +36,7 @@ COMPOSITION = {
     "audit_cli",
     "options",
     "cli",
+    "cli_positions",
     "__main__",
     "__init__",
 }

@@ -107,7 +107,7 @@ class PositionCommands:
             answer = {"done": False, "why": str(refused), "code": STATE}
         except (InvalidInput, UnknownId) as refused:
             answer = {"done": False, "why": str(refused)}
-        await self._bus.commit(self._answered(row, answer))
+        await self._bus.commit(await self._answered(row, answer))
         del self._hand[row["command_id"]]
 
     async def _tried(self, row: Row) -> Answer:
@@ -124,7 +124,7 @@ class PositionCommands:
 
     async def _sent(self, row: Row) -> Resolution:
         position_id = _argument(row, "position")
-        asked = Asked(row["command_id"], _version(row), (self._begun(row),))
+        asked = Asked(row["command_id"], _version(row), (await self._begun(row),))
         if row["name"] == RETRY:
             price = _argument(row, "price")
             return await self._single_leg.retry_leg(position_id, price, asked)
@@ -221,21 +221,21 @@ class PositionCommands:
         facts = {name: row[name] for name in named}
         return facts | {"position_id": _argument(row, "position")}
 
-    def _stamped(self, row: Row) -> Any:
-        position_id = _argument(row, "position")
-        mine = (h.position for h in self._holdings.all())
-        found = next((p for p in mine if p.position_id == position_id), None)
-        return self._bus.stamp(found.execution_id if found else position_id)
+    async def _story(self, row: Row) -> str:
+        """Return what a command's events are about: the execution that made its position."""
+        mine = {"position_id": _argument(row, "position")}
+        found = await self._journal.rows("open_positions", mine)
+        return str(found[0]["execution_id"]) if found else str(row["command_id"])
 
-    def _begun(self, row: Row) -> Event:
+    async def _begun(self, row: Row) -> Event:
         arguments = {str(k): str(v) for k, v in row["arguments"].items()}
-        return CommandBegun(self._stamped(row), **self._facts(row), arguments=arguments)
+        stamp = self._bus.stamp(await self._story(row))
+        return CommandBegun(stamp, **self._facts(row), arguments=arguments)
 
-    def _answered(self, row: Row, answer: Answer) -> Batch:
+    async def _answered(self, row: Row, answer: Answer) -> Batch:
         detail = "" if answer["done"] else str(answer.get("why", ""))
-        event = CommandAnswered(
-            self._stamped(row), **self._facts(row), done=bool(answer["done"]), detail=detail
-        )
+        stamp, facts = self._bus.stamp(await self._story(row)), self._facts(row)
+        event = CommandAnswered(stamp, **facts, done=bool(answer["done"]), detail=detail)
         key = {"command_id": row["command_id"]}
         put = {"answered_at": self._clock.now(), "answer": answer}
         write = Update("operator_commands", key, {"answered_at": None}, put)

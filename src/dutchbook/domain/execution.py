@@ -377,5 +377,7 @@ def _ended(execution: Execution) -> Step:
 
 def _short(execution: Execution, long: Leg) -> str:
     """Return why the other leg is shorter although nothing of it was refused."""
-    small = abs(execution.imbalance) < execution.leg(long.other).smallest
-    return "too small to hedge" if small else "only a part of it was filled"
+    other = execution.leg(long.other)
+    if abs(execution.imbalance) < other.smallest:
+        return "too small to hedge"
+    return "only a part of it was filled" if other.filled else "nothing of it was filled"

@@ -1,0 +1,164 @@
+"""The commands about single positions: what happened to one, what can be done, and doing it."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from dutchbook import desk, session
+from dutchbook.application import stories
+from dutchbook.console import positions as shown
+from dutchbook.domain.events import as_json
+from dutchbook.domain.exposure import CLOSE, COMPLEMENT, RETRY
+from dutchbook.domain.units import price as checked_price
+from dutchbook.errors import InvalidInput, InvalidPositionState
+
+FOUND = 1
+Id = Annotated[str, typer.Argument(metavar="ID", help="An id, or how it begins.")]
+Db = Annotated[
+    str,
+    typer.Option(
+        "--db",
+        help="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; else a file of yours.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
+Why = Annotated[str, typer.Option("--rationale", help="Why, in a sentence.")]
+Choice = Annotated[str, typer.Option(help="acknowledge, force-close or adopt-platform.")]
+CHOICES = ("acknowledge", "force-close", "adopt-platform")
+
+
+def _url(db: str) -> str:
+    return db or session.default_database()
+
+
+def _print(found: Any) -> None:
+    typer.echo(json.dumps(as_json(found)))
+
+
+def exposures(db: Db = "", *, as_json: AsJson = False) -> None:
+    """Every position with one leg alone: what is at risk, and what to do."""
+    period = timedelta(seconds=session.settings().exposure.reminder_seconds)
+    found = desk.reading(_url(db), lambda journal: stories.exposures(journal, period))
+    if as_json:
+        _print(found)
+    else:
+        shown.exposed(Console(), found)
+
+
+def position(id_: Id, db: Db = "", *, as_json: AsJson = False) -> None:
+    """All of one position: legs, orders, fills, results, and what can be done."""
+    found = desk.reading(_url(db), lambda journal: stories.position(journal, id_))
+    if as_json:
+        _print(found)
+    else:
+        shown.whole(Console(), found)
+
+
+def explain(id_: Id, db: Db = "", *, as_json: AsJson = False) -> None:
+    """The story of a position, order or execution, in sentences."""
+    told, found, orders = desk.reading(_url(db), lambda j: stories.explain(j, id_))
+    if as_json:
+        _print({"story": told, "position": found, "orders": orders})
+    else:
+        shown.story(Console(), told, found)
+
+
+def retry_leg(
+    id_: Id,
+    price: Annotated[str, typer.Option(help="The worst price, in dollars of that leg.")],
+    db: Db = "",
+    rationale: Why = "",
+    *,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Buy the missing leg at a price or better."""
+    checked_price(price, field="--price")
+    _leg(RETRY, id_, price, db, rationale, yes=yes, as_json=as_json)
+
+
+def close_leg(
+    id_: Id, db: Db = "", rationale: Why = "", *, yes: Yes = False, as_json: AsJson = False
+) -> None:
+    """Close the leg that is alone at once, the cheaper way."""
+    _leg(CLOSE, id_, None, db, rationale, yes=yes, as_json=as_json)
+
+
+def complement(
+    id_: Id, db: Db = "", rationale: Why = "", *, yes: Yes = False, as_json: AsJson = False
+) -> None:
+    """Buy the opposite outcome where the leg is alone: each pair is a dollar."""
+    _leg(COMPLEMENT, id_, None, db, rationale, yes=yes, as_json=as_json)
+
+
+def resolve(
+    id_: Id,
+    choice: Choice,
+    rationale: Why,
+    db: Db = "",
+    *,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Resolve a discrepancy between our record of a position and its platform's."""
+    if choice not in CHOICES:
+        raise InvalidInput("--choice", choice, ", ".join(CHOICES))
+    desk.meaningful(rationale)
+    found = desk.reading(_url(db), lambda journal: stories.position(journal, id_))
+    if not as_json:
+        shown.whole(Console(), found)
+    arguments = {"position": found["position_id"], "choice": choice.replace("-", "_")}
+    _ask("resolve", arguments, db, rationale, yes=yes, as_json=as_json)
+
+
+def _leg(
+    name: str,
+    id_: str,
+    price: str | None,
+    db: str,
+    rationale: str,
+    *,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    found = desk.reading(_url(db), lambda journal: stories.position(journal, id_))
+    if found["alone"] is None:
+        raise InvalidPositionState(found["position_id"], found["status"], "no leg is alone")
+    if not as_json:
+        shown.before(Console(), found, name, price)
+    arguments = {"position": found["position_id"], "version": found["version"]}
+    if price is not None:
+        arguments["price"] = price
+    _ask(name, arguments, db, rationale, yes=yes, as_json=as_json)
+
+
+def _ask(
+    name: str, arguments: dict[str, Any], db: str, rationale: str, *, yes: bool, as_json: bool
+) -> None:
+    """Ask for it, once it is confirmed, and tell what became of it."""
+    if as_json and not yes:
+        raise InvalidInput("--json", "alone", "possible without --yes: nobody can be asked")
+    if not yes and not typer.confirm("Do it?"):
+        typer.echo("nothing was asked for")
+        return
+    told = desk.ask(_url(db), name, arguments, rationale)
+    if as_json:
+        _print(told)
+    else:
+        shown.after(Console(), told)
+    if told["answer"] is not None and not told["answer"]["done"]:
+        raise typer.Exit(FOUND)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to the program's."""
+    for work in (exposures, position, explain, complement, resolve):
+        app.command()(work)
+    app.command("retry-leg")(retry_leg)
+    app.command("close-leg")(close_leg)

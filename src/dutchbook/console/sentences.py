@@ -1,0 +1,168 @@
+"""Plain sentences for what happened to an execution and its position."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Facts = Mapping[str, Any]
+WAYS = {
+    "retry_leg": "retry the missing leg",
+    "close_leg": "close the leg that is alone",
+    "complement": "buy the complement",
+    "hold": "hold",
+    "resolve": "resolve the discrepancy",
+}
+COMMANDS = {"retry_leg": "retry-leg", "close_leg": "close-leg", "complement": "complement"}
+STATES = {
+    "OPEN": "open: both legs are held in equal contracts",
+    "SINGLE_LEG_EXPOSED": "exposed: one leg is held without the other",
+    "EXIT_PARTIAL": "partly left: its legs are uneven",
+    "CLOSED": "closed",
+    "RECONCILIATION_REQUIRED": "disputed: a person must resolve it",
+}
+
+
+def dollars(amount: Any) -> str:
+    """Return an amount for reading: at most four digits after the point."""
+    text = str(amount)
+    whole, point, fraction = text.partition(".")
+    short = fraction[:4].rstrip("0")
+    return f"{whole}.{short}" if point and short else whole
+
+
+def way(choice: Facts) -> str:
+    """Return one way on in a sentence, with what it costs."""
+    name = WAYS[choice["name"]]
+    if choice["name"] == "hold":
+        return f"{name}: {choice['detail']}"
+    if choice["blocked"]:
+        return f"{name}: not now, {choice['blocked'].replace('_', ' ')}"
+    cash, pnl = dollars(choice["cash_needed"]), dollars(choice["pnl"])
+    return f"{name}: {choice['detail']}; needs {cash} dollars, result {pnl}"
+
+
+def sentence(name: str, facts: Facts) -> str:
+    """Return one entry of the log as a sentence; what has none of its own is told plainly."""
+    told = _SENTENCES.get(name)
+    if told is not None:
+        return told(facts)
+    plain = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in facts.items())
+    return f"{name}: {plain}" if plain else f"{name}."
+
+
+def _identified(f: Facts) -> str:
+    other = "polymarket" if f["yes_platform"] == "kalshi" else "kalshi"
+    return (
+        f"Decided to buy {f['quantity']} pairs: YES on {f['yes_platform']} at "
+        f"{dollars(f['yes_price'])} and NO on {other} at {dollars(f['no_price'])}, "
+        f"{dollars(f['net_edge'])} dollars a pair after fees, "
+        f"{dollars(f['expected_profit'])} expected in all."
+    )
+
+
+def _reserved(f: Facts) -> str:
+    return (
+        f"Set aside {dollars(f['kalshi_amount'])} dollars on kalshi and "
+        f"{dollars(f['polymarket_amount'])} on polymarket."
+    )
+
+
+def _committed(f: Facts) -> str:
+    return (
+        f"Spent {dollars(f['committed'])} dollars and {dollars(f['fees'])} of fees of that; "
+        f"{dollars(f['released'])} went back."
+    )
+
+
+def _placed(f: Facts) -> str:
+    verb = f"{f['side']} {f['size']} {str(f['outcome']).upper()}"
+    return f"Sent to {f['platform']}: {verb} at {dollars(f['price'])} or better."
+
+
+def _filled(f: Facts) -> str:
+    return (
+        f"{f['platform']} filled {f['filled_size']} of {f['requested_size']} at "
+        f"{dollars(f['filled_price'])}, fee {dollars(f['fee'])}."
+    )
+
+
+def _failed(f: Facts) -> str:
+    return f"The order on {f['platform']} came to nothing: {_words(f['reason'])} ({f['code']})."
+
+
+def _exposure(f: Facts) -> str:
+    held, lost = f["filled_leg"], f["failed_leg"]
+    return (
+        f"One leg is alone: {f['exposed_quantity']} {str(held['outcome']).upper()} on "
+        f"{held['platform']}. {lost['platform']}: {_words(lost['reason'])} ({lost['code']})."
+    )
+
+
+def _resolved(f: Facts) -> str:
+    if f["resolution"] == "retried":
+        return (
+            f"The missing leg was bought at {dollars(f['retry_price'])} or better: the pair "
+            f"locks {dollars(f['new_edge'])} dollars, {dollars(f['original_edge'])} were meant."
+        )
+    if f["realised_pnl"] is None:
+        return f"What was alone is closed; the rest locks {dollars(f['new_edge'])} dollars."
+    return f"The leg that was alone is closed: result {dollars(f['realised_pnl'])} dollars."
+
+
+def _asked(f: Facts) -> str:
+    what = WAYS.get(f["name"], f["name"])
+    price = f["arguments"].get("price")
+    at = f" at {price} or better" if price else ""
+    return f"{f['requested_by']} asked to {what}{at}{_why(f)}."
+
+
+def _answered(f: Facts) -> str:
+    became = "done" if f["done"] else f"not done, {f['detail']}"
+    what = WAYS.get(f["name"], f["name"])
+    return f"Answered {f['requested_by']}, who asked to {what}{_why(f)}: {became}."
+
+
+def _why(f: Facts) -> str:
+    return f" ({f['rationale']})" if f["rationale"] else ""
+
+
+def _words(reason: str) -> str:
+    return reason.replace("_", " ")
+
+
+_SENTENCES: dict[str, Callable[[Facts], str]] = {
+    "detection.opportunity.identified": _identified,
+    "risk.budget.reserved": _reserved,
+    "risk.budget.committed": _committed,
+    "risk.budget.released": lambda f: f"What was set aside went back: {_words(f['reason'])}.",
+    "execution.order.placed": _placed,
+    "execution.order.filled": _filled,
+    "execution.order.failed": _failed,
+    "execution.order.outcome_unknown": lambda f: (
+        f"Nobody knows what became of the order on {f['platform']}: {_words(f['reason'])}. "
+        "It is asked about and never sent again."
+    ),
+    "execution.order.needs_person": lambda f: (
+        f"A person must look at the order on {f['platform']}: {f['detail']}."
+    ),
+    "execution.fill.settled": lambda f: f"A fill on {f['platform']} is settled for good.",
+    "execution.fill.failed": lambda f: (
+        f"A fill of {f['size']} on {f['platform']} failed to settle: it never happened."
+    ),
+    "execution.position.opened": lambda f: (
+        f"Both legs are held, {f['quantity']} pairs: {dollars(f['paid'])} paid, "
+        f"{dollars(f['locked_profit'])} dollars locked."
+    ),
+    "execution.position.moved": lambda f: f"The position is {STATES[f['after']]}.",
+    "execution.position.closed": lambda f: (
+        f"It brought {dollars(f['realised_pnl'])} dollars, fees of {dollars(f['fees'])} paid."
+    ),
+    "execution.single_leg.exposure": _exposure,
+    "execution.single_leg.exposure_reminder": lambda f: (
+        f"Still alone: {f['exposed_quantity']} contracts, since {f['exposed_since'][11:19]}."
+    ),
+    "execution.single_leg.resolved": _resolved,
+    "operator.command.begun": _asked,
+    "operator.command.answered": _answered,
+}

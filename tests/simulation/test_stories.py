@@ -1,0 +1,200 @@
+"""What a person is shown of an exposed position, from the database alone."""
+
+from __future__ import annotations
+
+import io
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from rich.console import Console
+from support.bench import KALSHI, POLYMARKET, Bench, bench
+
+from dutchbook.application import stories
+from dutchbook.console import positions as shown
+from dutchbook.console.sentences import dollars
+from dutchbook.domain.units import owed
+from dutchbook.errors import InvalidInput
+from dutchbook.platforms.paper.faults import Fault
+
+MINUTE = timedelta(seconds=60)
+WHY = "the book is deep again"
+
+
+def printed(show: Any, *what: Any) -> str:
+    """Return what stands on a terminal of 80 columns."""
+    paper = io.StringIO()
+    show(Console(file=paper, width=80), *what)
+    text = paper.getvalue()
+    assert all(len(line) <= 80 for line in text.splitlines()), text
+    return text
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+async def _minute(at: Bench) -> None:
+    for _ in range(13):
+        await at.rest(5)
+        at.usual(KALSHI)
+        at.usual(POLYMARKET)
+
+
+def test_an_exposure_is_listed_with_all_that_a_person_asks_first() -> None:
+    async def work(at: Bench) -> tuple[Any, Any]:
+        await at.expose(second="40")
+        await _minute(at)
+        return await stories.exposures(at.journal, MINUTE), at.position
+
+    run = bench(work)
+
+    (row,), position = run.answer
+    reminder = run.events("execution.single_leg.exposure_reminder")[-1]["occurred_at"]
+    leg = position.kalshi
+    assert row == {
+        "position_id": position.position_id,
+        "status": "SINGLE_LEG_EXPOSED",
+        "pair_id": "cup",
+        "question": "Northern Rovers win the cup",
+        "platform": "kalshi",
+        "outcome": "yes",
+        "quantity": 60,
+        "at_risk": owed((leg.cost + leg.fees) * Decimal("0.6")),
+        "since": run.events("execution.single_leg.exposure")[0]["occurred_at"],
+        "recommended": "retry_leg",
+        "next_reminder": reminder + MINUTE,
+    }
+    text = printed(shown.exposed, [row])
+    for word in (position.position_id[:8], "Northern Rovers", "60 YES on", "retry-leg"):
+        assert word in flat(text)
+
+
+def test_what_is_resolved_is_no_longer_listed_and_begins_anew_when_it_opens_again() -> None:
+    async def work(at: Bench) -> tuple[Any, Any]:
+        at.fault(POLYMARKET, Fault.FAILED_FILL)
+        await at.expose()
+        await at.service.retry_leg(at.id, "0.53")
+        hedged = await stories.exposures(at.journal, MINUTE)
+        await at.rest(5)
+        return hedged, await stories.exposures(at.journal, MINUTE)
+
+    run = bench(work)
+
+    hedged, again = run.answer
+    assert hedged == []
+    told = run.events("execution.single_leg.exposure")
+    assert [row["since"] for row in again] == [told[1]["occurred_at"]]
+    assert "nothing is exposed" in printed(shown.exposed, hedged)
+
+
+def test_all_of_a_position_is_shown_and_adds_up() -> None:
+    async def work(at: Bench) -> Any:
+        await at.expose(second="40")
+        return await stories.position(at.journal, at.id[:6])
+
+    row = bench(work).answer
+
+    orders = row["orders"]
+    assert [(o["platform"], o["fill_size"]) for o in orders] == [
+        (KALSHI, 100),
+        (POLYMARKET, 40),
+    ]
+    for order in orders:
+        assert sum(fill["size"] for fill in order["fills"]) == order["fill_size"]
+        assert sum(fill["fee"] for fill in order["fills"]) == order["fees"]
+    assert row["paid"] == sum(o["fill_cost"] + o["fees"] for o in orders)
+    assert {f["finality"] for o in orders for f in o["fills"]} == {"settled", "provisional"}
+    assert [each["name"] for each in row["choices"]][-1] == "hold"
+    text = flat(printed(shown.whole, row))
+    for word in ("60 YES on kalshi", "dutchbook close-leg", "provisional", "40 filled"):
+        assert word in text
+
+
+def test_the_story_says_what_was_decided_sent_answered_asked_and_done_in_order() -> None:
+    async def work(at: Bench) -> Any:
+        await at.expose()
+        first = at.orders()[0].order_id
+        await _minute(at)
+        await at.told("retry_leg", WHY, position=at.id, price="0.50")
+        await at.told("close_leg", position=at.id)
+        return await stories.explain(at.journal, first[:8])
+
+    run = bench(work)
+
+    told, position, orders = run.answer
+    text = flat(printed(shown.story, told, position))
+    expected = [
+        "Decided to buy 100 pairs: YES on kalshi at 0.4 and NO on polymarket at 0.53",
+        "Sent to kalshi: buy 100 YES at 0.4",
+        "kalshi filled 100 of 100 at 0.4",
+        "Sent to polymarket: buy 100 NO",
+        "One leg is alone: 100 YES on kalshi. polymarket: nothing of it was filled (2001).",
+        "Still alone: 100 contracts",
+        f"me asked to retry the missing leg at 0.50 or better ({WHY}).",
+        "Sent to polymarket: buy 100 NO at 0.5 or better.",
+        "The order on polymarket came to nothing: nothing was filled (2002).",
+        f"Answered me, who asked to retry the missing leg ({WHY}): not done",
+        "me asked to close the leg that is alone.",
+        "Answered me, who asked to close the leg that is alone: done.",
+        "Now it is closed.",
+    ]
+    places = [text.find(each) for each in expected]
+    assert -1 not in places, (expected[places.index(-1)], text)
+    assert places == sorted(places)
+    assert len(orders) == 4
+
+
+def test_the_story_of_an_execution_that_came_to_nothing_says_why() -> None:
+    async def work(at: Bench) -> Any:
+        at.fault(KALSHI, Fault.REJECTED)
+        at.execute()
+        await at.rest()
+        (row,) = await at.journal.rows("executions")
+        return await stories.explain(at.journal, row["execution_id"])
+
+    told, position, _ = bench(work).answer
+
+    text = flat(printed(shown.story, told, position))
+    assert "The order on kalshi came to nothing: insufficient balance (2002)." in text
+    assert "No position came of it." in text
+
+
+def test_an_id_is_found_by_its_beginning_only_where_that_is_one_id() -> None:
+    async def work(at: Bench) -> list[str]:
+        position_id = await at.expose()
+        found = [
+            (await stories.find(at.journal, position_id, stories.KINDS))[0],
+            (await stories.find(at.journal, position_id[:4], stories.KINDS))[0],
+        ]
+        for wrong, why in (("abc", "at least 4"), ("nobody", "an execution")):
+            with pytest.raises(InvalidInput, match=why):
+                await stories.find(at.journal, wrong, stories.KINDS)
+        await at.told("retry_leg", position=position_id, price="0.50")
+        await at.told("retry_leg", position=position_id, price="0.50")
+        with pytest.raises(InvalidInput, match="order command-0 and order command-1 begin so"):
+            await stories.find(at.journal, "command", ("order",))
+        return found
+
+    assert bench(work).answer == ["position", "position"]
+
+
+def test_before_anything_is_asked_its_cost_its_need_and_what_it_leaves_are_shown() -> None:
+    async def work(at: Bench) -> Any:
+        await at.expose(second="40")
+        await _minute(at)
+        return await stories.position(at.journal, at.id)
+
+    row = bench(work).answer
+
+    retry = flat(printed(shown.before, row, "retry_leg", "0.53"))
+    close = flat(printed(shown.before, row, "close_leg", None))
+    by_name = {each["name"]: each for each in row["choices"]}
+    for text, name in ((retry, "retry_leg"), (close, "close_leg")):
+        assert "60 YES on kalshi alone" in text
+        need = dollars(by_name[name]["cash_needed"])
+        result = dollars(by_name[name]["pnl"])
+        assert f"needs {need} dollars, result {result}" in text
+    assert "leaves 100 hedged pairs" in retry
+    assert "leaves 40 hedged pairs" in close
