@@ -59,7 +59,7 @@ def _once(ground: Ground, case: Case, console: Console) -> int:
 
 
 def _all(ground: Ground, asked: argparse.Namespace, console: Console) -> int:
-    began = time.monotonic()
+    began, commit = time.monotonic(), _commit()
     size = SHORT if asked.short else FULL
     programme = Programme(asked.seed, size)
     bars = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -89,7 +89,7 @@ def _all(ground: Ground, asked: argparse.Namespace, console: Console) -> int:
     _report(console, asked.seed, failed, failures)
     struck = sum(len(verdict.struck) for verdict in verdicts)
     console.print(
-        f"seed {asked.seed}, commit {_commit()}: {struck} kills in {len(verdicts)} cases,"
+        f"seed {asked.seed}, commit {commit}: {struck} kills in {len(verdicts)} cases,"
         f" {len(failed) + len(failures)} failures, {time.monotonic() - began:.0f} s",
         highlight=False,
     )
