@@ -45,6 +45,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument(
         "--only", default="", metavar="CASE", help="one case, as a failure says"
     )
+    parser.add_argument("--point", default="", help="only cases that have this in their name")
     parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 8))
     parser.add_argument("--folder", type=Path, help="where databases are made; else in memory")
     return parser.parse_args()
@@ -59,7 +60,7 @@ def _once(ground: Ground, case: Case, console: Console) -> int:
 
 
 def _all(ground: Ground, asked: argparse.Namespace, console: Console) -> int:
-    began = time.monotonic()
+    began, commit = time.monotonic(), _commit()
     size = SHORT if asked.short else FULL
     programme = Programme(asked.seed, size)
     bars = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -67,7 +68,7 @@ def _all(ground: Ground, asked: argparse.Namespace, console: Console) -> int:
         scenarios = progress.add_task("scenarios", total=size.scenarios)
         kills = progress.add_task("kills", total=None)
         programme.measure(ground, lambda done, _: progress.update(scenarios, completed=done))
-        cases = list(programme.cases())
+        cases = [case for case in programme.cases() if asked.point in str(case)]
         progress.update(kills, total=len(cases))
         verdicts: list[Verdict] = []
         with (
@@ -89,7 +90,7 @@ def _all(ground: Ground, asked: argparse.Namespace, console: Console) -> int:
     _report(console, asked.seed, failed, failures)
     struck = sum(len(verdict.struck) for verdict in verdicts)
     console.print(
-        f"seed {asked.seed}, commit {_commit()}: {struck} kills in {len(verdicts)} cases,"
+        f"seed {asked.seed}, commit {commit}: {struck} kills in {len(verdicts)} cases,"
         f" {len(failed) + len(failures)} failures, {time.monotonic() - began:.0f} s",
         highlight=False,
     )

@@ -180,5 +180,5 @@ async def _person(life: Life, engine: Engine) -> None:
     for turn, (name, seconds, arguments) in enumerate(wishes):
         await engine.clock.sleep(seconds)
         command = f"{life.number}.{turn}.{engine.clock.now().isoformat()}"
-        row = command_row(command, name, arguments, "a test", "tester", engine.clock)
+        row = command_row(command, name, arguments, "a test of crashes", "tester", engine.clock)
         await engine.journal.commit(Batch((Insert("operator_commands", row),)))

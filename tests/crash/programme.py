@@ -71,7 +71,8 @@ class Programme:
             self.profiles[number], _, wrong = ground.profile(case, fresh=True)
             self.seconds[number] = ground.profile(case, fresh=False)[1]
             self.wrong += [f"scenario {number}, unharmed: {each}" for each in wrong]
-            for visit in range(1, min(self.profiles[number]["before request"], 2) + 1):
+            last = self.profiles[number]["before request"]
+            for visit in sorted({1, 2, last - 1, last} & set(range(1, last + 1))):
                 killed = Case(self._seed, number, (Kill("before request", visit),))
                 self.recoveries[killed] = ground.profile(killed, fresh=False)[0]
             tell(number + 1, self._size.scenarios)
