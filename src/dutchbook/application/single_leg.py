@@ -10,6 +10,7 @@ from enum import StrEnum
 from dutchbook.application.adjustments import Adjustments, Done, Plan
 from dutchbook.application.announcements import Announcements
 from dutchbook.application.holdings import Held, Holdings
+from dutchbook.application.sending import whole
 from dutchbook.domain.book import walk
 from dutchbook.domain.contract import Platform, Side
 from dutchbook.domain.events import Scenario
@@ -103,6 +104,9 @@ class SingleLegResolutionService:
             InvalidPositionState: It has no exposure, or an order of it is out.
             InvalidInput: The price is not on the contract's grid.
         """
+        return await whole(self._retry_leg(position_id, retry_price))
+
+    async def _retry_leg(self, position_id: str, retry_price: Decimal | str) -> Resolution:
         async with self._holdings.lock(position_id):
             held, exposure = self._exposure(position_id)
             contract = exposure.missing.contract
@@ -132,10 +136,7 @@ class SingleLegResolutionService:
             UnknownId: No such position.
             InvalidPositionState: It has no exposure, or an order of it is out.
         """
-        async with self._holdings.lock(position_id):
-            held, exposure = self._exposure(position_id)
-            ways = [w for w in exposure.scenarios() if w.name in (CLOSE, COMPLEMENT)]
-            return await self._take(held, exposure, _best(ways), CLOSE_FAILED)
+        return await whole(self._close(position_id, (CLOSE, COMPLEMENT)))
 
     async def complement(self, position_id: str) -> Resolution:
         """Buy the opposite outcome on the platform of the held leg: each pair is a dollar.
@@ -144,9 +145,12 @@ class SingleLegResolutionService:
             UnknownId: No such position.
             InvalidPositionState: It has no exposure, or an order of it is out.
         """
+        return await whole(self._close(position_id, (COMPLEMENT,)))
+
+    async def _close(self, position_id: str, names: tuple[str, ...]) -> Resolution:
         async with self._holdings.lock(position_id):
             held, exposure = self._exposure(position_id)
-            ways = [w for w in exposure.scenarios() if w.name == COMPLEMENT]
+            ways = [w for w in exposure.scenarios() if w.name in names]
             return await self._take(held, exposure, _best(ways), CLOSE_FAILED)
 
     # The automatic policy
