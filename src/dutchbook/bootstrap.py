@@ -42,6 +42,9 @@ ACCOUNTS = {
     Platform.POLYMARKET: AccountKey(Platform.POLYMARKET, "paper-wallet", "pUSD"),
 }
 
+Platforms = tuple[Mapping[Platform, PaperExchange], Mapping[Platform, PaperGateway]]
+"""Both paper platforms, and what our engine knows them by."""
+
 LATER_MS = 5_000
 """So long after the engine has given up waiting, a late answer comes."""
 
@@ -61,15 +64,19 @@ def build(
     run: int = 1,
     ids: Ids | None = None,
     pairs: Iterable[ContractMatch] | None = None,
+    platforms: Platforms | None = None,
 ) -> Engine:
-    """Join an engine that trades `pairs` on paper: see `traded_pairs`; None for the tape's."""
+    """Join an engine that trades `pairs` on paper: see `traded_pairs`; None for the tape's.
+
+    `platforms` are those that outlive the engine; without them it has its own, made afresh.
+    """
     followed = tape.meta.pairs if pairs is None else tuple(pairs)
     ids = ids or SeededIds(seed, run)
     bus = EventBus(journal, clock, ids)
     risk = RiskManager(journal, bus, clock, ids, settings.limits(), ACCOUNTS)
     watchlist, offered = Watchlist(followed), Watchlist(followed)
     lag = StepLag(settings.paper.lag_steps)
-    exchanges, gateways = _platforms(settings, tape, clock, lag, seed)
+    exchanges, gateways = platforms or _platforms(settings, tape, clock, lag, seed)
     hurdles = settings.hurdles(polled=tape.meta.polled)
     rules = _carrying_rules(settings, hurdles)
     carried = carrying(journal, bus, risk, watchlist, gateways, clock, ids, rules)
@@ -103,7 +110,7 @@ def _engine(
     parts: Parts,
     carried: Carrying,
     offered: Watchlist,
-    platforms: tuple[dict[Platform, PaperExchange], dict[Platform, PaperGateway]],
+    platforms: Platforms,
     lag: StepLag,
 ) -> Engine:
     """Join the parts of trading with what works beside it."""
@@ -144,7 +151,7 @@ def _engine(
 
 def _platforms(
     settings: Settings, tape: Tape, clock: Clock, lag: StepLag, seed: int
-) -> tuple[dict[Platform, PaperExchange], dict[Platform, PaperGateway]]:
+) -> Platforms:
     """Make both paper platforms and their gateways."""
     exchanges = {platform: _exchange(platform, settings, tape) for platform in Platform}
     plan = _fault_plan(settings, tape, seed)
