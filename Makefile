@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+EXECUTIONS ?= 20000
 SEED ?= 1
 RECORDING ?= $(wildcard ../shared/data/kalshi_gold15m_ws_2026-08)
 
@@ -12,7 +13,7 @@ COMPILE := $(BIN)/pip-compile --quiet --no-emit-index-url --no-emit-find-links \
 	--no-emit-trusted-host --no-emit-options --strip-extras --no-header --allow-unsafe
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check bench crash lock clean
+.PHONY: help install install-dev run test check bench crash simulate mutants lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -39,6 +40,13 @@ bench: install-dev ## measure speed; BENCH_SHORT=1 for a short run
 
 crash: install-dev ## kill engines everywhere and recover; SEED=7, ARGS="--short"
 	PYTHONPATH=src SEED="$(SEED)" $(BIN)/python -m tests.crash $(ARGS)
+
+simulate: install-dev ## engines under faults, judged; EXECUTIONS=20000 SEED=1
+	PYTHONPATH=src:tests $(BIN)/python -m prove --executions $(EXECUTIONS) --seed $(SEED) \
+		--result simulate.json $(ARGS)
+
+mutants: install-dev ## planted bugs that the tests must find; ARGS="--draw 5" for some
+	PYTHONPATH=src:tests $(BIN)/python -m prove.mutants $(ARGS)
 
 lock: install-dev ## pin what pyproject.toml asks for; ARGS=--upgrade for the newest
 	$(COMPILE) $(ARGS) --output-file requirements/run.txt pyproject.toml

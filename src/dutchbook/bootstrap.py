@@ -53,6 +53,9 @@ ACCOUNTS = {
     Platform.POLYMARKET: AccountKey(Platform.POLYMARKET, "paper-wallet", "pUSD"),
 }
 
+Platforms = tuple[Mapping[Platform, PaperExchange], Mapping[Platform, PaperGateway]]
+"""Both paper platforms, and what our engine knows them by."""
+
 LATER_MS = 5_000
 """So long after the engine has given up waiting, a late answer comes."""
 POLL_SECONDS = 60.0
@@ -80,12 +83,14 @@ def build(
     fence: Fence | None = None,
     poll_seconds: float = POLL_SECONDS,
     anchors: Anchors | None = None,
+    platforms: Platforms | None = None,
 ) -> Engine:
     """Join an engine that trades `pairs` on paper: see `traded_pairs`; None for the tape's.
 
     `results` are what the contracts of the tape resolve to at its end. With a `fence` every
     commit is held against its lease, and with its file of halts every send; see
     `dutchbook.application.lease`. With `anchors` heads of its log are kept there.
+    `platforms` are those that outlive the engine; without them it has its own, made afresh.
     """
     followed = tape.meta.pairs if pairs is None else tuple(pairs)
     ids = ids or SeededIds(seed, run)
@@ -93,7 +98,7 @@ def build(
     risk = RiskManager(journal, bus, clock, ids, settings.limits(), ACCOUNTS)
     watchlist, offered = Watchlist(followed), Watchlist(followed)
     lag = StepLag(settings.paper.lag_steps)
-    exchanges, gateways = _platforms(settings, tape, clock, lag, seed)
+    exchanges, gateways = platforms or _platforms(settings, tape, clock, lag, seed)
     hurdles = settings.hurdles(polled=tape.meta.polled)
     base = _Base(settings, hurdles, journal, bus, risk, watchlist, gateways, clock, ids)
     rules = _carrying_rules(settings, hurdles)
@@ -216,7 +221,7 @@ def _engine(
     carried: Carrying,
     entering: _Entering,
     offered: Watchlist,
-    exchanges: dict[Platform, PaperExchange],
+    exchanges: Mapping[Platform, PaperExchange],
     lag: StepLag,
     poll_seconds: float,
     anchoring: Anchoring | None,
@@ -260,7 +265,7 @@ def _anchoring(base: _Base, anchors: Anchors | None, *, first: bool) -> Anchorin
 
 def _platforms(
     settings: Settings, tape: Tape, clock: Clock, lag: StepLag, seed: int
-) -> tuple[dict[Platform, PaperExchange], dict[Platform, PaperGateway]]:
+) -> Platforms:
     """Make both paper platforms and their gateways."""
     exchanges = {platform: _exchange(platform, settings, tape) for platform in Platform}
     plan = _fault_plan(settings, tape, seed)

@@ -201,12 +201,15 @@ class Engine:
 
     def hear(self, message: TapeMessage) -> None:
         """Give one message to the platform it came from, then to the engine that watches it."""
-        now = self.clock.now()
         whole = message.kind is Kind.SNAPSHOT
         self.exchanges[message.platform].update(
-            message.contract_id, message.bids, message.asks, whole=whole, now=now
+            message.contract_id, message.bids, message.asks, whole=whole, now=self.clock.now()
         )
-        key = (message.platform, message.contract_id)
+        self.told(message)
+
+    def told(self, message: TapeMessage) -> None:
+        """Take what a platform's stream says of a book; the platform itself knew it before."""
+        now, key = self.clock.now(), (message.platform, message.contract_id)
         if key not in self.watchlist.books:
             return
         _apply(self.offered.books[key], message)

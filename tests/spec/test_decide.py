@@ -330,3 +330,33 @@ def _check_identity(execution: Execution) -> None:
     parts = loss.delay + loss.slippage + loss.fees + loss.missed + loss.divergence
     assert loss.edge == parts + loss.realised
     assert abs(loss.realised - direct) <= Decimal("0.000003")
+
+
+def test_what_evened_an_overfilled_second_leg_is_not_hedged_again() -> None:
+    plan = replace(PLAN, true_up=q(10), secondary=leg_state(Platform.POLYMARKET, "0.55", "5"))
+
+    execution, intents = play(
+        *PRIMARY_DONE,
+        verified(Leg.SECONDARY, 100),
+        filled(Leg.SECONDARY, 108),
+        LegEnded(Leg.SECONDARY),
+        verified(Leg.PRIMARY, 8),
+        filled(Leg.PRIMARY, 8),
+        LegEnded(Leg.PRIMARY),
+        start=plan,
+    )
+
+    assert execution.phase is Phase.HEDGED
+    assert execution.secondary.sent == q(100)
+    assert intents[-1] == CommitReservation()
+
+
+def test_of_an_overfilled_first_leg_no_more_is_hedged_than_was_set_aside_for() -> None:
+    _, intents = play(
+        Started(),
+        verified(Leg.PRIMARY, 100),
+        filled(Leg.PRIMARY, 130),
+        LegEnded(Leg.PRIMARY),
+    )
+
+    assert intents[-1] == VerifyDepth(Leg.SECONDARY, q(102), PLAN.secondary.bound)

@@ -15,7 +15,15 @@ from dutchbook.application.records import (
     position_update,
 )
 from dutchbook.application.risk import RiskManager
-from dutchbook.domain.accounting import Cause, Merge, Payout, booked, change, changed
+from dutchbook.domain.accounting import (
+    Cause,
+    Merge,
+    Payout,
+    booked,
+    change,
+    changed,
+    folded,
+)
 from dutchbook.domain.contract import Platform
 from dutchbook.domain.events import Event, PositionClosed, PositionMoved
 from dutchbook.domain.ledger import EntryKind, Movement
@@ -84,10 +92,11 @@ class Bookkeeper:
             reservations={k: v for k, v in held.reservations.items() if k not in over},
         )
         failed = any(fill.finality is Finality.FAILED for fill in news.finalities)
+        after = before
         if news.fills or failed or news.payments:
+            if held.waiting:
+                return await self._kept_waiting(held, after_held, news)
             after = changed(before, after_held.facts, news.cause, now)
-        else:
-            after = before
         movements = {
             platform: self._movement(platform, before, after, news) for platform in Platform
         }
@@ -99,6 +108,19 @@ class Bookkeeper:
         self._risk.follow(movements, before, after, news.reservation)
         self._holdings.put(replace(after_held, position=after))
         await self._risk.enforce()
+        return after
+
+    async def _kept_waiting(self, held: Held, after_held: Held, news: News) -> OpenPosition:
+        """Keep what became known before the execution has ended: no capital moves yet.
+
+        What was bought is still under its reservation, so nothing of it can come back either.
+        """
+        assert news.reservation is None, "nothing is ordered for a position that waits"
+        before = held.position
+        after = replace(folded(before, after_held.facts), version=before.version + 1)
+        batch = self._batch(held, after, news)
+        await self._bus.commit(Batch(batch.writes, tuple(news.tells(after))))
+        self._holdings.put(replace(after_held, position=after))
         return after
 
     def _movement(

@@ -10,6 +10,7 @@ from dutchbook.application.lease import Fence
 from dutchbook.application.loading import undelivered
 from dutchbook.crashpoints import AFTER, BEFORE, DELIVERY, crashpoint
 from dutchbook.domain.events import Event, RecordsChanged, Stamp
+from dutchbook.errors import Conflict
 from dutchbook.ports import Batch, Clock, Ids, Journal, Receipt, Subscriber
 
 
@@ -72,14 +73,31 @@ class EventBus:
         return await asyncio.shield(committing)
 
     async def _commit(self, batch: Batch) -> Receipt:
-        if self.fence is None:
-            receipt = await self._journal.commit(batch)
-        else:
-            receipt = await self.fence.commit(self._journal, batch)
+        receipt = await self._kept(batch)
         if batch.events:
             self.receipt = receipt
             first = receipt.sequence - len(batch.events) + 1
             await self._deliver(enumerate(batch.events, start=first))
+        return receipt
+
+    async def _kept(self, batch: Batch) -> Receipt:
+        """Commit; where nobody knows whether it was kept, nothing more is told in this life.
+
+        Its events may stand in the outbox: what came later must not be noted as told before
+        the next start has told of them.
+        """
+        known = False
+        try:
+            if self.fence is None:
+                receipt = await self._journal.commit(batch)
+            else:
+                receipt = await self.fence.commit(self._journal, batch)
+            known = True
+        except Conflict:
+            known = True
+            raise
+        finally:
+            self._broken |= not known
         return receipt
 
     async def redeliver(self) -> int:

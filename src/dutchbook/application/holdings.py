@@ -20,13 +20,18 @@ TradeKey = tuple[Platform, str]
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A position with all that it follows from; `reservations` are by the order they cover."""
+    """A position with all that it follows from; `reservations` are by the order they cover.
+
+    `waiting`: its execution has not ended. What it bought is still covered by the execution's
+    reservation and is booked, status and all, when that ends.
+    """
 
     position: OpenPosition
     orders: Mapping[str, Order] = field(default_factory=dict)
     fills: Mapping[TradeKey, Fill] = field(default_factory=dict)
     payments: tuple[Merge | Payout, ...] = ()
     reservations: Mapping[str, Reservation] = field(default_factory=dict)
+    waiting: bool = False
 
     @property
     def facts(self) -> tuple[Fact, ...]:
@@ -173,10 +178,14 @@ class Holdings:
         """
         self.version += 1
         if held.over:
-            self._held.pop(held.position.position_id, None)
-            self._locks.pop(held.position.position_id, None)
+            self.drop(held.position.position_id)
         else:
             self._held[held.position.position_id] = held
+
+    def drop(self, position_id: str) -> None:
+        """Forget a position that has come to nothing."""
+        self._held.pop(position_id, None)
+        self._locks.pop(position_id, None)
 
     def opened(
         self,
@@ -185,9 +194,11 @@ class Holdings:
         fills: Iterable[Fill],
         payments: Iterable[Merge | Payout] = (),
         reservations: Mapping[str, Reservation] | None = None,
+        *,
+        waiting: bool = False,
     ) -> None:
         """Take up a position that has just become durable."""
-        bare = Held(position, payments=tuple(payments), reservations=reservations or {})
+        bare = Held(position, {}, {}, tuple(payments), reservations or {}, waiting)
         self.put(bare.with_orders(orders).with_fills(fills))
 
     def opposes(self, match: ContractMatch, kalshi_outcome: Outcome) -> bool:

@@ -28,10 +28,14 @@ LONGEST_WAIT = 60
 
 @dataclass(slots=True)
 class Question:
-    """One order that is asked about."""
+    """One order that is asked about.
+
+    `since` and `due` are monotonic seconds: a clock that is set back must not stop the asking.
+    """
 
     order: Order
-    due: datetime
+    since: float
+    due: float
     wait: int
     person_asked: bool = False
 
@@ -71,8 +75,8 @@ class Inquiries:
 
     def notice(self, order: Order, wait: int = 1) -> None:
         """Take up an order whose outcome is unknown."""
-        due = self._clock.now() + timedelta(seconds=wait)
-        self._questions.setdefault(order.order_id, Question(order, due, wait))
+        now = self._clock.monotonic()
+        self._questions.setdefault(order.order_id, Question(order, now, now + wait, wait))
         self._wake.set()
 
     def asks_on(self, pair_id: str) -> bool:
@@ -91,12 +95,13 @@ class Inquiries:
             if not self._questions:
                 self._wake.clear()
                 await self._wake.wait()
-            await self._clock.sleep_until(min(q.due for q in self._questions.values()))
+            due = min(question.due for question in self._questions.values())
+            await self._clock.sleep(max(due - self._clock.monotonic(), 0))
             await self.ask_due()
 
     async def ask_due(self) -> None:
         """Ask about every order whose time has come."""
-        now = self._clock.now()
+        now = self._clock.monotonic()
         for question in [q for q in self._questions.values() if q.due <= now]:
             await self._ask(question)
 
@@ -115,7 +120,7 @@ class Inquiries:
             await self._book(order, None)
         else:
             question.wait = min(question.wait * 2, LONGEST_WAIT)
-            question.due = self._clock.now() + timedelta(seconds=question.wait)
+            question.due = self._clock.monotonic() + question.wait
             await self._person(question)
 
     async def _newest(self, gateway: PlatformGateway) -> datetime | None:
@@ -150,7 +155,9 @@ class Inquiries:
     async def _person(self, question: Question) -> None:
         order = question.order
         since = order.outcome_unknown_since or order.created_at
-        if question.person_asked or self._clock.now() - since < self._person_after:
+        waited = timedelta(seconds=self._clock.monotonic() - question.since)
+        waited = max(waited, self._clock.now() - since)
+        if question.person_asked or waited < self._person_after:
             return
         question.person_asked = True
         event = OrderNeedsPerson(

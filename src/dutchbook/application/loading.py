@@ -211,6 +211,8 @@ async def held(journal: Journal, accounts: Mapping[Platform, AccountKey]) -> lis
     fills = _grouped(await journal.rows("fills"), "execution_id")
     payments = _grouped(await journal.rows("settlements", {"status": "paid"}), "position_id")
     standing = _grouped(await journal.rows("reservations", {"status": "reserved"}), "order_id")
+    running = await journal.rows("executions", {"ended_at": None})
+    waiting = {row["execution_id"] for row in running}
     found = []
     for row in await journal.rows("open_positions", order_by=("opened_at", "position_id")):
         position = position_of(row)
@@ -227,6 +229,7 @@ async def held(journal: Journal, accounts: Mapping[Platform, AccountKey]) -> lis
                 for order in own
                 if order.order_id in standing
             },
+            waiting=position.execution_id in waiting,
         )
         one = one.with_orders(own).with_fills(f for f in made if f.order_id in mine)
         if not one.over:

@@ -15,6 +15,7 @@ from dutchbook.application.bookkeeping import Bookkeeper, News
 from dutchbook.application.bus import EventBus
 from dutchbook.application.claims import AGAIN, MERGE, WINDOW, Claim, ask_person, pending
 from dutchbook.application.holdings import Held, Holdings
+from dutchbook.crashpoints import AFTER, BEFORE, MERGING, crashpoint
 from dutchbook.domain.accounting import Cause, Merge
 from dutchbook.domain.contract import Outcome, Platform
 from dutchbook.domain.events import (
@@ -154,10 +155,12 @@ class MergingService:
     async def _call(self, claim: Claim) -> None:
         """Make the call; its position's lock is held."""
         claim.unsent = False
+        crashpoint(BEFORE, MERGING)
         calling = asyncio.ensure_future(self._gateway.merge(claim.contract_id, claim.size))
         try:
             async with asyncio.timeout(self._answer_seconds):
                 await asyncio.shield(calling)
+            crashpoint(AFTER, MERGING)
         except PlatformRejected as refusal:
             await self._given_up(claim, refusal.reason)
         except NotSent:

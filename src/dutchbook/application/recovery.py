@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -33,9 +34,9 @@ from dutchbook.application.records import (
 )
 from dutchbook.application.risk import RiskManager
 from dutchbook.application.sending import fill_of as reported_fill
-from dutchbook.domain.accounting import opened
+from dutchbook.domain.accounting import Cause, changed, opened
 from dutchbook.domain.contract import ContractMatch, Leg, Outcome, Platform
-from dutchbook.domain.events import Event, FailedLeg
+from dutchbook.domain.events import Event, FailedLeg, PositionMoved
 from dutchbook.domain.execution import Execution, Phase
 from dutchbook.domain.order import Fill, Finality, Order
 from dutchbook.domain.position import Holding, OpenPosition, PositionStatus
@@ -265,23 +266,41 @@ class Recovery:
         if before is not None:
             rows.append(order_update(before, case.orders[before.order_id], **linked))
         answered = before.order_id if before else None
-        rows += [
-            order_update(order, replace(order, version=order.version + 1), **linked)
-            for order in case.orders.values()
-            if bought and order.order_id != answered
-        ]
+        others = [o for o in case.orders.values() if bought and o.order_id != answered]
+        moved = {o.order_id: replace(o, version=o.version + 1) for o in others}
+        rows += [order_update(order, moved[order.order_id], **linked) for order in others]
+        case = replace(case, orders={**case.orders, **moved})
         if bought:
             await self._bought(case, execution, position_id, rows, told)
             return
         ended = replace(execution, phase=Phase.FAILED, version=execution.version + 1)
         loss = shortfall(execution, ZERO)
         rows.append(execution_update(execution, ended, ended_at=now, loss=loss))
-        batch = Batch(tuple(rows), tuple(told))
+        emptied, moves = self._emptied(case, now)
+        batch = Batch((*rows, *emptied), (*told, *moves))
         reason = "nothing was filled"
         if case.reservation is not None:
             await self._risk.release_reservation(case.reservation, reason, batch)
         else:
             await self._bus.commit(batch)
+        if case.position is not None:
+            self._holdings.drop(case.position.position_id)
+
+    def _emptied(self, case: Case, now: datetime) -> tuple[list[Write], list[Event]]:
+        """Close a position that stood while it waited, and of which no fill is left."""
+        before = case.position
+        if before is None:
+            return [], []
+        after = changed(before, case.fills.values(), Cause.FILL_FAILED, now)
+        moved = PositionMoved(
+            self._bus.stamp(before.execution_id),
+            before.position_id,
+            before.pair_id,
+            before.status.value,
+            after.status.value,
+            Cause.FILL_FAILED.value,
+        )
+        return [position_update(before, after)], [moved]
 
     async def _bought(
         self,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from dutchbook.application.gate import Gate
 from dutchbook.crashpoints import AFTER, BEFORE, QUESTION, crashpoint
@@ -13,6 +14,8 @@ from dutchbook.domain.controls import Refused
 from dutchbook.domain.order import Fill, Order
 from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
 from dutchbook.ports import FillReport, OrderReport, PlatformGateway
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,18 @@ def fill_of(order: Order, report: FillReport) -> Fill:
     )
 
 
-def _heard(sending: asyncio.Future[OrderReport | Refused]) -> None:
+async def whole(work: Coroutine[Any, Any, T]) -> T:
+    """Do `work` to its end: a caller that is cancelled leaves it to finish, locks and all.
+
+    Half done it would leave an order that nobody asks about, and an image that is not what
+    the database holds.
+    """
+    doing = asyncio.ensure_future(work)
+    doing.add_done_callback(_heard)
+    return await asyncio.shield(doing)
+
+
+def _heard(sending: asyncio.Future[Any]) -> None:
     """Take the late answer of a send that was given up on: the order is asked about anyway."""
     if not sending.cancelled():
         sending.exception()

@@ -18,6 +18,7 @@ from dutchbook.application.bus import EventBus
 from dutchbook.application.claims import PAYOUT, WINDOW, Claim, ask_person, pending
 from dutchbook.application.holdings import Held, Holdings
 from dutchbook.application.merging import MergingService
+from dutchbook.crashpoints import AFTER, BEFORE, REDEEM, crashpoint
 from dutchbook.domain.accounting import Cause, Payout
 from dutchbook.domain.contract import Platform
 from dutchbook.domain.events import Event, LegSettled, PositionSettled
@@ -202,10 +203,12 @@ class SettlementService:
     async def _call(self, key: Key, yes_pays: Decimal, holders: list[Held]) -> None:
         platform, contract_id = key
         claims = [claim for one in holders if (claim := self._claim(one, platform))]
+        crashpoint(BEFORE, REDEEM)
         calling = asyncio.ensure_future(self._gateways[platform].redeem(contract_id))
         try:
             async with asyncio.timeout(self._answer_seconds):
                 await asyncio.shield(calling)
+            crashpoint(AFTER, REDEEM)
         except NotSent:
             for claim in claims:
                 claim.unsent = True

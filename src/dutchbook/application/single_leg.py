@@ -10,6 +10,7 @@ from enum import StrEnum
 from dutchbook.application.adjustments import Adjustments, Asked, Done, Plan
 from dutchbook.application.announcements import Announcements
 from dutchbook.application.holdings import Held, Holdings
+from dutchbook.application.sending import whole
 from dutchbook.domain.book import reach
 from dutchbook.domain.contract import Platform, Side
 from dutchbook.domain.events import Event, PositionMoved, Scenario
@@ -115,6 +116,11 @@ class SingleLegResolutionService:
                 what was asked about.
             InvalidInput: The price is not on the contract's grid.
         """
+        return await whole(self._retry_leg(position_id, retry_price, asked))
+
+    async def _retry_leg(
+        self, position_id: str, retry_price: Decimal | str, asked: Asked | None
+    ) -> Resolution:
         async with self._holdings.lock(position_id):
             held, exposure = self._exposure(position_id, asked)
             contract = exposure.missing.contract
@@ -146,10 +152,7 @@ class SingleLegResolutionService:
             InvalidPositionState: It has no exposure, an order of it is out, or it is no longer
                 what was asked about.
         """
-        async with self._holdings.lock(position_id):
-            held, exposure = self._exposure(position_id, asked)
-            ways = [w for w in exposure.scenarios() if w.name in (CLOSE, COMPLEMENT)]
-            return await self._take(held, exposure, _best(ways), CLOSE_FAILED, asked)
+        return await whole(self._close(position_id, (CLOSE, COMPLEMENT), asked))
 
     async def complement(self, position_id: str, asked: Asked | None = None) -> Resolution:
         """Buy the opposite outcome on the platform of the held leg: each pair is a dollar.
@@ -159,9 +162,14 @@ class SingleLegResolutionService:
             InvalidPositionState: It has no exposure, an order of it is out, or it is no longer
                 what was asked about.
         """
+        return await whole(self._close(position_id, (COMPLEMENT,), asked))
+
+    async def _close(
+        self, position_id: str, names: tuple[str, ...], asked: Asked | None
+    ) -> Resolution:
         async with self._holdings.lock(position_id):
             held, exposure = self._exposure(position_id, asked)
-            ways = [w for w in exposure.scenarios() if w.name == COMPLEMENT]
+            ways = [w for w in exposure.scenarios() if w.name in names]
             return await self._take(held, exposure, _best(ways), CLOSE_FAILED, asked)
 
     # The automatic policy

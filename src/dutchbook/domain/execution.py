@@ -346,7 +346,10 @@ def _advance(execution: Execution) -> Step:
     first, second = execution.primary, execution.secondary
     if first.unknown or second.unknown:
         return execution, ()
-    unhedged = floor_to(first.filled - second.sent, second.step)
+    # Where dollars are spent, a leg can fill more than was sent. What evens the second leg asks
+    # for nothing more of it; of the first, no more is hedged than what was set aside covers.
+    covered = min(first.filled, second.planned + execution.true_up)
+    unhedged = floor_to(covered - max(second.sent, second.filled), second.step)
     if not second.busy and not second.failure and unhedged >= second.smallest:
         verify = VerifyDepth(Leg.SECONDARY, Quantity(unhedged), second.bound)
         return execution.with_leg(Leg.SECONDARY, busy=True), (verify,)

@@ -269,8 +269,14 @@ class _Question:
         in_dollars = self.match.contract(platform).sizing.cent_exact
         dearest = max(raised, QUARTER) if in_dollars else QUARTER
         fee = self.terms[index].taker_rate * dearest * (1 + share)
-        first = platform is self.primary
-        return (limits[index] + raised * share if first else raised) + fee
+        if platform is self.primary:
+            return limits[index] + raised * share + fee
+        return raised * (1 + share if self._overfills else 1) + fee
+
+    @property
+    def _overfills(self) -> bool:
+        """Whether the first leg can fill more than was ordered: its dollars are spent."""
+        return self.match.contract(self.primary).sizing.cent_exact
 
     def _priced(
         self, quantity: Quantity, rescue: Decimal, gross: Decimal
@@ -329,8 +335,9 @@ class _Question:
         furthest = max(taken.worst, raised) if raised is not None else taken.worst
         first = platform is self.primary
         bound = taken.worst if first else furthest
-        # An excess of the second leg is evened on the first one's platform.
-        evening = taken.size * self.hurdles.true_up_share if first else Decimal(0)
+        # An excess of one leg is evened on the other one's platform.
+        evens = first or self._overfills
+        evening = taken.size * self.hurdles.true_up_share if evens else Decimal(0)
         pieces = Quantity(owed(taken.size + evening))
         worst = terms.worst(furthest, pieces, fills=WORST_FILLS)
         if contract.sizing.cent_exact:

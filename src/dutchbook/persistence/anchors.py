@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
+from dutchbook.crashpoints import AFTER, ANCHOR, BEFORE, crashpoint
 from dutchbook.domain.events import as_json
 from dutchbook.errors import StorageError
 from dutchbook.persistence.chain import GENESIS
@@ -66,9 +67,11 @@ class AnchorFile:
     async def keep(self, sequence: int, head: str) -> None:
         """Keep one more; see `Anchors`."""
         at = self._clock.now()
+        crashpoint(BEFORE, ANCHOR)
         await self._turnstile.drive(
             lambda: asyncio.to_thread(write, self._path, sequence, head, at)
         )
+        crashpoint(AFTER, ANCHOR)
 
     def _begun(self) -> None:
         if read(self._path) != Kept():

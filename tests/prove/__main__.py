@@ -1,0 +1,103 @@
+"""`make simulate`: seeds until so many executions were carried out, and what came of them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from prove.report import Sum, show
+from prove.world import STEPS, Outcome, run
+
+WIDE = 150
+TWICE = 100
+"""One seed in so many is run again, in a process that hashes otherwise (I-31)."""
+
+
+def outcomes(first: int, workers: int, size: int) -> Iterator[Outcome]:
+    """Yield what comes of `first` and the seeds after it, in order."""
+    if workers == 1:
+        while True:
+            yield run(first, size=size)
+            first += 1
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        waiting: deque[Future[Outcome]] = deque()
+        try:
+            while True:
+                while len(waiting) < 3 * workers:
+                    waiting.append(pool.submit(run, first, size=size))
+                    first += 1
+                yield waiting.popleft().result()
+        finally:
+            for each in waiting:
+                each.cancel()
+
+
+def again(seed: int, size: int) -> str:
+    """Return the end of a seed's event log from a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "prove", "--head", str(seed), "--size", str(size)],
+        env=os.environ | {"PYTHONHASHSEED": str(seed % 1000 + 1)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def simulate(wanted: int, first: int, workers: int, size: int, result: Path | None) -> int:
+    """Run seeds until `wanted` executions were carried out or something is wrong."""
+    console = Console(width=None if sys.stdout.isatty() else WIDE)
+    total, began = Sum(first), time.monotonic()
+    columns = (TextColumn("simulating"), BarColumn(), TextColumn("{task.fields[what]}"))
+    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+        bar = progress.add_task("", total=wanted, what="")
+        found = outcomes(first, workers, size)
+        for outcome in found:
+            total.add(outcome)
+            if outcome.seed % TWICE == 0:
+                total.twice += 1
+                if again(outcome.seed, size) != outcome.head:
+                    total.differs(outcome.seed)
+            told = f"{total.executions} executions, {sum(total.tally.hits.values())} faults"
+            progress.update(bar, completed=total.executions, what=told)
+            if total.executions >= wanted or total.violations:
+                break
+        found.close()  # type: ignore[attr-defined]
+    seconds = time.monotonic() - began
+    show(total, seconds, console)
+    if result is not None:
+        text = json.dumps(total.document(seconds), indent=1) + "\n"
+        result.write_text(text, encoding="utf-8")
+    return total.code
+
+
+def main() -> int:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="make simulate", description=__doc__)
+    parser.add_argument("--executions", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--size", type=int, default=STEPS, help="steps of each seed's tape")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--result", type=Path)
+    parser.add_argument("--head", type=int, help="print the end of one seed's event log")
+    given = parser.parse_args()
+    if given.head is not None:
+        sys.stdout.write(run(given.head, size=given.size).head + "\n")
+        return 0
+    return simulate(given.executions, given.seed, given.workers, given.size, given.result)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""The forty faults, X01 to X40, what each is made with, and how often each was seen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from dutchbook.platforms.paper.faults import Fault
+
+PHASES = ("first leg", "second leg", "adjustment", "question", "settlement", "books", "commit")
+PHASE: ContextVar[str] = ContextVar("phase", default="commit")
+"""What the engine was about when something went wrong."""
+
+NAMES = (
+    "never sent", "sent, answer lost", "answer after timeout", "answered twice", "408",
+    "409 duplicate", "429", "500", "502 after acceptance", "truncated JSON",
+    "wrong-type field", "signature expired", "partial fill then cancel", "fill after cancel",
+    "FOK filled in part", "fill before acknowledgement", "accepted then rejected",
+    "price better than limit", "platform forgets done orders", "not found for n seconds",
+    "gap", "duplicate", "reorder", "silence with heartbeats", "reconnect storm",
+    "old snapshot", "swizzle-clog", "MINED then RETRYING", "FAILED minutes later",
+    "FAILED after CLOSED", "resolutions that differ", "market voided", "task cancelled",
+    "exception", "crash", "clock step", "database busy", "commit unknown",
+    "alert channel down", "second engine started",
+)  # fmt: skip
+
+FAULTS = {number: f"X{number:02d}" for number in range(1, len(NAMES) + 1)}
+
+REQUESTS = {
+    1: Fault.NOT_SENT,
+    2: Fault.LOST_ANSWER,
+    3: Fault.LATE_ANSWER,
+    4: Fault.ANSWERED_TWICE,
+    5: Fault.TIMEOUT_408,
+    6: Fault.DUPLICATE_409,
+    7: Fault.RATE_LIMIT_429,
+    8: Fault.SERVER_ERROR_500,
+    9: Fault.BAD_GATEWAY_502,
+    10: Fault.TRUNCATED,
+    11: Fault.WRONG_TYPE,
+    12: Fault.CLOCK_SKEW,
+    13: Fault.PARTIAL,
+}
+"""Those that the paper platform makes by itself. Refusals and pauses are its own, too."""
+
+NUMBERS = {fault: number for number, fault in REQUESTS.items()}
+
+NOT_BUILT = {
+    14: "nothing takes up a fill that no answer told of: that is the sweep's work",
+    17: "paper orders are done at once; none can be taken back after its answer",
+    19: "questions go by order alone; a look-up by trades is the sweep's work",
+    31: "no contract resolves on paper yet",
+    32: "no contract resolves on paper yet",
+    39: "there is no alert channel yet",
+    40: "the lease of the one engine that writes is not part of this tree",
+}
+
+
+@dataclass(slots=True)
+class Tally:
+    """How often each fault has changed something that the engine saw, by what it was about."""
+
+    hits: Counter[tuple[int, str]] = field(default_factory=Counter)
+
+    def hit(self, number: int, phase: str = "") -> None:
+        """Count one."""
+        self.hits[number, phase or PHASE.get()] += 1
+
+    def of(self, number: int) -> int:
+        """Return all hits of one fault."""
+        return sum(count for (fault, _), count in self.hits.items() if fault == number)

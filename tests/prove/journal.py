@@ -1,0 +1,110 @@
+"""The database of a run, watched, and one engine's connection to it, which can fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from dutchbook.errors import StorageError
+from dutchbook.persistence.memory import MemoryJournal
+from dutchbook.persistence.rules import TABLES
+from dutchbook.ports import Batch, Insert, Receipt
+from prove.catalogue import Tally
+from prove.oracle import Oracle
+from prove.plan import Plan
+
+Row = dict[str, Any]
+Sleep = Callable[[float], Any]
+
+
+class Store(MemoryJournal):
+    """All rows; the oracle sees each commit with what the rows were before."""
+
+    def __init__(self, oracle: Oracle) -> None:
+        super().__init__()
+        self._oracle = oracle
+        self.commits = 0
+
+    async def commit(self, batch: Batch) -> Receipt:
+        """Keep a batch."""
+        keys = []
+        for write in batch.writes:
+            found = write.row if isinstance(write, Insert) else write.key
+            key = tuple(found[column] for column in TABLES[write.table].key)
+            keys.append((write.table, self._tables[write.table].get(key), key))
+        receipt = await super().commit(batch)
+        self.commits += 1
+        changes = [(name, before, self._tables[name][key]) for name, before, key in keys]
+        self._oracle.committed(changes, len(batch.events))
+        return receipt
+
+    @property
+    def head(self) -> str:
+        """The hash of the last event: the same seed ends with the same one."""
+        return self._head[1]
+
+    def table(self, name: str) -> list[Row]:
+        """Return the rows of a table, as they are."""
+        return list(self._tables[name].values())
+
+    def row(self, table: str, *key: str) -> Row | None:
+        """Return one row."""
+        return self._tables[table].get(key)
+
+
+class Busy(StorageError):
+    """The database did not do it."""
+
+
+class Unheard(StorageError):
+    """The database may have done it."""
+
+
+class Connection:
+    """One engine's way to the store: statements fail, commits are slow, answers get lost."""
+
+    def __init__(
+        self, store: Store, plan: Plan, tally: Tally, step: Callable[[str], None], sleep: Sleep
+    ) -> None:
+        self._store = store
+        self._plan = plan
+        self._tally = tally
+        self._step = step
+        self._sleep = sleep
+        self.failed = False
+
+    async def commit(self, batch: Batch) -> Receipt:
+        """Keep a batch, or fail, or both."""
+        self._step("before a commit")
+        key = str(self._store.commits)
+        if self._plan.draw(0, key) % 4 == 0:
+            await self._sleep(0.001 * (self._plan.draw(1, key) % 40))
+            self._step("in a commit")
+        if self._plan.strikes(37, f"commit.{key}"):
+            self._fails(37)
+            raise Busy("the database is locked")
+        receipt = await self._store.commit(batch)
+        if self._plan.strikes(38, f"commit.{key}"):
+            self._fails(38)
+            raise Unheard("the connection was lost during a commit")
+        self._step("after a commit")
+        return receipt
+
+    def _fails(self, number: int) -> None:
+        self.failed = True
+        self._tally.hit(number, "commit")
+
+    async def rows(
+        self, table: str, where: Mapping[str, Any] | None = None, order_by: Sequence[str] = ()
+    ) -> list[Row]:
+        """Return rows."""
+        self._step("before a read")
+        return await self._store.rows(table, where, order_by)
+
+    async def delivered(self, sequence: int) -> None:
+        """Note what was told."""
+        self._step("before the outbox")
+        await self._store.delivered(sequence)
+
+    async def close(self) -> None:
+        """Nothing to let go of."""

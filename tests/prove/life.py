@@ -1,0 +1,221 @@
+"""One engine from its start to its end, which may come at any step."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import traceback
+from collections.abc import Callable, Coroutine, Iterator
+from typing import TYPE_CHECKING, Any
+
+from dutchbook import __version__
+from dutchbook.bootstrap import build
+from dutchbook.domain.contract import Platform as Name
+from dutchbook.domain.events import Event
+from dutchbook.domain.order import Order
+from dutchbook.domain.position import PositionStatus
+from dutchbook.domain.risk import HaltReason
+from dutchbook.domain.units import Money
+from dutchbook.engine import Engine
+from dutchbook.errors import InvalidInput, InvalidPositionState, StorageError, UnknownId
+from prove.catalogue import PHASE
+from prove.journal import Connection
+from prove.platform import Gateway, Line
+
+if TYPE_CHECKING:
+    from prove.world import World
+
+EXPOSED = (PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
+REFUSALS = (InvalidInput, InvalidPositionState, UnknownId)
+
+
+class Planted(RuntimeError):
+    """An exception that no part of the engine knows."""
+
+
+class Life:
+    """An engine over the world's platforms and database, with its own lines to them."""
+
+    def __init__(self, world: World, number: int) -> None:
+        self.world = world
+        self.number = number
+        self.dead = False
+        self.trading = False
+        self.planted = False
+        self._closing = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._killed = asyncio.get_running_loop().create_future()
+        self._chance = random.Random(f"operator {world.plan.seed} {number}")  # noqa: S311
+        world_sleep = world.clock.sleep
+        self.connection = Connection(
+            world.store, world.plan, world.tally, self.step, world_sleep
+        )
+        self.lines = {
+            name: Line(platform, self.step, self._spawn, self._sending)
+            for name, platform in world.platforms.items()
+        }
+        gateways = {
+            name: Gateway(world.platforms[name], world.clock, world.lag, line)
+            for name, line in self.lines.items()
+        }
+        self.engine: Engine = build(
+            world.settings,
+            world.tape,
+            self.connection,
+            world.engine_clock,
+            seed=world.plan.seed,
+            run=number,
+            platforms=(world.exchanges, gateways),
+        )
+        self.engine.bus.subscribe(self._hear)
+
+    def _hear(self, event: Event, sequence: int) -> None:
+        if sequence:
+            self.world.hear(event, sequence)
+
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        return self.world.spawn(work)
+
+    def _sending(self, order: Order) -> None:
+        self.world.oracle.sending(order.client_order_id)
+
+    # Its end
+    # ------------------------------------------------------------------------------------
+
+    def step(self, name: str) -> None:
+        """Pass a point at which it may die; nothing passes once it is dead."""
+        if self.dead:
+            raise asyncio.CancelledError
+        number = self.world.fatal()
+        if not number:
+            return
+        phase = "commit" if "commit" in name or "box" in name else PHASE.get()
+        self.world.tally.hit(number, phase)
+        if number == 35:
+            self.die()
+            raise asyncio.CancelledError
+        self.planted = True
+        raise Planted(name)
+
+    def die(self) -> None:
+        """Die at once."""
+        self.dead, self.trading = True, False
+        if not self._killed.done():
+            self._killed.set_result(None)
+
+    async def run(self, done: asyncio.Event, *, trades: bool) -> bool:
+        """Live until `done`, drain and stop; tells whether it came to that."""
+        engine = asyncio.ensure_future(self._live(done, trades=trades))
+        operator = asyncio.ensure_future(self._operate() if trades else self._killed)
+        waited: set[asyncio.Future[Any]] = {engine, operator, self._killed}
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        ended = [task for task in (engine, operator) if task.done() and not task.cancelled()]
+        errors = [error for task in ended if (error := task.exception()) is not None]
+        whole = engine.done() and not errors and not self.dead and not engine.cancelled()
+        self.dead, self.trading = True, False
+        for error in errors:
+            self._judge(error)
+        await self.world.bury()
+        return whole
+
+    def _judge(self, error: BaseException) -> None:
+        """An engine may end by what was done to it, and by nothing else."""
+        expected = self.planted or self.connection.failed
+        for leaf in _leaves(error):
+            if expected and isinstance(leaf, Planted | StorageError | asyncio.CancelledError):
+                continue
+            where = "".join(traceback.format_exception(leaf)[-3:])
+            self.world.oracle.wrong("L-3", f"the engine died: {leaf!r}\n{where}")
+
+    async def _live(self, done: asyncio.Event, *, trades: bool) -> None:
+        engine, world = self.engine, self.world
+        await engine.lifecycle.start(
+            world.tape.meta.contracts,
+            world.tape.meta.pairs,
+            {name: Money(world.cash) for name in Name},
+            mode="paper",
+            run=self.number,
+            version=__version__,
+        )
+        await engine.carrying.take_up()
+
+        async def feed() -> None:
+            self.trading = trades and not self.dead
+            if trades:
+                engine.beside.sessions.began(engine.clock.now())
+            world.connected(self, books=trades)
+            await done.wait()
+            self._closing = True
+            await self._idle.wait()
+            engine.beside.sessions.ended()
+            self.trading = False
+
+        settled: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        settled += [line.settled for line in self.lines.values()]
+        await engine.lifecycle.run(feed, settled)
+        await engine.lifecycle.stop("asked to stop")
+
+    # The operator
+    # ---------------------------------------------------------------------------------
+
+    async def _operate(self) -> None:
+        """Press buttons now and then."""
+        while True:
+            await self.world.clock.sleep(self._chance.choice((2, 5, 11, 23)))
+            if self._closing:
+                continue
+            self._idle.clear()
+            task = asyncio.ensure_future(self._press())
+            key = f"{self.number}.{self.world.steps}"
+            if self.world.plan.strikes(33, key):
+                await asyncio.wait({task}, timeout=self._chance.choice((0, 0.001, 0.02, 1, 20)))
+                if not task.done():
+                    self.world.tally.hit(33, "adjustment")
+                    task.cancel()
+            await asyncio.wait({task})
+            self._idle.set()
+            if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+
+    async def _press(self) -> None:
+        engine = self.engine
+        roll = self._chance.randrange(20)
+        if roll == 0:
+            await engine.risk.halt_trading(HaltReason.OPERATOR, "pressed")
+            return
+        if engine.risk.state.trading_halted:
+            await resume(engine)
+            return
+        exposed = [p for p in engine.holdings.positions.values() if p.status in EXPOSED]
+        if not exposed:
+            return
+        position_id = self._chance.choice(exposed).position_id
+        try:
+            await self._resolve(position_id, roll % 3)
+        except REFUSALS:
+            return
+
+    async def _resolve(self, position_id: str, way: int) -> None:
+        single_leg = self.engine.carrying.single_leg
+        if way == 0:
+            price = f"0.{self._chance.randrange(5, 96):02d}"
+            await single_leg.retry_leg(position_id, price)
+        elif way == 1:
+            await single_leg.close_leg(position_id)
+        else:
+            await single_leg.complement(position_id)
+
+
+async def resume(engine: Engine) -> None:
+    """Clear every reason of a halt (L-4)."""
+    for reason in sorted(engine.risk.state.halt_reasons):
+        await engine.risk.resume_trading(HaltReason(reason), "looked at it")
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    else:
+        yield error

@@ -1,0 +1,98 @@
+"""`make mutants`: bugs planted a line at a time; each must be caught, or the tests are no good.
+
+A bug is applied to a copy of the source. It counts as caught when the simulation, or the test
+that is named, fails with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from prove.planted import PLANTED, SIMULATION, Bug
+
+ROOT = Path(__file__).resolve().parents[2]
+EXECUTIONS = 4_000
+PATIENCE = 600
+CAUGHT, MISSED = "caught", "NOT CAUGHT"
+
+
+def verdict(bug: Bug) -> str:
+    """Plant a bug in a copy of the source, look for it, and tell what became of it."""
+    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+        copy = Path(folder) / "src"
+        shutil.copytree(ROOT / "src", copy, ignore=shutil.ignore_patterns("__pycache__"))
+        place = copy / "dutchbook" / bug.file
+        text = place.read_text(encoding="utf-8")
+        if text.count(bug.old) != 1:
+            return f"stands {text.count(bug.old)} times in {bug.file}"
+        place.write_text(text.replace(bug.old, bug.new), encoding="utf-8")
+        return _look(bug, f"{copy}{os.pathsep}{ROOT / 'tests'}")
+
+
+def _look(bug: Bug, path: str) -> str:
+    if bug.caught_by == SIMULATION:
+        words = ["-m", "prove", "--executions", str(EXECUTIONS), "--workers", "1"]
+        words += ["--seed", str(bug.seed)]
+    else:
+        words = ["-m", "pytest", "-x", "-q", *bug.caught_by.split()]
+    environment = os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        done = subprocess.run(
+            [sys.executable, *words],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return MISSED
+    if done.returncode != 1:
+        return MISSED
+    seed = re.search(r"SEED=\d+", done.stdout)
+    return f"{CAUGHT} {seed[0]}" if seed else CAUGHT
+
+
+def main() -> int:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
+    parser.add_argument("--draw", type=int, help="only so many, drawn by the day's date")
+    parser.add_argument("--only", help="only those whose name contains this")
+    given = parser.parse_args()
+    bugs = [bug for bug in PLANTED if given.only is None or given.only in bug.name]
+    if given.draw is not None:
+        today = datetime.now(UTC).date().isoformat()
+        bugs = random.Random(today).sample(bugs, min(given.draw, len(bugs)))  # noqa: S311
+    console, table = (
+        Console(width=120),
+        Table("planted bug", "looked for by", "", title="mutants"),
+    )
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        found = []
+        for bug, word in zip(bugs, pool.map(verdict, bugs), strict=True):
+            found.append(word)
+            console.print(f"{bug.name}: {word}")
+    for bug, word in zip(bugs, found, strict=True):
+        table.add_row(bug.name, bug.caught_by, word)
+    console.print(table)
+    caught = sum(word.startswith(CAUGHT) for word in found)
+    console.print(f"{caught} of {len(bugs)} caught")
+    return 0 if caught == len(bugs) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

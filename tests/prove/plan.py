@@ -1,0 +1,98 @@
+"""What goes wrong in the run of one seed: a random subset of the faults, at random rates."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from dataclasses import dataclass, field
+
+from dutchbook.platforms.paper.faults import FaultPlan
+from prove.catalogue import NOT_BUILT, REQUESTS
+
+PARTS = 1_000_000
+QUIET = 12
+"""One seed in so many has no fault at all: the engine must do well when all is well."""
+OFTEN = (2, 29, 34, 35)
+ALL = tuple(n for n in range(1, 41) if n not in NOT_BUILT)
+DEADLY = 20
+"""Each failure of the database ends an engine: with more of them nothing would ever trade."""
+RATES = (30_000, 100_000, 200_000, 350_000)
+
+
+@dataclass(slots=True)
+class Plan:
+    """The faults of one seed, in parts per million of their occasions."""
+
+    seed: int
+    rates: dict[int, int] = field(default_factory=dict)
+    settings: tuple[str, ...] = ()
+    hidden_seconds: int = 0
+    deaths: tuple[int, ...] = ()
+    on: bool = True
+
+    @classmethod
+    def of(cls, seed: int) -> Plan:
+        """Draw the plan of a seed."""
+        chance = random.Random(f"plan {seed}")  # noqa: S311
+        rates: dict[int, int] = {}
+        if chance.randrange(QUIET):
+            chosen = chance.sample(ALL, chance.choice((2, 4, 7, 12)))
+            chosen += [n for n in OFTEN if n not in chosen and not chance.randrange(4)]
+            rates = {number: chance.choice(RATES) for number in sorted(chosen)}
+            rates |= {number: rates[number] // DEADLY for number in (37, 38) if number in rates}
+        deaths: list[int] = []
+        for number in (34, 35):
+            if number in rates:
+                deaths += [chance.randrange(20, 2500) for _ in range(chance.randint(2, 6))]
+        return cls(
+            seed,
+            rates,
+            _settings(chance),
+            hidden_seconds=chance.choice((3, 20, 50, 100)) if 20 in rates else 0,
+            deaths=tuple(sorted(deaths)),
+        )
+
+    def strikes(self, number: int, key: str) -> bool:
+        """Tell whether a fault strikes on the occasion named `key`."""
+        rate = self.rates.get(number, 0)
+        return self.on and rate > 0 and self.draw(number, key) % PARTS < rate
+
+    def draw(self, number: int, key: str) -> int:
+        """Return a large number that follows from seed, fault and occasion alone."""
+        text = f"{self.seed}\x1f{number}\x1f{key}".encode()
+        return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
+
+    def platform(self) -> FaultPlan:
+        """Return what the paper platform makes by itself."""
+        chance = random.Random(f"platform {self.seed}")  # noqa: S311
+        made = {n: f for n, f in REQUESTS.items() if n in self.rates}
+        return FaultPlan(
+            seed=self.seed,
+            rates=tuple((fault, self.rates[number]) for number, fault in made.items()),
+            latency_ms=chance.choice((0, 0, 40, 900)),
+            jitter_ms=chance.choice((0, 30, 2_000)),
+            settle_ms=chance.choice((500, 4_000, 45_000)),
+            late_ms=20_000,
+        )
+
+    def calm(self) -> FaultPlan:
+        """Return the same platforms without a fault."""
+        made = self.platform()
+        return FaultPlan(self.seed, (), made.latency_ms, made.jitter_ms, made.settle_ms)
+
+
+def _settings(chance: random.Random) -> tuple[str, ...]:
+    policy = chance.choice(("off", "unwind", "complete_then_unwind", "complete_then_unwind"))
+    return (
+        "execution.cool_down_seconds=1",
+        "risk.bankroll=10000000",
+        "risk.position_share=0.00002",
+        "risk.max_open_pairs=100000",
+        "detection.minimum_net_edge=0.002",
+        "detection.yearly_return=0",
+        "detection.minimum_fill_share=0",
+        "exposure.halt_on_weekly=false",
+        f"execution.auto_policy={policy}",
+        f"paper.lag_steps={chance.choice((0, 1, 1))}",
+        f"paper.replenishment={chance.choice(('never', 'new', 'new', 'every'))}",
+    )

@@ -1,0 +1,275 @@
+"""The bugs that are planted: a name, a place, what stands there and what would be wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SIMULATION = "simulation"
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """One bug; `seed` is where the simulation begins to look for it."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    caught_by: str = SIMULATION
+    seed: int = 1
+
+
+SEND, CARRY = "application/sending.py", "application/adjustments.py"
+DECIDE, RUN = "domain/execution.py", "application/execution.py"
+LEDGER, FOLD = "domain/ledger.py", "domain/accounting.py"
+BUS, ASK, RECOVER = "application/bus.py", "application/inquiries.py", "application/recovery.py"
+
+PLANTED = (
+    Bug(
+        "resend on timeout",
+        SEND,
+        'return Unknown(f"no answer within {seconds} s")',
+        "return await send(gateways, approved, seconds)",
+    ),
+    Bug(
+        "a timeout is a failure",
+        SEND,
+        'return Unknown(f"no answer within {seconds} s")',
+        'return Refused("no answer", sent=False)',
+    ),
+    Bug(
+        "an unknown outcome is a rejection",
+        SEND,
+        "return Unknown(unknown.reason)",
+        "return Refused(unknown.reason, sent=True)",
+    ),
+    Bug(
+        "502 is a rejection",
+        "platforms/answers.py",
+        'return Verdict(Family.UNKNOWN, f"{kind}_answer_{answer.status}")',
+        "family = Family.REJECTED if answer.status == 502 else Family.UNKNOWN\n"
+        '    return Verdict(family, f"{kind}_answer_{answer.status}")',
+    ),
+    Bug(
+        "not found is cancelled",
+        ASK,
+        "elif report is NOT_FOUND and closes and newest and newest > closes:",
+        "elif report is NOT_FOUND:",
+    ),
+    Bug(
+        "what was not used is not released",
+        LEDGER,
+        "*move(EntryKind.RELEASE, account, Bucket.RESERVED, Bucket.FREE, rest),",
+        "*move(EntryKind.RELEASE, account, Bucket.RESERVED, Bucket.FREE, rest * 0),",
+    ),
+    Bug(
+        "commit twice",
+        LEDGER,
+        "*move(EntryKind.COMMIT, account, Bucket.RESERVED, Bucket.COMMITTED, cost),",
+        "*move(EntryKind.COMMIT, account, Bucket.RESERVED, Bucket.COMMITTED, cost * 2),",
+    ),
+    Bug(
+        "ignore FAILED",
+        "application/settling.py",
+        "if finality is Finality.SETTLED:",
+        "if finality is not Finality.PROVISIONAL:",
+    ),
+    Bug(
+        "ignore FAILED after close",
+        "application/settling.py",
+        "if held is None or held.fills[key].finality is not Finality.PROVISIONAL:",
+        "if held is None or held.position.status is PositionStatus.CLOSED:",
+    ),
+    Bug(
+        "the limit of open pairs ignores in-flight ones",
+        "domain/risk.py",
+        "return self.open_position_count + self.reserved_position_slots",
+        "return self.open_position_count",
+        "tests/simulation/test_limits.py tests/spec/test_risk.py",
+    ),
+    Bug(
+        "a reservation without fees",
+        "domain/opportunity.py",
+        "budget=owed(bound * taken.size + furthest * evening + worst),",
+        "budget=owed(bound * taken.size + furthest * evening),",
+    ),
+    Bug(
+        "a key made in the sender",
+        CARRY,
+        "approved = Approved(order, self._risk.state.epoch)",
+        'order = replace(order, client_order_id=self._ids.new("again"))\n'
+        "        approved = Approved(order, self._risk.state.epoch)",
+    ),
+    Bug(
+        "publish before commit",
+        BUS,
+        "receipt = await self._kept(batch)",
+        "[self.publish(event, self.receipt.sequence) for event in batch.events]\n"
+        "        receipt = await self._kept(batch)",
+    ),
+    Bug(
+        "no unique client order id",
+        "persistence/rules.py",
+        'unique=(("client_order_id",),),',
+        "unique=(),",
+        "tests/integration/test_constraints.py tests/integration/test_schema.py -k sqlite",
+    ),
+    Bug(
+        "an entry is sent in a halt",
+        RUN,
+        "if self._risk.state.trading_halted:",
+        "if self._risk.state.epoch < 0:",
+    ),
+    Bug(
+        "a fill of an adjustment counts as often as it is told",
+        CARRY,
+        "if (each.platform, each.trade_id) not in held.fills:",
+        "if (each.platform, each.trade_id):",
+        SIMULATION,
+    ),
+    Bug(
+        "what was told after an unknown commit counts as all told",
+        BUS,
+        "self._broken |= not known",
+        "self._broken |= False",
+    ),
+    Bug(
+        "what evens the second leg is hedged again",
+        DECIDE,
+        "covered - max(second.sent, second.filled)",
+        "covered - second.sent",
+    ),
+    Bug(
+        "more is hedged than was set aside",
+        DECIDE,
+        "covered = min(first.filled, second.planned + execution.true_up)",
+        "covered = first.filled",
+    ),
+    Bug(
+        "a recovered order is remembered as it was",
+        RECOVER,
+        "case = replace(case, orders={**case.orders, **moved})",
+        "del moved",
+    ),
+    Bug(
+        "a failed fill is paid back before it was paid for",
+        "application/bookkeeping.py",
+        "if held.waiting:",
+        "if held.waiting and not held.position:",
+    ),
+    Bug(
+        "a clock set back stops the asking",
+        ASK,
+        "waited = max(waited, self._clock.now() - since)",
+        "waited = self._clock.now() - since",
+    ),
+    Bug(
+        "a cancelled call is left half done",
+        "application/single_leg.py",
+        "return await whole(self._close(position_id, (CLOSE, COMPLEMENT)))",
+        "return await self._close(position_id, (CLOSE, COMPLEMENT))",
+    ),
+    Bug(
+        "fees are forgotten when an execution ends",
+        "application/conclusion.py",
+        "Spent(leg.cost, leg.fees)",
+        "Spent(leg.cost)",
+    ),
+    Bug(
+        "the log does not tell of fills",
+        "persistence/statements.py",
+        "if write.plan.audited:",
+        'if write.plan.audited and write.plan.table != "fills":',
+    ),
+    Bug(
+        "the outbox forgets what was not told",
+        BUS,
+        "await self._journal.delivered(last)",
+        "await self._journal.delivered(last + 64)",
+    ),
+    Bug(
+        "one leg alone is called hedged",
+        "application/conclusion.py",
+        "status = PositionStatus.OPEN if hedged else PositionStatus.SINGLE_LEG_EXPOSED",
+        "status = PositionStatus.OPEN",
+    ),
+    Bug(
+        "an order does not hear of its fills",
+        "application/run.py",
+        "self.change(order.with_fill(fill))",
+        "self.change(order)",
+    ),
+    Bug(
+        "executions that died are not taken up",
+        "application/carrying.py",
+        "for case in await self.recovery.cases():",
+        "for case in (await self.recovery.cases())[:0]:",
+    ),
+    Bug(
+        "orders of positions are not taken up",
+        "application/carrying.py",
+        "if order.working_size > 0:",
+        "if order.working_size < 0:",
+    ),
+    Bug(
+        "reservations of orders are not taken up",
+        "application/loading.py",
+        "if order.order_id in standing\n",
+        "if order.order_id in standing and not own\n",
+    ),
+    Bug(
+        "sales are rounded up",
+        "domain/order.py",
+        "return owed(amount) if self.side is Side.BUY else due(amount)",
+        "return owed(amount)",
+    ),
+    Bug(
+        "cash forgets the fee",
+        FOLD,
+        "cash = Money(leg.cash - fill.cost - fill.fee)",
+        "cash = Money(leg.cash - fill.cost)",
+    ),
+    Bug(
+        "Kalshi does not net",
+        FOLD,
+        "nets=nets and platform is Platform.KALSHI,",
+        "nets=nets and platform is Platform.POLYMARKET,",
+    ),
+    Bug(
+        "a failed fill leaves its fee in the order",
+        "domain/order.py",
+        "fees=Money(self.fees - fill.fee),",
+        "fees=self.fees,",
+    ),
+    Bug(
+        "a sale is sent before it is written",
+        CARRY,
+        "await self._bus.commit(rows)",
+        "await self._clock.sleep(0)",
+    ),
+    Bug(
+        "an entry takes no slot back",
+        "application/risk.py",
+        '"reserved_position_slots": -1,\n            "open',
+        '"reserved_position_slots": 0,\n            "open',
+    ),
+    Bug(
+        "closing frees no position",
+        "application/position_capital.py",
+        "(before.status is closed) - (after.status is closed)",
+        "0",
+    ),
+    Bug(
+        "a second order while one is out",
+        "application/holdings.py",
+        'return "an order of this position still works" if self.working else None',
+        "return None",
+    ),
+    Bug(
+        "a refusal frees a leg that has fills",
+        RECOVER,
+        "if report.refusal is not None and not after.filled:",
+        "if not after.filled or report.refusal is not None:",
+        "tests/simulation tests/spec -k recover",
+    ),
+)

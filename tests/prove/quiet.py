@@ -1,0 +1,201 @@
+"""What must hold once nothing moves any more: our rows against the platforms' own truth."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from dutchbook.domain.contract import Outcome, Platform
+from dutchbook.domain.events import Event
+from dutchbook.persistence.replay import AUDITED, differences
+from dutchbook.platforms.paper.exchange import PaperExchange
+from prove.journal import Store
+from prove.ledger import accounts
+
+NIL = Decimal(0)
+Wrong = Iterator[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """The platforms as they are, and the fills that our record held and that failed later."""
+
+    exchanges: Mapping[Platform, PaperExchange]
+    failed: frozenset[str]
+
+
+def judge(store: Store, truth: Truth, heard: Mapping[int, Event]) -> Wrong:
+    """Yield what is wrong, an invariant and a sentence each."""
+    yield from _fills(store, truth)
+    yield from _orders(store, truth)
+    yield from _wallets(store, truth)
+    yield from _open_ends(store)
+    yield from _orphans(store)
+    yield from _ledger(store)
+    yield from _record(store, truth, heard)
+
+
+def _fills(store: Store, truth: Truth) -> Wrong:
+    """Our fills are the platforms' fills (I-5, I-6, I-7)."""
+    theirs = {}
+    for platform, exchange in truth.exchanges.items():
+        for working in exchange._orders.values():
+            for fill in working.fills:
+                theirs[str(platform), fill.trade_id] = fill
+    ours = {(str(row["platform"]), row["trade_id"]): row for row in store.table("fills")}
+    for key in sorted({*ours, *theirs}):
+        if key not in ours:
+            yield "I-5", f"{'/'.join(key)} is not in our record"
+        elif key not in theirs:
+            yield "I-7", f"{'/'.join(key)} never was"
+        else:
+            row, fill = ours[key], theirs[key]
+            same = ("size", "price", "fee", "finality")
+            bad = [name for name in same if row[name] != getattr(fill, name)]
+            if bad:
+                told = {name: (row[name], getattr(fill, name)) for name in bad}
+                yield "I-5", f"{'/'.join(key)} differs: {told}"
+
+
+def _orders(store: Store, truth: Truth) -> Wrong:
+    """Each platform order is one intent of ours, and nothing works that we do not know of."""
+    known = {row["client_order_id"]: row for row in store.table("orders")}
+    for platform, exchange in truth.exchanges.items():
+        seen: dict[str, int] = defaultdict(int)
+        for working in exchange._orders.values():
+            key = working.order.client_order_id
+            seen[key] += 1
+            if seen[key] > 1:
+                yield "I-1", f"{key} is on {platform} twice"
+            if key not in known:
+                yield "I-2", f"{key} is on {platform} and not in our record"
+            elif working.left > 0 and not known[key]["working_size"]:
+                yield "I-5", f"{key} works on {platform} and not in our record"
+
+
+def _held(store: Store) -> dict[tuple[str, str, str], Decimal]:
+    """Return the contracts, by platform, contract and outcome, of our fills less what merged."""
+    held: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
+    orders = {row["order_id"]: row for row in store.table("orders")}
+    for fill in store.table("fills"):
+        if fill["finality"] != "failed":
+            key = (str(fill["platform"]), orders[fill["order_id"]]["contract_id"])
+            sign = 1 if fill["side"] == "buy" else -1
+            held[*key, str(fill["outcome"])] += sign * fill["size"]
+    for merge in store.table("settlements"):
+        if merge["status"] == "paid":
+            for outcome in Outcome:
+                key = (str(merge["platform"]), merge["contract_id"])
+                held[*key, str(outcome)] -= merge["size"]
+    return held
+
+
+def _wallets(store: Store, truth: Truth) -> Wrong:
+    """Cash and contracts are what the platforms hold for us (I-28)."""
+    live = {r["execution_id"] for r in store.table("executions") if r["ended_at"] is None}
+    if live:
+        return
+    held = _held(store)
+    for row in store.table("accounts"):
+        wallet = truth.exchanges[Platform(row["platform"])].wallet
+        ours = row["free"] + row["reserved"]
+        # A position that overfills have turned round is netted there against the others of its
+        # contract, and not in our books: known, and counted by the oracle.
+        crossed = _turned_round(store, str(row["platform"])) if wallet.nets else NIL
+        if ours != wallet.cash and ours + crossed != wallet.cash:
+            yield "I-28", f"{row['account_id']} has {ours}, its platform {wallet.cash}"
+        for (contract, outcome), size in sorted(wallet.contracts.items()):
+            mine = held[str(row["platform"]), contract, str(outcome)]
+            other = held[str(row["platform"]), contract, str(outcome.opposite)]
+            if wallet.nets and min(mine, other) > 0:
+                mine -= min(mine, other)
+            if mine != size:
+                told = f"{mine} by our fills, {size} on its platform"
+                yield "I-28", f"{contract} {outcome}: {told}"
+
+
+def _turned_round(store: Store, platform: str) -> Decimal:
+    net = (
+        row[f"{platform}_size"] - row[f"{platform}_complement"]
+        for row in store.table("open_positions")
+    )
+    return sum((-each for each in net if each < 0), start=NIL)
+
+
+def _open_ends(store: Store) -> Wrong:
+    """Everything has ended or a person was told (L-1, L-2)."""
+    flagged = {
+        row["correlation_id"]
+        for row in store.table("audit_log")
+        if row["name"] == "execution.order.needs_person"
+    }
+    out = [order for order in store.table("orders") if order["working_size"]]
+    for order in out:
+        if order["execution_id"] not in flagged:
+            yield "L-2", f"{order['order_id']} is out and nobody was told"
+    standing = {order["execution_id"] for order in out}
+    for row in store.table("executions"):
+        if row["ended_at"] is None and row["execution_id"] not in standing:
+            yield "L-1", f"{row['execution_id']} has not ended and waits for nothing"
+
+
+def _orphans(store: Store) -> Wrong:
+    """Every reservation that stands, and every slot, is somebody's (I-15)."""
+    ended = {r["execution_id"]: r["ended_at"] is not None for r in store.table("executions")}
+    orders = {row["order_id"]: row for row in store.table("orders")}
+    slots = set()
+    for row in store.table("reservations"):
+        if row["status"] != "reserved":
+            continue
+        order = orders.get(row["order_id"] or "")
+        if order is None:
+            slots.add(row["execution_id"])
+        if ended[row["execution_id"]] if order is None else not order["working_size"]:
+            yield "I-15", f"{row['reservation_id']} stands for nothing"
+    taken = store.table("risk_states")[0]["reserved_position_slots"]
+    if taken != len(slots):
+        yield "I-15", f"{taken} slots are taken, {len(slots)} are used"
+
+
+def _ledger(store: Store) -> Wrong:
+    """The second model of the ledger agrees (I-11, I-28)."""
+    names = (
+        *("audit_log", "accounts", "fills", "orders"),
+        *("open_positions", "reservations", "executions", "settlements"),
+    )
+    entries: dict[str, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    for entry in store.table("ledger_entries"):
+        entries[entry["account_id"]][str(entry["bucket"])] += entry["amount"]
+    model = accounts({name: _plain(store.table(name)) for name in names})
+    for row in store.table("accounts"):
+        mine, booked = model[row["account_id"]], entries[row["account_id"]]
+        stated = {name: row[name] for name in ("free", "reserved", "committed")}
+        stated |= {"realised": -booked["realised"], "fees": booked["fees"]}
+        for name, value in stated.items():
+            if mine[name] != value:
+                yield "I-11", f"{row['account_id']} {name}: {value}, the model {mine[name]}"
+
+
+def _plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows with words instead of members of enumerations."""
+    return [{k: str(v) if isinstance(v, str) else v for k, v in row.items()} for row in rows]
+
+
+def _record(store: Store, truth: Truth, heard: Mapping[int, Event]) -> Wrong:
+    """The log rebuilds the tables, and everything in it was told (I-26, I-27, I-25)."""
+    log = store.table("audit_log")
+    for line in differences(log, {name: store.table(name) for name in AUDITED}):
+        yield "I-26", line
+    missing = [row["sequence"] for row in log if row["sequence"] not in heard]
+    if missing:
+        yield "I-27", f"events {missing[:5]} were never told"
+    told = {
+        event.trade_id  # type: ignore[attr-defined]
+        for event in heard.values()
+        if event.wire == "execution.fill.failed"
+    }
+    if truth.failed - told:
+        yield "I-25", f"{sorted(truth.failed - told)} failed and nobody was told"

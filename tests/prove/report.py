@@ -1,0 +1,132 @@
+"""What a simulation came to: tables for people, a document for machines."""
+
+from __future__ import annotations
+
+import subprocess
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from prove.catalogue import FAULTS, NAMES, NOT_BUILT, PHASES, Tally
+from prove.oracle import Violation
+from prove.world import Outcome
+
+ROOT = Path(__file__).resolve().parents[2]
+FAILED, VOID = 1, 2
+
+
+@dataclass
+class Sum:
+    """All seeds so far."""
+
+    first: int
+    tally: Tally = field(default_factory=Tally)
+    seeds: int = 0
+    executions: int = 0
+    both: int = 0
+    lives: int = 0
+    steps: int = 0
+    checks: int = 0
+    known: int = 0
+    twice: int = 0
+    statuses: Counter[str] = field(default_factory=Counter)
+    violations: list[tuple[int, Violation]] = field(default_factory=list)
+
+    def add(self, outcome: Outcome) -> None:
+        """Take in one seed."""
+        self.seeds += 1
+        self.tally.hits.update(outcome.tally.hits)
+        self.executions += outcome.executions
+        self.both += outcome.both
+        self.lives += outcome.lives
+        self.steps += outcome.steps
+        self.checks += outcome.checks
+        self.known += outcome.known
+        self.statuses.update(outcome.statuses)
+        self.violations += [(outcome.seed, each) for each in outcome.violations]
+
+    def differs(self, seed: int) -> None:
+        """Note that a seed made another event log when it was run again."""
+        told = Violation("I-31", "run twice, it made two event logs", "its end")
+        self.violations.append((seed, told))
+
+    @property
+    def void(self) -> bool:
+        """Whether so little was opened that nothing is shown: an idle engine breaks nothing."""
+        return 2 * self.both < self.executions or not self.executions
+
+    @property
+    def code(self) -> int:
+        """The exit code."""
+        return FAILED if self.violations else VOID if self.void else 0
+
+    def document(self, seconds: float) -> dict[str, Any]:
+        """Return the result as plain data."""
+        return {
+            "commit": commit(),
+            "seed": self.first,
+            "seeds": self.seeds,
+            "executions": self.executions,
+            "opened_both_legs": self.both,
+            "engines": self.lives,
+            "steps": self.steps,
+            "checks": self.checks,
+            "run_twice": self.twice,
+            "seconds": round(seconds, 1),
+            "void": self.void,
+            "faults": {FAULTS[number]: self.tally.of(number) for number in FAULTS},
+            "not_built": {FAULTS[number]: why for number, why in NOT_BUILT.items()},
+            "positions_turned_round": self.known,
+            "violations": [f"seed {seed}: {each}" for seed, each in self.violations],
+        }
+
+
+def commit() -> str:
+    """Return the commit of this tree, with a plus where it was changed since."""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(
+            ["git", *words], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        return done.stdout.strip()
+
+    return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--short") else "")
+
+
+def show(total: Sum, seconds: float, console: Console) -> None:
+    """Print the coverage table, the figures, and how to see a failure again."""
+    console.print(_coverage(total.tally))
+    rate = total.executions / seconds if seconds else 0
+    share = 100 * total.both // max(total.executions, 1)
+    console.print(
+        f"{total.executions} executions of {total.seeds} seeds in {seconds:.0f} s"
+        f" ({rate:.0f}/s); {share} % opened both legs; {total.lives} engines, "
+        f"{total.checks} checks, {total.twice} seeds run twice"
+    )
+    statuses = ", ".join(f"{k} in {v}" for k, v in sorted(total.statuses.items()))
+    console.print(f"positions at the end, by seeds: {statuses}")
+    for seed, each in total.violations[:10]:
+        console.print(f"[red]{each}", markup=True, highlight=False)
+        console.print(f"  again: make simulate EXECUTIONS=1 SEED={seed}   (commit {commit()})")
+    if total.void:
+        console.print("void: fewer than half of the executions opened both legs")
+
+
+def _coverage(tally: Tally) -> Table:
+    table = Table(title="faults by what the engine was about", header_style="bold")
+    table.add_column("fault")
+    for phase in (*PHASES, "all"):
+        table.add_column(phase, justify="right")
+    for number, name in FAULTS.items():
+        title = f"{name} {NAMES[number - 1]}"
+        if number in NOT_BUILT:
+            table.add_row(title, "not built", *[""] * len(PHASES), style="dim")
+            continue
+        counts = [tally.hits[number, phase] for phase in PHASES]
+        shown = [str(count) if count else "" for count in counts]
+        table.add_row(title, *shown, str(tally.of(number)))
+    return table

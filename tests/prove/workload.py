@@ -1,0 +1,99 @@
+"""Books dense with edges, so that executions come quickly, and what streams make of them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from dutchbook.domain.contract import Platform
+from dutchbook.runtime.randomness import Seeded
+from dutchbook.tape.made_up import question
+from dutchbook.tape.message import Kind, MemoryTape, TapeMessage, TapeMeta
+
+START = datetime(2026, 7, 5, 18, 0, tzinfo=UTC)
+STEP = timedelta(seconds=4)
+CONTRACT = 1_000_000
+Ladder = tuple[tuple[int, int], ...]
+
+
+@dataclass(slots=True)
+class _Quote:
+    """The middle of one book, its tick and its spread, all in 10⁻⁴ dollars."""
+
+    bid: int
+    ask: int
+    tick: int
+
+    def ladders(self, chance: random.Random) -> tuple[Ladder, Ladder]:
+        """Return bids and asks, a few levels each."""
+        return (
+            tuple((self.bid - n * self.tick, _size(chance)) for n in range(4)),
+            tuple((self.ask + n * self.tick, _size(chance)) for n in range(4)),
+        )
+
+
+def _size(chance: random.Random) -> int:
+    return chance.choice((4, 12, 30, 80, 250)) * chance.randint(70, 130) * CONTRACT // 100
+
+
+def tape(seed: int, *, steps: int, pairs: int) -> MemoryTape:
+    """Return a polled tape on which each pair has an edge, always the same way, most steps.
+
+    Kalshi's YES is cheap on pairs of even number, Polymarket's on the others: what was bought
+    is never in the way of what comes. A later poll has often taken the edge away again.
+    """
+    chance = random.Random(f"books {seed}")  # noqa: S311
+    end = START + STEP * steps
+    questions = [question(index, end, Seeded(seed)) for index in range(pairs)]
+    rows: list[TapeMessage] = []
+    left = [0] * pairs
+    for step in range(steps):
+        for index, each in enumerate(questions):
+            left[index] = left[index] - 1 if left[index] else chance.choice((0, 1, 2, 4))
+            edge = chance.choice((150, 250, 500, 800)) if left[index] else -100
+            for platform, quote in _quotes(index, each.price, edge, chance).items():
+                bids, asks = quote.ladders(chance)
+                contract = each.match.contract(platform)
+                at = START + STEP * step + timedelta(milliseconds=len(rows) % 64)
+                rows.append(
+                    TapeMessage(
+                        at, platform, contract.contract_id, Kind.SNAPSHOT, bids, asks, step
+                    )
+                )
+    rows.sort(key=lambda row: row.at)
+    contracts = tuple(q.match.contract(p) for q in questions for p in Platform)
+    matches = tuple(q.match for q in questions)
+    meta = TapeMeta(
+        f"prove-{seed}", "generated", contracts, matches, True, (), seed, len(rows),
+        rows[0].at, rows[-1].at,
+    )  # fmt: skip
+    return MemoryTape(meta, rows)
+
+
+def _quotes(index: int, price: int, edge: int, chance: random.Random) -> dict[Platform, _Quote]:
+    """Quote a pair so that buying YES on one and NO on the other costs a dollar less `edge`."""
+    middle = price // 100 * 100 + chance.choice((-200, 0, 200))
+    cheap, dear = (Platform.KALSHI, Platform.POLYMARKET)[:: 1 if index % 2 == 0 else -1]
+    return {
+        cheap: _Quote(middle - 200, middle, 100),
+        dear: _Quote(middle + edge, middle + edge + 200, 100),
+    }
+
+
+def spoiled(
+    messages: list[TapeMessage], strikes: dict[int, bool], old: TapeMessage | None
+) -> Iterator[tuple[int, TapeMessage]]:
+    """Yield what a stream makes of messages of one book, each with its fault (0: none)."""
+    for message in messages:
+        if strikes.get(21):
+            continue
+        if strikes.get(26) and old is not None:
+            yield 26, replace(message, bids=old.bids, asks=old.asks)
+            continue
+        yield 0, message
+        if strikes.get(22):
+            yield 22, message
+        if strikes.get(23) and old is not None:
+            yield 23, replace(message, bids=old.bids, asks=old.asks)

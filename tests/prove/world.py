@@ -1,0 +1,371 @@
+"""One run of a seed: platforms and a database that go on, and engines that live and die."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from dutchbook.config import load
+from dutchbook.domain.contract import Platform as Name
+from dutchbook.domain.events import Event
+from dutchbook.domain.units import Money
+from dutchbook.platforms.paper.exchange import PaperExchange
+from dutchbook.platforms.paper.liquidity import Replenishment
+from dutchbook.platforms.paper.server import StepLag
+from dutchbook.runtime.clock import TapeClock
+from dutchbook.runtime.virtual_time import run_virtual
+from dutchbook.tape.message import Kind, TapeMessage
+from prove.catalogue import Tally
+from prove.journal import Store
+from prove.life import Life, resume
+from prove.oracle import Oracle, Violation
+from prove.plan import Plan
+from prove.platform import Platform
+from prove.quiet import Truth, judge
+from prove.workload import STEP, spoiled, tape
+
+T = TypeVar("T")
+PAIRS = 8
+STEPS = 40
+CALM = 0.7
+"""The share of the tape after which nothing goes wrong any more."""
+GRACE = 300
+IDLE = 130
+
+
+class SteppedClock(TapeClock):
+    """The engine's clock, which somebody sets wrong."""
+
+    off = timedelta(0)
+
+    def now(self) -> datetime:
+        """Return what the engine believes."""
+        return super().now() + self.off
+
+    async def sleep_until(self, instant: datetime) -> None:
+        """Wait for what it believes to be `instant`."""
+        await super().sleep_until(instant - self.off)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a seed."""
+
+    seed: int
+    violations: list[Violation]
+    tally: Tally
+    executions: int
+    both: int
+    statuses: tuple[str, ...]
+    lives: int
+    steps: int
+    checks: int
+    known: int
+    head: str
+
+
+@dataclass
+class World:
+    """Everything that outlives an engine."""
+
+    plan: Plan
+    size: int = STEPS
+    only: str = ""
+    tally: Tally = field(default_factory=Tally)
+    steps: int = 0
+    lives: int = 0
+    life: Life | None = None
+    cash: Decimal = Decimal(1_000_000)
+
+    def __post_init__(self) -> None:
+        self.settings = load(None, self.plan.settings)
+        self.tape = tape(self.plan.seed, steps=self.size, pairs=PAIRS)
+        self.clock = TapeClock(self.tape.meta.first)
+        self.engine_clock = SteppedClock(self.tape.meta.first)
+        self.lag = StepLag(self.settings.paper.lag_steps)
+        self.oracle = Oracle(lambda: f"step {self.steps}", only=self.only)
+        self.store = Store(self.oracle)
+        self.exchanges = {name: self._exchange(name) for name in Name}
+        self.platforms = {
+            name: Platform(each, self.clock, self.lag, self.plan, self.tally)
+            for name, each in self.exchanges.items()
+        }
+        for platform in self.platforms.values():
+            platform.closed = self._closed
+        self.heard: dict[int, Event] = {}
+        self.statuses: dict[str, None] = {}
+        self._deaths = list(self.plan.deaths)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._latest: dict[tuple[Name, str], TapeMessage] = {}
+        self._clogged: list[TapeMessage] = []
+        self._silent: dict[Name, int] = {}
+        self._chance = random.Random(f"streams {self.plan.seed}")  # noqa: S311
+
+    def _exchange(self, name: Name) -> PaperExchange:
+        contracts = [each for each in self.tape.meta.contracts if each.platform is name]
+        kind = Replenishment(self.settings.paper.replenishment)
+        return PaperExchange(name, contracts, kind, Money(self.cash))
+
+    def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start what goes on whether an engine lives or not."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def hear(self, event: Event, sequence: int) -> None:
+        """Hear what an engine told of."""
+        known = self.heard.setdefault(sequence, event)
+        if known.stamp.event_id != event.stamp.event_id:
+            self.oracle.wrong("I-27", f"event {sequence} was told twice, differently")
+
+    def fatal(self) -> int:
+        """Pass one step; returns the fault that ends the engine here, 0 for none."""
+        self.steps += 1
+        if not self.plan.on or not self._deaths or self.steps < self._deaths[0]:
+            return 0
+        self._deaths.pop(0)
+        ways = [number for number in (34, 35) if number in self.plan.rates]
+        return ways[self.steps % len(ways)]
+
+    async def bury(self) -> None:
+        """End every task of a dead engine."""
+        self.life = None
+        kept = {*self._tasks, asyncio.current_task()}
+        for platform in self.platforms.values():
+            kept |= platform.tasks
+        for _ in range(50):
+            left = [task for task in asyncio.all_tasks() if task not in kept]
+            if not left:
+                return
+            for task in sorted(left, key=lambda each: int(each.get_name().split("-")[1])):
+                task.cancel()
+            await asyncio.sleep(0)
+        self.oracle.wrong("L-3", f"tasks that do not end: {left}")
+
+    # The run
+    # -------------------------------------------------------------------------------------
+
+    async def run(self) -> Outcome:
+        """Faults; no faults; restart, and restart again. Judged at each rest."""
+        calm, done, never = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        background = [self.spawn(self._play(calm, done))]
+        background += [self.spawn(self._pump(name)) for name in Name]
+        await self._lives(done, trades=True)
+        self._judge("at rest")
+        for count in (1, 2):
+            before = self._business() if count == 2 else None
+            never.clear()
+            timer = asyncio.get_running_loop().call_later(IDLE, never.set)
+            await self._lives(never, trades=False)
+            timer.cancel()
+            self._judge(f"after restart {count}")
+            if before is not None and before != self._business():
+                self.oracle.wrong("I-22", "a second restart changed what the first had left")
+        for task in background:
+            task.cancel()
+        return self._outcome()
+
+    async def _lives(self, done: asyncio.Event, *, trades: bool) -> None:
+        while not self.oracle.violations:
+            self.lives += 1
+            self.life = Life(self, self.lives)
+            if await self.life.run(done, trades=trades):
+                return
+            if self.lives > 60:
+                self.oracle.wrong("L-3", "sixty engines have died")
+            await self.clock.sleep(self._chance.choice((0, 1, 9)))
+
+    def _judge(self, when: str) -> None:
+        if self.oracle.violations:
+            return
+        truth = Truth(self.exchanges, frozenset(self.oracle.failed))
+        for invariant, what in judge(self.store, truth, self.heard):
+            self.oracle.wrong(invariant, f"{when}: {what}")
+
+    def _business(self) -> list[Any]:
+        names = ("orders", "fills", "open_positions", "reservations", "accounts", "executions")
+        return [self.store.table(name) for name in names]
+
+    def _closed(self, client_order_id: str) -> bool:
+        order = self.oracle.orders.get(self.oracle.clients.get(client_order_id, ""))
+        position = self.store.row("open_positions", str(order and order["position_id"]))
+        return position is not None and str(position["status"]) == "CLOSED"
+
+    def _outcome(self) -> Outcome:
+        platforms: dict[str, set[str]] = {}
+        for fill in self.store.table("fills"):
+            platforms.setdefault(fill["execution_id"], set()).add(str(fill["platform"]))
+        executions = self.store.table("executions")
+        moves = {str(p["status"]) for p in self.store.table("open_positions")}
+        return Outcome(
+            self.plan.seed,
+            self.oracle.violations,
+            self.tally,
+            len(executions),
+            sum(len(platforms.get(e["execution_id"], ())) == 2 for e in executions),
+            tuple(sorted(moves)),
+            self.lives,
+            self.steps,
+            self.oracle.checks,
+            sum(self.oracle.known.values()),
+            self.store.head,
+        )
+
+    # The tape, and what the streams make of it
+    # -------------------------------------------------------------------------------
+
+    async def _play(self, calm: asyncio.Event, done: asyncio.Event) -> None:
+        """Move the platforms' books, engine or not, and keep them alive until the end."""
+        rows, step = list(self.tape.messages()), -1
+        last = rows[-1].step
+        for row in rows:
+            await self.clock.sleep_until(row.at)
+            if row.step != step:
+                self._stepped(step, row.step)
+                step = row.step
+                if step >= last * CALM and not calm.is_set():
+                    calm.set()
+                    self._calm()
+            self._moved(row)
+        until = self.clock.now() + timedelta(seconds=GRACE)
+        while True:
+            await self.clock.sleep(STEP.total_seconds())
+            step += 1
+            self._stepped(step - 1, step)
+            for row in self._latest.values():
+                self._moved(row)
+            if self.clock.now() > until and not done.is_set():
+                if self.life is not None and self.life.engine.risk.state.trading_halted:
+                    await resume(self.life.engine)
+                done.set()
+
+    def _stepped(self, before: int, now: int) -> None:
+        self.lag.ended(before)
+        self.lag.began(now)
+        key = f"step.{now}"
+        plan = self.plan
+        for name in Name:
+            if plan.strikes(24, f"{key}.{name}"):
+                self._silent[name] = now + 5
+            if plan.strikes(25, f"{key}.{name}") and self.life is not None:
+                self._reconnected(name)
+        if plan.strikes(36, key):
+            hours = (plan.draw(36, f"{key}.way") % 3) - 1
+            self.engine_clock.off = timedelta(hours=hours)
+            self.tally.hit(36, "books")
+        if self._clogged and not plan.strikes(27, f"{key}.still"):
+            waiting, self._clogged = self._clogged, []
+            self._chance.shuffle(waiting)
+            for row in waiting:
+                self._shown(row, row)
+
+    def _calm(self) -> None:
+        self.plan.on = False
+        self.engine_clock.off = timedelta(0)
+        for platform in self.platforms.values():
+            platform.calm()
+        self._silent.clear()
+        self._clogged.clear()
+        if self.life is not None:
+            self.connected(self.life, books=True)
+
+    def _moved(self, row: TapeMessage) -> None:
+        """Let one book move on its platform, and tell the engine what its stream says."""
+        now, whole = self.clock.now(), row.kind is Kind.SNAPSHOT
+        exchange = self.exchanges[row.platform]
+        exchange.update(row.contract_id, row.bids, row.asks, whole=whole, now=now)
+        key = (row.platform, row.contract_id)
+        old = self._latest.get(key)
+        self._latest[key] = row
+        if self.life is None or not self.life.trading:
+            return
+        if self._silent.get(row.platform, -1) >= row.step:
+            self.tally.hit(24, "books")
+            return
+        name = f"{row.step}.{row.contract_id}"
+        if self.plan.strikes(27, name):
+            self.tally.hit(27, "books")
+            self._clogged.append(row)
+            return
+        faults = {n: self.plan.strikes(n, name) for n in (21, 22, 23, 26)}
+        if faults[21]:
+            self.tally.hit(21, "books")
+        for fault, message in spoiled([row], faults, old):
+            if fault:
+                self.tally.hit(fault, "books")
+            self._shown(message, row)
+
+    def _shown(self, message: TapeMessage, true: TapeMessage) -> None:
+        """Show the engine a book: as it is, or as an old message tells it."""
+        if self.life is None or not self.life.trading:
+            return
+        engine, key = self.life.engine, (message.platform, message.contract_id)
+        if message is true and self._latest[key] is message:
+            engine.told(message)
+            return
+        book = engine.watchlist.books[key]
+        book.replace(message.bids, message.asks)
+        book.touch(engine.clock.now(), 0)
+        engine.detection.book_changed(key)
+
+    def _reconnected(self, name: Name) -> None:
+        assert self.life is not None, "somebody connects"
+        self.tally.hit(25, "books")
+        for _ in range(3):
+            for key, row in self._latest.items():
+                if key[0] is name:
+                    self.life.engine.watchlist.books[key].clear()
+                    self._shown(row, row)
+        self._told_again(self.life, name)
+
+    def connected(self, life: Life, *, books: bool) -> None:
+        """A stream begins with what stands: books, and every fill that is final."""
+        for name in Name:
+            self._told_again(life, name)
+        if books:
+            for row in self._latest.values():
+                self._shown(row, row)
+
+    def _told_again(self, life: Life, name: Name) -> None:
+        for report in self.platforms[name].final:
+            life.lines[name].reports.put_nowait(report)
+
+    async def _pump(self, name: Name) -> None:
+        """Carry reports of fills to whatever engine lives."""
+        held = None
+        while True:
+            report = await self.platforms[name].reports.get()
+            life = self.life
+            if life is None or life.dead:
+                continue
+            key = f"{report.trade_id}.{report.finality}"
+            queue = life.lines[name].reports
+            if self.plan.strikes(21, key):
+                self.tally.hit(21, "settlement")
+                continue
+            if held is None and self.plan.strikes(23, key):
+                self.tally.hit(23, "settlement")
+                held = report
+                continue
+            queue.put_nowait(report)
+            if self.plan.strikes(22, key):
+                self.tally.hit(22, "settlement")
+                queue.put_nowait(report)
+            if held is not None:
+                queue.put_nowait(held)
+                held = None
+
+
+def run(seed: int, *, size: int = STEPS, only: str = "") -> Outcome:
+    """Run one seed from its beginning to its last restart."""
+
+    async def main() -> Outcome:
+        return await World(Plan.of(seed), size, only).run()
+
+    return run_virtual(main())

@@ -1,0 +1,33 @@
+"""Seeds of the proof that once found a bug: each must stay clean."""
+
+from __future__ import annotations
+
+import pytest
+from prove.world import run
+
+FOUND = {
+    3: "a recovered order was remembered with another version than its row has",
+    19: "what evened an overfilled second leg was hedged again",
+    25: "a fill that failed while its execution waited was paid back without having been paid",
+    113: "a recovered order, likewise, after a crash",
+}
+
+
+@pytest.mark.parametrize("seed", FOUND)
+def test_a_seed_that_found_a_bug_is_clean(seed: int) -> None:
+    outcome = run(seed)
+
+    assert [str(each) for each in outcome.violations] == []
+    assert outcome.executions
+
+
+def test_a_seed_is_the_same_run_every_time() -> None:
+    assert run(5, size=12).head == run(5, size=12).head
+
+
+def test_what_the_oracle_sees_is_not_nothing() -> None:
+    outcome = run(5, size=12)
+
+    assert outcome.both
+    assert outcome.checks > 1_000
+    assert sum(outcome.tally.hits.values()) > 0
