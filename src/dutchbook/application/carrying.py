@@ -93,8 +93,7 @@ def carrying(
     adjustments = Adjustments(
         bus, risk, holdings, books, announce, gate, gateways, clock, ids, rules.answer_seconds
     )
-    single_leg = _single_leg(holdings, adjustments, announce, rules)
-    bus.subscribe(single_leg.hear)
+    single_leg = _single_leg(bus, holdings, adjustments, announce, rules)
     exposed = single_leg.exposed
     matches = watchlist.matches
     first_legs = FirstLegs(journal)
@@ -129,12 +128,14 @@ def carrying(
 
 
 def _single_leg(
+    bus: EventBus,
     holdings: Holdings,
     adjustments: Adjustments,
     announce: Announcements,
     rules: CarryingRules,
 ) -> SingleLegResolutionService:
-    return SingleLegResolutionService(
+    """Join what resolves exposures, which hears when one is gone."""
+    single_leg = SingleLegResolutionService(
         holdings,
         adjustments,
         announce,
@@ -142,6 +143,8 @@ def _single_leg(
         rescue_limit=rules.rescue_limit,
         collar=rules.controls.price_collar,
     )
+    bus.subscribe(single_leg.hear)
+    return single_leg
 
 
 def _gate(
