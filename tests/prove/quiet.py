@@ -77,7 +77,7 @@ def _orders(store: Store, truth: Truth) -> Wrong:
 
 
 def _held(store: Store) -> dict[tuple[str, str, str], Decimal]:
-    """Return the contracts, by platform, contract and outcome, of our fills less what merged."""
+    """Return the contracts of our fills less what merged; by platform, contract, outcome."""
     held: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
     orders = {row["order_id"]: row for row in store.table("orders")}
     for fill in store.table("fills"):

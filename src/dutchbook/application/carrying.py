@@ -126,7 +126,8 @@ def _single_leg(
     announce: Announcements,
     rules: CarryingRules,
 ) -> SingleLegResolutionService:
-    service = SingleLegResolutionService(
+    """Join what resolves exposures, which hears when one is gone."""
+    single_leg = SingleLegResolutionService(
         holdings,
         adjustments,
         announce,
@@ -134,8 +135,8 @@ def _single_leg(
         rescue_limit=rules.rescue_limit,
         collar=rules.controls.price_collar,
     )
-    bus.subscribe(service.hear)
-    return service
+    bus.subscribe(single_leg.hear)
+    return single_leg
 
 
 def _gate(

@@ -1,0 +1,130 @@
+"""One leg alone, from the command line: seen, explained and resolved, on both databases."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from support.program import PROGRAM, call, called
+
+pytestmark = pytest.mark.usefixtures("own_home")
+
+OFF = ("--set", "execution.auto_policy=off")
+FAULTS = ("--set", "paper.fault_rejected=300000")
+RUN = ("run", "--speed", "max", "--seed", "7", "--summary", "json")
+WHY = "the book is deep again"
+
+
+def left(url: str) -> list[dict[str, Any]]:
+    """Trade the demo with refusals that nobody does anything about; returns what is exposed."""
+    call(*RUN, *OFF, *FAULTS, "--db", url)
+    return listed(url)
+
+
+def listed(url: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(call("exposures", "--json", "--db", url))
+    return found
+
+
+@contextmanager
+def running(url: str) -> Iterator[None]:
+    """Run an engine that takes its time, from the moment on that it trades."""
+    command = [*PROGRAM, "run", "--speed", "20", "--db", url, *OFF]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert child.stdout is not None
+        assert any("system.started" in line for line in child.stdout), child.communicate()
+        yield
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def said(*words: str, reply: str, code: int = 0) -> str:
+    """Run a command that asks, and reply."""
+    done = subprocess.run(
+        [*PROGRAM, *words], input=reply, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return " ".join(done.stdout.split())
+
+
+def test_an_exposure_is_seen_and_resolved_beside_a_running_engine(database_url: str) -> None:
+    first, second, *_ = left(database_url)
+    at = ("--db", database_url)
+    with running(database_url):
+        assert first["position_id"][:8] in call("exposures", *at)
+        refused = said("close-leg", first["position_id"][:8], *at, reply="n\n")
+        closed = said(
+            "close-leg", first["position_id"][:8], "--rationale", WHY, *at, reply="y\n"
+        )
+        again = call("close-leg", first["position_id"], "--yes", *at, fails=1)
+        answer = json.loads(
+            said("complement", second["position_id"], "--yes", "--json", *at, reply="")
+        )["answer"]
+        story = call("explain", first["position_id"][:8], *at)
+
+    assert "Do it? [y/N]: nothing was asked for" in refused
+    assert "dollars, result" in refused
+    assert "Done." in closed
+    assert "The position is closed." in closed
+    assert "is CLOSED: no leg is alone" in again
+    assert (answer["done"], answer["status"]) == (True, "CLOSED")
+    asked = "asked to close the leg that is alone"
+    assert f"{asked} ({WHY})." in " ".join(story.split())
+    assert {first["position_id"], second["position_id"]}.isdisjoint(
+        row["position_id"] for row in listed(database_url)
+    )
+    assert call("db", "verify", *at) == "whole\n"
+
+
+def test_what_is_asked_for_without_an_engine_is_done_once_at_the_next_start(
+    database_url: str,
+) -> None:
+    first = left(database_url)[0]
+    at = ("--db", database_url)
+
+    told = call("close-leg", first["position_id"], "--yes", *at)
+    call(*RUN, *OFF, *at)
+    call(*RUN, *OFF, *at)
+
+    assert "no engine runs: it is done at the next start" in " ".join(told.split())
+    position = json.loads(call("position", first["position_id"], "--json", *at))
+    sales = [each for each in position["orders"] if each["purpose"] == "unwind"]
+    assert position["status"] == "CLOSED"
+    assert [each["fill_size"] for each in sales] == [first["quantity"]]
+    assert call("db", "verify", *at) == "whole\n"
+
+
+def test_every_way_to_be_wrong_is_one_line_and_nothing_is_asked_for(
+    database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call(*RUN, *OFF, *FAULTS, "--db", database_url)
+    at = ("--db", database_url)
+    position = listed(database_url)[0]["position_id"]
+    hedged = next(
+        row["position_id"]
+        for row in json.loads(call("positions", "--json", *at))
+        if row["status"] == "OPEN"
+    )
+    wrong = [
+        (("position", "abc"), 2, "at least 4 characters"),
+        (("position", "nobody"), 2, "not the beginning of the id of a position"),
+        (("explain", "nobody"), 2, "a position or an order or an execution"),
+        (("retry-leg", position, "--price", "1.5", "--yes"), 2, "--price"),
+        (("close-leg", position, "--json"), 2, "--yes"),
+        (("close-leg", hedged, "--yes"), 1, "is OPEN: no leg is alone"),
+        (("resolve", position, "--choice", "guess", "--rationale", WHY), 2, "--choice"),
+        (("resolve", position, "--choice", "acknowledge", "--rationale", "ok"), 2, "10"),
+    ]
+
+    for words, code, part in wrong:
+        ended, line = called(capsys, *words, *at)
+        assert (ended, line.count("\n"), part in line) == (code, 1, True), line
+
+    told = json.loads(call("events", "--json", *at))
+    assert not [row for row in told if row["name"].startswith("operator.command")]
