@@ -79,7 +79,8 @@ def accounts(tables: dict[str, list[Row]]) -> dict[str, dict[str, Decimal]]:
 
     Args:
         tables: `audit_log`, `accounts`, `fills`, `orders`, `open_positions`, `reservations`,
-            `settlements` (merges alone), and `executions`: what one that has not ended bought is not booked yet.
+            `settlements` (merges alone), and `executions`: what one that has not ended bought
+            is not booked yet.
     """
     deposits: dict[str, Decimal] = defaultdict(Decimal)
     for entry in tables["audit_log"]:
