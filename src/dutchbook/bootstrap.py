@@ -20,9 +20,12 @@ from dutchbook.application.health import Rhythm
 from dutchbook.application.lease import Fence
 from dutchbook.application.lifecycle import EngineLifecycleService, Limits, Service
 from dutchbook.application.pair_throttle import PairThrottle
+from dutchbook.application.reconciliation import Rhythm as Comparing
+from dutchbook.application.reconciling import Reconciling, reconciling
 from dutchbook.application.recorder import Recorder
 from dutchbook.application.risk import RiskManager
 from dutchbook.application.single_leg import AutoPolicy
+from dutchbook.application.their_side import Patience as Questions
 from dutchbook.application.watch import Watchlist
 from dutchbook.config import Settings
 from dutchbook.domain.contract import ContractMatch, Platform
@@ -124,6 +127,7 @@ class _Entering:
     executions: ExecutionService
     queue: ExecutionQueueService
     throttle: PairThrottle
+    reconciling: Reconciling
 
 
 def _parts(
@@ -162,7 +166,10 @@ def _lifecycle(
     cancelling = Cancelling(
         base.journal, base.bus, executions, base.gateways, wait.answer_seconds
     )
-    commands = Commands(base.journal, base.bus, base.risk, throttle, cancelling, base.clock)
+    asked = entering.reconciling.commands
+    commands = Commands(
+        base.journal, base.bus, base.risk, throttle, cancelling, base.clock, asked
+    )
     return EngineLifecycleService(
         base.journal,
         base.bus,
@@ -196,7 +203,8 @@ def _engine(
     settings, platforms = base.settings, (exchanges, base.gateways)
     times = (PaperTime(settings.paper.clock_offset_ms),)
     around = beside(parts, times, _rules(settings, tape))
-    lifecycle = _lifecycle(base, parts, carried, entering, around.services, poll_seconds)
+    services = (*around.services, entering.reconciling.service)
+    lifecycle = _lifecycle(base, parts, carried, entering, services, poll_seconds)
     return Engine(
         settings,
         tape,
@@ -215,6 +223,7 @@ def _engine(
         *platforms,
         lag,
         around,
+        entering.reconciling,
     )
 
 
@@ -277,7 +286,25 @@ def _entering(base: _Base, carried: Carrying) -> _Entering:
         cool_down=timedelta(seconds=settings.execution.cool_down_seconds),
         bound=settings.execution.queue_bound,
     )
-    return _Entering(executions, queue, throttle)
+    return _Entering(executions, queue, throttle, _reconciling(base, carried, executions))
+
+
+def _reconciling(base: _Base, carried: Carrying, executions: ExecutionService) -> Reconciling:
+    """Join what compares our record with the platforms'."""
+    chosen = base.settings.reconciliation
+    every, grace = (timedelta(seconds=s) for s in (chosen.every_seconds, chosen.grace_seconds))
+    return reconciling(
+        base.journal,
+        base.bus,
+        base.risk,
+        carried,
+        executions,
+        base.gateways,
+        base.clock,
+        base.ids,
+        Comparing(every, grace),
+        Questions(chosen.call_seconds, chosen.whole_seconds),
+    )
 
 
 def _rules(settings: Settings, tape: Tape) -> Rules:

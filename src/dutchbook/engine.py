@@ -17,13 +17,16 @@ from dutchbook.application.detection import DetectionService
 from dutchbook.application.execution_queue import ExecutionQueueService
 from dutchbook.application.holdings import Holdings
 from dutchbook.application.lifecycle import EngineLifecycleService
+from dutchbook.application.loading import fill_of, grouped, order_of
 from dutchbook.application.queries import summary
+from dutchbook.application.reconciling import Reconciling
 from dutchbook.application.recorder import Recorder
 from dutchbook.application.risk import RiskManager
+from dutchbook.application.sending import report_of
 from dutchbook.application.watch import Key, Watchlist
 from dutchbook.config import Settings
 from dutchbook.domain.book import ASK, BID, OrderBook
-from dutchbook.domain.contract import ContractMatch, Outcome, Platform
+from dutchbook.domain.contract import ContractMatch, Outcome, Platform, Side
 from dutchbook.domain.order import Finality
 from dutchbook.domain.units import Money, Quantity, owed
 from dutchbook.platforms.paper.exchange import PaperExchange, Taken
@@ -56,6 +59,7 @@ class Engine:
     gateways: Mapping[Platform, PaperGateway]
     lag: StepLag
     beside: Beside
+    reconciling: Reconciling
     missed: set[Key] = field(default_factory=set)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -80,6 +84,7 @@ class Engine:
             version=__version__,
         )
         await self._fund_platforms()
+        await self.reconciling.service.reconcile()
         await self.carrying.take_up()
         settled = [gateway.settled for gateway in self.gateways.values()]
         await self.lifecycle.run(self._feed, settled, self.stopping)
@@ -102,13 +107,27 @@ class Engine:
             platform, order = Platform(row["platform"]), orders[row["order_id"]]
             wallet = self.exchanges[platform].wallet
             key = (order["contract_id"], Outcome(row["outcome"]))
-            wallet.contracts[key] = Quantity(wallet.of(*key) + row["size"])
+            sign = 1 if row["side"] == Side.BUY else -1
+            wallet.contracts[key] = Quantity(wallet.of(*key) + sign * row["size"])
             if row["execution_id"] in live:
                 pending[platform] += owed(row["price"] * row["size"]) + row["fee"]
         for platform, exchange in self.exchanges.items():
             balance = self.risk.balance(platform)
             cash = balance.free + balance.reserved - pending[platform]
             exchange.wallet.cash = Money(cash)
+        await self._remind_platforms()
+
+    async def _remind_platforms(self) -> None:
+        """Let each paper platform remember what it had not finished of our orders."""
+        known = grouped(await self.journal.rows("fills"), "order_id")
+        for row in await self.journal.rows("orders", order_by=("created_at", "order_id")):
+            order = order_of(row)
+            fills = [fill_of(each) for each in known.get(order.order_id, [])]
+            open_ended = any(fill.finality is Finality.PROVISIONAL for fill in fills)
+            works = order.working_size > 0 and order.platform_order_id is not None
+            if works or open_ended:
+                gateway = self.gateways[order.platform]
+                gateway.restore(order, [report_of(order, fill) for fill in fills])
 
     async def _feed(self) -> None:
         listener = Listener(

@@ -209,6 +209,10 @@ class Journal(Protocol):
 
 FillReport = reconciliation.FillReport
 """A trade of ours as its platform reports it."""
+ListedOrder = reconciliation.ListedOrder
+"""An order in the account's list."""
+NamedCash = reconciliation.NamedCash
+"""One movement of cash that a platform names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +280,24 @@ class PlatformGateway(Protocol):
 
     async def positions(self) -> Mapping[str, Mapping[Outcome, Quantity]]:
         """Return the contracts that the platform shows, by contract and outcome."""
+        ...
+
+    async def orders(self) -> Sequence[ListedOrder]:
+        """Return every order of the account that still works, whoever sent it.
+
+        Raises:
+            NotSent: The platform cannot be reached.
+            OutcomeUnknown: It gave no trustworthy answer, or not every page of it was read.
+        """
+        ...
+
+    async def movements(self) -> Sequence[NamedCash]:
+        """Return the movements of cash that the platform names, trades and fees left out.
+
+        Raises:
+            NotSent: The platform cannot be reached.
+            OutcomeUnknown: It gave no trustworthy answer, or not every page of it was read.
+        """
         ...
 
     async def books(self, contract_ids: Sequence[str]) -> Sequence[BookReport]:

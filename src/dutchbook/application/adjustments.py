@@ -165,7 +165,7 @@ class Adjustments:
             orders=(after,),
             fills=tuple(fills),
             reservation=held.reservations.get(order_id),
-            tells=lambda now: (*told, *self._resolved(held.position, now, after)),
+            tells=lambda now: (*told, *self.resolved(held.position, now, after)),
         )
         return Done(await self._books.keep(position_id, news), after)
 
@@ -197,7 +197,7 @@ class Adjustments:
         self.on_unknown(after)
         return Done(position, after, reason, unknown=True)
 
-    def _resolved(
+    def resolved(
         self, before: OpenPosition, after: OpenPosition, order: Order
     ) -> Iterable[Event]:
         """Tell that an exposure is gone, where it is."""

@@ -11,6 +11,7 @@ from dutchbook.application.adjustments import Adjustments
 from dutchbook.application.announcements import Announcements
 from dutchbook.application.bookkeeping import Bookkeeper
 from dutchbook.application.bus import EventBus
+from dutchbook.application.disputes import Disputes
 from dutchbook.application.first_legs import FirstLegs
 from dutchbook.application.gate import Gate
 from dutchbook.application.holdings import Holdings
@@ -60,6 +61,7 @@ class Carrying:
     single_leg: SingleLegResolutionService
     recovery: Recovery
     inquiries: Inquiries
+    disputes: Disputes
 
     async def take_up(self) -> None:
         """Take up what the last run left: orders that are out, executions that never ended."""
@@ -111,7 +113,9 @@ def carrying(
         person_after=rules.person_after,
     )
     adjustments.on_unknown = inquiries.notice
-    settling = SettlementFollower(bus, holdings, books, announce, exposed)
+    disputes = Disputes(journal, bus, risk, clock, ids)
+    holdings.contested = disputes.on
+    settling = SettlementFollower(bus, holdings, books, announce, exposed, disputes, recovery)
     return Carrying(
         announce,
         first_legs,
@@ -123,6 +127,7 @@ def carrying(
         single_leg,
         recovery,
         inquiries,
+        disputes,
     )
 
 

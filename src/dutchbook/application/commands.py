@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from dutchbook.application.bus import EventBus
@@ -16,13 +16,22 @@ from dutchbook.application.risk import RiskManager
 from dutchbook.domain.events import WindDownStarted
 from dutchbook.domain.risk import Grade, HaltReason
 from dutchbook.domain.units import money
-from dutchbook.errors import Conflict, InvalidInput, LeaseLost, StorageError
+from dutchbook.errors import (
+    Conflict,
+    InvalidInput,
+    InvalidPositionState,
+    LeaseLost,
+    StorageError,
+    UnknownId,
+)
 from dutchbook.ports import Batch, Clock, Journal, Update
 
 HALTING = ("halt", "wind_down")
 """The commands that have halted the lease when they were written."""
 TRIES = 20
 Answer = dict[str, Any]
+Handler = Callable[[Mapping[str, Any], Callable[[Answer], Batch]], Awaitable[None]]
+"""Does what a row asks for; the second argument makes the batch that answers it."""
 
 
 class Commands:
@@ -36,6 +45,7 @@ class Commands:
         throttle: PairThrottle,
         cancelling: Cancelling,
         clock: Clock,
+        more: Mapping[str, Handler] | None = None,
     ) -> None:
         self._journal = journal
         self._bus = bus
@@ -43,6 +53,7 @@ class Commands:
         self._throttle = throttle
         self._cancelling = cancelling
         self._clock = clock
+        self._more = dict(more or {})
         self._lock = asyncio.Lock()
 
     async def follow(self, seconds: float, folded: Callable[[], None] | None = None) -> None:
@@ -128,13 +139,18 @@ class Commands:
             "override": self._override,
             "wind_down": self._wind_down,
         }
+        other = self._more.get(row["name"])
         try:
-            await known.get(row["name"], self._unknown)(row)
-        except InvalidInput as refused:
+            if other is not None:
+                await other(row, lambda answer: self._answer(row, answer))
+            else:
+                await known.get(row["name"], self._unknown)(row)
+        except (InvalidInput, InvalidPositionState, UnknownId) as refused:
             await self._bus.commit(self._answer(row, {"done": False, "why": str(refused)}))
 
     async def _unknown(self, row: Mapping[str, Any]) -> None:
-        raise InvalidInput("command", row["name"], "halt, resume, override or wind_down")
+        known = ", ".join(("halt", "resume", "override", "wind_down", *self._more))
+        raise InvalidInput("command", row["name"], f"one of {known}")
 
     async def _halt(self, row: Mapping[str, Any]) -> None:
         detail = f"{row['requested_by']}: {row['rationale'] or 'no rationale'}"

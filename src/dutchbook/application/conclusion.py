@@ -105,7 +105,7 @@ class Conclusion:
         changes = run.take(now, linked=True)
         rows = (Insert("open_positions", position_row(position)), *changes.writes)
         await self._bus.commit(Batch(rows, changes.events))
-        self._holdings.opened(position, run.orders.values(), run.fills.values())
+        self._holdings.opened(position, run.orders.values(), run.fills.values(), waiting=True)
 
     def _exposed(self, run: Run, position: OpenPosition, raised: RaiseExposure | None) -> Event:
         assert raised is not None, "uneven legs are always raised"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -20,13 +20,18 @@ TradeKey = tuple[Platform, str]
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A position with all that it follows from; `reservations` are by the order they cover."""
+    """A position with all that it follows from.
+
+    `reservations` are by the order they cover. One that is `waiting` belongs to an execution
+    that has not ended: its capital is still reserved, and what it cost is not booked yet.
+    """
 
     position: OpenPosition
     orders: Mapping[str, Order] = field(default_factory=dict)
     fills: Mapping[TradeKey, Fill] = field(default_factory=dict)
     payments: tuple[Merge | Payout, ...] = ()
     reservations: Mapping[str, Reservation] = field(default_factory=dict)
+    waiting: bool = False
 
     @property
     def facts(self) -> tuple[Fact, ...]:
@@ -87,6 +92,7 @@ class Holdings:
         self._matches = matches
         self._held: dict[str, Held] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self.contested: Callable[[str], bool] = _by_nobody
 
     @property
     def positions(self) -> dict[str, OpenPosition]:
@@ -96,6 +102,11 @@ class Holdings:
             for position_id, held in self._held.items()
             if held.position.status is not PositionStatus.CLOSED
         }
+
+    @property
+    def pairs(self) -> Mapping[str, ContractMatch]:
+        """Every pair that is followed, by its id."""
+        return self._matches
 
     def all(self) -> list[Held]:
         """Everything that can still change, closed positions with open ends included."""
@@ -110,6 +121,10 @@ class Holdings:
         if position_id not in self._held:
             raise UnknownId("open position", position_id)
         return self._held[position_id]
+
+    def known(self, position_id: str) -> Held | None:
+        """Return a position with its facts, None when nothing can change it any more."""
+        return self._held.get(position_id)
 
     def of_order(self, order_id: str) -> Held:
         """Return the position that an order belongs to.
@@ -130,6 +145,10 @@ class Holdings:
         """Return what whoever changes a position holds meanwhile."""
         return self._locks.setdefault(position_id, asyncio.Lock())
 
+    def busy(self, position_id: str) -> bool:
+        """Tell whether somebody is changing a position right now."""
+        return position_id in self._locks and self._locks[position_id].locked()
+
     def match(self, position: OpenPosition) -> ContractMatch:
         """Return the pair of a position."""
         return self._matches[position.pair_id]
@@ -149,9 +168,11 @@ class Holdings:
         fills: Iterable[Fill],
         payments: Iterable[Merge | Payout] = (),
         reservations: Mapping[str, Reservation] | None = None,
+        *,
+        waiting: bool = False,
     ) -> None:
         """Take up a position that has just become durable."""
-        bare = Held(position, payments=tuple(payments), reservations=reservations or {})
+        bare = Held(position, {}, {}, tuple(payments), reservations or {}, waiting)
         self.put(bare.with_orders(orders).with_fills(fills))
 
     def opposes(self, match: ContractMatch, kalshi_outcome: Outcome) -> bool:
@@ -176,9 +197,9 @@ class Holdings:
         return False
 
     def disputed(self, pair_id: str) -> bool:
-        """Tell whether a position on a pair waits for a person to resolve a discrepancy."""
+        """Tell whether a discrepancy on a pair is open: nothing new is begun on it (I-23)."""
         disputed = PositionStatus.RECONCILIATION_REQUIRED
-        return any(
+        return self.contested(pair_id) or any(
             held.position.status is disputed
             for held in self._held.values()
             if held.position.pair_id == pair_id
@@ -203,3 +224,8 @@ class Holdings:
             for held in self._held.values()
             for fill in held.fills.values()
         )
+
+
+def _by_nobody(pair_id: str) -> bool:
+    """No discrepancy is known on any pair."""
+    return not pair_id

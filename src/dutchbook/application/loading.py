@@ -207,10 +207,12 @@ async def held(journal: Journal, accounts: Mapping[Platform, AccountKey]) -> lis
 
     A handful of reads, however many positions there are.
     """
-    orders = _grouped(await journal.rows("orders", order_by=("created_at",)), "position_id")
-    fills = _grouped(await journal.rows("fills"), "execution_id")
-    payments = _grouped(await journal.rows("settlements", {"status": "paid"}), "position_id")
-    standing = _grouped(await journal.rows("reservations", {"status": "reserved"}), "order_id")
+    orders = grouped(await journal.rows("orders", order_by=("created_at",)), "position_id")
+    fills = grouped(await journal.rows("fills"), "execution_id")
+    payments = grouped(await journal.rows("settlements", {"status": "paid"}), "position_id")
+    reserved = await journal.rows("reservations", {"status": "reserved"})
+    standing = grouped(reserved, "order_id")
+    live = {row["execution_id"] for row in reserved if row["order_id"] is None}
     found = []
     for row in await journal.rows("open_positions", order_by=("opened_at", "position_id")):
         position = position_of(row)
@@ -227,6 +229,7 @@ async def held(journal: Journal, accounts: Mapping[Platform, AccountKey]) -> lis
                 for order in own
                 if order.order_id in standing
             },
+            waiting=position.execution_id in live,
         )
         one = one.with_orders(own).with_fills(f for f in made if f.order_id in mine)
         if not one.over:
@@ -234,7 +237,8 @@ async def held(journal: Journal, accounts: Mapping[Platform, AccountKey]) -> lis
     return found
 
 
-def _grouped(rows: list[dict[str, Any]], column: str) -> dict[str, list[dict[str, Any]]]:
+def grouped(rows: list[dict[str, Any]], column: str) -> dict[str, list[dict[str, Any]]]:
+    """Return rows by what they have in a column; those with nothing there are left out."""
     found: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         if row[column] is not None:

@@ -105,6 +105,21 @@ def fill_of(order: Order, report: FillReport) -> Fill:
     )
 
 
+def report_of(order: Order, fill: Fill) -> FillReport:
+    """Return what a platform would report of a fill that it has told of before."""
+    return FillReport(
+        platform=fill.platform,
+        platform_order_id=order.platform_order_id or "",
+        client_order_id=order.client_order_id,
+        trade_id=fill.trade_id,
+        price=fill.price,
+        size=fill.size,
+        fee=fill.fee,
+        finality=fill.finality,
+        matched_at=fill.matched_at,
+    )
+
+
 def _heard(sending: asyncio.Future[OrderReport | Refused]) -> None:
     """Take the late answer of a send that was given up on: the order is asked about anyway."""
     if not sending.cancelled():

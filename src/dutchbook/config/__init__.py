@@ -18,6 +18,7 @@ from dutchbook.config.sections import (
     Execution,
     Exposure,
     Health,
+    Reconciliation,
     Records,
     Risk,
     Section,
@@ -45,6 +46,7 @@ class Settings(Section):
     risk: Risk = Risk()
     exposure: Exposure = Exposure()
     health: Health = Health()
+    reconciliation: Reconciliation = Reconciliation()
     time: Time = Time()
     paper: Paper = Paper()
     divergence: Divergence = Divergence()

@@ -32,7 +32,7 @@ from dutchbook.domain.units import (
 from dutchbook.errors import OutcomeUnknown, PlatformRejected
 from dutchbook.platforms.paper.liquidity import Liquidity, Replenishment
 from dutchbook.platforms.paper.wallet import Wallet
-from dutchbook.ports import FillReport, OrderReport
+from dutchbook.ports import FillReport, NamedCash, OrderReport
 
 WORST_FILLS = 50
 
@@ -73,6 +73,7 @@ class PaperExchange:
         self._orders: dict[str, Working] = {}
         self._by_client: dict[str, str] = {}
         self._counter = 0
+        self.movements: list[NamedCash] = []
         self.paused = False
         self.on_taken: Taken = _nobody
 
@@ -108,6 +109,33 @@ class PaperExchange:
             working.left = 0
         self._hold()
         return working.report()
+
+    def restore(self, order: Order, fills: Iterable[FillReport]) -> OrderReport:
+        """Take up an order that was sent to this platform before it was started anew.
+
+        The wallet is funded apart; what the order has filled is in it.
+        """
+        fees = self.contracts[order.contract_id].fees
+        terms = fees.at(order.created_at) if fees else None
+        assert terms is not None, "nothing was traded without known fees"
+        self._counter += 1
+        name = order.platform_order_id or self.order_id(order.client_order_id)
+        left = to_e6(order.working_size)
+        made = [replace(fill, platform_order_id=name) for fill in fills]
+        working = Working(order, name, FeeAccumulator(terms), left, self._counter, made)
+        self._by_client[order.client_order_id] = name
+        self._orders[name] = working
+        self._hold()
+        return working.report()
+
+    def resting(self) -> list[tuple[Order, OrderReport]]:
+        """Return what can still fill, in the order of arrival."""
+        return [(each.order, each.report()) for each in self._orders.values() if each.left > 0]
+
+    def moved(self, movement: NamedCash) -> None:
+        """Move cash for another reason than a trade: interest, a reward, a deposit."""
+        self.movements.append(movement)
+        self.wallet.cash = Money(self.wallet.cash + movement.amount)
 
     def cancel(self, platform_order_id: str) -> OrderReport:
         """Remove what still works of an order."""
