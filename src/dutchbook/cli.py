@@ -46,6 +46,10 @@ Db = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print every column as JSON.")]
 Rationale = Annotated[str, typer.Option(help="Why, in a sentence.")]
 Amount = Annotated[str, typer.Option(help="Dollars that the position may cost.")]
+Paid = Annotated[
+    list[str] | None,
+    typer.Option(help="For force_close: kalshi=0.30, what each contract left there brought."),
+]
 Note = Annotated[str, typer.Option(help="What it was.")]
 
 
@@ -160,6 +164,22 @@ def override(target: str, amount: Amount, rationale: Rationale, db: Db = "") -> 
 def wind_down(rationale: Rationale, db: Db = "") -> None:
     """Enter nothing more, leave every position, then stop."""
     _answered(desk.command(_url(db), "wind_down", {}, rationale, Grade.NO_ENTRIES))
+
+
+@app.command()
+def reconcile(db: Db = "") -> None:
+    """Compare our record with the platforms' as soon as possible."""
+    _answered(desk.command(_url(db), "reconcile", {}, "asked for from a shell"))
+
+
+@app.command()
+def resolve(
+    subject: str, choice: str, rationale: Rationale, paid: Paid = None, db: Db = ""
+) -> None:
+    """Resolve what is in doubt: acknowledge, adopt_platform or force_close."""
+    figures = dict(each.partition("=")[::2] for each in paid) if paid else None
+    arguments = {"subject": subject, "choice": choice, "paid": figures}
+    _answered(desk.command(_url(db), "resolve", arguments, rationale))
 
 
 def _answered(told: dict[str, Any]) -> None:

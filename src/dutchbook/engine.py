@@ -27,12 +27,12 @@ from dutchbook.application.watch import Key, Watchlist
 from dutchbook.config import Settings
 from dutchbook.domain.book import ASK, BID, OrderBook
 from dutchbook.domain.contract import ContractMatch, Outcome, Platform, Side
-from dutchbook.domain.order import Finality
+from dutchbook.domain.order import Finality, Order
 from dutchbook.domain.units import Money, Quantity, owed
 from dutchbook.platforms.paper.exchange import PaperExchange, Taken
 from dutchbook.platforms.paper.gateway import PaperGateway
 from dutchbook.platforms.paper.server import StepLag
-from dutchbook.ports import Clock, Journal
+from dutchbook.ports import Clock, FillReport, Journal
 from dutchbook.tape.message import Kind, Tape, TapeMessage
 from dutchbook.tape.player import Listener, play
 
@@ -119,15 +119,18 @@ class Engine:
 
     async def _remind_platforms(self) -> None:
         """Let each paper platform remember what it had not finished of our orders."""
-        known = grouped(await self.journal.rows("fills"), "order_id")
+        made = grouped(await self.journal.rows("fills"), "order_id")
+        known: dict[Platform, list[tuple[Order, list[FillReport]]]] = defaultdict(list)
         for row in await self.journal.rows("orders", order_by=("created_at", "order_id")):
             order = order_of(row)
-            fills = [fill_of(each) for each in known.get(order.order_id, [])]
+            fills = [fill_of(each) for each in made.get(order.order_id, [])]
             open_ended = any(fill.finality is Finality.PROVISIONAL for fill in fills)
             works = order.working_size > 0 and order.platform_order_id is not None
             if works or open_ended:
-                gateway = self.gateways[order.platform]
-                gateway.restore(order, [report_of(order, fill) for fill in fills])
+                reports = [report_of(order, fill) for fill in fills]
+                known[order.platform].append((order, reports))
+        for platform, gateway in self.gateways.items():
+            gateway.restore(known[platform])
 
     async def _feed(self) -> None:
         listener = Listener(

@@ -6,8 +6,7 @@ import random
 from typing import Any
 
 import pytest
-from simulation.test_reconciliation_service import both
-from support.reconciled import Cell, cells, started
+from support.reconciled import Cell, both, cells, started
 
 from dutchbook.domain.contract import Platform
 from dutchbook.persistence.database import Database

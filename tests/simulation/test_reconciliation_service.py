@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from support.pairs import NOW
-from support.reconciled import FINALITIES, At, Cell, beside, cells, says
+from support.reconciled import FINALITIES, At, Cell, beside, both, cells, says
 from support.reconciliation import FOUR, HALF, POSITION, TEN, report
 
 from dutchbook.application.commands import command_row
-from dutchbook.application.loading import held
 from dutchbook.application.risk_rows import SINGLETON
 from dutchbook.domain.contract import Outcome, Platform, Side
 from dutchbook.domain.ledger import EntryKind
@@ -28,12 +26,7 @@ from dutchbook.domain.reconciliation import (
     NamedCash,
     NotFound,
     Ours,
-    Statement,
-    Theirs,
     Unavailable,
-    apply,
-    diff,
-    propose,
 )
 from dutchbook.domain.risk import HaltReason
 from dutchbook.domain.units import NOTHING, Money, Quantity
@@ -43,40 +36,6 @@ from dutchbook.ports import Batch, Insert, Update
 POLY = Platform.POLYMARKET
 HALT = HaltReason.RECONCILIATION_DISCREPANCY
 WHY = "looked at the platform's page"
-
-
-def expected(at: At, cell: Cell) -> Any:
-    """What the pure comparison makes of the order in a cell."""
-    answer = cell.answer(at.platform)
-    pure = Theirs(NOW, {at.platform: Statement({f"{at.platform}-order": answer})})
-    rules = at.service._theirs.rules(at.ours.orders, timedelta(seconds=60))
-    ours = replace(at.ours, doubted=dict(at.service._doubts))
-    after = apply(ours, propose(diff(ours, pure, rules), ours, pure, rules), dust=rules.dust)
-    return next(o for o in after.orders if o.order.platform is at.platform)
-
-
-async def both(at: At, cell: Cell) -> None:
-    """Compare twice: the books become what the pure part says, and stay so."""
-    says(at, cell.answer(at.platform))
-    wanted = expected(at, cell)
-
-    await at.service.reconcile()
-    second = await at.service.reconcile()
-
-    row = await at.order()
-    fills = [f for f in await at.rows("fills") if f["order_id"] == row["order_id"]]
-    order = wanted.order
-    assert second.repairs == 0
-    assert (str(row["status"]), row["fill_size"], row["working_size"]) == (
-        order.status.value,
-        order.filled,
-        order.working_size,
-    )
-    assert sorted((f["trade_id"], f["size"], str(f["finality"])) for f in fills) == sorted(
-        (f.trade_id, f.size, f.finality.value) for f in wanted.fills
-    )
-    again = await held(at.engine.journal, at.engine.risk.accounts)
-    assert again == at.engine.holdings.all()
 
 
 @pytest.mark.parametrize("cell", cells(), ids=str)
@@ -263,12 +222,19 @@ def closed(ours: Ours) -> Ours:
     """A position that was closed by selling both legs, one fill of which is not final."""
     (position,) = ours.positions
     legs = {
-        p.value: replace(position.holding(p), size=NOTHING, cost=Money(NOTHING))
-        for p in Platform
+        p: replace(position.holding(p), size=NOTHING, cost=Money(NOTHING)) for p in Platform
     }
     return replace(
         ours,
-        positions=(replace(position, status=PositionStatus.CLOSED, closed_at=NOW, **legs),),
+        positions=(
+            replace(
+                position,
+                status=PositionStatus.CLOSED,
+                closed_at=NOW,
+                kalshi=legs[Platform.KALSHI],
+                polymarket=legs[POLY],
+            ),
+        ),
     )
 
 

@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from simulation.test_spoiled_answers import ALL, BUSY, REFUSED, UNANSWERED
-from simulation.test_whole_runs import FAULTS
+from support.faults import ALL, BUSY, FAULTS, REFUSED, UNANSWERED
 from support.runs import WatchedJournal, conserved
 
 from dutchbook.application.lifecycle import count_run
 from dutchbook.application.reconciliation import Reconciled
 from dutchbook.bootstrap import build, generated_tape
 from dutchbook.config import load
+from dutchbook.domain.events import Event, OrderPlaced, PositionOpened
 from dutchbook.domain.reconciliation import Involvement
 from dutchbook.engine import Engine
 from dutchbook.persistence.memory import MemoryJournal
@@ -26,7 +26,11 @@ Work = Callable[[Engine], Awaitable[Any]]
 
 
 def after(
-    work: Work, *settings: str, seed: int = 1, journal: MemoryJournal | None = None
+    work: Work,
+    *settings: str,
+    seed: int = 1,
+    journal: MemoryJournal | None = None,
+    prepare: Callable[[Engine], None] = lambda _: None,
 ) -> Any:
     """Run an engine to the end of its tape, and do `work` with what it left."""
 
@@ -36,6 +40,7 @@ def after(
         number = await count_run(kept)
         clock = TapeClock(tape.meta.first)
         engine = build(load(None, settings), tape, kept, clock, seed=seed, run=number)
+        prepare(engine)
         await engine.trade(number)
         return await work(engine)
 
@@ -59,3 +64,60 @@ def test_a_second_comparison_repairs_nothing_and_both_sides_agree(
     assert second.repairs == 0
     assert second.discrepancies == first.discrepancies or first.repairs
     assert [(d.kind, d.subject, d.ours, d.theirs) for d in decided] == []
+
+
+def test_what_a_stopped_run_left_is_settled_before_the_next_one_trades() -> None:
+    """I-23: an order was out and its fills were provisional when the process was gone."""
+    kept = MemoryJournal()
+
+    async def left(engine: Engine) -> list[str]:
+        return [str(row["status"]) for row in await engine.journal.rows("orders")]
+
+    stopped = after(left, "paper.latency_ms=3600000", journal=kept, prepare=stop_at_an_order)
+
+    async def found(engine: Engine) -> Any:
+        log = await engine.journal.rows("audit_log")
+        names = [row["name"] for row in log]
+        begun = len(names) - names[::-1].index("system.started") - 1
+        rows = await engine.journal.rows("orders", {}, ("created_at",))
+        return names[begun:], str(rows[0]["status"]), await engine.journal.rows("discrepancies")
+
+    names, first, disputes = after(found, journal=kept)
+
+    assert stopped == ["PENDING"]
+    assert first == "CANCELLED"
+    compared = names.index("system.reconciliation.complete")
+    assert compared < names.index("execution.order.placed")
+    assert disputes == []
+
+
+def stop_at_an_order(engine: Engine) -> None:
+    def hear(event: Event, sequence: int) -> None:
+        if isinstance(event, OrderPlaced) and sequence:
+            engine.stopping.set()
+
+    engine.bus.subscribe(hear)
+
+
+def test_provisional_fills_of_an_earlier_run_become_final_in_the_next() -> None:
+    kept = MemoryJournal()
+
+    async def provisional(engine: Engine) -> int:
+        rows = await engine.journal.rows("fills")
+        return sum(row["finality"] == "provisional" for row in rows)
+
+    before = after(
+        provisional, "paper.settle_ms=86400000", journal=kept, prepare=stop_at_a_position
+    )
+    later = after(provisional, journal=kept)
+
+    assert before > 0
+    assert later == 0
+
+
+def stop_at_a_position(engine: Engine) -> None:
+    def hear(event: Event, sequence: int) -> None:
+        if isinstance(event, PositionOpened) and sequence:
+            engine.stopping.set()
+
+    engine.bus.subscribe(hear)

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from support.faults import ALL, BUSY, REFUSED, UNANSWERED
 from support.runs import Finished, conserved, play
 
 from dutchbook.domain.order import Finality, Order
@@ -19,26 +20,7 @@ from dutchbook.platforms.kalshi import answers as kalshi
 from dutchbook.platforms.paper.faults import Fault
 from dutchbook.platforms.polymarket import answers as polymarket
 
-REFUSED = (Fault.RATE_LIMIT_429, Fault.CLOCK_SKEW)
-UNANSWERED = (
-    Fault.LOST_ANSWER,
-    Fault.LATE_ANSWER,
-    Fault.ANSWERED_TWICE,
-    Fault.TIMEOUT_408,
-    Fault.DUPLICATE_409,
-    Fault.SERVER_ERROR_500,
-    Fault.BAD_GATEWAY_502,
-    Fault.TRUNCATED,
-    Fault.WRONG_TYPE,
-)
 SEEDS = (1, 2, 3)
-BUSY = (
-    "risk.max_open_pairs=100",
-    "execution.cool_down_seconds=1",
-    "detection.minimum_net_edge=0.002",
-)
-"""So many entries that every fault finds some."""
-ALL = tuple(f"paper.fault_{each.value}=70000" for each in (*REFUSED, *UNANSWERED))
 
 
 @dataclass

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from support.faults import FAULTS
 from support.runs import Finished, conserved, play
 
 from dutchbook.application import execution as execution_module
@@ -28,24 +29,6 @@ from dutchbook.ports import Batch, Insert, Update
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.message import MemoryTape, TapeMessage
-
-FAULTS = [
-    (),
-    ("paper.fault_lost_answer=300000",),
-    ("paper.fault_failed_fill=300000",),
-    ("paper.fault_partial=400000",),
-    ("paper.fault_rejected=300000",),
-    ("paper.fault_not_sent=300000",),
-    ("paper.fault_paused=300000", "paper.latency_ms=150", "paper.jitter_ms=400"),
-    (
-        "paper.fault_lost_answer=200000",
-        "paper.fault_failed_fill=200000",
-        "paper.fault_partial=200000",
-        "paper.fault_rejected=100000",
-        "paper.fault_not_sent=100000",
-        "paper.jitter_ms=2000",
-    ),
-]
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""An order in a local state, in a whole engine's books, beside a platform that says one thing."""
+"""An order in a local state, in an engine's books, beside a platform that says one thing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ from dutchbook.domain.reconciliation import (
     Statement,
     Theirs,
     Unavailable,
+    apply,
     diff,
+    propose,
 )
 from dutchbook.domain.units import NOTHING, Money, Quantity
 from dutchbook.engine import Engine
@@ -236,8 +238,8 @@ async def started(
         engine.holdings.put(each)
     await engine.reconciling.service._recount()
     told = {each: Told(each) for each in Platform}
-    for each in Platform:
-        engine.gateways[each] = told[each]  # type: ignore[index]
+    for where, gateway in told.items():
+        engine.gateways[where] = gateway  # type: ignore[index]
     return await work(At(engine, platform, ours, told))
 
 
@@ -262,3 +264,37 @@ def _rows(ours: Ours) -> list[Insert]:
 
 
 _BASE = ("opportunities", "executions")
+
+
+def expected(at: At, cell: Cell) -> Any:
+    """What the pure comparison makes of the order in a cell."""
+    answer = cell.answer(at.platform)
+    pure = Theirs(NOW, {at.platform: Statement({f"{at.platform}-order": answer})})
+    rules = at.service._theirs.rules(at.ours.orders, timedelta(seconds=60))
+    ours = replace(at.ours, doubted=dict(at.service._doubts))
+    after = apply(ours, propose(diff(ours, pure, rules), ours, pure, rules), dust=rules.dust)
+    return next(o for o in after.orders if o.order.platform is at.platform)
+
+
+async def both(at: At, cell: Cell) -> None:
+    """Compare twice: the books become what the pure part says, and stay so."""
+    says(at, cell.answer(at.platform))
+    wanted = expected(at, cell)
+
+    await at.service.reconcile()
+    second = await at.service.reconcile()
+
+    row = await at.order()
+    fills = [f for f in await at.rows("fills") if f["order_id"] == row["order_id"]]
+    order = wanted.order
+    assert second.repairs == 0
+    assert (str(row["status"]), row["fill_size"], row["working_size"]) == (
+        order.status.value,
+        order.filled,
+        order.working_size,
+    )
+    assert sorted((f["trade_id"], f["size"], str(f["finality"])) for f in fills) == sorted(
+        (f.trade_id, f.size, f.finality.value) for f in wanted.fills
+    )
+    again = await held(at.engine.journal, at.engine.risk.accounts)
+    assert again == at.engine.holdings.all()

@@ -21,10 +21,9 @@ from dutchbook.application.own_side import Own, OwnSide
 from dutchbook.application.recount import correcting, recounted
 from dutchbook.application.repairing import Repaired, Repairer
 from dutchbook.application.risk import RiskManager
-from dutchbook.application.their_side import TheirSide, without_totals
+from dutchbook.application.their_side import TheirSide, judgeable, without_totals
 from dutchbook.domain.contract import Platform
 from dutchbook.domain.events import Event, PositionMoved, ReconciliationComplete
-from dutchbook.domain.order import Order
 from dutchbook.domain.reconciliation import (
     AskAgain,
     AskPerson,
@@ -192,17 +191,15 @@ class StartupReconciliationService:
             await self._outstanding.unrecorded()
             own = await self._own.gather()
             theirs = await self._theirs.ask(own.ours.orders)
-            judged = self._own.unchanged(own)
+            judged = judgeable(own.ours, theirs) if self._own.unchanged(own) else ()
             own = self._own.still(own)
             own = replace(own, ours=await self._completed(own.ours, theirs))
-            found, done = await self._compared(
-                own, theirs if judged else without_totals(theirs)
-            )
+            found, done = await self._compared(own, without_totals(theirs, judged))
             if self._own.unchanged(await self._own.gather()):
                 await self._recount()
             seconds = self._clock.monotonic() - since
             told = self._summed(own, theirs, found, done, timedelta(seconds=seconds))
-            self._unsure |= not judged
+            self._unsure |= len(judged) < len(theirs.statements)
             await self._bus.commit(Batch(events=(self._event(told),)))
             self.last = told
             return told
@@ -265,18 +262,12 @@ class StartupReconciliationService:
 
     def _ask_again(self, own: Own, proposals: Iterable[Proposal]) -> None:
         """Let inquiries go on about orders; lists are asked for with the next comparison."""
-        orders = {each.order.order_id: each.order for each in own.ours.orders}
+        orders = (each.order for each in own.ours.orders)
+        working = {order.order_id: order for order in orders if order.working_size}
         for each in proposals:
-            if isinstance(each, AskAgain) and each.subject in orders:
-                order = self._now(own, orders[each.subject].order_id)
-                if order is not None and order.working_size:
-                    self._inquiries.notice(order, max(1, int(each.after.total_seconds())))
-
-    def _now(self, own: Own, order_id: str) -> Order | None:
-        case = own.cases.get(order_id)
-        if case is not None:
-            return case.orders[order_id]
-        return next((h.orders[order_id] for h in own.held if order_id in h.orders), None)
+            if isinstance(each, AskAgain) and each.subject in working:
+                wait = max(1, int(each.after.total_seconds()))
+                self._inquiries.notice(working[each.subject], wait)
 
     async def _recount(self) -> None:
         """Count the risk budget again from the database; nothing is under way."""

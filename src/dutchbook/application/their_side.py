@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from dutchbook.domain.contract import Platform
 from dutchbook.domain.ledger import AccountKey, EntryKind
+from dutchbook.domain.order import Order
 from dutchbook.domain.reconciliation import (
     Answer,
     Found,
@@ -19,6 +20,7 @@ from dutchbook.domain.reconciliation import (
     NamedCash,
     NotFound,
     OurOrder,
+    Ours,
     Rules,
     Statement,
     Theirs,
@@ -75,13 +77,14 @@ class TheirSide:
     async def ask(self, orders: Iterable[OurOrder], *, every: bool = False) -> Theirs:
         """Ask both platforms at the same time.
 
-        An order that nothing can change any more is not asked about, unless `every` one is.
+        An order that is filled and final is not asked about, unless `every` one is; one that
+        ended short is, since a fill may come to light after its end.
         """
         at, until = self._clock.now(), self._clock.monotonic() + self._patience.whole
         ours = tuple(orders)
         known = frozenset(each.order.client_order_id for each in ours)
         wanted = sorted(
-            (each for each in ours if every or each.unresolved),
+            (each for each in ours if every or each.unresolved or _short(each.order)),
             key=lambda each: (not each.awaiting, each.order.created_at, each.order.order_id),
         )
         talks = [
@@ -180,17 +183,38 @@ class TheirSide:
             return Unavailable(f"no answer within {self._patience.call} s")
 
 
+def _short(order: Order) -> bool:
+    return order.filled < order.size
+
+
 def _taken_up(moved: Iterable[NamedCash]) -> tuple[NamedCash, ...]:
     """Leave redemptions to whoever follows the settlement of positions."""
     return tuple(each for each in moved if each.kind is not EntryKind.REDEMPTION)
 
 
-def without_totals(theirs: Theirs) -> Theirs:
-    """Return the platforms' side without contracts and cash: they are not judged."""
+def judgeable(ours: Ours, theirs: Theirs) -> tuple[Platform, ...]:
+    """Return the platforms whose contracts and cash can be compared.
+
+    Those where every order that may still fill was answered for: what an order has filled that
+    nobody has told us of would look like something that nothing explains.
+    """
+    open_ended = {
+        each.order.platform
+        for each in ours.orders
+        if (each.awaiting or each.order.working_size > 0)
+        and not isinstance(
+            theirs.of(each.order.platform).answers.get(each.order.order_id), Found | NotFound
+        )
+    }
+    return tuple(platform for platform in theirs.statements if platform not in open_ended)
+
+
+def without_totals(theirs: Theirs, but: Collection[Platform] = ()) -> Theirs:
+    """Return the platforms' side without contracts and cash, which are not judged then."""
     return replace(
         theirs,
         statements={
-            platform: replace(each, positions=None, balances={})
+            platform: each if platform in but else replace(each, positions=None, balances={})
             for platform, each in theirs.statements.items()
         },
     )

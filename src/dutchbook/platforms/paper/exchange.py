@@ -110,11 +110,16 @@ class PaperExchange:
         self._hold()
         return working.report()
 
-    def restore(self, order: Order, fills: Iterable[FillReport]) -> OrderReport:
-        """Take up an order that was sent to this platform before it was started anew.
+    def restore(self, known: Iterable[tuple[Order, Iterable[FillReport]]]) -> list[OrderReport]:
+        """Take up orders that were sent to this platform before it was started anew.
 
-        The wallet is funded apart; what the order has filled is in it.
+        The wallet is funded apart; what they have filled is in it.
         """
+        restored = [self._restored(order, fills) for order, fills in known]
+        self._hold()
+        return [each.report() for each in restored]
+
+    def _restored(self, order: Order, fills: Iterable[FillReport]) -> Working:
         fees = self.contracts[order.contract_id].fees
         terms = fees.at(order.created_at) if fees else None
         assert terms is not None, "nothing was traded without known fees"
@@ -125,8 +130,7 @@ class PaperExchange:
         working = Working(order, name, FeeAccumulator(terms), left, self._counter, made)
         self._by_client[order.client_order_id] = name
         self._orders[name] = working
-        self._hold()
-        return working.report()
+        return working
 
     def resting(self) -> list[tuple[Order, OrderReport]]:
         """Return what can still fill, in the order of arrival."""

@@ -7,7 +7,7 @@ through the platform's own table, and turns them into reports or into one of thr
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from dutchbook.domain.book import ASK, BID
@@ -143,9 +143,10 @@ class PaperGateway:
         await self._server.travel(f"movements.{self._asked}")
         return tuple(self._exchange.movements)
 
-    def restore(self, order: Order, fills: Sequence[FillReport]) -> None:
-        """Let the platform remember an order of an earlier run; what can fail still may."""
-        self._server.follow(self._exchange.restore(order, fills))
+    def restore(self, known: Iterable[tuple[Order, Iterable[FillReport]]]) -> None:
+        """Let the platform remember orders of an earlier run; what can fail still may."""
+        for report in self._exchange.restore(known):
+            self._server.follow(report)
 
     async def reports(self) -> AsyncIterator[FillReport]:
         """Yield fills as their settlement becomes known."""
