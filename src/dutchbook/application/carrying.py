@@ -102,17 +102,7 @@ def carrying(
     recovery = Recovery(
         journal, bus, risk, holdings, announce, first_legs, matches, clock, ids, exposed
     )
-    inquiries = Inquiries(
-        bus,
-        holdings,
-        adjustments,
-        recovery,
-        gateways,
-        clock,
-        answer_seconds=rules.answer_seconds,
-        person_after=rules.person_after,
-    )
-    adjustments.on_unknown = inquiries.notice
+    inquiries = _inquiries(bus, holdings, adjustments, recovery, gateways, clock, rules)
     disputes = Disputes(journal, bus, risk, clock, ids)
     holdings.contested = disputes.on
     settling = SettlementFollower(bus, holdings, books, announce, exposed, disputes, recovery)
@@ -129,6 +119,30 @@ def carrying(
         inquiries,
         disputes,
     )
+
+
+def _inquiries(
+    bus: EventBus,
+    holdings: Holdings,
+    adjustments: Adjustments,
+    recovery: Recovery,
+    gateways: Mapping[Platform, PlatformGateway],
+    clock: Clock,
+    rules: CarryingRules,
+) -> Inquiries:
+    """Join what asks about unknown outcomes, and let adjustments name theirs."""
+    asking = Inquiries(
+        bus,
+        holdings,
+        adjustments,
+        recovery,
+        gateways,
+        clock,
+        answer_seconds=rules.answer_seconds,
+        person_after=rules.person_after,
+    )
+    adjustments.on_unknown = asking.notice
+    return asking
 
 
 def _single_leg(

@@ -114,7 +114,7 @@ class OwnSide:
             and not self._executions.under_way
             and self._risk.balances == before.balances
             and len(held) == len(before.held)
-            and all(now is then for now, then in zip(held, before.held, strict=True))
+            and all(here is then for here, then in zip(held, before.held, strict=True))
             and not any(map(self._busy, held))
         )
 

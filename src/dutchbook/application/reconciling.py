@@ -86,30 +86,17 @@ def reconciling(
     patience: Patience,
 ) -> Reconciling:
     """Join what compares our record with the platforms', and let it hear the bus."""
-    holdings, books, announce = carried.holdings, carried.books, carried.announce
-    recovery, disputes, settling = carried.recovery, carried.disputes, carried.settling
-    exposed = carried.single_leg.exposed
-    own = OwnSide(journal, risk, holdings, recovery, executions)
+    holdings, disputes = carried.holdings, carried.disputes
+    own = OwnSide(journal, risk, holdings, carried.recovery, executions)
     theirs = TheirSide(gateways, risk.accounts, journal, clock, patience)
-    repairer = Repairer(
-        risk,
-        holdings,
-        books,
-        announce,
-        carried.adjustments,
-        settling,
-        recovery,
-        carried.inquiries,
-        disputes,
-        exposed,
-    )
+    repairer = _repairer(risk, carried)
     service = StartupReconciliationService(
         journal,
         bus,
         risk,
         holdings,
         disputes,
-        Outstanding(holdings, disputes, settling),
+        Outstanding(holdings, disputes, carried.settling),
         carried.inquiries,
         own,
         theirs,
@@ -120,17 +107,32 @@ def reconciling(
     resolver = Resolver(
         risk,
         holdings,
-        books,
-        announce,
-        recovery,
+        carried.books,
+        carried.announce,
+        carried.recovery,
         disputes,
         own,
         theirs,
         repairer,
         clock,
         ids,
-        exposed,
+        carried.single_leg.exposed,
     )
     bus.subscribe(own)
     bus.subscribe(service)
     return Reconciling(service, resolver, bus)
+
+
+def _repairer(risk: RiskManager, carried: Carrying) -> Repairer:
+    return Repairer(
+        risk,
+        carried.holdings,
+        carried.books,
+        carried.announce,
+        carried.adjustments,
+        carried.settling,
+        carried.recovery,
+        carried.inquiries,
+        carried.disputes,
+        carried.single_leg.exposed,
+    )
