@@ -125,7 +125,6 @@ PLANTED = (
         CARRY,
         "if (each.platform, each.trade_id) not in held.fills:",
         "if (each.platform, each.trade_id):",
-        SIMULATION,
     ),
     Bug(
         "what was told after an unknown commit counts as all told",
@@ -144,6 +143,7 @@ PLANTED = (
         DECIDE,
         "covered = min(first.filled, second.planned + execution.true_up)",
         "covered = first.filled",
+        "tests/spec/test_decide.py",
     ),
     Bug(
         "a recovered order is remembered as it was",
@@ -168,6 +168,7 @@ PLANTED = (
         "application/single_leg.py",
         "return await whole(self._close(position_id, (CLOSE, COMPLEMENT)))",
         "return await self._close(position_id, (CLOSE, COMPLEMENT))",
+        seed=141,
     ),
     Bug(
         "fees are forgotten when an execution ends",
@@ -182,10 +183,10 @@ PLANTED = (
         'if write.plan.audited and write.plan.table != "fills":',
     ),
     Bug(
-        "the outbox forgets what was not told",
+        "what waits in the outbox is not told",
         BUS,
-        "await self._journal.delivered(last)",
-        "await self._journal.delivered(last + 64)",
+        "waiting = await undelivered(self._journal)",
+        "waiting = (await undelivered(self._journal))[:0]",
     ),
     Bug(
         "one leg alone is called hedged",
