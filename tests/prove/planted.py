@@ -115,22 +115,24 @@ PLANTED = (
         "tests/integration/test_constraints.py tests/integration/test_schema.py -k sqlite",
     ),
     Bug(
-        "an entry is sent in a halt",
-        RUN,
-        "if self._risk.state.trading_halted:",
-        "if self._risk.state.epoch < 0:",
+        "a halt refuses nothing",
+        "domain/risk.py",
+        "if state.trading_halted:",
+        "if state.trading_halted and not amounts:",
+        "tests/spec/test_risk.py",
     ),
     Bug(
-        "a fill of an adjustment counts as often as it is told",
+        "only the first fill of an answer is read",
         CARRY,
-        "if (each.platform, each.trade_id) not in held.fills:",
-        "if (each.platform, each.trade_id):",
+        "for each in report.fills:",
+        "for each in report.fills[:1]:",
     ),
     Bug(
         "what was told after an unknown commit counts as all told",
         BUS,
         "self._broken |= not known",
         "self._broken |= False",
+        seed=39,
     ),
     Bug(
         "what evens the second leg is hedged again",
@@ -168,7 +170,7 @@ PLANTED = (
         "application/single_leg.py",
         "return await whole(self._close(position_id, (CLOSE, COMPLEMENT)))",
         "return await self._close(position_id, (CLOSE, COMPLEMENT))",
-        seed=141,
+        seed=142,
     ),
     Bug(
         "fees are forgotten when an execution ends",
@@ -219,10 +221,10 @@ PLANTED = (
         "if order.order_id in standing and not own\n",
     ),
     Bug(
-        "sales are rounded up",
+        "what is paid is rounded down",
         "domain/order.py",
         "return owed(amount) if self.side is Side.BUY else due(amount)",
-        "return owed(amount)",
+        "return due(amount)",
     ),
     Bug(
         "cash forgets the fee",
@@ -267,10 +269,9 @@ PLANTED = (
         "return None",
     ),
     Bug(
-        "a refusal frees a leg that has fills",
-        RECOVER,
-        "if report.refusal is not None and not after.filled:",
-        "if not after.filled or report.refusal is not None:",
-        "tests/simulation tests/spec -k recover",
+        "a whole contract counts as dust",
+        "domain/position.py",
+        'DUST = Decimal("0.01")',
+        'DUST = Decimal("1")',
     ),
 )
