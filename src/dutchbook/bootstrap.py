@@ -7,42 +7,44 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from dutchbook.application.anchoring import Anchoring
-from dutchbook.application.beside import Parts, Rules, beside
+from dutchbook.application.beside import Parts, beside
 from dutchbook.application.bus import EventBus
 from dutchbook.application.cancelling import Cancelling
-from dutchbook.application.carrying import Carrying, CarryingRules, carrying
+from dutchbook.application.carrying import Carrying, carrying
 from dutchbook.application.commands import Commands
 from dutchbook.application.conclusion import Conclusion
 from dutchbook.application.detection import DetectionService
-from dutchbook.application.drift import Asking
 from dutchbook.application.execution import ExecutionService, Patience
 from dutchbook.application.execution_queue import ExecutionQueueService
-from dutchbook.application.exit_watch import Choices
-from dutchbook.application.health import Rhythm
 from dutchbook.application.lease import Fence
-from dutchbook.application.leaving import LeavingRules, leaving
+from dutchbook.application.leaving import leaving
 from dutchbook.application.lifecycle import EngineLifecycleService, Limits, Service
 from dutchbook.application.pair_throttle import PairThrottle
 from dutchbook.application.position_commands import PositionCommands, Waiting
+from dutchbook.application.reconciliation import Rhythm as Comparing
+from dutchbook.application.reconciling import Reconciling, reconciling
 from dutchbook.application.recorder import Recorder
 from dutchbook.application.risk import RiskManager
-from dutchbook.application.single_leg import AutoPolicy
+from dutchbook.application.their_side import Patience as Questions
 from dutchbook.application.watch import Watchlist
 from dutchbook.config import Settings
 from dutchbook.domain.contract import ContractMatch, Platform
-from dutchbook.domain.exit_case import Why
 from dutchbook.domain.ledger import AccountKey
 from dutchbook.domain.quote import Hurdles
 from dutchbook.domain.settlement import Key, Ruling
-from dutchbook.domain.units import Money
 from dutchbook.engine import Engine
 from dutchbook.platforms.paper.exchange import PaperExchange
-from dutchbook.platforms.paper.faults import Fault, FaultPlan, Window
 from dutchbook.platforms.paper.gateway import PaperGateway
-from dutchbook.platforms.paper.liquidity import Replenishment
 from dutchbook.platforms.paper.server import StepLag
 from dutchbook.platforms.paper.time import PaperTime
 from dutchbook.ports import Anchors, Clock, Ids, Journal
+from dutchbook.rules import (
+    beside_rules,
+    carrying_rules,
+    fault_plan,
+    leaving_rules,
+    paper_exchange,
+)
 from dutchbook.runtime.ids import SeededIds
 from dutchbook.runtime.randomness import Seeded
 from dutchbook.tape.generate import generate
@@ -56,8 +58,6 @@ ACCOUNTS = {
 Platforms = tuple[Mapping[Platform, PaperExchange], Mapping[Platform, PaperGateway]]
 """Both paper platforms, and what our engine knows them by."""
 
-LATER_MS = 5_000
-"""So long after the engine has given up waiting, a late answer comes."""
 POLL_SECONDS = 60.0
 """How often commands are looked for where time is the tape's alone.
 
@@ -101,7 +101,7 @@ def build(
     exchanges, gateways = platforms or _platforms(settings, tape, clock, lag, seed)
     hurdles = settings.hurdles(polled=tape.meta.polled)
     base = _Base(settings, hurdles, journal, bus, risk, watchlist, gateways, clock, ids)
-    rules = _carrying_rules(settings, hurdles)
+    rules = carrying_rules(settings, hurdles)
     carried = carrying(journal, bus, risk, watchlist, gateways, clock, ids, rules)
     entering, recorder = _entering(base, carried), Recorder(bus)
     heard, judged = (watchlist, entering.queue, risk, recorder), (hurdles, offered)
@@ -140,6 +140,7 @@ class _Entering:
     executions: ExecutionService
     queue: ExecutionQueueService
     throttle: PairThrottle
+    reconciling: Reconciling
 
 
 def _parts(
@@ -180,8 +181,9 @@ def _lifecycle(
         base.journal, base.bus, executions, base.gateways, wait.answer_seconds
     )
     positions = _position_commands(base, carried)
+    asked = entering.reconciling.commands
     commands = Commands(
-        base.journal, base.bus, base.risk, throttle, cancelling, positions, base.clock
+        base.journal, base.bus, base.risk, throttle, cancelling, positions, base.clock, asked
     )
     return EngineLifecycleService(
         base.journal,
@@ -229,9 +231,14 @@ def _engine(
     """Join the parts of trading with what works beside it."""
     settings, platforms = base.settings, (exchanges, base.gateways)
     times = (PaperTime(settings.paper.clock_offset_ms),)
-    around = beside(parts, times, _rules(settings, tape))
-    ends = leaving(parts, carried, around.sessions, _leaving_rules(settings, tape))
-    services = (*around.services, *ends.services, *((anchoring,) if anchoring else ()))
+    around = beside(parts, times, beside_rules(settings, tape))
+    ends = leaving(parts, carried, around.sessions, leaving_rules(settings, tape))
+    services = (
+        *around.services,
+        entering.reconciling.service,
+        *ends.services,
+        *((anchoring,) if anchoring else ()),
+    )
     lifecycle = _lifecycle(base, parts, carried, entering, services, poll_seconds)
     return Engine(
         settings,
@@ -253,6 +260,7 @@ def _engine(
         around,
         ends,
         anchoring,
+        entering.reconciling,
     )
 
 
@@ -267,44 +275,13 @@ def _platforms(
     settings: Settings, tape: Tape, clock: Clock, lag: StepLag, seed: int
 ) -> Platforms:
     """Make both paper platforms and their gateways."""
-    exchanges = {platform: _exchange(platform, settings, tape) for platform in Platform}
-    plan = _fault_plan(settings, tape, seed)
+    exchanges = {platform: paper_exchange(platform, settings, tape) for platform in Platform}
+    plan = fault_plan(settings, tape, seed)
     gateways = {
         platform: PaperGateway(exchange, clock, lag, plan)
         for platform, exchange in exchanges.items()
     }
     return exchanges, gateways
-
-
-def _carrying_rules(settings: Settings, hurdles: Hurdles) -> CarryingRules:
-    execution = settings.execution
-    return CarryingRules(
-        policy=AutoPolicy(execution.auto_policy),
-        rescue_limit=hurdles.rescue_limit,
-        controls=settings.controls(),
-        book_age=hurdles.book_age,
-        answer_seconds=execution.answer_seconds,
-        person_after=timedelta(seconds=execution.person_after_seconds),
-    )
-
-
-def _leaving_rules(settings: Settings, tape: Tape) -> LeavingRules:
-    chosen = settings.exits
-    leave = {"nothing": None, "risk": Why.PLATFORM_RISK, "all": Why.WIND_DOWN}
-    choices = Choices(
-        rules=settings.exit_rules(),
-        rescue_limit=settings.execution.rescue_limit,
-        book_age=settings.book_age(polled=tape.meta.polled),
-        beat=timedelta(seconds=chosen.beat_seconds),
-        leaving=leave[chosen.leave],
-        by_pair=chosen.by_pair(),
-    )
-    return LeavingRules(
-        choices,
-        poll=timedelta(seconds=chosen.results_seconds),
-        answer_seconds=settings.execution.answer_seconds,
-        person_after=timedelta(seconds=settings.execution.person_after_seconds),
-    )
 
 
 def _entering(base: _Base, carried: Carrying) -> _Entering:
@@ -341,55 +318,22 @@ def _entering(base: _Base, carried: Carrying) -> _Entering:
         cool_down=timedelta(seconds=settings.execution.cool_down_seconds),
         bound=settings.execution.queue_bound,
     )
-    return _Entering(executions, queue, throttle)
+    return _Entering(executions, queue, throttle, _reconciling(base, carried, executions))
 
 
-def _rules(settings: Settings, tape: Tape) -> Rules:
-    """Return what the services beside trading go by."""
-    chosen, health = settings.exposure, settings.health
-    return Rules(
-        halt_on_weekly=chosen.halt_on_weekly,
-        reminder_period=timedelta(seconds=chosen.reminder_seconds),
-        reminder_gap=timedelta(seconds=chosen.reminder_gap_seconds),
-        health=settings.health_limits(),
-        rhythm=Rhythm(
-            check=timedelta(seconds=health.check_seconds),
-            answer=timedelta(seconds=health.answer_seconds),
-            heartbeat=timedelta(seconds=health.heartbeat_seconds),
-        ),
-        drift=settings.drift_limits(),
-        asking=Asking(every=timedelta(seconds=settings.time.check_seconds)),
-        every_book_speaks=tape.meta.polled,
-    )
-
-
-def _exchange(platform: Platform, settings: Settings, tape: Tape) -> PaperExchange:
-    paper = settings.paper
-    cash = {
-        Platform.KALSHI: paper.kalshi_cash,
-        Platform.POLYMARKET: paper.polymarket_cash,
-    }
-    return PaperExchange(
-        platform,
-        (each for each in tape.meta.contracts if each.platform is platform),
-        Replenishment(paper.replenishment),
-        Money(cash[platform]),
-    )
-
-
-def _fault_plan(settings: Settings, tape: Tape, seed: int) -> FaultPlan:
-    paper = settings.paper
-    rates = {fault: getattr(paper, f"fault_{fault.value}") for fault in Fault}
-    return FaultPlan(
-        seed=seed,
-        rates=tuple((fault, rate) for fault, rate in rates.items() if rate),
-        latency_ms=paper.latency_ms,
-        jitter_ms=paper.jitter_ms,
-        settle_ms=paper.settle_ms,
-        late_ms=1000 * settings.execution.answer_seconds + LATER_MS,
-        windows=tuple(
-            Window(platform, tape.meta.first + begins, tape.meta.first + ends, outage=outage)
-            for name, outage in (("silences", False), ("outages", True))
-            for platform, begins, ends in paper.windows(name)
-        ),
+def _reconciling(base: _Base, carried: Carrying, executions: ExecutionService) -> Reconciling:
+    """Join what compares our record with the platforms'."""
+    chosen = base.settings.reconciliation
+    every, grace = (timedelta(seconds=s) for s in (chosen.every_seconds, chosen.grace_seconds))
+    return reconciling(
+        base.journal,
+        base.bus,
+        base.risk,
+        carried,
+        executions,
+        base.gateways,
+        base.clock,
+        base.ids,
+        Comparing(every, grace),
+        Questions(chosen.call_seconds, chosen.whole_seconds),
     )

@@ -165,6 +165,12 @@ def wind_down(rationale: Rationale, db: Db = "") -> None:
     _answered(desk.command(_url(db), "wind_down", {}, rationale, Grade.NO_ENTRIES))
 
 
+@app.command()
+def reconcile(db: Db = "") -> None:
+    """Compare our record with the platforms' as soon as possible."""
+    _answered(desk.command(_url(db), "reconcile", {}, "asked for from a shell"))
+
+
 def _answered(told: dict[str, Any]) -> None:
     """Print what became of a command; one that was refused is an exit code of one."""
     typer.echo(json.dumps(told, sort_keys=True))

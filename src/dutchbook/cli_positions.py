@@ -15,7 +15,7 @@ from dutchbook.console import positions as shown
 from dutchbook.domain.events import as_json
 from dutchbook.domain.exposure import CLOSE, COMPLEMENT, RETRY
 from dutchbook.domain.units import price as checked_price
-from dutchbook.errors import InvalidInput, InvalidPositionState
+from dutchbook.errors import InvalidInput, InvalidPositionState, UnknownId
 
 FOUND = 1
 Id = Annotated[str, typer.Argument(metavar="ID", help="An id, or how it begins.")]
@@ -30,6 +30,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 Why = Annotated[str, typer.Option("--rationale", help="Why, in a sentence.")]
 Choice = Annotated[str, typer.Option(help="acknowledge, force-close or adopt-platform.")]
+Paid = Annotated[
+    list[str] | None,
+    typer.Option(help="For force-close: kalshi=0.30, what each contract left there brought."),
+]
 CHOICES = ("acknowledge", "force-close", "adopt-platform")
 
 
@@ -101,19 +105,28 @@ def resolve(
     id_: Id,
     choice: Choice,
     rationale: Why,
+    paid: Paid = None,
     db: Db = "",
     *,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Resolve a discrepancy between our record of a position and its platform's."""
+    """Resolve a discrepancy between our record and a platform's: a position's, or by its id."""
     if choice not in CHOICES:
         raise InvalidInput("--choice", choice, ", ".join(CHOICES))
     desk.meaningful(rationale)
-    found = desk.reading(_url(db), lambda journal: stories.position(journal, id_))
-    if not as_json:
-        shown.whole(Console(), found)
-    arguments = {"position": found["position_id"], "choice": choice.replace("-", "_")}
+    subject = id_
+    try:
+        found = desk.reading(_url(db), lambda journal: stories.position(journal, id_))
+    except UnknownId:  # a discrepancy that belongs to no position
+        pass
+    else:
+        subject = found["position_id"]
+        if not as_json:
+            shown.whole(Console(), found)
+    figures = dict(each.partition("=")[::2] for each in paid) if paid else None
+    arguments: dict[str, Any] = {"subject": subject, "choice": choice.replace("-", "_")}
+    arguments["paid"] = figures
     _ask("resolve", arguments, db, rationale, yes=yes, as_json=as_json)
 
 

@@ -20,22 +20,24 @@ from dutchbook.application.execution_queue import ExecutionQueueService
 from dutchbook.application.holdings import Holdings
 from dutchbook.application.leaving import Leaving
 from dutchbook.application.lifecycle import EngineLifecycleService
-from dutchbook.application.loading import position_of
+from dutchbook.application.loading import fill_of, grouped, order_of, position_of
 from dutchbook.application.queries import summary
+from dutchbook.application.reconciling import Reconciling
 from dutchbook.application.recorder import Recorder
 from dutchbook.application.risk import RiskManager
+from dutchbook.application.sending import report_of
 from dutchbook.application.watch import Key, Watchlist
 from dutchbook.config import Settings
 from dutchbook.domain.book import ASK, BID, OrderBook
 from dutchbook.domain.contract import ContractMatch, Outcome, Platform
-from dutchbook.domain.order import Finality
+from dutchbook.domain.order import Finality, Order
 from dutchbook.domain.position import OpenPosition
 from dutchbook.domain.settlement import Ruling
 from dutchbook.domain.units import Money, owed
 from dutchbook.platforms.paper.exchange import PaperExchange, Taken
 from dutchbook.platforms.paper.gateway import PaperGateway
 from dutchbook.platforms.paper.server import StepLag
-from dutchbook.ports import Clock, Journal
+from dutchbook.ports import Clock, FillReport, Journal
 from dutchbook.tape.message import Kind, Tape, TapeMessage
 from dutchbook.tape.player import Listener, play
 
@@ -64,6 +66,7 @@ class Engine:
     beside: Beside
     leaving: Leaving
     anchoring: Anchoring | None
+    reconciling: Reconciling
     results: dict[Key, Ruling] = field(default_factory=dict)
     missed: set[Key] = field(default_factory=set)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -89,6 +92,7 @@ class Engine:
             version=__version__,
         )
         await self._fund_platforms()
+        await self.reconciling.service.reconcile()
         await self.carrying.take_up()
         settled = [gateway.settled for gateway in self.gateways.values()]
         ends = (self.leaving.exits.drained, *settled, self.leaving.merging.drained)
@@ -129,6 +133,22 @@ class Engine:
             balance = self.risk.balance(platform)
             cash = balance.free + balance.reserved - pending[platform]
             exchange.wallet.cash = Money(cash)
+        await self._remind_platforms()
+
+    async def _remind_platforms(self) -> None:
+        """Let each paper platform remember what it had not finished of our orders."""
+        made = grouped(await self.journal.rows("fills"), "order_id")
+        known: dict[Platform, list[tuple[Order, list[FillReport]]]] = defaultdict(list)
+        for row in await self.journal.rows("orders", order_by=("created_at", "order_id")):
+            order = order_of(row)
+            fills = [fill_of(each) for each in made.get(order.order_id, [])]
+            open_ended = any(fill.finality is Finality.PROVISIONAL for fill in fills)
+            works = order.working_size > 0 and order.platform_order_id is not None
+            if works or open_ended:
+                reports = [report_of(order, fill) for fill in fills]
+                known[order.platform].append((order, reports))
+        for platform, gateway in self.gateways.items():
+            gateway.restore(known[platform])
 
     def _hand_over(self, position: OpenPosition) -> None:
         """Give the platforms what they hold of one position."""

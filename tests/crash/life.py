@@ -155,6 +155,7 @@ async def _trade(
         run=number,
         version=__version__,
     )
+    await engine.reconciling.service.reconcile()
     await engine.carrying.take_up()
     person = asyncio.ensure_future(_person(life, engine))
     settled = [gateway.settled for gateway in engine.gateways.values()]

@@ -34,7 +34,7 @@ class Lasting:
         for platform, exchange in engine.exchanges.items():
             servers[platform] = engine.gateways[platform]._server
             self._restore(exchange)
-            for name in ("submit", "cancel", "finalise"):
+            for name in ("submit", "cancel", "finalise", "merge", "settle"):
                 setattr(exchange, name, self._kept(exchange, getattr(exchange, name)))
         for order in list(truth.flying.values()):
             truth.write(DONE, order.client_order_id)
@@ -43,7 +43,7 @@ class Lasting:
                 self._late.append(asyncio.ensure_future(arriving))
         for server in servers.values():
             for working in server.exchange._orders.values():
-                server._follow(working.report())
+                server.follow(working.report())
             setattr(server, "create", self._watched(server, server.create))  # noqa: B010
 
     def _restore(self, exchange: PaperExchange) -> None:

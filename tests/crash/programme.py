@@ -14,7 +14,6 @@ from .kills import ANY, TERM, TIME, Case, Ground, Kill, drawn
 SCENARIOS = 39
 ELSEWHERE: dict[str, str] = {
     "commit detection.opportunity.identified": "follows risk.budget.reserved in its batch",
-    "commit execution.exit.triggered": "nothing triggers an exit yet",
     "commit execution.position.closed": "follows the fill that closes it",
     "commit execution.position.moved": "follows the fill that moves it",
     "commit execution.single_leg.resolved": "follows the fill that resolves it",
@@ -24,10 +23,7 @@ ELSEWHERE: dict[str, str] = {
     "commit risk.budget.committed": "follows what ended the execution in its batch",
     "commit risk.limit.approached": "follows what approached it in its batch",
     "commit risk.limit.breached": "follows what breached it in its batch",
-    "commit system.reconciliation.complete": "no reconciliation runs yet",
-    "commit system.reconciliation.discrepancy": "no reconciliation runs yet",
     "commit system.wind_down.started": "follows system.trading.halted in its batch",
-    "send exit": "nothing exits yet",
     "cancel": "no order of these scenarios rests",
     "unit of work": "the engine writes batches alone",
 }

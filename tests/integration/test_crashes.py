@@ -46,7 +46,7 @@ def unheard() -> Iterator[None]:
         "0: after send hedge#1, any#40",
         "0: after schema#1",
         "1: after migration step#2",
-        "0: after commit execution.fill.settled#1, any#60, any#25",
+        "0: after commit execution.fill.settled#1, any#30, any#10",
     ],
 )
 def test_what_a_killed_engine_left_is_taken_up(ground: Ground, case: str) -> None:
@@ -65,7 +65,7 @@ def test_what_was_settled_while_nobody_listened_is_asked_about(ground: Ground) -
 
 def test_what_was_settled_before_it_was_a_position_is_asked_about(ground: Ground) -> None:
     """The other leg's answer comes a minute later: only then the execution is concluded."""
-    verdict = ground.try_out(Case.read(1, "26: before commit execution.order.failed#1"))
+    verdict = ground.try_out(Case.read(1, "39: before commit execution.order.failed#1"))
 
     assert verdict.struck == ("before commit execution.order.failed",)
     assert verdict.wrong == ()

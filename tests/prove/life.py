@@ -138,6 +138,7 @@ class Life:
             run=self.number,
             version=__version__,
         )
+        await engine.reconciling.service.reconcile()
         await engine.carrying.take_up()
 
         async def feed() -> None:

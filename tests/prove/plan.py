@@ -16,7 +16,7 @@ OFTEN = (2, 29, 34, 35)
 ALL = tuple(n for n in range(1, 41) if n not in NOT_BUILT)
 DEADLY = 20
 """Each failure of the database ends an engine: with more of them nothing would ever trade."""
-RATES = (30_000, 100_000, 200_000, 350_000)
+RATES = (20_000, 60_000, 130_000, 250_000)
 
 
 @dataclass(slots=True)

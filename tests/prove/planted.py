@@ -115,23 +115,24 @@ PLANTED = (
         "tests/integration/test_constraints.py tests/integration/test_schema.py -k sqlite",
     ),
     Bug(
-        "an entry is sent in a halt",
-        RUN,
-        "if self._risk.state.trading_halted:",
-        "if self._risk.state.epoch < 0:",
+        "a halt refuses nothing",
+        "domain/risk.py",
+        "if state.trading_halted:",
+        "if state.trading_halted and not amounts:",
+        "tests/spec/test_risk.py",
     ),
     Bug(
-        "a fill of an adjustment counts as often as it is told",
+        "only the first fill of an answer is read",
         CARRY,
-        "if (each.platform, each.trade_id) not in held.fills:",
-        "if (each.platform, each.trade_id):",
-        SIMULATION,
+        "for each in report.fills:",
+        "for each in report.fills[:1]:",
     ),
     Bug(
         "what was told after an unknown commit counts as all told",
         BUS,
         "self._broken |= not known",
         "self._broken |= False",
+        seed=39,
     ),
     Bug(
         "what evens the second leg is hedged again",
@@ -144,6 +145,7 @@ PLANTED = (
         DECIDE,
         "covered = min(first.filled, second.planned + execution.true_up)",
         "covered = first.filled",
+        "tests/spec/test_decide.py",
     ),
     Bug(
         "a recovered order is remembered as it was",
@@ -168,6 +170,7 @@ PLANTED = (
         "application/single_leg.py",
         "return await whole(self._close(position_id, (CLOSE, COMPLEMENT)))",
         "return await self._close(position_id, (CLOSE, COMPLEMENT))",
+        seed=142,
     ),
     Bug(
         "fees are forgotten when an execution ends",
@@ -182,10 +185,10 @@ PLANTED = (
         'if write.plan.audited and write.plan.table != "fills":',
     ),
     Bug(
-        "the outbox forgets what was not told",
+        "what waits in the outbox is not told",
         BUS,
-        "await self._journal.delivered(last)",
-        "await self._journal.delivered(last + 64)",
+        "waiting = await undelivered(self._journal)",
+        "waiting = (await undelivered(self._journal))[:0]",
     ),
     Bug(
         "one leg alone is called hedged",
@@ -218,10 +221,10 @@ PLANTED = (
         "if order.order_id in standing and not own\n",
     ),
     Bug(
-        "sales are rounded up",
+        "what is paid is rounded down",
         "domain/order.py",
         "return owed(amount) if self.side is Side.BUY else due(amount)",
-        "return owed(amount)",
+        "return due(amount)",
     ),
     Bug(
         "cash forgets the fee",
@@ -266,10 +269,9 @@ PLANTED = (
         "return None",
     ),
     Bug(
-        "a refusal frees a leg that has fills",
-        RECOVER,
-        "if report.refusal is not None and not after.filled:",
-        "if not after.filled or report.refusal is not None:",
-        "tests/simulation tests/spec -k recover",
+        "a whole contract counts as dust",
+        "domain/position.py",
+        'DUST = Decimal("0.01")',
+        'DUST = Decimal("1")',
     ),
 )

@@ -51,7 +51,7 @@ def tape(seed: int, *, steps: int, pairs: int) -> MemoryTape:
     left = [0] * pairs
     for step in range(steps):
         for index, each in enumerate(questions):
-            left[index] = left[index] - 1 if left[index] else chance.choice((0, 1, 2, 4))
+            left[index] = left[index] - 1 if left[index] else chance.choice((1, 2, 4, 6))
             edge = chance.choice((150, 250, 500, 800)) if left[index] else -100
             for platform, quote in _quotes(index, each.price, edge, chance).items():
                 bids, asks = quote.ladders(chance)

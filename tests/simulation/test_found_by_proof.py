@@ -7,9 +7,12 @@ from prove.world import run
 
 FOUND = {
     3: "a recovered order was remembered with another version than its row has",
+    11: "a clock that was set back kept a person from being told",
     19: "what evened an overfilled second leg was hedged again",
     25: "a fill that failed while its execution waited was paid back without having been paid",
+    39: "events of a commit with an unknown result were never told",
     113: "a recovered order, likewise, after a crash",
+    141: "a call that was cancelled left an order that nobody asked about",
 }
 
 

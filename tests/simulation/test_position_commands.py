@@ -19,7 +19,6 @@ from support.bench import (
     bench,
 )
 
-from dutchbook.application.position_commands import PositionCommands
 from dutchbook.platforms.paper.faults import Fault
 from dutchbook.ports import Batch, Insert, Update
 
@@ -174,26 +173,6 @@ def test_while_an_outcome_is_unknown_nothing_more_is_sent() -> None:
     assert (first["done"], first["code"]) == (False, 2003)
     assert (second["done"], second["code"]) == (False, 2005)
     assert "unknown" in second["why"]
-
-
-def test_a_resolution_is_answered_by_reconciliation_or_by_its_absence() -> None:
-    async def resolve(position_id: str, choice: str, rationale: str) -> dict[str, Any]:
-        return {"done": True, "why": f"{position_id} {choice} {rationale}"}
-
-    async def work(at: Bench) -> list[Any]:
-        ask: dict[str, Any] = {"position": "p", "choice": "adopt_platform"}
-        answers = [await at.told("resolve", WHY, **ask)]
-        commands: PositionCommands = at.engine.lifecycle._commands._positions
-        commands._resolve = resolve
-        answers.append(await at.told("resolve", WHY, **ask))
-        answers.append(await at.told("resolve", WHY, position="p", choice="guess"))
-        return answers
-
-    absent, resolved, wrong = bench(work).answer
-
-    assert absent == {"done": False, "why": "reconciliation is not available"}
-    assert resolved == {"done": True, "why": f"p adopt_platform {WHY}"}
-    assert "acknowledge, force_close, adopt_platform" in wrong["why"]
 
 
 # Waiting for a book -------------------------------------------------------------------------

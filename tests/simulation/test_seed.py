@@ -108,6 +108,7 @@ def test_every_event_of_this_stage_is_emitted() -> None:
         play(*faults, f"risk.max_open_pairs={most}", seed=seed, minutes=60, prepare=listen)
     play("risk.platform_share=0.035", seed=7, minutes=60, prepare=listen)
     play("paper.fault_not_sent=500000", seed=7, minutes=60, prepare=listen)
+    play("paper.fault_failed_fill=300000", seed=1, minutes=30, prepare=listen)
     outages = "paper.outages=kalshi:100-400,polymarket:100-400"
     play("paper.silences=kalshi:100-200", seed=7, minutes=5, prepare=listen)
     play(outages, "paper.clock_offset_ms=-120", seed=7, minutes=10, prepare=listen)

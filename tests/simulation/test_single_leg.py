@@ -625,7 +625,8 @@ def test_two_people_at_once_send_one_order() -> None:
 
 
 async def _half_out(at: Bench) -> None:
-    """Sell 30 of the hedged YES, as an exit that got no further."""
+    """Sell 30 of the hedged YES, as an exit that got no further and that nobody carries on."""
+    await at.engine.leaving.exits.drained()
     await at.expose()
     await at.service.retry_leg(at.id, "0.53")
     sale = Plan(

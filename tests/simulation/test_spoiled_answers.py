@@ -81,9 +81,15 @@ def test_capital_is_conserved_and_nothing_is_sent_twice_whatever_the_answer(
 def test_what_no_answer_settles_is_asked_about_and_stays_pending_until_then(
     fault: Fault,
 ) -> None:
+    """The comparison with the platforms, which asks too, is put off beyond the end."""
     watched = Watched()
 
-    settings = (*BUSY, *HELD, f"paper.fault_{fault.value}=600000")
+    settings = (
+        *BUSY,
+        *HELD,
+        "reconciliation.every_seconds=86400",
+        f"paper.fault_{fault.value}=600000",
+    )
     run = play(*settings, seed=1, minutes=60, prepare=watched)
 
     unknown = run.summary["events"]["execution.order.outcome_unknown"]

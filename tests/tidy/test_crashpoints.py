@@ -72,6 +72,7 @@ def test_every_commit_and_every_message_has_a_point_on_each_side() -> None:
         "application/merging.py",
         "application/sending.py",
         "application/settlement.py",
+        "application/their_side.py",
         "persistence/database.py",
         "persistence/memory.py",
         "persistence/postgres_journal.py",

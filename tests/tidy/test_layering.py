@@ -29,6 +29,7 @@ COMPOSITION = {
     "tape/demo.py",
     "bench",
     "bootstrap",
+    "rules",
     "engine",
     "session",
     "desk",

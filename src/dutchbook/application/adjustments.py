@@ -38,6 +38,9 @@ CAUSES = {
 UNEVEN = (PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
 
 
+OPPOSITE = "another position holds the opposite outcome on Kalshi, which would net the two"
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a person asked for, carried out at most once.
@@ -123,6 +126,8 @@ class Adjustments:
         held = self._holdings.of(position_id)
         if (out := held.order_out()) is not None:
             return Done(held.position, None, out)
+        if self._undoes(held.position, plan):
+            return Done(held.position, None, OPPOSITE)
         order = self._order(held.position, plan)
         row = Insert("orders", order_row(order) | {"position_id": position_id})
         asked = plan.asked.tells if plan.asked else ()
@@ -146,6 +151,14 @@ class Adjustments:
             return await self._sent(order)
         finally:
             self._gate.ended(order.execution_id)
+
+    def _undoes(self, position: OpenPosition, plan: Plan) -> bool:
+        """Tell whether Kalshi would net what is bought with the leg of another position."""
+        if plan.side is Side.SELL or plan.platform is not Platform.KALSHI:
+            return False
+        leg = position.kalshi
+        own = leg.size if leg.outcome is not plan.outcome else leg.complement
+        return plan.size > own and self._holdings.against(position.position_id, plan.outcome)
 
     async def _sent(self, order: Order) -> Done:
         """Send a durable order and book what is known of it afterwards."""
@@ -183,7 +196,7 @@ class Adjustments:
             orders=(after,),
             fills=tuple(fills),
             reservation=held.reservations.get(order_id),
-            tells=lambda now: (*told, *self._resolved(held.position, now, after)),
+            tells=lambda now: (*told, *self.resolved(held.position, now, after)),
         )
         return Done(await self._books.keep(position_id, news), after)
 
@@ -216,7 +229,7 @@ class Adjustments:
         self.on_unknown(after)
         return Done(position, after, reason, unknown=True)
 
-    def _resolved(
+    def resolved(
         self, before: OpenPosition, after: OpenPosition, order: Order
     ) -> Iterable[Event]:
         """Tell that an exposure is gone, where it is."""

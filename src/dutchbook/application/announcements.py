@@ -13,6 +13,8 @@ from dutchbook.domain.events import (
     ExecutionFailed,
     FailedLeg,
     FilledLeg,
+    FillFailed,
+    FillSettled,
     OpportunityIdentified,
     OrderFilled,
     OrderOutcomeUnknown,
@@ -23,7 +25,7 @@ from dutchbook.domain.events import (
     SingleLegExposureReminder,
 )
 from dutchbook.domain.exposure import Exposure, Place, top_of_book
-from dutchbook.domain.order import Fill, Order
+from dutchbook.domain.order import Fill, Finality, Order
 from dutchbook.domain.position import Holding, OpenPosition
 from dutchbook.domain.quote import Opportunity
 from dutchbook.domain.units import NOTHING, Quantity
@@ -92,6 +94,14 @@ class Announcements:
             fee=fill.fee,
             position_id=position_id,
         )
+
+    def final(self, order: Order, fill: Fill) -> FillFailed | FillSettled:
+        """A platform can no longer take a fill back, or it never happened."""
+        stamp = self._bus.stamp(order.execution_id)
+        ids = (fill.trade_id, fill.order_id, fill.platform)
+        if fill.finality is Finality.FAILED:
+            return FillFailed(stamp, *ids, fill.size, fill.price)
+        return FillSettled(stamp, *ids)
 
     def failed(self, order: Order, code: int, reason: str) -> ExecutionFailed:
         """An order of an execution came to nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from dutchbook.application.budget import Reservation, Spent
 from dutchbook.application.bus import EventBus
@@ -28,7 +29,7 @@ from dutchbook.domain.contract import Platform
 from dutchbook.domain.events import Event, PositionClosed, PositionMoved
 from dutchbook.domain.ledger import EntryKind, Movement
 from dutchbook.domain.order import Fill, Finality, Order
-from dutchbook.domain.position import OpenPosition, PositionStatus
+from dutchbook.domain.position import OpenPosition, PositionStatus, PositionTrigger
 from dutchbook.domain.units import Money
 from dutchbook.ports import Batch, Clock, Insert, Update, Write
 
@@ -97,6 +98,42 @@ class Bookkeeper:
             if held.waiting:
                 return await self._kept_waiting(held, after_held, news)
             after = changed(before, after_held.facts, news.cause, now)
+        return await self._commit(held, replace(after_held, position=after), news)
+
+    async def move(
+        self,
+        position_id: str,
+        trigger: PositionTrigger,
+        context: dict[str, Any] | None = None,
+        *,
+        tells: Telling = lambda _: (),
+        writes: tuple[Write, ...] = (),
+    ) -> OpenPosition:
+        """Move a position into or out of reconciliation; its facts stay as they are.
+
+        Args:
+            position_id: Which.
+            trigger: `discrepancy_found`, or the resolution that agrees with its fills.
+            context: What is in doubt; None once it is resolved.
+            tells: Makes the events of the decision from what the position has become.
+            writes: Further rows of the same decision.
+
+        Raises:
+            UnknownId: No such position.
+            IllegalTransition: It is not in a state from which this leads anywhere.
+        """
+        held = self._holdings.of(position_id)
+        after = held.position.moved(trigger, reconciliation_context=context)
+        closed = after.status is PositionStatus.CLOSED
+        at = (held.position.closed_at or self._clock.now()) if closed else None
+        after = replace(after, closed_at=at)
+        after = replace(after, marked_pnl=after.mark)
+        news = News(Cause.RECONCILED, writes=writes, tells=tells)
+        return await self._commit(held, replace(held, position=after), news)
+
+    async def _commit(self, held: Held, after_held: Held, news: News) -> OpenPosition:
+        """Keep what a position has become, with its capital, and follow in the image."""
+        before, after = held.position, after_held.position
         movements = {
             platform: self._movement(platform, before, after, news) for platform in Platform
         }
@@ -106,7 +143,7 @@ class Bookkeeper:
         events = (*news.tells(after), *self._moves(before, after, news.cause), *batch.events)
         await self._bus.commit(Batch(batch.writes, events))
         self._risk.follow(movements, before, after, news.reservation)
-        self._holdings.put(replace(after_held, position=after))
+        self._holdings.put(after_held)
         await self._risk.enforce()
         return after
 
@@ -157,7 +194,10 @@ class Bookkeeper:
         writes += [
             Insert("fills", fill_row(fill, position.execution_id, now)) for fill in news.fills
         ]
-        writes += [_finality(fill) for fill in news.finalities]
+        writes += [
+            finality_update(held.fills[fill.platform, fill.trade_id], fill)
+            for fill in news.finalities
+        ]
         if after != position:
             writes.append(position_update(position, after))
         return Batch(tuple(writes))
@@ -194,10 +234,11 @@ def _spent(news: News) -> dict[Platform, Spent]:
     return found
 
 
-def _finality(fill: Fill) -> Update:
+def finality_update(before: Fill, after: Fill) -> Update:
+    """Return the guarded change of how final a fill is."""
     return Update(
         "fills",
-        key={"platform": fill.platform, "trade_id": fill.trade_id},
-        guard={"finality": Finality.PROVISIONAL},
-        put={"finality": fill.finality},
+        key={"platform": after.platform, "trade_id": after.trade_id},
+        guard={"finality": before.finality},
+        put={"finality": after.finality},
     )

@@ -130,6 +130,11 @@ class EventBus:
         if self._delivers and last:
             await self._journal.delivered(last)
 
+    @property
+    def silenced(self) -> bool:
+        """Whether nothing that is committed is told any more in this life."""
+        return self._broken
+
     def publish(self, event: Event, sequence: int = 0) -> None:
         """Deliver one event now. Only in-process events come here without a sequence."""
         if event.durable:

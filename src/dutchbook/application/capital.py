@@ -32,6 +32,7 @@ from dutchbook.domain.ledger import (
     fold,
 )
 from dutchbook.domain.quote import Caps
+from dutchbook.domain.reconciliation import NamedCash
 from dutchbook.domain.risk import Crossing, RiskLimits, RiskState, crossings
 from dutchbook.domain.units import ZERO, Money
 from dutchbook.errors import InvalidInput
@@ -117,14 +118,37 @@ class Capital:
             raise InvalidInput("amount", str(amount), f"at most the {free} that is free")
         await self._external(EntryKind.WITHDRAWAL, platform, Money(-amount), note)
 
+    async def adjust(self, account: AccountKey, amount: Money, note: str) -> None:
+        """Book cash that nothing explains, because a person said that it is so.
+
+        Raises:
+            Conflict: More would leave than is free; nothing was kept.
+        """
+        reference = self._ids.new("movement")
+        await self._moved(EntryKind.ADJUSTMENT, account, amount, note, reference)
+
+    async def book_named(self, movement: NamedCash) -> None:
+        """Book a movement of cash that a platform has named, under the platform's own id.
+
+        Raises:
+            Conflict: More would leave than is free; nothing was kept.
+        """
+        reference = named_reference(movement)
+        await self._moved(movement.kind, movement.account, movement.amount, "", reference)
+
     async def _external(
         self, kind: EntryKind, platform: Platform, amount: Money, note: str
     ) -> None:
-        movement = external(kind, self.accounts[platform], amount)
         reference = self._ids.new("movement")
+        await self._moved(kind, self.accounts[platform], amount, note, reference)
+
+    async def _moved(
+        self, kind: EntryKind, account: AccountKey, amount: Money, note: str, reference: str
+    ) -> None:
+        movement = external(kind, account, amount)
         moved = CapitalMoved(
             self._bus.stamp(reference),
-            account=str(self.accounts[platform]),
+            account=str(account),
             kind=kind.value,
             amount=amount,
             note=note,
@@ -198,3 +222,8 @@ class Capital:
         kind = LimitBreached if crossing.breached else LimitApproached
         stamp = self._bus.stamp(correlation)
         return kind(stamp, limit=crossing.limit, value=crossing.value, bound=crossing.bound)
+
+
+def named_reference(movement: NamedCash) -> str:
+    """Return what the ledger calls a movement that its platform names: it is booked once."""
+    return f"{movement.account.platform}:{movement.movement_id}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -11,6 +11,7 @@ from dutchbook.application.adjustments import Adjustments
 from dutchbook.application.announcements import Announcements
 from dutchbook.application.bookkeeping import Bookkeeper
 from dutchbook.application.bus import EventBus
+from dutchbook.application.disputes import Disputes
 from dutchbook.application.first_legs import FirstLegs
 from dutchbook.application.gate import Gate
 from dutchbook.application.holdings import Holdings
@@ -60,6 +61,7 @@ class Carrying:
     single_leg: SingleLegResolutionService
     recovery: Recovery
     inquiries: Inquiries
+    disputes: Disputes
 
     async def take_up(self) -> None:
         """Take up what the last run left: orders that are out, executions that never ended."""
@@ -99,7 +101,40 @@ def carrying(
     recovery = Recovery(
         journal, bus, risk, holdings, announce, first_legs, matches, clock, ids, exposed
     )
-    inquiries = Inquiries(
+    inquiries = _inquiries(
+        bus, holdings, adjustments, recovery, gateways, clock, exposed, rules
+    )
+    disputes = Disputes(journal, bus, risk, clock, ids)
+    holdings.contested = disputes.on
+    settling = SettlementFollower(
+        bus,
+        holdings,
+        books,
+        announce,
+        exposed,
+        gateways,
+        clock,
+        wait,
+        disputes,
+        recovery,
+    )
+    recovery.on_bought = settling.notice
+    image = (announce, first_legs, holdings, gate, books)
+    return Carrying(*image, adjustments, settling, single_leg, recovery, inquiries, disputes)
+
+
+def _inquiries(
+    bus: EventBus,
+    holdings: Holdings,
+    adjustments: Adjustments,
+    recovery: Recovery,
+    gateways: Mapping[Platform, PlatformGateway],
+    clock: Clock,
+    exposed: Callable[[str], None],
+    rules: CarryingRules,
+) -> Inquiries:
+    """Join what asks about unknown outcomes, and let adjustments name theirs."""
+    asking = Inquiries(
         bus,
         holdings,
         adjustments,
@@ -107,16 +142,11 @@ def carrying(
         gateways,
         clock,
         exposed,
-        answer_seconds=wait,
+        answer_seconds=rules.answer_seconds,
         person_after=rules.person_after,
     )
-    adjustments.on_unknown = inquiries.notice
-    settling = SettlementFollower(
-        bus, holdings, books, announce, exposed, gateways, clock, wait
-    )
-    recovery.on_bought = settling.notice
-    image = (announce, first_legs, holdings, gate, books)
-    return Carrying(*image, adjustments, settling, single_leg, recovery, inquiries)
+    adjustments.on_unknown = asking.notice
+    return asking
 
 
 def _single_leg(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from dutchbook.application.bus import EventBus
@@ -17,13 +17,22 @@ from dutchbook.application.risk import RiskManager
 from dutchbook.domain.events import WindDownStarted
 from dutchbook.domain.risk import Grade, HaltReason
 from dutchbook.domain.units import money
-from dutchbook.errors import Conflict, InvalidInput, LeaseLost, StorageError
+from dutchbook.errors import (
+    Conflict,
+    InvalidInput,
+    InvalidPositionState,
+    LeaseLost,
+    StorageError,
+    UnknownId,
+)
 from dutchbook.ports import Batch, Clock, Journal, Update
 
 HALTING = ("halt", "wind_down")
 """The commands that have halted the lease when they were written."""
 TRIES = 20
 Answer = dict[str, Any]
+Handler = Callable[[Mapping[str, Any], Callable[[Answer], Batch]], Awaitable[None]]
+"""Does what a row asks for; the second argument makes the batch that answers it."""
 
 
 class Commands:
@@ -38,6 +47,7 @@ class Commands:
         cancelling: Cancelling,
         positions: PositionCommands,
         clock: Clock,
+        more: Mapping[str, Handler] | None = None,
     ) -> None:
         self._journal = journal
         self._bus = bus
@@ -46,6 +56,7 @@ class Commands:
         self._cancelling = cancelling
         self._positions = positions
         self._clock = clock
+        self._more = dict(more or {})
         self._lock = asyncio.Lock()
 
     async def follow(self, seconds: float, folded: Callable[[], None] | None = None) -> None:
@@ -145,14 +156,18 @@ class Commands:
             "wind_down": self._wind_down,
             **dict.fromkeys(NAMES, self._position),
         }
+        other = self._more.get(row["name"])
         try:
-            await known.get(row["name"], self._unknown)(row)
-        except InvalidInput as refused:
+            if other is not None:
+                await other(row, lambda answer: self._answer(row, answer))
+            else:
+                await known.get(row["name"], self._unknown)(row)
+        except (InvalidInput, InvalidPositionState, UnknownId) as refused:
             await self._bus.commit(self._answer(row, {"done": False, "why": str(refused)}))
 
     async def _unknown(self, row: Mapping[str, Any]) -> None:
-        wanted = f"halt, resume, override, wind_down, {', '.join(NAMES)}"
-        raise InvalidInput("command", row["name"], wanted)
+        known = ", ".join(("halt", "resume", "override", "wind_down", *NAMES, *self._more))
+        raise InvalidInput("command", row["name"], f"one of {known}")
 
     async def _position(self, row: Mapping[str, Any]) -> None:
         """Hand over what is answered later."""

@@ -178,6 +178,11 @@ class ExecutionService:
         """Tell whether an execution under way will learn by itself what becomes of an order."""
         return any(order_id in run.orders for run in self._runs.values())
 
+    @property
+    def under_way(self) -> bool:
+        """Whether any execution is being carried, or is about to be."""
+        return bool(self._runs)
+
     # The nine steps
     # ------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -124,6 +124,7 @@ class Holdings:
         self._held: dict[str, Held] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self.version = 0
+        self.contested: Callable[[str], bool] = _by_nobody
 
     @property
     def positions(self) -> dict[str, OpenPosition]:
@@ -133,6 +134,11 @@ class Holdings:
             for position_id, held in self._held.items()
             if held.position.status is not PositionStatus.CLOSED
         }
+
+    @property
+    def pairs(self) -> Mapping[str, ContractMatch]:
+        """Every pair that is followed, by its id."""
+        return self._matches
 
     def all(self) -> list[Held]:
         """Everything that can still change, closed positions with open ends included."""
@@ -147,6 +153,10 @@ class Holdings:
         if position_id not in self._held:
             raise UnknownId("open position", position_id)
         return self._held[position_id]
+
+    def known(self, position_id: str) -> Held | None:
+        """Return a position with its facts, None when nothing can change it any more."""
+        return self._held.get(position_id)
 
     def of_order(self, order_id: str) -> Held:
         """Return the position that an order belongs to.
@@ -166,6 +176,10 @@ class Holdings:
     def lock(self, position_id: str) -> asyncio.Lock:
         """Return what whoever changes a position holds meanwhile."""
         return self._locks.setdefault(position_id, asyncio.Lock())
+
+    def busy(self, position_id: str) -> bool:
+        """Tell whether somebody is changing a position right now."""
+        return position_id in self._locks and self._locks[position_id].locked()
 
     def match(self, position: OpenPosition) -> ContractMatch:
         """Return the pair of a position."""
@@ -219,10 +233,25 @@ class Holdings:
                     return True
         return False
 
-    def disputed(self, pair_id: str) -> bool:
-        """Tell whether a position on a pair waits for a person to resolve a discrepancy."""
-        disputed = PositionStatus.RECONCILIATION_REQUIRED
+    def against(self, position_id: str, outcome: Outcome) -> bool:
+        """Tell whether buying an outcome on Kalshi for one position would undo another's leg.
+
+        Kalshi nets both outcomes of a contract over the whole account: what the position holds
+        of the opposite itself is meant to go, what another one holds is not.
+        """
+        mine = self.of(position_id).contracts.get(Platform.KALSHI)
         return any(
+            held.contracts.get(Platform.KALSHI) == mine
+            and held.position.kalshi.outcome is not outcome
+            and bool(held.position.kalshi.size)
+            for held in self._held.values()
+            if held.position.position_id != position_id
+        )
+
+    def disputed(self, pair_id: str) -> bool:
+        """Tell whether a discrepancy on a pair is open: nothing new is begun on it (I-23)."""
+        disputed = PositionStatus.RECONCILIATION_REQUIRED
+        return self.contested(pair_id) or any(
             held.position.status is disputed
             for held in self._held.values()
             if held.position.pair_id == pair_id
@@ -247,3 +276,8 @@ class Holdings:
             for held in self._held.values()
             for fill in held.fills.values()
         )
+
+
+def _by_nobody(pair_id: str) -> bool:
+    """No discrepancy is known on any pair."""
+    return not pair_id

@@ -79,6 +79,10 @@ class Inquiries:
         self._questions.setdefault(order.order_id, Question(order, now, now + wait, wait))
         self._wake.set()
 
+    def known(self, order_id: str) -> None:
+        """Ask no longer about an order: somebody else has learnt what became of it."""
+        self._questions.pop(order_id, None)
+
     def asks_on(self, pair_id: str) -> bool:
         """Tell whether the outcome of an order on a pair is unknown."""
         return any(each.order.pair_id == pair_id for each in self._questions.values())
@@ -111,6 +115,8 @@ class Inquiries:
         # How new the answers are is asked first: what is not found afterwards is no older.
         newest = await self._newest(gateway)
         report = await ask(gateway, order.client_order_id, self._answer_seconds)
+        if self._questions.get(order.order_id) is not question:
+            return
         closes = gateway.arrives_until(order)
         if isinstance(report, OrderReport) and not report.working:
             del self._questions[order.order_id]
@@ -134,6 +140,8 @@ class Inquiries:
         held = next((h for h in self._holdings.all() if order.order_id in h.orders), None)
         if held is not None and not await self._waits(order.execution_id):
             async with self._holdings.lock(held.position.position_id):
+                if not self._out(held.position.position_id, order):
+                    return
                 if report is not None:
                     done = await self._adjustments.answered(order.order_id, report)
                 else:
@@ -142,15 +150,23 @@ class Inquiries:
             if done.position.uneven():
                 self._exposed(done.position.position_id)
             return
-        case = await self._recovery.case(order.execution_id)
-        if report is not None:
-            await self._recovery.heard(case, order.order_id, report)
-        else:
-            await self._recovery.gave_up(case, order.order_id)
+        async with self._recovery.lock(order.execution_id):
+            case = await self._recovery.case(order.execution_id)
+            if case.ended or not case.orders[order.order_id].working_size:
+                return
+            if report is not None:
+                await self._recovery.heard(case, order.order_id, report)
+            else:
+                await self._recovery.gave_up(case, order.order_id)
 
     async def _waits(self, execution_id: str) -> bool:
         """Tell whether an execution has not ended: then its case is concluded."""
-        return (await self._recovery.case(execution_id)).row["ended_at"] is None
+        return not (await self._recovery.case(execution_id)).ended
+
+    def _out(self, position_id: str, order: Order) -> bool:
+        """Tell whether it is still not known what became of an order of a position."""
+        held = self._holdings.known(position_id)
+        return held is not None and held.orders[order.order_id].working_size > 0
 
     async def _person(self, question: Question) -> None:
         order = question.order

@@ -24,11 +24,12 @@ async def last_words(bus: EventBus, died: BaseExceptionGroup[BaseException]) -> 
         if isinstance(error, DutchbookError):
             detail += f": {error}"
         event = SystemHealthCritical(bus.stamp("health"), component=component, detail=detail)
-        try:
+        with contextlib.suppress(StorageError):
             await bus.commit(Batch(events=(event,)))
-        except StorageError:
-            with contextlib.suppress(DutchbookError):
-                bus.publish(event)
+            if not bus.silenced:
+                continue
+        with contextlib.suppress(DutchbookError):
+            bus.publish(event)
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

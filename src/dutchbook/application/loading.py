@@ -207,10 +207,10 @@ async def held(journal: Journal, accounts: Mapping[Platform, AccountKey]) -> lis
 
     A handful of reads, however many positions there are.
     """
-    orders = _grouped(await journal.rows("orders", order_by=("created_at",)), "position_id")
-    fills = _grouped(await journal.rows("fills"), "execution_id")
-    payments = _grouped(await journal.rows("settlements", {"status": "paid"}), "position_id")
-    standing = _grouped(await journal.rows("reservations", {"status": "reserved"}), "order_id")
+    orders = grouped(await journal.rows("orders", order_by=("created_at",)), "position_id")
+    fills = grouped(await journal.rows("fills"), "execution_id")
+    payments = grouped(await journal.rows("settlements", {"status": "paid"}), "position_id")
+    standing = grouped(await journal.rows("reservations", {"status": "reserved"}), "order_id")
     running = await journal.rows("executions", {"ended_at": None})
     waiting = {row["execution_id"] for row in running}
     found = []
@@ -237,7 +237,8 @@ async def held(journal: Journal, accounts: Mapping[Platform, AccountKey]) -> lis
     return found
 
 
-def _grouped(rows: list[dict[str, Any]], column: str) -> dict[str, list[dict[str, Any]]]:
+def grouped(rows: list[dict[str, Any]], column: str) -> dict[str, list[dict[str, Any]]]:
+    """Return rows by what they have in a column; those with nothing there are left out."""
     found: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         if row[column] is not None:

@@ -8,7 +8,7 @@ own id, so that an engine that died between sending and answering finds it and a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -33,14 +33,10 @@ from dutchbook.domain.units import plain
 from dutchbook.errors import InvalidInput, InvalidPositionState, UnknownId
 from dutchbook.ports import Batch, Clock, Journal, Update
 
-RESOLVE = "resolve"
-NAMES = (RETRY, CLOSE, COMPLEMENT, RESOLVE)
-CHOICES = ("acknowledge", "force_close", "adopt_platform")
+NAMES = (RETRY, CLOSE, COMPLEMENT)
 LOOK_SECONDS = 0.25
 Row = Mapping[str, Any]
 Answer = dict[str, Any]
-Resolve = Callable[[str, str, str], Awaitable[Answer]]
-"""Takes position, choice and rationale, and returns the answer with `done` and `why`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +59,6 @@ class PositionCommands:
         watchlist: Watchlist,
         clock: Clock,
         patience: Waiting,
-        resolve: Resolve | None = None,
     ) -> None:
         self._journal = journal
         self._bus = bus
@@ -72,7 +67,6 @@ class PositionCommands:
         self._watchlist = watchlist
         self._clock = clock
         self._patience = patience
-        self._resolve = resolve
         self._hand: dict[str, Row] = {}
         self._new: list[Row] = []
         self._waiting: dict[str, None] = {}
@@ -114,8 +108,6 @@ class PositionCommands:
         order = await self._journal.rows("orders", {"order_id": row["command_id"]})
         if order:
             return await self._concluded(row)
-        if row["name"] == RESOLVE:
-            return await self._resolved(row)
         position = await self._position(row)
         blocked = await self._book(row, position)
         if blocked is not None:
@@ -131,15 +123,6 @@ class PositionCommands:
         if row["name"] == CLOSE:
             return await self._single_leg.close_leg(position_id, asked)
         return await self._single_leg.complement(position_id, asked)
-
-    async def _resolved(self, row: Row) -> Answer:
-        choice = _argument(row, "choice")
-        if choice not in CHOICES:
-            raise InvalidInput("choice", choice, ", ".join(CHOICES))
-        if self._resolve is None:
-            return {"done": False, "why": "reconciliation is not available"}
-        position_id, rationale = _argument(row, "position"), row["rationale"] or ""
-        return await self._resolve(position_id, choice, rationale)
 
     async def _position(self, row: Row) -> OpenPosition:
         """Return the position that a command is about.

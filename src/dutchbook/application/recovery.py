@@ -7,24 +7,19 @@ Nothing is sent for it; what is to be done about one leg alone is decided as for
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from dutchbook.application.announcements import Announcements
-from dutchbook.application.budget import Reservation, Spent
+from dutchbook.application.bookkeeping import finality_update
+from dutchbook.application.budget import Spent
 from dutchbook.application.bus import EventBus
+from dutchbook.application.cases import Case, Cases
 from dutchbook.application.first_legs import FirstLegs
 from dutchbook.application.holdings import Held, Holdings
-from dutchbook.application.loading import (
-    fill_of,
-    leg_state_of,
-    order_of,
-    position_of,
-    reservation_of,
-)
 from dutchbook.application.records import (
     execution_update,
     fill_row,
@@ -35,89 +30,16 @@ from dutchbook.application.records import (
 from dutchbook.application.risk import RiskManager
 from dutchbook.application.sending import fill_of as reported_fill
 from dutchbook.domain.accounting import Cause, changed, opened
-from dutchbook.domain.contract import ContractMatch, Leg, Outcome, Platform
+from dutchbook.domain.contract import ContractMatch, Platform
 from dutchbook.domain.events import Event, FailedLeg, PositionMoved
 from dutchbook.domain.execution import Execution, Phase
 from dutchbook.domain.order import Fill, Finality, Order
-from dutchbook.domain.position import Holding, OpenPosition, PositionStatus
-from dutchbook.domain.quote import direction_name
+from dutchbook.domain.position import OpenPosition, PositionStatus
 from dutchbook.domain.shortfall import shortfall
-from dutchbook.domain.units import ZERO, Money, Quantity
+from dutchbook.domain.units import ZERO
 from dutchbook.ports import Batch, Clock, Ids, Insert, Journal, OrderReport, Update, Write
 
 SINGLE_LEG = 2004
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One such execution with everything that its rows say."""
-
-    row: Mapping[str, Any]
-    match: ContractMatch
-    orders: Mapping[str, Order]
-    fills: Mapping[str, Fill]
-    reservation: Reservation | None
-    position: OpenPosition | None
-    expected_edge: Money
-
-    @property
-    def execution_id(self) -> str:
-        """Whose case it is."""
-        return str(self.row["execution_id"])
-
-    @property
-    def open_orders(self) -> list[Order]:
-        """Orders that the platform has not answered for."""
-        return [order for order in self.orders.values() if order.working_size > 0]
-
-    def execution(self) -> Execution:
-        """Return the execution as its fills make it."""
-        legs = {}
-        for leg, name in ((Leg.PRIMARY, "primary_state"), (Leg.SECONDARY, "secondary_state")):
-            state = leg_state_of(self.row[name])
-            mine = [
-                fill
-                for fill in self.fills.values()
-                if fill.platform is state.platform and fill.finality is not Finality.FAILED
-            ]
-            legs[leg] = replace(
-                state,
-                filled=Quantity(sum((f.size for f in mine), start=Decimal(0))),
-                cost=Money(sum((f.cost for f in mine), start=Decimal(0))),
-                fees=Money(sum((f.fee for f in mine), start=Decimal(0))),
-                busy=False,
-                unknown=False,
-            )
-        return Execution(
-            self.execution_id,
-            self.match.match_id,
-            legs[Leg.PRIMARY],
-            legs[Leg.SECONDARY],
-            phase=Phase(self.row["phase"]),
-            version=int(self.row["version"]),
-        )
-
-    def bare(self, position_id: str, at: Any) -> OpenPosition:
-        """Return the position that it stands for, with nothing in it."""
-        yes = self.row["direction"] == direction_name(Outcome.YES)
-        kalshi = Outcome.YES if yes else Outcome.NO
-        outcomes = {Platform.KALSHI: kalshi, Platform.POLYMARKET: self.match.hedge(kalshi)}
-        legs = {p: Holding(outcomes[p], self._first(p)) for p in Platform}
-        return OpenPosition(
-            position_id=position_id,
-            pair_id=self.match.match_id,
-            execution_id=self.execution_id,
-            kalshi=legs[Platform.KALSHI],
-            polymarket=legs[Platform.POLYMARKET],
-            expected_edge=self.expected_edge,
-            divergence_reserve=ZERO,
-            status=PositionStatus.SINGLE_LEG_EXPOSED,
-            opened_at=at,
-        )
-
-    def _first(self, platform: Platform) -> str | None:
-        placed = sorted(self.orders.values(), key=lambda order: order.created_at)
-        return next((o.order_id for o in placed if o.platform is platform), None)
 
 
 class Recovery:
@@ -137,48 +59,28 @@ class Recovery:
         exposed: Callable[[str], None],
     ) -> None:
         self.on_bought: Callable[[Held], None] = _nobody
-        self._journal = journal
+        self._load = Cases(journal, matches, risk.accounts)
+        self._locks: dict[str, asyncio.Lock] = {}
         self._bus = bus
         self._risk = risk
         self._holdings = holdings
         self._announce = announce
         self._first_legs = first_legs
-        self._matches = matches
         self._clock = clock
         self._ids = ids
         self._exposed = exposed
 
     async def cases(self) -> list[Case]:
-        """Return every execution that has not ended, oldest first."""
-        rows = await self._journal.rows("executions", {"ended_at": None}, ("started_at",))
-        return [await self._case(row) for row in rows if row["pair_id"] in self._matches]
+        """Return every execution that has not ended, oldest first; a handful of reads."""
+        return await self._load.unended()
 
     async def case(self, execution_id: str) -> Case:
         """Return one execution as its rows are now."""
-        rows = await self._journal.rows("executions", {"execution_id": execution_id})
-        return await self._case(rows[0])
+        return await self._load.one(execution_id)
 
-    async def _case(self, row: Mapping[str, Any]) -> Case:
-        mine = {"execution_id": row["execution_id"]}
-        orders = [order_of(each) for each in await self._journal.rows("orders", mine)]
-        fills = [fill_of(each) for each in await self._journal.rows("fills", mine)]
-        standing = [
-            each
-            for each in await self._journal.rows("reservations", mine)
-            if each["status"] == "reserved" and each["order_id"] is None
-        ]
-        positions = await self._journal.rows("open_positions", mine)
-        seen = {"opportunity_id": row["opportunity_id"]}
-        opportunity = (await self._journal.rows("opportunities", seen))[0]
-        return Case(
-            row,
-            self._matches[row["pair_id"]],
-            {order.order_id: order for order in orders},
-            {fill.trade_id: fill for fill in fills},
-            reservation_of(standing, row["pair_id"], self._risk.accounts) if standing else None,
-            position_of(positions[0]) if positions else None,
-            Money(opportunity["expected_profit"]),
-        )
+    def lock(self, execution_id: str) -> asyncio.Lock:
+        """Return what whoever books an answer for such an execution holds meanwhile."""
+        return self._locks.setdefault(execution_id, asyncio.Lock())
 
     async def unanswered(self, case: Case) -> Case:
         """Make it durable that nobody knows what became of the orders that are out."""
@@ -208,39 +110,78 @@ class Recovery:
             after = after.refused(report.refusal)
         else:
             after = after.acknowledged(report.platform_order_id, report.working)
-        return await self._known(case, order, after, fills)
+        return await self.learnt(case, after, fills)
 
     async def gave_up(self, case: Case, order_id: str) -> Case:
         """Take it as proven that an order never arrived and no longer can."""
-        order = case.orders[order_id]
-        return await self._known(case, order, order.ended(), [])
+        return await self.learnt(case, case.orders[order_id].ended())
 
-    async def _known(
-        self, case: Case, before: Order, after: Order, fills: Iterable[Fill]
+    async def learnt(
+        self,
+        case: Case,
+        after: Order,
+        fills: Iterable[Fill] = (),
+        finalities: Iterable[Fill] = (),
     ) -> Case:
-        """Keep what became known of one order; the last one of its case ends it."""
-        fills = tuple(fills)
+        """Keep what became known of one order; the last one of its case ends it.
+
+        Args:
+            case: The execution as its rows are.
+            after: The order as it is now.
+            fills: Those of it that are new.
+            finalities: Those that were known and are final now, one way or the other.
+        """
+        before = case.orders[after.order_id]
+        fills, finalities = tuple(fills), tuple(finalities)
         position_id = case.position.position_id if case.position else ""
-        told = [
+        told: list[Event] = [
             self._announce.filled(before, fill, position_id or None)
             for fill in fills
             if fill.finality is not Finality.FAILED
         ]
+        told += [self._announce.final(before, fill) for fill in finalities]
         now = self._clock.now()
         writes: list[Write] = [
             Insert("fills", fill_row(fill, case.execution_id, now)) for fill in fills
         ]
+        writes += [finality_update(case.fills[f.trade_id], f) for f in finalities]
         case = replace(
             case,
             orders={**case.orders, after.order_id: after},
-            fills={**case.fills, **{fill.trade_id: fill for fill in fills}},
+            fills={**case.fills, **{f.trade_id: f for f in (*fills, *finalities)}},
         )
-        if case.open_orders:
+        if not case.open_orders:
+            await self.conclude(case, before, writes, told)
+            return case
+        if after != before:
             writes.append(order_update(before, after))
+        return await self._waits_on(case, writes, told)
+
+    async def _waits_on(self, case: Case, writes: list[Write], told: Iterable[Event]) -> Case:
+        """Keep what is known so far; a position that waits shows it, its capital later."""
+        position = case.position
+        if position is None:
             await self._bus.commit(Batch(tuple(writes), tuple(told)))
             return case
-        await self.conclude(case, before, writes, told)
-        return case
+        chance = case.match.divergence_probability
+        now = opened(position, case.fills.values(), chance)
+        now = replace(now, marked_pnl=ZERO, version=position.version + 1)
+        writes.append(position_update(position, now))
+        await self._bus.commit(Batch(tuple(writes), tuple(told)))
+        self._holdings.opened(now, case.orders.values(), case.fills.values(), waiting=True)
+        return replace(case, position=now)
+
+    async def finalised(self, execution_id: str, fill: Fill) -> None:
+        """Book that a fill of such an execution is final; one that failed was never one."""
+        async with self.lock(execution_id):
+            case = await self.case(execution_id)
+            known = case.fills[fill.trade_id]
+            if case.ended or known.finality is not Finality.PROVISIONAL:
+                return
+            order = case.orders[fill.order_id]
+            if fill.finality is Finality.FAILED:
+                order = order.without_fill(known)
+            await self.learnt(case, order, finalities=(fill,))
 
     async def conclude(
         self,

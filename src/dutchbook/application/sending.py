@@ -117,6 +117,21 @@ def fill_of(order: Order, report: FillReport) -> Fill:
     )
 
 
+def report_of(order: Order, fill: Fill) -> FillReport:
+    """Return what a platform would report of a fill that it has told of before."""
+    return FillReport(
+        platform=fill.platform,
+        platform_order_id=order.platform_order_id or "",
+        client_order_id=order.client_order_id,
+        trade_id=fill.trade_id,
+        price=fill.price,
+        size=fill.size,
+        fee=fill.fee,
+        finality=fill.finality,
+        matched_at=fill.matched_at,
+    )
+
+
 async def whole(work: Coroutine[Any, Any, T]) -> T:
     """Do `work` to its end: a caller that is cancelled leaves it to finish, locks and all.
 

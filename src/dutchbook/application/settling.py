@@ -9,17 +9,21 @@ from dataclasses import replace
 from dutchbook.application.announcements import Announcements
 from dutchbook.application.bookkeeping import Bookkeeper, News
 from dutchbook.application.bus import EventBus
+from dutchbook.application.disputes import Disputes
 from dutchbook.application.holdings import Held, Holdings, TradeKey
+from dutchbook.application.recovery import Recovery
 from dutchbook.application.sending import ask
 from dutchbook.domain.accounting import Cause
 from dutchbook.domain.contract import Platform
-from dutchbook.domain.events import Event, FailedLeg, FillFailed, FillSettled
+from dutchbook.domain.events import Event, FailedLeg
 from dutchbook.domain.order import Fill, Finality, Order
 from dutchbook.domain.position import OpenPosition, PositionStatus
+from dutchbook.domain.resolution import agreed, fill_failed
 from dutchbook.ports import Clock, FillReport, OrderReport, PlatformGateway
 
 SINGLE_LEG = 2004
 LONGEST_WAIT = 60
+FAILED = "the fill failed to settle"
 
 
 class SettlementFollower:
@@ -35,6 +39,8 @@ class SettlementFollower:
         gateways: Mapping[Platform, PlatformGateway],
         clock: Clock,
         answer_seconds: int,
+        disputes: Disputes,
+        recovery: Recovery,
     ) -> None:
         self._bus = bus
         self._holdings = holdings
@@ -46,6 +52,8 @@ class SettlementFollower:
         self._answer_seconds = answer_seconds
         self._unasked: list[Order] = []
         self._wake = asyncio.Event()
+        self._disputes = disputes
+        self._recovery = recovery
         self._early: dict[TradeKey, FillReport] = {}
         self._turn = asyncio.Lock()
 
@@ -110,41 +118,66 @@ class SettlementFollower:
         if held is None or held.fills[key].finality is not Finality.PROVISIONAL:
             return
         fill = replace(held.fills[key], finality=finality)
-        if finality is Finality.SETTLED:
+        if held.waiting:
+            await self._recovery.finalised(held.position.execution_id, fill)
+        elif finality is Finality.SETTLED:
             await self._settled(held, fill)
         else:
             await self._failed(held, fill)
 
     async def _settled(self, held: Held, fill: Fill) -> None:
-        stamp = self._bus.stamp(held.position.execution_id)
-        event = FillSettled(stamp, fill.trade_id, fill.order_id, fill.platform)
+        event = self._announce.final(held.orders[fill.order_id], fill)
         news = News(Cause.REPORTED, finalities=(fill,), tells=lambda _: (event,))
         await self._books.keep(held.position.position_id, news)
 
     async def _failed(self, held: Held, fill: Fill) -> None:
-        """A fill never happened: its money is back, and the other leg may stand alone."""
+        """A fill never happened: its money is back, and the other leg may stand alone.
+
+        That stops its pair until the position is even again (I-25). Where the position was
+        closed, it is open again: its platform has proven so, and nobody needs to decide.
+        """
         order = held.orders[fill.order_id]
-        stamp = self._bus.stamp(order.execution_id)
-        failed = FillFailed(
-            stamp, fill.trade_id, fill.order_id, fill.platform, fill.size, fill.price
-        )
+        failed = self._announce.final(order, fill)
+        dispute = self._disputes.of(fill_failed(held.position, fill))
+        row, told = self._disputes.opening(dispute)
         news = News(
             Cause.FILL_FAILED,
             orders=(order.without_fill(fill),),
             finalities=(fill,),
-            tells=lambda after: (failed, *self._exposures(held, after, fill)),
+            writes=(row,),
+            tells=lambda after: (failed, told, *self.exposures(held, after, fill)),
         )
         after = await self._books.keep(held.position.position_id, news)
+        self._disputes.follow(dispute)
+        if held.position.status is PositionStatus.CLOSED:
+            after = await self.proven(after.position_id, fill)
         if after.uneven():
             self._exposed(after.position_id)
 
-    def _exposures(self, held: Held, after: OpenPosition, failed: Fill) -> tuple[Event, ...]:
+    async def proven(self, position_id: str, fill: Fill) -> OpenPosition:
+        """Resolve what a platform has proven: the position is what its fills amount to.
+
+        Its lock is held, and it is RECONCILIATION_REQUIRED for a failed fill alone.
+        """
+        held = self._holdings.of(position_id)
+        if held.position.status is not PositionStatus.RECONCILIATION_REQUIRED:
+            return held.position
+        return await self._books.move(
+            position_id,
+            agreed(held.position),
+            tells=lambda after: self.exposures(held, after, fill),
+        )
+
+    def exposures(
+        self, held: Held, after: OpenPosition, failed: Fill, reason: str = FAILED
+    ) -> tuple[Event, ...]:
         """Tell of the exposure that a failed fill has opened or deepened."""
-        if not after.uneven() or after.status is PositionStatus.CLOSED:
+        silent = (PositionStatus.CLOSED, PositionStatus.RECONCILIATION_REQUIRED)
+        if not after.uneven() or after.status in silent:
             return ()
         lost = FailedLeg(
             platform=failed.platform,
-            reason="the fill failed to settle",
+            reason=reason,
             code=SINGLE_LEG,
             attempted_price=failed.price,
             attempted_size=failed.size,

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from dutchbook.bench import halts, journals, postgres, wire
+from dutchbook.bench import halts, journals, postgres, reconcile, wire
 from dutchbook.bench.study import bracket, controls, exits, trade
 from dutchbook.bootstrap import generated_tape
 from dutchbook.tape import demo
@@ -16,6 +16,7 @@ from dutchbook.tape.format import open_tape
 
 SHORT, LONG = 200, 2_000
 SHORT_HALTS, LONG_HALTS = 5, 40
+SHORT_POSITIONS, LONG_POSITIONS = 200, 2_000
 SHORT_WIRE, LONG_WIRE = 20_000, 200_000
 RECORDING = "DUTCHBOOK_KALSHI_RECORDING"
 """The environment variable that names a folder of recorded Kalshi messages."""
@@ -38,6 +39,7 @@ def main() -> None:
     lines += journals.compare(SHORT if short else LONG)
     lines += postgres.compare(SHORT if short else LONG)
     lines += ["", *halts.compare(SHORT_HALTS if short else LONG_HALTS)]
+    lines += ["", *reconcile.compare(SHORT_POSITIONS if short else LONG_POSITIONS)]
     lines += ["", *_wire(SHORT_WIRE if short else LONG_WIRE)]
     lines += ["", "Lag and replenishment", "", *bracket(tape)]
     lines += ["", "Exits", "", *exits(tape)]

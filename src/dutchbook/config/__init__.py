@@ -19,6 +19,7 @@ from dutchbook.config.sections import (
     Exits,
     Exposure,
     Health,
+    Reconciliation,
     Records,
     Risk,
     Section,
@@ -48,6 +49,7 @@ class Settings(Section):
     exposure: Exposure = Exposure()
     exits: Exits = Exits()
     health: Health = Health()
+    reconciliation: Reconciliation = Reconciliation()
     time: Time = Time()
     paper: Paper = Paper()
     divergence: Divergence = Divergence()

@@ -266,6 +266,19 @@ class Health(Section):
         return self
 
 
+class Reconciliation(Section):
+    """How often our record is compared with the platforms', and how patiently."""
+
+    every_seconds: int = Field(300, gt=0, description="between two comparisons")
+    grace_seconds: int = Field(
+        60, gt=0, description="so long a difference may be a delay; then a person decides"
+    )
+    call_seconds: int = Field(10, gt=0, description="one question waits no longer")
+    whole_seconds: int = Field(
+        60, gt=0, description="all questions of a comparison; what is left is told of"
+    )
+
+
 class Time(Section):
     """How far our clock may be off; asked for at the start and then on every beat."""
 

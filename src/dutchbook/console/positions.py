@@ -256,6 +256,8 @@ def _came_of(console: Console, answer: Row) -> None:
         _say(console, f"The pair locks {dollars(answer['new_edge'])} dollars now.")
     if answer.get("realised_pnl") is not None:
         _say(console, f"Result: {dollars(answer['realised_pnl'])} dollars.")
+    if answer.get("became"):
+        _say(console, f"{answer['subject']} is {answer['became']} now.")
     if answer.get("status"):
         _say(console, f"The position is {STATES[answer['status']]}.")
     for choice in answer.get("scenarios") or ():

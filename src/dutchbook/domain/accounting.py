@@ -186,6 +186,7 @@ class Cause(StrEnum):
     FILL_FAILED = "fill_failed"
     SETTLED = "settled"
     REPORTED = "reported"
+    RECONCILED = "reconciled"
 
 
 _T = PositionTrigger

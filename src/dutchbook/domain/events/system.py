@@ -114,6 +114,20 @@ class ReconciliationComplete(Event):
     discrepancies: int
     platforms_unavailable: tuple[Platform, ...]
     duration_ms: int
+    repairs: int = 0
+    not_reached: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReconciliationResolved(Event):
+    """A discrepancy is resolved: by a person, or because it is gone."""
+
+    wire: ClassVar[str] = "system.reconciliation.resolved"
+    discrepancy_id: str
+    position_id: str | None
+    pair_id: str | None
+    resolution: str
+    rationale: str
 
 
 @dataclass(frozen=True, slots=True)

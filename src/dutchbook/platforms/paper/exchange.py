@@ -111,6 +111,29 @@ class PaperExchange:
         self._hold()
         return working.report()
 
+    def restore(self, known: Iterable[tuple[Order, Iterable[FillReport]]]) -> list[OrderReport]:
+        """Take up orders of an earlier start; what they have filled is in the wallet."""
+        restored = [self._restored(order, fills) for order, fills in known]
+        self._hold()
+        return [each.report() for each in restored]
+
+    def _restored(self, order: Order, fills: Iterable[FillReport]) -> Working:
+        fees = self.contracts[order.contract_id].fees
+        terms = fees.at(order.created_at) if fees else None
+        assert terms is not None, "nothing was traded without known fees"
+        self._counter += 1
+        name = order.platform_order_id or self.order_id(order.client_order_id)
+        left = to_e6(order.working_size)
+        made = [replace(fill, platform_order_id=name) for fill in fills]
+        working = Working(order, name, FeeAccumulator(terms), left, self._counter, made)
+        self._by_client[order.client_order_id] = name
+        self._orders[name] = working
+        return working
+
+    def resting(self) -> list[tuple[Order, OrderReport]]:
+        """Return what can still fill, in the order of arrival."""
+        return [(each.order, each.report()) for each in self._orders.values() if each.left > 0]
+
     def cancel(self, platform_order_id: str) -> OrderReport:
         """Remove what still works of an order."""
         working = self._orders.get(platform_order_id)
@@ -350,11 +373,12 @@ class PaperExchange:
         self._hold()
         self.results[contract_id] = Result(yes_pays, now, cash=False)
 
-    def settle(self, contract_id: str) -> Money:
-        """Pay a resolved contract, once.
+    def merge(self, contract_id: str, size: Quantity) -> None:
+        """Merge pairs of both outcomes into cash; see `Wallet.merge`."""
+        self.wallet.merge(contract_id, size, self.platform)
 
-        `yes_pays` dollars for each YES, the rest of one for each NO.
-        """
+    def settle(self, contract_id: str) -> Money:
+        """Pay a resolved contract, once: its price for a YES, the rest of a dollar for a NO."""
         result = self.results[contract_id]
         self.results[contract_id] = replace(result, cash=True)
         return self.wallet.settle(contract_id, result.yes_pays)

@@ -7,7 +7,7 @@ through the platform's own table, and turns them into reports or into one of thr
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from dutchbook.domain.book import ASK, BID
@@ -22,7 +22,15 @@ from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.faults import Fault, FaultPlan
 from dutchbook.platforms.paper.server import SIGNATURE, PaperServer, StepLag
 from dutchbook.platforms.paper.wire import WIRES
-from dutchbook.ports import BookReport, Clock, FillReport, OrderReport, PlatformBalance
+from dutchbook.ports import (
+    BookReport,
+    Clock,
+    FillReport,
+    ListedOrder,
+    NamedCash,
+    OrderReport,
+    PlatformBalance,
+)
 
 
 class PaperGateway:
@@ -124,6 +132,23 @@ class PaperGateway:
                 held.setdefault(contract_id, {})[outcome] = size
         return held
 
+    async def orders(self) -> Sequence[ListedOrder]:
+        """Return what rests here; see `PlatformGateway`."""
+        self._asked += 1
+        await self._server.travel(f"orders.{self._asked}")
+        return [_listed(self.platform, order, at) for order, at in self._exchange.resting()]
+
+    async def movements(self) -> Sequence[NamedCash]:
+        """Return nothing, once there: trades alone move cash on paper."""
+        self._asked += 1
+        await self._server.travel(f"movements.{self._asked}")
+        return ()
+
+    def restore(self, known: Iterable[tuple[Order, Iterable[FillReport]]]) -> None:
+        """Let the platform remember orders of an earlier run; what can fail still may."""
+        for report in self._exchange.restore(known):
+            self._server.follow(report)
+
     async def reports(self) -> AsyncIterator[FillReport]:
         """Yield fills as their settlement becomes known."""
         while True:
@@ -167,3 +192,19 @@ class PaperGateway:
     def silent(self) -> bool:
         """Whether the stream of this platform says nothing now."""
         return self._server.silent
+
+
+def _listed(platform: Platform, order: Order, report: OrderReport) -> ListedOrder:
+    filled = sum((fill.size for fill in report.fills), start=NOTHING)
+    return ListedOrder(
+        platform=platform,
+        platform_order_id=report.platform_order_id,
+        client_order_id=order.client_order_id,
+        contract_id=order.contract_id,
+        outcome=order.outcome,
+        side=order.side,
+        size=order.size,
+        filled=Quantity(filled),
+        working=report.working,
+        ours_by_pattern=True,
+    )

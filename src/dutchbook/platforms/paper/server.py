@@ -199,7 +199,7 @@ class PaperServer:
             return self._wire.encode_refused(refusal.reason, order)
         if cut is not order and sum(fill.size for fill in report.fills) >= cut.size:
             self.hits[Fault.PARTIAL] += 1
-        self._follow(report)
+        self.follow(report)
         return self._wire.encode_placed(order, report)
 
     def _cut(self, order: Order) -> Order:
@@ -255,7 +255,7 @@ class PaperServer:
         """
         await self._called(
             f"merge.{contract_id}",
-            lambda: self.exchange.wallet.merge(contract_id, size, self.exchange.platform),
+            lambda: self.exchange.merge(contract_id, size),
         )
 
     async def redeem(self, contract_id: str) -> None:
@@ -293,7 +293,7 @@ class PaperServer:
         while not self.reports.empty():
             await self._clock.sleep(0.001)
 
-    def _follow(self, report: OrderReport) -> None:
+    def follow(self, report: OrderReport) -> None:
         """Let each provisional fill become final, or fail, when its time has come."""
         for fill in report.fills:
             if fill.finality is Finality.PROVISIONAL:

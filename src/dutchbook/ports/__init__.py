@@ -21,6 +21,8 @@ from dutchbook.domain.order import Order
 from dutchbook.domain.risk import Approved, Grade
 from dutchbook.domain.settlement import Result
 from dutchbook.domain.units import Money, Quantity
+from dutchbook.ports.anchors import Anchor as Anchor
+from dutchbook.ports.anchors import Anchors as Anchors
 
 T = TypeVar("T")
 
@@ -208,45 +210,12 @@ class Journal(Protocol):
 # -----------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """A head of the audit log that was written down outside the database.
-
-    Attributes:
-        sequence: The entry.
-        hash: Its hash, which stands for every entry up to it.
-        told: When and where it was kept, for people.
-    """
-
-    sequence: int
-    hash: str
-    told: str
-
-
-class Anchors(Protocol):
-    """Where heads of the audit log are kept, so that a log written anew is found.
-
-    Each method raises `StorageError` when the place cannot be read or written.
-    """
-
-    async def begin(self) -> None:
-        """Note that a database was made: what was anchored before is of another."""
-
-    async def last(self) -> Anchor | None:
-        """Return the newest anchor of this database, None where there is none."""
-        ...
-
-    async def keep(self, sequence: int, head: str) -> None:
-        """Keep one more."""
-        ...
-
-
-# Platforms
-# ---------------------------------------------------------------------------------------
-
-
 FillReport = reconciliation.FillReport
 """A trade of ours as its platform reports it."""
+ListedOrder = reconciliation.ListedOrder
+"""An order in the account's list."""
+NamedCash = reconciliation.NamedCash
+"""One movement of cash that a platform names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +283,24 @@ class PlatformGateway(Protocol):
 
     async def positions(self) -> Mapping[str, Mapping[Outcome, Quantity]]:
         """Return the contracts that the platform shows, by contract and outcome."""
+        ...
+
+    async def orders(self) -> Sequence[ListedOrder]:
+        """Return every order of the account that still works, whoever sent it.
+
+        Raises:
+            NotSent: The platform cannot be reached.
+            OutcomeUnknown: It gave no trustworthy answer, or not every page of it was read.
+        """
+        ...
+
+    async def movements(self) -> Sequence[NamedCash]:
+        """Return the movements of cash that the platform names, trades and fees left out.
+
+        Raises:
+            NotSent: The platform cannot be reached.
+            OutcomeUnknown: It gave no trustworthy answer, or not every page of it was read.
+        """
         ...
 
     async def books(self, contract_ids: Sequence[str]) -> Sequence[BookReport]:

@@ -1,0 +1,249 @@
+"""Our side of a reconciliation: what our books say, gathered in a handful of reads."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from dutchbook.application.cases import Case
+from dutchbook.application.execution import ExecutionService
+from dutchbook.application.holdings import Held, Holdings
+from dutchbook.application.loading import position_of
+from dutchbook.application.recovery import Recovery
+from dutchbook.application.risk import RiskManager
+from dutchbook.domain.contract import Platform
+from dutchbook.domain.events import Event, PositionClosed
+from dutchbook.domain.ledger import AccountKey, Balance
+from dutchbook.domain.order import Fill, Finality, Order
+from dutchbook.domain.position import OpenPosition, PositionStatus
+from dutchbook.domain.reconciliation import ContractKey, OurOrder, Ours
+from dutchbook.ports import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What we believe at one moment.
+
+    Attributes:
+        ours: For the comparison. Orders that somebody is sending or booking right now are left
+            out, and with them the positions that they belong to.
+        cases: The execution of each order whose execution has not ended, by order.
+        at_rest: Nothing was being sent, booked, merged or paid out, so that totals can be
+            compared.
+        balances: As they were, to see whether they still are.
+        held: The positions as they were, likewise.
+    """
+
+    ours: Ours
+    cases: dict[str, Case]
+    at_rest: bool
+    balances: dict[AccountKey, Balance]
+    held: tuple[Held, ...]
+
+
+class OwnSide:
+    """Gathers it. Hears of positions that close: what is left of them is dust that stays."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        risk: RiskManager,
+        holdings: Holdings,
+        recovery: Recovery,
+        executions: ExecutionService,
+    ) -> None:
+        self._journal = journal
+        self._risk = risk
+        self._holdings = holdings
+        self._recovery = recovery
+        self._executions = executions
+        self._dust: dict[ContractKey, Decimal] = defaultdict(Decimal)
+        self._closing: dict[str, None] = {}
+        self.basis = Decimal(0)
+
+    def __call__(self, event: Event, sequence: int) -> None:
+        """Note a position that has closed."""
+        if isinstance(event, PositionClosed) and sequence:
+            self._closing[event.position_id] = None
+
+    async def load(self) -> None:
+        """Count what is left of the positions that were over before this start."""
+        self._dust.clear()
+        self._closing.clear()
+        self.basis = Decimal(0)
+        open_ended = {held.position.position_id for held in self._holdings.all()}
+        closed = {"status": PositionStatus.CLOSED}
+        for row in await self._journal.rows("open_positions", closed):
+            if row["position_id"] in open_ended:
+                self._closing[row["position_id"]] = None
+            else:
+                self._leave(position_of(row))
+
+    async def gather(self) -> Own:
+        """Return our side as it is now."""
+        cases = await self._recovery.cases()
+        await self._follow_closed()
+        balances, held = dict(self._risk.balances), tuple(self._holdings.all())
+        claims = await self._journal.rows("settlements", {"status": "pending"})
+        busy = self._executions.under_way or any(map(self._busy, held))
+        at_rest = not busy and not claims
+        carried = self._executions.carries
+        cases = [case for case in cases if not any(map(carried, case.orders))]
+        left = {case.execution_id for case in cases}
+        still = [
+            each
+            for each in held
+            if not each.waiting
+            and each.position.execution_id not in left
+            and not self._busy(each)
+            and not any(map(carried, each.orders))
+        ]
+        ours = Ours(
+            orders=(*self._of_positions(still), *self._of_cases(cases)),
+            positions=tuple(each.position for each in still),
+            contracts=self._contracts(held, cases),
+            cash=self._cash(cases),
+        )
+        of_order = {order_id: case for case in cases for order_id in case.orders}
+        return Own(ours, of_order, at_rest, balances, held)
+
+    def unchanged(self, before: Own) -> bool:
+        """Tell whether nothing was sent or booked since, so that totals still stand."""
+        held = tuple(self._holdings.all())
+        return (
+            before.at_rest
+            and not self._executions.under_way
+            and self._risk.balances == before.balances
+            and len(held) == len(before.held)
+            and all(here is then for here, then in zip(held, before.held, strict=True))
+            and not any(map(self._busy, held))
+        )
+
+    def still(self, before: Own) -> Own:
+        """Return a side without the orders of positions that have changed since."""
+        changed = {
+            held.position.position_id
+            for held in before.held
+            if self._holdings.known(held.position.position_id) is not held
+        }
+        if not changed:
+            return before
+        ours = replace(
+            before.ours,
+            orders=tuple(
+                each
+                for each in before.ours.orders
+                if each.position_id not in changed or each.order.order_id in before.cases
+            ),
+            positions=tuple(p for p in before.ours.positions if p.position_id not in changed),
+        )
+        return replace(before, ours=ours)
+
+    def _busy(self, held: Held) -> bool:
+        return self._holdings.busy(held.position.position_id)
+
+    # Orders
+    # --------------------------------------------------------------------------------
+
+    def _of_positions(self, held: Iterable[Held]) -> list[OurOrder]:
+        return [
+            each
+            for one in held
+            for each in self._orders(
+                one.orders.values(), one.fills.values(), one.position.position_id
+            )
+        ]
+
+    def _of_cases(self, cases: Iterable[Case]) -> list[OurOrder]:
+        return [
+            each
+            for case in cases
+            for each in self._orders(
+                case.orders.values(),
+                case.fills.values(),
+                case.position.position_id if case.position else None,
+            )
+        ]
+
+    def _orders(
+        self, orders: Iterable[Order], fills: Iterable[Fill], position_id: str | None
+    ) -> list[OurOrder]:
+        made: dict[str, list[Fill]] = defaultdict(list)
+        for fill in fills:
+            made[fill.order_id].append(fill)
+        return [
+            own_order(
+                order, made[order.order_id], self._risk.accounts[order.platform], position_id
+            )
+            for order in orders
+        ]
+
+    # What stands in the accounts
+    # -----------------------------------------------------------
+
+    def _contracts(
+        self, held: Iterable[Held], cases: Iterable[Case]
+    ) -> dict[ContractKey, Decimal]:
+        found: dict[ContractKey, Decimal] = defaultdict(Decimal, self._dust)
+        waiting = set()
+        for case in cases:
+            waiting.add(case.execution_id)
+            for fill in case.fills.values():
+                if fill.finality is not Finality.FAILED:
+                    contract_id = case.orders[fill.order_id].contract_id
+                    found[fill.platform, contract_id, fill.outcome] += fill.size
+        for one in held:
+            if one.position.execution_id not in waiting:
+                for key, size in self._legs(one.position):
+                    found[key] += size
+        return found
+
+    def _legs(self, position: OpenPosition) -> list[tuple[ContractKey, Decimal]]:
+        """Return what a position holds; what has been paid for is gone from its platform."""
+        match = self._holdings.match(position)
+        return [
+            entry
+            for platform in Platform
+            if (leg := position.holding(platform)).payout is None
+            for contract_id in (match.contract(platform).contract_id,)
+            for entry in (
+                ((platform, contract_id, leg.outcome), leg.size),
+                ((platform, contract_id, leg.outcome.opposite), leg.complement),
+            )
+        ]
+
+    def _cash(self, cases: Iterable[Case]) -> dict[AccountKey, Decimal]:
+        """Return what must be there: what is free and reserved, less what is spent of it."""
+        found: dict[AccountKey, Decimal] = {
+            key: Decimal(balance.free + balance.reserved)
+            for key, balance in self._risk.balances.items()
+        }
+        for case in cases:
+            for fill in case.fills.values():
+                if fill.finality is not Finality.FAILED:
+                    found[self._risk.accounts[fill.platform]] -= fill.cost + fill.fee
+        return found
+
+    async def _follow_closed(self) -> None:
+        """Count what is left of positions that are over since the last time."""
+        here = {held.position.position_id for held in self._holdings.all()}
+        for position_id in [each for each in self._closing if each not in here]:
+            del self._closing[position_id]
+            rows = await self._journal.rows("open_positions", {"position_id": position_id})
+            self._leave(position_of(rows[0]))
+
+    def _leave(self, position: OpenPosition) -> None:
+        if position.pair_id in self._holdings.pairs:
+            for key, size in self._legs(position):
+                self._dust[key] += size
+        self.basis += sum((leg.basis for leg in position.legs), start=Decimal(0))
+
+
+def own_order(
+    order: Order, fills: Iterable[Fill], account: AccountKey, position_id: str | None
+) -> OurOrder:
+    """Return an order for the comparison, its fills in the order of their trades."""
+    every = tuple(sorted(fills, key=lambda fill: fill.trade_id))
+    return OurOrder(order, account, every, position_id)

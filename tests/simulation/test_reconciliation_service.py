@@ -1,0 +1,495 @@
+"""What the comparison with the platforms does to a whole engine's books."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from support.pairs import NOW
+from support.reconciled import FINALITIES, At, Cell, beside, both, cells, says
+from support.reconciliation import FOUR, HALF, POSITION, TEN, report
+
+from dutchbook.application.commands import command_row
+from dutchbook.application.risk_rows import SINGLETON
+from dutchbook.domain.contract import Outcome, Platform, Side
+from dutchbook.domain.ledger import EntryKind
+from dutchbook.domain.order import Finality
+from dutchbook.domain.position import PositionStatus
+from dutchbook.domain.reconciliation import (
+    Choice,
+    Found,
+    ListedOrder,
+    NamedCash,
+    NotFound,
+    Ours,
+    Unavailable,
+)
+from dutchbook.domain.risk import HaltReason
+from dutchbook.domain.units import NOTHING, Money, Quantity
+from dutchbook.errors import InvalidInput, InvalidPositionState, UnknownId
+from dutchbook.ports import Batch, Insert, Update
+
+POLY = Platform.POLYMARKET
+HALT = HaltReason.RECONCILIATION_DISCREPANCY
+WHY = "looked at the platform's page"
+
+
+@pytest.mark.parametrize("cell", cells(), ids=str)
+def test_every_cell_that_a_platform_can_show_is_booked_as_compared_and_stays_so(
+    cell: Cell,
+) -> None:
+    beside(cell.state, lambda at: both(at, cell))
+
+
+# A person
+
+
+def test_what_only_a_person_can_decide_is_on_the_record_halts_and_moves_the_position() -> None:
+    async def work(at: At) -> Any:
+        says(at, NotFound(NOW, complete=True))
+        told = await at.service.reconcile()
+        (row,) = await at.rows("discrepancies")
+        position = await at.position()
+        return told, row, position, at.engine.risk.state.halt_reasons, await at.names()
+
+    told, row, position, reasons, names = beside("working", work)
+
+    assert row["kind"] == "order_not_found"
+    assert (row["position_id"], row["pair_id"], row["resolved_at"]) == (POSITION, "cup", None)
+    assert position["status"] == PositionStatus.RECONCILIATION_REQUIRED
+    assert position["reconciliation_context"]["discrepancy_type"] == "order_not_found"
+    assert reasons == {HALT}
+    assert names.count("system.reconciliation.discrepancy") == 1
+    assert names[-1] == "system.reconciliation.complete"
+    assert told.positions_checked == 1
+
+
+def test_a_pair_with_an_open_discrepancy_is_not_traded() -> None:
+    async def work(at: At) -> list[bool]:
+        seen = [at.engine.holdings.disputed("cup")]
+        says(at, NotFound(NOW, complete=True))
+        await at.service.reconcile()
+        return [*seen, at.engine.holdings.disputed("cup")]
+
+    assert beside("working", work) == [False, True]
+
+
+def test_an_open_discrepancy_survives_a_restart_and_so_does_its_halt() -> None:
+    async def work(at: At) -> Any:
+        says(at, NotFound(NOW, complete=True))
+        await at.service.reconcile()
+        fresh = at.engine.carrying.disputes
+        fresh.open.clear()
+        at.engine.risk.state = replace(at.engine.risk.state, halt_reasons=frozenset())
+        await at.service.start()
+        second = await at.service.reconcile()
+        return len(fresh.open), at.engine.risk.state.halt_reasons, second.repairs
+
+    assert beside("working", work) == (1, {HALT}, 0)
+
+
+def test_a_difference_in_cash_is_a_persons_after_the_grace_and_the_halt_lifts_by_itself() -> (
+    None
+):
+    async def work(at: At) -> Any:
+        says(at, Unavailable("timed out"))
+        at.told[Platform.KALSHI].held = {"kalshi-cup": {Outcome.YES: TEN}}
+        at.told[Platform.KALSHI].cash = Money(Decimal(999))
+        clock, seen = at.engine.clock, []
+        for cash in (999, 999, 1_000):
+            at.told[Platform.KALSHI].cash = Money(Decimal(cash))
+            at.told[Platform.KALSHI].as_of = clock.now()
+            await at.service.reconcile()
+            open_ones = [
+                r["kind"] for r in await at.rows("discrepancies") if not r["resolved_at"]
+            ]
+            seen.append((open_ones, HALT in at.engine.risk.state.halt_reasons))
+            await clock.sleep(61)
+        return seen
+
+    assert beside("filled", work) == [([], False), (["balance_mismatch"], True), ([], False)]
+
+
+def test_a_person_can_say_that_a_difference_in_cash_is_so() -> None:
+    async def work(at: At) -> Any:
+        says(at, Unavailable("timed out"))
+        at.told[Platform.KALSHI].held = {"kalshi-cup": {Outcome.YES: TEN}}
+        at.told[Platform.KALSHI].cash = Money(Decimal(999))
+        clock = at.engine.clock
+        for _ in range(2):
+            at.told[Platform.KALSHI].as_of = clock.now()
+            await at.service.reconcile()
+            await clock.sleep(61)
+        (row,) = await at.rows("discrepancies")
+        resolver = at.engine.reconciling.resolver
+        await resolver.resolve(row["discrepancy_id"], Choice.ADOPT_PLATFORM, WHY)
+        at.told[Platform.KALSHI].as_of = clock.now()
+        await at.service.reconcile()
+        kinds = [r["kind"] for r in await at.rows("ledger_entries")]
+        left = [r for r in await at.rows("discrepancies") if not r["resolved_at"]]
+        free = at.engine.risk.balance(Platform.KALSHI).free
+        return kinds.count("adjustment"), left, free, at.engine.risk.state.halt_reasons
+
+    assert beside("filled", work) == (2, [], 999, frozenset())
+
+
+def test_what_a_person_has_acknowledged_is_not_asked_again() -> None:
+    async def work(at: At) -> Any:
+        says(at, NotFound(NOW, complete=True))
+        await at.service.reconcile()
+        became = await at.engine.reconciling.resolver.resolve(POSITION, Choice.ACKNOWLEDGE, WHY)
+        await at.engine.clock.sleep(120)
+        again = await at.service.reconcile()
+        rows = await at.rows("discrepancies")
+        return (
+            became,
+            [r["resolution"] for r in rows],
+            again.repairs,
+            (await at.position())["status"],
+        )
+
+    assert beside("working", work) == (
+        "SINGLE_LEG_EXPOSED",
+        ["acknowledge"],
+        0,
+        "SINGLE_LEG_EXPOSED",
+    )
+
+
+def test_adopting_the_platform_takes_back_what_it_does_not_show() -> None:
+    async def work(at: At) -> Any:
+        says(at, NotFound(NOW, complete=True))
+        await at.service.reconcile()
+        became = await at.engine.reconciling.resolver.resolve(
+            POSITION, Choice.ADOPT_PLATFORM, WHY
+        )
+        row = await at.order()
+        names = await at.names()
+        return (
+            became,
+            row["status"],
+            row["fill_size"],
+            names.count("execution.single_leg.exposure"),
+        )
+
+    assert beside("partly filled", work) == ("SINGLE_LEG_EXPOSED", "CANCELLED", 0, 1)
+
+
+def test_a_person_closes_a_position_by_force_with_a_figure_of_their_own() -> None:
+    async def work(at: At) -> Any:
+        says(at, Found("polymarket-7", (report("t1", FOUR, Finality.SETTLED),), NOTHING))
+        await at.service.reconcile()
+        resolver = at.engine.reconciling.resolver
+        paid = {Platform.KALSHI: Decimal("0.3"), POLY: Decimal("0.25")}
+        with pytest.raises(InvalidInput, match="paid on polymarket"):
+            await resolver.resolve(POSITION, Choice.FORCE_CLOSE, WHY, {Platform.KALSHI: HALF})
+        before = {p: at.engine.risk.balance(p).free for p in Platform}
+        became = await resolver.resolve(POSITION, Choice.FORCE_CLOSE, WHY, paid)
+        gained = [at.engine.risk.balance(p).free - before[p] for p in Platform]
+        rows = [r["resolution"] for r in await at.rows("discrepancies")]
+        return became, gained, rows, at.engine.holdings.all()
+
+    became, gained, rows, left = beside("cancelled", work)
+
+    assert became == "CLOSED"
+    assert sorted(gained) == [1, 3]
+    assert rows == ["force_close"]
+    assert left == []
+
+
+@pytest.mark.parametrize("choice", list(Choice))
+def test_only_what_is_in_doubt_can_be_resolved(choice: Choice) -> None:
+    async def work(at: At) -> None:
+        resolver = at.engine.reconciling.resolver
+        with pytest.raises(InvalidPositionState, match="only RECONCILIATION_REQUIRED"):
+            await resolver.resolve(POSITION, choice, WHY)
+        with pytest.raises(UnknownId):
+            await resolver.resolve("nobody", choice, WHY)
+        with pytest.raises(InvalidInput, match="rationale"):
+            await resolver.resolve(POSITION, choice, "too short")
+
+    beside("filled", work)
+
+
+# Failed settlements
+
+
+def closed(ours: Ours) -> Ours:
+    """A position that was closed by selling both legs, one fill of which is not final."""
+    (position,) = ours.positions
+    legs = {
+        p: replace(position.holding(p), size=NOTHING, cost=Money(NOTHING)) for p in Platform
+    }
+    return replace(
+        ours,
+        positions=(
+            replace(
+                position,
+                status=PositionStatus.CLOSED,
+                closed_at=NOW,
+                kalshi=legs[Platform.KALSHI],
+                polymarket=legs[POLY],
+            ),
+        ),
+    )
+
+
+def test_a_fill_that_fails_after_the_close_is_an_exposure_and_stops_its_pair_alone() -> None:
+    async def work(at: At) -> Any:
+        failed = tuple(report(n, s, Finality.FAILED) for n, s in (("t1", FOUR),))
+        whole = report("t2", Quantity(TEN - FOUR), Finality.SETTLED)
+        says(at, Found("polymarket-7", (*failed, whole), NOTHING))
+        told = await at.service.reconcile()
+        again = await at.service.reconcile()
+        (row,) = await at.rows("discrepancies")
+        names = await at.names()
+        return told, again, row, await at.position(), names, at.engine
+
+    told, again, row, position, names, engine = beside("filled", work, change=closed)
+
+    assert position["status"] == "SINGLE_LEG_EXPOSED"
+    assert names.count("execution.single_leg.exposure") == 1
+    assert (row["kind"], row["resolved_at"]) == ("fill_failed", None)
+    assert not engine.risk.state.trading_halted
+    assert engine.holdings.disputed("cup")
+    assert (told.repairs, again.repairs) == (2, 0)
+
+
+def test_the_pair_of_a_failed_fill_goes_on_once_the_position_is_even() -> None:
+    async def work(at: At) -> Any:
+        says(at, Found("polymarket-7", (report("t1", FOUR, Finality.FAILED),), Quantity(TEN)))
+        await at.service.reconcile()
+        seen = [at.engine.holdings.disputed("cup")]
+        says(
+            at,
+            Found(
+                "polymarket-7", (report("t1", FOUR, Finality.FAILED), report("n", TEN)), NOTHING
+            ),
+        )
+        await at.service.reconcile()
+        rows = await at.rows("discrepancies")
+        return [*seen, at.engine.holdings.disputed("cup")], [
+            bool(r["resolved_at"]) for r in rows
+        ]
+
+    assert beside("partly filled", work) == ([True, False], [True])
+
+
+@pytest.mark.parametrize("finality", FINALITIES)
+def test_a_fill_is_shown_as_final_only_once_its_platform_says_so(finality: Finality) -> None:
+    async def work(at: At) -> Any:
+        says(at, Found("polymarket-7", (report("t1", FOUR, finality),), Quantity(TEN - FOUR)))
+        await at.service.reconcile()
+        return [str(f["finality"]) for f in await at.rows("fills") if f["trade_id"] == "t1"]
+
+    assert beside("partly filled", work) == [finality.value]
+
+
+# Cash, strangers, silence
+
+
+def test_cash_that_has_a_name_is_booked_once_under_its_platforms_id() -> None:
+    async def work(at: At) -> Any:
+        account = at.engine.risk.accounts[Platform.KALSHI]
+        paid = NamedCash("i-1", EntryKind.INTEREST, account, Money(Decimal("1.5")), NOW)
+        at.told[Platform.KALSHI].named = [paid]
+        first = await at.service.reconcile()
+        second = await at.service.reconcile()
+        return first.repairs, second.repairs, at.engine.risk.balance(Platform.KALSHI).free
+
+    assert beside("rejected", work) == (1, 0, Decimal("1001.5"))
+
+
+def test_an_order_that_we_never_sent_is_a_persons_and_closes_when_it_is_gone() -> None:
+    async def work(at: At) -> Any:
+        stranger = ListedOrder(
+            POLY, "x-1", "x", "polymarket-cup", Outcome.NO, Side.BUY, TEN, NOTHING, TEN, True
+        )
+        at.told[POLY].listed = [stranger]
+        await at.service.reconcile()
+        seen = [at.engine.risk.state.halt_reasons]
+        at.told[POLY].listed = []
+        await at.service.reconcile()
+        (row,) = await at.rows("discrepancies")
+        return [*seen, at.engine.risk.state.halt_reasons], row["kind"], row["rationale"]
+
+    assert beside("rejected", work) == (
+        [{HALT}, frozenset()],
+        "order_unknown",
+        "the record and the platform agree",
+    )
+
+
+def test_a_platform_that_is_away_is_told_of_and_nothing_is_concluded_from_its_silence() -> None:
+    async def work(at: At) -> Any:
+        at.told[POLY].away = True
+        told = await at.service.reconcile()
+        return (
+            told,
+            (await at.order())["status"],
+            at.told[POLY].asked,
+            await at.rows("discrepancies"),
+        )
+
+    told, status, asked, rows = beside("unknown", work)
+
+    assert told.platforms_unavailable == (POLY,)
+    assert told.not_reached == ("polymarket-order",)
+    assert status == "PENDING"
+    assert asked == ["ping"]
+    assert rows == []
+
+
+def test_health_comes_first_then_orders_then_contracts_then_cash() -> None:
+    async def work(at: At) -> list[str]:
+        says(at, Unavailable("timed out"))
+        await at.service.reconcile()
+        return at.told[POLY].asked
+
+    assert beside("unknown", work) == [
+        "ping",
+        "polymarket-key",
+        "orders",
+        "positions",
+        "balance",
+    ]
+
+
+def test_what_does_not_answer_within_its_time_is_not_reached() -> None:
+    async def work(at: At) -> Any:
+        clock = at.engine.clock
+
+        async def slow(client_order_id: str) -> None:
+            assert client_order_id
+            await clock.sleep(3_600)
+
+        at.told[POLY].find_order = slow  # type: ignore[method-assign]
+        began = clock.monotonic()
+        told = await at.service.reconcile()
+        return told.not_reached, round(clock.monotonic() - began)
+
+    assert beside("unknown", work) == (("polymarket-order",), 10)
+
+
+def test_an_order_that_somebody_is_booking_is_left_out() -> None:
+    async def work(at: At) -> Any:
+        says(at, Found("polymarket-7", (report("t1", TEN),), NOTHING))
+        async with at.engine.holdings.lock(POSITION):
+            during = await at.service.reconcile()
+        after = await at.service.reconcile()
+        return during.repairs, after.repairs > 0, (await at.order())["status"]
+
+    assert beside("unknown", work) == (0, True, "FILLED")
+
+
+def test_the_risk_budget_is_counted_again() -> None:
+    async def work(at: At) -> Any:
+        says(at, Unavailable("timed out"))
+        wrong = Update("risk_states", SINGLETON, add={"open_position_count": 4})
+        await at.engine.journal.commit(Batch((wrong,)))
+        at.engine.risk.shift(open_position_count=4)
+        before = at.engine.risk.state.open_position_count
+        await at.service.reconcile()
+        (row,) = await at.rows("risk_states")
+        return before, at.engine.risk.state.open_position_count, row["open_position_count"]
+
+    assert beside("working", work) == (5, 1, 1)
+
+
+# When
+
+
+def following(state: str, work: Callable[[At], Any], *settings: str) -> Any:
+    """Do `work` while the service runs."""
+
+    async def run(at: At) -> Any:
+        says(at, Unavailable("timed out"))
+        task = asyncio.ensure_future(at.service.run())
+        try:
+            return await work(at)
+        finally:
+            task.cancel()
+
+    return beside(state, run, POLY, None, *settings)
+
+
+async def compared(at: At) -> int:
+    return (await at.names()).count("system.reconciliation.complete")
+
+
+def test_it_compares_on_a_timer_and_sooner_while_something_is_in_doubt() -> None:
+    async def work(at: At) -> list[int]:
+        seen = []
+        for wait in (299, 2, 58, 3):
+            await at.engine.clock.sleep(wait)
+            seen.append(await compared(at))
+        return seen
+
+    assert following("unknown", work) == [0, 1, 1, 2]
+
+
+def test_a_person_can_ask_for_it_every_thirty_seconds() -> None:
+    async def work(at: At) -> Any:
+        clock, answers = at.engine.clock, []
+        for wait in (0, 1, 30):
+            await clock.sleep(wait)
+            answers.append(at.service.request())
+            await clock.sleep(0.1)
+        return [each is None for each in answers], await compared(at)
+
+    assert following("filled", work) == ([True, False, True], 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ({"subject": POSITION, "choice": "forget"}, "acknowledge, force_close, adopt_platform"),
+        ({"subject": POSITION, "choice": "acknowledge"}, "only RECONCILIATION_REQUIRED"),
+        ({"subject": POSITION, "choice": "force_close", "paid": {"moon": "1"}}, "by platform"),
+    ],
+)
+def test_what_cannot_be_resolved_is_answered_with_the_reason(
+    arguments: dict[str, Any], why: str
+) -> None:
+    async def work(at: At) -> Any:
+        return await asked(at, "resolve", arguments)
+
+    answer = beside("filled", work)
+
+    assert answer["done"] is False
+    assert why in answer["why"]
+
+
+async def asked(at: At, name: str, arguments: dict[str, Any]) -> Any:
+    """Ask as another process does, let the engine fold it, and return its answer."""
+    row = command_row("c1", name, arguments, WHY, "me", at.engine.clock)
+    await at.engine.journal.commit(Batch((Insert("operator_commands", row),)))
+    await at.engine.lifecycle._commands.fold()
+    return (await at.rows("operator_commands"))[0]["answer"]
+
+
+def test_a_person_resolves_a_position_from_a_shell() -> None:
+    async def work(at: At) -> Any:
+        says(at, NotFound(NOW, complete=True))
+        await at.service.reconcile()
+        arguments = {"subject": POSITION, "choice": "acknowledge"}
+        answer = await asked(at, "resolve", arguments)
+        return answer, at.engine.risk.state.trading_halted
+
+    assert beside("working", work) == (
+        {"done": True, "subject": POSITION, "became": "SINGLE_LEG_EXPOSED"},
+        False,
+    )
+
+
+def test_a_person_asks_for_a_comparison_from_a_shell() -> None:
+    async def work(at: At) -> Any:
+        first = await asked(at, "reconcile", {})
+        await at.engine.clock.sleep(0.1)
+        return first, await compared(at)
+
+    assert following("filled", work) == ({"done": True}, 1)

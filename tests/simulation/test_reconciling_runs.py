@@ -1,0 +1,141 @@
+"""The comparison with the platforms, on whole runs: at rest nothing is left to repair."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from support.faults import ALL, BUSY, FAULTS, REFUSED, UNANSWERED
+from support.runs import WatchedJournal, conserved
+
+from dutchbook.application.lifecycle import count_run
+from dutchbook.application.reconciliation import Reconciled
+from dutchbook.bootstrap import build, generated_tape
+from dutchbook.config import load
+from dutchbook.domain.events import Event, OrderPlaced, PositionOpened
+from dutchbook.domain.reconciliation import Involvement
+from dutchbook.engine import Engine
+from dutchbook.persistence.memory import MemoryJournal
+from dutchbook.platforms.paper.faults import FaultPlan
+from dutchbook.runtime.clock import TapeClock
+from dutchbook.runtime.virtual_time import run_virtual
+
+SPOILED = [(*BUSY, f"paper.fault_{each.value}=400000") for each in (*REFUSED, *UNANSWERED)]
+PLANS = [*FAULTS, *SPOILED, (*BUSY, *ALL)]
+Work = Callable[[Engine], Awaitable[Any]]
+
+
+def after(
+    work: Work,
+    *settings: str,
+    seed: int = 1,
+    journal: MemoryJournal | None = None,
+    prepare: Callable[[Engine], None] = lambda _: None,
+) -> Any:
+    """Run an engine to the end of its tape, and do `work` with what it left."""
+
+    async def main() -> Any:
+        kept = journal or WatchedJournal(conserved)
+        tape = generated_tape(seed, minutes=60)
+        number = await count_run(kept)
+        clock = TapeClock(tape.meta.first)
+        engine = build(load(None, settings), tape, kept, clock, seed=seed, run=number)
+        prepare(engine)
+        await engine.trade(number)
+        return await work(engine)
+
+    return run_virtual(main())
+
+
+async def twice(engine: Engine) -> tuple[Reconciled, Reconciled]:
+    """Compare twice, once the platforms are well again."""
+    for gateway in engine.gateways.values():
+        gateway._server._faults = FaultPlan()
+        gateway._server._again = None
+    return (
+        await engine.reconciling.service.reconcile(),
+        await engine.reconciling.service.reconcile(),
+    )
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: ",".join(plan)[-60:] or "none")
+def test_a_second_comparison_repairs_nothing_and_both_sides_agree(
+    plan: tuple[str, ...],
+) -> None:
+    first, second = after(twice, *plan)
+
+    decided = [d for d in second.discrepancies if d.involvement is Involvement.DECIDES]
+    assert second.repairs == 0
+    assert (first.not_reached, second.not_reached) == ((), ())
+    assert [(d.kind, d.subject, d.ours, d.theirs) for d in decided] == []
+
+
+def test_what_a_stopped_run_left_is_settled_before_the_next_one_trades() -> None:
+    """I-23: an order was out and its fills were provisional when the process was gone."""
+    kept = MemoryJournal()
+
+    async def left(engine: Engine) -> list[str]:
+        return [str(row["status"]) for row in await engine.journal.rows("orders")]
+
+    stopped = after(left, "paper.latency_ms=3600000", journal=kept, prepare=stop_at_an_order)
+
+    async def found(engine: Engine) -> Any:
+        log = await engine.journal.rows("audit_log")
+        names = [row["name"] for row in log]
+        begun = len(names) - names[::-1].index("system.started") - 1
+        rows = await engine.journal.rows("orders", {}, ("created_at",))
+        return names[begun:], str(rows[0]["status"]), await engine.journal.rows("discrepancies")
+
+    names, first, disputes = after(found, journal=kept)
+
+    assert stopped == ["PENDING"]
+    assert first == "CANCELLED"
+    compared = names.index("system.reconciliation.complete")
+    assert compared < names.index("execution.order.placed")
+    assert disputes == []
+
+
+def stop_at_an_order(engine: Engine) -> None:
+    def hear(event: Event, sequence: int) -> None:
+        if isinstance(event, OrderPlaced) and sequence:
+            engine.stopping.set()
+
+    engine.bus.subscribe(hear)
+
+
+def test_provisional_fills_of_an_earlier_run_become_final_in_the_next() -> None:
+    kept = MemoryJournal()
+
+    async def provisional(engine: Engine) -> int:
+        rows = await engine.journal.rows("fills")
+        return sum(row["finality"] == "provisional" for row in rows)
+
+    before = after(
+        provisional, "paper.settle_ms=86400000", journal=kept, prepare=stop_at_a_position
+    )
+    later = after(provisional, journal=kept)
+
+    assert before > 0
+    assert later == 0
+
+
+def stop_at_a_position(engine: Engine) -> None:
+    def hear(event: Event, sequence: int) -> None:
+        if isinstance(event, PositionOpened) and sequence:
+            engine.stopping.set()
+
+    engine.bus.subscribe(hear)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_what_an_unanswered_order_may_have_filled_is_not_called_unexplained(seed: int) -> None:
+    """Platforms that seldom answer: their totals move by fills that nobody has told us of."""
+    silent = ("paper.fault_lost_answer=800000", "paper.fault_failed_fill=500000")
+
+    async def kinds(engine: Engine) -> set[str]:
+        return {row["kind"] for row in await engine.journal.rows("discrepancies")}
+
+    found = after(kinds, *BUSY, *silent, "paper.settle_ms=70000", seed=seed)
+
+    assert found <= {"fill_failed"}

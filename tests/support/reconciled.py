@@ -1,0 +1,300 @@
+"""An order in a local state, in an engine's books, beside a platform that says one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from dutchbook.application.loading import held
+from dutchbook.application.records import fill_row, order_row, position_row
+from dutchbook.bootstrap import build, generated_tape
+from dutchbook.config import load
+from dutchbook.domain.contract import Outcome, Platform
+from dutchbook.domain.order import Finality, Order
+from dutchbook.domain.reconciliation import (
+    Answer,
+    Found,
+    NotFound,
+    Ours,
+    Statement,
+    Theirs,
+    Unavailable,
+    apply,
+    diff,
+    propose,
+)
+from dutchbook.domain.units import NOTHING, Money, Quantity
+from dutchbook.engine import Engine
+from dutchbook.errors import OutcomeUnknown
+from dutchbook.persistence.memory import MemoryJournal
+from dutchbook.ports import (
+    Batch,
+    Insert,
+    ListedOrder,
+    NamedCash,
+    OrderReport,
+    PlatformBalance,
+)
+from dutchbook.runtime.clock import TapeClock
+from dutchbook.runtime.virtual_time import run_virtual
+from dutchbook.tape.message import MemoryTape
+from support.pairs import NOW, pair
+from support.reconciliation import FOUR, POSITION, RULES, SENT, SIX, TEN, local, report
+from support.rows import everything
+
+STATES = (
+    "intent", "unknown", "working", "partly filled", "filled", "cancelled", "rejected",
+)  # fmt: skip
+FINALITIES = (Finality.PROVISIONAL, Finality.SETTLED, Finality.FAILED)
+SAID: dict[str, tuple[Decimal, Quantity] | None] = {
+    "none": None,
+    "query failed": None,
+    "query stale": None,
+    "rejected": (NOTHING, NOTHING),
+    "working": (NOTHING, TEN),
+    "cancelled": (NOTHING, NOTHING),
+    "partly filled": (FOUR, SIX),
+    "filled": (TEN, NOTHING),
+    "part then cancelled": (FOUR, NOTHING),
+}
+"""What a platform can say of an order through the port: contracts filled, and still working."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A local state, what the platform says, and how final its trades are (None: no trade)."""
+
+    state: str
+    said: str
+    finality: Finality | None
+
+    def __str__(self) -> str:
+        return f"{self.state}, {self.said}, {self.finality or 'n/a'}"
+
+    def answer(self, platform: Platform) -> Answer:
+        """What it says, as the comparison takes it."""
+        amounts = SAID[self.said]
+        if amounts is None:
+            stale = self.said == "query stale"
+            as_of = SENT - timedelta(seconds=1) if stale else NOW
+            failed = Unavailable("timed out")
+            return failed if self.said == "query failed" else NotFound(as_of, complete=True)
+        filled, working = amounts
+        trades = (("t1", FOUR), ("t2", SIX))[: 2 if filled == TEN else 1 if filled else 0]
+        fills = tuple(
+            report(name, size, self.finality or Finality.SETTLED, platform)
+            for name, size in trades
+        )
+        refusal = "invalid_order" if self.said == "rejected" else None
+        return Found(f"{platform}-7", fills, working, refusal)
+
+
+def cells() -> list[Cell]:
+    """Every cell that the port can express."""
+    return [
+        Cell(state, said, finality)
+        for state in STATES
+        for said, amounts in SAID.items()
+        for finality in (FINALITIES if amounts and amounts[0] else (None,))
+    ]
+
+
+@dataclass
+class Told:
+    """A gateway that says what it is told to."""
+
+    platform: Platform
+    answers: dict[str, Answer] = field(default_factory=dict)
+    listed: list[ListedOrder] = field(default_factory=list)
+    named: list[NamedCash] = field(default_factory=list)
+    held: dict[str, dict[Outcome, Quantity]] = field(default_factory=dict)
+    cash: Money | None = None
+    as_of: datetime | None = NOW
+    away: bool = False
+    asked: list[str] = field(default_factory=list)
+    _newest: int = 0
+
+    async def ping(self) -> None:
+        self.asked.append("ping")
+        if self.away:
+            raise OutcomeUnknown(self.platform, "away")
+
+    async def reads_as_of(self) -> datetime | None:
+        """The lists have no age, so that they are not judged, unless their cash is told."""
+        self._newest += 1
+        lists = self._newest % 2 == 0
+        stale = any(
+            isinstance(each, NotFound) and each.as_of and each.as_of < SENT
+            for each in self.answers.values()
+        )
+        if lists:
+            return self.as_of if self.cash is not None else None
+        return SENT - timedelta(seconds=1) if stale else self.as_of
+
+    async def find_order(self, client_order_id: str) -> OrderReport | None:
+        self.asked.append(client_order_id)
+        match self.answers.get(client_order_id, NotFound(NOW, complete=True)):
+            case Found() as found:
+                return OrderReport(
+                    found.platform_order_id, found.fills, found.working, found.refusal
+                )
+            case NotFound():
+                return None
+            case other:
+                raise OutcomeUnknown(self.platform, str(other))
+
+    def arrives_until(self, order: Order) -> datetime:
+        return order.created_at + timedelta(seconds=30)
+
+    async def orders(self) -> Sequence[ListedOrder]:
+        self.asked.append("orders")
+        return self.listed
+
+    async def movements(self) -> Sequence[NamedCash]:
+        return self.named
+
+    async def positions(self) -> Mapping[str, Mapping[Outcome, Quantity]]:
+        self.asked.append("positions")
+        return self.held
+
+    async def balance(self) -> PlatformBalance:
+        self.asked.append("balance")
+        return PlatformBalance(self.cash or Money(NOTHING), Money(NOTHING))
+
+
+@dataclass
+class At:
+    """An engine that holds one position, and what each platform is told to say."""
+
+    engine: Engine
+    platform: Platform
+    ours: Ours
+    told: dict[Platform, Told]
+
+    @property
+    def service(self) -> Any:
+        return self.engine.reconciling.service
+
+    async def rows(self, table: str) -> list[dict[str, Any]]:
+        return await self.engine.journal.rows(table)
+
+    async def order(self) -> dict[str, Any]:
+        name = f"{self.platform}-order"
+        return (await self.engine.journal.rows("orders", {"order_id": name}))[0]
+
+    async def position(self) -> dict[str, Any]:
+        return (await self.rows("open_positions"))[0]
+
+    async def names(self) -> list[str]:
+        return [row["name"] for row in await self.rows("audit_log")]
+
+
+def says(at: At, answer: Answer) -> None:
+    """Let the platform say something of the order, and let every doubt be past its grace."""
+    at.told[at.platform].answers[f"{at.platform}-key"] = answer
+    pure = Theirs(NOW, {at.platform: Statement({f"{at.platform}-order": answer})})
+    since = NOW - timedelta(minutes=5)
+    at.service._doubts = {each.key: since for each in diff(at.ours, pure, RULES)}
+
+
+Work = Callable[[At], Awaitable[Any]]
+
+
+def beside(
+    state: str,
+    work: Work,
+    platform: Platform = Platform.POLYMARKET,
+    journal: Any = None,
+    *settings: str,
+    change: Callable[[Ours], Ours] = lambda ours: ours,
+) -> Any:
+    """Do `work` beside an engine whose one position has an order in a local state."""
+    return run_virtual(
+        started(state, work, platform, journal or MemoryJournal(), settings, change)
+    )
+
+
+async def started(
+    state: str,
+    work: Work,
+    platform: Platform,
+    journal: Any,
+    settings: tuple[str, ...] = (),
+    change: Callable[[Ours], Ours] = lambda ours: ours,
+) -> Any:
+    match, ours = pair(), change(local(state, platform))
+    meta = _meta(match)
+    clock = TapeClock(NOW)
+    engine = build(load(None, settings), MemoryTape(meta, []), journal, clock, seed=1)
+    opening = {each: Money(Decimal(1_000)) for each in Platform}
+    await engine.lifecycle.start(
+        (match.kalshi, match.polymarket), (match,), opening, mode="paper", run=1, version="x"
+    )
+    await journal.commit(Batch(tuple(_rows(ours))))
+    for each in await held(journal, engine.risk.accounts):
+        engine.holdings.put(each)
+    await engine.reconciling.service._recount()
+    told = {each: Told(each) for each in Platform}
+    for where, gateway in told.items():
+        engine.gateways[where] = gateway  # type: ignore[index]
+    return await work(At(engine, platform, ours, told))
+
+
+def _meta(match: Any) -> Any:
+    meta = generated_tape(1, minutes=1).meta
+    return replace(meta, contracts=(match.kalshi, match.polymarket), pairs=(match,))
+
+
+def _rows(ours: Ours) -> list[Insert]:
+    """The rows of our side, with the execution that they belong to."""
+    base = {each.table: dict(each.row) for each in everything() if each.table in _BASE}
+    ids = {"execution_id": "execution-1", "opportunity_id": "opportunity-1", "pair_id": "cup"}
+    opportunity = base["opportunities"] | {k: ids[k] for k in ("opportunity_id", "pair_id")}
+    execution = base["executions"] | ids | {"ended_at": SENT, "phase": "exposed"}
+    rows = [Insert("opportunities", opportunity), Insert("executions", execution)]
+    (position,) = ours.positions
+    for each in ours.orders:
+        rows.append(Insert("orders", order_row(each.order) | {"position_id": POSITION}))
+        rows += [Insert("fills", fill_row(f, "execution-1", SENT)) for f in each.fills]
+    rows.append(Insert("open_positions", position_row(position)))
+    return rows
+
+
+_BASE = ("opportunities", "executions")
+
+
+def expected(at: At, cell: Cell) -> Any:
+    """What the pure comparison makes of the order in a cell."""
+    answer = cell.answer(at.platform)
+    pure = Theirs(NOW, {at.platform: Statement({f"{at.platform}-order": answer})})
+    rules = at.service._theirs.rules(at.ours.orders, timedelta(seconds=60))
+    ours = replace(at.ours, doubted=dict(at.service._doubts))
+    after = apply(ours, propose(diff(ours, pure, rules), ours, pure, rules), dust=rules.dust)
+    return next(o for o in after.orders if o.order.platform is at.platform)
+
+
+async def both(at: At, cell: Cell) -> None:
+    """Compare twice: the books become what the pure part says, and stay so."""
+    says(at, cell.answer(at.platform))
+    wanted = expected(at, cell)
+
+    await at.service.reconcile()
+    second = await at.service.reconcile()
+
+    row = await at.order()
+    fills = [f for f in await at.rows("fills") if f["order_id"] == row["order_id"]]
+    order = wanted.order
+    assert second.repairs == 0
+    assert (str(row["status"]), row["fill_size"], row["working_size"]) == (
+        order.status.value,
+        order.filled,
+        order.working_size,
+    )
+    assert sorted((f["trade_id"], f["size"], str(f["finality"])) for f in fills) == sorted(
+        (f.trade_id, f.size, f.finality.value) for f in wanted.fills
+    )
+    again = await held(at.engine.journal, at.engine.risk.accounts)
+    assert again == at.engine.holdings.all()
