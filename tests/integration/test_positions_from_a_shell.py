@@ -14,14 +14,15 @@ from support.program import PROGRAM, call, called
 pytestmark = pytest.mark.usefixtures("own_home")
 
 OFF = ("--set", "execution.auto_policy=off")
-FAULTS = ("--set", "paper.fault_rejected=300000")
-RUN = ("run", "--speed", "max", "--seed", "7", "--summary", "json")
+LEFT = ("--set", "exits.unhedged_stop=false", "--set", "exits.minimum_gain=0.9")
+FAULTS = ("--set", "paper.fault_rejected=400000")
+RUN = ("run", "--speed", "max", "--seed", "2", "--summary", "json")
 WHY = "the book is deep again"
 
 
 def left(url: str) -> list[dict[str, Any]]:
     """Trade the demo with refusals that nobody does anything about; returns what is exposed."""
-    call(*RUN, *OFF, *FAULTS, "--db", url)
+    call(*RUN, *OFF, *LEFT, *FAULTS, "--db", url)
     return listed(url)
 
 
@@ -33,7 +34,7 @@ def listed(url: str) -> list[dict[str, Any]]:
 @contextmanager
 def running(url: str) -> Iterator[None]:
     """Run an engine that takes its time, from the moment on that it trades."""
-    command = [*PROGRAM, "run", "--speed", "20", "--db", url, *OFF]
+    command = [*PROGRAM, "run", "--speed", "20", "--db", url, *OFF, *LEFT]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert child.stdout is not None
@@ -89,8 +90,8 @@ def test_what_is_asked_for_without_an_engine_is_done_once_at_the_next_start(
     at = ("--db", database_url)
 
     told = call("close-leg", first["position_id"], "--yes", *at)
-    call(*RUN, *OFF, *at)
-    call(*RUN, *OFF, *at)
+    call(*RUN, *OFF, *LEFT, *at)
+    call(*RUN, *OFF, *LEFT, *at)
 
     assert "no engine runs: it is done at the next start" in " ".join(told.split())
     position = json.loads(call("position", first["position_id"], "--json", *at))
@@ -103,7 +104,7 @@ def test_what_is_asked_for_without_an_engine_is_done_once_at_the_next_start(
 def test_every_way_to_be_wrong_is_one_line_and_nothing_is_asked_for(
     database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    call(*RUN, *OFF, *FAULTS, "--db", database_url)
+    call(*RUN, *OFF, *LEFT, *FAULTS, "--db", database_url)
     at = ("--db", database_url)
     position = listed(database_url)[0]["position_id"]
     hedged = next(

@@ -167,10 +167,10 @@ PLANTED = (
     ),
     Bug(
         "a cancelled call is left half done",
-        "application/single_leg.py",
-        "return await whole(self._close(position_id, (CLOSE, COMPLEMENT)))",
-        "return await self._close(position_id, (CLOSE, COMPLEMENT))",
-        seed=142,
+        SEND,
+        "return await asyncio.shield(doing)",
+        "return await doing",
+        seed=141,
     ),
     Bug(
         "fees are forgotten when an execution ends",
