@@ -57,11 +57,11 @@ def test_a_database_agrees_with_memory_when_things_go_wrong(database_url: str) -
 def test_a_database_agrees_with_memory_when_platforms_are_away(database_url: str) -> None:
     away = ("paper.outages=kalshi:300-700", "paper.silences=polymarket:900-1200", *FAULTS)
     # What happens at the very instant of a comparison may come before it or after it.
-    away = (*away, "reconciliation.every_seconds=307", "reconciliation.grace_seconds=61")
+    chosen = (*away, "reconciliation.every_seconds=307", "reconciliation.grace_seconds=61")
 
-    summary, _ = trade(database_url, *away)
+    summary, _ = trade(database_url, *chosen)
 
-    assert summary == play(*away, minutes=60).summary
+    assert summary == play(*chosen, minutes=60).summary
     assert summary["events"]["degradation.protocol.activated"] == 2
     assert summary["events"]["platform.health.recovered"] == 2
 
