@@ -90,10 +90,12 @@ class Engine:
             mode="paper",
             run=run,
             version=__version__,
+            checks=(
+                self._fund_platforms,
+                self.reconciling.service.reconcile,
+                self.carrying.take_up,
+            ),
         )
-        await self._fund_platforms()
-        await self.reconciling.service.reconcile()
-        await self.carrying.take_up()
         settled = [gateway.settled for gateway in self.gateways.values()]
         ends = (self.leaving.exits.drained, *settled, self.leaving.merging.drained)
         await self.lifecycle.run(self._feed, (*ends, self._resolve), self.stopping)

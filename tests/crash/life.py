@@ -154,9 +154,8 @@ async def _trade(
         mode="paper",
         run=number,
         version=__version__,
+        checks=(engine.reconciling.service.reconcile, engine.carrying.take_up),
     )
-    await engine.reconciling.service.reconcile()
-    await engine.carrying.take_up()
     person = asyncio.ensure_future(_person(life, engine))
     settled = [gateway.settled for gateway in engine.gateways.values()]
     await engine.lifecycle.run(engine._feed, settled, engine.stopping)

@@ -137,9 +137,8 @@ class Life:
             mode="paper",
             run=self.number,
             version=__version__,
+            checks=(engine.reconciling.service.reconcile, engine.carrying.take_up),
         )
-        await engine.reconciling.service.reconcile()
-        await engine.carrying.take_up()
 
         async def feed() -> None:
             self.trading = trades and not self.dead

@@ -167,7 +167,7 @@ PLANTED = (
     ),
     Bug(
         "a cancelled call is left half done",
-        SEND,
+        "application/shielding.py",
         "return await asyncio.shield(doing)",
         "return await doing",
         seed=141,

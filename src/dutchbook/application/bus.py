@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterable
 
 from dutchbook.application.lease import Fence
 from dutchbook.application.loading import undelivered
+from dutchbook.application.shielding import whole
 from dutchbook.crashpoints import AFTER, BEFORE, DELIVERY, crashpoint
 from dutchbook.domain.events import Event, RecordsChanged, Stamp
 from dutchbook.errors import Conflict
@@ -68,9 +68,7 @@ class EventBus:
             tables = tuple(sorted({write.table for write in batch.writes}))
             changed = RecordsChanged(self.stamp("records"), tables)
             batch = Batch(batch.writes, (changed,))
-        committing = asyncio.ensure_future(self._commit(batch))
-        committing.add_done_callback(_heard)
-        return await asyncio.shield(committing)
+        return await whole(self._commit(batch))
 
     async def _commit(self, batch: Batch) -> Receipt:
         receipt = await self._kept(batch)
@@ -141,9 +139,3 @@ class EventBus:
             self.counts[event.wire] += 1
         for subscriber in self._subscribers:
             subscriber(event, sequence)
-
-
-def _heard(committing: asyncio.Future[Receipt]) -> None:
-    """A caller that was cancelled does not read its answer; that is no error."""
-    if not committing.cancelled():
-        committing.exception()

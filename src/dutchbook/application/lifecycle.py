@@ -30,7 +30,7 @@ from dutchbook.ports import Batch, Clock, Insert, Journal, PlatformGateway, Upda
 
 PATIENCE = timedelta(seconds=180)
 """How long a stop waits for outcomes that nobody knows."""
-Work = Callable[[], Awaitable[None]]
+Work = Callable[[], Awaitable[object]]
 
 
 class Service(Protocol):

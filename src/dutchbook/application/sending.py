@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 from dutchbook.application.gate import Gate
+from dutchbook.application.shielding import heard
 from dutchbook.crashpoints import AFTER, BEFORE, QUESTION, crashpoint
 from dutchbook.domain.contract import Platform
 from dutchbook.domain.controls import Refused
 from dutchbook.domain.order import Fill, Order
 from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
 from dutchbook.ports import FillReport, OrderReport, PlatformGateway
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ async def send(
     """
     await gate.look()
     sending = asyncio.ensure_future(_through(gate, gateways[order.platform], order, epoch))
-    sending.add_done_callback(_heard)
+    sending.add_done_callback(heard)
     try:
         async with asyncio.timeout(seconds):
             return await asyncio.shield(sending)
@@ -130,20 +128,3 @@ def report_of(order: Order, fill: Fill) -> FillReport:
         finality=fill.finality,
         matched_at=fill.matched_at,
     )
-
-
-async def whole(work: Coroutine[Any, Any, T]) -> T:
-    """Do `work` to its end: a caller that is cancelled leaves it to finish, locks and all.
-
-    Half done it would leave an order that nobody asks about, and an image that is not what
-    the database holds.
-    """
-    doing = asyncio.ensure_future(work)
-    doing.add_done_callback(_heard)
-    return await asyncio.shield(doing)
-
-
-def _heard(sending: asyncio.Future[Any]) -> None:
-    """Take the late answer of a send that was given up on: the order is asked about anyway."""
-    if not sending.cancelled():
-        sending.exception()

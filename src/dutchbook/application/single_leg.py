@@ -10,7 +10,7 @@ from enum import StrEnum
 from dutchbook.application.adjustments import Adjustments, Asked, Done, Plan
 from dutchbook.application.announcements import Announcements
 from dutchbook.application.holdings import Held, Holdings
-from dutchbook.application.sending import whole
+from dutchbook.application.shielding import whole
 from dutchbook.domain.book import reach
 from dutchbook.domain.contract import Platform, Side
 from dutchbook.domain.events import Event, PositionMoved, Scenario

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 from pydantic import Field, field_validator
 
@@ -12,6 +13,11 @@ from dutchbook.config.sections import Section
 from dutchbook.domain.contract import Platform
 
 WINDOW = re.compile(r"(?P<platform>kalshi|polymarket):(?P<begins>\d+)-(?P<ends>\d+)")
+
+
+def _rate(what: str) -> Any:
+    """Return the setting of how often something goes wrong: never, unless it is set."""
+    return Field(0, ge=0, le=1_000_000, description=f"{what}, in parts per million")
 
 
 class Paper(Section):
@@ -37,81 +43,22 @@ class Paper(Section):
         "", description="seconds of the tape without a stream: kalshi:600-900,polymarket:50-60"
     )
     outages: str = Field("", description="the same, and the platform cannot be reached")
-    fault_not_sent: int = Field(
-        0, ge=0, le=1_000_000, description="orders that never leave, in parts per million"
-    )
-    fault_rejected: int = Field(
-        0, ge=0, le=1_000_000, description="orders refused, in parts per million"
-    )
-    fault_partial: int = Field(
-        0, ge=0, le=1_000_000, description="orders that fill in part, in parts per million"
-    )
-    fault_lost_answer: int = Field(
-        0, ge=0, le=1_000_000, description="answers lost after acceptance, in parts per million"
-    )
-    fault_failed_fill: int = Field(
-        0, ge=0, le=1_000_000, description="fills that fail to settle, in parts per million"
-    )
-    fault_paused: int = Field(
-        0, ge=0, le=1_000_000, description="orders that meet a pause, in parts per million"
-    )
-    fault_late_answer: int = Field(
-        0,
-        ge=0,
-        le=1_000_000,
-        description="answers that come after the engine gave up waiting, in parts per million",
-    )
-    fault_answered_twice: int = Field(
-        0,
-        ge=0,
-        le=1_000_000,
-        description="answers that come again in place of the next one, in parts per million",
-    )
-    fault_timeout_408: int = Field(
-        0,
-        ge=0,
-        le=1_000_000,
-        description="orders and questions answered by 408, taken or not, in parts per million",
-    )
-    fault_duplicate_409: int = Field(
-        0,
-        ge=0,
-        le=1_000_000,
-        description="orders taken and called duplicates, in parts per million",
-    )
-    fault_rate_limit_429: int = Field(
-        0,
-        ge=0,
-        le=1_000_000,
-        description="orders refused by a rate limit, in parts per million",
-    )
-    fault_server_error_500: int = Field(
-        0,
-        ge=0,
-        le=1_000_000,
-        description="answers that became a 500 after the deed, in parts per million",
-    )
-    fault_bad_gateway_502: int = Field(
-        0,
-        ge=0,
-        le=1_000_000,
-        description="answers that became a 502 after the deed, in parts per million",
-    )
-    fault_truncated: int = Field(
-        0, ge=0, le=1_000_000, description="answers cut short, in parts per million"
-    )
-    fault_wrong_type: int = Field(
-        0,
-        ge=0,
-        le=1_000_000,
-        description="answers with a field of a wrong type, in parts per million",
-    )
-    fault_clock_skew: int = Field(
-        0,
-        ge=0,
-        le=1_000_000,
-        description="orders whose signature is from another time, in parts per million",
-    )
+    fault_not_sent: int = _rate("orders that never leave")
+    fault_rejected: int = _rate("orders refused")
+    fault_partial: int = _rate("orders that fill in part")
+    fault_lost_answer: int = _rate("answers lost after acceptance")
+    fault_failed_fill: int = _rate("fills that fail to settle")
+    fault_paused: int = _rate("orders that meet a pause")
+    fault_late_answer: int = _rate("answers that come after the engine gave up waiting")
+    fault_answered_twice: int = _rate("answers that come again in place of the next one")
+    fault_timeout_408: int = _rate("orders and questions answered by 408, taken or not")
+    fault_duplicate_409: int = _rate("orders taken and called duplicates")
+    fault_rate_limit_429: int = _rate("orders refused by a rate limit")
+    fault_server_error_500: int = _rate("answers that became a 500 after the deed")
+    fault_bad_gateway_502: int = _rate("answers that became a 502 after the deed")
+    fault_truncated: int = _rate("answers cut short")
+    fault_wrong_type: int = _rate("answers with a field of a wrong type")
+    fault_clock_skew: int = _rate("orders whose signature is from another time")
 
     @field_validator("silences", "outages")
     @classmethod

@@ -122,17 +122,8 @@ def _link(
 
 def link_of(row: Mapping[str, Any], previous: str) -> str:
     """Return the hash that a row of `audit_log` must have after `previous`."""
-    return link(
-        row["sequence"],
-        row["event_id"],
-        row["name"],
-        row["occurred_at"],
-        row["correlation_id"],
-        row["causation_id"],
-        row["payload"],
-        row["changes"],
-        previous,
-    )
+    micros = (row["occurred_at"] - EPOCH) // MICROSECOND
+    return link_stored({**row, "occurred_at": micros}, previous)
 
 
 def link_stored(row: Mapping[str, Any], previous: str) -> str:
