@@ -26,7 +26,7 @@ run: install ## trade on paper; options as ARGS="--help"
 	$(BIN)/dutchbook run $(ARGS)
 
 test: install-dev ## run the tests; options as ARGS="-k fees"
-	$(BIN)/pytest -n 2 tests $(ARGS)
+	$(BIN)/pytest -n 3 --dist worksteal tests $(ARGS)
 
 check: install-dev ## lint, types, layout and bans, generated pages in step
 	$(BIN)/ruff check .

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -113,23 +115,32 @@ def test_any_file_of_the_world_cup_recording_is_a_tape_of_its_own(
 
 
 @needs(GOLD)
-def test_the_gold_recording_is_kept_whole_in_at_most_five_bytes_a_message(
+def test_a_gold_recording_is_kept_whole_in_at_most_five_bytes_a_message(
     tmp_path: Path,
 ) -> None:
-    tape = imported(GOLD, tmp_path)
+    """Four of its windows; `make bench` measures all of them."""
+    folder = tmp_path / "gold"
+    shutil.copytree(GOLD, folder, ignore=_other_windows, copy_function=os.symlink)
+
+    tape = imported(folder, tmp_path)
 
     size = tape.path.stat().st_size
-    assert tape.meta.messages == 1_441_818
+    assert tape.meta.messages == 198_488
     assert size <= 5 * tape.meta.messages
-    assert len(tape.meta.contracts) == 24
+    assert len(tape.meta.contracts) == 4
     assert all(set(each.assumed) == {"fees", "sizing"} for each in tape.meta.contracts)
     told = rebuilt(tape)
     decoder = msgspec.json.Decoder()
-    for file in find(GOLD).files:
+    for file in find(folder).files:
         name = plain_name(file)
         for line in lines(file):
             assert next(told) == (name, decoder.decode(line.text))
     assert next(told, None) is None
+
+
+def _other_windows(folder: str, names: list[str]) -> list[str]:
+    """Return which files to leave out: of the windows all but the last four."""
+    return sorted(names)[:-4] if Path(folder).name == "events" else []
 
 
 @needs(GOLD)
