@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import traceback
 from collections.abc import Callable, Coroutine, Iterator
@@ -210,7 +211,9 @@ class Life:
 async def resume(engine: Engine) -> None:
     """Clear every reason of a halt (L-4)."""
     for reason in sorted(engine.risk.state.halt_reasons):
-        await engine.risk.resume_trading(HaltReason(reason), "looked at it")
+        # Another resumption, or the end of a discrepancy, may come first.
+        with contextlib.suppress(InvalidInput):
+            await engine.risk.resume_trading(HaltReason(reason), "looked at it")
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

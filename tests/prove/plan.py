@@ -93,6 +93,7 @@ def _settings(chance: random.Random) -> tuple[str, ...]:
         "detection.minimum_fill_share=0",
         "exposure.halt_on_weekly=false",
         f"execution.auto_policy={policy}",
+        f"risk.orders_per_minute={chance.choice((60, 6_000, 6_000, 6_000))}",
         f"paper.lag_steps={chance.choice((0, 1, 1))}",
         f"paper.replenishment={chance.choice(('never', 'new', 'new', 'every'))}",
     )

@@ -21,7 +21,7 @@ from dutchbook.ports import Clock, FillReport
 from prove.catalogue import NUMBERS, PHASE, Tally
 from prove.plan import Plan
 
-LONGEST = 200
+LONGEST = 120
 """So many seconds after its time, at most, a fill fails to settle."""
 
 

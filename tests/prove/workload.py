@@ -15,6 +15,10 @@ from dutchbook.tape.message import Kind, MemoryTape, TapeMessage, TapeMeta
 START = datetime(2026, 7, 5, 18, 0, tzinfo=UTC)
 STEP = timedelta(seconds=4)
 CONTRACT = 1_000_000
+LASTS = (2, 4, 8, 16)
+"""Polls that an edge lasts, the last of them without it."""
+EDGES = (200, 300, 500, 800)
+"""In 10⁻⁴ dollars a contract, before fees."""
 Ladder = tuple[tuple[int, int], ...]
 
 
@@ -42,18 +46,25 @@ def tape(seed: int, *, steps: int, pairs: int) -> MemoryTape:
     """Return a polled tape on which each pair has an edge, always the same way, most steps.
 
     Kalshi's YES is cheap on pairs of even number, Polymarket's on the others: what was bought
-    is never in the way of what comes. A later poll has often taken the edge away again.
+    is never in the way of what comes. A price drifts now and then, and an edge ends after some
+    polls: most second legs find what the first was bought for, and some do not.
     """
     chance = random.Random(f"books {seed}")  # noqa: S311
     end = START + STEP * steps
     questions = [question(index, end, Seeded(seed)) for index in range(pairs)]
     rows: list[TapeMessage] = []
-    left = [0] * pairs
+    left = [chance.choice(LASTS) for _ in questions]
+    edges = [chance.choice(EDGES) for _ in questions]
+    drifts = [0] * pairs
     for step in range(steps):
         for index, each in enumerate(questions):
-            left[index] = left[index] - 1 if left[index] else chance.choice((1, 2, 4, 6))
-            edge = chance.choice((150, 250, 500, 800)) if left[index] else -100
-            for platform, quote in _quotes(index, each.price, edge, chance).items():
+            left[index] -= 1
+            if left[index] < 0:
+                left[index], edges[index] = chance.choice(LASTS), chance.choice(EDGES)
+            edge = edges[index] if left[index] else -100
+            if not chance.randrange(6):
+                drifts[index] = chance.choice((-200, 0, 200))
+            for platform, quote in _quotes(index, each.price + drifts[index], edge).items():
                 bids, asks = quote.ladders(chance)
                 contract = each.match.contract(platform)
                 at = START + STEP * step + timedelta(milliseconds=len(rows) % 64)
@@ -72,9 +83,9 @@ def tape(seed: int, *, steps: int, pairs: int) -> MemoryTape:
     return MemoryTape(meta, rows)
 
 
-def _quotes(index: int, price: int, edge: int, chance: random.Random) -> dict[Platform, _Quote]:
+def _quotes(index: int, price: int, edge: int) -> dict[Platform, _Quote]:
     """Quote a pair so that buying YES on one and NO on the other costs a dollar less `edge`."""
-    middle = price // 100 * 100 + chance.choice((-200, 0, 200))
+    middle = price // 100 * 100
     cheap, dear = (Platform.KALSHI, Platform.POLYMARKET)[:: 1 if index % 2 == 0 else -1]
     return {
         cheap: _Quote(middle - 200, middle, 100),

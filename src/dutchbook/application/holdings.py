@@ -16,6 +16,7 @@ from dutchbook.domain.units import NOTHING, Quantity
 from dutchbook.errors import UnknownId
 
 TradeKey = tuple[Platform, str]
+LegKey = tuple[Platform, str, Outcome]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,15 @@ class Held:
     def contracts(self) -> Mapping[Platform, str]:
         """What its orders are for, by platform: it may be of a pair that is not followed."""
         return {order.platform: order.contract_id for order in self.orders.values()}
+
+    @property
+    def legs(self) -> tuple[LegKey, ...]:
+        """What it holds: platform, contract, and the outcome that its leg was opened with."""
+        return tuple(
+            (platform, contract_id, leg.outcome)
+            for platform, contract_id in self.contracts.items()
+            if (leg := self.position.holding(platform)).size
+        )
 
     @property
     def unknown(self) -> bool:
@@ -123,6 +133,8 @@ class Holdings:
         self._matches = matches
         self._held: dict[str, Held] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self._trades: dict[TradeKey, str] = {}
+        self._legs: dict[LegKey, set[str]] = {}
         self.version = 0
         self.contested: Callable[[str], bool] = _by_nobody
 
@@ -171,7 +183,7 @@ class Holdings:
 
     def by_trade(self, key: TradeKey) -> Held | None:
         """Return the position that a fill belongs to, if it is known yet."""
-        return next((h for h in self._held.values() if key in h.fills), None)
+        return self._held.get(self._trades.get(key, ""))
 
     def lock(self, position_id: str) -> asyncio.Lock:
         """Return what whoever changes a position holds meanwhile."""
@@ -191,15 +203,31 @@ class Holdings:
         `version` counts these.
         """
         self.version += 1
+        position_id = held.position.position_id
         if held.over:
-            self.drop(held.position.position_id)
-        else:
-            self._held[held.position.position_id] = held
+            self.drop(position_id)
+            return
+        self._unlist(position_id)
+        self._held[position_id] = held
+        self._trades.update(dict.fromkeys(held.fills, position_id))
+        for key in held.legs:
+            self._legs.setdefault(key, set()).add(position_id)
 
     def drop(self, position_id: str) -> None:
         """Forget a position that has come to nothing."""
+        self._unlist(position_id)
         self._held.pop(position_id, None)
         self._locks.pop(position_id, None)
+
+    def _unlist(self, position_id: str) -> None:
+        """Take a position out of what is looked up by trade or by leg."""
+        held = self._held.get(position_id)
+        if held is None:
+            return
+        for trade in held.fills:
+            self._trades.pop(trade, None)
+        for key in held.legs:
+            self._legs[key].discard(position_id)
 
     def opened(
         self,
@@ -222,16 +250,15 @@ class Holdings:
         and so undo the other position's leg: buying against a position is a way out of it, not
         an entry.
         """
-        wanted = {
-            (Platform.KALSHI, match.kalshi.contract_id): kalshi_outcome,
-            (Platform.POLYMARKET, match.polymarket.contract_id): match.hedge(kalshi_outcome),
-        }
-        for held in self._held.values():
-            for key in held.contracts.items():
-                leg = held.position.holding(key[0])
-                if leg.size and wanted.get(key, leg.outcome) is not leg.outcome:
-                    return True
-        return False
+        others = (
+            (Platform.KALSHI, match.kalshi.contract_id, kalshi_outcome.opposite),
+            (
+                Platform.POLYMARKET,
+                match.polymarket.contract_id,
+                match.hedge(kalshi_outcome).opposite,
+            ),
+        )
+        return any(self._legs.get(key) for key in others)
 
     def against(self, position_id: str, outcome: Outcome) -> bool:
         """Tell whether buying an outcome on Kalshi for one position would undo another's leg.
@@ -240,13 +267,10 @@ class Holdings:
         of the opposite itself is meant to go, what another one holds is not.
         """
         mine = self.of(position_id).contracts.get(Platform.KALSHI)
-        return any(
-            held.contracts.get(Platform.KALSHI) == mine
-            and held.position.kalshi.outcome is not outcome
-            and bool(held.position.kalshi.size)
-            for held in self._held.values()
-            if held.position.position_id != position_id
-        )
+        if mine is None:
+            return False
+        opposed = self._legs.get((Platform.KALSHI, mine, outcome.opposite), set())
+        return bool(opposed - {position_id})
 
     def disputed(self, pair_id: str) -> bool:
         """Tell whether a discrepancy on a pair is open: nothing new is begun on it (I-23)."""
