@@ -25,6 +25,7 @@ from dutchbook.application.reconciliation import Rhythm as Comparing
 from dutchbook.application.reconciling import Reconciling, reconciling
 from dutchbook.application.recorder import Recorder
 from dutchbook.application.risk import RiskManager
+from dutchbook.application.stragglers import Stragglers
 from dutchbook.application.their_side import Patience as Questions
 from dutchbook.application.watch import Watchlist
 from dutchbook.config import Settings
@@ -236,6 +237,7 @@ def _engine(
     services = (
         *around.services,
         entering.reconciling.service,
+        _stragglers(base, carried, entering.reconciling),
         *ends.services,
         *((anchoring,) if anchoring else ()),
     )
@@ -262,6 +264,14 @@ def _engine(
         anchoring,
         entering.reconciling,
     )
+
+
+def _stragglers(base: _Base, carried: Carrying, reconciling: Reconciling) -> Stragglers:
+    """Let fills that nobody has booked bring forward the next comparison."""
+    compare = reconciling.service.soon
+    made = Stragglers(base.journal, carried.holdings, base.clock, compare)
+    carried.settling.on_report = made.heard
+    return made
 
 
 def _anchoring(base: _Base, anchors: Anchors | None, *, first: bool) -> Anchoring | None:

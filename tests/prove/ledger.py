@@ -35,12 +35,7 @@ class Leg:
         exact = fill["price"] * fill["size"]
         self.fees += fill["fee"]
         if fill["side"] == "sell":
-            gained = exact.quantize(MICRO, ROUND_FLOOR)
-            left = _part(self.cost, fill["size"], self.size)
-            self.size -= fill["size"]
-            self.cost -= left
-            self.cash += gained - fill["fee"]
-            self.profit += gained - left
+            self.sell(fill, exact.quantize(MICRO, ROUND_FLOOR))
             return
         paid = exact.quantize(MICRO, ROUND_CEILING)
         self.cash -= paid + fill["fee"]
@@ -50,6 +45,19 @@ class Leg:
         else:
             self.other += fill["size"]
             self.other_cost += paid
+
+    def sell(self, fill: Row, gained: Decimal) -> None:
+        """Book a sale; contracts sold beyond what is held are the opposite, bought."""
+        own = min(fill["size"], self.size)
+        short = fill["size"] - own
+        first = gained if not short else (fill["price"] * own).quantize(MICRO, ROUND_FLOOR)
+        left = _part(self.cost, own, self.size)
+        self.size -= own
+        self.cost -= left
+        self.other += short
+        self.other_cost += short - (gained - first)
+        self.cash += gained - fill["fee"] - short
+        self.profit += first - left
 
     def net(self, most: Decimal | None = None) -> None:
         """Turn pairs of both outcomes into a dollar each; at `most` so many."""

@@ -10,14 +10,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from dutchbook.domain.contract import Leg
+from dutchbook.domain.contract import Platform as Name
 from dutchbook.domain.order import Order, Purpose, TimeInForce
 from dutchbook.domain.units import Quantity, floor_to
+from dutchbook.errors import OutcomeUnknown, PlatformRejected
 from dutchbook.platforms.answers import Answer
 from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.faults import PARTS, Fault
 from dutchbook.platforms.paper.gateway import PaperGateway
+from dutchbook.platforms.paper.liquidity import Liquidity, Replenishment
 from dutchbook.platforms.paper.server import PaperServer, StepLag
-from dutchbook.ports import Clock, FillReport
+from dutchbook.ports import Clock, FillReport, OrderReport
 from prove.catalogue import NUMBERS, PHASE, Tally
 from prove.plan import Plan
 
@@ -50,7 +53,8 @@ class Platform(PaperServer):
         self.final: list[FillReport] = []
         self.closed: Callable[[str], bool] = lambda _: False
         self._accepted: dict[str, datetime] = {}
-        self._questions: Counter[str] = Counter()
+        self._standing: dict[str, datetime] = {}
+        self._late: dict[str, str] = {}
 
     def calm(self) -> None:
         """From now on all is well here."""
@@ -72,15 +76,40 @@ class Platform(PaperServer):
         return answer
 
     async def order(self, order: Order) -> Answer:
-        """Answer what became of an order; one that is new may not be shown yet."""
+        """Answer what became of an order; one that is new, or done, may not be shown."""
         key = order.client_order_id
+        if self._hidden(key):
+            await self.travel(f"find.{key}")
+            self.tally.hit(20)
+            return self._wire.encode_order(order, None)
+        done = self.exchange.find(key)
+        forgotten = done is not None and not done.working and self.plan.strikes(19, key)
+        if forgotten and self.exchange.platform is Name.POLYMARKET:
+            await self.travel(f"find.{key}")
+            self.tally.hit(19)
+            return self._wire.encode_order(order, None)
+        return await super().order(order)
+
+    def shown(self, client_order_id: str) -> OrderReport | None:
+        """Return what questions are answered from: not always what is."""
+        report = super().shown(client_order_id)
+        if report is None or self._hidden(client_order_id):
+            return None
+        if self._clock.now() < self._standing.get(client_order_id, self._clock.now()):
+            self.tally.hit(17)
+            known = self.exchange.known(client_order_id)
+            return replace(report, working=known.size) if known else report
+        late = self._late.get(client_order_id)
+        if late is not None:
+            self.tally.hit(14)
+            fills = tuple(fill for fill in report.fills if fill.trade_id != late)
+            return replace(report, fills=fills)
+        return report
+
+    def _hidden(self, key: str) -> bool:
         accepted = self._accepted.get(key)
         hidden = timedelta(seconds=self.plan.hidden_seconds)
-        if accepted is None or not self.plan.on or self._clock.now() >= accepted + hidden:
-            return await super().order(order)
-        await self.travel(f"find.{key}")
-        self.tally.hit(20)
-        return self._wire.encode_order(order, None)
+        return accepted is not None and self.plan.on and self._clock.now() < accepted + hidden
 
     def as_of(self) -> datetime:
         """Return how new the answers here are."""
@@ -88,15 +117,50 @@ class Platform(PaperServer):
         return self._clock.now() - timedelta(seconds=hidden)
 
     def _matched(self, order: Order) -> Answer:
+        key = order.client_order_id
+        if self.plan.strikes(17, key):
+            return self._taken_back(order)
         broken = self._broken(order)
         answer = super()._matched(broken)
-        key = order.client_order_id
         if (taken := self.exchange.find(key)) is not None:
             if self.plan.strikes(20, key):
                 self._accepted[key] = self._clock.now()
             if broken is not order and taken.fills:
                 self.tally.hit(15)
+            if taken.fills and self.plan.strikes(14, key):
+                self._late[key] = taken.fills[-1].trade_id
+                task = asyncio.get_running_loop().create_task(self._comes_to_light(key))
+                self._finalising.add(task)
+                task.add_done_callback(self._finalising.discard)
+                shown = self.shown(key)
+                assert shown is not None, "it was taken"
+                answer = self._wire.encode_placed(order, shown)
         return answer
+
+    async def _comes_to_light(self, key: str) -> None:
+        """The order has ended, as everybody was told; then another fill of it is told of."""
+        await self._clock.sleep(1 + self.plan.draw(14, f"{key}.after") % 45)
+        trade_id = self._late.pop(key)
+        report = self.exchange.find(key)
+        assert report is not None, "it was taken"
+        await self.reports.put(next(f for f in report.fills if f.trade_id == trade_id))
+
+    def _taken_back(self, order: Order) -> Answer:
+        """An order is accepted, and shown as working for a while, and then it met nothing."""
+        key, books = order.client_order_id, self.exchange.liquidity
+        real = books[order.contract_id]
+        books[order.contract_id] = Liquidity(Replenishment.NEVER)
+        try:
+            taken = replace(order, time_in_force=TimeInForce.IOC)
+            report = self.exchange.submit(taken, self._clock.now())
+        except (PlatformRejected, OutcomeUnknown) as refusal:
+            return self._wire.encode_refused(refusal.reason, order)
+        finally:
+            books[order.contract_id] = real
+        seconds = 1 + self.plan.draw(17, f"{key}.after") % 30
+        self._standing[key] = self._clock.now() + timedelta(seconds=seconds)
+        self.tally.hit(17)
+        return self._wire.encode_placed(order, replace(report, working=order.size))
 
     def _broken(self, order: Order) -> Order:
         """An order for all or nothing that is filled in part nevertheless."""

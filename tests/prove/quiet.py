@@ -113,7 +113,7 @@ def _wallets(store: Store, truth: Truth) -> Wrong:
         ours = row["free"] + row["reserved"]
         # A position that overfills have turned round is netted there against the others of its
         # contract, and not in our books: known, and counted by the oracle.
-        crossed = _turned_round(store, str(row["platform"])) if wallet.nets else NIL
+        crossed = (_turned_round if wallet.nets else _oversold)(store, str(row["platform"]))
         if ours != wallet.cash and ours + crossed != wallet.cash:
             yield "I-28", f"{row['account_id']} has {ours}, its platform {wallet.cash}"
         for (contract, outcome), size in sorted(wallet.contracts.items()):
@@ -132,6 +132,20 @@ def _turned_round(store: Store, platform: str) -> Decimal:
         for row in store.table("open_positions")
     )
     return sum((-each for each in net if each < 0), start=NIL)
+
+
+def _oversold(store: Store, platform: str) -> Decimal:
+    """Return what orders of a position have sold beyond what it held: others' contracts."""
+    orders = {row["order_id"]: row for row in store.table("orders")}
+    sides = {row["position_id"]: row for row in store.table("open_positions")}
+    net: dict[str, Decimal] = defaultdict(Decimal)
+    for fill in store.table("fills"):
+        position = sides.get(orders[fill["order_id"]]["position_id"] or "")
+        if fill["finality"] == "failed" or position is None or fill["platform"] != platform:
+            continue
+        if fill["outcome"] == position[f"{platform}_side"]:
+            net[position["position_id"]] += fill["size"] * (1 if fill["side"] == "buy" else -1)
+    return sum((-each for each in net.values() if each < 0), start=NIL)
 
 
 def _open_ends(store: Store) -> Wrong:

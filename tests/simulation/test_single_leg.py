@@ -375,7 +375,7 @@ def test_the_complement_locks_a_dollar_a_pair_on_the_platform_of_the_held_leg(
     assert (last["platform"], last["outcome"], last["side"]) == (held, bought, Side.BUY)
     assert (told.resolved, told.position.status, told.filled) == (True, CLOSED, 100)
     # Kalshi turns the pair into cash at once; on Polymarket it waits to be merged.
-    assert bool(left) is (held is POLYMARKET)
+    assert bool(left[0].position.holding(held).pairs) is (held is POLYMARKET)
     spent = sum(o["fill_cost"] + o["fees"] for o in run.tables["orders"])
     assert told.realised_pnl == 100 - spent
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from dutchbook.application.holdings import LATE
 from dutchbook.application.loading import held
 from dutchbook.application.records import fill_row, order_row, position_row
 from dutchbook.bootstrap import build, generated_tape
@@ -234,7 +235,7 @@ async def started(
         (match.kalshi, match.polymarket), (match,), opening, mode="paper", run=1, version="x"
     )
     await journal.commit(Batch(tuple(_rows(ours))))
-    for each in await held(journal, engine.risk.accounts):
+    for each in await held(journal, engine.risk.accounts, engine.clock.now() - LATE):
         engine.holdings.put(each)
     await engine.reconciling.service._recount()
     told = {each: Told(each) for each in Platform}
@@ -296,5 +297,5 @@ async def both(at: At, cell: Cell) -> None:
     assert sorted((f["trade_id"], f["size"], str(f["finality"])) for f in fills) == sorted(
         (f.trade_id, f.size, f.finality.value) for f in wanted.fills
     )
-    again = await held(at.engine.journal, at.engine.risk.accounts)
+    again = await held(at.engine.journal, at.engine.risk.accounts, at.engine.clock.now() - LATE)
     assert again == at.engine.holdings.all()

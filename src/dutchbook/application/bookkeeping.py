@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from dutchbook.application.records import (
     fill_row,
     order_row,
     order_update,
+    position_row,
     position_update,
 )
 from dutchbook.application.risk import RiskManager
@@ -146,6 +147,35 @@ class Bookkeeper:
         self._holdings.put(after_held)
         await self._risk.enforce()
         return after
+
+    async def open_late(
+        self, bare: OpenPosition, held: Held, news: News, known: Mapping[str, Order]
+    ) -> None:
+        """Commit a position of an execution that had ended with nothing.
+
+        Args:
+            bare: The position with nothing in it.
+            held: The position with its fills, and with all orders as they are now.
+            news: What came to light: the fills.
+            known: All orders of the execution as their rows still are.
+
+        Raises:
+            Conflict: What was bought is not free; nothing was kept.
+        """
+        before, after = replace(bare, status=PositionStatus.CLOSED), held.position
+        movements = {p: self._movement(p, before, after, news) for p in Platform}
+        execution, now = after.execution_id, self._clock.now()
+        rows: list[Write] = [Insert("open_positions", position_row(after))]
+        rows += [
+            order_update(order, held.orders[order.order_id], position_id=after.position_id)
+            for order in known.values()
+        ]
+        rows += [Insert("fills", fill_row(fill, execution, now)) for fill in news.fills]
+        batch = self._risk.changing(movements, before, after, None, {})
+        await self._bus.commit(Batch((*rows, *batch.writes), tuple(news.tells(after))))
+        self._risk.follow(movements, before, after, None)
+        self._holdings.put(held)
+        await self._risk.enforce()
 
     async def _kept_waiting(self, held: Held, after_held: Held, news: News) -> OpenPosition:
         """Keep what became known before the execution has ended: no capital moves yet.

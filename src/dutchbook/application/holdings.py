@@ -1,10 +1,14 @@
-"""What we hold: every position that can still change, with its orders, fills and payouts."""
+"""What we hold: every position that can still change, with its orders, fills and payouts.
+
+One that is over stays for a while: a fill of it may come to light late.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from dutchbook.application.budget import Reservation
@@ -15,6 +19,8 @@ from dutchbook.domain.position import OpenPosition, PositionStatus
 from dutchbook.domain.units import NOTHING, Quantity
 from dutchbook.errors import UnknownId
 
+LATE = timedelta(minutes=10)
+"""So long after its end a position, or an execution that bought nothing, is asked about."""
 TradeKey = tuple[Platform, str]
 LegKey = tuple[Platform, str, Outcome]
 
@@ -204,14 +210,21 @@ class Holdings:
         """
         self.version += 1
         position_id = held.position.position_id
-        if held.over:
-            self.drop(position_id)
-            return
         self._unlist(position_id)
         self._held[position_id] = held
         self._trades.update(dict.fromkeys(held.fills, position_id))
         for key in held.legs:
             self._legs.setdefault(key, set()).add(position_id)
+
+    def retire(self, before: datetime) -> None:
+        """Forget the positions that are over and were closed before an instant.
+
+        Until then a fill that comes to light late still finds its position.
+        """
+        for held in self.all():
+            closed_at = held.position.closed_at
+            if held.over and (closed_at is None or closed_at < before):
+                self.drop(held.position.position_id)
 
     def drop(self, position_id: str) -> None:
         """Forget a position that has come to nothing."""

@@ -14,6 +14,7 @@ from dutchbook.application.cancelling import Cancelling
 from dutchbook.application.carrying import Carrying
 from dutchbook.application.commands import Commands
 from dutchbook.application.execution_queue import ExecutionQueueService
+from dutchbook.application.holdings import LATE
 from dutchbook.application.last_words import last_words
 from dutchbook.application.lease import Fence
 from dutchbook.application.loading import held
@@ -125,7 +126,8 @@ class EngineLifecycleService:
         await self._take_up_all(pairs)
         await self._pay_in(opening)
         holdings = self._carrying.holdings
-        for each in await held(self._journal, self._risk.accounts):
+        since = self._clock.now() - LATE
+        for each in await held(self._journal, self._risk.accounts, since):
             holdings.put(each)
         unclean = self._bus.fence is not None and self._bus.fence.unclean
         count, stamp = len(holdings.positions), self._bus.stamp("engine")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -202,8 +202,12 @@ def event_of(row: Row) -> Event:
     return decode(row["name"], json.loads(row["payload"]), stamp)
 
 
-async def held(journal: Journal, accounts: Mapping[Platform, AccountKey]) -> list[Held]:
+async def held(
+    journal: Journal, accounts: Mapping[Platform, AccountKey], since: datetime
+) -> list[Held]:
     """Return every position that is not over, with all that it follows from, oldest first.
+
+    One that was closed after `since` is among them.
 
     A handful of reads, however many positions there are.
     """
@@ -232,7 +236,8 @@ async def held(journal: Journal, accounts: Mapping[Platform, AccountKey]) -> lis
             waiting=position.execution_id in waiting,
         )
         one = one.with_orders(own).with_fills(f for f in made if f.order_id in mine)
-        if not one.over:
+        closed_at = position.closed_at
+        if not one.over or (closed_at is not None and closed_at >= since):
             found.append(one)
     return found
 

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 
 from dutchbook.application.cases import Case
 from dutchbook.application.execution import ExecutionService
-from dutchbook.application.holdings import Held, Holdings
+from dutchbook.application.holdings import LATE, Held, Holdings
 from dutchbook.application.loading import position_of
 from dutchbook.application.recovery import Recovery
 from dutchbook.application.risk import RiskManager
 from dutchbook.domain.contract import Platform
-from dutchbook.domain.events import Event, PositionClosed
+from dutchbook.domain.events import BudgetReleased, Event, PositionClosed
+from dutchbook.domain.execution import Phase
 from dutchbook.domain.ledger import AccountKey, Balance
 from dutchbook.domain.order import Fill, Finality, Order
 from dutchbook.domain.position import OpenPosition, PositionStatus
 from dutchbook.domain.reconciliation import ContractKey, OurOrder, Ours
-from dutchbook.ports import Journal
+from dutchbook.ports import Clock, Journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Own:
         ours: For the comparison. Orders that somebody is sending or booking right now are left
             out, and with them the positions that they belong to.
         cases: The execution of each order whose execution has not ended, by order.
+        spent: Likewise of those that have ended a short while ago, with nothing bought.
         at_rest: Nothing was being sent, booked, merged or paid out, so that totals can be
             compared.
         balances: As they were, to see whether they still are.
@@ -38,6 +41,7 @@ class Own:
 
     ours: Ours
     cases: dict[str, Case]
+    spent: dict[str, Case]
     at_rest: bool
     balances: dict[AccountKey, Balance]
     held: tuple[Held, ...]
@@ -53,7 +57,10 @@ class OwnSide:
         holdings: Holdings,
         recovery: Recovery,
         executions: ExecutionService,
+        clock: Clock,
     ) -> None:
+        self._clock = clock
+        self._spent: dict[str, tuple[datetime, Case | None]] = {}
         self._journal = journal
         self._risk = risk
         self._holdings = holdings
@@ -64,9 +71,11 @@ class OwnSide:
         self.basis = Decimal(0)
 
     def __call__(self, event: Event, sequence: int) -> None:
-        """Note a position that has closed."""
+        """Note a position that has closed, and an execution that came to nothing."""
         if isinstance(event, PositionClosed) and sequence:
             self._closing[event.position_id] = None
+        if isinstance(event, BudgetReleased) and sequence:
+            self._spent[event.execution_id] = (event.stamp.occurred_at, None)
 
     async def load(self) -> None:
         """Count what is left of the positions that were over before this start."""
@@ -80,15 +89,21 @@ class OwnSide:
                 self._closing[row["position_id"]] = None
             else:
                 self._leave(position_of(row))
+        since = self._clock.now() - LATE
+        for row in await self._journal.rows("executions", {"phase": Phase.FAILED}):
+            if row["ended_at"] >= since and row["pair_id"] in self._holdings.pairs:
+                self._spent[row["execution_id"]] = (row["ended_at"], None)
 
     async def gather(self) -> Own:
         """Return our side as it is now."""
         cases = await self._recovery.cases()
+        self._holdings.retire(self._clock.now() - LATE)
         await self._follow_closed()
         balances, held = dict(self._risk.balances), tuple(self._holdings.all())
         claims = await self._journal.rows("settlements", {"status": "pending"})
         busy = self._executions.under_way or any(map(self._busy, held))
         at_rest = not busy and not claims
+        spent = await self._late()
         carried = self._executions.carries
         cases = [case for case in cases if not any(map(carried, case.orders))]
         left = {case.execution_id for case in cases}
@@ -101,13 +116,29 @@ class OwnSide:
             and not any(map(carried, each.orders))
         ]
         ours = Ours(
-            orders=(*self._of_positions(still), *self._of_cases(cases)),
+            orders=(
+                *self._of_positions(still),
+                *self._of_cases(cases),
+                *(each for each in self._of_cases(spent) if each.order.platform_order_id),
+            ),
             positions=tuple(each.position for each in still),
             contracts=self._contracts(held, cases),
             cash=self._cash(cases),
         )
-        of_order = {order_id: case for case in cases for order_id in case.orders}
-        return Own(ours, of_order, at_rest, balances, held)
+        return Own(ours, _by_order(cases), _by_order(spent), at_rest, balances, held)
+
+    async def _late(self) -> list[Case]:
+        """Return the executions of late that have ended with nothing: a fill may still come.
+
+        Such a fill makes a position of one, which is then compared like every other.
+        """
+        now, bought = self._clock.now(), {h.position.execution_id for h in self._holdings.all()}
+        for execution_id, (at, known) in list(self._spent.items()):
+            if now - at > LATE or execution_id in bought:
+                del self._spent[execution_id]
+            elif known is None:
+                self._spent[execution_id] = (at, await self._recovery.case(execution_id))
+        return [case for _, case in self._spent.values() if case is not None]
 
     def unchanged(self, before: Own) -> bool:
         """Tell whether nothing was sent or booked since, so that totals still stand."""
@@ -239,6 +270,10 @@ class OwnSide:
             for key, size in self._legs(position):
                 self._dust[key] += size
         self.basis += sum((leg.basis for leg in position.legs), start=Decimal(0))
+
+
+def _by_order(cases: Iterable[Case]) -> dict[str, Case]:
+    return {order_id: case for case in cases for order_id in case.orders}
 
 
 def own_order(

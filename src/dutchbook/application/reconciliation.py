@@ -156,6 +156,10 @@ class StartupReconciliationService:
         self._wake.set()
         return None
 
+    def soon(self) -> None:
+        """Compare as soon as may be: at once, or when the last one is long enough ago."""
+        self._wake.set()
+
     async def _on_time(self) -> None:
         while True:
             rhythm = self._rhythm
@@ -167,6 +171,9 @@ class StartupReconciliationService:
             finally:
                 asked.cancel()
                 timer.cancel()
+            if self._began is not None:
+                rest = self._rhythm.at_most - (self._clock.now() - self._began)
+                await self._clock.sleep(max(rest.total_seconds(), 0))
             self._wake.clear()
             await self.reconcile()
 

@@ -11,6 +11,7 @@ from dutchbook.application.bus import EventBus
 from dutchbook.application.carrying import Carrying
 from dutchbook.application.commands import Answer, Handler
 from dutchbook.application.execution import ExecutionService
+from dutchbook.application.late_fills import LateFills
 from dutchbook.application.outstanding import Outstanding
 from dutchbook.application.own_side import OwnSide
 from dutchbook.application.reconciliation import Rhythm, StartupReconciliationService
@@ -87,9 +88,10 @@ def reconciling(
 ) -> Reconciling:
     """Join what compares our record with the platforms', and let it hear the bus."""
     holdings, disputes = carried.holdings, carried.disputes
-    own = OwnSide(journal, risk, holdings, carried.recovery, executions)
+    own = OwnSide(journal, risk, holdings, carried.recovery, executions, clock)
     theirs = TheirSide(gateways, risk.accounts, journal, clock, patience)
-    repairer = _repairer(risk, carried)
+    late = LateFills(carried.recovery, carried.books, carried.announce, clock, ids)
+    repairer = _repairer(risk, carried, late)
     service = StartupReconciliationService(
         journal,
         bus,
@@ -123,7 +125,7 @@ def reconciling(
     return Reconciling(service, resolver, bus)
 
 
-def _repairer(risk: RiskManager, carried: Carrying) -> Repairer:
+def _repairer(risk: RiskManager, carried: Carrying, late: LateFills) -> Repairer:
     return Repairer(
         risk,
         carried.holdings,
@@ -134,5 +136,6 @@ def _repairer(risk: RiskManager, carried: Carrying) -> Repairer:
         carried.recovery,
         carried.inquiries,
         carried.disputes,
+        late,
         carried.single_leg.exposed,
     )

@@ -270,7 +270,7 @@ class Recovery:
             rows.append(position_update(case.position, position))
         rows.append(_cycle(position, now))
         held = Held(position).with_orders(case.orders.values()).with_fills(case.fills.values())
-        events = (*told, *self._tells(case, position, held, hedged=hedged))
+        events = (*told, *self.told_of(case, position, held, hedged=hedged))
         spent = {p: Spent(position.holding(p).cost, position.holding(p).fees) for p in Platform}
         assert case.reservation is not None, "what was bought had been reserved"
         await self._risk.commit_reservation(
@@ -286,9 +286,10 @@ class Recovery:
     def _position_id(self, case: Case) -> str:
         return case.position.position_id if case.position else self._ids.new("position")
 
-    def _tells(
+    def told_of(
         self, case: Case, position: OpenPosition, held: Held, *, hedged: bool
     ) -> Iterable[Event]:
+        """Return what is told of the position that an execution has become."""
         if hedged:
             yield self._announce.opened(position)
             return

@@ -12,6 +12,7 @@ from dutchbook.application.cases import Case
 from dutchbook.application.disputes import Disputes
 from dutchbook.application.holdings import Held, Holdings
 from dutchbook.application.inquiries import Inquiries
+from dutchbook.application.late_fills import LateFills
 from dutchbook.application.own_side import Own, own_order
 from dutchbook.application.recovery import Recovery
 from dutchbook.application.risk import RiskManager
@@ -59,6 +60,7 @@ class Repairer:
         recovery: Recovery,
         inquiries: Inquiries,
         disputes: Disputes,
+        late: LateFills,
         exposed: Callable[[str], None],
     ) -> None:
         self._risk = risk
@@ -71,6 +73,7 @@ class Repairer:
         self._recovery = recovery
         self._inquiries = inquiries
         self._disputes = disputes
+        self._late = late
 
     async def apply(self, own: Own, proposals: Iterable[Proposal]) -> Repaired:
         """Apply every repair among the proposals, one order after the other.
@@ -125,7 +128,7 @@ class Repairer:
         self, own: Own, ours: OurOrder, repairs: Sequence[OrderRepair], done: Repaired
     ) -> None:
         try:
-            kept = await self._kept(own.cases.get(ours.order.order_id), ours, repairs)
+            kept = await self._kept(own, ours, repairs)
         except Conflict:  # its capital is not free: the same is found the next time
             kept = None
         if kept is None:
@@ -140,10 +143,13 @@ class Repairer:
         )
 
     async def _kept(
-        self, case: Case | None, ours: OurOrder, repairs: Sequence[OrderRepair]
+        self, own: Own, ours: OurOrder, repairs: Sequence[OrderRepair]
     ) -> Order | None:
-        if case is not None:
+        order_id = ours.order.order_id
+        if (case := own.cases.get(order_id)) is not None:
             return await self._of_case(case, ours, repairs)
+        if (case := own.spent.get(order_id)) is not None:
+            return await self._of_spent(case, ours, repairs)
         assert ours.position_id is not None, "an order belongs to a case or a position"
         async with self._holdings.lock(ours.position_id):
             return await self._of_position(ours.position_id, ours, repairs)
@@ -211,6 +217,17 @@ class Repairer:
             change = _Change.of(ours, repairs)
             await self._recovery.learnt(now, change.order, change.fills, change.finalities)
             return change.order
+
+    async def _of_spent(
+        self, case: Case, ours: OurOrder, repairs: Sequence[OrderRepair]
+    ) -> Order | None:
+        """Make a position of an execution that had ended with nothing: it bought after all."""
+        change = _Change.of(ours, repairs)
+        position = await self._late.bought(case.execution_id, change.order, change.fills)
+        if position is None:
+            return None
+        self._exposed(position.position_id)
+        return change.order
 
 
 @dataclass(frozen=True, slots=True)

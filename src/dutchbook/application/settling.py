@@ -56,11 +56,13 @@ class SettlementFollower:
         self._recovery = recovery
         self._early: dict[TradeKey, FillReport] = {}
         self._turn = asyncio.Lock()
+        self.on_report: Callable[[FillReport], None] = _nobody
 
     async def follow(self, gateway: PlatformGateway) -> None:
         """Take settlement reports from a platform, until cancelled."""
         async for report in gateway.reports():
             await self._heard(report)
+            self.on_report(report)
 
     def notice(self, held: Held) -> None:
         """Take up a position that was bought by an engine that is dead.
@@ -191,3 +193,8 @@ def _provisional(held: Held) -> list[Order]:
         fill.order_id for fill in held.fills.values() if fill.finality is Finality.PROVISIONAL
     }
     return [order for order in held.orders.values() if order.order_id in open_ended]
+
+
+def _nobody(report: FillReport) -> None:
+    """Nobody else listens to what streams tell."""
+    assert report.size > 0, "a fill is of something"

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from dutchbook.application.holdings import LATE
 from dutchbook.application.loading import held
 from dutchbook.application.records import fill_row, order_row, position_row
 from dutchbook.application.sending import report_of
@@ -105,7 +106,7 @@ async def _measure(url: str, positions: int) -> tuple[float, float, float, int]:
         await journal.rows(table)
     bare = time.perf_counter() - bare
     began = time.perf_counter()
-    for each in await held(journal, engine.risk.accounts):
+    for each in await held(journal, engine.risk.accounts, engine.clock.now() - LATE):
         engine.holdings.put(each)
     loaded = time.perf_counter() - began
     began = time.perf_counter()

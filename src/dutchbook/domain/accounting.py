@@ -122,14 +122,7 @@ def _filled(leg: Holding, fill: Fill) -> Holding:
     fees = Money(leg.fees + fill.fee)
     if fill.side is Side.SELL:
         assert fill.outcome is leg.outcome, "only what the leg holds is sold"
-        basis = _share(leg.cost, fill.size, leg.size)
-        return replace(
-            leg,
-            size=Quantity(leg.size - fill.size),
-            cost=Money(leg.cost - basis),
-            fees=fees,
-            cash=Money(leg.cash + fill.cost - fill.fee),
-        )
+        return _sold(leg, fill)
     cash = Money(leg.cash - fill.cost - fill.fee)
     if fill.outcome is leg.outcome:
         size, cost = Quantity(leg.size + fill.size), Money(leg.cost + fill.cost)
@@ -140,6 +133,27 @@ def _filled(leg: Holding, fill: Fill) -> Holding:
         complement_cost=Money(leg.complement_cost + fill.cost),
         fees=fees,
         cash=cash,
+    )
+
+
+def _sold(leg: Holding, fill: Fill) -> Holding:
+    """Sell, beyond what the leg holds too: an order that had ended may turn out to have filled.
+
+    To sell a contract that is not held is to buy its opposite for the rest of a dollar, on the
+    account's other contracts: what is left is a position the other way round.
+    """
+    own = Quantity(min(fill.size, leg.size))
+    short = Quantity(fill.size - own)
+    basis = _share(leg.cost, own, leg.size)
+    brought = due(fill.price * own) if short else fill.cost
+    return replace(
+        leg,
+        size=Quantity(leg.size - own),
+        cost=Money(leg.cost - basis),
+        complement=Quantity(leg.complement + short),
+        complement_cost=Money(leg.complement_cost + short - (fill.cost - brought)),
+        fees=Money(leg.fees + fill.fee),
+        cash=Money(leg.cash + fill.cost - fill.fee - short),
     )
 
 

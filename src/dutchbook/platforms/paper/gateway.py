@@ -85,9 +85,27 @@ class PaperGateway:
             sent = self._remembered(order)
         try:
             placed = self._wire.decode_order(await self._server.order(sent.order), sent)
-            return self._with_fills(sent, placed) if placed else None
+            return self._with_fills(sent, placed) if placed else self._by_trades(sent)
         except MalformedMessage as error:
             raise OutcomeUnknown(self.platform, error.reason) from error
+
+    def _by_trades(self, sent: Sent) -> OrderReport | None:
+        """Look for an order that is not shown among our trades.
+
+        Polymarket may show orders no longer once they are done; its trades name the order,
+        whose id is known before it is sent (docs.polymarket.com, GET /data/trades, 2026-09).
+        Kalshi keeps orders for two weeks, and its trades know no id of ours.
+
+        Raises:
+            OutcomeUnknown: It has traded, and may work still.
+        """
+        if sent.platform_order_id is None:
+            return None
+        placed = Placed(sent.platform_order_id, NOTHING)
+        fills = self._wire.decode_fills(self._server.fills(sent.order), sent, placed)
+        if fills and not sent.immediate:
+            raise OutcomeUnknown(self.platform, "it has traded, and is not shown")
+        return OrderReport(placed.platform_order_id, fills, NOTHING) if fills else None
 
     def _with_fills(self, sent: Sent, placed: Placed) -> OrderReport:
         fills: tuple[FillReport, ...] = ()

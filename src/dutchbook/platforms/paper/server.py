@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from dutchbook.crashpoints import AFTER, BEFORE, REQUEST, crashpoint
 from dutchbook.domain.contract import Leg, Platform
 from dutchbook.domain.order import Finality, Order, TimeInForce
-from dutchbook.domain.units import Quantity, floor_to
+from dutchbook.domain.units import NOTHING, Quantity, floor_to
 from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
 from dutchbook.platforms.answers import NEVER_LEFT, SILENCE, Answer
 from dutchbook.platforms.paper.exchange import PaperExchange
@@ -129,14 +129,17 @@ class PaperServer:
         await self.travel(f"find.{key}")
         self._asked[key] += 1
         held = self.exchange.known(key) or order
-        answer = self._wire.encode_order(held, self.exchange.find(key))
+        answer = self._wire.encode_order(held, self.shown(key))
         return self._arriving(self._spoiled(answer, f"find.{self._asked[key]}.{key}"))
 
     def fills(self, order: Order) -> Answer:
-        """Answer which trades an order made."""
-        report = self.exchange.find(order.client_order_id)
-        assert report is not None, "the trades of an order that was taken"
+        """Answer which trades an order made; none, where it is not known here."""
+        report = self.shown(order.client_order_id) or OrderReport("", (), NOTHING)
         return self._wire.encode_fills(order, report)
+
+    def shown(self, client_order_id: str) -> OrderReport | None:
+        """Return what questions about an order are answered from."""
+        return self.exchange.find(client_order_id)
 
     @property
     def silent(self) -> bool:

@@ -1,0 +1,64 @@
+"""Stragglers: fills that a platform's stream tells of and that nobody has booked.
+
+As a rule a fill is told twice, by the answer to its order and by the stream, in either order.
+One that is still in no record after a while came to light after its order had ended: the sides
+are compared then, at once rather than at the next time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+from dutchbook.application.holdings import Holdings, TradeKey
+from dutchbook.ports import Clock, FillReport, Journal
+
+PATIENCE = timedelta(seconds=10)
+"""So long an answer to an order may be behind the stream."""
+
+
+class Stragglers:
+    """Remembers what was told of and is unknown, and asks for a comparison when it stays so."""
+
+    def __init__(
+        self, journal: Journal, holdings: Holdings, clock: Clock, compare: Callable[[], None]
+    ) -> None:
+        self._journal = journal
+        self._holdings = holdings
+        self._clock = clock
+        self._compare = compare
+        self._told: dict[TradeKey, float] = {}
+        self._wake = asyncio.Event()
+
+    def heard(self, report: FillReport) -> None:
+        """Take note of a fill that a stream tells of."""
+        key = (report.platform, report.trade_id)
+        if self._holdings.by_trade(key) is None:
+            self._told.setdefault(key, self._clock.monotonic())
+            self._wake.set()
+
+    async def start(self) -> None:
+        """Begin with nothing: the comparison at the start finds what came before."""
+
+    async def run(self) -> None:
+        """Look at each when its time has come, until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._told:
+                key, since = next(iter(self._told.items()))
+                due = since + PATIENCE.total_seconds()
+                await self._clock.sleep(max(due - self._clock.monotonic(), 0))
+                del self._told[key]
+                if not await self._booked(key):
+                    self._compare()
+
+    async def drained(self) -> None:
+        """Wait for nothing: what is not booked by now is found at the next start."""
+
+    async def _booked(self, key: TradeKey) -> bool:
+        if self._holdings.by_trade(key) is not None:
+            return True
+        where = {"platform": key[0], "trade_id": key[1]}
+        return bool(await self._journal.rows("fills", where))
