@@ -198,7 +198,7 @@ def test_a_person_closes_a_position_by_force_with_a_figure_of_their_own() -> Non
     assert became == "CLOSED"
     assert sorted(gained) == [1, 3]
     assert rows == ["force_close"]
-    assert left == []
+    assert [each.over for each in left] == [True]
 
 
 @pytest.mark.parametrize("choice", list(Choice))

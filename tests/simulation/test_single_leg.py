@@ -20,7 +20,7 @@ from dutchbook.domain.contract import Platform, Side
 from dutchbook.domain.order import Purpose
 from dutchbook.domain.position import PositionStatus
 from dutchbook.domain.units import Price, Quantity
-from dutchbook.errors import InvalidInput, InvalidPositionState, UnknownId
+from dutchbook.errors import InvalidInput, InvalidPositionState
 from dutchbook.platforms.paper.faults import Fault
 
 EXPOSED, OPEN, CLOSED = (
@@ -564,7 +564,7 @@ def test_a_position_that_is_over_has_nothing_to_be_retried_or_closed() -> None:
     async def work(at: Bench) -> None:
         position_id = await at.expose()
         await at.service.close_leg(position_id)
-        with pytest.raises(UnknownId):
+        with pytest.raises(InvalidPositionState):
             await at.service.retry_leg(position_id, "0.53")
 
     bench(work)

@@ -17,6 +17,7 @@ from dutchbook.application.bus import EventBus
 from dutchbook.application.conclusion import Conclusion
 from dutchbook.application.gate import Gate
 from dutchbook.application.inquiries import Inquiries
+from dutchbook.application.pairs import still_approved
 from dutchbook.application.records import execution_row, opportunity_row, snapshot_row
 from dutchbook.application.risk import RiskManager
 from dutchbook.application.run import Run
@@ -167,7 +168,8 @@ class ExecutionService:
         identified = self._announce.identified(opportunity, execution_id)
         placed = run.take(now)
         events = (identified, self._announce.placed(order))
-        return execution_id, Batch((*rows, *snapshots, *placed.writes), events)
+        approved = still_approved(opportunity.match)
+        return execution_id, Batch((*rows, *snapshots, *placed.writes, approved), events)
 
     def forget(self, execution_id: str) -> None:
         """Drop a planned execution whose reservation was refused: nothing of it was kept."""

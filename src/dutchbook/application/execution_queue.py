@@ -12,7 +12,7 @@ from dutchbook.application.execution import ExecutionService
 from dutchbook.application.holdings import Holdings
 from dutchbook.application.inquiries import Inquiries
 from dutchbook.application.pair_throttle import PairThrottle
-from dutchbook.application.risk import RiskManager
+from dutchbook.application.risk import NOT_APPROVED, RiskManager
 from dutchbook.domain.contract import ContractMatch, Outcome, Platform
 from dutchbook.domain.execution import Phase
 from dutchbook.domain.quote import Opportunity, Reason
@@ -159,6 +159,8 @@ class ExecutionQueueService:
         except ReservationFailed as failed:
             self._executions.forget(execution_id)
             self.refused[failed.reason] += 1
+            if failed.reason == NOT_APPROVED:
+                await self._throttle.look(request.pair_id)
             return
         done = await self._executions.execute(opportunity, reservation)
         if done.phase.ended:

@@ -63,6 +63,13 @@ class PairThrottle:
         change = Update("contract_matches", {"match_id": pair_id}, {}, put, {"version": 1})
         await self._bus.commit(Batch((change,), (event,)))
 
+    async def look(self, pair_id: str) -> None:
+        """Take up what a person has decided on a pair from another process."""
+        rows = await self._journal.rows("contract_matches", {"match_id": pair_id})
+        if rows:
+            approved, digest = rows[0]["operator_approved"], rows[0]["approved_digest"]
+            self._watchlist.decided(pair_id, approved=approved, digest=digest)
+
     async def enable(self, pair_id: str, rationale: str, alongside: Batch) -> None:
         """Give a pair that was stopped here its approval back.
 

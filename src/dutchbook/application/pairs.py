@@ -107,6 +107,19 @@ async def decide_pair(
     await bus.commit(Batch((change,), (event,)))
 
 
+def still_approved(match: ContractMatch) -> Update:
+    """Return what lets an entry be kept only while its pair stands approved, as it did.
+
+    Whoever takes the approval back from another process stops the next entry (I-19).
+    """
+    return Update(
+        "contract_matches",
+        key={"match_id": match.match_id},
+        guard={"operator_approved": True, "approved_digest": match.approved_digest},
+        put={"operator_approved": True},
+    )
+
+
 async def pair_rows(journal: Journal) -> list[dict[str, Any]]:
     """Return every row of `contract_matches` with its `approval` in a word.
 

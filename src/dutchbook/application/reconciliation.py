@@ -115,7 +115,7 @@ class StartupReconciliationService:
         self._turn = asyncio.Lock()
         self._wake, self._evened = asyncio.Event(), asyncio.Event()
         self._doubts: dict[str, datetime] = {}
-        self._began: datetime | None = None
+        self._began: float | None = None
         self._unsure = False
         self.last: Reconciled | None = None
 
@@ -149,16 +149,21 @@ class StartupReconciliationService:
 
     def request(self) -> str | None:
         """Compare as soon as possible; returns why not, when it was asked for too soon."""
-        if self._began is not None:
-            wait = self._rhythm.at_most - (self._clock.now() - self._began)
-            if wait > timedelta(0):
-                return f"the last one began less than {self._rhythm.at_most} ago"
+        if self._rest() > 0:
+            return f"the last one began less than {self._rhythm.at_most} ago"
         self._wake.set()
         return None
 
     def soon(self) -> None:
         """Compare as soon as may be: at once, or when the last one is long enough ago."""
         self._wake.set()
+
+    def _rest(self) -> float:
+        """Return the seconds until another comparison may begin; whatever clocks are set to."""
+        if self._began is None:
+            return 0
+        since = self._clock.monotonic() - self._began
+        return self._rhythm.at_most.total_seconds() - since
 
     async def _on_time(self) -> None:
         while True:
@@ -171,9 +176,7 @@ class StartupReconciliationService:
             finally:
                 asked.cancel()
                 timer.cancel()
-            if self._began is not None:
-                rest = self._rhythm.at_most - (self._clock.now() - self._began)
-                await self._clock.sleep(max(rest.total_seconds(), 0))
+            await self._clock.sleep(max(self._rest(), 0))
             self._wake.clear()
             await self.reconcile()
 
@@ -193,8 +196,7 @@ class StartupReconciliationService:
         The same again at once repairs nothing (I-22).
         """
         async with self._turn:
-            self._began = self._clock.now()
-            since = self._clock.monotonic()
+            since = self._began = self._clock.monotonic()
             await self._outstanding.unrecorded()
             own = await self._own.gather()
             theirs = await self._theirs.ask(own.ours.orders)

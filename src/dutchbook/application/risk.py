@@ -30,6 +30,9 @@ from dutchbook.domain.units import ZERO, Money
 from dutchbook.errors import Conflict, Halted, ReservationFailed
 from dutchbook.ports import Batch, Insert, Update
 
+NOT_APPROVED = "pair_not_approved"
+"""Somebody has taken the approval of a pair back since it was read."""
+
 
 class RiskManager(PositionCapital):
     """The gate in front of all capital."""
@@ -78,8 +81,7 @@ class RiskManager(PositionCapital):
             self.undo(movements, balances)
             self.shift(reserved_capital=-total, reserved_position_slots=-1)
             self.stakes.move(request.pair_id, Money(-total))
-            told = "trading_halted" if isinstance(conflict, Halted) else "refused_by_database"
-            raise ReservationFailed(told, str(conflict)) from conflict
+            raise ReservationFailed(_refusal(conflict), str(conflict)) from conflict
         self.consumed(request.pair_id)
         return reservation
 
@@ -209,3 +211,10 @@ class RiskManager(PositionCapital):
         if opened:
             return BudgetCommitted(stamp, *ids, committed=cost, fees=fees, released=rest)
         return BudgetReleased(stamp, *ids, released=rest, reason=reason)
+
+
+def _refusal(conflict: Conflict) -> str:
+    """Return our word for what the database would not keep."""
+    if isinstance(conflict, Halted):
+        return "trading_halted"
+    return NOT_APPROVED if conflict.table == "contract_matches" else "refused_by_database"

@@ -1,8 +1,8 @@
 """Stragglers: fills that a platform's stream tells of and that nobody has booked.
 
 As a rule a fill is told twice, by the answer to its order and by the stream, in either order.
-One that is still in no record after a while came to light after its order had ended: the sides
-are compared then, at once rather than at the next time.
+One that is still in no record after a while, and whose order nobody asks about any more, came
+to light after its order had ended: the sides are compared then rather than at the next time.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class Stragglers:
         self._holdings = holdings
         self._clock = clock
         self._compare = compare
-        self._told: dict[TradeKey, float] = {}
+        self._told: dict[TradeKey, tuple[float, str | None]] = {}
         self._wake = asyncio.Event()
 
     def heard(self, report: FillReport) -> None:
         """Take note of a fill that a stream tells of."""
         key = (report.platform, report.trade_id)
         if self._holdings.by_trade(key) is None:
-            self._told.setdefault(key, self._clock.monotonic())
+            self._told.setdefault(key, (self._clock.monotonic(), report.client_order_id))
             self._wake.set()
 
     async def start(self) -> None:
@@ -47,18 +47,23 @@ class Stragglers:
             await self._wake.wait()
             self._wake.clear()
             while self._told:
-                key, since = next(iter(self._told.items()))
+                key, (since, client_order_id) = next(iter(self._told.items()))
                 due = since + PATIENCE.total_seconds()
                 await self._clock.sleep(max(due - self._clock.monotonic(), 0))
                 del self._told[key]
-                if not await self._booked(key):
+                if not await self._expected(key, client_order_id):
                     self._compare()
 
     async def drained(self) -> None:
         """Wait for nothing: what is not booked by now is found at the next start."""
 
-    async def _booked(self, key: TradeKey) -> bool:
+    async def _expected(self, key: TradeKey, client_order_id: str | None) -> bool:
+        """Tell whether a fill is booked, or its order is still asked about."""
         if self._holdings.by_trade(key) is not None:
             return True
-        where = {"platform": key[0], "trade_id": key[1]}
-        return bool(await self._journal.rows("fills", where))
+        platform, trade_id = key
+        where = {"platform": platform, "trade_id": trade_id}
+        if await self._journal.rows("fills", where):
+            return True
+        orders = await self._journal.rows("orders", {"client_order_id": client_order_id})
+        return any(row["working_size"] for row in orders)
