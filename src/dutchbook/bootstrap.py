@@ -302,6 +302,7 @@ def _entering(base: _Base, carried: Carrying) -> _Entering:
     )
     failures = settings.controls().failures_before_disable
     throttle = PairThrottle(base.journal, bus, base.watchlist, clock, failures)
+    bus.subscribe(throttle)
     executions = ExecutionService(
         bus,
         base.risk,

@@ -46,13 +46,6 @@ REQUESTS = {
 
 NUMBERS = {fault: number for number, fault in REQUESTS.items()}
 
-NOT_BUILT: dict[int, str] = {
-    31: "under way",
-    32: "under way",
-    39: "under way",
-    40: "under way",
-}
-
 
 @dataclass(slots=True)
 class Tally:

@@ -12,6 +12,7 @@ from dutchbook.ports import Batch, Insert, Receipt
 from prove.catalogue import Tally
 from prove.oracle import Oracle
 from prove.plan import Plan
+from prove.watch import Watch
 
 Row = dict[str, Any]
 Sleep = Callable[[float], Any]
@@ -23,19 +24,28 @@ class Store(MemoryJournal):
     def __init__(self, oracle: Oracle) -> None:
         super().__init__()
         self._oracle = oracle
+        self.watch: Watch | None = None
         self.commits = 0
 
     async def commit(self, batch: Batch) -> Receipt:
-        """Keep a batch."""
+        """Keep a batch of somebody who is no engine."""
+        return await self.kept(batch, None)
+
+    async def kept(self, batch: Batch, watch: Watch | None) -> Receipt:
+        """Keep a batch; with `watch`, that of the engine which it watches."""
         keys = []
         for write in batch.writes:
             found = write.row if isinstance(write, Insert) else write.key
             key = tuple(found[column] for column in TABLES[write.table].key)
             keys.append((write.table, self._tables[write.table].get(key), key))
-        receipt = await super().commit(batch)
+        receipt = await MemoryJournal.commit(self, batch)
         self.commits += 1
         changes = [(name, before, self._tables[name][key]) for name, before, key in keys]
-        self._oracle.committed(changes, len(batch.events))
+        self._oracle.committed(changes, batch.events)
+        if watch is not None:
+            watch.committed(changes, batch.events)
+        elif self.watch is not None:
+            self.watch.decided(changes)
         return receipt
 
     @property
@@ -83,7 +93,7 @@ class Connection:
         if self._plan.strikes(37, f"commit.{key}"):
             self._fails(37)
             raise Busy("the database is locked")
-        receipt = await self._store.commit(batch)
+        receipt = await self._store.kept(batch, self._store.watch)
         if self._plan.strikes(38, f"commit.{key}"):
             self._fails(38)
             raise Unheard("the connection was lost during a commit")

@@ -75,6 +75,14 @@ class Leg:
         self.cash += pairs
         self.profit += pairs - left - other
 
+    def pay(self, own: Decimal) -> None:
+        """Turn all into cash: so much for what was opened with, the rest for the other."""
+        amount = self.size * own + self.other * (1 - own)
+        amount = amount.quantize(MICRO, ROUND_FLOOR)
+        self.cash += amount
+        self.profit += amount - self.cost - self.other_cost
+        self.size = self.cost = self.other = self.other_cost = NIL
+
 
 def _part(cost: Decimal, part: Decimal, whole: Decimal) -> Decimal:
     if part >= whole:
@@ -87,14 +95,17 @@ def accounts(tables: dict[str, list[Row]]) -> dict[str, dict[str, Decimal]]:
 
     Args:
         tables: `audit_log`, `accounts`, `fills`, `orders`, `open_positions`, `reservations`,
-            `settlements` (merges alone), and `executions`: what one that has not ended bought
-            is not booked yet.
+            `settlements` (merges and payouts), and `executions`: what one that has not ended
+            bought is not booked yet.
     """
     deposits: dict[str, Decimal] = defaultdict(Decimal)
+    adjusted: dict[str, Decimal] = defaultdict(Decimal)
     for entry in tables["audit_log"]:
         if entry["name"] == "capital.moved":
             moved = json.loads(entry["payload"])
             deposits[moved["account"]] += Decimal(moved["amount"])
+            if moved["kind"] == "adjustment":
+                adjusted[moved["account"]] += Decimal(moved["amount"])
     reserved: dict[str, Decimal] = defaultdict(Decimal)
     for row in tables["reservations"]:
         if row["status"] == "reserved":
@@ -112,14 +123,14 @@ def accounts(tables: dict[str, list[Row]]) -> dict[str, dict[str, Decimal]]:
             "free": deposits[key] + cash - reserved[key],
             "reserved": reserved[key],
             "committed": committed,
-            "realised": realised,
+            "realised": realised + adjusted[key],
             "fees": fees,
         }
     return found
 
 
 def _legs(tables: dict[str, list[Row]]) -> dict[str, list[Leg]]:
-    """Fold the fills and merges of every position, each platform by itself."""
+    """Fold the fills, merges and payouts of every position, each platform by itself."""
     ended = {r["execution_id"] for r in tables["executions"] if r["ended_at"] is not None}
     booked = {row["order_id"] for row in tables["orders"] if row["execution_id"] in ended}
     sides = {row["execution_id"]: row for row in tables["open_positions"]}
@@ -127,12 +138,18 @@ def _legs(tables: dict[str, list[Row]]) -> dict[str, list[Leg]]:
     executions = {row["position_id"]: row["execution_id"] for row in sides.values()}
     fills = [row for row in tables["fills"] if row["finality"] != "failed"]
     merges = [row for row in tables["settlements"] if row["status"] == "paid"]
-    facts = [(row["matched_at"], row["trade_id"], row) for row in fills]
-    facts += [(row["paid_at"], row["settlement_id"], row) for row in merges]
+    facts = [(row["matched_at"], f"0.{row['trade_id']}", row) for row in fills]
+    facts += [(row["paid_at"], "1." if row["kind"] == "merge" else "2.", row) for row in merges]
     for _, _, row in sorted(facts, key=lambda each: each[:2]):
         platform = row["platform"]
         if "settlement_id" in row:
-            legs[platform, executions[row["position_id"]]].net(row["size"])
+            execution = executions[row["position_id"]]
+            if row["kind"] == "merge":
+                legs[platform, execution].net(row["size"])
+            else:
+                yes = sides[execution][f"{platform}_side"] == "yes"
+                own = row["yes_pays"] if yes else 1 - row["yes_pays"]
+                legs[platform, execution].pay(own)
         elif row["order_id"] in booked:
             leg = legs[platform, row["execution_id"]]
             leg.trade(row, sides[row["execution_id"]][f"{platform}_side"])

@@ -10,18 +10,31 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
 
 from dutchbook import __version__
+from dutchbook.application.bus import EventBus
+from dutchbook.application.disputes import Dispute
+from dutchbook.application.lease import Fence, take
+from dutchbook.application.pairs import decide_pair
 from dutchbook.bootstrap import build
 from dutchbook.domain.contract import Platform as Name
 from dutchbook.domain.events import Event
 from dutchbook.domain.order import Order
 from dutchbook.domain.position import PositionStatus
+from dutchbook.domain.reconciliation import Choice
 from dutchbook.domain.risk import HaltReason
 from dutchbook.domain.units import Money
 from dutchbook.engine import Engine
-from dutchbook.errors import InvalidInput, InvalidPositionState, StorageError, UnknownId
+from dutchbook.errors import (
+    InvalidInput,
+    InvalidPositionState,
+    LeaseLost,
+    StorageError,
+    UnknownId,
+)
+from dutchbook.runtime.ids import SeededIds
 from prove.catalogue import PHASE
 from prove.journal import Connection
 from prove.platform import Gateway, Line
+from prove.rivals import TERM
 
 if TYPE_CHECKING:
     from prove.world import World
@@ -43,6 +56,8 @@ class Life:
         self.dead = False
         self.trading = False
         self.planted = False
+        self.ousted = False
+        self.name = f"engine-{number}"
         self._closing = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -56,20 +71,24 @@ class Life:
             name: Line(platform, self.step, self._spawn, self._sending)
             for name, platform in world.platforms.items()
         }
-        gateways = {
+        self.gateways = {
             name: Gateway(world.platforms[name], world.clock, world.lag, line)
             for name, line in self.lines.items()
         }
-        self.engine: Engine = build(
+        self.engine: Engine
+
+    def _built(self, fence: Fence) -> Engine:
+        world = self.world
+        return build(
             world.settings,
             world.tape,
             self.connection,
             world.engine_clock,
             seed=world.plan.seed,
-            run=number,
-            platforms=(world.exchanges, gateways),
+            run=self.number,
+            fence=fence,
+            platforms=(world.exchanges, self.gateways),
         )
-        self.engine.bus.subscribe(self._hear)
 
     def _hear(self, event: Event, sequence: int) -> None:
         if sequence:
@@ -79,7 +98,9 @@ class Life:
         return self.world.spawn(work)
 
     def _sending(self, order: Order) -> None:
-        self.world.oracle.sending(order.client_order_id)
+        row = self.world.oracle.sending(order.client_order_id)
+        if row is not None:
+            self.world.watch.sending(row)
 
     # Its end
     # ------------------------------------------------------------------------------------
@@ -126,10 +147,26 @@ class Life:
         for leaf in _leaves(error):
             if expected and isinstance(leaf, Planted | StorageError | asyncio.CancelledError):
                 continue
+            if self.ousted and isinstance(leaf, LeaseLost):
+                continue
             where = "".join(traceback.format_exception(leaf)[-3:])
             self.world.oracle.wrong("L-3", f"the engine died: {leaf!r}\n{where}")
 
     async def _live(self, done: asyncio.Event, *, trades: bool) -> None:
+        world = self.world
+        world.watch.began(self.number)
+        gone = world.gone.__contains__
+        fence = await take(self.connection, world.engine_clock, self.name, TERM, gone)
+        world.watch.turn.epoch = fence.epoch
+        self.engine = self._built(fence)
+        self.engine.bus.subscribe(self._hear)
+        async with asyncio.TaskGroup() as group:
+            keeping = group.create_task(fence.keep(self.connection))
+            await self._works(done, trades=trades)
+            keeping.cancel()
+        await fence.release(self.connection)
+
+    async def _works(self, done: asyncio.Event, *, trades: bool) -> None:
         engine, world = self.engine, self.world
         await engine.lifecycle.start(
             world.tape.meta.contracts,
@@ -140,9 +177,10 @@ class Life:
             version=__version__,
             checks=(engine.reconciling.service.reconcile, engine.carrying.take_up),
         )
+        world.watch.started(str(reason) for reason in engine.risk.state.halt_reasons)
 
         async def feed() -> None:
-            self.trading = trades and not self.dead
+            self.trading = world.watch.turn.trading = trades and not self.dead
             if trades:
                 engine.beside.sessions.began(engine.clock.now())
             world.connected(self, books=trades)
@@ -150,12 +188,15 @@ class Life:
             self._closing = True
             await self._idle.wait()
             engine.beside.sessions.ended()
-            self.trading = False
+            self.trading = world.watch.turn.trading = False
+            world.rested = world.clock.now()
 
         settled: list[Callable[[], Coroutine[Any, Any, None]]] = []
         settled += [line.settled for line in self.lines.values()]
         await engine.lifecycle.run(feed, settled)
         await engine.lifecycle.stop("asked to stop")
+        counts = engine.beside.exposures.counts
+        world.watch.ended((counts.by_month, counts.by_week))
 
     # The operator
     # ---------------------------------------------------------------------------------
@@ -164,7 +205,7 @@ class Life:
         """Press buttons now and then."""
         while True:
             await self.world.clock.sleep(self._chance.choice((2, 5, 11, 23)))
-            if self._closing:
+            if self._closing or not self.trading:
                 continue
             self._idle.clear()
             task = asyncio.ensure_future(self._press())
@@ -185,8 +226,15 @@ class Life:
         if roll == 0:
             await engine.risk.halt_trading(HaltReason.OPERATOR, "pressed")
             return
-        if engine.risk.state.trading_halted:
+        halted = set(engine.risk.state.halt_reasons) - {HaltReason.RECONCILIATION_DISCREPANCY}
+        if halted:
             await resume(engine)
+            return
+        if roll == 1:
+            await self._decide_pair()
+            return
+        if disputes := [d for d in engine.carrying.disputes.open.values() if d.halts]:
+            await self._decide(self._chance.choice(disputes))
             return
         exposed = [p for p in engine.holdings.positions.values() if p.status in EXPOSED]
         if not exposed:
@@ -196,6 +244,25 @@ class Life:
             await self._resolve(position_id, roll % 3)
         except REFUSALS:
             return
+
+    async def _decide_pair(self) -> None:
+        """Take a pair's approval back from another process, or give it again."""
+        pair = self._chance.choice(sorted(self.world.watch.pairs))
+        approved = bool(self.world.watch.pairs[pair]["operator_approved"])
+        bus = EventBus(
+            self.world.store, self.engine.clock, SeededIds(self.number, self.world.steps)
+        )
+        await decide_pair(
+            self.world.store, bus, self.engine.clock, pair, "looked at it", approve=not approved
+        )
+
+    async def _decide(self, dispute: Dispute) -> None:
+        """Decide as the platform says, as a rule; rarely that we are right."""
+        choice = self._chance.choice((Choice.ADOPT_PLATFORM,) * 6 + (Choice.ACKNOWLEDGE,))
+        subject = dispute.found.position_id or dispute.dispute_id
+        resolver = self.engine.reconciling.resolver
+        with contextlib.suppress(*REFUSALS):
+            await resolver.resolve(subject, choice, "looked at it on the platform")
 
     async def _resolve(self, position_id: str, way: int) -> None:
         single_leg = self.engine.carrying.single_leg

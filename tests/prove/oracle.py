@@ -7,10 +7,12 @@ written down a second time on purpose.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+from dutchbook.domain.events import Event
 
 Row = dict[str, Any]
 Change = tuple[str, Row | None, Row]
@@ -61,6 +63,7 @@ class Oracle:
         self.fills: dict[str, dict[str, Row]] = defaultdict(dict)
         self.of_execution: dict[str, dict[str, Row]] = defaultdict(dict)
         self.positions: dict[str, Row] = {}
+        self.reached: dict[str, set[str]] = defaultdict(set)
         self.executions: dict[str, Row] = {}
         self.reservations: dict[str, dict[tuple[str, str], Row]] = defaultdict(dict)
         self.ledger: dict[str, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
@@ -84,15 +87,15 @@ class Oracle:
     # Before a send
     # ------------------------------------------------------------------------------
 
-    def sending(self, client_order_id: str) -> None:
-        """Judge an order at the moment at which its first byte leaves."""
+    def sending(self, client_order_id: str) -> Row | None:
+        """Judge an order at the moment at which its first byte leaves; returns its row."""
         again = client_order_id in self.sent
         self.check("I-1", f"{client_order_id} sent again", holds=not again)
         self.sent.add(client_order_id)
         order = self.orders.get(self.clients.get(client_order_id, ""))
         self.check("I-2", f"{client_order_id} was not committed", holds=order is not None)
         if order is None:
-            return
+            return None
         self.check("I-2", f"{client_order_id} is over", holds=order["status"] == "PENDING")
         for other in self.of_execution[order["execution_id"]].values():
             same = other["platform"] == order["platform"]
@@ -101,14 +104,16 @@ class Oracle:
         entry = order["purpose"] == "entry"
         halted = entry and self.halted
         self.check("I-16", f"{client_order_id} sent in a halt", holds=not halted)
+        return order
 
     # After a commit
     # -----------------------------------------------------------------------------
 
-    def committed(self, changes: Iterable[Change], events: int) -> None:
-        """Judge what a commit changed."""
+    def committed(self, changes: Iterable[Change], events: Sequence[Event]) -> None:
+        """Judge what a commit changed; a lease alone may change without a word."""
         changes = list(changes)
-        self.check("I-8", "a commit without an event", holds=events > 0)
+        silent = not events and any(table != "leases" for table, _, _ in changes)
+        self.check("I-8", "a commit without an event", holds=not silent)
         for table, before, after in changes:
             if (take := _TAKES.get(table)) is not None:
                 take(self, before, after)
@@ -155,6 +160,8 @@ class Oracle:
     def _take_position(self, before: Row | None, after: Row) -> None:
         del before
         self.positions[after["position_id"]] = after
+        if self.executions[after["execution_id"]]["ended_at"] is not None:
+            self.reached[after["execution_id"]].add(str(after["status"]))
 
     def _take_execution(self, before: Row | None, after: Row) -> None:
         if before is not None:
@@ -235,6 +242,9 @@ class Oracle:
         if self.executions[after["execution_id"]]["ended_at"] is None:
             return
         net = {p: after[f"{p}_size"] - after[f"{p}_complement"] for p in _PLATFORMS}
+        if self._paid(after):
+            self.check("I-9", f"{name} is paid and {net}", holds=not any(net.values()))
+            return
         told = f"{name} is {after['status']} with {net}"
         self.check(
             "I-5", f"{told}, its fills {self._net(after)}", holds=net == self._net(after)
@@ -251,6 +261,12 @@ class Oracle:
                 self.check("I-9", told, holds=uneven or reversed_)
             case "CLOSED":
                 self.check("I-9", told, holds=flat)
+
+    def _paid(self, position: Row) -> bool:
+        """Whether every contract that it ever held has been paid for."""
+        sizes = self._net(position)
+        held = [p for p in _PLATFORMS if sizes[p] or position[f"{p}_payout"] is not None]
+        return bool(held) and all(position[f"{p}_payout"] is not None for p in held)
 
     def _net(self, position: Row) -> dict[str, Decimal]:
         net = dict.fromkeys(_PLATFORMS, NIL)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from dutchbook.domain.contract import Leg
 from dutchbook.domain.contract import Platform as Name
-from dutchbook.domain.order import Order, Purpose, TimeInForce
+from dutchbook.domain.order import Finality, Order, Purpose, TimeInForce
+from dutchbook.domain.settlement import Result
 from dutchbook.domain.units import Quantity, floor_to
 from dutchbook.errors import OutcomeUnknown, PlatformRejected
 from dutchbook.platforms.answers import Answer
@@ -55,6 +56,7 @@ class Platform(PaperServer):
         self._accepted: dict[str, datetime] = {}
         self._standing: dict[str, datetime] = {}
         self._late: dict[str, str] = {}
+        self.strange: dict[str, int] = {}
 
     def calm(self) -> None:
         """From now on all is well here."""
@@ -191,6 +193,15 @@ class Platform(PaperServer):
         self.final.append(after)
         await self.reports.put(after)
 
+    def provisional(self, contract_id: str) -> bool:
+        """Whether a fill of a contract can still be taken back."""
+        return any(
+            fill.finality is Finality.PROVISIONAL
+            for working in self.exchange._orders.values()
+            if working.order.contract_id == contract_id
+            for fill in working.fills
+        )
+
     @property
     def tasks(self) -> set[asyncio.Task[None]]:
         """What goes on here whether an engine lives or not."""
@@ -286,3 +297,12 @@ class Gateway(PaperGateway):
     def __init__(self, platform: Platform, clock: Clock, lag: StepLag, line: Line) -> None:
         super().__init__(platform.exchange, clock, lag, platform.plan.calm())
         self._server = line  # type: ignore[assignment]
+        self._theirs = platform
+
+    async def results(self, contract_ids: Sequence[str]) -> Mapping[str, Result]:
+        """Return results, some of which are not what the pair was bought for."""
+        found = await super().results(contract_ids)
+        for contract_id in sorted(found):
+            if fault := self._theirs.strange.get(contract_id, 0):
+                self._theirs.tally.hit(fault, "settlement")
+        return found

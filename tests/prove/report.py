@@ -11,12 +11,18 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from prove.catalogue import FAULTS, NAMES, NOT_BUILT, PHASES, Tally
+from dutchbook.domain.position import PositionStatus
+from prove.catalogue import FAULTS, NAMES, PHASES, Tally
 from prove.oracle import Violation
 from prove.world import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
 FAILED, VOID = 1, 2
+RARE = 50
+"""One execution in so many must have reached each status of a position."""
+SELDOM = 1_000
+"""One execution in so many must have met each fault, in a run of `ENOUGH`."""
+ENOUGH = 20_000
 
 
 @dataclass
@@ -33,7 +39,7 @@ class Sum:
     checks: int = 0
     known: int = 0
     twice: int = 0
-    statuses: Counter[str] = field(default_factory=Counter)
+    reached: Counter[str] = field(default_factory=Counter)
     violations: list[tuple[int, Violation]] = field(default_factory=list)
 
     def add(self, outcome: Outcome) -> None:
@@ -46,7 +52,7 @@ class Sum:
         self.steps += outcome.steps
         self.checks += outcome.checks
         self.known += outcome.known
-        self.statuses.update(outcome.statuses)
+        self.reached.update(outcome.reached)
         self.violations += [(outcome.seed, each) for each in outcome.violations]
 
     def differs(self, seed: int) -> None:
@@ -55,9 +61,30 @@ class Sum:
         self.violations.append((seed, told))
 
     @property
+    def missing(self) -> list[str]:
+        """What a run lacks that would show something: an idle engine breaks nothing."""
+        found = []
+        if 2 * self.both < self.executions or not self.executions:
+            found.append("fewer than half of the executions opened both legs")
+        found += [
+            f"fewer than one in {RARE} has reached {status.value}"
+            for status in PositionStatus
+            if RARE * self.reached[status.value] < self.executions
+        ]
+        if self.executions >= ENOUGH:
+            found += [
+                f"{FAULTS[number]} was hit {self.tally.of(number)} times"
+                for number in FAULTS
+                if SELDOM * self.tally.of(number) < self.executions
+            ]
+            if 5 * self.executions > 2 * sum(self.tally.hits.values()):
+                found.append("fewer than 2.5 faults for each execution")
+        return found
+
+    @property
     def void(self) -> bool:
-        """Whether so little was opened that nothing is shown: an idle engine breaks nothing."""
-        return 2 * self.both < self.executions or not self.executions
+        """Whether it shows nothing."""
+        return bool(self.missing)
 
     @property
     def code(self) -> int:
@@ -79,7 +106,8 @@ class Sum:
             "seconds": round(seconds, 1),
             "void": self.void,
             "faults": {FAULTS[number]: self.tally.of(number) for number in FAULTS},
-            "not_built": {FAULTS[number]: why for number, why in NOT_BUILT.items()},
+            "injected": sum(self.tally.hits.values()),
+            "reached": dict(sorted(self.reached.items())),
             "positions_turned_round": self.known,
             "violations": [f"seed {seed}: {each}" for seed, each in self.violations],
         }
@@ -107,13 +135,16 @@ def show(total: Sum, seconds: float, console: Console) -> None:
         f" ({rate:.0f}/s); {share} % opened both legs; {total.lives} engines, "
         f"{total.checks} checks, {total.twice} seeds run twice"
     )
-    statuses = ", ".join(f"{k} in {v}" for k, v in sorted(total.statuses.items()))
-    console.print(f"positions at the end, by seeds: {statuses}")
+    shares = (
+        f"{status} {100 * count / max(total.executions, 1):.1f} %"
+        for status, count in sorted(total.reached.items())
+    )
+    console.print(f"executions whose position has been: {', '.join(shares)}")
     for seed, each in total.violations[:10]:
         console.print(f"[red]{each}", markup=True, highlight=False)
         console.print(f"  again: make simulate EXECUTIONS=1 SEED={seed}   (commit {commit()})")
-    if total.void:
-        console.print("void: fewer than half of the executions opened both legs")
+    for lack in total.missing:
+        console.print(f"void: {lack}")
 
 
 def _coverage(tally: Tally) -> Table:
@@ -123,9 +154,6 @@ def _coverage(tally: Tally) -> Table:
         table.add_column(phase, justify="right")
     for number, name in FAULTS.items():
         title = f"{name} {NAMES[number - 1]}"
-        if number in NOT_BUILT:
-            table.add_row(title, "not built", *[""] * len(PHASES), style="dim")
-            continue
         counts = [tally.hits[number, phase] for phase in PHASES]
         shown = [str(count) if count else "" for count in counts]
         table.add_row(title, *shown, str(tally.of(number)))

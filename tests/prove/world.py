@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,13 +22,16 @@ from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.message import Kind, TapeMessage
 from prove.catalogue import Tally
+from prove.endings import PAYS_AFTER, endings
 from prove.journal import Store
 from prove.life import Life, resume
 from prove.oracle import Oracle, Violation
 from prove.plan import Plan
 from prove.platform import Platform
 from prove.quiet import Truth, judge
-from prove.workload import STEP, spoiled, tape
+from prove.rivals import alarm, rival
+from prove.watch import Watch
+from prove.workload import START, STEP, spoiled, tape
 
 T = TypeVar("T")
 PAIRS = 8
@@ -36,7 +40,7 @@ CALM = 0.7
 """The share of the tape after which nothing goes wrong any more."""
 GRACE = 200
 IDLE = 130
-LAST = "after restart 2"
+REST, LAST = "at rest", "after restart 2"
 
 
 class SteppedClock(TapeClock):
@@ -62,7 +66,7 @@ class Outcome:
     tally: Tally
     executions: int
     both: int
-    statuses: tuple[str, ...]
+    reached: Counter[str]
     lives: int
     steps: int
     checks: int
@@ -82,6 +86,8 @@ class World:
     lives: int = 0
     life: Life | None = None
     cash: Decimal = Decimal(1_000_000)
+    born: datetime = START
+    rested: datetime = START
 
     def __post_init__(self) -> None:
         self.settings = load(None, self.plan.settings)
@@ -91,6 +97,10 @@ class World:
         self.lag = StepLag(self.settings.paper.lag_steps)
         self.oracle = Oracle(lambda: f"step {self.steps}", only=self.only)
         self.store = Store(self.oracle)
+        self.watch = Watch(self.oracle, self.store, self.clock, self.engine_clock)
+        self.store.watch = self.watch
+        self.gone: set[str] = set()
+        self._endings = endings(self.plan, self.tape.meta.pairs, self.size)
         self.exchanges = {name: self._exchange(name) for name in Name}
         self.platforms = {
             name: Platform(each, self.clock, self.lag, self.plan, self.tally)
@@ -99,7 +109,6 @@ class World:
         for platform in self.platforms.values():
             platform.closed = self._closed
         self.heard: dict[int, Event] = {}
-        self.statuses: dict[str, None] = {}
         self._deaths = list(self.plan.deaths)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._latest: dict[tuple[Name, str], TapeMessage] = {}
@@ -124,6 +133,7 @@ class World:
         known = self.heard.setdefault(sequence, event)
         if known.stamp.event_id != event.stamp.event_id:
             self.oracle.wrong("I-27", f"event {sequence} was told twice, differently")
+        alarm(self, event)
 
     def fatal(self) -> int:
         """Pass one step; returns the fault that ends the engine here, 0 for none."""
@@ -136,6 +146,8 @@ class World:
 
     async def bury(self) -> None:
         """End every task of a dead engine."""
+        if self.life is not None:
+            self.gone.add(self.life.name)
         self.life = None
         kept = {*self._tasks, asyncio.current_task()}
         for platform in self.platforms.values():
@@ -158,7 +170,7 @@ class World:
         background = [self.spawn(self._play(calm, done))]
         background += [self.spawn(self._pump(name)) for name in Name]
         await self._lives(done, trades=True)
-        self._judge("at rest")
+        self._judge(REST)
         for count in (1, 2):
             before = self._business() if count == 2 else None
             never.clear()
@@ -176,6 +188,7 @@ class World:
         while not self.oracle.violations:
             self.lives += 1
             self.life = Life(self, self.lives)
+            self.born = self.clock.now()
             if await self.life.run(done, trades=trades):
                 return
             if self.lives > 60:
@@ -185,6 +198,8 @@ class World:
     def _judge(self, when: str) -> None:
         if self.oracle.violations:
             return
+        if when == REST:
+            self.watch.at_rest(self.born, self.rested)
         truth = Truth(self.exchanges, frozenset(self.oracle.failed))
         last = when == LAST
         for invariant, what in judge(self.store, truth, self.heard, replay=last):
@@ -204,14 +219,14 @@ class World:
         for fill in self.store.table("fills"):
             platforms.setdefault(fill["execution_id"], set()).add(str(fill["platform"]))
         executions = self.store.table("executions")
-        moves = {str(p["status"]) for p in self.store.table("open_positions")}
+        reached = Counter(s for each in self.oracle.reached.values() for s in each)
         return Outcome(
             self.plan.seed,
             self.oracle.violations,
             self.tally,
             len(executions),
             sum(len(platforms.get(e["execution_id"], ())) == 2 for e in executions),
-            tuple(sorted(moves)),
+            reached,
             self.lives,
             self.steps,
             self.oracle.checks,
@@ -257,6 +272,9 @@ class World:
                 self._silent[name] = now + 5
             if plan.strikes(25, f"{key}.{name}") and self.life is not None:
                 self._reconnected(name)
+        self._resolved(now)
+        if self.life is not None and self.life.trading and plan.strikes(40, key):
+            self.spawn(rival(self, key))
         if plan.strikes(36, key):
             hours = (plan.draw(36, f"{key}.way") % 3) - 1
             self.engine_clock.off = timedelta(hours=hours)
@@ -266,6 +284,30 @@ class World:
             self._chance.shuffle(waiting)
             for row in waiting:
                 self._shown(row, row)
+
+    def _resolved(self, step: int) -> None:
+        """Let the contracts whose time has come resolve, and Kalshi pay a while later."""
+        for each in list(self._endings):
+            kalshi, polymarket = (each.match.contract(name).contract_id for name in Name)
+            now = self.clock.now()
+            if each.step <= step and kalshi not in self.exchanges[Name.KALSHI].results:
+                for name in Name:
+                    contract_id = each.match.contract(name).contract_id
+                    if name is Name.KALSHI or not self.platforms[name].provisional(contract_id):
+                        self.exchanges[name].resolve(contract_id, each.pays[name], now)
+                        self.platforms[name].strange[contract_id] = each.fault
+                each.step = step + PAYS_AFTER
+                continue
+            if each.step > step:
+                continue
+            results = self.exchanges[Name.POLYMARKET].results
+            if polymarket in results:
+                self.exchanges[Name.KALSHI].settle(kalshi)
+                self._endings.remove(each)
+            elif not self.platforms[Name.POLYMARKET].provisional(polymarket):
+                pays = each.pays[Name.POLYMARKET]
+                self.exchanges[Name.POLYMARKET].resolve(polymarket, pays, now)
+                self.platforms[Name.POLYMARKET].strange[polymarket] = each.fault
 
     def _calm(self) -> None:
         self.plan.on = False

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from dutchbook.application.lease import Fence
 from dutchbook.application.loading import undelivered
@@ -36,6 +37,8 @@ class EventBus:
         self.follows_books = False
         self._delivers = False
         self._broken = False
+        self._turn = asyncio.Lock()
+        self._next = 0
         self.counts: Counter[str] = Counter()
         self.receipt = Receipt(0, "")
 
@@ -75,7 +78,7 @@ class EventBus:
         if batch.events:
             self.receipt = receipt
             first = receipt.sequence - len(batch.events) + 1
-            await self._deliver(enumerate(batch.events, start=first))
+            await self._deliver(list(enumerate(batch.events, start=first)))
         return receipt
 
     async def _kept(self, batch: Batch) -> Receipt:
@@ -110,23 +113,36 @@ class EventBus:
         """
         self._delivers = True
         waiting = await undelivered(self._journal)
-        await self._deliver((sequence, event) for sequence, event in waiting)
+        await self._deliver(waiting)
         return len(waiting)
 
-    async def _deliver(self, events: Iterable[tuple[int, Event]]) -> None:
-        """Publish events and note how far; not at all after a subscriber has broken."""
-        if self._broken:
-            return
-        self._broken = True
-        crashpoint(BEFORE, DELIVERY)
-        last = 0
-        for sequence, event in events:
-            self.publish(event, sequence)
-            last = sequence
-        self._broken = False
-        crashpoint(AFTER, DELIVERY)
+    async def _deliver(self, events: Sequence[tuple[int, Event]]) -> None:
+        """Publish events and note how far; not at all after a subscriber has broken.
+
+        What a command beside the engine has committed in between is told first: the outbox
+        forgets everything up to what was told last.
+        """
+        last = events[-1][0] if events else 0
+        async with self._turn:
+            if self._broken:
+                return
+            self._broken = True
+            others = await self._missed(events)
+            crashpoint(BEFORE, DELIVERY)
+            for sequence, event in (*others, *events):
+                self.publish(event, sequence)
+            self._next = last + 1
+            self._broken = False
+            crashpoint(AFTER, DELIVERY)
         if self._delivers and last:
             await self._journal.delivered(last)
+
+    async def _missed(self, events: Sequence[tuple[int, Event]]) -> list[tuple[int, Event]]:
+        """Return what others have committed since the last time and before these events."""
+        if not self._delivers or not events or events[0][0] == self._next or not self._next:
+            return []
+        first, waiting = events[0][0], await undelivered(self._journal)
+        return [(n, event) for n, event in waiting if self._next <= n < first]
 
     @property
     def silenced(self) -> bool:

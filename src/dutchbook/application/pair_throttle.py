@@ -10,13 +10,17 @@ from collections import Counter
 
 from dutchbook.application.bus import EventBus
 from dutchbook.application.watch import Watchlist
-from dutchbook.domain.events import PairDecided
+from dutchbook.domain.events import Event, PairDecided
 from dutchbook.domain.execution import Phase
 from dutchbook.errors import InvalidInput
 from dutchbook.ports import Batch, Clock, Journal, Update
 
 DISABLED = "disabled: "
 """How the rationale of a pair begins that was stopped here and not by a person."""
+
+
+DECISIONS = {"approved": True, "revoked": False, "disabled": False}
+"""Whether a pair may be entered after each."""
 
 
 class PairThrottle:
@@ -31,6 +35,14 @@ class PairThrottle:
         self._clock = clock
         self._most = most
         self._failures: Counter[str] = Counter()
+
+    def __call__(self, event: Event, sequence: int) -> None:
+        """Hear what people decide on pairs beside the engine: it holds from now on."""
+        if not isinstance(event, PairDecided) or not sequence:
+            return
+        if event.pair_id in self._watchlist.pairs and event.decision in DECISIONS:
+            approved, digest = DECISIONS[event.decision], event.digest or None
+            self._watchlist.decided(event.pair_id, approved=approved, digest=digest)
 
     async def load(self) -> None:
         """Count again from what the database holds, since each pair was last approved."""

@@ -1,0 +1,213 @@
+"""Checks that need more than rows: who may write, what a person hears, when trading may begin.
+
+Like the oracle it judges from what is committed and sent, and from its own clock.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+from dutchbook.domain.events import Event
+from dutchbook.persistence.memory import MemoryJournal
+from dutchbook.ports import Clock
+from prove.oracle import Change, Oracle, Row
+
+EXPOSED = ("SINGLE_LEG_EXPOSED", "EXIT_PARTIAL")
+TOLD = ("execution.single_leg.exposure", "execution.single_leg.exposure_reminder")
+SOON = timedelta(seconds=5)
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+REMINDED = timedelta(seconds=75)
+"""A reminder comes a minute after the last word, on a beat of some seconds."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """One engine: which, since when, and what it may do.
+
+    Attributes:
+        epoch: Of its lease; 0 before it has one.
+        compared: It has compared itself with the platforms.
+        trading: It plays its tape.
+    """
+
+    number: int
+    epoch: int = 0
+    compared: bool = False
+    trading: bool = False
+
+
+@dataclass(slots=True)
+class Watch:
+    """What is known of all engines so far."""
+
+    oracle: Oracle
+    store: MemoryJournal
+    clock: Clock
+    engine_clock: Clock
+    turn: Turn = field(default_factory=lambda: Turn(0))
+    taken_at: datetime = NEVER
+    pairs: dict[str, Row] = field(default_factory=dict)
+    contracts: dict[tuple[str, str], Row] = field(default_factory=dict)
+    disputes: dict[str, Row] = field(default_factory=dict)
+    halted: frozenset[str] = frozenset()
+    untold: dict[str, datetime] = field(default_factory=dict)
+    person: dict[str, datetime] = field(default_factory=dict)
+
+    @property
+    def now(self) -> datetime:
+        """What time it is, whatever the engine's clock was set to."""
+        return self.clock.now()
+
+    # An engine
+    # -----------------------------------------------------------------------
+
+    def began(self, number: int) -> None:
+        """An engine begins; whoever was before it has ended."""
+        self.turn = Turn(number)
+        later = self.now + REMINDED
+        self.untold = dict.fromkeys(self.untold, later)
+
+    def started(self, halted: Iterable[str]) -> None:
+        """An engine trades from now on, halted or not (I-18)."""
+        mine = frozenset(halted)
+        what = f"halted by {sorted(self.halted)}, started with {sorted(mine)}"
+        self.oracle.check("I-18", what, holds=mine == self.halted)
+
+    def ended(self, counted: tuple[Mapping[date, int], Mapping[date, int]]) -> None:
+        """An engine ends and says how often it has counted a single leg (I-21)."""
+        months: Counter[date] = Counter()
+        weeks: Counter[date] = Counter()
+        for row in self.store._tables["audit_log"].values():
+            if row["name"] == TOLD[0]:
+                day = row["occurred_at"].date()
+                months[day.replace(day=1)] += 1
+                weeks[day - timedelta(days=day.weekday())] += 1
+        mine = (dict(months), dict(weeks))
+        theirs = (dict(counted[0]), dict(counted[1]))
+        self.oracle.check("I-21", f"counted {theirs}, told of {mine}", holds=mine == theirs)
+
+    # After a commit
+    # ---------------------------------------------------------------------------
+
+    def committed(self, changes: Iterable[Change], events: Iterable[Event]) -> None:
+        """Judge a commit of the engine whose turn it is."""
+        names = Counter(event.wire for event in events)
+        if self.turn.epoch:
+            lease = self.store._tables["leases"].get(("engine",))
+            epoch = lease["epoch"] if lease else 0
+            what = f"engine {self.turn.number} wrote in epoch {epoch}"
+            self.oracle.check("I-29", what, holds=epoch == self.turn.epoch)
+        if names["system.reconciliation.complete"]:
+            self.turn.compared = True
+        for table, before, after in changes:
+            self._take(table, before, after)
+            if table == "risk_states":
+                self._halted(after, events)
+        for event in events:
+            if event.wire in TOLD:
+                self.untold.pop(event.position_id, None)  # type: ignore[attr-defined]
+        self._in_time()
+
+    def decided(self, changes: Iterable[Change]) -> None:
+        """Take note of what somebody beside the engine has committed."""
+        for table, before, after in changes:
+            self._take(table, before, after)
+
+    def _take(self, table: str, before: Row | None, after: Row) -> None:
+        match table:
+            case "contract_matches":
+                self.pairs[after["match_id"]] = after
+            case "contracts":
+                self.contracts[str(after["platform"]), after["contract_id"]] = after
+            case "discrepancies":
+                self.disputes[after["discrepancy_id"]] = after
+            case "open_positions":
+                self._exposed(before, after)
+
+    def _halted(self, after: Row, events: Iterable[Event]) -> None:
+        """A reason goes only by being lifted, one at a time (I-18)."""
+        stands = frozenset(str(reason) for reason in after["halt_reason"] or ())
+        lifted = {
+            str(event.reason)  # type: ignore[attr-defined]
+            for event in events
+            if event.wire == "system.trading.resumed"
+        }
+        for reason in self.halted - stands:
+            self.oracle.check("I-18", f"{reason} went by itself", holds=reason in lifted)
+        shown = bool(after["trading_halted"]) == bool(stands)
+        self.oracle.check("I-18", f"halted by {sorted(stands)}", holds=shown)
+        self.halted = stands
+
+    def _exposed(self, before: Row | None, after: Row) -> None:
+        position_id = after["position_id"]
+        stands = after["status"] in EXPOSED
+        if stands and (before is None or before["status"] not in EXPOSED):
+            self.untold[position_id] = self.now
+        elif not stands:
+            self.untold.pop(position_id, None)
+
+    def _in_time(self) -> None:
+        """Every exposure is told of within seconds (I-20); an exit has two orders."""
+        for position_id, since in self.untold.items():
+            if self._working(position_id):
+                self.untold[position_id] = self.now
+            elif self.turn.trading and self.now - since > SOON:
+                self.oracle.wrong("I-20", f"{position_id} is exposed and nobody was told")
+        self.oracle.checks += 1
+
+    def _working(self, position_id: str) -> bool:
+        execution = self.oracle.positions[position_id]["execution_id"]
+        orders = self.oracle.of_execution[execution].values()
+        return any(order["working_size"] for order in orders)
+
+    # Before a send
+    # ----------------------------------------------------------------------
+
+    def sending(self, order: Row) -> None:
+        """Judge an order at the moment at which its first byte leaves."""
+        name = order["client_order_id"]
+        lease = self.store._tables["leases"].get(("engine",))
+        mine = lease is None or lease["epoch"] == self.turn.epoch
+        self.oracle.check(
+            "I-29", f"{name} sent without the lease", holds=mine or self.taken_at == self.now
+        )
+        if order["purpose"] != "entry":
+            return
+        self.oracle.check("I-23", f"{name} before comparing", holds=self.turn.compared)
+        pair = self.pairs[order["pair_id"]]
+        self.oracle.check(
+            "I-19", f"{name} on a pair without approval", holds=bool(pair["operator_approved"])
+        )
+        closes = self.contracts[str(order["platform"]), order["contract_id"]]["close_time"]
+        open_ = self.engine_clock.now() < closes
+        self.oracle.check("I-19", f"{name} after its close", holds=open_)
+        disputed = any(
+            row["pair_id"] == order["pair_id"] and row["resolved_at"] is None
+            for row in self.disputes.values()
+        )
+        self.oracle.check("I-23", f"{name} while its pair is in dispute", holds=not disputed)
+
+    # What a person hears
+    # ---------------------------------------------------------------------
+
+    def heard(self, event: Event) -> None:
+        """A person hears of an exposure."""
+        if event.wire in TOLD:
+            self.person[event.position_id] = self.now  # type: ignore[attr-defined]
+
+    def at_rest(self, alive_since: datetime, until: datetime) -> None:
+        """Whoever is still exposed was heard of lately, whatever channel was down (I-20).
+
+        Args:
+            alive_since: When the engine began.
+            until: When its trading ended, and with it the reminders.
+        """
+        for position_id, row in self.oracle.positions.items():
+            if row["status"] not in EXPOSED or until - alive_since < REMINDED:
+                continue
+            last = self.person.get(position_id)
+            lately = last is not None and until - last <= REMINDED
+            self.oracle.check("I-20", f"{position_id}: last heard at {last}", holds=lately)
