@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
@@ -26,6 +26,7 @@ class Leg:
     cost: Decimal = NIL
     other: Decimal = NIL
     other_cost: Decimal = NIL
+    merges: list[Decimal] = field(default_factory=list)
     cash: Decimal = NIL
     fees: Decimal = NIL
     profit: Decimal = NIL
@@ -58,6 +59,11 @@ class Leg:
         self.other_cost += short - (gained - first)
         self.cash += gained - fill["fee"] - short
         self.profit += first - left
+
+    def merge(self) -> None:
+        """Carry out the merges whose pairs are there."""
+        while self.merges and min(self.size, self.other) >= self.merges[0]:
+            self.net(self.merges.pop(0))
 
     def net(self, most: Decimal | None = None) -> None:
         """Turn pairs of both outcomes into a dollar each; at `most` so many."""
@@ -130,7 +136,10 @@ def accounts(tables: dict[str, list[Row]]) -> dict[str, dict[str, Decimal]]:
 
 
 def _legs(tables: dict[str, list[Row]]) -> dict[str, list[Leg]]:
-    """Fold the fills, merges and payouts of every position, each platform by itself."""
+    """Fold the fills, merges and payouts of every position, each platform by itself.
+
+    Our clock dates a merge and may be set: it counts once its pairs are there; payouts end it.
+    """
     ended = {r["execution_id"] for r in tables["executions"] if r["ended_at"] is not None}
     booked = {row["order_id"] for row in tables["orders"] if row["execution_id"] in ended}
     sides = {row["execution_id"]: row for row in tables["open_positions"]}
@@ -140,21 +149,26 @@ def _legs(tables: dict[str, list[Row]]) -> dict[str, list[Leg]]:
     merges = [row for row in tables["settlements"] if row["status"] == "paid"]
     facts = [(row["matched_at"], f"0.{row['trade_id']}", row) for row in fills]
     facts += [(row["paid_at"], "1." if row["kind"] == "merge" else "2.", row) for row in merges]
+    paid: list[tuple[Leg, Decimal]] = []
     for _, _, row in sorted(facts, key=lambda each: each[:2]):
         platform = row["platform"]
         if "settlement_id" in row:
             execution = executions[row["position_id"]]
             if row["kind"] == "merge":
-                legs[platform, execution].net(row["size"])
+                legs[platform, execution].merges.append(row["size"])
+                legs[platform, execution].merge()
             else:
                 yes = sides[execution][f"{platform}_side"] == "yes"
                 own = row["yes_pays"] if yes else 1 - row["yes_pays"]
-                legs[platform, execution].pay(own)
+                paid.append((legs[platform, execution], own))
         elif row["order_id"] in booked:
             leg = legs[platform, row["execution_id"]]
             leg.trade(row, sides[row["execution_id"]][f"{platform}_side"])
             if platform == "kalshi":
                 leg.net()
+            leg.merge()
+    for leg, own in paid:
+        leg.pay(own)
     found: dict[str, list[Leg]] = defaultdict(list)
     for (platform, _), leg in legs.items():
         found[platform].append(leg)

@@ -187,11 +187,22 @@ class Platform(PaperServer):
         failed = self.plan.strikes(29, fill.trade_id)
         if failed:
             await self._clock.sleep(self.plan.draw(29, f"{fill.trade_id}.after") % LONGEST)
+        elif self.plan.strikes(30, fill.trade_id):
+            failed = await self._closed_first(fill)
+        if failed:
             closed = self.closed(fill.client_order_id or "")
             self.tally.hit(30 if closed else 29)
         after = self.exchange.finalise(fill.platform_order_id, fill.trade_id, failed=failed)
         self.final.append(after)
         await self.reports.put(after)
+
+    async def _closed_first(self, fill: FillReport) -> bool:
+        """Wait whether the position of a fill is closed before it is final."""
+        for _ in range(0, LONGEST, 5):
+            if self.closed(fill.client_order_id or ""):
+                return True
+            await self._clock.sleep(5)
+        return False
 
     def provisional(self, contract_id: str) -> bool:
         """Whether a fill of a contract can still be taken back."""

@@ -131,22 +131,47 @@ def _wallets(store: Store, truth: Truth, *, last: bool) -> Wrong:
     for row in store.table("accounts"):
         wallet = truth.exchanges[Platform(row["platform"])].wallet
         ours = row["free"] + row["reserved"]
+        if _person_erred(store, row, ours - wallet.cash, last=last):
+            continue
         # A position that overfills have turned round is netted there against the others of its
         # contract, and not in our books: known, and counted by the oracle.
         crossed = (_turned_round if wallet.nets else _oversold)(store, str(row["platform"]))
         if ours != wallet.cash and ours + crossed != wallet.cash:
             yield "I-28", f"{row['account_id']} has {ours}, its platform {wallet.cash}"
-        paid = truth.exchanges[Platform(row["platform"])].results
-        for (contract, outcome), size in sorted(wallet.contracts.items()):
-            if contract in paid:
-                continue
-            mine = held[str(row["platform"]), contract, str(outcome)]
-            other = held[str(row["platform"]), contract, str(outcome.opposite)]
-            if wallet.nets and min(mine, other) > 0:
-                mine -= min(mine, other)
-            if mine != size:
-                told = f"{mine} by our fills, {size} on its platform"
-                yield "I-28", f"{contract} {outcome}: {told}"
+        yield from _contracts(held, str(row["platform"]), truth)
+
+
+def _contracts(held: dict[tuple[str, str, str], Decimal], platform: str, truth: Truth) -> Wrong:
+    """Contracts that have not been paid for are there, as our fills make them."""
+    exchange = truth.exchanges[Platform(platform)]
+    wallet = exchange.wallet
+    for (contract, outcome), size in sorted(wallet.contracts.items()):
+        if contract in exchange.results:
+            continue
+        mine = held[platform, contract, str(outcome)]
+        other = held[platform, contract, str(outcome.opposite)]
+        if wallet.nets and min(mine, other) > 0:
+            mine -= min(mine, other)
+        if mine != size:
+            told = f"{mine} by our fills, {size} on its platform"
+            yield "I-28", f"{contract} {outcome}: {told}"
+
+
+def _person_erred(store: Store, account: dict[str, Any], off: Decimal, *, last: bool) -> bool:
+    """Whether cash is off by what a person has booked, and a comparison has told of it."""
+    booked = [
+        entry["amount"]
+        for entry in store.table("ledger_entries")
+        if entry["kind"] == "adjustment"
+        and entry["bucket"] == "free"
+        and entry["account_id"] == account["account_id"]
+    ]
+    told = any(
+        row["kind"] == "balance_mismatch" and row["platform"] == account["platform"]
+        for row in store.table("discrepancies")
+        if row["resolved_at"] is None
+    )
+    return bool(booked) and off == sum(booked) and (told or not last)
 
 
 def _turned_round(store: Store, platform: str) -> Decimal:

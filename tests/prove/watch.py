@@ -155,7 +155,10 @@ class Watch:
             if self._working(position_id):
                 self.untold[position_id] = self.now
             elif self.turn.trading and self.now - since > SOON:
-                self.oracle.wrong("I-20", f"{position_id} is exposed and nobody was told")
+                since_ = f"{since:%H:%M:%S}, now {self.now:%H:%M:%S}"
+                self.oracle.wrong(
+                    "I-20", f"{position_id} is exposed since {since_}, and nobody was told"
+                )
         self.oracle.checks += 1
 
     def _working(self, position_id: str) -> bool:

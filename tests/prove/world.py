@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 from collections import Counter
 from collections.abc import Coroutine
@@ -412,4 +413,10 @@ def run(seed: int, *, size: int = STEPS, only: str = "") -> Outcome:
     async def main() -> Outcome:
         return await World(Plan.of(seed), size, only).run()
 
-    return run_virtual(main())
+    # All of a seed is garbage at once, after it.
+    gc.disable()
+    try:
+        return run_virtual(main())
+    finally:
+        gc.enable()
+        gc.collect()

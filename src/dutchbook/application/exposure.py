@@ -123,9 +123,9 @@ class ExposureTrackerService:
 class ExposureAlertScheduler:
     """Reminds of every position that stays exposed, on a beat of its own.
 
-    A reminder comes `period` after the last word on its position at the latest, and never
-    before `gap`: those that fall due within the difference are told together, in one commit.
-    Between the sessions of a tape nobody is reminded.
+    A reminder comes `period` after the last word on its position at the latest, whatever our
+    clock is set to meanwhile, and never before `gap`: those that fall due within the difference
+    are told together, in one commit. Between the sessions of a tape nobody is reminded.
     """
 
     def __init__(
@@ -149,7 +149,7 @@ class ExposureAlertScheduler:
         self._period = max(period, gap)
         self._gap = gap
         self._since: dict[str, datetime] = {}
-        self._last: dict[str, datetime] = {}
+        self._last: dict[str, float] = {}
         self._telling = asyncio.Lock()
         self._over = False
 
@@ -191,7 +191,8 @@ class ExposureAlertScheduler:
             self._last.pop(position_id, None)
             return
         self._since.setdefault(position_id, at)
-        self._last[position_id] = at
+        ago = max((self._clock.now() - at).total_seconds(), 0)
+        self._last[position_id] = self._clock.monotonic() - ago
 
     async def run(self) -> None:
         """Remind until drained or cancelled.
@@ -203,22 +204,22 @@ class ExposureAlertScheduler:
             await self._sessions.under_way()
             async with self._telling:
                 await self._remind()
-            now = self._clock.now()
-            due = [self._due(each, now) for each in self._unresolved()]
-            await self._clock.sleep_until(min((*due, now + self._gap)))
+            now = self._clock.monotonic()
+            due = [self._due(each, now) - now for each in self._unresolved()]
+            await self._clock.sleep(max(min((*due, self._gap.total_seconds())), 0))
 
     def _unresolved(self) -> list[OpenPosition]:
         return [p for p in self._holdings.positions.values() if p.status in UNRESOLVED]
 
-    def _due(self, position: OpenPosition, now: datetime) -> datetime:
-        return self._last.get(position.position_id, now) + self._period
+    def _due(self, position: OpenPosition, now: float) -> float:
+        return self._last.get(position.position_id, now) + self._period.total_seconds()
 
     async def _remind(self) -> None:
-        now = self._clock.now()
+        now, gap = self._clock.monotonic(), self._gap.total_seconds()
         events = tuple(
             self._reminder(position)
             for position in self._unresolved()
-            if now - self._last.get(position.position_id, position.opened_at) >= self._gap
+            if now - self._last.get(position.position_id, now - gap) >= gap
         )
         if events and not self._over:
             await self._bus.commit(Batch(events=events))

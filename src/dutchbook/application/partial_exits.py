@@ -41,6 +41,7 @@ class PartialExits:
         self._announce = announce
         self._told: dict[str, None] = {}
         self._suspected: dict[str, None] = {}
+        self._waiting: dict[str, None] = {}
         self._wake = asyncio.Event()
 
     async def start(self) -> None:
@@ -73,13 +74,19 @@ class PartialExits:
                 self._told.pop(event.position_id, None)
 
     async def run(self) -> None:
-        """Look at whatever is suspected, until cancelled."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            async with asyncio.TaskGroup() as group:
+        """Look at whatever is suspected, until cancelled.
+
+        Each is looked at by itself: one that somebody is busy with does not keep another
+        waiting.
+        """
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
                 for position_id in self._suspected:
-                    group.create_task(self._look(position_id))
+                    if position_id not in self._waiting:
+                        self._waiting[position_id] = None
+                        group.create_task(self._look(position_id))
                 self._suspected = {}
 
     async def drained(self) -> None:
@@ -106,9 +113,10 @@ class PartialExits:
 
     async def _look(self, position_id: str) -> None:
         async with self._holdings.lock(position_id):
-            for held in self._holdings.all():
-                if held.position.position_id == position_id:
-                    await self.tell(held)
+            self._waiting.pop(position_id, None)
+            held = self._holdings.known(position_id)
+            if held is not None:
+                await self.tell(held)
 
     def _note(self, position_id: str, code: int) -> None:
         if code == PARTIAL_EXIT:

@@ -102,19 +102,30 @@ def _when(fact: Fact) -> tuple[datetime, str]:
 
 
 def _leg(named: Holding, facts: list[Fact], *, nets: bool) -> Holding:
+    """Fold one leg: fills in the order of their platform's clock, payments where they fit.
+
+    A merge is dated by our clock, which may be set: it counts once its pairs are there, and a
+    payout comes last.
+    """
     leg = Holding(outcome=named.outcome, order_id=named.order_id)
+    merges: list[Merge] = []
     for fact in facts:
         match fact:
-            case Fill(finality=Finality.FAILED):
-                continue
-            case Fill():
+            case Fill() if fact.finality is not Finality.FAILED:
                 leg = _filled(leg, fact)
                 if nets:
                     leg = _merged(leg, leg.pairs)
-            case Merge(size=size):
-                leg = _merged(leg, size)
-            case Payout():
-                leg = _paid(leg, fact)
+            case Merge():
+                merges.append(fact)
+            case _:
+                continue
+        while merges and leg.pairs >= merges[0].size:
+            leg = _merged(leg, merges.pop(0).size)
+    for merge in merges:
+        leg = _merged(leg, merge.size)
+    for fact in facts:
+        if isinstance(fact, Payout):
+            leg = _paid(leg, fact)
     return leg
 
 
