@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import tempfile
 import time
@@ -13,11 +12,10 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from dutchbook.persistence.database import Database
-
-from .life import Life, Passed, live
+from .life import AGAIN, MINUTES, WITHIN, Life, Passed, live
 from .oracle import judge, quiet
 from .scenario import Scenario
+from .stores import Shelf
 from .truth import Truth
 
 KILLED, BROKEN = -signal.SIGKILL, 3
@@ -27,6 +25,7 @@ POLL = 0.002
 LIVES = 3
 """A tape that ends leaves what nobody knows to the next start: so many are given."""
 ANY, TIME, TERM = "any", "time", "term"
+SERVED = "postgresql "
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +59,26 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A scenario and the kills of its lives, in order; the last life is not killed."""
+    """A scenario and the kills of its lives, in order; the last life is not killed.
+
+    `on_server`: its rows are on PostgreSQL, not in a file.
+    """
 
     seed: int
     number: int
     kills: tuple[Kill, ...]
+    on_server: bool = False
 
     def __str__(self) -> str:
-        return f"{self.number}: " + ", ".join(map(str, self.kills))
+        where = SERVED if self.on_server else ""
+        return f"{where}{self.number}: " + ", ".join(map(str, self.kills))
 
     @classmethod
     def read(cls, seed: int, text: str) -> Case:
         """Read what `str` wrote."""
-        number, _, kills = text.partition(":")
-        return cls(seed, int(number), tuple(map(Kill.read, kills.split(","))))
+        number, _, kills = text.removeprefix(SERVED).partition(":")
+        read = tuple(map(Kill.read, kills.split(",")))
+        return cls(seed, int(number), read, text.startswith(SERVED))
 
     @property
     def fresh(self) -> bool:
@@ -90,54 +95,76 @@ class Verdict:
     wrong: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a life that nothing kills comes by.
+
+    Attributes:
+        counts: How often it passes each point.
+        within: How often it keeps each event, whichever is first in its batch.
+        seconds: What it takes.
+        wrong: What the oracle has to say of it.
+    """
+
+    counts: Counter[str]
+    within: Counter[str]
+    seconds: float
+    wrong: tuple[str, ...]
+
+
 class Ground:
-    """A folder for cases, with a database that is ready to be copied."""
+    """A folder for cases, with databases that are ready to be copied."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, server: str | None = None) -> None:
         self._folder = folder
-        self._ready = folder / "ready.db"
-        if not self._ready.exists():
-            Database.at(f"sqlite:///{self._ready}").prepare("paper")
+        self.shelf = Shelf(folder, server)
 
-    def profile(self, case: Case, *, fresh: bool) -> tuple[Counter[str], float, list[str]]:
-        """Live through a case, and once more unharmed.
-
-        Returns how often that life passes each point, the seconds that it takes, and what is
-        wrong.
-        """
-        with tempfile.TemporaryDirectory(dir=self._folder) as place:
-            scenario, counted = Scenario(case.seed, case.number), Path(place) / "counts"
-            if not fresh:
-                shutil.copy(self._ready, Path(place) / "engine.db")
+    def profile(self, case: Case, *, fresh: bool) -> Profile:
+        """Live through a case, and once more unharmed."""
+        with (
+            tempfile.TemporaryDirectory(dir=self._folder) as place,
+            self.shelf.database(Path(place), fresh=fresh, on_server=case.on_server) as url,
+        ):
+            counted = Path(place) / "counts"
             for number, kill in enumerate(case.kills):
-                _forked(Life(Path(place), scenario, number, fresh=fresh), kill)
-            life = Life(Path(place), scenario, len(case.kills), fresh=fresh)
+                _forked(_life(place, url, case, number, fresh=fresh), kill)
+            life = _life(place, url, case, len(case.kills), fresh=fresh)
             began = time.perf_counter()
             status = _forked(life, None, counted)
             took = time.perf_counter() - began
             wrong = _broken(life, status)
-            if not wrong and quiet(life.database):
-                wrong = judge(life.database, Truth.read(life.truth))
-            return _counts(counted), took, wrong
+            if not wrong and quiet(url):
+                wrong = judge(url, Truth.read(life.truth), life.anchors)
+            counts = _counts(counted)
+            within = Counter({k: v for k, v in counts.items() if k.startswith(WITHIN)})
+            return Profile(counts - within, within, took, tuple(wrong))
 
     def try_out(self, case: Case) -> Verdict:
         """Kill as the case says, recover, and judge."""
-        with tempfile.TemporaryDirectory(dir=self._folder) as place:
-            scenario = Scenario(case.seed, case.number)
-            struck: list[str] = []
-            if not case.fresh:
-                shutil.copy(self._ready, Path(place) / "engine.db")
+        fresh, struck = case.fresh, list[str]()
+        with (
+            tempfile.TemporaryDirectory(dir=self._folder) as place,
+            self.shelf.database(Path(place), fresh=fresh, on_server=case.on_server) as url,
+        ):
             for number, kill in enumerate((*case.kills, *[None] * LIVES)):
-                life = Life(Path(place), scenario, number, fresh=case.fresh)
+                life = _life(place, url, case, number, fresh=fresh)
                 status = _forked(life, kill)
                 if kill is not None and (status == KILLED or kill.name == TERM):
                     struck.append(kill.name)
                 if wrong := _broken(life, status):
                     return Verdict(case, tuple(struck), tuple(wrong))
-                if kill is None and quiet(life.database):
+                if kill is None and quiet(url):
                     break
-            wrong = judge(life.database, Truth.read(life.truth))
+            wrong = judge(url, Truth.read(life.truth), life.anchors)
             return Verdict(case, tuple(struck), tuple(wrong))
+
+
+def _life(place: str, url: str, case: Case, number: int, *, fresh: bool) -> Life:
+    """Return a life whose tape is made already, for the process that is forked to live it."""
+    scenario = Scenario(case.seed, case.number)
+    for minutes in (1, AGAIN if number else MINUTES):
+        scenario.tape(minutes)
+    return Life(Path(place), url, scenario, number, fresh=fresh)
 
 
 def _counts(path: Path) -> Counter[str]:
@@ -187,7 +214,8 @@ def _child(life: Life, kill: Kill | None, counted: Path | None) -> None:
         passed = Passed(kill.strikes) if kill is not None else Passed()
         live(life, passed)
         if counted is not None:
-            lines = (f"{name} {count}" for name, count in passed.counts.items())
+            seen = passed.counts + passed.within
+            lines = (f"{name} {count}" for name, count in seen.items())
             counted.write_text("\n".join(lines))
         code = 0
     except BaseException:  # noqa: BLE001 - the parent reads it
