@@ -12,9 +12,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from .life import AGAIN, MINUTES, WITHIN, Life, Passed, live
+from .life import WITHIN, Life, Passed, live
 from .oracle import judge, quiet
-from .scenario import Scenario
+from .scenario import AGAIN, FIRST, Scenario
 from .stores import Shelf
 from .truth import Truth
 
@@ -162,7 +162,7 @@ class Ground:
 def _life(place: str, url: str, case: Case, number: int, *, fresh: bool) -> Life:
     """Return a life whose tape is made already, for the process that is forked to live it."""
     scenario = Scenario(case.seed, case.number)
-    for minutes in (1, AGAIN if number else MINUTES):
+    for minutes in (FIRST, AGAIN):
         scenario.tape(minutes)
     return Life(Path(place), url, scenario, number, fresh=fresh)
 

@@ -35,14 +35,12 @@ from dutchbook.runtime.virtual_time import run_virtual, turnstile
 
 from .person import Person
 from .platforms import Lasting
-from .scenario import Scenario
+from .scenario import AGAIN, FIRST, Scenario
 from .stores import rows
 from .truth import HEARD, Truth
 
 TERM = timedelta(seconds=60)
 KNOWN = frozenset(points())
-MINUTES, AGAIN = 3, 1
-"""How long the tape of a first life is, and of each later one."""
 PATIENCE = timedelta(minutes=10)
 """How long the cash of results is waited for."""
 OPENING = 10.0
@@ -107,7 +105,7 @@ def live(life: Life, passed: Passed) -> None:
 async def _live(
     life: Life, truth: Truth, chance: random.Random, start: datetime, passed: Passed
 ) -> None:
-    tape = life.scenario.tape_from(start, AGAIN if life.number else MINUTES)
+    tape = life.scenario.tape_from(start, AGAIN if life.number else FIRST)
     clock = TapeClock(tape.meta.first)
     journal = await _opened(life)
     _noted(journal, passed)
@@ -168,7 +166,7 @@ def _start(life: Life, truth: Truth, chance: random.Random) -> datetime:
     if latest is not None:
         seen.append(EPOCH + timedelta(microseconds=latest))
     if not seen:
-        return life.scenario.tape(1).meta.first
+        return life.scenario.tape(AGAIN).meta.first
     return max(seen) + timedelta(seconds=chance.choice((1, 5, 30)))
 
 

@@ -22,7 +22,8 @@ LOOK = 7
 """Seconds between two looks at what waits for a person."""
 ROUNDS = 12
 """So many last looks there are once the tape has ended."""
-FIGURES = {"kalshi": "0.5", "polymarket": "0.5"}
+CHOICES = (Choice.ADOPT_PLATFORM, Choice.ACKNOWLEDGE)
+"""What they try in turn; they close nothing by force that still has its worth."""
 
 
 class Person:
@@ -146,9 +147,8 @@ class Person:
                 continue
             choice = Choice.ADOPT_PLATFORM
             if dispute.found.kind is not DiscrepancyType.BALANCE_MISMATCH:
-                choice = (*Choice,)[self._try(subject) % len(Choice)]
-            arguments = {"subject": subject, "choice": choice.value, "paid": FIGURES}
-            await self._ask("resolve", arguments)
+                choice = CHOICES[self._try(subject) % len(CHOICES)]
+            await self._ask("resolve", {"subject": subject, "choice": choice.value})
 
     def _try(self, subject: str) -> int:
         self._tried[subject] = self._tried.get(subject, -1) + 1

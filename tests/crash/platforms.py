@@ -28,8 +28,8 @@ LATEST_ARRIVAL = 50
 """Seconds after which an order that was on its way when its sender died may still arrive."""
 SETTLING = 10
 """Seconds from a result on Kalshi to its cash."""
-MISSED = 45
-"""Seconds after which a comparison has found cash that nobody can name, and waited its grace."""
+MISSED = timedelta(seconds=45)
+"""After so long a comparison has found cash that nobody can name, and waited its grace."""
 RESTING = timedelta(seconds=25)
 """So long half of an order works on that was to be done at once."""
 LOST = 2
@@ -91,10 +91,14 @@ class Lasting:
 
     @property
     def fated_until(self) -> datetime:
-        """When the last of the fates has happened, and its cash has come or was missed."""
+        """When the last of the fates has happened, and its cash has come or was missed.
+
+        What is missing shows only once no fill can be taken back any more.
+        """
         last = max((each.seconds for each in self._kind.fates), default=0)
         foreign = any(each.pair is None for each in self._kind.fates)
-        return self._began + timedelta(seconds=last + (MISSED if foreign else SETTLING))
+        over = self._began + timedelta(seconds=last + SETTLING)
+        return max(over, self._clock.now()) + (MISSED if foreign else timedelta(0))
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.ensure_future(work))

@@ -120,7 +120,8 @@ def discrepancies(tables: Tables, truth: Truth) -> Iterator[str]:
             yield f"I-22 discrepancy {name} was resolved {over[name]} times in the log"
         if not resolved:
             about = json.loads(row["ours"])["about"]
-            key = (row["kind"], row["platform"], about["subject"], about["order_id"])
+            named = (about["subject"], about["order_id"], row["position_id"])
+            key = (row["kind"], row["platform"], *named)
             open_now[key] += 1
             doubted.add(row["position_id"])
     for about, times in open_now.items():

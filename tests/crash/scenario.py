@@ -16,6 +16,8 @@ from dutchbook.runtime.randomness import Seeded
 from dutchbook.tape.generate import START, generate
 from dutchbook.tape.message import MemoryTape
 
+FIRST, AGAIN = 3, 1
+"""How many minutes the tape of a first life is long, and of each later one."""
 OFTEN, SELDOM = 300_000, 100_000
 LAWS = (
     "time.check_seconds=20",
@@ -155,8 +157,8 @@ class Scenario:
         return _made(1000 * self.seed + self.number, minutes, dense=self.kind.dense)
 
     def tape_from(self, start: datetime, minutes: int) -> MemoryTape:
-        """Return the same tape played at another time."""
-        tape = self.tape(minutes)
+        """Return the same tape played at another time; what is traded stays what it was."""
+        tape, first = self.tape(minutes), self.tape(FIRST).meta
         moved = start - START
         rows = tuple(
             replace(
@@ -167,7 +169,7 @@ class Scenario:
             for row in tape.rows
         )
         meta = replace(
-            tape.meta, first=rows[0].at, last=rows[-1].at + timedelta(microseconds=1)
+            first, first=rows[0].at, last=rows[-1].at + timedelta(microseconds=1)
         )
         return MemoryTape(meta, rows)
 

@@ -228,15 +228,24 @@ class Resolver:
             if answers[each.order.order_id] is None:
                 right = f"possible when {each.order.platform} answers for {each.order.order_id}"
                 raise InvalidInput("choice", Choice.ADOPT_PLATFORM.value, right)
+            self._insist_on_arrival(each, answers[each.order.order_id])
         rules = self._theirs.rules(mine, self._theirs.no_grace)
         found = diff(own.ours, theirs, rules)
         proposals = list(propose(found, own.ours, theirs, rules))
         await self._repairer.apply(own, proposals)
         again = await self._own.gather()
-        mine = tuple(o for o in again.ours.orders if o.position_id == position_id)
+        # An order that was made meanwhile was not asked about: the next comparison does that.
+        mine = tuple(o for o in again.ours.orders if o.order.order_id in answers)
         back = [r for each in mine for r in _taken_back(each, answers[each.order.order_id])]
         own = replace(again, ours=replace(again.ours, orders=mine))
         await self._repairer.apply(own, back)
+
+    def _insist_on_arrival(self, ours: OurOrder, answer: Found | NotFound | None) -> None:
+        """Refuse to call an order gone that is only late: what it fills would be lost."""
+        late = ours.awaiting and isinstance(answer, NotFound)
+        if late and self._theirs.may_arrive(ours.order):
+            right = f"possible when {ours.order.order_id} can no longer arrive"
+            raise InvalidInput("choice", Choice.ADOPT_PLATFORM.value, right)
 
     # Something that is about no position in doubt
     # ----------------------------------------------
