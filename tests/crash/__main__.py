@@ -123,7 +123,7 @@ def _measured(programme: Programme, ground: Ground, pool: Pool, progress: Progre
                 programme.profiles[case.number] = profile
 
 
-def _profiled(ground: Ground, fresh: bool, case: Case) -> Profile:  # noqa: FBT001 - of a pool
+def _profiled(ground: Ground, fresh: bool, case: Case) -> Profile:
     return ground.profile(case, fresh=fresh)
 
 

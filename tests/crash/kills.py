@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from .awaits import Awaits
 from .life import WITHIN, Life, Passed, live
 from .oracle import judge, quiet
 from .scenario import AGAIN, FIRST, Scenario
@@ -19,12 +20,13 @@ from .stores import Shelf
 from .truth import Truth
 
 KILLED, BROKEN = -signal.SIGKILL, 3
-PATIENCE = 60.0
+PATIENCE, WAITING = 60.0, 5.0
 MEMORY = Path("/dev/shm")  # noqa: S108 - a killed process loses nothing that it wrote there
 POLL = 0.002
 LIVES = 3
 """A tape that ends leaves what nobody knows to the next start: so many are given."""
 ANY, TIME, TERM = "any", "time", "term"
+AWAIT = "await "
 SERVED = "postgresql "
 
 
@@ -34,7 +36,8 @@ class Kill:
 
     Attributes:
         name: A crash point; `any` is whichever comes; `time` and `term` are seconds of real
-            time until SIGKILL, or until SIGTERM, which asks the engine to drain.
+            time until SIGKILL, or until SIGTERM, which asks the engine to drain;
+            `await WAY SITE` does not kill: see `crash.awaits`.
         at: Which visit of the point, or how many milliseconds.
     """
 
@@ -49,6 +52,13 @@ class Kill:
         """Read what `str` wrote."""
         name, _, at = text.strip().rpartition("#")
         return cls(name, int(at))
+
+    def injected(self, mark: Path) -> Awaits | None:
+        """Return what strikes at an await, if that is what it is; `mark` tells that it did."""
+        if not self.name.startswith(AWAIT):
+            return None
+        way, site = self.name.removeprefix(AWAIT).split(" ")
+        return Awaits(way, site, self.at, mark)
 
     def strikes(self, name: str, visit: int, total: int) -> bool:
         """Tell whether it is now, at a point that is passed."""
@@ -102,12 +112,14 @@ class Profile:
     Attributes:
         counts: How often it passes each point.
         within: How often it keeps each event, whichever is first in its batch.
+        awaits: How often it waits at each await of the program.
         seconds: What it takes.
         wrong: What the oracle has to say of it.
     """
 
     counts: Counter[str]
     within: Counter[str]
+    awaits: Counter[str]
     seconds: float
     wrong: tuple[str, ...]
 
@@ -137,7 +149,8 @@ class Ground:
                 wrong = judge(url, Truth.read(life.truth), life.anchors)
             counts = _counts(counted)
             within = Counter({k: v for k, v in counts.items() if k.startswith(WITHIN)})
-            return Profile(counts - within, within, took, tuple(wrong))
+            awaits = Counter({k: v for k, v in counts.items() if k.startswith(AWAIT)})
+            return Profile(counts - within - awaits, within, awaits, took, tuple(wrong))
 
     def try_out(self, case: Case) -> Verdict:
         """Kill as the case says, recover, and judge."""
@@ -149,9 +162,11 @@ class Ground:
             for number, kill in enumerate((*case.kills, *[None] * LIVES)):
                 life = _life(place, url, case, number, fresh=fresh)
                 status = _forked(life, kill)
-                if kill is not None and (status == KILLED or kill.name == TERM):
+                injected = kill is not None and life.mark.exists()
+                if kill is not None and (status == KILLED or kill.name == TERM or injected):
                     struck.append(kill.name)
-                if wrong := _broken(life, status):
+                life.mark.unlink(missing_ok=True)
+                if wrong := _broken(life, 0 if injected and status == BROKEN else status):
                     return Verdict(case, tuple(struck), tuple(wrong))
                 if kill is None and quiet(url):
                     break
@@ -193,12 +208,18 @@ def _forked(life: Life, kill: Kill | None, counted: Path | None = None) -> int:
     if kill is not None and kill.name in (TIME, TERM):
         time.sleep(kill.at / 1000)
         os.kill(child, signal.SIGKILL if kill.name == TIME else signal.SIGTERM)
-    until = time.monotonic() + PATIENCE
+    injected = kill is not None and kill.name.startswith(AWAIT)
+    patience = WAITING if injected else PATIENCE
+    until = time.monotonic() + patience
     while time.monotonic() < until:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             return os.waitstatus_to_exitcode(status)
         time.sleep(POLL)
+    if injected:  # whoever waits for what was cancelled may wait for ever: it is killed
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        return KILLED
     os.kill(child, signal.SIGABRT)
     os.waitpid(child, 0)
     (life.folder / f"error.{life.number}").write_text(f"it hung for {PATIENCE} s")
@@ -212,9 +233,13 @@ def _child(life: Life, kill: Kill | None, counted: Path | None) -> None:
         if kill is not None and kill.name == TERM:
             signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # before it trades
         passed = Passed(kill.strikes) if kill is not None else Passed()
-        live(life, passed)
+        awaits = kill.injected(life.mark) if kill is not None else None
         if counted is not None:
-            seen = passed.counts + passed.within
+            awaits = Awaits()
+        live(life, passed, awaits)
+        if counted is not None and awaits is not None:
+            waited = Counter({f"{AWAIT}{site}": n for site, n in awaits.counts.items()})
+            seen = passed.counts + passed.within + waited
             lines = (f"{name} {count}" for name, count in seen.items())
             counted.write_text("\n".join(lines))
         code = 0

@@ -33,6 +33,7 @@ from dutchbook.runtime.halt_file import FileOfHalt
 from dutchbook.runtime.process import gone, myself
 from dutchbook.runtime.virtual_time import run_virtual, turnstile
 
+from .awaits import Awaits
 from .person import Person
 from .platforms import Lasting
 from .scenario import AGAIN, FIRST, Scenario
@@ -43,6 +44,8 @@ TERM = timedelta(seconds=60)
 KNOWN = frozenset(points())
 PATIENCE = timedelta(minutes=10)
 """How long the cash of results is waited for."""
+LONGEST = 1_800.0
+"""Seconds of the tape after which an engine that does not stop by itself is killed."""
 OPENING = 10.0
 """Seconds until the server has noticed that a killed engine is gone."""
 WITHIN = "in a batch"
@@ -70,6 +73,11 @@ class Life:
         return self.folder / "engine.anchors"
 
     @property
+    def mark(self) -> Path:
+        """The path of what tells that something was struck which goes on."""
+        return self.folder / "struck"
+
+    @property
     def halt_file(self) -> Path:
         """The path of the file that halts."""
         return self.folder / "engine.db.HALT"
@@ -90,8 +98,8 @@ class Passed:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def live(life: Life, passed: Passed) -> None:
-    """Live to the end."""
+def live(life: Life, passed: Passed, awaits: Awaits | None = None) -> None:
+    """Live to the end; `awaits` sees every pause of every task."""
     listen(passed)
     if life.fresh:
         Database.at(life.url).prepare("paper")
@@ -99,7 +107,16 @@ def live(life: Life, passed: Passed) -> None:
     truth.open()
     chance = random.Random(f"{life.scenario.chance.random()}.{life.number}")  # noqa: S311 - a test's draws
     start = _start(life, truth, chance)
-    run_virtual(_live(life, truth, chance, start, passed))
+
+    async def lived() -> None:
+        if awaits is not None:
+            loop = asyncio.get_running_loop()
+            loop.set_task_factory(awaits.factory)  # type: ignore[arg-type] # what asyncio passes
+            # Who waits for what was cancelled waits for ever, and is ended from outside.
+            loop.call_later(LONGEST, os.kill, os.getpid(), signal.SIGKILL)
+        await asyncio.ensure_future(_live(life, truth, chance, start, passed))
+
+    run_virtual(lived())
 
 
 async def _live(
@@ -203,7 +220,10 @@ async def _trade(
         fates = life.scenario.kind.fates
         if fates and await engine._until(lasting.fated_until):
             held = [
-                (each.platform, engine.pairs[each.pair or 0].contract(each.platform).contract_id)
+                (
+                    each.platform,
+                    engine.pairs[each.pair or 0].contract(each.platform).contract_id,
+                )
                 for each in fates
                 if each.pair is not None
             ]

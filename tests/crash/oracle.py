@@ -1,14 +1,13 @@
 """What must hold once the engine is quiet, from the platforms' truth and the database's rows.
 
-It knows the promises and not the code that keeps them: rows are read with the drivers alone, and
-amounts are the database's own millionths. Only the check of the audit chain is the program's.
+It knows the promises and not the code that keeps them: rows are read with the drivers alone,
+and amounts are the database's own millionths. Only the check of the audit chain is the program's.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 

@@ -20,8 +20,8 @@ from dutchbook.runtime.halt_file import FileOfHalt
 WHY = "a test of crashes"
 LOOK = 7
 """Seconds between two looks at what waits for a person."""
-ROUNDS = 12
-"""So many last looks there are once the tape has ended."""
+LOOKS, ROUNDS = 3, 20
+"""So many last looks there are once the tape has ended, and waits for what was asked then."""
 CHOICES = (Choice.ADOPT_PLATFORM, Choice.ACKNOWLEDGE)
 """What they try in turn; they close nothing by force that still has its worth."""
 
@@ -29,9 +29,9 @@ CHOICES = (Choice.ADOPT_PLATFORM, Choice.ACKNOWLEDGE)
 class Person:
     """One person and one engine.
 
-    `halts`: halts and resumes, asks to lift limits. `legs`: retries, closes and completes single
-    legs. `resolves`: decides about discrepancies. `leaves`: halts by a file, cancels everything,
-    and winds down.
+    `halts`: halts and resumes, asks to lift limits. `legs`: retries, closes and completes
+    single legs. `resolves`: decides about discrepancies. `leaves`: halts by a file, cancels
+    everything, and winds down.
     """
 
     def __init__(self, engine: Engine, asks: frozenset[str], name: str, file: Path) -> None:
@@ -55,8 +55,9 @@ class Person:
         """Look a last time, and wait until everything was answered."""
         for task in self._tasks:
             task.cancel()
-        for _ in range(ROUNDS):
-            await self._look()
+        for number in range(ROUNDS):
+            if number < LOOKS:
+                await self._look()
             if not await self._unanswered():
                 return
             await self._engine.clock.sleep(LOOK)
@@ -109,7 +110,9 @@ class Person:
             ("resume", 10, {"reason": "operator"}),
         )
         await self._engine.clock.sleep(15)
-        self._file.write(HaltNote(Grade.NO_ENTRIES, cancel_all=True, rationale=WHY, requested_by="tester"))
+        self._file.write(
+            HaltNote(Grade.NO_ENTRIES, cancel_all=True, rationale=WHY, requested_by="tester")
+        )
         await self._in_turn(
             ("resume", 10, {"reason": "operator"}),
             ("wind_down", 60, {}),

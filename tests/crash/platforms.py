@@ -191,7 +191,9 @@ class Lasting:
         def submitted(order: Order, now: datetime) -> OrderReport:
             lot = exchange.contracts[order.contract_id].lot
             half = Quantity(floor_to(order.size / 2, lot))
-            slow = exchange.platform is Platform.KALSHI and order.client_order_id[-1] in "02468ace"
+            slow = (
+                exchange.platform is Platform.KALSHI and order.client_order_id[-1] in "02468ace"
+            )
             if not slow or order.time_in_force is TimeInForce.FOK or not half:
                 report: OrderReport = submit(order, now)
                 return report
@@ -236,4 +238,3 @@ class Lasting:
 
 def _filled(working: Working) -> Decimal:
     return sum((fill.size for fill in working.fills), start=Decimal(0))
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ from dataclasses import dataclass, replace
 
 from dutchbook.crashpoints import points
 
-from .kills import ANY, TERM, TIME, Case, Kill, Profile, drawn
+from .awaits import WAYS
+from .kills import ANY, AWAIT, TERM, TIME, Case, Kill, Profile, drawn
 from .life import WITHIN
 from .scenario import COMBINED
 
@@ -26,6 +28,7 @@ ELSEWHERE: dict[str, str] = {
     "commit risk.budget.committed": f"{FOLLOWS} what ended the execution",
     "commit risk.limit.breached": f"{FOLLOWS} what breached it",
     "commit system.wind_down.started": f"{FOLLOWS} system.trading.halted",
+    "cancel": "no order of the engine rests: one that still works is asked about until it ends",
     "unit of work": "the engine writes batches alone, and the desk reads",
 }
 """What the scenarios do not come by, and why.
@@ -47,16 +50,19 @@ class Size:
     served_at_points: int
     served_in_recovery: int
     served_at_random: int
+    at_awaits: int
     scenarios: int = COMBINED
 
 
 FULL = Size(
-    at_points=24, in_recovery=160, three_times=40, at_random=600, drains=50,
+    at_points=20, in_recovery=160, three_times=40, at_random=600, drains=50,
     served_at_points=3, served_in_recovery=40, served_at_random=100,
+    at_awaits=1,
 )  # fmt: skip
 SHORT = Size(
     at_points=1, in_recovery=10, three_times=3, at_random=20, drains=5,
-    served_at_points=0, served_in_recovery=3, served_at_random=10, scenarios=20,
+    served_at_points=0, served_in_recovery=3, served_at_random=10,
+    at_awaits=0, scenarios=20,
 )  # fmt: skip
 
 
@@ -81,8 +87,9 @@ class Programme:
         found = []
         for number, profile in self.profiles.items():
             last = profile.counts["before request"]
-            for visit in sorted({1, 2, last - 1, last} & set(range(1, last + 1))):
-                found.append(Case(self._seed, number, (Kill("before request", visit),)))
+            visits = sorted({1, 2, last - 1, last} & set(range(1, last + 1)))
+            kills = (Kill("before request", visit) for visit in visits)
+            found += [Case(self._seed, number, (kill,)) for kill in kills]
         return found
 
     @property
@@ -116,6 +123,7 @@ class Programme:
         yield from self._in_recovery("", size.in_recovery, size.three_times)
         yield from self._timed(TIME, "", size.at_random)
         yield from self._timed(TERM, "", size.drains)
+        yield from self._at_awaits()
         if served:
             more = (
                 self._at_points("served", size.served_at_points),
@@ -134,6 +142,25 @@ class Programme:
                     yield Case(self._seed, kill[0], (kill[1],))
                 elif found := self._drawn_later(name, chance, turn):
                     yield found
+
+    def waits(self) -> dict[str, list[tuple[Case, int]]]:
+        """Return, by site, the cases in which something waits there, and how often."""
+        found: dict[str, list[tuple[Case, int]]] = {}
+        unharmed = ((Case(self._seed, n, ()), seen) for n, seen in self.profiles.items())
+        for case, seen in (*unharmed, *self.recoveries.items()):
+            for site, times in seen.awaits.items():
+                found.setdefault(site, []).append((case, times))
+        return found
+
+    def _at_awaits(self) -> Iterator[Case]:
+        """Cancel and fail at every await that waits, at its first and a drawn visit."""
+        for site, cases in sorted(self.waits().items()):
+            chance = drawn(self._seed, site)
+            for way, _ in itertools.product(WAYS, range(self._size.at_awaits)):
+                name = f"{AWAIT}{way} {site.removeprefix(AWAIT)}"
+                case, times = chance.choice(cases)
+                for visit in sorted({1, chance.randint(1, times)}):
+                    yield replace(case, kills=(*case.kills, Kill(name, visit)))
 
     def _in_recovery(self, salt: str, once: int, twice: int) -> Iterator[Case]:
         chance = drawn(self._seed, "recovery" + salt)

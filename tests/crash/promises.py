@@ -108,7 +108,9 @@ def legs(tables: Tables, truth: Truth) -> Iterator[str]:
 def discrepancies(tables: Tables, truth: Truth) -> Iterator[str]:
     """Each is told when it is opened and when it is resolved; no two are about the same."""
     assert truth is not None, "each check takes both"
-    told = Counter(e["discrepancy_id"] for e in facts(tables, "system.reconciliation.discrepancy"))
+    told = Counter(
+        e["discrepancy_id"] for e in facts(tables, "system.reconciliation.discrepancy")
+    )
     over = Counter(e["discrepancy_id"] for e in facts(tables, "system.reconciliation.resolved"))
     open_now: Counter[tuple[Any, ...]] = Counter()
     doubted = set()

@@ -89,7 +89,13 @@ KINDS: tuple[Kind, ...] = (
     Kind(("paper.outages=kalshi:40-75,polymarket:50-110", f"paper.fault_partial={SELDOM}")),
     Kind(("execution.auto_policy=unwind", f"paper.fault_rejected={OFTEN}")),
     Kind(("execution.auto_policy=off", f"paper.fault_partial={OFTEN}")),
-    Kind(("paper.clock_offset_ms=150", f"paper.fault_not_sent={SELDOM}")),
+    Kind(
+        (
+            "paper.clock_offset_ms=150",
+            f"paper.fault_not_sent={SELDOM}",
+            "paper.silences=kalshi:30-120",
+        )
+    ),
     Kind(("paper.clock_offset_ms=1500", f"paper.fault_partial={SELDOM}")),
     Kind(("paper.clock_offset_ms=700", f"paper.fault_timeout_408={SELDOM}")),
     Kind(("risk.failures_before_disable=1", f"paper.fault_rejected={OFTEN}")),
@@ -102,7 +108,11 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind((*LEAVING, f"paper.fault_not_sent={450_000}"), dense=True),
     Kind(
-        ("execution.auto_policy=off", f"paper.fault_partial={OFTEN}", "exits.unhedged_stop=false"),
+        (
+            "execution.auto_policy=off",
+            f"paper.fault_partial={OFTEN}",
+            "exits.unhedged_stop=false",
+        ),
         frozenset({"legs"}),
         dense=True,
     ),
@@ -117,9 +127,7 @@ KINDS: tuple[Kind, ...] = (
         (Fate(30, _P, None, Decimal("-7.25")), Fate(70, _K, None, Decimal("3.5"))),
         dense=True,
     ),
-    Kind(
-        (f"paper.fault_partial={SELDOM}",), frozenset({"leaves"}), rests=True, dense=True
-    ),
+    Kind((f"paper.fault_partial={SELDOM}",), frozenset({"leaves"}), rests=True, dense=True),
     Kind(),
 )
 COMBINED = 3 * len(KINDS)
@@ -168,9 +176,7 @@ class Scenario:
             )
             for row in tape.rows
         )
-        meta = replace(
-            first, first=rows[0].at, last=rows[-1].at + timedelta(microseconds=1)
-        )
+        meta = replace(first, first=rows[0].at, last=rows[-1].at + timedelta(microseconds=1))
         return MemoryTape(meta, rows)
 
 

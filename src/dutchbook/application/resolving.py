@@ -19,7 +19,7 @@ from dutchbook.domain.accounting import Cause, Payout
 from dutchbook.domain.contract import Outcome, Platform
 from dutchbook.domain.events import Event, FailedLeg
 from dutchbook.domain.ledger import EntryKind
-from dutchbook.domain.order import Finality, Purpose
+from dutchbook.domain.order import Finality, Order, Purpose
 from dutchbook.domain.position import OpenPosition, PositionStatus
 from dutchbook.domain.reconciliation import (
     Choice,
@@ -228,7 +228,8 @@ class Resolver:
             if answers[each.order.order_id] is None:
                 right = f"possible when {each.order.platform} answers for {each.order.order_id}"
                 raise InvalidInput("choice", Choice.ADOPT_PLATFORM.value, right)
-            self._insist_on_arrival(each, answers[each.order.order_id])
+            if each.awaiting and isinstance(answers[each.order.order_id], NotFound):
+                self._insist_on_gone(each.order)
         rules = self._theirs.rules(mine, self._theirs.no_grace)
         found = diff(own.ours, theirs, rules)
         proposals = list(propose(found, own.ours, theirs, rules))
@@ -240,11 +241,10 @@ class Resolver:
         own = replace(again, ours=replace(again.ours, orders=mine))
         await self._repairer.apply(own, back)
 
-    def _insist_on_arrival(self, ours: OurOrder, answer: Found | NotFound | None) -> None:
+    def _insist_on_gone(self, order: Order) -> None:
         """Refuse to call an order gone that is only late: what it fills would be lost."""
-        late = ours.awaiting and isinstance(answer, NotFound)
-        if late and self._theirs.may_arrive(ours.order):
-            right = f"possible when {ours.order.order_id} can no longer arrive"
+        if self._theirs.may_arrive(order):
+            right = f"possible when {order.order_id} can no longer arrive"
             raise InvalidInput("choice", Choice.ADOPT_PLATFORM.value, right)
 
     # Something that is about no position in doubt
@@ -281,6 +281,7 @@ class Resolver:
                 async with self._recovery.lock(case.execution_id):
                     now = await self._recovery.case(case.execution_id)
                     if not now.ended and now.orders[order_id].working_size:
+                        self._insist_on_gone(now.orders[order_id])
                         await self._recovery.gave_up(now, order_id)
 
 

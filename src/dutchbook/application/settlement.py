@@ -82,7 +82,7 @@ class SettlementService:
         self._wake = asyncio.Event()
 
     def __call__(self, event: Event, sequence: int) -> None:
-        """Ask at once when a comparison found a difference: a payout may be what explains it."""
+        """Ask at once when a comparison found a difference: a payout may explain it."""
         if sequence and isinstance(event, ReconciliationComplete) and event.discrepancies:
             self._wake.set()
 
@@ -199,9 +199,10 @@ class SettlementService:
             if claim is None
         ]
         if new:
-            await self._bus.commit(Batch(tuple(each.row() for each in new)))
+            # Known before it is durable: who is cancelled meanwhile asks for no other.
             for each in new:
                 self._claims.setdefault(each.position_id, {})[platform] = each
+            await self._bus.commit(Batch(tuple(each.row() for each in new)))
         await self._call(key, yes_pays, holders)
 
     def _claim(self, held: Held, platform: Platform) -> Claim | None:
