@@ -23,7 +23,8 @@ from support import postgres
 
 from dutchbook.crashpoints import points
 
-from .kills import TERM, TIME, Case, Ground, Profile, Verdict, home
+from .awaits import CANCEL, FAIL, sites
+from .kills import AWAIT, TERM, TIME, Case, Ground, Profile, Verdict, home
 from .programme import ELSEWHERE, FULL, SHORT, Programme, Size
 
 SHOWN = 20
@@ -128,8 +129,8 @@ def _profiled(ground: Ground, fresh: bool, case: Case) -> Profile:
 
 
 def _kills(verdicts: list[Verdict]) -> str:
-    struck = sum(len(each.struck) for each in verdicts)
-    served = sum(len(each.struck) for each in verdicts if each.case.on_server)
+    kills = [(v.case, s) for v in verdicts for s in v.struck if not s.startswith(AWAIT)]
+    struck, served = len(kills), sum(case.on_server for case, _ in kills)
     return f"{struck} kills ({served} of them on PostgreSQL)"
 
 
@@ -169,8 +170,23 @@ def _tell(console: Console, verdicts: list[Verdict]) -> None:
     for name, what in (*words.items(), ("any", "during recovery, at any point")):
         table.add_row(what, "", str(struck[name]), str(failed[name] or "-"))
     console.print(table)
+    _tell_awaits(console, verdicts)
     if ELSEWHERE:
         console.print(f"not come by: {', '.join(ELSEWHERE)}", highlight=False, style="dim")
+
+
+def _tell_awaits(console: Console, verdicts: list[Verdict]) -> None:
+    """Print at how many awaits of the program something was cancelled or failed."""
+    every = sum(map(len, sites().values()))
+    for way, word in ((CANCEL, "cancelled"), (FAIL, "failed")):
+        name = f"{AWAIT}{way} "
+        struck = [s for verdict in verdicts for s in verdict.struck if s.startswith(name)]
+        wanted = {k.name for v in verdicts for k in v.case.kills if k.name.startswith(name)}
+        console.print(
+            f"awaits {word}: {len(set(struck))} of {len(wanted)} that wait, {len(struck)} times"
+            f" (the program has {every})",
+            highlight=False,
+        )
 
 
 def _report(console: Console, seed: int, failed: list[Verdict], failures: list[str]) -> None:

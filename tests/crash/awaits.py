@@ -1,8 +1,8 @@
 """Cancels a task, or lets a call fail, at one await: the n-th time the program waits there.
 
-A site is an `await`, `async with` or `async for` of its source. Every task's coroutine is driven
-through `_Driven`, which sees at each pause which sites of which functions wait; at the chosen
-one the task is cancelled, or the innermost call raises `ConnectionError`.
+A site is an `await`, `async with` or `async for` of its source. Every task's coroutine is
+driven through `_Driven`, which sees at each pause which sites of which functions wait; at the
+chosen one the task is cancelled, or the innermost call raises `ConnectionError`.
 """
 
 from __future__ import annotations

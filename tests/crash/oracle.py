@@ -1,7 +1,8 @@
 """What must hold once the engine is quiet, from the platforms' truth and the database's rows.
 
 It knows the promises and not the code that keeps them: rows are read with the drivers alone,
-and amounts are the database's own millionths. Only the check of the audit chain is the program's.
+and amounts are the database's own millionths. Only the check of the audit chain is the
+program's.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ def quiet(url: str) -> bool:
     query = (
         "SELECT (SELECT count(*) FROM orders WHERE working_size > 0)"
         " + (SELECT count(*) FROM executions WHERE ended_at IS NULL)"
+        " + (SELECT count(*) FROM fills WHERE finality = 'provisional')"
         " + (SELECT count(*) FROM settlements WHERE status = 'pending')"
         " + (SELECT count(*) FROM operator_commands WHERE answered_at IS NULL) AS left_over"
     )

@@ -32,6 +32,8 @@ MISSED = timedelta(seconds=45)
 """After so long a comparison has found cash that nobody can name, and waited its grace."""
 RESTING = timedelta(seconds=25)
 """So long half of an order works on that was to be done at once."""
+CALM = 3
+"""From this life on no order works on: what a tape's end leaves out is over with the next."""
 LOST = 2
 """So many calls of each kind are lost on their way in each life."""
 KEPT = ("_orders", "_by_client", "_counter", "results")
@@ -137,7 +139,7 @@ class Lasting:
 
         setattr(exchange, "settle", settled)  # noqa: B010
         setattr(exchange, "merge", merged)  # noqa: B010
-        if self._kind.rests:
+        if self._kind.rests and self._truth.life < CALM:
             setattr(exchange, "submit", self._halved(exchange, exchange.submit))  # noqa: B010
         for name in CHANGES:
             setattr(exchange, name, self._kept(exchange, getattr(exchange, name)))

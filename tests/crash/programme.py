@@ -19,7 +19,6 @@ FOLLOWS = "follows"
 ELSEWHERE: dict[str, str] = {
     "commit detection.opportunity.identified": f"{FOLLOWS} risk.budget.reserved",
     "commit execution.position.closed": f"{FOLLOWS} what closes it",
-    "commit execution.position.moved": f"{FOLLOWS} what moves it",
     "commit execution.position.settled": f"{FOLLOWS} execution.leg.settled",
     "commit execution.single_leg.resolved": f"{FOLLOWS} the fill that resolves it",
     "commit platform.health.degraded": f"{FOLLOWS} platform.health.updated",
@@ -55,8 +54,8 @@ class Size:
 
 
 FULL = Size(
-    at_points=20, in_recovery=160, three_times=40, at_random=600, drains=50,
-    served_at_points=3, served_in_recovery=40, served_at_random=100,
+    at_points=20, in_recovery=140, three_times=30, at_random=570, drains=50,
+    served_at_points=2, served_in_recovery=40, served_at_random=100,
     at_awaits=1,
 )  # fmt: skip
 SHORT = Size(
@@ -153,14 +152,14 @@ class Programme:
         return found
 
     def _at_awaits(self) -> Iterator[Case]:
-        """Cancel and fail at every await that waits, at its first and a drawn visit."""
+        """Cancel and fail at every await that waits, at drawn visits."""
         for site, cases in sorted(self.waits().items()):
             chance = drawn(self._seed, site)
             for way, _ in itertools.product(WAYS, range(self._size.at_awaits)):
                 name = f"{AWAIT}{way} {site.removeprefix(AWAIT)}"
                 case, times = chance.choice(cases)
-                for visit in sorted({1, chance.randint(1, times)}):
-                    yield replace(case, kills=(*case.kills, Kill(name, visit)))
+                kill = Kill(name, chance.randint(1, times))
+                yield replace(case, kills=(*case.kills, kill))
 
     def _in_recovery(self, salt: str, once: int, twice: int) -> Iterator[Case]:
         chance = drawn(self._seed, "recovery" + salt)

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from crash.kills import Case, Ground, Kill, home
+from crash.awaits import PACKAGES, ROOT, sites
+from crash.kills import AWAIT, Case, Ground, Kill, home
 from crash.life import Life, Passed, live
 from crash.oracle import judge
 from crash.scenario import Scenario
@@ -48,6 +49,12 @@ def unheard() -> Iterator[None]:
         "0: after schema#1",
         "1: after migration step#2",
         "0: after commit execution.fill.settled#1, any#30, any#10",
+        "13: after redeem#1",
+        "14: before commit execution.leg.settled#1, any#60",
+        "37: after merge#1",
+        "15: before commit execution.exit.paused#1",
+        "16: after commit operator.command.begun#2",
+        "18: before HALT file#1",
     ],
 )
 def test_what_a_killed_engine_left_is_taken_up(ground: Ground, case: str) -> None:
@@ -81,6 +88,40 @@ def test_an_engine_that_is_asked_to_stop_leaves_nothing_undone(ground: Ground) -
 
 WHOLE = 37
 """A scenario with exits, merges, discrepancies and commands."""
+AWAITED = (
+    "await cancel application/sending.py:",
+    "await fail application/sending.py:",
+    "await cancel application/bookkeeping.py:",
+    "await fail application/settlement.py:",
+)
+
+
+@pytest.mark.parametrize("name", AWAITED)
+def test_what_is_cancelled_or_fails_at_an_await_loses_nothing(
+    ground: Ground, name: str
+) -> None:
+    """The first such await of a module at which the scenario waits, at its second visit."""
+    seen = ground.profile(Case(1, 14, ()), fresh=False).awaits
+    module = f"{AWAIT}{name.rsplit(maxsplit=1)[-1]}"
+    here = sorted(site for site, times in seen.items() if site.startswith(module) and times > 1)
+
+    for site in here:
+        kill = Kill(name.replace(name.rsplit(maxsplit=1)[-1], site.removeprefix(AWAIT)), 2)
+        verdict = ground.try_out(Case(1, 14, (kill,)))
+
+        assert (verdict.struck, verdict.wrong) == ((kill.name,), ())
+    assert here
+
+
+def test_every_await_of_the_program_is_known_by_its_line() -> None:
+    known = sites()
+
+    assert sum(map(len, known.values())) > 600
+    assert {path.split("/")[0] for path in known} == set(PACKAGES)
+    source = (ROOT / "application/bus.py").read_text(encoding="utf-8").splitlines()
+    assert all("await" in source[each.first - 1] for each in known["application/bus.py"])
+
+
 Log = list[str]
 
 

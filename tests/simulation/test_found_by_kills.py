@@ -6,6 +6,7 @@ import asyncio
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,11 +22,12 @@ from dutchbook.domain.events import ReconciliationComplete
 from dutchbook.domain.position import PositionStatus, PositionTrigger
 from dutchbook.domain.reconciliation import Choice, NotFound
 from dutchbook.domain.risk import HaltReason
-from dutchbook.errors import InvalidInput
+from dutchbook.errors import InvalidInput, StorageError
+from dutchbook.persistence.database import Database
 from dutchbook.persistence.memory import MemoryJournal
 from dutchbook.ports import Batch
 from dutchbook.runtime.clock import TapeClock
-from dutchbook.runtime.virtual_time import run_virtual
+from dutchbook.runtime.virtual_time import run_virtual, turnstile
 
 HALT = HaltReason.RECONCILIATION_DISCREPANCY
 WHY = "looked at the platform's page"
@@ -141,3 +143,16 @@ def test_a_payout_is_asked_for_as_soon_as_a_comparison_finds_a_difference(
         return seen
 
     assert run_virtual(main()) == asked
+
+
+async def test_a_journal_that_is_closed_answers_at_once(tmp_path: Path) -> None:
+    """What is committed after an engine has ended used to wait for a thread that was gone."""
+    database = Database.at(f"sqlite:///{tmp_path / 'closed.db'}")
+    await asyncio.to_thread(database.prepare, "paper")
+    journal = database.journal(turnstile())
+    await journal.open()
+    await journal.close()
+
+    with pytest.raises(StorageError, match="is closed"):
+        async with asyncio.timeout(5):
+            await journal.commit(Batch(events=(exposure("late", NOW),)))

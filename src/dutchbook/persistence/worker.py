@@ -8,8 +8,6 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
-from dutchbook.errors import StorageError
-
 Answer = asyncio.Future[Any]
 Job = tuple[Callable[..., Any], tuple[Any, ...], asyncio.AbstractEventLoop, Answer]
 
@@ -23,28 +21,24 @@ class Worker:
 
     def __init__(self, name: str) -> None:
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._name = name
-        self._closed = False
+        self.closed = False
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
         """Run a function in the thread; a caller that is cancelled leaves it to finish.
 
-        Raises:
-            StorageError: The thread has ended: nobody would ever answer.
+        Not once it is closed: nobody would ever answer.
         """
+        assert not self.closed, "the thread works"
         loop = asyncio.get_running_loop()
         answer: Answer = loop.create_future()
-        if self._closed:
-            answer.set_exception(StorageError(f"{self._name}: it was closed already"))
-            return answer
         self._jobs.put((function, arguments, loop, answer))
         return answer
 
     def close(self) -> None:
         """End the thread once it has done what it was given."""
-        self._closed = True
+        self.closed = True
         self._jobs.put(None)
         self._thread.join()
 
