@@ -19,6 +19,10 @@ FOLLOWS = "follows"
 ELSEWHERE: dict[str, str] = {
     "commit detection.opportunity.identified": f"{FOLLOWS} risk.budget.reserved",
     "commit execution.position.closed": f"{FOLLOWS} what closes it",
+    "commit execution.position.opened": (
+        f"{FOLLOWS} the fill that completes it; it comes first only where a restart gives up on"
+        " the last order of legs that a failed fill has made even meanwhile"
+    ),
     "commit execution.position.settled": f"{FOLLOWS} execution.leg.settled",
     "commit execution.single_leg.resolved": f"{FOLLOWS} the fill that resolves it",
     "commit platform.health.degraded": f"{FOLLOWS} platform.health.updated",
