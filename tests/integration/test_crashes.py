@@ -55,6 +55,7 @@ def unheard() -> Iterator[None]:
         "15: before commit execution.exit.paused#1",
         "16: after commit operator.command.begun#2",
         "18: before HALT file#1",
+        "23: before commit execution.order.filled#6",
     ],
 )
 def test_what_a_killed_engine_left_is_taken_up(ground: Ground, case: str) -> None:

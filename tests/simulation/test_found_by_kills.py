@@ -7,18 +7,22 @@ from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from support.exposures import exposure
 from support.pairs import NOW
 from support.reconciled import At, beside, says
-from support.reconciliation import POSITION
+from support.reconciliation import HALF, POSITION, TEN
 
+from dutchbook.application.adjustments import OPPOSITE, Plan
+from dutchbook.application.run import Run
 from dutchbook.bootstrap import build, generated_tape
 from dutchbook.config import load
-from dutchbook.domain.contract import Platform
+from dutchbook.domain.contract import Outcome, Platform, Side
 from dutchbook.domain.events import ReconciliationComplete
+from dutchbook.domain.order import Purpose
 from dutchbook.domain.position import PositionStatus, PositionTrigger
 from dutchbook.domain.reconciliation import Choice, NotFound
 from dutchbook.domain.risk import HaltReason
@@ -156,3 +160,24 @@ async def test_a_journal_that_is_closed_answers_at_once(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="is closed"):
         async with asyncio.timeout(5):
             await journal.commit(Batch(events=(exposure("late", NOW),)))
+
+
+@pytest.mark.parametrize(("entered", "reason"), [(Outcome.NO, OPPOSITE), (Outcome.YES, None)])
+def test_no_leg_is_completed_against_what_an_execution_is_buying_on_kalshi(
+    entered: Outcome, reason: str | None
+) -> None:
+    """Kalshi would net the two, and neither position would hold what its record says."""
+
+    async def work(at: At) -> str | None:
+        match = at.engine.watchlist.matches["cup"]
+        leg = SimpleNamespace(outcome=entered)
+        opportunity: Any = SimpleNamespace(match=match, leg=lambda _: leg)
+        run = Run(opportunity, *[None] * 3)  # type: ignore[arg-type]
+        at.engine.queue._executions._runs["entering"] = run
+        plan = Plan(Platform.KALSHI, Outcome.YES, Side.BUY, TEN, HALF, Purpose.HEDGE)
+        asked = at.engine.carrying.adjustments._undoes(
+            at.engine.holdings.of(POSITION).position, plan
+        )
+        return OPPOSITE if asked else None
+
+    assert beside("filled", work) == reason
