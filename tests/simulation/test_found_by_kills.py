@@ -57,6 +57,19 @@ def test_a_person_who_lifts_that_halt_at_the_same_moment_ends_no_engine() -> Non
     assert beside("filled", work) is False
 
 
+def test_a_discrepancy_that_two_resolve_at_once_is_resolved_once() -> None:
+    async def work(at: At) -> list[str]:
+        says(at, NotFound(NOW, complete=True))
+        await at.service.reconcile()
+        disputes = at.engine.carrying.disputes
+        one = next(iter(disputes.open.values()))
+        ways = (Choice.ADOPT_PLATFORM, Choice.ACKNOWLEDGE)
+        await asyncio.gather(*(disputes.settle([one], way, WHY) for way in ways))
+        return await at.names()
+
+    assert beside("working", work).count("system.reconciliation.resolved") == 1
+
+
 async def _doubted(at: At) -> Any:
     await at.engine.carrying.books.move(POSITION, PositionTrigger.DISCREPANCY_FOUND, {})
     return at.engine.reconciling.resolver

@@ -68,6 +68,7 @@ class Disputes:
         self.open: dict[str, Dispute] = {}
         self._accepted: set[tuple[str, str]] = set()
         self._turn = asyncio.Lock()
+        self._settling = asyncio.Lock()
 
     async def load(self) -> None:
         """Take up what the database holds."""
@@ -193,13 +194,17 @@ class Disputes:
         rationale: str,
         alongside: Batch | None = None,
     ) -> None:
-        """Resolve some in one commit with what belongs to the same decision."""
-        disputes = tuple(disputes)
-        writes, events = self.resolving(disputes, choice, rationale)
-        batch = Batch(writes, events) + (alongside or Batch())
-        if batch:
-            await self._bus.commit(batch)
-        self.resolved(disputes, choice)
+        """Resolve some in one commit with what belongs to the same decision.
+
+        One call after the other: what a comparison has just closed, no person closes again.
+        """
+        async with self._settling:
+            left = tuple(each for each in disputes if each.dispute_id in self.open)
+            writes, events = self.resolving(left, choice, rationale)
+            batch = Batch(writes, events) + (alongside or Batch())
+            if batch:
+                await self._bus.commit(batch)
+            self.resolved(left, choice)
 
     async def enforce(self) -> None:
         """Halt while a person must decide; lift that halt alone when none remains.
