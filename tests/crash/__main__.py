@@ -122,6 +122,9 @@ def _measured(programme: Programme, ground: Ground, pool: Pool, progress: Progre
                 programme.recoveries[case] = profile
             else:
                 programme.profiles[case.number] = profile
+    every = programme.unharmed()
+    for case, seconds in zip(every, pool.imap(ground.seconds, every), strict=True):
+        programme.seconds[case.number] = seconds
 
 
 def _profiled(ground: Ground, fresh: bool, case: Case) -> Profile:
@@ -146,6 +149,11 @@ def _missed(verdicts: list[Verdict], size: Size) -> list[str]:
             for name in points()
             if wanted[name] and struck[name] < times
         ]
+    at_random = _struck([each for each in verdicts if not each.case.on_server])[TIME]
+    if any(kill.name == TIME for each in verdicts for kill in each.case.kills) and (
+        at_random < size.least_at_random
+    ):
+        found.append(f"{at_random} were struck at random instants of {size.least_at_random}")
     return found
 
 

@@ -113,14 +113,12 @@ class Profile:
         counts: How often it passes each point.
         within: How often it keeps each event, whichever is first in its batch.
         awaits: How often it waits at each await of the program.
-        seconds: What it takes.
         wrong: What the oracle has to say of it.
     """
 
     counts: Counter[str]
     within: Counter[str]
     awaits: Counter[str]
-    seconds: float
     wrong: tuple[str, ...]
 
 
@@ -141,16 +139,25 @@ class Ground:
             for number, kill in enumerate(case.kills):
                 _forked(_life(place, url, case, number, fresh=fresh), kill)
             life = _life(place, url, case, len(case.kills), fresh=fresh)
-            began = time.perf_counter()
             status = _forked(life, None, counted)
-            took = time.perf_counter() - began
             wrong = _broken(life, status)
             if not wrong and quiet(url):
                 wrong = judge(url, Truth.read(life.truth), life.anchors)
             counts = _counts(counted)
             within = Counter({k: v for k, v in counts.items() if k.startswith(WITHIN)})
             awaits = Counter({k: v for k, v in counts.items() if k.startswith(AWAIT)})
-            return Profile(counts - within - awaits, within, awaits, took, tuple(wrong))
+            return Profile(counts - within - awaits, within, awaits, tuple(wrong))
+
+    def seconds(self, case: Case) -> float:
+        """Return what a life takes that nothing kills and nobody watches."""
+        with (
+            tempfile.TemporaryDirectory(dir=self._folder) as place,
+            self.shelf.database(Path(place), fresh=False, on_server=case.on_server) as url,
+        ):
+            life = _life(place, url, case, 0, fresh=False)
+            began = time.perf_counter()
+            _forked(life, None)
+            return time.perf_counter() - began
 
     def try_out(self, case: Case) -> Verdict:
         """Kill as the case says, recover, and judge."""

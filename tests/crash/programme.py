@@ -49,6 +49,7 @@ class Size:
     in_recovery: int
     three_times: int
     at_random: int
+    least_at_random: int
     drains: int
     served_at_points: int
     served_in_recovery: int
@@ -58,12 +59,13 @@ class Size:
 
 
 FULL = Size(
-    at_points=20, in_recovery=140, three_times=30, at_random=570, drains=50,
+    at_points=20, in_recovery=140, three_times=30, at_random=600, least_at_random=500,
+    drains=50,
     served_at_points=2, served_in_recovery=40, served_at_random=100,
     at_awaits=1,
 )  # fmt: skip
 SHORT = Size(
-    at_points=1, in_recovery=10, three_times=3, at_random=20, drains=5,
+    at_points=1, in_recovery=10, three_times=3, at_random=20, least_at_random=10, drains=5,
     served_at_points=0, served_in_recovery=3, served_at_random=10,
     at_awaits=0, scenarios=20,
 )  # fmt: skip
@@ -77,6 +79,7 @@ class Programme:
         self._size = size
         self.profiles: dict[int, Profile] = {}
         self.recoveries: dict[Case, Profile] = {}
+        self.seconds: dict[int, float] = {}
 
     def unharmed(self) -> list[Case]:
         """Return the cases that are measured first: every scenario, with nobody killed."""
@@ -184,7 +187,7 @@ class Programme:
         chance = drawn(self._seed, kind + salt)
         for turn in range(times):
             number = turn % self._size.scenarios
-            whole = int(self.profiles[number].seconds * 1000)
+            whole = int(self.seconds[number] * 1000)
             first = 0 if kind == TIME else whole // 5
             yield Case(self._seed, number, (Kill(kind, chance.randint(first, whole)),))
 
