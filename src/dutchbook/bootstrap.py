@@ -319,6 +319,7 @@ def _entering(base: _Base, carried: Carrying) -> _Entering:
         base.hurdles,
         Patience(settings.execution.answer_seconds, settings.execution.queries),
     )
+    carried.adjustments.entering = executions.enters
     queue = ExecutionQueueService(
         executions,
         base.risk,

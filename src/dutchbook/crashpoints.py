@@ -17,6 +17,7 @@ from dutchbook.ports import Batch
 BEFORE, AFTER = "before", "after"
 REQUEST, QUESTION, CANCEL = "request", "question", "cancel"
 MERGING, REDEEM, ANCHOR = "merge", "redeem", "audit anchor"
+HALT_FILE = "HALT file"
 DELIVERY, OUTBOX = "delivery", "clearing the outbox"
 SCHEMA, MIGRATION, UNIT = "schema", "migration step", "unit of work"
 ALONE = ("leases", "operator_commands", "system_metadata")
@@ -48,7 +49,7 @@ def points() -> tuple[str, ...]:
     commits = [f"commit {wire}" for wire, kind in catalogue().items() if kind.durable]
     alone = [f"commit of {table}" for table in ALONE]
     sends = [f"send {purpose}" for purpose in Purpose]
-    words = [REQUEST, QUESTION, CANCEL, MERGING, REDEEM, ANCHOR]
+    words = [REQUEST, QUESTION, CANCEL, MERGING, REDEEM, ANCHOR, HALT_FILE]
     words += [DELIVERY, OUTBOX, SCHEMA, MIGRATION, UNIT]
     subjects = (*commits, *alone, *sends, *words)
     return tuple(f"{side} {each}" for each in subjects for side in (BEFORE, AFTER))

@@ -1,4 +1,4 @@
-"""``python -m tests.crash`` kills the engine wherever it can die, and judges what is left."""
+"""``python -m crash`` kills the engine wherever it can die, and judges what is left."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import ExitStack
 from functools import partial
+from multiprocessing.pool import Pool
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
+from support import postgres
 
 from dutchbook.crashpoints import points
 
-from .kills import TERM, TIME, Case, Ground, Verdict, home
+from .awaits import CANCEL, FAIL, sites
+from .kills import AWAIT, TERM, TIME, Case, Ground, Profile, Verdict, home
 from .programme import ELSEWHERE, FULL, SHORT, Programme, Size
 
 SHOWN = 20
@@ -31,8 +35,18 @@ def main() -> int:
     asked = _asked()
     console = Console()
     place = asked.folder or home()
-    with tempfile.TemporaryDirectory(prefix="dutchbook-crash-", dir=place) as folder:
-        ground = Ground(Path(folder))
+    with ExitStack() as stack:
+        folder = tempfile.TemporaryDirectory(prefix="dutchbook-crash-", dir=place)
+        path = Path(stack.enter_context(folder))
+        server = None
+        if not asked.only or Case.read(asked.seed, asked.only).on_server:
+            try:
+                server = stack.enter_context(postgres.server())
+            except postgres.NoPostgres as error:
+                console.print(str(error), markup=False, highlight=False)
+                if asked.only:
+                    return 1
+        ground = Ground(path, server)
         if asked.only:
             return _once(ground, Case.read(asked.seed, asked.only), console)
         return _all(ground, asked, console)
@@ -41,7 +55,7 @@ def main() -> int:
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make crash", description=__doc__)
     parser.add_argument("--seed", type=int, default=int(os.environ.get("SEED") or 1))
-    parser.add_argument("--short", action="store_true", help="a run of less than a minute")
+    parser.add_argument("--short", action="store_true", help="a run of less than two minutes")
     parser.add_argument(
         "--only", default="", metavar="CASE", help="one case, as a failure says"
     )
@@ -64,50 +78,83 @@ def _all(ground: Ground, asked: argparse.Namespace, console: Console) -> int:
     size = SHORT if asked.short else FULL
     programme = Programme(asked.seed, size)
     bars = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress("{task.description}", *bars, console=Console(stderr=True)) as progress:
-        scenarios = progress.add_task("scenarios", total=size.scenarios)
-        kills = progress.add_task("kills", total=None)
-        programme.measure(ground, lambda done, _: progress.update(scenarios, completed=done))
-        cases = [case for case in programme.cases() if asked.point in str(case)]
-        progress.update(kills, total=len(cases))
-        verdicts: list[Verdict] = []
-        with (
-            multiprocessing.get_context("fork").Pool(asked.jobs) as pool,
-            contextlib.suppress(KeyboardInterrupt),  # what was seen until then is told
-        ):
-            for verdict in pool.imap_unordered(partial(Ground.try_out, ground), cases):
-                verdicts.append(verdict)
-                progress.advance(kills)
-                if verdict.wrong:
-                    progress.console.print(f"wrong: {verdict.case}", highlight=False)
-                if not progress.console.is_terminal and len(verdicts) % 100 == 0:
-                    progress.console.print(f"{len(verdicts)} of {len(cases)} cases")
+    verdicts: list[Verdict] = []
+    with (
+        Progress("{task.description}", *bars, console=Console(stderr=True)) as progress,
+        multiprocessing.get_context("fork").Pool(asked.jobs) as pool,
+        contextlib.suppress(KeyboardInterrupt),  # what was seen until then is told
+    ):
+        _measured(programme, ground, pool, progress)
+        served = ground.shelf.serves
+        cases = [each for each in programme.cases(served=served) if asked.point in str(each)]
+        kills = progress.add_task("kills", total=len(cases))
+        for verdict in pool.imap_unordered(partial(Ground.try_out, ground), cases):
+            verdicts.append(verdict)
+            progress.advance(kills)
+            if verdict.wrong:
+                progress.console.print(f"wrong: {verdict.case}", highlight=False)
+            if not progress.console.is_terminal and len(verdicts) % 100 == 0:
+                progress.console.print(f"{len(verdicts)} of {len(cases)} cases")
     failures = [*programme.wrong, *programme.unreached(), *_missed(verdicts, size)]
     if len(verdicts) < len(cases):
         failures.append(f"interrupted: {len(verdicts)} of {len(cases)} cases were tried")
     failed = [verdict for verdict in verdicts if verdict.wrong]
     _tell(console, verdicts)
     _report(console, asked.seed, failed, failures)
-    struck = sum(len(verdict.struck) for verdict in verdicts)
     console.print(
-        f"seed {asked.seed}, commit {commit}: {struck} kills in {len(verdicts)} cases,"
+        f"seed {asked.seed}, commit {commit}: {_kills(verdicts)} in {len(verdicts)} cases,"
         f" {len(failed) + len(failures)} failures, {time.monotonic() - began:.0f} s",
         highlight=False,
     )
     return bool(failed or failures)
 
 
+def _measured(programme: Programme, ground: Ground, pool: Pool, progress: Progress) -> None:
+    """Let the programme see what its scenarios come by."""
+    bar = progress.add_task("scenarios", total=None)
+    for fresh, cases in ((True, programme.unharmed), (False, programme.recovering)):
+        every = cases()
+        progress.update(bar, total=len(every), completed=0)
+        profiles = pool.imap(partial(_profiled, ground, fresh), every)
+        for case, profile in zip(every, profiles, strict=True):
+            progress.advance(bar)
+            if case.kills:
+                programme.recoveries[case] = profile
+            else:
+                programme.profiles[case.number] = profile
+    every = programme.unharmed()
+    for case, seconds in zip(every, pool.imap(ground.seconds, every), strict=True):
+        programme.seconds[case.number] = seconds
+
+
+def _profiled(ground: Ground, fresh: bool, case: Case) -> Profile:
+    return ground.profile(case, fresh=fresh)
+
+
+def _kills(verdicts: list[Verdict]) -> str:
+    kills = [(v.case, s) for v in verdicts for s in v.struck if not s.startswith(AWAIT)]
+    struck, served = len(kills), sum(case.on_server for case, _ in kills)
+    return f"{struck} kills ({served} of them on PostgreSQL)"
+
+
 def _missed(verdicts: list[Verdict], size: Size) -> list[str]:
     """Return the points that were to be struck and were not so often."""
-    wanted: Counter[str] = Counter(
-        kill.name for verdict in verdicts for kill in verdict.case.kills
-    )
-    struck = _struck(verdicts)
-    return [
-        f"{name} was struck {struck[name]} times of {size.at_points}"
-        for name in points()
-        if wanted[name] and struck[name] < size.at_points
-    ]
+    found = []
+    for served, times in ((False, size.at_points), (True, size.served_at_points)):
+        mine = [each for each in verdicts if each.case.on_server is served]
+        wanted = Counter(kill.name for each in mine for kill in each.case.kills)
+        struck, where = _struck(mine), " on PostgreSQL" if served else ""
+        found += [
+            f"{name} was struck {struck[name]} times of {times}{where}"
+            for name in points()
+            if wanted[name] and struck[name] < times
+        ]
+    at_random = _struck([each for each in verdicts if not each.case.on_server])[TIME]
+    if any(kill.name == TIME for each in verdicts for kill in each.case.kills) and (
+        at_random < size.least_at_random
+    ):
+        found.append(f"{at_random} were struck at random instants of {size.least_at_random}")
+    return found
 
 
 def _struck(verdicts: list[Verdict]) -> Counter[str]:
@@ -131,8 +178,23 @@ def _tell(console: Console, verdicts: list[Verdict]) -> None:
     for name, what in (*words.items(), ("any", "during recovery, at any point")):
         table.add_row(what, "", str(struck[name]), str(failed[name] or "-"))
     console.print(table)
+    _tell_awaits(console, verdicts)
     if ELSEWHERE:
         console.print(f"not come by: {', '.join(ELSEWHERE)}", highlight=False, style="dim")
+
+
+def _tell_awaits(console: Console, verdicts: list[Verdict]) -> None:
+    """Print at how many awaits of the program something was cancelled or failed."""
+    every = sum(map(len, sites().values()))
+    for way, word in ((CANCEL, "cancelled"), (FAIL, "failed")):
+        name = f"{AWAIT}{way} "
+        struck = [s for verdict in verdicts for s in verdict.struck if s.startswith(name)]
+        wanted = {k.name for v in verdicts for k in v.case.kills if k.name.startswith(name)}
+        console.print(
+            f"awaits {word}: {len(set(struck))} of {len(wanted)} that wait, {len(struck)} times"
+            f" (the program has {every})",
+            highlight=False,
+        )
 
 
 def _report(console: Console, seed: int, failed: list[Verdict], failures: list[str]) -> None:

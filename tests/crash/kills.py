@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import tempfile
 import time
@@ -13,20 +12,22 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from dutchbook.persistence.database import Database
-
-from .life import Life, Passed, live
+from .awaits import Awaits
+from .life import WITHIN, Life, Passed, live
 from .oracle import judge, quiet
-from .scenario import Scenario
+from .scenario import AGAIN, FIRST, Scenario
+from .stores import Shelf
 from .truth import Truth
 
 KILLED, BROKEN = -signal.SIGKILL, 3
-PATIENCE = 60.0
+PATIENCE, WAITING = 60.0, 5.0
 MEMORY = Path("/dev/shm")  # noqa: S108 - a killed process loses nothing that it wrote there
 POLL = 0.002
 LIVES = 3
 """A tape that ends leaves what nobody knows to the next start: so many are given."""
 ANY, TIME, TERM = "any", "time", "term"
+AWAIT = "await "
+SERVED = "postgresql "
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,8 @@ class Kill:
 
     Attributes:
         name: A crash point; `any` is whichever comes; `time` and `term` are seconds of real
-            time until SIGKILL, or until SIGTERM, which asks the engine to drain.
+            time until SIGKILL, or until SIGTERM, which asks the engine to drain;
+            `await WAY SITE` does not kill: see `crash.awaits`.
         at: Which visit of the point, or how many milliseconds.
     """
 
@@ -51,6 +53,13 @@ class Kill:
         name, _, at = text.strip().rpartition("#")
         return cls(name, int(at))
 
+    def injected(self, mark: Path) -> Awaits | None:
+        """Return what strikes at an await, if that is what it is; `mark` tells that it did."""
+        if not self.name.startswith(AWAIT):
+            return None
+        way, site = self.name.removeprefix(AWAIT).split(" ")
+        return Awaits(way, site, self.at, mark)
+
     def strikes(self, name: str, visit: int, total: int) -> bool:
         """Tell whether it is now, at a point that is passed."""
         if self.name == ANY:
@@ -60,20 +69,26 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A scenario and the kills of its lives, in order; the last life is not killed."""
+    """A scenario and the kills of its lives, in order; the last life is not killed.
+
+    `on_server`: its rows are on PostgreSQL, not in a file.
+    """
 
     seed: int
     number: int
     kills: tuple[Kill, ...]
+    on_server: bool = False
 
     def __str__(self) -> str:
-        return f"{self.number}: " + ", ".join(map(str, self.kills))
+        where = SERVED if self.on_server else ""
+        return f"{where}{self.number}: " + ", ".join(map(str, self.kills))
 
     @classmethod
     def read(cls, seed: int, text: str) -> Case:
         """Read what `str` wrote."""
-        number, _, kills = text.partition(":")
-        return cls(seed, int(number), tuple(map(Kill.read, kills.split(","))))
+        number, _, kills = text.removeprefix(SERVED).partition(":")
+        read = tuple(map(Kill.read, kills.split(",")))
+        return cls(seed, int(number), read, text.startswith(SERVED))
 
     @property
     def fresh(self) -> bool:
@@ -90,54 +105,88 @@ class Verdict:
     wrong: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a life that nothing kills comes by.
+
+    Attributes:
+        counts: How often it passes each point.
+        within: How often it keeps each event, whichever is first in its batch.
+        awaits: How often it waits at each await of the program.
+        wrong: What the oracle has to say of it.
+    """
+
+    counts: Counter[str]
+    within: Counter[str]
+    awaits: Counter[str]
+    wrong: tuple[str, ...]
+
+
 class Ground:
-    """A folder for cases, with a database that is ready to be copied."""
+    """A folder for cases, with databases that are ready to be copied."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, server: str | None = None) -> None:
         self._folder = folder
-        self._ready = folder / "ready.db"
-        if not self._ready.exists():
-            Database.at(f"sqlite:///{self._ready}").prepare("paper")
+        self.shelf = Shelf(folder, server)
 
-    def profile(self, case: Case, *, fresh: bool) -> tuple[Counter[str], float, list[str]]:
-        """Live through a case, and once more unharmed.
-
-        Returns how often that life passes each point, the seconds that it takes, and what is
-        wrong.
-        """
-        with tempfile.TemporaryDirectory(dir=self._folder) as place:
-            scenario, counted = Scenario(case.seed, case.number), Path(place) / "counts"
-            if not fresh:
-                shutil.copy(self._ready, Path(place) / "engine.db")
+    def profile(self, case: Case, *, fresh: bool) -> Profile:
+        """Live through a case, and once more unharmed."""
+        with (
+            tempfile.TemporaryDirectory(dir=self._folder) as place,
+            self.shelf.database(Path(place), fresh=fresh, on_server=case.on_server) as url,
+        ):
+            counted = Path(place) / "counts"
             for number, kill in enumerate(case.kills):
-                _forked(Life(Path(place), scenario, number, fresh=fresh), kill)
-            life = Life(Path(place), scenario, len(case.kills), fresh=fresh)
-            began = time.perf_counter()
+                _forked(_life(place, url, case, number, fresh=fresh), kill)
+            life = _life(place, url, case, len(case.kills), fresh=fresh)
             status = _forked(life, None, counted)
-            took = time.perf_counter() - began
             wrong = _broken(life, status)
-            if not wrong and quiet(life.database):
-                wrong = judge(life.database, Truth.read(life.truth))
-            return _counts(counted), took, wrong
+            if not wrong and quiet(url):
+                wrong = judge(url, Truth.read(life.truth), life.anchors)
+            counts = _counts(counted)
+            within = Counter({k: v for k, v in counts.items() if k.startswith(WITHIN)})
+            awaits = Counter({k: v for k, v in counts.items() if k.startswith(AWAIT)})
+            return Profile(counts - within - awaits, within, awaits, tuple(wrong))
+
+    def seconds(self, case: Case) -> float:
+        """Return what a life takes that nothing kills and nobody watches."""
+        with (
+            tempfile.TemporaryDirectory(dir=self._folder) as place,
+            self.shelf.database(Path(place), fresh=False, on_server=case.on_server) as url,
+        ):
+            life = _life(place, url, case, 0, fresh=False)
+            began = time.perf_counter()
+            _forked(life, None)
+            return time.perf_counter() - began
 
     def try_out(self, case: Case) -> Verdict:
         """Kill as the case says, recover, and judge."""
-        with tempfile.TemporaryDirectory(dir=self._folder) as place:
-            scenario = Scenario(case.seed, case.number)
-            struck: list[str] = []
-            if not case.fresh:
-                shutil.copy(self._ready, Path(place) / "engine.db")
+        fresh, struck = case.fresh, list[str]()
+        with (
+            tempfile.TemporaryDirectory(dir=self._folder) as place,
+            self.shelf.database(Path(place), fresh=fresh, on_server=case.on_server) as url,
+        ):
             for number, kill in enumerate((*case.kills, *[None] * LIVES)):
-                life = Life(Path(place), scenario, number, fresh=case.fresh)
+                life = _life(place, url, case, number, fresh=fresh)
                 status = _forked(life, kill)
-                if kill is not None and (status == KILLED or kill.name == TERM):
+                injected = kill is not None and life.mark.exists()
+                if kill is not None and (status == KILLED or kill.name == TERM or injected):
                     struck.append(kill.name)
-                if wrong := _broken(life, status):
+                life.mark.unlink(missing_ok=True)
+                if wrong := _broken(life, 0 if injected and status == BROKEN else status):
                     return Verdict(case, tuple(struck), tuple(wrong))
-                if kill is None and quiet(life.database):
+                if kill is None and quiet(url):
                     break
-            wrong = judge(life.database, Truth.read(life.truth))
+            wrong = judge(url, Truth.read(life.truth), life.anchors)
             return Verdict(case, tuple(struck), tuple(wrong))
+
+
+def _life(place: str, url: str, case: Case, number: int, *, fresh: bool) -> Life:
+    """Return a life whose tape is made already, for the process that is forked to live it."""
+    scenario = Scenario(case.seed, case.number)
+    for minutes in (FIRST, AGAIN):
+        scenario.tape(minutes)
+    return Life(Path(place), url, scenario, number, fresh=fresh)
 
 
 def _counts(path: Path) -> Counter[str]:
@@ -166,12 +215,18 @@ def _forked(life: Life, kill: Kill | None, counted: Path | None = None) -> int:
     if kill is not None and kill.name in (TIME, TERM):
         time.sleep(kill.at / 1000)
         os.kill(child, signal.SIGKILL if kill.name == TIME else signal.SIGTERM)
-    until = time.monotonic() + PATIENCE
+    injected = kill is not None and kill.name.startswith(AWAIT)
+    patience = WAITING if injected else PATIENCE
+    until = time.monotonic() + patience
     while time.monotonic() < until:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             return os.waitstatus_to_exitcode(status)
         time.sleep(POLL)
+    if injected:  # whoever waits for what was cancelled may wait for ever: it is killed
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        return KILLED
     os.kill(child, signal.SIGABRT)
     os.waitpid(child, 0)
     (life.folder / f"error.{life.number}").write_text(f"it hung for {PATIENCE} s")
@@ -185,9 +240,14 @@ def _child(life: Life, kill: Kill | None, counted: Path | None) -> None:
         if kill is not None and kill.name == TERM:
             signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # before it trades
         passed = Passed(kill.strikes) if kill is not None else Passed()
-        live(life, passed)
+        awaits = kill.injected(life.mark) if kill is not None else None
         if counted is not None:
-            lines = (f"{name} {count}" for name, count in passed.counts.items())
+            awaits = Awaits()
+        live(life, passed, awaits)
+        if counted is not None and awaits is not None:
+            waited = Counter({f"{AWAIT}{site}": n for site, n in awaits.counts.items()})
+            seen = passed.counts + passed.within + waited
+            lines = (f"{name} {count}" for name, count in seen.items())
             counted.write_text("\n".join(lines))
         code = 0
     except BaseException:  # noqa: BLE001 - the parent reads it

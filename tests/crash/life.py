@@ -6,7 +6,7 @@ import asyncio
 import os
 import random
 import signal
-import sqlite3
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from dutchbook import __version__
-from dutchbook.application.commands import command_row
 from dutchbook.application.lease import take
 from dutchbook.application.lifecycle import count_run
 from dutchbook.application.pairs import traded_pairs
@@ -25,21 +24,32 @@ from dutchbook.domain.contract import Platform
 from dutchbook.domain.events import Event
 from dutchbook.domain.units import Money
 from dutchbook.engine import Engine
+from dutchbook.errors import LeaseHeld
+from dutchbook.persistence.anchors import AnchorFile
 from dutchbook.persistence.database import Database
-from dutchbook.ports import Batch, Insert
+from dutchbook.ports import Batch, Receipt
 from dutchbook.runtime.clock import SystemClock, TapeClock
 from dutchbook.runtime.halt_file import FileOfHalt
 from dutchbook.runtime.process import gone, myself
 from dutchbook.runtime.virtual_time import run_virtual, turnstile
 
+from .awaits import Awaits
+from .person import Person
 from .platforms import Lasting
-from .scenario import Scenario
+from .scenario import AGAIN, FIRST, Scenario
+from .stores import rows
 from .truth import HEARD, Truth
 
 TERM = timedelta(seconds=60)
 KNOWN = frozenset(points())
-MINUTES, AGAIN = 3, 1
-"""How long the tape of a first life is, and of each later one."""
+PATIENCE = timedelta(minutes=10)
+"""How long the cash of results is waited for."""
+LONGEST = 1_800.0
+"""Seconds of the tape after which an engine that does not stop by itself is killed."""
+OPENING = 10.0
+"""Seconds until the server has noticed that a killed engine is gone."""
+WITHIN = "in a batch"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +57,30 @@ class Life:
     """Which life of which scenario, in which folder; `fresh` makes the database itself."""
 
     folder: Path
+    url: str
     scenario: Scenario
     number: int
     fresh: bool = False
 
     @property
-    def database(self) -> str:
-        """The path of the database."""
-        return str(self.folder / "engine.db")
-
-    @property
     def truth(self) -> Path:
         """The path of what the platforms know."""
         return self.folder / "truth"
+
+    @property
+    def anchors(self) -> Path:
+        """The path of the heads of the log that are kept outside the database."""
+        return self.folder / "engine.anchors"
+
+    @property
+    def mark(self) -> Path:
+        """The path of what tells that something was struck which goes on."""
+        return self.folder / "struck"
+
+    @property
+    def halt_file(self) -> Path:
+        """The path of the file that halts."""
+        return self.folder / "engine.db.HALT"
 
 
 class Passed:
@@ -67,6 +88,7 @@ class Passed:
 
     def __init__(self, at: Callable[[str, int, int], bool] = lambda *_: False) -> None:
         self.counts: Counter[str] = Counter()
+        self.within: Counter[str] = Counter()
         self._at = at
 
     def __call__(self, name: str) -> None:
@@ -76,27 +98,37 @@ class Passed:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def live(life: Life, passed: Passed) -> None:
-    """Live to the end."""
+def live(life: Life, passed: Passed, awaits: Awaits | None = None) -> None:
+    """Live to the end; `awaits` sees every pause of every task."""
     listen(passed)
     if life.fresh:
-        Database.at(f"sqlite:///{life.database}").prepare("paper")
-    run_virtual(_live(life))
-
-
-async def _live(life: Life) -> None:
+        Database.at(life.url).prepare("paper")
     truth = Truth.read(life.truth, life.number)
     truth.open()
     chance = random.Random(f"{life.scenario.chance.random()}.{life.number}")  # noqa: S311 - a test's draws
     start = _start(life, truth, chance)
-    tape = life.scenario.tape_from(start, AGAIN if life.number else MINUTES)
+
+    async def lived() -> None:
+        if awaits is not None:
+            loop = asyncio.get_running_loop()
+            loop.set_task_factory(awaits.factory)  # type: ignore[arg-type] # what asyncio passes
+            # Who waits for what was cancelled waits for ever, and is ended from outside.
+            loop.call_later(LONGEST, os.kill, os.getpid(), signal.SIGKILL)
+        await asyncio.ensure_future(_live(life, truth, chance, start, passed))
+
+    run_virtual(lived())
+
+
+async def _live(
+    life: Life, truth: Truth, chance: random.Random, start: datetime, passed: Passed
+) -> None:
+    tape = life.scenario.tape_from(start, AGAIN if life.number else FIRST)
     clock = TapeClock(tape.meta.first)
-    database = Database.at(f"sqlite:///{life.database}")
-    journal = database.journal(turnstile(), alone=True)
-    await journal.open()
+    journal = await _opened(life)
+    _noted(journal, passed)
     fence = None
     try:
-        file = FileOfHalt(life.folder / "engine.db.HALT")
+        file = FileOfHalt(life.halt_file)
         fence = await take(journal, SystemClock(), myself(), TERM, gone, file)
         number = await count_run(journal, fence)
         engine = build(
@@ -109,6 +141,7 @@ async def _live(life: Life) -> None:
             pairs=await traded_pairs(journal, tape.meta.contracts, tape.meta.pairs),
             fence=fence,
             poll_seconds=5,
+            anchors=AnchorFile(life.anchors, SystemClock(), turnstile()),
         )
         await _trade(life, engine, truth, number, chance)
         await fence.release(journal)
@@ -116,16 +149,41 @@ async def _live(life: Life) -> None:
         await journal.close(fenced_off=fence is not None and not fence.believed)
 
 
+async def _opened(life: Life) -> Any:
+    """Open the journal; a server may still hold what a killed engine has left of its own."""
+    until = time.monotonic() + OPENING
+    while True:
+        journal = Database.at(life.url).journal(turnstile(), alone=True)
+        try:
+            await journal.open()
+        except LeaseHeld:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.01)  # noqa: ASYNC251 - nothing else is under way, and time is real here
+            continue
+        return journal
+
+
+def _noted(journal: Any, passed: Passed) -> None:
+    """Count which events are kept at all, whichever comes first in its batch."""
+    commit = journal.commit
+
+    async def committed(batch: Batch) -> Receipt:
+        passed.within.update(f"{WITHIN} commit {event.wire}" for event in batch.events)
+        receipt: Receipt = await commit(batch)
+        return receipt
+
+    journal.commit = committed
+
+
 def _start(life: Life, truth: Truth, chance: random.Random) -> datetime:
     """Return when this life begins: a while after the last trace of the one before."""
     seen = [truth.now] if truth.now else []
-    with sqlite3.connect(life.database) as connection:
-        (latest,) = connection.execute("SELECT max(occurred_at) FROM audit_log").fetchone()
-    connection.close()
+    latest = rows(life.url, "SELECT max(occurred_at) AS at FROM audit_log")[0]["at"]
     if latest is not None:
-        seen.append(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=latest))
+        seen.append(EPOCH + timedelta(microseconds=latest))
     if not seen:
-        return life.scenario.tape(1).meta.first
+        return life.scenario.tape(AGAIN).meta.first
     return max(seen) + timedelta(seconds=chance.choice((1, 5, 30)))
 
 
@@ -133,7 +191,7 @@ async def _trade(
     life: Life, engine: Engine, truth: Truth, number: int, chance: random.Random
 ) -> None:
     """Do as `Engine.trade` does, on platforms that are not made afresh."""
-    lasting = Lasting(engine, truth, chance)
+    lasting = Lasting(engine, truth, chance, life.scenario)
 
     def hear(event: Event, sequence: int) -> None:
         if sequence:
@@ -156,29 +214,24 @@ async def _trade(
         version=__version__,
         checks=(engine.reconciling.service.reconcile, engine.carrying.take_up),
     )
-    person = asyncio.ensure_future(_person(life, engine))
+    person = Person(engine, life.scenario.asks, f"{life.number}", life.halt_file)
+
+    async def resolved() -> None:
+        fates = life.scenario.kind.fates
+        if fates and await engine._until(lasting.fated_until):
+            held = [
+                (
+                    each.platform,
+                    engine.pairs[each.pair or 0].contract(each.platform).contract_id,
+                )
+                for each in fates
+                if each.pair is not None
+            ]
+            await engine.leaving.settlement.finish(held, PATIENCE)
+
     settled = [gateway.settled for gateway in engine.gateways.values()]
-    await engine.lifecycle.run(engine._feed, settled, engine.stopping)
-    person.cancel()
+    ends = (engine.leaving.exits.drained, *settled, engine.leaving.merging.drained, resolved)
+    await engine.lifecycle.run(engine._feed, (*ends, person.rests), engine.stopping)
     await engine.lifecycle.stop("the tape ended")
-    assert lasting is not None, "the platforms last until here"
-
-
-async def _person(life: Life, engine: Engine) -> None:
-    """Halt trading and resume it, as commands of another process."""
-    if not life.scenario.asks:
-        return
-    pair = engine.pairs[0].match_id
-    wishes: tuple[tuple[str, int, dict[str, Any]], ...] = (
-        ("override", 20, {"target": pair, "amount": "50"}),
-        ("halt", 15, {"all": False}),
-        ("resume", 20, {"reason": "operator"}),
-        ("override", 20, {"target": pair, "amount": "90000"}),
-        ("halt", 40, {"all": False}),
-        ("resume", 15, {"reason": "operator"}),
-    )
-    for turn, (name, seconds, arguments) in enumerate(wishes):
-        await engine.clock.sleep(seconds)
-        command = f"{life.number}.{turn}.{engine.clock.now().isoformat()}"
-        row = command_row(command, name, arguments, "a test of crashes", "tester", engine.clock)
-        await engine.journal.commit(Batch((Insert("operator_commands", row),)))
+    assert engine.anchoring is not None, "there is a file for heads of the log"
+    await engine.anchoring.keep()

@@ -1,64 +1,64 @@
 """What must hold once the engine is quiet, from the platforms' truth and the database's rows.
 
-It knows the promises and not the code that keeps them: rows are read with `sqlite3` alone, and
-amounts are the database's own millionths. Only the check of the audit chain is the program's.
+It knows the promises and not the code that keeps them: rows are read with the drivers alone,
+and amounts are the database's own millionths. Only the check of the audit chain is the
+program's.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from dutchbook.persistence import anchors
 from dutchbook.persistence.database import Database
 from dutchbook.persistence.verify import problems
 
+from . import promises
+from .promises import PLATFORMS, micros, unexplained
+from .stores import Row, rows
 from .truth import Truth
 
-Row = dict[str, Any]
-PLATFORMS = ("kalshi", "polymarket")
 OVER = ("FILLED", "CANCELLED", "REJECTED")
 UNEVEN = ("SINGLE_LEG_EXPOSED", "EXIT_PARTIAL")
 DUST = 10_000
 """Contracts in millionths: less than the smallest tradable unit of either platform."""
 TABLES = (
-    "accounts", "audit_log", "executions", "fills", "ledger_entries", "open_positions",
-    "orders", "outbox", "reservations", "risk_states",
+    "accounts", "audit_log", "discrepancies", "executions", "fills", "ledger_entries",
+    "open_positions", "operator_commands", "orders", "outbox", "reservations",
+    "risk_override_logs", "risk_states", "settlements",
 )  # fmt: skip
 
 
-def judge(database: str, truth: Truth) -> list[str]:
-    """Return everything that is wrong, one line each with its invariant first."""
-    with sqlite3.connect(database) as connection:
-        connection.row_factory = sqlite3.Row
-        rows = {
-            name: [dict(row) for row in connection.execute(f"SELECT * FROM {name}")]  # noqa: S608
-            for name in TABLES
-        }
-    connection.close()
-    checks = (_orders, _fills, _cash, _ledger, _reservations, _states, _positions, _told)
-    found = [wrong for check in checks for wrong in check(rows, truth)]
-    return found + [f"I-26 {problem}" for problem in _verified(database)]
+def judge(url: str, truth: Truth, anchored: Path) -> list[str]:
+    """Return everything that is wrong, one line each with its invariant first.
+
+    Args:
+        url: The database.
+        truth: What the platforms know.
+        anchored: The file of heads of the log that are kept outside the database.
+    """
+    tables = {name: rows(url, f"SELECT * FROM {name}") for name in TABLES}  # noqa: S608
+    checks = (
+        _orders, _fills, _cash, _ledger, _reservations, _states, _positions, _told,
+        *promises.CHECKS,
+    )  # fmt: skip
+    found = [wrong for check in checks for wrong in check(tables, truth)]
+    return found + [f"I-26 {problem}" for problem in _verified(url, anchored)]
 
 
-def quiet(database: str) -> bool:
+def quiet(url: str) -> bool:
     """Tell whether nothing is under way: no order is out, and no execution runs."""
-    with sqlite3.connect(database) as connection:
-        (out,) = connection.execute(
-            "SELECT (SELECT count(*) FROM orders WHERE working_size > 0)"
-            " + (SELECT count(*) FROM executions WHERE ended_at IS NULL)"
-        ).fetchone()
-    connection.close()
-    return not out
-
-
-def _micros(amount: Decimal) -> int:
-    scaled = amount * 1_000_000
-    assert scaled == int(scaled), f"{amount} is finer than a millionth"
-    return int(scaled)
+    query = (
+        "SELECT (SELECT count(*) FROM orders WHERE working_size > 0)"
+        " + (SELECT count(*) FROM executions WHERE ended_at IS NULL)"
+        " + (SELECT count(*) FROM fills WHERE finality = 'provisional')"
+        " + (SELECT count(*) FROM settlements WHERE status = 'pending')"
+        " + (SELECT count(*) FROM operator_commands WHERE answered_at IS NULL) AS left_over"
+    )
+    return not rows(url, query)[0]["left_over"]
 
 
 def _platform_orders(truth: Truth) -> Iterator[tuple[str, Any]]:
@@ -90,7 +90,7 @@ def _orders(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
             continue
         said = (row["platform"], row["contract_id"], row["side"], row["outcome"], row["price"])
         order = working.order
-        asked = (platform, order.contract_id, order.side, order.outcome, _micros(order.price))
+        asked = (platform, order.contract_id, order.side, order.outcome, micros(order.price))
         if said != tuple(str(v) if isinstance(v, str) else v for v in asked):
             yield f"I-2 {key} was written as {said} and sent as {asked}"
 
@@ -100,9 +100,9 @@ def _fills(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
     theirs = {
         (platform, fill.trade_id): (
             working.order.client_order_id,
-            _micros(fill.price),
-            _micros(fill.size),
-            _micros(fill.fee),
+            micros(fill.price),
+            micros(fill.size),
+            micros(fill.fee),
             str(fill.finality),
         )
         for platform, working in _platform_orders(truth)
@@ -128,15 +128,19 @@ def _fills(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
 
 
 def _cash(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
-    """What our books call free is what the platform holds for us."""
+    """What our books call free is what the platform holds, but for what a person was told of.
+
+    What was explained since is off the record only after the next comparison.
+    """
     for row in rows["accounts"]:
-        state = truth.states.get(row["platform"])
+        platform = row["platform"]
+        state = truth.states.get(platform)
         if state is None:
             continue
-        cash = _micros(state["wallet"].cash)
-        if row["free"] + row["reserved"] != cash:
-            ours = row["free"] + row["reserved"]
-            yield f"I-11 {row['platform']} holds {cash}, our books say {ours}"
+        ours, cash = row["free"] + row["reserved"], micros(state["wallet"].cash)
+        told = unexplained(rows["discrepancies"], platform)
+        if cash not in (ours, ours + told):
+            yield f"I-11 {platform} holds {cash}, our books say {ours}, {told} in question"
 
 
 def _ledger(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
@@ -184,7 +188,7 @@ def _states(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
         key = working.order.client_order_id
         taken.add(key)
         filled[key] += sum(
-            _micros(fill.size) for fill in working.fills if str(fill.finality) != "failed"
+            micros(fill.size) for fill in working.fills if str(fill.finality) != "failed"
         )
     for row in rows["orders"]:
         key = row["client_order_id"]
@@ -214,8 +218,12 @@ def _positions(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
             other = "no" if side == "yes" else "yes"
             mine = net[row["execution_id"], f"{platform} {side}"]
             held[platform] = mine - net[row["execution_id"], f"{platform} {other}"]
-            if held[platform] != row[f"{platform}_size"] - row[f"{platform}_complement"]:
+            paid = row[f"{platform}_payout"] is not None
+            kept = row[f"{platform}_size"] - row[f"{platform}_complement"]
+            if held[platform] != (row[f"{platform}_settled"] if paid else kept):
                 yield f"I-9 {name}: {platform} holds {held[platform]}"
+            if paid and row["status"] == "CLOSED":
+                held[platform] = 0
         yield from _status(name, row["status"], held)
         if row["status"] in UNEVEN and name not in told:
             yield f"I-20 nobody was told of the exposure of {name}"
@@ -235,7 +243,7 @@ def _net(rows: dict[str, list[Row]], truth: Truth) -> dict[tuple[str, str], int]
         key = (executions.get(order.client_order_id, ""), f"{platform} {order.outcome}")
         for fill in working.fills:
             if str(fill.finality) != "failed":
-                net[key] += sign * _micros(fill.size)
+                net[key] += sign * micros(fill.size)
     return net
 
 
@@ -243,7 +251,8 @@ def _status(name: str, status: str, held: dict[str, int]) -> Iterator[str]:
     uneven = abs(held["kalshi"] - held["polymarket"]) >= DUST
     if status == "OPEN" and (uneven or not min(held.values())):
         yield f"I-9 {name} is OPEN with {held}"
-    if status in UNEVEN and not uneven:
+    reversed_ = max(held.values()) < 0  # even, and the other way round: dollars were spent
+    if status in UNEVEN and not uneven and not reversed_:
         yield f"I-9 {name} is {status} with {held}"
     if status == "CLOSED" and max(held.values()) >= DUST:
         yield f"I-9 {name} is CLOSED with {held}"
@@ -267,8 +276,10 @@ def _told(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
         yield f"I-27 nobody heard events {missing[:5]} of {len(log)}"
 
 
-def _verified(database: str) -> list[str]:
-    where = Database.at(f"sqlite:///{database}")
+def _verified(url: str, anchored: Path) -> list[str]:
+    where, beside = Database.at(url), anchors.read(anchored)
 
-    assert Path(database).exists(), "there is a database to verify"
-    return where.read(problems) + where.damage()
+    assert not where.absent, "there is a database to verify"
+    found = where.read(lambda read: problems(read, beside.anchors))
+    missing = [] if beside.anchors else ["no head of the log was kept outside the database"]
+    return [*found, *where.damage(), *beside.problems, *missing]

@@ -4,47 +4,109 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from dutchbook.domain.contract import Platform
-from dutchbook.domain.order import Finality, Order
+from dutchbook.domain.order import Order, TimeInForce
+from dutchbook.domain.units import Money, Quantity, floor_to, to_e6
 from dutchbook.engine import Engine
-from dutchbook.errors import NotSent
+from dutchbook.errors import NotSent, OutcomeUnknown
 from dutchbook.platforms.answers import Answer
-from dutchbook.platforms.paper.exchange import PaperExchange
+from dutchbook.platforms.paper.exchange import PaperExchange, Working
 from dutchbook.platforms.paper.server import PaperServer
-from dutchbook.ports import Clock, FillReport
+from dutchbook.ports import Clock, OrderReport
 
+from .scenario import Fate, Scenario
 from .truth import DONE, SENT, STATE, Truth
 
 LATEST_ARRIVAL = 50
 """Seconds after which an order that was on its way when its sender died may still arrive."""
-KEPT = ("_orders", "_by_client", "_counter")
+SETTLING = 10
+"""Seconds from a result on Kalshi to its cash."""
+MISSED = timedelta(seconds=45)
+"""After so long a comparison has found cash that nobody can name, and waited its grace."""
+RESTING = timedelta(seconds=25)
+"""So long half of an order works on that was to be done at once."""
+CALM = 3
+"""From this life on no order works on: what a tape's end leaves out is over with the next."""
+LOST = 2
+"""So many calls of each kind are lost on their way in each life."""
+KEPT = ("_orders", "_by_client", "_counter", "results")
+CHANGES = ("submit", "cancel", "finalise", "merge", "settle", "resolve", "_rest_meets")
+
+
+@dataclass(slots=True)
+class Story:
+    """What a platform did besides orders.
+
+    Attributes:
+        paid: Dollars that each resolved contract has paid.
+        merged: Pairs of each contract that became dollars.
+        foreign: Dollars that came or went without us.
+        done: The fates that have happened.
+    """
+
+    paid: Counter[str] = field(default_factory=Counter)
+    merged: Counter[str] = field(default_factory=Counter)
+    foreign: Decimal = Decimal(0)
+    done: set[Fate] = field(default_factory=set)
 
 
 class Lasting:
     """Joins an engine's paper platforms to the truth."""
 
-    def __init__(self, engine: Engine, truth: Truth, chance: random.Random) -> None:
+    def __init__(
+        self, engine: Engine, truth: Truth, chance: random.Random, scenario: Scenario
+    ) -> None:
+        self._engine = engine
         self._clock: Clock = engine.clock
         self._truth = truth
-        self._late: list[asyncio.Task[None]] = []
-        servers: dict[Platform, PaperServer] = {}
-        for platform, exchange in engine.exchanges.items():
-            servers[platform] = engine.gateways[platform]._server
+        self._kind = scenario.kind
+        self._tasks: list[asyncio.Task[None]] = []
+        self._lost: Counter[str] = Counter()
+        self._stories = {platform: Story() for platform in Platform}
+        servers = {p: gateway._server for p, gateway in engine.gateways.items()}
+        for exchange in engine.exchanges.values():
             self._restore(exchange)
-            for name in ("submit", "cancel", "finalise", "merge", "settle"):
-                setattr(exchange, name, self._kept(exchange, getattr(exchange, name)))
+            self._follow(exchange)
         for order in list(truth.flying.values()):
             truth.write(DONE, order.client_order_id)
             if chance.randrange(2):
-                arriving = self._arrive(servers[order.platform], order, chance.random())
-                self._late.append(asyncio.ensure_future(arriving))
+                self._later(self._arrive(servers[order.platform], order, chance.random()))
         for server in servers.values():
             for working in server.exchange._orders.values():
                 server.follow(working.report())
+                if working.left > 0:
+                    self._later(self._ends(server.exchange, working))
             setattr(server, "create", self._watched(server, server.create))  # noqa: B010
+            if self._kind.loses:
+                for name in ("merge", "redeem"):
+                    setattr(server, name, self._losing(server, name, getattr(server, name)))
+        self._began = truth.began or engine.clock.now()
+        for fate in self._kind.fates:
+            self._later(self._fated(fate, engine.exchanges[fate.platform]))
+
+    @property
+    def fated_until(self) -> datetime:
+        """When the last of the fates has happened, and its cash has come or was missed.
+
+        What is missing shows only once no fill can be taken back any more.
+        """
+        last = max((each.seconds for each in self._kind.fates), default=0)
+        foreign = any(each.pair is None for each in self._kind.fates)
+        over = self._began + timedelta(seconds=last + SETTLING)
+        return max(over, self._clock.now()) + (MISSED if foreign else timedelta(0))
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.ensure_future(work))
+
+    # What lasts
+    # ------------------------------------------------------------------------------------
 
     def _restore(self, exchange: PaperExchange) -> None:
         state = self._truth.states.get(exchange.platform.value)
@@ -54,15 +116,35 @@ class Lasting:
         for name in KEPT:
             setattr(exchange, name, state[name])
         exchange.wallet = state["wallet"]
+        self._stories[exchange.platform] = state["story"]
 
     def _write(self, exchange: PaperExchange) -> None:
         state: dict[str, Any] = {name: getattr(exchange, name) for name in KEPT}
         state["wallet"] = exchange.wallet
+        state["story"] = self._stories[exchange.platform]
         self._truth.write(STATE, (exchange.platform.value, state), self._clock.now())
 
-    def _kept(self, exchange: PaperExchange, do: Callable[..., Any]) -> Callable[..., Any]:
-        """Let what was done be true before anybody is told of it."""
+    def _follow(self, exchange: PaperExchange) -> None:
+        """Let everything that changes a platform be true before anybody is told of it."""
+        story, settle, merge = self._stories[exchange.platform], exchange.settle, exchange.merge
 
+        def settled(contract_id: str) -> Money:
+            amount = settle(contract_id)
+            story.paid[contract_id] += amount  # type: ignore[assignment]
+            return amount
+
+        def merged(contract_id: str, size: Quantity) -> None:
+            merge(contract_id, size)
+            story.merged[contract_id] += size  # type: ignore[assignment]
+
+        setattr(exchange, "settle", settled)  # noqa: B010
+        setattr(exchange, "merge", merged)  # noqa: B010
+        if self._kind.rests and self._truth.life < CALM:
+            setattr(exchange, "submit", self._halved(exchange, exchange.submit))  # noqa: B010
+        for name in CHANGES:
+            setattr(exchange, name, self._kept(exchange, getattr(exchange, name)))
+
+    def _kept(self, exchange: PaperExchange, do: Callable[..., Any]) -> Callable[..., Any]:
         def done(*arguments: Any, **named: Any) -> Any:
             try:
                 return do(*arguments, **named)
@@ -91,12 +173,70 @@ class Lasting:
         if server.exchange.known(order.client_order_id) is None:
             await PaperServer.create(server, order)
 
+    # What goes otherwise than it should
+    # ---------------------------------------------------------------------------------
 
-def provisional(server: PaperServer) -> list[FillReport]:
-    """Return the fills that a platform can still take back."""
-    return [
-        fill
-        for working in server.exchange._orders.values()
-        for fill in working.fills
-        if fill.finality is Finality.PROVISIONAL
-    ]
+    def _losing(self, server: PaperServer, name: str, call: Callable[..., Any]) -> Any:
+        """The first calls do not arrive, and nobody says so."""
+
+        async def called(contract_id: str, *more: Any) -> None:
+            self._lost[name] += 1
+            if self._lost[name] <= LOST:
+                raise OutcomeUnknown(server.exchange.platform, "no answer")
+            await call(contract_id, *more)
+
+        return called
+
+    def _halved(self, exchange: PaperExchange, submit: Callable[..., Any]) -> Any:
+        """Half of some orders fills, and the rest works on although it was to be done."""
+
+        def submitted(order: Order, now: datetime) -> OrderReport:
+            lot = exchange.contracts[order.contract_id].lot
+            half = Quantity(floor_to(order.size / 2, lot))
+            slow = (
+                exchange.platform is Platform.KALSHI and order.client_order_id[-1] in "02468ace"
+            )
+            if not slow or order.time_in_force is TimeInForce.FOK or not half:
+                report: OrderReport = submit(order, now)
+                return report
+            submit(replace(order, size=half), now)
+            working = exchange._orders[exchange.order_id(order.client_order_id)]
+            working.order = order
+            working.left = to_e6(order.size) - to_e6(_filled(working))
+            exchange._hold()
+            self._later(self._ends(exchange, working))
+            return working.report()
+
+        return submitted
+
+    async def _ends(self, exchange: PaperExchange, working: Working) -> None:
+        """What still works of an order ends when its time has come."""
+        await self._clock.sleep_until(working.order.created_at + RESTING)
+        if working.left > 0:
+            working.left = 0
+            exchange._hold()
+            self._write(exchange)
+
+    async def _fated(self, fate: Fate, exchange: PaperExchange) -> None:
+        story = self._stories[exchange.platform]
+        await self._clock.sleep_until(self._began + timedelta(seconds=fate.seconds))
+        if fate.pair is None:
+            if fate not in story.done:
+                story.done.add(fate)
+                story.foreign += fate.figure
+                exchange.wallet.cash = Money(exchange.wallet.cash + fate.figure)
+                self._write(exchange)
+            return
+        contract_id = self._engine.pairs[fate.pair].contract(fate.platform).contract_id
+        if contract_id not in exchange.results:
+            exchange.resolve(contract_id, fate.figure, self._clock.now())
+        if fate.platform is Platform.KALSHI:
+            await self._clock.sleep_until(
+                exchange.results[contract_id].at + timedelta(seconds=SETTLING)
+            )
+            if not exchange.results[contract_id].cash:
+                exchange.settle(contract_id)
+
+
+def _filled(working: Working) -> Decimal:
+    return sum((fill.size for fill in working.fills), start=Decimal(0))

@@ -2,48 +2,73 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from dutchbook.crashpoints import points
 
-from .kills import ANY, TERM, TIME, Case, Ground, Kill, drawn
+from .awaits import WAYS
+from .kills import ANY, AWAIT, TERM, TIME, Case, Kill, Profile, drawn
+from .life import WITHIN
+from .scenario import COMBINED
 
-SCENARIOS = 39
+FOLLOWS = "follows"
 ELSEWHERE: dict[str, str] = {
-    "commit detection.opportunity.identified": "follows risk.budget.reserved in its batch",
-    "commit execution.position.closed": "follows the fill that closes it",
-    "commit execution.position.moved": "follows the fill that moves it",
-    "commit execution.single_leg.resolved": "follows the fill that resolves it",
-    "commit platform.health.degraded": "follows platform.health.updated in its batch",
-    "commit platform.health.disconnected": "follows platform.health.updated in its batch",
-    "commit platform.health.recovered": "follows platform.health.updated in its batch",
-    "commit risk.budget.committed": "follows what ended the execution in its batch",
-    "commit risk.limit.approached": "follows what approached it in its batch",
-    "commit risk.limit.breached": "follows what breached it in its batch",
-    "commit system.wind_down.started": "follows system.trading.halted in its batch",
-    "cancel": "no order of these scenarios rests",
-    "unit of work": "the engine writes batches alone",
+    "commit detection.opportunity.identified": f"{FOLLOWS} risk.budget.reserved",
+    "commit execution.position.closed": f"{FOLLOWS} what closes it",
+    "commit execution.position.opened": (
+        f"{FOLLOWS} the fill that completes it; it comes first only where a restart gives up on"
+        " the last order of legs that a failed fill has made even meanwhile"
+    ),
+    "commit execution.position.settled": f"{FOLLOWS} execution.leg.settled",
+    "commit execution.single_leg.resolved": f"{FOLLOWS} the fill that resolves it",
+    "commit platform.health.degraded": f"{FOLLOWS} platform.health.updated",
+    "commit platform.health.disconnected": f"{FOLLOWS} platform.health.updated",
+    "commit platform.health.recovered": f"{FOLLOWS} platform.health.updated",
+    "commit risk.budget.committed": f"{FOLLOWS} what ended the execution",
+    "commit risk.limit.breached": f"{FOLLOWS} what breached it",
+    "commit system.wind_down.started": f"{FOLLOWS} system.trading.halted",
+    "cancel": "no order of the engine rests: one that still works is asked about until it ends",
+    "unit of work": "the engine writes batches alone, and the desk reads",
 }
-"""What the scenarios do not come by, and why; a run fails if it does come by after all."""
+"""What the scenarios do not come by, and why.
+
+A run fails if it does come by after all, and if what is to follow another event in its batch is
+never kept.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How many kills of each kind."""
+    """How many kills of each kind; `served` are those on PostgreSQL."""
 
     at_points: int
     in_recovery: int
     three_times: int
     at_random: int
+    least_at_random: int
     drains: int
-    scenarios: int = SCENARIOS
+    served_at_points: int
+    served_in_recovery: int
+    served_at_random: int
+    at_awaits: int
+    scenarios: int = COMBINED
 
 
-FULL = Size(at_points=20, in_recovery=100, three_times=25, at_random=600, drains=50)
-SHORT = Size(at_points=1, in_recovery=10, three_times=3, at_random=20, drains=5, scenarios=13)
+FULL = Size(
+    at_points=20, in_recovery=140, three_times=30, at_random=600, least_at_random=500,
+    drains=50,
+    served_at_points=2, served_in_recovery=40, served_at_random=100,
+    at_awaits=1,
+)  # fmt: skip
+SHORT = Size(
+    at_points=1, in_recovery=10, three_times=3, at_random=20, least_at_random=10, drains=5,
+    served_at_points=0, served_in_recovery=3, served_at_random=10,
+    at_awaits=0, scenarios=20,
+)  # fmt: skip
 
 
 class Programme:
@@ -52,75 +77,114 @@ class Programme:
     def __init__(self, seed: int, size: Size) -> None:
         self._seed = seed
         self._size = size
-        self.profiles: dict[int, Counter[str]] = {}
-        self.recoveries: dict[Case, Counter[str]] = {}
+        self.profiles: dict[int, Profile] = {}
+        self.recoveries: dict[Case, Profile] = {}
         self.seconds: dict[int, float] = {}
-        self.wrong: list[str] = []
 
-    def measure(self, ground: Ground, tell: Callable[[int, int], None]) -> None:
-        """Live through every scenario unharmed, and note what is passed.
+    def unharmed(self) -> list[Case]:
+        """Return the cases that are measured first: every scenario, with nobody killed."""
+        return [Case(self._seed, number, ()) for number in range(self._size.scenarios)]
 
-        Some points are passed only by an engine that takes up what another one left.
+    def recovering(self) -> list[Case]:
+        """Return the cases that are measured next: engines that take up what others left.
+
+        Some points are passed by them alone.
         """
-        for number in range(self._size.scenarios):
-            case = Case(self._seed, number, ())
-            self.profiles[number], _, wrong = ground.profile(case, fresh=True)
-            self.seconds[number] = ground.profile(case, fresh=False)[1]
-            self.wrong += [f"scenario {number}, unharmed: {each}" for each in wrong]
-            last = self.profiles[number]["before request"]
-            for visit in sorted({1, 2, last - 1, last} & set(range(1, last + 1))):
-                killed = Case(self._seed, number, (Kill("before request", visit),))
-                self.recoveries[killed] = ground.profile(killed, fresh=False)[0]
-            tell(number + 1, self._size.scenarios)
+        found = []
+        for number, profile in self.profiles.items():
+            last = profile.counts["before request"]
+            visits = sorted({1, 2, last - 1, last} & set(range(1, last + 1)))
+            kills = (Kill("before request", visit) for visit in visits)
+            found += [Case(self._seed, number, (kill,)) for kill in kills]
+        return found
+
+    @property
+    def wrong(self) -> list[str]:
+        """What the oracle has to say of those whom nobody killed."""
+        every = [*self.profiles.items(), *self.recoveries.items()]
+        return [f"{case}, not killed: {each}" for case, seen in every for each in seen.wrong]
 
     def unreached(self) -> list[str]:
         """Return what is wrong with the list of points that the scenarios do not come by."""
         every = (*self.profiles.values(), *self.recoveries.values())
-        total = sum(every, start=Counter[str]())
+        total = sum((each.counts for each in every), start=Counter[str]())
+        kept = sum((each.within for each in every), start=Counter[str]())
+        whole = self._size.scenarios >= COMBINED
         found = []
         for name in points():
-            excused = name.partition(" ")[2] in ELSEWHERE
-            if not excused and not total[name] and self._size.scenarios >= SCENARIOS:
+            what = name.partition(" ")[2]
+            reason = ELSEWHERE.get(what)
+            if reason is None and whole and not total[name]:
                 found.append(f"no scenario comes by: {name}")
-            if excused and total[name]:
+            if reason is not None and total[name]:
                 found.append(f"a scenario comes by after all: {name}")
+            if whole and (reason or "").startswith(FOLLOWS) and not kept[f"{WITHIN} {what}"]:
+                found.append(f"it {reason} and is never kept: {what}")
         return found
 
-    def cases(self) -> Iterator[Case]:
+    def cases(self, *, served: bool) -> Iterator[Case]:
         """Yield every case of the run; the same for the same seed."""
-        yield from self._at_points()
-        yield from self._in_recovery()
-        yield from self._timed(TIME, self._size.at_random)
-        yield from self._timed(TERM, self._size.drains)
+        size = self._size
+        yield from self._at_points("", size.at_points)
+        yield from self._in_recovery("", size.in_recovery, size.three_times)
+        yield from self._timed(TIME, "", size.at_random)
+        yield from self._timed(TERM, "", size.drains)
+        yield from self._at_awaits()
+        if served:
+            more = (
+                self._at_points("served", size.served_at_points),
+                self._in_recovery("served", size.served_in_recovery, 0),
+                self._timed(TIME, "served", size.served_at_random),
+            )
+            for each in more:
+                yield from (replace(case, on_server=True) for case in each)
 
-    def _at_points(self) -> Iterator[Case]:
+    def _at_points(self, salt: str, times: int) -> Iterator[Case]:
         for name in points():
-            chance = drawn(self._seed, name)
-            for turn in range(self._size.at_points):
+            chance = drawn(self._seed, name + salt)
+            for turn in range(times):
                 kill = self._drawn(name, chance, turn)
                 if kill is not None:
                     yield Case(self._seed, kill[0], (kill[1],))
                 elif found := self._drawn_later(name, chance, turn):
                     yield found
 
-    def _in_recovery(self) -> Iterator[Case]:
-        size, chance = self._size, drawn(self._seed, "recovery")
+    def waits(self) -> dict[str, list[tuple[Case, int]]]:
+        """Return, by site, the cases in which something waits there, and how often."""
+        found: dict[str, list[tuple[Case, int]]] = {}
+        unharmed = ((Case(self._seed, n, ()), seen) for n, seen in self.profiles.items())
+        for case, seen in (*unharmed, *self.recoveries.items()):
+            for site, times in seen.awaits.items():
+                found.setdefault(site, []).append((case, times))
+        return found
+
+    def _at_awaits(self) -> Iterator[Case]:
+        """Cancel and fail at every await that waits, at drawn visits."""
+        for site, cases in sorted(self.waits().items()):
+            chance = drawn(self._seed, site)
+            for way, _ in itertools.product(WAYS, range(self._size.at_awaits)):
+                name = f"{AWAIT}{way} {site.removeprefix(AWAIT)}"
+                case, times = chance.choice(cases)
+                kill = Kill(name, chance.randint(1, times))
+                yield replace(case, kills=(*case.kills, kill))
+
+    def _in_recovery(self, salt: str, once: int, twice: int) -> Iterator[Case]:
+        chance = drawn(self._seed, "recovery" + salt)
         busy = [
             name
             for name in points()
-            if name.partition(" ")[2].startswith(("send", "request", "commit execution"))
-            or name.endswith("risk.budget.reserved")
+            if name.partition(" ")[2].startswith(BUSY) or name.endswith("risk.budget.reserved")
         ]
-        for turn in range(size.in_recovery + size.three_times):
+        for turn in range(once + twice):
             kill = None
             while kill is None:
                 kill = self._drawn(chance.choice(busy), chance, turn)
-            later = 1 if turn < size.in_recovery else 2
-            again = tuple(Kill(ANY, chance.randint(1, 120)) for _ in range(later))
+            later = 1 if turn < once else 2
+            again = tuple(Kill(ANY, chance.randint(1, RECOVERING)) for _ in range(later))
             yield Case(self._seed, kill[0], (kill[1], *again))
 
-    def _timed(self, kind: str, times: int) -> Iterator[Case]:
-        chance = drawn(self._seed, kind)
+    def _timed(self, kind: str, salt: str, times: int) -> Iterator[Case]:
+        chance = drawn(self._seed, kind + salt)
         for turn in range(times):
             number = turn % self._size.scenarios
             whole = int(self.seconds[number] * 1000)
@@ -129,17 +193,23 @@ class Programme:
 
     def _drawn(self, name: str, chance: random.Random, turn: int) -> tuple[int, Kill] | None:
         """Draw a visit of a point, in one scenario after the other."""
-        numbers = [number for number, counts in self.profiles.items() if counts[name]]
+        numbers = [number for number, seen in self.profiles.items() if seen.counts[name]]
         if not numbers:
             return None
         number = numbers[turn % len(numbers)]
-        return number, Kill(name, chance.randint(1, self.profiles[number][name]))
+        return number, Kill(name, chance.randint(1, self.profiles[number].counts[name]))
 
     def _drawn_later(self, name: str, chance: random.Random, turn: int) -> Case | None:
         """Draw a visit by an engine that takes up what another one left."""
-        found = [case for case, counts in self.recoveries.items() if counts[name]]
+        found = [case for case, seen in self.recoveries.items() if seen.counts[name]]
         if not found:
             return None
         case = found[turn % len(found)]
-        kill = Kill(name, chance.randint(1, self.recoveries[case][name]))
-        return Case(case.seed, case.number, (*case.kills, kill))
+        kill = Kill(name, chance.randint(1, self.recoveries[case].counts[name]))
+        return replace(case, kills=(*case.kills, kill))
+
+
+BUSY = ("send", "request", "commit execution", "commit operator", "merge", "redeem")
+"""What an engine leaves half done when it is killed there."""
+RECOVERING = 120
+"""So many points an engine passes, at least, until it trades again."""

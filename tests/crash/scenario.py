@@ -3,35 +3,135 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+
+from prove.workload import STEP, tape
 
 from dutchbook.config import Settings, load
+from dutchbook.domain.contract import Platform
 from dutchbook.runtime.randomness import Seeded
 from dutchbook.tape.generate import START, generate
 from dutchbook.tape.message import MemoryTape
 
+FIRST, AGAIN = 3, 1
+"""How many minutes the tape of a first life is long, and of each later one."""
 OFTEN, SELDOM = 300_000, 100_000
-KINDS: tuple[tuple[str, ...], ...] = (
-    (),
-    (f"paper.fault_partial={OFTEN}",),
-    (f"paper.fault_lost_answer={OFTEN}", f"paper.fault_partial={SELDOM}"),
-    (f"paper.fault_failed_fill={OFTEN}",),
-    (f"paper.fault_rejected={SELDOM}", f"paper.fault_not_sent={OFTEN}"),
-    (f"paper.fault_late_answer={SELDOM}", f"paper.fault_server_error_500={OFTEN}"),
-    ("paper.outages=kalshi:40-75,polymarket:50-110", f"paper.fault_partial={SELDOM}"),
-    ("execution.auto_policy=unwind", f"paper.fault_rejected={OFTEN}"),
-    ("execution.auto_policy=off", f"paper.fault_partial={OFTEN}"),
-    ("paper.clock_offset_ms=150", f"paper.fault_not_sent={SELDOM}"),
-    ("paper.clock_offset_ms=1500", f"paper.fault_partial={SELDOM}"),
-    ("paper.clock_offset_ms=700", f"paper.fault_timeout_408={SELDOM}"),
-    ("risk.failures_before_disable=1", f"paper.fault_rejected={OFTEN}"),
-)
 LAWS = (
     "time.check_seconds=20",
     "health.check_seconds=5",
     "execution.person_after_seconds=20",
+    "records.anchor_every=40",
 )
+_K, _P = Platform.KALSHI, Platform.POLYMARKET
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What happens on a platform whoever lives: so many seconds after the first start.
+
+    Attributes:
+        seconds: When.
+        platform: Where.
+        pair: The number of the pair whose contract resolves; None: cash comes or goes.
+        figure: What a YES pays, or the dollars that come.
+    """
+
+    seconds: int
+    platform: Platform
+    pair: int | None
+    figure: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a scenario is about.
+
+    Attributes:
+        settings: How the engine and its platforms are set.
+        asks: What a person does meanwhile; see `crash.person`.
+        fates: What happens on the platforms.
+        loses: Whether the first calls for a merge or a payout are lost on their way.
+        rests: Whether half of some orders that are to be done at once works on for a while.
+        dense: Whether most steps of its tape have an edge.
+    """
+
+    settings: tuple[str, ...] = ()
+    asks: frozenset[str] = frozenset()
+    fates: tuple[Fate, ...] = ()
+    loses: bool = False
+    rests: bool = False
+    dense: bool = False
+
+
+def _resolved(first: int, second: int, *pays: str) -> tuple[Fate, ...]:
+    """Return the results of both contracts of both pairs."""
+    figures = [Decimal(each) for each in pays]
+    return (
+        Fate(first, _K, 0, figures[0]),
+        Fate(first + 20, _P, 0, figures[1]),
+        Fate(second, _P, 1, figures[3]),
+        Fate(second + 20, _K, 1, figures[2]),
+    )
+
+
+ASKING = "exits.results_seconds=20"
+LEAVING = ("exits.rule=classic", "exits.time_hours=200", "exits.beat_seconds=5")
+KINDS: tuple[Kind, ...] = (
+    Kind(),
+    Kind((f"paper.fault_partial={OFTEN}",)),
+    Kind((f"paper.fault_lost_answer={OFTEN}", f"paper.fault_partial={SELDOM}")),
+    Kind((f"paper.fault_failed_fill={OFTEN}",)),
+    Kind((f"paper.fault_rejected={SELDOM}", f"paper.fault_not_sent={OFTEN}")),
+    Kind((f"paper.fault_late_answer={SELDOM}", f"paper.fault_server_error_500={OFTEN}")),
+    Kind(("paper.outages=kalshi:40-75,polymarket:50-110", f"paper.fault_partial={SELDOM}")),
+    Kind(("execution.auto_policy=unwind", f"paper.fault_rejected={OFTEN}")),
+    Kind(("execution.auto_policy=off", f"paper.fault_partial={OFTEN}")),
+    Kind(
+        (
+            "paper.clock_offset_ms=150",
+            f"paper.fault_not_sent={SELDOM}",
+            "paper.silences=kalshi:30-120",
+        )
+    ),
+    Kind(("paper.clock_offset_ms=1500", f"paper.fault_partial={SELDOM}")),
+    Kind(("paper.clock_offset_ms=700", f"paper.fault_timeout_408={SELDOM}")),
+    Kind(("risk.failures_before_disable=1", f"paper.fault_rejected={OFTEN}")),
+    Kind((ASKING,), fates=_resolved(60, 100, "1", "1", "0", "0"), dense=True),
+    Kind(
+        (ASKING, f"paper.fault_lost_answer={SELDOM}", f"paper.fault_partial={SELDOM}"),
+        fates=_resolved(50, 80, "1", "0", "0.5", "1"),
+        loses=True,
+        dense=True,
+    ),
+    Kind((*LEAVING, f"paper.fault_not_sent={450_000}"), dense=True),
+    Kind(
+        (
+            "execution.auto_policy=off",
+            f"paper.fault_partial={OFTEN}",
+            "exits.unhedged_stop=false",
+        ),
+        frozenset({"legs"}),
+        dense=True,
+    ),
+    Kind(
+        (
+            f"paper.fault_failed_fill={OFTEN}",
+            *LEAVING,
+            "reconciliation.every_seconds=20",
+            "reconciliation.grace_seconds=10",
+        ),
+        frozenset({"resolves"}),
+        (Fate(30, _P, None, Decimal("-7.25")), Fate(70, _K, None, Decimal("3.5"))),
+        dense=True,
+    ),
+    Kind((f"paper.fault_partial={SELDOM}",), frozenset({"leaves"}), rests=True, dense=True),
+    Kind(),
+)
+COMBINED = 3 * len(KINDS)
+"""So many scenarios come by every kind with and without a person who halts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +140,15 @@ class Scenario:
 
     seed: int
     number: int
+    kind: Kind = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", KINDS[self.number % len(KINDS)])
 
     @property
     def settings(self) -> Settings:
         """How the engine and the platforms are set."""
-        return load(None, (*LAWS, *KINDS[self.number % len(KINDS)]))
+        return load(None, (*LAWS, *self.kind.settings))
 
     @property
     def chance(self) -> random.Random:
@@ -52,18 +156,17 @@ class Scenario:
         return random.Random(f"{self.seed}.{self.number}")  # noqa: S311 - a test's draws
 
     @property
-    def asks(self) -> bool:
-        """Whether a person halts and resumes in it."""
-        return self.number % 3 == 1
+    def asks(self) -> frozenset[str]:
+        """What a person does in it; in every third one they halt and resume besides."""
+        return self.kind.asks | ({"halts"} if self.number % 3 == 1 else frozenset())
 
     def tape(self, minutes: int) -> MemoryTape:
         """Return its tape, as long as asked for."""
-        seed = 1000 * self.seed + self.number
-        return generate(Seeded(seed), seed, minutes=minutes, pairs=2, pace=40)
+        return _made(1000 * self.seed + self.number, minutes, dense=self.kind.dense)
 
     def tape_from(self, start: datetime, minutes: int) -> MemoryTape:
-        """Return the same tape played at another time."""
-        tape = self.tape(minutes)
+        """Return the same tape played at another time; what is traded stays what it was."""
+        tape, first = self.tape(minutes), self.tape(FIRST).meta
         moved = start - START
         rows = tuple(
             replace(
@@ -73,7 +176,13 @@ class Scenario:
             )
             for row in tape.rows
         )
-        meta = replace(
-            tape.meta, first=rows[0].at, last=rows[-1].at + timedelta(microseconds=1)
-        )
+        meta = replace(first, first=rows[0].at, last=rows[-1].at + timedelta(microseconds=1))
         return MemoryTape(meta, rows)
+
+
+@lru_cache(maxsize=512)
+def _made(seed: int, minutes: int, *, dense: bool) -> MemoryTape:
+    """Make a tape up; one that was made before a process is forked is there already."""
+    if dense:
+        return tape(seed, steps=minutes * (timedelta(minutes=1) // STEP), pairs=2)
+    return generate(Seeded(seed), seed, minutes=minutes, pairs=2, pace=40)

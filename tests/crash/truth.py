@@ -27,7 +27,8 @@ class Truth:
         flying: Orders that left and were neither taken nor refused, by their client's id.
         states: The last state of each platform.
         heard: The numbers of the events that each life heard, in the order of hearing.
-        now: The latest instant that was written.
+        began: The first instant that was written.
+        now: The latest.
     """
 
     path: Path
@@ -36,6 +37,7 @@ class Truth:
     flying: dict[str, Any] = field(default_factory=dict)
     states: dict[str, Any] = field(default_factory=dict)
     heard: dict[int, list[tuple[int, str]]] = field(default_factory=dict)
+    began: datetime | None = None
     now: datetime | None = None
     _file: int = -1
 
@@ -68,6 +70,7 @@ class Truth:
 
     def _take(self, kind: str, life: int, what: Any, now: datetime | None) -> None:
         if now is not None:
+            self.began = self.began or now
             self.now = max(now, self.now or now)
         match kind:
             case "sent":

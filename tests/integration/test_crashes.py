@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from crash.kills import Case, Ground, Kill, home
+from crash.awaits import PACKAGES, ROOT, sites
+from crash.kills import AWAIT, Case, Ground, Kill, home
 from crash.life import Life, Passed, live
 from crash.oracle import judge
 from crash.scenario import Scenario
+from crash.stores import FILE
 from crash.truth import Truth
 
 from dutchbook.crashpoints import listen
@@ -47,6 +49,13 @@ def unheard() -> Iterator[None]:
         "0: after schema#1",
         "1: after migration step#2",
         "0: after commit execution.fill.settled#1, any#30, any#10",
+        "13: after redeem#1",
+        "14: before commit execution.leg.settled#1, any#60",
+        "37: after merge#1",
+        "15: before commit execution.exit.paused#1",
+        "16: after commit operator.command.begun#2",
+        "18: before HALT file#1",
+        "23: before commit execution.order.filled#6",
     ],
 )
 def test_what_a_killed_engine_left_is_taken_up(ground: Ground, case: str) -> None:
@@ -78,7 +87,56 @@ def test_an_engine_that_is_asked_to_stop_leaves_nothing_undone(ground: Ground) -
     assert verdict.wrong == ()
 
 
+WHOLE = 37
+"""A scenario with exits, merges, discrepancies and commands."""
+AWAITED = (
+    "await cancel application/sending.py:",
+    "await fail application/sending.py:",
+    "await cancel application/bookkeeping.py:",
+    "await fail application/settlement.py:",
+)
+
+
+@pytest.mark.parametrize("name", AWAITED)
+def test_what_is_cancelled_or_fails_at_an_await_loses_nothing(
+    ground: Ground, name: str
+) -> None:
+    """The first such await of a module at which the scenario waits, at its second visit."""
+    seen = ground.profile(Case(1, 14, ()), fresh=False).awaits
+    module = f"{AWAIT}{name.rsplit(maxsplit=1)[-1]}"
+    here = sorted(site for site, times in seen.items() if site.startswith(module) and times > 1)
+
+    for site in here:
+        kill = Kill(name.replace(name.rsplit(maxsplit=1)[-1], site.removeprefix(AWAIT)), 2)
+        verdict = ground.try_out(Case(1, 14, (kill,)))
+
+        assert (verdict.struck, verdict.wrong) == ((kill.name,), ())
+    assert here
+
+
+def test_every_await_of_the_program_is_known_by_its_line() -> None:
+    known = sites()
+
+    assert sum(map(len, known.values())) > 600
+    assert {path.split("/")[0] for path in known} == set(PACKAGES)
+    source = (ROOT / "application/bus.py").read_text(encoding="utf-8").splitlines()
+    assert all("await" in source[each.first - 1] for each in known["application/bus.py"])
+
+
 Log = list[str]
+
+
+def begun(folder: Path, scenario: Scenario) -> Life:
+    """Return the first life of a scenario, on a database of its own."""
+    life = Life(folder, f"sqlite:///{folder / FILE}", scenario, 0)
+    Database.at(life.url).prepare("paper")
+    return life
+
+
+def judged(life: Life, folder: Path | None = None) -> list[str]:
+    """Return what is wrong after a life, or with a copy of its database in another folder."""
+    url = life.url if folder is None else f"sqlite:///{folder / FILE}"
+    return judge(url, Truth.read(life.truth), life.anchors)
 
 
 def _watched(patch: pytest.MonkeyPatch, log: Log) -> None:
@@ -109,8 +167,7 @@ def _watched(patch: pytest.MonkeyPatch, log: Log) -> None:
 def test_everything_that_is_kept_or_sent_lies_between_two_points(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    life, log = Life(tmp_path, Scenario(1, 0), 0), Log()
-    Database.at(f"sqlite:///{life.database}").prepare("paper")
+    life, log = begun(tmp_path, Scenario(1, 0)), Log()
     _watched(monkeypatch, log)
 
     def noted(name: str, visit: int, total: int) -> bool:
@@ -132,20 +189,23 @@ def test_everything_that_is_kept_or_sent_lies_between_two_points(
             assert within["commit"] or within["clearing"]
     assert seen["COMMIT"] > 50
     assert seen["ORDER"]
-    assert judge(life.database, Truth.read(life.truth)) == []
+    assert judged(life) == []
 
 
 @pytest.fixture(scope="module")
 def whole() -> Iterator[Life]:
     """A life that was lived to its end, with orders, fills, positions and a settlement."""
     with tempfile.TemporaryDirectory(dir=home()) as folder:
-        life = Life(Path(folder), Scenario(1, 1), 0)
-        Database.at(f"sqlite:///{life.database}").prepare("paper")
+        life = begun(Path(folder), Scenario(1, WHOLE))
         live(life, Passed())
         listen(None)
         yield life
 
 
+CLAIM = (
+    "INSERT INTO settlements (settlement_id, position_id, platform, contract_id, kind, size,"
+    " yes_pays, status, requested_at, paid_at)"
+)
 TAMPERED = {
     "I-5": "DELETE FROM fills WHERE rowid = (SELECT max(rowid) FROM fills)",
     "I-7": "UPDATE fills SET trade_id = 'made up' WHERE rowid = 1",
@@ -156,7 +216,31 @@ TAMPERED = {
     "I-13": "UPDATE reservations SET released = released + 1",
     "I-15": "UPDATE reservations SET status = 'reserved'",
     "I-17": "UPDATE risk_states SET open_position_count = 9",
-    "I-20": "UPDATE open_positions SET status = 'SINGLE_LEG_EXPOSED', position_id = 'untold'",
+    "I-1 a wish": "UPDATE operator_commands SET name = 'override'",
+    "I-6 a payout": (
+        f"{CLAIM} SELECT n, position_id, 'kalshi', 'x', 'payout', 1, 1, 'paid', 0, 0"  # noqa: S608 - a constant
+        " FROM open_positions JOIN (SELECT 'a' AS n UNION SELECT 'b') WHERE"
+        " open_positions.rowid = 1"
+    ),
+    "I-7 a payout": (
+        f"{CLAIM} SELECT 'made up', position_id, 'kalshi', 'x', 'payout', 1, 1, 'paid', 0, 0"  # noqa: S608 - a constant
+        " FROM open_positions WHERE rowid = 1"
+    ),
+    "I-11 a merge": "UPDATE settlements SET size = size + 1 WHERE kind = 'merge'",
+    "I-20 a discrepancy": "UPDATE discrepancies SET discrepancy_id = 'untold' WHERE rowid = 1",
+    "I-22 a discrepancy": (
+        "UPDATE discrepancies SET resolved_at = NULL, resolution = NULL WHERE rowid = 1"
+    ),
+    "I-22 a doubt": (
+        "UPDATE open_positions SET status = 'RECONCILIATION_REQUIRED', position_id = rowid"
+    ),
+    "L-1 a command": "UPDATE operator_commands SET answered_at = NULL, answer = NULL",
+    "L-2 a claim": (
+        f"{CLAIM} SELECT 'no end', position_id, 'kalshi', 'x', 'payout', 1, 1, 'pending', 0,"  # noqa: S608 - a constant
+        " NULL FROM open_positions WHERE rowid = 1"
+    ),
+    "I-20": "UPDATE open_positions SET status = 'SINGLE_LEG_EXPOSED',"
+    " position_id = 'untold' || rowid",
     "I-25": "UPDATE fills SET finality = 'provisional'",
     "I-26": "UPDATE audit_log SET payload = '{}' WHERE sequence = 5",
     "I-27": "INSERT INTO outbox (sequence, name) VALUES (5, 'x')",
@@ -165,30 +249,46 @@ TAMPERED = {
 }
 
 
-@pytest.mark.parametrize("invariant", TAMPERED)
+@pytest.mark.parametrize("what", TAMPERED)
 def test_the_oracle_finds_a_database_that_is_wrong(
-    whole: Life, tmp_path: Path, invariant: str
+    whole: Life, tmp_path: Path, what: str
 ) -> None:
-    path = str(tmp_path / "engine.db")
-    shutil.copy(whole.database, path)
+    path = str(tmp_path / FILE)
+    shutil.copy(life_file(whole), path)
     with sqlite3.connect(path) as connection:
         triggers = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
         for (name,) in triggers.fetchall():
             connection.execute(f"DROP TRIGGER {name}")
         connection.execute("PRAGMA ignore_check_constraints = ON")
-        connection.execute(TAMPERED[invariant])
+        assert connection.execute(TAMPERED[what]).rowcount > 0
     connection.close()
 
-    found = judge(path, Truth.read(whole.truth))
+    found = judged(whole, tmp_path)
 
-    assert invariant in {line.split()[0] for line in found}
-    assert judge(whole.database, Truth.read(whole.truth)) == []
+    assert what.split(maxsplit=1)[0] in {line.split()[0] for line in found}
+    assert judged(whole) == []
+
+
+def life_file(life: Life) -> Path:
+    """Return the file of a life's database."""
+    return life.folder / FILE
 
 
 def test_the_oracle_finds_an_order_that_was_sent_twice(whole: Life) -> None:
     truth = Truth.read(whole.truth)
     truth.sent[next(iter(truth.sent))] += 1
 
-    found = judge(whole.database, truth)
+    found = judge(whole.url, truth, whole.anchors)
 
     assert [line.split()[0] for line in found] == ["I-1"]
+
+
+def test_the_oracle_finds_a_log_whose_anchored_head_is_gone(
+    whole: Life, tmp_path: Path
+) -> None:
+    lines = whole.anchors.read_text().splitlines(keepends=True)
+    (tmp_path / "anchors").write_text("".join(lines[:-1]) + lines[-1].replace("a", "b"))
+
+    found = judge(whole.url, Truth.read(whole.truth), tmp_path / "anchors")
+
+    assert [line.split()[0] for line in found] == ["I-26"] * len(found) != []

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from crash.programme import ELSEWHERE
+
 from dutchbook.crashpoints import points
 from dutchbook.domain.events import catalogue
 from dutchbook.domain.order import Purpose
@@ -12,6 +14,8 @@ from tidy.tree import modules
 
 MESSAGES = {"submit", "find_order", "cancel", "merge", "redeem"}
 """What is awaited of a platform and leaves something there, or brings an answer that counts."""
+WRITES = {"write", "self._begun"}
+"""What is done in a thread and leaves something in a file."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -36,6 +40,14 @@ def _done(path: str, function: Function) -> Iterator[tuple[str, int]]:
                 and "gateway" in ast.unparse(whom)
             ):
                 yield name, node.lineno
+            case ast.Call(func=ast.Attribute(attr="clear", value=ast.Name(id="file"))) if (
+                path.startswith("application/")
+            ):
+                yield "clear", node.lineno
+            case ast.Call(
+                func=ast.Attribute(attr="to_thread"), args=[ast.expr() as work, *_]
+            ) if path.startswith("persistence/") and ast.unparse(work) in WRITES:
+                yield "to_thread", node.lineno
             case ast.With() | ast.AsyncWith() if "engine.begin()" in ast.unparse(node):
                 if path.startswith("persistence/"):
                     yield "engine.begin", node.end_lineno or 0
@@ -69,10 +81,12 @@ def test_every_commit_and_every_message_has_a_point_on_each_side() -> None:
     }  # fmt: skip
     assert covered == {
         "application/cancelling.py",
+        "application/commands.py",
         "application/merging.py",
         "application/sending.py",
         "application/settlement.py",
         "application/their_side.py",
+        "persistence/anchors.py",
         "persistence/database.py",
         "persistence/memory.py",
         "persistence/postgres_journal.py",
@@ -83,10 +97,14 @@ def test_every_commit_and_every_message_has_a_point_on_each_side() -> None:
 
 def test_one_without_would_be_found() -> None:
     send = "async def f():\n    crashpoint(BEFORE, 'x')\n    await gateway.submit(order)"
+    cleared = "def f():\n    crashpoint(BEFORE, 'x')\n    file.clear(note)"
+    written = "async def f():\n    await asyncio.to_thread(write, path)"
     commit = "class J:\n    async def commit(self, batch):\n        return await self._keep()"
 
     assert bare("application/x.py", ast.parse(send)) == ["f: submit"]
     assert bare("persistence/x.py", ast.parse(commit)) == ["commit: commit"]
+    assert bare("application/x.py", ast.parse(cleared)) == ["f: clear"]
+    assert bare("persistence/x.py", ast.parse(written)) == ["f: to_thread"]
     assert bare("platforms/x.py", ast.parse(send)) == []
 
 
@@ -97,3 +115,18 @@ def test_every_event_and_every_purpose_has_its_points() -> None:
     assert {f"{side} commit {wire}" for wire in durable for side in ("before", "after")} < names
     assert {f"after send {purpose}" for purpose in Purpose} < names
     assert len(names) == len(points())
+
+
+def test_what_is_listed_as_never_passed_has_its_reason_in_the_program() -> None:
+    """`crash.programme.ELSEWHERE` excuses two points for what the program never does."""
+    kinds, kept = set(), []
+    for path, tree in modules().items():
+        for node in ast.walk(tree):
+            if path.startswith("application/") and isinstance(node, ast.Attribute):
+                kinds |= {node.attr} if ast.unparse(node.value) == "TimeInForce" else set()
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "unit.commit":
+                kept.append(path)
+
+    assert {"cancel", "unit of work"} <= set(ELSEWHERE)
+    assert kinds == {"FOK", "IOC"}
+    assert kept == []

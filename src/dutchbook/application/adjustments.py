@@ -110,6 +110,7 @@ class Adjustments:
         answer_seconds: int,
     ) -> None:
         self.on_unknown: Callable[[Order], None] = _nobody
+        self.entering: Callable[[str, Outcome], bool] = lambda *_: False
         self._bus = bus
         self._risk = risk
         self._holdings = holdings
@@ -153,12 +154,19 @@ class Adjustments:
             self._gate.ended(order.execution_id)
 
     def _undoes(self, position: OpenPosition, plan: Plan) -> bool:
-        """Tell whether Kalshi would net what is bought with the leg of another position."""
+        """Tell whether Kalshi would net what is bought with the leg of another position.
+
+        Or with what an execution buys right now, which `entering` knows of.
+        """
         if plan.side is Side.SELL or plan.platform is not Platform.KALSHI:
             return False
         leg = position.kalshi
         own = leg.size if leg.outcome is not plan.outcome else leg.complement
-        return plan.size > own and self._holdings.against(position.position_id, plan.outcome)
+        if plan.size <= own:
+            return False
+        contract = self._holdings.match(position).contract(plan.platform)
+        entered = self.entering(contract.contract_id, plan.outcome.opposite)
+        return entered or self._holdings.against(position.position_id, plan.outcome)
 
     async def _sent(self, order: Order) -> Done:
         """Send a durable order and book what is known of it afterwards."""

@@ -14,6 +14,7 @@ from dutchbook.application.overrides import OverrideVerdict
 from dutchbook.application.pair_throttle import PairThrottle
 from dutchbook.application.position_commands import NAMES, PositionCommands
 from dutchbook.application.risk import RiskManager
+from dutchbook.crashpoints import AFTER, BEFORE, HALT_FILE, crashpoint
 from dutchbook.domain.events import WindDownStarted
 from dutchbook.domain.risk import Grade, HaltReason
 from dutchbook.domain.units import money
@@ -146,7 +147,9 @@ class Commands:
         await self._risk.halt_trading(HaltReason.OPERATOR, detail, raised)
         if note.cancel_all:
             await self._cancelling.cancel_all()
+        crashpoint(BEFORE, HALT_FILE)
         file.clear(note)
+        crashpoint(AFTER, HALT_FILE)
 
     async def _fold(self, row: Mapping[str, Any]) -> None:
         known = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from dutchbook.domain.events import (
 )
 from dutchbook.domain.reconciliation import Choice, Discrepancy, DiscrepancyType
 from dutchbook.domain.risk import HaltReason
-from dutchbook.errors import Conflict, UnknownId
+from dutchbook.errors import Conflict, InvalidInput, UnknownId
 from dutchbook.ports import Batch, Clock, Ids, Insert, Journal, Update, Write
 
 HALT = HaltReason.RECONCILIATION_DISCREPANCY
@@ -66,6 +67,8 @@ class Disputes:
         self._ids = ids
         self.open: dict[str, Dispute] = {}
         self._accepted: set[tuple[str, str]] = set()
+        self._turn = asyncio.Lock()
+        self._settling = asyncio.Lock()
 
     async def load(self) -> None:
         """Take up what the database holds."""
@@ -191,27 +194,34 @@ class Disputes:
         rationale: str,
         alongside: Batch | None = None,
     ) -> None:
-        """Resolve some in one commit with what belongs to the same decision."""
-        disputes = tuple(disputes)
-        writes, events = self.resolving(disputes, choice, rationale)
-        batch = Batch(writes, events) + (alongside or Batch())
-        if batch:
-            await self._bus.commit(batch)
-        self.resolved(disputes, choice)
+        """Resolve some in one commit with what belongs to the same decision.
+
+        One call after the other: what a comparison has just closed, no person closes again.
+        """
+        async with self._settling:
+            left = tuple(each for each in disputes if each.dispute_id in self.open)
+            writes, events = self.resolving(left, choice, rationale)
+            batch = Batch(writes, events) + (alongside or Batch())
+            if batch:
+                await self._bus.commit(batch)
+            self.resolved(left, choice)
 
     async def enforce(self) -> None:
         """Halt while a person must decide; lift that halt alone when none remains.
 
-        Where another process halts trading at this moment, the next call lifts it.
+        One call after the other: a comparison and a person's decision may end at once. Where
+        another process halts trading at this moment, the next call lifts it.
         """
-        left = [each for each in self.open.values() if each.halts]
-        if left:
-            first = left[0].found
-            detail = f"{len(left)} open, the first: {first.kind} of {first.subject}"
-            await self._risk.halt_trading(HALT, detail)
-        elif HALT in self._risk.state.halt_reasons:
-            with contextlib.suppress(Conflict):
-                await self._risk.resume_trading(HALT, "no discrepancy remains")
+        async with self._turn:
+            left = [each for each in self.open.values() if each.halts]
+            if left:
+                first = left[0].found
+                detail = f"{len(left)} open, the first: {first.kind} of {first.subject}"
+                await self._risk.halt_trading(HALT, detail)
+            elif HALT in self._risk.state.halt_reasons:
+                # A person may have lifted it a moment ago: then it stands no longer.
+                with contextlib.suppress(Conflict, InvalidInput):
+                    await self._risk.resume_trading(HALT, "no discrepancy remains")
 
 
 def _row(dispute: Dispute) -> dict[str, Any]:

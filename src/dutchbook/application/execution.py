@@ -26,7 +26,7 @@ from dutchbook.application.settling import SettlementFollower
 from dutchbook.application.single_leg import SingleLegResolutionService
 from dutchbook.application.watch import Watchlist
 from dutchbook.domain.book import OrderBook, walk
-from dutchbook.domain.contract import Contract, Leg, Platform, Side
+from dutchbook.domain.contract import Contract, Leg, Outcome, Platform, Side
 from dutchbook.domain.controls import Refused
 from dutchbook.domain.execution import (
     CommitReservation,
@@ -179,6 +179,10 @@ class ExecutionService:
     def carries(self, order_id: str) -> bool:
         """Tell whether an execution under way will learn by itself what becomes of an order."""
         return any(order_id in run.orders for run in self._runs.values())
+
+    def enters(self, contract_id: str, outcome: Outcome) -> bool:
+        """Tell whether an execution under way, in no position yet, buys this on Kalshi."""
+        return any(run.buys(contract_id, outcome) for run in self._runs.values())
 
     @property
     def under_way(self) -> bool:

@@ -66,7 +66,12 @@ class ExposureTrackerService:
         self.counts = ExposureCounts()
 
     async def start(self) -> None:
-        """Recount everything from the audit log; what was crossed and never told is owed."""
+        """Recount everything from the audit log; what was crossed and never told is owed.
+
+        What the redelivery of an earlier run's events has counted is in the log as well.
+        """
+        self._owed.clear()
+        self._idle.set()
         told = {
             (json.loads(row["payload"])["limit"], row["causation_id"])
             for kind in (LimitApproached, LimitBreached)

@@ -95,5 +95,6 @@ def leaving(
     asked = exits.wind_down
     exits.wind_down = lambda pair_id: parts.risk.winding_down or asked(pair_id)
     bus.subscribe(merging)
+    bus.subscribe(settlement)
     bus.subscribe(partial.hear)
     return Leaving(exits, partial, merging, settlement)

@@ -148,8 +148,9 @@ class MergingService:
             None,
             self._clock.now(),
         )
-        await self._bus.commit(Batch((claim.row(),)))
+        # Known before it is durable: who is cancelled meanwhile asks for no other.
         self._claims[claim.position_id] = claim
+        await self._bus.commit(Batch((claim.row(),)))
         await self._call(claim)
 
     async def _call(self, claim: Claim) -> None:

@@ -19,7 +19,7 @@ from dutchbook.domain.accounting import Cause, Payout
 from dutchbook.domain.contract import Outcome, Platform
 from dutchbook.domain.events import Event, FailedLeg
 from dutchbook.domain.ledger import EntryKind
-from dutchbook.domain.order import Finality, Purpose
+from dutchbook.domain.order import Finality, Order, Purpose
 from dutchbook.domain.position import OpenPosition, PositionStatus
 from dutchbook.domain.reconciliation import (
     Choice,
@@ -228,15 +228,24 @@ class Resolver:
             if answers[each.order.order_id] is None:
                 right = f"possible when {each.order.platform} answers for {each.order.order_id}"
                 raise InvalidInput("choice", Choice.ADOPT_PLATFORM.value, right)
+            if each.awaiting and isinstance(answers[each.order.order_id], NotFound):
+                self._insist_on_gone(each.order)
         rules = self._theirs.rules(mine, self._theirs.no_grace)
         found = diff(own.ours, theirs, rules)
         proposals = list(propose(found, own.ours, theirs, rules))
         await self._repairer.apply(own, proposals)
         again = await self._own.gather()
-        mine = tuple(o for o in again.ours.orders if o.position_id == position_id)
+        # An order that was made meanwhile was not asked about: the next comparison does that.
+        mine = tuple(o for o in again.ours.orders if o.order.order_id in answers)
         back = [r for each in mine for r in _taken_back(each, answers[each.order.order_id])]
         own = replace(again, ours=replace(again.ours, orders=mine))
         await self._repairer.apply(own, back)
+
+    def _insist_on_gone(self, order: Order) -> None:
+        """Refuse to call an order gone that is only late: what it fills would be lost."""
+        if self._theirs.may_arrive(order):
+            right = f"possible when {order.order_id} can no longer arrive"
+            raise InvalidInput("choice", Choice.ADOPT_PLATFORM.value, right)
 
     # Something that is about no position in doubt
     # ----------------------------------------------
@@ -272,6 +281,7 @@ class Resolver:
                 async with self._recovery.lock(case.execution_id):
                     now = await self._recovery.case(case.execution_id)
                     if not now.ended and now.orders[order_id].working_size:
+                        self._insist_on_gone(now.orders[order_id])
                         await self._recovery.gave_up(now, order_id)
 
 

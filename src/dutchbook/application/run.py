@@ -12,7 +12,7 @@ from dutchbook.application.records import (
     order_update,
 )
 from dutchbook.domain.accounting import opened
-from dutchbook.domain.contract import Leg, Platform
+from dutchbook.domain.contract import Leg, Outcome, Platform
 from dutchbook.domain.events import Event
 from dutchbook.domain.execution import Execution
 from dutchbook.domain.order import Fill, Finality, Order
@@ -48,6 +48,13 @@ class Run:
         """Return the leg's latest order, None when none was placed."""
         order_id = self.current.get(leg)
         return self.orders[order_id] if order_id else None
+
+    def buys(self, contract_id: str, outcome: Outcome) -> bool:
+        """Tell whether it buys an outcome of a contract on Kalshi."""
+        leg = self.opportunity.leg(Platform.KALSHI)
+        return self.opportunity.match.kalshi.contract_id == contract_id and (
+            leg.outcome is outcome
+        )
 
     def place(self, order: Order) -> None:
         """Take up a new order; it becomes the leg's latest."""

@@ -21,7 +21,12 @@ from dutchbook.application.merging import MergingService
 from dutchbook.crashpoints import AFTER, BEFORE, REDEEM, crashpoint
 from dutchbook.domain.accounting import Cause, Payout
 from dutchbook.domain.contract import Platform
-from dutchbook.domain.events import Event, LegSettled, PositionSettled
+from dutchbook.domain.events import (
+    Event,
+    LegSettled,
+    PositionSettled,
+    ReconciliationComplete,
+)
 from dutchbook.domain.ledger import EntryKind
 from dutchbook.domain.order import Order
 from dutchbook.domain.position import OpenPosition, PositionStatus
@@ -74,6 +79,12 @@ class SettlementService:
         self._results: dict[Key, Result] = {}
         self._asked_all: datetime | None = None
         self._turn = asyncio.Lock()
+        self._wake = asyncio.Event()
+
+    def __call__(self, event: Event, sequence: int) -> None:
+        """Ask at once when a comparison found a difference: a payout may explain it."""
+        if sequence and isinstance(event, ReconciliationComplete) and event.discrepancies:
+            self._wake.set()
 
     async def start(self) -> None:
         """Take up the redemptions that have no end yet."""
@@ -85,11 +96,19 @@ class SettlementService:
         return key in self._results
 
     async def run(self) -> None:
-        """Ask on a beat, until cancelled."""
+        """Ask on a beat and whenever a comparison found something, until cancelled."""
         while True:
-            await self._clock.sleep(BEAT)
+            beat = asyncio.ensure_future(self._clock.sleep(BEAT))
+            woken = asyncio.ensure_future(self._wake.wait())
+            try:
+                await asyncio.wait({beat, woken}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                beat.cancel()
+                woken.cancel()
             now = self._clock.now()
-            whole = self._asked_all is None or now - self._asked_all >= self._every
+            due = self._asked_all is None or now - self._asked_all >= self._every
+            whole = due or self._wake.is_set()
+            self._wake.clear()
             await self.poll(whole=whole)
 
     async def drained(self) -> None:
@@ -180,9 +199,10 @@ class SettlementService:
             if claim is None
         ]
         if new:
-            await self._bus.commit(Batch(tuple(each.row() for each in new)))
+            # Known before it is durable: who is cancelled meanwhile asks for no other.
             for each in new:
                 self._claims.setdefault(each.position_id, {})[platform] = each
+            await self._bus.commit(Batch(tuple(each.row() for each in new)))
         await self._call(key, yes_pays, holders)
 
     def _claim(self, held: Held, platform: Platform) -> Claim | None:

@@ -80,6 +80,7 @@ class SettlementFollower:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            await self.settle_known()  # what was reported before there was a position
             wait = 1
             while self._unasked:
                 waiting, self._unasked = self._unasked, []

@@ -106,6 +106,14 @@ class TheirSide:
             lengths[each.platform] = max(known, length) if known and length else None
         return Rules({p: Window(length) for p, length in lengths.items()}, grace)
 
+    def may_arrive(self, order: Order) -> bool:
+        """Tell whether an order that its platform does not show may come to it until later.
+
+        Where nothing ends that, a person's word must do.
+        """
+        until = self._gateways[order.platform].arrives_until(order)
+        return until is not None and self._clock.now() <= until
+
     async def _statement(self, talk: _Talk, wanted: Sequence[OurOrder]) -> Statement:
         mine = [each for each in wanted if each.order.platform is talk.gateway.platform]
         well = await self._put(talk, talk.gateway.ping)

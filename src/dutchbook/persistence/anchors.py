@@ -57,7 +57,9 @@ class AnchorFile:
 
     async def begin(self) -> None:
         """Note that the database was made anew; see `Anchors`."""
+        crashpoint(BEFORE, ANCHOR)
         await self._turnstile.drive(lambda: asyncio.to_thread(self._begun))
+        crashpoint(AFTER, ANCHOR)
 
     async def last(self) -> Anchor | None:
         """Return the newest anchor; see `Anchors`."""

@@ -71,7 +71,13 @@ class SqliteJournal:
         await self._turnstile.drive(lambda: self._worker.run(self._writer.open))
 
     async def commit(self, batch: Batch) -> Receipt:
-        """Keep a batch; see `Journal`."""
+        """Keep a batch; see `Journal`.
+
+        Raises:
+            StorageError: The journal is closed.
+        """
+        if self._worker.closed:
+            raise StorageError("the journal is closed: nothing is kept any more")
         done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         done.add_done_callback(_heard)
         crashpoint(BEFORE, batch)

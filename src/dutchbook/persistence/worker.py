@@ -21,11 +21,16 @@ class Worker:
 
     def __init__(self, name: str) -> None:
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self.closed = False
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
-        """Run a function in the thread; a caller that is cancelled leaves it to finish."""
+        """Run a function in the thread; a caller that is cancelled leaves it to finish.
+
+        Not once it is closed: nobody would ever answer.
+        """
+        assert not self.closed, "the thread works"
         loop = asyncio.get_running_loop()
         answer: Answer = loop.create_future()
         self._jobs.put((function, arguments, loop, answer))
@@ -33,6 +38,7 @@ class Worker:
 
     def close(self) -> None:
         """End the thread once it has done what it was given."""
+        self.closed = True
         self._jobs.put(None)
         self._thread.join()
 

@@ -1,0 +1,158 @@
+"""What a person asks of an engine while it trades, as commands of another process."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from dutchbook.application.commands import HALTING, command_row, halting
+from dutchbook.application.lease import ENGINE
+from dutchbook.application.position_commands import NAMES
+from dutchbook.domain.position import PositionStatus
+from dutchbook.domain.reconciliation import Choice, DiscrepancyType
+from dutchbook.domain.risk import Grade
+from dutchbook.engine import Engine
+from dutchbook.errors import Conflict
+from dutchbook.ports import Batch, HaltNote, Insert, Write
+from dutchbook.runtime.halt_file import FileOfHalt
+
+WHY = "a test of crashes"
+LOOK = 7
+"""Seconds between two looks at what waits for a person."""
+LOOKS, ROUNDS = 3, 20
+"""So many last looks there are once the tape has ended, and waits for what was asked then."""
+CHOICES = (Choice.ADOPT_PLATFORM, Choice.ACKNOWLEDGE)
+"""What they try in turn; they close nothing by force that still has its worth."""
+
+
+class Person:
+    """One person and one engine.
+
+    `halts`: halts and resumes, asks to lift limits. `legs`: retries, closes and completes
+    single legs. `resolves`: decides about discrepancies. `leaves`: halts by a file, cancels
+    everything, and winds down.
+    """
+
+    def __init__(self, engine: Engine, asks: frozenset[str], name: str, file: Path) -> None:
+        self._engine = engine
+        self._asks = asks
+        self._name = name
+        self._file = FileOfHalt(file)
+        self._turn = 0
+        self._tried: dict[str, int] = {}
+        works = {
+            "halts": (self._halts,),
+            "legs": (self._looks,),
+            "resolves": (self._looks, self._compares),
+            "leaves": (self._leaves,),
+        }
+        self._tasks = [
+            asyncio.ensure_future(work()) for ask in sorted(asks) for work in works[ask]
+        ]
+
+    async def rests(self) -> None:
+        """Look a last time, and wait until everything was answered."""
+        for task in self._tasks:
+            task.cancel()
+        for number in range(ROUNDS):
+            if number < LOOKS:
+                await self._look()
+            if not await self._unanswered():
+                return
+            await self._engine.clock.sleep(LOOK)
+
+    async def _ask(self, name: str, arguments: dict[str, Any]) -> None:
+        """Write a command, and with it the halt that it brings."""
+        engine, self._turn = self._engine, self._turn + 1
+        command = f"{self._name}.{self._turn}.{engine.clock.now().isoformat()}"
+        row = command_row(command, name, arguments, WHY, "tester", engine.clock)
+        while True:
+            writes: tuple[Write, ...] = (Insert("operator_commands", row),)
+            if name in HALTING:
+                lease = (await engine.journal.rows("leases", ENGINE))[0]
+                writes = (halting(lease, Grade.NO_ENTRIES), *writes)
+            try:
+                await engine.journal.commit(Batch(writes))
+            except Conflict:
+                continue
+            return
+
+    async def _unanswered(self) -> list[dict[str, Any]]:
+        return await self._engine.journal.rows("operator_commands", {"answered_at": None})
+
+    # What they do by the clock
+    # ------------------------------------------------------------------------------------
+
+    async def _in_turn(self, *wishes: tuple[str, int, dict[str, Any]]) -> None:
+        for name, seconds, arguments in wishes:
+            await self._engine.clock.sleep(seconds)
+            await self._ask(name, arguments)
+
+    async def _halts(self) -> None:
+        pair = self._engine.pairs[0].match_id
+        await self._in_turn(
+            ("override", 20, {"target": pair, "amount": "50"}),
+            ("halt", 15, {"all": False}),
+            ("resume", 20, {"reason": "operator"}),
+            ("override", 20, {"target": pair, "amount": "90000"}),
+            ("halt", 40, {"all": False}),
+            ("resume", 15, {"reason": "operator"}),
+        )
+
+    async def _compares(self) -> None:
+        while True:
+            await self._in_turn(("reconcile", 40, {}))
+
+    async def _leaves(self) -> None:
+        await self._in_turn(
+            ("halt", 30, {"all": False, "cancel_all": True}),
+            ("resume", 10, {"reason": "operator"}),
+        )
+        await self._engine.clock.sleep(15)
+        self._file.write(
+            HaltNote(Grade.NO_ENTRIES, cancel_all=True, rationale=WHY, requested_by="tester")
+        )
+        await self._in_turn(
+            ("resume", 10, {"reason": "operator"}),
+            ("wind_down", 60, {}),
+        )
+
+    # What they look at
+    # ------------------------------------------------------------------------------------
+
+    async def _looks(self) -> None:
+        while True:
+            await self._engine.clock.sleep(LOOK)
+            await self._look()
+
+    async def _look(self) -> None:
+        """Ask for something about each single leg and each discrepancy, one thing at a time."""
+        asked = {
+            str(row["arguments"].get("position") or row["arguments"].get("subject"))
+            for row in await self._unanswered()
+        }
+        if "legs" in self._asks:
+            for position in self._engine.holdings.positions.values():
+                exposed = position.status is PositionStatus.SINGLE_LEG_EXPOSED
+                if exposed and position.position_id not in asked:
+                    tried = self._try(position.position_id)
+                    more = {"price": "0.97"} if NAMES[tried % 3] == NAMES[0] else {}
+                    arguments = {"position": position.position_id, "version": position.version}
+                    await self._ask(NAMES[tried % 3], arguments | more)
+        if "resolves" in self._asks:
+            await self._decide(asked)
+
+    async def _decide(self, asked: set[str]) -> None:
+        for dispute in list(self._engine.carrying.disputes.open.values()):
+            subject = dispute.found.position_id or dispute.dispute_id
+            if not dispute.halts or asked & {subject, dispute.dispute_id}:
+                continue
+            choice = Choice.ADOPT_PLATFORM
+            if dispute.found.kind is not DiscrepancyType.BALANCE_MISMATCH:
+                choice = CHOICES[self._try(subject) % len(CHOICES)]
+            await self._ask("resolve", {"subject": subject, "choice": choice.value})
+
+    def _try(self, subject: str) -> int:
+        self._tried[subject] = self._tried.get(subject, -1) + 1
+        return self._tried[subject]

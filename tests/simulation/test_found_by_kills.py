@@ -1,0 +1,196 @@
+"""What kills and restarts have found: each was a loss, a lie or the end of an engine."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from support.exposures import exposure
+from support.pairs import NOW
+from support.reconciled import At, beside, says
+from support.reconciliation import HALF, POSITION, TEN
+
+from dutchbook.application.adjustments import OPPOSITE, Plan
+from dutchbook.application.run import Run
+from dutchbook.bootstrap import build, generated_tape
+from dutchbook.config import load
+from dutchbook.domain.contract import Outcome, Platform, Side
+from dutchbook.domain.events import ReconciliationComplete
+from dutchbook.domain.order import Purpose
+from dutchbook.domain.position import PositionStatus, PositionTrigger
+from dutchbook.domain.reconciliation import Choice, NotFound
+from dutchbook.domain.risk import HaltReason
+from dutchbook.errors import InvalidInput, StorageError
+from dutchbook.persistence.database import Database
+from dutchbook.persistence.memory import MemoryJournal
+from dutchbook.ports import Batch
+from dutchbook.runtime.clock import TapeClock
+from dutchbook.runtime.virtual_time import run_virtual, turnstile
+
+HALT = HaltReason.RECONCILIATION_DISCREPANCY
+WHY = "looked at the platform's page"
+
+
+def test_two_that_find_no_discrepancy_left_at_once_lift_its_halt_once() -> None:
+    async def work(at: At) -> list[str]:
+        await at.engine.risk.halt_trading(HALT, "one is open")
+        disputes = at.engine.carrying.disputes
+        await asyncio.gather(disputes.enforce(), disputes.enforce())
+        return await at.names()
+
+    assert beside("filled", work).count("system.trading.resumed") == 1
+
+
+def test_a_person_who_lifts_that_halt_at_the_same_moment_ends_no_engine() -> None:
+    async def work(at: At) -> bool:
+        await at.engine.risk.halt_trading(HALT, "one is open")
+        lifted = at.engine.risk.resume_trading(HALT, WHY)
+        await asyncio.gather(lifted, at.engine.carrying.disputes.enforce())
+        return at.engine.risk.state.trading_halted
+
+    assert beside("filled", work) is False
+
+
+def test_a_discrepancy_that_two_resolve_at_once_is_resolved_once() -> None:
+    async def work(at: At) -> list[str]:
+        says(at, NotFound(NOW, complete=True))
+        await at.service.reconcile()
+        disputes = at.engine.carrying.disputes
+        one = next(iter(disputes.open.values()))
+        ways = (Choice.ADOPT_PLATFORM, Choice.ACKNOWLEDGE)
+        await asyncio.gather(*(disputes.settle([one], way, WHY) for way in ways))
+        return await at.names()
+
+    assert beside("working", work).count("system.reconciliation.resolved") == 1
+
+
+async def _doubted(at: At) -> Any:
+    await at.engine.carrying.books.move(POSITION, PositionTrigger.DISCREPANCY_FOUND, {})
+    return at.engine.reconciling.resolver
+
+
+@pytest.mark.parametrize(("later", "gone"), [(0, False), (61, True)])
+def test_an_order_that_can_still_arrive_is_not_given_up_for_a_persons_word(
+    later: int, gone: bool
+) -> None:
+    async def work(at: At) -> Any:
+        says(at, NotFound(NOW, complete=True))
+        until = NOW + timedelta(seconds=60)
+        told: Any = at.told[at.platform]
+        told.arrives_until = lambda _: until
+        resolver = await _doubted(at)
+        await at.engine.clock.sleep(later)
+        refused = pytest.raises(InvalidInput, match="can no longer arrive")
+        with nullcontext() if gone else refused:
+            await resolver.resolve(POSITION, Choice.ADOPT_PLATFORM, WHY)
+        return (await at.order())["working_size"] == 0
+
+    assert beside("unknown", work) is gone
+
+
+def test_an_order_that_is_made_while_a_person_decides_is_left_for_the_next_comparison() -> None:
+    async def work(at: At) -> str:
+        says(at, NotFound(NOW, complete=True))
+        resolver = await _doubted(at)
+        gather, calls = resolver._own.gather, [0]
+
+        async def gathered() -> Any:
+            calls[0] += 1
+            own = await gather()
+            if calls[0] == 1:
+                return own
+            newer = replace(own.ours.orders[0].order, order_id="newer")
+            more = replace(own.ours.orders[0], order=newer)
+            return replace(own, ours=replace(own.ours, orders=(*own.ours.orders, more)))
+
+        resolver._own.gather = gathered
+        became: str = await resolver.resolve(POSITION, Choice.ADOPT_PLATFORM, WHY)
+        return became
+
+    assert beside("partly filled", work) == PositionStatus.SINGLE_LEG_EXPOSED
+
+
+def test_what_was_committed_and_not_delivered_is_told_of_once_at_the_next_start() -> None:
+    """Its redelivery counts it, and the recount from the log counts it again."""
+
+    async def main() -> list[str]:
+        journal, clock = MemoryJournal(), TapeClock(NOW)
+        for number in range(6):
+            await journal.commit(Batch(events=(exposure(f"x{number}", NOW),)))
+        tape = generated_tape(7, minutes=1)
+        engine = build(load(None, ()), tape, journal, clock, seed=7)
+        await engine.bus.redeliver()
+        await engine.risk.load()
+        await engine.beside.exposures.start()
+        running = asyncio.ensure_future(engine.beside.exposures.run())
+        await engine.beside.exposures.drained()
+        running.cancel()
+        return [row["name"] for row in await journal.rows("audit_log")]
+
+    assert run_virtual(main()).count("risk.limit.approached") == 1
+
+
+@pytest.mark.parametrize(("discrepancies", "asked"), [(0, []), (1, [True])])
+def test_a_payout_is_asked_for_as_soon_as_a_comparison_finds_a_difference(
+    discrepancies: int, asked: list[bool]
+) -> None:
+    """Else what a platform has paid meanwhile looks like cash that nobody can name."""
+
+    async def main() -> list[bool]:
+        tape, clock = generated_tape(7, minutes=1), TapeClock(NOW)
+        engine = build(load(None, ()), tape, MemoryJournal(), clock, seed=7)
+        service, seen = engine.leaving.settlement, list[bool]()
+
+        async def poll(*, whole: bool) -> None:
+            seen.append(whole)
+
+        service.poll = poll  # type: ignore[method-assign]
+        running = asyncio.ensure_future(service.run())
+        stamp = engine.bus.stamp("reconciliation")
+        told = ReconciliationComplete(stamp, 1, 1, 0, discrepancies, (Platform.KALSHI,), 0)
+        await engine.bus.commit(Batch(events=(told,)))
+        await clock.sleep(1)
+        running.cancel()
+        return seen
+
+    assert run_virtual(main()) == asked
+
+
+async def test_a_journal_that_is_closed_answers_at_once(tmp_path: Path) -> None:
+    """What is committed after an engine has ended used to wait for a thread that was gone."""
+    database = Database.at(f"sqlite:///{tmp_path / 'closed.db'}")
+    await asyncio.to_thread(database.prepare, "paper")
+    journal = database.journal(turnstile())
+    await journal.open()
+    await journal.close()
+
+    with pytest.raises(StorageError, match="is closed"):
+        async with asyncio.timeout(5):
+            await journal.commit(Batch(events=(exposure("late", NOW),)))
+
+
+@pytest.mark.parametrize(("entered", "reason"), [(Outcome.NO, OPPOSITE), (Outcome.YES, None)])
+def test_no_leg_is_completed_against_what_an_execution_is_buying_on_kalshi(
+    entered: Outcome, reason: str | None
+) -> None:
+    """Kalshi would net the two, and neither position would hold what its record says."""
+
+    async def work(at: At) -> str | None:
+        match = at.engine.watchlist.matches["cup"]
+        leg = SimpleNamespace(outcome=entered)
+        opportunity: Any = SimpleNamespace(match=match, leg=lambda _: leg)
+        run = Run(opportunity, *[None] * 3)  # type: ignore[arg-type]
+        at.engine.queue._executions._runs["entering"] = run
+        plan = Plan(Platform.KALSHI, Outcome.YES, Side.BUY, TEN, HALF, Purpose.HEDGE)
+        asked = at.engine.carrying.adjustments._undoes(
+            at.engine.holdings.of(POSITION).position, plan
+        )
+        return OPPOSITE if asked else None
+
+    assert beside("filled", work) == reason
