@@ -110,6 +110,7 @@ class Adjustments:
         answer_seconds: int,
     ) -> None:
         self.on_unknown: Callable[[Order], None] = _nobody
+        self.told: Callable[[OpenPosition], bool] = _always
         self._bus = bus
         self._risk = risk
         self._holdings = holdings
@@ -232,8 +233,11 @@ class Adjustments:
     def resolved(
         self, before: OpenPosition, after: OpenPosition, order: Order
     ) -> Iterable[Event]:
-        """Tell that an exposure is gone, where it is."""
-        if before.status not in UNEVEN or after.status in UNEVEN:
+        """Tell that an exposure is gone, where it is and was told of.
+
+        Between the two orders of an exit that goes its way a position is uneven: no exposure.
+        """
+        if before.status not in UNEVEN or after.status in UNEVEN or not self.told(before):
             return
         unwound = order.purpose in (Purpose.UNWIND, Purpose.EXIT)
         closed = after.status is PositionStatus.CLOSED
@@ -283,6 +287,11 @@ class Adjustments:
 
 def _nobody(order: Order) -> None:
     """Hear of an order whose outcome is unknown, and do nothing."""
+
+
+def _always(position: OpenPosition) -> bool:
+    """Every uneven position was told of as an exposure."""
+    return bool(position.position_id)
 
 
 def reported(held: Held, order: Order, report: OrderReport) -> tuple[Order, list[Fill]]:

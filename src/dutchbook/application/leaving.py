@@ -94,6 +94,7 @@ def leaving(
     )
     asked = exits.wind_down
     exits.wind_down = lambda pair_id: parts.risk.winding_down or asked(pair_id)
+    carried.adjustments.told = partial.told
     bus.subscribe(merging)
     bus.subscribe(partial.hear)
     return Leaving(exits, partial, merging, settlement)
