@@ -16,8 +16,8 @@ from typing import Any
 from dutchbook.application.adjustments import Asked
 from dutchbook.application.bus import EventBus
 from dutchbook.application.holdings import Holdings
+from dutchbook.application.policy_steps import ALLOWED
 from dutchbook.application.single_leg import (
-    ALLOWED,
     CLOSE_FAILED,
     RETRY_FAILED,
     STATE,

@@ -110,6 +110,13 @@ def _resolved(f: Facts) -> str:
     return f"The leg that was alone is closed: result {dollars(f['realised_pnl'])} dollars."
 
 
+def _tried(f: Facts) -> str:
+    what = WAYS[f["step"]]
+    if f["reason"] is None:
+        return f"The engine set out by itself to {what}."
+    return f"The engine did not {what} by itself: {_words(f['reason'])}."
+
+
 def _asked(f: Facts) -> str:
     what = WAYS.get(f["name"], f["name"])
     price = f["arguments"].get("price")
@@ -162,6 +169,7 @@ _SENTENCES: dict[str, Callable[[Facts], str]] = {
     "execution.single_leg.exposure_reminder": lambda f: (
         f"Still alone: {f['exposed_quantity']} contracts, since {f['exposed_since'][11:19]}."
     ),
+    "execution.single_leg.policy_tried": _tried,
     "execution.single_leg.resolved": _resolved,
     "operator.command.begun": _asked,
     "operator.command.answered": _answered,

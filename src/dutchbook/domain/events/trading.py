@@ -197,6 +197,26 @@ class SingleLegResolved(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyTried(Event):
+    """The engine itself tried a step about an exposure: each step once for each exposure.
+
+    Attributes:
+        position_id: Whose.
+        pair_id: Its pair.
+        platform: Where the leg is alone.
+        step: retry_leg or close_leg.
+        reason: Why nothing was sent; None where the order was committed together with this.
+    """
+
+    wire: ClassVar[str] = "execution.single_leg.policy_tried"
+    position_id: str
+    pair_id: str
+    platform: Platform
+    step: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ExitTriggered(Event):
     """A position is to be left before resolution."""
 
