@@ -231,7 +231,11 @@ class Resolver:
         rules = self._theirs.rules(mine, self._theirs.no_grace)
         found = diff(own.ours, theirs, rules)
         proposals = list(propose(found, own.ours, theirs, rules))
-        await self._repairer.apply(own, proposals)
+        done = await self._repairer.apply(own, proposals)
+        if done.short:
+            short = done.short[0]
+            right = f"possible once it can be paid: {short.what} on {short.order.platform}"
+            raise InvalidInput("choice", Choice.ADOPT_PLATFORM.value, right)
         again = await self._own.gather()
         mine = tuple(o for o in again.ours.orders if o.position_id == position_id)
         back = [r for each in mine for r in _taken_back(each, answers[each.order.order_id])]
