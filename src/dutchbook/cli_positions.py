@@ -12,10 +12,11 @@ from rich.console import Console
 from dutchbook import desk, session
 from dutchbook.application import stories
 from dutchbook.console import positions as shown
-from dutchbook.domain.events import as_json
+from dutchbook.domain.events import as_json as as_json_of
 from dutchbook.domain.exposure import CLOSE, COMPLEMENT, RETRY
+from dutchbook.domain.units import Price, plain
 from dutchbook.domain.units import price as checked_price
-from dutchbook.errors import InvalidInput, InvalidPositionState, UnknownId
+from dutchbook.errors import InvalidInput, InvalidPositionState
 
 FOUND = 1
 Id = Annotated[str, typer.Argument(metavar="ID", help="An id, or how it begins.")]
@@ -42,7 +43,7 @@ def _url(db: str) -> str:
 
 
 def _print(found: Any) -> None:
-    typer.echo(json.dumps(as_json(found)))
+    typer.echo(json.dumps(as_json_of(found)))
 
 
 def exposures(db: Db = "", *, as_json: AsJson = False) -> None:
@@ -73,6 +74,15 @@ def explain(id_: Id, db: Db = "", *, as_json: AsJson = False) -> None:
         shown.story(Console(), told, found)
 
 
+def discrepancies(db: Db = "", *, as_json: AsJson = False) -> None:
+    """Where our record and the platforms' differ, and what a person can answer."""
+    found = desk.reading(_url(db), stories.discrepancies)
+    if as_json:
+        _print(found)
+    else:
+        shown.disputed(Console(), found)
+
+
 def retry_leg(
     id_: Id,
     price: Annotated[str, typer.Option(help="The worst price, in dollars of that leg.")],
@@ -83,8 +93,15 @@ def retry_leg(
     as_json: AsJson = False,
 ) -> None:
     """Buy the missing leg at a price or better."""
-    checked_price(price, field="--price")
-    _leg(RETRY, id_, price, db, rationale, yes=yes, as_json=as_json)
+    _leg(
+        RETRY,
+        id_,
+        checked_price(price, field="--price"),
+        db,
+        rationale,
+        yes=yes,
+        as_json=as_json,
+    )
 
 
 def close_leg(
@@ -115,15 +132,12 @@ def resolve(
     if choice not in CHOICES:
         raise InvalidInput("--choice", choice, ", ".join(CHOICES))
     desk.meaningful(rationale)
-    subject = id_
-    try:
-        found = desk.reading(_url(db), lambda journal: stories.position(journal, id_))
-    except UnknownId:  # a discrepancy that belongs to no position
-        pass
-    else:
-        subject = found["position_id"]
-        if not as_json:
-            shown.whole(Console(), found)
+    found, other = desk.reading(_url(db), lambda journal: stories.disputed(journal, id_))
+    subject = found["position_id"] if found else other["discrepancy_id"] if other else id_
+    if not as_json and found:
+        shown.whole(Console(), found)
+    elif not as_json and other:
+        shown.disputed(Console(), [other])
     figures = dict(each.partition("=")[::2] for each in paid) if paid else None
     arguments: dict[str, Any] = {"subject": subject, "choice": choice.replace("-", "_")}
     arguments["paid"] = figures
@@ -133,7 +147,7 @@ def resolve(
 def _leg(
     name: str,
     id_: str,
-    price: str | None,
+    price: Price | None,
     db: str,
     rationale: str,
     *,
@@ -143,11 +157,13 @@ def _leg(
     found = desk.reading(_url(db), lambda journal: stories.position(journal, id_))
     if found["alone"] is None:
         raise InvalidPositionState(found["position_id"], found["status"], "no leg is alone")
-    if not as_json:
-        shown.before(Console(), found, name, price)
     arguments = {"position": found["position_id"], "version": found["version"]}
+    worst = None
     if price is not None:
-        arguments["price"] = price
+        arguments["price"] = plain(price)
+        worst = desk.reading(_url(db), lambda j: stories.at_price(j, found, price))
+    if not as_json:
+        shown.before(Console(), found, name, as_json_of(worst) if worst else None)
     _ask(name, arguments, db, rationale, yes=yes, as_json=as_json)
 
 
@@ -171,7 +187,7 @@ def _ask(
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the program's."""
-    for work in (exposures, position, explain, complement, resolve):
+    for work in (exposures, position, explain, complement, discrepancies, resolve):
         app.command()(work)
     app.command("retry-leg")(retry_leg)
     app.command("close-leg")(close_leg)

@@ -121,6 +121,12 @@ def test_every_way_to_be_wrong_is_one_line_and_nothing_is_asked_for(
         (("close-leg", hedged, "--yes"), 1, "is OPEN: no leg is alone"),
         (("resolve", position, "--choice", "guess", "--rationale", WHY), 2, "--choice"),
         (("resolve", position, "--choice", "acknowledge", "--rationale", "ok"), 2, "10"),
+        (
+            ("resolve", position, "--choice", "acknowledge", "--rationale", WHY, "--yes"),
+            1,
+            "nothing of it is in doubt",
+        ),
+        (("retry-leg", position, "--price", "0.1234", "--yes"), 2, "price grid"),
     ]
 
     for words, code, part in wrong:

@@ -916,7 +916,7 @@ def test_why_the_policy_sent_nothing_is_told() -> None:
     told = [each["reason"] for each in said(run, "single_leg.policy_tried")]
     assert told == [
         "it would lose 6.3712 dollars, and at most 2 may be lost by completing",
-        "the book cannot take the whole quantity",
+        "the book takes 0 of 100",
     ]
 
 

@@ -21,13 +21,13 @@ from dutchbook.domain.accounting import Cause
 from dutchbook.domain.contract import Leg, Outcome, Platform, Side
 from dutchbook.domain.controls import Refused
 from dutchbook.domain.events import Event, SingleLegResolved
+from dutchbook.domain.opportunity import WORST_FILLS
 from dutchbook.domain.order import Fill, Finality, Order, Purpose, TimeInForce
 from dutchbook.domain.position import OpenPosition, PositionStatus
 from dutchbook.domain.units import NOTHING, Money, Price, Quantity, owed
 from dutchbook.errors import Halted, ReservationFailed
 from dutchbook.ports import Batch, Clock, Ids, Insert, OrderReport, PlatformGateway
 
-WORST_FILLS = 50
 REJECTED = 2002
 CAUSES = {
     Purpose.ENTRY: Cause.REPORTED,

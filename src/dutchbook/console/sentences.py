@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 Facts = Mapping[str, Any]
+SECONDS = len("2026-07-05T18:00:00")
 WAYS = {
     "retry_leg": "retry the missing leg",
     "close_leg": "close the leg that is alone",
@@ -38,8 +39,15 @@ def way(choice: Facts) -> str:
         return f"{name}: {choice['detail']}"
     if choice["blocked"]:
         return f"{name}: not now, {choice['blocked'].replace('_', ' ')}"
+    return f"{name}: {choice['detail']}; {numbers(choice)}"
+
+
+def numbers(choice: Facts) -> str:
+    """Return what one way on needs and brings."""
     cash, pnl = dollars(choice["cash_needed"]), dollars(choice["pnl"])
-    return f"{name}: {choice['detail']}; needs {cash} dollars, result {pnl}"
+    need = "no cash" if cash == "0" else f"{cash} dollars"
+    fees = f", fees of {dollars(choice['fees'])} included" if choice.get("fees") else ""
+    return f"needs {need}, result {pnl}{fees}"
 
 
 def sentence(name: str, facts: Facts) -> str:
@@ -134,6 +142,10 @@ def _why(f: Facts) -> str:
     return f" ({f['rationale']})" if f["rationale"] else ""
 
 
+def _instant(text: str) -> str:
+    return text[:SECONDS].replace("T", " ")
+
+
 def _words(reason: str) -> str:
     return reason.replace("_", " ")
 
@@ -167,7 +179,7 @@ _SENTENCES: dict[str, Callable[[Facts], str]] = {
     ),
     "execution.single_leg.exposure": _exposure,
     "execution.single_leg.exposure_reminder": lambda f: (
-        f"Still alone: {f['exposed_quantity']} contracts, since {f['exposed_since'][11:19]}."
+        f"Still alone: {f['exposed_quantity']} contracts, since {_instant(f['exposed_since'])}."
     ),
     "execution.single_leg.policy_tried": _tried,
     "execution.single_leg.resolved": _resolved,

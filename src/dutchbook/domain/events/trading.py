@@ -59,6 +59,7 @@ class Scenario:
         size: Contracts that can be traded there.
         price: The worst price that it would meet, in dollars of what is traded.
         blocked: Why it cannot be done now.
+        fees: Dollars of fees in these figures.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Scenario:
     size: Quantity | None = None
     price: Price | None = None
     blocked: str | None = None
+    fees: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)
