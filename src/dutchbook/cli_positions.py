@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +15,7 @@ from dutchbook.application import stories
 from dutchbook.console import positions as shown
 from dutchbook.domain.events import as_json as as_json_of
 from dutchbook.domain.exposure import CLOSE, COMPLEMENT, RETRY
-from dutchbook.domain.units import Price, plain
+from dutchbook.domain.units import Money, Price, due, money, plain
 from dutchbook.domain.units import price as checked_price
 from dutchbook.errors import InvalidInput, InvalidPositionState
 
@@ -35,6 +36,15 @@ Paid = Annotated[
     list[str] | None,
     typer.Option(help="For force-close: kalshi=0.30, what each contract left there brought."),
 ]
+Least = Annotated[
+    str,
+    typer.Option(
+        "--at-least",
+        help="Dollars below which it is not done; else what is shown, less 2 cents a contract.",
+    ),
+]
+SLACK = Decimal("0.02")
+"""Dollars a contract that a result may be worse than it was shown, where nobody says."""
 CHOICES = ("acknowledge", "force-close", "adopt-platform")
 
 
@@ -105,17 +115,29 @@ def retry_leg(
 
 
 def close_leg(
-    id_: Id, db: Db = "", rationale: Why = "", *, yes: Yes = False, as_json: AsJson = False
+    id_: Id,
+    db: Db = "",
+    rationale: Why = "",
+    at_least: Least = "",
+    *,
+    yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
     """Close the leg that is alone at once, the cheaper way."""
-    _leg(CLOSE, id_, None, db, rationale, yes=yes, as_json=as_json)
+    _leg(CLOSE, id_, None, db, rationale, at_least, yes=yes, as_json=as_json)
 
 
 def complement(
-    id_: Id, db: Db = "", rationale: Why = "", *, yes: Yes = False, as_json: AsJson = False
+    id_: Id,
+    db: Db = "",
+    rationale: Why = "",
+    at_least: Least = "",
+    *,
+    yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
     """Buy the opposite outcome where the leg is alone: each pair is a dollar."""
-    _leg(COMPLEMENT, id_, None, db, rationale, yes=yes, as_json=as_json)
+    _leg(COMPLEMENT, id_, None, db, rationale, at_least, yes=yes, as_json=as_json)
 
 
 def resolve(
@@ -150,10 +172,12 @@ def _leg(
     price: Price | None,
     db: str,
     rationale: str,
+    at_least: str = "",
     *,
     yes: bool,
     as_json: bool,
 ) -> None:
+    least = money(at_least, field="--at-least") if at_least else None
     found = desk.reading(_url(db), lambda journal: stories.position(journal, id_))
     if found["alone"] is None:
         raise InvalidPositionState(found["position_id"], found["status"], "no leg is alone")
@@ -162,9 +186,20 @@ def _leg(
     if price is not None:
         arguments["price"] = plain(price)
         worst = desk.reading(_url(db), lambda j: stories.at_price(j, found, price))
+    elif (least := least if least is not None else _least(found, name)) is not None:
+        arguments["at_least"] = plain(least)
     if not as_json:
-        shown.before(Console(), found, name, as_json_of(worst) if worst else None)
+        told = as_json_of(worst) if worst else None
+        shown.before(Console(), found, name, told, least)
     _ask(name, arguments, db, rationale, yes=yes, as_json=as_json)
+
+
+def _least(found: dict[str, Any], name: str) -> Money | None:
+    """Return what closing must bring where nobody says, None where it was not priced."""
+    way = shown.priced(found, name)
+    if way is None or way["pnl"] is None:
+        return None
+    return due(Decimal(way["pnl"]) - SLACK * found["alone"]["quantity"])
 
 
 def _ask(

@@ -235,6 +235,51 @@ def test_a_price_that_is_asked_for_is_shown_with_the_most_that_it_costs() -> Non
     assert f"At worst, buy 100 at 0.6: {numbers}" in text
 
 
+def test_what_an_order_changed_is_told_and_priced_at_once() -> None:
+    async def work(at: Bench) -> Any:
+        await at.expose()
+        at.show(POLYMARKET, {47: "30"}, {49: "500"})
+        await at.service.retry_leg(at.id, "0.53")
+        return await stories.exposures(at.journal, MINUTE), *await stories.explain(
+            at.journal, at.id
+        )
+
+    run = bench(work)
+
+    (row,), told, position, _ = run.answer
+    (changed,) = run.events("execution.single_leg.exposure_changed")
+    facts = json.loads(changed["payload"])
+    assert (facts["exposed_quantity"], facts["platform"]) == ("70", "kalshi")
+    assert row["quantity"] == 70
+    assert position["choices"] == facts["scenarios"]
+    assert row["since"] == run.events("execution.single_leg.exposure")[0]["occurred_at"]
+    assert "Alone now: 70 YES on kalshi." in flat(printed(shown.story, told, position))
+
+
+def test_choices_that_were_priced_for_another_quantity_are_not_shown() -> None:
+    async def work(at: Bench) -> Any:
+        await at.expose()
+        row = (await at.journal.rows("open_positions"))[0]
+        return await stories.whole(at.journal, {**row, "kalshi_size": TEN})
+
+    row = bench(work).answer
+
+    assert (row["alone"]["quantity"], row["choices"], row["priced_at"]) == (10, [], None)
+    assert "was not priced yet" in flat(printed(shown.whole, row))
+
+
+def test_closing_is_shown_by_the_way_that_it_would_take() -> None:
+    async def work(at: Bench) -> Any:
+        await at.expose(POLYMARKET)  # its shares are not settled yet: they cannot be sold
+        return await stories.position(at.journal, at.id)
+
+    row = bench(work, first=POLYMARKET).answer
+
+    text = flat(printed(shown.before, row, "close_leg", None, Decimal("-3.5")))
+    assert "buy the complement: buy 100 yes" in text
+    assert "It is not done if it would bring less than -3.5." in text
+
+
 # What is in doubt -----------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from dutchbook.application.announcements import Announcements
 from dutchbook.application.bookkeeping import Bookkeeper, News
@@ -50,11 +51,13 @@ class Asked:
             proof that the command was begun, in the commit that made it durable.
         version: Of the position, as the person saw it; None where nobody looked.
         tells: Who asked for what and why, told in that same commit.
+        at_least: Dollars that closing must bring altogether; None: whatever it brings.
     """
 
     order_id: str
     version: int | None = None
     tells: tuple[Event, ...] = ()
+    at_least: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +200,11 @@ class Adjustments:
             orders=(after,),
             fills=tuple(fills),
             reservation=held.reservations.get(order_id),
-            tells=lambda now: (*told, *self.resolved(held.position, now, after)),
+            tells=lambda now: (
+                *told,
+                *self.resolved(held.position, now, after),
+                *self._changed(held, now, after, fills),
+            ),
         )
         return Done(await self._books.keep(position_id, news), after)
 
@@ -252,6 +259,15 @@ class Adjustments:
             retry_price=None if unwound else order.price,
             realised_pnl=after.realised_pnl if closed else None,
         )
+
+    def _changed(
+        self, held: Held, now: OpenPosition, order: Order, fills: Iterable[Fill]
+    ) -> Iterable[Event]:
+        """Tell what is alone now, where an order has changed it and not ended it."""
+        before = held.position
+        both = before.status in UNEVEN and now.status in UNEVEN
+        if both and now.imbalance != before.imbalance and self.told(before):
+            yield self._announce.changed(now, held.with_orders((order,)).with_fills(fills))
 
     def _order(self, position: OpenPosition, plan: Plan) -> Order:
         contract = self._holdings.match(position).contract(plan.platform)

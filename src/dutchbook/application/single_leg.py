@@ -163,8 +163,13 @@ class SingleLegResolutionService:
     ) -> Resolution:
         async with self._holdings.lock(position_id):
             held, exposure = self._exposure(position_id, asked)
-            ways = [w for w in exposure.scenarios() if w.name in names]
-            return await self._take(held, exposure, _best(ways), CLOSE_FAILED, asked)
+            way = _best([w for w in exposure.scenarios() if w.name in names])
+            least = asked.at_least if asked else None
+            if least is not None and way.pnl is not None and way.pnl < least:
+                reason = f"it would bring {plain(way.pnl)} now, and at least {plain(least)}"
+                done = Done(held.position, None, f"{reason} was asked for")
+                return self._told(done, CLOSE_FAILED)
+            return await self._take(held, exposure, way, CLOSE_FAILED, asked)
 
     # The automatic policy
     # ------------------------------------------------------------------------
@@ -361,7 +366,11 @@ class SingleLegResolutionService:
 def _reason(done: Done) -> str | None:
     if done.reason is not None or done.order is None:
         return done.reason
-    return f"filled {plain(done.filled)} of {plain(done.order.size)}"
+    filled, size, position = done.filled, done.order.size, done.position
+    told = f"filled {plain(filled)} of {plain(size)}"
+    if filled > size:
+        told += f": {plain(abs(position.imbalance))} are alone on {position.longer} now"
+    return told
 
 
 def _best(ways: list[Scenario]) -> Scenario:

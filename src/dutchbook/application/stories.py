@@ -19,6 +19,7 @@ from dutchbook.domain.events import (
     OrderPlaced,
     Scenario,
     SingleLegExposure,
+    SingleLegExposureChanged,
     SingleLegExposureReminder,
     SingleLegResolved,
 )
@@ -40,7 +41,11 @@ KINDS = {
 TOLD = ("position", "order", "execution")
 """What has a story."""
 ALONE = (PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
-SAID = (SingleLegExposure.wire, SingleLegExposureReminder.wire)
+SAID = (
+    SingleLegExposure.wire,
+    SingleLegExposureChanged.wire,
+    SingleLegExposureReminder.wire,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,7 @@ def _exposure(
     row: Row, told: list[Entry], questions: Mapping[str, str], reminder: timedelta
 ) -> Row:
     position = position_of(row)
-    word = _last_word(told)
+    word = _last_word(told, position)
     actions = word.facts["recommended_actions"] if word else []
     ways = {each["name"]: each for each in word.facts["scenarios"]} if word else {}
     best = ways.get(actions[0]) if actions else None
@@ -140,8 +145,12 @@ def alone(position: OpenPosition) -> Row:
     }
 
 
-def _last_word(told: Iterable[Entry]) -> Entry | None:
-    return next((e for e in reversed(list(told)) if e.name in SAID), None)
+def _last_word(told: Iterable[Entry], position: OpenPosition) -> Entry | None:
+    """Return what was last told of an exposure, if it is of what is alone now."""
+    word = next((e for e in reversed(list(told)) if e.name in SAID), None)
+    if word is None or Decimal(word.facts["exposed_quantity"]) != abs(position.imbalance):
+        return None
+    return word
 
 
 def _since(told: Iterable[Entry]) -> datetime | None:
@@ -169,7 +178,7 @@ async def whole(journal: Journal, row: Row) -> Row:
     found = position_of(row)
     told = await entries(journal, found.execution_id)
     uneven = found.status in ALONE
-    word = _last_word(told) if uneven else None
+    word = _last_word(told, found) if uneven else None
     return {
         "position_id": found.position_id,
         "execution_id": found.execution_id,

@@ -286,7 +286,13 @@ def _reminded(console: Console, reminders: list[Entry]) -> None:
         _say(console, f"{_time(last.at)}  {text}; told again {times}.", 21)
 
 
-def before(console: Console, row: Row, name: str, worst: Row | None) -> None:
+def before(
+    console: Console,
+    row: Row,
+    name: str,
+    worst: Row | None = None,
+    at_least: Decimal | None = None,
+) -> None:
     """Print what a command would do, with its numbers, before it is given.
 
     Args:
@@ -294,8 +300,9 @@ def before(console: Console, row: Row, name: str, worst: Row | None) -> None:
         row: The position.
         name: The command.
         worst: What a leg bought at the price that was asked for comes to, None without one.
+        at_least: What closing must bring to be done.
     """
-    alone, choice = row["alone"], _choice(row, name)
+    alone, choice = row["alone"], priced(row, name)
     _say(
         console, f"{row['question']}: {_alone(alone)} alone, {dollars(alone['at_risk'])} paid."
     )
@@ -305,13 +312,20 @@ def before(console: Console, row: Row, name: str, worst: Row | None) -> None:
         _say(console, "It was not priced yet; the engine prices it when it acts.")
     else:
         _say(console, f"As priced at {_time(row['priced_at'])}, {way(choice)}.")
+    if at_least is not None:
+        _say(console, f"It is not done if it would bring less than {dollars(at_least)}.")
     kept = f"{_count(row['hedged'])} hedged pairs" if row["hedged"] else "nothing"
     more = f"{_count(row['hedged'] + alone['quantity'])} hedged pairs"
     _say(console, f"All filled, it leaves {more if name == 'retry_leg' else kept}.")
 
 
-def _choice(row: Row, name: str) -> Row | None:
-    return next((each for each in row["choices"] if each["name"] == name), None)
+def priced(row: Row, name: str) -> Row | None:
+    """Return the way that a command would take as last priced: closing takes the cheaper."""
+    names = ("close_leg", "complement") if name == "close_leg" else (name,)
+    ways = [each for each in row["choices"] if each["name"] in names]
+    open_ways = [each for each in ways if not each["blocked"]]
+    best = max(open_ways, key=lambda each: Decimal(each["pnl"]), default=None)
+    return best or next(iter(ways), None)
 
 
 def after(console: Console, told: Row) -> None:

@@ -127,8 +127,8 @@ def _tried(f: Facts) -> str:
 
 def _asked(f: Facts) -> str:
     what = WAYS.get(f["name"], f["name"])
-    price = f["arguments"].get("price")
-    at = f" at {price} or better" if price else ""
+    price, least = f["arguments"].get("price"), f["arguments"].get("at_least")
+    at = f" at {price} or better" if price else f" for {least} or more" if least else ""
     return f"{f['requested_by']} asked to {what}{at}{_why(f)}."
 
 
@@ -178,6 +178,9 @@ _SENTENCES: dict[str, Callable[[Facts], str]] = {
         f"It brought {dollars(f['realised_pnl'])} dollars, fees of {dollars(f['fees'])} paid."
     ),
     "execution.single_leg.exposure": _exposure,
+    "execution.single_leg.exposure_changed": lambda f: (
+        f"Alone now: {f['exposed_quantity']} {str(f['outcome']).upper()} on {f['platform']}."
+    ),
     "execution.single_leg.exposure_reminder": lambda f: (
         f"Still alone: {f['exposed_quantity']} contracts, since {_instant(f['exposed_since'])}."
     ),

@@ -181,6 +181,23 @@ class SingleLegExposureReminder(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SingleLegExposureChanged(Event):
+    """An order changed an exposure and did not end it: what is alone now, and its ways on.
+
+    One that filled more than was missing has turned it round.
+    """
+
+    wire: ClassVar[str] = "execution.single_leg.exposure_changed"
+    position_id: str
+    pair_id: str
+    platform: Platform
+    outcome: Outcome
+    exposed_quantity: Decimal
+    scenarios: tuple[Scenario, ...] = ()
+    recommended_actions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SingleLegResolved(Event):
     """An exposure is gone.
 
