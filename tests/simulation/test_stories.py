@@ -17,9 +17,9 @@ from support.reconciliation import POSITION, TEN
 
 from dutchbook.application import stories
 from dutchbook.console import positions as shown
-from dutchbook.console.sentences import dollars
+from dutchbook.console.sentences import SENTENCES, dollars, sentence
 from dutchbook.domain.contract import Outcome, Side
-from dutchbook.domain.events import as_json
+from dutchbook.domain.events import as_json, catalogue
 from dutchbook.domain.reconciliation import ListedOrder, NotFound
 from dutchbook.domain.units import NOTHING, Price, owed
 from dutchbook.errors import InvalidInput, InvalidPositionState
@@ -278,6 +278,29 @@ def test_closing_is_shown_by_the_way_that_it_would_take() -> None:
     text = flat(printed(shown.before, row, "close_leg", None, Decimal("-3.5")))
     assert "buy the complement: buy 100 yes" in text
     assert "It is not done if it would bring less than -3.5." in text
+
+
+def test_every_event_of_an_execution_has_a_sentence_of_its_own() -> None:
+    told = {wire for wire, kind in catalogue().items() if kind.durable}
+    mine = ("execution.", "operator.command.")
+
+    assert {wire for wire in told if wire.startswith(mine)} <= SENTENCES.keys()
+
+
+def test_the_end_of_a_position_is_told_in_sentences() -> None:
+    settled = {
+        "realised_pnl": Decimal("-41.5"),
+        "divergence_pnl": Decimal("-42"),
+        "reserve_used": Decimal("0.05"),
+    }
+
+    assert sentence("execution.position.settled", settled) == (
+        "Both contracts have paid: result -41.5 dollars, -42 of it because they resolved"
+        " differently; 0.05 of the reserve for that was used."
+    )
+    assert sentence("execution.exit.marked", {"hedged": False, "mark": "-0.016"}) == (
+        "Leaving at once would have brought -0.016 a contract: the stop counts from that."
+    )
 
 
 # What is in doubt -----------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 Facts = Mapping[str, Any]
@@ -52,7 +53,7 @@ def numbers(choice: Facts) -> str:
 
 def sentence(name: str, facts: Facts) -> str:
     """Return one entry of the log as a sentence; what has none of its own is told plainly."""
-    told = _SENTENCES.get(name)
+    told = SENTENCES.get(name)
     if told is not None:
         return told(facts)
     plain = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in facts.items())
@@ -142,6 +143,25 @@ def _why(f: Facts) -> str:
     return f" ({f['rationale']})" if f["rationale"] else ""
 
 
+def _marked(f: Facts) -> str:
+    mark = dollars(f["mark"])
+    if f["hedged"]:
+        return (
+            f"Leaving at once would have brought {mark} dollars a pair: exits count from that."
+        )
+    return f"Leaving at once would have brought {mark} a contract: the stop counts from that."
+
+
+def _settled(f: Facts) -> str:
+    told = f"Both contracts have paid: result {dollars(f['realised_pnl'])} dollars"
+    if Decimal(f["divergence_pnl"]):
+        told += (
+            f", {dollars(f['divergence_pnl'])} of it because they resolved differently;"
+            f" {dollars(f['reserve_used'])} of the reserve for that was used"
+        )
+    return f"{told}."
+
+
 def _instant(text: str) -> str:
     return text[:SECONDS].replace("T", " ")
 
@@ -150,7 +170,7 @@ def _words(reason: str) -> str:
     return reason.replace("_", " ")
 
 
-_SENTENCES: dict[str, Callable[[Facts], str]] = {
+SENTENCES: dict[str, Callable[[Facts], str]] = {
     "detection.opportunity.identified": _identified,
     "risk.budget.reserved": _reserved,
     "risk.budget.committed": _committed,
@@ -186,6 +206,25 @@ _SENTENCES: dict[str, Callable[[Facts], str]] = {
     ),
     "execution.single_leg.policy_tried": _tried,
     "execution.single_leg.resolved": _resolved,
+    "execution.exit.marked": _marked,
+    "execution.exit.triggered": lambda f: (
+        f"It is to be left ({_words(f['rule'])}): {_words(f['detail'])}."
+    ),
+    "execution.exit.paused": lambda f: (
+        f"Leaving it was tried {f['tries']} times in vain, a person must look:"
+        f" {_words(f['reason'])}."
+    ),
+    "execution.pairs.merged": lambda f: (
+        f"{f['size']} pairs of both outcomes on {f['platform']} became a dollar each."
+    ),
+    "execution.leg.settled": lambda f: (
+        f"{f['platform']} resolved and paid {dollars(f['cash'])} dollars."
+    ),
+    "execution.position.settled": _settled,
+    "execution.settlement.needs_person": lambda f: (
+        f"A person must look at a {f['kind']} on {f['platform']}: {f['detail']}."
+    ),
+    "system.records.changed": lambda f: f"Kept: {', '.join(f['tables'])}.",
     "operator.command.begun": _asked,
     "operator.command.answered": _answered,
 }
