@@ -290,7 +290,7 @@ def test_every_event_of_an_execution_has_a_sentence_of_its_own() -> None:
 def test_the_end_of_a_position_is_told_in_sentences() -> None:
     settled = {
         "realised_pnl": Decimal("-41.5"),
-        "divergence_pnl": Decimal("-42"),
+        "divergence_pnl": Decimal(-42),
         "reserve_used": Decimal("0.05"),
     }
 
