@@ -168,6 +168,8 @@ class SingleLegResolutionService:
             if least is not None and way.pnl is not None and way.pnl < least:
                 reason = f"it would bring {plain(way.pnl)} now, and at least {plain(least)}"
                 done = Done(held.position, None, f"{reason} was asked for")
+                told = self._announce.changed(held.position, held)
+                await self._bus.commit(Batch(events=(told,)))
                 return self._told(done, CLOSE_FAILED)
             return await self._take(held, exposure, way, CLOSE_FAILED, asked)
 

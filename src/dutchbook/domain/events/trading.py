@@ -182,9 +182,10 @@ class SingleLegExposureReminder(Event):
 
 @dataclass(frozen=True, slots=True)
 class SingleLegExposureChanged(Event):
-    """An order changed an exposure and did not end it: what is alone now, and its ways on.
+    """What is alone now, and its ways on, beyond what was last told.
 
-    One that filled more than was missing has turned it round.
+    An order changed an exposure and did not end it (one that filled more than was missing has
+    turned it round), or its prices are not what a person was shown.
     """
 
     wire: ClassVar[str] = "execution.single_leg.exposure_changed"
