@@ -80,7 +80,7 @@ def test_an_exposure_is_seen_and_resolved_beside_a_running_engine(database_url: 
     assert "The position is closed." in closed
     assert "is CLOSED: no leg is alone" in again
     assert (answer["done"], answer["status"]) == (True, "CLOSED")
-    asked = "asked to close the leg that is alone"
+    asked = "asked to close the leg that is alone for -1000 or more"
     assert f"{asked} ({WHY})." in " ".join(story.split())
     assert {first["position_id"], second["position_id"]}.isdisjoint(
         row["position_id"] for row in listed(database_url)
