@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from support import postgres
+
+from dutchbook.persistence.database import Database
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -56,3 +59,35 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path}/dutchbook.db"
     url: str = request.getfixturevalue("fresh_postgres")
     return url
+
+
+@pytest.fixture
+def copies(database_url: str, tmp_path: Path) -> Iterator[Callable[[], str]]:
+    """Makes prepared databases, one after the other: faster than preparing each."""
+    Database.at(database_url).prepare("paper")
+    made: list[str] = []
+
+    def sqlite() -> str:
+        made.append(f"{tmp_path}/copy{len(made)}.db")
+        shutil.copy(tmp_path / "dutchbook.db", made[-1])
+        return f"sqlite:///{made[-1]}"
+
+    def postgresql() -> str:
+        head, _, query = database_url.partition("?")
+        base = head.rsplit("/", 1)[1]
+        made.append(f"{base}_{len(made)}")
+        statement = f"CREATE DATABASE {made[-1]} TEMPLATE {base}"
+        postgres.execute(_server(database_url), statement)
+        url = f"{head.rsplit('/', 1)[0]}/{made[-1]}"
+        return f"{url}?{query}" if query else url
+
+    yield sqlite if database_url.startswith("sqlite") else postgresql
+    if database_url.startswith("postgresql"):
+        drops = (f"DROP DATABASE {name} WITH (FORCE)" for name in made)
+        postgres.execute(_server(database_url), *drops)
+
+
+def _server(url: str) -> str:
+    """The URL of a database that is not the template itself."""
+    head, _, query = url.partition("?")
+    return f"{head.rsplit('/', 1)[0]}/postgres" + (f"?{query}" if query else "")

@@ -15,6 +15,7 @@ from dutchbook import __version__, cli_positions, desk, session
 from dutchbook.audit_cli import audit
 from dutchbook.bootstrap import generated_tape
 from dutchbook.config import load
+from dutchbook.console import positions as shown
 from dutchbook.console import progress, report, tables
 from dutchbook.domain.risk import Grade
 from dutchbook.domain.units import money
@@ -194,18 +195,7 @@ def positions(db: Db = "", *, as_json: AsJson = False) -> None:
     if as_json:
         _list(db, "open_positions", ("opened_at", "position_id"), "", as_json=True)
         return
-    columns = [
-        "opened_at",
-        "question",
-        "status",
-        "kalshi",
-        "polymarket",
-        "paid",
-        "pays",
-        "locked",
-        "orders",
-    ]
-    tables.show(Console(), desk.positions(_url(db)), columns, as_text=True)
+    shown.listed(Console(), desk.positions(_url(db)))
 
 
 @app.command()

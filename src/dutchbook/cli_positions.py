@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
@@ -12,10 +13,11 @@ from rich.console import Console
 from dutchbook import desk, session
 from dutchbook.application import stories
 from dutchbook.console import positions as shown
-from dutchbook.domain.events import as_json
+from dutchbook.domain.events import as_json as as_json_of
 from dutchbook.domain.exposure import CLOSE, COMPLEMENT, RETRY
+from dutchbook.domain.units import Money, Price, due, money, plain
 from dutchbook.domain.units import price as checked_price
-from dutchbook.errors import InvalidInput, InvalidPositionState, UnknownId
+from dutchbook.errors import InvalidInput, InvalidPositionState
 
 FOUND = 1
 Id = Annotated[str, typer.Argument(metavar="ID", help="An id, or how it begins.")]
@@ -34,6 +36,15 @@ Paid = Annotated[
     list[str] | None,
     typer.Option(help="For force-close: kalshi=0.30, what each contract left there brought."),
 ]
+Least = Annotated[
+    str,
+    typer.Option(
+        "--at-least",
+        help="Dollars below which it is not done; else what is shown, less 2 cents a contract.",
+    ),
+]
+SLACK = Decimal("0.02")
+"""Dollars a contract that a result may be worse than it was shown, where nobody says."""
 CHOICES = ("acknowledge", "force-close", "adopt-platform")
 
 
@@ -42,7 +53,7 @@ def _url(db: str) -> str:
 
 
 def _print(found: Any) -> None:
-    typer.echo(json.dumps(as_json(found)))
+    typer.echo(json.dumps(as_json_of(found)))
 
 
 def exposures(db: Db = "", *, as_json: AsJson = False) -> None:
@@ -73,6 +84,15 @@ def explain(id_: Id, db: Db = "", *, as_json: AsJson = False) -> None:
         shown.story(Console(), told, found)
 
 
+def discrepancies(db: Db = "", *, as_json: AsJson = False) -> None:
+    """Where our record and the platforms' differ, and what a person can answer."""
+    found = desk.reading(_url(db), stories.discrepancies)
+    if as_json:
+        _print(found)
+    else:
+        shown.disputed(Console(), found)
+
+
 def retry_leg(
     id_: Id,
     price: Annotated[str, typer.Option(help="The worst price, in dollars of that leg.")],
@@ -83,22 +103,41 @@ def retry_leg(
     as_json: AsJson = False,
 ) -> None:
     """Buy the missing leg at a price or better."""
-    checked_price(price, field="--price")
-    _leg(RETRY, id_, price, db, rationale, yes=yes, as_json=as_json)
+    _leg(
+        RETRY,
+        id_,
+        checked_price(price, field="--price"),
+        db,
+        rationale,
+        yes=yes,
+        as_json=as_json,
+    )
 
 
 def close_leg(
-    id_: Id, db: Db = "", rationale: Why = "", *, yes: Yes = False, as_json: AsJson = False
+    id_: Id,
+    db: Db = "",
+    rationale: Why = "",
+    at_least: Least = "",
+    *,
+    yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
     """Close the leg that is alone at once, the cheaper way."""
-    _leg(CLOSE, id_, None, db, rationale, yes=yes, as_json=as_json)
+    _leg(CLOSE, id_, None, db, rationale, at_least, yes=yes, as_json=as_json)
 
 
 def complement(
-    id_: Id, db: Db = "", rationale: Why = "", *, yes: Yes = False, as_json: AsJson = False
+    id_: Id,
+    db: Db = "",
+    rationale: Why = "",
+    at_least: Least = "",
+    *,
+    yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
     """Buy the opposite outcome where the leg is alone: each pair is a dollar."""
-    _leg(COMPLEMENT, id_, None, db, rationale, yes=yes, as_json=as_json)
+    _leg(COMPLEMENT, id_, None, db, rationale, at_least, yes=yes, as_json=as_json)
 
 
 def resolve(
@@ -115,15 +154,12 @@ def resolve(
     if choice not in CHOICES:
         raise InvalidInput("--choice", choice, ", ".join(CHOICES))
     desk.meaningful(rationale)
-    subject = id_
-    try:
-        found = desk.reading(_url(db), lambda journal: stories.position(journal, id_))
-    except UnknownId:  # a discrepancy that belongs to no position
-        pass
-    else:
-        subject = found["position_id"]
-        if not as_json:
-            shown.whole(Console(), found)
+    found, other = desk.reading(_url(db), lambda journal: stories.disputed(journal, id_))
+    subject = found["position_id"] if found else other["discrepancy_id"] if other else id_
+    if not as_json and found:
+        shown.whole(Console(), found)
+    elif not as_json and other:
+        shown.disputed(Console(), [other])
     figures = dict(each.partition("=")[::2] for each in paid) if paid else None
     arguments: dict[str, Any] = {"subject": subject, "choice": choice.replace("-", "_")}
     arguments["paid"] = figures
@@ -133,22 +169,37 @@ def resolve(
 def _leg(
     name: str,
     id_: str,
-    price: str | None,
+    price: Price | None,
     db: str,
     rationale: str,
+    at_least: str = "",
     *,
     yes: bool,
     as_json: bool,
 ) -> None:
+    least = money(at_least, field="--at-least") if at_least else None
     found = desk.reading(_url(db), lambda journal: stories.position(journal, id_))
     if found["alone"] is None:
         raise InvalidPositionState(found["position_id"], found["status"], "no leg is alone")
-    if not as_json:
-        shown.before(Console(), found, name, price)
     arguments = {"position": found["position_id"], "version": found["version"]}
+    worst = None
     if price is not None:
-        arguments["price"] = price
+        arguments["price"] = plain(price)
+        worst = desk.reading(_url(db), lambda j: stories.at_price(j, found, price))
+    elif (least := least if least is not None else _least(found, name)) is not None:
+        arguments["at_least"] = plain(least)
+    if not as_json:
+        told = as_json_of(worst) if worst else None
+        shown.before(Console(), found, name, told, least)
     _ask(name, arguments, db, rationale, yes=yes, as_json=as_json)
+
+
+def _least(found: dict[str, Any], name: str) -> Money | None:
+    """Return what closing must bring where nobody says, None where it was not priced."""
+    way = shown.priced(found, name)
+    if way is None or way["pnl"] is None:
+        return None
+    return due(Decimal(way["pnl"]) - SLACK * found["alone"]["quantity"])
 
 
 def _ask(
@@ -171,7 +222,7 @@ def _ask(
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the program's."""
-    for work in (exposures, position, explain, complement, resolve):
+    for work in (exposures, position, explain, complement, discrepancies, resolve):
         app.command()(work)
     app.command("retry-leg")(retry_leg)
     app.command("close-leg")(close_leg)

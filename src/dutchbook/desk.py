@@ -40,6 +40,8 @@ from dutchbook.runtime.ids import RandomIds
 from dutchbook.runtime.process import gone
 from dutchbook.runtime.virtual_time import turnstile
 
+SHORT = 8
+"""Characters of an id that are enough for a table; they may be typed."""
 T = TypeVar("T")
 Rows = list[dict[str, Any]]
 
@@ -82,7 +84,7 @@ def rows(url: str, table: str, order_by: tuple[str, ...]) -> Rows:
 
 
 def positions(url: str) -> Rows:
-    """Return every position with its question, its orders, and what it locks in dollars."""
+    """Return every position with its question, and what it brings at the least, in dollars."""
     Database.at(url).check("paper")
 
     async def main() -> Rows:
@@ -106,15 +108,14 @@ def _told(position: OpenPosition) -> dict[str, Any]:
     )
     hedged = min(position.kalshi_size, position.polymarket_size)
     return {
+        "position": position.position_id[:SHORT],
         "opened_at": position.opened_at,
         "question": position.pair.kalshi_description,
         "status": position.status,
         "kalshi": f"{plain(position.kalshi_size)} {position.kalshi_side}",
         "polymarket": f"{plain(position.polymarket_size)} {position.polymarket_side}",
         "paid": paid,
-        "pays": hedged,
-        "locked": hedged - paid,
-        "orders": len(position.orders),
+        "at_least": hedged - paid,
     }
 
 

@@ -10,7 +10,7 @@ from dutchbook.application.drift import Asking
 from dutchbook.application.exit_watch import Choices
 from dutchbook.application.health import Rhythm
 from dutchbook.application.leaving import LeavingRules
-from dutchbook.application.single_leg import AutoPolicy
+from dutchbook.application.policy_steps import AutoPolicy
 from dutchbook.config import Settings
 from dutchbook.domain.contract import Platform
 from dutchbook.domain.exit_case import Why

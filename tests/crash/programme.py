@@ -24,6 +24,9 @@ ELSEWHERE: dict[str, str] = {
         " the last order of legs that a failed fill has made even meanwhile"
     ),
     "commit execution.position.settled": f"{FOLLOWS} execution.leg.settled",
+    "commit execution.single_leg.exposure_changed": (
+        f"{FOLLOWS} execution.order.filled; alone only where a person's bound refuses"
+    ),
     "commit execution.single_leg.resolved": f"{FOLLOWS} the fill that resolves it",
     "commit platform.health.degraded": f"{FOLLOWS} platform.health.updated",
     "commit platform.health.disconnected": f"{FOLLOWS} platform.health.updated",

@@ -58,7 +58,7 @@ def test_every_list_is_a_table_for_people_and_json_for_programs(
     rows = json.loads(call(*command.split(), "--json", "--db", url))
 
     assert rows
-    assert "┃" in call(*command.split(), "--db", url)
+    assert "──" in call(*command.split(), "--db", url)
 
 
 def test_the_status_agrees_with_the_summary(traded: tuple[str, dict[str, Any]]) -> None:

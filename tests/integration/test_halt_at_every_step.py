@@ -6,16 +6,9 @@ intent is committed and no entry is sent; what reduces risk goes on, unless all 
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
-
-import asyncpg
-import pytest
 
 from dutchbook.application.commands import command_row, halting
 from dutchbook.application.lease import ENGINE, take
@@ -136,42 +129,6 @@ def _note(gateway: Any, trace: Trace) -> None:
         return await submit(order)
 
     gateway.submit = noted
-
-
-@pytest.fixture
-def copies(database_url: str, tmp_path: Path) -> Iterator[Any]:
-    """Makes prepared databases, one after the other."""
-    Database.at(database_url).prepare("paper")
-    made: list[str] = []
-
-    def sqlite() -> str:
-        made.append(f"{tmp_path}/copy{len(made)}.db")
-        shutil.copy(tmp_path / "dutchbook.db", made[-1])
-        return f"sqlite:///{made[-1]}"
-
-    def postgresql() -> str:
-        head, _, query = database_url.partition("?")
-        base = head.rsplit("/", 1)[1]
-        made.append(f"{base}_{len(made)}")
-        asyncio.run(_execute(database_url, f"CREATE DATABASE {made[-1]} TEMPLATE {base}"))
-        url = f"{head.rsplit('/', 1)[0]}/{made[-1]}"
-        return f"{url}?{query}" if query else url
-
-    yield sqlite if database_url.startswith("sqlite") else postgresql
-    if database_url.startswith("postgresql"):
-        for name in made:
-            asyncio.run(_execute(database_url, f"DROP DATABASE {name} WITH (FORCE)"))
-
-
-async def _execute(url: str, statement: str) -> None:
-    """Run a statement from a database that is not the template itself."""
-    head, _, query = url.partition("?")
-    server = f"{head.rsplit('/', 1)[0]}/postgres" + (f"?{query}" if query else "")
-    connection = await asyncpg.connect(server)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
 
 
 def test_from_the_commit_of_a_halt_on_no_entry_is_committed_or_sent(copies: Any) -> None:

@@ -18,6 +18,8 @@ LEFT = ("--set", "exits.unhedged_stop=false", "--set", "exits.minimum_gain=0.9")
 FAULTS = ("--set", "paper.fault_rejected=400000")
 RUN = ("run", "--speed", "max", "--seed", "2", "--summary", "json")
 WHY = "the book is deep again"
+ANY, DEAR = ("--at-least", "-1000"), ("--at-least", "1000")
+"""The run that shows the numbers and the one that acts are at other times: what it brings."""
 
 
 def left(url: str) -> list[dict[str, Any]]:
@@ -60,22 +62,25 @@ def test_an_exposure_is_seen_and_resolved_beside_a_running_engine(database_url: 
     with running(database_url):
         assert first["position_id"][:8] in call("exposures", *at)
         refused = said("close-leg", first["position_id"][:8], *at, reply="n\n")
+        dear = said("close-leg", first["position_id"], "--yes", *DEAR, *at, reply="", code=1)
         closed = said(
-            "close-leg", first["position_id"][:8], "--rationale", WHY, *at, reply="y\n"
+            "close-leg", first["position_id"][:8], "--rationale", WHY, *ANY, *at, reply="y\n"
         )
         again = call("close-leg", first["position_id"], "--yes", *at, fails=1)
         answer = json.loads(
-            said("complement", second["position_id"], "--yes", "--json", *at, reply="")
+            said("complement", second["position_id"], "--yes", "--json", *ANY, *at, reply="")
         )["answer"]
         story = call("explain", first["position_id"][:8], *at)
 
     assert "Do it? [y/N]: nothing was asked for" in refused
-    assert "dollars, result" in refused
+    assert ", result" in refused
+    assert "It is not done if it would bring less than" in refused
+    assert "now, and at least 1000 was asked for (2007)" in dear
     assert "Done." in closed
     assert "The position is closed." in closed
     assert "is CLOSED: no leg is alone" in again
     assert (answer["done"], answer["status"]) == (True, "CLOSED")
-    asked = "asked to close the leg that is alone"
+    asked = "asked to close the leg that is alone for -1000 or more"
     assert f"{asked} ({WHY})." in " ".join(story.split())
     assert {first["position_id"], second["position_id"]}.isdisjoint(
         row["position_id"] for row in listed(database_url)
@@ -89,7 +94,7 @@ def test_what_is_asked_for_without_an_engine_is_done_once_at_the_next_start(
     first = left(database_url)[0]
     at = ("--db", database_url)
 
-    told = call("close-leg", first["position_id"], "--yes", *at)
+    told = call("close-leg", first["position_id"], "--yes", *ANY, *at)
     call(*RUN, *OFF, *LEFT, *at)
     call(*RUN, *OFF, *LEFT, *at)
 
@@ -121,6 +126,12 @@ def test_every_way_to_be_wrong_is_one_line_and_nothing_is_asked_for(
         (("close-leg", hedged, "--yes"), 1, "is OPEN: no leg is alone"),
         (("resolve", position, "--choice", "guess", "--rationale", WHY), 2, "--choice"),
         (("resolve", position, "--choice", "acknowledge", "--rationale", "ok"), 2, "10"),
+        (
+            ("resolve", position, "--choice", "acknowledge", "--rationale", WHY, "--yes"),
+            1,
+            "nothing of it is in doubt",
+        ),
+        (("retry-leg", position, "--price", "0.1234", "--yes"), 2, "price grid"),
     ]
 
     for words, code, part in wrong:

@@ -82,6 +82,7 @@ def test_a_position_that_is_worth_more_now_is_left_leg_by_leg() -> None:
     assert exits[1]["created_at"] > exits[0]["created_at"]
     assert position["realised_pnl"] > position["expected_edge"] > 0
     assert not told(run, "execution.single_leg.exposure")
+    assert not told(run, "execution.single_leg.resolved")
     same_on_both_sides(run)
 
 
@@ -131,6 +132,8 @@ def test_one_leg_out_and_the_other_in_is_an_exposure_that_is_finished_later() ->
     assert moves[0] == ("OPEN", "EXIT_PARTIAL")
     assert rules[0] == "worth_more_now"
     assert "exit_unfinished" in rules
+    assert len(told(run, "execution.single_leg.exposure")) == 1
+    assert len(told(run, "execution.single_leg.resolved")) == 1
     assert only(run.tables["open_positions"])["status"] in ("CLOSED", "OPEN")
     same_on_both_sides(run)
 

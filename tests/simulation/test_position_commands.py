@@ -323,3 +323,33 @@ def test_a_command_is_carried_out_once_whenever_the_engine_dies(
         assert run.answer["code"] == (2006 if name == "retry_leg" else 2007)
         assert run.answer["why"]
     assert len(events(run, "begun")) == len(events(run, "answered")) == 1
+
+
+@pytest.mark.parametrize(("at_least", "done"), [("-5.1", True), ("-1", False)])
+def test_closing_is_not_done_for_less_than_was_asked_for(at_least: str, done: bool) -> None:
+    """Selling 100 YES bought at 40 for 41 loses the fees of both."""
+
+    async def work(at: Bench) -> Any:
+        await at.expose()
+        return await at.told("close_leg", position=at.id, at_least=at_least)
+
+    run = bench(work)
+
+    assert run.answer["done"] is done
+    if not done:
+        assert run.answer["why"].endswith("now, and at least -1 was asked for")
+        assert run.answer["code"] == 2007
+        assert len(run.tables["orders"]) == 2
+        (told,) = run.events("execution.single_leg.exposure_changed")
+        assert json.loads(told["payload"])["scenarios"] == run.answer["scenarios"]
+
+
+def test_what_a_result_must_be_is_a_number_or_refused() -> None:
+    async def work(at: Bench) -> Any:
+        await at.expose()
+        return await at.told("complement", position=at.id, at_least="much")
+
+    answer = bench(work).answer
+
+    assert answer["done"] is False
+    assert "at_least: 'much'" in answer["why"]

@@ -215,6 +215,58 @@ def test_only_what_is_in_doubt_can_be_resolved(choice: Choice) -> None:
     beside("filled", work)
 
 
+# What our books cannot pay
+
+
+async def poor(at: At) -> None:
+    """Take all free cash away, then let a fill of a cancelled order come to light."""
+    await at.engine.risk.withdraw(POLY, at.engine.risk.balance(POLY).free)
+    says(at, Found("polymarket-7", (report("t1", FOUR, Finality.SETTLED),), NOTHING))
+
+
+def test_a_fill_that_our_books_cannot_pay_for_is_a_persons_with_the_numbers() -> None:
+    async def work(at: At) -> Any:
+        await poor(at)
+        await at.service.reconcile()
+        second = await at.service.reconcile()
+        return (
+            await at.rows("discrepancies"),
+            (await at.order())["fill_size"],
+            (await at.position())["status"],
+            at.engine.risk.state.halt_reasons,
+            second.repairs,
+        )
+
+    rows, filled, status, reasons, repairs = beside("cancelled", work)
+
+    (row,) = [each for each in rows if each["kind"] == "fill_missing"]
+    assert (row["ours"]["free"], row["theirs"]["costs"]) == ("0", "2.01")
+    assert "what it filled costs 2.01 dollars, and 0 are free" in row["recommended_action"]
+    assert (filled, status) == (0, "RECONCILIATION_REQUIRED")
+    assert (reasons, repairs) == ({HALT}, 0)
+
+
+def test_the_platform_is_adopted_only_once_its_fills_can_be_paid() -> None:
+    async def work(at: At) -> Any:
+        await poor(at)
+        await at.service.reconcile()
+        resolver = at.engine.reconciling.resolver
+        with pytest.raises(InvalidInput, match=r"costs 2\.01 dollars, and 0 are free"):
+            await resolver.resolve(POSITION, Choice.ADOPT_PLATFORM, WHY)
+        refused = (await at.position())["status"]
+        await at.engine.risk.deposit(POLY, Money(Decimal(5)))
+        became = await resolver.resolve(POSITION, Choice.ADOPT_PLATFORM, WHY)
+        free = at.engine.risk.balance(POLY).free
+        return refused, became, (await at.order())["fill_size"], free
+
+    assert beside("cancelled", work) == (
+        "RECONCILIATION_REQUIRED",
+        "SINGLE_LEG_EXPOSED",
+        FOUR,
+        Decimal("2.99"),
+    )
+
+
 # Failed settlements
 
 

@@ -8,20 +8,35 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from support.bench import KALSHI, NO, NOBODY, POLYMARKET, YES, Bench, Ended, bench
+from support.bench import (
+    KALSHI,
+    NO,
+    NOBODY,
+    POLYMARKET,
+    YES,
+    Bench,
+    Died,
+    Ended,
+    Left,
+    When,
+    bench,
+)
 
 from dutchbook.application.adjustments import Plan
 from dutchbook.application.single_leg import Resolution
 from dutchbook.domain.contract import Platform, Side
+from dutchbook.domain.events import OrderFilled, PolicyTried, SingleLegExposure
 from dutchbook.domain.order import Purpose
 from dutchbook.domain.position import PositionStatus
 from dutchbook.domain.units import Price, Quantity
 from dutchbook.errors import InvalidInput, InvalidPositionState
 from dutchbook.platforms.paper.faults import Fault
+from dutchbook.ports import Batch
 
 EXPOSED, OPEN, CLOSED = (
     PositionStatus.SINGLE_LEG_EXPOSED,
@@ -802,3 +817,121 @@ def test_nothing_is_done_by_itself_while_an_outcome_is_unknown_and_then_it_goes_
 
     assert run.answer == (ENTRY + 1, EXPOSED)
     assert _sent(run) == [(POLYMARKET, "hedge", 0), (KALSHI, "unwind", 100)]
+
+
+# The policy across restarts ------------------------------------------------------------------
+
+
+def _at_the_exposure(batch: Batch) -> When | None:
+    told = any(isinstance(event, SingleLegExposure) for event in batch.events)
+    return When.AFTER if told else None
+
+
+def _at_the_step(batch: Batch) -> When | None:
+    told = any(isinstance(event, PolicyTried) for event in batch.events)
+    return When.AFTER if told else None
+
+
+def _died(policy: str, dies: Callable[[Batch], When | None]) -> Left:
+    with pytest.raises(Died) as died:
+        bench(_left_alone(), policy, SLOW, dies=dies)
+    return died.value.left
+
+
+async def _books(at: Bench) -> None:
+    """Show both books a while after the start, and let the engine work."""
+    await at.rest(5)
+    at.usual(KALSHI)
+    at.usual(POLYMARKET)
+    await at.rest(5)
+
+
+def _tried(run: Ended) -> list[tuple[str, bool]]:
+    """Return what the policy tried, oldest first, and whether an order went with it."""
+    steps = said(run, "single_leg.policy_tried")
+    return [(each["step"], each["reason"] is None) for each in steps]
+
+
+def test_an_exposure_that_a_crash_left_is_acted_on_once_there_are_books() -> None:
+    left = _died(COMPLETE, _at_the_exposure)
+
+    run = bench(_books, COMPLETE, after=left)
+
+    assert _tried(run) == [("retry_leg", True)]
+    assert _sent(run) == [(POLYMARKET, "hedge", 100)]
+    assert run.position["status"] == OPEN
+
+
+def test_what_was_tried_before_a_crash_is_not_tried_again() -> None:
+    left = _died(UNWIND, _at_the_step)
+
+    run = bench(_books, UNWIND, after=left)
+    later = bench(_books, UNWIND, after=run.left)
+
+    assert _tried(later) == [("close_leg", True)]
+    assert [purpose for _, purpose, _ in _sent(later)] == ["unwind"]
+
+
+def test_without_books_an_exposure_is_left_to_the_start_after_the_next() -> None:
+    left = _died(UNWIND, _at_the_exposure)
+
+    blind = bench(lambda at: at.rest(5), UNWIND, after=left)
+    run = bench(_books, UNWIND, after=blind.left)
+
+    assert _tried(blind) == []
+    assert _tried(run) == [("close_leg", True)]
+    assert run.position["status"] == CLOSED
+
+
+def test_an_engine_acts_after_a_minute_though_one_platform_shows_no_book() -> None:
+    async def work(at: Bench) -> list[int]:
+        seen = []
+        for wait in (50, 12):
+            await at.rest(wait)
+            at.usual(KALSHI)
+            await at.rest(2)
+            seen.append(len(at.engine.holdings.positions))
+        return seen
+
+    left = _died(COMPLETE, _at_the_exposure)
+
+    run = bench(work, COMPLETE, after=left)
+
+    assert run.answer == [1, 0]
+    assert _tried(run) == [("retry_leg", False), ("close_leg", True)]
+    assert said(run, "single_leg.policy_tried")[0]["reason"] == "book_syncing"
+
+
+def test_why_the_policy_sent_nothing_is_told() -> None:
+    async def work(at: Bench) -> None:
+        at.execute()
+        await at.rest(0.15)
+        at.show(KALSHI, NOBODY, NOBODY)
+        at.show(POLYMARKET, {36: "500"}, {38: "500"})
+        at.moved(POLYMARKET, NOBODY, NOBODY)
+        await at.rest(1)
+
+    run = bench(work, COMPLETE, SLOW)
+
+    told = [each["reason"] for each in said(run, "single_leg.policy_tried")]
+    assert told == [
+        "it would lose 6.3712 dollars, and at most 2 may be lost by completing",
+        "the book takes 0 of 100",
+    ]
+
+
+def _between_the_legs(batch: Batch) -> When | None:
+    filled = any(isinstance(event, OrderFilled) for event in batch.events)
+    opened = any(write.table == "open_positions" for write in batch.writes)
+    return When.AFTER if filled and not opened else None
+
+
+def test_a_position_that_a_start_makes_has_the_name_that_its_fills_were_told_with() -> None:
+    with pytest.raises(Died) as died:
+        bench(_left_alone(), SLOW, dies=_between_the_legs)
+
+    run = bench(_books, after=died.value.left)
+
+    named = {each["position_id"] for each in said(run, "order.filled")}
+    assert named == {run.position["position_id"]}
+    assert {row["position_id"] for row in run.tables["orders"]} == named

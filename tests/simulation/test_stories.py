@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,12 +11,18 @@ from typing import Any
 import pytest
 from rich.console import Console
 from support.bench import KALSHI, POLYMARKET, Bench, bench
+from support.pairs import NOW
+from support.reconciled import At, beside, says
+from support.reconciliation import POSITION, TEN
 
 from dutchbook.application import stories
 from dutchbook.console import positions as shown
-from dutchbook.console.sentences import dollars
-from dutchbook.domain.units import owed
-from dutchbook.errors import InvalidInput
+from dutchbook.console.sentences import SENTENCES, dollars, sentence
+from dutchbook.domain.contract import Outcome, Side
+from dutchbook.domain.events import as_json, catalogue
+from dutchbook.domain.reconciliation import ListedOrder, NotFound
+from dutchbook.domain.units import NOTHING, Price, owed
+from dutchbook.errors import InvalidInput, InvalidPositionState
 from dutchbook.platforms.paper.faults import Fault
 
 MINUTE = timedelta(seconds=60)
@@ -64,10 +71,14 @@ def test_an_exposure_is_listed_with_all_that_a_person_asks_first() -> None:
         "at_risk": owed((leg.cost + leg.fees) * Decimal("0.6")),
         "since": run.events("execution.single_leg.exposure")[0]["occurred_at"],
         "recommended": "retry_leg",
+        "result": row["result"],
         "next_reminder": reminder + MINUTE,
     }
+    reminded = json.loads(run.events("execution.single_leg.exposure_reminder")[-1]["payload"])
+    assert row["result"] == reminded["scenarios"][0]["pnl"]
     text = printed(shown.exposed, [row])
-    for word in (position.position_id[:8], "Northern Rovers", "60 YES on", "retry-leg"):
+    result = dollars(row["result"])
+    for word in (position.position_id[:8], "Northern Rovers", "60 YES on", "retry-leg", result):
         assert word in flat(text)
 
 
@@ -108,7 +119,7 @@ def test_all_of_a_position_is_shown_and_adds_up() -> None:
     assert {f["finality"] for o in orders for f in o["fills"]} == {"settled", "provisional"}
     assert [each["name"] for each in row["choices"]][-1] == "hold"
     text = flat(printed(shown.whole, row))
-    for word in ("60 YES on kalshi", "dutchbook close-leg", "provisional", "40 filled"):
+    for word in ("60 YES on kalshi", "dutchbook close-leg", "provisional", "40 of 100"):
         assert word in text
 
 
@@ -188,13 +199,155 @@ def test_before_anything_is_asked_its_cost_its_need_and_what_it_leaves_are_shown
 
     row = bench(work).answer
 
-    retry = flat(printed(shown.before, row, "retry_leg", "0.53"))
+    retry = flat(printed(shown.before, row, "retry_leg", None))
     close = flat(printed(shown.before, row, "close_leg", None))
     by_name = {each["name"]: each for each in row["choices"]}
     for text, name in ((retry, "retry_leg"), (close, "close_leg")):
         assert "60 YES on kalshi alone" in text
         need = dollars(by_name[name]["cash_needed"])
         result = dollars(by_name[name]["pnl"])
-        assert f"needs {need} dollars, result {result}" in text
+        fees = dollars(by_name[name]["fees"])
+        cash = "no cash" if need == "0" else f"{need} dollars"
+        assert f"needs {cash}, result {result}, fees of {fees} included" in text
     assert "leaves 100 hedged pairs" in retry
     assert "leaves 40 hedged pairs" in close
+
+
+def test_a_price_that_is_asked_for_is_shown_with_the_most_that_it_costs() -> None:
+    """100 NO at 60 cents, with the fees of fifty pieces, beside 40 dollars and 1.68 of fees."""
+
+    async def work(at: Bench) -> Any:
+        await at.expose()
+        row = await stories.position(at.journal, at.id)
+        with pytest.raises(InvalidInput, match="price grid"):
+            await stories.at_price(at.journal, row, Price(Decimal("0.6005")))
+        worst = await stories.at_price(at.journal, row, Price(Decimal("0.60")))
+        done = await at.service.retry_leg(at.id, "0.53")
+        return row, worst, done.position.polymarket
+
+    row, worst, leg = bench(work).answer
+
+    assert worst.cash_needed == 60 + worst.fees
+    assert worst.pnl == 100 - worst.cash_needed - row["alone"]["at_risk"]
+    assert worst.cash_needed > leg.cost + leg.fees
+    text = flat(printed(shown.before, row, "retry_leg", as_json(worst)))
+    numbers = f"needs {dollars(worst.cash_needed)} dollars, result {dollars(worst.pnl)}"
+    assert f"At worst, buy 100 at 0.6: {numbers}" in text
+
+
+def test_what_an_order_changed_is_told_and_priced_at_once() -> None:
+    async def work(at: Bench) -> Any:
+        await at.expose()
+        at.show(POLYMARKET, {47: "30"}, {49: "500"})
+        await at.service.retry_leg(at.id, "0.53")
+        return await stories.exposures(at.journal, MINUTE), *await stories.explain(
+            at.journal, at.id
+        )
+
+    run = bench(work)
+
+    (row,), told, position, _ = run.answer
+    (changed,) = run.events("execution.single_leg.exposure_changed")
+    facts = json.loads(changed["payload"])
+    assert (facts["exposed_quantity"], facts["platform"]) == ("70", "kalshi")
+    assert row["quantity"] == 70
+    assert position["choices"] == facts["scenarios"]
+    assert row["since"] == run.events("execution.single_leg.exposure")[0]["occurred_at"]
+    assert "Alone now: 70 YES on kalshi." in flat(printed(shown.story, told, position))
+
+
+def test_choices_that_were_priced_for_another_quantity_are_not_shown() -> None:
+    async def work(at: Bench) -> Any:
+        await at.expose()
+        row = (await at.journal.rows("open_positions"))[0]
+        return await stories.whole(at.journal, {**row, "kalshi_size": TEN})
+
+    row = bench(work).answer
+
+    assert (row["alone"]["quantity"], row["choices"], row["priced_at"]) == (10, [], None)
+    assert "was not priced yet" in flat(printed(shown.whole, row))
+
+
+def test_closing_is_shown_by_the_way_that_it_would_take() -> None:
+    async def work(at: Bench) -> Any:
+        await at.expose(POLYMARKET)  # its shares are not settled yet: they cannot be sold
+        return await stories.position(at.journal, at.id)
+
+    row = bench(work, first=POLYMARKET).answer
+
+    text = flat(printed(shown.before, row, "close_leg", None, Decimal("-3.5")))
+    assert "buy the complement: buy 100 yes" in text
+    assert "It is not done if it would bring less than -3.5." in text
+
+
+def test_every_event_of_an_execution_has_a_sentence_of_its_own() -> None:
+    told = {wire for wire, kind in catalogue().items() if kind.durable}
+    mine = ("execution.", "operator.command.")
+
+    assert {wire for wire in told if wire.startswith(mine)} <= SENTENCES.keys()
+
+
+def test_the_end_of_a_position_is_told_in_sentences() -> None:
+    settled = {
+        "realised_pnl": Decimal("-41.5"),
+        "divergence_pnl": Decimal(-42),
+        "reserve_used": Decimal("0.05"),
+    }
+
+    assert sentence("execution.position.settled", settled) == (
+        "Both contracts have paid: result -41.5 dollars, -42 of it because they resolved"
+        " differently; 0.05 of the reserve for that was used."
+    )
+    assert sentence("execution.exit.marked", {"hedged": False, "mark": "-0.016"}) == (
+        "Leaving at once would have brought -0.016 a contract: the stop counts from that."
+    )
+
+
+# What is in doubt -----------------------------------------------------------------------------
+
+
+def test_a_discrepancy_is_shown_with_both_sides_and_what_can_be_answered() -> None:
+    async def work(at: At) -> Any:
+        says(at, NotFound(NOW, complete=True))
+        with pytest.raises(InvalidPositionState, match="nothing of it is in doubt"):
+            await stories.disputed(at.engine.journal, POSITION)
+        await at.service.reconcile()
+        return await stories.disputed(at.engine.journal, POSITION)
+
+    position, other = beside("working", work)
+
+    text = flat(printed(shown.whole, position))
+    assert other is None
+    for word in (
+        "order not found on polymarket: polymarket-order",
+        "ours:",
+        "theirs:",
+        "to do:",
+        "--choice adopt-platform",
+        "--choice force-close",
+    ):
+        assert word in text
+
+
+def test_a_discrepancy_that_belongs_to_no_position_is_found_by_its_own_id() -> None:
+    async def work(at: At) -> Any:
+        stranger = ListedOrder(
+            POLYMARKET, "x-1", "x", "polymarket-cup", Outcome.NO, Side.BUY,
+            TEN, NOTHING, TEN, True,
+        )  # fmt: skip
+        at.told[POLYMARKET].listed = [stranger]
+        await at.service.reconcile()
+        (row,) = await stories.discrepancies(at.engine.journal)
+        found = await stories.disputed(at.engine.journal, row["discrepancy_id"][:8])
+        at.told[POLYMARKET].listed = []
+        await at.service.reconcile()
+        with pytest.raises(InvalidInput, match="it was resolved"):
+            await stories.disputed(at.engine.journal, row["discrepancy_id"])
+        return found, row
+
+    (position, other), row = beside("rejected", work)
+
+    assert (position, other) == (None, row)
+    text = flat(printed(shown.disputed, [row]))
+    assert f"order unknown on polymarket: {row['ours']['about']['subject']}" in text
+    assert f"discrepancy {row['discrepancy_id']}" in text

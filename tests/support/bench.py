@@ -234,6 +234,7 @@ class Left:
     engine: Engine
     journal: DyingJournal
     at: datetime
+    run: int
 
 
 class Died(Exception):
@@ -294,18 +295,19 @@ def bench(
         journal = after.journal if after else DyingJournal()
         journal.dies, journal.dead = dies, False
         made, chosen = tape(pair(primary_leg=first)), (OFF, "paper.lag_steps=0", *settings)
-        run, clock = 2 if after else 1, TapeClock(after.at if after else NOW)
+        run = after.run + 1 if after else 1
+        clock = TapeClock(after.at if after else NOW)
         engine = build(load(None, chosen), made, journal, clock, seed=7, run=run)
         if after:
             _same_platforms(after.engine, engine)
         try:
             return await _run(Bench(engine, journal), made, work, run)
         except Death:
-            raise Died(Left(engine, journal, clock.now())) from None
+            raise Died(Left(engine, journal, clock.now(), run)) from None
         except BaseExceptionGroup as group:
             if group.subgroup(Death) is None:
                 raise
-            raise Died(Left(engine, journal, clock.now())) from None
+            raise Died(Left(engine, journal, clock.now(), run)) from None
 
     return run_virtual(main())
 
@@ -331,7 +333,7 @@ async def _run(
     await engine.lifecycle.stop("the test ended")
     assert problems(await stored(journal)) == []
     tables = {name: await journal.rows(name) for name in journal._tables}
-    return Ended(answers[0], tables, Left(engine, journal, engine.clock.now()))
+    return Ended(answers[0], tables, Left(engine, journal, engine.clock.now(), run))
 
 
 def _same_platforms(before: Engine, now: Engine) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,11 +15,18 @@ from dutchbook.bootstrap import build, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.contract import Outcome, Platform
 from dutchbook.domain.order import Finality, Order
+from dutchbook.domain.position import OpenPosition
 from dutchbook.domain.reconciliation import (
     Answer,
+    AskPerson,
+    Discrepancy,
+    DiscrepancyType,
     Found,
+    Involvement,
     NotFound,
+    OurOrder,
     Ours,
+    Rules,
     Statement,
     Theirs,
     Unavailable,
@@ -42,8 +49,20 @@ from dutchbook.ports import (
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.message import MemoryTape
+from support import reconciliation_matrix as matrix
 from support.pairs import NOW, pair
-from support.reconciliation import FOUR, POSITION, RULES, SENT, SIX, TEN, local, report
+from support.reconciliation import (
+    FOUR,
+    POSITION,
+    RULES,
+    SENT,
+    SIX,
+    TEN,
+    local,
+    past_grace,
+    report,
+    theirs,
+)
 from support.rows import everything
 
 STATES = (
@@ -256,12 +275,23 @@ def _rows(ours: Ours) -> list[Insert]:
     opportunity = base["opportunities"] | {k: ids[k] for k in ("opportunity_id", "pair_id")}
     execution = base["executions"] | ids | {"ended_at": SENT, "phase": "exposed"}
     rows = [Insert("opportunities", opportunity), Insert("executions", execution)]
-    (position,) = ours.positions
+    (position,) = (_rowed(each, ours) for each in ours.positions)
     for each in ours.orders:
         rows.append(Insert("orders", order_row(each.order) | {"position_id": POSITION}))
         rows += [Insert("fills", fill_row(f, "execution-1", SENT)) for f in each.fills]
     rows.append(Insert("open_positions", position_row(position)))
     return rows
+
+
+def _rowed(position: OpenPosition, ours: Ours) -> OpenPosition:
+    """The position without the name of an order that our side does not have."""
+    placed = {each.order.order_id for each in ours.orders}
+    legs = {
+        platform.value: leg if leg.order_id in placed else replace(leg, order_id=None)
+        for platform in Platform
+        for leg in (position.holding(platform),)
+    }
+    return replace(position, kalshi=legs["kalshi"], polymarket=legs["polymarket"])
 
 
 _BASE = ("opportunities", "executions")
@@ -299,3 +329,97 @@ async def both(at: At, cell: Cell) -> None:
     )
     again = await held(at.engine.journal, at.engine.risk.accounts, at.engine.clock.now() - LATE)
     assert again == at.engine.holdings.all()
+
+
+# The whole matrix -----------------------------------------------------------------------------
+
+
+@dataclass
+class Saying:
+    """Both platforms, which say what a cell of the matrix has them say."""
+
+    said: Theirs
+    no_grace = timedelta(0)
+
+    async def ask(self, orders: Iterable[OurOrder], *, every: bool = False) -> Theirs:
+        del orders, every
+        return self.said
+
+    def rules(self, orders: Iterable[OurOrder], grace: timedelta) -> Rules:
+        del orders, grace
+        return RULES
+
+
+async def matrix_cell(at: At, cell: matrix.Cell) -> None:
+    """Compare twice: found, put on the record and booked is what the matrix says, once."""
+    said = theirs(cell.local, cell.platform, cell.settlement, at.platform)
+    at.service._theirs = Saying(said)
+    ours = past_grace(at.ours, said)
+    at.service._doubts = dict(ours.doubted)
+    proposals = propose(diff(ours, said, RULES), ours, said, RULES)
+    wanted = apply(ours, proposals, dust=RULES.dust)
+
+    first = await at.service.reconcile()
+    record = [await at.rows(table) for table in ("discrepancies", "fills", "orders")]
+    second = await at.service.reconcile()
+
+    assert kinds_of(first.discrepancies) == cell.discrepancies
+    assert gravest(first.discrepancies) == cell.person
+    asked = {p.discrepancy.kind for p in proposals if isinstance(p, AskPerson)}
+    open_ones = {row["kind"] for row in record[0] if row["resolved_at"] is None}
+    assert open_ones - {FAILED} == asked - {FAILED}
+    assert second.repairs == 0
+    assert record == [await at.rows(table) for table in ("discrepancies", "fills", "orders")]
+    assert await _booked(at) == _expected(wanted)
+    again = await held(at.engine.journal, at.engine.risk.accounts, at.engine.clock.now() - LATE)
+    assert again == at.engine.holdings.all()
+
+
+def kinds_of(found: Iterable[Discrepancy]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(each.kind.value for each in found))
+
+
+def gravest(found: Iterable[Discrepancy]) -> str:
+    grades = list(Involvement)
+    return max((each.involvement for each in found), key=grades.index, default="none")
+
+
+async def _booked(at: At) -> dict[str, Any]:
+    """What the database holds: each order with its fills, and where the position stands."""
+    fills = await at.rows("fills")
+    booked: dict[str, Any] = {
+        row["order_id"]: (
+            str(row["status"]),
+            row["fill_size"],
+            row["working_size"],
+            sorted(
+                (f["trade_id"], f["size"], str(f["finality"]))
+                for f in fills
+                if f["order_id"] == row["order_id"]
+            ),
+        )
+        for row in await at.rows("orders")
+    }
+    position = await at.position()
+    sizes = {p: position[f"{p}_size"] for p in Platform}
+    return booked | {"position": (str(position["status"]), sizes)}
+
+
+def _expected(wanted: Ours) -> dict[str, Any]:
+    """What it should hold, from the pure comparison."""
+    booked: dict[str, Any] = {
+        each.order.order_id: (
+            each.order.status.value,
+            each.order.filled,
+            each.order.working_size,
+            sorted((f.trade_id, f.size, f.finality.value) for f in each.fills),
+        )
+        for each in wanted.orders
+    }
+    (position,) = wanted.positions
+    sizes = {p: position.holding(p).size for p in Platform}
+    return booked | {"position": (position.status.value, sizes)}
+
+
+FAILED = DiscrepancyType.FILL_FAILED
+"""What its platform has proven is booked, and stops its pair: it is on the record as well."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from dutchbook.application.announcements import Announcements
 from dutchbook.application.bookkeeping import Bookkeeper, News
@@ -21,13 +22,13 @@ from dutchbook.domain.accounting import Cause
 from dutchbook.domain.contract import Leg, Outcome, Platform, Side
 from dutchbook.domain.controls import Refused
 from dutchbook.domain.events import Event, SingleLegResolved
+from dutchbook.domain.opportunity import WORST_FILLS
 from dutchbook.domain.order import Fill, Finality, Order, Purpose, TimeInForce
 from dutchbook.domain.position import OpenPosition, PositionStatus
 from dutchbook.domain.units import NOTHING, Money, Price, Quantity, owed
 from dutchbook.errors import Halted, ReservationFailed
 from dutchbook.ports import Batch, Clock, Ids, Insert, OrderReport, PlatformGateway
 
-WORST_FILLS = 50
 REJECTED = 2002
 CAUSES = {
     Purpose.ENTRY: Cause.REPORTED,
@@ -50,11 +51,13 @@ class Asked:
             proof that the command was begun, in the commit that made it durable.
         version: Of the position, as the person saw it; None where nobody looked.
         tells: Who asked for what and why, told in that same commit.
+        at_least: Dollars that closing must bring altogether; None: whatever it brings.
     """
 
     order_id: str
     version: int | None = None
     tells: tuple[Event, ...] = ()
+    at_least: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,7 @@ class Adjustments:
     ) -> None:
         self.on_unknown: Callable[[Order], None] = _nobody
         self.entering: Callable[[str, Outcome], bool] = lambda *_: False
+        self.told: Callable[[OpenPosition], bool] = _always
         self._bus = bus
         self._risk = risk
         self._holdings = holdings
@@ -204,7 +208,11 @@ class Adjustments:
             orders=(after,),
             fills=tuple(fills),
             reservation=held.reservations.get(order_id),
-            tells=lambda now: (*told, *self.resolved(held.position, now, after)),
+            tells=lambda now: (
+                *told,
+                *self.resolved(held.position, now, after),
+                *self._changed(held, now, after, fills),
+            ),
         )
         return Done(await self._books.keep(position_id, news), after)
 
@@ -240,8 +248,11 @@ class Adjustments:
     def resolved(
         self, before: OpenPosition, after: OpenPosition, order: Order
     ) -> Iterable[Event]:
-        """Tell that an exposure is gone, where it is."""
-        if before.status not in UNEVEN or after.status in UNEVEN:
+        """Tell that an exposure is gone, where it is and was told of.
+
+        Between the two orders of an exit that goes its way a position is uneven: no exposure.
+        """
+        if before.status not in UNEVEN or after.status in UNEVEN or not self.told(before):
             return
         unwound = order.purpose in (Purpose.UNWIND, Purpose.EXIT)
         closed = after.status is PositionStatus.CLOSED
@@ -256,6 +267,15 @@ class Adjustments:
             retry_price=None if unwound else order.price,
             realised_pnl=after.realised_pnl if closed else None,
         )
+
+    def _changed(
+        self, held: Held, now: OpenPosition, order: Order, fills: Iterable[Fill]
+    ) -> Iterable[Event]:
+        """Tell what is alone now, where an order has changed it and not ended it."""
+        before = held.position
+        both = before.status in UNEVEN and now.status in UNEVEN
+        if both and now.imbalance != before.imbalance and self.told(before):
+            yield self._announce.changed(now, held.with_orders((order,)).with_fills(fills))
 
     def _order(self, position: OpenPosition, plan: Plan) -> Order:
         contract = self._holdings.match(position).contract(plan.platform)
@@ -291,6 +311,11 @@ class Adjustments:
 
 def _nobody(order: Order) -> None:
     """Hear of an order whose outcome is unknown, and do nothing."""
+
+
+def _always(position: OpenPosition) -> bool:
+    """Every uneven position was told of as an exposure."""
+    return bool(position.position_id)
 
 
 def reported(held: Held, order: Order, report: OrderReport) -> tuple[Order, list[Fill]]:

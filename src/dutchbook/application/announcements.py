@@ -22,6 +22,7 @@ from dutchbook.domain.events import (
     PositionOpened,
     Scenario,
     SingleLegExposure,
+    SingleLegExposureChanged,
     SingleLegExposureReminder,
 )
 from dutchbook.domain.exposure import Exposure, Place, top_of_book
@@ -170,12 +171,7 @@ class Announcements:
     def reminder(self, held: Held, since: datetime) -> SingleLegExposureReminder:
         """One leg is still alone; where its books are followed, with what could be done now."""
         position = held.position
-        ways: tuple[Scenario, ...] = ()
-        actions: tuple[str, ...] = ()
-        if position.pair_id in self._watchlist.pairs:
-            place = self.exposed(position, held)
-            ways = place.scenarios()
-            actions = place.recommended(ways)
+        ways, actions = self._priced(position, held)
         return SingleLegExposureReminder(
             self._bus.stamp(position.execution_id),
             position_id=position.position_id,
@@ -185,6 +181,30 @@ class Announcements:
             scenarios=ways,
             recommended_actions=actions,
         )
+
+    def changed(self, position: OpenPosition, held: Held) -> SingleLegExposureChanged:
+        """A leg is still alone, in other contracts than before."""
+        ways, actions = self._priced(position, held)
+        return SingleLegExposureChanged(
+            self._bus.stamp(position.execution_id),
+            position_id=position.position_id,
+            pair_id=position.pair_id,
+            platform=position.longer,
+            outcome=position.holding(position.longer).outcome,
+            exposed_quantity=Quantity(abs(position.imbalance)),
+            scenarios=ways,
+            recommended_actions=actions,
+        )
+
+    def _priced(
+        self, position: OpenPosition, held: Held
+    ) -> tuple[tuple[Scenario, ...], tuple[str, ...]]:
+        """Return the ways on, and those that are open, where the books are followed."""
+        if position.pair_id not in self._watchlist.pairs:
+            return (), ()
+        place = self.exposed(position, held)
+        ways = place.scenarios()
+        return ways, place.recommended(ways)
 
     def exposed(self, position: OpenPosition, held: Held) -> Exposure:
         """Return an exposure as it stands now, with the books of both platforms."""
@@ -217,4 +237,5 @@ def _bought(held: Held, platform: Platform, leg: Holding) -> Order:
         for order in held.orders.values()
         if order.platform is platform and order.outcome is leg.outcome and order.filled
     )
-    return next(bought)
+    placed = (order for order in held.orders.values() if order.platform is platform)
+    return next(bought, None) or next(placed)

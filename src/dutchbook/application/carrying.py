@@ -16,10 +16,11 @@ from dutchbook.application.first_legs import FirstLegs
 from dutchbook.application.gate import Gate
 from dutchbook.application.holdings import Holdings
 from dutchbook.application.inquiries import Inquiries
+from dutchbook.application.policy_steps import AutoPolicy
 from dutchbook.application.recovery import Recovery
 from dutchbook.application.risk import RiskManager
 from dutchbook.application.settling import SettlementFollower
-from dutchbook.application.single_leg import AutoPolicy, SingleLegResolutionService
+from dutchbook.application.single_leg import SingleLegResolutionService
 from dutchbook.application.watch import Watchlist
 from dutchbook.domain.contract import Platform
 from dutchbook.domain.controls import Controls
@@ -51,6 +52,7 @@ class CarryingRules:
 class Carrying:
     """The services of positions that exist."""
 
+    journal: Journal
     announce: Announcements
     first_legs: FirstLegs
     holdings: Holdings
@@ -64,7 +66,10 @@ class Carrying:
     disputes: Disputes
 
     async def take_up(self) -> None:
-        """Take up what the last run left: orders that are out, executions that never ended."""
+        """Take up what the last run left.
+
+        Orders that are out, executions that never ended, exposures that nobody acted on.
+        """
         for one in self.holdings.all():
             for order in one.orders.values():
                 if order.working_size > 0:
@@ -75,6 +80,7 @@ class Carrying:
                 self.inquiries.notice(order)
             if not known.open_orders:
                 await self.recovery.conclude(known)
+        await self.single_leg.start(self.journal)
 
 
 def carrying(
@@ -96,7 +102,7 @@ def carrying(
     adjustments = Adjustments(
         bus, risk, holdings, books, announce, gate, gateways, clock, ids, wait
     )
-    single_leg = _single_leg(bus, holdings, adjustments, announce, rules)
+    single_leg = _single_leg(bus, holdings, adjustments, announce, clock, rules)
     exposed, matches = single_leg.exposed, watchlist.matches
     recovery = Recovery(
         journal, bus, risk, holdings, announce, first_legs, matches, clock, ids, exposed
@@ -119,7 +125,7 @@ def carrying(
         recovery,
     )
     recovery.on_bought = settling.notice
-    image = (announce, first_legs, holdings, gate, books)
+    image = (journal, announce, first_legs, holdings, gate, books)
     return Carrying(*image, adjustments, settling, single_leg, recovery, inquiries, disputes)
 
 
@@ -154,6 +160,7 @@ def _single_leg(
     holdings: Holdings,
     adjustments: Adjustments,
     announce: Announcements,
+    clock: Clock,
     rules: CarryingRules,
 ) -> SingleLegResolutionService:
     """Join what resolves exposures, which hears when one is gone."""
@@ -161,6 +168,8 @@ def _single_leg(
         holdings,
         adjustments,
         announce,
+        bus,
+        clock,
         policy=rules.policy,
         rescue_limit=rules.rescue_limit,
         collar=rules.controls.price_collar,

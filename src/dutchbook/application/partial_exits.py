@@ -15,7 +15,7 @@ from dutchbook.domain.events import (
     PositionMoved,
     SingleLegExposure,
 )
-from dutchbook.domain.position import PositionStatus
+from dutchbook.domain.position import OpenPosition, PositionStatus
 from dutchbook.domain.units import Quantity
 from dutchbook.ports import Batch, Journal
 
@@ -110,6 +110,10 @@ class PartialExits:
         )
         event = self._announce.exposure(position, held, failed)
         await self._bus.commit(Batch(events=(event,)))
+
+    def told(self, position: OpenPosition) -> bool:
+        """Tell whether an uneven position is an exposure that people have heard of."""
+        return position.status is not PARTIAL or position.position_id in self._told
 
     async def _look(self, position_id: str) -> None:
         async with self._holdings.lock(position_id):

@@ -16,8 +16,8 @@ from typing import Any
 from dutchbook.application.adjustments import Asked
 from dutchbook.application.bus import EventBus
 from dutchbook.application.holdings import Holdings
+from dutchbook.application.policy_steps import ALLOWED
 from dutchbook.application.single_leg import (
-    ALLOWED,
     CLOSE_FAILED,
     RETRY_FAILED,
     STATE,
@@ -29,7 +29,7 @@ from dutchbook.application.watch import Watchlist
 from dutchbook.domain.events import CommandAnswered, CommandBegun, Event, as_json
 from dutchbook.domain.exposure import CLOSE, COMPLEMENT, RETRY
 from dutchbook.domain.position import OpenPosition, PositionStatus
-from dutchbook.domain.units import plain
+from dutchbook.domain.units import money, plain
 from dutchbook.errors import InvalidInput, InvalidPositionState, UnknownId
 from dutchbook.ports import Batch, Clock, Journal, Update
 
@@ -116,7 +116,10 @@ class PositionCommands:
 
     async def _sent(self, row: Row) -> Resolution:
         position_id = _argument(row, "position")
-        asked = Asked(row["command_id"], _version(row), (await self._begun(row),))
+        least = _argument(row, "at_least")
+        at_least = money(least, field="at_least") if least else None
+        begun = (await self._begun(row),)
+        asked = Asked(row["command_id"], _version(row), begun, at_least)
         if row["name"] == RETRY:
             price = _argument(row, "price")
             return await self._single_leg.retry_leg(position_id, price, asked)

@@ -19,7 +19,7 @@ from dutchbook.application.inquiries import Inquiries
 from dutchbook.application.outstanding import TOTALS, Outstanding, compared_totals, proven
 from dutchbook.application.own_side import Own, OwnSide
 from dutchbook.application.recount import correcting, recounted
-from dutchbook.application.repairing import Repaired, Repairer
+from dutchbook.application.repairing import Repaired, Repairer, Short
 from dutchbook.application.risk import RiskManager
 from dutchbook.application.their_side import TheirSide, judgeable, without_totals
 from dutchbook.domain.contract import Platform
@@ -37,6 +37,7 @@ from dutchbook.domain.reconciliation import (
     diff,
     propose,
 )
+from dutchbook.domain.units import Money, plain
 from dutchbook.ports import Batch, Clock, Journal
 
 _K, _I = DiscrepancyType, Involvement
@@ -241,6 +242,9 @@ class StartupReconciliationService:
         await self._tell(left)
         await self._disputes.enforce()
         done = await self._repairer.apply(own, proposals)
+        if short := list(_unpaid(found, done.short)):
+            await self._disputes.raised(short)
+            done.count += await self._repairer.require()
         self._doubt(found, theirs)
         await self._outstanding.close(found, theirs, own.ours)
         await self._disputes.enforce()
@@ -322,4 +326,24 @@ class StartupReconciliationService:
             duration_ms=told.duration // timedelta(milliseconds=1),
             repairs=told.repairs,
             not_reached=len(told.not_reached),
+        )
+
+
+def _unpaid(found: Iterable[Discrepancy], short: Iterable[Short]) -> Iterable[Discrepancy]:
+    """Return, for a person, the differences whose repair our books cannot pay for."""
+    fills = (_K.FILL_MISSING, _K.PENDING_FILLED)
+    ranked = sorted((d for d in found if d.repaired), key=lambda d: d.kind in fills)
+    of_order = {each.order_id: each for each in ranked}
+    for each in short:
+        order_id, platform = each.order.order_id, each.order.platform
+        bare = Discrepancy(_K.FILL_MISSING, platform, order_id, order_id)
+        known = of_order.get(order_id, bare)
+        missing = plain(Money(each.costs - each.free))
+        yield replace(
+            known,
+            ours={**known.ours, "free": plain(each.free)},
+            theirs={**known.theirs, "costs": plain(each.costs)},
+            recommended_action=f"{each.what}: look where {missing} dollars on {platform} went,"
+            " book what came in, then adopt the platform",
+            involvement=_I.DECIDES,
         )

@@ -8,6 +8,7 @@ Nothing is sent for it; what is to be done about one leg alone is decided as for
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -31,7 +32,7 @@ from dutchbook.application.risk import RiskManager
 from dutchbook.application.sending import fill_of as reported_fill
 from dutchbook.domain.accounting import Cause, changed, opened
 from dutchbook.domain.contract import ContractMatch, Platform
-from dutchbook.domain.events import Event, FailedLeg, PositionMoved
+from dutchbook.domain.events import Event, FailedLeg, OrderFilled, PositionMoved
 from dutchbook.domain.execution import Execution, Phase
 from dutchbook.domain.order import Fill, Finality, Order
 from dutchbook.domain.position import OpenPosition, PositionStatus
@@ -59,6 +60,7 @@ class Recovery:
         exposed: Callable[[str], None],
     ) -> None:
         self.on_bought: Callable[[Held], None] = _nobody
+        self._journal = journal
         self._load = Cases(journal, matches, risk.accounts)
         self._locks: dict[str, asyncio.Lock] = {}
         self._bus = bus
@@ -133,9 +135,9 @@ class Recovery:
         """
         before = case.orders[after.order_id]
         fills, finalities = tuple(fills), tuple(finalities)
-        position_id = case.position.position_id if case.position else ""
+        position_id = await self._position_id(case) if fills else None
         told: list[Event] = [
-            self._announce.filled(before, fill, position_id or None)
+            self._announce.filled(before, fill, position_id)
             for fill in fills
             if fill.finality is not Finality.FAILED
         ]
@@ -151,7 +153,7 @@ class Recovery:
             fills={**case.fills, **{f.trade_id: f for f in (*fills, *finalities)}},
         )
         if not case.open_orders:
-            await self.conclude(case, before, writes, told)
+            await self.conclude(case, before, writes, told, position_id)
             return case
         if after != before:
             writes.append(order_update(before, after))
@@ -189,6 +191,7 @@ class Recovery:
         before: Order | None = None,
         writes: Iterable[Write] = (),
         told: Iterable[Event] = (),
+        position_id: str | None = None,
     ) -> None:
         """End an execution whose orders have all been answered for.
 
@@ -197,12 +200,13 @@ class Recovery:
             before: The order that was answered last, as its row still is.
             writes: Rows of that answer.
             told: Events of that answer.
+            position_id: What they call the position that it makes.
         """
         assert not case.open_orders, "an order is still out"
         rows, now = list(writes), self._clock.now()
         execution = case.execution()
         bought = bool(execution.primary.filled or execution.secondary.filled)
-        position_id = self._position_id(case)
+        position_id = position_id or await self._position_id(case)
         linked = {"position_id": position_id} if bought else {}
         if before is not None:
             rows.append(order_update(before, case.orders[before.order_id], **linked))
@@ -283,8 +287,17 @@ class Recovery:
         if not hedged:
             self._exposed(position.position_id)
 
-    def _position_id(self, case: Case) -> str:
-        return case.position.position_id if case.position else self._ids.new("position")
+    async def _position_id(self, case: Case) -> str:
+        """Return what the position of an execution is called, once and for all.
+
+        The log may have told of fills under its name before there was a row of it.
+        """
+        if case.position is not None:
+            return case.position.position_id
+        mine = {"correlation_id": case.execution_id, "name": OrderFilled.wire}
+        told = await self._journal.rows("audit_log", mine, ("sequence",))
+        named = (json.loads(row["payload"])["position_id"] for row in told)
+        return next(filter(None, named), None) or self._ids.new("position")
 
     def told_of(
         self, case: Case, position: OpenPosition, held: Held, *, hedged: bool

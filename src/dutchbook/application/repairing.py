@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 from dutchbook.application.adjustments import Adjustments
 from dutchbook.application.announcements import Announcements
@@ -18,6 +19,7 @@ from dutchbook.application.recovery import Recovery
 from dutchbook.application.risk import RiskManager
 from dutchbook.application.settling import SettlementFollower
 from dutchbook.domain.accounting import Cause
+from dutchbook.domain.contract import Side
 from dutchbook.domain.events import Event
 from dutchbook.domain.order import Fill, Finality, Order
 from dutchbook.domain.position import OpenPosition, PositionStatus, PositionTrigger
@@ -32,18 +34,42 @@ from dutchbook.domain.reconciliation import (
     SettleFill,
 )
 from dutchbook.domain.reconciliation.repairs import OrderRepair, in_order, order_after
+from dutchbook.domain.units import ZERO, Money, plain
 from dutchbook.errors import Conflict
 
 UNEVEN = "a fill came to light that has no counterpart"
 
 
+@dataclass(frozen=True, slots=True)
+class Short:
+    """Fills of an order that cost more than is free on its platform, in dollars."""
+
+    order: Order
+    costs: Money
+    free: Money
+
+    @property
+    def what(self) -> str:
+        """The same in words."""
+        costs, free = plain(self.costs), plain(self.free)
+        return f"what it filled costs {costs} dollars, and {free} are free"
+
+
 @dataclass(slots=True)
 class Repaired:
-    """What a pass has repaired, and what it left since it had changed meanwhile."""
+    """What a pass has repaired, and what it left.
+
+    Attributes:
+        count: Facts that were entered.
+        resolved: Orders whose outcome nobody knew before.
+        left: What it is about, since it had changed meanwhile or could not be paid.
+        short: Those among them that could not be paid.
+    """
 
     count: int = 0
     resolved: int = 0
     left: list[str] = field(default_factory=list)
+    short: list[Short] = field(default_factory=list)
 
 
 class Repairer:
@@ -81,7 +107,7 @@ class Repairer:
         Positions that a person must decide about are moved first, so that nobody acts on them.
         What is no longer as it was compared is left alone: the next comparison sees it.
         """
-        done = Repaired(await self._required())
+        done = Repaired(await self.require())
         of_order: dict[str, list[OrderRepair]] = {}
         for repair in in_order(proposals):
             match repair:
@@ -103,7 +129,7 @@ class Repairer:
         except Conflict:  # more leaves than is free: the remainder shows as a difference
             done.left.append(movement.movement_id)
 
-    async def _required(self) -> int:
+    async def require(self) -> int:
         """Move every position that a person must decide about; returns how many moved."""
         moved = 0
         for dispute in list(self._disputes.open.values()):
@@ -129,8 +155,9 @@ class Repairer:
     ) -> None:
         try:
             kept = await self._kept(own, ours, repairs)
-        except Conflict:  # its capital is not free: the same is found the next time
+        except Conflict:  # the same is found the next time
             kept = None
+            done.short += self._short(own, ours, repairs)
         if kept is None:
             done.left.append(ours.order.order_id)
             return
@@ -141,6 +168,26 @@ class Repairer:
             kept.outcome_unknown_since is not None
             or (kept.platform_order_id is None and kept.working_size > 0)
         )
+
+    def _short(
+        self, own: Own, ours: OurOrder, repairs: Sequence[OrderRepair]
+    ) -> Iterable[Short]:
+        """Tell of an order whose new fills cost more than is free and set aside for it."""
+        platform, order_id = ours.order.platform, ours.order.order_id
+        case, held = own.cases.get(order_id), self._holdings.known(ours.position_id or "")
+        kept = case.reservation if case else None
+        if kept is None and held is not None:
+            kept = held.reservations.get(order_id)
+        free = self._risk.balance(platform).free
+        covered = free + (kept.amounts.get(platform, ZERO) if kept else ZERO)
+        bought = [
+            fill.cost + fill.fee
+            for fill in _Change.of(ours, repairs).fills
+            if fill.side is Side.BUY and fill.finality is not Finality.FAILED
+        ]
+        costs = Money(sum(bought, start=Decimal(0)))
+        if costs > covered:
+            yield Short(ours.order, costs, free)
 
     async def _kept(
         self, own: Own, ours: OurOrder, repairs: Sequence[OrderRepair]

@@ -233,7 +233,11 @@ class Resolver:
         rules = self._theirs.rules(mine, self._theirs.no_grace)
         found = diff(own.ours, theirs, rules)
         proposals = list(propose(found, own.ours, theirs, rules))
-        await self._repairer.apply(own, proposals)
+        done = await self._repairer.apply(own, proposals)
+        if done.short:
+            short = done.short[0]
+            right = f"possible once it can be paid: {short.what} on {short.order.platform}"
+            raise InvalidInput("choice", Choice.ADOPT_PLATFORM.value, right)
         again = await self._own.gather()
         # An order that was made meanwhile was not asked about: the next comparison does that.
         mine = tuple(o for o in again.ours.orders if o.order.order_id in answers)

@@ -5,40 +5,28 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 
 from dutchbook.application.adjustments import Adjustments, Asked, Done, Plan
 from dutchbook.application.announcements import Announcements
+from dutchbook.application.bus import EventBus
 from dutchbook.application.holdings import Held, Holdings
+from dutchbook.application.policy_steps import ALLOWED, AutoPolicy, PolicySteps
 from dutchbook.application.shielding import whole
-from dutchbook.domain.book import reach
-from dutchbook.domain.contract import Platform, Side
-from dutchbook.domain.events import Event, PositionMoved, Scenario
+from dutchbook.domain.book import Trust, reach
+from dutchbook.domain.contract import Side
+from dutchbook.domain.events import Event, Scenario
 from dutchbook.domain.exposure import CLOSE, COMPLEMENT, RETRY, Exposure
 from dutchbook.domain.order import Purpose
 from dutchbook.domain.position import OpenPosition, PositionStatus
-from dutchbook.domain.units import Money, Price, Quantity, floor_to, plain
+from dutchbook.domain.units import Money, Price, Quantity, floor_to, owed, plain
 from dutchbook.domain.units import price as checked_price
 from dutchbook.errors import InvalidInput, InvalidPositionState
+from dutchbook.ports import Batch, Clock, Journal
 
-ALLOWED = (PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
 UNKNOWN, STATE, RETRY_FAILED, CLOSE_FAILED = 2003, 2005, 2006, 2007
-
-
-class AutoPolicy(StrEnum):
-    """What the engine does by itself about an exposure, once."""
-
-    OFF = "off"
-    UNWIND = "unwind"
-    COMPLETE_THEN_UNWIND = "complete_then_unwind"
-
-
-STEPS = {
-    AutoPolicy.OFF: (),
-    AutoPolicy.UNWIND: (CLOSE,),
-    AutoPolicy.COMPLETE_THEN_UNWIND: (RETRY, CLOSE),
-}
-"""What each policy tries about one exposure, in order and once."""
+LOOK_SECONDS = 1
+ONE_BOOK_SECONDS = 60
+"""An engine that has run for so long acts though one of the platforms shows no live book."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +67,8 @@ class SingleLegResolutionService:
         holdings: Holdings,
         adjustments: Adjustments,
         announce: Announcements,
+        bus: EventBus,
+        clock: Clock,
         *,
         policy: AutoPolicy,
         rescue_limit: Decimal,
@@ -87,11 +77,15 @@ class SingleLegResolutionService:
         self._holdings = holdings
         self._adjustments = adjustments
         self._announce = announce
+        self._bus = bus
+        self._clock = clock
         self._policy = policy
+        self._steps = PolicySteps(bus, policy)
         self._rescue_limit = rescue_limit
         self._collar = collar
         self._noticed: dict[str, None] = {}
-        self._tried: dict[str, dict[Platform, tuple[str, ...]]] = {}
+        self._began = 0.0
+        self._over = False
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -169,11 +163,26 @@ class SingleLegResolutionService:
     ) -> Resolution:
         async with self._holdings.lock(position_id):
             held, exposure = self._exposure(position_id, asked)
-            ways = [w for w in exposure.scenarios() if w.name in names]
-            return await self._take(held, exposure, _best(ways), CLOSE_FAILED, asked)
+            way = _best([w for w in exposure.scenarios() if w.name in names])
+            least = asked.at_least if asked else None
+            if least is not None and way.pnl is not None and way.pnl < least:
+                reason = f"it would bring {plain(way.pnl)} now, and at least {plain(least)}"
+                done = Done(held.position, None, f"{reason} was asked for")
+                told = self._announce.changed(held.position, held)
+                await self._bus.commit(Batch(events=(told,)))
+                return self._told(done, CLOSE_FAILED)
+            return await self._take(held, exposure, way, CLOSE_FAILED, asked)
 
     # The automatic policy
     # ------------------------------------------------------------------------
+
+    async def start(self, journal: Journal) -> None:
+        """Notice exposures of an earlier run of which the policy has not tried every step."""
+        await self._steps.start(journal)
+        for held in self._holdings.all():
+            alone = held.position.status is PositionStatus.SINGLE_LEG_EXPOSED
+            if alone and self._steps.next(held.position) is not None:
+                self.exposed(held.position.position_id)
 
     def exposed(self, position_id: str) -> None:
         """Notice an exposure: the policy acts on it once."""
@@ -183,18 +192,51 @@ class SingleLegResolutionService:
             self._wake.set()
 
     async def run(self) -> None:
-        """Act on what is noticed, until cancelled."""
+        """Act on what is noticed as soon as it can be traded on, until cancelled."""
+        self._began = self._clock.monotonic()
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._noticed:
-                position_id = next(iter(self._noticed))
-                del self._noticed[position_id]
-                await self.act(position_id)
+                ready = [each for each in self._noticed if self._ready(each)]
+                for position_id in ready:
+                    del self._noticed[position_id]
+                    await self.act(position_id)
+                if not ready and self._over:
+                    self._noticed.clear()
+                elif not ready:
+                    await self._a_while()
             self._idle.set()
 
+    def _ready(self, position_id: str) -> bool:
+        """Tell whether there are books to act on; those of an engine begin empty."""
+        held = self._found(position_id)
+        if held is None:
+            return True  # nothing is left to be done, or somebody is at it
+        if held.position.pair_id not in self._holdings.pairs:
+            return False
+        exposure = self._exposed(held)
+        begun = all(
+            p.book.trust is not Trust.SYNCING for p in (exposure.held, exposure.missing)
+        )
+        late = self._clock.monotonic() - self._began >= ONE_BOOK_SECONDS
+        return (begun or late) and not all(exposure.distrust.values())
+
+    async def _a_while(self) -> None:
+        """Wait for books, or for another exposure."""
+        woken = asyncio.ensure_future(self._wake.wait())
+        timer = asyncio.ensure_future(self._clock.sleep(LOOK_SECONDS))
+        try:
+            await asyncio.wait({woken, timer}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            woken.cancel()
+            timer.cancel()
+        self._wake.clear()
+
     async def drained(self) -> None:
-        """Wait until everything noticed was acted on."""
+        """Wait until all that was noticed was acted on, but what meets no book."""
+        self._over = True
+        self._wake.set()
         await self._idle.wait()
 
     async def act(self, position_id: str) -> None:
@@ -206,43 +248,46 @@ class SingleLegResolutionService:
         """
         async with self._holdings.lock(position_id):
             while (held := self._found(position_id)) is not None:
-                step = self._next(held.position)
+                step = self._steps.next(held.position)
                 if step is None:
                     return
-                if step == RETRY:
-                    await self._complete(held)
-                else:
-                    exposure = self._announce.exposed(held.position, held)
-                    ways = [w for w in exposure.scenarios() if w.name in (CLOSE, COMPLEMENT)]
-                    await self._take(held, exposure, _best(ways), CLOSE_FAILED)
-
-    def _next(self, position: OpenPosition) -> str | None:
-        """Return the first step of the policy not taken for an exposure, and count it taken."""
-        tried = self._tried.setdefault(position.position_id, {})
-        taken = tried.get(position.longer, ())
-        step = next((each for each in STEPS[self._policy] if each not in taken), None)
-        if step is not None:
-            tried[position.longer] = (*taken, step)
-        return step
+                await self._try(held, step)
 
     def hear(self, event: Event, sequence: int) -> None:
-        """Forget what was tried for an exposure that is gone: the next one is another."""
-        if isinstance(event, PositionMoved) and sequence and event.after not in ALLOWED:
-            self._tried.pop(event.position_id, None)
+        """Follow what was tried for which exposure."""
+        self._steps.hear(event, sequence)
 
-    async def _complete(self, held: Held) -> None:
-        """Buy the missing leg if that loses no more than the rescue budget."""
-        exposure = self._announce.exposed(held.position, held)
-        way = next(each for each in exposure.scenarios() if each.name == RETRY)
-        budget = -self._rescue_limit * exposure.quantity
-        if way.blocked is None and way.pnl is not None and way.pnl >= budget:
-            await self._take(held, exposure, way, RETRY_FAILED)
+    async def _try(self, held: Held, step: str) -> None:
+        """Try one step; why nothing was sent is told, too."""
+        exposure = self._exposed(held)
+        buys = step == RETRY
+        names = (RETRY,) if buys else (CLOSE, COMPLEMENT)
+        code = RETRY_FAILED if buys else CLOSE_FAILED
+        way = _best([each for each in exposure.scenarios() if each.name in names])
+        reason = self._too_dear(exposure, way) if buys else None
+        if reason is None:
+            told = (self._steps.tried(held.position, step, None),)
+            done = await self._take(held, exposure, way, code, told=told)
+            if done.order_id is not None:
+                return
+            reason = done.reason or "nothing could be sent"
+        tried = self._steps.tried(held.position, step, reason)
+        await self._bus.commit(Batch(events=(tried,)))
+
+    def _too_dear(self, exposure: Exposure, way: Scenario) -> str | None:
+        """Return why completing would lose more than the rescue budget, None if it does not."""
+        budget = self._rescue_limit * exposure.quantity
+        if way.pnl is None or way.pnl >= -budget:
+            return None
+        loses, most = plain(-way.pnl), plain(owed(budget))
+        return f"it would lose {loses} dollars, and at most {most} may be lost by completing"
+
+    def _exposed(self, held: Held) -> Exposure:
+        return self._announce.exposed(held.position, held)
 
     def _found(self, position_id: str) -> Held | None:
         """Return an exposed position that may be acted on now."""
-        held = next(
-            (h for h in self._holdings.all() if h.position.position_id == position_id), None
-        )
+        held = self._holdings.known(position_id)
         if held is None or held.order_out() or held.position.status not in ALLOWED:
             return None
         return held
@@ -261,7 +306,7 @@ class SingleLegResolutionService:
         if asked and asked.version not in (None, position.version):
             now = f"it has changed: {plain(abs(position.imbalance))} are alone now, look again"
             raise InvalidPositionState(position_id, position.status, now)
-        return held, self._announce.exposed(position, held)
+        return held, self._exposed(held)
 
     async def _take(
         self,
@@ -270,6 +315,7 @@ class SingleLegResolutionService:
         way: Scenario,
         code: int,
         asked: Asked | None = None,
+        told: tuple[Event, ...] = (),
     ) -> Resolution:
         """Send the order of one way, at most a collar beyond the best price."""
         if way.blocked is not None or way.size is None or way.platform is None:
@@ -282,7 +328,8 @@ class SingleLegResolutionService:
             return self._told(Done(held.position, None, "the price is beyond the collar"), code)
         purpose = Purpose.HEDGE if way.name == RETRY else Purpose.UNWIND
         plan = Plan(way.platform, outcome, side, way.size, limit, purpose, asked=asked)
-        return self._told(await self._adjustments.carry(held.position.position_id, plan), code)
+        position_id = held.position.position_id
+        return self._told(await self._adjustments.carry(position_id, plan, told), code)
 
     def _bounded(self, exposure: Exposure, way: Scenario, side: Side) -> Price | None:
         place = exposure.held if way.name in (CLOSE, COMPLEMENT) else exposure.missing
@@ -321,7 +368,11 @@ class SingleLegResolutionService:
 def _reason(done: Done) -> str | None:
     if done.reason is not None or done.order is None:
         return done.reason
-    return f"filled {plain(done.filled)} of {plain(done.order.size)}"
+    filled, size, position = done.filled, done.order.size, done.position
+    told = f"filled {plain(filled)} of {plain(size)}"
+    if filled > size:
+        told += f": {plain(abs(position.imbalance))} are alone on {position.longer} now"
+    return told
 
 
 def _best(ways: list[Scenario]) -> Scenario:

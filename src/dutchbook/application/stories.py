@@ -13,17 +13,20 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from dutchbook.application.loading import position_of
-from dutchbook.domain.contract import Platform
+from dutchbook.application.loading import contract_of, position_of
+from dutchbook.domain.contract import Outcome, Platform
 from dutchbook.domain.events import (
     OrderPlaced,
+    Scenario,
     SingleLegExposure,
+    SingleLegExposureChanged,
     SingleLegExposureReminder,
     SingleLegResolved,
 )
+from dutchbook.domain.exposure import completed_at
 from dutchbook.domain.position import OpenPosition, PositionStatus
-from dutchbook.domain.units import owed
-from dutchbook.errors import InvalidInput
+from dutchbook.domain.units import Price, owed, plain
+from dutchbook.errors import InvalidInput, InvalidPositionState
 from dutchbook.ports import Journal
 
 Row = dict[str, Any]
@@ -33,9 +36,16 @@ KINDS = {
     "position": ("open_positions", "position_id"),
     "order": ("orders", "order_id"),
     "execution": ("executions", "execution_id"),
+    "discrepancy": ("discrepancies", "discrepancy_id"),
 }
+TOLD = ("position", "order", "execution")
+"""What has a story."""
 ALONE = (PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
-SAID = (SingleLegExposure.wire, SingleLegExposureReminder.wire)
+SAID = (
+    SingleLegExposure.wire,
+    SingleLegExposureChanged.wire,
+    SingleLegExposureReminder.wire,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +115,10 @@ def _exposure(
     row: Row, told: list[Entry], questions: Mapping[str, str], reminder: timedelta
 ) -> Row:
     position = position_of(row)
-    word = _last_word(told)
+    word = _last_word(told, position)
     actions = word.facts["recommended_actions"] if word else []
+    ways = {each["name"]: each for each in word.facts["scenarios"]} if word else {}
+    best = ways.get(actions[0]) if actions else None
     return {
         "position_id": position.position_id,
         "status": position.status.value,
@@ -115,6 +127,7 @@ def _exposure(
         **alone(position),
         "since": _since(told) or position.opened_at,
         "recommended": actions[0] if actions else None,
+        "result": best["pnl"] if best else None,
         "next_reminder": word.at + reminder if word else None,
     }
 
@@ -132,8 +145,12 @@ def alone(position: OpenPosition) -> Row:
     }
 
 
-def _last_word(told: Iterable[Entry]) -> Entry | None:
-    return next((e for e in reversed(list(told)) if e.name in SAID), None)
+def _last_word(told: Iterable[Entry], position: OpenPosition) -> Entry | None:
+    """Return what was last told of an exposure, if it is of what is alone now."""
+    word = next((e for e in reversed(list(told)) if e.name in SAID), None)
+    if word is None or Decimal(word.facts["exposed_quantity"]) != abs(position.imbalance):
+        return None
+    return word
 
 
 def _since(told: Iterable[Entry]) -> datetime | None:
@@ -161,7 +178,7 @@ async def whole(journal: Journal, row: Row) -> Row:
     found = position_of(row)
     told = await entries(journal, found.execution_id)
     uneven = found.status in ALONE
-    word = _last_word(told) if uneven else None
+    word = _last_word(told, found) if uneven else None
     return {
         "position_id": found.position_id,
         "execution_id": found.execution_id,
@@ -182,6 +199,7 @@ async def whole(journal: Journal, row: Row) -> Row:
         "divergence_reserve": found.divergence_reserve,
         "completed_at_loss": found.completed_at_loss,
         "reconciliation_context": found.reconciliation_context,
+        "discrepancies": await discrepancies(journal, found.position_id),
         "orders": await _orders(journal, found.execution_id, told),
         "alone": alone(found) if uneven else None,
         "since": _since(told) if uneven else None,
@@ -189,6 +207,58 @@ async def whole(journal: Journal, row: Row) -> Row:
         "recommended": list(word.facts["recommended_actions"]) if word else [],
         "priced_at": word.at if word else None,
     }
+
+
+async def discrepancies(journal: Journal, position_id: str | None = None) -> list[Row]:
+    """Return what is open between our record and the platforms', the oldest first.
+
+    Args:
+        journal: Where they are.
+        position_id: Only those of this position; None: all.
+    """
+    mine = {} if position_id is None else {"position_id": position_id}
+    order = ("detected_at", "discrepancy_id")
+    return await journal.rows("discrepancies", {"resolved_at": None, **mine}, order)
+
+
+async def disputed(journal: Journal, beginning: str) -> tuple[Row | None, Row | None]:
+    """Return all of a position in doubt, or a discrepancy that belongs to none.
+
+    Raises:
+        InvalidInput: The id is not the beginning of exactly one.
+        InvalidPositionState: Nothing of it is in doubt.
+    """
+    kind, row = await find(journal, beginning, ("position", "discrepancy"))
+    if kind == "discrepancy" and row["position_id"] is None:
+        if row["resolved_at"] is not None:
+            over = f"a discrepancy that is open: it was resolved ({row['resolution']})"
+            raise InvalidInput("ID", beginning, over)
+        return None, row
+    found = await position(journal, row["position_id"])
+    if found["status"] != PositionStatus.RECONCILIATION_REQUIRED:
+        doubt = "nothing of it is in doubt"
+        raise InvalidPositionState(found["position_id"], found["status"], doubt)
+    return found, None
+
+
+async def at_price(journal: Journal, row: Row, price: Price) -> Scenario | None:
+    """Return what buying the missing leg of a position at a price comes to at worst.
+
+    With the fees of when it was last priced; None where they are not known.
+
+    Raises:
+        InvalidInput: The price is not on the contract's grid.
+    """
+    missing = Platform(row["alone"]["platform"]).other
+    (pair,) = await journal.rows("contract_matches", {"match_id": row["pair_id"]})
+    key = {"platform": missing, "contract_id": pair[f"{missing}_contract_id"]}
+    contract = contract_of((await journal.rows("contracts", key))[0])
+    (leg,) = (each for each in row["legs"] if each["platform"] == missing)
+    if not contract.on_grid(price, Outcome(leg["outcome"])):
+        grid = f"on the contract's price grid ({contract.grid})"
+        raise InvalidInput("--price", plain(price), grid)
+    alone, at = row["alone"], row["priced_at"] or row["opened_at"]
+    return completed_at(contract, alone["quantity"], price, alone["at_risk"], at)
 
 
 def _leg(found: OpenPosition, platform: Platform) -> Row:
@@ -240,7 +310,7 @@ async def explain(
     Raises:
         InvalidInput: The id is not the beginning of exactly one.
     """
-    _, row = await find(journal, beginning, KINDS)
+    _, row = await find(journal, beginning, TOLD)
     mine = {"execution_id": row["execution_id"]}
     positions = await journal.rows("open_positions", mine)
     told = await entries(journal, row["execution_id"])

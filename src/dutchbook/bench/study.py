@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -11,7 +12,11 @@ from typing import Any
 from dutchbook.bootstrap import build
 from dutchbook.config import load
 from dutchbook.domain.contract import Platform
+from dutchbook.domain.events import PositionOpened
 from dutchbook.domain.exit_case import ExitRule
+from dutchbook.domain.order import Purpose
+from dutchbook.domain.settlement import Ruling
+from dutchbook.domain.units import plain
 from dutchbook.persistence.memory import MemoryJournal
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
@@ -53,18 +58,61 @@ def bracket(tape: Tape) -> list[str]:
 
 
 def exits(tape: Tape) -> list[str]:
-    """Return the same run held to the end, and left by take-profit, stop-loss and time."""
+    """Return the same run to its settlement, held and left by profit, stop and time.
+
+    Whichever way both contracts of each pair resolve, and where they resolve differently.
+    """
     lines = [
-        "| exits | closed | realised by them, $ | open | locked profit of those, $ | both, $ |",
-        "|---|---|---|---|---|---|",
+        EXITS,
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for rule in ExitRule:
-        found = trade(tape, f"exits.rule={rule}")
-        held, locked = found["positions"], Decimal(found["expected_profit"])
-        closed = Decimal(found["realised"]["by_status"].get("CLOSED", "0"))
-        parts = (held["CLOSED"], closed, held["OPEN"], locked, closed + locked)
-        lines.append(f"| {rule} | {' | '.join(str(part) for part in parts)} |")
+        for name, kalshi, polymarket in RESULTS:
+            lines.append(f"| {rule} | {name} | {_settled(tape, rule, kalshi, polymarket)} |")
     return lines
+
+
+EXITS = (
+    "| exits | each pair resolves | hedged | left early | locked, $ | realised, $"
+    " | divergence, $ | reserve used, $ | other legs, $ |"
+)
+RESULTS = (
+    ("YES on both", Decimal(1), Decimal(1)),
+    ("NO on both", Decimal(0), Decimal(0)),
+    ("YES on Kalshi, NO on Polymarket", Decimal(1), Decimal(0)),
+    ("NO on Kalshi, YES on Polymarket", Decimal(0), Decimal(1)),
+)
+"""What every pair of a tape resolves to at its end, with the dollars that a YES pays."""
+
+
+def _settled(tape: Tape, rule: ExitRule, kalshi: Decimal, polymarket: Decimal) -> str:
+    """Return what a run came to once everything was paid."""
+    results = {
+        (platform, match.contract(platform).contract_id): Ruling(pays)
+        for match in tape.meta.pairs
+        for platform, pays in ((Platform.KALSHI, kalshi), (Platform.POLYMARKET, polymarket))
+    }
+
+    async def main() -> str:
+        journal, clock = MemoryJournal(), TapeClock(tape.meta.first)
+        chosen = load(None, (*SETTINGS, f"exits.rule={rule}"))
+        engine = build(chosen, tape, journal, clock, seed=7, results=results)
+        found = (await engine.trade(1))["realised"]
+        opened = await journal.rows("audit_log", {"name": PositionOpened.wire})
+        told = [json.loads(row["payload"]) for row in opened]
+        locked = {each["position_id"]: Decimal(each["locked_profit"]) for each in told}
+        orders = await journal.rows("orders", {"purpose": Purpose.EXIT})
+        left = {row["position_id"] for row in orders if row["fill_size"]} & locked.keys()
+        rows = await journal.rows("open_positions")
+        gains = {row["position_id"]: row["realised_pnl"] for row in rows}
+        hedged = sum((gains[each] for each in locked), start=Decimal(0))
+        alone = sum(gains.values(), start=Decimal(0)) - hedged
+        entered = sum(locked.values(), start=Decimal(0))
+        sums = (plain(entered), plain(hedged), found["divergence"], found["reserve_used"])
+        parts = (len(locked), len(left), *sums, plain(alone))
+        return " | ".join(str(part) for part in parts)
+
+    return run_virtual(main())
 
 
 def controls(tape: Tape) -> list[str]:

@@ -12,11 +12,26 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from dutchbook.console.sentences import COMMANDS, STATES, WAYS, dollars, sentence, way
+from dutchbook.console.sentences import (
+    COMMANDS,
+    STATES,
+    WAYS,
+    dollars,
+    numbers,
+    sentence,
+    way,
+)
 from dutchbook.domain.events import SingleLegExposureReminder
 from dutchbook.domain.units import plain
 
 Row = Mapping[str, Any]
+DISPUTED = "RECONCILIATION_REQUIRED"
+ANSWERS = {
+    "acknowledge": "what we hold is so, and the same difference is not asked again",
+    "adopt-platform": "what the platform says now is so; it is asked again, and that is booked",
+    "force-close": "nothing is left of the position; --paid says what each contract brought",
+}
+"""What a person can answer, and what each means."""
 SHORT = 8
 """Characters of an id that are shown where there is little room; they may be typed."""
 
@@ -69,8 +84,8 @@ def exposed(console: Console, rows: Iterable[Row]) -> None:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("position", overflow="fold")
     table.add_column("alone", min_width=10)
-    for name in ("since", "at risk", "do", "reminder"):
-        right = name == "at risk"
+    for name in ("since", "at risk", "do", "result"):
+        right = name in ("at risk", "result")
         table.add_column(name, no_wrap=True, justify="right" if right else "left")
     for row in rows:
         table.add_row(
@@ -79,12 +94,41 @@ def exposed(console: Console, rows: Iterable[Row]) -> None:
             _time(row["since"]).replace(" ", "\n"),
             dollars(row["at_risk"]),
             COMMANDS.get(row["recommended"], row["recommended"] or "-"),
-            _time(row["next_reminder"]).replace(" ", "\n"),
+            "-" if row["result"] is None else dollars(row["result"]),
         )
     console.print(table)
     _say(
         console,
-        "Look at one: dutchbook position ID. How it came to that: dutchbook explain ID.",
+        "In dollars; the result is that of what to do, as last priced. Look at one, and at"
+        " every choice: dutchbook position ID. How it came to that: dutchbook explain ID.",
+    )
+
+
+def listed(console: Console, rows: Iterable[Row]) -> None:
+    """Print every position as a table."""
+    rows = list(rows)
+    if not rows:
+        _say(console, "nothing yet")
+        return
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("position", overflow="fold")
+    for name in ("state", "opened", "holds", "paid", "at the least"):
+        right = name in ("paid", "at the least")
+        table.add_column(name, justify="right" if right else "left")
+    for row in rows:
+        table.add_row(
+            f"{row['position']}\n{row['question']}",
+            str(row["status"]).replace("_", " ").lower(),
+            _time(row["opened_at"]).replace(" ", "\n"),
+            "\n".join(f"{row[each]} {each}" for each in ("kalshi", "polymarket")),
+            dollars(row["paid"]),
+            dollars(row["at_least"]),
+        )
+    console.print(table)
+    _say(
+        console,
+        "In dollars; at the least: what it brings whichever way both resolve alike. Look at"
+        " one: dutchbook position ID.",
     )
 
 
@@ -107,7 +151,7 @@ def whole(console: Console, row: Row) -> None:
 
 
 def _legs(row: Row) -> Table:
-    table = Table()
+    table = Table(title="In dollars", title_justify="left")
     for name in ("leg", "holds", "cost", "fees", "cash", "complement"):
         table.add_column(name, justify="left" if name == "leg" else "right", overflow="fold")
     for leg in row["legs"]:
@@ -124,9 +168,9 @@ def _results(row: Row) -> Table:
     table = Table()
     names = {
         "expected_edge": "expected",
-        "locked_profit": "locked",
+        "locked_profit": "at the least",
         "marked_pnl": "marked",
-        "realised_pnl": "realised",
+        "realised_pnl": "realised so far",
         "divergence_reserve": "reserve",
     }
     for shown in names.values():
@@ -145,7 +189,7 @@ def _order(console: Console, order: Row) -> None:
         console, f"{_time(order['created_at'])} {order['platform']}, {order['purpose']}: {what}"
     )
     refusal = f" ({order['refusal'].replace('_', ' ')})" if order["refusal"] else ""
-    _say(console, f"  {state}{refusal}: {filled} filled. Order {order['order_id']}", 4)
+    _say(console, f"  {state}{refusal}: {filled} of {size}. Order {order['order_id']}", 4)
     for fill in order["fills"]:
         price, fee = dollars(fill["price"]), dollars(fill["fee"])
         done = f"  filled {_count(fill['size'])} at {price}, fee {fee}: {fill['finality']}"
@@ -155,11 +199,8 @@ def _order(console: Console, order: Row) -> None:
 def choices(console: Console, row: Row) -> None:
     """Print what is alone and what can be done about it, as last priced."""
     if row["alone"] is None:
-        if row["status"] == "RECONCILIATION_REQUIRED":
-            context = row["reconciliation_context"] or {}
-            kind = str(context.get("discrepancy_type", "discrepancy")).replace("_", " ")
-            advice = f"dutchbook resolve {row['position_id'][:SHORT]} --choice CHOICE"
-            _say(console, f"Disputed ({kind}). {advice} --rationale WHY")
+        if row["status"] == DISPUTED:
+            disputed(console, row["discrepancies"])
         return
     since = _time(row["since"])
     risk = dollars(row["alone"]["at_risk"])
@@ -174,6 +215,40 @@ def choices(console: Console, row: Row) -> None:
     for choice in row["choices"]:
         if choice["name"] in COMMANDS and not choice["blocked"]:
             _say(console, f"  {_command(row['position_id'], choice)}")
+
+
+def disputed(console: Console, rows: Iterable[Row]) -> None:
+    """Print what our record and the platforms differ in, and what a person can answer."""
+    rows = list(rows)
+    if not rows:
+        _say(console, "our record and the platforms agree, as far as they were compared")
+        return
+    for row in rows:
+        kind, ours = str(row["kind"]).replace("_", " "), dict(row["ours"])
+        about = ours.pop("about", {}).get("subject") or "-"
+        subject = row["position_id"] or row["discrepancy_id"]
+        _say(console, f"{_time(row['detected_at'])}  {kind} on {row['platform']}: {about}", 2)
+        _say(console, f"  ours: {_facts(ours)}", 10)
+        _say(console, f"  theirs: {_facts(row['theirs'])}", 10)
+        _say(console, f"  to do: {row['recommended_action']}", 10)
+        where = f"position {subject}" if row["position_id"] else f"discrepancy {subject}"
+        _say(console, f"  {where}", 4)
+    _say(console, "Look at the platform's own page, then one of", 2)
+    for choice, means in ANSWERS.items():
+        _say(console, f"- dutchbook resolve ID --choice {choice} --rationale WHY: {means}", 4)
+
+
+def _facts(facts: Mapping[str, Any]) -> str:
+    told = (f"{name.replace('_', ' ')} {_fact(value)}" for name, value in facts.items())
+    return ", ".join(told) or "nothing"
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"({_facts(value)})"
+    if isinstance(value, list):
+        return "; ".join(_fact(each) for each in value) or "none"
+    return "unknown" if value is None else str(value)
 
 
 def _command(position_id: str, choice: Row) -> str:
@@ -211,25 +286,46 @@ def _reminded(console: Console, reminders: list[Entry]) -> None:
         _say(console, f"{_time(last.at)}  {text}; told again {times}.", 21)
 
 
-def before(console: Console, row: Row, name: str, price: str | None) -> None:
-    """Print what a command would do, with its numbers as last priced, before it is given."""
-    alone, choice = row["alone"], _choice(row, name)
+def before(
+    console: Console,
+    row: Row,
+    name: str,
+    worst: Row | None = None,
+    at_least: Decimal | None = None,
+) -> None:
+    """Print what a command would do, with its numbers, before it is given.
+
+    Args:
+        console: Where.
+        row: The position.
+        name: The command.
+        worst: What a leg bought at the price that was asked for comes to, None without one.
+        at_least: What closing must bring to be done.
+    """
+    alone, choice = row["alone"], priced(row, name)
     _say(
         console, f"{row['question']}: {_alone(alone)} alone, {dollars(alone['at_risk'])} paid."
     )
-    if price is not None:
-        _say(console, f"Buy what is missing at {price} or better.")
+    if worst is not None:
+        _say(console, f"At worst, {worst['detail']}: {numbers(worst)}.")
     if choice is None:
         _say(console, "It was not priced yet; the engine prices it when it acts.")
     else:
         _say(console, f"As priced at {_time(row['priced_at'])}, {way(choice)}.")
+    if at_least is not None:
+        _say(console, f"It is not done if it would bring less than {dollars(at_least)}.")
     kept = f"{_count(row['hedged'])} hedged pairs" if row["hedged"] else "nothing"
     more = f"{_count(row['hedged'] + alone['quantity'])} hedged pairs"
     _say(console, f"All filled, it leaves {more if name == 'retry_leg' else kept}.")
 
 
-def _choice(row: Row, name: str) -> Row | None:
-    return next((each for each in row["choices"] if each["name"] == name), None)
+def priced(row: Row, name: str) -> Row | None:
+    """Return the way that a command would take as last priced: closing takes the cheaper."""
+    names = ("close_leg", "complement") if name == "close_leg" else (name,)
+    ways = [each for each in row["choices"] if each["name"] in names]
+    open_ways = [each for each in ways if not each["blocked"]]
+    best = max(open_ways, key=lambda each: Decimal(each["pnl"]), default=None)
+    return best or next(iter(ways), None)
 
 
 def after(console: Console, told: Row) -> None:

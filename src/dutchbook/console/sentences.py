@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 Facts = Mapping[str, Any]
+SECONDS = len("2026-07-05T18:00:00")
 WAYS = {
     "retry_leg": "retry the missing leg",
     "close_leg": "close the leg that is alone",
@@ -38,13 +40,20 @@ def way(choice: Facts) -> str:
         return f"{name}: {choice['detail']}"
     if choice["blocked"]:
         return f"{name}: not now, {choice['blocked'].replace('_', ' ')}"
+    return f"{name}: {choice['detail']}; {numbers(choice)}"
+
+
+def numbers(choice: Facts) -> str:
+    """Return what one way on needs and brings."""
     cash, pnl = dollars(choice["cash_needed"]), dollars(choice["pnl"])
-    return f"{name}: {choice['detail']}; needs {cash} dollars, result {pnl}"
+    need = "no cash" if cash == "0" else f"{cash} dollars"
+    fees = f", fees of {dollars(choice['fees'])} included" if choice.get("fees") else ""
+    return f"needs {need}, result {pnl}{fees}"
 
 
 def sentence(name: str, facts: Facts) -> str:
     """Return one entry of the log as a sentence; what has none of its own is told plainly."""
-    told = _SENTENCES.get(name)
+    told = SENTENCES.get(name)
     if told is not None:
         return told(facts)
     plain = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in facts.items())
@@ -110,10 +119,17 @@ def _resolved(f: Facts) -> str:
     return f"The leg that was alone is closed: result {dollars(f['realised_pnl'])} dollars."
 
 
+def _tried(f: Facts) -> str:
+    what = WAYS[f["step"]]
+    if f["reason"] is None:
+        return f"The engine set out by itself to {what}."
+    return f"The engine did not {what} by itself: {_words(f['reason'])}."
+
+
 def _asked(f: Facts) -> str:
     what = WAYS.get(f["name"], f["name"])
-    price = f["arguments"].get("price")
-    at = f" at {price} or better" if price else ""
+    price, least = f["arguments"].get("price"), f["arguments"].get("at_least")
+    at = f" at {price} or better" if price else f" for {least} or more" if least else ""
     return f"{f['requested_by']} asked to {what}{at}{_why(f)}."
 
 
@@ -127,11 +143,34 @@ def _why(f: Facts) -> str:
     return f" ({f['rationale']})" if f["rationale"] else ""
 
 
+def _marked(f: Facts) -> str:
+    mark = dollars(f["mark"])
+    if f["hedged"]:
+        return (
+            f"Leaving at once would have brought {mark} dollars a pair: exits count from that."
+        )
+    return f"Leaving at once would have brought {mark} a contract: the stop counts from that."
+
+
+def _settled(f: Facts) -> str:
+    told = f"Both contracts have paid: result {dollars(f['realised_pnl'])} dollars"
+    if Decimal(f["divergence_pnl"]):
+        told += (
+            f", {dollars(f['divergence_pnl'])} of it because they resolved differently;"
+            f" {dollars(f['reserve_used'])} of the reserve for that was used"
+        )
+    return f"{told}."
+
+
+def _instant(text: str) -> str:
+    return text[:SECONDS].replace("T", " ")
+
+
 def _words(reason: str) -> str:
     return reason.replace("_", " ")
 
 
-_SENTENCES: dict[str, Callable[[Facts], str]] = {
+SENTENCES: dict[str, Callable[[Facts], str]] = {
     "detection.opportunity.identified": _identified,
     "risk.budget.reserved": _reserved,
     "risk.budget.committed": _committed,
@@ -159,10 +198,33 @@ _SENTENCES: dict[str, Callable[[Facts], str]] = {
         f"It brought {dollars(f['realised_pnl'])} dollars, fees of {dollars(f['fees'])} paid."
     ),
     "execution.single_leg.exposure": _exposure,
-    "execution.single_leg.exposure_reminder": lambda f: (
-        f"Still alone: {f['exposed_quantity']} contracts, since {f['exposed_since'][11:19]}."
+    "execution.single_leg.exposure_changed": lambda f: (
+        f"Alone now: {f['exposed_quantity']} {str(f['outcome']).upper()} on {f['platform']}."
     ),
+    "execution.single_leg.exposure_reminder": lambda f: (
+        f"Still alone: {f['exposed_quantity']} contracts, since {_instant(f['exposed_since'])}."
+    ),
+    "execution.single_leg.policy_tried": _tried,
     "execution.single_leg.resolved": _resolved,
+    "execution.exit.marked": _marked,
+    "execution.exit.triggered": lambda f: (
+        f"It is to be left ({_words(f['rule'])}): {_words(f['detail'])}."
+    ),
+    "execution.exit.paused": lambda f: (
+        f"Leaving it was tried {f['tries']} times in vain, a person must look:"
+        f" {_words(f['reason'])}."
+    ),
+    "execution.pairs.merged": lambda f: (
+        f"{f['size']} pairs of both outcomes on {f['platform']} became a dollar each."
+    ),
+    "execution.leg.settled": lambda f: (
+        f"{f['platform']} resolved and paid {dollars(f['cash'])} dollars."
+    ),
+    "execution.position.settled": _settled,
+    "execution.settlement.needs_person": lambda f: (
+        f"A person must look at a {f['kind']} on {f['platform']}: {f['detail']}."
+    ),
+    "system.records.changed": lambda f: f"Kept: {', '.join(f['tables'])}.",
     "operator.command.begun": _asked,
     "operator.command.answered": _answered,
 }

@@ -15,6 +15,7 @@ from dutchbook.domain.book import OrderBook, Walk, walk
 from dutchbook.domain.contract import Contract, Outcome, Platform, Side
 from dutchbook.domain.events import Scenario, TopOfBook
 from dutchbook.domain.fees import FeeTerms
+from dutchbook.domain.opportunity import WORST_FILLS
 from dutchbook.domain.position import Holding
 from dutchbook.domain.units import (
     E4,
@@ -25,6 +26,7 @@ from dutchbook.domain.units import (
     due,
     floor_to,
     from_e4,
+    from_e6,
     owed,
     plain,
 )
@@ -106,22 +108,27 @@ class Exposure:
             return _closed_way(CLOSE, place, size, blocked)
         sale = walk(place.book.offers(outcome, Side.SELL), size)
         if sale is None:
-            return _closed_way(CLOSE, place, size, "the book cannot take the whole quantity")
+            return _closed_way(
+                CLOSE, place, size, _thin("takes", place, outcome, Side.SELL, size)
+            )
         fee = owed(place.terms.model(sale.average, size))
         pnl = due(sale.cost - fee - self._cost_of(size))
         detail = f"sell {plain(size)} {outcome} down to {plain(sale.worst)}"
-        return _open_way(CLOSE, place, size, sale, pnl, ZERO, detail)
+        return _open_way(CLOSE, place, size, sale, pnl, ZERO, fee, detail)
 
     def _buy(self, name: str, place: Place, outcome: Outcome, size: Quantity) -> Scenario:
         if (blocked := self._barred(place, size)) is not None:
             return _closed_way(name, place, size, blocked)
         purchase = walk(place.book.offers(outcome), size)
         if purchase is None:
-            return _closed_way(name, place, size, "the book does not offer the whole quantity")
-        cash = owed(purchase.cost + owed(place.terms.model(purchase.average, size)))
+            return _closed_way(
+                name, place, size, _thin("offers", place, outcome, Side.BUY, size)
+            )
+        fee = owed(place.terms.model(purchase.average, size))
+        cash = owed(purchase.cost + fee)
         detail = f"buy {plain(size)} {outcome} up to {plain(purchase.worst)}"
         pnl = due(size - cash - self._cost_of(size))
-        return _open_way(name, place, size, purchase, pnl, cash, detail)
+        return _open_way(name, place, size, purchase, pnl, cash, fee, detail)
 
     def _hold(self) -> Scenario:
         days = max((self.held.contract.cash_time - self.now).days, 0)
@@ -153,6 +160,43 @@ def _closed_way(name: str, place: Place, size: Quantity, blocked: str) -> Scenar
 
 
 def _open_way(
-    name: str, place: Place, size: Quantity, taken: Walk, pnl: Money, cash: Money, detail: str
+    name: str,
+    place: Place,
+    size: Quantity,
+    taken: Walk,
+    pnl: Money,
+    cash: Money,
+    fees: Money,
+    detail: str,
 ) -> Scenario:
-    return Scenario(name, pnl, cash, detail, place.platform, size, taken.worst, None)
+    return Scenario(name, pnl, cash, detail, place.platform, size, taken.worst, None, fees)
+
+
+def _thin(does: str, place: Place, outcome: Outcome, side: Side, size: Quantity) -> str:
+    """Return why a book is not enough: what it has of what is wanted."""
+    there = from_e6(sum(each for _, each in place.book.offers(outcome, side)))
+    return f"the book {does} {plain(there)} of {plain(size)}"
+
+
+def completed_at(
+    contract: Contract, quantity: Decimal, price: Price, paid: Decimal, now: datetime
+) -> Scenario | None:
+    """Return what buying the missing leg at `price` comes to at worst; None without known fees.
+
+    Args:
+        contract: Of the missing leg.
+        quantity: Contracts that are missing.
+        price: The worst price, in dollars of that leg.
+        paid: Dollars that the contracts without a counterpart have cost, fees included.
+        now: When.
+    """
+    terms = contract.fees.at(now) if contract.fees else None
+    if terms is None:
+        return None
+    size = Quantity(floor_to(quantity, contract.lot))
+    fees = owed(terms.worst(price, size, fills=WORST_FILLS))
+    cash = owed(price * size + fees)
+    share = paid * size / quantity
+    detail = f"buy {plain(size)} at {plain(price)}"
+    platform, pnl = contract.platform, due(size - cash - share)
+    return Scenario(RETRY, pnl, cash, detail, platform, size, price, None, fees)

@@ -60,7 +60,21 @@ def _value(hint: Any, value: Any) -> Any:
 
 
 def _part(kind: Any, value: Mapping[str, Any]) -> Any:
-    return kind(**{name: _value(hint, value[name]) for name, hint in _fields(kind).items()})
+    """Read a part of an event; a field that came later may be missing if it has a default."""
+    return kind(
+        **{
+            name: _value(hint, value[name])
+            for name, hint in _fields(kind).items()
+            if name in value or name not in _optional(kind)
+        }
+    )
+
+
+@cache
+def _optional(kind: Any) -> frozenset[str]:
+    """Return the names of a dataclass's fields that have a default."""
+    fields = dataclasses.fields(kind)
+    return frozenset(f.name for f in fields if f.default is not dataclasses.MISSING)
 
 
 def _plain(kind: type[Any], value: Any) -> Any:

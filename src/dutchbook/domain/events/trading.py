@@ -59,6 +59,7 @@ class Scenario:
         size: Contracts that can be traded there.
         price: The worst price that it would meet, in dollars of what is traded.
         blocked: Why it cannot be done now.
+        fees: Dollars of fees in these figures.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Scenario:
     size: Quantity | None = None
     price: Price | None = None
     blocked: str | None = None
+    fees: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,24 @@ class SingleLegExposureReminder(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SingleLegExposureChanged(Event):
+    """What is alone now, and its ways on, beyond what was last told.
+
+    An order changed an exposure and did not end it (one that filled more than was missing has
+    turned it round), or its prices are not what a person was shown.
+    """
+
+    wire: ClassVar[str] = "execution.single_leg.exposure_changed"
+    position_id: str
+    pair_id: str
+    platform: Platform
+    outcome: Outcome
+    exposed_quantity: Decimal
+    scenarios: tuple[Scenario, ...] = ()
+    recommended_actions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SingleLegResolved(Event):
     """An exposure is gone.
 
@@ -194,6 +214,26 @@ class SingleLegResolved(Event):
     new_edge: Money | None
     retry_price: Price | None
     realised_pnl: Money | None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyTried(Event):
+    """The engine itself tried a step about an exposure: each step once for each exposure.
+
+    Attributes:
+        position_id: Whose.
+        pair_id: Its pair.
+        platform: Where the leg is alone.
+        step: retry_leg or close_leg.
+        reason: Why nothing was sent; None where the order was committed together with this.
+    """
+
+    wire: ClassVar[str] = "execution.single_leg.policy_tried"
+    position_id: str
+    pair_id: str
+    platform: Platform
+    step: str
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
