@@ -250,7 +250,7 @@ class Life:
         pair = self._chance.choice(sorted(self.world.watch.pairs))
         approved = bool(self.world.watch.pairs[pair]["operator_approved"])
         bus = EventBus(
-            self.world.store, self.engine.clock, SeededIds(self.number, self.world.steps)
+            self.world.store, self.engine.clock, SeededIds(self.world.beside(), self.number)
         )
         await decide_pair(
             self.world.store, bus, self.engine.clock, pair, "looked at it", approve=not approved

@@ -187,11 +187,6 @@ class Watch:
         closes = self.contracts[str(order["platform"]), order["contract_id"]]["close_time"]
         open_ = self.engine_clock.now() < closes
         self.oracle.check("I-19", f"{name} after its close", holds=open_)
-        disputed = any(
-            row["pair_id"] == order["pair_id"] and row["resolved_at"] is None
-            for row in self.disputes.values()
-        )
-        self.oracle.check("I-23", f"{name} while its pair is in dispute", holds=not disputed)
 
     # What a person hears
     # ---------------------------------------------------------------------

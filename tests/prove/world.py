@@ -111,6 +111,7 @@ class World:
             platform.closed = self._closed
         self.heard: dict[int, Event] = {}
         self._deaths = list(self.plan.deaths)
+        self._commands = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._latest: dict[tuple[Name, str], TapeMessage] = {}
         self._clogged: list[TapeMessage] = []
@@ -135,6 +136,11 @@ class World:
         if known.stamp.event_id != event.stamp.event_id:
             self.oracle.wrong("I-27", f"event {sequence} was told twice, differently")
         alarm(self, event)
+
+    def beside(self) -> int:
+        """Count the commands that were given beside an engine; each has ids of its own."""
+        self._commands += 1
+        return 1_000_000 * self._commands + self.plan.seed
 
     def fatal(self) -> int:
         """Pass one step; returns the fault that ends the engine here, 0 for none."""
