@@ -166,10 +166,9 @@ class ExecutionService:
             Insert("executions", execution_row(execution, opportunity, now)),
         )
         identified = self._announce.identified(opportunity, execution_id)
-        placed = run.take(now)
-        events = (identified, self._announce.placed(order))
-        approved = still_approved(opportunity.match)
-        return execution_id, Batch((*rows, *snapshots, *placed.writes, approved), events)
+        placed, events = run.take(now), (identified, self._announce.placed(order))
+        writes = (*rows, *snapshots, *placed.writes, still_approved(opportunity.match))
+        return execution_id, Batch(writes, events)
 
     def forget(self, execution_id: str) -> None:
         """Drop a planned execution whose reservation was refused: nothing of it was kept."""

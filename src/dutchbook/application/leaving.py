@@ -95,7 +95,6 @@ def leaving(
     asked = exits.wind_down
     exits.wind_down = lambda pair_id: parts.risk.winding_down or asked(pair_id)
     carried.adjustments.told = partial.told
-    bus.subscribe(merging)
-    bus.subscribe(settlement)
-    bus.subscribe(partial.hear)
+    for subscriber in (merging, settlement, partial.hear):
+        bus.subscribe(subscriber)
     return Leaving(exits, partial, merging, settlement)
