@@ -66,6 +66,7 @@ def copies(database_url: str, tmp_path: Path) -> Iterator[Callable[[], str]]:
     """Makes prepared databases, one after the other: faster than preparing each."""
     Database.at(database_url).prepare("paper")
     made: list[str] = []
+    server = postgres.named(database_url, "postgres")  # a template must have nobody in it
 
     def sqlite() -> str:
         made.append(f"{tmp_path}/copy{len(made)}.db")
@@ -73,21 +74,12 @@ def copies(database_url: str, tmp_path: Path) -> Iterator[Callable[[], str]]:
         return f"sqlite:///{made[-1]}"
 
     def postgresql() -> str:
-        head, _, query = database_url.partition("?")
-        base = head.rsplit("/", 1)[1]
+        base = database_url.partition("?")[0].rsplit("/", 1)[1]
         made.append(f"{base}_{len(made)}")
-        statement = f"CREATE DATABASE {made[-1]} TEMPLATE {base}"
-        postgres.execute(_server(database_url), statement)
-        url = f"{head.rsplit('/', 1)[0]}/{made[-1]}"
-        return f"{url}?{query}" if query else url
+        postgres.execute(server, f"CREATE DATABASE {made[-1]} TEMPLATE {base}")
+        return postgres.named(database_url, made[-1])
 
     yield sqlite if database_url.startswith("sqlite") else postgresql
     if database_url.startswith("postgresql"):
         drops = (f"DROP DATABASE {name} WITH (FORCE)" for name in made)
-        postgres.execute(_server(database_url), *drops)
-
-
-def _server(url: str) -> str:
-    """The URL of a database that is not the template itself."""
-    head, _, query = url.partition("?")
-    return f"{head.rsplit('/', 1)[0]}/postgres" + (f"?{query}" if query else "")
+        postgres.execute(server, *drops)

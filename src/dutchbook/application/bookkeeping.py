@@ -135,18 +135,31 @@ class Bookkeeper:
     async def _commit(self, held: Held, after_held: Held, news: News) -> OpenPosition:
         """Keep what a position has become, with its capital, and follow in the image."""
         before, after = held.position, after_held.position
+        moves = self._moves(before, after, news.cause)
+        await self._durable(before, after_held, news, self._batch(held, after, news), moves)
+        return after
+
+    async def _durable(
+        self,
+        before: OpenPosition,
+        after_held: Held,
+        news: News,
+        rows: Batch,
+        moves: Iterable[Event] = (),
+    ) -> None:
+        """Commit rows with the capital that goes with them, then follow in the image."""
+        after = after_held.position
         movements = {
             platform: self._movement(platform, before, after, news) for platform in Platform
         }
-        batch = self._batch(held, after, news) + self._risk.changing(
+        batch = rows + self._risk.changing(
             movements, before, after, news.reservation, _spent(news)
         )
-        events = (*news.tells(after), *self._moves(before, after, news.cause), *batch.events)
+        events = (*news.tells(after), *moves, *batch.events)
         await self._bus.commit(Batch(batch.writes, events))
         self._risk.follow(movements, before, after, news.reservation)
         self._holdings.put(after_held)
         await self._risk.enforce()
-        return after
 
     async def open_late(
         self, bare: OpenPosition, held: Held, news: News, known: Mapping[str, Order]
@@ -162,20 +175,17 @@ class Bookkeeper:
         Raises:
             Conflict: What was bought is not free; nothing was kept.
         """
-        before, after = replace(bare, status=PositionStatus.CLOSED), held.position
-        movements = {p: self._movement(p, before, after, news) for p in Platform}
-        execution, now = after.execution_id, self._clock.now()
+        after, now = held.position, self._clock.now()
         rows: list[Write] = [Insert("open_positions", position_row(after))]
         rows += [
             order_update(order, held.orders[order.order_id], position_id=after.position_id)
             for order in known.values()
         ]
-        rows += [Insert("fills", fill_row(fill, execution, now)) for fill in news.fills]
-        batch = self._risk.changing(movements, before, after, None, {})
-        await self._bus.commit(Batch((*rows, *batch.writes), tuple(news.tells(after))))
-        self._risk.follow(movements, before, after, None)
-        self._holdings.put(held)
-        await self._risk.enforce()
+        rows += [
+            Insert("fills", fill_row(fill, after.execution_id, now)) for fill in news.fills
+        ]
+        nothing = replace(bare, status=PositionStatus.CLOSED)
+        await self._durable(nothing, held, news, Batch(tuple(rows)))
 
     async def _kept_waiting(self, held: Held, after_held: Held, news: News) -> OpenPosition:
         """Keep what became known before the execution has ended: no capital moves yet.
