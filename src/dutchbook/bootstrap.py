@@ -173,6 +173,7 @@ def _lifecycle(
     carried: Carrying,
     entering: _Entering,
     services: tuple[Service, ...],
+    exits: Service,
     poll_seconds: float,
 ) -> EngineLifecycleService:
     """Join what starts, runs and stops the engine, and does what people ask of it."""
@@ -196,6 +197,7 @@ def _lifecycle(
         parts.recorder,
         base.gateways,
         services,
+        exits,
         base.clock,
         throttle=throttle,
         commands=commands,
@@ -234,6 +236,7 @@ def _engine(
     times = (PaperTime(settings.paper.clock_offset_ms),)
     around = beside(parts, times, beside_rules(settings, tape))
     ends = leaving(parts, carried, around.sessions, leaving_rules(settings, tape))
+    entering.reconciling.service.paid = ends.settlement.paid
     services = (
         *around.services,
         entering.reconciling.service,
@@ -241,7 +244,7 @@ def _engine(
         *ends.services,
         *((anchoring,) if anchoring else ()),
     )
-    lifecycle = _lifecycle(base, parts, carried, entering, services, poll_seconds)
+    lifecycle = _lifecycle(base, parts, carried, entering, services, ends.exits, poll_seconds)
     return Engine(
         settings,
         tape,
@@ -268,8 +271,8 @@ def _engine(
 
 def _stragglers(base: _Base, carried: Carrying, reconciling: Reconciling) -> Stragglers:
     """Let fills that nobody has booked bring forward the next comparison."""
-    compare = reconciling.service.soon
-    made = Stragglers(base.journal, carried.holdings, base.clock, compare)
+    recall, compare = reconciling.own.recall, reconciling.service.soon
+    made = Stragglers(base.journal, carried.holdings, base.clock, recall, compare)
     carried.settling.on_report = made.heard
     return made
 

@@ -106,7 +106,10 @@ def _told(position: OpenPosition) -> dict[str, Any]:
         + position.polymarket_cost
         + position.polymarket_fees
     )
-    hedged = min(position.kalshi_size, position.polymarket_size)
+    nets = [
+        getattr(position, f"{p}_size") - getattr(position, f"{p}_complement") for p in Platform
+    ]
+    hedged = max(min(nets), -max(nets), Decimal(0))
     return {
         "position": position.position_id[:SHORT],
         "opened_at": position.opened_at,
@@ -115,7 +118,7 @@ def _told(position: OpenPosition) -> dict[str, Any]:
         "kalshi": f"{plain(position.kalshi_size)} {position.kalshi_side}",
         "polymarket": f"{plain(position.polymarket_size)} {position.polymarket_side}",
         "paid": paid,
-        "at_least": hedged - paid,
+        "at_least": hedged + position.kalshi_cash + position.polymarket_cash,
     }
 
 

@@ -33,7 +33,7 @@ from dutchbook.domain.contract import ContractMatch, Outcome, Platform
 from dutchbook.domain.order import Finality, Order
 from dutchbook.domain.position import OpenPosition
 from dutchbook.domain.settlement import Ruling
-from dutchbook.domain.units import Money, owed
+from dutchbook.domain.units import Money, Quantity, owed
 from dutchbook.platforms.paper.exchange import PaperExchange, Taken
 from dutchbook.platforms.paper.gateway import PaperGateway
 from dutchbook.platforms.paper.server import StepLag
@@ -97,8 +97,8 @@ class Engine:
             ),
         )
         settled = [gateway.settled for gateway in self.gateways.values()]
-        ends = (self.leaving.exits.drained, *settled, self.leaving.merging.drained)
-        await self.lifecycle.run(self._feed, (*ends, self._resolve), self.stopping)
+        ends = (*settled, self.leaving.merging.drained, self._resolve)
+        await self.lifecycle.run(self._feed, ends, self.stopping)
         asked = self.stopping.is_set()
         await self.lifecycle.stop("asked to stop" if asked else "the tape ended")
         if self.anchoring is not None:
@@ -133,8 +133,10 @@ class Engine:
                 self.exchanges[platform].wallet.add(*key, row["size"])
         for platform, exchange in self.exchanges.items():
             balance = self.risk.balance(platform)
-            cash = balance.free + balance.reserved - pending[platform]
+            borrowed = sum((p.holding(platform).borrowed for p in held), start=Decimal(0))
+            cash = balance.free + balance.reserved - pending[platform] + borrowed
             exchange.wallet.cash = Money(cash)
+            exchange.wallet.net()
         await self._remind_platforms()
 
     async def _remind_platforms(self) -> None:
@@ -160,8 +162,9 @@ class Engine:
             if match is not None and leg.unpaid:
                 contract_id = match.contract(platform).contract_id
                 wallet = self.exchanges[platform].wallet
-                wallet.add(contract_id, leg.outcome, leg.size)
-                wallet.add(contract_id, leg.outcome.opposite, leg.complement)
+                other = leg.outcome.opposite
+                wallet.add(contract_id, leg.outcome, Quantity(leg.size - leg.borrowed))
+                wallet.add(contract_id, other, Quantity(leg.complement - leg.borrowed))
 
     async def _resolve(self) -> None:
         """Let the contracts of a tape that has ended resolve, and wait for their cash."""

@@ -230,7 +230,7 @@ async def _trade(
             await engine.leaving.settlement.finish(held, PATIENCE)
 
     settled = [gateway.settled for gateway in engine.gateways.values()]
-    ends = (engine.leaving.exits.drained, *settled, engine.leaving.merging.drained, resolved)
+    ends = (*settled, engine.leaving.merging.drained, resolved)
     await engine.lifecycle.run(engine._feed, (*ends, person.rests), engine.stopping)
     await engine.lifecycle.stop("the tape ended")
     assert engine.anchoring is not None, "there is a file for heads of the log"

@@ -121,13 +121,14 @@ def test_a_database_of_the_first_schema_is_upgraded_with_every_row_that_it_held(
 
 ZERO = Decimal(0)
 PLATFORMS = ("kalshi", "polymarket")
+ZEROES = ("settled", "complement", "borrowed")
 NEW_TABLES = ("settlements",)
 NEW_COLUMNS: dict[str, dict[str, Any]] = {
     "contracts": {"taker_delay_ms": 0},
     "contract_matches": {"confidence": Decimal(1)},
     "reservations": {"order_id": None},
     "open_positions": {
-        **{f"{p}_{name}": ZERO for p in PLATFORMS for name in ("settled", "complement")},
+        **{f"{p}_{name}": ZERO for p in PLATFORMS for name in ZEROES},
         **{f"{p}_complement_cost": ZERO for p in PLATFORMS},
         **{f"{p}_payout": None for p in PLATFORMS},
         **{f"{p}_cash": Decimal(-2) for p in PLATFORMS},

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from dutchbook.application.holdings import LATE
 from dutchbook.application.loading import held
 from dutchbook.application.records import fill_row, order_row, position_row
 from dutchbook.bootstrap import build, generated_tape
@@ -254,7 +253,7 @@ async def started(
         (match.kalshi, match.polymarket), (match,), opening, mode="paper", run=1, version="x"
     )
     await journal.commit(Batch(tuple(_rows(ours))))
-    for each in await held(journal, engine.risk.accounts, engine.clock.now() - LATE):
+    for each in await held(journal, engine.risk.accounts):
         engine.holdings.put(each)
     await engine.reconciling.service._recount()
     told = {each: Told(each) for each in Platform}
@@ -327,7 +326,7 @@ async def both(at: At, cell: Cell) -> None:
     assert sorted((f["trade_id"], f["size"], str(f["finality"])) for f in fills) == sorted(
         (f.trade_id, f.size, f.finality.value) for f in wanted.fills
     )
-    again = await held(at.engine.journal, at.engine.risk.accounts, at.engine.clock.now() - LATE)
+    again = await held(at.engine.journal, at.engine.risk.accounts)
     assert again == at.engine.holdings.all()
 
 
@@ -371,7 +370,7 @@ async def matrix_cell(at: At, cell: matrix.Cell) -> None:
     assert second.repairs == 0
     assert record == [await at.rows(table) for table in ("discrepancies", "fills", "orders")]
     assert await _booked(at) == _expected(wanted)
-    again = await held(at.engine.journal, at.engine.risk.accounts, at.engine.clock.now() - LATE)
+    again = await held(at.engine.journal, at.engine.risk.accounts)
     assert again == at.engine.holdings.all()
 
 

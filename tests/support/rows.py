@@ -48,7 +48,7 @@ def order_row(name: str, **facts: Any) -> dict[str, Any]:
 def position_row(name: str, **facts: Any) -> dict[str, Any]:
     """Return a position with its own id."""
     sizes = {f"{p}_{part}": ONE for p in Platform for part in ("size", "cost", "fees")}
-    others = ("complement", "complement_cost", "cash", "settled")
+    others = ("complement", "complement_cost", "borrowed", "cash", "settled")
     sizes |= {f"{p}_{part}": Decimal(0) for p in Platform for part in others}
     return (
         {

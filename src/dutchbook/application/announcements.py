@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from dutchbook.application.bus import EventBus
 from dutchbook.application.holdings import Held
 from dutchbook.application.watch import PairWatch, Watchlist
-from dutchbook.domain.contract import Outcome, Platform
+from dutchbook.domain.contract import Outcome, Platform, Side
 from dutchbook.domain.events import (
     Event,
     ExecutionFailed,
@@ -143,7 +143,7 @@ class Announcements:
         watch = self._watchlist.pairs[position.pair_id]
         place = self.exposed(position, held)
         leg = place.held.leg
-        order = _bought(held, place.held.platform, leg)
+        order = _began(held, place.held.platform, leg)
         ways = place.scenarios()
         return SingleLegExposure(
             self._bus.stamp(position.execution_id),
@@ -152,7 +152,7 @@ class Announcements:
             expected_edge=position.expected_edge,
             exposed_quantity=place.quantity,
             filled_leg=FilledLeg(
-                platform=place.held.platform,
+                platform=order.platform,
                 order_id=order.order_id,
                 side=order.side,
                 outcome=order.outcome,
@@ -228,14 +228,16 @@ class Announcements:
         return Place(contract, watch.books[platform], terms, position.holding(platform))
 
 
-def _bought(held: Held, platform: Platform, leg: Holding) -> Order:
-    """Return the order that opened a leg, or the first that filled it where none did."""
+def _began(held: Held, platform: Platform, leg: Holding) -> Order:
+    """Return the order that opened a leg, or the first that filled it where none did.
+
+    Where the other leg has sold more than it had, this one may never have had an order: the
+    exposure began with that sale.
+    """
     if leg.order_id is not None:
         return held.orders[leg.order_id]
-    bought = (
-        order
-        for order in held.orders.values()
-        if order.platform is platform and order.outcome is leg.outcome and order.filled
-    )
-    placed = (order for order in held.orders.values() if order.platform is platform)
-    return next(bought, None) or next(placed)
+    orders = list(held.orders.values())
+    placed = [order for order in orders if order.platform is platform]
+    bought = [order for order in placed if order.outcome is leg.outcome and order.filled]
+    sold = [order for order in orders if order.side is Side.SELL and order.filled]
+    return (*bought, *placed, *reversed(sold))[0]

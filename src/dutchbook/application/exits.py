@@ -143,7 +143,7 @@ class ExitMonitor:
             hedged = position.status is PositionStatus.OPEN
             always = not hedged or rules.rule is ExitRule.CLASSIC or self._forced(watch.match)
             floor = int((held_worth(watch.match, now, rules) + rules.minimum_gain) * E4)
-            each = Watched(position_id, watch, position, floor, bool(always))
+            each = Watched(position_id, watch, position.upright, floor, bool(always))
             for platform in Platform:
                 key = (platform, watch.match.contract(platform).contract_id)
                 self._watched.setdefault(key, []).append(each)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 from dutchbook.application.budget import Reservation
@@ -20,7 +20,10 @@ from dutchbook.domain.units import NOTHING, Quantity
 from dutchbook.errors import UnknownId
 
 LATE = timedelta(minutes=10)
-"""So long after its end a position, or an execution that bought nothing, is asked about."""
+"""So long after its end a position, or an execution that bought nothing, is asked about.
+
+A fill that comes to light later still is found by what its platform's stream tells of it.
+"""
 TradeKey = tuple[Platform, str]
 LegKey = tuple[Platform, str, Outcome]
 
@@ -216,15 +219,14 @@ class Holdings:
         for key in held.legs:
             self._legs.setdefault(key, set()).add(position_id)
 
-    def retire(self, before: datetime) -> None:
-        """Forget the positions that are over and were closed before an instant.
+    def retire(self, position_id: str) -> None:
+        """Forget a position if it is over.
 
-        Until then a fill that comes to light late still finds its position.
+        Until then a fill that comes to light late still finds it at once.
         """
-        for held in self.all():
-            closed_at = held.position.closed_at
-            if held.over and (closed_at is None or closed_at < before):
-                self.drop(held.position.position_id)
+        held = self._held.get(position_id)
+        if held is not None and held.over:
+            self.drop(position_id)
 
     def drop(self, position_id: str) -> None:
         """Forget a position that has come to nothing."""

@@ -46,14 +46,15 @@ class LateFills:
             fills: Those fills.
 
         Returns:
-            The position; None where it has one by now, or where no fill counts.
+            The position; None where it has one by now, where it has not ended, or where no
+            fill counts.
 
         Raises:
             Conflict: What they cost is not free; nothing was kept.
         """
         async with self._recovery.lock(execution_id):
             case = await self._recovery.case(execution_id)
-            if case.position is not None or not after.filled:
+            if not case.ended or case.position is not None or not after.filled:
                 return None
             return await self._opened(case, after, fills)
 

@@ -14,7 +14,6 @@ from dutchbook.application.cancelling import Cancelling
 from dutchbook.application.carrying import Carrying
 from dutchbook.application.commands import Commands
 from dutchbook.application.execution_queue import ExecutionQueueService
-from dutchbook.application.holdings import LATE
 from dutchbook.application.last_words import last_words
 from dutchbook.application.lease import Fence
 from dutchbook.application.loading import held
@@ -72,6 +71,7 @@ class EngineLifecycleService:
         recorder: Recorder,
         gateways: Mapping[Platform, PlatformGateway],
         services: Sequence[Service],
+        exits: Service,
         clock: Clock,
         *,
         throttle: PairThrottle,
@@ -88,6 +88,7 @@ class EngineLifecycleService:
         self._recorder = recorder
         self._gateways = gateways
         self._services = services
+        self._exits = exits
         self._clock = clock
         self._throttle = throttle
         self._commands = commands
@@ -126,8 +127,7 @@ class EngineLifecycleService:
         await self._take_up_all(pairs)
         await self._pay_in(opening)
         holdings = self._carrying.holdings
-        since = self._clock.now() - LATE
-        for each in await held(self._journal, self._risk.accounts, since):
+        for each in await held(self._journal, self._risk.accounts):
             holdings.put(each)
         unclean = self._bus.fence is not None and self._bus.fence.unclean
         count, stamp = len(holdings.positions), self._bus.stamp("engine")
@@ -260,6 +260,7 @@ class EngineLifecycleService:
         await self._commands.drained()
         await self._queue.drained()
         await carrying.single_leg.drained()
+        await self._exits.drained()
         await carrying.inquiries.drained(PATIENCE)
         for each in settled:
             await each()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from dutchbook.application.budget import Reservation
-from dutchbook.application.holdings import Held
+from dutchbook.application.holdings import LATE, Held
 from dutchbook.domain.accounting import Merge, Payout
 from dutchbook.domain.contract import (
     Alignment,
@@ -22,7 +22,7 @@ from dutchbook.domain.contract import (
     Side,
     Sizing,
 )
-from dutchbook.domain.events import Event, Stamp, decode
+from dutchbook.domain.events import Event, PositionClosed, Stamp, decode
 from dutchbook.domain.execution import LegState
 from dutchbook.domain.fees import schedule_from_json
 from dutchbook.domain.ledger import AccountKey
@@ -33,6 +33,8 @@ from dutchbook.errors import InvalidInput, StorageError
 from dutchbook.ports import Journal
 
 Row = Mapping[str, Any]
+LAST = 100
+"""So many that ended last are asked about at a start, whenever that was by our clock."""
 LEG_AMOUNTS = (
     "planned", "bound", "even_bound", "step", "smallest", "decided_cost", "sent", "sent_cost",
     "filled", "cost", "fees",
@@ -150,6 +152,7 @@ def position_of(row: Row) -> OpenPosition:
             fees=Money(row[f"{platform}_fees"]),
             complement=Quantity(row[f"{platform}_complement"]),
             complement_cost=Money(row[f"{platform}_complement_cost"]),
+            borrowed=Quantity(row[f"{platform}_borrowed"]),
             cash=Money(row[f"{platform}_cash"]),
             payout=row[f"{platform}_payout"],
             settled=Quantity(row[f"{platform}_settled"]),
@@ -202,23 +205,69 @@ def event_of(row: Row) -> Event:
     return decode(row["name"], json.loads(row["payload"]), stamp)
 
 
-async def held(
-    journal: Journal, accounts: Mapping[Platform, AccountKey], since: datetime
-) -> list[Held]:
+async def held(journal: Journal, accounts: Mapping[Platform, AccountKey]) -> list[Held]:
     """Return every position that is not over, with all that it follows from, oldest first.
 
-    One that was closed after `since` is among them.
+    Those are among them that were closed within `LATE` of the last one that was, however long
+    ago that is: what came to light of them while no engine ran is to find them. So are the last
+    `LAST` that the log tells of, since clocks may have been set in between.
 
     A handful of reads, however many positions there are.
     """
-    orders = grouped(await journal.rows("orders", order_by=("created_at",)), "position_id")
-    fills = grouped(await journal.rows("fills"), "execution_id")
-    payments = grouped(await journal.rows("settlements", {"status": "paid"}), "position_id")
-    standing = grouped(await journal.rows("reservations", {"status": "reserved"}), "order_id")
-    running = await journal.rows("executions", {"ended_at": None})
+    every = await _all_held(journal, accounts, {}, {})
+    ends = [each.position.closed_at for each in every if each.position.closed_at is not None]
+    late = {end for end in ends if end >= max(ends) - LATE}
+    last = await last_told(journal, PositionClosed, "position_id")
+    return [
+        each
+        for each in every
+        if not each.over or each.position.closed_at in late or each.position.position_id in last
+    ]
+
+
+async def last_told(journal: Journal, kind: type[Event], name: str) -> set[str]:
+    """Return what the last `LAST` events of a kind are about, by the order of the log.
+
+    Args:
+        journal: Where the log is.
+        kind: Of event.
+        name: Of the fact that tells what it is about.
+    """
+    rows = await journal.rows("audit_log", {"name": kind.wire}, ("sequence",))
+    return {json.loads(row["payload"])[name] for row in rows[-LAST:]}
+
+
+async def held_one(
+    journal: Journal, accounts: Mapping[Platform, AccountKey], position_id: str
+) -> Held:
+    """Return one position, over or not, with all that it follows from."""
+    position = {"position_id": position_id}
+    rows = await journal.rows("open_positions", position)
+    execution = {"execution_id": rows[0]["execution_id"]}
+    return (await _all_held(journal, accounts, position, execution))[0]
+
+
+async def _all_held(
+    journal: Journal, accounts: Mapping[Platform, AccountKey], where: Row, of: Row
+) -> list[Held]:
+    """Return positions, over or not, oldest first.
+
+    Args:
+        journal: Where they are.
+        accounts: By platform.
+        where: Which positions.
+        of: The same, as which executions.
+    """
+    orders = grouped(await journal.rows("orders", where, ("created_at",)), "position_id")
+    fills = grouped(await journal.rows("fills", of), "execution_id")
+    paid = {"status": "paid", **where}
+    payments = grouped(await journal.rows("settlements", paid), "position_id")
+    reserved = {"status": "reserved", **of}
+    standing = grouped(await journal.rows("reservations", reserved), "order_id")
+    running = await journal.rows("executions", {"ended_at": None, **of})
     waiting = {row["execution_id"] for row in running}
     found = []
-    for row in await journal.rows("open_positions", order_by=("opened_at", "position_id")):
+    for row in await journal.rows("open_positions", where, ("opened_at", "position_id")):
         position = position_of(row)
         own = [order_of(each) for each in orders.get(position.position_id, [])]
         mine = {order.order_id for order in own}
@@ -235,10 +284,7 @@ async def held(
             },
             waiting=position.execution_id in waiting,
         )
-        one = one.with_orders(own).with_fills(f for f in made if f.order_id in mine)
-        closed_at = position.closed_at
-        if not one.over or (closed_at is not None and closed_at >= since):
-            found.append(one)
+        found.append(one.with_orders(own).with_fills(f for f in made if f.order_id in mine))
     return found
 
 

@@ -238,9 +238,9 @@ class MergingService:
         for one in self._holdings.all():
             leg = one.position.holding(MERGED_BY_CALL)
             if leg.payout is None and self._contract_id(one) == contract_id:
-                held[leg.outcome] = Quantity(held[leg.outcome] + leg.size)
-                other = leg.outcome.opposite
-                held[other] = Quantity(held[other] + leg.complement)
+                other, lent = leg.outcome.opposite, leg.borrowed
+                held[leg.outcome] = Quantity(held[leg.outcome] + leg.size - lent)
+                held[other] = Quantity(held[other] + leg.complement - lent)
         return held
 
     def _contract_id(self, held: Held) -> str:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from dutchbook.application.cases import Case
 from dutchbook.application.execution import ExecutionService
 from dutchbook.application.holdings import LATE, Held, Holdings
-from dutchbook.application.loading import position_of
+from dutchbook.application.loading import held_one, last_told, position_of
 from dutchbook.application.recovery import Recovery
 from dutchbook.application.risk import RiskManager
-from dutchbook.domain.contract import Platform
+from dutchbook.domain.contract import Outcome, Platform
 from dutchbook.domain.events import BudgetReleased, Event, PositionClosed
 from dutchbook.domain.execution import Phase
 from dutchbook.domain.ledger import AccountKey, Balance
@@ -60,44 +60,65 @@ class OwnSide:
         clock: Clock,
     ) -> None:
         self._clock = clock
-        self._spent: dict[str, tuple[datetime, Case | None]] = {}
+        self._spent: dict[str, tuple[float, Case | None]] = {}
         self._journal = journal
         self._risk = risk
         self._holdings = holdings
         self._recovery = recovery
         self._executions = executions
         self._dust: dict[ContractKey, Decimal] = defaultdict(Decimal)
-        self._closing: dict[str, None] = {}
+        self._closing: dict[str, float] = {}
         self.basis = Decimal(0)
 
     def __call__(self, event: Event, sequence: int) -> None:
         """Note a position that has closed, and an execution that came to nothing."""
         if isinstance(event, PositionClosed) and sequence:
-            self._closing[event.position_id] = None
+            self._closing[event.position_id] = self._clock.monotonic()
         if isinstance(event, BudgetReleased) and sequence:
-            self._spent[event.execution_id] = (event.stamp.occurred_at, None)
+            self._spent[event.execution_id] = (self._clock.monotonic(), None)
 
     async def load(self) -> None:
         """Count what is left of the positions that were over before this start."""
         self._dust.clear()
         self._closing.clear()
         self.basis = Decimal(0)
+        now = self._clock.monotonic()
         open_ended = {held.position.position_id for held in self._holdings.all()}
         closed = {"status": PositionStatus.CLOSED}
         for row in await self._journal.rows("open_positions", closed):
             if row["position_id"] in open_ended:
-                self._closing[row["position_id"]] = None
+                self._closing[row["position_id"]] = now
             else:
                 self._leave(position_of(row))
-        since = self._clock.now() - LATE
-        for row in await self._journal.rows("executions", {"phase": Phase.FAILED}):
-            if row["ended_at"] >= since and row["pair_id"] in self._holdings.pairs:
-                self._spent[row["execution_id"]] = (row["ended_at"], None)
+        failed = await self._journal.rows("executions", {"phase": Phase.FAILED})
+        ends = [row["ended_at"] for row in failed]
+        last = await last_told(self._journal, BudgetReleased, "execution_id")
+        for row in failed:
+            late = row["ended_at"] >= max(ends) - LATE or row["execution_id"] in last
+            if late and row["pair_id"] in self._holdings.pairs:
+                self._spent[row["execution_id"]] = (now, None)
+
+    async def recall(self, order: Mapping[str, Any]) -> None:
+        """Take up again what an order belongs to that ended long ago: a fill of it was told.
+
+        Args:
+            order: Its row.
+        """
+        now, position_id = self._clock.monotonic(), order["position_id"]
+        if position_id is None:
+            execution_id = order["execution_id"]
+            if (await self._recovery.case(execution_id)).ended:
+                self._spent.setdefault(execution_id, (now, None))
+        elif self._holdings.known(position_id) is None:
+            self._holdings.put(await held_one(self._journal, self._risk.accounts, position_id))
+            self._closing[position_id] = now
 
     async def gather(self) -> Own:
         """Return our side as it is now."""
         cases = await self._recovery.cases()
-        self._holdings.retire(self._clock.now() - LATE)
+        long_ago = self._clock.monotonic() - LATE.total_seconds()
+        for position_id in [each for each, at in self._closing.items() if at < long_ago]:
+            self._holdings.retire(position_id)
         await self._follow_closed()
         balances, held = dict(self._risk.balances), tuple(self._holdings.all())
         claims = await self._journal.rows("settlements", {"status": "pending"})
@@ -115,15 +136,16 @@ class OwnSide:
             and not self._busy(each)
             and not any(map(carried, each.orders))
         ]
+        contracts = self._contracts(held, cases)
         ours = Ours(
             orders=(
                 *self._of_positions(still),
                 *self._of_cases(cases),
-                *(each for each in self._of_cases(spent) if each.order.platform_order_id),
+                *(each for each in self._of_cases(spent) if each.order.refusal is None),
             ),
             positions=tuple(each.position for each in still),
-            contracts=self._contracts(held, cases),
-            cash=self._cash(cases),
+            contracts=contracts,
+            cash=self._cash(held, cases, contracts),
         )
         return Own(ours, _by_order(cases), _by_order(spent), at_rest, balances, held)
 
@@ -132,9 +154,10 @@ class OwnSide:
 
         Such a fill makes a position of one, which is then compared like every other.
         """
-        now, bought = self._clock.now(), {h.position.execution_id for h in self._holdings.all()}
+        long_ago = self._clock.monotonic() - LATE.total_seconds()
+        bought = {h.position.execution_id for h in self._holdings.all()}
         for execution_id, (at, known) in list(self._spent.items()):
-            if now - at > LATE or execution_id in bought:
+            if at < long_ago or execution_id in bought:
                 del self._spent[execution_id]
             elif known is None:
                 self._spent[execution_id] = (at, await self._recovery.case(execution_id))
@@ -232,7 +255,10 @@ class OwnSide:
         return found
 
     def _legs(self, position: OpenPosition) -> list[tuple[ContractKey, Decimal]]:
-        """Return what a position holds; what has been paid for is gone from its platform."""
+        """Return what the account has for a position: not what was borrowed of its others.
+
+        What has been paid for is gone from its platform.
+        """
         match = self._holdings.match(position)
         return [
             entry
@@ -240,13 +266,23 @@ class OwnSide:
             if (leg := position.holding(platform)).payout is None
             for contract_id in (match.contract(platform).contract_id,)
             for entry in (
-                ((platform, contract_id, leg.outcome), leg.size),
-                ((platform, contract_id, leg.outcome.opposite), leg.complement),
+                ((platform, contract_id, leg.outcome), leg.size - leg.borrowed),
+                (
+                    (platform, contract_id, leg.outcome.opposite),
+                    leg.complement - leg.borrowed,
+                ),
             )
         ]
 
-    def _cash(self, cases: Iterable[Case]) -> dict[AccountKey, Decimal]:
-        """Return what must be there: what is free and reserved, less what is spent of it."""
+    def _cash(
+        self, held: Iterable[Held], cases: Iterable[Case], contracts: dict[ContractKey, Decimal]
+    ) -> dict[AccountKey, Decimal]:
+        """Return what must be there: what is free and reserved, less what is spent of it.
+
+        Where positions hold opposite outcomes of one contract, Kalshi has turned the pairs into
+        cash (docs.kalshi.com, ``GET /portfolio/positions``, 2026-10); and what a position sold
+        of another's contracts has come in on Polymarket.
+        """
         found: dict[AccountKey, Decimal] = {
             key: Decimal(balance.free + balance.reserved)
             for key, balance in self._risk.balances.items()
@@ -255,6 +291,14 @@ class OwnSide:
             for fill in case.fills.values():
                 if fill.finality is not Finality.FAILED:
                     found[self._risk.accounts[fill.platform]] -= fill.cost + fill.fee
+        for (platform, contract_id, outcome), size in contracts.items():
+            if platform is Platform.KALSHI and outcome is Outcome.YES:
+                opposed = contracts.get((platform, contract_id, Outcome.NO), Decimal(0))
+                found[self._risk.accounts[platform]] += min(size, opposed)
+        for one in held:
+            for platform in Platform:
+                borrowed = one.position.holding(platform).borrowed
+                found[self._risk.accounts[platform]] += borrowed
         return found
 
     async def _follow_closed(self) -> None:

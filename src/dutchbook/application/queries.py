@@ -98,7 +98,8 @@ def _expected_profit(positions: Rows) -> Decimal:
     total = Decimal(0)
     for row in map(position_of, positions):
         if row.status is PositionStatus.OPEN:
-            paid = sum((leg.payout or Decimal(0) for leg in row.legs), start=Decimal(0))
+            legs = row.upright.legs
+            paid = sum((leg.payout or Decimal(0) for leg in legs), start=Decimal(0))
             pairs = sum((leg.pairs for leg in row.legs if leg.unpaid), start=Decimal(0))
             total += row.cash + row.hedged * (1 - paid) + pairs
     return total

@@ -31,6 +31,7 @@ class Reconciling:
     """The service, and what carries out a person's decisions."""
 
     service: StartupReconciliationService
+    own: OwnSide
     resolver: Resolver
     bus: EventBus
 
@@ -122,7 +123,7 @@ def reconciling(
     )
     bus.subscribe(own)
     bus.subscribe(service)
-    return Reconciling(service, resolver, bus)
+    return Reconciling(service, own, resolver, bus)
 
 
 def _repairer(risk: RiskManager, carried: Carrying, late: LateFills) -> Repairer:

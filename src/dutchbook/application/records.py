@@ -268,7 +268,8 @@ def position_facts(position: OpenPosition) -> dict[str, Any]:
 
 
 LEG = (
-    "size", "cost", "fees", "complement", "complement_cost", "cash", "payout", "settled",
+    "size", "cost", "fees", "complement", "complement_cost", "borrowed", "cash", "payout",
+    "settled",
 )  # fmt: skip
 """The columns of each leg of a position."""
 

@@ -79,13 +79,13 @@ class TheirSide:
         """Ask both platforms at the same time.
 
         An order that is filled and final is not asked about, unless `every` one is; one that
-        ended short is, since a fill may come to light after its end.
+        ended short of what it could fill is, since a fill may come to light after its end.
         """
         at, until = self._clock.now(), self._clock.monotonic() + self._patience.whole
         ours = tuple(orders)
         known = frozenset(each.order.client_order_id for each in ours)
         wanted = sorted(
-            (each for each in ours if every or each.unresolved or _short(each.order)),
+            (each for each in ours if every or each.unresolved or each.order.short),
             key=lambda each: (not each.awaiting, each.order.created_at, each.order.order_id),
         )
         talks = [
@@ -192,10 +192,6 @@ class TheirSide:
             return Unavailable(error.reason)
         except TimeoutError:
             return Unavailable(f"no answer within {self._patience.call} s")
-
-
-def _short(order: Order) -> bool:
-    return order.filled < order.size
 
 
 def _taken_up(moved: Iterable[NamedCash]) -> tuple[NamedCash, ...]:

@@ -105,7 +105,8 @@ def _leg(named: Holding, facts: list[Fact], *, nets: bool) -> Holding:
     """Fold one leg: fills in the order of their platform's clock, payments where they fit.
 
     A merge is dated by our clock, which may be set: it counts once its pairs are there, and a
-    payout comes last.
+    payout comes last. Where the platform `nets`, nothing is borrowed: what is missing of one
+    position is gone from its account at once.
     """
     leg = Holding(outcome=named.outcome, order_id=named.order_id)
     merges: list[Merge] = []
@@ -122,11 +123,11 @@ def _leg(named: Holding, facts: list[Fact], *, nets: bool) -> Holding:
         while merges and leg.pairs >= merges[0].size:
             leg = _merged(leg, merges.pop(0).size)
     for merge in merges:
-        leg = _merged(leg, merge.size)
+        leg = _merged_beyond(leg, merge.size)
     for fact in facts:
         if isinstance(fact, Payout):
             leg = _paid(leg, fact)
-    return leg
+    return replace(leg, borrowed=NOTHING) if nets else leg
 
 
 def _filled(leg: Holding, fill: Fill) -> Holding:
@@ -137,7 +138,7 @@ def _filled(leg: Holding, fill: Fill) -> Holding:
     cash = Money(leg.cash - fill.cost - fill.fee)
     if fill.outcome is leg.outcome:
         size, cost = Quantity(leg.size + fill.size), Money(leg.cost + fill.cost)
-        return replace(leg, size=size, cost=cost, fees=fees, cash=cash)
+        return _given_back(replace(leg, size=size, cost=cost, fees=fees, cash=cash))
     return replace(
         leg,
         complement=Quantity(leg.complement + fill.size),
@@ -163,9 +164,26 @@ def _sold(leg: Holding, fill: Fill) -> Holding:
         cost=Money(leg.cost - basis),
         complement=Quantity(leg.complement + short),
         complement_cost=Money(leg.complement_cost + short - (fill.cost - brought)),
+        borrowed=Quantity(leg.borrowed + short),
         fees=Money(leg.fees + fill.fee),
         cash=Money(leg.cash + fill.cost - fill.fee - short),
     )
+
+
+def _given_back(leg: Holding) -> Holding:
+    """Return to the account what was taken of it, out of what has just been bought."""
+    back = Quantity(min(leg.borrowed, leg.size))
+    return replace(_merged(leg, back), borrowed=Quantity(leg.borrowed - back))
+
+
+def _merged_beyond(leg: Holding, size: Quantity) -> Holding:
+    """Merge pairs of which the position has only the complement: what it sold turned up late.
+
+    To borrow a contract and to merge it with a complement leaves everything as it was: the
+    complement is there to give it back.
+    """
+    own = Quantity(min(size, leg.size))
+    return replace(_merged(leg, own), borrowed=Quantity(leg.borrowed + size - own))
 
 
 def _merged(leg: Holding, size: Quantity) -> Holding:
@@ -191,6 +209,7 @@ def _paid(leg: Holding, payout: Payout) -> Holding:
         leg,
         cost=ZERO,
         complement_cost=ZERO,
+        borrowed=NOTHING,
         cash=Money(leg.cash + due(amount)),
         payout=payout.of(leg.outcome),
         settled=leg.net,
@@ -305,8 +324,9 @@ def _at_loss(position: OpenPosition) -> bool:
     """Whether an open position's pairs have cost more than they pay."""
     if position.status is not PositionStatus.OPEN:
         return position.completed_at_loss
-    paid = sum((_hedged_cost(leg, position.hedged) for leg in position.legs), start=Decimal(0))
-    return paid > position.hedged
+    hedged, legs = position.hedged, position.upright.legs
+    paid = sum((_hedged_cost(leg, hedged) for leg in legs), start=Decimal(0))
+    return paid > hedged
 
 
 def _hedged_cost(leg: Holding, hedged: Quantity) -> Decimal:
@@ -319,7 +339,10 @@ def divergence(position: OpenPosition) -> Money:
 
     Zero where both contracts resolved alike: then exactly one leg of each pair pays.
     """
-    kalshi, polymarket = position.legs
+    legs = position.legs
+    if max(leg.settled for leg in legs) < 0:
+        legs = position.kalshi.turned, position.polymarket.turned
+    kalshi, polymarket = legs
     if kalshi.payout is None or polymarket.payout is None:
         return ZERO
     return Money(

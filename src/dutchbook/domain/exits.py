@@ -32,6 +32,7 @@ from dutchbook.domain.exposure import CLOSE, COMPLEMENT, RETRY, Exposure, Place
 from dutchbook.domain.position import OpenPosition, PositionStatus
 from dutchbook.domain.units import (
     E4,
+    NOTHING,
     ZERO,
     Money,
     Price,
@@ -60,8 +61,22 @@ def next_exit(case: ExitCase, rules: ExitRules) -> Decision:
     if case.resolved:
         return Redeem()
     if position.status is _S.OPEN:
-        return _hedged(case, rules)
+        return _hedged(_upright(case), rules)
     return _unhedged(case, rules)
+
+
+def _upright(case: ExitCase) -> ExitCase:
+    """Return the case of a turned pair as one of the pair that it is.
+
+    What it holds was sold before it was there: it is bought back, and never sold.
+    """
+    position = case.position.upright
+    if position is case.position:
+        return case
+    places = {p: replace(at, leg=position.holding(p)) for p, at in case.places.items()}
+    return replace(
+        case, position=position, places=places, sellable=dict.fromkeys(Platform, NOTHING)
+    )
 
 
 def worth_of_holding(case: ExitCase, rules: ExitRules) -> Decimal:

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from dutchbook.domain.contract import Leg, Outcome, Platform, Side
 from dutchbook.domain.machine import Machine, Transition
-from dutchbook.domain.units import NOTHING, ZERO, Money, Price, Quantity, due, owed
+from dutchbook.domain.units import MICRO, NOTHING, ZERO, Money, Price, Quantity, due, owed
 
 
 class OrderStatus(StrEnum):
@@ -174,6 +174,17 @@ class Order:
     def fill_price(self) -> Decimal | None:
         """Average dollars per contract filled, None when nothing is."""
         return self.cost / self.filled if self.filled else None
+
+    @property
+    def short(self) -> bool:
+        """Whether it can have filled more than is known of it.
+
+        A Polymarket buy that is filled at once spends dollars: better prices buy more than
+        was asked for (6.09 filled for 6.00, reported by its users, 2026).
+        """
+        spends = self.platform is Platform.POLYMARKET and self.side is Side.BUY
+        left = self.price * self.size - self.cost
+        return self.filled < self.size or (spends and left > MICRO)
 
     def with_fill(self, fill: Fill) -> Order:
         """Return the order after one more fill; a late fill clears a refusal."""

@@ -95,6 +95,9 @@ class Holding:
         complement: Contracts of the opposite outcome, bought to close, not yet turned into
             cash: each pair of the two is worth a dollar, whatever happens.
         complement_cost: What those cost.
+        borrowed: Contracts of `outcome` that it sold or merged without having them: they were
+            the account's, other positions count them still. `complement` has as many for it,
+            and `cash` is a dollar less for each.
         cash: What came in less what went out, fees included.
         payout: Dollars that each contract of `outcome` paid, once its contract has resolved and
             the cash has come.
@@ -108,6 +111,7 @@ class Holding:
     fees: Money = ZERO
     complement: Quantity = NOTHING
     complement_cost: Money = ZERO
+    borrowed: Quantity = NOTHING
     cash: Money = ZERO
     payout: Decimal | None = None
     settled: Quantity = NOTHING
@@ -126,6 +130,20 @@ class Holding:
     def pairs(self) -> Quantity:
         """Pairs of both outcomes that wait to be merged into a dollar each."""
         return Quantity(max(min(self.size, self.complement), NOTHING))
+
+    @property
+    def turned(self) -> Holding:
+        """The leg named by its complement."""
+        return replace(
+            self,
+            outcome=self.outcome.opposite,
+            size=self.complement,
+            cost=self.complement_cost,
+            complement=self.size,
+            complement_cost=self.cost,
+            payout=None if self.payout is None else 1 - self.payout,
+            settled=Quantity(-self.settled),
+        )
 
     @property
     def unpaid(self) -> bool:
@@ -175,7 +193,20 @@ class OpenPosition:
     @property
     def hedged(self) -> Quantity:
         """Contracts held on both sides: each pays a dollar whatever happens."""
-        return Quantity(max(min(self.kalshi.net, self.polymarket.net), NOTHING))
+        return Quantity(abs(self.pairs))
+
+    @property
+    def pairs(self) -> Decimal:
+        """The same, below zero where both legs are turned round: opposites pay it as well."""
+        nets = self.kalshi.net, self.polymarket.net
+        return max(min(nets), NOTHING) + min(max(nets), NOTHING)
+
+    @property
+    def upright(self) -> OpenPosition:
+        """The position with a turned pair named by the outcomes that it holds of both."""
+        if self.pairs >= 0:
+            return self
+        return replace(self, kalshi=self.kalshi.turned, polymarket=self.polymarket.turned)
 
     @property
     def imbalance(self) -> Decimal:
@@ -222,13 +253,13 @@ class OpenPosition:
         """
         if self.status is PositionStatus.CLOSED:
             return self.realised_pnl
-        locked = self.hedged
+        locked, legs = self.hedged, self.upright.legs
         value = Decimal(0)
-        for leg in self.legs:
+        for leg in legs:
             share = locked / leg.net if leg.net > 0 else Decimal(0)
             value += _at_cost(leg) - _net_cost(leg) * share
         if locked:
-            paid = sum((leg.payout or Decimal(0) for leg in self.legs), start=Decimal(0))
+            paid = sum((leg.payout or Decimal(0) for leg in legs), start=Decimal(0))
             value += locked * (1 - paid) - self.divergence_reserve
         return Money((self.cash + value).quantize(MICRO, ROUND_FLOOR))
 

@@ -62,12 +62,10 @@ class MemoryJournal:
         order_by: Sequence[str] = (),
     ) -> list[Row]:
         """Return copies of the rows that match, in the order asked for, else as they came."""
-        wanted = dict(where or {})
-        found = [
-            dict(row)
-            for row in self._tables[table].values()
-            if all(row[column] == value for column, value in wanted.items())
-        ]
+        there = list(self._tables[table].values())
+        for column, value in (where or {}).items():
+            there = [row for row in there if row[column] == value]
+        found = [dict(row) for row in there]
         if order_by:
             found.sort(key=lambda row: tuple(row[column] for column in order_by))
         return found

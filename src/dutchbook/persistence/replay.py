@@ -76,7 +76,8 @@ class Replay:
             key = tuple(told[column] for column in TABLES[name].key)
             if key in table:
                 raise ValueError(f"{name} {_named(key)} is made twice")
-            table[key] = [told.pop(column, None) for column in at]
+            older = dict.fromkeys(TABLES[name].added, 0)
+            table[key] = [told.pop(column, older.get(column)) for column in at]
             if told:
                 raise ValueError(f"{name} has no column {min(told)}")
             return

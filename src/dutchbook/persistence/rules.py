@@ -23,6 +23,7 @@ class Rules:
         key: The columns of its primary key.
         unique: Further sets of columns that no two rows share.
         floor: Columns that never go below zero.
+        added: Columns that came with a later schema: zero in every row made before.
         machine: The machine that its `status` column obeys.
         frozen: Rows are never changed, but for the columns in `mutable`.
         mutable: See `frozen`.
@@ -33,6 +34,7 @@ class Rules:
     key: tuple[str, ...]
     unique: tuple[tuple[str, ...], ...] = ()
     floor: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
     machine: Machine[Any, Any] | None = None
     frozen: bool = False
     mutable: tuple[str, ...] = ()
@@ -91,7 +93,14 @@ TABLES: dict[str, Rules] = {
     "fills": Rules(("platform", "trade_id"), frozen=True, mutable=("finality",), audited=True),
     "open_positions": Rules(
         ("position_id",),
-        floor=("kalshi_size", "polymarket_size", "divergence_reserve"),
+        floor=(
+            "kalshi_size",
+            "polymarket_size",
+            "kalshi_borrowed",
+            "polymarket_borrowed",
+            "divergence_reserve",
+        ),
+        added=("kalshi_borrowed", "polymarket_borrowed"),
         machine=POSITION,
         audited=True,
     ),

@@ -49,10 +49,12 @@ class Wallet:
         else:
             self.cash = Money(self.cash + sign * (due(amount) - report.fee))
             self.contracts[key] = Quantity(self.of(*key) - sign * report.size)
-        if self.nets:
-            self._pay_pairs(
-                order.contract_id, min(self.of(order.contract_id, o) for o in Outcome)
-            )
+        self._net(order.contract_id)
+
+    def net(self) -> None:
+        """Turn whatever is there of both outcomes into cash, where the platform does so."""
+        for contract_id in dict.fromkeys(contract_id for contract_id, _ in self.contracts):
+            self._net(contract_id)
 
     def merge(self, contract_id: str, size: Quantity, platform: str) -> None:
         """Turn equal YES and NO back into cash, where the platform does not do it by itself."""
@@ -69,6 +71,10 @@ class Wallet:
             self.contracts.pop((contract_id, outcome), None)
         self.cash = Money(self.cash + due(paid))
         return due(paid)
+
+    def _net(self, contract_id: str) -> None:
+        if self.nets:
+            self._pay_pairs(contract_id, min(self.of(contract_id, each) for each in Outcome))
 
     def _pay_pairs(self, contract_id: str, pairs: Quantity) -> None:
         if pairs <= 0:
