@@ -11,7 +11,7 @@ from dutchbook.application.loading import undelivered
 from dutchbook.application.shielding import whole
 from dutchbook.crashpoints import AFTER, BEFORE, DELIVERY, crashpoint
 from dutchbook.domain.events import Event, RecordsChanged, Stamp
-from dutchbook.errors import Conflict
+from dutchbook.errors import Conflict, LeaseLost, StorageError
 from dutchbook.ports import Batch, Clock, Ids, Journal, Receipt, Subscriber
 
 
@@ -37,6 +37,7 @@ class EventBus:
         self.follows_books = False
         self._delivers = False
         self._broken = False
+        self._unsure = False
         self._turn = asyncio.Lock()
         self._next = 0
         self.counts: Counter[str] = Counter()
@@ -66,12 +67,20 @@ class EventBus:
             Conflict: A guard refused; nothing was kept and nothing is published.
             Halted: A halt that another process asked for forbids an order of the batch.
             LeaseLost: Another engine has the lease: this one must end.
+            StorageError: The database failed, now or before: what this engine believes may not
+                be what the database holds, and nothing more is decided from it.
         """
+        if self._unsure:
+            raise StorageError("a commit before this one got no answer: this engine must end")
         if batch.writes and not batch.events:
             tables = tuple(sorted({write.table for write in batch.writes}))
             changed = RecordsChanged(self.stamp("records"), tables)
             batch = Batch(batch.writes, (changed,))
         return await whole(self._commit(batch))
+
+    async def last_word(self, event: Event) -> None:
+        """Keep what an engine says as it ends, even after a commit that got no answer."""
+        await whole(self._commit(Batch(events=(event,))))
 
     async def _commit(self, batch: Batch) -> Receipt:
         receipt = await self._kept(batch)
@@ -97,8 +106,12 @@ class EventBus:
         except Conflict:
             known = True
             raise
+        except LeaseLost:
+            known = self._broken = True
+            raise
         finally:
-            self._broken |= not known
+            if not known:
+                self._broken = self._unsure = True
         return receipt
 
     async def redeliver(self) -> int:

@@ -68,7 +68,7 @@ class Disputes:
         self.open: dict[str, Dispute] = {}
         self._accepted: set[tuple[str, str]] = set()
         self._turn = asyncio.Lock()
-        self._settling = asyncio.Lock()
+        self.settling = asyncio.Lock()
 
     async def load(self) -> None:
         """Take up what the database holds."""
@@ -151,7 +151,10 @@ class Disputes:
     def resolving(
         self, disputes: Iterable[Dispute], choice: Choice, rationale: str
     ) -> tuple[tuple[Write, ...], tuple[Event, ...]]:
-        """Return the rows and events that resolve some; `resolved` once they are durable."""
+        """Return the rows and events that resolve some; `resolved` once they are durable.
+
+        Whoever calls holds `settling` until then: each is resolved once.
+        """
         disputes = tuple(disputes)
         put = {
             "resolved_at": self._clock.now(),
@@ -198,7 +201,7 @@ class Disputes:
 
         One call after the other: what a comparison has just closed, no person closes again.
         """
-        async with self._settling:
+        async with self.settling:
             left = tuple(each for each in disputes if each.dispute_id in self.open)
             writes, events = self.resolving(left, choice, rationale)
             batch = Batch(writes, events) + (alongside or Batch())

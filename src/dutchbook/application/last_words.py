@@ -7,7 +7,6 @@ import contextlib
 from dutchbook.application.bus import EventBus
 from dutchbook.domain.events import SystemHealthCritical
 from dutchbook.errors import DutchbookError, LeaseLost, StorageError
-from dutchbook.ports import Batch
 
 
 async def last_words(bus: EventBus, died: BaseExceptionGroup[BaseException]) -> None:
@@ -25,7 +24,7 @@ async def last_words(bus: EventBus, died: BaseExceptionGroup[BaseException]) -> 
             detail += f": {error}"
         event = SystemHealthCritical(bus.stamp("health"), component=component, detail=detail)
         with contextlib.suppress(StorageError):
-            await bus.commit(Batch(events=(event,)))
+            await bus.last_word(event)
             if not bus.silenced:
                 continue
         with contextlib.suppress(DutchbookError):

@@ -12,6 +12,7 @@ from dutchbook.domain.events import (
     Event,
     ExecutionFailed,
     FailedLeg,
+    OrderFilled,
     PositionMoved,
     SingleLegExposure,
 )
@@ -66,6 +67,11 @@ class PartialExits:
             self._note(event.position_id, event.failed_leg.code)
         elif isinstance(event, ExecutionFailed):
             self._suspect_all()
+        elif isinstance(event, OrderFilled):
+            # What nobody knew of an order becomes known, and the position stays as it was.
+            if event.position_id is not None:
+                self._suspected[event.position_id] = None
+                self._wake.set()
         elif isinstance(event, PositionMoved):
             if event.after == PARTIAL:
                 self._suspected[event.position_id] = None

@@ -7,7 +7,7 @@ together, what is proven is repaired, what is not is asked again, and the rest i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -119,6 +119,7 @@ class StartupReconciliationService:
         self._began: float | None = None
         self._unsure = False
         self.last: Reconciled | None = None
+        self.paid: Callable[[], Awaitable[None]] = _nothing
 
     def __call__(self, event: Event, sequence: int) -> None:
         """Hear of positions that move: what a failed fill has stopped may go on."""
@@ -198,6 +199,7 @@ class StartupReconciliationService:
         """
         async with self._turn:
             since = self._began = self._clock.monotonic()
+            await self.paid()  # what a result has paid would look like cash without a name
             await self._outstanding.unrecorded()
             own = await self._own.gather()
             theirs = await self._theirs.ask(own.ours.orders)
@@ -327,6 +329,10 @@ class StartupReconciliationService:
             repairs=told.repairs,
             not_reached=len(told.not_reached),
         )
+
+
+async def _nothing() -> None:
+    """Book no payout: nobody follows results."""
 
 
 def _unpaid(found: Iterable[Discrepancy], short: Iterable[Short]) -> Iterable[Discrepancy]:

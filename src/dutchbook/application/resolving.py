@@ -14,6 +14,7 @@ from dutchbook.application.own_side import OwnSide
 from dutchbook.application.recovery import Recovery
 from dutchbook.application.repairing import Repairer
 from dutchbook.application.risk import RiskManager
+from dutchbook.application.shielding import whole
 from dutchbook.application.their_side import TheirSide, without_totals
 from dutchbook.domain.accounting import Cause, Payout
 from dutchbook.domain.contract import Outcome, Platform
@@ -87,6 +88,8 @@ class Resolver:
     ) -> str:
         """Resolve a position in doubt, or a discrepancy that is about none.
 
+        Once it has begun, it is carried to its end, though whoever asked be cancelled.
+
         Args:
             subject: The position, or the discrepancy where there is none in doubt.
             choice: `acknowledge`: what we hold is so. `adopt_platform`: what the platform says
@@ -105,6 +108,16 @@ class Resolver:
             InvalidInput: A choice that does not fit, a figure that is missing or cannot be, a
                 rationale that says nothing, a platform that does not answer.
         """
+        return await whole(self._resolved(subject, choice, rationale, paid or {}, answered))
+
+    async def _resolved(
+        self,
+        subject: str,
+        choice: Choice,
+        rationale: str,
+        paid: Mapping[Platform, Decimal],
+        answered: Answered,
+    ) -> str:
         if len(rationale.strip()) < MEANINGFUL:
             raise InvalidInput("rationale", rationale, f"at least {MEANINGFUL} characters")
         dispute = self._disputes.open.get(subject)
@@ -116,7 +129,7 @@ class Resolver:
         elif held is None:
             raise UnknownId("position in doubt or open discrepancy", subject)
         else:
-            told = await self._position(held, choice, rationale, paid or {}, answered)
+            told = await self._position(held, choice, rationale, paid, answered)
         await self._disputes.enforce()
         return told
 
@@ -148,17 +161,17 @@ class Resolver:
         """Move a position to the status that agrees with its fills; its lock is held."""
         position_id = held.position.position_id
         trigger = agreed(held.position, exited=_exited(held), working=held.working)
-        about = [each for each in self._disputes.of_position(position_id) if each.halts]
-        writes, events = self._disputes.resolving(about, choice, rationale)
-        after = held.position.moved(trigger)
-        more = answered(after.status.value)
-        moved = await self._books.move(
-            position_id,
-            trigger,
-            tells=lambda now: (*events, *self._exposures(held, now), *more.events),
-            writes=(*writes, *more.writes),
-        )
-        self._disputes.resolved(about, choice)
+        more = answered(held.position.moved(trigger).status.value)
+        async with self._disputes.settling:
+            about = [each for each in self._disputes.of_position(position_id) if each.halts]
+            writes, events = self._disputes.resolving(about, choice, rationale)
+            moved = await self._books.move(
+                position_id,
+                trigger,
+                tells=lambda now: (*events, *self._exposures(held, now), *more.events),
+                writes=(*writes, *more.writes),
+            )
+            self._disputes.resolved(about, choice)
         if moved.status is PositionStatus.SINGLE_LEG_EXPOSED:
             self._exposed(position_id)
         return moved.status.value

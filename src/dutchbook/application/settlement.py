@@ -124,6 +124,10 @@ class SettlementService:
             await self._clock.sleep(STEP)
             await self.poll(whole=True)
 
+    async def paid(self) -> None:
+        """Book what every held contract has paid by now."""
+        await self.poll(whole=True)
+
     async def poll(self, *, whole: bool) -> None:
         """Ask for results and book what they pay.
 
