@@ -26,6 +26,7 @@ class Leg:
     cost: Decimal = NIL
     other: Decimal = NIL
     other_cost: Decimal = NIL
+    lent: Decimal = NIL
     merges: list[Decimal] = field(default_factory=list)
     cash: Decimal = NIL
     fees: Decimal = NIL
@@ -43,6 +44,9 @@ class Leg:
         if fill["outcome"] == own:
             self.size += fill["size"]
             self.cost += paid
+            back = min(self.lent, self.size)
+            self.lent -= back
+            self.net(back)
         else:
             self.other += fill["size"]
             self.other_cost += paid
@@ -56,6 +60,7 @@ class Leg:
         self.size -= own
         self.cost -= left
         self.other += short
+        self.lent += short
         self.other_cost += short - (gained - first)
         self.cash += gained - fill["fee"] - short
         self.profit += first - left
@@ -167,6 +172,9 @@ def _legs(tables: dict[str, list[Row]]) -> dict[str, list[Leg]]:
             if platform == "kalshi":
                 leg.net()
             leg.merge()
+    for leg in legs.values():
+        for most in leg.merges:
+            leg.net(most)
     for leg, own in paid:
         leg.pay(own)
     found: dict[str, list[Leg]] = defaultdict(list)

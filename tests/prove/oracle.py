@@ -253,19 +253,24 @@ class Oracle:
         flat = all(abs(each) < DUST for each in net.values())
         match after["status"]:
             case "OPEN":
-                self.check("I-9", told, holds=not uneven and min(net.values()) > 0)
+                # Both below zero is a pair as well, the other way round by late fills.
+                turned = max(net.values()) < 0
+                self.known["pairs turned round"] += turned
+                holds = not uneven and (min(net.values()) > 0 or turned)
+                self.check("I-9", told, holds=holds)
             case "SINGLE_LEG_EXPOSED" | "EXIT_PARTIAL":
-                # Both below zero is a pair again, bought the other way round by overfills.
-                reversed_ = max(net.values()) < 0
-                self.known["even the other way round"] += reversed_ and not uneven
-                self.check("I-9", told, holds=uneven or reversed_)
+                self.check("I-9", told, holds=uneven)
             case "CLOSED":
                 self.check("I-9", told, holds=flat)
 
     def _paid(self, position: Row) -> bool:
         """Whether every contract that it ever held has been paid for."""
         sizes = self._net(position)
-        held = [p for p in _PLATFORMS if sizes[p] or position[f"{p}_payout"] is not None]
+        held = [
+            p
+            for p in _PLATFORMS
+            if sizes[p] or position[f"{p}_payout"] is not None or position[f"{p}_complement"]
+        ]
         return bool(held) and all(position[f"{p}_payout"] is not None for p in held)
 
     def _net(self, position: Row) -> dict[str, Decimal]:

@@ -125,11 +125,12 @@ class Platform(PaperServer):
         broken = self._broken(order)
         answer = super()._matched(broken)
         if (taken := self.exchange.find(key)) is not None:
-            if self.plan.strikes(20, key):
+            hidden = self.plan.strikes(20, key)
+            if hidden:
                 self._accepted[key] = self._clock.now()
             if broken is not order and taken.fills:
                 self.tally.hit(15)
-            if taken.fills and self.plan.strikes(14, key):
+            if taken.fills and not hidden and self.plan.strikes(14, key):
                 self._late[key] = taken.fills[-1].trade_id
                 task = asyncio.get_running_loop().create_task(self._comes_to_light(key))
                 self._finalising.add(task)

@@ -103,20 +103,26 @@ def _held(store: Store) -> dict[tuple[str, str, str], Decimal]:
     return held
 
 
-def _unpaid(store: Store, truth: Truth) -> Iterator[str]:
-    """Yield what a platform has paid, or would if asked to, and that is not in our books."""
-    contracts: dict[str, dict[str, str]] = {
-        row["position_id"]: {} for row in store.table("open_positions")
+def _contracts_of(store: Store) -> dict[tuple[str, str], str]:
+    """Return what each position was ever traded in, by position and platform."""
+    return {
+        (order["position_id"], str(order["platform"])): order["contract_id"]
+        for order in store.table("orders")
     }
-    for order in store.table("orders"):
-        if order["position_id"] in contracts:
-            contracts[order["position_id"]][str(order["platform"])] = order["contract_id"]
+
+
+def _unpaid(store: Store, truth: Truth) -> Iterator[tuple[str, str]]:
+    """Yield what a platform has paid, or would if asked to, and that is not in our books.
+
+    Each is a position and what it waits for.
+    """
+    contracts = _contracts_of(store)
     for row in store.table("open_positions"):
         for platform, exchange in truth.exchanges.items():
-            contract = contracts[row["position_id"]].get(str(platform))
+            contract = contracts.get((row["position_id"], str(platform)))
             rest = row[f"{platform}_size"] or row[f"{platform}_complement"]
             if contract in exchange.results and rest and row[f"{platform}_payout"] is None:
-                yield f"{contract} of {row['position_id']}"
+                yield row["position_id"], f"{contract} of {row['position_id']}"
 
 
 def _wallets(store: Store, truth: Truth, *, last: bool) -> Wrong:
@@ -127,19 +133,23 @@ def _wallets(store: Store, truth: Truth, *, last: bool) -> Wrong:
     held = _held(store)
     # A platform rounds what it pays an account once, our books once a position.
     rounded = MICRO * sum(row["kind"] == "payout" for row in store.table("settlements"))
-    if any(_unpaid(store, truth)):
-        if last:
-            yield "I-28", f"a result was not booked: {list(_unpaid(store, truth))}"
+    unpaid = list(_unpaid(store, truth))
+    if unpaid:
+        # Nothing is paid to a position while an order of it is out; a person hears of that.
+        waits = {o["position_id"] for o in store.table("orders") if o["working_size"]}
+        late = [told for position_id, told in unpaid if position_id not in waits]
+        if last and late:
+            yield "I-28", f"a result was not booked: {late}"
         return
     for row in store.table("accounts"):
         wallet = truth.exchanges[Platform(row["platform"])].wallet
         ours = row["free"] + row["reserved"]
-        # A position that overfills have turned round is netted there against the others of its
-        # contract, and not in our books: known, and counted by the oracle.
-        crossed = (_turned_round if wallet.nets else _oversold)(store, str(row["platform"]))
+        # What late fills have turned round is netted there against other positions of its
+        # contract, or was sold of theirs; each position's books go on as if it were alone.
+        crossed = (_opposed if wallet.nets else _oversold)(store, str(row["platform"]))
         off = ours - wallet.cash
         known = _person_erred(store, row, off, last=last)
-        if min(abs(off), abs(off + crossed)) > rounded and not known:
+        if abs(off + crossed) > rounded and not known:
             yield "I-28", f"{row['account_id']} has {ours}, its platform {wallet.cash}"
         yield from _contracts(held, str(row["platform"]), truth)
 
@@ -161,7 +171,10 @@ def _contracts(held: dict[tuple[str, str, str], Decimal], platform: str, truth: 
 
 
 def _person_erred(store: Store, account: dict[str, Any], off: Decimal, *, last: bool) -> bool:
-    """Whether cash is off by what a person has booked, and a comparison has told of it."""
+    """Whether cash is off by what a person has booked, and a comparison has told of it.
+
+    A person may have said of the difference that it is well.
+    """
     booked = [
         entry["amount"]
         for entry in store.table("ledger_entries")
@@ -172,23 +185,34 @@ def _person_erred(store: Store, account: dict[str, Any], off: Decimal, *, last: 
     told = any(
         row["kind"] == "balance_mismatch" and row["platform"] == account["platform"]
         for row in store.table("discrepancies")
-        if row["resolved_at"] is None
+        if row["resolved_at"] is None or row["resolution"] == "acknowledge"
     )
     return bool(booked) and off == sum(booked) and (told or not last)
 
 
-def _turned_round(store: Store, platform: str) -> Decimal:
-    net = (
-        row[f"{platform}_size"] - row[f"{platform}_complement"]
-        for row in store.table("open_positions")
-    )
-    return sum((-each for each in net if each < 0), start=NIL)
+def _opposed(store: Store, platform: str) -> Decimal:
+    """Return the pairs that positions hold against one another: netted on their platform."""
+    of = _contracts_of(store)
+    held: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for row in store.table("open_positions"):
+        contract = of.get((row["position_id"], platform))
+        if row[f"{platform}_payout"] is not None or contract is None:
+            continue
+        yes = row[f"{platform}_side"] == "yes"
+        for part, own in (("size", True), ("complement", False)):
+            held[contract, "yes" if own == yes else "no"] += row[f"{platform}_{part}"]
+    contracts = {contract for contract, _ in held}
+    return sum((min(held[c, "yes"], held[c, "no"]) for c in contracts), start=NIL)
 
 
 def _oversold(store: Store, platform: str) -> Decimal:
-    """Return what orders of a position have sold beyond what it held: others' contracts."""
+    """Return what positions have sold and merged beyond what they held: others' contracts."""
     orders = {row["order_id"]: row for row in store.table("orders")}
-    sides = {row["position_id"]: row for row in store.table("open_positions")}
+    sides = {
+        row["position_id"]: row
+        for row in store.table("open_positions")
+        if row[f"{platform}_payout"] is None
+    }
     net: dict[str, Decimal] = defaultdict(Decimal)
     for fill in store.table("fills"):
         position = sides.get(orders[fill["order_id"]]["position_id"] or "")
@@ -196,6 +220,10 @@ def _oversold(store: Store, platform: str) -> Decimal:
             continue
         if fill["outcome"] == position[f"{platform}_side"]:
             net[position["position_id"]] += fill["size"] * (1 if fill["side"] == "buy" else -1)
+    for merge in store.table("settlements"):
+        merged = merge["status"] == "paid" and merge["kind"] == "merge"
+        if merged and merge["platform"] == platform and merge["position_id"] in sides:
+            net[merge["position_id"]] -= merge["size"]
     return sum((-each for each in net.values() if each < 0), start=NIL)
 
 

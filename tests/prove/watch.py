@@ -54,6 +54,7 @@ class Watch:
     disputes: dict[str, Row] = field(default_factory=dict)
     halted: frozenset[str] = frozenset()
     untold: dict[str, datetime] = field(default_factory=dict)
+    busy: set[str] = field(default_factory=set)
     person: dict[str, datetime] = field(default_factory=dict)
 
     @property
@@ -152,7 +153,9 @@ class Watch:
     def _in_time(self) -> None:
         """Every exposure is told of within seconds (I-20); an exit has two orders."""
         for position_id, since in self.untold.items():
-            if self._working(position_id):
+            working, was = self._working(position_id), position_id in self.busy
+            self.busy = self.busy | {position_id} if working else self.busy - {position_id}
+            if working or was:
                 self.untold[position_id] = self.now
             elif self.turn.trading and self.now - since > SOON:
                 since_ = f"{since:%H:%M:%S}, now {self.now:%H:%M:%S}"
