@@ -44,6 +44,7 @@ from dutchbook.ports import Batch, Clock, Ids, Insert
 MEANINGFUL = 10
 """Characters of a rationale, at the least."""
 SINGLE_LEG = 2004
+OUT = "an order of it is out: what that does decides"
 Answered = Callable[[str], Batch]
 
 
@@ -159,7 +160,9 @@ class Resolver:
         self, held: Held, choice: Choice, rationale: str, answered: Answered
     ) -> str:
         """Move a position to the status that agrees with its fills; its lock is held."""
-        position_id = held.position.position_id
+        position_id, status = held.position.position_id, held.position.status
+        if held.position.flat and held.working:
+            raise InvalidPositionState(position_id, status, OUT)
         trigger = agreed(held.position, exited=_exited(held), working=held.working)
         more = answered(held.position.moved(trigger).status.value)
         async with self._disputes.settling:
@@ -192,9 +195,7 @@ class Resolver:
         """Book that nothing is left, and what a person says that it brought."""
         position, now = held.position, self._clock.now()
         if held.working:
-            raise InvalidPositionState(
-                position.position_id, position.status, "an order of it is out"
-            )
+            raise InvalidPositionState(position.position_id, position.status, OUT)
         payouts, rows = [], []
         for platform in Platform:
             leg = position.holding(platform)

@@ -160,10 +160,12 @@ class SettlementFollower:
     async def proven(self, position_id: str, fill: Fill) -> OpenPosition:
         """Resolve what a platform has proven: the position is what its fills amount to.
 
-        Its lock is held, and it is RECONCILIATION_REQUIRED for a failed fill alone.
+        Its lock is held, and it is RECONCILIATION_REQUIRED for a failed fill alone. With
+        nothing left in it and an order out, the next comparison resolves it.
         """
         held = self._holdings.of(position_id)
-        if held.position.status is not PositionStatus.RECONCILIATION_REQUIRED:
+        doubted = held.position.status is PositionStatus.RECONCILIATION_REQUIRED
+        if not doubted or (held.position.flat and held.working):
             return held.position
         return await self._books.move(
             position_id,
