@@ -21,7 +21,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from prove.planted import PLANTED, SIMULATION, Bug
+from prove.alone import ALONE
+from prove.bug import SIMULATION, Bug
+from prove.planted import PLANTED
 
 ROOT = Path(__file__).resolve().parents[2]
 EXECUTIONS = 4_000
@@ -34,18 +36,19 @@ def verdict(bug: Bug) -> str:
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         copy = Path(folder) / "src"
         shutil.copytree(ROOT / "src", copy, ignore=shutil.ignore_patterns("__pycache__"))
-        place = copy / "dutchbook" / bug.file
-        text = place.read_text(encoding="utf-8")
-        if text.count(bug.old) != 1:
-            return f"stands {text.count(bug.old)} times in {bug.file}"
-        place.write_text(text.replace(bug.old, bug.new), encoding="utf-8")
+        for file, old, new in bug.edits:
+            place = copy / "dutchbook" / file
+            text = place.read_text(encoding="utf-8")
+            if text.count(old) != 1:
+                return f"stands {text.count(old)} times in {file}"
+            place.write_text(text.replace(old, new), encoding="utf-8")
         return _look(bug, f"{copy}{os.pathsep}{ROOT / 'tests'}")
 
 
 def _look(bug: Bug, path: str) -> str:
     if bug.caught_by == SIMULATION:
         words = ["-m", "prove", "--executions", str(EXECUTIONS), "--workers", "1"]
-        words += ["--seed", str(bug.seed)]
+        words += ["--seed", str(bug.seed), *(("--only", bug.check) if bug.check else ())]
     else:
         words = ["-m", "pytest", "-x", "-q", *bug.caught_by.split()]
     environment = os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
@@ -67,27 +70,32 @@ def _look(bug: Bug, path: str) -> str:
     return f"{CAUGHT} {seed[0]}" if seed else CAUGHT
 
 
+def _words(bug: Bug) -> tuple[str, ...]:
+    return (bug.name, *bug.name.split())
+
+
 def main() -> int:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
     parser.add_argument("--draw", type=int, help="only so many, drawn by the day's date")
     parser.add_argument("--only", help="only those whose name contains this")
     given = parser.parse_args()
-    bugs = [bug for bug in PLANTED if given.only is None or given.only in bug.name]
+    every = (*PLANTED, *ALONE)
+    bugs = [b for b in every if given.only is None or given.only in (*_words(b), b.check)]
     if given.draw is not None:
         today = datetime.now(UTC).date().isoformat()
         bugs = random.Random(today).sample(bugs, min(given.draw, len(bugs)))  # noqa: S311
     console, table = (
         Console(width=120),
-        Table("planted bug", "looked for by", "", title="mutants"),
+        Table("planted bug", "looked for by", "judged by", "", title="mutants"),
     )
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         found = []
         for bug, word in zip(bugs, pool.map(verdict, bugs), strict=True):
             found.append(word)
-            console.print(f"{bug.name}: {word}")
+            console.print(f"{bug.check or 'all'} {bug.name}: {word}")
     for bug, word in zip(bugs, found, strict=True):
-        table.add_row(bug.name, bug.caught_by, word)
+        table.add_row(bug.name, bug.caught_by, bug.check or "all", word)
     console.print(table)
     caught = sum(word.startswith(CAUGHT) for word in found)
     console.print(f"{caught} of {len(bugs)} caught")

@@ -35,6 +35,8 @@ POSITION = {
     "CLOSED": {"RECONCILIATION_REQUIRED"},
     "RECONCILIATION_REQUIRED": _LIVE - {"RECONCILIATION_REQUIRED"},
 }
+TERMINAL = ("FILLED", "CANCELLED", "REJECTED", "CLOSED")
+"""They end, but for late and failed fills and for discrepancies."""
 OURS = ("free", "reserved", "committed")
 
 
@@ -133,6 +135,7 @@ class Oracle:
         fills = self.fills[after["order_id"]]
         key = f"{after['platform']}/{after['trade_id']}"
         twice = before is None and key in fills
+        twice |= before is not None and before["finality"] == after["finality"]
         self.check("I-6", f"{key} is booked twice", holds=not twice)
         if before is not None:
             was, now = before["finality"], after["finality"]
@@ -230,7 +233,8 @@ class Oracle:
 
     def _moved(self, name: str, before: Row, after: Row, table: dict[str, set[str]]) -> None:
         was, now = str(before["status"]), str(after["status"])
-        self.check("I-8", f"{name} from {was} to {now}", holds=was == now or now in table[was])
+        check = "I-10" if was in TERMINAL else "I-8"
+        self.check(check, f"{name} from {was} to {now}", holds=was == now or now in table[was])
         facts = {key for key in after if after[key] != before[key]} - {"position_id"}
         step = after["version"] - before["version"]
         self.check("I-8", f"{name} moved {step} versions", holds=step >= 1 or not facts)

@@ -1,23 +1,8 @@
-"""The bugs that are planted: a name, a place, what stands there and what would be wrong."""
+"""Bugs that the simulation, or a test that is named, must find."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-SIMULATION = "simulation"
-
-
-@dataclass(frozen=True, slots=True)
-class Bug:
-    """One bug; `seed` is where the simulation begins to look for it."""
-
-    name: str
-    file: str
-    old: str
-    new: str
-    caught_by: str = SIMULATION
-    seed: int = 1
-
+from prove.bug import Bug
 
 SEND, CARRY = "application/sending.py", "application/adjustments.py"
 DECIDE, RUN = "domain/execution.py", "application/execution.py"
@@ -29,7 +14,7 @@ PLANTED = (
         "resend on timeout",
         SEND,
         'return Unknown(f"no answer within {seconds} s")',
-        "return await send(gateways, approved, seconds)",
+        "return await send(gate, gateways, order, epoch, seconds)",
     ),
     Bug(
         "a timeout is a failure",
@@ -95,10 +80,12 @@ PLANTED = (
     ),
     Bug(
         "a key made in the sender",
-        CARRY,
-        "approved = Approved(order, self._risk.state.epoch)",
-        'order = replace(order, client_order_id=self._ids.new("again"))\n'
-        "        approved = Approved(order, self._risk.state.epoch)",
+        SEND,
+        "report = await gateway.submit(verdict)",
+        "other = dataclasses.replace(order, client_order_id=order.order_id)\n"
+        "    verdict = dataclasses.replace(verdict, subject=other)\n"
+        "    report = await gateway.submit(verdict)",
+        also=((SEND, "import asyncio\n", "import asyncio\nimport dataclasses\n"),),
     ),
     Bug(
         "publish before commit",
@@ -130,8 +117,8 @@ PLANTED = (
     Bug(
         "what was told after an unknown commit counts as all told",
         BUS,
-        "self._broken |= not known",
-        "self._broken |= False",
+        "self._broken = self._unsure = True",
+        "self._unsure = True",
         seed=39,
     ),
     Bug(

@@ -16,6 +16,7 @@ from dutchbook.config import load
 from dutchbook.domain.contract import Platform as Name
 from dutchbook.domain.events import Event
 from dutchbook.domain.units import Money
+from dutchbook.engine import Engine
 from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.liquidity import Replenishment
 from dutchbook.platforms.paper.server import StepLag
@@ -266,8 +267,16 @@ class World:
                 self._moved(row)
             if self.clock.now() > until and not done.is_set():
                 if self.life is not None and self.life.engine.risk.state.trading_halted:
-                    await resume(self.life.engine)
+                    await self._resumed(self.life.engine)
                 done.set()
+
+    async def _resumed(self, engine: Engine) -> None:
+        """Nobody is at odds with anything any more: a halt can be lifted (L-4)."""
+        await resume(engine)
+        disputed = any(each.halts for each in engine.carrying.disputes.open.values())
+        stands = engine.risk.state.halt_reasons
+        told = f"halted by {sorted(stands)} after all was resumed"
+        self.oracle.check("L-4", told, holds=disputed or not stands)
 
     def _stepped(self, before: int, now: int) -> None:
         self.lag.ended(before)

@@ -1,0 +1,231 @@
+"""For every check one bug that it must find by itself, with all other checks off.
+
+Where the simulation has no such check, the tests that docs/invariants.md names are the check.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from prove.bug import Bug
+from prove.planted import FOLD, PLANTED, SEND
+
+LIFE, HELD = "application/lifecycle.py", "application/holdings.py"
+SETTLE, LEASE, GATE = "application/settling.py", "application/lease.py", "application/gate.py"
+
+OTHERS = {
+    "I-1": Bug(
+        "everything is sent twice, to be sure",
+        SEND,
+        "report = await gateway.submit(verdict)",
+        "await gateway.submit(verdict)\n    report = await gateway.submit(verdict)",
+    ),
+    "I-3": Bug(
+        "a position may have two orders out",
+        HELD,
+        'return "the outcome of an order of this position is unknown"',
+        "return None",
+        also=(
+            (GATE, "recent = now - at < self._limits.likeness_seconds", "recent = False"),
+            (
+                HELD,
+                'return "an order of this position still works" if self.working else None',
+                "return None",
+            ),
+        ),
+    ),
+    "I-5": Bug(
+        "executions that ended with nothing are never asked about again",
+        "application/own_side.py",
+        "if each.order.refusal is None),",
+        "if each.order.refusal),",
+    ),
+    "I-6": Bug(
+        "a fill that is known is booked again",
+        "application/repairing.py",
+        "new = tuple(fill for fill in after.fills if fill.trade_id not in before)",
+        "new = tuple(fill for fill in after.fills if fill.trade_id)",
+        also=(
+            (
+                "persistence/memory.py",
+                "if key in self._tables[write.table]:",
+                'if key in self._tables[write.table] and write.table != "fills":',
+            ),
+        ),
+    ),
+    "I-7": Bug(
+        "fills get names of our own",
+        SEND,
+        "trade_id=report.trade_id,",
+        'trade_id=f"our-{report.trade_id}",',
+    ),
+    "I-8": Bug(
+        "a position changes and its version does not",
+        FOLD,
+        "version=before.version + 1,",
+        "version=before.version,",
+    ),
+    "I-10": Bug(
+        "what is closed becomes an exposure again",
+        "domain/position.py",
+        "Transition(state, _T.DISCREPANCY_FOUND, _S.RECONCILIATION_REQUIRED)",
+        "Transition(\n                state,\n                _T.DISCREPANCY_FOUND,\n"
+        "                _S.SINGLE_LEG_EXPOSED\n                if state is _S.CLOSED\n"
+        "                else _S.RECONCILIATION_REQUIRED,\n            )",
+    ),
+    "I-11": Bug(
+        "entries are kept in whole cents",
+        "application/records.py",
+        '"amount": posting.amount,',
+        '"amount": posting.amount.quantize(Decimal("0.01")),',
+    ),
+    "I-13": Bug(
+        "what a reservation releases forgets the fees",
+        "application/position_capital.py",
+        '"released": Money(amount - spent.cost - spent.fees),',
+        '"released": Money(amount - spent.cost),',
+        also=(
+            (
+                "persistence/memory.py",
+                "if rules.resolved_once:",
+                "if rules.resolved_once and not before:",
+            ),
+        ),
+    ),
+    "I-16": Bug(
+        "nobody asks whether trading is halted",
+        GATE,
+        "self.barred(order.purpose),",
+        "None,",
+        also=(
+            (GATE, "controls.outdated(order.purpose, epoch, self._state().epoch),", "None,"),
+            (LEASE, "if grade and (entry or grade is Grade.CANCELS_ONLY):", "if not fenced:"),
+            (LEASE, "if Purpose.ENTRY in purposes:", "if not purposes:"),
+            ("application/execution_queue.py", "if self._risk.state.trading_halted:", "if 0:"),
+            ("application/risk.py", 'guard={"trading_halted": False},', "guard={},"),
+            ("domain/risk.py", "if state.trading_halted:", "if not state:"),
+        ),
+    ),
+    "I-18": Bug(
+        "a start forgets why trading was halted",
+        "application/risk_rows.py",
+        'halt_reasons=_reasons(row["halt_reason"], halted=row["trading_halted"]),',
+        "halt_reasons=frozenset(),",
+    ),
+    "I-19": Bug(
+        "a pair that was revoked a moment ago is entered",
+        "application/execution.py",
+        "writes = (*rows, *snapshots, *placed.writes, still_approved(opportunity.match))",
+        "writes = (*rows, *snapshots, *placed.writes)",
+    ),
+    "I-20": Bug(
+        "an alert is no event of the outbox",
+        "application/partial_exits.py",
+        "await self._bus.commit(Batch(events=(event,)))",
+        "self._bus.publish(event)",
+    ),
+    "I-21": Bug(
+        "a counter instead of a recount",
+        "application/exposure.py",
+        'for owed in self._count(row["occurred_at"], row["event_id"]):',
+        "for owed in ():",
+    ),
+    "I-22": Bug(
+        "every start pays in",
+        LIFE,
+        "if amount and str(self._risk.accounts[platform]) not in funded:",
+        "if amount:",
+    ),
+    "I-23": Bug(
+        "nothing is compared before trading begins",
+        LIFE,
+        "for check in checks:",
+        "for check in checks[1:]:",
+    ),
+    "I-24": Bug(
+        "a partial answer proves that an order is absent",
+        "domain/reconciliation/absence.py",
+        "and answer.complete\n",
+        "",
+        "tests/spec/test_reconciliation.py -k only_a_complete_answer",
+    ),
+    "I-25": Bug(
+        "nobody is told of a fill that failed",
+        SETTLE,
+        "tells=lambda after: (failed, told, *self.exposures(held, after, fill)),",
+        "tells=lambda after: (told, *self.exposures(held, after, fill)),",
+    ),
+    "I-27": Bug(
+        "what waits in the outbox is not told, at the start or after it",
+        "application/bus.py",
+        "waiting = await undelivered(self._journal)\n        await",
+        "waiting: list[tuple[int, Event]] = []\n        await",
+        also=(
+            (
+                "application/bus.py",
+                "return [(n, event) for n, event in waiting if self._next <= n < first]",
+                "return waiting[:0]",
+            ),
+        ),
+    ),
+    "I-29": Bug(
+        "an engine writes whoever has the lease",
+        LEASE,
+        '{"epoch": self.epoch}, {"expires_at": now + self._term}',
+        '{}, {"expires_at": now + self._term}',
+    ),
+    "I-30": Bug(
+        "an error shows the address with its password",
+        "persistence/database.py",
+        "hide_password=True",
+        "hide_password=False",
+        "tests/integration/test_constraints.py -k password",
+    ),
+    "I-31": Bug(
+        "ids depend on the process",
+        "application/bus.py",
+        'return Stamp(self._ids.new("event"), ',
+        'return Stamp(self._ids.new(f"event{hash(correlation_id)}"), ',
+        seed=100,
+    ),
+    "L-1": Bug(
+        "an execution whose last order was answered for late does not end",
+        "application/recovery.py",
+        "if not case.open_orders:",
+        "if not case.orders:",
+    ),
+    "L-2": Bug(
+        "no person is asked",
+        "application/inquiries.py",
+        "if question.person_asked or waited < self._person_after:",
+        "if waited:",
+    ),
+    "L-3": Bug(
+        "a question without an answer ends the engine",
+        "application/their_side.py",
+        "except (OutcomeUnknown, NotSent) as error:",
+        "except NotSent as error:",
+    ),
+    "L-4": Bug(
+        "a halt that is lifted stands in the image",
+        "application/halts.py",
+        "(alongside or Batch()))\n            self.state = self.state.resumed(reason)",
+        "(alongside or Batch()))",
+    ),
+}
+NAMED = {
+    "I-2": "a sale is sent before it is written",
+    "I-4": "a failed fill leaves its fee in the order",
+    "I-9": "one leg alone is called hedged",
+    "I-12": "what was not used is not released",
+    "I-14": "a reservation without fees",
+    "I-15": "reservations of orders are not taken up",
+    "I-17": "closing frees no position",
+    "I-26": "the log does not tell of fills",
+    "I-28": "cash forgets the fee",
+}
+"""Those that are planted anyhow."""
+CHECKS = (*(f"I-{n}" for n in range(1, 32)), *(f"L-{n}" for n in range(1, 5)))
+_BY_NAME = {bug.name: bug for bug in PLANTED}
+_ALL = OTHERS | {check: _BY_NAME[name] for check, name in NAMED.items()}
+ALONE = tuple(replace(_ALL[check], check=check) for check in CHECKS)
