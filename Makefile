@@ -5,6 +5,7 @@ PYTHON ?= python3
 ARGS ?=
 EXECUTIONS ?= 20000
 SEED ?= 1
+ON ?= memory
 RECORDING ?= $(wildcard ../shared/data/kalshi_gold15m_ws_2026-08)
 
 VENV := .venv
@@ -41,9 +42,9 @@ bench: install-dev ## measure speed; BENCH_SHORT=1 for a short run
 crash: install-dev ## kill engines everywhere and recover; SEED=7, ARGS="--short"
 	PYTHONPATH=src:tests SEED="$(SEED)" $(BIN)/python -m crash $(ARGS)
 
-simulate: install-dev ## engines under faults, judged; EXECUTIONS=20000 SEED=1
+simulate: install-dev ## engines under faults; EXECUTIONS=20000 SEED=1 ON=sqlite
 	PYTHONPATH=src:tests $(BIN)/python -m prove --executions $(EXECUTIONS) --seed $(SEED) \
-		--result simulate.json $(ARGS)
+		--on $(ON) --result simulate.json $(ARGS)
 
 mutants: install-dev ## planted bugs that the tests must find; ARGS="--draw 5" for some
 	PYTHONPATH=src:tests $(BIN)/python -m prove.mutants $(ARGS)

@@ -12,11 +12,12 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.shelf import Shelf
+
 from .awaits import Awaits
 from .life import WITHIN, Life, Passed, live
 from .oracle import judge, quiet
 from .scenario import AGAIN, FIRST, Scenario
-from .stores import Shelf
 from .truth import Truth
 
 KILLED, BROKEN = -signal.SIGKILL, 3

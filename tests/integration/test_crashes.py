@@ -16,8 +16,8 @@ from crash.kills import AWAIT, Case, Ground, Kill, home
 from crash.life import Life, Passed, live
 from crash.oracle import judge
 from crash.scenario import Scenario
-from crash.stores import FILE
 from crash.truth import Truth
+from support.shelf import FILE
 
 from dutchbook.crashpoints import listen
 from dutchbook.domain.order import Order

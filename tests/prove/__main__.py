@@ -13,10 +13,13 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from support import postgres
 
+from prove.durable import MEMORY, POSTGRESQL, SQLITE
 from prove.report import VOID, Sum, show
 from prove.world import STEPS, Outcome, run
 
@@ -25,18 +28,18 @@ TWICE = 100
 """One seed in so many is run again, in a process that hashes otherwise (I-31)."""
 
 
-def outcomes(first: int, workers: int, size: int, only: str) -> Iterator[Outcome]:
+def outcomes(first: int, workers: int, **how: Any) -> Iterator[Outcome]:
     """Yield what comes of `first` and the seeds after it, in order."""
     if workers == 1:
         while True:
-            yield run(first, size=size, only=only)
+            yield run(first, **how)
             first += 1
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         waiting: deque[Future[Outcome]] = deque()
         try:
             while True:
                 while len(waiting) < 3 * workers:
-                    waiting.append(pool.submit(run, first, size=size, only=only))
+                    waiting.append(pool.submit(run, first, **how))
                     first += 1
                 yield waiting.popleft().result()
         finally:
@@ -56,18 +59,21 @@ def again(seed: int, size: int) -> str:
     return done.stdout.strip()
 
 
-def simulate(given: argparse.Namespace) -> int:
-    """Run seeds until so many executions were carried out or something is wrong."""
+def simulate(given: argparse.Namespace, on: str) -> int:
+    """Run seeds until so many executions were carried out or something is wrong.
+
+    `on` is what `durable.database` asks for.
+    """
     wanted, first, size, only = given.executions, given.seed, given.size, given.only
     console = Console(width=None if sys.stdout.isatty() else WIDE)
     total, began = Sum(first), time.monotonic()
     columns = (TextColumn("simulating"), BarColumn(), TextColumn("{task.fields[what]}"))
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
         bar = progress.add_task("", total=wanted, what="")
-        found = outcomes(first, given.workers, size, only)
+        found = outcomes(first, given.workers, size=size, only=only, on=on)
         for outcome in found:
             total.add(outcome)
-            if outcome.seed % TWICE == 0:
+            if outcome.seed % TWICE == 0 and on == MEMORY:
                 total.twice += 1
                 if only in ("", "I-31") and again(outcome.seed, size) != outcome.head:
                     total.differs(outcome.seed)
@@ -97,11 +103,17 @@ def main() -> int:
         "--any-mix", action="store_true", help="a void run is told of, and is no failure"
     )
     parser.add_argument("--only", default="", help="judge by one check alone, as I-5")
+    places = (MEMORY, SQLITE, POSTGRESQL)
+    parser.add_argument("--on", default=MEMORY, choices=places, help="where rows are kept")
     given = parser.parse_args()
     if given.head is not None:
         sys.stdout.write(run(given.head, size=given.size).head + "\n")
         return 0
-    code = simulate(given)
+    if given.on == POSTGRESQL:
+        with postgres.server() as url:
+            code = simulate(given, url)
+    else:
+        code = simulate(given, given.on)
     return 0 if given.any_mix and code == VOID else code
 
 

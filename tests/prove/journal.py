@@ -27,6 +27,18 @@ class Store(MemoryJournal):
         self.watch: Watch | None = None
         self.commits = 0
 
+    async def begin(self) -> None:
+        """Nothing to open."""
+
+    async def renew(self) -> None:
+        """Nothing to connect to anew."""
+
+    async def rests(self) -> None:
+        """Nothing is ever under way."""
+
+    async def compared(self) -> None:
+        """Nothing to hold it against."""
+
     async def commit(self, batch: Batch) -> Receipt:
         """Keep a batch of somebody who is no engine."""
         return await self.kept(batch, None)

@@ -14,7 +14,14 @@ PLANTED = (
         "resend on timeout",
         SEND,
         'return Unknown(f"no answer within {seconds} s")',
-        "return await send(gate, gateways, order, epoch, seconds)",
+        "return await gateways[order.platform].submit(Approved(order, epoch))",
+        also=(
+            (
+                SEND,
+                "from dutchbook.errors import",
+                "from dutchbook.domain.risk import Approved\nfrom dutchbook.errors import",
+            ),
+        ),
     ),
     Bug(
         "a timeout is a failure",
@@ -260,5 +267,67 @@ PLANTED = (
         "domain/position.py",
         'DUST = Decimal("0.01")',
         'DUST = Decimal("1")',
+    ),
+    Bug(
+        "a halt is read from a cache",
+        SEND,
+        "await gate.look()",
+        "await asyncio.sleep(0)",
+        "tests/integration/test_halt_at_every_step.py",
+    ),
+    Bug(
+        "synchronous=NORMAL",
+        "persistence/sqlite_journal.py",
+        'made.execute("PRAGMA synchronous=FULL")',
+        'made.execute("PRAGMA synchronous=NORMAL")',
+        "tests/integration/test_journals.py",
+    ),
+    Bug(
+        "no shield on a send",
+        SEND,
+        "return await asyncio.shield(sending)",
+        "return await sending",
+    ),
+    Bug(
+        "the lease is not looked at before a send",
+        "application/gate.py",
+        "if not fence.believed:",
+        "if not fence:",
+        "tests/spec/test_gate.py",
+    ),
+    Bug(
+        "an alert is no event of the outbox",
+        "application/partial_exits.py",
+        "await self._bus.commit(Batch(events=(event,)))",
+        "self._bus.publish(event)",
+    ),
+    Bug(
+        "a counter instead of a recount",
+        "application/exposure.py",
+        'for owed in self._count(row["occurred_at"], row["event_id"]):',
+        "for owed in ():",
+    ),
+    Bug(
+        "a reservation is rounded down",
+        "domain/opportunity.py",
+        "budget=owed(bound * taken.size + furthest * evening + worst),",
+        "budget=due(bound * taken.size + furthest * evening + worst),",
+        "tests/spec/test_detection.py",
+        also=(("domain/opportunity.py", "    owed,\n", "    due,\n    owed,\n"),),
+    ),
+    Bug(
+        "a fee by way of a float",
+        "domain/fees.py",
+        "return rate * quantity * price * (1 - price)",
+        "return Decimal(float(rate * quantity * price * (1 - price)))",
+        "tests/tidy/test_purity.py tests/spec/test_fees.py",
+    ),
+    Bug(
+        "a comparison repairs twice",
+        "application/reconciliation.py",
+        "done = await self._repairer.apply(own, proposals)",
+        "await self._repairer.apply(own, proposals)\n"
+        "        done = await self._repairer.apply(own, proposals)",
+        "tests/simulation/test_reconciling_runs.py",
     ),
 )

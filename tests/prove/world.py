@@ -17,6 +17,7 @@ from dutchbook.domain.contract import Platform as Name
 from dutchbook.domain.events import Event
 from dutchbook.domain.units import Money
 from dutchbook.engine import Engine
+from dutchbook.persistence.database import Database
 from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.liquidity import Replenishment
 from dutchbook.platforms.paper.server import StepLag
@@ -24,6 +25,7 @@ from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.message import Kind, TapeMessage
 from prove.catalogue import Tally
+from prove.durable import MEMORY, Durable, database
 from prove.endings import PAYS_AFTER, endings
 from prove.journal import Store
 from prove.life import Life, resume
@@ -83,6 +85,7 @@ class World:
     plan: Plan
     size: int = STEPS
     only: str = ""
+    database: Database | None = None
     tally: Tally = field(default_factory=Tally)
     steps: int = 0
     lives: int = 0
@@ -98,7 +101,10 @@ class World:
         self.engine_clock = SteppedClock(self.tape.meta.first)
         self.lag = StepLag(self.settings.paper.lag_steps)
         self.oracle = Oracle(lambda: f"step {self.steps}", only=self.only)
-        self.store = Store(self.oracle)
+        if self.database is None:
+            self.store = Store(self.oracle)
+        else:
+            self.store = Durable(self.oracle, self.database, self.spawn)
         self.watch = Watch(self.oracle, self.store, self.clock, self.engine_clock)
         self.store.watch = self.watch
         self.gone: set[str] = set()
@@ -153,7 +159,8 @@ class World:
         return ways[self.steps % len(ways)]
 
     async def bury(self) -> None:
-        """End every task of a dead engine."""
+        """End every task of a dead engine; what it had begun to commit is committed."""
+        await self.store.rests()
         if self.life is not None:
             self.gone.add(self.life.name)
         self.life = None
@@ -174,27 +181,30 @@ class World:
 
     async def run(self) -> Outcome:
         """Faults; no faults; restart, and restart again. Judged at each rest."""
+        await self.store.begin()
         calm, done, never = asyncio.Event(), asyncio.Event(), asyncio.Event()
         background = [self.spawn(self._play(calm, done))]
         background += [self.spawn(self._pump(name)) for name in Name]
         await self._lives(done, trades=True)
-        self._judge(REST)
+        await self._judge(REST)
         for count in (1, 2):
             before = self._business() if count == 2 else None
             never.clear()
             timer = asyncio.get_running_loop().call_later(IDLE, never.set)
             await self._lives(never, trades=False)
             timer.cancel()
-            self._judge(f"after restart {count}")
+            await self._judge(f"after restart {count}")
             if before is not None and before != self._business():
                 self.oracle.wrong("I-22", "a second restart changed what the first had left")
         for task in background:
             task.cancel()
+        await self.store.close()
         return self._outcome()
 
     async def _lives(self, done: asyncio.Event, *, trades: bool) -> None:
         while not self.oracle.violations:
             self.lives += 1
+            await self.store.renew()
             self.life = Life(self, self.lives)
             self.born = self.clock.now()
             if await self.life.run(done, trades=trades):
@@ -203,9 +213,10 @@ class World:
                 self.oracle.wrong("L-3", "sixty engines have died")
             await self.clock.sleep(self._chance.choice((0, 1, 9)))
 
-    def _judge(self, when: str) -> None:
+    async def _judge(self, when: str) -> None:
         if self.oracle.violations:
             return
+        await self.store.compared()
         if when == REST:
             self.watch.at_rest(self.born, self.rested)
         truth = Truth(self.exchanges, frozenset(self.oracle.failed))
@@ -422,16 +433,17 @@ class World:
                 held = None
 
 
-def run(seed: int, *, size: int = STEPS, only: str = "") -> Outcome:
-    """Run one seed from its beginning to its last restart."""
+def run(seed: int, *, size: int = STEPS, only: str = "", on: str = MEMORY) -> Outcome:
+    """Run one seed from its beginning to its last restart; see `durable.database` for `on`."""
 
-    async def main() -> Outcome:
-        return await World(Plan.of(seed), size, only).run()
+    async def main(where: Database | None) -> Outcome:
+        return await World(Plan.of(seed), size, only, where).run()
 
     # All of a seed is garbage at once, after it.
     gc.disable()
     try:
-        return run_virtual(main())
+        with database(on) as where:
+            return run_virtual(main(where))
     finally:
         gc.enable()
         gc.collect()
