@@ -21,7 +21,7 @@ SELDOM = 400_000
 """Of the rare occasions of some faults, so that each is met in the end."""
 PAIRS_END = 250_000
 """Of the pairs of a seed that resolve strangely; there are few pairs, and many executions."""
-RATES = (20_000, 60_000, 130_000, 250_000)
+RATES = (20_000, 60_000, 150_000, 300_000)
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class Plan:
         chance = random.Random(f"plan {seed}")  # noqa: S311
         rates: dict[int, int] = {}
         if chance.randrange(QUIET):
-            chosen = chance.sample(ALL, chance.choice((2, 4, 7, 12)))
+            chosen = chance.sample(ALL, chance.choice((3, 5, 8, 14)))
             more = [n for n, odds in OFTEN.items() if not chance.randrange(odds)]
             chosen += [n for n in more if n not in chosen]
             rates = {number: chance.choice(RATES) for number in sorted(chosen)}
