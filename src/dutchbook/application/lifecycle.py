@@ -264,6 +264,7 @@ class EngineLifecycleService:
         await carrying.inquiries.drained(PATIENCE)
         for each in settled:
             await each()
+        await carrying.settling.drained()
         await carrying.single_leg.drained()
         for service in self._services:
             await service.drained()
