@@ -14,12 +14,13 @@ from sqlalchemy import Connection, text
 from support.databases import by_hand
 from support.program import PROGRAM, bare_tape, call, traded
 
-from dutchbook import auditing, session
+from dutchbook import auditing, home
 from dutchbook.bootstrap import generated_tape
 from dutchbook.errors import InvalidInput, StorageError
 from dutchbook.persistence import anchors
 from dutchbook.persistence.audit import Audit, Read, audited
-from dutchbook.persistence.database import MIGRATIONS, Database, _rows
+from dutchbook.persistence.database import MIGRATIONS, Database
+from dutchbook.persistence.schema import rows
 from dutchbook.persistence.triggers import suspend
 from dutchbook.tape.format import write_tape
 
@@ -47,7 +48,7 @@ def tampered(url: str, *statements: str) -> None:
 
 
 def anchor_file(url: str) -> Path:
-    return session.anchor_path(Database.at(url))
+    return home.anchor_path(Database.at(url))
 
 
 # Whole -----------------------------------------------------------------------------------
@@ -134,7 +135,7 @@ def after(url: str, statement: str) -> Audit:
     def work(connection: Connection) -> None:
         suspend(connection)
         assert connection.execute(text(statement)).rowcount > 0
-        found.append(audited(lambda table: _rows(connection, table), kept))
+        found.append(audited(lambda table: rows(connection, table), kept))
         raise Undone
 
     with pytest.raises(Undone):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support.program import ROVERS, bare_tape, both, call, facts, pair_file, rovers, traded
 
-from dutchbook import desk
+from dutchbook import backoffice, desk
 from dutchbook.bootstrap import generated_tape
 from dutchbook.config import load
 from dutchbook.domain.contract import DivergenceClass, Platform
@@ -31,11 +31,11 @@ def fresh(folder: Path) -> str:
 
 
 def approve(url: str) -> None:
-    desk.decide_pair(url, "rovers", WHY, approve=True)
+    backoffice.decide_pair(url, "rovers", WHY, approve=True)
 
 
 def only_pair(url: str) -> dict[str, Any]:
-    (row,) = desk.known_pairs(url)
+    (row,) = backoffice.known_pairs(url)
     return row
 
 
@@ -78,7 +78,7 @@ def test_contracts_that_a_run_has_seen_are_paired_by_their_ids_alone(
     url, file = fresh(tmp_path), pair_file(tmp_path / "pairs.json", pairs=[rovers()])
     assert traded(url, bare)["edges_seen"] == 0
 
-    desk.add_pairs(url, file, load())
+    backoffice.add_pairs(url, file, load())
     approve(url)
 
     assert traded(url, bare)["positions"]["OPEN"] > 0
@@ -94,7 +94,7 @@ def test_a_pair_file_can_be_toml_and_takes_its_probabilities_from_the_settings(
         words += "".join(f"{key} = {json.dumps(value)}\n" for key, value in row.items())
     file.write_text(words)
 
-    desk.add_pairs(url, file, load(None, ("divergence.unclassified=0.03",)))
+    backoffice.add_pairs(url, file, load(None, ("divergence.unclassified=0.03",)))
 
     row = only_pair(url)
     assert row["match_id"] == ROVERS[Platform.KALSHI].contract_id
@@ -108,7 +108,7 @@ def test_an_approval_lapses_with_the_rules_that_it_bound_and_can_be_given_again(
     url, file = fresh(tmp_path), tmp_path / "pairs.json"
     pair_file(file, contracts=both(), pairs=[rovers()])
     other = bare_tape(tmp_path / "other.tape", rules="If they win, by a jury's vote.")
-    desk.add_pairs(url, file, load())
+    backoffice.add_pairs(url, file, load())
     approve(url)
 
     lapsed, shown = traded(url, other), only_pair(url)["approval"]
@@ -126,9 +126,9 @@ def test_an_approval_lapses_with_the_rules_that_it_bound_and_can_be_given_again(
 def test_a_revoked_pair_can_be_approved_again(bare: Path, tmp_path: Path) -> None:
     url, file = fresh(tmp_path), tmp_path / "pairs.json"
     pair_file(file, contracts=both(), pairs=[rovers()])
-    desk.add_pairs(url, file, load())
+    backoffice.add_pairs(url, file, load())
     approve(url)
-    desk.decide_pair(url, "rovers", "on second thoughts", approve=False)
+    backoffice.decide_pair(url, "rovers", "on second thoughts", approve=False)
     shown = only_pair(url)["approval"]
 
     approve(url)
@@ -146,11 +146,11 @@ def paired_tape(path: Path) -> Path:
 def test_of_two_words_on_one_pair_the_database_counts(tmp_path: Path) -> None:
     url, file = fresh(tmp_path), tmp_path / "pairs.json"
     pair_file(file, contracts=both(), pairs=[rovers(primary_leg="polymarket")])
-    desk.add_pairs(url, file, load())
+    backoffice.add_pairs(url, file, load())
 
     summary = traded(url, paired_tape(tmp_path / "made.tape"))
 
-    rows = {row["match_id"]: row for row in desk.known_pairs(url)}
+    rows = {row["match_id"]: row for row in backoffice.known_pairs(url)}
     assert {name: row["approval"] for name, row in rows.items()} == {
         "demo-pair-01": "approved",
         "rovers": "not approved",
@@ -161,7 +161,7 @@ def test_of_two_words_on_one_pair_the_database_counts(tmp_path: Path) -> None:
 def test_a_pair_that_the_tape_aligns_otherwise_is_not_traded(tmp_path: Path) -> None:
     url, file = fresh(tmp_path), tmp_path / "pairs.json"
     pair_file(file, contracts=both(), pairs=[rovers(alignment="inverse")])
-    desk.add_pairs(url, file, load())
+    backoffice.add_pairs(url, file, load())
     approve(url)
 
     traded(url, paired_tape(tmp_path / "made.tape"))
@@ -180,7 +180,7 @@ def test_a_pair_of_contracts_that_the_tape_does_not_hold_is_left_alone(
         contracts=[elsewhere, facts(Platform.POLYMARKET)],
         pairs=[rovers(kalshi="KXELSEWHERE")],
     )
-    desk.add_pairs(url, file, load())
+    backoffice.add_pairs(url, file, load())
     approve(url)
     before = only_pair(url)
 
@@ -199,9 +199,9 @@ def test_what_is_added_is_what_the_file_says_on_both_databases(
         pairs=[rovers(alignment="inverse", cluster="cup", primary_leg="kalshi")],
     )
 
-    assert desk.add_pairs(database_url, file, load()) == ["rovers"]
+    assert backoffice.add_pairs(database_url, file, load()) == ["rovers"]
 
-    (row,) = desk.known_pairs(database_url)
+    (row,) = backoffice.known_pairs(database_url)
     assert (row["alignment"], row["cluster"], row["primary_leg"]) == (
         "inverse",
         "cup",
@@ -212,7 +212,7 @@ def test_what_is_added_is_what_the_file_says_on_both_databases(
     assert [each["contract_id"] for each in contracts] == [
         ROVERS[platform].contract_id for platform in Platform
     ]
-    assert desk.problems(database_url) == []
+    assert backoffice.problems(database_url) == []
 
 
 def test_a_whole_file_of_pairs_is_one_commit_on_both_databases(
@@ -225,8 +225,8 @@ def test_a_whole_file_of_pairs_is_one_commit_on_both_databases(
         tmp_path / "many.json", contracts=[*kalshi, facts(Platform.POLYMARKET)], pairs=rows
     )
 
-    desk.add_pairs(database_url, file, load())
+    backoffice.add_pairs(database_url, file, load())
 
-    assert [row["match_id"] for row in desk.known_pairs(database_url)] == sorted(names)
+    assert [row["match_id"] for row in backoffice.known_pairs(database_url)] == sorted(names)
     assert len(decisions(database_url)) == 256
-    assert desk.problems(database_url) == []
+    assert backoffice.problems(database_url) == []

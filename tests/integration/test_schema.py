@@ -16,17 +16,20 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import CheckConstraint, Connection, inspect
+from sqlalchemy.engine import make_url
 from support.databases import AnyJournal, by_hand, filled, on
 from support.pairs import pair
 
 from dutchbook.application.records import contract_row
 from dutchbook.errors import StorageError
 from dutchbook.persistence import database as database_module
-from dutchbook.persistence.coding import decode, encoders
-from dutchbook.persistence.database import MIGRATIONS, Database
+from dutchbook.persistence.coding import columns, decode, encoders
+from dutchbook.persistence.database import MIGRATIONS, Database, newest
+from dutchbook.persistence.layout import LAYOUT
 from dutchbook.persistence.models import METADATA
 from dutchbook.persistence.rules import TABLES
 from dutchbook.persistence.triggers import REMOVABLE, wanted
+from dutchbook.persistence.types import Coded
 from dutchbook.ports import Batch, Insert
 from dutchbook.runtime.virtual_time import turnstile
 
@@ -73,6 +76,43 @@ def test_migrations_make_what_the_models_say(database_url: str) -> None:
         for name, table in METADATA.tables.items()
     }
     assert set(TABLES) == set(METADATA.tables)
+
+
+def test_the_layout_that_journals_code_with_is_that_of_the_models() -> None:
+    """Where it is not: `python docs/generate.py`."""
+    found = {
+        name: {c.name: c.type if isinstance(c.type, Coded) else None for c in table.columns}
+        for name, table in METADATA.tables.items()
+    }
+
+    assert set(LAYOUT) == set(found)
+    for name, modelled in found.items():
+        laid_out = columns(name)
+        assert list(laid_out) == list(modelled)
+        for column, kind in modelled.items():
+            code = laid_out[column]
+            assert (code is None) == (kind is None), (name, column)
+            assert code is None or isinstance(kind, type(code)), (name, column)
+
+
+def test_the_newest_migration_is_known_by_the_name_of_its_file() -> None:
+    assert newest(MIGRATIONS) == ScriptDirectory(str(MIGRATIONS)).get_current_head()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:///paper.db",
+        "sqlite:////tmp/a folder/p%20per@home:1.db",
+        "sqlite:///paper.db?timeout=3",
+        "postgresql://me:se/cret@host:5433/name?ssl=off",
+    ],
+)
+def test_a_url_is_read_as_sqlalchemy_reads_it(url: str) -> None:
+    found, wanted = Database.at(url), make_url(url)
+
+    assert (found.dialect, found.path) == (wanted.get_backend_name(), wanted.database)
+    assert found.shown == wanted.render_as_string(hide_password=True)
 
 
 def test_an_older_schema_is_refused_and_an_upgrade_keeps_every_row(
