@@ -292,9 +292,9 @@ def test_two_processes_that_anchor_at_once_leave_a_whole_file(tmp_path: Path) ->
 
 
 def test_of_an_older_database_it_is_said_since_when_the_log_tells_changes(
-    database_url: str, tmp_path: Path
+    empty_url: str, tmp_path: Path
 ) -> None:
-    database = Database.at(database_url)
+    database = Database.at(empty_url)
 
     def older(connection: Connection) -> None:
         config = Config()
@@ -328,11 +328,11 @@ def test_of_an_older_database_it_is_said_since_when_the_log_tells_changes(
 
     database._work(older)
     database.upgrade()
-    untold = auditing.verified(database_url)[0]
-    run_on(database_url, tmp_path)
-    said = call("audit", "verify", "--db", database_url)
-    tampered(database_url, "UPDATE orders SET refusal = 'forged'")
-    altered = auditing.verified(database_url)[0]
+    untold = auditing.verified(empty_url)[0]
+    run_on(empty_url, tmp_path)
+    said = call("audit", "verify", "--db", empty_url)
+    tampered(empty_url, "UPDATE orders SET refusal = 'forged'")
+    altered = auditing.verified(empty_url)[0]
 
     assert (untold.problems, untold.since, untold.entries) == ((), 0, 3)
     assert "the log tells changes since entry 4 only" in said

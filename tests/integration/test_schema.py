@@ -62,11 +62,11 @@ def _checks(connection: Connection) -> dict[str, set[str]]:
     }
 
 
-def test_migrations_make_what_the_models_say(database_url: str) -> None:
-    Database.at(database_url).prepare("paper")
+def test_migrations_make_what_the_models_say(empty_url: str) -> None:
+    Database.at(empty_url).prepare("paper")
 
     differences, checks = _look(
-        database_url,
+        empty_url,
         lambda c: (compare_metadata(MigrationContext.configure(c), METADATA), _checks(c)),
     )
 
@@ -116,9 +116,9 @@ def test_a_url_is_read_as_sqlalchemy_reads_it(url: str) -> None:
 
 
 def test_an_older_schema_is_refused_and_an_upgrade_keeps_every_row(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = on(database_url, _tables)
+    before = on(empty_url, _tables)
     later = tmp_path / "migrations"
     shutil.copytree(MIGRATIONS, later)
     head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
@@ -126,15 +126,15 @@ def test_an_older_schema_is_refused_and_an_upgrade_keeps_every_row(
     monkeypatch.setattr(database_module, "MIGRATIONS", later)
 
     with pytest.raises(StorageError, match=r"older than .*; run: dutchbook db upgrade"):
-        Database.at(database_url).prepare("paper")
-    Database.at(database_url).upgrade()
-    Database.at(database_url).prepare("paper")
+        Database.at(empty_url).prepare("paper")
+    Database.at(empty_url).upgrade()
+    Database.at(empty_url).prepare("paper")
 
-    assert asyncio.run(_read(database_url)) == before
+    assert asyncio.run(_read(empty_url)) == before
 
 
 def test_a_database_of_the_first_schema_is_upgraded_with_every_row_that_it_held(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = tmp_path / "migrations"
     shutil.copytree(MIGRATIONS, first, ignore=shutil.ignore_patterns("v000[2-9]*"))
@@ -146,17 +146,17 @@ def test_a_database_of_the_first_schema_is_upgraded_with_every_row_that_it_held(
     ]
     with monkeypatch.context() as older:
         older.setattr(database_module, "MIGRATIONS", first)
-        Database.at(database_url).prepare("paper")
-        asyncio.run(_kept(database_url, Batch(tuple(rows))))
+        Database.at(empty_url).prepare("paper")
+        asyncio.run(_kept(empty_url, Batch(tuple(rows))))
 
-    Database.at(database_url).upgrade()
-    Database.at(database_url).check("paper")
+    Database.at(empty_url).upgrade()
+    Database.at(empty_url).check("paper")
 
-    found = asyncio.run(_read(database_url))
+    found = asyncio.run(_read(empty_url))
     for write in rows:
         whole = {**write.row, **NEW_COLUMNS.get(write.table, {})}
         assert _stored(write.table, whole) in found[write.table]
-    assert Database.at(database_url).damage() == []
+    assert Database.at(empty_url).damage() == []
 
 
 ZERO = Decimal(0)
@@ -248,12 +248,12 @@ def test_a_missing_trigger_is_found_and_an_upgrade_brings_it_back(database_url: 
     assert database.damage() == []
 
 
-def test_two_that_create_a_database_at_once_both_find_it_whole(database_url: str) -> None:
+def test_two_that_create_a_database_at_once_both_find_it_whole(empty_url: str) -> None:
     failures: list[BaseException] = []
 
     def prepare() -> None:
         try:
-            Database.at(database_url).prepare("paper")
+            Database.at(empty_url).prepare("paper")
         except StorageError as error:
             failures.append(error)
 
@@ -264,7 +264,7 @@ def test_two_that_create_a_database_at_once_both_find_it_whole(database_url: str
         thread.join()
 
     assert failures == []
-    assert Database.at(database_url).damage() == []
+    assert Database.at(empty_url).damage() == []
 
 
 KEPT = sorted({trigger.table for trigger in wanted("sqlite") if trigger.event == "DELETE"})
