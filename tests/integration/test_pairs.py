@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.program import ROVERS, bare_tape, both, call, facts, pair_file, rovers, traded
+from support.program import (
+    ROVERS,
+    bare_tape,
+    both,
+    call,
+    call_here,
+    facts,
+    pair_file,
+    rovers,
+    traded,
+)
 
 from dutchbook import backoffice, desk
 from dutchbook.bootstrap import generated_tape
@@ -24,10 +34,6 @@ WHY = "the same rules and source"
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tape that holds contracts and pairs none of them."""
     return bare_tape(tmp_path_factory.mktemp("tapes") / "bare.tape")
-
-
-def fresh(folder: Path) -> str:
-    return f"sqlite:///{folder}/paper.db"
 
 
 def approve(url: str) -> None:
@@ -50,12 +56,12 @@ def decisions(url: str) -> list[dict[str, Any]]:
 def test_a_pair_of_a_file_is_added_then_approved_then_traded(
     bare: Path, tmp_path: Path
 ) -> None:
-    url, file = fresh(tmp_path), tmp_path / "pairs.json"
+    url, file = f"sqlite:///{tmp_path}/paper.db", tmp_path / "pairs.json"
     pair_file(file, contracts=both(), pairs=[rovers()])
 
     printed = call("pairs", "add", str(file), "--db", url)
     added, waiting = only_pair(url), traded(url, bare)
-    call("pairs", "approve", "rovers", "--rationale", WHY, "--db", url)
+    call_here("pairs", "approve", "rovers", "--rationale", WHY, "--db", url)
     approved, trading = only_pair(url), traded(url, bare)
 
     assert printed == "added rovers: not traded until you approve it\n"
@@ -69,13 +75,13 @@ def test_a_pair_of_a_file_is_added_then_approved_then_traded(
     told = decisions(url)
     assert [each["decision"] for each in told] == ["added", "approved"]
     assert told[0]["digest"] == told[1]["digest"] == approved["approved_digest"]
-    assert call("db", "verify", "--db", url) == "whole\n"
+    assert call_here("db", "verify", "--db", url) == "whole\n"
 
 
 def test_contracts_that_a_run_has_seen_are_paired_by_their_ids_alone(
-    bare: Path, tmp_path: Path
+    bare: Path, paper_url: str, tmp_path: Path
 ) -> None:
-    url, file = fresh(tmp_path), pair_file(tmp_path / "pairs.json", pairs=[rovers()])
+    url, file = paper_url, pair_file(tmp_path / "pairs.json", pairs=[rovers()])
     assert traded(url, bare)["edges_seen"] == 0
 
     backoffice.add_pairs(url, file, load())
@@ -85,9 +91,10 @@ def test_contracts_that_a_run_has_seen_are_paired_by_their_ids_alone(
 
 
 def test_a_pair_file_can_be_toml_and_takes_its_probabilities_from_the_settings(
+    paper_url: str,
     tmp_path: Path,
 ) -> None:
-    url, file, words = fresh(tmp_path), tmp_path / "pairs.toml", ""
+    url, file, words = paper_url, tmp_path / "pairs.toml", ""
     tables = [("contracts", row) for row in both()]
     for table, row in (*tables, ("pairs", rovers(divergence_class=None, match_id=None))):
         words += f"[[{table}]]\n"
@@ -103,9 +110,9 @@ def test_a_pair_file_can_be_toml_and_takes_its_probabilities_from_the_settings(
 
 
 def test_an_approval_lapses_with_the_rules_that_it_bound_and_can_be_given_again(
-    bare: Path, tmp_path: Path
+    bare: Path, paper_url: str, tmp_path: Path
 ) -> None:
-    url, file = fresh(tmp_path), tmp_path / "pairs.json"
+    url, file = paper_url, tmp_path / "pairs.json"
     pair_file(file, contracts=both(), pairs=[rovers()])
     other = bare_tape(tmp_path / "other.tape", rules="If they win, by a jury's vote.")
     backoffice.add_pairs(url, file, load())
@@ -123,8 +130,10 @@ def test_an_approval_lapses_with_the_rules_that_it_bound_and_can_be_given_again(
     assert traded(url, bare)["positions"]["total"] == again["positions"]["total"]
 
 
-def test_a_revoked_pair_can_be_approved_again(bare: Path, tmp_path: Path) -> None:
-    url, file = fresh(tmp_path), tmp_path / "pairs.json"
+def test_a_revoked_pair_can_be_approved_again(
+    bare: Path, paper_url: str, tmp_path: Path
+) -> None:
+    url, file = paper_url, tmp_path / "pairs.json"
     pair_file(file, contracts=both(), pairs=[rovers()])
     backoffice.add_pairs(url, file, load())
     approve(url)
@@ -143,8 +152,8 @@ def paired_tape(path: Path) -> Path:
     return path
 
 
-def test_of_two_words_on_one_pair_the_database_counts(tmp_path: Path) -> None:
-    url, file = fresh(tmp_path), tmp_path / "pairs.json"
+def test_of_two_words_on_one_pair_the_database_counts(paper_url: str, tmp_path: Path) -> None:
+    url, file = paper_url, tmp_path / "pairs.json"
     pair_file(file, contracts=both(), pairs=[rovers(primary_leg="polymarket")])
     backoffice.add_pairs(url, file, load())
 
@@ -158,8 +167,10 @@ def test_of_two_words_on_one_pair_the_database_counts(tmp_path: Path) -> None:
     assert summary["filtered"]["pair_not_approved"] > 0
 
 
-def test_a_pair_that_the_tape_aligns_otherwise_is_not_traded(tmp_path: Path) -> None:
-    url, file = fresh(tmp_path), tmp_path / "pairs.json"
+def test_a_pair_that_the_tape_aligns_otherwise_is_not_traded(
+    paper_url: str, tmp_path: Path
+) -> None:
+    url, file = paper_url, tmp_path / "pairs.json"
     pair_file(file, contracts=both(), pairs=[rovers(alignment="inverse")])
     backoffice.add_pairs(url, file, load())
     approve(url)
@@ -171,9 +182,9 @@ def test_a_pair_that_the_tape_aligns_otherwise_is_not_traded(tmp_path: Path) -> 
 
 
 def test_a_pair_of_contracts_that_the_tape_does_not_hold_is_left_alone(
-    bare: Path, tmp_path: Path
+    bare: Path, paper_url: str, tmp_path: Path
 ) -> None:
-    url, file = fresh(tmp_path), tmp_path / "pairs.json"
+    url, file = paper_url, tmp_path / "pairs.json"
     elsewhere = facts(Platform.KALSHI, contract_id="KXELSEWHERE")
     pair_file(
         file,

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from support.program import PROGRAM, call, called
+from support.program import PROGRAM, call, call_here, called
 
 pytestmark = pytest.mark.usefixtures("own_home")
 
@@ -24,12 +24,12 @@ ANY, DEAR = ("--at-least", "-1000"), ("--at-least", "1000")
 
 def left(url: str) -> list[dict[str, Any]]:
     """Trade the demo with refusals that nobody does anything about; returns what is exposed."""
-    call(*RUN, *OFF, *LEFT, *FAULTS, "--db", url)
+    call_here(*RUN, *OFF, *LEFT, *FAULTS, "--db", url)
     return listed(url)
 
 
 def listed(url: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(call("exposures", "--json", "--db", url))
+    found: list[dict[str, Any]] = json.loads(call_here("exposures", "--json", "--db", url))
     return found
 
 
@@ -85,7 +85,7 @@ def test_an_exposure_is_seen_and_resolved_beside_a_running_engine(database_url: 
     assert {first["position_id"], second["position_id"]}.isdisjoint(
         row["position_id"] for row in listed(database_url)
     )
-    assert call("db", "verify", *at) == "whole\n"
+    assert call_here("db", "verify", *at) == "whole\n"
 
 
 def test_what_is_asked_for_without_an_engine_is_done_once_at_the_next_start(
@@ -95,26 +95,26 @@ def test_what_is_asked_for_without_an_engine_is_done_once_at_the_next_start(
     at = ("--db", database_url)
 
     told = call("close-leg", first["position_id"], "--yes", *ANY, *at)
-    call(*RUN, *OFF, *LEFT, *at)
-    call(*RUN, *OFF, *LEFT, *at)
+    call_here(*RUN, *OFF, *LEFT, *at)
+    call_here(*RUN, *OFF, *LEFT, *at)
 
     assert "no engine runs: it is done at the next start" in " ".join(told.split())
-    position = json.loads(call("position", first["position_id"], "--json", *at))
+    position = json.loads(call_here("position", first["position_id"], "--json", *at))
     sales = [each for each in position["orders"] if each["purpose"] == "unwind"]
     assert position["status"] == "CLOSED"
     assert [each["fill_size"] for each in sales] == [first["quantity"]]
-    assert call("db", "verify", *at) == "whole\n"
+    assert call_here("db", "verify", *at) == "whole\n"
 
 
 def test_every_way_to_be_wrong_is_one_line_and_nothing_is_asked_for(
     database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    call(*RUN, *OFF, *LEFT, *FAULTS, "--db", database_url)
+    call_here(*RUN, *OFF, *LEFT, *FAULTS, "--db", database_url)
     at = ("--db", database_url)
     position = listed(database_url)[0]["position_id"]
     hedged = next(
         row["position_id"]
-        for row in json.loads(call("positions", "--json", *at))
+        for row in json.loads(call_here("positions", "--json", *at))
         if row["status"] == "OPEN"
     )
     wrong = [
@@ -138,5 +138,5 @@ def test_every_way_to_be_wrong_is_one_line_and_nothing_is_asked_for(
         ended, line = called(capsys, *words, *at)
         assert (ended, line.count("\n"), part in line) == (code, 1, True), line
 
-    told = json.loads(call("events", "--json", *at))
+    told = json.loads(call_here("events", "--json", *at))
     assert not [row for row in told if row["name"].startswith("operator.command")]
