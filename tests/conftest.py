@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -43,43 +43,89 @@ def postgres_url() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def fresh_postgres(postgres_url: str) -> Iterator[str]:
-    """The URL of an empty database, dropped afterwards."""
+@pytest.fixture(scope="session")
+def prepared_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with every table and no row, to be copied: faster than preparing each."""
+    path = tmp_path_factory.mktemp("prepared") / "paper.db"
+    Database.at(f"sqlite:///{path}").prepare("paper")
+    return path
+
+
+@pytest.fixture(scope="session")
+def prepared_postgres(postgres_url: str) -> Iterator[str]:
+    """The name of such a database on the server."""
+    with made(postgres_url) as name:
+        Database.at(postgres.named(postgres_url, name)).prepare("paper")
+        yield name
+
+
+@contextmanager
+def made(server: str, template: str = "template1") -> Iterator[str]:
+    """Make a database on a server for a while; yields its name."""
     name = f"dutchbook_{uuid.uuid4().hex[:12]}"
-    postgres.execute(postgres_url, f"CREATE DATABASE {name}")
-    yield postgres.named(postgres_url, name)
-    postgres.execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+    postgres.execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield name
+    postgres.execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def fresh_postgres(postgres_url: str, prepared_postgres: str) -> Iterator[str]:
+    """The URL of a prepared database, dropped afterwards."""
+    with made(postgres_url, prepared_postgres) as name:
+        yield postgres.named(postgres_url, name)
+
+
+@pytest.fixture
+def empty_postgres(postgres_url: str) -> Iterator[str]:
+    """The URL of a database without a table, dropped afterwards."""
+    with made(postgres_url) as name:
+        yield postgres.named(postgres_url, name)
+
+
+@pytest.fixture
+def paper_url(prepared_file: Path, tmp_path: Path) -> str:
+    """A prepared file `paper.db` in the folder of the test."""
+    shutil.copy(prepared_file, tmp_path / "paper.db")
+    return f"sqlite:///{tmp_path}/paper.db"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each kind in turn."""
+    """A prepared database of each kind in turn."""
     if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("prepared_file"), tmp_path / "dutchbook.db")
         return f"sqlite:///{tmp_path}/dutchbook.db"
     url: str = request.getfixturevalue("fresh_postgres")
     return url
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of each kind in turn that nothing was made in yet."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/dutchbook.db"
+    url: str = request.getfixturevalue("empty_postgres")
+    return url
+
+
 @pytest.fixture
 def copies(database_url: str, tmp_path: Path) -> Iterator[Callable[[], str]]:
-    """Makes prepared databases, one after the other: faster than preparing each."""
-    Database.at(database_url).prepare("paper")
-    made: list[str] = []
+    """Makes prepared databases, one after the other."""
+    names: list[str] = []
     server = postgres.named(database_url, "postgres")  # a template must have nobody in it
 
     def sqlite() -> str:
-        made.append(f"{tmp_path}/copy{len(made)}.db")
-        shutil.copy(tmp_path / "dutchbook.db", made[-1])
-        return f"sqlite:///{made[-1]}"
+        names.append(f"{tmp_path}/copy{len(names)}.db")
+        shutil.copy(tmp_path / "dutchbook.db", names[-1])
+        return f"sqlite:///{names[-1]}"
 
     def postgresql() -> str:
         base = database_url.partition("?")[0].rsplit("/", 1)[1]
-        made.append(f"{base}_{len(made)}")
-        postgres.execute(server, f"CREATE DATABASE {made[-1]} TEMPLATE {base}")
-        return postgres.named(database_url, made[-1])
+        names.append(f"{base}_{len(names)}")
+        postgres.execute(server, f"CREATE DATABASE {names[-1]} TEMPLATE {base}")
+        return postgres.named(database_url, names[-1])
 
     yield sqlite if database_url.startswith("sqlite") else postgresql
     if database_url.startswith("postgresql"):
-        drops = (f"DROP DATABASE {name} WITH (FORCE)" for name in made)
+        drops = (f"DROP DATABASE {name} WITH (FORCE)" for name in names)
         postgres.execute(server, *drops)

@@ -7,9 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dutchbook import auditing, session
-from dutchbook.options import Db
-from dutchbook.persistence.audit import shown
+from dutchbook.options import Db, url_of
 
 audit = typer.Typer(no_args_is_help=True, help="The event log, and the proof that it is whole.")
 FOUND = 1
@@ -27,9 +25,10 @@ def audit_verify(
     ] = None,
 ) -> None:
     """Check the chain of the log, the heads that were anchored, and the tables by replay."""
-    found, note = auditing.verified(
-        db or session.default_database(), tuple(anchor or ()), anchors
-    )
+    from dutchbook import auditing
+    from dutchbook.persistence.audit import shown
+
+    found, note = auditing.verified(url_of(db), tuple(anchor or ()), anchors)
     for problem in found.problems:
         typer.echo(problem, err=True)
     if found.problems:
@@ -40,7 +39,9 @@ def audit_verify(
 @audit.command("anchor")
 def audit_anchor(db: Db = "") -> None:
     """Print the head of the log, to be kept elsewhere, and keep it among the anchors."""
-    url = db or session.default_database()
+    from dutchbook import auditing
+
+    url = url_of(db)
     sequence, digest = found = auditing.head(url)
     typer.echo(f"{sequence}:{digest}")
     auditing.anchor(url, found)

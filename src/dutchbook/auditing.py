@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from dutchbook import session
+from dutchbook import home
 from dutchbook.errors import InvalidInput, StorageError
 from dutchbook.persistence import anchors
 from dutchbook.persistence.audit import Audit, audited
@@ -60,7 +60,7 @@ def anchor(url: str, found: Head) -> None:
         StorageError: It cannot be written.
     """
     if found != (0, GENESIS):
-        anchors.write(session.anchor_path(Database.at(url)), *found, SystemClock().now())
+        anchors.write(home.anchor_path(Database.at(url)), *found, SystemClock().now())
 
 
 def kept(database: Database, file: Path | None = None) -> anchors.Kept:
@@ -71,7 +71,7 @@ def kept(database: Database, file: Path | None = None) -> anchors.Kept:
     """
     if file is not None and not file.exists():
         raise StorageError(f"{file}: there is no such file of anchors")
-    return anchors.read(file or session.anchor_path(database))
+    return anchors.read(file or home.anchor_path(database))
 
 
 def _anchor(text: str) -> Anchor:

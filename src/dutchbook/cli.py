@@ -1,4 +1,4 @@
-"""The command line: one function a command, no logic."""
+"""The command line: one function a command, no logic; each loads what it needs itself."""
 
 from __future__ import annotations
 
@@ -6,30 +6,22 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
-from dutchbook import __version__, cli_positions, desk, session
+from dutchbook import __version__, cli_positions
 from dutchbook.audit_cli import audit
-from dutchbook.bootstrap import generated_tape
-from dutchbook.config import load
-from dutchbook.console import positions as shown
-from dutchbook.console import progress, report, tables
-from dutchbook.domain.risk import Grade
-from dutchbook.domain.units import money
 from dutchbook.errors import DutchbookError, StorageError
-from dutchbook.options import Db
-from dutchbook.persistence.database import Database
-from dutchbook.tape.format import write_tape
-from dutchbook.tape.importers.recording import import_recording
-from dutchbook.tape.info import describe
+from dutchbook.options import Db, console, url_of
+from dutchbook.tape_cli import tapes
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 pairs = typer.Typer(no_args_is_help=True, help="Pairs of contracts, and their approval.")
 capital = typer.Typer(no_args_is_help=True, help="Cash that comes in or goes out.")
-tapes = typer.Typer(no_args_is_help=True, help="Recorded and made-up market data.")
 database = typer.Typer(no_args_is_help=True, help="The database itself.")
 app.add_typer(pairs, name="pairs")
 app.add_typer(capital, name="capital")
@@ -48,15 +40,14 @@ Amount = Annotated[str, typer.Option(help="Dollars that the position may cost.")
 Note = Annotated[str, typer.Option(help="What it was.")]
 
 
-def _url(db: str) -> str:
-    return db or session.default_database()
-
-
 def _list(
     db: str, table: str, order_by: tuple[str, ...], columns: str, *, as_json: bool
 ) -> None:
-    rows = desk.rows(_url(db), table, order_by)
-    tables.show(Console(), rows, columns.split(), as_text=not as_json)
+    from dutchbook import desk
+    from dutchbook.console import tables
+
+    rows = desk.rows(url_of(db), table, order_by)
+    tables.show(console(), rows, columns.split(), as_text=not as_json)
 
 
 @app.callback(invoke_without_command=True)
@@ -73,9 +64,11 @@ def dutchbook(
 @app.command()
 def init() -> None:
     """Write the commented settings and make the data directory, where there are none."""
-    for path in session.initialise():
+    from dutchbook import home
+
+    for path in home.initialise():
         typer.echo(f"made {path}")
-    typer.echo(f"settings: {session.default_config()}")
+    typer.echo(f"settings: {home.default_config()}")
 
 
 @app.command()
@@ -108,25 +101,34 @@ def run(
     ] = False,
 ) -> None:
     """Run the engine on paper, to the end of the tape or until Ctrl-C."""
+    from dutchbook import home, session
+    from dutchbook.config import load
+
     if summary not in ("", "json"):
         raise typer.BadParameter("json is the only form", param_hint="--summary")
-    session.initialise()
+    home.initialise()
     options = session.Options(
-        settings=load(config or session.default_config(), tuple(override or ()), os.environ),
+        settings=load(config or home.default_config(), tuple(override or ()), os.environ),
         tape=tape,
-        database=_url(db),
+        database=url_of(db),
         speed=session.speed(speed),
         seed=seed,
         quiet=summary == "json",
         standby=standby,
         results=results,
     )
-    console = Console()
-    found = session.run(options, console)
-    if summary == "json":
+    screen = console()
+    found = session.run(options, screen)
+    _summed_up(screen, found, as_json=options.quiet)
+
+
+def _summed_up(screen: Console, found: dict[str, Any], *, as_json: bool) -> None:
+    from dutchbook.console import report
+
+    if as_json:
         typer.echo(json.dumps(found, sort_keys=True, separators=(",", ":")))
     else:
-        report.show(console, found)
+        report.show(screen, found)
 
 
 @app.command()
@@ -142,34 +144,47 @@ def halt(
     ] = False,
 ) -> None:
     """Enter nothing more, from now on; works while the engine hangs."""
+    from dutchbook import desk
+    from dutchbook.domain.risk import Grade
+
     grade = Grade.CANCELS_ONLY if everything else Grade.NO_ENTRIES
-    typer.echo(desk.halt(_url(db), grade, rationale, cancel_all=cancel_all))
+    typer.echo(desk.halt(url_of(db), grade, rationale, cancel_all=cancel_all))
 
 
 @app.command()
 def resume(reason: str, rationale: Rationale, db: Db = "") -> None:
     """Clear one reason of a halt, or give a pair back that failed too often."""
-    _answered(desk.command(_url(db), "resume", {"reason": reason}, rationale))
+    from dutchbook import desk
+
+    _answered(desk.command(url_of(db), "resume", {"reason": reason}, rationale))
 
 
 @app.command()
 def override(target: str, amount: Amount, rationale: Rationale, db: Db = "") -> None:
     """Lift size, slots and platform share for the next execution of an opportunity or pair."""
+    from dutchbook import desk
+    from dutchbook.domain.units import money
+
     money(amount, field="--amount")
     arguments = {"target": target, "amount": amount}
-    _answered(desk.command(_url(db), "override", arguments, rationale))
+    _answered(desk.command(url_of(db), "override", arguments, rationale))
 
 
 @app.command("wind-down")
 def wind_down(rationale: Rationale, db: Db = "") -> None:
     """Enter nothing more, leave every position, then stop."""
-    _answered(desk.command(_url(db), "wind_down", {}, rationale, Grade.NO_ENTRIES))
+    from dutchbook import desk
+    from dutchbook.domain.risk import Grade
+
+    _answered(desk.command(url_of(db), "wind_down", {}, rationale, Grade.NO_ENTRIES))
 
 
 @app.command()
 def reconcile(db: Db = "") -> None:
     """Compare our record with the platforms' as soon as possible."""
-    _answered(desk.command(_url(db), "reconcile", {}, "asked for from a shell"))
+    from dutchbook import desk
+
+    _answered(desk.command(url_of(db), "reconcile", {}, "asked for from a shell"))
 
 
 def _answered(told: dict[str, Any]) -> None:
@@ -182,20 +197,27 @@ def _answered(told: dict[str, Any]) -> None:
 @app.command()
 def status(db: Db = "", *, as_json: AsJson = False) -> None:
     """Where a database stands: capital, positions, halts."""
-    found = desk.status(_url(db))
+    from dutchbook import desk
+
+    found = desk.status(url_of(db))
     if as_json:
         typer.echo(json.dumps(found))
     else:
-        report.standing(Console(), found)
+        from dutchbook.console import report
+
+        report.standing(console(), found)
 
 
 @app.command()
 def positions(db: Db = "", *, as_json: AsJson = False) -> None:
     """Every position, oldest first."""
+    from dutchbook import backoffice
+    from dutchbook.console import positions as shown
+
     if as_json:
         _list(db, "open_positions", ("opened_at", "position_id"), "", as_json=True)
         return
-    shown.listed(Console(), desk.positions(_url(db)))
+    shown.listed(console(), backoffice.positions(url_of(db)))
 
 
 @app.command()
@@ -230,79 +252,61 @@ def ledger(db: Db = "", *, as_json: AsJson = False) -> None:
 @pairs.command("list")
 def pairs_list(db: Db = "", *, as_json: AsJson = False) -> None:
     """Every pair that is known."""
+    from dutchbook import backoffice
+    from dutchbook.console import tables
+
     columns = "match_id kalshi_contract_id polymarket_contract_id approval resolution_date"
-    rows = desk.known_pairs(_url(db))
-    tables.show(Console(), rows, columns.split(), as_text=not as_json)
+    rows = backoffice.known_pairs(url_of(db))
+    tables.show(console(), rows, columns.split(), as_text=not as_json)
 
 
 @pairs.command("add")
 def pairs_add(file: Path, db: Db = "") -> None:
     """Add the pairs of a file; a person approves each afterwards."""
-    for pair in desk.add_pairs(_url(db), file, session.settings()):
+    from dutchbook import backoffice, home
+
+    for pair in backoffice.add_pairs(url_of(db), file, home.settings()):
         typer.echo(f"added {pair}: not traded until you approve it")
 
 
 @pairs.command("approve")
 def pairs_approve(pair: str, rationale: Rationale, db: Db = "") -> None:
     """Approve a pair: both contracts ask the same question."""
-    desk.decide_pair(_url(db), pair, rationale, approve=True)
+    from dutchbook import backoffice
+
+    backoffice.decide_pair(url_of(db), pair, rationale, approve=True)
 
 
 @pairs.command("revoke")
 def pairs_revoke(pair: str, rationale: Rationale, db: Db = "") -> None:
     """Take an approval back: no new entry on this pair."""
-    desk.decide_pair(_url(db), pair, rationale, approve=False)
+    from dutchbook import backoffice
+
+    backoffice.decide_pair(url_of(db), pair, rationale, approve=False)
 
 
 @capital.command("deposit")
 def deposit(platform: str, amount: str, note: Note = "", db: Db = "") -> None:
     """Book dollars that came in."""
-    typer.echo(json.dumps(desk.move_cash(_url(db), platform, amount, note, out=False)))
+    from dutchbook import backoffice
+
+    typer.echo(json.dumps(backoffice.move_cash(url_of(db), platform, amount, note, out=False)))
 
 
 @capital.command("withdraw")
 def withdraw(platform: str, amount: str, note: Note = "", db: Db = "") -> None:
     """Book dollars that went out; only free capital can."""
-    typer.echo(json.dumps(desk.move_cash(_url(db), platform, amount, note, out=True)))
+    from dutchbook import backoffice
 
-
-@tapes.command("import")
-def tape_import(
-    source: Path,
-    dest: Path,
-    contracts: Annotated[
-        Path | None, typer.Option(help="What the recording does not say of its contracts.")
-    ] = None,
-) -> None:
-    """Turn a recording, a folder or one of its files, into a tape."""
-    with progress.bar("importing") as tell:
-        import_recording(source, dest, contracts, tell)
-    report.tape(Console(), describe(dest))
-
-
-@tapes.command("info")
-def tape_info(path: Path) -> None:
-    """What a tape holds."""
-    report.tape(Console(), describe(path))
-
-
-@tapes.command("generate")
-def tape_generate(
-    dest: Path,
-    seed: Annotated[int, typer.Option(help="Makes the same tape again.")] = 1,
-    minutes: Annotated[int, typer.Option(min=1, help="How long it is.")] = 20,
-    pair_count: Annotated[int, typer.Option("--pairs", min=1, help="How many pairs.")] = 2,
-) -> None:
-    """Make up a tape whose edges follow a recording of both platforms."""
-    with progress.bar("writing") as tell:
-        write_tape(dest, generated_tape(seed, minutes=minutes, pairs=pair_count), tell)
-    report.tape(Console(), describe(dest))
+    typer.echo(json.dumps(backoffice.move_cash(url_of(db), platform, amount, note, out=True)))
 
 
 @database.command("upgrade")
 def db_upgrade(db: Db = "") -> None:
     """Bring the schema up to this program's."""
-    Database.at(_url(db)).upgrade()
+    from dutchbook.persistence.database import Database
+
+    Database.at(url_of(db)).upgrade()
 
 
 @database.command("prune")
@@ -313,14 +317,18 @@ def db_prune(
     ] = None,
 ) -> None:
     """Delete book snapshots that are older than they must be kept."""
-    kept = years or session.settings().records.snapshot_years
-    typer.echo(f"{desk.prune(_url(db), kept)} snapshots deleted")
+    from dutchbook import backoffice, home
+
+    kept = years or home.settings().records.snapshot_years
+    typer.echo(f"{backoffice.prune(url_of(db), kept)} snapshots deleted")
 
 
 @database.command("verify")
 def db_verify(db: Db = "") -> None:
     """Check pages, references, the event log (`audit verify`), the ledger and the sums."""
-    problems = desk.problems(_url(db))
+    from dutchbook import backoffice
+
+    problems = backoffice.problems(url_of(db))
     for problem in problems:
         typer.echo(problem, err=True)
     if problems:

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
-from dutchbook import desk, session
-from dutchbook.application import stories
-from dutchbook.console import positions as shown
-from dutchbook.domain.events import as_json as as_json_of
-from dutchbook.domain.exposure import CLOSE, COMPLEMENT, RETRY
-from dutchbook.domain.units import Money, Price, due, money, plain
-from dutchbook.domain.units import price as checked_price
 from dutchbook.errors import InvalidInput, InvalidPositionState
+from dutchbook.options import Db, console, url_of
+
+if TYPE_CHECKING:
+    from dutchbook.domain.units import Money, Price
 
 FOUND = 1
 Id = Annotated[str, typer.Argument(metavar="ID", help="An id, or how it begins.")]
-Db = Annotated[
-    str,
-    typer.Option(
-        "--db",
-        help="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; else a file of yours.",
-    ),
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 Why = Annotated[str, typer.Option("--rationale", help="Why, in a sentence.")]
@@ -48,49 +36,65 @@ SLACK = Decimal("0.02")
 CHOICES = ("acknowledge", "force-close", "adopt-platform")
 
 
-def _url(db: str) -> str:
-    return db or session.default_database()
-
-
 def _print(found: Any) -> None:
+    from dutchbook.domain.events import as_json as as_json_of
+
     typer.echo(json.dumps(as_json_of(found)))
 
 
 def exposures(db: Db = "", *, as_json: AsJson = False) -> None:
     """Every position with one leg alone: what is at risk, and what to do."""
-    period = timedelta(seconds=session.settings().exposure.reminder_seconds)
-    found = desk.reading(_url(db), lambda journal: stories.exposures(journal, period))
+    from datetime import timedelta
+
+    from dutchbook import desk, home
+    from dutchbook.application import stories
+    from dutchbook.console import positions as shown
+
+    period = timedelta(seconds=home.settings().exposure.reminder_seconds)
+    found = desk.reading(url_of(db), lambda journal: stories.exposures(journal, period))
     if as_json:
         _print(found)
     else:
-        shown.exposed(Console(), found)
+        shown.exposed(console(), found)
 
 
 def position(id_: Id, db: Db = "", *, as_json: AsJson = False) -> None:
     """All of one position: legs, orders, fills, results, and what can be done."""
-    found = desk.reading(_url(db), lambda journal: stories.position(journal, id_))
+    from dutchbook import desk
+    from dutchbook.application import stories
+    from dutchbook.console import positions as shown
+
+    found = desk.reading(url_of(db), lambda journal: stories.position(journal, id_))
     if as_json:
         _print(found)
     else:
-        shown.whole(Console(), found)
+        shown.whole(console(), found)
 
 
 def explain(id_: Id, db: Db = "", *, as_json: AsJson = False) -> None:
     """The story of a position, order or execution, in sentences."""
-    told, found, orders = desk.reading(_url(db), lambda j: stories.explain(j, id_))
+    from dutchbook import desk
+    from dutchbook.application import stories
+    from dutchbook.console import positions as shown
+
+    told, found, orders = desk.reading(url_of(db), lambda j: stories.explain(j, id_))
     if as_json:
         _print({"story": told, "position": found, "orders": orders})
     else:
-        shown.story(Console(), told, found)
+        shown.story(console(), told, found)
 
 
 def discrepancies(db: Db = "", *, as_json: AsJson = False) -> None:
     """Where our record and the platforms' differ, and what a person can answer."""
-    found = desk.reading(_url(db), stories.discrepancies)
+    from dutchbook import desk
+    from dutchbook.application import stories
+    from dutchbook.console import positions as shown
+
+    found = desk.reading(url_of(db), stories.discrepancies)
     if as_json:
         _print(found)
     else:
-        shown.disputed(Console(), found)
+        shown.disputed(console(), found)
 
 
 def retry_leg(
@@ -103,6 +107,9 @@ def retry_leg(
     as_json: AsJson = False,
 ) -> None:
     """Buy the missing leg at a price or better."""
+    from dutchbook.domain.exposure import RETRY
+    from dutchbook.domain.units import price as checked_price
+
     _leg(
         RETRY,
         id_,
@@ -124,6 +131,8 @@ def close_leg(
     as_json: AsJson = False,
 ) -> None:
     """Close the leg that is alone at once, the cheaper way."""
+    from dutchbook.domain.exposure import CLOSE
+
     _leg(CLOSE, id_, None, db, rationale, at_least, yes=yes, as_json=as_json)
 
 
@@ -137,6 +146,8 @@ def complement(
     as_json: AsJson = False,
 ) -> None:
     """Buy the opposite outcome where the leg is alone: each pair is a dollar."""
+    from dutchbook.domain.exposure import COMPLEMENT
+
     _leg(COMPLEMENT, id_, None, db, rationale, at_least, yes=yes, as_json=as_json)
 
 
@@ -151,15 +162,19 @@ def resolve(
     as_json: AsJson = False,
 ) -> None:
     """Resolve a discrepancy between our record and a platform's: a position's, or by its id."""
+    from dutchbook import desk
+    from dutchbook.application import stories
+    from dutchbook.console import positions as shown
+
     if choice not in CHOICES:
         raise InvalidInput("--choice", choice, ", ".join(CHOICES))
     desk.meaningful(rationale)
-    found, other = desk.reading(_url(db), lambda journal: stories.disputed(journal, id_))
+    found, other = desk.reading(url_of(db), lambda journal: stories.disputed(journal, id_))
     subject = found["position_id"] if found else other["discrepancy_id"] if other else id_
     if not as_json and found:
-        shown.whole(Console(), found)
+        shown.whole(console(), found)
     elif not as_json and other:
-        shown.disputed(Console(), [other])
+        shown.disputed(console(), [other])
     figures = dict(each.partition("=")[::2] for each in paid) if paid else None
     arguments: dict[str, Any] = {"subject": subject, "choice": choice.replace("-", "_")}
     arguments["paid"] = figures
@@ -177,25 +192,34 @@ def _leg(
     yes: bool,
     as_json: bool,
 ) -> None:
+    from dutchbook import desk
+    from dutchbook.application import stories
+    from dutchbook.console import positions as shown
+    from dutchbook.domain.events import as_json as as_json_of
+    from dutchbook.domain.units import money, plain
+
     least = money(at_least, field="--at-least") if at_least else None
-    found = desk.reading(_url(db), lambda journal: stories.position(journal, id_))
+    found = desk.reading(url_of(db), lambda journal: stories.position(journal, id_))
     if found["alone"] is None:
         raise InvalidPositionState(found["position_id"], found["status"], "no leg is alone")
     arguments = {"position": found["position_id"], "version": found["version"]}
     worst = None
     if price is not None:
         arguments["price"] = plain(price)
-        worst = desk.reading(_url(db), lambda j: stories.at_price(j, found, price))
+        worst = desk.reading(url_of(db), lambda j: stories.at_price(j, found, price))
     elif (least := least if least is not None else _least(found, name)) is not None:
         arguments["at_least"] = plain(least)
     if not as_json:
         told = as_json_of(worst) if worst else None
-        shown.before(Console(), found, name, told, least)
+        shown.before(console(), found, name, told, least)
     _ask(name, arguments, db, rationale, yes=yes, as_json=as_json)
 
 
 def _least(found: dict[str, Any], name: str) -> Money | None:
     """Return what closing must bring where nobody says, None where it was not priced."""
+    from dutchbook.console import positions as shown
+    from dutchbook.domain.units import due
+
     way = shown.priced(found, name)
     if way is None or way["pnl"] is None:
         return None
@@ -206,16 +230,19 @@ def _ask(
     name: str, arguments: dict[str, Any], db: str, rationale: str, *, yes: bool, as_json: bool
 ) -> None:
     """Ask for it, once it is confirmed, and tell what became of it."""
+    from dutchbook import desk
+    from dutchbook.console import positions as shown
+
     if as_json and not yes:
         raise InvalidInput("--json", "alone", "possible without --yes: nobody can be asked")
     if not yes and not typer.confirm("Do it?"):
         typer.echo("nothing was asked for")
         return
-    told = desk.ask(_url(db), name, arguments, rationale)
+    told = desk.ask(url_of(db), name, arguments, rationale)
     if as_json:
         _print(told)
     else:
-        shown.after(Console(), told)
+        shown.after(console(), told)
     if told["answer"] is not None and not told["answer"]["done"]:
         raise typer.Exit(FOUND)
 

@@ -1,4 +1,4 @@
-"""What a person asks of a database from a shell, while no run is under way or beside one."""
+"""What a person asks of a database from a shell at any time, also beside a running engine."""
 
 from __future__ import annotations
 
@@ -7,51 +7,38 @@ import contextlib
 import getpass
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dutchbook import auditing, session
-from dutchbook.application import pairs
-from dutchbook.application.bus import EventBus
-from dutchbook.application.commands import command_row, halting
+from dutchbook import home
+from dutchbook.application.asking import MEANINGFUL, command_row, halting
 from dutchbook.application.lease import ENGINE, TABLE, lease_row, live
-from dutchbook.application.overrides import MEANINGFUL
-from dutchbook.application.risk import RiskManager
-from dutchbook.bootstrap import ACCOUNTS
-from dutchbook.config import Settings
-from dutchbook.documents import read_tables
-from dutchbook.domain.contract import Platform
 from dutchbook.domain.events import as_json
-from dutchbook.domain.facts import TABLES
-from dutchbook.domain.pairing import PairFile
-from dutchbook.domain.position import PositionStatus
-from dutchbook.domain.risk import Grade, RiskLimits
-from dutchbook.domain.units import Money, money, plain
+from dutchbook.domain.risk import Grade
 from dutchbook.errors import Conflict, InvalidInput, LeaseHeld, StorageError
-from dutchbook.persistence import verify
 from dutchbook.persistence.database import SQLITE, Database
-from dutchbook.persistence.models import OpenPosition
-from dutchbook.persistence.unit_of_work import engine_for, unit_of_work
 from dutchbook.ports import Batch, HaltNote, Insert, Journal, Write
 from dutchbook.runtime.clock import SystemClock
 from dutchbook.runtime.ids import RandomIds
 from dutchbook.runtime.process import gone
 from dutchbook.runtime.virtual_time import turnstile
 
-SHORT = 8
-"""Characters of an id that are enough for a table; they may be typed."""
 T = TypeVar("T")
 Rows = list[dict[str, Any]]
 
 
 def reading(url: str, work: Callable[[Journal], Awaitable[T]]) -> T:
     """Open an existing database beside whoever writes it, and read."""
-    return _with(url, work, alone=False)
+    return opened(url, work, alone=False)
 
 
-def _with(url: str, work: Callable[[Journal], Awaitable[T]], *, alone: bool) -> T:
+def opened(url: str, work: Callable[[Journal], Awaitable[T]], *, alone: bool) -> T:
+    """Open an existing database; `alone` where no engine may have it meanwhile.
+
+    Raises:
+        LeaseHeld: One has.
+    """
     database = Database.at(url)
     database.check("paper")
 
@@ -83,45 +70,6 @@ def rows(url: str, table: str, order_by: tuple[str, ...]) -> Rows:
     return reading(url, lambda journal: journal.rows(table, order_by=order_by))
 
 
-def positions(url: str) -> Rows:
-    """Return every position with its question, and what it brings at the least, in dollars."""
-    Database.at(url).check("paper")
-
-    async def main() -> Rows:
-        engine = engine_for(url)
-        try:
-            async with unit_of_work(engine) as unit:
-                found = await unit.positions.find_by_status_with_orders(*PositionStatus)
-                return [_told(position) for position in found]
-        finally:
-            await engine.dispose()
-
-    return asyncio.run(main())
-
-
-def _told(position: OpenPosition) -> dict[str, Any]:
-    paid = (
-        position.kalshi_cost
-        + position.kalshi_fees
-        + position.polymarket_cost
-        + position.polymarket_fees
-    )
-    nets = [
-        getattr(position, f"{p}_size") - getattr(position, f"{p}_complement") for p in Platform
-    ]
-    hedged = max(min(nets), -max(nets), Decimal(0))
-    return {
-        "position": position.position_id[:SHORT],
-        "opened_at": position.opened_at,
-        "question": position.pair.kalshi_description,
-        "status": position.status,
-        "kalshi": f"{plain(position.kalshi_size)} {position.kalshi_side}",
-        "polymarket": f"{plain(position.polymarket_size)} {position.polymarket_side}",
-        "paid": paid,
-        "at_least": hedged + position.kalshi_cash + position.polymarket_cash,
-    }
-
-
 def status(url: str) -> dict[str, Any]:
     """Return where a database stands: capital, positions, halts and its last event."""
 
@@ -132,7 +80,7 @@ def status(url: str) -> dict[str, Any]:
         metadata = {row["key"]: row["value"] for row in await journal.rows("system_metadata")}
         events = await journal.rows("audit_log", order_by=("sequence",))
         leases = await journal.rows(TABLE, ENGINE)
-        note = session.halt_file(Database.at(url)).standing()
+        note = home.halt_file(Database.at(url)).standing()
         state = states[0] if states else {}
         return {
             "mode": metadata.get("mode"),
@@ -154,93 +102,6 @@ def status(url: str) -> dict[str, Any]:
     return reading(url, work)
 
 
-def problems(url: str) -> list[str]:
-    """Return what is wrong with a database; nothing when it is whole."""
-    database = Database.at(url)
-    database.check("paper")
-    beside = auditing.kept(database)
-    found = database.read(lambda read: verify.problems(read, beside.anchors))
-    return [*database.damage(), *beside.problems, *found]
-
-
-def prune(url: str, years: int) -> int:
-    """Delete book snapshots older than `years`; returns how many."""
-    before = SystemClock().now() - timedelta(days=365 * years)
-    return Database.at(url).prune(before)
-
-
-def move_cash(url: str, platform: str, amount: str, note: str, *, out: bool) -> dict[str, str]:
-    """Book a deposit or a withdrawal of dollars; returns the balance afterwards."""
-    if platform not in {each.value for each in Platform}:
-        raise InvalidInput("platform", platform, "kalshi or polymarket")
-    dollars = money(amount)
-    if dollars <= 0:
-        raise InvalidInput("amount", amount, "above zero")
-
-    async def work(journal: Journal) -> dict[str, str]:
-        clock, ids = SystemClock(), RandomIds()
-        bus = EventBus(journal, clock, ids)
-        risk = RiskManager(journal, bus, clock, ids, RiskLimits(), ACCOUNTS)
-        await risk.load()
-        move = risk.withdraw if out else risk.deposit
-        await move(Platform(platform), Money(dollars), note)
-        balance = risk.balance(Platform(platform))
-        return {
-            name: as_json(getattr(balance, name)) for name in ("free", "reserved", "committed")
-        }
-
-    return _with(url, work, alone=True)
-
-
-def decide_pair(url: str, pair_id: str, rationale: str, *, approve: bool) -> None:
-    """Approve a pair, or take its approval back.
-
-    Raises:
-        UnknownId: There is no such pair.
-        InvalidInput: A rationale that says nothing.
-    """
-    if len(rationale.strip()) < MEANINGFUL:
-        raise InvalidInput("--rationale", rationale, f"at least {MEANINGFUL} characters")
-
-    async def work(journal: Journal) -> None:
-        clock = SystemClock()
-        bus = EventBus(journal, clock, RandomIds())
-        await pairs.decide_pair(journal, bus, clock, pair_id, rationale, approve=approve)
-
-    _with(url, work, alone=True)
-
-
-def known_pairs(url: str) -> Rows:
-    """Return every pair, and whether its approval stands."""
-    return reading(url, pairs.pair_rows)
-
-
-def add_pairs(url: str, path: Path, settings: Settings) -> list[str]:
-    """Add the pairs of a file, not approved; a database that is not there is made.
-
-    Returns their ids.
-
-    Raises:
-        FactsError: The file is missing, malformed or says what cannot be; nothing is kept.
-    """
-    contracts, wishes = read_tables(path, TABLES)
-    file = PairFile.read(str(path), contracts, wishes, settings.divergence.probabilities())
-
-    async def work(journal: Journal) -> list[str]:
-        clock = SystemClock()
-        bus = EventBus(journal, clock, RandomIds())
-        return [m.match_id for m in await pairs.add_pairs(journal, bus, clock, file)]
-
-    database = Database.at(url)
-    if database.absent:
-        file.matched({})  # what a new database would refuse does not make one
-    database.prepare("paper")
-    return _with(url, work, alone=True)
-
-
-# What works beside a running engine -------------------------------------------------------
-
-
 def halt(url: str, grade: Grade, rationale: str, *, cancel_all: bool) -> str:
     """Halt trading from this process; returns what was done.
 
@@ -256,7 +117,7 @@ def halt(url: str, grade: Grade, rationale: str, *, cancel_all: bool) -> str:
     try:
         command = _ask(database, "halt", arguments, rationale, grade, 0)
     except StorageError as silent:
-        file = session.halt_file(database)
+        file = home.halt_file(database)
         try:
             file.write(HaltNote(grade, cancel_all, rationale, _person()))
         except OSError as error:

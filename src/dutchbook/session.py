@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import os
 import signal
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
@@ -18,15 +16,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_config_path, user_data_path
 from rich.console import Console
 from rich.live import Live
 
+from dutchbook import home
 from dutchbook.application.lease import Fence, take, turn
 from dutchbook.application.lifecycle import count_run
 from dutchbook.application.pairs import traded_pairs
 from dutchbook.bootstrap import POLL_SECONDS, build
-from dutchbook.config import Settings, commented, load
+from dutchbook.config import Settings
 from dutchbook.console.lines import EventLines
 from dutchbook.console.live import LiveView, PairLine, Standing
 from dutchbook.documents import read_document
@@ -34,12 +32,11 @@ from dutchbook.domain.contract import Outcome, Platform
 from dutchbook.domain.settlement import Key, Ruling, read_results
 from dutchbook.domain.units import plain
 from dutchbook.engine import Engine
-from dutchbook.errors import InvalidInput, LeaseHeld, LeaseLost, StorageError
+from dutchbook.errors import InvalidInput, LeaseHeld, LeaseLost
 from dutchbook.persistence.anchors import AnchorFile
-from dutchbook.persistence.database import SQLITE, Database
+from dutchbook.persistence.database import Database
 from dutchbook.ports import Journal
 from dutchbook.runtime.clock import SystemClock, TapeClock
-from dutchbook.runtime.halt_file import FileOfHalt
 from dutchbook.runtime.live import run_live
 from dutchbook.runtime.process import gone, myself
 from dutchbook.runtime.virtual_time import run_virtual, turnstile
@@ -93,66 +90,6 @@ def speed(text: str) -> Decimal | None:
     if not number.is_finite() or number <= 0:
         raise InvalidInput("--speed", text, "a number above zero, or max")
     return number
-
-
-def default_config() -> Path:
-    """Return where the settings of this user are."""
-    return user_config_path("dutchbook") / "config.toml"
-
-
-def initialise() -> list[str]:
-    """Write the commented settings and make the data directory; returns what was made.
-
-    Raises:
-        StorageError: They cannot be written; there are whole settings or none.
-    """
-    path, made = default_config(), []
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        for folder in (path.parent, user_data_path("dutchbook")):
-            if not folder.exists():
-                folder.mkdir(parents=True, mode=0o700)
-                made.append(str(folder))
-        if not path.exists():
-            partial.write_text(commented(), encoding="utf-8")
-            partial.replace(path)
-            made.append(str(path))
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise StorageError(f"{error.filename}: cannot be written: {error.strerror}") from error
-    return made
-
-
-def settings() -> Settings:
-    """Return this user's settings; the defaults where no file was written yet."""
-    path = default_config()
-    return load(path if path.exists() else None, (), os.environ)
-
-
-def default_database() -> str:
-    """Return the URL of the file that is used when none is named."""
-    return f"sqlite:///{user_data_path('dutchbook') / 'paper.db'}"
-
-
-def halt_file(database: Database) -> FileOfHalt:
-    """Return where trading is halted when a database does not answer.
-
-    Beside a file, else in the user's data directory.
-    """
-    folder = user_data_path("dutchbook")
-    if database.dialect == SQLITE:
-        folder = Path(database.path).resolve().parent
-    return FileOfHalt(folder / f"{database.name}.HALT")
-
-
-def anchor_path(database: Database) -> Path:
-    """Return where heads of the log of a database are kept: in the user's data directory.
-
-    By name, and by a digest of where the database is: many are called paper.db.
-    """
-    place = hashlib.sha256(database.place.encode()).hexdigest()[:8]
-    return user_data_path("dutchbook") / f"{database.name}-{place}.anchors"
 
 
 def run(options: Options, console: Console) -> dict[str, Any]:
@@ -234,7 +171,7 @@ async def _trade(
     await journal.open()
     fence = None
     try:
-        file = halt_file(database)
+        file = home.halt_file(database)
         fence = await take(journal, SystemClock(), myself(), options.term, gone, file)
         number = await count_run(journal, fence)
         if not options.quiet:
@@ -250,7 +187,7 @@ async def _trade(
             results=played.results,
             fence=fence,
             poll_seconds=options.poll_seconds,
-            anchors=AnchorFile(anchor_path(database), SystemClock(), turnstile()),
+            anchors=AnchorFile(home.anchor_path(database), SystemClock(), turnstile()),
         )
         summary = await _kept(
             engine, fence, options, _watched(engine, number, options, console)

@@ -6,7 +6,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from dutchbook.application.commands import HALTING, command_row, halting
+from dutchbook.application.asking import command_row, halting
+from dutchbook.application.commands import HALTING
 from dutchbook.application.lease import ENGINE
 from dutchbook.application.position_commands import NAMES
 from dutchbook.domain.position import PositionStatus

@@ -12,14 +12,15 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
 from support.databases import by_hand
-from support.program import PROGRAM, bare_tape, call, traded
+from support.program import PROGRAM, bare_tape, call_here, traded
 
-from dutchbook import auditing, session
+from dutchbook import auditing, home
 from dutchbook.bootstrap import generated_tape
 from dutchbook.errors import InvalidInput, StorageError
 from dutchbook.persistence import anchors
 from dutchbook.persistence.audit import Audit, Read, audited
-from dutchbook.persistence.database import MIGRATIONS, Database, _rows
+from dutchbook.persistence.database import MIGRATIONS, Database
+from dutchbook.persistence.schema import rows
 from dutchbook.persistence.triggers import suspend
 from dutchbook.tape.format import write_tape
 
@@ -47,7 +48,7 @@ def tampered(url: str, *statements: str) -> None:
 
 
 def anchor_file(url: str) -> Path:
-    return session.anchor_path(Database.at(url))
+    return home.anchor_path(Database.at(url))
 
 
 # Whole -----------------------------------------------------------------------------------
@@ -59,21 +60,23 @@ def test_a_run_is_anchored_and_verified_beside_its_database(
     run_on(database_url, tmp_path)
     sequence, head = auditing.head(database_url)
 
-    said = call("audit", "verify", "--db", database_url)
+    said = call_here("audit", "verify", "--db", database_url)
 
     assert said.startswith(f"whole: {sequence} entries up to {head}, anchored at {sequence} (")
     assert str(anchor_file(database_url)) in said
     assert said.count("\n") == 1
-    assert call("db", "verify", "--db", database_url) == "whole\n"
+    assert call_here("db", "verify", "--db", database_url) == "whole\n"
 
 
-def test_an_anchor_that_was_printed_is_one_that_verifies(tmp_path: Path) -> None:
-    url = run_on(f"sqlite:///{tmp_path}/paper.db", tmp_path)
+def test_an_anchor_that_was_printed_is_one_that_verifies(
+    paper_url: str, tmp_path: Path
+) -> None:
+    url = run_on(paper_url, tmp_path)
     anchor_file(url).unlink()
-    assert call("audit", "verify", "--db", url).endswith(", not anchored\n")
+    assert call_here("audit", "verify", "--db", url).endswith(", not anchored\n")
 
-    printed = call("audit", "anchor", "--db", url).strip()
-    said = call("audit", "verify", "--anchor", printed, "--db", url)
+    printed = call_here("audit", "anchor", "--db", url).strip()
+    said = call_here("audit", "verify", "--anchor", printed, "--db", url)
 
     assert "anchored at" in said
     kept = anchors.read(anchor_file(url))
@@ -93,15 +96,17 @@ def test_databases_of_one_name_have_anchors_of_their_own(tmp_path: Path) -> None
     assert "secret" not in str(elsewhere)
 
 
-def test_a_database_that_is_made_anew_begins_a_new_line_and_says_so(tmp_path: Path) -> None:
-    url = run_on(f"sqlite:///{tmp_path}/paper.db", tmp_path)
+def test_a_database_that_is_made_anew_begins_a_new_line_and_says_so(
+    paper_url: str, tmp_path: Path
+) -> None:
+    url = run_on(paper_url, tmp_path)
     last, _ = auditing.head(url)
     for path in tmp_path.glob("paper.db*"):
         path.unlink()
 
     run_on(url, tmp_path)
 
-    assert f"made anew after entry {last}\n" in call("audit", "verify", "--db", url)
+    assert f"made anew after entry {last}\n" in call_here("audit", "verify", "--db", url)
 
 
 # Altered ---------------------------------------------------------------------------------
@@ -134,7 +139,7 @@ def after(url: str, statement: str) -> Audit:
     def work(connection: Connection) -> None:
         suspend(connection)
         assert connection.execute(text(statement)).rowcount > 0
-        found.append(audited(lambda table: _rows(connection, table), kept))
+        found.append(audited(lambda table: rows(connection, table), kept))
         raise Undone
 
     with pytest.raises(Undone):
@@ -203,9 +208,9 @@ def test_a_cut_is_found_by_an_anchor_that_a_person_kept_elsewhere(
 # Anchors ---------------------------------------------------------------------------------
 
 
-def test_a_line_of_the_file_that_was_altered_is_found(tmp_path: Path) -> None:
-    url = run_on(f"sqlite:///{tmp_path}/paper.db", tmp_path)
-    call("audit", "anchor", "--db", url)
+def test_a_line_of_the_file_that_was_altered_is_found(paper_url: str, tmp_path: Path) -> None:
+    url = run_on(paper_url, tmp_path)
+    call_here("audit", "anchor", "--db", url)
     file = anchor_file(url)
     lines = file.read_text().splitlines()
     assert len(lines) >= 3
@@ -218,15 +223,16 @@ def test_a_line_of_the_file_that_was_altered_is_found(tmp_path: Path) -> None:
 
 
 def test_a_line_that_was_cut_off_by_a_crash_is_left_out_and_written_over(
+    paper_url: str,
     tmp_path: Path,
 ) -> None:
-    url = run_on(f"sqlite:///{tmp_path}/paper.db", tmp_path)
+    url = run_on(paper_url, tmp_path)
     file = anchor_file(url)
     whole = file.read_bytes()
     file.write_bytes(whole + b"99 0123")
 
     before, _ = auditing.verified(url)
-    call("audit", "anchor", "--db", url)
+    call_here("audit", "anchor", "--db", url)
 
     assert before.problems == ()
     assert auditing.verified(url)[0].problems == ()
@@ -240,19 +246,21 @@ def test_what_is_no_anchor_is_refused_in_one_line(tmp_path: Path, wrong: str) ->
         auditing.verified(f"sqlite:///{tmp_path}/paper.db", (wrong,))
 
 
-def test_a_file_that_was_named_and_is_not_there_is_not_no_anchor(tmp_path: Path) -> None:
-    url = run_on(f"sqlite:///{tmp_path}/paper.db", tmp_path)
+def test_a_file_that_was_named_and_is_not_there_is_not_no_anchor(
+    paper_url: str, tmp_path: Path
+) -> None:
+    url = run_on(paper_url, tmp_path)
 
-    line = call("audit", "verify", "--anchors", "nowhere", "--db", url, fails=3)
+    line = call_here("audit", "verify", "--anchors", "nowhere", "--db", url, fails=3)
 
     assert "nowhere: there is no such file of anchors" in line
-    assert "no such file" in call("audit", "verify", "--db", f"{url}x", fails=3)
+    assert "no such file" in call_here("audit", "verify", "--db", f"{url}x", fails=3)
 
 
 def test_a_head_that_cannot_be_kept_is_printed_all_the_same(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    paper_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    url = run_on(f"sqlite:///{tmp_path}/paper.db", tmp_path)
+    url = run_on(paper_url, tmp_path)
     file = anchor_file(url)
     file.unlink()
     file.mkdir()
@@ -269,8 +277,10 @@ def test_a_head_that_cannot_be_kept_is_printed_all_the_same(
     file.rmdir()
 
 
-def test_two_processes_that_anchor_at_once_leave_a_whole_file(tmp_path: Path) -> None:
-    url = run_on(f"sqlite:///{tmp_path}/paper.db", tmp_path)
+def test_two_processes_that_anchor_at_once_leave_a_whole_file(
+    paper_url: str, tmp_path: Path
+) -> None:
+    url = run_on(paper_url, tmp_path)
     before = len(anchors.read(anchor_file(url)).anchors)
     both = [
         subprocess.Popen(
@@ -291,9 +301,9 @@ def test_two_processes_that_anchor_at_once_leave_a_whole_file(tmp_path: Path) ->
 
 
 def test_of_an_older_database_it_is_said_since_when_the_log_tells_changes(
-    database_url: str, tmp_path: Path
+    empty_url: str, tmp_path: Path
 ) -> None:
-    database = Database.at(database_url)
+    database = Database.at(empty_url)
 
     def older(connection: Connection) -> None:
         config = Config()
@@ -327,11 +337,11 @@ def test_of_an_older_database_it_is_said_since_when_the_log_tells_changes(
 
     database._work(older)
     database.upgrade()
-    untold = auditing.verified(database_url)[0]
-    run_on(database_url, tmp_path)
-    said = call("audit", "verify", "--db", database_url)
-    tampered(database_url, "UPDATE orders SET refusal = 'forged'")
-    altered = auditing.verified(database_url)[0]
+    untold = auditing.verified(empty_url)[0]
+    run_on(empty_url, tmp_path)
+    said = call_here("audit", "verify", "--db", empty_url)
+    tampered(empty_url, "UPDATE orders SET refusal = 'forged'")
+    altered = auditing.verified(empty_url)[0]
 
     assert (untold.problems, untold.since, untold.entries) == ((), 0, 3)
     assert "the log tells changes since entry 4 only" in said
@@ -339,9 +349,10 @@ def test_of_an_older_database_it_is_said_since_when_the_log_tells_changes(
 
 
 def test_what_is_committed_while_a_log_is_read_is_neither_held_up_nor_half_seen(
+    paper_url: str,
     tmp_path: Path,
 ) -> None:
-    url = run_on(f"sqlite:///{tmp_path}/paper.db", tmp_path)
+    url = run_on(paper_url, tmp_path)
     database = Database.at(url)
     sequence, _ = auditing.head(url)
 

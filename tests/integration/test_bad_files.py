@@ -11,7 +11,7 @@ from support.program import ROVERS, both, call, called, facts, pair_file, rovers
 from support.recordings import both as polls
 from support.recordings import write
 
-from dutchbook import desk
+from dutchbook import backoffice, desk
 from dutchbook.config import load
 from dutchbook.domain.contract import Platform
 
@@ -33,7 +33,9 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> str:
         rovers(kalshi="KXOTHER", match_id="taken"),
         rovers(polymarket="other", match_id="also"),
     ]
-    desk.add_pairs(url, pair_file(folder / "a.json", contracts=contracts, pairs=pairs), load())
+    backoffice.add_pairs(
+        url, pair_file(folder / "a.json", contracts=contracts, pairs=pairs), load()
+    )
     return url
 
 
@@ -59,7 +61,7 @@ def _refused(url: str, file: Path, capsys: pytest.CaptureFixture[str]) -> str:
     assert (code, line.count("\n")) == (2, 1), line
     assert line.startswith(f"dutchbook: {file}: ")
     assert everything(url) == before
-    assert desk.problems(url) == []
+    assert backoffice.problems(url) == []
     return line
 
 
@@ -237,7 +239,7 @@ def test_a_decision_that_cannot_be_changes_nothing(
     assert (code, line.count("\n")) == (2, 1), line
     assert told in line
     assert everything(known) == before
-    assert desk.problems(known) == []
+    assert backoffice.problems(known) == []
 
 
 CONTRACTS: list[tuple[str | None, str]] = [

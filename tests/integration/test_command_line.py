@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.program import PROGRAM, call
+from support.program import PROGRAM, call, call_here
 
 from dutchbook.config import load
 
@@ -55,10 +57,10 @@ def test_every_list_is_a_table_for_people_and_json_for_programs(
 ) -> None:
     url, _ = traded
 
-    rows = json.loads(call(*command.split(), "--json", "--db", url))
+    rows = json.loads(call_here(*command.split(), "--json", "--db", url))
 
     assert rows
-    assert "──" in call(*command.split(), "--db", url)
+    assert "──" in call_here(*command.split(), "--db", url)
 
 
 def test_the_status_agrees_with_the_summary(traded: tuple[str, dict[str, Any]]) -> None:
@@ -72,6 +74,12 @@ def test_the_status_agrees_with_the_summary(traded: tuple[str, dict[str, Any]]) 
 
 def test_a_whole_database_is_called_whole(traded: tuple[str, dict[str, Any]]) -> None:
     assert call("db", "verify", "--db", traded[0]) == "whole\n"
+
+
+def test_bad_input_is_one_clear_line_of_a_process(tmp_path: Path) -> None:
+    line = call("run", "--speed", "0", "--db", f"sqlite:///{tmp_path}/paper.db", fails=2)
+
+    assert line == "dutchbook: --speed: '0' is not a number above zero, or max\n"
 
 
 BAD = [
@@ -96,7 +104,7 @@ def test_bad_input_is_one_clear_line(
 ) -> None:
     where = () if "--db" in words else ("--db", f"sqlite:///{tmp_path}/paper.db")
 
-    line = call(*words, *where, fails=code)
+    line = call_here(*words, *where, fails=code)
 
     assert told in line
     assert "canary-secret" not in line
@@ -117,35 +125,43 @@ def test_a_wish_that_cannot_be_granted_changes_nothing(
     traded: tuple[str, dict[str, Any]], words: tuple[str, ...], told: str
 ) -> None:
     url, _ = traded
-    before = call("status", "--json", "--db", url)
+    before = call_here("status", "--json", "--db", url)
 
-    line = call(*words, "--db", url, fails=2)
+    line = call_here(*words, "--db", url, fails=2)
 
     assert told in line
-    assert call("status", "--json", "--db", url) == before
-    assert call("db", "verify", "--db", url) == "whole\n"
+    assert call_here("status", "--json", "--db", url) == before
+    assert call_here("db", "verify", "--db", url) == "whole\n"
 
 
-def test_a_deposit_and_a_withdrawal_are_booked(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/paper.db"
-    call("run", "--speed", "max", "--summary", "json", "--db", url)
-    before = json.loads(call("status", "--json", "--db", url))["capital"]["kalshi"]["free"]
+@pytest.fixture
+def own(traded: tuple[str, dict[str, Any]], tmp_path: Path) -> str:
+    """A copy of the database that the demo was run on."""
+    shutil.copy(traded[0].removeprefix("sqlite:///"), tmp_path / "paper.db")
+    return f"sqlite:///{tmp_path}/paper.db"
+
+
+def test_a_deposit_and_a_withdrawal_are_booked(own: str) -> None:
+    url = own
+    before = json.loads(call_here("status", "--json", "--db", url))["capital"]["kalshi"]["free"]
 
     call("capital", "deposit", "kalshi", "100.5", "--note", "savings", "--db", url)
     call("capital", "withdraw", "kalshi", "0.5", "--db", url)
 
-    after = json.loads(call("status", "--json", "--db", url))["capital"]["kalshi"]["free"]
+    after = json.loads(call_here("status", "--json", "--db", url))["capital"]["kalshi"]["free"]
     assert float(after) - float(before) == pytest.approx(100)
-    assert call("db", "verify", "--db", url) == "whole\n"
+    assert call_here("db", "verify", "--db", url) == "whole\n"
 
 
-def test_a_revoked_pair_is_not_traded_by_the_next_run(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/paper.db"
-    first = json.loads(call("run", "--speed", "max", "--summary", "json", "--db", url))
+def test_a_revoked_pair_is_not_traded_by_the_next_run(
+    own: str, traded: tuple[str, dict[str, Any]]
+) -> None:
+    url, (_, first) = own, traded
     for pair in ("demo-pair-00", "demo-pair-01"):
-        call("pairs", "revoke", pair, "--rationale", "the rules differ", "--db", url)
+        call_here("pairs", "revoke", pair, "--rationale", "the rules differ", "--db", url)
 
-    second = json.loads(call("run", "--speed", "max", "--summary", "json", "--db", url))
+    words = ("run", "--speed", "max", "--summary", "json", "--db", url)
+    second = json.loads(call_here(*words))
 
     assert second["positions"]["total"] == first["positions"]["total"]
     assert second["filtered"]["pair_not_approved"] > 0
@@ -162,8 +178,8 @@ def _engine(url: str) -> subprocess.Popen[str]:
     raise AssertionError(engine.communicate())
 
 
-def test_a_second_engine_on_the_same_database_is_refused(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/paper.db"
+def test_a_second_engine_on_the_same_database_is_refused(paper_url: str) -> None:
+    url = paper_url
     engine = _engine(url)
     try:
         line = call("run", "--speed", "max", "--db", url, fails=4)
@@ -172,11 +188,11 @@ def test_a_second_engine_on_the_same_database_is_refused(tmp_path: Path) -> None
         engine.communicate(timeout=60)
 
     assert "another engine" in line
-    assert call("db", "verify", "--db", url) == "whole\n"
+    assert call_here("db", "verify", "--db", url) == "whole\n"
 
 
-def test_ctrl_c_drains_and_ends_with_a_summary(tmp_path: Path) -> None:
-    engine = _engine(f"sqlite:///{tmp_path}/paper.db")
+def test_ctrl_c_drains_and_ends_with_a_summary(paper_url: str) -> None:
+    engine = _engine(paper_url)
     time.sleep(0.2)
 
     engine.send_signal(signal.SIGINT)
@@ -187,18 +203,15 @@ def test_ctrl_c_drains_and_ends_with_a_summary(tmp_path: Path) -> None:
     assert "Capital in dollars" in printed
 
 
-def test_an_edited_event_is_found(tmp_path: Path) -> None:
-    import sqlite3  # noqa: PLC0415 - only this test looks under the hood
-
-    path = tmp_path / "paper.db"
-    call("run", "--speed", "max", "--summary", "json", "--db", f"sqlite:///{path}")
+def test_an_edited_event_is_found(own: str) -> None:
+    path = own.removeprefix("sqlite:///")
     with sqlite3.connect(path) as connection:
         connection.execute("DROP TRIGGER audit_log_frozen")
         connection.execute("UPDATE audit_log SET payload = '{}' WHERE sequence = 5")
     connection.close()
 
     done = subprocess.run(
-        [*PROGRAM, "db", "verify", "--db", f"sqlite:///{path}"],
+        [*PROGRAM, "db", "verify", "--db", own],
         capture_output=True,
         text=True,
         check=False,

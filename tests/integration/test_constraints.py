@@ -220,11 +220,11 @@ def test_a_document_is_written_one_way() -> None:
     )
 
 
-def test_a_database_belongs_to_one_mode(database_url: str) -> None:
-    Database.at(database_url).prepare("paper")
+def test_a_database_belongs_to_one_mode(empty_url: str) -> None:
+    Database.at(empty_url).prepare("paper")
 
     with pytest.raises(StorageError, match="belongs to paper trading, not to live"):
-        Database.at(database_url).prepare("live")
+        Database.at(empty_url).prepare("live")
 
 
 def test_a_newer_schema_is_refused(database_url: str) -> None:

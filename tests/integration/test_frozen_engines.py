@@ -15,6 +15,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from support.program import call_here
 
 from dutchbook.persistence.database import Database
 from dutchbook.persistence.models import METADATA
@@ -23,7 +24,7 @@ from dutchbook.runtime.virtual_time import turnstile
 
 ENGINE = [sys.executable, str(Path(__file__).parents[1] / "support" / "engine.py")]
 PROGRAM = [sys.executable, "-m", "dutchbook"]
-FAST = ("--speed", "40", "--seed", "7")
+FAST = ("--speed", "200", "--seed", "7")
 STILL = ("--speed", "20", "--seed", "8", "--set", "detection.minimum_net_edge=0.9")
 
 
@@ -141,7 +142,7 @@ def test_an_engine_that_wakes_after_its_term_writes_nothing_and_sends_nothing(
         if row["name"] == "system.started"
     ]
     assert begun == [False, True]
-    assert call("db", "verify", "--db", database_url) == "whole\n"
+    assert call_here("db", "verify", "--db", database_url) == "whole\n"
 
 
 def test_a_second_engine_without_standby_is_refused_while_the_first_is_frozen(
@@ -188,7 +189,7 @@ def test_trading_is_halted_while_an_engine_is_stopped_in_the_middle_of_a_transac
 def test_a_server_that_does_not_answer_is_halted_by_a_file_of_ones_own(
     fresh_postgres: str, tmp_path: Path
 ) -> None:
-    call("run", "--db", fresh_postgres, "--speed", "max", "--summary", "json")
+    call_here("run", "--db", fresh_postgres, "--speed", "max", "--summary", "json")
 
     async def locked() -> str:
         connection = await asyncpg.connect(fresh_postgres)
@@ -201,12 +202,12 @@ def test_a_server_that_does_not_answer_is_halted_by_a_file_of_ones_own(
 
     told = asyncio.run(locked())
     files = list((tmp_path / "dutchbook").glob("*.HALT"))
-    status = json.loads(call("status", "--json", "--db", fresh_postgres))
-    call("run", "--db", fresh_postgres, "--speed", "max", "--summary", "json")
+    status = json.loads(call_here("status", "--json", "--db", fresh_postgres))
+    call_here("run", "--db", fresh_postgres, "--speed", "max", "--summary", "json")
 
     assert len(files) == 1
     assert str(files[0]) in told
     assert (status["halt_grade"], status["halted"]) == (2, [])
-    after = json.loads(call("status", "--json", "--db", fresh_postgres))
+    after = json.loads(call_here("status", "--json", "--db", fresh_postgres))
     assert (after["halt_grade"], after["halted"]) == (2, ["operator"])
     assert not files[0].exists()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.program import PROGRAM, call
+from support.program import PROGRAM, call, call_here
 from support.recordings import both, write
 
 pytestmark = pytest.mark.usefixtures("own_home")
@@ -58,30 +58,30 @@ def test_a_run_on_a_disk_that_fills_ends_and_goes_on_once_there_is_room(disk: Di
     url = f"sqlite:///{disk('1m')}/paper.db"
 
     line = call(*TRADING, url, fails=3)
-    told = call("db", "verify", "--db", url)
-    half = json.loads(call("status", "--json", "--db", url))
+    told = call_here("db", "verify", "--db", url)
+    half = json.loads(call_here("status", "--json", "--db", url))
     disk("64m")
-    summary = json.loads(call(*TRADING, url))
+    summary = json.loads(call_here(*TRADING, url))
 
     assert line.endswith("paper.db: database or disk is full; make room and start again\n")
     assert told == "whole\n"
     assert half["runs"] == 1
     assert half["positions"].get("OPEN", 0) <= summary["positions"]["OPEN"]
-    assert json.loads(call("status", "--json", "--db", url))["runs"] == 2
-    assert call("db", "verify", "--db", url) == "whole\n"
+    assert json.loads(call_here("status", "--json", "--db", url))["runs"] == 2
+    assert call_here("db", "verify", "--db", url) == "whole\n"
 
 
 def test_a_disk_too_small_for_the_tables_is_left_without_any(disk: Disk) -> None:
     url = f"sqlite:///{disk('200k')}/paper.db"
 
     line = call(*TRADING, url, fails=3)
-    told = call("db", "verify", "--db", url, fails=3)
+    told = call_here("db", "verify", "--db", url, fails=3)
     disk("64m")
 
     assert "database or disk is full; make room and start again" in line
     assert "it holds no Dutchbook tables" in told
-    assert json.loads(call(*TRADING, url))["positions"]["OPEN"] > 0
-    assert call("db", "verify", "--db", url) == "whole\n"
+    assert json.loads(call_here(*TRADING, url))["positions"]["OPEN"] > 0
+    assert call_here("db", "verify", "--db", url) == "whole\n"
 
 
 @pytest.mark.parametrize("size", [400_000, 700_000])
@@ -93,9 +93,9 @@ def test_a_run_whose_files_may_not_grow_ends_with_what_it_has_committed(
     line = call(*TRADING, url, fails=3, program=capped(size))
 
     assert "paper.db: disk I/O error" in line
-    assert call("db", "verify", "--db", url) == "whole\n"
-    assert json.loads(call(*TRADING, url))["positions"]["OPEN"] > 0
-    assert call("db", "verify", "--db", url) == "whole\n"
+    assert call_here("db", "verify", "--db", url) == "whole\n"
+    assert json.loads(call_here(*TRADING, url))["positions"]["OPEN"] > 0
+    assert call_here("db", "verify", "--db", url) == "whole\n"
 
 
 def fill(file: Path) -> None:
@@ -144,11 +144,11 @@ def test_an_import_whose_file_may_not_grow_leaves_no_tape(tmp_path: Path) -> Non
     ],
 )
 def test_output_that_cannot_be_written_is_told_and_harms_nothing(
-    words: tuple[str, ...], tmp_path: Path
+    words: tuple[str, ...], paper_url: str
 ) -> None:
-    url = f"sqlite:///{tmp_path}/paper.db"
+    url = paper_url
     if words[0] != "run":
-        call(*TRADING, url)
+        call_here(*TRADING, url)
 
     with FULL.open("w") as full:
         done = subprocess.run(
@@ -161,8 +161,8 @@ def test_output_that_cannot_be_written_is_told_and_harms_nothing(
 
     assert done.returncode == 3
     assert done.stderr == "dutchbook: the output: No space left on device\n"
-    assert call("db", "verify", "--db", url) == "whole\n"
-    names = [row["name"] for row in json.loads(call("events", "--json", "--db", url))]
+    assert call_here("db", "verify", "--db", url) == "whole\n"
+    names = [row["name"] for row in json.loads(call_here("events", "--json", "--db", url))]
     assert names[-1] == "system.stopped"
 
 
@@ -198,4 +198,4 @@ def test_a_database_whose_lock_cannot_be_made_is_named(tmp_path: Path) -> None:
     line = call(*TRADING, url, fails=3)
 
     assert "paper.db.lock: cannot be written: Is a directory" in line
-    assert call("db", "verify", "--db", url) == "whole\n"
+    assert call_here("db", "verify", "--db", url) == "whole\n"

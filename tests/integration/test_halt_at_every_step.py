@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from dutchbook.application.commands import command_row, halting
+from dutchbook.application.asking import command_row, halting
 from dutchbook.application.lease import ENGINE, take
 from dutchbook.bootstrap import build, generated_tape
 from dutchbook.config import load

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.program import call_here
 
 from dutchbook import desk
 
@@ -85,7 +86,7 @@ def test_a_person_halts_resumes_and_winds_down_beside_the_engine(database_url: s
     assert seen == [(["operator"], 1), ([], 0), (["winding_down"], 1)]
     assert (wrong["done"], right["done"]) == (False, True)
     assert (denied["done"], granted["done"], left["done"]) == (False, True, True)
-    assert call("db", "verify", *at) == "whole\n"
+    assert call_here("db", "verify", *at) == "whole\n"
 
 
 def test_what_is_asked_for_while_no_engine_runs_is_done_at_the_next_start(
@@ -93,12 +94,12 @@ def test_what_is_asked_for_while_no_engine_runs_is_done_at_the_next_start(
 ) -> None:
     at = ("--db", database_url)
     run = ("run", "--speed", "max", "--seed", "7", "--summary", "json", *at)
-    call(*run)
-    held = len(json.loads(call("orders", "--json", *at)))
+    call_here(*run)
+    held = len(json.loads(call_here("orders", "--json", *at)))
     told = call("halt", "--all", *at)
     waiting = status(database_url)
 
-    second = json.loads(call(*run))
+    second = json.loads(call_here(*run))
 
     assert "no engine runs" in told
     assert (waiting["halted"], waiting["halt_grade"], waiting["engine"]) == ([], 2, None)
@@ -107,7 +108,7 @@ def test_what_is_asked_for_while_no_engine_runs_is_done_at_the_next_start(
     assert second["filtered"]["trading_halted"] > 0
     asked = json.loads(call("resume", "operator", *WHY, *at))
     assert (asked["engine"], asked["answer"]) == (None, None)
-    third = json.loads(call(*run))
+    third = json.loads(call_here(*run))
     assert third["events"]["system.trading.resumed"] == 1
     assert status(database_url)["halt_grade"] == 0
 
@@ -133,16 +134,14 @@ def test_a_halt_needs_no_engine_no_rationale_and_no_schema_check_to_be_durable(
     ],
 )
 def test_bad_input_is_one_line_and_asks_for_nothing(
-    words: tuple[str, ...], told: str, tmp_path: Path
+    words: tuple[str, ...], told: str, paper_url: str
 ) -> None:
-    url = f"sqlite:///{tmp_path}/paper.db"
-    call("run", "--speed", "max", "--summary", "json", "--db", url)
-
-    line = call(*words, "--db", url, code=2)
+    line = call(*words, "--db", paper_url, code=2)
 
     assert told in line
     assert line.count("\n") == 1
-    assert status(url)["halt_grade"] == 0
+    assert status(paper_url)["halt_grade"] == 0
+    assert desk.rows(paper_url, "operator_commands", ()) == []
 
 
 def test_what_needs_the_event_log_is_refused_while_an_engine_runs(database_url: str) -> None:
@@ -171,7 +170,7 @@ def test_a_standby_takes_over_when_the_engine_stops_and_at_once(database_url: st
 
     assert "unclean False" in begun
     assert (first.returncode, second.returncode) == (0, 0)
-    assert call("db", "verify", "--db", database_url) == "whole\n"
+    assert call_here("db", "verify", "--db", database_url) == "whole\n"
 
 
 def test_a_killed_engine_is_replaced_at_once_and_its_death_is_noticed(
@@ -185,6 +184,6 @@ def test_a_killed_engine_is_replaced_at_once_and_its_death_is_noticed(
         second.send_signal(signal.SIGTERM)
         second.communicate(timeout=60)
 
-    events = json.loads(call("events", "--json", "--db", database_url))
+    events = json.loads(call_here("events", "--json", "--db", database_url))
     begun = [e["payload"] for e in events if e["name"] == "system.started"]
     assert [json.loads(each)["unclean"] for each in begun] == [False, True]

@@ -12,8 +12,8 @@ import pytest
 from support.databases import AnyJournal, event
 from support.rows import everything, order_row
 
+from dutchbook.application.asking import halting
 from dutchbook.application.bus import EventBus
-from dutchbook.application.commands import halting
 from dutchbook.application.lease import ENGINE, Fence, take, turn
 from dutchbook.domain.risk import Grade
 from dutchbook.errors import Conflict, Halted, LeaseHeld, LeaseLost

@@ -8,9 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.program import ROVERS, bare_tape, both, call, facts, pair_file, rovers, traded
+from support.program import (
+    ROVERS,
+    bare_tape,
+    both,
+    call,
+    call_here,
+    facts,
+    pair_file,
+    rovers,
+    traded,
+)
 
-from dutchbook import desk
+from dutchbook import backoffice, desk
 from dutchbook.bootstrap import generated_tape
 from dutchbook.config import load
 from dutchbook.domain.contract import DivergenceClass, Platform
@@ -26,16 +36,12 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return bare_tape(tmp_path_factory.mktemp("tapes") / "bare.tape")
 
 
-def fresh(folder: Path) -> str:
-    return f"sqlite:///{folder}/paper.db"
-
-
 def approve(url: str) -> None:
-    desk.decide_pair(url, "rovers", WHY, approve=True)
+    backoffice.decide_pair(url, "rovers", WHY, approve=True)
 
 
 def only_pair(url: str) -> dict[str, Any]:
-    (row,) = desk.known_pairs(url)
+    (row,) = backoffice.known_pairs(url)
     return row
 
 
@@ -50,12 +56,12 @@ def decisions(url: str) -> list[dict[str, Any]]:
 def test_a_pair_of_a_file_is_added_then_approved_then_traded(
     bare: Path, tmp_path: Path
 ) -> None:
-    url, file = fresh(tmp_path), tmp_path / "pairs.json"
+    url, file = f"sqlite:///{tmp_path}/paper.db", tmp_path / "pairs.json"
     pair_file(file, contracts=both(), pairs=[rovers()])
 
     printed = call("pairs", "add", str(file), "--db", url)
     added, waiting = only_pair(url), traded(url, bare)
-    call("pairs", "approve", "rovers", "--rationale", WHY, "--db", url)
+    call_here("pairs", "approve", "rovers", "--rationale", WHY, "--db", url)
     approved, trading = only_pair(url), traded(url, bare)
 
     assert printed == "added rovers: not traded until you approve it\n"
@@ -69,32 +75,33 @@ def test_a_pair_of_a_file_is_added_then_approved_then_traded(
     told = decisions(url)
     assert [each["decision"] for each in told] == ["added", "approved"]
     assert told[0]["digest"] == told[1]["digest"] == approved["approved_digest"]
-    assert call("db", "verify", "--db", url) == "whole\n"
+    assert call_here("db", "verify", "--db", url) == "whole\n"
 
 
 def test_contracts_that_a_run_has_seen_are_paired_by_their_ids_alone(
-    bare: Path, tmp_path: Path
+    bare: Path, paper_url: str, tmp_path: Path
 ) -> None:
-    url, file = fresh(tmp_path), pair_file(tmp_path / "pairs.json", pairs=[rovers()])
+    url, file = paper_url, pair_file(tmp_path / "pairs.json", pairs=[rovers()])
     assert traded(url, bare)["edges_seen"] == 0
 
-    desk.add_pairs(url, file, load())
+    backoffice.add_pairs(url, file, load())
     approve(url)
 
     assert traded(url, bare)["positions"]["OPEN"] > 0
 
 
 def test_a_pair_file_can_be_toml_and_takes_its_probabilities_from_the_settings(
+    paper_url: str,
     tmp_path: Path,
 ) -> None:
-    url, file, words = fresh(tmp_path), tmp_path / "pairs.toml", ""
+    url, file, words = paper_url, tmp_path / "pairs.toml", ""
     tables = [("contracts", row) for row in both()]
     for table, row in (*tables, ("pairs", rovers(divergence_class=None, match_id=None))):
         words += f"[[{table}]]\n"
         words += "".join(f"{key} = {json.dumps(value)}\n" for key, value in row.items())
     file.write_text(words)
 
-    desk.add_pairs(url, file, load(None, ("divergence.unclassified=0.03",)))
+    backoffice.add_pairs(url, file, load(None, ("divergence.unclassified=0.03",)))
 
     row = only_pair(url)
     assert row["match_id"] == ROVERS[Platform.KALSHI].contract_id
@@ -103,12 +110,12 @@ def test_a_pair_file_can_be_toml_and_takes_its_probabilities_from_the_settings(
 
 
 def test_an_approval_lapses_with_the_rules_that_it_bound_and_can_be_given_again(
-    bare: Path, tmp_path: Path
+    bare: Path, paper_url: str, tmp_path: Path
 ) -> None:
-    url, file = fresh(tmp_path), tmp_path / "pairs.json"
+    url, file = paper_url, tmp_path / "pairs.json"
     pair_file(file, contracts=both(), pairs=[rovers()])
     other = bare_tape(tmp_path / "other.tape", rules="If they win, by a jury's vote.")
-    desk.add_pairs(url, file, load())
+    backoffice.add_pairs(url, file, load())
     approve(url)
 
     lapsed, shown = traded(url, other), only_pair(url)["approval"]
@@ -123,12 +130,14 @@ def test_an_approval_lapses_with_the_rules_that_it_bound_and_can_be_given_again(
     assert traded(url, bare)["positions"]["total"] == again["positions"]["total"]
 
 
-def test_a_revoked_pair_can_be_approved_again(bare: Path, tmp_path: Path) -> None:
-    url, file = fresh(tmp_path), tmp_path / "pairs.json"
+def test_a_revoked_pair_can_be_approved_again(
+    bare: Path, paper_url: str, tmp_path: Path
+) -> None:
+    url, file = paper_url, tmp_path / "pairs.json"
     pair_file(file, contracts=both(), pairs=[rovers()])
-    desk.add_pairs(url, file, load())
+    backoffice.add_pairs(url, file, load())
     approve(url)
-    desk.decide_pair(url, "rovers", "on second thoughts", approve=False)
+    backoffice.decide_pair(url, "rovers", "on second thoughts", approve=False)
     shown = only_pair(url)["approval"]
 
     approve(url)
@@ -143,14 +152,14 @@ def paired_tape(path: Path) -> Path:
     return path
 
 
-def test_of_two_words_on_one_pair_the_database_counts(tmp_path: Path) -> None:
-    url, file = fresh(tmp_path), tmp_path / "pairs.json"
+def test_of_two_words_on_one_pair_the_database_counts(paper_url: str, tmp_path: Path) -> None:
+    url, file = paper_url, tmp_path / "pairs.json"
     pair_file(file, contracts=both(), pairs=[rovers(primary_leg="polymarket")])
-    desk.add_pairs(url, file, load())
+    backoffice.add_pairs(url, file, load())
 
     summary = traded(url, paired_tape(tmp_path / "made.tape"))
 
-    rows = {row["match_id"]: row for row in desk.known_pairs(url)}
+    rows = {row["match_id"]: row for row in backoffice.known_pairs(url)}
     assert {name: row["approval"] for name, row in rows.items()} == {
         "demo-pair-01": "approved",
         "rovers": "not approved",
@@ -158,10 +167,12 @@ def test_of_two_words_on_one_pair_the_database_counts(tmp_path: Path) -> None:
     assert summary["filtered"]["pair_not_approved"] > 0
 
 
-def test_a_pair_that_the_tape_aligns_otherwise_is_not_traded(tmp_path: Path) -> None:
-    url, file = fresh(tmp_path), tmp_path / "pairs.json"
+def test_a_pair_that_the_tape_aligns_otherwise_is_not_traded(
+    paper_url: str, tmp_path: Path
+) -> None:
+    url, file = paper_url, tmp_path / "pairs.json"
     pair_file(file, contracts=both(), pairs=[rovers(alignment="inverse")])
-    desk.add_pairs(url, file, load())
+    backoffice.add_pairs(url, file, load())
     approve(url)
 
     traded(url, paired_tape(tmp_path / "made.tape"))
@@ -171,16 +182,16 @@ def test_a_pair_that_the_tape_aligns_otherwise_is_not_traded(tmp_path: Path) -> 
 
 
 def test_a_pair_of_contracts_that_the_tape_does_not_hold_is_left_alone(
-    bare: Path, tmp_path: Path
+    bare: Path, paper_url: str, tmp_path: Path
 ) -> None:
-    url, file = fresh(tmp_path), tmp_path / "pairs.json"
+    url, file = paper_url, tmp_path / "pairs.json"
     elsewhere = facts(Platform.KALSHI, contract_id="KXELSEWHERE")
     pair_file(
         file,
         contracts=[elsewhere, facts(Platform.POLYMARKET)],
         pairs=[rovers(kalshi="KXELSEWHERE")],
     )
-    desk.add_pairs(url, file, load())
+    backoffice.add_pairs(url, file, load())
     approve(url)
     before = only_pair(url)
 
@@ -199,9 +210,9 @@ def test_what_is_added_is_what_the_file_says_on_both_databases(
         pairs=[rovers(alignment="inverse", cluster="cup", primary_leg="kalshi")],
     )
 
-    assert desk.add_pairs(database_url, file, load()) == ["rovers"]
+    assert backoffice.add_pairs(database_url, file, load()) == ["rovers"]
 
-    (row,) = desk.known_pairs(database_url)
+    (row,) = backoffice.known_pairs(database_url)
     assert (row["alignment"], row["cluster"], row["primary_leg"]) == (
         "inverse",
         "cup",
@@ -212,7 +223,7 @@ def test_what_is_added_is_what_the_file_says_on_both_databases(
     assert [each["contract_id"] for each in contracts] == [
         ROVERS[platform].contract_id for platform in Platform
     ]
-    assert desk.problems(database_url) == []
+    assert backoffice.problems(database_url) == []
 
 
 def test_a_whole_file_of_pairs_is_one_commit_on_both_databases(
@@ -225,8 +236,8 @@ def test_a_whole_file_of_pairs_is_one_commit_on_both_databases(
         tmp_path / "many.json", contracts=[*kalshi, facts(Platform.POLYMARKET)], pairs=rows
     )
 
-    desk.add_pairs(database_url, file, load())
+    backoffice.add_pairs(database_url, file, load())
 
-    assert [row["match_id"] for row in desk.known_pairs(database_url)] == sorted(names)
+    assert [row["match_id"] for row in backoffice.known_pairs(database_url)] == sorted(names)
     assert len(decisions(database_url)) == 256
-    assert desk.problems(database_url) == []
+    assert backoffice.problems(database_url) == []

@@ -6,10 +6,17 @@ import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from support.program import PROGRAM, call, called
+from support.program import PROGRAM, call, call_here, called
+
+from dutchbook.tape.demo import demo
+from dutchbook.tape.format import write_tape
+from dutchbook.tape.generate import POLL
+from dutchbook.tape.message import MemoryTape
 
 pytestmark = pytest.mark.usefixtures("own_home")
 
@@ -19,24 +26,41 @@ FAULTS = ("--set", "paper.fault_rejected=400000")
 RUN = ("run", "--speed", "max", "--seed", "2", "--summary", "json")
 WHY = "the book is deep again"
 ANY, DEAR = ("--at-least", "-1000"), ("--at-least", "1000")
-"""The run that shows the numbers and the one that acts are at other times: what it brings."""
+"""What was bought in one run is closed in another, whose books are other ones: any result."""
 
 
 def left(url: str) -> list[dict[str, Any]]:
     """Trade the demo with refusals that nobody does anything about; returns what is exposed."""
-    call(*RUN, *OFF, *LEFT, *FAULTS, "--db", url)
+    call_here(*RUN, *OFF, *LEFT, *FAULTS, "--db", url)
     return listed(url)
 
 
 def listed(url: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(call("exposures", "--json", "--db", url))
+    found: list[dict[str, Any]] = json.loads(call_here("exposures", "--json", "--db", url))
     return found
 
 
+@pytest.fixture(scope="module")
+def still(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The contracts of the demo with books that stand still: what is seen can still be had."""
+    moving = demo()
+    first = [row for row in moving.rows if row.step == moving.rows[0].step]
+    rows = [
+        replace(row, at=row.at + number * POLL, step=number)
+        for number in range(2_000)
+        for row in first
+    ]
+    meta = replace(moving.meta, messages=len(rows), last=rows[-1].at)
+    path = tmp_path_factory.mktemp("still") / "still.tape"
+    write_tape(path, MemoryTape(meta, rows))
+    return path
+
+
 @contextmanager
-def running(url: str) -> Iterator[None]:
+def running(url: str, tape: Path) -> Iterator[None]:
     """Run an engine that takes its time, from the moment on that it trades."""
-    command = [*PROGRAM, "run", "--speed", "20", "--db", url, *OFF, *LEFT]
+    words = ["run", "--speed", "20", "--tape", str(tape), "--db", url, *OFF, *LEFT]
+    command = [*PROGRAM, *words]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert child.stdout is not None
@@ -56,10 +80,12 @@ def said(*words: str, reply: str, code: int = 0) -> str:
     return " ".join(done.stdout.split())
 
 
-def test_an_exposure_is_seen_and_resolved_beside_a_running_engine(database_url: str) -> None:
+def test_an_exposure_is_seen_and_resolved_beside_a_running_engine(
+    database_url: str, still: Path
+) -> None:
     first, second, *_ = left(database_url)
     at = ("--db", database_url)
-    with running(database_url):
+    with running(database_url, still):
         assert first["position_id"][:8] in call("exposures", *at)
         refused = said("close-leg", first["position_id"][:8], *at, reply="n\n")
         dear = said("close-leg", first["position_id"], "--yes", *DEAR, *at, reply="", code=1)
@@ -85,7 +111,7 @@ def test_an_exposure_is_seen_and_resolved_beside_a_running_engine(database_url: 
     assert {first["position_id"], second["position_id"]}.isdisjoint(
         row["position_id"] for row in listed(database_url)
     )
-    assert call("db", "verify", *at) == "whole\n"
+    assert call_here("db", "verify", *at) == "whole\n"
 
 
 def test_what_is_asked_for_without_an_engine_is_done_once_at_the_next_start(
@@ -95,26 +121,26 @@ def test_what_is_asked_for_without_an_engine_is_done_once_at_the_next_start(
     at = ("--db", database_url)
 
     told = call("close-leg", first["position_id"], "--yes", *ANY, *at)
-    call(*RUN, *OFF, *LEFT, *at)
-    call(*RUN, *OFF, *LEFT, *at)
+    call_here(*RUN, *OFF, *LEFT, *at)
+    call_here(*RUN, *OFF, *LEFT, *at)
 
     assert "no engine runs: it is done at the next start" in " ".join(told.split())
-    position = json.loads(call("position", first["position_id"], "--json", *at))
+    position = json.loads(call_here("position", first["position_id"], "--json", *at))
     sales = [each for each in position["orders"] if each["purpose"] == "unwind"]
     assert position["status"] == "CLOSED"
     assert [each["fill_size"] for each in sales] == [first["quantity"]]
-    assert call("db", "verify", *at) == "whole\n"
+    assert call_here("db", "verify", *at) == "whole\n"
 
 
 def test_every_way_to_be_wrong_is_one_line_and_nothing_is_asked_for(
     database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    call(*RUN, *OFF, *LEFT, *FAULTS, "--db", database_url)
+    call_here(*RUN, *OFF, *LEFT, *FAULTS, "--db", database_url)
     at = ("--db", database_url)
     position = listed(database_url)[0]["position_id"]
     hedged = next(
         row["position_id"]
-        for row in json.loads(call("positions", "--json", *at))
+        for row in json.loads(call_here("positions", "--json", *at))
         if row["status"] == "OPEN"
     )
     wrong = [
@@ -138,5 +164,5 @@ def test_every_way_to_be_wrong_is_one_line_and_nothing_is_asked_for(
         ended, line = called(capsys, *words, *at)
         assert (ended, line.count("\n"), part in line) == (code, 1, True), line
 
-    told = json.loads(call("events", "--json", *at))
+    told = json.loads(call_here("events", "--json", *at))
     assert not [row for row in told if row["name"].startswith("operator.command")]

@@ -14,7 +14,7 @@ import pytest
 from support.databases import AnyJournal, by_hand
 from support.rows import NOW
 
-from dutchbook import desk
+from dutchbook import backoffice
 from dutchbook.application.bus import EventBus
 from dutchbook.application.lifecycle import count_run
 from dutchbook.bootstrap import build, generated_tape
@@ -164,7 +164,7 @@ def test_a_command_beside_a_dead_engine_does_not_take_its_events_away(
     dying.start()
     dying.join(60)
     waiting = read(database_url, "outbox")
-    desk.move_cash(database_url, "kalshi", "100", "by hand", out=False)
+    backoffice.move_cash(database_url, "kalshi", "100", "by hand", out=False)
 
     still = read(database_url, "outbox")
     after = Listener()

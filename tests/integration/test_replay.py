@@ -90,8 +90,8 @@ def test_a_log_that_tells_of_the_impossible_is_said_so(finished: Finished) -> No
     assert found
 
 
-def test_an_older_log_is_linked_anew_by_the_upgrade(database_url: str, tmp_path: Path) -> None:
-    database = Database.at(database_url)
+def test_an_older_log_is_linked_anew_by_the_upgrade(empty_url: str, tmp_path: Path) -> None:
+    database = Database.at(empty_url)
     assert tmp_path.exists()
 
     def older(connection: Connection) -> None:

@@ -16,17 +16,20 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import CheckConstraint, Connection, inspect
+from sqlalchemy.engine import make_url
 from support.databases import AnyJournal, by_hand, filled, on
 from support.pairs import pair
 
 from dutchbook.application.records import contract_row
 from dutchbook.errors import StorageError
 from dutchbook.persistence import database as database_module
-from dutchbook.persistence.coding import decode, encoders
-from dutchbook.persistence.database import MIGRATIONS, Database
+from dutchbook.persistence.coding import columns, decode, encoders
+from dutchbook.persistence.database import MIGRATIONS, Database, newest
+from dutchbook.persistence.layout import LAYOUT
 from dutchbook.persistence.models import METADATA
 from dutchbook.persistence.rules import TABLES
 from dutchbook.persistence.triggers import REMOVABLE, wanted
+from dutchbook.persistence.types import Coded
 from dutchbook.ports import Batch, Insert
 from dutchbook.runtime.virtual_time import turnstile
 
@@ -59,11 +62,11 @@ def _checks(connection: Connection) -> dict[str, set[str]]:
     }
 
 
-def test_migrations_make_what_the_models_say(database_url: str) -> None:
-    Database.at(database_url).prepare("paper")
+def test_migrations_make_what_the_models_say(empty_url: str) -> None:
+    Database.at(empty_url).prepare("paper")
 
     differences, checks = _look(
-        database_url,
+        empty_url,
         lambda c: (compare_metadata(MigrationContext.configure(c), METADATA), _checks(c)),
     )
 
@@ -75,10 +78,47 @@ def test_migrations_make_what_the_models_say(database_url: str) -> None:
     assert set(TABLES) == set(METADATA.tables)
 
 
+def test_the_layout_that_journals_code_with_is_that_of_the_models() -> None:
+    """Where it is not: `python docs/generate.py`."""
+    found = {
+        name: {c.name: c.type if isinstance(c.type, Coded) else None for c in table.columns}
+        for name, table in METADATA.tables.items()
+    }
+
+    assert set(LAYOUT) == set(found)
+    for name, modelled in found.items():
+        laid_out = columns(name)
+        assert list(laid_out) == list(modelled)
+        for column, kind in modelled.items():
+            code = laid_out[column]
+            assert (code is None) == (kind is None), (name, column)
+            assert code is None or isinstance(kind, type(code)), (name, column)
+
+
+def test_the_newest_migration_is_known_by_the_name_of_its_file() -> None:
+    assert newest(MIGRATIONS) == ScriptDirectory(str(MIGRATIONS)).get_current_head()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:///paper.db",
+        "sqlite:////tmp/a folder/p%20per@home:1.db",
+        "sqlite:///paper.db?timeout=3",
+        "postgresql://me:se/cret@host:5433/name?ssl=off",
+    ],
+)
+def test_a_url_is_read_as_sqlalchemy_reads_it(url: str) -> None:
+    found, wanted = Database.at(url), make_url(url)
+
+    assert (found.dialect, found.path) == (wanted.get_backend_name(), wanted.database)
+    assert found.shown == wanted.render_as_string(hide_password=True)
+
+
 def test_an_older_schema_is_refused_and_an_upgrade_keeps_every_row(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = on(database_url, _tables)
+    before = on(empty_url, _tables)
     later = tmp_path / "migrations"
     shutil.copytree(MIGRATIONS, later)
     head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
@@ -86,15 +126,15 @@ def test_an_older_schema_is_refused_and_an_upgrade_keeps_every_row(
     monkeypatch.setattr(database_module, "MIGRATIONS", later)
 
     with pytest.raises(StorageError, match=r"older than .*; run: dutchbook db upgrade"):
-        Database.at(database_url).prepare("paper")
-    Database.at(database_url).upgrade()
-    Database.at(database_url).prepare("paper")
+        Database.at(empty_url).prepare("paper")
+    Database.at(empty_url).upgrade()
+    Database.at(empty_url).prepare("paper")
 
-    assert asyncio.run(_read(database_url)) == before
+    assert asyncio.run(_read(empty_url)) == before
 
 
 def test_a_database_of_the_first_schema_is_upgraded_with_every_row_that_it_held(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = tmp_path / "migrations"
     shutil.copytree(MIGRATIONS, first, ignore=shutil.ignore_patterns("v000[2-9]*"))
@@ -106,17 +146,17 @@ def test_a_database_of_the_first_schema_is_upgraded_with_every_row_that_it_held(
     ]
     with monkeypatch.context() as older:
         older.setattr(database_module, "MIGRATIONS", first)
-        Database.at(database_url).prepare("paper")
-        asyncio.run(_kept(database_url, Batch(tuple(rows))))
+        Database.at(empty_url).prepare("paper")
+        asyncio.run(_kept(empty_url, Batch(tuple(rows))))
 
-    Database.at(database_url).upgrade()
-    Database.at(database_url).check("paper")
+    Database.at(empty_url).upgrade()
+    Database.at(empty_url).check("paper")
 
-    found = asyncio.run(_read(database_url))
+    found = asyncio.run(_read(empty_url))
     for write in rows:
         whole = {**write.row, **NEW_COLUMNS.get(write.table, {})}
         assert _stored(write.table, whole) in found[write.table]
-    assert Database.at(database_url).damage() == []
+    assert Database.at(empty_url).damage() == []
 
 
 ZERO = Decimal(0)
@@ -209,12 +249,12 @@ def test_a_missing_trigger_is_found_and_an_upgrade_brings_it_back(database_url: 
     assert database.damage() == []
 
 
-def test_two_that_create_a_database_at_once_both_find_it_whole(database_url: str) -> None:
+def test_two_that_create_a_database_at_once_both_find_it_whole(empty_url: str) -> None:
     failures: list[BaseException] = []
 
     def prepare() -> None:
         try:
-            Database.at(database_url).prepare("paper")
+            Database.at(empty_url).prepare("paper")
         except StorageError as error:
             failures.append(error)
 
@@ -225,7 +265,7 @@ def test_two_that_create_a_database_at_once_both_find_it_whole(database_url: str
         thread.join()
 
     assert failures == []
-    assert Database.at(database_url).damage() == []
+    assert Database.at(empty_url).damage() == []
 
 
 KEPT = sorted({trigger.table for trigger in wanted("sqlite") if trigger.event == "DELETE"})

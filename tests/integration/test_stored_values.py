@@ -14,8 +14,8 @@ from support.databases import AnyJournal, by_hand, on
 from support.rows import NOW, order_row
 
 from dutchbook.errors import StorageError
+from dutchbook.persistence.codes import LARGEST, Micros
 from dutchbook.persistence.database import Database
-from dutchbook.persistence.types import LARGEST, Micros
 from dutchbook.ports import Batch, Insert
 from dutchbook.runtime.virtual_time import turnstile
 

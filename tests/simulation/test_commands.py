@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from support.runs import play
 
+from dutchbook.application.asking import command_row, halting
 from dutchbook.application.budget import BudgetRequest
-from dutchbook.application.commands import Commands, command_row, halting
+from dutchbook.application.commands import Commands
 from dutchbook.application.lease import ENGINE, take
 from dutchbook.application.lifecycle import count_run
 from dutchbook.application.records import order_row

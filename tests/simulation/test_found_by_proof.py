@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from prove.world import run
+from prove.world import Outcome, run
 
 FOUND = {
     3: "a recovered order was remembered with another version than its row has",
@@ -24,13 +24,16 @@ def test_a_seed_that_found_a_bug_is_clean(seed: int) -> None:
     assert outcome.executions
 
 
-def test_a_seed_is_the_same_run_every_time() -> None:
-    assert run(5, size=12).head == run(5, size=12).head
+@pytest.fixture(scope="module")
+def outcome() -> Outcome:
+    return run(5, size=12)
 
 
-def test_what_the_oracle_sees_is_not_nothing() -> None:
-    outcome = run(5, size=12)
+def test_a_seed_is_the_same_run_every_time(outcome: Outcome) -> None:
+    assert run(5, size=12).head == outcome.head
 
+
+def test_what_the_oracle_sees_is_not_nothing(outcome: Outcome) -> None:
     assert outcome.both
     assert outcome.checks > 1_000
     assert sum(outcome.tally.hits.values()) > 0

@@ -13,7 +13,7 @@ from support.pairs import NOW
 from support.reconciled import FINALITIES, At, Cell, beside, both, cells, says
 from support.reconciliation import FOUR, HALF, POSITION, TEN, report
 
-from dutchbook.application.commands import command_row
+from dutchbook.application.asking import command_row
 from dutchbook.application.risk_rows import SINGLETON
 from dutchbook.domain.contract import Outcome, Platform, Side
 from dutchbook.domain.ledger import EntryKind

@@ -37,7 +37,7 @@ def after(
 
     async def main() -> Any:
         kept = journal or WatchedJournal(conserved)
-        tape = generated_tape(seed, minutes=60)
+        tape = generated_tape(seed, minutes=30)
         number = await count_run(kept)
         clock = TapeClock(tape.meta.first)
         engine = build(load(None, settings), tape, kept, clock, seed=seed, run=number)

@@ -29,7 +29,7 @@ def lived(*settings: str, seed: int, runs: int = 1, dies: Sequence[int] = ()) ->
     async def main() -> Audit:
         journal = MemoryJournal()
         for run in range(1, runs + 1):
-            tape = generated_tape(seed + run, minutes=40)
+            tape = generated_tape(seed + run, minutes=25)
             clock = TapeClock(tape.meta.first)
             engine = build(load(None, settings), tape, journal, clock, seed=seed, run=run)
             await (broken_off(engine, run) if run in dies else engine.trade(run))
@@ -43,7 +43,7 @@ def lived(*settings: str, seed: int, runs: int = 1, dies: Sequence[int] = ()) ->
 async def broken_off(engine: Engine, run: int) -> None:
     """Let an engine die in the middle of its tape, with whatever is under way."""
     trading = asyncio.ensure_future(engine.trade(run))
-    await engine.clock.sleep(1_200)
+    await engine.clock.sleep(900)
     trading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await trading

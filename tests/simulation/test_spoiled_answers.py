@@ -21,6 +21,8 @@ from dutchbook.platforms.paper.faults import Fault
 from dutchbook.platforms.polymarket import answers as polymarket
 
 SEEDS = (1, 2, 3)
+MINUTES = 30
+"""So long that each fault is met with every seed."""
 
 
 @dataclass
@@ -68,7 +70,7 @@ def test_capital_is_conserved_and_nothing_is_sent_twice_whatever_the_answer(
     watched = Watched()
     setting = f"paper.fault_{fault.value}=400000"
 
-    run = play(*BUSY, setting, seed=seed, minutes=60, check=conserved, prepare=watched)
+    run = play(*BUSY, setting, seed=seed, minutes=MINUTES, check=conserved, prepare=watched)
 
     conserved(run.tables)
     same_on_both_sides(run)
@@ -90,7 +92,7 @@ def test_what_no_answer_settles_is_asked_about_and_stays_pending_until_then(
         "reconciliation.every_seconds=86400",
         f"paper.fault_{fault.value}=600000",
     )
-    run = play(*settings, seed=1, minutes=60, prepare=watched)
+    run = play(*settings, seed=1, minutes=MINUTES, prepare=watched)
 
     unknown = run.summary["events"]["execution.order.outcome_unknown"]
     assert len(watched.asked) == unknown > 0
@@ -102,7 +104,7 @@ def test_what_no_answer_settles_is_asked_about_and_stays_pending_until_then(
 
 
 def test_an_order_that_a_408_kept_from_arriving_is_never_given_up_by_itself() -> None:
-    run = play(*BUSY, "paper.fault_timeout_408=1000000", seed=1, minutes=60)
+    run = play(*BUSY, "paper.fault_timeout_408=1000000", seed=1, minutes=MINUTES)
 
     statuses = Counter(row["status"] for row in run.tables["orders"])
     assert statuses["PENDING"] > 0
@@ -114,7 +116,9 @@ def test_an_order_that_a_408_kept_from_arriving_is_never_given_up_by_itself() ->
 def test_a_listed_refusal_is_final_and_nobody_asks(fault: Fault) -> None:
     watched = Watched()
 
-    run = play(*BUSY, f"paper.fault_{fault.value}=1000000", seed=1, minutes=60, prepare=watched)
+    run = play(
+        *BUSY, f"paper.fault_{fault.value}=1000000", seed=1, minutes=MINUTES, prepare=watched
+    )
 
     assert {row["status"] for row in run.tables["orders"]} == {"REJECTED"}
     assert not watched.asked
@@ -122,7 +126,9 @@ def test_a_listed_refusal_is_final_and_nobody_asks(fault: Fault) -> None:
 
 
 def test_a_late_answer_changes_nothing_that_asking_has_found() -> None:
-    run = play(*BUSY, "paper.fault_late_answer=1000000", seed=1, minutes=60, check=conserved)
+    run = play(
+        *BUSY, "paper.fault_late_answer=1000000", seed=1, minutes=MINUTES, check=conserved
+    )
 
     filled = [row for row in run.tables["orders"] if row["status"] == "FILLED"]
     trades = [row["trade_id"] for row in run.tables["fills"]]
@@ -133,9 +139,9 @@ def test_a_late_answer_changes_nothing_that_asking_has_found() -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_all_of_it_at_once_is_survived_and_the_same_seed_is_the_same_run(seed: int) -> None:
-    run = play(*BUSY, *ALL, seed=seed, minutes=60, check=conserved)
+    run = play(*BUSY, *ALL, seed=seed, minutes=MINUTES, check=conserved)
 
-    again = play(*BUSY, *ALL, seed=seed, minutes=60)
+    again = play(*BUSY, *ALL, seed=seed, minutes=MINUTES)
 
     conserved(run.tables)
     same_on_both_sides(run)
@@ -144,7 +150,7 @@ def test_all_of_it_at_once_is_survived_and_the_same_seed_is_the_same_run(seed: i
 
 
 def test_a_platform_that_is_well_spoils_nothing() -> None:
-    assert not hits(play(*BUSY, minutes=60))
+    assert not hits(play(*BUSY, minutes=MINUTES))
 
 
 def deaf(engine: Engine) -> None:
@@ -169,7 +175,7 @@ def test_an_unknown_outcome_treated_as_a_rejection_would_be_caught(
 
     rate = f"paper.fault_{faults[status].value}=600000"
     alone = "reconciliation.every_seconds=86400"
-    run = play(*BUSY, alone, rate, seed=1, minutes=60, prepare=deaf)
+    run = play(*BUSY, alone, rate, seed=1, minutes=MINUTES, prepare=deaf)
 
     assert any(row["refusal"] == "planted" for row in run.tables["orders"])
     with pytest.raises(AssertionError):

@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from dutchbook.application.commands import command_row
+from dutchbook.application.asking import command_row
 from dutchbook.application.holdings import Held
 from dutchbook.application.single_leg import SingleLegResolutionService
 from dutchbook.bootstrap import build

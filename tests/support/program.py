@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,12 +28,30 @@ PROGRAM = [sys.executable, "-m", "dutchbook"]
 def call(*words: str, fails: int = 0, program: Sequence[str] = PROGRAM) -> str:
     """Run a command to its end; returns what it printed where it was to print."""
     done = subprocess.run([*program, *words], capture_output=True, text=True, check=False)
-    assert done.returncode == fails, done.stderr
+    return _told(done.returncode, done.stdout, done.stderr, fails)
+
+
+def _told(code: int, printed: str, complaint: str, fails: int) -> str:
+    assert code == fails, complaint
     if fails:
-        assert done.stderr.count("\n") == 1, done.stderr
-        assert "Traceback" not in done.stderr
-        return done.stderr
-    return done.stdout
+        assert complaint.count("\n") == 1, complaint
+        assert "Traceback" not in complaint
+        return complaint
+    return printed
+
+
+def call_here(*words: str, fails: int = 0) -> str:
+    """Do what `call` does in this process, where no interpreter has to start."""
+    out, complaints = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        redirect_stdout(out),
+        redirect_stderr(complaints),
+    ):
+        patch.setattr(sys, "argv", ["dutchbook", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    return _told(int(ended.value.code or 0), out.getvalue(), complaints.getvalue(), fails)
 
 
 def called(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:

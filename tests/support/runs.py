@@ -53,9 +53,7 @@ class WatchedJournal(MemoryJournal):
         receipt = await super().commit(batch)
         if self._check and any(write.table in MONEY for write in batch.writes):
             self.checked += 1
-            self._check(
-                {name: [dict(r) for r in self._tables[name].values()] for name in MONEY}
-            )
+            self._check({name: list(self._tables[name].values()) for name in MONEY})
         return receipt
 
 

@@ -87,9 +87,9 @@ def test_every_commit_and_every_message_has_a_point_on_each_side() -> None:
         "application/settlement.py",
         "application/their_side.py",
         "persistence/anchors.py",
-        "persistence/database.py",
         "persistence/memory.py",
         "persistence/postgres_journal.py",
+        "persistence/schema.py",
         "persistence/sqlite_journal.py",
         "persistence/unit_of_work.py",
     }

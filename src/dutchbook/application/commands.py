@@ -9,14 +9,13 @@ from typing import Any
 
 from dutchbook.application.bus import EventBus
 from dutchbook.application.cancelling import Cancelling
-from dutchbook.application.lease import ENGINE, TABLE
 from dutchbook.application.overrides import OverrideVerdict
 from dutchbook.application.pair_throttle import PairThrottle
 from dutchbook.application.position_commands import NAMES, PositionCommands
 from dutchbook.application.risk import RiskManager
 from dutchbook.crashpoints import AFTER, BEFORE, HALT_FILE, crashpoint
 from dutchbook.domain.events import WindDownStarted
-from dutchbook.domain.risk import Grade, HaltReason
+from dutchbook.domain.risk import HaltReason
 from dutchbook.domain.units import money
 from dutchbook.errors import (
     Conflict,
@@ -227,35 +226,3 @@ def _argument(row: Mapping[str, Any], name: str) -> Any:
     """Return an argument of a command, None when it has none of that name."""
     arguments = row["arguments"]
     return arguments.get(name) if isinstance(arguments, dict) else None
-
-
-def command_row(
-    command_id: str,
-    name: str,
-    arguments: Mapping[str, Any],
-    rationale: str,
-    by: str,
-    clock: Clock,
-) -> dict[str, Any]:
-    """Return the row of `operator_commands` for what a person asks for."""
-    return {
-        "command_id": command_id,
-        "name": name,
-        "arguments": dict(arguments),
-        "rationale": rationale or None,
-        "requested_by": by,
-        "requested_at": clock.now(),
-        "answered_at": None,
-        "answer": None,
-    }
-
-
-def halting(lease: Mapping[str, Any], grade: Grade) -> Update:
-    """Return what halts the lease from another process; a stronger halt stays."""
-    return Update(
-        TABLE,
-        ENGINE,
-        guard={"halted": lease["halted"]},
-        put={"halted": max(int(grade), lease["halted"])},
-        add={"halts": 1},
-    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
+from dutchbook.application.asking import MEANINGFUL
 from dutchbook.application.capital import Capital
 from dutchbook.domain.contract import Platform
 from dutchbook.domain.events import Event, OverrideApplied, OverrideDenied
@@ -15,8 +16,6 @@ from dutchbook.domain.risk import HaltReason, Override
 from dutchbook.domain.units import MICRO, ZERO, Money
 from dutchbook.ports import Batch, Insert
 
-MEANINGFUL = 10
-"""A rationale says something in so many characters."""
 SIZE, HALTED = 3001, 3004
 
 

@@ -9,8 +9,8 @@ import time
 from datetime import timedelta
 from typing import Any
 
+from dutchbook.application.asking import command_row, halting
 from dutchbook.application.bus import EventBus
-from dutchbook.application.commands import command_row, halting
 from dutchbook.application.lease import ENGINE, TABLE, Fence, take
 from dutchbook.bootstrap import build, generated_tape
 from dutchbook.config import load

@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from dutchbook.persistence import models
-from dutchbook.persistence.types import Coded
+from dutchbook.persistence.codes import CODES, Code
+from dutchbook.persistence.layout import LAYOUT
 
 Encoder = Callable[[Any], Any]
 
 
 @cache
-def columns(table: str) -> dict[str, Coded | None]:
+def columns(table: str) -> dict[str, Code | None]:
     """Return the columns of a table in order, each with its coding if it has one."""
-    found = models.METADATA.tables[table].columns
-    return {c.name: c.type if isinstance(c.type, Coded) else None for c in found}
+    parts = (word.partition(":") for word in LAYOUT[table].split())
+    return {name: CODES[code] if code else None for name, _, code in parts}
 
 
 @cache

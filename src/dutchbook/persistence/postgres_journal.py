@@ -16,6 +16,7 @@ from dutchbook.errors import Conflict, LeaseHeld, StorageError
 from dutchbook.persistence.chain import GENESIS, OUTBOX_LOT, chained
 from dutchbook.persistence.coding import decode
 from dutchbook.persistence.statements import (
+    UNEXPECTED,
     Plan,
     Prepared,
     key_of,
@@ -25,7 +26,6 @@ from dutchbook.persistence.statements import (
     text,
     told,
 )
-from dutchbook.persistence.triggers import UNEXPECTED
 from dutchbook.ports import Access, Batch, Receipt, Turnstile
 
 TRIES = 200
@@ -194,6 +194,23 @@ class PostgresJournal:
     def _failed(self, error: Exception) -> StorageError:
         told = str(error).strip().splitlines() or [type(error).__name__]
         return StorageError(f"{self._shown}: {told[0]}")
+
+
+async def looked(dsn: str, queries: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Return the rows of some queries; none where the server refuses us or one of them.
+
+    Raises:
+        OSError: There is no server.
+    """
+    try:
+        connection = await asyncpg.connect(dsn)
+        try:
+            found = [await connection.fetch(query) for query in queries]
+        finally:
+            await connection.close()
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError):
+        return []
+    return [tuple(row) for rows in found for row in rows]
 
 
 def _hurried(patience: float | None) -> dict[str, Any]:

@@ -15,13 +15,15 @@ from typing import Any, NamedTuple
 import msgspec
 
 from dutchbook.persistence.chain import Entry
+from dutchbook.persistence.codes import Instant
 from dutchbook.persistence.coding import Encoder, encoders
 from dutchbook.persistence.rules import TABLES
-from dutchbook.persistence.types import Instant
 from dutchbook.ports import Insert, Update, Write
 
 Mark = Callable[[], str]
 Names = tuple[str, ...]
+UNEXPECTED = "dutchbook_expected"
+"""The constraint that `dutchbook_expect` names when a change did not touch one row."""
 _encode = msgspec.json.Encoder().encode
 
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, inspect, text
 
-from dutchbook.persistence import models
+from dutchbook.persistence.coding import columns
 from dutchbook.persistence.rules import TABLES, Rules
+from dutchbook.persistence.statements import UNEXPECTED
 
 REMOVABLE = frozenset(
     {
@@ -126,17 +127,15 @@ def _of(table: str, rules: Rules, dialect: str) -> Iterator[Trigger]:
 def _changed(table: str, rules: Rules, differs: str) -> str:
     if not rules.mutable:
         return ""
-    fixed = [
-        c.name for c in models.METADATA.tables[table].columns if c.name not in rules.mutable
-    ]
+    fixed = [name for name in columns(table) if name not in rules.mutable]
     return " OR ".join(f"OLD.{name} {differs} NEW.{name}" for name in fixed)
 
 
 def _never_replaced(table: str, rules: Rules) -> Iterator[Trigger]:
     """SQLite's INSERT OR REPLACE deletes what is in its way and tells no DELETE trigger."""
-    for number, columns in enumerate((rules.key, *rules.unique)):
-        same = " AND ".join(f"{column} = NEW.{column}" for column in columns)
-        told = f"{table}: {', '.join(columns)} must be unique"
+    for number, unique in enumerate((rules.key, *rules.unique)):
+        same = " AND ".join(f"{column} = NEW.{column}" for column in unique)
+        told = f"{table}: {', '.join(unique)} must be unique"
         condition = f"EXISTS (SELECT 1 FROM {table} WHERE {same})"
         yield Trigger(table, f"new{number}", "INSERT", told, condition)
 
@@ -158,9 +157,6 @@ def _postgresql(trigger: Trigger) -> str:
         f"{head} FOR EACH {each}{when} EXECUTE FUNCTION dutchbook_refuse('{trigger.message}')"
     )
 
-
-UNEXPECTED = "dutchbook_expected"
-"""The constraint that `dutchbook_expect` names when a change did not touch one row."""
 
 _FUNCTIONS: dict[str, tuple[str, ...]] = {
     "sqlite": (),

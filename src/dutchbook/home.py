@@ -1,0 +1,82 @@
+"""Where a user's settings, database, halts and anchors are, unless they are named."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platformdirs import user_config_path, user_data_path
+
+from dutchbook.errors import StorageError
+from dutchbook.persistence.database import SQLITE, Database
+from dutchbook.runtime.halt_file import FileOfHalt
+
+if TYPE_CHECKING:
+    from dutchbook.config import Settings
+
+
+def default_config() -> Path:
+    """Return where the settings of this user are."""
+    return user_config_path("dutchbook") / "config.toml"
+
+
+def initialise() -> list[str]:
+    """Write the commented settings and make the data directory; returns what was made.
+
+    Raises:
+        StorageError: They cannot be written; there are whole settings or none.
+    """
+    from dutchbook.config import commented
+
+    path, made = default_config(), []
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        for folder in (path.parent, user_data_path("dutchbook")):
+            if not folder.exists():
+                folder.mkdir(parents=True, mode=0o700)
+                made.append(str(folder))
+        if not path.exists():
+            partial.write_text(commented(), encoding="utf-8")
+            partial.replace(path)
+            made.append(str(path))
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise StorageError(f"{error.filename}: cannot be written: {error.strerror}") from error
+    return made
+
+
+def settings() -> Settings:
+    """Return this user's settings; the defaults where no file was written yet."""
+    from dutchbook.config import load
+
+    path = default_config()
+    return load(path if path.exists() else None, (), os.environ)
+
+
+def default_database() -> str:
+    """Return the URL of the file that is used when none is named."""
+    return f"sqlite:///{user_data_path('dutchbook') / 'paper.db'}"
+
+
+def halt_file(database: Database) -> FileOfHalt:
+    """Return where trading is halted when a database does not answer.
+
+    Beside a file, else in the user's data directory.
+    """
+    folder = user_data_path("dutchbook")
+    if database.dialect == SQLITE:
+        folder = Path(database.path).resolve().parent
+    return FileOfHalt(folder / f"{database.name}.HALT")
+
+
+def anchor_path(database: Database) -> Path:
+    """Return where heads of the log of a database are kept: in the user's data directory.
+
+    By name, and by a digest of where the database is: many are called paper.db.
+    """
+    place = hashlib.sha256(database.place.encode()).hexdigest()[:8]
+    return user_data_path("dutchbook") / f"{database.name}-{place}.anchors"

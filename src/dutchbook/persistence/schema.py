@@ -1,0 +1,144 @@
+"""The schema of a database, by SQLAlchemy and Alembic: made, upgraded, checked, read whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from dutchbook.crashpoints import AFTER, BEFORE, SCHEMA, crashpoint
+from dutchbook.errors import StorageError
+from dutchbook.persistence.audit import Row
+from dutchbook.persistence.coding import columns
+from dutchbook.persistence.triggers import missing, renew
+
+CREATING = 0x64757462
+PAGE = 1_000
+"""So many rows are held at once when a whole table is read."""
+T = TypeVar("T")
+
+
+def on_sqlite(url: str, path: Path, job: Callable[[Connection], T], begin: str) -> T:
+    """Do `job` in a transaction that is opened with `begin`; makes the file if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url)
+    _obey(engine, begin)
+    try:
+        with engine.begin() as connection:
+            result = job(connection)
+            crashpoint(BEFORE, SCHEMA)
+        crashpoint(AFTER, SCHEMA)
+        return result
+    finally:
+        engine.dispose()
+
+
+async def on_postgresql(url: str, job: Callable[[Connection], T], options: dict[str, Any]) -> T:
+    """Do `job` in a transaction of an engine with these options."""
+    asynchronous = make_url(url).set(drivername="postgresql+asyncpg")
+    engine = create_async_engine(asynchronous, **options)
+    try:
+        async with engine.begin() as connection:
+            result = await connection.run_sync(job)
+            crashpoint(BEFORE, SCHEMA)
+        crashpoint(AFTER, SCHEMA)
+        return result
+    finally:
+        await engine.dispose()
+
+
+def rows(connection: Connection, table: str) -> Iterator[Row]:
+    """Return the rows of a table as stored, a page at a time; the log's in their order."""
+    order = " ORDER BY sequence" if table == "audit_log" else ""
+    named = ", ".join(columns(table))
+    result = connection.execute(
+        text(f"SELECT {named} FROM {table}{order}"),
+        execution_options={"yield_per": PAGE},
+    )
+    names = tuple(result.keys())
+    for row in result:
+        yield dict(zip(names, row, strict=True))
+
+
+def _obey(engine: Engine, begin: str) -> None:
+    """Make SQLite keep references, and begin transactions where SQLAlchemy says, DDL included.
+
+    A transaction that may write takes its turn at once: one that began by reading could no
+    longer write when another was faster.
+    """
+
+    def connected(connection: DBAPIConnection, record: object) -> None:
+        assert record is not None, "a pool records its connections"
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", lambda c: c.exec_driver_sql(begin))
+
+
+def damage(connection: Connection) -> list[str]:
+    """Return what is wrong with pages, references and triggers, a line each."""
+    gone = [f"trigger {name} is missing" for name in missing(connection)]
+    if connection.dialect.name != "sqlite":
+        return gone
+    pages = [row[0] for row in connection.exec_driver_sql("PRAGMA integrity_check")]
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+    found = [] if pages == ["ok"] else [f"pages: {line}" for line in pages]
+    found += [f"{row[0]}: a reference leads nowhere" for row in broken]
+    return found + gone
+
+
+def upgrade(connection: Connection, migrations: Path) -> None:
+    """Bring the schema up to what the migrations of a folder make."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    renew(connection)
+
+
+def prepare(connection: Connection, mode: str, shown: str, migrations: Path) -> None:
+    """Make the schema where there is none, bound to `mode`; check it where there is one."""
+    from alembic.migration import MigrationContext
+
+    if connection.dialect.name == "postgresql":  # two that start at once create it one by one
+        connection.execute(text("SELECT pg_advisory_xact_lock(:it)"), {"it": CREATING})
+    if MigrationContext.configure(connection).get_current_revision() is None:
+        upgrade(connection, migrations)
+        put = text("INSERT INTO system_metadata (key, value) VALUES ('mode', :mode)")
+        connection.execute(put, {"mode": mode})
+    check(connection, mode, shown, migrations)
+
+
+def check(connection: Connection, mode: str, shown: str, migrations: Path) -> None:
+    """Refuse another schema or another mode.
+
+    Raises:
+        StorageError: It says which.
+    """
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    current = MigrationContext.configure(connection).get_current_revision()
+    script = ScriptDirectory(str(migrations))
+    if current is None:
+        raise StorageError(f"{shown}: it holds no Dutchbook tables; dutchbook run makes them")
+    if current != script.get_current_head():
+        known = {revision.revision for revision in script.walk_revisions()}
+        older = current in known
+        advice = "run: dutchbook db upgrade" if older else "use the program that wrote it"
+        age = "older" if older else "newer"
+        raise StorageError(f"{shown}: its schema is {age} than this program; {advice}")
+    bound = connection.execute(text("SELECT value FROM system_metadata WHERE key = 'mode'"))
+    if (owner := bound.scalar()) != mode:
+        raise StorageError(f"{shown}: it belongs to {owner} trading, not to {mode}")
