@@ -105,10 +105,11 @@ LAYOUT: dict[str, str] = {
         " divergence_reserve:micros opened_at:instant completed_at_loss:yesno"
         " kalshi_size:micros kalshi_cost:micros kalshi_fees:micros polymarket_size:micros"
         " polymarket_cost:micros polymarket_fees:micros kalshi_complement:micros"
-        " kalshi_complement_cost:micros kalshi_cash:micros kalshi_payout:micros"
-        " kalshi_settled:micros polymarket_complement:micros polymarket_complement_cost:micros"
-        " polymarket_cash:micros polymarket_payout:micros polymarket_settled:micros"
-        " realised_pnl:micros marked_pnl:micros divergence_pnl:micros closed_at:instant status"
+        " kalshi_complement_cost:micros kalshi_borrowed:micros kalshi_cash:micros"
+        " kalshi_payout:micros kalshi_settled:micros polymarket_complement:micros"
+        " polymarket_complement_cost:micros polymarket_borrowed:micros polymarket_cash:micros"
+        " polymarket_payout:micros polymarket_settled:micros realised_pnl:micros"
+        " marked_pnl:micros divergence_pnl:micros closed_at:instant status"
         " reconciliation_context:json version:whole"
     ),
 }
