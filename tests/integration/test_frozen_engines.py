@@ -24,7 +24,7 @@ from dutchbook.runtime.virtual_time import turnstile
 
 ENGINE = [sys.executable, str(Path(__file__).parents[1] / "support" / "engine.py")]
 PROGRAM = [sys.executable, "-m", "dutchbook"]
-FAST = ("--speed", "200", "--seed", "7")
+FAST = ("--speed", "40", "--seed", "7")
 STILL = ("--speed", "20", "--seed", "8", "--set", "detection.minimum_net_edge=0.9")
 
 

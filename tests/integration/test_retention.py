@@ -11,7 +11,7 @@ from support.databases import AnyJournal, on
 from support.rows import NOW
 from typer.testing import CliRunner
 
-from dutchbook import desk
+from dutchbook import backoffice, desk
 from dutchbook.cli import app
 from dutchbook.persistence.database import Database
 
@@ -57,7 +57,7 @@ def test_the_settings_say_how_long_and_an_option_overrides_them_once(
         asked.append(kept)
         return 0
 
-    monkeypatch.setattr(desk, "prune", prune)
+    monkeypatch.setattr(backoffice, "prune", prune)
 
     found = CliRunner().invoke(app, ["db", "prune", *words, "--db", "sqlite:///x.db"])
 
