@@ -17,6 +17,7 @@ from dutchbook.config import load
 from dutchbook.domain.contract import ContractMatch, Leg, Outcome, Platform, Side
 from dutchbook.domain.order import Fill, Finality, Order, Purpose, TimeInForce
 from dutchbook.domain.position import Holding, OpenPosition, PositionStatus
+from dutchbook.domain.settlement import Result
 from dutchbook.domain.units import NOTHING, ZERO, Money, Price, Quantity
 from dutchbook.engine import Engine
 from dutchbook.persistence.database import Database
@@ -64,6 +65,11 @@ class Quick:
     async def movements(self) -> Sequence[Any]:
         """Return no movement."""
         return ()
+
+    async def results(self, contract_ids: Sequence[str]) -> Mapping[str, Result]:
+        """Return no result: everything is still open."""
+        del contract_ids
+        return {}
 
     async def positions(self) -> Mapping[str, Mapping[Outcome, Quantity]]:
         """Return nothing: a difference that is told of and not decided."""
