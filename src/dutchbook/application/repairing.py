@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from dutchbook.application.adjustments import Adjustments
+from dutchbook.application.adjustments import REJECTED, Adjustments
 from dutchbook.application.announcements import Announcements
 from dutchbook.application.bookkeeping import Bookkeeper, News
 from dutchbook.application.cases import Case
@@ -232,16 +232,21 @@ class Repairer:
         order = change.order
         counted = [fill for fill in change.fills if fill.finality is not Finality.FAILED]
         position_id = held.position.position_id
-        filled = tuple(self._announce.filled(order, fill, position_id) for fill in counted)
+        became: tuple[Event, ...] = tuple(
+            self._announce.filled(order, fill, position_id) for fill in counted
+        )
+        ended = not order.working_size
+        if ended and not became and held.orders[order.order_id].working_size:
+            reason = order.refusal or "nothing was filled"
+            became = (self._announce.failed(order, REJECTED, reason),)
 
         def told(after: OpenPosition) -> Iterable[Event]:
-            yield from filled
+            yield from became
             yield from self._adjustments.resolved(held.position, after, order)
             if after.uneven() and not held.position.uneven():
                 now = held.with_orders((order,)).with_fills(change.fills)
                 yield from self._settling.exposures(now, after, change.fills[0], UNEVEN)
 
-        ended = not order.working_size
         return News(
             Cause.RECONCILED,
             orders=(order,),
