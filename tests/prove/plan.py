@@ -19,6 +19,8 @@ DEADLY = 20
 """Each failure of the database ends an engine: with more of them nothing would ever trade."""
 SELDOM = 400_000
 """Of the rare occasions of some faults, so that each is met in the end."""
+DOUBTED = 150_000
+"""Of the orders of which a fill comes to light late, at least: it puts positions in doubt."""
 PAIRS_END = 250_000
 """Of the pairs of a seed that resolve strangely; there are few pairs, and many executions."""
 RATES = (20_000, 60_000, 150_000, 300_000)
@@ -46,6 +48,7 @@ class Plan:
             chosen += [n for n in more if n not in chosen]
             rates = {number: chance.choice(RATES) for number in sorted(chosen)}
             rates |= {number: rates[number] // DEADLY for number in (37, 38) if number in rates}
+            rates |= {n: max(rates[n], DOUBTED) for n in (14,) if n in rates}
             rates |= {n: PAIRS_END for n in (31, 32) if n in rates}
             rates |= {n: SELDOM for n in (19, 30, 33, 39, 40) if n in rates}
         deaths: list[int] = []
