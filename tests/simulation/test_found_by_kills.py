@@ -24,7 +24,7 @@ from dutchbook.domain.contract import Outcome, Platform, Side
 from dutchbook.domain.events import ReconciliationComplete
 from dutchbook.domain.order import Purpose
 from dutchbook.domain.position import PositionStatus, PositionTrigger
-from dutchbook.domain.reconciliation import Choice, NotFound
+from dutchbook.domain.reconciliation import Choice, Discrepancy, DiscrepancyType, NotFound
 from dutchbook.domain.risk import HaltReason
 from dutchbook.errors import InvalidInput, StorageError
 from dutchbook.persistence.database import Database
@@ -194,3 +194,24 @@ def test_no_leg_is_completed_against_what_an_execution_is_buying_on_kalshi(
         return OPPOSITE if asked else None
 
     assert beside("filled", work) == reason
+
+
+def test_a_decision_is_carried_to_its_end_though_whoever_asked_is_cancelled() -> None:
+    async def work(at: At) -> tuple[bool, list[str]]:
+        disputes = at.engine.carrying.disputes
+        found = Discrepancy(DiscrepancyType.ORDER_UNKNOWN, Platform.KALSHI, "strange")
+        (dispute,) = await disputes.raised([found])
+        resolver = at.engine.reconciling.resolver
+        asked = asyncio.ensure_future(
+            resolver.resolve(dispute.dispute_id, Choice.ACKNOWLEDGE, WHY)
+        )
+        await asyncio.sleep(0)
+        asked.cancel()
+        await asyncio.wait({asked})
+        await at.engine.clock.sleep(1)
+        return dispute.dispute_id in disputes.open, await at.names()
+
+    still, names = beside("filled", work)
+
+    assert not still
+    assert "system.reconciliation.resolved" in names

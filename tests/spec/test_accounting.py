@@ -26,7 +26,12 @@ from dutchbook.domain.accounting import (
 from dutchbook.domain.contract import Outcome, Platform, Side
 from dutchbook.domain.ledger import AccountKey, EntryKind, fold
 from dutchbook.domain.order import Fill, Finality
-from dutchbook.domain.position import Holding, OpenPosition, PositionStatus
+from dutchbook.domain.position import (
+    Holding,
+    OpenPosition,
+    PositionStatus,
+    PositionTrigger,
+)
 from dutchbook.domain.units import ZERO, Money, Price, Quantity
 
 NOW = datetime(2026, 7, 5, 18, 0, tzinfo=UTC)
@@ -295,3 +300,65 @@ def test_what_fails_is_as_if_it_had_never_been(facts: list[Fill], which: int) ->
     failed = [replace(f, finality=Finality.FAILED) if f is lost else f for f in facts]
 
     assert folded(BARE, failed) == folded(BARE, [f for f in facts if f is not lost])
+
+
+# What was sold before it was there ------------------------------------------------------------
+
+BOUGHT = fill("b", "10", "0.50", platform=POLYMARKET, outcome=NO)
+SOLD = fill("s", "10", "0.45", platform=POLYMARKET, outcome=NO, side=Side.SELL, minute=1)
+AGAIN = fill("t", "4", "0.40", platform=POLYMARKET, outcome=NO, side=Side.SELL, minute=2)
+
+
+def _parts(leg: Holding) -> list[Decimal]:
+    return [leg.size, leg.complement, leg.borrowed]
+
+
+def test_what_is_sold_beyond_what_is_held_is_borrowed_of_the_account() -> None:
+    leg = folded(BARE, (BOUGHT, SOLD, AGAIN)).polymarket
+
+    assert _parts(leg) == [0, 4, 4]
+    assert leg.cash + leg.borrowed == Decimal(-5) + Decimal("4.5") + Decimal("1.6")
+
+
+def test_what_is_bought_next_gives_back_what_was_borrowed() -> None:
+    back = fill("u", "6", "0.44", platform=POLYMARKET, outcome=NO, minute=3)
+
+    leg = folded(BARE, (BOUGHT, SOLD, AGAIN, back)).polymarket
+
+    assert _parts(leg) == [2, 0, 0]
+    assert leg.cash == Decimal(-5) + Decimal("4.5") + Decimal("1.6") - Decimal("2.64")
+
+
+def test_pairs_whose_sale_turns_up_late_were_merged_out_of_the_accounts_others() -> None:
+    against = fill("n", "10", "0.52", platform=POLYMARKET, outcome=YES, minute=2)
+    merge = Merge(POLYMARKET, Quantity(Decimal(10)), NOW + timedelta(minutes=3))
+
+    leg = folded(BARE, (BOUGHT, SOLD, against, merge)).polymarket
+
+    assert _parts(leg) == [0, 10, 10]
+    assert leg.cash == Decimal(-5) + Decimal("4.5") - Decimal("5.2")
+
+
+def test_where_a_platform_nets_nothing_is_borrowed_and_a_payout_ends_it() -> None:
+    short = fill("x", "10", "0.45", side=Side.SELL, minute=1)
+    paid = Payout(POLYMARKET, Decimal(1), NOW + timedelta(minutes=9))
+
+    assert folded(BARE, (short,)).kalshi.borrowed == 0
+    assert folded(BARE, (BOUGHT, SOLD, AGAIN, paid)).polymarket.borrowed == 0
+
+
+def test_a_pair_turned_round_pays_a_dollar_as_every_other() -> None:
+    kalshi = fill("k", "4", "0.60", side=Side.SELL, minute=1)
+    polymarket = fill("p", "4", "0.45", platform=POLYMARKET, outcome=NO, side=Side.SELL)
+
+    made = folded(BARE, (kalshi, polymarket))
+
+    assert made.pairs == -4
+    assert made.hedged == 4
+    assert made.locked_profit == Decimal("0.2")
+    assert [leg.net for leg in made.upright.legs] == [4, 4]
+    assert [leg.outcome for leg in made.upright.legs] == [NO, YES]
+    exposed = replace(made, status=PositionStatus.SINGLE_LEG_EXPOSED)
+    assert trigger(exposed, Cause.RECONCILED) is PositionTrigger.EVENED
+    pays = (Payout(p, Decimal(1), NOW + timedelta(minutes=9)) for p in (KALSHI, POLYMARKET))
+    assert divergence(folded(BARE, (kalshi, polymarket, *pays))) == 0
