@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from dutchbook.application.announcements import Announcements
+from dutchbook.application.asking import MEANINGFUL
 from dutchbook.application.bookkeeping import Bookkeeper, News
 from dutchbook.application.disputes import Dispute, Disputes
 from dutchbook.application.holdings import Held, Holdings
@@ -41,8 +42,6 @@ from dutchbook.domain.units import MICRO, Money, Quantity, plain
 from dutchbook.errors import InvalidInput, InvalidPositionState, UnknownId
 from dutchbook.ports import Batch, Clock, Ids, Insert
 
-MEANINGFUL = 10
-"""Characters of a rationale, at the least."""
 SINGLE_LEG = 2004
 OUT = "an order of it is out: what that does decides"
 Answered = Callable[[str], Batch]
