@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,16 +50,15 @@ def positions(url: str) -> Rows:
 
 
 def _told(position: OpenPosition) -> dict[str, Any]:
+    from dutchbook.application.loading import position_of
+
     paid = (
         position.kalshi_cost
         + position.kalshi_fees
         + position.polymarket_cost
         + position.polymarket_fees
     )
-    nets = [
-        getattr(position, f"{p}_size") - getattr(position, f"{p}_complement") for p in Platform
-    ]
-    hedged = max(min(nets), -max(nets), Decimal(0))
+    row = {each.name: getattr(position, each.name) for each in position.__table__.columns}
     return {
         "position": position.position_id[:SHORT],
         "opened_at": position.opened_at,
@@ -69,7 +67,7 @@ def _told(position: OpenPosition) -> dict[str, Any]:
         "kalshi": f"{plain(position.kalshi_size)} {position.kalshi_side}",
         "polymarket": f"{plain(position.polymarket_size)} {position.polymarket_side}",
         "paid": paid,
-        "at_least": hedged + position.kalshi_cash + position.polymarket_cash,
+        "at_least": position_of(row).locked_profit,
     }
 
 

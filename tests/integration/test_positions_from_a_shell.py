@@ -7,12 +7,17 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.databases import AnyJournal, on
 from support.program import PROGRAM, call, call_here, called
+from support.rows import position_row
 
+from dutchbook import backoffice
+from dutchbook.ports import Batch, Insert
 from dutchbook.tape.demo import demo
 from dutchbook.tape.format import write_tape
 from dutchbook.tape.generate import POLL
@@ -166,3 +171,23 @@ def test_every_way_to_be_wrong_is_one_line_and_nothing_is_asked_for(
 
     told = json.loads(call_here("events", "--json", *at))
     assert not [row for row in told if row["name"].startswith("operator.command")]
+
+
+def test_what_a_position_brings_at_the_least_counts_once_what_has_been_paid(
+    tmp_path: Path,
+) -> None:
+    """One of a pair has paid its dollar; half a pair on Polymarket waits to be merged."""
+    url = f"sqlite:///{tmp_path}/paid.db"
+    cash = {"kalshi_cash": Decimal("0.60"), "polymarket_cash": Decimal("-0.95")}
+    sizes = {"polymarket_size": Decimal("1.5"), "polymarket_complement": Decimal("0.5")}
+
+    async def paid(journal: AnyJournal) -> None:
+        row = position_row("paid", kalshi_payout=Decimal(1), **cash, **sizes)
+        await journal.commit(Batch((Insert("open_positions", row),)))
+
+    on(url, paid)
+
+    shown = {each["position"]: each["at_least"] for each in backoffice.positions(url)}
+
+    assert shown["paid"] == Decimal("0.15")
+    assert shown["held"] == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from copy import deepcopy
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +18,7 @@ from support.runs import Finished, play
 from dutchbook.persistence.chain import GENESIS, link_of
 from dutchbook.persistence.database import MIGRATIONS, Database
 from dutchbook.persistence.replay import AUDITED, differences, replayed
+from dutchbook.persistence.rules import TABLES
 from dutchbook.runtime.virtual_time import turnstile
 
 Tables = dict[str, list[dict[str, Any]]]
@@ -79,6 +81,40 @@ def test_a_row_that_was_removed_or_added_by_hand_is_found(finished: Finished) ->
     assert len(found) == 2
     assert any(lost["trade_id"] in line and "does not have it" in line for line in found)
     assert any("forged" in line and "never made it" in line for line in found)
+
+
+def _before(changes: str | None, table: str, columns: tuple[str, ...]) -> str | None:
+    """Return what an entry would tell if some columns of a table did not exist yet."""
+    if changes is None:
+        return None
+    made = json.loads(changes)
+    for change in made:
+        if change[0] == table:
+            named, values = change[1], change[-1]
+            for place in reversed(range(len(named))):
+                if named[place] in columns:
+                    del named[place], values[place]
+    return json.dumps(made)
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_log_whose_rows_are_older_than_a_column_rebuilds_them_with_zero_in_it(
+    finished: Finished, *, by_hand: bool
+) -> None:
+    columns, tables = TABLES["open_positions"].added, deepcopy(finished.tables)
+    log = [
+        row | {"changes": _before(row["changes"], "open_positions", columns)}
+        for row in tables["audit_log"]
+    ]
+    if by_hand:
+        tables["open_positions"][0][columns[0]] = Decimal(1)
+
+    found = list(differences(log, tables))
+
+    assert columns == ("kalshi_borrowed", "polymarket_borrowed")
+    assert log != tables["audit_log"]
+    assert len(found) == by_hand
+    assert all(columns[0] in line for line in found)
 
 
 def test_a_log_that_tells_of_the_impossible_is_said_so(finished: Finished) -> None:

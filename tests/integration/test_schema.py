@@ -17,7 +17,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import CheckConstraint, Connection, inspect
 from sqlalchemy.engine import make_url
-from support.databases import AnyJournal, by_hand, filled, on
+from support.databases import AnyJournal, by_hand, event, filled, on
 from support.pairs import pair
 
 from dutchbook.application.records import contract_row
@@ -27,6 +27,7 @@ from dutchbook.persistence.coding import columns, decode, encoders
 from dutchbook.persistence.database import MIGRATIONS, Database, newest
 from dutchbook.persistence.layout import LAYOUT
 from dutchbook.persistence.models import METADATA
+from dutchbook.persistence.replay import differences
 from dutchbook.persistence.rules import TABLES
 from dutchbook.persistence.triggers import REMOVABLE, wanted
 from dutchbook.persistence.types import Coded
@@ -159,6 +160,32 @@ def test_a_database_of_the_first_schema_is_upgraded_with_every_row_that_it_held(
     assert Database.at(empty_url).damage() == []
 
 
+def test_positions_from_before_a_loan_was_told_have_none_and_their_log_still_rebuilds_them(
+    empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, earlier, ignore=shutil.ignore_patterns("v0005*"))
+    borrowed = [f"{each}_borrowed" for each in PLATFORMS]
+    rows = [
+        replace(each, row={n: v for n, v in each.row.items() if n not in borrowed})
+        for each in filled().writes
+        if isinstance(each, Insert)
+    ]
+    with monkeypatch.context() as older:
+        older.setattr(database_module, "MIGRATIONS", earlier)
+        Database.at(empty_url).prepare("paper")
+        asyncio.run(_kept(empty_url, Batch(tuple(rows), (event("then"),))))
+
+    Database.at(empty_url).upgrade()
+    Database.at(empty_url).prepare("paper")
+
+    found = asyncio.run(_read(empty_url))
+    (position,) = found["open_positions"]
+    assert [position[name] for name in borrowed] == [0, 0]
+    assert list(differences(found["audit_log"], found)) == []
+    assert Database.at(empty_url).damage() == []
+
+
 ZERO = Decimal(0)
 PLATFORMS = ("kalshi", "polymarket")
 ZEROES = ("settled", "complement", "borrowed")
@@ -208,6 +235,8 @@ async def _kept(url: str, batch: Batch) -> None:
         "contracts SET taker_delay_ms = -1",
         "contract_matches SET confidence = 0",
         "contract_matches SET confidence = 1000001",
+        "open_positions SET kalshi_borrowed = -1",
+        "open_positions SET polymarket_borrowed = -1",
     ],
 )
 def test_a_new_column_keeps_its_bounds(database_url: str, broken: str) -> None:

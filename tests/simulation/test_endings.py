@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from support.bench import Bench, bench
 from support.runs import HELD, Finished, conserved, play, stored
 from support.tapes import CHEAP, CUP, FAIR, RICH, polls
 
-from dutchbook.bootstrap import build
+from dutchbook.bootstrap import build, generated_tape
 from dutchbook.config import load
-from dutchbook.domain.contract import Outcome, Platform
-from dutchbook.domain.order import Order, Purpose
+from dutchbook.domain.contract import Outcome, Platform, Side
+from dutchbook.domain.order import Finality, Order, Purpose
 from dutchbook.domain.settlement import Ruling
 from dutchbook.engine import Engine
 from dutchbook.errors import OutcomeUnknown
 from dutchbook.persistence.memory import MemoryJournal
 from dutchbook.persistence.verify import problems
 from dutchbook.platforms.answers import NEVER_LEFT, Answer
+from dutchbook.platforms.paper.faults import Fault
 from dutchbook.ports import Journal
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
@@ -84,6 +87,54 @@ def test_a_position_that_is_worth_more_now_is_left_leg_by_leg() -> None:
     assert not told(run, "execution.single_leg.exposure")
     assert not told(run, "execution.single_leg.resolved")
     same_on_both_sides(run)
+
+
+def test_an_exit_under_way_as_trading_ends_is_in_the_record_to_its_last_fill() -> None:
+    """Else the next start would have to find out what became of it, and of its cash."""
+
+    async def work(at: Bench) -> int:
+        at.execute(second="100")
+        await at.rest(5)
+        at.show(KALSHI, {60: "500"}, {62: "500"})
+        at.show(POLYMARKET, {43: "500"}, {45: "500"})
+        await at.rest(0.25)
+        return sum(order.purpose is Purpose.EXIT for order in at.orders())
+
+    run = bench(work, "paper.latency_ms=100")
+
+    fills = {(row["platform"], row["side"]): row for row in run.tables["fills"]}
+    assert run.answer in (1, 2), "it is under way"
+    assert run.position["status"] == "CLOSED"
+    assert {row["working_size"] for row in run.tables["orders"]} == {0}
+    assert fills[POLYMARKET, Side.SELL]["size"] == 100
+    assert {row["finality"] for row in run.tables["fills"]} == {Finality.SETTLED}
+
+
+def test_an_exit_whose_answer_is_lost_as_trading_ends_is_asked_about_before_the_stop() -> None:
+    async def work(at: Bench) -> tuple[int, bool]:
+        async def well_again() -> None:
+            await at.rest(15)
+            at.fault(KALSHI)
+
+        at.execute(second="100")
+        await at.rest(5)
+        at.fault(KALSHI, Fault.LOST_ANSWER)
+        at.show(KALSHI, {60: "500"}, {62: "500"})
+        at.show(POLYMARKET, {43: "500"}, {45: "500"})
+        await at.rest(0.15)
+        tasks.append(asyncio.create_task(well_again()))
+        return sum(order.purpose is Purpose.EXIT for order in at.orders()), at.held.unknown
+
+    tasks: list[asyncio.Task[None]] = []
+
+    run = bench(work, "paper.latency_ms=100")
+
+    (order,) = (row for row in run.tables["orders"] if row["purpose"] == Purpose.EXIT)
+    assert run.answer == (1, False), "it is under way, and nobody has missed its answer yet"
+    assert run.events("execution.order.outcome_unknown")
+    assert (order["platform"], order["fill_size"], order["working_size"]) == (KALSHI, 100, 0)
+    assert order["outcome_unknown_since"] is None
+    assert run.position["status"] == "EXIT_PARTIAL"
 
 
 def test_under_the_default_a_locked_pair_is_held_whatever_its_marks_do() -> None:
@@ -379,6 +430,37 @@ def test_the_next_run_meets_platforms_that_hold_what_is_left(
     before, after, wrong = run_virtual(main())
 
     assert before == after
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("first", "chosen", "status"),
+    [
+        (polls(*ENTERED, *[RICH] * 6), (), "CLOSED"),
+        (polls(*ENTERED), HELD, "OPEN"),
+        (LEFT_AT_ONCE, ("paper.settle_ms=30000",), "CLOSED"),
+    ],
+    ids=["left", "open", "merged"],
+)
+def test_the_next_run_may_be_of_other_pairs_whatever_is_left_of_the_ones_before(
+    first: Tape, chosen: tuple[str, ...], status: str
+) -> None:
+    """Nobody knows the contracts of a pair that is on no tape: its position just stands."""
+
+    async def main() -> tuple[Engine, Row, Row, list[str]]:
+        journal = MemoryJournal()
+        await _life(journal, first, 1, *chosen)
+        before = only(await journal.rows("open_positions"))
+        engine = await _life(journal, generated_tape(7, minutes=1), 2, *HELD)
+        after = await journal.rows("open_positions", {"position_id": before["position_id"]})
+        return engine, before, only(after), problems(await stored(journal))
+
+    engine, before, after, wrong = run_virtual(main())
+
+    assert before == after
+    assert before["status"] == status
+    assert engine.reconciling.service.last is not None
+    assert engine.reconciling.service.last.discrepancies == ()
     assert wrong == []
 
 

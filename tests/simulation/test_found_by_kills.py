@@ -21,15 +21,15 @@ from dutchbook.application.run import Run
 from dutchbook.bootstrap import build, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.contract import Outcome, Platform, Side
-from dutchbook.domain.events import ReconciliationComplete
+from dutchbook.domain.events import ReconciliationComplete, ReconciliationResolved
 from dutchbook.domain.order import Purpose
 from dutchbook.domain.position import PositionStatus, PositionTrigger
 from dutchbook.domain.reconciliation import Choice, Discrepancy, DiscrepancyType, NotFound
 from dutchbook.domain.risk import HaltReason
-from dutchbook.errors import InvalidInput, StorageError
+from dutchbook.errors import InvalidInput, InvalidPositionState, StorageError
 from dutchbook.persistence.database import Database
 from dutchbook.persistence.memory import MemoryJournal
-from dutchbook.ports import Batch
+from dutchbook.ports import Batch, Receipt
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual, turnstile
 
@@ -68,6 +68,88 @@ def test_a_discrepancy_that_two_resolve_at_once_is_resolved_once() -> None:
         return await at.names()
 
     assert beside("working", work).count("system.reconciliation.resolved") == 1
+
+
+@pytest.mark.parametrize("person_first", [True, False])
+def test_a_position_that_a_person_and_a_comparison_resolve_at_once_is_resolved_once(
+    *, person_first: bool
+) -> None:
+    async def work(at: At) -> list[str]:
+        says(at, NotFound(NOW, complete=True))
+        await at.service.reconcile()
+        disputes, resolver = at.engine.carrying.disputes, at.engine.reconciling.resolver
+        one = next(iter(disputes.open.values()))
+        both = [
+            resolver.resolve(POSITION, Choice.ACKNOWLEDGE, WHY),
+            disputes.settle([one], Choice.ADOPT_PLATFORM, WHY),
+        ]
+        await asyncio.gather(*(both if person_first else reversed(both)))
+        assert not disputes.open
+        return await at.names()
+
+    assert beside("working", work).count("system.reconciliation.resolved") == 1
+
+
+def test_of_two_people_who_resolve_a_position_at_once_one_is_told_that_it_is_resolved() -> None:
+    async def work(at: At) -> Any:
+        says(at, NotFound(NOW, complete=True))
+        await at.service.reconcile()
+        resolver = at.engine.reconciling.resolver
+        both = [resolver.resolve(POSITION, Choice.ACKNOWLEDGE, WHY) for _ in range(2)]
+        told = await asyncio.gather(*both, return_exceptions=True)
+        return told, await at.names()
+
+    (first, second), names = beside("working", work)
+
+    assert first == PositionStatus.SINGLE_LEG_EXPOSED
+    assert isinstance(second, InvalidPositionState)
+    assert names.count("system.reconciliation.resolved") == 1
+
+
+class Waiting(MemoryJournal):
+    """Holds a commit of a decision back until a test lets it go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached, self.go = asyncio.Event(), asyncio.Event()
+
+    async def commit(self, batch: Batch) -> Receipt:
+        if any(isinstance(event, ReconciliationResolved) for event in batch.events):
+            self.reached.set()
+            await self.go.wait()
+        return await super().commit(batch)
+
+
+def test_what_a_person_decides_is_carried_to_its_end_though_they_are_gone_meanwhile() -> None:
+    """Half done, a discrepancy would be resolved in the database and open in the engine."""
+    journal = Waiting()
+
+    async def work(at: At) -> Any:
+        says(at, NotFound(NOW, complete=True))
+        await at.service.reconcile()
+        resolver = at.engine.reconciling.resolver
+        person = asyncio.ensure_future(resolver.resolve(POSITION, Choice.ACKNOWLEDGE, WHY))
+        await journal.reached.wait()
+        person.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await person
+        journal.go.set()
+        await at.engine.clock.sleep(1)
+        image = at.engine.holdings.of(POSITION).position
+        return (
+            at.engine.carrying.disputes.open,
+            [row["resolution"] for row in await at.rows("discrepancies")],
+            (image.status, image.version),
+            await at.position(),
+            at.engine.risk.state.halt_reasons,
+        )
+
+    left, resolved, image, row, reasons = beside("working", work, Platform.POLYMARKET, journal)
+
+    assert (left, resolved) == ({}, ["acknowledge"])
+    assert image == (row["status"], row["version"])
+    assert row["status"] is PositionStatus.SINGLE_LEG_EXPOSED
+    assert reasons == frozenset()
 
 
 async def _doubted(at: At) -> Any:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 
 import pytest
+from support.databases import event
+from support.pairs import NOW
 
+from dutchbook.application.bus import EventBus
 from dutchbook.bootstrap import build, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.events import Event, SystemHealthCritical
 from dutchbook.engine import Engine
-from dutchbook.errors import LeaseLost, StorageError
+from dutchbook.errors import Conflict, LeaseLost, StorageError
 from dutchbook.persistence.memory import MemoryJournal
 from dutchbook.ports import Batch, Receipt
 from dutchbook.runtime.clock import TapeClock
+from dutchbook.runtime.ids import SeededIds
 from dutchbook.runtime.virtual_time import run_virtual
 
 
@@ -77,3 +81,71 @@ def test_an_engine_whose_lease_another_took_does_not_call_for_help() -> None:
     journal = FailingJournal(LeaseLost("another engine has the lease"), recovers=False)
 
     assert ended(journal) == []
+
+
+class Unanswered(MemoryJournal):
+    """Keeps every batch, and answers the first with an error."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._errors = [error]
+
+    async def commit(self, batch: Batch) -> Receipt:
+        receipt = await super().commit(batch)
+        if self._errors:
+            raise self._errors.pop()
+        return receipt
+
+
+def told_on(journal: MemoryJournal) -> tuple[EventBus, list[Event]]:
+    """Return a bus, and what it tells."""
+    bus, told = EventBus(journal, TapeClock(NOW), SeededIds(1, 1)), list[Event]()
+    bus.subscribe(lambda heard, _: told.append(heard))
+    return bus, told
+
+
+def test_after_a_commit_that_got_no_answer_nothing_is_kept_but_the_last_word() -> None:
+    """The database may hold what this engine does not know of: it must decide nothing more."""
+
+    async def main() -> tuple[list[str], list[Event]]:
+        journal = Unanswered(StorageError("the disk is slow"))
+        bus, told = told_on(journal)
+        with pytest.raises(StorageError, match="the disk is slow"):
+            await bus.commit(Batch(events=(event("unanswered"),)))
+        for name in ("decided", "decided again"):
+            with pytest.raises(StorageError, match="got no answer: this engine must end"):
+                await bus.commit(Batch(events=(event(name),)))
+        await bus.last_word(event("last word"))
+        return [row["event_id"] for row in await journal.rows("audit_log")], told
+
+    kept, told = run_virtual(main())
+
+    assert kept == ["unanswered", "last word"]
+    assert told == []
+
+
+def test_what_the_database_has_refused_is_no_doubt_and_the_engine_goes_on() -> None:
+    async def main() -> list[Event]:
+        bus, told = told_on(Unanswered(Conflict("orders", "o", "is another")))
+        with pytest.raises(Conflict):
+            await bus.commit(Batch(events=(event("refused"),)))
+        await bus.commit(Batch(events=(event("kept"),)))
+        return told
+
+    assert [each.stamp.event_id for each in run_virtual(main())] == ["kept"]
+
+
+def test_a_lost_lease_is_said_at_every_commit_that_follows() -> None:
+    """Whoever commits must hear why the engine ends: another one trades."""
+
+    async def main() -> list[Event]:
+        failing = FailingJournal(LeaseLost("another engine has the lease"), recovers=False)
+        failing._failed = True
+        bus, told = told_on(failing)
+        for name in ("first", "second", "third"):
+            with pytest.raises(LeaseLost):
+                await bus.commit(Batch(events=(event(name),)))
+        assert bus.silenced
+        return told
+
+    assert run_virtual(main()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -11,24 +12,40 @@ from typing import Any
 import pytest
 from support.pairs import NOW
 from support.reconciled import FINALITIES, At, Cell, beside, both, cells, says
-from support.reconciliation import FOUR, HALF, POSITION, TEN, report
+from support.reconciliation import (
+    FOUR,
+    HALF,
+    POSITION,
+    SENT,
+    TEN,
+    account,
+    order,
+    report,
+)
 
 from dutchbook.application.asking import command_row
+from dutchbook.application.loading import held_one
+from dutchbook.application.records import fill_row, order_row, position_row
 from dutchbook.application.risk_rows import SINGLETON
+from dutchbook.bootstrap import build
+from dutchbook.domain.accounting import folded
 from dutchbook.domain.contract import Outcome, Platform, Side
+from dutchbook.domain.events import SingleLegExposure
 from dutchbook.domain.ledger import EntryKind
-from dutchbook.domain.order import Finality
-from dutchbook.domain.position import PositionStatus
+from dutchbook.domain.order import Finality, Purpose
+from dutchbook.domain.position import Holding, PositionStatus
 from dutchbook.domain.reconciliation import (
     Choice,
     Found,
     ListedOrder,
     NamedCash,
     NotFound,
+    OurOrder,
     Ours,
     Unavailable,
 )
 from dutchbook.domain.risk import HaltReason
+from dutchbook.domain.settlement import Result
 from dutchbook.domain.units import NOTHING, Money, Quantity
 from dutchbook.errors import InvalidInput, InvalidPositionState, UnknownId
 from dutchbook.ports import Batch, Insert, Update
@@ -436,6 +453,190 @@ def test_an_order_that_somebody_is_booking_is_left_out() -> None:
         return during.repairs, after.repairs > 0, (await at.order())["status"]
 
     assert beside("unknown", work) == (0, True, "FILLED")
+
+
+def settled(ours: Ours) -> Ours:
+    """Our side with every fill final for good, and the position as they make it."""
+    orders = tuple(
+        replace(each, fills=tuple(replace(f, finality=Finality.SETTLED) for f in each.fills))
+        for each in ours.orders
+    )
+    (position,) = ours.positions
+    made = folded(position, [fill for each in orders for fill in each.fills])
+    return replace(ours, orders=orders, positions=(made,))
+
+
+def shows(at: At, cash: dict[Platform, int], contracts: dict[Platform, int]) -> None:
+    """Let both platforms list cash and contracts: YES on Kalshi and NO on Polymarket."""
+    for platform, outcome in ((Platform.KALSHI, Outcome.YES), (POLY, Outcome.NO)):
+        told = at.told[platform]
+        told.cash = Money(Decimal(cash[platform]))
+        told.held = {f"{platform}-cup": {outcome: Quantity(Decimal(contracts[platform]))}}
+        told.as_of = at.engine.clock.now()
+
+
+def test_what_a_result_has_paid_is_booked_before_cash_is_compared() -> None:
+    """Else it would look like cash that nobody can name, and like contracts that are lost."""
+
+    async def work(at: At) -> Any:
+        at.told[Platform.KALSHI].paid["kalshi-cup"] = Result(Decimal(1), NOW, cash=True)
+        shows(at, {Platform.KALSHI: 1_010, POLY: 1_000}, {Platform.KALSHI: 0, POLY: 10})
+        told = await at.service.reconcile()
+        free = at.engine.risk.balance(Platform.KALSHI).free
+        return told.discrepancies, (await at.position())["kalshi_payout"], free
+
+    assert beside("filled", work, change=settled) == ((), 1, 1_010)
+
+
+# One position has sold contracts of another
+
+
+FOURTEEN = Quantity(Decimal(14))
+
+
+async def sold_too_many(at: At) -> None:
+    """Keep a second position: on both platforms it bought ten contracts and sold fourteen.
+
+    The four were the first one's. Kalshi has turned them into cash at once, and what the sale
+    brought stands in both accounts.
+    """
+    orders, fills = [], []
+    for platform, outcome in ((Platform.KALSHI, Outcome.YES), (POLY, Outcome.NO)):
+        for side, size in ((Side.BUY, TEN), (Side.SELL, FOURTEEN)):
+            name = f"{platform}-{side}"
+            facts = {"outcome": outcome, "side": side, "size": size}
+            placed = order(
+                platform, order_id=name, client_order_id=name, execution_id="second", **facts
+            ).acknowledged(name, size)
+            trade = report(name, size, Finality.SETTLED, platform)
+            fills.append(OurOrder(placed, account(platform)).fill_of(trade))
+            orders.append(placed.with_fill(fills[-1]))
+    (first,) = at.ours.positions
+    bare = replace(
+        first,
+        position_id="second",
+        execution_id="second",
+        kalshi=Holding(Outcome.YES, "kalshi-buy"),
+        polymarket=Holding(Outcome.NO, "polymarket-buy"),
+    )
+    (execution,) = await at.rows("executions")
+    (opportunity,) = await at.rows("opportunities")
+    ids = {"execution_id": "second", "opportunity_id": "second"}
+    linked = {"position_id": "second"}
+    writes = (
+        Insert("opportunities", opportunity | {"opportunity_id": "second"}),
+        Insert("executions", execution | ids),
+        *(Insert("orders", order_row(each) | linked) for each in orders),
+        *(Insert("fills", fill_row(each, "second", SENT)) for each in fills),
+        Insert("open_positions", position_row(folded(bare, fills))),
+    )
+    await at.engine.journal.commit(Batch(writes))
+    held = await held_one(at.engine.journal, at.engine.risk.accounts, "second")
+    at.engine.holdings.put(held)
+
+
+def test_a_comparison_finds_nothing_where_one_position_has_sold_anothers_contracts() -> None:
+    async def work(at: At) -> list[Any]:
+        await sold_too_many(at)
+        seen = []
+        for _ in range(2):
+            shows(at, dict.fromkeys(Platform, 1_004), dict.fromkeys(Platform, 6))
+            seen.append((await at.service.reconcile()).discrepancies)
+            await at.engine.clock.sleep(61)
+        return [*seen, at.service._unsure]
+
+    assert beside("filled", work, change=settled) == [(), (), False]
+
+
+def test_paper_platforms_that_are_made_anew_hold_what_such_positions_have_left_there() -> None:
+    async def work(at: At) -> Any:
+        await sold_too_many(at)
+        before, meta = at.engine, at.engine.tape.meta
+        engine = build(
+            before.settings, before.tape, before.journal, before.clock, seed=1, run=2
+        )
+        await engine.lifecycle.start(
+            meta.contracts,
+            meta.pairs,
+            dict.fromkeys(Platform, Money(NOTHING)),
+            mode="paper",
+            run=2,
+            version="x",
+            checks=(engine._fund_platforms, engine.reconciling.service.reconcile),
+        )
+        wallets = {p: each.wallet for p, each in engine.exchanges.items()}
+        return (
+            {p: each.cash for p, each in wallets.items()},
+            {(p, *k): n for p, each in wallets.items() for k, n in each.contracts.items() if n},
+            engine.reconciling.service.last,
+        )
+
+    cash, contracts, told = beside("filled", work, change=settled)
+
+    assert cash == dict.fromkeys(Platform, 1_004)
+    assert contracts == {
+        (Platform.KALSHI, "kalshi-cup", Outcome.YES): 6,
+        (POLY, "polymarket-cup", Outcome.NO): 6,
+    }
+    assert told.positions_checked == 2
+    assert told.discrepancies == ()
+
+
+def test_a_merge_is_judged_by_what_the_account_holds_and_not_by_what_was_borrowed() -> None:
+    async def work(at: At) -> Any:
+        await sold_too_many(at)
+        return at.engine.leaving.merging._ours("polymarket-cup")
+
+    assert beside("filled", work, change=settled) == {Outcome.NO: 6, Outcome.YES: 0}
+
+
+def test_pairs_of_a_position_on_no_tape_wait_for_a_run_that_knows_their_contract() -> None:
+    async def work(at: At) -> Any:
+        (mine,) = at.engine.holdings.all()
+        leg = replace(mine.position.polymarket, complement=TEN)
+        stranger = replace(
+            mine.position, position_id="stranger", pair_id="on no tape", polymarket=leg
+        )
+        at.engine.holdings.put(replace(mine, position=stranger))
+        await at.engine.leaving.merging.merge_all()
+        ours = at.engine.leaving.merging._ours("polymarket-cup")
+        return ours, await at.rows("settlements")
+
+    assert beside("filled", work, change=settled) == ({Outcome.NO: 10, Outcome.YES: 0}, [])
+
+
+def test_an_exposure_that_began_with_a_sale_of_too_much_is_told_with_that_sale() -> None:
+    """The longer leg never had an order: Polymarket has sold four more than it held."""
+
+    async def work(at: At) -> Any:
+        sale = replace(
+            order(POLY, order_id="sale", client_order_id="sale-key", purpose=Purpose.UNWIND),
+            outcome=Outcome.YES,
+            side=Side.SELL,
+            size=FOURTEEN,
+        )
+        sale = sale.acknowledged("polymarket-8", FOURTEEN).ended()
+        row = order_row(sale) | {"position_id": POSITION}
+        await at.engine.journal.commit(Batch((Insert("orders", row),)))
+        accounts = at.engine.risk.accounts
+        at.engine.holdings.put(await held_one(at.engine.journal, accounts, POSITION))
+        late = report("late", FOURTEEN, Finality.SETTLED, platform_order_id="polymarket-8")
+        at.told[POLY].answers["sale-key"] = Found("polymarket-8", (late,), NOTHING)
+        await at.service.reconcile()
+        became = await at.engine.reconciling.resolver.resolve(POSITION, Choice.ACKNOWLEDGE, WHY)
+        log = await at.rows("audit_log")
+        return became, [
+            json.loads(r["payload"]) for r in log if r["name"] == SingleLegExposure.wire
+        ]
+
+    became, told = beside("none", work, Platform.KALSHI, change=settled)
+
+    assert became == "SINGLE_LEG_EXPOSED"
+    (event,) = told
+    assert event["exposed_quantity"] == "4"
+    assert event["failed_leg"]["platform"] == "polymarket"
+    leg = event["filled_leg"]
+    assert (leg["platform"], leg["order_id"], leg["side"]) == ("polymarket", "sale", "sell")
 
 
 def test_the_risk_budget_is_counted_again() -> None:

@@ -676,6 +676,42 @@ def test_an_exit_that_stopped_half_way_is_evened_by_closing_the_longer_leg() -> 
     assert told.position.hedged == 70
 
 
+@pytest.mark.parametrize(("there", "alone"), [("40", "60"), ("0", "100")])
+def test_what_a_lost_answer_left_of_an_exit_is_told_as_soon_as_it_is_known(
+    there: str, alone: str
+) -> None:
+    """The position stays EXIT_PARTIAL: what becomes known of its order is all that tells."""
+
+    async def work(at: Bench) -> list[int]:
+        await at.engine.leaving.exits.drained()
+        at.execute(second="100")
+        await at.rest(SETTLED)
+        at.usual(KALSHI)
+        at.usual(POLYMARKET)
+        size, exits = Quantity(Decimal(100)), Purpose.EXIT
+        first = Plan(KALSHI, YES, Side.SELL, size, Price(Decimal("0.41")), exits)
+        second = Plan(POLYMARKET, NO, Side.SELL, size, Price(Decimal("0.51")), exits)
+        async with at.engine.holdings.lock(at.id):
+            await at.engine.carrying.adjustments.carry(at.id, first)
+            at.moved(POLYMARKET, {47: "500"}, {49: there} if there != "0" else NOBODY)
+            at.fault(POLYMARKET, Fault.LOST_ANSWER)
+            await at.engine.carrying.adjustments.carry(at.id, second)
+        assert at.held.unknown
+        seen = []
+        for wait in (1, 20):
+            await at.rest(wait)
+            seen.append(at.engine.bus.counts[SingleLegExposure.wire])
+            at.fault(POLYMARKET)
+        assert at.position.status is PositionStatus.EXIT_PARTIAL
+        return seen
+
+    run = bench(work)
+
+    (event,) = said(run, "single_leg.exposure")
+    assert run.answer == [0, 1]
+    assert (event["failed_leg"]["code"], event["exposed_quantity"]) == (2008, alone)
+
+
 # The automatic policy -----------------------------------------------------------------------
 
 UNWIND = "execution.auto_policy=unwind"

@@ -32,6 +32,7 @@ from dutchbook.domain.position import (
     PositionStatus,
     PositionTrigger,
 )
+from dutchbook.domain.resolution import agreed
 from dutchbook.domain.units import ZERO, Money, Price, Quantity
 
 NOW = datetime(2026, 7, 5, 18, 0, tzinfo=UTC)
@@ -193,6 +194,25 @@ def test_one_settled_leg_still_counts_until_the_other_is() -> None:
     assert after.mark == pair().mark
 
 
+@pytest.mark.parametrize("yes_pays", ["0", "0.26", "1"])
+def test_what_is_locked_in_stays_so_when_one_contract_has_paid(yes_pays: str) -> None:
+    ruling = Payout(KALSHI, Decimal(yes_pays), NOW + timedelta(days=1))
+
+    assert pair().locked_profit == Decimal("0.85")
+    assert pair(ruling).locked_profit == Decimal("0.85")
+    assert folded(BARE, (*turned(), ruling)).locked_profit == Decimal("0.5")
+
+
+def test_pairs_that_wait_to_be_merged_are_locked_in_like_the_dollar_that_they_become() -> None:
+    against = fill("n", "4", "0.45", platform=POLYMARKET, outcome=YES, minute=1)
+    merged = Merge(POLYMARKET, Quantity(Decimal(4)), NOW + timedelta(minutes=2))
+
+    before, after = pair(against), pair(against, merged)
+
+    assert before.polymarket.pairs == 4
+    assert before.locked_profit == after.locked_profit == Decimal("0.85") - Decimal("1.80")
+
+
 def test_a_single_leg_is_over_when_its_own_contract_has_paid() -> None:
     alone = folded(replace(BARE, status=PositionStatus.SINGLE_LEG_EXPOSED), (YES_10,))
     ruling = Payout(KALSHI, Decimal(0), NOW + timedelta(days=1))
@@ -202,6 +222,253 @@ def test_a_single_leg_is_over_when_its_own_contract_has_paid() -> None:
     assert after.status is PositionStatus.CLOSED
     assert after.realised_pnl == Decimal("-4.10")
 
+
+# Beyond what a leg holds -------------------------------------------------------------------
+
+
+def bought(size: str, price: str = "0.50", *, outcome: Outcome = NO, minute: int = 0) -> Fill:
+    name = f"b{minute}{outcome}"
+    return fill(name, size, price, platform=POLYMARKET, outcome=outcome, minute=minute)
+
+
+def sold(size: str, price: str = "0.60", *, platform: Platform = POLYMARKET) -> Fill:
+    outcome = NO if platform is POLYMARKET else YES
+    name = f"s-{platform}"
+    return fill(name, size, price, platform=platform, outcome=outcome, side=Side.SELL, minute=1)
+
+
+def merge(size: int, minute: int = 3) -> Merge:
+    return Merge(POLYMARKET, Quantity(Decimal(size)), NOW + timedelta(minutes=minute))
+
+
+def test_what_a_leg_sells_beyond_what_it_holds_is_borrowed_for_a_dollar_each() -> None:
+    leg = folded(BARE, (bought("10"), sold("13"))).polymarket
+
+    assert [leg.size, leg.complement, leg.borrowed] == [0, 3, 3]
+    assert leg.cash == Decimal(-5) + Decimal("7.80") - 3
+    assert [leg.cost, leg.complement_cost] == [0, 3 - Decimal("1.80")]
+
+
+def test_what_is_bought_again_gives_back_first_what_was_borrowed() -> None:
+    facts = (bought("10"), sold("13"))
+    before = folded(BARE, facts).polymarket
+
+    part = folded(BARE, (*facts, bought("2", "0.55", minute=2))).polymarket
+    more = folded(BARE, (*facts, bought("5", "0.55", minute=2))).polymarket
+
+    assert [part.size, part.complement, part.borrowed] == [0, 1, 1]
+    assert part.cash == before.cash - Decimal("1.10") + 2
+    assert [more.size, more.complement, more.borrowed] == [2, 0, 0]
+    assert more.cash == before.cash - Decimal("2.75") + 3
+    assert [more.cost, more.complement_cost] == [Decimal("1.10"), 0]
+
+
+def test_a_merge_whose_contracts_had_been_sold_leaves_all_as_it_was_and_is_borrowed() -> None:
+    """The sale turned up late, and had been matched before the complement was bought."""
+    facts = (bought("10"), sold("10"), bought("10", "0.45", outcome=YES, minute=2))
+
+    before = folded(BARE, facts).polymarket
+    after = folded(BARE, (*facts, merge(10))).polymarket
+
+    assert [before.size, before.complement, before.borrowed] == [0, 10, 0]
+    assert after == replace(before, borrowed=Quantity(Decimal(10)))
+
+
+def test_a_merge_takes_what_is_there_before_anything_is_borrowed() -> None:
+    facts = (bought("10"), sold("4"), bought("10", "0.45", outcome=YES, minute=2))
+
+    before = folded(BARE, facts).polymarket
+    after = folded(BARE, (*facts, merge(10))).polymarket
+
+    assert [after.size, after.complement, after.borrowed] == [0, 4, 4]
+    assert after.cash == before.cash + 6
+
+
+def test_where_the_platform_nets_nothing_is_borrowed() -> None:
+    first = fill("k", "10", "0.40")
+    again = fill("l", "2", "0.55", minute=2)
+
+    leg = folded(BARE, (first, sold("13", platform=KALSHI))).kalshi
+    back = folded(BARE, (first, sold("13", platform=KALSHI), again)).kalshi
+
+    assert [leg.size, leg.complement, leg.borrowed] == [0, 3, 0]
+    assert leg.cash == Decimal(-4) + Decimal("7.80") - 3
+    assert [back.size, back.complement, back.borrowed] == [0, 1, 0]
+    assert back.cash == leg.cash - Decimal("1.10") + 2
+
+
+@pytest.mark.parametrize(("yes_pays", "paid"), [("1", 3), ("0", 0)])
+def test_a_payout_ends_what_was_borrowed(yes_pays: str, paid: int) -> None:
+    facts = (bought("10"), sold("13"))
+    ruling = Payout(POLYMARKET, Decimal(yes_pays), NOW + timedelta(days=1))
+
+    before = folded(BARE, facts).polymarket
+    after = folded(BARE, (*facts, ruling)).polymarket
+
+    assert [before.borrowed, after.borrowed] == [3, 0]
+    assert after.cash == before.cash + paid
+
+
+@st.composite
+def dealings(draw: st.DrawFn) -> list[Fact]:
+    """Fills of any size, and merges of no more than the complement that was ever bought."""
+    facts: list[Fact] = []
+    mergeable = 0
+    for number in range(draw(st.integers(1, 10))):
+        kind = draw(st.sampled_from(("buy", "sell", "against", "merge")))
+        minute, size = draw(st.integers(0, 20)), draw(st.integers(1, 9))
+        if kind == "merge":
+            size = min(size, mergeable)
+            mergeable -= size
+            if size:
+                facts.append(merge(size, minute))
+            continue
+        mergeable += size if kind == "against" else 0
+        facts.append(
+            fill(
+                f"t{number}",
+                str(size),
+                str(Decimal(draw(st.integers(1, 99))).scaleb(-2)),
+                platform=POLYMARKET,
+                outcome=YES if kind == "against" else NO,
+                side=Side.SELL if kind == "sell" else Side.BUY,
+                fee=str(Decimal(draw(st.integers(0, 9))).scaleb(-2)),
+                minute=minute,
+            )
+        )
+    return facts
+
+
+def gained(facts: list[Fact]) -> tuple[Decimal, Decimal, Decimal]:
+    """What an account that holds enough gains: cash, contracts of NO and of YES."""
+    cash, held = Decimal(0), dict.fromkeys((NO, YES), Decimal(0))
+    for fact in facts:
+        if isinstance(fact, Merge):
+            cash += fact.size
+            held = {outcome: size - fact.size for outcome, size in held.items()}
+        elif isinstance(fact, Fill):
+            sign = 1 if fact.side is Side.BUY else -1
+            cash -= sign * fact.cost + fact.fee
+            held[fact.outcome] += sign * fact.size
+    return cash, held[NO], held[YES]
+
+
+@given(dealings())
+def test_with_what_it_borrowed_a_leg_is_what_its_account_has_gained(facts: list[Fact]) -> None:
+    leg = folded(BARE, facts).polymarket
+
+    lent = leg.borrowed
+    assert (leg.cash + lent, leg.size - lent, leg.complement - lent) == gained(facts)
+    assert min(leg.size, leg.complement, lent) >= 0
+    assert not (leg.size and lent), "what is there is given back"
+
+
+# A pair turned round -----------------------------------------------------------------------
+
+
+def turned(
+    kalshi: str = "0.45", polymarket: str = "0.60", *, sizes: tuple[str, str] = ("10", "10")
+) -> tuple[Fill, Fill]:
+    """Sales of what was never there: what is left are the opposites of both legs."""
+    return sold(sizes[0], kalshi, platform=KALSHI), sold(sizes[1], polymarket)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "pairs", "hedged", "imbalance"),
+    [(("10", "10"), -10, 10, 0), (("10", "6"), -6, 6, -4), (("4", "10"), -4, 4, 6)],
+)
+def test_a_pair_turned_round_is_a_pair(
+    sizes: tuple[str, str], pairs: int, hedged: int, imbalance: int
+) -> None:
+    made = folded(BARE, turned(sizes=sizes))
+
+    assert [made.pairs, made.hedged, made.imbalance] == [pairs, hedged, imbalance]
+
+
+def test_one_leg_turned_round_hedges_nothing() -> None:
+    made = folded(BARE, (YES_10, sold("6")))
+
+    assert [made.pairs, made.hedged, made.imbalance] == [0, 0, 16]
+    assert made.upright == made
+
+
+def test_a_turned_pair_is_named_by_the_outcomes_that_it_holds() -> None:
+    made = folded(BARE, turned())
+
+    upright = made.upright
+
+    assert (upright.kalshi.outcome, upright.polymarket.outcome) == (NO, YES)
+    assert [leg.size for leg in upright.legs] == [10, 10]
+    assert [leg.cost for leg in upright.legs] == [Decimal("5.5"), 4]
+    assert [leg.complement for leg in upright.legs] == [0, 0]
+    assert [upright.pairs, upright.cash, upright.upright] == [10, made.cash, upright]
+    assert pair().upright == pair()
+
+
+def test_a_turned_pair_is_marked_at_its_payout_less_the_reserve() -> None:
+    reserve = Money(Decimal("0.05"))
+    made = folded(replace(BARE, divergence_reserve=reserve), turned())
+    rest = folded(replace(BARE, divergence_reserve=reserve), turned(sizes=("10", "6")))
+
+    assert made.cash == Decimal("4.5") + 6 - 20
+    assert made.locked_profit == Decimal("0.5")
+    assert made.mark == Decimal("0.45")
+    assert rest.mark == Decimal("0.25"), "what has no counterpart stands at cost"
+
+
+def test_one_settled_leg_of_a_turned_pair_still_counts_until_the_other_is() -> None:
+    before = folded(BARE, turned())
+    ruling = Payout(KALSHI, Decimal(0), NOW + timedelta(days=1))
+
+    after = changed(before, (*turned(), ruling), Cause.SETTLED, NOW)
+
+    assert [after.status, after.hedged] == [PositionStatus.OPEN, 10]
+    assert after.mark == before.mark
+
+
+@pytest.mark.parametrize(
+    ("kalshi_pays", "polymarket_pays", "profit", "apart"),
+    [("1", "1", "0.5", "0"), ("0", "0", "0.5", "0"), ("0", "1", "10.5", "10"),
+     ("1", "0", "-9.5", "-10"), ("0.26", "1", "7.9", "7.4")],
+)  # fmt: skip
+def test_a_settled_turned_pair_brings_what_both_platforms_ruled(
+    kalshi_pays: str, polymarket_pays: str, profit: str, apart: str
+) -> None:
+    rulings = (
+        Payout(KALSHI, Decimal(kalshi_pays), NOW + timedelta(days=1)),
+        Payout(POLYMARKET, Decimal(polymarket_pays), NOW + timedelta(days=2)),
+    )
+
+    after = changed(folded(BARE, turned()), (*turned(), *rulings), Cause.SETTLED, NOW)
+
+    assert after.status is PositionStatus.CLOSED
+    assert after.realised_pnl == Decimal(profit)
+    assert after.divergence_pnl == divergence(after) == Decimal(apart)
+
+
+def test_only_what_a_turned_pair_held_on_both_sides_resolves_differently() -> None:
+    rulings = (Payout(KALSHI, Decimal(0), NOW), Payout(POLYMARKET, Decimal(1), NOW))
+
+    after = folded(BARE, (*turned(sizes=("10", "6")), *rulings))
+
+    assert [leg.settled for leg in after.legs] == [-10, -6]
+    assert divergence(after) == 6
+
+
+@pytest.mark.parametrize(("polymarket", "at_loss"), [("0.60", False), ("0.50", True)])
+def test_a_turned_pair_is_open_and_at_a_loss_if_it_cost_more_than_it_pays(
+    polymarket: str, *, at_loss: bool
+) -> None:
+    exposed = replace(BARE, status=PositionStatus.SINGLE_LEG_EXPOSED)
+
+    after = changed(exposed, turned("0.45", polymarket), Cause.REPORTED, NOW)
+
+    assert after.status is PositionStatus.OPEN
+    assert after.completed_at_loss is at_loss
+    assert agreed(after) is PositionTrigger.RESOLVED_OPEN
+
+
+# What the facts amount to --------------------------------------------------------------------
 
 OPEN, EXPOSED = PositionStatus.OPEN, PositionStatus.SINGLE_LEG_EXPOSED
 PARTIAL, CLOSED = PositionStatus.EXIT_PARTIAL, PositionStatus.CLOSED

@@ -236,6 +236,53 @@ def test_an_exit_with_one_leg_out_is_finished_the_cheapest_way() -> None:
     assert (bought_back.way, bought_back.legs[0].platform) == (Way.COMPLETE, KALSHI)
 
 
+# A pair turned round ------------------------------------------------------------------------
+
+BACK = Quantity(Decimal(100)), Money(Decimal(47))
+TURNED = replace(
+    position(),
+    kalshi=Holding(Outcome.YES, "k", complement=BACK[0], complement_cost=BACK[1]),
+    polymarket=Holding(Outcome.NO, "m", complement=BACK[0], complement_cost=BACK[1]),
+)
+"""Both legs have sold a hundred that they never had."""
+
+
+def bought_back(decision: object) -> Leave:
+    """What is left by nothing but purchases of what the legs once sold."""
+    found = left(decision)
+    assert found.way is Way.REVERSE
+    assert {leg.platform: (leg.side, leg.outcome) for leg in found.legs} == {
+        KALSHI: (Side.BUY, Outcome.YES),
+        POLYMARKET: (Side.BUY, Outcome.NO),
+    }
+    return found
+
+
+@pytest.mark.parametrize("sellable", [0, 100])
+def test_a_turned_pair_is_bought_back_where_that_is_worth_more_than_its_payout(
+    sellable: int,
+) -> None:
+    """YES at 35 on Kalshi and NO at 50 on Polymarket: a hundred fifteen cents are saved."""
+    counted = dict.fromkeys(Platform, Quantity(Decimal(sellable)))
+
+    found = bought_back(next_exit(case(books(33, 52), TURNED, sellable=counted), RULES))
+    held = next_exit(case(books(50, 47), TURNED, sellable=counted), RULES)
+
+    assert found.reason is Why.BETTER_NOW
+    assert found.size == 100
+    assert Decimal("111.5") < found.net < Decimal(115)
+    assert held == Hold(Why.WORTH_MORE)
+
+
+def test_a_turned_pair_that_is_forced_out_is_bought_back_for_a_little_and_no_more() -> None:
+    found = bought_back(next_exit(case(books(49, 53), TURNED, forced=Why.PLATFORM_RISK), RULES))
+    dear = next_exit(case(books(50, 47), TURNED, forced=Why.PLATFORM_RISK), RULES)
+
+    assert found.reason is Why.PLATFORM_RISK
+    assert found.worth - RULES.urgent_cost * found.size <= found.net < found.worth
+    assert dear == Hold(Why.TOO_COSTLY, Why.PLATFORM_RISK)
+
+
 # Laws -----------------------------------------------------------------------------------------
 
 cents = st.integers(2, 96)

@@ -166,6 +166,38 @@ def test_a_fill_that_fails_takes_its_cost_and_fee_back() -> None:
     assert after.status is OrderStatus.CANCELLED
 
 
+@pytest.mark.parametrize(
+    ("facts", "sizes", "short"),
+    [
+        ({}, ("4",), True),
+        ({}, ("10",), False),
+        ({"price": Price(Decimal("0.6"))}, ("10",), True),
+        ({"price": Price(Decimal("0.6"))}, ("10", "2"), False),
+        ({"price": Price(Decimal("0.6")), "platform": Platform.KALSHI}, ("10",), False),
+        ({"price": Price(Decimal("0.6")), "side": Side.SELL}, ("10",), False),
+        ({"price": Price(Decimal("0.6")), "cost": Money(Decimal("0.999999"))}, ("10",), False),
+    ],
+    ids=[
+        "contracts left",
+        "all of it at its price",
+        "dollars left of a Polymarket buy",
+        "all dollars spent",
+        "Kalshi counts contracts",
+        "a sale counts contracts",
+        "what is left buys nothing",
+    ],
+)
+def test_an_order_is_short_of_what_it_could_fill_while_contracts_or_dollars_are_left(
+    facts: dict[str, Any], sizes: tuple[str, ...], *, short: bool
+) -> None:
+    order = _order(**facts)
+
+    for size in sizes:
+        order = order.with_fill(_fill(size))
+
+    assert order.short is short
+
+
 def test_every_position_state_but_its_own_can_come_under_reconciliation() -> None:
     for state in PositionStatus:
         if state is not PositionStatus.RECONCILIATION_REQUIRED:

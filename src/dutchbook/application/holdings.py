@@ -165,6 +165,11 @@ class Holdings:
         """Everything that can still change, closed positions with open ends included."""
         return list(self._held.values())
 
+    @property
+    def followed(self) -> list[Held]:
+        """The same, of pairs that are followed: of others nobody knows the contracts."""
+        return [one for one in self._held.values() if one.position.pair_id in self._matches]
+
     def of(self, position_id: str) -> Held:
         """Return a position with its facts.
 

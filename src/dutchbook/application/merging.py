@@ -107,7 +107,7 @@ class MergingService:
             for claim in list(self._claims.values()):
                 async with self._holdings.lock(claim.position_id):
                     await self._again(claim)
-            for one in self._holdings.all():
+            for one in self._holdings.followed:
                 if not one.position.polymarket.pairs:
                     continue
                 async with self._holdings.lock(one.position.position_id):
@@ -235,7 +235,7 @@ class MergingService:
     def _ours(self, contract_id: str) -> dict[Outcome, Quantity]:
         """Return what our books hold of a contract, merges without an answer included."""
         held = dict.fromkeys(Outcome, NOTHING)
-        for one in self._holdings.all():
+        for one in self._holdings.followed:
             leg = one.position.holding(MERGED_BY_CALL)
             if leg.payout is None and self._contract_id(one) == contract_id:
                 other, lent = leg.outcome.opposite, leg.borrowed

@@ -104,6 +104,8 @@ class OwnSide:
         Args:
             order: Its row.
         """
+        if order["pair_id"] not in self._holdings.pairs:
+            return
         now, position_id = self._clock.monotonic(), order["position_id"]
         if position_id is None:
             execution_id = order["execution_id"]
@@ -257,8 +259,11 @@ class OwnSide:
     def _legs(self, position: OpenPosition) -> list[tuple[ContractKey, Decimal]]:
         """Return what the account has for a position: not what was borrowed of its others.
 
-        What has been paid for is gone from its platform.
+        What has been paid for is gone from its platform. Of a pair that is not followed nobody
+        knows the contracts.
         """
+        if position.pair_id not in self._holdings.pairs:
+            return []
         match = self._holdings.match(position)
         return [
             entry
@@ -310,9 +315,8 @@ class OwnSide:
             self._leave(position_of(rows[0]))
 
     def _leave(self, position: OpenPosition) -> None:
-        if position.pair_id in self._holdings.pairs:
-            for key, size in self._legs(position):
-                self._dust[key] += size
+        for key, size in self._legs(position):
+            self._dust[key] += size
         self.basis += sum((leg.basis for leg in position.legs), start=Decimal(0))
 
 

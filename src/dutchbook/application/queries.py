@@ -95,14 +95,9 @@ def _capital(accounts: Rows, entries: Rows) -> dict[str, dict[str, str]]:
 
 def _expected_profit(positions: Rows) -> Decimal:
     """Return what the OPEN positions will have brought: cash so far, and payouts."""
-    total = Decimal(0)
-    for row in map(position_of, positions):
-        if row.status is PositionStatus.OPEN:
-            legs = row.upright.legs
-            paid = sum((leg.payout or Decimal(0) for leg in legs), start=Decimal(0))
-            pairs = sum((leg.pairs for leg in row.legs if leg.unpaid), start=Decimal(0))
-            total += row.cash + row.hedged * (1 - paid) + pairs
-    return total
+    held = map(position_of, positions)
+    sure = (each.locked_profit for each in held if each.status is PositionStatus.OPEN)
+    return sum(sure, start=Decimal(0))
 
 
 def _realised(positions: Rows) -> dict[str, Any]:

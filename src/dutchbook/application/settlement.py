@@ -147,7 +147,7 @@ class SettlementService:
         now = self._clock.now()
         contracts = {
             contract.contract_id: contract
-            for one in self._holdings.all()
+            for one in self._holdings.followed
             if one.position.holding(platform).unpaid
             for contract in (self._holdings.match(one.position).contract(platform),)
         }
@@ -169,7 +169,7 @@ class SettlementService:
         platform, contract_id = key
         return [
             one
-            for one in self._holdings.all()
+            for one in self._holdings.followed
             if one.position.holding(platform).unpaid
             and self._holdings.match(one.position).contract(platform).contract_id == contract_id
         ]

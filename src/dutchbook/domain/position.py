@@ -225,8 +225,15 @@ class OpenPosition:
 
     @property
     def locked_profit(self) -> Money:
-        """What the hedged contracts pay, and what came in so far less what went out."""
-        return Money(self.hedged + self.cash)
+        """What came in so far less what went out, and what is sure to come in yet.
+
+        Pairs that wait to be merged bring a dollar each, hedged contracts what is left of their
+        dollar once one side has paid its part.
+        """
+        paid = sum((leg.payout or Decimal(0) for leg in self.upright.legs), start=Decimal(0))
+        pairs = sum((leg.pairs for leg in self.legs if leg.unpaid), start=Decimal(0))
+        sure = self.hedged * (1 - paid) + pairs
+        return Money((self.cash + sure).quantize(MICRO, ROUND_FLOOR))
 
     @property
     def flat(self) -> bool:

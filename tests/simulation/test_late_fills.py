@@ -1,0 +1,361 @@
+"""What comes to light after its end is found and booked, however long ago that was."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from support.pairs import NOW
+from support.reconciled import At, beside, says
+from support.reconciliation import FOUR, POSITION, SENT, TEN, account, ours_with, report
+from support.rows import position_row
+
+from dutchbook.application.holdings import LATE
+from dutchbook.application.loading import LAST, LEG_AMOUNTS, held
+from dutchbook.application.records import order_row
+from dutchbook.domain.contract import Leg, Platform
+from dutchbook.domain.events import BudgetReleased, PositionClosed, Stamp
+from dutchbook.domain.order import Finality, Order, OrderStatus, Purpose
+from dutchbook.domain.position import PositionStatus
+from dutchbook.domain.reconciliation import Found, OurOrder, Ours
+from dutchbook.domain.units import NOTHING, ZERO, Price, Quantity
+from dutchbook.persistence.memory import MemoryJournal
+from dutchbook.ports import Batch, FillReport, Insert
+from dutchbook.runtime.virtual_time import run_virtual
+
+POLY = Platform.POLYMARKET
+LONG = 2 * LATE.total_seconds()
+SETTLED = Finality.SETTLED
+
+
+# Dollars that are left ------------------------------------------------------------------------
+
+
+def filled_at(limit: str) -> Callable[[Ours], Ours]:
+    """Return what makes our side one whose ten NO were bought for fifty cents, for good."""
+
+    def change(ours: Ours) -> Ours:
+        placed = ours.orders[1].order
+        bare = replace(placed, filled=NOTHING, cost=ZERO, fees=ZERO, working_size=TEN)
+        whole = OurOrder(bare, account(POLY)).fill_of(report("t1", TEN, SETTLED))
+        made = ours_with(
+            replace(bare, price=Price(Decimal(limit))), (whole,), PositionStatus.OPEN
+        )
+        return replace(made, positions=ours.positions)
+
+    return change
+
+
+@pytest.mark.parametrize(("limit", "asked"), [("0.50", False), ("0.60", True)])
+def test_a_polymarket_buy_is_asked_about_until_its_dollars_are_spent(
+    limit: str, *, asked: bool
+) -> None:
+    async def work(at: At) -> list[str]:
+        await at.service.reconcile()
+        return at.told[POLY].asked
+
+    assert ("polymarket-key" in beside("filled", work, change=filled_at(limit))) is asked
+
+
+def test_what_the_dollars_of_a_filled_buy_have_bought_more_is_booked() -> None:
+    async def work(at: At) -> Any:
+        more = report("t2", Quantity(Decimal(2)), SETTLED)
+        says(at, Found("polymarket-7", (report("t1", TEN, SETTLED), more), NOTHING))
+        await at.service.reconcile()
+        order, position = await at.order(), await at.position()
+        return order["fill_size"], position["polymarket_size"]
+
+    assert beside("filled", work, change=filled_at("0.60")) == (12, 12)
+
+
+# Told by a stream, long after the end ---------------------------------------------------------
+
+
+async def streaming(at: At, told: FillReport, *, wait: float = 60) -> None:
+    """Let a platform's stream tell of a fill, and what listens work for a while."""
+    listening = at.engine.carrying.settling.on_report.__self__  # type: ignore[attr-defined]
+    running = [asyncio.ensure_future(each.run()) for each in (listening, at.service)]
+    listening.heard(told)
+    waited = asyncio.ensure_future(at.engine.clock.sleep(wait))
+    await asyncio.wait({*running, waited}, return_when=asyncio.FIRST_COMPLETED)
+    for each in running:
+        assert each.cancel() or each.result()
+
+
+def gone(ours: Ours) -> Ours:
+    """A position whose legs were sold again, but for an order that ended with nothing."""
+    (position,) = ours.positions
+    kalshi, polymarket = (replace(leg, size=NOTHING, cost=ZERO) for leg in position.legs)
+    over = replace(position, kalshi=kalshi, polymarket=polymarket)
+    over = replace(over, status=PositionStatus.CLOSED, closed_at=SENT)
+    settled = [
+        replace(each, fills=tuple(replace(f, finality=SETTLED) for f in each.fills))
+        for each in ours.orders
+    ]
+    return replace(ours, positions=(over,), orders=tuple(settled))
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["our id", "its own id alone"])
+def test_a_fill_of_a_position_that_closed_long_ago_is_found_when_a_stream_tells_of_it(
+    *, named: bool
+) -> None:
+    async def work(at: At) -> Any:
+        await at.service.start()
+        await at.service.reconcile()
+        await at.engine.clock.sleep(LONG)
+        await at.service.reconcile()
+        forgotten = at.engine.holdings.known(POSITION)
+        late = report("t1", FOUR, SETTLED)
+        says(at, Found("polymarket-7", (late,), NOTHING))
+        told = late if named else replace(late, client_order_id=None)
+        await streaming(at, told)
+        return forgotten, (await at.order())["fill_size"], (await at.position())["status"]
+
+    forgotten, filled, status = beside("cancelled", work, change=gone)
+
+    assert forgotten is None
+    assert (filled, status) == (FOUR, PositionStatus.RECONCILIATION_REQUIRED)
+
+
+def test_without_a_word_of_it_nobody_asks_about_a_position_that_closed_long_ago() -> None:
+    async def work(at: At) -> list[str]:
+        await at.service.start()
+        await at.service.reconcile()
+        await at.engine.clock.sleep(LONG)
+        before = len(at.told[POLY].asked)
+        await at.service.reconcile()
+        return at.told[POLY].asked[before:]
+
+    assert "polymarket-key" not in beside("cancelled", work, change=gone)
+
+
+def test_a_position_that_was_taken_up_again_for_nothing_is_forgotten_again() -> None:
+    async def work(at: At) -> list[bool]:
+        await at.service.start()
+        seen, own = [], at.engine.reconciling.own
+        for again in (False, True, False):
+            if again:
+                await own.recall(await at.order())
+            await at.engine.clock.sleep(1 if again else LONG)
+            await own.gather()
+            seen.append(at.engine.holdings.known(POSITION) is not None)
+        return seen
+
+    assert beside("cancelled", work, change=gone) == [False, True, False]
+
+
+def test_what_is_of_a_pair_that_nobody_follows_is_not_taken_up_again() -> None:
+    async def work(at: At) -> Any:
+        await nothing_bought(at, "second", ended=SENT)
+        own, another = at.engine.reconciling.own, {"pair_id": "on no tape"}
+        at.engine.holdings.drop(POSITION)
+        for row in await at.rows("orders"):
+            await own.recall(row | another)
+        return at.engine.holdings.all(), (await own.gather()).spent
+
+    assert beside("cancelled", work, change=gone) == ([], {})
+
+
+async def nothing_bought(
+    at: At, name: str, *, ended: datetime | None, told: bool = False, **of_order: Any
+) -> Order:
+    """Keep an execution whose one order, of Polymarket, ended with nothing.
+
+    Args:
+        at: Where.
+        name: Of the order and of all that it belongs to.
+        ended: When the execution did, None where it goes on.
+        told: Whether the log tells of its end.
+        of_order: What is different about the order.
+    """
+    journal, bus = at.engine.journal, at.engine.bus
+    (row,) = await journal.rows("executions", {"execution_id": "execution-1"})
+    (opportunity,) = await journal.rows("opportunities", {"opportunity_id": "opportunity-1"})
+    placed = replace(
+        at.ours.orders[1].order,
+        order_id=name,
+        client_order_id=f"{name}-key",
+        platform_order_id="polymarket-8",
+        execution_id=name,
+        leg=Leg.PRIMARY,
+        purpose=Purpose.ENTRY,
+    )
+    placed = replace(placed, **of_order)
+    facts = {
+        "execution_id": name,
+        "opportunity_id": name,
+        "ended_at": ended,
+        "phase": "failed" if ended else "waiting",
+        "primary_state": leg_state(Platform.KALSHI),
+        "secondary_state": leg_state(POLY),
+    }
+    writes = (
+        Insert("opportunities", opportunity | {"opportunity_id": name}),
+        Insert("executions", row | facts),
+        Insert("orders", order_row(placed)),
+    )
+    await journal.commit(Batch(writes))
+    if told:
+        await journal.commit(
+            Batch(events=(BudgetReleased(bus.stamp(name), "r", name, ZERO, "over"),))
+        )
+    return placed
+
+
+def leg_state(platform: Platform) -> dict[str, Any]:
+    """A leg of which nothing was filled, as it is written down."""
+    said = {"platform": platform.value, "busy": False, "unknown": False, "failure": "gone"}
+    return said | dict.fromkeys(LEG_AMOUNTS, "0")
+
+
+def second(trade_id: str, size: Decimal = FOUR) -> FillReport:
+    told = report(trade_id, size, SETTLED)
+    return replace(told, platform_order_id="polymarket-8", client_order_id="second-key")
+
+
+def test_a_fill_of_an_execution_that_ended_long_ago_with_nothing_makes_its_position() -> None:
+    async def work(at: At) -> Any:
+        await nothing_bought(at, "second", ended=SENT)
+        await at.engine.clock.sleep(LONG)
+        await at.service.reconcile()
+        before = len(at.engine.holdings.all())
+        at.told[POLY].answers["second-key"] = Found("polymarket-8", (second("x"),), NOTHING)
+        await streaming(at, second("x"))
+        rows = await at.rows("open_positions")
+        return before, [r for r in rows if r["execution_id"] == "second"]
+
+    before, rows = beside("cancelled", work)
+
+    assert before == 1
+    assert [(r["status"], r["polymarket_size"]) for r in rows] == [
+        (PositionStatus.SINGLE_LEG_EXPOSED, FOUR)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("of_order", "asked"),
+    [
+        ({}, True),
+        ({"platform_order_id": None}, True),
+        ({"status": OrderStatus.REJECTED, "refusal": "no"}, False),
+    ],
+    ids=["acknowledged", "never answered for", "refused"],
+)
+def test_what_ended_with_nothing_is_asked_about_for_a_while_unless_it_was_refused(
+    of_order: dict[str, Any], *, asked: bool
+) -> None:
+    async def work(at: At) -> list[bool]:
+        await nothing_bought(at, "second", ended=SENT, **of_order)
+        await at.engine.reconciling.own.load()
+        seen = []
+        for _ in range(2):
+            at.told[POLY].asked.clear()
+            await at.service.reconcile()
+            seen.append("second-key" in at.told[POLY].asked)
+            await at.engine.clock.sleep(LONG)
+        return seen
+
+    assert beside("cancelled", work) == [asked, False]
+
+
+def test_an_execution_that_has_not_ended_keeps_its_fill_to_itself() -> None:
+    """Whoever carries it on books its fills: a position of one would count them twice."""
+
+    async def work(at: At) -> Any:
+        placed = await nothing_bought(at, "second", ended=None)
+        own, late = at.engine.reconciling.own, at.service._repairer._late
+        (row,) = await at.engine.journal.rows("orders", {"order_id": "second"})
+        await own.recall(row)
+        told = await own.gather()
+        mine = OurOrder(placed, account(POLY)).fill_of(second("x"))
+        made = await late.bought("second", placed.with_fill(mine), (mine,))
+        return told.spent, made, len(await at.rows("open_positions"))
+
+    assert beside("cancelled", work) == ({}, None, 1)
+
+
+# Loaded at a start ----------------------------------------------------------------------------
+
+
+def closings(count: int, *, told: int = 0) -> Callable[[Any], Awaitable[MemoryJournal]]:
+    """Return what makes a journal of positions that closed an hour apart, oldest first.
+
+    The log tells, after all that, of the closing of the first `told`.
+    """
+
+    async def made(stamp: Any) -> MemoryJournal:
+        journal = MemoryJournal()
+        for number in range(count):
+            row = closed(f"p{number}", NOW - timedelta(hours=count - number))
+            await journal.commit(Batch((Insert("open_positions", row),)))
+        for number in range(told):
+            event = PositionClosed(stamp(number), f"p{number}", "p", *[ZERO] * 4)
+            await journal.commit(Batch(events=(event,)))
+        return journal
+
+    return made
+
+
+def closed(name: str, at: datetime) -> dict[str, Any]:
+    nothing = {f"{each}_size": Decimal(0) for each in Platform}
+    return position_row(name, status=PositionStatus.CLOSED, closed_at=at, **nothing)
+
+
+def stamp(number: int) -> Stamp:
+    return Stamp(f"event-{number}", NOW, "test")
+
+
+def loaded(make: Callable[[Any], Awaitable[MemoryJournal]]) -> list[str]:
+    async def main() -> list[str]:
+        accounts = {each: account(each) for each in Platform}
+        every = await held(await make(stamp), accounts)
+        return [each.position.position_id for each in every]
+
+    return run_virtual(main())
+
+
+def test_what_closed_last_is_loaded_however_long_ago_that_was() -> None:
+    """No clock is asked: it may have been set while no engine ran."""
+
+    async def make(stamp: Any) -> MemoryJournal:
+        journal = await closings(3)(stamp)
+        late = NOW - timedelta(hours=1) - LATE
+        for name, at in (("within", late), ("before", late - timedelta(seconds=1))):
+            await journal.commit(Batch((Insert("open_positions", closed(name, at)),)))
+        return journal
+
+    assert loaded(make) == ["p2", "within"]
+
+
+def test_the_last_closings_of_the_log_are_loaded_whatever_their_clocks_said() -> None:
+    names = loaded(closings(LAST + 5, told=LAST + 3))
+
+    last = [*(f"p{number}" for number in range(3, LAST + 3)), f"p{LAST + 4}"]
+    assert sorted(names) == sorted(last)
+
+
+@pytest.mark.parametrize(
+    ("ended", "event", "taken"),
+    [
+        (SENT - LATE, False, True),
+        (SENT - 2 * LATE, False, False),
+        (SENT - 2 * LATE, True, True),
+    ],
+    ids=["late", "long before the last", "told of by the end of the log"],
+)
+def test_executions_that_ended_last_with_nothing_are_asked_about_after_a_start(
+    ended: datetime, *, event: bool, taken: bool
+) -> None:
+    async def work(at: At) -> list[str]:
+        await nothing_bought(at, "last", ended=SENT)
+        await nothing_bought(at, "earlier", ended=ended, told=event)
+        await at.engine.clock.sleep(LONG)
+        await at.engine.reconciling.own.load()
+        return list((await at.engine.reconciling.own.gather()).spent)
+
+    assert ("earlier" in beside("cancelled", work)) is taken
