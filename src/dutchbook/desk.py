@@ -8,7 +8,6 @@ import getpass
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, TypeVar
 
 from dutchbook import home
@@ -17,7 +16,7 @@ from dutchbook.application.lease import ENGINE, TABLE, lease_row, live
 from dutchbook.domain.events import as_json
 from dutchbook.domain.risk import Grade
 from dutchbook.errors import Conflict, InvalidInput, LeaseHeld, StorageError
-from dutchbook.persistence.database import SQLITE, Database
+from dutchbook.persistence.database import Database
 from dutchbook.ports import Batch, HaltNote, Insert, Journal, Write
 from dutchbook.runtime.clock import SystemClock
 from dutchbook.runtime.ids import RandomIds
@@ -162,7 +161,7 @@ def meaningful(rationale: str) -> None:
 
 def _existing(url: str) -> Database:
     database = Database.at(url)
-    if database.dialect == SQLITE and not Path(database.path).exists():
+    if database.absent:
         raise StorageError(f"{database.shown}: there is no such file; dutchbook run makes one")
     return database
 

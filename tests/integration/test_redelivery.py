@@ -23,8 +23,7 @@ from dutchbook.domain.events import Event, Stamp, SystemStopped
 from dutchbook.errors import Conflict, StorageError
 from dutchbook.persistence.chain import canonical
 from dutchbook.persistence.database import Database
-from dutchbook.persistence.memory import MemoryJournal
-from dutchbook.ports import Batch, Receipt, Update
+from dutchbook.ports import Batch, Update
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.ids import SeededIds
 from dutchbook.runtime.virtual_time import run_virtual, turnstile
@@ -272,34 +271,3 @@ def test_after_a_break_nothing_is_told_that_would_overtake_what_was_not(
     assert heard == ["a"]
     assert [event.stamp.event_id for _, event in listener.heard] == ["b", "c", "d"]
     assert read(database_url, "outbox") == []
-
-
-class Silent(MemoryJournal):
-    """A database that keeps one batch and does not say so."""
-
-    silent = False
-
-    async def commit(self, batch: Batch) -> Receipt:
-        receipt = await super().commit(batch)
-        if self.silent:
-            self.silent = False
-            raise StorageError("the connection was lost")
-        return receipt
-
-
-def test_nothing_more_is_decided_after_a_commit_that_got_no_answer() -> None:
-    journal = Silent()
-
-    def said(reason: str) -> SystemStopped:
-        return SystemStopped(Stamp(reason, NOW, "test"), reason)
-
-    async def main() -> list[str]:
-        bus = EventBus(journal, TapeClock(NOW), SeededIds(1, 1))
-        journal.silent = True
-        for reason in ("kept, unheard", "refused"):
-            with pytest.raises(StorageError):
-                await bus.commit(Batch(events=(said(reason),)))
-        await bus.last_word(said("last words"))
-        return [row["event_id"] for row in await journal.rows("audit_log")]
-
-    assert run_virtual(main()) == ["kept, unheard", "last words"]

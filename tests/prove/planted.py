@@ -127,7 +127,7 @@ PLANTED = (
         BUS,
         "if self._unsure:",
         "if self._unsure and not batch:",
-        "tests/integration/test_redelivery.py -k no_answer",
+        "tests/simulation/test_last_words.py -k got_no_answer",
     ),
     Bug(
         "what evens the second leg is hedged again",

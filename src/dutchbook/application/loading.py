@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -216,13 +216,19 @@ async def held(journal: Journal, accounts: Mapping[Platform, AccountKey]) -> lis
     """
     every = await _all_held(journal, accounts, {}, {})
     ends = [each.position.closed_at for each in every if each.position.closed_at is not None]
-    late = {end for end in ends if end >= max(ends) - LATE}
+    late = lately(ends)
     last = await last_told(journal, PositionClosed, "position_id")
     return [
         each
         for each in every
         if not each.over or each.position.closed_at in late or each.position.position_id in last
     ]
+
+
+def lately(ends: Collection[datetime]) -> set[datetime]:
+    """Return the ends within `LATE` of the last one, however long ago that is."""
+    since = max(ends) - LATE if ends else None
+    return {end for end in ends if since is not None and end >= since}
 
 
 async def last_told(journal: Journal, kind: type[Event], name: str) -> set[str]:

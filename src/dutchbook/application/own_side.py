@@ -11,7 +11,7 @@ from typing import Any
 from dutchbook.application.cases import Case
 from dutchbook.application.execution import ExecutionService
 from dutchbook.application.holdings import LATE, Held, Holdings
-from dutchbook.application.loading import held_one, last_told, position_of
+from dutchbook.application.loading import held_one, last_told, lately, position_of
 from dutchbook.application.recovery import Recovery
 from dutchbook.application.risk import RiskManager
 from dutchbook.domain.contract import Outcome, Platform
@@ -91,11 +91,11 @@ class OwnSide:
             else:
                 self._leave(position_of(row))
         failed = await self._journal.rows("executions", {"phase": Phase.FAILED})
-        ends = [row["ended_at"] for row in failed]
+        late = lately([row["ended_at"] for row in failed])
         last = await last_told(self._journal, BudgetReleased, "execution_id")
         for row in failed:
-            late = row["ended_at"] >= max(ends) - LATE or row["execution_id"] in last
-            if late and row["pair_id"] in self._holdings.pairs:
+            asked = row["ended_at"] in late or row["execution_id"] in last
+            if asked and row["pair_id"] in self._holdings.pairs:
                 self._spent[row["execution_id"]] = (now, None)
 
     async def recall(self, order: Mapping[str, Any]) -> None:

@@ -69,13 +69,12 @@ class PartialExits:
             self._suspect_all()
         elif isinstance(event, OrderFilled):
             # What nobody knew of an order becomes known, and the position stays as it was.
-            if event.position_id is not None:
-                self._suspected[event.position_id] = None
-                self._wake.set()
+            held = self._holdings.known(event.position_id or "")
+            if held is not None and held.position.status is PARTIAL:
+                self._suspect(held.position.position_id)
         elif isinstance(event, PositionMoved):
             if event.after == PARTIAL:
-                self._suspected[event.position_id] = None
-                self._wake.set()
+                self._suspect(event.position_id)
             else:
                 self._told.pop(event.position_id, None)
 
@@ -135,5 +134,8 @@ class PartialExits:
     def _suspect_all(self) -> None:
         for position_id, position in self._holdings.positions.items():
             if position.status is PARTIAL:
-                self._suspected[position_id] = None
-                self._wake.set()
+                self._suspect(position_id)
+
+    def _suspect(self, position_id: str) -> None:
+        self._suspected[position_id] = None
+        self._wake.set()

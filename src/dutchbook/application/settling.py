@@ -55,24 +55,19 @@ class SettlementFollower:
         self._disputes = disputes
         self._recovery = recovery
         self._early: dict[TradeKey, FillReport] = {}
-        self._turn, self._idle, self._hearing = asyncio.Lock(), asyncio.Event(), 0
-        self._idle.set()
+        self._turn = asyncio.Lock()
         self.on_report: Callable[[FillReport], None] = _nobody
 
     async def follow(self, gateway: PlatformGateway) -> None:
         """Take settlement reports from a platform, until cancelled."""
         async for report in gateway.reports():
-            self._hearing += 1
-            self._idle.clear()
             await self._heard(report)
             self.on_report(report)
-            self._hearing -= 1
-            if not self._hearing:
-                self._idle.set()
 
     async def drained(self) -> None:
-        """Wait until what was reported is booked."""
-        await self._idle.wait()
+        """Wait until what was reported is booked: who holds the turn, and who waits for it."""
+        async with self._turn:
+            pass
 
     def notice(self, held: Held) -> None:
         """Take up a position that was bought by an engine that is dead.

@@ -230,10 +230,14 @@ class OpenPosition:
         Pairs that wait to be merged bring a dollar each, hedged contracts what is left of their
         dollar once one side has paid its part.
         """
-        paid = sum((leg.payout or Decimal(0) for leg in self.upright.legs), start=Decimal(0))
         pairs = sum((leg.pairs for leg in self.legs if leg.unpaid), start=Decimal(0))
-        sure = self.hedged * (1 - paid) + pairs
-        return Money((self.cash + sure).quantize(MICRO, ROUND_FLOOR))
+        return Money((self.cash + self._owed + pairs).quantize(MICRO, ROUND_FLOOR))
+
+    @property
+    def _owed(self) -> Decimal:
+        """What the hedged contracts are still to pay: a dollar less what one side has paid."""
+        paid = sum((leg.payout or Decimal(0) for leg in self.upright.legs), start=Decimal(0))
+        return self.hedged * (1 - paid)
 
     @property
     def flat(self) -> bool:
@@ -260,14 +264,12 @@ class OpenPosition:
         """
         if self.status is PositionStatus.CLOSED:
             return self.realised_pnl
-        locked, legs = self.hedged, self.upright.legs
-        value = Decimal(0)
-        for leg in legs:
+        locked, value = self.hedged, Decimal(0)
+        for leg in self.upright.legs:
             share = locked / leg.net if leg.net > 0 else Decimal(0)
             value += _at_cost(leg) - _net_cost(leg) * share
         if locked:
-            paid = sum((leg.payout or Decimal(0) for leg in legs), start=Decimal(0))
-            value += locked * (1 - paid) - self.divergence_reserve
+            value += self._owed - self.divergence_reserve
         return Money((self.cash + value).quantize(MICRO, ROUND_FLOOR))
 
     def uneven(self, dust: Decimal = DUST) -> bool:

@@ -76,7 +76,7 @@ class Replay:
             key = tuple(told[column] for column in TABLES[name].key)
             if key in table:
                 raise ValueError(f"{name} {_named(key)} is made twice")
-            older = dict.fromkeys(TABLES[name].added, 0)
+            older = _untold(name)
             table[key] = [told.pop(column, older.get(column)) for column in at]
             if told:
                 raise ValueError(f"{name} has no column {min(told)}")
@@ -159,6 +159,12 @@ def differences(entries: Iterable[Row], stored: Mapping[str, Iterable[Row]]) -> 
     yield from replay.broken
     for name in () if replay.broken else AUDITED:
         yield from replay.compared(name, (encoded(name, row) for row in stored[name]))
+
+
+@cache
+def _untold(name: str) -> Mapping[str, int]:
+    """Return what the columns were that a later schema added, in rows told before it."""
+    return dict.fromkeys(TABLES[name].added, 0)
 
 
 @cache
