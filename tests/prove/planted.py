@@ -30,6 +30,13 @@ PLANTED = (
         'return Refused("no answer", sent=False)',
     ),
     Bug(
+        "no shield on a send",
+        SEND,
+        "return await asyncio.shield(sending)",
+        "return await sending",
+        "tests/spec/test_sending.py",
+    ),
+    Bug(
         "an unknown outcome is a rejection",
         SEND,
         "return Unknown(unknown.reason)",
@@ -85,6 +92,14 @@ PLANTED = (
         "domain/opportunity.py",
         "budget=owed(bound * taken.size + furthest * evening + worst),",
         "budget=owed(bound * taken.size + furthest * evening),",
+    ),
+    Bug(
+        "a reservation is rounded down",
+        "domain/opportunity.py",
+        "budget=owed(bound",
+        "budget=due(bound",
+        "tests/spec/test_detection.py",
+        also=(("domain/opportunity.py", "    owed,\n", "    due,\n    owed,\n"),),
     ),
     Bug(
         "a key made in the sender",

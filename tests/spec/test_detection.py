@@ -29,12 +29,13 @@ def look(
     hurdles: Hurdles = DEFAULT,
     caps: Caps = RICH,
     now: datetime = NOW,
+    primary: Platform = Platform.KALSHI,
 ) -> Opportunity | Refusal:
     return detect(
         match or pair(),
         books or cheap_books(),
         outcome,
-        primary=Platform.KALSHI,
+        primary=primary,
         now=now,
         hurdles=hurdles,
         caps=caps,
@@ -91,6 +92,42 @@ def test_the_worst_case_of_each_leg_fits_into_its_platforms_free_cash(
     found = opportunity(look(caps=Caps(RICH.position, free)))
 
     assert 0 < found.leg(platform).budget <= 20
+
+
+@settings(max_examples=200)
+@given(
+    dollars=st.integers(2_000, 30_000),
+    share=st.integers(0, 200_000),
+    primary=st.sampled_from(list(Platform)),
+    platform=st.sampled_from(list(Platform)),
+)
+def test_what_a_leg_sets_aside_pays_its_worst_case_to_the_last_fraction_of_a_dollar(
+    dollars: int, share: int, primary: Platform, platform: Platform
+) -> None:
+    hurdles = replace(DEFAULT, true_up_share=Decimal(share).scaleb(-6))
+    caps = replace(RICH, position=Money(Decimal(dollars).scaleb(-2)))
+
+    leg = opportunity(look(hurdles=hurdles, caps=caps, primary=primary)).leg(platform)
+
+    # Polymarket spends dollars, so as the first leg it may overfill; then both sides may even.
+    evens = primary is Platform.POLYMARKET or platform is primary
+    more = Fraction(leg.walk.size) * Fraction(hurdles.true_up_share) * evens
+    prices = Fraction(leg.bound) * Fraction(leg.walk.size) + Fraction(leg.even_bound) * more
+    fees = _worst_fees(platform, leg.even_bound, Fraction(leg.walk.size) + more)
+    assert 0 <= Fraction(leg.budget) - prices - fees < Fraction(1, 100_000)
+
+
+def _worst_fees(platform: Platform, price: Decimal, pieces: Fraction) -> Fraction:
+    """The fee of so many contracts at `price` or better in fifty fills, each rounded up."""
+    schedule = contract(platform).fees
+    assert schedule is not None
+    terms = schedule.at(NOW)
+    assert terms is not None
+    dearest = min(Fraction(price), Fraction(1, 2))
+    model = Fraction(terms.taker_rate) * pieces * dearest * (1 - dearest)
+    if platform is Platform.POLYMARKET:
+        model = max(model, Fraction(terms.taker_rate) * pieces * Fraction(price))
+    return model + 50 * (Fraction(terms.rounding.quantum) + Fraction(1, 1_000_000))
 
 
 def roomy(dollars: str, limit: Reason = Reason.PAIR_LIMIT) -> Caps:

@@ -1,0 +1,134 @@
+"""One order is sent once: whoever gives up on the answer does not cut the send short."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, cast
+
+import pytest
+from support.pairs import NOW
+
+from dutchbook.application.gate import Gate
+from dutchbook.application.sending import Known, Turned, Unknown, send
+from dutchbook.domain.contract import Leg, Outcome, Platform, Side
+from dutchbook.domain.controls import Refused
+from dutchbook.domain.order import Order, Purpose, TimeInForce
+from dutchbook.domain.risk import Approved
+from dutchbook.domain.units import Price, Quantity
+from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
+from dutchbook.ports import OrderReport
+from dutchbook.runtime.virtual_time import run_virtual
+
+KALSHI = Platform.KALSHI
+PATIENCE = 5
+ORDER = Order(
+    order_id="o1",
+    client_order_id="c1",
+    platform=KALSHI,
+    contract_id="kalshi-cup",
+    pair_id="cup",
+    execution_id="e",
+    leg=Leg.PRIMARY,
+    purpose=Purpose.ENTRY,
+    outcome=Outcome.YES,
+    side=Side.BUY,
+    price=Price(Decimal("0.40")),
+    size=Quantity(Decimal(10)),
+    time_in_force=TimeInForce.IOC,
+    created_at=NOW,
+)
+ACCEPTED = OrderReport(platform_order_id="p1", fills=(), working=Quantity(Decimal(10)))
+HALTED = Refused("trading_halted", "an operator's word", 3009)
+
+
+@dataclass
+class Slow:
+    """A platform that answers after some seconds, and a gate in front of it."""
+
+    seconds: float = 0
+    error: Exception | None = None
+    refuses: bool = False
+    begun: list[str] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+
+    async def look(self) -> None:
+        """Nothing has changed."""
+
+    def approve(self, order: Order, epoch: int) -> Approved[Order] | Refused:
+        return HALTED if self.refuses else Approved(order, epoch)
+
+    async def submit(self, approved: Approved[Order]) -> OrderReport:
+        self.begun.append(approved.subject.client_order_id)
+        await asyncio.sleep(self.seconds)
+        self.done.append(approved.subject.client_order_id)
+        if self.error is not None:
+            raise self.error
+        return ACCEPTED
+
+    async def sent(self) -> Known:
+        return await send(cast("Gate", self), cast("Any", {KALSHI: self}), ORDER, 1, PATIENCE)
+
+
+def told(platform: Slow) -> Known:
+    return run_virtual(platform.sent())
+
+
+def test_an_answer_in_time_is_the_answer() -> None:
+    assert told(Slow(seconds=PATIENCE - 1)) == ACCEPTED
+
+
+@pytest.mark.parametrize(
+    ("error", "known"),
+    [
+        (PlatformRejected(KALSHI, "post_only_crossed"), Turned("post_only_crossed", sent=True)),
+        (NotSent(KALSHI, "no connection"), Turned("no connection", sent=False)),
+        (OutcomeUnknown(KALSHI, "torn body"), Unknown("torn body")),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_what_the_platform_says_is_told_as_what_it_proves(
+    error: Exception, known: Known
+) -> None:
+    assert told(Slow(error=error)) == known
+
+
+def test_what_the_gate_refuses_never_reaches_the_platform() -> None:
+    platform = Slow(refuses=True)
+
+    assert told(platform) is HALTED
+    assert platform.begun == []
+
+
+async def _given_up_by_time(platform: Slow) -> Known | None:
+    return await platform.sent()
+
+
+async def _cancelled(platform: Slow) -> Known | None:
+    caller = asyncio.ensure_future(platform.sent())
+    await asyncio.sleep(1)
+    caller.cancel()
+    await asyncio.wait([caller])
+    assert caller.cancelled()
+    return None
+
+
+@pytest.mark.parametrize("give_up", [_given_up_by_time, _cancelled])
+@pytest.mark.parametrize("error", [None, OutcomeUnknown(KALSHI, "torn body")])
+def test_a_send_that_is_given_up_is_finished_all_the_same_and_made_once(
+    give_up: Callable[[Slow], Any], error: Exception | None
+) -> None:
+    platform = Slow(seconds=PATIENCE + 2, error=error)
+
+    async def main() -> Known | None:
+        known: Known | None = await give_up(platform)
+        assert (platform.begun, platform.done) == (["c1"], [])
+        await asyncio.sleep(PATIENCE + 2)
+        return known
+
+    known = run_virtual(main())
+
+    assert platform.begun == platform.done == ["c1"]
+    assert known in {None, Unknown(f"no answer within {PATIENCE} s")}
