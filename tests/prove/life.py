@@ -33,7 +33,7 @@ from dutchbook.errors import (
 from dutchbook.runtime.ids import SeededIds
 from prove.catalogue import PHASE
 from prove.journal import Connection
-from prove.platform import Gateway, Line
+from prove.platform import CANARY, Gateway, Line
 from prove.rivals import TERM
 
 if TYPE_CHECKING:
@@ -93,6 +93,9 @@ class Life:
     def _hear(self, event: Event, sequence: int) -> None:
         if sequence:
             self.world.hear(event, sequence)
+        else:
+            shown = CANARY in repr(event)
+            self.world.oracle.check("I-30", f"{event.wire} shows a key", holds=not shown)
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         return self.world.spawn(work)
@@ -118,7 +121,7 @@ class Life:
             self.die()
             raise asyncio.CancelledError
         self.planted = True
-        raise Planted(name)
+        raise Planted(f"{name}, with {CANARY}")
 
     def die(self) -> None:
         """Die at once."""
@@ -261,6 +264,9 @@ class Life:
         choice = self._chance.choice((Choice.ADOPT_PLATFORM,) * 6 + (Choice.ACKNOWLEDGE,))
         subject = dispute.found.position_id or dispute.dispute_id
         resolver = self.engine.reconciling.resolver
+        doubtful = (d.found for d in self.engine.carrying.disputes.open.values())
+        same = {f.order_id for f in doubtful if f.position_id == dispute.found.position_id}
+        self.world.watch.said |= {order_id for order_id in same if order_id}
         with contextlib.suppress(*REFUSALS):
             await resolver.resolve(subject, choice, "looked at it on the platform")
 

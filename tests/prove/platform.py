@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,6 +27,10 @@ from prove.plan import Plan
 
 LONGEST = 120
 """So many seconds after its time, at most, a fill fails to settle."""
+CANARY = "canary-4f1d0c"
+"""Stands for a key of ours: an answer may repeat it, and nothing that is kept or told may."""
+_ERRORS = 400
+_ECHO = f'"request":{{"POLY_API_KEY":"{CANARY}","KALSHI-ACCESS-KEY":"{CANARY}"}},'.encode()
 
 
 class _Hits(Counter[Fault]):
@@ -53,9 +57,11 @@ class Platform(PaperServer):
         self.tally = tally
         self.final: list[FillReport] = []
         self.closed: Callable[[str], bool] = lambda _: False
+        self.taken: Callable[[str], None] = lambda _: None
         self._accepted: dict[str, datetime] = {}
         self._standing: dict[str, datetime] = {}
         self._late: dict[str, str] = {}
+        self._lit: set[str] = set()
         self.strange: dict[str, int] = {}
 
     def calm(self) -> None:
@@ -102,7 +108,7 @@ class Platform(PaperServer):
             known = self.exchange.known(client_order_id)
             return replace(report, working=known.size) if known else report
         late = self._late.get(client_order_id)
-        if late is not None:
+        if late is not None and client_order_id not in self._lit:
             self.tally.hit(14)
             fills = tuple(fill for fill in report.fills if fill.trade_id != late)
             return replace(report, fills=fills)
@@ -112,6 +118,17 @@ class Platform(PaperServer):
         accepted = self._accepted.get(key)
         hidden = timedelta(seconds=self.plan.hidden_seconds)
         return accepted is not None and self.plan.on and self._clock.now() < accepted + hidden
+
+    def untold(self, key: str, booked: Collection[str]) -> list[str]:
+        """Return what this platform has of an order beyond the trades `booked`, as it tells it.
+
+        A fill that comes to light when the order has been shown as over is not among it.
+        """
+        report = self.exchange.find(key)
+        if report is None:
+            return []
+        trades = {fill.trade_id for fill in report.fills} - {*booked, self._late.get(key)}
+        return sorted(trades) + ["it still works"] * bool(report.working)
 
     def as_of(self) -> datetime:
         """Return how new the answers here are."""
@@ -125,6 +142,7 @@ class Platform(PaperServer):
         broken = self._broken(order)
         answer = super()._matched(broken)
         if (taken := self.exchange.find(key)) is not None:
+            self.taken(key)
             hidden = self.plan.strikes(20, key)
             if hidden:
                 self._accepted[key] = self._clock.now()
@@ -140,13 +158,21 @@ class Platform(PaperServer):
                 answer = self._wire.encode_placed(order, shown)
         return answer
 
+    def _arriving(self, answer: Answer) -> Answer:
+        """An error may repeat the request that it answers, keys and all."""
+        seen = super()._arriving(answer)
+        if seen.status is None or seen.status < _ERRORS:
+            return seen
+        whole = seen.body.startswith(b"{") and seen.body.endswith(b"}")
+        return replace(seen, body=b"{" + _ECHO + seen.body[1:] if whole else seen.body + _ECHO)
+
     async def _comes_to_light(self, key: str) -> None:
         """The order has ended, as everybody was told; then another fill of it is told of."""
         await self._clock.sleep(1 + self.plan.draw(14, f"{key}.after") % 45)
-        trade_id = self._late.pop(key)
+        self._lit.add(key)
         report = self.exchange.find(key)
         assert report is not None, "it was taken"
-        await self.reports.put(next(f for f in report.fills if f.trade_id == trade_id))
+        await self.reports.put(next(f for f in report.fills if f.trade_id == self._late[key]))
 
     def _taken_back(self, order: Order) -> Answer:
         """An order is accepted, and shown as working for a while, and then it met nothing."""

@@ -14,6 +14,7 @@ from dutchbook.persistence.replay import AUDITED, differences
 from dutchbook.platforms.paper.exchange import PaperExchange
 from prove.journal import Store
 from prove.ledger import accounts
+from prove.platform import CANARY
 
 NIL = Decimal(0)
 MICRO = Decimal("0.000001")
@@ -44,6 +45,9 @@ def judge(
     yield from _record(store, truth, heard, last=replay)
     if replay:
         log = store.table("audit_log")
+        for row in log:
+            if CANARY in row["payload"] or CANARY in (row["changes"] or ""):
+                yield "I-30", f"event {row['sequence']}, {row['name']}, shows a key"
         for line in differences(log, {name: store.table(name) for name in AUDITED}):
             yield "I-26", line
 

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
+from dutchbook.domain.contract import Platform
 from dutchbook.domain.events import Event
 from dutchbook.persistence.memory import MemoryJournal
 from dutchbook.ports import Clock
 from prove.oracle import Change, Oracle, Row
+from prove.platform import Platform as Theirs
 
 EXPOSED = ("SINGLE_LEG_EXPOSED", "EXIT_PARTIAL")
 TOLD = ("execution.single_leg.exposure", "execution.single_leg.exposure_reminder")
@@ -41,7 +43,7 @@ class Turn:
 
 @dataclass(slots=True)
 class Watch:
-    """What is known of all engines so far."""
+    """What is known of all engines so far; of the orders `said` a person has said what is so."""
 
     oracle: Oracle
     store: MemoryJournal
@@ -56,6 +58,8 @@ class Watch:
     untold: dict[str, datetime] = field(default_factory=dict)
     busy: set[str] = field(default_factory=set)
     person: dict[str, datetime] = field(default_factory=dict)
+    said: set[str] = field(default_factory=set)
+    platforms: Mapping[Platform, Theirs] = field(default_factory=dict)
 
     @property
     def now(self) -> datetime:
@@ -105,6 +109,9 @@ class Watch:
             self.turn.compared = True
         for table, before, after in changes:
             self._take(table, before, after)
+            out = table == "orders" and before is not None and before["working_size"]
+            if out and after["order_id"] not in self.said:
+                self._over(after)
             if table == "risk_states":
                 self._halted(after, events)
         for event in events:
@@ -141,6 +148,25 @@ class Watch:
         shown = bool(after["trading_halted"]) == bool(stands)
         self.oracle.check("I-18", f"halted by {sorted(stands)}", holds=shown)
         self.halted = stands
+
+    def _over(self, order: Row) -> None:
+        """An order is over only where all that its platform has of it is booked (I-24).
+
+        What a person says of an order is that person's knowledge.
+        """
+        if order["working_size"]:
+            return
+        platform = self.platforms[Platform(order["platform"])]
+        booked = {fill["trade_id"] for fill in self.oracle.fills[order["order_id"]].values()}
+        untold = platform.untold(order["client_order_id"], booked)
+        what = f"{order['order_id']} is over, and its platform has {untold}"
+        self.oracle.check("I-24", what, holds=not untold)
+
+    def taken(self, client_order_id: str) -> None:
+        """A platform takes an order, of which we must not have said that it is over (I-24)."""
+        order = self.oracle.orders.get(self.oracle.clients.get(client_order_id, ""))
+        out = order is None or bool(order["working_size"])
+        self.oracle.check("I-24", f"{client_order_id} was over when it came there", holds=out)
 
     def _exposed(self, before: Row | None, after: Row) -> None:
         position_id = after["position_id"]

@@ -116,6 +116,8 @@ class World:
         }
         for platform in self.platforms.values():
             platform.closed = self._closed
+            platform.taken = self.watch.taken
+        self.watch.platforms = self.platforms
         self.heard: dict[int, Event] = {}
         self._deaths = list(self.plan.deaths)
         self._commands = 0

@@ -13,6 +13,7 @@ FOUND = {
     39: "events of a commit with an unknown result were never told",
     113: "a recovered order, likewise, after a crash",
     141: "a call that was cancelled left an order that nobody asked about",
+    2140: "the risk budget was counted again while a commit that changes it was under way",
 }
 
 

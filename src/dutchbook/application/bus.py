@@ -40,6 +40,7 @@ class EventBus:
         self._unsure = False
         self._turn = asyncio.Lock()
         self._next = 0
+        self._begun = self._ended = 0
         self.counts: Counter[str] = Counter()
         self.receipt = Receipt(0, "")
 
@@ -76,19 +77,35 @@ class EventBus:
             tables = tuple(sorted({write.table for write in batch.writes}))
             changed = RecordsChanged(self.stamp("records"), tables)
             batch = Batch(batch.writes, (changed,))
-        return await whole(self._commit(batch))
+        self._begun += 1
+        try:
+            return await whole(self._commit(batch))
+        finally:
+            self._ended += 1
+
+    @property
+    def mark(self) -> int | None:
+        """What changes with every commit; None while one is under way, or its caller unaware.
+
+        As long as it stays the same, what an engine believes is what its database holds.
+        """
+        return self._begun if self._begun == self._ended else None
 
     async def last_word(self, event: Event) -> None:
         """Keep what an engine says as it ends, even after a commit that got no answer."""
         await whole(self._commit(Batch(events=(event,))))
 
     async def _commit(self, batch: Batch) -> Receipt:
-        receipt = await self._kept(batch)
-        if batch.events:
-            self.receipt = receipt
-            first = receipt.sequence - len(batch.events) + 1
-            await self._deliver(list(enumerate(batch.events, start=first)))
-        return receipt
+        self._begun += 1
+        try:
+            receipt = await self._kept(batch)
+            if batch.events:
+                self.receipt = receipt
+                first = receipt.sequence - len(batch.events) + 1
+                await self._deliver(list(enumerate(batch.events, start=first)))
+            return receipt
+        finally:
+            self._ended += 1
 
     async def _kept(self, batch: Batch) -> Receipt:
         """Commit; where nobody knows whether it was kept, nothing more is told in this life.
