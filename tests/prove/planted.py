@@ -315,6 +315,27 @@ PLANTED = (
         "tests/tidy/test_purity.py tests/spec/test_fees.py",
     ),
     Bug(
+        "the budget is counted again while a commit is under way",
+        "application/reconciliation.py",
+        "if changes and mark is not None and mark == self._bus.mark:",
+        "if changes:",
+        "tests/simulation/test_found_by_proof.py",
+    ),
+    Bug(
+        "a partial answer proves that an order is absent",
+        "domain/reconciliation/absence.py",
+        "and answer.complete\n",
+        "",
+        "tests/spec/test_reconciliation.py -k only_a_complete_answer",
+    ),
+    Bug(
+        "an error shows the address with its password",
+        "persistence/database.py",
+        "hide_password=True",
+        "hide_password=False",
+        "tests/integration/test_constraints.py -k password",
+    ),
+    Bug(
         "a comparison books named cash twice",
         "application/repairing.py",
         "await self._risk.book_named(movement)",

@@ -43,7 +43,7 @@ class Turn:
 
 @dataclass(slots=True)
 class Watch:
-    """What is known of all engines so far; of the orders `said` a person has said what is so."""
+    """What is known of all engines so far; of the orders `said`, a person said what is so."""
 
     oracle: Oracle
     store: MemoryJournal

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ from support.reconciled import At, beside, says
 from support.reconciliation import HALF, POSITION, TEN
 
 from dutchbook.application.adjustments import OPPOSITE, Plan
+from dutchbook.application.budget import BudgetRequest
 from dutchbook.application.run import Run
 from dutchbook.bootstrap import build, generated_tape
 from dutchbook.config import load
@@ -26,6 +28,7 @@ from dutchbook.domain.order import Purpose
 from dutchbook.domain.position import PositionStatus, PositionTrigger
 from dutchbook.domain.reconciliation import Choice, Discrepancy, DiscrepancyType, NotFound
 from dutchbook.domain.risk import HaltReason
+from dutchbook.domain.units import Money
 from dutchbook.errors import InvalidInput, InvalidPositionState, StorageError
 from dutchbook.persistence.database import Database
 from dutchbook.persistence.memory import MemoryJournal
@@ -68,6 +71,29 @@ def test_a_discrepancy_that_two_resolve_at_once_is_resolved_once() -> None:
         return await at.names()
 
     assert beside("working", work).count("system.reconciliation.resolved") == 1
+
+
+def test_the_budget_is_not_counted_again_while_a_commit_that_changes_it_is_under_way() -> None:
+    async def work(at: At) -> Any:
+        risk, journal = at.engine.risk, at.engine.journal
+        amounts = {platform: Money(Decimal(20)) for platform in Platform}
+        taken = await risk.reserve_budget(BudgetRequest("execution-2", "cup", amounts))
+        commit = journal.commit
+
+        async def slow(batch: Batch) -> Receipt:
+            if any(write.table == "reservations" for write in batch.writes):
+                await at.engine.clock.sleep(30)
+            return await commit(batch)
+
+        journal.commit = slow  # type: ignore[method-assign]
+        releasing = asyncio.ensure_future(risk.release_reservation(taken, "nothing bought"))
+        await asyncio.sleep(0)
+        await at.service.reconcile()
+        counted = (await at.rows("risk_states"))[0]["reserved_capital"]
+        await releasing
+        return counted, (await at.rows("risk_states"))[0]["reserved_capital"]
+
+    assert beside("filled", work) == (40, 0)
 
 
 @pytest.mark.parametrize("person_first", [True, False])

@@ -207,9 +207,7 @@ class StartupReconciliationService:
             own = self._own.still(own)
             own = replace(own, ours=await self._completed(own.ours, theirs))
             found, done = await self._compared(own, without_totals(theirs, judged))
-            mark = self._bus.mark
-            if self._own.unchanged(await self._own.gather()):
-                await self._recount(mark)
+            await self._recount()
             seconds = self._clock.monotonic() - since
             told = self._summed(own, theirs, found, done, timedelta(seconds=seconds))
             self._unsure |= len(judged) < len(theirs.statements)
@@ -285,8 +283,11 @@ class StartupReconciliationService:
                 wait = max(1, int(each.after.total_seconds()))
                 self._inquiries.notice(working[each.subject], wait)
 
-    async def _recount(self, mark: int | None) -> None:
-        """Count the risk budget again from the database, unless a commit came between."""
+    async def _recount(self) -> None:
+        """Count the risk budget again from the database, if nothing is under way meanwhile."""
+        mark = self._bus.mark
+        if not self._own.unchanged(await self._own.gather()):
+            return
         held = self._holdings.all()
         changes = await recounted(self._journal, self._risk, held, self._own.basis)
         if changes and mark is not None and mark == self._bus.mark:
