@@ -79,7 +79,9 @@ def simulate(given: argparse.Namespace, on: str) -> int:
                     total.differs(outcome.seed)
             told = f"{total.executions} executions, {sum(total.tally.hits.values())} faults"
             progress.update(bar, completed=total.executions, what=told)
-            if total.executions >= wanted or total.violations:
+            for each in outcome.violations[:1] if given.keep_going else ():
+                progress.console.print(f"seed {outcome.seed}: {each}", highlight=False)
+            if total.executions >= wanted or (total.violations and not given.keep_going):
                 break
         found.close()  # type: ignore[attr-defined]
     seconds = time.monotonic() - began
@@ -101,6 +103,9 @@ def main() -> int:
     parser.add_argument("--head", type=int, help="print the end of one seed's event log")
     parser.add_argument(
         "--any-mix", action="store_true", help="a void run is told of, and is no failure"
+    )
+    parser.add_argument(
+        "--keep-going", action="store_true", help="go on after a violation, to find them all"
     )
     parser.add_argument("--only", default="", help="judge by one check alone, as I-5")
     places = (MEMORY, SQLITE, POSTGRESQL)

@@ -118,7 +118,7 @@ def _contracts_of(store: Store) -> dict[tuple[str, str], str]:
 def _unpaid(store: Store, truth: Truth) -> Iterator[tuple[str, str]]:
     """Yield what a platform has paid, or would if asked to, and that is not in our books.
 
-    Each is a position and what it waits for.
+    Each is a position, and the contract that owes it something.
     """
     contracts = _contracts_of(store)
     for row in store.table("open_positions"):
@@ -126,7 +126,7 @@ def _unpaid(store: Store, truth: Truth) -> Iterator[tuple[str, str]]:
             contract = contracts.get((row["position_id"], str(platform)))
             rest = row[f"{platform}_size"] or row[f"{platform}_complement"]
             if contract in exchange.results and rest and row[f"{platform}_payout"] is None:
-                yield row["position_id"], f"{contract} of {row['position_id']}"
+                yield row["position_id"], contract
 
 
 def _wallets(store: Store, truth: Truth, *, last: bool) -> Wrong:
@@ -139,9 +139,11 @@ def _wallets(store: Store, truth: Truth, *, last: bool) -> Wrong:
     rounded = MICRO * sum(row["kind"] == "payout" for row in store.table("settlements"))
     unpaid = list(_unpaid(store, truth))
     if unpaid:
-        # Nothing is paid to a position while an order of it is out; a person hears of that.
+        # Nothing is paid to a position while an order of it is out, of which a person hears;
+        # nor is what must be called for, which pays all positions of its contract at once.
         waits = {o["position_id"] for o in store.table("orders") if o["working_size"]}
-        late = [told for position_id, told in unpaid if position_id not in waits]
+        held_up = {contract for position_id, contract in unpaid if position_id in waits}
+        late = [f"{what} of {whose}" for whose, what in unpaid if what not in held_up]
         if last and late:
             yield "I-28", f"a result was not booked: {late}"
         return
