@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ class Store(MemoryJournal):
         self._oracle = oracle
         self.watch: Watch | None = None
         self.commits = 0
+        self.refused: Counter[int] = Counter()
 
     async def begin(self) -> None:
         """Nothing to open."""
@@ -59,6 +61,12 @@ class Store(MemoryJournal):
         elif self.watch is not None:
             self.watch.decided(changes)
         return receipt
+
+    @property
+    def next(self) -> str:
+        """A name for the commit that comes; one that was refused comes again by another."""
+        again = self.refused[self.commits]
+        return f"{self.commits}.{again}" if again else str(self.commits)
 
     @property
     def head(self) -> str:
@@ -98,11 +106,12 @@ class Connection:
     async def commit(self, batch: Batch) -> Receipt:
         """Keep a batch, or fail, or both."""
         self._step("before a commit")
-        key = str(self._store.commits)
+        key = self._store.next
         if self._plan.draw(0, key) % 4 == 0:
             await self._sleep(0.001 * (self._plan.draw(1, key) % 40))
             self._step("in a commit")
         if self._plan.strikes(37, f"commit.{key}"):
+            self._store.refused[self._store.commits] += 1
             self._fails(37)
             raise Busy("the database is locked")
         receipt = await self._store.kept(batch, self._store.watch)

@@ -264,9 +264,9 @@ class Life:
         choice = self._chance.choice((Choice.ADOPT_PLATFORM,) * 6 + (Choice.ACKNOWLEDGE,))
         subject = dispute.found.position_id or dispute.dispute_id
         resolver = self.engine.reconciling.resolver
-        doubtful = (d.found for d in self.engine.carrying.disputes.open.values())
-        same = {f.order_id for f in doubtful if f.position_id == dispute.found.position_id}
-        self.world.watch.said |= {order_id for order_id in same if order_id}
+        held = self.engine.holdings.known(dispute.found.position_id or "")
+        said = {dispute.found.order_id, *(held.orders if held else ())}
+        self.world.watch.said |= {order_id for order_id in said if order_id}
         with contextlib.suppress(*REFUSALS):
             await resolver.resolve(subject, choice, "looked at it on the platform")
 

@@ -165,7 +165,7 @@ class Watch:
     def taken(self, client_order_id: str) -> None:
         """A platform takes an order, of which we must not have said that it is over (I-24)."""
         order = self.oracle.orders.get(self.oracle.clients.get(client_order_id, ""))
-        out = order is None or bool(order["working_size"])
+        out = order is None or bool(order["working_size"]) or order["order_id"] in self.said
         self.oracle.check("I-24", f"{client_order_id} was over when it came there", holds=out)
 
     def _exposed(self, before: Row | None, after: Row) -> None:
