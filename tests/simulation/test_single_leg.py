@@ -712,6 +712,37 @@ def test_what_a_lost_answer_left_of_an_exit_is_told_as_soon_as_it_is_known(
     assert (event["failed_leg"]["code"], event["exposed_quantity"]) == (2008, alone)
 
 
+def test_an_order_that_fills_when_the_position_is_even_again_is_told_of_as_an_exposure() -> (
+    None
+):
+    """What it was sent for may have come right by itself while nobody knew what it did."""
+
+    async def work(at: Bench) -> list[int]:
+        at.execute(second="100")
+        await at.rest(SETTLED)
+        at.usual(KALSHI)
+        at.usual(POLYMARKET)
+        size, limit = Quantity(Decimal(20)), Price(Decimal("0.53"))
+        again = Plan(POLYMARKET, NO, Side.BUY, size, limit, Purpose.HEDGE)
+        async with at.engine.holdings.lock(at.id):
+            at.fault(POLYMARKET, Fault.LOST_ANSWER)
+            await at.engine.carrying.adjustments.carry(at.id, again)
+        assert (at.held.unknown, at.position.status) == (True, PositionStatus.OPEN)
+        seen = []
+        for wait in (1, 20):
+            await at.rest(wait)
+            seen.append(at.engine.bus.counts[SingleLegExposure.wire])
+            at.fault(POLYMARKET)
+        assert at.position.status is PositionStatus.SINGLE_LEG_EXPOSED
+        return seen
+
+    run = bench(work)
+
+    (event,) = said(run, "single_leg.exposure")
+    assert run.answer == [0, 1]
+    assert (event["failed_leg"]["platform"], event["exposed_quantity"]) == ("kalshi", "20")
+
+
 # The automatic policy -----------------------------------------------------------------------
 
 UNWIND = "execution.auto_policy=unwind"

@@ -211,7 +211,7 @@ class Adjustments:
             tells=lambda now: (
                 *told,
                 *self.resolved(held.position, now, after),
-                *self._changed(held, now, after, fills),
+                *self._alone(held, now, after, fills),
             ),
         )
         return Done(await self._books.keep(position_id, news), after)
@@ -268,14 +268,19 @@ class Adjustments:
             realised_pnl=after.realised_pnl if closed else None,
         )
 
-    def _changed(
+    def _alone(
         self, held: Held, now: OpenPosition, order: Order, fills: Iterable[Fill]
     ) -> Iterable[Event]:
-        """Tell what is alone now, where an order has changed it and not ended it."""
-        before = held.position
-        both = before.status in UNEVEN and now.status in UNEVEN
-        if both and now.imbalance != before.imbalance and self.told(before):
-            yield self._announce.changed(now, held.with_orders((order,)).with_fills(fills))
+        """Tell what is alone now, where an order has changed it and not ended it, or begun it.
+
+        An exit that stands still half done is told of by whoever looks at it then.
+        """
+        before, with_it = held.position, held.with_orders((order,)).with_fills(fills)
+        if before.status in UNEVEN and self.told(before):
+            if now.status in UNEVEN and now.imbalance != before.imbalance:
+                yield self._announce.changed(now, with_it)
+        elif now.status is PositionStatus.SINGLE_LEG_EXPOSED:
+            yield self._announce.alone(now, with_it, "an order filled that was not needed")
 
     def _order(self, position: OpenPosition, plan: Plan) -> Order:
         contract = self._holdings.match(position).contract(plan.platform)

@@ -32,6 +32,9 @@ from dutchbook.domain.quote import Opportunity
 from dutchbook.domain.units import NOTHING, Quantity
 from dutchbook.ports import Clock
 
+SINGLE_LEG = 2004
+"""The code of a leg that is alone: the other one's order came to nothing, or less than all."""
+
 
 class Announcements:
     """Builds the events; stamping them is the only thing it does to the world."""
@@ -167,6 +170,17 @@ class Announcements:
             scenarios=ways,
             recommended_actions=place.recommended(ways),
         )
+
+    def alone(self, position: OpenPosition, held: Held, reason: str) -> Event:
+        """One leg is alone, though no order for the other one has just come to nothing."""
+        missing = FailedLeg(
+            platform=position.longer.other,
+            reason=reason,
+            code=SINGLE_LEG,
+            attempted_price=None,
+            attempted_size=Quantity(abs(position.imbalance)),
+        )
+        return self.exposure(position, held, missing)
 
     def reminder(self, held: Held, since: datetime) -> SingleLegExposureReminder:
         """One leg is still alone; where its books are followed, with what could be done now."""

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from dutchbook.application.announcements import Announcements
+from dutchbook.application.announcements import SINGLE_LEG, Announcements
 from dutchbook.application.bookkeeping import finality_update
 from dutchbook.application.budget import Spent
 from dutchbook.application.bus import EventBus
@@ -39,8 +39,6 @@ from dutchbook.domain.position import OpenPosition, PositionStatus
 from dutchbook.domain.shortfall import shortfall
 from dutchbook.domain.units import ZERO
 from dutchbook.ports import Batch, Clock, Ids, Insert, Journal, OrderReport, Update, Write
-
-SINGLE_LEG = 2004
 
 
 class Recovery:

@@ -19,7 +19,7 @@ from dutchbook.application.shielding import whole
 from dutchbook.application.their_side import TheirSide, without_totals
 from dutchbook.domain.accounting import Cause, Payout
 from dutchbook.domain.contract import Outcome, Platform
-from dutchbook.domain.events import Event, FailedLeg
+from dutchbook.domain.events import Event
 from dutchbook.domain.ledger import EntryKind
 from dutchbook.domain.order import Finality, Order, Purpose
 from dutchbook.domain.position import OpenPosition, PositionStatus
@@ -38,11 +38,10 @@ from dutchbook.domain.reconciliation import (
 )
 from dutchbook.domain.reconciliation.ours import live
 from dutchbook.domain.resolution import agreed
-from dutchbook.domain.units import MICRO, Money, Quantity, plain
+from dutchbook.domain.units import MICRO, Money, plain
 from dutchbook.errors import InvalidInput, InvalidPositionState, UnknownId
 from dutchbook.ports import Batch, Clock, Ids, Insert
 
-SINGLE_LEG = 2004
 OUT = "an order of it is out: what that does decides"
 Answered = Callable[[str], Batch]
 
@@ -181,14 +180,7 @@ class Resolver:
     def _exposures(self, held: Held, after: OpenPosition) -> Iterable[Event]:
         if after.status is not PositionStatus.SINGLE_LEG_EXPOSED or not after.uneven():
             return
-        missing = FailedLeg(
-            platform=after.longer.other,
-            reason="a person resolved a discrepancy",
-            code=SINGLE_LEG,
-            attempted_price=None,
-            attempted_size=Quantity(abs(after.imbalance)),
-        )
-        yield self._announce.exposure(after, held, missing)
+        yield self._announce.alone(after, held, "a person resolved a discrepancy")
 
     async def _closed_by_force(self, held: Held, paid: Mapping[Platform, Decimal]) -> Held:
         """Book that nothing is left, and what a person says that it brought."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from dutchbook.application.announcements import Announcements
+from dutchbook.application.announcements import SINGLE_LEG, Announcements
 from dutchbook.application.bookkeeping import Bookkeeper, News
 from dutchbook.application.bus import EventBus
 from dutchbook.application.disputes import Disputes
@@ -21,7 +21,6 @@ from dutchbook.domain.position import OpenPosition, PositionStatus
 from dutchbook.domain.resolution import agreed, fill_failed
 from dutchbook.ports import Clock, FillReport, OrderReport, PlatformGateway
 
-SINGLE_LEG = 2004
 LONGEST_WAIT = 60
 FAILED = "the fill failed to settle"
 
