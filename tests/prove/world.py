@@ -185,9 +185,14 @@ class World:
         """Faults; no faults; restart, and restart again. Judged at each rest."""
         await self.store.begin()
         calm, done, never = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        background = [self.spawn(self._play(calm, done))]
+        playing = self.spawn(self._play(calm, done))
+        # Without it nothing would ever end.
+        playing.add_done_callback(lambda _: done.set())
+        background = [playing]
         background += [self.spawn(self._pump(name)) for name in Name]
         await self._lives(done, trades=True)
+        if playing.done():
+            playing.result()
         await self._judge(REST)
         for count in (1, 2):
             before = self._business() if count == 2 else None
@@ -299,7 +304,7 @@ class World:
         for name in Name:
             if plan.strikes(24, f"{key}.{name}"):
                 self._silent[name] = now + 5
-            if plan.strikes(25, f"{key}.{name}") and self.life is not None:
+            if plan.strikes(25, f"{key}.{name}") and self.life and self.life.trading:
                 self._reconnected(name)
         self._resolved(now)
         if self.life is not None and self.life.trading and plan.strikes(40, key):
