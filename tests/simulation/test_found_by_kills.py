@@ -19,11 +19,16 @@ from support.reconciliation import HALF, POSITION, TEN
 
 from dutchbook.application.adjustments import OPPOSITE, Plan
 from dutchbook.application.budget import BudgetRequest
+from dutchbook.application.partial_exits import PARTIAL_EXIT
 from dutchbook.application.run import Run
 from dutchbook.bootstrap import build, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.contract import Outcome, Platform, Side
-from dutchbook.domain.events import ReconciliationComplete, ReconciliationResolved
+from dutchbook.domain.events import (
+    PositionMoved,
+    ReconciliationComplete,
+    ReconciliationResolved,
+)
 from dutchbook.domain.order import Purpose
 from dutchbook.domain.position import PositionStatus, PositionTrigger
 from dutchbook.domain.reconciliation import Choice, Discrepancy, DiscrepancyType, NotFound
@@ -242,6 +247,29 @@ def test_what_was_committed_and_not_delivered_is_told_of_once_at_the_next_start(
         return [row["name"] for row in await journal.rows("audit_log")]
 
     assert run_virtual(main()).count("risk.limit.approached") == 1
+
+
+@pytest.mark.parametrize("restarted", [True, False])
+def test_what_a_dying_engine_said_of_an_exit_does_not_silence_the_next_one(
+    *, restarted: bool
+) -> None:
+    async def work(at: At) -> bool:
+        partial = at.engine.leaving.partial
+        said = exposure("x", NOW, POSITION)
+        said = replace(said, failed_leg=replace(said.failed_leg, code=PARTIAL_EXIT))
+        begun = PositionMoved(
+            at.engine.bus.stamp("e"), POSITION, "cup", "OPEN", "EXIT_PARTIAL", "exited"
+        )
+        for event in (said, begun):
+            await at.engine.bus.commit(Batch(events=(event,)))
+            if not restarted:
+                partial.hear(event, 1)
+        if restarted:
+            await partial.start()
+        position = at.engine.holdings.positions[POSITION]
+        return partial.told(replace(position, status=PositionStatus.EXIT_PARTIAL))
+
+    assert beside("filled", work) is False
 
 
 @pytest.mark.parametrize(("discrepancies", "asked"), [(0, []), (1, [True])])

@@ -56,7 +56,7 @@ class PartialExits:
             facts = json.loads(row["payload"])
             if row["name"] == SingleLegExposure.wire:
                 self._note(facts["position_id"], facts["failed_leg"]["code"])
-            elif facts["after"] != PARTIAL:
+            else:
                 self._told.pop(facts["position_id"], None)
         self._suspect_all()
 
@@ -73,10 +73,10 @@ class PartialExits:
             if held is not None and held.position.status is PARTIAL:
                 self._suspect(held.position.position_id)
         elif isinstance(event, PositionMoved):
+            # What a dying engine said of the exit before this one counts no longer.
+            self._told.pop(event.position_id, None)
             if event.after == PARTIAL:
                 self._suspect(event.position_id)
-            else:
-                self._told.pop(event.position_id, None)
 
     async def run(self) -> None:
         """Look at whatever is suspected, until cancelled.
