@@ -336,6 +336,13 @@ PLANTED = (
         "tests/integration/test_constraints.py -k password",
     ),
     Bug(
+        "a merge beside one that is in doubt",
+        "application/merging.py",
+        "and not self.doubtful(self._contract_id(held))",
+        "and position.position_id not in self._claims",
+        "tests/simulation/test_reconciliation_service.py",
+    ),
+    Bug(
         "a comparison books named cash twice",
         "application/repairing.py",
         "await self._risk.book_named(movement)",

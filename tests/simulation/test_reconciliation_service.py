@@ -590,6 +590,27 @@ def test_a_merge_is_judged_by_what_the_account_holds_and_not_by_what_was_borrowe
     assert beside("filled", work, change=settled) == {Outcome.NO: 6, Outcome.YES: 0}
 
 
+def test_while_a_merge_is_in_doubt_no_other_one_of_its_contract_is_made() -> None:
+    """A list that lacks what both have taken would prove neither of them."""
+
+    async def work(at: At) -> Any:
+        (mine,) = at.engine.holdings.all()
+        for name in (POSITION, "other"):
+            leg = replace(mine.position.polymarket, complement=TEN)
+            position = replace(mine.position, position_id=name, polymarket=leg)
+            at.engine.holdings.put(replace(mine, position=position))
+        merging = at.engine.leaving.merging
+        merging._gateway = at.told[POLY]  # type: ignore[assignment]
+        for _ in range(2):
+            await merging.merge_all()
+        return [row["status"] for row in await at.rows("settlements")], at.told[POLY].asked
+
+    rows, asked = beside("filled", work, change=settled)
+
+    assert rows == ["pending"]
+    assert asked.count("merge") == 1
+
+
 def test_pairs_of_a_position_on_no_tape_wait_for_a_run_that_knows_their_contract() -> None:
     async def work(at: At) -> Any:
         (mine,) = at.engine.holdings.all()

@@ -184,6 +184,10 @@ class Told:
     async def results(self, contract_ids: Sequence[str]) -> Mapping[str, Result]:
         return {each: self.paid[each] for each in contract_ids if each in self.paid}
 
+    async def merge(self, contract_id: str, size: Quantity) -> None:
+        self.asked.append("merge")
+        raise OutcomeUnknown(self.platform, f"{size} of {contract_id}, and no answer")
+
     async def balance(self) -> PlatformBalance:
         self.asked.append("balance")
         return PlatformBalance(self.cash or Money(NOTHING), Money(NOTHING))

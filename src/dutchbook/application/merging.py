@@ -120,7 +120,10 @@ class MergingService:
         return next((h for h in every if h.position.position_id == position_id), None)
 
     def _mergeable(self, held: Held) -> bool:
-        """Whether both outcomes are there for good and nothing is under way."""
+        """Whether both outcomes are there for good and nothing is under way.
+
+        Of two merges of one contract that are in doubt, a list of holdings could prove neither.
+        """
         position, leg = held.position, held.position.holding(MERGED_BY_CALL)
         provisional = any(
             fill.platform is MERGED_BY_CALL and fill.finality is Finality.PROVISIONAL
@@ -132,7 +135,7 @@ class MergingService:
             and not provisional
             and held.order_out() is None
             and position.status is not PositionStatus.RECONCILIATION_REQUIRED
-            and position.position_id not in self._claims
+            and not self.doubtful(self._contract_id(held))
             and self._refused.get(position.position_id) != position.version
         )
 
