@@ -153,9 +153,8 @@ def _wallets(store: Store, truth: Truth, *, last: bool) -> Wrong:
         # What late fills have turned round is netted there against other positions of its
         # contract, or was sold of theirs; each position's books go on as if it were alone.
         crossed = (_opposed if wallet.nets else _oversold)(store, str(row["platform"]))
-        off = ours - wallet.cash
-        known = _person_erred(store, row, off, last=last)
-        if abs(off + crossed) > rounded and not known:
+        off = ours - wallet.cash + crossed
+        if abs(off) > rounded and not _person_erred(store, row, off, last=last):
             yield "I-28", f"{row['account_id']} has {ours}, its platform {wallet.cash}"
         yield from _contracts(held, str(row["platform"]), truth)
 
