@@ -676,6 +676,16 @@ def test_an_exit_that_stopped_half_way_is_evened_by_closing_the_longer_leg() -> 
     assert told.position.hedged == 70
 
 
+async def _told_before_and_after(at: Bench) -> list[int]:
+    """Count the exposures told of: before a lost answer is asked for again, and after it."""
+    seen = []
+    for wait in (1, 20):
+        await at.rest(wait)
+        seen.append(at.engine.bus.counts[SingleLegExposure.wire])
+        at.fault(POLYMARKET)
+    return seen
+
+
 @pytest.mark.parametrize(("there", "alone"), [("40", "60"), ("0", "100")])
 def test_what_a_lost_answer_left_of_an_exit_is_told_as_soon_as_it_is_known(
     there: str, alone: str
@@ -697,11 +707,7 @@ def test_what_a_lost_answer_left_of_an_exit_is_told_as_soon_as_it_is_known(
             at.fault(POLYMARKET, Fault.LOST_ANSWER)
             await at.engine.carrying.adjustments.carry(at.id, second)
         assert at.held.unknown
-        seen = []
-        for wait in (1, 20):
-            await at.rest(wait)
-            seen.append(at.engine.bus.counts[SingleLegExposure.wire])
-            at.fault(POLYMARKET)
+        seen = await _told_before_and_after(at)
         assert at.position.status is PositionStatus.EXIT_PARTIAL
         return seen
 
@@ -728,11 +734,7 @@ def test_an_order_that_fills_when_the_position_is_even_again_is_told_of_as_an_ex
             at.fault(POLYMARKET, Fault.LOST_ANSWER)
             await at.engine.carrying.adjustments.carry(at.id, again)
         assert (at.held.unknown, at.position.status) == (True, PositionStatus.OPEN)
-        seen = []
-        for wait in (1, 20):
-            await at.rest(wait)
-            seen.append(at.engine.bus.counts[SingleLegExposure.wire])
-            at.fault(POLYMARKET)
+        seen = await _told_before_and_after(at)
         assert at.position.status is PositionStatus.SINGLE_LEG_EXPOSED
         return seen
 

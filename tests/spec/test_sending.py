@@ -9,37 +9,22 @@ from decimal import Decimal
 from typing import Any, cast
 
 import pytest
-from support.pairs import NOW
+from support.answers import CLIENT_ID, order
 
 from dutchbook.application.gate import Gate
 from dutchbook.application.sending import Known, Turned, Unknown, send
-from dutchbook.domain.contract import Leg, Outcome, Platform, Side
+from dutchbook.domain.contract import Platform
 from dutchbook.domain.controls import Refused
-from dutchbook.domain.order import Order, Purpose, TimeInForce
+from dutchbook.domain.order import Order
 from dutchbook.domain.risk import Approved
-from dutchbook.domain.units import Price, Quantity
+from dutchbook.domain.units import Quantity
 from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
 from dutchbook.ports import OrderReport
 from dutchbook.runtime.virtual_time import run_virtual
 
 KALSHI = Platform.KALSHI
 PATIENCE = 5
-ORDER = Order(
-    order_id="o1",
-    client_order_id="c1",
-    platform=KALSHI,
-    contract_id="kalshi-cup",
-    pair_id="cup",
-    execution_id="e",
-    leg=Leg.PRIMARY,
-    purpose=Purpose.ENTRY,
-    outcome=Outcome.YES,
-    side=Side.BUY,
-    price=Price(Decimal("0.40")),
-    size=Quantity(Decimal(10)),
-    time_in_force=TimeInForce.IOC,
-    created_at=NOW,
-)
+ORDER = order(KALSHI)
 ACCEPTED = OrderReport(platform_order_id="p1", fills=(), working=Quantity(Decimal(10)))
 HALTED = Refused("trading_halted", "an operator's word", 3009)
 
@@ -124,11 +109,11 @@ def test_a_send_that_is_given_up_is_finished_all_the_same_and_made_once(
 
     async def main() -> Known | None:
         known: Known | None = await give_up(platform)
-        assert (platform.begun, platform.done) == (["c1"], [])
+        assert (platform.begun, platform.done) == ([CLIENT_ID], [])
         await asyncio.sleep(PATIENCE + 2)
         return known
 
     known = run_virtual(main())
 
-    assert platform.begun == platform.done == ["c1"]
+    assert platform.begun == platform.done == [CLIENT_ID]
     assert known in {None, Unknown(f"no answer within {PATIENCE} s")}

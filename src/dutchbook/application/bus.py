@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from dutchbook.application.lease import Fence
 from dutchbook.application.loading import undelivered
@@ -77,9 +78,14 @@ class EventBus:
             tables = tuple(sorted({write.table for write in batch.writes}))
             changed = RecordsChanged(self.stamp("records"), tables)
             batch = Batch(batch.writes, (changed,))
+        with self._under_way():
+            return await whole(self._commit(batch))
+
+    @contextmanager
+    def _under_way(self) -> Iterator[None]:
         self._begun += 1
         try:
-            return await whole(self._commit(batch))
+            yield
         finally:
             self._ended += 1
 
@@ -96,16 +102,13 @@ class EventBus:
         await whole(self._commit(Batch(events=(event,))))
 
     async def _commit(self, batch: Batch) -> Receipt:
-        self._begun += 1
-        try:
+        with self._under_way():
             receipt = await self._kept(batch)
             if batch.events:
                 self.receipt = receipt
                 first = receipt.sequence - len(batch.events) + 1
                 await self._deliver(list(enumerate(batch.events, start=first)))
             return receipt
-        finally:
-            self._ended += 1
 
     async def _kept(self, batch: Batch) -> Receipt:
         """Commit; where nobody knows whether it was kept, nothing more is told in this life.
