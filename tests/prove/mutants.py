@@ -67,6 +67,8 @@ def _look(bug: Bug, path: str) -> str:
     if done.returncode != 1:
         return MISSED
     seed = re.search(r"SEED=\d+", done.stdout)
+    if bug.caught_by == SIMULATION and not seed:
+        return MISSED  # it did not even start
     return f"{CAUGHT} {seed[0]}" if seed else CAUGHT
 
 

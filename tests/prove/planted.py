@@ -115,7 +115,7 @@ PLANTED = (
         BUS,
         "receipt = await self._kept(batch)",
         "[self.publish(event, self.receipt.sequence) for event in batch.events]\n"
-        "        receipt = await self._kept(batch)",
+        "            receipt = await self._kept(batch)",
     ),
     Bug(
         "no unique client order id",
