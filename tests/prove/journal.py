@@ -106,6 +106,13 @@ class Connection:
     async def commit(self, batch: Batch) -> Receipt:
         """Keep a batch, or fail, or both."""
         self._step("before a commit")
+        assert self._store.watch is not None, "somebody watches"
+        with self._store.watch.given(batch):
+            receipt = await self._kept(batch)
+        self._step("after a commit")
+        return receipt
+
+    async def _kept(self, batch: Batch) -> Receipt:
         key = self._store.next
         if self._plan.draw(0, key) % 4 == 0:
             await self._sleep(0.001 * (self._plan.draw(1, key) % 40))
@@ -118,7 +125,6 @@ class Connection:
         if self._plan.strikes(38, f"commit.{key}"):
             self._fails(38)
             raise Unheard("the connection was lost during a commit")
-        self._step("after a commit")
         return receipt
 
     def _fails(self, number: int) -> None:

@@ -351,4 +351,25 @@ PLANTED = (
         "tests/simulation/test_reconciliation_service.py"
         " tests/simulation/test_reconciling_runs.py",
     ),
+    Bug(
+        "a pair is traded until its discrepancy is durable",
+        "application/disputes.py",
+        "return self._opening[pair_id] > 0 or any(",
+        "return any(",
+        seed=41,
+    ),
+    Bug(
+        "an execution that has waited is not asked again whether it may begin",
+        "application/execution_queue.py",
+        "if not self._refused(opportunity, locked=True):",
+        "if self._executions is not None:",
+        "tests/simulation/test_seed.py -k waited",
+    ),
+    Bug(
+        "an engine goes on though it could not tell of what was kept",
+        BUS,
+        "with self._learnt():",
+        "with self._under_way():",
+        "tests/simulation/test_last_words.py",
+    ),
 )

@@ -154,7 +154,10 @@ def _wallets(store: Store, truth: Truth, *, last: bool) -> Wrong:
         # contract, or was sold of theirs; each position's books go on as if it were alone.
         crossed = (_opposed if wallet.nets else _oversold)(store, str(row["platform"]))
         off = ours - wallet.cash + crossed
-        if abs(off) > rounded and not _person_erred(store, row, off, last=last):
+        erred = abs(off - _booked(store, row["account_id"])) <= rounded and (
+            not last or _told_of_cash(store, row["platform"])
+        )
+        if abs(off) > rounded and not erred:
             yield "I-28", f"{row['account_id']} has {ours}, its platform {wallet.cash}"
         yield from _contracts(held, str(row["platform"]), truth)
 
@@ -175,24 +178,27 @@ def _contracts(held: dict[tuple[str, str, str], Decimal], platform: str, truth: 
             yield "I-28", f"{contract} {outcome}: {told}"
 
 
-def _person_erred(store: Store, account: dict[str, Any], off: Decimal, *, last: bool) -> bool:
-    """Whether cash is off by what a person has booked, and a comparison has told of it.
+def _booked(store: Store, account_id: str) -> Decimal:
+    """Return what a person has booked to an account's cash."""
+    return sum(
+        (
+            entry["amount"]
+            for entry in store.table("ledger_entries")
+            if entry["kind"] == "adjustment"
+            and entry["bucket"] == "free"
+            and entry["account_id"] == account_id
+        ),
+        start=NIL,
+    )
 
-    A person may have said of the difference that it is well.
-    """
-    booked = [
-        entry["amount"]
-        for entry in store.table("ledger_entries")
-        if entry["kind"] == "adjustment"
-        and entry["bucket"] == "free"
-        and entry["account_id"] == account["account_id"]
-    ]
-    told = any(
-        row["kind"] == "balance_mismatch" and row["platform"] == account["platform"]
+
+def _told_of_cash(store: Store, platform: str) -> bool:
+    """Whether a comparison has told of a platform's cash, or a person said that it is well."""
+    return any(
+        row["kind"] == "balance_mismatch" and row["platform"] == platform
         for row in store.table("discrepancies")
         if row["resolved_at"] is None or row["resolution"] == "acknowledge"
     )
-    return bool(booked) and off == sum(booked) and (told or not last)
 
 
 def _opposed(store: Store, platform: str) -> Decimal:

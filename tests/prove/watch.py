@@ -5,15 +5,16 @@ Like the oracle it judges from what is committed and sent, and from its own cloc
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from dutchbook.domain.contract import Platform
 from dutchbook.domain.events import Event
 from dutchbook.persistence.memory import MemoryJournal
-from dutchbook.ports import Clock
+from dutchbook.ports import Batch, Clock, Insert
 from prove.oracle import Change, Oracle, Row
 from prove.platform import Platform as Theirs
 
@@ -54,6 +55,7 @@ class Watch:
     pairs: dict[str, Row] = field(default_factory=dict)
     contracts: dict[tuple[str, str], Row] = field(default_factory=dict)
     disputes: dict[str, Row] = field(default_factory=dict)
+    opening: Counter[str | None] = field(default_factory=Counter)
     halted: frozenset[str] = frozenset()
     untold: dict[str, datetime] = field(default_factory=dict)
     busy: set[str] = field(default_factory=set)
@@ -71,7 +73,7 @@ class Watch:
 
     def began(self, number: int) -> None:
         """An engine begins; whoever was before it has ended."""
-        self.turn = Turn(number)
+        self.turn, self.opening = Turn(number), Counter()
         later = self.now + REMINDED
         self.untold = dict.fromkeys(self.untold, later)
 
@@ -93,6 +95,28 @@ class Watch:
         mine = (dict(months), dict(weeks))
         theirs = (dict(counted[0]), dict(counted[1]))
         self.oracle.check("I-21", f"counted {theirs}, told of {mine}", holds=mine == theirs)
+
+    # Before a commit
+    # --------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def given(self, batch: Batch) -> Iterator[None]:
+        """Judge what an engine asks to be kept, from then until it was (I-23).
+
+        A journal keeps batches in the order of these calls; that of a run does not even.
+        """
+        rows = [(write.table, write.row) for write in batch.writes if isinstance(write, Insert)]
+        disputed = Counter(row["pair_id"] for table, row in rows if table == "discrepancies")
+        for pair_id in [row["pair_id"] for table, row in rows if table == "executions"]:
+            open_ = [row["pair_id"] for row in self.disputes.values() if not row["resolved_at"]]
+            what = f"{pair_id} is begun on while a discrepancy of it is open"
+            free = pair_id not in open_ and not self.opening[pair_id]
+            self.oracle.check("I-23", what, holds=free)
+        self.opening += disputed
+        try:
+            yield
+        finally:
+            self.opening -= disputed
 
     # After a commit
     # ---------------------------------------------------------------------------

@@ -124,6 +124,29 @@ def test_after_a_commit_that_got_no_answer_nothing_is_kept_but_the_last_word() -
     assert told == []
 
 
+class Untold(MemoryJournal):
+    """Fails to note what was told."""
+
+    async def delivered(self, sequence: int) -> None:
+        raise StorageError(f"{sequence} is not noted")
+
+
+def test_after_a_commit_that_could_not_be_told_of_nothing_more_is_decided() -> None:
+    """It was kept, and whoever asked for it does not know: their image is behind (I-3)."""
+
+    async def main() -> list[str]:
+        journal = Untold()
+        bus, _ = told_on(journal)
+        await bus.redeliver()
+        with pytest.raises(StorageError, match="1 is not noted"):
+            await bus.commit(Batch(events=(event("kept"),)))
+        with pytest.raises(StorageError, match="this engine must end"):
+            await bus.commit(Batch(events=(event("decided"),)))
+        return [row["event_id"] for row in await journal.rows("audit_log")]
+
+    assert run_virtual(main()) == ["kept"]
+
+
 def test_what_the_database_has_refused_is_no_doubt_and_the_engine_goes_on() -> None:
     async def main() -> list[Event]:
         bus, told = told_on(Unanswered(Conflict("orders", "o", "is another")))

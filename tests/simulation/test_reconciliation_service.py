@@ -47,7 +47,7 @@ from dutchbook.domain.reconciliation import (
 from dutchbook.domain.risk import HaltReason
 from dutchbook.domain.settlement import Result
 from dutchbook.domain.units import NOTHING, Money, Quantity
-from dutchbook.errors import InvalidInput, InvalidPositionState, UnknownId
+from dutchbook.errors import Conflict, InvalidInput, InvalidPositionState, UnknownId
 from dutchbook.ports import Batch, Insert, Update
 
 POLY = Platform.POLYMARKET
@@ -91,6 +91,55 @@ def test_a_pair_with_an_open_discrepancy_is_not_traded() -> None:
         says(at, NotFound(NOW, complete=True))
         await at.service.reconcile()
         return [*seen, at.engine.holdings.disputed("cup")]
+
+    assert beside("working", work) == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("state", "answer"),
+    [
+        ("working", NotFound(NOW, complete=True)),
+        ("partly filled", Found("polymarket-7", (report("t1", FOUR, Finality.FAILED),), TEN)),
+    ],
+    ids=["it asks a person", "a fill failed"],
+)
+def test_a_pair_is_not_traded_from_the_moment_its_discrepancy_is_being_written(
+    state: str, answer: Any
+) -> None:
+    """Batches are kept in the order of their calls: nothing is begun after it (I-23)."""
+
+    async def work(at: At) -> list[bool]:
+        keep, seen = at.engine.bus.commit, []
+
+        async def watched(batch: Batch) -> Any:
+            if any(write.table == "discrepancies" for write in batch.writes):
+                seen.append(at.engine.holdings.disputed("cup"))
+            return await keep(batch)
+
+        at.engine.bus.commit = watched  # type: ignore[method-assign]
+        says(at, answer)
+        await at.service.reconcile()
+        return seen
+
+    assert beside(state, work) == [True]
+
+
+def test_a_discrepancy_that_could_not_be_written_stops_no_pair() -> None:
+    async def work(at: At) -> list[bool]:
+        disputes, answer = at.engine.carrying.disputes, NotFound(NOW, complete=True)
+        keep = at.engine.bus.commit
+
+        async def refused(batch: Batch) -> Any:
+            raise Conflict("discrepancies", batch, "refused")
+
+        at.engine.bus.commit = refused  # type: ignore[method-assign]
+        says(at, answer)
+        with pytest.raises(Conflict):
+            await at.service.reconcile()
+        seen = [disputes.on("cup")]
+        at.engine.bus.commit = keep  # type: ignore[method-assign]
+        await at.service.reconcile()
+        return [*seen, disputes.on("cup")]
 
     assert beside("working", work) == [False, True]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import importlib
 import re
 from dataclasses import replace
@@ -17,6 +18,7 @@ from dutchbook.application.records import match_row
 from dutchbook.bootstrap import build, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.events import Event, catalogue
+from dutchbook.domain.quote import Opportunity, Reason
 from dutchbook.domain.risk import HaltReason
 from dutchbook.domain.units import Money
 from dutchbook.engine import Engine
@@ -141,52 +143,80 @@ async def _halt_and_resume(listen: Any) -> None:
         )
 
 
-def test_given_opportunities_are_carried_through_best_first() -> None:
-    """The requirement's own entry point: what it is given is done when it returns."""
-    offered: list[Any] = []
+def _offer() -> tuple[Engine, Opportunity]:
+    """Return what an engine found first, and that engine."""
+    offered: list[tuple[Engine, Opportunity]] = []
 
     def collect(engine: Engine) -> None:
-        def keep(opportunity: Any) -> None:
+        def keep(opportunity: Opportunity) -> None:
             offered.append((engine, opportunity))
 
         engine.queue.offer = keep  # type: ignore[method-assign]
 
     play(minutes=30, prepare=collect)
     assert offered
-    engine, opportunity = offered[0]
+    return offered[0]
+
+
+async def _engine_at(found: Engine, opportunity: Opportunity) -> Engine:
+    """Return a new engine that sees the books at which an opportunity was found."""
+    tape, clock = found.tape, TapeClock(opportunity.detected_at)
+    fresh = build(load(), tape, MemoryJournal(), clock, seed=1)
+    await fresh.lifecycle.start(
+        tape.meta.contracts,
+        tape.meta.pairs,
+        {p: a.cash for p, a in _cash(fresh)},
+        mode="paper",
+        run=1,
+        version="x",
+    )
+    for message in tape.messages():
+        if message.at <= opportunity.detected_at:
+            fresh.offered.clear()
+            fresh.exchanges[message.platform].update(
+                message.contract_id,
+                message.bids,
+                message.asks,
+                whole=True,
+                now=message.at,
+            )
+            book = fresh.watchlist.books[message.platform, message.contract_id]
+            book.replace(message.bids, message.asks)
+            book.touch(clock.now(), 1)
+    fresh.lag.release()
+    fresh.lag._steps = 0
+    return fresh
+
+
+def test_given_opportunities_are_carried_through_best_first() -> None:
+    """The requirement's own entry point: what it is given is done when it returns."""
+    engine, opportunity = _offer()
 
     async def main() -> list[dict[str, Any]]:
-        tape = engine.tape
-        clock = TapeClock(opportunity.detected_at)
-        fresh = build(load(), tape, MemoryJournal(), clock, seed=1)
-        await fresh.lifecycle.start(
-            tape.meta.contracts,
-            tape.meta.pairs,
-            {p: a.cash for p, a in _cash(fresh)},
-            mode="paper",
-            run=1,
-            version="x",
-        )
-        for message in tape.messages():
-            if message.at <= opportunity.detected_at:
-                fresh.offered.clear()
-                fresh.exchanges[message.platform].update(
-                    message.contract_id,
-                    message.bids,
-                    message.asks,
-                    whole=True,
-                    now=message.at,
-                )
-                book = fresh.watchlist.books[message.platform, message.contract_id]
-                book.replace(message.bids, message.asks)
-                book.touch(clock.now(), 1)
-        fresh.lag.release()
-        fresh.lag._steps = 0
+        fresh = await _engine_at(engine, opportunity)
         await fresh.queue.process_opportunities([opportunity])
         return await fresh.journal.rows("open_positions")
 
     rows = run_virtual(main())
     assert [row["status"] for row in rows] == ["OPEN"]
+
+
+def test_what_has_waited_for_its_turn_is_asked_again_whether_it_may_begin() -> None:
+    """Its pair can be in dispute by then (I-23), or a platform not be healthy."""
+    engine, opportunity = _offer()
+
+    async def main() -> tuple[list[dict[str, Any]], dict[str, int]]:
+        fresh = await _engine_at(engine, opportunity)
+        fresh.queue._slots = asyncio.Semaphore(0)
+        waits = asyncio.ensure_future(fresh.queue.process_opportunities([opportunity]))
+        await asyncio.sleep(1)
+        assert not waits.done()
+        fresh.holdings.contested = lambda pair_id: pair_id == opportunity.match.match_id
+        fresh.queue._slots.release()
+        await waits
+        return await fresh.journal.rows("executions"), dict(fresh.queue.refused)
+
+    assert run_virtual(main()) == ([], {Reason.DISCREPANCY_OPEN.value: 1})
 
 
 def _cash(engine: Engine) -> list[Any]:

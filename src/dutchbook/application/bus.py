@@ -107,8 +107,20 @@ class EventBus:
             if batch.events:
                 self.receipt = receipt
                 first = receipt.sequence - len(batch.events) + 1
-                await self._deliver(list(enumerate(batch.events, start=first)))
+                with self._learnt():
+                    await self._deliver(list(enumerate(batch.events, start=first)))
             return receipt
+
+    @contextmanager
+    def _learnt(self) -> Iterator[None]:
+        """Where this fails, whoever asked for the commit does not learn that it was kept."""
+        done = False
+        try:
+            yield
+            done = True
+        finally:
+            if not done:
+                self._broken = self._unsure = True
 
     async def _kept(self, batch: Batch) -> Receipt:
         """Commit; where nobody knows whether it was kept, nothing more is told in this life.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -66,6 +67,7 @@ class Disputes:
         self._clock = clock
         self._ids = ids
         self.open: dict[str, Dispute] = {}
+        self._opening: Counter[str | None] = Counter()
         self._accepted: set[tuple[str, str]] = set()
         self._turn = asyncio.Lock()
         self.settling = asyncio.Lock()
@@ -74,14 +76,20 @@ class Disputes:
         """Take up what the database holds."""
         order = ("detected_at", "discrepancy_id")
         for row in await self._journal.rows("discrepancies", {"resolved_at": None}, order):
-            self.follow(_dispute(row))
+            self._follow(_dispute(row))
         acknowledged = {"resolution": Choice.ACKNOWLEDGE.value}
         for row in await self._journal.rows("discrepancies", acknowledged):
             self._accepted.add(_sign(_dispute(row).found))
 
     def on(self, pair_id: str) -> bool:
-        """Tell whether one is open on a pair: nothing new is begun there (I-23)."""
-        return any(each.found.pair_id == pair_id for each in self.open.values())
+        """Tell whether one is open on a pair, or being opened: nothing is begun there (I-23).
+
+        Batches are kept in the order of their calls: what is begun before one is being opened
+        is on the record before it.
+        """
+        return self._opening[pair_id] > 0 or any(
+            each.found.pair_id == pair_id for each in self.open.values()
+        )
 
     def of_position(self, position_id: str) -> list[Dispute]:
         """Return those about a position, oldest first."""
@@ -112,9 +120,23 @@ class Disputes:
         """Return a new one."""
         return Dispute(self._ids.new("discrepancy"), found, self._clock.now())
 
-    def opening(self, dispute: Dispute) -> tuple[Write, Event]:
-        """Return the row and the event that open one; `follow` once they are durable."""
-        return Insert("discrepancies", _row(dispute)), self.told(dispute)
+    @contextlib.contextmanager
+    def opening(self, disputes: Collection[Dispute]) -> Iterator[Batch]:
+        """Yield the rows and events that open some, for whoever commits them meanwhile.
+
+        Nothing is begun on their pairs from the first moment on; they are open once kept.
+        """
+        pairs = Counter(each.found.pair_id for each in disputes)
+        self._opening += pairs
+        try:
+            yield Batch(
+                tuple(Insert("discrepancies", _row(each)) for each in disputes),
+                tuple(self.told(each) for each in disputes),
+            )
+            for each in disputes:
+                self._follow(each)
+        finally:
+            self._opening -= pairs
 
     def told(self, dispute: Dispute) -> Event:
         """Return what tells a person of one."""
@@ -130,20 +152,17 @@ class Disputes:
             recommended_action=found.recommended_action,
         )
 
-    def follow(self, dispute: Dispute) -> None:
-        """Count one as open."""
+    def _follow(self, dispute: Dispute) -> None:
         self.open[dispute.dispute_id] = dispute
 
     async def raised(self, found: Iterable[Discrepancy]) -> list[Dispute]:
         """Open what is not open yet, in one commit."""
         new = {each.key: self.of(each) for each in found if not self.known(each)}
-        pieces = [self.opening(each) for each in new.values()]
-        if pieces:
-            writes, events = zip(*pieces, strict=True)
-            await self._bus.commit(Batch(writes, events))
-        for each in new.values():
-            self.follow(each)
-        return list(new.values())
+        opened = list(new.values())
+        if opened:
+            with self.opening(opened) as batch:
+                await self._bus.commit(batch)
+        return opened
 
     # Resolved
     # --------------------------------------------------------------------------------

@@ -64,17 +64,22 @@ class ExecutionQueueService:
         """Executions under way."""
         return len(self._locked)
 
-    def refusal(self, match: ContractMatch, kalshi_outcome: Outcome) -> Reason | None:
-        """Return why nothing new can be done this way on a pair now.
+    def refusal(
+        self, match: ContractMatch, kalshi_outcome: Outcome, *, locked: bool = False
+    ) -> Reason | None:
+        """Return why nothing new can be done this way on a pair now, whatever its prices are.
 
-        Whatever its prices are.
+        Args:
+            match: The pair.
+            kalshi_outcome: What would be bought on Kalshi.
+            locked: Whoever asks has the pair's lock.
         """
         pair_id = match.match_id
         if self._risk.state.trading_halted:
             return Reason.TRADING_HALTED
         if self.degraded:  # a pair has a leg on every platform
             return Reason.PLATFORM_DEGRADED
-        if pair_id in self._locked:
+        if pair_id in self._locked and not locked:
             return Reason.IN_EXECUTION
         cool = self._cool_until.get(pair_id)
         if cool is not None and self._clock.now() < cool:
@@ -138,16 +143,24 @@ class ExecutionQueueService:
 
     async def _carry(self, opportunity: Opportunity) -> None:
         pair = opportunity.match.match_id
-        if (reason := self.refusal(opportunity.match, opportunity.kalshi.outcome)) is not None:
-            self.refused[reason.value] += 1
+        if self._refused(opportunity):
             return
         self._locked.add(pair)
         try:
             async with self._slots:
-                await self._reserve_and_execute(opportunity)
+                # A slot may have been long in coming, and its pair in dispute by now.
+                if not self._refused(opportunity, locked=True):
+                    await self._reserve_and_execute(opportunity)
         finally:
             self._locked.discard(pair)
             self._cool_until[pair] = self._clock.now() + self._cool_down
+
+    def _refused(self, opportunity: Opportunity, *, locked: bool = False) -> bool:
+        outcome = opportunity.kalshi.outcome
+        reason = self.refusal(opportunity.match, outcome, locked=locked)
+        if reason is not None:
+            self.refused[reason.value] += 1
+        return reason is not None
 
     async def _reserve_and_execute(self, opportunity: Opportunity) -> None:
         execution_id, batch = self._executions.prepare(opportunity)

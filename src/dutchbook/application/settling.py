@@ -146,16 +146,19 @@ class SettlementFollower:
         order = held.orders[fill.order_id]
         failed = self._announce.final(order, fill)
         dispute = self._disputes.of(fill_failed(held.position, fill))
-        row, told = self._disputes.opening(dispute)
-        news = News(
-            Cause.FILL_FAILED,
-            orders=(order.without_fill(fill),),
-            finalities=(fill,),
-            writes=(row,),
-            tells=lambda after: (failed, told, *self.exposures(held, after, fill)),
-        )
-        after = await self._books.keep(held.position.position_id, news)
-        self._disputes.follow(dispute)
+        with self._disputes.opening([dispute]) as opening:
+            news = News(
+                Cause.FILL_FAILED,
+                orders=(order.without_fill(fill),),
+                finalities=(fill,),
+                writes=opening.writes,
+                tells=lambda after: (
+                    failed,
+                    *opening.events,
+                    *self.exposures(held, after, fill),
+                ),
+            )
+            after = await self._books.keep(held.position.position_id, news)
         if held.position.status is PositionStatus.CLOSED:
             after = await self.proven(after.position_id, fill)
         if after.uneven():
