@@ -131,6 +131,11 @@ class Watch:
             self.oracle.check("I-29", what, holds=epoch == self.turn.epoch)
         if names["system.reconciliation.complete"]:
             self.turn.compared = True
+        changes = list(changes)
+        for pair_id in [row["pair_id"] for table, old, row in changes if _begun(table, old)]:
+            approved = bool(self.pairs[pair_id]["operator_approved"])
+            what = f"{pair_id} is begun on without approval"
+            self.oracle.check("I-19", what, holds=approved)
         for table, before, after in changes:
             self._take(table, before, after)
             out = table == "orders" and before is not None and before["working_size"]
@@ -233,10 +238,6 @@ class Watch:
         if order["purpose"] != "entry":
             return
         self.oracle.check("I-23", f"{name} before comparing", holds=self.turn.compared)
-        pair = self.pairs[order["pair_id"]]
-        self.oracle.check(
-            "I-19", f"{name} on a pair without approval", holds=bool(pair["operator_approved"])
-        )
         closes = self.contracts[str(order["platform"]), order["contract_id"]]["close_time"]
         open_ = self.engine_clock.now() < closes
         self.oracle.check("I-19", f"{name} after its close", holds=open_)
@@ -262,3 +263,7 @@ class Watch:
             last = self.person.get(position_id)
             lately = last is not None and until - last <= REMINDED
             self.oracle.check("I-20", f"{position_id}: last heard at {last}", holds=lately)
+
+
+def _begun(table: str, before: Row | None) -> bool:
+    return table == "executions" and before is None
