@@ -114,6 +114,7 @@ OTHERS = {
         "application/execution.py",
         "writes = (*rows, *snapshots, *placed.writes, still_approved(opportunity.match))",
         "writes = (*rows, *snapshots, *placed.writes)",
+        seed=116,
     ),
     "I-20": Bug(
         "an alert is no event of the outbox",
