@@ -149,8 +149,8 @@ OTHERS = {
     "I-25": Bug(
         "nobody is told of a fill that failed",
         SETTLE,
-        "tells=lambda after: (failed, told, *self.exposures(held, after, fill)),",
-        "tells=lambda after: (told, *self.exposures(held, after, fill)),",
+        "                    failed,\n                    *opening.events,",
+        "                    *opening.events,",
     ),
     "I-27": Bug(
         "what waits in the outbox is not told, at the start or after it",
