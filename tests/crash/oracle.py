@@ -7,7 +7,7 @@ program's.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,13 @@ from .truth import Truth
 
 OVER = ("FILLED", "CANCELLED", "REJECTED")
 UNEVEN = ("SINGLE_LEG_EXPOSED", "EXIT_PARTIAL")
+CASH = "I-11 cash:"
+"""Such a difference is told of once two comparisons saw it, and no fill may still fail."""
 DUST = 10_000
 """Contracts in millionths: less than the smallest tradable unit of either platform."""
 TABLES = (
-    "accounts", "audit_log", "discrepancies", "executions", "fills", "ledger_entries",
-    "open_positions", "operator_commands", "orders", "outbox", "reservations",
+    "accounts", "audit_log", "contract_matches", "discrepancies", "executions", "fills",
+    "ledger_entries", "open_positions", "operator_commands", "orders", "outbox", "reservations",
     "risk_override_logs", "risk_states", "settlements",
 )  # fmt: skip
 
@@ -130,7 +132,9 @@ def _fills(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
 def _cash(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
     """What our books call free is what the platform holds, but for what a person was told of.
 
-    What was explained since is off the record only after the next comparison.
+    What was explained since is off the record only after the next comparison. What positions
+    hold against one another a platform that nets has paid for, and our books have not: each
+    position's go on as if it were alone.
     """
     for row in rows["accounts"]:
         platform = row["platform"]
@@ -138,9 +142,25 @@ def _cash(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
         if state is None:
             continue
         ours, cash = row["free"] + row["reserved"], micros(state["wallet"].cash)
+        if state["wallet"].nets:
+            ours += _opposed(rows, platform)
         told = unexplained(rows["discrepancies"], platform)
         if cash not in (ours, ours + told):
-            yield f"I-11 {platform} holds {cash}, our books say {ours}, {told} in question"
+            yield f"{CASH} {platform} holds {cash}, our books say {ours}, {told} in question"
+
+
+def _opposed(rows: dict[str, list[Row]], platform: str) -> int:
+    """Return the pairs of YES and NO that positions hold against one another."""
+    contracts = {
+        row["match_id"]: row[f"{platform}_contract_id"] for row in rows["contract_matches"]
+    }
+    held: dict[str, Counter[bool]] = defaultdict(Counter)
+    for row in rows["open_positions"]:
+        if row[f"{platform}_payout"] is None:
+            yes, of = row[f"{platform}_side"] == "yes", held[contracts[row["pair_id"]]]
+            of[yes] += row[f"{platform}_size"]
+            of[not yes] += row[f"{platform}_complement"]
+    return sum(min(of[True], of[False]) for of in held.values())
 
 
 def _ledger(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:

@@ -78,27 +78,51 @@ def test_a_discrepancy_that_two_resolve_at_once_is_resolved_once() -> None:
     assert beside("working", work).count("system.reconciliation.resolved") == 1
 
 
+async def _releasing(at: At) -> asyncio.Task[None]:
+    """Begin to release a reservation of 40 dollars, in a commit that takes half a minute."""
+    risk, journal = at.engine.risk, at.engine.journal
+    amounts = {platform: Money(Decimal(20)) for platform in Platform}
+    taken = await risk.reserve_budget(BudgetRequest("execution-2", "cup", amounts))
+    commit = journal.commit
+
+    async def slow(batch: Batch) -> Receipt:
+        if any(write.table == "reservations" for write in batch.writes):
+            await at.engine.clock.sleep(30)
+        return await commit(batch)
+
+    journal.commit = slow  # type: ignore[method-assign]
+    releasing = asyncio.create_task(risk.release_reservation(taken, "nothing bought"))
+    await asyncio.sleep(0)
+    return releasing
+
+
+async def _reserved(at: At) -> Decimal:
+    (row,) = await at.rows("risk_states")
+    return Decimal(row["reserved_capital"])
+
+
 def test_the_budget_is_not_counted_again_while_a_commit_that_changes_it_is_under_way() -> None:
     async def work(at: At) -> Any:
-        risk, journal = at.engine.risk, at.engine.journal
-        amounts = {platform: Money(Decimal(20)) for platform in Platform}
-        taken = await risk.reserve_budget(BudgetRequest("execution-2", "cup", amounts))
-        commit = journal.commit
-
-        async def slow(batch: Batch) -> Receipt:
-            if any(write.table == "reservations" for write in batch.writes):
-                await at.engine.clock.sleep(30)
-            return await commit(batch)
-
-        journal.commit = slow  # type: ignore[method-assign]
-        releasing = asyncio.ensure_future(risk.release_reservation(taken, "nothing bought"))
-        await asyncio.sleep(0)
+        releasing = await _releasing(at)
         await at.service.reconcile()
-        counted = (await at.rows("risk_states"))[0]["reserved_capital"]
+        counted = await _reserved(at)
         await releasing
-        return counted, (await at.rows("risk_states"))[0]["reserved_capital"]
+        return counted, await _reserved(at)
 
     assert beside("filled", work) == (40, 0)
+
+
+def test_a_commit_whose_caller_was_cancelled_leaves_the_image_in_doubt() -> None:
+    """It is kept, and nobody has taken note: nothing is counted again in this life (I-15)."""
+
+    async def work(at: At) -> Any:
+        releasing = await _releasing(at)
+        seen = [at.engine.bus.mark]
+        releasing.cancel()
+        await at.engine.clock.sleep(60)
+        return await _reserved(at), [*seen, at.engine.bus.mark]
+
+    assert beside("filled", work) == (0, [None, None])
 
 
 @pytest.mark.parametrize("person_first", [True, False])

@@ -84,16 +84,21 @@ class EventBus:
     @contextmanager
     def _under_way(self) -> Iterator[None]:
         self._begun += 1
+        aware = True
         try:
             yield
+        except asyncio.CancelledError:
+            aware = False
+            raise
         finally:
-            self._ended += 1
+            self._ended += aware
 
     @property
     def mark(self) -> int | None:
         """What changes with every commit; None while one is under way, or its caller unaware.
 
-        As long as it stays the same, what an engine believes is what its database holds.
+        As long as it stays the same, what an engine believes is what its database holds. A
+        caller that was cancelled will never be aware.
         """
         return self._begun if self._begun == self._ended else None
 
