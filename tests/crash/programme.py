@@ -142,6 +142,10 @@ class Programme:
             for each in more:
                 yield from (replace(case, on_server=True) for case in each)
 
+    def timed_again(self, turn: int, left: int) -> Iterator[Case]:
+        """Yield more random instants: `left` of those before met an engine that had ended."""
+        yield from self._timed(TIME, f"again {turn}", left + left // 2)
+
     def _at_points(self, salt: str, times: int) -> Iterator[Case]:
         for name in points():
             chance = drawn(self._seed, name + salt)

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 from crash.awaits import PACKAGES, ROOT, sites
-from crash.kills import AWAIT, Case, Ground, Kill, home
+from crash.kills import AWAIT, TIME, Case, Ground, Kill, home
 from crash.life import Life, Passed, live
 from crash.oracle import judge
+from crash.programme import SHORT, Programme
 from crash.scenario import Scenario
 from crash.truth import Truth
 from support.shelf import FILE
@@ -293,3 +294,14 @@ def test_the_oracle_finds_a_log_whose_anchored_head_is_gone(
     found = judge(whole.url, Truth.read(whole.truth), tmp_path / "anchors")
 
     assert [line.split()[0] for line in found] == ["I-26"] * len(found) != []
+
+
+def test_instants_that_came_after_the_end_are_made_up_for_by_others() -> None:
+    programme = Programme(1, SHORT)
+    programme.seconds = dict.fromkeys(range(SHORT.scenarios), 2.0)
+
+    first, second = (list(programme.timed_again(turn, 10)) for turn in range(2))
+
+    assert len(first) == len(second) == 15
+    assert {kill.name for case in first for kill in case.kills} == {TIME}
+    assert not {*map(str, first)} & {*map(str, second)}
