@@ -14,6 +14,7 @@ from dutchbook.application.bus import EventBus
 from dutchbook.application.disputes import Dispute
 from dutchbook.application.lease import Fence, take
 from dutchbook.application.pairs import decide_pair
+from dutchbook.application.shielding import heard
 from dutchbook.bootstrap import build
 from dutchbook.domain.contract import Platform as Name
 from dutchbook.domain.events import Event
@@ -132,6 +133,7 @@ class Life:
     async def run(self, done: asyncio.Event, *, trades: bool) -> bool:
         """Live until `done`, drain and stop; tells whether it came to that."""
         engine = asyncio.ensure_future(self._live(done, trades=trades))
+        engine.add_done_callback(heard)  # it may end after the operator's own death was judged
         operator = asyncio.ensure_future(self._operate() if trades else self._killed)
         waited: set[asyncio.Future[Any]] = {engine, operator, self._killed}
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
