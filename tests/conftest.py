@@ -9,9 +9,19 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from support import postgres
 
 from dutchbook.persistence.database import Database
+
+# Nothing is asserted on wall time: how fast a machine draws examples is not the program's.
+settings.register_profile(
+    "any machine",
+    settings.default,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session", autouse=True)

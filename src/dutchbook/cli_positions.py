@@ -28,7 +28,8 @@ Least = Annotated[
     str,
     typer.Option(
         "--at-least",
-        help="Dollars below which it is not done; else what is shown, less 2 cents a contract.",
+        help="Dollars that closing all of it must bring to be done, and a part of it its part;"
+        " else what is shown, less 2 cents a contract.",
     ),
 ]
 SLACK = Decimal("0.02")
@@ -216,14 +217,15 @@ def _leg(
 
 
 def _least(found: dict[str, Any], name: str) -> Money | None:
-    """Return what closing must bring where nobody says, None where it was not priced."""
+    """Return what closing all must bring where nobody says, None where it was not priced."""
     from dutchbook.console import positions as shown
     from dutchbook.domain.units import due
 
     way = shown.priced(found, name)
     if way is None or way["pnl"] is None:
         return None
-    return due(Decimal(way["pnl"]) - SLACK * found["alone"]["quantity"])
+    each = Decimal(way["pnl"]) / Decimal(way["size"])
+    return due((each - SLACK) * found["alone"]["quantity"])
 
 
 def _ask(

@@ -344,6 +344,29 @@ def test_closing_is_not_done_for_less_than_was_asked_for(at_least: str, done: bo
         assert json.loads(told["payload"])["scenarios"] == run.answer["scenarios"]
 
 
+@pytest.mark.parametrize(
+    ("at_least", "filled", "why"),
+    [
+        ("-5.4", "10", "filled 10 of 10: 90 are alone on kalshi now"),
+        ("-5.3", "0", "it would bring -0.53292 now, and at least -0.53 was asked for"),
+    ],
+)
+def test_a_part_of_it_must_bring_its_share_of_what_was_asked_for(
+    at_least: str, filled: str, why: str
+) -> None:
+    """Ten of a hundred, bought at 40 and sold at 38, lose 53 cents with the fees of both."""
+
+    async def work(at: Bench) -> Any:
+        await at.expose()
+        at.show(KALSHI, {38: "10"}, {90: "500"})
+        return await at.told("close_leg", position=at.id, at_least=at_least)
+
+    run = bench(work)
+
+    assert run.answer["done"] is False
+    assert (run.answer["filled"], run.answer["why"]) == (filled, why)
+
+
 def test_what_a_result_must_be_is_a_number_or_refused() -> None:
     async def work(at: Bench) -> Any:
         await at.expose()

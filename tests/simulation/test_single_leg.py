@@ -359,7 +359,7 @@ def test_nothing_is_closed_into_an_empty_book(held: Platform) -> None:
     assert run.position["status"] == EXPOSED
 
 
-def test_closing_does_not_reach_further_than_the_collar() -> None:
+def test_closing_reaches_as_far_as_the_collar_and_says_what_stays_alone() -> None:
     async def work(at: Bench) -> Resolution:
         await at.expose()
         at.show(KALSHI, {38: "10", 20: "500"}, {90: "500"})
@@ -367,8 +367,40 @@ def test_closing_does_not_reach_further_than_the_collar() -> None:
 
     run = bench(work)
 
-    assert (run.answer.code, run.answer.order_id) == (2007, None)
-    assert "collar" in run.answer.reason
+    told = run.answer
+    assert (told.resolved, told.code, told.filled) == (False, 2007, 10)
+    assert told.reason == "filled 10 of 10: 90 are alone on kalshi now"
+    assert run.tables["orders"][-1]["size"] == 10
+    assert run.position["status"] == EXPOSED
+
+
+def test_what_a_book_bears_less_of_is_priced_for_that_much() -> None:
+    async def work(at: Bench) -> Any:
+        await at.expose()
+        at.show(KALSHI, {38: "10", 20: "500"}, {90: "500"})
+        return {way.name: way for way in at.service.scenarios(at.id)}
+
+    ways = bench(work).answer
+
+    close = ways["close_leg"]
+    assert (close.size, close.blocked, close.price) == (10, None, Decimal("0.38"))
+    assert (close.pnl, close.fees) == (Decimal("-0.53292"), Decimal("0.16492"))
+    assert close.detail == "sell 10 yes down to 0.38, as far as the book goes; 90 stay alone"
+    assert ways["retry_leg"].size == 100
+
+
+@pytest.mark.parametrize(
+    ("there", "taken"), [("94", 94), ("96", 95), ("99.5", 95), ("100", 100)]
+)
+def test_closing_a_part_leaves_no_less_than_can_still_be_traded(there: str, taken: int) -> None:
+    """Polymarket takes five at the least."""
+
+    async def work(at: Bench) -> Resolution:
+        await at.expose()
+        at.show(KALSHI, {38: there}, {90: "500"})
+        return await at.service.close_leg(at.id)
+
+    assert bench(work).answer.filled == taken
 
 
 # The complement -----------------------------------------------------------------------------
@@ -804,6 +836,28 @@ def test_what_could_be_completed_only_in_part_is_unwound_for_the_rest() -> None:
 
     assert (run.position["status"], run.position["kalshi_size"]) == (OPEN, 30)
     assert _sent(run) == [(POLYMARKET, "hedge", 30), (KALSHI, "unwind", 70)]
+
+
+def test_what_the_books_bear_only_a_part_of_is_resolved_in_part() -> None:
+    """Thirty are offered to complete, forty bid for the rest of a hundred."""
+
+    async def work(at: Bench) -> None:
+        at.execute()
+        await at.rest(0.15)
+        at.show(KALSHI, {40: "40"}, {60: "500"})
+        at.show(POLYMARKET, {47: "30"}, {49: "500"})
+        at.moved(POLYMARKET, NOBODY, {49: "500"})
+        await at.rest(0.1)
+        at.moved(KALSHI, {40: "40"}, {60: "500"})
+        at.moved(POLYMARKET, {47: "30"}, {49: "500"})
+        await at.rest(1)
+
+    run = bench(work, COMPLETE, SLOW)
+
+    assert _sent(run) == [(POLYMARKET, "hedge", 30), (KALSHI, "unwind", 40)]
+    assert _tried(run) == [("retry_leg", True), ("close_leg", True)]
+    assert run.position["status"] == EXPOSED
+    assert (run.position["kalshi_size"], run.position["polymarket_size"]) == (60, 30)
 
 
 @pytest.mark.parametrize(

@@ -280,6 +280,22 @@ def test_closing_is_shown_by_the_way_that_it_would_take() -> None:
     assert "It is not done if it would bring less than -3.5." in text
 
 
+def test_what_stays_alone_where_the_book_is_thin_is_shown_before_it_is_asked() -> None:
+    async def work(at: Bench) -> Any:
+        await at.expose(second="40")
+        for _ in range(13):
+            await at.rest(5)
+            at.show(KALSHI, {38: "15"}, {90: "500"})
+        return await stories.position(at.journal, at.id)
+
+    row = bench(work).answer
+
+    text = flat(printed(shown.before, row, "close_leg", None, Decimal("-3.2")))
+    assert "sell 15 yes down to 0.38, as far as the book goes; 45 stay alone" in text
+    assert "It is not done if it would bring less than -0.8." in text
+    assert "All filled, it leaves 40 hedged pairs and 45 alone." in text
+
+
 def test_every_event_of_an_execution_has_a_sentence_of_its_own() -> None:
     told = {wire for wire, kind in catalogue().items() if kind.durable}
     mine = ("execution.", "operator.command.")

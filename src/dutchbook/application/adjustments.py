@@ -51,7 +51,8 @@ class Asked:
             proof that the command was begun, in the commit that made it durable.
         version: Of the position, as the person saw it; None where nobody looked.
         tells: Who asked for what and why, told in that same commit.
-        at_least: Dollars that closing must bring altogether; None: whatever it brings.
+        at_least: Dollars that closing all that is alone must bring, and a part of it its part;
+            None: whatever it brings.
     """
 
     order_id: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from dutchbook.application.bus import EventBus
 from dutchbook.application.holdings import Held
@@ -40,12 +41,18 @@ class Announcements:
     """Builds the events; stamping them is the only thing it does to the world."""
 
     def __init__(
-        self, bus: EventBus, watchlist: Watchlist, clock: Clock, book_age: timedelta
+        self,
+        bus: EventBus,
+        watchlist: Watchlist,
+        clock: Clock,
+        book_age: timedelta,
+        collar: Decimal,
     ) -> None:
         self._bus = bus
         self._watchlist = watchlist
         self._clock = clock
         self._book_age = book_age
+        self._collar = collar
 
     def identified(self, opportunity: Opportunity, execution_id: str) -> OpportunityIdentified:
         """An opportunity is acted on."""
@@ -233,6 +240,7 @@ class Announcements:
             sellable=held.settled_sizes.get((platform, outcome), NOTHING),
             now=now,
             distrust={p: b.distrust(now, self._book_age) for p, b in watch.books.items()},
+            collar=self._collar,
         )
 
     def _place(self, watch: PairWatch, platform: Platform, position: OpenPosition) -> Place:

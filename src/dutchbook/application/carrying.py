@@ -94,7 +94,8 @@ def carrying(
     rules: CarryingRules,
 ) -> Carrying:
     """Join what carries positions on."""
-    announce = Announcements(bus, watchlist, clock, rules.book_age)
+    collar = rules.controls.price_collar
+    announce = Announcements(bus, watchlist, clock, rules.book_age, collar)
     holdings, first_legs = Holdings(watchlist.matches), FirstLegs(journal)
     books = Bookkeeper(bus, risk, holdings, clock)
     gate = _gate(journal, bus, risk, watchlist, holdings, clock, rules)
@@ -172,7 +173,6 @@ def _single_leg(
         clock,
         policy=rules.policy,
         rescue_limit=rules.rescue_limit,
-        collar=rules.controls.price_collar,
     )
     bus.subscribe(single_leg.hear)
     return single_leg

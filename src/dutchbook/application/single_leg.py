@@ -18,7 +18,7 @@ from dutchbook.domain.events import Event, Scenario
 from dutchbook.domain.exposure import CLOSE, COMPLEMENT, RETRY, Exposure
 from dutchbook.domain.order import Purpose
 from dutchbook.domain.position import OpenPosition, PositionStatus
-from dutchbook.domain.units import Money, Price, Quantity, floor_to, owed, plain
+from dutchbook.domain.units import Money, Quantity, due, floor_to, owed, plain
 from dutchbook.domain.units import price as checked_price
 from dutchbook.errors import InvalidInput, InvalidPositionState
 from dutchbook.ports import Batch, Clock, Journal
@@ -72,7 +72,6 @@ class SingleLegResolutionService:
         *,
         policy: AutoPolicy,
         rescue_limit: Decimal,
-        collar: Decimal,
     ) -> None:
         self._holdings = holdings
         self._adjustments = adjustments
@@ -82,7 +81,6 @@ class SingleLegResolutionService:
         self._policy = policy
         self._steps = PolicySteps(bus, policy)
         self._rescue_limit = rescue_limit
-        self._collar = collar
         self._noticed: dict[str, None] = {}
         self._began = 0.0
         self._over = False
@@ -139,7 +137,8 @@ class SingleLegResolutionService:
         """Close the exposed quantity at once, the cheaper way.
 
         Sold down to the collar below the best bid, or its complement bought up to the collar
-        above the best ask, where that is cheaper or the shares are not settled yet.
+        above the best ask, where that is cheaper or the shares are not settled yet. Where the
+        book bears less than all of it so far, that much is closed.
 
         Raises:
             UnknownId: No such position.
@@ -150,6 +149,8 @@ class SingleLegResolutionService:
 
     async def complement(self, position_id: str, asked: Asked | None = None) -> Resolution:
         """Buy the opposite outcome on the platform of the held leg: each pair is a dollar.
+
+        As much as the book offers up to the collar above its best price.
 
         Raises:
             UnknownId: No such position.
@@ -164,7 +165,7 @@ class SingleLegResolutionService:
         async with self._holdings.lock(position_id):
             held, exposure = self._exposure(position_id, asked)
             way = _best([w for w in exposure.scenarios() if w.name in names])
-            least = asked.at_least if asked else None
+            least = _share(asked, exposure, way)
             if least is not None and way.pnl is not None and way.pnl < least:
                 reason = f"it would bring {plain(way.pnl)} now, and at least {plain(least)}"
                 done = Done(held.position, None, f"{reason} was asked for")
@@ -242,6 +243,8 @@ class SingleLegResolutionService:
     async def act(self, position_id: str) -> None:
         """Do what the policy says about an exposure, within the rescue budget, each step once.
 
+        A step is taken for as much as its book bears; the next one is about the rest.
+
         An order that filled more than was missing turns the exposure round: that is another
         one, and so is one that opens after this one is gone. Nothing is done while the outcome
         of an order is unknown; whoever learns of it notices the exposure again.
@@ -276,7 +279,7 @@ class SingleLegResolutionService:
 
     def _too_dear(self, exposure: Exposure, way: Scenario) -> str | None:
         """Return why completing would lose more than the rescue budget, None if it does not."""
-        budget = self._rescue_limit * exposure.quantity
+        budget = self._rescue_limit * (way.size or exposure.quantity)
         if way.pnl is None or way.pnl >= -budget:
             return None
         loses, most = plain(-way.pnl), plain(owed(budget))
@@ -317,27 +320,15 @@ class SingleLegResolutionService:
         asked: Asked | None = None,
         told: tuple[Event, ...] = (),
     ) -> Resolution:
-        """Send the order of one way, at most a collar beyond the best price."""
+        """Send the order of one way."""
         if way.blocked is not None or way.size is None or way.platform is None:
             return self._told(Done(held.position, None, way.blocked), code)
-        place = exposure.held if way.name in (CLOSE, COMPLEMENT) else exposure.missing
-        outcome = place.leg.outcome.opposite if way.name == COMPLEMENT else place.leg.outcome
-        side = Side.SELL if way.name == CLOSE else Side.BUY
-        limit = self._bounded(exposure, way, side)
-        if limit is None:
-            return self._told(Done(held.position, None, "the price is beyond the collar"), code)
+        _, outcome, side = exposure.trade(way.name)
+        assert way.price is not None, "an open way has a price"
         purpose = Purpose.HEDGE if way.name == RETRY else Purpose.UNWIND
-        plan = Plan(way.platform, outcome, side, way.size, limit, purpose, asked=asked)
+        plan = Plan(way.platform, outcome, side, way.size, way.price, purpose, asked=asked)
         position_id = held.position.position_id
         return self._told(await self._adjustments.carry(position_id, plan, told), code)
-
-    def _bounded(self, exposure: Exposure, way: Scenario, side: Side) -> Price | None:
-        place = exposure.held if way.name in (CLOSE, COMPLEMENT) else exposure.missing
-        outcome = place.leg.outcome.opposite if way.name == COMPLEMENT else place.leg.outcome
-        best = place.book.best(outcome, side)
-        assert best is not None, "an open way meets a book"
-        assert way.price is not None, "an open way has a price"
-        return way.price if abs(way.price - best) <= self._collar else None
 
     def _told(self, done: Done, code: int) -> Resolution:
         position = done.position
@@ -370,11 +361,21 @@ def _reason(done: Done) -> str | None:
         return done.reason
     filled, size, position = done.filled, done.order.size, done.position
     told = f"filled {plain(filled)} of {plain(size)}"
-    if filled > size:
+    if filled >= size:
         told += f": {plain(abs(position.imbalance))} are alone on {position.longer} now"
     return told
 
 
+def _share(asked: Asked | None, exposure: Exposure, way: Scenario) -> Money | None:
+    """Return what a way must bring at least: what was asked for all that is alone, or a part's.
+
+    A part of the contracts must bring its part of the dollars.
+    """
+    if asked is None or asked.at_least is None or way.size is None:
+        return None
+    return due(asked.at_least * way.size / exposure.quantity)
+
+
 def _best(ways: list[Scenario]) -> Scenario:
     """Return the way with the best result; one that is barred comes last."""
-    return max(ways, key=lambda way: (way.blocked is None, way.pnl or Decimal(0)))
+    return max(ways, key=lambda way: (way.blocked is None, way.each or Decimal(0)))

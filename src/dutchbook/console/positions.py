@@ -22,7 +22,7 @@ from dutchbook.console.sentences import (
     way,
 )
 from dutchbook.domain.events import SingleLegExposureReminder
-from dutchbook.domain.units import plain
+from dutchbook.domain.units import due, plain
 
 Row = Mapping[str, Any]
 DISPUTED = "RECONCILIATION_REQUIRED"
@@ -300,7 +300,7 @@ def before(
         row: The position.
         name: The command.
         worst: What a leg bought at the price that was asked for comes to, None without one.
-        at_least: What closing must bring to be done.
+        at_least: What closing all that is alone must bring to be done.
     """
     alone, choice = row["alone"], priced(row, name)
     _say(
@@ -312,11 +312,21 @@ def before(
         _say(console, "It was not priced yet; the engine prices it when it acts.")
     else:
         _say(console, f"As priced at {_time(row['priced_at'])}, {way(choice)}.")
+    retried = name == "retry_leg"
+    rest = Decimal(0) if retried else _rest(alone["quantity"], choice)
     if at_least is not None:
-        _say(console, f"It is not done if it would bring less than {dollars(at_least)}.")
-    kept = f"{_count(row['hedged'])} hedged pairs" if row["hedged"] else "nothing"
-    more = f"{_count(row['hedged'] + alone['quantity'])} hedged pairs"
-    _say(console, f"All filled, it leaves {more if name == 'retry_leg' else kept}.")
+        share = due(at_least * (alone["quantity"] - rest) / alone["quantity"])
+        _say(console, f"It is not done if it would bring less than {dollars(share)}.")
+    pairs = row["hedged"] + (alone["quantity"] if retried else 0)
+    left = [f"{_count(pairs)} hedged pairs"] if pairs else []
+    left += [f"{_count(rest)} alone"] if rest else []
+    _say(console, f"All filled, it leaves {' and '.join(left) or 'nothing'}.")
+
+
+def _rest(alone: Decimal, choice: Row | None) -> Decimal:
+    """Return how many contracts a way leaves alone."""
+    size = choice and not choice["blocked"] and choice["size"]
+    return alone - Decimal(size) if size else Decimal(0)
 
 
 def priced(row: Row, name: str) -> Row | None:
@@ -324,8 +334,13 @@ def priced(row: Row, name: str) -> Row | None:
     names = ("close_leg", "complement") if name == "close_leg" else (name,)
     ways = [each for each in row["choices"] if each["name"] in names]
     open_ways = [each for each in ways if not each["blocked"]]
-    best = max(open_ways, key=lambda each: Decimal(each["pnl"]), default=None)
+    best = max(open_ways, key=_each, default=None)
     return best or next(iter(ways), None)
+
+
+def _each(way: Row) -> Decimal:
+    """Return the dollars a contract that a way brings."""
+    return Decimal(way["pnl"]) / Decimal(way["size"])
 
 
 def after(console: Console, told: Row) -> None:

@@ -271,11 +271,11 @@ def _unhedged(case: ExitCase, rules: ExitRules) -> Decision:
     longer = position.longer
     if (barred := _barred(case, (longer,))) is not None:
         return barred
-    exposure = exposed_part(case, rules)
+    exposure = exposure_of(case, rules)
     ways = [each for each in exposure.scenarios() if _open(each, position.status)]
     if not ways:
         return Hold(Why.THIN)
-    best = max(ways, key=lambda each: each.pnl or ZERO)
+    best = max(ways, key=lambda way: way.each or ZERO)
     found = _taken(exposure, best)
     if position.status is _S.EXIT_PARTIAL:
         return replace(found, reason=Why.UNFINISHED)
@@ -285,25 +285,23 @@ def _unhedged(case: ExitCase, rules: ExitRules) -> Decision:
         return Hold(Why.NO_STOP)
     if case.born is None:
         return Hold(Why.NO_MARK)
-    profit = (best.pnl or ZERO) / found.size
+    profit = best.each or ZERO
     if profit - case.born > -rules.stop_loss_share * case.edge:
         return Hold(Why.WITHIN_LIMITS)
     return replace(found, reason=Why.STOP)
 
 
-def exposed_part(case: ExitCase, rules: ExitRules) -> Exposure:
-    """Return as much of what has no counterpart as its book bears down to the collar."""
+def exposure_of(case: ExitCase, rules: ExitRules) -> Exposure:
+    """Return what has no counterpart, with its ways on as far as the collar."""
     longer = case.position.longer
-    held = case.places[longer]
-    bears = max(_down_to(held, rules.collar), Decimal(0))
-    size = min(abs(case.position.imbalance), bears) or abs(case.position.imbalance)
     return Exposure(
-        quantity=Quantity(size),
-        held=held,
+        quantity=Quantity(abs(case.position.imbalance)),
+        held=case.places[longer],
         missing=case.places[longer.other],
         sellable=case.sellable[longer],
         now=case.now,
         distrust=case.distrust,
+        collar=rules.collar,
     )
 
 
@@ -315,9 +313,7 @@ def _open(way: Scenario, status: PositionStatus) -> bool:
 
 def _taken(exposure: Exposure, way: Scenario) -> Leave:
     """Return a way on from an exposure as an order."""
-    place = exposure.missing if way.name == RETRY else exposure.held
-    outcome = place.leg.outcome.opposite if way.name == COMPLEMENT else place.leg.outcome
-    side = Side.SELL if way.name == CLOSE else Side.BUY
+    place, outcome, side = exposure.trade(way.name)
     assert way.size is not None, "an open way has a size"
     assert way.price is not None, "an open way has a price"
     assert way.pnl is not None, "an open way has a result"
@@ -340,7 +336,6 @@ def mark_of(case: ExitCase, rules: ExitRules) -> Decimal | None:
         return found.net / found.size if isinstance(found, Leave) else None
     if not case.position.uneven() or _barred(case, (case.position.longer,)):
         return None
-    exposure = exposed_part(case, rules)
-    ways = [each for each in exposure.scenarios() if _open(each, _S.SINGLE_LEG_EXPOSED)]
-    results = [way.pnl / way.size for way in ways if way.pnl is not None and way.size]
-    return max(results, default=None)
+    ways = exposure_of(case, rules).scenarios()
+    results = (way.each for way in ways if _open(way, _S.SINGLE_LEG_EXPOSED))
+    return max((each for each in results if each is not None), default=None)

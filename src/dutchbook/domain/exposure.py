@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from dutchbook.domain.book import OrderBook, Walk, walk
+from dutchbook.domain.book import OrderBook, walk
 from dutchbook.domain.contract import Contract, Outcome, Platform, Side
 from dutchbook.domain.events import Scenario, TopOfBook
 from dutchbook.domain.fees import FeeTerms
@@ -20,13 +20,11 @@ from dutchbook.domain.position import Holding
 from dutchbook.domain.units import (
     E4,
     ZERO,
-    Money,
     Price,
     Quantity,
     due,
     floor_to,
     from_e4,
-    from_e6,
     owed,
     plain,
 )
@@ -63,6 +61,8 @@ class Exposure:
     """`quantity` contracts of `held`'s leg that the other does not have, as it stands at `now`.
 
     `sellable` are the contracts of the held outcome that their platform cannot take back.
+    `collar` is how far beyond the best price an order may go, in dollars: what a book bears
+    so far is what a way can be taken for, all of the quantity or a part of it.
     """
 
     quantity: Quantity
@@ -71,6 +71,7 @@ class Exposure:
     sellable: Quantity
     now: datetime
     distrust: Mapping[Platform, str | None]
+    collar: Decimal
 
     @property
     def paid(self) -> Decimal:
@@ -79,56 +80,51 @@ class Exposure:
         return (leg.cost + leg.fees) * self.quantity / leg.size if leg.size else Decimal(0)
 
     def scenarios(self) -> tuple[Scenario, ...]:
-        """Return the four ways on, each for as much of the quantity as can be traded."""
-        return (self._retry(), self._close(), self._complement(), self._hold())
+        """Return the four ways on, each for as much of the quantity as its book bears."""
+        return (*(self._way(name) for name in ACTIONS), self._hold())
 
     def recommended(self, scenarios: tuple[Scenario, ...]) -> tuple[str, ...]:
         """Return the ways that are open, the best result first; holding is never first."""
         open_ways = [s for s in scenarios if s.name in ACTIONS and s.blocked is None]
-        ranked = sorted(open_ways, key=lambda s: (-(s.pnl or ZERO), ACTIONS.index(s.name)))
+        ranked = sorted(open_ways, key=lambda s: (-(s.each or ZERO), ACTIONS.index(s.name)))
         return (*(each.name for each in ranked), HOLD)
 
-    def _retry(self) -> Scenario:
-        outcome = self.missing.leg.outcome
-        size = self._tradable(self.missing, outcome, Side.BUY)
-        return self._buy(RETRY, self.missing, outcome, size)
+    def trade(self, name: str) -> tuple[Place, Outcome, Side]:
+        """Return where a way trades, which outcome, and on which side."""
+        if name == RETRY:
+            return self.missing, self.missing.leg.outcome, Side.BUY
+        outcome = self.held.leg.outcome
+        if name == COMPLEMENT:
+            return self.held, outcome.opposite, Side.BUY
+        return self.held, outcome, Side.SELL
 
-    def _complement(self) -> Scenario:
-        outcome = self.held.leg.outcome.opposite
-        size = self._tradable(self.held, outcome, Side.BUY)
-        return self._buy(COMPLEMENT, self.held, outcome, size)
-
-    def _close(self) -> Scenario:
-        place, outcome = self.held, self.held.leg.outcome
-        size = self._tradable(place, outcome, Side.SELL)
-        blocked = self._barred(place, size)
-        if blocked is None and size > self.sellable:
+    def _way(self, name: str) -> Scenario:
+        place, outcome, side = self.trade(name)
+        buys = side is Side.BUY
+        wanted = self._tradable(place, outcome, side)
+        size = self._borne(place, outcome, side, wanted)
+        blocked = self._barred(place, wanted)
+        if blocked is None and not buys and (size or wanted) > self.sellable:
             blocked = f"only {plain(self.sellable)} of these shares are settled"
+        levels = place.book.offers(outcome, side)
+        taken = walk(levels, size) if size else None
+        if blocked is None and taken is None:
+            there = self._within_collar(place, outcome, side)
+            does = "offers" if buys else "takes"
+            blocked = f"the book {does} {plain(there)} of {plain(wanted)}"
         if blocked is not None:
-            return _closed_way(CLOSE, place, size, blocked)
-        sale = walk(place.book.offers(outcome, Side.SELL), size)
-        if sale is None:
-            return _closed_way(
-                CLOSE, place, size, _thin("takes", place, outcome, Side.SELL, size)
-            )
-        fee = owed(place.terms.model(sale.average, size))
-        pnl = due(sale.cost - fee - self._cost_of(size))
-        detail = f"sell {plain(size)} {outcome} down to {plain(sale.worst)}"
-        return _open_way(CLOSE, place, size, sale, pnl, ZERO, fee, detail)
-
-    def _buy(self, name: str, place: Place, outcome: Outcome, size: Quantity) -> Scenario:
-        if (blocked := self._barred(place, size)) is not None:
-            return _closed_way(name, place, size, blocked)
-        purchase = walk(place.book.offers(outcome), size)
-        if purchase is None:
-            return _closed_way(
-                name, place, size, _thin("offers", place, outcome, Side.BUY, size)
-            )
-        fee = owed(place.terms.model(purchase.average, size))
-        cash = owed(purchase.cost + fee)
-        detail = f"buy {plain(size)} {outcome} up to {plain(purchase.worst)}"
-        pnl = due(size - cash - self._cost_of(size))
-        return _open_way(name, place, size, purchase, pnl, cash, fee, detail)
+            return _closed_way(name, place, wanted, blocked)
+        assert taken is not None, "a book holds what it bears"
+        fee = owed(place.terms.model(taken.average, size))
+        cash = owed(taken.cost + fee) if buys else ZERO
+        brought = size - cash if buys else taken.cost - fee
+        detail = (
+            f"{side} {plain(size)} {outcome} {'up' if buys else 'down'} to {plain(taken.worst)}"
+        )
+        if size < wanted:
+            detail += f", as far as the book goes; {plain(self.quantity - size)} stay alone"
+        pnl = due(brought - self._cost_of(size))
+        return Scenario(name, pnl, cash, detail, place.platform, size, taken.worst, None, fee)
 
     def _hold(self) -> Scenario:
         days = max((self.held.contract.cash_time - self.now).days, 0)
@@ -140,42 +136,53 @@ class Exposure:
 
     def _tradable(self, place: Place, outcome: Outcome, side: Side) -> Quantity:
         """Return the largest size up to the exposure that the platform takes; zero for none."""
-        buys = side is Side.BUY and place.contract.sizing.cent_exact
-        lot = place.contract.lot if buys else place.contract.sizing.step
-        size = Quantity(floor_to(self.quantity, lot))
-        best = place.book.best(outcome, side)
-        smallest = place.contract.smallest(best) if best is not None else Decimal(0)
-        return size if size >= smallest else Quantity(Decimal(0))
+        size = Quantity(floor_to(self.quantity, _lot(place, side)))
+        return size if size >= _smallest(place, outcome, side) else Quantity(Decimal(0))
 
-    def _barred(self, place: Place, size: Quantity) -> str | None:
-        if not size:
+    def _within_collar(self, place: Place, outcome: Outcome, side: Side) -> Quantity:
+        """Return what a book holds for us down, or up, to the collar."""
+        best = place.book.best(outcome, side)
+        if best is None:
+            return Quantity(Decimal(0))
+        beyond = self.collar if side is Side.BUY else -self.collar
+        return place.book.depth(outcome, Price(best + beyond), side)
+
+    def _borne(self, place: Place, outcome: Outcome, side: Side, wanted: Quantity) -> Quantity:
+        """Return how much of what is wanted the book bears; zero for none.
+
+        A part leaves so much that either platform takes an order for the rest.
+        """
+        there = self._within_collar(place, outcome, side)
+        if there >= wanted:
+            return wanted
+        rest = max(_smallest(*self.trade(RETRY)), _smallest(*self.trade(CLOSE)))
+        size = floor_to(min(there, self.quantity - rest), _lot(place, side))
+        least = max(_smallest(place, outcome, side), place.contract.sizing.step)
+        return Quantity(size if size >= least else Decimal(0))
+
+    def _barred(self, place: Place, wanted: Quantity) -> str | None:
+        if not wanted:
             return "less than the platform's smallest order"
         if self.now >= place.contract.close_time:
             return "the contract is closed"
         return self.distrust.get(place.platform)
 
 
+def _lot(place: Place, side: Side) -> Decimal:
+    """Return what a size is a multiple of: dollars are spent in whole cents."""
+    if side is Side.BUY and place.contract.sizing.cent_exact:
+        return place.contract.lot
+    return place.contract.sizing.step
+
+
+def _smallest(place: Place, outcome: Outcome, side: Side) -> Quantity:
+    """Return the smallest size that is accepted at the best price, zero without one."""
+    best = place.book.best(outcome, side)
+    return Quantity(place.contract.smallest(best) if best is not None else Decimal(0))
+
+
 def _closed_way(name: str, place: Place, size: Quantity, blocked: str) -> Scenario:
     return Scenario(name, None, None, blocked, place.platform, size or None, None, blocked)
-
-
-def _open_way(
-    name: str,
-    place: Place,
-    size: Quantity,
-    taken: Walk,
-    pnl: Money,
-    cash: Money,
-    fees: Money,
-    detail: str,
-) -> Scenario:
-    return Scenario(name, pnl, cash, detail, place.platform, size, taken.worst, None, fees)
-
-
-def _thin(does: str, place: Place, outcome: Outcome, side: Side, size: Quantity) -> str:
-    """Return why a book is not enough: what it has of what is wanted."""
-    there = from_e6(sum(each for _, each in place.book.offers(outcome, side)))
-    return f"the book {does} {plain(there)} of {plain(size)}"
 
 
 def completed_at(

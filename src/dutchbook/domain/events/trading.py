@@ -51,12 +51,12 @@ class Scenario:
 
     Attributes:
         name: retry_leg, close_leg, complement or hold.
-        pnl: Dollars that the exposed contracts would bring altogether; None where the way is
-            barred or the result is open.
+        pnl: Dollars that the contracts it is taken for would bring altogether; None where the
+            way is barred or the result is open.
         cash_needed: Dollars to be paid now.
         detail: The same in words.
         platform: Where the order would go.
-        size: Contracts that can be traded there.
+        size: Contracts that can be traded there now: those that are alone, or a part of them.
         price: The worst price that it would meet, in dollars of what is traded.
         blocked: Why it cannot be done now.
         fees: Dollars of fees in these figures.
@@ -71,6 +71,11 @@ class Scenario:
     price: Price | None = None
     blocked: str | None = None
     fees: Money | None = None
+
+    @property
+    def each(self) -> Decimal | None:
+        """Dollars a contract: what ways for different sizes are compared by."""
+        return self.pnl / self.size if self.pnl is not None and self.size else None
 
 
 @dataclass(frozen=True, slots=True)
