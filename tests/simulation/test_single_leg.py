@@ -403,6 +403,17 @@ def test_closing_a_part_leaves_no_less_than_can_still_be_traded(there: str, take
     assert bench(work).answer.filled == taken
 
 
+def test_what_is_too_small_to_hedge_anyway_is_closed_as_far_as_the_book_goes() -> None:
+    async def work(at: Bench) -> Resolution:
+        await at.expose(second="97")
+        at.show(KALSHI, {38: "2"}, {90: "500"})
+        return await at.service.close_leg(at.id)
+
+    told = bench(work).answer
+
+    assert (told.filled, told.position.imbalance, told.code) == (2, 1, 2007)
+
+
 # The complement -----------------------------------------------------------------------------
 
 

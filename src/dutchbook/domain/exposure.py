@@ -150,12 +150,14 @@ class Exposure:
     def _borne(self, place: Place, outcome: Outcome, side: Side, wanted: Quantity) -> Quantity:
         """Return how much of what is wanted the book bears; zero for none.
 
-        A part leaves so much that either platform takes an order for the rest.
+        A part leaves so much that the platforms which take an order for all of it take one
+        for the rest.
         """
         there = self._within_collar(place, outcome, side)
         if there >= wanted:
             return wanted
-        rest = max(_smallest(*self.trade(RETRY)), _smallest(*self.trade(CLOSE)))
+        orders = (_smallest(*self.trade(other)) for other in (RETRY, CLOSE))
+        rest = max((each for each in orders if each <= self.quantity), default=Decimal(0))
         size = floor_to(min(there, self.quantity - rest), _lot(place, side))
         least = max(_smallest(place, outcome, side), place.contract.sizing.step)
         return Quantity(size if size >= least else Decimal(0))
