@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
+import gc
 import math
 import os
 import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -17,6 +20,31 @@ from dutchbook.runtime.virtual_time import (
     run_virtual,
     turnstile,
 )
+
+
+@pytest.mark.parametrize("run", [asyncio.run, run_virtual])
+def test_a_job_that_fails_after_its_caller_was_cancelled_complains_to_nobody(run: Any) -> None:
+    async def main() -> list[Any]:
+        complaints: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, why: complaints.append(why))
+        begun, over = asyncio.Event(), asyncio.Event()
+
+        async def job() -> None:
+            begun.set()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), 0.01)
+            raise LookupError("the row is not as expected")
+
+        calling = asyncio.ensure_future(turnstile().drive(job))
+        await begun.wait()
+        calling.cancel()
+        await asyncio.wait({calling})
+        over.set()
+        await asyncio.sleep(0.05)
+        gc.collect()
+        return complaints
+
+    assert run(main()) == []
 
 
 def test_a_night_passes_at_once() -> None:

@@ -15,6 +15,7 @@ from dutchbook.application.bookkeeping import Bookkeeper, News
 from dutchbook.application.bus import EventBus
 from dutchbook.application.claims import AGAIN, MERGE, WINDOW, Claim, ask_person, pending
 from dutchbook.application.holdings import Held, Holdings
+from dutchbook.application.shielding import heard
 from dutchbook.crashpoints import AFTER, BEFORE, MERGING, crashpoint
 from dutchbook.domain.accounting import Cause, Merge
 from dutchbook.domain.contract import Outcome, Platform
@@ -161,6 +162,7 @@ class MergingService:
         claim.unsent = False
         crashpoint(BEFORE, MERGING)
         calling = asyncio.ensure_future(self._gateway.merge(claim.contract_id, claim.size))
+        calling.add_done_callback(heard)
         try:
             async with asyncio.timeout(self._answer_seconds):
                 await asyncio.shield(calling)

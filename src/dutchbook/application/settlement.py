@@ -18,6 +18,7 @@ from dutchbook.application.bus import EventBus
 from dutchbook.application.claims import PAYOUT, WINDOW, Claim, ask_person, pending
 from dutchbook.application.holdings import Held, Holdings
 from dutchbook.application.merging import MergingService
+from dutchbook.application.shielding import heard
 from dutchbook.crashpoints import AFTER, BEFORE, REDEEM, crashpoint
 from dutchbook.domain.accounting import Cause, Payout
 from dutchbook.domain.contract import Platform
@@ -229,6 +230,7 @@ class SettlementService:
         claims = [claim for one in holders if (claim := self._claim(one, platform))]
         crashpoint(BEFORE, REDEEM)
         calling = asyncio.ensure_future(self._gateways[platform].redeem(contract_id))
+        calling.add_done_callback(heard)
         try:
             async with asyncio.timeout(self._answer_seconds):
                 await asyncio.shield(calling)

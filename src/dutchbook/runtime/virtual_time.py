@@ -35,7 +35,9 @@ class PassThrough:
 
     async def drive(self, job: Callable[[], Awaitable[T]]) -> T:
         """Run `job` at once, shielded."""
-        return await asyncio.shield(asyncio.ensure_future(job()))
+        running = asyncio.ensure_future(job())
+        running.add_done_callback(_heard)
+        return await asyncio.shield(running)
 
     def begin(self, job: Callable[[], Awaitable[None]]) -> asyncio.Future[None]:
         """Run `job` in a task of its own."""
