@@ -114,7 +114,7 @@ OTHERS = {
         "application/execution.py",
         "writes = (*rows, *snapshots, *placed.writes, still_approved(opportunity.match))",
         "writes = (*rows, *snapshots, *placed.writes)",
-        seed=116,
+        seed=180,
     ),
     "I-20": Bug(
         "an alert is no event of the outbox",

@@ -320,7 +320,7 @@ PLANTED = (
         "application/reconciliation.py",
         "if changes and mark is not None and mark == self._bus.mark:",
         "if changes:",
-        "tests/simulation/test_found_by_proof.py",
+        "tests/simulation/test_found_by_kills.py -k counted_again",
     ),
     Bug(
         "a partial answer proves that an order is absent",
@@ -357,7 +357,7 @@ PLANTED = (
         "application/disputes.py",
         "return self._opening[pair_id] > 0 or any(",
         "return any(",
-        seed=41,
+        "tests/simulation/test_reconciliation_service.py -k moment_its_discrepancy",
     ),
     Bug(
         "an execution that has waited is not asked again whether it may begin",
