@@ -224,8 +224,7 @@ def _least(found: dict[str, Any], name: str) -> Money | None:
     way = shown.priced(found, name)
     if way is None or way["pnl"] is None:
         return None
-    each = Decimal(way["pnl"]) / Decimal(way["size"])
-    return due((each - SLACK) * found["alone"]["quantity"])
+    return due((shown.per_contract(way) - SLACK) * found["alone"]["quantity"])
 
 
 def _ask(

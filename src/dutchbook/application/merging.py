@@ -15,7 +15,7 @@ from dutchbook.application.bookkeeping import Bookkeeper, News
 from dutchbook.application.bus import EventBus
 from dutchbook.application.claims import AGAIN, MERGE, WINDOW, Claim, ask_person, pending
 from dutchbook.application.holdings import Held, Holdings
-from dutchbook.application.shielding import heard
+from dutchbook.application.shielding import whole
 from dutchbook.crashpoints import AFTER, BEFORE, MERGING, crashpoint
 from dutchbook.domain.accounting import Cause, Merge
 from dutchbook.domain.contract import Outcome, Platform
@@ -161,18 +161,16 @@ class MergingService:
         """Make the call; its position's lock is held."""
         claim.unsent = False
         crashpoint(BEFORE, MERGING)
-        calling = asyncio.ensure_future(self._gateway.merge(claim.contract_id, claim.size))
-        calling.add_done_callback(heard)
         try:
             async with asyncio.timeout(self._answer_seconds):
-                await asyncio.shield(calling)
+                await whole(self._gateway.merge(claim.contract_id, claim.size))
             crashpoint(AFTER, MERGING)
         except PlatformRejected as refusal:
             await self._given_up(claim, refusal.reason)
         except NotSent:
             claim.unsent = True
         except (OutcomeUnknown, TimeoutError):
-            calling.add_done_callback(lambda done: done.cancelled() or done.exception())
+            pass  # whether it happened is asked about
         else:
             await self._paid(claim)
 

@@ -18,7 +18,7 @@ from dutchbook.application.bus import EventBus
 from dutchbook.application.claims import PAYOUT, WINDOW, Claim, ask_person, pending
 from dutchbook.application.holdings import Held, Holdings
 from dutchbook.application.merging import MergingService
-from dutchbook.application.shielding import heard
+from dutchbook.application.shielding import whole
 from dutchbook.crashpoints import AFTER, BEFORE, REDEEM, crashpoint
 from dutchbook.domain.accounting import Cause, Payout
 from dutchbook.domain.contract import Platform
@@ -229,11 +229,9 @@ class SettlementService:
         platform, contract_id = key
         claims = [claim for one in holders if (claim := self._claim(one, platform))]
         crashpoint(BEFORE, REDEEM)
-        calling = asyncio.ensure_future(self._gateways[platform].redeem(contract_id))
-        calling.add_done_callback(heard)
         try:
             async with asyncio.timeout(self._answer_seconds):
-                await asyncio.shield(calling)
+                await whole(self._gateways[platform].redeem(contract_id))
             crashpoint(AFTER, REDEEM)
         except NotSent:
             for claim in claims:
@@ -246,7 +244,6 @@ class SettlementService:
         except (OutcomeUnknown, TimeoutError):
             for claim in claims:
                 claim.unsent = False
-            calling.add_done_callback(lambda done: done.cancelled() or done.exception())
         else:
             for one in holders:
                 await self._pay(one.position.position_id, key, yes_pays)

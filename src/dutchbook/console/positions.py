@@ -334,11 +334,11 @@ def priced(row: Row, name: str) -> Row | None:
     names = ("close_leg", "complement") if name == "close_leg" else (name,)
     ways = [each for each in row["choices"] if each["name"] in names]
     open_ways = [each for each in ways if not each["blocked"]]
-    best = max(open_ways, key=_each, default=None)
+    best = max(open_ways, key=per_contract, default=None)
     return best or next(iter(ways), None)
 
 
-def _each(way: Row) -> Decimal:
+def per_contract(way: Row) -> Decimal:
     """Return the dollars a contract that a way brings."""
     return Decimal(way["pnl"]) / Decimal(way["size"])
 

@@ -35,7 +35,6 @@ from dutchbook.domain.units import (
     NOTHING,
     ZERO,
     Money,
-    Price,
     Quantity,
     due,
     floor_to,
@@ -243,11 +242,7 @@ def _within(case: ExitCase, collar: Decimal) -> Decimal:
 
 
 def _down_to(place: Place, collar: Decimal) -> Decimal:
-    outcome = place.leg.outcome
-    best = place.book.best(outcome, Side.SELL)
-    if best is None:
-        return Decimal(0)
-    return place.book.depth(outcome, Price(best - collar), Side.SELL)
+    return place.bears(place.leg.outcome, Side.SELL, collar)
 
 
 def _barred(case: ExitCase, platforms: Iterable[Platform]) -> Hold | None:

@@ -55,6 +55,14 @@ class Place:
         """Which platform it is."""
         return self.contract.platform
 
+    def bears(self, outcome: Outcome, side: Side, collar: Decimal) -> Quantity:
+        """Return what its book holds for an order that goes `collar` beyond the best price."""
+        best = self.book.best(outcome, side)
+        if best is None:
+            return Quantity(Decimal(0))
+        beyond = collar if side is Side.BUY else -collar
+        return self.book.depth(outcome, Price(best + beyond), side)
+
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
@@ -109,7 +117,7 @@ class Exposure:
         levels = place.book.offers(outcome, side)
         taken = walk(levels, size) if size else None
         if blocked is None and taken is None:
-            there = self._within_collar(place, outcome, side)
+            there = place.bears(outcome, side, self.collar)
             does = "offers" if buys else "takes"
             blocked = f"the book {does} {plain(there)} of {plain(wanted)}"
         if blocked is not None:
@@ -139,21 +147,13 @@ class Exposure:
         size = Quantity(floor_to(self.quantity, _lot(place, side)))
         return size if size >= _smallest(place, outcome, side) else Quantity(Decimal(0))
 
-    def _within_collar(self, place: Place, outcome: Outcome, side: Side) -> Quantity:
-        """Return what a book holds for us down, or up, to the collar."""
-        best = place.book.best(outcome, side)
-        if best is None:
-            return Quantity(Decimal(0))
-        beyond = self.collar if side is Side.BUY else -self.collar
-        return place.book.depth(outcome, Price(best + beyond), side)
-
     def _borne(self, place: Place, outcome: Outcome, side: Side, wanted: Quantity) -> Quantity:
         """Return how much of what is wanted the book bears; zero for none.
 
         A part leaves so much that the platforms which take an order for all of it take one
         for the rest.
         """
-        there = self._within_collar(place, outcome, side)
+        there = place.bears(outcome, side, self.collar)
         if there >= wanted:
             return wanted
         orders = (_smallest(*self.trade(other)) for other in (RETRY, CLOSE))
