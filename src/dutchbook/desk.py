@@ -181,7 +181,7 @@ def _ask(
     grade: Grade,
     seconds: int,
 ) -> dict[str, Any]:
-    clock, command_id = SystemClock(), RandomIds().new("command")
+    clock, command_id = SystemClock(), RandomIds().new("command", name)
     row = command_row(command_id, name, arguments, rationale, _person(), clock)
 
     async def main() -> dict[str, Any]:

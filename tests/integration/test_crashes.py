@@ -88,7 +88,7 @@ def test_an_engine_that_is_asked_to_stop_leaves_nothing_undone(ground: Ground) -
     assert verdict.wrong == ()
 
 
-WHOLE = 37
+WHOLE = 97
 """A scenario with exits, merges, discrepancies and commands."""
 AWAITED = (
     "await cancel application/sending.py:",

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("own_home")
 OFF = ("--set", "execution.auto_policy=off")
 LEFT = ("--set", "exits.unhedged_stop=false", "--set", "exits.minimum_gain=0.9")
 FAULTS = ("--set", "paper.fault_rejected=400000")
-RUN = ("run", "--speed", "max", "--seed", "2", "--summary", "json")
+RUN = ("run", "--speed", "max", "--seed", "4", "--summary", "json")
 WHY = "the book is deep again"
 ANY, DEAR = ("--at-least", "-1000"), ("--at-least", "1000")
 """What was bought in one run is closed in another, whose books are other ones: any result."""

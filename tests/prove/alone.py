@@ -180,8 +180,8 @@ OTHERS = {
     "I-31": Bug(
         "ids depend on the process",
         "application/bus.py",
-        'return Stamp(self._ids.new("event"), ',
-        'return Stamp(self._ids.new(f"event{hash(correlation_id)}"), ',
+        'self._ids.new("event", correlation_id),',
+        'self._ids.new(f"event{hash(correlation_id)}", correlation_id),',
         seed=100,
     ),
     "L-1": Bug(

@@ -285,9 +285,13 @@ class Adjustments:
 
     def _order(self, position: OpenPosition, plan: Plan) -> Order:
         contract = self._holdings.match(position).contract(plan.platform)
+        if plan.asked is not None:
+            order_id = plan.asked.order_id
+        else:
+            order_id = self._ids.new("order", position.execution_id)
         return Order(
-            order_id=plan.asked.order_id if plan.asked else self._ids.new("order"),
-            client_order_id=self._ids.new("client_order"),
+            order_id=order_id,
+            client_order_id=self._ids.new("client_order", order_id),
             platform=plan.platform,
             contract_id=contract.contract_id,
             pair_id=position.pair_id,

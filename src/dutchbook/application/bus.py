@@ -55,7 +55,12 @@ class EventBus:
 
     def stamp(self, correlation_id: str, causation_id: str | None = None) -> Stamp:
         """Make the stamp of an event that happens now."""
-        return Stamp(self._ids.new("event"), self._clock.now(), correlation_id, causation_id)
+        return Stamp(
+            self._ids.new("event", correlation_id),
+            self._clock.now(),
+            correlation_id,
+            causation_id,
+        )
 
     async def commit(self, batch: Batch) -> Receipt:
         """Keep the batch, then publish its events.

@@ -124,7 +124,7 @@ class Capital:
         Raises:
             Conflict: More would leave than is free; nothing was kept.
         """
-        reference = self._ids.new("movement")
+        reference = self._ids.new("movement", str(account))
         await self._moved(EntryKind.ADJUSTMENT, account, amount, note, reference)
 
     async def book_named(self, movement: NamedCash) -> None:
@@ -139,7 +139,7 @@ class Capital:
     async def _external(
         self, kind: EntryKind, platform: Platform, amount: Money, note: str
     ) -> None:
-        reference = self._ids.new("movement")
+        reference = self._ids.new("movement", str(self.accounts[platform]))
         await self._moved(kind, self.accounts[platform], amount, note, reference)
 
     async def _moved(

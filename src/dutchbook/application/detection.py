@@ -120,7 +120,8 @@ class DetectionService:
             case Opportunity():
                 watch.reasons[outcome] = None
                 self.opportunities += 1
-                found = replace(found, opportunity_id=self._ids.new("opportunity"))
+                named = self._ids.new("opportunity", watch.match.match_id)
+                found = replace(found, opportunity_id=named)
                 if (full := self._queue.offer(found)) is not None:
                     refusal = Refusal(full, found.gross_edge, found.net_edge)
                     self._refused(watch, outcome, refusal, now)
@@ -143,7 +144,7 @@ class DetectionService:
             net_edge=refusal.net_edge,
             detail=refusal.detail,
         )
-        row = refusal_row(self._ids.new("opportunity"), pair, direction, refusal, now)
+        row = refusal_row(self._ids.new("refusal", pair), pair, direction, refusal, now)
         self._recorder.note(Batch((Insert("opportunities", row),), (event,)))
 
 

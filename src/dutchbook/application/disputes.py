@@ -118,7 +118,7 @@ class Disputes:
 
     def of(self, found: Discrepancy) -> Dispute:
         """Return a new one."""
-        return Dispute(self._ids.new("discrepancy"), found, self._clock.now())
+        return Dispute(self._ids.new("discrepancy", found.subject), found, self._clock.now())
 
     @contextlib.contextmanager
     def opening(self, disputes: Collection[Dispute]) -> Iterator[Batch]:

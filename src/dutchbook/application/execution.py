@@ -127,14 +127,13 @@ class ExecutionService:
     def prepare(self, opportunity: Opportunity) -> tuple[str, Batch]:
         """Plan an execution.
 
-        Returns its id and the rows that belong in its reservation's commit.
-
-        They are the execution, its first order as PENDING, and the books that the decision saw.
+        Returns its id and the rows that belong in its reservation's commit: the execution, its
+        first order as PENDING, and the books that the decision saw.
         """
         now = self._clock.now()
-        execution_id = self._ids.new("execution")
+        execution_id = self._ids.new("execution", opportunity.opportunity_id)
         execution = Execution.of(execution_id, opportunity, self._hurdles.true_up_share)
-        run = Run(opportunity, execution, execution, self._ids.new("position"))
+        run = Run(opportunity, execution, execution, self._ids.new("position", execution_id))
         first = execution.primary
         whole = execution.first_leg_whole
         order = self._order(
@@ -153,7 +152,7 @@ class ExecutionService:
             Insert(
                 "order_book_snapshots",
                 snapshot_row(
-                    self._ids.new("snapshot"),
+                    self._ids.new("snapshot", opportunity.opportunity_id),
                     self._book(run, platform),
                     now,
                     opportunity_id=opportunity.opportunity_id,
@@ -381,9 +380,10 @@ class ExecutionService:
     ) -> Order:
         platform = run.execution.leg(leg).platform
         quote = run.opportunity.leg(platform)
+        order_id = self._ids.new("order", run.execution.execution_id)
         return Order(
-            order_id=self._ids.new("order"),
-            client_order_id=self._ids.new("client_order"),
+            order_id=order_id,
+            client_order_id=self._ids.new("client_order", order_id),
             platform=platform,
             contract_id=quote.contract_id,
             pair_id=run.execution.pair_id,

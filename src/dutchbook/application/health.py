@@ -150,7 +150,7 @@ class PlatformHealthService:
         self, platform: Platform, before: PlatformHealth, health: PlatformHealth, now: datetime
     ) -> Batch:
         row = {
-            "health_id": self._ids.new("health"),
+            "health_id": self._ids.new("health", platform),
             "platform": platform,
             "status": health.status,
             "response_time_ms": health.response_time_ms,

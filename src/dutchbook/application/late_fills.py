@@ -59,7 +59,7 @@ class LateFills:
             return await self._opened(case, after, fills)
 
     async def _opened(self, case: Case, after: Order, fills: tuple[Fill, ...]) -> OpenPosition:
-        position_id = self._ids.new("position")
+        position_id = self._ids.new("position", case.execution_id)
         bare = case.bare(position_id, self._clock.now())
         known = case.orders
         linked = {o.order_id: replace(o, version=o.version + 1) for o in known.values()}

@@ -143,7 +143,7 @@ class MergingService:
     async def _merge(self, held: Held) -> None:
         position = held.position
         claim = Claim(
-            self._ids.new("settlement"),
+            self._ids.new("settlement", position.position_id),
             position.position_id,
             MERGED_BY_CALL,
             self._contract_id(held),

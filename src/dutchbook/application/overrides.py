@@ -78,7 +78,7 @@ class Overrides(Capital):
         verdict = OverrideVerdict(denial is None, pair_id, denial, code)
         exact = abs(amount) < self.limits.bankroll and not amount % MICRO
         row = {
-            "override_id": self._ids.new("override"),
+            "override_id": self._ids.new("override", opportunity_id),
             "opportunity_id": opportunity_id,
             "rationale": rationale,
             "approved": verdict.approved,

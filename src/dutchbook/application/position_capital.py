@@ -36,7 +36,7 @@ class PositionCapital(Halts):
         if amount > free:
             raise ReservationFailed("insufficient_capital", f"{amount} of {free} free")
         reservation = Reservation(
-            self._ids.new("reservation"),
+            self._ids.new("reservation", order.order_id),
             order.execution_id,
             order.pair_id,
             {order.platform: amount},

@@ -322,12 +322,12 @@ def ledger_writes(
     """Return the rows of a movement: its entries, and one guarded change for each account."""
     if not movement:
         return ()
-    transaction = ids.new("transaction")
+    transaction = ids.new("transaction", reference)
     entries = tuple(
         Insert(
             "ledger_entries",
             {
-                "entry_id": ids.new("entry"),
+                "entry_id": ids.new("entry", transaction),
                 "transaction_id": transaction,
                 "account_id": str(posting.account),
                 "kind": posting.kind,

@@ -295,7 +295,7 @@ class Recovery:
         mine = {"correlation_id": case.execution_id, "name": OrderFilled.wire}
         told = await self._journal.rows("audit_log", mine, ("sequence",))
         named = (json.loads(row["payload"])["position_id"] for row in told)
-        return next(filter(None, named), None) or self._ids.new("position")
+        return next(filter(None, named), None) or self._ids.new("position", case.execution_id)
 
     def told_of(
         self, case: Case, position: OpenPosition, held: Held, *, hedged: bool

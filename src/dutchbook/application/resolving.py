@@ -197,7 +197,7 @@ class Resolver:
             payouts.append(Payout(platform, pays, now))
             contract = self._holdings.match(position).contract(platform)
             row = {
-                "settlement_id": self._ids.new("settlement"),
+                "settlement_id": self._ids.new("settlement", position.position_id),
                 "position_id": position.position_id,
                 "platform": platform,
                 "contract_id": contract.contract_id,

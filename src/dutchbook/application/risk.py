@@ -58,7 +58,7 @@ class RiskManager(PositionCapital):
         if not verdict.approved:
             raise ReservationFailed(str(verdict.reason), f"for {request.execution_id}")
         reservation = Reservation(
-            self._ids.new("reservation"),
+            self._ids.new("reservation", request.execution_id),
             request.execution_id,
             request.pair_id,
             dict(request.amounts),

@@ -216,7 +216,7 @@ class SettlementService:
     def _claimed(self, held: Held, key: Key, yes_pays: Decimal) -> Claim:
         size = Quantity(abs(held.position.holding(key[0]).net))
         return Claim(
-            self._ids.new("settlement"),
+            self._ids.new("settlement", held.position.position_id),
             held.position.position_id,
             *key,
             PAYOUT,

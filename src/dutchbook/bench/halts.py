@@ -85,7 +85,7 @@ async def _measure(url: str, halts: int) -> tuple[list[float], list[float]]:
 async def _halt(journal: Journal) -> float:
     """Halt as another process does; returns when it was durable."""
     row = command_row(
-        RandomIds().new("command"), "halt", {}, "measured", "bench", SystemClock()
+        RandomIds().new("command", "bench"), "halt", {}, "measured", "bench", SystemClock()
     )
     lease = (await journal.rows(TABLE, ENGINE))[0]
     writes = (Insert("operator_commands", row), halting(lease, Grade.NO_ENTRIES))

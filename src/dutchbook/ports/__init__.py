@@ -65,8 +65,14 @@ class TimeSource(Protocol):
 class Ids(Protocol):
     """Where ids come from; seeded in replay and tests."""
 
-    def new(self, kind: str) -> str:
-        """Return an id that was not returned before; `kind` names what it is for."""
+    def new(self, kind: str, owner: str) -> str:
+        """Return an id that was not returned before.
+
+        Args:
+            kind: What it is for.
+            owner: The id of what it belongs to. Ids of one owner and kind differ by their count
+                alone, so that one more or less of them renames nothing else.
+        """
         ...
 
 

@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections import Counter
 
 
 class RandomIds:
     """Ids that nobody has made before."""
 
-    def new(self, kind: str) -> str:
-        """Return a random uuid; `kind` names what it is for."""
+    def new(self, kind: str, owner: str) -> str:
+        """Return a random uuid; `kind` and `owner` name what it is for."""
         assert kind, "an id is an id of something"
+        assert owner, "and of somebody"
         return str(uuid.uuid4())
 
 
 class SeededIds:
-    """Ids that follow from the seed, the database's run number and the order of asking.
+    """Ids that follow from the seed, the run number, the kind, the owner and a count.
 
-    A second run on the same database has another run number, so its ids never collide.
+    The count is the owner's own: an event that is added or dropped renames nothing else. A
+    second run on the same database has another run number, so its ids never collide.
     """
 
     def __init__(self, seed: int, run: int) -> None:
         self._prefix = f"{seed}\x1f{run}\x1f".encode()
-        self._made = 0
+        self._made: Counter[tuple[str, str]] = Counter()
 
-    def new(self, kind: str) -> str:
-        """Return the next id in the shape of a uuid."""
-        self._made += 1
-        text = self._prefix + f"{kind}\x1f{self._made}".encode()
+    def new(self, kind: str, owner: str) -> str:
+        """Return the next id of its kind and owner in the shape of a uuid."""
+        self._made[kind, owner] += 1
+        text = self._prefix + f"{kind}\x1f{owner}\x1f{self._made[kind, owner]}".encode()
         return str(uuid.UUID(bytes=hashlib.blake2b(text, digest_size=16).digest()))
