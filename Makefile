@@ -14,7 +14,7 @@ COMPILE := $(BIN)/pip-compile --quiet --no-emit-index-url --no-emit-find-links \
 	--no-emit-trusted-host --no-emit-options --strip-extras --no-header --allow-unsafe
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check bench crash simulate mutants lock clean
+.PHONY: help install install-dev run test check bench crash simulate mutants goldens lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -48,6 +48,9 @@ simulate: install-dev ## engines under faults; EXECUTIONS=20000 SEED=1 ON=sqlite
 
 mutants: install-dev ## planted bugs that the tests must find; ARGS="--draw 5" for some
 	PYTHONPATH=src:tests $(BIN)/python -m prove.mutants $(ARGS)
+
+goldens: install-dev ## write what whole runs come to, which the tests hold them to
+	PYTHONPATH=src:tests $(BIN)/python -m support.goldens
 
 lock: install-dev ## pin what pyproject.toml asks for; ARGS=--upgrade for the newest
 	$(COMPILE) $(ARGS) --output-file requirements/run.txt pyproject.toml

@@ -1,0 +1,160 @@
+"""What whole runs come to is what was kept of them, on both databases."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.goldens import ADVICE, FOLDER, STORIES, Story, differences, golden, run, tables
+from support.recordings import needs
+
+from dutchbook.domain.events import RecordsChanged
+
+pytestmark = pytest.mark.usefixtures("own_home")
+
+Run = tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param(
+            story, id=story.name, marks=[needs(story.recording)] if story.recording else []
+        )
+        for story in STORIES
+    ],
+)
+def test_a_run_comes_to_what_was_kept_of_it(
+    story: Story, database_url: str, tmp_path: Path
+) -> None:
+    summary = run(story, database_url, tmp_path)
+
+    found = differences(story.kept, golden(summary, tables(database_url)))
+
+    assert not found, "\n".join((f"{story.name} is not what it was:", *found, ADVICE))
+
+
+SHOWN = frozenset(
+    {
+        "degradation.protocol.activated",
+        "execution.exit.triggered",
+        "execution.fill.failed",
+        "execution.fill.settled",
+        "execution.leg.settled",
+        "execution.order.failed",
+        "execution.order.needs_person",
+        "execution.order.outcome_unknown",
+        "execution.pairs.merged",
+        "execution.position.closed",
+        "execution.position.opened",
+        "execution.position.settled",
+        "execution.single_leg.exposure",
+        "execution.single_leg.policy_tried",
+        "execution.single_leg.resolved",
+        "platform.health.recovered",
+        "risk.budget.released",
+        "system.reconciliation.discrepancy",
+        "system.reconciliation.resolved",
+        "system.records.changed",
+        "system.trading.halted",
+        "time.drift.critical",
+        "time.drift.warning",
+    }
+)
+
+
+def test_what_is_kept_shows_everything_that_can_go_wrong() -> None:
+    events, orders, positions = Counter[str](), Counter[str](), Counter[str]()
+    for story in STORIES:
+        events.update(story.kept["events"])
+        orders.update(story.kept["summary"]["orders"])
+        positions.update(story.kept["summary"]["positions"])
+
+    assert SHOWN - set(events) == set()
+    assert {name for name, count in orders.items() if not count} == {"PENDING"}
+    assert {name for name, count in positions.items() if not count} == {
+        "RECONCILIATION_REQUIRED"
+    }
+
+
+def test_every_file_belongs_to_a_run() -> None:
+    assert sorted(FOLDER.iterdir()) == sorted(story.file for story in STORIES)
+
+
+@pytest.fixture
+def demo(paper_url: str, tmp_path: Path) -> Run:
+    """The summary of the demo, and what it left."""
+    return run(STORIES[0], paper_url, tmp_path), tables(paper_url)
+
+
+def _parts(found: list[str]) -> list[str]:
+    return [line.partition(":")[0] for line in found]
+
+
+def test_one_digit_of_an_event_of_a_row_or_of_the_summary_is_found(demo: Run) -> None:
+    summary, rows = demo
+    kept = golden(summary, rows)
+    entry = next(row for row in rows["audit_log"] if row["name"] == "execution.order.filled")
+    entry["payload"] = json.dumps(json.loads(entry["payload"]) | {"size": "1"})
+    rows["fills"][3]["price"] += 1
+    summary["fees"] = summary["fees"] | {"kalshi": "24.6433"}
+
+    found = differences(kept, golden(summary, rows))
+
+    assert _parts(found) == [
+        "log_digest",
+        "stories_digest",
+        "summary fees kalshi",
+        "tables fills",
+    ]
+    assert "24.6433, kept is" in found[2]
+
+
+def test_a_row_and_a_kind_of_event_that_are_new_are_found(demo: Run) -> None:
+    summary, rows = demo
+    kept = golden(summary, rows)
+    rows["orders"].append(rows["orders"][0] | {"order_id": "another"})
+    rows["audit_log"][5]["name"] = "something.else"
+    del kept["tables"]["accounts"]
+
+    found = differences(kept, golden(summary, rows))
+
+    parts = ("events something.else", "log_digest", "tables accounts", "tables orders")
+    assert set(parts) < set(_parts(found))
+    assert "events something.else: 1, kept is nothing" in found
+
+
+def test_how_batches_are_cut_moves_the_head_of_the_log_and_one_count_alone(demo: Run) -> None:
+    summary, rows = demo
+    kept = golden(summary, rows)
+    told = [row for row in rows["audit_log"] if row["name"] == RecordsChanged.wire]
+    rows["audit_log"].remove(told[0])
+    rows["audit_log"][-1]["hash"] = "f" * 64
+
+    found = differences(kept, golden(summary, rows))
+
+    assert _parts(found) == ["events system.records.changed", "log_head hash"]
+
+
+def test_which_of_two_stories_comes_first_at_an_instant_moves_the_order_alone(
+    demo: Run,
+) -> None:
+    summary, rows = demo
+    kept = golden(summary, rows)
+    log = rows["audit_log"]
+    place = next(
+        number
+        for number, (one, other) in enumerate(pairwise(log))
+        if one["occurred_at"] == other["occurred_at"]
+        and one["correlation_id"] != other["correlation_id"]
+        and RecordsChanged.wire not in (one["name"], other["name"])
+    )
+    log[place], log[place + 1] = log[place + 1], log[place]
+
+    found = differences(kept, golden(summary, rows))
+
+    assert _parts(found) == ["log_digest"]

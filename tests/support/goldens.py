@@ -1,0 +1,254 @@
+"""What whole runs come to, kept as files: `make goldens` writes them, a test holds them.
+
+A change that leaves the engine alone leaves every file as it is. Where only its batches are cut
+otherwise, the head of the log and the count of `system.records.changed` move, at most with the
+order in which an instant tells what happens to several.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from prove.workload import tape as dense_tape
+
+from dutchbook.bootstrap import generated_tape
+from dutchbook.domain.contract import Platform
+from dutchbook.domain.events import RecordsChanged
+from dutchbook.persistence.database import Database
+from dutchbook.persistence.replay import AUDITED, encoded
+from dutchbook.persistence.rules import TABLES
+from dutchbook.runtime.virtual_time import turnstile
+from dutchbook.tape import demo
+from dutchbook.tape.format import open_tape, write_tape
+from dutchbook.tape.importers.recording import import_recording
+from support.program import call_here
+from support.recordings import WORLD_CUP
+
+FOLDER = Path(__file__).parents[1] / "golden"
+LOG = "audit_log"
+TOLD = ("name", "event_id", "occurred_at", "correlation_id", "causation_id", "payload")
+"""What an entry of the log says, however the batches are cut that it came in."""
+ADVICE = "`make goldens` writes them again; the commit that does it explains each difference."
+Golden = dict[str, Any]
+Tables = Mapping[str, Iterable[Mapping[str, Any]]]
+"""By name, every row as it is stored."""
+Pays = tuple[str, str]
+"""What a YES pays on Kalshi and on Polymarket."""
+
+
+@dataclass(frozen=True)
+class Story:
+    """A run that is kept.
+
+    Attributes:
+        name: What it is about, and the name of its file.
+        put: Writes its tape.
+        seed: What its ids and its faults are drawn from.
+        settings: How the engine and its platforms are set.
+        results: What the pairs of the tape resolve to at its end; nothing, where it is empty.
+        recording: What the tape is made of, where that may not be on this machine.
+    """
+
+    name: str
+    put: Callable[[Path], object]
+    seed: int = 1
+    settings: tuple[str, ...] = ()
+    results: tuple[Pays, ...] = ()
+    recording: Path | None = None
+
+    @property
+    def file(self) -> Path:
+        return FOLDER / f"{self.name}.json"
+
+    @property
+    def kept(self) -> Golden:
+        """What it came to when it was written."""
+        found: Golden = json.loads(self.file.read_text(encoding="utf-8"))
+        return found
+
+
+def _generated(path: Path, *, seed: int, minutes: int) -> None:
+    write_tape(path, generated_tape(seed, minutes=minutes))
+
+
+def _dense(path: Path, *, seed: int) -> None:
+    write_tape(path, dense_tape(seed, steps=150, pairs=3))
+
+
+FAULTS = (
+    "paper.fault_partial=150000",
+    "paper.fault_failed_fill=120000",
+    *(f"paper.fault_{name}=60000" for name in ("rejected", "lost_answer")),
+    *(f"paper.fault_{name}=40000" for name in ("not_sent", "late_answer")),
+    *(f"paper.fault_{name}=30000" for name in ("answered_twice", "timeout_408")),
+    *(f"paper.fault_{name}=30000" for name in ("duplicate_409", "rate_limit_429")),
+    *(f"paper.fault_{name}=30000" for name in ("server_error_500", "bad_gateway_502")),
+    *(f"paper.fault_{name}=30000" for name in ("truncated", "wrong_type")),
+    *(f"paper.fault_{name}=20000" for name in ("clock_skew", "paused")),
+)
+LEAVING = ("exits.rule=classic", "exits.time_hours=200", "exits.beat_seconds=5")
+HELD = ("exits.unhedged_stop=false", "exits.minimum_gain=0.9")
+AWAY = (
+    "paper.outages=kalshi:300-700",
+    "paper.silences=polymarket:900-1200",
+    "paper.latency_ms=40",
+    "paper.jitter_ms=25",
+    "paper.clock_offset_ms=150",
+    "time.check_seconds=601",
+    "reconciliation.every_seconds=307",
+    "reconciliation.grace_seconds=61",
+)
+"""Nothing of it falls due at the very instant of something else."""
+HALTED = (
+    "execution.auto_policy=unwind",
+    "execution.person_after_seconds=20",
+    "risk.daily_loss_share=0.001",
+)
+LEFT = (
+    "execution.auto_policy=off",
+    "time.check_seconds=61",
+    "paper.clock_offset_ms=700",
+)
+APART = (("1", "1"), ("0", "1"), ("0.5", "0"))
+STORIES = (
+    Story("demo", partial(shutil.copy, demo.PATH)),
+    Story(
+        "faults", partial(_generated, seed=11, minutes=60), 11, (*FAULTS, *LEAVING), APART[:2]
+    ),
+    Story("crowded", partial(_dense, seed=3), 3, (*FAULTS, *LEAVING), APART),
+    Story("halted", partial(_dense, seed=17), 17, (*FAULTS, *HALTED)),
+    Story("left", partial(_dense, seed=3), 3, (*FAULTS, *HELD, *LEFT)),
+    Story("away", partial(_generated, seed=7, minutes=60), 7, (*AWAY, *FAULTS)),
+    Story(
+        "world_cup",
+        partial(import_recording, WORLD_CUP),
+        7,
+        ("detection.minimum_net_edge=0.001", *HELD),
+        recording=WORLD_CUP,
+    ),
+)
+
+
+def run(story: Story, url: str, folder: Path) -> dict[str, Any]:
+    """Trade a story on a prepared database; returns the summary that is printed."""
+    tape = folder / f"{story.name}.tape"
+    story.put(tape)
+    words = ["--tape", str(tape), "--db", url, "--seed", str(story.seed)]
+    words += [word for setting in story.settings for word in ("--set", setting)]
+    if story.results:
+        results = folder / f"{story.name}.results.json"
+        results.write_text(json.dumps(_results(tape, story.results)), encoding="utf-8")
+        words += ["--results", str(results)]
+    printed = call_here("run", "--speed", "max", "--summary", "json", *words)
+    summary: dict[str, Any] = json.loads(printed)
+    return summary
+
+
+def _results(tape: Path, pays: tuple[Pays, ...]) -> dict[str, str]:
+    pairs = open_tape(tape).meta.pairs
+    return {
+        f"{platform.value}:{pair.contract(platform).contract_id}": figure
+        for pair, figures in zip(pairs, pays, strict=True)
+        for platform, figure in zip(Platform, figures, strict=True)
+    }
+
+
+def tables(url: str) -> dict[str, list[dict[str, Any]]]:
+    """Return the log of a database and every table that it tells, as they are stored."""
+
+    async def main() -> dict[str, list[dict[str, Any]]]:
+        journal = Database.at(url).journal(turnstile())
+        await journal.open()
+        try:
+            order = {LOG: ("sequence",)}
+            return {
+                name: [encoded(name, row) for row in await journal.rows(name, {}, by)]
+                for name, by in ((name, order.get(name, ())) for name in (LOG, *AUDITED))
+            }
+        finally:
+            await journal.close()
+
+    return asyncio.run(main())
+
+
+def golden(summary: Mapping[str, Any], found: Tables) -> Golden:
+    """Return what is kept of a run.
+
+    The summary without what it repeats of the log: how often each event came, and its head. Of
+    the log, what is told in its order, and the same with what belongs together side by side:
+    which of two stories comes first at an instant hangs on how long their commits take.
+    """
+    log = list(found[LOG])
+    told = [row for row in log if row["name"] != RecordsChanged.wire]
+    stories = sorted(told, key=lambda row: (row["correlation_id"], row["occurred_at"]))
+    repeated = ("events", "event_log_sha256")
+    return {
+        "summary": {name: value for name, value in summary.items() if name not in repeated},
+        "events": dict(Counter(row["name"] for row in log)),
+        "log_head": {name: log[-1][name] for name in ("sequence", "hash")},
+        "log_digest": _digest([row[name] for name in TOLD] for row in told),
+        "stories_digest": _digest([row[name] for name in TOLD] for row in stories),
+        "tables": {name: _digest(_sorted(name, found[name])) for name in AUDITED},
+    }
+
+
+def _sorted(table: str, rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return sorted(rows, key=lambda row: [row[name] for name in TABLES[table].key])
+
+
+def _digest(rows: Iterable[Any]) -> str:
+    total = hashlib.sha256()
+    for row in rows:
+        total.update(json.dumps(row, sort_keys=True).encode() + b"\n")
+    return total.hexdigest()
+
+
+def differences(kept: Golden, found: Golden) -> list[str]:
+    """Tell what a run came to that is not what was kept, a line for each part."""
+    was, now = dict(_parts(kept)), dict(_parts(found))
+    return [
+        f"{part}: {now.get(part, 'nothing')}, kept is {was.get(part, 'nothing')}"
+        for part in sorted(was.keys() | now.keys())
+        if was.get(part) != now.get(part)
+    ]
+
+
+def _parts(of: Mapping[str, Any], within: str = "") -> Iterable[tuple[str, Any]]:
+    for name, value in of.items():
+        if isinstance(value, Mapping):
+            yield from _parts(value, f"{within}{name} ")
+        else:
+            yield f"{within}{name}", value
+
+
+def main() -> None:
+    """Write every file whose tape can be made here."""
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as home:
+        for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+            os.environ[name] = home
+        for story in STORIES:
+            if story.recording is not None and not story.recording.is_dir():
+                sys.stdout.write(f"{story.name}: left as it is, its recording is not here\n")
+                continue
+            url = f"sqlite:///{home}/{story.name}.db"
+            found = golden(run(story, url, Path(home)), tables(url))
+            text = json.dumps(found, indent=1, sort_keys=True)
+            story.file.write_text(f"{text}\n", encoding="utf-8")
+            sys.stdout.write(f"{story.name}: {found['log_head']['sequence']} events\n")
+
+
+if __name__ == "__main__":
+    main()
