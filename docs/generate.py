@@ -8,11 +8,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from dutchbook.domain.machine import Machine
-from dutchbook.domain.order import ORDER
-from dutchbook.domain.position import POSITION
-from dutchbook.persistence.models import METADATA
-from dutchbook.persistence.types import Coded
+from dutchbook.domain.execution.order import ORDER
+from dutchbook.domain.positions.position import POSITION
+from dutchbook.domain.values.machine import Machine
+from dutchbook.persistence.tables.models import METADATA
+from dutchbook.persistence.tables.types import Coded
 
 DOCS = Path(__file__).parent
 TESTS = DOCS.parent / "tests"
@@ -150,7 +150,7 @@ def _code(kind: object) -> str:
 PAGES = {
     DOCS / "machines.md": machines,
     DOCS / "reconciliation.md": reconciliation,
-    DOCS.parent / "src" / "dutchbook" / "persistence" / "layout.py": layout,
+    DOCS.parent / "src" / "dutchbook" / "persistence" / "tables" / "layout.py": layout,
 }
 
 

@@ -1,5 +1,5 @@
 """``python -m dutchbook``."""
 
-from dutchbook.cli import main
+from dutchbook.cli.main import main
 
 main()

@@ -21,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 from rich.table import Table
 from support import postgres
 
-from dutchbook.crashpoints import points
+from dutchbook.ports.crash_points import points
 
 from .awaits import CANCEL, FAIL, sites
 from .kills import AWAIT, TERM, TIME, Case, Ground, Profile, Verdict, home

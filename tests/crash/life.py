@@ -15,19 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from dutchbook import __version__
-from dutchbook.application.lease import take
 from dutchbook.application.lifecycle import count_run
-from dutchbook.application.pairs import traded_pairs
-from dutchbook.bootstrap import build
-from dutchbook.crashpoints import listen, points
-from dutchbook.domain.contract import Platform
+from dutchbook.application.market.pairs import traded_pairs
+from dutchbook.application.records.lease import take
+from dutchbook.bootstrap.build import build
+from dutchbook.bootstrap.engine import Engine
 from dutchbook.domain.events import Event
-from dutchbook.domain.units import Money
-from dutchbook.engine import Engine
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.values.units import Money
 from dutchbook.errors import LeaseHeld
-from dutchbook.persistence.anchors import AnchorFile
 from dutchbook.persistence.database import Database
-from dutchbook.ports import Batch, Receipt
+from dutchbook.persistence.log.anchors import AnchorFile
+from dutchbook.ports.crash_points import listen, points
+from dutchbook.ports.journal import Batch, Receipt
 from dutchbook.runtime.clock import SystemClock, TapeClock
 from dutchbook.runtime.halt_file import FileOfHalt
 from dutchbook.runtime.process import gone, myself

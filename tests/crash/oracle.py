@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dutchbook.persistence import anchors
 from dutchbook.persistence.database import Database
-from dutchbook.persistence.verify import problems
+from dutchbook.persistence.log import anchors
+from dutchbook.persistence.log.verify import problems
 
 from . import promises
 from .promises import PLATFORMS, micros, unexplained

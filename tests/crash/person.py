@@ -6,16 +6,17 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from dutchbook.application.asking import command_row, halting
-from dutchbook.application.commands import HALTING
-from dutchbook.application.lease import ENGINE
-from dutchbook.application.position_commands import NAMES
-from dutchbook.domain.position import PositionStatus
+from dutchbook.application.operator.command_rows import command_row, halting
+from dutchbook.application.operator.commands import HALTING
+from dutchbook.application.operator.position_commands import NAMES
+from dutchbook.application.records.lease import ENGINE
+from dutchbook.bootstrap.engine import Engine
+from dutchbook.domain.capital.limits import Grade
+from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.reconciliation import Choice, DiscrepancyType
-from dutchbook.domain.risk import Grade
-from dutchbook.engine import Engine
 from dutchbook.errors import Conflict
-from dutchbook.ports import Batch, HaltNote, Insert, Write
+from dutchbook.ports.halt_file import HaltNote
+from dutchbook.ports.journal import Batch, Insert, Write
 from dutchbook.runtime.halt_file import FileOfHalt
 
 WHY = "a test of crashes"

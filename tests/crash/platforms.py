@@ -11,15 +11,16 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from dutchbook.domain.contract import Platform
-from dutchbook.domain.order import Order, TimeInForce
-from dutchbook.domain.units import Money, Quantity, floor_to, to_e6
-from dutchbook.engine import Engine
+from dutchbook.bootstrap.engine import Engine
+from dutchbook.domain.execution.order import Order, TimeInForce
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.values.units import Money, Quantity, floor_to, to_e6
 from dutchbook.errors import NotSent, OutcomeUnknown
-from dutchbook.platforms.answers import Answer
+from dutchbook.platforms.order_answers import Answer
 from dutchbook.platforms.paper.exchange import PaperExchange, Working
 from dutchbook.platforms.paper.server import PaperServer
-from dutchbook.ports import Clock, OrderReport
+from dutchbook.ports.gateway import OrderReport
+from dutchbook.ports.time import Clock
 
 from .scenario import Fate, Scenario
 from .truth import DONE, SENT, STATE, Truth

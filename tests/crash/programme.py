@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from dutchbook.crashpoints import points
+from dutchbook.ports.crash_points import points
 
 from .awaits import WAYS
 from .kills import ANY, AWAIT, TERM, TIME, Case, Kill, Profile, drawn

@@ -11,7 +11,7 @@ from functools import lru_cache
 from prove.workload import STEP, tape
 
 from dutchbook.config import Settings, load
-from dutchbook.domain.contract import Platform
+from dutchbook.domain.market.contract import Platform
 from dutchbook.runtime.randomness import Seeded
 from dutchbook.tape.generate import START, generate
 from dutchbook.tape.message import MemoryTape

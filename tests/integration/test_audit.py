@@ -14,14 +14,15 @@ from sqlalchemy import Connection, text
 from support.databases import by_hand
 from support.program import PROGRAM, bare_tape, call_here, traded
 
-from dutchbook import auditing, home
-from dutchbook.bootstrap import generated_tape
+from dutchbook.bootstrap import paths
+from dutchbook.bootstrap.build import generated_tape
 from dutchbook.errors import InvalidInput, StorageError
-from dutchbook.persistence import anchors
-from dutchbook.persistence.audit import Audit, Read, audited
+from dutchbook.operations import audit
 from dutchbook.persistence.database import MIGRATIONS, Database
+from dutchbook.persistence.log import anchors
+from dutchbook.persistence.log.audit import Audit, Read, audited
 from dutchbook.persistence.schema import rows
-from dutchbook.persistence.triggers import suspend
+from dutchbook.persistence.tables.triggers import suspend
 from dutchbook.tape.format import write_tape
 
 pytestmark = pytest.mark.usefixtures("own_home")
@@ -48,7 +49,7 @@ def tampered(url: str, *statements: str) -> None:
 
 
 def anchor_file(url: str) -> Path:
-    return home.anchor_path(Database.at(url))
+    return paths.anchor_path(Database.at(url))
 
 
 # Whole -----------------------------------------------------------------------------------
@@ -58,7 +59,7 @@ def test_a_run_is_anchored_and_verified_beside_its_database(
     database_url: str, tmp_path: Path
 ) -> None:
     run_on(database_url, tmp_path)
-    sequence, head = auditing.head(database_url)
+    sequence, head = audit.head(database_url)
 
     said = call_here("audit", "verify", "--db", database_url)
 
@@ -100,7 +101,7 @@ def test_a_database_that_is_made_anew_begins_a_new_line_and_says_so(
     paper_url: str, tmp_path: Path
 ) -> None:
     url = run_on(paper_url, tmp_path)
-    last, _ = auditing.head(url)
+    last, _ = audit.head(url)
     for path in tmp_path.glob("paper.db*"):
         path.unlink()
 
@@ -134,7 +135,7 @@ class Undone(Exception):
 
 def after(url: str, statement: str) -> Audit:
     """Return what is found after a statement, without triggers, that is then taken back."""
-    kept, found = auditing.kept(Database.at(url)).anchors, []
+    kept, found = audit.kept(Database.at(url)).anchors, []
 
     def work(connection: Connection) -> None:
         suspend(connection)
@@ -155,7 +156,7 @@ def test_a_table_that_was_altered_is_found_by_replay(database_url: str, tmp_path
     for edit, problems in found.items():
         table = edit.removeprefix("DELETE FROM ").removeprefix("UPDATE ").split(" ", 1)[0]
         assert {line.split(" ", 1)[0] for line in problems} == {table}, edit
-    assert auditing.verified(database_url)[0].problems == ()
+    assert audit.verified(database_url)[0].problems == ()
 
 
 CUTS = (
@@ -196,11 +197,11 @@ def test_a_cut_is_found_by_an_anchor_that_a_person_kept_elsewhere(
     database_url: str, tmp_path: Path
 ) -> None:
     run_on(database_url, tmp_path)
-    printed = "{}:{}".format(*auditing.head(database_url))
+    printed = "{}:{}".format(*audit.head(database_url))
     anchor_file(database_url).unlink()
 
     tampered(database_url, "DELETE FROM audit_log WHERE sequence > 50", "DELETE FROM outbox")
-    found, _ = auditing.verified(database_url, (printed,))
+    found, _ = audit.verified(database_url, (printed,))
 
     assert "given with --anchor" in found.problems[0]
 
@@ -217,7 +218,7 @@ def test_a_line_of_the_file_that_was_altered_is_found(paper_url: str, tmp_path: 
     first = f"1{lines[0]}"
     file.write_text("\n".join([first, *lines[1:]]) + "\n")
 
-    found, _ = auditing.verified(url)
+    found, _ = audit.verified(url)
 
     assert found.problems[0] == f"{file}: line 2 is not what was written, or follows another"
 
@@ -231,11 +232,11 @@ def test_a_line_that_was_cut_off_by_a_crash_is_left_out_and_written_over(
     whole = file.read_bytes()
     file.write_bytes(whole + b"99 0123")
 
-    before, _ = auditing.verified(url)
+    before, _ = audit.verified(url)
     call_here("audit", "anchor", "--db", url)
 
     assert before.problems == ()
-    assert auditing.verified(url)[0].problems == ()
+    assert audit.verified(url)[0].problems == ()
     assert file.read_bytes().startswith(whole)
     assert len(file.read_bytes().splitlines()) == len(whole.splitlines()) + 1
 
@@ -243,7 +244,7 @@ def test_a_line_that_was_cut_off_by_a_crash_is_left_out_and_written_over(
 @pytest.mark.parametrize("wrong", ["7", f"x:{HASH}", f"0:{HASH}", "7:abc", f"7:{HASH[:-1]}g"])
 def test_what_is_no_anchor_is_refused_in_one_line(tmp_path: Path, wrong: str) -> None:
     with pytest.raises(InvalidInput, match="SEQUENCE:HASH as dutchbook audit anchor prints it"):
-        auditing.verified(f"sqlite:///{tmp_path}/paper.db", (wrong,))
+        audit.verified(f"sqlite:///{tmp_path}/paper.db", (wrong,))
 
 
 def test_a_file_that_was_named_and_is_not_there_is_not_no_anchor(
@@ -266,13 +267,13 @@ def test_a_head_that_cannot_be_kept_is_printed_all_the_same(
     file.mkdir()
 
     with pytest.raises(StorageError, match="cannot be written"):
-        auditing.anchor(url, auditing.head(url))
+        audit.anchor(url, audit.head(url))
     done = subprocess.run(
         [*PROGRAM, "audit", "anchor", "--db", url], capture_output=True, text=True, check=False
     )
 
     assert done.returncode == 3
-    assert done.stdout == "{}:{}\n".format(*auditing.head(url))
+    assert done.stdout == "{}:{}\n".format(*audit.head(url))
     assert capsys.readouterr().err == ""
     file.rmdir()
 
@@ -337,11 +338,11 @@ def test_of_an_older_database_it_is_said_since_when_the_log_tells_changes(
 
     database._work(older)
     database.upgrade()
-    untold = auditing.verified(empty_url)[0]
+    untold = audit.verified(empty_url)[0]
     run_on(empty_url, tmp_path)
     said = call_here("audit", "verify", "--db", empty_url)
     tampered(empty_url, "UPDATE orders SET refusal = 'forged'")
-    altered = auditing.verified(empty_url)[0]
+    altered = audit.verified(empty_url)[0]
 
     assert (untold.problems, untold.since, untold.entries) == ((), 0, 3)
     assert "the log tells changes since entry 4 only" in said
@@ -354,7 +355,7 @@ def test_what_is_committed_while_a_log_is_read_is_neither_held_up_nor_half_seen(
 ) -> None:
     url = run_on(paper_url, tmp_path)
     database = Database.at(url)
-    sequence, _ = auditing.head(url)
+    sequence, _ = audit.head(url)
 
     def read_while_written(read: Read) -> int:
         entries = iter(read("audit_log"))

@@ -11,9 +11,9 @@ from support.program import ROVERS, both, call, called, facts, pair_file, rovers
 from support.recordings import both as polls
 from support.recordings import write
 
-from dutchbook import backoffice, desk
 from dutchbook.config import load
-from dutchbook.domain.contract import Platform
+from dutchbook.domain.market.contract import Platform
+from dutchbook.operations import admin, requests
 
 pytestmark = pytest.mark.usefixtures("own_home")
 KALSHI, POLYMARKET = (ROVERS[platform].contract_id for platform in Platform)
@@ -33,15 +33,13 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> str:
         rovers(kalshi="KXOTHER", match_id="taken"),
         rovers(polymarket="other", match_id="also"),
     ]
-    backoffice.add_pairs(
-        url, pair_file(folder / "a.json", contracts=contracts, pairs=pairs), load()
-    )
+    admin.add_pairs(url, pair_file(folder / "a.json", contracts=contracts, pairs=pairs), load())
     return url
 
 
 def everything(url: str) -> dict[str, Any]:
     tables = ("contracts", "contract_matches", "audit_log", "outbox", "system_metadata")
-    return {table: desk.rows(url, table, ()) for table in tables}
+    return {table: requests.rows(url, table, ()) for table in tables}
 
 
 Refused = Callable[[Path], str]
@@ -61,7 +59,7 @@ def _refused(url: str, file: Path, capsys: pytest.CaptureFixture[str]) -> str:
     assert (code, line.count("\n")) == (2, 1), line
     assert line.startswith(f"dutchbook: {file}: ")
     assert everything(url) == before
-    assert backoffice.problems(url) == []
+    assert admin.problems(url) == []
     return line
 
 
@@ -239,7 +237,7 @@ def test_a_decision_that_cannot_be_changes_nothing(
     assert (code, line.count("\n")) == (2, 1), line
     assert told in line
     assert everything(known) == before
-    assert backoffice.problems(known) == []
+    assert admin.problems(known) == []
 
 
 CONTRACTS: list[tuple[str | None, str]] = [

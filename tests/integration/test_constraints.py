@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from support.rows import ACCOUNT, NOW, everything, order_row, position_row
 
-from dutchbook.domain.order import ORDER, OrderStatus
-from dutchbook.domain.position import POSITION, PositionStatus
+from dutchbook.domain.execution.order import ORDER, OrderStatus
+from dutchbook.domain.positions.position import POSITION, PositionStatus
 from dutchbook.errors import Conflict, StorageError
 from dutchbook.persistence.database import Database
-from dutchbook.persistence.postgres_journal import PostgresJournal
-from dutchbook.persistence.rules import TABLES
-from dutchbook.persistence.sqlite_journal import SqliteJournal
-from dutchbook.persistence.types import Instant, Json, Micros
-from dutchbook.ports import Batch, Insert, Update
+from dutchbook.persistence.journals.postgres import PostgresJournal
+from dutchbook.persistence.journals.sqlite import SqliteJournal
+from dutchbook.persistence.tables.rules import TABLES
+from dutchbook.persistence.tables.types import Instant, Json, Micros
+from dutchbook.ports.journal import Batch, Insert, Update
 from dutchbook.runtime.virtual_time import turnstile
 
 AnyJournal = SqliteJournal | PostgresJournal

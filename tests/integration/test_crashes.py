@@ -20,11 +20,11 @@ from crash.scenario import Scenario
 from crash.truth import Truth
 from support.shelf import FILE
 
-from dutchbook.crashpoints import listen
-from dutchbook.domain.order import Order
+from dutchbook.domain.execution.order import Order
 from dutchbook.persistence.database import Database
-from dutchbook.platforms.answers import Answer
+from dutchbook.platforms.order_answers import Answer
 from dutchbook.platforms.paper.server import PaperServer
+from dutchbook.ports.crash_points import listen
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +91,10 @@ def test_an_engine_that_is_asked_to_stop_leaves_nothing_undone(ground: Ground) -
 WHOLE = 97
 """A scenario with exits, merges, discrepancies and commands."""
 AWAITED = (
-    "await cancel application/sending.py:",
-    "await fail application/sending.py:",
-    "await cancel application/bookkeeping.py:",
-    "await fail application/settlement.py:",
+    "await cancel application/orders/send.py:",
+    "await fail application/orders/send.py:",
+    "await cancel application/pair_trades/booking.py:",
+    "await fail application/settlement/payouts.py:",
 )
 
 
@@ -120,8 +120,9 @@ def test_every_await_of_the_program_is_known_by_its_line() -> None:
 
     assert sum(map(len, known.values())) > 600
     assert {path.split("/")[0] for path in known} == set(PACKAGES)
-    source = (ROOT / "application/bus.py").read_text(encoding="utf-8").splitlines()
-    lines = [source[each.first - 1] for each in known["application/bus.py"]]
+    committer = "application/records/committer.py"
+    source = (ROOT / committer).read_text(encoding="utf-8").splitlines()
+    lines = [source[each.first - 1] for each in known[committer]]
     assert all("await" in line or "async with" in line for line in lines)
 
 

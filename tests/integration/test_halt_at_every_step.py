@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from dutchbook.application.asking import command_row, halting
-from dutchbook.application.lease import ENGINE, take
-from dutchbook.bootstrap import build, generated_tape
+from dutchbook.application.operator.command_rows import command_row, halting
+from dutchbook.application.records.lease import ENGINE, take
+from dutchbook.bootstrap.build import build, generated_tape
 from dutchbook.config import load
-from dutchbook.domain.risk import Approved, Grade
+from dutchbook.domain.capital.limits import Approved, Grade
 from dutchbook.errors import Conflict
 from dutchbook.persistence.database import Database
-from dutchbook.ports import Batch, Insert, Receipt
+from dutchbook.ports.journal import Batch, Insert, Receipt
 from dutchbook.runtime.clock import SystemClock, TapeClock
 from dutchbook.runtime.virtual_time import run_virtual, turnstile
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from support.program import call_here
 
-from dutchbook import desk
+from dutchbook.operations import requests
 
 PROGRAM = [sys.executable, "-m", "dutchbook"]
 
@@ -37,7 +37,7 @@ def answer(*words: str, code: int = 0) -> Any:
 
 def status(url: str) -> dict[str, Any]:
     """Where a database stands, as `dutchbook status` says it."""
-    return desk.status(url)
+    return requests.status(url)
 
 
 @contextmanager
@@ -140,7 +140,7 @@ def test_bad_input_is_one_line_and_asks_for_nothing(
     assert told in line
     assert line.count("\n") == 1
     assert status(paper_url)["halt_grade"] == 0
-    assert desk.rows(paper_url, "operator_commands", ()) == []
+    assert requests.rows(paper_url, "operator_commands", ()) == []
 
 
 def test_what_needs_the_event_log_is_refused_while_an_engine_runs(database_url: str) -> None:

@@ -11,12 +11,12 @@ from support.databases import AnyJournal, event, on
 from support.rows import ACCOUNT, order_row
 
 from dutchbook.errors import Conflict, StorageError
-from dutchbook.persistence.chain import GENESIS, OUTBOX_LOT, link_of
 from dutchbook.persistence.database import Database
-from dutchbook.persistence.postgres_journal import PostgresJournal, one_statement
-from dutchbook.persistence.sqlite_journal import SqliteJournal
-from dutchbook.persistence.statements import prepared
-from dutchbook.ports import Batch, Insert, Update
+from dutchbook.persistence.journals.postgres import PostgresJournal, one_statement
+from dutchbook.persistence.journals.sqlite import SqliteJournal
+from dutchbook.persistence.journals.statements import prepared
+from dutchbook.persistence.log.chain import GENESIS, OUTBOX_LOT, link_of
+from dutchbook.ports.journal import Batch, Insert, Update
 from dutchbook.runtime.virtual_time import turnstile
 
 CASH = {"account_id": str(ACCOUNT)}

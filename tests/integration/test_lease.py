@@ -12,13 +12,14 @@ import pytest
 from support.databases import AnyJournal, event
 from support.rows import everything, order_row
 
-from dutchbook.application.asking import halting
-from dutchbook.application.bus import EventBus
-from dutchbook.application.lease import ENGINE, Fence, take, turn
-from dutchbook.domain.risk import Grade
+from dutchbook.application.operator.command_rows import halting
+from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.lease import ENGINE, Fence, take, turn
+from dutchbook.domain.capital.limits import Grade
 from dutchbook.errors import Conflict, Halted, LeaseHeld, LeaseLost
 from dutchbook.persistence.database import Database
-from dutchbook.ports import Batch, HaltNote, Insert, Receipt, Update
+from dutchbook.ports.halt_file import HaltNote
+from dutchbook.ports.journal import Batch, Insert, Receipt, Update
 from dutchbook.runtime.halt_file import FileOfHalt
 from dutchbook.runtime.ids import RandomIds
 from dutchbook.runtime.virtual_time import turnstile

@@ -20,10 +20,10 @@ from support.program import (
     traded,
 )
 
-from dutchbook import backoffice, desk
-from dutchbook.bootstrap import generated_tape
+from dutchbook.bootstrap.build import generated_tape
 from dutchbook.config import load
-from dutchbook.domain.contract import DivergenceClass, Platform
+from dutchbook.domain.market.contract import DivergenceClass, Platform
+from dutchbook.operations import admin, requests
 from dutchbook.tape.format import write_tape
 
 pytestmark = pytest.mark.usefixtures("own_home")
@@ -37,18 +37,18 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def approve(url: str) -> None:
-    backoffice.decide_pair(url, "rovers", WHY, approve=True)
+    admin.decide_pair(url, "rovers", WHY, approve=True)
 
 
 def only_pair(url: str) -> dict[str, Any]:
-    (row,) = backoffice.known_pairs(url)
+    (row,) = admin.known_pairs(url)
     return row
 
 
 def decisions(url: str) -> list[dict[str, Any]]:
     return [
         json.loads(row["payload"])
-        for row in desk.rows(url, "audit_log", ("sequence",))
+        for row in requests.rows(url, "audit_log", ("sequence",))
         if row["name"] == "pair.decided"
     ]
 
@@ -71,7 +71,7 @@ def test_a_pair_of_a_file_is_added_then_approved_then_traded(
     assert set(waiting["filtered"]) == {"pair_not_approved"}
     assert approved["approval"] == "approved"
     assert trading["positions"]["OPEN"] > 0
-    assert {row["pair_id"] for row in desk.rows(url, "open_positions", ())} == {"rovers"}
+    assert {row["pair_id"] for row in requests.rows(url, "open_positions", ())} == {"rovers"}
     told = decisions(url)
     assert [each["decision"] for each in told] == ["added", "approved"]
     assert told[0]["digest"] == told[1]["digest"] == approved["approved_digest"]
@@ -84,7 +84,7 @@ def test_contracts_that_a_run_has_seen_are_paired_by_their_ids_alone(
     url, file = paper_url, pair_file(tmp_path / "pairs.json", pairs=[rovers()])
     assert traded(url, bare)["edges_seen"] == 0
 
-    backoffice.add_pairs(url, file, load())
+    admin.add_pairs(url, file, load())
     approve(url)
 
     assert traded(url, bare)["positions"]["OPEN"] > 0
@@ -101,7 +101,7 @@ def test_a_pair_file_can_be_toml_and_takes_its_probabilities_from_the_settings(
         words += "".join(f"{key} = {json.dumps(value)}\n" for key, value in row.items())
     file.write_text(words)
 
-    backoffice.add_pairs(url, file, load(None, ("divergence.unclassified=0.03",)))
+    admin.add_pairs(url, file, load(None, ("divergence.unclassified=0.03",)))
 
     row = only_pair(url)
     assert row["match_id"] == ROVERS[Platform.KALSHI].contract_id
@@ -115,7 +115,7 @@ def test_an_approval_lapses_with_the_rules_that_it_bound_and_can_be_given_again(
     url, file = paper_url, tmp_path / "pairs.json"
     pair_file(file, contracts=both(), pairs=[rovers()])
     other = bare_tape(tmp_path / "other.tape", rules="If they win, by a jury's vote.")
-    backoffice.add_pairs(url, file, load())
+    admin.add_pairs(url, file, load())
     approve(url)
 
     lapsed, shown = traded(url, other), only_pair(url)["approval"]
@@ -135,9 +135,9 @@ def test_a_revoked_pair_can_be_approved_again(
 ) -> None:
     url, file = paper_url, tmp_path / "pairs.json"
     pair_file(file, contracts=both(), pairs=[rovers()])
-    backoffice.add_pairs(url, file, load())
+    admin.add_pairs(url, file, load())
     approve(url)
-    backoffice.decide_pair(url, "rovers", "on second thoughts", approve=False)
+    admin.decide_pair(url, "rovers", "on second thoughts", approve=False)
     shown = only_pair(url)["approval"]
 
     approve(url)
@@ -155,11 +155,11 @@ def paired_tape(path: Path) -> Path:
 def test_of_two_words_on_one_pair_the_database_counts(paper_url: str, tmp_path: Path) -> None:
     url, file = paper_url, tmp_path / "pairs.json"
     pair_file(file, contracts=both(), pairs=[rovers(primary_leg="polymarket")])
-    backoffice.add_pairs(url, file, load())
+    admin.add_pairs(url, file, load())
 
     summary = traded(url, paired_tape(tmp_path / "made.tape"))
 
-    rows = {row["match_id"]: row for row in backoffice.known_pairs(url)}
+    rows = {row["match_id"]: row for row in admin.known_pairs(url)}
     assert {name: row["approval"] for name, row in rows.items()} == {
         "demo-pair-01": "approved",
         "rovers": "not approved",
@@ -172,12 +172,12 @@ def test_a_pair_that_the_tape_aligns_otherwise_is_not_traded(
 ) -> None:
     url, file = paper_url, tmp_path / "pairs.json"
     pair_file(file, contracts=both(), pairs=[rovers(alignment="inverse")])
-    backoffice.add_pairs(url, file, load())
+    admin.add_pairs(url, file, load())
     approve(url)
 
     traded(url, paired_tape(tmp_path / "made.tape"))
 
-    positions = {row["pair_id"] for row in desk.rows(url, "open_positions", ())}
+    positions = {row["pair_id"] for row in requests.rows(url, "open_positions", ())}
     assert "rovers" not in positions
 
 
@@ -191,7 +191,7 @@ def test_a_pair_of_contracts_that_the_tape_does_not_hold_is_left_alone(
         contracts=[elsewhere, facts(Platform.POLYMARKET)],
         pairs=[rovers(kalshi="KXELSEWHERE")],
     )
-    backoffice.add_pairs(url, file, load())
+    admin.add_pairs(url, file, load())
     approve(url)
     before = only_pair(url)
 
@@ -210,20 +210,20 @@ def test_what_is_added_is_what_the_file_says_on_both_databases(
         pairs=[rovers(alignment="inverse", cluster="cup", primary_leg="kalshi")],
     )
 
-    assert backoffice.add_pairs(database_url, file, load()) == ["rovers"]
+    assert admin.add_pairs(database_url, file, load()) == ["rovers"]
 
-    (row,) = backoffice.known_pairs(database_url)
+    (row,) = admin.known_pairs(database_url)
     assert (row["alignment"], row["cluster"], row["primary_leg"]) == (
         "inverse",
         "cup",
         "kalshi",
     )
     assert not row["operator_approved"]
-    contracts = desk.rows(database_url, "contracts", ("platform",))
+    contracts = requests.rows(database_url, "contracts", ("platform",))
     assert [each["contract_id"] for each in contracts] == [
         ROVERS[platform].contract_id for platform in Platform
     ]
-    assert backoffice.problems(database_url) == []
+    assert admin.problems(database_url) == []
 
 
 def test_a_whole_file_of_pairs_is_one_commit_on_both_databases(
@@ -236,8 +236,8 @@ def test_a_whole_file_of_pairs_is_one_commit_on_both_databases(
         tmp_path / "many.json", contracts=[*kalshi, facts(Platform.POLYMARKET)], pairs=rows
     )
 
-    backoffice.add_pairs(database_url, file, load())
+    admin.add_pairs(database_url, file, load())
 
-    assert [row["match_id"] for row in backoffice.known_pairs(database_url)] == sorted(names)
+    assert [row["match_id"] for row in admin.known_pairs(database_url)] == sorted(names)
     assert len(decisions(database_url)) == 256
-    assert backoffice.problems(database_url) == []
+    assert admin.problems(database_url) == []

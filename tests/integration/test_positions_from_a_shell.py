@@ -16,9 +16,10 @@ from support.databases import AnyJournal, on
 from support.program import PROGRAM, call, call_here, called
 from support.rows import position_row
 
-from dutchbook import backoffice
-from dutchbook.ports import Batch, Insert
-from dutchbook.tape.demo import demo
+from dutchbook.bootstrap.build import generated_tape
+from dutchbook.operations import admin
+from dutchbook.ports.journal import Batch, Insert
+from dutchbook.tape.demo import MINUTES, SEED
 from dutchbook.tape.format import write_tape
 from dutchbook.tape.generate import POLL
 from dutchbook.tape.message import MemoryTape
@@ -48,7 +49,7 @@ def listed(url: str) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def still(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The contracts of the demo with books that stand still: what is seen can still be had."""
-    moving = demo()
+    moving = generated_tape(SEED, minutes=MINUTES)
     first = [row for row in moving.rows if row.step == moving.rows[0].step]
     rows = [
         replace(row, at=row.at + number * POLL, step=number)
@@ -187,7 +188,7 @@ def test_what_a_position_brings_at_the_least_counts_once_what_has_been_paid(
 
     on(url, paid)
 
-    shown = {each["position"]: each["at_least"] for each in backoffice.positions(url)}
+    shown = {each["position"]: each["at_least"] for each in admin.positions(url)}
 
     assert shown["paid"] == Decimal("0.15")
     assert shown["held"] == 1

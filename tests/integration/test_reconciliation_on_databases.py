@@ -10,7 +10,7 @@ from support.reconciled import matrix_cell, started
 from support.reconciliation import LOCAL
 from support.reconciliation_matrix import Cell, cells
 
-from dutchbook.domain.contract import Platform
+from dutchbook.domain.market.contract import Platform
 from dutchbook.persistence.database import Database
 from dutchbook.runtime.virtual_time import run_virtual, turnstile
 

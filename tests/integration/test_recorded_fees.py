@@ -16,7 +16,7 @@ from typing import Any
 
 from support.recordings import DATA, needs, parsed
 
-from dutchbook.domain.fees import (
+from dutchbook.domain.market.fees import (
     FEES_BEGAN,
     POLYMARKET_RATES,
     FeeAccumulator,
@@ -27,7 +27,7 @@ from dutchbook.domain.fees import (
     polymarket_schedule,
     polymarket_terms,
 )
-from dutchbook.domain.units import Price, PriceGrid, price, quantity
+from dutchbook.domain.values.units import Price, PriceGrid, price, quantity
 
 FIXTURES = DATA / "api_fixtures"
 GOLDEN = FIXTURES / "kalshi_rest_golden"

@@ -14,16 +14,16 @@ import pytest
 from support.databases import AnyJournal, by_hand
 from support.rows import NOW
 
-from dutchbook import backoffice
-from dutchbook.application.bus import EventBus
 from dutchbook.application.lifecycle import count_run
-from dutchbook.bootstrap import build, generated_tape
+from dutchbook.application.records.committer import EventBus
+from dutchbook.bootstrap.build import build, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.events import Event, Stamp, SystemStopped
 from dutchbook.errors import Conflict, StorageError
-from dutchbook.persistence.chain import canonical
+from dutchbook.operations import admin
 from dutchbook.persistence.database import Database
-from dutchbook.ports import Batch, Receipt, Update
+from dutchbook.persistence.log.chain import canonical
+from dutchbook.ports.journal import Batch, Receipt, Update
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.ids import SeededIds
 from dutchbook.runtime.virtual_time import run_virtual, turnstile
@@ -164,7 +164,7 @@ def test_a_command_beside_a_dead_engine_does_not_take_its_events_away(
     dying.start()
     dying.join(60)
     waiting = read(database_url, "outbox")
-    backoffice.move_cash(database_url, "kalshi", "100", "by hand", out=False)
+    admin.move_cash(database_url, "kalshi", "100", "by hand", out=False)
 
     still = read(database_url, "outbox")
     after = Listener()

@@ -15,10 +15,10 @@ from alembic.config import Config
 from sqlalchemy import Connection, text
 from support.runs import Finished, play
 
-from dutchbook.persistence.chain import GENESIS, link_of
 from dutchbook.persistence.database import MIGRATIONS, Database
-from dutchbook.persistence.replay import AUDITED, differences, replayed
-from dutchbook.persistence.rules import TABLES
+from dutchbook.persistence.log.chain import GENESIS, link_of
+from dutchbook.persistence.log.replay import AUDITED, differences, replayed
+from dutchbook.persistence.tables.rules import TABLES
 from dutchbook.runtime.virtual_time import turnstile
 
 Tables = dict[str, list[dict[str, Any]]]

@@ -12,12 +12,12 @@ from sqlalchemy import event
 from sqlalchemy.exc import InvalidRequestError
 from support.rows import everything, order_row, position_row
 
-from dutchbook.domain.order import OrderStatus
-from dutchbook.domain.position import PositionStatus
+from dutchbook.domain.execution.order import OrderStatus
+from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.errors import IllegalTransition, UnknownId
 from dutchbook.persistence.database import Database
 from dutchbook.persistence.unit_of_work import UnitOfWork, engine_for, unit_of_work
-from dutchbook.ports import Batch, Insert
+from dutchbook.ports.journal import Batch, Insert
 from dutchbook.runtime.virtual_time import turnstile
 
 OPEN, EXPOSED, CLOSED = (

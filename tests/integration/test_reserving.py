@@ -7,13 +7,13 @@ import multiprocessing
 from decimal import Decimal
 from typing import Any
 
-from dutchbook.application.budget import BudgetRequest
-from dutchbook.application.bus import EventBus
-from dutchbook.application.risk import RiskManager
-from dutchbook.bootstrap import ACCOUNTS
-from dutchbook.domain.contract import Platform
-from dutchbook.domain.risk import RiskLimits
-from dutchbook.domain.units import Money
+from dutchbook.application.capital.risk import RiskManager
+from dutchbook.application.records.committer import EventBus
+from dutchbook.bootstrap.build import ACCOUNTS
+from dutchbook.domain.capital.limits import RiskLimits
+from dutchbook.domain.capital.reservation import BudgetRequest
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.values.units import Money
 from dutchbook.errors import ReservationFailed
 from dutchbook.persistence.database import Database
 from dutchbook.runtime.clock import SystemClock

@@ -12,10 +12,10 @@ from support.program import PROGRAM, call, called
 from support.recordings import WORLD_CUP, needs
 from support.runs import Finished, conserved, play
 
-from dutchbook.bootstrap import generated_tape
-from dutchbook.domain.contract import Platform
-from dutchbook.domain.settlement import Ruling
-from dutchbook.engine import Engine
+from dutchbook.bootstrap.build import generated_tape
+from dutchbook.bootstrap.engine import Engine
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.positions.settlement import Ruling
 from dutchbook.runtime.randomness import Seeded
 from dutchbook.tape.format import open_tape, write_tape
 from dutchbook.tape.importers.recording import import_recording

@@ -11,8 +11,8 @@ from support.databases import AnyJournal, on
 from support.rows import NOW
 from typer.testing import CliRunner
 
-from dutchbook import backoffice, desk
-from dutchbook.cli import app
+from dutchbook.cli.main import app
+from dutchbook.operations import admin, requests
 from dutchbook.persistence.database import Database
 
 
@@ -30,7 +30,7 @@ def test_a_snapshot_goes_when_it_is_older_than_the_date_and_no_sooner(
     gone = database.prune(NOW + timedelta(microseconds=1))
 
     assert (kept, gone) == (0, 1)
-    assert desk.rows(database_url, "order_book_snapshots", ("snapshot_id",)) == []
+    assert requests.rows(database_url, "order_book_snapshots", ("snapshot_id",)) == []
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_the_settings_say_how_long_and_an_option_overrides_them_once(
         asked.append(kept)
         return 0
 
-    monkeypatch.setattr(backoffice, "prune", prune)
+    monkeypatch.setattr(admin, "prune", prune)
 
     found = CliRunner().invoke(app, ["db", "prune", *words, "--db", "sqlite:///x.db"])
 

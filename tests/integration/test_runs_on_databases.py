@@ -6,7 +6,7 @@ from typing import Any
 from support.runs import conserved, play
 
 from dutchbook.application.lifecycle import count_run
-from dutchbook.bootstrap import build, generated_tape
+from dutchbook.bootstrap.build import build, generated_tape
 from dutchbook.config import load
 from dutchbook.persistence.database import Database
 from dutchbook.runtime.clock import TapeClock

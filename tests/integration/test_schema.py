@@ -20,18 +20,18 @@ from sqlalchemy.engine import make_url
 from support.databases import AnyJournal, by_hand, event, filled, on
 from support.pairs import pair
 
-from dutchbook.application.records import contract_row
+from dutchbook.application.records.rows import contract_row
 from dutchbook.errors import StorageError
 from dutchbook.persistence import database as database_module
-from dutchbook.persistence.coding import columns, decode, encoders
 from dutchbook.persistence.database import MIGRATIONS, Database, newest
-from dutchbook.persistence.layout import LAYOUT
-from dutchbook.persistence.models import METADATA
-from dutchbook.persistence.replay import differences
-from dutchbook.persistence.rules import TABLES
-from dutchbook.persistence.triggers import REMOVABLE, wanted
-from dutchbook.persistence.types import Coded
-from dutchbook.ports import Batch, Insert
+from dutchbook.persistence.log.replay import differences
+from dutchbook.persistence.tables.coding import columns, decode, encoders
+from dutchbook.persistence.tables.layout import LAYOUT
+from dutchbook.persistence.tables.models import METADATA
+from dutchbook.persistence.tables.rules import TABLES
+from dutchbook.persistence.tables.triggers import REMOVABLE, wanted
+from dutchbook.persistence.tables.types import Coded
+from dutchbook.ports.journal import Batch, Insert
 from dutchbook.runtime.virtual_time import turnstile
 
 NEXT = '''"""One step more."""

@@ -15,13 +15,14 @@ pytestmark = pytest.mark.usefixtures("own_home")
 
 HEAVY = {
     "alembic", "asyncpg", "pyarrow", "sqlalchemy", "tomlkit", "uvloop",
-    "dutchbook.bootstrap", "dutchbook.config", "dutchbook.engine", "dutchbook.platforms",
-    "dutchbook.persistence.models", "dutchbook.tape.columns",
+    "dutchbook.bootstrap.build", "dutchbook.bootstrap.engine", "dutchbook.config",
+    "dutchbook.platforms",
+    "dutchbook.persistence.tables.models", "dutchbook.tape.columns",
 }  # fmt: skip
 LOADED = """
 import atexit, sys
 atexit.register(lambda: sys.stderr.write(" ".join(sys.modules)))
-from dutchbook.cli import main
+from dutchbook.cli.main import main
 main()
 """
 
@@ -51,7 +52,7 @@ def test_a_command_loads_nothing_heavy_that_it_does_not_need(
 
     found = loaded(*words, *(() if words == ("--version",) else ("--db", url)))
 
-    assert "dutchbook.cli" in found
+    assert "dutchbook.cli.main" in found
     assert found & (HEAVY | besides) == set()
 
 

@@ -14,9 +14,9 @@ from support.databases import AnyJournal, by_hand, on
 from support.rows import NOW, order_row
 
 from dutchbook.errors import StorageError
-from dutchbook.persistence.codes import LARGEST, Micros
 from dutchbook.persistence.database import Database
-from dutchbook.ports import Batch, Insert
+from dutchbook.persistence.tables.codes import LARGEST, Micros
+from dutchbook.ports.journal import Batch, Insert
 from dutchbook.runtime.virtual_time import turnstile
 
 MICRO = Decimal("0.000001")

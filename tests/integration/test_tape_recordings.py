@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from support.recordings import BITCOIN, GOLD, WORLD_CUP, needs, parsed, rebuilt
 
-from dutchbook.domain.book import ASK, BID, OrderBook
-from dutchbook.domain.contract import Platform
-from dutchbook.domain.units import E4
+from dutchbook.domain.market.book import ASK, BID, OrderBook
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.values.units import E4
 from dutchbook.tape.episodes import quantile
 from dutchbook.tape.format import StoredTape, open_tape
 from dutchbook.tape.importers.recording import import_recording

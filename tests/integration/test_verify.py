@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from support.databases import by_hand
 
-from dutchbook.bootstrap import build, generated_tape
+from dutchbook.bootstrap.build import build, generated_tape
 from dutchbook.config import load
 from dutchbook.persistence.database import Database
-from dutchbook.persistence.models import METADATA
-from dutchbook.persistence.verify import problems
+from dutchbook.persistence.log.verify import problems
+from dutchbook.persistence.tables.models import METADATA
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual, turnstile
 

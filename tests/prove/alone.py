@@ -7,8 +7,9 @@ from dataclasses import replace
 from prove.bug import Bug
 from prove.planted import FOLD, PLANTED, SEND
 
-LIFE, HELD = "application/lifecycle.py", "application/holdings.py"
-SETTLE, LEASE, GATE = "application/settling.py", "application/lease.py", "application/gate.py"
+LIFE, HELD = "application/lifecycle.py", "application/pair_trades/store.py"
+SETTLE, LEASE = "application/recovery/fill_finality.py", "application/records/lease.py"
+GATE = "application/orders/gate.py"
 
 OTHERS = {
     "I-1": Bug(
@@ -33,18 +34,18 @@ OTHERS = {
     ),
     "I-5": Bug(
         "executions that ended with nothing are never asked about again",
-        "application/own_side.py",
+        "application/reconciliation/our_state.py",
         "if each.order.refusal is None),",
         "if each.order.refusal),",
     ),
     "I-6": Bug(
         "a fill that is known is booked again",
-        "application/repairing.py",
+        "application/reconciliation/repair.py",
         "new = tuple(fill for fill in after.fills if fill.trade_id not in before)",
         "new = tuple(fill for fill in after.fills if fill.trade_id)",
         also=(
             (
-                "persistence/memory.py",
+                "persistence/journals/memory.py",
                 "if key in self._tables[write.table]:",
                 'if key in self._tables[write.table] and write.table != "fills":',
             ),
@@ -64,7 +65,7 @@ OTHERS = {
     ),
     "I-10": Bug(
         "what is closed becomes an exposure again",
-        "domain/position.py",
+        "domain/positions/position.py",
         "Transition(state, _T.DISCREPANCY_FOUND, _S.RECONCILIATION_REQUIRED)",
         "Transition(\n                state,\n                _T.DISCREPANCY_FOUND,\n"
         "                _S.SINGLE_LEG_EXPOSED\n                if state is _S.CLOSED\n"
@@ -72,18 +73,18 @@ OTHERS = {
     ),
     "I-11": Bug(
         "entries are kept in whole cents",
-        "application/records.py",
+        "application/records/rows.py",
         '"amount": posting.amount,',
         '"amount": posting.amount.quantize(Decimal("0.01")),',
     ),
     "I-13": Bug(
         "what a reservation releases forgets the fees",
-        "application/position_capital.py",
+        "application/capital/position_capital.py",
         '"released": Money(amount - spent.cost - spent.fees),',
         '"released": Money(amount - spent.cost),',
         also=(
             (
-                "persistence/memory.py",
+                "persistence/journals/memory.py",
                 "if rules.resolved_once:",
                 "if rules.resolved_once and not before:",
             ),
@@ -98,33 +99,33 @@ OTHERS = {
             (GATE, "controls.outdated(order.purpose, epoch, self._state().epoch),", "None,"),
             (LEASE, "if grade and (entry or grade is Grade.CANCELS_ONLY):", "if not fenced:"),
             (LEASE, "if Purpose.ENTRY in purposes:", "if not purposes:"),
-            ("application/execution_queue.py", "if self._risk.state.trading_halted:", "if 0:"),
-            ("application/risk.py", 'guard={"trading_halted": False},', "guard={},"),
-            ("domain/risk.py", "if state.trading_halted:", "if not state:"),
+            ("application/execution/queue.py", "if self._risk.state.trading_halted:", "if 0:"),
+            ("application/capital/risk.py", 'guard={"trading_halted": False},', "guard={},"),
+            ("domain/capital/limits.py", "if state.trading_halted:", "if not state:"),
         ),
     ),
     "I-18": Bug(
         "a start forgets why trading was halted",
-        "application/risk_rows.py",
+        "application/capital/rows.py",
         'halt_reasons=_reasons(row["halt_reason"], halted=row["trading_halted"]),',
         "halt_reasons=frozenset(),",
     ),
     "I-19": Bug(
         "a pair that was revoked a moment ago is entered",
-        "application/execution.py",
+        "application/execution/service.py",
         "writes = (*rows, *snapshots, *placed.writes, still_approved(opportunity.match))",
         "writes = (*rows, *snapshots, *placed.writes)",
         seed=180,
     ),
     "I-20": Bug(
         "an alert is no event of the outbox",
-        "application/partial_exits.py",
+        "application/exits/partial.py",
         "await self._bus.commit(Batch(events=(event,)))",
         "self._bus.publish(event)",
     ),
     "I-21": Bug(
         "a counter instead of a recount",
-        "application/exposure.py",
+        "application/exposure/tracker.py",
         'for owed in self._count(row["occurred_at"], row["event_id"]):',
         "for owed in ():",
     ),
@@ -142,7 +143,7 @@ OTHERS = {
     ),
     "I-24": Bug(
         "an order that is not found is over",
-        "application/inquiries.py",
+        "application/recovery/order_inquiry.py",
         "elif report is NOT_FOUND and closes and newest and newest > closes:",
         "elif report is NOT_FOUND:",
     ),
@@ -154,12 +155,12 @@ OTHERS = {
     ),
     "I-27": Bug(
         "what waits in the outbox is not told, at the start or after it",
-        "application/bus.py",
+        "application/records/committer.py",
         "waiting = await undelivered(self._journal)\n        await",
         "waiting: list[tuple[int, Event]] = []\n        await",
         also=(
             (
-                "application/bus.py",
+                "application/records/committer.py",
                 "return [(n, event) for n, event in waiting if self._next <= n < first]",
                 "return waiting[:0]",
             ),
@@ -173,38 +174,38 @@ OTHERS = {
     ),
     "I-30": Bug(
         "an answer that nobody listed is quoted",
-        "platforms/answers.py",
+        "platforms/order_answers.py",
         'return Verdict(Family.UNKNOWN, f"{kind}_answer_{answer.status}")',
         'return Verdict(Family.UNKNOWN, f"{kind}_answer_{answer.body!r}")',
     ),
     "I-31": Bug(
         "ids depend on the process",
-        "application/bus.py",
+        "application/records/committer.py",
         'self._ids.new("event", correlation_id),',
         'self._ids.new(f"event{hash(correlation_id)}", correlation_id),',
         seed=100,
     ),
     "L-1": Bug(
         "an execution whose last order was answered for late does not end",
-        "application/recovery.py",
+        "application/recovery/recovery.py",
         "if not case.open_orders:",
         "if not case.orders:",
     ),
     "L-2": Bug(
         "no person is asked",
-        "application/inquiries.py",
+        "application/recovery/order_inquiry.py",
         "if question.person_asked or waited < self._person_after:",
         "if waited:",
     ),
     "L-3": Bug(
         "a question without an answer ends the engine",
-        "application/their_side.py",
+        "application/reconciliation/platform_state.py",
         "except (OutcomeUnknown, NotSent) as error:",
         "except NotSent as error:",
     ),
     "L-4": Bug(
         "a halt that is lifted stands in the image",
-        "application/halts.py",
+        "application/capital/halts.py",
         "(alongside or Batch()))\n            self.state = self.state.resumed(reason)",
         "(alongside or Batch()))",
     ),

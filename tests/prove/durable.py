@@ -16,9 +16,9 @@ from support.shelf import Shelf
 
 from dutchbook.errors import Conflict
 from dutchbook.persistence.database import Database
-from dutchbook.persistence.memory import MemoryJournal
-from dutchbook.persistence.rules import TABLES
-from dutchbook.ports import Batch, Receipt
+from dutchbook.persistence.journals.memory import MemoryJournal
+from dutchbook.persistence.tables.rules import TABLES
+from dutchbook.ports.journal import Batch, Receipt
 from dutchbook.runtime.virtual_time import turnstile
 from prove.journal import Row, Store
 from prove.oracle import Oracle

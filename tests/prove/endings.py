@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from dutchbook.domain.contract import ContractMatch, Outcome, Platform
+from dutchbook.domain.market.contract import ContractMatch, Outcome, Platform
 from prove.plan import Plan
 
 HALF = Decimal("0.5")

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dutchbook.errors import StorageError
-from dutchbook.persistence.memory import MemoryJournal
-from dutchbook.persistence.rules import TABLES
-from dutchbook.ports import Batch, Insert, Receipt
+from dutchbook.persistence.journals.memory import MemoryJournal
+from dutchbook.persistence.tables.rules import TABLES
+from dutchbook.ports.journal import Batch, Insert, Receipt
 from prove.catalogue import Tally
 from prove.oracle import Oracle
 from prove.plan import Plan

@@ -10,20 +10,20 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
 
 from dutchbook import __version__
-from dutchbook.application.bus import EventBus
-from dutchbook.application.disputes import Dispute
-from dutchbook.application.lease import Fence, take
-from dutchbook.application.pairs import decide_pair
-from dutchbook.application.shielding import heard
-from dutchbook.bootstrap import build
-from dutchbook.domain.contract import Platform as Name
+from dutchbook.application.market.pairs import decide_pair
+from dutchbook.application.pair_trades.discrepancies import Dispute
+from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.lease import Fence, take
+from dutchbook.application.records.shielding import heard
+from dutchbook.bootstrap.build import build
+from dutchbook.bootstrap.engine import Engine
+from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.events import Event
-from dutchbook.domain.order import Order
-from dutchbook.domain.position import PositionStatus
+from dutchbook.domain.execution.order import Order
+from dutchbook.domain.market.contract import Platform as Name
+from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.reconciliation import Choice
-from dutchbook.domain.risk import HaltReason
-from dutchbook.domain.units import Money
-from dutchbook.engine import Engine
+from dutchbook.domain.values.units import Money
 from dutchbook.errors import (
     InvalidInput,
     InvalidPositionState,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from prove.bug import Bug
 
-SEND, CARRY = "application/sending.py", "application/adjustments.py"
-DECIDE, RUN = "domain/execution.py", "application/execution.py"
-LEDGER, FOLD = "domain/ledger.py", "domain/accounting.py"
-BUS, ASK, RECOVER = "application/bus.py", "application/inquiries.py", "application/recovery.py"
+SEND, CARRY = "application/orders/send.py", "application/pair_trades/adjustments.py"
+DECIDE, RUN = "domain/execution/decide.py", "application/execution/service.py"
+LEDGER, FOLD = "domain/capital/ledger.py", "domain/positions/fold.py"
+BUS, ASK = "application/records/committer.py", "application/recovery/order_inquiry.py"
+RECOVER = "application/recovery/recovery.py"
 
 PLANTED = (
     Bug(
@@ -19,7 +20,10 @@ PLANTED = (
             (
                 SEND,
                 "from dutchbook.errors import",
-                "from dutchbook.domain.risk import Approved\nfrom dutchbook.errors import",
+                (
+                    "from dutchbook.domain.capital.limits import Approved\n"
+                    "from dutchbook.errors import"
+                ),
             ),
         ),
     ),
@@ -44,7 +48,7 @@ PLANTED = (
     ),
     Bug(
         "502 is a rejection",
-        "platforms/answers.py",
+        "platforms/order_answers.py",
         'return Verdict(Family.UNKNOWN, f"{kind}_answer_{answer.status}")',
         "family = Family.REJECTED if answer.status == 502 else Family.UNKNOWN\n"
         '    return Verdict(family, f"{kind}_answer_{answer.status}")',
@@ -70,36 +74,36 @@ PLANTED = (
     ),
     Bug(
         "ignore FAILED",
-        "application/settling.py",
+        "application/recovery/fill_finality.py",
         "if finality is Finality.SETTLED:",
         "if finality is not Finality.PROVISIONAL:",
     ),
     Bug(
         "ignore FAILED after close",
-        "application/settling.py",
+        "application/recovery/fill_finality.py",
         "if held is None or held.fills[key].finality is not Finality.PROVISIONAL:",
         "if held is None or held.position.status is PositionStatus.CLOSED:",
     ),
     Bug(
         "the limit of open pairs ignores in-flight ones",
-        "domain/risk.py",
+        "domain/capital/limits.py",
         "return self.open_position_count + self.reserved_position_slots",
         "return self.open_position_count",
         "tests/simulation/test_limits.py tests/spec/test_risk.py",
     ),
     Bug(
         "a reservation without fees",
-        "domain/opportunity.py",
+        "domain/detection/detect.py",
         "budget=owed(bound * taken.size + furthest * evening + worst),",
         "budget=owed(bound * taken.size + furthest * evening),",
     ),
     Bug(
         "a reservation is rounded down",
-        "domain/opportunity.py",
+        "domain/detection/detect.py",
         "budget=owed(bound",
         "budget=due(bound",
         "tests/spec/test_detection.py",
-        also=(("domain/opportunity.py", "    owed,\n", "    due,\n    owed,\n"),),
+        also=(("domain/detection/detect.py", "    owed,\n", "    due,\n    owed,\n"),),
     ),
     Bug(
         "a key made in the sender",
@@ -119,14 +123,14 @@ PLANTED = (
     ),
     Bug(
         "no unique client order id",
-        "persistence/rules.py",
+        "persistence/tables/rules.py",
         'unique=(("client_order_id",),),',
         "unique=(),",
         "tests/integration/test_constraints.py tests/integration/test_schema.py -k sqlite",
     ),
     Bug(
         "a halt refuses nothing",
-        "domain/risk.py",
+        "domain/capital/limits.py",
         "if state.trading_halted:",
         "if state.trading_halted and not amounts:",
         "tests/spec/test_risk.py",
@@ -172,20 +176,20 @@ PLANTED = (
     ),
     Bug(
         "a cancelled call is left half done",
-        "application/shielding.py",
+        "application/records/shielding.py",
         "return await asyncio.shield(doing)",
         "return await doing",
         "tests/simulation/test_found_by_kills.py -k carried_to_its_end",
     ),
     Bug(
         "fees are forgotten when an execution ends",
-        "application/conclusion.py",
+        "application/execution/conclusion.py",
         "Spent(leg.cost, leg.fees)",
         "Spent(leg.cost)",
     ),
     Bug(
         "the log does not tell of fills",
-        "persistence/statements.py",
+        "persistence/journals/statements.py",
         "if write.plan.audited:",
         'if write.plan.audited and write.plan.table != "fills":',
     ),
@@ -198,32 +202,32 @@ PLANTED = (
     ),
     Bug(
         "one leg alone is called hedged",
-        "application/conclusion.py",
+        "application/execution/conclusion.py",
         "status = PositionStatus.OPEN if hedged else PositionStatus.SINGLE_LEG_EXPOSED",
         "status = PositionStatus.OPEN",
     ),
     Bug(
         "an order does not hear of its fills",
-        "application/run.py",
+        "application/execution/run.py",
         "self.change(order.with_fill(fill))",
         "self.change(order)",
     ),
     Bug(
         "executions that died are not taken up",
-        "application/carrying.py",
+        "bootstrap/pair_trades.py",
         "for case in await self.recovery.cases():",
         "for case in (await self.recovery.cases())[:0]:",
         "tests/simulation/test_single_leg.py -k has_the_name_that_its_fills",
     ),
     Bug(
         "reservations of orders are not taken up",
-        "application/loading.py",
+        "application/records/loading.py",
         "if order.order_id in standing\n",
         "if order.order_id in standing and not own\n",
     ),
     Bug(
         "what is paid is rounded down",
-        "domain/order.py",
+        "domain/execution/order.py",
         "return owed(amount) if self.side is Side.BUY else due(amount)",
         "return due(amount)",
     ),
@@ -241,7 +245,7 @@ PLANTED = (
     ),
     Bug(
         "a failed fill leaves its fee in the order",
-        "domain/order.py",
+        "domain/execution/order.py",
         "fees=Money(self.fees - fill.fee),",
         "fees=self.fees,",
     ),
@@ -253,25 +257,25 @@ PLANTED = (
     ),
     Bug(
         "an entry takes no slot back",
-        "application/risk.py",
+        "application/capital/risk.py",
         '"reserved_position_slots": -1,\n            "open',
         '"reserved_position_slots": 0,\n            "open',
     ),
     Bug(
         "closing frees no position",
-        "application/position_capital.py",
+        "application/capital/position_capital.py",
         "(before.status is closed) - (after.status is closed)",
         "0",
     ),
     Bug(
         "a second order while one is out",
-        "application/holdings.py",
+        "application/pair_trades/store.py",
         'return "an order of this position still works" if self.working else None',
         "return None",
     ),
     Bug(
         "a whole contract counts as dust",
-        "domain/position.py",
+        "domain/positions/position.py",
         'DUST = Decimal("0.01")',
         'DUST = Decimal("1")',
     ),
@@ -284,40 +288,40 @@ PLANTED = (
     ),
     Bug(
         "synchronous=NORMAL",
-        "persistence/sqlite_journal.py",
+        "persistence/journals/sqlite.py",
         'made.execute("PRAGMA synchronous=FULL")',
         'made.execute("PRAGMA synchronous=NORMAL")',
         "tests/integration/test_journals.py",
     ),
     Bug(
         "the lease is not looked at before a send",
-        "application/gate.py",
+        "application/orders/gate.py",
         "if not fence.believed:",
         "if not fence:",
         "tests/spec/test_gate.py",
     ),
     Bug(
         "an alert is no event of the outbox",
-        "application/partial_exits.py",
+        "application/exits/partial.py",
         "await self._bus.commit(Batch(events=(event,)))",
         "self._bus.publish(event)",
     ),
     Bug(
         "a counter instead of a recount",
-        "application/exposure.py",
+        "application/exposure/tracker.py",
         'for owed in self._count(row["occurred_at"], row["event_id"]):',
         "for owed in ():",
     ),
     Bug(
         "a fee by way of a float",
-        "domain/fees.py",
+        "domain/market/fees.py",
         "return rate * quantity * price * (1 - price)",
         "return Decimal(float(rate * quantity * price * (1 - price)))",
         "tests/tidy/test_purity.py tests/spec/test_fees.py",
     ),
     Bug(
         "the budget is counted again while a commit is under way",
-        "application/reconciliation.py",
+        "application/reconciliation/service.py",
         "if changes and mark is not None and mark == self._bus.mark:",
         "if changes:",
         "tests/simulation/test_found_by_kills.py -k counted_again",
@@ -338,14 +342,14 @@ PLANTED = (
     ),
     Bug(
         "a merge beside one that is in doubt",
-        "application/merging.py",
+        "application/settlement/merges.py",
         "and not self.doubtful(self._contract_id(held))",
         "and position.position_id not in self._claims",
         "tests/simulation/test_reconciliation_service.py",
     ),
     Bug(
         "a comparison books named cash twice",
-        "application/repairing.py",
+        "application/reconciliation/repair.py",
         "await self._risk.book_named(movement)",
         "await self._risk.book_named(movement)\n"
         "            await self._risk.book_named(movement)",
@@ -354,14 +358,14 @@ PLANTED = (
     ),
     Bug(
         "a pair is traded until its discrepancy is durable",
-        "application/disputes.py",
+        "application/pair_trades/discrepancies.py",
         "return self._opening[pair_id] > 0 or any(",
         "return any(",
         "tests/simulation/test_reconciliation_service.py -k moment_its_discrepancy",
     ),
     Bug(
         "an execution that has waited is not asked again whether it may begin",
-        "application/execution_queue.py",
+        "application/execution/queue.py",
         "if not self._refused(opportunity, locked=True):",
         "if self._executions is not None:",
         "tests/simulation/test_seed.py -k waited",

@@ -9,19 +9,20 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from dutchbook.domain.contract import Leg
-from dutchbook.domain.contract import Platform as Name
-from dutchbook.domain.order import Finality, Order, Purpose, TimeInForce
-from dutchbook.domain.settlement import Result
-from dutchbook.domain.units import Quantity, floor_to
+from dutchbook.domain.execution.order import Finality, Order, Purpose, TimeInForce
+from dutchbook.domain.market.contract import Leg
+from dutchbook.domain.market.contract import Platform as Name
+from dutchbook.domain.positions.settlement import Result
+from dutchbook.domain.values.units import Quantity, floor_to
 from dutchbook.errors import OutcomeUnknown, PlatformRejected
-from dutchbook.platforms.answers import Answer
+from dutchbook.platforms.order_answers import Answer
 from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.faults import PARTS, Fault
 from dutchbook.platforms.paper.gateway import PaperGateway
 from dutchbook.platforms.paper.liquidity import Liquidity, Replenishment
 from dutchbook.platforms.paper.server import PaperServer, StepLag
-from dutchbook.ports import Clock, FillReport, OrderReport
+from dutchbook.ports.gateway import FillReport, OrderReport
+from dutchbook.ports.time import Clock
 from prove.catalogue import NUMBERS, PHASE, Tally
 from prove.plan import Plan
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from dutchbook.domain.contract import Outcome, Platform
 from dutchbook.domain.events import Event
-from dutchbook.persistence.replay import AUDITED, differences
+from dutchbook.domain.market.contract import Outcome, Platform
+from dutchbook.persistence.log.replay import AUDITED, differences
 from dutchbook.platforms.paper.exchange import PaperExchange
 from prove.journal import Store
 from prove.ledger import accounts

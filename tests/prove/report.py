@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from dutchbook.domain.position import PositionStatus
+from dutchbook.domain.positions.position import PositionStatus
 from prove.catalogue import FAULTS, NAMES, PHASES, Tally
 from prove.oracle import Violation
 from prove.world import Outcome

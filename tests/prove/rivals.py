@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from dutchbook.application.lease import Gone, take
+from dutchbook.application.records.lease import Gone, take
 from dutchbook.domain.events import Event
 from dutchbook.errors import LeaseHeld
 from prove.watch import TOLD

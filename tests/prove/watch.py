@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-from dutchbook.domain.contract import Platform
 from dutchbook.domain.events import Event
-from dutchbook.persistence.memory import MemoryJournal
-from dutchbook.ports import Batch, Clock, Insert
+from dutchbook.domain.market.contract import Platform
+from dutchbook.persistence.journals.memory import MemoryJournal
+from dutchbook.ports.journal import Batch, Insert
+from dutchbook.ports.time import Clock
 from prove.oracle import Change, Oracle, Row
 from prove.platform import Platform as Theirs
 

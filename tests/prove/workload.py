@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from dutchbook.domain.contract import Platform
+from dutchbook.domain.market.contract import Platform
 from dutchbook.runtime.randomness import Seeded
 from dutchbook.tape.made_up import question
 from dutchbook.tape.message import Kind, MemoryTape, TapeMessage, TapeMeta

@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from dutchbook.bootstrap.engine import Engine
 from dutchbook.config import load
-from dutchbook.domain.contract import Platform as Name
 from dutchbook.domain.events import Event
-from dutchbook.domain.units import Money
-from dutchbook.engine import Engine
+from dutchbook.domain.market.contract import Platform as Name
+from dutchbook.domain.values.units import Money
 from dutchbook.persistence.database import Database
 from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.liquidity import Replenishment

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 from support.runs import stored
 
-from dutchbook.application.anchoring import PERIOD_SECONDS
-from dutchbook.bootstrap import build, generated_tape
+from dutchbook.application.monitoring.log_anchors import PERIOD_SECONDS
+from dutchbook.bootstrap.build import build, generated_tape
+from dutchbook.bootstrap.engine import Engine
 from dutchbook.config import load
-from dutchbook.engine import Engine
 from dutchbook.errors import StorageError
-from dutchbook.persistence.audit import audited
-from dutchbook.persistence.memory import MemoryJournal
-from dutchbook.ports import Anchor, Clock
+from dutchbook.persistence.journals.memory import MemoryJournal
+from dutchbook.persistence.log.audit import audited
+from dutchbook.ports.anchors import Anchor
+from dutchbook.ports.time import Clock
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 

@@ -12,23 +12,24 @@ from typing import Any
 import pytest
 from support.runs import play
 
-from dutchbook.application.asking import command_row, halting
-from dutchbook.application.budget import BudgetRequest
-from dutchbook.application.commands import Commands
-from dutchbook.application.lease import ENGINE, take
 from dutchbook.application.lifecycle import count_run
-from dutchbook.application.records import order_row
-from dutchbook.bootstrap import build, generated_tape
+from dutchbook.application.operator.command_rows import command_row, halting
+from dutchbook.application.operator.commands import Commands
+from dutchbook.application.records.lease import ENGINE, take
+from dutchbook.application.records.rows import order_row
+from dutchbook.bootstrap.build import build, generated_tape
+from dutchbook.bootstrap.engine import Engine
 from dutchbook.config import load
-from dutchbook.domain.contract import Leg, Outcome, Platform, Side
+from dutchbook.domain.capital.limits import Grade, HaltReason
+from dutchbook.domain.capital.reservation import BudgetRequest
 from dutchbook.domain.events import Event, OrderPlaced, PositionOpened
-from dutchbook.domain.order import Order, Purpose, TimeInForce
-from dutchbook.domain.risk import Grade, HaltReason
-from dutchbook.domain.units import Money, Price, Quantity
-from dutchbook.engine import Engine
+from dutchbook.domain.execution.order import Order, Purpose, TimeInForce
+from dutchbook.domain.market.contract import Leg, Outcome, Platform, Side
+from dutchbook.domain.values.units import Money, Price, Quantity
 from dutchbook.errors import Conflict, ReservationFailed, StorageError
-from dutchbook.persistence.memory import MemoryJournal
-from dutchbook.ports import Batch, HaltNote, Insert, Update
+from dutchbook.persistence.journals.memory import MemoryJournal
+from dutchbook.ports.halt_file import HaltNote
+from dutchbook.ports.journal import Batch, Insert, Update
 from dutchbook.runtime.clock import SystemClock, TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 

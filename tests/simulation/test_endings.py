@@ -13,18 +13,18 @@ from support.bench import Bench, bench
 from support.runs import HELD, Finished, conserved, play, stored
 from support.tapes import CHEAP, CUP, FAIR, RICH, polls
 
-from dutchbook.bootstrap import build, generated_tape
+from dutchbook.bootstrap.build import build, generated_tape
+from dutchbook.bootstrap.engine import Engine
 from dutchbook.config import load
-from dutchbook.domain.contract import Outcome, Platform, Side
-from dutchbook.domain.order import Finality, Order, Purpose
-from dutchbook.domain.settlement import Ruling
-from dutchbook.engine import Engine
+from dutchbook.domain.execution.order import Finality, Order, Purpose
+from dutchbook.domain.market.contract import Outcome, Platform, Side
+from dutchbook.domain.positions.settlement import Ruling
 from dutchbook.errors import OutcomeUnknown
-from dutchbook.persistence.memory import MemoryJournal
-from dutchbook.persistence.verify import problems
-from dutchbook.platforms.answers import NEVER_LEFT, Answer
+from dutchbook.persistence.journals.memory import MemoryJournal
+from dutchbook.persistence.log.verify import problems
+from dutchbook.platforms.order_answers import NEVER_LEFT, Answer
 from dutchbook.platforms.paper.faults import Fault
-from dutchbook.ports import Journal
+from dutchbook.ports.journal import Journal
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.message import Tape

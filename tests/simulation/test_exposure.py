@@ -17,16 +17,16 @@ from hypothesis import strategies as st
 from support.exposures import exposure
 from support.runs import HELD, Finished, play, stored
 
-from dutchbook.bootstrap import build, generated_tape
+from dutchbook.bootstrap.build import build, generated_tape
+from dutchbook.bootstrap.engine import Engine
 from dutchbook.config import load
+from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.events import LimitApproached, Stamp
-from dutchbook.domain.exposure_counts import MONTHLY, WEEKLY, ExposureCounts
-from dutchbook.domain.position import PositionStatus
-from dutchbook.domain.risk import HaltReason
-from dutchbook.engine import Engine
-from dutchbook.persistence.memory import MemoryJournal
-from dutchbook.persistence.verify import problems
-from dutchbook.ports import Batch
+from dutchbook.domain.positions.exposure_counts import MONTHLY, WEEKLY, ExposureCounts
+from dutchbook.domain.positions.position import PositionStatus
+from dutchbook.persistence.journals.memory import MemoryJournal
+from dutchbook.persistence.log.verify import problems
+from dutchbook.ports.journal import Batch
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from support.runs import HELD, Finished, play
 
-from dutchbook.application.first_legs import FirstLegs
-from dutchbook.bootstrap import generated_tape
-from dutchbook.domain.contract import Contract, Platform
-from dutchbook.domain.execution import Phase
-from dutchbook.domain.first_leg import ENOUGH, Tally
-from dutchbook.engine import Engine
-from dutchbook.persistence.memory import MemoryJournal
+from dutchbook.application.market.leg_order import FirstLegs
+from dutchbook.bootstrap.build import generated_tape
+from dutchbook.bootstrap.engine import Engine
+from dutchbook.domain.execution.decide import Phase
+from dutchbook.domain.execution.leg_order import ENOUGH, Tally
+from dutchbook.domain.market.contract import Contract, Platform
+from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.message import MemoryTape
 from dutchbook.tape.metadata import approved

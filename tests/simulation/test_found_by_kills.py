@@ -17,27 +17,27 @@ from support.pairs import NOW
 from support.reconciled import At, beside, says
 from support.reconciliation import HALF, POSITION, TEN
 
-from dutchbook.application.adjustments import OPPOSITE, Plan
-from dutchbook.application.budget import BudgetRequest
-from dutchbook.application.partial_exits import PARTIAL_EXIT
-from dutchbook.application.run import Run
-from dutchbook.bootstrap import build, generated_tape
+from dutchbook.application.execution.run import Run
+from dutchbook.application.exits.partial import PARTIAL_EXIT
+from dutchbook.application.pair_trades.adjustments import OPPOSITE, Plan
+from dutchbook.bootstrap.build import build, generated_tape
 from dutchbook.config import load
-from dutchbook.domain.contract import Outcome, Platform, Side
+from dutchbook.domain.capital.limits import HaltReason
+from dutchbook.domain.capital.reservation import BudgetRequest
 from dutchbook.domain.events import (
     PositionMoved,
     ReconciliationComplete,
     ReconciliationResolved,
 )
-from dutchbook.domain.order import Purpose
-from dutchbook.domain.position import PositionStatus, PositionTrigger
+from dutchbook.domain.execution.order import Purpose
+from dutchbook.domain.market.contract import Outcome, Platform, Side
+from dutchbook.domain.positions.position import PositionStatus, PositionTrigger
 from dutchbook.domain.reconciliation import Choice, Discrepancy, DiscrepancyType, NotFound
-from dutchbook.domain.risk import HaltReason
-from dutchbook.domain.units import Money
+from dutchbook.domain.values.units import Money
 from dutchbook.errors import InvalidInput, InvalidPositionState, StorageError
 from dutchbook.persistence.database import Database
-from dutchbook.persistence.memory import MemoryJournal
-from dutchbook.ports import Batch, Receipt
+from dutchbook.persistence.journals.memory import MemoryJournal
+from dutchbook.ports.journal import Batch, Receipt
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual, turnstile
 

@@ -14,22 +14,22 @@ import pytest
 from support.pairs import pair
 from support.runs import Finished, play
 
-from dutchbook.application.drift import Asking, TimeDriftService
-from dutchbook.bootstrap import build, generated_tape
+from dutchbook.application.monitoring.clock_drift import Asking, TimeDriftService
+from dutchbook.bootstrap.build import build, generated_tape
+from dutchbook.bootstrap.engine import Engine
 from dutchbook.config import load
-from dutchbook.domain.book import ASK, BID
-from dutchbook.domain.contract import Outcome, Platform
+from dutchbook.domain.capital.limits import HaltReason
+from dutchbook.domain.detection.quote import Reason
 from dutchbook.domain.events import (
     DegradationProtocolActivated,
     DegradationProtocolDeactivated,
     Event,
 )
-from dutchbook.domain.health import DriftLimits, HealthStatus
-from dutchbook.domain.quote import Reason
-from dutchbook.domain.risk import HaltReason
-from dutchbook.engine import Engine
+from dutchbook.domain.market.book import ASK, BID
+from dutchbook.domain.market.contract import Outcome, Platform
+from dutchbook.domain.market.health import DriftLimits, HealthStatus
 from dutchbook.errors import NotSent, TimeUnknown
-from dutchbook.persistence.memory import MemoryJournal
+from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.randomness import Seeded
 from dutchbook.runtime.virtual_time import run_virtual

@@ -8,14 +8,14 @@ import pytest
 from support.databases import event
 from support.pairs import NOW
 
-from dutchbook.application.bus import EventBus
-from dutchbook.bootstrap import build, generated_tape
+from dutchbook.application.records.committer import EventBus
+from dutchbook.bootstrap.build import build, generated_tape
+from dutchbook.bootstrap.engine import Engine
 from dutchbook.config import load
 from dutchbook.domain.events import Event, SystemHealthCritical
-from dutchbook.engine import Engine
 from dutchbook.errors import Conflict, LeaseLost, StorageError
-from dutchbook.persistence.memory import MemoryJournal
-from dutchbook.ports import Batch, Receipt
+from dutchbook.persistence.journals.memory import MemoryJournal
+from dutchbook.ports.journal import Batch, Receipt
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.ids import SeededIds
 from dutchbook.runtime.virtual_time import run_virtual

@@ -15,17 +15,19 @@ from support.reconciled import At, beside, says
 from support.reconciliation import FOUR, POSITION, SENT, TEN, account, ours_with, report
 from support.rows import position_row
 
-from dutchbook.application.holdings import LATE
-from dutchbook.application.loading import LAST, LEG_AMOUNTS, held
-from dutchbook.application.records import order_row
-from dutchbook.domain.contract import Leg, Platform
+from dutchbook.application.pair_trades.loading import LAST, held
+from dutchbook.application.pair_trades.store import LATE
+from dutchbook.application.records.loading import LEG_AMOUNTS
+from dutchbook.application.records.rows import order_row
 from dutchbook.domain.events import BudgetReleased, PositionClosed, Stamp
-from dutchbook.domain.order import Finality, Order, OrderStatus, Purpose
-from dutchbook.domain.position import PositionStatus
+from dutchbook.domain.execution.order import Finality, Order, OrderStatus, Purpose
+from dutchbook.domain.market.contract import Leg, Platform
+from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.reconciliation import Found, OurOrder, Ours
-from dutchbook.domain.units import NOTHING, ZERO, Price, Quantity
-from dutchbook.persistence.memory import MemoryJournal
-from dutchbook.ports import Batch, FillReport, Insert
+from dutchbook.domain.values.units import NOTHING, ZERO, Price, Quantity
+from dutchbook.persistence.journals.memory import MemoryJournal
+from dutchbook.ports.gateway import FillReport
+from dutchbook.ports.journal import Batch, Insert
 from dutchbook.runtime.virtual_time import run_virtual
 
 POLY = Platform.POLYMARKET

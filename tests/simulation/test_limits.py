@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 from support.runs import HELD, Check, play
 
-from dutchbook.application.budget import BudgetRequest, Reservation, Spent
-from dutchbook.application.bus import EventBus
-from dutchbook.application.risk import RiskManager
-from dutchbook.application.stakes import Stakes
-from dutchbook.bootstrap import ACCOUNTS, build, generated_tape
+from dutchbook.application.capital.at_risk import Stakes
+from dutchbook.application.capital.risk import RiskManager
+from dutchbook.application.records.committer import EventBus
+from dutchbook.bootstrap.build import ACCOUNTS, build, generated_tape
 from dutchbook.config import load
-from dutchbook.domain.contract import Platform
+from dutchbook.domain.capital.limits import RiskLimits
+from dutchbook.domain.capital.reservation import BudgetRequest, Reservation, Spent
 from dutchbook.domain.events import Event, LimitApproached, LimitBreached
-from dutchbook.domain.risk import RiskLimits
-from dutchbook.domain.units import Money
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.values.units import Money
 from dutchbook.errors import ReservationFailed
-from dutchbook.persistence.memory import MemoryJournal
+from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.ids import SeededIds
 from dutchbook.runtime.virtual_time import run_virtual

@@ -20,7 +20,7 @@ from support.bench import (
 )
 
 from dutchbook.platforms.paper.faults import Fault
-from dutchbook.ports import Batch, Insert, Update
+from dutchbook.ports.journal import Batch, Insert, Update
 
 WHY = "the book is deep again"
 

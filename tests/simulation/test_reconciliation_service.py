@@ -23,17 +23,19 @@ from support.reconciliation import (
     report,
 )
 
-from dutchbook.application.asking import command_row
-from dutchbook.application.loading import held_one
-from dutchbook.application.records import fill_row, order_row, position_row
-from dutchbook.application.risk_rows import SINGLETON
-from dutchbook.bootstrap import build
-from dutchbook.domain.accounting import folded
-from dutchbook.domain.contract import Outcome, Platform, Side
+from dutchbook.application.capital.rows import SINGLETON
+from dutchbook.application.operator.command_rows import command_row
+from dutchbook.application.pair_trades.loading import held_one
+from dutchbook.application.records.rows import fill_row, order_row, position_row
+from dutchbook.bootstrap.build import build
+from dutchbook.domain.capital.ledger import EntryKind
+from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.events import SingleLegExposure
-from dutchbook.domain.ledger import EntryKind
-from dutchbook.domain.order import Finality, Purpose
-from dutchbook.domain.position import Holding, PositionStatus
+from dutchbook.domain.execution.order import Finality, Purpose
+from dutchbook.domain.market.contract import Outcome, Platform, Side
+from dutchbook.domain.positions.fold import folded
+from dutchbook.domain.positions.position import Holding, PositionStatus
+from dutchbook.domain.positions.settlement import Result
 from dutchbook.domain.reconciliation import (
     Choice,
     Found,
@@ -44,11 +46,9 @@ from dutchbook.domain.reconciliation import (
     Ours,
     Unavailable,
 )
-from dutchbook.domain.risk import HaltReason
-from dutchbook.domain.settlement import Result
-from dutchbook.domain.units import NOTHING, Money, Quantity
+from dutchbook.domain.values.units import NOTHING, Money, Quantity
 from dutchbook.errors import Conflict, InvalidInput, InvalidPositionState, UnknownId
-from dutchbook.ports import Batch, Insert, Update
+from dutchbook.ports.journal import Batch, Insert, Update
 
 POLY = Platform.POLYMARKET
 HALT = HaltReason.RECONCILIATION_DISCREPANCY

@@ -10,13 +10,13 @@ from support.faults import ALL, BUSY, FAULTS, REFUSED, UNANSWERED
 from support.runs import WatchedJournal, conserved
 
 from dutchbook.application.lifecycle import count_run
-from dutchbook.application.reconciliation import Reconciled
-from dutchbook.bootstrap import build, generated_tape
+from dutchbook.application.reconciliation.service import Reconciled
+from dutchbook.bootstrap.build import build, generated_tape
+from dutchbook.bootstrap.engine import Engine
 from dutchbook.config import load
 from dutchbook.domain.events import Event, OrderPlaced, PositionOpened
 from dutchbook.domain.reconciliation import Involvement
-from dutchbook.engine import Engine
-from dutchbook.persistence.memory import MemoryJournal
+from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.platforms.paper.faults import FaultPlan
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual

@@ -9,11 +9,11 @@ import pytest
 from support.faults import ALL, BUSY, FAULTS, REFUSED, UNANSWERED
 from support.runs import stored
 
-from dutchbook.bootstrap import build, generated_tape
+from dutchbook.bootstrap.build import build, generated_tape
+from dutchbook.bootstrap.engine import Engine
 from dutchbook.config import load
-from dutchbook.engine import Engine
-from dutchbook.persistence.audit import Audit, audited
-from dutchbook.persistence.memory import MemoryJournal
+from dutchbook.persistence.journals.memory import MemoryJournal
+from dutchbook.persistence.log.audit import Audit, audited
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 

@@ -14,16 +14,16 @@ from typing import Any
 import pytest
 from support.runs import play
 
-from dutchbook.application.records import match_row
-from dutchbook.bootstrap import build, generated_tape
+from dutchbook.application.records.rows import match_row
+from dutchbook.bootstrap.build import build, generated_tape
+from dutchbook.bootstrap.engine import Engine
 from dutchbook.config import load
+from dutchbook.domain.capital.limits import HaltReason
+from dutchbook.domain.detection.quote import Opportunity, Reason
 from dutchbook.domain.events import Event, catalogue
-from dutchbook.domain.quote import Opportunity, Reason
-from dutchbook.domain.risk import HaltReason
-from dutchbook.domain.units import Money
-from dutchbook.engine import Engine
-from dutchbook.persistence.memory import MemoryJournal
-from dutchbook.ports import Batch, Insert
+from dutchbook.domain.values.units import Money
+from dutchbook.persistence.journals.memory import MemoryJournal
+from dutchbook.ports.journal import Batch, Insert
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 

@@ -27,16 +27,16 @@ from support.bench import (
     bench,
 )
 
-from dutchbook.application.adjustments import Plan
-from dutchbook.application.single_leg import Resolution
-from dutchbook.domain.contract import Platform, Side
+from dutchbook.application.exposure.single_leg import Resolution
+from dutchbook.application.pair_trades.adjustments import Plan
 from dutchbook.domain.events import OrderFilled, PolicyTried, SingleLegExposure
-from dutchbook.domain.order import Purpose
-from dutchbook.domain.position import PositionStatus
-from dutchbook.domain.units import Price, Quantity
+from dutchbook.domain.execution.order import Purpose
+from dutchbook.domain.market.contract import Platform, Side
+from dutchbook.domain.positions.position import PositionStatus
+from dutchbook.domain.values.units import Price, Quantity
 from dutchbook.errors import InvalidInput, InvalidPositionState
 from dutchbook.platforms.paper.faults import Fault
-from dutchbook.ports import Batch
+from dutchbook.ports.journal import Batch
 
 EXPOSED, OPEN, CLOSED = (
     PositionStatus.SINGLE_LEG_EXPOSED,

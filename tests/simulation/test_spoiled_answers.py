@@ -13,12 +13,12 @@ import pytest
 from support.faults import ALL, BUSY, REFUSED, UNANSWERED
 from support.runs import HELD, Finished, conserved, play
 
-from dutchbook.domain.order import Finality, Order
-from dutchbook.engine import Engine
-from dutchbook.platforms.answers import Family, Row
-from dutchbook.platforms.kalshi import answers as kalshi
+from dutchbook.bootstrap.engine import Engine
+from dutchbook.domain.execution.order import Finality, Order
+from dutchbook.platforms.kalshi import order_codec as kalshi
+from dutchbook.platforms.order_answers import Family, Row
 from dutchbook.platforms.paper.faults import Fault
-from dutchbook.platforms.polymarket import answers as polymarket
+from dutchbook.platforms.polymarket import order_codec as polymarket
 
 SEEDS = (1, 2, 3)
 MINUTES = 30

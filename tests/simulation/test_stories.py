@@ -15,13 +15,13 @@ from support.pairs import NOW
 from support.reconciled import At, beside, says
 from support.reconciliation import POSITION, TEN
 
-from dutchbook.application import stories
-from dutchbook.console import positions as shown
-from dutchbook.console.sentences import SENTENCES, dollars, sentence
-from dutchbook.domain.contract import Outcome, Side
+from dutchbook.application.views import timeline
+from dutchbook.cli.console import positions as shown
+from dutchbook.cli.console.sentences import SENTENCES, dollars, sentence
 from dutchbook.domain.events import as_json, catalogue
+from dutchbook.domain.market.contract import Outcome, Side
 from dutchbook.domain.reconciliation import ListedOrder, NotFound
-from dutchbook.domain.units import NOTHING, Price, owed
+from dutchbook.domain.values.units import NOTHING, Price, owed
 from dutchbook.errors import InvalidInput, InvalidPositionState
 from dutchbook.platforms.paper.faults import Fault
 
@@ -53,7 +53,7 @@ def test_an_exposure_is_listed_with_all_that_a_person_asks_first() -> None:
     async def work(at: Bench) -> tuple[Any, Any]:
         await at.expose(second="40")
         await _minute(at)
-        return await stories.exposures(at.journal, MINUTE), at.position
+        return await timeline.exposures(at.journal, MINUTE), at.position
 
     run = bench(work)
 
@@ -87,9 +87,9 @@ def test_what_is_resolved_is_no_longer_listed_and_begins_anew_when_it_opens_agai
         at.fault(POLYMARKET, Fault.FAILED_FILL)
         await at.expose()
         await at.service.retry_leg(at.id, "0.53")
-        hedged = await stories.exposures(at.journal, MINUTE)
+        hedged = await timeline.exposures(at.journal, MINUTE)
         await at.rest(5)
-        return hedged, await stories.exposures(at.journal, MINUTE)
+        return hedged, await timeline.exposures(at.journal, MINUTE)
 
     run = bench(work)
 
@@ -103,7 +103,7 @@ def test_what_is_resolved_is_no_longer_listed_and_begins_anew_when_it_opens_agai
 def test_all_of_a_position_is_shown_and_adds_up() -> None:
     async def work(at: Bench) -> Any:
         await at.expose(second="40")
-        return await stories.position(at.journal, at.id[:6])
+        return await timeline.position(at.journal, at.id[:6])
 
     row = bench(work).answer
 
@@ -130,7 +130,7 @@ def test_the_story_says_what_was_decided_sent_answered_asked_and_done_in_order()
         await _minute(at)
         await at.told("retry_leg", WHY, position=at.id, price="0.50")
         await at.told("close_leg", position=at.id)
-        return await stories.explain(at.journal, first[:8])
+        return await timeline.explain(at.journal, first[:8])
 
     run = bench(work)
 
@@ -163,7 +163,7 @@ def test_the_story_of_an_execution_that_came_to_nothing_says_why() -> None:
         at.execute()
         await at.rest()
         (row,) = await at.journal.rows("executions")
-        return await stories.explain(at.journal, row["execution_id"])
+        return await timeline.explain(at.journal, row["execution_id"])
 
     told, position, _ = bench(work).answer
 
@@ -176,16 +176,16 @@ def test_an_id_is_found_by_its_beginning_only_where_that_is_one_id() -> None:
     async def work(at: Bench) -> list[str]:
         position_id = await at.expose()
         found = [
-            (await stories.find(at.journal, position_id, stories.KINDS))[0],
-            (await stories.find(at.journal, position_id[:4], stories.KINDS))[0],
+            (await timeline.find(at.journal, position_id, timeline.KINDS))[0],
+            (await timeline.find(at.journal, position_id[:4], timeline.KINDS))[0],
         ]
         for wrong, why in (("abc", "at least 4"), ("nobody", "an execution")):
             with pytest.raises(InvalidInput, match=why):
-                await stories.find(at.journal, wrong, stories.KINDS)
+                await timeline.find(at.journal, wrong, timeline.KINDS)
         await at.told("retry_leg", position=position_id, price="0.50")
         await at.told("retry_leg", position=position_id, price="0.50")
         with pytest.raises(InvalidInput, match="order command-0 and order command-1 begin so"):
-            await stories.find(at.journal, "command", ("order",))
+            await timeline.find(at.journal, "command", ("order",))
         return found
 
     assert bench(work).answer == ["position", "position"]
@@ -195,7 +195,7 @@ def test_before_anything_is_asked_its_cost_its_need_and_what_it_leaves_are_shown
     async def work(at: Bench) -> Any:
         await at.expose(second="40")
         await _minute(at)
-        return await stories.position(at.journal, at.id)
+        return await timeline.position(at.journal, at.id)
 
     row = bench(work).answer
 
@@ -218,10 +218,10 @@ def test_a_price_that_is_asked_for_is_shown_with_the_most_that_it_costs() -> Non
 
     async def work(at: Bench) -> Any:
         await at.expose()
-        row = await stories.position(at.journal, at.id)
+        row = await timeline.position(at.journal, at.id)
         with pytest.raises(InvalidInput, match="price grid"):
-            await stories.at_price(at.journal, row, Price(Decimal("0.6005")))
-        worst = await stories.at_price(at.journal, row, Price(Decimal("0.60")))
+            await timeline.at_price(at.journal, row, Price(Decimal("0.6005")))
+        worst = await timeline.at_price(at.journal, row, Price(Decimal("0.60")))
         done = await at.service.retry_leg(at.id, "0.53")
         return row, worst, done.position.polymarket
 
@@ -240,7 +240,7 @@ def test_what_an_order_changed_is_told_and_priced_at_once() -> None:
         await at.expose()
         at.show(POLYMARKET, {47: "30"}, {49: "500"})
         await at.service.retry_leg(at.id, "0.53")
-        return await stories.exposures(at.journal, MINUTE), *await stories.explain(
+        return await timeline.exposures(at.journal, MINUTE), *await timeline.explain(
             at.journal, at.id
         )
 
@@ -260,7 +260,7 @@ def test_choices_that_were_priced_for_another_quantity_are_not_shown() -> None:
     async def work(at: Bench) -> Any:
         await at.expose()
         row = (await at.journal.rows("open_positions"))[0]
-        return await stories.whole(at.journal, {**row, "kalshi_size": TEN})
+        return await timeline.whole(at.journal, {**row, "kalshi_size": TEN})
 
     row = bench(work).answer
 
@@ -271,7 +271,7 @@ def test_choices_that_were_priced_for_another_quantity_are_not_shown() -> None:
 def test_closing_is_shown_by_the_way_that_it_would_take() -> None:
     async def work(at: Bench) -> Any:
         await at.expose(POLYMARKET)  # its shares are not settled yet: they cannot be sold
-        return await stories.position(at.journal, at.id)
+        return await timeline.position(at.journal, at.id)
 
     row = bench(work, first=POLYMARKET).answer
 
@@ -286,7 +286,7 @@ def test_what_stays_alone_where_the_book_is_thin_is_shown_before_it_is_asked() -
         for _ in range(13):
             await at.rest(5)
             at.show(KALSHI, {38: "15"}, {90: "500"})
-        return await stories.position(at.journal, at.id)
+        return await timeline.position(at.journal, at.id)
 
     row = bench(work).answer
 
@@ -326,9 +326,9 @@ def test_a_discrepancy_is_shown_with_both_sides_and_what_can_be_answered() -> No
     async def work(at: At) -> Any:
         says(at, NotFound(NOW, complete=True))
         with pytest.raises(InvalidPositionState, match="nothing of it is in doubt"):
-            await stories.disputed(at.engine.journal, POSITION)
+            await timeline.disputed(at.engine.journal, POSITION)
         await at.service.reconcile()
-        return await stories.disputed(at.engine.journal, POSITION)
+        return await timeline.disputed(at.engine.journal, POSITION)
 
     position, other = beside("working", work)
 
@@ -353,12 +353,12 @@ def test_a_discrepancy_that_belongs_to_no_position_is_found_by_its_own_id() -> N
         )  # fmt: skip
         at.told[POLYMARKET].listed = [stranger]
         await at.service.reconcile()
-        (row,) = await stories.discrepancies(at.engine.journal)
-        found = await stories.disputed(at.engine.journal, row["discrepancy_id"][:8])
+        (row,) = await timeline.discrepancies(at.engine.journal)
+        found = await timeline.disputed(at.engine.journal, row["discrepancy_id"][:8])
         at.told[POLYMARKET].listed = []
         await at.service.reconcile()
         with pytest.raises(InvalidInput, match="it was resolved"):
-            await stories.disputed(at.engine.journal, row["discrepancy_id"])
+            await timeline.disputed(at.engine.journal, row["discrepancy_id"])
         return found, row
 
     (position, other), row = beside("rejected", work)

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from support.runs import play
 
-from dutchbook.persistence.audit import Chain, audited
-from dutchbook.persistence.chain import GENESIS, link_stored
-from dutchbook.persistence.replay import encoded
-from dutchbook.ports import Anchor
+from dutchbook.persistence.log.audit import Chain, audited
+from dutchbook.persistence.log.chain import GENESIS, link_stored
+from dutchbook.persistence.log.replay import encoded
+from dutchbook.ports.anchors import Anchor
 
 TIMES = 10_000
 ENTRIES = 60

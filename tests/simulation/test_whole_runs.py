@@ -12,20 +12,20 @@ import pytest
 from support.faults import FAULTS
 from support.runs import HELD, Finished, conserved, play
 
-from dutchbook.application import execution as execution_module
-from dutchbook.bootstrap import build, generated_tape
+from dutchbook.application.execution import service as execution_module
+from dutchbook.bootstrap.build import build, generated_tape
+from dutchbook.bootstrap.engine import Engine
 from dutchbook.config import load
-from dutchbook.domain.contract import Leg, Outcome, Platform
+from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.events import Event, PositionOpened, as_json
-from dutchbook.domain.execution import Execution, SubmitLeg, decide
-from dutchbook.domain.order import Order
-from dutchbook.domain.risk import HaltReason
-from dutchbook.domain.units import MICRO, Quantity
-from dutchbook.engine import Engine
+from dutchbook.domain.execution.decide import Execution, SubmitLeg, decide
+from dutchbook.domain.execution.order import Order
+from dutchbook.domain.market.contract import Leg, Outcome, Platform
+from dutchbook.domain.values.units import MICRO, Quantity
 from dutchbook.errors import Conflict, InvariantBroken
-from dutchbook.persistence.chain import GENESIS, link_of
-from dutchbook.persistence.memory import MemoryJournal
-from dutchbook.ports import Batch, Insert, Update
+from dutchbook.persistence.journals.memory import MemoryJournal
+from dutchbook.persistence.log.chain import GENESIS, link_of
+from dutchbook.ports.journal import Batch, Insert, Update
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.message import MemoryTape, TapeMessage

@@ -7,10 +7,10 @@ import json
 
 from support.runs import Finished, conserved, play
 
+from dutchbook.bootstrap.engine import Engine
+from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.events import Event
-from dutchbook.domain.position import PositionStatus
-from dutchbook.domain.risk import HaltReason
-from dutchbook.engine import Engine
+from dutchbook.domain.positions.position import PositionStatus
 
 
 def wound_down_after_the_first_position() -> Finished:

@@ -11,7 +11,7 @@ from support.runs import Finished, WatchedJournal, conserved, play
 
 from dutchbook.domain.events import BudgetCommitted
 from dutchbook.errors import InvariantBroken
-from dutchbook.ports import Batch, Insert
+from dutchbook.ports.journal import Batch, Insert
 from dutchbook.tape.format import open_tape
 from dutchbook.tape.importers.recording import import_recording
 from dutchbook.tape.message import Tape

@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dutchbook.domain.accounting import (
+from dutchbook.domain.capital.ledger import AccountKey, EntryKind, fold
+from dutchbook.domain.execution.order import Fill, Finality
+from dutchbook.domain.market.contract import Outcome, Platform, Side
+from dutchbook.domain.positions.fold import (
     Cause,
     Fact,
     Merge,
@@ -23,17 +26,14 @@ from dutchbook.domain.accounting import (
     opened,
     trigger,
 )
-from dutchbook.domain.contract import Outcome, Platform, Side
-from dutchbook.domain.ledger import AccountKey, EntryKind, fold
-from dutchbook.domain.order import Fill, Finality
-from dutchbook.domain.position import (
+from dutchbook.domain.positions.position import (
     Holding,
     OpenPosition,
     PositionStatus,
     PositionTrigger,
 )
-from dutchbook.domain.resolution import agreed
-from dutchbook.domain.units import ZERO, Money, Price, Quantity
+from dutchbook.domain.reconciliation.resolution import agreed
+from dutchbook.domain.values.units import ZERO, Money, Price, Quantity
 
 NOW = datetime(2026, 7, 5, 18, 0, tzinfo=UTC)
 KALSHI, POLYMARKET = Platform.KALSHI, Platform.POLYMARKET

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.pairs import NOW, book
 
-from dutchbook.domain.book import ASK, BID, OrderBook, Trust, segments, walk
-from dutchbook.domain.contract import Outcome, Platform, Side
-from dutchbook.domain.units import E4, Price, Quantity
+from dutchbook.domain.market.book import ASK, BID, OrderBook, Trust, segments, walk
+from dutchbook.domain.market.contract import Outcome, Platform, Side
+from dutchbook.domain.values.units import E4, Price, Quantity
 
 levels = st.dictionaries(st.integers(1, E4 - 1), st.integers(1, 10**12), max_size=12)
 updates = st.lists(

@@ -6,8 +6,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dutchbook.domain.contract import Leg, Platform
-from dutchbook.domain.execution import (
+from dutchbook.domain.execution.decide import (
     CommitReservation,
     DepthMissing,
     DepthVerified,
@@ -28,9 +27,10 @@ from dutchbook.domain.execution import (
     VerifyDepth,
     decide,
 )
-from dutchbook.domain.order import Purpose
-from dutchbook.domain.shortfall import shortfall
-from dutchbook.domain.units import Money, Price, Quantity
+from dutchbook.domain.execution.order import Purpose
+from dutchbook.domain.execution.shortfall import shortfall
+from dutchbook.domain.market.contract import Leg, Platform
+from dutchbook.domain.values.units import Money, Price, Quantity
 
 CENT = Decimal("0.01")
 

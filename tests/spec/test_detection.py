@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.pairs import NOW, RICH, book, cheap_books, contract, pair
 
-from dutchbook.domain.book import OrderBook
-from dutchbook.domain.contract import Alignment, ContractMatch, Outcome, Platform
-from dutchbook.domain.fees import FeeRounding, FeeSchedule, FeeTerms, polymarket_terms
-from dutchbook.domain.financial_math import FinancialMath
-from dutchbook.domain.opportunity import detect, has_edge, possible
-from dutchbook.domain.quote import Caps, Hurdles, Opportunity, Reason, Refusal, Room
-from dutchbook.domain.units import E4, Money
+from dutchbook.domain.detection.detect import detect, has_edge, possible
+from dutchbook.domain.detection.financial_math import FinancialMath
+from dutchbook.domain.detection.quote import Caps, Hurdles, Opportunity, Reason, Refusal, Room
+from dutchbook.domain.market.book import OrderBook
+from dutchbook.domain.market.contract import Alignment, ContractMatch, Outcome, Platform
+from dutchbook.domain.market.fees import FeeRounding, FeeSchedule, FeeTerms, polymarket_terms
+from dutchbook.domain.values.units import E4, Money
 from dutchbook.errors import InvalidInput
 
 DEFAULT = Hurdles()

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from dutchbook.domain.events import Event, Stamp, catalogue, decode
 from dutchbook.errors import InvalidInput
-from dutchbook.persistence.chain import canonical
+from dutchbook.persistence.log.chain import canonical
 
 STAMP = Stamp("e1", datetime(2026, 7, 5, tzinfo=UTC), "about", "because")
 WORDS = st.text(st.characters(codec="utf-8"), max_size=8)

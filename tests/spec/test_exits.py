@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.pairs import NOW, book, pair
 
-from dutchbook.domain.book import OrderBook
-from dutchbook.domain.contract import Outcome, Platform, Side
-from dutchbook.domain.exit_case import (
+from dutchbook.domain.market.book import OrderBook
+from dutchbook.domain.market.contract import Outcome, Platform, Side
+from dutchbook.domain.positions.exit_case import (
     ExitCase,
     ExitRule,
     ExitRules,
@@ -24,16 +24,16 @@ from dutchbook.domain.exit_case import (
     Way,
     Why,
 )
-from dutchbook.domain.exits import (
+from dutchbook.domain.positions.exits import (
     mark_of,
     most_out_e4,
     next_exit,
     out_of_both,
     worth_of_holding,
 )
-from dutchbook.domain.exposure import Place
-from dutchbook.domain.position import Holding, OpenPosition, PositionStatus
-from dutchbook.domain.units import Money, Quantity
+from dutchbook.domain.positions.exposure import Place
+from dutchbook.domain.positions.position import Holding, OpenPosition, PositionStatus
+from dutchbook.domain.values.units import Money, Quantity
 
 KALSHI, POLYMARKET = Platform.KALSHI, Platform.POLYMARKET
 MATCH = pair()

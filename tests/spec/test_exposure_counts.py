@@ -7,8 +7,8 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dutchbook.domain.exposure_counts import MONTHLY, WEEKLY, ExposureCounts
-from dutchbook.domain.risk import Crossing
+from dutchbook.domain.capital.limits import Crossing
+from dutchbook.domain.positions.exposure_counts import MONTHLY, WEEKLY, ExposureCounts
 
 MONDAY = datetime(2026, 7, 6, 12, tzinfo=UTC)
 SIXTH = Crossing(MONTHLY, Decimal(6), Decimal(5), breached=False)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dutchbook.domain.fees import (
+from dutchbook.domain.market.fees import (
     FeeAccumulator,
     FeeRounding,
     FeeSchedule,
@@ -20,7 +20,7 @@ from dutchbook.domain.fees import (
     schedule_from_json,
     schedule_to_json,
 )
-from dutchbook.domain.units import Money, Price, Quantity
+from dutchbook.domain.values.units import Money, Price, Quantity
 from dutchbook.errors import InvalidInput, UnknownFee
 
 TAKER, MAKER = Liquidity.TAKER, Liquidity.MAKER

@@ -11,10 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.pairs import NOW, book, cheap_books, contract, pair
 
-from dutchbook.domain.book import OrderBook
-from dutchbook.domain.contract import ContractMatch, Outcome, Platform, Side
-from dutchbook.domain.execution import Phase
-from dutchbook.domain.first_leg import (
+from dutchbook.domain.execution.decide import Phase
+from dutchbook.domain.execution.leg_order import (
     ENOUGH,
     Tally,
     chance_of_miss,
@@ -22,6 +20,8 @@ from dutchbook.domain.first_leg import (
     first_leg,
     missed,
 )
+from dutchbook.domain.market.book import OrderBook
+from dutchbook.domain.market.contract import ContractMatch, Outcome, Platform, Side
 
 KALSHI, POLYMARKET = Platform
 ALL_MISSED = {KALSHI: Tally(ENOUGH, ENOUGH)}

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from support.pairs import NOW, book, contract
 
-from dutchbook.application.gate import Gate
-from dutchbook.domain.contract import Leg, Outcome, Platform, Side
-from dutchbook.domain.controls import Controls, Refused
+from dutchbook.application.orders.gate import Gate
+from dutchbook.domain.capital.limits import Approved, Grade, HaltReason, RiskState
 from dutchbook.domain.events import OrderFilled, Stamp
-from dutchbook.domain.order import Order, Purpose, TimeInForce
-from dutchbook.domain.risk import Approved, Grade, HaltReason, RiskState
-from dutchbook.domain.units import Money, Price, Quantity
+from dutchbook.domain.execution.order import Order, Purpose, TimeInForce
+from dutchbook.domain.execution.pre_trade_checks import Controls, Refused
+from dutchbook.domain.market.contract import Leg, Outcome, Platform, Side
+from dutchbook.domain.values.units import Money, Price, Quantity
 
 TICK, STEP = Decimal("0.01"), Decimal("0.01")
 CONTROLS = Controls(order_value=Money(Decimal(40)), orders_per_minute=3)

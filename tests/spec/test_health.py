@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.pairs import NOW, pair
 
-from dutchbook.application.sessions import Sessions
-from dutchbook.application.streams import Streams
-from dutchbook.application.watch import Watchlist
+from dutchbook.application.market.feed_age import Streams
+from dutchbook.application.market.sessions import Sessions
+from dutchbook.application.market.watchlist import Watchlist
 from dutchbook.config import commented, load
-from dutchbook.domain.contract import Platform
-from dutchbook.domain.health import (
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.market.health import (
     DriftLevel,
     DriftLimits,
     HealthLimits,

@@ -7,11 +7,11 @@ from decimal import Decimal
 import pytest
 from support.pairs import NOW, pair
 
-from dutchbook.application.holdings import Held, Holdings
-from dutchbook.domain.contract import ContractMatch, Leg, Outcome, Platform, Side
-from dutchbook.domain.order import Order, Purpose, TimeInForce
-from dutchbook.domain.position import Holding, OpenPosition, PositionStatus
-from dutchbook.domain.units import Money, Price, Quantity
+from dutchbook.application.pair_trades.store import Held, Holdings
+from dutchbook.domain.execution.order import Order, Purpose, TimeInForce
+from dutchbook.domain.market.contract import ContractMatch, Leg, Outcome, Platform, Side
+from dutchbook.domain.positions.position import Holding, OpenPosition, PositionStatus
+from dutchbook.domain.values.units import Money, Price, Quantity
 
 TEN = Quantity(Decimal(10))
 

@@ -12,20 +12,10 @@ from hypothesis import strategies as st
 from support.answers import CLIENT_ID, as_bytes, changed, reports, said, sent
 from support.recordings import DATA
 
-from dutchbook.domain.contract import Outcome, Platform
-from dutchbook.domain.units import NOTHING
+from dutchbook.domain.market.contract import Outcome, Platform
+from dutchbook.domain.values.units import NOTHING
 from dutchbook.errors import MalformedMessage, NotSent, OutcomeUnknown, PlatformRejected
-from dutchbook.platforms.answers import (
-    LONGEST_TEXT,
-    NEVER_LEFT,
-    SILENCE,
-    Answer,
-    Family,
-    Sent,
-    classify,
-    complete,
-)
-from dutchbook.platforms.kalshi.answers import (
+from dutchbook.platforms.kalshi.order_codec import (
     TABLE,
     decode_fills,
     decode_order,
@@ -35,7 +25,17 @@ from dutchbook.platforms.kalshi.answers import (
     encode_placed,
     encode_refused,
 )
-from dutchbook.ports import OrderReport
+from dutchbook.platforms.order_answers import (
+    LONGEST_TEXT,
+    NEVER_LEFT,
+    SILENCE,
+    Answer,
+    Family,
+    Sent,
+    classify,
+    complete,
+)
+from dutchbook.ports.gateway import OrderReport
 
 K = Platform.KALSHI
 RECORDED = DATA / "api_fixtures" / "kalshi_rest_golden"

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from dutchbook.domain.book import OrderBook
-from dutchbook.domain.contract import Platform
+from dutchbook.domain.market.book import OrderBook
+from dutchbook.domain.market.contract import Platform
 from dutchbook.errors import MalformedMessage
-from dutchbook.platforms.kalshi.codec import VOCABULARY, KalshiBooks
+from dutchbook.platforms.kalshi.book_codec import VOCABULARY, KalshiBooks
 
 MARKET = "KXGOLD15M-26AUG101800-00"
 

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from dutchbook.domain.contract import Platform
-from dutchbook.domain.ledger import (
+from dutchbook.domain.capital.ledger import (
     AccountKey,
     Balance,
     Bucket,
@@ -22,7 +21,8 @@ from dutchbook.domain.ledger import (
     reserve,
     resolve,
 )
-from dutchbook.domain.units import Money
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.values.units import Money
 from dutchbook.errors import InvariantBroken
 
 CASH = AccountKey(Platform.KALSHI, "shard-0", "USD")

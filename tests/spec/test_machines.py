@@ -9,9 +9,7 @@ from typing import Any
 import pytest
 from support.pairs import NOW
 
-from dutchbook.domain.contract import Leg, Outcome, Platform, Side
-from dutchbook.domain.machine import Machine
-from dutchbook.domain.order import (
+from dutchbook.domain.execution.order import (
     ORDER,
     TRIGGER_OF,
     Fill,
@@ -23,8 +21,10 @@ from dutchbook.domain.order import (
     TimeInForce,
     order_status,
 )
-from dutchbook.domain.position import POSITION, PositionStatus, PositionTrigger
-from dutchbook.domain.units import Money, Price, Quantity
+from dutchbook.domain.market.contract import Leg, Outcome, Platform, Side
+from dutchbook.domain.positions.position import POSITION, PositionStatus, PositionTrigger
+from dutchbook.domain.values.machine import Machine
+from dutchbook.domain.values.units import Money, Price, Quantity
 from dutchbook.errors import IllegalTransition
 
 TEN = Quantity(Decimal(10))

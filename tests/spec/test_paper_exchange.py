@@ -6,10 +6,10 @@ from decimal import Decimal
 import pytest
 from support.pairs import NOW, contract
 
-from dutchbook.domain.book import ASK, BID
-from dutchbook.domain.contract import Leg, Outcome, Platform, Side
-from dutchbook.domain.order import Finality, Order, Purpose, TimeInForce
-from dutchbook.domain.units import Money, Price, Quantity
+from dutchbook.domain.execution.order import Finality, Order, Purpose, TimeInForce
+from dutchbook.domain.market.book import ASK, BID
+from dutchbook.domain.market.contract import Leg, Outcome, Platform, Side
+from dutchbook.domain.values.units import Money, Price, Quantity
 from dutchbook.errors import OutcomeUnknown, PlatformRejected
 from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.liquidity import Liquidity, Replenishment

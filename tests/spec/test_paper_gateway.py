@@ -10,10 +10,10 @@ import pytest
 from support.answers import order
 from support.pairs import NOW, contract
 
-from dutchbook.domain.contract import Platform
-from dutchbook.domain.order import Order, TimeInForce
-from dutchbook.domain.risk import Approved
-from dutchbook.domain.units import NOTHING, Money, Quantity
+from dutchbook.domain.capital.limits import Approved
+from dutchbook.domain.execution.order import Order, TimeInForce
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.values.units import NOTHING, Money, Quantity
 from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
 from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.faults import Fault, FaultPlan

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from support.answers import DIGEST, as_bytes, changed, reports, said, sent
 from support.recordings import DATA
 
-from dutchbook.domain.contract import Platform
-from dutchbook.domain.order import Finality, TimeInForce
-from dutchbook.domain.units import NOTHING, Quantity
+from dutchbook.domain.execution.order import Finality, TimeInForce
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.values.units import NOTHING, Quantity
 from dutchbook.errors import MalformedMessage, OutcomeUnknown
-from dutchbook.platforms.answers import (
+from dutchbook.platforms.order_answers import (
     SILENCE,
     Answer,
     Family,
@@ -24,7 +24,7 @@ from dutchbook.platforms.answers import (
     classify,
     complete,
 )
-from dutchbook.platforms.polymarket.answers import (
+from dutchbook.platforms.polymarket.order_codec import (
     TABLE,
     decode_fills,
     decode_order,
@@ -34,7 +34,7 @@ from dutchbook.platforms.polymarket.answers import (
     encode_placed,
     encode_refused,
 )
-from dutchbook.ports import OrderReport
+from dutchbook.ports.gateway import OrderReport
 
 P = Platform.POLYMARKET
 RECORDED = DATA / "api_fixtures" / "nautilus_trader" / "polymarket_rs"

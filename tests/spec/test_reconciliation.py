@@ -31,10 +31,10 @@ from support.reconciliation import (
     theirs,
 )
 
-from dutchbook.domain.contract import Outcome, Platform, Side
-from dutchbook.domain.ledger import EntryKind
-from dutchbook.domain.order import Finality, OrderStatus
-from dutchbook.domain.position import PositionStatus
+from dutchbook.domain.capital.ledger import EntryKind
+from dutchbook.domain.execution.order import Finality, OrderStatus
+from dutchbook.domain.market.contract import Outcome, Platform, Side
+from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.reconciliation import (
     Answer,
     AskAgain,
@@ -69,7 +69,7 @@ from dutchbook.domain.reconciliation import (
     proven_absent,
 )
 from dutchbook.domain.reconciliation.findings import REPAIRS
-from dutchbook.domain.units import NOTHING, Money, Price, Quantity
+from dutchbook.domain.values.units import NOTHING, Money, Price, Quantity
 from dutchbook.errors import InvalidInput
 
 POLY, KALSHI = Platform.POLYMARKET, Platform.KALSHI

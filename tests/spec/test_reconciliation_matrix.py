@@ -16,9 +16,9 @@ from support.reconciliation import (
 )
 from support.reconciliation_matrix import Cell, cells
 
-from dutchbook.domain.contract import Platform
-from dutchbook.domain.order import Finality, OrderStatus, order_status
-from dutchbook.domain.position import PositionStatus
+from dutchbook.domain.execution.order import Finality, OrderStatus, order_status
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.reconciliation import (
     AskAgain,
     AskPerson,

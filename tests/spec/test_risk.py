@@ -4,9 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from dutchbook.domain.contract import Platform
-from dutchbook.domain.quote import Caps, Reason, Room
-from dutchbook.domain.risk import (
+from dutchbook.domain.capital.limits import (
     HaltReason,
     Override,
     RiskLimits,
@@ -15,7 +13,9 @@ from dutchbook.domain.risk import (
     crossings,
     validate,
 )
-from dutchbook.domain.units import Money
+from dutchbook.domain.detection.quote import Caps, Reason, Room
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.values.units import Money
 
 LIMITS = RiskLimits()
 

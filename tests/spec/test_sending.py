@@ -11,15 +11,15 @@ from typing import Any, cast
 import pytest
 from support.answers import CLIENT_ID, order
 
-from dutchbook.application.gate import Gate
-from dutchbook.application.sending import Known, Turned, Unknown, send
-from dutchbook.domain.contract import Platform
-from dutchbook.domain.controls import Refused
-from dutchbook.domain.order import Order
-from dutchbook.domain.risk import Approved
-from dutchbook.domain.units import Quantity
+from dutchbook.application.orders.gate import Gate
+from dutchbook.application.orders.send import Known, Turned, Unknown, send
+from dutchbook.domain.capital.limits import Approved
+from dutchbook.domain.execution.order import Order
+from dutchbook.domain.execution.pre_trade_checks import Refused
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.values.units import Quantity
 from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
-from dutchbook.ports import OrderReport
+from dutchbook.ports.gateway import OrderReport
 from dutchbook.runtime.virtual_time import run_virtual
 
 KALSHI = Platform.KALSHI

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.pairs import contract
 
-from dutchbook.documents import read_document
-from dutchbook.domain.contract import Outcome, Platform
-from dutchbook.domain.settlement import Merged, Ruling, merge_verdict, read_results
-from dutchbook.domain.units import Quantity
+from dutchbook.domain.market.contract import Outcome, Platform
+from dutchbook.domain.positions.settlement import Merged, Ruling, merge_verdict, read_results
+from dutchbook.domain.values.units import Quantity
 from dutchbook.errors import FactsError
+from dutchbook.tape.documents import read_document
 
 KALSHI, POLYMARKET = Platform.KALSHI, Platform.POLYMARKET
 CONTRACTS = [contract(platform) for platform in Platform]

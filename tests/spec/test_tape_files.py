@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dutchbook.domain.book import ASK, BID
-from dutchbook.domain.contract import Alignment, Contract, DivergenceClass, Platform
-from dutchbook.domain.units import PriceGrid
+from dutchbook.domain.market.book import ASK, BID
+from dutchbook.domain.market.contract import Alignment, Contract, DivergenceClass, Platform
+from dutchbook.domain.values.units import PriceGrid
 from dutchbook.errors import TapeError
 from dutchbook.runtime.randomness import Seeded
 from dutchbook.tape import metadata

@@ -8,13 +8,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dutchbook.domain.book import ASK, BID, OrderBook
-from dutchbook.domain.contract import Outcome, Platform
-from dutchbook.domain.units import from_e4
+from dutchbook.bootstrap.build import generated_tape
+from dutchbook.domain.market.book import ASK, BID, OrderBook
+from dutchbook.domain.market.contract import Outcome, Platform
+from dutchbook.domain.values.units import from_e4
 from dutchbook.runtime.randomness import Seeded
-from dutchbook.tape.demo import PATH, demo, main
+from dutchbook.tape.demo import MINUTES, PATH, SEED
 from dutchbook.tape.episodes import Episode, episodes, quantile
-from dutchbook.tape.format import open_tape
+from dutchbook.tape.format import open_tape, write_tape
 from dutchbook.tape.generate import generate
 from dutchbook.tape.info import describe
 from dutchbook.tape.message import Kind, MemoryTape, TapeMessage
@@ -168,11 +169,11 @@ def test_an_episode_is_measured_from_its_first_step_to_its_last() -> None:
 
 
 def test_the_demo_tape_is_what_its_seed_makes(tmp_path: Path) -> None:
-    made_again = tmp_path / "demo.tape"
+    made_again, tape = tmp_path / "demo.tape", generated_tape(SEED, minutes=MINUTES)
 
-    main(made_again)
+    write_tape(made_again, tape)
 
-    shipped, tape = open_tape(PATH), demo()
+    shipped = open_tape(PATH)
     assert shipped.meta == tape.meta
     assert list(shipped.messages()) == list(tape.rows)
     if pa.__version__ in pq.read_metadata(PATH).created_by:  # others pack the same otherwise

@@ -27,8 +27,8 @@ from support.recordings import (
     write,
 )
 
-from dutchbook.domain.contract import Alignment, DivergenceClass, Platform
-from dutchbook.domain.units import PriceGrid
+from dutchbook.domain.market.contract import Alignment, DivergenceClass, Platform
+from dutchbook.domain.values.units import PriceGrid
 from dutchbook.errors import TapeError
 from dutchbook.tape.format import StoredTape, open_tape, write_tape
 from dutchbook.tape.importers.recording import import_recording

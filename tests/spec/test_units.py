@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dutchbook.domain.units import (
+from dutchbook.domain.values.units import (
     MICRO,
     PriceGrid,
     due,

@@ -10,12 +10,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from dutchbook.domain.contract import Leg, Outcome, Platform, Side
-from dutchbook.domain.fees import FeeSchedule
-from dutchbook.domain.order import Finality, Order, Purpose, TimeInForce
-from dutchbook.domain.units import NOTHING, Money, Price, Quantity
-from dutchbook.platforms.answers import Answer, Sent
-from dutchbook.ports import FillReport, OrderReport
+from dutchbook.domain.execution.order import Finality, Order, Purpose, TimeInForce
+from dutchbook.domain.market.contract import Leg, Outcome, Platform, Side
+from dutchbook.domain.market.fees import FeeSchedule
+from dutchbook.domain.values.units import NOTHING, Money, Price, Quantity
+from dutchbook.platforms.order_answers import Answer, Sent
+from dutchbook.ports.gateway import FillReport, OrderReport
 from support.pairs import NOW, contract
 
 CLIENT_ID = "7f0c6d1e-3a52-4c1b-9d8e-0a1b2c3d4e5f"

@@ -13,19 +13,19 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from dutchbook.application.asking import command_row
-from dutchbook.application.holdings import Held
-from dutchbook.application.single_leg import SingleLegResolutionService
-from dutchbook.bootstrap import build
+from dutchbook.application.exposure.single_leg import SingleLegResolutionService
+from dutchbook.application.operator.command_rows import command_row
+from dutchbook.application.pair_trades.store import Held
+from dutchbook.bootstrap.build import build
+from dutchbook.bootstrap.engine import Engine
 from dutchbook.config import load
-from dutchbook.domain.contract import ContractMatch, Outcome, Platform
-from dutchbook.domain.order import Order
-from dutchbook.domain.position import OpenPosition
-from dutchbook.domain.units import Money
-from dutchbook.engine import Engine
-from dutchbook.persistence.verify import problems
+from dutchbook.domain.execution.order import Order
+from dutchbook.domain.market.contract import ContractMatch, Outcome, Platform
+from dutchbook.domain.positions.position import OpenPosition
+from dutchbook.domain.values.units import Money
+from dutchbook.persistence.log.verify import problems
 from dutchbook.platforms.paper.faults import Fault
-from dutchbook.ports import Batch, Insert, Receipt
+from dutchbook.ports.journal import Batch, Insert, Receipt
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.message import Kind, MemoryTape, TapeMessage, TapeMeta

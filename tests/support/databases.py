@@ -10,9 +10,9 @@ from sqlalchemy import text
 
 from dutchbook.domain.events import Stamp, SystemStopped
 from dutchbook.persistence.database import Database
-from dutchbook.persistence.postgres_journal import PostgresJournal
-from dutchbook.persistence.sqlite_journal import SqliteJournal
-from dutchbook.ports import Batch
+from dutchbook.persistence.journals.postgres import PostgresJournal
+from dutchbook.persistence.journals.sqlite import SqliteJournal
+from dutchbook.ports.journal import Batch
 from dutchbook.runtime.virtual_time import turnstile
 from support.rows import NOW, everything
 

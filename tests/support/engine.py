@@ -17,9 +17,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from dutchbook.application.gate import Gate
-from dutchbook.cli import main
-from dutchbook.persistence.sqlite_journal import _Writer
+from dutchbook.application.orders.gate import Gate
+from dutchbook.cli.main import main
+from dutchbook.persistence.journals.sqlite import _Writer
 from dutchbook.platforms.paper.exchange import PaperExchange
 
 

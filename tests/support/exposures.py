@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from dutchbook.domain.contract import Outcome, Platform, Side
 from dutchbook.domain.events import FailedLeg, FilledLeg, SingleLegExposure, Stamp, TopOfBook
-from dutchbook.domain.units import Money, Price, Quantity
+from dutchbook.domain.market.contract import Outcome, Platform, Side
+from dutchbook.domain.values.units import Money, Price, Quantity
 
 TEN = Quantity(Decimal(10))
 PRICE = Price(Decimal("0.40"))

@@ -23,12 +23,12 @@ from typing import Any
 
 from prove.workload import tape as dense_tape
 
-from dutchbook.bootstrap import generated_tape
-from dutchbook.domain.contract import Platform
+from dutchbook.bootstrap.build import generated_tape
 from dutchbook.domain.events import RecordsChanged
+from dutchbook.domain.market.contract import Platform
 from dutchbook.persistence.database import Database
-from dutchbook.persistence.replay import AUDITED, encoded
-from dutchbook.persistence.rules import TABLES
+from dutchbook.persistence.log.replay import AUDITED, encoded
+from dutchbook.persistence.tables.rules import TABLES
 from dutchbook.runtime.virtual_time import turnstile
 from dutchbook.tape import demo
 from dutchbook.tape.format import open_tape, write_tape

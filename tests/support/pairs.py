@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from dutchbook.domain.book import OrderBook
-from dutchbook.domain.contract import Contract, ContractMatch, Platform, Sizing
-from dutchbook.domain.fees import FeeSchedule, kalshi_terms, polymarket_schedule
-from dutchbook.domain.quote import Caps
-from dutchbook.domain.units import Money, PriceGrid, Quantity
+from dutchbook.domain.detection.quote import Caps
+from dutchbook.domain.market.book import OrderBook
+from dutchbook.domain.market.contract import Contract, ContractMatch, Platform, Sizing
+from dutchbook.domain.market.fees import FeeSchedule, kalshi_terms, polymarket_schedule
+from dutchbook.domain.values.units import Money, PriceGrid, Quantity
 
 NOW = datetime(2026, 7, 5, 18, 0, tzinfo=UTC)
 RICH = Caps(Money(Decimal(300)), {p: Money(Decimal(5_000)) for p in Platform})

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
-from dutchbook import cli, session
-from dutchbook.bootstrap import generated_tape
+from dutchbook.bootstrap import paper_run
+from dutchbook.bootstrap.build import generated_tape
+from dutchbook.cli.main import main
 from dutchbook.config import load
-from dutchbook.domain.contract import Contract, Platform
+from dutchbook.domain.market.contract import Contract, Platform
 from dutchbook.tape.format import write_tape
 from dutchbook.tape.message import MemoryTape
 
@@ -50,7 +50,7 @@ def call_here(*words: str, fails: int = 0) -> str:
     ):
         patch.setattr(sys, "argv", ["dutchbook", *words])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main()
     return _told(int(ended.value.code or 0), out.getvalue(), complaints.getvalue(), fails)
 
 
@@ -63,14 +63,14 @@ def called(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["dutchbook", *words])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main()
     return int(ended.value.code or 0), capsys.readouterr().err
 
 
 def traded(url: str, tape: Path) -> dict[str, Any]:
     """Run on a tape to its end as `dutchbook run` does; returns the summary."""
-    options = session.Options(load(), str(tape), url, speed=None, seed=1, quiet=True)
-    return session.run(options, Console(quiet=True))
+    options = paper_run.Options(load(), str(tape), url, speed=None, seed=1)
+    return paper_run.run(options, paper_run.NoScreen())
 
 
 def bare_tape(path: Path, *, rules: str | None = None, minutes: int = 20) -> Path:

@@ -8,13 +8,15 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from dutchbook.application.loading import held
-from dutchbook.application.records import fill_row, order_row, position_row
-from dutchbook.bootstrap import build, generated_tape
+from dutchbook.application.pair_trades.loading import held
+from dutchbook.application.records.rows import fill_row, order_row, position_row
+from dutchbook.bootstrap.build import build, generated_tape
+from dutchbook.bootstrap.engine import Engine
 from dutchbook.config import load
-from dutchbook.domain.contract import Outcome, Platform
-from dutchbook.domain.order import Finality, Order
-from dutchbook.domain.position import OpenPosition
+from dutchbook.domain.execution.order import Finality, Order
+from dutchbook.domain.market.contract import Outcome, Platform
+from dutchbook.domain.positions.position import OpenPosition
+from dutchbook.domain.positions.settlement import Result
 from dutchbook.domain.reconciliation import (
     Answer,
     AskPerson,
@@ -33,19 +35,11 @@ from dutchbook.domain.reconciliation import (
     diff,
     propose,
 )
-from dutchbook.domain.settlement import Result
-from dutchbook.domain.units import NOTHING, Money, Quantity
-from dutchbook.engine import Engine
+from dutchbook.domain.values.units import NOTHING, Money, Quantity
 from dutchbook.errors import OutcomeUnknown
-from dutchbook.persistence.memory import MemoryJournal
-from dutchbook.ports import (
-    Batch,
-    Insert,
-    ListedOrder,
-    NamedCash,
-    OrderReport,
-    PlatformBalance,
-)
+from dutchbook.persistence.journals.memory import MemoryJournal
+from dutchbook.ports.gateway import ListedOrder, NamedCash, OrderReport, PlatformBalance
+from dutchbook.ports.journal import Batch, Insert
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.message import MemoryTape

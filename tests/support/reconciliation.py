@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
-from dutchbook.domain.contract import Leg, Outcome, Platform, Side
-from dutchbook.domain.ledger import AccountKey
-from dutchbook.domain.order import Fill, Finality, Order, Purpose, TimeInForce
-from dutchbook.domain.position import Holding, OpenPosition, PositionStatus
+from dutchbook.domain.capital.ledger import AccountKey
+from dutchbook.domain.execution.order import Fill, Finality, Order, Purpose, TimeInForce
+from dutchbook.domain.market.contract import Leg, Outcome, Platform, Side
+from dutchbook.domain.positions.position import Holding, OpenPosition, PositionStatus
 from dutchbook.domain.reconciliation import (
     Answer,
     FillReport,
@@ -27,7 +27,7 @@ from dutchbook.domain.reconciliation import (
     Window,
     diff,
 )
-from dutchbook.domain.units import NOTHING, Money, Price, Quantity
+from dutchbook.domain.values.units import NOTHING, Money, Price, Quantity
 from support.pairs import NOW
 
 SENT = NOW - timedelta(minutes=10)

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from dutchbook.domain.contract import Platform
-from dutchbook.domain.ledger import AccountKey
-from dutchbook.ports import Insert
+from dutchbook.domain.capital.ledger import AccountKey
+from dutchbook.domain.market.contract import Platform
+from dutchbook.ports.journal import Insert
 
 NOW = datetime(2026, 7, 5, 18, 0, tzinfo=UTC)
 ACCOUNT = AccountKey(Platform.KALSHI, "shard-0", "USD")

@@ -7,16 +7,22 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from dutchbook.bootstrap import ACCOUNTS, build, generated_tape
+from dutchbook.bootstrap.build import ACCOUNTS, build, generated_tape
+from dutchbook.bootstrap.engine import Engine
 from dutchbook.config import load
-from dutchbook.domain.contract import Platform
-from dutchbook.domain.ledger import Balance, Bucket, EntryKind, Posting, check_conservation
-from dutchbook.domain.units import Money
-from dutchbook.engine import Engine
-from dutchbook.persistence.audit import Read
-from dutchbook.persistence.memory import MemoryJournal
-from dutchbook.persistence.replay import AUDITED, encoded
-from dutchbook.ports import Batch, Journal, Receipt
+from dutchbook.domain.capital.ledger import (
+    Balance,
+    Bucket,
+    EntryKind,
+    Posting,
+    check_conservation,
+)
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.values.units import Money
+from dutchbook.persistence.journals.memory import MemoryJournal
+from dutchbook.persistence.log.audit import Read
+from dutchbook.persistence.log.replay import AUDITED, encoded
+from dutchbook.ports.journal import Batch, Journal, Receipt
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.message import Tape

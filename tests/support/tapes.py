@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from dutchbook.domain.contract import ContractMatch, Platform
+from dutchbook.domain.market.contract import ContractMatch, Platform
 from dutchbook.tape.message import Kind, MemoryTape, TapeMessage, TapeMeta
 from support.pairs import NOW, pair
 

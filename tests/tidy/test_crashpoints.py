@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from crash.programme import ELSEWHERE
 
-from dutchbook.crashpoints import points
 from dutchbook.domain.events import catalogue
-from dutchbook.domain.order import Purpose
+from dutchbook.domain.execution.order import Purpose
+from dutchbook.ports.crash_points import points
 from tidy.tree import modules
 
 MESSAGES = {"submit", "find_order", "cancel", "merge", "redeem"}
@@ -80,17 +80,17 @@ def test_every_commit_and_every_message_has_a_point_on_each_side() -> None:
         if isinstance(f, Function) and list(_done(path, f))
     }  # fmt: skip
     assert covered == {
-        "application/cancelling.py",
-        "application/commands.py",
-        "application/merging.py",
-        "application/sending.py",
-        "application/settlement.py",
-        "application/their_side.py",
-        "persistence/anchors.py",
-        "persistence/memory.py",
-        "persistence/postgres_journal.py",
+        "application/execution/cancel_all.py",
+        "application/operator/commands.py",
+        "application/settlement/merges.py",
+        "application/orders/send.py",
+        "application/settlement/payouts.py",
+        "application/reconciliation/platform_state.py",
+        "persistence/log/anchors.py",
+        "persistence/journals/memory.py",
+        "persistence/journals/postgres.py",
         "persistence/schema.py",
-        "persistence/sqlite_journal.py",
+        "persistence/journals/sqlite.py",
         "persistence/unit_of_work.py",
     }
 

@@ -21,8 +21,8 @@ def approvals(tree: ast.Module) -> list[int]:
 def test_only_the_gate_approves_an_order() -> None:
     found = {path: approvals(tree) for path, tree in modules().items() if approvals(tree)}
 
-    assert list(found) == ["application/gate.py"]
-    assert len(found["application/gate.py"]) == 1
+    assert list(found) == ["application/orders/gate.py"]
+    assert len(found["application/orders/gate.py"]) == 1
 
 
 def test_an_approval_elsewhere_would_be_found() -> None:

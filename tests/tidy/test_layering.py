@@ -1,70 +1,51 @@
-"""Dependencies point inward only."""
+"""Dependencies point inward only: between packages, and between the rooms of a package."""
 
 from __future__ import annotations
 
 import ast
 import sys
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 
 import pytest
 
 from tidy.tree import imports, modules, part
 
 INNER = {"errors"}
+SHELL = INNER | {"domain", "ports", "application"}
+OUTER = ("platforms", "persistence", "tape", "runtime")
+"""The adapters: none of them imports another."""
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "domain": INNER,
     "ports": INNER | {"domain"},
-    # A point is passed where something happens, and is named by what happens there.
-    "crashpoints": INNER | {"domain", "ports"},
-    "application": INNER | {"domain", "ports", "crashpoints"},
+    "application": INNER | {"domain", "ports"},
     "config": INNER | {"domain"},
-    "documents": INNER,
-    "console": INNER | {"domain"},
-    **{
-        outer: INNER | {"domain", "ports", "application", "documents", "crashpoints"}
-        for outer in ("platforms", "persistence", "tape", "runtime")
-    },
+    **dict.fromkeys(OUTER, SHELL),
+    "bootstrap": SHELL | {"config"} | {*OUTER},
+    "operations": SHELL | {"config", "bootstrap"} | {*OUTER},
+    "cli": SHELL | {"config", "bootstrap", "operations"} | {*OUTER},
+    "__main__": {"cli"},
+    "__init__": set(),
 }
-COMPOSITION = {
-    "tape/demo.py",
-    "bench",
-    "bootstrap",
-    "rules",
-    "engine",
-    "session",
-    "desk",
-    "backoffice",
-    "home",
-    "auditing",
-    "audit_cli",
-    "tape_cli",
-    "options",
-    "cli",
-    "cli_positions",
-    "__main__",
-    "__init__",
-}
-PURE = {"errors", "domain", "ports", "application", "crashpoints"}
+PURE = {"errors", "domain", "ports", "application"}
+FLOORS = {"domain": 7, "application": 9}
+"""How many rooms of these packages stand on one another at the most."""
+TREES = modules()
 
 
 def outward(path: str, tree: ast.Module) -> list[str]:
     """Return the imports of a module that point outwards or at a neighbour."""
     home = part(path)
-    if home in COMPOSITION or path in COMPOSITION:
-        return []
     wrong = []
     for name in imports(tree):
         pieces = name.split(".")
         if pieces[0] == "dutchbook":
-            target = pieces[1]
-            if target not in ALLOWED[home] | {home, "__version__"}:
+            if pieces[1] not in ALLOWED[home] | {home, "__version__"}:
                 wrong.append(name)
         elif home in PURE and pieces[0] not in sys.stdlib_module_names:
             wrong.append(name)
     return wrong
-
-
-TREES = modules()
 
 
 @pytest.mark.parametrize("path", TREES)
@@ -75,13 +56,68 @@ def test_a_module_imports_inwards_only(path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "line"),
     [
-        ("domain/book.py", "from dutchbook.ports import Clock"),
-        ("domain/book.py", "import sqlalchemy"),
-        ("ports.py", "from dutchbook.application.bus import EventBus"),
-        ("application/bus.py", "from dutchbook.persistence.memory import MemoryJournal"),
-        ("application/bus.py", "import msgspec"),
+        ("domain/market/book.py", "from dutchbook.ports.time import Clock"),
+        ("domain/market/book.py", "import sqlalchemy"),
+        ("ports/journal.py", "from dutchbook.application.records.committer import EventBus"),
+        ("application/lifecycle.py", "from dutchbook.persistence.journals import memory"),
+        ("application/lifecycle.py", "import msgspec"),
         ("platforms/paper/exchange.py", "from dutchbook.tape.message import Tape"),
+        ("tape/format.py", "from dutchbook.runtime.clock import SystemClock"),
     ],
 )
 def test_an_import_that_points_outwards_is_found(path: str, line: str) -> None:
     assert outward(path, ast.parse(line)) != []
+
+
+# The rooms of a package ----------------------------------------------------------------------
+
+Rooms = Mapping[str, set[str]]
+
+
+def rooms(package: str, trees: Mapping[str, ast.Module]) -> Rooms:
+    """Return the rooms of a package, each with those that it imports."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for path, tree in trees.items():
+        if not path.startswith(f"{package}/"):
+            continue
+        own = part(path.removeprefix(f"{package}/"))
+        for name in imports(tree):
+            if name.startswith(f"dutchbook.{package}."):
+                found[own].add(name.split(".")[2])
+        found[own].discard(own)
+    return found
+
+
+def floors(graph: Rooms) -> list[set[str]]:
+    """Return the rooms floor by floor, the lowest first; those of a circle are on none."""
+    found: list[set[str]] = []
+    placed: set[str] = set()
+    every = set(graph).union(*graph.values())
+    while ready := {room for room in every - placed if graph.get(room, set()) <= placed}:
+        found.append(ready)
+        placed |= ready
+    return found
+
+
+def circling(graph: Rooms, standing: Iterable[set[str]]) -> set[str]:
+    """Return the rooms that are on no floor: they stand in a circle, or on one."""
+    return set(graph).union(*graph.values()) - set().union(*standing)
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_the_rooms_of_a_package_stand_on_few_floors_and_in_no_circle(package: str) -> None:
+    graph = rooms(package, TREES)
+
+    standing = floors(graph)
+
+    assert circling(graph, standing) == set()
+    assert len(standing) <= FLOORS[package]
+
+
+def test_a_circle_and_a_floor_too_many_would_be_found() -> None:
+    chain = {f"r{number}": {f"r{number + 1}"} for number in range(9)}
+    circle = {"a": {"b"}, "b": {"a"}, "c": {"a"}}
+
+    assert len(floors(chain)) == 10
+    assert circling(circle, floors(circle)) == {"a", "b", "c"}
+    assert circling(chain, floors(chain)) == set()

@@ -14,8 +14,8 @@ CLOCKS = {
     ("time", "perf_counter"), ("uuid", "uuid4"), ("asyncio", "sleep"),
 }  # fmt: skip
 SUPERVISORS = {
-    "persistence/sqlite_journal.py": "takes everything back, then raises again",
-    "persistence/worker.py": "hands it to whoever awaits the call",
+    "persistence/journals/sqlite.py": "takes everything back, then raises again",
+    "persistence/journals/worker.py": "hands it to whoever awaits the call",
 }
 
 
@@ -54,15 +54,15 @@ def test_a_module_takes_time_chance_and_fractions_from_nowhere_else(
 @pytest.mark.parametrize(
     ("path", "line"),
     [
-        ("application/bus.py", "datetime.now()"),
+        ("application/records/committer.py", "datetime.now()"),
         ("platforms/paper/gateway.py", "asyncio.sleep(1)"),
         ("tape/generate.py", "import random"),
-        ("domain/units.py", "float('1')"),
-        ("domain/units.py", "x = 0.1"),
-        ("application/bus.py", "for x in {1, 2}: pass"),
-        ("application/bus.py", "for x in set(y): pass"),
-        ("console/live.py", "print(1)"),
-        ("application/bus.py", "try:\n    pass\nexcept Exception:\n    pass"),
+        ("domain/values/units.py", "float('1')"),
+        ("domain/values/units.py", "x = 0.1"),
+        ("application/records/committer.py", "for x in {1, 2}: pass"),
+        ("application/records/committer.py", "for x in set(y): pass"),
+        ("cli/console/live.py", "print(1)"),
+        ("application/records/committer.py", "try:\n    pass\nexcept Exception:\n    pass"),
     ],
 )
 def test_an_impurity_is_found(path: str, line: str) -> None:

@@ -117,9 +117,10 @@ def test_everything_public_is_used_by_something_that_ships() -> None:
 
 
 UNUSED: dict[str, str] = {
-    "persistence/memory.py: MemoryJournal": "the journal of simulations and quick replays",
-    "crashpoints.py: points": "what a crash test must have killed the engine at",
-    "crashpoints.py: listen": "called by crash tests alone",
-    "domain/reconciliation/comparing.py: diff": "called by the reconciliation service",
-    "domain/reconciliation/comparing.py: propose": "called by the reconciliation service",
+    "platforms/kalshi/book_codec.py: KalshiBooks": "reads a live stream; the bench measures it",
+    "persistence/journals/memory.py: MemoryJournal": "the journal of simulations and replays",
+    "ports/crash_points.py: points": "what a crash test must have killed the engine at",
+    "ports/crash_points.py: listen": "called by crash tests alone",
+    "domain/reconciliation/compare.py: diff": "called by the reconciliation service",
+    "domain/reconciliation/compare.py: propose": "called by the reconciliation service",
 }

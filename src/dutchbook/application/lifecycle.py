@@ -9,24 +9,36 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
 
-from dutchbook.application.bus import EventBus
-from dutchbook.application.cancelling import Cancelling
-from dutchbook.application.carrying import Carrying
-from dutchbook.application.commands import Commands
-from dutchbook.application.execution_queue import ExecutionQueueService
-from dutchbook.application.last_words import last_words
-from dutchbook.application.lease import Fence
-from dutchbook.application.loading import held
-from dutchbook.application.pair_throttle import PairThrottle
-from dutchbook.application.pairs import know_contracts
-from dutchbook.application.recorder import Recorder
-from dutchbook.application.records import match_row
-from dutchbook.application.risk import RiskManager
-from dutchbook.application.watch import Watchlist
-from dutchbook.domain.contract import Contract, ContractMatch, Platform
+from dutchbook.application.capital.risk import RiskManager
+from dutchbook.application.execution.cancel_all import Cancelling
+from dutchbook.application.execution.queue import ExecutionQueueService
+from dutchbook.application.exposure.single_leg import SingleLegResolutionService
+from dutchbook.application.market.leg_order import FirstLegs
+from dutchbook.application.market.pair_breaker import PairThrottle
+from dutchbook.application.market.pairs import know_contracts
+from dutchbook.application.market.watchlist import Watchlist
+from dutchbook.application.monitoring.crash_report import last_words
+from dutchbook.application.operator.commands import Commands
+from dutchbook.application.orders.gate import Gate
+from dutchbook.application.pair_trades.adjustments import Adjustments
+from dutchbook.application.pair_trades.announcements import Announcements
+from dutchbook.application.pair_trades.booking import Bookkeeper
+from dutchbook.application.pair_trades.discrepancies import Disputes
+from dutchbook.application.pair_trades.loading import held
+from dutchbook.application.pair_trades.store import Holdings
+from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.lease import Fence
+from dutchbook.application.records.recorder import Recorder
+from dutchbook.application.records.rows import match_row
+from dutchbook.application.recovery.fill_finality import SettlementFollower
+from dutchbook.application.recovery.order_inquiry import Inquiries
+from dutchbook.application.recovery.recovery import Recovery
 from dutchbook.domain.events import PairDecided, SystemStarted, SystemStopped
-from dutchbook.domain.units import Money
-from dutchbook.ports import Batch, Clock, Insert, Journal, PlatformGateway, Update, Write
+from dutchbook.domain.market.contract import Contract, ContractMatch, Platform
+from dutchbook.domain.values.units import Money
+from dutchbook.ports.gateway import PlatformGateway
+from dutchbook.ports.journal import Batch, Insert, Journal, Update, Write
+from dutchbook.ports.time import Clock
 
 PATIENCE = timedelta(seconds=180)
 """How long a stop waits for outcomes that nobody knows."""
@@ -55,6 +67,41 @@ class Limits:
 
     poll_seconds: float
     drain_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Carrying:
+    """The services of positions that exist."""
+
+    journal: Journal
+    announce: Announcements
+    first_legs: FirstLegs
+    holdings: Holdings
+    gate: Gate
+    books: Bookkeeper
+    adjustments: Adjustments
+    settling: SettlementFollower
+    single_leg: SingleLegResolutionService
+    recovery: Recovery
+    inquiries: Inquiries
+    disputes: Disputes
+
+    async def take_up(self) -> None:
+        """Take up what the last run left.
+
+        Orders that are out, executions that never ended, exposures that nobody acted on.
+        """
+        for one in self.holdings.all():
+            for order in one.orders.values():
+                if order.working_size > 0:
+                    self.inquiries.notice(order)
+        for case in await self.recovery.cases():
+            known = await self.recovery.unanswered(case)
+            for order in known.open_orders:
+                self.inquiries.notice(order)
+            if not known.open_orders:
+                await self.recovery.conclude(known)
+        await self.single_leg.start(self.journal)
 
 
 class EngineLifecycleService:

@@ -25,12 +25,12 @@ from dutchbook.config.sections import (
     Section,
     Time,
 )
-from dutchbook.domain.controls import Controls
-from dutchbook.domain.exit_case import ExitRule, ExitRules
-from dutchbook.domain.health import DriftLimits, HealthLimits
-from dutchbook.domain.quote import Hurdles
-from dutchbook.domain.risk import RiskLimits
-from dutchbook.domain.units import Money
+from dutchbook.domain.capital.limits import RiskLimits
+from dutchbook.domain.detection.quote import Hurdles
+from dutchbook.domain.execution.pre_trade_checks import Controls
+from dutchbook.domain.market.health import DriftLimits, HealthLimits
+from dutchbook.domain.positions.exit_case import ExitRule, ExitRules
+from dutchbook.domain.values.units import Money
 from dutchbook.errors import InvalidInput
 
 PREFIX = "DUTCHBOOK_"

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from dutchbook.config.sections import Section
-from dutchbook.domain.contract import Platform
+from dutchbook.domain.market.contract import Platform
 
 WINDOW = re.compile(r"(?P<platform>kalshi|polymarket):(?P<begins>\d+)-(?P<ends>\d+)")
 

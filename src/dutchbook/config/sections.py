@@ -14,8 +14,8 @@ from pydantic import (
     model_validator,
 )
 
-from dutchbook.domain.contract import DIVERGENCE, DivergenceClass
-from dutchbook.domain.exit_case import ExitRule
+from dutchbook.domain.market.contract import DIVERGENCE, DivergenceClass
+from dutchbook.domain.positions.exit_case import ExitRule
 
 
 class Section(BaseModel):

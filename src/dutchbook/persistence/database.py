@@ -19,16 +19,17 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from dutchbook.errors import InvalidInput, StorageError
-from dutchbook.persistence.chain import GENESIS, Head
-from dutchbook.persistence.codes import Instant
-from dutchbook.persistence.sqlite_journal import BUSY_SECONDS, SqliteJournal, reason
-from dutchbook.ports import Access, Turnstile
+from dutchbook.persistence.journals.sqlite import BUSY_SECONDS, SqliteJournal, reason
+from dutchbook.persistence.log.chain import GENESIS, Head
+from dutchbook.persistence.tables.codes import Instant
+from dutchbook.ports.journal import Access
+from dutchbook.ports.time import Turnstile
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection
 
-    from dutchbook.persistence.audit import Read
-    from dutchbook.persistence.postgres_journal import PostgresJournal
+    from dutchbook.persistence.journals.postgres import PostgresJournal
+    from dutchbook.persistence.log.audit import Read
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
@@ -133,7 +134,7 @@ class Database:
         access = Access.TAKING_OVER if taking_over else access
         if self.dialect == SQLITE:
             return SqliteJournal(self.path, turnstile, access, patience or BUSY_SECONDS)
-        from dutchbook.persistence.postgres_journal import PostgresJournal
+        from dutchbook.persistence.journals.postgres import PostgresJournal
 
         return PostgresJournal(self.url, self.shown, turnstile, access, patience)
 
@@ -171,7 +172,7 @@ class Database:
         wanted = [(newest(MIGRATIONS),), (mode,)]
         if self.dialect == SQLITE:
             return self._looked() == wanted
-        from dutchbook.persistence.postgres_journal import looked
+        from dutchbook.persistence.journals.postgres import looked
 
         try:
             return asyncio.run(looked(self.url, STANDS)) == wanted

@@ -11,11 +11,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from dutchbook.crashpoints import AFTER, BEFORE, SCHEMA, crashpoint
 from dutchbook.errors import StorageError
-from dutchbook.persistence.audit import Row
-from dutchbook.persistence.coding import columns
-from dutchbook.persistence.triggers import missing, renew
+from dutchbook.persistence.log.audit import Row
+from dutchbook.persistence.tables.coding import columns
+from dutchbook.persistence.tables.triggers import missing, renew
+from dutchbook.ports.crash_points import AFTER, BEFORE, SCHEMA, crashpoint
 
 CREATING = 0x64757462
 PAGE = 1_000

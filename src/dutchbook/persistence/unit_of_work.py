@@ -9,9 +9,9 @@ from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from dutchbook.crashpoints import AFTER, BEFORE, UNIT, crashpoint
 from dutchbook.persistence.repositories.orders import OrderRepository
 from dutchbook.persistence.repositories.positions import PositionRepository
+from dutchbook.ports.crash_points import AFTER, BEFORE, UNIT, crashpoint
 
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 

@@ -6,8 +6,8 @@ import contextlib
 import json
 from pathlib import Path
 
-from dutchbook.domain.risk import Grade
-from dutchbook.ports import HaltNote
+from dutchbook.domain.capital.limits import Grade
+from dutchbook.ports.halt_file import HaltNote
 
 UNREADABLE = HaltNote(Grade.NO_ENTRIES, False, "a HALT file that cannot be read", "a file")
 """What an empty or damaged file says: a person can halt with nothing but `touch`."""

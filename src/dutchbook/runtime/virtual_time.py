@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context, copy_context
 from typing import Any, TypeVar
 
-from dutchbook.ports import Turnstile
+from dutchbook.ports.time import Turnstile
 
 T = TypeVar("T")
 Job = Callable[[], Awaitable[Any]]

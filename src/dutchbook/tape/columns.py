@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dutchbook.domain.contract import Platform
+from dutchbook.domain.market.contract import Platform
 from dutchbook.tape.stored import Level, StoredKind, StoredMessage
 
 NOTHING = -(2**63)

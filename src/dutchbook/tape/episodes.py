@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from dutchbook.domain.book import ASK, BID, OrderBook
-from dutchbook.domain.contract import Contract, ContractMatch, Outcome, Platform
-from dutchbook.domain.units import E4, from_e6
+from dutchbook.domain.market.book import ASK, BID, OrderBook
+from dutchbook.domain.market.contract import Contract, ContractMatch, Outcome, Platform
+from dutchbook.domain.values.units import E4, from_e6
 from dutchbook.tape.message import Kind, Tape, TapeMessage
 
 EDGE_SCALE = 14

@@ -23,10 +23,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from dutchbook.domain.book import ASK, BID
-from dutchbook.domain.contract import Platform
-from dutchbook.domain.units import E4
-from dutchbook.ports import Chance
+from dutchbook.domain.market.book import ASK, BID
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.values.units import E4
+from dutchbook.ports.time import Chance
 from dutchbook.tape.made_up import Ladder, Question, question
 from dutchbook.tape.message import Kind, MemoryTape, TapeMessage, TapeMeta
 

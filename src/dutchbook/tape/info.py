@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from dutchbook.domain.contract import Contract, ContractMatch, Platform
+from dutchbook.domain.market.contract import Contract, ContractMatch, Platform
 from dutchbook.tape.episodes import Episode, episodes, quantile
 from dutchbook.tape.format import open_tape
 from dutchbook.tape.message import TapeMeta

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
-from dutchbook.domain.contract import (
+from dutchbook.domain.market.contract import (
     Contract,
     ContractMatch,
     DivergenceClass,
@@ -19,9 +19,9 @@ from dutchbook.domain.contract import (
     Platform,
     Sizing,
 )
-from dutchbook.domain.fees import FeeSchedule, kalshi_terms, polymarket_schedule
-from dutchbook.domain.units import E4, Money, PriceGrid, Quantity, to_e4
-from dutchbook.ports import Chance
+from dutchbook.domain.market.fees import FeeSchedule, kalshi_terms, polymarket_schedule
+from dutchbook.domain.values.units import E4, Money, PriceGrid, Quantity, to_e4
+from dutchbook.ports.time import Chance
 from dutchbook.tape.episodes import RATE_TO_EDGE, fee_e14
 from dutchbook.tape.metadata import approved
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Protocol
 
-from dutchbook.domain.contract import Contract, ContractMatch, Platform
+from dutchbook.domain.market.contract import Contract, ContractMatch, Platform
 
 
 class Kind(IntEnum):

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from dutchbook.domain.contract import (
+from dutchbook.domain.market.contract import (
     Alignment,
     Contract,
     ContractMatch,
@@ -21,8 +21,8 @@ from dutchbook.domain.contract import (
     Platform,
     Sizing,
 )
-from dutchbook.domain.fees import schedule_from_json, schedule_to_json
-from dutchbook.domain.units import PriceGrid, Quantity, money, plain
+from dutchbook.domain.market.fees import schedule_from_json, schedule_to_json
+from dutchbook.domain.values.units import PriceGrid, Quantity, money, plain
 from dutchbook.tape.message import TapeMeta
 from dutchbook.tape.stored import MICROSECOND
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dutchbook.ports import Clock
+from dutchbook.ports.time import Clock
 from dutchbook.tape.message import Tape, TapeMessage
 
 

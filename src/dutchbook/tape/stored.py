@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
-from dutchbook.domain.book import ASK, BID
-from dutchbook.domain.contract import Platform
+from dutchbook.domain.market.book import ASK, BID
+from dutchbook.domain.market.contract import Platform
 from dutchbook.tape.message import Kind, TapeMessage
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

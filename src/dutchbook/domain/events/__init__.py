@@ -5,11 +5,7 @@ The thirty of the requirement keep their names; the rest stand beside them.
 
 from __future__ import annotations
 
-from dutchbook.domain.events.base import (
-    Event,
-    Stamp,
-    as_json,
-)
+from dutchbook.domain.events.base import Event, Stamp, as_json
 from dutchbook.domain.events.capital import (
     BudgetCommitted,
     BudgetReleased,

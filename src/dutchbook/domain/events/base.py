@@ -15,7 +15,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from dutchbook.domain.units import plain
+from dutchbook.domain.values.units import plain
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import ClassVar
 
 from dutchbook.domain.events.base import Event
-from dutchbook.domain.units import Money
+from dutchbook.domain.values.units import Money
 
 
 @dataclass(frozen=True, slots=True)

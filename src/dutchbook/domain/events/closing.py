@@ -7,9 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar
 
-from dutchbook.domain.contract import Platform
 from dutchbook.domain.events.base import Event
-from dutchbook.domain.units import Money, Quantity
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.values.units import Money, Quantity
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from dutchbook.domain.contract import Platform
 from dutchbook.domain.events.base import Event
+from dutchbook.domain.market.contract import Platform
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar
 
-from dutchbook.domain.contract import Outcome, Platform, Side
 from dutchbook.domain.events.base import Event
-from dutchbook.domain.units import Money, Price, Quantity
+from dutchbook.domain.market.contract import Outcome, Platform, Side
+from dutchbook.domain.values.units import Money, Price, Quantity
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Repairs are only what a platform has proven; nothing here sends an order.
 """
 
 from dutchbook.domain.reconciliation.absence import Rules, Window, proven_absent
-from dutchbook.domain.reconciliation.comparing import diff, propose
+from dutchbook.domain.reconciliation.compare import diff, propose
 from dutchbook.domain.reconciliation.findings import (
     AcknowledgeOrder,
     AskAgain,
@@ -27,9 +27,8 @@ from dutchbook.domain.reconciliation.findings import (
     SettleFill,
     SupersedeFill,
 )
-from dutchbook.domain.reconciliation.ours import ContractKey, OurOrder, Ours, is_synthetic
-from dutchbook.domain.reconciliation.repairs import apply
-from dutchbook.domain.reconciliation.theirs import (
+from dutchbook.domain.reconciliation.our_state import ContractKey, OurOrder, Ours, is_synthetic
+from dutchbook.domain.reconciliation.platform_state import (
     Answer,
     FillReport,
     Found,
@@ -44,6 +43,7 @@ from dutchbook.domain.reconciliation.theirs import (
     Theirs,
     Unavailable,
 )
+from dutchbook.domain.reconciliation.repairs import apply
 
 __all__ = [
     "AcknowledgeOrder",

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from dutchbook.domain.contract import Platform
-from dutchbook.domain.order import Order, OrderStatus
-from dutchbook.domain.reconciliation.theirs import Answer, NotFound, Stale
-from dutchbook.domain.units import Money
+from dutchbook.domain.execution.order import Order, OrderStatus
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.reconciliation.platform_state import Answer, NotFound, Stale
+from dutchbook.domain.values.units import Money
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from dutchbook.domain.contract import Outcome, Platform
-from dutchbook.domain.ledger import AccountKey
-from dutchbook.domain.order import Fill, Finality
+from dutchbook.domain.capital.ledger import AccountKey
+from dutchbook.domain.execution.order import Fill, Finality
+from dutchbook.domain.market.contract import Outcome, Platform
 from dutchbook.domain.reconciliation.absence import Rules
 from dutchbook.domain.reconciliation.findings import (
     AskAgain,
@@ -22,13 +22,8 @@ from dutchbook.domain.reconciliation.findings import (
     DiscrepancyType,
     Involvement,
 )
-from dutchbook.domain.reconciliation.ours import (
-    OurOrder,
-    Ours,
-    cash_effect,
-    size_effect,
-)
-from dutchbook.domain.reconciliation.theirs import (
+from dutchbook.domain.reconciliation.our_state import OurOrder, Ours, cash_effect, size_effect
+from dutchbook.domain.reconciliation.platform_state import (
     FillReport,
     Found,
     ListedContracts,
@@ -38,7 +33,7 @@ from dutchbook.domain.reconciliation.theirs import (
     Theirs,
     Unavailable,
 )
-from dutchbook.domain.units import plain
+from dutchbook.domain.values.units import plain
 
 _K, _I = DiscrepancyType, Involvement
 Finding = Discrepancy | AskAgain

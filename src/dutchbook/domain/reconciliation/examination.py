@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from dutchbook.domain.order import Fill, Order
+from dutchbook.domain.execution.order import Fill, Order
 from dutchbook.domain.reconciliation.absence import Rules
 from dutchbook.domain.reconciliation.findings import Discrepancy, DiscrepancyType, Involvement
-from dutchbook.domain.reconciliation.ours import OurOrder
+from dutchbook.domain.reconciliation.our_state import OurOrder
+from dutchbook.domain.reconciliation.platform_state import Found, NotFound, Stale, Theirs
 from dutchbook.domain.reconciliation.repairs import OrderRepair, order_after
-from dutchbook.domain.reconciliation.theirs import Found, NotFound, Stale, Theirs
-from dutchbook.domain.units import plain
+from dutchbook.domain.values.units import plain
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
-from dutchbook.domain.order import Fill, Finality, OrderStatus
+from dutchbook.domain.execution.order import Fill, Finality, OrderStatus
 from dutchbook.domain.reconciliation.examination import Examination, fill_document
 from dutchbook.domain.reconciliation.findings import (
     BookFill,
@@ -15,10 +15,10 @@ from dutchbook.domain.reconciliation.findings import (
     SettleFill,
     SupersedeFill,
 )
-from dutchbook.domain.reconciliation.ours import is_synthetic, live
+from dutchbook.domain.reconciliation.our_state import is_synthetic, live
+from dutchbook.domain.reconciliation.platform_state import FillReport, Found
 from dutchbook.domain.reconciliation.synthetic import Remainder, current, remainder
-from dutchbook.domain.reconciliation.theirs import FillReport, Found
-from dutchbook.domain.units import plain
+from dutchbook.domain.values.units import plain
 
 _K, _I = DiscrepancyType, Involvement
 ENDED = (OrderStatus.CANCELLED, OrderStatus.REJECTED)

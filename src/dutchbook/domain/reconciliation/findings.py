@@ -7,10 +7,10 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from dutchbook.domain.contract import Platform
-from dutchbook.domain.order import Fill
-from dutchbook.domain.reconciliation.theirs import NamedCash
-from dutchbook.domain.units import Quantity
+from dutchbook.domain.execution.order import Fill
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.reconciliation.platform_state import NamedCash
+from dutchbook.domain.values.units import Quantity
 
 
 class DiscrepancyType(StrEnum):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
-from dutchbook.domain.order import Finality, OrderStatus
+from dutchbook.domain.execution.order import Finality, OrderStatus
 from dutchbook.domain.reconciliation.absence import proven_absent, seen
 from dutchbook.domain.reconciliation.accounts import Trades
 from dutchbook.domain.reconciliation.examination import Examination, answered
@@ -22,8 +22,8 @@ from dutchbook.domain.reconciliation.findings import (
     Involvement,
     RefuseOrder,
 )
-from dutchbook.domain.reconciliation.ours import is_synthetic, live
-from dutchbook.domain.reconciliation.theirs import (
+from dutchbook.domain.reconciliation.our_state import is_synthetic, live
+from dutchbook.domain.reconciliation.platform_state import (
     FillReport,
     Found,
     NotFound,
@@ -31,7 +31,7 @@ from dutchbook.domain.reconciliation.theirs import (
     Unavailable,
     strongest,
 )
-from dutchbook.domain.units import Quantity
+from dutchbook.domain.values.units import Quantity
 
 _K, _I = DiscrepancyType, Involvement
 

@@ -6,10 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from dutchbook.domain.contract import Platform, Side
-from dutchbook.domain.position import Holding, OpenPosition, PositionStatus, PositionTrigger
-from dutchbook.domain.reconciliation.ours import OurOrder, live, size_effect
-from dutchbook.domain.units import NOTHING, ZERO, Money, Quantity, owed
+from dutchbook.domain.market.contract import Platform, Side
+from dutchbook.domain.positions.position import (
+    Holding,
+    OpenPosition,
+    PositionStatus,
+    PositionTrigger,
+)
+from dutchbook.domain.reconciliation.our_state import OurOrder, live, size_effect
+from dutchbook.domain.values.units import NOTHING, ZERO, Money, Quantity, owed
 
 _S, _T = PositionStatus, PositionTrigger
 

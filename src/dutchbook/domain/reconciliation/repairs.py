@@ -10,8 +10,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TypeVar
 
-from dutchbook.domain.order import Fill, Finality
-from dutchbook.domain.position import PositionTrigger
+from dutchbook.domain.execution.order import Fill, Finality
+from dutchbook.domain.positions.position import PositionTrigger
 from dutchbook.domain.reconciliation.findings import (
     REPAIRS,
     AcknowledgeOrder,
@@ -29,16 +29,16 @@ from dutchbook.domain.reconciliation.findings import (
     SettleFill,
     SupersedeFill,
 )
-from dutchbook.domain.reconciliation.ours import (
+from dutchbook.domain.reconciliation.our_state import (
     OurOrder,
     Ours,
     cash_effect,
     live,
     size_effect,
 )
+from dutchbook.domain.reconciliation.platform_state import NamedCash
 from dutchbook.domain.reconciliation.positions import leg_after, position_after
-from dutchbook.domain.reconciliation.theirs import NamedCash
-from dutchbook.domain.units import NOTHING, Quantity
+from dutchbook.domain.values.units import NOTHING, Quantity
 
 K = TypeVar("K")
 OrderRepair = (

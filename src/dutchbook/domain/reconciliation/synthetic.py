@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
-from dutchbook.domain.contract import Side
-from dutchbook.domain.order import Fill
-from dutchbook.domain.reconciliation.ours import SYNTHETIC, OurOrder, is_synthetic, live
-from dutchbook.domain.reconciliation.theirs import Found, Stated
-from dutchbook.domain.units import MICRO, Money, Price, Quantity, owed, plain
+from dutchbook.domain.execution.order import Fill
+from dutchbook.domain.market.contract import Side
+from dutchbook.domain.reconciliation.our_state import SYNTHETIC, OurOrder, is_synthetic, live
+from dutchbook.domain.reconciliation.platform_state import Found, Stated
+from dutchbook.domain.values.units import MICRO, Money, Price, Quantity, owed, plain
 
 
 @dataclass(frozen=True, slots=True)

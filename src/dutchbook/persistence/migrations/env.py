@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import context
 
-from dutchbook.crashpoints import AFTER, BEFORE, MIGRATION, crashpoint
-from dutchbook.persistence.models import METADATA
+from dutchbook.persistence.tables.models import METADATA
+from dutchbook.ports.crash_points import AFTER, BEFORE, MIGRATION, crashpoint
 
 connection = context.config.attributes["connection"]
 

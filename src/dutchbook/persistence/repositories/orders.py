@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dutchbook.domain.order import ORDER, OrderStatus
-from dutchbook.domain.units import owed
+from dutchbook.domain.execution.order import ORDER, OrderStatus
+from dutchbook.domain.values.units import owed
 from dutchbook.errors import Conflict, IllegalTransition, UnknownId
-from dutchbook.persistence.models import Order
+from dutchbook.persistence.tables.models import Order
 
 
 class OrderRepository:

@@ -9,9 +9,9 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload, selectinload
 
-from dutchbook.domain.position import POSITION, PositionStatus
+from dutchbook.domain.positions.position import POSITION, PositionStatus
 from dutchbook.errors import Conflict, IllegalTransition, UnknownId
-from dutchbook.persistence.models import OpenPosition
+from dutchbook.persistence.tables.models import OpenPosition
 
 
 class PositionRepository:

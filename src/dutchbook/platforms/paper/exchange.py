@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
-from dutchbook.domain.book import ASK, BID
-from dutchbook.domain.contract import Contract, Outcome, Platform, Side
-from dutchbook.domain.fees import FeeAccumulator, FeeTerms
-from dutchbook.domain.order import Finality, Order, TimeInForce
-from dutchbook.domain.settlement import Result
-from dutchbook.domain.units import (
+from dutchbook.domain.execution.order import Finality, Order, TimeInForce
+from dutchbook.domain.market.book import ASK, BID
+from dutchbook.domain.market.contract import Contract, Outcome, Platform, Side
+from dutchbook.domain.market.fees import FeeAccumulator, FeeTerms
+from dutchbook.domain.positions.settlement import Result
+from dutchbook.domain.values.units import (
     E4,
     Money,
     Price,
@@ -33,7 +33,7 @@ from dutchbook.domain.units import (
 from dutchbook.errors import OutcomeUnknown, PlatformRejected
 from dutchbook.platforms.paper.liquidity import Liquidity, Replenishment
 from dutchbook.platforms.paper.wallet import Wallet
-from dutchbook.ports import FillReport, OrderReport
+from dutchbook.ports.gateway import FillReport, OrderReport
 
 WORST_FILLS = 50
 

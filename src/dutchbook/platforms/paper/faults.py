@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
-from dutchbook.domain.contract import Platform
-from dutchbook.platforms.answers import SILENCE, Answer
+from dutchbook.domain.market.contract import Platform
+from dutchbook.platforms.order_answers import SILENCE, Answer
 
 PARTS = 1_000_000
 

@@ -10,27 +10,27 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from dutchbook.domain.book import ASK, BID
-from dutchbook.domain.contract import Outcome, Platform
-from dutchbook.domain.order import Order
-from dutchbook.domain.risk import Approved
-from dutchbook.domain.settlement import Result
-from dutchbook.domain.units import NOTHING, Quantity
+from dutchbook.domain.capital.limits import Approved
+from dutchbook.domain.execution.order import Order
+from dutchbook.domain.market.book import ASK, BID
+from dutchbook.domain.market.contract import Outcome, Platform
+from dutchbook.domain.positions.settlement import Result
+from dutchbook.domain.values.units import NOTHING, Quantity
 from dutchbook.errors import MalformedMessage, OutcomeUnknown
-from dutchbook.platforms.answers import NO_MATCH, Answer, Placed, Sent, classify, complete
+from dutchbook.platforms.order_answers import NO_MATCH, Answer, Placed, Sent, classify, complete
 from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.faults import Fault, FaultPlan
 from dutchbook.platforms.paper.server import SIGNATURE, PaperServer, StepLag
 from dutchbook.platforms.paper.wire import WIRES
-from dutchbook.ports import (
+from dutchbook.ports.gateway import (
     BookReport,
-    Clock,
     FillReport,
     ListedOrder,
     NamedCash,
     OrderReport,
     PlatformBalance,
 )
+from dutchbook.ports.time import Clock
 
 
 class PaperGateway:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-from dutchbook.domain.book import ASK, BID, Levels
+from dutchbook.domain.market.book import ASK, BID, Levels
 
 
 class Replenishment(StrEnum):

@@ -13,16 +13,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from dutchbook.crashpoints import AFTER, BEFORE, REQUEST, crashpoint
-from dutchbook.domain.contract import Leg, Platform
-from dutchbook.domain.order import Finality, Order, TimeInForce
-from dutchbook.domain.units import NOTHING, Quantity, floor_to
+from dutchbook.domain.execution.order import Finality, Order, TimeInForce
+from dutchbook.domain.market.contract import Leg, Platform
+from dutchbook.domain.values.units import NOTHING, Quantity, floor_to
 from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
-from dutchbook.platforms.answers import NEVER_LEFT, SILENCE, Answer
+from dutchbook.platforms.order_answers import NEVER_LEFT, SILENCE, Answer
 from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.faults import PARTS, Fault, FaultPlan
 from dutchbook.platforms.paper.wire import WIRES
-from dutchbook.ports import Clock, FillReport, OrderReport
+from dutchbook.ports.crash_points import AFTER, BEFORE, REQUEST, crashpoint
+from dutchbook.ports.gateway import FillReport, OrderReport
+from dutchbook.ports.time import Clock
 
 REFUSED = "the connection was refused"
 SKEWED = {Platform.KALSHI: "signature_expired", Platform.POLYMARKET: "unauthorized"}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from dutchbook.domain.contract import Outcome, Side
-from dutchbook.domain.order import Order
-from dutchbook.domain.units import NOTHING, ZERO, Money, Quantity, due, owed
+from dutchbook.domain.execution.order import Order
+from dutchbook.domain.market.contract import Outcome, Side
+from dutchbook.domain.values.units import NOTHING, ZERO, Money, Quantity, due, owed
 from dutchbook.errors import PlatformRejected
-from dutchbook.ports import FillReport
+from dutchbook.ports.gateway import FillReport
 
 
 @dataclass(slots=True)

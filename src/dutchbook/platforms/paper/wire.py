@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from dutchbook.domain.contract import Platform
-from dutchbook.domain.order import Order
-from dutchbook.platforms.answers import Answer, Placed, Sent, Table
-from dutchbook.platforms.kalshi import answers as kalshi
-from dutchbook.platforms.polymarket import answers as polymarket
-from dutchbook.ports import FillReport, OrderReport
+from dutchbook.domain.execution.order import Order
+from dutchbook.domain.market.contract import Platform
+from dutchbook.platforms.kalshi import order_codec as kalshi
+from dutchbook.platforms.order_answers import Answer, Placed, Sent, Table
+from dutchbook.platforms.polymarket import order_codec as polymarket
+from dutchbook.ports.gateway import FillReport, OrderReport
 
 
 class Wire(Protocol):

@@ -7,7 +7,7 @@ to send again, Dutchbook asks instead.
 
 from __future__ import annotations
 
-from dutchbook.platforms.answers import NO_MATCH, Family, Row
+from dutchbook.platforms.order_answers import NO_MATCH, Family, Row
 
 LIVE, MATCHED = "live", "matched"
 

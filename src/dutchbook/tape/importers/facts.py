@@ -13,10 +13,16 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from dutchbook.documents import read_tables
-from dutchbook.domain.contract import Contract, ContractMatch, Platform
-from dutchbook.domain.facts import TABLES, contract_facts, contract_key, pair_facts, pair_key
+from dutchbook.domain.market.contract import Contract, ContractMatch, Platform
+from dutchbook.domain.market.contract_file import (
+    TABLES,
+    contract_facts,
+    contract_key,
+    pair_facts,
+    pair_key,
+)
 from dutchbook.errors import DutchbookError, FactsError, TapeError
+from dutchbook.tape.documents import read_tables
 from dutchbook.tape.metadata import approved
 
 

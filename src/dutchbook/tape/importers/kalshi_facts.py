@@ -16,9 +16,9 @@ from typing import Any
 
 import msgspec
 
-from dutchbook.domain.contract import Platform, Sizing
-from dutchbook.domain.fees import FeeSchedule, kalshi_terms
-from dutchbook.domain.units import Money, PriceGrid, Quantity
+from dutchbook.domain.market.contract import Platform, Sizing
+from dutchbook.domain.market.fees import FeeSchedule, kalshi_terms
+from dutchbook.domain.values.units import Money, PriceGrid, Quantity
 from dutchbook.errors import InvalidInput, TapeError
 from dutchbook.tape.importers.facts import Facts
 from dutchbook.tape.stored import EPOCH, Level, instant

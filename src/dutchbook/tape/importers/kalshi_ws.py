@@ -19,9 +19,9 @@ from uuid import UUID
 
 import msgspec
 
-from dutchbook.domain.book import ASK, BID
-from dutchbook.domain.contract import Platform
-from dutchbook.domain.units import E4, price, signed, to_e4, to_e6
+from dutchbook.domain.market.book import ASK, BID
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.values.units import E4, price, signed, to_e4, to_e6
 from dutchbook.errors import InvalidInput, TapeError
 from dutchbook.tape.columns import Rows
 from dutchbook.tape.format import Progress

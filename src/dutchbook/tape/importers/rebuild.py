@@ -13,9 +13,9 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from dutchbook.domain.book import ASK, BID
-from dutchbook.domain.contract import Platform
-from dutchbook.domain.units import E4, from_e4, from_e6, plain
+from dutchbook.domain.market.book import ASK, BID
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.values.units import E4, from_e4, from_e6, plain
 from dutchbook.tape.metadata import Recording
 from dutchbook.tape.stored import StoredKind, StoredMessage, instant
 

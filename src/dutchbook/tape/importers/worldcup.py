@@ -15,16 +15,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from dutchbook.domain.book import ASK, BID
-from dutchbook.domain.contract import (
+from dutchbook.domain.market.book import ASK, BID
+from dutchbook.domain.market.contract import (
     Contract,
     ContractMatch,
     DivergenceClass,
     Platform,
     Sizing,
 )
-from dutchbook.domain.fees import FeeSchedule, kalshi_terms, polymarket_schedule
-from dutchbook.domain.units import (
+from dutchbook.domain.market.fees import FeeSchedule, kalshi_terms, polymarket_schedule
+from dutchbook.domain.values.units import (
     Money,
     PriceGrid,
     Quantity,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from dutchbook.persistence.chain import GENESIS, link_of
-from dutchbook.persistence.coding import decode
+from dutchbook.persistence.log.chain import GENESIS, link_of
 from dutchbook.persistence.migrations.parts import WHOLE, Table
-from dutchbook.persistence.triggers import suspend
+from dutchbook.persistence.tables.coding import decode
+from dutchbook.persistence.tables.triggers import suspend
 
 revision = "0003"
 down_revision = "0002"

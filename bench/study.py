@@ -1,0 +1,155 @@
+"""How much a paper result depends on its two settings: lag between legs, and replenishment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from dutchbook.bootstrap.build import build
+from dutchbook.config import load
+from dutchbook.domain.events import PositionOpened
+from dutchbook.domain.execution.order import Purpose
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.positions.exit_case import ExitRule
+from dutchbook.domain.positions.settlement import Ruling
+from dutchbook.domain.values.units import plain
+from dutchbook.persistence.journals.memory import MemoryJournal
+from dutchbook.runtime.clock import TapeClock
+from dutchbook.runtime.virtual_time import run_virtual
+from dutchbook.tape.message import MemoryTape, Tape, TapeMessage
+
+LAGS = (0, 1, 2)
+RULE = "|---|---|---|---|---|"
+POLICIES = ("never", "new", "every")
+SETTINGS = ("detection.minimum_net_edge=0.001",)
+HELD = ("exits.minimum_gain=0.9", "exits.unhedged_stop=false")
+"""Nothing is left before its end: what is counted is what was entered."""
+
+
+def trade(tape: Tape, *settings: str) -> dict[str, Any]:
+    """Run a tape in memory to its end; returns the summary."""
+
+    async def main() -> dict[str, Any]:
+        clock = TapeClock(tape.meta.first)
+        chosen = load(None, (*SETTINGS, *settings))
+        engine = build(chosen, tape, MemoryJournal(), clock, seed=7)
+        return await engine.trade(1)
+
+    return run_virtual(main())
+
+
+def bracket(tape: Tape) -> list[str]:
+    """Return the table of every lag and replenishment; lag 1 and `never` are the headline."""
+    lines = [
+        "| lag | replenishment | hedged | exposed | locked profit, $ |",
+        "|---|---|---|---|---|",
+    ]
+    for lag in LAGS:
+        for policy in POLICIES:
+            found = trade(
+                tape, *HELD, f"paper.lag_steps={lag}", f"paper.replenishment={policy}"
+            )
+            lines.append(f"| {lag} | {policy} | {_result(found)} |")
+    return lines
+
+
+def exits(tape: Tape) -> list[str]:
+    """Return the same run to its settlement, held and left by profit, stop and time.
+
+    Whichever way both contracts of each pair resolve, and where they resolve differently.
+    """
+    lines = [
+        EXITS,
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for rule in ExitRule:
+        for name, kalshi, polymarket in RESULTS:
+            lines.append(f"| {rule} | {name} | {_settled(tape, rule, kalshi, polymarket)} |")
+    return lines
+
+
+EXITS = (
+    "| exits | each pair resolves | hedged | left early | locked, $ | realised, $"
+    " | divergence, $ | reserve used, $ | other legs, $ |"
+)
+RESULTS = (
+    ("YES on both", Decimal(1), Decimal(1)),
+    ("NO on both", Decimal(0), Decimal(0)),
+    ("YES on Kalshi, NO on Polymarket", Decimal(1), Decimal(0)),
+    ("NO on Kalshi, YES on Polymarket", Decimal(0), Decimal(1)),
+)
+"""What every pair of a tape resolves to at its end, with the dollars that a YES pays."""
+
+
+def _settled(tape: Tape, rule: ExitRule, kalshi: Decimal, polymarket: Decimal) -> str:
+    """Return what a run came to once everything was paid."""
+    results = {
+        (platform, match.contract(platform).contract_id): Ruling(pays)
+        for match in tape.meta.pairs
+        for platform, pays in ((Platform.KALSHI, kalshi), (Platform.POLYMARKET, polymarket))
+    }
+
+    async def main() -> str:
+        journal, clock = MemoryJournal(), TapeClock(tape.meta.first)
+        chosen = load(None, (*SETTINGS, f"exits.rule={rule}"))
+        engine = build(chosen, tape, journal, clock, seed=7, results=results)
+        found = (await engine.trade(1))["realised"]
+        opened = await journal.rows("audit_log", {"name": PositionOpened.wire})
+        told = [json.loads(row["payload"]) for row in opened]
+        locked = {each["position_id"]: Decimal(each["locked_profit"]) for each in told}
+        orders = await journal.rows("orders", {"purpose": Purpose.EXIT})
+        left = {row["position_id"] for row in orders if row["fill_size"]} & locked.keys()
+        rows = await journal.rows("open_positions")
+        gains = {row["position_id"]: row["realised_pnl"] for row in rows}
+        hedged = sum((gains[each] for each in locked), start=Decimal(0))
+        alone = sum(gains.values(), start=Decimal(0)) - hedged
+        entered = sum(locked.values(), start=Decimal(0))
+        sums = (plain(entered), plain(hedged), found["divergence"], found["reserve_used"])
+        parts = (len(locked), len(left), *sums, plain(alone))
+        return " | ".join(str(part) for part in parts)
+
+    return run_virtual(main())
+
+
+def controls(tape: Tape) -> list[str]:
+    """Return the true result beside a tape out of step and one with an outcome inverted."""
+    lines = [
+        "| tape | hedged | exposed | locked profit, $ | suspicious |",
+        "|---|---|---|---|---|",
+    ]
+    shifts: tuple[tuple[str, Callable[[TapeMessage], TapeMessage]], ...] = (
+        ("as recorded", lambda message: message),
+        ("Polymarket 10 minutes late", _late),
+        ("Polymarket inverted", _inverted),
+    )
+    for name, change in shifts:
+        rows = sorted((change(m) for m in tape.messages()), key=lambda m: (m.session, m.at))
+        found = trade(MemoryTape(tape.meta, rows), *HELD)
+        suspicious = found["filtered"].get("suspicious_edge", 0)
+        lines.append(f"| {name} | {_result(found)} | {suspicious} |")
+    return lines
+
+
+def _result(found: dict[str, Any]) -> str:
+    held = found["positions"]
+    return f"{held['OPEN']} | {held['SINGLE_LEG_EXPOSED']} | {found['expected_profit']}"
+
+
+def _late(message: TapeMessage) -> TapeMessage:
+    if message.platform is Platform.KALSHI:
+        return message
+    return replace(message, at=message.at + timedelta(minutes=10))
+
+
+def _inverted(message: TapeMessage) -> TapeMessage:
+    if message.platform is Platform.KALSHI:
+        return message
+    return replace(
+        message,
+        bids=tuple((10_000 - price, size) for price, size in message.asks),
+        asks=tuple((10_000 - price, size) for price, size in message.bids),
+    )

@@ -1,0 +1,1 @@
+"""Capital set aside, spent and given back; halts, overrides and limits."""

@@ -1,0 +1,124 @@
+"""What a person may lift: the size, slot and platform limits, for one execution of one pair."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+
+from dutchbook.application.capital.capital import Capital
+from dutchbook.domain.capital.limits import HaltReason, Override
+from dutchbook.domain.detection.quote import Caps
+from dutchbook.domain.events import Event, OverrideApplied, OverrideDenied
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.values.rationale import MEANINGFUL
+from dutchbook.domain.values.units import MICRO, ZERO, Money
+from dutchbook.ports.journal import Batch, Insert
+
+SIZE, HALTED = 3001, 3004
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideVerdict:
+    """What `process_override` answers; `denial` and `code` are None when it was granted."""
+
+    approved: bool
+    pair_id: str | None
+    denial: str | None = None
+    code: int | None = None
+
+
+class Overrides(Capital):
+    """Grants overrides, keeps them for one use, and forgets them with the process.
+
+    Each lifts limits in one execution only. Free capital, price collars, approval and the
+    daily-loss halt are never lifted.
+    """
+
+    @cached_property
+    def _granted(self) -> dict[str, Override]:
+        return {}
+
+    def override(self, pair_id: str) -> Override | None:
+        """Return what was lifted for the next execution of a pair, if anything."""
+        return self._granted.get(pair_id)
+
+    def consumed(self, pair_id: str) -> None:
+        """An execution of a pair holds its reservation: its override is used up."""
+        self._granted.pop(pair_id, None)
+
+    def caps_for(self, pair_id: str) -> Caps:
+        """Return the most that a new position of a pair may cost and take from a platform."""
+        granted = self.override(pair_id)
+        if granted is None:
+            return self.caps(pair_id)
+        return Caps(granted.amount, {p: self.balance(p).free for p in Platform})
+
+    async def process_override(
+        self,
+        opportunity_id: str,
+        amount: Money,
+        rationale: str,
+        answered: Callable[[OverrideVerdict], Batch] | None = None,
+    ) -> OverrideVerdict:
+        """Lift limits for the next execution of an opportunity's pair, or say why not.
+
+        It lifts the position size, the slots and what may be at stake on a platform, up to the
+        full size of one position.
+
+        Args:
+            opportunity_id: An opportunity that was recorded, or a pair.
+            amount: Dollars that the position may cost.
+            rationale: Why, in at least ten characters.
+            answered: What belongs in the same commit, once the verdict is known.
+        """
+        pair_id, original = await self._asked_about(opportunity_id)
+        denial, code = await self._denial(pair_id, amount, rationale)
+        verdict = OverrideVerdict(denial is None, pair_id, denial, code)
+        exact = abs(amount) < self.limits.bankroll and not amount % MICRO
+        row = {
+            "override_id": self._ids.new("override", opportunity_id),
+            "opportunity_id": opportunity_id,
+            "rationale": rationale,
+            "approved": verdict.approved,
+            "original_rejection_reason": original,
+            "override_amount_usd": amount if exact else None,
+            "denial_reason": denial,
+            "recorded_at": self._clock.now(),
+        }
+        stamp = self._bus.stamp(opportunity_id)
+        event: Event = OverrideDenied(stamp, opportunity_id, rationale, denial or "")
+        if verdict.approved:
+            event = OverrideApplied(stamp, opportunity_id, rationale, original, amount)
+        alongside = answered(verdict) if answered else Batch()
+        insert = Insert("risk_override_logs", row)
+        await self._bus.commit(Batch((insert, *alongside.writes), (event, *alongside.events)))
+        if verdict.approved and pair_id is not None:
+            self._granted[pair_id] = Override(opportunity_id, pair_id, amount)
+        return verdict
+
+    async def _asked_about(self, named: str) -> tuple[str | None, str]:
+        """Return the pair that an id is about, and why it was refused."""
+        found = await self._journal.rows("opportunities", {"opportunity_id": named})
+        if found:
+            return found[0]["pair_id"], found[0]["reason"] or "none"
+        pairs = await self._journal.rows("contract_matches", {"match_id": named})
+        return (named if pairs else None), "none"
+
+    async def _denial(
+        self, pair_id: str | None, amount: Decimal, rationale: str
+    ) -> tuple[str | None, int | None]:
+        if len(rationale.strip()) < MEANINGFUL:
+            return f"a rationale has at least {MEANINGFUL} characters", SIZE
+        if HaltReason.DAILY_LOSS_LIMIT in self.state.halt_reasons:
+            return "the daily-loss halt stands", HALTED
+        if pair_id is None:
+            return "no opportunity and no pair has this id", SIZE
+        pairs = await self._journal.rows("contract_matches", {"match_id": pair_id})
+        if not pairs or not pairs[0]["operator_approved"]:
+            return "the pair is not approved", SIZE
+        most = self.limits.position
+        if not ZERO < amount <= most or amount % MICRO:
+            return f"an amount is above zero, exact to {MICRO} and at most {most}", SIZE
+        return None, None

@@ -1,0 +1,1 @@
+"""Looking at pairs whenever one of their books changes."""

@@ -1,0 +1,154 @@
+"""DetectionService: book updates in, ranked opportunities or named refusals out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from dutchbook.application.capital.risk import RiskManager
+from dutchbook.application.execution.queue import ExecutionQueueService
+from dutchbook.application.market.watchlist import Key, PairWatch, Watchlist
+from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.recorder import Recorder
+from dutchbook.application.records.rows import refusal_row
+from dutchbook.domain.detection.detect import detect, has_edge, possible
+from dutchbook.domain.detection.quote import Hurdles, Opportunity, Refusal, direction_name
+from dutchbook.domain.events import OpportunityFiltered, OrderbookUpdated
+from dutchbook.domain.market.contract import Contract, Outcome, Platform
+from dutchbook.domain.values.units import E4, from_e4
+from dutchbook.ports.journal import Batch, Insert
+from dutchbook.ports.time import Clock, Ids
+
+
+class DetectionService:
+    """Looks at a pair whenever one of its books changed.
+
+    The integer filter runs on every message; only what it lets through is decided in decimals.
+    `offered` holds the books as they would be had we taken nothing: edges are counted there.
+    On a real platform it is the same watchlist.
+    """
+
+    def __init__(
+        self,
+        watchlist: Watchlist,
+        queue: ExecutionQueueService,
+        risk: RiskManager,
+        recorder: Recorder,
+        bus: EventBus,
+        clock: Clock,
+        ids: Ids,
+        hurdles: Hurdles,
+        offered: Watchlist,
+        primary: Callable[[PairWatch, datetime], Platform],
+    ) -> None:
+        self._watchlist = watchlist
+        self._queue = queue
+        self._risk = risk
+        self._recorder = recorder
+        self._bus = bus
+        self._clock = clock
+        self._ids = ids
+        self._usual = self._hurdles = hurdles
+        self._offered = offered
+        self._primary = primary
+        self._minimum_e4 = int(hurdles.minimum_net_edge * E4)
+        self.edges_seen = 0
+        self.opportunities = 0
+        self.filtered: Counter[str] = Counter()
+
+    def raise_minimum(self, multiplier: Decimal) -> None:
+        """Ask for `multiplier` times the usual minimum edge from now on; 1 ends it."""
+        minimum = self._usual.minimum_net_edge * multiplier
+        self._hurdles = replace(self._usual, minimum_net_edge=minimum)
+        self._minimum_e4 = int(minimum * E4)
+
+    def book_changed(self, key: Key) -> None:
+        """Judge every pair that the book of `key` belongs to, after one message."""
+        book = self._watchlist.books[key]
+        now = self._clock.now()
+        if self._bus.follows_books:
+            stamp = self._bus.stamp(book.contract_id)
+            best = (book.best_bid, book.best_ask)
+            self._bus.publish(OrderbookUpdated(stamp, book.platform, book.contract_id, *best))
+        for watch in self._offered.of(key):
+            self._count_edges(watch, now)
+        for watch in self._watchlist.of(key):
+            self._look(watch, now)
+
+    def _look(self, watch: PairWatch, now: datetime) -> None:
+        alignment = watch.match.alignment
+        passed = possible(watch.kalshi, watch.polymarket, alignment, self._minimum_e4)
+        for outcome in Outcome:
+            if outcome in passed:
+                self._judge(watch, outcome, now)
+            else:
+                watch.reasons[outcome] = None
+
+    def _count_edges(self, watch: PairWatch, now: datetime) -> None:
+        """Count each direction with an edge after unrounded fees, whoever may trade it."""
+        rates = [_rate(watch.match.contract(platform), now) for platform in Platform]
+        if None in rates:
+            return
+        for outcome in Outcome:
+            ask_a = watch.kalshi.ask_e4(outcome)
+            ask_b = watch.polymarket.ask_e4(watch.match.hedge(outcome))
+            self.edges_seen += has_edge(ask_a, ask_b, rates[0] or 0, rates[1] or 0)
+
+    def _judge(self, watch: PairWatch, outcome: Outcome, now: datetime) -> None:
+        refused = self._queue.refusal(watch.match, outcome)
+        if refused is not None:
+            gross = 1 - from_e4(
+                watch.kalshi.ask_e4(outcome)
+                + watch.polymarket.ask_e4(watch.match.hedge(outcome))
+            )
+            self._refused(watch, outcome, Refusal(refused, gross), now)
+            return
+        found = detect(
+            watch.match,
+            watch.books,
+            outcome,
+            primary=self._primary(watch, now),
+            now=now,
+            hurdles=self._hurdles,
+            caps=self._risk.caps_for(watch.match.match_id),
+        )
+        match found:
+            case Refusal():
+                self._refused(watch, outcome, found, now)
+            case Opportunity():
+                watch.reasons[outcome] = None
+                self.opportunities += 1
+                named = self._ids.new("opportunity", watch.match.match_id)
+                found = replace(found, opportunity_id=named)
+                if (full := self._queue.offer(found)) is not None:
+                    refusal = Refusal(full, found.gross_edge, found.net_edge)
+                    self._refused(watch, outcome, refusal, now)
+
+    def _refused(
+        self, watch: PairWatch, outcome: Outcome, refusal: Refusal, now: datetime
+    ) -> None:
+        self.filtered[refusal.reason.value] += 1
+        known = watch.reasons.get(outcome)
+        watch.reasons[outcome] = refusal.reason
+        if known is refusal.reason or refusal.gross_edge <= Decimal(0):
+            return
+        pair, direction = watch.match.match_id, direction_name(outcome)
+        event = OpportunityFiltered(
+            self._bus.stamp(pair),
+            pair_id=pair,
+            direction=direction,
+            reason=refusal.reason.value,
+            gross_edge=refusal.gross_edge,
+            net_edge=refusal.net_edge,
+            detail=refusal.detail,
+        )
+        row = refusal_row(self._ids.new("refusal", pair), pair, direction, refusal, now)
+        self._recorder.note(Batch((Insert("opportunities", row),), (event,)))
+
+
+def _rate(contract: Contract, now: datetime) -> int | None:
+    terms = contract.fees.at(now) if contract.fees else None
+    return terms.taker_rate_e6 if terms else None

@@ -1,0 +1,1 @@
+"""Carrying executions from an opportunity to a position."""

@@ -1,0 +1,86 @@
+"""Cancels every order of ours that works, on both platforms."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from decimal import Decimal
+
+from dutchbook.application.execution.service import ExecutionService
+from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.loading import order_of
+from dutchbook.application.records.rows import order_update
+from dutchbook.domain.execution.order import Order, OrderStatus
+from dutchbook.domain.market.contract import Platform
+from dutchbook.errors import Conflict, NotSent, OutcomeUnknown, PlatformRejected
+from dutchbook.ports.crash_points import AFTER, BEFORE, CANCEL, crashpoint
+from dutchbook.ports.gateway import OrderReport, PlatformGateway
+from dutchbook.ports.journal import Batch, Journal
+
+AT_ONCE = 32
+WORKING = (OrderStatus.PENDING, OrderStatus.PARTIAL)
+
+
+class Cancelling:
+    """Asks the platforms; a cancel that is not answered leaves the order as it is known."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        bus: EventBus,
+        executions: ExecutionService,
+        gateways: Mapping[Platform, PlatformGateway],
+        answer_seconds: int,
+    ) -> None:
+        self._journal = journal
+        self._bus = bus
+        self._executions = executions
+        self._gateways = gateways
+        self._answer_seconds = answer_seconds
+
+    async def cancel_all(self) -> dict[str, str]:
+        """Cancel whatever may work and has an id on its platform; unknown outcomes included.
+
+        Returns:
+            What became of each order, by id: cancelled, refused with the platform's reason,
+            unknown, or that its platform has not told us an id yet.
+        """
+        rows = [
+            row for s in WORKING for row in await self._journal.rows("orders", {"status": s})
+        ]
+        orders = [order_of(row) for row in rows if row["working_size"]]
+        slots = asyncio.Semaphore(AT_ONCE)
+        told = await asyncio.gather(*(self._cancel(order, slots) for order in orders))
+        return {order.order_id: said for order, said in zip(orders, told, strict=True)}
+
+    async def _cancel(self, order: Order, slots: asyncio.Semaphore) -> str:
+        if order.platform_order_id is None:
+            return "its platform has not told an id: it is being asked about"
+        async with slots:
+            try:
+                async with asyncio.timeout(self._answer_seconds):
+                    crashpoint(BEFORE, CANCEL)
+                    report = await self._gateways[order.platform].cancel(
+                        order.platform_order_id
+                    )
+                    crashpoint(AFTER, CANCEL)
+            except PlatformRejected as refused:
+                return f"refused: {refused.reason}"
+            except (OutcomeUnknown, NotSent, TimeoutError):
+                return "unknown"
+        await self._record(order, report)
+        return "cancelled"
+
+    async def _record(self, order: Order, report: OrderReport) -> None:
+        """Keep what the platform said.
+
+        An execution under way learns it by itself, and fills that we do not know yet are for
+        reconciliation, which asks about the order as long as it counts as working.
+        """
+        filled = sum((fill.size for fill in report.fills), start=Decimal(0))
+        if self._executions.carries(order.order_id) or filled != order.filled:
+            return
+        after = order.acknowledged(report.platform_order_id, report.working)
+        with contextlib.suppress(Conflict):  # whoever was faster knows as much
+            await self._bus.commit(Batch((order_update(order, after),)))

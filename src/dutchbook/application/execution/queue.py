@@ -1,0 +1,193 @@
+"""ExecutionQueueService: lock, rank, reserve, execute, commit or release."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from dutchbook.application.capital.risk import NOT_APPROVED, RiskManager
+from dutchbook.application.execution.service import ExecutionService
+from dutchbook.application.market.pair_breaker import PairThrottle
+from dutchbook.application.pair_trades.store import Holdings
+from dutchbook.application.recovery.order_inquiry import Inquiries
+from dutchbook.domain.capital.reservation import BudgetRequest
+from dutchbook.domain.detection.quote import Opportunity, Reason
+from dutchbook.domain.execution.decide import Phase
+from dutchbook.domain.market.contract import ContractMatch, Outcome, Platform
+from dutchbook.domain.values.units import Money
+from dutchbook.errors import ReservationFailed
+from dutchbook.ports.time import Clock
+
+
+class ExecutionQueueService:
+    """One execution at a time per pair; the best dollar and day first; a bound on what waits.
+
+    A pair's lock belongs to the execution that runs on it and is freed by its end alone, never
+    by a timer. A pair that was executed cools down before it is looked at again.
+    """
+
+    def __init__(
+        self,
+        executions: ExecutionService,
+        risk: RiskManager,
+        holdings: Holdings,
+        inquiries: Inquiries,
+        throttle: PairThrottle,
+        clock: Clock,
+        *,
+        cool_down: timedelta,
+        bound: int = 256,
+        at_once: int = 16,
+    ) -> None:
+        self._executions = executions
+        self._risk = risk
+        self._holdings = holdings
+        self._inquiries = inquiries
+        self._throttle = throttle
+        self._clock = clock
+        self._cool_down = cool_down
+        self._bound = bound
+        self._slots = asyncio.Semaphore(at_once)
+        self._waiting: dict[str, Opportunity] = {}
+        self._locked: set[str] = set()
+        self._cool_until: dict[str, datetime] = {}
+        self._wake = asyncio.Event()
+        self._running: set[asyncio.Task[None]] = set()
+        self._accepting = True
+        self.degraded: tuple[Platform, ...] = ()
+        self.refused: Counter[str] = Counter()
+
+    @property
+    def running(self) -> int:
+        """Executions under way."""
+        return len(self._locked)
+
+    def refusal(
+        self, match: ContractMatch, kalshi_outcome: Outcome, *, locked: bool = False
+    ) -> Reason | None:
+        """Return why nothing new can be done this way on a pair now, whatever its prices are.
+
+        Args:
+            match: The pair.
+            kalshi_outcome: What would be bought on Kalshi.
+            locked: Whoever asks has the pair's lock.
+        """
+        pair_id = match.match_id
+        if self._risk.state.trading_halted:
+            return Reason.TRADING_HALTED
+        if self.degraded:  # a pair has a leg on every platform
+            return Reason.PLATFORM_DEGRADED
+        if pair_id in self._locked and not locked:
+            return Reason.IN_EXECUTION
+        cool = self._cool_until.get(pair_id)
+        if cool is not None and self._clock.now() < cool:
+            return Reason.COOLING_DOWN
+        if self._inquiries.asks_on(pair_id):
+            return Reason.OUTCOME_UNKNOWN
+        if self._holdings.disputed(pair_id):
+            return Reason.DISCREPANCY_OPEN
+        if self._holdings.opposes(match, kalshi_outcome):
+            return Reason.OPPOSITE_POSITION
+        full = self._risk.state.slots >= self._risk.limits.max_open_pairs
+        if full and self._risk.override(pair_id) is None:
+            return Reason.MAX_OPEN_PAIRS
+        return None
+
+    def offer(self, opportunity: Opportunity) -> Reason | None:
+        """Queue an opportunity; a newer one on the same pair takes the older one's place.
+
+        Returns:
+            The reason when it was not taken: the queue is full of better ones.
+        """
+        pair = opportunity.match.match_id
+        if not self._accepting:
+            return Reason.TRADING_HALTED
+        if pair not in self._waiting and len(self._waiting) >= self._bound:
+            worst = min(self._waiting.values(), key=_rank)
+            if _rank(worst) >= _rank(opportunity):
+                return Reason.QUEUE_FULL
+            del self._waiting[worst.match.match_id]
+            self.refused[Reason.QUEUE_FULL.value] += 1
+        held = self._waiting.get(pair)
+        if held is None or _rank(held) <= _rank(opportunity):
+            self._waiting[pair] = opportunity
+        self._wake.set()
+        return None
+
+    async def run(self) -> None:
+        """Start an execution for whatever is offered, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                offered, self._waiting = self._waiting, {}
+                for opportunity in _ranked(offered.values()):
+                    task = group.create_task(self._carry(opportunity))
+                    self._running.add(task)
+                    task.add_done_callback(self._running.discard)
+
+    async def process_opportunities(self, opportunities: Iterable[Opportunity]) -> None:
+        """Carry the given opportunities through, best first, and return when all have ended."""
+        async with asyncio.TaskGroup() as group:
+            for opportunity in _ranked(opportunities):
+                group.create_task(self._carry(opportunity))
+
+    async def drained(self) -> None:
+        """Accept nothing more and wait for what runs."""
+        self._accepting = False
+        self._waiting.clear()
+        while self._running:
+            await asyncio.wait(self._running)
+
+    async def _carry(self, opportunity: Opportunity) -> None:
+        pair = opportunity.match.match_id
+        if self._refused(opportunity):
+            return
+        self._locked.add(pair)
+        try:
+            async with self._slots:
+                # A slot may have been long in coming, and its pair in dispute by now.
+                if not self._refused(opportunity, locked=True):
+                    await self._reserve_and_execute(opportunity)
+        finally:
+            self._locked.discard(pair)
+            self._cool_until[pair] = self._clock.now() + self._cool_down
+
+    def _refused(self, opportunity: Opportunity, *, locked: bool = False) -> bool:
+        outcome = opportunity.kalshi.outcome
+        reason = self.refusal(opportunity.match, outcome, locked=locked)
+        if reason is not None:
+            self.refused[reason.value] += 1
+        return reason is not None
+
+    async def _reserve_and_execute(self, opportunity: Opportunity) -> None:
+        execution_id, batch = self._executions.prepare(opportunity)
+        amounts = {p: opportunity.leg(p).budget for p in Platform}
+        size = Money(opportunity.kalshi.walk.cost + opportunity.polymarket.walk.cost)
+        request = BudgetRequest(execution_id, opportunity.match.match_id, amounts, size)
+        try:
+            reservation = await self._risk.reserve_budget(request, batch)
+        except ReservationFailed as failed:
+            self._executions.forget(execution_id)
+            self.refused[failed.reason] += 1
+            if failed.reason == NOT_APPROVED:
+                await self._throttle.look(request.pair_id)
+            return
+        done = await self._executions.execute(opportunity, reservation)
+        if done.phase.ended:
+            hedged = done.phase is Phase.HEDGED
+            await self._throttle.concluded(opportunity.match.match_id, hedged=hedged)
+
+
+def _rank(opportunity: Opportunity) -> tuple[object, ...]:
+    """Net edge per dollar and day until cash; then the larger profit.
+
+    Then the id, to be certain.
+    """
+    return (opportunity.rate_per_day, opportunity.expected_profit, opportunity.opportunity_id)
+
+
+def _ranked(opportunities: Iterable[Opportunity]) -> list[Opportunity]:
+    return sorted(opportunities, key=_rank, reverse=True)

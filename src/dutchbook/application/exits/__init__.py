@@ -1,0 +1,1 @@
+"""Leaving positions before they resolve."""

@@ -1,0 +1,348 @@
+"""ExitMonitor: looks at every held position on a beat and at each change of its books.
+
+What is decided is `next_exit`; here it is found out when to look, sent leg by leg, and followed
+until the position is whole again or gone. A position that three tries did not move waits for a
+person, or for anything of it to change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from dutchbook.application.exits.partial import PartialExits
+from dutchbook.application.exits.triggers import Choices, Watched
+from dutchbook.application.market.sessions import Sessions
+from dutchbook.application.market.watchlist import Key, Watchlist
+from dutchbook.application.pair_trades.adjustments import Adjustments, Done, Plan
+from dutchbook.application.pair_trades.store import Held, Holdings
+from dutchbook.application.records.committer import EventBus
+from dutchbook.domain.events import ExitMarked, ExitPaused, ExitTriggered, PositionMoved
+from dutchbook.domain.execution.order import Purpose
+from dutchbook.domain.market.book import walk
+from dutchbook.domain.market.contract import ContractMatch, Platform, Side
+from dutchbook.domain.positions.exit_case import (
+    Decision,
+    ExitCase,
+    ExitRule,
+    Hold,
+    Leave,
+    LegExit,
+    Way,
+    Why,
+)
+from dutchbook.domain.positions.exits import held_worth, mark_of, next_exit
+from dutchbook.domain.positions.exposure import Place
+from dutchbook.domain.positions.position import OpenPosition, PositionStatus
+from dutchbook.domain.values.units import E4, MICRO, Price, Quantity, floor_to
+from dutchbook.errors import NotSent, OutcomeUnknown
+from dutchbook.ports.gateway import PlatformGateway
+from dutchbook.ports.journal import Batch, Journal
+from dutchbook.ports.time import Clock
+
+TRIES = 3
+ANSWER_SECONDS = 5
+"""Without an answer for so long, a platform is not one to send a second leg to."""
+WATCHED = (PositionStatus.OPEN, PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
+
+
+class ExitMonitor:
+    """Leaves positions early, for a reason that is told.
+
+    `wind_down` and `at_risk` are asked about each pair and platform at every look.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        bus: EventBus,
+        holdings: Holdings,
+        adjustments: Adjustments,
+        partial: PartialExits,
+        watchlist: Watchlist,
+        gateways: Mapping[Platform, PlatformGateway],
+        sessions: Sessions,
+        resolved: Callable[[Key], bool],
+        clock: Clock,
+        choices: Choices,
+    ) -> None:
+        self.wind_down: Callable[[str], bool] = lambda _: choices.leaving is Why.WIND_DOWN
+        self.at_risk: Callable[[Platform], bool] = lambda _: (
+            choices.leaving is Why.PLATFORM_RISK
+        )
+        self.reasons: dict[str, Decision] = {}
+        self._journal = journal
+        self._bus = bus
+        self._holdings = holdings
+        self._adjustments = adjustments
+        self._partial = partial
+        self._watchlist = watchlist
+        self._gateways = gateways
+        self._sessions = sessions
+        self._resolved = resolved
+        self._clock = clock
+        self._choices = choices
+        self._born: dict[tuple[str, bool], Decimal] = {}
+        self._tries: dict[str, int] = {}
+        self._paused: dict[str, int] = {}
+        self._not_before: dict[str, datetime] = {}
+        self._seen = -1
+        self._watched: dict[Key, list[Watched]] = {}
+        self._dirty: dict[str, None] = {}
+        self._wake = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._over = False
+
+    # When to look
+    # --------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Read the marks at birth."""
+        rows = [
+            row
+            for kind in (ExitMarked, PositionMoved)
+            for row in await self._journal.rows("audit_log", {"name": kind.wire})
+        ]
+        for row in sorted(rows, key=lambda each: int(each["sequence"])):
+            facts = json.loads(row["payload"])
+            position_id = facts["position_id"]
+            if row["name"] == ExitMarked.wire:
+                self._born[position_id, facts["hedged"]] = Decimal(facts["mark"])
+            else:
+                self._forget(position_id, facts["after"])
+
+    def _forget(self, position_id: str, status: str) -> None:
+        """A position has come to another status: what was true of the one before is not."""
+        if status != PositionStatus.SINGLE_LEG_EXPOSED:
+            self._born.pop((position_id, False), None)
+
+    def book_changed(self, key: Key) -> None:
+        """Notice a change of a book; nothing but whole numbers is compared here."""
+        if self._holdings.version != self._seen:
+            self._index()
+        for each in self._watched.get(key, ()):
+            if each.stirred():
+                self._dirty[each.position_id] = None
+                self._wake.set()
+
+    def _index(self) -> None:
+        self._seen = self._holdings.version
+        self._watched = {}
+        now = self._clock.now()
+        for position_id, position in self._holdings.positions.items():
+            watch = self._watchlist.pairs.get(position.pair_id)
+            if watch is None or position.status not in WATCHED:
+                continue
+            rules = self._choices.rules_of(position.pair_id)
+            hedged = position.status is PositionStatus.OPEN
+            always = not hedged or rules.rule is ExitRule.CLASSIC or self._forced(watch.match)
+            floor = int((held_worth(watch.match, now, rules) + rules.minimum_gain) * E4)
+            each = Watched(position_id, watch, position.upright, floor, bool(always))
+            for platform in Platform:
+                key = (platform, watch.match.contract(platform).contract_id)
+                self._watched.setdefault(key, []).append(each)
+
+    async def run(self) -> None:
+        """Look at what stirred at once, and at everything on the beat, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._beats())
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._dirty and not self._over:
+                    position_id = next(iter(self._dirty))
+                    del self._dirty[position_id]
+                    async with self._turn:
+                        if not self._over:
+                            await self.look(position_id)
+
+    async def _beats(self) -> None:
+        while not self._over:
+            await self._sessions.under_way()
+            self._index()
+            self._dirty |= dict.fromkeys(self._holdings.positions)
+            self._wake.set()
+            await self._clock.sleep(self._choices.beat.total_seconds())
+
+    async def drained(self) -> None:
+        """Begin no further exit, and wait for the one under way."""
+        self._over = True
+        async with self._turn:
+            pass
+
+    # One look
+    # ------------------------------------------------------------------------------------
+
+    async def look(self, position_id: str) -> None:
+        """Decide about a position, and do it."""
+        async with self._holdings.lock(position_id):
+            held = self._found(position_id)
+            if held is None or (case := self._case(held)) is None:
+                return
+            position = held.position
+            self._forget(position_id, position.status)
+            await self._partial.tell(held)
+            decision = next_exit(case, self._choices.rules_of(position.pair_id))
+            if isinstance(decision, Hold) and decision.reason is Why.NO_MARK:
+                await self._mark(case)
+            if isinstance(decision, Leave) and held.order_out() is not None:
+                decision = Hold(Why.ORDER_OUT)
+            self.reasons[position_id] = decision
+            if isinstance(decision, Leave) and self._may_try(position):
+                if await self._answers(decision):
+                    await self._leave(held, decision)
+                else:
+                    self.reasons[position_id] = Hold(Why.UNREACHABLE)
+
+    async def _answers(self, found: Leave) -> bool:
+        """Tell whether the other platform answers: one leg is not sent while it does not."""
+        for leg in found.legs[1:]:
+            try:
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    await self._gateways[leg.platform].ping()
+            except (NotSent, OutcomeUnknown, TimeoutError):
+                return False
+        return True
+
+    def _found(self, position_id: str) -> Held | None:
+        every = self._holdings.all()
+        held = next((h for h in every if h.position.position_id == position_id), None)
+        if held is None or held.position.status not in WATCHED:
+            self.reasons.pop(position_id, None)
+            return None
+        return held
+
+    def _case(self, held: Held) -> ExitCase | None:
+        position, now = held.position, self._clock.now()
+        watch = self._watchlist.pairs.get(position.pair_id)
+        if watch is None:
+            return None
+        places: dict[Platform, Place] = {}
+        for platform in Platform:
+            contract = watch.match.contract(platform)
+            terms = contract.fees.at(now) if contract.fees else None
+            if terms is None:
+                return None
+            leg = position.holding(platform)
+            places[platform] = Place(contract, watch.books[platform], terms, leg)
+        keys = [(p, watch.match.contract(p).contract_id) for p in Platform]
+        hedged = position.status is PositionStatus.OPEN
+        return ExitCase(
+            match=watch.match,
+            position=position,
+            places=places,
+            sellable={p: held.sellable(p) for p in Platform},
+            distrust={
+                p: book.distrust(now, self._choices.book_age) for p, book in watch.books.items()
+            },
+            now=now,
+            edge=held.planned_edge,
+            born=self._born.get((position.position_id, hedged)),
+            resolved=any(self._resolved(key) for key in keys),
+            forced=self._forced(watch.match),
+        )
+
+    def _forced(self, match: ContractMatch) -> Why | None:
+        if match.approved_digest is not None and match.approved_digest != match.digest:
+            return Why.RULES_CHANGED
+        if any(self.at_risk(platform) for platform in Platform):
+            return Why.PLATFORM_RISK
+        return Why.WIND_DOWN if self.wind_down(match.match_id) else None
+
+    async def _mark(self, case: ExitCase) -> None:
+        """Write down what leaving would have brought at birth, so that no restart moves it."""
+        mark = mark_of(case, self._choices.rules_of(case.position.pair_id))
+        if mark is None:
+            return
+        position, mark = case.position, mark.quantize(MICRO)
+        hedged = position.status is PositionStatus.OPEN
+        self._born[position.position_id, hedged] = mark
+        stamp = self._bus.stamp(position.execution_id)
+        event = ExitMarked(stamp, position.position_id, position.pair_id, hedged, mark)
+        await self._bus.commit(Batch(events=(event,)))
+
+    def _may_try(self, position: OpenPosition) -> bool:
+        position_id = position.position_id
+        if self._paused.get(position_id) == position.version:
+            return False
+        if self._paused.pop(position_id, None) is not None:
+            self._tries.pop(position_id, None)
+        return self._not_before.get(position_id, self._clock.now()) <= self._clock.now()
+
+    # Sending
+    # -----------------------------------------------------------------------------------------
+
+    async def _leave(self, held: Held, found: Leave) -> None:
+        """Send the legs one after the other; the second for what the first has filled."""
+        position = held.position
+        told = ExitTriggered(
+            self._bus.stamp(position.execution_id),
+            position.position_id,
+            position.pair_id,
+            rule=found.reason.value,
+            detail=found.detail,
+        )
+        purpose = Purpose.HEDGE if found.way is Way.COMPLETE else Purpose.EXIT
+        first = found.legs[0]
+        plan = Plan(first.platform, first.outcome, first.side, first.size, first.limit, purpose)
+        done = await self._adjustments.carry(position.position_id, plan, (told,))
+        filled = done.filled
+        for leg in found.legs[1:]:
+            if filled and not done.unknown:
+                done = await self._follow(held.position.position_id, leg, filled, done)
+        if not done.unknown:
+            await self._tried(position, filled, done)
+
+    async def _follow(
+        self, position_id: str, leg: LegExit, filled: Quantity, before: Done
+    ) -> Done:
+        """Send the second leg: as far as the rescue budget beyond its plan."""
+        held = self._holdings.of(position_id)
+        watch = self._watchlist.pairs[held.position.pair_id]
+        contract, book = watch.match.contract(leg.platform), watch.books[leg.platform]
+        buys = leg.side is Side.BUY
+        size = Quantity(floor_to(filled, contract.lot if buys else contract.sizing.step))
+        if not buys:
+            size = min(size, held.sellable(leg.platform))
+        slack = self._choices.rescue_limit
+        bound = leg.limit + slack if buys else leg.limit - slack
+        limit = contract.floor_price(bound, leg.outcome) or Price(contract.grid.finest)
+        taken = walk(book.offers(leg.outcome, leg.side), size) if size else None
+        if taken is not None and (taken.worst <= limit if buys else taken.worst >= limit):
+            limit = taken.worst  # dollars are spent: a loose limit overfills
+        if not size or size < contract.smallest(limit):
+            return Done(before.position, None, "less than the platform's smallest order")
+        plan = Plan(leg.platform, leg.outcome, leg.side, size, limit, Purpose.EXIT)
+        return await self._adjustments.carry(position_id, plan)
+
+    async def _tried(self, before: OpenPosition, filled: Quantity, done: Done) -> None:
+        position_id = before.position_id
+        held = self._found(position_id)
+        if held is None:
+            self._tries.pop(position_id, None)
+            return
+        partial = held.position.status is PositionStatus.EXIT_PARTIAL
+        await self._partial.tell(held)
+        if filled and not partial:
+            self._tries.pop(position_id, None)
+            self._dirty[position_id] = None
+            self._wake.set()
+            return
+        self._not_before[position_id] = self._clock.now() + self._choices.beat
+        self._tries[position_id] = self._tries.get(position_id, 0) + 1
+        if self._tries[position_id] >= TRIES:
+            await self._pause(held.position, done.reason or "one leg is out, the other is not")
+
+    async def _pause(self, position: OpenPosition, reason: str) -> None:
+        self._paused[position.position_id] = position.version
+        event = ExitPaused(
+            self._bus.stamp(position.execution_id),
+            position.position_id,
+            position.pair_id,
+            tries=self._tries[position.position_id],
+            reason=reason,
+        )
+        await self._bus.commit(Batch(events=(event,)))

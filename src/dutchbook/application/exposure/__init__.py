@@ -1,0 +1,1 @@
+"""Unhedged legs: remedies, the policy, counts and reminders."""

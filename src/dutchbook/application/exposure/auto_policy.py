@@ -1,0 +1,91 @@
+"""What the policy has tried about each exposure: each step once, whatever restarts between."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+
+from dutchbook.application.records.committer import EventBus
+from dutchbook.domain.events import Event, PolicyTried, PositionMoved
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.positions.exposure import CLOSE, RETRY
+from dutchbook.domain.positions.position import OpenPosition, PositionStatus
+from dutchbook.ports.journal import Journal
+
+ALLOWED = (PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
+"""In these a leg is alone."""
+
+
+class AutoPolicy(StrEnum):
+    """What the engine does by itself about an exposure, once."""
+
+    OFF = "off"
+    UNWIND = "unwind"
+    COMPLETE_THEN_UNWIND = "complete_then_unwind"
+
+
+STEPS = {
+    AutoPolicy.OFF: (),
+    AutoPolicy.UNWIND: (CLOSE,),
+    AutoPolicy.COMPLETE_THEN_UNWIND: (RETRY, CLOSE),
+}
+"""What each policy tries about one exposure, in order and once."""
+
+
+class PolicySteps:
+    """Counts them, live from the bus and at a start from the log.
+
+    An exposure is a position's leg on one platform: one that turns round is another, and so is
+    one that opens after this one is gone.
+    """
+
+    def __init__(self, bus: EventBus, policy: AutoPolicy) -> None:
+        self._bus = bus
+        self._policy = policy
+        self._tried: dict[str, dict[Platform, tuple[str, ...]]] = {}
+
+    async def start(self, journal: Journal) -> None:
+        """Read what was tried before this start."""
+        self._tried.clear()
+        rows = [
+            row
+            for kind in (PolicyTried, PositionMoved)
+            for row in await journal.rows("audit_log", {"name": kind.wire})
+        ]
+        for row in sorted(rows, key=lambda each: int(each["sequence"])):
+            facts = json.loads(row["payload"])
+            if row["name"] == PositionMoved.wire:
+                self._moved(facts["position_id"], facts["after"])
+            else:
+                self._note(facts["position_id"], Platform(facts["platform"]), facts["step"])
+
+    def hear(self, event: Event, sequence: int) -> None:
+        """Note a step, and forget what was tried for an exposure that is gone."""
+        if isinstance(event, PositionMoved) and sequence:
+            self._moved(event.position_id, event.after)
+        elif isinstance(event, PolicyTried):
+            self._note(event.position_id, event.platform, event.step)
+
+    def next(self, position: OpenPosition) -> str | None:
+        """Return the first step of the policy that was not tried for an exposure."""
+        tried = self._tried.get(position.position_id, {}).get(position.longer, ())
+        return next((step for step in STEPS[self._policy] if step not in tried), None)
+
+    def tried(self, position: OpenPosition, step: str, reason: str | None) -> PolicyTried:
+        """Return what tells that a step is tried; it counts from now on.
+
+        `reason` says why nothing was sent, None where an order goes out in the same commit.
+        """
+        self._note(position.position_id, position.longer, step)
+        stamp = self._bus.stamp(position.execution_id)
+        ids = (position.position_id, position.pair_id)
+        return PolicyTried(stamp, *ids, platform=position.longer, step=step, reason=reason)
+
+    def _note(self, position_id: str, platform: Platform, step: str) -> None:
+        mine = self._tried.setdefault(position_id, {})
+        known = mine.get(platform, ())
+        mine[platform] = known if step in known else (*known, step)
+
+    def _moved(self, position_id: str, status: str) -> None:
+        if status not in ALLOWED:
+            self._tried.pop(position_id, None)

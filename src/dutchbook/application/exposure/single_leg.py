@@ -1,0 +1,382 @@
+"""SingleLegResolutionService: what can be done about one leg alone, and doing it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from decimal import Decimal
+
+from dutchbook.application.exposure.auto_policy import ALLOWED, AutoPolicy, PolicySteps
+from dutchbook.application.pair_trades.adjustments import Adjustments, Asked, Done, Plan
+from dutchbook.application.pair_trades.announcements import Announcements
+from dutchbook.application.pair_trades.store import Held, Holdings
+from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.shielding import whole
+from dutchbook.domain.events import Event, Scenario
+from dutchbook.domain.execution.order import Purpose
+from dutchbook.domain.market.book import Trust, reach
+from dutchbook.domain.market.contract import Side
+from dutchbook.domain.positions.exposure import CLOSE, COMPLEMENT, RETRY, Exposure
+from dutchbook.domain.positions.position import OpenPosition, PositionStatus
+from dutchbook.domain.values.units import Money, Quantity, due, floor_to, owed, plain
+from dutchbook.domain.values.units import price as checked_price
+from dutchbook.errors import InvalidInput, InvalidPositionState
+from dutchbook.ports.journal import Batch, Journal
+from dutchbook.ports.time import Clock
+
+UNKNOWN, STATE, RETRY_FAILED, CLOSE_FAILED = 2003, 2005, 2006, 2007
+LOOK_SECONDS = 1
+ONE_BOOK_SECONDS = 60
+"""An engine that has run for so long acts though one of the platforms shows no live book."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What an attempt came to.
+
+    Attributes:
+        resolved: Whether the exposure is gone.
+        position: As it is now.
+        order_id: The order that was sent, None when none was.
+        filled: Contracts that it filled.
+        new_edge: What the hedged pair locks now, in dollars; None unless it is hedged.
+        realised_pnl: Dollars, once it is closed.
+        code: One of the 2000s where the exposure is still there, else None; 2003 while nobody
+            knows what became of the order.
+        reason: Why it is still there.
+        scenarios: The ways on from here, where there is still an exposure.
+        recommended_actions: Those that are open, the best first.
+    """
+
+    resolved: bool
+    position: OpenPosition
+    order_id: str | None
+    filled: Quantity
+    new_edge: Money | None
+    realised_pnl: Money | None
+    code: int | None
+    reason: str | None
+    scenarios: tuple[Scenario, ...]
+    recommended_actions: tuple[str, ...]
+
+
+class SingleLegResolutionService:
+    """The operator's ways out of an exposure, and the automatic one."""
+
+    def __init__(
+        self,
+        holdings: Holdings,
+        adjustments: Adjustments,
+        announce: Announcements,
+        bus: EventBus,
+        clock: Clock,
+        *,
+        policy: AutoPolicy,
+        rescue_limit: Decimal,
+    ) -> None:
+        self._holdings = holdings
+        self._adjustments = adjustments
+        self._announce = announce
+        self._bus = bus
+        self._clock = clock
+        self._policy = policy
+        self._steps = PolicySteps(bus, policy)
+        self._rescue_limit = rescue_limit
+        self._noticed: dict[str, None] = {}
+        self._began = 0.0
+        self._over = False
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def scenarios(self, position_id: str) -> tuple[Scenario, ...]:
+        """Return the ways on from an exposure: retry, close, complement, hold.
+
+        Raises:
+            UnknownId: No such position.
+            InvalidPositionState: It has no exposure.
+        """
+        return self._exposure(position_id)[1].scenarios()
+
+    async def retry_leg(
+        self, position_id: str, retry_price: Decimal | str, asked: Asked | None = None
+    ) -> Resolution:
+        """Buy the missing quantity at `retry_price` or better; not filled, nothing changes.
+
+        Raises:
+            UnknownId: No such position.
+            InvalidPositionState: It has no exposure, an order of it is out, or it is no longer
+                what was asked about.
+            InvalidInput: The price is not on the contract's grid.
+        """
+        return await whole(self._retry_leg(position_id, retry_price, asked))
+
+    async def _retry_leg(
+        self, position_id: str, retry_price: Decimal | str, asked: Asked | None
+    ) -> Resolution:
+        async with self._holdings.lock(position_id):
+            held, exposure = self._exposure(position_id, asked)
+            contract = exposure.missing.contract
+            outcome = exposure.missing.leg.outcome
+            limit = checked_price(retry_price, field="retry_price")
+            if not contract.on_grid(limit, outcome):
+                grid = f"on the contract's price grid ({contract.grid})"
+                raise InvalidInput("retry_price", str(retry_price), grid)
+            lot = contract.lot
+            size = Quantity(floor_to(exposure.quantity, lot))
+            if size < contract.smallest(limit):
+                reason = "less than the platform's smallest order"
+                return self._told(Done(held.position, None, reason), RETRY_FAILED)
+            if contract.sizing.cent_exact:  # dollars are spent: a loose limit overfills
+                limit = reach(exposure.missing.book.offers(outcome), size, limit)
+            plan = Plan(
+                contract.platform, outcome, Side.BUY, size, limit, Purpose.HEDGE, asked=asked
+            )
+            return self._told(await self._adjustments.carry(position_id, plan), RETRY_FAILED)
+
+    async def close_leg(self, position_id: str, asked: Asked | None = None) -> Resolution:
+        """Close the exposed quantity at once, the cheaper way.
+
+        Sold down to the collar below the best bid, or its complement bought up to the collar
+        above the best ask, where that is cheaper or the shares are not settled yet. Where the
+        book bears less than all of it so far, that much is closed.
+
+        Raises:
+            UnknownId: No such position.
+            InvalidPositionState: It has no exposure, an order of it is out, or it is no longer
+                what was asked about.
+        """
+        return await whole(self._close(position_id, (CLOSE, COMPLEMENT), asked))
+
+    async def complement(self, position_id: str, asked: Asked | None = None) -> Resolution:
+        """Buy the opposite outcome on the platform of the held leg: each pair is a dollar.
+
+        As much as the book offers up to the collar above its best price.
+
+        Raises:
+            UnknownId: No such position.
+            InvalidPositionState: It has no exposure, an order of it is out, or it is no longer
+                what was asked about.
+        """
+        return await whole(self._close(position_id, (COMPLEMENT,), asked))
+
+    async def _close(
+        self, position_id: str, names: tuple[str, ...], asked: Asked | None
+    ) -> Resolution:
+        async with self._holdings.lock(position_id):
+            held, exposure = self._exposure(position_id, asked)
+            way = _best([w for w in exposure.scenarios() if w.name in names])
+            least = _share(asked, exposure, way)
+            if least is not None and way.pnl is not None and way.pnl < least:
+                reason = f"it would bring {plain(way.pnl)} now, and at least {plain(least)}"
+                done = Done(held.position, None, f"{reason} was asked for")
+                told = self._announce.changed(held.position, held)
+                await self._bus.commit(Batch(events=(told,)))
+                return self._told(done, CLOSE_FAILED)
+            return await self._take(held, exposure, way, CLOSE_FAILED, asked)
+
+    # The automatic policy
+    # ------------------------------------------------------------------------
+
+    async def start(self, journal: Journal) -> None:
+        """Notice exposures of an earlier run of which the policy has not tried every step."""
+        await self._steps.start(journal)
+        for held in self._holdings.all():
+            alone = held.position.status is PositionStatus.SINGLE_LEG_EXPOSED
+            if alone and self._steps.next(held.position) is not None:
+                self.exposed(held.position.position_id)
+
+    def exposed(self, position_id: str) -> None:
+        """Notice an exposure: the policy acts on it once."""
+        if self._policy is not AutoPolicy.OFF:
+            self._noticed[position_id] = None
+            self._idle.clear()
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Act on what is noticed as soon as it can be traded on, until cancelled."""
+        self._began = self._clock.monotonic()
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._noticed:
+                ready = [each for each in self._noticed if self._ready(each)]
+                for position_id in ready:
+                    del self._noticed[position_id]
+                    await self.act(position_id)
+                if not ready and self._over:
+                    self._noticed.clear()
+                elif not ready:
+                    await self._a_while()
+            self._idle.set()
+
+    def _ready(self, position_id: str) -> bool:
+        """Tell whether there are books to act on; those of an engine begin empty."""
+        held = self._found(position_id)
+        if held is None:
+            return True  # nothing is left to be done, or somebody is at it
+        if held.position.pair_id not in self._holdings.pairs:
+            return False
+        exposure = self._exposed(held)
+        begun = all(
+            p.book.trust is not Trust.SYNCING for p in (exposure.held, exposure.missing)
+        )
+        late = self._clock.monotonic() - self._began >= ONE_BOOK_SECONDS
+        return (begun or late) and not all(exposure.distrust.values())
+
+    async def _a_while(self) -> None:
+        """Wait for books, or for another exposure."""
+        woken = asyncio.ensure_future(self._wake.wait())
+        timer = asyncio.ensure_future(self._clock.sleep(LOOK_SECONDS))
+        try:
+            await asyncio.wait({woken, timer}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            woken.cancel()
+            timer.cancel()
+        self._wake.clear()
+
+    async def drained(self) -> None:
+        """Wait until all that was noticed was acted on, but what meets no book."""
+        self._over = True
+        self._wake.set()
+        await self._idle.wait()
+
+    async def act(self, position_id: str) -> None:
+        """Do what the policy says about an exposure, within the rescue budget, each step once.
+
+        A step is taken for as much as its book bears; the next one is about the rest.
+
+        An order that filled more than was missing turns the exposure round: that is another
+        one, and so is one that opens after this one is gone. Nothing is done while the outcome
+        of an order is unknown; whoever learns of it notices the exposure again.
+        """
+        async with self._holdings.lock(position_id):
+            while (held := self._found(position_id)) is not None:
+                step = self._steps.next(held.position)
+                if step is None:
+                    return
+                await self._try(held, step)
+
+    def hear(self, event: Event, sequence: int) -> None:
+        """Follow what was tried for which exposure."""
+        self._steps.hear(event, sequence)
+
+    async def _try(self, held: Held, step: str) -> None:
+        """Try one step; why nothing was sent is told, too."""
+        exposure = self._exposed(held)
+        buys = step == RETRY
+        names = (RETRY,) if buys else (CLOSE, COMPLEMENT)
+        code = RETRY_FAILED if buys else CLOSE_FAILED
+        way = _best([each for each in exposure.scenarios() if each.name in names])
+        reason = self._too_dear(exposure, way) if buys else None
+        if reason is None:
+            told = (self._steps.tried(held.position, step, None),)
+            done = await self._take(held, exposure, way, code, told=told)
+            if done.order_id is not None:
+                return
+            reason = done.reason or "nothing could be sent"
+        tried = self._steps.tried(held.position, step, reason)
+        await self._bus.commit(Batch(events=(tried,)))
+
+    def _too_dear(self, exposure: Exposure, way: Scenario) -> str | None:
+        """Return why completing would lose more than the rescue budget, None if it does not."""
+        budget = self._rescue_limit * (way.size or exposure.quantity)
+        if way.pnl is None or way.pnl >= -budget:
+            return None
+        loses, most = plain(-way.pnl), plain(owed(budget))
+        return f"it would lose {loses} dollars, and at most {most} may be lost by completing"
+
+    def _exposed(self, held: Held) -> Exposure:
+        return self._announce.exposed(held.position, held)
+
+    def _found(self, position_id: str) -> Held | None:
+        """Return an exposed position that may be acted on now."""
+        held = self._holdings.known(position_id)
+        if held is None or held.order_out() or held.position.status not in ALLOWED:
+            return None
+        return held
+
+    # Small pieces
+    # --------------------------------------------------------------------------------
+
+    def _exposure(self, position_id: str, asked: Asked | None = None) -> tuple[Held, Exposure]:
+        held = self._holdings.of(position_id)
+        position = held.position
+        if position.status not in ALLOWED:
+            wanted = " or ".join(ALLOWED)
+            raise InvalidPositionState(position_id, position.status, f"it must be {wanted}")
+        if (out := held.order_out()) is not None:
+            raise InvalidPositionState(position_id, position.status, out)
+        if asked and asked.version not in (None, position.version):
+            now = f"it has changed: {plain(abs(position.imbalance))} are alone now, look again"
+            raise InvalidPositionState(position_id, position.status, now)
+        return held, self._exposed(held)
+
+    async def _take(
+        self,
+        held: Held,
+        exposure: Exposure,
+        way: Scenario,
+        code: int,
+        asked: Asked | None = None,
+        told: tuple[Event, ...] = (),
+    ) -> Resolution:
+        """Send the order of one way."""
+        if way.blocked is not None or way.size is None or way.platform is None:
+            return self._told(Done(held.position, None, way.blocked), code)
+        _, outcome, side = exposure.trade(way.name)
+        assert way.price is not None, "an open way has a price"
+        purpose = Purpose.HEDGE if way.name == RETRY else Purpose.UNWIND
+        plan = Plan(way.platform, outcome, side, way.size, way.price, purpose, asked=asked)
+        position_id = held.position.position_id
+        return self._told(await self._adjustments.carry(position_id, plan, told), code)
+
+    def _told(self, done: Done, code: int) -> Resolution:
+        position = done.position
+        still = position.status in ALLOWED
+        ways: tuple[Scenario, ...] = ()
+        actions: tuple[str, ...] = ()
+        if still and not done.unknown:
+            held = self._holdings.of(position.position_id)
+            exposure = self._announce.exposed(position, held)
+            ways = exposure.scenarios()
+            actions = exposure.recommended(ways)
+        closed = position.status is PositionStatus.CLOSED
+        is_open = position.status is PositionStatus.OPEN
+        return Resolution(
+            resolved=not still,
+            position=position,
+            order_id=done.order.order_id if done.order else None,
+            filled=done.filled,
+            new_edge=position.locked_profit if is_open else None,
+            realised_pnl=position.realised_pnl if closed else None,
+            code=(UNKNOWN if done.unknown else code) if still else None,
+            reason=_reason(done) if still else None,
+            scenarios=ways,
+            recommended_actions=actions,
+        )
+
+
+def _reason(done: Done) -> str | None:
+    if done.reason is not None or done.order is None:
+        return done.reason
+    filled, size, position = done.filled, done.order.size, done.position
+    told = f"filled {plain(filled)} of {plain(size)}"
+    if filled >= size:
+        told += f": {plain(abs(position.imbalance))} are alone on {position.longer} now"
+    return told
+
+
+def _share(asked: Asked | None, exposure: Exposure, way: Scenario) -> Money | None:
+    """Return what a way must bring at least: what was asked for all that is alone, or a part's.
+
+    A part of the contracts must bring its part of the dollars.
+    """
+    if asked is None or asked.at_least is None or way.size is None:
+        return None
+    return due(asked.at_least * way.size / exposure.quantity)
+
+
+def _best(ways: list[Scenario]) -> Scenario:
+    """Return the way with the best result; one that is barred comes last."""
+    return max(ways, key=lambda way: (way.blocked is None, way.each or Decimal(0)))

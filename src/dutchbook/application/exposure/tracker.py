@@ -1,0 +1,120 @@
+"""ExposureTrackerService: single legs are counted, and too many of them halt trading.
+
+It knows nothing but committed events, live from the bus and at a start from the audit log, so
+that a restart does not change a count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from dutchbook.application.capital.risk import RiskManager
+from dutchbook.application.records.committer import EventBus
+from dutchbook.domain.capital.limits import Crossing, HaltReason
+from dutchbook.domain.events import (
+    Event,
+    LimitApproached,
+    LimitBreached,
+    SingleLegExposure,
+)
+from dutchbook.domain.positions.exposure_counts import ExposureCounts
+from dutchbook.ports.journal import Batch, Journal
+
+
+@dataclass(frozen=True, slots=True)
+class _Owed:
+    """A threshold that was crossed, by which exposure, and that is still to be told of."""
+
+    crossing: Crossing
+    cause: str
+
+
+class ExposureTrackerService:
+    """Counts single-leg exposures, and says and acts when there are too many.
+
+    A limit event names the exposure that crossed the limit as its cause. So a start finds what
+    a crash between the two has left untold, and tells it once.
+    """
+
+    def __init__(
+        self, journal: Journal, bus: EventBus, risk: RiskManager, *, halt_on_weekly: bool
+    ) -> None:
+        self._journal = journal
+        self._bus = bus
+        self._risk = risk
+        self._halt_on_weekly = halt_on_weekly
+        self._owed: deque[_Owed] = deque()
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.counts = ExposureCounts()
+
+    async def start(self) -> None:
+        """Recount everything from the audit log; what was crossed and never told is owed.
+
+        What the redelivery of an earlier run's events has counted is in the log as well.
+        """
+        self._owed.clear()
+        self._idle.set()
+        told = {
+            (json.loads(row["payload"])["limit"], row["causation_id"])
+            for kind in (LimitApproached, LimitBreached)
+            for row in await logged(self._journal, kind)
+        }
+        self.counts = ExposureCounts()
+        for row in await logged(self._journal, SingleLegExposure):
+            for owed in self._count(row["occurred_at"], row["event_id"]):
+                if (owed.crossing.limit, owed.cause) not in told:
+                    self._owe(owed)
+
+    def __call__(self, event: Event, sequence: int) -> None:
+        """Count an exposure that was just committed."""
+        if isinstance(event, SingleLegExposure) and sequence:
+            for owed in self._count(event.stamp.occurred_at, event.stamp.event_id):
+                self._owe(owed)
+
+    def _count(self, at: datetime, event_id: str) -> Iterator[_Owed]:
+        self.counts, crossed = self.counts.counted(at)
+        for crossing in crossed:
+            yield _Owed(crossing, event_id)
+
+    def _owe(self, owed: _Owed) -> None:
+        self._owed.append(owed)
+        self._idle.clear()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Halt and tell as thresholds are crossed, until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._owed:
+                await self._tell(self._owed[0])
+                self._owed.popleft()
+            self._idle.set()
+
+    async def _tell(self, owed: _Owed) -> None:
+        """Stop first, then tell: after a crash in between, both happen at the next start."""
+        crossing = owed.crossing
+        if crossing.breached and self._halt_on_weekly:
+            detail = f"more than one single leg in each of {crossing.value} weeks in a row"
+            await self._risk.halt_trading(HaltReason.EXPOSURE_LIMIT, detail)
+        kind = LimitBreached if crossing.breached else LimitApproached
+        stamp = self._bus.stamp("exposure", owed.cause)
+        event = kind(stamp, limit=crossing.limit, value=crossing.value, bound=crossing.bound)
+        await self._bus.commit(Batch(events=(event,)))
+
+    async def drained(self) -> None:
+        """Wait until everything that was crossed has been told."""
+        await self._idle.wait()
+
+
+async def logged(journal: Journal, kind: type[Event]) -> list[dict[str, Any]]:
+    """Return the rows of one kind of event, oldest first."""
+    return await journal.rows("audit_log", {"name": kind.wire}, order_by=("sequence",))

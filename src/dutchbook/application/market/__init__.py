@@ -1,0 +1,1 @@
+"""The books and pairs that the engine follows."""

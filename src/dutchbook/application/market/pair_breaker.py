@@ -1,0 +1,111 @@
+"""The throttle on repeated execution: a pair that keeps failing is stopped until a person acts.
+
+After so many failures one after the other the pair's approval is taken back, which is durable
+and keeps new entries off until a named person gives it again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from dutchbook.application.market.watchlist import Watchlist
+from dutchbook.application.records.committer import EventBus
+from dutchbook.domain.events import Event, PairDecided
+from dutchbook.domain.execution.decide import Phase
+from dutchbook.errors import InvalidInput
+from dutchbook.ports.journal import Batch, Journal, Update
+from dutchbook.ports.time import Clock
+
+DISABLED = "disabled: "
+"""How the rationale of a pair begins that was stopped here and not by a person."""
+
+
+DECISIONS = {"approved": True, "revoked": False, "disabled": False}
+"""Whether a pair may be entered after each."""
+
+
+class PairThrottle:
+    """Counts the failures of each pair since its last success."""
+
+    def __init__(
+        self, journal: Journal, bus: EventBus, watchlist: Watchlist, clock: Clock, most: int
+    ) -> None:
+        self._journal = journal
+        self._bus = bus
+        self._watchlist = watchlist
+        self._clock = clock
+        self._most = most
+        self._failures: Counter[str] = Counter()
+
+    def __call__(self, event: Event, sequence: int) -> None:
+        """Hear what people decide on pairs beside the engine: it holds from now on."""
+        if not isinstance(event, PairDecided) or not sequence:
+            return
+        if event.pair_id in self._watchlist.pairs and event.decision in DECISIONS:
+            approved, digest = DECISIONS[event.decision], event.digest or None
+            self._watchlist.decided(event.pair_id, approved=approved, digest=digest)
+
+    async def load(self) -> None:
+        """Count again from what the database holds, since each pair was last approved."""
+        pairs = await self._journal.rows("contract_matches")
+        approved = {row["match_id"]: row["operator_approval_timestamp"] for row in pairs}
+        self._failures.clear()
+        rows = await self._journal.rows("executions")
+        ended = [row for row in rows if row["ended_at"] is not None]
+        for row in sorted(ended, key=lambda row: (row["ended_at"], row["execution_id"])):
+            since = approved.get(row["pair_id"])
+            if since is None or row["ended_at"] > since:
+                self._count(row["pair_id"], hedged=row["phase"] == Phase.HEDGED)
+
+    def _count(self, pair_id: str, *, hedged: bool) -> int:
+        self._failures[pair_id] = 0 if hedged else self._failures[pair_id] + 1
+        return self._failures[pair_id]
+
+    async def concluded(self, pair_id: str, *, hedged: bool) -> None:
+        """Take note of how an execution ended; stop its pair when it was one too many."""
+        failures = self._count(pair_id, hedged=hedged)
+        match = self._watchlist.pairs[pair_id].match
+        if failures < self._most or not match.operator_approved:
+            return
+        why = f"{DISABLED}{failures} failed executions one after the other"
+        self._watchlist.decided(pair_id, approved=False, digest=match.approved_digest)
+        event = PairDecided(
+            self._bus.stamp(pair_id), pair_id, "disabled", why, match.approved_digest or ""
+        )
+        put = {"operator_approved": False, "operator_rationale": why}
+        change = Update("contract_matches", {"match_id": pair_id}, {}, put, {"version": 1})
+        await self._bus.commit(Batch((change,), (event,)))
+
+    async def look(self, pair_id: str) -> None:
+        """Take up what a person has decided on a pair from another process."""
+        rows = await self._journal.rows("contract_matches", {"match_id": pair_id})
+        if rows:
+            approved, digest = rows[0]["operator_approved"], rows[0]["approved_digest"]
+            self._watchlist.decided(pair_id, approved=approved, digest=digest)
+
+    async def enable(self, pair_id: str, rationale: str, alongside: Batch) -> None:
+        """Give a pair that was stopped here its approval back.
+
+        Raises:
+            InvalidInput: There is no such pair, or not the throttle stopped it.
+        """
+        rows = await self._journal.rows("contract_matches", {"match_id": pair_id})
+        stopped = rows and str(rows[0]["operator_rationale"]).startswith(DISABLED)
+        if not rows or rows[0]["operator_approved"] or not stopped:
+            raise InvalidInput(
+                "reason", pair_id, "a halt reason that stands now, or a pair that was disabled"
+            )
+        digest = rows[0]["approved_digest"]
+        put = {
+            "operator_approved": True,
+            "operator_approval_timestamp": self._clock.now(),
+            "operator_rationale": rationale,
+        }
+        change = Update("contract_matches", {"match_id": pair_id}, {}, put, {"version": 1})
+        event = PairDecided(
+            self._bus.stamp(pair_id), pair_id, "approved", rationale, digest or ""
+        )
+        await self._bus.commit(Batch((change,), (event,)) + alongside)
+        self._failures[pair_id] = 0
+        if pair_id in self._watchlist.pairs:
+            self._watchlist.decided(pair_id, approved=True, digest=digest)

@@ -1,0 +1,213 @@
+"""Pairs in the database: added, decided on by a person, and taken up by a run.
+
+What a database says of a pair counts more than what a tape says. What a platform (on paper:
+the tape) says of a contract counts more than what is recorded of it: when rules or dates differ
+from those that were approved, the approval has lapsed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.loading import contract_of, match_of
+from dutchbook.application.records.rows import contract_row, match_row
+from dutchbook.domain.events import PairDecided
+from dutchbook.domain.market.contract import Contract, ContractMatch, Platform
+from dutchbook.domain.market.pair_file import Key, PairFile
+from dutchbook.errors import FactsError, UnknownId
+from dutchbook.ports.journal import Batch, Insert, Journal, Update, Write
+from dutchbook.ports.time import Clock
+
+LOT = 64
+"""Contracts in one commit: on PostgreSQL it is one statement, whose values are bounded."""
+
+
+async def add_pairs(
+    journal: Journal, bus: EventBus, clock: Clock, file: PairFile
+) -> tuple[ContractMatch, ...]:
+    """Add the pairs of a file, not approved, in one commit; returns them.
+
+    Raises:
+        FactsError: A contract is not known, a pair or its id is there already; nothing is kept.
+    """
+    known = await _contracts(journal)
+    matches = file.matched({key: contract_of(row) for key, row in known.items()})
+    rows = await journal.rows("contract_matches")
+    taken = {row["match_id"] for row in rows}
+    paired = {(r["kalshi_contract_id"], r["polymarket_contract_id"]): r for r in rows}
+    for match, wish in zip(matches, file.wishes, strict=True):
+        told = f"{file.name}: pair {wish.name}"
+        if there := paired.get((wish.kalshi, wish.polymarket)):
+            raise FactsError(f"{told}: the database has it already, as {there['match_id']!r}")
+        if match.match_id in taken:
+            raise FactsError(
+                f"{told}: the database has another pair {match.match_id!r}; give a match_id"
+            )
+    writes: list[Write] = [
+        Insert("contracts", contract_row(contract))
+        for key, contract in file.contracts.items()
+        if key not in known
+    ]
+    writes += [
+        Insert("contract_matches", match_row(match, at=clock.now(), rationale=None))
+        for match in matches
+    ]
+    events = tuple(
+        PairDecided(bus.stamp(m.match_id), m.match_id, "added", f"from {file.name}", m.digest)
+        for m in matches
+    )
+    await bus.commit(Batch(tuple(writes), events))
+    return matches
+
+
+async def decide_pair(
+    journal: Journal,
+    bus: EventBus,
+    clock: Clock,
+    pair_id: str,
+    rationale: str,
+    *,
+    approve: bool,
+) -> None:
+    """Approve a pair as its contracts are recorded now, or take its approval back.
+
+    Raises:
+        UnknownId: There is no such pair.
+    """
+    found = await journal.rows("contract_matches", {"match_id": pair_id})
+    if not found:
+        raise UnknownId("pair", pair_id)
+    row = found[0]
+    facts: dict[str, Any] = {
+        "operator_approved": approve,
+        "operator_approval_timestamp": clock.now() if approve else None,
+        "operator_rationale": rationale,
+        "version": row["version"] + 1,
+    }
+    if approve:
+        match = _recorded(row, await _contracts(journal))
+        facts |= {
+            "approved_digest": match.digest,
+            "resolution_date": match.resolution_date,
+            "kalshi_description": match.kalshi.title,
+            "polymarket_description": match.polymarket.title,
+        }
+    change = Update(
+        "contract_matches",
+        key={"match_id": pair_id},
+        guard={"version": row["version"]},
+        put=facts,
+    )
+    decision = "approved" if approve else "revoked"
+    digest = facts.get("approved_digest", row["approved_digest"]) or ""
+    event = PairDecided(bus.stamp(pair_id), pair_id, decision, rationale, digest)
+    await bus.commit(Batch((change,), (event,)))
+
+
+def still_approved(match: ContractMatch) -> Update:
+    """Return what lets an entry be kept only while its pair stands approved, as it did.
+
+    Whoever takes the approval back from another process stops the next entry (I-19).
+    """
+    return Update(
+        "contract_matches",
+        key={"match_id": match.match_id},
+        guard={"operator_approved": True, "approved_digest": match.approved_digest},
+        put={"operator_approved": True},
+    )
+
+
+async def pair_rows(journal: Journal) -> list[dict[str, Any]]:
+    """Return every row of `contract_matches` with its `approval` in a word.
+
+    "approved", "not approved", or "lapsed": approved once, for other rules or dates than those
+    that are recorded now.
+    """
+    contracts = await _contracts(journal)
+    rows = await journal.rows("contract_matches", order_by=("match_id",))
+    return [{**row, "approval": _approval(_recorded(row, contracts))} for row in rows]
+
+
+def _approval(match: ContractMatch) -> str:
+    if not match.operator_approved:
+        return "not approved"
+    return "approved" if match.tradable else "lapsed"
+
+
+async def traded_pairs(
+    journal: Journal, contracts: Iterable[Contract], pairs: Iterable[ContractMatch]
+) -> tuple[ContractMatch, ...]:
+    """Return the pairs that a run on a tape follows: the tape's own, and the database's.
+
+    Args:
+        journal: Where pairs were added and decided on; of two words on one pair its counts.
+        contracts: What the tape holds. A pair with a contract that it does not is left alone.
+        pairs: What the tape itself pairs.
+
+    Returns:
+        The tape's pairs first, in its order. Where tape and database align two contracts
+        differently, the digest of the approval is of another alignment, and nothing is traded.
+    """
+    held = {(each.platform, each.contract_id): each for each in contracts}
+    ours: dict[tuple[str, str], ContractMatch] = {}
+    for row in await journal.rows("contract_matches", order_by=("match_id",)):
+        kalshi, polymarket = (held.get(key) for key in _keys(row))
+        if kalshi and polymarket:
+            match = match_of(row, kalshi, polymarket)
+            ours[kalshi.contract_id, polymarket.contract_id] = match
+    found = []
+    for match in pairs:
+        mine = ours.pop((match.kalshi.contract_id, match.polymarket.contract_id), None)
+        found.append(replace(mine, alignment=match.alignment) if mine else match)
+    names = {match.match_id for match in ours.values()}
+    return (*(match for match in found if match.match_id not in names), *ours.values())
+
+
+async def know_contracts(
+    journal: Journal, bus: EventBus, contracts: Iterable[Contract]
+) -> None:
+    """Record what the platforms say of their contracts now, where it is new or has changed."""
+    known = await _contracts(journal)
+    writes: list[Write] = []
+    for contract in contracts:
+        row = contract_row(contract)
+        key = {name: row[name] for name in ("platform", "contract_id")}
+        before = known.get((contract.platform, contract.contract_id))
+        if before is None:
+            writes.append(Insert("contracts", row))
+        elif before != row:
+            put = {name: value for name, value in row.items() if name not in key}
+            writes.append(Update("contracts", key=key, put=put))
+    waiting = iter(writes)
+    while lot := tuple(islice(waiting, LOT)):
+        await bus.commit(Batch(lot))
+
+
+async def _contracts(journal: Journal) -> dict[Key, Mapping[str, Any]]:
+    rows = await journal.rows("contracts", order_by=("platform", "contract_id"))
+    return {(Platform(row["platform"]), row["contract_id"]): row for row in rows}
+
+
+def _keys(row: Mapping[str, Any]) -> tuple[Key, Key]:
+    return (
+        (Platform.KALSHI, row["kalshi_contract_id"]),
+        (Platform.POLYMARKET, row["polymarket_contract_id"]),
+    )
+
+
+def _recorded(
+    row: Mapping[str, Any], contracts: Mapping[Key, Mapping[str, Any]]
+) -> ContractMatch:
+    """Return a pair of contracts as they are recorded.
+
+    Raises:
+        UnknownId: One of them is not.
+    """
+    for platform, contract_id in _keys(row):
+        if (platform, contract_id) not in contracts:
+            raise UnknownId(f"{platform.value} contract", contract_id)
+    return match_of(row, *(contract_of(contracts[key]) for key in _keys(row)))

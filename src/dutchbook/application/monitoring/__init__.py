@@ -1,0 +1,1 @@
+"""The health of platforms, our clock and the log."""

@@ -1,0 +1,39 @@
+"""What the engine says before it ends of something that should never have happened."""
+
+from __future__ import annotations
+
+import contextlib
+
+from dutchbook.application.records.committer import EventBus
+from dutchbook.domain.events import SystemHealthCritical
+from dutchbook.errors import DutchbookError, LeaseLost, StorageError
+
+
+async def last_words(bus: EventBus, died: BaseExceptionGroup[BaseException]) -> None:
+    """Tell what a task died of: durably where the database still answers, else in process.
+
+    The detail is of our own making: what a foreign error says could hold a secret. An engine
+    whose lease another took has nothing to say: that one goes on.
+    """
+    for error in _leaves(died):
+        if isinstance(error, LeaseLost):
+            continue
+        component = "database" if isinstance(error, StorageError) else "task"
+        detail = type(error).__name__
+        if isinstance(error, DutchbookError):
+            detail += f": {error}"
+        event = SystemHealthCritical(bus.stamp("health"), component=component, detail=detail)
+        with contextlib.suppress(StorageError):
+            await bus.last_word(event)
+            if not bus.silenced:
+                continue
+        with contextlib.suppress(DutchbookError):
+            bus.publish(event)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    return [
+        leaf
+        for each in group.exceptions
+        for leaf in (_leaves(each) if isinstance(each, BaseExceptionGroup) else [each])
+    ]

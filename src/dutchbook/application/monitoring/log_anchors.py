@@ -1,0 +1,126 @@
+"""Writes the head of the audit log down outside the database, again and again.
+
+What a person with the database alone can do to the log, such as to write its end anew, is found
+by `dutchbook audit verify` from the last head that was kept before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from dutchbook.application.records.committer import EventBus
+from dutchbook.domain.events import Event, SystemHealthCritical
+from dutchbook.errors import StorageError
+from dutchbook.ports.anchors import Anchors
+from dutchbook.ports.journal import Batch, Journal
+from dutchbook.ports.time import Clock
+
+PERIOD_SECONDS = 3_600
+"""While events come, a head is kept at least this often."""
+COMPONENT = "audit"
+
+
+class Anchoring:
+    """Keeps a head at the start, every so many events, every hour, and at the end.
+
+    Nothing waits for it, and that no head can be kept stops nothing: it is told once, until one
+    is kept again.
+
+    Args:
+        journal: Whose log it is.
+        bus: What commits to it.
+        anchors: Where heads are kept.
+        clock: The engine's.
+        every: So many events at most lie between two heads.
+        first: Whether this run is the database's first.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        bus: EventBus,
+        anchors: Anchors,
+        clock: Clock,
+        *,
+        every: int,
+        first: bool,
+    ) -> None:
+        self._journal = journal
+        self._bus = bus
+        self._anchors = anchors
+        self._clock = clock
+        self._every = every
+        self._first = first
+        self._tried = 0
+        self._silent = False
+        self._due = asyncio.Event()
+        self._turn = asyncio.Lock()
+        bus.subscribe(self)
+
+    def __call__(self, event: Event, sequence: int) -> None:
+        """Count an event."""
+        if event.durable and sequence - self._tried >= self._every:
+            self._due.set()
+
+    async def start(self) -> None:
+        """Hold the log against the newest head that was kept, then keep today's."""
+        try:
+            if self._first:
+                await self._anchors.begin()
+            last = await self._anchors.last()
+        except StorageError as error:
+            await self._fail(error)
+            return
+        if last is not None:
+            rows = await self._journal.rows("audit_log", {"sequence": last.sequence})
+            if not rows or rows[0]["hash"] != last.hash:
+                await self._tell(
+                    f"entry {last.sequence} of the log is not the one that was anchored"
+                    f" ({last.told}): run dutchbook audit verify"
+                )
+        await self.keep()
+
+    async def run(self) -> None:
+        """Keep heads until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._hourly())
+            group.create_task(self._counted())
+
+    async def drained(self) -> None:
+        """Keep the head that trading ends with."""
+        await self.keep()
+
+    async def keep(self) -> None:
+        """Keep the head as it is, unless it was kept."""
+        async with self._turn:
+            receipt = self._bus.receipt
+            if receipt.sequence <= self._tried and not self._silent:
+                return
+            self._tried = receipt.sequence
+            try:
+                await self._anchors.keep(receipt.sequence, receipt.head)
+            except StorageError as error:
+                await self._fail(error)
+            else:
+                self._silent = False
+
+    async def _hourly(self) -> None:
+        while True:
+            await self._clock.sleep(PERIOD_SECONDS)
+            await self.keep()
+
+    async def _counted(self) -> None:
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            await self.keep()
+
+    async def _fail(self, error: StorageError) -> None:
+        if not self._silent:
+            self._silent = True
+            await self._tell(f"no head of the log can be kept outside the database: {error}")
+
+    async def _tell(self, detail: str) -> None:
+        stamp = self._bus.stamp("health")
+        event = SystemHealthCritical(stamp, component=COMPONENT, detail=detail)
+        await self._bus.commit(Batch(events=(event,)))

@@ -1,0 +1,184 @@
+"""PlatformHealthService and SystemHealth: how the platforms are, and how we are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from dutchbook.application.market.feed_age import Streams
+from dutchbook.application.market.sessions import Sessions
+from dutchbook.application.monitoring.degradation import DegradationProtocol
+from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.recorder import Recorder
+from dutchbook.domain.events import (
+    Event,
+    PlatformHealthDegraded,
+    PlatformHealthDisconnected,
+    PlatformHealthRecovered,
+    PlatformHealthUpdated,
+    SystemHealthCritical,
+)
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.market.health import HealthLimits, HealthStatus, PlatformHealth, Sample
+from dutchbook.errors import NotSent, OutcomeUnknown
+from dutchbook.ports.gateway import PlatformGateway
+from dutchbook.ports.journal import Batch, Insert
+from dutchbook.ports.time import Clock, Ids
+
+Told = (
+    type[PlatformHealthUpdated]
+    | type[PlatformHealthDegraded]
+    | type[PlatformHealthRecovered]
+    | type[PlatformHealthDisconnected]
+)
+CHANGED: dict[HealthStatus, Told] = {
+    HealthStatus.HEALTHY: PlatformHealthRecovered,
+    HealthStatus.DEGRADED: PlatformHealthDegraded,
+    HealthStatus.DISCONNECTED: PlatformHealthDisconnected,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often platforms are looked at, how long a ping may take, how often all is told."""
+
+    check: timedelta = timedelta(seconds=30)
+    answer: timedelta = timedelta(seconds=5)
+    heartbeat: timedelta = timedelta(hours=1)
+
+
+class SystemHealth:
+    """Where every part says that the engine cannot be trusted to go on by itself."""
+
+    def __init__(self, bus: EventBus, recorder: Recorder) -> None:
+        self._bus = bus
+        self._recorder = recorder
+
+    def critical(self, component: str, detail: str) -> None:
+        """Say that `component` needs a person. Never waits; said once by each caller."""
+        stamp = self._bus.stamp("health")
+        event = SystemHealthCritical(stamp, component=component, detail=detail)
+        self._recorder.note(Batch(events=(event,)), always=True)
+
+
+class PlatformHealthService:
+    """Pings both platforms, judges their streams, and keeps what it found.
+
+    Every check is a row of `platform_health_logs`. The audit log holds what a person reads:
+    PLATFORM_HEALTH_UPDATED when a status changes, and once an hour as a sign of life; beside
+    it DEGRADED, RECOVERED or DISCONNECTED on changes alone. Between the sessions of a tape
+    nothing is checked.
+    """
+
+    def __init__(
+        self,
+        bus: EventBus,
+        gateways: Mapping[Platform, PlatformGateway],
+        streams: Streams,
+        sessions: Sessions,
+        protocol: DegradationProtocol,
+        system: SystemHealth,
+        clock: Clock,
+        ids: Ids,
+        limits: HealthLimits,
+        rhythm: Rhythm,
+    ) -> None:
+        self._bus = bus
+        self._gateways = gateways
+        self._streams = streams
+        self._sessions = sessions
+        self._protocol = protocol
+        self._system = system
+        self._clock = clock
+        self._ids = ids
+        self._limits = limits
+        self._rhythm = rhythm
+        self._told: dict[Platform, datetime] = {}
+        self._checking = asyncio.Lock()
+        self.platforms = {platform: PlatformHealth() for platform in gateways}
+
+    async def start(self) -> None:
+        """Take up nothing: how a platform was before does not say how it is."""
+
+    async def run(self) -> None:
+        """Check at once and then on every beat, until cancelled."""
+        while True:
+            await self._sessions.under_way()
+            beat = self._clock.now() + self._rhythm.check
+            async with self._checking:
+                await self.check()
+            await self._clock.sleep_until(beat)
+
+    async def drained(self) -> None:
+        """Wait for the check under way; what it finds once the session is over is dropped."""
+        async with self._checking:
+            pass
+
+    async def check(self) -> None:
+        """Ping both platforms at once, judge them, keep and tell what was found."""
+        async with asyncio.TaskGroup() as group:
+            pings = {p: group.create_task(self._ping(g)) for p, g in self._gateways.items()}
+        if not self._sessions.running:
+            return
+        now, before = self._clock.now(), self.platforms
+        self.platforms = {
+            platform: before[platform].after(
+                Sample(ping.result(), self._streams.of(platform, now, self._limits.silence)),
+                self._limits,
+            )
+            for platform, ping in pings.items()
+        }
+        batch = Batch()
+        for platform, health in self.platforms.items():
+            batch += self._kept(platform, before[platform], health, now)
+        if _all_unwell(self.platforms) and not _all_unwell(before):
+            self._system.critical("platforms", "both are unhealthy at once")
+        await self._bus.commit(batch)
+        lost = [p for p, h in self.platforms.items() if h.status is HealthStatus.DISCONNECTED]
+        await self._protocol.disconnected(tuple(lost))
+
+    async def _ping(self, gateway: PlatformGateway) -> int | None:
+        began = self._clock.monotonic()
+        try:
+            async with asyncio.timeout(self._rhythm.answer.total_seconds()):
+                await gateway.ping()
+        except (NotSent, OutcomeUnknown, TimeoutError):
+            return None
+        return round((self._clock.monotonic() - began) * 1_000)
+
+    def _kept(
+        self, platform: Platform, before: PlatformHealth, health: PlatformHealth, now: datetime
+    ) -> Batch:
+        row = {
+            "health_id": self._ids.new("health", platform),
+            "platform": platform,
+            "status": health.status,
+            "response_time_ms": health.response_time_ms,
+            "connection_state": health.connection_state,
+            "recorded_at": now,
+        }
+        changed = health.status is not before.status
+        told = self._told.get(platform)
+        events: tuple[Event, ...] = ()
+        if changed or told is None or now - told >= self._rhythm.heartbeat:
+            self._told[platform] = now
+            events += (self._event(PlatformHealthUpdated, platform, health),)
+        if changed:
+            events += (self._event(CHANGED[health.status], platform, health),)
+        return Batch((Insert("platform_health_logs", row),), events)
+
+    def _event(self, kind: Told, platform: Platform, health: PlatformHealth) -> Event:
+        return kind(
+            self._bus.stamp(f"health.{platform}"),
+            platform=platform,
+            status=health.status.value,
+            response_time_ms=health.response_time_ms,
+            connection_state=health.connection_state,
+            detail=health.detail,
+        )
+
+
+def _all_unwell(platforms: Mapping[Platform, PlatformHealth]) -> bool:
+    return all(health.status is not HealthStatus.HEALTHY for health in platforms.values())

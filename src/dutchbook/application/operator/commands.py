@@ -1,0 +1,229 @@
+"""Folds operator_commands: what a person asked for through a shell or the desk, in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from dutchbook.application.capital.overrides import OverrideVerdict
+from dutchbook.application.capital.risk import RiskManager
+from dutchbook.application.execution.cancel_all import Cancelling
+from dutchbook.application.market.pair_breaker import PairThrottle
+from dutchbook.application.operator.position_commands import NAMES, PositionCommands
+from dutchbook.application.records.committer import EventBus
+from dutchbook.domain.capital.limits import HaltReason
+from dutchbook.domain.events import WindDownStarted
+from dutchbook.domain.values.units import money
+from dutchbook.errors import (
+    Conflict,
+    InvalidInput,
+    InvalidPositionState,
+    LeaseLost,
+    StorageError,
+    UnknownId,
+)
+from dutchbook.ports.crash_points import AFTER, BEFORE, HALT_FILE, crashpoint
+from dutchbook.ports.journal import Batch, Journal, Update
+from dutchbook.ports.time import Clock
+
+HALTING = ("halt", "wind_down")
+"""The commands that have halted the lease when they were written."""
+TRIES = 20
+Answer = dict[str, Any]
+Handler = Callable[[Mapping[str, Any], Callable[[Answer], Batch]], Awaitable[None]]
+"""Does what a row asks for; the second argument makes the batch that answers it."""
+
+
+class Commands:
+    """Does what people ask for; the answer to a command is in one commit with its effect."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        bus: EventBus,
+        risk: RiskManager,
+        throttle: PairThrottle,
+        cancelling: Cancelling,
+        positions: PositionCommands,
+        clock: Clock,
+        more: Mapping[str, Handler] | None = None,
+    ) -> None:
+        self._journal = journal
+        self._bus = bus
+        self._risk = risk
+        self._throttle = throttle
+        self._cancelling = cancelling
+        self._positions = positions
+        self._clock = clock
+        self._more = dict(more or {})
+        self._lock = asyncio.Lock()
+
+    async def follow(self, seconds: float, folded: Callable[[], None] | None = None) -> None:
+        """Look for commands every so many seconds, until cancelled.
+
+        What concerns one position is done beside that, so that no halt waits for it.
+        """
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._positions.run())
+            await self._look(seconds, folded)
+
+    async def drained(self) -> None:
+        """Wait for what is being done for positions."""
+        await self._positions.drained()
+
+    async def _look(self, seconds: float, folded: Callable[[], None] | None) -> None:
+        """Fold every so many seconds.
+
+        A database that does not answer may answer the next time; until then nothing is entered,
+        since the halt it may hold is not known.
+        """
+        while True:
+            await self._clock.sleep(seconds)
+            try:
+                await self.fold()
+            except LeaseLost:
+                raise
+            except StorageError:
+                if self._bus.fence is None:
+                    raise
+                self._bus.fence.blind = True
+                continue
+            if folded is not None:
+                folded()
+
+    async def fold(self) -> None:
+        """Do everything that was asked for and is not answered yet.
+
+        When trading is halted anew while a halt is being lifted, nothing is lifted, and all is
+        looked at again.
+
+        Raises:
+            LeaseLost: Another engine has the lease.
+            StorageError: The database does not answer.
+        """
+        async with self._lock:
+            for _ in range(TRIES):
+                with contextlib.suppress(Conflict):
+                    await self._fold_all()
+                    return
+            raise StorageError(f"commands: the lease was changed {TRIES} times at once")
+
+    async def _fold_all(self) -> None:
+        waiting = await self._waiting()
+        await self._fold_file()
+        for number, row in enumerate(waiting):
+            self._pending(waiting[number:])
+            await self._fold(row)
+        self._pending([])
+
+    async def _waiting(self) -> list[dict[str, Any]]:
+        """Return the unanswered commands, oldest first.
+
+        The lease is read before them: every halt that it counts is among them or was answered.
+        """
+        fence = self._bus.fence
+        lease = await fence.look(self._journal) if fence is not None else None
+        order = ("requested_at", "command_id")
+        waiting = await self._journal.rows("operator_commands", {"answered_at": None}, order)
+        if fence is not None and lease is not None:
+            fence.known(lease, sum(row["name"] in HALTING for row in waiting))
+        return waiting
+
+    def _pending(self, rest: list[dict[str, Any]]) -> None:
+        if self._bus.fence is not None:
+            self._bus.fence.pending = sum(row["name"] in HALTING for row in rest)
+
+    async def _fold_file(self) -> None:
+        """Make a halt durable that was asked for while the database did not answer."""
+        fence = self._bus.fence
+        file = fence.file if fence is not None else None
+        note = file.standing() if file is not None else None
+        if fence is None or file is None or note is None:
+            return
+        detail = f"{note.requested_by}, by a HALT file: {note.rationale}"
+        raised = Batch(fence.raised(note.grade))
+        await self._risk.halt_trading(HaltReason.OPERATOR, detail, raised)
+        if note.cancel_all:
+            await self._cancelling.cancel_all()
+        crashpoint(BEFORE, HALT_FILE)
+        file.clear(note)
+        crashpoint(AFTER, HALT_FILE)
+
+    async def _fold(self, row: Mapping[str, Any]) -> None:
+        known = {
+            "halt": self._halt,
+            "resume": self._resume,
+            "override": self._override,
+            "wind_down": self._wind_down,
+            **dict.fromkeys(NAMES, self._position),
+        }
+        other = self._more.get(row["name"])
+        try:
+            if other is not None:
+                await other(row, lambda answer: self._answer(row, answer))
+            else:
+                await known.get(row["name"], self._unknown)(row)
+        except (InvalidInput, InvalidPositionState, UnknownId) as refused:
+            await self._bus.commit(self._answer(row, {"done": False, "why": str(refused)}))
+
+    async def _unknown(self, row: Mapping[str, Any]) -> None:
+        known = ", ".join(("halt", "resume", "override", "wind_down", *NAMES, *self._more))
+        raise InvalidInput("command", row["name"], f"one of {known}")
+
+    async def _position(self, row: Mapping[str, Any]) -> None:
+        """Hand over what is answered later."""
+        self._positions.take(row)
+
+    async def _halt(self, row: Mapping[str, Any]) -> None:
+        detail = f"{row['requested_by']}: {row['rationale'] or 'no rationale'}"
+        answer: Answer = {"done": True, "halted": True}
+        if not _argument(row, "cancel_all"):
+            answered = self._answer(row, answer)
+            await self._risk.halt_trading(HaltReason.OPERATOR, detail, answered)
+            return
+        await self._risk.halt_trading(HaltReason.OPERATOR, detail)
+        answer["orders"] = await self._cancelling.cancel_all()
+        await self._bus.commit(self._answer(row, answer))
+
+    async def _resume(self, row: Mapping[str, Any]) -> None:
+        named, rationale = str(_argument(row, "reason")), row["rationale"] or ""
+        if named not in {reason.value for reason in HaltReason}:
+            answered = self._answer(row, {"done": True, "pair": named})
+            await self._throttle.enable(named, rationale, answered)
+            return
+        reason = HaltReason(named)
+        left = sorted(each.value for each in self._risk.state.halt_reasons - {reason})
+        answered = self._answer(row, {"done": True, "reasons_left": left})
+        await self._risk.resume_trading(reason, rationale, answered)
+
+    async def _override(self, row: Mapping[str, Any]) -> None:
+        amount = money(_argument(row, "amount"))
+
+        def answered(verdict: OverrideVerdict) -> Batch:
+            told: Answer = {"done": verdict.approved, "pair": verdict.pair_id}
+            if not verdict.approved:
+                told |= {"why": verdict.denial, "code": verdict.code}
+            return self._answer(row, told)
+
+        target = str(_argument(row, "target"))
+        await self._risk.process_override(target, amount, row["rationale"] or "", answered)
+
+    async def _wind_down(self, row: Mapping[str, Any]) -> None:
+        by, why = row["requested_by"], row["rationale"] or ""
+        event = WindDownStarted(self._bus.stamp("risk"), by, why)
+        answered = self._answer(row, {"done": True}) + Batch(events=(event,))
+        await self._risk.halt_trading(HaltReason.WINDING_DOWN, f"{by}: {why}", answered)
+
+    def _answer(self, row: Mapping[str, Any], answer: Answer) -> Batch:
+        """Return what answers a command, if nobody has yet."""
+        key = {"command_id": row["command_id"]}
+        put = {"answered_at": self._clock.now(), "answer": answer}
+        return Batch((Update("operator_commands", key, {"answered_at": None}, put),))
+
+
+def _argument(row: Mapping[str, Any], name: str) -> Any:
+    """Return an argument of a command, None when it has none of that name."""
+    arguments = row["arguments"]
+    return arguments.get(name) if isinstance(arguments, dict) else None

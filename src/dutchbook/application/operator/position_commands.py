@@ -1,0 +1,267 @@
+"""What people ask for one position: a leg retried or closed, a complement, a resolution.
+
+These take their time, so they are not done while commands are folded: a halt never waits behind
+them. Each waits for a live book first, and is done at most once: its order takes the command's
+own id, so that an engine that died between sending and answering finds it and answers from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from dutchbook.application.exposure.auto_policy import ALLOWED
+from dutchbook.application.exposure.single_leg import (
+    CLOSE_FAILED,
+    RETRY_FAILED,
+    STATE,
+    UNKNOWN,
+    Resolution,
+    SingleLegResolutionService,
+)
+from dutchbook.application.market.watchlist import Watchlist
+from dutchbook.application.pair_trades.adjustments import Asked
+from dutchbook.application.pair_trades.store import Holdings
+from dutchbook.application.records.committer import EventBus
+from dutchbook.domain.events import CommandAnswered, CommandBegun, Event, as_json
+from dutchbook.domain.positions.exposure import CLOSE, COMPLEMENT, RETRY
+from dutchbook.domain.positions.position import OpenPosition, PositionStatus
+from dutchbook.domain.values.units import money, plain
+from dutchbook.errors import InvalidInput, InvalidPositionState, UnknownId
+from dutchbook.ports.journal import Batch, Journal, Update
+from dutchbook.ports.time import Clock
+
+NAMES = (RETRY, CLOSE, COMPLEMENT)
+LOOK_SECONDS = 0.25
+Row = Mapping[str, Any]
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How old a book may be that is traded on, and how long one that is live is waited for."""
+
+    book_age: timedelta
+    wait: timedelta
+
+
+class PositionCommands:
+    """Takes commands from whoever folds them, and does each in a task of its own."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        bus: EventBus,
+        single_leg: SingleLegResolutionService,
+        holdings: Holdings,
+        watchlist: Watchlist,
+        clock: Clock,
+        patience: Waiting,
+    ) -> None:
+        self._journal = journal
+        self._bus = bus
+        self._single_leg = single_leg
+        self._holdings = holdings
+        self._watchlist = watchlist
+        self._clock = clock
+        self._patience = patience
+        self._hand: dict[str, Row] = {}
+        self._new: list[Row] = []
+        self._waiting: dict[str, None] = {}
+        self._wake = asyncio.Event()
+
+    def take(self, row: Row) -> None:
+        """Take a command up, unless it is in hand already."""
+        if row["command_id"] not in self._hand:
+            self._hand[row["command_id"]] = row
+            self._new.append(row)
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Do what is taken up, until cancelled; the death of one ends them all."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                taken, self._new = self._new, []
+                for row in taken:
+                    group.create_task(self._do(row))
+
+    async def drained(self) -> None:
+        """Wait for what is being done; what waits for a book is left to the next start."""
+        while any(command_id not in self._waiting for command_id in self._hand):
+            await self._clock.sleep(LOOK_SECONDS)
+
+    async def _do(self, row: Row) -> None:
+        try:
+            answer = await self._tried(row)
+        except InvalidPositionState as refused:
+            answer = {"done": False, "why": str(refused), "code": STATE}
+        except (InvalidInput, UnknownId) as refused:
+            answer = {"done": False, "why": str(refused)}
+        await self._bus.commit(await self._answered(row, answer))
+        del self._hand[row["command_id"]]
+
+    async def _tried(self, row: Row) -> Answer:
+        order = await self._journal.rows("orders", {"order_id": row["command_id"]})
+        if order:
+            return await self._concluded(row)
+        position = await self._position(row)
+        blocked = await self._book(row, position)
+        if blocked is not None:
+            return {"done": False, "why": blocked}
+        return told(await self._sent(row))
+
+    async def _sent(self, row: Row) -> Resolution:
+        position_id = _argument(row, "position")
+        least = _argument(row, "at_least")
+        at_least = money(least, field="at_least") if least else None
+        begun = (await self._begun(row),)
+        asked = Asked(row["command_id"], _version(row), begun, at_least)
+        if row["name"] == RETRY:
+            price = _argument(row, "price")
+            return await self._single_leg.retry_leg(position_id, price, asked)
+        if row["name"] == CLOSE:
+            return await self._single_leg.close_leg(position_id, asked)
+        return await self._single_leg.complement(position_id, asked)
+
+    async def _position(self, row: Row) -> OpenPosition:
+        """Return the position that a command is about.
+
+        Raises:
+            InvalidPositionState: It is over.
+            UnknownId: There is none.
+        """
+        position_id = _argument(row, "position")
+        try:
+            position = self._holdings.of(position_id).position
+        except UnknownId:
+            rows = await self._journal.rows("open_positions", {"position_id": position_id})
+            if not rows:
+                raise UnknownId("position", position_id) from None
+            over = "nothing of it is left"
+            raise InvalidPositionState(position_id, rows[0]["status"], over) from None
+        if position.pair_id not in self._watchlist.pairs:
+            followed = "this engine does not follow its pair"
+            raise InvalidPositionState(position_id, position.status, followed)
+        return position
+
+    async def _book(self, row: Row, position: OpenPosition) -> str | None:
+        """Wait until the book that a command trades on is live; returns why it never was."""
+        if position.status not in ALLOWED:
+            return None  # the service says why not
+        platform = position.longer.other if row["name"] == RETRY else position.longer
+        book = self._watchlist.pairs[position.pair_id].books[platform]
+        until = self._clock.now() + self._patience.wait
+        self._waiting[row["command_id"]] = None
+        try:
+            while reason := book.distrust(self._clock.now(), self._patience.book_age):
+                if self._clock.now() >= until:
+                    seconds = int(self._patience.wait.total_seconds())
+                    return f"{platform} showed no live book within {seconds} s: {reason}"
+                await self._clock.sleep(LOOK_SECONDS)
+        finally:
+            del self._waiting[row["command_id"]]
+        return None
+
+    async def _concluded(self, row: Row) -> Answer:
+        """Answer from what an order did that an engine sent and did not answer for."""
+        key = {"order_id": row["command_id"]}
+        order = (await self._journal.rows("orders", key))[0]
+        until = self._clock.now() + self._patience.wait
+        while order["working_size"] and self._clock.now() < until:
+            await self._clock.sleep(LOOK_SECONDS)
+            order = (await self._journal.rows("orders", key))[0]
+        mine = {"position_id": order["position_id"]}
+        position = (await self._journal.rows("open_positions", mine))[0]
+        still = position["status"] in ALLOWED
+        failed = RETRY_FAILED if row["name"] == RETRY else CLOSE_FAILED
+        unknown = bool(order["working_size"])
+        filled, size = plain(order["fill_size"]), plain(order["size"])
+        why = "nobody knows yet what became of its order" if unknown else None
+        why = why or order["refusal"] or f"filled {filled} of {size}"
+        return as_answer(
+            done=not still,
+            position_id=position["position_id"],
+            status=position["status"],
+            order_id=order["order_id"],
+            filled=order["fill_size"],
+            new_edge=self._edge(position),
+            realised_pnl=_closed(position),
+            code=(UNKNOWN if unknown else failed) if still else None,
+            why=why if still else None,
+        )
+
+    def _edge(self, position: Row) -> Any:
+        if position["status"] != PositionStatus.OPEN:
+            return None
+        return self._holdings.of(position["position_id"]).position.locked_profit
+
+    # What is written down
+    # ----------------------------------------------------------------------------------
+
+    def _facts(self, row: Row) -> dict[str, Any]:
+        named = ("command_id", "name", "requested_by", "requested_at", "rationale")
+        facts = {name: row[name] for name in named}
+        return facts | {"position_id": _argument(row, "position")}
+
+    async def _story(self, row: Row) -> str:
+        """Return what a command's events are about: the execution that made its position."""
+        mine = {"position_id": _argument(row, "position")}
+        found = await self._journal.rows("open_positions", mine)
+        return str(found[0]["execution_id"]) if found else str(row["command_id"])
+
+    async def _begun(self, row: Row) -> Event:
+        arguments = {str(k): str(v) for k, v in row["arguments"].items()}
+        stamp = self._bus.stamp(await self._story(row))
+        return CommandBegun(stamp, **self._facts(row), arguments=arguments)
+
+    async def _answered(self, row: Row, answer: Answer) -> Batch:
+        detail = "" if answer["done"] else str(answer.get("why", ""))
+        stamp, facts = self._bus.stamp(await self._story(row)), self._facts(row)
+        event = CommandAnswered(stamp, **facts, done=bool(answer["done"]), detail=detail)
+        key = {"command_id": row["command_id"]}
+        put = {"answered_at": self._clock.now(), "answer": answer}
+        write = Update("operator_commands", key, {"answered_at": None}, put)
+        return Batch((write,), (event,))
+
+
+def told(resolution: Resolution) -> Answer:
+    """Return what an attempt came to, as an answer."""
+    position = resolution.position
+    return as_answer(
+        done=resolution.resolved,
+        position_id=position.position_id,
+        status=position.status,
+        order_id=resolution.order_id,
+        filled=resolution.filled,
+        new_edge=resolution.new_edge,
+        realised_pnl=resolution.realised_pnl,
+        code=resolution.code,
+        why=resolution.reason,
+        scenarios=resolution.scenarios,
+        recommended_actions=resolution.recommended_actions,
+    )
+
+
+def as_answer(*, done: bool, **facts: Any) -> Answer:
+    """Return an answer as JSON holds it."""
+    return {"done": done} | {name: as_json(value) for name, value in facts.items()}
+
+
+def _closed(position: Row) -> Any:
+    return position["realised_pnl"] if position["status"] == PositionStatus.CLOSED else None
+
+
+def _argument(row: Row, name: str) -> str:
+    arguments = row["arguments"]
+    value = arguments.get(name) if isinstance(arguments, dict) else None
+    return "" if value is None else str(value)
+
+
+def _version(row: Row) -> int | None:
+    version = _argument(row, "version")
+    return int(version) if version.isdecimal() else None

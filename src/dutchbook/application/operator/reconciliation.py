@@ -1,0 +1,68 @@
+"""What a person can ask of reconciliation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from dutchbook.application.operator.commands import Answer, Handler
+from dutchbook.application.reconciliation.our_state import OwnSide
+from dutchbook.application.reconciliation.resolve import Resolver
+from dutchbook.application.reconciliation.service import StartupReconciliationService
+from dutchbook.application.records.committer import EventBus
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.reconciliation import Choice
+from dutchbook.domain.values.units import decimal
+from dutchbook.errors import InvalidInput
+from dutchbook.ports.journal import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciling:
+    """The service, and what carries out a person's decisions."""
+
+    service: StartupReconciliationService
+    own: OwnSide
+    resolver: Resolver
+    bus: EventBus
+
+    @property
+    def commands(self) -> Mapping[str, Handler]:
+        """What a person can ask for through `operator_commands`."""
+        return {"reconcile": self._reconcile, "resolve": self._resolve}
+
+    async def _reconcile(
+        self, _: Mapping[str, Any], answered: Callable[[Answer], Batch]
+    ) -> None:
+        """Compare as soon as possible; the result is an event of its own."""
+        why = self.service.request()
+        told: Answer = {"done": why is None}
+        await self.bus.commit(answered(told if why is None else told | {"why": why}))
+
+    async def _resolve(
+        self, row: Mapping[str, Any], answered: Callable[[Answer], Batch]
+    ) -> None:
+        arguments = row["arguments"] if isinstance(row["arguments"], dict) else {}
+        subject = str(arguments.get("subject", ""))
+
+        def told(became: str) -> Batch:
+            return answered({"done": True, "subject": subject, "became": became})
+
+        choice = arguments.get("choice")
+        if choice not in {each.value for each in Choice}:
+            known = ", ".join(each.value for each in Choice)
+            raise InvalidInput("choice", choice, f"one of {known}")
+        paid = _paid(arguments.get("paid"))
+        rationale = row["rationale"] or ""
+        await self.resolver.resolve(subject, Choice(choice), rationale, paid, told)
+
+
+def _paid(given: object) -> dict[Platform, Decimal]:
+    if given is None:
+        return {}
+    known = {each.value for each in Platform}
+    if not isinstance(given, dict) or not set(given) <= known:
+        raise InvalidInput("paid", given, "dollars a contract, by platform")
+    return {Platform(name): decimal(value, f"paid on {name}") for name, value in given.items()}

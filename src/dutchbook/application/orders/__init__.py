@@ -1,0 +1,1 @@
+"""The last door before a send."""

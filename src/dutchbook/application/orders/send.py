@@ -1,0 +1,130 @@
+"""Sends one durable order and says what is known afterwards; a send is never repeated."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dutchbook.application.orders.gate import Gate
+from dutchbook.application.records.shielding import heard
+from dutchbook.domain.execution.order import Fill, Order
+from dutchbook.domain.execution.pre_trade_checks import Refused
+from dutchbook.domain.market.contract import Platform
+from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
+from dutchbook.ports.crash_points import AFTER, BEFORE, QUESTION, crashpoint
+from dutchbook.ports.gateway import FillReport, OrderReport, PlatformGateway
+
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """A listed refusal (`sent`), or no byte left."""
+
+    reason: str
+    sent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Sent, and no trustworthy answer."""
+
+    reason: str
+
+
+Known = OrderReport | Turned | Refused | Unknown
+
+
+async def send(
+    gate: Gate,
+    gateways: Mapping[Platform, PlatformGateway],
+    order: Order,
+    epoch: int,
+    seconds: int,
+) -> Known:
+    """Send an order once, if the gate approves it, and wait `seconds` for its answer.
+
+    The send is shielded: a caller that gives up or is cancelled leaves it to finish, since the
+    platform may have the order all the same. `Refused` is the gate's word: it was not sent.
+
+    Raises:
+        LeaseLost: Another engine has the lease: this one must end.
+    """
+    await gate.look()
+    sending = asyncio.ensure_future(_through(gate, gateways[order.platform], order, epoch))
+    sending.add_done_callback(heard)
+    try:
+        async with asyncio.timeout(seconds):
+            return await asyncio.shield(sending)
+    except PlatformRejected as refusal:
+        return Turned(refusal.reason, sent=True)
+    except NotSent as refusal:
+        return Turned(refusal.reason, sent=False)
+    except OutcomeUnknown as unknown:
+        return Unknown(unknown.reason)
+    except TimeoutError:
+        return Unknown(f"no answer within {seconds} s")
+
+
+async def _through(
+    gate: Gate, gateway: PlatformGateway, order: Order, epoch: int
+) -> OrderReport | Refused:
+    """Send an order if the gate approves it; nothing is awaited between the two."""
+    verdict = gate.approve(order, epoch)
+    if isinstance(verdict, Refused):
+        return verdict
+    crashpoint(BEFORE, order)
+    report = await gateway.submit(verdict)
+    crashpoint(AFTER, order)
+    return report
+
+
+class NotFound:
+    """The platform does not show the order: by itself that proves nothing."""
+
+
+NOT_FOUND = NotFound()
+
+
+async def ask(
+    gateway: PlatformGateway, client_order_id: str, seconds: int
+) -> OrderReport | NotFound | None:
+    """Ask what became of an order; None when the question was not answered."""
+    try:
+        async with asyncio.timeout(seconds):
+            crashpoint(BEFORE, QUESTION)
+            report = await gateway.find_order(client_order_id)
+            crashpoint(AFTER, QUESTION)
+            return report or NOT_FOUND
+    except (OutcomeUnknown, NotSent, TimeoutError):
+        return None
+
+
+def fill_of(order: Order, report: FillReport) -> Fill:
+    """Return the fill of an order that a platform reports."""
+    return Fill(
+        trade_id=report.trade_id,
+        platform=report.platform,
+        order_id=order.order_id,
+        outcome=order.outcome,
+        side=order.side,
+        price=report.price,
+        size=report.size,
+        fee=report.fee,
+        finality=report.finality,
+        matched_at=report.matched_at,
+    )
+
+
+def report_of(order: Order, fill: Fill) -> FillReport:
+    """Return what a platform would report of a fill that it has told of before."""
+    return FillReport(
+        platform=fill.platform,
+        platform_order_id=order.platform_order_id or "",
+        client_order_id=order.client_order_id,
+        trade_id=fill.trade_id,
+        price=fill.price,
+        size=fill.size,
+        fee=fill.fee,
+        finality=fill.finality,
+        matched_at=fill.matched_at,
+    )

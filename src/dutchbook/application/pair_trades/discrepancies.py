@@ -1,0 +1,285 @@
+"""Disputes: discrepancies that are open, as rows and as the image that trading asks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from dutchbook.application.capital.risk import RiskManager
+from dutchbook.application.records.committer import EventBus
+from dutchbook.domain.capital.limits import HaltReason
+from dutchbook.domain.events import Event, ReconciliationDiscrepancy, ReconciliationResolved
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.reconciliation import Choice, Discrepancy, DiscrepancyType
+from dutchbook.errors import Conflict, InvalidInput, UnknownId
+from dutchbook.ports.journal import Batch, Insert, Journal, Update, Write
+from dutchbook.ports.time import Clock, Ids
+
+HALT = HaltReason.RECONCILIATION_DISCREPANCY
+PASSING = ("as_of",)
+"""What a platform says of an answer and not of the difference: it changes with each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """A discrepancy on the record."""
+
+    dispute_id: str
+    found: Discrepancy
+    detected_at: datetime
+
+    @property
+    def halts(self) -> bool:
+        """Whether a person must decide; a failed settlement stops its pair alone."""
+        return self.found.kind is not DiscrepancyType.FILL_FAILED
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """The `reconciliationContext` of its position."""
+        found = self.found
+        return {
+            "discrepancy_type": found.kind.value,
+            "order_id": found.order_id,
+            "recommended_action": found.recommended_action,
+            "our_state": found.ours,
+            "platform_state": found.theirs,
+            "detected_at": self.detected_at.isoformat(),
+        }
+
+
+class Disputes:
+    """Opens, remembers and resolves them, and holds trading while a person must decide."""
+
+    def __init__(
+        self, journal: Journal, bus: EventBus, risk: RiskManager, clock: Clock, ids: Ids
+    ) -> None:
+        self._journal = journal
+        self._bus = bus
+        self._risk = risk
+        self._clock = clock
+        self._ids = ids
+        self.open: dict[str, Dispute] = {}
+        self._opening: Counter[str | None] = Counter()
+        self._accepted: set[tuple[str, str]] = set()
+        self._turn = asyncio.Lock()
+        self.settling = asyncio.Lock()
+
+    async def load(self) -> None:
+        """Take up what the database holds."""
+        order = ("detected_at", "discrepancy_id")
+        for row in await self._journal.rows("discrepancies", {"resolved_at": None}, order):
+            self._follow(_dispute(row))
+        acknowledged = {"resolution": Choice.ACKNOWLEDGE.value}
+        for row in await self._journal.rows("discrepancies", acknowledged):
+            self._accepted.add(_sign(_dispute(row).found))
+
+    def on(self, pair_id: str) -> bool:
+        """Tell whether one is open on a pair, or being opened: nothing is begun there (I-23).
+
+        Batches are kept in the order of their calls: what is begun before one is being opened
+        is on the record before it.
+        """
+        return self._opening[pair_id] > 0 or any(
+            each.found.pair_id == pair_id for each in self.open.values()
+        )
+
+    def of_position(self, position_id: str) -> list[Dispute]:
+        """Return those about a position, oldest first."""
+        return [each for each in self.open.values() if each.found.position_id == position_id]
+
+    def one(self, dispute_id: str) -> Dispute:
+        """Return an open one.
+
+        Raises:
+            UnknownId: There is none of this id.
+        """
+        if dispute_id not in self.open:
+            raise UnknownId("open discrepancy", dispute_id)
+        return self.open[dispute_id]
+
+    def accepted(self, found: Discrepancy) -> bool:
+        """Tell whether a person has acknowledged this very difference."""
+        return _sign(found) in self._accepted
+
+    def known(self, found: Discrepancy) -> bool:
+        """Tell whether it is open already."""
+        return any(each.found.key == found.key for each in self.open.values())
+
+    # Opened
+    # ----------------------------------------------------------------------------------
+
+    def of(self, found: Discrepancy) -> Dispute:
+        """Return a new one."""
+        return Dispute(self._ids.new("discrepancy", found.subject), found, self._clock.now())
+
+    @contextlib.contextmanager
+    def opening(self, disputes: Collection[Dispute]) -> Iterator[Batch]:
+        """Yield the rows and events that open some, for whoever commits them meanwhile.
+
+        Nothing is begun on their pairs from the first moment on; they are open once kept.
+        """
+        pairs = Counter(each.found.pair_id for each in disputes)
+        self._opening += pairs
+        try:
+            yield Batch(
+                tuple(Insert("discrepancies", _row(each)) for each in disputes),
+                tuple(self.told(each) for each in disputes),
+            )
+            for each in disputes:
+                self._follow(each)
+        finally:
+            self._opening -= pairs
+
+    def told(self, dispute: Dispute) -> Event:
+        """Return what tells a person of one."""
+        found = dispute.found
+        return ReconciliationDiscrepancy(
+            self._bus.stamp("reconciliation"),
+            discrepancy_id=dispute.dispute_id,
+            discrepancy_type=found.kind.value,
+            position_id=found.position_id,
+            pair_id=found.pair_id,
+            ours=found.ours,
+            theirs=found.theirs,
+            recommended_action=found.recommended_action,
+        )
+
+    def _follow(self, dispute: Dispute) -> None:
+        self.open[dispute.dispute_id] = dispute
+
+    async def raised(self, found: Iterable[Discrepancy]) -> list[Dispute]:
+        """Open what is not open yet, in one commit."""
+        new = {each.key: self.of(each) for each in found if not self.known(each)}
+        opened = list(new.values())
+        if opened:
+            with self.opening(opened) as batch:
+                await self._bus.commit(batch)
+        return opened
+
+    # Resolved
+    # --------------------------------------------------------------------------------
+
+    def resolving(
+        self, disputes: Iterable[Dispute], choice: Choice, rationale: str
+    ) -> tuple[tuple[Write, ...], tuple[Event, ...]]:
+        """Return the rows and events that resolve some; `resolved` once they are durable.
+
+        Whoever calls holds `settling` until then: each is resolved once.
+        """
+        disputes = tuple(disputes)
+        put = {
+            "resolved_at": self._clock.now(),
+            "resolution": choice.value,
+            "rationale": rationale,
+        }
+        writes = tuple(
+            Update(
+                "discrepancies",
+                {"discrepancy_id": each.dispute_id},
+                {"resolved_at": None},
+                put,
+            )
+            for each in disputes
+        )
+        events = tuple(
+            ReconciliationResolved(
+                self._bus.stamp("reconciliation"),
+                discrepancy_id=each.dispute_id,
+                position_id=each.found.position_id,
+                pair_id=each.found.pair_id,
+                resolution=choice.value,
+                rationale=rationale,
+            )
+            for each in disputes
+        )
+        return writes, events
+
+    def resolved(self, disputes: Iterable[Dispute], choice: Choice) -> None:
+        """Count some as open no longer; what was acknowledged is not opened again."""
+        for each in disputes:
+            self.open.pop(each.dispute_id, None)
+            if choice is Choice.ACKNOWLEDGE:
+                self._accepted.add(_sign(each.found))
+
+    async def settle(
+        self,
+        disputes: Iterable[Dispute],
+        choice: Choice,
+        rationale: str,
+        alongside: Batch | None = None,
+    ) -> None:
+        """Resolve some in one commit with what belongs to the same decision.
+
+        One call after the other: what a comparison has just closed, no person closes again.
+        """
+        async with self.settling:
+            left = tuple(each for each in disputes if each.dispute_id in self.open)
+            writes, events = self.resolving(left, choice, rationale)
+            batch = Batch(writes, events) + (alongside or Batch())
+            if batch:
+                await self._bus.commit(batch)
+            self.resolved(left, choice)
+
+    async def enforce(self) -> None:
+        """Halt while a person must decide; lift that halt alone when none remains.
+
+        One call after the other: a comparison and a person's decision may end at once. Where
+        another process halts trading at this moment, the next call lifts it.
+        """
+        async with self._turn:
+            left = [each for each in self.open.values() if each.halts]
+            if left:
+                first = left[0].found
+                detail = f"{len(left)} open, the first: {first.kind} of {first.subject}"
+                await self._risk.halt_trading(HALT, detail)
+            elif HALT in self._risk.state.halt_reasons:
+                # A person may have lifted it a moment ago: then it stands no longer.
+                with contextlib.suppress(Conflict, InvalidInput):
+                    await self._risk.resume_trading(HALT, "no discrepancy remains")
+
+
+def _row(dispute: Dispute) -> dict[str, Any]:
+    found = dispute.found
+    about = {"subject": found.subject, "order_id": found.order_id}
+    return {
+        "discrepancy_id": dispute.dispute_id,
+        "kind": found.kind.value,
+        "platform": found.platform,
+        "pair_id": found.pair_id,
+        "position_id": found.position_id,
+        "ours": {"about": about, **found.ours},
+        "theirs": found.theirs,
+        "recommended_action": found.recommended_action,
+        "detected_at": dispute.detected_at,
+        "resolved_at": None,
+        "resolution": None,
+        "rationale": None,
+    }
+
+
+def _dispute(row: Mapping[str, Any]) -> Dispute:
+    ours = dict(row["ours"])
+    about = ours.pop("about")
+    found = Discrepancy(
+        kind=DiscrepancyType(row["kind"]),
+        platform=Platform(row["platform"]),
+        subject=about["subject"],
+        order_id=about["order_id"],
+        position_id=row["position_id"],
+        pair_id=row["pair_id"],
+        ours=ours,
+        theirs=row["theirs"],
+        recommended_action=row["recommended_action"],
+    )
+    return Dispute(row["discrepancy_id"], found, row["detected_at"])
+
+
+def _sign(found: Discrepancy) -> tuple[str, str]:
+    """Return what two comparisons must share to have found the same difference."""
+    said = {name: each for name, each in found.theirs.items() if name not in PASSING}
+    return found.key, repr(sorted(said.items()))

@@ -1,0 +1,1 @@
+"""Our record against the platforms: comparison, repairs and decisions."""

@@ -1,0 +1,145 @@
+"""What is open: discrepancies that a comparison closes, and positions in doubt without one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dutchbook.application.pair_trades.discrepancies import Dispute, Disputes
+from dutchbook.application.pair_trades.store import Held, Holdings
+from dutchbook.application.recovery.fill_finality import SettlementFollower
+from dutchbook.domain.execution.order import Finality
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.positions.position import OpenPosition, PositionStatus
+from dutchbook.domain.reconciliation import (
+    Choice,
+    Discrepancy,
+    DiscrepancyType,
+    Found,
+    Involvement,
+    ListedCash,
+    ListedContracts,
+    NotFound,
+    Ours,
+    Theirs,
+    Unavailable,
+)
+
+AGREES = "the record and the platform agree"
+TOTALS = (DiscrepancyType.POSITION_MISMATCH, DiscrepancyType.BALANCE_MISMATCH)
+_K, _I = DiscrepancyType, Involvement
+
+
+class Outstanding:
+    """Keeps the list of open discrepancies true to what the last comparison showed."""
+
+    def __init__(
+        self, holdings: Holdings, disputes: Disputes, settling: SettlementFollower
+    ) -> None:
+        self._holdings = holdings
+        self._disputes = disputes
+        self._settling = settling
+
+    async def unrecorded(self) -> None:
+        """Take up positions in doubt that no open discrepancy explains.
+
+        One that a failed fill alone has brought there is resolved: its platform has proven it.
+        """
+        for held in self._holdings.all():
+            if held.position.status is not PositionStatus.RECONCILIATION_REQUIRED:
+                continue
+            about = self._disputes.of_position(held.position.position_id)
+            if any(each.halts for each in about):
+                continue
+            context = held.position.reconciliation_context or {}
+            if context.get("discrepancy_type") == _K.FILL_FAILED:
+                await self._prove(held)
+            else:
+                await self._disputes.raised([_doubted(held.position)])
+
+    async def _prove(self, held: Held) -> None:
+        position_id = held.position.position_id
+        failed = [f for f in held.fills.values() if f.finality is Finality.FAILED]
+        async with self._holdings.lock(position_id):
+            await self._settling.proven(position_id, failed[-1])
+
+    async def even_again(self) -> None:
+        """Let pairs go on whose failed fills have been made good."""
+        gone = [
+            each
+            for each in self._disputes.open.values()
+            if each.found.kind is _K.FILL_FAILED and self._even(each)
+        ]
+        if gone:
+            await self._disputes.settle(gone, Choice.ADOPT_PLATFORM, "the position is even")
+
+    def _even(self, dispute: Dispute) -> bool:
+        held = self._holdings.known(dispute.found.position_id or "")
+        if held is None:
+            return True
+        doubted = held.position.status is PositionStatus.RECONCILIATION_REQUIRED
+        return not doubted and not held.position.uneven()
+
+    async def close(self, found: Iterable[Discrepancy], theirs: Theirs, ours: Ours) -> None:
+        """Resolve what both sides agree on again; what a position is in doubt for stays."""
+        keys = {each.key for each in found}
+        known = {each.order.order_id for each in ours.orders}
+        gone = [
+            each
+            for each in self._disputes.open.values()
+            if each.found.key not in keys
+            and each.halts
+            and not self._in_doubt(each)
+            and _looked_at(each.found, theirs, known)
+        ]
+        if gone:
+            await self._disputes.settle(gone, Choice.ADOPT_PLATFORM, AGREES)
+        await self.even_again()
+
+    def _in_doubt(self, dispute: Dispute) -> bool:
+        held = self._holdings.known(dispute.found.position_id or "")
+        doubted = PositionStatus.RECONCILIATION_REQUIRED
+        return held is not None and held.position.status is doubted
+
+
+def proven(found: Discrepancy) -> bool:
+    """A failed settlement that its platform has proven is booked, and no person decides."""
+    return found.kind is _K.FILL_FAILED and found.repaired
+
+
+def compared_totals(theirs: Theirs, platform: Platform, kind: DiscrepancyType) -> bool:
+    """Tell whether a total was compared: it came, and from reads of a known age."""
+    statement = theirs.of(platform)
+    if kind is _K.POSITION_MISMATCH:
+        listed = statement.positions
+        return isinstance(listed, ListedContracts) and listed.as_of is not None
+    cash = statement.balances.values()
+    return any(isinstance(each, ListedCash) and each.as_of is not None for each in cash)
+
+
+def _looked_at(found: Discrepancy, theirs: Theirs, known: set[str]) -> bool:
+    """Tell whether a comparison would have shown a difference if it were still there."""
+    statement = theirs.of(found.platform)
+    if found.kind in TOTALS:
+        return compared_totals(theirs, found.platform, found.kind)
+    if found.kind is _K.ORDER_UNKNOWN:
+        return isinstance(statement.orders, tuple)
+    if found.order_id is None:
+        return not isinstance(statement.fills, Unavailable)
+    answer = statement.answers.get(found.order_id)
+    return found.order_id not in known or isinstance(answer, Found | NotFound)
+
+
+def _doubted(position: OpenPosition) -> Discrepancy:
+    """Return the discrepancy that a position's own context tells of."""
+    context = position.reconciliation_context or {}
+    return Discrepancy(
+        kind=_K(context.get("discrepancy_type", _K.FILL_UNKNOWN)),
+        platform=position.longer,
+        subject=position.position_id,
+        position_id=position.position_id,
+        pair_id=position.pair_id,
+        ours={"status": position.status.value},
+        theirs=dict(context.get("platform_state") or {}),
+        recommended_action="look how the position changed after it was closed",
+        involvement=_I.DECIDES,
+    )

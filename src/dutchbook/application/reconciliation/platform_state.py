@@ -1,0 +1,229 @@
+"""The platforms' side of a reconciliation: questions, each with a bound, and one for all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from dutchbook.domain.capital.ledger import AccountKey, EntryKind
+from dutchbook.domain.execution.order import Order
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.reconciliation import (
+    Answer,
+    Found,
+    ListedCash,
+    ListedContracts,
+    ListedOrder,
+    NamedCash,
+    NotFound,
+    OurOrder,
+    Ours,
+    Rules,
+    Statement,
+    Theirs,
+    Unavailable,
+    Window,
+)
+from dutchbook.domain.values.units import Money
+from dutchbook.errors import NotSent, OutcomeUnknown
+from dutchbook.ports.crash_points import AFTER, BEFORE, QUESTION, crashpoint
+from dutchbook.ports.gateway import OrderReport, PlatformGateway
+from dutchbook.ports.journal import Journal
+from dutchbook.ports.time import Clock
+
+T = TypeVar("T")
+AT_ONCE = 32
+LATE = "not reached within the time that a reconciliation may take"
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long one question may take, and all of them together, in seconds."""
+
+    call: int = 10
+    whole: int = 60
+
+
+@dataclass(slots=True)
+class _Talk:
+    """One platform's part of a pass."""
+
+    gateway: PlatformGateway
+    account: AccountKey
+    until: float
+    known: frozenset[str] = frozenset()
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+
+class TheirSide:
+    """Asks: health first, then orders that nobody has answered for, the rest, the totals."""
+
+    def __init__(
+        self,
+        gateways: Mapping[Platform, PlatformGateway],
+        accounts: Mapping[Platform, AccountKey],
+        journal: Journal,
+        clock: Clock,
+        patience: Patience,
+    ) -> None:
+        self._gateways = gateways
+        self._accounts = accounts
+        self._journal = journal
+        self._clock = clock
+        self._patience = patience
+
+    no_grace = timedelta(0)
+
+    async def ask(self, orders: Iterable[OurOrder], *, every: bool = False) -> Theirs:
+        """Ask both platforms at the same time.
+
+        An order that is filled and final is not asked about, unless `every` one is; one that
+        ended short of what it could fill is, since a fill may come to light after its end.
+        """
+        at, until = self._clock.now(), self._clock.monotonic() + self._patience.whole
+        ours = tuple(orders)
+        known = frozenset(each.order.client_order_id for each in ours)
+        wanted = sorted(
+            (each for each in ours if every or each.unresolved or each.order.short),
+            key=lambda each: (not each.awaiting, each.order.created_at, each.order.order_id),
+        )
+        talks = [
+            _Talk(gateway, self._accounts[platform], until, known)
+            for platform, gateway in self._gateways.items()
+        ]
+        told = await asyncio.gather(*(self._statement(talk, wanted) for talk in talks))
+        statements = dict(zip(self._gateways, told, strict=True))
+        return Theirs(at, statements)
+
+    def rules(self, orders: Iterable[OurOrder], grace: timedelta) -> Rules:
+        """Return what to judge by: for how long one of these can still arrive, by platform."""
+        lengths: dict[Platform, timedelta | None] = {}
+        for each in (ours.order for ours in orders if ours.awaiting):
+            until = self._gateways[each.platform].arrives_until(each)
+            length = until - each.created_at if until else None
+            known = lengths.get(each.platform, length)
+            lengths[each.platform] = max(known, length) if known and length else None
+        return Rules({p: Window(length) for p, length in lengths.items()}, grace)
+
+    def may_arrive(self, order: Order) -> bool:
+        """Tell whether an order that its platform does not show may come to it until later.
+
+        Where nothing ends that, a person's word must do.
+        """
+        until = self._gateways[order.platform].arrives_until(order)
+        return until is not None and self._clock.now() <= until
+
+    async def _statement(self, talk: _Talk, wanted: Sequence[OurOrder]) -> Statement:
+        mine = [each for each in wanted if each.order.platform is talk.gateway.platform]
+        well = await self._put(talk, talk.gateway.ping)
+        if isinstance(well, Unavailable):
+            answers: dict[str, Answer] = {each.order.order_id: well for each in mine}
+            return Statement(answers, well, well, well, {talk.account: well})
+        as_of = await self._as_of(talk)
+        told = await asyncio.gather(*(self._answer(talk, each, as_of) for each in mine))
+        answers = {each.order.order_id: one for each, one in zip(mine, told, strict=True)}
+        listed = await self._strangers(talk)
+        moved = await self._put(talk, talk.gateway.movements)
+        named = () if isinstance(moved, Unavailable) else _taken_up(moved)
+        as_of = await self._as_of(talk)
+        positions = await self._contracts(talk, as_of)
+        cash = moved if isinstance(moved, Unavailable) else await self._cash(talk, as_of)
+        return Statement(answers, (), listed, positions, {talk.account: cash}, named)
+
+    async def _contracts(
+        self, talk: _Talk, as_of: datetime | None
+    ) -> ListedContracts | Unavailable:
+        told = await self._put(talk, talk.gateway.positions)
+        if isinstance(told, Unavailable):
+            return told
+        sizes = {(c, o): size for c, held in told.items() for o, size in held.items()}
+        return ListedContracts(as_of, sizes)
+
+    async def _cash(self, talk: _Talk, as_of: datetime | None) -> ListedCash | Unavailable:
+        """Ask for the cash; without knowing what has a name, it would prove nothing."""
+        told = await self._put(talk, talk.gateway.balance)
+        if isinstance(told, Unavailable):
+            return told
+        return ListedCash(as_of, Money(told.available + told.held))
+
+    async def _as_of(self, talk: _Talk) -> datetime | None:
+        """Ask how new the answers are; asked before them, what comes afterwards is no older."""
+        told = await self._put(talk, talk.gateway.reads_as_of)
+        return None if isinstance(told, Unavailable) else told
+
+    async def _answer(self, talk: _Talk, ours: OurOrder, as_of: datetime | None) -> Answer:
+        key = ours.order.client_order_id
+        async with talk.slots:
+            crashpoint(BEFORE, QUESTION)
+            told = await self._put(talk, lambda: talk.gateway.find_order(key))
+            crashpoint(AFTER, QUESTION)
+        match told:
+            case Unavailable():
+                return told
+            case None:
+                return NotFound(as_of, complete=True)
+            case OrderReport():
+                return Found(told.platform_order_id, told.fills, told.working, told.refusal)
+
+    async def _strangers(self, talk: _Talk) -> tuple[ListedOrder, ...] | Unavailable:
+        """Return what works in the account and not in our record: what we send is in it."""
+        listed = await self._put(talk, talk.gateway.orders)
+        if isinstance(listed, Unavailable):
+            return listed
+        strange = []
+        for each in listed:
+            if each.client_order_id in talk.known:
+                continue
+            rows = await self._journal.rows("orders", {"client_order_id": each.client_order_id})
+            if not any(row["working_size"] for row in rows):
+                strange.append(each)
+        return tuple(strange)
+
+    async def _put(self, talk: _Talk, question: Callable[[], Awaitable[T]]) -> T | Unavailable:
+        """Put one question; within its own bound and that of the whole."""
+        left = talk.until - self._clock.monotonic()
+        if left <= 0:
+            return Unavailable(LATE)
+        try:
+            async with asyncio.timeout(min(left, self._patience.call)):
+                return await question()
+        except (OutcomeUnknown, NotSent) as error:
+            return Unavailable(error.reason)
+        except TimeoutError:
+            return Unavailable(f"no answer within {self._patience.call} s")
+
+
+def _taken_up(moved: Iterable[NamedCash]) -> tuple[NamedCash, ...]:
+    """Leave redemptions to whoever follows the settlement of positions."""
+    return tuple(each for each in moved if each.kind is not EntryKind.REDEMPTION)
+
+
+def judgeable(ours: Ours, theirs: Theirs) -> tuple[Platform, ...]:
+    """Return the platforms whose contracts and cash can be compared.
+
+    Those where every order that may still fill was answered for: what an order has filled that
+    nobody has told us of would look like something that nothing explains.
+    """
+    open_ended = {
+        each.order.platform
+        for each in ours.orders
+        if (each.awaiting or each.order.working_size > 0)
+        and not isinstance(
+            theirs.of(each.order.platform).answers.get(each.order.order_id), Found | NotFound
+        )
+    }
+    return tuple(platform for platform in theirs.statements if platform not in open_ended)
+
+
+def without_totals(theirs: Theirs, but: Collection[Platform] = ()) -> Theirs:
+    """Return the platforms' side without contracts and cash, which are not judged then."""
+    return replace(
+        theirs,
+        statements={
+            platform: each if platform in but else replace(each, positions=None, balances={})
+            for platform, each in theirs.statements.items()
+        },
+    )

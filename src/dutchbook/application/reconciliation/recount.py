@@ -1,0 +1,49 @@
+"""The risk budget, counted again from what it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from dutchbook.application.capital.risk import RiskManager
+from dutchbook.application.capital.rows import SINGLETON
+from dutchbook.application.pair_trades.store import Held
+from dutchbook.domain.positions.position import PositionStatus
+from dutchbook.domain.values.units import Money
+from dutchbook.ports.journal import Batch, Journal, Update
+
+
+async def recounted(
+    journal: Journal, risk: RiskManager, held: Iterable[Held], over: Decimal
+) -> dict[str, Decimal | int]:
+    """Return by how much the risk state differs from its reservations and positions.
+
+    Args:
+        journal: Where the reservations are.
+        risk: Whose state.
+        held: Every position that can still change.
+        over: What is left at cost of those that cannot, in dollars.
+    """
+    standing = await journal.rows("reservations", {"status": "reserved"})
+    booked = [each.position for each in held if not each.waiting]
+    deployed = sum((leg.basis for p in booked for leg in p.legs), start=over)
+    counted: dict[str, Decimal | int] = {
+        "reserved_capital": sum((row["amount"] for row in standing), start=Decimal(0)),
+        "reserved_position_slots": len(
+            {row["execution_id"] for row in standing if row["order_id"] is None}
+        ),
+        "open_position_count": sum(p.status is not PositionStatus.CLOSED for p in booked),
+        "total_capital_deployed": deployed,
+    }
+    state = risk.state
+    differing = {name: each - getattr(state, name) for name, each in counted.items()}
+    return {name: each for name, each in differing.items() if each}
+
+
+def correcting(changes: dict[str, Decimal | int]) -> Batch:
+    """Return what brings the risk state to what was counted."""
+    add = {
+        name: Money(each) if isinstance(each, Decimal) else each
+        for name, each in changes.items()
+    }
+    return Batch((Update("risk_states", SINGLETON, add=add),))

@@ -1,0 +1,342 @@
+"""What a person decides about a discrepancy, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+
+from dutchbook.application.capital.risk import RiskManager
+from dutchbook.application.pair_trades.announcements import Announcements
+from dutchbook.application.pair_trades.booking import Bookkeeper, News
+from dutchbook.application.pair_trades.discrepancies import Dispute, Disputes
+from dutchbook.application.pair_trades.store import Held, Holdings
+from dutchbook.application.reconciliation.our_state import OwnSide
+from dutchbook.application.reconciliation.platform_state import TheirSide, without_totals
+from dutchbook.application.reconciliation.repair import Repairer
+from dutchbook.application.records.shielding import whole
+from dutchbook.application.recovery.recovery import Recovery
+from dutchbook.domain.capital.ledger import EntryKind
+from dutchbook.domain.events import Event
+from dutchbook.domain.execution.order import Finality, Order, Purpose
+from dutchbook.domain.market.contract import Outcome, Platform
+from dutchbook.domain.positions.fold import Cause, Payout
+from dutchbook.domain.positions.position import OpenPosition, PositionStatus
+from dutchbook.domain.reconciliation import (
+    Choice,
+    DiscrepancyType,
+    EndOrder,
+    FailFill,
+    Found,
+    NotFound,
+    OurOrder,
+    Proposal,
+    Theirs,
+    diff,
+    propose,
+)
+from dutchbook.domain.reconciliation.our_state import live
+from dutchbook.domain.reconciliation.resolution import agreed
+from dutchbook.domain.values.rationale import MEANINGFUL
+from dutchbook.domain.values.units import MICRO, Money, plain
+from dutchbook.errors import InvalidInput, InvalidPositionState, UnknownId
+from dutchbook.ports.journal import Batch, Insert
+from dutchbook.ports.time import Clock, Ids
+
+OUT = "an order of it is out: what that does decides"
+Answered = Callable[[str], Batch]
+
+
+class Resolver:
+    """Carries out what a person decides; each step is on the record."""
+
+    def __init__(
+        self,
+        risk: RiskManager,
+        holdings: Holdings,
+        books: Bookkeeper,
+        announce: Announcements,
+        recovery: Recovery,
+        disputes: Disputes,
+        own: OwnSide,
+        theirs: TheirSide,
+        repairer: Repairer,
+        clock: Clock,
+        ids: Ids,
+        exposed: Callable[[str], None],
+    ) -> None:
+        self._risk = risk
+        self._holdings = holdings
+        self._books = books
+        self._announce = announce
+        self._recovery = recovery
+        self._disputes = disputes
+        self._own = own
+        self._theirs = theirs
+        self._repairer = repairer
+        self._clock = clock
+        self._ids = ids
+        self._exposed = exposed
+
+    async def resolve(
+        self,
+        subject: str,
+        choice: Choice,
+        rationale: str,
+        paid: Mapping[Platform, Decimal] | None = None,
+        answered: Answered = lambda _: Batch(),
+    ) -> str:
+        """Resolve a position in doubt, or a discrepancy that is about none.
+
+        Once it has begun, it is carried to its end, though whoever asked be cancelled.
+
+        Args:
+            subject: The position, or the discrepancy where there is none in doubt.
+            choice: `acknowledge`: what we hold is so. `adopt_platform`: what the platform says
+                now is so. `force_close`: nothing is left of the position, and `paid` says what
+                that brought.
+            rationale: Why, in a sentence.
+            paid: Dollars that each contract left on a platform brought, from 0 to 1.
+            answered: Makes what belongs into the last commit, from what it came to.
+
+        Returns:
+            What it came to: the status that agrees with the fills, or "resolved".
+
+        Raises:
+            UnknownId: No position that can still change, and no open discrepancy.
+            InvalidPositionState: It is not RECONCILIATION_REQUIRED, or an order of it is out.
+            InvalidInput: A choice that does not fit, a figure that is missing or cannot be, a
+                rationale that says nothing, a platform that does not answer.
+        """
+        return await whole(self._resolved(subject, choice, rationale, paid or {}, answered))
+
+    async def _resolved(
+        self,
+        subject: str,
+        choice: Choice,
+        rationale: str,
+        paid: Mapping[Platform, Decimal],
+        answered: Answered,
+    ) -> str:
+        if len(rationale.strip()) < MEANINGFUL:
+            raise InvalidInput("rationale", rationale, f"at least {MEANINGFUL} characters")
+        dispute = self._disputes.open.get(subject)
+        position_id = dispute.found.position_id if dispute else subject
+        held = self._holdings.known(position_id or "")
+        if dispute is not None and (held is None or not _doubted(held)):
+            await self._alone(dispute, choice, rationale, answered)
+            told = "resolved"
+        elif held is None:
+            raise UnknownId("position in doubt or open discrepancy", subject)
+        else:
+            told = await self._position(held, choice, rationale, paid, answered)
+        await self._disputes.enforce()
+        return told
+
+    # A position
+    # ------------------------------------------------------------------------------
+
+    async def _position(
+        self,
+        held: Held,
+        choice: Choice,
+        rationale: str,
+        paid: Mapping[Platform, Decimal],
+        answered: Answered,
+    ) -> str:
+        position_id = held.position.position_id
+        _insist(held)
+        if choice is Choice.ADOPT_PLATFORM:
+            await self._adopt(position_id)
+        async with self._holdings.lock(position_id):
+            held = self._holdings.of(position_id)
+            _insist(held)
+            if choice is Choice.FORCE_CLOSE:
+                held = await self._closed_by_force(held, paid)
+            return await self._settled(held, choice, rationale, answered)
+
+    async def _settled(
+        self, held: Held, choice: Choice, rationale: str, answered: Answered
+    ) -> str:
+        """Move a position to the status that agrees with its fills; its lock is held."""
+        position_id, status = held.position.position_id, held.position.status
+        if held.position.flat and held.working:
+            raise InvalidPositionState(position_id, status, OUT)
+        trigger = agreed(held.position, exited=_exited(held), working=held.working)
+        more = answered(held.position.moved(trigger).status.value)
+        async with self._disputes.settling:
+            about = [each for each in self._disputes.of_position(position_id) if each.halts]
+            writes, events = self._disputes.resolving(about, choice, rationale)
+            moved = await self._books.move(
+                position_id,
+                trigger,
+                tells=lambda now: (*events, *self._exposures(held, now), *more.events),
+                writes=(*writes, *more.writes),
+            )
+            self._disputes.resolved(about, choice)
+        if moved.status is PositionStatus.SINGLE_LEG_EXPOSED:
+            self._exposed(position_id)
+        return moved.status.value
+
+    def _exposures(self, held: Held, after: OpenPosition) -> Iterable[Event]:
+        if after.status is not PositionStatus.SINGLE_LEG_EXPOSED or not after.uneven():
+            return
+        yield self._announce.alone(after, held, "a person resolved a discrepancy")
+
+    async def _closed_by_force(self, held: Held, paid: Mapping[Platform, Decimal]) -> Held:
+        """Book that nothing is left, and what a person says that it brought."""
+        position, now = held.position, self._clock.now()
+        if held.working:
+            raise InvalidPositionState(position.position_id, position.status, OUT)
+        payouts, rows = [], []
+        for platform in Platform:
+            leg = position.holding(platform)
+            if leg.payout is not None or not (leg.size or leg.complement):
+                continue
+            figure = _figure(platform, paid)
+            pays = figure if leg.outcome is Outcome.YES else 1 - figure
+            payouts.append(Payout(platform, pays, now))
+            contract = self._holdings.match(position).contract(platform)
+            row = {
+                "settlement_id": self._ids.new("settlement", position.position_id),
+                "position_id": position.position_id,
+                "platform": platform,
+                "contract_id": contract.contract_id,
+                "kind": "payout",
+                "size": leg.size,
+                "yes_pays": pays,
+                "status": "paid",
+                "requested_at": now,
+                "paid_at": now,
+            }
+            rows.append(Insert("settlements", row))
+        if payouts:
+            news = News(
+                Cause.RECONCILED,
+                payments=tuple(payouts),
+                writes=tuple(rows),
+                kind=EntryKind.ADJUSTMENT,
+            )
+            await self._books.keep(position.position_id, news)
+        return self._holdings.of(position.position_id)
+
+    # What the platform says
+    # -------------------------------------------------------------------
+
+    async def _adopt(self, position_id: str) -> None:
+        """Book all that the platforms say now of a position's orders, absence included."""
+        own = await self._own.gather()
+        mine = tuple(o for o in own.ours.orders if o.position_id == position_id)
+        own = replace(own, ours=replace(own.ours, orders=mine))
+        theirs = without_totals(await self._theirs.ask(mine, every=True))
+        answers = {each.order.order_id: _answer(each, theirs) for each in mine}
+        for each in mine:
+            if answers[each.order.order_id] is None:
+                right = f"possible when {each.order.platform} answers for {each.order.order_id}"
+                raise InvalidInput("choice", Choice.ADOPT_PLATFORM.value, right)
+            if each.awaiting and isinstance(answers[each.order.order_id], NotFound):
+                self._insist_on_gone(each.order)
+        rules = self._theirs.rules(mine, self._theirs.no_grace)
+        found = diff(own.ours, theirs, rules)
+        proposals = list(propose(found, own.ours, theirs, rules))
+        done = await self._repairer.apply(own, proposals)
+        if done.short:
+            short = done.short[0]
+            right = f"possible once it can be paid: {short.what} on {short.order.platform}"
+            raise InvalidInput("choice", Choice.ADOPT_PLATFORM.value, right)
+        again = await self._own.gather()
+        # An order that was made meanwhile was not asked about: the next comparison does that.
+        mine = tuple(o for o in again.ours.orders if o.order.order_id in answers)
+        back = [r for each in mine for r in _taken_back(each, answers[each.order.order_id])]
+        own = replace(again, ours=replace(again.ours, orders=mine))
+        await self._repairer.apply(own, back)
+
+    def _insist_on_gone(self, order: Order) -> None:
+        """Refuse to call an order gone that is only late: what it fills would be lost."""
+        if self._theirs.may_arrive(order):
+            right = f"possible when {order.order_id} can no longer arrive"
+            raise InvalidInput("choice", Choice.ADOPT_PLATFORM.value, right)
+
+    # Something that is about no position in doubt
+    # ----------------------------------------------
+
+    async def _alone(
+        self, dispute: Dispute, choice: Choice, rationale: str, answered: Answered
+    ) -> None:
+        found = dispute.found
+        if choice is Choice.FORCE_CLOSE:
+            raise InvalidInput("choice", choice.value, "acknowledge or adopt_platform here")
+        if choice is Choice.ADOPT_PLATFORM:
+            await self._adopted(dispute, rationale)
+        batch = answered("resolved")
+        assert found.key, "a discrepancy is about something"
+        await self._disputes.settle((dispute,), choice, rationale, batch)
+
+    async def _adopted(self, dispute: Dispute, rationale: str) -> None:
+        found = dispute.found
+        if found.kind is DiscrepancyType.BALANCE_MISMATCH:
+            amount = Money(Decimal(found.theirs["unexplained"]))
+            await self._risk.adjust(self._risk.accounts[found.platform], amount, rationale)
+            return
+        if found.kind is DiscrepancyType.ORDER_NOT_FOUND and found.order_id is not None:
+            await self._given_up(found.order_id)
+            return
+        right = "acknowledge: our record has nothing that could become like the platform's"
+        raise InvalidInput("choice", Choice.ADOPT_PLATFORM.value, right)
+
+    async def _given_up(self, order_id: str) -> None:
+        """A person has looked: the order is not there and never will be."""
+        for case in await self._recovery.cases():
+            if order_id in case.orders:
+                async with self._recovery.lock(case.execution_id):
+                    now = await self._recovery.case(case.execution_id)
+                    if not now.ended and now.orders[order_id].working_size:
+                        self._insist_on_gone(now.orders[order_id])
+                        await self._recovery.gave_up(now, order_id)
+
+
+def _insist(held: Held) -> None:
+    if not _doubted(held):
+        position = held.position
+        wanted = f"only {PositionStatus.RECONCILIATION_REQUIRED} is resolved"
+        raise InvalidPositionState(position.position_id, position.status, wanted)
+
+
+def _doubted(held: Held) -> bool:
+    return held.position.status is PositionStatus.RECONCILIATION_REQUIRED
+
+
+def _exited(held: Held) -> bool:
+    return any(o.purpose is Purpose.EXIT and o.filled for o in held.orders.values())
+
+
+def _figure(platform: Platform, paid: Mapping[Platform, Decimal]) -> Decimal:
+    figure = paid.get(platform)
+    if figure is None or not 0 <= figure <= 1 or figure % MICRO:
+        shown = "nothing" if figure is None else plain(figure)
+        right = f"dollars that each contract left there brought, 0 to 1, exact to {MICRO}"
+        raise InvalidInput(f"paid on {platform}", shown, right)
+    return figure
+
+
+def _answer(ours: OurOrder, theirs: Theirs) -> Found | NotFound | None:
+    """Return what its platform says of an order, None when that proves nothing."""
+    answer = theirs.of(ours.order.platform).answers.get(ours.order.order_id)
+    if isinstance(answer, Found) or (isinstance(answer, NotFound) and answer.complete):
+        return answer
+    return None
+
+
+def _taken_back(ours: OurOrder, answer: Found | NotFound | None) -> list[Proposal]:
+    """Return what makes an order as its platform shows it: less than we hold of it."""
+    shown = {each.trade_id for each in answer.fills} if isinstance(answer, Found) else set()
+    working = answer.working if isinstance(answer, Found) else 0
+    back: list[Proposal] = [
+        FailFill(ours.order.order_id, fill)
+        for fill in live(ours.fills)
+        if fill.finality is Finality.PROVISIONAL and fill.trade_id not in shown
+    ]
+    if ours.order.working_size > 0 and not working:
+        named = answer.platform_order_id if isinstance(answer, Found) else None
+        back.append(EndOrder(ours.order.order_id, named or ours.order.platform_order_id))
+    return back

@@ -1,0 +1,1 @@
+"""How decisions become durable: commits, delivery, the lease, and rows."""

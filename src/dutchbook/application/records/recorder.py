@@ -1,0 +1,48 @@
+"""Keeps what need not be waited for: refusals and health notes, in order, a batch at a time."""
+
+from __future__ import annotations
+
+import asyncio
+
+from dutchbook.application.records.committer import EventBus
+from dutchbook.ports.journal import Batch
+
+
+class Recorder:
+    """A bounded queue of batches in front of the bus, for callers that cannot await.
+
+    Nothing that money depends on goes through it. When it is full the newest note is dropped
+    and counted: `dropped` is part of the run's summary of health.
+    """
+
+    def __init__(self, bus: EventBus, bound: int = 10_000) -> None:
+        self._bus = bus
+        self._bound = bound
+        self._waiting: list[Batch] = []
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.dropped = 0
+
+    def note(self, batch: Batch, *, always: bool = False) -> None:
+        """Keep `batch` soon; with `always`, even where others would be dropped."""
+        if len(self._waiting) >= self._bound and not always:
+            self.dropped += 1
+            return
+        self._waiting.append(batch)
+        self._idle.clear()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Write what waits, all of it in one commit, until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            batches, self._waiting = self._waiting, []
+            await self._bus.commit(sum(batches, start=Batch()))
+            if not self._waiting:
+                self._idle.set()
+
+    async def drained(self) -> None:
+        """Wait until everything noted is durable."""
+        await self._idle.wait()

@@ -1,0 +1,1 @@
+"""Merges, payouts and redemptions."""

@@ -1,0 +1,335 @@
+"""SettlementService: results of contracts, each from its own platform, and the cash they pay.
+
+Asked for as well as heard: contracts past their close every minute, the rest now and then. Only
+a final result counts. Kalshi pays by itself; Polymarket pays what is redeemed, and a redemption
+is a row before it is a call. A position is closed once both its contracts have paid; until then
+the one that has paid still counts with its size.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from dutchbook.application.pair_trades.booking import Bookkeeper, News
+from dutchbook.application.pair_trades.store import Held, Holdings
+from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.shielding import whole
+from dutchbook.application.settlement.merges import MergingService
+from dutchbook.application.settlement.requests import PAYOUT, WINDOW, Claim, ask_person, pending
+from dutchbook.domain.capital.ledger import EntryKind
+from dutchbook.domain.events import Event, LegSettled, PositionSettled, ReconciliationComplete
+from dutchbook.domain.execution.order import Order
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.positions.fold import Cause, Payout
+from dutchbook.domain.positions.position import OpenPosition, PositionStatus
+from dutchbook.domain.positions.settlement import Key, Result, reserve_used
+from dutchbook.domain.values.units import Money, Quantity
+from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
+from dutchbook.ports.crash_points import AFTER, BEFORE, REDEEM, crashpoint
+from dutchbook.ports.gateway import PlatformGateway
+from dutchbook.ports.journal import Batch, Journal
+from dutchbook.ports.time import Clock, Ids
+
+REDEEMED = (Platform.POLYMARKET,)
+"""Where a payout must be called for; elsewhere it comes by itself."""
+KINDS = {Platform.KALSHI: EntryKind.SETTLEMENT, Platform.POLYMARKET: EntryKind.REDEMPTION}
+BEAT = 60
+"""Seconds between two questions about contracts whose close is past."""
+STEP = 5
+"""Seconds between two questions while everything else waits for the answer."""
+
+
+class SettlementService:
+    """Follows every held contract from its close to its cash."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        bus: EventBus,
+        holdings: Holdings,
+        books: Bookkeeper,
+        merging: MergingService,
+        gateways: Mapping[Platform, PlatformGateway],
+        inquire: Callable[[Order], None],
+        clock: Clock,
+        ids: Ids,
+        *,
+        every: timedelta,
+        answer_seconds: int,
+        person_after: timedelta,
+    ) -> None:
+        self._journal = journal
+        self._bus = bus
+        self._holdings = holdings
+        self._books = books
+        self._merging = merging
+        self._gateways = gateways
+        self._inquire = inquire
+        self._clock = clock
+        self._ids = ids
+        self._every = every
+        self._answer_seconds = answer_seconds
+        self._person_after = person_after
+        self._claims: dict[str, dict[Platform, Claim]] = {}
+        self._results: dict[Key, Result] = {}
+        self._asked_all: datetime | None = None
+        self._turn = asyncio.Lock()
+        self._wake = asyncio.Event()
+
+    def __call__(self, event: Event, sequence: int) -> None:
+        """Ask at once when a comparison found a difference: a payout may explain it."""
+        if sequence and isinstance(event, ReconciliationComplete) and event.discrepancies:
+            self._wake.set()
+
+    async def start(self) -> None:
+        """Take up the redemptions that have no end yet."""
+        for claim in await pending(self._journal, PAYOUT):
+            self._claims.setdefault(claim.position_id, {})[claim.platform] = claim
+
+    def resolved(self, key: Key) -> bool:
+        """Tell whether a contract is known to have a final result."""
+        return key in self._results
+
+    async def run(self) -> None:
+        """Ask on a beat and whenever a comparison found something, until cancelled."""
+        while True:
+            beat = asyncio.ensure_future(self._clock.sleep(BEAT))
+            woken = asyncio.ensure_future(self._wake.wait())
+            try:
+                await asyncio.wait({beat, woken}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                beat.cancel()
+                woken.cancel()
+            now = self._clock.now()
+            due = self._asked_all is None or now - self._asked_all >= self._every
+            whole = due or self._wake.is_set()
+            self._wake.clear()
+            await self.poll(whole=whole)
+
+    async def drained(self) -> None:
+        """Wait for the question under way."""
+        async with self._turn:
+            pass
+
+    async def finish(self, keys: Collection[Key], patience: timedelta) -> None:
+        """Ask until all that is held of some contracts has paid, no longer than `patience`."""
+        until = self._clock.now() + patience
+        await self.poll(whole=True)
+        while any(self._holders(key) for key in keys) and self._clock.now() < until:
+            await self._clock.sleep(STEP)
+            await self.poll(whole=True)
+
+    async def paid(self) -> None:
+        """Book what every held contract has paid by now."""
+        await self.poll(whole=True)
+
+    async def poll(self, *, whole: bool) -> None:
+        """Ask for results and book what they pay.
+
+        Args:
+            whole: Ask about every held contract, not only about those whose close is past.
+        """
+        async with self._turn:
+            if whole:
+                self._asked_all = self._clock.now()
+            for platform, gateway in self._gateways.items():
+                ids = self._due(platform, whole=whole)
+                found = await self._ask(gateway, ids) if ids else {}
+                for contract_id in sorted(found):
+                    await self._take((platform, contract_id), found[contract_id])
+
+    def _due(self, platform: Platform, *, whole: bool) -> list[str]:
+        now = self._clock.now()
+        contracts = {
+            contract.contract_id: contract
+            for one in self._holdings.followed
+            if one.position.holding(platform).unpaid
+            for contract in (self._holdings.match(one.position).contract(platform),)
+        }
+        return sorted(
+            contract_id
+            for contract_id, contract in contracts.items()
+            if whole or contract.close_time <= now
+        )
+
+    async def _ask(self, gateway: PlatformGateway, ids: list[str]) -> Mapping[str, Result]:
+        try:
+            async with asyncio.timeout(self._answer_seconds):
+                return await gateway.results(ids)
+        except (OutcomeUnknown, NotSent, TimeoutError):
+            return {}
+
+    def _holders(self, key: Key) -> list[Held]:
+        """Return every position that a contract still owes something."""
+        platform, contract_id = key
+        return [
+            one
+            for one in self._holdings.followed
+            if one.position.holding(platform).unpaid
+            and self._holdings.match(one.position).contract(platform).contract_id == contract_id
+        ]
+
+    async def _take(self, key: Key, result: Result) -> None:
+        """Act on one final result: orders end, cash is booked, or called for."""
+        self._results[key] = result
+        holders = self._holders(key)
+        for order in (o for one in holders for o in one.orders.values() if o.working_size > 0):
+            self._inquire(order)
+        if result.cash:
+            for one in holders:
+                await self._pay(one.position.position_id, key, result.yes_pays)
+        elif key[0] in REDEEMED:
+            await self._redeem(key, result.yes_pays, holders)
+
+    # Redemption
+    # ----------------------------------------------------------------------------------------
+
+    async def _redeem(self, key: Key, yes_pays: Decimal, holders: list[Held]) -> None:
+        """Call for a payout; a merge in doubt and orders that are out come first."""
+        platform, contract_id = key
+        if self._merging.doubtful(contract_id) or any(one.order_out() for one in holders):
+            return
+        claims = [self._claim(one, platform) for one in holders]
+        if any(each is not None for each in claims) and not await self._may_repeat(key, claims):
+            return
+        new = [
+            self._claimed(one, key, yes_pays)
+            for one, claim in zip(holders, claims, strict=True)
+            if claim is None
+        ]
+        if new:
+            # Known before it is durable: who is cancelled meanwhile asks for no other.
+            for each in new:
+                self._claims.setdefault(each.position_id, {})[platform] = each
+            await self._bus.commit(Batch(tuple(each.row() for each in new)))
+        await self._call(key, yes_pays, holders)
+
+    def _claim(self, held: Held, platform: Platform) -> Claim | None:
+        return self._claims.get(held.position.position_id, {}).get(platform)
+
+    def _claimed(self, held: Held, key: Key, yes_pays: Decimal) -> Claim:
+        size = Quantity(abs(held.position.holding(key[0]).net))
+        return Claim(
+            self._ids.new("settlement", held.position.position_id),
+            held.position.position_id,
+            *key,
+            PAYOUT,
+            size,
+            yes_pays,
+            self._clock.now(),
+        )
+
+    async def _call(self, key: Key, yes_pays: Decimal, holders: list[Held]) -> None:
+        platform, contract_id = key
+        claims = [claim for one in holders if (claim := self._claim(one, platform))]
+        crashpoint(BEFORE, REDEEM)
+        try:
+            async with asyncio.timeout(self._answer_seconds):
+                await whole(self._gateways[platform].redeem(contract_id))
+            crashpoint(AFTER, REDEEM)
+        except NotSent:
+            for claim in claims:
+                claim.unsent = True
+        except PlatformRejected as refusal:
+            for claim in claims:
+                claim.unsent = True
+                detail = f"the platform refused the redemption: {refusal.reason}"
+                await ask_person(self._bus, claim, detail)
+        except (OutcomeUnknown, TimeoutError):
+            for claim in claims:
+                claim.unsent = False
+        else:
+            for one in holders:
+                await self._pay(one.position.position_id, key, yes_pays)
+
+    async def _may_repeat(self, key: Key, claims: list[Claim | None]) -> bool:
+        """Tell whether a redemption that got no answer may be called for again.
+
+        Only what the platform still lists as ours proves that it has not happened.
+        """
+        known = [claim for claim in claims if claim is not None]
+        if all(claim.unsent for claim in known):
+            return True
+        now = self._clock.now()
+        asked = max(claim.requested_at for claim in known)
+        if now > asked + WINDOW and await self._listed(key):
+            return True
+        if now - asked >= self._person_after:
+            for claim in known:
+                detail = "the redemption got no answer; look at the holdings"
+                await ask_person(self._bus, claim, detail)
+        return False
+
+    async def _listed(self, key: Key) -> bool:
+        gateway = self._gateways[key[0]]
+        try:
+            async with asyncio.timeout(self._answer_seconds):
+                shown = await gateway.positions()
+        except (OutcomeUnknown, NotSent, TimeoutError):
+            return False
+        return any(shown.get(key[1], {}).values())
+
+    # Cash
+    # -----------------------------------------------------------------------------------------
+
+    async def _pay(self, position_id: str, key: Key, yes_pays: Decimal) -> None:
+        """Book what a contract has paid a position, once; not while an order of it is out."""
+        platform = key[0]
+        async with self._holdings.lock(position_id):
+            held = next((h for h in self._holders(key) if _id(h) == position_id), None)
+            if held is None or held.order_out() is not None:
+                return
+            claim = self._claim(held, platform)
+            if claim is not None and claim.yes_pays != yes_pays:
+                detail = f"it was asked for at {claim.yes_pays} and resolved to {yes_pays}"
+                await ask_person(self._bus, claim, detail)
+                return
+            now, before = self._clock.now(), held.position
+            made = claim or self._claimed(held, key, yes_pays)
+            news = News(
+                Cause.SETTLED,
+                payments=(Payout(platform, yes_pays, now),),
+                writes=(made.ended(now) if claim else made.row(now),),
+                tells=lambda after: self._told(before, after, key, yes_pays),
+                kind=KINDS[platform],
+            )
+            await self._books.keep(position_id, news)
+            self._claims.get(position_id, {}).pop(platform, None)
+
+    def _told(
+        self, before: OpenPosition, after: OpenPosition, key: Key, yes_pays: Decimal
+    ) -> tuple[Event, ...]:
+        platform, contract_id = key
+        ids = (after.position_id, after.pair_id)
+        paid = after.holding(platform).cash - before.holding(platform).cash
+        size = before.holding(platform).net
+        leg = LegSettled(
+            self._bus.stamp(after.execution_id),
+            *ids,
+            platform=platform,
+            contract_id=contract_id,
+            yes_pays=yes_pays,
+            size=size,
+            cash=Money(paid),
+        )
+        if after.status is not PositionStatus.CLOSED or before.status is after.status:
+            return (leg,)
+        used, released = reserve_used(after)
+        whole = PositionSettled(
+            self._bus.stamp(after.execution_id),
+            *ids,
+            kalshi_payout=after.kalshi.payout,
+            polymarket_payout=after.polymarket.payout,
+            realised_pnl=after.realised_pnl,
+            divergence_pnl=after.divergence_pnl,
+            reserve_used=used,
+            reserve_released=released,
+        )
+        return (leg, whole)
+
+
+def _id(held: Held) -> str:
+    return held.position.position_id

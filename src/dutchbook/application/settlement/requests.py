@@ -1,0 +1,116 @@
+"""What we have asked a platform to pay out, as rows: merges of pairs, and redemptions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from dutchbook.application.records.committer import EventBus
+from dutchbook.domain.events import SettlementNeedsPerson
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.values.units import Quantity
+from dutchbook.ports.journal import Batch, Insert, Journal, Update
+
+MERGE, PAYOUT = "merge", "payout"
+WINDOW = timedelta(seconds=120)
+"""So long after a call without an answer, a list that does not show it may be believed."""
+AGAIN = 30
+"""Seconds between two looks at what got no answer."""
+
+
+@dataclass(slots=True)
+class Claim:
+    """One call for cash, durable before it is made.
+
+    Attributes:
+        settlement_id: Its row.
+        position_id: Whose contracts they are.
+        platform: Who is asked.
+        contract_id: Of which contract.
+        kind: "merge" or "payout".
+        size: Pairs that are merged, or contracts that are paid.
+        yes_pays: Of a payout: what the result was when it was asked for.
+        requested_at: When it was first asked for.
+        unsent: Whether the last call is known not to have left.
+        person_asked: Whether a person was told of it.
+    """
+
+    settlement_id: str
+    position_id: str
+    platform: Platform
+    contract_id: str
+    kind: str
+    size: Quantity
+    yes_pays: Decimal | None
+    requested_at: datetime
+    unsent: bool = False
+    person_asked: bool = False
+
+    def row(self, paid_at: datetime | None = None) -> Insert:
+        """Return its new row, pending unless its cash has come."""
+        return Insert(
+            "settlements",
+            {
+                "settlement_id": self.settlement_id,
+                "position_id": self.position_id,
+                "platform": self.platform,
+                "contract_id": self.contract_id,
+                "kind": self.kind,
+                "size": self.size,
+                "yes_pays": self.yes_pays,
+                "status": "paid" if paid_at else "pending",
+                "requested_at": self.requested_at,
+                "paid_at": paid_at,
+            },
+        )
+
+    def ended(self, paid_at: datetime | None) -> Update:
+        """Return the end of its row: paid, or abandoned where there is no instant."""
+        return Update(
+            "settlements",
+            key={"settlement_id": self.settlement_id},
+            guard={"status": "pending"},
+            put={"status": "paid" if paid_at else "abandoned", "paid_at": paid_at},
+        )
+
+
+async def pending(journal: Journal, kind: str) -> list[Claim]:
+    """Return what was asked for and has no end yet, oldest first."""
+    rows = await journal.rows(
+        "settlements", {"status": "pending", "kind": kind}, order_by=("requested_at",)
+    )
+    return [_claim(row) for row in rows]
+
+
+def _claim(row: Mapping[str, Any]) -> Claim:
+    return Claim(
+        row["settlement_id"],
+        row["position_id"],
+        Platform(row["platform"]),
+        row["contract_id"],
+        row["kind"],
+        Quantity(row["size"]),
+        row["yes_pays"],
+        row["requested_at"],
+    )
+
+
+async def ask_person(bus: EventBus, claim: Claim, detail: str) -> None:
+    """Tell a person of a claim, once."""
+    if claim.person_asked:
+        return
+    claim.person_asked = True
+    event = SettlementNeedsPerson(
+        bus.stamp(claim.position_id),
+        settlement_id=claim.settlement_id,
+        position_id=claim.position_id,
+        platform=claim.platform,
+        contract_id=claim.contract_id,
+        kind=claim.kind,
+        requested_at=claim.requested_at,
+        detail=detail,
+    )
+    await bus.commit(Batch(events=(event,)))

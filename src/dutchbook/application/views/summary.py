@@ -1,0 +1,132 @@
+"""Read models: what a run amounts to. Nothing here changes anything."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from dutchbook.application.detection.service import DetectionService
+from dutchbook.application.execution.queue import ExecutionQueueService
+from dutchbook.application.records.loading import position_of
+from dutchbook.domain.events import as_json
+from dutchbook.domain.execution.order import OrderStatus
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.positions.position import PositionStatus
+from dutchbook.domain.positions.settlement import reserve_used
+from dutchbook.ports.journal import Journal
+
+Rows = list[dict[str, Any]]
+PARTS = ("edge", "delay", "slippage", "fees", "missed", "divergence", "realised")
+
+
+async def summary(
+    journal: Journal, detection: DetectionService, queue: ExecutionQueueService, head: str
+) -> dict[str, Any]:
+    """Return what a run did, from the database wherever the database knows it.
+
+    Amounts are text. `expected_profit` is what the OPEN positions pay, less what their fills
+    cost with fees: it can be recomputed from the fills alone.
+    """
+    executions = await journal.rows("executions")
+    positions = await journal.rows("open_positions")
+    fills = await journal.rows("fills")
+    events = Counter(row["name"] for row in await journal.rows("audit_log"))
+    return {
+        "edges_seen": detection.edges_seen,
+        "opportunities": detection.opportunities,
+        "filtered": dict(sorted((detection.filtered + queue.refused).items())),
+        "executions": _by(executions, "phase"),
+        "orders": _by(await journal.rows("orders"), "status", [str(s) for s in OrderStatus]),
+        "positions": _by(positions, "status", [str(s) for s in PositionStatus]),
+        "completed_at_loss": sum(bool(row["completed_at_loss"]) for row in positions),
+        "fills": _by(fills, "finality"),
+        "fees": _fees(fills),
+        "capital": _capital(
+            await journal.rows("accounts"), await journal.rows("ledger_entries")
+        ),
+        "expected_profit": as_json(_expected_profit(positions)),
+        "realised": _realised(positions),
+        "shortfall": _shortfall(executions),
+        "events": dict(sorted(events.items())),
+        "event_log_sha256": head,
+    }
+
+
+def _by(rows: Rows, column: str, names: Iterable[str] = ()) -> dict[str, int]:
+    counted = Counter(str(row[column]) for row in rows)
+    return {"total": len(rows)} | dict.fromkeys(names, 0) | dict(sorted(counted.items()))
+
+
+def _fees(fills: Rows) -> dict[str, str]:
+    totals = {
+        platform.value: sum(
+            (
+                row["fee"]
+                for row in fills
+                if row["platform"] == platform and row["finality"] != "failed"
+            ),
+            start=Decimal(0),
+        )
+        for platform in Platform
+    }
+    shown = {name: as_json(amount) for name, amount in totals.items()}
+    return shown | {"total": as_json(sum(totals.values(), start=Decimal(0)))}
+
+
+def _capital(accounts: Rows, entries: Rows) -> dict[str, dict[str, str]]:
+    capital = {}
+    for row in sorted(accounts, key=lambda each: str(each["account_id"])):
+        put_in = -sum(
+            (
+                entry["amount"]
+                for entry in entries
+                if entry["account_id"] == row["account_id"] and entry["bucket"] == "external"
+            ),
+            start=Decimal(0),
+        )
+        capital[str(row["platform"])] = {
+            "deposited": as_json(put_in),
+            **{name: as_json(row[name]) for name in ("free", "reserved", "committed")},
+        }
+    return capital
+
+
+def _expected_profit(positions: Rows) -> Decimal:
+    """Return what the OPEN positions will have brought: cash so far, and payouts."""
+    held = map(position_of, positions)
+    sure = (each.locked_profit for each in held if each.status is PositionStatus.OPEN)
+    return sum(sure, start=Decimal(0))
+
+
+def _realised(positions: Rows) -> dict[str, Any]:
+    """Return what positions have brought so far, all fees included, in dollars.
+
+    What is still held counts at cost. `divergence` is the part of `total` that comes from
+    contracts of a pair that resolved differently; `reserve_used` of what was set aside for
+    that goes against it.
+    """
+    held = [position_of(row) for row in positions]
+    by_status: dict[str, Decimal] = {}
+    for each in held:
+        name = each.status.value
+        by_status[name] = by_status.get(name, Decimal(0)) + each.realised_pnl
+    used = (reserve_used(p)[0] for p in held if p.status is PositionStatus.CLOSED)
+    return {
+        "total": as_json(sum(by_status.values(), start=Decimal(0))),
+        "divergence": as_json(sum((p.divergence_pnl for p in held), start=Decimal(0))),
+        "reserve_used": as_json(sum(used, start=Decimal(0))),
+        "fees": as_json(sum((leg.fees for p in held for leg in p.legs), start=Decimal(0))),
+        "by_status": {name: as_json(amount) for name, amount in sorted(by_status.items())},
+    }
+
+
+def _shortfall(executions: Rows) -> dict[str, str]:
+    losses: list[Mapping[str, str]] = [
+        row["shortfall"] for row in executions if row["shortfall"]
+    ]
+    return {
+        part: as_json(sum((Decimal(loss[part]) for loss in losses), start=Decimal(0)))
+        for part in PARTS
+    }

@@ -1,0 +1,323 @@
+"""Read models of positions: what is exposed, all of one position, and how it came to that.
+
+They read rows and the audit log and change nothing, so they work beside a running engine and
+without one. An id may be given by its first characters, where these are enough.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from dutchbook.application.records.loading import contract_of, position_of
+from dutchbook.domain.events import (
+    OrderPlaced,
+    Scenario,
+    SingleLegExposure,
+    SingleLegExposureChanged,
+    SingleLegExposureReminder,
+    SingleLegResolved,
+)
+from dutchbook.domain.market.contract import Outcome, Platform
+from dutchbook.domain.positions.exposure import completed_at
+from dutchbook.domain.positions.position import OpenPosition, PositionStatus
+from dutchbook.domain.values.units import Price, owed, plain
+from dutchbook.errors import InvalidInput, InvalidPositionState
+from dutchbook.ports.journal import Journal
+
+Row = dict[str, Any]
+LEAST = 4
+"""So many characters of an id are asked for."""
+KINDS = {
+    "position": ("open_positions", "position_id"),
+    "order": ("orders", "order_id"),
+    "execution": ("executions", "execution_id"),
+    "discrepancy": ("discrepancies", "discrepancy_id"),
+}
+TOLD = ("position", "order", "execution")
+"""What has a story."""
+ALONE = (PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
+SAID = (
+    SingleLegExposure.wire,
+    SingleLegExposureChanged.wire,
+    SingleLegExposureReminder.wire,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the audit log, read."""
+
+    sequence: int
+    at: datetime
+    name: str
+    facts: Mapping[str, Any]
+
+
+async def find(journal: Journal, beginning: str, kinds: Iterable[str]) -> tuple[str, Row]:
+    """Return the kind and the row of the one id that begins so.
+
+    Raises:
+        InvalidInput: It is too short, or no id or more than one begins so.
+    """
+    wanted = tuple(kinds)
+    if len(beginning) < LEAST:
+        raise InvalidInput("ID", beginning, f"at least {LEAST} characters of an id")
+    found = [
+        (kind, row)
+        for kind in wanted
+        for row in await journal.rows(KINDS[kind][0])
+        if row[KINDS[kind][1]].startswith(beginning)
+    ]
+    exact = [each for each in found if each[1][KINDS[each[0]][1]] == beginning]
+    if len(found) != 1 and len(exact) != 1:
+        named = " and ".join(f"{kind} {row[KINDS[kind][1]]}" for kind, row in found[:3])
+        of = f"the beginning of the id of {_any_of(wanted)}"
+        raise InvalidInput("ID", beginning, f"one id: {named} begin so" if found else of)
+    return (exact or found)[0]
+
+
+def _any_of(kinds: Iterable[str]) -> str:
+    return " or ".join(f"an {kind}" if kind[0] in "aeo" else f"a {kind}" for kind in kinds)
+
+
+async def entries(journal: Journal, execution_id: str) -> list[Entry]:
+    """Return all that the audit log tells of one execution and its position, oldest first."""
+    mine = {"correlation_id": execution_id}
+    return [
+        Entry(row["sequence"], row["occurred_at"], row["name"], json.loads(row["payload"]))
+        for row in await journal.rows("audit_log", mine, ("sequence",))
+    ]
+
+
+async def exposures(journal: Journal, reminder: timedelta) -> list[Row]:
+    """Return every position with one leg alone, the oldest first.
+
+    Args:
+        journal: Where they are.
+        reminder: The time between two reminders.
+    """
+    questions = await _questions(journal)
+    rows = await journal.rows("open_positions", order_by=("opened_at", "position_id"))
+    found = []
+    for row in rows:
+        if row["status"] in ALONE:
+            told = await entries(journal, row["execution_id"])
+            found.append(_exposure(row, told, questions, reminder))
+    return found
+
+
+def _exposure(
+    row: Row, told: list[Entry], questions: Mapping[str, str], reminder: timedelta
+) -> Row:
+    position = position_of(row)
+    word = _last_word(told, position)
+    actions = word.facts["recommended_actions"] if word else []
+    ways = {each["name"]: each for each in word.facts["scenarios"]} if word else {}
+    best = ways.get(actions[0]) if actions else None
+    return {
+        "position_id": position.position_id,
+        "status": position.status.value,
+        "pair_id": position.pair_id,
+        "question": questions.get(position.pair_id, position.pair_id),
+        **alone(position),
+        "since": _since(told) or position.opened_at,
+        "recommended": actions[0] if actions else None,
+        "result": best["pnl"] if best else None,
+        "next_reminder": word.at + reminder if word else None,
+    }
+
+
+def alone(position: OpenPosition) -> Row:
+    """Return which leg is longer, by how much, and what that has cost with its fees."""
+    leg = position.holding(position.longer)
+    quantity = abs(position.imbalance)
+    paid = (leg.cost + leg.fees) * quantity / leg.size if leg.size else Decimal(0)
+    return {
+        "platform": position.longer.value,
+        "outcome": leg.outcome.value,
+        "quantity": quantity,
+        "at_risk": owed(paid),
+    }
+
+
+def _last_word(told: Iterable[Entry], position: OpenPosition) -> Entry | None:
+    """Return what was last told of an exposure, if it is of what is alone now."""
+    word = next((e for e in reversed(list(told)) if e.name in SAID), None)
+    if word is None or Decimal(word.facts["exposed_quantity"]) != abs(position.imbalance):
+        return None
+    return word
+
+
+def _since(told: Iterable[Entry]) -> datetime | None:
+    since = None
+    for entry in told:
+        if entry.name == SingleLegResolved.wire:
+            since = None
+        elif entry.name in SAID:
+            since = since or entry.at
+    return since
+
+
+async def position(journal: Journal, beginning: str) -> Row:
+    """Return all of one position: legs, orders with their fills, results, and its choices.
+
+    Raises:
+        InvalidInput: Its id is not the beginning of exactly one.
+    """
+    _, row = await find(journal, beginning, ("position",))
+    return await whole(journal, row)
+
+
+async def whole(journal: Journal, row: Row) -> Row:
+    """Return all of the position whose row this is."""
+    found = position_of(row)
+    told = await entries(journal, found.execution_id)
+    uneven = found.status in ALONE
+    word = _last_word(told, found) if uneven else None
+    return {
+        "position_id": found.position_id,
+        "execution_id": found.execution_id,
+        "pair_id": found.pair_id,
+        "question": (await _questions(journal)).get(found.pair_id, found.pair_id),
+        "status": found.status.value,
+        "version": found.version,
+        "opened_at": found.opened_at,
+        "closed_at": found.closed_at,
+        "legs": [_leg(found, platform) for platform in Platform],
+        "hedged": found.hedged,
+        "paid": found.paid,
+        "locked_profit": found.locked_profit,
+        "expected_edge": found.expected_edge,
+        "marked_pnl": found.marked_pnl,
+        "realised_pnl": found.realised_pnl,
+        "divergence_pnl": found.divergence_pnl,
+        "divergence_reserve": found.divergence_reserve,
+        "completed_at_loss": found.completed_at_loss,
+        "reconciliation_context": found.reconciliation_context,
+        "discrepancies": await discrepancies(journal, found.position_id),
+        "orders": await _orders(journal, found.execution_id, told),
+        "alone": alone(found) if uneven else None,
+        "since": _since(told) if uneven else None,
+        "choices": list(word.facts["scenarios"]) if word else [],
+        "recommended": list(word.facts["recommended_actions"]) if word else [],
+        "priced_at": word.at if word else None,
+    }
+
+
+async def discrepancies(journal: Journal, position_id: str | None = None) -> list[Row]:
+    """Return what is open between our record and the platforms', the oldest first.
+
+    Args:
+        journal: Where they are.
+        position_id: Only those of this position; None: all.
+    """
+    mine = {} if position_id is None else {"position_id": position_id}
+    order = ("detected_at", "discrepancy_id")
+    return await journal.rows("discrepancies", {"resolved_at": None, **mine}, order)
+
+
+async def disputed(journal: Journal, beginning: str) -> tuple[Row | None, Row | None]:
+    """Return all of a position in doubt, or a discrepancy that belongs to none.
+
+    Raises:
+        InvalidInput: The id is not the beginning of exactly one.
+        InvalidPositionState: Nothing of it is in doubt.
+    """
+    kind, row = await find(journal, beginning, ("position", "discrepancy"))
+    if kind == "discrepancy" and row["position_id"] is None:
+        if row["resolved_at"] is not None:
+            over = f"a discrepancy that is open: it was resolved ({row['resolution']})"
+            raise InvalidInput("ID", beginning, over)
+        return None, row
+    found = await position(journal, row["position_id"])
+    if found["status"] != PositionStatus.RECONCILIATION_REQUIRED:
+        doubt = "nothing of it is in doubt"
+        raise InvalidPositionState(found["position_id"], found["status"], doubt)
+    return found, None
+
+
+async def at_price(journal: Journal, row: Row, price: Price) -> Scenario | None:
+    """Return what buying the missing leg of a position at a price comes to at worst.
+
+    With the fees of when it was last priced; None where they are not known.
+
+    Raises:
+        InvalidInput: The price is not on the contract's grid.
+    """
+    missing = Platform(row["alone"]["platform"]).other
+    (pair,) = await journal.rows("contract_matches", {"match_id": row["pair_id"]})
+    key = {"platform": missing, "contract_id": pair[f"{missing}_contract_id"]}
+    contract = contract_of((await journal.rows("contracts", key))[0])
+    (leg,) = (each for each in row["legs"] if each["platform"] == missing)
+    if not contract.on_grid(price, Outcome(leg["outcome"])):
+        grid = f"on the contract's price grid ({contract.grid})"
+        raise InvalidInput("--price", plain(price), grid)
+    alone, at = row["alone"], row["priced_at"] or row["opened_at"]
+    return completed_at(contract, alone["quantity"], price, alone["at_risk"], at)
+
+
+def _leg(found: OpenPosition, platform: Platform) -> Row:
+    leg = found.holding(platform)
+    return {
+        "platform": platform.value,
+        "outcome": leg.outcome.value,
+        "size": leg.size,
+        "complement": leg.complement,
+        "cost": leg.cost,
+        "complement_cost": leg.complement_cost,
+        "fees": leg.fees,
+        "cash": leg.cash,
+        "payout": leg.payout,
+    }
+
+
+ORDER = (
+    "order_id", "created_at", "platform", "purpose", "side", "outcome", "size", "price",
+    "status", "fill_size", "fill_cost", "fees", "working_size", "refusal",
+    "outcome_unknown_since",
+)  # fmt: skip
+
+
+async def _orders(journal: Journal, execution_id: str, told: Iterable[Entry]) -> list[Row]:
+    """Return the orders of an execution in the order in which they were placed."""
+    mine = {"execution_id": execution_id}
+    fills = await journal.rows("fills", mine, ("matched_at", "trade_id"))
+    placed = [e.facts["order_id"] for e in told if e.name == OrderPlaced.wire]
+    rows = {row["order_id"]: row for row in await journal.rows("orders", mine)}
+    found = []
+    for row in (rows[order_id] for order_id in placed):
+        trades = [
+            {name: fill[name] for name in ("trade_id", "size", "price", "fee", "finality")}
+            for fill in fills
+            if fill["order_id"] == row["order_id"]
+        ]
+        found.append({name: row[name] for name in ORDER} | {"fills": trades})
+    return found
+
+
+async def explain(
+    journal: Journal, beginning: str
+) -> tuple[list[Entry], Row | None, list[Row]]:
+    """Return the story of a position, order or execution.
+
+    Returns its log entries, the position that it made, if any, and its orders.
+
+    Raises:
+        InvalidInput: The id is not the beginning of exactly one.
+    """
+    _, row = await find(journal, beginning, TOLD)
+    mine = {"execution_id": row["execution_id"]}
+    positions = await journal.rows("open_positions", mine)
+    told = await entries(journal, row["execution_id"])
+    found = await whole(journal, positions[0]) if positions else None
+    return told, found, await _orders(journal, row["execution_id"], told)
+
+
+async def _questions(journal: Journal) -> dict[str, str]:
+    rows = await journal.rows("contract_matches")
+    return {row["match_id"]: row["kalshi_description"] for row in rows}

@@ -1,0 +1,357 @@
+"""The composition root: the one place that names concrete classes and joins them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from dutchbook.application.capital.risk import RiskManager
+from dutchbook.application.detection.service import DetectionService
+from dutchbook.application.execution.cancel_all import Cancelling
+from dutchbook.application.execution.conclusion import Conclusion
+from dutchbook.application.execution.queue import ExecutionQueueService
+from dutchbook.application.execution.service import ExecutionService, Patience
+from dutchbook.application.lifecycle import Carrying, EngineLifecycleService, Limits, Service
+from dutchbook.application.market.pair_breaker import PairThrottle
+from dutchbook.application.market.watchlist import Watchlist
+from dutchbook.application.monitoring.log_anchors import Anchoring
+from dutchbook.application.operator.commands import Commands
+from dutchbook.application.operator.position_commands import PositionCommands, Waiting
+from dutchbook.application.operator.reconciliation import Reconciling
+from dutchbook.application.reconciliation.platform_state import Patience as Questions
+from dutchbook.application.reconciliation.service import Rhythm as Comparing
+from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.lease import Fence
+from dutchbook.application.records.recorder import Recorder
+from dutchbook.application.recovery.unbooked_fills import Stragglers
+from dutchbook.bootstrap.engine import Engine
+from dutchbook.bootstrap.exits import leaving
+from dutchbook.bootstrap.monitoring import Parts, beside
+from dutchbook.bootstrap.pair_trades import carrying
+from dutchbook.bootstrap.reconciliation import reconciling
+from dutchbook.bootstrap.rules import (
+    beside_rules,
+    carrying_rules,
+    fault_plan,
+    leaving_rules,
+    paper_exchange,
+)
+from dutchbook.config import Settings
+from dutchbook.domain.capital.ledger import AccountKey
+from dutchbook.domain.detection.quote import Hurdles
+from dutchbook.domain.market.contract import ContractMatch, Platform
+from dutchbook.domain.positions.settlement import Key, Ruling
+from dutchbook.platforms.paper.exchange import PaperExchange
+from dutchbook.platforms.paper.gateway import PaperGateway
+from dutchbook.platforms.paper.server import StepLag
+from dutchbook.platforms.paper.time_source import PaperTime
+from dutchbook.ports.anchors import Anchors
+from dutchbook.ports.journal import Journal
+from dutchbook.ports.time import Clock, Ids
+from dutchbook.runtime.ids import SeededIds
+from dutchbook.runtime.randomness import Seeded
+from dutchbook.tape.generate import generate
+from dutchbook.tape.message import MemoryTape, Tape
+
+ACCOUNTS = {
+    Platform.KALSHI: AccountKey(Platform.KALSHI, "shard-0", "USD"),
+    Platform.POLYMARKET: AccountKey(Platform.POLYMARKET, "paper-wallet", "pUSD"),
+}
+
+Platforms = tuple[Mapping[Platform, PaperExchange], Mapping[Platform, PaperGateway]]
+"""Both paper platforms, and what our engine knows them by."""
+
+POLL_SECONDS = 60.0
+"""How often commands are looked for where time is the tape's alone.
+
+A halt is met before that, at the first entry that it refuses."""
+
+
+def generated_tape(seed: int, *, minutes: int = 20, pairs: int = 2) -> MemoryTape:
+    """Make up a tape; see `dutchbook.tape.generate`."""
+    return generate(Seeded(seed), seed, minutes=minutes, pairs=pairs)
+
+
+def build(
+    settings: Settings,
+    tape: Tape,
+    journal: Journal,
+    clock: Clock,
+    *,
+    seed: int,
+    run: int = 1,
+    ids: Ids | None = None,
+    pairs: Iterable[ContractMatch] | None = None,
+    results: Mapping[Key, Ruling] | None = None,
+    fence: Fence | None = None,
+    poll_seconds: float = POLL_SECONDS,
+    anchors: Anchors | None = None,
+    platforms: Platforms | None = None,
+) -> Engine:
+    """Join an engine that trades `pairs` on paper: see `traded_pairs`; None for the tape's.
+
+    `results` are what the contracts of the tape resolve to at its end. With a `fence` every
+    commit is held against its lease, and with its file of halts every send; see
+    `dutchbook.application.records.lease`. With `anchors` heads of its log are kept there.
+    `platforms` are those that outlive the engine; without them it has its own, made afresh.
+    """
+    followed = tape.meta.pairs if pairs is None else tuple(pairs)
+    ids = ids or SeededIds(seed, run)
+    bus = EventBus(journal, clock, ids, fence)
+    risk = RiskManager(journal, bus, clock, ids, settings.limits(), ACCOUNTS)
+    watchlist, offered = Watchlist(followed), Watchlist(followed)
+    lag = StepLag(settings.paper.lag_steps)
+    exchanges, gateways = platforms or _platforms(settings, tape, clock, lag, seed)
+    hurdles = settings.hurdles(polled=tape.meta.polled)
+    base = _Base(settings, hurdles, journal, bus, risk, watchlist, gateways, clock, ids)
+    rules = carrying_rules(settings, hurdles)
+    carried = carrying(journal, bus, risk, watchlist, gateways, clock, ids, rules)
+    entering, recorder = _entering(base, carried), Recorder(bus)
+    heard, judged = (watchlist, entering.queue, risk, recorder), (hurdles, offered)
+    choose = carried.first_legs.choose
+    detection = DetectionService(*heard, bus, clock, ids, *judged, choose)
+    parts = _parts(base, carried, entering, detection, recorder)
+    anchoring = _anchoring(base, anchors, first=run == 1)
+    engine = _engine(
+        tape, base, parts, carried, entering, offered, exchanges, lag, poll_seconds, anchoring
+    )
+    engine.results.update(results or {})
+    for platform, exchange in exchanges.items():
+        exchange.on_taken = engine.taken(platform)
+    return engine
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """What nearly every part stands on."""
+
+    settings: Settings
+    hurdles: Hurdles
+    journal: Journal
+    bus: EventBus
+    risk: RiskManager
+    watchlist: Watchlist
+    gateways: Mapping[Platform, PaperGateway]
+    clock: Clock
+    ids: Ids
+
+
+@dataclass(frozen=True, slots=True)
+class _Entering:
+    """What starts executions and carries them to their end."""
+
+    executions: ExecutionService
+    queue: ExecutionQueueService
+    throttle: PairThrottle
+    reconciling: Reconciling
+
+
+def _parts(
+    base: _Base,
+    carried: Carrying,
+    entering: _Entering,
+    detection: DetectionService,
+    recorder: Recorder,
+) -> Parts:
+    return Parts(
+        base.journal,
+        base.bus,
+        base.risk,
+        base.watchlist,
+        entering.queue,
+        detection,
+        carried.holdings,
+        carried.announce,
+        recorder,
+        base.gateways,
+        base.clock,
+        base.ids,
+    )
+
+
+def _lifecycle(
+    base: _Base,
+    parts: Parts,
+    carried: Carrying,
+    entering: _Entering,
+    services: tuple[Service, ...],
+    exits: Service,
+    poll_seconds: float,
+) -> EngineLifecycleService:
+    """Join what starts, runs and stops the engine, and does what people ask of it."""
+    wait = base.settings.execution
+    executions, throttle = entering.executions, entering.throttle
+    cancelling = Cancelling(
+        base.journal, base.bus, executions, base.gateways, wait.answer_seconds
+    )
+    positions = _position_commands(base, carried)
+    asked = entering.reconciling.commands
+    commands = Commands(
+        base.journal, base.bus, base.risk, throttle, cancelling, positions, base.clock, asked
+    )
+    return EngineLifecycleService(
+        base.journal,
+        base.bus,
+        base.risk,
+        base.watchlist,
+        entering.queue,
+        carried,
+        parts.recorder,
+        base.gateways,
+        services,
+        exits,
+        base.clock,
+        throttle=throttle,
+        commands=commands,
+        cancelling=cancelling,
+        limits=Limits(poll_seconds, wait.drain_seconds),
+    )
+
+
+def _position_commands(base: _Base, carried: Carrying) -> PositionCommands:
+    seconds = base.settings.execution.command_patience_seconds
+    return PositionCommands(
+        base.journal,
+        base.bus,
+        carried.single_leg,
+        carried.holdings,
+        base.watchlist,
+        base.clock,
+        Waiting(base.hurdles.book_age, timedelta(seconds=seconds)),
+    )
+
+
+def _engine(
+    tape: Tape,
+    base: _Base,
+    parts: Parts,
+    carried: Carrying,
+    entering: _Entering,
+    offered: Watchlist,
+    exchanges: Mapping[Platform, PaperExchange],
+    lag: StepLag,
+    poll_seconds: float,
+    anchoring: Anchoring | None,
+) -> Engine:
+    """Join the parts of trading with what works beside it."""
+    settings, platforms = base.settings, (exchanges, base.gateways)
+    times = (PaperTime(settings.paper.clock_offset_ms),)
+    around = beside(parts, times, beside_rules(settings, tape))
+    ends = leaving(parts, carried, around.sessions, leaving_rules(settings, tape))
+    entering.reconciling.service.paid = ends.settlement.paid
+    services = (
+        *around.services,
+        entering.reconciling.service,
+        _stragglers(base, carried, entering.reconciling),
+        *ends.services,
+        *((anchoring,) if anchoring else ()),
+    )
+    lifecycle = _lifecycle(base, parts, carried, entering, services, ends.exits, poll_seconds)
+    return Engine(
+        settings,
+        tape,
+        tuple(parts.watchlist.matches.values()),
+        parts.journal,
+        parts.clock,
+        parts.bus,
+        parts.risk,
+        parts.watchlist,
+        offered,
+        parts.queue,
+        parts.detection,
+        carried,
+        parts.recorder,
+        lifecycle,
+        *platforms,
+        lag,
+        around,
+        ends,
+        anchoring,
+        entering.reconciling,
+    )
+
+
+def _stragglers(base: _Base, carried: Carrying, reconciling: Reconciling) -> Stragglers:
+    """Let fills that nobody has booked bring forward the next comparison."""
+    recall, compare = reconciling.own.recall, reconciling.service.soon
+    made = Stragglers(base.journal, carried.holdings, base.clock, recall, compare)
+    carried.settling.on_report = made.heard
+    return made
+
+
+def _anchoring(base: _Base, anchors: Anchors | None, *, first: bool) -> Anchoring | None:
+    if anchors is None:
+        return None
+    every = base.settings.records.anchor_every
+    return Anchoring(base.journal, base.bus, anchors, base.clock, every=every, first=first)
+
+
+def _platforms(
+    settings: Settings, tape: Tape, clock: Clock, lag: StepLag, seed: int
+) -> Platforms:
+    """Make both paper platforms and their gateways."""
+    exchanges = {platform: paper_exchange(platform, settings, tape) for platform in Platform}
+    plan = fault_plan(settings, tape, seed)
+    gateways = {
+        platform: PaperGateway(exchange, clock, lag, plan)
+        for platform, exchange in exchanges.items()
+    }
+    return exchanges, gateways
+
+
+def _entering(base: _Base, carried: Carrying) -> _Entering:
+    """Join what starts executions."""
+    settings, bus, clock = base.settings, base.bus, base.clock
+    conclusion = Conclusion(
+        bus, base.risk, carried.holdings, carried.announce, carried.first_legs, clock
+    )
+    failures = settings.controls().failures_before_disable
+    throttle = PairThrottle(base.journal, bus, base.watchlist, clock, failures)
+    bus.subscribe(throttle)
+    executions = ExecutionService(
+        bus,
+        base.risk,
+        base.gateways,
+        base.watchlist,
+        carried.settling,
+        carried.single_leg,
+        carried.inquiries,
+        carried.announce,
+        conclusion,
+        carried.gate,
+        clock,
+        base.ids,
+        base.hurdles,
+        Patience(settings.execution.answer_seconds, settings.execution.queries),
+    )
+    carried.adjustments.entering = executions.enters
+    queue = ExecutionQueueService(
+        executions,
+        base.risk,
+        carried.holdings,
+        carried.inquiries,
+        throttle,
+        clock,
+        cool_down=timedelta(seconds=settings.execution.cool_down_seconds),
+        bound=settings.execution.queue_bound,
+    )
+    return _Entering(executions, queue, throttle, _reconciling(base, carried, executions))
+
+
+def _reconciling(base: _Base, carried: Carrying, executions: ExecutionService) -> Reconciling:
+    """Join what compares our record with the platforms'."""
+    chosen = base.settings.reconciliation
+    every, grace = (timedelta(seconds=s) for s in (chosen.every_seconds, chosen.grace_seconds))
+    return reconciling(
+        base.journal,
+        base.bus,
+        base.risk,
+        carried,
+        executions,
+        base.gateways,
+        base.clock,
+        base.ids,
+        Comparing(every, grace),
+        Questions(chosen.call_seconds, chosen.whole_seconds),
+    )

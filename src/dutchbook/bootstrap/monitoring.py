@@ -1,0 +1,132 @@
+"""What works beside trading, joined: exposures, the platforms' health, and our clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from dutchbook.application.capital.risk import RiskManager
+from dutchbook.application.detection.service import DetectionService
+from dutchbook.application.execution.queue import ExecutionQueueService
+from dutchbook.application.exposure.reminders import ExposureAlertScheduler
+from dutchbook.application.exposure.tracker import ExposureTrackerService
+from dutchbook.application.lifecycle import Service
+from dutchbook.application.market.feed_age import Streams
+from dutchbook.application.market.polling import BookPolling
+from dutchbook.application.market.sessions import Sessions
+from dutchbook.application.market.watchlist import Watchlist
+from dutchbook.application.monitoring.clock_drift import Asking, TimeDriftService
+from dutchbook.application.monitoring.degradation import DegradationProtocol
+from dutchbook.application.monitoring.platform_health import (
+    PlatformHealthService,
+    Rhythm,
+    SystemHealth,
+)
+from dutchbook.application.pair_trades.announcements import Announcements
+from dutchbook.application.pair_trades.store import Holdings
+from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.recorder import Recorder
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.market.health import DriftLimits, HealthLimits
+from dutchbook.ports.gateway import PlatformGateway
+from dutchbook.ports.journal import Journal
+from dutchbook.ports.time import Clock, Ids, TimeSource
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the services go by; each is a setting, but for `every_book_speaks`.
+
+    That is whether the streams tell of every book on every beat, changed or not.
+    """
+
+    halt_on_weekly: bool
+    reminder_period: timedelta
+    reminder_gap: timedelta
+    health: HealthLimits
+    rhythm: Rhythm
+    drift: DriftLimits
+    asking: Asking
+    every_book_speaks: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the services stand on."""
+
+    journal: Journal
+    bus: EventBus
+    risk: RiskManager
+    watchlist: Watchlist
+    queue: ExecutionQueueService
+    detection: DetectionService
+    holdings: Holdings
+    announce: Announcements
+    recorder: Recorder
+    gateways: Mapping[Platform, PlatformGateway]
+    clock: Clock
+    ids: Ids
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The services, and the sessions that they work in."""
+
+    sessions: Sessions
+    exposures: ExposureTrackerService
+    reminders: ExposureAlertScheduler
+    system: SystemHealth
+    drift: TimeDriftService
+    health: PlatformHealthService
+    protocol: DegradationProtocol
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """All that is started, run and drained, in this order: our clock comes first."""
+        return (self.drift, self.exposures, self.reminders, self.health, self.protocol)
+
+
+def beside(parts: Parts, times: Sequence[TimeSource], rules: Rules) -> Beside:
+    """Join what works beside trading, and let it hear the bus."""
+    bus, risk, clock = parts.bus, parts.risk, parts.clock
+    sessions, system = Sessions(), SystemHealth(bus, parts.recorder)
+    streams = Streams(parts.watchlist, sessions, heartbeat=rules.every_book_speaks)
+    polling = BookPolling(parts.gateways, parts.watchlist, streams, clock, rules.rhythm.answer)
+    protocol = DegradationProtocol(
+        bus, streams, sessions, parts.detection, parts.queue, polling, clock, rules.health
+    )
+    made = Beside(
+        sessions=sessions,
+        exposures=ExposureTrackerService(
+            parts.journal, bus, risk, halt_on_weekly=rules.halt_on_weekly
+        ),
+        reminders=ExposureAlertScheduler(
+            parts.journal,
+            bus,
+            parts.holdings,
+            parts.announce,
+            sessions,
+            clock,
+            period=rules.reminder_period,
+            gap=rules.reminder_gap,
+        ),
+        system=system,
+        drift=TimeDriftService(bus, risk, times, system, clock, rules.drift, rules.asking),
+        health=PlatformHealthService(
+            bus,
+            parts.gateways,
+            streams,
+            sessions,
+            protocol,
+            system,
+            clock,
+            parts.ids,
+            rules.health,
+            rules.rhythm,
+        ),
+        protocol=protocol,
+    )
+    bus.subscribe(made.exposures)
+    bus.subscribe(made.reminders)
+    return made

@@ -1,0 +1,255 @@
+"""One run on paper as a person starts it: tape, database, speed, lease, and the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Protocol
+
+from dutchbook.application.lifecycle import count_run
+from dutchbook.application.market.pairs import traded_pairs
+from dutchbook.application.records.lease import Fence, take, turn
+from dutchbook.bootstrap import paths
+from dutchbook.bootstrap.build import POLL_SECONDS, build
+from dutchbook.bootstrap.engine import Engine
+from dutchbook.config import Settings
+from dutchbook.domain.positions.settlement import Key, Ruling, read_results
+from dutchbook.errors import InvalidInput, LeaseHeld, LeaseLost
+from dutchbook.persistence.database import Database
+from dutchbook.persistence.log.anchors import AnchorFile
+from dutchbook.ports.journal import Journal
+from dutchbook.runtime.clock import SystemClock, TapeClock
+from dutchbook.runtime.live import run_live
+from dutchbook.runtime.process import gone, myself
+from dutchbook.runtime.virtual_time import run_virtual, turnstile
+from dutchbook.tape import demo
+from dutchbook.tape.documents import read_document
+from dutchbook.tape.format import open_tape
+from dutchbook.tape.message import Tape
+
+REDRAW_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `dutchbook run` was asked for; `speed` None is as fast as the machine can."""
+
+    settings: Settings
+    tape: str
+    database: str
+    speed: Decimal | None
+    seed: int
+    standby: bool = False
+    results: Path | None = None
+
+    @property
+    def term(self) -> timedelta:
+        """How long a lease lasts that is not renewed."""
+        return timedelta(seconds=self.settings.execution.lease_seconds)
+
+    @property
+    def poll_seconds(self) -> float:
+        """How often commands are looked for, in seconds of the tape."""
+        return POLL_SECONDS if self.speed is None else REDRAW_SECONDS * float(self.speed)
+
+
+class Screen(Protocol):
+    """What a person sees of a run."""
+
+    def line(self, text: str) -> None:
+        """Show one line of text."""
+        ...
+
+    async def trade(self, engine: Engine, number: int, *, live: bool) -> dict[str, Any]:
+        """Let the engine trade to its end, and show what happens; returns its summary.
+
+        Args:
+            engine: Not yet started.
+            number: Of this run of its database.
+            live: Its time passes at a speed that a person can follow.
+        """
+        ...
+
+
+class NoScreen:
+    """Shows nothing."""
+
+    def line(self, text: str) -> None:
+        """Show nothing of `text`."""
+
+    async def trade(self, engine: Engine, number: int, *, live: bool) -> dict[str, Any]:
+        """Trade, whether `live` or not, and show nothing."""
+        del live
+        return await engine.trade(number)
+
+
+@dataclass(frozen=True, slots=True)
+class _Played:
+    """A tape, and what its contracts resolve to at its end."""
+
+    tape: Tape
+    results: Mapping[Key, Ruling]
+
+
+def speed(text: str) -> Decimal | None:
+    """Read ``--speed``: a number above zero, or ``max`` (None)."""
+    if text == "max":
+        return None
+    try:
+        number = Decimal(text)
+    except ArithmeticError:
+        number = Decimal(0)
+    if not number.is_finite() or number <= 0:
+        raise InvalidInput("--speed", text, "a number above zero, or max")
+    return number
+
+
+def run(options: Options, screen: Screen) -> dict[str, Any]:
+    """Run the engine to the end of its tape, or until it is interrupted.
+
+    Returns the summary.
+
+    Raises:
+        LeaseHeld: Another engine runs on the database, or took it over from this one.
+    """
+    tape = chosen_tape(options)
+    played = _Played(tape, _results(options, tape))
+    database = Database.at(options.database)
+    database.prepare("paper")
+    if not options.standby:
+        return _run(options, played, database, screen, taking_over=False)
+    while True:
+        frozen = run_live(_turn(options, database, screen))
+        try:
+            return _run(options, played, database, screen, taking_over=frozen)
+        except LeaseLost:
+            raise
+        except LeaseHeld:  # another one was faster, or still holds its locks
+            run_live(SystemClock().sleep(1))
+
+
+def _run(
+    options: Options,
+    played: _Played,
+    database: Database,
+    screen: Screen,
+    *,
+    taking_over: bool,
+) -> dict[str, Any]:
+    trading = _trade(options, played, database, screen, taking_over=taking_over)
+    return run_virtual(trading) if options.speed is None else run_live(trading)
+
+
+async def _turn(options: Options, database: Database, screen: Screen) -> bool:
+    """Wait for the lease, in real time; see `dutchbook.application.lease.turn`."""
+    screen.line(f"{database.shown}: standing by")
+    journal = database.journal(turnstile())
+    await journal.open()
+    try:
+        return await turn(journal, SystemClock(), options.term, gone)
+    finally:
+        await journal.close()
+
+
+def chosen_tape(options: Options) -> Tape:
+    """Return the tape that was asked for.
+
+    Raises:
+        TapeError: There is none at that path, or it is not whole.
+    """
+    return open_tape(demo.PATH if options.tape == "demo" else Path(options.tape))
+
+
+def _results(options: Options, tape: Tape) -> dict[Key, Ruling]:
+    """Return what the tape's contracts resolve to at its end."""
+    if options.results is None:
+        return {}
+    document = read_document(options.results)
+    return read_results(str(options.results), document, tape.meta.contracts)
+
+
+async def _trade(
+    options: Options,
+    played: _Played,
+    database: Database,
+    screen: Screen,
+    *,
+    taking_over: bool,
+) -> dict[str, Any]:
+    tape = played.tape
+    clock = TapeClock(tape.meta.first, float(options.speed or 1))
+    journal = database.journal(turnstile(), alone=True, taking_over=taking_over)
+    await journal.open()
+    fence = None
+    try:
+        file = paths.halt_file(database)
+        fence = await take(journal, SystemClock(), myself(), options.term, gone, file)
+        number = await count_run(journal, fence)
+        screen.line(await _first_line(journal, database, _book_age(options.settings, tape)))
+        engine = build(
+            options.settings,
+            tape,
+            journal,
+            clock,
+            seed=options.seed,
+            run=number,
+            pairs=await traded_pairs(journal, tape.meta.contracts, tape.meta.pairs),
+            results=played.results,
+            fence=fence,
+            poll_seconds=options.poll_seconds,
+            anchors=AnchorFile(paths.anchor_path(database), SystemClock(), turnstile()),
+        )
+        summary = await _kept(engine, fence, options, _watched(engine, number, options, screen))
+        await fence.release(journal)
+        return summary
+    finally:
+        await journal.close(fenced_off=fence is not None and not fence.believed)
+
+
+async def _kept(
+    engine: Engine, fence: Fence, options: Options, trading: Coroutine[Any, Any, dict[str, Any]]
+) -> dict[str, Any]:
+    """Trade, and in live time keep the lease while there is nothing to commit.
+
+    At full speed time is the tape's, and what is renewed by our clock would change its order.
+    """
+    if options.speed is None:
+        return await trading
+    async with asyncio.TaskGroup() as group:
+        keeping = group.create_task(fence.keep(engine.journal))
+        summary = await trading
+        keeping.cancel()
+    return summary
+
+
+async def _watched(
+    engine: Engine, number: int, options: Options, screen: Screen
+) -> dict[str, Any]:
+    """Trade, and stop when a person asks for it."""
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(each, engine.stopping.set)
+    return await screen.trade(engine, number, live=options.speed is not None)
+
+
+def _book_age(settings: Settings, tape: Tape) -> str:
+    """Tell how old a book may be, where that is so because of the tape."""
+    if settings.detection.book_age_seconds is not None or not tape.meta.polled:
+        return ""
+    seconds = int(settings.book_age(polled=True).total_seconds())
+    return f"; the tape was polled, so books up to {seconds} s old are traded on"
+
+
+async def _first_line(journal: Journal, database: Database, book_age: str) -> str:
+    """Tell where this run starts from, so that nobody trades on spent capital by surprise."""
+    held = await journal.rows("open_positions")
+    count = sum(row["status"] != "CLOSED" for row in held)
+    standing = f"goes on with {count} open positions" if count else "starts with nothing held"
+    return f"{database.shown}: {standing}{book_age}"

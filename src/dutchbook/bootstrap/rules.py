@@ -1,0 +1,111 @@
+"""What the parts of an engine go by, from the settings of a person."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from dutchbook.application.exits.triggers import Choices
+from dutchbook.application.exposure.auto_policy import AutoPolicy
+from dutchbook.application.monitoring.clock_drift import Asking
+from dutchbook.application.monitoring.platform_health import Rhythm
+from dutchbook.bootstrap.exits import LeavingRules
+from dutchbook.bootstrap.monitoring import Rules
+from dutchbook.bootstrap.pair_trades import CarryingRules
+from dutchbook.config import Settings
+from dutchbook.domain.detection.quote import Hurdles
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.positions.exit_case import Why
+from dutchbook.domain.values.units import Money
+from dutchbook.platforms.paper.exchange import PaperExchange
+from dutchbook.platforms.paper.faults import Fault, FaultPlan, Window
+from dutchbook.platforms.paper.liquidity import Replenishment
+from dutchbook.tape.message import Tape
+
+LATER_MS = 5_000
+"""So long after the engine has given up waiting, a late answer comes."""
+
+
+def carrying_rules(settings: Settings, hurdles: Hurdles) -> CarryingRules:
+    """Return what positions are carried on by."""
+    execution = settings.execution
+    return CarryingRules(
+        policy=AutoPolicy(execution.auto_policy),
+        rescue_limit=hurdles.rescue_limit,
+        controls=settings.controls(),
+        book_age=hurdles.book_age,
+        answer_seconds=execution.answer_seconds,
+        person_after=timedelta(seconds=execution.person_after_seconds),
+    )
+
+
+def leaving_rules(settings: Settings, tape: Tape) -> LeavingRules:
+    """Return what positions are left by."""
+    chosen = settings.exits
+    leave = {"nothing": None, "risk": Why.PLATFORM_RISK, "all": Why.WIND_DOWN}
+    choices = Choices(
+        rules=settings.exit_rules(),
+        rescue_limit=settings.execution.rescue_limit,
+        book_age=settings.book_age(polled=tape.meta.polled),
+        beat=timedelta(seconds=chosen.beat_seconds),
+        leaving=leave[chosen.leave],
+        by_pair=chosen.by_pair(),
+    )
+    return LeavingRules(
+        choices,
+        poll=timedelta(seconds=chosen.results_seconds),
+        answer_seconds=settings.execution.answer_seconds,
+        person_after=timedelta(seconds=settings.execution.person_after_seconds),
+    )
+
+
+def beside_rules(settings: Settings, tape: Tape) -> Rules:
+    """Return what the services beside trading go by."""
+    chosen, health = settings.exposure, settings.health
+    return Rules(
+        halt_on_weekly=chosen.halt_on_weekly,
+        reminder_period=timedelta(seconds=chosen.reminder_seconds),
+        reminder_gap=timedelta(seconds=chosen.reminder_gap_seconds),
+        health=settings.health_limits(),
+        rhythm=Rhythm(
+            check=timedelta(seconds=health.check_seconds),
+            answer=timedelta(seconds=health.answer_seconds),
+            heartbeat=timedelta(seconds=health.heartbeat_seconds),
+        ),
+        drift=settings.drift_limits(),
+        asking=Asking(every=timedelta(seconds=settings.time.check_seconds)),
+        every_book_speaks=tape.meta.polled,
+    )
+
+
+def paper_exchange(platform: Platform, settings: Settings, tape: Tape) -> PaperExchange:
+    """Make a paper platform for the contracts of a tape."""
+    paper = settings.paper
+    cash = {
+        Platform.KALSHI: paper.kalshi_cash,
+        Platform.POLYMARKET: paper.polymarket_cash,
+    }
+    return PaperExchange(
+        platform,
+        (each for each in tape.meta.contracts if each.platform is platform),
+        Replenishment(paper.replenishment),
+        Money(cash[platform]),
+    )
+
+
+def fault_plan(settings: Settings, tape: Tape, seed: int) -> FaultPlan:
+    """Return what goes wrong on the paper platforms."""
+    paper = settings.paper
+    rates = {fault: getattr(paper, f"fault_{fault.value}") for fault in Fault}
+    return FaultPlan(
+        seed=seed,
+        rates=tuple((fault, rate) for fault, rate in rates.items() if rate),
+        latency_ms=paper.latency_ms,
+        jitter_ms=paper.jitter_ms,
+        settle_ms=paper.settle_ms,
+        late_ms=1000 * settings.execution.answer_seconds + LATER_MS,
+        windows=tuple(
+            Window(platform, tape.meta.first + begins, tape.meta.first + ends, outage=outage)
+            for name, outage in (("silences", False), ("outages", True))
+            for platform, begins, ends in paper.windows(name)
+        ),
+    )

@@ -1,0 +1,377 @@
+"""Exposed positions, all of one position, and its story, for people."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Protocol
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from dutchbook.cli.console.sentences import (
+    COMMANDS,
+    STATES,
+    WAYS,
+    dollars,
+    numbers,
+    sentence,
+    way,
+)
+from dutchbook.domain.events import SingleLegExposureReminder
+from dutchbook.domain.values.units import due, plain
+
+Row = Mapping[str, Any]
+DISPUTED = "RECONCILIATION_REQUIRED"
+ANSWERS = {
+    "acknowledge": "what we hold is so, and the same difference is not asked again",
+    "adopt-platform": "what the platform says now is so; it is asked again, and that is booked",
+    "force-close": "nothing is left of the position; --paid says what each contract brought",
+}
+"""What a person can answer, and what each means."""
+SHORT = 8
+"""Characters of an id that are shown where there is little room; they may be typed."""
+
+
+class Entry(Protocol):
+    """One line of the audit log."""
+
+    @property
+    def at(self) -> datetime:
+        """When it happened."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What it says."""
+        ...
+
+
+def _say(console: Console, line: str = "", indent: int = 0) -> None:
+    """Print a line; what does not fit goes on below, indented."""
+    text = textwrap.fill(
+        line,
+        console.width,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _count(quantity: Any) -> str:
+    return plain(Decimal(quantity))
+
+
+def _time(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S}" if at else "-"
+
+
+def exposed(console: Console, rows: Iterable[Row]) -> None:
+    """Print the positions with one leg alone as a table."""
+    rows = list(rows)
+    if not rows:
+        _say(console, "nothing is exposed")
+        return
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("position", overflow="fold")
+    table.add_column("alone", min_width=10)
+    for name in ("since", "at risk", "do", "result"):
+        right = name in ("at risk", "result")
+        table.add_column(name, no_wrap=True, justify="right" if right else "left")
+    for row in rows:
+        table.add_row(
+            f"{str(row['position_id'])[:SHORT]}\n{row['question']}",
+            _alone(row),
+            _time(row["since"]).replace(" ", "\n"),
+            dollars(row["at_risk"]),
+            COMMANDS.get(row["recommended"], row["recommended"] or "-"),
+            "-" if row["result"] is None else dollars(row["result"]),
+        )
+    console.print(table)
+    _say(
+        console,
+        "In dollars; the result is that of what to do, as last priced. Look at one, and at"
+        " every choice: dutchbook position ID. How it came to that: dutchbook explain ID.",
+    )
+
+
+def listed(console: Console, rows: Iterable[Row]) -> None:
+    """Print every position as a table."""
+    rows = list(rows)
+    if not rows:
+        _say(console, "nothing yet")
+        return
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("position", overflow="fold")
+    for name in ("state", "opened", "holds", "paid", "at the least"):
+        right = name in ("paid", "at the least")
+        table.add_column(name, justify="right" if right else "left")
+    for row in rows:
+        table.add_row(
+            f"{row['position']}\n{row['question']}",
+            str(row["status"]).replace("_", " ").lower(),
+            _time(row["opened_at"]).replace(" ", "\n"),
+            "\n".join(f"{row[each]} {each}" for each in ("kalshi", "polymarket")),
+            dollars(row["paid"]),
+            dollars(row["at_least"]),
+        )
+    console.print(table)
+    _say(
+        console,
+        "In dollars; at the least: what it brings whichever way both resolve alike. Look at"
+        " one: dutchbook position ID.",
+    )
+
+
+def _alone(row: Row) -> str:
+    return f"{_count(row['quantity'])} {row['outcome'].upper()} on {row['platform']}"
+
+
+def whole(console: Console, row: Row) -> None:
+    """Print all of one position."""
+    _say(console, f"{row['question']}")
+    _say(console, f"position {row['position_id']}")
+    _say(console, f"execution {row['execution_id']}, pair {row['pair_id']}")
+    _say(console, f"It is {STATES[row['status']]}. Opened {_time(row['opened_at'])}.")
+    console.print(_legs(row))
+    console.print(_results(row))
+    for order in row["orders"]:
+        _order(console, order)
+    _say(console)
+    choices(console, row)
+
+
+def _legs(row: Row) -> Table:
+    table = Table(title="In dollars", title_justify="left")
+    for name in ("leg", "holds", "cost", "fees", "cash", "complement"):
+        table.add_column(name, justify="left" if name == "leg" else "right", overflow="fold")
+    for leg in row["legs"]:
+        table.add_row(
+            leg["platform"],
+            f"{_count(leg['size'])} {leg['outcome'].upper()}",
+            *(dollars(leg[name]) for name in ("cost", "fees", "cash")),
+            _count(leg["complement"]) if leg["complement"] else "-",
+        )
+    return table
+
+
+def _results(row: Row) -> Table:
+    table = Table()
+    names = {
+        "expected_edge": "expected",
+        "locked_profit": "at the least",
+        "marked_pnl": "marked",
+        "realised_pnl": "realised so far",
+        "divergence_reserve": "reserve",
+    }
+    for shown in names.values():
+        table.add_column(shown, justify="right")
+    table.add_row(*(dollars(row[name]) for name in names))
+    return table
+
+
+def _order(console: Console, order: Row) -> None:
+    size, filled = (_count(order[name]) for name in ("size", "fill_size"))
+    what = f"{order['side']} {size} {order['outcome'].upper()} at {dollars(order['price'])}"
+    state = str(order["status"]).lower()
+    if order["outcome_unknown_since"]:
+        state = "nobody knows what became of it"
+    _say(
+        console, f"{_time(order['created_at'])} {order['platform']}, {order['purpose']}: {what}"
+    )
+    refusal = f" ({order['refusal'].replace('_', ' ')})" if order["refusal"] else ""
+    _say(console, f"  {state}{refusal}: {filled} of {size}. Order {order['order_id']}", 4)
+    for fill in order["fills"]:
+        price, fee = dollars(fill["price"]), dollars(fill["fee"])
+        done = f"  filled {_count(fill['size'])} at {price}, fee {fee}: {fill['finality']}"
+        _say(console, done, 4)
+
+
+def choices(console: Console, row: Row) -> None:
+    """Print what is alone and what can be done about it, as last priced."""
+    if row["alone"] is None:
+        if row["status"] == DISPUTED:
+            disputed(console, row["discrepancies"])
+        return
+    since = _time(row["since"])
+    risk = dollars(row["alone"]["at_risk"])
+    _say(console, f"Alone since {since}: {_alone(row['alone'])}, {risk} dollars at risk.")
+    if not row["choices"]:
+        _say(console, "What can be done was not priced yet.")
+        return
+    _say(console, f"What can be done, as priced at {_time(row['priced_at'])}:")
+    ranked = {name: place for place, name in enumerate(row["recommended"])}
+    for choice in sorted(row["choices"], key=lambda c: ranked.get(c["name"], len(ranked))):
+        _say(console, f"- {way(choice)}", 2)
+    for choice in row["choices"]:
+        if choice["name"] in COMMANDS and not choice["blocked"]:
+            _say(console, f"  {_command(row['position_id'], choice)}")
+
+
+def disputed(console: Console, rows: Iterable[Row]) -> None:
+    """Print what our record and the platforms differ in, and what a person can answer."""
+    rows = list(rows)
+    if not rows:
+        _say(console, "our record and the platforms agree, as far as they were compared")
+        return
+    for row in rows:
+        kind, ours = str(row["kind"]).replace("_", " "), dict(row["ours"])
+        about = ours.pop("about", {}).get("subject") or "-"
+        subject = row["position_id"] or row["discrepancy_id"]
+        _say(console, f"{_time(row['detected_at'])}  {kind} on {row['platform']}: {about}", 2)
+        _say(console, f"  ours: {_facts(ours)}", 10)
+        _say(console, f"  theirs: {_facts(row['theirs'])}", 10)
+        _say(console, f"  to do: {row['recommended_action']}", 10)
+        where = f"position {subject}" if row["position_id"] else f"discrepancy {subject}"
+        _say(console, f"  {where}", 4)
+    _say(console, "Look at the platform's own page, then one of", 2)
+    for choice, means in ANSWERS.items():
+        _say(console, f"- dutchbook resolve ID --choice {choice} --rationale WHY: {means}", 4)
+
+
+def _facts(facts: Mapping[str, Any]) -> str:
+    told = (f"{name.replace('_', ' ')} {_fact(value)}" for name, value in facts.items())
+    return ", ".join(told) or "nothing"
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"({_facts(value)})"
+    if isinstance(value, list):
+        return "; ".join(_fact(each) for each in value) or "none"
+    return "unknown" if value is None else str(value)
+
+
+def _command(position_id: str, choice: Row) -> str:
+    price = f" --price {dollars(choice['price'])}" if choice["name"] == "retry_leg" else ""
+    return f"dutchbook {COMMANDS[choice['name']]} {position_id[:SHORT]}{price}"
+
+
+def story(console: Console, told: Iterable[Entry], position: Row | None) -> None:
+    """Print what happened in plain sentences, then what is open and what can be done."""
+    reminders: list[Entry] = []
+    for entry in told:
+        if entry.name == SingleLegExposureReminder.wire:
+            reminders.append(entry)
+            continue
+        _reminded(console, reminders)
+        reminders = []
+        _say(console, f"{_time(entry.at)}  {sentence(entry.name, entry.facts)}", 21)
+    _reminded(console, reminders)
+    _say(console)
+    if position is None:
+        _say(console, "No position came of it.")
+        return
+    _say(console, f"Now it is {STATES[position['status']]}.")
+    out = [o for o in position["orders"] if o["working_size"]]
+    for order in out:
+        _say(console, f"Order {order['order_id']} on {order['platform']} is still out.")
+    choices(console, position)
+
+
+def _reminded(console: Console, reminders: list[Entry]) -> None:
+    if reminders:
+        last, count = reminders[-1], len(reminders)
+        times = "once" if count == 1 else f"{count} times"
+        text = sentence(last.name, last.facts).removesuffix(".")
+        _say(console, f"{_time(last.at)}  {text}; told again {times}.", 21)
+
+
+def before(
+    console: Console,
+    row: Row,
+    name: str,
+    worst: Row | None = None,
+    at_least: Decimal | None = None,
+) -> None:
+    """Print what a command would do, with its numbers, before it is given.
+
+    Args:
+        console: Where.
+        row: The position.
+        name: The command.
+        worst: What a leg bought at the price that was asked for comes to, None without one.
+        at_least: What closing all that is alone must bring to be done.
+    """
+    alone, choice = row["alone"], priced(row, name)
+    _say(
+        console, f"{row['question']}: {_alone(alone)} alone, {dollars(alone['at_risk'])} paid."
+    )
+    if worst is not None:
+        _say(console, f"At worst, {worst['detail']}: {numbers(worst)}.")
+    if choice is None:
+        _say(console, "It was not priced yet; the engine prices it when it acts.")
+    else:
+        _say(console, f"As priced at {_time(row['priced_at'])}, {way(choice)}.")
+    retried = name == "retry_leg"
+    rest = Decimal(0) if retried else _rest(alone["quantity"], choice)
+    if at_least is not None:
+        share = due(at_least * (alone["quantity"] - rest) / alone["quantity"])
+        _say(console, f"It is not done if it would bring less than {dollars(share)}.")
+    pairs = row["hedged"] + (alone["quantity"] if retried else 0)
+    left = [f"{_count(pairs)} hedged pairs"] if pairs else []
+    left += [f"{_count(rest)} alone"] if rest else []
+    _say(console, f"All filled, it leaves {' and '.join(left) or 'nothing'}.")
+
+
+def _rest(alone: Decimal, choice: Row | None) -> Decimal:
+    """Return how many contracts a way leaves alone."""
+    size = choice and not choice["blocked"] and choice["size"]
+    return alone - Decimal(size) if size else Decimal(0)
+
+
+def priced(row: Row, name: str) -> Row | None:
+    """Return the way that a command would take as last priced: closing takes the cheaper."""
+    names = ("close_leg", "complement") if name == "close_leg" else (name,)
+    ways = [each for each in row["choices"] if each["name"] in names]
+    open_ways = [each for each in ways if not each["blocked"]]
+    best = max(open_ways, key=per_contract, default=None)
+    return best or next(iter(ways), None)
+
+
+def per_contract(way: Row) -> Decimal:
+    """Return the dollars a contract that a way brings."""
+    return Decimal(way["pnl"]) / Decimal(way["size"])
+
+
+def after(console: Console, told: Row) -> None:
+    """Print what became of a command."""
+    answer = told["answer"]
+    if answer is None:
+        late = "no engine runs: it is done at the next start"
+        if told["engine"]:
+            late = "the engine has not answered yet: it is done when the engine comes to it"
+        _say(console, f"Asked for, and {late}. Command {told['command']}")
+        return
+    if answer["done"]:
+        _say(console, "Done.")
+    else:
+        code = f" ({answer['code']})" if answer.get("code") else ""
+        _say(console, f"Not done: {answer.get('why') or 'no reason given'}{code}.")
+    _came_of(console, answer)
+
+
+def _came_of(console: Console, answer: Row) -> None:
+    if answer.get("order_id"):
+        _say(console, f"Order {answer['order_id']} filled {answer['filled']}.")
+    if answer.get("new_edge") is not None:
+        _say(console, f"The pair locks {dollars(answer['new_edge'])} dollars now.")
+    if answer.get("realised_pnl") is not None:
+        _say(console, f"Result: {dollars(answer['realised_pnl'])} dollars.")
+    if answer.get("became"):
+        _say(console, f"{answer['subject']} is {answer['became']} now.")
+    if answer.get("status"):
+        _say(console, f"The position is {STATES[answer['status']]}.")
+    for choice in answer.get("scenarios") or ():
+        _say(console, f"- {way(choice)}", 2)
+    if actions := answer.get("recommended_actions"):
+        _say(console, f"Best now: {WAYS[actions[0]]}.")

@@ -1,0 +1,107 @@
+"""What a terminal shows of a run: lines of events, or a picture that is redrawn."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+
+from dutchbook.bootstrap.engine import Engine
+from dutchbook.bootstrap.paper_run import REDRAW_SECONDS
+from dutchbook.cli.console.lines import EventLines
+from dutchbook.cli.console.live import LiveView, PairLine, Standing
+from dutchbook.domain.market.contract import Outcome, Platform
+from dutchbook.domain.values.units import plain
+from dutchbook.runtime.clock import TapeClock
+
+
+class TerminalScreen:
+    """Shows a run on a console: drawn where it is a terminal, else line by line."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def line(self, text: str) -> None:
+        """Show one line of text."""
+        _writer(self._console)(text)
+
+    async def trade(self, engine: Engine, number: int, *, live: bool) -> dict[str, Any]:
+        """Let the engine trade to its end, and show what happens; returns its summary."""
+        if self._console.is_terminal and live:
+            return await _shown(engine, number, self._console)
+        engine.bus.subscribe(EventLines(_writer(self._console, engine.stopping.set)))
+        return await engine.trade(number)
+
+
+def _writer(
+    console: Console, closed: Callable[[], None] | None = None
+) -> Callable[[str], None]:
+    """Return what writes a line; when no more can be written, the engine is asked to stop.
+
+    Nobody reads any more, or the disk is full: what is under way is brought to its end.
+    """
+
+    def write(line: str) -> None:
+        try:
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+        except OSError:
+            if closed is not None:
+                closed()
+
+    return write
+
+
+async def _shown(engine: Engine, number: int, console: Console) -> dict[str, Any]:
+    """Trade with the live view on the terminal."""
+    pairs = [
+        PairLine(
+            watch.match.kalshi.title,
+            watch.kalshi,
+            watch.polymarket,
+            {outcome: watch.match.hedge(outcome) for outcome in Outcome},
+        )
+        for watch in engine.watchlist.pairs.values()
+    ]
+    view = LiveView(pairs)
+    engine.bus.subscribe(view)
+    with Live(view.draw(standing(engine)), console=console, auto_refresh=False) as live:
+
+        async def redraw() -> None:
+            while True:
+                await engine.clock.sleep(REDRAW_SECONDS * float(_speed(engine)))
+                live.update(view.draw(standing(engine)), refresh=True)
+
+        drawing = asyncio.ensure_future(redraw())
+        try:
+            summary = await engine.trade(number)
+        finally:
+            drawing.cancel()
+        live.update(view.draw(standing(engine)), refresh=True)
+    return summary
+
+
+def _speed(engine: Engine) -> float:
+    return engine.clock.speed if isinstance(engine.clock, TapeClock) else 1.0
+
+
+def standing(engine: Engine) -> Standing:
+    """Return where the engine stands, for the live view."""
+    positions = Counter(p.status.value for p in engine.holdings.positions.values())
+    balances = {platform: engine.risk.balance(platform) for platform in Platform}
+    return Standing(
+        now=engine.clock.now().isoformat(sep=" ", timespec="seconds"),
+        mode="paper",
+        halted=tuple(sorted(engine.risk.state.halt_reasons)),
+        opportunities=engine.detection.opportunities,
+        edges_seen=engine.detection.edges_seen,
+        running=engine.queue.running,
+        positions=dict(sorted(positions.items())),
+        capital={
+            platform: (plain(each.free), plain(each.reserved), plain(each.committed))
+            for platform, each in balances.items()
+        },
+    )

@@ -1,0 +1,388 @@
+"""The command line: one function a command, no logic; each loads what it needs itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dutchbook import __version__
+from dutchbook.cli import positions as position_commands
+from dutchbook.cli.audit import audit
+from dutchbook.cli.options import Db, console, url_of
+from dutchbook.cli.tape import tapes
+from dutchbook.errors import DutchbookError, StorageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+pairs = typer.Typer(no_args_is_help=True, help="Pairs of contracts, and their approval.")
+capital = typer.Typer(no_args_is_help=True, help="Cash that comes in or goes out.")
+database = typer.Typer(no_args_is_help=True, help="The database itself.")
+app.add_typer(pairs, name="pairs")
+app.add_typer(capital, name="capital")
+app.add_typer(tapes, name="tape")
+app.add_typer(database, name="db")
+app.add_typer(audit, name="audit")
+
+position_commands.add_to(app)
+
+FOUND = 1
+INTERRUPTED = 130
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print every column as JSON.")]
+Rationale = Annotated[str, typer.Option(help="Why, in a sentence.")]
+Amount = Annotated[str, typer.Option(help="Dollars that the position may cost.")]
+Note = Annotated[str, typer.Option(help="What it was.")]
+
+
+def _list(
+    db: str, table: str, order_by: tuple[str, ...], columns: str, *, as_json: bool
+) -> None:
+    from dutchbook.cli.console import tables
+    from dutchbook.operations import requests
+
+    rows = requests.rows(url_of(db), table, order_by)
+    tables.show(console(), rows, columns.split(), as_text=not as_json)
+
+
+@app.callback(invoke_without_command=True)
+def dutchbook(
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Buy YES on one prediction market and NO on the other for less than they pay together."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def init() -> None:
+    """Write the commented settings and make the data directory, where there are none."""
+    from dutchbook.bootstrap import paths
+
+    for path in paths.initialise():
+        typer.echo(f"made {path}")
+    typer.echo(f"settings: {paths.default_config()}")
+
+
+@app.command()
+def run(
+    *,
+    tape: Annotated[
+        str, typer.Option(help="What to trade on: demo, or a tape's path.")
+    ] = "demo",
+    speed: Annotated[
+        str, typer.Option(help="How many times as fast as it was recorded; max for at once.")
+    ] = "20",
+    db: Db = "",
+    seed: Annotated[int, typer.Option(help="Makes ids and faults the same again.")] = 1,
+    config: Annotated[
+        Path | None, typer.Option(help="A TOML file of settings instead of yours.")
+    ] = None,
+    override: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting once."),
+    ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(help="What the tape's contracts resolve to at its end, TOML or JSON."),
+    ] = None,
+    summary: Annotated[
+        str, typer.Option(help="json: print nothing but the summary, as one object.")
+    ] = "",
+    standby: Annotated[
+        bool, typer.Option("--standby", help="Wait until no other engine has the database.")
+    ] = False,
+) -> None:
+    """Run the engine on paper, to the end of the tape or until Ctrl-C."""
+    from dutchbook.bootstrap import paper_run, paths
+    from dutchbook.cli.console.screen import TerminalScreen
+    from dutchbook.config import load
+
+    if summary not in ("", "json"):
+        raise typer.BadParameter("json is the only form", param_hint="--summary")
+    paths.initialise()
+    options = paper_run.Options(
+        settings=load(config or paths.default_config(), tuple(override or ()), os.environ),
+        tape=tape,
+        database=url_of(db),
+        speed=paper_run.speed(speed),
+        seed=seed,
+        standby=standby,
+        results=results,
+    )
+    screen, as_json = console(), summary == "json"
+    shown = paper_run.NoScreen() if as_json else TerminalScreen(screen)
+    _summed_up(screen, paper_run.run(options, shown), as_json=as_json)
+
+
+def _summed_up(screen: Console, found: dict[str, Any], *, as_json: bool) -> None:
+    from dutchbook.cli.console import report
+
+    if as_json:
+        typer.echo(json.dumps(found, sort_keys=True, separators=(",", ":")))
+    else:
+        report.show(screen, found)
+
+
+@app.command()
+def halt(
+    rationale: Annotated[str, typer.Option(help="Why, in a sentence.")] = "",
+    db: Db = "",
+    *,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Nothing but cancels: no hedge and no exit either.")
+    ] = False,
+    cancel_all: Annotated[
+        bool, typer.Option("--cancel-all", help="Cancel every order that works, too.")
+    ] = False,
+) -> None:
+    """Enter nothing more, from now on; works while the engine hangs."""
+    from dutchbook.domain.capital.limits import Grade
+    from dutchbook.operations import requests
+
+    grade = Grade.CANCELS_ONLY if everything else Grade.NO_ENTRIES
+    typer.echo(requests.halt(url_of(db), grade, rationale, cancel_all=cancel_all))
+
+
+@app.command()
+def resume(reason: str, rationale: Rationale, db: Db = "") -> None:
+    """Clear one reason of a halt, or give a pair back that failed too often."""
+    from dutchbook.operations import requests
+
+    _answered(requests.command(url_of(db), "resume", {"reason": reason}, rationale))
+
+
+@app.command()
+def override(target: str, amount: Amount, rationale: Rationale, db: Db = "") -> None:
+    """Lift size, slots and platform share for the next execution of an opportunity or pair."""
+    from dutchbook.domain.values.units import money
+    from dutchbook.operations import requests
+
+    money(amount, field="--amount")
+    arguments = {"target": target, "amount": amount}
+    _answered(requests.command(url_of(db), "override", arguments, rationale))
+
+
+@app.command("wind-down")
+def wind_down(rationale: Rationale, db: Db = "") -> None:
+    """Enter nothing more, leave every position, then stop."""
+    from dutchbook.domain.capital.limits import Grade
+    from dutchbook.operations import requests
+
+    _answered(requests.command(url_of(db), "wind_down", {}, rationale, Grade.NO_ENTRIES))
+
+
+@app.command()
+def reconcile(db: Db = "") -> None:
+    """Compare our record with the platforms' as soon as possible."""
+    from dutchbook.operations import requests
+
+    _answered(requests.command(url_of(db), "reconcile", {}, "asked for from a shell"))
+
+
+def _answered(told: dict[str, Any]) -> None:
+    """Print what became of a command; one that was refused is an exit code of one."""
+    typer.echo(json.dumps(told, sort_keys=True))
+    if told["answer"] is not None and not told["answer"].get("done"):
+        raise typer.Exit(FOUND)
+
+
+@app.command()
+def status(db: Db = "", *, as_json: AsJson = False) -> None:
+    """Where a database stands: capital, positions, halts."""
+    from dutchbook.operations import requests
+
+    found = requests.status(url_of(db))
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        from dutchbook.cli.console import report
+
+        report.standing(console(), found)
+
+
+@app.command()
+def positions(db: Db = "", *, as_json: AsJson = False) -> None:
+    """Every position, oldest first."""
+    from dutchbook.cli.console import positions as shown
+    from dutchbook.operations import admin
+
+    if as_json:
+        _list(db, "open_positions", ("opened_at", "position_id"), "", as_json=True)
+        return
+    shown.listed(console(), admin.positions(url_of(db)))
+
+
+@app.command()
+def orders(db: Db = "", *, as_json: AsJson = False) -> None:
+    """Every order, oldest first."""
+    columns = "created_at platform leg side outcome price size status fill_size refusal"
+    _list(db, "orders", ("created_at", "order_id"), columns, as_json=as_json)
+
+
+@app.command()
+def opportunities(db: Db = "", *, as_json: AsJson = False) -> None:
+    """Every edge that was acted on, or refused although it was there."""
+    columns = (
+        "detected_at pair_id direction reason quantity gross_edge net_edge expected_profit"
+    )
+    _list(db, "opportunities", ("detected_at", "opportunity_id"), columns, as_json=as_json)
+
+
+@app.command()
+def events(db: Db = "", *, as_json: AsJson = False) -> None:
+    """The event log."""
+    _list(db, "audit_log", ("sequence",), "sequence occurred_at name payload", as_json=as_json)
+
+
+@app.command()
+def ledger(db: Db = "", *, as_json: AsJson = False) -> None:
+    """Every posting: each movement sums to zero."""
+    columns = "booked_at account_id kind bucket amount reference note"
+    _list(db, "ledger_entries", ("booked_at", "entry_id"), columns, as_json=as_json)
+
+
+@pairs.command("list")
+def pairs_list(db: Db = "", *, as_json: AsJson = False) -> None:
+    """Every pair that is known."""
+    from dutchbook.cli.console import tables
+    from dutchbook.operations import admin
+
+    columns = "match_id kalshi_contract_id polymarket_contract_id approval resolution_date"
+    rows = admin.known_pairs(url_of(db))
+    tables.show(console(), rows, columns.split(), as_text=not as_json)
+
+
+@pairs.command("add")
+def pairs_add(file: Path, db: Db = "") -> None:
+    """Add the pairs of a file; a person approves each afterwards."""
+    from dutchbook.bootstrap import paths
+    from dutchbook.operations import admin
+
+    for pair in admin.add_pairs(url_of(db), file, paths.settings()):
+        typer.echo(f"added {pair}: not traded until you approve it")
+
+
+@pairs.command("approve")
+def pairs_approve(pair: str, rationale: Rationale, db: Db = "") -> None:
+    """Approve a pair: both contracts ask the same question."""
+    from dutchbook.operations import admin
+
+    admin.decide_pair(url_of(db), pair, rationale, approve=True)
+
+
+@pairs.command("revoke")
+def pairs_revoke(pair: str, rationale: Rationale, db: Db = "") -> None:
+    """Take an approval back: no new entry on this pair."""
+    from dutchbook.operations import admin
+
+    admin.decide_pair(url_of(db), pair, rationale, approve=False)
+
+
+@capital.command("deposit")
+def deposit(platform: str, amount: str, note: Note = "", db: Db = "") -> None:
+    """Book dollars that came in."""
+    from dutchbook.operations import admin
+
+    typer.echo(json.dumps(admin.move_cash(url_of(db), platform, amount, note, out=False)))
+
+
+@capital.command("withdraw")
+def withdraw(platform: str, amount: str, note: Note = "", db: Db = "") -> None:
+    """Book dollars that went out; only free capital can."""
+    from dutchbook.operations import admin
+
+    typer.echo(json.dumps(admin.move_cash(url_of(db), platform, amount, note, out=True)))
+
+
+@database.command("upgrade")
+def db_upgrade(db: Db = "") -> None:
+    """Bring the schema up to this program's."""
+    from dutchbook.persistence.database import Database
+
+    Database.at(url_of(db)).upgrade()
+
+
+@database.command("prune")
+def db_prune(
+    db: Db = "",
+    years: Annotated[
+        int | None, typer.Option(min=1, help="Keep this many years; else as the settings say.")
+    ] = None,
+) -> None:
+    """Delete book snapshots that are older than they must be kept."""
+    from dutchbook.bootstrap import paths
+    from dutchbook.operations import admin
+
+    kept = years or paths.settings().records.snapshot_years
+    typer.echo(f"{admin.prune(url_of(db), kept)} snapshots deleted")
+
+
+@database.command("verify")
+def db_verify(db: Db = "") -> None:
+    """Check pages, references, the event log (`audit verify`), the ledger and the sums."""
+    from dutchbook.operations import admin
+
+    problems = admin.problems(url_of(db))
+    for problem in problems:
+        typer.echo(problem, err=True)
+    if problems:
+        raise typer.Exit(FOUND)
+    typer.echo("whole")
+
+
+def _end(error: DutchbookError) -> None:
+    # What a file held may stand in the text: no line break or half character of it gets out.
+    line = " ".join(str(error).split()).encode(errors="backslashreplace").decode()
+    typer.echo(f"dutchbook: {line}", err=True)
+    sys.exit(error.exit_code)
+
+
+def _mute() -> None:
+    """Let what is still in the buffer of standard output go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _ours(group: BaseExceptionGroup[BaseException]) -> DutchbookError | None:
+    """Return the error of ours that ended a group of tasks, if one did."""
+    for each in group.exceptions:
+        inner = _ours(each) if isinstance(each, BaseExceptionGroup) else each
+        if isinstance(inner, DutchbookError):
+            return inner
+    return None
+
+
+def main() -> None:
+    """Run a command; an error of ours is one line on standard error and an exit code."""
+    debug = "--debug" in sys.argv
+    if debug:
+        sys.argv.remove("--debug")
+    try:
+        app()
+    except DutchbookError as error:
+        if debug:
+            raise
+        _end(error)
+    except BaseExceptionGroup as group:
+        if debug or (ours := _ours(group)) is None:
+            raise
+        _end(ours)
+    except BrokenPipeError:
+        # Nobody reads our output any more: nothing went wrong, and nothing more can be said.
+        _mute()
+    except OSError as error:
+        # Tapes, settings and databases have errors of their own; what is left is our output.
+        if debug:
+            raise
+        _mute()
+        _end(StorageError(f"{error.filename or 'the output'}: {error.strerror or error}"))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

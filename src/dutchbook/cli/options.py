@@ -1,0 +1,32 @@
+"""What commands of several files share: options, and what is loaded for a command alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Db = Annotated[
+    str,
+    typer.Option(
+        "--db",
+        help="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; else a file of yours.",
+    ),
+]
+
+
+def url_of(db: str) -> str:
+    """Return the URL that was named, else that of the user's own file."""
+    from dutchbook.bootstrap import paths
+
+    return db or paths.default_database()
+
+
+def console() -> Console:
+    """Return what prints for people."""
+    from rich.console import Console
+
+    return Console()

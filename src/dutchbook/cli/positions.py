@@ -1,0 +1,257 @@
+"""The commands about single positions: what happened to one, what can be done, and doing it."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dutchbook.cli.options import Db, console, url_of
+from dutchbook.errors import InvalidInput, InvalidPositionState
+
+if TYPE_CHECKING:
+    from dutchbook.domain.values.units import Money, Price
+
+FOUND = 1
+Id = Annotated[str, typer.Argument(metavar="ID", help="An id, or how it begins.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
+Why = Annotated[str, typer.Option("--rationale", help="Why, in a sentence.")]
+Choice = Annotated[str, typer.Option(help="acknowledge, force-close or adopt-platform.")]
+Paid = Annotated[
+    list[str] | None,
+    typer.Option(help="For force-close: kalshi=0.30, what each contract left there brought."),
+]
+Least = Annotated[
+    str,
+    typer.Option(
+        "--at-least",
+        help="Dollars that closing all of it must bring to be done, and a part of it its part;"
+        " else what is shown, less 2 cents a contract.",
+    ),
+]
+SLACK = Decimal("0.02")
+"""Dollars a contract that a result may be worse than it was shown, where nobody says."""
+CHOICES = ("acknowledge", "force-close", "adopt-platform")
+
+
+def _print(found: Any) -> None:
+    from dutchbook.domain.events import as_json as as_json_of
+
+    typer.echo(json.dumps(as_json_of(found)))
+
+
+def exposures(db: Db = "", *, as_json: AsJson = False) -> None:
+    """Every position with one leg alone: what is at risk, and what to do."""
+    from datetime import timedelta
+
+    from dutchbook.application.views import timeline
+    from dutchbook.bootstrap import paths
+    from dutchbook.cli.console import positions as shown
+    from dutchbook.operations import requests
+
+    period = timedelta(seconds=paths.settings().exposure.reminder_seconds)
+    found = requests.reading(url_of(db), lambda journal: timeline.exposures(journal, period))
+    if as_json:
+        _print(found)
+    else:
+        shown.exposed(console(), found)
+
+
+def position(id_: Id, db: Db = "", *, as_json: AsJson = False) -> None:
+    """All of one position: legs, orders, fills, results, and what can be done."""
+    from dutchbook.application.views import timeline
+    from dutchbook.cli.console import positions as shown
+    from dutchbook.operations import requests
+
+    found = requests.reading(url_of(db), lambda journal: timeline.position(journal, id_))
+    if as_json:
+        _print(found)
+    else:
+        shown.whole(console(), found)
+
+
+def explain(id_: Id, db: Db = "", *, as_json: AsJson = False) -> None:
+    """The story of a position, order or execution, in sentences."""
+    from dutchbook.application.views import timeline
+    from dutchbook.cli.console import positions as shown
+    from dutchbook.operations import requests
+
+    told, found, orders = requests.reading(url_of(db), lambda j: timeline.explain(j, id_))
+    if as_json:
+        _print({"story": told, "position": found, "orders": orders})
+    else:
+        shown.story(console(), told, found)
+
+
+def discrepancies(db: Db = "", *, as_json: AsJson = False) -> None:
+    """Where our record and the platforms' differ, and what a person can answer."""
+    from dutchbook.application.views import timeline
+    from dutchbook.cli.console import positions as shown
+    from dutchbook.operations import requests
+
+    found = requests.reading(url_of(db), timeline.discrepancies)
+    if as_json:
+        _print(found)
+    else:
+        shown.disputed(console(), found)
+
+
+def retry_leg(
+    id_: Id,
+    price: Annotated[str, typer.Option(help="The worst price, in dollars of that leg.")],
+    db: Db = "",
+    rationale: Why = "",
+    *,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Buy the missing leg at a price or better."""
+    from dutchbook.domain.positions.exposure import RETRY
+    from dutchbook.domain.values.units import price as checked_price
+
+    _leg(
+        RETRY,
+        id_,
+        checked_price(price, field="--price"),
+        db,
+        rationale,
+        yes=yes,
+        as_json=as_json,
+    )
+
+
+def close_leg(
+    id_: Id,
+    db: Db = "",
+    rationale: Why = "",
+    at_least: Least = "",
+    *,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Close the leg that is alone at once, the cheaper way."""
+    from dutchbook.domain.positions.exposure import CLOSE
+
+    _leg(CLOSE, id_, None, db, rationale, at_least, yes=yes, as_json=as_json)
+
+
+def complement(
+    id_: Id,
+    db: Db = "",
+    rationale: Why = "",
+    at_least: Least = "",
+    *,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Buy the opposite outcome where the leg is alone: each pair is a dollar."""
+    from dutchbook.domain.positions.exposure import COMPLEMENT
+
+    _leg(COMPLEMENT, id_, None, db, rationale, at_least, yes=yes, as_json=as_json)
+
+
+def resolve(
+    id_: Id,
+    choice: Choice,
+    rationale: Why,
+    paid: Paid = None,
+    db: Db = "",
+    *,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Resolve a discrepancy between our record and a platform's: a position's, or by its id."""
+    from dutchbook.application.views import timeline
+    from dutchbook.cli.console import positions as shown
+    from dutchbook.operations import requests
+
+    if choice not in CHOICES:
+        raise InvalidInput("--choice", choice, ", ".join(CHOICES))
+    requests.meaningful(rationale)
+    found, other = requests.reading(url_of(db), lambda journal: timeline.disputed(journal, id_))
+    subject = found["position_id"] if found else other["discrepancy_id"] if other else id_
+    if not as_json and found:
+        shown.whole(console(), found)
+    elif not as_json and other:
+        shown.disputed(console(), [other])
+    figures = dict(each.partition("=")[::2] for each in paid) if paid else None
+    arguments: dict[str, Any] = {"subject": subject, "choice": choice.replace("-", "_")}
+    arguments["paid"] = figures
+    _ask("resolve", arguments, db, rationale, yes=yes, as_json=as_json)
+
+
+def _leg(
+    name: str,
+    id_: str,
+    price: Price | None,
+    db: str,
+    rationale: str,
+    at_least: str = "",
+    *,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    from dutchbook.application.views import timeline
+    from dutchbook.cli.console import positions as shown
+    from dutchbook.domain.events import as_json as as_json_of
+    from dutchbook.domain.values.units import money, plain
+    from dutchbook.operations import requests
+
+    least = money(at_least, field="--at-least") if at_least else None
+    found = requests.reading(url_of(db), lambda journal: timeline.position(journal, id_))
+    if found["alone"] is None:
+        raise InvalidPositionState(found["position_id"], found["status"], "no leg is alone")
+    arguments = {"position": found["position_id"], "version": found["version"]}
+    worst = None
+    if price is not None:
+        arguments["price"] = plain(price)
+        worst = requests.reading(url_of(db), lambda j: timeline.at_price(j, found, price))
+    elif (least := least if least is not None else _least(found, name)) is not None:
+        arguments["at_least"] = plain(least)
+    if not as_json:
+        told = as_json_of(worst) if worst else None
+        shown.before(console(), found, name, told, least)
+    _ask(name, arguments, db, rationale, yes=yes, as_json=as_json)
+
+
+def _least(found: dict[str, Any], name: str) -> Money | None:
+    """Return what closing all must bring where nobody says, None where it was not priced."""
+    from dutchbook.cli.console import positions as shown
+    from dutchbook.domain.values.units import due
+
+    way = shown.priced(found, name)
+    if way is None or way["pnl"] is None:
+        return None
+    return due((shown.per_contract(way) - SLACK) * found["alone"]["quantity"])
+
+
+def _ask(
+    name: str, arguments: dict[str, Any], db: str, rationale: str, *, yes: bool, as_json: bool
+) -> None:
+    """Ask for it, once it is confirmed, and tell what became of it."""
+    from dutchbook.cli.console import positions as shown
+    from dutchbook.operations import requests
+
+    if as_json and not yes:
+        raise InvalidInput("--json", "alone", "possible without --yes: nobody can be asked")
+    if not yes and not typer.confirm("Do it?"):
+        typer.echo("nothing was asked for")
+        return
+    told = requests.ask(url_of(db), name, arguments, rationale)
+    if as_json:
+        _print(told)
+    else:
+        shown.after(console(), told)
+    if told["answer"] is not None and not told["answer"]["done"]:
+        raise typer.Exit(FOUND)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to the program's."""
+    for work in (exposures, position, explain, complement, discrepancies, resolve):
+        app.command()(work)
+    app.command("retry-leg")(retry_leg)
+    app.command("close-leg")(close_leg)

@@ -1,0 +1,57 @@
+"""The commands of tapes; no logic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dutchbook.cli.options import console
+
+tapes = typer.Typer(no_args_is_help=True, help="Recorded and made-up market data.")
+
+
+@tapes.command("import")
+def tape_import(
+    source: Path,
+    dest: Path,
+    contracts: Annotated[
+        Path | None, typer.Option(help="What the recording does not say of its contracts.")
+    ] = None,
+) -> None:
+    """Turn a recording, a folder or one of its files, into a tape."""
+    from dutchbook.cli.console import progress, report
+    from dutchbook.tape.importers.recording import import_recording
+    from dutchbook.tape.info import describe
+
+    with progress.bar("importing") as tell:
+        import_recording(source, dest, contracts, tell)
+    report.tape(console(), describe(dest))
+
+
+@tapes.command("info")
+def tape_info(path: Path) -> None:
+    """What a tape holds."""
+    from dutchbook.cli.console import report
+    from dutchbook.tape.info import describe
+
+    report.tape(console(), describe(path))
+
+
+@tapes.command("generate")
+def tape_generate(
+    dest: Path,
+    seed: Annotated[int, typer.Option(help="Makes the same tape again.")] = 1,
+    minutes: Annotated[int, typer.Option(min=1, help="How long it is.")] = 20,
+    pair_count: Annotated[int, typer.Option("--pairs", min=1, help="How many pairs.")] = 2,
+) -> None:
+    """Make up a tape whose edges follow a recording of both platforms."""
+    from dutchbook.bootstrap.build import generated_tape
+    from dutchbook.cli.console import progress, report
+    from dutchbook.tape.format import write_tape
+    from dutchbook.tape.info import describe
+
+    with progress.bar("writing") as tell:
+        write_tape(dest, generated_tape(seed, minutes=minutes, pairs=pair_count), tell)
+    report.tape(console(), describe(dest))

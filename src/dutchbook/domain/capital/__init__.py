@@ -1,0 +1,1 @@
+"""The ledger, limits, reservations and halts."""

@@ -1,0 +1,230 @@
+"""Limits, halts and the state that they are judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import IntEnum, StrEnum
+from typing import Generic, TypeVar
+
+from dutchbook.domain.detection.quote import Caps, Reason, Room
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.values.units import ZERO, Money
+
+T = TypeVar("T")
+
+
+BANKROLL = Money(Decimal(10_000))
+
+
+class Grade(IntEnum):
+    """What may still be sent: everything, nothing that enters, nothing but cancels."""
+
+    TRADING = 0
+    NO_ENTRIES = 1
+    CANCELS_ONLY = 2
+
+
+class HaltReason(StrEnum):
+    """Why no new execution may start. Reasons form a set and are cleared one by one.
+
+    `UNREADABLE` stands for a reason that this program does not know: a halt that cannot be read
+    is a halt.
+    """
+
+    DAILY_LOSS_LIMIT = "daily_loss_limit"
+    RECONCILIATION_DISCREPANCY = "reconciliation_discrepancy"
+    OPERATOR = "operator"
+    TIME_DRIFT = "time_drift"
+    CAPABILITY_CHANGED = "capability_changed"
+    AUDIT_FAILURE = "audit_failure"
+    INVARIANT_BROKEN = "invariant_broken"
+    EXPOSURE_LIMIT = "exposure_limit"
+    WINDING_DOWN = "winding_down"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class RiskLimits:
+    """What may be at stake. Shares are of the bankroll.
+
+    `platform_share`, `pair_share` and `cluster_share` bound what may be reserved and committed
+    together on one platform, on one pair over all its positions, and on all pairs of a cluster.
+    """
+
+    bankroll: Money = BANKROLL
+    position_share: Decimal = Decimal("0.03")
+    max_open_pairs: int = 10
+    daily_loss_share: Decimal = Decimal("0.05")
+    platform_share: Decimal = Decimal("0.5")
+    pair_share: Decimal = Decimal("0.3")
+    cluster_share: Decimal = Decimal("0.15")
+    approach_share: Decimal = Decimal("0.8")
+    reset_hour_utc: int = 0
+
+    @property
+    def position(self) -> Money:
+        """The most that one position may cost."""
+        return Money(self.bankroll * self.position_share)
+
+    @property
+    def daily_loss(self) -> Money:
+        """The loss in one trading day that halts trading."""
+        return Money(self.bankroll * self.daily_loss_share)
+
+    @property
+    def platform(self) -> Money:
+        """The most that may be at stake on one platform."""
+        return Money(self.bankroll * self.platform_share)
+
+    @property
+    def pair(self) -> Money:
+        """The most that may be at stake on one pair."""
+        return Money(self.bankroll * self.pair_share)
+
+    @property
+    def cluster(self) -> Money:
+        """The most that may be at stake on the pairs of one cluster."""
+        return Money(self.bankroll * self.cluster_share)
+
+    def room(self, pair: Decimal, cluster: Decimal | None) -> Room:
+        """Return what is left for a pair.
+
+        Args:
+            pair: What is at stake on it, in dollars.
+            cluster: What is at stake on its cluster, itself included; None if it has none.
+        """
+        left = Room(Money(max(self.pair - pair, ZERO)), Reason.PAIR_LIMIT)
+        if cluster is None or self.cluster - cluster >= left.dollars:
+            return left
+        return Room(Money(max(self.cluster - cluster, ZERO)), Reason.CLUSTER_LIMIT)
+
+
+@dataclass(frozen=True, slots=True)
+class RiskState:
+    """The singleton that every limit is judged by; always equal to the fold of the ledger."""
+
+    daily_pnl: Money = ZERO
+    open_position_count: int = 0
+    total_capital_deployed: Money = ZERO
+    reserved_capital: Money = ZERO
+    reserved_position_slots: int = 0
+    halt_reasons: frozenset[HaltReason] = frozenset()
+    last_reset: datetime = field(default=datetime(1970, 1, 1, tzinfo=UTC))
+    epoch: int = 1
+
+    @property
+    def trading_halted(self) -> bool:
+        """Whether any reason stands."""
+        return bool(self.halt_reasons)
+
+    @property
+    def slots(self) -> int:
+        """Pairs open or about to be."""
+        return self.open_position_count + self.reserved_position_slots
+
+    def halted(self, reason: HaltReason) -> RiskState:
+        """Return the state with one more reason."""
+        return replace(self, halt_reasons=self.halt_reasons | {reason}, epoch=self.epoch + 1)
+
+    def resumed(self, reason: HaltReason) -> RiskState:
+        """Return the state with one reason fewer."""
+        return replace(self, halt_reasons=self.halt_reasons - {reason}, epoch=self.epoch + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Limits that a person lifted for the next execution of a pair, up to `amount` dollars."""
+
+    opportunity_id: str
+    pair_id: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Approved(Generic[T]):
+    """An order intent or request that passed every check of the current risk epoch."""
+
+    subject: T
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What `validate_position` answers."""
+
+    approved: bool
+    reason: str | None
+    maximum_size: Money
+    open_pairs: int
+    daily_pnl: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """A limit whose warning share or bound was crossed upwards just now."""
+
+    limit: str
+    value: Decimal
+    bound: Decimal
+    breached: bool
+
+
+def validate(
+    state: RiskState,
+    limits: RiskLimits,
+    caps: Caps,
+    amounts: Mapping[Platform, Decimal],
+    size: Decimal = ZERO,
+    override: Override | None = None,
+) -> Validation:
+    """Judge a request to spend `amounts`: halts first, then slots, then capital, then size.
+
+    Args:
+        state: The risk state, in-flight reservations included.
+        limits: What may be at stake.
+        caps: What the position may cost, and what platforms, pair and cluster have left.
+        amounts: The worst case that the request would reserve, by platform.
+        size: Dollars that both legs together are to cost.
+        override: Lifts slots and what may be at stake on a platform, and sets the size; never
+            a halt, and never free cash.
+    """
+    room = caps.room
+    most = caps.position if room is None else min(caps.position, room.dollars)
+
+    def answer(reason: str | None, maximum: Decimal) -> Validation:
+        return Validation(reason is None, reason, Money(maximum), state.slots, state.daily_pnl)
+
+    if state.trading_halted:
+        return answer("trading_halted", ZERO)
+    if state.slots >= limits.max_open_pairs and not override:
+        return answer("max_open_pairs", ZERO)
+    if any(caps.free[p] <= 0 for p in Platform):
+        return answer(Reason.INSUFFICIENT_CAPITAL, ZERO)
+    if any(amounts[p] > caps.free[p] for p in Platform):
+        return answer(Reason.INSUFFICIENT_CAPITAL, most)
+    if room is not None and sum(amounts.values()) > room.dollars:
+        return answer(room.limit, most)
+    if size > most:
+        return answer(Reason.POSITION_SIZE, most)
+    return answer(None, most)
+
+
+def crossings(
+    before: Mapping[str, Decimal],
+    after: Mapping[str, Decimal],
+    bounds: Mapping[str, Decimal],
+    approach: Decimal,
+) -> tuple[Crossing, ...]:
+    """Return the limits whose warning or bound was crossed upwards between two measurements."""
+    found = []
+    for name in sorted(bounds):
+        bound = bounds[name]
+        was, now = before.get(name, Decimal(0)), after.get(name, Decimal(0))
+        if was < bound <= now:
+            found.append(Crossing(name, now, bound, breached=True))
+        elif was < bound * approach <= now:
+            found.append(Crossing(name, now, bound, breached=False))
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""Finding what is worth buying: edges, quotes and `detect`."""

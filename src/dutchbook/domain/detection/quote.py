@@ -1,0 +1,166 @@
+"""What an opportunity is: its legs, its hurdles, and the names of what can refuse it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from dutchbook.domain.market.book import Walk
+from dutchbook.domain.market.contract import ContractMatch, Outcome, Platform
+from dutchbook.domain.values.units import ZERO, Money, Price, Quantity
+
+
+class Reason(StrEnum):
+    """Why a direction of a pair is not traded now."""
+
+    NO_EDGE = "no_edge"
+    PAIR_NOT_APPROVED = "pair_not_approved"
+    CLOSING_SOON = "closing_soon"
+    BOOK_SYNCING = "book_syncing"
+    BOOK_SUSPECT = "book_suspect"
+    BOOK_FROZEN = "book_frozen"
+    BOOK_STALE = "book_stale"
+    FEE_UNKNOWN = "fee_unknown"
+    SUSPICIOUS_EDGE = "suspicious_edge"
+    BELOW_MINIMUM_EDGE = "below_minimum_edge"
+    BELOW_HURDLE_RATE = "below_hurdle_rate"
+    BELOW_MINIMUM_SIZE = "below_minimum_size"
+    INSUFFICIENT_DEPTH = "insufficient_depth"
+    INSUFFICIENT_CAPITAL = "insufficient_capital"
+    PAIR_LIMIT = "pair_limit"
+    CLUSTER_LIMIT = "cluster_limit"
+    COOLING_DOWN = "cooling_down"
+    IN_EXECUTION = "in_execution"
+    QUEUE_FULL = "queue_full"
+    TRADING_HALTED = "trading_halted"
+    OUTCOME_UNKNOWN = "outcome_unknown"
+    DISCREPANCY_OPEN = "discrepancy_open"
+    OPPOSITE_POSITION = "opposite_position"
+    POSITION_SIZE = "position_size"
+    MAX_OPEN_PAIRS = "max_open_pairs"
+    PLATFORM_PAUSED = "platform_paused"
+    PLATFORM_DEGRADED = "platform_degraded"
+
+
+@dataclass(frozen=True, slots=True)
+class Hurdles:
+    """What an edge must clear. Edges are dollars per contract, rates are per year.
+
+    `kalshi_interest` and `polymarket_interest` are what a platform pays on the collateral that
+    a position locks there; the yearly return that an edge must bring is less by as much.
+    """
+
+    minimum_net_edge: Decimal = Decimal("0.008")
+    suspicious_edge: Decimal = Decimal("0.15")
+    yearly_return: Decimal = Decimal("0.08")
+    minimum_fill_share: Decimal = Decimal("0.25")
+    rescue_limit: Decimal = Decimal("0.02")
+    true_up_share: Decimal = Decimal("0.10")
+    gas: Money = ZERO
+    kalshi_interest: Decimal = Decimal(0)
+    polymarket_interest: Decimal = Decimal(0)
+    book_age: timedelta = timedelta(seconds=5)
+    closing_window: timedelta = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the limits of a pair and of its relatives leave: the tightest, and its name.
+
+    By so many dollars may what is reserved and committed on it still grow, in the worst case.
+    """
+
+    dollars: Money
+    limit: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """The most that may be spent now on one position.
+
+    Attributes:
+        position: What it may cost.
+        free: What each platform can pay for its worst case.
+        room: What the pair and its relatives may still take; None where nothing bounds them.
+    """
+
+    position: Money
+    free: Mapping[Platform, Money]
+    room: Room | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LegQuote:
+    """One leg as it stood in the book: what the whole quantity costs, and how far it may go.
+
+    Attributes:
+        limit: The price of the last contract walked, in dollars of `outcome`. bound: The worst
+        price of the leg's order. Of the second leg: how far it may be raised to
+            complete the pair rather than unwind the first.
+        even_bound: The same for a small order that evens the legs afterwards.
+        budget: The worst case in dollars: what may be sent at its bounds, with the worst fee.
+    """
+
+    platform: Platform
+    contract_id: str
+    outcome: Outcome
+    walk: Walk
+    limit: Price
+    bound: Price
+    even_bound: Price
+    fee: Money
+    budget: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Opportunity:
+    """A quote worth taking: equal contracts of both legs for less than they pay.
+
+    `opportunity_id` is empty until someone decides to act on it.
+    """
+
+    opportunity_id: str
+    match: ContractMatch
+    kalshi: LegQuote
+    polymarket: LegQuote
+    primary: Platform
+    quantity: Quantity
+    gross_edge: Decimal
+    net_edge: Decimal
+    expected_profit: Money
+    divergence_reserve: Money
+    yearly_return: Decimal
+    rate_per_day: Decimal
+    detected_at: datetime
+
+    def leg(self, platform: Platform) -> LegQuote:
+        """Return the leg on `platform`."""
+        return self.kalshi if platform is Platform.KALSHI else self.polymarket
+
+    @property
+    def direction(self) -> str:
+        """Which outcome is bought on Kalshi; the other leg hedges it."""
+        return direction_name(self.kalshi.outcome)
+
+    @property
+    def budget(self) -> Money:
+        """The worst case of both legs together."""
+        return Money(self.kalshi.budget + self.polymarket.budget)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why nothing is done, with the edge that was there."""
+
+    reason: Reason
+    gross_edge: Decimal
+    net_edge: Decimal | None = None
+    detail: str = ""
+
+
+def direction_name(kalshi_outcome: Outcome) -> str:
+    """Name a direction of a pair by what it buys on Kalshi."""
+    return f"kalshi_{kalshi_outcome.value}"

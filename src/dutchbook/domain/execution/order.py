@@ -1,0 +1,246 @@
+"""Orders and fills: the facts, and the status that follows from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from dutchbook.domain.market.contract import Leg, Outcome, Platform, Side
+from dutchbook.domain.values.machine import Machine, Transition
+from dutchbook.domain.values.units import (
+    MICRO,
+    NOTHING,
+    ZERO,
+    Money,
+    Price,
+    Quantity,
+    due,
+    owed,
+)
+
+
+class OrderStatus(StrEnum):
+    """The five public states of an order."""
+
+    PENDING = "PENDING"
+    FILLED = "FILLED"
+    PARTIAL = "PARTIAL"
+    REJECTED = "REJECTED"
+    CANCELLED = "CANCELLED"
+
+
+class OrderTrigger(StrEnum):
+    """What happened to an order, as far as its status can see it."""
+
+    FILLED = "filled"
+    PARTLY_FILLED = "partly_filled"
+    REFUSED = "refused"
+    ENDED = "ended"
+    REOPENED = "reopened"
+
+
+class TimeInForce(StrEnum):
+    """How long an order works.
+
+    All or nothing now, what there is now, until cancelled or a time.
+    """
+
+    FOK = "fok"
+    IOC = "ioc"
+    GTC = "gtc"
+    GTD = "gtd"
+
+
+class Purpose(StrEnum):
+    """Why an order was sent."""
+
+    ENTRY = "entry"
+    HEDGE = "hedge"
+    EXIT = "exit"
+    UNWIND = "unwind"
+
+
+class Finality(StrEnum):
+    """Whether a platform can still take a fill back."""
+
+    PROVISIONAL = "provisional"
+    SETTLED = "settled"
+    FAILED = "failed"
+
+
+_S, _T = OrderStatus, OrderTrigger
+
+ORDER = Machine(
+    "order",
+    [
+        Transition(_S.PENDING, _T.FILLED, _S.FILLED),
+        Transition(_S.PENDING, _T.PARTLY_FILLED, _S.PARTIAL),
+        Transition(_S.PENDING, _T.REFUSED, _S.REJECTED),
+        Transition(_S.PENDING, _T.ENDED, _S.CANCELLED),
+        Transition(_S.PARTIAL, _T.FILLED, _S.FILLED),
+        # The fills of an order can fail to settle, whether its rest still works or is gone.
+        Transition(_S.PARTIAL, _T.ENDED, _S.CANCELLED),
+        Transition(_S.PARTIAL, _T.REOPENED, _S.PENDING),
+        Transition(_S.FILLED, _T.PARTLY_FILLED, _S.PARTIAL),
+        Transition(_S.FILLED, _T.ENDED, _S.CANCELLED),
+        # A fill that arrives after the end is a fact all the same, and always a discrepancy
+        # too.
+        Transition(_S.CANCELLED, _T.PARTLY_FILLED, _S.PARTIAL),
+        Transition(_S.CANCELLED, _T.FILLED, _S.FILLED),
+        Transition(_S.REJECTED, _T.PARTLY_FILLED, _S.PARTIAL),
+        Transition(_S.REJECTED, _T.FILLED, _S.FILLED),
+    ],
+)
+
+TRIGGER_OF = {
+    _S.FILLED: _T.FILLED,
+    _S.PARTIAL: _T.PARTLY_FILLED,
+    _S.REJECTED: _T.REFUSED,
+    _S.CANCELLED: _T.ENDED,
+    _S.PENDING: _T.REOPENED,
+}
+
+
+def order_status(
+    *, ordered: Decimal, filled: Decimal, working: Decimal, refused: bool
+) -> OrderStatus:
+    """Return the status that the facts of an order amount to, tried in this order.
+
+    Args:
+        ordered: Contracts asked for.
+        filled: Contracts filled, provisional and settled ones; not failed ones.
+        working: Contracts that can still fill; unsent and unknown ones count.
+        refused: The platform answered with a listed refusal.
+    """
+    if filled >= ordered:
+        return OrderStatus.FILLED
+    if filled > 0:
+        return OrderStatus.PARTIAL
+    if refused:
+        return OrderStatus.REJECTED
+    return OrderStatus.PENDING if working > 0 else OrderStatus.CANCELLED
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """A trade report for our order. `price` is in dollars of the outcome that was traded."""
+
+    trade_id: str
+    platform: Platform
+    order_id: str
+    outcome: Outcome
+    side: Side
+    price: Price
+    size: Quantity
+    fee: Money
+    finality: Finality
+    matched_at: datetime
+
+    @property
+    def cost(self) -> Money:
+        """Dollars paid (buy, rounded up to 10⁻⁶) or received (sell, rounded down).
+
+        Before the fee.
+        """
+        amount = self.price * self.size
+        return owed(amount) if self.side is Side.BUY else due(amount)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order of ours, durable before its first byte leaves.
+
+    `filled`, `cost` and `fees` are sums over its fills that have not failed.
+    """
+
+    order_id: str
+    client_order_id: str
+    platform: Platform
+    contract_id: str
+    pair_id: str
+    execution_id: str
+    leg: Leg
+    purpose: Purpose
+    outcome: Outcome
+    side: Side
+    price: Price
+    size: Quantity
+    time_in_force: TimeInForce
+    created_at: datetime
+    status: OrderStatus = OrderStatus.PENDING
+    filled: Quantity = NOTHING
+    cost: Money = ZERO
+    fees: Money = ZERO
+    working_size: Quantity = NOTHING
+    refusal: str | None = None
+    platform_order_id: str | None = None
+    outcome_unknown_since: datetime | None = None
+    version: int = 1
+
+    @property
+    def fill_price(self) -> Decimal | None:
+        """Average dollars per contract filled, None when nothing is."""
+        return self.cost / self.filled if self.filled else None
+
+    @property
+    def short(self) -> bool:
+        """Whether it can have filled more than is known of it.
+
+        A Polymarket buy that is filled at once spends dollars: better prices buy more than
+        was asked for (6.09 filled for 6.00, reported by its users, 2026).
+        """
+        spends = self.platform is Platform.POLYMARKET and self.side is Side.BUY
+        left = self.price * self.size - self.cost
+        return self.filled < self.size or (spends and left > MICRO)
+
+    def with_fill(self, fill: Fill) -> Order:
+        """Return the order after one more fill; a late fill clears a refusal."""
+        return self._moved(
+            filled=Quantity(self.filled + fill.size),
+            cost=Money(self.cost + fill.cost),
+            fees=Money(self.fees + fill.fee),
+            working_size=Quantity(max(self.working_size - fill.size, NOTHING)),
+            refusal=None,
+        )
+
+    def without_fill(self, fill: Fill) -> Order:
+        """Return the order after one of its fills failed to settle."""
+        return self._moved(
+            filled=Quantity(self.filled - fill.size),
+            cost=Money(self.cost - fill.cost),
+            fees=Money(self.fees - fill.fee),
+        )
+
+    def acknowledged(self, platform_order_id: str, working: Quantity) -> Order:
+        """Return the order once the platform said what became of it."""
+        return self._moved(
+            platform_order_id=platform_order_id,
+            working_size=working,
+            outcome_unknown_since=None,
+        )
+
+    def refused(self, reason: str) -> Order:
+        """Return the order after a listed refusal."""
+        return self._moved(refusal=reason, working_size=NOTHING, outcome_unknown_since=None)
+
+    def ended(self) -> Order:
+        """Return the order with nothing working any more: cancelled, expired or never sent."""
+        return self._moved(working_size=NOTHING, outcome_unknown_since=None)
+
+    def unknown(self, since: datetime) -> Order:
+        """Return the order after silence: it stays PENDING, since the platform may hold it."""
+        return self._moved(outcome_unknown_since=self.outcome_unknown_since or since)
+
+    def _moved(self, **facts: object) -> Order:
+        after = replace(self, version=self.version + 1, **facts)  # type: ignore[arg-type]
+        status = order_status(
+            ordered=after.size,
+            filled=after.filled,
+            working=after.working_size,
+            refused=after.refusal is not None,
+        )
+        if status is not self.status:
+            ORDER.next(self.status, TRIGGER_OF[status])
+        return replace(after, status=status)

@@ -1,0 +1,133 @@
+"""The controls of the last gate before a send: each a pure check of one order against facts.
+
+They are the list that law asks of others: price collars, maximum value, message limits, a
+throttle on repeated execution (Commission Delegated Regulation (EU) 2017/589, Art. 15), and
+duplicates, erroneous orders and pre-set capital (17 CFR 240.15c3-5). They know nothing of the
+planner that made the order, so that they catch what it gets wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from dutchbook.domain.capital.limits import Grade, HaltReason, RiskState
+from dutchbook.domain.execution.order import Order, Purpose
+from dutchbook.domain.market.contract import Side
+from dutchbook.domain.values.units import Money, Price, Quantity
+
+DAILY_LOSS, SIZE, DEPTH, HALTED, LEASE = 3003, 3001, 2001, 4001, 4002
+EPOCH, COLLAR, RATE, DUPLICATE, EGRESS, NOT_HELD = 3006, 3007, 3008, 3009, 3010, 3011
+MINUTE = 60
+ORDER = Money(Decimal(500))
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """How far an order may go.
+
+    Attributes:
+        price_collar: Dollars that a limit may lie beyond the best price that it meets.
+        orders_per_minute: Entries end here; what reduces risk may go on to twice as many.
+        order_value: Dollars of one order at its limit.
+        failures_before_disable: Executions of a pair that fail one after the other.
+        likeness_seconds: How long an order like an unanswered one is taken for its duplicate.
+    """
+
+    price_collar: Decimal = Decimal("0.10")
+    orders_per_minute: int = 60
+    order_value: Money = ORDER
+    failures_before_disable: int = 10
+    likeness_seconds: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An order that was not sent.
+
+    `broken`: only a mistake of ours can have made such an order, so trading halts.
+    """
+
+    reason: str
+    detail: str
+    code: int
+    broken: bool = False
+
+
+def halted(purpose: Purpose, state: RiskState, grade: Grade) -> Refused | None:
+    """Entries end with any halt, what reduces risk with the second grade."""
+    if grade is Grade.CANCELS_ONLY:
+        return Refused("cancels_only", "nothing but cancels is allowed", HALTED)
+    if purpose is not Purpose.ENTRY or not (state.trading_halted or grade):
+        return None
+    code = DAILY_LOSS if HaltReason.DAILY_LOSS_LIMIT in state.halt_reasons else HALTED
+    reasons = ", ".join(sorted(state.halt_reasons)) or "asked for just now"
+    return Refused("trading_halted", reasons, code)
+
+
+def outdated(purpose: Purpose, approved: int, current: int) -> Refused | None:
+    """An entry that was approved before the last halt or resumption must be approved again."""
+    if purpose is not Purpose.ENTRY or approved == current:
+        return None
+    return Refused("risk_epoch", f"approved in {approved}, now {current}", EPOCH)
+
+
+def beyond_collar(order: Order, best: Price | None, collar: Decimal) -> Refused | None:
+    """A limit lies near the best price that it meets; without one there is nothing to meet."""
+    if best is None:
+        return Refused("no_price", "the book offers nothing", DEPTH)
+    beyond = order.price - best if order.side is Side.BUY else best - order.price
+    if beyond <= collar:
+        return None
+    detail = f"limit {order.price} is {beyond} beyond {best}, at most {collar}"
+    return Refused("price_collar", detail, COLLAR)
+
+
+def too_dear(order: Order, most: Money) -> Refused | None:
+    """No order is worth more than the bound, at its limit."""
+    worth = order.price * order.size
+    if worth <= most:
+        return None
+    return Refused("order_value", f"{worth} dollars, at most {most}", SIZE)
+
+
+def too_many(purpose: Purpose, sent: int, bound: int) -> Refused | None:
+    """So many orders were sent within a minute; a hedge finds room when entries do not."""
+    most = bound if purpose is Purpose.ENTRY else 2 * bound
+    if sent < most:
+        return None
+    return Refused("order_rate", f"{sent} orders in {MINUTE} seconds, at most {most}", RATE)
+
+
+def alike(order: Order, other: Order) -> bool:
+    """Tell whether two orders ask for the same."""
+    return _asks(order) == _asks(other)
+
+
+def _asks(order: Order) -> tuple[object, ...]:
+    return (
+        order.pair_id,
+        order.platform,
+        order.leg,
+        order.side,
+        order.outcome,
+        order.size,
+        order.price,
+    )
+
+
+def beyond_plan(order: Order, sent: Quantity, planned: Quantity) -> Refused | None:
+    """What is sent for one leg of an execution is never more than was planned for it (I-4)."""
+    after = sent + order.size
+    if after <= planned:
+        return None
+    detail = f"{after} of execution {order.execution_id}, {planned} were planned"
+    return Refused("beyond_plan", detail, EGRESS, broken=True)
+
+
+def beyond_held(order: Order, selling: Quantity, held: Quantity) -> Refused | None:
+    """No sale of what is not held, sales under way included."""
+    if order.side is Side.BUY or order.size + selling <= held:
+        return None
+    detail = f"{order.size} to sell, {held} held and {selling} being sold"
+    return Refused("not_held", detail, NOT_HELD, broken=True)

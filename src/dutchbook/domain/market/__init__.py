@@ -1,0 +1,1 @@
+"""What platforms offer: contracts, their fees, books and health, and pairs of contracts."""

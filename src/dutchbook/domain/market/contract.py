@@ -1,0 +1,240 @@
+"""Contracts and approved pairs of contracts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from dutchbook.domain.market.fees import FeeSchedule
+from dutchbook.domain.values.units import (
+    MICRO,
+    Money,
+    Price,
+    PriceGrid,
+    Quantity,
+    ceil_to,
+    floor_to,
+)
+from dutchbook.errors import InvalidInput
+
+CENT = Decimal("0.01")
+
+
+class Platform(StrEnum):
+    """A place that matches orders."""
+
+    KALSHI = "kalshi"
+    POLYMARKET = "polymarket"
+
+    @property
+    def other(self) -> Platform:
+        """The platform on which the other leg trades."""
+        return Platform.POLYMARKET if self is Platform.KALSHI else Platform.KALSHI
+
+
+class Outcome(StrEnum):
+    """What a contract can pay on."""
+
+    YES = "yes"
+    NO = "no"
+
+    @property
+    def opposite(self) -> Outcome:
+        """NO for YES and YES for NO."""
+        return Outcome.NO if self is Outcome.YES else Outcome.YES
+
+
+class Side(StrEnum):
+    """What an order does with an outcome."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+
+class Leg(StrEnum):
+    """One platform's half of an execution: the primary is sent first."""
+
+    PRIMARY = "primary"
+    SECONDARY = "secondary"
+
+    @property
+    def other(self) -> Leg:
+        """The half on the other platform."""
+        return Leg.SECONDARY if self is Leg.PRIMARY else Leg.PRIMARY
+
+
+class Alignment(StrEnum):
+    """How the two questions of a pair relate: the same YES, or one's YES is the other's NO."""
+
+    SAME = "same"
+    INVERSE = "inverse"
+
+
+class DivergenceClass(StrEnum):
+    """How likely the two contracts of a pair are to resolve differently; see `DIVERGENCE`."""
+
+    IDENTICAL = "identical"
+    SAME_SOURCE = "same_source"
+    DIFFERENT_SOURCES = "different_sources"
+    UNCLASSIFIED = "unclassified"
+    SHORT_CRYPTO = "short_crypto"
+
+
+DIVERGENCE: Mapping[DivergenceClass, Decimal] = {
+    DivergenceClass.IDENTICAL: Decimal("0.0005"),
+    DivergenceClass.SAME_SOURCE: Decimal("0.002"),
+    DivergenceClass.DIFFERENT_SOURCES: Decimal("0.01"),
+    DivergenceClass.UNCLASSIFIED: Decimal("0.01"),
+    DivergenceClass.SHORT_CRYPTO: Decimal("0.057"),
+}
+"""The probability of each class where nothing else is set, as of 2026-10. The first four are
+cautious guesses of ours; that of short crypto windows was measured on 2,781 windows of fifteen
+minutes that both platforms resolved (2026)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizing:
+    """How a platform counts the size of a marketable order.
+
+    `cent_exact`: Polymarket refuses a FOK or FAK buy whose dollars are not whole cents
+    (observed through 2026-09), and spends those dollars, so that a better price buys more
+    shares than were asked for. Kalshi counts contracts.
+    """
+
+    step: Quantity
+    minimum: Quantity
+    minimum_notional: Money
+    cent_exact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """One question on one platform, with a YES and a NO; prices are in YES dollars.
+
+    `cash_delay` is the time from resolution until the payout can be spent: settlement timers on
+    Kalshi, the oracle's challenge on Polymarket. `taker_delay` is how long the platform holds a
+    marketable order back before it meets the book (Polymarket's `secondsDelay` of sports
+    markets, docs.polymarket.com, 2026-06). `fees` is None where the schedule is unknown, and
+    then nothing is traded. `assumed` names the facts that were not seen but supposed.
+    """
+
+    platform: Platform
+    contract_id: str
+    title: str
+    rules: str
+    grid: PriceGrid
+    sizing: Sizing
+    fees: FeeSchedule | None
+    close_time: datetime
+    resolution_time: datetime
+    cash_delay: timedelta
+    tokens: tuple[str, str] | None = None
+    assumed: tuple[str, ...] = ()
+    taker_delay: timedelta = timedelta(0)
+
+    @property
+    def cash_time(self) -> datetime:
+        """When the payout is expected to be spendable."""
+        return self.resolution_time + self.cash_delay
+
+    @property
+    def lot(self) -> Decimal:
+        """The step between sizes that can be ordered whatever the price turns out to be.
+
+        Where dollars must be whole cents, that is a cent over the tick: 10 shares at a tick of
+        0.001. A size that is a multiple of it stays orderable when the book moves between legs.
+        """
+        if not self.sizing.cent_exact:
+            return self.sizing.step
+        return max(self.sizing.step, (CENT / self.grid.finest).quantize(CENT))
+
+    def smallest(self, limit: Decimal) -> Decimal:
+        """Return the smallest size, a multiple of `lot`.
+
+        That is accepted at `limit` dollars.
+        """
+        floor = max(self.sizing.minimum, self.sizing.minimum_notional / limit)
+        return ceil_to(floor, self.lot)
+
+    def on_grid(self, limit: Decimal, outcome: Outcome) -> bool:
+        """Tell whether `outcome` can be quoted at `limit` dollars."""
+        return self.grid.contains(limit if outcome is Outcome.YES else 1 - limit)
+
+    def floor_price(self, limit: Decimal, outcome: Outcome) -> Price | None:
+        """Return the highest quotable price of `outcome` that is not above `limit`, if any."""
+        finest = self.grid.finest
+        candidate = min(floor_to(limit, finest), 1 - finest)
+        while candidate > 0 and not self.on_grid(candidate, outcome):
+            candidate -= finest
+        return Price(candidate) if candidate > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class ContractMatch:
+    """Two contracts approved, by a person, as the same question.
+
+    The approval binds `digest`: if the rules, the alignment or a date of either contract
+    changes, the digest differs and the approval has lapsed. Pairs of one `cluster` stand or
+    fall with the same event. `confidence`, above 0 to 1, is how sure it is that the two ask the
+    same; it scales what a position may cost.
+    """
+
+    match_id: str
+    kalshi: Contract
+    polymarket: Contract
+    alignment: Alignment = Alignment.SAME
+    divergence_class: DivergenceClass = DivergenceClass.UNCLASSIFIED
+    divergence_probability: Decimal = DIVERGENCE[DivergenceClass.UNCLASSIFIED]
+    primary_leg: Platform | None = None
+    cluster: str | None = None
+    confidence: Decimal = Decimal(1)
+    operator_approved: bool = False
+    approved_digest: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.kalshi.platform, self.polymarket.platform) != tuple(Platform):
+            raise InvalidInput("pair", self.match_id, "one Kalshi and one Polymarket contract")
+        sure = self.confidence
+        if not sure.is_finite() or not 0 < sure <= 1 or sure % MICRO:
+            wanted = "above 0, at most 1, in whole millionths"
+            raise InvalidInput("confidence", str(sure), wanted)
+
+    def contract(self, platform: Platform) -> Contract:
+        """Return the contract of this pair on `platform`."""
+        return self.kalshi if platform is Platform.KALSHI else self.polymarket
+
+    def hedge(self, outcome: Outcome) -> Outcome:
+        """Return what to hold on the other platform so that exactly one leg pays."""
+        return outcome.opposite if self.alignment is Alignment.SAME else outcome
+
+    @property
+    def resolution_date(self) -> datetime:
+        """When both contracts are resolved."""
+        return max(self.kalshi.resolution_time, self.polymarket.resolution_time)
+
+    @property
+    def cash_time(self) -> datetime:
+        """When the payout of either leg is spendable, whichever leg pays."""
+        return max(self.kalshi.cash_time, self.polymarket.cash_time)
+
+    @property
+    def digest(self) -> str:
+        """A fingerprint of all that the approval depends on."""
+        facts = [self.alignment.value]
+        for contract in (self.kalshi, self.polymarket):
+            facts += [
+                contract.contract_id,
+                contract.rules,
+                contract.close_time.isoformat(),
+                contract.resolution_time.isoformat(),
+            ]
+        return hashlib.sha256("\x1f".join(facts).encode()).hexdigest()
+
+    @property
+    def tradable(self) -> bool:
+        """Whether a person approved it and nothing that the approval binds has changed."""
+        return self.operator_approved and self.approved_digest == self.digest

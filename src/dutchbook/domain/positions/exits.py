@@ -1,0 +1,336 @@
+"""next_exit(): hold, sell, reverse or redeem a position; the one place that decides it.
+
+A sale and the reverse position (buying the opposite outcome, which Kalshi nets at once and
+Polymarket merges) are priced with the same walk over the same book. A hedged position is held
+unless leaving brings more than waiting for its payout, or something forces it out; the part of
+a position that has no counterpart has a stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from dutchbook.domain.events import Scenario
+from dutchbook.domain.market.book import Levels, OrderBook, segments, walk
+from dutchbook.domain.market.contract import ContractMatch, Platform, Side
+from dutchbook.domain.positions.exit_case import (
+    Decision,
+    ExitCase,
+    ExitRule,
+    ExitRules,
+    Hold,
+    Leave,
+    LegExit,
+    Redeem,
+    Way,
+    Why,
+)
+from dutchbook.domain.positions.exposure import CLOSE, COMPLEMENT, RETRY, Exposure, Place
+from dutchbook.domain.positions.position import OpenPosition, PositionStatus
+from dutchbook.domain.values.units import (
+    E4,
+    NOTHING,
+    ZERO,
+    Money,
+    Quantity,
+    due,
+    floor_to,
+    from_e4,
+    owed,
+    plain,
+)
+
+YEAR = timedelta(days=365)
+_S = PositionStatus
+
+
+def next_exit(case: ExitCase, rules: ExitRules) -> Decision:
+    """Return what is done about a position now: never an exit without its reason, nor a hold.
+
+    OPEN positions are judged by their hedged contracts, exposed ones by those without a
+    counterpart; an exit that got one leg out and not the other is finished, whichever way is
+    cheapest.
+    """
+    position = case.position
+    if position.status in (_S.CLOSED, _S.RECONCILIATION_REQUIRED):
+        return Hold(Why.NOT_HELD if position.status is _S.CLOSED else Why.STATUS)
+    if case.resolved:
+        return Redeem()
+    if position.status is _S.OPEN:
+        return _hedged(_upright(case), rules)
+    return _unhedged(case, rules)
+
+
+def _upright(case: ExitCase) -> ExitCase:
+    """Return the case of a turned pair as one of the pair that it is.
+
+    What it holds was sold before it was there: it is bought back, and never sold.
+    """
+    position = case.position.upright
+    if position is case.position:
+        return case
+    places = {p: replace(at, leg=position.holding(p)) for p, at in case.places.items()}
+    return replace(
+        case, position=position, places=places, sellable=dict.fromkeys(Platform, NOTHING)
+    )
+
+
+def worth_of_holding(case: ExitCase, rules: ExitRules) -> Decimal:
+    """Return what a hedged contract is worth while it is held, in dollars.
+
+    A dollar times the chance that both contracts resolve alike, discounted at the hurdle rate
+    until the slower payout is cash.
+    """
+    return held_worth(case.match, case.now, rules)
+
+
+def held_worth(match: ContractMatch, now: datetime, rules: ExitRules) -> Decimal:
+    """See `worth_of_holding`; it never falls as time passes."""
+    wait = max(match.cash_time - now, timedelta(0))
+    years = Decimal(wait // timedelta(seconds=1)) / Decimal(YEAR // timedelta(seconds=1))
+    return (1 - match.divergence_probability) / (1 + rules.yearly_return * years)
+
+
+def most_out_e4(books: Mapping[Platform, OrderBook], position: OpenPosition) -> int:
+    """Return the most that a contract of both legs can bring now, in 10⁻⁴ dollars.
+
+    Without fees and depth, so that it is never below what an exit brings. Selling an outcome
+    and buying its opposite meet the same level of the same book.
+    """
+    return sum(
+        E4 - book.ask_e4(position.holding(platform).outcome.opposite)
+        for platform, book in books.items()
+    )
+
+
+# Hedged quantity
+# ------------------------------------------------------------------------------------------
+
+
+def _hedged(case: ExitCase, rules: ExitRules) -> Decision:
+    if not case.position.hedged:
+        return Hold(Why.NOT_HELD)
+    if (barred := _barred(case, Platform)) is not None:
+        return barred
+    worth = worth_of_holding(case, rules)
+    if case.forced is not None:
+        return _forced(case, rules, worth, case.forced)
+    if rules.rule is ExitRule.CLASSIC:
+        return _classic(case, rules, worth)
+    least = worth + rules.minimum_gain
+    found = out_of_both(case, _bearable(case, least), rules)
+    if not isinstance(found, Leave):
+        return Hold(Why.WORTH_MORE) if found.reason is Why.THIN else found
+    if found.net <= least * found.size:
+        return Hold(Why.WORTH_MORE)
+    return replace(found, reason=Why.BETTER_NOW, worth=due(worth * found.size))
+
+
+def _forced(case: ExitCase, rules: ExitRules, worth: Decimal, reason: Why) -> Decision:
+    least = worth - rules.urgent_cost
+    found = out_of_both(case, _bearable(case, least), rules)
+    if not isinstance(found, Leave):
+        return Hold(Why.TOO_COSTLY, reason) if found.reason is Why.THIN else found
+    if found.net < least * found.size:
+        return Hold(Why.TOO_COSTLY, reason)
+    return replace(found, reason=reason, worth=due(worth * found.size))
+
+
+def _classic(case: ExitCase, rules: ExitRules, worth: Decimal) -> Decision:
+    """Stop first, then profit, then time, from the net marks at birth."""
+    found = out_of_both(case, _within(case, rules.collar), rules)
+    if not isinstance(found, Leave):
+        return found
+    reason = Why.TIME if case.match.resolution_date - case.now <= rules.time else None
+    if case.born is not None:
+        gained = found.net / found.size - case.born
+        if gained <= -rules.stop_loss_share * case.edge:
+            reason = Why.STOP
+        elif gained >= rules.take_profit_share * case.edge:
+            reason = Why.PROFIT
+    if reason is None:
+        return Hold(Why.NO_MARK if case.born is None else Why.WITHIN_LIMITS)
+    return replace(found, reason=reason, worth=due(worth * found.size))
+
+
+def out_of_both(case: ExitCase, size: Decimal, rules: ExitRules) -> Leave | Hold:
+    """Return the cheapest way out of `size` contracts of both legs, rounded to both grids."""
+    legs: list[LegExit] = []
+    size = _traded_size(case, size)
+    for platform in Platform:
+        ways = _ways_out(case, platform, size, rules)
+        if not ways:
+            return Hold(Why.THIN)
+        legs.append(max(ways, key=lambda way: (way.net, way.side is Side.SELL)))
+    legs.sort(key=lambda leg: _depth(case, leg))
+    net = Money(sum((leg.net for leg in legs), start=Decimal(0)))
+    bought = any(leg.side is Side.BUY for leg in legs)
+    way = Way.REVERSE if bought else Way.SELL
+    detail = f"{way} {plain(size)} contracts of both legs for {plain(net)} dollars"
+    return Leave(Why.BETTER_NOW, way, Quantity(size), tuple(legs), net, ZERO, detail)
+
+
+def _traded_size(case: ExitCase, size: Decimal) -> Decimal:
+    """Return the largest size, at most `size`, for which each leg has a way out."""
+    lots: list[Decimal] = [case.places[p].contract.sizing.step for p in Platform]
+    # Where part of it is not there for good, it must be bought.
+    lots += [case.places[p].contract.lot for p in Platform if size > case.sellable[p]]
+    return floor_to(size, max(lots))
+
+
+def _ways_out(
+    case: ExitCase, platform: Platform, size: Decimal, rules: ExitRules
+) -> list[LegExit]:
+    place = case.places[platform]
+    outcome = place.leg.outcome
+    found = []
+    for side, traded in ((Side.SELL, outcome), (Side.BUY, outcome.opposite)):
+        lot = place.contract.lot if side is Side.BUY else place.contract.sizing.step
+        best = place.book.best(traded, side)
+        if not size or best is None or size % lot or size < place.contract.smallest(best):
+            continue
+        if side is Side.SELL and size > case.sellable[platform]:
+            continue
+        taken = walk(place.book.offers(traded, side), Quantity(size))
+        if taken is None:
+            continue
+        fee = place.terms.model(taken.average, size) + place.terms.rounding.quantum + rules.gas
+        gross = taken.cost if side is Side.SELL else size - taken.cost
+        net = due(gross - owed(fee))
+        found.append(LegExit(platform, traded, side, Quantity(size), taken.worst, net))
+    return found
+
+
+def _depth(case: ExitCase, leg: LegExit) -> tuple[Decimal, Platform]:
+    """Return how much a book bears down to a leg's limit: the thinner goes first."""
+    book = case.places[leg.platform].book
+    return book.depth(leg.outcome, leg.limit, leg.side), leg.platform
+
+
+def _ladder(place: Place) -> Levels:
+    """Return what contracts of a leg bring, best first."""
+    return place.book.offers(place.leg.outcome, Side.SELL)
+
+
+def _bearable(case: ExitCase, least: Decimal) -> Decimal:
+    """Return how many hedged contracts bring more than `least` each, the last one included."""
+    kalshi, polymarket = (case.places[platform] for platform in Platform)
+    left = case.position.hedged
+    found = Decimal(0)
+    for price_a, price_b, size_e6 in segments(_ladder(kalshi), _ladder(polymarket)):
+        marginal = _net_of(kalshi, price_a) + _net_of(polymarket, price_b)
+        if marginal <= least or not left:
+            break
+        taken = min(left, Decimal(size_e6).scaleb(-6))
+        found += taken
+        left = Quantity(left - taken)
+    return found
+
+
+def _net_of(place: Place, price_e4: int) -> Decimal:
+    price = from_e4(price_e4)
+    return price - place.terms.taker_rate * price * (1 - price)
+
+
+def _within(case: ExitCase, collar: Decimal) -> Decimal:
+    """Return how many hedged contracts both books bear down to the collar."""
+    bears = (_down_to(case.places[platform], collar) for platform in Platform)
+    return min(case.position.hedged, *bears)
+
+
+def _down_to(place: Place, collar: Decimal) -> Decimal:
+    return place.bears(place.leg.outcome, Side.SELL, collar)
+
+
+def _barred(case: ExitCase, platforms: Iterable[Platform]) -> Hold | None:
+    for platform in platforms:
+        if case.now >= case.places[platform].contract.close_time:
+            return Hold(Why.CLOSED, platform.value)
+        if (distrust := case.distrust.get(platform)) is not None:
+            return Hold(Why.BOOK, f"{platform.value}: {distrust}")
+    return None
+
+
+# Unhedged quantity
+# ---------------------------------------------------------------------------------------
+
+
+def _unhedged(case: ExitCase, rules: ExitRules) -> Decision:
+    """Judge the contracts that have no counterpart."""
+    position = case.position
+    if not position.uneven():
+        return Hold(Why.NOT_HELD)
+    longer = position.longer
+    if (barred := _barred(case, (longer,))) is not None:
+        return barred
+    exposure = exposure_of(case, rules)
+    ways = [each for each in exposure.scenarios() if _open(each, position.status)]
+    if not ways:
+        return Hold(Why.THIN)
+    best = max(ways, key=lambda way: way.each or ZERO)
+    found = _taken(exposure, best)
+    if position.status is _S.EXIT_PARTIAL:
+        return replace(found, reason=Why.UNFINISHED)
+    if case.forced is not None:
+        return replace(found, reason=case.forced)
+    if not rules.unhedged_stop:
+        return Hold(Why.NO_STOP)
+    if case.born is None:
+        return Hold(Why.NO_MARK)
+    profit = best.each or ZERO
+    if profit - case.born > -rules.stop_loss_share * case.edge:
+        return Hold(Why.WITHIN_LIMITS)
+    return replace(found, reason=Why.STOP)
+
+
+def exposure_of(case: ExitCase, rules: ExitRules) -> Exposure:
+    """Return what has no counterpart, with its ways on as far as the collar."""
+    longer = case.position.longer
+    return Exposure(
+        quantity=Quantity(abs(case.position.imbalance)),
+        held=case.places[longer],
+        missing=case.places[longer.other],
+        sellable=case.sellable[longer],
+        now=case.now,
+        distrust=case.distrust,
+        collar=rules.collar,
+    )
+
+
+def _open(way: Scenario, status: PositionStatus) -> bool:
+    """Tell whether a way can be taken; completing is a way out of a half-done exit only."""
+    names = (CLOSE, COMPLEMENT, RETRY) if status is _S.EXIT_PARTIAL else (CLOSE, COMPLEMENT)
+    return way.name in names and way.blocked is None and way.pnl is not None
+
+
+def _taken(exposure: Exposure, way: Scenario) -> Leave:
+    """Return a way on from an exposure as an order."""
+    place, outcome, side = exposure.trade(way.name)
+    assert way.size is not None, "an open way has a size"
+    assert way.price is not None, "an open way has a price"
+    assert way.pnl is not None, "an open way has a result"
+    brought = due(way.pnl + exposure.paid * way.size / exposure.quantity)
+    leg = LegExit(place.platform, outcome, side, way.size, way.price, brought)
+    kind = {CLOSE: Way.SELL, COMPLEMENT: Way.REVERSE, RETRY: Way.COMPLETE}[way.name]
+    return Leave(Why.STOP, kind, way.size, (leg,), brought, ZERO, way.detail)
+
+
+def mark_of(case: ExitCase, rules: ExitRules) -> Decimal | None:
+    """Return what `born` is measured as: net dollars a contract if it were left now.
+
+    Proceeds for hedged contracts, profit for those without a counterpart; None where the books
+    do not say.
+    """
+    if case.position.status is _S.OPEN:
+        if _barred(case, Platform) is not None:
+            return None
+        found = out_of_both(case, _within(case, rules.collar), rules)
+        return found.net / found.size if isinstance(found, Leave) else None
+    if not case.position.uneven() or _barred(case, (case.position.longer,)):
+        return None
+    ways = exposure_of(case, rules).scenarios()
+    results = (way.each for way in ways if _open(way, _S.SINGLE_LEG_EXPOSED))
+    return max((each for each in results if each is not None), default=None)

@@ -1,0 +1,211 @@
+"""What an exposed leg could be turned into now: each way on with its price, its need, its bar.
+
+Four ways: complete the missing leg, close the held one, buy the complement on the held one's
+platform (which locks the price and needs no settled shares), or hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from dutchbook.domain.detection.detect import WORST_FILLS
+from dutchbook.domain.events import Scenario, TopOfBook
+from dutchbook.domain.market.book import OrderBook, walk
+from dutchbook.domain.market.contract import Contract, Outcome, Platform, Side
+from dutchbook.domain.market.fees import FeeTerms
+from dutchbook.domain.positions.position import Holding
+from dutchbook.domain.values.units import (
+    E4,
+    ZERO,
+    Price,
+    Quantity,
+    due,
+    floor_to,
+    from_e4,
+    owed,
+    plain,
+)
+
+RETRY, CLOSE, COMPLEMENT, HOLD = "retry_leg", "close_leg", "complement", "hold"
+ACTIONS = (RETRY, CLOSE, COMPLEMENT)
+
+
+def top_of_book(book: OrderBook) -> TopOfBook:
+    """Return the best prices of a book, None for an empty side."""
+    return TopOfBook(
+        Price(from_e4(book.best_bid)) if book.best_bid > 0 else None,
+        Price(from_e4(book.best_ask)) if book.best_ask < E4 else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One platform's half of an exposure: contract, book, fees, and our leg on it."""
+
+    contract: Contract
+    book: OrderBook
+    terms: FeeTerms
+    leg: Holding
+
+    @property
+    def platform(self) -> Platform:
+        """Which platform it is."""
+        return self.contract.platform
+
+    def bears(self, outcome: Outcome, side: Side, collar: Decimal) -> Quantity:
+        """Return what its book holds for an order that goes `collar` beyond the best price."""
+        best = self.book.best(outcome, side)
+        if best is None:
+            return Quantity(Decimal(0))
+        beyond = collar if side is Side.BUY else -collar
+        return self.book.depth(outcome, Price(best + beyond), side)
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """`quantity` contracts of `held`'s leg that the other does not have, as it stands at `now`.
+
+    `sellable` are the contracts of the held outcome that their platform cannot take back.
+    `collar` is how far beyond the best price an order may go, in dollars: what a book bears
+    so far is what a way can be taken for, all of the quantity or a part of it.
+    """
+
+    quantity: Quantity
+    held: Place
+    missing: Place
+    sellable: Quantity
+    now: datetime
+    distrust: Mapping[Platform, str | None]
+    collar: Decimal
+
+    @property
+    def paid(self) -> Decimal:
+        """What the exposed contracts cost, with their share of the fees, in dollars."""
+        leg = self.held.leg
+        return (leg.cost + leg.fees) * self.quantity / leg.size if leg.size else Decimal(0)
+
+    def scenarios(self) -> tuple[Scenario, ...]:
+        """Return the four ways on, each for as much of the quantity as its book bears."""
+        return (*(self._way(name) for name in ACTIONS), self._hold())
+
+    def recommended(self, scenarios: tuple[Scenario, ...]) -> tuple[str, ...]:
+        """Return the ways that are open, the best result first; holding is never first."""
+        open_ways = [s for s in scenarios if s.name in ACTIONS and s.blocked is None]
+        ranked = sorted(open_ways, key=lambda s: (-(s.each or ZERO), ACTIONS.index(s.name)))
+        return (*(each.name for each in ranked), HOLD)
+
+    def trade(self, name: str) -> tuple[Place, Outcome, Side]:
+        """Return where a way trades, which outcome, and on which side."""
+        if name == RETRY:
+            return self.missing, self.missing.leg.outcome, Side.BUY
+        outcome = self.held.leg.outcome
+        if name == COMPLEMENT:
+            return self.held, outcome.opposite, Side.BUY
+        return self.held, outcome, Side.SELL
+
+    def _way(self, name: str) -> Scenario:
+        place, outcome, side = self.trade(name)
+        buys = side is Side.BUY
+        wanted = self._tradable(place, outcome, side)
+        size = self._borne(place, outcome, side, wanted)
+        blocked = self._barred(place, wanted)
+        if blocked is None and not buys and (size or wanted) > self.sellable:
+            blocked = f"only {plain(self.sellable)} of these shares are settled"
+        levels = place.book.offers(outcome, side)
+        taken = walk(levels, size) if size else None
+        if blocked is None and taken is None:
+            there = place.bears(outcome, side, self.collar)
+            does = "offers" if buys else "takes"
+            blocked = f"the book {does} {plain(there)} of {plain(wanted)}"
+        if blocked is not None:
+            return _closed_way(name, place, wanted, blocked)
+        assert taken is not None, "a book holds what it bears"
+        fee = owed(place.terms.model(taken.average, size))
+        cash = owed(taken.cost + fee) if buys else ZERO
+        brought = size - cash if buys else taken.cost - fee
+        detail = (
+            f"{side} {plain(size)} {outcome} {'up' if buys else 'down'} to {plain(taken.worst)}"
+        )
+        if size < wanted:
+            detail += f", as far as the book goes; {plain(self.quantity - size)} stay alone"
+        pnl = due(brought - self._cost_of(size))
+        return Scenario(name, pnl, cash, detail, place.platform, size, taken.worst, None, fee)
+
+    def _hold(self) -> Scenario:
+        days = max((self.held.contract.cash_time - self.now).days, 0)
+        detail = f"{plain(owed(self.paid))} dollars at risk, {days} days to the payout"
+        return Scenario(HOLD, None, ZERO, detail)
+
+    def _cost_of(self, size: Quantity) -> Decimal:
+        return self.paid * size / self.quantity
+
+    def _tradable(self, place: Place, outcome: Outcome, side: Side) -> Quantity:
+        """Return the largest size up to the exposure that the platform takes; zero for none."""
+        size = Quantity(floor_to(self.quantity, _lot(place, side)))
+        return size if size >= _smallest(place, outcome, side) else Quantity(Decimal(0))
+
+    def _borne(self, place: Place, outcome: Outcome, side: Side, wanted: Quantity) -> Quantity:
+        """Return how much of what is wanted the book bears; zero for none.
+
+        A part leaves so much that the platforms which take an order for all of it take one
+        for the rest.
+        """
+        there = place.bears(outcome, side, self.collar)
+        if there >= wanted:
+            return wanted
+        orders = (_smallest(*self.trade(other)) for other in (RETRY, CLOSE))
+        rest = max((each for each in orders if each <= self.quantity), default=Decimal(0))
+        size = floor_to(min(there, self.quantity - rest), _lot(place, side))
+        least = max(_smallest(place, outcome, side), place.contract.sizing.step)
+        return Quantity(size if size >= least else Decimal(0))
+
+    def _barred(self, place: Place, wanted: Quantity) -> str | None:
+        if not wanted:
+            return "less than the platform's smallest order"
+        if self.now >= place.contract.close_time:
+            return "the contract is closed"
+        return self.distrust.get(place.platform)
+
+
+def _lot(place: Place, side: Side) -> Decimal:
+    """Return what a size is a multiple of: dollars are spent in whole cents."""
+    if side is Side.BUY and place.contract.sizing.cent_exact:
+        return place.contract.lot
+    return place.contract.sizing.step
+
+
+def _smallest(place: Place, outcome: Outcome, side: Side) -> Quantity:
+    """Return the smallest size that is accepted at the best price, zero without one."""
+    best = place.book.best(outcome, side)
+    return Quantity(place.contract.smallest(best) if best is not None else Decimal(0))
+
+
+def _closed_way(name: str, place: Place, size: Quantity, blocked: str) -> Scenario:
+    return Scenario(name, None, None, blocked, place.platform, size or None, None, blocked)
+
+
+def completed_at(
+    contract: Contract, quantity: Decimal, price: Price, paid: Decimal, now: datetime
+) -> Scenario | None:
+    """Return what buying the missing leg at `price` comes to at worst; None without known fees.
+
+    Args:
+        contract: Of the missing leg.
+        quantity: Contracts that are missing.
+        price: The worst price, in dollars of that leg.
+        paid: Dollars that the contracts without a counterpart have cost, fees included.
+        now: When.
+    """
+    terms = contract.fees.at(now) if contract.fees else None
+    if terms is None:
+        return None
+    size = Quantity(floor_to(quantity, contract.lot))
+    fees = owed(terms.worst(price, size, fills=WORST_FILLS))
+    cash = owed(price * size + fees)
+    share = paid * size / quantity
+    detail = f"buy {plain(size)} at {plain(price)}"
+    platform, pnl = contract.platform, due(size - cash - share)
+    return Scenario(RETRY, pnl, cash, detail, platform, size, price, None, fees)

@@ -1,0 +1,387 @@
+"""What a position amounts to, folded from its facts: fills, merges and payouts.
+
+Nothing is counted up and down: a position is made anew from all that is known of it, so that
+a fill which fails long afterwards changes everything that followed from it, and nothing else.
+What is written to the ledger is the difference between two such folds.
+
+Cost leaves at the average: a part that is sold, merged or paid out takes its share of what the
+whole leg cost, rounded up to 10⁻⁶, and the last part takes the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import ROUND_FLOOR, Decimal
+from enum import StrEnum
+from typing import Any
+
+from dutchbook.domain.capital.ledger import (
+    AccountKey,
+    Bucket,
+    EntryKind,
+    Movement,
+    Posting,
+    move,
+)
+from dutchbook.domain.execution.order import Fill, Finality
+from dutchbook.domain.market.contract import Outcome, Platform, Side
+from dutchbook.domain.positions.position import (
+    POSITION,
+    Holding,
+    OpenPosition,
+    PositionStatus,
+    PositionTrigger,
+)
+from dutchbook.domain.values.units import MICRO, NOTHING, ZERO, Money, Quantity, due, owed
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Equal YES and NO of one contract became cash, a dollar for each pair."""
+
+    platform: Platform
+    size: Quantity
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Payout:
+    """A resolved contract paid: `yes_pays` dollars for a YES, the rest of one for a NO."""
+
+    platform: Platform
+    yes_pays: Decimal
+    at: datetime
+
+    def of(self, outcome: Outcome) -> Decimal:
+        """Return the dollars that one contract of `outcome` paid."""
+        return self.yes_pays if outcome is Outcome.YES else 1 - self.yes_pays
+
+
+Fact = Fill | Merge | Payout
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a position's change moves on one platform, in dollars."""
+
+    cash: Money
+    basis: Money
+    fees: Money
+
+    def __bool__(self) -> bool:
+        return bool(self.cash or self.basis or self.fees)
+
+
+def folded(position: OpenPosition, facts: Iterable[Fact], *, nets: bool = True) -> OpenPosition:
+    """Return a position with its holdings as the facts make them; status and version stay.
+
+    Args:
+        position: Whose outcomes and orders the holdings keep.
+        facts: All fills, merges and payouts of the position, in any order.
+        nets: Kalshi turns a YES and a NO of one contract into a dollar at once.
+    """
+    ordered = sorted(facts, key=_when)
+    legs = {
+        platform: _leg(
+            position.holding(platform),
+            [fact for fact in ordered if fact.platform is platform],
+            nets=nets and platform is Platform.KALSHI,
+        )
+        for platform in Platform
+    }
+    if _over(legs.values()):
+        legs = {p: replace(leg, size=NOTHING, complement=NOTHING) for p, leg in legs.items()}
+    return replace(position, kalshi=legs[Platform.KALSHI], polymarket=legs[Platform.POLYMARKET])
+
+
+def _over(legs: Iterable[Holding]) -> bool:
+    """Whether every leg that held anything has been paid."""
+    held = [leg for leg in legs if leg.size or leg.complement]
+    return bool(held) and all(leg.payout is not None for leg in held)
+
+
+def _when(fact: Fact) -> tuple[datetime, str]:
+    if isinstance(fact, Fill):
+        return fact.matched_at, f"0.{fact.trade_id}"
+    return fact.at, "1." if isinstance(fact, Merge) else "2."
+
+
+def _leg(named: Holding, facts: list[Fact], *, nets: bool) -> Holding:
+    """Fold one leg: fills in the order of their platform's clock, payments where they fit.
+
+    A merge is dated by our clock, which may be set: it counts once its pairs are there, and a
+    payout comes last. Where the platform `nets`, nothing is borrowed: what is missing of one
+    position is gone from its account at once.
+    """
+    leg = Holding(outcome=named.outcome, order_id=named.order_id)
+    merges: list[Merge] = []
+    for fact in facts:
+        match fact:
+            case Fill() if fact.finality is not Finality.FAILED:
+                leg = _filled(leg, fact)
+                if nets:
+                    leg = _merged(leg, leg.pairs)
+            case Merge():
+                merges.append(fact)
+            case _:
+                continue
+        while merges and leg.pairs >= merges[0].size:
+            leg = _merged(leg, merges.pop(0).size)
+    for merge in merges:
+        leg = _merged_beyond(leg, merge.size)
+    for fact in facts:
+        if isinstance(fact, Payout):
+            leg = _paid(leg, fact)
+    return replace(leg, borrowed=NOTHING) if nets else leg
+
+
+def _filled(leg: Holding, fill: Fill) -> Holding:
+    fees = Money(leg.fees + fill.fee)
+    if fill.side is Side.SELL:
+        assert fill.outcome is leg.outcome, "only what the leg holds is sold"
+        return _sold(leg, fill)
+    cash = Money(leg.cash - fill.cost - fill.fee)
+    if fill.outcome is leg.outcome:
+        size, cost = Quantity(leg.size + fill.size), Money(leg.cost + fill.cost)
+        return _given_back(replace(leg, size=size, cost=cost, fees=fees, cash=cash))
+    return replace(
+        leg,
+        complement=Quantity(leg.complement + fill.size),
+        complement_cost=Money(leg.complement_cost + fill.cost),
+        fees=fees,
+        cash=cash,
+    )
+
+
+def _sold(leg: Holding, fill: Fill) -> Holding:
+    """Sell, beyond what the leg holds too: an order that had ended may turn out to have filled.
+
+    To sell a contract that is not held is to buy its opposite for the rest of a dollar, on the
+    account's other contracts: what is left is a position the other way round.
+    """
+    own = Quantity(min(fill.size, leg.size))
+    short = Quantity(fill.size - own)
+    basis = _share(leg.cost, own, leg.size)
+    brought = due(fill.price * own) if short else fill.cost
+    return replace(
+        leg,
+        size=Quantity(leg.size - own),
+        cost=Money(leg.cost - basis),
+        complement=Quantity(leg.complement + short),
+        complement_cost=Money(leg.complement_cost + short - (fill.cost - brought)),
+        borrowed=Quantity(leg.borrowed + short),
+        fees=Money(leg.fees + fill.fee),
+        cash=Money(leg.cash + fill.cost - fill.fee - short),
+    )
+
+
+def _given_back(leg: Holding) -> Holding:
+    """Return to the account what was taken of it, out of what has just been bought."""
+    back = Quantity(min(leg.borrowed, leg.size))
+    return replace(_merged(leg, back), borrowed=Quantity(leg.borrowed - back))
+
+
+def _merged_beyond(leg: Holding, size: Quantity) -> Holding:
+    """Merge pairs of which the position has only the complement: what it sold turned up late.
+
+    To borrow a contract and to merge it with a complement leaves everything as it was: the
+    complement is there to give it back.
+    """
+    own = Quantity(min(size, leg.size))
+    return replace(_merged(leg, own), borrowed=Quantity(leg.borrowed + size - own))
+
+
+def _merged(leg: Holding, size: Quantity) -> Holding:
+    if not size:
+        return leg
+    own = _share(leg.cost, size, leg.size)
+    other = _share(leg.complement_cost, size, leg.complement)
+    return replace(
+        leg,
+        size=Quantity(leg.size - size),
+        cost=Money(leg.cost - own),
+        complement=Quantity(leg.complement - size),
+        complement_cost=Money(leg.complement_cost - other),
+        cash=Money(leg.cash + size),
+    )
+
+
+def _paid(leg: Holding, payout: Payout) -> Holding:
+    """A settled leg still counts with its size until the position closes."""
+    amount = leg.size * payout.of(leg.outcome)
+    amount += leg.complement * payout.of(leg.outcome.opposite)
+    return replace(
+        leg,
+        cost=ZERO,
+        complement_cost=ZERO,
+        borrowed=NOTHING,
+        cash=Money(leg.cash + due(amount)),
+        payout=payout.of(leg.outcome),
+        settled=leg.net,
+    )
+
+
+def _share(cost: Money, part: Quantity, whole: Quantity) -> Money:
+    """Return the cost that leaves with `part` of `whole` contracts."""
+    return cost if part >= whole else owed(cost * part / whole)
+
+
+class Cause(StrEnum):
+    """Why the facts of a position changed; it picks the trigger where facts admit several."""
+
+    RETRIED = "retried"
+    CLOSED = "closed"
+    EXITED = "exited"
+    FILL_FAILED = "fill_failed"
+    SETTLED = "settled"
+    REPORTED = "reported"
+    RECONCILED = "reconciled"
+
+
+_T = PositionTrigger
+_EMPTY: dict[Cause, PositionTrigger] = {
+    Cause.CLOSED: _T.LEG_CLOSED,
+    Cause.EXITED: _T.EXITED,
+    Cause.FILL_FAILED: _T.EMPTIED,
+    Cause.SETTLED: _T.SETTLED,
+}
+
+
+def trigger(after: OpenPosition, cause: Cause) -> PositionTrigger | None:
+    """Return what the facts of a position now amount to, None while its status stands.
+
+    `after` has its new holdings and its old status. RECONCILIATION_REQUIRED stands until a
+    person, or proof, resolves it.
+    """
+    status = after.status
+    if status is PositionStatus.RECONCILIATION_REQUIRED:
+        return None
+    if status is PositionStatus.CLOSED:
+        return None if after.flat else _T.DISCREPANCY_FOUND
+    if after.flat:
+        return _emptied(status, cause)
+    if not after.uneven() and after.hedged:
+        if status is PositionStatus.OPEN:
+            return None
+        return _T.LEG_RETRIED if cause is Cause.RETRIED else _T.EVENED
+    if status is PositionStatus.OPEN:
+        return _T.EXIT_PARTLY_FILLED if cause is Cause.EXITED else _T.LEG_FAILED
+    if status is PositionStatus.EXIT_PARTIAL and cause is Cause.FILL_FAILED:
+        return _T.LEG_FAILED
+    return None
+
+
+def _emptied(status: PositionStatus, cause: Cause) -> PositionTrigger:
+    if status is PositionStatus.OPEN:
+        return _T.SETTLED if cause is Cause.SETTLED else _T.EXITED
+    if status is PositionStatus.SINGLE_LEG_EXPOSED and cause is Cause.EXITED:
+        return _T.LEG_CLOSED
+    return _EMPTY.get(cause, _T.LEG_CLOSED)
+
+
+def changed(
+    before: OpenPosition, facts: Iterable[Fact], cause: Cause, now: datetime
+) -> OpenPosition:
+    """Return a position after its facts changed: holdings, status, marks, one version more."""
+    after = folded(before, facts)
+    if (found := trigger(after, cause)) is not None:
+        after = replace(after, status=POSITION.next(after.status, found))
+        after = replace(after, completed_at_loss=_at_loss(after))
+        if found is _T.DISCREPANCY_FOUND:
+            after = replace(after, reconciliation_context=_context(after, cause, now))
+    closed = after.status is PositionStatus.CLOSED
+    after = replace(after, closed_at=(before.closed_at or now) if closed else None)
+    return replace(
+        after,
+        version=before.version + 1,
+        divergence_pnl=divergence(after),
+        marked_pnl=after.mark,
+    )
+
+
+def _context(position: OpenPosition, cause: Cause, now: datetime) -> dict[str, Any]:
+    """Return why a closed position must be looked at: what its facts amount to now."""
+    failed = cause is Cause.FILL_FAILED
+    status = PositionStatus.SINGLE_LEG_EXPOSED if position.uneven() else PositionStatus.OPEN
+    return {
+        "discrepancy_type": "fill_failed" if failed else "fill_unknown",
+        "recommended_status": status.value,
+        "platform_state": {p.value: str(position.holding(p).net) for p in Platform},
+        "detected_at": now.isoformat(),
+    }
+
+
+def opened(
+    bare: OpenPosition, fills: Iterable[Fill], divergence_probability: Decimal
+) -> OpenPosition:
+    """Return a new position with what its fills amount to, its reserve and its first mark."""
+    made = folded(bare, fills)
+    paid = sum((_hedged_cost(leg, made.hedged) for leg in made.legs), start=Decimal(0))
+    made = replace(
+        made,
+        divergence_reserve=owed(divergence_probability * paid),
+        completed_at_loss=_at_loss(made),
+    )
+    return replace(made, marked_pnl=made.mark)
+
+
+def _at_loss(position: OpenPosition) -> bool:
+    """Whether an open position's pairs have cost more than they pay."""
+    if position.status is not PositionStatus.OPEN:
+        return position.completed_at_loss
+    hedged, legs = position.hedged, position.upright.legs
+    paid = sum((_hedged_cost(leg, hedged) for leg in legs), start=Decimal(0))
+    return paid > hedged
+
+
+def _hedged_cost(leg: Holding, hedged: Quantity) -> Decimal:
+    """Return the share of a leg's cost and fees that its hedged contracts carry."""
+    return (leg.cost + leg.fees) * hedged / leg.size if leg.size else Decimal(0)
+
+
+def divergence(position: OpenPosition) -> Money:
+    """Return what a settled pair paid beyond a dollar a contract, or fell short of it.
+
+    Zero where both contracts resolved alike: then exactly one leg of each pair pays.
+    """
+    legs = position.legs
+    if max(leg.settled for leg in legs) < 0:
+        legs = position.kalshi.turned, position.polymarket.turned
+    kalshi, polymarket = legs
+    if kalshi.payout is None or polymarket.payout is None:
+        return ZERO
+    return Money(
+        (
+            min(kalshi.settled, polymarket.settled) * (kalshi.payout + polymarket.payout - 1)
+        ).quantize(MICRO, ROUND_FLOOR)
+    )
+
+
+def change(before: Holding, after: Holding) -> Change:
+    """Return what is different between two folds of one leg."""
+    return Change(
+        Money(after.cash - before.cash),
+        Money(after.basis - before.basis),
+        Money(after.fees - before.fees),
+    )
+
+
+def booked(account: AccountKey, of: Change, kind: EntryKind) -> Movement:
+    """Return the postings of a change: cash, what is at cost, fees, and the profit between.
+
+    Fees go to their own bucket; profit is what cash and cost do not explain.
+    """
+    gross = of.cash + of.fees
+    profit = gross + of.basis
+    postings = [
+        Posting(kind, account, bucket, Money(amount))
+        for bucket, amount in (
+            (Bucket.FREE, gross),
+            (Bucket.COMMITTED, of.basis),
+            (Bucket.REALISED, -profit),
+        )
+        if amount
+    ]
+    return (*move(EntryKind.FEE, account, Bucket.FREE, Bucket.FEES, of.fees), *postings)

@@ -1,0 +1,298 @@
+"""Positions: what we hold on both platforms, and the machine of its public states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import ROUND_FLOOR, Decimal
+from enum import StrEnum
+from typing import Any
+
+from dutchbook.domain.market.contract import Outcome, Platform
+from dutchbook.domain.values.machine import Machine, Transition
+from dutchbook.domain.values.units import MICRO, NOTHING, ZERO, Money, Quantity
+
+
+class PositionStatus(StrEnum):
+    """The five public states of a position."""
+
+    OPEN = "OPEN"
+    SINGLE_LEG_EXPOSED = "SINGLE_LEG_EXPOSED"
+    EXIT_PARTIAL = "EXIT_PARTIAL"
+    CLOSED = "CLOSED"
+    RECONCILIATION_REQUIRED = "RECONCILIATION_REQUIRED"
+
+
+class PositionTrigger(StrEnum):
+    """What happened to a position."""
+
+    LEG_FAILED = "leg_failed"
+    EXIT_PARTLY_FILLED = "exit_partly_filled"
+    EXITED = "exited"
+    SETTLED = "settled"
+    LEG_RETRIED = "leg_retried"
+    EVENED = "evened"
+    LEG_CLOSED = "leg_closed"
+    EMPTIED = "emptied"
+    EXIT_TIMED_OUT = "exit_timed_out"
+    DISCREPANCY_FOUND = "discrepancy_found"
+    RESOLVED_OPEN = "resolved_open"
+    RESOLVED_EXPOSED = "resolved_exposed"
+    RESOLVED_PARTIAL = "resolved_partial"
+    RESOLVED_CLOSED = "resolved_closed"
+
+
+_S, _T = PositionStatus, PositionTrigger
+
+POSITION = Machine(
+    "position",
+    [
+        Transition(_S.OPEN, _T.LEG_FAILED, _S.SINGLE_LEG_EXPOSED),
+        Transition(_S.OPEN, _T.EXIT_PARTLY_FILLED, _S.EXIT_PARTIAL),
+        Transition(_S.OPEN, _T.EXITED, _S.CLOSED),
+        Transition(_S.OPEN, _T.SETTLED, _S.CLOSED),
+        Transition(_S.SINGLE_LEG_EXPOSED, _T.LEG_RETRIED, _S.OPEN),
+        Transition(_S.SINGLE_LEG_EXPOSED, _T.EVENED, _S.OPEN),
+        Transition(_S.SINGLE_LEG_EXPOSED, _T.LEG_CLOSED, _S.CLOSED),
+        Transition(_S.SINGLE_LEG_EXPOSED, _T.EMPTIED, _S.CLOSED),
+        Transition(_S.SINGLE_LEG_EXPOSED, _T.EXIT_TIMED_OUT, _S.EXIT_PARTIAL),
+        Transition(_S.SINGLE_LEG_EXPOSED, _T.SETTLED, _S.CLOSED),
+        Transition(_S.EXIT_PARTIAL, _T.LEG_RETRIED, _S.OPEN),
+        Transition(_S.EXIT_PARTIAL, _T.EVENED, _S.OPEN),
+        Transition(_S.EXIT_PARTIAL, _T.LEG_CLOSED, _S.CLOSED),
+        Transition(_S.EXIT_PARTIAL, _T.EXITED, _S.CLOSED),
+        Transition(_S.EXIT_PARTIAL, _T.EMPTIED, _S.CLOSED),
+        Transition(_S.EXIT_PARTIAL, _T.SETTLED, _S.CLOSED),
+        Transition(_S.EXIT_PARTIAL, _T.LEG_FAILED, _S.SINGLE_LEG_EXPOSED),
+        Transition(_S.RECONCILIATION_REQUIRED, _T.RESOLVED_OPEN, _S.OPEN),
+        Transition(_S.RECONCILIATION_REQUIRED, _T.RESOLVED_EXPOSED, _S.SINGLE_LEG_EXPOSED),
+        Transition(_S.RECONCILIATION_REQUIRED, _T.RESOLVED_PARTIAL, _S.EXIT_PARTIAL),
+        Transition(_S.RECONCILIATION_REQUIRED, _T.RESOLVED_CLOSED, _S.CLOSED),
+        # A fill can fail to settle after the position closed, so CLOSED is included.
+        *(
+            Transition(state, _T.DISCREPANCY_FOUND, _S.RECONCILIATION_REQUIRED)
+            for state in _S
+            if state is not _S.RECONCILIATION_REQUIRED
+        ),
+    ],
+)
+
+
+DUST = Decimal("0.01")
+"""The smallest tradable unit of the coarser side: legs that differ by less count as even."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One leg of a position: what is held, what it cost, and what it has brought so far.
+
+    Attributes:
+        outcome: What was bought to open the leg.
+        order_id: The order that opened it.
+        size: Contracts of `outcome`; those of a settled leg count until the position closes.
+        cost: What they cost, before fees: the average cost of what is left.
+        fees: All fees paid on this leg, of entries and exits.
+        complement: Contracts of the opposite outcome, bought to close, not yet turned into
+            cash: each pair of the two is worth a dollar, whatever happens.
+        complement_cost: What those cost.
+        borrowed: Contracts of `outcome` that it sold or merged without having them: they were
+            the account's, other positions count them still. `complement` has as many for it,
+            and `cash` is a dollar less for each.
+        cash: What came in less what went out, fees included.
+        payout: Dollars that each contract of `outcome` paid, once its contract has resolved and
+            the cash has come.
+        settled: Contracts, beyond merged pairs, that it paid for.
+    """
+
+    outcome: Outcome
+    order_id: str | None = None
+    size: Quantity = NOTHING
+    cost: Money = ZERO
+    fees: Money = ZERO
+    complement: Quantity = NOTHING
+    complement_cost: Money = ZERO
+    borrowed: Quantity = NOTHING
+    cash: Money = ZERO
+    payout: Decimal | None = None
+    settled: Quantity = NOTHING
+
+    @property
+    def average(self) -> Decimal | None:
+        """Dollars per contract, None when nothing is held."""
+        return self.cost / self.size if self.size else None
+
+    @property
+    def net(self) -> Quantity:
+        """Contracts of `outcome` beyond those of its opposite."""
+        return Quantity(self.size - self.complement)
+
+    @property
+    def pairs(self) -> Quantity:
+        """Pairs of both outcomes that wait to be merged into a dollar each."""
+        return Quantity(max(min(self.size, self.complement), NOTHING))
+
+    @property
+    def turned(self) -> Holding:
+        """The leg named by its complement."""
+        return replace(
+            self,
+            outcome=self.outcome.opposite,
+            size=self.complement,
+            cost=self.complement_cost,
+            complement=self.size,
+            complement_cost=self.cost,
+            payout=None if self.payout is None else 1 - self.payout,
+            settled=Quantity(-self.settled),
+        )
+
+    @property
+    def unpaid(self) -> bool:
+        """Whether contracts, dust and pairs included, are still to become cash."""
+        return self.payout is None and bool(self.size or self.complement)
+
+    @property
+    def basis(self) -> Money:
+        """What all that is held here has cost."""
+        return Money(self.cost + self.complement_cost)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPosition:
+    """Contracts on both platforms, exactly one of which pays if both resolve alike.
+
+    `marked_pnl` is the profit that the day's figures have counted of it so far,
+    `divergence_pnl` the part of the result that comes from both contracts resolving
+    differently.
+    """
+
+    position_id: str
+    pair_id: str
+    execution_id: str
+    kalshi: Holding
+    polymarket: Holding
+    expected_edge: Money
+    divergence_reserve: Money
+    status: PositionStatus
+    opened_at: datetime
+    completed_at_loss: bool = False
+    reconciliation_context: dict[str, Any] | None = field(default=None, hash=False)
+    marked_pnl: Money = ZERO
+    divergence_pnl: Money = ZERO
+    closed_at: datetime | None = None
+    version: int = 1
+
+    def holding(self, platform: Platform) -> Holding:
+        """Return the leg on `platform`."""
+        return self.kalshi if platform is Platform.KALSHI else self.polymarket
+
+    @property
+    def legs(self) -> tuple[Holding, Holding]:
+        """Both legs, Kalshi's first."""
+        return self.kalshi, self.polymarket
+
+    @property
+    def hedged(self) -> Quantity:
+        """Contracts held on both sides: each pays a dollar whatever happens."""
+        return Quantity(abs(self.pairs))
+
+    @property
+    def pairs(self) -> Decimal:
+        """The same, below zero where both legs are turned round: opposites pay it as well."""
+        nets = self.kalshi.net, self.polymarket.net
+        return max(min(nets), NOTHING) + min(max(nets), NOTHING)
+
+    @property
+    def upright(self) -> OpenPosition:
+        """The position with a turned pair named by the outcomes that it holds of both."""
+        if self.pairs >= 0:
+            return self
+        return replace(self, kalshi=self.kalshi.turned, polymarket=self.polymarket.turned)
+
+    @property
+    def imbalance(self) -> Decimal:
+        """Kalshi's contracts less Polymarket's."""
+        return self.kalshi.net - self.polymarket.net
+
+    @property
+    def longer(self) -> Platform:
+        """The platform whose leg holds more."""
+        return Platform.KALSHI if self.imbalance > 0 else Platform.POLYMARKET
+
+    @property
+    def paid(self) -> Money:
+        """Cost and fees of both legs."""
+        return Money(sum((leg.cost + leg.fees for leg in self.legs), start=Decimal(0)))
+
+    @property
+    def locked_profit(self) -> Money:
+        """What came in so far less what went out, and what is sure to come in yet.
+
+        Pairs that wait to be merged bring a dollar each, hedged contracts what is left of their
+        dollar once one side has paid its part.
+        """
+        pairs = sum((leg.pairs for leg in self.legs if leg.unpaid), start=Decimal(0))
+        return Money((self.cash + self._owed + pairs).quantize(MICRO, ROUND_FLOOR))
+
+    @property
+    def _owed(self) -> Decimal:
+        """What the hedged contracts are still to pay: a dollar less what one side has paid."""
+        paid = sum((leg.payout or Decimal(0) for leg in self.upright.legs), start=Decimal(0))
+        return self.hedged * (1 - paid)
+
+    @property
+    def flat(self) -> bool:
+        """Whether nothing but dust is left on either side."""
+        return all(abs(leg.net) < DUST for leg in self.legs)
+
+    @property
+    def cash(self) -> Money:
+        """What came in less what went out on both legs: the profit, once it is closed."""
+        return Money(self.kalshi.cash + self.polymarket.cash)
+
+    @property
+    def realised_pnl(self) -> Money:
+        """Profit so far, with what is still held at cost and merged pairs at a dollar."""
+        at_cost = sum((_at_cost(leg) for leg in self.legs), start=Decimal(0))
+        return Money((self.cash + at_cost).quantize(MICRO, ROUND_FLOOR))
+
+    @property
+    def mark(self) -> Money:
+        """Profit with hedged contracts at their payout less the divergence reserve.
+
+        A locked pair is not a directional bet: a spread that widens never looks like a loss.
+        What has no counterpart stands at cost.
+        """
+        if self.status is PositionStatus.CLOSED:
+            return self.realised_pnl
+        locked, value = self.hedged, Decimal(0)
+        for leg in self.upright.legs:
+            share = locked / leg.net if leg.net > 0 else Decimal(0)
+            value += _at_cost(leg) - _net_cost(leg) * share
+        if locked:
+            value += self._owed - self.divergence_reserve
+        return Money((self.cash + value).quantize(MICRO, ROUND_FLOOR))
+
+    def uneven(self, dust: Decimal = DUST) -> bool:
+        """Tell whether the legs differ by at least the smallest tradable unit, `dust`."""
+        return abs(self.imbalance) >= dust
+
+    def moved(self, trigger: PositionTrigger, **facts: Any) -> OpenPosition:
+        """Return the position after `trigger`, or raise `IllegalTransition`."""
+        status = POSITION.next(self.status, trigger)
+        return replace(self, status=status, version=self.version + 1, **facts)
+
+
+def _net_cost(leg: Holding) -> Decimal:
+    """What the contracts beyond merged pairs have cost."""
+    if leg.payout is not None or not leg.size:
+        return Decimal(0)
+    return leg.cost * max(leg.net, NOTHING) / leg.size
+
+
+def _at_cost(leg: Holding) -> Decimal:
+    """Value of a leg: pairs at a dollar each, the rest at cost."""
+    if leg.payout is not None:
+        return Decimal(0)
+    surplus = max(leg.complement - leg.size, NOTHING)
+    over = leg.complement_cost * surplus / leg.complement if leg.complement else Decimal(0)
+    return leg.pairs + _net_cost(leg) + over

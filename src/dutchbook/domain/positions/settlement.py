@@ -1,0 +1,173 @@
+"""Results of contracts, what they pay, and what becomes of what was set aside for the worst.
+
+A result is a platform's final word: `yes_pays` dollars for each YES, the rest of a dollar for
+each NO. One for the winner, zero for the loser, something between where a contract is scalar or
+void.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from dutchbook.domain.market.contract import Contract, Outcome, Platform
+from dutchbook.domain.positions.position import OpenPosition
+from dutchbook.domain.values.units import MICRO, ZERO, Money, Quantity, decimal
+from dutchbook.errors import FactsError, InvalidInput
+
+Key = tuple[Platform, str]
+VOID = "void"
+HALF = Decimal("0.5")
+FIELDS = ("yes_pays", "void_pays", "at")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A final result as its platform tells it.
+
+    Attributes:
+        yes_pays: Dollars that a YES pays, 0 to 1; a NO pays the rest of one.
+        at: When it became final.
+        cash: Whether what it pays us can be spent: Kalshi pays by itself once its settlement
+            timer is over, Polymarket once we have redeemed.
+    """
+
+    yes_pays: Decimal
+    at: datetime
+    cash: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What a person lets a contract of a tape resolve to, and when; None: at its end."""
+
+    yes_pays: Decimal
+    at: datetime | None = None
+
+
+def reserve_used(position: OpenPosition) -> tuple[Money, Money]:
+    """Return what of the divergence reserve a settled position has used, and what is free."""
+    loss = max(-position.divergence_pnl, ZERO)
+    used = Money(min(position.divergence_reserve, loss))
+    return used, Money(position.divergence_reserve - used)
+
+
+class Merged(StrEnum):
+    """What a platform's list of holdings says of a merge that got no answer."""
+
+    DONE = "done"
+    NOT_DONE = "not_done"
+    UNKNOWN = "unknown"
+
+
+def merge_verdict(
+    ours: Mapping[Outcome, Quantity],
+    shown: Mapping[Outcome, Quantity],
+    size: Quantity,
+    *,
+    newer: bool,
+) -> Merged:
+    """Tell whether a merge happened, from what a platform shows; absence is not evidence.
+
+    Args:
+        ours: What we held of the contract before, by outcome.
+        shown: What the platform lists now; an outcome that is not in it proves nothing unless
+            the other one is.
+        size: Pairs that were to be merged.
+        newer: Whether the list is proven newer than the call: then an empty one is evidence.
+    """
+    listed = any(shown.get(outcome) for outcome in Outcome)
+    if not listed and not newer:
+        return Merged.UNKNOWN
+    now = {outcome: shown.get(outcome, Decimal(0)) for outcome in Outcome}
+    if all(now[outcome] == ours.get(outcome, Decimal(0)) for outcome in Outcome):
+        return Merged.NOT_DONE
+    after = {outcome: ours.get(outcome, Decimal(0)) - size for outcome in Outcome}
+    return Merged.DONE if now == after else Merged.UNKNOWN
+
+
+# Results that a person writes down for a tape
+# ---------------------------------------------------------------------------------------------
+
+
+def read_results(
+    name: str, document: Mapping[str, Any], contracts: Iterable[Contract]
+) -> dict[Key, Ruling]:
+    """Read what contracts of a tape resolve to, by platform and id.
+
+    Each entry is a contract, by its id or as ``platform:id``, and a value: "1", "0", a share
+    of a dollar, or "void" (half a dollar each); or a table of `yes_pays`, `void_pays` (what a
+    YES pays where it is void) and `at`.
+
+    Raises:
+        FactsError: A contract that the tape does not hold or that is there in both spellings, a
+            value outside 0 to 1, an instant that is none.
+    """
+    known = {(each.platform, each.contract_id) for each in contracts}
+    found: dict[Key, Ruling] = {}
+    spelled: dict[Key, str] = {}
+    for word, value in document.items():
+        key = _named(name, word, known)
+        if key in found:
+            raise FactsError(
+                f"{name}: {spelled[key]!r} and {word!r} are the same contract: give it once"
+            )
+        try:
+            found[key] = _ruling(value)
+        except InvalidInput as error:
+            raise FactsError(f"{name}: {word}: {error}") from None
+        spelled[key] = word
+    return found
+
+
+def _named(name: str, word: str, known: set[Key]) -> Key:
+    fits = [key for key in sorted(known) if word in (key[1], f"{key[0].value}:{key[1]}")]
+    if not fits:
+        raise FactsError(f"{name}: {word!r} is no contract of the tape")
+    if len(fits) > 1:
+        raise FactsError(
+            f"{name}: {word!r} is a contract of both platforms: write kalshi:{word} or"
+            f" polymarket:{word}"
+        )
+    return fits[0]
+
+
+def _ruling(value: Any) -> Ruling:
+    if not isinstance(value, dict):
+        return Ruling(_share(value, "yes_pays", HALF))
+    for field in value:
+        if field not in FIELDS:
+            raise InvalidInput(field, value[field], f"a field of it; there are {_FIELDS}")
+    if "void_pays" in value and value.get("yes_pays") != VOID:
+        raise InvalidInput("void_pays", value["void_pays"], 'to stand beside yes_pays = "void"')
+    void = _share(value.get("void_pays", str(HALF)), "void_pays", HALF)
+    return Ruling(_share(value.get("yes_pays"), "yes_pays", void), _at(value.get("at")))
+
+
+def _share(value: Any, field: str, void: Decimal) -> Decimal:
+    if value == VOID:
+        return void
+    number = decimal(value, field)
+    if not 0 <= number <= 1 or number % MICRO:
+        raise InvalidInput(field, str(value), f'from 0 to 1, exact to {MICRO}, or "{VOID}"')
+    return number
+
+
+def _at(value: Any) -> datetime | None:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise InvalidInput("at", value, "an instant with its zone") from None
+    if not isinstance(value, date) or not isinstance(value, datetime) or value.tzinfo is None:
+        raise InvalidInput("at", str(value), "an instant with its zone")
+    return value
+
+
+_FIELDS = ", ".join(FIELDS)

@@ -1,0 +1,1 @@
+"""Units of money and quantity, and state machines as data."""

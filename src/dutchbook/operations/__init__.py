@@ -1,0 +1,1 @@
+"""What a shell does to a database without an engine."""

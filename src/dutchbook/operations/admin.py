@@ -1,0 +1,161 @@
+"""What a person looks up in a database, or changes in it while no engine runs."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dutchbook.application.market import pairs
+from dutchbook.application.records.committer import EventBus
+from dutchbook.domain.events import as_json
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.market.contract_file import TABLES
+from dutchbook.domain.market.pair_file import PairFile
+from dutchbook.domain.values.units import Money, money, plain
+from dutchbook.errors import InvalidInput
+from dutchbook.operations.requests import Rows, meaningful, opened, reading
+from dutchbook.persistence.database import Database
+from dutchbook.ports.journal import Journal
+from dutchbook.runtime.clock import SystemClock
+from dutchbook.runtime.ids import RandomIds
+from dutchbook.tape.documents import read_tables
+
+if TYPE_CHECKING:
+    from dutchbook.config import Settings
+    from dutchbook.persistence.tables.models import OpenPosition
+
+SHORT = 8
+"""Characters of an id that are enough for a table; they may be typed."""
+
+
+def positions(url: str) -> Rows:
+    """Return every position with its question, and what it brings at the least, in dollars."""
+    from dutchbook.domain.positions.position import PositionStatus
+    from dutchbook.persistence.unit_of_work import engine_for, unit_of_work
+
+    Database.at(url).check("paper")
+
+    async def main() -> Rows:
+        engine = engine_for(url)
+        try:
+            async with unit_of_work(engine) as unit:
+                found = await unit.positions.find_by_status_with_orders(*PositionStatus)
+                return [_told(position) for position in found]
+        finally:
+            await engine.dispose()
+
+    return asyncio.run(main())
+
+
+def _told(position: OpenPosition) -> dict[str, Any]:
+    from dutchbook.application.records.loading import position_of
+
+    paid = (
+        position.kalshi_cost
+        + position.kalshi_fees
+        + position.polymarket_cost
+        + position.polymarket_fees
+    )
+    row = {each.name: getattr(position, each.name) for each in position.__table__.columns}
+    return {
+        "position": position.position_id[:SHORT],
+        "opened_at": position.opened_at,
+        "question": position.pair.kalshi_description,
+        "status": position.status,
+        "kalshi": f"{plain(position.kalshi_size)} {position.kalshi_side}",
+        "polymarket": f"{plain(position.polymarket_size)} {position.polymarket_side}",
+        "paid": paid,
+        "at_least": position_of(row).locked_profit,
+    }
+
+
+def problems(url: str) -> list[str]:
+    """Return what is wrong with a database; nothing when it is whole."""
+    from dutchbook.operations import audit
+    from dutchbook.persistence.log import verify
+
+    database = Database.at(url)
+    database.check("paper")
+    beside = audit.kept(database)
+    found = database.read(lambda read: verify.problems(read, beside.anchors))
+    return [*database.damage(), *beside.problems, *found]
+
+
+def prune(url: str, years: int) -> int:
+    """Delete book snapshots older than `years`; returns how many."""
+    before = SystemClock().now() - timedelta(days=365 * years)
+    return Database.at(url).prune(before)
+
+
+def move_cash(url: str, platform: str, amount: str, note: str, *, out: bool) -> dict[str, str]:
+    """Book a deposit or a withdrawal of dollars; returns the balance afterwards."""
+    from dutchbook.application.capital.risk import RiskManager
+    from dutchbook.bootstrap.build import ACCOUNTS
+    from dutchbook.domain.capital.limits import RiskLimits
+
+    if platform not in {each.value for each in Platform}:
+        raise InvalidInput("platform", platform, "kalshi or polymarket")
+    dollars = money(amount)
+    if dollars <= 0:
+        raise InvalidInput("amount", amount, "above zero")
+
+    async def work(journal: Journal) -> dict[str, str]:
+        clock, ids = SystemClock(), RandomIds()
+        bus = EventBus(journal, clock, ids)
+        risk = RiskManager(journal, bus, clock, ids, RiskLimits(), ACCOUNTS)
+        await risk.load()
+        move = risk.withdraw if out else risk.deposit
+        await move(Platform(platform), Money(dollars), note)
+        balance = risk.balance(Platform(platform))
+        return {
+            name: as_json(getattr(balance, name)) for name in ("free", "reserved", "committed")
+        }
+
+    return opened(url, work, alone=True)
+
+
+def decide_pair(url: str, pair_id: str, rationale: str, *, approve: bool) -> None:
+    """Approve a pair, or take its approval back.
+
+    Raises:
+        UnknownId: There is no such pair.
+        InvalidInput: A rationale that says nothing.
+    """
+    meaningful(rationale)
+
+    async def work(journal: Journal) -> None:
+        clock = SystemClock()
+        bus = EventBus(journal, clock, RandomIds())
+        await pairs.decide_pair(journal, bus, clock, pair_id, rationale, approve=approve)
+
+    opened(url, work, alone=True)
+
+
+def known_pairs(url: str) -> Rows:
+    """Return every pair, and whether its approval stands."""
+    return reading(url, pairs.pair_rows)
+
+
+def add_pairs(url: str, path: Path, settings: Settings) -> list[str]:
+    """Add the pairs of a file, not approved; a database that is not there is made.
+
+    Returns their ids.
+
+    Raises:
+        FactsError: The file is missing, malformed or says what cannot be; nothing is kept.
+    """
+    contracts, wishes = read_tables(path, TABLES)
+    file = PairFile.read(str(path), contracts, wishes, settings.divergence.probabilities())
+
+    async def work(journal: Journal) -> list[str]:
+        clock = SystemClock()
+        bus = EventBus(journal, clock, RandomIds())
+        return [m.match_id for m in await pairs.add_pairs(journal, bus, clock, file)]
+
+    database = Database.at(url)
+    if database.absent:
+        file.matched({})  # what a new database would refuse does not make one
+    database.prepare("paper")
+    return opened(url, work, alone=True)

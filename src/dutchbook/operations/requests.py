@@ -1,0 +1,227 @@
+"""What a person asks of a database from a shell at any time, also beside a running engine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import getpass
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from dutchbook.application.operator.command_rows import command_row, halting
+from dutchbook.application.records.lease import ENGINE, TABLE, lease_row, live
+from dutchbook.bootstrap import paths
+from dutchbook.domain.capital.limits import Grade
+from dutchbook.domain.events import as_json
+from dutchbook.domain.values.rationale import MEANINGFUL
+from dutchbook.errors import Conflict, InvalidInput, LeaseHeld, StorageError
+from dutchbook.persistence.database import Database
+from dutchbook.ports.halt_file import HaltNote
+from dutchbook.ports.journal import Batch, Insert, Journal, Write
+from dutchbook.runtime.clock import SystemClock
+from dutchbook.runtime.ids import RandomIds
+from dutchbook.runtime.process import gone
+from dutchbook.runtime.virtual_time import turnstile
+
+T = TypeVar("T")
+Rows = list[dict[str, Any]]
+
+
+def reading(url: str, work: Callable[[Journal], Awaitable[T]]) -> T:
+    """Open an existing database beside whoever writes it, and read."""
+    return opened(url, work, alone=False)
+
+
+def opened(url: str, work: Callable[[Journal], Awaitable[T]], *, alone: bool) -> T:
+    """Open an existing database; `alone` where no engine may have it meanwhile.
+
+    Raises:
+        LeaseHeld: One has.
+    """
+    database = Database.at(url)
+    database.check("paper")
+
+    async def main() -> T:
+        journal = database.journal(turnstile(), alone=alone)
+        await journal.open()
+        try:
+            if alone and (held := await _held(journal)):
+                raise LeaseHeld(
+                    f"{database.shown}: the engine {held} runs on it; stop it first"
+                )
+            return await work(journal)
+        finally:
+            await journal.close()
+
+    return asyncio.run(main())
+
+
+async def _held(journal: Journal) -> str | None:
+    """Return the engine that holds the lease now, if one does."""
+    for row in await journal.rows(TABLE, ENGINE):
+        if live(row, SystemClock().now(), gone):
+            return str(row["holder"])
+    return None
+
+
+def rows(url: str, table: str, order_by: tuple[str, ...]) -> Rows:
+    """Return every row of a table, in order."""
+    return reading(url, lambda journal: journal.rows(table, order_by=order_by))
+
+
+def status(url: str) -> dict[str, Any]:
+    """Return where a database stands: capital, positions, halts and its last event."""
+
+    async def work(journal: Journal) -> dict[str, Any]:
+        accounts = await journal.rows("accounts", order_by=("account_id",))
+        states = await journal.rows("risk_states")
+        positions = Counter(row["status"] for row in await journal.rows("open_positions"))
+        metadata = {row["key"]: row["value"] for row in await journal.rows("system_metadata")}
+        events = await journal.rows("audit_log", order_by=("sequence",))
+        leases = await journal.rows(TABLE, ENGINE)
+        note = paths.halt_file(Database.at(url)).standing()
+        state = states[0] if states else {}
+        return {
+            "mode": metadata.get("mode"),
+            "runs": int(metadata.get("runs", "0")),
+            "halted": state.get("halt_reason", []),
+            "halt_grade": max([int(note.grade) if note else 0, *(r["halted"] for r in leases)]),
+            "engine": await _held(journal),
+            "daily_pnl": as_json(state.get("daily_pnl", Decimal(0))),
+            "positions": dict(sorted(positions.items())),
+            "capital": {
+                str(row["platform"]): {
+                    name: as_json(row[name]) for name in ("free", "reserved", "committed")
+                }
+                for row in accounts
+            },
+            "last_event": as_json(events[-1]["occurred_at"]) if events else None,
+        }
+
+    return reading(url, work)
+
+
+def halt(url: str, grade: Grade, rationale: str, *, cancel_all: bool) -> str:
+    """Halt trading from this process; returns what was done.
+
+    One short transaction; where the database does not take it within two seconds, a HALT file,
+    which the engine reads before each send.
+
+    Raises:
+        StorageError: There is no such database, or not even the file can be written.
+    """
+    database = _existing(url)
+    arguments = {"all": grade is Grade.CANCELS_ONLY, "cancel_all": cancel_all}
+    told = "nothing but cancels" if grade is Grade.CANCELS_ONLY else "no entry"
+    try:
+        command = _ask(database, "halt", arguments, rationale, grade, 0)
+    except StorageError as silent:
+        file = paths.halt_file(database)
+        try:
+            file.write(HaltNote(grade, cancel_all, rationale, _person()))
+        except OSError as error:
+            raise StorageError(f"{file.path}: {error.strerror}; and {silent}") from None
+        return f"halted by {file.path}: {told} from now on; the database said: {silent}"
+    known = "" if command["engine"] else "; no engine runs"
+    return f"halted: {told} from now on{known}"
+
+
+def command(
+    url: str, name: str, arguments: dict[str, Any], rationale: str, grade: Grade = Grade.TRADING
+) -> dict[str, Any]:
+    """Ask the engine for something, and wait a little for its answer.
+
+    Returns:
+        The command's id, whether an engine runs, and its answer, None when there is none yet:
+        it is done at the next start.
+
+    Raises:
+        InvalidInput: A rationale that says nothing.
+        StorageError: There is no such database, or it does not answer within two seconds.
+    """
+    meaningful(rationale)
+    return _ask(_existing(url), name, arguments, rationale, grade, ANSWER_SECONDS)
+
+
+def ask(url: str, name: str, arguments: dict[str, Any], rationale: str = "") -> dict[str, Any]:
+    """Ask the engine for what may take it a while; see `command`."""
+    grade = Grade.TRADING
+    return _ask(_existing(url), name, arguments, rationale, grade, PATIENT_SECONDS)
+
+
+def meaningful(rationale: str) -> None:
+    """Insist on a reason.
+
+    Raises:
+        InvalidInput: It says nothing.
+    """
+    if len(rationale.strip()) < MEANINGFUL:
+        raise InvalidInput("--rationale", rationale, f"at least {MEANINGFUL} characters")
+
+
+def _existing(url: str) -> Database:
+    database = Database.at(url)
+    if database.absent:
+        raise StorageError(f"{database.shown}: there is no such file; dutchbook run makes one")
+    return database
+
+
+def _person() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "a shell"
+
+
+def _ask(
+    database: Database,
+    name: str,
+    arguments: dict[str, Any],
+    rationale: str,
+    grade: Grade,
+    seconds: int,
+) -> dict[str, Any]:
+    clock, command_id = SystemClock(), RandomIds().new("command", name)
+    row = command_row(command_id, name, arguments, rationale, _person(), clock)
+
+    async def main() -> dict[str, Any]:
+        journal = database.journal(turnstile(), patience=PATIENCE_SECONDS)
+        await journal.open()
+        try:
+            await _insert(journal, row, grade)
+            told = {"command": command_id, "engine": await _held(journal), "answer": None}
+            for _ in range(seconds * LOOKS if told["engine"] else 0):
+                found = await journal.rows("operator_commands", {"command_id": command_id})
+                if found[0]["answered_at"] is not None:
+                    return told | {"answer": found[0]["answer"]}
+                await clock.sleep(1 / LOOKS)
+            return told
+        finally:
+            await journal.close()
+
+    return asyncio.run(main())
+
+
+async def _insert(journal: Journal, row: dict[str, Any], grade: Grade) -> None:
+    """Write a command, and with it the halt that it brings; again if the lease just changed."""
+    for _ in range(TRIES):
+        lease = await journal.rows(TABLE, ENGINE)
+        writes: tuple[Write, ...] = (Insert("operator_commands", row),)
+        if grade and lease:
+            writes += (halting(lease[0], grade),)
+        elif grade:
+            at = row["requested_at"]
+            writes += (Insert(TABLE, lease_row("", 0, at, at, grade)),)
+        with contextlib.suppress(Conflict):
+            await journal.commit(Batch(writes))
+            return
+    raise StorageError(f"the lease changed {TRIES} times while it was being halted")
+
+
+PATIENCE_SECONDS = 2
+ANSWER_SECONDS, LOOKS = 5, 10
+PATIENT_SECONDS = 90
+"""A live book is waited for, then the order's answer."""
+TRIES = 20

@@ -1,0 +1,1 @@
+"""Journals: SQLite, PostgreSQL and memory."""

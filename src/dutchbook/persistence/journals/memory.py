@@ -1,0 +1,155 @@
+"""A journal without a disk.
+
+The same rules, batches and chain, for simulation and quick replays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from dutchbook.domain.values.units import MICRO
+from dutchbook.errors import Conflict
+from dutchbook.persistence.journals.statements import prepared, told
+from dutchbook.persistence.log.chain import GENESIS, chained
+from dutchbook.persistence.tables.rules import TABLES, Rules
+from dutchbook.ports.crash_points import AFTER, BEFORE, crashpoint
+from dutchbook.ports.journal import Batch, Insert, Receipt, Update
+
+Key = tuple[Any, ...]
+Row = dict[str, Any]
+
+
+class MemoryJournal:
+    """`Journal` over dictionaries. A batch is applied whole or not at all."""
+
+    def __init__(self) -> None:
+        self._tables: dict[str, dict[Key, Row]] = {name: {} for name in TABLES}
+        self._unique: dict[tuple[str, tuple[str, ...]], set[Key]] = {
+            (name, columns): set() for name, rules in TABLES.items() for columns in rules.unique
+        }
+        self._head = (0, GENESIS)
+
+    async def commit(self, batch: Batch) -> Receipt:
+        """Apply a batch; see `Journal`."""
+        crashpoint(BEFORE, batch)
+        changes = told(map(prepared, batch.writes)) if batch.events else None
+        entries, head = chained(batch.events, self._head, changes)
+        log = [Insert("audit_log", entry._asdict()) for entry in entries]
+        log += [Insert("outbox", {"sequence": e.sequence, "name": e.name}) for e in entries]
+        after: dict[tuple[str, Key], Row] = {}
+        for write in (*batch.writes, *log):
+            rules = TABLES[write.table]
+            row = self._inserted(write) if isinstance(write, Insert) else self._updated(write)
+            key = _key(rules, row)
+            _check_exact(write.table, row)
+            if (write.table, key) in after:
+                raise Conflict(write.table, key, "touched twice in one batch")
+            after[write.table, key] = row
+        self._check_unique(after)
+        for (table, key), row in after.items():
+            self._tables[table][key] = row
+        self._remember(after)
+        self._head = head
+        crashpoint(AFTER, batch)
+        return Receipt(*head)
+
+    async def rows(
+        self,
+        table: str,
+        where: Mapping[str, Any] | None = None,
+        order_by: Sequence[str] = (),
+    ) -> list[Row]:
+        """Return copies of the rows that match, in the order asked for, else as they came."""
+        there = list(self._tables[table].values())
+        for column, value in (where or {}).items():
+            there = [row for row in there if row[column] == value]
+        found = [dict(row) for row in there]
+        if order_by:
+            found.sort(key=lambda row: tuple(row[column] for column in order_by))
+        return found
+
+    async def delivered(self, sequence: int) -> None:
+        """Forget the outbox up to `sequence`."""
+        outbox = self._tables["outbox"]
+        for key in [key for key in outbox if key[0] <= sequence]:
+            del outbox[key]
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _inserted(self, write: Insert) -> Row:
+        rules, row = TABLES[write.table], dict(write.row)
+        key = _key(rules, row)
+        if key in self._tables[write.table]:
+            raise Conflict(write.table, key, "exists already")
+        _check_floor(write.table, rules, row)
+        return row
+
+    def _updated(self, write: Update) -> Row:
+        rules = TABLES[write.table]
+        key = tuple(write.key[column] for column in rules.key)
+        before = self._tables[write.table].get(key)
+        if before is None:
+            raise Conflict(write.table, key, "does not exist")
+        for column, expected in write.guard.items():
+            if before[column] != expected:
+                raise Conflict(
+                    write.table, key, f"{column} is {before[column]}, not {expected}"
+                )
+        after = before | dict(write.put)
+        for column, amount in write.add.items():
+            after[column] = before[column] + amount
+        for columns, most in write.at_most.items():
+            if sum(after[column] for column in columns) > most:
+                raise Conflict(write.table, key, f"{' + '.join(columns)} would exceed {most}")
+        for column in (*write.put, *write.add):
+            if not rules.may_change(column):
+                raise Conflict(write.table, key, f"{column} never changes")
+        _check_floor(write.table, rules, after)
+        _check_status(write.table, rules, key, before, after)
+        return after
+
+    def _check_unique(self, changes: Mapping[tuple[str, Key], Row]) -> None:
+        for (table, key), row in changes.items():
+            if key in self._tables[table]:
+                continue
+            for columns in TABLES[table].unique:
+                value = tuple(row[column] for column in columns)
+                if value in self._unique[table, columns]:
+                    raise Conflict(table, value, f"{', '.join(columns)} must be unique")
+
+    def _remember(self, changes: Mapping[tuple[str, Key], Row]) -> None:
+        for (table, _), row in changes.items():
+            for columns in TABLES[table].unique:
+                self._unique[table, columns].add(tuple(row[column] for column in columns))
+
+
+def _key(rules: Rules, row: Row) -> Key:
+    return tuple(row[column] for column in rules.key)
+
+
+def _check_exact(table: str, row: Row) -> None:
+    """A database keeps integers of 10⁻⁶; what it could not keep is refused here too."""
+    for column, value in row.items():
+        assert not (isinstance(value, Decimal) and value % MICRO), f"{table}.{column}: {value}"
+
+
+def _check_floor(table: str, rules: Rules, row: Row) -> None:
+    for column in rules.floor:
+        if row[column] < 0:
+            raise Conflict(table, _key(rules, row), f"{column} would be {row[column]}")
+
+
+def _check_status(table: str, rules: Rules, key: Key, before: Row, after: Row) -> None:
+    if rules.resolved_once:
+        if before["status"] != "reserved":
+            raise Conflict(table, key, "was resolved before")
+        parts = after["committed"] + after["fees"] + after["released"]
+        if after["status"] != "reserved" and parts != Decimal(after["amount"]):
+            raise Conflict(table, key, f"{parts} resolved of {after['amount']}")
+    elif rules.machine is not None and not rules.status_allowed(
+        before["status"], after["status"]
+    ):
+        raise Conflict(table, key, f"{before['status']} cannot become {after['status']}")

@@ -1,0 +1,271 @@
+"""The journal on PostgreSQL: a batch is one statement, whose guards abort it whole."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import asyncpg
+
+from dutchbook.domain.events import Event
+from dutchbook.errors import Conflict, LeaseHeld, StorageError
+from dutchbook.persistence.journals.statements import (
+    UNEXPECTED,
+    Plan,
+    Prepared,
+    key_of,
+    logged,
+    prepared,
+    select,
+    text,
+    told,
+)
+from dutchbook.persistence.log.chain import GENESIS, OUTBOX_LOT, chained
+from dutchbook.persistence.tables.coding import decode
+from dutchbook.ports.crash_points import AFTER, BEFORE, OUTBOX, crashpoint
+from dutchbook.ports.journal import Access, Batch, Receipt
+from dutchbook.ports.time import Turnstile
+
+TRIES = 200
+CHAIN = ("pk_audit_log", "pk_outbox")
+CONTENTION = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+"""The server chose this statement to give way; nothing of it was kept."""
+BROKEN = (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""Everything else that a statement can end with: no server, a value that cannot be kept, …"""
+ONLY_WRITER = "SELECT pg_try_advisory_lock($1)"
+LOCK = 0x64757463
+"""The advisory lock of the one writing engine; the server frees it when the connection ends."""
+
+
+class PostgresJournal:
+    """`Journal` over one connection.
+
+    Batches go one after the other, in the order of their calls.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        shown: str,
+        turnstile: Turnstile,
+        access: Access = Access.SHARED,
+        patience: float | None = None,
+    ) -> None:
+        self._access = access
+        self._dsn = dsn
+        self._patience = patience
+        self._shown = shown
+        self._turnstile = turnstile
+        self._connection: asyncpg.Connection | None = None
+        self._turn = asyncio.Lock()
+        self._head = (0, GENESIS)
+        self._delivered = 0
+        self._cleared = 0
+
+    async def open(self) -> None:
+        """Connect.
+
+        Raises:
+            StorageError: The server does not answer or does not admit us.
+        """
+        await self._turnstile.drive(self._connect)
+
+    async def _connect(self) -> None:
+        try:
+            # Statements are prepared once for each shape of batch, however long, and for good.
+            self._connection = await asyncpg.connect(
+                self._dsn,
+                statement_cache_size=512,
+                max_cached_statement_lifetime=0,
+                max_cacheable_statement_size=0,
+                **_hurried(self._patience),
+            )
+            alone = self._access is Access.SHARED or await self._open.fetchval(
+                ONLY_WRITER, LOCK
+            )
+            if not alone and self._access is Access.ALONE:
+                await self._open.close()
+                self._connection = None
+                raise LeaseHeld(
+                    f"{self._shown}: another engine writes to it; stop that one first"
+                )
+            await self._catch_up()
+        except BROKEN as error:
+            raise self._failed(error) from error
+
+    async def commit(self, batch: Batch) -> Receipt:
+        """Keep a batch; see `Journal`."""
+        writes = [prepared(write) for write in batch.writes]
+        crashpoint(BEFORE, batch)
+        receipt = await self._turnstile.drive(lambda: self._in_turn(batch, writes))
+        crashpoint(AFTER, batch)
+        return receipt
+
+    async def _in_turn(self, batch: Batch, writes: list[Prepared]) -> Receipt:
+        async with self._turn:
+            for _ in range(TRIES):
+                try:
+                    return await self._write(writes, batch.events)
+                except asyncpg.IntegrityConstraintViolationError as error:
+                    if not (batch.events and error.constraint_name in CHAIN):
+                        raise _conflict(batch, error) from error
+                except CONTENTION:
+                    pass
+                except BROKEN as error:
+                    raise self._failed(error) from error
+                # Another process has written to the chain: take its head and try again.
+                await self._catch_up()
+            raise StorageError(f"{self._shown}: other writers were first {TRIES} times")
+
+    async def _write(
+        self, writes: list[Prepared], events: tuple[Event, ...], lot: int = OUTBOX_LOT
+    ) -> Receipt:
+        log, head = chained(events, self._head, told(writes) if events else None)
+        delivered = self._delivered
+        due = delivered - self._cleared >= lot
+        whole = (*writes, *logged(log))
+        statement, arguments = one_statement(whole, delivered if due else None)
+        if statement:
+            await self._open.fetch(statement, *arguments)
+        if due:
+            self._cleared = delivered
+        self._head = head
+        return Receipt(*head)
+
+    @property
+    def _open(self) -> asyncpg.Connection:
+        assert self._connection is not None, "the journal was opened"
+        return self._connection
+
+    async def _catch_up(self) -> None:
+        row = await self._open.fetchrow(
+            "SELECT sequence, hash FROM audit_log ORDER BY sequence DESC LIMIT 1"
+        )
+        self._head = (row["sequence"], row["hash"]) if row else (0, GENESIS)
+
+    async def rows(
+        self,
+        table: str,
+        where: Mapping[str, Any] | None = None,
+        order_by: Sequence[str] = (),
+    ) -> list[dict[str, Any]]:
+        """Return the rows that match; see `Journal`."""
+        marks = _marks()
+        query, wanted = select(table, dict(where or {}), tuple(order_by), lambda: next(marks))
+
+        async def read() -> list[Any]:
+            async with self._turn:
+                try:
+                    found: list[Any] = await self._open.fetch(query, *wanted)
+                except BROKEN as error:
+                    raise self._failed(error) from error
+                return found
+
+        return [decode(table, row) for row in await self._turnstile.drive(read)]
+
+    async def delivered(self, sequence: int) -> None:
+        """Note a delivery; it is written with the next batch."""
+        self._delivered = max(self._delivered, sequence)
+
+    async def close(self, *, fenced_off: bool = False) -> None:
+        """Write down what was delivered, unless fenced off, and disconnect."""
+        await self._turnstile.drive(lambda: self._leave(fenced_off=fenced_off))
+
+    async def _leave(self, *, fenced_off: bool) -> None:
+        async with self._turn:  # a commit whose caller was cancelled is still under way
+            await self._left(fenced_off=fenced_off)
+
+    async def _left(self, *, fenced_off: bool) -> None:
+        if self._connection is None:
+            return
+        try:
+            if not fenced_off:
+                crashpoint(BEFORE, OUTBOX)
+                await self._write([], (), lot=1)
+                crashpoint(AFTER, OUTBOX)
+        except BROKEN as error:
+            raise self._failed(error) from error
+        finally:
+            connection, self._connection = self._connection, None
+            await connection.close(timeout=5)
+
+    def _failed(self, error: Exception) -> StorageError:
+        told = str(error).strip().splitlines() or [type(error).__name__]
+        return StorageError(f"{self._shown}: {told[0]}")
+
+
+async def looked(dsn: str, queries: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Return the rows of some queries; none where the server refuses us or one of them.
+
+    Raises:
+        OSError: There is no server.
+    """
+    try:
+        connection = await asyncpg.connect(dsn)
+        try:
+            found = [await connection.fetch(query) for query in queries]
+        finally:
+            await connection.close()
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError):
+        return []
+    return [tuple(row) for rows in found for row in rows]
+
+
+def _hurried(patience: float | None) -> dict[str, Any]:
+    """Return the options of a connection that gives up after so many seconds."""
+    if patience is None:
+        return {}
+    limit = str(int(patience * 1_000))
+    return {"timeout": patience, "server_settings": {"statement_timeout": limit}}
+
+
+def one_statement(
+    writes: tuple[Prepared, ...], delivered: int | None = None
+) -> tuple[str, list[Any]]:
+    """Return a whole batch as one statement and its values; no text if there is nothing to do.
+
+    Inserts and updates are common table expressions; the final SELECT counts the rows that each
+    update touched and raises if it was not one, which takes everything back. The text depends
+    on the shape of the batch alone, so that the server plans each shape once.
+
+    Args:
+        writes: Inserts and updates, no two of them of the same row.
+        delivered: Forget the outbox up to here.
+    """
+    arguments = [value for write in writes for value in write.values]
+    if delivered is not None:
+        arguments.append(delivered)
+    plans = tuple(write.plan for write in writes)
+    return _whole(plans, tells=delivered is not None), arguments
+
+
+@lru_cache(maxsize=512)
+def _whole(plans: tuple[Plan, ...], *, tells: bool) -> str:
+    marks = _marks()
+    parts: list[str] = []
+    checks: list[str] = []
+    for number, each in enumerate(plans):
+        part = text(each, lambda: next(marks), "IS NOT DISTINCT FROM")
+        parts.append(f"w{number} AS ({part} RETURNING 1)")
+        if each.update:
+            checks.append(f"dutchbook_expect((SELECT count(*) FROM w{number}), 1, '{number}')")
+    if tells:
+        parts.append(f"told AS (DELETE FROM outbox WHERE sequence <= {next(marks)})")
+    return f"WITH {', '.join(parts)} SELECT {', '.join(checks) or '1'}" if parts else ""
+
+
+def _marks() -> Iterator[str]:
+    return (f"${number}" for number in itertools.count(1))
+
+
+def _conflict(batch: Batch, error: asyncpg.PostgresError) -> Conflict:
+    """Return what a refusal is about: the write that found no such row, or its table."""
+    if error.constraint_name == UNEXPECTED:
+        write = batch.writes[int(str(error))]
+        return Conflict(write.table, key_of(write), "the row is not as expected")
+    table = error.table_name or "batch"
+    keys = [key_of(write) for write in batch.writes if write.table == table]
+    return Conflict(table, keys[0] if len(keys) == 1 else "", str(error))

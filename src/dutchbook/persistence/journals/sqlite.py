@@ -1,0 +1,360 @@
+"""The journal on SQLite: one writer thread, and one commit for all that are waiting.
+
+The refusal of one batch leaves its neighbours whole. ``synchronous=FULL`` is asserted: an order
+must never be sent on the strength of a row that a power cut can take back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from dutchbook.domain.events import Event
+from dutchbook.errors import Conflict, DutchbookError, LeaseHeld, StorageError
+from dutchbook.persistence.journals.statements import (
+    Prepared,
+    key_of,
+    logged,
+    prepared,
+    select,
+    told,
+)
+from dutchbook.persistence.journals.worker import Worker
+from dutchbook.persistence.log.chain import GENESIS, OUTBOX_LOT, chained
+from dutchbook.persistence.tables.coding import decode
+from dutchbook.ports.crash_points import AFTER, BEFORE, OUTBOX, crashpoint
+from dutchbook.ports.journal import Access, Batch, Receipt
+from dutchbook.ports.time import Turnstile
+
+GROUP = 64
+FULL = 2
+BUSY_SECONDS = 5
+UNFIT = (
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    sqlite3.DataError,
+    ValueError,
+    OverflowError,
+)
+"""What a value ends with that SQLite cannot keep; it concerns one batch alone."""
+Ready = tuple[list[Prepared], tuple[Event, ...]]
+Waiting = tuple[Ready, "asyncio.Future[Receipt]"]
+
+
+class SqliteJournal:
+    """`Journal` over one database file.
+
+    Args:
+        path: The file.
+        turnstile: How the driver is awaited.
+        access: Whether others may write beside it.
+        patience: Seconds that a write waits for another process's.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        turnstile: Turnstile,
+        access: Access = Access.SHARED,
+        patience: float = BUSY_SECONDS,
+    ) -> None:
+        self._turnstile = turnstile
+        self._worker = Worker("journal")
+        self._waiting: list[Waiting] = []
+        self._flushing: asyncio.Future[None] | None = None
+        self._delivered = 0
+        self._writer = _Writer(path, access, patience)
+
+    async def open(self) -> None:
+        """Open the file, in the writer's thread.
+
+        Raises:
+            StorageError: It cannot be opened, or does not keep what it says it kept.
+        """
+        await self._turnstile.drive(lambda: self._worker.run(self._writer.open))
+
+    async def commit(self, batch: Batch) -> Receipt:
+        """Keep a batch; see `Journal`.
+
+        Raises:
+            StorageError: The journal is closed.
+        """
+        if self._worker.closed:
+            raise StorageError("the journal is closed: nothing is kept any more")
+        done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        done.add_done_callback(_heard)
+        crashpoint(BEFORE, batch)
+        ready = [prepared(write) for write in batch.writes], batch.events
+        self._waiting.append((ready, done))
+        if self._flushing is None:
+            self._flushing = self._turnstile.begin(self._flush)
+        receipt = await done
+        crashpoint(AFTER, batch)
+        return receipt
+
+    async def _flush(self) -> None:
+        """Write everything that waits, one commit for each group, until nothing does."""
+        try:
+            while self._waiting:
+                group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
+                await self._write(group)
+        finally:
+            self._flushing = None
+            # Whoever waits must not wait for ever for a writer that broke.
+            _answer(self._waiting, [_broken()] * len(self._waiting))
+            self._waiting = []
+
+    async def _write(self, group: list[Waiting]) -> None:
+        results: list[Receipt | DutchbookError] = [_broken()] * len(group)
+        batches, delivered = [batch for batch, _ in group], self._delivered
+        try:
+            results = await self._worker.run(self._writer.write, batches, delivered)
+        finally:
+            _answer(group, results)
+
+    async def rows(
+        self,
+        table: str,
+        where: Mapping[str, Any] | None = None,
+        order_by: Sequence[str] = (),
+    ) -> list[dict[str, Any]]:
+        """Return the rows that match; see `Journal`."""
+        text, wanted = select(table, dict(where or {}), tuple(order_by), lambda: "?")
+        found = await self._turnstile.drive(
+            lambda: self._worker.run(self._writer.read, text, wanted)
+        )
+        return [decode(table, row) for row in found]
+
+    async def delivered(self, sequence: int) -> None:
+        """Note a delivery; it is written with the next batch."""
+        self._delivered = max(self._delivered, sequence)
+
+    async def close(self, *, fenced_off: bool = False) -> None:
+        """Write down what was delivered, unless fenced off, and let the file go."""
+        while self._flushing is not None:  # commits whose callers were cancelled
+            await asyncio.wait({self._flushing})
+        delivered = 0 if fenced_off else self._delivered
+        crashpoint(BEFORE, OUTBOX)
+        await self._turnstile.drive(lambda: self._worker.run(self._writer.close, delivered))
+        crashpoint(AFTER, OUTBOX)
+        self._worker.close()
+
+
+class _Refused(Exception):
+    """The database refused one batch."""
+
+    def __init__(self, answer: DutchbookError) -> None:
+        super().__init__(str(answer))
+        self.answer = answer
+
+
+class _Writer:
+    """The thread's side: one connection, plain sqlite3."""
+
+    def __init__(self, path: str, access: Access, patience: float) -> None:
+        self._path = path
+        self._access = access
+        self._patience = patience
+        self._alone = access is not Access.SHARED
+        self._lock: TextIO | None = None
+        self._connection: sqlite3.Connection | None = None
+        self._head = (0, GENESIS)
+        self._version = -1
+        self._cleared = 0
+
+    @property
+    def _open(self) -> sqlite3.Connection:
+        assert self._connection is not None, "the journal was opened"
+        return self._connection
+
+    def open(self) -> None:
+        if self._alone:
+            self._lock = self._locked()
+        try:
+            made = sqlite3.connect(
+                self._path, isolation_level=None, timeout=self._patience, cached_statements=512
+            )
+            made.row_factory = sqlite3.Row
+            made.execute("PRAGMA journal_mode=WAL")
+            made.execute("PRAGMA synchronous=FULL")
+            made.execute("PRAGMA fullfsync=ON")  # macOS: past the drive's own cache
+            made.execute("PRAGMA foreign_keys=ON")
+            if made.execute("PRAGMA synchronous").fetchone()[0] != FULL:
+                raise StorageError(f"{self._path}: SQLite does not take synchronous=FULL")
+        except sqlite3.Error as error:
+            raise _storage(self._path, error) from error
+        self._connection = made
+
+    def _locked(self) -> TextIO | None:
+        """Take the lock; who takes over from a frozen engine goes on without."""
+        try:
+            return _only_writer(self._path)
+        except LeaseHeld:
+            if self._access is Access.TAKING_OVER:
+                return None
+            raise
+
+    def write(self, batches: list[Ready], delivered: int) -> list[Receipt | DutchbookError]:
+        """Write a group in one transaction; each batch answers for itself.
+
+        Savepoints are a sixth of what a commit costs, and refusals are rare. So the group is
+        written without; when one is refused, all is taken back and written again, each batch in
+        a savepoint of its own.
+        """
+        try:
+            try:
+                return self._together(batches, delivered, self._apply)
+            except _Refused as refused:
+                if len(batches) == 1:
+                    return [refused.answer]
+            return self._together(batches, delivered, self._apart)
+        except sqlite3.Error as error:
+            return [_storage(self._path, error) for _ in batches]
+
+    def _together(
+        self,
+        batches: list[Ready],
+        delivered: int,
+        apply: Callable[[Ready], Receipt | DutchbookError],
+    ) -> list[Receipt | DutchbookError]:
+        """Apply batches in one transaction; whatever breaks takes everything back."""
+        due = delivered - self._cleared >= OUTBOX_LOT
+        execute = self._open.execute
+        try:
+            execute("BEGIN IMMEDIATE")
+            self._catch_up()
+            answers = [apply(batch) for batch in batches]
+            if due:
+                execute("DELETE FROM outbox WHERE sequence <= ?", (delivered,))
+            execute("COMMIT")
+        except BaseException:
+            self._version = -1  # the next one reads the head of the chain again
+            if self._open.in_transaction:
+                with contextlib.suppress(sqlite3.Error):
+                    execute("ROLLBACK")
+            raise
+        if due:
+            self._cleared = delivered
+        return answers
+
+    def _catch_up(self) -> None:
+        """Read the chain's head again when another process may have written since.
+
+        Only who writes alone adds to the log: then the head is read once, and after a failure.
+        """
+        if self._alone and self._version >= 0:
+            return
+        version = self._open.execute("PRAGMA data_version").fetchone()[0]
+        if version == self._version:
+            return
+        self._version = version
+        row = self._open.execute(
+            "SELECT sequence, hash FROM audit_log ORDER BY sequence DESC LIMIT 1"
+        ).fetchone()
+        self._head = (row["sequence"], row["hash"]) if row else (0, GENESIS)
+
+    def _apart(self, ready: Ready) -> Receipt | DutchbookError:
+        self._open.execute("SAVEPOINT batch")
+        try:
+            receipt = self._apply(ready)
+        except _Refused as refused:
+            self._open.execute("ROLLBACK TO batch")
+            self._open.execute("RELEASE batch")
+            return refused.answer
+        self._open.execute("RELEASE batch")
+        return receipt
+
+    def _apply(self, ready: Ready) -> Receipt:
+        writes, events = ready
+        log, head = chained(events, self._head, told(writes) if events else None)
+        execute = self._open.execute
+        for write, plan, values in (*writes, *logged(log)):
+            try:
+                touched = execute(plan.sqlite, values).rowcount
+            except sqlite3.IntegrityError as error:
+                raise _Refused(Conflict(plan.table, key_of(write), str(error))) from error
+            except UNFIT as error:
+                said = f"{self._path}: {plan.table} {key_of(write)}: {error}"
+                raise _Refused(StorageError(said)) from error
+            if touched != 1:
+                raise _Refused(
+                    Conflict(plan.table, key_of(write), "the row is not as expected")
+                )
+        self._head = head
+        return Receipt(*head)
+
+    def read(self, text: str, wanted: list[Any]) -> list[dict[str, Any]]:
+        try:
+            return [dict(row) for row in self._open.execute(text, wanted)]
+        except sqlite3.Error as error:
+            raise _storage(self._path, error) from error
+
+    def close(self, delivered: int) -> None:
+        connection, self._connection = self._connection, None
+        try:
+            if connection is not None and delivered > self._cleared:
+                connection.execute("DELETE FROM outbox WHERE sequence <= ?", (delivered,))
+        except sqlite3.Error as error:
+            raise _storage(self._path, error) from error
+        finally:
+            if connection is not None:
+                connection.close()
+            if self._lock is not None:
+                self._lock.close()
+                self._lock = None
+
+
+def _only_writer(path: str) -> TextIO:
+    """Take the lock file beside a database; the system frees it when this process ends.
+
+    Raises:
+        LeaseHeld: Another engine has it.
+        StorageError: It cannot be made.
+    """
+    try:
+        lock = Path(f"{path}.lock").open("a+", encoding="utf-8")  # noqa: SIM115 - held on
+    except OSError as error:
+        raise StorageError(f"{path}.lock: cannot be written: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise LeaseHeld(f"{path}: another engine writes to it; stop that one first") from None
+    return lock
+
+
+def _broken() -> StorageError:
+    return StorageError("the journal's writer broke off")
+
+
+def _heard(done: asyncio.Future[Receipt]) -> None:
+    """A caller that was cancelled does not read its answer; that is no error."""
+    if not done.cancelled():
+        done.exception()
+
+
+def reason(error: object) -> str:
+    """Return in one line what a driver complains of, and what to do where we know it."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        return f"{lines[0]}; make room and start again"
+    return lines[0]
+
+
+def _storage(path: str, error: sqlite3.Error) -> StorageError:
+    return StorageError(f"{path}: {reason(error)}")
+
+
+def _answer(group: list[Waiting], results: list[Receipt | DutchbookError]) -> None:
+    for (_, done), result in zip(group, results, strict=True):
+        if done.done():
+            continue
+        if isinstance(result, Receipt):
+            done.set_result(result)
+        else:
+            done.set_exception(result)

@@ -1,0 +1,213 @@
+"""A write as SQL: one plan for each shape of write, with its values apart.
+
+Thousands of writes share a handful of shapes, and what a commit costs is mostly Python that
+runs on cold caches: so a plan is made once, and a write is one look-up and a list of values.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any, NamedTuple
+
+import msgspec
+
+from dutchbook.persistence.log.chain import Entry
+from dutchbook.persistence.tables.codes import Instant
+from dutchbook.persistence.tables.coding import Encoder, encoders
+from dutchbook.persistence.tables.rules import TABLES
+from dutchbook.ports.journal import Insert, Update, Write
+
+Mark = Callable[[], str]
+Names = tuple[str, ...]
+UNEXPECTED = "dutchbook_expected"
+"""The constraint that `dutchbook_expect` names when a change did not touch one row."""
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What of a write decides its SQL: names alone. There is one object for each.
+
+    Attributes:
+        table: Where.
+        put: Columns of an INSERT, or those that an UPDATE sets.
+        add: Columns that an UPDATE adds to.
+        key: The key of an UPDATE's row.
+        guard: Columns that must hold a value.
+        at_most: Sums of columns with a bound.
+        update: Whether it is an UPDATE.
+    """
+
+    table: str
+    put: Names
+    add: Names = ()
+    key: Names = ()
+    guard: Names = ()
+    at_most: tuple[Names, ...] = ()
+    update: bool = False
+
+    @cached_property
+    def encoders(self) -> tuple[Encoder, ...]:
+        """What turns each value into what a driver stores, in the order of `prepared`."""
+        coded = encoders(self.table)
+        names = [*self.put, *self.add, *self.key, *self.guard]
+        for columns in self.at_most:
+            names += [*(column for column in columns if column in self.add), columns[0]]
+        return tuple(coded[name] for name in names)
+
+    @cached_property
+    def sqlite(self) -> str:
+        """The SQL for SQLite."""
+        return text(self, lambda: "?", "IS")
+
+    @cached_property
+    def audited(self) -> bool:
+        """Whether the log carries what it changes."""
+        return TABLES[self.table].audited
+
+    @cached_property
+    def told(self) -> tuple[str, int]:
+        """How the log names it, up to the values, and how many of the values are told."""
+        names = [list(self.put)]
+        names += [list(self.add), list(self.key)] if self.update else []
+        head = json.dumps([self.table, *names], separators=(",", ":"))
+        return f"{head[:-1]},", len(self.put) + len(self.add) + len(self.key)
+
+
+class Prepared(NamedTuple):
+    """A write with its plan and its values as a driver stores them."""
+
+    write: Write
+    plan: Plan
+    values: list[Any]
+
+
+_insertion = cache(Plan)
+_LOG = _insertion("audit_log", Entry._fields)
+_OUTBOX = _insertion("outbox", ("sequence", "name"))
+_KEPT = Insert("audit_log", {"sequence": "the next"})
+AT = Entry._fields.index("occurred_at")
+_micros = Instant().encode
+
+
+@cache
+def _change(
+    table: str, put: Names, add: Names, key: Names, guard: Names, at_most: tuple[Names, ...]
+) -> Plan:
+    return Plan(table, put, add, key, guard, at_most, update=True)
+
+
+def prepared(write: Write) -> Prepared:
+    """Return a write as its plan and its coded values.
+
+    Raises:
+        ValueError: A value that its column cannot keep.
+    """
+    if isinstance(write, Insert):
+        plan = _insertion(write.table, tuple(write.row))
+        return Prepared(write, plan, _coded(plan, write.row.values()))
+    plan = _change(
+        write.table,
+        tuple(write.put),
+        tuple(write.add),
+        tuple(write.key),
+        tuple(write.guard),
+        tuple(write.at_most),
+    )
+    return Prepared(write, plan, _coded(plan, _values(write)))
+
+
+def _coded(plan: Plan, values: Iterable[Any]) -> list[Any]:
+    pairs = zip(plan.encoders, values, strict=True)
+    return [None if value is None else encode(value) for encode, value in pairs]
+
+
+def _values(write: Update) -> list[Any]:
+    found = [
+        *write.put.values(),
+        *write.add.values(),
+        *write.key.values(),
+        *write.guard.values(),
+    ]
+    for columns, most in write.at_most.items():
+        found += [write.add[column] for column in columns if column in write.add]
+        found.append(most)
+    return found
+
+
+def told(writes: Iterable[Prepared]) -> str | None:
+    """Return what the log keeps of a batch: every change to the tables that it can rebuild.
+
+    A JSON list of ``[table, columns, values]`` for a new row and ``[table, set, added, key,
+    values]`` for a change; values as they are stored, in the order of the names. None when no
+    such table is touched.
+    """
+    parts = []
+    for write in writes:
+        if write.plan.audited:
+            head, count = write.plan.told
+            parts.append(f"{head}{_encode(write.values[:count]).decode()}]")
+    return f"[{','.join(parts)}]" if parts else None
+
+
+def logged(entries: Iterable[Entry]) -> list[Prepared]:
+    """Return what keeps new entries: each in the log, and in the outbox until delivered."""
+    found = []
+    for entry in entries:
+        values = list(entry)
+        values[AT] = _micros(entry.occurred_at)
+        found.append(Prepared(_KEPT, _LOG, values))
+        found.append(Prepared(_KEPT, _OUTBOX, [entry.sequence, entry.name]))
+    return found
+
+
+def key_of(write: Write) -> tuple[Any, ...]:
+    """Return the primary key of the row that a write touches."""
+    row = write.row if isinstance(write, Insert) else write.key
+    return tuple(row[column] for column in TABLES[write.table].key)
+
+
+def text(of: Plan, mark: Mark, same: str) -> str:
+    """Return the SQL of a plan.
+
+    Args:
+        of: The plan.
+        mark: Makes the next placeholder.
+        same: The operator that compares a guard, nulls included.
+    """
+    if not of.update:
+        marks = ", ".join(mark() for _ in of.put)
+        return f"INSERT INTO {of.table} ({', '.join(of.put)}) VALUES ({marks})"
+    changes = [f"{column} = {mark()}" for column in of.put]
+    changes += [f"{column} = {column} + {mark()}" for column in of.add]
+    conditions = [f"{column} = {mark()}" for column in of.key]
+    conditions += [f"{column} {same} {mark()}" for column in of.guard]
+    for columns in of.at_most:
+        terms = " + ".join(_terms(columns, of.add, mark))
+        conditions.append(f"{terms} <= {mark()}")
+    where = " AND ".join(conditions)
+    return f"UPDATE {of.table} SET {', '.join(changes)} WHERE {where}"
+
+
+def _terms(columns: Names, added: Names, mark: Mark) -> Iterator[str]:
+    for column in columns:
+        yield column
+        if column in added:
+            yield mark()
+
+
+def select(
+    table: str, where: Mapping[str, Any], order_by: tuple[str, ...], mark: Mark
+) -> tuple[str, list[Any]]:
+    """Return a SELECT of whole rows that match; None is what is not known."""
+    known = {name: value for name, value in where.items() if value is not None}
+    conditions = " AND ".join(
+        f"{column} = {mark()}" if column in known else f"{column} IS NULL" for column in where
+    )
+    found = f"SELECT * FROM {table}" + (f" WHERE {conditions}" if where else "")
+    found += f" ORDER BY {', '.join(order_by)}" if order_by else ""
+    coded = encoders(table)
+    return found, [coded[name](value) for name, value in known.items()]

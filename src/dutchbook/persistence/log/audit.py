@@ -1,0 +1,147 @@
+"""Whether the log is what was written, and whether the tables are what the log makes of them.
+
+A function of rows and anchors alone: entries come by once, in order, and none is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dutchbook.persistence.log.chain import GENESIS, Head, link_stored
+from dutchbook.persistence.log.replay import AUDITED, Replay
+from dutchbook.ports.anchors import Anchor
+
+Row = Mapping[str, Any]
+Read = Callable[[str], Iterable[Row]]
+"""The rows of a table as they are stored, those of `audit_log` in the order of `sequence`."""
+SHOWN = 20
+"""So many broken entries are named; the others are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What was found.
+
+    Attributes:
+        problems: A line each; none when all is whole.
+        entries: How many the log has.
+        head: The hash of the newest.
+        since: The entry from which on the log tells changes; 1 unless an older program began
+            it, 0 when none does.
+        anchored: The newest anchor that the log agrees with.
+    """
+
+    problems: tuple[str, ...]
+    entries: int
+    head: str
+    since: int
+    anchored: Anchor | None
+
+
+def audited(read: Read, anchors: Iterable[Anchor] = ()) -> Audit:
+    """Check the chain, the anchored heads and the replay (I-26)."""
+    chain, replay = Chain(anchors), Replay()
+    for row in chain.through(read("audit_log")):
+        replay.take(row)
+    differences = (line for table in AUDITED for line in replay.compared(table, read(table)))
+    told = replay.broken or differences
+    return Audit(
+        (*chain.told(), *told), chain.count, chain.head[1], replay.since, chain.anchored
+    )
+
+
+class Chain:
+    """Holds each entry against the one before it and against what was anchored.
+
+    Attributes:
+        head: The last entry that came by.
+        count: How many did.
+        anchored: The newest anchor that an entry agreed with.
+    """
+
+    def __init__(self, anchors: Iterable[Anchor]) -> None:
+        self.head: Head = (0, GENESIS)
+        self.count = 0
+        self.anchored: Anchor | None = None
+        self._waiting: dict[int, list[Anchor]] = {}
+        for anchor in anchors:
+            self._waiting.setdefault(anchor.sequence, []).append(anchor)
+        self._broken: list[str] = []
+        self._more = 0
+        self._refuted: list[Anchor] = []
+
+    def through(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Check entries and pass them on."""
+        for row in rows:
+            for problem in self._taken(row):
+                self._note(problem)
+            yield row
+
+    def told(self) -> Iterator[str]:
+        """Return the problems, once every entry has come by."""
+        yield from (f"audit log: {line}" for line in self._broken)
+        if self._more:
+            yield f"audit log: {self._more} more entries are not what was written"
+        yield from (f"audit log: {line}" for line in self._against_anchors())
+
+    def _taken(self, row: Row) -> Iterator[str]:
+        sequence, previous = self.head
+        number, expected = row["sequence"], sequence + 1
+        if number > expected:
+            gap = f"entry {expected} is" if number == expected + 1 else ""
+            yield f"{gap or f'entries {expected} to {number - 1} are'} missing"
+        elif number < expected:
+            yield f"entry {number} is there again, after {sequence}"
+        elif row["previous_hash"] != previous:
+            yield f"entry {number} does not follow the one before it"
+        # What is absent is NULL: an empty text in its place would have the same hash.
+        emptied = row["causation_id"] == "" or row["changes"] == ""
+        if emptied or row["hash"] != link_stored(row, row["previous_hash"]):
+            yield f"entry {number} is not what was written"
+        self.head = (number, row["hash"])
+        self.count += 1
+        for anchor in self._waiting.pop(number, ()):
+            if anchor.hash == row["hash"]:
+                self.anchored = anchor
+            else:
+                self._refuted.append(anchor)
+
+    def _note(self, problem: str) -> None:
+        if len(self._broken) < SHOWN:
+            self._broken.append(problem)
+        else:
+            self._more += 1
+
+    def _against_anchors(self) -> Iterator[str]:
+        """Tell of the first anchor that was written over, and of the last that is not there."""
+        good = self.anchored
+        kept = f"; it is intact up to {good.sequence} ({good.told})" if good else ""
+        if self._refuted:
+            first = self._refuted[0]
+            yield (
+                f"entry {first.sequence} is not the one that was anchored ({first.told}):"
+                f" the log was written anew, or it is another one{kept}"
+            )
+        absent = [each for group in self._waiting.values() for each in group]
+        if absent:
+            last = max(absent, key=lambda each: each.sequence)
+            yield (
+                f"entry {last.sequence} was anchored ({last.told}) and is not there: the log"
+                f" ends with {self.head[0]}; its end was cut off, or an older copy restored"
+            )
+
+
+def shown(audit: Audit, note: str = "") -> str:
+    """Return what is said of a whole log, in one line that ends with `note`."""
+    parts = [f"whole: {audit.entries} entries up to {audit.head}"]
+    if audit.anchored:
+        parts.append(f"anchored at {audit.anchored.sequence} ({audit.anchored.told})")
+    else:
+        parts.append("not anchored")
+    if audit.since > 1:
+        parts.append(f"the log tells changes since entry {audit.since} only")
+    elif audit.entries and not audit.since:
+        parts.append("the log tells no changes: an older program wrote it")
+    return ", ".join([*parts, note] if note else parts)

@@ -1,0 +1,117 @@
+"""How a value of each kind is stored, the same on every database: standard library alone.
+
+The journals code with these. `types` makes columns of them.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
+from typing import Any
+
+from dutchbook.domain.events import as_json
+from dutchbook.domain.values.units import from_e6
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+LARGEST = 2**63 - 1
+"""The largest whole number that a column of either database holds."""
+SIX = Decimal(6)
+EXACT = Context(prec=60, Emax=40, Emin=-40, traps=[Inexact, InvalidOperation, Overflow])
+"""Digits enough for anything that a column holds; what would be rounded is refused instead."""
+
+
+class Code:
+    """What a driver stores for a value, and back."""
+
+    def encode(self, value: Any) -> Any:
+        """Turn a domain value into what the driver stores."""
+        return value
+
+    def decode(self, value: Any) -> Any:
+        """Turn what the driver returned into the domain value."""
+        return value
+
+
+class Micros(Code):
+    """An exact decimal as an integer of 10⁻⁶; anything finer is refused, never rounded."""
+
+    def encode(self, value: Decimal | int) -> int:
+        """Return millionths.
+
+        Raises:
+            ValueError: A binary fraction, no number, finer than 10⁻⁶, or beyond 64 bits.
+        """
+        if type(value) is not Decimal:
+            value = _exact(value)
+        try:
+            scaled = int(EXACT.to_integral_exact(EXACT.scaleb(value, SIX)))
+        except (Inexact, InvalidOperation):
+            raise ValueError(f"{value} is finer than 0.000001") from None
+        except (OverflowError, ValueError, Overflow):
+            raise ValueError(f"{value} is not a number that a column holds") from None
+        if not -LARGEST <= scaled <= LARGEST:
+            raise ValueError(f"{value} is not a number that a column holds")
+        return scaled
+
+    def decode(self, value: int) -> Decimal:
+        """Return the decimal."""
+        return from_e6(value)
+
+
+def _exact(value: object) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, Decimal | int):
+        raise ValueError(f"{value!r} is not an exact decimal")  # noqa: TRY004 - one kind
+    return Decimal(value)
+
+
+class Instant(Code):
+    """An instant as microseconds since 1970, UTC.
+
+    Exact, ordered, the same on every database.
+    """
+
+    def encode(self, value: datetime) -> int:
+        """Return microseconds; a time without its zone is refused."""
+        if value.tzinfo is None:
+            raise ValueError(f"{value} does not say its zone")
+        return (value - EPOCH) // MICROSECOND
+
+    def decode(self, value: int) -> datetime:
+        """Return the instant in UTC."""
+        return EPOCH + timedelta(microseconds=value)
+
+
+class Json(Code):
+    """A JSON document as canonical text."""
+
+    def encode(self, value: Any) -> str:
+        """Return canonical text; decimals and instants inside become text."""
+        return json.dumps(as_json(value), sort_keys=True, separators=(",", ":"))
+
+    def decode(self, value: str) -> Any:
+        """Return the document; its numbers are whole, since decimals are text."""
+        return json.loads(value)
+
+
+class Whole(Code):
+    """A whole number of 64 bits: counts, versions, sequences."""
+
+
+class YesNo(Code):
+    """True or false."""
+
+    def decode(self, value: int) -> bool:
+        """Return the truth; SQLite keeps it as 0 or 1."""
+        return bool(value)
+
+
+CODES: dict[str, Code] = {
+    "micros": Micros(),
+    "instant": Instant(),
+    "json": Json(),
+    "whole": Whole(),
+    "yesno": YesNo(),
+}
+"""Each coding by the name that `layout` gives it."""

@@ -1,0 +1,367 @@
+"""Kalshi's answers to an order: the table, and the three answers that tell what became of it.
+
+Sources: docs.kalshi.com as of 2026-10 (the OpenAPI 3.34.0, the changelog to 2026-10-15, the
+pages order_errors and quick_start_create_order) and answers recorded on the demo platform on
+2026-06-11. Prices and counts are texts; a number in their place is refused. Each encoder
+stands beside its decoder: the paper platform speaks with them.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from dutchbook.domain.execution.order import Finality, Order
+from dutchbook.domain.market.contract import Outcome, Platform, Side
+from dutchbook.domain.values.units import NOTHING, Price, Quantity, money, plain
+from dutchbook.errors import InvalidInput, MalformedMessage, OutcomeUnknown
+from dutchbook.platforms.order_answers import (
+    Answer,
+    Family,
+    Placed,
+    Row,
+    Said,
+    Sent,
+    Table,
+    page,
+    read_count,
+    read_price,
+)
+from dutchbook.ports.gateway import FillReport, OrderReport
+
+KALSHI = Platform.KALSHI
+CREATED = "created"
+LAST_SECOND = 4_102_444_800
+"""2100: later times are mistakes."""
+RELIED_ON: tuple[str, ...] = (
+    "client_order_id",
+    "error",
+    "fill_count",
+    "order_id",
+    "orders",
+    "remaining_count",
+)
+"""The fields of an answer's outermost object without which it says nothing."""
+
+_REC = "answers recorded on the demo platform, 2026-06-11"
+_OBS = "live use reported in public issues, 2026"
+_CHANGES = "docs.kalshi.com changelog"
+_LIFE = "docs.kalshi.com market_lifecycle, 2026-10; its status is not certain, so both"
+
+
+def _refused(code: str, source: str, *statuses: int, reason: str | None = None) -> Row:
+    return Row(statuses, Family.REJECTED, reason or code, source, code=code)
+
+
+TABLE_ROWS = (
+    Row(
+        (201,),
+        Family.ACCEPTED,
+        CREATED,
+        "docs.kalshi.com OpenAPI 3.34.0, create order, 2026-10-26",
+        code=CREATED,
+    ),
+    _refused("insufficient_balance", _REC, 400),
+    _refused("available_balance_too_low", f"{_CHANGES}, 2026-01", 400),
+    _refused("invalid_price", _REC, 400),
+    _refused("invalid_order", _REC, 400),
+    _refused("invalid_order_size", f"{_CHANGES}, read to 2026-10-15", 400),
+    _refused("invalid_parameters", _OBS, 400),
+    _refused("bad_request", _REC, 400),
+    _refused("authentication_error", _REC, 401),
+    _refused("signature_is_missing_from_headers", _REC, 401),
+    _refused("header_timestamp_expired", _REC, 401, reason="signature_expired"),
+    Row(
+        (403,),
+        Family.REJECTED,
+        "not_permitted",
+        "docs.kalshi.com OpenAPI 3.34.0, 403: scope, locked key, region, 2026-10-26",
+    ),
+    _refused("not_found", _REC, 404),
+    # The id was used before. That may be this very order, so it is asked about.
+    Row((409,), Family.UNKNOWN, "order_already_exists", _REC, code="order_already_exists"),
+    _refused("fill_or_kill_insufficient_resting_volume", _OBS, 409),
+    _refused("trading_is_paused", _OBS, 409),
+    _refused("exchange_is_paused", _OBS, 409),
+    _refused("market_inactive", _LIFE, 400, 409),
+    _refused("market_closed", _LIFE, 400, 409),
+    _refused("market_already_closed", _LIFE, 400, 409),
+    _refused("deprecated_v1_order_endpoint", f"{_CHANGES}, 2026-06-18", 410),
+    Row(
+        (429,),
+        Family.REJECTED,
+        "rate_limited",
+        "docs.kalshi.com rate_limits, 2026-10",
+        text="too many requests",
+    ),
+)
+
+
+# Reading
+# ---------------------------------------------------------------------------------------
+
+
+class _Nested(msgspec.Struct):
+    code: str
+    message: str = ""
+
+
+class _Refusal(msgspec.Struct):
+    """All four shapes of an error: nested, flat, of a query, and of the rate limit."""
+
+    error: _Nested | str = ""
+    code: str = ""
+    message: str = ""
+    msg: str = ""
+
+
+class _Created(msgspec.Struct):
+    order_id: str
+    client_order_id: str
+    fill_count: str
+    remaining_count: str
+
+
+class _Order(msgspec.Struct):
+    order_id: str
+    client_order_id: str
+    status: Literal["resting", "canceled", "executed"]
+    fill_count_fp: str
+    remaining_count_fp: str
+
+
+class _Orders(msgspec.Struct):
+    orders: tuple[_Order, ...]
+
+
+class _Fill(msgspec.Struct):
+    trade_id: str
+    order_id: str
+    count_fp: str
+    yes_price_dollars: str
+    no_price_dollars: str
+    fee_cost: str
+    created_time: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    ts: Annotated[int, msgspec.Meta(ge=0, le=LAST_SECOND)] | None = None
+
+
+class _Fills(msgspec.Struct):
+    fills: tuple[_Fill, ...]
+
+
+_refusal = msgspec.json.Decoder(_Refusal)
+_created = msgspec.json.Decoder(_Created)
+_orders = msgspec.json.Decoder(_Orders)
+_fills = msgspec.json.Decoder(_Fills)
+UNREADABLE = (msgspec.DecodeError, InvalidInput, UnicodeDecodeError, RecursionError)
+
+
+def _read(answer: Answer) -> Said | None:
+    """Say what a body says: that an order was created, or a code and a message."""
+    try:
+        if answer.status == 201:  # noqa: PLR2004 - HTTP's own number
+            _counts(_created.decode(answer.body))
+            return Said(CREATED)
+        body = _refusal.decode(answer.body)
+    except UNREADABLE:
+        return None
+    if isinstance(body.error, _Nested):
+        return Said(body.error.code, body.error.message)
+    return Said(body.code, body.error or body.message or body.msg)
+
+
+TABLE = Table(KALSHI, TABLE_ROWS, _read)
+
+
+def _counts(created: _Created) -> tuple[Quantity, Quantity]:
+    if not created.order_id:
+        raise InvalidInput("order_id", "", "an id")
+    return (
+        read_count(created.fill_count, "fill_count"),
+        read_count(created.remaining_count, "remaining_count"),
+    )
+
+
+def decode_placed(raw: bytes, sent: Sent) -> Placed:
+    """Read the answer to a create order (`POST /portfolio/events/orders`, 201).
+
+    Raises:
+        MalformedMessage: Not what the page describes, or more contracts than were ordered.
+        OutcomeUnknown: It answers for another order.
+    """
+    try:
+        created = _created.decode(raw)
+        filled, remaining = _counts(created)
+        if filled + remaining > sent.order.size:
+            raise InvalidInput("fill_count", created.fill_count, "no more than was ordered")
+    except UNREADABLE as error:
+        raise MalformedMessage(KALSHI, str(error), raw) from error
+    if created.client_order_id != sent.order.client_order_id:
+        raise OutcomeUnknown(KALSHI, "answer_of_another_order")
+    return Placed(created.order_id, remaining, least=filled)
+
+
+def decode_order(answer: Answer, sent: Sent) -> Placed | None:
+    """Read a page of `GET /portfolio/orders`; None when our order is not on it.
+
+    Raises:
+        MalformedMessage: Not what the page describes.
+        OutcomeUnknown: The read did not succeed.
+    """
+    raw = page(KALSHI, answer)
+    try:
+        for order in _orders.decode(raw).orders:
+            if order.client_order_id == sent.order.client_order_id:
+                filled = read_count(order.fill_count_fp, "fill_count_fp")
+                remaining = read_count(order.remaining_count_fp, "remaining_count_fp")
+                working = remaining if order.status == "resting" else NOTHING
+                return Placed(order.order_id, working, least=filled)
+    except UNREADABLE as error:
+        raise MalformedMessage(KALSHI, str(error), raw) from error
+    return None
+
+
+def decode_fills(answer: Answer, sent: Sent, placed: Placed) -> tuple[FillReport, ...]:
+    """Read a page of `GET /portfolio/fills?order_id=`; prices become those of our outcome.
+
+    Raises:
+        MalformedMessage: Not what the page describes, or prices that do not make a dollar.
+        OutcomeUnknown: The read did not succeed.
+    """
+    raw = page(KALSHI, answer)
+    try:
+        rows = _fills.decode(raw).fills
+        mine = (row for row in rows if row.order_id == placed.platform_order_id)
+        return tuple(_report(row, sent) for row in mine)
+    except UNREADABLE as error:
+        raise MalformedMessage(KALSHI, str(error), raw) from error
+
+
+def _report(row: _Fill, sent: Sent) -> FillReport:
+    yes = read_price(row.yes_price_dollars, "yes_price_dollars")
+    no = read_price(row.no_price_dollars, "no_price_dollars")
+    size = read_count(row.count_fp, "count_fp")
+    fee = money(row.fee_cost, field="fee_cost")
+    if yes + no != 1 or not size or fee < 0:
+        raise InvalidInput("fill", row.trade_id, "prices of a dollar, a size, and a fee")
+    return FillReport(
+        platform=KALSHI,
+        platform_order_id=row.order_id,
+        client_order_id=sent.order.client_order_id,
+        trade_id=row.trade_id,
+        price=Price(yes if sent.order.outcome is Outcome.YES else no),
+        size=size,
+        fee=fee,
+        finality=Finality.SETTLED,
+        matched_at=_when(row),
+    )
+
+
+def _when(row: _Fill) -> datetime:
+    """Both times are optional on the page; the seconds are the coarser."""
+    if row.created_time is not None:
+        return row.created_time.astimezone(UTC)
+    if row.ts is None:
+        raise InvalidInput("created_time", None, "a time, here or in ts")
+    return datetime.fromtimestamp(row.ts, UTC)
+
+
+# Writing
+# ---------------------------------------------------------------------------------------
+
+
+def encode_placed(order: Order, report: OrderReport) -> Answer:
+    """Write the answer to a create order: flat, and averages only when something filled."""
+    filled = sum((fill.size for fill in report.fills), start=Decimal(0))
+    body: dict[str, Any] = {
+        "order_id": report.platform_order_id,
+        "client_order_id": order.client_order_id,
+        "fill_count": _fp(filled),
+        "remaining_count": _fp(report.working),
+        "ts_ms": int(order.created_at.timestamp() * 1000),
+    }
+    if filled:
+        paid = sum((_yes(order, f.price) * f.size for f in report.fills), start=Decimal(0))
+        fees = sum((fill.fee for fill in report.fills), start=Decimal(0))
+        body["average_fill_price"] = f"{paid / filled:.4f}"
+        body["average_fee_paid"] = f"{fees / filled:.4f}"
+    return Answer(201, msgspec.json.encode(body))
+
+
+def encode_refused(reason: str, order: Order) -> Answer:
+    """Write the refusal that we know by `reason`, in the shape that its status comes in."""
+    del order
+    row = TABLE.row(reason)
+    if row.text is not None:
+        return Answer(row.statuses[0], msgspec.json.encode({"error": row.text}))
+    code = row.code or "forbidden"
+    body = {"error": {"code": code, "message": code.replace("_", " ")}}
+    return Answer(row.statuses[-1], msgspec.json.encode(body))
+
+
+def encode_order(order: Order, report: OrderReport | None) -> Answer:
+    """Write a page of orders: one order, or none."""
+    rows = [] if report is None else [_order_row(order, report)]
+    return Answer(200, msgspec.json.encode({"orders": rows, "cursor": ""}))
+
+
+def _order_row(order: Order, report: OrderReport) -> dict[str, str]:
+    filled = sum((fill.size for fill in report.fills), start=Decimal(0))
+    ended = "executed" if filled >= order.size else "canceled"
+    return {
+        "order_id": report.platform_order_id,
+        "client_order_id": order.client_order_id,
+        "ticker": order.contract_id,
+        "type": "limit",
+        **_direction(order),
+        "status": "resting" if report.working else ended,
+        **_prices(order, order.price),
+        "initial_count_fp": _fp(order.size),
+        "fill_count_fp": _fp(filled),
+        "remaining_count_fp": _fp(report.working),
+    }
+
+
+def encode_fills(order: Order, report: OrderReport) -> Answer:
+    """Write a page of fills of one order."""
+    rows = [
+        {
+            "fill_id": fill.trade_id,
+            "trade_id": fill.trade_id,
+            "order_id": fill.platform_order_id,
+            "ticker": order.contract_id,
+            **_direction(order),
+            "count_fp": _fp(fill.size),
+            **_prices(order, fill.price),
+            "fee_cost": f"{fill.fee:.6f}",
+            "created_time": fill.matched_at,
+        }
+        for fill in report.fills
+    ]
+    return Answer(200, msgspec.json.encode({"fills": rows, "cursor": ""}))
+
+
+def _direction(order: Order) -> dict[str, str]:
+    """Buying YES and selling NO bid for YES; the other two ask (docs, order_direction)."""
+    bids = (order.outcome is Outcome.YES) == (order.side is Side.BUY)
+    return {
+        "outcome_side": "yes" if bids else "no",
+        "book_side": "bid" if bids else "ask",
+    }
+
+
+def _prices(order: Order, own: Decimal) -> dict[str, str]:
+    yes = _yes(order, own)
+    return {"yes_price_dollars": f"{yes:.4f}", "no_price_dollars": f"{1 - yes:.4f}"}
+
+
+def _yes(order: Order, own: Decimal) -> Decimal:
+    return own if order.outcome is Outcome.YES else 1 - own
+
+
+def _fp(count: Decimal) -> str:
+    """Write contracts with two decimals, as Kalshi does, and never lose any."""
+    return f"{count:.2f}" if not count % Decimal("0.01") else plain(count)

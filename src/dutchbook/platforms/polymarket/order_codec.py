@@ -1,0 +1,379 @@
+"""Polymarket's answers to an order: the table, and the reads that tell what became of it.
+
+Sources: docs.polymarket.com (error-codes, place-orders, order-lifecycle and matching-engine,
+copies of 2026-09-27 or later), the clients py-clob-client-v2 1.2.1 and polymarket-client
+0.14.0, and live reports where named. The id of an order is its digest, known before sending, so
+an answer that names another id is not ours. Amounts are decimals written as text; a number in
+their place is refused. Each encoder stands beside its decoder: the paper platform speaks with
+them.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import msgspec
+
+from dutchbook.domain.execution.order import Finality, Order, TimeInForce
+from dutchbook.domain.market.contract import Platform, Side
+from dutchbook.domain.market.fees import Liquidity
+from dutchbook.domain.values.units import MICRO, NOTHING, Money, Price, Quantity, plain
+from dutchbook.errors import InvalidInput, MalformedMessage, OutcomeUnknown
+from dutchbook.platforms.order_answers import (
+    NO_MATCH,
+    Answer,
+    Placed,
+    Said,
+    Sent,
+    Table,
+    page,
+    read_count,
+    read_price,
+)
+from dutchbook.platforms.polymarket.refusals import LIVE, MATCHED, ROWS
+from dutchbook.ports.gateway import FillReport, OrderReport
+
+POLYMARKET = Platform.POLYMARKET
+RELIED_ON: tuple[str, ...] = (
+    "error",
+    "id",
+    "orderID",
+    "original_size",
+    "size_matched",
+    "status",
+    "success",
+)
+"""The fields of an answer's outermost object without which it says nothing."""
+OFF = Decimal("0.01")
+"""Fills may be short of an order's figures by this (nautilus_trader documentation, 2026-07)."""
+MILLISECONDS = 10**11
+"""Larger numbers are milliseconds, not seconds (both are seen)."""
+LAST_SECOND = 4_102_444_800
+"""2100: later times are mistakes."""
+
+
+class _Posted(msgspec.Struct):
+    success: bool
+    error: str | None = msgspec.field(name="errorMsg", default=None)
+    order_id: str = msgspec.field(name="orderID", default="")
+    status: str = ""
+    trades: tuple[str, ...] | None = msgspec.field(name="tradeIDs", default=None)
+
+
+class _Refusal(msgspec.Struct):
+    error: str
+    code: str = ""
+
+
+class _Order(msgspec.Struct):
+    id: str
+    status: str
+    original_size: str
+    size_matched: str
+    associate_trades: tuple[str, ...] | None = None
+
+
+class _MakerOrder(msgspec.Struct):
+    order_id: str
+    matched_amount: str
+    price: str
+
+
+class _Trade(msgspec.Struct):
+    id: str
+    taker_order_id: str
+    size: str
+    price: str
+    status: str
+    match_time: str
+    maker_orders: tuple[_MakerOrder, ...] = ()
+
+
+class _Trades(msgspec.Struct):
+    data: tuple[_Trade, ...]
+
+
+_posted = msgspec.json.Decoder(_Posted)
+_refusal = msgspec.json.Decoder(_Refusal)
+_order = msgspec.json.Decoder(_Order)
+_trades = msgspec.json.Decoder(_Trades)
+UNREADABLE = (
+    msgspec.DecodeError,
+    InvalidInput,
+    UnicodeDecodeError,
+    RecursionError,
+)
+WORKS = {
+    "LIVE": True,
+    "MATCHED": False,
+    "CANCELED": False,
+    "CANCELED_MARKET_RESOLVED": False,
+    "INVALID": False,
+}
+"""Whether an order of this status can still fill (docs.polymarket.com, get-order)."""
+FINALITY = {
+    "MATCHED_NOT_BROADCASTED": Finality.PROVISIONAL,
+    "MATCHED": Finality.PROVISIONAL,
+    "MINED": Finality.PROVISIONAL,
+    "RETRYING": Finality.PROVISIONAL,
+    "CONFIRMED": Finality.SETTLED,
+    "FAILED": Finality.FAILED,
+}
+"""Only CONFIRMED and FAILED are for good (docs.polymarket.com, realtime-order-updates)."""
+
+
+# Reading
+# ---------------------------------------------------------------------------------------
+
+
+def _read(answer: Answer) -> Said | None:
+    """Say what a body says: an order's status, or the text of a refusal.
+
+    ``success: true`` alone says nothing: accepted is what has an id, a status and no error
+    text (docs.polymarket.com place-orders; polymarket-client 0.14.0).
+    """
+    try:
+        if answer.status == 200:  # noqa: PLR2004 - HTTP's own number
+            posted = _posted.decode(answer.body)
+            if posted.error:
+                return None if posted.order_id else Said(text=posted.error)
+            return Said(posted.status) if posted.success and posted.order_id else None
+        body = _refusal.decode(answer.body)
+    except UNREADABLE:
+        return _bare(answer.body)
+    return Said(body.code, body.error)
+
+
+def _bare(body: bytes) -> Said | None:
+    """Read a body of plain text, as the servers in front of the platform write it."""
+    try:
+        text = body.decode().strip()
+    except UnicodeDecodeError:
+        return None
+    return Said(text=text) if text and text[0] not in '{["' else None
+
+
+TABLE = Table(POLYMARKET, ROWS, _read)
+
+
+def decode_placed(raw: bytes, sent: Sent) -> Placed:
+    """Read the answer to `POST /order` that the table accepts.
+
+    Whether the rest of a resting order that matched at once still works is not told: `working`
+    is then None, and the order must be read.
+
+    Raises:
+        MalformedMessage: Not what the page describes.
+        OutcomeUnknown: It answers for another order.
+    """
+    try:
+        posted = _posted.decode(raw)
+    except UNREADABLE as error:
+        raise MalformedMessage(POLYMARKET, str(error), raw) from error
+    _own(posted.order_id, sent)
+    if posted.status == LIVE:
+        return Placed(posted.order_id, sent.order.size)
+    working = NOTHING if sent.immediate else None
+    least = Quantity(MICRO) if posted.status == MATCHED else NOTHING
+    return Placed(posted.order_id, working, least, posted.trades or ())
+
+
+def decode_order(answer: Answer, sent: Sent) -> Placed | None:
+    """Read `GET /data/order/{id}`; None when it is not known there, which proves nothing.
+
+    Old orders are answered by 404 or by an empty body (docs and nautilus_trader differ).
+
+    Raises:
+        MalformedMessage: Not what the page describes, or a status that it does not list.
+        OutcomeUnknown: The read did not succeed, or it answers for another order.
+    """
+    if answer.status == 404 or (  # noqa: PLR2004 - HTTP's own number
+        answer.status == 200 and answer.body.strip() in (b"", b"null")  # noqa: PLR2004
+    ):
+        return None
+    raw = page(POLYMARKET, answer)
+    try:
+        order = _order.decode(raw)
+        matched = read_count(order.size_matched, "size_matched")
+        left = max(read_count(order.original_size, "original_size") - matched, NOTHING)
+        works = WORKS.get(order.status.removeprefix("ORDER_STATUS_"))
+        if works is None:
+            raise InvalidInput("status", order.status, f"one of {', '.join(WORKS)}")
+    except UNREADABLE as error:
+        raise MalformedMessage(POLYMARKET, str(error), raw) from error
+    _own(order.id, sent)
+    return Placed(
+        order.id,
+        Quantity(left) if works else NOTHING,
+        Quantity(max(matched - OFF, NOTHING)),
+        order.associate_trades or (),
+    )
+
+
+def _own(order_id: str, sent: Sent) -> None:
+    if order_id != sent.platform_order_id:
+        raise OutcomeUnknown(POLYMARKET, "answer_of_another_order")
+
+
+def decode_fills(answer: Answer, sent: Sent, placed: Placed) -> tuple[FillReport, ...]:
+    """Read a page of `GET /data/trades`: the trades of our order, as taker or as maker.
+
+    Fees are not stated there: they are those of the contract's schedule at the time of the
+    match (docs.polymarket.com fees; makers pay none).
+
+    Raises:
+        MalformedMessage: Not what the page describes, or a status that it does not list.
+        OutcomeUnknown: The read did not succeed, or no fee is known for the time of a trade.
+    """
+    raw = page(POLYMARKET, answer)
+    reports: list[FillReport] = []
+    try:
+        for trade in _trades.decode(raw).data:
+            if trade.taker_order_id == placed.platform_order_id:
+                reports.append(_report(trade, trade.price, trade.size, sent, Liquidity.TAKER))
+            for made in trade.maker_orders:
+                if made.order_id == placed.platform_order_id:
+                    amount = made.matched_amount
+                    report = _report(trade, made.price, amount, sent, Liquidity.MAKER)
+                    reports.append(report)
+    except UNREADABLE as error:
+        raise MalformedMessage(POLYMARKET, str(error), raw) from error
+    return tuple(reports)
+
+
+def _report(
+    trade: _Trade, price: str, amount: str, sent: Sent, liquidity: Liquidity
+) -> FillReport:
+    finality = FINALITY.get(trade.status.removeprefix("TRADE_STATUS_"))
+    if finality is None:
+        raise InvalidInput("status", trade.status, f"one of {', '.join(FINALITY)}")
+    size = read_count(amount, "size")
+    if not size or not trade.id:
+        raise InvalidInput("trade", trade.id, "a trade with an id and a size above zero")
+    paid = Price(read_price(price, "price"))
+    matched_at = _when(trade.match_time)
+    return FillReport(
+        platform=POLYMARKET,
+        platform_order_id=sent.platform_order_id or "",
+        client_order_id=sent.order.client_order_id,
+        trade_id=trade.id,
+        price=paid,
+        size=size,
+        fee=_fee(sent, paid, size, matched_at, liquidity),
+        finality=finality,
+        matched_at=matched_at,
+    )
+
+
+def _fee(sent: Sent, price: Price, size: Quantity, at: datetime, liquidity: Liquidity) -> Money:
+    terms = sent.fees.at(at) if sent.fees else None
+    if terms is None:
+        raise OutcomeUnknown(POLYMARKET, "fee_not_known")
+    return terms.fee(price, size, liquidity)
+
+
+def _when(text: str) -> datetime:
+    """Read a time: whole seconds or milliseconds since 1970, or ISO with its zone."""
+    try:
+        if text.isascii() and text.isdigit():
+            number = int(text)
+            seconds = number // 1000 if number > MILLISECONDS else number
+            if seconds <= LAST_SECOND:
+                return datetime.fromtimestamp(seconds, UTC)
+        elif (at := datetime.fromisoformat(text)).tzinfo is not None:
+            return at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise InvalidInput("match_time", text, "seconds since 1970, or an ISO time with its zone")
+
+
+# Writing
+# ---------------------------------------------------------------------------------------
+
+
+def encode_placed(order: Order, report: OrderReport) -> Answer:
+    """Write the answer to `POST /order`.
+
+    An order that met nothing and does not rest is no success there, but a refusal.
+    """
+    if not report.fills and not report.working:
+        return encode_refused(NO_MATCH, order)
+    shares = sum((fill.size for fill in report.fills), start=Decimal(0))
+    dollars = sum((fill.price * fill.size for fill in report.fills), start=Decimal(0))
+    given, got = (dollars, shares) if order.side is Side.BUY else (shares, dollars)
+    body = {
+        "success": True,
+        "errorMsg": "",
+        "orderID": report.platform_order_id,
+        "status": MATCHED if report.fills else LIVE,
+        "makingAmount": plain(given) if report.fills else "",
+        "takingAmount": plain(got) if report.fills else "",
+        "tradeIDs": [fill.trade_id for fill in report.fills],
+    }
+    return Answer(200, msgspec.json.encode(body))
+
+
+def encode_refused(reason: str, order: Order) -> Answer:
+    """Write the refusal that we know by `reason`, its blanks filled in."""
+    row = TABLE.row(reason)
+    blanks = {
+        "id": order.client_order_id,
+        "price": plain(order.price),
+        "size": plain(order.size),
+        "side": order.side.name,
+        "dollars": plain(order.size * order.price),
+        "tail": "",
+    }
+    text = re.sub(r"\{(\w+)\}", lambda blank: blanks.get(blank[1], "5"), row.text or "")
+    body = {"error": text, **({"code": row.code} if row.code else {})}
+    return Answer(row.statuses[0], msgspec.json.encode(body))
+
+
+def encode_order(order: Order, report: OrderReport | None) -> Answer:
+    """Write the answer to `GET /data/order/{id}`: the order, or that there is none."""
+    if report is None:
+        return Answer(404, msgspec.json.encode({"error": "order not found"}))
+    matched = sum((fill.size for fill in report.fills), start=Decimal(0))
+    ended = "MATCHED" if matched else "CANCELED"
+    body = {
+        "id": report.platform_order_id,
+        "status": "LIVE" if report.working else ended,
+        "asset_id": order.contract_id,
+        "side": order.side.name,
+        "outcome": order.outcome.value.capitalize(),
+        "price": plain(order.price),
+        "original_size": plain(order.size),
+        "size_matched": plain(matched),
+        "order_type": "FAK"
+        if order.time_in_force is TimeInForce.IOC
+        else order.time_in_force.name,
+        "associate_trades": [fill.trade_id for fill in report.fills],
+    }
+    return Answer(200, msgspec.json.encode(body))
+
+
+def encode_fills(order: Order, report: OrderReport) -> Answer:
+    """Write a page of trades: those of one order, as a taker's.
+
+    Paper charges what rested and was met later as if it had taken, so it is told so too.
+    """
+    words = {Finality.PROVISIONAL: "MATCHED", Finality.SETTLED: "CONFIRMED"}
+    rows = [
+        {
+            "id": fill.trade_id,
+            "taker_order_id": fill.platform_order_id,
+            "asset_id": order.contract_id,
+            "side": order.side.name,
+            "size": plain(fill.size),
+            "price": plain(fill.price),
+            "status": words.get(fill.finality, "FAILED"),
+            "match_time": fill.matched_at.isoformat(),
+            "outcome": order.outcome.value.capitalize(),
+            "trader_side": "TAKER",
+            "maker_orders": [],
+        }
+        for fill in report.fills
+    ]
+    return Answer(200, msgspec.json.encode({"data": rows, "next_cursor": "LTE="}))
