@@ -35,13 +35,13 @@ from dutchbook.errors import InvalidInput
 
 PREFIX = "DUTCHBOOK_"
 BOOK_AGE, POLLED_BOOK_AGE = 5, 10
-"""Seconds: how old a book may be on a stream, and on a tape that was polled."""
+"""Seconds: the maximum age of a book on a stream, and on a polled tape."""
 UNSET = {"book_age_seconds": BOOK_AGE}
-"""What is shown, commented out, for settings whose default depends on the tape."""
+"""Values shown, commented out, for settings whose default depends on the tape."""
 
 
 class Settings(Section):
-    """Everything that can be set."""
+    """All settings."""
 
     detection: Detection = Detection()
     execution: Execution = Execution()
@@ -56,13 +56,13 @@ class Settings(Section):
     records: Records = Records()
 
     def book_age(self, *, polled: bool) -> timedelta:
-        """Return how old a book may be that is traded on.
+        """Return the maximum age of a book that may be traded on.
 
-        What was set counts. Else it is longer where both platforms were asked by turns, since
-        there a book that did not change is as old as the last question.
+        This is the setting if there is one. Otherwise a polled tape allows more, since there a
+        book that did not change is as old as the last poll.
 
         Args:
-            polled: Whether the tape that is traded was polled.
+            polled: Whether the traded tape was polled.
         """
         seconds = self.detection.book_age_seconds
         if seconds is None:
@@ -70,7 +70,7 @@ class Settings(Section):
         return timedelta(seconds=seconds)
 
     def hurdles(self, *, polled: bool = False) -> Hurdles:
-        """Return what detection and execution judge an edge by; see `book_age`."""
+        """Return the hurdles that detection and execution apply to an edge; see `book_age`."""
         return Hurdles(
             minimum_net_edge=self.detection.minimum_net_edge,
             suspicious_edge=self.detection.suspicious_edge,
@@ -86,7 +86,7 @@ class Settings(Section):
         )
 
     def exit_rules(self) -> ExitRules:
-        """Return what exits are judged by."""
+        """Return the rules for exits."""
         return ExitRules(
             rule=ExitRule(self.exits.rule),
             take_profit_share=self.exits.take_profit_share,
@@ -101,7 +101,7 @@ class Settings(Section):
         )
 
     def health_limits(self) -> HealthLimits:
-        """Return what a platform is judged by."""
+        """Return the health limits of a platform."""
         return HealthLimits(
             silence=timedelta(seconds=self.health.silence_seconds),
             slow_ms=self.health.slow_ms,
@@ -117,7 +117,7 @@ class Settings(Section):
         return DriftLimits(self.time.warning_ms, self.time.critical_ms, self.time.halt_ms)
 
     def limits(self) -> RiskLimits:
-        """Return what may be at stake."""
+        """Return the limits on capital at risk."""
         return RiskLimits(
             bankroll=Money(self.risk.bankroll),
             position_share=self.risk.position_share,
@@ -130,7 +130,7 @@ class Settings(Section):
         )
 
     def controls(self) -> Controls:
-        """Return how far an order may go."""
+        """Return the limits on a single order."""
         return Controls(
             price_collar=self.risk.price_collar,
             orders_per_minute=self.risk.orders_per_minute,
@@ -148,11 +148,11 @@ def load(
 
     Args:
         path: A TOML file; None for the defaults alone.
-        environment: Where ``DUTCHBOOK_SECTION__KEY`` is looked for; it overrides the file.
-        overrides: ``section.key=value`` texts, each for this run only.
+        environment: Searched for ``DUTCHBOOK_SECTION__KEY``; overrides the file.
+        overrides: ``section.key=value`` texts for this run only.
 
     Raises:
-        InvalidInput: An unknown key, or a value that is not acceptable; names the key.
+        InvalidInput: A key is unknown, or a value is not acceptable; names the key.
     """
     values: dict[str, Any] = _read(path) if path else {}
     for name, value in sorted((environment or {}).items()):
@@ -174,7 +174,7 @@ def load(
 
 
 def commented() -> str:
-    """Return a TOML file of every setting at its default, each explained."""
+    """Return a TOML file with every setting at its default, each explained."""
     lines = ["# Dutchbook: what can be set. Delete what should stay at its default.", ""]
     for name, section in Settings.model_fields.items():
         kind = type(section.default)

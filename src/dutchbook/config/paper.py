@@ -1,4 +1,4 @@
-"""How the paper platforms behave."""
+"""Settings of the paper platforms."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ WINDOW = re.compile(r"(?P<platform>kalshi|polymarket):(?P<begins>\d+)-(?P<ends>\
 
 
 def _rate(what: str) -> Any:
-    """Return the setting of how often something goes wrong: never, unless it is set."""
+    """Return a fault rate setting; its default is 0."""
     return Field(0, ge=0, le=1_000_000, description=f"{what}, in parts per million")
 
 
 class Paper(Section):
-    """How real paper is; the headline is lag 1 and `never`."""
+    """How realistic paper trading is; headline results use lag 1 and replenishment `never`."""
 
     kalshi_cash: Decimal = Field(Decimal(5_000), ge=0, description="dollars at the first run")
     polymarket_cash: Decimal = Field(
@@ -70,7 +70,7 @@ class Paper(Section):
         return text
 
     def windows(self, name: str) -> list[tuple[Platform, timedelta, timedelta]]:
-        """Return the windows of `silences` or `outages`, from the beginning of the tape."""
+        """Return the windows of `silences` or `outages`, relative to the start of the tape."""
         return [
             (
                 Platform(found["platform"]),

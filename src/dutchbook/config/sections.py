@@ -1,4 +1,4 @@
-"""What can be set, by section: each setting with its default, its bounds and its reason."""
+"""Settings by section, each with its default, its bounds and a description."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from dutchbook.domain.positions.exit_case import ExitRule
 
 
 class Section(BaseModel):
-    """A table of the settings file; a key that it does not know is refused."""
+    """A table of the settings file; unknown keys are rejected."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Detection(Section):
-    """What an edge must clear."""
+    """What an edge must clear to be traded."""
 
     minimum_net_edge: Decimal = Field(
         Decimal("0.008"),
@@ -72,7 +72,7 @@ class Detection(Section):
 
 
 class Execution(Section):
-    """How an opportunity is carried out."""
+    """How an opportunity is executed."""
 
     cool_down_seconds: int = Field(30, ge=0, description="rest of a pair after an execution")
     rescue_limit: Decimal = Field(
@@ -106,7 +106,7 @@ class Execution(Section):
 
 
 class Risk(Section):
-    """What may be at stake."""
+    """Limits on capital at risk and on single orders."""
 
     bankroll: Decimal = Field(Decimal(10_000), gt=0, description="dollars")
     position_share: Decimal = Field(
@@ -156,7 +156,7 @@ class Risk(Section):
     @field_validator("order_share")
     @classmethod
     def _room_for_both_legs(cls, share: Decimal, info: ValidationInfo) -> Decimal:
-        """A second leg that the gate would refuse would leave the first one alone."""
+        """Reject a share so low that the gate could reject a second leg: an unhedged first."""
         least = info.data.get("position_share", Decimal(0)) * Decimal("1.25")
         if share < least:
             raise ValueError(f"at least 1.25 times position_share, {least}")
@@ -164,7 +164,7 @@ class Risk(Section):
 
 
 class Exposure(Section):
-    """What is done about single legs."""
+    """How single-leg exposures are handled."""
 
     halt_on_weekly: bool = Field(
         True, description="halt after three weeks in a row with more than one single leg each"
@@ -176,7 +176,7 @@ class Exposure(Section):
 
 
 class Exits(Section):
-    """When positions are left before resolution. The default holds: a locked pair is no bet."""
+    """When positions are exited before resolution. Default: hold; a locked pair is no bet."""
 
     rule: str = Field(
         "hold",
@@ -218,7 +218,7 @@ class Exits(Section):
     )
 
     def by_pair(self) -> dict[str, ExitRule]:
-        """Return the pairs that have a rule of their own."""
+        """Return the exit rule of each pair that has its own."""
         found: dict[str, ExitRule] = {}
         for part in filter(None, (each.strip() for each in self.pairs.split(","))):
             pair_id, _, rule = part.rpartition(":")
@@ -236,7 +236,7 @@ class Exits(Section):
 
 
 class Health(Section):
-    """When a platform is unwell, and what is done about it."""
+    """When a platform counts as degraded or disconnected, and what follows."""
 
     check_seconds: int = Field(30, gt=0, description="between two looks at a platform")
     answer_seconds: int = Field(5, gt=0, description="a ping waits no longer")
@@ -267,7 +267,7 @@ class Health(Section):
 
 
 class Reconciliation(Section):
-    """How often our record is compared with the platforms', and how patiently."""
+    """How often our records are compared with the platforms', and the timeouts."""
 
     every_seconds: int = Field(300, gt=0, description="between two comparisons")
     grace_seconds: int = Field(
@@ -280,7 +280,7 @@ class Reconciliation(Section):
 
 
 class Time(Section):
-    """How far our clock may be off; asked for at the start and then on every beat."""
+    """How far our clock may be off; checked at the start and then at a fixed interval."""
 
     check_seconds: int = Field(3_600, gt=0, description="between two checks")
     warning_ms: int = Field(100, gt=0, description="worth a mention")
@@ -299,7 +299,7 @@ def _chance(kind: DivergenceClass, description: str) -> Any:
 
 
 class Divergence(Section):
-    """How likely the two contracts of a pair resolve differently, by class, for new pairs."""
+    """Probability that a new pair's two contracts resolve differently, by class."""
 
     identical: Decimal = _chance(
         DivergenceClass.IDENTICAL, "same rules and source; a cautious guess of 2026-10"
@@ -323,7 +323,7 @@ class Divergence(Section):
 
 
 class Records(Section):
-    """How long records are kept, and how the event log is vouched for."""
+    """How long records are kept, and how often the event log is anchored."""
 
     snapshot_years: int = Field(
         7, ge=1, description="books as they were at decisions; `dutchbook db prune` goes by it"

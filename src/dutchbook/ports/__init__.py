@@ -1,1 +1,1 @@
-"""What the shell must provide to the engine; `bootstrap` joins these to their adapters."""
+"""Interfaces that the engine needs from outside; `bootstrap` binds them to adapters."""

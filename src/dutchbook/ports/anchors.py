@@ -1,4 +1,4 @@
-"""Where heads of the log are kept outside the database."""
+"""Storage for audit log heads outside the database."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """A head of the audit log that was written down outside the database.
+    """A head of the audit log that was stored outside the database.
 
     Attributes:
-        sequence: The entry.
-        hash: Its hash, which stands for every entry up to it.
-        told: When and where it was kept, for people.
+        sequence: Sequence number of the entry.
+        hash: Hash of the entry, which covers every entry up to it.
+        told: When and where the anchor was stored, as text for people.
     """
 
     sequence: int
@@ -22,20 +22,20 @@ class Anchor:
 
 
 class Anchors(Protocol):
-    """Where heads of the audit log are kept, so that a log written anew is found.
+    """Stores audit log heads, so that a rewritten log is detected.
 
-    Each method raises `StorageError` when the place cannot be read or written.
+    Each method raises `StorageError` when the store cannot be read or written.
     """
 
     async def begin(self) -> None:
-        """Note that a database was made: what was anchored before is of another."""
+        """Record that a new database was created: earlier anchors belong to another one."""
 
     async def last(self) -> Anchor | None:
-        """Return the newest anchor of this database, None where there is none."""
+        """Return the newest anchor of this database, or None if there is none."""
         ...
 
     async def keep(self, sequence: int, head: str) -> None:
-        """Keep one more."""
+        """Store one more head."""
         ...
 
 

@@ -1,8 +1,8 @@
-"""Crash points: a name on each side of everything that a dying process may leave half done.
+"""Crash points: named places before and after every step that a dying process may half finish.
 
-Each commit, each message to a platform, each delivery and each step of a migration has one on
-either side. In production nobody listens, and a point costs one look at a variable. A crash
-test listens, and kills the process at the point and the visit that it has chosen; see
+Each commit, each message to a platform, each delivery and each migration step has one before
+and one after it. In production no hook is set, and a point costs one variable check. A crash
+test sets a hook and kills the process at a chosen point and visit; see
 `docs/crash-points.md`.
 """
 
@@ -21,21 +21,21 @@ HALT_FILE = "HALT file"
 DELIVERY, OUTBOX = "delivery", "clearing the outbox"
 SCHEMA, MIGRATION, UNIT = "schema", "migration step", "unit of work"
 ALONE = ("leases", "operator_commands", "system_metadata")
-"""Tables that are written without an event: the log tells of trading, not of who may trade."""
+"""Tables written without an event: the log records trading, not who is allowed to trade."""
 Hook = Callable[[str], None]
 _hook: Hook | None = None
 
 
 def crashpoint(side: str, what: Batch | Order | str) -> None:
-    """Pass a point: `side` of a commit, of the sending of an order, or of what a word names."""
+    """Pass a point: `side` of a commit, of sending an order, or of a named step."""
     if _hook is not None:
         _hook(f"{side} {what if isinstance(what, str) else subject(what)}")
 
 
 def subject(what: Batch | Order) -> str:
-    """Return what a commit or a sending is called: by its first event, or by its purpose.
+    """Return the name of a commit (from its first event) or of a send (from its purpose).
 
-    A batch without an event is called by the last table that it writes.
+    A batch without events is named after the last table that it writes.
     """
     if isinstance(what, Order):
         return f"send {what.purpose}"
@@ -45,7 +45,7 @@ def subject(what: Batch | Order) -> str:
 
 
 def points() -> tuple[str, ...]:
-    """Return the name of every point that there is."""
+    """Return the names of all points."""
     commits = [f"commit {wire}" for wire, kind in catalogue().items() if kind.durable]
     alone = [f"commit of {table}" for table in ALONE]
     sends = [f"send {purpose}" for purpose in Purpose]
@@ -56,6 +56,6 @@ def points() -> tuple[str, ...]:
 
 
 def listen(hook: Hook | None) -> None:
-    """Let `hook` hear of every point from now on; None: nobody. Only a crash test does."""
-    global _hook  # noqa: PLW0603 - one variable is what a point costs
+    """Call `hook` at every point from now on; None removes it. Only crash tests use this."""
+    global _hook  # noqa: PLW0603 - a point may cost no more than one variable check
     _hook = hook

@@ -1,4 +1,4 @@
-"""A platform as the engine trades on it."""
+"""The engine's interface to a platform."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from dutchbook.domain.positions.settlement import Result
 from dutchbook.domain.values.units import Money, Quantity
 
 FillReport = reconciliation.FillReport
-"""A trade of ours as its platform reports it."""
+"""One of our trades as the platform reports it."""
 ListedOrder = reconciliation.ListedOrder
 """An order in the account's list."""
 NamedCash = reconciliation.NamedCash
-"""One movement of cash that a platform names."""
+"""One movement of cash whose reason the platform reports."""
 
 
 @dataclass(frozen=True, slots=True)
 class OrderReport:
-    """What a platform says of one order: its id, its fills so far, what still works."""
+    """A platform's report on one order: its id, its fills so far and what still works."""
 
     platform_order_id: str
     fills: tuple[FillReport, ...]
@@ -35,7 +35,7 @@ class OrderReport:
 
 @dataclass(frozen=True, slots=True)
 class PlatformBalance:
-    """Cash that a platform shows, in dollars: spendable, and held against working orders."""
+    """Cash on a platform in dollars: spendable, and held against working orders."""
 
     available: Money
     held: Money
@@ -43,7 +43,7 @@ class PlatformBalance:
 
 @dataclass(frozen=True, slots=True)
 class BookReport:
-    """One whole book as its platform shows it, in YES terms.
+    """One complete order book as the platform reports it, in YES terms.
 
     Prices in 10⁻⁴ dollars, sizes in 10⁻⁶ contracts, best first.
     """
@@ -54,10 +54,10 @@ class BookReport:
 
 
 class PlatformGateway(Protocol):
-    """One platform's trading side. Only an `Approved` order is accepted.
+    """Trading interface of one platform. Only an `Approved` order is accepted.
 
-    `submit` raises `PlatformRejected` (a listed refusal, final), `OutcomeUnknown` (anything
-    else: ask, never resend) or `NotSent` (no byte left).
+    `submit` raises `PlatformRejected` (a documented rejection, final), `OutcomeUnknown`
+    (anything else: query, never resend) or `NotSent` (no byte left this machine).
     """
 
     platform: Platform
@@ -67,49 +67,49 @@ class PlatformGateway(Protocol):
         ...
 
     async def find_order(self, client_order_id: str) -> OrderReport | None:
-        """Ask for an order. None means "not seen", which proves nothing."""
+        """Query an order. None means "not found", which proves nothing."""
 
     def arrives_until(self, order: Order) -> datetime | None:
-        """Return after when an order that was sent can no longer be accepted.
+        """Return the instant after which a sent order can no longer be accepted.
 
-        Its signature or its own expiry has then run out. None where nothing ends it.
+        By then its signature or its own expiry has run out. None if nothing ends it.
         """
 
     async def reads_as_of(self) -> datetime | None:
-        """Return how new the platform says its answers are, None where it does not say."""
+        """Return how recent the platform says its data is, or None if it does not say."""
 
     async def cancel(self, platform_order_id: str) -> OrderReport:
-        """Remove what still works of an order."""
+        """Cancel the part of an order that is still working."""
         ...
 
     async def balance(self) -> PlatformBalance:
-        """Return the cash that the platform shows."""
+        """Return the cash that the platform reports."""
         ...
 
     async def positions(self) -> Mapping[str, Mapping[Outcome, Quantity]]:
-        """Return the contracts that the platform shows, by contract and outcome."""
+        """Return the holdings that the platform reports, by contract and outcome."""
         ...
 
     async def orders(self) -> Sequence[ListedOrder]:
-        """Return every order of the account that still works, whoever sent it.
+        """Return every working order of the account, including orders we did not send.
 
         Raises:
             NotSent: The platform cannot be reached.
-            OutcomeUnknown: It gave no trustworthy answer, or not every page of it was read.
+            OutcomeUnknown: It gave no trustworthy answer, or not every page was read.
         """
         ...
 
     async def movements(self) -> Sequence[NamedCash]:
-        """Return the movements of cash that the platform names, trades and fees left out.
+        """Return the cash movements that the platform lists, except trades and fees.
 
         Raises:
             NotSent: The platform cannot be reached.
-            OutcomeUnknown: It gave no trustworthy answer, or not every page of it was read.
+            OutcomeUnknown: It gave no trustworthy answer, or not every page was read.
         """
         ...
 
     async def books(self, contract_ids: Sequence[str]) -> Sequence[BookReport]:
-        """Ask for whole books, all in one go: one by one they would be of different times.
+        """Return complete books in one request, so that all of them show the same time.
 
         Raises:
             NotSent: The platform cannot be reached.
@@ -118,7 +118,7 @@ class PlatformGateway(Protocol):
         ...
 
     async def ping(self) -> None:
-        """Ask for something small, to see whether the platform answers.
+        """Send a small request to check that the platform answers.
 
         Raises:
             NotSent: It cannot be reached.
@@ -127,9 +127,9 @@ class PlatformGateway(Protocol):
         ...
 
     async def results(self, contract_ids: Sequence[str]) -> Mapping[str, Result]:
-        """Return the final results among these contracts, by id; one still open is not in it.
+        """Return the final results of these contracts by id; open contracts are not included.
 
-        A winner is never inferred: not from a price, nor from a proposal that can be disputed.
+        A result is never inferred from a price or from a proposal that can be disputed.
 
         Raises:
             NotSent: The platform cannot be reached.
@@ -138,22 +138,22 @@ class PlatformGateway(Protocol):
         ...
 
     async def merge(self, contract_id: str, size: Quantity) -> None:
-        """Turn `size` YES and as many NO of a contract into a dollar each.
+        """Merge `size` YES and `size` NO of a contract into one dollar per pair.
 
         Raises:
-            PlatformRejected: A refusal; nothing was merged.
-            NotSent: No byte left.
-            OutcomeUnknown: Anything else; look at `positions` before it is asked for again.
+            PlatformRejected: The platform rejected the request; nothing was merged.
+            NotSent: No byte left this machine.
+            OutcomeUnknown: Anything else; check `positions` before requesting it again.
         """
 
     async def redeem(self, contract_id: str) -> None:
-        """Collect what a resolved contract pays for all that we hold of it.
+        """Collect the payout of a resolved contract for everything we hold of it.
 
         Raises:
-            PlatformRejected: A refusal; nothing was paid.
-            NotSent: No byte left.
-            OutcomeUnknown: Anything else; `results` tells whether its cash came.
+            PlatformRejected: The platform rejected the request; nothing was paid.
+            NotSent: No byte left this machine.
+            OutcomeUnknown: Anything else; `results` shows whether the cash arrived.
         """
 
     def reports(self) -> AsyncIterator[FillReport]:
-        """Fills and their settlement as they become known; each may come more than once."""
+        """Yield fills and their settlement as they are reported; each may repeat."""

@@ -1,4 +1,4 @@
-"""Where a person halts trading when the database does not answer."""
+"""A file with which a person halts trading when the database does not answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dutchbook.domain.capital.limits import Grade
 
 @dataclass(frozen=True, slots=True)
 class HaltNote:
-    """A halt that was written where the database did not answer."""
+    """A halt that was written to the file because the database did not answer."""
 
     grade: Grade
     cancel_all: bool
@@ -19,12 +19,12 @@ class HaltNote:
 
 
 class HaltFile(Protocol):
-    """Where a person halts trading when the database does not answer."""
+    """The file with which a person halts trading when the database does not answer."""
 
     def standing(self) -> HaltNote | None:
-        """Return the halt that was left there, if any; what cannot be read is a halt."""
+        """Return the halt in the file, if any; an unreadable file counts as a halt."""
         ...
 
     def clear(self, note: HaltNote) -> None:
-        """Remove a halt that the database holds by now, unless another took its place."""
+        """Remove a halt once the database has it, unless another halt has replaced it."""
         ...

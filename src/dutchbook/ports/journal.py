@@ -1,4 +1,4 @@
-"""The journal: the hot writes of a decision as one batch."""
+"""The journal: all writes of one decision as one batch."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class Insert:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Change exactly one row: the one with `key`, if it still looks like `guard`.
+    """Change exactly one row: the one with `key`, if it still matches `guard`.
 
     Attributes:
-        table: Where.
-        key: The primary key.
+        table: Name of the table.
+        key: Primary key of the row.
         guard: Columns and the values that they must have now.
         put: Columns and their new values.
         add: Numeric columns and what to add to them; commutes with other writers.
-        at_most: Groups of numeric columns whose sum, after this update, may not exceed a bound.
+        at_most: Groups of numeric columns and the bound on their sum after this update.
     """
 
     table: str
@@ -44,10 +44,10 @@ Write = Insert | Update
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """All rows of one decision: they are kept together or not at all.
+    """All rows of one decision, stored atomically.
 
-    A batch touches a row at most once, so that one SQL statement can carry the whole of it.
-    `events` become rows of the audit log, chained in the order of commits, and of the outbox.
+    A batch touches each row at most once, so that one SQL statement can write it whole.
+    `events` become rows of the outbox and of the audit log, chained in commit order.
     """
 
     writes: tuple[Write, ...] = ()
@@ -63,8 +63,9 @@ class Batch:
 class Access(Enum):
     """How a database is opened.
 
-    Alone: a second that asks for it is refused. Taking over: alone, in spite of the locks that
-    a frozen engine still holds; the lease was taken from it, and its writes are refused.
+    `ALONE`: exclusively; a second exclusive open is rejected. `TAKING_OVER`: exclusively,
+    despite the locks that a frozen engine still holds; its lease was taken, and its writes are
+    rejected.
     """
 
     SHARED = "shared"
@@ -74,7 +75,7 @@ class Access(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Proof of a commit: the audit sequence and chain hash of its last event (or the head)."""
+    """Proof of a commit: audit sequence and chain hash of its last event (or of the head)."""
 
     sequence: int
     head: str
@@ -83,32 +84,32 @@ class Receipt:
 class Journal(Protocol):
     """Durable storage for the engine.
 
-    `commit` returns once the batch is durable; batches are applied in the order of their calls.
-    It raises `Conflict` when a guard, a uniqueness or a check refuses, and then nothing of the
-    batch is kept; `StorageError` when the database fails.
+    `commit` returns once the batch is durable; batches are applied in call order. It raises
+    `Conflict` when a guard, a uniqueness constraint or a check fails, and then nothing in the
+    batch is stored; `StorageError` when the database fails.
     """
 
     async def commit(self, batch: Batch) -> Receipt:
-        """Keep a batch, whole or not at all."""
+        """Store a batch atomically."""
         ...
 
     async def rows(
         self, table: str, where: Mapping[str, Any] | None = None, order_by: Sequence[str] = ()
     ) -> list[dict[str, Any]]:
-        """Return the rows that match, in domain values."""
+        """Return the matching rows as domain values."""
         ...
 
     async def delivered(self, sequence: int) -> None:
-        """Note that all events up to `sequence` reached the subscribers."""
+        """Record that all events up to `sequence` reached the subscribers."""
 
     async def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         ...
 
 
 class Subscriber(Protocol):
-    """Someone who hears committed events, in order, at least once."""
+    """Receives committed events in order, at least once."""
 
     def __call__(self, event: Event, sequence: int) -> None:
-        """Hear one event; `sequence` is its place in the audit log, 0 for in-process ones."""
+        """Handle one event; `sequence` is its place in the audit log, 0 if in-process only."""
         ...

@@ -1,4 +1,4 @@
-"""Time, ids, chance, and how drivers are awaited."""
+"""Time, ids, randomness, and awaiting database drivers."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ T = TypeVar("T")
 
 
 class Clock(Protocol):
-    """Time, real or virtual. Instants are UTC."""
+    """Real or virtual time. Instants are UTC."""
 
     def now(self) -> datetime:
-        """Return the present instant, UTC."""
+        """Return the current instant, UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Return seconds that never go back."""
+        """Return seconds that never decrease."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait for `seconds`."""
         ...
 
     async def sleep_until(self, instant: datetime) -> None:
-        """Wait for an instant; none if it is past."""
+        """Wait until `instant`; return at once if it has passed."""
         ...
 
 
@@ -35,37 +35,37 @@ class TimeSource(Protocol):
     """A server that knows the time."""
 
     async def offset_ms(self) -> Decimal:
-        """Return our clock less the server's, in milliseconds.
+        """Return our clock minus the server's, in milliseconds.
 
         Raises:
-            TimeUnknown: It did not answer, or not in a way that makes sense.
+            TimeUnknown: The server did not answer, or its answer makes no sense.
         """
         ...
 
 
 class Ids(Protocol):
-    """Where ids come from; seeded in replay and tests."""
+    """Source of ids; seeded in replay and tests."""
 
     def new(self, kind: str, owner: str) -> str:
         """Return an id that was not returned before.
 
         Args:
-            kind: What it is for.
-            owner: The id of what it belongs to. Ids of one owner and kind differ by their count
-                alone, so that one more or less of them renames nothing else.
+            kind: What the id is for.
+            owner: Id of the owning object. Ids of one owner and kind differ only by a counter,
+                so that one id more or less does not change any other.
         """
         ...
 
 
 class Chance(Protocol):
-    """Seeded draws of whole numbers."""
+    """Seeded random integers."""
 
     def between(self, low: int, high: int) -> int:
-        """Return a whole number from `low` to `high`, both included."""
+        """Return an integer from `low` to `high`, both included."""
         ...
 
     def one_in(self, chances: int) -> bool:
-        """Return True once in `chances` draws on average."""
+        """Return True on average once in `chances` draws."""
         ...
 
     def choice(self, options: Sequence[int]) -> int:
@@ -73,21 +73,21 @@ class Chance(Protocol):
         ...
 
     def bell(self, spread: int) -> int:
-        """Return a whole number around zero, rarely beyond twice `spread`."""
+        """Return an integer around zero, rarely beyond twice `spread`."""
         ...
 
 
 class Turnstile(Protocol):
-    """How persistence code awaits a driver, on any loop."""
+    """How persistence code awaits a database driver, on any event loop."""
 
     async def drive(self, job: Callable[[], Awaitable[T]]) -> T:
         """Run `job`, which awaits nothing but its driver, and return its result.
 
-        A caller that is cancelled leaves the job to finish: a cancelled commit may still
-        happen.
+        If the caller is cancelled, the job still runs to its end: a cancelled commit may
+        still happen.
         """
         ...
 
     def begin(self, job: Callable[[], Awaitable[None]]) -> asyncio.Future[None]:
-        """Run `job` likewise, for nobody who waits; keep what is returned until it is done."""
+        """Run `job` in the background; keep the returned future until it is done."""
         ...
