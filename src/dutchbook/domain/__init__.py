@@ -1,1 +1,1 @@
-"""Decisions as pure functions over plain data: no socket, no database, no clock."""
+"""Decisions as pure functions of plain data: no socket, no database, no clock."""

@@ -1,10 +1,9 @@
-"""Capital as a double-entry ledger: by platform, account and currency.
+"""Capital as a double-entry ledger by platform, account and currency.
 
-Reserve, commit, release.
-
-Each movement is a set of postings that sum to zero. `free`, `reserved` and `committed` are
-ours; every other bucket is where money comes from or goes to. The law (I-11): deposits less
-withdrawals, plus realised profit, less fees and gas, equals free + reserved + committed.
+Each movement (reserve, commit, release and others) is a set of postings that sum to zero.
+`free`, `reserved` and `committed` are ours; every other bucket is a source or destination of
+money. Invariant I-11: deposits less withdrawals, plus realised profit, less fees and gas,
+equals free + reserved + committed.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from dutchbook.errors import InvariantBroken
 
 
 class EntryKind(StrEnum):
-    """Everything that moves cash."""
+    """Reasons for moving cash."""
 
     DEPOSIT = "deposit"
     WITHDRAWAL = "withdrawal"
@@ -40,10 +39,7 @@ class EntryKind(StrEnum):
 
 
 class Bucket(StrEnum):
-    """Where money stands. The first three are balances of an account.
-
-    The rest are counterparts.
-    """
+    """Where money is: the first three are balances of an account, the rest counterparts."""
 
     FREE = "free"
     RESERVED = "reserved"
@@ -67,15 +63,12 @@ COUNTERPART = {
     EntryKind.FEE: Bucket.FEES,
     EntryKind.ADJUSTMENT: Bucket.REALISED,
 }
-"""The other side of a movement into or out of free cash, by its kind."""
+"""The counterpart of a movement into or out of free cash, by its kind."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class AccountKey:
-    """Whose money.
-
-    The platform, its account (Kalshi shard, Polymarket wallet), the currency.
-    """
+    """Identifies an account: platform, account (Kalshi shard, Polymarket wallet), currency."""
 
     platform: Platform
     account: str
@@ -87,7 +80,7 @@ class AccountKey:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What an account holds, in dollars."""
+    """Balances of an account, in dollars."""
 
     free: Money = ZERO
     reserved: Money = ZERO
@@ -95,7 +88,7 @@ class Balance:
 
     @property
     def total(self) -> Money:
-        """All three together."""
+        """The sum of all three."""
         return Money(self.free + self.reserved + self.committed)
 
 
@@ -115,7 +108,7 @@ Movement = tuple[Posting, ...]
 def move(
     kind: EntryKind, account: AccountKey, source: Bucket, target: Bucket, amount: Decimal
 ) -> Movement:
-    """Return the two postings that carry `amount` from `source` to `target`; none for zero."""
+    """Return the two postings that move `amount` from `source` to `target`; none for zero."""
     if not amount:
         return ()
     return (
@@ -125,25 +118,22 @@ def move(
 
 
 def external(kind: EntryKind, account: AccountKey, amount: Decimal) -> Movement:
-    """Return the movement of cash that comes to free capital from outside.
-
-    Or goes (negative).
-    """
+    """Return the movement of cash from outside into free capital, or out of it (negative)."""
     return move(kind, account, COUNTERPART[kind], Bucket.FREE, amount)
 
 
 def reserve(account: AccountKey, amount: Decimal) -> Movement:
-    """Set `amount` aside."""
+    """Return the movement that reserves `amount` of free capital."""
     return move(EntryKind.RESERVE, account, Bucket.FREE, Bucket.RESERVED, amount)
 
 
 def resolve(
     account: AccountKey, *, reserved: Decimal, cost: Decimal, fees: Decimal
 ) -> Movement:
-    """Resolve a reservation: what was bought is committed, its fees are gone, the rest is free.
+    """Resolve a reservation: commit the cost, deduct the fees, release the rest.
 
     Raises:
-        InvariantBroken: More was spent than had been set aside (I-14).
+        InvariantBroken: More was spent than was reserved (I-14).
     """
     rest = reserved - cost - fees
     if rest < 0:
@@ -173,7 +163,7 @@ def fold(
 def check_conservation(
     postings: Iterable[Posting], balances: Mapping[AccountKey, Balance]
 ) -> None:
-    """Prove I-11 and I-12 for every account, from the first posting to the stated balances.
+    """Check I-11 and I-12 for every account, from the first posting to the stated balances.
 
     Raises:
         InvariantBroken: The postings do not sum to zero, a balance is not their fold, or free

@@ -1,4 +1,4 @@
-"""Limits, halts and the state that they are judged by."""
+"""Risk limits, halts, and the risk state that they are checked against."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BANKROLL = Money(Decimal(10_000))
 
 
 class Grade(IntEnum):
-    """What may still be sent: everything, nothing that enters, nothing but cancels."""
+    """What may be sent during a halt: everything, no entries, or only cancels."""
 
     TRADING = 0
     NO_ENTRIES = 1
@@ -30,8 +30,8 @@ class Grade(IntEnum):
 class HaltReason(StrEnum):
     """Why no new execution may start. Reasons form a set and are cleared one by one.
 
-    `UNREADABLE` stands for a reason that this program does not know: a halt that cannot be read
-    is a halt.
+    `UNREADABLE` stands for a reason that this program does not know: an unreadable halt still
+    halts trading.
     """
 
     DAILY_LOSS_LIMIT = "daily_loss_limit"
@@ -48,10 +48,10 @@ class HaltReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RiskLimits:
-    """What may be at stake. Shares are of the bankroll.
+    """Limits on capital at risk. Shares are of the bankroll.
 
-    `platform_share`, `pair_share` and `cluster_share` bound what may be reserved and committed
-    together on one platform, on one pair over all its positions, and on all pairs of a cluster.
+    `platform_share`, `pair_share` and `cluster_share` bound the sum of reserved and committed
+    capital on one platform, on one pair over all its positions, and on all pairs of a cluster.
     """
 
     bankroll: Money = BANKROLL
@@ -76,25 +76,25 @@ class RiskLimits:
 
     @property
     def platform(self) -> Money:
-        """The most that may be at stake on one platform."""
+        """The maximum capital at risk on one platform."""
         return Money(self.bankroll * self.platform_share)
 
     @property
     def pair(self) -> Money:
-        """The most that may be at stake on one pair."""
+        """The maximum capital at risk on one pair."""
         return Money(self.bankroll * self.pair_share)
 
     @property
     def cluster(self) -> Money:
-        """The most that may be at stake on the pairs of one cluster."""
+        """The maximum capital at risk on the pairs of one cluster."""
         return Money(self.bankroll * self.cluster_share)
 
     def room(self, pair: Decimal, cluster: Decimal | None) -> Room:
-        """Return what is left for a pair.
+        """Return the room left for a pair.
 
         Args:
-            pair: What is at stake on it, in dollars.
-            cluster: What is at stake on its cluster, itself included; None if it has none.
+            pair: Capital at risk on the pair, in dollars.
+            cluster: Capital at risk on its cluster, the pair included; None without a cluster.
         """
         left = Room(Money(max(self.pair - pair, ZERO)), Reason.PAIR_LIMIT)
         if cluster is None or self.cluster - cluster >= left.dollars:
@@ -104,7 +104,7 @@ class RiskLimits:
 
 @dataclass(frozen=True, slots=True)
 class RiskState:
-    """The singleton that every limit is judged by; always equal to the fold of the ledger."""
+    """The state that every limit is checked against; always equals the fold of the ledger."""
 
     daily_pnl: Money = ZERO
     open_position_count: int = 0
@@ -117,20 +117,20 @@ class RiskState:
 
     @property
     def trading_halted(self) -> bool:
-        """Whether any reason stands."""
+        """Whether any halt reason is set."""
         return bool(self.halt_reasons)
 
     @property
     def slots(self) -> int:
-        """Pairs open or about to be."""
+        """Positions open or about to be opened."""
         return self.open_position_count + self.reserved_position_slots
 
     def halted(self, reason: HaltReason) -> RiskState:
-        """Return the state with one more reason."""
+        """Return the state with `reason` added."""
         return replace(self, halt_reasons=self.halt_reasons | {reason}, epoch=self.epoch + 1)
 
     def resumed(self, reason: HaltReason) -> RiskState:
-        """Return the state with one reason fewer."""
+        """Return the state with `reason` removed."""
         return replace(self, halt_reasons=self.halt_reasons - {reason}, epoch=self.epoch + 1)
 
 
@@ -153,7 +153,7 @@ class Approved(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What `validate_position` answers."""
+    """The result of `validate_position`."""
 
     approved: bool
     reason: str | None
@@ -164,7 +164,7 @@ class Validation:
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """A limit whose warning share or bound was crossed upwards just now."""
+    """A limit whose warning share or bound was just crossed upwards."""
 
     limit: str
     value: Decimal
@@ -180,16 +180,16 @@ def validate(
     size: Decimal = ZERO,
     override: Override | None = None,
 ) -> Validation:
-    """Judge a request to spend `amounts`: halts first, then slots, then capital, then size.
+    """Check a request to spend `amounts`: halts first, then slots, then capital, then size.
 
     Args:
         state: The risk state, in-flight reservations included.
-        limits: What may be at stake.
+        limits: The limits on capital at risk.
         caps: What the position may cost, and what platforms, pair and cluster have left.
         amounts: The worst case that the request would reserve, by platform.
         size: Dollars that both legs together are to cost.
-        override: Lifts slots and what may be at stake on a platform, and sets the size; never
-            a halt, and never free cash.
+        override: Lifts the slot limit and the platform limit, and sets the size; never lifts a
+            halt or the limit of free cash.
     """
     room = caps.room
     most = caps.position if room is None else min(caps.position, room.dollars)

@@ -1,6 +1,6 @@
-"""The event catalogue: what happened, in the past tense, frozen, each with its wire name.
+"""The event catalogue: frozen dataclasses named in the past tense, each with a wire name.
 
-The thirty of the requirement keep their names; the rest stand beside them.
+The thirty events of the requirement keep their names; the others are additions.
 """
 
 from __future__ import annotations

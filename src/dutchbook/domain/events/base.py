@@ -1,8 +1,8 @@
-"""What every event has: a stamp, a wire name, a payload that JSON can hold.
+"""What every event has: a stamp, a wire name and a JSON payload.
 
-Every event carries a `Stamp`: its id, its time, the correlation id that joins everything about
-one execution, and the causation id of the event that led to it. Amounts are decimals and leave
-as text. `ORDERBOOK_UPDATED` stays in the process: there are too many to keep.
+The `Stamp` holds the event's id, its time, the correlation id shared by everything about one
+execution, and the causation id of the event that led to it. Amounts are decimals, written as
+text. `ORDERBOOK_UPDATED` is in-process only: there are too many to store.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dutchbook.domain.values.units import plain
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """Which event this is, when it was, and what it belongs to and follows from."""
+    """Identity and time of an event, what it belongs to, and what caused it."""
 
     event_id: str
     occurred_at: datetime
@@ -50,11 +50,11 @@ class Event:
 
 
 _FIELDS: dict[type[Event], tuple[str, ...]] = {}
-"""What each type of event has of its own; found out once."""
+"""Cache: names of each event type's own fields."""
 
 
 def as_json(value: Any) -> Any:
-    """Turn a domain value into what JSON can hold, without losing a digit."""
+    """Convert a domain value to a JSON value without losing a digit."""
     kind = type(value)
     form = _KNOWN.get(kind)
     if form is None:
@@ -63,7 +63,7 @@ def as_json(value: Any) -> Any:
 
 
 def _form(kind: type[Any]) -> Callable[[Any], Any]:
-    """Return what turns values of a type into JSON."""
+    """Return the function that converts values of `kind` to JSON."""
     if kind in (type(None), bool, int, str):
         return _itself
     for base, form in _FORMS.items():
@@ -84,7 +84,7 @@ def _instant(value: datetime) -> str:
 
 
 _KNOWN: dict[type[Any], Callable[[Any], Any]] = {}
-"""The form of each type that was met; found out once."""
+"""Cache: the conversion of each type seen so far."""
 _FORMS: dict[type[Any], Callable[[Any], Any]] = {
     StrEnum: lambda value: value.value,
     str: str,

@@ -12,7 +12,7 @@ from dutchbook.domain.values.units import Money
 
 @dataclass(frozen=True, slots=True)
 class BudgetReserved(Event):
-    """Capital was set aside for an execution, on both platforms."""
+    """Capital was reserved for an execution on both platforms."""
 
     wire: ClassVar[str] = "risk.budget.reserved"
     reservation_id: str
@@ -24,7 +24,7 @@ class BudgetReserved(Event):
 
 @dataclass(frozen=True, slots=True)
 class BudgetCommitted(Event):
-    """A reservation ended with something bought; what was not used went back."""
+    """A reservation ended after a purchase; the unused rest was released."""
 
     wire: ClassVar[str] = "risk.budget.committed"
     reservation_id: str
@@ -36,7 +36,7 @@ class BudgetCommitted(Event):
 
 @dataclass(frozen=True, slots=True)
 class BudgetReleased(Event):
-    """A reservation ended with nothing bought; all of it went back."""
+    """A reservation ended without a purchase; all of it was released."""
 
     wire: ClassVar[str] = "risk.budget.released"
     reservation_id: str
@@ -47,7 +47,7 @@ class BudgetReleased(Event):
 
 @dataclass(frozen=True, slots=True)
 class LimitApproached(Event):
-    """A figure crossed the warning share of its limit; once per crossing."""
+    """A value crossed the warning share of its limit; raised once per crossing."""
 
     wire: ClassVar[str] = "risk.limit.approached"
     limit: str
@@ -57,7 +57,7 @@ class LimitApproached(Event):
 
 @dataclass(frozen=True, slots=True)
 class LimitBreached(Event):
-    """A figure reached its limit."""
+    """A value reached its limit."""
 
     wire: ClassVar[str] = "risk.limit.breached"
     limit: str
@@ -78,7 +78,7 @@ class OverrideApplied(Event):
 
 @dataclass(frozen=True, slots=True)
 class OverrideDenied(Event):
-    """An operator asked to lift a limit and may not."""
+    """An operator's request to lift a limit was rejected."""
 
     wire: ClassVar[str] = "risk.override.denied"
     opportunity_id: str
@@ -88,7 +88,7 @@ class OverrideDenied(Event):
 
 @dataclass(frozen=True, slots=True)
 class TradingHalted(Event):
-    """New executions are refused; `reasons` are all that stand now."""
+    """Trading was halted; `reasons` are all halt reasons now set."""
 
     wire: ClassVar[str] = "system.trading.halted"
     reason: str
@@ -98,7 +98,7 @@ class TradingHalted(Event):
 
 @dataclass(frozen=True, slots=True)
 class TradingResumed(Event):
-    """A halt reason was cleared; trading resumed if `reasons` is empty."""
+    """A halt reason was cleared; trading resumes if `reasons` is empty."""
 
     wire: ClassVar[str] = "system.trading.resumed"
     reason: str
@@ -108,7 +108,7 @@ class TradingResumed(Event):
 
 @dataclass(frozen=True, slots=True)
 class CapitalMoved(Event):
-    """Cash came in or went out from outside a trade."""
+    """Cash came in or went out for a reason other than a trade."""
 
     wire: ClassVar[str] = "capital.moved"
     account: str

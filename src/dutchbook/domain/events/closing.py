@@ -1,4 +1,4 @@
-"""How positions end: marks, exits that wait for a person, merges, payouts."""
+"""Closing positions: exit marks, paused exits, merges and payouts."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from dutchbook.domain.values.units import Money, Quantity
 
 @dataclass(frozen=True, slots=True)
 class ExitMarked(Event):
-    """What leaving a quantity at once would have brought when it came into being.
+    """The result of exiting a quantity at the moment it was acquired; exits compare with it.
 
-    `hedged`: net proceeds a contract; else profit a contract. Exits are measured from it.
+    `mark` is net proceeds per contract if `hedged`, otherwise profit per contract.
     """
 
     wire: ClassVar[str] = "execution.exit.marked"
@@ -28,9 +28,9 @@ class ExitMarked(Event):
 
 @dataclass(frozen=True, slots=True)
 class ExitPaused(Event):
-    """A position was tried to be left too often in vain: a person must look.
+    """Too many attempts to exit a position failed: a person must look at it.
 
-    It is tried again once anything of the position changes.
+    The engine tries again once anything about the position changes.
     """
 
     wire: ClassVar[str] = "execution.exit.paused"
@@ -42,7 +42,7 @@ class ExitPaused(Event):
 
 @dataclass(frozen=True, slots=True)
 class PairsMerged(Event):
-    """Both outcomes of a contract became cash, a dollar for each pair."""
+    """YES and NO of a contract were merged into cash, one dollar per pair."""
 
     wire: ClassVar[str] = "execution.pairs.merged"
     position_id: str
@@ -73,8 +73,8 @@ class LegSettled(Event):
 class PositionSettled(Event):
     """Both contracts of a position have paid.
 
-    `divergence_pnl` is what the two paid beyond a dollar a pair, or fell short of it;
-    `reserve_used` of what was set aside for that goes against it, `reserve_released` is free.
+    `divergence_pnl` is the difference between what both paid and one dollar per pair. Of the
+    divergence reserve, `reserve_used` covers a loss and `reserve_released` becomes free.
     """
 
     wire: ClassVar[str] = "execution.position.settled"
@@ -90,7 +90,7 @@ class PositionSettled(Event):
 
 @dataclass(frozen=True, slots=True)
 class SettlementNeedsPerson(Event):
-    """A merge or a redemption got no answer, or another result than before: look at it."""
+    """A merge or redemption got no answer or a changed result: a person must look at it."""
 
     wire: ClassVar[str] = "execution.settlement.needs_person"
     settlement_id: str

@@ -1,4 +1,4 @@
-"""Payloads back into events: the inverse of `as_json`, over the whole catalogue."""
+"""Decode payloads into events: the inverse of `as_json` for the whole catalogue."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from dutchbook.errors import InvalidInput
 
 
 def decode(name: str, payload: Mapping[str, Any], stamp: Stamp) -> Event:
-    """Return the event whose wire name and payload these are.
+    """Return the event with this wire name and payload.
 
     Raises:
-        InvalidInput: No event of this program has that name or that payload.
+        InvalidInput: No event of this program has this name or this payload.
     """
     kind: Any = catalogue().get(name)
     if kind is None:
@@ -42,8 +42,8 @@ def _fields(kind: Any) -> dict[str, Any]:
 
 
 def _value(hint: Any, value: Any) -> Any:
-    """Read one JSON value as what its field's type says."""
-    hint = getattr(hint, "__supertype__", hint)  # money is a decimal under another name
+    """Convert one JSON value to the type of its field."""
+    hint = getattr(hint, "__supertype__", hint)  # Money and the like are NewTypes of Decimal.
     origin, inner = get_origin(hint), get_args(hint)
     if hint is Any:
         return value
@@ -60,7 +60,7 @@ def _value(hint: Any, value: Any) -> Any:
 
 
 def _part(kind: Any, value: Mapping[str, Any]) -> Any:
-    """Read a part of an event; a field that came later may be missing if it has a default."""
+    """Decode a nested dataclass; a field added later may be missing if it has a default."""
     return kind(
         **{
             name: _value(hint, value[name])

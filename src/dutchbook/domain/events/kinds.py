@@ -10,7 +10,7 @@ from dutchbook.domain.events import capital, closing, system, trading
 from dutchbook.domain.events.base import Event
 
 ALL = (capital, closing, system, trading)
-"""The modules that define events; an event counts once its module is here."""
+"""The modules that define events; only events in these modules are in the catalogue."""
 
 
 @cache
@@ -21,7 +21,7 @@ def catalogue() -> dict[str, type[Event]]:
 
 def _leaves(root: type[Event]) -> Iterator[type[Event]]:
     for each in root.__subclasses__():
-        # A dataclass with slots is made twice; the one that counts is the one its module names.
+        # `slots=True` creates the class twice; only the one bound in its module counts.
         named = vars(sys.modules[each.__module__]).get(each.__name__) is each
         if each.__subclasses__():
             yield from _leaves(each)

@@ -22,21 +22,21 @@ class _PlatformHealth(Event):
 
 @dataclass(frozen=True, slots=True)
 class PlatformHealthUpdated(_PlatformHealth):
-    """The regular heartbeat of a platform's health."""
+    """Regular heartbeat of a platform's health."""
 
     wire: ClassVar[str] = "platform.health.updated"
 
 
 @dataclass(frozen=True, slots=True)
 class PlatformHealthDegraded(_PlatformHealth):
-    """A platform answers late or its books are old."""
+    """A platform answers slowly or its books are stale."""
 
     wire: ClassVar[str] = "platform.health.degraded"
 
 
 @dataclass(frozen=True, slots=True)
 class PlatformHealthRecovered(_PlatformHealth):
-    """A platform is well again."""
+    """A platform is healthy again."""
 
     wire: ClassVar[str] = "platform.health.recovered"
 
@@ -56,21 +56,21 @@ class _TimeDrift(Event):
 
 @dataclass(frozen=True, slots=True)
 class TimeDriftWarning(_TimeDrift):
-    """Our clock is off by enough to mention."""
+    """Our clock drift reached the warning bound."""
 
     wire: ClassVar[str] = "time.drift.warning"
 
 
 @dataclass(frozen=True, slots=True)
 class TimeDriftCritical(_TimeDrift):
-    """Our clock is off by enough to worry."""
+    """Our clock drift reached the critical bound."""
 
     wire: ClassVar[str] = "time.drift.critical"
 
 
 @dataclass(frozen=True, slots=True)
 class TimeDriftHalt(_TimeDrift):
-    """Our clock is off by too much to sign and judge ages."""
+    """Our clock is off by too much to sign requests or judge ages."""
 
     wire: ClassVar[str] = "time.drift.halt"
 
@@ -96,7 +96,7 @@ class DegradationProtocolDeactivated(Event):
 
 @dataclass(frozen=True, slots=True)
 class SystemHealthCritical(Event):
-    """The engine cannot be trusted to go on by itself."""
+    """The engine can no longer be trusted to run unattended."""
 
     wire: ClassVar[str] = "system.health.critical"
     component: str
@@ -120,7 +120,7 @@ class ReconciliationComplete(Event):
 
 @dataclass(frozen=True, slots=True)
 class ReconciliationResolved(Event):
-    """A discrepancy is resolved: by a person, or because it is gone."""
+    """A discrepancy was resolved by a person, or has disappeared."""
 
     wire: ClassVar[str] = "system.reconciliation.resolved"
     discrepancy_id: str
@@ -146,9 +146,9 @@ class ReconciliationDiscrepancy(Event):
 
 @dataclass(frozen=True, slots=True)
 class SystemStarted(Event):
-    """An engine opened the database and recovered what it held.
+    """An engine opened the database and recovered its state.
 
-    `unclean`: the engine before it never said that it stopped.
+    `unclean`: the previous engine did not record that it stopped.
     """
 
     wire: ClassVar[str] = "system.started"
@@ -161,7 +161,7 @@ class SystemStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class WindDownStarted(Event):
-    """A person asked to leave every position and then to stop."""
+    """A person asked the engine to exit every position and then stop."""
 
     wire: ClassVar[str] = "system.wind_down.started"
     requested_by: str
@@ -170,7 +170,7 @@ class WindDownStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class SystemStopped(Event):
-    """An engine drained and closed."""
+    """An engine drained its work and closed."""
 
     wire: ClassVar[str] = "system.stopped"
     reason: str
@@ -189,7 +189,7 @@ class PairDecided(Event):
 
 @dataclass(frozen=True, slots=True)
 class RecordsChanged(Event):
-    """Rows changed for a reason that no other event tells: the log carries what they became."""
+    """Rows changed for a reason that no other event covers; the log keeps their new values."""
 
     wire: ClassVar[str] = "system.records.changed"
     tables: tuple[str, ...]
@@ -207,7 +207,7 @@ class _Command(Event):
 
 @dataclass(frozen=True, slots=True)
 class CommandBegun(_Command):
-    """What a person asked for a position is an order now; it names the command as its id."""
+    """A person's command for a position led to an order, whose id is the command's id."""
 
     wire: ClassVar[str] = "operator.command.begun"
     arguments: dict[str, Any]
@@ -215,7 +215,7 @@ class CommandBegun(_Command):
 
 @dataclass(frozen=True, slots=True)
 class CommandAnswered(_Command):
-    """A person was told what became of what they asked for a position."""
+    """The result of a person's command for a position was reported."""
 
     wire: ClassVar[str] = "operator.command.answered"
     done: bool

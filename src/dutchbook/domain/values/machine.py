@@ -23,7 +23,7 @@ class Transition(Generic[S, T]):
 
 
 class Machine(Generic[S, T]):
-    """A finite state machine as data. Diagrams, triggers and exhaustive tests come from it."""
+    """A finite state machine as data: the source of diagrams, SQL triggers and tests."""
 
     def __init__(self, name: str, transitions: Iterable[Transition[S, T]]) -> None:
         self.name = name
@@ -32,17 +32,17 @@ class Machine(Generic[S, T]):
         assert len(self._targets) == len(self.transitions), "ambiguous transition"
 
     def next(self, state: S, trigger: T) -> S:
-        """Return the state that follows, or raise `IllegalTransition`."""
+        """Return the next state, or raise `IllegalTransition`."""
         try:
             return self._targets[state, trigger]
         except KeyError:
             raise IllegalTransition(self.name, state, trigger) from None
 
     def allows(self, source: S, target: S) -> bool:
-        """Tell whether some trigger leads from `source` to `target`."""
+        """Return whether some trigger leads from `source` to `target`."""
         return (source, target) in self.changes
 
     @property
     def changes(self) -> frozenset[tuple[S, S]]:
-        """Every pair of states with a row between them: what a database trigger must admit."""
+        """All pairs of states with a transition; a database trigger must allow these."""
         return frozenset((row.source, row.target) for row in self.transitions)

@@ -1,6 +1,6 @@
-"""How long a reason is that a person gives."""
+"""Minimum length of a rationale that a person enters."""
 
 from __future__ import annotations
 
 MEANINGFUL = 10
-"""Characters that a rationale has at the least."""
+"""Minimum number of characters in a rationale."""

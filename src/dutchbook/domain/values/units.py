@@ -25,18 +25,18 @@ MICRO = Decimal("0.000001")
 E4 = 10_000
 E6 = 1_000_000
 LARGEST = Decimal(1_000_000_000)
-"""No price, size or amount of this field comes near; larger numbers are mistakes or attacks."""
+"""Far above any real price, size or amount; larger numbers are mistakes or attacks."""
 
 ZERO = Money(Decimal(0))
 NOTHING = Quantity(Decimal(0))
 
 
 def decimal(value: object, field: str) -> Decimal:
-    """Read a finite decimal of a sane size from text, an integer or a decimal.
+    """Read a finite decimal of plausible size from text, an integer or a decimal.
 
     Raises:
-        InvalidInput: For binary fractions, text that is no number, NaN, infinities, and
-            magnitudes above `LARGEST`.
+        InvalidInput: For floats, text that is not a number, NaN, infinities, and magnitudes
+            above `LARGEST`.
     """
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise InvalidInput(field, value, "a decimal number written as text")
@@ -50,10 +50,7 @@ def decimal(value: object, field: str) -> Decimal:
 
 
 def price(value: object, *, grid: PriceGrid | None = None, field: str = "price") -> Price:
-    """Check a price.
-
-    Strictly between 0 and 1, and on the contract's grid where one is given.
-    """
+    """Check a price: strictly between 0 and 1, and on `grid` if given."""
     number = decimal(value, field)
     if not 0 < number < 1:
         raise InvalidInput(field, value, "a price strictly between 0 and 1 dollar")
@@ -65,7 +62,7 @@ def price(value: object, *, grid: PriceGrid | None = None, field: str = "price")
 
 
 def quantity(value: object, *, step: Decimal = MICRO, field: str = "size") -> Quantity:
-    """Check a size: above zero and a whole number of `step` contracts."""
+    """Check a size: above zero and a multiple of `step` contracts."""
     number = decimal(value, field)
     if number <= 0:
         raise InvalidInput(field, value, "above zero")
@@ -75,7 +72,7 @@ def quantity(value: object, *, step: Decimal = MICRO, field: str = "size") -> Qu
 
 
 def signed(value: object, *, field: str = "size") -> Decimal:
-    """Check a change of a size, of either sign: exact to 10⁻⁶ contracts."""
+    """Check a change of size, of either sign: a multiple of 10⁻⁶ contracts."""
     number = decimal(value, field)
     if number % MICRO:
         raise InvalidInput(field, value, f"a multiple of {MICRO} contracts")
@@ -83,7 +80,7 @@ def signed(value: object, *, field: str = "size") -> Decimal:
 
 
 def money(value: object, *, field: str = "amount") -> Money:
-    """Check an amount of dollars, of either sign: exact to 10⁻⁶."""
+    """Check an amount of dollars, of either sign: a multiple of 10⁻⁶."""
     number = decimal(value, field)
     if number % MICRO:
         raise InvalidInput(field, value, "a multiple of 0.000001 dollar")
@@ -91,54 +88,51 @@ def money(value: object, *, field: str = "amount") -> Money:
 
 
 def owed(amount: Decimal) -> Money:
-    """Round what leaves us: up, to 10⁻⁶."""
+    """Round money that leaves us: up, to 10⁻⁶."""
     return Money(amount.quantize(MICRO, ROUND_CEILING))
 
 
 def due(amount: Decimal) -> Money:
-    """Round what reaches us: down, to 10⁻⁶."""
+    """Round money that reaches us: down, to 10⁻⁶."""
     return Money(amount.quantize(MICRO, ROUND_FLOOR))
 
 
 def floor_to(number: Decimal, step: Decimal) -> Decimal:
-    """Return the largest multiple of `step` that is not above `number`."""
+    """Return the largest multiple of `step` not above `number`."""
     return (number / step).to_integral_value(ROUND_FLOOR) * step
 
 
 def ceil_to(number: Decimal, step: Decimal) -> Decimal:
-    """Return the smallest multiple of `step` that is not below `number`."""
+    """Return the smallest multiple of `step` not below `number`."""
     return (number / step).to_integral_value(ROUND_CEILING) * step
 
 
 def to_e4(value: Decimal) -> int:
-    """Return a price in 10⁻⁴ dollars; it must be exact."""
+    """Convert a price to 10⁻⁴ dollars; the conversion must be exact."""
     scaled = value * E4
     assert scaled == int(scaled), f"{value} is finer than 0.0001"
     return int(scaled)
 
 
 def to_e6(value: Decimal) -> int:
-    """Return a size or an amount in millionths; it must be exact."""
+    """Convert a size or an amount to millionths; the conversion must be exact."""
     scaled = value * E6
     assert scaled == int(scaled), f"{value} is finer than 0.000001"
     return int(scaled)
 
 
 def from_e4(value: int) -> Decimal:
-    """Return the price that `value` ten-thousandths of a dollar are."""
+    """Convert ten-thousandths of a dollar to a price in dollars."""
     return Decimal(value).scaleb(-4)
 
 
 def from_e6(value: int) -> Decimal:
-    """Return the number that `value` millionths are, without trailing zeros beyond need."""
+    """Convert millionths to a decimal."""
     return Decimal(value).scaleb(-6)
 
 
 def plain(number: Decimal) -> str:
-    """Write a decimal the one way that logs, hashes and JSON use.
-
-    No exponent, no idle zeros.
-    """
+    """Format a decimal as logs, hashes and JSON do: no exponent, no trailing zeros."""
     if not number:
         return "0"
     text = format(number, "f")
@@ -156,11 +150,11 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class PriceGrid:
-    """The prices that a contract can be quoted at, in YES dollars.
+    """The prices at which a contract can be quoted, in YES dollars.
 
     Kalshi publishes bands as a market's ``price_ranges`` (docs.kalshi.com, fixed-point
     migration, 2026-10): a price is valid in a band when ``(price - start) % step == 0``.
-    Polymarket has one tick (0.1, 0.01, 0.005, 0.0025, 0.001 or 0.0001) and admits prices from
+    Polymarket has one tick (0.1, 0.01, 0.005, 0.0025, 0.001 or 0.0001) and accepts prices from
     one tick to one minus one tick (py-clob-client-v2 1.2.1).
     """
 
@@ -198,7 +192,7 @@ class PriceGrid:
         return cls((Band(Decimal(0), Decimal(1), step),))
 
     def contains(self, value: Decimal) -> bool:
-        """Tell whether an order may be priced at `value` YES dollars."""
+        """Return whether an order may be priced at `value` YES dollars."""
         return 0 < value < 1 and any(
             band.start <= value <= band.end and not (value - band.start) % band.step
             for band in self.bands
