@@ -1,1 +1,1 @@
-"""Kills the engine at every crash point, and lets another one go on: docs/crash-points.md."""
+"""Kills the engine at every crash point and lets another one continue: docs/crash-points.md."""

@@ -29,11 +29,11 @@ from .programme import ELSEWHERE, FULL, SHORT, Programme, Size
 
 SHOWN = 20
 TURNS = 4
-"""So often more random instants are drawn, if too few of those before struck an engine."""
+"""Extra rounds of random instants, if too few of the earlier ones struck a running engine."""
 
 
 def main() -> int:
-    """Run the programme; returns the exit status."""
+    """Run the programme and return the exit status."""
     asked = _asked()
     console = Console()
     place = asked.folder or home()
@@ -84,7 +84,7 @@ def _all(ground: Ground, asked: argparse.Namespace, console: Console) -> int:
     with (
         Progress("{task.description}", *bars, console=Console(stderr=True)) as progress,
         multiprocessing.get_context("fork").Pool(asked.jobs) as pool,
-        contextlib.suppress(KeyboardInterrupt),  # what was seen until then is told
+        contextlib.suppress(KeyboardInterrupt),  # report what was seen so far
     ):
         _measured(programme, ground, pool, progress)
         served = ground.shelf.serves
@@ -114,7 +114,7 @@ def _all(ground: Ground, asked: argparse.Namespace, console: Console) -> int:
 
 
 def _say(console: Console, verdict: Verdict, progress: str) -> None:
-    """Tell at once of what went wrong, and now and then how far the run is."""
+    """Print a failure at once, and the progress of the run now and then."""
     if verdict.wrong:
         console.print(f"wrong: {verdict.case}", highlight=False)
     if not console.is_terminal and progress.partition(" ")[0].endswith("00"):
@@ -122,7 +122,7 @@ def _say(console: Console, verdict: Verdict, progress: str) -> None:
 
 
 def _measured(programme: Programme, ground: Ground, pool: Pool, progress: Progress) -> None:
-    """Let the programme see what its scenarios come by."""
+    """Measure which points, events and awaits the scenarios pass."""
     bar = progress.add_task("scenarios", total=None)
     for fresh, cases in ((True, programme.unharmed), (False, programme.recovering)):
         every = cases()
@@ -150,7 +150,7 @@ def _kills(verdicts: list[Verdict]) -> str:
 
 
 def _missed(verdicts: list[Verdict], size: Size) -> list[str]:
-    """Return the points that were to be struck and were not so often."""
+    """Return the points that were struck less often than planned."""
     found = []
     for served, times in ((False, size.at_points), (True, size.served_at_points)):
         mine = [each for each in verdicts if each.case.on_server is served]
@@ -168,9 +168,9 @@ def _missed(verdicts: list[Verdict], size: Size) -> list[str]:
 
 
 def _left_at_random(verdicts: list[Verdict], size: Size) -> int:
-    """Return how many random instants are still to strike, where so many were asked for.
+    """Return how many random instants are still to strike, if that many were planned.
 
-    One strikes nothing where its engine had ended by then: how fast the machine is wavers.
+    An instant strikes nothing if its engine had ended by then: the machine's speed varies.
     """
     mine = [each for each in verdicts if not each.case.on_server]
     asked = sum(kill.name == TIME for each in mine for kill in each.case.kills)
@@ -183,7 +183,7 @@ def _struck(verdicts: list[Verdict]) -> Counter[str]:
 
 
 def _tell(console: Console, verdicts: list[Verdict]) -> None:
-    """Print how often each point was struck, and how it ended."""
+    """Print how often each point was struck, and how many of those cases failed."""
     struck = _struck(verdicts)
     failed = Counter(
         name for verdict in verdicts if verdict.wrong for name in dict.fromkeys(verdict.struck)
@@ -205,7 +205,7 @@ def _tell(console: Console, verdicts: list[Verdict]) -> None:
 
 
 def _tell_awaits(console: Console, verdicts: list[Verdict]) -> None:
-    """Print at how many awaits of the program something was cancelled or failed."""
+    """Print at how many awaits of the program a task was cancelled or a call failed."""
     every = sum(map(len, sites().values()))
     for way, word in ((CANCEL, "cancelled"), (FAIL, "failed")):
         name = f"{AWAIT}{way} "

@@ -1,8 +1,8 @@
-"""Cancels a task, or lets a call fail, at one await: the n-th time the program waits there.
+"""Cancels a task, or fails a call, at one await: the n-th time the program waits there.
 
-A site is an `await`, `async with` or `async for` of its source. Every task's coroutine is
-driven through `_Driven`, which sees at each pause which sites of which functions wait; at the
-chosen one the task is cancelled, or the innermost call raises `ConnectionError`.
+A site is an `await`, `async with` or `async for` in the program's source. Every task's
+coroutine is driven through `_Driven`, which sees at each pause which sites of which functions
+wait; at the chosen one the task is cancelled, or the innermost call raises `ConnectionError`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WAYS = (CANCEL, FAIL)
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where something is awaited: a file of the program, and the lines of the expression."""
+    """A place that awaits: a file of the program, and the lines of the expression."""
 
     path: str
     first: int
@@ -79,13 +79,13 @@ def _at(code: CodeType, line: int) -> str | None:
 
 
 class Awaits:
-    """Counts at which sites something waits; at one of them it strikes once.
+    """Counts the sites at which tasks wait, and strikes once at one of them.
 
     Args:
         way: `cancel` or `fail`; empty: only count.
-        site: Where.
-        visit: Which time.
-        mark: Made when it strikes.
+        site: Where to strike.
+        visit: At which visit of the site.
+        mark: File that is created when it strikes.
     """
 
     def __init__(
@@ -100,11 +100,11 @@ class Awaits:
     def factory(
         self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **more: Any
     ) -> asyncio.Task[Any]:
-        """Make a task whose pauses are seen."""
+        """Create a task whose pauses are observed."""
         return asyncio.Task(_Driven(work, self), loop=loop, **more)
 
     def paused(self, work: Any) -> str:
-        """Note where a task waits; returns the way to strike, if it is now."""
+        """Count where a task waits; return the way to strike now, empty for none."""
         strikes = ""
         for site in _waiting(work):
             self.counts[site] += 1
@@ -127,7 +127,7 @@ def _waiting(work: Any) -> list[str]:
 
 
 class _Driven(Coroutine[Any, Any, Any]):
-    """A coroutine whose pauses are told."""
+    """A coroutine that reports its pauses."""
 
     def __init__(self, work: Coroutine[Any, Any, Any], awaits: Awaits) -> None:
         self._work = work

@@ -1,4 +1,4 @@
-"""Forks an engine, kills it, lets the next one go on, and asks the oracle."""
+"""Forks an engine, kills it, lets the next one continue, and asks the oracle."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PATIENCE, WAITING = 60.0, 5.0
 MEMORY = Path("/dev/shm")  # noqa: S108 - a killed process loses nothing that it wrote there
 POLL = 0.002
 LIVES = 6
-"""A tape that ends leaves what nobody knows to the next start: so many are given at most."""
+"""Most lives after the last kill: where a tape ends, open questions wait for the next start."""
 ANY, TIME, TERM = "any", "time", "term"
 AWAIT = "await "
 SERVED = "postgresql "
@@ -36,9 +36,9 @@ class Kill:
     """When a life ends.
 
     Attributes:
-        name: A crash point; `any` is whichever comes; `time` and `term` are seconds of real
-            time until SIGKILL, or until SIGTERM, which asks the engine to drain;
-            `await WAY SITE` does not kill: see `crash.awaits`.
+        name: A crash point; `any` is the n-th of all points; `time` and `term`: real time until
+            SIGKILL, or until SIGTERM, which asks the engine to drain; `await WAY SITE` does
+            not kill: see `crash.awaits`.
         at: Which visit of the point, or how many milliseconds.
     """
 
@@ -50,19 +50,19 @@ class Kill:
 
     @classmethod
     def read(cls, text: str) -> Kill:
-        """Read what `str` wrote."""
+        """Parse the text that `str` wrote."""
         name, _, at = text.strip().rpartition("#")
         return cls(name, int(at))
 
     def injected(self, mark: Path) -> Awaits | None:
-        """Return what strikes at an await, if that is what it is; `mark` tells that it did."""
+        """Return the injection at an await, if this is one; it creates `mark` on striking."""
         if not self.name.startswith(AWAIT):
             return None
         way, site = self.name.removeprefix(AWAIT).split(" ")
         return Awaits(way, site, self.at, mark)
 
     def strikes(self, name: str, visit: int, total: int) -> bool:
-        """Tell whether it is now, at a point that is passed."""
+        """Return whether to kill at this visit of a point."""
         if self.name == ANY:
             return total == self.at
         return name == self.name and visit == self.at
@@ -86,20 +86,20 @@ class Case:
 
     @classmethod
     def read(cls, seed: int, text: str) -> Case:
-        """Read what `str` wrote."""
+        """Parse the text that `str` wrote."""
         number, _, kills = text.removeprefix(SERVED).partition(":")
         read = tuple(map(Kill.read, kills.split(",")))
         return cls(seed, int(number), read, text.startswith(SERVED))
 
     @property
     def fresh(self) -> bool:
-        """Whether the database itself is made under fire."""
+        """Whether the kills strike while the database is created."""
         return any("schema" in each.name or "migration" in each.name for each in self.kills)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a case: the kills that struck, and everything that was wrong."""
+    """The result of a case: the kills that struck, and everything that was wrong."""
 
     case: Case
     struck: tuple[str, ...]
@@ -108,13 +108,13 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a life that nothing kills comes by.
+    """What a life passes if nothing kills it.
 
     Attributes:
         counts: How often it passes each point.
-        within: How often it keeps each event, whichever is first in its batch.
+        within: How often it commits each event, first in its batch or not.
         awaits: How often it waits at each await of the program.
-        wrong: What the oracle has to say of it.
+        wrong: What the oracle finds wrong.
     """
 
     counts: Counter[str]
@@ -131,7 +131,7 @@ class Ground:
         self.shelf = Shelf(folder, server)
 
     def profile(self, case: Case, *, fresh: bool) -> Profile:
-        """Live through a case, and once more unharmed."""
+        """Run the case, then measure one more life that nothing kills."""
         with (
             tempfile.TemporaryDirectory(dir=self._folder) as place,
             self.shelf.database(Path(place), fresh=fresh, on_server=case.on_server) as url,
@@ -150,7 +150,7 @@ class Ground:
             return Profile(counts - within - awaits, within, awaits, tuple(wrong))
 
     def seconds(self, case: Case) -> float:
-        """Return what a life takes that nothing kills and nobody watches."""
+        """Return the duration of a life that is neither killed nor observed."""
         with (
             tempfile.TemporaryDirectory(dir=self._folder) as place,
             self.shelf.database(Path(place), fresh=False, on_server=case.on_server) as url,
@@ -185,7 +185,7 @@ class Ground:
 
 
 def _life(place: str, url: str, case: Case, number: int, *, fresh: bool) -> Life:
-    """Return a life whose tape is made already, for the process that is forked to live it."""
+    """Return a life; its tapes are generated here, before the process for it is forked."""
     scenario = Scenario(case.seed, case.number)
     for minutes in (FIRST, AGAIN):
         scenario.tape(minutes)
@@ -202,7 +202,7 @@ def _counts(path: Path) -> Counter[str]:
 
 
 def _broken(life: Life, status: int) -> list[str]:
-    """Return what a life died of by itself."""
+    """Return the error of a life that ended by itself."""
     if status in (0, KILLED):
         return []
     note = life.folder / f"error.{life.number}"
@@ -211,7 +211,7 @@ def _broken(life: Life, status: int) -> list[str]:
 
 
 def _forked(life: Life, kill: Kill | None, counted: Path | None = None) -> int:
-    """Live in a process of its own; returns its exit status, negative for a signal."""
+    """Run a life in a forked process; return its exit status, negative for a signal."""
     child = os.fork()
     if child == 0:
         _child(life, kill, counted)
@@ -226,7 +226,7 @@ def _forked(life: Life, kill: Kill | None, counted: Path | None = None) -> int:
         if ended:
             return os.waitstatus_to_exitcode(status)
         time.sleep(POLL)
-    if injected:  # whoever waits for what was cancelled may wait for ever: it is killed
+    if injected:  # a task may wait for ever for one that was cancelled
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         return KILLED
@@ -237,11 +237,11 @@ def _forked(life: Life, kill: Kill | None, counted: Path | None = None) -> int:
 
 
 def _child(life: Life, kill: Kill | None, counted: Path | None) -> None:
-    """Live, note what went wrong, and end without a word to the parent's files."""
+    """Run the life, record its error, and exit without touching the parent's open files."""
     code = BROKEN
     try:
         if kill is not None and kill.name == TERM:
-            signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # before it trades
+            signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # before the engine trades
         passed = Passed(kill.strikes) if kill is not None else Passed()
         awaits = kill.injected(life.mark) if kill is not None else None
         if counted is not None:
@@ -260,10 +260,10 @@ def _child(life: Life, kill: Kill | None, counted: Path | None) -> None:
 
 
 def home() -> Path | None:
-    """Return where databases are made fastest; None: where the system makes such files."""
+    """Return the fastest folder for databases; None: the system's folder for such files."""
     return MEMORY if MEMORY.is_dir() else None
 
 
 def drawn(seed: int, what: str) -> random.Random:
-    """Return draws of their own for a part of the programme."""
+    """Return a random generator for one part of the programme."""
     return random.Random(f"{seed}.{what}")  # noqa: S311 - a test's draws

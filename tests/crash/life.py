@@ -1,4 +1,4 @@
-"""One life of an engine: from the opening of the database to its end, or until it is killed."""
+"""One life of an engine: from opening the database to its end, or until it is killed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from .truth import HEARD, Truth
 TERM = timedelta(seconds=60)
 KNOWN = frozenset(points())
 PATIENCE = timedelta(minutes=10)
-"""How long the cash of results is waited for."""
+"""Timeout for the cash of results."""
 LONGEST = 1_800.0
 """Seconds of the tape after which an engine that does not stop by itself is killed."""
 OPENING = 10.0
@@ -54,7 +54,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """Which life of which scenario, in which folder; `fresh` makes the database itself."""
+    """A life of a scenario, in a folder; `fresh`: it also creates the database."""
 
     folder: Path
     url: str
@@ -64,27 +64,27 @@ class Life:
 
     @property
     def truth(self) -> Path:
-        """The path of what the platforms know."""
+        """File of what the platforms know."""
         return self.folder / "truth"
 
     @property
     def anchors(self) -> Path:
-        """The path of the heads of the log that are kept outside the database."""
+        """File of the heads of the log that are kept outside the database."""
         return self.folder / "engine.anchors"
 
     @property
     def mark(self) -> Path:
-        """The path of what tells that something was struck which goes on."""
+        """File that shows that an injection struck without killing the process."""
         return self.folder / "struck"
 
     @property
     def halt_file(self) -> Path:
-        """The path of the file that halts."""
+        """File that halts trading."""
         return self.folder / "engine.db.HALT"
 
 
 class Passed:
-    """Counts the points that are passed; at one of them it may end."""
+    """Counts the points that are passed, and kills the process at one of them."""
 
     def __init__(self, at: Callable[[str, int, int], bool] = lambda *_: False) -> None:
         self.counts: Counter[str] = Counter()
@@ -99,7 +99,7 @@ class Passed:
 
 
 def live(life: Life, passed: Passed, awaits: Awaits | None = None) -> None:
-    """Live to the end; `awaits` sees every pause of every task."""
+    """Run the life to its end; `awaits` observes every pause of every task."""
     listen(passed)
     if life.fresh:
         Database.at(life.url).prepare("paper")
@@ -112,7 +112,8 @@ def live(life: Life, passed: Passed, awaits: Awaits | None = None) -> None:
         if awaits is not None:
             loop = asyncio.get_running_loop()
             loop.set_task_factory(awaits.factory)  # type: ignore[arg-type] # what asyncio passes
-            # Who waits for what was cancelled waits for ever, and is ended from outside.
+            # A task that waits for a cancelled one may wait for ever, so it is killed from
+            # outside.
             loop.call_later(LONGEST, os.kill, os.getpid(), signal.SIGKILL)
         await asyncio.ensure_future(_live(life, truth, chance, start, passed))
 
@@ -150,7 +151,7 @@ async def _live(
 
 
 async def _opened(life: Life) -> Any:
-    """Open the journal; a server may still hold what a killed engine has left of its own."""
+    """Open the journal; a server may still hold the lock of a killed engine."""
     until = time.monotonic() + OPENING
     while True:
         journal = Database.at(life.url).journal(turnstile(), alone=True)
@@ -165,7 +166,7 @@ async def _opened(life: Life) -> Any:
 
 
 def _noted(journal: Any, passed: Passed) -> None:
-    """Count which events are kept at all, whichever comes first in its batch."""
+    """Count every event that is committed, first in its batch or not."""
     commit = journal.commit
 
     async def committed(batch: Batch) -> Receipt:
@@ -177,7 +178,7 @@ def _noted(journal: Any, passed: Passed) -> None:
 
 
 def _start(life: Life, truth: Truth, chance: random.Random) -> datetime:
-    """Return when this life begins: a while after the last trace of the one before."""
+    """Return when this life begins: a while after the last trace of the previous one."""
     seen = [truth.now] if truth.now else []
     latest = rows(life.url, "SELECT max(occurred_at) AS at FROM audit_log")[0]["at"]
     if latest is not None:
@@ -190,7 +191,7 @@ def _start(life: Life, truth: Truth, chance: random.Random) -> datetime:
 async def _trade(
     life: Life, engine: Engine, truth: Truth, number: int, chance: random.Random
 ) -> None:
-    """Do as `Engine.trade` does, on platforms that are not made afresh."""
+    """Do what `Engine.trade` does, on platforms that already exist."""
     lasting = Lasting(engine, truth, chance, life.scenario)
 
     def hear(event: Event, sequence: int) -> None:

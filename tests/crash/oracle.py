@@ -1,6 +1,6 @@
-"""What must hold once the engine is quiet, from the platforms' truth and the database's rows.
+"""Rules that hold once the engine is quiet, from the platforms' state and the database's rows.
 
-It knows the promises and not the code that keeps them: rows are read with the drivers alone,
+It knows the guarantees and not the code that keeps them: rows are read with the drivers alone,
 and amounts are the database's own millionths. Only the check of the audit chain is the
 program's.
 """
@@ -24,7 +24,7 @@ from .truth import Truth
 OVER = ("FILLED", "CANCELLED", "REJECTED")
 UNEVEN = ("SINGLE_LEG_EXPOSED", "EXIT_PARTIAL")
 CASH = "I-11 cash:"
-"""Such a difference is told of once two comparisons saw it, and no fill may still fail."""
+"""Such a difference is reported only after two comparisons saw it and every fill is final."""
 DUST = 10_000
 """Contracts in millionths: less than the smallest tradable unit of either platform."""
 TABLES = (
@@ -35,7 +35,7 @@ TABLES = (
 
 
 def judge(url: str, truth: Truth, anchored: Path) -> list[str]:
-    """Return everything that is wrong, one line each with its invariant first.
+    """Return everything that is wrong, one line each, beginning with its invariant.
 
     Args:
         url: The database.
@@ -52,7 +52,7 @@ def judge(url: str, truth: Truth, anchored: Path) -> list[str]:
 
 
 def quiet(url: str) -> bool:
-    """Tell whether nothing is under way: no order is out, and no execution runs."""
+    """Return whether nothing is in progress: no order is out, and no execution runs."""
     query = (
         "SELECT (SELECT count(*) FROM orders WHERE working_size > 0)"
         " + (SELECT count(*) FROM executions WHERE ended_at IS NULL)"
@@ -70,7 +70,7 @@ def _platform_orders(truth: Truth) -> Iterator[tuple[str, Any]]:
 
 
 def _orders(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
-    """No order twice, and none that we do not know of."""
+    """Check that no order was sent twice and every order sent has an intent."""
     for key, times in truth.sent.items():
         if times > 1:
             yield f"I-1 {key} was sent {times} times"
@@ -98,7 +98,7 @@ def _orders(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
 
 
 def _fills(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
-    """Our fills are the platforms' fills, finality included."""
+    """Check that our fills are the platforms' fills, finality included."""
     theirs = {
         (platform, fill.trade_id): (
             working.order.client_order_id,
@@ -130,11 +130,11 @@ def _fills(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
 
 
 def _cash(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
-    """What our books call free is what the platform holds, but for what a person was told of.
+    """Check that our free and reserved cash is the platform's cash, up to reported differences.
 
-    What was explained since is off the record only after the next comparison. What positions
-    hold against one another a platform that nets has paid for, and our books have not: each
-    position's go on as if it were alone.
+    A difference that was explained since is cleared only by the next comparison. A platform
+    that nets has paid for pairs that positions hold against one another; our books have not,
+    because they treat each position as if it were the only one.
     """
     for row in rows["accounts"]:
         platform = row["platform"]
@@ -164,7 +164,7 @@ def _opposed(rows: dict[str, list[Row]], platform: str) -> int:
 
 
 def _ledger(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
-    """Every transaction sums to zero, and the balances are what the entries add up to."""
+    """Check that every transaction sums to zero and balances are the sums of their entries."""
     assert truth is not None, "each check takes both"
     sums: dict[str, int] = defaultdict(int)
     stands: dict[tuple[str, str], int] = defaultdict(int)
@@ -184,7 +184,7 @@ def _ledger(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
 
 
 def _reservations(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
-    """Each is resolved once and whole; none is left when nothing is under way."""
+    """Check that each reservation is resolved once and in full, and none is left open."""
     assert truth is not None, "each check takes both"
     for row in rows["reservations"]:
         parts = row["committed"] + row["fees"] + row["released"]
@@ -201,7 +201,7 @@ def _reservations(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
 
 
 def _states(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
-    """Orders and executions are over, and say what the platform's facts say."""
+    """Check that orders and executions are over and agree with the platforms' facts."""
     filled: dict[str, int] = defaultdict(int)
     taken = set()
     for _, working in _platform_orders(truth):
@@ -226,7 +226,7 @@ def _states(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
 
 
 def _positions(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
-    """A position's status is what the platform's fills make of it; an exposure was told."""
+    """Check that a position's status follows from its fills, and exposures were reported."""
     net = _net(rows, truth)
     told = " ".join(
         row["payload"] for row in rows["audit_log"] if "single_leg.exposure" in row["name"]
@@ -271,7 +271,7 @@ def _status(name: str, status: str, held: dict[str, int]) -> Iterator[str]:
     uneven = abs(held["kalshi"] - held["polymarket"]) >= DUST
     if status == "OPEN" and (uneven or not min(held.values())):
         yield f"I-9 {name} is OPEN with {held}"
-    reversed_ = max(held.values()) < 0  # even, and the other way round: dollars were spent
+    reversed_ = max(held.values()) < 0  # balanced, and reversed: dollars were spent
     if status in UNEVEN and not uneven and not reversed_:
         yield f"I-9 {name} is {status} with {held}"
     if status == "CLOSED" and max(held.values()) >= DUST:
@@ -279,7 +279,7 @@ def _status(name: str, status: str, held: dict[str, int]) -> Iterator[str]:
 
 
 def _told(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
-    """Every event was told, in order, as it stands in the log; nothing else was."""
+    """Check that every event in the log, and no other, was delivered, in order."""
     log = {row["sequence"]: row["event_id"] for row in rows["audit_log"]}
     if rows["outbox"]:
         yield f"I-27 {len(rows['outbox'])} events wait in the outbox"

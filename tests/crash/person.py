@@ -1,4 +1,4 @@
-"""What a person asks of an engine while it trades, as commands of another process."""
+"""Commands that a person in another process gives an engine while it trades."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ WHY = "a test of crashes"
 LOOK = 7
 """Seconds between two looks at what waits for a person."""
 LOOKS, ROUNDS = 3, 20
-"""So many last looks there are once the tape has ended, and waits for what was asked then."""
+"""Final looks after the tape has ended, and the most waits for answers to the last commands."""
 CHOICES = (Choice.ADOPT_PLATFORM, Choice.ACKNOWLEDGE)
-"""What they try in turn; they close nothing by force that still has its worth."""
+"""Choices that they try in turn; they never write off a position that still has value."""
 
 
 class Person:
@@ -54,7 +54,7 @@ class Person:
         ]
 
     async def rests(self) -> None:
-        """Look a last time, and wait until everything was answered."""
+        """Look a last time, and wait until every command was answered."""
         for task in self._tasks:
             task.cancel()
         for number in range(ROUNDS):
@@ -65,7 +65,7 @@ class Person:
             await self._engine.clock.sleep(LOOK)
 
     async def _ask(self, name: str, arguments: dict[str, Any]) -> None:
-        """Write a command, and with it the halt that it brings."""
+        """Write a command, together with the halt that it causes."""
         engine, self._turn = self._engine, self._turn + 1
         command = f"{self._name}.{self._turn}.{engine.clock.now().isoformat()}"
         row = command_row(command, name, arguments, WHY, "tester", engine.clock)
@@ -83,7 +83,7 @@ class Person:
     async def _unanswered(self) -> list[dict[str, Any]]:
         return await self._engine.journal.rows("operator_commands", {"answered_at": None})
 
-    # What they do by the clock
+    # Commands at fixed times
     # ------------------------------------------------------------------------------------
 
     async def _in_turn(self, *wishes: tuple[str, int, dict[str, Any]]) -> None:
@@ -120,7 +120,7 @@ class Person:
             ("wind_down", 60, {}),
         )
 
-    # What they look at
+    # Commands in response to the engine's state
     # ------------------------------------------------------------------------------------
 
     async def _looks(self) -> None:
@@ -129,7 +129,7 @@ class Person:
             await self._look()
 
     async def _look(self) -> None:
-        """Ask for something about each single leg and each discrepancy, one thing at a time."""
+        """Give one command for each single leg and each discrepancy that has none pending."""
         asked = {
             str(row["arguments"].get("position") or row["arguments"].get("subject"))
             for row in await self._unanswered()

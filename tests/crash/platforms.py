@@ -1,4 +1,4 @@
-"""Paper platforms that go on where the last process left them."""
+"""Paper platforms that continue from the state in which the last process left them."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ from .scenario import Fate, Scenario
 from .truth import DONE, SENT, STATE, Truth
 
 LATEST_ARRIVAL = 50
-"""Seconds after which an order that was on its way when its sender died may still arrive."""
+"""Longest delay in seconds of an order that was on its way when its sender died."""
 SETTLING = 10
 """Seconds from a result on Kalshi to its cash."""
 MISSED = timedelta(seconds=45)
-"""After so long a comparison has found cash that nobody can name, and waited its grace."""
+"""Time until a comparison has reported unexplained cash, its grace period included."""
 RESTING = timedelta(seconds=25)
-"""So long half of an order works on that was to be done at once."""
+"""How long half of an immediate order keeps working, against its terms."""
 CALM = 3
-"""From this life on no order works on: what a tape's end leaves out is over with the next."""
+"""From this life on no order keeps working, so the next life closes what a tape left open."""
 LOST = 2
-"""So many calls of each kind are lost on their way in each life."""
+"""Calls of each kind that are lost in each life."""
 KEPT = ("_orders", "_by_client", "_counter", "results")
 CHANGES = ("submit", "cancel", "finalise", "merge", "settle", "resolve", "_rest_meets")
 
 
 @dataclass(slots=True)
 class Story:
-    """What a platform did besides orders.
+    """What happened on a platform besides orders.
 
     Attributes:
         paid: Dollars that each resolved contract has paid.
@@ -59,7 +59,7 @@ class Story:
 
 
 class Lasting:
-    """Joins an engine's paper platforms to the truth."""
+    """Connects an engine's paper platforms to the file of their state."""
 
     def __init__(
         self, engine: Engine, truth: Truth, chance: random.Random, scenario: Scenario
@@ -94,9 +94,9 @@ class Lasting:
 
     @property
     def fated_until(self) -> datetime:
-        """When the last of the fates has happened, and its cash has come or was missed.
+        """When the last fate has happened, and its cash has arrived or was reported missing.
 
-        What is missing shows only once no fill can be taken back any more.
+        Missing cash shows only once every fill is final.
         """
         last = max((each.seconds for each in self._kind.fates), default=0)
         foreign = any(each.pair is None for each in self._kind.fates)
@@ -106,7 +106,7 @@ class Lasting:
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.ensure_future(work))
 
-    # What lasts
+    # State that lasts
     # ------------------------------------------------------------------------------------
 
     def _restore(self, exchange: PaperExchange) -> None:
@@ -126,7 +126,7 @@ class Lasting:
         self._truth.write(STATE, (exchange.platform.value, state), self._clock.now())
 
     def _follow(self, exchange: PaperExchange) -> None:
-        """Let everything that changes a platform be true before anybody is told of it."""
+        """Write every change of a platform to the file before anybody is notified of it."""
         story, settle, merge = self._stories[exchange.platform], exchange.settle, exchange.merge
 
         def settled(contract_id: str) -> Money:
@@ -169,16 +169,16 @@ class Lasting:
         return created
 
     async def _arrive(self, server: PaperServer, order: Order, share: float) -> None:
-        """An order whose sender is dead arrives all the same, unless it has already."""
+        """Deliver an order whose sender is dead, unless it has arrived already."""
         await self._clock.sleep(share * LATEST_ARRIVAL)
         if server.exchange.known(order.client_order_id) is None:
             await PaperServer.create(server, order)
 
-    # What goes otherwise than it should
+    # Faults
     # ---------------------------------------------------------------------------------
 
     def _losing(self, server: PaperServer, name: str, call: Callable[..., Any]) -> Any:
-        """The first calls do not arrive, and nobody says so."""
+        """Lose the first calls without reporting it."""
 
         async def called(contract_id: str, *more: Any) -> None:
             self._lost[name] += 1
@@ -189,7 +189,7 @@ class Lasting:
         return called
 
     def _halved(self, exchange: PaperExchange, submit: Callable[..., Any]) -> Any:
-        """Half of some orders fills, and the rest works on although it was to be done."""
+        """Fill half of some orders and let the rest work on, although they are immediate."""
 
         def submitted(order: Order, now: datetime) -> OrderReport:
             lot = exchange.contracts[order.contract_id].lot
@@ -211,7 +211,7 @@ class Lasting:
         return submitted
 
     async def _ends(self, exchange: PaperExchange, working: Working) -> None:
-        """What still works of an order ends when its time has come."""
+        """End what still works of an order when its time has come."""
         await self._clock.sleep_until(working.order.created_at + RESTING)
         if working.left > 0:
             working.left = 0

@@ -1,4 +1,4 @@
-"""Which cases a run tries: every point so often, recoveries, random instants, drains."""
+"""The cases of a run: every point several times, recoveries, random instants, drains."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ ELSEWHERE: dict[str, str] = {
     "cancel": "no order of the engine rests: one that still works is asked about until it ends",
     "unit of work": "the engine writes batches alone, and the desk reads",
 }
-"""What the scenarios do not come by, and why.
+"""Points that the scenarios do not pass, and why.
 
-A run fails if it does come by after all, and if what is to follow another event in its batch is
-never kept.
+A run fails if it passes such a point after all, or if an event that is said to follow another
+in its batch is never committed.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How many kills of each kind; `served` are those on PostgreSQL."""
+    """How many kills of each kind; `served`: on PostgreSQL."""
 
     at_points: int
     in_recovery: int
@@ -75,7 +75,7 @@ SHORT = Size(
 
 
 class Programme:
-    """What the scenarios come by, and the cases that follow from it."""
+    """What the scenarios pass, and the cases that follow from it."""
 
     def __init__(self, seed: int, size: Size) -> None:
         self._seed = seed
@@ -85,13 +85,13 @@ class Programme:
         self.seconds: dict[int, float] = {}
 
     def unharmed(self) -> list[Case]:
-        """Return the cases that are measured first: every scenario, with nobody killed."""
+        """Return the cases that are measured first: every scenario, without a kill."""
         return [Case(self._seed, number, ()) for number in range(self._size.scenarios)]
 
     def recovering(self) -> list[Case]:
-        """Return the cases that are measured next: engines that take up what others left.
+        """Return the cases that are measured next: engines that recover what a killed one left.
 
-        Some points are passed by them alone.
+        Only they pass some of the points.
         """
         found = []
         for number, profile in self.profiles.items():
@@ -103,12 +103,12 @@ class Programme:
 
     @property
     def wrong(self) -> list[str]:
-        """What the oracle has to say of those whom nobody killed."""
+        """What the oracle finds wrong in cases without a kill."""
         every = [*self.profiles.items(), *self.recoveries.items()]
         return [f"{case}, not killed: {each}" for case, seen in every for each in seen.wrong]
 
     def unreached(self) -> list[str]:
-        """Return what is wrong with the list of points that the scenarios do not come by."""
+        """Return the errors in the list of points that the scenarios do not pass."""
         every = (*self.profiles.values(), *self.recoveries.values())
         total = sum((each.counts for each in every), start=Counter[str]())
         kept = sum((each.within for each in every), start=Counter[str]())
@@ -143,7 +143,7 @@ class Programme:
                 yield from (replace(case, on_server=True) for case in each)
 
     def timed_again(self, turn: int, left: int) -> Iterator[Case]:
-        """Yield more random instants: `left` of those before met an engine that had ended."""
+        """Yield more random instants, as `left` of the earlier ones met an ended engine."""
         yield from self._timed(TIME, f"again {turn}", left + left // 2)
 
     def _at_points(self, salt: str, times: int) -> Iterator[Case]:
@@ -157,7 +157,7 @@ class Programme:
                     yield found
 
     def waits(self) -> dict[str, list[tuple[Case, int]]]:
-        """Return, by site, the cases in which something waits there, and how often."""
+        """Return, by site, the cases in which a task waits there, and how often."""
         found: dict[str, list[tuple[Case, int]]] = {}
         unharmed = ((Case(self._seed, n, ()), seen) for n, seen in self.profiles.items())
         for case, seen in (*unharmed, *self.recoveries.items()):
@@ -166,7 +166,7 @@ class Programme:
         return found
 
     def _at_awaits(self) -> Iterator[Case]:
-        """Cancel and fail at every await that waits, at drawn visits."""
+        """Cancel and fail, at drawn visits, every await at which a task waits."""
         for site, cases in sorted(self.waits().items()):
             chance = drawn(self._seed, site)
             for way, _ in itertools.product(WAYS, range(self._size.at_awaits)):
@@ -199,7 +199,7 @@ class Programme:
             yield Case(self._seed, number, (Kill(kind, chance.randint(first, whole)),))
 
     def _drawn(self, name: str, chance: random.Random, turn: int) -> tuple[int, Kill] | None:
-        """Draw a visit of a point, in one scenario after the other."""
+        """Draw a visit of a point, from each scenario in turn."""
         numbers = [number for number, seen in self.profiles.items() if seen.counts[name]]
         if not numbers:
             return None
@@ -207,7 +207,7 @@ class Programme:
         return number, Kill(name, chance.randint(1, self.profiles[number].counts[name]))
 
     def _drawn_later(self, name: str, chance: random.Random, turn: int) -> Case | None:
-        """Draw a visit by an engine that takes up what another one left."""
+        """Draw a visit of a point by an engine that recovers what a killed one left."""
         found = [case for case, seen in self.recoveries.items() if seen.counts[name]]
         if not found:
             return None
@@ -217,6 +217,6 @@ class Programme:
 
 
 BUSY = ("send", "request", "commit execution", "commit operator", "merge", "redeem")
-"""What an engine leaves half done when it is killed there."""
+"""Points at which a killed engine leaves something half done."""
 RECOVERING = 120
-"""So many points an engine passes, at least, until it trades again."""
+"""Points, at least, that an engine passes until it trades again."""

@@ -1,4 +1,4 @@
-"""What the oracle holds of payouts, of discrepancies, and of what people have asked for."""
+"""Rules of the oracle about payouts, discrepancies and people's commands."""
 
 from __future__ import annotations
 
@@ -17,17 +17,14 @@ LEGS = ("retry_leg", "close_leg", "complement")
 
 
 def micros(amount: Decimal | int) -> int:
-    """Return millionths.
-
-    Nothing here is finer.
-    """
+    """Return whole millionths; no amount here is finer."""
     scaled = amount * 1_000_000
     assert scaled == int(scaled), f"{amount} is finer than a millionth"
     return int(scaled)
 
 
 def unexplained(discrepancies: list[Row], platform: str) -> int:
-    """Return the millionths of a platform's cash that are a person's to decide, or left so."""
+    """Return the millionths of a platform's cash that await a decision or were acknowledged."""
     total = 0
     for row in discrepancies:
         stands = row["resolved_at"] is None or row["resolution"] == "acknowledge"
@@ -37,13 +34,13 @@ def unexplained(discrepancies: list[Row], platform: str) -> int:
 
 
 def facts(tables: Tables, name: str) -> list[dict[str, Any]]:
-    """Return what the log says of every event of a name, in order."""
+    """Return the payloads of every event of a name, in the order of the log."""
     log = sorted(tables["audit_log"], key=lambda row: int(row["sequence"]))
     return [json.loads(row["payload"]) for row in log if row["name"] == name]
 
 
 def settlements(tables: Tables, truth: Truth) -> Iterator[str]:
-    """What a platform has paid is booked, once, and nothing else is."""
+    """Check that everything a platform has paid is booked once, and nothing else is."""
     paid: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
     merged: dict[tuple[str, str], int] = defaultdict(int)
     outcomes = {
@@ -96,7 +93,7 @@ def _as_the_platforms_say(
 
 
 def legs(tables: Tables, truth: Truth) -> Iterator[str]:
-    """A leg whose result is known and whose cash is there has been paid in our books."""
+    """Check that every booked payout is what the platform ruled."""
     for row in tables["settlements"]:
         if row["kind"] == "payout" and row["status"] == "paid":
             state = truth.states.get(row["platform"])
@@ -106,7 +103,7 @@ def legs(tables: Tables, truth: Truth) -> Iterator[str]:
 
 
 def discrepancies(tables: Tables, truth: Truth) -> Iterator[str]:
-    """Each is told when it is opened and when it is resolved; no two are about the same."""
+    """Check that each discrepancy is reported when opened and resolved, and none is double."""
     assert truth is not None, "each check takes both"
     told = Counter(
         e["discrepancy_id"] for e in facts(tables, "system.reconciliation.discrepancy")
@@ -136,7 +133,7 @@ def discrepancies(tables: Tables, truth: Truth) -> Iterator[str]:
 
 
 def commands(tables: Tables, truth: Truth) -> Iterator[str]:
-    """What was asked for is answered, and was done once at the most."""
+    """Check that every command was answered, and carried out at most once."""
     assert truth is not None, "each check takes both"
     begun = Counter(each["command_id"] for each in facts(tables, "operator.command.begun"))
     ended = Counter(each["command_id"] for each in facts(tables, "operator.command.answered"))

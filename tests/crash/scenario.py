@@ -1,4 +1,4 @@
-"""What the engine lives through until it is killed: one number says it all."""
+"""What an engine experiences until it is killed; one number determines it all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dutchbook.tape.generate import START, generate
 from dutchbook.tape.message import MemoryTape
 
 FIRST, AGAIN = 3, 1
-"""How many minutes the tape of a first life is long, and of each later one."""
+"""Minutes of the tape of a first life, and of each later one."""
 OFTEN, SELDOM = 300_000, 100_000
 LAWS = (
     "time.check_seconds=20",
@@ -30,10 +30,10 @@ _K, _P = Platform.KALSHI, Platform.POLYMARKET
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What happens on a platform whoever lives: so many seconds after the first start.
+    """An event on a platform, whether an engine is alive or not, timed from the first start.
 
     Attributes:
-        seconds: When.
+        seconds: When, in seconds after the first start.
         platform: Where.
         pair: The number of the pair whose contract resolves; None: cash comes or goes.
         figure: What a YES pays, or the dollars that come.
@@ -53,8 +53,8 @@ class Kind:
         settings: How the engine and its platforms are set.
         asks: What a person does meanwhile; see `crash.person`.
         fates: What happens on the platforms.
-        loses: Whether the first calls for a merge or a payout are lost on their way.
-        rests: Whether half of some orders that are to be done at once works on for a while.
+        loses: Whether the first calls for a merge or a payout are lost.
+        rests: Whether half of some immediate orders keeps working for a while.
         dense: Whether most steps of its tape have an edge.
     """
 
@@ -131,12 +131,12 @@ KINDS: tuple[Kind, ...] = (
     Kind(),
 )
 COMBINED = 3 * len(KINDS)
-"""So many scenarios come by every kind with and without a person who halts."""
+"""With this many scenarios every kind occurs with and without a person who halts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A tape, how the platforms behave, and what a person asks for meanwhile."""
+    """A tape, how the platforms behave, and what a person does meanwhile."""
 
     seed: int
     number: int
@@ -152,20 +152,20 @@ class Scenario:
 
     @property
     def chance(self) -> random.Random:
-        """Draws of this scenario alone."""
+        """A random generator for this scenario."""
         return random.Random(f"{self.seed}.{self.number}")  # noqa: S311 - a test's draws
 
     @property
     def asks(self) -> frozenset[str]:
-        """What a person does in it; in every third one they halt and resume besides."""
+        """What a person does; in every third scenario they also halt and resume."""
         return self.kind.asks | ({"halts"} if self.number % 3 == 1 else frozenset())
 
     def tape(self, minutes: int) -> MemoryTape:
-        """Return its tape, as long as asked for."""
+        """Return its tape, this many minutes long."""
         return _made(1000 * self.seed + self.number, minutes, dense=self.kind.dense)
 
     def tape_from(self, start: datetime, minutes: int) -> MemoryTape:
-        """Return the same tape played at another time; what is traded stays what it was."""
+        """Return the same tape shifted to another time; its contracts stay the same."""
         tape, first = self.tape(minutes), self.tape(FIRST).meta
         moved = start - START
         rows = tuple(
@@ -182,7 +182,7 @@ class Scenario:
 
 @lru_cache(maxsize=512)
 def _made(seed: int, minutes: int, *, dense: bool) -> MemoryTape:
-    """Make a tape up; one that was made before a process is forked is there already."""
+    """Generate a tape, once per process tree: a forked child finds its parent's tapes."""
     if dense:
         return tape(seed, steps=minutes * (timedelta(minutes=1) // STEP), pairs=2)
     return generate(Seeded(seed), seed, minutes=minutes, pairs=2, pace=40)

@@ -1,4 +1,4 @@
-"""What the engines that are killed have kept, read without the program."""
+"""Reads the databases of killed engines without the program."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Row = dict[str, Any]
 
 
 def rows(url: str, query: str) -> list[Row]:
-    """Return what a query finds, as stored: the program's own reading is not asked."""
+    """Return a query's rows as stored, without the program's own decoding."""
     where = Database.at(url)
     if where.dialect != SQLITE:
         return postgres.fetch(url, query)

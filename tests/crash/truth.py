@@ -1,6 +1,6 @@
-"""What the platforms know, on a file that outlives the engine: each change is one write.
+"""What the platforms know, in a file that outlives the engine: each change is one write.
 
-A killed process leaves every write that it made: the system's cache is not the process's.
+A killed process loses none of its writes: they are in the system's cache, not in its own.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class Truth:
     """Everything that was written so far.
 
     Attributes:
-        sent: How often each order reached the wire, by its client's id.
-        flying: Orders that left and were neither taken nor refused, by their client's id.
+        sent: How often each order reached the platform, by client order id.
+        flying: Orders that left and were neither accepted nor rejected, by client order id.
         states: The last state of each platform.
-        heard: The numbers of the events that each life heard, in the order of hearing.
+        heard: Sequence and id of the events that each life received, in order of receipt.
         began: The first instant that was written.
         now: The latest.
     """
@@ -43,7 +43,7 @@ class Truth:
 
     @classmethod
     def read(cls, path: Path, life: int = 0) -> Truth:
-        """Read a file; what was torn at its end never happened."""
+        """Read a file and cut off an incomplete last record."""
         truth = cls(path, life)
         data = path.read_bytes() if path.exists() else b""
         at = 0
@@ -58,11 +58,11 @@ class Truth:
         return truth
 
     def open(self) -> None:
-        """Go on writing."""
+        """Open the file for further records."""
         self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def write(self, kind: str, what: Any, now: datetime | None = None) -> None:
-        """Make something true before anybody is told of it."""
+        """Write a record before anybody is notified of it."""
         record = (kind, self.life, what, now)
         body = pickle.dumps(record, protocol=5)
         os.write(self._file, HEAD.pack(len(body)) + body)

@@ -1,4 +1,4 @@
-"""`make simulate`: seeds until so many executions were carried out, and what came of them."""
+"""`make simulate`: run seeds until enough executions are done, then print the results."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from prove.world import STEPS, Outcome, run
 
 WIDE = 150
 TWICE = 100
-"""One seed in so many is run again, in a process that hashes otherwise (I-31)."""
+"""One seed in this many is run again in a process with another hash seed (I-31)."""
 
 
 def outcomes(first: int, workers: int, **how: Any) -> Iterator[Outcome]:
-    """Yield what comes of `first` and the seeds after it, in order."""
+    """Yield the outcomes of `first` and the seeds after it, in order."""
     if workers == 1:
         while True:
             yield run(first, **how)
@@ -48,7 +48,7 @@ def outcomes(first: int, workers: int, **how: Any) -> Iterator[Outcome]:
 
 
 def again(seed: int, size: int) -> str:
-    """Return the end of a seed's event log from a process of its own."""
+    """Return the hash at the end of a seed's event log, computed in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "prove", "--head", str(seed), "--size", str(size)],
         env=os.environ | {"PYTHONHASHSEED": str(seed % 1000 + 1)},
@@ -60,9 +60,9 @@ def again(seed: int, size: int) -> str:
 
 
 def simulate(given: argparse.Namespace, on: str) -> int:
-    """Run seeds until so many executions were carried out or something is wrong.
+    """Run seeds until enough executions were carried out or a violation is found.
 
-    `on` is what `durable.database` asks for.
+    `on` is passed to `durable.database`.
     """
     wanted, first, size, only = given.executions, given.seed, given.size, given.only
     console = Console(width=None if sys.stdout.isatty() else WIDE)
@@ -93,7 +93,7 @@ def simulate(given: argparse.Namespace, on: str) -> int:
 
 
 def main() -> int:
-    """Read the command line."""
+    """Parse the command line and run the simulation."""
     parser = argparse.ArgumentParser(prog="make simulate", description=__doc__)
     parser.add_argument("--executions", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)

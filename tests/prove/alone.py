@@ -1,4 +1,4 @@
-"""For every check one bug that it must find by itself, with all other checks off."""
+"""One bug for every check, which that check must find with all other checks off."""
 
 from __future__ import annotations
 
@@ -221,7 +221,7 @@ NAMED = {
     "I-26": "the log does not tell of fills",
     "I-28": "cash forgets the fee",
 }
-"""Those that are planted anyhow."""
+"""Checks whose bug is one of `PLANTED`."""
 CHECKS = (*(f"I-{n}" for n in range(1, 32)), *(f"L-{n}" for n in range(1, 5)))
 _BY_NAME = {bug.name: bug for bug in PLANTED}
 _ALL = OTHERS | {check: _BY_NAME[name] for check, name in NAMED.items()}

@@ -1,4 +1,4 @@
-"""A bug that is planted: a name, a place, what stands there and what would be wrong."""
+"""A planted bug: its name, the file, the text that is there and the text that replaces it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class Bug:
 
     Attributes:
         name: What is wrong.
-        file: Where, under `src/dutchbook`.
-        old: What stands there, once.
-        new: What would stand there.
-        caught_by: The simulation, or the tests that find it, as words for pytest.
-        seed: Where the simulation begins to look for it.
-        check: The one check that judges the simulation; every one where it is empty.
-        also: Further edits, where what is wrong is held off in more than one place.
+        file: Path under `src/dutchbook`.
+        old: Text in that file; it must occur exactly once.
+        new: Text that replaces it.
+        caught_by: The simulation, or pytest arguments that name the tests which find the bug.
+        seed: First seed of the simulation that looks for it.
+        check: The one check that judges the simulation; empty: all checks.
+        also: Further edits, where more than one place prevents the bug.
     """
 
     name: str
@@ -34,5 +34,5 @@ class Bug:
 
     @property
     def edits(self) -> tuple[Edit, ...]:
-        """Everything that is changed: file, what stands there, what would."""
+        """All edits: file, old text, new text."""
         return ((self.file, self.old, self.new), *self.also)

@@ -1,4 +1,4 @@
-"""The forty faults, X01 to X40, what each is made with, and how often each was seen."""
+"""The forty faults X01 to X40, how each is made, and a tally of how often each struck."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dutchbook.platforms.paper.faults import Fault
 
 PHASES = ("first leg", "second leg", "adjustment", "question", "settlement", "books", "commit")
 PHASE: ContextVar[str] = ContextVar("phase", default="commit")
-"""What the engine was about when something went wrong."""
+"""What the engine was doing when a fault struck."""
 
 NAMES = (
     "never sent", "sent, answer lost", "answer after timeout", "answered twice", "408",
@@ -42,19 +42,19 @@ REQUESTS = {
     12: Fault.CLOCK_SKEW,
     13: Fault.PARTIAL,
 }
-"""Those that the paper platform makes by itself. Refusals and pauses are its own, too."""
+"""Faults that the paper platform injects itself, in addition to its rejections and pauses."""
 
 NUMBERS = {fault: number for number, fault in REQUESTS.items()}
 
 
 @dataclass(slots=True)
 class Tally:
-    """How often each fault has changed something that the engine saw, by what it was about."""
+    """How often each fault changed what the engine saw, by what the engine was doing."""
 
     hits: Counter[tuple[int, str]] = field(default_factory=Counter)
 
     def hit(self, number: int, phase: str = "") -> None:
-        """Count one."""
+        """Count one hit."""
         self.hits[number, phase or PHASE.get()] += 1
 
     def of(self, number: int) -> int:

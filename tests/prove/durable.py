@@ -1,4 +1,4 @@
-"""The rows of a run in a real database, beside an image in memory that must say the same."""
+"""The rows of a run in a real database, and a copy in memory that must stay equal to them."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from prove.watch import Watch
 MEMORY, SQLITE, POSTGRESQL = "memory", "sqlite", "postgresql"
 Spawn = Callable[[Coroutine[Any, Any, Receipt]], asyncio.Task[Receipt]]
 BEHIND = ("outbox",)
-"""What was told leaves the outbox with the next commit only."""
+"""Tables that may lag: delivered events leave the outbox only with the next commit."""
 
 
 class Durable(Store):
-    """Every commit goes to the database first, and to the image as the database answers.
+    """Sends every commit to the database first, then applies it to the copy in memory.
 
-    A commit that an engine was killed in goes on, as it would in a server.
+    A commit during which an engine is killed continues, as it would in a server.
     """
 
     def __init__(self, oracle: Oracle, database: Database, spawn: Spawn) -> None:
@@ -44,29 +44,29 @@ class Durable(Store):
         self._under_way: set[asyncio.Task[Receipt]] = set()
 
     async def begin(self) -> None:
-        """Open the database, and take up what a new one holds."""
+        """Open the database and load the rows that a new one holds."""
         await self._journal.open()
         for name, rules in TABLES.items():
             for row in await self._journal.rows(name):
                 self._tables[name][tuple(row[column] for column in rules.key)] = row
 
     async def renew(self) -> None:
-        """Connect anew, as the next engine does; what the last one had told is not noted."""
+        """Reconnect, as the next engine does; the last engine's deliveries are not marked."""
         await self._journal.close(fenced_off=True)
         self._journal = self._database.journal(turnstile())
         await self._journal.open()
 
     async def rests(self) -> None:
-        """Wait for the commits that are under way."""
+        """Wait for the commits that are in progress."""
         while self._under_way:
             await asyncio.wait(self._under_way)
 
     async def close(self) -> None:
-        """Let the database go."""
+        """Close the database."""
         await self._journal.close()
 
     async def kept(self, batch: Batch, watch: Watch | None) -> Receipt:
-        """Keep a batch in both."""
+        """Commit a batch to both."""
         doing = self._spawn(self._both(batch, watch))
         self._under_way.add(doing)
         doing.add_done_callback(self._under_way.discard)
@@ -97,16 +97,16 @@ class Durable(Store):
     async def rows(
         self, table: str, where: Mapping[str, Any] | None = None, order_by: Sequence[str] = ()
     ) -> list[Row]:
-        """Return rows as the database has them."""
+        """Return rows from the database."""
         return await self._journal.rows(table, where, order_by)
 
     async def delivered(self, sequence: int) -> None:
-        """Note what was told, in both."""
+        """Mark an event as delivered, in both."""
         await super().delivered(sequence)
         await self._journal.delivered(sequence)
 
     async def compared(self) -> None:
-        """Hold the database against the image (I-28)."""
+        """Compare the database with the copy in memory (I-28)."""
         for name, rules in TABLES.items():
             if name in BEHIND:
                 continue
@@ -127,7 +127,7 @@ def _shelf(server: str | None) -> Shelf:
 
 @contextmanager
 def database(on: str) -> Iterator[Database | None]:
-    """Yield a database for one seed: None in memory, a file, or one of a server.
+    """Yield the database of one seed: None in memory, an SQLite file, or one on a server.
 
     Args:
         on: `memory`, `sqlite`, or the URL of a server.

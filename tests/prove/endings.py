@@ -1,4 +1,4 @@
-"""How contracts resolve in the run of a seed: alike, differently on both platforms, or void."""
+"""How contracts resolve in a seed's run: alike, differently on the two platforms, or void."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from prove.plan import Plan
 
 HALF = Decimal("0.5")
 PAYS_AFTER = 5
-"""Kalshi pays so many steps after its result."""
+"""Steps between a result on Kalshi and its payout."""
 DIFFER, VOID = 31, 32
 
 
 @dataclass(slots=True)
 class Ending:
-    """One pair's end.
+    """How one pair resolves.
 
     Attributes:
         match: The pair.
         step: When both platforms rule.
-        fault: What is wrong with it, 0 for nothing.
+        fault: Number of the fault, 0 for none.
         pays: What a YES of each platform's contract pays.
     """
 
@@ -32,7 +32,7 @@ class Ending:
 
 
 def endings(plan: Plan, matches: tuple[ContractMatch, ...], steps: int) -> list[Ending]:
-    """Return the pairs that resolve before the tape ends, in the order of their results."""
+    """Return the pairs that resolve before the tape ends, ordered by their results' step."""
     found = []
     for match in matches:
         key = f"pair.{match.match_id}"

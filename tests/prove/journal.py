@@ -1,4 +1,4 @@
-"""The database of a run, watched, and one engine's connection to it, which can fail."""
+"""The database of a run, watched by the oracle, and an engine's unreliable connection to it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Sleep = Callable[[float], Any]
 
 
 class Store(MemoryJournal):
-    """All rows; the oracle sees each commit with what the rows were before."""
+    """All rows; passes each commit to the oracle together with the rows' previous values."""
 
     def __init__(self, oracle: Oracle) -> None:
         super().__init__()
@@ -30,23 +30,23 @@ class Store(MemoryJournal):
         self.refused: Counter[int] = Counter()
 
     async def begin(self) -> None:
-        """Nothing to open."""
+        """Do nothing: there is nothing to open."""
 
     async def renew(self) -> None:
-        """Nothing to connect to anew."""
+        """Do nothing: there is no connection to renew."""
 
     async def rests(self) -> None:
-        """Nothing is ever under way."""
+        """Do nothing: no commit is ever in progress."""
 
     async def compared(self) -> None:
-        """Nothing to hold it against."""
+        """Do nothing: there is no database to compare with."""
 
     async def commit(self, batch: Batch) -> Receipt:
-        """Keep a batch of somebody who is no engine."""
+        """Commit a batch that does not come from an engine."""
         return await self.kept(batch, None)
 
     async def kept(self, batch: Batch, watch: Watch | None) -> Receipt:
-        """Keep a batch; with `watch`, that of the engine which it watches."""
+        """Commit a batch; `watch` is that of the engine which sent it, if one did."""
         keys = []
         for write in batch.writes:
             found = write.row if isinstance(write, Insert) else write.key
@@ -64,17 +64,17 @@ class Store(MemoryJournal):
 
     @property
     def next(self) -> str:
-        """A name for the commit that comes; one that was refused comes again by another."""
+        """Name of the next commit; a batch that is retried after a failure gets another one."""
         again = self.refused[self.commits]
         return f"{self.commits}.{again}" if again else str(self.commits)
 
     @property
     def head(self) -> str:
-        """The hash of the last event: the same seed ends with the same one."""
+        """Hash of the last event: the same seed ends with the same hash."""
         return self._head[1]
 
     def table(self, name: str) -> list[Row]:
-        """Return the rows of a table, as they are."""
+        """Return all rows of a table."""
         return list(self._tables[name].values())
 
     def row(self, table: str, *key: str) -> Row | None:
@@ -83,15 +83,15 @@ class Store(MemoryJournal):
 
 
 class Busy(StorageError):
-    """The database did not do it."""
+    """The database did not commit the batch."""
 
 
 class Unheard(StorageError):
-    """The database may have done it."""
+    """The database may have committed the batch."""
 
 
 class Connection:
-    """One engine's way to the store: statements fail, commits are slow, answers get lost."""
+    """An engine's connection to the store: calls fail, commits are slow, answers get lost."""
 
     def __init__(
         self, store: Store, plan: Plan, tally: Tally, step: Callable[[str], None], sleep: Sleep
@@ -104,7 +104,7 @@ class Connection:
         self.failed = False
 
     async def commit(self, batch: Batch) -> Receipt:
-        """Keep a batch, or fail, or both."""
+        """Commit a batch; may fail before the commit, or after it."""
         self._step("before a commit")
         assert self._store.watch is not None, "somebody watches"
         with self._store.watch.given(batch):
@@ -139,9 +139,9 @@ class Connection:
         return await self._store.rows(table, where, order_by)
 
     async def delivered(self, sequence: int) -> None:
-        """Note what was told."""
+        """Mark an event as delivered."""
         self._step("before the outbox")
         await self._store.delivered(sequence)
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing: there is nothing to close."""

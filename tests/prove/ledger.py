@@ -1,8 +1,9 @@
-"""The ledger a second time, from plain rows of deposits and fills, sharing no code with it.
+"""A second model of the ledger, built from rows of deposits and fills, sharing no code with it.
 
-Written from the design alone: each buy costs its price times its size, rounded up to 10⁻⁶, each
-sale brings that rounded down, fees come on top. Cost leaves a leg at its average, rounded up,
-and the last part takes the rest. On Kalshi a YES and a NO of one contract are a dollar at once.
+Written from the design alone: each buy costs price times size, rounded up to 10⁻⁶; each sale
+brings price times size, rounded down; fees are added on top. Cost leaves a leg at its average,
+rounded up, and the last part takes the remainder. On Kalshi a YES and a NO of one contract
+become a dollar at once.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Leg:
     profit: Decimal = NIL
 
     def trade(self, fill: Row, own: str) -> None:
-        """Book one fill; `own` is the outcome that the leg was opened with."""
+        """Book one fill; `own` is the outcome with which the leg was opened."""
         exact = fill["price"] * fill["size"]
         self.fees += fill["fee"]
         if fill["side"] == "sell":
@@ -52,7 +53,7 @@ class Leg:
             self.other_cost += paid
 
     def sell(self, fill: Row, gained: Decimal) -> None:
-        """Book a sale; contracts sold beyond what is held are the opposite, bought."""
+        """Book a sale; selling more than is held counts as buying the opposite outcome."""
         own = min(fill["size"], self.size)
         short = fill["size"] - own
         first = gained if not short else (fill["price"] * own).quantize(MICRO, ROUND_FLOOR)
@@ -66,12 +67,12 @@ class Leg:
         self.profit += first - left
 
     def merge(self) -> None:
-        """Carry out the merges whose pairs are there."""
+        """Carry out pending merges whose pairs are held."""
         while self.merges and min(self.size, self.other) >= self.merges[0]:
             self.net(self.merges.pop(0))
 
     def net(self, most: Decimal | None = None) -> None:
-        """Turn pairs of both outcomes into a dollar each; at `most` so many."""
+        """Convert pairs of both outcomes into a dollar each; at most `most` pairs."""
         pairs = min(self.size, self.other)
         if most is not None:
             pairs = min(pairs, most)
@@ -87,7 +88,7 @@ class Leg:
         self.profit += pairs - left - other
 
     def pay(self, own: Decimal) -> None:
-        """Turn all into cash: so much for what was opened with, the rest for the other."""
+        """Pay the leg out: `own` dollars a contract of its outcome, the rest for the other."""
         amount = self.size * own + self.other * (1 - own)
         amount = amount.quantize(MICRO, ROUND_FLOOR)
         self.cash += amount
@@ -106,8 +107,8 @@ def accounts(tables: dict[str, list[Row]]) -> dict[str, dict[str, Decimal]]:
 
     Args:
         tables: `audit_log`, `accounts`, `fills`, `orders`, `open_positions`, `reservations`,
-            `settlements` (merges and payouts), and `executions`: what one that has not ended
-            bought is not booked yet.
+            `settlements` (merges and payouts), and `executions`: fills of an execution that has
+            not ended are not booked yet.
     """
     deposits: dict[str, Decimal] = defaultdict(Decimal)
     adjusted: dict[str, Decimal] = defaultdict(Decimal)
@@ -143,7 +144,8 @@ def accounts(tables: dict[str, list[Row]]) -> dict[str, dict[str, Decimal]]:
 def _legs(tables: dict[str, list[Row]]) -> dict[str, list[Leg]]:
     """Fold the fills, merges and payouts of every position, each platform by itself.
 
-    Our clock dates a merge and may be set: it counts once its pairs are there; payouts end it.
+    A merge is dated by our clock, which may have been set: it counts once its pairs are held.
+    Payouts come last.
     """
     ended = {r["execution_id"] for r in tables["executions"] if r["ended_at"] is not None}
     booked = {row["order_id"] for row in tables["orders"] if row["execution_id"] in ended}

@@ -45,11 +45,11 @@ REFUSALS = (InvalidInput, InvalidPositionState, UnknownId)
 
 
 class Planted(RuntimeError):
-    """An exception that no part of the engine knows."""
+    """An exception that no part of the engine expects."""
 
 
 class Life:
-    """An engine over the world's platforms and database, with its own lines to them."""
+    """An engine on the world's platforms and database, with connections of its own to them."""
 
     def __init__(self, world: World, number: int) -> None:
         self.world = world
@@ -110,7 +110,7 @@ class Life:
     # ------------------------------------------------------------------------------------
 
     def step(self, name: str) -> None:
-        """Pass a point at which it may die; nothing passes once it is dead."""
+        """Pass a point at which the engine may die; once dead, every call is cancelled."""
         if self.dead:
             raise asyncio.CancelledError
         number = self.world.fatal()
@@ -131,9 +131,9 @@ class Life:
             self._killed.set_result(None)
 
     async def run(self, done: asyncio.Event, *, trades: bool) -> bool:
-        """Live until `done`, drain and stop; tells whether it came to that."""
+        """Run until `done`, drain and stop; return whether the engine got that far."""
         engine = asyncio.ensure_future(self._live(done, trades=trades))
-        engine.add_done_callback(heard)  # it may end after the operator's own death was judged
+        engine.add_done_callback(heard)  # may end after the operator's failure was judged
         operator = asyncio.ensure_future(self._operate() if trades else self._killed)
         waited: set[asyncio.Future[Any]] = {engine, operator, self._killed}
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
@@ -147,7 +147,7 @@ class Life:
         return whole
 
     def _judge(self, error: BaseException) -> None:
-        """An engine may end by what was done to it, and by nothing else."""
+        """Report a violation unless an injected fault explains why the engine ended."""
         expected = self.planted or self.connection.failed
         for leaf in _leaves(error):
             if expected and isinstance(leaf, Planted | StorageError | asyncio.CancelledError):
@@ -207,7 +207,7 @@ class Life:
     # ---------------------------------------------------------------------------------
 
     async def _operate(self) -> None:
-        """Press buttons now and then."""
+        """Issue an operator's action now and then."""
         while True:
             await self.world.clock.sleep(self._chance.choice((2, 5, 11, 23)))
             if self._closing or not self.trading:
@@ -251,7 +251,7 @@ class Life:
             return
 
     async def _decide_pair(self) -> None:
-        """Take a pair's approval back from another process, or give it again."""
+        """Revoke a pair's approval from another process, or approve it again."""
         pair = self._chance.choice(sorted(self.world.watch.pairs))
         approved = bool(self.world.watch.pairs[pair]["operator_approved"])
         bus = EventBus(
@@ -262,7 +262,7 @@ class Life:
         )
 
     async def _decide(self, dispute: Dispute) -> None:
-        """Decide as the platform says, as a rule; rarely that we are right."""
+        """Decide a discrepancy: usually in the platform's favour, rarely in ours."""
         choice = self._chance.choice((Choice.ADOPT_PLATFORM,) * 6 + (Choice.ACKNOWLEDGE,))
         subject = dispute.found.position_id or dispute.dispute_id
         resolver = self.engine.reconciling.resolver
@@ -286,7 +286,7 @@ class Life:
 async def resume(engine: Engine) -> None:
     """Clear every reason of a halt (L-4)."""
     for reason in sorted(engine.risk.state.halt_reasons):
-        # Another resumption, or the end of a discrepancy, may come first.
+        # Another resumption, or the end of a discrepancy, may have cleared it already.
         with contextlib.suppress(InvalidInput):
             await engine.risk.resume_trading(HaltReason(reason), "looked at it")
 

@@ -1,7 +1,7 @@
-"""`make mutants`: bugs planted a line at a time; each must be caught, or the tests are no good.
+"""`make mutants`: plant bugs one at a time; the tests must catch each of them.
 
-A bug is applied to a copy of the source. It counts as caught when the simulation, or the test
-that is named, fails with it.
+A bug is applied to a copy of the source. It counts as caught if the simulation, or the test
+that the bug names, fails.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CAUGHT, MISSED = "caught", "NOT CAUGHT"
 
 
 def verdict(bug: Bug) -> str:
-    """Plant a bug in a copy of the source, look for it, and tell what became of it."""
+    """Plant a bug in a copy of the source, run what should catch it, and return the verdict."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         copy = Path(folder) / "src"
         shutil.copytree(ROOT / "src", copy, ignore=shutil.ignore_patterns("__pycache__"))
@@ -68,12 +68,12 @@ def _look(bug: Bug, path: str) -> str:
         return MISSED
     seed = re.search(r"SEED=\d+", done.stdout)
     if bug.caught_by == SIMULATION and not seed:
-        return MISSED  # it did not even start
+        return MISSED  # the simulation did not even start
     return f"{CAUGHT} {seed[0]}" if seed else CAUGHT
 
 
 def main() -> int:
-    """Read the command line."""
+    """Parse the command line and try the bugs."""
     parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
     parser.add_argument("--draw", type=int, help="only so many, drawn by the day's date")
     parser.add_argument(

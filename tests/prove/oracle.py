@@ -1,6 +1,6 @@
-"""What must hold after every commit and before every send, judged from rows alone.
+"""Rules that hold after every commit and before every send, judged from rows alone.
 
-It knows the rules of the design, not the code that follows them: the transitions below are
+It follows the rules of the design, not the code that implements them: the transitions below are
 written down a second time on purpose.
 """
 
@@ -36,13 +36,13 @@ POSITION = {
     "RECONCILIATION_REQUIRED": _LIVE - {"RECONCILIATION_REQUIRED"},
 }
 TERMINAL = ("FILLED", "CANCELLED", "REJECTED", "CLOSED")
-"""They end, but for late and failed fills and for discrepancies."""
+"""Terminal states; only late fills, failed fills and discrepancies lead out of them."""
 OURS = ("free", "reserved", "committed")
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """Something that must never be."""
+    """A broken invariant."""
 
     invariant: str
     what: str
@@ -76,12 +76,12 @@ class Oracle:
         self.sent: set[str] = set()
 
     def wrong(self, invariant: str, what: str) -> None:
-        """Note a violation."""
+        """Record a violation."""
         if not self._only or self._only == invariant:
             self.violations.append(Violation(invariant, what, self._now()))
 
     def check(self, invariant: str, what: str, *, holds: bool) -> None:
-        """Note a violation unless something holds."""
+        """Record a violation unless `holds`."""
         self.checks += 1
         if not holds:
             self.wrong(invariant, what)
@@ -90,7 +90,7 @@ class Oracle:
     # ------------------------------------------------------------------------------
 
     def sending(self, client_order_id: str) -> Row | None:
-        """Judge an order at the moment at which its first byte leaves; returns its row."""
+        """Judge an order when its first byte leaves, and return its row."""
         again = client_order_id in self.sent
         self.check("I-1", f"{client_order_id} sent again", holds=not again)
         self.sent.add(client_order_id)
@@ -112,7 +112,7 @@ class Oracle:
     # -----------------------------------------------------------------------------
 
     def committed(self, changes: Iterable[Change], events: Sequence[Event]) -> None:
-        """Judge what a commit changed; a lease alone may change without a word."""
+        """Judge the changes of a commit; only lease changes may come without an event."""
         changes = list(changes)
         silent = not events and any(table != "leases" for table, _, _ in changes)
         self.check("I-8", "a commit without an event", holds=not silent)
@@ -204,7 +204,7 @@ class Oracle:
         self._covered(after)
 
     def _covered(self, order: Row) -> None:
-        """What an order can still cost is set aside (I-14)."""
+        """Check that a reservation covers what an order can still cost (I-14)."""
         if order["side"] != "buy":
             return
         for row in self.reservations[order["execution_id"]].values():
@@ -257,7 +257,7 @@ class Oracle:
         flat = all(abs(each) < DUST for each in net.values())
         match after["status"]:
             case "OPEN":
-                # Both below zero is a pair as well, the other way round by late fills.
+                # Both negative is a hedged pair as well: late fills reversed it.
                 turned = max(net.values()) < 0
                 self.known["pairs turned round"] += turned
                 holds = not uneven and (min(net.values()) > 0 or turned)
@@ -268,7 +268,7 @@ class Oracle:
                 self.check("I-9", told, holds=flat)
 
     def _paid(self, position: Row) -> bool:
-        """Whether every contract that it ever held has been paid for."""
+        """Return whether every contract that the position ever held has been paid out."""
         sizes = self._net(position)
         held = [
             p
@@ -335,7 +335,7 @@ _JUDGES: dict[str, Take] = {
 
 
 def _status(order: Row) -> str:
-    """Return the status that the facts of an order amount to (design, section 4.2)."""
+    """Return the status that follows from an order's facts (design, section 4.2)."""
     if order["fill_size"] >= order["size"]:
         return "FILLED"
     if order["fill_size"] > 0:

@@ -11,18 +11,18 @@ from prove.catalogue import REQUESTS
 
 PARTS = 1_000_000
 QUIET = 12
-"""One seed in so many has no fault at all: the engine must do well when all is well."""
+"""One seed in this many has no fault at all: the engine must work well without faults, too."""
 OFTEN = {2: 4, 14: 2, 29: 4, 30: 4, 34: 4, 35: 4}
-"""In one seed of so many, beside those that it has anyhow."""
+"""Odds (one seed in n) of adding a fault to the ones that were drawn."""
 ALL = tuple(range(1, 41))
 DEADLY = 20
-"""Each failure of the database ends an engine: with more of them nothing would ever trade."""
+"""Divisor of the rates of database failures: each one ends an engine, so they must be rare."""
 SELDOM = 400_000
-"""Of the rare occasions of some faults, so that each is met in the end."""
+"""Rate of faults whose occasions are rare, so that each one strikes eventually."""
 DOUBTED = 150_000
-"""Of the orders of which a fill comes to light late, at least: it puts positions in doubt."""
+"""Minimum rate of orders with a fill that appears late, which puts their positions in doubt."""
 PAIRS_END = 250_000
-"""Of the pairs of a seed that resolve strangely; there are few pairs, and many executions."""
+"""Rate of pairs that resolve strangely: there are few pairs, and many executions."""
 RATES = (20_000, 60_000, 150_000, 300_000)
 
 
@@ -64,21 +64,21 @@ class Plan:
         )
 
     def strikes(self, number: int, key: str) -> bool:
-        """Tell whether a fault strikes on the occasion named `key`."""
+        """Return whether a fault strikes on the occasion named `key`."""
         rate = self.rates.get(number, 0)
         return self.on and rate > 0 and self.draw(number, key) % PARTS < rate
 
     def resolves(self, key: str) -> bool:
-        """Tell whether a pair resolves early without a fault: one in eight, of some seeds."""
+        """Return whether a pair resolves early without a fault: one in eight, in some seeds."""
         return self.seed % 3 == 0 and self.draw(31, f"{key}.alike") % 8 == 0
 
     def draw(self, number: int, key: str) -> int:
-        """Return a large number that follows from seed, fault and occasion alone."""
+        """Return a large number determined by seed, fault and occasion alone."""
         text = f"{self.seed}\x1f{number}\x1f{key}".encode()
         return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
 
     def platform(self) -> FaultPlan:
-        """Return what the paper platform makes by itself."""
+        """Return the faults that the paper platform injects itself."""
         chance = random.Random(f"platform {self.seed}")  # noqa: S311
         made = {n: f for n, f in REQUESTS.items() if n in self.rates}
         return FaultPlan(
@@ -91,7 +91,7 @@ class Plan:
         )
 
     def calm(self) -> FaultPlan:
-        """Return the same platforms without a fault."""
+        """Return the same platform settings without faults."""
         made = self.platform()
         return FaultPlan(self.seed, (), made.latency_ms, made.jitter_ms, made.settle_ms)
 

@@ -1,4 +1,4 @@
-"""Bugs that the simulation, or a test that is named, must find."""
+"""Bugs that the simulation, or the named test, must find."""
 
 from __future__ import annotations
 

@@ -27,15 +27,15 @@ from prove.catalogue import NUMBERS, PHASE, Tally
 from prove.plan import Plan
 
 LONGEST = 120
-"""So many seconds after its time, at most, a fill fails to settle."""
+"""Longest delay in seconds before a fill fails to settle."""
 CANARY = "canary-4f1d0c"
-"""Stands for a key of ours: an answer may repeat it, and nothing that is kept or told may."""
+"""Stands for an API key of ours: answers may repeat it; no row and no event may contain it."""
 _ERRORS = 400
 _ECHO = f'"request":{{"POLY_API_KEY":"{CANARY}","KALSHI-ACCESS-KEY":"{CANARY}"}},'.encode()
 
 
 class _Hits(Counter[Fault]):
-    """Passes what the paper platform counts on to the tally."""
+    """Forwards the paper platform's fault counts to the tally."""
 
     def __init__(self, tally: Tally) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class _Hits(Counter[Fault]):
 
 
 class Platform(PaperServer):
-    """A paper platform's side of the wire, and what can go wrong there beyond its own plan."""
+    """The platform's end of the connection, with more faults than the paper platform's own."""
 
     def __init__(
         self, exchange: PaperExchange, clock: Clock, lag: StepLag, plan: Plan, tally: Tally
@@ -66,11 +66,11 @@ class Platform(PaperServer):
         self.strange: dict[str, int] = {}
 
     def calm(self) -> None:
-        """From now on all is well here."""
+        """Stop injecting faults."""
         self._faults = self.plan.calm()
 
     async def create(self, order: Order) -> Answer:
-        """Answer an order, perhaps after its fills were told on the stream."""
+        """Answer an order, sometimes after its fills were reported on the stream."""
         answer = await super().create(order)
         key = order.client_order_id
         taken = self.exchange.find(key)
@@ -85,7 +85,7 @@ class Platform(PaperServer):
         return answer
 
     async def order(self, order: Order) -> Answer:
-        """Answer what became of an order; one that is new, or done, may not be shown."""
+        """Answer a query about an order; a new or finished order may be reported missing."""
         key = order.client_order_id
         if self._hidden(key):
             await self.travel(f"find.{key}")
@@ -100,7 +100,7 @@ class Platform(PaperServer):
         return await super().order(order)
 
     def shown(self, client_order_id: str) -> OrderReport | None:
-        """Return what questions are answered from: not always what is."""
+        """Return the report behind answers to queries, which may differ from the real state."""
         report = super().shown(client_order_id)
         if report is None or self._hidden(client_order_id):
             return None
@@ -121,9 +121,9 @@ class Platform(PaperServer):
         return accepted is not None and self.plan.on and self._clock.now() < accepted + hidden
 
     def untold(self, key: str, booked: Collection[str]) -> list[str]:
-        """Return what this platform has of an order beyond the trades `booked`, as it tells it.
+        """Return an order's trades that are not among `booked`, and whether it still works.
 
-        A fill that comes to light when the order has been shown as over is not among it.
+        A fill that appears after the order was shown as over is not included.
         """
         report = self.exchange.find(key)
         if report is None:
@@ -132,7 +132,7 @@ class Platform(PaperServer):
         return sorted(trades) + ["it still works"] * bool(report.working)
 
     def as_of(self) -> datetime:
-        """Return how new the answers here are."""
+        """Return the instant that the answers here reflect."""
         hidden = self.plan.hidden_seconds if self.plan.on else 0
         return self._clock.now() - timedelta(seconds=hidden)
 
@@ -160,7 +160,7 @@ class Platform(PaperServer):
         return answer
 
     def _arriving(self, answer: Answer) -> Answer:
-        """An error may repeat the request that it answers, keys and all."""
+        """Let an error repeat the request that it answers, keys included."""
         seen = super()._arriving(answer)
         if seen.status is None or seen.status < _ERRORS:
             return seen
@@ -168,7 +168,7 @@ class Platform(PaperServer):
         return replace(seen, body=b"{" + _ECHO + seen.body[1:] if whole else seen.body + _ECHO)
 
     async def _comes_to_light(self, key: str) -> None:
-        """The order has ended, as everybody was told; then another fill of it is told of."""
+        """Report another fill of an order after everybody saw that the order had ended."""
         await self._clock.sleep(1 + self.plan.draw(14, f"{key}.after") % 45)
         self._lit.add(key)
         report = self.exchange.find(key)
@@ -176,7 +176,7 @@ class Platform(PaperServer):
         await self.reports.put(next(f for f in report.fills if f.trade_id == self._late[key]))
 
     def _taken_back(self, order: Order) -> Answer:
-        """An order is accepted, and shown as working for a while, and then it met nothing."""
+        """Accept an order, show it as working for a while, then end it without a fill."""
         key, books = order.client_order_id, self.exchange.liquidity
         real = books[order.contract_id]
         books[order.contract_id] = Liquidity(Replenishment.NEVER)
@@ -193,7 +193,7 @@ class Platform(PaperServer):
         return self._wire.encode_placed(order, replace(report, working=order.size))
 
     def _broken(self, order: Order) -> Order:
-        """An order for all or nothing that is filled in part nevertheless."""
+        """Fill an all-or-nothing order in part, against its terms."""
         key = order.client_order_id
         if order.time_in_force is not TimeInForce.FOK or not self.plan.strikes(15, key):
             return order
@@ -225,7 +225,7 @@ class Platform(PaperServer):
         await self.reports.put(after)
 
     async def _closed_first(self, fill: FillReport) -> bool:
-        """Wait whether the position of a fill is closed before it is final."""
+        """Wait for the position to close before its fill is final; return whether it did."""
         for _ in range(0, LONGEST, 5):
             if self.closed(fill.client_order_id or ""):
                 return True
@@ -233,7 +233,7 @@ class Platform(PaperServer):
         return False
 
     def provisional(self, contract_id: str) -> bool:
-        """Whether a fill of a contract can still be taken back."""
+        """Return whether a fill of a contract can still be reversed."""
         return any(
             fill.finality is Finality.PROVISIONAL
             for working in self.exchange._orders.values()
@@ -243,14 +243,14 @@ class Platform(PaperServer):
 
     @property
     def tasks(self) -> set[asyncio.Task[None]]:
-        """What goes on here whether an engine lives or not."""
+        """Tasks that run whether an engine is alive or not."""
         return self._finalising
 
 
 class Line:
-    """One engine's connection: what it sent stays sent, and nothing passes once it is dead.
+    """One engine's line: sent orders stay sent, and nothing passes once the engine is dead.
 
-    `step` is told of every point at which the engine can be made to die.
+    `step` is called at every point at which the engine can be made to die.
     """
 
     def __init__(
@@ -269,7 +269,7 @@ class Line:
         self.silent = False
 
     async def create(self, order: Order) -> Answer:
-        """Carry an order over, and its answer back."""
+        """Forward an order and return its answer."""
         PHASE.set(_phase(order))
         self._step("before a send")
         self._sending(order)
@@ -278,7 +278,7 @@ class Line:
         return answer
 
     async def order(self, order: Order) -> Answer:
-        """Carry a question over, and its answer back."""
+        """Forward a query and return its answer."""
         PHASE.set("question")
         self._step("before a question")
         answer: Answer = await asyncio.shield(self._spawn(self._platform.order(order)))
@@ -286,11 +286,11 @@ class Line:
         return answer
 
     async def merge(self, contract_id: str, size: Quantity) -> None:
-        """Carry a merge over."""
+        """Forward a merge."""
         await self._called(self._platform.merge(contract_id, size))
 
     async def redeem(self, contract_id: str) -> None:
-        """Carry a redemption over."""
+        """Forward a redemption."""
         await self._called(self._platform.redeem(contract_id))
 
     async def _called(self, call: Coroutine[Any, Any, None]) -> None:
@@ -304,19 +304,19 @@ class Line:
         return self._platform.fills(order)
 
     def reached(self) -> None:
-        """Let a question pass."""
+        """Let a query pass."""
         self._platform.reached()
 
     def now(self) -> datetime:
-        """Return how new the platform's answers are."""
+        """Return the instant that the platform's answers reflect."""
         return self._platform.as_of()
 
     async def travel(self, key: str) -> None:
-        """Let a question take its time."""
+        """Wait as long as a query takes."""
         await self._platform.travel(key)
 
     async def settled(self) -> None:
-        """Wait until nothing is provisional and every report was taken."""
+        """Wait until no fill is provisional and every report was consumed."""
         await self._platform.settled()
         while not self.reports.empty():  # noqa: ASYNC110 - a queue tells nobody that it is empty
             await asyncio.sleep(0.001)
@@ -331,7 +331,7 @@ def _phase(order: Order) -> str:
 
 
 class Gateway(PaperGateway):
-    """What one engine knows a platform by; a new engine has a new one."""
+    """One engine's gateway to a platform; every engine has one of its own."""
 
     def __init__(self, platform: Platform, clock: Clock, lag: StepLag, line: Line) -> None:
         super().__init__(platform.exchange, clock, lag, platform.plan.calm())
@@ -339,7 +339,7 @@ class Gateway(PaperGateway):
         self._theirs = platform
 
     async def results(self, contract_ids: Sequence[str]) -> Mapping[str, Result]:
-        """Return results, some of which are not what the pair was bought for."""
+        """Return results, some of which contradict the assumption behind the pair."""
         found = await super().results(contract_ids)
         for contract_id in sorted(found):
             if fault := self._theirs.strange.get(contract_id, 0):

@@ -1,4 +1,4 @@
-"""What must hold once nothing moves any more: our rows against the platforms' own truth."""
+"""Rules that hold once nothing moves any more: our rows against the platforms' real state."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Wrong = Iterator[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """The platforms as they are, and the fills that our record held and that failed later."""
+    """The platforms' real state, and the fills in our record that failed later."""
 
     exchanges: Mapping[Platform, PaperExchange]
     failed: frozenset[str]
@@ -32,9 +32,9 @@ class Truth:
 def judge(
     store: Store, truth: Truth, heard: Mapping[int, Event], *, replay: bool = True
 ) -> Wrong:
-    """Yield what is wrong, an invariant and a sentence each.
+    """Yield every violation as an invariant and a sentence.
 
-    `replay` rebuilds the tables from the log, too: the log of a seed's end holds all of it.
+    `replay` also rebuilds the tables from the log, which at a seed's end is complete.
     """
     yield from _fills(store, truth)
     yield from _orders(store, truth)
@@ -53,7 +53,7 @@ def judge(
 
 
 def _fills(store: Store, truth: Truth) -> Wrong:
-    """Our fills are the platforms' fills (I-5, I-6, I-7)."""
+    """Check that our fills are the platforms' fills (I-5, I-6, I-7)."""
     theirs = {}
     for platform, exchange in truth.exchanges.items():
         for working in exchange._orders.values():
@@ -75,7 +75,7 @@ def _fills(store: Store, truth: Truth) -> Wrong:
 
 
 def _orders(store: Store, truth: Truth) -> Wrong:
-    """Each platform order is one intent of ours, and nothing works that we do not know of."""
+    """Check that platform orders match our intents, and that we know every working one."""
     known = {row["client_order_id"]: row for row in store.table("orders")}
     for platform, exchange in truth.exchanges.items():
         seen: dict[str, int] = defaultdict(int)
@@ -91,7 +91,7 @@ def _orders(store: Store, truth: Truth) -> Wrong:
 
 
 def _held(store: Store) -> dict[tuple[str, str, str], Decimal]:
-    """Return the contracts of our fills less what merged; by platform, contract, outcome."""
+    """Return contracts bought less sold and merged; by platform, contract, outcome."""
     held: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
     orders = {row["order_id"]: row for row in store.table("orders")}
     for fill in store.table("fills"):
@@ -108,7 +108,7 @@ def _held(store: Store) -> dict[tuple[str, str, str], Decimal]:
 
 
 def _contracts_of(store: Store) -> dict[tuple[str, str], str]:
-    """Return what each position was ever traded in, by position and platform."""
+    """Return the contract of each position, by position and platform."""
     return {
         (order["position_id"], str(order["platform"])): order["contract_id"]
         for order in store.table("orders")
@@ -116,9 +116,9 @@ def _contracts_of(store: Store) -> dict[tuple[str, str], str]:
 
 
 def _unpaid(store: Store, truth: Truth) -> Iterator[tuple[str, str]]:
-    """Yield what a platform has paid, or would if asked to, and that is not in our books.
+    """Yield payouts that a platform has made, or would make on request, and we have not booked.
 
-    Each is a position, and the contract that owes it something.
+    Each is a position, and the contract that owes it a payout.
     """
     contracts = _contracts_of(store)
     for row in store.table("open_positions"):
@@ -130,17 +130,18 @@ def _unpaid(store: Store, truth: Truth) -> Iterator[tuple[str, str]]:
 
 
 def _wallets(store: Store, truth: Truth, *, last: bool) -> Wrong:
-    """Cash and contracts are what the platforms hold for us (I-28)."""
+    """Check that our cash and contracts are what the platforms hold for us (I-28)."""
     live = {r["execution_id"] for r in store.table("executions") if r["ended_at"] is None}
     if live:
         return
     held = _held(store)
-    # A platform rounds what it pays an account once, our books once a position.
+    # A platform rounds each payout once per account, our books once per position.
     rounded = MICRO * sum(row["kind"] == "payout" for row in store.table("settlements"))
     unpaid = list(_unpaid(store, truth))
     if unpaid:
-        # Nothing is paid to a position while an order of it is out, of which a person hears;
-        # nor is what must be called for, which pays all positions of its contract at once.
+        # A position gets no payout while one of its orders is out, which a person is notified
+        # of. The same holds for payouts that must be requested: a request pays all positions of
+        # its contract.
         waits = {o["position_id"] for o in store.table("orders") if o["working_size"]}
         held_up = {contract for position_id, contract in unpaid if position_id in waits}
         late = [f"{what} of {whose}" for whose, what in unpaid if what not in held_up]
@@ -150,8 +151,9 @@ def _wallets(store: Store, truth: Truth, *, last: bool) -> Wrong:
     for row in store.table("accounts"):
         wallet = truth.exchanges[Platform(row["platform"])].wallet
         ours = row["free"] + row["reserved"]
-        # What late fills have turned round is netted there against other positions of its
-        # contract, or was sold of theirs; each position's books go on as if it were alone.
+        # Late fills can reverse a position. The platform then nets its contracts against other
+        # positions of that contract, or the sale takes contracts of theirs; our books treat
+        # each position as if it were the only one.
         crossed = (_opposed if wallet.nets else _oversold)(store, str(row["platform"]))
         off = ours - wallet.cash + crossed
         erred = abs(off - _booked(store, row["account_id"])) <= rounded and (
@@ -163,7 +165,7 @@ def _wallets(store: Store, truth: Truth, *, last: bool) -> Wrong:
 
 
 def _contracts(held: dict[tuple[str, str, str], Decimal], platform: str, truth: Truth) -> Wrong:
-    """Contracts that have not been paid for are there, as our fills make them."""
+    """Check that the platform holds the unpaid contracts that our fills add up to."""
     exchange = truth.exchanges[Platform(platform)]
     wallet = exchange.wallet
     for (contract, outcome), size in sorted(wallet.contracts.items()):
@@ -179,7 +181,7 @@ def _contracts(held: dict[tuple[str, str, str], Decimal], platform: str, truth: 
 
 
 def _booked(store: Store, account_id: str) -> Decimal:
-    """Return what a person has booked to an account's cash."""
+    """Return the amount that a person has booked to an account's cash."""
     return sum(
         (
             entry["amount"]
@@ -193,7 +195,7 @@ def _booked(store: Store, account_id: str) -> Decimal:
 
 
 def _told_of_cash(store: Store, platform: str) -> bool:
-    """Whether a comparison has told of a platform's cash, or a person said that it is well."""
+    """Return whether a platform's cash is in dispute, or a person acknowledged it."""
     return any(
         row["kind"] == "balance_mismatch" and row["platform"] == platform
         for row in store.table("discrepancies")
@@ -217,7 +219,7 @@ def _opposed(store: Store, platform: str) -> Decimal:
 
 
 def _oversold(store: Store, platform: str) -> Decimal:
-    """Return what positions have sold and merged beyond what they held: others' contracts."""
+    """Return the contracts that positions sold or merged beyond what they held."""
     orders = {row["order_id"]: row for row in store.table("orders")}
     sides = {
         row["position_id"]: row
@@ -239,7 +241,7 @@ def _oversold(store: Store, platform: str) -> Decimal:
 
 
 def _open_ends(store: Store) -> Wrong:
-    """Everything has ended or a person was told (L-1, L-2)."""
+    """Check that everything has ended or a person was notified (L-1, L-2)."""
     flagged = {
         row["correlation_id"]
         for row in store.table("audit_log")
@@ -256,7 +258,7 @@ def _open_ends(store: Store) -> Wrong:
 
 
 def _orphans(store: Store) -> Wrong:
-    """Every reservation that stands, and every slot, is somebody's (I-15)."""
+    """Check that every open reservation and every slot has an owner (I-15)."""
     ended = {r["execution_id"]: r["ended_at"] is not None for r in store.table("executions")}
     orders = {row["order_id"]: row for row in store.table("orders")}
     slots = set()
@@ -274,7 +276,7 @@ def _orphans(store: Store) -> Wrong:
 
 
 def _ledger(store: Store) -> Wrong:
-    """The second model of the ledger agrees (I-11, I-28)."""
+    """Check that the second model of the ledger agrees (I-11, I-28)."""
     names = (
         *("audit_log", "accounts", "fills", "orders"),
         *("open_positions", "reservations", "executions", "settlements"),
@@ -293,14 +295,14 @@ def _ledger(store: Store) -> Wrong:
 
 
 def _plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return rows with words instead of members of enumerations."""
+    """Return rows with plain strings instead of members of enumerations."""
     return [{k: str(v) if isinstance(v, str) else v for k, v in row.items()} for row in rows]
 
 
 def _record(store: Store, truth: Truth, heard: Mapping[int, Event], *, last: bool) -> Wrong:
-    """Everything in the log was told (I-27, I-25)."""
+    """Check that every event in the log was delivered (I-27, I-25)."""
     log = store.table("audit_log")
-    # What was decided beside the engine waits in the outbox for the next start.
+    # Decisions of other processes wait in the outbox for the next start.
     beside = () if last else ("pair.decided",)
     missing = [
         row["sequence"]

@@ -1,4 +1,4 @@
-"""What a simulation came to: tables for people, a document for machines."""
+"""The results of a simulation: tables for people, a document for machines."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from prove.world import Outcome
 ROOT = Path(__file__).resolve().parents[2]
 FAILED, VOID = 1, 2
 RARE = 50
-"""One execution in so many must have reached each status of a position."""
+"""At least one execution in this many must have reached each status of a position."""
 SELDOM = 1_000
-"""One execution in so many must have met each fault, in a run of `ENOUGH`."""
+"""At least one execution in this many must have met each fault, in a run of `ENOUGH`."""
 ENOUGH = 20_000
 
 
 @dataclass
 class Sum:
-    """All seeds so far."""
+    """Totals over all seeds so far."""
 
     first: int
     tally: Tally = field(default_factory=Tally)
@@ -43,7 +43,7 @@ class Sum:
     violations: list[tuple[int, Violation]] = field(default_factory=list)
 
     def add(self, outcome: Outcome) -> None:
-        """Take in one seed."""
+        """Add one seed."""
         self.seeds += 1
         self.tally.hits.update(outcome.tally.hits)
         self.executions += outcome.executions
@@ -56,13 +56,13 @@ class Sum:
         self.violations += [(outcome.seed, each) for each in outcome.violations]
 
     def differs(self, seed: int) -> None:
-        """Note that a seed made another event log when it was run again."""
+        """Record that a seed produced a different event log when it was run again."""
         told = Violation("I-31", "run twice, it made two event logs", "its end")
         self.violations.append((seed, told))
 
     @property
     def missing(self) -> list[str]:
-        """What a run lacks that would show something: an idle engine breaks nothing."""
+        """What the run lacks to prove anything: an idle engine breaks nothing."""
         found = []
         if 2 * self.both < self.executions or not self.executions:
             found.append("fewer than half of the executions opened both legs")
@@ -83,7 +83,7 @@ class Sum:
 
     @property
     def void(self) -> bool:
-        """Whether it shows nothing."""
+        """Whether the run proves nothing."""
         return bool(self.missing)
 
     @property
@@ -114,7 +114,7 @@ class Sum:
 
 
 def commit() -> str:
-    """Return the commit of this tree, with a plus where it was changed since."""
+    """Return the commit of this tree, with a plus if the tree was changed since."""
 
     def git(*words: str) -> str:
         done = subprocess.run(
@@ -126,7 +126,7 @@ def commit() -> str:
 
 
 def show(total: Sum, seconds: float, console: Console) -> None:
-    """Print the coverage table, the figures, and how to see a failure again."""
+    """Print the coverage table, the figures, and how to reproduce a failure."""
     console.print(_coverage(total.tally))
     rate = total.executions / seconds if seconds else 0
     share = 100 * total.both // max(total.executions, 1)

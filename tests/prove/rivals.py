@@ -1,4 +1,4 @@
-"""What reaches the engine from beside it: a second engine, and a channel that loses alerts."""
+"""Influences from outside the engine: a second engine, and a channel that loses alerts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TERM = timedelta(seconds=15)
 WINDOW = 5
 """Steps for which an alert channel is down."""
 BOLD = 3
-"""One rival in so many takes the engine for dead."""
+"""One rival in this many assumes that the engine is dead."""
 
 
 async def rival(world: World, key: str) -> None:
@@ -38,7 +38,7 @@ async def rival(world: World, key: str) -> None:
 
 
 def alarm(world: World, event: Event) -> None:
-    """Carry an alert to a person, unless the channel is down (X39)."""
+    """Deliver an alert to a person, unless the channel is down (X39)."""
     if event.wire not in TOLD:
         return
     step = int((world.clock.now() - world.born).total_seconds()) // (4 * WINDOW)

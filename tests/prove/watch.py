@@ -1,6 +1,6 @@
-"""Checks that need more than rows: who may write, what a person hears, when trading may begin.
+"""Checks that need more than rows: who may write, which alerts arrive, when trading may begin.
 
-Like the oracle it judges from what is committed and sent, and from its own clock.
+Like the oracle it judges from commits and sends, and by its own clock.
 """
 
 from __future__ import annotations
@@ -24,17 +24,18 @@ TOLD = ("execution.single_leg.exposure", "execution.single_leg.exposure_reminder
 SOON = timedelta(seconds=5)
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 REMINDED = timedelta(seconds=75)
-"""A reminder comes a minute after the last word, on a beat of some seconds."""
+"""A reminder comes a minute after the last one, checked every few seconds."""
 
 
 @dataclass(slots=True)
 class Turn:
-    """One engine: which, since when, and what it may do.
+    """One engine and what it may do.
 
     Attributes:
-        epoch: Of its lease; 0 before it has one.
-        compared: It has compared itself with the platforms.
-        trading: It plays its tape.
+        number: Which engine.
+        epoch: Epoch of its lease; 0 before it has one.
+        compared: It has compared its state with the platforms.
+        trading: It is playing its tape.
     """
 
     number: int
@@ -45,7 +46,7 @@ class Turn:
 
 @dataclass(slots=True)
 class Watch:
-    """What is known of all engines so far; of the orders `said`, a person said what is so."""
+    """What is known about all engines so far; `said`: orders that a person decided about."""
 
     oracle: Oracle
     store: MemoryJournal
@@ -66,26 +67,26 @@ class Watch:
 
     @property
     def now(self) -> datetime:
-        """What time it is, whatever the engine's clock was set to."""
+        """The real time, whatever the engine's clock was set to."""
         return self.clock.now()
 
     # An engine
     # -----------------------------------------------------------------------
 
     def began(self, number: int) -> None:
-        """An engine begins; whoever was before it has ended."""
+        """Note that an engine begins; the one before it has ended."""
         self.turn, self.opening = Turn(number), Counter()
         later = self.now + REMINDED
         self.untold = dict.fromkeys(self.untold, later)
 
     def started(self, halted: Iterable[str]) -> None:
-        """An engine trades from now on, halted or not (I-18)."""
+        """Check that an engine starts with the halt reasons that stood before (I-18)."""
         mine = frozenset(halted)
         what = f"halted by {sorted(self.halted)}, started with {sorted(mine)}"
         self.oracle.check("I-18", what, holds=mine == self.halted)
 
     def ended(self, counted: tuple[Mapping[date, int], Mapping[date, int]]) -> None:
-        """An engine ends and says how often it has counted a single leg (I-21)."""
+        """Check that an engine that ends has counted every single leg once (I-21)."""
         months: Counter[date] = Counter()
         weeks: Counter[date] = Counter()
         for row in self.store._tables["audit_log"].values():
@@ -102,9 +103,9 @@ class Watch:
 
     @contextlib.contextmanager
     def given(self, batch: Batch) -> Iterator[None]:
-        """Judge what an engine asks to be kept, from then until it was (I-23).
+        """Judge a batch from the moment the engine asks for its commit until it is done (I-23).
 
-        A journal keeps batches in the order of these calls; that of a run does not even.
+        A journal commits batches in the order of these calls; the journal of a run may not.
         """
         rows = [(write.table, write.row) for write in batch.writes if isinstance(write, Insert)]
         disputed = Counter(row["pair_id"] for table, row in rows if table == "discrepancies")
@@ -123,7 +124,7 @@ class Watch:
     # ---------------------------------------------------------------------------
 
     def committed(self, changes: Iterable[Change], events: Iterable[Event]) -> None:
-        """Judge a commit of the engine whose turn it is."""
+        """Judge a commit of the current engine."""
         names = Counter(event.wire for event in events)
         if self.turn.epoch:
             lease = self.store._tables["leases"].get(("engine",))
@@ -150,7 +151,7 @@ class Watch:
         self._in_time()
 
     def decided(self, changes: Iterable[Change]) -> None:
-        """Take note of what somebody beside the engine has committed."""
+        """Take note of a commit that did not come from the engine."""
         for table, before, after in changes:
             self._take(table, before, after)
 
@@ -166,7 +167,7 @@ class Watch:
                 self._exposed(before, after)
 
     def _halted(self, after: Row, events: Iterable[Event]) -> None:
-        """A reason goes only by being lifted, one at a time (I-18)."""
+        """Check that a halt reason disappears only by being lifted, one at a time (I-18)."""
         stands = frozenset(str(reason) for reason in after["halt_reason"] or ())
         lifted = {
             str(event.reason)  # type: ignore[attr-defined]
@@ -180,9 +181,9 @@ class Watch:
         self.halted = stands
 
     def _over(self, order: Row) -> None:
-        """An order is over only where all that its platform has of it is booked (I-24).
+        """Check that an order is over only once all fills of its platform are booked (I-24).
 
-        What a person says of an order is that person's knowledge.
+        Orders that a person decided about are exempt.
         """
         if order["working_size"]:
             return
@@ -193,7 +194,7 @@ class Watch:
         self.oracle.check("I-24", what, holds=not untold)
 
     def taken(self, client_order_id: str) -> None:
-        """A platform takes an order, of which we must not have said that it is over (I-24)."""
+        """Check that an order accepted by a platform was not over in our record (I-24)."""
         order = self.oracle.orders.get(self.oracle.clients.get(client_order_id, ""))
         out = order is None or bool(order["working_size"]) or order["order_id"] in self.said
         self.oracle.check("I-24", f"{client_order_id} was over when it came there", holds=out)
@@ -207,7 +208,7 @@ class Watch:
             self.untold.pop(position_id, None)
 
     def _in_time(self) -> None:
-        """Every exposure is told of within seconds (I-20); an exit has two orders."""
+        """Check that exposures are reported within seconds (I-20); an exit has two orders."""
         for position_id, since in self.untold.items():
             working, was = self._working(position_id), position_id in self.busy
             self.busy = self.busy | {position_id} if working else self.busy - {position_id}
@@ -229,7 +230,7 @@ class Watch:
     # ----------------------------------------------------------------------
 
     def sending(self, order: Row) -> None:
-        """Judge an order at the moment at which its first byte leaves."""
+        """Judge an order when its first byte leaves."""
         name = order["client_order_id"]
         lease = self.store._tables["leases"].get(("engine",))
         mine = lease is None or lease["epoch"] == self.turn.epoch
@@ -243,20 +244,20 @@ class Watch:
         open_ = self.engine_clock.now() < closes
         self.oracle.check("I-19", f"{name} after its close", holds=open_)
 
-    # What a person hears
+    # Alerts
     # ---------------------------------------------------------------------
 
     def heard(self, event: Event) -> None:
-        """A person hears of an exposure."""
+        """Note that a person was notified of an exposure."""
         if event.wire in TOLD:
             self.person[event.position_id] = self.now  # type: ignore[attr-defined]
 
     def at_rest(self, alive_since: datetime, until: datetime) -> None:
-        """Whoever is still exposed was heard of lately, whatever channel was down (I-20).
+        """Check that standing exposures were reported lately, even with a channel down (I-20).
 
         Args:
             alive_since: When the engine began.
-            until: When its trading ended, and with it the reminders.
+            until: When its trading, and with it the reminders, ended.
         """
         for position_id, row in self.oracle.positions.items():
             if row["status"] not in EXPOSED or until - alive_since < REMINDED:

@@ -1,4 +1,4 @@
-"""Books dense with edges, so that executions come quickly, and what streams make of them."""
+"""Books dense with edges, so that executions come quickly, and the faults of their streams."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ START = datetime(2026, 7, 5, 18, 0, tzinfo=UTC)
 STEP = timedelta(seconds=4)
 CONTRACT = 1_000_000
 LASTS = (2, 4, 8, 16)
-"""Polls that an edge lasts, the last of them without it."""
+"""Polls that an edge lasts; the last of them no longer has it."""
 EDGES = (200, 300, 500, 800)
-"""In 10⁻⁴ dollars a contract, before fees."""
+"""In 10⁻⁴ dollars per contract, before fees."""
 Ladder = tuple[tuple[int, int], ...]
 
 
 @dataclass(slots=True)
 class _Quote:
-    """The middle of one book, its tick and its spread, all in 10⁻⁴ dollars."""
+    """The best prices and the tick of one book, all in 10⁻⁴ dollars."""
 
     bid: int
     ask: int
@@ -43,11 +43,11 @@ def _size(chance: random.Random) -> int:
 
 
 def tape(seed: int, *, steps: int, pairs: int) -> MemoryTape:
-    """Return a polled tape on which each pair has an edge, always the same way, most steps.
+    """Return a polled tape on which each pair has an edge in most steps, always the same way.
 
-    Kalshi's YES is cheap on pairs of even number, Polymarket's on the others: what was bought
-    is never in the way of what comes. A price drifts now and then, and an edge ends after some
-    polls: most second legs find what the first was bought for, and some do not.
+    Kalshi's YES is cheap on pairs with an even number, Polymarket's on the others, so holdings
+    never block the next entry. A price drifts now and then, and an edge ends after some polls:
+    most second legs find the price that the first leg was bought for, and some do not.
     """
     chance = random.Random(f"books {seed}")  # noqa: S311
     end = START + STEP * steps
@@ -84,7 +84,7 @@ def tape(seed: int, *, steps: int, pairs: int) -> MemoryTape:
 
 
 def _quotes(index: int, price: int, edge: int) -> dict[Platform, _Quote]:
-    """Quote a pair so that buying YES on one and NO on the other costs a dollar less `edge`."""
+    """Quote a pair so that YES on one and NO on the other cost a dollar less `edge`."""
     middle = price // 100 * 100
     cheap, dear = (Platform.KALSHI, Platform.POLYMARKET)[:: 1 if index % 2 == 0 else -1]
     return {
@@ -96,7 +96,7 @@ def _quotes(index: int, price: int, edge: int) -> dict[Platform, _Quote]:
 def spoiled(
     messages: list[TapeMessage], strikes: dict[int, bool], old: TapeMessage | None
 ) -> Iterator[tuple[int, TapeMessage]]:
-    """Yield what a stream makes of messages of one book, each with its fault (0: none)."""
+    """Yield one book's messages after the stream's faults, each with its fault (0: none)."""
     for message in messages:
         if strikes.get(21):
             continue

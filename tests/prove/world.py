@@ -1,4 +1,4 @@
-"""One run of a seed: platforms and a database that go on, and engines that live and die."""
+"""One run of a seed: platforms and a database that last, and engines that start and die."""
 
 from __future__ import annotations
 
@@ -41,29 +41,29 @@ T = TypeVar("T")
 PAIRS = 8
 STEPS = 40
 CALM = 0.7
-"""The share of the tape after which nothing goes wrong any more."""
+"""Share of the tape after which no more faults are injected."""
 GRACE = 200
 IDLE = 130
 REST, LAST = "at rest", "after restart 2"
 
 
 class SteppedClock(TapeClock):
-    """The engine's clock, which somebody sets wrong."""
+    """The engine's clock, which faults set forward or back."""
 
     off = timedelta(0)
 
     def now(self) -> datetime:
-        """Return what the engine believes."""
+        """Return the time that the engine believes."""
         return super().now() + self.off
 
     async def sleep_until(self, instant: datetime) -> None:
-        """Wait for what it believes to be `instant`."""
+        """Wait until this clock shows `instant`."""
         await super().sleep_until(instant - self.off)
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a seed."""
+    """The outcome of a seed."""
 
     seed: int
     violations: list[Violation]
@@ -133,26 +133,26 @@ class World:
         return PaperExchange(name, contracts, kind, Money(self.cash))
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Start what goes on whether an engine lives or not."""
+        """Start a task that runs whether an engine is alive or not."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     def hear(self, event: Event, sequence: int) -> None:
-        """Hear what an engine told of."""
+        """Receive an event that an engine delivered."""
         known = self.heard.setdefault(sequence, event)
         if known.stamp.event_id != event.stamp.event_id:
             self.oracle.wrong("I-27", f"event {sequence} was told twice, differently")
         alarm(self, event)
 
     def beside(self) -> int:
-        """Count the commands that were given beside an engine; each has ids of its own."""
+        """Number the operator commands; each has ids of its own."""
         self._commands += 1
         return 1_000_000 * self._commands + self.plan.seed
 
     def fatal(self) -> int:
-        """Pass one step; returns the fault that ends the engine here, 0 for none."""
+        """Count one step; return the fault that ends the engine here, 0 for none."""
         self.steps += 1
         if not self.plan.on or not self._deaths or self.steps < self._deaths[0]:
             return 0
@@ -161,7 +161,7 @@ class World:
         return ways[self.steps % len(ways)]
 
     async def bury(self) -> None:
-        """End every task of a dead engine; what it had begun to commit is committed."""
+        """Cancel every task of a dead engine; commits that it had begun are completed."""
         await self.store.rests()
         if self.life is not None:
             self.gone.add(self.life.name)
@@ -182,11 +182,11 @@ class World:
     # -------------------------------------------------------------------------------------
 
     async def run(self) -> Outcome:
-        """Faults; no faults; restart, and restart again. Judged at each rest."""
+        """Run with faults, without faults, then restart twice; judge at each rest."""
         await self.store.begin()
         calm, done, never = asyncio.Event(), asyncio.Event(), asyncio.Event()
         playing = self.spawn(self._play(calm, done))
-        # Without it nothing would ever end.
+        # If the tape fails, the run must still end.
         playing.add_done_callback(lambda _: done.set())
         background = [playing]
         background += [self.spawn(self._pump(name)) for name in Name]
@@ -264,7 +264,7 @@ class World:
     # -------------------------------------------------------------------------------
 
     async def _play(self, calm: asyncio.Event, done: asyncio.Event) -> None:
-        """Move the platforms' books, engine or not, and keep them alive until the end."""
+        """Play the tape to the platforms, engine or not; then refresh the last books."""
         rows, step = list(self.tape.messages()), -1
         last = rows[-1].step
         for row in rows:
@@ -289,7 +289,7 @@ class World:
                 done.set()
 
     async def _resumed(self, engine: Engine) -> None:
-        """Nobody is at odds with anything any more: a halt can be lifted (L-4)."""
+        """Check that a halt can be lifted once no discrepancy is open (L-4)."""
         await resume(engine)
         disputed = any(each.halts for each in engine.carrying.disputes.open.values())
         stands = engine.risk.state.halt_reasons
@@ -320,7 +320,7 @@ class World:
                 self._shown(row, row)
 
     def _resolved(self, step: int) -> None:
-        """Let the contracts whose time has come resolve, and Kalshi pay a while later."""
+        """Resolve the contracts that are due, and let Kalshi pay a while later."""
         for each in list(self._endings):
             kalshi, polymarket = (each.match.contract(name).contract_id for name in Name)
             now = self.clock.now()
@@ -354,7 +354,7 @@ class World:
             self.connected(self.life, books=True)
 
     def _moved(self, row: TapeMessage) -> None:
-        """Let one book move on its platform, and tell the engine what its stream says."""
+        """Update one book on its platform, and pass the engine what its stream shows."""
         now, whole = self.clock.now(), row.kind is Kind.SNAPSHOT
         exchange = self.exchanges[row.platform]
         exchange.update(row.contract_id, row.bids, row.asks, whole=whole, now=now)
@@ -380,7 +380,7 @@ class World:
             self._shown(message, row)
 
     def _shown(self, message: TapeMessage, true: TapeMessage) -> None:
-        """Show the engine a book: as it is, or as an old message tells it."""
+        """Show the engine a book: the current one, or the one of an older message."""
         if self.life is None or not self.life.trading:
             return
         engine, key = self.life.engine, (message.platform, message.contract_id)
@@ -403,7 +403,7 @@ class World:
         self._told_again(self.life, name)
 
     def connected(self, life: Life, *, books: bool) -> None:
-        """A stream begins with what stands: books, and every fill that is final."""
+        """Begin a stream with the present state: books, and every fill that is final."""
         for name in Name:
             self._told_again(life, name)
         if books:
@@ -415,7 +415,7 @@ class World:
             life.lines[name].reports.put_nowait(report)
 
     async def _pump(self, name: Name) -> None:
-        """Carry reports of fills to whatever engine lives."""
+        """Forward reports of fills to the current engine."""
         held = None
         while True:
             report = await self.platforms[name].reports.get()
@@ -446,7 +446,7 @@ def run(seed: int, *, size: int = STEPS, only: str = "", on: str = MEMORY) -> Ou
     async def main(where: Database | None) -> Outcome:
         return await World(Plan.of(seed), size, only, where).run()
 
-    # All of a seed is garbage at once, after it.
+    # Everything that a seed allocates becomes garbage at once, after it.
     gc.disable()
     try:
         with database(on) as where:
