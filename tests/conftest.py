@@ -14,7 +14,7 @@ from support import postgres
 
 from dutchbook.persistence.database import Database
 
-# Nothing is asserted on wall time: how fast a machine draws examples is not the program's.
+# No test asserts wall time: how fast a machine draws examples says nothing of the program.
 settings.register_profile(
     "any machine",
     settings.default,
@@ -26,7 +26,7 @@ settings.load_profile("any machine")
 
 @pytest.fixture(scope="session", autouse=True)
 def own_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A data directory of the tests' own: runs keep the heads of their logs there."""
+    """Give the tests their own data directory, where runs keep the heads of their logs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
         yield
@@ -34,7 +34,7 @@ def own_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home of the tests' own: nothing of the user's is read or written."""
+    """Give the tests their own home, so that no file of the user is read or written."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
@@ -44,7 +44,7 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """A real PostgreSQL: the one that the environment names, else one for this session."""
+    """Return a real PostgreSQL: the one that the environment names, else a new one."""
     with ExitStack() as stack:
         try:
             url = stack.enter_context(postgres.server())
@@ -55,7 +55,7 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def prepared_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with every table and no row, to be copied: faster than preparing each."""
+    """Return a database file with all tables and no rows; copying beats preparing anew."""
     path = tmp_path_factory.mktemp("prepared") / "paper.db"
     Database.at(f"sqlite:///{path}").prepare("paper")
     return path
@@ -63,7 +63,7 @@ def prepared_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def prepared_postgres(postgres_url: str) -> Iterator[str]:
-    """The name of such a database on the server."""
+    """Return the name of a prepared database on the server, used as a template."""
     with made(postgres_url) as name:
         Database.at(postgres.named(postgres_url, name)).prepare("paper")
         yield name
@@ -71,7 +71,7 @@ def prepared_postgres(postgres_url: str) -> Iterator[str]:
 
 @contextmanager
 def made(server: str, template: str = "template1") -> Iterator[str]:
-    """Make a database on a server for a while; yields its name."""
+    """Create a database on a server, yield its name and drop it afterwards."""
     name = f"dutchbook_{uuid.uuid4().hex[:12]}"
     postgres.execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
     yield name
@@ -80,28 +80,28 @@ def made(server: str, template: str = "template1") -> Iterator[str]:
 
 @pytest.fixture
 def fresh_postgres(postgres_url: str, prepared_postgres: str) -> Iterator[str]:
-    """The URL of a prepared database, dropped afterwards."""
+    """Yield the URL of a prepared database, dropped afterwards."""
     with made(postgres_url, prepared_postgres) as name:
         yield postgres.named(postgres_url, name)
 
 
 @pytest.fixture
 def empty_postgres(postgres_url: str) -> Iterator[str]:
-    """The URL of a database without a table, dropped afterwards."""
+    """Yield the URL of a database without tables, dropped afterwards."""
     with made(postgres_url) as name:
         yield postgres.named(postgres_url, name)
 
 
 @pytest.fixture
 def paper_url(prepared_file: Path, tmp_path: Path) -> str:
-    """A prepared file `paper.db` in the folder of the test."""
+    """Return the URL of a prepared file `paper.db` in the test's folder."""
     shutil.copy(prepared_file, tmp_path / "paper.db")
     return f"sqlite:///{tmp_path}/paper.db"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A prepared database of each kind in turn."""
+    """Return the URL of a prepared database, once for each engine."""
     if request.param == "sqlite":
         shutil.copy(request.getfixturevalue("prepared_file"), tmp_path / "dutchbook.db")
         return f"sqlite:///{tmp_path}/dutchbook.db"
@@ -111,7 +111,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database of each kind in turn that nothing was made in yet."""
+    """Return the URL of an empty database, once for each engine."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/dutchbook.db"
     url: str = request.getfixturevalue("empty_postgres")
@@ -120,9 +120,11 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def copies(database_url: str, tmp_path: Path) -> Iterator[Callable[[], str]]:
-    """Makes prepared databases, one after the other."""
+    """Yield a function that creates another prepared database with each call."""
     names: list[str] = []
-    server = postgres.named(database_url, "postgres")  # a template must have nobody in it
+    server = postgres.named(
+        database_url, "postgres"
+    )  # a template must have no open connections
 
     def sqlite() -> str:
         names.append(f"{tmp_path}/copy{len(names)}.db")

@@ -1,10 +1,10 @@
 """Count the edges of the World Cup recording from its own rows.
 
-``python tests/independent/count_edges.py FOLDER``. After each row, each direction of that
-row's pair counts in which ``1 - ask YES - ask NO`` less both unrounded taker fees on one
-contract is above zero, with the latest row of the other platform of the same file, where
-both asks are there (the ask of NO is one less the bid of YES). Fees: Kalshi 7 %, Polymarket
-3 % of p(1-p).
+``python tests/independent/count_edges.py FOLDER``. After each row, compare it with the latest
+row of the other platform in the same file. Each direction of the pair counts in which both
+asks exist and ``1 - ask YES - ask NO``, less both unrounded taker fees on one contract, is
+above zero. The ask of NO is one less the bid of YES. Fees: Kalshi 7 %, Polymarket 3 % of
+p(1-p).
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ def _count_file(path: Path) -> int:
     for row in rows(path):
         latest[row["pair"], row["venue"]] = row
         other = "polymarket" if row["venue"] == "kalshi" else "kalshi"
-        beside = latest.get((row["pair"], other))
-        if beside is not None:
-            found += _edge(row, beside) + _edge(beside, row)
+        match = latest.get((row["pair"], other))
+        if match is not None:
+            found += _edge(row, match) + _edge(match, row)
     return found
 
 
 def _edge(yes: Row, no: Row) -> bool:
-    """Tell whether YES from one row and NO from the other cost less than they pay."""
+    """Return whether YES from one row and NO from the other cost less than they pay."""
     if yes["ask"] is None or no["bid"] is None:
         return False
     ask_yes, ask_no = yes["ask"] / 100, 1 - no["bid"] / 100

@@ -1,8 +1,8 @@
-"""Recompute expected profit and fees from the fills of a database alone.
+"""Recompute expected profit and fees from nothing but the fills in a database.
 
-``python tests/independent/recompute.py FILE.db``. Fills belong together by their execution;
-legs that are within a hundredth of a contract of each other are hedged and pay a dollar a
-contract.
+``python tests/independent/recompute.py FILE.db``. Fills are grouped by
+execution. Legs whose sizes differ by less than a hundredth of a contract are hedged and pay a
+dollar per contract.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Fill = tuple[str, Decimal, Decimal, Decimal]
 
 
 def fills(path: Path) -> dict[str, list[Fill]]:
-    """Return platform, price, size and fee of each fill that stands, by execution."""
+    """Return platform, price, size and fee of each fill that has not failed, by execution."""
     found = defaultdict[str, list[Fill]](list)
     query = (
         "SELECT execution_id, platform, price, size, fee FROM fills WHERE finality <> 'failed'"
@@ -32,7 +32,7 @@ def fills(path: Path) -> dict[str, list[Fill]]:
 
 
 def recompute(path: Path) -> tuple[Decimal, Decimal]:
-    """Return the expected profit of everything hedged, and all fees."""
+    """Return the expected profit of all hedged executions, and the total fees."""
     profit = total_fees = Decimal(0)
     for group in fills(path).values():
         fees = sum((fee for *_, fee in group), start=Decimal(0))

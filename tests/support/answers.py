@@ -1,4 +1,4 @@
-"""Orders, reports and bytes for the tests of the platforms' answers."""
+"""Orders, reports and raw answers for tests of the platform codecs."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def said(status: int, body: object) -> Answer:
 
 
 def changed(body: dict[str, Any], **fields: Any) -> bytes:
-    """Return a body with some fields replaced, or taken away where the value is `...`."""
+    """Return a body with some fields replaced, or removed where the value is `...`."""
     merged = {**body, **fields}
     return as_bytes({key: value for key, value in merged.items() if value is not ...})
 
 
 @st.composite
 def reports(draw: st.DrawFn, platform: Platform) -> tuple[Sent, OrderReport]:
-    """An order, and what a platform may know of it: on the finest grids that there are."""
+    """Draw an order and a possible report of it, on the finest price and size grids."""
     resting = draw(st.booleans())
     before = sent(
         platform,

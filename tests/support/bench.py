@@ -1,7 +1,7 @@
-"""One pair, and an engine whose tape is the test: books move when the test says so.
+"""An engine with one pair whose books the test moves itself, instead of a tape.
 
-What the engine sees and what a platform has can be set apart, as they are on a real network: an
-order then fills in part, or not at all, for the reason it would.
+The book that the engine sees and the book that a platform matches against can differ, as on a
+real network. An order then fills in part, or not at all, for the same reason as on one.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from support.runs import WatchedJournal, conserved, stored
 
 KALSHI, POLYMARKET = Platform.KALSHI, Platform.POLYMARKET
 Levels = dict[int, str]
-"""Prices in cents of YES, and how many contracts stand there."""
+"""Contracts at each price, in cents of YES."""
 NOBODY: Levels = {}
 OFF = "execution.auto_policy=off"
 RATE = 1_000_000
@@ -46,7 +46,7 @@ def _levels(levels: Levels) -> tuple[tuple[int, int], ...]:
 
 @dataclass
 class Bench:
-    """A started engine, and a hand on everything around it."""
+    """A started engine, with control of its books, platforms and commands."""
 
     engine: Engine
     journal: DyingJournal
@@ -54,23 +54,23 @@ class Bench:
 
     @property
     def service(self) -> SingleLegResolutionService:
-        """What is tested."""
+        """The service under test."""
         return self.engine.carrying.single_leg
 
     @property
     def held(self) -> Held:
-        """The one position that can still change, with its facts."""
+        """The only position that can still change, with its orders and fills."""
         (held,) = self.engine.holdings.all()
         return held
 
     @property
     def position(self) -> OpenPosition:
-        """The one position that can still change."""
+        """The only position that can still change."""
         return self.held.position
 
     @property
     def id(self) -> str:
-        """Its id."""
+        """The id of that position."""
         return self.position.position_id
 
     def _message(self, platform: Platform, bids: Levels, asks: Levels) -> TapeMessage:
@@ -87,7 +87,7 @@ class Bench:
         )
 
     def show(self, platform: Platform, bids: Levels, asks: Levels) -> None:
-        """Set a platform's book; the engine sees it."""
+        """Set a platform's book, and show it to the engine."""
         self.engine.hear(self._message(platform, bids, asks))
 
     def moved(self, platform: Platform, bids: Levels, asks: Levels) -> None:
@@ -102,7 +102,7 @@ class Bench:
         )
 
     def fault(self, platform: Platform, *faults: Fault) -> None:
-        """Let faults strike everything on a platform from now on; none makes it well."""
+        """Apply faults to every request to a platform from now on; none restores it."""
         server = self.engine.gateways[platform]._server
         server._faults = replace(server._faults, rates=tuple((f, RATE) for f in faults))
 
@@ -113,7 +113,7 @@ class Bench:
     def execute(
         self, held: Platform = KALSHI, *, first: str = "100", second: str = "0"
     ) -> None:
-        """Begin an execution of 100 that fills `first` of `held`'s leg, `second` of the other.
+        """Start an execution of 100 that fills `first` on `held` and `second` on the other.
 
         YES costs 40 cents on Kalshi and NO 53 on Polymarket.
         """
@@ -134,10 +134,10 @@ class Bench:
         bids: Levels | None = None,
         asks: Levels | None = None,
     ) -> str:
-        """Let an execution end with one leg alone, and return its position's id.
+        """Let an execution end with an unhedged leg, and return its position's id.
 
-        Afterwards the engine sees both books as they are: `bids` and `asks` in place of the
-        usual book of the missing leg.
+        Afterwards the engine sees both books as they are. `bids` and `asks` replace the usual
+        book of the missing leg.
         """
         self.execute(held, first=first, second=second)
         await self.rest()
@@ -161,23 +161,23 @@ class Bench:
         return list(self.held.orders.values())
 
     async def ask(self, name: str, rationale: str = "", **arguments: Any) -> str:
-        """Write a command as another process does; returns its id."""
+        """Write a command row as another process does, and return its id."""
         key = f"command-{len(await self.journal.rows('operator_commands'))}"
         row = command_row(key, name, arguments, rationale, "me", self.engine.clock)
         await self.journal.commit(Batch((Insert("operator_commands", row),)))
         return key
 
     async def fold(self) -> None:
-        """Let the engine look for commands."""
+        """Let the engine read new command rows."""
         await self.engine.lifecycle._commands.fold()
 
     async def answer(self, key: str) -> Any:
-        """Return what a command was answered, None while it was not."""
+        """Return the answer to a command, None while there is none."""
         rows = await self.journal.rows("operator_commands", {"command_id": key})
         return rows[0]["answer"]
 
     async def told(self, name: str, rationale: str = "", **arguments: Any) -> Any:
-        """Ask, let the engine do it, and return its answer."""
+        """Write a command, let the engine perform it, and return the answer."""
         key = await self.ask(name, rationale, **arguments)
         await self.fold()
         await self.rest(1)
@@ -186,7 +186,7 @@ class Bench:
 
 @dataclass
 class Ended:
-    """What a bench leaves: the answer of its work, and every row."""
+    """The result of a bench: what its work returned, and all rows of the database."""
 
     answer: Any
     tables: dict[str, list[dict[str, Any]]]
@@ -198,13 +198,13 @@ class Ended:
 
     @property
     def position(self) -> dict[str, Any]:
-        """The row of the one position."""
+        """The row of the only position."""
         (row,) = self.tables["open_positions"]
         return row
 
 
 def tape(match: ContractMatch) -> MemoryTape:
-    """Return a tape of one pair that says nothing."""
+    """Return a tape of one pair without messages."""
     meta = TapeMeta(
         name="bench",
         source="test",
@@ -229,7 +229,7 @@ class When(StrEnum):
 
 @dataclass
 class Left:
-    """What an engine leaves to the next: its database, its platforms, and the time."""
+    """The state that the next engine takes over: the database, the platforms and the time."""
 
     engine: Engine
     journal: DyingJournal
@@ -238,7 +238,7 @@ class Left:
 
 
 class Died(Exception):
-    """An engine is gone in the middle of its work."""
+    """The engine died in the middle of its work."""
 
     def __init__(self, left: Left) -> None:
         super().__init__("died")
@@ -246,11 +246,11 @@ class Died(Exception):
 
 
 class Death(BaseException):
-    """What ends an engine that dies; nothing in it catches this."""
+    """Ends a dying engine; no code in the engine catches it."""
 
 
 class DyingJournal(WatchedJournal):
-    """A journal whose process can be made to die at a commit."""
+    """A journal that can make its process die at a commit."""
 
     def __init__(self) -> None:
         super().__init__(conserved)
@@ -278,17 +278,17 @@ def bench(
 ) -> Ended:
     """Do `work` on a running engine whose first legs are on `first`, then drain it.
 
-    After each commit the money is conserved, and what is left is whole.
+    After each commit, conservation of capital is checked. At the end, the log is verified.
 
     Args:
-        work: What happens instead of a tape.
-        settings: As on a command line.
+        work: The test's actions, in place of a tape.
+        settings: Settings as on a command line.
         first: The platform of the first leg.
-        after: What the engine before it left.
-        dies: Tells at which commit, and on which side of it, this engine dies.
+        after: The state that the previous engine left.
+        dies: Returns on which side of a commit this engine dies, None where it survives it.
 
     Raises:
-        Died: It did.
+        Died: The engine died.
     """
 
     async def main() -> Ended:
@@ -337,7 +337,7 @@ async def _run(
 
 
 def _same_platforms(before: Engine, now: Engine) -> None:
-    """Let a new engine meet the platforms as the one before left them."""
+    """Give a new engine the platforms in the state in which the previous engine left them."""
     for platform, exchange in now.exchanges.items():
         taken = exchange.on_taken
         exchange.__dict__.update(before.exchanges[platform].__dict__)

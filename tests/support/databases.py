@@ -1,4 +1,4 @@
-"""Work on a prepared database, and statements that no part of the program would send it."""
+"""Run work on a prepared database, or statements that the program itself never sends."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def event(name: str) -> SystemStopped:
 
 
 def filled(*, but: tuple[str, ...] = ("audit_log",)) -> Batch:
-    """Return a row of every table, but for those that the journal itself writes."""
+    """Return one row for every table except those that the journal itself writes."""
     return Batch(tuple(write for write in everything() if write.table not in but))
 
 
 def on(url: str, work: Callable[[AnyJournal], Awaitable[Any]]) -> Any:
-    """Prepare a database, fill it with one of everything, and do `work` on it."""
+    """Prepare a database, insert one row into every table, and do `work` on it."""
     database = Database.at(url)
     database.prepare("paper")
 

@@ -1,11 +1,11 @@
-"""The program as a child process that notes what it sends and freezes itself where it is told.
+"""The program as a child process that logs its orders and freezes itself at a chosen point.
 
     python engine.py NOTES POINT ARGUMENTS...
 
-`NOTES` gets a line for each order that reaches a paper platform. `POINT` is where the process
-stops itself (SIGSTOP) at the first order: `nowhere`, `look` (the intent is committed, the lease
-not read yet), `approve` (the lease was read, the gate not asked yet) or `transaction` (SQLite's
-transaction is written and not committed).
+The process appends a line to `NOTES` for each order that reaches a paper platform. `POINT` is
+where it stops itself (SIGSTOP) at the first order: `nowhere`, `look` (the intent is committed,
+the lease not read yet), `approve` (the lease was read, the gate not asked yet) or `transaction`
+(SQLite's transaction is written and not committed).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Freeze:
     def now(self) -> None:
         if not self.done:
             self.done = True
-            # To this very thread: it goes no step further, however busy the machine is.
+            # Sent to this thread, so that it stops here however busy the machine is.
             signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
 

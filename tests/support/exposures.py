@@ -1,4 +1,4 @@
-"""An exposed leg, told of at any time."""
+"""Exposure events with a chosen time."""
 
 from __future__ import annotations
 

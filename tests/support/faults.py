@@ -1,4 +1,4 @@
-"""What goes wrong in whole runs, as settings of the paper platforms."""
+"""Faults for whole runs, as settings of the paper platforms."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ BUSY = (
     "execution.cool_down_seconds=1",
     "detection.minimum_net_edge=0.002",
 )
-"""So many entries that every fault finds some."""
+"""Settings with enough entries for every fault to occur."""
 ALL = tuple(f"paper.fault_{each.value}=70000" for each in (*REFUSED, *UNANSWERED))

@@ -1,8 +1,8 @@
-"""What whole runs come to, kept as files: `make goldens` writes them, a test holds them.
+"""Results of whole runs, stored as files: `make goldens` writes them, a test compares them.
 
-A change that leaves the engine alone leaves every file as it is. Where only its batches are cut
-otherwise, the head of the log and the count of `system.records.changed` move, at most with the
-order in which an instant tells what happens to several.
+A change that does not affect the engine changes no file. If only the batches of commits change,
+the head of the log and the count of `system.records.changed` change too, and perhaps the order
+of events that share an instant.
 """
 
 from __future__ import annotations
@@ -39,26 +39,26 @@ from support.recordings import WORLD_CUP
 FOLDER = Path(__file__).parents[1] / "golden"
 LOG = "audit_log"
 TOLD = ("name", "event_id", "occurred_at", "correlation_id", "causation_id", "payload")
-"""What an entry of the log says, however the batches are cut that it came in."""
+"""The fields of a log entry that do not depend on how commits are batched."""
 ADVICE = "`make goldens` writes them again; the commit that does it explains each difference."
 Golden = dict[str, Any]
 Tables = Mapping[str, Iterable[Mapping[str, Any]]]
-"""By name, every row as it is stored."""
+"""All rows as stored, by table name."""
 Pays = tuple[str, str]
-"""What a YES pays on Kalshi and on Polymarket."""
+"""The payout of a YES on Kalshi and on Polymarket."""
 
 
 @dataclass(frozen=True)
 class Story:
-    """A run that is kept.
+    """A run whose result is stored.
 
     Attributes:
-        name: What it is about, and the name of its file.
+        name: Its topic, and the name of its file.
         put: Writes its tape.
-        seed: What its ids and its faults are drawn from.
-        settings: How the engine and its platforms are set.
-        results: What the pairs of the tape resolve to at its end; nothing, where it is empty.
-        recording: What the tape is made of, where that may not be on this machine.
+        seed: The seed of its ids and faults.
+        settings: The settings of the engine and its platforms.
+        results: How the pairs of the tape resolve at its end; if empty, they do not.
+        recording: The source of the tape, where it may be missing on this machine.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Story:
 
     @property
     def kept(self) -> Golden:
-        """What it came to when it was written."""
+        """The stored result."""
         found: Golden = json.loads(self.file.read_text(encoding="utf-8"))
         return found
 
@@ -110,7 +110,7 @@ AWAY = (
     "reconciliation.every_seconds=307",
     "reconciliation.grace_seconds=61",
 )
-"""Nothing of it falls due at the very instant of something else."""
+"""The intervals are chosen so that no two of them expire at the same instant."""
 HALTED = (
     "execution.auto_policy=unwind",
     "execution.person_after_seconds=20",
@@ -142,7 +142,7 @@ STORIES = (
 
 
 def run(story: Story, url: str, folder: Path) -> dict[str, Any]:
-    """Trade a story on a prepared database; returns the summary that is printed."""
+    """Run a timeline on a prepared database, and return the printed summary."""
     tape = folder / f"{story.name}.tape"
     story.put(tape)
     words = ["--tape", str(tape), "--db", url, "--seed", str(story.seed)]
@@ -166,7 +166,7 @@ def _results(tape: Path, pays: tuple[Pays, ...]) -> dict[str, str]:
 
 
 def tables(url: str) -> dict[str, list[dict[str, Any]]]:
-    """Return the log of a database and every table that it tells, as they are stored."""
+    """Return the log of a database and every table that it covers, as stored."""
 
     async def main() -> dict[str, list[dict[str, Any]]]:
         journal = Database.at(url).journal(turnstile())
@@ -184,11 +184,11 @@ def tables(url: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def golden(summary: Mapping[str, Any], found: Tables) -> Golden:
-    """Return what is kept of a run.
+    """Return the result of a run as it is stored.
 
-    The summary without what it repeats of the log: how often each event came, and its head. Of
-    the log, what is told in its order, and the same with what belongs together side by side:
-    which of two stories comes first at an instant hangs on how long their commits take.
+    The summary is stored without the parts that repeat the log: the count of each event, and
+    the head. The log is digested twice: in its own order, and grouped by correlation id,
+    because the order of two timelines within an instant depends on how long commits take.
     """
     log = list(found[LOG])
     told = [row for row in log if row["name"] != RecordsChanged.wire]
@@ -216,7 +216,7 @@ def _digest(rows: Iterable[Any]) -> str:
 
 
 def differences(kept: Golden, found: Golden) -> list[str]:
-    """Tell what a run came to that is not what was kept, a line for each part."""
+    """Return how a result differs from the stored one, a line for each part."""
     was, now = dict(_parts(kept)), dict(_parts(found))
     return [
         f"{part}: {now.get(part, 'nothing')}, kept is {was.get(part, 'nothing')}"
@@ -234,7 +234,7 @@ def _parts(of: Mapping[str, Any], within: str = "") -> Iterable[tuple[str, Any]]
 
 
 def main() -> None:
-    """Write every file whose tape can be made here."""
+    """Write every file whose tape can be made on this machine."""
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
         for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):

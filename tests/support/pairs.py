@@ -1,4 +1,4 @@
-"""A pair of contracts that can be traded, and books for it."""
+"""A pair of contracts approved for trading, and books for it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def book(
 
 
 def cheap_books() -> dict[Platform, OrderBook]:
-    """YES at 40 cents on Kalshi and NO at 53 cents on Polymarket: 93 cents for a dollar."""
+    """Return books at 93 cents for a dollar: YES at 40 on Kalshi, NO at 53 on Polymarket."""
     return {
         Platform.KALSHI: book(Platform.KALSHI, {38: 500}, {40: 200, 41: 300}),
         Platform.POLYMARKET: book(Platform.POLYMARKET, {47: 400, 46: 400}, {49: 500}),

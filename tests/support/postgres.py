@@ -1,4 +1,4 @@
-"""A PostgreSQL of the tests' own, and databases on it."""
+"""A PostgreSQL server for the tests, and databases on it."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from typing import Any
 import asyncpg
 
 RUNNING = "DUTCHBOOK_TEST_POSTGRES_URL"
-DURABILITY = ("fsync", "full_page_writes")  # no test cuts the machine's power
+DURABILITY = ("fsync", "full_page_writes")  # no test simulates a power cut
 
 
 class NoPostgres(Exception):
-    """None could be started here."""
+    """No PostgreSQL could be started on this machine."""
 
 
 @contextmanager
 def server() -> Iterator[str]:
     """Yield the URL of a real PostgreSQL: the one that the environment names, else a new one.
 
-    Its folder is not pytest's: the server may run as another user, and each session of pytest
-    closes that folder again to all but its own.
+    The data folder is not under pytest's: the server may run as another user, and each pytest
+    session restricts its folder to its own user.
 
     Raises:
-        NoPostgres: It says why.
+        NoPostgres: No server could be started; the message gives the reason.
     """
     if running := os.environ.get(RUNNING):
         yield running
@@ -61,7 +61,7 @@ def named(url: str, name: str) -> str:
 
 
 def execute(url: str, *statements: str) -> None:
-    """Run statements, each in a transaction of its own."""
+    """Run statements, each in its own transaction."""
 
     async def run(connection: Any) -> None:
         for statement in statements:

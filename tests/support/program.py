@@ -1,4 +1,4 @@
-"""The program as a person runs it: a process of its own, its output and its exit code."""
+"""Run the program as a person does, and check its output and exit code."""
 
 from __future__ import annotations
 
@@ -26,12 +26,15 @@ PROGRAM = [sys.executable, "-m", "dutchbook"]
 
 
 def call(*words: str, fails: int = 0, program: Sequence[str] = PROGRAM) -> str:
-    """Run a command to its end; returns what it printed where it was to print."""
+    """Run a command to its end and return its output.
+
+    Where an exit code is expected in `fails`, return the one line on standard error instead.
+    """
     done = subprocess.run([*program, *words], capture_output=True, text=True, check=False)
-    return _told(done.returncode, done.stdout, done.stderr, fails)
+    return _output(done.returncode, done.stdout, done.stderr, fails)
 
 
-def _told(code: int, printed: str, complaint: str, fails: int) -> str:
+def _output(code: int, printed: str, complaint: str, fails: int) -> str:
     assert code == fails, complaint
     if fails:
         assert complaint.count("\n") == 1, complaint
@@ -41,7 +44,7 @@ def _told(code: int, printed: str, complaint: str, fails: int) -> str:
 
 
 def call_here(*words: str, fails: int = 0) -> str:
-    """Do what `call` does in this process, where no interpreter has to start."""
+    """Do the same as `call` in this process, which saves starting an interpreter."""
     out, complaints = io.StringIO(), io.StringIO()
     with (
         pytest.MonkeyPatch.context() as patch,
@@ -51,14 +54,11 @@ def call_here(*words: str, fails: int = 0) -> str:
         patch.setattr(sys, "argv", ["dutchbook", *words])
         with pytest.raises(SystemExit) as ended:
             main()
-    return _told(int(ended.value.code or 0), out.getvalue(), complaints.getvalue(), fails)
+    return _output(int(ended.value.code or 0), out.getvalue(), complaints.getvalue(), fails)
 
 
 def called(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
-    """Run a command in this process: the same entry without the start of an interpreter.
-
-    Returns the exit code and what stands on standard error.
-    """
+    """Run a command in this process; return its exit code and its standard error."""
     capsys.readouterr()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["dutchbook", *words])
@@ -68,13 +68,13 @@ def called(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
 
 
 def traded(url: str, tape: Path) -> dict[str, Any]:
-    """Run on a tape to its end as `dutchbook run` does; returns the summary."""
+    """Run a tape to its end as `dutchbook run` does, and return the summary."""
     options = paper_run.Options(load(), str(tape), url, speed=None, seed=1)
     return paper_run.run(options, paper_run.NoScreen())
 
 
 def bare_tape(path: Path, *, rules: str | None = None, minutes: int = 20) -> Path:
-    """Write a made-up tape that pairs nothing, with other rules if they are given."""
+    """Write a generated tape without pairs, with other rules if they are given."""
     tape = generated_tape(5, minutes=minutes)
     contracts = tuple(replace(each, rules=rules or each.rules) for each in tape.meta.contracts)
     meta = replace(tape.meta, pairs=(), contracts=contracts)
@@ -85,13 +85,13 @@ def bare_tape(path: Path, *, rules: str | None = None, minutes: int = 20) -> Pat
 ROVERS: dict[Platform, Contract] = {
     each.platform: each for each in generated_tape(5, minutes=20).meta.contracts[:2]
 }
-"""The two contracts of `bare_tape` that ask the same question."""
+"""The two contracts of `bare_tape` on the same question."""
 
 
 def facts(platform: Platform, /, **fields: Any) -> dict[str, Any]:
-    """Return a contract of `ROVERS` as a pair file gives it, with `fields` in place of its own.
+    """Return a contract of `ROVERS` as a row of a pair file, with `fields` replaced.
 
-    A field that is None is left out.
+    A field set to None is omitted.
     """
     contract = ROVERS[platform]
     row: dict[str, Any] = {
@@ -115,12 +115,12 @@ def facts(platform: Platform, /, **fields: Any) -> dict[str, Any]:
 
 
 def both(**fields: Any) -> list[dict[str, Any]]:
-    """Return both contracts; `fields` change the Kalshi one."""
+    """Return the rows of both contracts; `fields` replace those of Kalshi's."""
     return [facts(Platform.KALSHI, **fields), facts(Platform.POLYMARKET)]
 
 
 def rovers(**fields: Any) -> dict[str, Any]:
-    """Return the pair of both, with `fields` of it; one that is None is left out."""
+    """Return the pair of both as a row, with `fields` replaced; None omits a field."""
     kalshi, polymarket = (ROVERS[platform].contract_id for platform in Platform)
     row: dict[str, Any] = {"kalshi": kalshi, "polymarket": polymarket, "match_id": "rovers"}
     row |= {"divergence_class": "identical"} | fields
@@ -128,6 +128,6 @@ def rovers(**fields: Any) -> dict[str, Any]:
 
 
 def pair_file(path: Path, **tables: Any) -> Path:
-    """Write a pair file, JSON."""
+    """Write a pair file as JSON."""
     path.write_text(json.dumps(tables), encoding="utf-8")
     return path

@@ -1,4 +1,4 @@
-"""An order in a local state, in an engine's books, beside a platform that says one thing."""
+"""An engine with an order in a chosen local state, and a platform with chosen answers."""
 
 from __future__ import annotations
 
@@ -74,12 +74,12 @@ SAID: dict[str, tuple[Decimal, Quantity] | None] = {
     "filled": (TEN, NOTHING),
     "part then cancelled": (FOUR, NOTHING),
 }
-"""What a platform can say of an order through the port: contracts filled, and still working."""
+"""What a platform can report of an order through the port: contracts filled and working."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A local state, what the platform says, and how final its trades are (None: no trade)."""
+    """A local state, the platform's report, and the finality of its trades (None: no trade)."""
 
     state: str
     said: str
@@ -89,7 +89,7 @@ class Cell:
         return f"{self.state}, {self.said}, {self.finality or 'n/a'}"
 
     def answer(self, platform: Platform) -> Answer:
-        """What it says, as the comparison takes it."""
+        """Return the report in the form that the comparison takes."""
         amounts = SAID[self.said]
         if amounts is None:
             stale = self.said == "query stale"
@@ -107,7 +107,7 @@ class Cell:
 
 
 def cells() -> list[Cell]:
-    """Every cell that the port can express."""
+    """Return every cell that the port can express."""
     return [
         Cell(state, said, finality)
         for state in STATES
@@ -118,7 +118,7 @@ def cells() -> list[Cell]:
 
 @dataclass
 class Told:
-    """A gateway that says what it is told to."""
+    """A gateway with preset answers."""
 
     platform: Platform
     answers: dict[str, Answer] = field(default_factory=dict)
@@ -138,7 +138,7 @@ class Told:
             raise OutcomeUnknown(self.platform, "away")
 
     async def reads_as_of(self) -> datetime | None:
-        """The lists have no age, so that they are not judged, unless their cash is told."""
+        """Return the time of a read; lists have one, and are compared, only if cash is set."""
         self._newest += 1
         lists = self._newest % 2 == 0
         stale = any(
@@ -189,7 +189,7 @@ class Told:
 
 @dataclass
 class At:
-    """An engine that holds one position, and what each platform is told to say."""
+    """An engine that holds one position, and the preset gateway of each platform."""
 
     engine: Engine
     platform: Platform
@@ -215,7 +215,7 @@ class At:
 
 
 def says(at: At, answer: Answer) -> None:
-    """Let the platform say something of the order, and let every doubt be past its grace."""
+    """Set the platform's answer about the order, and make every doubt older than the grace."""
     at.told[at.platform].answers[f"{at.platform}-key"] = answer
     pure = Theirs(NOW, {at.platform: Statement({f"{at.platform}-order": answer})})
     since = NOW - timedelta(minutes=5)
@@ -233,7 +233,7 @@ def beside(
     *settings: str,
     change: Callable[[Ours], Ours] = lambda ours: ours,
 ) -> Any:
-    """Do `work` beside an engine whose one position has an order in a local state."""
+    """Do `work` with an engine whose only position has an order in a local state."""
     return run_virtual(
         started(state, work, platform, journal or MemoryJournal(), settings, change)
     )
@@ -271,7 +271,7 @@ def _meta(match: Any) -> Any:
 
 
 def _rows(ours: Ours) -> list[Insert]:
-    """The rows of our side, with the execution that they belong to."""
+    """Return the rows of our state, with the execution that they belong to."""
     base = {each.table: dict(each.row) for each in everything() if each.table in _BASE}
     ids = {"execution_id": "execution-1", "opportunity_id": "opportunity-1", "pair_id": "cup"}
     opportunity = base["opportunities"] | {k: ids[k] for k in ("opportunity_id", "pair_id")}
@@ -286,7 +286,7 @@ def _rows(ours: Ours) -> list[Insert]:
 
 
 def _rowed(position: OpenPosition, ours: Ours) -> OpenPosition:
-    """The position without the name of an order that our side does not have."""
+    """Return the position without the ids of orders that our state does not have."""
     placed = {each.order.order_id for each in ours.orders}
     legs = {
         platform.value: leg if leg.order_id in placed else replace(leg, order_id=None)
@@ -300,7 +300,7 @@ _BASE = ("opportunities", "executions")
 
 
 def expected(at: At, cell: Cell) -> Any:
-    """What the pure comparison makes of the order in a cell."""
+    """Return the order in a cell after the pure comparison."""
     answer = cell.answer(at.platform)
     pure = Theirs(NOW, {at.platform: Statement({f"{at.platform}-order": answer})})
     rules = at.service._theirs.rules(at.ours.orders, timedelta(seconds=60))
@@ -310,7 +310,7 @@ def expected(at: At, cell: Cell) -> Any:
 
 
 async def both(at: At, cell: Cell) -> None:
-    """Compare twice: the books become what the pure part says, and stay so."""
+    """Compare twice: the records become what the pure comparison proposes, and stay so."""
     says(at, cell.answer(at.platform))
     wanted = expected(at, cell)
 
@@ -338,7 +338,7 @@ async def both(at: At, cell: Cell) -> None:
 
 @dataclass
 class Saying:
-    """Both platforms, which say what a cell of the matrix has them say."""
+    """Both platforms, reporting what a cell of the matrix defines."""
 
     said: Theirs
     no_grace = timedelta(0)
@@ -353,7 +353,7 @@ class Saying:
 
 
 async def matrix_cell(at: At, cell: matrix.Cell) -> None:
-    """Compare twice: found, put on the record and booked is what the matrix says, once."""
+    """Compare twice: the matrix's discrepancies and repairs are recorded exactly once."""
     said = theirs(cell.local, cell.platform, cell.settlement, at.platform)
     at.service._theirs = Saying(said)
     ours = past_grace(at.ours, said)
@@ -387,7 +387,7 @@ def gravest(found: Iterable[Discrepancy]) -> str:
 
 
 async def _booked(at: At) -> dict[str, Any]:
-    """What the database holds: each order with its fills, and where the position stands."""
+    """Return each order with its fills, and the position's state, from the database."""
     fills = await at.rows("fills")
     booked: dict[str, Any] = {
         row["order_id"]: (
@@ -408,7 +408,7 @@ async def _booked(at: At) -> dict[str, Any]:
 
 
 def _expected(wanted: Ours) -> dict[str, Any]:
-    """What it should hold, from the pure comparison."""
+    """Return what the database should hold, from the pure comparison."""
     booked: dict[str, Any] = {
         each.order.order_id: (
             each.order.status.value,
@@ -424,4 +424,4 @@ def _expected(wanted: Ours) -> dict[str, Any]:
 
 
 FAILED = DiscrepancyType.FILL_FAILED
-"""What its platform has proven is booked, and stops its pair: it is on the record as well."""
+"""A proven failure is booked and stops its pair; it is recorded as a discrepancy too."""

@@ -1,4 +1,4 @@
-"""Both sides of a reconciliation: an order in every local state, an answer of every kind."""
+"""Inputs of a reconciliation: an order in every local state, every kind of answer."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def account(platform: Platform) -> AccountKey:
 
 
 def order(platform: Platform = Platform.POLYMARKET, **facts: object) -> Order:
-    """An order for ten NO at 50 cents, as it is before its first byte leaves."""
+    """Return an order for ten NO at 50 cents that has not been sent yet."""
     made = Order(
         order_id=f"{platform}-order",
         client_order_id=f"{platform}-key",
@@ -102,7 +102,7 @@ def ours_with(
     fills: tuple[Fill, ...] = (),
     status: PositionStatus = PositionStatus.SINGLE_LEG_EXPOSED,
 ) -> Ours:
-    """Our side: `placed` with `fills` applied, and ten YES of the other platform beside it."""
+    """Return our state: `placed` with `fills` applied, and ten YES on the other platform."""
     for fill in fills:
         placed = placed.with_fill(fill)
     platform = placed.platform
@@ -145,7 +145,7 @@ def ours_with(
 
 
 def local(state: str, platform: Platform = Platform.POLYMARKET) -> Ours:
-    """Our side with the order in one of `LOCAL`; fills of ours are provisional."""
+    """Return our state with the order in one of `LOCAL`; our fills are provisional."""
     sent = order(platform)
     known = sent.acknowledged(f"{platform}-7", TEN)
     first, second = (
@@ -173,14 +173,14 @@ def local(state: str, platform: Platform = Platform.POLYMARKET) -> Ours:
 
 
 def found(platform: Platform, filled: Decimal, working: Decimal, **facts: object) -> Found:
-    """What a platform's order record shows; its trades come in the account's list."""
+    """Return a platform's order record; its trades come in the account's list."""
     stated = Stated(Quantity(filled), Money(filled / 2), CENT, Finality.PROVISIONAL)
     made = Found(f"{platform}-7", (), Quantity(working), stated=stated if filled else None)
     return replace(made, **facts)  # type: ignore[arg-type]
 
 
 def answer(kind: str, platform: Platform) -> Answer:
-    """What the platform says of the order, one of `PLATFORM`."""
+    """Return the platform's answer about the order, one of `PLATFORM`."""
     answers: dict[str, Answer] = {
         "none": NotFound(NOW, complete=True),
         "working": found(platform, NOTHING, TEN),
@@ -195,10 +195,10 @@ def answer(kind: str, platform: Platform) -> Answer:
 
 
 def theirs(local_state: str, kind: str, settlement: str, platform: Platform) -> Theirs:
-    """A platform's side in one cell of the matrix.
+    """Return the platform state in one cell of the matrix.
 
-    The account's list of trades shows the fill with the finality that `settlement` names, and
-    nothing for n/a: the whole ten where the order is not shown at all, else four or ten.
+    The account's list of trades shows fills with the finality that `settlement` names, and
+    none for n/a: all ten contracts where the order is not shown at all, else four or ten.
     """
     finality = SETTLEMENT[settlement]
     silent = kind in ("none", "query failed", "query stale")
@@ -214,7 +214,7 @@ def theirs(local_state: str, kind: str, settlement: str, platform: Platform) -> 
 
 
 def _listed(reply: Answer, platform: Platform) -> tuple[ListedOrder, ...] | Unavailable | Stale:
-    """The account's list of orders, where we have none of our own to ask about."""
+    """Return the account's list of orders, for the case where we have no order to ask about."""
     if not isinstance(reply, Found):
         return () if isinstance(reply, NotFound) else reply
     filled = reply.stated.filled if reply.stated else NOTHING
@@ -235,6 +235,6 @@ def _listed(reply: Answer, platform: Platform) -> tuple[ListedOrder, ...] | Unav
 
 
 def past_grace(ours: Ours, reply: Theirs, rules: Rules = RULES) -> Ours:
-    """Our side as an earlier pass left it: its doubts are five minutes old."""
+    """Return our state as an earlier pass left it, with doubts five minutes old."""
     since = NOW - timedelta(minutes=5)
     return replace(ours, doubted={each.key: since for each in diff(ours, reply, rules)})

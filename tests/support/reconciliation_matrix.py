@@ -1,14 +1,15 @@
 """The specification of reconciliation: every cell of local x platform x settlement.
 
-A cell reads: `+` a person is told, `!` a person decides; the discrepancies in small pairs of
-letters; after the colon what is proposed, in order. A dash: nothing is found, nothing is done.
+A cell consists of: `+` if a person is notified, `!` if a person decides; the discrepancies, as
+pairs of lower-case letters; after the colon, the proposals in order. A dash means that nothing
+is found and nothing proposed.
 
-The axes: *local* is what we hold of an order; our own fills are provisional. *Platform* is what
-its order record or the answer to our question shows; "none" is a complete answer without the
-order, from reads newer than the end of its window. *Settlement* is what the account's list of
-trades says of its fills, n/a where it lists none. A trade in the list names its order. Every
-difference has been in doubt for longer than the grace; before that, a person who would decide
-is only told, and the platform is asked again.
+The axes: *local* is our state of an order; our fills are provisional. *Platform* is what the
+platform's order record or its answer to our query shows; "none" is a complete answer without
+the order, from reads newer than the end of its window. *Settlement* is the finality of the order's
+fills in the account's list of trades, n/a where it lists none. A trade in the list names its
+order. Every difference has been in doubt for longer than the grace; before that, a person who
+would decide is only notified, and the platform is queried again.
 """
 
 from __future__ import annotations
@@ -128,7 +129,7 @@ query stale   | -               | !fm os: bqAP    | !fm os: bqP     | +ff: b
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What is expected of one cell; `impossible` gives the reason where it cannot occur."""
+    """The expectation for one cell; `impossible` gives the reason where it cannot occur."""
 
     local: str
     platform: str

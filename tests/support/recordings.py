@@ -1,4 +1,4 @@
-"""Small made-up recordings of each kind, the real ones, and how a tape tells one again."""
+"""Small artificial recordings of each kind, the real ones, and rebuilding one from a tape."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def parsed(text: bytes | str) -> dict[str, Any]:
 
 
 def write(path: Path, rows: Iterable[dict[str, Any] | str], *, zstd: bool = False) -> Path:
-    """Write rows as lines; text goes as it is."""
+    """Write rows as JSON lines; rows that are text are written unchanged."""
     lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
     text = "".join(f"{line}\n" for line in lines).encode()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def write(path: Path, rows: Iterable[dict[str, Any] | str], *, zstd: bool = Fals
 
 
 def polled(number: int, platform: str, **fields: Any) -> dict[str, Any]:
-    """Return a row of a recording of both platforms; a poll has one row of each."""
+    """Return a row of a recording of both platforms; a poll has one row for each."""
     cycle = START_MS + 3_700 * (number // 2)
     row = {
         "ts": cycle,
@@ -78,8 +78,7 @@ def polled(number: int, platform: str, **fields: Any) -> dict[str, Any]:
         "venue_ts": None,
     }
     if platform == "polymarket":
-        theirs = {"bid_sz": "120.5", "ask_sz": "80", "venue_ts": str(cycle - 400)}
-        row |= theirs
+        row |= {"bid_sz": "120.5", "ask_sz": "80", "venue_ts": str(cycle - 400)}
     return row | fields
 
 
@@ -142,7 +141,7 @@ def trade(at_ms: int, seq: int, **fields: Any) -> dict[str, Any]:
 
 
 def gold(count: int = 4) -> list[dict[str, Any]]:
-    """Return a snapshot, and changes and trades by turns."""
+    """Return a snapshot, followed by alternating changes and trades."""
     rows = [snapshot()]
     for number in range(count):
         at = START_MS + 50 * (number + 1)
@@ -151,7 +150,7 @@ def gold(count: int = 4) -> list[dict[str, Any]]:
 
 
 def bitcoin() -> list[dict[str, Any]]:
-    """Return a run of the bitcoin recorder: no subscription ids, a clock of nanoseconds."""
+    """Return a run of the bitcoin recorder: no subscription ids, times in nanoseconds."""
     rows: list[dict[str, Any]] = [
         {
             "type": "watch_market",

@@ -1,4 +1,4 @@
-"""One row of everything, for tests of the tables themselves."""
+"""One row for every table, for tests of the tables themselves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ONE = Decimal(1)
 
 
 def order_row(name: str, **facts: Any) -> dict[str, Any]:
-    """Return an order with its own ids."""
+    """Return the row of an order with unique ids."""
     return {
         "order_id": name,
         "client_order_id": f"c-{name}",
@@ -46,7 +46,7 @@ def order_row(name: str, **facts: Any) -> dict[str, Any]:
 
 
 def position_row(name: str, **facts: Any) -> dict[str, Any]:
-    """Return a position with its own id."""
+    """Return the row of a position with a unique id."""
     sizes = {f"{p}_{part}": ONE for p in Platform for part in ("size", "cost", "fees")}
     others = ("complement", "complement_cost", "borrowed", "cash", "settled")
     sizes |= {f"{p}_{part}": Decimal(0) for p in Platform for part in others}
@@ -81,7 +81,7 @@ def position_row(name: str, **facts: Any) -> dict[str, Any]:
 
 
 def everything() -> tuple[Insert, ...]:
-    """Return a row of every table, in an order that their references allow."""
+    """Return one row for every table, in an order that satisfies their references."""
     zero = Decimal(0)
     rows: list[tuple[str, dict[str, Any]]] = [
         (

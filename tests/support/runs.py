@@ -1,4 +1,4 @@
-"""A whole run in memory, with every commit watched."""
+"""A whole run in memory, with a check after every commit."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Check = Callable[[dict[str, list[dict[str, Any]]]], None]
 
 
 HELD = ("exits.unhedged_stop=false", "exits.minimum_gain=0.9")
-"""Settings under which nothing is left before its end."""
+"""Settings under which no position is exited early."""
 MONEY = frozenset(
     {
         "accounts",
@@ -44,11 +44,11 @@ MONEY = frozenset(
         "risk_states",
     }
 )
-"""What `conserved` reads: a commit that touches none of these cannot change its verdict."""
+"""Tables that `conserved` reads; other commits cannot change its verdict."""
 
 
 class WatchedJournal(MemoryJournal):
-    """Calls `check` after each commit that touched a table which the check reads."""
+    """A journal that calls `check` after each commit that changes a table in `MONEY`."""
 
     def __init__(self, check: Check | None = None) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class WatchedJournal(MemoryJournal):
 
 @dataclass
 class Finished:
-    """A run that has ended: its summary, its engine and every row that it left."""
+    """A run that has ended: its summary, its engine and all rows of its database."""
 
     summary: dict[str, Any]
     engine: Engine
@@ -81,7 +81,7 @@ def play(
     check: Check | None = None,
     prepare: Callable[[Engine], None] | None = None,
 ) -> Finished:
-    """Run an engine on a made-up tape to its end."""
+    """Run an engine on a tape to its end, by default a generated one."""
 
     async def main() -> Finished:
         journal = WatchedJournal(check)
@@ -98,7 +98,7 @@ def play(
 
 
 def conserved(tables: dict[str, list[dict[str, Any]]]) -> None:
-    """Check I-11 to I-15 on the rows of a database, whatever moment they are from."""
+    """Check I-11 to I-15 on the rows of a database at any moment of a run."""
     keys = {str(key): key for key in ACCOUNTS.values()}
     postings = [
         Posting(
@@ -148,7 +148,7 @@ def _reservations(tables: dict[str, list[dict[str, Any]]]) -> None:
 def _worst(
     tables: dict[str, list[dict[str, Any]]], reservation: dict[str, Any], platform: Platform
 ) -> Decimal:
-    """What the orders under a reservation have cost and can still cost, without fees."""
+    """Return the most that orders under a reservation cost, with the fees charged so far."""
     order_id, execution_id = reservation["order_id"], reservation["execution_id"]
     ended = {row["execution_id"]: row["ended_at"] for row in tables["executions"]}
     return sum(
@@ -167,7 +167,7 @@ def _worst(
 
 
 async def stored(journal: Journal) -> Read:
-    """Return what reads the tables of a journal as a database stores them."""
+    """Return a function that reads the tables of a journal as a database stores them."""
     tables = {
         name: [encoded(name, row) for row in await journal.rows(name)]
         for name in ("audit_log", *AUDITED)

@@ -1,4 +1,4 @@
-"""Databases that are ready, to be copied: a file each, or a database of a server."""
+"""Prepared databases to copy: SQLite files, or databases on a PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ FILE = "engine.db"
 
 
 class Shelf:
-    """Databases that are ready, to be copied.
+    """Prepared databases to copy.
 
     Args:
-        folder: Where files are made.
-        server: The URL of a PostgreSQL, None where there is none.
+        folder: The folder of the files.
+        server: The URL of a PostgreSQL server, None without one.
     """
 
     def __init__(self, folder: Path, server: str | None = None) -> None:
@@ -35,12 +35,12 @@ class Shelf:
 
     @property
     def serves(self) -> bool:
-        """Whether there is a server."""
+        """Whether there is a PostgreSQL server."""
         return self._server is not None
 
     @contextmanager
     def database(self, place: Path, *, fresh: bool, on_server: bool) -> Iterator[str]:
-        """Yield the URL of a database that is prepared, or of an empty one."""
+        """Yield the URL of a prepared database, or of an empty one if `fresh`."""
         if not on_server:
             if not fresh:
                 shutil.copy(self._ready, place / FILE)

@@ -1,4 +1,4 @@
-"""Tapes of one pair, written poll by poll."""
+"""Tapes of one pair, defined poll by poll."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ from dutchbook.tape.message import Kind, MemoryTape, TapeMessage, TapeMeta
 from support.pairs import NOW, pair
 
 Book = tuple[int, int, int, int]
-"""A bid with its size and an ask with its size, in cents and contracts."""
+"""A bid with its size and an ask with its size, in cents of YES and contracts."""
 CHEAP: tuple[Book, Book] = ((38, 500, 40, 300), (47, 400, 49, 500))
-"""YES for 40 on Kalshi and NO for 53 on Polymarket: 93 cents for a dollar."""
+"""YES for 40 on Kalshi and NO for 53 on Polymarket: 93 cents for a payout of a dollar."""
 FAIR: tuple[Book, Book] = ((45, 500, 47, 500), (47, 500, 49, 500))
-"""Nothing to enter; what was entered brings 45 and 51."""
+"""Nothing to enter; contracts bought at `CHEAP` sell for 45 and 51."""
 RICH: tuple[Book, Book] = ((60, 500, 62, 500), (43, 500, 45, 500))
-"""What was entered brings 60 and 55: more than a dollar. The other direction costs 97."""
+"""Contracts bought at `CHEAP` sell for 60 and 55, more than a dollar.
+
+The other direction costs 97.
+"""
 CUP = {platform: f"{platform}-cup" for platform in Platform}
 
 
 def polls(
     *steps: tuple[Book, Book], seconds: int = 4, match: ContractMatch | None = None
 ) -> MemoryTape:
-    """Return a tape on which each step is one poll of both books."""
+    """Return a tape whose steps are polls of both books."""
     match = match or pair()
     rows = [
         _message(step, platform, book, seconds)

@@ -1,1 +1,1 @@
-"""Checks that review would repeat."""
+"""Checks that every review would otherwise repeat."""

@@ -1,4 +1,4 @@
-"""Nothing is committed or sent without a crash point on each side."""
+"""Every commit and every send has a crash point before and after it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from dutchbook.ports.crash_points import points
 from tidy.tree import modules
 
 MESSAGES = {"submit", "find_order", "cancel", "merge", "redeem"}
-"""What is awaited of a platform and leaves something there, or brings an answer that counts."""
+"""Gateway calls that change a platform's state, or whose answer changes ours."""
 WRITES = {"write", "self._begun"}
-"""What is done in a thread and leaves something in a file."""
+"""Functions run in a thread that write to a file."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def bare(path: str, tree: ast.Module) -> list[str]:
-    """Return what a module commits or sends without a point on each side."""
+def unguarded(path: str, tree: ast.Module) -> list[str]:
+    """Return a module's commits and sends that lack a crash point on either side."""
     return [
         f"{function.name}: {what}"
         for function in ast.walk(tree)
@@ -31,13 +31,13 @@ def bare(path: str, tree: ast.Module) -> list[str]:
 
 
 def _done(path: str, function: Function) -> Iterator[tuple[str, int]]:
-    """Yield what a function itself commits or sends, and where."""
+    """Yield each commit or send in a function, and its line."""
     for node in ast.walk(function):
         match node:
-            case ast.Call(func=ast.Attribute(attr=name, value=ast.expr() as whom)) if (
+            case ast.Call(func=ast.Attribute(attr=name, value=ast.expr() as target)) if (
                 path.startswith("application/")
                 and name in MESSAGES
-                and "gateway" in ast.unparse(whom)
+                and "gateway" in ast.unparse(target)
             ):
                 yield name, node.lineno
             case ast.Call(func=ast.Attribute(attr="clear", value=ast.Name(id="file"))) if (
@@ -59,11 +59,11 @@ def _done(path: str, function: Function) -> Iterator[tuple[str, int]]:
         yield "commit", function.body[-1].lineno - 1
 
 
-def _passed(function: Function, side: str, line: int, way: int) -> bool:
+def _passed(function: Function, side: str, line: int, sign: int) -> bool:
     return any(
         ast.unparse(node.func) == "crashpoint"
         and ast.unparse(node.args[0]) == side
-        and (node.lineno - line) * way >= 0
+        and (node.lineno - line) * sign >= 0
         for node in ast.walk(function)
         if isinstance(node, ast.Call)
     )
@@ -72,7 +72,9 @@ def _passed(function: Function, side: str, line: int, way: int) -> bool:
 def test_every_commit_and_every_message_has_a_point_on_each_side() -> None:
     trees = modules()
 
-    found = {path: bare(path, tree) for path, tree in trees.items() if bare(path, tree)}
+    found = {
+        path: unguarded(path, tree) for path, tree in trees.items() if unguarded(path, tree)
+    }
 
     assert found == {}
     covered = {
@@ -95,20 +97,20 @@ def test_every_commit_and_every_message_has_a_point_on_each_side() -> None:
     }
 
 
-def test_one_without_would_be_found() -> None:
+def test_a_commit_or_send_without_a_point_would_be_found() -> None:
     send = "async def f():\n    crashpoint(BEFORE, 'x')\n    await gateway.submit(order)"
     cleared = "def f():\n    crashpoint(BEFORE, 'x')\n    file.clear(note)"
     written = "async def f():\n    await asyncio.to_thread(write, path)"
     commit = "class J:\n    async def commit(self, batch):\n        return await self._keep()"
 
-    assert bare("application/x.py", ast.parse(send)) == ["f: submit"]
-    assert bare("persistence/x.py", ast.parse(commit)) == ["commit: commit"]
-    assert bare("application/x.py", ast.parse(cleared)) == ["f: clear"]
-    assert bare("persistence/x.py", ast.parse(written)) == ["f: to_thread"]
-    assert bare("platforms/x.py", ast.parse(send)) == []
+    assert unguarded("application/x.py", ast.parse(send)) == ["f: submit"]
+    assert unguarded("persistence/x.py", ast.parse(commit)) == ["commit: commit"]
+    assert unguarded("application/x.py", ast.parse(cleared)) == ["f: clear"]
+    assert unguarded("persistence/x.py", ast.parse(written)) == ["f: to_thread"]
+    assert unguarded("platforms/x.py", ast.parse(send)) == []
 
 
-def test_every_event_and_every_purpose_has_its_points() -> None:
+def test_every_durable_event_and_every_purpose_has_its_points() -> None:
     names = set(points())
 
     durable = [wire for wire, kind in catalogue().items() if kind.durable]
@@ -117,8 +119,8 @@ def test_every_event_and_every_purpose_has_its_points() -> None:
     assert len(names) == len(points())
 
 
-def test_what_is_listed_as_never_passed_has_its_reason_in_the_program() -> None:
-    """`crash.programme.ELSEWHERE` excuses two points for what the program never does."""
+def test_points_listed_as_unreachable_are_unreachable_in_the_program() -> None:
+    """`crash.programme.ELSEWHERE` exempts two points because the program never does them."""
     kinds, kept = set(), []
     for path, tree in modules().items():
         for node in ast.walk(tree):

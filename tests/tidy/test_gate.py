@@ -8,7 +8,7 @@ from tidy.tree import modules
 
 
 def approvals(tree: ast.Module) -> list[int]:
-    """Return the lines of a module where something is made `Approved`."""
+    """Return the lines of a module that construct an `Approved`."""
     return [
         node.lineno
         for node in ast.walk(tree)
@@ -31,7 +31,7 @@ def test_an_approval_elsewhere_would_be_found() -> None:
 
 
 def test_nothing_is_awaited_between_the_gate_and_the_platform() -> None:
-    """Every call of `submit` on a gateway stands in one function, behind its own approval."""
+    """One function contains every call of a gateway's `submit`, directly after its approval."""
     places = [
         node
         for path, tree in modules().items()

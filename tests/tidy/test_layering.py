@@ -29,13 +29,13 @@ ALLOWED: dict[str, set[str]] = {
     "__init__": set(),
 }
 PURE = {"errors", "domain", "ports", "application"}
-FLOORS = {"domain": 7, "application": 9}
-"""How many rooms of these packages stand on one another at the most."""
+MAX_LAYERS = {"domain": 7, "application": 9}
+"""The largest number of layers allowed among the rooms of a package."""
 TREES = modules()
 
 
 def outward(path: str, tree: ast.Module) -> list[str]:
-    """Return the imports of a module that point outwards or at a neighbour."""
+    """Return a module's imports that point outwards or at another outer package."""
     home = part(path)
     wrong = []
     for name in imports(tree):
@@ -75,7 +75,7 @@ Rooms = Mapping[str, set[str]]
 
 
 def rooms(package: str, trees: Mapping[str, ast.Module]) -> Rooms:
-    """Return the rooms of a package, each with those that it imports."""
+    """Return the rooms of a package, each with the rooms that it imports."""
     found: dict[str, set[str]] = defaultdict(set)
     for path, tree in trees.items():
         if not path.startswith(f"{package}/"):
@@ -88,8 +88,8 @@ def rooms(package: str, trees: Mapping[str, ast.Module]) -> Rooms:
     return found
 
 
-def floors(graph: Rooms) -> list[set[str]]:
-    """Return the rooms floor by floor, the lowest first; those of a circle are on none."""
+def layers_of(graph: Rooms) -> list[set[str]]:
+    """Return the rooms layer by layer, the lowest first; rooms in a cycle are in none."""
     found: list[set[str]] = []
     placed: set[str] = set()
     every = set(graph).union(*graph.values())
@@ -99,25 +99,25 @@ def floors(graph: Rooms) -> list[set[str]]:
     return found
 
 
-def circling(graph: Rooms, standing: Iterable[set[str]]) -> set[str]:
-    """Return the rooms that are on no floor: they stand in a circle, or on one."""
-    return set(graph).union(*graph.values()) - set().union(*standing)
+def in_cycles(graph: Rooms, layers: Iterable[set[str]]) -> set[str]:
+    """Return the rooms in no layer: they are part of an import cycle or depend on one."""
+    return set(graph).union(*graph.values()) - set().union(*layers)
 
 
-@pytest.mark.parametrize("package", FLOORS)
-def test_the_rooms_of_a_package_stand_on_few_floors_and_in_no_circle(package: str) -> None:
+@pytest.mark.parametrize("package", MAX_LAYERS)
+def test_the_rooms_of_a_package_have_few_layers_and_no_import_cycle(package: str) -> None:
     graph = rooms(package, TREES)
 
-    standing = floors(graph)
+    layers = layers_of(graph)
 
-    assert circling(graph, standing) == set()
-    assert len(standing) <= FLOORS[package]
+    assert in_cycles(graph, layers) == set()
+    assert len(layers) <= MAX_LAYERS[package]
 
 
-def test_a_circle_and_a_floor_too_many_would_be_found() -> None:
+def test_an_import_cycle_and_a_layer_too_many_would_be_found() -> None:
     chain = {f"r{number}": {f"r{number + 1}"} for number in range(9)}
     circle = {"a": {"b"}, "b": {"a"}, "c": {"a"}}
 
-    assert len(floors(chain)) == 10
-    assert circling(circle, floors(circle)) == {"a", "b", "c"}
-    assert circling(chain, floors(chain)) == set()
+    assert len(layers_of(chain)) == 10
+    assert in_cycles(circle, layers_of(circle)) == {"a", "b", "c"}
+    assert in_cycles(chain, layers_of(chain)) == set()

@@ -1,4 +1,4 @@
-"""What makes a run reproducible: no clocks, chance or fractions where they do not belong."""
+"""Runs are reproducible: no clock, randomness or float where it does not belong."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SUPERVISORS = {
 
 
 def impure(path: str, tree: ast.Module) -> list[str]:
-    """Return what a module does that would make a run depend on more than its seed."""
+    """Return everything in a module that makes a run depend on more than its seed."""
     return [found for node in ast.walk(tree) for found in _impure(path, node)]
 
 
@@ -45,7 +45,7 @@ TREES = modules()
 
 
 @pytest.mark.parametrize("path", TREES)
-def test_a_module_takes_time_chance_and_fractions_from_nowhere_else(
+def test_a_module_uses_no_clock_no_randomness_and_no_float_of_its_own(
     path: str,
 ) -> None:
     assert impure(path, TREES[path]) == []

@@ -1,4 +1,4 @@
-"""Sizes, words and addresses: what a reader and a user are spared."""
+"""Limits on size, banned words, hidden addresses and unused code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HOSTS = re.compile(r"--(extra-)?index-url|pythonhosted|/simple/|\"resolved\": ?\
 
 
 def too_long(path: str, text: str) -> list[str]:
-    """Return what of a file is longer than it should be."""
+    """Return the lines and functions of a file that exceed the limits, and its length."""
     lines = text.splitlines()
     found = [f"line {n}" for n, line in enumerate(lines, 1) if len(line) > LINE]
     if len(lines) > FILE:
@@ -38,13 +38,13 @@ def too_long(path: str, text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("path", modules())
-def test_a_file_is_one_idea_and_a_function_one_thought(path: str) -> None:
+def test_no_file_function_or_line_is_too_long(path: str) -> None:
     text = (SOURCE / path).read_text(encoding="utf-8")
 
     assert too_long(path, text) == []
 
 
-def test_what_is_too_long_is_found() -> None:
+def test_a_file_function_or_line_that_is_too_long_would_be_found() -> None:
     assert too_long("x.py", "x = 1\n" * 401)
     assert too_long("x.py", "def f():\n" + "    x = 1\n" * 51)
     assert too_long("x.py", f"x = '{'y' * 100}'")
@@ -62,8 +62,8 @@ def _tracked() -> list[Path]:
     return [each for each in names if each.is_file()]
 
 
-def test_the_project_uses_its_own_words() -> None:
-    foreign = {"tests", "importers"}  # a recording has its own names for things
+def test_the_project_uses_no_banned_word() -> None:
+    foreign = {"tests", "importers"}  # recordings use other names
     pages = [p for p in _tracked() if p.suffix in (".py", ".md") and not foreign & set(p.parts)]
 
     found = [
@@ -94,12 +94,12 @@ def test_a_banned_word_and_an_address_would_be_found() -> None:
 
 
 def _registered(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
-    """Tell whether something finds it without its name: a command or a table."""
+    """Return whether it is used without its name being mentioned: a command or a table."""
     bases = [ast.unparse(base) for base in getattr(node, "bases", [])]
     return bool(node.decorator_list) or "Base" in bases
 
 
-def test_everything_public_is_used_by_something_that_ships() -> None:
+def test_everything_public_is_used_by_the_program_itself() -> None:
     trees = modules()
     words = "\n".join((SOURCE / path).read_text(encoding="utf-8") for path in trees) + (
         ROOT / "pyproject.toml"

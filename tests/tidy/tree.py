@@ -1,4 +1,4 @@
-"""The project's source as syntax trees, and small questions about them."""
+"""The project's source as syntax trees, with helpers to query them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SOURCE = ROOT / "src" / "dutchbook"
 
 
 def modules(root: Path = SOURCE) -> dict[str, ast.Module]:
-    """Return every module below `root` by its path, sorted."""
+    """Return every module below `root`, by path in sorted order."""
     return {
         str(path.relative_to(root)): ast.parse(path.read_text(encoding="utf-8"))
         for path in sorted(root.rglob("*.py"))
