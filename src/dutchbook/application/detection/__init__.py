@@ -1,1 +1,1 @@
-"""Looking at pairs whenever one of their books changes."""
+"""Detection of opportunities, whenever a book changes."""

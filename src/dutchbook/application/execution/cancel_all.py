@@ -1,4 +1,4 @@
-"""Cancels every order of ours that works, on both platforms."""
+"""Cancels all our working orders on both platforms."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WORKING = (OrderStatus.PENDING, OrderStatus.PARTIAL)
 
 
 class Cancelling:
-    """Asks the platforms; a cancel that is not answered leaves the order as it is known."""
+    """Asks the platforms to cancel; without an answer, the recorded order stays as it is."""
 
     def __init__(
         self,
@@ -40,11 +40,11 @@ class Cancelling:
         self._answer_seconds = answer_seconds
 
     async def cancel_all(self) -> dict[str, str]:
-        """Cancel whatever may work and has an id on its platform; unknown outcomes included.
+        """Cancel all orders that may work and have a platform id, unknown outcomes included.
 
         Returns:
-            What became of each order, by id: cancelled, refused with the platform's reason,
-            unknown, or that its platform has not told us an id yet.
+            The result for each order, by id: cancelled, rejected with the platform's reason,
+            unknown, or that its platform has not given it an id yet.
         """
         rows = [
             row for s in WORKING for row in await self._journal.rows("orders", {"status": s})
@@ -73,14 +73,14 @@ class Cancelling:
         return "cancelled"
 
     async def _record(self, order: Order, report: OrderReport) -> None:
-        """Keep what the platform said.
+        """Record the platform's answer.
 
-        An execution under way learns it by itself, and fills that we do not know yet are for
-        reconciliation, which asks about the order as long as it counts as working.
+        A running execution learns it by itself, and unbooked fills are left to reconciliation,
+        which asks about the order as long as it counts as working.
         """
         filled = sum((fill.size for fill in report.fills), start=Decimal(0))
         if self._executions.carries(order.order_id) or filled != order.filled:
             return
         after = order.acknowledged(report.platform_order_id, report.working)
-        with contextlib.suppress(Conflict):  # whoever was faster knows as much
+        with contextlib.suppress(Conflict):  # another commit recorded as much
             await self._bus.commit(Batch((order_update(order, after),)))

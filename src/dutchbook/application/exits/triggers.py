@@ -1,4 +1,4 @@
-"""What exits go by, and what of a position is compared at each change of a book."""
+"""Settings of exits, and what of a position is compared at each change of a book."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from dutchbook.domain.positions.position import OpenPosition
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What exits go by; each is a setting.
+    """Settings of exits.
 
     Attributes:
-        rules: What a decision is judged by.
+        rules: The rules of a decision.
         by_pair: Pairs that have a rule of their own.
-        rescue_limit: Dollars a contract that the second leg may lose against its plan.
-        book_age: Older books are not traded on.
-        beat: Between two looks at everything.
-        leaving: Whether positions are left because a platform is at risk, or for good.
+        rescue_limit: Dollars per contract that the second leg may lose against its plan.
+        book_age: Maximum age of a book that is traded on.
+        beat: Interval between two checks of all positions.
+        leaving: Why all positions are exited: a platform is at risk, or for good; None: they
+            are not.
     """
 
     rules: ExitRules
@@ -34,13 +35,13 @@ class Choices:
     by_pair: Mapping[str, ExitRule] = field(default_factory=dict)
 
     def rules_of(self, pair_id: str) -> ExitRules:
-        """Return what a position on a pair is judged by."""
+        """Return the rules for positions on a pair."""
         return replace(self.rules, rule=self.by_pair.get(pair_id, self.rules.rule))
 
 
 @dataclass(slots=True)
 class Watched:
-    """What of a position is compared at each change of a book: whole numbers only."""
+    """The values of a position that are compared at each change of a book: integers only."""
 
     position_id: str
     watch: PairWatch
@@ -50,7 +51,7 @@ class Watched:
     last_e4: int = -1
 
     def stirred(self) -> bool:
-        """Tell whether the books may have brought a reason to look."""
+        """Return whether the books may give a reason to check the position."""
         best = most_out_e4(self.watch.books, self.position)
         changed, self.last_e4 = best != self.last_e4, best
         return changed if self.always else best > self.floor_e4

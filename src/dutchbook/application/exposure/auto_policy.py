@@ -1,4 +1,4 @@
-"""What the policy has tried about each exposure: each step once, whatever restarts between."""
+"""What the policy has tried on each exposure: each step once, even across restarts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dutchbook.domain.positions.position import OpenPosition, PositionStatus
 from dutchbook.ports.journal import Journal
 
 ALLOWED = (PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
-"""In these a leg is alone."""
+"""Statuses in which a leg is unhedged."""
 
 
 class AutoPolicy(StrEnum):
@@ -29,14 +29,14 @@ STEPS = {
     AutoPolicy.UNWIND: (CLOSE,),
     AutoPolicy.COMPLETE_THEN_UNWIND: (RETRY, CLOSE),
 }
-"""What each policy tries about one exposure, in order and once."""
+"""What each policy tries on one exposure, in order, each step once."""
 
 
 class PolicySteps:
-    """Counts them, live from the bus and at a start from the log.
+    """Counts the steps, from the log at a start and from the bus afterwards.
 
-    An exposure is a position's leg on one platform: one that turns round is another, and so is
-    one that opens after this one is gone.
+    An exposure is a position's unhedged leg on one platform: when the other leg becomes the
+    longer one, that is a new exposure, and so is one that opens after this one is gone.
     """
 
     def __init__(self, bus: EventBus, policy: AutoPolicy) -> None:
@@ -45,7 +45,7 @@ class PolicySteps:
         self._tried: dict[str, dict[Platform, tuple[str, ...]]] = {}
 
     async def start(self, journal: Journal) -> None:
-        """Read what was tried before this start."""
+        """Load what was tried before this start."""
         self._tried.clear()
         rows = [
             row
@@ -60,21 +60,21 @@ class PolicySteps:
                 self._note(facts["position_id"], Platform(facts["platform"]), facts["step"])
 
     def hear(self, event: Event, sequence: int) -> None:
-        """Note a step, and forget what was tried for an exposure that is gone."""
+        """Record a step, and forget what was tried on an exposure that is gone."""
         if isinstance(event, PositionMoved) and sequence:
             self._moved(event.position_id, event.after)
         elif isinstance(event, PolicyTried):
             self._note(event.position_id, event.platform, event.step)
 
     def next(self, position: OpenPosition) -> str | None:
-        """Return the first step of the policy that was not tried for an exposure."""
+        """Return the first step of the policy that was not tried on an exposure."""
         tried = self._tried.get(position.position_id, {}).get(position.longer, ())
         return next((step for step in STEPS[self._policy] if step not in tried), None)
 
     def tried(self, position: OpenPosition, step: str, reason: str | None) -> PolicyTried:
-        """Return what tells that a step is tried; it counts from now on.
+        """Return the event of a step being tried, and count the step from now on.
 
-        `reason` says why nothing was sent, None where an order goes out in the same commit.
+        `reason` is why nothing was sent; None if an order goes out in the same commit.
         """
         self._note(position.position_id, position.longer, step)
         stamp = self._bus.stamp(position.execution_id)

@@ -1,8 +1,8 @@
-"""ExposureAlertScheduler: single legs are told again until they are gone.
+"""ExposureAlertScheduler: repeats reminders of single legs until they are gone.
 
-It knows nothing but committed events, live from the bus and at a start from the audit log, so
-that a restart does not change the time of a reminder. What it emits is committed like
-everything else and reaches people through the outbox.
+Its only input is committed events, from the audit log at a start and from the bus afterwards,
+so that a restart does not change the time of a reminder. Its own events are committed like all
+others and reach people through the outbox.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ UNRESOLVED = (PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
 
 
 class ExposureAlertScheduler:
-    """Reminds of every position that stays exposed, on a beat of its own.
+    """Sends reminders of every position that stays exposed.
 
-    A reminder comes `period` after the last word on its position at the latest, whatever our
-    clock is set to meanwhile, and never before `gap`: those that fall due within the difference
-    are told together, in one commit. Between the sessions of a tape nobody is reminded.
+    A reminder comes at most `period` after the last report on its position, even if our clock
+    is set meanwhile, and never before `gap`: those that fall due between the two are sent
+    together, in one commit. Between the sessions of a tape no reminders are sent.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class ExposureAlertScheduler:
         self._over = False
 
     async def start(self) -> None:
-        """Read when each exposure began and was last told of."""
+        """Load when each exposure began and was last reported."""
         rows = [
             row
             for kind in (
@@ -81,10 +81,10 @@ class ExposureAlertScheduler:
             self._hear(facts["position_id"], row["occurred_at"], over=over)
 
     def __call__(self, event: Event, sequence: int) -> None:
-        """Note an exposure that has just begun or was told of, or its end.
+        """Record that an exposure began, was reported, or ended.
 
-        An exit leaves a leg alone between its two orders: that it begins there counts, so that
-        nobody is reminded of what is not yet told.
+        Between the two orders of an exit one leg is unhedged. The exposure counts from then, so
+        that no reminder precedes the first report.
         """
         kinds = (
             PositionMoved | SingleLegExposure | SingleLegResolved | SingleLegExposureReminder
@@ -105,9 +105,9 @@ class ExposureAlertScheduler:
         self._last[position_id] = self._clock.monotonic() - ago
 
     async def run(self) -> None:
-        """Remind until drained or cancelled.
+        """Send reminders until drained or cancelled.
 
-        It looks at least once in `gap`: a position that was exposed a moment after one look
+        It checks at least once in `gap`: a position that was exposed just after one check
         cannot be due before the next.
         """
         while not self._over:
@@ -146,5 +146,5 @@ class ExposureAlertScheduler:
 
 
 def _evened(status: str | None) -> bool:
-    """Tell whether a position that has moved to `status` has no leg alone any more."""
+    """Return whether a position that moved to `status` has no unhedged leg any more."""
     return status is not None and status not in UNRESOLVED

@@ -1,4 +1,4 @@
-"""What the platforms' streams have said lately: read from the books, at no cost per message."""
+"""Age of each platform's stream, read from the books at no cost per message."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from dutchbook.domain.market.health import Stream
 
 
 class Streams:
-    """How old the books of each platform are.
+    """Reports how old the books of each platform are.
 
-    Where every book is told of on every beat (`heartbeat`: a polled tape), one that stops
-    while the others go on is frozen, and is named. Where only changes are told, a quiet book
+    Where every book is updated at each interval (`heartbeat`: a polled tape), a book that stops
+    while the others continue is frozen, and is named. Where only changes are sent, a quiet book
     and a frozen one look alike; neither is traded once it is older than
     `detection.book_age_seconds`.
     """
@@ -35,10 +35,9 @@ class Streams:
         }
 
     def of(self, platform: Platform, now: datetime, silence: timedelta) -> Stream | None:
-        """Return how a platform's stream is at `now`; None where we follow no book of it.
+        """Return a platform's stream as it is at `now`; None if we follow none of its books.
 
-        A book that has not spoken in this session, or whose contract has closed, is not
-        expected to.
+        A book without an update in this session, or whose contract has closed, is never silent.
         """
         books = [book for book in self._watchlist.books.values() if book.platform is platform]
         if not books:
@@ -55,14 +54,14 @@ class Streams:
         return Stream(now - newest, heard=bool(spoke), silent_books=tuple(sorted(silent)))
 
     def polled(self, book: OrderBook, at: datetime) -> None:
-        """Note that a book is young because we asked, and not because the stream spoke."""
+        """Record that a book is fresh because we polled it, not because of the stream."""
         key = (book.platform, book.contract_id)
         self._streamed[key] = self._spoke(book)
         self._polled[key] = at
         book.touch(at, book.sequence)
 
     def _spoke(self, book: OrderBook) -> datetime | None:
-        """Return when the stream last told of a book; None if not in this session."""
+        """Return when the stream last updated a book; None if not in this session."""
         key = (book.platform, book.contract_id)
         by_us = book.updated_at is not None and book.updated_at == self._polled.get(key)
         return self._streamed[key] if by_us else book.updated_at

@@ -1,4 +1,4 @@
-"""FirstLegs: counts how often second legs were missed, and chooses first legs by it."""
+"""FirstLegs: counts missed second legs, and chooses first legs accordingly."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from dutchbook.ports.journal import Journal
 
 
 class FirstLegs:
-    """The figures of each pair by the platform that went first, in step with `executions`.
+    """Tallies of each pair by the platform that went first, in step with `executions`.
 
-    Counted from the rows at start, and one by one as executions end.
+    They are counted from the rows at start, and one by one as executions end.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -35,7 +35,7 @@ class FirstLegs:
             self._count(row["pair_id"], platform, missed=found)
 
     def ended(self, execution: Execution) -> None:
-        """Count one that has just ended."""
+        """Count an execution that has just ended."""
         first, second = execution.primary, execution.secondary
         found = missed(execution.phase, first.filled, second.filled)
         self._count(execution.pair_id, first.platform, missed=found)

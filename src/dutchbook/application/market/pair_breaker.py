@@ -1,7 +1,7 @@
-"""The throttle on repeated execution: a pair that keeps failing is stopped until a person acts.
+"""Throttle on repeated executions: a pair that keeps failing stops until a person acts.
 
-After so many failures one after the other the pair's approval is taken back, which is durable
-and keeps new entries off until a named person gives it again.
+After a number of consecutive failures the pair's approval is revoked. That is durable and
+prevents new entries until a named person approves the pair again.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from dutchbook.ports.journal import Batch, Journal, Update
 from dutchbook.ports.time import Clock
 
 DISABLED = "disabled: "
-"""How the rationale of a pair begins that was stopped here and not by a person."""
+"""Prefix of a pair's rationale if the throttle disabled it, not a person."""
 
 
 DECISIONS = {"approved": True, "revoked": False, "disabled": False}
-"""Whether a pair may be entered after each."""
+"""Whether a pair may be entered after each decision."""
 
 
 class PairThrottle:
@@ -38,7 +38,7 @@ class PairThrottle:
         self._failures: Counter[str] = Counter()
 
     def __call__(self, event: Event, sequence: int) -> None:
-        """Hear what people decide on pairs beside the engine: it holds from now on."""
+        """Apply a committed decision on a pair, including one made in another process."""
         if not isinstance(event, PairDecided) or not sequence:
             return
         if event.pair_id in self._watchlist.pairs and event.decision in DECISIONS:
@@ -46,7 +46,7 @@ class PairThrottle:
             self._watchlist.decided(event.pair_id, approved=approved, digest=digest)
 
     async def load(self) -> None:
-        """Count again from what the database holds, since each pair was last approved."""
+        """Count each pair's failures since its last approval, from the database."""
         pairs = await self._journal.rows("contract_matches")
         approved = {row["match_id"]: row["operator_approval_timestamp"] for row in pairs}
         self._failures.clear()
@@ -62,7 +62,7 @@ class PairThrottle:
         return self._failures[pair_id]
 
     async def concluded(self, pair_id: str, *, hedged: bool) -> None:
-        """Take note of how an execution ended; stop its pair when it was one too many."""
+        """Record how an execution ended; disable its pair if too many have failed in a row."""
         failures = self._count(pair_id, hedged=hedged)
         match = self._watchlist.pairs[pair_id].match
         if failures < self._most or not match.operator_approved:
@@ -77,17 +77,17 @@ class PairThrottle:
         await self._bus.commit(Batch((change,), (event,)))
 
     async def look(self, pair_id: str) -> None:
-        """Take up what a person has decided on a pair from another process."""
+        """Apply what a person decided on a pair in another process."""
         rows = await self._journal.rows("contract_matches", {"match_id": pair_id})
         if rows:
             approved, digest = rows[0]["operator_approved"], rows[0]["approved_digest"]
             self._watchlist.decided(pair_id, approved=approved, digest=digest)
 
     async def enable(self, pair_id: str, rationale: str, alongside: Batch) -> None:
-        """Give a pair that was stopped here its approval back.
+        """Approve again a pair that the throttle disabled.
 
         Raises:
-            InvalidInput: There is no such pair, or not the throttle stopped it.
+            InvalidInput: There is no such pair, or the throttle did not disable it.
         """
         rows = await self._journal.rows("contract_matches", {"match_id": pair_id})
         stopped = rows and str(rows[0]["operator_rationale"]).startswith(DISABLED)

@@ -1,8 +1,8 @@
-"""Pairs in the database: added, decided on by a person, and taken up by a run.
+"""Pairs in the database: added, approved or revoked by a person, and loaded by a run.
 
-What a database says of a pair counts more than what a tape says. What a platform (on paper:
-the tape) says of a contract counts more than what is recorded of it: when rules or dates differ
-from those that were approved, the approval has lapsed.
+For a pair, the database takes precedence over a tape. For a contract, the platform (on paper:
+the tape) takes precedence over what is recorded: if its rules or dates differ from those that
+were approved, the approval has lapsed.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ from dutchbook.ports.journal import Batch, Insert, Journal, Update, Write
 from dutchbook.ports.time import Clock
 
 LOT = 64
-"""Contracts in one commit: on PostgreSQL it is one statement, whose values are bounded."""
+"""Contracts per commit: on PostgreSQL it is one statement, whose bound values are limited."""
 
 
 async def add_pairs(
     journal: Journal, bus: EventBus, clock: Clock, file: PairFile
 ) -> tuple[ContractMatch, ...]:
-    """Add the pairs of a file, not approved, in one commit; returns them.
+    """Add the pairs of a file, unapproved, in one commit, and return them.
 
     Raises:
-        FactsError: A contract is not known, a pair or its id is there already; nothing is kept.
+        FactsError: A contract is unknown, or a pair or its id exists already; nothing is
+            written.
     """
     known = await _contracts(journal)
     matches = file.matched({key: contract_of(row) for key, row in known.items()})
@@ -73,7 +74,7 @@ async def decide_pair(
     *,
     approve: bool,
 ) -> None:
-    """Approve a pair as its contracts are recorded now, or take its approval back.
+    """Approve a pair with its contracts as recorded now, or revoke its approval.
 
     Raises:
         UnknownId: There is no such pair.
@@ -109,9 +110,9 @@ async def decide_pair(
 
 
 def still_approved(match: ContractMatch) -> Update:
-    """Return what lets an entry be kept only while its pair stands approved, as it did.
+    """Return the update that lets an entry commit only while its pair's approval is unchanged.
 
-    Whoever takes the approval back from another process stops the next entry (I-19).
+    If another process revokes the approval, the next entry is rejected (I-19).
     """
     return Update(
         "contract_matches",
@@ -122,10 +123,10 @@ def still_approved(match: ContractMatch) -> Update:
 
 
 async def pair_rows(journal: Journal) -> list[dict[str, Any]]:
-    """Return every row of `contract_matches` with its `approval` in a word.
+    """Return every row of `contract_matches` with its `approval`.
 
-    "approved", "not approved", or "lapsed": approved once, for other rules or dates than those
-    that are recorded now.
+    That is "approved", "not approved", or "lapsed": approved once, but for other rules or dates
+    than those recorded now.
     """
     contracts = await _contracts(journal)
     rows = await journal.rows("contract_matches", order_by=("match_id",))
@@ -141,16 +142,17 @@ def _approval(match: ContractMatch) -> str:
 async def traded_pairs(
     journal: Journal, contracts: Iterable[Contract], pairs: Iterable[ContractMatch]
 ) -> tuple[ContractMatch, ...]:
-    """Return the pairs that a run on a tape follows: the tape's own, and the database's.
+    """Return the pairs that a run on a tape follows: the tape's own and the database's.
 
     Args:
-        journal: Where pairs were added and decided on; of two words on one pair its counts.
-        contracts: What the tape holds. A pair with a contract that it does not is left alone.
-        pairs: What the tape itself pairs.
+        journal: Where pairs were added and decided on. For a pair in both, it takes precedence.
+        contracts: The tape's contracts. A pair with a contract that is not among them is
+            skipped.
+        pairs: The tape's own pairs.
 
     Returns:
         The tape's pairs first, in its order. Where tape and database align two contracts
-        differently, the digest of the approval is of another alignment, and nothing is traded.
+        differently, the approval's digest covers another alignment, and nothing is traded.
     """
     held = {(each.platform, each.contract_id): each for each in contracts}
     ours: dict[tuple[str, str], ContractMatch] = {}
@@ -170,7 +172,7 @@ async def traded_pairs(
 async def know_contracts(
     journal: Journal, bus: EventBus, contracts: Iterable[Contract]
 ) -> None:
-    """Record what the platforms say of their contracts now, where it is new or has changed."""
+    """Record the platforms' current contract facts where they are new or have changed."""
     known = await _contracts(journal)
     writes: list[Write] = []
     for contract in contracts:
@@ -202,10 +204,10 @@ def _keys(row: Mapping[str, Any]) -> tuple[Key, Key]:
 def _recorded(
     row: Mapping[str, Any], contracts: Mapping[Key, Mapping[str, Any]]
 ) -> ContractMatch:
-    """Return a pair of contracts as they are recorded.
+    """Return the pair of a row, with its contracts as recorded.
 
     Raises:
-        UnknownId: One of them is not.
+        UnknownId: A contract is not recorded.
     """
     for platform, contract_id in _keys(row):
         if (platform, contract_id) not in contracts:

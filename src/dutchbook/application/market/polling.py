@@ -1,4 +1,4 @@
-"""BookPolling: asks for the books that a silent stream does not tell of."""
+"""BookPolling: requests the books that a silent stream does not update."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from dutchbook.ports.time import Clock
 
 
 class BookPolling:
-    """Keeps the books of a platform young enough to hedge and to leave positions on.
+    """Keeps a platform's books fresh enough to hedge and to exit positions.
 
-    What was polled is no sign of life of the stream: `Streams` keeps the two apart.
+    A polled book is no sign of life of the stream: `Streams` distinguishes the two.
     """
 
     def __init__(
@@ -35,9 +35,9 @@ class BookPolling:
         self._answer = answer
 
     async def poll(self, platform: Platform) -> None:
-        """Ask for every book of `platform` in one request; no answer changes nothing.
+        """Request every book of `platform` in one call; without an answer, change nothing.
 
-        A book that the stream told of while we asked is newer than the answer, and stays.
+        A book that the stream updated during the call is newer than the answer, and is kept.
         """
         before = {
             book.contract_id: book.updated_at

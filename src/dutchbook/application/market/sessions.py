@@ -1,4 +1,4 @@
-"""When there is something to watch: a tape's sessions, with what lies between them left out."""
+"""Sessions in which there is something to watch; the gaps between a tape's are left out."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from datetime import datetime
 
 
 class Sessions:
-    """Whether a session runs, and since when.
+    """Whether a session is running, and since when.
 
-    A live engine is in one session from its start to its end. A tape may hold several, hours
-    apart: what was not recorded is neither an outage of a platform nor time in which anybody
-    waits for us, so whoever watches pauses.
+    A live engine has one session from its start to its end. A tape may hold several, hours
+    apart: the unrecorded time is neither an outage of a platform nor time in which anybody
+    waits for us, so every watching service pauses.
     """
 
     def __init__(self) -> None:
@@ -20,16 +20,16 @@ class Sessions:
 
     @property
     def running(self) -> bool:
-        """Whether there is something to watch now."""
+        """Whether a session is running now."""
         return self._open.is_set()
 
     def began(self, at: datetime) -> None:
-        """A session begins."""
+        """Start a session."""
         self.began_at = at
         self._open.set()
 
     def ended(self) -> None:
-        """A session is over."""
+        """End the session."""
         self._open.clear()
 
     async def under_way(self) -> None:

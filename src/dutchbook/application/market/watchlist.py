@@ -1,4 +1,4 @@
-"""The books of both platforms and the pairs that look at them."""
+"""The books of both platforms and the pairs that use them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Key = tuple[Platform, str]
 
 @dataclass(slots=True)
 class PairWatch:
-    """One pair, its two books, and what was last said about each direction of it."""
+    """One pair, its two books, and the latest refusal reason of each direction."""
 
     match: ContractMatch
     kalshi: OrderBook
@@ -23,12 +23,12 @@ class PairWatch:
 
     @property
     def books(self) -> dict[Platform, OrderBook]:
-        """Both books by platform."""
+        """Both books, by platform."""
         return {Platform.KALSHI: self.kalshi, Platform.POLYMARKET: self.polymarket}
 
 
 class Watchlist:
-    """Every book that we follow, and for each the pairs that it belongs to."""
+    """Every book that we follow, and the pairs that each belongs to."""
 
     def __init__(self, matches: Iterable[ContractMatch]) -> None:
         self.books: dict[Key, OrderBook] = {}
@@ -51,7 +51,7 @@ class Watchlist:
         return watch
 
     def decided(self, match_id: str, *, approved: bool, digest: str | None) -> None:
-        """Take a person's word on a pair from the database: it counts more than a tape's."""
+        """Apply a person's decision from the database; it takes precedence over a tape's."""
         watch = self.pairs[match_id]
         watch.match = replace(watch.match, operator_approved=approved, approved_digest=digest)
 
@@ -65,7 +65,7 @@ class Watchlist:
         return self._by_contract.get(key, [])
 
     def clear(self) -> None:
-        """A session begins: every book starts empty."""
+        """Empty every book, at the start of a session."""
         for book in self.books.values():
             book.clear()
 

@@ -1,1 +1,1 @@
-"""The health of platforms, our clock and the log."""
+"""Monitoring of the platforms' health, our clock, and the audit log."""

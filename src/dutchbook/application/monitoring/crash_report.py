@@ -1,4 +1,4 @@
-"""What the engine says before it ends of something that should never have happened."""
+"""Reports an error that should never have happened, before the engine ends."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dutchbook.errors import DutchbookError, LeaseLost, StorageError
 
 
 async def last_words(bus: EventBus, died: BaseExceptionGroup[BaseException]) -> None:
-    """Tell what a task died of: durably where the database still answers, else in process.
+    """Report what a task died of: durably if the database still answers, else in process.
 
-    The detail is of our own making: what a foreign error says could hold a secret. An engine
-    whose lease another took has nothing to say: that one goes on.
+    The detail is our own text: the message of a foreign error could contain a secret. Losing
+    the lease is not reported: the engine that took it continues.
     """
     for error in _leaves(died):
         if isinstance(error, LeaseLost):

@@ -1,4 +1,4 @@
-"""DegradationProtocol: what is done while a platform is silent or cannot be reached."""
+"""DegradationProtocol: what is done while a platform is silent or unreachable."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from dutchbook.ports.time import Clock
 
 USUAL = Decimal(1)
 ASKING = timedelta(seconds=2)
-"""How often a platform that is out of use is looked at, and its books are asked for."""
+"""How often a platform that is out of use is checked, and its books are polled."""
 
 
 class DegradationProtocol:
-    """Takes a platform out of use, and puts it in use again once its data is fresh.
+    """Takes a platform out of use, and back into use once its data is fresh.
 
-    Nothing new is executed there, its books are asked for instead, and the minimum edge of the
-    rest is raised. What is under way goes on: a second leg must be tried, and an exposure may
-    be closed. Detection and the queue
-    are told at the change, so that neither asks on every message.
+    No new executions start there, its books are polled, and the minimum edge elsewhere is
+    raised. Executions under way continue: a second leg must be tried, and an exposure may be
+    closed. Detection and the queue are notified of the change, so that neither asks on every
+    message.
     """
 
     def __init__(
@@ -58,12 +58,12 @@ class DegradationProtocol:
         self.silent_since: dict[Platform, datetime] = {}
 
     async def start(self) -> None:
-        """Take up nothing: a platform is out of use once it is seen to be."""
+        """Load nothing: a platform is out of use once it is seen to be."""
 
     async def run(self) -> None:
-        """Look whenever a stream could have become too silent, until cancelled.
+        """Check whenever a stream could have been silent for too long, until cancelled.
 
-        While one is, its books are polled.
+        While a stream is silent, its books are polled.
         """
         while True:
             await self._sessions.under_way()
@@ -74,15 +74,15 @@ class DegradationProtocol:
             await self._clock.sleep_until(self._next_look())
 
     async def drained(self) -> None:
-        """Wait for nothing: every change is committed, shielded, by whoever looked."""
+        """Wait for nothing: the check that finds a change commits it, shielded."""
 
     async def disconnected(self, platforms: tuple[Platform, ...]) -> None:
-        """Hear from the health checks which platforms do not answer."""
+        """Record which platforms do not answer, as found by the health checks."""
         self._lost = platforms
         await self.look()
 
     async def look(self) -> None:
-        """Take platforms out of use and put them in again, and say so."""
+        """Take platforms out of use and back into use, and report each change."""
         now = self._clock.now()
         events = [event for p in Platform if (event := self._judged(p, now)) is not None]
         if not events:

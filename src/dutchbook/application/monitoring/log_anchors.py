@@ -1,7 +1,7 @@
-"""Writes the head of the audit log down outside the database, again and again.
+"""Keeps the head of the audit log outside the database, at regular intervals.
 
-What a person with the database alone can do to the log, such as to write its end anew, is found
-by `dutchbook audit verify` from the last head that was kept before it.
+If a person with access to the database alone changes the log, such as by rewriting its end,
+`dutchbook audit verify` finds it from the last head that was kept before.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from dutchbook.ports.journal import Batch, Journal
 from dutchbook.ports.time import Clock
 
 PERIOD_SECONDS = 3_600
-"""While events come, a head is kept at least this often."""
+"""While there are events, a head is kept at least this often."""
 COMPONENT = "audit"
 
 
 class Anchoring:
     """Keeps a head at the start, every so many events, every hour, and at the end.
 
-    Nothing waits for it, and that no head can be kept stops nothing: it is told once, until one
-    is kept again.
+    Nothing waits for it, and a failure to keep a head stops nothing: it is reported once, until
+    a head is kept again.
 
     Args:
-        journal: Whose log it is.
-        bus: What commits to it.
+        journal: The journal whose log is anchored.
+        bus: The bus that commits to it.
         anchors: Where heads are kept.
-        clock: The engine's.
-        every: So many events at most lie between two heads.
-        first: Whether this run is the database's first.
+        clock: The engine's clock.
+        every: The maximum number of events between two heads.
+        first: Whether this is the database's first run.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Anchoring:
             self._due.set()
 
     async def start(self) -> None:
-        """Hold the log against the newest head that was kept, then keep today's."""
+        """Compare the log with the newest head that was kept, then keep the current one."""
         try:
             if self._first:
                 await self._anchors.begin()
@@ -87,11 +87,11 @@ class Anchoring:
             group.create_task(self._counted())
 
     async def drained(self) -> None:
-        """Keep the head that trading ends with."""
+        """Keep the head at the end of trading."""
         await self.keep()
 
     async def keep(self) -> None:
-        """Keep the head as it is, unless it was kept."""
+        """Keep the current head, unless it is kept already."""
         async with self._turn:
             receipt = self._bus.receipt
             if receipt.sequence <= self._tried and not self._silent:

@@ -1,4 +1,4 @@
-"""PlatformHealthService and SystemHealth: how the platforms are, and how we are."""
+"""PlatformHealthService and SystemHealth: health of the platforms and of the engine."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ CHANGED: dict[HealthStatus, Told] = {
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """How often platforms are looked at, how long a ping may take, how often all is told."""
+    """Interval between checks, timeout of a ping, and interval between full reports."""
 
     check: timedelta = timedelta(seconds=30)
     answer: timedelta = timedelta(seconds=5)
@@ -50,26 +50,26 @@ class Rhythm:
 
 
 class SystemHealth:
-    """Where every part says that the engine cannot be trusted to go on by itself."""
+    """Where components report that the engine cannot be trusted to continue by itself."""
 
     def __init__(self, bus: EventBus, recorder: Recorder) -> None:
         self._bus = bus
         self._recorder = recorder
 
     def critical(self, component: str, detail: str) -> None:
-        """Say that `component` needs a person. Never waits; said once by each caller."""
+        """Report that `component` needs a person. Never waits; each caller reports it once."""
         stamp = self._bus.stamp("health")
         event = SystemHealthCritical(stamp, component=component, detail=detail)
         self._recorder.note(Batch(events=(event,)), always=True)
 
 
 class PlatformHealthService:
-    """Pings both platforms, judges their streams, and keeps what it found.
+    """Pings both platforms, judges their streams, and records the results.
 
     Every check is a row of `platform_health_logs`. The audit log holds what a person reads:
-    PLATFORM_HEALTH_UPDATED when a status changes, and once an hour as a sign of life; beside
-    it DEGRADED, RECOVERED or DISCONNECTED on changes alone. Between the sessions of a tape
-    nothing is checked.
+    PLATFORM_HEALTH_UPDATED when a status changes, and once an hour as a sign of life; in
+    addition, DEGRADED, RECOVERED or DISCONNECTED on changes only. Between the sessions of a
+    tape nothing is checked.
     """
 
     def __init__(
@@ -100,10 +100,10 @@ class PlatformHealthService:
         self.platforms = {platform: PlatformHealth() for platform in gateways}
 
     async def start(self) -> None:
-        """Take up nothing: how a platform was before does not say how it is."""
+        """Load nothing: a platform's earlier health says nothing about its current health."""
 
     async def run(self) -> None:
-        """Check at once and then on every beat, until cancelled."""
+        """Check at once and then at every interval, until cancelled."""
         while True:
             await self._sessions.under_way()
             beat = self._clock.now() + self._rhythm.check
@@ -112,12 +112,12 @@ class PlatformHealthService:
             await self._clock.sleep_until(beat)
 
     async def drained(self) -> None:
-        """Wait for the check under way; what it finds once the session is over is dropped."""
+        """Wait for the check under way; its results are dropped once the session is over."""
         async with self._checking:
             pass
 
     async def check(self) -> None:
-        """Ping both platforms at once, judge them, keep and tell what was found."""
+        """Ping both platforms at once, judge them, record and report the results."""
         async with asyncio.TaskGroup() as group:
             pings = {p: group.create_task(self._ping(g)) for p, g in self._gateways.items()}
         if not self._sessions.running:

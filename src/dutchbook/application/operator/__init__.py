@@ -1,1 +1,1 @@
-"""What a person asks for, from whichever surface."""
+"""Commands from a person, on whichever surface they were given."""

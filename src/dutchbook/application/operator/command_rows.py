@@ -1,4 +1,4 @@
-"""What a person asks for, as rows: written by any process, folded by the engine's commands."""
+"""Operator commands as rows: written by any process, carried out by the engine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def command_row(
     by: str,
     clock: Clock,
 ) -> dict[str, Any]:
-    """Return the row of `operator_commands` for what a person asks for."""
+    """Return the row of `operator_commands` for a person's command."""
     return {
         "command_id": command_id,
         "name": name,
@@ -33,7 +33,7 @@ def command_row(
 
 
 def halting(lease: Mapping[str, Any], grade: Grade) -> Update:
-    """Return what halts the lease from another process; a stronger halt stays."""
+    """Return the update that halts the lease from another process; a stronger halt stays."""
     return Update(
         TABLE,
         ENGINE,

@@ -1,8 +1,9 @@
-"""What people ask for one position: a leg retried or closed, a complement, a resolution.
+"""Commands on one position: retry a leg, close it, complement it, resolve it.
 
-These take their time, so they are not done while commands are folded: a halt never waits behind
-them. Each waits for a live book first, and is done at most once: its order takes the command's
-own id, so that an engine that died between sending and answering finds it and answers from it.
+These take time, so they are not done while commands are processed: a halt never waits for them.
+Each waits for a live book first, and is done at most once: its order takes the command's own
+id, so that if an engine dies between sending and answering, the next one finds the order and
+answers from it.
 """
 
 from __future__ import annotations
@@ -42,14 +43,14 @@ Answer = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How old a book may be that is traded on, and how long one that is live is waited for."""
+    """Maximum age of a book that is traded on, and how long to wait for a live one."""
 
     book_age: timedelta
     wait: timedelta
 
 
 class PositionCommands:
-    """Takes commands from whoever folds them, and does each in a task of its own."""
+    """Accepts commands, and carries out each in a task of its own."""
 
     def __init__(
         self,
@@ -74,14 +75,14 @@ class PositionCommands:
         self._wake = asyncio.Event()
 
     def take(self, row: Row) -> None:
-        """Take a command up, unless it is in hand already."""
+        """Accept a command, unless it is in progress already."""
         if row["command_id"] not in self._hand:
             self._hand[row["command_id"]] = row
             self._new.append(row)
             self._wake.set()
 
     async def run(self) -> None:
-        """Do what is taken up, until cancelled; the death of one ends them all."""
+        """Carry out accepted commands until cancelled; if one task dies, all end."""
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._wake.wait()
@@ -91,7 +92,7 @@ class PositionCommands:
                     group.create_task(self._do(row))
 
     async def drained(self) -> None:
-        """Wait for what is being done; what waits for a book is left to the next start."""
+        """Wait for commands under way; those waiting for a book are left to the next start."""
         while any(command_id not in self._waiting for command_id in self._hand):
             await self._clock.sleep(LOOK_SECONDS)
 
@@ -132,8 +133,8 @@ class PositionCommands:
         """Return the position that a command is about.
 
         Raises:
-            InvalidPositionState: It is over.
-            UnknownId: There is none.
+            InvalidPositionState: The position is over, or this engine does not follow its pair.
+            UnknownId: There is no such position.
         """
         position_id = _argument(row, "position")
         try:
@@ -150,9 +151,9 @@ class PositionCommands:
         return position
 
     async def _book(self, row: Row, position: OpenPosition) -> str | None:
-        """Wait until the book that a command trades on is live; returns why it never was."""
+        """Wait until the book that a command trades on is live; return why if it never is."""
         if position.status not in ALLOWED:
-            return None  # the service says why not
+            return None  # the service returns the reason
         platform = position.longer.other if row["name"] == RETRY else position.longer
         book = self._watchlist.pairs[position.pair_id].books[platform]
         until = self._clock.now() + self._patience.wait
@@ -168,7 +169,7 @@ class PositionCommands:
         return None
 
     async def _concluded(self, row: Row) -> Answer:
-        """Answer from what an order did that an engine sent and did not answer for."""
+        """Answer from an order that an engine sent without answering the command."""
         key = {"order_id": row["command_id"]}
         order = (await self._journal.rows("orders", key))[0]
         until = self._clock.now() + self._patience.wait
@@ -200,7 +201,7 @@ class PositionCommands:
             return None
         return self._holdings.of(position["position_id"]).position.locked_profit
 
-    # What is written down
+    # Events and answers
     # ----------------------------------------------------------------------------------
 
     def _facts(self, row: Row) -> dict[str, Any]:
@@ -209,7 +210,7 @@ class PositionCommands:
         return facts | {"position_id": _argument(row, "position")}
 
     async def _story(self, row: Row) -> str:
-        """Return what a command's events are about: the execution that made its position."""
+        """Return the correlation id of a command's events: its position's execution, if any."""
         mine = {"position_id": _argument(row, "position")}
         found = await self._journal.rows("open_positions", mine)
         return str(found[0]["execution_id"]) if found else str(row["command_id"])
@@ -230,7 +231,7 @@ class PositionCommands:
 
 
 def told(resolution: Resolution) -> Answer:
-    """Return what an attempt came to, as an answer."""
+    """Return the result of an attempt as an answer."""
     position = resolution.position
     return as_answer(
         done=resolution.resolved,
@@ -248,7 +249,7 @@ def told(resolution: Resolution) -> Answer:
 
 
 def as_answer(*, done: bool, **facts: Any) -> Answer:
-    """Return an answer as JSON holds it."""
+    """Return an answer in JSON types."""
     return {"done": done} | {name: as_json(value) for name, value in facts.items()}
 
 

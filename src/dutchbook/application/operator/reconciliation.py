@@ -1,4 +1,4 @@
-"""What a person can ask of reconciliation."""
+"""A person's commands on reconciliation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dutchbook.ports.journal import Batch
 
 @dataclass(frozen=True, slots=True)
 class Reconciling:
-    """The service, and what carries out a person's decisions."""
+    """Hands reconciliation commands to the service and to the resolver."""
 
     service: StartupReconciliationService
     own: OwnSide
@@ -30,7 +30,7 @@ class Reconciling:
 
     @property
     def commands(self) -> Mapping[str, Handler]:
-        """What a person can ask for through `operator_commands`."""
+        """Handlers of these `operator_commands`, by name."""
         return {"reconcile": self._reconcile, "resolve": self._resolve}
 
     async def _reconcile(

@@ -1,1 +1,1 @@
-"""The last door before a send."""
+"""Final checks of an order, and its sending."""

@@ -1,7 +1,7 @@
-"""The gate: the last look at an order, and the one place where one is approved for sending.
+"""The gate: the final check of an order, and the only place that approves one for sending.
 
-It is asked immediately before each send, in the same step of the loop: nothing is awaited
-between its answer and the gateway. What it knows of an execution it counts itself.
+It is called immediately before each send, in the same step of the loop: nothing is awaited
+between its answer and the gateway. It keeps its own counts of each execution.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Held = Callable[[Platform, str, Outcome], Quantity]
 
 @dataclass(slots=True)
 class _Parent:
-    """One execution as the gate counts it: what was planned, sent and filled."""
+    """One execution as the gate counts it: quantities planned, sent and filled."""
 
     planned: Quantity
     allowance: Quantity
@@ -41,14 +41,14 @@ class _Parent:
     def most(self, platform: Platform) -> Quantity:
         """Return what may be sent on a platform: the plan, or the other's fills if more.
 
-        A platform may fill more than was asked for, and that must be hedged too.
+        A platform may fill more than was ordered, and the excess must be hedged too.
         """
         other = self.filled.get(platform.other, NOTHING)
         return Quantity(max(self.planned, other) + self.allowance)
 
 
 class Gate:
-    """Approves an order for one send, or says why not."""
+    """Approves an order for one send, or returns why it is rejected."""
 
     def __init__(
         self,
@@ -75,28 +75,28 @@ class Gate:
         self._sent: deque[float] = deque()
         self._execution_of: dict[str, str] = {}
 
-    # What it is told -----------------------------------------------------------------------
+    # Notifications -------------------------------------------------------------------------
 
     def plan(self, execution_id: str, planned: Quantity, allowance: Quantity) -> None:
-        """Take note of an execution: its orders add up to `planned` on each platform.
+        """Register an execution whose orders may add up to `planned` on each platform.
 
-        `allowance` is what evening may add to that. Without a plan nothing is bought.
+        `allowance` is what rebalancing may add to that. Without a plan nothing is bought.
         """
         self._parents[execution_id] = _Parent(planned, allowance)
 
     def ended(self, execution_id: str) -> None:
-        """Forget an execution for which nothing more is sent."""
+        """Forget an execution that sends no more orders."""
         parent = self._parents.pop(execution_id, None)
         for order_id in [o for o, e in self._execution_of.items() if e == execution_id]:
             del self._execution_of[order_id]
         assert parent is None or parent.planned >= 0, "a plan is a quantity"
 
     def answered(self, order_id: str) -> None:
-        """Take note that an order's platform has said what became of it."""
+        """Record that the platform has answered for an order."""
         self._unanswered.pop(order_id, None)
 
     def hear(self, event: Event, sequence: int) -> None:
-        """Count the fills that were committed."""
+        """Count the fills of a committed event."""
         if not isinstance(event, OrderFilled) or not sequence:
             return
         parent = self._parents.get(self._execution_of.get(event.order_id, ""))
@@ -104,13 +104,13 @@ class Gate:
             before = parent.filled.get(event.platform, NOTHING)
             parent.filled[event.platform] = Quantity(before + event.filled_size)
 
-    # What it is asked ----------------------------------------------------------------------
+    # Checks --------------------------------------------------------------------------------
 
     async def look(self) -> None:
-        """Read the lease as it is now, so that a halt from outside is known before the send.
+        """Read the current lease, so that a halt from another process is seen before the send.
 
         Raises:
-            LeaseLost: Another engine has it: this one must end.
+            LeaseLost: Another engine has the lease; this one must end.
         """
         if self._fence is not None and self._journal is not None:
             await self._fence.look(self._journal)
@@ -137,15 +137,15 @@ class Gate:
         return Approved(order, self._state().epoch)
 
     def barred(self, purpose: Purpose) -> Refused | None:
-        """Return the halt that forbids orders of a purpose now, if one does."""
+        """Return the halt that forbids orders of a purpose now, if any."""
         return checks.halted(purpose, self._state(), self._grade())
 
     def halted_by(self, halted: Halted) -> Refused:
-        """Return a halt that a commit ran into as the gate's own refusal."""
+        """Return the gate's refusal for a commit that a halt rejected."""
         return Refused("trading_halted", str(halted), checks.HALTED)
 
     def furthest(self, contract: Contract, outcome: Outcome) -> Price | None:
-        """Return the highest limit of a purchase that the collar lets through, if any."""
+        """Return the highest limit of a purchase that the price collar allows, if any."""
         book = self._books[contract.platform, contract.contract_id]
         best = book.best(outcome, Side.BUY)
         if best is None:

@@ -1,4 +1,4 @@
-"""Sends one durable order and says what is known afterwards; a send is never repeated."""
+"""Sends one durable order and returns what is known afterwards; never sends it again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dutchbook.ports.gateway import FillReport, OrderReport, PlatformGateway
 
 @dataclass(frozen=True, slots=True)
 class Turned:
-    """A listed refusal (`sent`), or no byte left."""
+    """A listed rejection by the platform (`sent`), or an order of which no byte was sent."""
 
     reason: str
     sent: bool
@@ -26,7 +26,7 @@ class Turned:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Sent, and no trustworthy answer."""
+    """An order that was sent and got no trustworthy answer."""
 
     reason: str
 
@@ -43,11 +43,12 @@ async def send(
 ) -> Known:
     """Send an order once, if the gate approves it, and wait `seconds` for its answer.
 
-    The send is shielded: a caller that gives up or is cancelled leaves it to finish, since the
-    platform may have the order all the same. `Refused` is the gate's word: it was not sent.
+    The send is shielded: if the caller gives up or is cancelled, the send still finishes, since
+    the platform may have the order all the same. `Refused` comes from the gate: it was not
+    sent.
 
     Raises:
-        LeaseLost: Another engine has the lease: this one must end.
+        LeaseLost: Another engine has the lease; this one must end.
     """
     await gate.look()
     sending = asyncio.ensure_future(_through(gate, gateways[order.platform], order, epoch))
@@ -68,7 +69,7 @@ async def send(
 async def _through(
     gate: Gate, gateway: PlatformGateway, order: Order, epoch: int
 ) -> OrderReport | Refused:
-    """Send an order if the gate approves it; nothing is awaited between the two."""
+    """Send an order if the gate approves it; nothing is awaited in between."""
     verdict = gate.approve(order, epoch)
     if isinstance(verdict, Refused):
         return verdict
@@ -79,7 +80,7 @@ async def _through(
 
 
 class NotFound:
-    """The platform does not show the order: by itself that proves nothing."""
+    """The platform does not show the order, which by itself proves nothing."""
 
 
 NOT_FOUND = NotFound()
@@ -88,7 +89,7 @@ NOT_FOUND = NotFound()
 async def ask(
     gateway: PlatformGateway, client_order_id: str, seconds: int
 ) -> OrderReport | NotFound | None:
-    """Ask what became of an order; None when the question was not answered."""
+    """Ask what became of an order; return None if the platform did not answer."""
     try:
         async with asyncio.timeout(seconds):
             crashpoint(BEFORE, QUESTION)
@@ -100,7 +101,7 @@ async def ask(
 
 
 def fill_of(order: Order, report: FillReport) -> Fill:
-    """Return the fill of an order that a platform reports."""
+    """Return the fill of an order from a platform's report."""
     return Fill(
         trade_id=report.trade_id,
         platform=report.platform,
@@ -116,7 +117,7 @@ def fill_of(order: Order, report: FillReport) -> Fill:
 
 
 def report_of(order: Order, fill: Fill) -> FillReport:
-    """Return what a platform would report of a fill that it has told of before."""
+    """Return the report that a platform would send of a fill that is already known."""
     return FillReport(
         platform=fill.platform,
         platform_order_id=order.platform_order_id or "",

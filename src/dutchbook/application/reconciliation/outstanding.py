@@ -1,4 +1,4 @@
-"""What is open: discrepancies that a comparison closes, and positions in doubt without one."""
+"""Open discrepancies that a comparison closes, and positions in doubt without one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _K, _I = DiscrepancyType, Involvement
 
 
 class Outstanding:
-    """Keeps the list of open discrepancies true to what the last comparison showed."""
+    """Keeps the open discrepancies consistent with the latest comparison."""
 
     def __init__(
         self, holdings: Holdings, disputes: Disputes, settling: SettlementFollower
@@ -40,9 +40,10 @@ class Outstanding:
         self._settling = settling
 
     async def unrecorded(self) -> None:
-        """Take up positions in doubt that no open discrepancy explains.
+        """Raise a discrepancy for each position in doubt that no open one explains.
 
-        One that a failed fill alone has brought there is resolved: its platform has proven it.
+        If only a failed fill put it in doubt, it is resolved instead: its platform has proven
+        it.
         """
         for held in self._holdings.all():
             if held.position.status is not PositionStatus.RECONCILIATION_REQUIRED:
@@ -63,7 +64,7 @@ class Outstanding:
             await self._settling.proven(position_id, failed[-1])
 
     async def even_again(self) -> None:
-        """Let pairs go on whose failed fills have been made good."""
+        """Resolve discrepancies of failed fills that were made good; their pairs continue."""
         gone = [
             each
             for each in self._disputes.open.values()
@@ -80,7 +81,7 @@ class Outstanding:
         return not doubted and not held.position.uneven()
 
     async def close(self, found: Iterable[Discrepancy], theirs: Theirs, ours: Ours) -> None:
-        """Resolve what both sides agree on again; what a position is in doubt for stays."""
+        """Resolve discrepancies whose sides agree again, except those of positions in doubt."""
         keys = {each.key for each in found}
         known = {each.order.order_id for each in ours.orders}
         gone = [
@@ -102,12 +103,12 @@ class Outstanding:
 
 
 def proven(found: Discrepancy) -> bool:
-    """A failed settlement that its platform has proven is booked, and no person decides."""
+    """Return whether a failed settlement is proven and booked, so that no person decides."""
     return found.kind is _K.FILL_FAILED and found.repaired
 
 
 def compared_totals(theirs: Theirs, platform: Platform, kind: DiscrepancyType) -> bool:
-    """Tell whether a total was compared: it came, and from reads of a known age."""
+    """Return whether a total was compared: it arrived, from reads of a known age."""
     statement = theirs.of(platform)
     if kind is _K.POSITION_MISMATCH:
         listed = statement.positions
@@ -117,7 +118,7 @@ def compared_totals(theirs: Theirs, platform: Platform, kind: DiscrepancyType) -
 
 
 def _looked_at(found: Discrepancy, theirs: Theirs, known: set[str]) -> bool:
-    """Tell whether a comparison would have shown a difference if it were still there."""
+    """Return whether a comparison would have shown a difference if it were still there."""
     statement = theirs.of(found.platform)
     if found.kind in TOTALS:
         return compared_totals(theirs, found.platform, found.kind)
@@ -130,7 +131,7 @@ def _looked_at(found: Discrepancy, theirs: Theirs, known: set[str]) -> bool:
 
 
 def _doubted(position: OpenPosition) -> Discrepancy:
-    """Return the discrepancy that a position's own context tells of."""
+    """Return the discrepancy that a position's own context describes."""
     context = position.reconciliation_context or {}
     return Discrepancy(
         kind=_K(context.get("discrepancy_type", _K.FILL_UNKNOWN)),

@@ -1,4 +1,4 @@
-"""The platforms' side of a reconciliation: questions, each with a bound, and one for all."""
+"""The platform state of a reconciliation: queries with a timeout for each and for all."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ LATE = "not reached within the time that a reconciliation may take"
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long one question may take, and all of them together, in seconds."""
+    """Timeout of one query, and of all of them together, in seconds."""
 
     call: int = 10
     whole: int = 60
@@ -49,7 +49,7 @@ class Patience:
 
 @dataclass(slots=True)
 class _Talk:
-    """One platform's part of a pass."""
+    """The queries to one platform in one pass."""
 
     gateway: PlatformGateway
     account: AccountKey
@@ -59,7 +59,7 @@ class _Talk:
 
 
 class TheirSide:
-    """Asks: health first, then orders that nobody has answered for, the rest, the totals."""
+    """Queries the platforms: health first, then unanswered orders, other orders, and totals."""
 
     def __init__(
         self,
@@ -78,10 +78,10 @@ class TheirSide:
     no_grace = timedelta(0)
 
     async def ask(self, orders: Iterable[OurOrder], *, every: bool = False) -> Theirs:
-        """Ask both platforms at the same time.
+        """Query both platforms at the same time.
 
-        An order that is filled and final is not asked about, unless `every` one is; one that
-        ended short of what it could fill is, since a fill may come to light after its end.
+        Filled and final orders are left out, unless `every` is set. An order that ended short
+        of what it could fill is included, since a fill may come to light after its end.
         """
         at, until = self._clock.now(), self._clock.monotonic() + self._patience.whole
         ours = tuple(orders)
@@ -99,7 +99,7 @@ class TheirSide:
         return Theirs(at, statements)
 
     def rules(self, orders: Iterable[OurOrder], grace: timedelta) -> Rules:
-        """Return what to judge by: for how long one of these can still arrive, by platform."""
+        """Return the comparison rules: how long one of these orders may take to arrive."""
         lengths: dict[Platform, timedelta | None] = {}
         for each in (ours.order for ours in orders if ours.awaiting):
             until = self._gateways[each.platform].arrives_until(each)
@@ -109,9 +109,9 @@ class TheirSide:
         return Rules({p: Window(length) for p, length in lengths.items()}, grace)
 
     def may_arrive(self, order: Order) -> bool:
-        """Tell whether an order that its platform does not show may come to it until later.
+        """Return whether an order that its platform does not show may still arrive there.
 
-        Where nothing ends that, a person's word must do.
+        Where nothing ends that time, a person must decide.
         """
         until = self._gateways[order.platform].arrives_until(order)
         return until is not None and self._clock.now() <= until
@@ -143,14 +143,14 @@ class TheirSide:
         return ListedContracts(as_of, sizes)
 
     async def _cash(self, talk: _Talk, as_of: datetime | None) -> ListedCash | Unavailable:
-        """Ask for the cash; without knowing what has a name, it would prove nothing."""
+        """Query the cash; without knowing the named movements, it would prove nothing."""
         told = await self._put(talk, talk.gateway.balance)
         if isinstance(told, Unavailable):
             return told
         return ListedCash(as_of, Money(told.available + told.held))
 
     async def _as_of(self, talk: _Talk) -> datetime | None:
-        """Ask how new the answers are; asked before them, what comes afterwards is no older."""
+        """Ask how recent the answers are; asked before them, so that they are no older."""
         told = await self._put(talk, talk.gateway.reads_as_of)
         return None if isinstance(told, Unavailable) else told
 
@@ -169,7 +169,10 @@ class TheirSide:
                 return Found(told.platform_order_id, told.fills, told.working, told.refusal)
 
     async def _strangers(self, talk: _Talk) -> tuple[ListedOrder, ...] | Unavailable:
-        """Return what works in the account and not in our record: what we send is in it."""
+        """Return orders that work in the account and not in our record.
+
+        Every order that we send is recorded first.
+        """
         listed = await self._put(talk, talk.gateway.orders)
         if isinstance(listed, Unavailable):
             return listed
@@ -183,7 +186,7 @@ class TheirSide:
         return tuple(strange)
 
     async def _put(self, talk: _Talk, question: Callable[[], Awaitable[T]]) -> T | Unavailable:
-        """Put one question; within its own bound and that of the whole."""
+        """Ask one question, within its own timeout and that of the whole pass."""
         left = talk.until - self._clock.monotonic()
         if left <= 0:
             return Unavailable(LATE)
@@ -197,15 +200,15 @@ class TheirSide:
 
 
 def _taken_up(moved: Iterable[NamedCash]) -> tuple[NamedCash, ...]:
-    """Leave redemptions to whoever follows the settlement of positions."""
+    """Leave out redemptions, which the service that follows settlements books."""
     return tuple(each for each in moved if each.kind is not EntryKind.REDEMPTION)
 
 
 def judgeable(ours: Ours, theirs: Theirs) -> tuple[Platform, ...]:
     """Return the platforms whose contracts and cash can be compared.
 
-    Those where every order that may still fill was answered for: what an order has filled that
-    nobody has told us of would look like something that nothing explains.
+    Those are the platforms that answered for every order that may still fill: a fill that was
+    not reported to us would look like an unexplained difference.
     """
     open_ended = {
         each.order.platform
@@ -219,7 +222,10 @@ def judgeable(ours: Ours, theirs: Theirs) -> tuple[Platform, ...]:
 
 
 def without_totals(theirs: Theirs, but: Collection[Platform] = ()) -> Theirs:
-    """Return the platforms' side without contracts and cash, which are not judged then."""
+    """Return the platform state without contracts and cash, so that these are not judged.
+
+    Platforms in `but` keep theirs.
+    """
     return replace(
         theirs,
         statements={

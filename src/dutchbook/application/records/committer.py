@@ -1,4 +1,4 @@
-"""Commits a decision, then tells whoever listens: nothing is published before it is durable."""
+"""EventBus: commits a decision, then notifies subscribers; nothing is published earlier."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from dutchbook.ports.time import Clock, Ids
 
 
 class EventBus:
-    """The one way from a decision to the world: commit, then deliver in order.
+    """The only path from a decision to the world: commit, then deliver in order.
 
-    Subscribers are called synchronously and must not block. What was committed and not yet
-    delivered when the process died stays in the outbox, and `redeliver` tells of it at the next
-    start. When a subscriber breaks, nothing is delivered after the event that it broke at, so
-    that the next start goes on from there, in order.
+    Subscribers are called synchronously and must not block. Events that were committed but not
+    delivered when the process died stay in the outbox, and `redeliver` delivers them at the
+    next start. If a subscriber fails, nothing is delivered after the event that it failed on,
+    so that the next start continues from there, in order.
 
-    An engine's bus has a `fence`: nothing is kept once another engine has its lease.
+    An engine's bus has a `fence`: nothing is committed once another engine has its lease.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class EventBus:
     def subscribe(self, subscriber: Subscriber, *, books: bool = False) -> None:
         """Call `subscriber` with every event from now on.
 
-        With `books`, with each book's too.
+        With `books`, also with every book update.
         """
         self._subscribers.append(subscriber)
         self.follows_books |= books
@@ -64,19 +64,19 @@ class EventBus:
         )
 
     async def commit(self, batch: Batch) -> Receipt:
-        """Keep the batch, then publish its events.
+        """Commit the batch, then publish its events.
 
-        A batch without an event gets one that names its tables: the log tells every change.
+        A batch without an event gets one that names its tables: the log records every change.
 
-        The commit is shielded: a cancelled caller leaves it to finish, since a cancelled commit
-        may happen all the same and its events must then be heard.
+        The commit is shielded: if the caller is cancelled it still finishes, since a cancelled
+        commit may happen all the same and its events must then be delivered.
 
         Raises:
-            Conflict: A guard refused; nothing was kept and nothing is published.
-            Halted: A halt that another process asked for forbids an order of the batch.
-            LeaseLost: Another engine has the lease: this one must end.
-            StorageError: The database failed, now or before: what this engine believes may not
-                be what the database holds, and nothing more is decided from it.
+            Conflict: A guard failed; nothing was committed and nothing is published.
+            Halted: A halt that another process requested forbids an order of the batch.
+            LeaseLost: Another engine has the lease; this one must end.
+            StorageError: The database failed, now or before: the engine's state may differ from
+                the database, and nothing more is decided from it.
         """
         if self._unsure:
             raise StorageError("a commit before this one got no answer: this engine must end")
@@ -101,15 +101,15 @@ class EventBus:
 
     @property
     def mark(self) -> int | None:
-        """What changes with every commit; None while one is under way, or its caller unaware.
+        """Number that changes with every commit; None while one is under way.
 
-        As long as it stays the same, what an engine believes is what its database holds. A
-        caller that was cancelled will never be aware.
+        As long as it stays the same, the engine's state is what its database holds. It stays
+        None after a caller of `commit` was cancelled: that caller never learns the result.
         """
         return self._begun if self._begun == self._ended else None
 
     async def last_word(self, event: Event) -> None:
-        """Keep what an engine says as it ends, even after a commit that got no answer."""
+        """Commit an ending engine's crash report, even after a commit that got no answer."""
         await whole(self._commit(Batch(events=(event,))))
 
     async def _commit(self, batch: Batch) -> Receipt:
@@ -124,7 +124,7 @@ class EventBus:
 
     @contextmanager
     def _learnt(self) -> Iterator[None]:
-        """Where this fails, whoever asked for the commit does not learn that it was kept."""
+        """If delivery fails, stop the bus: the caller cannot know that the commit succeeded."""
         done = False
         try:
             yield
@@ -134,10 +134,10 @@ class EventBus:
                 self._broken = self._unsure = True
 
     async def _kept(self, batch: Batch) -> Receipt:
-        """Commit; where nobody knows whether it was kept, nothing more is told in this life.
+        """Commit; if the outcome is unknown, nothing more is published in this process.
 
-        Its events may stand in the outbox: what came later must not be noted as told before
-        the next start has told of them.
+        The batch's events may be in the outbox: later ones must not be marked as delivered
+        before the next start has delivered these.
         """
         known = False
         try:
@@ -158,14 +158,17 @@ class EventBus:
         return receipt
 
     async def redeliver(self) -> int:
-        """Tell the subscribers, in order, of every event that waits in the outbox.
+        """Deliver every event that waits in the outbox to the subscribers, in order.
 
-        From then on this bus answers for the outbox: what it delivers leaves it. One that never
-        redelivers, such as that of a command beside the engine, leaves its events to the next
-        engine, whose subscribers are the ones to hear them. Returns how many there were.
+        From then on this bus is responsible for the outbox: what it delivers leaves it. A bus
+        that never redelivers, such as that of a command run next to the engine, leaves its
+        events to the next engine, whose subscribers are the ones to receive them.
+
+        Returns:
+            How many events there were.
 
         Raises:
-            StorageError: An event in it is not one of this program's.
+            StorageError: The outbox holds an event that is not one of this program's.
         """
         self._delivers = True
         waiting = await undelivered(self._journal)
@@ -173,10 +176,10 @@ class EventBus:
         return len(waiting)
 
     async def _deliver(self, events: Sequence[tuple[int, Event]]) -> None:
-        """Publish events and note how far; not at all after a subscriber has broken.
+        """Publish events and mark them as delivered; do nothing after a subscriber has failed.
 
-        What a command beside the engine has committed in between is told first: the outbox
-        forgets everything up to what was told last.
+        Events that a command next to the engine has committed in between are delivered first:
+        the outbox forgets everything up to the last delivered event.
         """
         last = events[-1][0] if events else 0
         async with self._turn:
@@ -194,7 +197,7 @@ class EventBus:
             await self._journal.delivered(last)
 
     async def _missed(self, events: Sequence[tuple[int, Event]]) -> list[tuple[int, Event]]:
-        """Return what others have committed since the last time and before these events."""
+        """Return what others committed since the last delivery and before these events."""
         if not self._delivers or not events or events[0][0] == self._next or not self._next:
             return []
         first, waiting = events[0][0], await undelivered(self._journal)
@@ -202,11 +205,11 @@ class EventBus:
 
     @property
     def silenced(self) -> bool:
-        """Whether nothing that is committed is told any more in this life."""
+        """Whether committed events are no longer published in this process."""
         return self._broken
 
     def publish(self, event: Event, sequence: int = 0) -> None:
-        """Deliver one event now. Only in-process events come here without a sequence."""
+        """Deliver one event now. Only in-process events come without a sequence."""
         if event.durable:
             self.counts[event.wire] += 1
         for subscriber in self._subscribers:

@@ -1,7 +1,7 @@
-"""The lease: one engine at a time may write, and every batch that it commits proves it (I-29).
+"""The lease: one engine at a time may write, and each batch that it commits proves it (I-29).
 
-An engine that was frozen, cut off or forgotten finds, with the first batch that it tries to
-commit, that another one has taken the lease: nothing of that batch is kept.
+An engine that was frozen, cut off or forgotten finds out with its next commit that another one
+has taken the lease: nothing of that batch is written.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from dutchbook.ports.time import Clock
 TABLE = "leases"
 ENGINE = {"name": "engine"}
 Gone = Callable[[str], bool]
-"""Tells whether the process that a holder's name speaks of has certainly ended."""
+"""Returns whether the process that a holder's name refers to has certainly ended."""
 
 
 class Fence:
     """The engine's own lease: what it adds to a batch, and what it knows of the row.
 
     Attributes:
-        epoch: Counts holders; a batch of an older one is refused whole.
-        unclean: The holder before this one never released the lease.
-        halted: The grade of halt that the row showed when it was last seen.
+        epoch: Counts holders; a batch of an older one is rejected whole.
+        unclean: The previous holder never released the lease.
+        halted: The grade of halt in the row when it was last read.
         pending: Halts that the row counts and the risk state does not show yet.
-        blind: The row could not be read when it was last tried.
-        file: Where a person halts while the database does not answer.
+        blind: The last attempt to read the row failed.
+        file: Where a person halts trading while the database does not answer.
     """
 
     def __init__(self, epoch: int, term: timedelta, clock: Clock, *, unclean: bool) -> None:
@@ -52,26 +52,26 @@ class Fence:
 
     @property
     def grade(self) -> Grade:
-        """What may be sent: as the row said when it was last seen, and as the file says now."""
+        """The halt grade: of the row as last read or of the file now, whichever is stronger."""
         note = self.file.standing() if self.file is not None else None
         return max(self.halted, note.grade) if note is not None else self.halted
 
     @property
     def believed(self) -> bool:
-        """Whether the lease is still ours as far as our clocks can tell.
+        """Whether the lease is still ours as far as our clocks can show.
 
-        Both are asked: one stands still while the machine sleeps, the other can be set.
+        Both clocks are read: one stands still while the machine sleeps, the other can be set.
         """
         elapsed = self._clock.monotonic() - self._renewed
         in_term = elapsed < self._term.total_seconds() and self._clock.now() < self._expires_at
         return in_term and not self._lost
 
     def on(self, batch: Batch) -> Batch:
-        """Return a batch that is kept only while the lease is ours, and that renews it.
+        """Return a batch that commits only while the lease is ours, and that renews it.
 
-        One that brings an entry is kept only while nothing is halted; one that brings any other
-        order, while more than cancels is allowed. An order that was never to be sent is a
-        record and no intent.
+        A batch with an entry commits only while nothing is halted; one with any other order,
+        only while more than cancels is allowed. An order that was never to be sent is a record,
+        not an intent.
         """
         now = self._clock.now()
         update = Update(TABLE, ENGINE, {"epoch": self.epoch}, {"expires_at": now + self._term})
@@ -94,17 +94,17 @@ class Fence:
         return Batch((update, *rest), batch.events)
 
     def renewed(self, began: float, expires_at: datetime) -> None:
-        """Take note that a batch which was begun at `began` was kept."""
+        """Record that a batch begun at `began` was committed."""
         self._expires_at = max(self._expires_at, expires_at)
         self._renewed = max(self._renewed, began)
 
     async def commit(self, journal: Journal, batch: Batch) -> Receipt:
-        """Keep a batch under this lease.
+        """Commit a batch under this lease.
 
         Raises:
-            LeaseLost: Another engine has the lease: this one must end.
-            Halted: A halt stands that forbids the batch's orders.
-            Conflict: Another guard refused.
+            LeaseLost: Another engine has the lease; this one must end.
+            Halted: A halt forbids the batch's orders.
+            Conflict: Another guard failed.
         """
         began, fenced = self._clock.monotonic(), self.on(batch)
         self._allow(fenced)
@@ -126,7 +126,7 @@ class Fence:
         self._allow(fenced)
 
     def _allow(self, fenced: Batch) -> None:
-        """Refuse a batch whose orders a halt forbids that is known by now."""
+        """Reject a batch whose orders are forbidden by a halt that is known already."""
         update = fenced.writes[0]
         assert isinstance(update, Update), "the fence comes first"
         entry, order = "halted" in update.guard, bool(update.at_most)
@@ -135,10 +135,10 @@ class Fence:
             raise Halted(TABLE, ENGINE["name"], f"trading is halted, grade {int(grade)}")
 
     async def look(self, journal: Journal) -> Mapping[str, Any] | None:
-        """Read the row as it is now; None, and `blind`, when it cannot be read.
+        """Read the current row; if it cannot be read, set `blind` and return None.
 
         Raises:
-            LeaseLost: Another engine has the lease: this one must end.
+            LeaseLost: Another engine has the lease; this one must end.
         """
         try:
             rows = await journal.rows(TABLE, ENGINE)
@@ -156,19 +156,19 @@ class Fence:
         return rows[0]
 
     def known(self, row: Mapping[str, Any], pending: int) -> None:
-        """Take note of the row together with the halts that wait to be folded."""
+        """Record the row together with the number of halts that are still to be processed."""
         self._halts = row["halts"]
         self.pending = pending
 
     def raised(self, grade: Grade) -> tuple[Update, ...]:
-        """Return what raises the halt in the row to a grade; refused when it was changed."""
+        """Return the update that raises the row's halt; it fails if a new halt came between."""
         halted = max(grade, self.halted)
         return (Update(TABLE, ENGINE, {"halts": self._halts}, {"halted": int(halted)}),)
 
     def lifted(self) -> tuple[Update, ...]:
-        """Return what lifts the halt in the row: nothing while a newer halt waits.
+        """Return the update that lifts the row's halt; none while a newer halt waits.
 
-        It is refused when one comes between.
+        It fails if a new halt comes between.
         """
         if self.pending:
             return ()
@@ -176,13 +176,14 @@ class Fence:
         return (Update(TABLE, ENGINE, guard, {"halted": int(Grade.TRADING)}),)
 
     async def renew(self, journal: Journal) -> None:
-        """Keep the lease while there is nothing to commit."""
+        """Renew the lease while there is nothing to commit."""
         await self.commit(journal, Batch())
 
     async def keep(self, journal: Journal) -> None:
         """Renew three times a term, until cancelled.
 
-        A database that does not answer may answer the next time; until then nothing is entered.
+        If the database does not answer, it is tried again the next time; until then nothing is
+        entered.
         """
         while True:
             await self._clock.sleep(self._term.total_seconds() / 3)
@@ -196,7 +197,7 @@ class Fence:
                 self.blind = True
 
     async def release(self, journal: Journal) -> None:
-        """Give the lease back: the next engine need not wait."""
+        """Release the lease, so that the next engine need not wait."""
         put = {"holder": "", "expires_at": self._clock.now()}
         await journal.commit(Batch((Update(TABLE, ENGINE, {"epoch": self.epoch}, put),)))
 
@@ -221,7 +222,7 @@ def lease_row(
 
 
 def live(row: Mapping[str, Any], now: datetime, gone: Gone) -> bool:
-    """Tell whether a lease is held: not released, not expired, and its holder not dead."""
+    """Return whether a lease is held: not released, not expired, and its holder not dead."""
     return bool(row["holder"]) and row["expires_at"] > now and not gone(row["holder"])
 
 
@@ -236,7 +237,7 @@ async def take(
     """Take the lease with the next epoch; `file` is where people halt without the database.
 
     Raises:
-        LeaseHeld: Another engine has it, or was faster.
+        LeaseHeld: Another engine has the lease, or took it first.
     """
     rows, now = await journal.rows(TABLE, ENGINE), clock.now()
     if not rows:
@@ -271,11 +272,11 @@ async def take(
 async def turn(journal: Journal, clock: Clock, term: timedelta, gone: Gone) -> bool:
     """Wait until the lease can be taken.
 
-    A lease is expired when its row has stood unchanged, and past its end, for a whole term of
-    our own: a clock that is ahead of its holder's takes nothing away.
+    A lease is expired when its row has been unchanged, and past its end, for a whole term by
+    our own monotonic clock: a clock ahead of the holder's does not take the lease early.
 
     Returns:
-        Whether its holder may still be there, frozen, with its locks.
+        Whether the holder may still be there, frozen, with its locks.
     """
     seen: tuple[Any, ...] = ()
     since = clock.monotonic()

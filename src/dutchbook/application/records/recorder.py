@@ -1,4 +1,4 @@
-"""Keeps what need not be waited for: refusals and health notes, in order, a batch at a time."""
+"""Commits refusals and health notes, which nothing waits for, in order and in batches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dutchbook.ports.journal import Batch
 class Recorder:
     """A bounded queue of batches in front of the bus, for callers that cannot await.
 
-    Nothing that money depends on goes through it. When it is full the newest note is dropped
+    Nothing that money depends on goes through it. When it is full, the newest note is dropped
     and counted: `dropped` is part of the run's summary of health.
     """
 
@@ -25,7 +25,7 @@ class Recorder:
         self.dropped = 0
 
     def note(self, batch: Batch, *, always: bool = False) -> None:
-        """Keep `batch` soon; with `always`, even where others would be dropped."""
+        """Commit `batch` soon; with `always`, even if the queue is full."""
         if len(self._waiting) >= self._bound and not always:
             self.dropped += 1
             return
@@ -34,7 +34,7 @@ class Recorder:
         self._wake.set()
 
     async def run(self) -> None:
-        """Write what waits, all of it in one commit, until cancelled."""
+        """Commit all waiting batches, each time in one commit, until cancelled."""
         while True:
             await self._wake.wait()
             self._wake.clear()

@@ -1,4 +1,4 @@
-"""Work that is done to its end, whoever gives up waiting for it."""
+"""Work that finishes even if its caller stops waiting for it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ T = TypeVar("T")
 
 
 async def whole(work: Coroutine[Any, Any, T]) -> T:
-    """Do `work` to its end: a caller that is cancelled leaves it to finish, locks and all.
+    """Finish `work` even if the caller is cancelled; until then it keeps its locks.
 
-    Half done it would leave an order that nobody asks about, and an image that is not what
-    the database holds.
+    Interrupted half way, it would leave an order that nobody asks about, and a cache that
+    differs from the database.
     """
     doing = asyncio.ensure_future(work)
     doing.add_done_callback(heard)
@@ -21,6 +21,6 @@ async def whole(work: Coroutine[Any, Any, T]) -> T:
 
 
 def heard(doing: asyncio.Future[Any]) -> None:
-    """Take the late answer of what was given up on, which nobody else reads."""
+    """Retrieve the late result of abandoned work, which nobody else reads."""
     if not doing.cancelled():
         doing.exception()

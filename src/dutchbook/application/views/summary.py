@@ -1,4 +1,4 @@
-"""Read models: what a run amounts to. Nothing here changes anything."""
+"""Read model of what a run amounts to. Nothing here changes anything."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PARTS = ("edge", "delay", "slippage", "fees", "missed", "divergence", "realised"
 async def summary(
     journal: Journal, detection: DetectionService, queue: ExecutionQueueService, head: str
 ) -> dict[str, Any]:
-    """Return what a run did, from the database wherever the database knows it.
+    """Return what a run did, from the database where the database has it.
 
     Amounts are text. `expected_profit` is what the OPEN positions pay, less what their fills
     cost with fees: it can be recomputed from the fills alone.
@@ -94,18 +94,18 @@ def _capital(accounts: Rows, entries: Rows) -> dict[str, dict[str, str]]:
 
 
 def _expected_profit(positions: Rows) -> Decimal:
-    """Return what the OPEN positions will have brought: cash so far, and payouts."""
+    """Return what the OPEN positions will have earned: cash so far, and payouts."""
     held = map(position_of, positions)
     sure = (each.locked_profit for each in held if each.status is PositionStatus.OPEN)
     return sum(sure, start=Decimal(0))
 
 
 def _realised(positions: Rows) -> dict[str, Any]:
-    """Return what positions have brought so far, all fees included, in dollars.
+    """Return what positions have earned so far, after all fees, in dollars.
 
     What is still held counts at cost. `divergence` is the part of `total` that comes from
-    contracts of a pair that resolved differently; `reserve_used` of what was set aside for
-    that goes against it.
+    contracts of a pair that resolved differently; `reserve_used` is how much of the reserve for
+    that was used.
     """
     held = [position_of(row) for row in positions]
     by_status: dict[str, Decimal] = {}

@@ -1,7 +1,7 @@
-"""Read models of positions: what is exposed, all of one position, and how it came to that.
+"""Read models of positions: exposures, one position in full, and its timeline.
 
-They read rows and the audit log and change nothing, so they work beside a running engine and
-without one. An id may be given by its first characters, where these are enough.
+They read rows and the audit log and change nothing, so they work next to a running engine and
+without one. An id may be given by its first characters, if these are enough.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from dutchbook.ports.journal import Journal
 
 Row = dict[str, Any]
 LEAST = 4
-"""So many characters of an id are asked for."""
+"""Minimum number of characters of an id."""
 KINDS = {
     "position": ("open_positions", "position_id"),
     "order": ("orders", "order_id"),
@@ -39,7 +39,7 @@ KINDS = {
     "discrepancy": ("discrepancies", "discrepancy_id"),
 }
 TOLD = ("position", "order", "execution")
-"""What has a story."""
+"""Kinds that have a timeline."""
 ALONE = (PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
 SAID = (
     SingleLegExposure.wire,
@@ -50,7 +50,7 @@ SAID = (
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the audit log, read."""
+    """One parsed entry of the audit log."""
 
     sequence: int
     at: datetime
@@ -59,10 +59,10 @@ class Entry:
 
 
 async def find(journal: Journal, beginning: str, kinds: Iterable[str]) -> tuple[str, Row]:
-    """Return the kind and the row of the one id that begins so.
+    """Return the kind and the row of the one id that starts with `beginning`.
 
     Raises:
-        InvalidInput: It is too short, or no id or more than one begins so.
+        InvalidInput: `beginning` is too short, or matches no id or more than one.
     """
     wanted = tuple(kinds)
     if len(beginning) < LEAST:
@@ -86,7 +86,7 @@ def _any_of(kinds: Iterable[str]) -> str:
 
 
 async def entries(journal: Journal, execution_id: str) -> list[Entry]:
-    """Return all that the audit log tells of one execution and its position, oldest first."""
+    """Return the audit log's entries on an execution and its position, oldest first."""
     mine = {"correlation_id": execution_id}
     return [
         Entry(row["sequence"], row["occurred_at"], row["name"], json.loads(row["payload"]))
@@ -95,7 +95,7 @@ async def entries(journal: Journal, execution_id: str) -> list[Entry]:
 
 
 async def exposures(journal: Journal, reminder: timedelta) -> list[Row]:
-    """Return every position with one leg alone, the oldest first.
+    """Return every position with an unhedged leg, oldest first.
 
     Args:
         journal: Where they are.
@@ -133,7 +133,7 @@ def _exposure(
 
 
 def alone(position: OpenPosition) -> Row:
-    """Return which leg is longer, by how much, and what that has cost with its fees."""
+    """Return which leg is longer, by how much, and what that excess cost with its fees."""
     leg = position.holding(position.longer)
     quantity = abs(position.imbalance)
     paid = (leg.cost + leg.fees) * quantity / leg.size if leg.size else Decimal(0)
@@ -146,7 +146,7 @@ def alone(position: OpenPosition) -> Row:
 
 
 def _last_word(told: Iterable[Entry], position: OpenPosition) -> Entry | None:
-    """Return what was last told of an exposure, if it is of what is alone now."""
+    """Return the latest report of an exposure, if it is of the present imbalance."""
     word = next((e for e in reversed(list(told)) if e.name in SAID), None)
     if word is None or Decimal(word.facts["exposed_quantity"]) != abs(position.imbalance):
         return None
@@ -164,17 +164,17 @@ def _since(told: Iterable[Entry]) -> datetime | None:
 
 
 async def position(journal: Journal, beginning: str) -> Row:
-    """Return all of one position: legs, orders with their fills, results, and its choices.
+    """Return one position in full: legs, orders with their fills, results, and its choices.
 
     Raises:
-        InvalidInput: Its id is not the beginning of exactly one.
+        InvalidInput: `beginning` does not match exactly one id.
     """
     _, row = await find(journal, beginning, ("position",))
     return await whole(journal, row)
 
 
 async def whole(journal: Journal, row: Row) -> Row:
-    """Return all of the position whose row this is."""
+    """Return the position of a row in full."""
     found = position_of(row)
     told = await entries(journal, found.execution_id)
     uneven = found.status in ALONE
@@ -210,7 +210,7 @@ async def whole(journal: Journal, row: Row) -> Row:
 
 
 async def discrepancies(journal: Journal, position_id: str | None = None) -> list[Row]:
-    """Return what is open between our record and the platforms', the oldest first.
+    """Return the open differences between our record and the platforms', oldest first.
 
     Args:
         journal: Where they are.
@@ -222,11 +222,11 @@ async def discrepancies(journal: Journal, position_id: str | None = None) -> lis
 
 
 async def disputed(journal: Journal, beginning: str) -> tuple[Row | None, Row | None]:
-    """Return all of a position in doubt, or a discrepancy that belongs to none.
+    """Return a position in doubt in full, or a discrepancy that belongs to no position.
 
     Raises:
-        InvalidInput: The id is not the beginning of exactly one.
-        InvalidPositionState: Nothing of it is in doubt.
+        InvalidInput: `beginning` does not match exactly one id, or the discrepancy is resolved.
+        InvalidPositionState: Nothing of the position is in doubt.
     """
     kind, row = await find(journal, beginning, ("position", "discrepancy"))
     if kind == "discrepancy" and row["position_id"] is None:
@@ -242,9 +242,9 @@ async def disputed(journal: Journal, beginning: str) -> tuple[Row | None, Row | 
 
 
 async def at_price(journal: Journal, row: Row, price: Price) -> Scenario | None:
-    """Return what buying the missing leg of a position at a price comes to at worst.
+    """Return the worst result of buying the missing leg of a position at a price.
 
-    With the fees of when it was last priced; None where they are not known.
+    The fees are those of when it was last priced; None where they are not known.
 
     Raises:
         InvalidInput: The price is not on the contract's grid.
@@ -303,12 +303,13 @@ async def _orders(journal: Journal, execution_id: str, told: Iterable[Entry]) ->
 async def explain(
     journal: Journal, beginning: str
 ) -> tuple[list[Entry], Row | None, list[Row]]:
-    """Return the story of a position, order or execution.
+    """Return the timeline of a position, order or execution.
 
-    Returns its log entries, the position that it made, if any, and its orders.
+    Returns:
+        Its log entries, the position that it opened, if any, and its orders.
 
     Raises:
-        InvalidInput: The id is not the beginning of exactly one.
+        InvalidInput: `beginning` does not match exactly one id.
     """
     _, row = await find(journal, beginning, TOLD)
     mine = {"execution_id": row["execution_id"]}
