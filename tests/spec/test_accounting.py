@@ -1,4 +1,4 @@
-"""What a position amounts to, folded from its facts."""
+"""Accounting of positions: size, cost, cash and state, folded from their facts."""
 
 from __future__ import annotations
 
@@ -95,14 +95,14 @@ def test_a_hedged_pair_is_marked_at_its_payout_less_the_reserve() -> None:
     assert made.marked_pnl == Decimal(10) - Decimal("9.15") - Decimal("0.0915")
 
 
-def test_what_has_no_counterpart_stands_at_cost() -> None:
-    alone = folded(BARE, (YES_10,))
+def test_unhedged_contracts_are_marked_at_cost() -> None:
+    single = folded(BARE, (YES_10,))
 
-    assert alone.imbalance == 10
-    assert alone.mark == Decimal("-0.10")
+    assert single.imbalance == 10
+    assert single.mark == Decimal("-0.10")
 
 
-def test_a_sale_takes_its_share_of_the_cost_and_the_last_part_takes_the_rest() -> None:
+def test_a_sale_removes_its_share_of_the_cost_and_the_last_sale_removes_the_rest() -> None:
     third = fill("s", "3.333333", "0.45", side=Side.SELL, minute=1)
     rest = fill("t", "6.666667", "0.45", side=Side.SELL, minute=2)
 
@@ -114,7 +114,7 @@ def test_a_sale_takes_its_share_of_the_cost_and_the_last_part_takes_the_rest() -
     assert whole.kalshi.cash == Decimal("-4.10") + third.cost + rest.cost
 
 
-def test_kalshi_nets_the_opposite_outcome_into_dollars_at_once() -> None:
+def test_kalshi_nets_opposite_outcomes_into_dollars_at_once() -> None:
     against = fill("n", "4", "0.55", outcome=NO, fee="0.02", minute=1)
 
     made = folded(BARE, (YES_10, against))
@@ -124,7 +124,7 @@ def test_kalshi_nets_the_opposite_outcome_into_dollars_at_once() -> None:
     assert made.kalshi.cash == Decimal("-4.10") - Decimal("2.22") + 4
 
 
-def test_on_polymarket_the_complement_waits_to_be_merged() -> None:
+def test_on_polymarket_opposite_outcomes_are_held_until_they_are_merged() -> None:
     held = fill("m", "10", "0.50", platform=POLYMARKET, outcome=NO)
     against = fill("n", "10", "0.45", platform=POLYMARKET, outcome=YES, minute=1)
     merge = Merge(POLYMARKET, Quantity(Decimal(10)), NOW + timedelta(minutes=2))
@@ -140,14 +140,14 @@ def test_on_polymarket_the_complement_waits_to_be_merged() -> None:
     assert after.polymarket.basis == 0
 
 
-def test_a_fill_that_failed_counts_for_nothing_whenever_it_failed() -> None:
+def test_a_failed_fill_is_ignored_whenever_it_failed() -> None:
     sold = fill("s", "10", "0.60", side=Side.SELL, minute=1)
     lost = replace(sold, finality=Finality.FAILED)
 
     assert folded(BARE, (YES_10, lost)) == folded(BARE, (YES_10,))
 
 
-def test_a_fill_that_fails_after_the_close_opens_the_position_again_for_a_person() -> None:
+def test_a_fill_that_fails_after_the_close_requires_reconciliation_of_the_position() -> None:
     closed = replace(BARE, status=PositionStatus.CLOSED)
     sold = fill("s", "10", "0.60", side=Side.SELL, finality=Finality.FAILED, minute=1)
 
@@ -169,7 +169,7 @@ def test_a_fill_that_fails_after_the_close_opens_the_position_again_for_a_person
         ("0.26", "1", "-6.55", "-7.4"),
     ],
 )
-def test_a_settled_pair_brings_what_both_platforms_ruled(
+def test_a_settled_pair_realises_the_payouts_of_both_rulings(
     kalshi_pays: str, polymarket_pays: str, profit: str, apart: str
 ) -> None:
     rulings = (
@@ -184,7 +184,7 @@ def test_a_settled_pair_brings_what_both_platforms_ruled(
     assert after.divergence_pnl == divergence(after) == Decimal(apart)
 
 
-def test_one_settled_leg_still_counts_until_the_other_is() -> None:
+def test_a_settled_leg_still_hedges_until_the_other_leg_settles() -> None:
     ruling = Payout(KALSHI, Decimal(1), NOW + timedelta(days=1))
 
     after = changed(pair(), (YES_10, NO_10, ruling), Cause.SETTLED, NOW)
@@ -195,15 +195,15 @@ def test_one_settled_leg_still_counts_until_the_other_is() -> None:
 
 
 @pytest.mark.parametrize("yes_pays", ["0", "0.26", "1"])
-def test_what_is_locked_in_stays_so_when_one_contract_has_paid(yes_pays: str) -> None:
+def test_locked_profit_does_not_change_when_one_contract_has_paid(yes_pays: str) -> None:
     ruling = Payout(KALSHI, Decimal(yes_pays), NOW + timedelta(days=1))
 
     assert pair().locked_profit == Decimal("0.85")
     assert pair(ruling).locked_profit == Decimal("0.85")
-    assert folded(BARE, (*turned(), ruling)).locked_profit == Decimal("0.5")
+    assert folded(BARE, (*flipped(), ruling)).locked_profit == Decimal("0.5")
 
 
-def test_pairs_that_wait_to_be_merged_are_locked_in_like_the_dollar_that_they_become() -> None:
+def test_unmerged_pairs_count_towards_locked_profit_as_the_dollars_that_merging_pays() -> None:
     against = fill("n", "4", "0.45", platform=POLYMARKET, outcome=YES, minute=1)
     merged = Merge(POLYMARKET, Quantity(Decimal(4)), NOW + timedelta(minutes=2))
 
@@ -213,17 +213,17 @@ def test_pairs_that_wait_to_be_merged_are_locked_in_like_the_dollar_that_they_be
     assert before.locked_profit == after.locked_profit == Decimal("0.85") - Decimal("1.80")
 
 
-def test_a_single_leg_is_over_when_its_own_contract_has_paid() -> None:
-    alone = folded(replace(BARE, status=PositionStatus.SINGLE_LEG_EXPOSED), (YES_10,))
+def test_a_single_leg_position_closes_when_its_contract_has_paid() -> None:
+    single = folded(replace(BARE, status=PositionStatus.SINGLE_LEG_EXPOSED), (YES_10,))
     ruling = Payout(KALSHI, Decimal(0), NOW + timedelta(days=1))
 
-    after = changed(alone, (YES_10, ruling), Cause.SETTLED, NOW)
+    after = changed(single, (YES_10, ruling), Cause.SETTLED, NOW)
 
     assert after.status is PositionStatus.CLOSED
     assert after.realised_pnl == Decimal("-4.10")
 
 
-# Beyond what a leg holds -------------------------------------------------------------------
+# Sales beyond the holding -------------------------------------------------------------------
 
 
 def bought(size: str, price: str = "0.50", *, outcome: Outcome = NO, minute: int = 0) -> Fill:
@@ -241,7 +241,7 @@ def merge(size: int, minute: int = 3) -> Merge:
     return Merge(POLYMARKET, Quantity(Decimal(size)), NOW + timedelta(minutes=minute))
 
 
-def test_what_a_leg_sells_beyond_what_it_holds_is_borrowed_for_a_dollar_each() -> None:
+def test_contracts_sold_beyond_the_holding_are_borrowed_for_a_dollar_each() -> None:
     leg = folded(BARE, (bought("10"), sold("13"))).polymarket
 
     assert [leg.size, leg.complement, leg.borrowed] == [0, 3, 3]
@@ -249,7 +249,7 @@ def test_what_a_leg_sells_beyond_what_it_holds_is_borrowed_for_a_dollar_each() -
     assert [leg.cost, leg.complement_cost] == [0, 3 - Decimal("1.80")]
 
 
-def test_what_is_bought_again_gives_back_first_what_was_borrowed() -> None:
+def test_later_purchases_first_return_borrowed_contracts() -> None:
     facts = (bought("10"), sold("13"))
     before = folded(BARE, facts).polymarket
 
@@ -263,8 +263,8 @@ def test_what_is_bought_again_gives_back_first_what_was_borrowed() -> None:
     assert [more.cost, more.complement_cost] == [Decimal("1.10"), 0]
 
 
-def test_a_merge_whose_contracts_had_been_sold_leaves_all_as_it_was_and_is_borrowed() -> None:
-    """The sale turned up late, and had been matched before the complement was bought."""
+def test_a_merge_of_contracts_already_sold_borrows_them_and_changes_nothing_else() -> None:
+    """The sale was reported late, but was matched before the complement was bought."""
     facts = (bought("10"), sold("10"), bought("10", "0.45", outcome=YES, minute=2))
 
     before = folded(BARE, facts).polymarket
@@ -274,7 +274,7 @@ def test_a_merge_whose_contracts_had_been_sold_leaves_all_as_it_was_and_is_borro
     assert after == replace(before, borrowed=Quantity(Decimal(10)))
 
 
-def test_a_merge_takes_what_is_there_before_anything_is_borrowed() -> None:
+def test_a_merge_uses_held_contracts_before_it_borrows() -> None:
     facts = (bought("10"), sold("4"), bought("10", "0.45", outcome=YES, minute=2))
 
     before = folded(BARE, facts).polymarket
@@ -284,7 +284,7 @@ def test_a_merge_takes_what_is_there_before_anything_is_borrowed() -> None:
     assert after.cash == before.cash + 6
 
 
-def test_where_the_platform_nets_nothing_is_borrowed() -> None:
+def test_nothing_is_borrowed_on_a_platform_that_nets_outcomes() -> None:
     first = fill("k", "10", "0.40")
     again = fill("l", "2", "0.55", minute=2)
 
@@ -298,7 +298,7 @@ def test_where_the_platform_nets_nothing_is_borrowed() -> None:
 
 
 @pytest.mark.parametrize(("yes_pays", "paid"), [("1", 3), ("0", 0)])
-def test_a_payout_ends_what_was_borrowed(yes_pays: str, paid: int) -> None:
+def test_a_payout_clears_borrowed_contracts(yes_pays: str, paid: int) -> None:
     facts = (bought("10"), sold("13"))
     ruling = Payout(POLYMARKET, Decimal(yes_pays), NOW + timedelta(days=1))
 
@@ -311,7 +311,7 @@ def test_a_payout_ends_what_was_borrowed(yes_pays: str, paid: int) -> None:
 
 @st.composite
 def dealings(draw: st.DrawFn) -> list[Fact]:
-    """Fills of any size, and merges of no more than the complement that was ever bought."""
+    """Draw fills of any size, and merges of no more than the complement ever bought."""
     facts: list[Fact] = []
     mergeable = 0
     for number in range(draw(st.integers(1, 10))):
@@ -340,7 +340,7 @@ def dealings(draw: st.DrawFn) -> list[Fact]:
 
 
 def gained(facts: list[Fact]) -> tuple[Decimal, Decimal, Decimal]:
-    """What an account that holds enough gains: cash, contracts of NO and of YES."""
+    """Return the change of an account with enough contracts: cash, NO and YES."""
     cash, held = Decimal(0), dict.fromkeys((NO, YES), Decimal(0))
     for fact in facts:
         if isinstance(fact, Merge):
@@ -363,13 +363,13 @@ def test_with_what_it_borrowed_a_leg_is_what_its_account_has_gained(facts: list[
     assert not (leg.size and lent), "what is there is given back"
 
 
-# A pair turned round -----------------------------------------------------------------------
+# Flipped pairs -----------------------------------------------------------------------------
 
 
-def turned(
+def flipped(
     kalshi: str = "0.45", polymarket: str = "0.60", *, sizes: tuple[str, str] = ("10", "10")
 ) -> tuple[Fill, Fill]:
-    """Sales of what was never there: what is left are the opposites of both legs."""
+    """Return sales of contracts never held, so that both legs hold the opposite outcome."""
     return sold(sizes[0], kalshi, platform=KALSHI), sold(sizes[1], polymarket)
 
 
@@ -377,23 +377,23 @@ def turned(
     ("sizes", "pairs", "hedged", "imbalance"),
     [(("10", "10"), -10, 10, 0), (("10", "6"), -6, 6, -4), (("4", "10"), -4, 4, 6)],
 )
-def test_a_pair_turned_round_is_a_pair(
+def test_a_flipped_pair_is_hedged_like_a_pair(
     sizes: tuple[str, str], pairs: int, hedged: int, imbalance: int
 ) -> None:
-    made = folded(BARE, turned(sizes=sizes))
+    made = folded(BARE, flipped(sizes=sizes))
 
     assert [made.pairs, made.hedged, made.imbalance] == [pairs, hedged, imbalance]
 
 
-def test_one_leg_turned_round_hedges_nothing() -> None:
+def test_a_single_flipped_leg_hedges_nothing() -> None:
     made = folded(BARE, (YES_10, sold("6")))
 
     assert [made.pairs, made.hedged, made.imbalance] == [0, 0, 16]
     assert made.upright == made
 
 
-def test_a_turned_pair_is_named_by_the_outcomes_that_it_holds() -> None:
-    made = folded(BARE, turned())
+def test_the_upright_form_of_a_flipped_pair_shows_the_outcomes_that_it_holds() -> None:
+    made = folded(BARE, flipped())
 
     upright = made.upright
 
@@ -405,10 +405,10 @@ def test_a_turned_pair_is_named_by_the_outcomes_that_it_holds() -> None:
     assert pair().upright == pair()
 
 
-def test_a_turned_pair_is_marked_at_its_payout_less_the_reserve() -> None:
+def test_a_flipped_pair_is_marked_at_its_payout_less_the_reserve() -> None:
     reserve = Money(Decimal("0.05"))
-    made = folded(replace(BARE, divergence_reserve=reserve), turned())
-    rest = folded(replace(BARE, divergence_reserve=reserve), turned(sizes=("10", "6")))
+    made = folded(replace(BARE, divergence_reserve=reserve), flipped())
+    rest = folded(replace(BARE, divergence_reserve=reserve), flipped(sizes=("10", "6")))
 
     assert made.cash == Decimal("4.5") + 6 - 20
     assert made.locked_profit == Decimal("0.5")
@@ -416,11 +416,11 @@ def test_a_turned_pair_is_marked_at_its_payout_less_the_reserve() -> None:
     assert rest.mark == Decimal("0.25"), "what has no counterpart stands at cost"
 
 
-def test_one_settled_leg_of_a_turned_pair_still_counts_until_the_other_is() -> None:
-    before = folded(BARE, turned())
+def test_a_settled_leg_of_a_flipped_pair_still_hedges_until_the_other_settles() -> None:
+    before = folded(BARE, flipped())
     ruling = Payout(KALSHI, Decimal(0), NOW + timedelta(days=1))
 
-    after = changed(before, (*turned(), ruling), Cause.SETTLED, NOW)
+    after = changed(before, (*flipped(), ruling), Cause.SETTLED, NOW)
 
     assert [after.status, after.hedged] == [PositionStatus.OPEN, 10]
     assert after.mark == before.mark
@@ -431,7 +431,7 @@ def test_one_settled_leg_of_a_turned_pair_still_counts_until_the_other_is() -> N
     [("1", "1", "0.5", "0"), ("0", "0", "0.5", "0"), ("0", "1", "10.5", "10"),
      ("1", "0", "-9.5", "-10"), ("0.26", "1", "7.9", "7.4")],
 )  # fmt: skip
-def test_a_settled_turned_pair_brings_what_both_platforms_ruled(
+def test_a_settled_flipped_pair_realises_the_payouts_of_both_rulings(
     kalshi_pays: str, polymarket_pays: str, profit: str, apart: str
 ) -> None:
     rulings = (
@@ -439,36 +439,36 @@ def test_a_settled_turned_pair_brings_what_both_platforms_ruled(
         Payout(POLYMARKET, Decimal(polymarket_pays), NOW + timedelta(days=2)),
     )
 
-    after = changed(folded(BARE, turned()), (*turned(), *rulings), Cause.SETTLED, NOW)
+    after = changed(folded(BARE, flipped()), (*flipped(), *rulings), Cause.SETTLED, NOW)
 
     assert after.status is PositionStatus.CLOSED
     assert after.realised_pnl == Decimal(profit)
     assert after.divergence_pnl == divergence(after) == Decimal(apart)
 
 
-def test_only_what_a_turned_pair_held_on_both_sides_resolves_differently() -> None:
+def test_only_the_hedged_part_of_a_flipped_pair_counts_as_divergence() -> None:
     rulings = (Payout(KALSHI, Decimal(0), NOW), Payout(POLYMARKET, Decimal(1), NOW))
 
-    after = folded(BARE, (*turned(sizes=("10", "6")), *rulings))
+    after = folded(BARE, (*flipped(sizes=("10", "6")), *rulings))
 
     assert [leg.settled for leg in after.legs] == [-10, -6]
     assert divergence(after) == 6
 
 
 @pytest.mark.parametrize(("polymarket", "at_loss"), [("0.60", False), ("0.50", True)])
-def test_a_turned_pair_is_open_and_at_a_loss_if_it_cost_more_than_it_pays(
+def test_a_flipped_pair_is_open_and_at_a_loss_if_it_cost_more_than_it_pays(
     polymarket: str, *, at_loss: bool
 ) -> None:
     exposed = replace(BARE, status=PositionStatus.SINGLE_LEG_EXPOSED)
 
-    after = changed(exposed, turned("0.45", polymarket), Cause.REPORTED, NOW)
+    after = changed(exposed, flipped("0.45", polymarket), Cause.REPORTED, NOW)
 
     assert after.status is PositionStatus.OPEN
     assert after.completed_at_loss is at_loss
     assert agreed(after) is PositionTrigger.RESOLVED_OPEN
 
 
-# What the facts amount to --------------------------------------------------------------------
+# Triggers and properties ---------------------------------------------------------------------
 
 OPEN, EXPOSED = PositionStatus.OPEN, PositionStatus.SINGLE_LEG_EXPOSED
 PARTIAL, CLOSED = PositionStatus.EXIT_PARTIAL, PositionStatus.CLOSED
@@ -499,7 +499,7 @@ PARTIAL, CLOSED = PositionStatus.EXIT_PARTIAL, PositionStatus.CLOSED
         (PositionStatus.RECONCILIATION_REQUIRED, (YES_10,), Cause.CLOSED, None),
     ],
 )
-def test_the_facts_pick_the_trigger(
+def test_the_facts_determine_the_trigger(
     status: PositionStatus, facts: tuple[Fact, ...], cause: Cause, expected: str | None
 ) -> None:
     after = folded(replace(BARE, status=status), facts)
@@ -513,7 +513,7 @@ cents = st.integers(1, 99).map(lambda n: Decimal(n).scaleb(-2))
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Fill]:
-    """Buys of both outcomes and sales that never sell more than is held."""
+    """Draw purchases of both outcomes, and sales of no more than is held."""
     held, facts = 0, []
     for number in range(draw(st.integers(1, 8))):
         size, fee = draw(whole), Decimal(draw(st.integers(0, 50))).scaleb(-2)
@@ -559,7 +559,9 @@ def test_the_order_of_reports_does_not_matter(facts: list[Fill], chance: object)
 
 
 @given(histories(), st.integers(0, 7))
-def test_what_fails_is_as_if_it_had_never_been(facts: list[Fill], which: int) -> None:
+def test_a_position_with_a_failed_fill_equals_one_without_that_fill(
+    facts: list[Fill], which: int
+) -> None:
     buys = [f for f in facts if f.outcome is NO or f.side is Side.SELL]
     if not buys:
         return

@@ -18,7 +18,7 @@ updates = st.lists(
 
 
 @given(updates)
-def test_the_best_prices_are_those_of_the_levels_whatever_came_before(
+def test_the_best_prices_follow_from_the_current_levels_alone(
     changes: list[tuple[int, int, int]],
 ) -> None:
     made = OrderBook(Platform.KALSHI, "k")
@@ -39,13 +39,13 @@ def test_buying_no_takes_the_yes_bids_from_the_highest_down() -> None:
     assert made.best(Outcome.NO, Side.BUY) == Decimal("0.62")
 
 
-def test_depth_counts_only_what_the_limit_reaches() -> None:
+def test_depth_counts_only_levels_within_the_limit() -> None:
     made = book(Platform.KALSHI, {}, {40: 9, 41: 3, 45: 100})
 
     assert made.depth(Outcome.YES, Price(Decimal("0.41"))) == 12
 
 
-def test_a_walk_knows_its_cost_and_its_last_price() -> None:
+def test_a_walk_has_its_cost_and_its_last_price() -> None:
     made = book(Platform.KALSHI, {}, {40: 9, 41: 3})
 
     taken = walk(made.offers(Outcome.YES), Quantity(Decimal(10)))
@@ -63,7 +63,7 @@ def test_a_walk_beyond_the_depth_is_none() -> None:
 
 
 @given(levels, levels)
-def test_pairing_off_two_ladders_uses_each_contract_once_and_never_gets_cheaper(
+def test_matching_two_ladders_uses_each_contract_once_at_prices_that_never_fall(
     first: dict[int, int], second: dict[int, int]
 ) -> None:
     ladders = [tuple(sorted(each.items())) for each in (first, second)]
@@ -86,7 +86,7 @@ def test_a_crossed_book_is_suspect_until_a_message_uncrosses_it() -> None:
     assert (crossed, made.trust) == (Trust.SUSPECT, Trust.LIVE)
 
 
-def test_a_book_is_distrusted_by_state_and_by_age() -> None:
+def test_a_book_is_untrusted_because_of_its_state_or_its_age() -> None:
     fresh = book(Platform.KALSHI, {38: 5}, {40: 5})
     empty = OrderBook(Platform.KALSHI, "k")
     frozen = book(Platform.KALSHI, {38: 5}, {40: 5})

@@ -87,7 +87,7 @@ PRIMARY_DONE = (
 )
 
 
-def test_the_primary_leg_is_verified_then_sent_then_hedged_by_what_it_filled() -> None:
+def test_the_primary_leg_is_verified_then_sent_then_hedged_by_its_filled_quantity() -> None:
     execution, intents = play(*PRIMARY_DONE)
 
     assert intents == [
@@ -121,14 +121,14 @@ def test_a_difference_below_the_smallest_tradable_unit_is_dust() -> None:
     assert execution.phase is Phase.HEDGED
 
 
-def test_a_primary_that_finds_no_depth_gives_all_capital_back() -> None:
+def test_a_primary_without_depth_releases_all_capital() -> None:
     execution, intents = play(Started(), DepthMissing(Leg.PRIMARY, "depth"))
 
     assert execution.phase is Phase.FAILED
     assert intents[-1] == ReleaseReservation("depth")
 
 
-def test_a_primary_that_is_refused_gives_all_capital_back() -> None:
+def test_a_rejected_primary_releases_all_capital() -> None:
     execution, intents = play(
         Started(), verified(Leg.PRIMARY, 100), LegRejected(Leg.PRIMARY, "invalid_price")
     )
@@ -137,7 +137,7 @@ def test_a_primary_that_is_refused_gives_all_capital_back() -> None:
     assert intents[-1] == ReleaseReservation("invalid_price")
 
 
-def test_a_secondary_without_depth_leaves_one_leg_and_says_so() -> None:
+def test_a_secondary_without_depth_raises_an_exposure() -> None:
     execution, intents = play(*PRIMARY_DONE, DepthMissing(Leg.SECONDARY, "depth"))
 
     assert execution.phase is Phase.EXPOSED
@@ -147,7 +147,7 @@ def test_a_secondary_without_depth_leaves_one_leg_and_says_so() -> None:
     ]
 
 
-def test_a_refused_secondary_leaves_one_leg_and_says_so() -> None:
+def test_a_rejected_secondary_raises_an_exposure() -> None:
     execution, intents = play(
         *PRIMARY_DONE, verified(Leg.SECONDARY, 100), LegRejected(Leg.SECONDARY, "closed")
     )
@@ -169,7 +169,7 @@ def test_a_short_secondary_exposes_only_the_difference() -> None:
     assert (exposure.leg, exposure.quantity) == (Leg.PRIMARY, 40)
 
 
-def test_a_secondary_that_bought_too_many_is_evened_on_the_first_platform() -> None:
+def test_an_overfilled_secondary_is_rebalanced_on_the_primary_platform() -> None:
     execution, intents = play(
         *PRIMARY_DONE,
         verified(Leg.SECONDARY, 100),
@@ -184,7 +184,7 @@ def test_a_secondary_that_bought_too_many_is_evened_on_the_first_platform() -> N
     assert execution.phase is Phase.HEDGED
 
 
-def test_evening_is_tried_once_and_within_its_allowance() -> None:
+def test_rebalancing_is_tried_once_and_within_its_allowance() -> None:
     execution, intents = play(
         *PRIMARY_DONE,
         verified(Leg.SECONDARY, 100),
@@ -211,7 +211,7 @@ def test_a_lost_reply_is_queried_and_never_resubmitted() -> None:
     assert later.phase is Phase.WAITING
 
 
-def test_an_answer_after_silence_goes_on_from_where_it_was() -> None:
+def test_a_late_answer_resumes_the_execution_where_it_stopped() -> None:
     execution, intents = play(
         *PRIMARY_DONE,
         verified(Leg.SECONDARY, 100),
@@ -224,7 +224,7 @@ def test_an_answer_after_silence_goes_on_from_where_it_was() -> None:
     assert intents[-1] == CommitReservation()
 
 
-def test_a_primary_that_fills_in_pieces_is_hedged_piece_by_piece() -> None:
+def test_a_primary_that_fills_in_parts_is_hedged_part_by_part() -> None:
     _, intents = play(
         Started(),
         verified(Leg.PRIMARY, 100),
@@ -239,7 +239,7 @@ def test_a_primary_that_fills_in_pieces_is_hedged_piece_by_piece() -> None:
     assert [i.quantity for i in hedges] == [30, 70]
 
 
-def test_a_piece_too_small_to_hedge_waits_for_the_next_and_is_exposed_at_the_end() -> None:
+def test_a_part_too_small_to_hedge_waits_for_the_next_and_is_exposed_at_the_end() -> None:
     working = (Started(), verified(Leg.PRIMARY, 100), filled(Leg.PRIMARY, 3))
 
     _, waiting = play(*working)
@@ -332,7 +332,7 @@ def _check_identity(execution: Execution) -> None:
     assert abs(loss.realised - direct) <= Decimal("0.000003")
 
 
-def test_what_evened_an_overfilled_second_leg_is_not_hedged_again() -> None:
+def test_contracts_that_rebalanced_an_overfilled_secondary_are_not_hedged_again() -> None:
     plan = replace(PLAN, true_up=q(10), secondary=leg_state(Platform.POLYMARKET, "0.55", "5"))
 
     execution, intents = play(
@@ -351,7 +351,7 @@ def test_what_evened_an_overfilled_second_leg_is_not_hedged_again() -> None:
     assert intents[-1] == CommitReservation()
 
 
-def test_of_an_overfilled_first_leg_no_more_is_hedged_than_was_set_aside_for() -> None:
+def test_an_overfilled_primary_is_hedged_no_further_than_its_reserved_capital() -> None:
     _, intents = play(
         Started(),
         verified(Leg.PRIMARY, 100),

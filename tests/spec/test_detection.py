@@ -76,7 +76,7 @@ def test_the_quantity_stops_where_the_marginal_contract_no_longer_clears_the_hur
     assert found.quantity == 100
 
 
-def test_the_quantity_is_cut_to_what_a_position_may_cost() -> None:
+def test_the_quantity_is_reduced_to_the_position_limit() -> None:
     found = opportunity(look(caps=Caps(Money(Decimal(50)), RICH.free)))
 
     assert found.kalshi.walk.cost + found.polymarket.walk.cost <= 50
@@ -101,7 +101,7 @@ def test_the_worst_case_of_each_leg_fits_into_its_platforms_free_cash(
     primary=st.sampled_from(list(Platform)),
     platform=st.sampled_from(list(Platform)),
 )
-def test_what_a_leg_sets_aside_pays_its_worst_case_to_the_last_fraction_of_a_dollar(
+def test_the_budget_of_a_leg_covers_its_worst_case_almost_exactly(
     dollars: int, share: int, primary: Platform, platform: Platform
 ) -> None:
     hurdles = replace(DEFAULT, true_up_share=Decimal(share).scaleb(-6))
@@ -109,16 +109,17 @@ def test_what_a_leg_sets_aside_pays_its_worst_case_to_the_last_fraction_of_a_dol
 
     leg = opportunity(look(hurdles=hurdles, caps=caps, primary=primary)).leg(platform)
 
-    # Polymarket spends dollars, so as the first leg it may overfill; then both sides may even.
-    evens = primary is Platform.POLYMARKET or platform is primary
-    more = Fraction(leg.walk.size) * Fraction(hurdles.true_up_share) * evens
+    # Polymarket spends dollars, so as the first leg it may overfill; then either leg may
+    # buy more to rebalance.
+    rebalances = primary is Platform.POLYMARKET or platform is primary
+    more = Fraction(leg.walk.size) * Fraction(hurdles.true_up_share) * rebalances
     prices = Fraction(leg.bound) * Fraction(leg.walk.size) + Fraction(leg.even_bound) * more
     fees = _worst_fees(platform, leg.even_bound, Fraction(leg.walk.size) + more)
     assert 0 <= Fraction(leg.budget) - prices - fees < Fraction(1, 100_000)
 
 
 def _worst_fees(platform: Platform, price: Decimal, pieces: Fraction) -> Fraction:
-    """The fee of so many contracts at `price` or better in fifty fills, each rounded up."""
+    """Return the fee of contracts at `price` or better in fifty fills, each rounded up."""
     schedule = contract(platform).fees
     assert schedule is not None
     terms = schedule.at(NOW)
@@ -162,7 +163,7 @@ def _terms(platform: Platform) -> tuple[FeeTerms, ...]:
     return schedule.terms
 
 
-def test_the_quantity_is_cut_to_what_limits_leave() -> None:
+def test_the_quantity_is_reduced_to_the_room_within_the_limits() -> None:
     whole = opportunity(look())
 
     cut = opportunity(look(caps=roomy("60")))
@@ -172,7 +173,7 @@ def test_the_quantity_is_cut_to_what_limits_leave() -> None:
 
 
 @pytest.mark.parametrize("limit", [Reason.PAIR_LIMIT, Reason.CLUSTER_LIMIT])
-def test_a_limit_that_leaves_nothing_is_the_reason(limit: Reason) -> None:
+def test_an_exhausted_limit_is_the_reason_for_no_trade(limit: Reason) -> None:
     assert refusal(look(caps=roomy("0", limit))) is limit
 
 
@@ -183,7 +184,7 @@ def test_without_free_cash_the_reason_is_not_a_limit() -> None:
 
 
 @pytest.mark.parametrize("confidence", ["0", "1.000001", "-1", "0.0000001", "NaN"])
-def test_how_sure_a_match_is_lies_above_zero_and_at_most_at_one(confidence: str) -> None:
+def test_the_confidence_of_a_match_is_above_zero_and_at_most_one(confidence: str) -> None:
     with pytest.raises(InvalidInput, match="confidence"):
         pair(confidence=Decimal(confidence))
 
@@ -194,7 +195,7 @@ def test_without_free_cash_there_is_no_trade() -> None:
     assert refusal(look(caps=Caps(RICH.position, free))) is Reason.INSUFFICIENT_CAPITAL
 
 
-def test_the_size_suits_the_grids_of_both_platforms() -> None:
+def test_the_size_is_valid_on_the_grids_of_both_platforms() -> None:
     found = opportunity(look(caps=Caps(Money(Decimal("50.37")), RICH.free)))
 
     dollars = found.quantity * found.polymarket.limit
@@ -202,7 +203,7 @@ def test_the_size_suits_the_grids_of_both_platforms() -> None:
     assert found.quantity % found.match.polymarket.lot == 0
 
 
-def test_a_remainder_of_an_ideal_size_is_not_worth_it() -> None:
+def test_a_small_part_of_the_ideal_size_is_not_traded() -> None:
     books = cheap_books()
     books[Platform.KALSHI] = book(Platform.KALSHI, {38: 500}, {40: 60})
 
@@ -211,7 +212,7 @@ def test_a_remainder_of_an_ideal_size_is_not_worth_it() -> None:
     assert opportunity(look(books=books, hurdles=patient)).quantity == 60
 
 
-def test_a_size_below_a_platforms_minimum_is_refused() -> None:
+def test_a_size_below_a_platforms_minimum_is_rejected() -> None:
     books = cheap_books()
     books[Platform.KALSHI] = book(Platform.KALSHI, {38: 500}, {40: 4})
 
@@ -241,7 +242,7 @@ def test_a_pair_that_must_not_be_traded_is_refused_by_name(
 
 
 def in_a_year() -> ContractMatch:
-    """A pair without fees whose cash comes in exactly a year."""
+    """Return a pair without fees that pays in exactly a year."""
     free = polymarket_terms(Decimal(0))
     facts = {
         "fees": FeeSchedule((free,)),
@@ -265,7 +266,7 @@ def in_a_year() -> ContractMatch:
         ({"kalshi_interest": "0.0057", "polymarket_interest": "0.0039999999"}, False),
     ],
 )
-def test_what_locked_capital_earns_meanwhile_is_taken_off_the_hurdle(
+def test_interest_on_locked_capital_reduces_the_hurdle(
     interest: dict[str, str], pays: bool
 ) -> None:
     kalshi, polymarket = (Decimal(interest.get(f"{p}_interest", 0)) for p in Platform)
@@ -286,7 +287,7 @@ rates = st.integers(0, 2_000).map(lambda each: Decimal(each) / 10_000)
 def test_the_hurdle_is_exact(
     ask: int, other: int, hurdle: Decimal, kalshi: Decimal, polymarket: Decimal, days: int
 ) -> None:
-    """What a pair earns in its time is compared with what its two locked prices must."""
+    """The profit of a pair is compared with the return required of both prices until payout."""
     books = {
         Platform.KALSHI: book(Platform.KALSHI, {20: 500}, {ask: 500}),
         Platform.POLYMARKET: book(Platform.POLYMARKET, {100 - other: 500}, {90: 500}),
@@ -351,7 +352,7 @@ def test_changed_rules_end_an_approval() -> None:
     assert refusal(look(match=changed)) is Reason.PAIR_NOT_APPROVED
 
 
-def test_an_edge_that_is_too_good_is_a_suspicion() -> None:
+def test_an_implausibly_large_edge_is_suspicious() -> None:
     books = cheap_books()
     books[Platform.KALSHI] = book(Platform.KALSHI, {20: 500}, {25: 500})
 
@@ -371,7 +372,7 @@ def test_an_inverse_pair_is_hedged_with_the_same_outcome() -> None:
     assert (found.kalshi.outcome, found.polymarket.outcome) == (Outcome.YES, Outcome.YES)
 
 
-def test_no_gross_edge_is_no_edge() -> None:
+def test_without_a_gross_edge_the_reason_is_no_edge() -> None:
     assert refusal(look(outcome=Outcome.NO)) is Reason.NO_EDGE
 
 

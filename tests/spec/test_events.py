@@ -1,4 +1,4 @@
-"""An event that was written down can be told again: nothing of it is lost."""
+"""Events survive encoding and decoding without loss."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ KNOWN: dict[Any, st.SearchStrategy[Any]] = {
 
 
 def values(hint: Any) -> st.SearchStrategy[Any]:
-    """Return what a field of a type can hold."""
+    """Return a strategy for the values of a field of a type."""
     hint = getattr(hint, "__supertype__", hint)
     if hint in KNOWN:
         return KNOWN[hint]
@@ -54,7 +54,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
 
 
 def made(kind: Any) -> st.SearchStrategy[Any]:
-    """Return any instance of a dataclass; an event's stamp is always the same."""
+    """Return a strategy for instances of a dataclass; all events have the same stamp."""
     hints = get_type_hints(kind)
     fields = {
         f.name: st.just(STAMP) if f.name == "stamp" else values(hints[f.name])
@@ -80,7 +80,7 @@ def test_every_event_is_read_again_as_it_was_written(kind: type[Event], data: An
     assert canonical(again.payload()) == written
 
 
-def test_a_name_that_no_event_has_is_refused() -> None:
+def test_an_unknown_event_name_is_rejected() -> None:
     with pytest.raises(InvalidInput, match=r"no\.such\.event"):
         decode("no.such.event", {}, STAMP)
 
@@ -94,14 +94,14 @@ def test_a_name_that_no_event_has_is_refused() -> None:
         {"trade_id": "t", "order_id": "o", "platform": "elsewhere"},
     ],
 )
-def test_a_payload_that_is_not_the_events_is_refused_by_its_name(
+def test_a_payload_that_does_not_match_its_event_is_rejected_with_the_events_name(
     payload: dict[str, Any],
 ) -> None:
     with pytest.raises(InvalidInput, match=r"execution\.fill\.settled"):
         decode("execution.fill.settled", payload, STAMP)
 
 
-def test_an_amount_that_is_not_a_text_is_refused() -> None:
+def test_an_amount_that_is_not_a_string_is_rejected() -> None:
     payload = {"account": "a", "kind": "deposit", "amount": 1, "note": ""}
 
     with pytest.raises(InvalidInput, match=r"capital\.moved"):

@@ -1,4 +1,4 @@
-"""next_exit(): what is done about a position that is held, and why."""
+"""Decisions of `next_exit`: whether a position is held or exited, and why."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ EDGE = Decimal("0.02")
 
 
 def position(kalshi: int = 100, polymarket: int = 100, **facts: Any) -> OpenPosition:
-    """YES on Kalshi for 40 cents, NO on Polymarket for 53, without fees."""
+    """Return YES on Kalshi for 40 cents and NO on Polymarket for 53, without fees."""
     made = OpenPosition(
         position_id="p",
         pair_id="cup",
@@ -63,7 +63,7 @@ def position(kalshi: int = 100, polymarket: int = 100, **facts: Any) -> OpenPosi
 
 
 def books(kalshi_bid: int, polymarket_ask: int, size: int = 500) -> dict[Platform, OrderBook]:
-    """Kalshi bids for YES; whoever sells NO on Polymarket meets its YES asks. In cents."""
+    """Return books in cents: selling NO on Polymarket matches the asks of YES."""
     return {
         KALSHI: book(KALSHI, {kalshi_bid: size}, {min(kalshi_bid + 2, 99): size}),
         POLYMARKET: book(
@@ -96,9 +96,9 @@ def case(
 
 
 RICH = books(60, 45)
-"""Both legs together bring 115 cents."""
+"""Selling both legs pays 115 cents."""
 FAIR = books(45, 50)
-"""Both legs together bring 95 cents."""
+"""Selling both legs pays 95 cents."""
 
 
 def left(decision: object) -> Leave:
@@ -106,11 +106,11 @@ def left(decision: object) -> Leave:
     return decision
 
 
-def test_a_locked_pair_is_held_while_it_is_worth_more_than_it_brings() -> None:
+def test_a_locked_pair_is_held_while_its_payout_is_worth_more_than_a_sale() -> None:
     assert next_exit(case(FAIR), RULES) == Hold(Why.WORTH_MORE)
 
 
-def test_what_brings_more_than_its_payout_is_left_at_once() -> None:
+def test_a_pair_that_sells_for_more_than_its_payout_is_exited_at_once() -> None:
     found = left(next_exit(case(RICH), RULES))
 
     assert found.reason is Why.BETTER_NOW
@@ -119,7 +119,7 @@ def test_what_brings_more_than_its_payout_is_left_at_once() -> None:
     assert Decimal("111.5") < found.net < Decimal(115)
 
 
-def test_an_exit_takes_no_more_than_both_books_bear_at_its_price() -> None:
+def test_an_exit_is_no_larger_than_the_depth_of_both_books_at_its_price() -> None:
     offered = RICH
     offered = {
         KALSHI: book(KALSHI, {60: 30, 40: 500}, {62: 10}),
@@ -140,7 +140,7 @@ def test_the_thinner_book_goes_first() -> None:
     assert [leg.platform for leg in found.legs] == [POLYMARKET, KALSHI]
 
 
-def test_shares_that_can_be_taken_back_are_left_by_the_reverse_position() -> None:
+def test_shares_not_yet_final_are_exited_by_buying_the_opposite_outcome() -> None:
     unsettled = {KALSHI: Quantity(Decimal(100)), POLYMARKET: Quantity(Decimal(0))}
 
     found = left(next_exit(case(RICH, sellable=unsettled), RULES))
@@ -160,7 +160,9 @@ def test_shares_that_can_be_taken_back_are_left_by_the_reverse_position() -> Non
         ({"position": position(status=PositionStatus.RECONCILIATION_REQUIRED)}, Why.STATUS),
     ],
 )
-def test_what_must_not_be_traded_is_held_by_name(facts: dict[str, Any], reason: Why) -> None:
+def test_a_position_that_must_not_be_traded_is_held_with_the_reason(
+    facts: dict[str, Any], reason: Why
+) -> None:
     found = next_exit(case(RICH, **facts), RULES)
 
     assert isinstance(found, Hold)
@@ -172,7 +174,7 @@ def test_a_resolved_contract_is_redeemed_and_never_traded() -> None:
 
 
 @pytest.mark.parametrize("forced", [Why.RULES_CHANGED, Why.PLATFORM_RISK, Why.WIND_DOWN])
-def test_what_is_forced_out_may_cost_a_little_and_no_more(forced: Why) -> None:
+def test_a_forced_exit_may_cost_no_more_than_its_allowance(forced: Why) -> None:
     dear = next_exit(case(FAIR, forced=forced), RULES)
     found = left(next_exit(case(books(49, 49), forced=forced), RULES))
 
@@ -181,7 +183,7 @@ def test_what_is_forced_out_may_cost_a_little_and_no_more(forced: Why) -> None:
     assert found.worth - RULES.urgent_cost * found.size <= found.net < found.worth
 
 
-def test_classic_exits_are_measured_from_the_mark_at_birth() -> None:
+def test_classic_exits_are_measured_from_the_mark_at_opening() -> None:
     born = mark_of(case(FAIR), CLASSIC)
     assert born is not None
 
@@ -196,7 +198,7 @@ def test_classic_exits_are_measured_from_the_mark_at_birth() -> None:
     assert left(higher).reason is Why.PROFIT
 
 
-def test_classic_leaves_two_days_before_resolution_and_stops_first() -> None:
+def test_classic_exits_two_days_before_resolution_but_a_stop_comes_first() -> None:
     late = MATCH.resolution_date - timedelta(hours=47)
     born = mark_of(case(FAIR), CLASSIC)
 
@@ -207,16 +209,18 @@ def test_classic_leaves_two_days_before_resolution_and_stops_first() -> None:
     assert left(stopped).reason is Why.STOP
 
 
-ALONE = position(100, 0, status=PositionStatus.SINGLE_LEG_EXPOSED)
+UNHEDGED = position(100, 0, status=PositionStatus.SINGLE_LEG_EXPOSED)
 
 
-def test_what_has_no_other_leg_is_stopped_from_its_mark_on() -> None:
-    born = mark_of(case(FAIR, ALONE), RULES)
+def test_an_unhedged_leg_is_stopped_relative_to_its_opening_mark() -> None:
+    born = mark_of(case(FAIR, UNHEDGED), RULES)
 
-    unmarked = next_exit(case(FAIR, ALONE), RULES)
-    same = next_exit(case(FAIR, ALONE, born=born), RULES)
-    found = next_exit(case(books(40, 50), ALONE, born=born), RULES)
-    off = next_exit(case(books(40, 50), ALONE, born=born), replace(RULES, unhedged_stop=False))
+    unmarked = next_exit(case(FAIR, UNHEDGED), RULES)
+    same = next_exit(case(FAIR, UNHEDGED, born=born), RULES)
+    found = next_exit(case(books(40, 50), UNHEDGED, born=born), RULES)
+    off = next_exit(
+        case(books(40, 50), UNHEDGED, born=born), replace(RULES, unhedged_stop=False)
+    )
 
     assert unmarked == Hold(Why.NO_MARK)
     assert same == Hold(Why.WITHIN_LIMITS)
@@ -226,7 +230,7 @@ def test_what_has_no_other_leg_is_stopped_from_its_mark_on() -> None:
     assert off == Hold(Why.NO_STOP)
 
 
-def test_an_exit_with_one_leg_out_is_finished_the_cheapest_way() -> None:
+def test_an_exit_with_one_leg_closed_is_finished_at_the_lowest_cost() -> None:
     half = position(0, 100, status=PositionStatus.EXIT_PARTIAL)
 
     sold = left(next_exit(case(books(45, 45), half), RULES))
@@ -236,19 +240,19 @@ def test_an_exit_with_one_leg_out_is_finished_the_cheapest_way() -> None:
     assert (bought_back.way, bought_back.legs[0].platform) == (Way.COMPLETE, KALSHI)
 
 
-# A pair turned round ------------------------------------------------------------------------
+# Flipped pairs ------------------------------------------------------------------------------
 
 BACK = Quantity(Decimal(100)), Money(Decimal(47))
-TURNED = replace(
+FLIPPED = replace(
     position(),
     kalshi=Holding(Outcome.YES, "k", complement=BACK[0], complement_cost=BACK[1]),
     polymarket=Holding(Outcome.NO, "m", complement=BACK[0], complement_cost=BACK[1]),
 )
-"""Both legs have sold a hundred that they never had."""
+"""Both legs have sold a hundred contracts that they never held."""
 
 
 def bought_back(decision: object) -> Leave:
-    """What is left by nothing but purchases of what the legs once sold."""
+    """Return an exit that consists only of buying back the outcomes that the legs sold."""
     found = left(decision)
     assert found.way is Way.REVERSE
     assert {leg.platform: (leg.side, leg.outcome) for leg in found.legs} == {
@@ -259,14 +263,14 @@ def bought_back(decision: object) -> Leave:
 
 
 @pytest.mark.parametrize("sellable", [0, 100])
-def test_a_turned_pair_is_bought_back_where_that_is_worth_more_than_its_payout(
+def test_a_flipped_pair_is_bought_back_where_that_is_worth_more_than_its_payout(
     sellable: int,
 ) -> None:
-    """YES at 35 on Kalshi and NO at 50 on Polymarket: a hundred fifteen cents are saved."""
+    """YES at 35 on Kalshi and NO at 50 on Polymarket: this saves 115 cents."""
     counted = dict.fromkeys(Platform, Quantity(Decimal(sellable)))
 
-    found = bought_back(next_exit(case(books(33, 52), TURNED, sellable=counted), RULES))
-    held = next_exit(case(books(50, 47), TURNED, sellable=counted), RULES)
+    found = bought_back(next_exit(case(books(33, 52), FLIPPED, sellable=counted), RULES))
+    held = next_exit(case(books(50, 47), FLIPPED, sellable=counted), RULES)
 
     assert found.reason is Why.BETTER_NOW
     assert found.size == 100
@@ -274,23 +278,25 @@ def test_a_turned_pair_is_bought_back_where_that_is_worth_more_than_its_payout(
     assert held == Hold(Why.WORTH_MORE)
 
 
-def test_a_turned_pair_that_is_forced_out_is_bought_back_for_a_little_and_no_more() -> None:
-    found = bought_back(next_exit(case(books(49, 53), TURNED, forced=Why.PLATFORM_RISK), RULES))
-    dear = next_exit(case(books(50, 47), TURNED, forced=Why.PLATFORM_RISK), RULES)
+def test_a_forced_exit_of_a_flipped_pair_costs_no_more_than_its_allowance() -> None:
+    found = bought_back(
+        next_exit(case(books(49, 53), FLIPPED, forced=Why.PLATFORM_RISK), RULES)
+    )
+    dear = next_exit(case(books(50, 47), FLIPPED, forced=Why.PLATFORM_RISK), RULES)
 
     assert found.reason is Why.PLATFORM_RISK
     assert found.worth - RULES.urgent_cost * found.size <= found.net < found.worth
     assert dear == Hold(Why.TOO_COSTLY, Why.PLATFORM_RISK)
 
 
-# Laws -----------------------------------------------------------------------------------------
+# Properties -----------------------------------------------------------------------------------
 
 cents = st.integers(2, 96)
 sizes = st.integers(1, 400)
 
 
 @given(cents, cents, sizes, st.integers(1, 300))
-def test_under_the_default_no_locked_profit_is_ever_sold_back(
+def test_by_default_locked_profit_is_never_given_up(
     kalshi_bid: int, polymarket_ask: int, size: int, held: int
 ) -> None:
     looked = case(books(kalshi_bid, polymarket_ask, size), position(held, held))
@@ -306,7 +312,7 @@ def test_under_the_default_no_locked_profit_is_ever_sold_back(
 
 
 @given(cents, cents, st.integers(30, 300))
-def test_a_sale_and_the_reverse_position_bring_the_same_of_the_same_book(
+def test_selling_and_buying_the_opposite_outcome_pay_the_same_on_the_same_book(
     kalshi_bid: int, polymarket_ask: int, held: int
 ) -> None:
     held -= held % 10
@@ -338,7 +344,7 @@ def test_better_prices_never_turn_an_exit_into_a_hold(
 
 
 @given(cents, cents, sizes)
-def test_the_filter_on_whole_numbers_never_misses_an_exit(
+def test_the_integer_filter_never_misses_an_exit(
     kalshi_bid: int, polymarket_ask: int, size: int
 ) -> None:
     looked = case(books(kalshi_bid, polymarket_ask, size))

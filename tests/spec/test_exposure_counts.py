@@ -17,7 +17,7 @@ WEEK, DAY, HOUR = timedelta(weeks=1), timedelta(days=1), timedelta(hours=1)
 
 
 def crossed(*times: datetime) -> list[tuple[int, Crossing]]:
-    """Count one by one; returns which exposure (from 1) crossed what."""
+    """Count one by one, and return each crossing with the number (from 1) of its exposure."""
     counts, found = ExposureCounts(), []
     for number, at in enumerate(times, start=1):
         counts, crossings = counts.counted(at)
@@ -56,7 +56,7 @@ def test_more_than_one_exposure_in_each_of_three_weeks_in_a_row_is_a_breach() ->
     assert (6, THIRD_WEEK) in found
 
 
-def test_one_exposure_a_week_is_no_run() -> None:
+def test_one_exposure_a_week_is_not_a_run() -> None:
     assert crossed(*(MONDAY + n * WEEK for n in range(5))) == []
 
 
@@ -87,7 +87,7 @@ def test_new_years_eve_and_new_years_day_can_be_one_week() -> None:
     assert [c.limit for _, c in crossed(*before, *split) if c.limit == WEEKLY] == [WEEKLY]
 
 
-def test_a_run_that_goes_on_is_told_of_once_and_a_new_run_again() -> None:
+def test_a_continuing_run_is_reported_once_and_a_new_run_again() -> None:
     five = twice_a_week(*(MONDAY + n * WEEK for n in range(5)))
     again = twice_a_week(*(MONDAY + n * WEEK for n in range(6, 9)))
 
@@ -120,7 +120,7 @@ def test_counts_do_not_depend_on_the_order_of_counting(
 
 @given(st.lists(instants, max_size=60))
 def test_counts_and_crossings_are_those_of_a_plain_calendar(times: list[datetime]) -> None:
-    """An oracle that shares no code: calendar months, and (ISO year, week) in a long list."""
+    """The oracle shares no code: calendar months, and a list of all (ISO year, week)."""
     months = Counter((at.year, at.month) for at in times)
     weeks = Counter(at.isocalendar()[:2] for at in times)
     calendar = [

@@ -1,4 +1,4 @@
-"""What each platform charges, against the figures that its own pages give."""
+"""Fees of each platform, compared with the figures on its own pages."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ def test_a_kalshi_maker_pays_by_the_type_of_the_series() -> None:
     assert fee(combo, "0.50", "100", MAKER) == Decimal("0.875")
 
 
-def test_a_member_whose_balance_is_in_cents_pays_up_to_the_cent() -> None:
+def test_a_member_with_a_balance_in_cents_pays_fees_rounded_to_the_cent() -> None:
     terms = kalshi_terms("quadratic", rounding=FeeRounding.KALSHI_CENT)
 
     assert fee(terms, "0.055", "1") == Decimal("0.005")
 
 
-def test_what_rounding_cost_an_order_is_given_back_with_its_later_fills() -> None:
+def test_rounding_charged_to_an_order_is_refunded_with_its_later_fills() -> None:
     order = FeeAccumulator(kalshi_terms("quadratic"))
     charged: list[Money] = []
 
@@ -112,7 +112,7 @@ def test_a_kalshi_type_without_a_published_formula_is_unknown(name: str) -> None
         ("geopolitics", "0"),
     ],
 )
-def test_polymarket_charges_by_category_and_its_makers_nothing(
+def test_polymarket_charges_takers_by_category_and_makers_nothing(
     category: str, charged: str
 ) -> None:
     now = polymarket_schedule(category).at(LATE)
@@ -130,7 +130,7 @@ def test_polymarket_rounds_to_five_decimals() -> None:
     assert fee(now, "0.01", "0.01") == 0
 
 
-def test_a_fee_is_that_of_its_day() -> None:
+def test_a_fee_follows_the_terms_of_its_day() -> None:
     sports = polymarket_schedule("sports")
 
     before, after = sports.at(JULY - timedelta(microseconds=1)), sports.at(JULY)
@@ -146,7 +146,7 @@ def test_before_the_first_terms_the_fee_is_unknown() -> None:
         polymarket_schedule("astrology")
 
 
-def test_terms_must_rise_in_date() -> None:
+def test_terms_must_have_increasing_dates() -> None:
     first, second = polymarket_schedule("sports").terms
 
     for wrong in ((), (second, first), (first, first)):
@@ -155,14 +155,14 @@ def test_terms_must_rise_in_date() -> None:
 
 
 @given(terms, cents, sizes)
-def test_yes_at_a_price_and_no_at_its_complement_have_one_model(
+def test_yes_at_a_price_and_no_at_its_complement_have_the_same_model_fee(
     of: FeeTerms, price: Price, size: Quantity
 ) -> None:
     assert of.model(price, size) == of.model(1 - price, size)
 
 
 @given(terms, st.lists(st.tuples(cents, sizes), min_size=1, max_size=8))
-def test_no_fill_is_charged_less_than_nothing_and_no_order_more_than_its_bound(
+def test_no_fill_has_a_negative_fee_and_no_order_pays_more_than_its_bound(
     of: FeeTerms, fills: list[tuple[Price, Quantity]]
 ) -> None:
     order, total = FeeAccumulator(of), Decimal(0)
@@ -178,7 +178,7 @@ def test_no_fill_is_charged_less_than_nothing_and_no_order_more_than_its_bound(
 
 
 @given(st.lists(st.tuples(cents, sizes), min_size=1, max_size=8))
-def test_an_order_in_pieces_pays_its_models_a_step_and_what_rounding_still_keeps(
+def test_an_order_with_many_fills_pays_the_model_fees_plus_a_step_and_kept_rounding(
     fills: list[tuple[Price, Quantity]],
 ) -> None:
     of = kalshi_terms("quadratic")
@@ -193,7 +193,7 @@ def test_an_order_in_pieces_pays_its_models_a_step_and_what_rounding_still_keeps
     assert 0 <= total - model <= of.rounding.quantum + ceilings + order.kept
 
 
-def test_a_schedule_survives_its_way_through_json() -> None:
+def test_a_schedule_survives_a_round_trip_through_json() -> None:
     sports = polymarket_schedule("sports")
 
     assert schedule_from_json(schedule_to_json(sports)) == sports
@@ -211,7 +211,7 @@ def test_a_schedule_survives_its_way_through_json() -> None:
         {"rounding": "up"},
     ],
 )
-def test_terms_that_cannot_be_are_refused(wrong: dict[str, str]) -> None:
+def test_invalid_terms_are_rejected(wrong: dict[str, str]) -> None:
     [first, _] = schedule_to_json(polymarket_schedule("sports"))
 
     with pytest.raises(InvalidInput, match="fees"):

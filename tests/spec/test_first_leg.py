@@ -1,4 +1,4 @@
-"""Which leg goes first, and what that is counted from."""
+"""Choice of the leg that is sent first, and the measurements behind it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_without_measurements_kalshi_goes_first() -> None:
 
 
 @pytest.mark.parametrize("platform", list(Platform))
-def test_the_pairs_own_setting_counts_before_everything_that_was_measured(
+def test_the_pairs_own_setting_takes_precedence_over_measurements(
     platform: Platform,
 ) -> None:
     match = delayed(platform.other, primary_leg=platform)
@@ -57,35 +57,35 @@ def test_the_pairs_own_setting_counts_before_everything_that_was_measured(
     ("held", "first"),
     [((POLYMARKET,), POLYMARKET), ((KALSHI,), KALSHI), ((KALSHI, POLYMARKET), KALSHI)],
 )
-def test_a_platform_that_holds_takers_back_longer_goes_first(
+def test_a_platform_that_delays_takers_longer_goes_first(
     held: tuple[Platform, ...], first: Platform
 ) -> None:
     assert choose(match=delayed(*held)) is first
 
 
-def test_where_both_hold_takers_back_alike_the_figures_decide() -> None:
+def test_where_both_platforms_delay_takers_equally_the_measurements_decide() -> None:
     assert choose(ALL_MISSED, delayed(*Platform)) is POLYMARKET
 
 
-def test_a_pair_whose_second_legs_are_missed_after_kalshi_changes_the_order() -> None:
+def test_polymarket_goes_first_if_second_legs_are_missed_after_kalshi() -> None:
     assert choose(ALL_MISSED) is POLYMARKET
 
 
-def test_fewer_measurements_than_enough_change_nothing_whatever_they_say() -> None:
+def test_too_few_measurements_change_nothing() -> None:
     assert choose({KALSHI: Tally(ENOUGH - 1, ENOUGH - 1)}) is KALSHI
 
 
-def test_misses_after_polymarket_bring_kalshi_back() -> None:
+def test_kalshi_goes_first_again_if_second_legs_are_missed_after_polymarket() -> None:
     both = {KALSHI: Tally(20, 8), POLYMARKET: Tally(20, 16)}
 
     assert choose(both) is KALSHI
 
 
-def test_few_misses_in_many_attempts_leave_kalshi_first() -> None:
+def test_with_few_misses_in_many_attempts_kalshi_stays_first() -> None:
     assert choose({KALSHI: Tally(76, 4), POLYMARKET: Tally(76, 15)}) is KALSHI
 
 
-def test_a_first_leg_that_costs_little_to_leave_may_be_missed_more_often() -> None:
+def test_a_first_leg_that_is_cheap_to_unwind_may_be_missed_more_often() -> None:
     tallies = {KALSHI: Tally(20, 4), POLYMARKET: Tally(20, 8)}
     wide = cheap_books() | {KALSHI: book(KALSHI, {10: 500}, {40: 500})}
 
@@ -93,7 +93,7 @@ def test_a_first_leg_that_costs_little_to_leave_may_be_missed_more_often() -> No
     assert choose(tallies, books=wide) is POLYMARKET
 
 
-def test_leaving_a_first_leg_costs_the_spread_and_both_fees() -> None:
+def test_unwinding_a_first_leg_costs_the_spread_and_both_fees() -> None:
     books = cheap_books()
 
     cost = cost_to_resolve(pair(), books[KALSHI], NOW)
@@ -103,20 +103,20 @@ def test_leaving_a_first_leg_costs_the_spread_and_both_fees() -> None:
     assert cost == bought - sold + fees
 
 
-def test_with_nobody_to_sell_to_all_that_was_paid_is_lost() -> None:
+def test_without_bids_unwinding_loses_the_whole_price() -> None:
     lonely = book(KALSHI, {}, {40: 500})
     match = pair(kalshi=contract(KALSHI, fees=None))
 
     assert cost_to_resolve(match, lonely, NOW) == Decimal("0.40")
 
 
-def test_before_anything_is_measured_the_study_is_what_is_expected() -> None:
+def test_before_any_measurement_the_expected_chance_is_the_studys() -> None:
     assert chance_of_miss(KALSHI, Tally()) == Fraction(4, 76)
     assert chance_of_miss(POLYMARKET, Tally()) == Fraction(15, 76)
 
 
 @given(st.integers(0, 10_000), st.integers(0, 10_000), st.sampled_from(list(Platform)))
-def test_an_expected_chance_lies_between_what_was_measured_and_the_study(
+def test_an_expected_chance_lies_between_the_measured_one_and_the_studys(
     one: int, other: int, platform: Platform
 ) -> None:
     misses, attempts = sorted((one, other))
@@ -136,19 +136,19 @@ def test_an_expected_chance_lies_between_what_was_measured_and_the_study(
         (Phase.HEDGED, "10", "10", False),
         (Phase.EXPOSED, "10", "0", True),
         (Phase.EXPOSED, "10", "4", True),
-        (Phase.EXPOSED, "10", "14", False),  # the second was not missed, it got too much
+        (Phase.EXPOSED, "10", "14", False),  # the second was not missed but overfilled
         (Phase.FAILED, "0", "0", None),
         (Phase.WAITING, "10", "0", None),
         (Phase.SECONDARY_SENT, "10", "0", None),
     ],
 )
-def test_a_second_leg_is_missed_when_the_first_stands_alone_at_the_end(
+def test_a_second_leg_is_missed_if_the_first_is_unhedged_at_the_end(
     phase: Phase, first: str, second: str, expected: bool | None
 ) -> None:
     assert missed(phase, Decimal(first), Decimal(second)) is expected
 
 
-def test_what_leaving_costs_is_the_same_for_both_outcomes() -> None:
+def test_unwinding_costs_the_same_for_both_outcomes() -> None:
     offered = book(KALSHI, {38: 500}, {45: 500})
     sides = {
         outcome: (offered.best(outcome, Side.BUY), offered.best(outcome, Side.SELL))

@@ -1,6 +1,6 @@
-"""The last look at an order: each control at its limit, a tick within it and a tick beyond.
+"""The gate's pre-trade controls, each at its limit, a tick within it and a tick beyond.
 
-Every case goes through `Gate.approve`, so that a control which is no longer asked fails it.
+Every case goes through `Gate.approve`, so that it fails if the gate skips a control.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PLANNED, SPARE = Quantity(Decimal(100)), Quantity(Decimal(10))
 
 @dataclass
 class At:
-    """A clock that a test moves."""
+    """A clock that the test sets."""
 
     instant: datetime = NOW
     elapsed: float = 0.0
@@ -42,7 +42,7 @@ class At:
 
 @dataclass
 class Lease:
-    """What the gate sees of a lease."""
+    """The part of a lease that the gate reads."""
 
     grade: Grade = Grade.TRADING
     blind: bool = False
@@ -51,7 +51,7 @@ class Lease:
 
 @dataclass
 class Scene:
-    """A gate with a book of 38 to 40 cents on Kalshi, and what it is asked about."""
+    """A gate with a book of 38 to 40 cents on Kalshi, and orders to check."""
 
     state: RiskState = field(default_factory=RiskState)
     held: Quantity = field(default=Quantity(Decimal(50)))
@@ -97,7 +97,7 @@ class Scene:
         return replace(made, **facts)
 
     def ask(self, epoch: int | None = None, **facts: Any) -> str | None:
-        """Ask about an order; returns the reason of the refusal, None when it was approved."""
+        """Return the reason for which the gate rejects an order, None if it approves."""
         verdict = self.gate.approve(
             self.order(**facts), self.state.epoch if epoch is None else epoch
         )
@@ -130,7 +130,7 @@ def test_an_order_that_passes_every_control_is_approved_in_the_present_epoch() -
 
 
 @pytest.mark.parametrize("purpose", Purpose)
-def test_any_halt_ends_entries_and_lets_through_what_reduces_risk(purpose: Purpose) -> None:
+def test_any_halt_blocks_entries_and_allows_orders_that_reduce_risk(purpose: Purpose) -> None:
     scene = Scene(state=RiskState().halted(HaltReason.OPERATOR))
 
     assert scene.ask(purpose=purpose) == (
@@ -140,7 +140,9 @@ def test_any_halt_ends_entries_and_lets_through_what_reduces_risk(purpose: Purpo
 
 @pytest.mark.parametrize("grade", Grade)
 @pytest.mark.parametrize("purpose", Purpose)
-def test_a_halt_from_outside_counts_before_it_is_folded(purpose: Purpose, grade: Grade) -> None:
+def test_an_external_halt_applies_before_the_engine_has_read_its_command(
+    purpose: Purpose, grade: Grade
+) -> None:
     scene = Scene()
     scene.lease.grade = grade
 
@@ -171,14 +173,14 @@ def test_an_entry_that_was_approved_before_a_halt_and_its_end_is_refused() -> No
 
 
 @pytest.mark.parametrize("purpose", Purpose)
-def test_nothing_is_sent_on_a_lease_that_may_have_ended(purpose: Purpose) -> None:
+def test_nothing_is_sent_under_a_lease_that_may_have_expired(purpose: Purpose) -> None:
     scene = Scene()
     scene.lease.believed = False
 
     assert scene.ask(purpose=purpose) == "lease_expired"
 
 
-def test_a_lease_that_cannot_be_read_ends_entries() -> None:
+def test_an_unreadable_lease_blocks_entries() -> None:
     scene = Scene()
     scene.lease.blind = True
 
@@ -201,7 +203,7 @@ def test_a_purchase_goes_no_further_than_the_collar_beyond_the_best_offer(
 @pytest.mark.parametrize(
     ("limit", "refused"), [(29, None), (28, None), (27, "price_collar"), (99, None)]
 )
-def test_a_sale_goes_no_further_than_the_collar_below_the_best_bid(
+def test_a_sale_limit_is_at_most_the_collar_below_the_best_bid(
     limit: int, refused: str | None
 ) -> None:
     facts: dict[str, Any] = {"side": Side.SELL, "purpose": Purpose.EXIT}
@@ -210,7 +212,7 @@ def test_a_sale_goes_no_further_than_the_collar_below_the_best_bid(
 
 
 @pytest.mark.parametrize("purpose", Purpose)
-def test_where_nothing_is_offered_nothing_is_bought(purpose: Purpose) -> None:
+def test_nothing_is_bought_from_an_empty_book(purpose: Purpose) -> None:
     scene = Scene()
     scene.books[Platform.KALSHI, "kalshi-cup"].replace([(3800, 1)], [])
 
@@ -218,14 +220,14 @@ def test_where_nothing_is_offered_nothing_is_bought(purpose: Purpose) -> None:
 
 
 @pytest.mark.parametrize(("age", "refused"), [(4, None), (5, None), (6, "book_stale")])
-def test_no_entry_meets_a_book_that_is_too_old(age: int, refused: str | None) -> None:
+def test_entries_are_rejected_while_the_book_is_too_old(age: int, refused: str | None) -> None:
     scene = Scene(clock=At(NOW + timedelta(seconds=age)))
 
     assert scene.ask() == refused
     assert scene.ask(purpose=Purpose.HEDGE) is None
 
 
-def test_the_furthest_limit_is_one_that_the_collar_lets_through() -> None:
+def test_the_furthest_limit_is_within_the_collar() -> None:
     scene = Scene()
 
     furthest = scene.gate.furthest(contract(Platform.KALSHI), Outcome.YES)
@@ -255,7 +257,9 @@ def test_entries_end_at_the_rate_and_what_reduces_risk_at_twice_the_rate() -> No
 @pytest.mark.parametrize(
     ("later", "refused"), [(59.999, "order_rate"), (60.0, None), (60.001, None)]
 )
-def test_a_minute_is_sixty_seconds(later: float, refused: str | None) -> None:
+def test_the_order_rate_is_counted_over_sixty_seconds(
+    later: float, refused: str | None
+) -> None:
     scene = Scene()
     for _ in range(3):
         scene.ask()
@@ -270,7 +274,7 @@ def test_a_minute_is_sixty_seconds(later: float, refused: str | None) -> None:
 @pytest.mark.parametrize(
     ("later", "refused"), [(0.0, "duplicate"), (0.999, "duplicate"), (1.0, None)]
 )
-def test_an_order_like_an_unanswered_one_is_its_duplicate_for_a_second(
+def test_an_order_equal_to_an_unanswered_one_is_a_duplicate_for_a_second(
     later: float, refused: str | None
 ) -> None:
     scene = Scene()
@@ -280,7 +284,7 @@ def test_an_order_like_an_unanswered_one_is_its_duplicate_for_a_second(
     assert scene.ask(size=of(5)) == refused
 
 
-def test_an_answered_order_may_be_followed_by_one_like_it() -> None:
+def test_an_answered_order_may_be_followed_by_an_equal_one() -> None:
     scene = Scene()
     first = scene.order(size=of(5))
     scene.gate.approve(first, 1)
@@ -300,14 +304,14 @@ def test_an_answered_order_may_be_followed_by_one_like_it() -> None:
         {"pair_id": "other"},
     ],
 )
-def test_an_order_that_differs_is_no_duplicate(other: dict[str, Any]) -> None:
+def test_an_order_that_differs_is_not_a_duplicate(other: dict[str, Any]) -> None:
     scene = Scene()
     scene.ask(size=of(5))
 
     assert scene.ask(**({"size": of(5)} | other)) is None
 
 
-def test_an_order_is_sent_once_and_a_second_time_is_a_mistake_of_ours() -> None:
+def test_sending_an_order_twice_is_a_broken_invariant() -> None:
     scene = Scene()
     order = scene.order()
     scene.gate.approve(order, 1)
@@ -319,7 +323,7 @@ def test_an_order_is_sent_once_and_a_second_time_is_a_mistake_of_ours() -> None:
     assert (again.reason, again.broken) == ("sent_before", True)
 
 
-# The parent and its children
+# Quantities of an execution
 
 
 @pytest.mark.parametrize(
@@ -334,7 +338,7 @@ def test_children_add_up_to_the_plan_and_what_evening_may_add(
     assert scene.ask(size=of(size), purpose=Purpose.HEDGE) == refused
 
 
-def test_each_leg_is_counted_for_itself() -> None:
+def test_each_leg_is_counted_separately() -> None:
     scene = Scene()
     scene.ask(size=PLANNED)
     second: dict[str, Any] = {"platform": Platform.POLYMARKET, "contract_id": "polymarket-cup"}
@@ -344,7 +348,7 @@ def test_each_leg_is_counted_for_itself() -> None:
     assert refused is None
 
 
-def test_what_one_platform_fills_beyond_the_plan_may_be_hedged_on_the_other() -> None:
+def test_contracts_overfilled_on_one_platform_may_be_hedged_on_the_other() -> None:
     scene = Scene()
     order = scene.order(
         size=of(80),
@@ -381,7 +385,7 @@ def _filled(order: Order) -> OrderFilled:
     )
 
 
-def test_nothing_is_bought_for_an_execution_that_nobody_planned() -> None:
+def test_nothing_is_bought_for_an_unknown_execution() -> None:
     scene = Scene()
     scene.gate.ended("e")
 
@@ -400,7 +404,7 @@ def test_nothing_is_sold_that_is_not_held(size: str, refused: str | None) -> Non
     assert Scene().ask(size=of(size), **facts) == refused
 
 
-def test_what_is_being_sold_is_not_sold_again() -> None:
+def test_contracts_in_a_pending_sale_are_not_sold_again() -> None:
     scene = Scene()
     facts: dict[str, Any] = {"side": Side.SELL, "purpose": Purpose.EXIT, "price": cents(38)}
     scene.ask(size=of(30), **facts)
@@ -409,7 +413,7 @@ def test_what_is_being_sold_is_not_sold_again() -> None:
     assert scene.ask(size=of(20), **facts) is None
 
 
-def test_a_refused_order_counts_for_nothing() -> None:
+def test_a_rejected_order_does_not_count_towards_any_limit() -> None:
     scene = Scene()
     for _ in range(10):
         assert scene.ask(price=cents(99), size=of(1)) == "price_collar"

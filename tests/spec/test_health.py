@@ -48,7 +48,7 @@ def after(*samples: Sample, health: PlatformHealth | None = None) -> PlatformHea
 # Platforms ------------------------------------------------------------------------------------
 
 
-def test_a_single_ping_without_an_answer_is_no_outage() -> None:
+def test_a_single_unanswered_ping_is_not_an_outage() -> None:
     once = after(FRESH, NO_ANSWER)
     now_and_then = after(*[NO_ANSWER, FRESH] * 10)
 
@@ -56,13 +56,13 @@ def test_a_single_ping_without_an_answer_is_no_outage() -> None:
     assert now_and_then.status is HEALTHY
 
 
-def test_two_pings_in_a_row_without_an_answer_are_a_lost_connection() -> None:
+def test_two_unanswered_pings_in_a_row_are_a_lost_connection() -> None:
     health = after(FRESH, NO_ANSWER, NO_ANSWER)
 
     assert (health.status, health.connection_state) == (DISCONNECTED, "disconnected")
 
 
-def test_one_good_check_after_an_outage_is_no_recovery_and_two_are() -> None:
+def test_recovery_from_an_outage_takes_two_good_checks_in_a_row() -> None:
     lost = after(NO_ANSWER, NO_ANSWER)
 
     assert after(FRESH, health=lost).status is DISCONNECTED
@@ -70,7 +70,7 @@ def test_one_good_check_after_an_outage_is_no_recovery_and_two_are() -> None:
     assert after(FRESH, FRESH, health=lost).status is HEALTHY
 
 
-def test_a_connection_that_comes_back_without_data_is_degraded() -> None:
+def test_a_restored_connection_without_data_is_degraded() -> None:
     lost = after(NO_ANSWER, NO_ANSWER)
     silent = Sample(5, stream(70))
 
@@ -87,21 +87,21 @@ def test_a_minute_without_any_book_update_is_degraded(
 def test_recovery_needs_data_fresher_than_half_a_minute() -> None:
     silent = after(Sample(5, stream(60)))
     old, young = Sample(5, stream(30)), Sample(5, stream(29))
-    unheard = Sample(5, stream(0, heard=False))
+    no_update = Sample(5, stream(0, heard=False))
 
     assert after(old, old, old, health=silent).status is DEGRADED
-    assert after(unheard, unheard, unheard, health=silent).status is DEGRADED
+    assert after(no_update, no_update, no_update, health=silent).status is DEGRADED
     assert after(young, young, health=silent).status is HEALTHY
 
 
-def test_a_frozen_book_shows_behind_quick_answers_and_a_lively_platform() -> None:
+def test_a_frozen_book_is_detected_despite_quick_answers_and_other_updates() -> None:
     health = after(*[FRESH] * 20, Sample(5, stream(1, "KXCUP")))
 
     assert health.response_time_ms == 5
     assert (health.status, health.detail) == (DEGRADED, "silent: KXCUP")
 
 
-def test_one_slow_answer_is_no_trend_and_two_are() -> None:
+def test_a_platform_is_degraded_by_two_slow_answers_but_not_by_one() -> None:
     slow = Sample(2_001, stream(1))
 
     assert after(slow, FRESH, FRESH).status is HEALTHY
@@ -109,7 +109,7 @@ def test_one_slow_answer_is_no_trend_and_two_are() -> None:
     assert after(Sample(2_000, stream(1)), Sample(2_000, stream(1))).status is HEALTHY
 
 
-def test_answers_that_left_the_window_are_forgotten() -> None:
+def test_answers_outside_the_window_do_not_count() -> None:
     slow = after(*[Sample(3_000, stream(1))] * 2)
 
     assert slow.status is DEGRADED
@@ -124,7 +124,7 @@ def test_the_response_time_is_the_95th_percentile_by_nearest_rank() -> None:
     assert PlatformHealth().response_time_ms is None
 
 
-def test_a_platform_without_books_of_ours_is_judged_by_its_answers_alone() -> None:
+def test_a_platform_without_followed_books_is_judged_only_by_its_answers() -> None:
     bare = Sample(5, None)
 
     assert after(bare, bare).status is HEALTHY
@@ -157,7 +157,7 @@ def test_a_better_status_takes_at_least_two_checks_in_a_row(history: list[Sample
             since = 0
 
 
-# Out of use -----------------------------------------------------------------------------------
+# Unusable -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -172,17 +172,17 @@ def test_a_better_status_takes_at_least_two_checks_in_a_row(history: list[Sample
         (0, False, True, True, True),
     ],
 )
-def test_a_platform_is_out_of_use_when_silent_for_81_s_and_until_its_data_is_fresh(
+def test_a_platform_is_unusable_after_81_s_of_silence_and_until_its_data_is_fresh(
     silent: int, heard: bool, connected: bool, already: bool, out: bool
 ) -> None:
-    said = stream(silent, heard=heard)
+    data = stream(silent, heard=heard)
 
-    reason = out_of_use(said, LIMITS, connected=connected, already=already)
+    reason = out_of_use(data, LIMITS, connected=connected, already=already)
 
     assert (reason is not None) is out
 
 
-def test_a_platform_that_we_follow_nothing_on_is_only_out_of_use_when_unreachable() -> None:
+def test_a_platform_without_followed_books_is_unusable_only_if_unreachable() -> None:
     assert out_of_use(None, LIMITS, connected=True, already=True) is None
     assert out_of_use(None, LIMITS, connected=False, already=False) == "no connection"
 
@@ -191,7 +191,7 @@ def test_a_platform_that_we_follow_nothing_on_is_only_out_of_use_when_unreachabl
 
 
 def followed(*, heartbeat: bool) -> tuple[Watchlist, Streams]:
-    """Two pairs; the session began a minute and a half before `NOW`."""
+    """Follow two pairs in a session that began 90 seconds before `NOW`."""
     other = replace(pair().kalshi, contract_id="kalshi-other")
     watchlist = Watchlist([pair(), pair(match_id="other", kalshi=other)])
     sessions = Sessions()
@@ -199,7 +199,7 @@ def followed(*, heartbeat: bool) -> tuple[Watchlist, Streams]:
     return watchlist, Streams(watchlist, sessions, heartbeat=heartbeat)
 
 
-def test_a_platform_is_as_young_as_its_newest_book() -> None:
+def test_the_age_of_a_platforms_data_is_that_of_its_newest_book() -> None:
     watchlist, streams = followed(heartbeat=True)
     watchlist.books[Platform.KALSHI, "kalshi-cup"].touch(NOW - timedelta(seconds=3), 1)
 
@@ -210,7 +210,7 @@ def test_a_platform_is_as_young_as_its_newest_book() -> None:
 
 
 @pytest.mark.parametrize("heartbeat", [True, False])
-def test_a_book_that_stops_is_named_where_every_book_should_speak(heartbeat: bool) -> None:
+def test_a_silent_book_is_named_where_every_book_has_heartbeats(heartbeat: bool) -> None:
     watchlist, streams = followed(heartbeat=heartbeat)
     watchlist.books[Platform.KALSHI, "kalshi-cup"].touch(NOW - timedelta(seconds=3), 1)
     watchlist.books[Platform.KALSHI, "kalshi-other"].touch(NOW - timedelta(seconds=60), 1)
@@ -220,7 +220,7 @@ def test_a_book_that_stops_is_named_where_every_book_should_speak(heartbeat: boo
     assert found == stream(3, *(["kalshi-other"] if heartbeat else []))
 
 
-def test_a_contract_that_has_closed_is_not_expected_to_speak() -> None:
+def test_no_updates_are_expected_of_a_closed_contract() -> None:
     watchlist, streams = followed(heartbeat=True)
     closed = pair().kalshi.close_time + timedelta(minutes=5)
     watchlist.books[Platform.KALSHI, "kalshi-cup"].touch(closed - timedelta(minutes=6), 1)
@@ -263,7 +263,7 @@ def test_a_drift_is_judged_by_its_size_in_either_direction(
         ("exposure.reminder_seconds=0", "greater than 0"),
     ],
 )
-def test_a_setting_that_cannot_be_meant_is_refused_by_name(setting: str, right: str) -> None:
+def test_an_invalid_setting_is_rejected_by_name(setting: str, right: str) -> None:
     with pytest.raises(InvalidInput, match=right) as refused:
         load(None, (setting,))
 
@@ -275,7 +275,7 @@ def test_the_defaults_are_those_of_the_domain() -> None:
     assert load().drift_limits() == DriftLimits()
 
 
-def test_the_commented_settings_say_the_defaults(tmp_path: object) -> None:
+def test_the_commented_settings_contain_the_defaults(tmp_path: object) -> None:
     path = tmp_path / "config.toml"  # type: ignore[operator]
     path.write_text(commented(), encoding="utf-8")
 
@@ -283,7 +283,7 @@ def test_the_commented_settings_say_the_defaults(tmp_path: object) -> None:
     assert "halt_on_weekly = true" in commented()
 
 
-def test_a_session_says_since_when_it_runs() -> None:
+def test_a_running_session_has_its_start_time() -> None:
     sessions, at = Sessions(), datetime(2026, 7, 5, tzinfo=UTC)
 
     sessions.began(at)

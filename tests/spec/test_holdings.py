@@ -1,4 +1,4 @@
-"""What we hold decides what may be bought beside it."""
+"""Conflicts between what we hold and what may be bought."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEN = Quantity(Decimal(10))
 
 
 @pytest.mark.parametrize("followed", [True, False], ids=["followed", "on no tape"])
-def test_what_is_held_forbids_its_opposite_whether_or_not_its_pair_is_followed(
+def test_a_holding_conflicts_with_its_opposite_whether_or_not_its_pair_is_followed(
     *, followed: bool
 ) -> None:
     match = pair()
@@ -30,7 +30,7 @@ def test_what_is_held_forbids_its_opposite_whether_or_not_its_pair_is_followed(
 
 
 def _held(match: ContractMatch, kalshi: Outcome) -> Held:
-    """Ten contracts a leg, bought by two orders."""
+    """Return a position with ten contracts on each leg, bought by two orders."""
     polymarket = match.hedge(kalshi)
     orders = [
         _order(Platform.KALSHI, match.kalshi.contract_id, kalshi),

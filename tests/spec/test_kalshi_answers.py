@@ -1,4 +1,4 @@
-"""Kalshi's answers to an order, row by row, and what is read out of them."""
+"""Kalshi's answers about an order: classification, row by row, and decoding."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_a_row_of_the_table_means_what_the_page_says(
     assert verdict.row.source
 
 
-def test_every_row_has_its_answer_here() -> None:
+def test_every_row_of_the_table_is_covered_by_a_case() -> None:
     seen = [classify(TABLE, said(status, body)).row for status, body, *_ in CASES]
 
     assert seen == list(TABLE.rows)
@@ -182,7 +182,9 @@ def test_every_row_has_its_answer_here() -> None:
     ],
     ids=lambda answer: f"{answer.status}-{answer.body[:40]!r}",
 )
-def test_what_the_page_does_not_list_leaves_the_outcome_unknown(answer: Answer) -> None:
+def test_an_answer_that_the_page_does_not_list_leaves_the_outcome_unknown(
+    answer: Answer,
+) -> None:
     assert classify(TABLE, answer).family is Family.UNKNOWN
 
 
@@ -196,7 +198,7 @@ def test_every_status_with_any_bytes_has_a_verdict(status: int, body: bytes) -> 
 
 
 @given(st.sampled_from(CASES), st.integers(0, 400), st.integers(0, 255))
-def test_a_torn_or_changed_byte_never_makes_a_refusal_of_what_was_accepted(
+def test_a_truncated_or_altered_answer_never_turns_acceptance_into_rejection(
     case: tuple[Any, ...], where: int, byte: int
 ) -> None:
     body = as_bytes(case[1])
@@ -210,7 +212,7 @@ def test_a_torn_or_changed_byte_never_makes_a_refusal_of_what_was_accepted(
     assert spoilt.family in (Family.UNKNOWN, case[2])
 
 
-def test_only_what_never_left_was_not_sent() -> None:
+def test_only_a_request_that_never_left_counts_as_not_sent() -> None:
     with pytest.raises(NotSent):
         classify(TABLE, NEVER_LEFT).insist(K)
     with pytest.raises(OutcomeUnknown):
@@ -220,24 +222,24 @@ def test_only_what_never_left_was_not_sent() -> None:
 
 
 @pytest.mark.parametrize("row", TABLE.rows[1:], ids=lambda row: row.reason)
-def test_a_refusal_that_paper_writes_is_read_as_what_it_is(row: Any) -> None:
+def test_a_rejection_encoded_by_the_paper_platform_is_decoded_unchanged(row: Any) -> None:
     verdict = classify(TABLE, encode_refused(row.reason, sent(K).order))
 
     assert (verdict.family, verdict.reason) == (row.family, row.reason)
 
 
-# What is read out of them
+# Decoding
 # ---------------------------------------------------------------------------------------
 
 
-def test_an_accepted_order_tells_its_id_and_how_much_works_and_was_filled() -> None:
+def test_an_accepted_order_gives_its_id_and_its_working_and_filled_quantities() -> None:
     placed = decode_placed(as_bytes(CREATED), sent(K))
 
     assert placed.platform_order_id == CREATED["order_id"]
     assert (placed.working, placed.least) == (NOTHING, Decimal(4))
 
 
-def test_an_answer_to_another_order_is_not_taken_for_ours() -> None:
+def test_an_answer_about_another_order_is_not_accepted() -> None:
     with pytest.raises(OutcomeUnknown, match="another_order"):
         decode_placed(changed(CREATED, client_order_id="someone-else"), sent(K))
 
@@ -310,7 +312,7 @@ def test_a_fill_has_the_price_of_our_outcome_and_is_final(outcome: Outcome, paid
     ]
 
 
-def test_a_fill_without_its_instant_has_its_second() -> None:
+def test_a_fill_without_its_exact_time_is_dated_to_its_second() -> None:
     placed = decode_placed(as_bytes(CREATED), sent(K))
     row = {**FILL, "ts": 1_781_159_370}
     del row["created_time"]
@@ -320,21 +322,21 @@ def test_a_fill_without_its_instant_has_its_second() -> None:
     assert fills[0].matched_at.isoformat() == "2026-06-11T06:29:30+00:00"
 
 
-def test_trades_that_are_not_all_there_yet_leave_the_outcome_unknown() -> None:
+def test_missing_trades_leave_the_outcome_unknown() -> None:
     placed = decode_placed(as_bytes(CREATED), sent(K))
 
     with pytest.raises(OutcomeUnknown, match="trades_not_all_read"):
         complete(sent(K), placed, ())
 
 
-def test_an_order_that_may_not_rest_and_works_is_asked_about_again() -> None:
+def test_an_order_that_may_not_rest_but_still_works_is_queried_again() -> None:
     resting = changed(CREATED, fill_count="0.00", remaining_count="10.00")
 
     with pytest.raises(OutcomeUnknown, match="still_working"):
         complete(sent(K), decode_placed(resting, sent(K)), ())
 
 
-def test_an_order_is_found_by_our_own_id_and_its_absence_is_no_answer() -> None:
+def test_an_order_is_found_by_client_order_id_and_its_absence_is_not_an_answer() -> None:
     other = {**ORDER, "client_order_id": ""}
     page = {"orders": [other, ORDER], "cursor": ""}
 
@@ -350,7 +352,7 @@ def test_an_order_is_found_by_our_own_id_and_its_absence_is_no_answer() -> None:
 
 
 @pytest.mark.parametrize("status", [None, 401, 404, 429, 500, 502])
-def test_a_question_that_fails_leaves_everything_as_it_was(status: int | None) -> None:
+def test_a_failed_query_leaves_the_outcome_unknown(status: int | None) -> None:
     with pytest.raises(OutcomeUnknown):
         decode_order(Answer(status, as_bytes({"orders": []})), sent(K))
 
@@ -368,7 +370,7 @@ def test_an_order_of_an_unknown_status_is_malformed(fields: dict[str, Any]) -> N
 
 
 @given(reports(K))
-def test_what_paper_writes_is_read_back_to_the_last_millionth(
+def test_reports_encoded_by_the_paper_platform_are_decoded_exactly(
     case: tuple[Sent, OrderReport],
 ) -> None:
     before, report = case
@@ -396,8 +398,8 @@ def recorded(name: str) -> bytes:
     return as_bytes(json.loads(path.read_text(encoding="utf-8"))["response"])
 
 
-def test_a_recorded_answer_of_the_retired_interface_is_not_taken_for_one_of_today() -> None:
-    """It was recorded in January 2026, before prices and counts became texts."""
+def test_a_recorded_answer_of_the_retired_interface_is_malformed_today() -> None:
+    """It was recorded in January 2026, before prices and counts became strings."""
     raw = recorded("create_order_response.json")
 
     assert classify(TABLE, Answer(201, raw)).family is Family.UNKNOWN
@@ -415,9 +417,7 @@ def test_a_recorded_answer_of_the_retired_interface_is_not_taken_for_one_of_toda
         ),
     ],
 )
-def test_recorded_pages_of_whole_cents_are_refused_and_not_guessed_at(
-    name: str, read: Any
-) -> None:
+def test_recorded_pages_with_prices_in_whole_cents_are_rejected(name: str, read: Any) -> None:
     raw = recorded(name)
 
     with pytest.raises(MalformedMessage):

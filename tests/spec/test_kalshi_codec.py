@@ -1,4 +1,4 @@
-"""Kalshi's market-data messages: what each does to a book, and what is refused."""
+"""Kalshi's market-data messages: their effect on a book, and malformed ones."""
 
 from __future__ import annotations
 
@@ -70,12 +70,14 @@ def test_a_new_best_price_names_its_book(books: KalshiBooks, book: OrderBook) ->
     assert (book.best_bid, book.best_ask) == (4_300, 4_400)
 
 
-def test_a_level_that_is_taken_whole_is_gone(books: KalshiBooks, book: OrderBook) -> None:
+def test_a_level_that_is_taken_completely_is_removed(
+    books: KalshiBooks, book: OrderBook
+) -> None:
     assert books.feed(delta("0.5500", "-7.00", side="no")) is book
     assert book.asks == {}
 
 
-def test_more_taken_than_was_there_is_counted(books: KalshiBooks, book: OrderBook) -> None:
+def test_a_reduction_below_zero_is_counted(books: KalshiBooks, book: OrderBook) -> None:
     books.feed(delta("0.4200", "-6.00"))
 
     assert books.impossible == 1
@@ -91,7 +93,7 @@ def test_more_taken_than_was_there_is_counted(books: KalshiBooks, book: OrderBoo
         delta("0.40", "1.00").replace(MARKET.encode(), b"KXOTHER"),
     ],
 )
-def test_what_concerns_no_book_of_ours_changes_nothing(
+def test_messages_about_other_books_change_nothing(
     raw: bytes, books: KalshiBooks, book: OrderBook
 ) -> None:
     before = (dict(book.bids), dict(book.asks))
@@ -100,7 +102,7 @@ def test_what_concerns_no_book_of_ours_changes_nothing(
     assert (book.bids, book.asks) == before
 
 
-def test_messages_of_unknown_kinds_are_counted_by_name(books: KalshiBooks) -> None:
+def test_ignored_messages_are_counted_by_kind(books: KalshiBooks) -> None:
     books.feed(message("ticker"))
     books.feed(message("ticker"))
 
@@ -129,7 +131,7 @@ def test_messages_of_unknown_kinds_are_counted_by_name(books: KalshiBooks) -> No
         message("orderbook_snapshot", yes_dollars_fp=[["0.40", "1.00", "3"]]),
     ],
 )
-def test_what_the_pages_do_not_allow_is_refused_and_no_book_changes(
+def test_a_message_that_the_pages_do_not_allow_is_rejected_and_changes_no_book(
     raw: bytes, books: KalshiBooks, book: OrderBook
 ) -> None:
     before = (dict(book.bids), dict(book.asks))
@@ -141,7 +143,7 @@ def test_what_the_pages_do_not_allow_is_refused_and_no_book_changes(
     assert (book.bids, book.asks) == before
 
 
-def test_hostile_texts_do_not_fill_the_memory(books: KalshiBooks, book: OrderBook) -> None:
+def test_the_caches_of_hostile_strings_are_bounded(books: KalshiBooks, book: OrderBook) -> None:
     for number in range(VOCABULARY + 10):
         books.feed(delta("0.4000", f"{number}.{number % 100:02d}1"))
 

@@ -30,7 +30,7 @@ amounts = st.decimals("0.000001", 1_000, places=6)
 
 
 class AnyHistory(RuleBasedStateMachine):
-    """Deposits, reservations and their ends in any order keep every dollar."""
+    """Deposits, withdrawals and reservations in any order conserve every dollar."""
 
     open_reservations: Bundle[Decimal] = Bundle("open_reservations")
 
@@ -74,7 +74,7 @@ class AnyHistory(RuleBasedStateMachine):
 TestAnyHistory = AnyHistory.TestCase
 
 
-def test_a_reservation_is_resolved_into_what_was_bought_its_fees_and_the_rest() -> None:
+def test_a_reservation_is_resolved_into_cost_fees_and_released_capital() -> None:
     opening = (*external(EntryKind.DEPOSIT, CASH, Decimal(100)), *reserve(CASH, Decimal(60)))
 
     movement = resolve(CASH, reserved=Decimal(60), cost=Decimal(40), fees=Decimal(1))
@@ -88,11 +88,11 @@ def test_spending_more_than_was_reserved_breaks_an_invariant() -> None:
         resolve(CASH, reserved=Decimal(10), cost=Decimal(10), fees=Decimal("0.000001"))
 
 
-def test_nothing_is_posted_for_nothing() -> None:
+def test_a_zero_amount_creates_no_posting() -> None:
     assert move(EntryKind.FEE, CASH, Bucket.RESERVED, Bucket.FEES, Decimal(0)) == ()
 
 
-def test_a_ledger_that_does_not_sum_to_zero_is_caught() -> None:
+def test_a_ledger_that_does_not_sum_to_zero_is_detected() -> None:
     postings = list(external(EntryKind.DEPOSIT, CASH, Decimal(100)))
     postings[1] = replace(postings[1], amount=Money(Decimal("100.000001")))
 
@@ -100,7 +100,7 @@ def test_a_ledger_that_does_not_sum_to_zero_is_caught() -> None:
         check_conservation(postings, fold(postings))
 
 
-def test_a_balance_that_is_not_the_fold_of_its_ledger_is_caught() -> None:
+def test_a_balance_that_differs_from_its_ledger_is_detected() -> None:
     postings = external(EntryKind.DEPOSIT, CASH, Decimal(100))
 
     with pytest.raises(InvariantBroken, match="I-11"):

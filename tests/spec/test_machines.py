@@ -53,7 +53,7 @@ def test_every_transition_outside_the_table_is_refused(
 
 
 def test_the_order_table_is_what_the_status_function_can_do() -> None:
-    """Enumerates every pair of facts that one step can join, and finds exactly the table."""
+    """The enumerated pairs of facts that one step connects give exactly the table."""
     facts = list(product((0, 4, 10), (0, 6, 10), (False, True)))
     possible = set()
     for (f1, w1, r1), (f2, w2, r2) in product(facts, facts):
@@ -72,9 +72,10 @@ def _real(filled: int, working: int, refused: bool) -> bool:
 
 
 def _step(before: tuple[int, int, bool], after: tuple[int, int, bool]) -> bool:
-    """One step: fills come in or fail, the rest ends, or an untouched order is refused.
+    """Return whether one step connects two states.
 
-    Nothing but a late fill clears a refusal.
+    A step is fills that arrive or fail, the end of the rest, or the rejection of an unfilled
+    order. Only a late fill clears a rejection.
     """
     (f1, w1, r1), (f2, w2, r2) = before, after
     if r2:
@@ -148,7 +149,7 @@ def test_an_unknown_outcome_leaves_the_order_pending() -> None:
     assert order.outcome_unknown_since == NOW
 
 
-def test_a_late_fill_clears_a_refusal() -> None:
+def test_a_late_fill_clears_a_rejection() -> None:
     refused = _order().refused("insufficient_balance")
 
     after = refused.with_fill(_fill("4"))
@@ -157,7 +158,7 @@ def test_a_late_fill_clears_a_refusal() -> None:
     assert after.refusal is None
 
 
-def test_a_fill_that_fails_takes_its_cost_and_fee_back() -> None:
+def test_a_failed_fill_removes_its_cost_and_fee() -> None:
     filled = _order().with_fill(_fill("10"))
 
     after = filled.without_fill(_fill("10"))
@@ -187,7 +188,7 @@ def test_a_fill_that_fails_takes_its_cost_and_fee_back() -> None:
         "what is left buys nothing",
     ],
 )
-def test_an_order_is_short_of_what_it_could_fill_while_contracts_or_dollars_are_left(
+def test_an_order_is_short_while_it_has_contracts_or_dollars_left_to_fill(
     facts: dict[str, Any], sizes: tuple[str, ...], *, short: bool
 ) -> None:
     order = _order(**facts)
@@ -198,7 +199,7 @@ def test_an_order_is_short_of_what_it_could_fill_while_contracts_or_dollars_are_
     assert order.short is short
 
 
-def test_every_position_state_but_its_own_can_come_under_reconciliation() -> None:
+def test_every_other_position_state_can_move_to_reconciliation() -> None:
     for state in PositionStatus:
         if state is not PositionStatus.RECONCILIATION_REQUIRED:
             assert (

@@ -96,7 +96,7 @@ def test_a_fok_is_all_or_nothing() -> None:
     assert made.wallet.cash == 1_000
 
 
-def test_what_was_taken_is_not_there_a_second_time() -> None:
+def test_liquidity_is_taken_only_once() -> None:
     made = exchange()
     made.submit(order(size="200"), NOW)
 
@@ -113,7 +113,7 @@ def test_what_was_taken_is_not_there_a_second_time() -> None:
         (Replenishment.EVERY, 100, 120, 80),
     ],
 )
-def test_what_was_taken_comes_back_as_the_setting_says(
+def test_taken_liquidity_returns_according_to_the_setting(
     policy: Replenishment, same: int, grown: int, shrunk: int
 ) -> None:
     found = []
@@ -127,7 +127,7 @@ def test_what_was_taken_comes_back_as_the_setting_says(
     assert found == [same, grown, shrunk]
 
 
-def test_a_level_that_went_and_came_back_is_new() -> None:
+def test_a_level_that_was_removed_and_added_again_is_new() -> None:
     liquidity = Liquidity(Replenishment.NEVER)
     liquidity.set(BID, 4_000, 100)
     liquidity.take(BID, 4_000, 100)
@@ -191,7 +191,9 @@ def test_a_polymarket_buy_spends_its_dollars_and_a_better_price_buys_more() -> N
         ({"contract_id": "unheard-of"}, "market_closed"),
     ],
 )
-def test_kalshi_refuses_what_its_page_lists(facts: dict[str, object], reason: str) -> None:
+def test_kalshi_rejects_orders_for_the_reasons_on_its_page(
+    facts: dict[str, object], reason: str
+) -> None:
     with pytest.raises(PlatformRejected, match=reason):
         exchange().submit(order(**facts), NOW)  # type: ignore[arg-type]
 
@@ -204,7 +206,7 @@ def test_kalshi_refuses_what_its_page_lists(facts: dict[str, object], reason: st
         ("0.41", "100.07", "invalid_amounts"),
     ],
 )
-def test_polymarket_refuses_what_is_too_small_or_not_whole_cents(
+def test_polymarket_rejects_orders_that_are_too_small_or_not_in_whole_cents(
     price: str, size: str, reason: str
 ) -> None:
     with pytest.raises(PlatformRejected, match=reason):
@@ -236,7 +238,7 @@ def test_a_resting_order_holds_collateral_and_fills_when_the_book_comes_to_it() 
     )
 
 
-def test_cancelling_gives_the_collateral_back_once() -> None:
+def test_cancelling_returns_the_collateral_once() -> None:
     made = exchange()
     report = made.submit(order(price="0.39", time_in_force=TimeInForce.GTC), NOW)
 
@@ -247,7 +249,7 @@ def test_cancelling_gives_the_collateral_back_once() -> None:
         made.cancel(report.platform_order_id)
 
 
-def test_orders_of_ours_are_never_matched_with_one_another() -> None:
+def test_our_orders_are_never_matched_with_each_other() -> None:
     made = exchange(asks=((45, 100),), bids=())
     made.submit(order(price="0.41", size="50", time_in_force=TimeInForce.GTC), NOW)
 
@@ -278,7 +280,7 @@ def test_a_fill_that_fails_gives_its_money_back_and_takes_its_contracts() -> Non
 
 
 @pytest.mark.parametrize(("yes_pays", "paid"), [("1", 100), ("0", 0), ("0.5", 50)])
-def test_settlement_pays_yes_no_or_a_part(yes_pays: str, paid: int) -> None:
+def test_settlement_pays_for_yes_for_no_or_a_fraction(yes_pays: str, paid: int) -> None:
     made = exchange()
     made.submit(order(size="100", price="0.40"), NOW)
     before = made.wallet.cash

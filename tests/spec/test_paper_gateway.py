@@ -1,4 +1,4 @@
-"""The engine's side of the wire, on paper: orders that rest, are found, and meet nothing."""
+"""The paper gateway: orders that rest, are found or match nothing, and faults of requests."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def sending(subject: Order) -> Callable[[PaperGateway], Awaitable[object]]:
 
 
 @BOTH
-def test_an_order_that_rests_after_a_match_tells_what_still_works(platform: Platform) -> None:
+def test_the_report_of_an_order_that_rests_after_a_match_has_its_working_quantity(
+    platform: Platform,
+) -> None:
     made = exchange(platform)
     resting = order(platform, time_in_force=TimeInForce.GTC)
 
@@ -61,7 +63,7 @@ def test_an_order_that_rests_after_a_match_tells_what_still_works(platform: Plat
 
 
 @BOTH
-def test_an_order_is_found_with_all_its_trades_by_a_gateway_that_never_sent_it(
+def test_a_gateway_finds_an_order_with_all_its_trades_even_if_another_sent_it(
     platform: Platform,
 ) -> None:
     made = exchange(platform)
@@ -77,12 +79,12 @@ def test_an_order_is_found_with_all_its_trades_by_a_gateway_that_never_sent_it(
 
 
 @BOTH
-def test_an_order_that_never_arrived_is_not_seen(platform: Platform) -> None:
+def test_an_order_that_never_arrived_is_not_found(platform: Platform) -> None:
     assert asked(exchange(platform), lambda gateway: gateway.find_order("nobody's")) is None
 
 
 @BOTH
-def test_an_order_for_what_there_is_that_finds_nothing_ends_empty_and_is_no_refusal(
+def test_an_ioc_order_that_matches_nothing_ends_unfilled_and_is_not_rejected(
     platform: Platform,
 ) -> None:
     low = order(platform, price=Decimal("0.40"))
@@ -104,7 +106,7 @@ def test_an_order_for_what_there_is_that_finds_nothing_ends_empty_and_is_no_refu
         ({"contract_id": "unheard-of"}, "market_closed"),
     ],
 )
-def test_each_refusal_crosses_the_wire_as_its_platform_words_it(
+def test_each_rejection_has_the_reason_that_its_platform_gives(
     platform: Platform, facts: dict[str, object], reason: str
 ) -> None:
     with pytest.raises(PlatformRejected) as caught:
@@ -117,7 +119,9 @@ def test_each_refusal_crosses_the_wire_as_its_platform_words_it(
     ("size", "price", "reason"),
     [("5", "0.10", "below_minimum_amount"), ("10.03", "0.41", "invalid_amounts")],
 )
-def test_polymarket_words_its_own_minimums(size: str, price: str, reason: str) -> None:
+def test_polymarkets_minimums_are_rejected_with_its_own_reasons(
+    size: str, price: str, reason: str
+) -> None:
     odd = order(Platform.POLYMARKET, size=Decimal(size), price=Decimal(price))
 
     with pytest.raises(PlatformRejected) as caught:
@@ -153,7 +157,7 @@ def test_a_contract_without_known_fees_is_not_traded(platform: Platform) -> None
         (Fault.WRONG_TYPE, OutcomeUnknown, True),
     ],
 )
-def test_each_fault_of_a_request_ends_as_the_error_it_stands_for(
+def test_each_fault_of_a_request_raises_its_error(
     platform: Platform, fault: Fault, error: type[Exception], *, arrived: bool
 ) -> None:
     made = exchange(platform)
@@ -166,7 +170,9 @@ def test_each_fault_of_a_request_ends_as_the_error_it_stands_for(
 
 
 @BOTH
-def test_an_answer_that_comes_twice_is_not_taken_for_the_next_ones(platform: Platform) -> None:
+def test_a_duplicated_answer_is_not_accepted_as_the_next_orders_answer(
+    platform: Platform,
+) -> None:
     made = exchange(platform)
     first = order(platform)
     second = order(platform, client_order_id="second", price=Decimal("0.40"))

@@ -1,4 +1,4 @@
-"""Polymarket's answers to an order, row by row, and what is read out of them."""
+"""Polymarket's answers about an order: classification, row by row, and decoding."""
 
 from __future__ import annotations
 
@@ -222,7 +222,7 @@ def test_a_row_of_the_table_means_what_the_page_says(
     assert verdict.row.source
 
 
-def test_every_row_has_its_answer_here() -> None:
+def test_every_row_of_the_table_is_covered_by_a_case() -> None:
     seen = [classify(TABLE, said(status, body)).row for status, body, *_ in CASES]
 
     assert seen == list(TABLE.rows)
@@ -237,7 +237,7 @@ def test_every_row_has_its_answer_here() -> None:
     ],
     ids=["an entry without an id", "without success", "an error and an id"],
 )
-def test_success_with_an_error_text_is_a_refusal_only_without_an_id(
+def test_success_with_an_error_text_is_a_rejection_only_without_an_id(
     body: dict[str, Any], family: Family
 ) -> None:
     text = "order couldn't be fully filled. FOK orders are fully filled or killed."
@@ -283,7 +283,9 @@ def test_success_with_an_error_text_is_a_refusal_only_without_an_id(
     ],
     ids=lambda answer: f"{answer.status}-{answer.body[:60]!r}",
 )
-def test_what_the_page_does_not_list_leaves_the_outcome_unknown(answer: Answer) -> None:
+def test_an_answer_that_the_page_does_not_list_leaves_the_outcome_unknown(
+    answer: Answer,
+) -> None:
     assert classify(TABLE, answer).family is Family.UNKNOWN
 
 
@@ -296,7 +298,7 @@ def test_every_status_with_any_bytes_has_a_verdict(status: int, body: bytes) -> 
 
 
 @given(st.sampled_from(CASES), st.integers(0, 400), st.integers(0, 255))
-def test_a_torn_or_changed_byte_never_makes_a_refusal_of_what_was_accepted(
+def test_a_truncated_or_altered_answer_never_turns_acceptance_into_rejection(
     case: tuple[Any, ...], where: int, byte: int
 ) -> None:
     body = said(*case[:2]).body or b" "
@@ -311,17 +313,17 @@ def test_a_torn_or_changed_byte_never_makes_a_refusal_of_what_was_accepted(
 
 
 @pytest.mark.parametrize("row", TABLE.rows[5:], ids=lambda row: row.reason)
-def test_a_refusal_that_paper_writes_is_read_as_what_it_is(row: Any) -> None:
+def test_a_rejection_encoded_by_the_paper_platform_is_decoded_unchanged(row: Any) -> None:
     verdict = classify(TABLE, encode_refused(row.reason, sent(P).order))
 
     assert (verdict.family, verdict.reason) == (row.family, row.reason)
 
 
-# What is read out of them
+# Decoding
 # ---------------------------------------------------------------------------------------
 
 
-def test_a_match_names_its_trades_and_they_must_all_be_read() -> None:
+def test_a_match_lists_its_trades_and_all_of_them_must_be_read() -> None:
     placed = decode_placed(as_bytes(POSTED), sent(P))
 
     assert placed.trades == ("t-1",)
@@ -329,28 +331,28 @@ def test_a_match_names_its_trades_and_they_must_all_be_read() -> None:
         complete(sent(P), placed, ())
 
 
-def test_a_match_without_trades_is_asked_about() -> None:
+def test_a_match_without_trades_leaves_the_outcome_unknown() -> None:
     placed = decode_placed(changed(POSTED, tradeIDs=None), sent(P))
 
     with pytest.raises(OutcomeUnknown, match="trades_not_all_read"):
         complete(sent(P), placed, ())
 
 
-def test_whether_the_rest_of_a_matched_order_still_works_is_not_told() -> None:
+def test_the_working_quantity_of_a_matched_resting_order_is_unknown() -> None:
     resting = sent(P, time_in_force=TimeInForce.GTC)
 
     assert decode_placed(as_bytes(POSTED), resting).working is None
     assert decode_placed(as_bytes(POSTED), sent(P)).working == NOTHING
 
 
-def test_an_order_that_rests_works_whole() -> None:
+def test_the_whole_quantity_of_a_resting_order_works() -> None:
     live = changed(POSTED, status="live", tradeIDs=[])
 
     assert decode_placed(live, sent(P, time_in_force=TimeInForce.GTC)).working == Decimal(10)
 
 
 @pytest.mark.parametrize("other", ["0x00", "", DIGEST.upper()])
-def test_an_answer_to_another_order_is_not_taken_for_ours(other: str) -> None:
+def test_an_answer_about_another_order_is_not_accepted(other: str) -> None:
     with pytest.raises(OutcomeUnknown, match="another_order"):
         decode_placed(changed(POSTED, orderID=other), sent(P))
     with pytest.raises(OutcomeUnknown, match="another_order"):
@@ -375,7 +377,7 @@ def test_only_a_live_order_still_works(status: str, working: int) -> None:
     assert found.working == Decimal(working)
 
 
-def test_an_order_that_waits_out_a_delay_is_asked_about_again() -> None:
+def test_a_delayed_order_is_queried_again() -> None:
     delayed = decode_order(Answer(200, changed(ORDER, associate_trades=None)), sent(P))
 
     assert delayed is not None
@@ -386,12 +388,12 @@ def test_an_order_that_waits_out_a_delay_is_asked_about_again() -> None:
 @pytest.mark.parametrize(
     "answer", [Answer(404, b'{"error":"order not found"}'), Answer(200), Answer(200, b"null")]
 )
-def test_an_order_that_is_not_known_there_is_not_seen(answer: Answer) -> None:
+def test_an_order_unknown_to_the_platform_is_not_found(answer: Answer) -> None:
     assert decode_order(answer, sent(P)) is None
 
 
 @pytest.mark.parametrize("status", [None, 400, 401, 425, 429, 500, 503])
-def test_a_question_that_fails_leaves_everything_as_it_was(status: int | None) -> None:
+def test_a_failed_query_leaves_the_outcome_unknown(status: int | None) -> None:
     with pytest.raises(OutcomeUnknown):
         decode_order(Answer(status), sent(P))
     with pytest.raises(OutcomeUnknown):
@@ -452,7 +454,7 @@ def test_a_trade_that_the_page_does_not_describe_is_malformed(fields: dict[str, 
         ("FAILED", Finality.FAILED),
     ],
 )
-def test_a_trade_is_final_only_when_its_platform_cannot_take_it_back(
+def test_a_trade_is_final_only_when_the_platform_cannot_reverse_it(
     status: str, finality: Finality
 ) -> None:
     page = said(200, {"data": [{**TRADE, "status": status}]})
@@ -460,7 +462,7 @@ def test_a_trade_is_final_only_when_its_platform_cannot_take_it_back(
     assert [f.finality for f in decode_fills(page, sent(P), OURS)] == [finality]
 
 
-def test_as_maker_our_part_is_read_from_our_order_and_costs_no_fee() -> None:
+def test_as_maker_our_fill_is_read_from_our_order_and_has_no_fee() -> None:
     part = {"order_id": DIGEST, "matched_amount": "2.5", "price": "0.51"}
     trade = {**TRADE, "taker_order_id": "0xabc", "maker_orders": [part]}
     page = said(200, {"data": [trade]})
@@ -472,7 +474,7 @@ def test_as_maker_our_part_is_read_from_our_order_and_costs_no_fee() -> None:
     ]
 
 
-def test_as_taker_the_fee_is_that_of_the_schedule_at_the_time_of_the_match() -> None:
+def test_as_taker_the_fee_follows_the_schedule_at_the_time_of_the_match() -> None:
     july = [("1783274400", "0.07488"), ("1783904400000", "0.1248")]
     fees = []
     for at, _ in july:
@@ -490,7 +492,7 @@ def test_a_trade_from_before_any_known_fee_leaves_the_outcome_unknown() -> None:
 
 
 @given(reports(P))
-def test_what_paper_writes_is_read_back_to_the_last_millionth(
+def test_reports_encoded_by_the_paper_platform_are_decoded_exactly(
     case: tuple[Sent, OrderReport],
 ) -> None:
     before, report = case
@@ -550,13 +552,13 @@ def test_a_recorded_page_of_trades_is_read() -> None:
     ]
 
 
-def test_a_recorded_success_without_a_status_is_no_acceptance() -> None:
+def test_a_recorded_success_without_a_status_is_not_an_acceptance() -> None:
     answer = Answer(200, recorded("http_order_response_ok.json"))
 
     assert classify(TABLE, answer).family is Family.UNKNOWN
 
 
-def test_a_recorded_server_error_is_no_refusal() -> None:
+def test_a_recorded_server_error_is_not_a_rejection() -> None:
     answer = Answer(500, recorded("http_order_response_error_500.json"))
 
     assert classify(TABLE, answer).family is Family.UNKNOWN

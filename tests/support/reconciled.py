@@ -256,7 +256,7 @@ async def started(
         (match.kalshi, match.polymarket), (match,), opening, mode="paper", run=1, version="x"
     )
     await journal.commit(Batch(tuple(_rows(ours))))
-    for each in await held(journal, engine.risk.accounts):
+    for each in await held(journal, engine.risk.capital.accounts):
         engine.holdings.put(each)
     await engine.reconciling.service._recount()
     told = {each: Told(each) for each in Platform}
@@ -329,7 +329,7 @@ async def both(at: At, cell: Cell) -> None:
     assert sorted((f["trade_id"], f["size"], str(f["finality"])) for f in fills) == sorted(
         (f.trade_id, f.size, f.finality.value) for f in wanted.fills
     )
-    again = await held(at.engine.journal, at.engine.risk.accounts)
+    again = await held(at.engine.journal, at.engine.risk.capital.accounts)
     assert again == at.engine.holdings.all()
 
 
@@ -373,7 +373,7 @@ async def matrix_cell(at: At, cell: matrix.Cell) -> None:
     assert second.repairs == 0
     assert record == [await at.rows(table) for table in ("discrepancies", "fills", "orders")]
     assert await _booked(at) == _expected(wanted)
-    again = await held(at.engine.journal, at.engine.risk.accounts)
+    again = await held(at.engine.journal, at.engine.risk.capital.accounts)
     assert again == at.engine.holdings.all()
 
 

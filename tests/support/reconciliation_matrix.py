@@ -6,10 +6,10 @@ is found and nothing proposed.
 
 The axes: *local* is our state of an order; our fills are provisional. *Platform* is what the
 platform's order record or its answer to our query shows; "none" is a complete answer without
-the order, from reads newer than the end of its window. *Settlement* is the finality of the order's
-fills in the account's list of trades, n/a where it lists none. A trade in the list names its
-order. Every difference has been in doubt for longer than the grace; before that, a person who
-would decide is only notified, and the platform is queried again.
+the order, from reads newer than the end of its window. *Settlement* is the finality of the
+order's fills in the account's list of trades, n/a where it lists none. A trade in the list
+names its order. Every difference has been in doubt for longer than the grace; before that, a
+person who would decide is only notified, and the platform is queried again.
 """
 
 from __future__ import annotations
