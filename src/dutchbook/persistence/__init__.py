@@ -1,1 +1,1 @@
-"""Where a decision is kept: journals for the hot writes, and the rules of every table."""
+"""Durable storage: journals for hot writes, tables and their rules, and the audit log."""

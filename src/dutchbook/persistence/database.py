@@ -1,8 +1,8 @@
 """A database by its URL: opened, upgraded, and bound to one mode.
 
-One that stands as it should is found so with its driver alone. SQLAlchemy and Alembic make,
-upgrade and read databases whole (`schema`) and are loaded when that is asked for: a command
-that writes a row does not wait for them.
+The driver alone finds out that a database is up to date. SQLAlchemy and Alembic create, upgrade
+and read whole databases (`schema`) and are loaded only then: a command that writes a row does
+not wait for them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 MIGRATIONS = Path(__file__).parent / "migrations"
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 PLAIN = re.compile(r"sqlite:///([^?%]+)")
-"""The URL of a file without options or escapes, which is that of every file that we name."""
+"""URL of a file without options or escapes, as for every file that we name."""
 REVISION = re.compile(r"v(\d+)_\w+\.py")
 STANDS = (
     "SELECT version_num FROM alembic_version",
@@ -45,14 +45,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Where a database is. `shown` never contains a password."""
+    """Location of a database. `shown` never contains a password."""
 
     url: str
     dialect: str
 
     @classmethod
     def at(cls, url: str) -> Database:
-        """Read ``sqlite:///path`` or ``postgresql://user:password@host/name``.
+        """Parse ``sqlite:///path`` or ``postgresql://user:password@host/name``.
 
         Raises:
             InvalidInput: Another scheme, or no name.
@@ -85,12 +85,12 @@ class Database:
 
     @property
     def absent(self) -> bool:
-        """Whether it is a file that is not there; a server is asked by connecting."""
+        """Whether it is a file that does not exist; a server is checked only by connecting."""
         return self.dialect == SQLITE and not Path(self.path).exists()
 
     @property
     def name(self) -> str:
-        """What the database is called: a file's name, or server and database."""
+        """Name of the database: of its file, or of server and database."""
         if self.dialect == SQLITE:
             return Path(self.path).name
         url = self._parsed
@@ -98,7 +98,7 @@ class Database:
 
     @property
     def place(self) -> str:
-        """Where it is, without user and password: no two databases share it."""
+        """Its location without user and password, unique to the database."""
         if self.dialect == SQLITE:
             return str(Path(self.path).resolve())
         url = self._parsed
@@ -125,10 +125,10 @@ class Database:
         """Return a journal on this database, not yet open.
 
         Args:
-            turnstile: How the driver is awaited.
-            alone: Refuse a second that asks for the same.
-            taking_over: Be alone in spite of the locks of a frozen engine, whose lease is ours.
-            patience: Seconds until a database that is locked or silent is given up.
+            turnstile: Awaits the driver.
+            alone: Be the only writer: reject a second journal that asks for the same.
+            taking_over: Be so despite the locks of a frozen engine whose lease we took over.
+            patience: Timeout in seconds for a database that is locked or does not answer.
         """
         access = Access.ALONE if alone else Access.SHARED
         access = Access.TAKING_OVER if taking_over else access
@@ -144,34 +144,34 @@ class Database:
     def prepare(self, mode: str) -> None:
         """Create or check the schema, and bind a new database to `mode`.
 
-        Must not be called from a running loop: it has one of its own.
+        Must not be called from a running event loop: it runs its own.
 
         Raises:
-            StorageError: Damaged, unreachable, another schema, or another mode.
+            StorageError: The database is damaged, unreachable, or of another schema or mode.
         """
-        if self.absent or not self._stands(mode):
+        if self.absent or not self._up_to_date(mode):
             from dutchbook.persistence import schema
 
             self._work(lambda c: schema.prepare(c, mode, self.shown, MIGRATIONS))
 
     def check(self, mode: str) -> None:
-        """Refuse a database that is absent, of another schema or of another mode.
+        """Reject a database that is absent, of another schema or of another mode.
 
         Raises:
-            StorageError: It says which.
+            StorageError: The message says which.
         """
         if self.absent:
             raise StorageError(f"{self.shown}: there is no such file; dutchbook run makes one")
-        if not self._stands(mode):
+        if not self._up_to_date(mode):
             from dutchbook.persistence import schema
 
             self._work(lambda c: schema.check(c, mode, self.shown, MIGRATIONS))
 
-    def _stands(self, mode: str) -> bool:
-        """Tell whether it is of this schema and mode; where not, `schema` tells why."""
+    def _up_to_date(self, mode: str) -> bool:
+        """Return whether schema and mode match; if not, `schema` reports why."""
         wanted = [(newest(MIGRATIONS),), (mode,)]
         if self.dialect == SQLITE:
-            return self._looked() == wanted
+            return self._query_sqlite() == wanted
         from dutchbook.persistence.journals.postgres import looked
 
         try:
@@ -179,7 +179,7 @@ class Database:
         except OSError as error:
             raise StorageError(f"{self.shown}: {reason(error)}") from error
 
-    def _looked(self) -> list[tuple[str, ...]]:
+    def _query_sqlite(self) -> list[tuple[str, ...]]:
         where = f"{Path(self.path).resolve().as_uri()}?mode=rw"
         try:
             with contextlib.closing(sqlite3.connect(where, uri=True)) as connection:
@@ -188,22 +188,22 @@ class Database:
             return []
 
     def damage(self) -> list[str]:
-        """Return what is wrong with the database's pages, references and triggers."""
+        """Return the defects of the database's pages, references and triggers."""
         from dutchbook.persistence import schema
 
         return self._work(schema.damage)
 
     def read(self, job: Callable[[Read], T]) -> T:
-        """Do `job` on one snapshot: what others commit meanwhile is not seen, nor held up.
+        """Run `job` on one snapshot, which neither sees nor blocks concurrent commits.
 
-        Must not be called from a running loop: it has one of its own.
+        Must not be called from a running event loop: it runs its own.
         """
         from dutchbook.persistence import schema
 
         return self._work(lambda c: job(lambda table: schema.rows(c, table)), reading=True)
 
     def head(self) -> Head:
-        """Return the sequence and the hash of the newest entry of the log."""
+        """Return the sequence and the hash of the newest log entry."""
         newest = "SELECT sequence, hash FROM audit_log ORDER BY sequence DESC LIMIT 1"
 
         def look(connection: Connection) -> Head:
@@ -213,13 +213,13 @@ class Database:
         return self._work(look, reading=True)
 
     def prune(self, before: datetime) -> int:
-        """Delete order book snapshots from before an instant; returns how many."""
+        """Delete order book snapshots from before an instant; return the number deleted."""
         old = Instant().encode(before)
         statement = f"DELETE FROM order_book_snapshots WHERE captured_at < {old}"
         return self._work(lambda c: c.exec_driver_sql(statement).rowcount)
 
     def upgrade(self) -> None:
-        """Bring the schema up to this program's."""
+        """Upgrade the schema to this program's version."""
         from dutchbook.persistence import schema
 
         self._work(lambda connection: schema.upgrade(connection, MIGRATIONS))
@@ -236,17 +236,17 @@ class Database:
             options = {"isolation_level": "REPEATABLE READ"} if reading else {}
             return asyncio.run(schema.on_postgresql(self.url, job, options))
         except (SQLAlchemyError, OSError, sqlite3.Error) as error:
-            told = reason(getattr(error, "orig", None) or error)
-            raise StorageError(f"{self.shown}: {told}") from error
+            detail = reason(getattr(error, "orig", None) or error)
+            raise StorageError(f"{self.shown}: {detail}") from error
 
 
 def newest(migrations: Path) -> str:
-    """Return the revision that the newest migration brings: it is in the name of its file."""
+    """Return the revision of the newest migration, taken from its file name."""
     found = (REVISION.fullmatch(path.name) for path in (migrations / "versions").iterdir())
     return max(match[1] for match in found if match)
 
 
 def _masked(url: str) -> str:
-    """Return a URL that cannot be read without what might be its password."""
+    """Return only the scheme of a malformed URL: the rest may contain the password."""
     parts = urlsplit(url)
     return f"{parts.scheme}://…" if parts.scheme else url

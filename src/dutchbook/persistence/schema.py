@@ -1,4 +1,4 @@
-"""The schema of a database, by SQLAlchemy and Alembic: made, upgraded, checked, read whole."""
+"""Creates, upgrades, checks and reads databases, with SQLAlchemy and Alembic."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from dutchbook.ports.crash_points import AFTER, BEFORE, SCHEMA, crashpoint
 
 CREATING = 0x64757462
 PAGE = 1_000
-"""So many rows are held at once when a whole table is read."""
+"""Number of rows held at once when a whole table is read."""
 T = TypeVar("T")
 
 
 def on_sqlite(url: str, path: Path, job: Callable[[Connection], T], begin: str) -> T:
-    """Do `job` in a transaction that is opened with `begin`; makes the file if need be."""
+    """Run `job` in a transaction opened with `begin`; create the file if needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url)
-    _obey(engine, begin)
+    _configure(engine, begin)
     try:
         with engine.begin() as connection:
             result = job(connection)
@@ -39,7 +39,7 @@ def on_sqlite(url: str, path: Path, job: Callable[[Connection], T], begin: str) 
 
 
 async def on_postgresql(url: str, job: Callable[[Connection], T], options: dict[str, Any]) -> T:
-    """Do `job` in a transaction of an engine with these options."""
+    """Run `job` in a transaction of an engine with these options."""
     asynchronous = make_url(url).set(drivername="postgresql+asyncpg")
     engine = create_async_engine(asynchronous, **options)
     try:
@@ -53,7 +53,7 @@ async def on_postgresql(url: str, job: Callable[[Connection], T], options: dict[
 
 
 def rows(connection: Connection, table: str) -> Iterator[Row]:
-    """Return the rows of a table as stored, a page at a time; the log's in their order."""
+    """Yield the rows of a table as stored, a page at a time; the log's by sequence."""
     order = " ORDER BY sequence" if table == "audit_log" else ""
     named = ", ".join(columns(table))
     result = connection.execute(
@@ -65,11 +65,11 @@ def rows(connection: Connection, table: str) -> Iterator[Row]:
         yield dict(zip(names, row, strict=True))
 
 
-def _obey(engine: Engine, begin: str) -> None:
-    """Make SQLite keep references, and begin transactions where SQLAlchemy says, DDL included.
+def _configure(engine: Engine, begin: str) -> None:
+    """Make SQLite enforce references, and begin transactions with `begin`, DDL included.
 
-    A transaction that may write takes its turn at once: one that began by reading could no
-    longer write when another was faster.
+    A transaction that may write takes the write lock at once: one that began by reading could
+    no longer write if another was faster.
     """
 
     def connected(connection: DBAPIConnection, record: object) -> None:
@@ -84,7 +84,7 @@ def _obey(engine: Engine, begin: str) -> None:
 
 
 def damage(connection: Connection) -> list[str]:
-    """Return what is wrong with pages, references and triggers, a line each."""
+    """Return the defects of pages, references and triggers, one line each."""
     gone = [f"trigger {name} is missing" for name in missing(connection)]
     if connection.dialect.name != "sqlite":
         return gone
@@ -96,7 +96,7 @@ def damage(connection: Connection) -> list[str]:
 
 
 def upgrade(connection: Connection, migrations: Path) -> None:
-    """Bring the schema up to what the migrations of a folder make."""
+    """Upgrade the schema to the newest migration of a folder."""
     from alembic import command
     from alembic.config import Config
 
@@ -108,10 +108,10 @@ def upgrade(connection: Connection, migrations: Path) -> None:
 
 
 def prepare(connection: Connection, mode: str, shown: str, migrations: Path) -> None:
-    """Make the schema where there is none, bound to `mode`; check it where there is one."""
+    """Create a missing schema, bound to `mode`, then check it."""
     from alembic.migration import MigrationContext
 
-    if connection.dialect.name == "postgresql":  # two that start at once create it one by one
+    if connection.dialect.name == "postgresql":  # concurrent starts create it one by one
         connection.execute(text("SELECT pg_advisory_xact_lock(:it)"), {"it": CREATING})
     if MigrationContext.configure(connection).get_current_revision() is None:
         upgrade(connection, migrations)
@@ -121,10 +121,10 @@ def prepare(connection: Connection, mode: str, shown: str, migrations: Path) -> 
 
 
 def check(connection: Connection, mode: str, shown: str, migrations: Path) -> None:
-    """Refuse another schema or another mode.
+    """Reject another schema or another mode.
 
     Raises:
-        StorageError: It says which.
+        StorageError: The message says which.
     """
     from alembic.migration import MigrationContext
     from alembic.script import ScriptDirectory

@@ -1,4 +1,4 @@
-"""One short transaction for what is not hot; it rolls back unless told."""
+"""One short transaction for writes that are not hot; rolled back unless committed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
 
 class UnitOfWork:
-    """The repositories on one session; call `commit`, or nothing is kept."""
+    """The repositories on one session; nothing is stored without `commit`."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
@@ -25,22 +25,22 @@ class UnitOfWork:
         self.orders = OrderRepository(session)
 
     async def commit(self) -> None:
-        """Keep what was done."""
+        """Commit the changes."""
         crashpoint(BEFORE, UNIT)
         await self._session.commit()
         crashpoint(AFTER, UNIT)
 
 
 def engine_for(url: str) -> AsyncEngine:
-    """Return an engine of the asynchronous driver for a database's URL."""
+    """Return an engine with the asynchronous driver for a database's URL."""
     parsed = make_url(url)
     engine = create_async_engine(parsed.set(drivername=DRIVERS[parsed.get_backend_name()]))
     if engine.dialect.name == "sqlite":
-        event.listen(engine.sync_engine, "connect", _obey)
+        event.listen(engine.sync_engine, "connect", _configure)
     return engine
 
 
-def _obey(connection: object, record: object) -> None:
+def _configure(connection: object, record: object) -> None:
     assert record is not None, "a pool records its connections"
     cursor = connection.cursor()  # type: ignore[attr-defined]
     cursor.execute("PRAGMA foreign_keys=ON")
@@ -50,6 +50,6 @@ def _obey(connection: object, record: object) -> None:
 
 @asynccontextmanager
 async def unit_of_work(engine: AsyncEngine) -> AsyncIterator[UnitOfWork]:
-    """Open a unit of work; what is not committed by its end is rolled back."""
+    """Open a unit of work; whatever is not committed by its end is rolled back."""
     async with AsyncSession(engine, expire_on_commit=False) as session:
         yield UnitOfWork(session)

@@ -1,6 +1,6 @@
-"""A journal without a disk.
+"""A journal in memory, for simulation and quick replays.
 
-The same rules, batches and chain, for simulation and quick replays.
+It applies the same rules, batches and chain as the databases.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Row = dict[str, Any]
 
 
 class MemoryJournal:
-    """`Journal` over dictionaries. A batch is applied whole or not at all."""
+    """`Journal` over dictionaries. A batch is applied entirely or not at all."""
 
     def __init__(self) -> None:
         self._tables: dict[str, dict[Key, Row]] = {name: {} for name in TABLES}
@@ -61,7 +61,7 @@ class MemoryJournal:
         where: Mapping[str, Any] | None = None,
         order_by: Sequence[str] = (),
     ) -> list[Row]:
-        """Return copies of the rows that match, in the order asked for, else as they came."""
+        """Return copies of the matching rows in the requested order, else as inserted."""
         there = list(self._tables[table].values())
         for column, value in (where or {}).items():
             there = [row for row in there if row[column] == value]
@@ -71,13 +71,13 @@ class MemoryJournal:
         return found
 
     async def delivered(self, sequence: int) -> None:
-        """Forget the outbox up to `sequence`."""
+        """Delete the outbox up to `sequence`."""
         outbox = self._tables["outbox"]
         for key in [key for key in outbox if key[0] <= sequence]:
             del outbox[key]
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing: there is nothing to release."""
 
     def _inserted(self, write: Insert) -> Row:
         rules, row = TABLES[write.table], dict(write.row)
@@ -131,7 +131,7 @@ def _key(rules: Rules, row: Row) -> Key:
 
 
 def _check_exact(table: str, row: Row) -> None:
-    """A database keeps integers of 10⁻⁶; what it could not keep is refused here too."""
+    """Reject what a database could not store: it stores integers of 10⁻⁶."""
     for column, value in row.items():
         assert not (isinstance(value, Decimal) and value % MICRO), f"{table}.{column}: {value}"
 

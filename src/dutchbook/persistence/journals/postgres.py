@@ -1,4 +1,4 @@
-"""The journal on PostgreSQL: a batch is one statement, whose guards abort it whole."""
+"""The journal on PostgreSQL: a batch is one statement, which its guards abort as a whole."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ from dutchbook.ports.time import Turnstile
 TRIES = 200
 CHAIN = ("pk_audit_log", "pk_outbox")
 CONTENTION = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
-"""The server chose this statement to give way; nothing of it was kept."""
+"""The server aborted this statement in favour of another; nothing of it was committed."""
 BROKEN = (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError)
-"""Everything else that a statement can end with: no server, a value that cannot be kept, …"""
+"""Every other failure of a statement: no server, a value that cannot be stored, …"""
 ONLY_WRITER = "SELECT pg_try_advisory_lock($1)"
 LOCK = 0x64757463
-"""The advisory lock of the one writing engine; the server frees it when the connection ends."""
+"""Advisory lock of the only writing engine; the server frees it when the connection ends."""
 
 
 class PostgresJournal:
     """`Journal` over one connection.
 
-    Batches go one after the other, in the order of their calls.
+    Batches are committed one after the other, in call order.
     """
 
     def __init__(
@@ -56,11 +56,11 @@ class PostgresJournal:
     ) -> None:
         self._access = access
         self._dsn = dsn
-        self._patience = patience
+        self._timeout = patience
         self._shown = shown
         self._turnstile = turnstile
         self._connection: asyncpg.Connection | None = None
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._head = (0, GENESIS)
         self._delivered = 0
         self._cleared = 0
@@ -69,24 +69,24 @@ class PostgresJournal:
         """Connect.
 
         Raises:
-            StorageError: The server does not answer or does not admit us.
+            StorageError: The server does not answer or rejects us.
         """
         await self._turnstile.drive(self._connect)
 
     async def _connect(self) -> None:
         try:
-            # Statements are prepared once for each shape of batch, however long, and for good.
+            # Statements are prepared once for each shape of batch, of any length, and kept.
             self._connection = await asyncpg.connect(
                 self._dsn,
                 statement_cache_size=512,
                 max_cached_statement_lifetime=0,
                 max_cacheable_statement_size=0,
-                **_hurried(self._patience),
+                **_timeout_options(self._timeout),
             )
-            alone = self._access is Access.SHARED or await self._open.fetchval(
+            admitted = self._access is Access.SHARED or await self._open.fetchval(
                 ONLY_WRITER, LOCK
             )
-            if not alone and self._access is Access.ALONE:
+            if not admitted and self._access is Access.ALONE:
                 await self._open.close()
                 self._connection = None
                 raise LeaseHeld(
@@ -97,15 +97,15 @@ class PostgresJournal:
             raise self._failed(error) from error
 
     async def commit(self, batch: Batch) -> Receipt:
-        """Keep a batch; see `Journal`."""
+        """Commit a batch; see `Journal`."""
         writes = [prepared(write) for write in batch.writes]
         crashpoint(BEFORE, batch)
-        receipt = await self._turnstile.drive(lambda: self._in_turn(batch, writes))
+        receipt = await self._turnstile.drive(lambda: self._write_locked(batch, writes))
         crashpoint(AFTER, batch)
         return receipt
 
-    async def _in_turn(self, batch: Batch, writes: list[Prepared]) -> Receipt:
-        async with self._turn:
+    async def _write_locked(self, batch: Batch, writes: list[Prepared]) -> Receipt:
+        async with self._lock:
             for _ in range(TRIES):
                 try:
                     return await self._write(writes, batch.events)
@@ -116,7 +116,7 @@ class PostgresJournal:
                     pass
                 except BROKEN as error:
                     raise self._failed(error) from error
-                # Another process has written to the chain: take its head and try again.
+                # Another process has appended to the chain: read its head and try again.
                 await self._catch_up()
             raise StorageError(f"{self._shown}: other writers were first {TRIES} times")
 
@@ -157,7 +157,7 @@ class PostgresJournal:
         query, wanted = select(table, dict(where or {}), tuple(order_by), lambda: next(marks))
 
         async def read() -> list[Any]:
-            async with self._turn:
+            async with self._lock:
                 try:
                     found: list[Any] = await self._open.fetch(query, *wanted)
                 except BROKEN as error:
@@ -167,18 +167,18 @@ class PostgresJournal:
         return [decode(table, row) for row in await self._turnstile.drive(read)]
 
     async def delivered(self, sequence: int) -> None:
-        """Note a delivery; it is written with the next batch."""
+        """Note a delivery; it is stored with the next batch."""
         self._delivered = max(self._delivered, sequence)
 
     async def close(self, *, fenced_off: bool = False) -> None:
-        """Write down what was delivered, unless fenced off, and disconnect."""
-        await self._turnstile.drive(lambda: self._leave(fenced_off=fenced_off))
+        """Store what was delivered, unless fenced off, and disconnect."""
+        await self._turnstile.drive(lambda: self._close_locked(fenced_off=fenced_off))
 
-    async def _leave(self, *, fenced_off: bool) -> None:
-        async with self._turn:  # a commit whose caller was cancelled is still under way
-            await self._left(fenced_off=fenced_off)
+    async def _close_locked(self, *, fenced_off: bool) -> None:
+        async with self._lock:  # a commit whose caller was cancelled may be running
+            await self._disconnect(fenced_off=fenced_off)
 
-    async def _left(self, *, fenced_off: bool) -> None:
+    async def _disconnect(self, *, fenced_off: bool) -> None:
         if self._connection is None:
             return
         try:
@@ -193,12 +193,12 @@ class PostgresJournal:
             await connection.close(timeout=5)
 
     def _failed(self, error: Exception) -> StorageError:
-        told = str(error).strip().splitlines() or [type(error).__name__]
-        return StorageError(f"{self._shown}: {told[0]}")
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        return StorageError(f"{self._shown}: {lines[0]}")
 
 
 async def looked(dsn: str, queries: Sequence[str]) -> list[tuple[Any, ...]]:
-    """Return the rows of some queries; none where the server refuses us or one of them.
+    """Return the rows of some queries; none if the server rejects us or one of them.
 
     Raises:
         OSError: There is no server.
@@ -214,36 +214,36 @@ async def looked(dsn: str, queries: Sequence[str]) -> list[tuple[Any, ...]]:
     return [tuple(row) for rows in found for row in rows]
 
 
-def _hurried(patience: float | None) -> dict[str, Any]:
-    """Return the options of a connection that gives up after so many seconds."""
-    if patience is None:
+def _timeout_options(timeout: float | None) -> dict[str, Any]:
+    """Return the options of a connection with a timeout in seconds."""
+    if timeout is None:
         return {}
-    limit = str(int(patience * 1_000))
-    return {"timeout": patience, "server_settings": {"statement_timeout": limit}}
+    limit = str(int(timeout * 1_000))
+    return {"timeout": timeout, "server_settings": {"statement_timeout": limit}}
 
 
 def one_statement(
     writes: tuple[Prepared, ...], delivered: int | None = None
 ) -> tuple[str, list[Any]]:
-    """Return a whole batch as one statement and its values; no text if there is nothing to do.
+    """Return a whole batch as one statement and its values; the text is empty without any.
 
-    Inserts and updates are common table expressions; the final SELECT counts the rows that each
-    update touched and raises if it was not one, which takes everything back. The text depends
+    Inserts and updates are common table expressions. The final SELECT counts the rows that each
+    update touched and raises if it was not one, which rolls everything back. The text depends
     on the shape of the batch alone, so that the server plans each shape once.
 
     Args:
-        writes: Inserts and updates, no two of them of the same row.
-        delivered: Forget the outbox up to here.
+        writes: Inserts and updates, no two of the same row.
+        delivered: Delete the outbox up to this sequence.
     """
     arguments = [value for write in writes for value in write.values]
     if delivered is not None:
         arguments.append(delivered)
     plans = tuple(write.plan for write in writes)
-    return _whole(plans, tells=delivered is not None), arguments
+    return _statement_text(plans, clears=delivered is not None), arguments
 
 
 @lru_cache(maxsize=512)
-def _whole(plans: tuple[Plan, ...], *, tells: bool) -> str:
+def _statement_text(plans: tuple[Plan, ...], *, clears: bool) -> str:
     marks = _marks()
     parts: list[str] = []
     checks: list[str] = []
@@ -252,7 +252,7 @@ def _whole(plans: tuple[Plan, ...], *, tells: bool) -> str:
         parts.append(f"w{number} AS ({part} RETURNING 1)")
         if each.update:
             checks.append(f"dutchbook_expect((SELECT count(*) FROM w{number}), 1, '{number}')")
-    if tells:
+    if clears:
         parts.append(f"told AS (DELETE FROM outbox WHERE sequence <= {next(marks)})")
     return f"WITH {', '.join(parts)} SELECT {', '.join(checks) or '1'}" if parts else ""
 
@@ -262,7 +262,7 @@ def _marks() -> Iterator[str]:
 
 
 def _conflict(batch: Batch, error: asyncpg.PostgresError) -> Conflict:
-    """Return what a refusal is about: the write that found no such row, or its table."""
+    """Return the conflict of a rejected batch: the write that matched no row, or the table."""
     if error.constraint_name == UNEXPECTED:
         write = batch.writes[int(str(error))]
         return Conflict(write.table, key_of(write), "the row is not as expected")

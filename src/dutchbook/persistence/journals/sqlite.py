@@ -1,7 +1,7 @@
-"""The journal on SQLite: one writer thread, and one commit for all that are waiting.
+"""The journal on SQLite: one writer thread, and one commit for all waiting batches.
 
-The refusal of one batch leaves its neighbours whole. ``synchronous=FULL`` is asserted: an order
-must never be sent on the strength of a row that a power cut can take back.
+A rejected batch does not affect the others. ``synchronous=FULL`` is asserted: an order must
+never be sent on the strength of a row that a power cut can undo.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ UNFIT = (
     ValueError,
     OverflowError,
 )
-"""What a value ends with that SQLite cannot keep; it concerns one batch alone."""
+"""Errors for a value that SQLite cannot store; they concern one batch only."""
 Ready = tuple[list[Prepared], tuple[Event, ...]]
 Waiting = tuple[Ready, "asyncio.Future[Receipt]"]
 
@@ -51,8 +51,8 @@ class SqliteJournal:
 
     Args:
         path: The file.
-        turnstile: How the driver is awaited.
-        access: Whether others may write beside it.
+        turnstile: Awaits the driver.
+        access: Whether other processes may write at the same time.
         patience: Seconds that a write waits for another process's.
     """
 
@@ -71,15 +71,15 @@ class SqliteJournal:
         self._writer = _Writer(path, access, patience)
 
     async def open(self) -> None:
-        """Open the file, in the writer's thread.
+        """Open the file, in the writer thread.
 
         Raises:
-            StorageError: It cannot be opened, or does not keep what it says it kept.
+            StorageError: The file cannot be opened, or SQLite rejects ``synchronous=FULL``.
         """
         await self._turnstile.drive(lambda: self._worker.run(self._writer.open))
 
     async def commit(self, batch: Batch) -> Receipt:
-        """Keep a batch; see `Journal`.
+        """Commit a batch; see `Journal`.
 
         Raises:
             StorageError: The journal is closed.
@@ -87,7 +87,7 @@ class SqliteJournal:
         if self._worker.closed:
             raise StorageError("the journal is closed: nothing is kept any more")
         done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        done.add_done_callback(_heard)
+        done.add_done_callback(_mark_retrieved)
         crashpoint(BEFORE, batch)
         ready = [prepared(write) for write in batch.writes], batch.events
         self._waiting.append((ready, done))
@@ -98,14 +98,14 @@ class SqliteJournal:
         return receipt
 
     async def _flush(self) -> None:
-        """Write everything that waits, one commit for each group, until nothing does."""
+        """Write all waiting batches, one commit for each group, until none is left."""
         try:
             while self._waiting:
                 group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
                 await self._write(group)
         finally:
             self._flushing = None
-            # Whoever waits must not wait for ever for a writer that broke.
+            # Callers must not wait for ever for a writer that failed.
             _answer(self._waiting, [_broken()] * len(self._waiting))
             self._waiting = []
 
@@ -131,11 +131,11 @@ class SqliteJournal:
         return [decode(table, row) for row in found]
 
     async def delivered(self, sequence: int) -> None:
-        """Note a delivery; it is written with the next batch."""
+        """Note a delivery; it is stored with the next batch."""
         self._delivered = max(self._delivered, sequence)
 
     async def close(self, *, fenced_off: bool = False) -> None:
-        """Write down what was delivered, unless fenced off, and let the file go."""
+        """Store what was delivered, unless fenced off, and close the file."""
         while self._flushing is not None:  # commits whose callers were cancelled
             await asyncio.wait({self._flushing})
         delivered = 0 if fenced_off else self._delivered
@@ -145,8 +145,8 @@ class SqliteJournal:
         self._worker.close()
 
 
-class _Refused(Exception):
-    """The database refused one batch."""
+class _BatchRejected(Exception):
+    """The database rejected one batch."""
 
     def __init__(self, answer: DutchbookError) -> None:
         super().__init__(str(answer))
@@ -154,13 +154,13 @@ class _Refused(Exception):
 
 
 class _Writer:
-    """The thread's side: one connection, plain sqlite3."""
+    """What runs in the writer thread: one connection, plain sqlite3."""
 
-    def __init__(self, path: str, access: Access, patience: float) -> None:
+    def __init__(self, path: str, access: Access, timeout: float) -> None:
         self._path = path
         self._access = access
-        self._patience = patience
-        self._alone = access is not Access.SHARED
+        self._timeout = timeout
+        self._exclusive = access is not Access.SHARED
         self._lock: TextIO | None = None
         self._connection: sqlite3.Connection | None = None
         self._head = (0, GENESIS)
@@ -173,11 +173,11 @@ class _Writer:
         return self._connection
 
     def open(self) -> None:
-        if self._alone:
-            self._lock = self._locked()
+        if self._exclusive:
+            self._lock = self._take_lock()
         try:
             made = sqlite3.connect(
-                self._path, isolation_level=None, timeout=self._patience, cached_statements=512
+                self._path, isolation_level=None, timeout=self._timeout, cached_statements=512
             )
             made.row_factory = sqlite3.Row
             made.execute("PRAGMA journal_mode=WAL")
@@ -190,8 +190,8 @@ class _Writer:
             raise _storage(self._path, error) from error
         self._connection = made
 
-    def _locked(self) -> TextIO | None:
-        """Take the lock; who takes over from a frozen engine goes on without."""
+    def _take_lock(self) -> TextIO | None:
+        """Take the lock; a takeover from a frozen engine continues without it."""
         try:
             return _only_writer(self._path)
         except LeaseHeld:
@@ -200,29 +200,29 @@ class _Writer:
             raise
 
     def write(self, batches: list[Ready], delivered: int) -> list[Receipt | DutchbookError]:
-        """Write a group in one transaction; each batch answers for itself.
+        """Write a group in one transaction; return a result for each batch.
 
-        Savepoints are a sixth of what a commit costs, and refusals are rare. So the group is
-        written without; when one is refused, all is taken back and written again, each batch in
-        a savepoint of its own.
+        Savepoints are a sixth of the cost of a commit, and rejections are rare. So the group is
+        written without them; if a batch is rejected, everything is rolled back and written
+        again, each batch in its own savepoint.
         """
         try:
             try:
-                return self._together(batches, delivered, self._apply)
-            except _Refused as refused:
+                return self._write_group(batches, delivered, self._apply)
+            except _BatchRejected as rejected:
                 if len(batches) == 1:
-                    return [refused.answer]
-            return self._together(batches, delivered, self._apart)
+                    return [rejected.answer]
+            return self._write_group(batches, delivered, self._apply_in_savepoint)
         except sqlite3.Error as error:
             return [_storage(self._path, error) for _ in batches]
 
-    def _together(
+    def _write_group(
         self,
         batches: list[Ready],
         delivered: int,
         apply: Callable[[Ready], Receipt | DutchbookError],
     ) -> list[Receipt | DutchbookError]:
-        """Apply batches in one transaction; whatever breaks takes everything back."""
+        """Apply batches in one transaction; any failure rolls everything back."""
         due = delivered - self._cleared >= OUTBOX_LOT
         execute = self._open.execute
         try:
@@ -233,7 +233,7 @@ class _Writer:
                 execute("DELETE FROM outbox WHERE sequence <= ?", (delivered,))
             execute("COMMIT")
         except BaseException:
-            self._version = -1  # the next one reads the head of the chain again
+            self._version = -1  # the next write reads the head of the chain again
             if self._open.in_transaction:
                 with contextlib.suppress(sqlite3.Error):
                     execute("ROLLBACK")
@@ -243,11 +243,12 @@ class _Writer:
         return answers
 
     def _catch_up(self) -> None:
-        """Read the chain's head again when another process may have written since.
+        """Read the chain's head again if another process may have written since.
 
-        Only who writes alone adds to the log: then the head is read once, and after a failure.
+        An exclusive writer alone appends to the log: it reads the head once, and again after a
+        failure.
         """
-        if self._alone and self._version >= 0:
+        if self._exclusive and self._version >= 0:
             return
         version = self._open.execute("PRAGMA data_version").fetchone()[0]
         if version == self._version:
@@ -258,14 +259,14 @@ class _Writer:
         ).fetchone()
         self._head = (row["sequence"], row["hash"]) if row else (0, GENESIS)
 
-    def _apart(self, ready: Ready) -> Receipt | DutchbookError:
+    def _apply_in_savepoint(self, ready: Ready) -> Receipt | DutchbookError:
         self._open.execute("SAVEPOINT batch")
         try:
             receipt = self._apply(ready)
-        except _Refused as refused:
+        except _BatchRejected as rejected:
             self._open.execute("ROLLBACK TO batch")
             self._open.execute("RELEASE batch")
-            return refused.answer
+            return rejected.answer
         self._open.execute("RELEASE batch")
         return receipt
 
@@ -277,12 +278,12 @@ class _Writer:
             try:
                 touched = execute(plan.sqlite, values).rowcount
             except sqlite3.IntegrityError as error:
-                raise _Refused(Conflict(plan.table, key_of(write), str(error))) from error
+                raise _BatchRejected(Conflict(plan.table, key_of(write), str(error))) from error
             except UNFIT as error:
-                said = f"{self._path}: {plan.table} {key_of(write)}: {error}"
-                raise _Refused(StorageError(said)) from error
+                message = f"{self._path}: {plan.table} {key_of(write)}: {error}"
+                raise _BatchRejected(StorageError(message)) from error
             if touched != 1:
-                raise _Refused(
+                raise _BatchRejected(
                     Conflict(plan.table, key_of(write), "the row is not as expected")
                 )
         self._head = head
@@ -310,11 +311,11 @@ class _Writer:
 
 
 def _only_writer(path: str) -> TextIO:
-    """Take the lock file beside a database; the system frees it when this process ends.
+    """Take the lock file next to a database; the system frees it when this process ends.
 
     Raises:
-        LeaseHeld: Another engine has it.
-        StorageError: It cannot be made.
+        LeaseHeld: Another engine holds it.
+        StorageError: It cannot be created.
     """
     try:
         lock = Path(f"{path}.lock").open("a+", encoding="utf-8")  # noqa: SIM115 - held on
@@ -332,14 +333,14 @@ def _broken() -> StorageError:
     return StorageError("the journal's writer broke off")
 
 
-def _heard(done: asyncio.Future[Receipt]) -> None:
-    """A caller that was cancelled does not read its answer; that is no error."""
+def _mark_retrieved(done: asyncio.Future[Receipt]) -> None:
+    """Mark an exception as retrieved: a cancelled caller does not read its result."""
     if not done.cancelled():
         done.exception()
 
 
 def reason(error: object) -> str:
-    """Return in one line what a driver complains of, and what to do where we know it."""
+    """Return a driver's error in one line, with a remedy where we know one."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
         return f"{lines[0]}; make room and start again"

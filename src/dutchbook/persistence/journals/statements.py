@@ -1,7 +1,7 @@
-"""A write as SQL: one plan for each shape of write, with its values apart.
+"""A write as SQL: one plan for each shape of write, with its values separate.
 
-Thousands of writes share a handful of shapes, and what a commit costs is mostly Python that
-runs on cold caches: so a plan is made once, and a write is one look-up and a list of values.
+Thousands of writes share a handful of shapes, and the cost of a commit is mostly Python on cold
+caches. So a plan is built once, and a write is one lookup and a list of values.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from dutchbook.ports.journal import Insert, Update, Write
 Mark = Callable[[], str]
 Names = tuple[str, ...]
 UNEXPECTED = "dutchbook_expected"
-"""The constraint that `dutchbook_expect` names when a change did not touch one row."""
+"""Constraint that `dutchbook_expect` names if an update did not touch exactly one row."""
 _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What of a write decides its SQL: names alone. There is one object for each.
+    """The part of a write that determines its SQL: only names. Each shape has one object.
 
     Attributes:
-        table: Where.
+        table: The table.
         put: Columns of an INSERT, or those that an UPDATE sets.
         add: Columns that an UPDATE adds to.
         key: The key of an UPDATE's row.
-        guard: Columns that must hold a value.
-        at_most: Sums of columns with a bound.
+        guard: Columns that must hold an expected value.
+        at_most: Sums of columns with an upper bound.
         update: Whether it is an UPDATE.
     """
 
@@ -51,7 +51,7 @@ class Plan:
 
     @cached_property
     def encoders(self) -> tuple[Encoder, ...]:
-        """What turns each value into what a driver stores, in the order of `prepared`."""
+        """Encoders of the values for the driver, in the order of `prepared`."""
         coded = encoders(self.table)
         names = [*self.put, *self.add, *self.key, *self.guard]
         for columns in self.at_most:
@@ -65,12 +65,12 @@ class Plan:
 
     @cached_property
     def audited(self) -> bool:
-        """Whether the log carries what it changes."""
+        """Whether the log records its changes."""
         return TABLES[self.table].audited
 
     @cached_property
     def told(self) -> tuple[str, int]:
-        """How the log names it, up to the values, and how many of the values are told."""
+        """Its JSON in the log up to the values, and how many of the values are logged."""
         names = [list(self.put)]
         names += [list(self.add), list(self.key)] if self.update else []
         head = json.dumps([self.table, *names], separators=(",", ":"))
@@ -78,7 +78,7 @@ class Plan:
 
 
 class Prepared(NamedTuple):
-    """A write with its plan and its values as a driver stores them."""
+    """A write with its plan and its values as the driver stores them."""
 
     write: Write
     plan: Plan
@@ -104,7 +104,7 @@ def prepared(write: Write) -> Prepared:
     """Return a write as its plan and its coded values.
 
     Raises:
-        ValueError: A value that its column cannot keep.
+        ValueError: A value that its column cannot store.
     """
     if isinstance(write, Insert):
         plan = _insertion(write.table, tuple(write.row))
@@ -139,11 +139,11 @@ def _values(write: Update) -> list[Any]:
 
 
 def told(writes: Iterable[Prepared]) -> str | None:
-    """Return what the log keeps of a batch: every change to the tables that it can rebuild.
+    """Return what the log records of a batch: every change to an audited table.
 
     A JSON list of ``[table, columns, values]`` for a new row and ``[table, set, added, key,
-    values]`` for a change; values as they are stored, in the order of the names. None when no
-    such table is touched.
+    values]`` for a change. Values are as stored, in the order of the names. None if no audited
+    table is touched.
     """
     parts = []
     for write in writes:
@@ -154,7 +154,7 @@ def told(writes: Iterable[Prepared]) -> str | None:
 
 
 def logged(entries: Iterable[Entry]) -> list[Prepared]:
-    """Return what keeps new entries: each in the log, and in the outbox until delivered."""
+    """Return the inserts of new entries: into the log, and into the outbox until delivered."""
     found = []
     for entry in entries:
         values = list(entry)
@@ -176,7 +176,7 @@ def text(of: Plan, mark: Mark, same: str) -> str:
     Args:
         of: The plan.
         mark: Makes the next placeholder.
-        same: The operator that compares a guard, nulls included.
+        same: The null-safe operator that compares a guard.
     """
     if not of.update:
         marks = ", ".join(mark() for _ in of.put)
@@ -202,7 +202,7 @@ def _terms(columns: Names, added: Names, mark: Mark) -> Iterator[str]:
 def select(
     table: str, where: Mapping[str, Any], order_by: tuple[str, ...], mark: Mark
 ) -> tuple[str, list[Any]]:
-    """Return a SELECT of whole rows that match; None is what is not known."""
+    """Return a SELECT of whole rows that match; None matches NULL."""
     known = {name: value for name, value in where.items() if value is not None}
     conditions = " AND ".join(
         f"{column} = {mark()}" if column in known else f"{column} IS NULL" for column in where

@@ -1,4 +1,4 @@
-"""One thread for what blocks, and the shortest way to it and back."""
+"""One thread for blocking calls, with little overhead."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Job = tuple[Callable[..., Any], tuple[Any, ...], asyncio.AbstractEventLoop, Answ
 
 
 class Worker:
-    """Runs functions one after the other in a thread of its own.
+    """Runs functions one after the other in its own thread.
 
-    The standard pool makes a future with a lock and a condition for each call and joins it to
+    The standard pool creates a future with a lock and a condition for each call and joins it to
     the loop's by callbacks; a queue and one callback take two thirds of its time.
     """
 
@@ -26,9 +26,9 @@ class Worker:
         self._thread.start()
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
-        """Run a function in the thread; a caller that is cancelled leaves it to finish.
+        """Run a function in the thread; it finishes even if the caller is cancelled.
 
-        Not once it is closed: nobody would ever answer.
+        Must not be called after `close`: the result would never arrive.
         """
         assert not self.closed, "the thread works"
         loop = asyncio.get_running_loop()
@@ -37,7 +37,7 @@ class Worker:
         return answer
 
     def close(self) -> None:
-        """End the thread once it has done what it was given."""
+        """End the thread once its queued calls have finished."""
         self.closed = True
         self._jobs.put(None)
         self._thread.join()
@@ -47,7 +47,7 @@ class Worker:
             function, arguments, loop, answer = job
             try:
                 result, error = function(*arguments), None
-            except BaseException as raised:  # noqa: BLE001 - whoever awaits it decides
+            except BaseException as raised:  # noqa: BLE001 - the caller decides
                 result, error = None, raised
             loop.call_soon_threadsafe(_answer, answer, result, error)
 

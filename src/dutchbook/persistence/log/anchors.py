@@ -1,7 +1,7 @@
-"""Heads of the audit log in a file of their own, outside the database.
+"""Heads of the audit log in a separate file, outside the database.
 
-A line is ``SEQUENCE HASH TIME DIGEST``, the digest being that of the line before: who alters
-one must rewrite all that follow. A line ``0 …`` says that the database was made anew.
+A line is ``SEQUENCE HASH TIME DIGEST``. The digest is that of the previous line, so altering a
+line requires rewriting all that follow. A line ``0 …`` marks a newly created database.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ HEX = set("0123456789abcdef")
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a file holds.
+    """Contents of an anchor file.
 
     Attributes:
-        anchors: Those of the database that is there now, oldest first.
-        before: The last of the one before it, if the database was made anew.
-        problems: Lines that are not what was written.
+        anchors: Anchors of the current database, oldest first.
+        before: Last anchor of the previous database, if the database was created anew.
+        problems: Descriptions of lines that were altered.
     """
 
     anchors: tuple[Anchor, ...] = ()
@@ -43,12 +43,12 @@ class Kept:
 
 
 class AnchorFile:
-    """`Anchors` as a file that only grows.
+    """`Anchors` in an append-only file.
 
     Args:
-        path: The file; it and its folder are made when first needed.
-        clock: The machine's.
-        turnstile: How the disk is awaited.
+        path: The file; it and its folder are created on first use.
+        clock: The system clock.
+        turnstile: Awaits disk operations.
     """
 
     def __init__(self, path: Path, clock: Clock, turnstile: Turnstile) -> None:
@@ -57,7 +57,7 @@ class AnchorFile:
         self._turnstile = turnstile
 
     async def begin(self) -> None:
-        """Note that the database was made anew; see `Anchors`."""
+        """Record that the database was created anew; see `Anchors`."""
         crashpoint(BEFORE, ANCHOR)
         await self._turnstile.drive(lambda: asyncio.to_thread(self._begun))
         crashpoint(AFTER, ANCHOR)
@@ -68,7 +68,7 @@ class AnchorFile:
         return kept.anchors[-1] if kept.anchors else None
 
     async def keep(self, sequence: int, head: str) -> None:
-        """Keep one more; see `Anchors`."""
+        """Append an anchor; see `Anchors`."""
         at = self._clock.now()
         crashpoint(BEFORE, ANCHOR)
         await self._turnstile.drive(
@@ -82,7 +82,7 @@ class AnchorFile:
 
 
 def write(path: Path, sequence: int, head: str, at: datetime) -> None:
-    """Add a line, durably, whoever else adds one at the same time.
+    """Append a line durably; safe with concurrent writers.
 
     Raises:
         StorageError: The file cannot be written.
@@ -100,10 +100,10 @@ def write(path: Path, sequence: int, head: str, at: datetime) -> None:
 
 
 def read(path: Path) -> Kept:
-    """Return what a file of anchors holds, nothing where there is none.
+    """Return the contents of an anchor file, empty if there is no file.
 
     Raises:
-        StorageError: It cannot be read.
+        StorageError: The file cannot be read.
     """
     try:
         raw = path.read_bytes()
@@ -111,34 +111,34 @@ def read(path: Path) -> Kept:
         return Kept()
     except OSError as error:
         raise StorageError(f"{path}: cannot be read: {error.strerror}") from error
-    # A line without its end was being written when the machine went down.
+    # An unterminated last line is a write that a crash cut off.
     return kept(raw[: raw.rfind(b"\n") + 1].splitlines(), str(path))
 
 
 def kept(lines: Sequence[bytes], name: str) -> Kept:
-    """Read the lines of the file `name`."""
+    """Parse the lines of the file `name`."""
     anchors: list[Anchor] = []
     wrong: list[str] = []
     before, previous = None, b""
     for number, line in enumerate(lines, start=1):
         fields = line.decode(errors="replace").split(" ")
-        if not _whole(fields) or fields[-1] != _digest(previous):
+        if not _well_formed(fields) or fields[-1] != _digest(previous):
             wrong.append(f"{name}: line {number} is not what was written, or follows another")
         elif fields[0] == "0":
             before, anchors = (anchors[-1] if anchors else before), []
         else:
-            told = f"{fields[2]}, {name}"
-            anchors.append(Anchor(int(fields[0]), fields[1], told))
+            source = f"{fields[2]}, {name}"
+            anchors.append(Anchor(int(fields[0]), fields[1], source))
         previous = line
     return Kept(tuple(anchors), before, tuple(wrong))
 
 
-def _whole(fields: Sequence[str]) -> bool:
+def _well_formed(fields: Sequence[str]) -> bool:
     return len(fields) == FIELDS and fields[0].isdecimal() and is_hash(fields[1])
 
 
 def is_hash(text: str) -> bool:
-    """Tell whether a text can be the hash of an entry."""
+    """Return whether a text has the form of an entry hash."""
     return len(text) == len(GENESIS) and set(text) <= HEX
 
 
@@ -147,7 +147,7 @@ def _digest(line: bytes) -> str:
 
 
 def _last_line(file: IO[bytes]) -> bytes:
-    """Return the last whole line; one that was cut off in the middle is taken away."""
+    """Return the last complete line, and truncate an incomplete one after it."""
     file.seek(0)
     text = file.read()
     end = text.rfind(b"\n") + 1

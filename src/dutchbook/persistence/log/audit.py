@@ -1,6 +1,6 @@
-"""Whether the log is what was written, and whether the tables are what the log makes of them.
+"""Checks that the log is intact and that the tables match its replay.
 
-A function of rows and anchors alone: entries come by once, in order, and none is kept.
+Only rows and anchors are used. Entries are read once, in order, and none is retained.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from dutchbook.ports.anchors import Anchor
 
 Row = Mapping[str, Any]
 Read = Callable[[str], Iterable[Row]]
-"""The rows of a table as they are stored, those of `audit_log` in the order of `sequence`."""
+"""Reads the rows of a table as stored, those of `audit_log` ordered by `sequence`."""
 SHOWN = 20
-"""So many broken entries are named; the others are counted."""
+"""Number of broken entries that are listed; the rest are only counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What was found.
+    """Findings of an audit.
 
     Attributes:
-        problems: A line each; none when all is whole.
-        entries: How many the log has.
-        head: The hash of the newest.
-        since: The entry from which on the log tells changes; 1 unless an older program began
-            it, 0 when none does.
-        anchored: The newest anchor that the log agrees with.
+        problems: One line each; empty when everything is intact.
+        entries: Number of entries in the log.
+        head: Hash of the newest entry.
+        since: First entry that records changes: 1 unless an older program began the log, 0
+            when no entry records any.
+        anchored: Newest anchor that the log matches.
     """
 
     problems: tuple[str, ...]
@@ -46,19 +46,19 @@ def audited(read: Read, anchors: Iterable[Anchor] = ()) -> Audit:
     for row in chain.through(read("audit_log")):
         replay.take(row)
     differences = (line for table in AUDITED for line in replay.compared(table, read(table)))
-    told = replay.broken or differences
+    mismatches = replay.broken or differences
     return Audit(
-        (*chain.told(), *told), chain.count, chain.head[1], replay.since, chain.anchored
+        (*chain.told(), *mismatches), chain.count, chain.head[1], replay.since, chain.anchored
     )
 
 
 class Chain:
-    """Holds each entry against the one before it and against what was anchored.
+    """Checks each entry against the previous one and against the anchors.
 
     Attributes:
-        head: The last entry that came by.
-        count: How many did.
-        anchored: The newest anchor that an entry agreed with.
+        head: The last entry read.
+        count: Number of entries read.
+        anchored: Newest anchor that an entry matched.
     """
 
     def __init__(self, anchors: Iterable[Anchor]) -> None:
@@ -69,24 +69,24 @@ class Chain:
         for anchor in anchors:
             self._waiting.setdefault(anchor.sequence, []).append(anchor)
         self._broken: list[str] = []
-        self._more = 0
+        self._unlisted = 0
         self._refuted: list[Anchor] = []
 
     def through(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """Check entries and pass them on."""
+        """Check each entry and yield it."""
         for row in rows:
-            for problem in self._taken(row):
+            for problem in self._check(row):
                 self._note(problem)
             yield row
 
     def told(self) -> Iterator[str]:
-        """Return the problems, once every entry has come by."""
+        """Yield the problems, once every entry has been read."""
         yield from (f"audit log: {line}" for line in self._broken)
-        if self._more:
-            yield f"audit log: {self._more} more entries are not what was written"
+        if self._unlisted:
+            yield f"audit log: {self._unlisted} more entries are not what was written"
         yield from (f"audit log: {line}" for line in self._against_anchors())
 
-    def _taken(self, row: Row) -> Iterator[str]:
+    def _check(self, row: Row) -> Iterator[str]:
         sequence, previous = self.head
         number, expected = row["sequence"], sequence + 1
         if number > expected:
@@ -96,7 +96,7 @@ class Chain:
             yield f"entry {number} is there again, after {sequence}"
         elif row["previous_hash"] != previous:
             yield f"entry {number} does not follow the one before it"
-        # What is absent is NULL: an empty text in its place would have the same hash.
+        # An absent field is NULL: an empty string in its place would have the same hash.
         emptied = row["causation_id"] == "" or row["changes"] == ""
         if emptied or row["hash"] != link_stored(row, row["previous_hash"]):
             yield f"entry {number} is not what was written"
@@ -112,10 +112,10 @@ class Chain:
         if len(self._broken) < SHOWN:
             self._broken.append(problem)
         else:
-            self._more += 1
+            self._unlisted += 1
 
     def _against_anchors(self) -> Iterator[str]:
-        """Tell of the first anchor that was written over, and of the last that is not there."""
+        """Yield the first anchor that an entry contradicts, and the last without an entry."""
         good = self.anchored
         kept = f"; it is intact up to {good.sequence} ({good.told})" if good else ""
         if self._refuted:
@@ -134,7 +134,7 @@ class Chain:
 
 
 def shown(audit: Audit, note: str = "") -> str:
-    """Return what is said of a whole log, in one line that ends with `note`."""
+    """Return a one-line description of an intact log, ending with `note`."""
     parts = [f"whole: {audit.entries} entries up to {audit.head}"]
     if audit.anchored:
         parts.append(f"anchored at {audit.anchored.sequence} ({audit.anchored.told})")

@@ -1,7 +1,7 @@
-"""The audit chain: every committed event as one row, each bound to the one before.
+"""The audit chain: one row for each committed event, linked to the previous row by its hash.
 
-The last event of a batch carries what the batch changed, so that the log alone rebuilds the
-tables (I-26), and a row that was altered by hand is found by comparing.
+The last event of a batch records what the batch changed, so that the log alone rebuilds the
+tables (I-26) and a manually altered row is found by comparison.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from dutchbook.domain.events import Event
 
 GENESIS = "0" * 64
 OUTBOX_LOT = 64
-"""The outbox forgets what was delivered in lots of this many events, and when it is closed."""
+"""Delivered events are deleted from the outbox in lots of this size, and at close."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 _json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 Head = tuple[int, str]
-"""The sequence and the hash of the newest row."""
+"""Sequence and hash of the newest row."""
 
 
 class Entry(NamedTuple):
-    """One row of the log, in the order of its columns; `changes` as `statements.told` says."""
+    """One row of the log, in column order; see `statements.told` for `changes`."""
 
     sequence: int
     event_id: str
@@ -44,7 +44,7 @@ def chained(
 ) -> tuple[list[Entry], Head]:
     """Return the entries of `events` after `head`, and the new head.
 
-    `changes` is what the batch changed, told by its last event.
+    `changes` is what the batch changed; the last event records it.
     """
     sequence, previous = head
     entries = []
@@ -83,10 +83,10 @@ def link(
     changes: str | None,
     previous: str,
 ) -> str:
-    """Return the hash of an entry after the one with the hash `previous`.
+    """Return the hash of an entry that follows the one with hash `previous`.
 
-    SHA-256 over its fields with a unit separator between them, which none of them contains: ids
-    are ours, and JSON escapes it. An absent field is empty.
+    SHA-256 over its fields, joined by a unit separator, which no field contains: ids are ours,
+    and JSON escapes it. An absent field is empty.
     """
     micros = (occurred_at - EPOCH) // MICROSECOND
     return _link(
@@ -127,7 +127,7 @@ def link_of(row: Mapping[str, Any], previous: str) -> str:
 
 
 def link_stored(row: Mapping[str, Any], previous: str) -> str:
-    """Return the hash that a row must have after `previous`, from its values as stored."""
+    """Return the hash that a row must have after `previous`, given its values as stored."""
     return _link(
         row["sequence"],
         row["event_id"],
@@ -142,8 +142,8 @@ def link_stored(row: Mapping[str, Any], previous: str) -> str:
 
 
 def canonical(value: Any) -> str:
-    """Write JSON the one way that is hashed.
+    """Return canonical JSON, the only form that is hashed.
 
-    Sorted keys, no spaces, no escapes but JSON's own.
+    Sorted keys, no spaces, no escapes other than JSON's own.
     """
     return _json.encode(value)

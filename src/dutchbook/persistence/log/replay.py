@@ -1,4 +1,4 @@
-"""The tables as the log tells them: rebuilt entry by entry, and held against what they are."""
+"""Rebuilds the tables from the log, entry by entry, and compares them with the stored rows."""
 
 from __future__ import annotations
 
@@ -13,73 +13,73 @@ from dutchbook.persistence.tables.rules import TABLES
 
 Row = Mapping[str, Any]
 Tables = dict[str, dict[tuple[Any, ...], list[Any]]]
-"""By table and key, the values of a row in the order of its columns, as they are stored."""
+"""Row values by table and key, in column order, as stored."""
 AUDITED = tuple(name for name, rules in TABLES.items() if rules.audited)
 NEW = 3
-"""A new row is told as table, columns, values; a change names what it adds and its key too."""
+"""Elements of an insert: table, columns, values. A change also names its sums and its key."""
 IMPOSSIBLE = (LookupError, TypeError, ValueError, RecursionError)
 
 
-class _Untold(Enum):
-    """What the log cannot tell of a row that is older than its telling."""
+class _Unknown(Enum):
+    """Value of a row that predates the first entry that records changes."""
 
     VALUE = "untold"
 
 
-UNTOLD = _Untold.VALUE
+UNTOLD = _Unknown.VALUE
 
 
 class Replay:
     """Rebuilds every audited table from entries, oldest first.
 
-    A log that an older program began tells changes only from some entry on. Of rows from before
-    it, what was set since is known and compared; what was not is untold.
+    A log begun by an older program records changes only from a certain entry on. Of older rows,
+    values that were set since are known and compared; the others are unknown.
 
     Attributes:
-        tables: What they are by now.
-        since: The first entry that tells changes, 0 while none did.
-        broken: What cannot have been, as a line; nothing is rebuilt after it.
+        tables: The tables as rebuilt so far.
+        since: The first entry that records changes, 0 while none did.
+        broken: Description of an impossible change; nothing is rebuilt after it.
     """
 
     def __init__(self) -> None:
         self.tables: Tables = {name: {} for name in AUDITED}
         self.since = 0
         self.broken: tuple[str, ...] = ()
-        self._taken = 0
+        self._entries = 0
 
     def take(self, entry: Row) -> None:
-        """Apply what one entry tells.
+        """Apply the changes of one entry.
 
-        One that makes a row twice, or changes it before it was made, breaks the replay.
+        Inserting a row twice, or changing it before it was inserted, breaks the replay.
         """
-        self._taken += 1
+        self._entries += 1
         if self.broken or entry["changes"] is None:
             return
-        self.since = self.since or self._taken
+        self.since = self.since or self._entries
         try:
             for change in json.loads(entry["changes"]):
-                self._applied(change)
+                self._apply(change)
         except IMPOSSIBLE as error:
-            told = f"audit log: entry {entry['sequence']} tells of what cannot have been"
-            self.broken = (f"{told}: {error}",)
+            problem = f"audit log: entry {entry['sequence']} tells of what cannot have been"
+            self.broken = (f"{problem}: {error}",)
 
     @property
     def partial(self) -> bool:
-        """Whether the log began before it told changes."""
-        return self._taken > 0 and self.since != 1
+        """Whether the log began before it recorded changes."""
+        return self._entries > 0 and self.since != 1
 
-    def _applied(self, change: list[Any]) -> None:
+    def _apply(self, change: list[Any]) -> None:
         name, values = change[0], change[-1]
         table, at = self.tables[name], _places(name)
         if len(change) == NEW:
-            told = dict(zip(change[1], values, strict=True))
-            key = tuple(told[column] for column in TABLES[name].key)
+            inserted = dict(zip(change[1], values, strict=True))
+            key = tuple(inserted[column] for column in TABLES[name].key)
             if key in table:
                 raise ValueError(f"{name} {_named(key)} is made twice")
-            older = _untold(name)
-            table[key] = [told.pop(column, older.get(column)) for column in at]
-            if told:
-                raise ValueError(f"{name} has no column {min(told)}")
+            defaults = _defaults(name)
+            table[key] = [inserted.pop(column, defaults.get(column)) for column in at]
+            if inserted:
+                raise ValueError(f"{name} has no column {min(inserted)}")
             return
         put, add, named = change[1:4]
         if len(values) != len(put) + len(add) + len(named):
@@ -94,7 +94,7 @@ class Replay:
                 row[at[column]] += amount
 
     def _row(self, name: str, key: tuple[Any, ...]) -> list[Any]:
-        """Return the row that a change touches; one from before the telling is untold."""
+        """Return the row that a change touches; an older row starts out unknown."""
         table = self.tables[name]
         if key not in table:
             if not self.partial:
@@ -104,28 +104,28 @@ class Replay:
         return table[key]
 
     def compared(self, name: str, stored: Iterable[Row]) -> Iterator[str]:
-        """Tell where a table is not what was rebuilt, a line for each row; forgets it.
+        """Yield a line for each row that differs from the rebuilt table, which is discarded.
 
         Args:
             name: The table.
-            stored: Its rows as they are stored.
+            stored: Its rows as stored.
         """
-        told, names = self.tables[name], tuple(_places(name))
+        rebuilt, names = self.tables[name], tuple(_places(name))
         for row in stored:
             key = tuple(row[column] for column in TABLES[name].key)
-            made = told.pop(key, None)
-            if made is None:
+            expected = rebuilt.pop(key, None)
+            if expected is None:
                 if not self.partial:
                     yield f"{name} {_named(key)}: the table has it, the log never made it"
                 continue
             wrong = sorted(
                 column
-                for column, value in zip(names, made, strict=True)
+                for column, value in zip(names, expected, strict=True)
                 if value is not UNTOLD and not _same(row[column], value)
             )
             if wrong:
                 yield f"{name} {_named(key)}: the log says otherwise of {', '.join(wrong)}"
-        for key in told:
+        for key in rebuilt:
             yield f"{name} {_named(key)}: the log made it, the table does not have it"
 
 
@@ -136,7 +136,7 @@ def replayed(entries: Iterable[Row]) -> Tables:
         entries: Rows of the log, oldest first.
 
     Raises:
-        ValueError: An entry tells of what cannot have been.
+        ValueError: An entry records an impossible change.
     """
     replay = Replay()
     for entry in entries:
@@ -147,7 +147,7 @@ def replayed(entries: Iterable[Row]) -> Tables:
 
 
 def differences(entries: Iterable[Row], stored: Mapping[str, Iterable[Row]]) -> Iterator[str]:
-    """Tell where tables are not what the log makes of them, a line each.
+    """Yield a line for each row that differs between the tables and their replay.
 
     Args:
         entries: Rows of the log, oldest first.
@@ -162,8 +162,8 @@ def differences(entries: Iterable[Row], stored: Mapping[str, Iterable[Row]]) -> 
 
 
 @cache
-def _untold(name: str) -> Mapping[str, int]:
-    """Return what the columns were that a later schema added, in rows told before it."""
+def _defaults(name: str) -> Mapping[str, int]:
+    """Return the values of columns that a later schema added, in rows logged before it."""
     return dict.fromkeys(TABLES[name].added, 0)
 
 
@@ -172,9 +172,9 @@ def _places(table: str) -> dict[str, int]:
     return {column: place for place, column in enumerate(columns(table))}
 
 
-def _same(stored: Any, told: Any) -> bool:
-    """A flag is 0 or 1 in one database, and neither NULL nor a text is a number."""
-    return stored is told if stored is None or told is None else bool(stored == told)
+def _same(stored: Any, logged: Any) -> bool:
+    """Compare, so that a flag equals 0 or 1, and neither NULL nor text equals a number."""
+    return stored is logged if stored is None or logged is None else bool(stored == logged)
 
 
 def _named(key: tuple[Any, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Whether a database is whole: what `dutchbook db verify` checks, from its rows alone."""
+"""Integrity checks of `dutchbook db verify`, computed from the rows of a database alone."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ READ = ("audit_log", *AUDITED)
 
 
 def problems(read: Read, anchors: Iterable[Anchor] = ()) -> list[str]:
-    """Return everything that is wrong, one line each; nothing when the database is whole.
+    """Return every problem, one line each; empty when the database is intact.
 
-    First what `dutchbook audit verify` checks, then the ledger, the sums and what was told.
+    First the checks of `dutchbook audit verify`, then the ledger, the sums and the reported
+    crossings of exposure limits.
     """
     found = list(audited(read, anchors).problems)
     checks = (_ledger, _reservations, _orders, _exposures)
@@ -86,7 +87,7 @@ def _reservations(tables: Mapping[str, Rows]) -> Iterator[str]:
     held = sum((row["reserved"] for row in tables["accounts"]), start=Decimal(0))
     if total != held:
         yield f"reservations: {total} stand open, accounts show {held} reserved"
-    # An order of a position that exists takes no slot.
+    # An order of an existing position takes no slot.
     slots = len({row["execution_id"] for row in standing if row["order_id"] is None})
     for row in tables["risk_states"]:
         if row["reserved_position_slots"] != slots:
@@ -100,19 +101,19 @@ def _reservations(tables: Mapping[str, Rows]) -> Iterator[str]:
 
 
 def _orders(tables: Mapping[str, Rows]) -> Iterator[str]:
-    """An order is what its fills say: size, cost, fees, and the status that follows."""
+    """Compare each order's size, cost, fees and resulting status with its fills."""
     fills: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in tables["fills"]:
         if row["finality"] != "failed":
             fills[row["order_id"]].append(row)
     for row in tables["orders"]:
         named = f"order {row['order_id']}"
-        said = {
+        totals = {
             "fill_size": _sum(each["size"] for each in fills[row["order_id"]]),
             "fill_cost": _sum(_cost(each) for each in fills[row["order_id"]]),
             "fees": _sum(each["fee"] for each in fills[row["order_id"]]),
         }
-        for column, expected in said.items():
+        for column, expected in totals.items():
             if row[column] != expected:
                 yield f"{named}: {column} is {row[column]}, its fills say {expected}"
         status = order_status(
@@ -126,12 +127,12 @@ def _orders(tables: Mapping[str, Rows]) -> Iterator[str]:
 
 
 def _exposures(tables: Mapping[str, Rows]) -> Iterator[str]:
-    """I-21: what was said of the number of single legs is what a recount says.
+    """Compare the reported crossings of single-leg limits with a new count (I-21).
 
-    A crossing may be untold while an engine runs or after it died: the next start tells it.
-    After an engine that stopped in order it may not.
+    A crossing may be unreported while an engine runs or after a crash: the next start reports
+    it. After an orderly stop, it may not.
     """
-    counts, crossed, told, late = ExposureCounts(), set(), set(), set()
+    counts, crossed, reported, late = ExposureCounts(), set(), set(), set()
     for row in tables["audit_log"]:
         limit = _limit(row["payload"])
         named = (limit, row["causation_id"])
@@ -139,18 +140,18 @@ def _exposures(tables: Mapping[str, Rows]) -> Iterator[str]:
             counts, crossings = counts.counted(row["occurred_at"])
             crossed |= {(each.limit, row["event_id"]) for each in crossings}
         elif limit in (MONTHLY, WEEKLY):
-            if named in told or named not in crossed:
-                again = "twice" if named in told else "and a recount does not find it"
+            if named in reported or named not in crossed:
+                again = "twice" if named in reported else "and a recount does not find it"
                 yield f"audit log: entry {row['sequence']} tells of {limit} {again}"
-            told.add(named)
+            reported.add(named)
         elif row["name"] == SystemStopped.wire:
-            late = crossed - told
-    for limit, event_id in sorted(late - told):
+            late = crossed - reported
+    for limit, event_id in sorted(late - reported):
         yield f"audit log: exposure {event_id} crossed {limit}, and nobody was told"
 
 
 def _limit(payload: str) -> str:
-    """Return the limit that an event names, nothing for any other; damage is the chain's."""
+    """Return the limit that an event names, or an empty text; `Chain` reports damage."""
     try:
         facts = json.loads(payload)
     except ValueError:

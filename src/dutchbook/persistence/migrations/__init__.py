@@ -1,1 +1,1 @@
-"""The schema's history, one step a file."""
+"""Schema migrations, one file each."""

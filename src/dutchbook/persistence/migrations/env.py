@@ -1,4 +1,4 @@
-"""Runs migrations on the connection that it is given."""
+"""Runs migrations on the connection in the configuration."""
 
 from __future__ import annotations
 

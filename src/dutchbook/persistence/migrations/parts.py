@@ -1,4 +1,4 @@
-"""What migrations make tables of: the same on every database."""
+"""Building blocks of migrations, the same on every database."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ YES_NO = sa.Boolean().with_variant(sqlite.INTEGER(), "sqlite")
 
 
 class Table:
-    """One table in the making: its columns, then what must hold in it, then its indexes.
+    """A table to create: its columns, then its constraints, then its indexes.
 
-    Names are given as words; a column whose name ends in a question mark may be unknown.
+    Names are separated by spaces; a column whose name ends in a question mark is nullable.
 
     Args:
-        name: What it is called.
+        name: Its name.
         key: The columns of its primary key.
         text: Columns of text: ids, words, JSON.
-        numbers: Columns of whole numbers: counts, millionths, microseconds.
+        numbers: Columns of integers: counts, millionths, microseconds.
         flags: Columns that are true or false.
         raw: Columns of bytes.
     """
@@ -47,36 +47,36 @@ class Table:
         self._indexes: list[str] = []
 
     def unique(self, names: str) -> Table:
-        """No two rows share the values of these columns."""
+        """Require that no two rows share the values of these columns."""
         label = f"uq_{self.name}_{'_'.join(names.split())}"
         self._rules.append(lambda: sa.UniqueConstraint(*names.split(), name=conv(label)))
         return self
 
     def floor(self, names: str) -> Table:
-        """None of these columns goes below zero."""
+        """Require that none of these columns is below zero."""
         for name in names.split():
             self.check(f"{name}_floor", f"{name} >= 0")
         return self
 
     def one_of(self, name: str, words: str) -> Table:
-        """A column holds one of `words`."""
+        """Require that a column holds one of `words`."""
         listed = ", ".join(f"'{word}'" for word in words.split())
         return self.check(f"{name}_word", f"{name} IN ({listed})")
 
     def check(self, label: str, condition: str) -> Table:
-        """A condition holds in every row."""
+        """Require a condition of every row."""
         name = f"ck_{self.name}_{label}"
         self._rules.append(lambda: sa.CheckConstraint(condition, name=conv(name)))
         return self
 
     def refers(self, name: str, target: str, label: str = "") -> Table:
-        """A column is the key of a row of another table, ``table.column``."""
+        """Make a column a foreign key to ``table.column``."""
         named = f"fk_{label or f'{self.name}_{name}'}"
         self._rules.append(lambda: sa.ForeignKeyConstraint([name], [target], name=conv(named)))
         return self
 
     def index(self, *sets: str) -> Table:
-        """Rows are looked for by each of these sets of columns."""
+        """Add an index on each of these sets of columns."""
         self._indexes += sets
         return self
 

@@ -1,1 +1,1 @@
-"""Reads and small guarded changes, one file a model; nothing is loaded unasked."""
+"""Reads and small guarded changes, one file for each model; nothing is loaded implicitly."""

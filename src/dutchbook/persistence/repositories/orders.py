@@ -1,4 +1,4 @@
-"""Orders: reads, and changes of status along the machine's table."""
+"""Order repository: reads, and status changes along the state machine."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ class OrderRepository:
         return await self._all(select(Order).where(Order.pair_id == pair_id))
 
     async def find_pending_orders(self) -> Sequence[Order]:
-        """Return the orders that nobody has answered for yet, oldest first. One query."""
+        """Return the orders that are still PENDING, oldest first. One query."""
         return await self._all(select(Order).where(Order.status == OrderStatus.PENDING))
 
     async def update_status(self, order_id: str, status: OrderStatus) -> None:
-        """Change a status along the machine's table.
+        """Change a status along the state machine.
 
         Raises:
             UnknownId: No such order.
-            IllegalTransition: The table has no row for this change.
-            Conflict: Somebody else changed it meanwhile.
+            IllegalTransition: The state machine does not allow this change.
+            Conflict: The status was changed concurrently.
         """
         await self._change(order_id, status, {})
 
     async def update_order_status(
         self, order_id: str, status: OrderStatus, fill_price: Decimal, fill_size: Decimal
     ) -> None:
-        """Change a status together with what was filled, at its average price in dollars."""
+        """Change a status together with the filled size, at its average price in dollars."""
         cost = owed(fill_price * fill_size)
         await self._change(order_id, status, {"fill_size": fill_size, "fill_cost": cost})
 

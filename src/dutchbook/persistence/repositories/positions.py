@@ -1,4 +1,4 @@
-"""Positions: each query says by its name what it brings along."""
+"""Position repository: the name of each query says which relations it loads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dutchbook.persistence.tables.models import OpenPosition
 
 
 class PositionRepository:
-    """`OpenPosition` rows. Relations that a query does not name raise when touched."""
+    """`OpenPosition` rows. Relations that a query did not load raise when accessed."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
@@ -28,15 +28,15 @@ class PositionRepository:
         return position
 
     async def find_by_id(self, position_id: str) -> OpenPosition | None:
-        """Return one position, bare. One query."""
+        """Return one position, without relations. One query."""
         return await self._session.get(OpenPosition, position_id)
 
     async def find_by_pair_id(self, pair_id: str) -> Sequence[OpenPosition]:
-        """Return the positions of a pair, oldest first, bare. One query."""
+        """Return the positions of a pair, oldest first, without relations. One query."""
         return await self._all(select(OpenPosition).where(OpenPosition.pair_id == pair_id))
 
     async def find_by_status(self, *statuses: PositionStatus) -> Sequence[OpenPosition]:
-        """Return positions in any of `statuses`, oldest first, bare. One query."""
+        """Return positions in any of `statuses`, oldest first, without relations. One query."""
         return await self._all(select(OpenPosition).where(OpenPosition.status.in_(statuses)))
 
     async def find_by_status_with_pair(
@@ -54,8 +54,8 @@ class PositionRepository:
     ) -> Sequence[OpenPosition]:
         """Return positions in any of `statuses`, each with its pair and its orders.
 
-        Two queries, however many positions: pair and both first orders join, the rest come in
-        one ``IN``.
+        Two queries, however many positions: pair and both first orders are joined, the rest are
+        loaded with one ``IN``.
         """
         return await self._all(
             select(OpenPosition)
@@ -69,7 +69,7 @@ class PositionRepository:
         )
 
     async def find_active_positions(self) -> Sequence[OpenPosition]:
-        """Return all that is not CLOSED, with pair and orders. Two queries."""
+        """Return the positions that are not CLOSED, with pair and orders. Two queries."""
         active = [each for each in PositionStatus if each is not PositionStatus.CLOSED]
         return await self.find_by_status_with_orders(*active)
 
@@ -84,12 +84,12 @@ class PositionRepository:
         ).one_or_none()
 
     async def update_status(self, position_id: str, status: PositionStatus) -> None:
-        """Change a status along the machine's table.
+        """Change a status along the state machine.
 
         Raises:
             UnknownId: No such position.
-            IllegalTransition: The table has no row for this change.
-            Conflict: Somebody else changed it meanwhile.
+            IllegalTransition: The state machine does not allow this change.
+            Conflict: The status was changed concurrently.
         """
         before = await self._status(position_id)
         if not POSITION.allows(before, status):
@@ -97,9 +97,10 @@ class PositionRepository:
         await self._change(position_id, before, {"status": status})
 
     async def update_with_order(self, position_id: str, data: Mapping[str, Any]) -> None:
-        """Point a position at an order and change what follows from it, in one guarded write.
+        """Link a position to an order and change what follows from it, in one guarded write.
 
-        `data` may carry order ids, sizes, costs, prices and a status that the table admits.
+        `data` may hold order ids, sizes, costs, prices and a status that the state machine
+        allows.
         """
         before = await self._status(position_id)
         after = PositionStatus(data.get("status", before))

@@ -1,4 +1,4 @@
-"""What every table is made of, and the constraints that come from its rules."""
+"""Base class and column types of every table, and the constraints derived from its rules."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ class Base(DeclarativeBase):
 
 
 def ruled(table: str, **words: Iterable[str]) -> tuple[SchemaItem, ...]:
-    """Return the constraints of a table: its key, its floors, its closed sets of words.
+    """Return the constraints of a table: its key, its lower bounds, its closed sets of words.
 
     Args:
         table: Its name in `TABLES`.
-        words: Columns and the words that they admit.
+        words: Columns and the words that they allow.
     """
     rules = TABLES[table]
     found: list[SchemaItem] = [PrimaryKeyConstraint(*rules.key)]

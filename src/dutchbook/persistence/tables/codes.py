@@ -1,6 +1,6 @@
-"""How a value of each kind is stored, the same on every database: standard library alone.
+"""How a value of each kind is stored, the same on every database; standard library only.
 
-The journals code with these. `types` makes columns of them.
+The journals encode with these, and `types` builds column types from them.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from dutchbook.domain.values.units import from_e6
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 LARGEST = 2**63 - 1
-"""The largest whole number that a column of either database holds."""
+"""Largest integer that a column of either database holds."""
 SIX = Decimal(6)
 EXACT = Context(prec=60, Emax=40, Emin=-40, traps=[Inexact, InvalidOperation, Overflow])
-"""Digits enough for anything that a column holds; what would be rounded is refused instead."""
+"""Enough digits for any column; a result that would be rounded is rejected instead."""
 
 
 class Code:
-    """What a driver stores for a value, and back."""
+    """Conversion of a value to what a driver stores, and back."""
 
     def encode(self, value: Any) -> Any:
         """Turn a domain value into what the driver stores."""
@@ -35,13 +35,13 @@ class Code:
 
 
 class Micros(Code):
-    """An exact decimal as an integer of 10⁻⁶; anything finer is refused, never rounded."""
+    """An exact decimal as an integer of 10⁻⁶; anything finer is rejected, never rounded."""
 
     def encode(self, value: Decimal | int) -> int:
         """Return millionths.
 
         Raises:
-            ValueError: A binary fraction, no number, finer than 10⁻⁶, or beyond 64 bits.
+            ValueError: A binary fraction, not a number, finer than 10⁻⁶, or beyond 64 bits.
         """
         if type(value) is not Decimal:
             value = _exact(value)
@@ -73,7 +73,7 @@ class Instant(Code):
     """
 
     def encode(self, value: datetime) -> int:
-        """Return microseconds; a time without its zone is refused."""
+        """Return microseconds; a time without a zone is rejected."""
         if value.tzinfo is None:
             raise ValueError(f"{value} does not say its zone")
         return (value - EPOCH) // MICROSECOND
@@ -91,19 +91,19 @@ class Json(Code):
         return json.dumps(as_json(value), sort_keys=True, separators=(",", ":"))
 
     def decode(self, value: str) -> Any:
-        """Return the document; its numbers are whole, since decimals are text."""
+        """Return the document; its numbers are integers, since decimals are text."""
         return json.loads(value)
 
 
 class Whole(Code):
-    """A whole number of 64 bits: counts, versions, sequences."""
+    """An integer of 64 bits: counts, versions, sequences."""
 
 
 class YesNo(Code):
     """True or false."""
 
     def decode(self, value: int) -> bool:
-        """Return the truth; SQLite keeps it as 0 or 1."""
+        """Return a bool; SQLite stores 0 or 1."""
         return bool(value)
 
 
@@ -114,4 +114,4 @@ CODES: dict[str, Code] = {
     "whole": Whole(),
     "yesno": YesNo(),
 }
-"""Each coding by the name that `layout` gives it."""
+"""Each coding by its name in `layout`."""

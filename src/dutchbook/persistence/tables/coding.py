@@ -1,4 +1,4 @@
-"""Between domain values and what both drivers store: big integers, text and booleans."""
+"""Conversion between domain values and what drivers store: big integers, text, booleans."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ Encoder = Callable[[Any], Any]
 
 @cache
 def columns(table: str) -> dict[str, Code | None]:
-    """Return the columns of a table in order, each with its coding if it has one."""
+    """Return the columns of a table in order, each with its coding, if any."""
     parts = (word.partition(":") for word in LAYOUT[table].split())
     return {name: CODES[code] if code else None for name, _, code in parts}
 
 
 @cache
 def encoders(table: str) -> dict[str, Encoder]:
-    """Return what turns a domain value of each column, not null, into what a driver stores."""
+    """Return, for each column, the encoder of a domain value that is not None."""
     return {
         name: coding.encode if coding else _plain for name, coding in columns(table).items()
     }
 
 
 def _plain(value: Any) -> Any:
-    # A word of an enumeration becomes bare text; drivers differ in how they take subclasses.
+    # An enumeration member becomes plain text; drivers treat subclasses of str differently.
     return str.__str__(value) if isinstance(value, str) else value
 
 
 def decode(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn a stored row into domain values; words stay text."""
+    """Turn a stored row into domain values; enumeration members stay text."""
     found = {}
     for column, coding in columns(table).items():
         value = row[column]

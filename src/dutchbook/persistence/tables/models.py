@@ -1,6 +1,6 @@
-"""The tables, as ORM models: the requirement's eight and those that the design adds.
+"""The tables as ORM models: the eight required ones and those that the design adds.
 
-They serve migrations, repositories and reads. The hot writes go through a journal.
+They serve migrations, repositories and reads. Hot writes go through a journal.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ assert operations.METADATA is METADATA, "one root for all tables"
 
 
 class Contract(Base):
-    """What a platform says a contract is."""
+    """A contract as its platform describes it."""
 
     __tablename__ = "contracts"
     platform: Mapped[Words]
@@ -62,7 +62,7 @@ class Contract(Base):
 
 
 class ContractMatch(Base):
-    """A pair of contracts, and a person's word that they ask the same question."""
+    """A pair of contracts, and a person's approval that they ask the same question."""
 
     __tablename__ = "contract_matches"
     match_id: Mapped[Words]
@@ -130,7 +130,7 @@ class Account(Base):
 
 
 class LedgerEntry(Base):
-    """One posting of a movement."""
+    """One posting of a transaction."""
 
     __tablename__ = "ledger_entries"
     entry_id: Mapped[Words]
@@ -167,7 +167,7 @@ class Reservation(Base):
 
 
 class Opportunity(Base):
-    """An edge that was acted on, or refused although it was there."""
+    """An edge that was acted on, or rejected although it existed."""
 
     __tablename__ = "opportunities"
     opportunity_id: Mapped[Words]
@@ -184,7 +184,7 @@ class Opportunity(Base):
 
 
 class OrderBookSnapshot(Base):
-    """What the engine saw when it acted: full depth."""
+    """The full-depth order book that the engine saw when it acted."""
 
     __tablename__ = "order_book_snapshots"
     snapshot_id: Mapped[Words]
@@ -224,7 +224,7 @@ class Execution(Base):
 
 
 class Order(Base):
-    """One order of ours; its status is a function of its facts."""
+    """One of our orders; its status is a function of its facts."""
 
     __tablename__ = "orders"
     order_id: Mapped[Words]
@@ -276,7 +276,7 @@ class Order(Base):
 
 
 class Fill(Base):
-    """A trade report: a fact."""
+    """A trade report of a platform for one of our orders."""
 
     __tablename__ = "fills"
     platform: Mapped[Words]
@@ -331,7 +331,7 @@ class Settlement(Base):
 
 
 class OpenPosition(Base):
-    """Contracts on both platforms."""
+    """A position: contracts held on both platforms."""
 
     __tablename__ = "open_positions"
     position_id: Mapped[Words]

@@ -1,4 +1,4 @@
-"""What people and helpers leave behind: discrepancies, commands, tokens, alerts, the lease."""
+"""Operational tables: discrepancies, commands, tokens, alerts, the lease."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ RESOLUTIONS = ("acknowledge", "force_close", "adopt_platform")
 
 
 def _together(*columns: str) -> CheckConstraint:
-    """Return the rule that all of `columns` are known or none is."""
+    """Return the constraint that all of `columns` are NULL or none is."""
     first, *rest = (f"({column} IS NULL)" for column in columns)
     return CheckConstraint(
         " AND ".join(f"{first} = {other}" for other in rest), name=f"{columns[0]}_together"
@@ -44,7 +44,7 @@ def _together(*columns: str) -> CheckConstraint:
 
 
 class Discrepancy(Base):
-    """A difference between our record and a platform's, until it is resolved."""
+    """A difference between our record and a platform's, resolved or not."""
 
     __tablename__ = "discrepancies"
     discrepancy_id: Mapped[Words]
@@ -72,7 +72,7 @@ class Discrepancy(Base):
 
 
 class DeadLetter(Base):
-    """Bytes from a platform that could not be read."""
+    """Bytes from a platform that could not be decoded."""
 
     __tablename__ = "dead_letters"
     dead_letter_id: Mapped[Words]
@@ -84,11 +84,11 @@ class DeadLetter(Base):
 
 
 class Lease(Base):
-    """Who may write: one holder, whose epoch fences all that came before it.
+    """The right to write: one holder, whose epoch fences off every earlier one.
 
-    `halted` is what other processes ask for at once (0 trading, 1 no entries, 2 nothing but
-    cancels), `halts` how often it was asked for: a halt that comes while an older one is being
-    lifted is not lifted with it.
+    `halted` is the halt that other processes request (0 trading, 1 no entries, 2 cancels only).
+    `halts` counts the requests, so that a halt requested while an older one is being cleared is
+    not cleared with it.
     """
 
     __tablename__ = "leases"
@@ -106,7 +106,7 @@ class Lease(Base):
 
 
 class OperatorCommand(Base):
-    """What a person asked for through the desk or a shell; the engine answers in order."""
+    """A command that a person gave at the desk or a shell; the engine answers in order."""
 
     __tablename__ = "operator_commands"
     command_id: Mapped[Words]
@@ -125,7 +125,7 @@ class OperatorCommand(Base):
 
 
 class ApiToken(Base):
-    """A key to the desk, kept as its SHA-256 digest only."""
+    """An access token of the desk, stored only as its SHA-256 digest."""
 
     __tablename__ = "api_tokens"
     token_id: Mapped[Words]
@@ -139,7 +139,7 @@ class ApiToken(Base):
 
 
 class IdempotencyKey(Base):
-    """A request that was answered once and is answered the same way again."""
+    """A request that was answered once and gets the same answer again."""
 
     __tablename__ = "idempotency_keys"
     token_id: Mapped[Words]
@@ -156,7 +156,7 @@ class IdempotencyKey(Base):
 
 
 class Alert(Base):
-    """Something that a person must hear of; open until acknowledged."""
+    """A notification for a person; open until acknowledged."""
 
     __tablename__ = "alerts"
     alert_id: Mapped[Words]

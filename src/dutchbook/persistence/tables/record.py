@@ -1,4 +1,4 @@
-"""The tables of what was: events, health, overrides, and what a database says of itself."""
+"""Tables of records: events, health, overrides, and metadata of the database."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class AuditEntry(Base):
 
 
 class OutboxEntry(Base):
-    """An event that is committed and not yet delivered."""
+    """An event that is committed but not yet delivered."""
 
     __tablename__ = "outbox"
     sequence: Mapped[Count]
@@ -58,7 +58,7 @@ class OutboxEntry(Base):
 
 
 class PlatformHealthLog(Base):
-    """How a platform was, at a moment."""
+    """Health of a platform at one moment."""
 
     __tablename__ = "platform_health_logs"
     health_id: Mapped[Words]
@@ -75,7 +75,7 @@ class PlatformHealthLog(Base):
 
 
 class RiskOverrideLog(Base):
-    """An operator's wish to lift a limit, granted or not."""
+    """An operator's request to lift a limit, granted or not."""
 
     __tablename__ = "risk_override_logs"
     override_id: Mapped[Words]

@@ -1,7 +1,7 @@
-"""What must hold in every table, as data: keys, floors, machines, what may change.
+"""Rules of every table as data: keys, lower bounds, state machines, what may change.
 
-The in-memory journal enforces it in Python; the databases' constraints and triggers are made
-from the same rows, and a test holds the two against each other.
+The in-memory journal enforces them in Python. The databases' constraints and triggers are
+generated from the same data, and a test compares the two.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ class Rules:
         key: The columns of its primary key.
         unique: Further sets of columns that no two rows share.
         floor: Columns that never go below zero.
-        added: Columns that came with a later schema: zero in every row made before.
-        machine: The machine that its `status` column obeys.
-        frozen: Rows are never changed, but for the columns in `mutable`.
+        added: Columns that a later schema added: zero in every older row.
+        machine: State machine of the `status` column.
+        frozen: Rows never change, except in the columns of `mutable`.
         mutable: See `frozen`.
         resolved_once: `status` leaves "reserved" once, and the parts then add up to the amount.
-        audited: The log tells every change of it, so that replaying the log rebuilds it.
+        audited: The log records every change, so that replaying the log rebuilds the table.
     """
 
     key: tuple[str, ...]
@@ -42,11 +42,11 @@ class Rules:
     audited: bool = False
 
     def may_change(self, column: str) -> bool:
-        """Tell whether an update may name `column`."""
+        """Return whether an update may set `column`."""
         return not self.frozen or column in self.mutable
 
     def status_allowed(self, before: StrEnum | str, after: StrEnum | str) -> bool:
-        """Tell whether the row's status may go from `before` to `after`."""
+        """Return whether a row's status may go from `before` to `after`."""
         if before == after or self.machine is None:
             return True
         return any(

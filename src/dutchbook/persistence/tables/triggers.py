@@ -1,8 +1,8 @@
-"""What a CHECK cannot see, because it needs the old row: made from the rules of the tables.
+"""Triggers for what a CHECK cannot test because it needs the old row; made from the rules.
 
-A status changes only along its machine's table, a reservation is resolved once, what is written
-for good is never changed, and next to nothing is ever deleted. Triggers are renewed with every
-upgrade, so that they always say what the rules of this program say.
+A status changes only along its state machine, a reservation is resolved once, frozen rows never
+change, and almost nothing is ever deleted. Triggers are recreated with every upgrade, so that
+they always match the rules of this program.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ DIFFERS = {"sqlite": "IS NOT", "postgresql": "IS DISTINCT FROM"}
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """One refusal.
+    """One rejection.
 
     Attributes:
-        table: Where.
-        name: What it watches over, unique in its table.
+        table: The table.
+        name: What it protects, unique in its table.
         event: UPDATE, DELETE, INSERT or TRUNCATE.
-        message: What is said; it begins with the table's name.
-        condition: When it refuses, over OLD and NEW; empty is always.
+        message: The error message; it begins with the table's name.
+        condition: When it rejects, over OLD and NEW; empty means always.
     """
 
     table: str
@@ -62,7 +62,7 @@ def wanted(dialect: str) -> list[Trigger]:
 
 
 def renew(connection: Connection) -> None:
-    """Drop what earlier programs made and create what this one wants."""
+    """Drop the triggers of earlier programs and create those of this one."""
     dialect = connection.dialect.name
     suspend(connection)
     tables = set(inspect(connection).get_table_names())
@@ -78,7 +78,7 @@ def suspend(connection: Connection) -> None:
 
 
 def missing(connection: Connection) -> list[str]:
-    """Return the names of the triggers that should be there and are not."""
+    """Return the names of the triggers that should exist and do not."""
     present = {name for _, name in _present(connection)}
     return [t.full_name for t in wanted(connection.dialect.name) if t.full_name not in present]
 
@@ -96,7 +96,7 @@ def _present(connection: Connection) -> set[tuple[str, str]]:
     }
 
 
-# What is refused -------------------------------------------------------------------------
+# What is rejected ------------------------------------------------------------------------
 
 
 def _of(table: str, rules: Rules, dialect: str) -> Iterator[Trigger]:
@@ -108,18 +108,18 @@ def _of(table: str, rules: Rules, dialect: str) -> Iterator[Trigger]:
         condition = f"OLD.status <> NEW.status AND NOT ({allowed})"
         yield Trigger(table, "status", "UPDATE", f"{table}: illegal status change", condition)
     if rules.resolved_once:
-        told = f"{table}: was resolved before"
-        yield Trigger(table, "once", "UPDATE", told, "OLD.status <> 'reserved'")
-        told = f"{table}: what was set aside never changes"
-        yield Trigger(table, "amount", "UPDATE", told, "OLD.amount <> NEW.amount")
+        message = f"{table}: was resolved before"
+        yield Trigger(table, "once", "UPDATE", message, "OLD.status <> 'reserved'")
+        message = f"{table}: what was set aside never changes"
+        yield Trigger(table, "amount", "UPDATE", message, "OLD.amount <> NEW.amount")
     if rules.frozen:
         changed = _changed(table, rules, DIFFERS[dialect])
         yield Trigger(table, "frozen", "UPDATE", f"{table}: a record never changes", changed)
     if table not in REMOVABLE:
-        told = f"{table}: a record is never deleted"
-        yield Trigger(table, "kept", "DELETE", told)
+        message = f"{table}: a record is never deleted"
+        yield Trigger(table, "kept", "DELETE", message)
         if dialect == "postgresql":
-            yield Trigger(table, "whole", "TRUNCATE", told)
+            yield Trigger(table, "whole", "TRUNCATE", message)
         else:
             yield from _never_replaced(table, rules)
 
@@ -132,15 +132,15 @@ def _changed(table: str, rules: Rules, differs: str) -> str:
 
 
 def _never_replaced(table: str, rules: Rules) -> Iterator[Trigger]:
-    """SQLite's INSERT OR REPLACE deletes what is in its way and tells no DELETE trigger."""
+    """Block SQLite's INSERT OR REPLACE, which deletes rows without firing DELETE triggers."""
     for number, unique in enumerate((rules.key, *rules.unique)):
         same = " AND ".join(f"{column} = NEW.{column}" for column in unique)
-        told = f"{table}: {', '.join(unique)} must be unique"
+        message = f"{table}: {', '.join(unique)} must be unique"
         condition = f"EXISTS (SELECT 1 FROM {table} WHERE {same})"
-        yield Trigger(table, f"new{number}", "INSERT", told, condition)
+        yield Trigger(table, f"new{number}", "INSERT", message, condition)
 
 
-# How it is said --------------------------------------------------------------------------
+# SQL -------------------------------------------------------------------------------------
 
 
 def _sqlite(trigger: Trigger) -> str:

@@ -1,6 +1,6 @@
-"""Column types that mean the same on every database, for SQLAlchemy.
+"""SQLAlchemy column types that mean the same on every database.
 
-Big integers, text and booleans underneath; how values are stored is said in `codes`.
+Big integers, text and booleans underneath; `codes` defines how values are stored.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from dutchbook.persistence.tables import codes
 
 
 class Coded(codes.Code, TypeDecorator[Any]):
-    """A column whose values are coded the same way for every driver.
+    """A column whose values are encoded the same way for every driver.
 
-    Tables are STRICT on SQLite, so that no column keeps a value of another kind; a strict table
-    knows whole numbers as INTEGER alone.
+    Tables are STRICT on SQLite, so that no column stores a value of another kind; a strict
+    table has only INTEGER for integers.
     """
 
     impl: Any = Text
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Return the column's own type on `dialect`."""
+        """Return the column's type on `dialect`."""
         if dialect.name == "sqlite" and not isinstance(self.impl_instance, Text):
             return dialect.type_descriptor(Integer())
         return super().load_dialect_impl(dialect)
@@ -42,7 +42,7 @@ class Coded(codes.Code, TypeDecorator[Any]):
 
 
 class Micros(codes.Micros, Coded):
-    """An exact decimal as an integer of 10⁻⁶; anything finer is refused, never rounded."""
+    """An exact decimal as an integer of 10⁻⁶; anything finer is rejected, never rounded."""
 
     impl = BigInteger
     cache_ok = True
@@ -63,7 +63,7 @@ class Json(codes.Json, Coded):
 
 
 class Whole(codes.Whole, Coded):
-    """A whole number of 64 bits: counts, versions, sequences."""
+    """An integer of 64 bits: counts, versions, sequences."""
 
     impl = BigInteger
     cache_ok = True

@@ -1,4 +1,4 @@
-"""What the choice of the first leg and the size of a position go by."""
+"""Columns for the choice of the first leg and the size of a position."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add columns whose defaults say what the rows that are there have meant so far."""
+    """Add columns whose defaults are what existing rows have meant so far."""
     whole = WHOLE.compile(dialect=op.get_bind().dialect)
     for table, name, default, check in COLUMNS:
-        # As text: a column with its check in one statement is what SQLite can add to a table.
+        # As text: SQLite can add a column together with its check only in one statement.
         label, condition = check
         op.execute(
             f"ALTER TABLE {table} ADD COLUMN {name} {whole} NOT NULL DEFAULT {default}"

@@ -1,4 +1,4 @@
-"""The log tells what each decision changed; positions keep what they brought."""
+"""The log records what each decision changed; positions record their results."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PLATFORMS = ("kalshi", "polymarket")
 
 
 def upgrade() -> None:
-    """Add the columns, fill them from what is known, and link the log anew."""
+    """Add the columns, fill them from known values, and relink the log."""
     suspend(op.get_bind())
     SETTLEMENTS.create()
     op.add_column("reservations", sa.Column("order_id", sa.Text(), nullable=True))

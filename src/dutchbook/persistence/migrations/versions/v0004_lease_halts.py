@@ -1,4 +1,4 @@
-"""The lease tells whether trading is halted, so that every batch can test it."""
+"""The lease records whether trading is halted, so that every batch can test it."""
 
 from __future__ import annotations
 

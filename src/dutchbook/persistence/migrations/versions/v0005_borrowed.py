@@ -1,4 +1,4 @@
-"""A position tells what it took of the account's other contracts."""
+"""A position records how many of the account's other contracts it borrowed."""
 
 from __future__ import annotations
 
