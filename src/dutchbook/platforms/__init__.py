@@ -1,1 +1,1 @@
-"""Platforms: the simulated ones, and what each real one promises."""
+"""Platforms: the paper platforms, and the message formats of the real ones."""

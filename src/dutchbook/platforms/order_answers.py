@@ -1,9 +1,8 @@
-"""What a platform's answer to an order amounts to: one table a platform, one pure lookup.
+"""What a platform's answer to an order means: one table per platform, one pure lookup.
 
-An answer is a status and a body. A table lists what the platform's pages say of such answers;
-whatever it does not list leaves the outcome unknown, whether that is silence, a torn body, a
-number where text belongs, or a status that nobody wrote about. Only an answer that was never
-possible, because no byte of the request left, is `NOT_SENT`.
+An answer is a status and a body. A table lists the answers that the platform documents. Any
+other answer leaves the outcome unknown: silence, a truncated body, a number where text belongs,
+or an undocumented status. Only a request of which no byte was sent is `NOT_SENT`.
 """
 
 from __future__ import annotations
@@ -32,15 +31,15 @@ from dutchbook.errors import InvalidInput, NotSent, OutcomeUnknown, PlatformReje
 from dutchbook.ports.gateway import FillReport, OrderReport
 
 LONGEST_TEXT = 1_000
-"""Characters of a message that are compared; no documented one has 200."""
+"""Longest message text that is compared, in characters; no documented one has 200."""
 NO_MATCH = "no_match"
-"""Our word for the refusal of an order that met nothing, where the platform gives one."""
+"""Our reason for an order that the platform rejected because it matched nothing."""
 IMMEDIATE = (TimeInForce.FOK, TimeInForce.IOC)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: `status` None is silence, and `left` False that no byte of ours left."""
+    """A platform's answer: `status` None if none came, `left` False if no byte was sent."""
 
     status: int | None
     body: bytes = b""
@@ -55,7 +54,7 @@ NEVER_LEFT = Answer(None, left=False)
 
 
 class Family(StrEnum):
-    """How an answer is handled: go on, final, ask and never resend, may be tried again."""
+    """How an answer is handled: proceed, final, query and never resend, may be retried."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
@@ -65,7 +64,7 @@ class Family(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a body says as far as a table needs it: the platform's code, and its text."""
+    """The parts of a body that a table compares: the platform's code and text."""
 
     code: str = ""
     text: str = ""
@@ -73,15 +72,15 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a platform's table.
+    """One row of a platform's table.
 
     Attributes:
-        statuses: The HTTP statuses that it holds for.
+        statuses: The HTTP statuses that the row applies to.
         family: What such an answer means for the order.
-        reason: Our word for it, short and stable: it is stored, counted and shown.
+        reason: Our name for it, short and stable: it is stored, counted and shown.
         source: The page, its section and its date.
-        code: The platform's code, whole; None where it gives none.
-        text: The platform's text, whole, with `{name}` for what varies; None for any text.
+        code: The platform's complete code; None matches any.
+        text: The platform's complete text, with `{name}` for what varies; None matches any.
     """
 
     statuses: tuple[int, ...]
@@ -92,7 +91,7 @@ class Row:
     text: str | None = None
 
     def matches(self, status: int, said: Said | None) -> bool:
-        """Tell whether an answer is this row's; one with neither code nor text takes any."""
+        """Return whether the row matches; one with neither code nor text matches any body."""
         if status not in self.statuses:
             return False
         if self.code is None and self.text is None:
@@ -105,9 +104,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """All rows of a platform, the first that matches counts, and how its bodies are read.
+    """All rows of a platform, of which the first match counts, and the reader of its bodies.
 
-    `read` is total: None is a body that says nothing which the pages describe.
+    `read` is total: it returns None for a body in no documented form.
     """
 
     platform: Platform
@@ -115,7 +114,7 @@ class Table:
     read: Callable[[Answer], Said | None]
 
     def row(self, reason: str) -> Row:
-        """Return the first row with this reason of ours."""
+        """Return the first row with our `reason`."""
         found = next((row for row in self.rows if row.reason == reason), None)
         assert found is not None, f"{self.platform} has no answer that we call {reason}"
         return found
@@ -123,19 +122,19 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an answer means, our word for why, and the row that says so (None: unlisted)."""
+    """What an answer means, our reason, and the row that matched (None: unlisted)."""
 
     family: Family
     reason: str
     row: Row | None = None
 
     def insist(self, platform: Platform) -> None:
-        """Return if the order was accepted.
+        """Raise unless the order was accepted.
 
         Raises:
-            PlatformRejected: A listed refusal.
-            OutcomeUnknown: Nobody knows.
-            NotSent: No byte left.
+            PlatformRejected: The platform gave a listed rejection.
+            OutcomeUnknown: The outcome is not known.
+            NotSent: No byte was sent.
         """
         match self.family:
             case Family.ACCEPTED:
@@ -149,7 +148,7 @@ class Verdict:
 
 
 def classify(table: Table, answer: Answer) -> Verdict:
-    """Return what `answer` means. Total: there is a verdict for every status and all bytes."""
+    """Return what `answer` means. Total over all statuses and bytes."""
     if not answer.left:
         return Verdict(Family.NOT_SENT, "no_byte_left")
     if answer.status is None:
@@ -164,12 +163,12 @@ def classify(table: Table, answer: Answer) -> Verdict:
 
 @cache
 def _pattern(text: str) -> re.Pattern[str]:
-    """Read a text of a table: each `{name}` stands for anything on its line."""
+    """Compile a table's text: each `{name}` matches anything within a line."""
     pieces = re.split(r"\{\w+\}", text)
     return re.compile(".*?".join(re.escape(piece) for piece in pieces))
 
 
-# What is known of an order when an answer about it is read
+# What is known about an order when an answer is decoded
 # ---------------------------------------------------------------------------------------
 
 
@@ -178,9 +177,9 @@ class Sent:
     """An order of ours as its gateway remembers it.
 
     Attributes:
-        order: What was sent.
-        fees: The contract's schedule, for a platform that does not state what it charged.
-        platform_order_id: Its id there, where that is known before sending (Polymarket).
+        order: The order as it was sent.
+        fees: The contract's fee schedule, for a platform that does not state what it charged.
+        platform_order_id: The platform's id, if it is known before sending (Polymarket).
     """
 
     order: Order
@@ -189,18 +188,18 @@ class Sent:
 
     @property
     def immediate(self) -> bool:
-        """Whether nothing of it may rest."""
+        """Whether no part of the order may rest."""
         return self.order.time_in_force in IMMEDIATE
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """What one answer says of an order, its trades not yet read.
+    """What one answer states about an order, before its trades are read.
 
     Attributes:
         platform_order_id: The platform's id.
-        working: Contracts that can still fill; None where the answer does not tell.
-        least: Contracts that its trades must add up to, at the least.
+        working: Contracts that can still fill; None if the answer does not state it.
+        least: Minimum total of contracts over the order's trades.
         trades: Trade ids that must be among those read.
     """
 
@@ -211,13 +210,14 @@ class Placed:
 
 
 def complete(sent: Sent, placed: Placed, fills: tuple[FillReport, ...]) -> OrderReport:
-    """Join an answer about an order with its trades, which were read separately.
+    """Combine an answer about an order with its trades, which were read separately.
 
-    Reads lag behind writes (docs.kalshi.com quick start: 0.3 to 1 s), so what was read may be
-    less than what was told.
+    Reads lag behind writes (docs.kalshi.com quick start: 0.3 to 1 s), so the trades may show
+    less than the answer stated.
 
     Raises:
-        OutcomeUnknown: A trade is missing, or what may not rest still works: ask again.
+        OutcomeUnknown: A trade is missing, or an order that may not rest still works. Query it
+            again.
     """
     platform = sent.order.platform
     seen = {fill.trade_id for fill in fills}
@@ -230,10 +230,10 @@ def complete(sent: Sent, placed: Placed, fills: tuple[FillReport, ...]) -> Order
 
 
 def page(platform: Platform, answer: Answer) -> bytes:
-    """Return the body of a read that succeeded.
+    """Return the body of a successful read.
 
     Raises:
-        OutcomeUnknown: It did not: what is not known stays unknown, whatever the reason.
+        OutcomeUnknown: The read failed, for whatever reason.
     """
     if answer.status != 200:  # noqa: PLR2004 - HTTP's own number
         status = answer.status or "silence"
@@ -241,15 +241,15 @@ def page(platform: Platform, answer: Answer) -> bytes:
     return answer.body
 
 
-# Numbers of the wire
+# Numbers in messages
 # ---------------------------------------------------------------------------------------
 
 
 def read_count(text: str, field: str) -> Quantity:
-    """Read contracts, zero or more, exact to 10⁻⁶.
+    """Parse a number of contracts, zero or more, exact to 10⁻⁶.
 
     Raises:
-        InvalidInput: NaN, infinities, negative or absurd numbers, text that is none.
+        InvalidInput: NaN, infinity, a negative or absurd number, or text that is no number.
     """
     number = signed(text, field=field)
     if number < 0:
@@ -258,5 +258,5 @@ def read_count(text: str, field: str) -> Quantity:
 
 
 def read_price(text: str, field: str) -> Decimal:
-    """Read a price strictly between 0 and 1 dollar, exact to 10⁻⁴."""
+    """Parse a price strictly between 0 and 1 dollar, exact to 10⁻⁴."""
     return from_e4(to_e4(price(text, field=field)))

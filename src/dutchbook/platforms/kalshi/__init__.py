@@ -1,1 +1,1 @@
-"""Kalshi's own formats."""
+"""Kalshi's message formats."""

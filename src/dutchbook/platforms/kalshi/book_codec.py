@@ -1,8 +1,8 @@
-"""Kalshi's market-data messages: bytes in, order books updated in place.
+"""Kalshi's market-data messages: decodes bytes and updates order books in place.
 
-No socket, no clock. One message makes one Struct and nothing else: prices and sizes are texts
-of a small vocabulary, and each is read once. Source: docs.kalshi.com, WebSocket
-`orderbook_delta` channel (``use_yes_price`` false: a NO bid at q is an ask of YES at 1 - q).
+No socket, no clock. Each message creates one Struct and nothing else: prices and sizes are
+texts from a small vocabulary, and each text is parsed once. Source: docs.kalshi.com, WebSocket
+`orderbook_delta` channel (``use_yes_price`` false: a NO bid at q is a YES ask at 1 - q).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dutchbook.errors import InvalidInput, MalformedMessage
 
 KALSHI = "kalshi"
 VOCABULARY = 1 << 17
-"""As many texts are remembered; a feed has some ten thousand, hostile bytes have no end."""
+"""Texts cached at most. A feed uses some ten thousand; hostile input has no limit."""
 
 
 class _DeltaBody(msgspec.Struct, gc=False):
@@ -46,7 +46,7 @@ class _Snapshot(msgspec.Struct, tag_field="type", tag="orderbook_snapshot", gc=F
 
 
 class _Trade(msgspec.Struct, tag_field="type", tag="trade", gc=False):
-    """Somebody else's trade: no book changes by it that a delta does not tell."""
+    """Another party's trade. Any change that it makes to a book also arrives as a delta."""
 
 
 class _Named(msgspec.Struct, gc=False):
@@ -59,7 +59,7 @@ READ = frozenset({"orderbook_delta", "orderbook_snapshot", "trade"})
 
 
 class _Texts(dict[str, int]):
-    """What each text means as an integer, read once; it forgets all when it grows too large."""
+    """Cache from text to integer, cleared when it reaches `VOCABULARY` entries."""
 
     def __init__(self, read: Callable[[str], int]) -> None:
         super().__init__()
@@ -78,10 +78,10 @@ _sizes = _Texts(lambda text: to_e6(signed(text, field="delta_fp")))
 
 
 class KalshiBooks:
-    """The books of a feed, by market ticker; messages of other markets are let pass.
+    """A feed's books by market ticker; messages about other markets are ignored.
 
-    Continuity of `seq` is a matter of the subscription, which spans many markets, and so of the
-    connection that reads it: it clears the books after a gap.
+    `seq` counts across a subscription, which spans many markets, so the connection that reads
+    the subscription checks for gaps and clears the books after one.
     """
 
     def __init__(self, books: Mapping[str, OrderBook]) -> None:
@@ -90,10 +90,10 @@ class KalshiBooks:
         self.impossible = 0
 
     def feed(self, raw: bytes) -> OrderBook | None:
-        """Apply one message; returns the book if its best bid or best ask changed.
+        """Apply one message and return the book if its best bid or best ask changed.
 
-        A delta that takes more than was there leaves nothing at that price and is counted in
-        `impossible`: the book has missed something.
+        A delta that removes more than the level holds empties the level and is counted in
+        `impossible`: the book has missed an earlier message.
 
         Raises:
             MalformedMessage: Not JSON, a field missing or of the wrong type, or a number out of
@@ -131,7 +131,7 @@ class KalshiBooks:
             self.impossible += 1
 
     def _unread(self, raw: bytes, error: Exception) -> None:
-        """Count a message of another kind; refuse one that should have been readable."""
+        """Count a message of another type; raise for one that should have been readable."""
         try:
             name = _named.decode(raw).type
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

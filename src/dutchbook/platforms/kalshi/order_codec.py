@@ -1,9 +1,9 @@
-"""Kalshi's answers to an order: the table, and the three answers that tell what became of it.
+"""Kalshi's answers to an order: the table, and codecs of the three that show its outcome.
 
 Sources: docs.kalshi.com as of 2026-10 (the OpenAPI 3.34.0, the changelog to 2026-10-15, the
 pages order_errors and quick_start_create_order) and answers recorded on the demo platform on
-2026-06-11. Prices and counts are texts; a number in their place is refused. Each encoder
-stands beside its decoder: the paper platform speaks with them.
+2026-06-11. Prices and counts are texts; a number in their place is malformed. The decoders
+serve the engine, the encoders the paper platform.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from dutchbook.ports.gateway import FillReport, OrderReport
 KALSHI = Platform.KALSHI
 CREATED = "created"
 LAST_SECOND = 4_102_444_800
-"""2100: later times are mistakes."""
+"""The year 2100; a later time is an error."""
 RELIED_ON: tuple[str, ...] = (
     "client_order_id",
     "error",
@@ -44,7 +44,7 @@ RELIED_ON: tuple[str, ...] = (
     "orders",
     "remaining_count",
 )
-"""The fields of an answer's outermost object without which it says nothing."""
+"""Fields of an answer's outermost object that decoding depends on."""
 
 _REC = "answers recorded on the demo platform, 2026-06-11"
 _OBS = "live use reported in public issues, 2026"
@@ -81,7 +81,7 @@ TABLE_ROWS = (
         "docs.kalshi.com OpenAPI 3.34.0, 403: scope, locked key, region, 2026-10-26",
     ),
     _refused("not_found", _REC, 404),
-    # The id was used before. That may be this very order, so it is asked about.
+    # The id was used before, possibly by this same order, so the platform is queried.
     Row((409,), Family.UNKNOWN, "order_already_exists", _REC, code="order_already_exists"),
     _refused("fill_or_kill_insufficient_resting_volume", _OBS, 409),
     _refused("trading_is_paused", _OBS, 409),
@@ -110,7 +110,7 @@ class _Nested(msgspec.Struct):
 
 
 class _Refusal(msgspec.Struct):
-    """All four shapes of an error: nested, flat, of a query, and of the rate limit."""
+    """All four shapes of an error: nested, flat, from a query, and from the rate limit."""
 
     error: _Nested | str = ""
     code: str = ""
@@ -160,7 +160,7 @@ UNREADABLE = (msgspec.DecodeError, InvalidInput, UnicodeDecodeError, RecursionEr
 
 
 def _read(answer: Answer) -> Said | None:
-    """Say what a body says: that an order was created, or a code and a message."""
+    """Extract what the table compares: that an order was created, or a code and a text."""
     try:
         if answer.status == 201:  # noqa: PLR2004 - HTTP's own number
             _counts(_created.decode(answer.body))
@@ -186,11 +186,11 @@ def _counts(created: _Created) -> tuple[Quantity, Quantity]:
 
 
 def decode_placed(raw: bytes, sent: Sent) -> Placed:
-    """Read the answer to a create order (`POST /portfolio/events/orders`, 201).
+    """Decode the answer to a create order (`POST /portfolio/events/orders`, 201).
 
     Raises:
-        MalformedMessage: Not what the page describes, or more contracts than were ordered.
-        OutcomeUnknown: It answers for another order.
+        MalformedMessage: Not in the documented form, or more contracts than were ordered.
+        OutcomeUnknown: The answer is about another order.
     """
     try:
         created = _created.decode(raw)
@@ -205,10 +205,10 @@ def decode_placed(raw: bytes, sent: Sent) -> Placed:
 
 
 def decode_order(answer: Answer, sent: Sent) -> Placed | None:
-    """Read a page of `GET /portfolio/orders`; None when our order is not on it.
+    """Decode a page of `GET /portfolio/orders`; None if our order is not on it.
 
     Raises:
-        MalformedMessage: Not what the page describes.
+        MalformedMessage: Not in the documented form.
         OutcomeUnknown: The read did not succeed.
     """
     raw = page(KALSHI, answer)
@@ -225,10 +225,10 @@ def decode_order(answer: Answer, sent: Sent) -> Placed | None:
 
 
 def decode_fills(answer: Answer, sent: Sent, placed: Placed) -> tuple[FillReport, ...]:
-    """Read a page of `GET /portfolio/fills?order_id=`; prices become those of our outcome.
+    """Decode a page of `GET /portfolio/fills?order_id=`, with prices of our outcome.
 
     Raises:
-        MalformedMessage: Not what the page describes, or prices that do not make a dollar.
+        MalformedMessage: Not in the documented form, or YES and NO do not add up to a dollar.
         OutcomeUnknown: The read did not succeed.
     """
     raw = page(KALSHI, answer)
@@ -261,7 +261,7 @@ def _report(row: _Fill, sent: Sent) -> FillReport:
 
 
 def _when(row: _Fill) -> datetime:
-    """Both times are optional on the page; the seconds are the coarser."""
+    """Return a fill's time. Both fields are optional; `ts` has only whole seconds."""
     if row.created_time is not None:
         return row.created_time.astimezone(UTC)
     if row.ts is None:
@@ -274,7 +274,7 @@ def _when(row: _Fill) -> datetime:
 
 
 def encode_placed(order: Order, report: OrderReport) -> Answer:
-    """Write the answer to a create order: flat, and averages only when something filled."""
+    """Encode the answer to a create order: flat, with averages only if something filled."""
     filled = sum((fill.size for fill in report.fills), start=Decimal(0))
     body: dict[str, Any] = {
         "order_id": report.platform_order_id,
@@ -292,7 +292,7 @@ def encode_placed(order: Order, report: OrderReport) -> Answer:
 
 
 def encode_refused(reason: str, order: Order) -> Answer:
-    """Write the refusal that we know by `reason`, in the shape that its status comes in."""
+    """Encode the rejection with our `reason`, in the shape that its status has."""
     del order
     row = TABLE.row(reason)
     if row.text is not None:
@@ -303,7 +303,7 @@ def encode_refused(reason: str, order: Order) -> Answer:
 
 
 def encode_order(order: Order, report: OrderReport | None) -> Answer:
-    """Write a page of orders: one order, or none."""
+    """Encode a page of orders that holds one order or none."""
     rows = [] if report is None else [_order_row(order, report)]
     return Answer(200, msgspec.json.encode({"orders": rows, "cursor": ""}))
 
@@ -326,7 +326,7 @@ def _order_row(order: Order, report: OrderReport) -> dict[str, str]:
 
 
 def encode_fills(order: Order, report: OrderReport) -> Answer:
-    """Write a page of fills of one order."""
+    """Encode a page of one order's fills."""
     rows = [
         {
             "fill_id": fill.trade_id,
@@ -345,7 +345,7 @@ def encode_fills(order: Order, report: OrderReport) -> Answer:
 
 
 def _direction(order: Order) -> dict[str, str]:
-    """Buying YES and selling NO bid for YES; the other two ask (docs, order_direction)."""
+    """Return the direction: buying YES and selling NO are bids (docs, order_direction)."""
     bids = (order.outcome is Outcome.YES) == (order.side is Side.BUY)
     return {
         "outcome_side": "yes" if bids else "no",
@@ -363,5 +363,5 @@ def _yes(order: Order, own: Decimal) -> Decimal:
 
 
 def _fp(count: Decimal) -> str:
-    """Write contracts with two decimals, as Kalshi does, and never lose any."""
+    """Format contracts with two decimals, as Kalshi does, or more to stay exact."""
     return f"{count:.2f}" if not count % Decimal("0.01") else plain(count)

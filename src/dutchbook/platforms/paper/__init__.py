@@ -1,1 +1,1 @@
-"""A platform on paper: a pure matching engine over recorded books, and its gateway."""
+"""Paper platform: a pure matching engine over recorded books, and its gateway."""

@@ -1,10 +1,9 @@
-"""A pure, deterministic matching engine for one platform.
+"""Pure, deterministic matching engine for one platform.
 
-Price-time, fees, collateral, netting.
-
-Recorded books are the liquidity in front of it; orders of ours that rest are matched against
-one another by price and time, behind what the recording offers at the same price. No clock and
-no randomness of its own: the time of everything comes in with the call.
+It covers price-time priority, fees, collateral and netting. Recorded books are the liquidity;
+our own resting orders stand behind what the recording offers at the same price. Our orders
+never trade with one another: an order that reaches one of ours keeps its fills, and its rest is
+cancelled. No clock and no randomness: every call passes the time.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ WORST_FILLS = 50
 
 @dataclass(slots=True)
 class Working:
-    """An order that the platform holds."""
+    """An order on the platform."""
 
     order: Order
     platform_order_id: str
@@ -50,14 +49,14 @@ class Working:
     fills: list[FillReport] = field(default_factory=list)
 
     def report(self) -> OrderReport:
-        """Say what became of it so far."""
+        """Return the order's id, its fills so far and what still works."""
         return OrderReport(
             self.platform_order_id, tuple(self.fills), Quantity(from_e6(max(self.left, 0)))
         )
 
 
 class PaperExchange:
-    """One platform's books, our wallet on it, and the orders that it knows."""
+    """One platform's books, our wallet on it, and the orders it knows."""
 
     def __init__(
         self,
@@ -76,17 +75,17 @@ class PaperExchange:
         self._counter = 0
         self.paused = False
         self.results: dict[str, Result] = {}
-        self.on_taken: Taken = _nobody
+        self.on_taken: Taken = _ignore
 
     # Orders
     # ------------------------------------------------------------------------------------
 
     def submit(self, order: Order, now: datetime) -> OrderReport:
-        """Accept and match an order, or refuse it as the platform would.
+        """Accept and match an order, or reject it as the platform would.
 
         Raises:
-            PlatformRejected: A refusal; its reason is that of a row of the platform's table.
-            OutcomeUnknown: The id was used before: that answer proves nothing.
+            PlatformRejected: A rejection; its reason is that of a row of the platform's table.
+            OutcomeUnknown: The id was used before; that answer proves nothing.
         """
         if order.client_order_id in self._by_client:
             raise OutcomeUnknown(self.platform, "order_already_exists")
@@ -112,7 +111,7 @@ class PaperExchange:
         return working.report()
 
     def restore(self, known: Iterable[tuple[Order, Iterable[FillReport]]]) -> list[OrderReport]:
-        """Take up orders of an earlier start; what they have filled is in the wallet."""
+        """Load orders of an earlier run; the wallet already includes their fills."""
         restored = [self._restored(order, fills) for order, fills in known]
         self._hold()
         return [each.report() for each in restored]
@@ -131,11 +130,11 @@ class PaperExchange:
         return working
 
     def resting(self) -> list[tuple[Order, OrderReport]]:
-        """Return what can still fill, in the order of arrival."""
+        """Return the orders that can still fill, in order of arrival."""
         return [(each.order, each.report()) for each in self._orders.values() if each.left > 0]
 
     def cancel(self, platform_order_id: str) -> OrderReport:
-        """Remove what still works of an order."""
+        """Cancel what still works of an order."""
         working = self._orders.get(platform_order_id)
         if working is None or working.left <= 0:
             raise PlatformRejected(self.platform, "not_found")
@@ -144,17 +143,17 @@ class PaperExchange:
         return working.report()
 
     def find(self, client_order_id: str) -> OrderReport | None:
-        """Return what became of the order that was sent under this id, if it ever arrived."""
+        """Return the report of the order sent under this id; None if it never arrived."""
         working = self._orders.get(self._by_client.get(client_order_id, ""))
         return working.report() if working else None
 
     def known(self, client_order_id: str) -> Order | None:
-        """Return the order that was sent under this id, if it ever arrived."""
+        """Return the order sent under this id; None if it never arrived."""
         working = self._orders.get(self._by_client.get(client_order_id, ""))
         return working.order if working else None
 
     def order_id(self, client_order_id: str) -> str:
-        """Return the id that an order has here; it follows from what was sent."""
+        """Return the platform's id of an order, derived from our id."""
         return f"{self.platform}-{client_order_id}"
 
     def _checked(self, order: Order, now: datetime) -> tuple[Contract, FeeTerms]:
@@ -190,7 +189,7 @@ class PaperExchange:
             raise PlatformRejected(self.platform, "insufficient_balance")
 
     def _in_dollars(self, order: Order, contract: Contract) -> bool:
-        """Whether the platform spends the order's dollars rather than fills its contracts."""
+        """Return whether the order spends dollars instead of buying a number of contracts."""
         immediate = order.time_in_force in (TimeInForce.FOK, TimeInForce.IOC)
         return contract.sizing.cent_exact and immediate and order.side is Side.BUY
 
@@ -198,7 +197,7 @@ class PaperExchange:
     # ----------------------------------------------------------------------------------
 
     def _plan(self, working: Working, contract: Contract) -> _Plan:
-        """Find what the order would take, best price first, then time, without taking it."""
+        """Find what the order would take, by price then time, without taking it."""
         order = working.order
         buys_yes = (order.outcome is Outcome.YES) == (order.side is Side.BUY)
         budget = to_e6(order.size) * to_e4(order.price)
@@ -213,7 +212,7 @@ class PaperExchange:
             if beyond or left <= 0:
                 break
             if maker is not None:
-                # Ours against ours: what was filled before stands, the rest is cancelled.
+                # It would trade with our own order: earlier fills stand, the rest is cancelled.
                 return _Plan(takes, whole=False, self_cross=True)
             taken = min(size, budget // own if dollars else left)
             if taken <= 0:
@@ -224,10 +223,7 @@ class PaperExchange:
         return _Plan(takes, whole=left <= 0, self_cross=False)
 
     def _offers(self, order: Order, side: int) -> list[_Take]:
-        """Recorded liquidity and our own resting orders on the other side.
-
-        In matching order.
-        """
+        """Return recorded liquidity and our resting orders on `side`, in matching order."""
         offers: list[_Take] = [
             (price, size, None)
             for price, size in self.liquidity[order.contract_id].available(side)
@@ -280,13 +276,13 @@ class PaperExchange:
         self.wallet.book(order, report, sign=1)
 
     def _take(self, contract_id: str, side: int, price_e4: int, size_e6: int) -> None:
-        """Take liquidity; the book that the platform shows is smaller by it from now on."""
+        """Take liquidity; from now on the platform shows a book without it."""
         liquidity = self.liquidity[contract_id]
         liquidity.take(side, price_e4, size_e6)
         self.on_taken(contract_id, side, price_e4, liquidity.left(side, price_e4))
 
     def _hold(self) -> None:
-        """Collateral of resting buys: price times what is left, with the worst fee."""
+        """Set the collateral of resting buys: price times what is left, plus the worst fee."""
         held = Decimal(0)
         for working in self._orders.values():
             order = working.order
@@ -308,10 +304,7 @@ class PaperExchange:
         whole: bool,
         now: datetime,
     ) -> tuple[FillReport, ...]:
-        """Take one message of the tape.
-
-        Returns the fills of our resting orders that it caused.
-        """
+        """Apply one tape message and return the fills of our resting orders that it caused."""
         liquidity = self.liquidity[contract_id]
         if whole:
             liquidity.snapshot(bids, asks)
@@ -332,7 +325,7 @@ class PaperExchange:
         )
 
     def _rest_meets(self, contract_id: str, now: datetime) -> tuple[FillReport, ...]:
-        """Fill resting orders that the recorded book now crosses, at our own price."""
+        """Fill resting orders that the recorded book now crosses, at their own price."""
         reports: list[FillReport] = []
         for working in self._resting(contract_id):
             order, contract = working.order, self.contracts[contract_id]
@@ -346,7 +339,7 @@ class PaperExchange:
         return tuple(reports)
 
     def clear_books(self) -> None:
-        """A session of the tape begins: books start empty."""
+        """Empty the books, because a session of the tape begins."""
         for each in self.liquidity.values():
             each.clear()
 
@@ -354,7 +347,7 @@ class PaperExchange:
     # -------------------------------------------------------------------
 
     def finalise(self, platform_order_id: str, trade_id: str, *, failed: bool) -> FillReport:
-        """Make a provisional fill final, or take it back as if it had never been."""
+        """Make a provisional fill final, or reverse it if it failed."""
         working = self._orders[platform_order_id]
         index = next(i for i, f in enumerate(working.fills) if f.trade_id == trade_id)
         report = working.fills[index]
@@ -367,7 +360,7 @@ class PaperExchange:
         return after
 
     def resolve(self, contract_id: str, yes_pays: Decimal, now: datetime) -> None:
-        """Rule on a contract: its orders end, and nothing is paid yet."""
+        """Record a contract's result: its orders end, and nothing is paid yet."""
         for working in self._resting(contract_id):
             working.left = 0
         self._hold()
@@ -378,7 +371,7 @@ class PaperExchange:
         self.wallet.merge(contract_id, size, self.platform)
 
     def settle(self, contract_id: str) -> Money:
-        """Pay a resolved contract, once: its price for a YES, the rest of a dollar for a NO."""
+        """Pay a resolved contract: its result per YES, the rest of a dollar per NO."""
         result = self.results[contract_id]
         self.results[contract_id] = replace(result, cash=True)
         return self.wallet.settle(contract_id, result.yes_pays)
@@ -386,11 +379,11 @@ class PaperExchange:
 
 _Take = tuple[int, int, Working | None]
 Taken = Callable[[str, int, int, int], None]
-"""Hears contract, side, price and what is left there, after a trade of ours."""
+"""Called after a trade of ours with contract, side, price and the size left there."""
 
 
-def _nobody(contract_id: str, side: int, price_e4: int, left_e6: int) -> None:
-    """Hear of a trade and do nothing."""
+def _ignore(contract_id: str, side: int, price_e4: int, left_e6: int) -> None:
+    """Ignore a trade."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""A seeded plan of what goes wrong on a paper platform.
+"""Seeded plan of the faults on a paper platform.
 
-Every draw is a hash of the seed, the kind of fault and the order it concerns, so that the plan
-does not depend on the order in which tasks happen to ask.
+Every draw is a hash of the seed, the kind of fault and the order concerned, so the plan does
+not depend on the sequence in which tasks draw.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PARTS = 1_000_000
 
 
 class Fault(StrEnum):
-    """What can be made to go wrong with an order, its answer or its fills."""
+    """Faults that can affect an order, its answer or its fills."""
 
     NOT_SENT = "not_sent"
     REJECTED = "rejected"
@@ -49,12 +49,12 @@ ON_THE_WAY_BACK = (
     Fault.TRUNCATED,
     Fault.WRONG_TYPE,
 )
-"""What happens to an answer after the platform did as it was asked; the first that strikes."""
+"""Faults of an answer after the platform acted on the request; the first to strike counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A time in which a platform's stream is silent and, in an outage, nothing reaches it."""
+    """A period in which a platform's stream is silent or, in an outage, it is unreachable."""
 
     platform: Platform
     begins: datetime
@@ -62,7 +62,7 @@ class Window:
     outage: bool
 
     def holds(self, platform: Platform, now: datetime) -> bool:
-        """Tell whether it is now."""
+        """Return whether the window covers `now` on `platform`."""
         return platform is self.platform and self.begins <= now < self.ends
 
 
@@ -70,9 +70,8 @@ class Window:
 class FaultPlan:
     """How often each fault strikes, in parts per million, and how slow the platform is.
 
-    `latency_ms` is added to every request; `jitter_ms` at most on top. A late answer comes
-    `late_ms` after the platform has done as it was asked. With every rate at zero the platform
-    is well and answers at once.
+    Every request takes `latency_ms` plus up to `jitter_ms`. A late answer comes `late_ms` after
+    the platform acted on the request. By default nothing fails and answers come at once.
     """
 
     seed: int = 0
@@ -84,31 +83,31 @@ class FaultPlan:
     windows: tuple[Window, ...] = ()
 
     def silent(self, platform: Platform, now: datetime) -> bool:
-        """Tell whether the platform's stream says nothing now."""
+        """Return whether the platform's stream is silent now."""
         return any(window.holds(platform, now) for window in self.windows)
 
     def unreachable(self, platform: Platform, now: datetime) -> bool:
-        """Tell whether nothing reaches the platform now."""
+        """Return whether the platform is unreachable now."""
         return any(window.outage and window.holds(platform, now) for window in self.windows)
 
     def strikes(self, fault: Fault, key: str) -> bool:
-        """Tell whether `fault` strikes the order or fill named `key`."""
+        """Return whether `fault` strikes the order or fill named `key`."""
         rate = dict(self.rates).get(fault, 0)
         return rate > 0 and self._draw(fault.value, key) % PARTS < rate
 
     def share(self, key: str) -> int:
-        """Return the parts per million of an order that a partial fill leaves.
+        """Return which part of an order a partial-fill fault lets fill.
 
-        Never all of it.
+        In parts per million, always less than the whole.
         """
         return self._draw("share", key) % PARTS
 
     def coin(self, fault: Fault, key: str) -> bool:
-        """Tell which of two ways a fault that has struck goes."""
+        """Return which of two variants a fault that has struck takes."""
         return self._draw(f"coin.{fault.value}", key) % 2 == 0
 
     def spoiled(self, answer: Answer, key: str, relied_on: tuple[str, ...]) -> Spoiled:
-        """Return what is left of an answer, and the fault that it met on the way back."""
+        """Return an answer as it arrives, and the fault that changed it, if any."""
         for fault in ON_THE_WAY_BACK:
             if self.strikes(fault, key):
                 where = self._draw(f"where.{fault.value}", key)
@@ -116,7 +115,7 @@ class FaultPlan:
         return answer, None
 
     def delay_ms(self, key: str) -> int:
-        """Return how long the platform takes over the request named `key`."""
+        """Return the platform's delay for the request named `key`, in milliseconds."""
         jitter = self._draw("jitter", key) % (self.jitter_ms + 1)
         return self.latency_ms + jitter
 
@@ -146,7 +145,7 @@ def _spoiled(fault: Fault, answer: Answer, where: int, relied_on: tuple[str, ...
 
 
 def _mistyped(body: bytes, where: int, relied_on: tuple[str, ...]) -> bytes:
-    """Give one field that matters a value of another type."""
+    """Give one field that decoding depends on a value of another type."""
     fields: dict[str, Any] = msgspec.json.decode(body)
     names = [name for name in relied_on if name in fields]
     assert names, "an answer has at least one field that is relied on"

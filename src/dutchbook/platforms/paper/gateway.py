@@ -1,7 +1,7 @@
-"""The paper platform behind the port that the real ones implement.
+"""`PlatformGateway` for a paper platform: the engine's side of the connection.
 
-Here is the engine's side of the wire: it reads statuses and bodies as those of a real platform,
-through the platform's own table, and turns them into reports or into one of three errors.
+It reads statuses and bodies like those of the real platform, through that platform's table, and
+turns them into reports or into one of three errors.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class PaperGateway:
 
     @property
     def hits(self) -> Counter[Fault]:
-        """How often each fault has changed an answer that the engine saw."""
+        """How often each fault has changed an answer that the engine received."""
         return self._server.hits
 
     async def submit(self, order: Approved[Order]) -> OrderReport:
@@ -61,11 +61,11 @@ class PaperGateway:
             raise OutcomeUnknown(self.platform, error.reason) from error
 
     async def _taken(self, sent: Sent, answer: Answer) -> OrderReport:
-        """Read the answer to an order, and its trades where it has any."""
+        """Decode the answer to an order, and read its trades if it has any."""
         verdict = classify(self._wire.TABLE, answer)
         known = sent.platform_order_id
         if verdict.reason == NO_MATCH and sent.immediate and known is not None:
-            # Kalshi tells the same event as an order that ended with nothing: it is one event.
+            # Kalshi reports this as an order that ended unfilled; both platforms return that.
             return OrderReport(known, (), NOTHING)
         verdict.insist(self.platform)
         placed: Placed | None = self._wire.decode_placed(answer.body, sent)
@@ -76,7 +76,7 @@ class PaperGateway:
         return self._with_fills(sent, placed)
 
     async def find_order(self, client_order_id: str) -> OrderReport | None:
-        """Ask what became of an order; None proves nothing."""
+        """Query an order; None proves nothing."""
         sent = self._sent.get(client_order_id)
         if sent is None:
             order = self._exchange.known(client_order_id)
@@ -90,14 +90,14 @@ class PaperGateway:
             raise OutcomeUnknown(self.platform, error.reason) from error
 
     def _by_trades(self, sent: Sent) -> OrderReport | None:
-        """Look for an order that is not shown among our trades.
+        """Look among our trades for an order that the platform does not show.
 
-        Polymarket may show orders no longer once they are done; its trades name the order,
-        whose id is known before it is sent (docs.polymarket.com, GET /data/trades, 2026-09).
-        Kalshi keeps orders for two weeks, and its trades know no id of ours.
+        Polymarket may stop showing orders that are done; its trades name the order, whose id is
+        known before it is sent (docs.polymarket.com, GET /data/trades, 2026-09). Kalshi keeps
+        orders for two weeks, and its trades do not contain our ids.
 
         Raises:
-            OutcomeUnknown: It has traded, and may work still.
+            OutcomeUnknown: The order has traded and may still work.
         """
         if sent.platform_order_id is None:
             return None
@@ -114,7 +114,7 @@ class PaperGateway:
         return complete(sent, placed, fills)
 
     def _remembered(self, order: Order) -> Sent:
-        """Keep what is needed to read the answers about an order."""
+        """Store and return what is needed to decode answers about an order."""
         key = order.client_order_id
         contract = self._exchange.contracts.get(order.contract_id)
         digest = self._exchange.order_id(key) if self.platform is Platform.POLYMARKET else None
@@ -122,16 +122,16 @@ class PaperGateway:
         return self._sent[key]
 
     def arrives_until(self, order: Order) -> datetime:
-        """Return when an order's signature runs out; see `PlatformGateway`."""
+        """Return when an order's signature expires; see `PlatformGateway`."""
         return order.created_at + SIGNATURE
 
     async def reads_as_of(self) -> datetime:
-        """Return the present: what is asked of a paper platform is answered from what is."""
+        """Return the present: a paper platform answers from its current state."""
         await self._server.travel("as_of")
         return self._server.now()
 
     async def cancel(self, platform_order_id: str) -> OrderReport:
-        """Remove what still works of an order."""
+        """Cancel what still works of an order."""
         await self._server.travel(f"cancel.{platform_order_id}")
         return self._exchange.cancel(platform_order_id)
 
@@ -151,19 +151,19 @@ class PaperGateway:
         return held
 
     async def orders(self) -> Sequence[ListedOrder]:
-        """Return what rests here; see `PlatformGateway`."""
+        """Return the resting orders; see `PlatformGateway`."""
         self._asked += 1
         await self._server.travel(f"orders.{self._asked}")
         return [_listed(self.platform, order, at) for order, at in self._exchange.resting()]
 
     async def movements(self) -> Sequence[NamedCash]:
-        """Return nothing, once there: trades alone move cash on paper."""
+        """Return no movements: on paper only trades move cash."""
         self._asked += 1
         await self._server.travel(f"movements.{self._asked}")
         return ()
 
     def restore(self, known: Iterable[tuple[Order, Iterable[FillReport]]]) -> None:
-        """Let the platform remember orders of an earlier run; what can fail still may."""
+        """Load orders of an earlier run; their provisional fills can still fail."""
         for report in self._exchange.restore(known):
             self._server.follow(report)
 
@@ -173,11 +173,11 @@ class PaperGateway:
             yield await self._server.reports.get()
 
     async def settled(self) -> None:
-        """Wait until no fill is provisional any more and every report was taken."""
+        """Wait until no fill is provisional and every report was consumed."""
         await self._server.settled()
 
     async def books(self, contract_ids: Sequence[str]) -> Sequence[BookReport]:
-        """Return books as the platform shows them: less what we took."""
+        """Return books as the platform shows them: without what we took."""
         self._asked += 1
         await self._server.travel(f"books.{self._asked}")
         offered = self._exchange.liquidity
@@ -202,13 +202,13 @@ class PaperGateway:
         await self._server.redeem(contract_id)
 
     async def ping(self) -> None:
-        """Travel there and back; see `PlatformGateway`."""
+        """Make a round trip; see `PlatformGateway`."""
         self._asked += 1
         await self._server.travel(f"ping.{self._asked}")
 
     @property
     def silent(self) -> bool:
-        """Whether the stream of this platform says nothing now."""
+        """Whether this platform's stream is silent now."""
         return self._server.silent
 
 

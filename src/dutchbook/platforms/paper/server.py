@@ -1,8 +1,8 @@
-"""The platform's side of the wire on paper: it does as it is asked and answers in its own form.
+"""The paper platform's side of the connection: acts on requests, answers in the real format.
 
-What leaves here is what a real platform sends: a status and a body. Faults act on that pair, on
-the request before it, or on the fills after it; `hits` counts how often each has changed an
-answer that the engine saw.
+Answers are what a real platform sends: a status and a body. Faults act on that pair, on the
+request before it, or on the fills after it; `hits` counts how often each has changed an answer
+that the engine received.
 """
 
 from __future__ import annotations
@@ -27,19 +27,18 @@ from dutchbook.ports.time import Clock
 
 REFUSED = "the connection was refused"
 SKEWED = {Platform.KALSHI: "signature_expired", Platform.POLYMARKET: "unauthorized"}
-"""What each says of a signature from another time (Polymarket has no words of its own)."""
+"""Each platform's answer to an expired signature (Polymarket has none of its own)."""
 
 
 SIGNATURE = timedelta(seconds=60)
-"""How long a paper platform takes an order after it was signed, which is when it was made."""
+"""How long a paper platform accepts an order after it was created, and so signed."""
 
 
 class StepLag:
-    """How many tape steps pass between a second leg's sending and its meeting the book.
+    """Delay of secondary legs: the tape steps from sending until they meet the book.
 
     On a polled tape a step is one poll cycle: with a lag of one the order meets the books of
-    the next poll. A tape or session that ends lets everything waiting meet the last books there
-    were.
+    the next poll. When a tape or session ends, all waiting orders meet its last books.
     """
 
     def __init__(self, steps: int) -> None:
@@ -49,7 +48,7 @@ class StepLag:
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
 
     async def wait(self) -> None:
-        """Return when the order may meet the book."""
+        """Wait until the order may meet the book."""
         if not self._steps or self._over:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -57,16 +56,16 @@ class StepLag:
         await future
 
     def began(self, step: int) -> None:
-        """Note the step whose messages are being applied."""
+        """Record the step whose messages are being applied."""
         self._now = step
         self._over = False
 
     def ended(self, step: int) -> None:
-        """All messages of `step` were applied: whoever waited for it goes on."""
+        """Release the orders that waited for `step`; all its messages were applied."""
         self._release(step)
 
     def release(self) -> None:
-        """The tape or a session of it is over: nobody waits until the next one begins."""
+        """End the tape or session: no order waits until the next one begins."""
         self._over = True
         self._release(None)
 
@@ -79,7 +78,7 @@ class StepLag:
 
 
 class PaperServer:
-    """What answers on paper: the exchange, its distance, and what goes wrong between."""
+    """The answering side of a paper platform: the exchange, its latency and its faults."""
 
     def __init__(
         self, exchange: PaperExchange, clock: Clock, lag: StepLag, faults: FaultPlan
@@ -95,11 +94,11 @@ class PaperServer:
         self._again: Answer | None = None
         self._finalising: set[asyncio.Task[None]] = set()
 
-    # Questions and their answers
+    # Queries and answers
     # ----------------------------------------------------------------------------------
 
     async def create(self, order: Order) -> Answer:
-        """Answer an order."""
+        """Answer the submission of an order."""
         key = order.client_order_id
         if self._strikes(Fault.NOT_SENT, key):
             return NEVER_LEFT
@@ -111,9 +110,9 @@ class PaperServer:
         contract = self.exchange.contracts.get(order.contract_id)
         if contract is not None and contract.taker_delay:
             await self._clock.sleep(contract.taker_delay.total_seconds())
-        turned_away = self._turned_away(order)
-        if turned_away is not None:
-            return self._arriving(turned_away)
+        rejection = self._rejected_early(order)
+        if rejection is not None:
+            return self._arriving(rejection)
         answer = self._spoiled(self._duplicated(order, self._matched(order)), key)
         if self._strikes(Fault.LATE_ANSWER, key):
             await self._clock.sleep(self._faults.late_ms / 1000)
@@ -125,7 +124,7 @@ class PaperServer:
         return seen
 
     async def order(self, order: Order) -> Answer:
-        """Answer what became of an order."""
+        """Answer a query about an order."""
         key = order.client_order_id
         await self.travel(f"find.{key}")
         self._asked[key] += 1
@@ -134,17 +133,17 @@ class PaperServer:
         return self._arriving(self._spoiled(answer, f"find.{self._asked[key]}.{key}"))
 
     def fills(self, order: Order) -> Answer:
-        """Answer which trades an order made; none, where it is not known here."""
+        """Answer with an order's trades; none if the order is not known here."""
         report = self.shown(order.client_order_id) or OrderReport("", (), NOTHING)
         return self._wire.encode_fills(order, report)
 
     def shown(self, client_order_id: str) -> OrderReport | None:
-        """Return what questions about an order are answered from."""
+        """Return the report from which queries about an order are answered."""
         return self.exchange.find(client_order_id)
 
     @property
     def silent(self) -> bool:
-        """Whether the stream says nothing now."""
+        """Whether the stream is silent now."""
         windows = self._faults.windows
         return bool(windows) and self._faults.silent(self.exchange.platform, self.now())
 
@@ -154,10 +153,10 @@ class PaperServer:
         return bool(windows) and self._faults.unreachable(self.exchange.platform, self.now())
 
     def reached(self) -> None:
-        """Let a question pass.
+        """Check that the platform can be reached.
 
         Raises:
-            NotSent: Nothing reaches the platform now.
+            NotSent: It is unreachable now.
         """
         if self._down:
             raise NotSent(self.exchange.platform, REFUSED)
@@ -167,17 +166,17 @@ class PaperServer:
         return self._clock.now()
 
     async def travel(self, key: str) -> None:
-        """Let a question take its time.
+        """Wait for the latency of a request.
 
         Raises:
-            NotSent: Nothing reaches the platform now.
+            NotSent: The platform is unreachable now.
         """
         self.reached()
         if delay := self._faults.delay_ms(key):
             await self._clock.sleep(delay / 1000)
 
-    def _turned_away(self, order: Order) -> Answer | None:
-        """Refuse an order before it comes to the book, where a fault says so."""
+    def _rejected_early(self, order: Order) -> Answer | None:
+        """Return the answer to an order that does not reach the book; None if it does."""
         key, platform = order.client_order_id, self.exchange.platform
         if self._clock.now() > order.created_at + SIGNATURE:
             return self._wire.encode_refused(SKEWED[platform], order)
@@ -207,7 +206,7 @@ class PaperServer:
         return self._wire.encode_placed(order, report)
 
     def _cut(self, order: Order) -> Order:
-        """Under a partial-fill fault, an order that may fill in part finds only part of it."""
+        """Reduce an order that may fill in part, if a partial-fill fault strikes it."""
         whole = order.time_in_force is TimeInForce.FOK
         if whole or not self._faults.strikes(Fault.PARTIAL, order.client_order_id):
             return order
@@ -218,7 +217,7 @@ class PaperServer:
         return order if size == order.size else replace(order, size=Quantity(size))
 
     def _duplicated(self, order: Order, answer: Answer) -> Answer:
-        """The order came twice on its way: what is heard is the answer to the second copy."""
+        """Replace the answer with that to a second copy, if a fault duplicated the order."""
         key = order.client_order_id
         taken = self.exchange.find(key) is not None
         if taken and self._strikes(Fault.DUPLICATE_409, key):
@@ -232,7 +231,7 @@ class PaperServer:
         return seen
 
     def _arriving(self, answer: Answer) -> Answer:
-        """An answer that came twice is first in line when the next one is read."""
+        """Return the answer that the engine reads next: an earlier one repeated comes first."""
         stale = self._again
         if stale is None or answer.status is None:
             return answer
@@ -241,7 +240,7 @@ class PaperServer:
         return stale
 
     def _strikes(self, fault: Fault, key: str) -> bool:
-        """Tell whether a fault strikes that changes the answer whenever it does."""
+        """Return whether a fault strikes, and count it; it always changes the answer."""
         struck = self._faults.strikes(fault, key)
         if struck:
             self.hits[fault] += 1
@@ -254,8 +253,8 @@ class PaperServer:
         """Merge pairs of both outcomes.
 
         Raises:
-            PlatformRejected: There are not as many.
-            NotSent, OutcomeUnknown: A fault on the way there, or back.
+            PlatformRejected: There are fewer pairs.
+            NotSent, OutcomeUnknown: A fault before or after the merge.
         """
         await self._called(
             f"merge.{contract_id}",
@@ -267,7 +266,7 @@ class PaperServer:
 
         Raises:
             PlatformRejected: It has not resolved.
-            NotSent, OutcomeUnknown: A fault on the way there, or back.
+            NotSent, OutcomeUnknown: A fault before or after the payment.
         """
         await self._called(f"redeem.{contract_id}", lambda: self._redeemed(contract_id))
 
@@ -277,7 +276,7 @@ class PaperServer:
         self.exchange.settle(contract_id)
 
     async def _called(self, name: str, act: Callable[[], None]) -> None:
-        """Do as a call asks, with the faults that orders meet too."""
+        """Execute a call, subject to some of the faults that orders meet."""
         self._asked[name] += 1
         key = f"{name}.{self._asked[name]}"
         if self._strikes(Fault.NOT_SENT, key):
@@ -291,14 +290,14 @@ class PaperServer:
     # ----------------------------------------------------------------------------------
 
     async def settled(self) -> None:
-        """Wait until no fill is provisional any more and every report was taken."""
+        """Wait until no fill is provisional and every report was consumed."""
         while self._finalising:
             await asyncio.wait(self._finalising)
         while not self.reports.empty():
             await self._clock.sleep(0.001)
 
     def follow(self, report: OrderReport) -> None:
-        """Let each provisional fill become final, or fail, when its time has come."""
+        """Let each provisional fill become final, or fail, after its delay."""
         for fill in report.fills:
             if fill.finality is Finality.PROVISIONAL:
                 task = asyncio.get_running_loop().create_task(self._finalise(fill))

@@ -1,4 +1,4 @@
-"""A time server on paper: the same answer every time."""
+"""Paper time server: gives the same answer every time."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from decimal import Decimal
 
 
 class PaperTime:
-    """`TimeSource` that says how far our clock is off, because it was told so."""
+    """`TimeSource` with a configured clock offset."""
 
     def __init__(self, offset_ms: Decimal) -> None:
         self._offset_ms = offset_ms
 
     async def offset_ms(self) -> Decimal:
-        """Return our clock less the server's, in milliseconds."""
+        """Return our clock minus the server's, in milliseconds."""
         return self._offset_ms

@@ -1,4 +1,4 @@
-"""What a paper platform holds for us: cash, and contracts by outcome."""
+"""Our holdings on a paper platform: cash, and contracts by outcome."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from dutchbook.ports.gateway import FillReport
 
 @dataclass(slots=True)
 class Wallet:
-    """Cash and contracts; `held` is collateral of working orders, `nets` Kalshi's rule.
+    """Cash and contracts on one platform; `held` is the collateral of working orders.
 
-    Where a platform nets, a YES and a NO of one contract are a dollar at once; elsewhere they
-    are merged by a call.
+    If the platform `nets` (Kalshi), a YES and a NO of one contract become a dollar at once;
+    elsewhere a call merges them.
     """
 
     cash: Money = ZERO
@@ -30,7 +30,7 @@ class Wallet:
         return self.contracts.get((contract_id, outcome), NOTHING)
 
     def add(self, contract_id: str, outcome: Outcome, size: Quantity) -> None:
-        """Take up contracts that are ours already."""
+        """Add contracts that we already own."""
         if size:
             self.contracts[contract_id, outcome] = Quantity(
                 self.of(contract_id, outcome) + size
@@ -39,7 +39,7 @@ class Wallet:
     def book(self, order: Order, report: FillReport, *, sign: int) -> None:
         """Move cash and contracts for a fill (`sign` 1), or back for a failed one (-1).
 
-        What we pay is rounded up to 10⁻⁶, what we get down.
+        What we pay is rounded up to 10⁻⁶, what we receive is rounded down.
         """
         amount = report.price * report.size
         key = (order.contract_id, order.outcome)
@@ -52,18 +52,18 @@ class Wallet:
         self._net(order.contract_id)
 
     def net(self) -> None:
-        """Turn whatever is there of both outcomes into cash, where the platform does so."""
+        """Turn all contracts held in both outcomes into cash, if the platform nets."""
         for contract_id in dict.fromkeys(contract_id for contract_id, _ in self.contracts):
             self._net(contract_id)
 
     def merge(self, contract_id: str, size: Quantity, platform: str) -> None:
-        """Turn equal YES and NO back into cash, where the platform does not do it by itself."""
+        """Turn equal YES and NO back into cash, on a platform that does not net."""
         if min(self.of(contract_id, outcome) for outcome in Outcome) < size:
             raise PlatformRejected(platform, "not enough of both outcomes to merge")
         self._pay_pairs(contract_id, size)
 
     def settle(self, contract_id: str, yes_pays: Decimal) -> Money:
-        """Pay a resolved contract: `yes_pays` dollars a YES, the rest of a dollar a NO."""
+        """Pay a resolved contract: `yes_pays` dollars per YES, the rest of a dollar per NO."""
         payouts = {Outcome.YES: yes_pays, Outcome.NO: 1 - yes_pays}
         paid = Decimal(0)
         for outcome, pays in payouts.items():

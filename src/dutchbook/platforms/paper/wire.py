@@ -1,4 +1,4 @@
-"""How a platform writes its answers and how we read them: one module a platform, both ways."""
+"""Codecs of platform answers: one module per platform, with encoders and decoders."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from dutchbook.ports.gateway import FillReport, OrderReport
 
 
 class Wire(Protocol):
-    """One platform's answers to an order, written by paper and read by the engine."""
+    """One platform's answers to an order, encoded by paper and decoded by the engine."""
 
     TABLE: Table
     RELIED_ON: tuple[str, ...]
 
     def encode_placed(self, order: Order, report: OrderReport) -> Answer:
-        """Write the answer to an order that was taken."""
+        """Encode the answer to an accepted order."""
 
     def encode_refused(self, reason: str, order: Order) -> Answer:
-        """Write the refusal that we know by `reason`."""
+        """Encode the rejection with our `reason`."""
 
     def encode_order(self, order: Order, report: OrderReport | None) -> Answer:
-        """Write the answer to a question about an order; None: there is none."""
+        """Encode the answer to an order query; a `report` of None means no such order."""
 
     def encode_fills(self, order: Order, report: OrderReport) -> Answer:
-        """Write the trades of an order."""
+        """Encode the trades of an order."""
 
     def decode_placed(self, raw: bytes, sent: Sent) -> Placed:
-        """Read the answer to an order that was taken."""
+        """Decode the answer to an accepted order."""
 
     def decode_order(self, answer: Answer, sent: Sent) -> Placed | None:
-        """Read the answer to a question about an order; None: not seen."""
+        """Decode the answer to an order query; None if the order is not shown."""
 
     def decode_fills(
         self, answer: Answer, sent: Sent, placed: Placed
     ) -> tuple[FillReport, ...]:
-        """Read the trades of an order."""
+        """Decode the trades of an order."""
 
 
 WIRES: Mapping[Platform, Wire] = {

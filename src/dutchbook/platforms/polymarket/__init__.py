@@ -1,1 +1,1 @@
-"""Polymarket (international): what its messages mean."""
+"""Polymarket's message formats (the international platform)."""

@@ -1,11 +1,11 @@
-"""Polymarket's answers to an order: the table, and the reads that tell what became of it.
+"""Polymarket's answers to an order: the table, and codecs of the reads that show its outcome.
 
 Sources: docs.polymarket.com (error-codes, place-orders, order-lifecycle and matching-engine,
 copies of 2026-09-27 or later), the clients py-clob-client-v2 1.2.1 and polymarket-client
 0.14.0, and live reports where named. The id of an order is its digest, known before sending, so
-an answer that names another id is not ours. Amounts are decimals written as text; a number in
-their place is refused. Each encoder stands beside its decoder: the paper platform speaks with
-them.
+an answer that names another id is about another order. Amounts are decimals written as text; a
+number in their place is malformed. The decoders serve the engine, the encoders the paper
+platform.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ RELIED_ON: tuple[str, ...] = (
     "status",
     "success",
 )
-"""The fields of an answer's outermost object without which it says nothing."""
+"""Fields of an answer's outermost object that decoding depends on."""
 OFF = Decimal("0.01")
 """Fills may be short of an order's figures by this (nautilus_trader documentation, 2026-07)."""
 MILLISECONDS = 10**11
-"""Larger numbers are milliseconds, not seconds (both are seen)."""
+"""Larger numbers are milliseconds, not seconds (both occur)."""
 LAST_SECOND = 4_102_444_800
-"""2100: later times are mistakes."""
+"""The year 2100; a later time is an error."""
 
 
 class _Posted(msgspec.Struct):
@@ -121,7 +121,7 @@ FINALITY = {
     "CONFIRMED": Finality.SETTLED,
     "FAILED": Finality.FAILED,
 }
-"""Only CONFIRMED and FAILED are for good (docs.polymarket.com, realtime-order-updates)."""
+"""Only CONFIRMED and FAILED are final (docs.polymarket.com, realtime-order-updates)."""
 
 
 # Reading
@@ -129,9 +129,9 @@ FINALITY = {
 
 
 def _read(answer: Answer) -> Said | None:
-    """Say what a body says: an order's status, or the text of a refusal.
+    """Extract what the table compares: an order's status, or the text of a rejection.
 
-    ``success: true`` alone says nothing: accepted is what has an id, a status and no error
+    ``success: true`` alone proves nothing: an accepted order has an id, a status and no error
     text (docs.polymarket.com place-orders; polymarket-client 0.14.0).
     """
     try:
@@ -147,7 +147,7 @@ def _read(answer: Answer) -> Said | None:
 
 
 def _bare(body: bytes) -> Said | None:
-    """Read a body of plain text, as the servers in front of the platform write it."""
+    """Read a plain-text body, as the servers in front of the platform send."""
     try:
         text = body.decode().strip()
     except UnicodeDecodeError:
@@ -159,20 +159,20 @@ TABLE = Table(POLYMARKET, ROWS, _read)
 
 
 def decode_placed(raw: bytes, sent: Sent) -> Placed:
-    """Read the answer to `POST /order` that the table accepts.
+    """Decode the answer to `POST /order` that the table accepts.
 
-    Whether the rest of a resting order that matched at once still works is not told: `working`
-    is then None, and the order must be read.
+    It does not state whether the rest of a resting order that matched at once still works:
+    `working` is then None, and the order must be read.
 
     Raises:
-        MalformedMessage: Not what the page describes.
-        OutcomeUnknown: It answers for another order.
+        MalformedMessage: Not in the documented form.
+        OutcomeUnknown: The answer is about another order.
     """
     try:
         posted = _posted.decode(raw)
     except UNREADABLE as error:
         raise MalformedMessage(POLYMARKET, str(error), raw) from error
-    _own(posted.order_id, sent)
+    _check_id(posted.order_id, sent)
     if posted.status == LIVE:
         return Placed(posted.order_id, sent.order.size)
     working = NOTHING if sent.immediate else None
@@ -181,13 +181,13 @@ def decode_placed(raw: bytes, sent: Sent) -> Placed:
 
 
 def decode_order(answer: Answer, sent: Sent) -> Placed | None:
-    """Read `GET /data/order/{id}`; None when it is not known there, which proves nothing.
+    """Decode `GET /data/order/{id}`; None if the order is not known, which proves nothing.
 
-    Old orders are answered by 404 or by an empty body (docs and nautilus_trader differ).
+    Old orders are answered with 404 or an empty body (docs and nautilus_trader differ).
 
     Raises:
-        MalformedMessage: Not what the page describes, or a status that it does not list.
-        OutcomeUnknown: The read did not succeed, or it answers for another order.
+        MalformedMessage: Not in the documented form, or an undocumented status.
+        OutcomeUnknown: The read failed, or the answer is about another order.
     """
     if answer.status == 404 or (  # noqa: PLR2004 - HTTP's own number
         answer.status == 200 and answer.body.strip() in (b"", b"null")  # noqa: PLR2004
@@ -203,7 +203,7 @@ def decode_order(answer: Answer, sent: Sent) -> Placed | None:
             raise InvalidInput("status", order.status, f"one of {', '.join(WORKS)}")
     except UNREADABLE as error:
         raise MalformedMessage(POLYMARKET, str(error), raw) from error
-    _own(order.id, sent)
+    _check_id(order.id, sent)
     return Placed(
         order.id,
         Quantity(left) if works else NOTHING,
@@ -212,20 +212,20 @@ def decode_order(answer: Answer, sent: Sent) -> Placed | None:
     )
 
 
-def _own(order_id: str, sent: Sent) -> None:
+def _check_id(order_id: str, sent: Sent) -> None:
     if order_id != sent.platform_order_id:
         raise OutcomeUnknown(POLYMARKET, "answer_of_another_order")
 
 
 def decode_fills(answer: Answer, sent: Sent, placed: Placed) -> tuple[FillReport, ...]:
-    """Read a page of `GET /data/trades`: the trades of our order, as taker or as maker.
+    """Decode a page of `GET /data/trades`: our order's trades, as taker or as maker.
 
-    Fees are not stated there: they are those of the contract's schedule at the time of the
-    match (docs.polymarket.com fees; makers pay none).
+    The page does not state fees: they follow the contract's schedule at the time of the match
+    (docs.polymarket.com fees; makers pay none).
 
     Raises:
-        MalformedMessage: Not what the page describes, or a status that it does not list.
-        OutcomeUnknown: The read did not succeed, or no fee is known for the time of a trade.
+        MalformedMessage: Not in the documented form, or an undocumented status.
+        OutcomeUnknown: The read failed, or no fee is known for the time of a trade.
     """
     raw = page(POLYMARKET, answer)
     reports: list[FillReport] = []
@@ -275,7 +275,7 @@ def _fee(sent: Sent, price: Price, size: Quantity, at: datetime, liquidity: Liqu
 
 
 def _when(text: str) -> datetime:
-    """Read a time: whole seconds or milliseconds since 1970, or ISO with its zone."""
+    """Parse a time: whole seconds or milliseconds since 1970, or ISO with its zone."""
     try:
         if text.isascii() and text.isdigit():
             number = int(text)
@@ -294,9 +294,9 @@ def _when(text: str) -> datetime:
 
 
 def encode_placed(order: Order, report: OrderReport) -> Answer:
-    """Write the answer to `POST /order`.
+    """Encode the answer to `POST /order`.
 
-    An order that met nothing and does not rest is no success there, but a refusal.
+    Polymarket rejects an order that matched nothing and may not rest.
     """
     if not report.fills and not report.working:
         return encode_refused(NO_MATCH, order)
@@ -316,7 +316,7 @@ def encode_placed(order: Order, report: OrderReport) -> Answer:
 
 
 def encode_refused(reason: str, order: Order) -> Answer:
-    """Write the refusal that we know by `reason`, its blanks filled in."""
+    """Encode the rejection with our `reason`, its placeholders filled in."""
     row = TABLE.row(reason)
     blanks = {
         "id": order.client_order_id,
@@ -332,7 +332,7 @@ def encode_refused(reason: str, order: Order) -> Answer:
 
 
 def encode_order(order: Order, report: OrderReport | None) -> Answer:
-    """Write the answer to `GET /data/order/{id}`: the order, or that there is none."""
+    """Encode the answer to `GET /data/order/{id}`: the order, or that there is none."""
     if report is None:
         return Answer(404, msgspec.json.encode({"error": "order not found"}))
     matched = sum((fill.size for fill in report.fills), start=Decimal(0))
@@ -355,9 +355,9 @@ def encode_order(order: Order, report: OrderReport | None) -> Answer:
 
 
 def encode_fills(order: Order, report: OrderReport) -> Answer:
-    """Write a page of trades: those of one order, as a taker's.
+    """Encode a page of one order's trades, all as taker.
 
-    Paper charges what rested and was met later as if it had taken, so it is told so too.
+    Paper charges taker fees for orders that rested too, so it reports them as taker trades.
     """
     words = {Finality.PROVISIONAL: "MATCHED", Finality.SETTLED: "CONFIRMED"}
     rows = [

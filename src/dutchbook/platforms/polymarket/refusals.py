@@ -1,8 +1,8 @@
-"""Every answer to an order that Polymarket's pages list, word by word, with what it means.
+"""Every answer to an order that Polymarket documents, verbatim, with its meaning.
 
-`{name}` stands for what varies. What is not here is not known: 500s but one, 502, 504, a
-`context canceled` that became a 400, and all that nobody has written down. Where a page advises
-to send again, Dutchbook asks instead.
+`{name}` marks what varies. Anything not listed is unknown: all 500s but one, 502, 504, a
+`context canceled` that became a 400, and every undocumented answer. Where a page advises to
+send again, Dutchbook queries the order instead.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SEEN = "live reports in public code and issues, through 2026-09"
 
 
 def _text(reason: str, text: str, source: str = _CODES, status: int = 400) -> Row:
-    """A refusal: alone with its own status, and inside a 200 as an entry without an id."""
+    """Return a rejection's row: with its own status, or in a 200 as an entry without an id."""
     return Row((status, 200), Family.REJECTED, reason, source, text=text)
 
 
@@ -28,7 +28,7 @@ ROWS = (
     # Accepted
     Row((200,), Family.ACCEPTED, LIVE, _PLACE, code=LIVE),
     Row((200,), Family.ACCEPTED, MATCHED, _PLACE, code=MATCHED),
-    # Taken, and what became of it comes later, or is read differently by page and client.
+    # Accepted, but the outcome comes later, or documentation and clients disagree on it.
     Row((200,), Family.UNKNOWN, "delayed", _LIFE, code="delayed"),
     Row((200,), Family.UNKNOWN, "unmatched", f"{_LIFE}; clients differ", code="unmatched"),
     Row(
@@ -38,7 +38,7 @@ ROWS = (
         _CODES,
         text="order match delayed due to market conditions",
     ),
-    # The digest was used before. That may be this very order, so it is asked about.
+    # The digest was used before, possibly by this same order, so the platform is queried.
     Row(
         (400, 200),
         Family.UNKNOWN,
@@ -46,7 +46,7 @@ ROWS = (
         _CODES,
         text="order {id} is invalid. Duplicated.",
     ),
-    # Nothing to trade with
+    # Nothing to match
     _text(
         "fill_or_kill_insufficient_resting_volume",
         "order couldn't be fully filled. FOK orders are fully filled or killed.",
@@ -56,7 +56,7 @@ ROWS = (
         "no orders found to match with FAK order."
         " FAK orders are partially filled or killed if no match is found.",
     ),
-    # What was asked
+    # Invalid request
     _text("invalid_parameters", "Invalid order payload"),
     _text(
         "invalid_price",
@@ -89,7 +89,7 @@ ROWS = (
     _text("invalid_expiration", "invalid expiration"),
     _text("order_version_mismatch", "order_version_mismatch"),
     _text("cancelled_on_chain", "order canceled in the CTF exchange contract"),
-    # With what, and who asks
+    # Balance and permission
     _text("insufficient_balance", "not enough balance / allowance{tail}"),
     _text("not_permitted", "the order owner has to be the owner of the API KEY"),
     _text("not_permitted", "the order signer address has to be the address of the API KEY"),
@@ -103,7 +103,7 @@ ROWS = (
     _text("unauthorized", "Unauthorized/Invalid api key", _AUTH, 401),
     _text("unauthorized", "Invalid L1 Request headers", _AUTH, 401),
     Row((403,), Family.REJECTED, "region_blocked", "docs.polymarket.com geoblock, 2026-09"),
-    # When
+    # Trading not open
     _text("market_inactive", "the market is not yet ready to process new orders"),
     _text("market_closed", "No orderbook exists for the requested token id", _CODES, 404),
     _text("market_closed", "market not found", _CODES, 404),
@@ -136,6 +136,6 @@ ROWS = (
         _ENGINE,
         503,
     ),
-    # The one 500 that the page calls a refusal: it never came to the book.
+    # The only 500 documented as a rejection: the order never reached the book.
     Row((500,), Family.REJECTED, "order_timed_out", _CODES, text="order timed out"),
 )
