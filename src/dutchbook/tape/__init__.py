@@ -1,1 +1,1 @@
-"""Tapes: recorded or made-up book updates of both platforms, with their contracts and pairs."""
+"""Tapes: recorded or generated book updates of both platforms, with contracts and pairs."""

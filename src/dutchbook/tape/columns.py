@@ -1,4 +1,4 @@
-"""The columns of a tape (`docs/tape-format.md`): stored messages to Arrow tables and back.
+"""Columns of a tape (`docs/tape-format.md`): stored messages to Arrow tables and back.
 
 A row is one level of one message. Each column has the encoding that made the gold recording
 smallest: slowly rising numbers as packed differences, small numbers as split bytes (whose high
@@ -19,18 +19,18 @@ from dutchbook.domain.market.contract import Platform
 from dutchbook.tape.stored import Level, StoredKind, StoredMessage
 
 NOTHING = -(2**63)
-"""Stands for null while a column is an array of integers."""
+"""Represents null while a column is an array of integers."""
 PLATFORMS = tuple(Platform)
 KINDS = ("snapshot", "level", "change", "trade", "other")
 SIDES = ("bid", "ask")
 TIME_UNITS = {"ms": 1_000_000, "us": 1_000, "ns": 1}
-"""Nanoseconds in each unit, coarsest first."""
+"""Nanoseconds per unit, coarsest first."""
 INT32 = 2**31
 SMALL_DECIMAL, LARGE_DECIMAL = 9, 18
-"""Digits that Parquet keeps in 32 and in 64 bits."""
+"""Digits that Parquet stores in 32 and in 64 bits."""
 
 FINEST = {"price": 4, "size": 6}
-"""Decimal places of the integers that Dutchbook counts in."""
+"""Decimal places of Dutchbook's integer prices and sizes."""
 _WORDS = ("platform", "contract", "kind", "side")
 
 PACKED = ("message", "step", "session", "received_at", "polled_at")
@@ -79,7 +79,7 @@ class Rows:
     _sequences: dict[tuple[object, ...], int] = field(default_factory=dict)
 
     def add(self, message: StoredMessage) -> None:
-        """Append the rows of one message: one a level, or one row without any."""
+        """Append a message's rows: one per level, or a single row if it has no levels."""
         gap = self._gap(message)
         head = (
             self.messages,
@@ -213,7 +213,7 @@ def _decimals(column: pa.Array, kind: pa.DataType, finest: int) -> pa.Array:
 
 @dataclass(slots=True)
 class Reader:
-    """Turns tables, in their order, back into messages."""
+    """Converts tables, in order, back into messages."""
 
     _sequences: dict[tuple[object, ...], int] = field(default_factory=dict)
     _open: StoredMessage | None = None
@@ -221,10 +221,10 @@ class Reader:
     _levels: list[Level] = field(default_factory=list)
 
     def feed(self, table: pa.Table) -> Iterator[StoredMessage]:
-        """Yield each message whose last row is known to be past.
+        """Yield each message once a row of the next one was read.
 
         Raises:
-            ValueError: Values that no tape has.
+            ValueError: The table has values that no tape has.
         """
         columns = [_values(table, name) for name in COLUMNS]
         for row in zip(*columns, strict=True):
@@ -278,10 +278,10 @@ class Reader:
 
 
 def check_schema(schema: pa.Schema) -> None:
-    """Check that a file has the columns of a tape, of their types.
+    """Check that a file has the columns of a tape, with their types.
 
     Raises:
-        ValueError: It has not.
+        ValueError: A column is missing or has another type.
     """
     missing = [name for name in COLUMNS if name not in schema.names]
     if missing:

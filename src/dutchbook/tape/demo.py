@@ -1,7 +1,7 @@
-"""The tape that ships.
+"""The bundled demo tape.
 
-Two pairs for twenty minutes, made up from one seed, chosen because its first minutes show
-episodes of both pairs that are worth trading. This writes it again, byte for byte::
+Two pairs for twenty minutes, generated from a seed whose first minutes have episodes of both
+pairs that are worth trading. This command writes it again, byte for byte::
 
     dutchbook tape generate demo.tape --seed 405 --minutes 20
 """

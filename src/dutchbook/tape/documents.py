@@ -1,4 +1,4 @@
-"""TOML and JSON files that a person writes: read whole, numbers exact, refused in one line."""
+"""Reads TOML and JSON files written by hand: exact numbers, and errors of one line."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Rows = list[dict[str, Any]]
 
 
 def read_tables(path: Path, names: Sequence[str]) -> list[Rows]:
-    """Read a file that holds lists of tables; returns those of `names`, in their order.
+    """Read a file of lists of tables and return those of `names`, in their order.
 
-    TOML, or JSON if its name ends in ``.json``; a list that is not there is empty.
+    The file is TOML, or JSON if its name ends in ``.json``; a missing list is empty.
 
     Raises:
-        FactsError: Missing, neither TOML nor JSON, or of other tables than `names`.
+        FactsError: Missing, neither TOML nor JSON, or with tables other than `names`.
     """
     document = _parse(path)
     for name in document:
@@ -35,7 +35,7 @@ def read_tables(path: Path, names: Sequence[str]) -> list[Rows]:
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """Read a file of one table, TOML, or JSON if its name ends in ``.json``.
+    """Read a file of one table: TOML, or JSON if its name ends in ``.json``.
 
     Raises:
         FactsError: Missing, or neither TOML nor JSON.
@@ -68,7 +68,7 @@ def _json(text: str) -> Any:
 
 
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse what TOML refuses too; JSON by itself would take the last."""
+    """Reject duplicate keys, as TOML does; JSON by itself would take the last."""
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]

@@ -1,8 +1,8 @@
 """Episodes: stretches of a tape in which a pair costs less than it pays, fees included.
 
-The one definition behind the figures of the World Cup recording, the generator that follows
-them and the tests that compare the two: at the best prices, ``1 - ask YES - ask NO`` less both
-unrounded taker fees is above zero, without a break from one step to the next.
+The figures of the World Cup recording, the generator modelled on them and the tests that
+compare the two share this definition: at the best prices, ``1 - ask YES - ask NO`` minus both
+unrounded taker fees is above zero in every step, without a break.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ RATE_TO_EDGE = 10**10
 
 @dataclass(slots=True)
 class Episode:
-    """One stretch.
+    """One episode.
 
     Attributes:
         match_id: The pair.
-        outcome: What would be bought on Kalshi.
-        began: When its first step was over.
-        ended: When its last step was over.
-        steps: How many steps it lasted.
-        peak: Its best edge, dollars a contract.
+        outcome: The outcome to buy on Kalshi.
+        began: When its first step ended.
+        ended: When its last step ended.
+        steps: Its length in steps.
+        peak: Its best edge, in dollars per contract.
         size: Contracts at both best prices when it began.
     """
 
@@ -54,7 +54,7 @@ class _Pair:
     running: dict[Outcome, Episode] = field(default_factory=dict)
 
     def judge(self, at: datetime) -> Iterator[Episode]:
-        """Follow one step; yield the episodes that it ended."""
+        """Process one step and yield the episodes that ended in it."""
         for outcome in Outcome:
             edge = edge_e14(self.match, self.kalshi, self.polymarket, outcome, at)
             running = self.running.get(outcome)
@@ -74,7 +74,7 @@ class _Pair:
                 running.peak = max(running.peak, dollars)
 
     def end(self) -> Iterator[Episode]:
-        """Yield what is still running."""
+        """Yield the episodes that are still running."""
         yield from self.running.values()
         self.running = {}
 
@@ -93,7 +93,10 @@ def edge_e14(
     outcome: Outcome,
     at: datetime,
 ) -> int:
-    """Return the edge of buying `outcome` on Kalshi and its hedge, at the best prices."""
+    """Return the edge of buying `outcome` on Kalshi and its hedge at the best prices.
+
+    In 10⁻¹⁴ dollars per contract.
+    """
     first = kalshi.ask_e4(outcome)
     second = polymarket.ask_e4(match.hedge(outcome))
     if first >= E4 or second >= E4:
@@ -112,7 +115,7 @@ def fee_e14(contract: Contract, price_e4: int, at: datetime) -> int:
 def episodes(tape: Tape) -> list[Episode]:
     """Return all episodes of a tape, in the order in which they ended.
 
-    A pair of which a fee is not known has none: nothing would be traded on it.
+    A pair with an unknown fee has none, because it would not be traded.
     """
     books: dict[tuple[Platform, str], OrderBook] = {
         (each.platform, each.contract_id): OrderBook(each.platform, each.contract_id)
@@ -162,6 +165,6 @@ def _apply(book: OrderBook, message: TapeMessage) -> None:
 
 
 def quantile(values: Sequence[Decimal], share: Decimal) -> Decimal:
-    """Return the value that `share` of `values` do not exceed; there must be some."""
+    """Return the value that `share` of `values` do not exceed; there must be at least one."""
     ordered = sorted(values)
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)]

@@ -1,7 +1,7 @@
-"""Tape files: Parquet with zstd, one row a level, the tape's own description in the footer.
+"""Tape files: Parquet with zstd, one row per level, the tape's metadata in the footer.
 
-`docs/tape-format.md` describes them. A file is written under a temporary name, synced and
-renamed, so that a tape is whole or not there. Pages carry checksums.
+`docs/tape-format.md` describes the format. A file is written under a temporary name, synced and
+renamed, so that a tape is either complete or absent. Pages have checksums.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from dutchbook.tape.metadata import FORMAT, Recording
 from dutchbook.tape.stored import StoredMessage, replayed, store
 
 Progress = Callable[[int, int], None]
-"""Told how much of how much is done."""
+"""Called with the amount done and the total."""
 
 KEY = b"dutchbook.tape"
 DIGEST_KEY = b"dutchbook.tape.sha256"
-"""Parquet has checksums for its pages and none for its footer."""
+"""Key of the metadata's SHA-256: Parquet has checksums for its pages, not for its footer."""
 ROW_GROUP = 1 << 18
 PAGE_BYTES = 1 << 23
 LEVEL = 22
-"""Of zstd: a tape is written once and read often."""
+"""Compression level of zstd; a tape is written once and read often."""
 
 
 def no_progress(done: int, total: int) -> None:
-    """Tell nobody."""
+    """Ignore progress."""
 
 
 def write_tape(path: Path, tape: Tape, progress: Progress = no_progress) -> None:
-    """Write `tape` to `path`, whole or not at all.
+    """Write `tape` to `path`, completely or not at all.
 
     Raises:
-        TapeError: It has no messages, or the file cannot be written.
+        TapeError: The tape has no messages, or the file cannot be written.
     """
     rows = Rows()
     for message in tape.messages():
@@ -57,7 +57,7 @@ def write_tape(path: Path, tape: Tape, progress: Progress = no_progress) -> None
 def write_rows(
     path: Path, rows: Rows, meta: TapeMeta, recording: Recording | None = None
 ) -> None:
-    """Write rows that were gathered and what the tape says of itself."""
+    """Write collected rows and the tape's metadata."""
     if not rows.messages:
         raise TapeError(f"{path}: a tape needs at least one message")
     with whole_file(path) as partial:
@@ -81,16 +81,16 @@ def write_rows(
 
 
 def described(document: bytes) -> dict[bytes, bytes]:
-    """Return the footer's entries for a tape's description."""
+    """Return the footer's entries for a tape's encoded metadata."""
     return {KEY: document, DIGEST_KEY: sha256(document).hexdigest().encode()}
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`, which becomes `path` if all goes well.
+    """Yield a temporary path in the same folder; on success it is renamed to `path`.
 
     Raises:
-        TapeError: `path` cannot be written, or holds something that is not a tape.
+        TapeError: `path` cannot be written, or is a file other than a tape.
     """
     if path.exists() and not is_tape(path):
         raise TapeError(f"{path}: it exists and is not a tape; choose another name")
@@ -117,7 +117,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def is_tape(path: Path) -> bool:
-    """Tell whether `path` is a tape of any version, sound at least in its footer."""
+    """Return whether `path` is a tape of any version, with at least an intact footer."""
     try:
         with pq.ParquetFile(path) as file:
             return KEY in (file.metadata.metadata or {})
@@ -127,7 +127,7 @@ def is_tape(path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class StoredTape:
-    """A tape in a file, read one row group at a time."""
+    """A tape file, read one row group at a time."""
 
     path: Path
     meta: TapeMeta
@@ -142,7 +142,7 @@ class StoredTape:
         return replayed(self.stored())
 
     def stored(self) -> Iterator[StoredMessage]:
-        """Iterate over every message that the tape keeps, trades and others too."""
+        """Iterate over every message that the tape stores, including trades and others."""
         known = {(each.platform, each.contract_id) for each in self.meta.contracts}
         count = 0
         for message in _checked(self.path, _read(self.path)):
@@ -161,11 +161,10 @@ class StoredTape:
 
 
 def open_tape(path: Path) -> StoredTape:
-    """Open a tape; its messages are read when they are asked for.
+    """Open a tape; its messages are read on demand.
 
     Raises:
-        TapeError: Missing, not a tape, damaged, or of a version that this program does not
-        read.
+        TapeError: Missing, not a tape, damaged, or of an unsupported version.
     """
     document = _describe(path)
     try:
@@ -219,11 +218,11 @@ def _read(path: Path) -> Iterator[StoredMessage]:
 
 
 _DAMAGE = (ValueError, TypeError, ArithmeticError, LookupError, OSError, pa.ArrowException)
-"""What reading a file raises when its bytes are not those of a tape."""
+"""Exceptions from reading a file whose bytes are not those of a tape."""
 
 
 def _checked(path: Path, messages: Iterable[StoredMessage]) -> Iterator[StoredMessage]:
-    """Pass messages on; what is wrong with the file becomes one clear line."""
+    """Pass messages on and turn any damage into an error of one clear line."""
     step = session = 0
     try:
         for message in messages:

@@ -1,10 +1,10 @@
-"""Makes up a tape of two platforms: books that follow one price, one of them late now and then.
+"""Generates a tape of two platforms: books that follow one price, one sometimes late.
 
-While both platforms quote the same price no edge exists. Now and then news moves the price on
-one of them and the other stays behind: an episode. Its best edge, its length and the contracts
-at the best prices are drawn so that they follow a recording of both platforms (World Cup winner
-contracts, July 2026, four pairs, polled every 3.7 s for 6.5 hours; 13 pair-hours, 76 episodes,
-measured with `episodes`):
+While both platforms quote the same price there is no edge. Occasionally news moves the price on
+one of them and the other lags: an episode. Its best edge, its length and the contracts at the
+best prices are drawn to match a recording of both platforms (World Cup winner contracts, July
+2026, four pairs, polled every 3.7 s for 6.5 hours; 13 pair-hours, 76 episodes, measured with
+`episodes`):
 
     episodes per hour and pair: 5.8; share of polls within one: 20 % (one lasted 1,364 polls)
     quantile                10 %    25 %    50 %    75 %    90 %    95 %    99 %
@@ -12,9 +12,10 @@ measured with `episodes`):
     polls                   1       2       3       8       34      122     1,364
     contracts               12      38      166     500     1,139
 
-`pace` multiplies the chance that one begins; sizes and lengths stay, the longest cut at 122
-polls. Over many seeds two pairs at the default pace have 30 episodes an hour each: 0.2 cents
-and 2 polls at the median, 1.0 cents and 33 polls at the ninth decile.
+`pace` multiplies the probability that an episode begins, and changes neither its size nor its
+length. The longest episodes are cut at 122 polls. Over many seeds two pairs at the default pace
+have 30 episodes an hour each: 0.2 cents and 2 polls at the median, 1.0 cents and 33 polls at
+the ninth decile.
 """
 
 from __future__ import annotations
@@ -35,16 +36,16 @@ POLL = timedelta(milliseconds=3_700)
 FETCH = timedelta(milliseconds=120)
 MILLISECOND = timedelta(milliseconds=1)
 PACE = 10
-"""So that twenty minutes show some; the recording's own pace is 1."""
+"""Chosen so that twenty minutes have some episodes; the recording's own pace is 1."""
 
 
 @dataclass(slots=True)
 class _Output:
-    """The messages so far, and what a stream has said of each book."""
+    """The messages so far, and the last state and sequence streamed of each book."""
 
     streamed: bool
     rows: list[TapeMessage] = field(default_factory=list)
-    said: dict[tuple[Platform, str], tuple[Ladder, Ladder]] = field(default_factory=dict)
+    last: dict[tuple[Platform, str], tuple[Ladder, Ladder]] = field(default_factory=dict)
     sequences: dict[tuple[Platform, str], int] = field(default_factory=dict)
 
 
@@ -61,13 +62,13 @@ def generate(
     """Return a tape of `minutes` minutes.
 
     Args:
-        chance: Where all draws come from.
-        seed: What `chance` was made of; it names the tape.
-        minutes: How long the tape is.
-        pairs: How many pairs; their ticks and prices differ.
-        start: When it begins.
-        pace: How many times the recording's chance that an episode begins.
-        streamed: Each change a message and a step of its own, instead of polls.
+        chance: Source of all draws.
+        seed: Seed of `chance`; it names the tape.
+        minutes: Length of the tape.
+        pairs: Number of pairs; their ticks and prices differ.
+        start: When the tape begins.
+        pace: Multiple of the recording's probability that an episode begins.
+        streamed: Whether each change is a message and a step of its own, instead of polls.
     """
     end = start + timedelta(minutes=minutes)
     questions = [question(index, end, chance) for index in range(pairs)]
@@ -78,7 +79,7 @@ def generate(
             each.move(chance, pace, at)
             for place, platform in enumerate(Platform):
                 fetched = at + (len(Platform) * index + place) * FETCH
-                _tell(output, each, platform, chance, fetched, poll)
+                _append(output, each, platform, chance, fetched, poll)
         at += POLL
         poll += 1
     return MemoryTape(_meta(output, questions, seed), output.rows)
@@ -101,7 +102,7 @@ def _meta(output: _Output, questions: list[Question], seed: int) -> TapeMeta:
     )
 
 
-def _tell(
+def _append(
     output: _Output,
     each: Question,
     platform: Platform,
@@ -109,7 +110,7 @@ def _tell(
     at: datetime,
     poll: int,
 ) -> None:
-    """Append what `platform` says of the question: its whole book, or what has changed."""
+    """Append the platform's messages about the question: its whole book, or the changes."""
     contract_id = each.match.contract(platform).contract_id
     book = each.books[platform]
     whole = TapeMessage(
@@ -126,8 +127,8 @@ def _tell(
         output.rows.append(whole)
         return
     key = (platform, contract_id)
-    before = output.said.get(key)
-    output.said[key] = (book.bids, book.asks)
+    before = output.last.get(key)
+    output.last[key] = (book.bids, book.asks)
     messages = [whole] if before is None else list(_changes(whole, *before))
     for number, message in enumerate(messages):
         output.sequences[key] = output.sequences.get(key, 0) + 1
@@ -144,7 +145,7 @@ def _tell(
 
 
 def _changes(whole: TapeMessage, bids: Ladder, asks: Ladder) -> Iterator[TapeMessage]:
-    """Yield one message a level; what goes away goes first, so that no book crosses itself."""
+    """Yield one message per level, removals first, so that no book crosses itself."""
     changes: list[tuple[int, int, int]] = []
     for side, old, new in ((BID, bids, whole.bids), (ASK, asks, whole.asks)):
         gone = dict(old).keys() - dict(new).keys()

@@ -1,4 +1,4 @@
-"""What `dutchbook tape info` tells of a tape."""
+"""Figures of a tape, as `dutchbook tape info` shows them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class TapeInfo:
     """A tape in figures.
 
     Attributes:
-        path: Where it is.
-        size: Its bytes.
-        meta: What it says of itself.
-        kinds: How many messages of each kind, most frequent first.
-        platforms: How many messages of each platform.
-        sessions: How many sessions.
-        steps: How many steps.
-        episodes: The stretches in which a pair costs less than it pays, fees included.
+        path: The file.
+        size: Its size in bytes.
+        meta: Its metadata.
+        kinds: Number of messages of each kind, most frequent first.
+        platforms: Number of messages of each platform.
+        sessions: Number of sessions.
+        steps: Number of steps.
+        episodes: Stretches in which a pair costs less than it pays, fees included.
     """
 
     path: Path
@@ -40,52 +40,52 @@ class TapeInfo:
 
     @property
     def messages(self) -> int:
-        """How many messages it keeps."""
+        """Number of messages that the tape stores."""
         return self.meta.messages
 
     @property
     def bytes_per_message(self) -> Decimal:
-        """What a message costs, its share of everything in the file included; two decimals."""
+        """Size of the whole file per message, to two decimals."""
         return (Decimal(self.size) / self.messages).quantize(Decimal("0.01"))
 
     def edge(self, share: str) -> Decimal | None:
-        """The best edge that `share` of the episodes do not exceed, in dollars a contract."""
+        """Return the edge that `share` of the episodes do not exceed, in dollars a contract."""
         edges = [each.peak for each in self.episodes]
         return quantile(edges, Decimal(share)) if edges else None
 
     @property
     def contracts(self) -> tuple[Contract, ...]:
-        """The contracts in it."""
+        """The tape's contracts."""
         return self.meta.contracts
 
     @property
     def pairs(self) -> tuple[ContractMatch, ...]:
-        """The pairs in it, approved by the tape itself in paper mode only."""
+        """The tape's pairs, which it approves itself, in paper mode only."""
         return self.meta.pairs
 
     @property
     def first(self) -> datetime:
-        """When its first message was received."""
+        """When the first message was received."""
         return self.meta.first
 
     @property
     def last(self) -> datetime:
-        """When its last message was received."""
+        """When the last message was received."""
         return self.meta.last
 
     @property
     def span(self) -> timedelta:
-        """The time from its first message to its last."""
+        """Time from the first message to the last."""
         return self.last - self.first
 
     @property
     def assumed(self) -> tuple[str, ...]:
-        """What it supposes of its contracts."""
+        """Assumptions about the contracts."""
         return self.meta.assumed
 
 
 def describe(path: Path) -> TapeInfo:
-    """Read a whole tape, and so check it, and return what it holds.
+    """Read a whole tape, which also checks it, and return its figures.
 
     Raises:
         TapeError: Missing, not a tape, damaged, or of an unknown version.

@@ -1,6 +1,7 @@
-"""The questions of a made-up tape: how their price moves, who quotes it, and who is late.
+"""Questions of a generated tape: how their price moves, who quotes it, and who is late.
 
-`generate` tells what it follows. Prices are ten-thousandths of a YES dollar, sizes millionths.
+`generate` describes the recording behind the figures. Prices are in 10⁻⁴ YES dollars, sizes in
+10⁻⁶ contracts.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from dutchbook.tape.metadata import approved
 
 Ladder = tuple[tuple[int, int], ...]
 Quantiles = Sequence[tuple[int, int]]
-"""Share in thousandths and value, rising."""
+"""Share in thousandths and value, ascending."""
 
 PEAKS: Quantiles = (
     *((0, 0), (100, 1), (250, 8), (500, 19), (750, 46), (900, 100), (950, 141)),
@@ -41,10 +42,10 @@ CONTRACTS: Quantiles = (
     *((0, 5), (100, 12), (250, 38), (500, 166), (750, 500), (900, 1_139), (1_000, 5_000)),
 )
 PAIR_POLLS = 167
-"""Polls of one pair between two episodes of the recording: 973 an hour, 5.8 episodes."""
+"""Polls of a pair per episode in the recording: 973 polls and 5.8 episodes an hour."""
 POLYMARKET_LATE = 5
-"""One episode in so many ends on Polymarket: in the recording the second leg was gone one poll
-later in 4 cases of 76 where Kalshi was first and in 15 where Polymarket was."""
+"""Polymarket is late in one episode out of this many. In the recording the second leg was gone
+one poll later in 4 of 76 cases with Kalshi first, and in 15 with Polymarket first."""
 HUNDREDTH = 10_000
 """A hundredth of a contract, in millionths."""
 LOWEST, HIGHEST = 300, E4 - 300
@@ -58,7 +59,7 @@ QUESTIONS = (
 
 
 def draw(quantiles: Quantiles, chance: Chance) -> int:
-    """Draw a value that follows `quantiles`, straight lines between them."""
+    """Draw a value that follows `quantiles`, with linear interpolation."""
     share = chance.between(0, 999)
     for (low, first), (high, last) in pairwise(quantiles):
         if share < high:
@@ -75,7 +76,7 @@ class Book:
     asks: Ladder = ()
 
     def quote(self, price: int, chance: Chance, bid: int = 0, ask: int = 0) -> None:
-        """Quote around `price`, which lies within the spread; or at a given best price."""
+        """Quote around `price`, which then lies within the spread, or at a given best price."""
         gap = chance.between(0, 3) * min(self.tick, 10)
         bid = bid or (price - gap) // self.tick * self.tick
         ask = ask or -(-(price + gap) // self.tick) * self.tick
@@ -90,7 +91,7 @@ class Book:
         self.asks = _resized(self.asks, chance)
 
     def holds(self, price: int) -> bool:
-        """Whether `price` lies within the spread."""
+        """Return whether `price` lies within the spread."""
         return bool(self.bids and self.asks) and self.bids[0][0] <= price <= self.asks[0][0]
 
     def _ladder(self, price: int, tick: int, chance: Chance) -> Ladder:
@@ -104,7 +105,7 @@ class Book:
 
 @dataclass(slots=True)
 class _Lag:
-    """One episode under way: who is late, whether the price rises, and how long still."""
+    """A running episode: who is late, whether the price rises, best edge and polls left."""
 
     late: Platform
     rises: bool
@@ -123,7 +124,7 @@ class Question:
     lag: _Lag | None = field(default=None)
 
     def move(self, chance: Chance, pace: int, at: datetime) -> None:
-        """Let one poll's time pass."""
+        """Advance by one poll."""
         if self.lag is not None:
             self._linger(self.lag, chance)
         elif chance.between(1, PAIR_POLLS) <= pace:
@@ -160,7 +161,7 @@ class Question:
             behind.bids = _topped(behind.bids, sizes[1 - first])
 
     def _linger(self, lag: _Lag, chance: Chance) -> None:
-        """Pass a poll of an episode; at its end the late platform catches up."""
+        """Advance an episode by one poll; at its end the late platform catches up."""
         lag.polls -= 1
         if lag.polls <= 0:
             self.lag = None
@@ -171,7 +172,7 @@ class Question:
                 book.refresh(chance)
 
     def _lead(self, lag: _Lag, best: int, chance: Chance) -> None:
-        """Quote `best` on the platform ahead: its bid if the price rises, else its ask."""
+        """Quote `best` on the platform ahead: as bid if the price rises, else as ask."""
         ahead = self.books[lag.late.other]
         self.price = best
         if lag.rises:
@@ -180,7 +181,7 @@ class Question:
             ahead.quote(best, chance, ask=best)
 
     def _best(self, lag: _Lag, edge: int, at: datetime) -> int:
-        """Return the price ahead that makes the edge as near to `edge` as its tick allows."""
+        """Return the price ahead that brings the edge as close to `edge` as its tick allows."""
         ahead, behind = self.books[lag.late.other], self.books[lag.late]
         stale = behind.asks[0][0] if lag.rises else behind.bids[0][0]
         direction = ahead.tick if lag.rises else -ahead.tick

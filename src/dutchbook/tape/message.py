@@ -1,4 +1,4 @@
-"""One message of a tape, and what a tape says of itself."""
+"""One message of a tape, and a tape's metadata."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class TapeMessage:
 
     Attributes:
         at: When it was received, UTC: the time it is replayed at.
-        platform: Whose book.
-        contract_id: Which book.
+        platform: The book's platform.
+        contract_id: The book's contract.
         kind: Whether the levels replace the book or change it.
         bids: Prices in 10⁻⁴ dollars and sizes in 10⁻⁶ contracts, in any order.
-        asks: The same of the other side.
+        asks: The same for the other side.
         step: The tape step. All messages of one poll share it; on a streamed tape each message
-            is a step of its own. It never falls.
-        session: Books start empty when it changes.
-        sequence: The platform's own number of the message, 0 where it has none.
-        platform_time: The platform's own time of it, where it gives one.
+            is a step of its own. It never decreases.
+        session: Number of the session; books start empty when it changes.
+        sequence: The platform's own number of the message, 0 if it has none.
+        platform_time: The platform's own time of the message, if it gives one.
     """
 
     at: datetime
@@ -50,7 +50,7 @@ class TapeMessage:
 
 @dataclass(frozen=True, slots=True)
 class TapeMeta:
-    """What a tape says of itself. Its pairs are approved by the tape, in paper mode only."""
+    """Metadata of a tape. The tape approves its own pairs, in paper mode only."""
 
     name: str
     source: str
@@ -66,11 +66,11 @@ class TapeMeta:
 
 
 class Tape(Protocol):
-    """Metadata, and messages in the order in which they were received."""
+    """Metadata, and messages in order of receipt."""
 
     @property
     def meta(self) -> TapeMeta:
-        """What the tape says of itself."""
+        """The tape's metadata."""
         ...
 
     def messages(self) -> Iterator[TapeMessage]:
@@ -80,7 +80,7 @@ class Tape(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MemoryTape:
-    """A tape that is held in memory."""
+    """A tape held in memory."""
 
     meta: TapeMeta
     rows: Sequence[TapeMessage]

@@ -1,7 +1,7 @@
-"""What a tape says of itself, as the JSON in its footer, and back.
+"""Converts a tape's metadata to the JSON in its footer, and back.
 
-Numbers are text, instants ISO 8601. A pair in a tape is approved by the tape itself, in paper
-mode only: reading one sets `operator_approved` and its digest.
+Numbers are text, instants ISO 8601. A tape approves its own pairs, in paper mode only: reading
+a pair sets `operator_approved` and its digest.
 """
 
 from __future__ import annotations
@@ -65,14 +65,14 @@ class _Pair(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class RecordedFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """One file of a recording: its name and how many messages it held."""
+    """One file of a recording: its name and its number of messages."""
 
     name: str
     messages: int
 
 
 class Recording(msgspec.Struct, forbid_unknown_fields=True):
-    """What the original messages of an import need to be told again: see `rebuild`."""
+    """What is needed to reconstruct the original messages of an import; see `rebuild`."""
 
     layout: str
     files: list[RecordedFile]
@@ -96,7 +96,7 @@ class _Meta(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 def encode(meta: TapeMeta, recording: Recording | None) -> bytes:
-    """Write `meta` as JSON, keys in a fixed order."""
+    """Encode `meta` as JSON with keys in a fixed order."""
     return msgspec.json.encode(
         _Meta(
             format=FORMAT,
@@ -117,16 +117,16 @@ def encode(meta: TapeMeta, recording: Recording | None) -> bytes:
 
 
 def version(document: bytes) -> Any:
-    """Return the format number of a tape's metadata, whatever else it says."""
+    """Return the format number of a tape's metadata, without checking the rest."""
     found = msgspec.json.decode(document)
     return found.get("format") if isinstance(found, dict) else None
 
 
 def decode(document: bytes) -> tuple[TapeMeta, Recording | None]:
-    """Read what `encode` wrote.
+    """Decode the output of `encode`.
 
     Raises:
-        ValueError, InvalidInput: It is not that; `msgspec.DecodeError` is a `ValueError`.
+        ValueError, InvalidInput: It is malformed; `msgspec.DecodeError` is a `ValueError`.
     """
     meta = msgspec.json.decode(document, type=_Meta)
     contracts = tuple(_contract(each) for each in meta.contracts)
@@ -236,5 +236,5 @@ def _pair(stored: _Pair, contracts: dict[tuple[Platform, str], Contract]) -> Con
 
 
 def approved(match: ContractMatch) -> ContractMatch:
-    """Return `match` approved as it stands: what a tape does for its own pairs."""
+    """Return `match`, approved as it is now; a tape approves its own pairs so."""
     return replace(match, operator_approved=True, approved_digest=match.digest)

@@ -1,4 +1,4 @@
-"""Plays a tape: each message at its time, each step and session announced."""
+"""Plays a tape: each message at its time, and the start and end of each step and session."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dutchbook.tape.message import Tape, TapeMessage
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Who hears a tape: each call is synchronous and must not block."""
+    """Callbacks of a tape's player; each is synchronous and must not block."""
 
     session_began: Callable[[], None]
     step_began: Callable[[int], None]
@@ -21,10 +21,10 @@ class Listener:
 
 
 async def play(tape: Tape, clock: Clock, listener: Listener) -> int:
-    """Play every message of `tape`; returns how many there were.
+    """Play every message of `tape` and return how many there were.
 
-    A step ends when the first message of the next one is due, and before that message is
-    applied: whoever waited for the step meets the books as the step left them.
+    A step ends when the first message of the next one is due, before that message is applied.
+    An order that waited for the end of the step meets the books as of that end.
     """
     session = step = None
     played = 0

@@ -1,7 +1,7 @@
-"""What a tape keeps of one message: all that its recording said, in integers.
+"""A message as a tape stores it: everything that its recording contained, in integers.
 
 `TapeMessage` is what a replay needs; `StoredMessage` is what was received. The difference is
-trades, messages of other types, the platform's own wording of a change, and nanoseconds.
+trades, messages of other types, the platform's own form of a change, and nanoseconds.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class StoredKind(IntEnum):
 
     `SNAPSHOT`: the book is these levels. `LEVEL`: these levels have these sizes. `CHANGE`:
     these sizes are added to these levels. `TRADE`: its side is what the taker did with YES.
-    `OTHER`: only its own text tells.
+    `OTHER`: only `raw` has the content.
     """
 
     SNAPSHOT = 0
@@ -42,18 +42,18 @@ class StoredMessage:
 
     Attributes:
         at_ns: When it was received, in nanoseconds since 1970.
-        step: The tape step; never falls.
-        session: Books start empty when it changes.
-        platform: Whose message.
-        contract_id: Which contract, None where the message is about none.
+        step: The tape step; it never decreases.
+        session: Number of the session; books start empty when it changes.
+        platform: The platform that sent it.
+        contract_id: The contract, None if the message is about none.
         kind: What it does.
         levels: Side, price and size of each level.
-        cycle_ns: When the poll that it belongs to began, None on a stream.
-        stream: The platform's number of the subscription, None where it gives none.
-        sequence: The platform's number of the message, None where it gives none.
+        cycle_ns: When its poll began, in nanoseconds since 1970; None on a stream.
+        stream: The platform's number of the subscription, None if it gives none.
+        sequence: The platform's number of the message, None if it gives none.
         platform_us: The platform's own time, in microseconds since 1970.
         trade_id: The 16 bytes of a trade's id.
-        raw: The message's JSON, where the other attributes do not say all of it.
+        raw: The message's JSON, if the other attributes do not hold all of it.
     """
 
     at_ns: int
@@ -72,7 +72,7 @@ class StoredMessage:
 
 
 def store(message: TapeMessage) -> StoredMessage:
-    """Return `message` as a tape keeps it."""
+    """Return `message` as a tape stores it."""
     kind = StoredKind.SNAPSHOT if message.kind is Kind.SNAPSHOT else StoredKind.LEVEL
     sides = ((BID, message.bids), (ASK, message.asks))
     return StoredMessage(
@@ -102,13 +102,13 @@ def instant(us: int) -> datetime:
 
 @dataclass(slots=True)
 class _Sizes:
-    """The sizes of every level of a session, so that a change becomes a new size."""
+    """Sizes of every level of a session, needed to turn a change into a new size."""
 
     session: int | None = None
     books: dict[tuple[Platform, str], dict[tuple[int, int], int]] = field(default_factory=dict)
 
     def apply(self, message: StoredMessage, contract_id: str) -> tuple[Level, ...]:
-        """Follow `message` and return its levels with the sizes that they have after it."""
+        """Apply `message` and return its levels with their sizes after it."""
         if message.session != self.session:
             self.session = message.session
             self.books.clear()
@@ -125,13 +125,13 @@ class _Sizes:
                 book[side, price] = after
             else:
                 book.pop((side, price), None)
-            # A recording that missed a message can fall below zero: nothing is offered there.
+            # A size falls below zero if the recording missed a message: nothing is offered.
             levels.append((side, price, max(after, 0)))
         return tuple(levels)
 
 
 def replayed(stored: Iterable[StoredMessage]) -> Iterator[TapeMessage]:
-    """Return the book updates among `stored`, each level with its whole size."""
+    """Yield the book updates among `stored`, each level with its whole size."""
     sizes = _Sizes()
     for each in stored:
         if each.kind in (StoredKind.TRADE, StoredKind.OTHER) or each.contract_id is None:

@@ -1,1 +1,1 @@
-"""Recordings of others become tapes: see `recording.import_recording`."""
+"""Importers of external recordings as tapes; see `recording.import_recording`."""

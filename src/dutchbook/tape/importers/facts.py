@@ -1,8 +1,8 @@
-"""What an import knows of each contract, and how: seen in the recording, given, or assumed.
+"""What an import knows about each contract: seen in the recording, given, or assumed.
 
 A recording has prices and sizes, but no fees, ticks or rules. They come from `--contracts FILE`
-(TOML or JSON; `docs/tape-format.md` lists its fields), or they are assumed, and what is assumed
-is named in the tape and in what is printed from it.
+(TOML or JSON; `docs/tape-format.md` lists its fields), or they are assumed. The tape, and
+whatever is printed from it, names each assumption.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from dutchbook.tape.metadata import approved
 
 @dataclass(slots=True)
 class Facts:
-    """One contract's facts while they are gathered; `assumed` puts the supposed in words."""
+    """One contract's facts while they are collected; `assumed` describes the assumed ones."""
 
     platform: Platform
     contract_id: str
@@ -36,19 +36,19 @@ class Facts:
     assumed: dict[str, str] = field(default_factory=dict)
 
     def know(self, **values: Any) -> None:
-        """Take what was seen or given; it is no longer assumed."""
+        """Set facts that were seen or given; they are no longer assumed."""
         self.values |= values
         for name in values:
             self.assumed.pop(name, None)
 
     def assume(self, name: str, value: Any, words: str) -> None:
-        """Suppose `value`, unless the fact is known."""
+        """Assume `value`, unless the fact is known."""
         if name not in self.values:
             self.values[name] = value
             self.assumed[name] = words
 
     def contract(self) -> Contract:
-        """Return the contract, every fact of which must be there by now."""
+        """Return the contract; every fact must be set by now."""
         return Contract(
             platform=self.platform,
             contract_id=self.contract_id,
@@ -62,7 +62,7 @@ class Facts:
 
 
 def assumptions(facts: Iterable[Facts]) -> tuple[str, ...]:
-    """Return every different assumption once, in the order in which they appear."""
+    """Return each distinct assumption once, in order of appearance."""
     return tuple(dict.fromkeys(line for each in facts for line in each.assumptions()))
 
 
@@ -72,7 +72,7 @@ def assumptions(facts: Iterable[Facts]) -> tuple[str, ...]:
 
 @dataclass(slots=True)
 class Overrides:
-    """The tables of a contracts file, and which of them met something in the recording."""
+    """The tables of a contracts file, and which of them matched the recording."""
 
     path: Path | None = None
     contracts: list[dict[str, Any]] = field(default_factory=list)
@@ -81,10 +81,10 @@ class Overrides:
 
     @classmethod
     def load(cls, path: Path | None) -> Overrides:
-        """Read a contracts file; None is an empty one.
+        """Read a contracts file; a path of None means an empty one.
 
         Raises:
-            TapeError: Missing, neither TOML nor JSON, or of other tables than it should have.
+            TapeError: Missing, neither TOML nor JSON, or with unknown tables.
         """
         if path is None:
             return cls()
@@ -100,7 +100,7 @@ class Overrides:
         return found
 
     def apply(self, facts: Facts) -> None:
-        """Give `facts` what the file says of its contract; later tables win."""
+        """Set the facts that the file gives for the contract; later tables win."""
         for row in self.contracts:
             same = row["platform"] == facts.platform.value
             if same and fnmatchcase(facts.contract_id, row["contract_id"]):
@@ -109,7 +109,7 @@ class Overrides:
                 facts.know(**self._guard(contract_facts, facts.platform, row, sizing))
 
     def pair(self, match: ContractMatch) -> ContractMatch:
-        """Return `match` as the file wants it, approved."""
+        """Return `match` with the file's values, approved."""
         values: dict[str, Any] = {}
         for row in self.pairs:
             ours = (match.kalshi.contract_id, match.polymarket.contract_id)
@@ -127,10 +127,10 @@ class Overrides:
         return approved(made)
 
     def refuse_unused(self) -> None:
-        """Refuse a table that met nothing: it is misspelt, or of another recording.
+        """Reject a table that matched nothing: it is misspelt, or of another recording.
 
         Raises:
-            TapeError: There is one.
+            TapeError: There is such a table.
         """
         for row in (*self.contracts, *self.pairs):
             if id(row) not in self._used:

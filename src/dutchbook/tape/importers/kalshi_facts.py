@@ -1,8 +1,7 @@
-"""What a Kalshi recording tells of its markets, and what must be supposed.
+"""What a Kalshi recording contains about its markets, and what must be assumed.
 
-Beside the gold recording lies Kalshi's own description of each event (``metadata/*.json``:
-rules, price ranges, dates); the bitcoin recorder notes when a market closes. Fees are in
-neither.
+The gold recording comes with Kalshi's own description of each event (``metadata/*.json``:
+rules, price ranges, dates); the bitcoin recorder notes when a market closes. Neither has fees.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ class _Seen:
 
 @dataclass(slots=True)
 class Markets:
-    """The markets of a recording, in the order in which they appear."""
+    """The markets of a recording, in order of appearance."""
 
     described: dict[str, _Market]
     closing: dict[str, datetime] = field(default_factory=dict)
@@ -64,10 +63,10 @@ class Markets:
 
     @classmethod
     def of(cls, path: Path) -> Markets:
-        """Read the descriptions that lie beside the recording at `path`.
+        """Read the descriptions that came with the recording at `path`.
 
         Raises:
-            TapeError: One of them is malformed.
+            TapeError: A description is malformed.
         """
         found = {}
         for file in _descriptions(path):
@@ -82,7 +81,7 @@ class Markets:
         return cls(found)
 
     def seen(self, ticker: str, at_us: int, levels: Iterable[Level]) -> None:
-        """Note a book or trade message of a market."""
+        """Record a book or trade message of a market."""
         seen = self._seen.get(ticker)
         if seen is None:
             seen = self._seen[ticker] = _Seen()
@@ -91,7 +90,7 @@ class Markets:
             seen.cents = all(not price % CENT for _, price, _ in levels)
 
     def watch(self, event: Mapping[str, Any]) -> None:
-        """Note when a market closes, where the recorder says it."""
+        """Record when a market closes, if the recorder's message says so."""
         payload = event.get("msg")
         if event.get("type") != "watch_market" or not isinstance(payload, dict):
             return
@@ -105,7 +104,7 @@ class Markets:
                 self.closing[ticker] = when.astimezone(UTC)
 
     def facts(self) -> list[Facts]:
-        """Return what is known and supposed of each market that has a book or a trade."""
+        """Return the known and assumed facts of each market that has a book or a trade."""
         return [self._facts(ticker, seen) for ticker, seen in self._seen.items()]
 
     def _facts(self, ticker: str, seen: _Seen) -> Facts:
@@ -150,7 +149,7 @@ def _nearest_quarter(when: datetime) -> datetime:
 
 
 def _descriptions(path: Path) -> Iterator[Path]:
-    """Find ``metadata/*.json`` in the recording's folder, or beside the folder of its files."""
+    """Find ``metadata/*.json`` in the folder of the recording's files, or in its parent."""
     folders = [path, path.parent] if path.is_dir() else [path.parent, path.parent.parent]
     for folder in folders:
         files = sorted((folder / "metadata").glob("*.json"))

@@ -1,9 +1,9 @@
 """Recordings of Kalshi's websocket: gold markets of August 2026, bitcoin ones of May 2026.
 
 Each line is one message in the order of receipt: ``recv_ms`` (gold) or ``recv_ns`` (bitcoin)
-and the ``event`` itself. Gold has a file for each market and UTC date, all of one session;
-bitcoin a file for each run of its recorder, which is a session. Messages that are no book and
-no trade (ticker, and the recorder's own) are kept as text.
+and the ``event`` itself. Gold has one file per market and UTC date, all in one session; bitcoin
+has one file per run of its recorder, which is a session. Messages other than books and trades
+(ticker, and the recorder's own) are kept as text.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ SOURCES = {
     Layout.KALSHI_NS: "Kalshi websocket, bitcoin 15-minute markets, May 2026",
 }
 EARLIEST_NS, LATEST_NS = 1_262_304_000 * 10**9, 4_102_444_800 * 10**9
-"""2010 and 2100."""
+"""The years 2010 and 2100; no recording is from another time."""
 
 
 class _Received(msgspec.Struct):
@@ -84,7 +84,7 @@ class _Snapshot(msgspec.Struct):
 
 @dataclass(slots=True)
 class _Entry:
-    """One line, its time read."""
+    """One line with its time parsed."""
 
     at_ns: int
     line: Line
@@ -93,7 +93,7 @@ class _Entry:
 
 @dataclass(slots=True)
 class _Reading:
-    """Where the import stands: what is known of the recording so far."""
+    """State of an import: what is known about the recording so far."""
 
     layout: Layout
     markets: Markets
@@ -188,7 +188,7 @@ def read(source: Source, overrides: Overrides, progress: Progress) -> Imported:
 
 
 def _read_files(reading: _Reading, source: Source, meter: Meter) -> None:
-    """Read all files: those of one session merged by time, sessions one after another."""
+    """Read all files: those of one session merged by time, the sessions in sequence."""
     if source.layout is Layout.KALSHI_MS:
         files = [_entries(file, source.layout, meter) for file in source.files]
         counts: list[RecordedFile] = []

@@ -1,7 +1,7 @@
-"""Tells an imported recording again: a stored message as the line that it was.
+"""Reconstructs an imported recording: turns a stored message back into its original line.
 
-The importers hold each message that they store against what this module makes of it; where the
-two differ, the message's own text is stored too. So whatever a recording says, nothing is lost.
+The importers compare each message with what this module reconstructs from its stored form.
+Where the two differ, they store the message's own text too, so nothing is lost.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CENTS = 100
 
 
 def polled_line(message: StoredMessage, recording: Recording) -> dict[str, Any]:
-    """Return a row of the polled recording; its prices are in cents."""
+    """Return a line of the polled recording; its prices are in cents."""
     if message.raw is not None:
         found: dict[str, Any] = json.loads(message.raw, parse_float=Decimal)
         return found
@@ -73,7 +73,7 @@ def _best(
 
 
 def millisecond_line(message: StoredMessage, recording: Recording) -> dict[str, Any]:
-    """Return a line of the recording whose clock counts milliseconds."""
+    """Return a line of the recording with times in milliseconds."""
     return {
         "recv_ms": message.at_ns // NS_PER_MS,
         "event": kalshi_event(message, recording.market_ids),
@@ -81,7 +81,7 @@ def millisecond_line(message: StoredMessage, recording: Recording) -> dict[str, 
 
 
 def nanosecond_line(message: StoredMessage, recording: Recording) -> dict[str, Any]:
-    """Return a line of the recording whose clock counts nanoseconds."""
+    """Return a line of the recording with times in nanoseconds."""
     return {"recv_ns": message.at_ns, "event": kalshi_event(message, recording.market_ids)}
 
 
@@ -149,19 +149,19 @@ def _trade(message: StoredMessage) -> dict[str, Any]:
 
 
 def _native(side: int, price: int) -> str:
-    """Write a price as Kalshi does: a NO bid in NO dollars."""
+    """Format a price as Kalshi does: a NO bid in NO dollars."""
     return price_text(price if side == BID else E4 - price)
 
 
 @lru_cache(maxsize=20_000)
 def price_text(price: int) -> str:
-    """Write 10⁻⁴ dollars with Kalshi's four decimals."""
+    """Format 10⁻⁴ dollars with Kalshi's four decimals."""
     return f"{from_e4(price):.4f}"
 
 
 @lru_cache(maxsize=100_000)
 def size_text(size: int) -> str:
-    """Write 10⁻⁶ contracts with Kalshi's two decimals, more where the size needs them."""
+    """Format 10⁻⁶ contracts with Kalshi's two decimals, or more if the size needs them."""
     whole, rest = divmod(size, 10_000)
     if rest:
         return plain(from_e6(size))
@@ -169,7 +169,7 @@ def size_text(size: int) -> str:
 
 
 def instant_text(us: int) -> str:
-    """Write an instant as Go does: no more decimals of a second than it has."""
+    """Format an instant as Go does: without trailing zeros in the fraction of a second."""
     text = instant(us).isoformat(timespec="microseconds").removesuffix("+00:00")
     return f"{text.rstrip('0').rstrip('.')}Z"
 
@@ -179,4 +179,4 @@ LINES: Mapping[str, Callable[[StoredMessage, Recording], dict[str, Any]]] = {
     KALSHI_MS: millisecond_line,
     KALSHI_NS: nanosecond_line,
 }
-"""How each layout is told again."""
+"""How to reconstruct a line of each layout."""

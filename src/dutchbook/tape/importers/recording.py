@@ -1,4 +1,4 @@
-"""`dutchbook tape import`: a recording of others becomes a tape."""
+"""`dutchbook tape import`: converts an external recording into a tape."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def import_recording(
     contracts: Path | None = None,
     progress: Progress = no_progress,
 ) -> TapeMeta:
-    """Read a recording and write it as a tape, whole or not at all.
+    """Read a recording and write it as a tape, completely or not at all.
 
     Args:
         source: A folder of a recording or one of its files, plain or zstd.
-        dest: The tape; replaced if it is one.
-        contracts: What the recording does not say; see `docs/tape-format.md`.
-        progress: Told how many bytes of the recording's files are read.
+        dest: Path of the tape; an existing tape is replaced.
+        contracts: File of facts that the recording lacks; see `docs/tape-format.md`.
+        progress: Called with the bytes read of the recording's files.
 
     Raises:
-        TapeError: Names the file, and the line or field, and says what would be right.
+        TapeError: Names the file, the line or field, and what would be valid.
     """
     _check_dest(dest)
     overrides = Overrides.load(contracts)
@@ -46,7 +46,7 @@ def import_recording(
 
 
 def _check_dest(dest: Path) -> None:
-    """Refuse early what could not be written in the end."""
+    """Raise early if `dest` could not be written in the end."""
     if not dest.parent.is_dir():
         raise TapeError(f"{dest}: no folder {dest.parent} to write it in")
     if dest.exists() and not is_tape(dest):

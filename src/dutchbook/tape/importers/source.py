@@ -1,4 +1,4 @@
-"""Finds the files of a recording, tells by content what they are, and reads their lines."""
+"""Finds a recording's files, detects their layout by content, and reads their lines."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KNOWN = "a World Cup recording of both platforms, or a Kalshi websocket recordin
 
 
 class Layout(StrEnum):
-    """What a recording's files look like."""
+    """Layout of a recording's files."""
 
     WORLD_CUP = WORLD_CUP
     KALSHI_MS = KALSHI_MS
@@ -44,12 +44,12 @@ _MARKS: tuple[tuple[frozenset[str], Layout], ...] = (
     (frozenset({"recv_ns", "event"}), Layout.KALSHI_NS),
     (frozenset({"checkpoint_ts", "market_ticker"}), Layout.CHECKPOINTS),
 )
-"""The fields by which a first line tells its layout."""
+"""Fields of a first line that identify each layout."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A recording: its files in the order of their first times, and the folder it came as."""
+    """A recording: the given path, and its files in the order of their first times."""
 
     path: Path
     layout: Layout
@@ -63,7 +63,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A recording that has been read: ready to be written."""
+    """A recording that was read and is ready to be written."""
 
     rows: Rows
     meta: TapeMeta
@@ -79,20 +79,20 @@ class Line:
     text: bytes
 
     def error(self, reason: object) -> TapeError:
-        """Return the error that says what is wrong with this line."""
+        """Return an error that names this line and the reason."""
         return TapeError(f"{self.file}:{self.number}: {reason}")
 
 
 @dataclass(slots=True)
 class Meter:
-    """Adds up what was read of several files, for a progress bar."""
+    """Sums the bytes read from several files, for a progress bar."""
 
     total: int
     progress: Progress
     _read: dict[Path, int] = field(default_factory=dict)
 
     def note(self, file: Path, position: int) -> None:
-        """Say that `file` has been read up to `position`."""
+        """Record that `file` was read up to `position`."""
         self._read[file] = position
         self.progress(min(sum(self._read.values()), self.total), self.total)
 
@@ -101,7 +101,7 @@ def find(path: Path) -> Source:
     """Find the recording at `path`, a folder or one of its files.
 
     Raises:
-        TapeError: There is none, or it is of no known kind, or of several.
+        TapeError: There is none, it is of no known kind, or it is of several.
     """
     if not path.exists():
         raise TapeError(f"{path}: no such file or folder; it should be {KNOWN}")
@@ -136,12 +136,12 @@ def _files(path: Path) -> list[Path]:
 
 
 def plain_name(file: Path) -> str:
-    """Return a file's name without what zstd adds to it."""
+    """Return a file's name without the suffix of zstd."""
     return file.name.removesuffix(ZSTD)
 
 
 def layout_of(file: Path) -> Layout:
-    """Tell by its first line what a file is."""
+    """Detect a file's layout by its first line."""
     line = next(lines(file), None)
     if line is None:
         raise TapeError(f"{file}: empty; it should be {KNOWN}")
@@ -168,10 +168,10 @@ def _first_time(file: Path, layout: Layout) -> int:
 
 
 def lines(file: Path, meter: Meter | None = None) -> Iterator[Line]:
-    """Yield the lines of a file, unpacked if its content is zstd.
+    """Yield the lines of a file, decompressed if its content is zstd.
 
     Raises:
-        TapeError: Unreadable, damaged, or a line too long to be one.
+        TapeError: Unreadable, damaged, or a line is longer than `LONGEST_LINE`.
     """
     number = 0
     try:
@@ -200,7 +200,7 @@ def _split(chunks: Iterator[bytes], file: Path) -> Iterator[bytes]:
 
 
 def _unpacked(disk: BinaryIO) -> Iterator[bytes]:
-    """Yield a file's content, unpacked if it is zstd, of one frame or several."""
+    """Yield a file's content, decompressed if it is zstd, of one frame or several."""
     chunk = disk.read(CHUNK)
     if chunk[:4] != zstandard.FRAME_HEADER:
         while chunk:
@@ -219,10 +219,10 @@ def _unpacked(disk: BinaryIO) -> Iterator[bytes]:
 
 
 def objects(line: Line) -> dict[str, object]:
-    """Read a line that is one JSON object; numbers with a point become decimals.
+    """Parse a line that is one JSON object; numbers with a point become decimals.
 
     Raises:
-        TapeError: It is not.
+        TapeError: It is not a JSON object.
     """
     try:
         found = json.loads(

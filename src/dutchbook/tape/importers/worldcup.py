@@ -1,6 +1,6 @@
 """The World Cup recording: both platforms' best prices, polled together.
 
-Each line is one poll of one book: ``ts`` (the poll's begin, ms), ``t_fetch`` (when this book
+Each line is one poll of one book: ``ts`` (start of the poll, ms), ``t_fetch`` (when this book
 was fetched, ms), ``venue``, ``pair`` ("<Kalshi ticker>:<Polymarket YES token>"), ``bid`` and
 ``ask`` in cents of YES with their sizes as text, null where a side is empty, ``venue_ts``
 (Polymarket's own time, ms). A file is a session, a poll a step.
@@ -54,7 +54,7 @@ from dutchbook.tape.stored import Level, StoredKind, StoredMessage, instant
 
 SOURCE = "Kalshi and Polymarket polled together, World Cup winner contracts, July 2026"
 EARLIEST_MS, LATEST_MS = 1_262_304_000_000, 4_102_444_800_000
-"""2010 and 2100: no recording of these platforms is from another time."""
+"""The years 2010 and 2100; no recording is from another time."""
 
 RESOLUTION = datetime(2026, 7, 19, tzinfo=UTC)
 TICK = "0.001"
@@ -69,7 +69,7 @@ IDENTICAL_PROBABILITY = Decimal("0.0005")
 
 @dataclass(slots=True)
 class _Reading:
-    """Where the import stands: what is known of the recording so far."""
+    """State of an import: what is known about the recording so far."""
 
     rows: Rows = field(default_factory=Rows)
     recording: Recording = field(default_factory=lambda: Recording(WORLD_CUP, []))
@@ -218,7 +218,7 @@ def _levels(row: Mapping[str, Any]) -> tuple[Level, ...]:
 
 
 def _facts(platform: Platform, contract_id: str) -> Facts:
-    """Return what is supposed of a contract of which the recording gives only prices."""
+    """Return the assumed facts of a contract; the recording has only its prices."""
     facts = Facts(platform, contract_id)
     kalshi = platform is Platform.KALSHI
     team = "the team named by its ticker" if kalshi else "the team of its Kalshi contract"
