@@ -1,8 +1,8 @@
-"""Reconciliation, the pure part: our record against what the platforms say.
+"""Reconciliation, the pure part: our record compared with the platforms' reports.
 
-`diff` finds the differences, `propose` turns them into repairs and questions, `apply` says what
-our side is after the repairs. No clock, no I/O: what was asked, and when, comes in as values.
-Repairs are only what a platform has proven; nothing here sends an order.
+`diff` finds the differences, `propose` turns them into repairs and questions, `apply` returns
+our state after the repairs. No clock, no I/O: all queries and their times come in as values.
+Repairs contain only what a platform has proven; nothing here sends an order.
 """
 
 from dutchbook.domain.reconciliation.absence import Rules, Window, proven_absent

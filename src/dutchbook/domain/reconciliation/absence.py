@@ -1,4 +1,4 @@
-"""When silence means something: the bounded proof that an order was never placed."""
+"""The bounded proof that an order was never placed."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from dutchbook.domain.values.units import Money
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """How long an order that was sent can still be accepted.
+    """How long a sent order can still be accepted.
 
     Attributes:
-        length: From the send on: the validity of the signature or the order's own expiry, with
-            the largest clock difference. None where nothing ends it, and then absence is never
-            proven (a Polymarket order's signature carries no expiry; py-clob-client-v2 1.2.1).
-        sent_by: For an order whose process died around the send: when it was certainly dead,
-            as it may have slept between writing the intent and sending it.
+        length: Counted from the send: the validity of the signature or the order's own expiry,
+            plus the largest clock difference. None if nothing ends it, and then absence is
+            never proven (a Polymarket order's signature has no expiry; py-clob-client-v2
+            1.2.1).
+        sent_by: For an order whose process died around the send: when that process was
+            certainly dead, as it may have paused between writing the intent and sending it.
     """
 
     length: timedelta | None
     sent_by: datetime | None = None
 
     def closes(self, order: Order) -> datetime | None:
-        """Return the instant after which the order cannot be accepted any more."""
+        """Return the instant after which the order can no longer be accepted."""
         if self.length is None:
             return None
         return max(sent_at_latest(order), self.sent_by or order.created_at) + self.length
@@ -40,14 +41,14 @@ CENT = Money(Decimal("0.01"))
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a comparison is judged by.
+    """Rules of a comparison.
 
     Attributes:
-        windows: By platform; none for a platform: absence is never proven there.
-        grace: For so long after it was first seen, a difference may be a delay: the platform is
-            asked again. After it, a person is asked.
-        again: The wait before the same question is put again.
-        dust: Legs that differ by less are even.
+        windows: By platform; without one, absence is never proven on that platform.
+        grace: How long after it was first seen a difference may be a delay, so that the
+            platform is asked again. After that, a person is asked.
+        again: The wait before the same question is repeated.
+        dust: Legs that differ by less count as balanced.
         cash_tolerance: Dollars by which a platform's rounding may differ from ours.
     """
 
@@ -63,12 +64,12 @@ class Rules:
 
 
 def sent_at_latest(order: Order) -> datetime:
-    """Return the last instant at which we know that the order was being sent."""
+    """Return the last instant at which the order is known to have been in flight."""
     return max(order.created_at, order.outcome_unknown_since or order.created_at)
 
 
 def seen(order: Order, answer: Answer) -> Answer:
-    """Return an answer for what it is: "not found" from data older than the send is stale."""
+    """Return the answer, with "not found" from data older than the send turned into stale."""
     if isinstance(answer, NotFound) and (
         answer.as_of is None or answer.as_of < sent_at_latest(order)
     ):
@@ -77,10 +78,10 @@ def seen(order: Order, answer: Answer) -> Answer:
 
 
 def proven_absent(order: Order, answer: Answer, window: Window) -> bool:
-    """Tell whether an answer proves that the order was not placed and never will be.
+    """Return whether an answer proves that the order was not placed and never will be.
 
-    Only a complete "not found" does, of an order that the platform never acknowledged and that
-    has no fill, from reads that the platform says are newer than the end of its window.
+    Only a complete "not found" does, for an order that the platform never acknowledged and
+    that has no fill, from data that the platform says is newer than the end of its window.
     """
     closes = window.closes(order)
     return (

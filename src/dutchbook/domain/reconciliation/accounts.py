@@ -1,7 +1,7 @@
-"""What stands in the accounts against what our fills amount to: strangers, contracts, cash.
+"""Compare the accounts with our fills: unknown orders and fills, contracts, cash.
 
-Compared after the repairs of the same pass, so that what a missing fill or a named movement of
-cash explains is not reported a second time.
+The comparison follows the repairs of the same pass, so that a difference explained by a missing
+fill or a named cash movement is not reported a second time.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Finding = Discrepancy | AskAgain
 
 
 def named_cash(ours: Ours, theirs: Theirs) -> tuple[BookCash, ...]:
-    """Return the named movements that are not booked yet, each once, by time."""
+    """Return the named cash movements that are not booked yet, each once, by time."""
     new = {
         (platform, movement.movement_id): movement
         for platform in Platform
@@ -54,17 +54,17 @@ def named_cash(ours: Ours, theirs: Theirs) -> tuple[BookCash, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Trades:
-    """An account's list of trades: those of each order of ours, and those of none."""
+    """An account's trades: those of each of our orders, and those of no known order."""
 
     of_order: Mapping[str, tuple[FillReport, ...]]
     strange: tuple[FillReport, ...]
 
 
 def joined(ours: Ours, theirs: Theirs, platform: Platform) -> Trades:
-    """Join the trades of an account to our orders.
+    """Assign the trades of an account to our orders.
 
-    By the ids that we know, by the one that the answer about an order gives, and by trades that
-    we hold already.
+    Matches by the order ids we know, by the id in a platform's answer about the order, and by
+    trades already recorded.
     """
     statement = theirs.of(platform)
     ids: dict[str | None, str] = {}
@@ -91,7 +91,7 @@ def joined(ours: Ours, theirs: Theirs, platform: Platform) -> Trades:
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """One platform's lists against our side after the repairs of the pass."""
+    """Compares one platform's lists with our state after the repairs of the pass."""
 
     ours: Ours
     theirs: Theirs
@@ -101,11 +101,11 @@ class Accounts:
 
     @property
     def statement(self) -> Statement:
-        """The platform's side."""
+        """The platform's state."""
         return self.theirs.of(self.platform)
 
     def findings(self) -> Iterator[Finding]:
-        """Yield every difference in the lists, and what must be asked again."""
+        """Yield every difference in the lists, and the questions to repeat."""
         yield from self.strangers()
         yield from self.contracts()
         for account, listed in sorted(self.statement.balances.items()):
@@ -113,7 +113,7 @@ class Accounts:
                 yield from self.cash(account, listed.as_of, listed.total)
 
     def unread(self) -> tuple[str, ...]:
-        """Return the names of the lists that did not come."""
+        """Return the names of the lists that were not received."""
         statement = self.statement
         lists = {
             "fills": statement.fills,
@@ -123,11 +123,11 @@ class Accounts:
         }
         return tuple(name for name, each in lists.items() if isinstance(each, Unavailable))
 
-    # Orders and fills that are not ours
+    # Orders and fills of unknown origin
     # --------------------------------------------------------
 
     def strangers(self) -> Iterator[Finding]:
-        """Yield orders that we have no record of, and fills that no order explains."""
+        """Yield orders missing from our record, and fills that no order explains."""
         orders = self.statement.orders
         if isinstance(orders, Stale):
             yield self.again("orders")
@@ -187,7 +187,7 @@ class Accounts:
     # ---------------------------------------------------------------------------------
 
     def contracts(self) -> Iterator[Finding]:
-        """Yield the contracts that the platform shows otherwise than our fills amount to."""
+        """Yield the contracts whose size on the platform differs from the sum of our fills."""
         listed = self.statement.positions
         if not isinstance(listed, ListedContracts):
             return
@@ -216,7 +216,7 @@ class Accounts:
                 yield from self._position_mismatch(key, expected, shown)
 
     def _undecided(self) -> dict[str, list[tuple[Outcome, Decimal]]]:
-        """Return, by contract, what may still be taken back: the outcome and its undoing."""
+        """Return, by contract, the outcome and size effect of undoing each provisional fill."""
         found: dict[str, list[tuple[Outcome, Decimal]]] = {}
         for fill, our in _provisional(self.ours.on(self.platform)):
             undoing = (fill.outcome, -size_effect(fill))
@@ -256,7 +256,7 @@ class Accounts:
     def cash(
         self, account: AccountKey, as_of: datetime | None, total: Decimal
     ) -> Iterator[Finding]:
-        """Yield what remains of a difference in cash once all that has a name is booked."""
+        """Yield the cash difference that remains after all named movements are booked."""
         orders = tuple(o for o in self.ours.on(self.platform) if o.account == account)
         subject = f"balance {account}"
         if self._older(as_of, orders):
@@ -281,24 +281,24 @@ class Accounts:
         )
         yield self.again(subject)
 
-    # What all share
+    # Shared by all
     # ----------------------------------------------------------------------------
 
     def _older(self, as_of: datetime | None, orders: Iterable[OurOrder]) -> bool:
-        """Tell whether a list is older than the newest that we know: it proves nothing."""
+        """Return whether a list predates our newest known change, so that it proves nothing."""
         newest = [our.newest for our in orders]
         moved = [m.at for m in self.statement.movements]
         return as_of is None or any(as_of < each for each in (*newest, *moved))
 
     def _judged(self, found: Discrepancy) -> Discrepancy:
-        """After the grace, what may have been a delay is for a person to decide."""
+        """Return the finding; after the grace period, a person decides about it."""
         since = self.ours.doubted.get(found.key, self.theirs.asked_at)
         if self.theirs.asked_at - since >= self.rules.grace:
             return replace(found, involvement=_I.DECIDES)
         return found
 
     def again(self, subject: str) -> AskAgain:
-        """Return the proposal to ask for a list once more."""
+        """Return the proposal to request a list again."""
         return AskAgain(self.platform, subject, self.rules.again)
 
 
@@ -314,10 +314,10 @@ def _provisional(orders: Iterable[OurOrder]) -> list[tuple[Fill, OurOrder]]:
 def _netted(
     platform: Platform, contracts: dict[tuple[str, Outcome], Decimal]
 ) -> dict[tuple[str, Outcome], Decimal]:
-    """Return what a platform shows of contracts.
+    """Return contracts as the platform lists them.
 
-    Kalshi nets YES against NO at once and shows one signed number (docs.kalshi.com,
-    ``GET /portfolio/positions``, 2026-10); Polymarket shows each outcome.
+    Kalshi nets YES against NO at once and lists one signed number (docs.kalshi.com,
+    ``GET /portfolio/positions``, 2026-10); Polymarket lists each outcome.
     """
     if platform is not Platform.KALSHI:
         return {key: Decimal(size) for key, size in contracts.items()}

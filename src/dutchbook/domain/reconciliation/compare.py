@@ -1,4 +1,4 @@
-"""`diff` and `propose`: our side and theirs in, differences and repairs out."""
+"""`diff` and `propose`: from our state and the platforms' to differences and repairs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from dutchbook.domain.reconciliation.repairs import apply, in_order
 def diff(ours: Ours, theirs: Theirs, rules: Rules) -> tuple[Discrepancy, ...]:
     """Return every difference between our record and the platforms', each once.
 
-    In a fixed order: by order of ours, then by platform.
+    The order is fixed: by our order first, then by platform.
     """
     return _compared(ours, theirs, rules).discrepancies
 
@@ -42,15 +42,15 @@ def propose(
     """Return the repairs that the platforms have proven, and the questions that remain.
 
     Args:
-        discrepancies: What `diff` found on the same sides, or those of them that are open.
-        ours: Our side, as it was compared.
-        theirs: The platforms' side.
-        rules: What the comparison was judged by.
+        discrepancies: What `diff` found on the same states, or those of them that are open.
+        ours: Our state, as it was compared.
+        theirs: The platforms' state.
+        rules: The rules of the comparison.
 
     Returns:
-        Repairs first, in the order in which they are applied; then what to ask again; then
-        what to ask a person. Among the repairs is progress that is no discrepancy: a fill that
-        became final, an order acknowledged, cash that has a name. None of them sends an order.
+        Repairs first, in the order in which they are applied; then questions to repeat; then
+        questions to a person. Repairs include progress that is not a discrepancy: a fill that
+        became final, an acknowledged order, a named cash movement. None sends an order.
     """
     compared = _compared(ours, theirs, rules)
     decisions = [each for each in discrepancies if each.involvement is Involvement.DECIDES]
@@ -122,7 +122,7 @@ def _unavailable(
 def _required(
     ours: Ours, decisions: list[Discrepancy], theirs: Theirs
 ) -> tuple[RequireReconciliation, ...]:
-    """Return one move for each position that a person has to decide about."""
+    """Return one status change for each position that a person has to decide about."""
     first: dict[str, Discrepancy] = {}
     positions = {each.position_id: each for each in ours.positions}
     for each in decisions:
@@ -147,7 +147,7 @@ def _context(found: Discrepancy, theirs: Theirs) -> dict[str, Any]:
 
 
 def _choices(found: Discrepancy) -> tuple[Choice, ...]:
-    """A position can be closed by force; elsewhere there is nothing to close."""
+    """Return the choices of a person; closing by force needs a position."""
     if found.position_id is None:
         return (Choice.ACKNOWLEDGE, Choice.ADOPT_PLATFORM)
     return tuple(Choice)

@@ -1,4 +1,4 @@
-"""One order under comparison: what is known, what is proposed and what is found."""
+"""The comparison of one order: known facts, proposed repairs and discrepancies found."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from dutchbook.domain.values.units import plain
 
 @dataclass(slots=True)
 class Examination:
-    """What a comparison of one order comes to; filled while it goes on.
+    """The comparison of one order; filled in step by step.
 
-    `closed`: the order's position is CLOSED, so that nothing more was expected of it.
+    `closed`: the order's position is CLOSED, so that no change was expected.
     """
 
     doubted: Mapping[str, datetime]
@@ -41,7 +41,7 @@ class Examination:
         return self.before.order
 
     def repair(self, *repairs: OrderRepair) -> None:
-        """Propose repairs and go on from what they lead to."""
+        """Propose repairs and continue from the order as they change it."""
         for each in repairs:
             self.repairs.append(each)
             self.after = order_after(self.after, each)
@@ -56,7 +56,7 @@ class Examination:
         subject: str | None = None,
         repaired: bool = False,
     ) -> Discrepancy:
-        """Note a discrepancy; of two of a kind about the same, the graver one stays."""
+        """Record a discrepancy; of two with the same key, the more serious one stays."""
         order = self.order
         noted = Discrepancy(
             kind=kind,
@@ -83,9 +83,10 @@ class Examination:
         action: str,
         waited: timedelta = timedelta(0),
     ) -> None:
-        """Note what may be a delay: it is asked again, and a person decides after the grace.
+        """Record a possible delay: ask again, and let a person decide after the grace period.
 
-        `waited` is for how long it is in doubt by the order itself, beside what is on record.
+        `waited` is how long the order itself has been in doubt; the time since the discrepancy
+        was first recorded counts as well.
         """
         self.ask_again = True
         noted = self.differs(kind, theirs, action, Involvement.TOLD)
@@ -99,7 +100,7 @@ class Examination:
 
 
 def described(ours: OurOrder) -> dict[str, Any]:
-    """Return what we hold of an order as a JSON document."""
+    """Return our record of an order as a JSON document."""
     order = ours.order
     return {
         "status": order.status.value,
@@ -123,7 +124,7 @@ def fill_document(fill: Fill) -> dict[str, str]:
 
 
 def answered(answer: Found | NotFound | Stale) -> dict[str, Any]:
-    """Return what a platform says of an order as a JSON document."""
+    """Return a platform's answer about an order as a JSON document."""
     if isinstance(answer, Found):
         return {
             "answer": "found",

@@ -1,4 +1,4 @@
-"""The fills of one order: entered as facts, whatever else was said of it."""
+"""The fills of one order: entered as facts, regardless of other answers about the order."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ ENDED = (OrderStatus.CANCELLED, OrderStatus.REJECTED)
 def enter_fills(
     case: Examination,
     trades: dict[str, FillReport],
-    torn: tuple[str, ...],
+    contradictory: tuple[str, ...],
     found: Found | None,
 ) -> None:
     """Propose what the platform's trades and totals prove about the fills of an order.
 
     Args:
-        case: The order.
-        trades: Those that the platform lists of it, each once.
-        torn: The ids of those that it tells of in two ways.
-        found: Its record of the order, if it showed one.
+        case: The order's comparison.
+        trades: The order's trades as the platform lists them, each once.
+        contradictory: Ids of the trades whose reports contradict one another.
+        found: The platform's record of the order, if it showed one.
     """
     before = case.before
     known = {fill.trade_id: fill for fill in before.fills}
     new: list[Fill] = []
     for trade_id, report in trades.items():
-        if trade_id in torn:
+        if trade_id in contradictory:
             _contradicted(case, report, "its reports contradict one another")
         elif trade_id in known:
             _progress(case, known[trade_id], report)
         else:
             new.append(before.fill_of(report))
     real = (*(fill for fill in before.fills if not is_synthetic(fill)), *new)
-    rest = remainder(before, real, None if torn else found)
+    rest = remainder(before, real, None if contradictory else found)
     _enter(case, new, rest)
     for fill in new:
         if fill.finality is Finality.FAILED:
@@ -85,7 +85,7 @@ def _known(case: Examination, fill: Fill) -> bool:
 
 
 def total(fills: Iterable[Fill]) -> Decimal:
-    """Return the contracts of fills together."""
+    """Return the sum of contracts over fills."""
     return sum((fill.size for fill in fills), start=Decimal(0))
 
 
@@ -100,7 +100,7 @@ def _finish_stated(case: Examination, held: Fill, finality: Finality) -> None:
 
 
 def _progress(case: Examination, ours: Fill, report: FillReport) -> None:
-    """A fill that both know became final, or the two disagree about it."""
+    """Propose the finality of a fill that both record, or report that the records disagree."""
     order_id = case.order.order_id
     if (ours.price, ours.size) != (report.price, report.size):
         _contradicted(case, report, "ours has another price or size")
@@ -116,9 +116,9 @@ def _progress(case: Examination, ours: Fill, report: FillReport) -> None:
 
 
 def _failed(case: Examination, fill: Fill) -> None:
-    """Tell of a failed settlement.
+    """Report a failed settlement.
 
-    On a CLOSED position nothing can be evened any more, so a person decides.
+    A CLOSED position can no longer be rebalanced, so a person decides.
     """
     case.differs(
         _K.FILL_FAILED,
@@ -148,9 +148,9 @@ def _contradicted(case: Examination, report: FillReport, reason: str) -> None:
 
 
 def _missed(case: Examination, fills: tuple[Fill, ...]) -> None:
-    """Tell of fills that our record lacked.
+    """Report fills that were missing from our record.
 
-    After the order's end or its position's, a person looks at how that came about.
+    If the order had ended or its position was closed, a person must find the cause.
     """
     order = case.order
     theirs = {"fills": [fill_document(fill) for fill in fills]}

@@ -1,4 +1,4 @@
-"""What a comparison finds, and what it proposes. No proposal sends an order."""
+"""Findings and proposals of a comparison. No proposal sends an order."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from dutchbook.domain.values.units import Quantity
 class DiscrepancyType(StrEnum):
     """How our record and a platform's can differ.
 
-    - `order_status_mismatch`: both know the order and say different things of it; also a fill
-      that came after the end, and one of ours that the platform's answer leaves out.
-    - `order_not_found`: the platform does not show an order of ours, and that is no proof.
-    - `pending_filled`: an order that we hold as PENDING was filled.
+    - `order_status_mismatch`: both know the order and disagree about it; also a fill that came
+      after the order ended, and a fill of ours that the platform's answer omits.
+    - `order_not_found`: the platform does not show one of our orders, which proves nothing.
+    - `pending_filled`: an order that we record as PENDING was filled.
     - `platform_unavailable`: a question was not answered.
-    - `fill_missing`: a fill of an order of ours is not in our record.
-    - `fill_unknown`: a fill that no order of ours explains, or that differs from ours.
+    - `fill_missing`: a fill of one of our orders is not in our record.
+    - `fill_unknown`: a fill that none of our orders explains, or that differs from ours.
     - `fill_failed`: a fill did not settle.
     - `position_mismatch`, `balance_mismatch`: contracts or cash that nothing explains.
-    - `order_unknown`: an order at the platform that we have no record of.
+    - `order_unknown`: an order on the platform that is not in our record.
     """
 
     ORDER_STATUS_MISMATCH = "order_status_mismatch"
@@ -41,7 +41,7 @@ class DiscrepancyType(StrEnum):
 
 
 class Involvement(StrEnum):
-    """What a person has to do with it: nothing, hear of it, or decide."""
+    """How a person is involved: not at all, notified, or has to decide."""
 
     NONE = "none"
     TOLD = "told"
@@ -49,7 +49,7 @@ class Involvement(StrEnum):
 
 
 class Choice(StrEnum):
-    """What a person can answer."""
+    """The decisions that a person can choose from."""
 
     ACKNOWLEDGE = "acknowledge"
     FORCE_CLOSE = "force_close"
@@ -61,18 +61,18 @@ class Discrepancy:
     """One difference. `ours` and `theirs` are JSON documents.
 
     Attributes:
-        kind: Which difference.
-        platform: Where.
-        subject: What it is about: an order, trade, contract, account or the platform.
-        order_id: The order, where there is one.
-        position_id: The position, where there is one.
-        pair_id: Its pair.
-        ours: What we held.
-        theirs: What the platform says.
+        kind: Type of difference.
+        platform: The platform concerned.
+        subject: The order, trade, contract, account or platform that it is about.
+        order_id: The order, if there is one.
+        position_id: The position, if there is one.
+        pair_id: The pair of the order or position.
+        ours: Our record before the comparison.
+        theirs: The platform's report.
         recommended_action: One short sentence.
-        involvement: What a person has to do with it.
+        involvement: How a person is involved.
         repaired: A repair of the same pass removes the difference, so that the next comparison
-            does not show it. If a person decides, it stays open until they have.
+            does not show it. If a person has to decide, it stays open until they have.
     """
 
     kind: DiscrepancyType
@@ -89,24 +89,24 @@ class Discrepancy:
 
     @property
     def key(self) -> str:
-        """What tells whether two comparisons found the same difference."""
+        """Fingerprint of a discrepancy, stable across passes."""
         return f"{self.kind}:{self.platform}:{self.subject}:{self.position_id or ''}"
 
 
-# Repairs: facts that the platform has proven, applied without asking
+# Repairs: facts that the platform has proven, applied without approval
 # ------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class BookCash:
-    """Enter a movement of cash that the platform names."""
+    """Book a cash movement whose reason the platform reports."""
 
     movement: NamedCash
 
 
 @dataclass(frozen=True, slots=True)
 class BookFill:
-    """Enter a fill. One that has already failed is kept as a fact and moves no number."""
+    """Book a fill. A fill that has already failed is recorded and changes no amount."""
 
     order_id: str
     fill: Fill
@@ -114,7 +114,7 @@ class BookFill:
 
 @dataclass(frozen=True, slots=True)
 class SettleFill:
-    """The platform cannot take this fill back any more."""
+    """Mark a fill as settled: the platform can no longer take it back."""
 
     order_id: str
     fill: Fill
@@ -122,10 +122,10 @@ class SettleFill:
 
 @dataclass(frozen=True, slots=True)
 class SupersedeFill:
-    """The fill that stood for a stated total gives way to `by`: the trades now known.
+    """Replace a synthetic fill (for a stated total) with `by`, the trades now known.
 
-    Both in one step, since only the difference changes what works and what is held. `fill` is
-    kept as failed; by itself that is no failed settlement.
+    One step for both, since only the difference changes working size and holdings. `fill` is
+    kept as failed, which here does not mean a failed settlement.
     """
 
     order_id: str
@@ -135,7 +135,7 @@ class SupersedeFill:
 
 @dataclass(frozen=True, slots=True)
 class FailFill:
-    """This fill never happened: its money is back, its contracts are gone."""
+    """Mark a fill as failed: its money is returned and its contracts are gone."""
 
     order_id: str
     fill: Fill
@@ -143,7 +143,7 @@ class FailFill:
 
 @dataclass(frozen=True, slots=True)
 class AcknowledgeOrder:
-    """The platform holds the order, and `working` contracts of it can still fill."""
+    """Mark an order as acknowledged; `working` contracts of it can still fill."""
 
     order_id: str
     platform_order_id: str
@@ -152,7 +152,7 @@ class AcknowledgeOrder:
 
 @dataclass(frozen=True, slots=True)
 class EndOrder:
-    """The platform says that nothing of the order works any more."""
+    """End an order: the platform reports that no part of it is working."""
 
     order_id: str
     platform_order_id: str | None
@@ -160,7 +160,7 @@ class EndOrder:
 
 @dataclass(frozen=True, slots=True)
 class RefuseOrder:
-    """The platform refused the order."""
+    """Mark an order as rejected by the platform."""
 
     order_id: str
     reason: str
@@ -168,7 +168,7 @@ class RefuseOrder:
 
 @dataclass(frozen=True, slots=True)
 class GiveUpOrder:
-    """The order is proven absent: it never arrived and no longer can."""
+    """End an order that is proven absent: it never arrived and no longer can."""
 
     order_id: str
 
@@ -205,16 +205,16 @@ REPAIRS = (
     GiveUpOrder,
     RequireReconciliation,
 )
-"""In the order in which they are applied: what came in before what went away."""
+"""The order in which repairs are applied: additions before removals."""
 
 
-# Questions: what only time or a person can tell
+# Questions: what only a later answer or a person can settle
 # ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class AskAgain:
-    """Put the question about `subject` to the platform once more, not before `after`."""
+    """Ask the platform about `subject` again, not before `after` has passed."""
 
     platform: Platform
     subject: str
@@ -223,7 +223,7 @@ class AskAgain:
 
 @dataclass(frozen=True, slots=True)
 class AskPerson:
-    """Only a person can decide this."""
+    """Ask a person to decide about a discrepancy."""
 
     discrepancy: Discrepancy
     choices: tuple[Choice, ...]

@@ -1,7 +1,7 @@
-"""One order of ours against what its platform says of it.
+"""Compare one of our orders with its platform's reports.
 
-What became of the rest of an order is believed only from an answer that shows it; silence is
-judged in `absence`.
+The state of an order's unfilled rest is taken only from an answer that shows the order;
+`absence` judges answers that do not.
 """
 
 from __future__ import annotations
@@ -37,15 +37,16 @@ _K, _I = DiscrepancyType, Involvement
 
 
 def examine(case: Examination, account: Trades) -> Examination:
-    """Compare one order with all that its platform said, its account's trades among it."""
+    """Compare one order with all reports of its platform, the account's trades included."""
     order = case.order
     statement = case.theirs.of(order.platform)
     silent = Unavailable("not asked")
     answer = seen(order, statement.answers.get(order.order_id, silent))
     found = answer if isinstance(answer, Found) else None
     listed = found.fills if found else ()
-    trades, torn = strongest((*listed, *account.of_order.get(order.order_id, ())))
-    enter_fills(case, trades, torn, found)
+    reports = (*listed, *account.of_order.get(order.order_id, ()))
+    trades, contradictory = strongest(reports)
+    enter_fills(case, trades, contradictory, found)
     if not isinstance(answer, Found):
         _whole(case, trades)
     match answer:
@@ -63,16 +64,16 @@ def examine(case: Examination, account: Trades) -> Examination:
 
 
 def _missed(case: Examination, trades: dict[str, FillReport]) -> bool:
-    """Tell whether an order that was not asked about should have been.
+    """Return whether an order that was not queried should have been.
 
-    Where only the finality of its fills is open, the account's list of trades is enough.
+    If only the finality of its fills is open, the account's list of trades is enough.
     """
     provisional = (f for f in case.after.fills if f.finality is Finality.PROVISIONAL)
     rest = case.after.awaiting or case.after.order.working_size > 0
     return rest or any(fill.trade_id not in trades for fill in provisional)
 
 
-# What became of the rest
+# The unfilled rest of the order
 # -----------------------------------------------------------------------
 
 
@@ -93,7 +94,7 @@ def _shown(case: Examination, found: Found, trades: dict[str, FillReport]) -> No
 
 
 def _left_out(case: Examination, found: Found, trades: dict[str, FillReport]) -> bool:
-    """Tell whether the answer shows less than what we know was filled."""
+    """Return whether the answer shows less than our known fills."""
     if found.stated is not None:
         return found.stated.filled < _explained(case)
     return found.trades_complete and any(
@@ -102,7 +103,7 @@ def _left_out(case: Examination, found: Found, trades: dict[str, FillReport]) ->
 
 
 def _explained(case: Examination) -> Decimal:
-    """Return what our fills explain of a stated total, which counts failed trades too."""
+    """Return the part of a stated total that our fills explain, failed trades included."""
     fills = case.after.fills
     return total(
         fill for fill in fills if not (is_synthetic(fill) and fill.finality is Finality.FAILED)
@@ -121,7 +122,7 @@ def _refused(case: Examination, found: Found) -> None:
 
 
 def _works(case: Examination, found: Found) -> None:
-    """The order works at the platform; a fill that we know and it does not is taken off."""
+    """Update the working size; subtract fills that we know and the platform does not."""
     order = case.after.order
     room = max(order.size - order.filled, Decimal(0))
     working = Quantity(min(found.working, room))
@@ -145,7 +146,7 @@ def _not_shown(
     trades: dict[str, FillReport],
     strange: tuple[FillReport, ...],
 ) -> None:
-    """Judge silence. Only the bounded proof ends an order."""
+    """Handle a "not found" answer. Only the bounded proof of absence ends an order."""
     order = case.after.order
     window = case.rules.window(order.platform)
     if not trades and not _unexplained(case, strange) and proven_absent(order, answer, window):
@@ -160,10 +161,10 @@ def _not_shown(
 
 
 def _unexplained(case: Examination, strange: tuple[FillReport, ...]) -> bool:
-    """Tell whether a newer fill that no order explains could be this order's.
+    """Return whether a newer fill that no order explains could belong to this order.
 
-    Kalshi's list of fills names its own order id only, which an order that was never
-    acknowledged does not have.
+    Kalshi's list of fills contains only Kalshi's order id, which is unknown for an order that
+    was never acknowledged.
     """
     return any(each.matched_at >= case.order.created_at for each in strange)
 
@@ -179,13 +180,13 @@ _LOOK = "look for the order at the platform; absence proves nothing"
 
 
 def _waited(case: Examination) -> timedelta:
-    """Return for how long an order without any answer has been waited for."""
+    """Return how long the order has been waiting for a first answer."""
     waits = case.before.awaiting
     return case.theirs.asked_at - case.before.newest if waits else timedelta(0)
 
 
 def _whole(case: Examination, trades: dict[str, FillReport]) -> None:
-    """An order whose fills are all there is resolved, whatever else was not answered."""
+    """End an order whose fills are complete, regardless of unanswered questions."""
     order = case.after.order
     if case.before.awaiting and not order.working_size:
         named = [report.platform_order_id for report in trades.values()]

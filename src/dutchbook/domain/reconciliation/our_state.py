@@ -1,4 +1,4 @@
-"""What we believe: our orders with their fills, our positions, and what must stand where."""
+"""Our state: orders with their fills, positions, and expected contracts and cash."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from dutchbook.domain.reconciliation.platform_state import FillReport
 
 ContractKey = tuple[Platform, str, Outcome]
 SYNTHETIC = "synthetic:"
-"""How the trade id of a fill begins that a platform stated as a total, without its trade."""
+"""Trade id prefix of a fill that stands for a platform's stated total, without a trade."""
 
 
 def is_synthetic(fill: Fill) -> bool:
-    """Tell whether a fill stands for a stated total and not for a trade."""
+    """Return whether a fill stands for a stated total and not for a trade."""
     return fill.trade_id.startswith(SYNTHETIC)
 
 
 def live(fills: Iterable[Fill]) -> tuple[Fill, ...]:
-    """Return the fills that count: all but failed ones."""
+    """Return all fills that have not failed."""
     return tuple(fill for fill in fills if fill.finality is not Finality.FAILED)
 
 
 def cash_effect(fill: Fill) -> Decimal:
-    """Return the dollars that a fill brings (sell) or takes (buy, negative), its fee paid."""
+    """Return the dollars a fill adds (sell) or takes (buy, negative), after its fee."""
     return (fill.cost if fill.side is Side.SELL else -fill.cost) - fill.fee
 
 
 def size_effect(fill: Fill) -> Decimal:
-    """Return the contracts of its outcome that a fill brings, negative for a sale."""
+    """Return the contracts of its outcome that a fill adds, negative for a sale."""
     return fill.size if fill.side is Side.BUY else -fill.size
 
 
 @dataclass(frozen=True, slots=True)
 class OurOrder:
-    """An order with all its fills, failed ones included, and what it belongs to.
+    """An order with all its fills (failed ones included), its account and its position.
 
-    An order that an execution is sending at this moment does not belong here: it is not yet
-    known whether there is anything to reconcile.
+    An order that an execution is sending right now does not belong here: whether there is
+    anything to reconcile is not known yet.
     """
 
     order: Order
@@ -53,9 +53,9 @@ class OurOrder:
 
     @property
     def awaiting(self) -> bool:
-        """Whether the platform has never said what became of it: an intent or an unknown.
+        """Whether the platform has never reported the order's state: unsent or unknown.
 
-        A fill alone does not tell whether the rest still works.
+        A fill alone does not show whether the rest still works.
         """
         order = self.order
         unanswered = order.platform_order_id is None and order.working_size > 0
@@ -63,13 +63,13 @@ class OurOrder:
 
     @property
     def unresolved(self) -> bool:
-        """Whether the platform can still tell something that changes it."""
+        """Whether a report from the platform can still change the order."""
         provisional = any(fill.finality is Finality.PROVISIONAL for fill in self.fills)
         return self.awaiting or self.order.working_size > 0 or provisional
 
     @property
     def newest(self) -> datetime:
-        """The last instant at which something happened to it that we know of."""
+        """The instant of the latest known change to the order."""
         order = self.order
         times = [order.created_at, *(fill.matched_at for fill in self.fills)]
         return max(
@@ -77,7 +77,7 @@ class OurOrder:
         )
 
     def fill_of(self, report: FillReport) -> Fill:
-        """Return a report of one of its trades as a fill."""
+        """Convert a report of one of the order's trades to a fill."""
         order = self.order
         return Fill(
             trade_id=report.trade_id,
@@ -95,15 +95,15 @@ class OurOrder:
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """Our side of a comparison.
+    """Our state in a comparison.
 
     Attributes:
-        orders: Those to compare, with every order of the positions given.
-        positions: Of any status; CLOSED ones too while their fills can still fail.
-        contracts: Expected by platform, contract and outcome, as our fills amount to.
-        cash: Expected by account, in dollars: free and reserved, not committed.
-        booked: Platform and id of the named cash movements that are in our ledger.
-        doubted: Since when each open discrepancy, by its key, has been known.
+        orders: The orders to compare, including every order of `positions`.
+        positions: Positions of any status, CLOSED ones while their fills can still fail.
+        contracts: Expected contracts by platform, contract and outcome, from our fills.
+        cash: Expected cash by account, in dollars: free and reserved, not committed.
+        booked: Platform and id of the named cash movements in our ledger.
+        doubted: When each open discrepancy was first seen, by its key.
     """
 
     orders: tuple[OurOrder, ...] = ()

@@ -1,7 +1,7 @@
-"""What the platforms say: answers about our orders, and lists of what stands in our accounts.
+"""Platform state: answers about our orders, and lists of what is in our accounts.
 
-Plain values, one `Statement` a platform. Whoever fills them in changes nothing: a question that
-failed is `Unavailable`, a page that was not read makes an answer incomplete.
+Plain values, one `Statement` per platform, which record answers as they came: a failed question
+is `Unavailable`, and an unread page makes an answer incomplete.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dutchbook.errors import InvalidInput
 
 @dataclass(frozen=True, slots=True)
 class FillReport:
-    """A trade of ours as its platform reports it; price in dollars of the outcome."""
+    """One of our trades as the platform reports it; price in dollars of the outcome."""
 
     platform: Platform
     platform_order_id: str
@@ -35,12 +35,12 @@ class FillReport:
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """The totals that a platform's own order record shows, with or without its trades.
+    """Totals in a platform's order record, with or without the list of trades.
 
     Attributes:
-        filled: Contracts matched so far, those that failed later included.
-        cost: Dollars of them before fees; None where the record does not tell.
-        fees: Dollars.
+        filled: Contracts matched so far, including those that failed later.
+        cost: Their cost in dollars before fees; None if the record does not show it.
+        fees: Their fees in dollars.
         finality: Whether the platform can still take these totals back.
     """
 
@@ -55,12 +55,12 @@ class Found:
     """The platform knows the order.
 
     Attributes:
-        platform_order_id: Its id there.
-        fills: Trades of it that were listed with it.
+        platform_order_id: The platform's id of the order.
+        fills: Trades listed with the order.
         working: Contracts that can still fill.
-        refusal: The listed refusal, if it was refused.
-        stated: Totals of the order record, where there are any.
-        trades_complete: Every page of its trades was read.
+        refusal: The documented rejection, if the order was rejected.
+        stated: Totals of the order record, if there are any.
+        trades_complete: Every page of the order's trades was read.
     """
 
     platform_order_id: str
@@ -73,13 +73,13 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class NotFound:
-    """The platform answered and showed no such order. By itself this proves nothing.
+    """The platform answered and showed no such order. This alone proves nothing.
 
     Attributes:
-        as_of: How fresh the platform says that its reads are (Kalshi: ``as_of_time`` of
-            ``GET /exchange/user_data_timestamp``, docs.kalshi.com, 2026-10); None where it
-            does not say (Polymarket).
-        complete: Every page of orders, done ones included, and of trades was read.
+        as_of: How recent the platform says its data is (Kalshi: ``as_of_time`` of
+            ``GET /exchange/user_data_timestamp``, docs.kalshi.com, 2026-10); None if it does
+            not say (Polymarket).
+        complete: Every page of orders, including finished ones, and of trades was read.
     """
 
     as_of: datetime | None
@@ -88,14 +88,14 @@ class NotFound:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """The platform answered from data that is older than the order, or of unknown age."""
+    """The platform answered from data older than the order, or of unknown age."""
 
     as_of: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """The question failed, was not asked, or not all of its answer came."""
+    """The question failed, was not asked, or was answered only in part."""
 
     reason: str
 
@@ -107,7 +107,7 @@ Answer = Found | NotFound | Stale | Unavailable
 class ListedOrder:
     """An order in the account's list.
 
-    `ours_by_pattern`: its id is one that we could have made.
+    `ours_by_pattern`: the client order id has the form of ours.
     """
 
     platform: Platform
@@ -124,7 +124,7 @@ class ListedOrder:
 
 @dataclass(frozen=True, slots=True)
 class ListedContracts:
-    """Contracts that a platform shows, by contract and outcome; what is not in it is zero."""
+    """PairTrades that a platform lists, by contract and outcome; missing entries are zero."""
 
     as_of: datetime | None
     contracts: Mapping[tuple[str, Outcome], Quantity]
@@ -147,20 +147,20 @@ NAMED = (
     EntryKind.IN_TRANSIT,
     EntryKind.REDEMPTION,
 )
-"""Why cash can move without an order of ours. Trades and fees come with fills."""
+"""Reasons for cash movements without one of our orders. Trades and fees come with fills."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamedCash:
-    """One movement of cash that the platform reports and names.
+    """One cash movement whose reason the platform reports.
 
     Attributes:
-        movement_id: The platform's id of it, unique on the platform.
+        movement_id: The platform's id of the movement, unique on the platform.
         kind: One of `NAMED`.
-        account: Whose cash.
-        amount: Dollars; negative leaves the account.
-        at: When.
-        redeemed: For a redemption, the contract, outcome and contracts that are gone.
+        account: The account whose cash moved.
+        amount: Dollars; negative for cash that leaves the account.
+        at: Time of the movement.
+        redeemed: For a redemption, the contract, the outcome and the size redeemed.
     """
 
     movement_id: str
@@ -179,16 +179,16 @@ class NamedCash:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One platform's side. A list that is None was not asked for and is not judged.
+    """The state of one platform. A list that is None was not requested and is not compared.
 
     Attributes:
-        answers: By our order id. An order that still matters and has no answer counts as
+        answers: Answers by our order id. A relevant order without an answer counts as
             `Unavailable`.
-        fills: The account's trades, whatever order they name.
+        fills: The account's trades, whichever order they belong to.
         orders: The account's orders, known to us or not.
         positions: Contracts held.
         balances: Cash by account.
-        movements: Cash that moved for another reason than a trade.
+        movements: Cash movements for reasons other than a trade.
     """
 
     answers: Mapping[str, Answer] = field(default_factory=dict)
@@ -200,44 +200,44 @@ class Statement:
 
     @property
     def trades(self) -> tuple[FillReport, ...]:
-        """The account's trades as far as they were listed."""
+        """The account's trades, empty if the list is unavailable."""
         return () if isinstance(self.fills, Unavailable) else self.fills
 
 
 @dataclass(frozen=True, slots=True)
 class Theirs:
-    """All that the platforms said in one pass, which began at `asked_at`."""
+    """All platform reports of one pass, which began at `asked_at`."""
 
     asked_at: datetime
     statements: Mapping[Platform, Statement]
 
     def of(self, platform: Platform) -> Statement:
-        """Return a platform's side; one that was not reached is unavailable as a whole."""
+        """Return a platform's state, with all lists unavailable if it was not reached."""
         silent = Unavailable("the platform was not reached")
         return self.statements.get(platform) or Statement(fills=silent, orders=silent)
 
 
 def strongest(reports: tuple[FillReport, ...]) -> tuple[dict[str, FillReport], tuple[str, ...]]:
-    """Merge reports by trade id, whatever their order and number.
+    """Merge reports by trade id, regardless of their order and number.
 
     Returns:
-        Each trade once, with the latest that is known of its finality, oldest first; and the
-        ids of those whose reports contradict one another.
+        Each trade once with its latest known finality, oldest trade first; and the ids of the
+        trades whose reports contradict one another.
     """
     by_trade: dict[str, list[FillReport]] = {}
     for report in sorted(reports, key=_rank):
         by_trade.setdefault(report.trade_id, []).append(report)
     latest = sorted(
-        (told[-1] for told in by_trade.values()),
+        (each[-1] for each in by_trade.values()),
         key=lambda each: (each.matched_at, each.trade_id),
     )
-    torn = tuple(sorted(trade_id for trade_id, told in by_trade.items() if _torn(told)))
-    return {each.trade_id: each for each in latest}, torn
+    contradictory = sorted(key for key, each in by_trade.items() if _contradict(each))
+    return {each.trade_id: each for each in latest}, tuple(contradictory)
 
 
-def _torn(told: list[FillReport]) -> bool:
-    finalities = {each.finality for each in told}
-    return len({(each.price, each.size) for each in told}) > 1 or finalities >= {
+def _contradict(reports: list[FillReport]) -> bool:
+    finalities = {each.finality for each in reports}
+    return len({(each.price, each.size) for each in reports}) > 1 or finalities >= {
         Finality.SETTLED,
         Finality.FAILED,
     }

@@ -1,4 +1,4 @@
-"""A position after an order of it changed: its legs, and the status that agrees with them."""
+"""A position after one of its orders changed: its legs, and the status they imply."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class _Held:
 
 
 def _held(leg: Holding, orders: Iterable[OurOrder]) -> _Held:
-    """Return what the live fills of a leg leave: sales take their share of cost and fees."""
+    """Return what a leg's live fills leave; sales remove their share of cost and fees."""
     net = bought = Decimal(0)
     cost = fees = Decimal(0)
     for each in orders:
         for fill in live(each.fills):
             own = fill.outcome is leg.outcome
-            # The complement, bought, undoes as much of the leg: both together pay a dollar.
+            # Buying the complement undoes as much of the leg: a pair of both pays a dollar.
             net += size_effect(fill) if own else -size_effect(fill)
             if own and fill.side is Side.BUY:
                 bought += fill.size
@@ -48,10 +48,10 @@ def _held(leg: Holding, orders: Iterable[OurOrder]) -> _Held:
 def leg_after(
     position: OpenPosition, before: Sequence[OurOrder], after: Sequence[OurOrder]
 ) -> Holding:
-    """Return a leg changed by as much as its fills changed.
+    """Return a leg changed by the difference between its fills before and after.
 
     Args:
-        position: Before.
+        position: The position before the repair.
         before: The position's orders on the leg's platform.
         after: The same orders, one of them repaired.
     """
@@ -75,17 +75,17 @@ def position_after(
     busy: bool,
     dust: Decimal,
 ) -> OpenPosition:
-    """Return a position after an order of it changed; its status agrees with its fills.
+    """Return a position after one of its orders changed, with a status that fits its fills.
 
-    CLOSED and RECONCILIATION_REQUIRED keep their status: a person moves them on.
+    CLOSED and RECONCILIATION_REQUIRED stay: only a person changes them.
 
     Args:
-        position: Before.
-        platform: Where the order is.
-        leg: What is held there now, None when no fill came or went.
+        position: The position before the change.
+        platform: Platform of the order.
+        leg: The leg there now, None if no fill was added or removed.
         failed: A fill failed, or only the order ended.
-        busy: Something of the position may still fill, so it cannot close.
-        dust: Legs that differ by less are even.
+        busy: An order of the position may still fill, so it cannot close.
+        dust: Legs that differ by less count as balanced.
     """
     facts = {} if leg is None else {platform.value: leg}
     after = replace(position, **facts)  # type: ignore[arg-type]
@@ -94,16 +94,16 @@ def position_after(
     if leg is None and not empty:
         return position
     shrank = leg is not None and leg.size < position.holding(platform).size
-    way = _Way(uneven=uneven, empty=empty, sold=shrank and not failed, failed=failed)
-    trigger = None if empty and busy else _trigger(after.status, way)
+    change = _Change(uneven=uneven, empty=empty, sold=shrank and not failed, failed=failed)
+    trigger = None if empty and busy else _trigger(after.status, change)
     if trigger is not None:
         return position.moved(trigger, **facts)
     return replace(after, version=position.version + 1) if facts else position
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
-    """How a position came to where it is now."""
+class _Change:
+    """How a position changed, as far as its status depends on it."""
 
     uneven: bool
     empty: bool
@@ -111,19 +111,19 @@ class _Way:
     failed: bool
 
 
-def _trigger(status: PositionStatus, way: _Way) -> PositionTrigger | None:
+def _trigger(status: PositionStatus, change: _Change) -> PositionTrigger | None:
     match status:
-        case _S.OPEN if way.uneven:
-            return _T.EXIT_PARTLY_FILLED if way.sold else _T.LEG_FAILED
-        case _S.OPEN if way.empty:
+        case _S.OPEN if change.uneven:
+            return _T.EXIT_PARTLY_FILLED if change.sold else _T.LEG_FAILED
+        case _S.OPEN if change.empty:
             return _T.EXITED
-        case _S.SINGLE_LEG_EXPOSED if way.empty:
-            return _T.EMPTIED if way.failed else _T.LEG_CLOSED
-        case _S.EXIT_PARTIAL if way.empty:
-            return _T.EMPTIED if way.failed else _T.EXITED
-        case _S.SINGLE_LEG_EXPOSED | _S.EXIT_PARTIAL if not way.uneven:
+        case _S.SINGLE_LEG_EXPOSED if change.empty:
+            return _T.EMPTIED if change.failed else _T.LEG_CLOSED
+        case _S.EXIT_PARTIAL if change.empty:
+            return _T.EMPTIED if change.failed else _T.EXITED
+        case _S.SINGLE_LEG_EXPOSED | _S.EXIT_PARTIAL if not change.uneven:
             return _T.EVENED
-        case _S.EXIT_PARTIAL if way.failed:
+        case _S.EXIT_PARTIAL if change.failed:
             return _T.LEG_FAILED
         case _:
             return None

@@ -1,4 +1,4 @@
-"""Our side after a repair: pure, and the same whatever the order of independent repairs.
+"""Apply repairs to our state; the order of independent repairs does not matter.
 
 The rows that a service writes are the differences between `ours` and `apply(ours, …)`.
 """
@@ -54,21 +54,21 @@ OrderRepair = (
 
 
 def in_order(proposals: Iterable[Proposal]) -> tuple[Repair, ...]:
-    """Return the repairs among `proposals` in the order in which they are applied."""
+    """Return the repairs in `proposals` in the order in which they are applied."""
     repairs = [each for each in proposals if not isinstance(each, AskAgain | AskPerson)]
     return tuple(sorted(repairs, key=lambda each: REPAIRS.index(type(each))))
 
 
 def apply(ours: Ours, proposals: Iterable[Proposal], *, dust: Decimal) -> Ours:
-    """Return our side after every repair among `proposals`. Questions change nothing.
+    """Return our state after every repair in `proposals`. Questions change nothing.
 
     Args:
-        ours: Our side, as it was when the proposals were made.
-        proposals: In any order; each refers to what is in `ours`.
-        dust: Legs that differ by less are even.
+        ours: Our state when the proposals were made.
+        proposals: In any order; each refers to objects in `ours`.
+        dust: Legs that differ by less count as balanced.
 
     Raises:
-        IllegalTransition: A repair does not fit the state that `ours` is in.
+        IllegalTransition: A repair does not fit the current state in `ours`.
     """
     books = _Books(ours, dust)
     for repair in in_order(proposals):
@@ -77,7 +77,7 @@ def apply(ours: Ours, proposals: Iterable[Proposal], *, dust: Decimal) -> Ours:
 
 
 def order_after(ours: OurOrder, repair: OrderRepair) -> OurOrder:
-    """Return an order after one repair of it."""
+    """Return an order after one repair."""
     order = ours.order
     match repair:
         case BookFill(_, fill):
@@ -88,7 +88,7 @@ def order_after(ours: OurOrder, repair: OrderRepair) -> OurOrder:
             fills = _final(ours.fills, fill, Finality.FAILED)
             return replace(ours, order=order.without_fill(fill), fills=fills)
         case SupersedeFill(_, fill, by):
-            # What works was reduced by the total already: only the difference counts.
+            # The stated total already reduced the working size: only the difference counts.
             counted = sum((each.size for each in live(by)), start=Decimal(0))
             working = Quantity(order.working_size + min(fill.size, counted))
             room = replace(order, working_size=working)
@@ -121,12 +121,12 @@ def _final(fills: tuple[Fill, ...], fill: Fill, finality: Finality) -> tuple[Fil
     )
 
 
-# Everything that one repair touches
+# Applying repairs
 # -------------------------------------------------------------
 
 
 class _Books:
-    """Our side while repairs are applied, by id: ten thousand orders take as many steps."""
+    """Our state, indexed by id, so that applying repairs takes linear time."""
 
     def __init__(self, ours: Ours, dust: Decimal) -> None:
         self._ours = ours
@@ -141,7 +141,7 @@ class _Books:
         self._booked = set(ours.booked)
 
     def closed(self) -> Ours:
-        """Return our side as it is now."""
+        """Return our state after the repairs applied so far."""
         return replace(
             self._ours,
             orders=tuple(self._orders.values()),

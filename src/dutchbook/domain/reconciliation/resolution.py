@@ -1,4 +1,4 @@
-"""What a position in doubt is resolved to: nothing else than what its fills amount to."""
+"""The status to which a position in doubt is resolved: exactly what its fills imply."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def agreed(
     """Return the one resolution that agrees with the facts of a position (I-9).
 
     Args:
-        position: With its holdings as its fills, merges and payouts make them.
-        exited: An exit of it has filled: uneven, it is a partial exit and no single leg.
-        working: An order of it can still fill, so that it cannot close yet.
+        position: The position with its holdings folded from fills, merges and payouts.
+        exited: An exit order has filled: an imbalance is then a partial exit, not a single leg.
+        working: An order can still fill, so the position cannot close yet.
     """
     if position.flat and not working:
         return PositionTrigger.RESOLVED_CLOSED
@@ -26,7 +26,7 @@ def agreed(
 
 
 def fill_failed(position: OpenPosition, fill: Fill) -> Discrepancy:
-    """Return the discrepancy that a failed settlement is, in any state of a position (I-25)."""
+    """Return the discrepancy for a failed settlement, in any state of the position (I-25)."""
     return Discrepancy(
         kind=DiscrepancyType.FILL_FAILED,
         platform=fill.platform,

@@ -1,7 +1,7 @@
-"""Fills that a platform states as a total before, or instead of, listing their trades.
+"""Synthetic fills: a platform states a total before, or instead of, listing trades.
 
-The fill that stands for them is a function of the facts (I-7): the same totals give the same
-id, and when trades appear that explain the total, it gives way to them.
+The synthetic fill is a function of the facts (I-7): the same totals give the same id, and
+trades that explain the total replace it when they appear.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from dutchbook.domain.values.units import MICRO, Money, Price, Quantity, owed, p
 
 @dataclass(frozen=True, slots=True)
 class Remainder:
-    """What the platform has filled beyond its known trades.
+    """The part of a stated total that known trades do not explain.
 
     Attributes:
-        size: Contracts; zero when the trades explain the total.
-        fill: What stands for it, or for that part of it which has a price.
+        size: Contracts; zero if the trades explain the total.
+        fill: The synthetic fill for it, or for the part of it that has a price.
     """
 
     size: Decimal
@@ -32,23 +32,23 @@ class Remainder:
 
     @property
     def unpriced(self) -> bool:
-        """Whether a part of it has no price yet and cannot be entered."""
+        """Whether a part has no price yet and cannot be booked."""
         return self.size > (self.fill.size if self.fill else 0)
 
 
 def current(ours: OurOrder) -> Fill | None:
-    """Return the synthetic fill that counts, if any; there is at most one an order."""
+    """Return the live synthetic fill, if any; an order has at most one."""
     return next((fill for fill in live(ours.fills) if is_synthetic(fill)), None)
 
 
 def remainder(ours: OurOrder, trades: Iterable[Fill], found: Found | None) -> Remainder:
-    """Return what is stated of an order beyond its trades.
+    """Return the part of an order's stated total that its trades do not explain.
 
     Args:
         ours: The order before this pass.
-        trades: Every trade known to either side, failed ones too: a stated total counts them.
-        found: The platform's record, None where it did not answer; then what it stated before
-            still stands.
+        trades: Every known trade, ours or the platform's; stated totals count failed ones too.
+        found: The platform's record; None if it did not answer, and then the previous stated
+            total stays valid.
     """
     held = current(ours)
     trades = tuple(trades)
@@ -71,7 +71,7 @@ def remainder(ours: OurOrder, trades: Iterable[Fill], found: Found | None) -> Re
 
 
 def trade_id(platform_order_id: str, explained: Decimal, total: Decimal) -> str:
-    """Return the id of the fill between what trades explain and what is stated."""
+    """Return the id of the synthetic fill between the explained and the stated total."""
     facts = "\x1f".join((platform_order_id, plain(explained), plain(total)))
     digest = hashlib.sha256(facts.encode()).hexdigest()[:16]
     return f"{SYNTHETIC}{platform_order_id}:{digest}"
@@ -84,7 +84,7 @@ def _priced(
     stated: Stated,
     size: Decimal,
 ) -> Fill | None:
-    """Price the remainder by the platform's own totals; without a cost there is no price."""
+    """Price the remainder from the platform's totals; return None without a usable cost."""
     if stated.cost is None:
         return None
     order = ours.order
@@ -109,7 +109,7 @@ def _priced(
 
 
 def _shrunk(held: Fill, size: Decimal, explained: Decimal, total: Decimal) -> Fill:
-    """Return the held remainder, smaller by the trades that have appeared since."""
+    """Return the recorded synthetic fill, reduced by the trades that have appeared since."""
     if size == held.size:
         return held
     platform_order_id = held.trade_id.removeprefix(SYNTHETIC).rsplit(":", 1)[0]
