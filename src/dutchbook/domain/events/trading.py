@@ -14,7 +14,7 @@ from dutchbook.domain.values.units import Money, Price, Quantity
 
 @dataclass(frozen=True, slots=True)
 class FilledLeg:
-    """The leg that we hold."""
+    """The leg that is held."""
 
     platform: Platform
     order_id: str
@@ -28,7 +28,7 @@ class FilledLeg:
 
 @dataclass(frozen=True, slots=True)
 class FailedLeg:
-    """The leg that is missing or short; `code` is one of the 2000s."""
+    """The leg that is missing or short; `code` is in the 2000s."""
 
     platform: Platform
     reason: str
@@ -39,7 +39,7 @@ class FailedLeg:
 
 @dataclass(frozen=True, slots=True)
 class TopOfBook:
-    """Best prices of a contract in YES dollars; None where a side is empty or unknown."""
+    """Best prices of a contract in YES dollars; None for an empty or unknown side."""
 
     best_bid: Price | None
     best_ask: Price | None
@@ -47,19 +47,19 @@ class TopOfBook:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One way out of an exposure: what it would bring, and the cash that it needs now.
+    """One remedy for an exposure: its result, and the cash that it needs now.
 
     Attributes:
         name: retry_leg, close_leg, complement or hold.
-        pnl: Dollars that the contracts it is taken for would bring altogether; None where the
-            way is barred or the result is open.
+        pnl: Total profit in dollars on the contracts it covers; None if the remedy is blocked
+            or its result is open.
         cash_needed: Dollars to be paid now.
         detail: The same in words.
         platform: Where the order would go.
-        size: Contracts that can be traded there now: those that are alone, or a part of them.
-        price: The worst price that it would meet, in dollars of what is traded.
-        blocked: Why it cannot be done now.
-        fees: Dollars of fees in these figures.
+        size: Contracts that can be traded there now: all unhedged ones, or a part of them.
+        price: The worst price that the order would meet, in dollars of what is traded.
+        blocked: Why the remedy is not possible now.
+        fees: Dollars of fees included in these amounts.
     """
 
     name: str
@@ -74,13 +74,13 @@ class Scenario:
 
     @property
     def each(self) -> Decimal | None:
-        """Dollars a contract: what ways for different sizes are compared by."""
+        """Profit per contract, for comparing remedies of different sizes."""
         return self.pnl / self.size if self.pnl is not None and self.size else None
 
 
 @dataclass(frozen=True, slots=True)
 class OrderbookUpdated(Event):
-    """A book of a contract changed. In-process only."""
+    """A contract's order book changed. In-process only."""
 
     wire: ClassVar[str] = "orderbook.updated"
     durable: ClassVar[bool] = False
@@ -92,7 +92,7 @@ class OrderbookUpdated(Event):
 
 @dataclass(frozen=True, slots=True)
 class OpportunityIdentified(Event):
-    """A pair costs less than it pays, by enough, and may be executed."""
+    """A pair costs less than it pays by enough to be executed."""
 
     wire: ClassVar[str] = "detection.opportunity.identified"
     opportunity_id: str
@@ -110,7 +110,7 @@ class OpportunityIdentified(Event):
 
 @dataclass(frozen=True, slots=True)
 class OpportunityFiltered(Event):
-    """A gross edge was there and was refused, for a named reason."""
+    """A gross edge was found and rejected for a named reason."""
 
     wire: ClassVar[str] = "detection.opportunity.filtered"
     pair_id: str
@@ -123,7 +123,7 @@ class OpportunityFiltered(Event):
 
 @dataclass(frozen=True, slots=True)
 class OrderFilled(Event):
-    """An order of ours was filled, in whole or in part."""
+    """One of our orders was filled, fully or in part."""
 
     wire: ClassVar[str] = "execution.order.filled"
     order_id: str
@@ -141,9 +141,9 @@ class OrderFilled(Event):
 
 @dataclass(frozen=True, slots=True)
 class ExecutionFailed(Event):
-    """An attempt ended without a hedge, or an order of it failed.
+    """An execution ended without a hedge, or one of its orders failed.
 
-    `code` is one of the 2000s.
+    `code` is in the 2000s.
     """
 
     wire: ClassVar[str] = "execution.order.failed"
@@ -174,7 +174,7 @@ class SingleLegExposure(Event):
 
 @dataclass(frozen=True, slots=True)
 class SingleLegExposureReminder(Event):
-    """An exposure is still there; its ways on, as they are priced now."""
+    """An exposure still exists; its remedies at current prices."""
 
     wire: ClassVar[str] = "execution.single_leg.exposure_reminder"
     position_id: str
@@ -187,10 +187,10 @@ class SingleLegExposureReminder(Event):
 
 @dataclass(frozen=True, slots=True)
 class SingleLegExposureChanged(Event):
-    """What is alone now, and its ways on, beyond what was last told.
+    """An exposure or its remedies changed since the last notification.
 
-    An order changed an exposure and did not end it (one that filled more than was missing has
-    turned it round), or its prices are not what a person was shown.
+    An order changed the exposure without ending it (an order that filled more than was missing
+    reverses it), or prices moved away from those last shown to a person.
     """
 
     wire: ClassVar[str] = "execution.single_leg.exposure_changed"
@@ -205,10 +205,7 @@ class SingleLegExposureChanged(Event):
 
 @dataclass(frozen=True, slots=True)
 class SingleLegResolved(Event):
-    """An exposure is gone.
-
-    The missing leg was bought (`retried`) or the held one sold (`closed`).
-    """
+    """An exposure ended: the missing leg was bought (`retried`) or the held sold (`closed`)."""
 
     wire: ClassVar[str] = "execution.single_leg.resolved"
     position_id: str
@@ -223,14 +220,14 @@ class SingleLegResolved(Event):
 
 @dataclass(frozen=True, slots=True)
 class PolicyTried(Event):
-    """The engine itself tried a step about an exposure: each step once for each exposure.
+    """The engine itself tried a remedy for an exposure; each remedy once per exposure.
 
     Attributes:
-        position_id: Whose.
+        position_id: The exposed position.
         pair_id: Its pair.
-        platform: Where the leg is alone.
+        platform: Platform of the unhedged leg.
         step: retry_leg or close_leg.
-        reason: Why nothing was sent; None where the order was committed together with this.
+        reason: Why nothing was sent; None if the order was committed with this event.
     """
 
     wire: ClassVar[str] = "execution.single_leg.policy_tried"
@@ -243,7 +240,7 @@ class PolicyTried(Event):
 
 @dataclass(frozen=True, slots=True)
 class ExitTriggered(Event):
-    """A position is to be left before resolution."""
+    """A position is to be exited before resolution."""
 
     wire: ClassVar[str] = "execution.exit.triggered"
     position_id: str
@@ -254,7 +251,7 @@ class ExitTriggered(Event):
 
 @dataclass(frozen=True, slots=True)
 class OrderPlaced(Event):
-    """An order is durable and about to be sent."""
+    """An order is stored durably and about to be sent."""
 
     wire: ClassVar[str] = "execution.order.placed"
     order_id: str
@@ -269,7 +266,7 @@ class OrderPlaced(Event):
 
 @dataclass(frozen=True, slots=True)
 class OrderOutcomeUnknown(Event):
-    """No trustworthy answer came for an order: it is asked about and never sent again."""
+    """No trustworthy answer arrived for an order: it is queried and never resent."""
 
     wire: ClassVar[str] = "execution.order.outcome_unknown"
     order_id: str
@@ -293,7 +290,7 @@ class PositionOpened(Event):
 
 @dataclass(frozen=True, slots=True)
 class FillSettled(Event):
-    """A platform cannot take this fill back any more."""
+    """The platform can no longer take this fill back."""
 
     wire: ClassVar[str] = "execution.fill.settled"
     trade_id: str
@@ -303,7 +300,7 @@ class FillSettled(Event):
 
 @dataclass(frozen=True, slots=True)
 class FillFailed(Event):
-    """A fill that had been reported never happened."""
+    """A reported fill failed to settle: it never happened."""
 
     wire: ClassVar[str] = "execution.fill.failed"
     trade_id: str
@@ -315,7 +312,7 @@ class FillFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class PositionMoved(Event):
-    """A position's status changed: from what, to what, and why."""
+    """A position's status changed from `before` to `after`, for `cause`."""
 
     wire: ClassVar[str] = "execution.position.moved"
     position_id: str
@@ -327,9 +324,9 @@ class PositionMoved(Event):
 
 @dataclass(frozen=True, slots=True)
 class PositionClosed(Event):
-    """Nothing is held any more. The result is in dollars, all fees included.
+    """A position is no longer held. Its result is in dollars, all fees included.
 
-    `divergence_pnl` is the part of it that comes from both contracts resolving differently.
+    `divergence_pnl` is the part of the result due to the contracts resolving differently.
     """
 
     wire: ClassVar[str] = "execution.position.closed"
@@ -343,7 +340,7 @@ class PositionClosed(Event):
 
 @dataclass(frozen=True, slots=True)
 class OrderNeedsPerson(Event):
-    """The outcome of an order has been unknown for too long: a person must look."""
+    """The outcome of an order has been unknown for too long: a person must look at it."""
 
     wire: ClassVar[str] = "execution.order.needs_person"
     order_id: str

@@ -1,1 +1,1 @@
-"""What is held: a fold of facts, its exposure, its exits and its settlement."""
+"""Positions: folding them from facts, their exposure, exits and settlement."""

@@ -1,4 +1,4 @@
-"""What an exit is decided from, and what can be decided: rules, reasons, a case, a decision."""
+"""Types of an exit decision: rules, reasons, the inputs (`ExitCase`) and the decisions."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from dutchbook.domain.values.units import ZERO, Money, Price, Quantity
 
 
 class ExitRule(StrEnum):
-    """When a hedged position is left: `hold` to resolution, or `classic` profit, stop, time."""
+    """When to exit a hedged position: `hold` to resolution, or `classic` profit, stop, time."""
 
     HOLD = "hold"
     CLASSIC = "classic"
 
 
 class Why(StrEnum):
-    """Why a position is held, or why it is left."""
+    """Why a position is held or exited."""
 
     WORTH_MORE = "worth_more_at_resolution"
     WITHIN_LIMITS = "within_its_limits"
@@ -48,7 +48,7 @@ class Why(StrEnum):
 
 
 class Way(StrEnum):
-    """How a position is left."""
+    """How a position is exited."""
 
     SELL = "sell"
     REVERSE = "reverse"
@@ -57,22 +57,22 @@ class Way(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ExitRules:
-    """What an exit is judged by; each is a setting.
+    """Rules of an exit; each is a setting.
 
     Attributes:
-        rule: For hedged quantity.
-        take_profit_share: Of the edge at entry, which `classic` takes.
-        stop_loss_share: Of the edge at entry, at which `classic` and the stop of unhedged
-            quantity give up.
-        time: Before resolution, at which `classic` leaves.
+        rule: The rule for hedged quantity.
+        take_profit_share: Share of the edge at entry at which `classic` takes its profit.
+        stop_loss_share: Share of the edge at entry, lost, at which `classic` and the stop of
+            unhedged quantity exit.
+        time: Time before resolution at which `classic` exits.
         unhedged_stop: Whether unhedged quantity has a stop.
-        urgent_cost: Dollars a contract below the value of holding, at most, that a forced
-            exit may cost.
-        minimum_gain: Dollars a contract above the value of holding, at least, that an early
-            exit must bring: its second leg can be missed, as that of an entry.
-        yearly_return: What money must earn until cash.
-        collar: Dollars beyond the best price at most.
-        gas: Dollars an order.
+        urgent_cost: Maximum dollars per contract below the value of holding that a forced exit
+            may cost.
+        minimum_gain: Minimum dollars per contract above the value of holding that an early
+            exit must bring, since its second leg can be missed like that of an entry.
+        yearly_return: Yearly return that money must earn until it is cash.
+        collar: Maximum dollars beyond the best price.
+        gas: Dollars per order.
     """
 
     rule: ExitRule = ExitRule.HOLD
@@ -89,20 +89,20 @@ class ExitRules:
 
 @dataclass(frozen=True, slots=True)
 class ExitCase:
-    """A position with all that decides about leaving it, at one moment.
+    """A position with everything that an exit decision depends on, at one moment.
 
     Attributes:
         match: Its pair.
-        position: As it is.
+        position: The position as it is now.
         places: Contract, book, fees and leg on each platform.
-        sellable: Contracts of each leg's outcome that their platform cannot take back.
-        distrust: Why a book must not be traded on.
-        now: The moment.
-        edge: Dollars a contract that the entry expected to lock.
-        born: Net proceeds a contract (hedged), or profit a contract (unhedged), when the
-            quantity came into being; None while it is not known.
-        resolved: Whether a contract of it has a final result.
-        forced: What forces it out, if anything.
+        sellable: Contracts of each leg's outcome that its platform cannot take back.
+        distrust: Why the book of a platform must not be traded on, None if it may be.
+        now: The moment of the decision.
+        edge: Dollars per contract that the entry expected to lock in.
+        born: Net proceeds per contract (hedged) or profit per contract (unhedged) of an exit
+            when the quantity was acquired; None while not known.
+        resolved: Whether one of its contracts has a final result.
+        forced: What forces an exit, if anything.
     """
 
     match: ContractMatch
@@ -119,7 +119,7 @@ class ExitCase:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Nothing is done, and why."""
+    """The decision to do nothing, with its reason."""
 
     reason: Why
     detail: str = ""
@@ -127,12 +127,12 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Redeem:
-    """A contract of it has resolved: its payout is collected, nothing is traded."""
+    """A contract of the position has resolved: collect the payout, trade nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class LegExit:
-    """One leg's order on the way out: `limit` is its worst price, `net` dollars for all."""
+    """One leg's exit order: `limit` is its worst price, `net` the dollars for all of it."""
 
     platform: Platform
     outcome: Outcome
@@ -144,15 +144,15 @@ class LegExit:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """What is sent, in this order, and what it brings after fees.
+    """The decision to exit: the orders to send, in this order, and their proceeds after fees.
 
     Attributes:
         reason: Why.
-        way: Reverse where any leg buys, else sell; complete buys the missing leg.
-        size: Contracts, of each leg that is traded.
-        legs: The thinner book first.
-        net: Dollars that come in, merged and netted pairs at a dollar each.
-        worth: What holding those contracts is worth now, in dollars.
+        way: `REVERSE` if any leg buys, else `SELL`; `COMPLETE` buys the missing leg.
+        size: Contracts of each traded leg.
+        legs: The orders, the one on the thinner book first.
+        net: Proceeds in dollars, with merged and netted pairs at a dollar each.
+        worth: Current value of holding those contracts, in dollars.
         detail: The same in words.
     """
 

@@ -1,9 +1,9 @@
-"""next_exit(): hold, sell, reverse or redeem a position; the one place that decides it.
+"""next_exit(): hold, sell, reverse or redeem a position; the only place that decides this.
 
 A sale and the reverse position (buying the opposite outcome, which Kalshi nets at once and
 Polymarket merges) are priced with the same walk over the same book. A hedged position is held
-unless leaving brings more than waiting for its payout, or something forces it out; the part of
-a position that has no counterpart has a stop.
+unless exiting brings more than waiting for its payout, or something forces an exit; the
+unhedged part of a position has a stop.
 """
 
 from __future__ import annotations
@@ -48,11 +48,10 @@ _S = PositionStatus
 
 
 def next_exit(case: ExitCase, rules: ExitRules) -> Decision:
-    """Return what is done about a position now: never an exit without its reason, nor a hold.
+    """Return the decision about a position now; every exit and every hold has a reason.
 
-    OPEN positions are judged by their hedged contracts, exposed ones by those without a
-    counterpart; an exit that got one leg out and not the other is finished, whichever way is
-    cheapest.
+    OPEN positions are judged by their hedged contracts, exposed ones by their unhedged
+    contracts; an exit that closed only one leg is finished by the cheapest remedy.
     """
     position = case.position
     if position.status in (_S.CLOSED, _S.RECONCILIATION_REQUIRED):
@@ -65,9 +64,9 @@ def next_exit(case: ExitCase, rules: ExitRules) -> Decision:
 
 
 def _upright(case: ExitCase) -> ExitCase:
-    """Return the case of a turned pair as one of the pair that it is.
+    """Return the case with reversed legs described by the outcomes they actually hold.
 
-    What it holds was sold before it was there: it is bought back, and never sold.
+    Such legs come from selling more than was held: they are bought back, never sold.
     """
     position = case.position.upright
     if position is case.position:
@@ -79,26 +78,26 @@ def _upright(case: ExitCase) -> ExitCase:
 
 
 def worth_of_holding(case: ExitCase, rules: ExitRules) -> Decimal:
-    """Return what a hedged contract is worth while it is held, in dollars.
+    """Return the value of holding a hedged contract, in dollars.
 
-    A dollar times the chance that both contracts resolve alike, discounted at the hurdle rate
-    until the slower payout is cash.
+    One dollar times the probability that both contracts resolve alike, discounted at the hurdle
+    rate until the slower payout is cash.
     """
     return held_worth(case.match, case.now, rules)
 
 
 def held_worth(match: ContractMatch, now: datetime, rules: ExitRules) -> Decimal:
-    """See `worth_of_holding`; it never falls as time passes."""
+    """Return the value of holding (see `worth_of_holding`); it never falls over time."""
     wait = max(match.cash_time - now, timedelta(0))
     years = Decimal(wait // timedelta(seconds=1)) / Decimal(YEAR // timedelta(seconds=1))
     return (1 - match.divergence_probability) / (1 + rules.yearly_return * years)
 
 
 def most_out_e4(books: Mapping[Platform, OrderBook], position: OpenPosition) -> int:
-    """Return the most that a contract of both legs can bring now, in 10⁻⁴ dollars.
+    """Return an upper bound on the proceeds of a contract of both legs now, in 10⁻⁴ dollars.
 
-    Without fees and depth, so that it is never below what an exit brings. Selling an outcome
-    and buying its opposite meet the same level of the same book.
+    Ignores fees and depth, so it is never below what an exit brings. Selling an outcome and
+    buying its opposite take the same level of the same book.
     """
     return sum(
         E4 - book.ask_e4(position.holding(platform).outcome.opposite)
@@ -113,15 +112,15 @@ def most_out_e4(books: Mapping[Platform, OrderBook], position: OpenPosition) -> 
 def _hedged(case: ExitCase, rules: ExitRules) -> Decision:
     if not case.position.hedged:
         return Hold(Why.NOT_HELD)
-    if (barred := _barred(case, Platform)) is not None:
-        return barred
+    if (blocked := _blocked(case, Platform)) is not None:
+        return blocked
     worth = worth_of_holding(case, rules)
     if case.forced is not None:
         return _forced(case, rules, worth, case.forced)
     if rules.rule is ExitRule.CLASSIC:
         return _classic(case, rules, worth)
     least = worth + rules.minimum_gain
-    found = out_of_both(case, _bearable(case, least), rules)
+    found = out_of_both(case, _size_above(case, least), rules)
     if not isinstance(found, Leave):
         return Hold(Why.WORTH_MORE) if found.reason is Why.THIN else found
     if found.net <= least * found.size:
@@ -131,7 +130,7 @@ def _hedged(case: ExitCase, rules: ExitRules) -> Decision:
 
 def _forced(case: ExitCase, rules: ExitRules, worth: Decimal, reason: Why) -> Decision:
     least = worth - rules.urgent_cost
-    found = out_of_both(case, _bearable(case, least), rules)
+    found = out_of_both(case, _size_above(case, least), rules)
     if not isinstance(found, Leave):
         return Hold(Why.TOO_COSTLY, reason) if found.reason is Why.THIN else found
     if found.net < least * found.size:
@@ -140,7 +139,7 @@ def _forced(case: ExitCase, rules: ExitRules, worth: Decimal, reason: Why) -> De
 
 
 def _classic(case: ExitCase, rules: ExitRules, worth: Decimal) -> Decision:
-    """Stop first, then profit, then time, from the net marks at birth."""
+    """Apply stop, profit and time, in this order, relative to the mark at acquisition."""
     found = out_of_both(case, _within(case, rules.collar), rules)
     if not isinstance(found, Leave):
         return found
@@ -157,7 +156,7 @@ def _classic(case: ExitCase, rules: ExitRules, worth: Decimal) -> Decision:
 
 
 def out_of_both(case: ExitCase, size: Decimal, rules: ExitRules) -> Leave | Hold:
-    """Return the cheapest way out of `size` contracts of both legs, rounded to both grids."""
+    """Return the cheapest exit of `size` contracts of both legs, rounded to both size steps."""
     legs: list[LegExit] = []
     size = _traded_size(case, size)
     for platform in Platform:
@@ -174,9 +173,9 @@ def out_of_both(case: ExitCase, size: Decimal, rules: ExitRules) -> Leave | Hold
 
 
 def _traded_size(case: ExitCase, size: Decimal) -> Decimal:
-    """Return the largest size, at most `size`, for which each leg has a way out."""
+    """Return the largest size, at most `size`, that each leg can trade."""
     lots: list[Decimal] = [case.places[p].contract.sizing.step for p in Platform]
-    # Where part of it is not there for good, it must be bought.
+    # Contracts that are not settled cannot be sold: their opposite must be bought.
     lots += [case.places[p].contract.lot for p in Platform if size > case.sellable[p]]
     return floor_to(size, max(lots))
 
@@ -205,18 +204,18 @@ def _ways_out(
 
 
 def _depth(case: ExitCase, leg: LegExit) -> tuple[Decimal, Platform]:
-    """Return how much a book bears down to a leg's limit: the thinner goes first."""
+    """Return the depth of a book down to a leg's limit; the thinner book goes first."""
     book = case.places[leg.platform].book
     return book.depth(leg.outcome, leg.limit, leg.side), leg.platform
 
 
 def _ladder(place: Place) -> Levels:
-    """Return what contracts of a leg bring, best first."""
+    """Return the levels at which a leg can be sold, best first."""
     return place.book.offers(place.leg.outcome, Side.SELL)
 
 
-def _bearable(case: ExitCase, least: Decimal) -> Decimal:
-    """Return how many hedged contracts bring more than `least` each, the last one included."""
+def _size_above(case: ExitCase, least: Decimal) -> Decimal:
+    """Return how many hedged contracts each bring more than `least`, the last one included."""
     kalshi, polymarket = (case.places[platform] for platform in Platform)
     left = case.position.hedged
     found = Decimal(0)
@@ -236,16 +235,16 @@ def _net_of(place: Place, price_e4: int) -> Decimal:
 
 
 def _within(case: ExitCase, collar: Decimal) -> Decimal:
-    """Return how many hedged contracts both books bear down to the collar."""
-    bears = (_down_to(case.places[platform], collar) for platform in Platform)
-    return min(case.position.hedged, *bears)
+    """Return how many hedged contracts both books take within the collar."""
+    depths = (_down_to(case.places[platform], collar) for platform in Platform)
+    return min(case.position.hedged, *depths)
 
 
 def _down_to(place: Place, collar: Decimal) -> Decimal:
     return place.bears(place.leg.outcome, Side.SELL, collar)
 
 
-def _barred(case: ExitCase, platforms: Iterable[Platform]) -> Hold | None:
+def _blocked(case: ExitCase, platforms: Iterable[Platform]) -> Hold | None:
     for platform in platforms:
         if case.now >= case.places[platform].contract.close_time:
             return Hold(Why.CLOSED, platform.value)
@@ -259,18 +258,18 @@ def _barred(case: ExitCase, platforms: Iterable[Platform]) -> Hold | None:
 
 
 def _unhedged(case: ExitCase, rules: ExitRules) -> Decision:
-    """Judge the contracts that have no counterpart."""
+    """Decide about the unhedged contracts."""
     position = case.position
     if not position.uneven():
         return Hold(Why.NOT_HELD)
     longer = position.longer
-    if (barred := _barred(case, (longer,))) is not None:
-        return barred
+    if (blocked := _blocked(case, (longer,))) is not None:
+        return blocked
     exposure = exposure_of(case, rules)
-    ways = [each for each in exposure.scenarios() if _open(each, position.status)]
-    if not ways:
+    remedies = [each for each in exposure.scenarios() if _open(each, position.status)]
+    if not remedies:
         return Hold(Why.THIN)
-    best = max(ways, key=lambda way: way.each or ZERO)
+    best = max(remedies, key=lambda remedy: remedy.each or ZERO)
     found = _taken(exposure, best)
     if position.status is _S.EXIT_PARTIAL:
         return replace(found, reason=Why.UNFINISHED)
@@ -287,7 +286,7 @@ def _unhedged(case: ExitCase, rules: ExitRules) -> Decision:
 
 
 def exposure_of(case: ExitCase, rules: ExitRules) -> Exposure:
-    """Return what has no counterpart, with its ways on as far as the collar."""
+    """Return the unhedged contracts as an exposure, with remedies within the collar."""
     longer = case.position.longer
     return Exposure(
         quantity=Quantity(abs(case.position.imbalance)),
@@ -300,37 +299,37 @@ def exposure_of(case: ExitCase, rules: ExitRules) -> Exposure:
     )
 
 
-def _open(way: Scenario, status: PositionStatus) -> bool:
-    """Tell whether a way can be taken; completing is a way out of a half-done exit only."""
+def _open(remedy: Scenario, status: PositionStatus) -> bool:
+    """Return whether a remedy is available; RETRY is one only for an unfinished exit."""
     names = (CLOSE, COMPLEMENT, RETRY) if status is _S.EXIT_PARTIAL else (CLOSE, COMPLEMENT)
-    return way.name in names and way.blocked is None and way.pnl is not None
+    return remedy.name in names and remedy.blocked is None and remedy.pnl is not None
 
 
-def _taken(exposure: Exposure, way: Scenario) -> Leave:
-    """Return a way on from an exposure as an order."""
-    place, outcome, side = exposure.trade(way.name)
-    assert way.size is not None, "an open way has a size"
-    assert way.price is not None, "an open way has a price"
-    assert way.pnl is not None, "an open way has a result"
-    brought = due(way.pnl + exposure.paid * way.size / exposure.quantity)
-    leg = LegExit(place.platform, outcome, side, way.size, way.price, brought)
-    kind = {CLOSE: Way.SELL, COMPLEMENT: Way.REVERSE, RETRY: Way.COMPLETE}[way.name]
-    return Leave(Why.STOP, kind, way.size, (leg,), brought, ZERO, way.detail)
+def _taken(exposure: Exposure, remedy: Scenario) -> Leave:
+    """Return the exit that carries out a remedy for an exposure."""
+    place, outcome, side = exposure.trade(remedy.name)
+    assert remedy.size is not None, "an open way has a size"
+    assert remedy.price is not None, "an open way has a price"
+    assert remedy.pnl is not None, "an open way has a result"
+    brought = due(remedy.pnl + exposure.paid * remedy.size / exposure.quantity)
+    leg = LegExit(place.platform, outcome, side, remedy.size, remedy.price, brought)
+    kind = {CLOSE: Way.SELL, COMPLEMENT: Way.REVERSE, RETRY: Way.COMPLETE}[remedy.name]
+    return Leave(Why.STOP, kind, remedy.size, (leg,), brought, ZERO, remedy.detail)
 
 
 def mark_of(case: ExitCase, rules: ExitRules) -> Decimal | None:
-    """Return what `born` is measured as: net dollars a contract if it were left now.
+    """Return the mark stored as `born`: net dollars per contract of an exit now.
 
-    Proceeds for hedged contracts, profit for those without a counterpart; None where the books
-    do not say.
+    Proceeds for hedged contracts, profit for unhedged ones; None if the books do not allow a
+    measurement.
     """
     if case.position.status is _S.OPEN:
-        if _barred(case, Platform) is not None:
+        if _blocked(case, Platform) is not None:
             return None
         found = out_of_both(case, _within(case, rules.collar), rules)
         return found.net / found.size if isinstance(found, Leave) else None
-    if not case.position.uneven() or _barred(case, (case.position.longer,)):
+    if not case.position.uneven() or _blocked(case, (case.position.longer,)):
         return None
-    ways = exposure_of(case, rules).scenarios()
-    results = (way.each for way in ways if _open(way, _S.SINGLE_LEG_EXPOSED))
+    scenarios = exposure_of(case, rules).scenarios()
+    results = (each.each for each in scenarios if _open(each, _S.SINGLE_LEG_EXPOSED))
     return max((each for each in results if each is not None), default=None)

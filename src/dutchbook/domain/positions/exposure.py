@@ -1,7 +1,7 @@
-"""What an exposed leg could be turned into now: each way on with its price, its need, its bar.
+"""Remedies for an exposed leg: price, cash need and obstacle of each, now.
 
-Four ways: complete the missing leg, close the held one, buy the complement on the held one's
-platform (which locks the price and needs no settled shares), or hold.
+Four remedies: complete the missing leg, close the held leg, buy the complement on the held
+leg's platform (which locks the price and needs no settled shares), or hold.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def top_of_book(book: OrderBook) -> TopOfBook:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One platform's half of an exposure: contract, book, fees, and our leg on it."""
+    """One platform's half of an exposure: contract, book, fees and our leg."""
 
     contract: Contract
     book: OrderBook
@@ -52,11 +52,11 @@ class Place:
 
     @property
     def platform(self) -> Platform:
-        """Which platform it is."""
+        """The platform of the contract."""
         return self.contract.platform
 
     def bears(self, outcome: Outcome, side: Side, collar: Decimal) -> Quantity:
-        """Return what its book holds for an order that goes `collar` beyond the best price."""
+        """Return the book's depth for an order with a limit `collar` beyond the best price."""
         best = self.book.best(outcome, side)
         if best is None:
             return Quantity(Decimal(0))
@@ -66,11 +66,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """`quantity` contracts of `held`'s leg that the other does not have, as it stands at `now`.
+    """`quantity` contracts of the `held` leg without a counterpart, at `now`.
 
-    `sellable` are the contracts of the held outcome that their platform cannot take back.
-    `collar` is how far beyond the best price an order may go, in dollars: what a book bears
-    so far is what a way can be taken for, all of the quantity or a part of it.
+    `sellable` are the contracts of the held outcome that the platform cannot take back.
+    `collar` is how far beyond the best price an order may go, in dollars: the book's depth up
+    to there limits a remedy to all of the quantity or a part of it.
     """
 
     quantity: Quantity
@@ -83,22 +83,22 @@ class Exposure:
 
     @property
     def paid(self) -> Decimal:
-        """What the exposed contracts cost, with their share of the fees, in dollars."""
+        """Cost of the exposed contracts, with their share of the fees, in dollars."""
         leg = self.held.leg
         return (leg.cost + leg.fees) * self.quantity / leg.size if leg.size else Decimal(0)
 
     def scenarios(self) -> tuple[Scenario, ...]:
-        """Return the four ways on, each for as much of the quantity as its book bears."""
-        return (*(self._way(name) for name in ACTIONS), self._hold())
+        """Return the four remedies, each for as much of the quantity as its book allows."""
+        return (*(self._remedy(name) for name in ACTIONS), self._hold())
 
     def recommended(self, scenarios: tuple[Scenario, ...]) -> tuple[str, ...]:
-        """Return the ways that are open, the best result first; holding is never first."""
-        open_ways = [s for s in scenarios if s.name in ACTIONS and s.blocked is None]
-        ranked = sorted(open_ways, key=lambda s: (-(s.each or ZERO), ACTIONS.index(s.name)))
+        """Return the available remedies, the best result first and holding last."""
+        available = [s for s in scenarios if s.name in ACTIONS and s.blocked is None]
+        ranked = sorted(available, key=lambda s: (-(s.each or ZERO), ACTIONS.index(s.name)))
         return (*(each.name for each in ranked), HOLD)
 
     def trade(self, name: str) -> tuple[Place, Outcome, Side]:
-        """Return where a way trades, which outcome, and on which side."""
+        """Return the place, outcome and side that a remedy trades."""
         if name == RETRY:
             return self.missing, self.missing.leg.outcome, Side.BUY
         outcome = self.held.leg.outcome
@@ -106,12 +106,12 @@ class Exposure:
             return self.held, outcome.opposite, Side.BUY
         return self.held, outcome, Side.SELL
 
-    def _way(self, name: str) -> Scenario:
+    def _remedy(self, name: str) -> Scenario:
         place, outcome, side = self.trade(name)
         buys = side is Side.BUY
         wanted = self._tradable(place, outcome, side)
-        size = self._borne(place, outcome, side, wanted)
-        blocked = self._barred(place, wanted)
+        size = self._available(place, outcome, side, wanted)
+        blocked = self._obstacle(place, wanted)
         if blocked is None and not buys and (size or wanted) > self.sellable:
             blocked = f"only {plain(self.sellable)} of these shares are settled"
         levels = place.book.offers(outcome, side)
@@ -121,7 +121,7 @@ class Exposure:
             does = "offers" if buys else "takes"
             blocked = f"the book {does} {plain(there)} of {plain(wanted)}"
         if blocked is not None:
-            return _closed_way(name, place, wanted, blocked)
+            return _blocked_remedy(name, place, wanted, blocked)
         assert taken is not None, "a book holds what it bears"
         fee = owed(place.terms.model(taken.average, size))
         cash = owed(taken.cost + fee) if buys else ZERO
@@ -143,15 +143,17 @@ class Exposure:
         return self.paid * size / self.quantity
 
     def _tradable(self, place: Place, outcome: Outcome, side: Side) -> Quantity:
-        """Return the largest size up to the exposure that the platform takes; zero for none."""
+        """Return the largest size up to the exposure that the platform accepts, or zero."""
         size = Quantity(floor_to(self.quantity, _lot(place, side)))
         return size if size >= _smallest(place, outcome, side) else Quantity(Decimal(0))
 
-    def _borne(self, place: Place, outcome: Outcome, side: Side, wanted: Quantity) -> Quantity:
-        """Return how much of what is wanted the book bears; zero for none.
+    def _available(
+        self, place: Place, outcome: Outcome, side: Side, wanted: Quantity
+    ) -> Quantity:
+        """Return how much of `wanted` the book can fill, or zero.
 
-        A part leaves so much that the platforms which take an order for all of it take one
-        for the rest.
+        A partial size leaves a rest large enough for an order on each platform that accepts an
+        order for the whole.
         """
         there = place.bears(outcome, side, self.collar)
         if there >= wanted:
@@ -162,7 +164,7 @@ class Exposure:
         least = max(_smallest(place, outcome, side), place.contract.sizing.step)
         return Quantity(size if size >= least else Decimal(0))
 
-    def _barred(self, place: Place, wanted: Quantity) -> str | None:
+    def _obstacle(self, place: Place, wanted: Quantity) -> str | None:
         if not wanted:
             return "less than the platform's smallest order"
         if self.now >= place.contract.close_time:
@@ -171,33 +173,33 @@ class Exposure:
 
 
 def _lot(place: Place, side: Side) -> Decimal:
-    """Return what a size is a multiple of: dollars are spent in whole cents."""
+    """Return the step of order sizes; a cent-exact buy must cost whole cents."""
     if side is Side.BUY and place.contract.sizing.cent_exact:
         return place.contract.lot
     return place.contract.sizing.step
 
 
 def _smallest(place: Place, outcome: Outcome, side: Side) -> Quantity:
-    """Return the smallest size that is accepted at the best price, zero without one."""
+    """Return the smallest size accepted at the best price, or zero without a price."""
     best = place.book.best(outcome, side)
     return Quantity(place.contract.smallest(best) if best is not None else Decimal(0))
 
 
-def _closed_way(name: str, place: Place, size: Quantity, blocked: str) -> Scenario:
+def _blocked_remedy(name: str, place: Place, size: Quantity, blocked: str) -> Scenario:
     return Scenario(name, None, None, blocked, place.platform, size or None, None, blocked)
 
 
 def completed_at(
     contract: Contract, quantity: Decimal, price: Price, paid: Decimal, now: datetime
 ) -> Scenario | None:
-    """Return what buying the missing leg at `price` comes to at worst; None without known fees.
+    """Return the worst case of buying the missing leg at `price`; None if fees are unknown.
 
     Args:
-        contract: Of the missing leg.
+        contract: Contract of the missing leg.
         quantity: Contracts that are missing.
         price: The worst price, in dollars of that leg.
-        paid: Dollars that the contracts without a counterpart have cost, fees included.
-        now: When.
+        paid: Cost of the unhedged contracts in dollars, fees included.
+        now: The moment, which decides the fee terms.
     """
     terms = contract.fees.at(now) if contract.fees else None
     if terms is None:

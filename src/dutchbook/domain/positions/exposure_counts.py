@@ -1,8 +1,8 @@
-"""How often one leg was left without the other, by calendar month and by week.
+"""How often a single leg was exposed, by calendar month and by week.
 
-Every SINGLE_LEG_EXPOSURE counts once, at the time of its stamp; reminders do not. The counts
-are a function of these times alone: in whatever order and in however many runs they are
-counted, a recount of the same history gives the same.
+Every SINGLE_LEG_EXPOSURE counts once, at the time of its stamp; reminders do not count. The
+counts depend only on these times: counting the same history again, in any order and over any
+number of runs, gives the same result.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from decimal import Decimal
 from dutchbook.domain.capital.limits import Crossing
 
 MONTHLY_THRESHOLD = 5
-"""The next exposure of a calendar month (UTC) after so many is told of."""
+"""Exposures allowed in a calendar month (UTC); the next one is reported."""
 WEEKLY_CONSECUTIVE_THRESHOLD = 3
-"""So many ISO weeks in a row, each with more than one exposure, are too many."""
+"""This many ISO weeks in a row, each with more than one exposure, are too many."""
 MONTHLY, WEEKLY = "monthly_exposure", "weekly_consecutive_exposure"
 WEEK = timedelta(weeks=1)
 
@@ -26,7 +26,7 @@ WEEK = timedelta(weeks=1)
 class ExposureCounts:
     """Exposures by the first day of their month and by the Monday of their ISO week.
 
-    Mondays are seven days apart across any year's end, so that week 53 is followed by week 1.
+    Mondays are seven days apart even across a year's end, so week 1 follows week 53.
     """
 
     by_month: Mapping[date, int] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class ExposureCounts:
     def counted(self, at: datetime) -> tuple[ExposureCounts, tuple[Crossing, ...]]:
         """Return the counts after one more exposure, and the thresholds that it crossed.
 
-        A month is told of once, with the exposure after `MONTHLY_THRESHOLD`; a run of weeks
+        A month is reported once, with the exposure after `MONTHLY_THRESHOLD`; a run of weeks
         once, with the exposure that makes it `WEEKLY_CONSECUTIVE_THRESHOLD` long.
         """
         day = at.astimezone(UTC).date()
@@ -53,7 +53,7 @@ class ExposureCounts:
         if after.by_month[month] == MONTHLY_THRESHOLD + 1:
             value = Decimal(after.by_month[month])
             found.append(Crossing(MONTHLY, value, Decimal(MONTHLY_THRESHOLD), breached=False))
-        # Exposures of the week before may come late, so that a run can also close a gap.
+        # Exposures of an earlier week may be reported late and join two runs.
         sides = (self.run(monday, -WEEK), self.run(monday, WEEK))
         joined = sum(sides) + 1
         bound = WEEKLY_CONSECUTIVE_THRESHOLD
@@ -62,11 +62,11 @@ class ExposureCounts:
         return after, tuple(found)
 
     def run(self, monday: date, step: timedelta) -> int:
-        """Count the weeks in a row with more than one exposure, from the one beside `monday`.
+        """Count consecutive weeks with more than one exposure, starting next to `monday`.
 
         Args:
-            monday: The week that the run touches; it is not part of it.
-            step: Seven days back or on.
+            monday: The week next to the run; it is not counted itself.
+            step: Seven days, backwards or forwards.
         """
         length = 0
         while self.by_week.get(monday + step * (length + 1), 0) > 1:

@@ -1,11 +1,11 @@
-"""What a position amounts to, folded from its facts: fills, merges and payouts.
+"""Fold a position from its facts: fills, merges and payouts.
 
-Nothing is counted up and down: a position is made anew from all that is known of it, so that
-a fill which fails long afterwards changes everything that followed from it, and nothing else.
-What is written to the ledger is the difference between two such folds.
+Nothing is updated incrementally: a position is computed from all its known facts each time, so
+that a fill which fails much later changes everything that followed from it, and nothing else.
+The ledger records the difference between two such folds.
 
-Cost leaves at the average: a part that is sold, merged or paid out takes its share of what the
-whole leg cost, rounded up to 10⁻⁶, and the last part takes the rest.
+Cost is removed at the average: a part that is sold, merged or paid out takes its share of the
+whole leg's cost, rounded up to 10⁻⁶, and the last part takes the rest.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from dutchbook.domain.values.units import MICRO, NOTHING, ZERO, Money, Quantity,
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """Equal YES and NO of one contract became cash, a dollar for each pair."""
+    """Equal YES and NO of one contract became cash, one dollar per pair."""
 
     platform: Platform
     size: Quantity
@@ -48,7 +48,7 @@ class Merge:
 
 @dataclass(frozen=True, slots=True)
 class Payout:
-    """A resolved contract paid: `yes_pays` dollars for a YES, the rest of one for a NO."""
+    """A resolved contract paid `yes_pays` dollars per YES and `1 - yes_pays` per NO."""
 
     platform: Platform
     yes_pays: Decimal
@@ -64,7 +64,7 @@ Fact = Fill | Merge | Payout
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a position's change moves on one platform, in dollars."""
+    """How a change of a position moves money on one platform, in dollars."""
 
     cash: Money
     basis: Money
@@ -75,12 +75,12 @@ class Change:
 
 
 def folded(position: OpenPosition, facts: Iterable[Fact], *, nets: bool = True) -> OpenPosition:
-    """Return a position with its holdings as the facts make them; status and version stay.
+    """Return a position with holdings folded from the facts; status and version stay.
 
     Args:
-        position: Whose outcomes and orders the holdings keep.
+        position: The position whose outcomes and order ids the holdings keep.
         facts: All fills, merges and payouts of the position, in any order.
-        nets: Kalshi turns a YES and a NO of one contract into a dollar at once.
+        nets: Whether Kalshi nets YES and NO of one contract into a dollar at once.
     """
     ordered = sorted(facts, key=_when)
     legs = {
@@ -97,7 +97,7 @@ def folded(position: OpenPosition, facts: Iterable[Fact], *, nets: bool = True) 
 
 
 def _over(legs: Iterable[Holding]) -> bool:
-    """Whether every leg that held anything has been paid."""
+    """Return whether every leg that held anything has been paid out."""
     held = [leg for leg in legs if leg.size or leg.complement]
     return bool(held) and all(leg.payout is not None for leg in held)
 
@@ -109,11 +109,11 @@ def _when(fact: Fact) -> tuple[datetime, str]:
 
 
 def _leg(named: Holding, facts: list[Fact], *, nets: bool) -> Holding:
-    """Fold one leg: fills in the order of their platform's clock, payments where they fit.
+    """Fold one leg: fills in the order of the platform's clock, merges and payouts as they fit.
 
-    A merge is dated by our clock, which may be set: it counts once its pairs are there, and a
-    payout comes last. Where the platform `nets`, nothing is borrowed: what is missing of one
-    position is gone from its account at once.
+    Merges are dated by our clock, which may be adjusted: a merge applies once its pairs exist,
+    and payouts apply last. Where the platform `nets`, nothing is borrowed: contracts that a
+    position lacks leave the account at once.
     """
     leg = Holding(outcome=named.outcome, order_id=named.order_id)
     merges: list[Merge] = []
@@ -145,7 +145,7 @@ def _filled(leg: Holding, fill: Fill) -> Holding:
     cash = Money(leg.cash - fill.cost - fill.fee)
     if fill.outcome is leg.outcome:
         size, cost = Quantity(leg.size + fill.size), Money(leg.cost + fill.cost)
-        return _given_back(replace(leg, size=size, cost=cost, fees=fees, cash=cash))
+        return _returned(replace(leg, size=size, cost=cost, fees=fees, cash=cash))
     return replace(
         leg,
         complement=Quantity(leg.complement + fill.size),
@@ -156,10 +156,10 @@ def _filled(leg: Holding, fill: Fill) -> Holding:
 
 
 def _sold(leg: Holding, fill: Fill) -> Holding:
-    """Sell, beyond what the leg holds too: an order that had ended may turn out to have filled.
+    """Sell, even more than the leg holds: an order that had ended may prove to have filled.
 
-    To sell a contract that is not held is to buy its opposite for the rest of a dollar, on the
-    account's other contracts: what is left is a position the other way round.
+    Selling a contract that is not held amounts to buying its opposite for the rest of a dollar,
+    on the account's other contracts: the leg is then reversed.
     """
     own = Quantity(min(fill.size, leg.size))
     short = Quantity(fill.size - own)
@@ -177,17 +177,17 @@ def _sold(leg: Holding, fill: Fill) -> Holding:
     )
 
 
-def _given_back(leg: Holding) -> Holding:
-    """Return to the account what was taken of it, out of what has just been bought."""
+def _returned(leg: Holding) -> Holding:
+    """Return borrowed contracts to the account from those just bought."""
     back = Quantity(min(leg.borrowed, leg.size))
     return replace(_merged(leg, back), borrowed=Quantity(leg.borrowed - back))
 
 
 def _merged_beyond(leg: Holding, size: Quantity) -> Holding:
-    """Merge pairs of which the position has only the complement: what it sold turned up late.
+    """Merge pairs of which the position holds only the complement, due to a late sale.
 
-    To borrow a contract and to merge it with a complement leaves everything as it was: the
-    complement is there to give it back.
+    Borrowing a contract and merging it with the complement changes nothing overall: the
+    complement is there to return the borrowed contract.
     """
     own = Quantity(min(size, leg.size))
     return replace(_merged(leg, own), borrowed=Quantity(leg.borrowed + size - own))
@@ -209,7 +209,7 @@ def _merged(leg: Holding, size: Quantity) -> Holding:
 
 
 def _paid(leg: Holding, payout: Payout) -> Holding:
-    """A settled leg still counts with its size until the position closes."""
+    """Return the leg after a payout; its size still counts until the position closes."""
     amount = leg.size * payout.of(leg.outcome)
     amount += leg.complement * payout.of(leg.outcome.opposite)
     return replace(
@@ -224,12 +224,12 @@ def _paid(leg: Holding, payout: Payout) -> Holding:
 
 
 def _share(cost: Money, part: Quantity, whole: Quantity) -> Money:
-    """Return the cost that leaves with `part` of `whole` contracts."""
+    """Return the share of `cost` that belongs to `part` of `whole` contracts."""
     return cost if part >= whole else owed(cost * part / whole)
 
 
 class Cause(StrEnum):
-    """Why the facts of a position changed; it picks the trigger where facts admit several."""
+    """Why the facts of a position changed; selects the trigger if the facts allow several."""
 
     RETRIED = "retried"
     CLOSED = "closed"
@@ -250,9 +250,9 @@ _EMPTY: dict[Cause, PositionTrigger] = {
 
 
 def trigger(after: OpenPosition, cause: Cause) -> PositionTrigger | None:
-    """Return what the facts of a position now amount to, None while its status stands.
+    """Return the trigger that the facts of a position imply, None if its status stays.
 
-    `after` has its new holdings and its old status. RECONCILIATION_REQUIRED stands until a
+    `after` has its new holdings and its old status. RECONCILIATION_REQUIRED stays until a
     person, or proof, resolves it.
     """
     status = after.status
@@ -284,7 +284,7 @@ def _emptied(status: PositionStatus, cause: Cause) -> PositionTrigger:
 def changed(
     before: OpenPosition, facts: Iterable[Fact], cause: Cause, now: datetime
 ) -> OpenPosition:
-    """Return a position after its facts changed: holdings, status, marks, one version more."""
+    """Return a position after its facts changed: new holdings, status, marks and version."""
     after = folded(before, facts)
     if (found := trigger(after, cause)) is not None:
         after = replace(after, status=POSITION.next(after.status, found))
@@ -302,7 +302,7 @@ def changed(
 
 
 def _context(position: OpenPosition, cause: Cause, now: datetime) -> dict[str, Any]:
-    """Return why a closed position must be looked at: what its facts amount to now."""
+    """Return the context for reviewing a closed position: what its facts imply now."""
     failed = cause is Cause.FILL_FAILED
     status = PositionStatus.SINGLE_LEG_EXPOSED if position.uneven() else PositionStatus.OPEN
     return {
@@ -316,7 +316,7 @@ def _context(position: OpenPosition, cause: Cause, now: datetime) -> dict[str, A
 def opened(
     bare: OpenPosition, fills: Iterable[Fill], divergence_probability: Decimal
 ) -> OpenPosition:
-    """Return a new position with what its fills amount to, its reserve and its first mark."""
+    """Return a new position with holdings from its fills, its reserve and its first mark."""
     made = folded(bare, fills)
     paid = sum((_hedged_cost(leg, made.hedged) for leg in made.legs), start=Decimal(0))
     made = replace(
@@ -328,7 +328,7 @@ def opened(
 
 
 def _at_loss(position: OpenPosition) -> bool:
-    """Whether an open position's pairs have cost more than they pay."""
+    """Return whether an open position's pairs have cost more than they pay."""
     if position.status is not PositionStatus.OPEN:
         return position.completed_at_loss
     hedged, legs = position.hedged, position.upright.legs
@@ -337,14 +337,14 @@ def _at_loss(position: OpenPosition) -> bool:
 
 
 def _hedged_cost(leg: Holding, hedged: Quantity) -> Decimal:
-    """Return the share of a leg's cost and fees that its hedged contracts carry."""
+    """Return the share of a leg's cost and fees that belongs to its hedged contracts."""
     return (leg.cost + leg.fees) * hedged / leg.size if leg.size else Decimal(0)
 
 
 def divergence(position: OpenPosition) -> Money:
-    """Return what a settled pair paid beyond a dollar a contract, or fell short of it.
+    """Return the difference between what a settled position paid and one dollar per pair.
 
-    Zero where both contracts resolved alike: then exactly one leg of each pair pays.
+    Zero if both contracts resolved alike: then exactly one leg of each pair pays.
     """
     legs = position.legs
     if max(leg.settled for leg in legs) < 0:
@@ -360,7 +360,7 @@ def divergence(position: OpenPosition) -> Money:
 
 
 def change(before: Holding, after: Holding) -> Change:
-    """Return what is different between two folds of one leg."""
+    """Return the difference between two folds of one leg."""
     return Change(
         Money(after.cash - before.cash),
         Money(after.basis - before.basis),
@@ -369,9 +369,9 @@ def change(before: Holding, after: Holding) -> Change:
 
 
 def booked(account: AccountKey, of: Change, kind: EntryKind) -> Movement:
-    """Return the postings of a change: cash, what is at cost, fees, and the profit between.
+    """Return the postings of a change: cash, cost basis, fees and profit.
 
-    Fees go to their own bucket; profit is what cash and cost do not explain.
+    Fees go to their own bucket; profit is the part that cash and cost do not explain.
     """
     gross = of.cash + of.fees
     profit = gross + of.basis

@@ -1,4 +1,4 @@
-"""Positions: what we hold on both platforms, and the machine of its public states."""
+"""Positions: holdings on both platforms, and the state machine of their public states."""
 
 from __future__ import annotations
 
@@ -79,29 +79,29 @@ POSITION = Machine(
 
 
 DUST = Decimal("0.01")
-"""The smallest tradable unit of the coarser side: legs that differ by less count as even."""
+"""Smallest tradable unit of the coarser platform: legs differing by less count as balanced."""
 
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """One leg of a position: what is held, what it cost, and what it has brought so far.
+    """One leg of a position: what is held, its cost, and the cash it has brought so far.
 
     Attributes:
-        outcome: What was bought to open the leg.
-        order_id: The order that opened it.
+        outcome: The outcome that was bought to open the leg.
+        order_id: The order that opened the leg.
         size: Contracts of `outcome`; those of a settled leg count until the position closes.
-        cost: What they cost, before fees: the average cost of what is left.
-        fees: All fees paid on this leg, of entries and exits.
-        complement: Contracts of the opposite outcome, bought to close, not yet turned into
-            cash: each pair of the two is worth a dollar, whatever happens.
-        complement_cost: What those cost.
-        borrowed: Contracts of `outcome` that it sold or merged without having them: they were
-            the account's, other positions count them still. `complement` has as many for it,
-            and `cash` is a dollar less for each.
-        cash: What came in less what went out, fees included.
-        payout: Dollars that each contract of `outcome` paid, once its contract has resolved and
-            the cash has come.
-        settled: Contracts, beyond merged pairs, that it paid for.
+        cost: Their cost before fees: the average cost of the remaining contracts.
+        fees: All fees paid on this leg, for entries and exits.
+        complement: Contracts of the opposite outcome, bought to close and not yet merged: a
+            pair of both outcomes is worth a dollar whatever happens.
+        complement_cost: Their cost before fees.
+        borrowed: Contracts of `outcome` that were sold or merged without being held: they
+            belong to the account, and other positions still count them. `complement` contains
+            as many more in return, and `cash` is a dollar less for each.
+        cash: Cash received less cash paid, fees included.
+        payout: Dollars that each contract of `outcome` paid, once the contract has resolved and
+            the cash has arrived.
+        settled: Contracts beyond merged pairs for which the payout was made.
     """
 
     outcome: Outcome
@@ -118,22 +118,22 @@ class Holding:
 
     @property
     def average(self) -> Decimal | None:
-        """Dollars per contract, None when nothing is held."""
+        """Average cost in dollars per contract, None if nothing is held."""
         return self.cost / self.size if self.size else None
 
     @property
     def net(self) -> Quantity:
-        """Contracts of `outcome` beyond those of its opposite."""
+        """Contracts of `outcome` less those of its opposite."""
         return Quantity(self.size - self.complement)
 
     @property
     def pairs(self) -> Quantity:
-        """Pairs of both outcomes that wait to be merged into a dollar each."""
+        """Pairs of both outcomes that can be merged into a dollar each."""
         return Quantity(max(min(self.size, self.complement), NOTHING))
 
     @property
     def turned(self) -> Holding:
-        """The leg named by its complement."""
+        """The same leg described by the opposite outcome."""
         return replace(
             self,
             outcome=self.outcome.opposite,
@@ -147,12 +147,12 @@ class Holding:
 
     @property
     def unpaid(self) -> bool:
-        """Whether contracts, dust and pairs included, are still to become cash."""
+        """Whether contracts, including dust and pairs, are still to become cash."""
         return self.payout is None and bool(self.size or self.complement)
 
     @property
     def basis(self) -> Money:
-        """What all that is held here has cost."""
+        """The cost of everything held on this leg."""
         return Money(self.cost + self.complement_cost)
 
 
@@ -160,9 +160,8 @@ class Holding:
 class OpenPosition:
     """Contracts on both platforms, exactly one of which pays if both resolve alike.
 
-    `marked_pnl` is the profit that the day's figures have counted of it so far,
-    `divergence_pnl` the part of the result that comes from both contracts resolving
-    differently.
+    `marked_pnl` is the profit already included in the daily figures; `divergence_pnl` is the
+    part of the result due to the contracts resolving differently.
     """
 
     position_id: str
@@ -192,25 +191,25 @@ class OpenPosition:
 
     @property
     def hedged(self) -> Quantity:
-        """Contracts held on both sides: each pays a dollar whatever happens."""
+        """Contracts held on both platforms: each pays a dollar whatever happens."""
         return Quantity(abs(self.pairs))
 
     @property
     def pairs(self) -> Decimal:
-        """The same, below zero where both legs are turned round: opposites pay it as well."""
+        """Hedged contracts, negative if both legs are reversed: opposites also pay a dollar."""
         nets = self.kalshi.net, self.polymarket.net
         return max(min(nets), NOTHING) + min(max(nets), NOTHING)
 
     @property
     def upright(self) -> OpenPosition:
-        """The position with a turned pair named by the outcomes that it holds of both."""
+        """The position with reversed legs described by the outcomes they actually hold."""
         if self.pairs >= 0:
             return self
         return replace(self, kalshi=self.kalshi.turned, polymarket=self.polymarket.turned)
 
     @property
     def imbalance(self) -> Decimal:
-        """Kalshi's contracts less Polymarket's."""
+        """Net contracts on Kalshi less those on Polymarket."""
         return self.kalshi.net - self.polymarket.net
 
     @property
@@ -225,33 +224,33 @@ class OpenPosition:
 
     @property
     def locked_profit(self) -> Money:
-        """What came in so far less what went out, and what is sure to come in yet.
+        """Cash received less cash paid so far, plus the cash that is certain to come.
 
-        Pairs that wait to be merged bring a dollar each, hedged contracts what is left of their
-        dollar once one side has paid its part.
+        Unmerged pairs bring a dollar each; hedged contracts bring what remains of their dollar
+        after one platform has paid its part.
         """
         pairs = sum((leg.pairs for leg in self.legs if leg.unpaid), start=Decimal(0))
         return Money((self.cash + self._owed + pairs).quantize(MICRO, ROUND_FLOOR))
 
     @property
     def _owed(self) -> Decimal:
-        """What the hedged contracts are still to pay: a dollar less what one side has paid."""
+        """What the hedged contracts still pay: a dollar each less what has been paid."""
         paid = sum((leg.payout or Decimal(0) for leg in self.upright.legs), start=Decimal(0))
         return self.hedged * (1 - paid)
 
     @property
     def flat(self) -> bool:
-        """Whether nothing but dust is left on either side."""
+        """Whether only dust is left on both platforms."""
         return all(abs(leg.net) < DUST for leg in self.legs)
 
     @property
     def cash(self) -> Money:
-        """What came in less what went out on both legs: the profit, once it is closed."""
+        """Cash received less cash paid on both legs; once closed, this is the profit."""
         return Money(self.kalshi.cash + self.polymarket.cash)
 
     @property
     def realised_pnl(self) -> Money:
-        """Profit so far, with what is still held at cost and merged pairs at a dollar."""
+        """Profit so far, valuing remaining contracts at cost and pairs at a dollar."""
         at_cost = sum((_at_cost(leg) for leg in self.legs), start=Decimal(0))
         return Money((self.cash + at_cost).quantize(MICRO, ROUND_FLOOR))
 
@@ -259,8 +258,8 @@ class OpenPosition:
     def mark(self) -> Money:
         """Profit with hedged contracts at their payout less the divergence reserve.
 
-        A locked pair is not a directional bet: a spread that widens never looks like a loss.
-        What has no counterpart stands at cost.
+        A locked pair is not a directional bet, so a widening spread never shows as a loss.
+        Unhedged contracts are valued at cost.
         """
         if self.status is PositionStatus.CLOSED:
             return self.realised_pnl
@@ -273,7 +272,7 @@ class OpenPosition:
         return Money((self.cash + value).quantize(MICRO, ROUND_FLOOR))
 
     def uneven(self, dust: Decimal = DUST) -> bool:
-        """Tell whether the legs differ by at least the smallest tradable unit, `dust`."""
+        """Return whether the legs differ by at least the smallest tradable unit, `dust`."""
         return abs(self.imbalance) >= dust
 
     def moved(self, trigger: PositionTrigger, **facts: Any) -> OpenPosition:
@@ -283,14 +282,14 @@ class OpenPosition:
 
 
 def _net_cost(leg: Holding) -> Decimal:
-    """What the contracts beyond merged pairs have cost."""
+    """Return the cost of the contracts beyond merged pairs."""
     if leg.payout is not None or not leg.size:
         return Decimal(0)
     return leg.cost * max(leg.net, NOTHING) / leg.size
 
 
 def _at_cost(leg: Holding) -> Decimal:
-    """Value of a leg: pairs at a dollar each, the rest at cost."""
+    """Return the value of a leg: pairs at a dollar each, the rest at cost."""
     if leg.payout is not None:
         return Decimal(0)
     surplus = max(leg.complement - leg.size, NOTHING)

@@ -1,8 +1,8 @@
-"""Results of contracts, what they pay, and what becomes of what was set aside for the worst.
+"""Results of contracts, their payouts, and the use of the divergence reserve.
 
-A result is a platform's final word: `yes_pays` dollars for each YES, the rest of a dollar for
-each NO. One for the winner, zero for the loser, something between where a contract is scalar or
-void.
+A result is a platform's final ruling: `yes_pays` dollars for each YES, the rest of a dollar for
+each NO. One for the winner, zero for the loser, something in between for a scalar or void
+contract.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ FIELDS = ("yes_pays", "void_pays", "at")
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A final result as its platform tells it.
+    """A final result as its platform reports it.
 
     Attributes:
         yes_pays: Dollars that a YES pays, 0 to 1; a NO pays the rest of one.
-        at: When it became final.
-        cash: Whether what it pays us can be spent: Kalshi pays by itself once its settlement
+        at: When the result became final.
+        cash: Whether the payout can be spent: Kalshi pays automatically once its settlement
             timer is over, Polymarket once we have redeemed.
     """
 
@@ -43,21 +43,21 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What a person lets a contract of a tape resolve to, and when; None: at its end."""
+    """A result that a person sets for a contract of a tape; `at` None: at its end."""
 
     yes_pays: Decimal
     at: datetime | None = None
 
 
 def reserve_used(position: OpenPosition) -> tuple[Money, Money]:
-    """Return what of the divergence reserve a settled position has used, and what is free."""
+    """Return the used and the free part of a settled position's divergence reserve."""
     loss = max(-position.divergence_pnl, ZERO)
     used = Money(min(position.divergence_reserve, loss))
     return used, Money(position.divergence_reserve - used)
 
 
 class Merged(StrEnum):
-    """What a platform's list of holdings says of a merge that got no answer."""
+    """What a platform's list of holdings shows about a merge that got no answer."""
 
     DONE = "done"
     NOT_DONE = "not_done"
@@ -71,14 +71,14 @@ def merge_verdict(
     *,
     newer: bool,
 ) -> Merged:
-    """Tell whether a merge happened, from what a platform shows; absence is not evidence.
+    """Return whether a merge happened, judged by the platform's list of holdings.
 
     Args:
-        ours: What we held of the contract before, by outcome.
-        shown: What the platform lists now; an outcome that is not in it proves nothing unless
-            the other one is.
-        size: Pairs that were to be merged.
-        newer: Whether the list is proven newer than the call: then an empty one is evidence.
+        ours: Our holdings of the contract before the merge, by outcome.
+        shown: The platform's list now; a missing outcome proves nothing unless the other one is
+            listed.
+        size: Pairs to be merged.
+        newer: Whether the list is proven newer than the call: then an empty list is evidence.
     """
     listed = any(shown.get(outcome) for outcome in Outcome)
     if not listed and not newer:
@@ -90,22 +90,22 @@ def merge_verdict(
     return Merged.DONE if now == after else Merged.UNKNOWN
 
 
-# Results that a person writes down for a tape
+# Results that a person provides for a tape
 # ---------------------------------------------------------------------------------------------
 
 
 def read_results(
     name: str, document: Mapping[str, Any], contracts: Iterable[Contract]
 ) -> dict[Key, Ruling]:
-    """Read what contracts of a tape resolve to, by platform and id.
+    """Read the results of a tape's contracts, by platform and id.
 
     Each entry is a contract, by its id or as ``platform:id``, and a value: "1", "0", a share
     of a dollar, or "void" (half a dollar each); or a table of `yes_pays`, `void_pays` (what a
-    YES pays where it is void) and `at`.
+    YES pays if void) and `at`.
 
     Raises:
-        FactsError: A contract that the tape does not hold or that is there in both spellings, a
-            value outside 0 to 1, an instant that is none.
+        FactsError: A contract is not on the tape or appears in both spellings, a value is
+            outside 0 to 1, or an instant is invalid.
     """
     known = {(each.platform, each.contract_id) for each in contracts}
     found: dict[Key, Ruling] = {}
