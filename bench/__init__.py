@@ -1,1 +1,1 @@
-"""What is measured: ratios in one run, since a machine's own speed drifts."""
+"""Benchmarks, as ratios within one run because a machine's speed drifts."""

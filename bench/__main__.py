@@ -1,4 +1,4 @@
-"""``python -m bench [TAPE]`` prints what is measured; BENCH_SHORT=1 prints less."""
+"""``python -m bench [TAPE]`` runs every benchmark; BENCH_SHORT=1 makes the run short."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RECORDING = "DUTCHBOOK_KALSHI_RECORDING"
 
 
 def main() -> None:
-    """Print every measurement."""
+    """Run every benchmark and print the results."""
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else demo.PATH
     short = os.environ.get("BENCH_SHORT") == "1"
     tape = open_tape(path)
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def _wire(messages: int) -> list[str]:
-    """Measure on a recording where one is named, else on a made-up tape told Kalshi's way."""
+    """Measure on a recording if one is named, else on a generated tape in Kalshi's format."""
     folder = os.environ.get(RECORDING, "")
     if folder and Path(folder).is_dir():
         source, found = Path(folder).name, wire.recorded(Path(folder), messages)

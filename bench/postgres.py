@@ -1,4 +1,4 @@
-"""The journal on PostgreSQL against `pgbench -c1 -M prepared` running the same statement."""
+"""The journal on PostgreSQL, compared with `pgbench -c1 -M prepared` on the same statement."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RATE = re.compile(r"^tps = ([0-9.]+)", re.MULTILINE)
 
 
 def compare(batches: int) -> list[str]:
-    """Return the ratio, or why it could not be measured here."""
+    """Return the ratio, or why it could not be measured."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -42,8 +42,8 @@ def compare(batches: int) -> list[str]:
             return ["PostgreSQL: not measured, there is no pgbench"]
         ratios = []
         for _ in range(ROUNDS):
-            theirs = _theirs(pgbench, _fresh(server.get_uri()), batches)
-            ratios.append(rate(_fresh(server.get_uri()), batches) / theirs)
+            plain = _pgbench_rate(pgbench, _fresh(server.get_uri()), batches)
+            ratios.append(rate(_fresh(server.get_uri()), batches) / plain)
         ratio = statistics.median(ratios)
         return [f"PostgreSQL, same statement: {ratio:.2f} x pgbench -c1 -M prepared"]
     finally:
@@ -58,7 +58,7 @@ def _pgbench() -> str | None:
 
 
 def _fresh(url: str) -> str:
-    """Make a prepared database with funded accounts beside the one of `url`."""
+    """Create a prepared database on the server of `url` and return its URL."""
     name = f"bench_{time.perf_counter_ns()}"
     head, _, query = url.partition("?")
 
@@ -73,8 +73,8 @@ def _fresh(url: str) -> str:
     return fresh
 
 
-def _theirs(pgbench: str, url: str, batches: int) -> float:
-    """Return batches a second through pgbench, after the same funding."""
+def _pgbench_rate(pgbench: str, url: str, batches: int) -> float:
+    """Return batches per second through pgbench, after the same funding."""
     rate(url, 0)
     script, known = asyncio.run(_script())
     with tempfile.NamedTemporaryFile("w", suffix=".sql", encoding="utf-8") as file:
@@ -83,16 +83,16 @@ def _theirs(pgbench: str, url: str, batches: int) -> float:
         words = [pgbench, "-n", "-c1", "-j1", "-M", "prepared", "-t", str(batches)]
         words += ["-f", file.name, *(f"-D{name}={value}" for name, value in known.items()), url]
         found = subprocess.run(words, check=True, capture_output=True, text=True)  # noqa: S603
-    told = RATE.search(found.stdout)
-    assert told is not None, found.stdout
-    return float(told[1])
+    tps = RATE.search(found.stdout)
+    assert tps is not None, found.stdout
+    return float(tps[1])
 
 
 async def _script() -> tuple[str, dict[str, Any]]:
-    """Return the statement of one reservation as pgbench writes it, and its constants.
+    """Return pgbench's script for one reservation, and its constants.
 
-    What differs between two reservations is made anew each time: ids at random, the sequence of
-    the log by counting.
+    Values that differ between two reservations are generated for each: ids at random, the
+    sequence of the log by counting.
     """
     maker = Maker()
     funding = await maker.funding()
@@ -106,7 +106,7 @@ async def _script() -> tuple[str, dict[str, Any]]:
     (one, first), (two, second) = made
     assert one == two, "both reservations have one shape"
     known: dict[str, Any] = {"s": begun}
-    made_anew: dict[str, str] = {}
+    generated: dict[str, str] = {}
     names: list[str] = []
     for number, (value, other) in enumerate(zip(first, second, strict=True)):
         if value is None:
@@ -114,11 +114,11 @@ async def _script() -> tuple[str, dict[str, Any]]:
         elif value == begun + 1 and not isinstance(value, bool):
             names.append(":s")
         elif isinstance(value, str) and value != other and len(value) <= ID_LENGTH:
-            names.append(f":{made_anew.setdefault(value, f'u{len(made_anew)}')}")
+            names.append(f":{generated.setdefault(value, f'u{len(generated)}')}")
         else:
             known[f"k{number}"] = value
             names.append(f":k{number}")
     text = re.sub(r"\$(\d+)", lambda mark: names[int(mark[1]) - 1], one)
     lines = ["\\set s :s + 1"]
-    lines += [f"\\set {name} random(1, 9000000000000000000)" for name in made_anew.values()]
+    lines += [f"\\set {name} random(1, 9000000000000000000)" for name in generated.values()]
     return "\n".join([*lines, text + ";", ""]), known

@@ -1,4 +1,4 @@
-"""How long a start takes with many open orders, beside a bare read of the same rows."""
+"""Duration of a start with many open orders, compared with a bare read of the same rows."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from dutchbook.runtime.virtual_time import turnstile
 from dutchbook.tape.message import Tape
 
 AIM = 20
-"""Times a bare read of the same rows that a start may take, the comparison in it."""
+"""Target: a start with its comparison takes at most this many times the bare read."""
 RESTING = 5
 TABLES = ("orders", "fills", "open_positions", "reservations", "executions")
 TEN, HALF = Quantity(Decimal(10)), Price(Decimal("0.5"))
 
 
 class Quick:
-    """A platform that knows every order and answers at once: what is measured is ours."""
+    """A platform that knows every order and answers at once, so that only our time counts."""
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
@@ -55,7 +55,7 @@ class Quick:
         return order.created_at + timedelta(minutes=1)
 
     async def find_order(self, client_order_id: str) -> OrderReport:
-        """Return what became of an order."""
+        """Return the report of an order."""
         self.asked += 1
         return self.known[client_order_id]
 
@@ -68,21 +68,21 @@ class Quick:
         return ()
 
     async def results(self, contract_ids: Sequence[str]) -> Mapping[str, Result]:
-        """Return no result: everything is still open."""
+        """Return no result: every contract is still open."""
         del contract_ids
         return {}
 
     async def positions(self) -> Mapping[str, Mapping[Outcome, Quantity]]:
-        """Return nothing: a difference that is told of and not decided."""
+        """Return nothing: the difference is reported but not decided."""
         return {}
 
     async def balance(self) -> PlatformBalance:
-        """Return nothing, likewise."""
+        """Return zero, for the same reason."""
         return PlatformBalance(ZERO, ZERO)
 
 
 def compare(positions: int) -> list[str]:
-    """Return what a start takes with two filled and five resting orders a position."""
+    """Return how long a start takes with two filled and five resting orders per position."""
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/reconcile.db"
         Database.at(url).prepare("paper")
@@ -97,12 +97,12 @@ def compare(positions: int) -> list[str]:
 
 
 async def _measure(url: str, positions: int) -> tuple[float, float, int]:
-    """Let one engine leave the rows, and measure the start of the next, up to its trading."""
+    """Write the rows with one engine, and measure the next one's start until it trades."""
     journal = Database.at(url).journal(turnstile())
     await journal.open()
     tape = generated_tape(1, minutes=1)
-    left = _engine(tape, journal, 1)
-    await _start(left, 1)
+    before = _engine(tape, journal, 1)
+    await _start(before, 1)
     quick = await _fill(journal, tape.meta.pairs[0], positions)
     bare = time.perf_counter()
     for table in TABLES:
@@ -124,7 +124,7 @@ def _engine(tape: Tape, journal: Journal, run: int) -> Engine:
 
 
 async def _start(engine: Engine, run: int) -> None:
-    """Start an engine with all that must have ended before it trades."""
+    """Start an engine, including everything that must finish before it trades."""
     meta, checks = engine.tape.meta, (engine.reconciling.service.reconcile,)
     opening = {platform: Money(Decimal(50_000)) for platform in Platform}
     await engine.lifecycle.start(
@@ -141,7 +141,7 @@ async def _start(engine: Engine, run: int) -> None:
 async def _fill(
     journal: Journal, match: ContractMatch, positions: int
 ) -> dict[Platform, Quick]:
-    """Write the rows; returns platforms that know the orders."""
+    """Write the rows and return platforms that know the orders."""
     quick = {platform: Quick(platform) for platform in Platform}
     at = SystemClock().now() - timedelta(hours=1)
     for number in range(positions):
@@ -153,7 +153,7 @@ async def _fill(
 def _position(
     match: ContractMatch, number: int, at: datetime, quick: Mapping[Platform, Quick]
 ) -> list[Insert]:
-    """Return the rows of one hedged position with orders that rest."""
+    """Return the rows of one hedged position with resting orders."""
     name, rows, legs = f"bench-{number}", [], {}
     outcomes = {Platform.KALSHI: Outcome.YES, Platform.POLYMARKET: match.hedge(Outcome.YES)}
     for place, platform in enumerate(Platform):

@@ -27,11 +27,11 @@ RULE = "|---|---|---|---|---|"
 POLICIES = ("never", "new", "every")
 SETTINGS = ("detection.minimum_net_edge=0.001",)
 HELD = ("exits.minimum_gain=0.9", "exits.unhedged_stop=false")
-"""Nothing is left before its end: what is counted is what was entered."""
+"""No position is exited before its end, so that the figures show only the entries."""
 
 
 def trade(tape: Tape, *settings: str) -> dict[str, Any]:
-    """Run a tape in memory to its end; returns the summary."""
+    """Run a tape in memory to its end and return the summary."""
 
     async def main() -> dict[str, Any]:
         clock = TapeClock(tape.meta.first)
@@ -43,7 +43,7 @@ def trade(tape: Tape, *settings: str) -> dict[str, Any]:
 
 
 def bracket(tape: Tape) -> list[str]:
-    """Return the table of every lag and replenishment; lag 1 and `never` are the headline."""
+    """Return a table of every lag and replenishment; lag 1 and `never` are the headline."""
     lines = [
         "| lag | replenishment | hedged | exposed | locked profit, $ |",
         "|---|---|---|---|---|",
@@ -58,9 +58,9 @@ def bracket(tape: Tape) -> list[str]:
 
 
 def exits(tape: Tape) -> list[str]:
-    """Return the same run to its settlement, held and left by profit, stop and time.
+    """Return a table of the same run to its settlement, by exit rule and by results.
 
-    Whichever way both contracts of each pair resolve, and where they resolve differently.
+    In each result both contracts of every pair resolve alike or differently.
     """
     lines = [
         EXITS,
@@ -82,11 +82,11 @@ RESULTS = (
     ("YES on Kalshi, NO on Polymarket", Decimal(1), Decimal(0)),
     ("NO on Kalshi, YES on Polymarket", Decimal(0), Decimal(1)),
 )
-"""What every pair of a tape resolves to at its end, with the dollars that a YES pays."""
+"""Results of every pair at the end of a tape, with the dollars that a YES pays."""
 
 
 def _settled(tape: Tape, rule: ExitRule, kalshi: Decimal, polymarket: Decimal) -> str:
-    """Return what a run came to once everything was paid."""
+    """Return the figures of a run after every payout."""
     results = {
         (platform, match.contract(platform).contract_id): Ruling(pays)
         for match in tape.meta.pairs
@@ -99,24 +99,24 @@ def _settled(tape: Tape, rule: ExitRule, kalshi: Decimal, polymarket: Decimal) -
         engine = build(chosen, tape, journal, clock, seed=7, results=results)
         found = (await engine.trade(1))["realised"]
         opened = await journal.rows("audit_log", {"name": PositionOpened.wire})
-        told = [json.loads(row["payload"]) for row in opened]
-        locked = {each["position_id"]: Decimal(each["locked_profit"]) for each in told}
+        payloads = [json.loads(row["payload"]) for row in opened]
+        locked = {each["position_id"]: Decimal(each["locked_profit"]) for each in payloads}
         orders = await journal.rows("orders", {"purpose": Purpose.EXIT})
-        left = {row["position_id"] for row in orders if row["fill_size"]} & locked.keys()
+        exited = {row["position_id"] for row in orders if row["fill_size"]} & locked.keys()
         rows = await journal.rows("open_positions")
         gains = {row["position_id"]: row["realised_pnl"] for row in rows}
         hedged = sum((gains[each] for each in locked), start=Decimal(0))
-        alone = sum(gains.values(), start=Decimal(0)) - hedged
+        unhedged = sum(gains.values(), start=Decimal(0)) - hedged
         entered = sum(locked.values(), start=Decimal(0))
         sums = (plain(entered), plain(hedged), found["divergence"], found["reserve_used"])
-        parts = (len(locked), len(left), *sums, plain(alone))
+        parts = (len(locked), len(exited), *sums, plain(unhedged))
         return " | ".join(str(part) for part in parts)
 
     return run_virtual(main())
 
 
 def controls(tape: Tape) -> list[str]:
-    """Return the true result beside a tape out of step and one with an outcome inverted."""
+    """Return the true result, that of a tape out of step and that of an inverted one."""
     lines = [
         "| tape | hedged | exposed | locked profit, $ | suspicious |",
         "|---|---|---|---|---|",

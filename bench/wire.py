@@ -1,6 +1,6 @@
-"""From a message's bytes to an updated book and a checked pair.
+"""Time from a message's bytes to an updated book and a checked pair.
 
-Against `json.loads` of the same bytes, and against the least that any loop in Python could do.
+Compared with `json.loads` of the same bytes, and with the least that any Python loop could do.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ def compare(messages: Messages) -> list[str]:
 
 
 def scale(messages: int) -> list[str]:
-    """Return what a message costs with ten thousand pairs against a hundred.
+    """Return the cost of a message with ten thousand pairs relative to a hundred.
 
-    Each by its best round of many that take turns: what else the machine does only adds.
+    Each is the best of many alternating rounds, since other load on the machine only adds time.
     """
     few, many = _spread(FEW, messages), _spread(MANY, messages)
     rounds = [(_timed(_ours, many), _timed(_ours, few)) for _ in range(TURNS)]
@@ -75,7 +75,7 @@ def _lines(file: Path) -> Iterator[bytes]:
 
 
 def told(tape: Tape, most: int) -> Messages:
-    """Return a tape's Kalshi messages as the platform would send them."""
+    """Return a tape's Kalshi messages in the format that the platform sends."""
     books: dict[str, OrderBook] = {}
     found: Messages = []
     for message in tape.messages():
@@ -123,7 +123,7 @@ def _message(name: str, body: Mapping[str, object]) -> bytes:
 
 
 def _spread(pairs: int, messages: int) -> Messages:
-    """Return deltas away from the best price; the n-th pair has 1/n of the first one's."""
+    """Return deltas away from the best price; the n-th pair gets 1/n of the first one's."""
     chance = Seeded(1)
     books = [_filled(f"KXPAIR-{number:05d}") for number in range(pairs)]
     shares = list(accumulate(1 / number for number in range(1, pairs + 1)))
@@ -189,7 +189,7 @@ class _Any(msgspec.Struct, gc=False):
 def _floor(messages: Messages) -> Callable[[], object]:
     """Decode with types, add to one entry of a dict, compare with the best; nothing else.
 
-    What each text means is known before the clock starts.
+    Prices and sizes are parsed before the clock starts.
     """
     decode = msgspec.json.Decoder(_Any).decode
     bodies = [decode(raw).msg for raw in messages]
