@@ -51,8 +51,8 @@ class Cancelling:
         ]
         orders = [order_of(row) for row in rows if row["working_size"]]
         slots = asyncio.Semaphore(AT_ONCE)
-        told = await asyncio.gather(*(self._cancel(order, slots) for order in orders))
-        return {order.order_id: said for order, said in zip(orders, told, strict=True)}
+        results = await asyncio.gather(*(self._cancel(order, slots) for order in orders))
+        return {order.order_id: result for order, result in zip(orders, results, strict=True)}
 
     async def _cancel(self, order: Order, slots: asyncio.Semaphore) -> str:
         if order.platform_order_id is None:

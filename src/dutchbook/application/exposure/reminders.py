@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from dutchbook.application.exposure.tracker import logged
 from dutchbook.application.market.sessions import Sessions
 from dutchbook.application.pair_trades.announcements import Announcements
-from dutchbook.application.pair_trades.store import Holdings
+from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import EventBus
 from dutchbook.domain.events import (
     Event,
@@ -42,7 +42,7 @@ class ExposureAlertScheduler:
         self,
         journal: Journal,
         bus: EventBus,
-        holdings: Holdings,
+        trades: PairTrades,
         announce: Announcements,
         sessions: Sessions,
         clock: Clock,
@@ -52,7 +52,7 @@ class ExposureAlertScheduler:
     ) -> None:
         self._journal = journal
         self._bus = bus
-        self._holdings = holdings
+        self._trades = trades
         self._announce = announce
         self._sessions = sessions
         self._clock = clock
@@ -60,7 +60,7 @@ class ExposureAlertScheduler:
         self._gap = gap
         self._since: dict[str, datetime] = {}
         self._last: dict[str, float] = {}
-        self._telling = asyncio.Lock()
+        self._sending = asyncio.Lock()
         self._over = False
 
     async def start(self) -> None:
@@ -77,8 +77,8 @@ class ExposureAlertScheduler:
         ]
         for row in sorted(rows, key=lambda each: int(each["sequence"])):
             facts = json.loads(row["payload"])
-            over = row["name"] == SingleLegResolved.wire or _evened(facts.get("after"))
-            self._hear(facts["position_id"], row["occurred_at"], over=over)
+            over = row["name"] == SingleLegResolved.wire or _hedged(facts.get("after"))
+            self._note(facts["position_id"], row["occurred_at"], over=over)
 
     def __call__(self, event: Event, sequence: int) -> None:
         """Record that an exposure began, was reported, or ended.
@@ -92,10 +92,10 @@ class ExposureAlertScheduler:
         if isinstance(event, kinds) and sequence:
             over = isinstance(event, SingleLegResolved)
             if isinstance(event, PositionMoved):
-                over = _evened(event.after)
-            self._hear(event.position_id, event.stamp.occurred_at, over=over)
+                over = _hedged(event.after)
+            self._note(event.position_id, event.stamp.occurred_at, over=over)
 
-    def _hear(self, position_id: str, at: datetime, *, over: bool) -> None:
+    def _note(self, position_id: str, at: datetime, *, over: bool) -> None:
         if over:
             self._since.pop(position_id, None)
             self._last.pop(position_id, None)
@@ -112,14 +112,14 @@ class ExposureAlertScheduler:
         """
         while not self._over:
             await self._sessions.under_way()
-            async with self._telling:
+            async with self._sending:
                 await self._remind()
             now = self._clock.monotonic()
             due = [self._due(each, now) - now for each in self._unresolved()]
             await self._clock.sleep(max(min((*due, self._gap.total_seconds())), 0))
 
     def _unresolved(self) -> list[OpenPosition]:
-        return [p for p in self._holdings.positions.values() if p.status in UNRESOLVED]
+        return [p for p in self._trades.positions.values() if p.status in UNRESOLVED]
 
     def _due(self, position: OpenPosition, now: float) -> float:
         return self._last.get(position.position_id, now) + self._period.total_seconds()
@@ -136,15 +136,15 @@ class ExposureAlertScheduler:
 
     def _reminder(self, position: OpenPosition) -> SingleLegExposureReminder:
         since = self._since.get(position.position_id, position.opened_at)
-        return self._announce.reminder(self._holdings.of(position.position_id), since)
+        return self._announce.reminder(self._trades.of(position.position_id), since)
 
     async def drained(self) -> None:
         """Start no further reminder, and wait for the one under way."""
         self._over = True
-        async with self._telling:
+        async with self._sending:
             pass
 
 
-def _evened(status: str | None) -> bool:
+def _hedged(status: str | None) -> bool:
     """Return whether a position that moved to `status` has no unhedged leg any more."""
     return status is not None and status not in UNRESOLVED

@@ -42,26 +42,28 @@ class Streams:
         books = [book for book in self._watchlist.books.values() if book.platform is platform]
         if not books:
             return None
-        spoke = [(at, b.contract_id) for b in books if (at := self._spoke(b)) is not None]
-        newest = max((at for at, _ in spoke), default=self._sessions.began_at or now)
+        updated = [
+            (at, b.contract_id) for b in books if (at := self._last_update(b)) is not None
+        ]
+        newest = max((at for at, _ in updated), default=self._sessions.began_at or now)
         silent = [
             contract_id
-            for at, contract_id in spoke
+            for at, contract_id in updated
             if self._heartbeat
             and now - at >= silence
             and now < self._ends[platform, contract_id]
         ]
-        return Stream(now - newest, heard=bool(spoke), silent_books=tuple(sorted(silent)))
+        return Stream(now - newest, heard=bool(updated), silent_books=tuple(sorted(silent)))
 
     def polled(self, book: OrderBook, at: datetime) -> None:
         """Record that a book is fresh because we polled it, not because of the stream."""
         key = (book.platform, book.contract_id)
-        self._streamed[key] = self._spoke(book)
+        self._streamed[key] = self._last_update(book)
         self._polled[key] = at
         book.touch(at, book.sequence)
 
-    def _spoke(self, book: OrderBook) -> datetime | None:
+    def _last_update(self, book: OrderBook) -> datetime | None:
         """Return when the stream last updated a book; None if not in this session."""
         key = (book.platform, book.contract_id)
-        by_us = book.updated_at is not None and book.updated_at == self._polled.get(key)
-        return self._streamed[key] if by_us else book.updated_at
+        polled_last = book.updated_at is not None and book.updated_at == self._polled.get(key)
+        return self._streamed[key] if polled_last else book.updated_at

@@ -41,12 +41,14 @@ async def add_pairs(
     taken = {row["match_id"] for row in rows}
     paired = {(r["kalshi_contract_id"], r["polymarket_contract_id"]): r for r in rows}
     for match, wish in zip(matches, file.wishes, strict=True):
-        told = f"{file.name}: pair {wish.name}"
-        if there := paired.get((wish.kalshi, wish.polymarket)):
-            raise FactsError(f"{told}: the database has it already, as {there['match_id']!r}")
+        prefix = f"{file.name}: pair {wish.name}"
+        if existing := paired.get((wish.kalshi, wish.polymarket)):
+            raise FactsError(
+                f"{prefix}: the database has it already, as {existing['match_id']!r}"
+            )
         if match.match_id in taken:
             raise FactsError(
-                f"{told}: the database has another pair {match.match_id!r}; give a match_id"
+                f"{prefix}: the database has another pair {match.match_id!r}; give a match_id"
             )
     writes: list[Write] = [
         Insert("contracts", contract_row(contract))

@@ -52,9 +52,9 @@ class Anchoring:
         self._every = every
         self._first = first
         self._tried = 0
-        self._silent = False
+        self._failing = False
         self._due = asyncio.Event()
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         bus.subscribe(self)
 
     def __call__(self, event: Event, sequence: int) -> None:
@@ -74,7 +74,7 @@ class Anchoring:
         if last is not None:
             rows = await self._journal.rows("audit_log", {"sequence": last.sequence})
             if not rows or rows[0]["hash"] != last.hash:
-                await self._tell(
+                await self._report(
                     f"entry {last.sequence} of the log is not the one that was anchored"
                     f" ({last.told}): run dutchbook audit verify"
                 )
@@ -92,9 +92,9 @@ class Anchoring:
 
     async def keep(self) -> None:
         """Keep the current head, unless it is kept already."""
-        async with self._turn:
+        async with self._lock:
             receipt = self._bus.receipt
-            if receipt.sequence <= self._tried and not self._silent:
+            if receipt.sequence <= self._tried and not self._failing:
                 return
             self._tried = receipt.sequence
             try:
@@ -102,7 +102,7 @@ class Anchoring:
             except StorageError as error:
                 await self._fail(error)
             else:
-                self._silent = False
+                self._failing = False
 
     async def _hourly(self) -> None:
         while True:
@@ -116,11 +116,11 @@ class Anchoring:
             await self.keep()
 
     async def _fail(self, error: StorageError) -> None:
-        if not self._silent:
-            self._silent = True
-            await self._tell(f"no head of the log can be kept outside the database: {error}")
+        if not self._failing:
+            self._failing = True
+            await self._report(f"no head of the log can be kept outside the database: {error}")
 
-    async def _tell(self, detail: str) -> None:
+    async def _report(self, detail: str) -> None:
         stamp = self._bus.stamp("health")
         event = SystemHealthCritical(stamp, component=COMPONENT, detail=detail)
         await self._bus.commit(Batch(events=(event,)))

@@ -95,7 +95,7 @@ class PlatformHealthService:
         self._ids = ids
         self._limits = limits
         self._rhythm = rhythm
-        self._told: dict[Platform, datetime] = {}
+        self._reported: dict[Platform, datetime] = {}
         self._checking = asyncio.Lock()
         self.platforms = {platform: PlatformHealth() for platform in gateways}
 
@@ -106,10 +106,10 @@ class PlatformHealthService:
         """Check at once and then at every interval, until cancelled."""
         while True:
             await self._sessions.under_way()
-            beat = self._clock.now() + self._rhythm.check
+            next_check = self._clock.now() + self._rhythm.check
             async with self._checking:
                 await self.check()
-            await self._clock.sleep_until(beat)
+            await self._clock.sleep_until(next_check)
 
     async def drained(self) -> None:
         """Wait for the check under way; its results are dropped once the session is over."""
@@ -132,7 +132,7 @@ class PlatformHealthService:
         }
         batch = Batch()
         for platform, health in self.platforms.items():
-            batch += self._kept(platform, before[platform], health, now)
+            batch += self._recorded(platform, before[platform], health, now)
         if _all_unwell(self.platforms) and not _all_unwell(before):
             self._system.critical("platforms", "both are unhealthy at once")
         await self._bus.commit(batch)
@@ -148,7 +148,7 @@ class PlatformHealthService:
             return None
         return round((self._clock.monotonic() - began) * 1_000)
 
-    def _kept(
+    def _recorded(
         self, platform: Platform, before: PlatformHealth, health: PlatformHealth, now: datetime
     ) -> Batch:
         row = {
@@ -160,10 +160,10 @@ class PlatformHealthService:
             "recorded_at": now,
         }
         changed = health.status is not before.status
-        told = self._told.get(platform)
+        reported = self._reported.get(platform)
         events: tuple[Event, ...] = ()
-        if changed or told is None or now - told >= self._rhythm.heartbeat:
-            self._told[platform] = now
+        if changed or reported is None or now - reported >= self._rhythm.heartbeat:
+            self._reported[platform] = now
             events += (self._event(PlatformHealthUpdated, platform, health),)
         if changed:
             events += (self._event(CHANGED[health.status], platform, health),)

@@ -25,7 +25,7 @@ from dutchbook.application.exposure.single_leg import (
 )
 from dutchbook.application.market.watchlist import Watchlist
 from dutchbook.application.pair_trades.adjustments import Asked
-from dutchbook.application.pair_trades.store import Holdings
+from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import EventBus
 from dutchbook.domain.events import CommandAnswered, CommandBegun, Event, as_json
 from dutchbook.domain.positions.exposure import CLOSE, COMPLEMENT, RETRY
@@ -57,7 +57,7 @@ class PositionCommands:
         journal: Journal,
         bus: EventBus,
         single_leg: SingleLegResolutionService,
-        holdings: Holdings,
+        trades: PairTrades,
         watchlist: Watchlist,
         clock: Clock,
         patience: Waiting,
@@ -65,19 +65,19 @@ class PositionCommands:
         self._journal = journal
         self._bus = bus
         self._single_leg = single_leg
-        self._holdings = holdings
+        self._trades = trades
         self._watchlist = watchlist
         self._clock = clock
         self._patience = patience
-        self._hand: dict[str, Row] = {}
+        self._in_progress: dict[str, Row] = {}
         self._new: list[Row] = []
         self._waiting: dict[str, None] = {}
         self._wake = asyncio.Event()
 
     def take(self, row: Row) -> None:
         """Accept a command, unless it is in progress already."""
-        if row["command_id"] not in self._hand:
-            self._hand[row["command_id"]] = row
+        if row["command_id"] not in self._in_progress:
+            self._in_progress[row["command_id"]] = row
             self._new.append(row)
             self._wake.set()
 
@@ -93,20 +93,20 @@ class PositionCommands:
 
     async def drained(self) -> None:
         """Wait for commands under way; those waiting for a book are left to the next start."""
-        while any(command_id not in self._waiting for command_id in self._hand):
+        while any(command_id not in self._waiting for command_id in self._in_progress):
             await self._clock.sleep(LOOK_SECONDS)
 
     async def _do(self, row: Row) -> None:
         try:
-            answer = await self._tried(row)
+            answer = await self._attempt(row)
         except InvalidPositionState as refused:
             answer = {"done": False, "why": str(refused), "code": STATE}
         except (InvalidInput, UnknownId) as refused:
             answer = {"done": False, "why": str(refused)}
         await self._bus.commit(await self._answered(row, answer))
-        del self._hand[row["command_id"]]
+        del self._in_progress[row["command_id"]]
 
-    async def _tried(self, row: Row) -> Answer:
+    async def _attempt(self, row: Row) -> Answer:
         order = await self._journal.rows("orders", {"order_id": row["command_id"]})
         if order:
             return await self._concluded(row)
@@ -138,7 +138,7 @@ class PositionCommands:
         """
         position_id = _argument(row, "position")
         try:
-            position = self._holdings.of(position_id).position
+            position = self._trades.of(position_id).position
         except UnknownId:
             rows = await self._journal.rows("open_positions", {"position_id": position_id})
             if not rows:
@@ -199,7 +199,7 @@ class PositionCommands:
     def _edge(self, position: Row) -> Any:
         if position["status"] != PositionStatus.OPEN:
             return None
-        return self._holdings.of(position["position_id"]).position.locked_profit
+        return self._trades.of(position["position_id"]).position.locked_profit
 
     # Events and answers
     # ----------------------------------------------------------------------------------
@@ -209,7 +209,7 @@ class PositionCommands:
         facts = {name: row[name] for name in named}
         return facts | {"position_id": _argument(row, "position")}
 
-    async def _story(self, row: Row) -> str:
+    async def _correlation_id(self, row: Row) -> str:
         """Return the correlation id of a command's events: its position's execution, if any."""
         mine = {"position_id": _argument(row, "position")}
         found = await self._journal.rows("open_positions", mine)
@@ -217,12 +217,12 @@ class PositionCommands:
 
     async def _begun(self, row: Row) -> Event:
         arguments = {str(k): str(v) for k, v in row["arguments"].items()}
-        stamp = self._bus.stamp(await self._story(row))
+        stamp = self._bus.stamp(await self._correlation_id(row))
         return CommandBegun(stamp, **self._facts(row), arguments=arguments)
 
     async def _answered(self, row: Row, answer: Answer) -> Batch:
         detail = "" if answer["done"] else str(answer.get("why", ""))
-        stamp, facts = self._bus.stamp(await self._story(row)), self._facts(row)
+        stamp, facts = self._bus.stamp(await self._correlation_id(row)), self._facts(row)
         event = CommandAnswered(stamp, **facts, done=bool(answer["done"]), detail=detail)
         key = {"command_id": row["command_id"]}
         put = {"answered_at": self._clock.now(), "answer": answer}

@@ -38,8 +38,8 @@ class Reconciling:
     ) -> None:
         """Compare as soon as possible; the result is an event of its own."""
         why = self.service.request()
-        told: Answer = {"done": why is None}
-        await self.bus.commit(answered(told if why is None else told | {"why": why}))
+        answer: Answer = {"done": why is None}
+        await self.bus.commit(answered(answer if why is None else answer | {"why": why}))
 
     async def _resolve(
         self, row: Mapping[str, Any], answered: Callable[[Answer], Batch]
@@ -47,7 +47,7 @@ class Reconciling:
         arguments = row["arguments"] if isinstance(row["arguments"], dict) else {}
         subject = str(arguments.get("subject", ""))
 
-        def told(became: str) -> Batch:
+        def answer(became: str) -> Batch:
             return answered({"done": True, "subject": subject, "became": became})
 
         choice = arguments.get("choice")
@@ -56,7 +56,7 @@ class Reconciling:
             raise InvalidInput("choice", choice, f"one of {known}")
         paid = _paid(arguments.get("paid"))
         rationale = row["rationale"] or ""
-        await self.resolver.resolve(subject, Choice(choice), rationale, paid, told)
+        await self.resolver.resolve(subject, Choice(choice), rationale, paid, answer)
 
 
 def _paid(given: object) -> dict[Platform, Decimal]:

@@ -48,7 +48,7 @@ class Patience:
 
 
 @dataclass(slots=True)
-class _Talk:
+class _Query:
     """The queries to one platform in one pass."""
 
     gateway: PlatformGateway
@@ -90,12 +90,12 @@ class TheirSide:
             (each for each in ours if every or each.unresolved or each.order.short),
             key=lambda each: (not each.awaiting, each.order.created_at, each.order.order_id),
         )
-        talks = [
-            _Talk(gateway, self._accounts[platform], until, known)
+        queries = [
+            _Query(gateway, self._accounts[platform], until, known)
             for platform, gateway in self._gateways.items()
         ]
-        told = await asyncio.gather(*(self._statement(talk, wanted) for talk in talks))
-        statements = dict(zip(self._gateways, told, strict=True))
+        replies = await asyncio.gather(*(self._statement(query, wanted) for query in queries))
+        statements = dict(zip(self._gateways, replies, strict=True))
         return Theirs(at, statements)
 
     def rules(self, orders: Iterable[OurOrder], grace: timedelta) -> Rules:
@@ -116,78 +116,84 @@ class TheirSide:
         until = self._gateways[order.platform].arrives_until(order)
         return until is not None and self._clock.now() <= until
 
-    async def _statement(self, talk: _Talk, wanted: Sequence[OurOrder]) -> Statement:
-        mine = [each for each in wanted if each.order.platform is talk.gateway.platform]
-        well = await self._put(talk, talk.gateway.ping)
-        if isinstance(well, Unavailable):
-            answers: dict[str, Answer] = {each.order.order_id: well for each in mine}
-            return Statement(answers, well, well, well, {talk.account: well})
-        as_of = await self._as_of(talk)
-        told = await asyncio.gather(*(self._answer(talk, each, as_of) for each in mine))
-        answers = {each.order.order_id: one for each, one in zip(mine, told, strict=True)}
-        listed = await self._strangers(talk)
-        moved = await self._put(talk, talk.gateway.movements)
-        named = () if isinstance(moved, Unavailable) else _taken_up(moved)
-        as_of = await self._as_of(talk)
-        positions = await self._contracts(talk, as_of)
-        cash = moved if isinstance(moved, Unavailable) else await self._cash(talk, as_of)
-        return Statement(answers, (), listed, positions, {talk.account: cash}, named)
+    async def _statement(self, query: _Query, wanted: Sequence[OurOrder]) -> Statement:
+        mine = [each for each in wanted if each.order.platform is query.gateway.platform]
+        health = await self._with_timeout(query, query.gateway.ping)
+        if isinstance(health, Unavailable):
+            answers: dict[str, Answer] = {each.order.order_id: health for each in mine}
+            return Statement(answers, health, health, health, {query.account: health})
+        as_of = await self._as_of(query)
+        replies = await asyncio.gather(*(self._answer(query, each, as_of) for each in mine))
+        answers = {each.order.order_id: one for each, one in zip(mine, replies, strict=True)}
+        listed = await self._unknown_orders(query)
+        movements = await self._with_timeout(query, query.gateway.movements)
+        named_cash = (
+            () if isinstance(movements, Unavailable) else _without_redemptions(movements)
+        )
+        as_of = await self._as_of(query)
+        positions = await self._contracts(query, as_of)
+        cash = (
+            movements if isinstance(movements, Unavailable) else await self._cash(query, as_of)
+        )
+        return Statement(answers, (), listed, positions, {query.account: cash}, named_cash)
 
     async def _contracts(
-        self, talk: _Talk, as_of: datetime | None
+        self, query: _Query, as_of: datetime | None
     ) -> ListedContracts | Unavailable:
-        told = await self._put(talk, talk.gateway.positions)
-        if isinstance(told, Unavailable):
-            return told
-        sizes = {(c, o): size for c, held in told.items() for o, size in held.items()}
+        reply = await self._with_timeout(query, query.gateway.positions)
+        if isinstance(reply, Unavailable):
+            return reply
+        sizes = {(c, o): size for c, held in reply.items() for o, size in held.items()}
         return ListedContracts(as_of, sizes)
 
-    async def _cash(self, talk: _Talk, as_of: datetime | None) -> ListedCash | Unavailable:
+    async def _cash(self, query: _Query, as_of: datetime | None) -> ListedCash | Unavailable:
         """Query the cash; without knowing the named movements, it would prove nothing."""
-        told = await self._put(talk, talk.gateway.balance)
-        if isinstance(told, Unavailable):
-            return told
-        return ListedCash(as_of, Money(told.available + told.held))
+        reply = await self._with_timeout(query, query.gateway.balance)
+        if isinstance(reply, Unavailable):
+            return reply
+        return ListedCash(as_of, Money(reply.available + reply.held))
 
-    async def _as_of(self, talk: _Talk) -> datetime | None:
+    async def _as_of(self, query: _Query) -> datetime | None:
         """Ask how recent the answers are; asked before them, so that they are no older."""
-        told = await self._put(talk, talk.gateway.reads_as_of)
-        return None if isinstance(told, Unavailable) else told
+        reply = await self._with_timeout(query, query.gateway.reads_as_of)
+        return None if isinstance(reply, Unavailable) else reply
 
-    async def _answer(self, talk: _Talk, ours: OurOrder, as_of: datetime | None) -> Answer:
+    async def _answer(self, query: _Query, ours: OurOrder, as_of: datetime | None) -> Answer:
         key = ours.order.client_order_id
-        async with talk.slots:
+        async with query.slots:
             crashpoint(BEFORE, QUESTION)
-            told = await self._put(talk, lambda: talk.gateway.find_order(key))
+            reply = await self._with_timeout(query, lambda: query.gateway.find_order(key))
             crashpoint(AFTER, QUESTION)
-        match told:
+        match reply:
             case Unavailable():
-                return told
+                return reply
             case None:
                 return NotFound(as_of, complete=True)
             case OrderReport():
-                return Found(told.platform_order_id, told.fills, told.working, told.refusal)
+                return Found(reply.platform_order_id, reply.fills, reply.working, reply.refusal)
 
-    async def _strangers(self, talk: _Talk) -> tuple[ListedOrder, ...] | Unavailable:
+    async def _unknown_orders(self, query: _Query) -> tuple[ListedOrder, ...] | Unavailable:
         """Return orders that work in the account and not in our record.
 
         Every order that we send is recorded first.
         """
-        listed = await self._put(talk, talk.gateway.orders)
+        listed = await self._with_timeout(query, query.gateway.orders)
         if isinstance(listed, Unavailable):
             return listed
-        strange = []
+        unknown = []
         for each in listed:
-            if each.client_order_id in talk.known:
+            if each.client_order_id in query.known:
                 continue
             rows = await self._journal.rows("orders", {"client_order_id": each.client_order_id})
             if not any(row["working_size"] for row in rows):
-                strange.append(each)
-        return tuple(strange)
+                unknown.append(each)
+        return tuple(unknown)
 
-    async def _put(self, talk: _Talk, question: Callable[[], Awaitable[T]]) -> T | Unavailable:
+    async def _with_timeout(
+        self, query: _Query, question: Callable[[], Awaitable[T]]
+    ) -> T | Unavailable:
         """Ask one question, within its own timeout and that of the whole pass."""
-        left = talk.until - self._clock.monotonic()
+        left = query.until - self._clock.monotonic()
         if left <= 0:
             return Unavailable(LATE)
         try:
@@ -199,9 +205,9 @@ class TheirSide:
             return Unavailable(f"no answer within {self._patience.call} s")
 
 
-def _taken_up(moved: Iterable[NamedCash]) -> tuple[NamedCash, ...]:
+def _without_redemptions(movements: Iterable[NamedCash]) -> tuple[NamedCash, ...]:
     """Leave out redemptions, which the service that follows settlements books."""
-    return tuple(each for each in moved if each.kind is not EntryKind.REDEMPTION)
+    return tuple(each for each in movements if each.kind is not EntryKind.REDEMPTION)
 
 
 def judgeable(ours: Ours, theirs: Theirs) -> tuple[Platform, ...]:

@@ -40,7 +40,7 @@ class EventBus:
         self._delivers = False
         self._broken = False
         self._unsure = False
-        self._turn = asyncio.Lock()
+        self._delivery_lock = asyncio.Lock()
         self._next = 0
         self._begun = self._ended = 0
         self.counts: Counter[str] = Counter()
@@ -182,7 +182,7 @@ class EventBus:
         the outbox forgets everything up to the last delivered event.
         """
         last = events[-1][0] if events else 0
-        async with self._turn:
+        async with self._delivery_lock:
             if self._broken:
                 return
             self._broken = True

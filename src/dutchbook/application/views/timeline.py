@@ -106,29 +106,29 @@ async def exposures(journal: Journal, reminder: timedelta) -> list[Row]:
     found = []
     for row in rows:
         if row["status"] in ALONE:
-            told = await entries(journal, row["execution_id"])
-            found.append(_exposure(row, told, questions, reminder))
+            log = await entries(journal, row["execution_id"])
+            found.append(_exposure(row, log, questions, reminder))
     return found
 
 
 def _exposure(
-    row: Row, told: list[Entry], questions: Mapping[str, str], reminder: timedelta
+    row: Row, log: list[Entry], questions: Mapping[str, str], reminder: timedelta
 ) -> Row:
     position = position_of(row)
-    word = _last_word(told, position)
-    actions = word.facts["recommended_actions"] if word else []
-    ways = {each["name"]: each for each in word.facts["scenarios"]} if word else {}
-    best = ways.get(actions[0]) if actions else None
+    report = _last_report(log, position)
+    actions = report.facts["recommended_actions"] if report else []
+    scenarios = {each["name"]: each for each in report.facts["scenarios"]} if report else {}
+    best = scenarios.get(actions[0]) if actions else None
     return {
         "position_id": position.position_id,
         "status": position.status.value,
         "pair_id": position.pair_id,
         "question": questions.get(position.pair_id, position.pair_id),
         **alone(position),
-        "since": _since(told) or position.opened_at,
+        "since": _since(log) or position.opened_at,
         "recommended": actions[0] if actions else None,
         "result": best["pnl"] if best else None,
-        "next_reminder": word.at + reminder if word else None,
+        "next_reminder": report.at + reminder if report else None,
     }
 
 
@@ -145,17 +145,17 @@ def alone(position: OpenPosition) -> Row:
     }
 
 
-def _last_word(told: Iterable[Entry], position: OpenPosition) -> Entry | None:
+def _last_report(log: Iterable[Entry], position: OpenPosition) -> Entry | None:
     """Return the latest report of an exposure, if it is of the present imbalance."""
-    word = next((e for e in reversed(list(told)) if e.name in SAID), None)
-    if word is None or Decimal(word.facts["exposed_quantity"]) != abs(position.imbalance):
+    report = next((e for e in reversed(list(log)) if e.name in SAID), None)
+    if report is None or Decimal(report.facts["exposed_quantity"]) != abs(position.imbalance):
         return None
-    return word
+    return report
 
 
-def _since(told: Iterable[Entry]) -> datetime | None:
+def _since(log: Iterable[Entry]) -> datetime | None:
     since = None
-    for entry in told:
+    for entry in log:
         if entry.name == SingleLegResolved.wire:
             since = None
         elif entry.name in SAID:
@@ -176,9 +176,9 @@ async def position(journal: Journal, beginning: str) -> Row:
 async def whole(journal: Journal, row: Row) -> Row:
     """Return the position of a row in full."""
     found = position_of(row)
-    told = await entries(journal, found.execution_id)
-    uneven = found.status in ALONE
-    word = _last_word(told, found) if uneven else None
+    log = await entries(journal, found.execution_id)
+    unhedged = found.status in ALONE
+    report = _last_report(log, found) if unhedged else None
     return {
         "position_id": found.position_id,
         "execution_id": found.execution_id,
@@ -200,12 +200,12 @@ async def whole(journal: Journal, row: Row) -> Row:
         "completed_at_loss": found.completed_at_loss,
         "reconciliation_context": found.reconciliation_context,
         "discrepancies": await discrepancies(journal, found.position_id),
-        "orders": await _orders(journal, found.execution_id, told),
-        "alone": alone(found) if uneven else None,
-        "since": _since(told) if uneven else None,
-        "choices": list(word.facts["scenarios"]) if word else [],
-        "recommended": list(word.facts["recommended_actions"]) if word else [],
-        "priced_at": word.at if word else None,
+        "orders": await _orders(journal, found.execution_id, log),
+        "alone": alone(found) if unhedged else None,
+        "since": _since(log) if unhedged else None,
+        "choices": list(report.facts["scenarios"]) if report else [],
+        "recommended": list(report.facts["recommended_actions"]) if report else [],
+        "priced_at": report.at if report else None,
     }
 
 
@@ -283,11 +283,11 @@ ORDER = (
 )  # fmt: skip
 
 
-async def _orders(journal: Journal, execution_id: str, told: Iterable[Entry]) -> list[Row]:
+async def _orders(journal: Journal, execution_id: str, log: Iterable[Entry]) -> list[Row]:
     """Return the orders of an execution in the order in which they were placed."""
     mine = {"execution_id": execution_id}
     fills = await journal.rows("fills", mine, ("matched_at", "trade_id"))
-    placed = [e.facts["order_id"] for e in told if e.name == OrderPlaced.wire]
+    placed = [e.facts["order_id"] for e in log if e.name == OrderPlaced.wire]
     rows = {row["order_id"]: row for row in await journal.rows("orders", mine)}
     found = []
     for row in (rows[order_id] for order_id in placed):
@@ -314,9 +314,9 @@ async def explain(
     _, row = await find(journal, beginning, TOLD)
     mine = {"execution_id": row["execution_id"]}
     positions = await journal.rows("open_positions", mine)
-    told = await entries(journal, row["execution_id"])
+    log = await entries(journal, row["execution_id"])
     found = await whole(journal, positions[0]) if positions else None
-    return told, found, await _orders(journal, row["execution_id"], told)
+    return log, found, await _orders(journal, row["execution_id"], log)
 
 
 async def _questions(journal: Journal) -> dict[str, str]:
