@@ -146,7 +146,7 @@ PLANTED = (
         BUS,
         "if self._unsure:",
         "if self._unsure and not batch:",
-        "tests/simulation/test_last_words.py -k got_no_answer",
+        "tests/simulation/test_crash_reports.py -k got_no_answer",
     ),
     Bug(
         "what evens the second leg is hedged again",
@@ -375,6 +375,6 @@ PLANTED = (
         BUS,
         "with self._learnt():",
         "with self._under_way():",
-        "tests/simulation/test_last_words.py",
+        "tests/simulation/test_crash_reports.py",
     ),
 )

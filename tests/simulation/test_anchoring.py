@@ -1,4 +1,4 @@
-"""Heads of the log are kept outside the database, and that none can be kept stops nothing."""
+"""Heads of the log are kept outside the database; failing to keep one stops nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from dutchbook.runtime.virtual_time import run_virtual
 
 
 class Notebook:
-    """`Anchors` in memory; it takes nothing while it is `full`."""
+    """`Anchors` in memory; writes fail while it is `full`."""
 
     def __init__(self, *, full: bool = False) -> None:
         self.full = full
@@ -63,7 +63,7 @@ def engine_on(
 def traded(
     notebook: Notebook, *settings: str, runs: int = 1, minutes: int = 30
 ) -> list[dict[str, Any]]:
-    """Run an engine that anchors; returns its log, which agrees with every anchor."""
+    """Run an engine that anchors; return its log, which agrees with every anchor."""
 
     async def main() -> list[dict[str, Any]]:
         journal = MemoryJournal()
@@ -92,7 +92,7 @@ def test_a_clean_stop_is_anchored_to_the_last_event() -> None:
     )
 
 
-def test_at_most_so_many_events_lie_between_two_heads() -> None:
+def test_two_heads_are_at_most_a_set_number_of_events_apart() -> None:
     notebook = Notebook()
 
     log = traded(notebook, "records.anchor_every=15")
@@ -119,7 +119,7 @@ def test_a_head_is_kept_every_hour_however_few_the_events() -> None:
 
 
 @pytest.mark.parametrize("runs", [1, 3])
-def test_only_a_new_database_begins_a_new_line_of_anchors(runs: int) -> None:
+def test_only_a_new_database_begins_a_new_series_of_anchors(runs: int) -> None:
     notebook = Notebook()
 
     log = traded(notebook, runs=runs)
@@ -128,7 +128,7 @@ def test_only_a_new_database_begins_a_new_line_of_anchors(runs: int) -> None:
     assert critical_of(log) == []
 
 
-def test_a_file_that_cannot_be_written_is_told_once_and_stops_nothing() -> None:
+def test_a_file_that_cannot_be_written_is_reported_once_and_stops_nothing() -> None:
     notebook = Notebook(full=True)
 
     log = traded(notebook, "records.anchor_every=10")
@@ -140,7 +140,7 @@ def test_a_file_that_cannot_be_written_is_told_once_and_stops_nothing() -> None:
     assert notebook.kept == []
 
 
-def test_once_heads_can_be_kept_again_the_next_failure_is_told_again() -> None:
+def test_after_a_head_is_kept_the_next_failure_is_reported_again() -> None:
     notebook = Notebook(full=True)
 
     async def main() -> list[dict[str, Any]]:
@@ -159,7 +159,7 @@ def test_once_heads_can_be_kept_again_the_next_failure_is_told_again() -> None:
     assert len(notebook.kept) == 1
 
 
-def test_an_older_copy_is_told_of_at_the_next_start_and_its_anchors_stay() -> None:
+def test_an_older_copy_is_reported_at_the_next_start_and_its_anchors_stay() -> None:
     notebook = Notebook()
 
     async def main() -> tuple[list[dict[str, Any]], tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""What people ask of a running engine, and what it answers."""
+"""Commands that people give a running engine, and its answers."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class File:
 
 @dataclass
 class Desk:
-    """A started engine, and another process's way to its database."""
+    """A started engine, and another process's access to its database."""
 
     engine: Engine
     journal: MemoryJournal
@@ -71,7 +71,7 @@ class Desk:
     async def ask(
         self, name: str, *, grade: int = 0, rationale: str = "a good reason", **arguments: Any
     ) -> str:
-        """Write a command as another process does; returns its id."""
+        """Write a command as another process does; return its id."""
         self.asked += 1
         key = f"c{self.asked}"
         row = command_row(key, name, arguments, rationale, "me", SystemClock())
@@ -86,7 +86,7 @@ class Desk:
         return (await self.journal.rows("operator_commands", {"command_id": key}))[0]["answer"]
 
     async def told(self, name: str, **arguments: Any) -> Any:
-        """Ask, let the engine fold, and return its answer."""
+        """Give a command, let the engine process it, and return its answer."""
         key = await self.ask(name, **arguments)
         await self.commands.fold()
         return await self.answer(key)
@@ -99,7 +99,7 @@ class Desk:
 
 
 def desk(work: Callable[[Desk], Awaitable[Any]], *settings: str, journal: Any = None) -> Any:
-    """Start an engine that is not trading yet, and do `work` beside it."""
+    """Start an engine that is not trading yet, and run `work` next to it."""
 
     async def main() -> Any:
         kept = journal or MemoryJournal()
@@ -128,7 +128,7 @@ def desk(work: Callable[[Desk], Awaitable[Any]], *settings: str, journal: Any = 
 # Halts
 
 
-def test_a_halt_is_folded_answered_and_told_of() -> None:
+def test_a_halt_is_processed_answered_and_reported() -> None:
     async def work(at: Desk) -> tuple[Any, ...]:
         answer = await at.told("halt", grade=1)
         row = (await at.journal.rows("risk_states"))[0]
@@ -142,7 +142,7 @@ def test_a_halt_is_folded_answered_and_told_of() -> None:
     )
 
 
-def test_a_halt_survives_a_restart_even_one_that_nobody_folded() -> None:
+def test_a_halt_survives_a_restart_even_if_no_engine_processed_it() -> None:
     kept = MemoryJournal()
 
     async def leave(at: Desk) -> None:
@@ -156,7 +156,7 @@ def test_a_halt_survives_a_restart_even_one_that_nobody_folded() -> None:
     assert desk(find, journal=kept) == ({"operator"}, 2, Grade.CANCELS_ONLY)
 
 
-def test_trading_resumes_when_no_reason_is_left_and_not_before() -> None:
+def test_trading_resumes_only_when_no_halt_reason_is_left() -> None:
     async def work(at: Desk) -> list[Any]:
         await at.told("halt", grade=2)
         await at.engine.risk.halt_trading(HaltReason.TIME_DRIFT, "1,200 ms")
@@ -174,7 +174,7 @@ def test_trading_resumes_when_no_reason_is_left_and_not_before() -> None:
     ]
 
 
-def test_a_reason_that_does_not_stand_is_not_cleared() -> None:
+def test_a_reason_that_is_not_active_cannot_be_cleared() -> None:
     async def work(at: Desk) -> tuple[Any, Any]:
         return await at.told("resume", reason="operator"), await at.told("resume")
 
@@ -183,7 +183,7 @@ def test_a_reason_that_does_not_stand_is_not_cleared() -> None:
         assert "a halt reason that stands now" in answer["why"]
 
 
-def test_a_halt_that_waits_behind_a_resumption_is_not_lifted_with_it() -> None:
+def test_a_pending_halt_is_not_lifted_by_an_earlier_resumption() -> None:
     async def work(at: Desk) -> tuple[list[int], set[str]]:
         await at.told("halt", grade=1)
         await at.ask("resume", reason="operator")
@@ -223,7 +223,7 @@ def test_commands_are_answered_in_order_and_once() -> None:
     assert desk(work) == [[True, True, False, False, 0], 0]
 
 
-def test_a_halt_file_is_folded_and_then_removed() -> None:
+def test_a_halt_file_is_processed_and_then_removed() -> None:
     async def work(at: Desk) -> tuple[Any, ...]:
         at.file.note = HaltNote(Grade.CANCELS_ONLY, False, "locked", "me")
         await at.commands.fold()
@@ -232,7 +232,7 @@ def test_a_halt_file_is_folded_and_then_removed() -> None:
     assert desk(work) == ({"operator"}, 2, None)
 
 
-def test_a_database_that_does_not_answer_ends_entries_until_it_does() -> None:
+def test_a_database_that_does_not_answer_stops_entries_until_it_does() -> None:
     async def work(at: Desk) -> list[bool]:
         fence = at.engine.bus.fence
         assert fence is not None
@@ -252,8 +252,8 @@ def test_a_database_that_does_not_answer_ends_entries_until_it_does() -> None:
     assert desk(work) == [True, False]
 
 
-def test_nobody_resumes_past_a_halt_of_the_same_moment() -> None:
-    """The guard refuses; the engine looks again and lifts nothing."""
+def test_a_resumption_does_not_lift_a_halt_that_came_at_the_same_moment() -> None:
+    """The guard rejects the commit; the engine looks again and lifts nothing."""
 
     async def work(at: Desk) -> tuple[int, set[str], int]:
         await at.told("halt", grade=1)
@@ -272,7 +272,7 @@ def test_nobody_resumes_past_a_halt_of_the_same_moment() -> None:
         await at.commands.fold()
         return sum(tries), at.reasons, await at.halted()
 
-    # Refused once; then the reason is cleared, the newer halt stands and is folded.
+    # Rejected once; then the reason is cleared, and the newer halt stands and is processed.
     assert desk(work) == (1, {"operator"}, 1)
 
 
@@ -326,7 +326,7 @@ def _resting(number: int) -> Order:
 
 
 async def _rest(at: Desk, number: int, *, known: bool) -> None:
-    """Let an order of ours rest on the paper platform; its answer may have been lost."""
+    """Let an order of ours rest on the paper platform; `known`: its answer was received."""
     order = _resting(number)
     at.engine.exchanges[Platform.KALSHI].update(
         "KXDEMO-26-00", ((3_000, 10**9),), ((9_000, 10**9),), whole=True, now=_now(at)
@@ -342,7 +342,7 @@ def _now(at: Desk) -> Any:
     return at.engine.clock.now()
 
 
-def test_cancel_all_cancels_what_works_unknown_outcomes_included() -> None:
+def test_cancel_all_cancels_working_orders_including_unknown_outcomes() -> None:
     async def work(at: Desk) -> tuple[Any, ...]:
         await _rest(at, 1, known=True)
         await _rest(at, 2, known=False)
@@ -360,7 +360,7 @@ def test_cancel_all_cancels_what_works_unknown_outcomes_included() -> None:
     assert rows == {"o1": "CANCELLED", "o2": "PENDING"}
 
 
-def test_what_rests_is_cancelled_when_a_person_asks_to_stop() -> None:
+def test_resting_orders_are_cancelled_when_a_person_asks_to_stop() -> None:
     async def work(at: Desk) -> list[str]:
         await _rest(at, 1, known=True)
 
@@ -374,7 +374,7 @@ def test_what_rests_is_cancelled_when_a_person_asks_to_stop() -> None:
 
 
 def test_two_hundred_orders_are_cancelled_within_two_seconds() -> None:
-    """At a latency of 150 ms a cancel; the clock is virtual."""
+    """At a latency of 150 ms per cancellation; the clock is virtual."""
 
     async def work(at: Desk) -> tuple[float, int]:
         for number in range(200):
@@ -390,7 +390,7 @@ def test_two_hundred_orders_are_cancelled_within_two_seconds() -> None:
     assert took <= 2
 
 
-def test_winding_down_is_durable_and_ends_the_engine_once_nothing_is_held() -> None:
+def test_winding_down_is_durable_and_stops_the_engine_once_nothing_is_held() -> None:
     kept = MemoryJournal()
 
     async def ask(at: Desk) -> tuple[bool, bool, list[str]]:
@@ -413,7 +413,7 @@ def test_winding_down_is_durable_and_ends_the_engine_once_nothing_is_held() -> N
     assert desk(again, journal=kept) == (True, True)
 
 
-def test_draining_has_a_bound_once_a_person_asks_to_stop() -> None:
+def test_draining_has_a_time_limit_once_a_person_asks_to_stop() -> None:
     times: list[float] = []
 
     def stop_at_the_first_order(engine: Engine) -> None:
@@ -453,7 +453,7 @@ def test_a_pair_that_fails_too_often_is_disabled_until_a_person_enables_it() -> 
     assert run.summary["filtered"]["pair_not_approved"] > 0
 
 
-def test_a_success_begins_the_count_of_failures_anew_and_a_restart_does_not() -> None:
+def test_a_success_resets_the_failure_count_and_a_restart_does_not() -> None:
     kept = MemoryJournal()
 
     async def some(at: Desk) -> list[bool]:
@@ -506,7 +506,7 @@ def _request(size: object = 1, amount: object = 1, name: str = "e") -> BudgetReq
 
 
 async def _reserved(at: Desk, request: BudgetRequest) -> str | None:
-    """Try to reserve; returns the reason of the refusal."""
+    """Try to reserve; return the reason of the rejection, None if it succeeds."""
     try:
         await at.engine.risk.reserve_budget(request)
     except ReservationFailed as failed:
@@ -515,7 +515,7 @@ async def _reserved(at: Desk, request: BudgetRequest) -> str | None:
 
 
 async def _fill_slots(at: Desk) -> None:
-    """Take every slot, in the database and in the image of it."""
+    """Take every slot, in the database and in the engine's cache."""
     most = at.engine.risk.limits.max_open_pairs
     change = Update(
         "risk_states", {"singleton_key": "default"}, put={"open_position_count": most}
@@ -541,7 +541,7 @@ def test_an_override_lifts_the_slots_for_one_execution() -> None:
 @pytest.mark.parametrize(
     ("size", "refused"), [("249.999999", None), ("250", None), ("250.000001", "position_size")]
 )
-def test_an_override_is_good_for_the_dollars_that_it_names(
+def test_an_override_is_good_for_the_dollars_that_it_states(
     size: str, refused: str | None
 ) -> None:
     async def work(at: Desk) -> str | None:
@@ -561,7 +561,7 @@ def test_an_override_is_good_for_the_dollars_that_it_names(
         ("5000.01", True, "insufficient_capital"),
     ],
 )
-def test_an_override_lifts_what_may_be_at_stake_and_never_free_capital(
+def test_an_override_lifts_capital_limits_and_never_free_capital(
     amount: str, refused: str | None, *, lifted: bool
 ) -> None:
     async def work(at: Desk) -> str | None:
@@ -572,7 +572,7 @@ def test_an_override_lifts_what_may_be_at_stake_and_never_free_capital(
     assert desk(work, "risk.platform_share=0.01") == refused
 
 
-def test_an_override_is_not_consumed_by_what_is_refused() -> None:
+def test_an_override_is_not_consumed_by_a_rejected_reservation() -> None:
     async def work(at: Desk) -> list[str | None]:
         await at.told("override", target=PAIR, amount="300")
         return [await _reserved(at, _request("300.01")), await _reserved(at, _request("300"))]
@@ -590,7 +590,7 @@ DENIED = [
 
 
 @pytest.mark.parametrize(("wish", "why"), DENIED)
-def test_an_override_that_may_not_be_is_denied_logged_and_told_of(
+def test_an_override_that_is_not_allowed_is_denied_logged_and_reported(
     wish: dict[str, str], why: str
 ) -> None:
     async def work(at: Desk) -> tuple[Any, ...]:
@@ -606,7 +606,7 @@ def test_an_override_that_may_not_be_is_denied_logged_and_told_of(
     assert name == "risk.override.denied"
 
 
-def test_the_longest_rationale_that_says_nothing_is_one_short() -> None:
+def test_the_longest_rationale_that_is_too_short_is_one_character_short() -> None:
     async def work(at: Desk) -> list[bool]:
         return [
             (await at.told("override", target=PAIR, amount="1", rationale="x" * n))["done"]
@@ -636,8 +636,8 @@ def test_an_override_does_not_approve_a_pair() -> None:
     assert desk(work) == "the pair is not approved"
 
 
-def test_an_override_trades_an_opportunity_that_the_slots_refused() -> None:
-    """The whole way: another pair's position holds the only slot."""
+def test_an_override_trades_an_opportunity_that_the_slots_rejected() -> None:
+    """End to end: another pair's position holds the only slot."""
     granted: list[asyncio.Future[Any]] = []
 
     def lift_for_the_other(engine: Engine) -> None:
@@ -666,7 +666,7 @@ def test_an_override_trades_an_opportunity_that_the_slots_refused() -> None:
 # The trading day
 
 
-def test_a_day_begins_at_its_hour_while_running_and_lifts_its_own_halt_alone() -> None:
+def test_a_day_begins_at_its_hour_while_running_and_lifts_only_its_own_halt() -> None:
     async def work(at: Desk) -> list[Any]:
         risk, clock = at.engine.risk, at.engine.clock
         at.engine.risk.state = replace(risk.state, daily_pnl=Money(Decimal(-500)))

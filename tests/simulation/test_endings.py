@@ -1,4 +1,4 @@
-"""How positions end: left early, merged, settled; and what a restart makes of it."""
+"""How positions end: exited early, merged or settled; and what the next start does about it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from dutchbook.tape.message import Tape
 Row = dict[str, Any]
 KALSHI, POLYMARKET = Platform.KALSHI, Platform.POLYMARKET
 ONCE = ("execution.cool_down_seconds=100000",)
-"""One entry, and then no other."""
+"""One entry, and no further one."""
 ENTERED = (CHEAP, CHEAP, FAIR, FAIR)
 
 
@@ -46,7 +46,7 @@ def only(rows: list[Row]) -> Row:
 
 
 def same_on_both_sides(run: Finished) -> None:
-    """The platforms hold what our books say, cash and contracts, to 10⁻⁶."""
+    """Check that the platforms hold the cash and contracts that our books state, to 10⁻⁶."""
     ours: dict[tuple[Any, ...], Decimal] = {}
     for row in run.tables["open_positions"]:
         for platform in Platform:
@@ -71,10 +71,10 @@ def resolving(kalshi: str, polymarket: str) -> Callable[[Engine], None]:
     return prepare
 
 
-# Left early -----------------------------------------------------------------------------------
+# Exited early ---------------------------------------------------------------------------------
 
 
-def test_a_position_that_is_worth_more_now_is_left_leg_by_leg() -> None:
+def test_a_position_that_is_worth_more_now_is_exited_leg_by_leg() -> None:
     run = play(*ONCE, tape=polls(*ENTERED, *[RICH] * 6), check=conserved)
 
     position = only(run.tables["open_positions"])
@@ -89,8 +89,8 @@ def test_a_position_that_is_worth_more_now_is_left_leg_by_leg() -> None:
     same_on_both_sides(run)
 
 
-def test_an_exit_under_way_as_trading_ends_is_in_the_record_to_its_last_fill() -> None:
-    """Else the next start would have to find out what became of it, and of its cash."""
+def test_an_exit_in_progress_when_trading_ends_is_recorded_to_its_last_fill() -> None:
+    """Otherwise the next start would have to find out what became of it and of its cash."""
 
     async def work(at: Bench) -> int:
         at.execute(second="100")
@@ -110,7 +110,7 @@ def test_an_exit_under_way_as_trading_ends_is_in_the_record_to_its_last_fill() -
     assert {row["finality"] for row in run.tables["fills"]} == {Finality.SETTLED}
 
 
-def test_an_exit_whose_answer_is_lost_as_trading_ends_is_asked_about_before_the_stop() -> None:
+def test_an_exit_whose_answer_is_lost_as_trading_ends_is_queried_before_the_stop() -> None:
     async def work(at: Bench) -> tuple[int, bool]:
         async def well_again() -> None:
             await at.rest(15)
@@ -137,7 +137,7 @@ def test_an_exit_whose_answer_is_lost_as_trading_ends_is_asked_about_before_the_
     assert run.position["status"] == "EXIT_PARTIAL"
 
 
-def test_under_the_default_a_locked_pair_is_held_whatever_its_marks_do() -> None:
+def test_by_default_a_locked_pair_is_held_whatever_its_marks_do() -> None:
     fallen = ((5, 500, 7, 500), (90, 500, 92, 500))
 
     run = play(*ONCE, tape=polls(*ENTERED, *[fallen] * 12), check=conserved)
@@ -147,7 +147,7 @@ def test_under_the_default_a_locked_pair_is_held_whatever_its_marks_do() -> None
     assert not run.engine.risk.state.trading_halted
 
 
-def test_classic_stops_a_locked_pair_out_from_its_mark_at_birth() -> None:
+def test_the_classic_rule_stops_a_locked_pair_out_relative_to_its_first_mark() -> None:
     fallen = ((30, 500, 32, 500), (50, 500, 52, 500))
 
     run = play(*ONCE, "exits.pairs=cup:classic", "exits.time_hours=1",
@@ -158,7 +158,7 @@ def test_classic_stops_a_locked_pair_out_from_its_mark_at_birth() -> None:
     assert only(run.tables["open_positions"])["status"] == "CLOSED"
 
 
-def test_a_wind_down_leaves_what_it_can_leave_for_little() -> None:
+def test_a_wind_down_exits_what_it_can_exit_cheaply() -> None:
     cheap_way_out = ((49, 500, 51, 500), (46, 500, 48, 500))
 
     held = play(*ONCE, tape=polls(*ENTERED, *[cheap_way_out] * 12))
@@ -169,8 +169,8 @@ def test_a_wind_down_leaves_what_it_can_leave_for_little() -> None:
     assert {each["rule"] for each in told(run, "execution.exit.triggered")} == {"wind_down"}
 
 
-def test_one_leg_out_and_the_other_in_is_an_exposure_that_is_finished_later() -> None:
-    """Polymarket's side is gone when the second leg arrives, and comes back much later."""
+def test_an_exit_that_fills_one_leg_only_is_an_exposure_and_is_finished_later() -> None:
+    """Polymarket's bids are gone when the second leg arrives, and come back much later."""
     gone = ((60, 400, 62, 500), (2, 500, 97, 500))
 
     run = play(*ONCE, tape=polls(*ENTERED, RICH, gone, *[gone] * 4, *[RICH] * 16),
@@ -189,7 +189,7 @@ def test_one_leg_out_and_the_other_in_is_an_exposure_that_is_finished_later() ->
     same_on_both_sides(run)
 
 
-def test_three_tries_in_vain_pause_a_position_and_ask_a_person() -> None:
+def test_three_failed_exits_pause_a_position_and_ask_a_person() -> None:
     def refuse(engine: Engine) -> None:
         for gateway in engine.gateways.values():
             create = gateway._server.create
@@ -220,11 +220,11 @@ def test_no_leg_is_sent_while_the_other_platform_does_not_answer() -> None:
 
 
 QUICK = (*ONCE, "paper.settle_ms=30000")
-"""Polymarket's shares are not there for good when they are left."""
+"""Polymarket's shares are not final yet when the position is exited."""
 LEFT_AT_ONCE = polls(CHEAP, CHEAP, *[RICH] * 8)
 
 
-def test_what_is_not_settled_is_left_by_its_complement_and_merged_once_it_is() -> None:
+def test_unsettled_shares_are_exited_by_their_complement_and_merged_once_settled() -> None:
     run = play(*QUICK, tape=LEFT_AT_ONCE, check=conserved)
 
     merge = only([r for r in run.tables["settlements"] if r["kind"] == "merge"])
@@ -267,7 +267,7 @@ def test_a_merge_without_an_answer_is_looked_up_and_never_done_twice(acts: bool)
 
 
 @pytest.mark.parametrize("yes_pays", ["0", "1", "0.5", "0.26"])
-def test_whatever_both_resolve_to_alike_a_pair_realises_what_it_locked(yes_pays: str) -> None:
+def test_a_pair_that_resolves_alike_realises_what_it_locked(yes_pays: str) -> None:
     run = play(*ONCE, tape=polls(*ENTERED), check=conserved,
                prepare=resolving(yes_pays, yes_pays))  # fmt: skip
 
@@ -286,7 +286,7 @@ def test_whatever_both_resolve_to_alike_a_pair_realises_what_it_locked(yes_pays:
     ("kalshi", "polymarket", "a_contract"),
     [("0", "1", "-1"), ("1", "0", "1"), ("0.5", "1", "-0.5"), ("0.26", "0", "0.26")],
 )
-def test_what_resolves_differently_stands_on_its_own_line_and_uses_the_reserve(
+def test_a_pair_that_resolves_differently_is_booked_separately_and_uses_the_reserve(
     kalshi: str, polymarket: str, a_contract: str
 ) -> None:
     run = play(*ONCE, tape=polls(*ENTERED), check=conserved,
@@ -306,7 +306,7 @@ def test_what_resolves_differently_stands_on_its_own_line_and_uses_the_reserve(
     same_on_both_sides(run)
 
 
-def test_one_contract_that_has_paid_still_counts_until_the_other_has() -> None:
+def test_a_contract_that_has_paid_still_counts_until_the_other_has() -> None:
     def kalshi_only(engine: Engine) -> None:
         engine.results[KALSHI, CUP[KALSHI]] = Ruling(Decimal(1))
 
@@ -381,7 +381,7 @@ def test_whatever_goes_wrong_every_position_ends_in_cash_and_capital_is_conserve
         assert not balance.committed
 
 
-# Taken up again -------------------------------------------------------------------------------
+# After a restart ------------------------------------------------------------------------------
 
 
 async def _life(
@@ -411,7 +411,7 @@ QUIET = polls(FAIR, FAIR)
     ],
     ids=["left", "merged", "kalshi paid", "polymarket redeemed"],
 )
-def test_the_next_run_meets_platforms_that_hold_what_is_left(
+def test_in_the_next_run_the_platforms_hold_what_is_left(
     first: Tape, chosen: tuple[str, ...], results: dict[Any, Ruling]
 ) -> None:
     async def main() -> tuple[list[Any], list[Any], list[str]]:
@@ -442,10 +442,10 @@ def test_the_next_run_meets_platforms_that_hold_what_is_left(
     ],
     ids=["left", "open", "merged"],
 )
-def test_the_next_run_may_be_of_other_pairs_whatever_is_left_of_the_ones_before(
+def test_the_next_run_may_trade_other_pairs_whatever_earlier_pairs_left(
     first: Tape, chosen: tuple[str, ...], status: str
 ) -> None:
-    """Nobody knows the contracts of a pair that is on no tape: its position just stands."""
+    """The contracts of a pair on no tape are unknown, so its position stays as it is."""
 
     async def main() -> tuple[Engine, Row, Row, list[str]]:
         journal = MemoryJournal()
@@ -464,7 +464,7 @@ def test_the_next_run_may_be_of_other_pairs_whatever_is_left_of_the_ones_before(
     assert wrong == []
 
 
-def test_what_one_run_saw_resolve_on_one_side_the_next_settles_on_the_other() -> None:
+def test_a_pair_that_resolved_on_one_platform_is_settled_on_the_other_in_the_next_run() -> None:
     async def main() -> list[Row]:
         journal = MemoryJournal()
         one = {(KALSHI, CUP[KALSHI]): Ruling(Decimal(0))}

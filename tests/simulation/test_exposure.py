@@ -1,4 +1,4 @@
-"""Single legs are told of at once, counted for good, and told again until they are gone."""
+"""Single legs are reported at once, counted for good, and repeated until they are gone."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ LEFT_ALONE = ("execution.auto_policy=off", *HELD)
 
 
 class Life:
-    """One database, and engines that are started on it and die, one after the other."""
+    """One database, and engines that start on it and die, one after the other."""
 
     def __init__(self, *chosen: str) -> None:
         self.journal = MemoryJournal()
@@ -73,7 +73,7 @@ class Life:
         await engine.bus.commit(Batch(events=(exposure(f"x{len(rows)}", at),)))
 
     async def told(self) -> list[tuple[str, str]]:
-        """Return every limit that was told of, with the exposure that crossed it."""
+        """Return every limit that was reported, with the exposure that crossed it."""
         rows = await self.journal.rows("audit_log", order_by=("sequence",))
         return [
             (json.loads(row["payload"])["limit"], row["causation_id"])
@@ -83,7 +83,7 @@ class Life:
 
 
 async def _working(engine: Engine, work: Callable[[], Awaitable[None]]) -> None:
-    """Let the tracker work meanwhile, and drain it as a stop does."""
+    """Do `work` while the tracker runs, then drain the tracker as a stop does."""
     running = asyncio.ensure_future(engine.beside.exposures.run())
     await work()
     await engine.beside.exposures.drained()
@@ -101,7 +101,7 @@ async def _live(life: Life, times: list[datetime]) -> Engine:
     return engine
 
 
-def test_the_sixth_exposure_of_a_month_and_a_third_bad_week_are_told_of_and_halt() -> None:
+def test_the_sixth_exposure_of_a_month_and_a_third_bad_week_are_reported_and_halt() -> None:
     async def main() -> tuple[Any, Engine]:
         life = Life()
         engine = await _live(life, THREE_WEEKS)
@@ -125,12 +125,12 @@ def test_a_third_bad_week_halts_only_where_the_setting_says_so() -> None:
     assert not engine.risk.state.trading_halted
 
 
-def test_a_crossing_that_a_crash_left_untold_is_told_at_the_next_start() -> None:
+def test_a_crossed_limit_that_a_crash_left_unreported_is_reported_at_the_next_start() -> None:
     async def main() -> tuple[Any, Any, Engine]:
         life = Life()
         engine = await life.start()
         for at in THREE_WEEKS:
-            await life.expose(engine, at)  # nobody works: the engine dies before it tells
+            await life.expose(engine, at)  # no tracker runs: the engine dies first
         before = await life.told()
         engine = await _live(life, [])
         return before, await life.told(), engine
@@ -157,7 +157,7 @@ hours = st.lists(st.integers(0, 24 * 7 * 20), max_size=40).map(sorted)
 
 @settings(max_examples=60, deadline=None)
 @given(hours, st.data())
-def test_live_counts_equal_a_recount_across_any_restarts(
+def test_live_counts_equal_a_count_from_the_log_across_any_restarts(
     offsets: list[int], data: st.DataObject
 ) -> None:
     """I-21: whatever the history, and wherever an engine drains or dies."""
@@ -189,7 +189,7 @@ def test_live_counts_equal_a_recount_across_any_restarts(
     assert len(set(told)) == len(told)
 
 
-def test_a_verification_finds_a_limit_that_was_invented_repeated_or_never_told() -> None:
+def test_a_verification_finds_a_limit_that_was_invented_repeated_or_never_reported() -> None:
     def said(name: str, limit: str, cause: str) -> LimitApproached:
         stamp = Stamp(name, MONDAY, "exposure", cause)
         return LimitApproached(stamp, limit=limit, value=Decimal(6), bound=Decimal(5))
@@ -238,17 +238,17 @@ def _events(run: Finished, name: str) -> list[Row]:
 
 
 @pytest.mark.parametrize("faults", FAULTS, ids=lambda faults: faults[0])
-def test_an_exposure_is_told_of_within_five_seconds_of_what_reveals_it(
+def test_an_exposure_is_reported_within_five_seconds_of_what_reveals_it(
     faults: tuple[str, ...],
 ) -> None:
-    """I-20: what reveals it is the last fill, refusal or failed fill of its execution."""
+    """I-20: it is revealed by the last fill, rejection or failed fill of its execution."""
     reveals = (
         "execution.order.failed",
         "execution.order.filled",
         "execution.fill.failed",
         "execution.order.outcome_unknown",
     )
-    leaving = "exits.minimum_gain=0.008"  # half-done exits are exposures as well
+    leaving = "exits.minimum_gain=0.008"  # partial exits are exposures as well
     run = play(*faults, *LEFT_ALONE, leaving, "risk.max_open_pairs=100", minutes=60)
 
     told = _events(run, "execution.single_leg.exposure")
@@ -274,7 +274,7 @@ def test_an_exposure_is_told_of_within_five_seconds_of_what_reveals_it(
 
 
 def _words(run: Finished) -> dict[str, list[Row]]:
-    """Return what was said of each exposed position, in order."""
+    """Return the events about each exposed position, in order."""
     said = defaultdict[str, list[Row]](list)
     for row in run.tables["audit_log"]:
         if row["name"].startswith("execution.single_leg."):
@@ -283,7 +283,7 @@ def _words(run: Finished) -> dict[str, list[Row]]:
     return said
 
 
-def test_an_exposed_position_is_told_of_again_every_minute_until_the_end() -> None:
+def test_an_exposed_position_is_reported_again_every_minute_until_the_end() -> None:
     run = play("paper.fault_rejected=300000", *LEFT_ALONE, seed=7, minutes=30)
 
     last = run.tables["audit_log"][-1]["occurred_at"]
@@ -301,7 +301,7 @@ def test_an_exposed_position_is_told_of_again_every_minute_until_the_end() -> No
         assert since == {times[0].isoformat(timespec="microseconds")}
 
 
-def test_a_position_that_is_hedged_is_never_reminded_of() -> None:
+def test_no_reminder_is_sent_for_a_hedged_position() -> None:
     run = play("paper.fault_rejected=100000", *LEFT_ALONE, seed=7, minutes=60)
 
     opened = {row["position_id"] for row in run.tables["open_positions"]} - set(_words(run))
@@ -310,7 +310,7 @@ def test_a_position_that_is_hedged_is_never_reminded_of() -> None:
     assert opened
 
 
-def test_the_period_and_the_gap_are_settings() -> None:
+def test_the_period_and_the_gap_of_reminders_are_settings() -> None:
     run = play(
         "paper.fault_rejected=300000",
         *LEFT_ALONE,
@@ -329,7 +329,7 @@ def test_the_period_and_the_gap_are_settings() -> None:
 
 @pytest.mark.parametrize(("away", "at"), [(10, 60), (57, 57), (500, 500)])
 def test_a_restart_neither_repeats_nor_forgets_a_reminder(away: int, at: int) -> None:
-    """The last word is read from the audit log, whoever wrote it."""
+    """The last reminder is read from the audit log, whichever engine wrote it."""
 
     async def main() -> list[float]:
         tape = generated_tape(7, minutes=30)
@@ -358,7 +358,7 @@ def test_a_restart_neither_repeats_nor_forgets_a_reminder(away: int, at: int) ->
     assert set(waits) == {at}
 
 
-def test_nobody_is_reminded_between_the_sessions_of_a_tape() -> None:
+def test_no_reminder_is_sent_between_the_sessions_of_a_tape() -> None:
     async def main() -> int:
         tape = generated_tape(7, minutes=30)
         clock, journal = TapeClock(tape.meta.first), MemoryJournal()

@@ -1,4 +1,4 @@
-"""Which leg a run sends first, and that what it goes by is what the database says."""
+"""Which leg a run sends first, decided by counts that always agree with the database."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ FAULTS = ("paper.fault_rejected=300000", "paper.fault_partial=300000")
 
 
 def counted(journal: Any) -> dict[str, dict[Platform, Tally]]:
-    """Count the executions of a database from the start."""
+    """Count the executions in a database from scratch."""
     fresh = FirstLegs(journal)
     run_virtual(fresh.load())
     return fresh.tallies
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_what_is_counted_as_executions_end_is_what_a_new_start_counts(seed: int) -> None:
+def test_counts_kept_as_executions_end_are_those_that_a_new_start_counts(seed: int) -> None:
     run = play(*FAULTS, seed=seed, minutes=60)
 
     tallies = run.engine.carrying.first_legs.tallies
@@ -53,7 +53,7 @@ def test_missed_second_legs_are_counted() -> None:
 
 
 def _ended(number: int, pair_id: str) -> dict[str, Any]:
-    """Return the row of an execution of an earlier run whose second leg was missed."""
+    """Return the row of an earlier run's execution whose second leg was missed."""
     return {
         "execution_id": f"earlier-{number}",
         "opportunity_id": f"earlier-{number}",
@@ -82,7 +82,7 @@ def _firsts(run: Finished) -> set[Platform]:
 @pytest.mark.parametrize(
     ("earlier", "first"), [(0, Platform.KALSHI), (ENOUGH, Platform.POLYMARKET)]
 )
-def test_a_run_goes_by_what_earlier_runs_have_missed(earlier: int, first: Platform) -> None:
+def test_a_run_uses_the_missed_legs_of_earlier_runs(earlier: int, first: Platform) -> None:
     def remember(engine: Engine) -> None:
         assert isinstance(engine.journal, MemoryJournal)
         for match in engine.tape.meta.pairs:
@@ -94,7 +94,7 @@ def test_a_run_goes_by_what_earlier_runs_have_missed(earlier: int, first: Platfo
     assert _firsts(play(prepare=remember)) == {first}
 
 
-def test_where_polymarket_holds_takers_back_it_goes_first_and_whole() -> None:
+def test_polymarket_goes_first_and_in_full_where_it_delays_takers() -> None:
     tape = generated_tape(7, minutes=60)
     pairs = tuple(
         approved(replace(each, polymarket=_held(each.polymarket))) for each in tape.meta.pairs

@@ -1,4 +1,4 @@
-"""What kills and restarts have found: each was a loss, a lie or the end of an engine."""
+"""Bugs found by kills and restarts: each lost, misreported or stopped something."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ HALT = HaltReason.RECONCILIATION_DISCREPANCY
 WHY = "looked at the platform's page"
 
 
-def test_two_that_find_no_discrepancy_left_at_once_lift_its_halt_once() -> None:
+def test_two_checks_at_once_that_find_no_discrepancy_left_lift_its_halt_once() -> None:
     async def work(at: At) -> list[str]:
         await at.engine.risk.halt_trading(HALT, "one is open")
         disputes = at.engine.carrying.disputes
@@ -55,7 +55,7 @@ def test_two_that_find_no_discrepancy_left_at_once_lift_its_halt_once() -> None:
     assert beside("filled", work).count("system.trading.resumed") == 1
 
 
-def test_a_person_who_lifts_that_halt_at_the_same_moment_ends_no_engine() -> None:
+def test_a_person_who_lifts_that_halt_at_the_same_moment_stops_no_engine() -> None:
     async def work(at: At) -> bool:
         await at.engine.risk.halt_trading(HALT, "one is open")
         lifted = at.engine.risk.resume_trading(HALT, WHY)
@@ -65,7 +65,7 @@ def test_a_person_who_lifts_that_halt_at_the_same_moment_ends_no_engine() -> Non
     assert beside("filled", work) is False
 
 
-def test_a_discrepancy_that_two_resolve_at_once_is_resolved_once() -> None:
+def test_a_discrepancy_that_is_resolved_twice_at_once_is_resolved_once() -> None:
     async def work(at: At) -> list[str]:
         says(at, NotFound(NOW, complete=True))
         await at.service.reconcile()
@@ -101,7 +101,9 @@ async def _reserved(at: At) -> Decimal:
     return Decimal(row["reserved_capital"])
 
 
-def test_the_budget_is_not_counted_again_while_a_commit_that_changes_it_is_under_way() -> None:
+def test_the_budget_is_not_counted_again_while_a_commit_that_changes_it_is_in_progress() -> (
+    None
+):
     async def work(at: At) -> Any:
         releasing = await _releasing(at)
         await at.service.reconcile()
@@ -112,8 +114,8 @@ def test_the_budget_is_not_counted_again_while_a_commit_that_changes_it_is_under
     assert beside("filled", work) == (40, 0)
 
 
-def test_a_commit_whose_caller_was_cancelled_leaves_the_image_in_doubt() -> None:
-    """It is kept, and nobody has taken note: nothing is counted again in this life (I-15)."""
+def test_a_commit_whose_caller_was_cancelled_leaves_the_cache_in_doubt() -> None:
+    """The commit succeeds and the caller cannot know: this engine never counts again (I-15)."""
 
     async def work(at: At) -> Any:
         releasing = await _releasing(at)
@@ -145,7 +147,7 @@ def test_a_position_that_a_person_and_a_comparison_resolve_at_once_is_resolved_o
     assert beside("working", work).count("system.reconciliation.resolved") == 1
 
 
-def test_of_two_people_who_resolve_a_position_at_once_one_is_told_that_it_is_resolved() -> None:
+def test_of_two_people_who_resolve_a_position_at_once_one_gets_an_error() -> None:
     async def work(at: At) -> Any:
         says(at, NotFound(NOW, complete=True))
         await at.service.reconcile()
@@ -162,7 +164,7 @@ def test_of_two_people_who_resolve_a_position_at_once_one_is_told_that_it_is_res
 
 
 class Waiting(MemoryJournal):
-    """Holds a commit of a decision back until a test lets it go."""
+    """Delays the commit of a decision until a test releases it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -175,7 +177,7 @@ class Waiting(MemoryJournal):
         return await super().commit(batch)
 
 
-def test_what_a_person_decides_is_carried_to_its_end_though_they_are_gone_meanwhile() -> None:
+def test_a_persons_decision_is_carried_to_its_end_although_the_person_has_left() -> None:
     """Half done, a discrepancy would be resolved in the database and open in the engine."""
     journal = Waiting()
 
@@ -213,7 +215,7 @@ async def _doubted(at: At) -> Any:
 
 
 @pytest.mark.parametrize(("later", "gone"), [(0, False), (61, True)])
-def test_an_order_that_can_still_arrive_is_not_given_up_for_a_persons_word(
+def test_an_order_that_can_still_arrive_is_not_given_up_because_a_person_says_so(
     later: int, gone: bool
 ) -> None:
     async def work(at: At) -> Any:
@@ -231,7 +233,9 @@ def test_an_order_that_can_still_arrive_is_not_given_up_for_a_persons_word(
     assert beside("unknown", work) is gone
 
 
-def test_an_order_that_is_made_while_a_person_decides_is_left_for_the_next_comparison() -> None:
+def test_an_order_that_is_placed_while_a_person_decides_is_left_for_the_next_comparison() -> (
+    None
+):
     async def work(at: At) -> str:
         says(at, NotFound(NOW, complete=True))
         resolver = await _doubted(at)
@@ -253,8 +257,8 @@ def test_an_order_that_is_made_while_a_person_decides_is_left_for_the_next_compa
     assert beside("partly filled", work) == PositionStatus.SINGLE_LEG_EXPOSED
 
 
-def test_what_was_committed_and_not_delivered_is_told_of_once_at_the_next_start() -> None:
-    """Its redelivery counts it, and the recount from the log counts it again."""
+def test_a_committed_undelivered_limit_is_reported_once_at_the_next_start() -> None:
+    """Redelivery counts the exposure, and counting from the log counts it again."""
 
     async def main() -> list[str]:
         journal, clock = MemoryJournal(), TapeClock(NOW)
@@ -274,7 +278,7 @@ def test_what_was_committed_and_not_delivered_is_told_of_once_at_the_next_start(
 
 
 @pytest.mark.parametrize("restarted", [True, False])
-def test_what_a_dying_engine_said_of_an_exit_does_not_silence_the_next_one(
+def test_an_exposure_reported_by_a_dying_engine_does_not_silence_the_next_engine(
     *, restarted: bool
 ) -> None:
     async def work(at: At) -> bool:
@@ -297,10 +301,10 @@ def test_what_a_dying_engine_said_of_an_exit_does_not_silence_the_next_one(
 
 
 @pytest.mark.parametrize(("discrepancies", "asked"), [(0, []), (1, [True])])
-def test_a_payout_is_asked_for_as_soon_as_a_comparison_finds_a_difference(
+def test_a_payout_is_requested_as_soon_as_a_comparison_finds_a_difference(
     discrepancies: int, asked: list[bool]
 ) -> None:
-    """Else what a platform has paid meanwhile looks like cash that nobody can name."""
+    """Otherwise a platform's payout looks like unexplained cash."""
 
     async def main() -> list[bool]:
         tape, clock = generated_tape(7, minutes=1), TapeClock(NOW)
@@ -322,8 +326,8 @@ def test_a_payout_is_asked_for_as_soon_as_a_comparison_finds_a_difference(
     assert run_virtual(main()) == asked
 
 
-async def test_a_journal_that_is_closed_answers_at_once(tmp_path: Path) -> None:
-    """What is committed after an engine has ended used to wait for a thread that was gone."""
+async def test_a_closed_journal_answers_at_once(tmp_path: Path) -> None:
+    """A commit after the engine had ended used to wait for a thread that was gone."""
     database = Database.at(f"sqlite:///{tmp_path / 'closed.db'}")
     await asyncio.to_thread(database.prepare, "paper")
     journal = database.journal(turnstile())
@@ -339,7 +343,7 @@ async def test_a_journal_that_is_closed_answers_at_once(tmp_path: Path) -> None:
 def test_no_leg_is_completed_against_what_an_execution_is_buying_on_kalshi(
     entered: Outcome, reason: str | None
 ) -> None:
-    """Kalshi would net the two, and neither position would hold what its record says."""
+    """Kalshi would net the two, and neither position would hold what its record states."""
 
     async def work(at: At) -> str | None:
         match = at.engine.watchlist.matches["cup"]
@@ -356,7 +360,7 @@ def test_no_leg_is_completed_against_what_an_execution_is_buying_on_kalshi(
     assert beside("filled", work) == reason
 
 
-def test_a_decision_is_carried_to_its_end_though_whoever_asked_is_cancelled() -> None:
+def test_a_decision_is_carried_to_its_end_although_its_caller_is_cancelled() -> None:
     async def work(at: At) -> tuple[bool, list[str]]:
         disputes = at.engine.carrying.disputes
         found = Discrepancy(DiscrepancyType.ORDER_UNKNOWN, Platform.KALSHI, "strange")

@@ -1,4 +1,4 @@
-"""Seeds of the proof that once found a bug: each must stay clean."""
+"""Seeds of the simulation that once found a bug: each must stay clean."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_seed_is_the_same_run_every_time(outcome: Outcome) -> None:
     assert run(5, size=12).head == outcome.head
 
 
-def test_what_the_oracle_sees_is_not_nothing(outcome: Outcome) -> None:
+def test_the_oracle_sees_executions_faults_and_checks(outcome: Outcome) -> None:
     assert outcome.both
     assert outcome.checks > 1_000
     assert sum(outcome.tally.hits.values()) > 0

@@ -42,7 +42,7 @@ Told = list[tuple[int, str, dict[str, Any]]]
 
 
 def told(run: Finished, *prefixes: str) -> Told:
-    """Return when (seconds of the run), which event and its facts, in order."""
+    """Return events in order: seconds since the start of the run, name and facts."""
     first = run.engine.tape.meta.first
     return [
         ((row["occurred_at"] - first) // SECOND, row["name"], json.loads(row["payload"]))
@@ -52,7 +52,7 @@ def told(run: Finished, *prefixes: str) -> Told:
 
 
 def changes(run: Finished) -> list[str]:
-    """Return the changes of health and use, by name."""
+    """Return the names of events that change health or use."""
     names = (name for _, name, _ in told(run, "platform.", "degradation.", "system.health"))
     return [name for name in names if name != "platform.health.updated"]
 
@@ -60,7 +60,7 @@ def changes(run: Finished) -> list[str]:
 # Platforms ------------------------------------------------------------------------------------
 
 
-def test_every_platform_is_looked_at_every_half_minute() -> None:
+def test_every_platform_is_checked_every_half_minute() -> None:
     run = play(minutes=20)
 
     rows = run.tables["platform_health_logs"]
@@ -72,7 +72,7 @@ def test_every_platform_is_looked_at_every_half_minute() -> None:
     }
 
 
-def test_a_healthy_run_leaves_one_note_an_hour_in_the_log() -> None:
+def test_a_healthy_run_logs_one_health_event_an_hour() -> None:
     run = play(minutes=125)
 
     notes = told(run, "platform.", "degradation.", "time.", "system.health")
@@ -81,7 +81,7 @@ def test_a_healthy_run_leaves_one_note_an_hour_in_the_log() -> None:
     ]
 
 
-def test_an_outage_is_told_of_once_and_so_is_its_end() -> None:
+def test_an_outage_is_reported_once_and_so_is_its_end() -> None:
     run = play("paper.outages=kalshi:100-400", minutes=20)
 
     found = [(at, name) for at, name, _ in told(run, "platform.", "degradation.") if at]
@@ -101,21 +101,21 @@ def test_an_outage_is_told_of_once_and_so_is_its_end() -> None:
     assert states == {"connected", "unanswered", "disconnected"}
 
 
-def test_a_blink_of_a_platform_changes_nothing() -> None:
-    """Down over one check, and for less than a minute: no status flaps."""
+def test_a_short_outage_changes_nothing() -> None:
+    """Down during one check, and for less than a minute: the status does not flap."""
     run = play("paper.outages=kalshi:110-140,kalshi:290-310", minutes=20)
 
     assert changes(run) == []
 
 
-def test_both_platforms_unhealthy_at_once_is_critical_once() -> None:
+def test_two_unhealthy_platforms_at_once_are_reported_as_critical_once() -> None:
     run = play("paper.outages=kalshi:100-400,polymarket:200-500", minutes=20)
 
     critical = told(run, "system.health.critical")
     assert [(at, facts["component"]) for at, _, facts in critical] == [(240, "platforms")]
 
 
-def test_slow_answers_degrade_a_platform_and_take_nothing_out_of_use() -> None:
+def test_slow_answers_degrade_a_platform_and_keep_it_in_use() -> None:
     run = play("paper.latency_ms=2500", minutes=5)
 
     slow = [facts for _, name, facts in told(run, "platform.health.degraded")]
@@ -157,7 +157,7 @@ def test_a_gap_between_the_sessions_of_a_tape_is_no_outage() -> None:
     assert not [r for r in rows if tape.rows[-1].at < r["recorded_at"] < later[0].at]
 
 
-def test_a_check_that_the_end_of_a_session_meets_is_dropped() -> None:
+def test_a_health_check_that_a_session_ends_before_its_answer_is_dropped() -> None:
     """The ping of second 570 is answered at 574; the session ends at 572."""
     tape = generated_tape(7, minutes=10)
     end = tape.meta.first + 572 * SECOND
@@ -182,7 +182,7 @@ def test_a_gap_within_a_session_is_an_outage() -> None:
 # The protocol ---------------------------------------------------------------------------------
 
 SILENT = ("paper.silences=kalshi:60-1100", "detection.book_age_seconds=3600")
-"""So old a book would be traded on, were it not for the protocol."""
+"""Books this old would be traded on if the protocol did not prevent it."""
 
 
 def _placed(run: Finished, begins: int, ends: int) -> list[int]:
@@ -213,7 +213,7 @@ def test_a_platform_is_in_use_again_with_the_first_fresh_data() -> None:
     assert _placed(run, events[1][0], 3_600)
 
 
-def test_a_new_session_alone_puts_no_platform_in_use_again() -> None:
+def test_a_new_session_alone_does_not_put_a_platform_in_use_again() -> None:
     """Silent at the end of one session and for the first minute of the next."""
     tape = _twice(generated_tape(7, minutes=10), 2 * HOUR)
 
@@ -227,7 +227,7 @@ def test_a_new_session_alone_puts_no_platform_in_use_again() -> None:
     assert 7_260 <= events[1][0] <= 7_265
 
 
-def test_the_minimum_edge_is_half_as_much_again_while_a_platform_is_out() -> None:
+def test_the_minimum_edge_is_raised_by_half_while_a_platform_is_out() -> None:
     seen: list[tuple[type[Event], Decimal, int]] = []
 
     def listen(engine: Engine) -> None:
@@ -248,7 +248,7 @@ def test_the_minimum_edge_is_half_as_much_again_while_a_platform_is_out() -> Non
     ]
 
 
-def test_what_waits_in_the_queue_meets_the_protocol_too() -> None:
+def test_a_queued_opportunity_meets_the_protocol_too() -> None:
     async def main() -> tuple[Reason | None, Reason | None]:
         tape = generated_tape(7, minutes=1)
         engine = build(load(), tape, MemoryJournal(), TapeClock(tape.meta.first), seed=7)
@@ -259,8 +259,8 @@ def test_what_waits_in_the_queue_meets_the_protocol_too() -> None:
     assert run_virtual(main()) == (None, Reason.PLATFORM_DEGRADED)
 
 
-def test_the_books_of_a_silent_stream_are_asked_for() -> None:
-    """They stay as young and as true as the platform's, and that ends no silence."""
+def test_the_books_of_a_silent_stream_are_polled() -> None:
+    """They stay as fresh and as accurate as the platform's; the silence goes on."""
     seen: list[tuple[timedelta, bool]] = []
 
     def look_now_and_then(engine: Engine) -> None:
@@ -307,7 +307,7 @@ def test_an_answer_that_the_stream_overtook_is_dropped() -> None:
     assert run_virtual(main()) == (4_100, 0)
 
 
-def test_a_stream_of_changes_is_whole_again_after_a_silence() -> None:
+def test_a_stream_of_changes_is_complete_again_after_a_silence() -> None:
     """Changes were missed meanwhile, so the first message afterwards brings the whole book."""
     tape = generate(Seeded(7), 7, minutes=10, streamed=True)
     assert {message.kind for message in tape.rows if message.step > 10} == {Kind.DELTA}
@@ -348,7 +348,7 @@ UNSEEN = (
     "health.protocol_seconds=100000",
     "detection.book_age_seconds=3600",
 )
-"""Nothing else stops an order: the outage itself has to."""
+"""Nothing else stops an order, so the outage itself must."""
 
 
 def test_an_order_in_an_outage_never_leaves() -> None:
@@ -359,7 +359,7 @@ def test_an_order_in_an_outage_never_leaves() -> None:
     assert not [row for row in run.tables["fills"] if row["reported_at"] > _at(run, 60)]
 
 
-def test_an_answer_that_an_outage_meets_on_its_way_is_lost() -> None:
+def test_an_answer_on_its_way_when_an_outage_begins_is_lost() -> None:
     run = play("paper.latency_ms=4000", _often_down(), *UNSEEN, minutes=60)
 
     lost = {facts["reason"] for _, _, facts in told(run, "execution.order.outcome_unknown")}
@@ -371,7 +371,7 @@ def _at(run: Finished, seconds: int) -> datetime:
 
 
 def _often_down() -> str:
-    """Three seconds of every six: many an order is accepted and its answer lost."""
+    """Down for three seconds of every six: many orders are accepted and their answers lost."""
     return "paper.outages=" + ",".join(
         f"{platform}:{n}-{n + 3}" for platform in Platform for n in range(0, 3_600, 6)
     )
@@ -381,7 +381,7 @@ def _often_down() -> str:
 
 
 class Server:
-    """A time server that answers as it was told, in turn; the last answer stands."""
+    """A time server with given answers, in turn; the last answer repeats."""
 
     def __init__(self, *answers: Decimal | None, seconds: float = 0) -> None:
         self._answers: Sequence[Decimal | None] = answers
@@ -399,7 +399,7 @@ class Server:
 
 
 async def _checked(*servers: Server, hours: int = 0) -> Engine:
-    """Start an engine's drift service over `servers`, and let it work for some hours."""
+    """Start an engine's drift service with `servers`, and let it work for some hours."""
     tape = generated_tape(7, minutes=1)
     clock = TapeClock(tape.meta.first)
     engine = build(load(), tape, MemoryJournal(), clock, seed=7)
@@ -430,7 +430,7 @@ def _counts(engine: Engine) -> dict[str, int]:
     return {name: n for name, n in counts if not any(word in name for word in besides)}
 
 
-def test_a_clock_that_is_right_is_not_mentioned() -> None:
+def test_a_correct_clock_is_not_mentioned() -> None:
     server = Server(Decimal("99.9"))
 
     engine = run_virtual(_checked(server, hours=3))
@@ -472,7 +472,7 @@ def test_a_server_has_five_seconds_and_is_asked_three_times_two_seconds_apart() 
     assert _counts(engine) == {"system.health.critical": 1}
 
 
-def test_an_unknown_time_is_said_once_until_it_is_known_again() -> None:
+def test_an_unknown_time_is_reported_once_until_it_is_known_again() -> None:
     silence = (None,) * 3
     server = Server(*silence, *silence, Decimal(0), *silence)
 
@@ -481,7 +481,7 @@ def test_an_unknown_time_is_said_once_until_it_is_known_again() -> None:
     assert _counts(engine) == {"system.health.critical": 2}
 
 
-def test_a_clock_that_is_off_by_a_second_trades_nothing() -> None:
+def test_with_a_clock_that_is_off_by_a_second_nothing_is_traded() -> None:
     run = play("paper.clock_offset_ms=-1200", minutes=30)
 
     assert run.summary["executions"]["total"] == 0
@@ -492,7 +492,7 @@ def test_a_clock_that_is_off_by_a_second_trades_nothing() -> None:
     )
 
 
-def test_a_critical_note_is_kept_even_where_others_are_dropped() -> None:
+def test_a_critical_event_is_kept_even_where_others_are_dropped() -> None:
     async def main() -> tuple[int, int]:
         tape = generated_tape(7, minutes=1)
         engine = build(load(), tape, MemoryJournal(), TapeClock(tape.meta.first), seed=7)

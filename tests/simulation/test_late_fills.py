@@ -1,4 +1,4 @@
-"""What comes to light after its end is found and booked, however long ago that was."""
+"""Fills that appear after a position or execution ended are found and booked, however late."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ LONG = 2 * LATE.total_seconds()
 SETTLED = Finality.SETTLED
 
 
-# Dollars that are left ------------------------------------------------------------------------
+# Unspent dollars ------------------------------------------------------------------------------
 
 
 def filled_at(limit: str) -> Callable[[Ours], Ours]:
-    """Return what makes our side one whose ten NO were bought for fifty cents, for good."""
+    """Return a change of our state: ten NO were bought for fifty cents, all fills final."""
 
     def change(ours: Ours) -> Ours:
         placed = ours.orders[1].order
@@ -54,7 +54,7 @@ def filled_at(limit: str) -> Callable[[Ours], Ours]:
 
 
 @pytest.mark.parametrize(("limit", "asked"), [("0.50", False), ("0.60", True)])
-def test_a_polymarket_buy_is_asked_about_until_its_dollars_are_spent(
+def test_a_polymarket_buy_is_queried_until_its_dollars_are_spent(
     limit: str, *, asked: bool
 ) -> None:
     async def work(at: At) -> list[str]:
@@ -64,7 +64,7 @@ def test_a_polymarket_buy_is_asked_about_until_its_dollars_are_spent(
     assert ("polymarket-key" in beside("filled", work, change=filled_at(limit))) is asked
 
 
-def test_what_the_dollars_of_a_filled_buy_have_bought_more_is_booked() -> None:
+def test_further_contracts_bought_by_the_dollars_of_a_filled_buy_are_booked() -> None:
     async def work(at: At) -> Any:
         more = report("t2", Quantity(Decimal(2)), SETTLED)
         says(at, Found("polymarket-7", (report("t1", TEN, SETTLED), more), NOTHING))
@@ -75,11 +75,11 @@ def test_what_the_dollars_of_a_filled_buy_have_bought_more_is_booked() -> None:
     assert beside("filled", work, change=filled_at("0.60")) == (12, 12)
 
 
-# Told by a stream, long after the end ---------------------------------------------------------
+# Reported by a stream, long after the end -----------------------------------------------------
 
 
 async def streaming(at: At, told: FillReport, *, wait: float = 60) -> None:
-    """Let a platform's stream tell of a fill, and what listens work for a while."""
+    """Let a platform's stream report a fill, and its consumers work for a while."""
     listening = at.engine.carrying.settling.on_report.__self__  # type: ignore[attr-defined]
     running = [asyncio.ensure_future(each.run()) for each in (listening, at.service)]
     listening.heard(told)
@@ -90,7 +90,7 @@ async def streaming(at: At, told: FillReport, *, wait: float = 60) -> None:
 
 
 def gone(ours: Ours) -> Ours:
-    """A position whose legs were sold again, but for an order that ended with nothing."""
+    """A position whose legs were sold again; one order ended with nothing."""
     (position,) = ours.positions
     kalshi, polymarket = (replace(leg, size=NOTHING, cost=ZERO) for leg in position.legs)
     over = replace(position, kalshi=kalshi, polymarket=polymarket)
@@ -103,7 +103,7 @@ def gone(ours: Ours) -> Ours:
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["our id", "its own id alone"])
-def test_a_fill_of_a_position_that_closed_long_ago_is_found_when_a_stream_tells_of_it(
+def test_a_fill_of_a_position_that_closed_long_ago_is_found_when_a_stream_reports_it(
     *, named: bool
 ) -> None:
     async def work(at: At) -> Any:
@@ -124,7 +124,7 @@ def test_a_fill_of_a_position_that_closed_long_ago_is_found_when_a_stream_tells_
     assert (filled, status) == (FOUR, PositionStatus.RECONCILIATION_REQUIRED)
 
 
-def test_without_a_word_of_it_nobody_asks_about_a_position_that_closed_long_ago() -> None:
+def test_without_a_report_nobody_queries_a_position_that_closed_long_ago() -> None:
     async def work(at: At) -> list[str]:
         await at.service.start()
         await at.service.reconcile()
@@ -136,7 +136,7 @@ def test_without_a_word_of_it_nobody_asks_about_a_position_that_closed_long_ago(
     assert "polymarket-key" not in beside("cancelled", work, change=gone)
 
 
-def test_a_position_that_was_taken_up_again_for_nothing_is_forgotten_again() -> None:
+def test_a_position_that_was_reloaded_for_nothing_is_dropped_again() -> None:
     async def work(at: At) -> list[bool]:
         await at.service.start()
         seen, own = [], at.engine.reconciling.own
@@ -151,7 +151,7 @@ def test_a_position_that_was_taken_up_again_for_nothing_is_forgotten_again() -> 
     assert beside("cancelled", work, change=gone) == [False, True, False]
 
 
-def test_what_is_of_a_pair_that_nobody_follows_is_not_taken_up_again() -> None:
+def test_orders_of_a_pair_that_is_not_followed_are_not_reloaded() -> None:
     async def work(at: At) -> Any:
         await nothing_bought(at, "second", ended=SENT)
         own, another = at.engine.reconciling.own, {"pair_id": "on no tape"}
@@ -166,13 +166,13 @@ def test_what_is_of_a_pair_that_nobody_follows_is_not_taken_up_again() -> None:
 async def nothing_bought(
     at: At, name: str, *, ended: datetime | None, told: bool = False, **of_order: Any
 ) -> Order:
-    """Keep an execution whose one order, of Polymarket, ended with nothing.
+    """Store an execution whose one order, on Polymarket, ended with nothing.
 
     Args:
         at: Where.
-        name: Of the order and of all that it belongs to.
-        ended: When the execution did, None where it goes on.
-        told: Whether the log tells of its end.
+        name: Of the order and of everything that it belongs to.
+        ended: When the execution ended, None if it goes on.
+        told: Whether the log reports its end.
         of_order: What is different about the order.
     """
     journal, bus = at.engine.journal, at.engine.bus
@@ -210,7 +210,7 @@ async def nothing_bought(
 
 
 def leg_state(platform: Platform) -> dict[str, Any]:
-    """A leg of which nothing was filled, as it is written down."""
+    """A stored leg of which nothing was filled."""
     said = {"platform": platform.value, "busy": False, "unknown": False, "failure": "gone"}
     return said | dict.fromkeys(LEG_AMOUNTS, "0")
 
@@ -248,7 +248,7 @@ def test_a_fill_of_an_execution_that_ended_long_ago_with_nothing_makes_its_posit
     ],
     ids=["acknowledged", "never answered for", "refused"],
 )
-def test_what_ended_with_nothing_is_asked_about_for_a_while_unless_it_was_refused(
+def test_an_order_that_ended_with_nothing_is_queried_for_a_while_unless_it_was_rejected(
     of_order: dict[str, Any], *, asked: bool
 ) -> None:
     async def work(at: At) -> list[bool]:
@@ -265,8 +265,8 @@ def test_what_ended_with_nothing_is_asked_about_for_a_while_unless_it_was_refuse
     assert beside("cancelled", work) == [asked, False]
 
 
-def test_an_execution_that_has_not_ended_keeps_its_fill_to_itself() -> None:
-    """Whoever carries it on books its fills: a position of one would count them twice."""
+def test_a_fill_of_an_execution_that_has_not_ended_makes_no_position() -> None:
+    """The execution books its own fills: a position made here would count them twice."""
 
     async def work(at: At) -> Any:
         placed = await nothing_bought(at, "second", ended=None)
@@ -285,9 +285,9 @@ def test_an_execution_that_has_not_ended_keeps_its_fill_to_itself() -> None:
 
 
 def closings(count: int, *, told: int = 0) -> Callable[[Any], Awaitable[MemoryJournal]]:
-    """Return what makes a journal of positions that closed an hour apart, oldest first.
+    """Return a maker of a journal of positions that closed an hour apart, oldest first.
 
-    The log tells, after all that, of the closing of the first `told`.
+    After all that, the log reports the closing of the first `told`.
     """
 
     async def made(stamp: Any) -> MemoryJournal:
@@ -321,8 +321,8 @@ def loaded(make: Callable[[Any], Awaitable[MemoryJournal]]) -> list[str]:
     return run_virtual(main())
 
 
-def test_what_closed_last_is_loaded_however_long_ago_that_was() -> None:
-    """No clock is asked: it may have been set while no engine ran."""
+def test_the_positions_that_closed_last_are_loaded_however_long_ago_that_was() -> None:
+    """No clock is read: it may have been set while no engine ran."""
 
     async def make(stamp: Any) -> MemoryJournal:
         journal = await closings(3)(stamp)
@@ -334,7 +334,7 @@ def test_what_closed_last_is_loaded_however_long_ago_that_was() -> None:
     assert loaded(make) == ["p2", "within"]
 
 
-def test_the_last_closings_of_the_log_are_loaded_whatever_their_clocks_said() -> None:
+def test_the_last_closings_of_the_log_are_loaded_whatever_their_timestamps() -> None:
     names = loaded(closings(LAST + 5, told=LAST + 3))
 
     last = [*(f"p{number}" for number in range(3, LAST + 3)), f"p{LAST + 4}"]
@@ -350,7 +350,7 @@ def test_the_last_closings_of_the_log_are_loaded_whatever_their_clocks_said() ->
     ],
     ids=["late", "long before the last", "told of by the end of the log"],
 )
-def test_executions_that_ended_last_with_nothing_are_asked_about_after_a_start(
+def test_executions_that_ended_last_with_nothing_are_queried_after_a_start(
     ended: datetime, *, event: bool, taken: bool
 ) -> None:
     async def work(at: At) -> list[str]:

@@ -1,4 +1,4 @@
-"""What may be at stake on one pair, and on pairs that stand or fall together."""
+"""How much capital may be at risk on one pair, and on related pairs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ TIGHT = ("risk.pair_share=0.02", "risk.cluster_share=0.03", *HELD)
 
 
 def at_stake(tables: Tables) -> Counter[str]:
-    """Sum, from rows, what is reserved and what is held has cost, by pair."""
+    """Sum, from rows, reservations and the cost of what is held, by pair."""
     pairs = {row["execution_id"]: row["pair_id"] for row in tables["executions"]}
     found: Counter[str] = Counter()
     standing = set()
@@ -60,7 +60,7 @@ def at_stake(tables: Tables) -> Counter[str]:
 def within(
     dollars: int, of: Callable[[str], str] = lambda pair: pair
 ) -> tuple[Check, list[Any]]:
-    """Return a check that no pair, or no group of pairs, ever has more at stake."""
+    """Return a check that no pair, or group of pairs, ever has more capital at risk."""
     most: list[Any] = [Decimal(0)]
 
     def check(tables: Tables) -> None:
@@ -74,7 +74,7 @@ def within(
 
 
 def related(seed: int, *, minutes: int = 60, **facts: Any) -> MemoryTape:
-    """Make up a tape whose pairs all have the same facts."""
+    """Generate a tape whose pairs all have the same facts."""
     tape = generated_tape(seed, minutes=minutes)
     pairs = tuple(replace(each, **facts) for each in tape.meta.pairs)
     return MemoryTape(replace(tape.meta, pairs=pairs), tape.rows)
@@ -92,7 +92,7 @@ def test_re_entries_never_take_a_pair_beyond_its_limit(faults: tuple[str, ...]) 
     assert run.summary["filtered"]["pair_limit"] > 0
 
 
-def test_without_the_limit_the_same_tape_piles_up_on_one_pair() -> None:
+def test_without_the_limit_the_same_tape_concentrates_on_one_pair() -> None:
     check, most = within(300)
 
     with pytest.raises((AssertionError, ExceptionGroup)):
@@ -119,14 +119,14 @@ def test_a_full_cluster_is_named_as_the_reason() -> None:
     assert run.summary["filtered"]["cluster_limit"] > 0
 
 
-def test_pairs_of_no_cluster_are_not_bounded_together() -> None:
+def test_pairs_without_a_cluster_have_no_common_limit() -> None:
     run = play("risk.cluster_share=0.04", seed=7, minutes=60)
 
     assert "cluster_limit" not in run.summary["filtered"]
     assert sum(at_stake(run.tables).values()) > 400
 
 
-def test_an_unsure_match_gets_smaller_positions() -> None:
+def test_an_uncertain_match_gets_smaller_positions() -> None:
     def largest(confidence: str) -> Decimal:
         run = play(tape=related(7, confidence=Decimal(confidence)))
         positions = run.tables["open_positions"]
@@ -137,7 +137,7 @@ def test_an_unsure_match_gets_smaller_positions() -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_what_is_at_stake_in_memory_is_what_a_new_start_counts(seed: int) -> None:
+def test_capital_at_risk_in_memory_is_what_a_new_start_counts(seed: int) -> None:
     run = play(*FAULTS, seed=seed, minutes=60, tape=related(seed, cluster="cup"))
 
     ours = run.engine.risk.stakes
@@ -154,7 +154,7 @@ LIMITS = RiskLimits(pair_share=Decimal("0.03"), cluster_share=Decimal("0.05"))
 
 
 class Gate:
-    """A risk manager with cash, pairs of one cluster, and what it told."""
+    """A risk manager with cash, pairs of one cluster, and the limits that it reported."""
 
     def __init__(self, limits: RiskLimits = LIMITS) -> None:
         clock, ids = TapeClock(generated_tape(1, minutes=1).meta.first), SeededIds(1, 1)
@@ -189,7 +189,7 @@ class Gate:
         return caught.value.reason
 
 
-def test_the_gate_refuses_by_the_name_of_the_limit() -> None:
+def test_the_gate_rejects_by_the_name_of_the_limit() -> None:
     async def main() -> list[str]:
         gate = Gate()
         await gate.open()
@@ -201,7 +201,7 @@ def test_the_gate_refuses_by_the_name_of_the_limit() -> None:
     assert run_virtual(main()) == ["pair_limit", "cluster_limit", "cluster_limit"]
 
 
-def test_what_went_back_can_be_taken_again() -> None:
+def test_released_capital_can_be_reserved_again() -> None:
     async def main() -> Money:
         gate = Gate()
         await gate.open()
@@ -215,7 +215,7 @@ def test_what_went_back_can_be_taken_again() -> None:
     assert run_virtual(main()) == 120
 
 
-def test_a_refusal_of_the_database_leaves_nothing_at_stake() -> None:
+def test_a_reservation_that_the_database_rejects_leaves_no_capital_at_risk() -> None:
     async def main() -> Money:
         gate = Gate()
         await gate.open()
@@ -228,7 +228,7 @@ def test_a_refusal_of_the_database_leaves_nothing_at_stake() -> None:
     assert run_virtual(main()) == 0
 
 
-def test_a_limit_is_told_once_for_each_crossing_and_when_it_is_reached() -> None:
+def test_a_limit_is_reported_once_for_each_crossing_and_when_it_is_reached() -> None:
     async def main() -> list[tuple[str, str, Decimal]]:
         gate = Gate()
         await gate.open()
@@ -248,7 +248,7 @@ def test_a_limit_is_told_once_for_each_crossing_and_when_it_is_reached() -> None
     ]
 
 
-def test_relatives_named_by_a_later_tape_are_kept() -> None:
+def test_a_cluster_that_a_later_tape_names_is_kept() -> None:
     async def main() -> list[Any]:
         journal = MemoryJournal()
         for tape in (related(7, minutes=1), related(7, minutes=1, cluster="cup")):

@@ -1,4 +1,4 @@
-"""What a person asks of one position through the database, and what the engine answers."""
+"""Commands about one position, given through the database, and the engine's answers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def events(run: Ended, name: str) -> list[dict[str, Any]]:
 # The answers --------------------------------------------------------------------------------
 
 
-def test_a_retry_is_carried_out_and_answered_with_all_that_came_of_it() -> None:
+def test_a_retry_is_carried_out_and_answered_with_its_full_result() -> None:
     async def work(at: Bench) -> Any:
         await at.expose()
         return await at.told("retry_leg", position=at.id, price="0.53", version=1)
@@ -69,7 +69,7 @@ def test_closing_is_answered_with_its_result(name: str) -> None:
     assert Decimal(run.answer["realised_pnl"]) == run.position["realised_pnl"]
 
 
-def test_a_retry_that_found_nobody_is_answered_with_the_ways_that_are_left() -> None:
+def test_a_retry_without_a_fill_is_answered_with_the_remaining_choices() -> None:
     async def work(at: Bench) -> Any:
         await at.expose()
         return await at.told("retry_leg", position=at.id, price="0.50")
@@ -82,7 +82,7 @@ def test_a_retry_that_found_nobody_is_answered_with_the_ways_that_are_left() -> 
     assert answer["recommended_actions"][-1] == "hold"
 
 
-def test_who_asked_when_and_why_is_in_the_log_with_the_order_and_with_the_answer() -> None:
+def test_requester_time_and_rationale_are_logged_with_the_order_and_the_answer() -> None:
     async def work(at: Bench) -> None:
         await at.expose()
         await at.told("retry_leg", WHY, position=at.id, price="0.53")
@@ -107,10 +107,10 @@ def test_who_asked_when_and_why_is_in_the_log_with_the_order_and_with_the_answer
     assert sequences["operator.command.begun"] == placed - 1
 
 
-# Why not ------------------------------------------------------------------------------------
+# Rejections ---------------------------------------------------------------------------------
 
 
-def test_a_position_that_changed_meanwhile_is_left_as_it_is() -> None:
+def test_a_position_that_changed_meanwhile_is_left_unchanged() -> None:
     async def work(at: Bench) -> Any:
         await at.expose(POLYMARKET)
         at.show(KALSHI, {41: "5"}, {45: "30"})
@@ -125,7 +125,7 @@ def test_a_position_that_changed_meanwhile_is_left_as_it_is() -> None:
     assert len(orders) == 3
 
 
-def test_a_position_that_is_hedged_over_or_unknown_is_told_apart() -> None:
+def test_hedged_closed_and_unknown_positions_get_different_answers() -> None:
     async def work(at: Bench) -> list[Any]:
         position_id = await at.expose()
         answers = [await at.told("close_leg", position="nobody")]
@@ -147,7 +147,7 @@ def test_a_position_that_is_hedged_over_or_unknown_is_told_apart() -> None:
 
 
 @pytest.mark.parametrize("price", ["", "0.535", "2", "a lot"])
-def test_a_price_that_cannot_be_is_named(price: str) -> None:
+def test_an_invalid_price_is_named(price: str) -> None:
     async def work(at: Bench) -> Any:
         await at.expose()
         return await at.told("retry_leg", position=at.id, price=price)
@@ -194,7 +194,7 @@ def test_a_command_waits_for_a_live_book_and_is_then_done() -> None:
     assert late["done"] is True
 
 
-def test_a_command_waits_no_longer_than_its_patience() -> None:
+def test_a_command_waits_no_longer_than_its_timeout() -> None:
     async def work(at: Bench) -> list[Any]:
         await at.expose()
         at.engine._session_began()
@@ -213,7 +213,7 @@ def test_a_command_waits_no_longer_than_its_patience() -> None:
     assert "kalshi showed no live book within 10 s" in late["why"]
 
 
-def test_what_waits_for_a_book_holds_up_no_halt_and_is_taken_up_once() -> None:
+def test_a_command_that_waits_for_a_book_delays_no_halt_and_is_done_once() -> None:
     async def work(at: Bench) -> tuple[Any, Any, int]:
         await at.expose()
         at.engine._session_began()
@@ -232,7 +232,7 @@ def test_what_waits_for_a_book_holds_up_no_halt_and_is_taken_up_once() -> None:
     assert len(events(run, "answered")) == 1
 
 
-def test_what_still_waits_for_a_book_when_the_tape_ends_is_done_at_the_next_start() -> None:
+def test_a_command_that_still_waits_for_a_book_at_the_end_is_done_at_the_next_start() -> None:
     async def leave(at: Bench) -> str:
         await at.expose()
         at.engine._session_began()
@@ -266,7 +266,7 @@ def intent(batch: Batch) -> When | None:
 
 
 def booking(batch: Batch) -> When | None:
-    """The order was sent, and nothing of what it did is durable."""
+    """The order was sent, and none of its effects is durable."""
     new = (w for w in batch.writes if isinstance(w, Insert) and w.table == "fills")
     return When.BEFORE if any(w.row["order_id"] == COMMAND for w in new) else None
 
@@ -276,12 +276,12 @@ def _answering(batch: Batch) -> bool:
 
 
 def answer(batch: Batch) -> When | None:
-    """Everything is booked, and the person was not told."""
+    """Everything is booked, and the person was not notified."""
     return When.BEFORE if _answering(batch) else None
 
 
 def told(batch: Batch) -> When | None:
-    """The person was told, and that is the last that the engine did."""
+    """The person was notified, and that is the engine's last act."""
     return When.AFTER if _answering(batch) else None
 
 
@@ -326,8 +326,10 @@ def test_a_command_is_carried_out_once_whenever_the_engine_dies(
 
 
 @pytest.mark.parametrize(("at_least", "done"), [("-5.1", True), ("-1", False)])
-def test_closing_is_not_done_for_less_than_was_asked_for(at_least: str, done: bool) -> None:
-    """Selling 100 YES bought at 40 for 41 loses the fees of both."""
+def test_closing_is_not_done_for_less_than_the_requested_result(
+    at_least: str, done: bool
+) -> None:
+    """Selling 100 YES bought at 40 for 41 loses the fees of both trades."""
 
     async def work(at: Bench) -> Any:
         await at.expose()
@@ -351,7 +353,7 @@ def test_closing_is_not_done_for_less_than_was_asked_for(at_least: str, done: bo
         ("-5.3", "0", "it would bring -0.53292 now, and at least -0.53 was asked for"),
     ],
 )
-def test_a_part_of_it_must_bring_its_share_of_what_was_asked_for(
+def test_a_partial_close_must_bring_its_share_of_the_requested_result(
     at_least: str, filled: str, why: str
 ) -> None:
     """Ten of a hundred, bought at 40 and sold at 38, lose 53 cents with the fees of both."""
@@ -367,7 +369,7 @@ def test_a_part_of_it_must_bring_its_share_of_what_was_asked_for(
     assert (run.answer["filled"], run.answer["why"]) == (filled, why)
 
 
-def test_what_a_result_must_be_is_a_number_or_refused() -> None:
+def test_a_requested_result_that_is_not_a_number_is_rejected() -> None:
     async def work(at: Bench) -> Any:
         await at.expose()
         return await at.told("complement", position=at.id, at_least="much")

@@ -1,4 +1,4 @@
-"""What the comparison with the platforms does to a whole engine's books."""
+"""What a comparison with the platforms does to a whole engine's books."""
 
 from __future__ import annotations
 
@@ -56,16 +56,16 @@ WHY = "looked at the platform's page"
 
 
 @pytest.mark.parametrize("cell", cells(), ids=str)
-def test_every_cell_that_a_platform_can_show_is_booked_as_compared_and_stays_so(
+def test_every_possible_cell_is_booked_as_compared_and_a_second_comparison_changes_nothing(
     cell: Cell,
 ) -> None:
     beside(cell.state, lambda at: both(at, cell))
 
 
-# A person
+# Decisions of a person
 
 
-def test_what_only_a_person_can_decide_is_on_the_record_halts_and_moves_the_position() -> None:
+def test_a_discrepancy_for_a_person_is_recorded_halts_and_moves_the_position() -> None:
     async def work(at: At) -> Any:
         says(at, NotFound(NOW, complete=True))
         told = await at.service.reconcile()
@@ -106,7 +106,7 @@ def test_a_pair_with_an_open_discrepancy_is_not_traded() -> None:
 def test_a_pair_is_not_traded_from_the_moment_its_discrepancy_is_being_written(
     state: str, answer: Any
 ) -> None:
-    """Batches are kept in the order of their calls: nothing is begun after it (I-23)."""
+    """Batches are committed in the order of their calls: nothing begins after it (I-23)."""
 
     async def work(at: At) -> list[bool]:
         keep, seen = at.engine.bus.commit, []
@@ -124,7 +124,7 @@ def test_a_pair_is_not_traded_from_the_moment_its_discrepancy_is_being_written(
     assert beside(state, work) == [True]
 
 
-def test_a_discrepancy_that_could_not_be_written_stops_no_pair() -> None:
+def test_a_discrepancy_that_could_not_be_written_blocks_no_pair() -> None:
     async def work(at: At) -> list[bool]:
         disputes, answer = at.engine.carrying.disputes, NotFound(NOW, complete=True)
         keep = at.engine.bus.commit
@@ -158,7 +158,7 @@ def test_an_open_discrepancy_survives_a_restart_and_so_does_its_halt() -> None:
     assert beside("working", work) == (1, {HALT}, 0)
 
 
-def test_a_difference_in_cash_is_a_persons_after_the_grace_and_the_halt_lifts_by_itself() -> (
+def test_a_difference_in_cash_goes_to_a_person_after_the_grace_and_its_halt_lifts_itself() -> (
     None
 ):
     async def work(at: At) -> Any:
@@ -180,7 +180,7 @@ def test_a_difference_in_cash_is_a_persons_after_the_grace_and_the_halt_lifts_by
     assert beside("filled", work) == [([], False), (["balance_mismatch"], True), ([], False)]
 
 
-def test_a_person_can_say_that_a_difference_in_cash_is_so() -> None:
+def test_a_person_can_acknowledge_a_difference_in_cash() -> None:
     async def work(at: At) -> Any:
         says(at, Unavailable("timed out"))
         at.told[Platform.KALSHI].held = {"kalshi-cup": {Outcome.YES: TEN}}
@@ -203,7 +203,7 @@ def test_a_person_can_say_that_a_difference_in_cash_is_so() -> None:
     assert beside("filled", work) == (2, [], 999, frozenset())
 
 
-def test_what_a_person_has_acknowledged_is_not_asked_again() -> None:
+def test_an_acknowledged_difference_is_not_raised_again() -> None:
     async def work(at: At) -> Any:
         says(at, NotFound(NOW, complete=True))
         await at.service.reconcile()
@@ -226,7 +226,7 @@ def test_what_a_person_has_acknowledged_is_not_asked_again() -> None:
     )
 
 
-def test_adopting_the_platform_takes_back_what_it_does_not_show() -> None:
+def test_adopting_the_platform_reverses_what_the_platform_does_not_show() -> None:
     async def work(at: At) -> Any:
         says(at, NotFound(NOW, complete=True))
         await at.service.reconcile()
@@ -245,7 +245,7 @@ def test_adopting_the_platform_takes_back_what_it_does_not_show() -> None:
     assert beside("partly filled", work) == ("SINGLE_LEG_EXPOSED", "CANCELLED", 0, 1)
 
 
-def test_a_person_closes_a_position_by_force_with_a_figure_of_their_own() -> None:
+def test_a_person_force_closes_a_position_with_a_figure_of_their_own() -> None:
     async def work(at: At) -> Any:
         says(at, Found("polymarket-7", (report("t1", FOUR, Finality.SETTLED),), NOTHING))
         await at.service.reconcile()
@@ -268,7 +268,7 @@ def test_a_person_closes_a_position_by_force_with_a_figure_of_their_own() -> Non
 
 
 @pytest.mark.parametrize("choice", list(Choice))
-def test_only_what_is_in_doubt_can_be_resolved(choice: Choice) -> None:
+def test_only_a_position_in_doubt_can_be_resolved(choice: Choice) -> None:
     async def work(at: At) -> None:
         resolver = at.engine.reconciling.resolver
         with pytest.raises(InvalidPositionState, match="only RECONCILIATION_REQUIRED"):
@@ -281,16 +281,16 @@ def test_only_what_is_in_doubt_can_be_resolved(choice: Choice) -> None:
     beside("filled", work)
 
 
-# What our books cannot pay
+# Fills that our books cannot pay for
 
 
 async def poor(at: At) -> None:
-    """Take all free cash away, then let a fill of a cancelled order come to light."""
+    """Withdraw all free cash, then let a fill of a cancelled order appear."""
     await at.engine.risk.withdraw(POLY, at.engine.risk.balance(POLY).free)
     says(at, Found("polymarket-7", (report("t1", FOUR, Finality.SETTLED),), NOTHING))
 
 
-def test_a_fill_that_our_books_cannot_pay_for_is_a_persons_with_the_numbers() -> None:
+def test_a_fill_that_our_books_cannot_pay_for_goes_to_a_person_with_the_numbers() -> None:
     async def work(at: At) -> Any:
         await poor(at)
         await at.service.reconcile()
@@ -356,7 +356,7 @@ def closed(ours: Ours) -> Ours:
     )
 
 
-def test_a_fill_that_fails_after_the_close_is_an_exposure_and_stops_its_pair_alone() -> None:
+def test_a_fill_that_fails_after_the_close_is_an_exposure_and_stops_only_its_pair() -> None:
     async def work(at: At) -> Any:
         failed = tuple(report(n, s, Finality.FAILED) for n, s in (("t1", FOUR),))
         whole = report("t2", Quantity(TEN - FOUR), Finality.SETTLED)
@@ -377,7 +377,7 @@ def test_a_fill_that_fails_after_the_close_is_an_exposure_and_stops_its_pair_alo
     assert (told.repairs, again.repairs) == (2, 0)
 
 
-def test_the_pair_of_a_failed_fill_goes_on_once_the_position_is_even() -> None:
+def test_the_pair_of_a_failed_fill_is_traded_again_once_the_position_is_balanced() -> None:
     async def work(at: At) -> Any:
         says(at, Found("polymarket-7", (report("t1", FOUR, Finality.FAILED),), Quantity(TEN)))
         await at.service.reconcile()
@@ -407,10 +407,10 @@ def test_a_fill_is_shown_as_final_only_once_its_platform_says_so(finality: Final
     assert beside("partly filled", work) == [finality.value]
 
 
-# Cash, strangers, silence
+# Cash, unknown orders, silence
 
 
-def test_cash_that_has_a_name_is_booked_once_under_its_platforms_id() -> None:
+def test_cash_that_is_explained_is_booked_once_under_its_platforms_id() -> None:
     async def work(at: At) -> Any:
         account = at.engine.risk.accounts[Platform.KALSHI]
         paid = NamedCash("i-1", EntryKind.INTEREST, account, Money(Decimal("1.5")), NOW)
@@ -422,7 +422,7 @@ def test_cash_that_has_a_name_is_booked_once_under_its_platforms_id() -> None:
     assert beside("rejected", work) == (1, 0, Decimal("1001.5"))
 
 
-def test_an_order_that_we_never_sent_is_a_persons_and_closes_when_it_is_gone() -> None:
+def test_an_order_that_we_never_sent_is_for_a_person_and_closes_when_it_is_gone() -> None:
     async def work(at: At) -> Any:
         stranger = ListedOrder(
             POLY, "x-1", "x", "polymarket-cup", Outcome.NO, Side.BUY, TEN, NOTHING, TEN, True
@@ -442,7 +442,7 @@ def test_an_order_that_we_never_sent_is_a_persons_and_closes_when_it_is_gone() -
     )
 
 
-def test_a_platform_that_is_away_is_told_of_and_nothing_is_concluded_from_its_silence() -> None:
+def test_a_platform_that_is_away_is_reported_and_its_silence_proves_nothing() -> None:
     async def work(at: At) -> Any:
         at.told[POLY].away = True
         told = await at.service.reconcile()
@@ -462,7 +462,7 @@ def test_a_platform_that_is_away_is_told_of_and_nothing_is_concluded_from_its_si
     assert rows == []
 
 
-def test_health_comes_first_then_orders_then_contracts_then_cash() -> None:
+def test_health_is_compared_first_then_orders_then_contracts_then_cash() -> None:
     async def work(at: At) -> list[str]:
         says(at, Unavailable("timed out"))
         await at.service.reconcile()
@@ -477,7 +477,7 @@ def test_health_comes_first_then_orders_then_contracts_then_cash() -> None:
     ]
 
 
-def test_what_does_not_answer_within_its_time_is_not_reached() -> None:
+def test_an_order_whose_query_times_out_is_not_reached() -> None:
     async def work(at: At) -> Any:
         clock = at.engine.clock
 
@@ -493,7 +493,7 @@ def test_what_does_not_answer_within_its_time_is_not_reached() -> None:
     assert beside("unknown", work) == (("polymarket-order",), 10)
 
 
-def test_an_order_that_somebody_is_booking_is_left_out() -> None:
+def test_an_order_that_is_being_booked_is_left_out() -> None:
     async def work(at: At) -> Any:
         says(at, Found("polymarket-7", (report("t1", TEN),), NOTHING))
         async with at.engine.holdings.lock(POSITION):
@@ -505,7 +505,7 @@ def test_an_order_that_somebody_is_booking_is_left_out() -> None:
 
 
 def settled(ours: Ours) -> Ours:
-    """Our side with every fill final for good, and the position as they make it."""
+    """Our state with every fill final, and the position that follows from the fills."""
     orders = tuple(
         replace(each, fills=tuple(replace(f, finality=Finality.SETTLED) for f in each.fills))
         for each in ours.orders
@@ -524,8 +524,8 @@ def shows(at: At, cash: dict[Platform, int], contracts: dict[Platform, int]) -> 
         told.as_of = at.engine.clock.now()
 
 
-def test_what_a_result_has_paid_is_booked_before_cash_is_compared() -> None:
-    """Else it would look like cash that nobody can name, and like contracts that are lost."""
+def test_a_paid_result_is_booked_before_cash_is_compared() -> None:
+    """Otherwise it would look like unexplained cash and missing contracts."""
 
     async def work(at: At) -> Any:
         at.told[Platform.KALSHI].paid["kalshi-cup"] = Result(Decimal(1), NOW, cash=True)
@@ -544,10 +544,10 @@ FOURTEEN = Quantity(Decimal(14))
 
 
 async def sold_too_many(at: At) -> None:
-    """Keep a second position: on both platforms it bought ten contracts and sold fourteen.
+    """Add a second position: on both platforms it bought ten contracts and sold fourteen.
 
-    The four were the first one's. Kalshi has turned them into cash at once, and what the sale
-    brought stands in both accounts.
+    Four of them were the first position's. Kalshi has turned them into cash at once, and the
+    proceeds of the sale are in both accounts.
     """
     orders, fills = [], []
     for platform, outcome in ((Platform.KALSHI, Outcome.YES), (POLY, Outcome.NO)):
@@ -597,7 +597,7 @@ def test_a_comparison_finds_nothing_where_one_position_has_sold_anothers_contrac
     assert beside("filled", work, change=settled) == [(), (), False]
 
 
-def test_paper_platforms_that_are_made_anew_hold_what_such_positions_have_left_there() -> None:
+def test_new_paper_platforms_hold_what_positions_that_sold_too_much_have_left() -> None:
     async def work(at: At) -> Any:
         await sold_too_many(at)
         before, meta = at.engine, at.engine.tape.meta
@@ -639,8 +639,8 @@ def test_a_merge_is_judged_by_what_the_account_holds_and_not_by_what_was_borrowe
     assert beside("filled", work, change=settled) == {Outcome.NO: 6, Outcome.YES: 0}
 
 
-def test_while_a_merge_is_in_doubt_no_other_one_of_its_contract_is_made() -> None:
-    """A list that lacks what both have taken would prove neither of them."""
+def test_while_a_merge_is_in_doubt_no_other_merge_of_its_contract_is_made() -> None:
+    """With two merges, a list that lacks both would prove neither of them."""
 
     async def work(at: At) -> Any:
         (mine,) = at.engine.holdings.all()
@@ -660,7 +660,7 @@ def test_while_a_merge_is_in_doubt_no_other_one_of_its_contract_is_made() -> Non
     assert asked.count("merge") == 1
 
 
-def test_pairs_of_a_position_on_no_tape_wait_for_a_run_that_knows_their_contract() -> None:
+def test_mergeable_pairs_of_a_position_on_no_tape_wait_for_a_run_with_their_contract() -> None:
     async def work(at: At) -> Any:
         (mine,) = at.engine.holdings.all()
         leg = replace(mine.position.polymarket, complement=TEN)
@@ -675,7 +675,7 @@ def test_pairs_of_a_position_on_no_tape_wait_for_a_run_that_knows_their_contract
     assert beside("filled", work, change=settled) == ({Outcome.NO: 10, Outcome.YES: 0}, [])
 
 
-def test_an_exposure_that_began_with_a_sale_of_too_much_is_told_with_that_sale() -> None:
+def test_an_exposure_that_began_with_an_oversale_is_reported_with_that_sale() -> None:
     """The longer leg never had an order: Polymarket has sold four more than it held."""
 
     async def work(at: At) -> Any:
@@ -727,7 +727,7 @@ def test_the_risk_budget_is_counted_again() -> None:
 
 
 def following(state: str, work: Callable[[At], Any], *settings: str) -> Any:
-    """Do `work` while the service runs."""
+    """Run `work` while the service runs."""
 
     async def run(at: At) -> Any:
         says(at, Unavailable("timed out"))
@@ -755,7 +755,7 @@ def test_it_compares_on_a_timer_and_sooner_while_something_is_in_doubt() -> None
     assert following("unknown", work) == [0, 1, 1, 2]
 
 
-def test_a_person_can_ask_for_it_every_thirty_seconds() -> None:
+def test_a_person_can_request_a_comparison_every_thirty_seconds() -> None:
     async def work(at: At) -> Any:
         clock, answers = at.engine.clock, []
         for wait in (0, 1, 30):
@@ -775,7 +775,7 @@ def test_a_person_can_ask_for_it_every_thirty_seconds() -> None:
         ({"subject": POSITION, "choice": "force_close", "paid": {"moon": "1"}}, "by platform"),
     ],
 )
-def test_what_cannot_be_resolved_is_answered_with_the_reason(
+def test_a_request_that_cannot_be_resolved_is_answered_with_the_reason(
     arguments: dict[str, Any], why: str
 ) -> None:
     async def work(at: At) -> Any:
@@ -788,7 +788,7 @@ def test_what_cannot_be_resolved_is_answered_with_the_reason(
 
 
 async def asked(at: At, name: str, arguments: dict[str, Any]) -> Any:
-    """Ask as another process does, let the engine fold it, and return its answer."""
+    """Give a command as another process, let the engine process it, return its answer."""
     row = command_row("c1", name, arguments, WHY, "me", at.engine.clock)
     await at.engine.journal.commit(Batch((Insert("operator_commands", row),)))
     await at.engine.lifecycle._commands.fold()
@@ -809,7 +809,7 @@ def test_a_person_resolves_a_position_from_a_shell() -> None:
     )
 
 
-def test_a_person_asks_for_a_comparison_from_a_shell() -> None:
+def test_a_person_requests_a_comparison_from_a_shell() -> None:
     async def work(at: At) -> Any:
         first = await asked(at, "reconcile", {})
         await at.engine.clock.sleep(0.1)

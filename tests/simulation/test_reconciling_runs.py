@@ -33,7 +33,7 @@ def after(
     journal: MemoryJournal | None = None,
     prepare: Callable[[Engine], None] = lambda _: None,
 ) -> Any:
-    """Run an engine to the end of its tape, and do `work` with what it left."""
+    """Run an engine to the end of its tape, then run `work` with that engine."""
 
     async def main() -> Any:
         kept = journal or WatchedJournal(conserved)
@@ -49,7 +49,7 @@ def after(
 
 
 async def twice(engine: Engine) -> tuple[Reconciled, Reconciled]:
-    """Compare twice, once the platforms are well again."""
+    """Compare twice, once no faults are injected any more."""
     for gateway in engine.gateways.values():
         gateway._server._faults = FaultPlan()
         gateway._server._again = None
@@ -60,7 +60,7 @@ async def twice(engine: Engine) -> tuple[Reconciled, Reconciled]:
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda plan: ",".join(plan)[-60:] or "none")
-def test_a_second_comparison_repairs_nothing_and_both_sides_agree(
+def test_a_second_comparison_repairs_nothing_and_both_states_agree(
     plan: tuple[str, ...],
 ) -> None:
     first, second = after(twice, *plan)
@@ -130,7 +130,7 @@ def stop_at_a_position(engine: Engine) -> None:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_what_an_unanswered_order_may_have_filled_is_not_called_unexplained(seed: int) -> None:
-    """Platforms that seldom answer: their totals move by fills that nobody has told us of."""
+    """Platforms that seldom answer: totals change by fills that were not reported to us."""
     silent = ("paper.fault_lost_answer=800000", "paper.fault_failed_fill=500000")
 
     async def kinds(engine: Engine) -> set[str]:

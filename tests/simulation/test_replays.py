@@ -24,7 +24,7 @@ KINDS: list[tuple[str, ...]] = [*FAULTS, *SPOILED, (*BUSY, *ALL), LATE, OFF]
 
 
 def lived(*settings: str, seed: int, runs: int = 1, dies: Sequence[int] = ()) -> Audit:
-    """Run an engine on one journal again and again; `dies` names the runs that break off."""
+    """Run an engine on one journal repeatedly; `dies` names the runs that break off."""
 
     async def main() -> Audit:
         journal = MemoryJournal()
@@ -41,7 +41,7 @@ def lived(*settings: str, seed: int, runs: int = 1, dies: Sequence[int] = ()) ->
 
 
 async def broken_off(engine: Engine, run: int) -> None:
-    """Let an engine die in the middle of its tape, with whatever is under way."""
+    """Let an engine die in the middle of its tape, with whatever is in progress."""
     trading = asyncio.ensure_future(engine.trade(run))
     await engine.clock.sleep(900)
     trading.cancel()
@@ -64,7 +64,7 @@ def test_replaying_the_log_rebuilds_every_table_whatever_went_wrong(
 
 @pytest.mark.parametrize("settings", [(), FAULTS[-1], (*BUSY, *ALL), LATE, OFF])
 @pytest.mark.parametrize("dies", [(), (1,), (1, 2)])
-def test_replaying_rebuilds_them_over_restarts_clean_or_not(
+def test_replaying_rebuilds_every_table_over_restarts_clean_or_not(
     settings: tuple[str, ...], dies: tuple[int, ...]
 ) -> None:
     audit = lived(*settings, seed=4, runs=3, dies=dies)
@@ -73,7 +73,7 @@ def test_replaying_rebuilds_them_over_restarts_clean_or_not(
     assert audit.since == 1
 
 
-def test_a_write_that_goes_past_the_log_is_found() -> None:
+def test_a_write_that_bypasses_the_log_is_found() -> None:
     async def main() -> Audit:
         journal = MemoryJournal()
         tape = generated_tape(3, minutes=30)

@@ -1,4 +1,4 @@
-"""The page that maps the requirement's names to symbols and tests is true."""
+"""Checks the page that maps the requirement's names to symbols and tests."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TESTS = sorted(set(re.findall(r"`(test_\w+)`", PAGE)))
 
 
 def _find(symbol: str) -> Any:
-    """Import the longest module of a dotted name and walk the rest."""
+    """Import the longest module of a dotted name and resolve the rest as attributes."""
     pieces = symbol.split(".")
     for cut in range(len(pieces), 0, -1):
         try:
@@ -144,7 +144,7 @@ async def _halt_and_resume(listen: Any) -> None:
 
 
 def _offer() -> tuple[Engine, Opportunity]:
-    """Return what an engine found first, and that engine."""
+    """Return an engine's first opportunity, and that engine."""
     offered: list[tuple[Engine, Opportunity]] = []
 
     def collect(engine: Engine) -> None:
@@ -188,8 +188,8 @@ async def _engine_at(found: Engine, opportunity: Opportunity) -> Engine:
     return fresh
 
 
-def test_given_opportunities_are_carried_through_best_first() -> None:
-    """The requirement's own entry point: what it is given is done when it returns."""
+def test_given_opportunities_are_executed_best_first() -> None:
+    """The requirement's own entry point: everything it is given is done when it returns."""
     engine, opportunity = _offer()
 
     async def main() -> list[dict[str, Any]]:
@@ -201,8 +201,8 @@ def test_given_opportunities_are_carried_through_best_first() -> None:
     assert [row["status"] for row in rows] == ["OPEN"]
 
 
-def test_what_has_waited_for_its_turn_is_asked_again_whether_it_may_begin() -> None:
-    """Its pair can be in dispute by then (I-23), or a platform not be healthy."""
+def test_an_execution_that_has_waited_is_checked_again_before_it_begins() -> None:
+    """By then its pair may have a discrepancy (I-23), or a platform may be unhealthy."""
     engine, opportunity = _offer()
 
     async def main() -> tuple[list[dict[str, Any]], dict[str, int]]:

@@ -1,4 +1,4 @@
-"""What can be done about one leg alone, and what comes of it, over whole runs on paper.
+"""The remedies for a single leg and their results, over whole runs on paper.
 
 YES was bought at 40 cents on Kalshi or NO at 53 on Polymarket, 100 of each planned. Afterwards
 YES is 41/45 on Kalshi and 47/49 on Polymarket, unless a test says otherwise.
@@ -45,7 +45,7 @@ EXPOSED, OPEN, CLOSED = (
 )
 BOTH = pytest.mark.parametrize("held", list(Platform))
 ENTRY = 2
-"""Orders of an execution: what its second leg did not find is an order too."""
+"""Orders of an execution: a second leg that found nothing is an order too."""
 SETTLED = 4.5
 """Seconds after which a Polymarket fill is final."""
 
@@ -82,7 +82,7 @@ def test_a_retry_that_fills_opens_the_position_with_its_new_edge(held: Platform)
     assert told.scenarios == ()
 
 
-def test_a_retry_that_does_not_fill_changes_nothing_and_says_what_is_left() -> None:
+def test_a_retry_that_does_not_fill_changes_nothing_and_lists_the_remaining_choices() -> None:
     async def work(at: Bench) -> tuple[Resolution, bool]:
         await at.expose()
         before = at.position
@@ -104,7 +104,7 @@ def test_a_retry_that_does_not_fill_changes_nothing_and_says_what_is_left() -> N
     assert set(told.recommended_actions) == {"retry_leg", "close_leg", "complement", "hold"}
 
 
-def test_recommended_are_the_open_ways_with_the_best_result_first() -> None:
+def test_the_available_choices_are_recommended_best_result_first() -> None:
     async def work(at: Bench) -> Resolution:
         await at.expose(bids=NOBODY, asks=NOBODY)
         return await at.service.retry_leg(at.id, "0.50")
@@ -116,7 +116,7 @@ def test_recommended_are_the_open_ways_with_the_best_result_first() -> None:
     assert blocked.name == "retry_leg"
 
 
-def test_a_refused_retry_leaves_the_capital_as_it_was() -> None:
+def test_a_rejected_retry_leaves_the_capital_as_it_was() -> None:
     async def work(at: Bench) -> tuple[Any, Any]:
         await at.expose()
         before = at.engine.risk.balance(POLYMARKET)
@@ -130,7 +130,7 @@ def test_a_refused_retry_leaves_the_capital_as_it_was() -> None:
     assert before == after
 
 
-def test_a_price_off_the_grid_is_refused_before_anything_is_written() -> None:
+def test_a_price_off_the_grid_is_rejected_before_anything_is_written() -> None:
     async def work(at: Bench) -> int:
         await at.expose()
         for price in ("0.535", "1.01", "0", "NaN", "-0.5"):
@@ -153,7 +153,7 @@ def test_a_retry_beyond_the_collar_is_not_sent() -> None:
     assert run.tables["open_positions"][0]["status"] == EXPOSED
 
 
-# Partial fills: every combination, on either side ------------------------------------------
+# Partial fills: every combination, on either platform --------------------------------------
 
 COMBINATIONS = [
     (held, first, second, again)
@@ -193,12 +193,12 @@ def test_whatever_a_retry_fills_only_the_rest_is_missing(
 
 
 @pytest.mark.parametrize(("held", "first", "second", "again"), COMBINATIONS)
-def test_whatever_closing_sells_only_the_rest_is_alone(
+def test_whatever_closing_sells_only_the_rest_is_unhedged(
     held: Platform, first: str, second: str, again: str
 ) -> None:
     alone = Decimal(first) - Decimal(second)
     there = Decimal(again) if again != "all" else Decimal(500)
-    # The engine sees enough, and the platform has only `there` by the time the order comes.
+    # The engine sees enough; the platform has only `there` when the order arrives.
     shown = {KALSHI: ({41: "500"}, {99: "500"}), POLYMARKET: ({1: "500"}, {49: "500"})}[held]
     real = {KALSHI: ({41: str(there)}, {99: "9"}), POLYMARKET: ({1: "9"}, {49: str(there)})}
     expected = min(there, alone)
@@ -223,7 +223,7 @@ def test_whatever_closing_sells_only_the_rest_is_alone(
     assert told.code == (None if even else 2007)
 
 
-def test_an_exposure_is_carried_through_any_number_of_partial_fills() -> None:
+def test_an_exposure_is_resolved_through_any_number_of_partial_fills() -> None:
     async def work(at: Bench) -> list[tuple[Decimal, bool]]:
         await at.expose(POLYMARKET, second="10")
         seen: list[tuple[Decimal, bool]] = []
@@ -239,8 +239,8 @@ def test_an_exposure_is_carried_through_any_number_of_partial_fills() -> None:
     assert [each["retry_price"] for each in said(run, "single_leg.resolved")] == ["0.45"]
 
 
-def test_dollars_that_buy_more_than_was_missing_turn_the_exposure_round() -> None:
-    """Polymarket spends dollars: where the book got better, they buy more contracts."""
+def test_dollars_that_buy_more_than_was_missing_reverse_the_exposure() -> None:
+    """Polymarket spends dollars: if the book improved, they buy more contracts."""
 
     async def work(at: Bench) -> Resolution:
         await at.expose()
@@ -273,7 +273,7 @@ def test_a_loose_price_in_a_thin_book_does_not_buy_more_than_is_missing() -> Non
 
 
 @BOTH
-def test_closing_sells_what_is_alone_and_says_what_it_cost(held: Platform) -> None:
+def test_closing_sells_what_is_unhedged_and_states_what_it_cost(held: Platform) -> None:
     async def work(at: Bench) -> Resolution:
         await at.expose(held)
         await settled(at, held.other)
@@ -299,7 +299,7 @@ def test_closing_sells_what_is_alone_and_says_what_it_cost(held: Platform) -> No
 
 
 def test_the_complement_is_bought_where_that_is_cheaper_than_selling() -> None:
-    """YES sells at 36 cents, and NO costs 55: the pair is a dollar, so that is like 45."""
+    """YES sells at 36 cents, and NO costs 55: a pair is worth a dollar, so that is like 45."""
 
     async def work(at: Bench) -> Resolution:
         await at.expose()
@@ -312,7 +312,7 @@ def test_the_complement_is_bought_where_that_is_cheaper_than_selling() -> None:
     assert run.answer.realised_pnl > 0
 
 
-def test_shares_that_are_not_settled_are_not_sold_their_complement_is_bought() -> None:
+def test_unsettled_shares_are_not_sold_and_their_complement_is_bought() -> None:
     async def work(at: Bench) -> tuple[Resolution, Any]:
         await at.expose(POLYMARKET)
         told = await at.service.close_leg(at.id)
@@ -359,7 +359,7 @@ def test_nothing_is_closed_into_an_empty_book(held: Platform) -> None:
     assert run.position["status"] == EXPOSED
 
 
-def test_closing_reaches_as_far_as_the_collar_and_says_what_stays_alone() -> None:
+def test_closing_goes_as_far_as_the_collar_and_states_what_stays_unhedged() -> None:
     async def work(at: Bench) -> Resolution:
         await at.expose()
         at.show(KALSHI, {38: "10", 20: "500"}, {90: "500"})
@@ -374,7 +374,7 @@ def test_closing_reaches_as_far_as_the_collar_and_says_what_stays_alone() -> Non
     assert run.position["status"] == EXPOSED
 
 
-def test_what_a_book_bears_less_of_is_priced_for_that_much() -> None:
+def test_a_choice_that_the_book_fills_only_in_part_is_priced_for_that_part() -> None:
     async def work(at: Bench) -> Any:
         await at.expose()
         at.show(KALSHI, {38: "10", 20: "500"}, {90: "500"})
@@ -393,7 +393,7 @@ def test_what_a_book_bears_less_of_is_priced_for_that_much() -> None:
     ("there", "taken"), [("94", 94), ("96", 95), ("99.5", 95), ("100", 100)]
 )
 def test_closing_a_part_leaves_no_less_than_can_still_be_traded(there: str, taken: int) -> None:
-    """Polymarket takes five at the least."""
+    """Polymarket accepts five contracts at the least."""
 
     async def work(at: Bench) -> Resolution:
         await at.expose()
@@ -403,7 +403,7 @@ def test_closing_a_part_leaves_no_less_than_can_still_be_traded(there: str, take
     assert bench(work).answer.filled == taken
 
 
-def test_what_is_too_small_to_hedge_anyway_is_closed_as_far_as_the_book_goes() -> None:
+def test_a_remainder_too_small_to_hedge_is_closed_as_far_as_the_book_goes() -> None:
     async def work(at: Bench) -> Resolution:
         await at.expose(second="97")
         at.show(KALSHI, {38: "2"}, {90: "500"})
@@ -452,8 +452,8 @@ def test_a_complement_that_fills_in_part_leaves_the_rest_exposed() -> None:
 # Remainders ---------------------------------------------------------------------------------
 
 
-def test_a_remainder_too_small_to_hedge_is_closed_where_it_lies() -> None:
-    """Polymarket takes five at the least; Kalshi a hundredth."""
+def test_a_remainder_too_small_to_hedge_is_closed_on_its_own_platform() -> None:
+    """Polymarket accepts five contracts at the least; Kalshi a hundredth."""
 
     async def work(at: Bench) -> tuple[Resolution, Any, Resolution]:
         await at.expose(second="97")
@@ -469,7 +469,7 @@ def test_a_remainder_too_small_to_hedge_is_closed_where_it_lies() -> None:
     assert told.position.hedged == 97
 
 
-def test_a_remainder_too_small_to_close_where_it_lies_is_hedged() -> None:
+def test_a_remainder_too_small_to_close_on_its_own_platform_is_hedged() -> None:
     async def work(at: Bench) -> tuple[Resolution, Resolution]:
         await at.expose(POLYMARKET, second="97")
         await settled(at, KALSHI)
@@ -482,10 +482,10 @@ def test_a_remainder_too_small_to_close_where_it_lies_is_hedged() -> None:
     assert (told.resolved, told.filled, told.position.hedged) == (True, 3, 100)
 
 
-# What is told -------------------------------------------------------------------------------
+# Events -------------------------------------------------------------------------------------
 
 
-def test_an_exposure_that_a_retry_ended_is_told_of_with_the_old_and_the_new_edge() -> None:
+def test_an_exposure_that_a_retry_ended_is_reported_with_the_old_and_the_new_edge() -> None:
     async def work(at: Bench) -> Resolution:
         await at.expose()
         return await at.service.retry_leg(at.id, "0.54")
@@ -505,7 +505,7 @@ def test_an_exposure_that_a_retry_ended_is_told_of_with_the_old_and_the_new_edge
     }
 
 
-def test_an_exposure_that_was_closed_is_told_of_with_its_result() -> None:
+def test_an_exposure_that_was_closed_is_reported_with_its_result() -> None:
     async def work(at: Bench) -> Resolution:
         await at.expose()
         return await at.service.close_leg(at.id)
@@ -520,7 +520,7 @@ def test_an_exposure_that_was_closed_is_told_of_with_its_result() -> None:
     assert Decimal(event["original_edge"]) == Decimal("4.5727")
 
 
-def test_what_is_closed_down_to_a_hedged_rest_has_a_new_edge_and_no_result_yet() -> None:
+def test_a_position_closed_down_to_a_hedged_rest_has_a_new_edge_and_no_result_yet() -> None:
     async def work(at: Bench) -> Resolution:
         await at.expose(second="40")
         return await at.service.close_leg(at.id)
@@ -541,7 +541,7 @@ def test_what_is_closed_down_to_a_hedged_rest_has_a_new_edge_and_no_result_yet()
         ("97", "too small to hedge"),
     ],
 )
-def test_an_exposure_says_why_the_other_leg_is_short(second: str, reason: str) -> None:
+def test_an_exposure_states_why_the_other_leg_is_short(second: str, reason: str) -> None:
     async def work(at: Bench) -> None:
         await at.expose(second=second)
 
@@ -549,7 +549,7 @@ def test_an_exposure_says_why_the_other_leg_is_short(second: str, reason: str) -
     assert event["failed_leg"]["reason"] == reason
 
 
-def test_a_reminder_prices_the_ways_on_as_they_are_now() -> None:
+def test_a_reminder_prices_the_choices_at_current_books() -> None:
     async def work(at: Bench) -> None:
         await at.expose()
         for _ in range(14):
@@ -569,7 +569,7 @@ def test_a_reminder_prices_the_ways_on_as_they_are_now() -> None:
     assert again["recommended_actions"][-1] == "hold"
 
 
-def test_nothing_is_told_to_be_resolved_while_something_is_left() -> None:
+def test_no_exposure_is_reported_as_resolved_while_something_is_left() -> None:
     async def work(at: Bench) -> None:
         await at.expose(POLYMARKET)
         at.show(KALSHI, {41: "5"}, {45: "99"})
@@ -589,7 +589,7 @@ def test_a_pair_that_was_completed_at_a_loss_is_marked_so() -> None:
     assert run.position["completed_at_loss"] is True
 
 
-# When it is refused -------------------------------------------------------------------------
+# Rejections ---------------------------------------------------------------------------------
 
 
 async def _refused(at: Bench) -> list[str]:
@@ -606,7 +606,7 @@ async def _refused(at: Bench) -> list[str]:
     return found
 
 
-def test_a_hedged_position_has_nothing_to_be_retried_or_closed() -> None:
+def test_a_hedged_position_cannot_be_retried_or_closed() -> None:
     async def work(at: Bench) -> list[str]:
         await at.expose()
         await at.service.retry_leg(at.id, "0.53")
@@ -618,7 +618,7 @@ def test_a_hedged_position_has_nothing_to_be_retried_or_closed() -> None:
         assert detail == "it must be SINGLE_LEG_EXPOSED or EXIT_PARTIAL"
 
 
-def test_a_position_that_is_over_has_nothing_to_be_retried_or_closed() -> None:
+def test_a_closed_position_cannot_be_retried_or_closed() -> None:
     async def work(at: Bench) -> None:
         position_id = await at.expose()
         await at.service.close_leg(position_id)
@@ -648,7 +648,7 @@ def test_nothing_is_sent_while_the_outcome_of_an_order_is_unknown() -> None:
     assert (after.status, after.hedged) == (OPEN, 100)
 
 
-def test_what_a_lost_answer_did_is_told_of_once_it_is_known() -> None:
+def test_what_a_lost_answer_did_is_reported_once_it_is_known() -> None:
     async def work(at: Bench) -> None:
         await at.expose()
         at.fault(POLYMARKET, Fault.LOST_ANSWER)
@@ -679,11 +679,11 @@ def test_two_people_at_once_send_one_order() -> None:
     assert orders == ENTRY + 1
 
 
-# A partly finished exit ---------------------------------------------------------------------
+# Partial exits ------------------------------------------------------------------------------
 
 
 async def _half_out(at: Bench) -> None:
-    """Sell 30 of the hedged YES, as an exit that got no further and that nobody carries on."""
+    """Sell 30 of the hedged YES, as an exit that got no further and was abandoned."""
     await at.engine.leaving.exits.drained()
     await at.expose()
     await at.service.retry_leg(at.id, "0.53")
@@ -697,7 +697,7 @@ async def _half_out(at: Bench) -> None:
     at.usual(POLYMARKET)
 
 
-def test_an_exit_that_stopped_half_way_is_completed_again_by_a_retry() -> None:
+def test_a_partial_exit_is_hedged_again_by_a_retry() -> None:
     async def work(at: Bench) -> Resolution:
         await _half_out(at)
         return await at.service.retry_leg(at.id, "0.45")
@@ -708,7 +708,7 @@ def test_an_exit_that_stopped_half_way_is_completed_again_by_a_retry() -> None:
     assert told.position.hedged == 100
 
 
-def test_an_exit_that_stopped_half_way_is_evened_by_closing_the_longer_leg() -> None:
+def test_a_partial_exit_is_balanced_by_closing_the_longer_leg() -> None:
     async def work(at: Bench) -> Resolution:
         await _half_out(at)
         return await at.service.close_leg(at.id)
@@ -720,7 +720,7 @@ def test_an_exit_that_stopped_half_way_is_evened_by_closing_the_longer_leg() -> 
 
 
 async def _told_before_and_after(at: Bench) -> list[int]:
-    """Count the exposures told of: before a lost answer is asked for again, and after it."""
+    """Count the reported exposures: before a lost answer is queried, and after it."""
     seen = []
     for wait in (1, 20):
         await at.rest(wait)
@@ -730,10 +730,10 @@ async def _told_before_and_after(at: Bench) -> list[int]:
 
 
 @pytest.mark.parametrize(("there", "alone"), [("40", "60"), ("0", "100")])
-def test_what_a_lost_answer_left_of_an_exit_is_told_as_soon_as_it_is_known(
+def test_what_a_lost_answer_left_of_an_exit_is_reported_as_soon_as_it_is_known(
     there: str, alone: str
 ) -> None:
-    """The position stays EXIT_PARTIAL: what becomes known of its order is all that tells."""
+    """The position stays EXIT_PARTIAL: only the outcome of its order can trigger the report."""
 
     async def work(at: Bench) -> list[int]:
         await at.engine.leaving.exits.drained()
@@ -761,10 +761,8 @@ def test_what_a_lost_answer_left_of_an_exit_is_told_as_soon_as_it_is_known(
     assert (event["failed_leg"]["code"], event["exposed_quantity"]) == (2008, alone)
 
 
-def test_an_order_that_fills_when_the_position_is_even_again_is_told_of_as_an_exposure() -> (
-    None
-):
-    """What it was sent for may have come right by itself while nobody knew what it did."""
+def test_an_order_that_fills_once_the_position_is_balanced_is_reported_as_an_exposure() -> None:
+    """The imbalance may have resolved itself while the order's outcome was unknown."""
 
     async def work(at: Bench) -> list[int]:
         at.execute(second="100")
@@ -803,7 +801,7 @@ def _sent(run: Ended) -> list[tuple[Any, ...]]:
 
 
 def _left_alone(*, then: dict[int, str] = NOBODY) -> Any:
-    """Return work that leaves an exposure to the policy; `then` is bid where it would hedge."""
+    """Return work that leaves an exposure to the policy; `then`: bids where it would hedge."""
 
     async def work(at: Bench) -> None:
         at.execute()
@@ -821,36 +819,36 @@ def test_with_the_policy_off_nothing_is_sent() -> None:
     assert _sent(run) == []
 
 
-def test_unwinding_closes_at_once_what_is_alone() -> None:
+def test_unwinding_closes_the_unhedged_leg_at_once() -> None:
     run = bench(_left_alone(then={47: "500"}), UNWIND, SLOW)
 
     assert run.position["status"] == CLOSED
     assert _sent(run) == [(KALSHI, "unwind", 100)]
 
 
-def test_what_can_be_completed_within_the_budget_is_completed() -> None:
+def test_an_exposure_that_can_be_completed_within_the_budget_is_completed() -> None:
     run = bench(_left_alone(then={47: "500"}), COMPLETE, SLOW)
 
     assert run.position["status"] == OPEN
     assert _sent(run) == [(POLYMARKET, "hedge", 100)]
 
 
-def test_what_could_not_be_completed_is_unwound() -> None:
+def test_an_exposure_that_could_not_be_completed_is_unwound() -> None:
     run = bench(_left_alone(), COMPLETE, SLOW)
 
     assert run.position["status"] == CLOSED
     assert _sent(run) == [(POLYMARKET, "hedge", 0), (KALSHI, "unwind", 100)]
 
 
-def test_what_could_be_completed_only_in_part_is_unwound_for_the_rest() -> None:
+def test_an_exposure_that_was_completed_in_part_is_unwound_for_the_rest() -> None:
     run = bench(_left_alone(then={47: "30"}), COMPLETE, SLOW)
 
     assert (run.position["status"], run.position["kalshi_size"]) == (OPEN, 30)
     assert _sent(run) == [(POLYMARKET, "hedge", 30), (KALSHI, "unwind", 70)]
 
 
-def test_what_the_books_bear_only_a_part_of_is_resolved_in_part() -> None:
-    """Thirty are offered to complete, forty bid for the rest of a hundred."""
+def test_an_exposure_that_the_books_can_resolve_only_in_part_is_resolved_in_part() -> None:
+    """Thirty are offered to complete, and forty are bid for the rest of a hundred."""
 
     async def work(at: Bench) -> None:
         at.execute()
@@ -892,7 +890,7 @@ def test_completing_loses_no_more_than_the_rescue_budget(budget: str, sent: Any)
     assert _sent(run) == sent
 
 
-def test_an_exposure_is_acted_on_once_and_then_left_to_a_person() -> None:
+def test_the_policy_acts_on_an_exposure_once_and_then_leaves_it_to_a_person() -> None:
     async def work(at: Bench) -> None:
         at.execute()
         await at.rest(0.15)
@@ -910,7 +908,7 @@ def test_an_exposure_is_acted_on_once_and_then_left_to_a_person() -> None:
     assert _sent(run) == [(POLYMARKET, "hedge", 0)]
 
 
-def test_an_exposure_that_opens_again_is_another_one() -> None:
+def test_an_exposure_that_opens_again_counts_as_a_new_one() -> None:
     """Each hedge is matched, and fails to settle four seconds later."""
 
     async def work(at: Bench) -> None:
@@ -933,7 +931,7 @@ def test_an_exposure_that_opens_again_is_another_one() -> None:
     assert run.position["polymarket_size"] == 100
 
 
-def test_nothing_is_done_by_itself_while_an_outcome_is_unknown_and_then_it_goes_on() -> None:
+def test_the_policy_waits_while_an_outcome_is_unknown_and_then_goes_on() -> None:
     async def work(at: Bench) -> tuple[int, PositionStatus]:
         at.execute()
         await at.rest(0.25)
@@ -981,7 +979,7 @@ async def _books(at: Bench) -> None:
 
 
 def _tried(run: Ended) -> list[tuple[str, bool]]:
-    """Return what the policy tried, oldest first, and whether an order went with it."""
+    """Return what the policy tried, oldest first, and whether it sent an order."""
     steps = said(run, "single_leg.policy_tried")
     return [(each["step"], each["reason"] is None) for each in steps]
 
@@ -1017,7 +1015,7 @@ def test_without_books_an_exposure_is_left_to_the_start_after_the_next() -> None
     assert run.position["status"] == CLOSED
 
 
-def test_an_engine_acts_after_a_minute_though_one_platform_shows_no_book() -> None:
+def test_an_engine_acts_after_a_minute_although_one_platform_shows_no_book() -> None:
     async def work(at: Bench) -> list[int]:
         seen = []
         for wait in (50, 12):
@@ -1036,7 +1034,7 @@ def test_an_engine_acts_after_a_minute_though_one_platform_shows_no_book() -> No
     assert said(run, "single_leg.policy_tried")[0]["reason"] == "book_syncing"
 
 
-def test_why_the_policy_sent_nothing_is_told() -> None:
+def test_the_reason_why_the_policy_sent_nothing_is_reported() -> None:
     async def work(at: Bench) -> None:
         at.execute()
         await at.rest(0.15)
@@ -1060,7 +1058,7 @@ def _between_the_legs(batch: Batch) -> When | None:
     return When.AFTER if filled and not opened else None
 
 
-def test_a_position_that_a_start_makes_has_the_name_that_its_fills_were_told_with() -> None:
+def test_a_position_made_at_a_start_has_the_name_that_its_fills_were_reported_with() -> None:
     with pytest.raises(Died) as died:
         bench(_left_alone(), SLOW, dies=_between_the_legs)
 

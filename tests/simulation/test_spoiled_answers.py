@@ -1,4 +1,4 @@
-"""Whole runs against a platform whose answers are lost, late, torn, wrong or not its own."""
+"""Whole runs against a platform whose answers are lost, late, truncated, wrong or foreign."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from dutchbook.platforms.polymarket import order_codec as polymarket
 
 SEEDS = (1, 2, 3)
 MINUTES = 30
-"""So long that each fault is met with every seed."""
+"""Long enough that each fault strikes with every seed."""
 
 
 @dataclass
 class Watched:
-    """What a platform was sent and asked, by client order id."""
+    """The orders that a platform received and the queries about them, by client order id."""
 
     sent: Counter[str] = field(default_factory=Counter)
     asked: Counter[str] = field(default_factory=Counter)
@@ -53,7 +53,7 @@ def hits(run: Finished) -> Counter[Fault]:
 
 
 def same_on_both_sides(run: Finished) -> None:
-    """I-5: whatever we know the outcome of has, with us, the fills that it has there."""
+    """I-5: every order whose outcome we know has the same fills here and on its platform."""
     for row in run.tables["orders"]:
         report = run.engine.exchanges[row["platform"]].find(row["client_order_id"])
         fills = report.fills if report else ()
@@ -80,10 +80,10 @@ def test_capital_is_conserved_and_nothing_is_sent_twice_whatever_the_answer(
 
 
 @pytest.mark.parametrize("fault", UNANSWERED)
-def test_what_no_answer_settles_is_asked_about_and_stays_pending_until_then(
+def test_an_order_that_no_answer_settles_is_queried_and_stays_pending_until_then(
     fault: Fault,
 ) -> None:
-    """The comparison with the platforms, which asks too, is put off beyond the end."""
+    """The comparison with the platforms, which queries too, is put off beyond the end."""
     watched = Watched()
 
     settings = (
@@ -103,7 +103,7 @@ def test_what_no_answer_settles_is_asked_about_and_stays_pending_until_then(
             assert watched.asked[row["client_order_id"]] >= 6
 
 
-def test_an_order_that_a_408_kept_from_arriving_is_never_given_up_by_itself() -> None:
+def test_an_order_that_a_408_kept_from_arriving_is_never_given_up_automatically() -> None:
     run = play(*BUSY, "paper.fault_timeout_408=1000000", seed=1, minutes=MINUTES)
 
     statuses = Counter(row["status"] for row in run.tables["orders"])
@@ -113,7 +113,7 @@ def test_an_order_that_a_408_kept_from_arriving_is_never_given_up_by_itself() ->
 
 
 @pytest.mark.parametrize("fault", REFUSED)
-def test_a_listed_refusal_is_final_and_nobody_asks(fault: Fault) -> None:
+def test_a_listed_rejection_is_final_and_not_queried(fault: Fault) -> None:
     watched = Watched()
 
     run = play(
@@ -125,7 +125,7 @@ def test_a_listed_refusal_is_final_and_nobody_asks(fault: Fault) -> None:
     assert not watched.sent
 
 
-def test_a_late_answer_changes_nothing_that_asking_has_found() -> None:
+def test_a_late_answer_changes_nothing_that_a_query_has_found() -> None:
     run = play(
         *BUSY, "paper.fault_late_answer=1000000", seed=1, minutes=MINUTES, check=conserved
     )
@@ -138,7 +138,7 @@ def test_a_late_answer_changes_nothing_that_asking_has_found() -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_all_of_it_at_once_is_survived_and_the_same_seed_is_the_same_run(seed: int) -> None:
+def test_all_faults_at_once_are_survived_and_the_same_seed_is_the_same_run(seed: int) -> None:
     run = play(*BUSY, *ALL, seed=seed, minutes=MINUTES, check=conserved)
 
     again = play(*BUSY, *ALL, seed=seed, minutes=MINUTES)
@@ -149,12 +149,12 @@ def test_all_of_it_at_once_is_survived_and_the_same_seed_is_the_same_run(seed: i
     assert hits(again) == hits(run)
 
 
-def test_a_platform_that_is_well_spoils_nothing() -> None:
+def test_a_platform_without_faults_spoils_nothing() -> None:
     assert not hits(play(*BUSY, minutes=MINUTES))
 
 
 def deaf(engine: Engine) -> None:
-    """Nothing that streams tell brings a comparison forward, which would put it right."""
+    """Ignore reports of the streams, which would bring a correcting comparison forward."""
     engine.carrying.settling.on_report = lambda _: None
 
 

@@ -30,7 +30,7 @@ def log() -> Log:
 
 
 def found(log: Log, anchors: list[Anchor]) -> list[str]:
-    """Return what chain and anchors alone tell of a log, read as a database would."""
+    """Return what chain and anchors alone reveal about a log, read as from a database."""
     chain = Chain(anchors)
     for _ in chain.through(sorted(log, key=lambda row: row["sequence"])):
         pass
@@ -42,11 +42,11 @@ def head(log: Log) -> Anchor:
     return Anchor(log[-1]["sequence"], log[-1]["hash"], "in a test")
 
 
-# What can be done to a log --------------------------------------------------------------
+# Ways to alter a log --------------------------------------------------------------------
 
 
 def other(chance: Chance, value: Any) -> Any:
-    """Return another value of the same column."""
+    """Return another value for the same column."""
     if value is None:
         return chance.choice(("", "forged", "[]"))
     if isinstance(value, int):
@@ -71,7 +71,7 @@ def deleted(chance: Chance, log: Log) -> Log:
 
 
 def inserted(chance: Chance, log: Log) -> Log:
-    """Put an entry in somewhere before the newest."""
+    """Insert an entry somewhere before the newest."""
     at = chance.randrange(len(log))
     forged = chance.choice(log) | {"event_id": f"forged-{chance.random()}", "sequence": at + 1}
     after = [row | {"sequence": row["sequence"] + 1} for row in log[at:]]
@@ -91,7 +91,7 @@ def cut(chance: Chance, log: Log) -> Log:
 
 
 def chained(log: Log, start: int = 0) -> Log:
-    """Return a log whose numbers and hashes were made to fit from an entry on."""
+    """Return a log whose numbers and hashes were made consistent from an entry on."""
     result = log[:start]
     for number, row in enumerate(log[start:], start=start + 1):
         previous = result[-1]["hash"] if result else GENESIS
@@ -101,7 +101,7 @@ def chained(log: Log, start: int = 0) -> Log:
 
 
 def rechained(chance: Chance, log: Log) -> Log:
-    """Alter what an entry says, then make everything after it fit."""
+    """Alter an entry's content, then make everything after it consistent."""
     at = chance.randrange(len(log))
     column = chance.choice(("event_id", "name", "occurred_at", "correlation_id", "payload"))
     forged = log[at] | {column: other(chance, log[at][column]) or "forged"}
@@ -109,12 +109,12 @@ def rechained(chance: Chance, log: Log) -> Log:
 
 
 def rearranged(chance: Chance, log: Log) -> Log:
-    """Take out, put in or swap, then make everything fit."""
+    """Remove, insert or swap entries, then make everything consistent."""
     return chained(chance.choice((deleted, inserted, swapped))(chance, log))
 
 
 def restored(chance: Chance, log: Log) -> Log:
-    """Put an older copy back, and let other events follow it: fewer, as many, or more."""
+    """Restore an older copy, and append other events: fewer, as many, or more."""
     at = chance.randrange(len(log))
     count = chance.choice((0, len(log) - at, len(log) - at + 5, chance.randrange(1, 20)))
     events = [
@@ -156,7 +156,7 @@ def test_every_one_of_ten_thousand_tamperings_is_found(log: Log) -> None:
 
 
 @pytest.mark.parametrize("way", [rechained, rearranged, restored, cut])
-def test_without_an_anchor_a_log_that_was_written_anew_looks_whole(
+def test_without_an_anchor_a_rewritten_log_looks_intact(
     log: Log, way: Callable[[Chance, Log], Log]
 ) -> None:
     forged = [way(Chance(seed), log) for seed in range(50)]
@@ -165,7 +165,7 @@ def test_without_an_anchor_a_log_that_was_written_anew_looks_whole(
     assert all(found(each, [head(log)]) for each in forged)
 
 
-def test_what_follows_the_newest_anchor_is_vouched_for_by_the_next_one_only(log: Log) -> None:
+def test_entries_after_the_newest_anchor_are_protected_only_by_the_next_one(log: Log) -> None:
     anchor, later = head(log[:-10]), head(log)
 
     forged = chained([*log[:-5], log[-5] | {"payload": "{}"}, *log[-4:]], ENTRIES - 5)
@@ -174,7 +174,7 @@ def test_what_follows_the_newest_anchor_is_vouched_for_by_the_next_one_only(log:
     assert len(found(forged, [anchor, later])) == 1
 
 
-def test_of_a_log_that_was_written_anew_the_last_good_anchor_is_named(log: Log) -> None:
+def test_for_a_rewritten_log_the_last_good_anchor_is_named(log: Log) -> None:
     anchors = [Anchor(row["sequence"], row["hash"], "kept") for row in log[9::10]]
 
     forged = chained([*log[:34], log[34] | {"payload": "{}"}, *log[35:]], 34)
@@ -191,7 +191,7 @@ def test_of_many_broken_entries_some_are_named_and_the_rest_counted(log: Log) ->
     assert told[-1] == f"audit log: {ENTRIES - 20} more entries are not what was written"
 
 
-def test_no_entry_is_kept_once_it_was_checked(log: Log) -> None:
+def test_no_entry_is_kept_in_memory_once_it_was_checked(log: Log) -> None:
     """A million entries need no more memory than sixty: only the tables grow."""
     alive, most = 0, 0
 

@@ -73,7 +73,7 @@ def test_capital_is_conserved_after_every_commit_whatever_goes_wrong(
 
 
 def _agrees_with_platforms(run: Finished) -> None:
-    """What our books say and what the platforms hold are the same, to 10⁻⁶."""
+    """Check that our books and the platforms agree, to 10⁻⁶."""
     spent = defaultdict[Platform, Decimal](Decimal)
     held = defaultdict[tuple[Platform, str, Outcome], Decimal](Decimal)
     open_ended = {r["execution_id"] for r in run.tables["executions"] if r["ended_at"] is None}
@@ -151,7 +151,7 @@ def test_a_ledger_that_is_broken_on_purpose_is_caught() -> None:
 
 @pytest.fixture(scope="module")
 def held() -> Finished:
-    """The same run with nothing left early: positions are what their entries bought."""
+    """The same run without early exits: positions are what their entries bought."""
     return play(*HELD, minutes=60)
 
 
@@ -192,7 +192,7 @@ def test_no_fill_is_larger_or_better_than_the_book_offered_and_nothing_is_taken_
 
 
 def _offers(finished: Finished) -> Any:
-    """Find, for a fill, the level that it took and since when it had stood unchanged."""
+    """Return a function that finds the level that a fill was taken from, and its size."""
     tape = finished.engine.tape
     assert isinstance(tape, MemoryTape)
     rows = tape.rows
@@ -226,7 +226,7 @@ def test_the_audit_chain_links_every_event_to_the_one_before(finished: Finished)
 
 
 def test_an_order_is_durable_before_it_is_sent() -> None:
-    """I-2, seen from outside: when the platform gets an order, the journal already has it."""
+    """I-2, from outside: when the platform receives an order, the journal has it already."""
     unknown_to_us = []
 
     def listen(engine: Engine) -> None:
@@ -248,7 +248,7 @@ def test_an_order_is_durable_before_it_is_sent() -> None:
     assert unknown_to_us == []
 
 
-def test_an_inverted_outcome_is_refused_as_suspicious_and_not_traded() -> None:
+def test_an_inverted_outcome_is_rejected_as_suspicious_and_not_traded() -> None:
     tape = generated_tape(7, minutes=30)
     flipped = [
         _inverted(row) if row.platform is Platform.POLYMARKET else row for row in tape.rows
@@ -268,7 +268,7 @@ def _inverted(row: TapeMessage) -> TapeMessage:
     )
 
 
-def test_an_unanswered_question_leaves_the_order_pending_and_the_money_reserved() -> None:
+def test_an_unanswered_query_leaves_the_order_pending_and_the_money_reserved() -> None:
     run = play("paper.latency_ms=20000", "execution.answer_seconds=1", "execution.queries=1")
 
     pending = [row for row in run.tables["orders"] if row["status"] == "PENDING"]
@@ -304,7 +304,7 @@ def test_after_a_halt_no_entry_is_placed_until_it_is_cleared() -> None:
     assert run.summary["positions"]["total"] == 1
 
 
-def test_what_the_gate_refuses_was_not_sent_and_is_recorded() -> None:
+def test_orders_that_the_gate_rejects_are_not_sent_and_are_recorded() -> None:
     run = play("risk.orders_per_minute=1", "execution.cool_down_seconds=0", check=conserved)
 
     refused = [
@@ -323,7 +323,7 @@ def test_what_the_gate_refuses_was_not_sent_and_is_recorded() -> None:
 def test_a_planner_that_hedges_twice_is_stopped_by_the_gate_and_halts_trading(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The egress check counts for itself: no child of an execution is sent beyond its plan."""
+    """The egress check counts by itself: an execution sends no child order beyond its plan."""
 
     def broken(execution: Execution, event: Any) -> Any:
         after, intents = decide(execution, event)
@@ -346,7 +346,7 @@ def test_a_planner_that_hedges_twice_is_stopped_by_the_gate_and_halts_trading(
     assert run.summary["positions"]["total"] > 0
 
 
-def test_a_hedge_asks_for_no_more_than_the_collar_lets_through() -> None:
+def test_a_hedge_is_limited_to_what_the_collar_allows() -> None:
     """Its bound is what the first leg leaves of the payout: far beyond the best price."""
     tape = generated_tape(7, minutes=60)
     pairs = tuple(replace(each, primary_leg=Platform.POLYMARKET) for each in tape.meta.pairs)
@@ -376,7 +376,7 @@ def test_trading_resumes_when_the_last_reason_is_cleared() -> None:
     assert run_virtual(main()) == (False, True)
 
 
-def test_the_journal_refuses_a_batch_whole() -> None:
+def test_the_journal_rejects_a_batch_as_a_whole() -> None:
     async def main() -> list[dict[str, Any]]:
         journal = MemoryJournal()
         metadata = Insert("system_metadata", {"key": "mode", "value": "paper"})

@@ -1,4 +1,4 @@
-"""Winding down: no entries, then out by the cheapest way, then stop."""
+"""Winding down: no entries, then the cheapest exits, then stop."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def wound_down_after_the_first_position() -> Finished:
     return play(minutes=60, check=conserved, prepare=prepare)
 
 
-def test_winding_down_leaves_what_is_held_and_enters_nothing_more() -> None:
+def test_winding_down_exits_what_is_held_and_enters_nothing_more() -> None:
     run = wound_down_after_the_first_position()
 
     log = run.tables["audit_log"]

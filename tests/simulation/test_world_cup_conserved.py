@@ -25,7 +25,7 @@ FAULTS = {
     "not_sent": 100_000,
 }
 MANY = ("risk.max_open_pairs=100", "execution.cool_down_seconds=1")
-"""So many entries that every fault finds some."""
+"""Enough entries that every fault strikes some."""
 
 pytestmark = needs(WORLD_CUP)
 
@@ -38,7 +38,7 @@ def tape(tmp_path_factory: pytest.TempPathFactory) -> Tape:
 
 
 def _moved(run: Finished) -> int:
-    """Count the events that go with a change of capital."""
+    """Count the events that accompany a change of capital."""
     names = ("risk.budget.reserved", "risk.budget.committed", "risk.budget.released")
     return sum(row["name"] in names for row in run.tables["audit_log"])
 

@@ -30,7 +30,7 @@ WHY = "the book is deep again"
 
 
 def printed(show: Any, *what: Any) -> str:
-    """Return what stands on a terminal of 80 columns."""
+    """Return the output on a terminal of 80 columns."""
     paper = io.StringIO()
     show(Console(file=paper, width=80), *what)
     text = paper.getvalue()
@@ -49,7 +49,7 @@ async def _minute(at: Bench) -> None:
         at.usual(POLYMARKET)
 
 
-def test_an_exposure_is_listed_with_all_that_a_person_asks_first() -> None:
+def test_an_exposure_is_listed_with_everything_that_a_person_needs_first() -> None:
     async def work(at: Bench) -> tuple[Any, Any]:
         await at.expose(second="40")
         await _minute(at)
@@ -82,7 +82,7 @@ def test_an_exposure_is_listed_with_all_that_a_person_asks_first() -> None:
         assert word in flat(text)
 
 
-def test_what_is_resolved_is_no_longer_listed_and_begins_anew_when_it_opens_again() -> None:
+def test_a_resolved_exposure_is_not_listed_and_starts_anew_when_it_opens_again() -> None:
     async def work(at: Bench) -> tuple[Any, Any]:
         at.fault(POLYMARKET, Fault.FAILED_FILL)
         await at.expose()
@@ -100,7 +100,7 @@ def test_what_is_resolved_is_no_longer_listed_and_begins_anew_when_it_opens_agai
     assert "nothing is exposed" in printed(shown.exposed, hedged)
 
 
-def test_all_of_a_position_is_shown_and_adds_up() -> None:
+def test_a_position_is_shown_in_full_and_its_figures_add_up() -> None:
     async def work(at: Bench) -> Any:
         await at.expose(second="40")
         return await timeline.position(at.journal, at.id[:6])
@@ -123,7 +123,7 @@ def test_all_of_a_position_is_shown_and_adds_up() -> None:
         assert word in text
 
 
-def test_the_story_says_what_was_decided_sent_answered_asked_and_done_in_order() -> None:
+def test_a_timeline_lists_what_was_decided_sent_answered_requested_and_done_in_order() -> None:
     async def work(at: Bench) -> Any:
         await at.expose()
         first = at.orders()[0].order_id
@@ -157,7 +157,7 @@ def test_the_story_says_what_was_decided_sent_answered_asked_and_done_in_order()
     assert len(orders) == 4
 
 
-def test_the_story_of_an_execution_that_came_to_nothing_says_why() -> None:
+def test_the_timeline_of_an_execution_without_a_position_states_why() -> None:
     async def work(at: Bench) -> Any:
         at.fault(KALSHI, Fault.REJECTED)
         at.execute()
@@ -172,7 +172,7 @@ def test_the_story_of_an_execution_that_came_to_nothing_says_why() -> None:
     assert "No position came of it." in text
 
 
-def test_an_id_is_found_by_its_beginning_only_where_that_is_one_id() -> None:
+def test_an_id_is_found_by_its_beginning_only_if_that_is_unambiguous() -> None:
     async def work(at: Bench) -> list[str]:
         position_id = await at.expose()
         found = [
@@ -191,7 +191,7 @@ def test_an_id_is_found_by_its_beginning_only_where_that_is_one_id() -> None:
     assert bench(work).answer == ["position", "position"]
 
 
-def test_before_anything_is_asked_its_cost_its_need_and_what_it_leaves_are_shown() -> None:
+def test_cost_cash_needed_and_remainder_are_shown_before_a_command() -> None:
     async def work(at: Bench) -> Any:
         await at.expose(second="40")
         await _minute(at)
@@ -213,8 +213,8 @@ def test_before_anything_is_asked_its_cost_its_need_and_what_it_leaves_are_shown
     assert "leaves 40 hedged pairs" in close
 
 
-def test_a_price_that_is_asked_for_is_shown_with_the_most_that_it_costs() -> None:
-    """100 NO at 60 cents, with the fees of fifty pieces, beside 40 dollars and 1.68 of fees."""
+def test_a_requested_price_is_shown_with_the_most_that_it_costs() -> None:
+    """100 NO at 60 cents, with the fees of fifty fills, plus 40 dollars and 1.68 of fees."""
 
     async def work(at: Bench) -> Any:
         await at.expose()
@@ -235,7 +235,7 @@ def test_a_price_that_is_asked_for_is_shown_with_the_most_that_it_costs() -> Non
     assert f"At worst, buy 100 at 0.6: {numbers}" in text
 
 
-def test_what_an_order_changed_is_told_and_priced_at_once() -> None:
+def test_what_an_order_changed_is_reported_and_priced_at_once() -> None:
     async def work(at: Bench) -> Any:
         await at.expose()
         at.show(POLYMARKET, {47: "30"}, {49: "500"})
@@ -268,7 +268,7 @@ def test_choices_that_were_priced_for_another_quantity_are_not_shown() -> None:
     assert "was not priced yet" in flat(printed(shown.whole, row))
 
 
-def test_closing_is_shown_by_the_way_that_it_would_take() -> None:
+def test_closing_is_shown_by_the_method_that_it_would_use() -> None:
     async def work(at: Bench) -> Any:
         await at.expose(POLYMARKET)  # its shares are not settled yet: they cannot be sold
         return await timeline.position(at.journal, at.id)
@@ -280,7 +280,7 @@ def test_closing_is_shown_by_the_way_that_it_would_take() -> None:
     assert "It is not done if it would bring less than -3.5." in text
 
 
-def test_what_stays_alone_where_the_book_is_thin_is_shown_before_it_is_asked() -> None:
+def test_what_a_thin_book_leaves_unhedged_is_shown_before_a_command() -> None:
     async def work(at: Bench) -> Any:
         await at.expose(second="40")
         for _ in range(13):
@@ -303,7 +303,7 @@ def test_every_event_of_an_execution_has_a_sentence_of_its_own() -> None:
     assert {wire for wire in told if wire.startswith(mine)} <= SENTENCES.keys()
 
 
-def test_the_end_of_a_position_is_told_in_sentences() -> None:
+def test_the_end_of_a_position_is_described_in_sentences() -> None:
     settled = {
         "realised_pnl": Decimal("-41.5"),
         "divergence_pnl": Decimal(-42),
@@ -319,10 +319,10 @@ def test_the_end_of_a_position_is_told_in_sentences() -> None:
     )
 
 
-# What is in doubt -----------------------------------------------------------------------------
+# Discrepancies --------------------------------------------------------------------------------
 
 
-def test_a_discrepancy_is_shown_with_both_sides_and_what_can_be_answered() -> None:
+def test_a_discrepancy_is_shown_with_both_states_and_the_possible_answers() -> None:
     async def work(at: At) -> Any:
         says(at, NotFound(NOW, complete=True))
         with pytest.raises(InvalidPositionState, match="nothing of it is in doubt"):

@@ -1,4 +1,4 @@
-"""An engine that ends of something unexpected says so before it ends."""
+"""An engine that ends unexpectedly leaves a crash report."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dutchbook.runtime.virtual_time import run_virtual
 
 
 class FailingJournal(MemoryJournal):
-    """Fails at the commit of the first order, and, unless it `recovers`, ever after."""
+    """Fails at the commit of the first order and, unless it `recovers`, ever after."""
 
     def __init__(self, error: Exception, *, recovers: bool) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class FailingJournal(MemoryJournal):
 
 
 def ended(journal: FailingJournal) -> list[SystemHealthCritical]:
-    """Run an engine that ends of an error, and return what was told of that."""
+    """Run an engine that ends with an error, and return its crash reports."""
     told: list[SystemHealthCritical] = []
 
     def hear(event: Event, sequence: int) -> None:
@@ -61,7 +61,7 @@ def ended(journal: FailingJournal) -> list[SystemHealthCritical]:
     return told
 
 
-def test_the_death_of_a_task_is_the_last_entry_of_the_log() -> None:
+def test_the_failure_of_a_task_is_the_last_entry_of_the_log() -> None:
     journal = FailingJournal(KeyError("token=hunter2"), recovers=True)
 
     (told,) = ended(journal)
@@ -71,20 +71,20 @@ def test_the_death_of_a_task_is_the_last_entry_of_the_log() -> None:
     assert told.detail == "KeyError", "what a foreign error says could hold a secret"
 
 
-def test_a_database_that_fails_for_good_is_told_of_all_the_same() -> None:
+def test_a_database_that_fails_for_good_is_reported_all_the_same() -> None:
     (told,) = ended(FailingJournal(StorageError("the disk is gone"), recovers=False))
 
     assert (told.component, told.detail) == ("database", "StorageError: the disk is gone")
 
 
-def test_an_engine_whose_lease_another_took_does_not_call_for_help() -> None:
+def test_an_engine_that_lost_its_lease_reports_no_crash() -> None:
     journal = FailingJournal(LeaseLost("another engine has the lease"), recovers=False)
 
     assert ended(journal) == []
 
 
 class Unanswered(MemoryJournal):
-    """Keeps every batch, and answers the first with an error."""
+    """Commits every batch, and answers the first with an error."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__()
@@ -98,14 +98,14 @@ class Unanswered(MemoryJournal):
 
 
 def told_on(journal: MemoryJournal) -> tuple[EventBus, list[Event]]:
-    """Return a bus, and what it tells."""
+    """Return a bus, and the events that it delivers."""
     bus, told = EventBus(journal, TapeClock(NOW), SeededIds(1, 1)), list[Event]()
     bus.subscribe(lambda heard, _: told.append(heard))
     return bus, told
 
 
-def test_after_a_commit_that_got_no_answer_nothing_is_kept_but_the_last_word() -> None:
-    """The database may hold what this engine does not know of: it must decide nothing more."""
+def test_after_a_commit_that_got_no_answer_only_the_crash_report_is_committed() -> None:
+    """The database may hold what this engine does not know: it must decide nothing more."""
 
     async def main() -> tuple[list[str], list[Event]]:
         journal = Unanswered(StorageError("the disk is slow"))
@@ -125,14 +125,14 @@ def test_after_a_commit_that_got_no_answer_nothing_is_kept_but_the_last_word() -
 
 
 class Untold(MemoryJournal):
-    """Fails to note what was told."""
+    """Fails to mark events as delivered."""
 
     async def delivered(self, sequence: int) -> None:
         raise StorageError(f"{sequence} is not noted")
 
 
-def test_after_a_commit_that_could_not_be_told_of_nothing_more_is_decided() -> None:
-    """It was kept, and whoever asked for it does not know: their image is behind (I-3)."""
+def test_after_a_commit_that_could_not_be_delivered_nothing_more_is_decided() -> None:
+    """It was committed and its caller does not know: the caller's cache is stale (I-3)."""
 
     async def main() -> list[str]:
         journal = Untold()
@@ -147,7 +147,7 @@ def test_after_a_commit_that_could_not_be_told_of_nothing_more_is_decided() -> N
     assert run_virtual(main()) == ["kept"]
 
 
-def test_what_the_database_has_refused_is_no_doubt_and_the_engine_goes_on() -> None:
+def test_a_rejected_commit_leaves_no_doubt_and_the_engine_goes_on() -> None:
     async def main() -> list[Event]:
         bus, told = told_on(Unanswered(Conflict("orders", "o", "is another")))
         with pytest.raises(Conflict):
@@ -158,8 +158,8 @@ def test_what_the_database_has_refused_is_no_doubt_and_the_engine_goes_on() -> N
     assert [each.stamp.event_id for each in run_virtual(main())] == ["kept"]
 
 
-def test_a_lost_lease_is_said_at_every_commit_that_follows() -> None:
-    """Whoever commits must hear why the engine ends: another one trades."""
+def test_a_lost_lease_is_raised_at_every_later_commit() -> None:
+    """Every caller must learn why the engine ends: another engine trades."""
 
     async def main() -> list[Event]:
         failing = FailingJournal(LeaseLost("another engine has the lease"), recovers=False)
