@@ -41,15 +41,15 @@ from dutchbook.ports.journal import Batch, Insert, Journal, Update, Write
 from dutchbook.ports.time import Clock
 
 PATIENCE = timedelta(seconds=180)
-"""How long a stop waits for outcomes that nobody knows."""
+"""How long a stop waits for unknown outcomes."""
 Work = Callable[[], Awaitable[object]]
 
 
 class Service(Protocol):
-    """What works beside trading, from the recovery to the last event."""
+    """A service that runs next to trading, from recovery to the last event."""
 
     async def start(self) -> None:
-        """Take up what the database holds; trading has not begun yet."""
+        """Load what the database holds; trading has not begun yet."""
         ...
 
     async def run(self) -> None:
@@ -63,7 +63,7 @@ class Service(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How often commands are looked for, and how long draining may take, in seconds."""
+    """How often to look for commands, and how long draining may take, in seconds."""
 
     poll_seconds: float
     drain_seconds: int
@@ -71,7 +71,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Carrying:
-    """The services of positions that exist."""
+    """The services for existing positions."""
 
     journal: Journal
     announce: Announcements
@@ -87,9 +87,9 @@ class Carrying:
     disputes: Disputes
 
     async def take_up(self) -> None:
-        """Take up what the last run left.
+        """Resume what the last run left.
 
-        Orders that are out, executions that never ended, exposures that nobody acted on.
+        That is open orders, executions that never ended, and exposures that nobody acted on.
         """
         for one in self.holdings.all():
             for order in one.orders.values():
@@ -105,7 +105,7 @@ class Carrying:
 
 
 class EngineLifecycleService:
-    """Owns the engine's tasks: none outlives it, and the death of one ends the run."""
+    """Owns the engine's tasks: none outlives it, and if one dies the run ends."""
 
     def __init__(
         self,
@@ -153,18 +153,19 @@ class EngineLifecycleService:
         version: str,
         checks: Sequence[Work] = (),
     ) -> None:
-        """Load what the database holds, do what people asked for meanwhile, and check.
+        """Load what the database holds, carry out waiting commands, and run the checks.
 
-        Before everything else, what an earlier run committed and did not tell is told. Nothing
+        Events that an earlier run committed but did not deliver are delivered first. Nothing
         trades before it returns.
 
         Args:
-            contracts: What the platforms say of them now.
-            pairs: Those to follow; whoever the database does not know is approved as it stands.
+            contracts: The platforms' current contract facts.
+            pairs: Those to follow; a pair that the database does not have is approved as it
+                stands.
             opening: Dollars, for a platform that was never funded.
-            mode: What the database is bound to.
+            mode: The mode that the database is bound to.
             run: The number of this run.
-            version: The program's.
+            version: The program's version.
             checks: What must have ended before trading, in this order.
         """
         await self._bus.redeliver()
@@ -189,7 +190,7 @@ class EngineLifecycleService:
             await check()
 
     async def _take_up_all(self, pairs: Iterable[ContractMatch]) -> None:
-        """Follow pairs: a person's word in the database counts more than a tape's."""
+        """Follow pairs; a person's decision in the database takes precedence over a tape's."""
         known = {row["match_id"]: row for row in await self._journal.rows("contract_matches")}
         for match in pairs:
             self._risk.stakes.know(match.match_id, match.cluster, match.confidence)
@@ -199,20 +200,20 @@ class EngineLifecycleService:
                     approved=row["operator_approved"],
                     digest=row["approved_digest"],
                 )
-                await self._told(match, row)
+                await self._update_match(match, row)
             else:
                 await self._take_up(match)
 
-    async def _told(self, match: ContractMatch, row: Mapping[str, Any]) -> None:
-        """Keep what is said now of a known pair's relatives and of how sure the match is."""
-        told = {"cluster": match.cluster, "confidence": match.confidence}
-        if all(row[name] == value for name, value in told.items()):
+    async def _update_match(self, match: ContractMatch, row: Mapping[str, Any]) -> None:
+        """Record the current cluster and match confidence of a known pair."""
+        current = {"cluster": match.cluster, "confidence": match.confidence}
+        if all(row[name] == value for name, value in current.items()):
             return
         change = Update(
             "contract_matches",
             key={"match_id": match.match_id},
             guard={"version": row["version"]},
-            put=told | {"version": row["version"] + 1},
+            put=current | {"version": row["version"] + 1},
         )
         await self._bus.commit(Batch((change,)))
 
@@ -236,14 +237,14 @@ class EngineLifecycleService:
     ) -> None:
         """Run until `feed` ends, then drain.
 
-        What is in flight ends, what is provisional settles. Once a person has asked to stop,
-        draining has a bound: what is still in flight then is left to the next start, which asks
-        the platforms about it.
+        Orders in flight end and provisional fills settle. Once a person has asked to stop,
+        draining has a time limit: what is still in flight then is left to the next start, which
+        asks the platforms about it.
 
         Args:
-            feed: Brings the book updates; its end is the end of trading.
+            feed: Delivers the book updates; trading ends when it ends.
             settled: Each waits until one platform has nothing provisional left.
-            stopping: A person asks to stop.
+            stopping: Set when a person asks to stop.
         """
         try:
             await self._trade(feed, settled, stopping or asyncio.Event())
@@ -285,7 +286,7 @@ class EngineLifecycleService:
     async def follow_commands(
         self, seconds: float, folded: Callable[[], None] | None = None
     ) -> None:
-        """Do what people ask for, looked for every so many seconds, until cancelled."""
+        """Carry out people's commands, read every `seconds`, until cancelled."""
         await self._commands.follow(seconds, folded)
 
     async def _drain(self, settled: Iterable[Work], stopping: asyncio.Event) -> None:
@@ -324,7 +325,7 @@ class EngineLifecycleService:
 
 
 async def count_run(journal: Journal, fence: Fence | None = None) -> int:
-    """Count a run of this database, from 1; ids are made of the number."""
+    """Count a run of this database and return its number, from 1; ids are made of it."""
     runs = await journal.rows("system_metadata", {"key": "runs"})
     number = int(runs[0]["value"]) + 1 if runs else 1
     change: Write = Insert("system_metadata", {"key": "runs", "value": "1"})

@@ -1,4 +1,4 @@
-"""DetectionService: book updates in, ranked opportunities or named refusals out."""
+"""DetectionService: turns book updates into opportunities or named refusals."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from dutchbook.ports.time import Clock, Ids
 
 
 class DetectionService:
-    """Looks at a pair whenever one of its books changed.
+    """Evaluates a pair whenever one of its books changes.
 
-    The integer filter runs on every message; only what it lets through is decided in decimals.
-    `offered` holds the books as they would be had we taken nothing: edges are counted there.
-    On a real platform it is the same watchlist.
+    The integer filter runs on every message; only what passes it is decided in decimals.
+    `offered` holds the books as they would be had we taken nothing: edges are counted there. On
+    a real platform it is the same watchlist.
     """
 
     def __init__(
@@ -60,13 +60,13 @@ class DetectionService:
         self.filtered: Counter[str] = Counter()
 
     def raise_minimum(self, multiplier: Decimal) -> None:
-        """Ask for `multiplier` times the usual minimum edge from now on; 1 ends it."""
+        """Require `multiplier` times the usual minimum edge from now on; 1 restores it."""
         minimum = self._usual.minimum_net_edge * multiplier
         self._hurdles = replace(self._usual, minimum_net_edge=minimum)
         self._minimum_e4 = int(minimum * E4)
 
     def book_changed(self, key: Key) -> None:
-        """Judge every pair that the book of `key` belongs to, after one message."""
+        """Evaluate every pair that the book of `key` belongs to, after one message."""
         book = self._watchlist.books[key]
         now = self._clock.now()
         if self._bus.follows_books:
@@ -88,7 +88,7 @@ class DetectionService:
                 watch.reasons[outcome] = None
 
     def _count_edges(self, watch: PairWatch, now: datetime) -> None:
-        """Count each direction with an edge after unrounded fees, whoever may trade it."""
+        """Count each direction with an edge after unrounded fees, tradable by us or not."""
         rates = [_rate(watch.match.contract(platform), now) for platform in Platform]
         if None in rates:
             return

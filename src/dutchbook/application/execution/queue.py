@@ -22,10 +22,10 @@ from dutchbook.ports.time import Clock
 
 
 class ExecutionQueueService:
-    """One execution at a time per pair; the best dollar and day first; a bound on what waits.
+    """Bounded queue: one execution at a time per pair, best return per dollar and day first.
 
-    A pair's lock belongs to the execution that runs on it and is freed by its end alone, never
-    by a timer. A pair that was executed cools down before it is looked at again.
+    A pair's lock belongs to the execution that runs on it and is released only when that ends,
+    never by a timer. After an execution its pair cools down before it is considered again.
     """
 
     def __init__(
@@ -61,18 +61,18 @@ class ExecutionQueueService:
 
     @property
     def running(self) -> int:
-        """Executions under way."""
+        """Number of executions under way."""
         return len(self._locked)
 
     def refusal(
         self, match: ContractMatch, kalshi_outcome: Outcome, *, locked: bool = False
     ) -> Reason | None:
-        """Return why nothing new can be done this way on a pair now, whatever its prices are.
+        """Return why no execution may start on a pair in a direction, whatever its prices are.
 
         Args:
             match: The pair.
             kalshi_outcome: What would be bought on Kalshi.
-            locked: Whoever asks has the pair's lock.
+            locked: Whether the caller holds the pair's lock.
         """
         pair_id = match.match_id
         if self._risk.state.trading_halted:
@@ -96,10 +96,10 @@ class ExecutionQueueService:
         return None
 
     def offer(self, opportunity: Opportunity) -> Reason | None:
-        """Queue an opportunity; a newer one on the same pair takes the older one's place.
+        """Queue an opportunity, in place of one of no higher rank on the same pair.
 
         Returns:
-            The reason when it was not taken: the queue is full of better ones.
+            The reason if it was not queued: the queue is draining, or full of better ones.
         """
         pair = opportunity.match.match_id
         if not self._accepting:
@@ -117,38 +117,38 @@ class ExecutionQueueService:
         return None
 
     async def run(self) -> None:
-        """Start an execution for whatever is offered, until cancelled."""
+        """Start an execution for each offered opportunity, until cancelled."""
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
                 offered, self._waiting = self._waiting, {}
                 for opportunity in _ranked(offered.values()):
-                    task = group.create_task(self._carry(opportunity))
+                    task = group.create_task(self._process(opportunity))
                     self._running.add(task)
                     task.add_done_callback(self._running.discard)
 
     async def process_opportunities(self, opportunities: Iterable[Opportunity]) -> None:
-        """Carry the given opportunities through, best first, and return when all have ended."""
+        """Execute the given opportunities, best first, and return when all have ended."""
         async with asyncio.TaskGroup() as group:
             for opportunity in _ranked(opportunities):
-                group.create_task(self._carry(opportunity))
+                group.create_task(self._process(opportunity))
 
     async def drained(self) -> None:
-        """Accept nothing more and wait for what runs."""
+        """Accept nothing more and wait for running executions."""
         self._accepting = False
         self._waiting.clear()
         while self._running:
             await asyncio.wait(self._running)
 
-    async def _carry(self, opportunity: Opportunity) -> None:
+    async def _process(self, opportunity: Opportunity) -> None:
         pair = opportunity.match.match_id
         if self._refused(opportunity):
             return
         self._locked.add(pair)
         try:
             async with self._slots:
-                # A slot may have been long in coming, and its pair in dispute by now.
+                # The wait for a slot may be long, and the pair in dispute after it.
                 if not self._refused(opportunity, locked=True):
                     await self._reserve_and_execute(opportunity)
         finally:
@@ -182,9 +182,9 @@ class ExecutionQueueService:
 
 
 def _rank(opportunity: Opportunity) -> tuple[object, ...]:
-    """Net edge per dollar and day until cash; then the larger profit.
+    """Return the sort key: net edge per dollar and day until cash, then the profit.
 
-    Then the id, to be certain.
+    The id comes last and makes the order certain.
     """
     return (opportunity.rate_per_day, opportunity.expected_profit, opportunity.opportunity_id)
 

@@ -1,7 +1,7 @@
-"""ExposureTrackerService: single legs are counted, and too many of them halt trading.
+"""ExposureTrackerService: counts single legs, and halts trading if there are too many.
 
-It knows nothing but committed events, live from the bus and at a start from the audit log, so
-that a restart does not change a count.
+Its only input is committed events, from the audit log at a start and from the bus afterwards,
+so that a restart does not change a count.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from dutchbook.ports.journal import Batch, Journal
 
 @dataclass(frozen=True, slots=True)
 class _Owed:
-    """A threshold that was crossed, by which exposure, and that is still to be told of."""
+    """A threshold whose crossing is still to be reported, and the exposure that crossed it."""
 
     crossing: Crossing
     cause: str
 
 
 class ExposureTrackerService:
-    """Counts single-leg exposures, and says and acts when there are too many.
+    """Counts single-leg exposures, and reports and acts when there are too many.
 
-    A limit event names the exposure that crossed the limit as its cause. So a start finds what
-    a crash between the two has left untold, and tells it once.
+    A limit event names the exposure that crossed the limit as its cause. So if a crash comes
+    between the two, the next start finds the unreported crossing and reports it once.
     """
 
     def __init__(
@@ -56,13 +56,14 @@ class ExposureTrackerService:
         self.counts = ExposureCounts()
 
     async def start(self) -> None:
-        """Recount everything from the audit log; what was crossed and never told is owed.
+        """Count everything in the audit log, and queue crossings that were never reported.
 
-        What the redelivery of an earlier run's events has counted is in the log as well.
+        The count starts from zero, since what the redelivery of an earlier run's events has
+        counted is in the log as well.
         """
         self._owed.clear()
         self._idle.set()
-        told = {
+        reported = {
             (json.loads(row["payload"])["limit"], row["causation_id"])
             for kind in (LimitApproached, LimitBreached)
             for row in await logged(self._journal, kind)
@@ -70,7 +71,7 @@ class ExposureTrackerService:
         self.counts = ExposureCounts()
         for row in await logged(self._journal, SingleLegExposure):
             for owed in self._count(row["occurred_at"], row["event_id"]):
-                if (owed.crossing.limit, owed.cause) not in told:
+                if (owed.crossing.limit, owed.cause) not in reported:
                     self._owe(owed)
 
     def __call__(self, event: Event, sequence: int) -> None:
@@ -90,17 +91,17 @@ class ExposureTrackerService:
         self._wake.set()
 
     async def run(self) -> None:
-        """Halt and tell as thresholds are crossed, until cancelled."""
+        """Halt and report as thresholds are crossed, until cancelled."""
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._owed:
-                await self._tell(self._owed[0])
+                await self._report(self._owed[0])
                 self._owed.popleft()
             self._idle.set()
 
-    async def _tell(self, owed: _Owed) -> None:
-        """Stop first, then tell: after a crash in between, both happen at the next start."""
+    async def _report(self, owed: _Owed) -> None:
+        """Halt first, then report: after a crash in between, the next start does both."""
         crossing = owed.crossing
         if crossing.breached and self._halt_on_weekly:
             detail = f"more than one single leg in each of {crossing.value} weeks in a row"
@@ -111,7 +112,7 @@ class ExposureTrackerService:
         await self._bus.commit(Batch(events=(event,)))
 
     async def drained(self) -> None:
-        """Wait until everything that was crossed has been told."""
+        """Wait until every crossing is reported."""
         await self._idle.wait()
 
 

@@ -1,4 +1,4 @@
-"""TimeDriftService: our clock against servers that know the time."""
+"""TimeDriftService: compares our clock with time servers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """How often the clock is checked, and how patiently a server is asked."""
+    """How often the clock is checked, and the timeout and retries of a check."""
 
     every: timedelta = timedelta(hours=1)
     answer: timedelta = timedelta(seconds=5)
@@ -37,10 +37,10 @@ class Asking:
 
 
 class TimeDriftService:
-    """Checks at the start, before anything is traded, and then every hour.
+    """Checks the clock at the start, before anything is traded, and then every hour.
 
-    Signatures carry our time and the age of a book is measured by it, so a clock that is off
-    by a second halts trading; a person clears the halt once it is set right.
+    Signatures carry our time and the age of a book is measured by it, so a clock that is off by
+    a second halts trading; a person clears the halt once the clock is right.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class TimeDriftService:
             await self._bus.commit(Batch(events=(event,)))
 
     async def _ask(self) -> Decimal | None:
-        """Return the first answer: each try asks one server after the other."""
+        """Return the first answer; each try asks one server after the other."""
         for attempt in range(self._asking.tries):
             if attempt:
                 await self._clock.sleep(self._asking.pause.total_seconds())

@@ -1,4 +1,4 @@
-"""Folds operator_commands: what a person asked for through a shell or the desk, in order."""
+"""Carries out `operator_commands`, given through a shell or the desk, in order."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from dutchbook.ports.journal import Batch, Journal, Update
 from dutchbook.ports.time import Clock
 
 HALTING = ("halt", "wind_down")
-"""The commands that have halted the lease when they were written."""
+"""Commands that halted the lease already when they were written."""
 TRIES = 20
 Answer = dict[str, Any]
 Handler = Callable[[Mapping[str, Any], Callable[[Answer], Batch]], Awaitable[None]]
-"""Does what a row asks for; the second argument makes the batch that answers it."""
+"""Carries out a command; the second argument makes the batch that answers it."""
 
 
 class Commands:
-    """Does what people ask for; the answer to a command is in one commit with its effect."""
+    """Carries out people's commands; each answer is in one commit with its effect."""
 
     def __init__(
         self,
@@ -61,23 +61,23 @@ class Commands:
         self._lock = asyncio.Lock()
 
     async def follow(self, seconds: float, folded: Callable[[], None] | None = None) -> None:
-        """Look for commands every so many seconds, until cancelled.
+        """Carry out new commands every `seconds`, until cancelled.
 
-        What concerns one position is done beside that, so that no halt waits for it.
+        Commands on one position run in parallel, so that no halt waits for them.
         """
         async with asyncio.TaskGroup() as group:
             group.create_task(self._positions.run())
             await self._look(seconds, folded)
 
     async def drained(self) -> None:
-        """Wait for what is being done for positions."""
+        """Wait for the position commands under way."""
         await self._positions.drained()
 
     async def _look(self, seconds: float, folded: Callable[[], None] | None) -> None:
-        """Fold every so many seconds.
+        """Carry out new commands every `seconds`.
 
-        A database that does not answer may answer the next time; until then nothing is entered,
-        since the halt it may hold is not known.
+        If the database does not answer, it is tried again the next time; until then nothing is
+        entered, since the database may hold a halt that we have not seen.
         """
         while True:
             await self._clock.sleep(seconds)
@@ -94,10 +94,10 @@ class Commands:
                 folded()
 
     async def fold(self) -> None:
-        """Do everything that was asked for and is not answered yet.
+        """Carry out every unanswered command.
 
-        When trading is halted anew while a halt is being lifted, nothing is lifted, and all is
-        looked at again.
+        If trading is halted again while a halt is being lifted, nothing is lifted, and all
+        commands are read again.
 
         Raises:
             LeaseLost: Another engine has the lease.
@@ -136,7 +136,7 @@ class Commands:
             self._bus.fence.pending = sum(row["name"] in HALTING for row in rest)
 
     async def _fold_file(self) -> None:
-        """Make a halt durable that was asked for while the database did not answer."""
+        """Make a halt durable that a person requested while the database did not answer."""
         fence = self._bus.fence
         file = fence.file if fence is not None else None
         note = file.standing() if file is not None else None
@@ -173,7 +173,7 @@ class Commands:
         raise InvalidInput("command", row["name"], f"one of {known}")
 
     async def _position(self, row: Mapping[str, Any]) -> None:
-        """Hand over what is answered later."""
+        """Hand over a command that is answered later."""
         self._positions.take(row)
 
     async def _halt(self, row: Mapping[str, Any]) -> None:
@@ -202,10 +202,10 @@ class Commands:
         amount = money(_argument(row, "amount"))
 
         def answered(verdict: OverrideVerdict) -> Batch:
-            told: Answer = {"done": verdict.approved, "pair": verdict.pair_id}
+            answer: Answer = {"done": verdict.approved, "pair": verdict.pair_id}
             if not verdict.approved:
-                told |= {"why": verdict.denial, "code": verdict.code}
-            return self._answer(row, told)
+                answer |= {"why": verdict.denial, "code": verdict.code}
+            return self._answer(row, answer)
 
         target = str(_argument(row, "target"))
         await self._risk.process_override(target, amount, row["rationale"] or "", answered)
@@ -217,13 +217,13 @@ class Commands:
         await self._risk.halt_trading(HaltReason.WINDING_DOWN, f"{by}: {why}", answered)
 
     def _answer(self, row: Mapping[str, Any], answer: Answer) -> Batch:
-        """Return what answers a command, if nobody has yet."""
+        """Return the batch that answers a command, if it is still unanswered."""
         key = {"command_id": row["command_id"]}
         put = {"answered_at": self._clock.now(), "answer": answer}
         return Batch((Update("operator_commands", key, {"answered_at": None}, put),))
 
 
 def _argument(row: Mapping[str, Any], name: str) -> Any:
-    """Return an argument of a command, None when it has none of that name."""
+    """Return an argument of a command; None if it has none of that name."""
     arguments = row["arguments"]
     return arguments.get(name) if isinstance(arguments, dict) else None

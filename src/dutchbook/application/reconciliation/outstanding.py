@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dutchbook.application.pair_trades.discrepancies import Dispute, Disputes
-from dutchbook.application.pair_trades.store import PairTrades
-from dutchbook.domain.pair_trades.trade import PairTrade
+from dutchbook.application.pair_trades.store import Held, Holdings
 from dutchbook.application.recovery.fill_finality import SettlementFollower
 from dutchbook.domain.execution.order import Finality
 from dutchbook.domain.market.contract import Platform
@@ -34,9 +33,9 @@ class Outstanding:
     """Keeps the open discrepancies consistent with the latest comparison."""
 
     def __init__(
-        self, trades: PairTrades, disputes: Disputes, settling: SettlementFollower
+        self, holdings: Holdings, disputes: Disputes, settling: SettlementFollower
     ) -> None:
-        self._trades = trades
+        self._holdings = holdings
         self._disputes = disputes
         self._settling = settling
 
@@ -46,7 +45,7 @@ class Outstanding:
         If only a failed fill put it in doubt, it is resolved instead: its platform has proven
         it.
         """
-        for held in self._trades.all():
+        for held in self._holdings.all():
             if held.position.status is not PositionStatus.RECONCILIATION_REQUIRED:
                 continue
             about = self._disputes.of_position(held.position.position_id)
@@ -58,10 +57,10 @@ class Outstanding:
             else:
                 await self._disputes.raised([_doubted(held.position)])
 
-    async def _prove(self, held: PairTrade) -> None:
+    async def _prove(self, held: Held) -> None:
         position_id = held.position.position_id
         failed = [f for f in held.fills.values() if f.finality is Finality.FAILED]
-        async with self._trades.lock(position_id):
+        async with self._holdings.lock(position_id):
             await self._settling.proven(position_id, failed[-1])
 
     async def even_again(self) -> None:
@@ -75,7 +74,7 @@ class Outstanding:
             await self._disputes.settle(gone, Choice.ADOPT_PLATFORM, "the position is even")
 
     def _made_good(self, dispute: Dispute) -> bool:
-        held = self._trades.known(dispute.found.position_id or "")
+        held = self._holdings.known(dispute.found.position_id or "")
         if held is None:
             return True
         doubted = held.position.status is PositionStatus.RECONCILIATION_REQUIRED
@@ -98,7 +97,7 @@ class Outstanding:
         await self.even_again()
 
     def _in_doubt(self, dispute: Dispute) -> bool:
-        held = self._trades.known(dispute.found.position_id or "")
+        held = self._holdings.known(dispute.found.position_id or "")
         doubted = PositionStatus.RECONCILIATION_REQUIRED
         return held is not None and held.position.status is doubted
 
