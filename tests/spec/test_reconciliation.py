@@ -77,7 +77,7 @@ KIND = DiscrepancyType
 MINUTE = timedelta(minutes=1)
 
 
-def said(
+def reported(
     platform: Platform = POLY,
     reply: Answer | None = None,
     *fills: FillReport,
@@ -135,7 +135,7 @@ def test_an_order_that_was_acknowledged_or_filled_is_never_proven_absent() -> No
     assert not proven_absent(replace(filled, platform_order_id=None), answer, window)
 
 
-def test_the_window_of_an_unknown_outcome_starts_when_the_answer_failed_to_come() -> None:
+def test_the_window_of_an_unknown_outcome_starts_when_the_outcome_became_unknown() -> None:
     asked = order().unknown(SENT + MINUTE)
 
     early = NotFound(SENT + 2 * MINUTE, complete=True)
@@ -145,9 +145,9 @@ def test_the_window_of_an_unknown_outcome_starts_when_the_answer_failed_to_come(
     assert proven_absent(asked, late, Window(MINUTE))
 
 
-def test_where_absence_cannot_be_proven_a_person_is_asked_and_the_order_stays_pending() -> None:
+def test_if_absence_cannot_be_proven_a_person_is_asked_and_the_order_stays_pending() -> None:
     ours = local("unknown")
-    reply = said(POLY, NotFound(NOW, complete=True))
+    reply = reported(POLY, NotFound(NOW, complete=True))
 
     discrepancies, after = run(ours, reply, Rules())
 
@@ -157,20 +157,20 @@ def test_where_absence_cannot_be_proven_a_person_is_asked_and_the_order_stays_pe
     assert the(after).order == the(ours).order
 
 
-def test_an_unknown_outcome_is_asked_about_again_before_a_person_is() -> None:
+def test_an_unknown_outcome_is_queried_again_before_a_person_is_asked() -> None:
     young = replace(order().unknown(NOW - timedelta(seconds=5)), created_at=NOW - MINUTE / 2)
 
-    questions = proposed(ours_with(young), said(POLY, NotFound(None, complete=True)))
+    questions = proposed(ours_with(young), reported(POLY, NotFound(None, complete=True)))
 
     assert questions == (AskAgain(POLY, "polymarket-order", RULES.again),)
 
 
 @pytest.mark.parametrize("as_of", [None, SENT - timedelta(seconds=1)])
-def test_not_found_from_before_the_send_says_nothing_of_an_order(
+def test_not_found_from_before_the_send_is_no_evidence_about_an_order(
     as_of: datetime | None,
 ) -> None:
     ours = local("working")
-    reply = said(POLY, NotFound(as_of, complete=True))
+    reply = reported(POLY, NotFound(as_of, complete=True))
 
     discrepancies = diff(ours, reply, RULES)
 
@@ -178,54 +178,54 @@ def test_not_found_from_before_the_send_says_nothing_of_an_order(
     assert proposed(ours, reply) == (AskAgain(POLY, "polymarket-order", RULES.again),)
 
 
-def test_half_a_page_proves_nothing() -> None:
+def test_an_incomplete_answer_proves_nothing() -> None:
     ours = local("intent")
 
-    discrepancies, after = run(ours, said(POLY, NotFound(NOW, complete=False)))
+    discrepancies, after = run(ours, reported(POLY, NotFound(NOW, complete=False)))
 
     assert discrepancies == []
     assert after == ours
 
 
-def test_a_fill_that_no_order_explains_could_be_the_lost_orders_and_blocks_the_proof() -> None:
-    """Kalshi's fills name its own order id only, which we never learnt."""
+def test_an_unexplained_fill_prevents_the_proof_that_an_order_is_absent() -> None:
+    """Kalshi's fills name only its own order id, which we never received."""
     ours = local("unknown", KALSHI)
     stranger = report("t9", TEN, platform=KALSHI, client_order_id=None)
 
-    discrepancies, after = run(ours, said(KALSHI, NotFound(NOW, complete=True), stranger))
+    discrepancies, after = run(ours, reported(KALSHI, NotFound(NOW, complete=True), stranger))
 
     assert [d.kind for d in discrepancies] == [KIND.ORDER_NOT_FOUND, KIND.FILL_UNKNOWN]
     assert the(after, KALSHI).order.status is OrderStatus.PENDING
 
 
-def test_a_fill_is_joined_by_the_id_that_the_platforms_answer_gives() -> None:
+def test_a_fill_is_matched_to_its_order_by_the_id_in_the_platforms_answer() -> None:
     ours = local("intent", KALSHI)
     fill = report("t1", TEN, Finality.SETTLED, KALSHI, client_order_id=None)
 
-    discrepancies, after = run(ours, said(KALSHI, found(KALSHI, TEN, NOTHING), fill))
+    discrepancies, after = run(ours, reported(KALSHI, found(KALSHI, TEN, NOTHING), fill))
 
     assert [d.kind for d in discrepancies] == [KIND.PENDING_FILLED]
     assert the(after, KALSHI).order.status is OrderStatus.FILLED
     assert the(after, KALSHI).order.platform_order_id == "kalshi-7"
 
 
-def test_a_trade_that_we_hold_is_known_by_its_id_alone() -> None:
+def test_a_recorded_trade_is_recognised_by_its_id_alone() -> None:
     ours = local("partly filled", KALSHI)
     settled = report(
         "t1", FOUR, Finality.SETTLED, KALSHI, platform_order_id="", client_order_id=None
     )
 
-    discrepancies, after = run(ours, said(KALSHI, found(KALSHI, FOUR, SIX), settled))
+    discrepancies, after = run(ours, reported(KALSHI, found(KALSHI, FOUR, SIX), settled))
 
     assert discrepancies == []
     assert the(after, KALSHI).fills[0].finality is Finality.SETTLED
 
 
-def test_trades_that_use_an_order_up_resolve_it_even_if_one_of_them_failed_later() -> None:
-    _, part = run(local("intent"), said(POLY, Unavailable("late"), report("t1", FOUR)))
+def test_trades_that_complete_an_order_resolve_it_even_if_one_of_them_failed_later() -> None:
+    _, part = run(local("intent"), reported(POLY, Unavailable("late"), report("t1", FOUR)))
     trades = (report("t1", FOUR, Finality.FAILED), report("t2", SIX))
 
-    _, after = run(part, said(POLY, Unavailable("late"), *trades))
+    _, after = run(part, reported(POLY, Unavailable("late"), *trades))
 
     order = the(after).order
     assert (order.status, order.filled) == (OrderStatus.PARTIAL, SIX)
@@ -233,7 +233,7 @@ def test_trades_that_use_an_order_up_resolve_it_even_if_one_of_them_failed_later
     assert not the(after).awaiting
 
 
-def test_a_platform_that_was_not_reached_is_one_discrepancy_for_all_of_its_orders() -> None:
+def test_an_unreachable_platform_is_one_discrepancy_for_all_of_its_orders() -> None:
     ours = local("unknown")
 
     discrepancies, after = run(ours, Theirs(NOW, {KALSHI: Statement()}))
@@ -244,16 +244,14 @@ def test_a_platform_that_was_not_reached_is_one_discrepancy_for_all_of_its_order
     assert after == ours
 
 
-def test_an_order_that_was_not_asked_about_is_missed_only_if_the_lists_do_not_tell_of_it() -> (
-    None
-):
+def test_an_order_without_an_answer_is_missing_only_if_the_lists_do_not_explain_it() -> None:
     ours = local("filled")
 
-    told = diff(ours, said(POLY, None, *_shown(ours)), RULES)
-    untold = diff(ours, said(POLY), RULES)
+    explained = diff(ours, reported(POLY, None, *_shown(ours)), RULES)
+    unexplained = diff(ours, reported(POLY), RULES)
 
-    assert told == ()
-    assert [d.kind for d in untold] == [KIND.PLATFORM_UNAVAILABLE]
+    assert explained == ()
+    assert [d.kind for d in unexplained] == [KIND.PLATFORM_UNAVAILABLE]
 
 
 # Fills
@@ -264,7 +262,9 @@ def test_an_order_that_was_not_asked_about_is_missed_only_if_the_lists_do_not_te
 def test_a_late_fill_is_entered_and_a_person_decides(state: str) -> None:
     ours = local(state)
 
-    discrepancies, after = run(ours, said(POLY, found(POLY, FOUR, NOTHING), report("t1", FOUR)))
+    discrepancies, after = run(
+        ours, reported(POLY, found(POLY, FOUR, NOTHING), report("t1", FOUR))
+    )
 
     decided = [d for d in discrepancies if d.involvement is Involvement.DECIDES]
     assert the(after).order.filled == FOUR
@@ -284,14 +284,14 @@ def test_a_late_fill_is_entered_and_a_person_decides(state: str) -> None:
         ),
     ],
 )
-def test_a_failed_fill_is_an_exposure_and_on_a_closed_position_a_persons_decision(
+def test_a_failed_fill_is_an_exposure_or_on_a_closed_position_a_persons_decision(
     status: PositionStatus, becomes: PositionStatus, involvement: Involvement
 ) -> None:
     ours = local("filled")
     ours = replace(ours, positions=(replace(ours.positions[0], status=status),))
     failed = (report("t1", FOUR), report("t2", SIX, Finality.FAILED))
 
-    discrepancies, after = run(ours, said(POLY, found(POLY, TEN, NOTHING), *failed))
+    discrepancies, after = run(ours, reported(POLY, found(POLY, TEN, NOTHING), *failed))
 
     assert [(d.kind, d.involvement) for d in discrepancies] == [(KIND.FILL_FAILED, involvement)]
     assert after.positions[0].status is becomes
@@ -299,7 +299,7 @@ def test_a_failed_fill_is_an_exposure_and_on_a_closed_position_a_persons_decisio
     assert the(after).order.status is OrderStatus.PARTIAL
 
 
-def test_a_fill_that_is_final_for_good_is_not_taken_back_without_a_person() -> None:
+def test_a_final_fill_is_not_reversed_without_a_person() -> None:
     _, settled = run(local("filled"), theirs("filled", "filled", "final", POLY))
 
     discrepancies, after = run(settled, theirs("filled", "filled", "failed", POLY))
@@ -310,10 +310,10 @@ def test_a_fill_that_is_final_for_good_is_not_taken_back_without_a_person() -> N
     assert the(after).order == the(settled).order
 
 
-def test_reports_that_contradict_one_another_are_shown_and_not_believed() -> None:
+def test_contradictory_reports_are_discrepancies_and_change_nothing() -> None:
     torn = (report("t1", FOUR, Finality.SETTLED), report("t1", FOUR, Finality.FAILED))
 
-    discrepancies, after = run(local("working"), said(POLY, found(POLY, FOUR, SIX), *torn))
+    discrepancies, after = run(local("working"), reported(POLY, found(POLY, FOUR, SIX), *torn))
 
     assert KIND.FILL_FAILED in [d.kind for d in discrepancies]
     assert the(after).fills == ()
@@ -322,11 +322,11 @@ def test_reports_that_contradict_one_another_are_shown_and_not_believed() -> Non
 @pytest.mark.parametrize(
     "other", [report("t1", SIX), report("t1", FOUR, price=Price(Decimal("0.4")))]
 )
-def test_a_trade_whose_size_or_price_differs_from_ours_is_for_a_person(
+def test_a_person_decides_about_a_trade_with_another_size_or_price_than_ours(
     other: FillReport,
 ) -> None:
     discrepancies, after = run(
-        local("partly filled"), said(POLY, found(POLY, FOUR, SIX), other)
+        local("partly filled"), reported(POLY, found(POLY, FOUR, SIX), other)
     )
 
     assert (KIND.FILL_UNKNOWN, Involvement.DECIDES) in [
@@ -340,7 +340,7 @@ def test_a_trade_whose_size_or_price_differs_from_ours_is_for_a_person(
 
 
 def test_a_stated_total_is_entered_once_under_an_id_that_its_facts_make() -> None:
-    reply = said(POLY, found(POLY, TEN, NOTHING))
+    reply = reported(POLY, found(POLY, TEN, NOTHING))
 
     _, first = run(local("unknown"), reply)
     _, other = run(local("intent"), reply)
@@ -353,13 +353,13 @@ def test_a_stated_total_is_entered_once_under_an_id_that_its_facts_make() -> Non
     assert again == first
 
 
-def test_a_stated_total_gives_way_to_its_trades_when_they_appear() -> None:
-    _, stated = run(local("working"), said(POLY, found(POLY, TEN, NOTHING)))
+def test_a_stated_total_is_replaced_by_its_trades_when_they_appear() -> None:
+    _, stated = run(local("working"), reported(POLY, found(POLY, TEN, NOTHING)))
     trades = (report("t1", FOUR), report("t2", SIX))
 
-    _, part = run(stated, said(POLY, found(POLY, TEN, NOTHING), trades[0]))
-    discrepancies, late = run(part, said(POLY, found(POLY, TEN, NOTHING), *trades))
-    _, at_once = run(local("working"), said(POLY, found(POLY, TEN, NOTHING), *trades))
+    _, part = run(stated, reported(POLY, found(POLY, TEN, NOTHING), trades[0]))
+    discrepancies, late = run(part, reported(POLY, found(POLY, TEN, NOTHING), *trades))
+    _, at_once = run(local("working"), reported(POLY, found(POLY, TEN, NOTHING), *trades))
 
     assert [d.kind for d in discrepancies] == []
     assert [each.size for each in the(part).fills if each.finality is not Finality.FAILED] == [
@@ -377,18 +377,18 @@ def _live(ours: Ours) -> list[tuple[str, Decimal]]:
 
 
 def test_trades_that_replace_a_total_leave_what_works_as_it_was() -> None:
-    _, stated = run(local("working"), said(POLY, found(POLY, FOUR, SIX)))
+    _, stated = run(local("working"), reported(POLY, found(POLY, FOUR, SIX)))
 
-    reply = said(POLY, Unavailable("timed out"), report("t1", FOUR))
+    reply = reported(POLY, Unavailable("timed out"), report("t1", FOUR))
     _, after = run(stated, reply)
 
     assert any(isinstance(each, SupersedeFill) for each in proposed(stated, reply))
     assert (the(after).order.filled, the(after).order.working_size) == (FOUR, SIX)
 
 
-def test_a_total_without_its_cost_has_no_price_and_waits_for_its_trades() -> None:
+def test_a_total_without_a_cost_is_not_entered_until_its_trades_appear() -> None:
     stated = Stated(TEN, None, Money(Decimal(0)), Finality.PROVISIONAL)
-    reply = said(POLY, found(POLY, TEN, NOTHING, stated=stated))
+    reply = reported(POLY, found(POLY, TEN, NOTHING, stated=stated))
 
     discrepancies, after = run(local("unknown"), reply)
 
@@ -396,20 +396,20 @@ def test_a_total_without_its_cost_has_no_price_and_waits_for_its_trades() -> Non
     assert (the(after).fills, the(after).order.status) == ((), OrderStatus.PENDING)
 
 
-def test_a_total_that_grows_replaces_the_smaller_one() -> None:
-    _, four = run(local("working"), said(POLY, found(POLY, FOUR, SIX)))
+def test_a_larger_total_replaces_a_smaller_one() -> None:
+    _, four = run(local("working"), reported(POLY, found(POLY, FOUR, SIX)))
 
-    _, ten = run(four, said(POLY, found(POLY, TEN, NOTHING)))
+    _, ten = run(four, reported(POLY, found(POLY, TEN, NOTHING)))
 
     assert [size for _, size in _live(ten)] == [TEN, TEN]
     assert the(ten).order.status is OrderStatus.FILLED
     assert ten.positions[0].status is PositionStatus.OPEN
 
 
-def test_a_larger_total_without_a_price_still_gives_way_to_the_trades_of_the_smaller() -> None:
-    _, four = run(local("working"), said(POLY, found(POLY, FOUR, SIX)))
+def test_trades_of_a_smaller_total_replace_it_even_under_a_larger_unpriced_total() -> None:
+    _, four = run(local("working"), reported(POLY, found(POLY, FOUR, SIX)))
     unpriced = Stated(TEN, None, CENT, Finality.PROVISIONAL)
-    reply = said(POLY, found(POLY, TEN, NOTHING, stated=unpriced), report("t1", FOUR))
+    reply = reported(POLY, found(POLY, TEN, NOTHING, stated=unpriced), report("t1", FOUR))
 
     discrepancies, after = run(four, reply)
 
@@ -419,11 +419,11 @@ def test_a_larger_total_without_a_price_still_gives_way_to_the_trades_of_the_sma
 
 
 def test_a_stated_total_becomes_final_or_fails_like_any_fill() -> None:
-    _, first = run(local("working"), said(POLY, found(POLY, TEN, NOTHING)))
+    _, first = run(local("working"), reported(POLY, found(POLY, TEN, NOTHING)))
     ends = []
     for finality in (Finality.SETTLED, Finality.FAILED):
         stated = Stated(TEN, Money(Decimal(5)), CENT, finality)
-        reply = said(POLY, found(POLY, TEN, NOTHING, stated=stated))
+        reply = reported(POLY, found(POLY, TEN, NOTHING, stated=stated))
         _, after = run(first, reply)
         ends.append((the(after).fills[0].finality, the(after).order.filled))
         assert run(after, reply)[1] == after
@@ -435,7 +435,7 @@ def test_a_stated_total_becomes_final_or_fails_like_any_fill() -> None:
 # ---------------------------------------------------------------------------------------
 
 
-def test_a_position_whose_only_fill_failed_closes_when_nothing_of_it_can_still_fill() -> None:
+def test_a_position_whose_only_fill_failed_closes_when_no_order_can_still_fill() -> None:
     ours = local("unknown")
     lost = report("t0", TEN, Finality.FAILED, KALSHI)
     first = replace(ours.orders[0].fills[0], finality=Finality.PROVISIONAL)
@@ -453,7 +453,7 @@ def _both(kalshi: tuple[FillReport, ...], polymarket: Answer) -> Theirs:
     return Theirs(NOW, {KALSHI: Statement(fills=kalshi), POLY: Statement(answers)})
 
 
-def test_an_exit_that_filled_unseen_leaves_its_share_of_the_cost() -> None:
+def test_an_exit_found_filled_removes_its_share_of_the_cost() -> None:
     ours = local("filled")
     leaving = order(
         order_id="exit",
@@ -466,7 +466,7 @@ def test_an_exit_that_filled_unseen_leaves_its_share_of_the_cost() -> None:
     ours = replace(ours, orders=(*ours.orders, sale))
     sold = report("t5", FOUR, client_order_id="exit-key", platform_order_id="p-9")
 
-    _, after = run(ours, said(POLY, None, *_shown(ours), sold, positions=None))
+    _, after = run(ours, reported(POLY, None, *_shown(ours), sold, positions=None))
 
     position = after.positions[0]
     assert position.status is PositionStatus.EXIT_PARTIAL
@@ -489,20 +489,20 @@ def contracts(
     return ListedContracts(as_of, {(f"{platform}-cup", Outcome.NO): Quantity(size)})
 
 
-def test_contracts_that_a_missing_fill_explains_are_not_reported_twice() -> None:
+def test_contracts_explained_by_a_missing_fill_are_not_reported_twice() -> None:
     trades = (report("t1", FOUR), report("t2", SIX))
 
     discrepancies, _ = run(
         local("unknown"),
-        said(POLY, found(POLY, TEN, NOTHING), *trades, positions=contracts(NOW, TEN)),
+        reported(POLY, found(POLY, TEN, NOTHING), *trades, positions=contracts(NOW, TEN)),
     )
 
     assert [d.kind for d in discrepancies] == [KIND.PENDING_FILLED]
 
 
-def test_contracts_that_nothing_explains_are_for_a_person_after_the_grace() -> None:
+def test_a_person_decides_about_unexplained_contracts_after_the_grace() -> None:
     _, ours = run(local("filled"), theirs("filled", "filled", "final", POLY))
-    reply = said(POLY, None, *_shown(ours), positions=contracts(NOW, FOUR))
+    reply = reported(POLY, None, *_shown(ours), positions=contracts(NOW, FOUR))
 
     (first,), unmoved = run(ours, reply)
     (second,), moved = run(past_grace(ours, reply), reply)
@@ -523,19 +523,19 @@ def test_a_list_that_is_older_than_our_newest_fill_is_asked_for_again(
     lists = {"positions": contracts(as_of, NOTHING)}
     cash = {account(POLY): ListedCash(as_of, CENT)}
 
-    questions = proposed(ours, said(POLY, None, *_shown(ours), **lists, balances=cash))
+    questions = proposed(ours, reported(POLY, None, *_shown(ours), **lists, balances=cash))
 
     subjects = {each.subject for each in questions if isinstance(each, AskAgain)}
     assert {"positions", "balance polymarket:main:USD"} <= subjects
     assert not [each for each in questions if isinstance(each, AskPerson)]
 
 
-def test_what_a_platform_can_still_take_back_may_be_shown_or_not() -> None:
+def test_provisional_contracts_may_be_listed_or_not() -> None:
     ours = local("filled")
     kinds = []
     for size in (NOTHING, FOUR, TEN, Quantity(Decimal(11))):
         discrepancies = diff(
-            ours, said(POLY, None, *_shown(ours), positions=contracts(NOW, size)), RULES
+            ours, reported(POLY, None, *_shown(ours), positions=contracts(NOW, size)), RULES
         )
         kinds.append([d.kind for d in discrepancies])
 
@@ -548,20 +548,20 @@ def test_kalshi_shows_one_number_for_both_outcomes() -> None:
         ours, contracts={**ours.contracts, (KALSHI, "kalshi-cup", Outcome.YES): FOUR}
     )
 
-    discrepancies, _ = run(ours, said(KALSHI, positions=contracts(NOW, SIX, KALSHI)))
+    discrepancies, _ = run(ours, reported(KALSHI, positions=contracts(NOW, SIX, KALSHI)))
 
     assert discrepancies == []
 
 
-def test_cash_that_has_a_name_is_booked_first_and_only_the_rest_is_a_mismatch() -> None:
+def test_named_cash_is_booked_first_and_only_the_rest_is_a_mismatch() -> None:
     _, ours = run(local("filled"), theirs("filled", "filled", "final", POLY))
     owner = account(POLY)
     interest = NamedCash("m1", EntryKind.INTEREST, owner, Money(Decimal(3)), NOW - MINUTE)
     total = Money(Decimal(ours.cash[owner]) + 3)
     lists = {"movements": (interest, interest)}
 
-    explained = said(POLY, None, **lists, balances={owner: ListedCash(NOW, total)})
-    more = said(POLY, None, **lists, balances={owner: ListedCash(NOW, Money(total + 2))})
+    explained = reported(POLY, None, **lists, balances={owner: ListedCash(NOW, total)})
+    more = reported(POLY, None, **lists, balances={owner: ListedCash(NOW, Money(total + 2))})
     none_found, after = run(ours, explained)
     (rest,), _ = run(ours, more)
 
@@ -572,13 +572,13 @@ def test_cash_that_has_a_name_is_booked_first_and_only_the_rest_is_a_mismatch() 
     assert (rest.kind, rest.theirs["unexplained"]) == (KIND.BALANCE_MISMATCH, "2")
 
 
-def test_a_redemption_brings_cash_and_takes_its_contracts() -> None:
+def test_a_redemption_adds_cash_and_removes_its_contracts() -> None:
     _, ours = run(local("filled"), theirs("filled", "filled", "final", POLY))
     gone = ("polymarket-cup", Outcome.NO, TEN)
     paid = NamedCash("m2", EntryKind.REDEMPTION, account(POLY), Money(TEN), NOW, gone)
 
     discrepancies, after = run(
-        ours, said(POLY, None, movements=(paid,), positions=ListedContracts(NOW, {}))
+        ours, reported(POLY, None, movements=(paid,), positions=ListedContracts(NOW, {}))
     )
 
     assert discrepancies == []
@@ -593,7 +593,7 @@ def test_a_redemption_brings_cash_and_takes_its_contracts() -> None:
         (EntryKind.INTEREST, ("polymarket-cup", Outcome.NO, TEN)),
     ],
 )
-def test_a_movement_must_have_a_name_that_explains_cash(
+def test_a_cash_movement_needs_a_kind_that_explains_it(
     kind: EntryKind, redeemed: tuple[str, Outcome, Quantity] | None
 ) -> None:
     with pytest.raises(InvalidInput):
@@ -608,7 +608,7 @@ def test_a_movement_must_have_a_name_that_explains_cash(
         (False, NOTHING, Involvement.TOLD),
     ],
 )
-def test_an_order_that_we_have_no_record_of_is_graver_if_it_could_be_ours_or_was_filled(
+def test_a_person_decides_about_an_unknown_order_that_may_be_ours_or_was_filled(
     ours_by_pattern: bool, filled: Quantity, involvement: Involvement
 ) -> None:
     stranger = ListedOrder(
@@ -618,7 +618,7 @@ def test_an_order_that_we_have_no_record_of_is_graver_if_it_could_be_ours_or_was
     known = replace(stranger, platform_order_id="polymarket-7")
 
     discrepancies, after = run(
-        local("working"), said(POLY, found(POLY, NOTHING, TEN), orders=(stranger, known))
+        local("working"), reported(POLY, found(POLY, NOTHING, TEN), orders=(stranger, known))
     )
 
     assert [(d.kind, d.subject, d.involvement) for d in discrepancies] == [
@@ -645,7 +645,7 @@ def test_a_person_can_close_by_force_only_where_there_is_a_position() -> None:
 
     asked = [
         each.choices
-        for reply in (theirs("working", "none", "n/a", POLY), said(POLY, None, _stranger()))
+        for reply in (theirs("working", "none", "n/a", POLY), reported(POLY, None, _stranger()))
         for each in proposed(ours, reply)
         if isinstance(each, AskPerson)
     ]
@@ -657,7 +657,7 @@ def _stranger() -> FillReport:
     return report("t9", TEN, platform_order_id="p-99", client_order_id=None)
 
 
-def test_every_discrepancy_can_be_written_as_json_and_has_a_key_of_its_own() -> None:
+def test_every_discrepancy_can_be_written_as_json_and_has_a_unique_key() -> None:
     for state in LOCAL:
         for kind in PLATFORM:
             for settlement in SETTLEMENT:
@@ -679,27 +679,30 @@ COUNT = st.integers(0, 4)
 
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[Ours, list[list[FillReport]], Theirs]:
-    """An order in any state, its trades told in any order, number and batches, and the end."""
+    """Draw an order in any state, batches of its trade reports, and the final report.
+
+    The reports come in any order and number.
+    """
     ours = local(draw(st.sampled_from([each for each in LOCAL if each != "none"])))
     held = [report(fill.trade_id, fill.size) for fill in the(ours).fills]
     room = 10 - int(the(ours).order.filled)
     sizes = [size for size in draw(SIZES) if size <= room][: 1 if room < 10 else 4]
     trades = held + [report(f"n{i}", Decimal(size)) for i, size in enumerate(sizes)]
     last = [replace(each, finality=draw(FINAL)) for each in trades]
-    told = draw(st.permutations([*trades, *trades, *last, *last]))
-    cut = draw(st.integers(0, len(told)))
-    batches = [list(told[:cut]), list(told[cut:])]
+    reports = draw(st.permutations([*trades, *trades, *last, *last]))
+    cut = draw(st.integers(0, len(reports)))
+    batches = [list(reports[:cut]), list(reports[cut:])]
     matched = sum((each.size for each in last), start=Decimal(0))
     working = draw(st.sampled_from([NOTHING, Quantity(TEN - matched)]))
-    end = said(POLY, found(POLY, matched, working, stated=None, fills=tuple(last)))
+    end = reported(POLY, found(POLY, matched, working, stated=None, fills=tuple(last)))
     return ours, batches, end
 
 
 def facts(ours: Ours) -> tuple[object, ...]:
-    """All that two histories must agree on: not how many changes it took.
+    """Return the facts that two histories must agree on; the number of changes may differ.
 
-    A fill clears a refusal for good, so an order whose late fills all failed is CANCELLED where
-    it was seen to be filled for a while, and REJECTED where it was not: ended with nothing.
+    A fill clears a rejection for good. An order whose late fills all failed is therefore
+    CANCELLED if it was recorded as filled for a while, else REJECTED. Both are treated alike.
     """
     orders = []
     for each in ours.orders:
@@ -723,7 +726,7 @@ def test_order_number_and_batches_of_reports_do_not_matter(
 
     in_parts = ours
     for batch in batches:
-        _, in_parts = run(in_parts, said(POLY, Unavailable("timed out"), *batch))
+        _, in_parts = run(in_parts, reported(POLY, Unavailable("timed out"), *batch))
     _, in_parts = run(in_parts, end)
 
     assert facts(in_parts) == facts(at_once)
@@ -749,7 +752,7 @@ def test_filled_is_the_sum_of_fills_and_the_position_agrees_with_it(
     history: tuple[Ours, list[list[FillReport]], Theirs],
 ) -> None:
     ours, batches, end = history
-    for reply in (*(said(POLY, Unavailable("late"), *each) for each in batches), end):
+    for reply in (*(reported(POLY, Unavailable("late"), *each) for each in batches), end):
         _, ours = run(ours, reply)
 
         mine, position = the(ours), ours.positions[0]
@@ -760,14 +763,14 @@ def test_filled_is_the_sum_of_fills_and_the_position_agrees_with_it(
         assert ours.contracts[POLY, "polymarket-cup", Outcome.NO] == mine.order.filled
         assert ours.cash[account(POLY)] == 100 - mine.order.cost - mine.order.fees
         if position.status is not PositionStatus.RECONCILIATION_REQUIRED:
-            uneven = position.uneven(RULES.dust)
+            imbalanced = position.uneven(RULES.dust)
             assert position.status is (
-                PositionStatus.SINGLE_LEG_EXPOSED if uneven else PositionStatus.OPEN
+                PositionStatus.SINGLE_LEG_EXPOSED if imbalanced else PositionStatus.OPEN
             )
 
 
 @given(SIZES, st.lists(st.tuples(COUNT, COUNT), max_size=5))
-def test_totals_that_run_ahead_of_their_trades_come_to_the_same_in_the_end(
+def test_totals_reported_before_their_trades_give_the_same_final_state(
     sizes: list[int], steps: list[tuple[int, int]]
 ) -> None:
     trades = [report(f"n{i}", Decimal(size)) for i, size in enumerate(sizes)]
@@ -787,12 +790,12 @@ def test_totals_that_run_ahead_of_their_trades_come_to_the_same_in_the_end(
 
 
 def _step(ours: Ours, trades: list[FillReport], matched: int, listed: int) -> Ours:
-    """One pass while the platform states `matched` trades and lists `listed` of them."""
+    """Run one pass with a total of `matched` trades, of which the platform lists `listed`."""
     total = sum((each.size for each in trades[:matched]), start=Decimal(0))
     fees = Money(CENT * matched)
     stated = Stated(Quantity(total), Money(total / 2), fees, Finality.PROVISIONAL)
     answer = found(POLY, total, Quantity(TEN - total), stated=stated)
-    reply = said(POLY, answer, *trades[:listed])
+    reply = reported(POLY, answer, *trades[:listed])
 
     _, after = run(ours, reply)
 
@@ -807,13 +810,13 @@ def test_silence_after_any_history_takes_nothing_away(
 ) -> None:
     ours, batches, _ = history
     for batch in batches:
-        _, ours = run(ours, said(POLY, Unavailable("late"), *batch))
+        _, ours = run(ours, reported(POLY, Unavailable("late"), *batch))
     silence: dict[str, Answer] = {
         "lost": Unavailable("timed out"),
         "half": NotFound(NOW, complete=False),
         "stale": Stale(None),
     }
 
-    _, after = run(ours, said(POLY, silence[kind]))
+    _, after = run(ours, reported(POLY, silence[kind]))
 
     assert facts(after) == facts(ours)

@@ -74,7 +74,7 @@ def test_the_matrix_has_every_cell_once_and_a_reason_for_each_impossible_one() -
 
 @both_platforms
 @pytest.mark.parametrize("cell", POSSIBLE, ids=str)
-def test_a_cell_finds_proposes_and_involves_what_the_matrix_says(
+def test_each_cell_gives_the_discrepancies_proposals_and_involvement_of_the_matrix(
     cell: Cell, platform: Platform
 ) -> None:
     found, proposals, _ = reconcile(*sides(cell, platform))
@@ -120,8 +120,8 @@ def test_after_a_cell_orders_and_positions_agree_with_fills_that_the_platform_ha
             refused=order.refusal is not None,
         )
         held = {fill.trade_id for each in ours.orders for fill in each.fills}
-        told = {each.trade_id for each in reply.of(platform).trades}
-        new = {fill.trade_id for fill in our.fills} - held - told
+        listed = {each.trade_id for each in reply.of(platform).trades}
+        new = {fill.trade_id for fill in our.fills} - held - listed
         assert all(is_synthetic(fill) for fill in our.fills if fill.trade_id in new)
         assert not new or (cell.settlement == "n/a" and "filled" in cell.platform)
     position = after.positions[0]
@@ -149,7 +149,7 @@ def test_silence_about_a_known_order_changes_no_order_and_no_holding(
 
 
 @both_platforms
-def test_a_cell_that_cannot_occur_still_takes_no_fill_away_and_ends_in_front_of_a_person(
+def test_even_an_impossible_cell_removes_no_fill_and_involves_a_person(
     platform: Platform,
 ) -> None:
     for cell in CELLS:
@@ -164,7 +164,7 @@ def test_a_cell_that_cannot_occur_still_takes_no_fill_away_and_ends_in_front_of_
         assert then.status is not OrderStatus.PENDING or before == then
 
 
-def test_before_the_grace_is_over_a_person_is_told_and_not_asked() -> None:
+def test_before_the_grace_ends_a_person_is_notified_but_not_asked() -> None:
     reply = theirs("working", "none", "n/a", Platform.KALSHI)
     ours = local("working", Platform.KALSHI)
 

@@ -69,7 +69,7 @@ def test_reserved_slots_count_towards_open_pairs(
 
 
 @pytest.mark.parametrize(("free", "approved"), [(100, True), (99, False), (0, False)])
-def test_free_capital_is_the_end_of_it(free: int, approved: bool) -> None:
+def test_a_request_beyond_free_capital_is_rejected(free: int, approved: bool) -> None:
     assert judge(free=free).approved is approved
 
 
@@ -82,7 +82,7 @@ def test_free_capital_is_the_end_of_it(free: int, approved: bool) -> None:
         (3_100, "pair_limit", 0),
     ],
 )
-def test_what_is_at_stake_on_one_pair_is_limited(
+def test_the_capital_at_risk_on_one_pair_is_limited(
     pair: int, reason: str | None, most: int
 ) -> None:
     verdict = judge(pair=pair)
@@ -94,7 +94,7 @@ def test_what_is_at_stake_on_one_pair_is_limited(
     ("cluster", "reason", "most"),
     [(0, None, 300), (1_300, None, 200), (1_301, "cluster_limit", 199)],
 )
-def test_what_is_at_stake_on_related_pairs_is_limited(
+def test_the_capital_at_risk_on_related_pairs_is_limited(
     cluster: int, reason: str | None, most: int
 ) -> None:
     verdict = judge(cluster=cluster)
@@ -111,12 +111,12 @@ def test_the_tighter_of_both_limits_is_named() -> None:
     )
 
 
-def test_free_capital_is_judged_before_the_limits_of_pair_and_cluster() -> None:
+def test_free_capital_is_checked_before_the_limits_of_pair_and_cluster() -> None:
     assert judge(free=50, pair=3_000, cluster=1_500).reason == "insufficient_capital"
 
 
 def test_ten_positions_of_the_default_size_fit_on_one_pair() -> None:
-    """The limit of a pair adds nothing to the defaults until somebody tightens it."""
+    """By default, the limit of a pair is no tighter than the other limits."""
     assert LIMITS.pair == LIMITS.max_open_pairs * LIMITS.position
 
 
@@ -129,7 +129,7 @@ def test_ten_positions_of_the_default_size_fit_on_one_pair() -> None:
         ("200.000001", "200", "position_size"),
     ],
 )
-def test_a_position_costs_at_most_its_share_or_what_a_person_named(
+def test_a_position_costs_at_most_its_share_or_the_amount_of_an_override(
     size: str, granted: str | None, reason: str | None
 ) -> None:
     override = Override("o", "p", Money(Decimal(granted))) if granted else None
@@ -140,7 +140,7 @@ def test_a_position_costs_at_most_its_share_or_what_a_person_named(
     assert verdict.reason == reason
 
 
-def test_an_override_never_lifts_a_halt_nor_free_capital() -> None:
+def test_an_override_lifts_neither_a_halt_nor_the_limit_of_free_capital() -> None:
     override = Override("o", "p", LIMITS.position)
     halted = RiskState().halted(HaltReason.OPERATOR)
 

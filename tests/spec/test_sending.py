@@ -1,4 +1,4 @@
-"""One order is sent once: whoever gives up on the answer does not cut the send short."""
+"""An order is sent once, and a send finishes even if its caller stops waiting."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from dutchbook.ports.gateway import OrderReport
 from dutchbook.runtime.virtual_time import run_virtual
 
 KALSHI = Platform.KALSHI
-PATIENCE = 5
+TIMEOUT = 5
 ORDER = order(KALSHI)
 ACCEPTED = OrderReport(platform_order_id="p1", fills=(), working=Quantity(Decimal(10)))
 HALTED = Refused("trading_halted", "an operator's word", 3009)
@@ -31,7 +31,7 @@ HALTED = Refused("trading_halted", "an operator's word", 3009)
 
 @dataclass
 class Slow:
-    """A platform that answers after some seconds, and a gate in front of it."""
+    """A platform that answers after some seconds, and its gate."""
 
     seconds: float = 0
     error: Exception | None = None
@@ -40,7 +40,7 @@ class Slow:
     done: list[str] = field(default_factory=list)
 
     async def look(self) -> None:
-        """Nothing has changed."""
+        """Do nothing: no halt has changed."""
 
     def approve(self, order: Order, epoch: int) -> Approved[Order] | Refused:
         return HALTED if self.refuses else Approved(order, epoch)
@@ -54,15 +54,15 @@ class Slow:
         return ACCEPTED
 
     async def sent(self) -> Known:
-        return await send(cast("Gate", self), cast("Any", {KALSHI: self}), ORDER, 1, PATIENCE)
+        return await send(cast("Gate", self), cast("Any", {KALSHI: self}), ORDER, 1, TIMEOUT)
 
 
-def told(platform: Slow) -> Known:
+def result_of(platform: Slow) -> Known:
     return run_virtual(platform.sent())
 
 
-def test_an_answer_in_time_is_the_answer() -> None:
-    assert told(Slow(seconds=PATIENCE - 1)) == ACCEPTED
+def test_an_answer_in_time_is_returned() -> None:
+    assert result_of(Slow(seconds=TIMEOUT - 1)) == ACCEPTED
 
 
 @pytest.mark.parametrize(
@@ -74,20 +74,20 @@ def test_an_answer_in_time_is_the_answer() -> None:
     ],
     ids=lambda each: type(each).__name__,
 )
-def test_what_the_platform_says_is_told_as_what_it_proves(
+def test_each_error_of_the_platform_is_returned_as_what_it_proves(
     error: Exception, known: Known
 ) -> None:
-    assert told(Slow(error=error)) == known
+    assert result_of(Slow(error=error)) == known
 
 
-def test_what_the_gate_refuses_never_reaches_the_platform() -> None:
+def test_an_order_that_the_gate_rejects_never_reaches_the_platform() -> None:
     platform = Slow(refuses=True)
 
-    assert told(platform) is HALTED
+    assert result_of(platform) is HALTED
     assert platform.begun == []
 
 
-async def _given_up_by_time(platform: Slow) -> Known | None:
+async def _timed_out(platform: Slow) -> Known | None:
     return await platform.sent()
 
 
@@ -100,20 +100,20 @@ async def _cancelled(platform: Slow) -> Known | None:
     return None
 
 
-@pytest.mark.parametrize("give_up", [_given_up_by_time, _cancelled])
+@pytest.mark.parametrize("stop", [_timed_out, _cancelled])
 @pytest.mark.parametrize("error", [None, OutcomeUnknown(KALSHI, "torn body")])
-def test_a_send_that_is_given_up_is_finished_all_the_same_and_made_once(
-    give_up: Callable[[Slow], Any], error: Exception | None
+def test_a_send_that_timed_out_or_was_cancelled_still_finishes_and_is_made_once(
+    stop: Callable[[Slow], Any], error: Exception | None
 ) -> None:
-    platform = Slow(seconds=PATIENCE + 2, error=error)
+    platform = Slow(seconds=TIMEOUT + 2, error=error)
 
     async def main() -> Known | None:
-        known: Known | None = await give_up(platform)
+        known: Known | None = await stop(platform)
         assert (platform.begun, platform.done) == ([CLIENT_ID], [])
-        await asyncio.sleep(PATIENCE + 2)
+        await asyncio.sleep(TIMEOUT + 2)
         return known
 
     known = run_virtual(main())
 
     assert platform.begun == platform.done == [CLIENT_ID]
-    assert known in {None, Unknown(f"no answer within {PATIENCE} s")}
+    assert known in {None, Unknown(f"no answer within {TIMEOUT} s")}

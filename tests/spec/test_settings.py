@@ -1,4 +1,4 @@
-"""What is set arrives where it is judged by, and the commented file changes nothing."""
+"""Settings reach the limits that use them, and the commented file changes nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dutchbook.config import commented, load
         ("detection.yearly_return=0.0325", "yearly_return"),
     ],
 )
-def test_a_rate_that_is_set_is_what_an_edge_is_judged_by(setting: str, name: str) -> None:
+def test_a_rate_in_the_settings_becomes_a_hurdle(setting: str, name: str) -> None:
     assert getattr(load(None, (setting,)).hurdles(), name) == Decimal("0.0325")
 
 
@@ -27,7 +27,7 @@ def test_a_rate_that_is_set_is_what_an_edge_is_judged_by(setting: str, name: str
     ("setting", "name", "dollars"),
     [("risk.pair_share=0.05", "pair", 500), ("risk.cluster_share=0.2", "cluster", 2_000)],
 )
-def test_a_share_that_is_set_is_a_limit_in_dollars(
+def test_a_share_in_the_settings_becomes_a_limit_in_dollars(
     setting: str, name: str, dollars: int
 ) -> None:
     assert getattr(load(None, (setting,)).limits(), name) == dollars
@@ -42,13 +42,13 @@ def test_a_share_that_is_set_is_a_limit_in_dollars(
         (("detection.book_age_seconds=7",), False, 7),
     ],
 )
-def test_a_polled_tape_may_have_older_books_unless_an_age_was_set(
+def test_a_polled_tape_may_have_older_books_unless_the_age_is_set(
     settings: tuple[str, ...], polled: bool, seconds: int
 ) -> None:
     assert load(None, settings).hurdles(polled=polled).book_age == timedelta(seconds=seconds)
 
 
-def test_the_commented_file_says_what_holds_without_it(tmp_path: Path) -> None:
+def test_the_commented_file_contains_the_defaults(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text(commented(), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Results, what proves a merge, and the file in which a person writes results down."""
+"""The proof of a merge, and the file in which a person records results."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def both(yes: str, no: str) -> dict[Outcome, Quantity]:
         ({}, True, Merged.UNKNOWN),
     ],
 )
-def test_a_merge_is_proven_by_what_is_shown(
+def test_a_merge_is_proven_by_the_listed_contracts(
     shown: dict[Outcome, Quantity], newer: bool, verdict: Merged
 ) -> None:
     four = Quantity(Decimal(4))
@@ -54,7 +54,9 @@ def test_an_empty_list_proves_a_merge_of_everything_only_where_it_is_newer() -> 
 
 
 @given(st.integers(0, 20), st.integers(0, 20), st.integers(1, 20), st.booleans())
-def test_no_list_proves_a_merge_both_ways(yes: int, no: int, size: int, newer: bool) -> None:
+def test_no_list_proves_both_that_a_merge_was_done_and_that_it_was_not(
+    yes: int, no: int, size: int, newer: bool
+) -> None:
     ours = both("20", "20")
 
     verdict = merge_verdict(ours, both(str(yes), str(no)), Quantity(Decimal(size)), newer=newer)
@@ -79,7 +81,7 @@ JSON = """
 
 
 @pytest.mark.parametrize(("name", "text"), [("r.toml", TOML), ("r.json", JSON)])
-def test_results_are_read_from_either_form_and_by_either_spelling(
+def test_results_are_read_from_toml_and_json_with_or_without_the_platform(
     name: str, text: str, tmp_path: Path
 ) -> None:
     path = tmp_path / name
@@ -98,14 +100,14 @@ def test_results_are_read_from_either_form_and_by_either_spelling(
 @pytest.mark.parametrize(
     ("value", "pays"), [("1", "1"), ("0", "0"), (1, "1"), ("void", "0.5"), ("0.26", "0.26")]
 )
-def test_a_value_is_what_a_yes_pays(value: Any, pays: str) -> None:
+def test_a_result_is_the_payout_of_a_yes(value: Any, pays: str) -> None:
     found = read_results("r", {"kalshi-cup": value}, CONTRACTS)
 
     assert found == {(KALSHI, "kalshi-cup"): Ruling(Decimal(pays))}
 
 
 @pytest.mark.parametrize(
-    ("document", "contracts", "told"),
+    ("document", "contracts", "message"),
     [
         ({"nobody": "1"}, CONTRACTS, "'nobody' is no contract of the tape"),
         ({"kalshi-cup": "1.01"}, CONTRACTS, "kalshi-cup: yes_pays: '1.01' is not from 0 to 1"),
@@ -138,11 +140,11 @@ def test_a_value_is_what_a_yes_pays(value: Any, pays: str) -> None:
         ),
     ],
 )
-def test_results_that_cannot_be_are_refused_in_one_line(
-    document: dict[str, Any], contracts: list[Any], told: str
+def test_invalid_results_are_rejected_in_one_line(
+    document: dict[str, Any], contracts: list[Any], message: str
 ) -> None:
     with pytest.raises(FactsError) as caught:
         read_results("r.toml", document, contracts)
 
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert str(caught.value).startswith("r.toml: ")

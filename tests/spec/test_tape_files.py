@@ -77,7 +77,7 @@ def tape_of(rows: list[TapeMessage]) -> MemoryTape:
     deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(rows=tape_rows())
-def test_what_is_written_to_a_tape_is_read_from_it(
+def test_rows_written_to_a_tape_are_read_back_unchanged(
     rows: list[TapeMessage], tmp_path: Path
 ) -> None:
     written = tape_of(rows)
@@ -126,7 +126,7 @@ def test_columns_keep_every_attribute_of_every_message(
     assert found == messages
 
 
-def test_times_prices_and_sizes_take_the_coarsest_unit_that_holds_them(tmp_path: Path) -> None:
+def test_times_prices_and_sizes_are_stored_in_the_coarsest_exact_unit(tmp_path: Path) -> None:
     write_tape(tmp_path / "some.tape", TAPE)
 
     schema = pq.read_schema(tmp_path / "some.tape")
@@ -163,7 +163,7 @@ def test_a_change_becomes_a_whole_size_and_never_one_below_zero() -> None:
     ]
 
 
-def test_a_description_survives_with_every_field_of_contracts_and_pairs() -> None:
+def test_a_description_keeps_every_field_of_contracts_and_pairs() -> None:
     pair = TAPE.meta.pairs[0]
     kalshi = replace(
         pair.kalshi,
@@ -202,14 +202,14 @@ def test_a_description_survives_with_every_field_of_contracts_and_pairs() -> Non
     assert found == (meta, recording)
 
 
-def test_a_tape_that_does_not_say_whether_it_was_polled_was_not() -> None:
+def test_a_tape_without_the_polled_field_was_not_polled() -> None:
     document = json.loads(metadata.encode(replace(TAPE.meta, polled=True), None))
     del document["polled"]
 
     assert not metadata.decode(json.dumps(document).encode())[0].polled
 
 
-def test_what_is_usual_is_left_out_of_a_description() -> None:
+def test_default_values_are_omitted_from_a_description() -> None:
     document = json.loads(metadata.encode(TAPE.meta, None))
 
     assert "taker_delay_us" not in document["contracts"][0]
@@ -227,7 +227,7 @@ def test_a_pair_in_a_tape_is_approved_by_the_tape(tmp_path: Path) -> None:
     assert all(pair.tradable for pair in open_tape(tmp_path / "some.tape").meta.pairs)
 
 
-def test_a_tape_tells_what_it_holds(tmp_path: Path) -> None:
+def test_the_info_of_a_tape_describes_its_content(tmp_path: Path) -> None:
     write_tape(tmp_path / "some.tape", TAPE)
 
     info = describe(tmp_path / "some.tape")
@@ -243,7 +243,7 @@ def test_a_tape_tells_what_it_holds(tmp_path: Path) -> None:
     assert info.assumed == ()
 
 
-def test_progress_ends_at_the_whole(tmp_path: Path) -> None:
+def test_progress_ends_at_the_total(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
 
     write_tape(tmp_path / "some.tape", TAPE, lambda done, total: seen.append((done, total)))
@@ -251,7 +251,7 @@ def test_progress_ends_at_the_whole(tmp_path: Path) -> None:
     assert seen[-1] == (len(TAPE.rows), len(TAPE.rows))
 
 
-# What is wrong with a file --------------------------------------------------------------------
+# Invalid files --------------------------------------------------------------------------------
 
 
 def test_a_missing_tape_is_named(tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ def test_a_folder_is_not_a_tape(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no tape", b"PAR1", b"PAR1" + bytes(400) + b"PAR1"])
-def test_a_file_of_something_else_is_not_a_tape(content: bytes, tmp_path: Path) -> None:
+def test_a_file_of_another_format_is_not_a_tape(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "odd.tape").write_bytes(content)
 
     with pytest.raises(TapeError, match=r"odd\.tape: (not a tape|cannot be read)") as refusal:
@@ -275,7 +275,7 @@ def test_a_file_of_something_else_is_not_a_tape(content: bytes, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
-def test_a_tape_that_was_cut_short_is_refused(share: float, tmp_path: Path) -> None:
+def test_a_truncated_tape_is_rejected(share: float, tmp_path: Path) -> None:
     path = tmp_path / "short.tape"
     write_tape(path, TAPE)
     whole = path.read_bytes()
@@ -322,7 +322,7 @@ def with_description(path: Path, document: bytes) -> Path:
     return path
 
 
-def test_a_tape_of_another_version_is_refused(tmp_path: Path) -> None:
+def test_a_tape_of_another_version_is_rejected(tmp_path: Path) -> None:
     path = with_description(tmp_path / "new.tape", b'{"format":99,"surprise":true}')
 
     with pytest.raises(TapeError, match=f"tape format 99; this program reads {FORMAT}"):
@@ -330,7 +330,7 @@ def test_a_tape_of_another_version_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("document", [b"not json", b"[]", b'{"format":1}'])
-def test_a_malformed_description_is_refused(document: bytes, tmp_path: Path) -> None:
+def test_a_malformed_description_is_rejected(document: bytes, tmp_path: Path) -> None:
     path = with_description(tmp_path / "odd.tape", document)
 
     with pytest.raises(TapeError, match=r"odd\.tape: "):
@@ -372,7 +372,7 @@ def test_a_column_of_another_type_is_named(
 
 
 def altered(path: Path, column: str, value: object, row: int = -1) -> Path:
-    """Write a tape of which one row says something else."""
+    """Write a tape with one altered value."""
     write_tape(path, TAPE)
     table = pq.read_table(path)
     document = pq.read_metadata(path).metadata[KEY]
@@ -397,7 +397,7 @@ def altered(path: Path, column: str, value: object, row: int = -1) -> Path:
         ("step", -1, "a step or session falls"),
     ],
 )
-def test_rows_that_no_tape_has_are_refused(
+def test_invalid_rows_are_rejected(
     column: str, value: object, reason: str, tmp_path: Path
 ) -> None:
     path = altered(tmp_path / "odd.tape", column, value, row=0 if column == "step" else -1)
@@ -419,7 +419,7 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
         list(open_tape(path).messages())
 
 
-def test_a_tape_that_lost_messages_is_refused(tmp_path: Path) -> None:
+def test_a_tape_with_missing_messages_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "less.tape"
     write_tape(path, MemoryTape(replace(TAPE.meta, messages=5), TAPE.rows))
 
@@ -437,7 +437,7 @@ def test_a_tape_without_messages_is_not_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_something_that_is_no_tape_is_never_overwritten(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_tape_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("dear")
 
     with pytest.raises(TapeError, match="it exists and is not a tape"):
@@ -446,7 +446,7 @@ def test_something_that_is_no_tape_is_never_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "letter.txt").read_text() == "dear"
 
 
-def test_a_tape_is_replaced_whole(tmp_path: Path) -> None:
+def test_a_tape_is_replaced_as_a_whole(tmp_path: Path) -> None:
     path = tmp_path / "some.tape"
     write_tape(path, tape_of(list(TAPE.rows[:3])))
 
@@ -456,7 +456,7 @@ def test_a_tape_is_replaced_whole(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["some.tape"]
 
 
-def test_a_failure_while_writing_leaves_what_was_there(
+def test_a_failure_while_writing_keeps_the_old_tape(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "some.tape"
@@ -479,7 +479,7 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
         write_tape(tmp_path / "nowhere" / "some.tape", TAPE)
 
 
-def test_every_contract_of_a_made_up_tape_can_be_told_and_read() -> None:
+def test_every_contract_of_a_generated_tape_survives_encoding_and_decoding() -> None:
     contracts: tuple[Contract, ...] = TAPE.meta.contracts
 
     assert metadata.decode(metadata.encode(TAPE.meta, None))[0].contracts == contracts

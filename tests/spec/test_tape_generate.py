@@ -20,7 +20,7 @@ from dutchbook.tape.generate import generate
 from dutchbook.tape.info import describe
 from dutchbook.tape.message import Kind, MemoryTape, TapeMessage
 
-# Of the World Cup recording: best edge in cents, polls and contracts of its 76 episodes.
+# Quantiles of the 76 episodes in the World Cup recording: best edge in cents, polls, contracts.
 EDGE = {".5": Decimal("0.187"), ".9": Decimal("1.003"), ".95": Decimal("1.411")}
 POLLS = {".5": 3, ".75": 8, ".9": 34}
 CONTRACTS = {".1": 12, ".5": 166, ".9": 1_139}
@@ -32,7 +32,9 @@ def made(seed: int = 1, **options: int | bool) -> MemoryTape:
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_a_seed_makes_the_same_tape_again_and_another_one_another(streamed: bool) -> None:
+def test_equal_seeds_make_equal_tapes_and_different_seeds_different_ones(
+    streamed: bool,
+) -> None:
     first, again, other = (made(seed, streamed=streamed) for seed in (1, 1, 2))
 
     assert first == again
@@ -41,7 +43,7 @@ def test_a_seed_makes_the_same_tape_again_and_another_one_another(streamed: bool
 
 @pytest.fixture(scope="module")
 def many() -> list[Episode]:
-    """The episodes of 48 pair-hours."""
+    """Return the episodes of 48 pair-hours."""
     return [each for seed in range(12) for each in episodes(made(seed, minutes=120))]
 
 
@@ -67,7 +69,7 @@ def test_episodes_offer_as_many_contracts_as_in_the_recording(many: list[Episode
         assert Decimal("0.6") < quantile(sizes, Decimal(share)) / measured < Decimal("1.6")
 
 
-def test_at_the_recordings_own_pace_episodes_come_as_often() -> None:
+def test_at_the_recordings_pace_episodes_are_as_frequent_as_in_it() -> None:
     count = sum(len(episodes(made(seed, minutes=120, pace=1))) for seed in range(12))
 
     assert 4 <= count / 48 <= 7
@@ -165,10 +167,10 @@ def test_an_episode_is_measured_from_its_first_step_to_its_last() -> None:
     assert 0 < first.peak < Decimal("0.05")
 
 
-# The tape that ships -------------------------------------------------------------------------
+# The demo tape -------------------------------------------------------------------------------
 
 
-def test_the_demo_tape_is_what_its_seed_makes(tmp_path: Path) -> None:
+def test_the_demo_tape_can_be_generated_from_its_seed(tmp_path: Path) -> None:
     made_again, tape = tmp_path / "demo.tape", generated_tape(SEED, minutes=MINUTES)
 
     write_tape(made_again, tape)
@@ -176,11 +178,13 @@ def test_the_demo_tape_is_what_its_seed_makes(tmp_path: Path) -> None:
     shipped = open_tape(PATH)
     assert shipped.meta == tape.meta
     assert list(shipped.messages()) == list(tape.rows)
-    if pa.__version__ in pq.read_metadata(PATH).created_by:  # others pack the same otherwise
+    if (
+        pa.__version__ in pq.read_metadata(PATH).created_by
+    ):  # other versions compress differently
         assert made_again.read_bytes() == PATH.read_bytes()
 
 
-def test_the_demo_tape_is_small_and_shows_something_at_once() -> None:
+def test_the_demo_tape_is_small_and_has_early_episodes() -> None:
     info = describe(PATH)
 
     early = [

@@ -47,8 +47,8 @@ def imported(source: Path, dest: Path, contracts: Path | None = None) -> StoredT
     return open_tape(dest / "made.tape")
 
 
-def refused(source: Path, dest: Path, contracts: Path | None = None) -> str:
-    """Import, expect one line of refusal and no trace of a tape, and return the line."""
+def rejected(source: Path, dest: Path, contracts: Path | None = None) -> str:
+    """Expect an import to fail without a trace of a tape, and return the one-line reason."""
     before = sorted(dest.iterdir())
     with pytest.raises(TapeError) as refusal:
         import_recording(source, dest / "made.tape", contracts)
@@ -63,7 +63,7 @@ def refused(source: Path, dest: Path, contracts: Path | None = None) -> str:
 @pytest.mark.parametrize("name", MAKERS)
 @pytest.mark.parametrize("zstd", [False, True])
 @pytest.mark.parametrize("folder", [False, True])
-def test_a_recording_can_be_told_again_from_its_tape(
+def test_a_recording_can_be_rebuilt_from_its_tape(
     name: str, zstd: bool, folder: bool, tmp_path: Path
 ) -> None:
     rows = MAKERS[name]()
@@ -99,7 +99,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("row", ODD.values(), ids=ODD)
-def test_what_the_columns_cannot_say_is_kept_as_text(
+def test_messages_that_the_columns_cannot_represent_are_kept_as_text(
     row: dict[str, Any], tmp_path: Path
 ) -> None:
     file = write(tmp_path / "gold.ndjson", [snapshot(), row])
@@ -160,7 +160,7 @@ def test_each_polled_file_is_a_session_in_order_of_time(tmp_path: Path) -> None:
     assert tape.meta.messages == 12
 
 
-def test_what_a_polled_recording_lacks_is_assumed_and_said(tmp_path: Path) -> None:
+def test_facts_missing_from_a_polled_recording_are_assumed_and_listed(tmp_path: Path) -> None:
     tape = imported(write(tmp_path / "both.jsonl", both(1)), tmp_path)
 
     (pair,) = tape.meta.pairs
@@ -180,7 +180,7 @@ def test_what_a_polled_recording_lacks_is_assumed_and_said(tmp_path: Path) -> No
     assert "kalshi fees: taker 7 %" in tape.meta.assumed
 
 
-def test_a_stream_gives_each_message_a_step_and_whole_sizes(tmp_path: Path) -> None:
+def test_each_message_of_a_stream_gets_its_own_step_and_absolute_sizes(tmp_path: Path) -> None:
     rows = [snapshot(), delta(START_MS, 8), delta(START_MS + 1, 9, "0.5500", "2.25", "no")]
 
     tape = imported(write(tmp_path / "gold.ndjson", rows), tmp_path)
@@ -197,7 +197,7 @@ def test_a_stream_gives_each_message_a_step_and_whole_sizes(tmp_path: Path) -> N
     assert tape.meta.pairs == ()
 
 
-def test_trades_are_kept_and_not_replayed(tmp_path: Path) -> None:
+def test_trades_are_stored_but_not_replayed(tmp_path: Path) -> None:
     tape = imported(write(tmp_path / "gold.ndjson", gold(4)), tmp_path)
 
     assert tape.meta.messages == 5
@@ -248,7 +248,7 @@ def described(**fields: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("start", ["", "events", "events/gold.ndjson"])
-def test_kalshis_own_description_beside_a_recording_is_used(start: str, tmp_path: Path) -> None:
+def test_kalshis_description_next_to_a_recording_is_used(start: str, tmp_path: Path) -> None:
     write(tmp_path / "rec" / "events" / "gold.ndjson", gold())
     document = described()
     document["response"]["event"] = {"title": "gold"}
@@ -304,7 +304,7 @@ confidence = "0.9"
 """
 
 
-def test_a_contracts_file_replaces_what_would_be_assumed(tmp_path: Path) -> None:
+def test_a_contracts_file_replaces_assumptions(tmp_path: Path) -> None:
     given = tmp_path / "given.toml"
     given.write_text(GIVEN)
 
@@ -388,14 +388,14 @@ PAIRED = '[[pairs]]\nkalshi = "KXCUP-26-AA"\npolymarket = "1234567890"\n'
         (PAIRED.replace("KXCUP-26-AA", "ZZ"), "ZZ with 1234567890 is not in the recording"),
     ],
 )
-def test_a_wrong_contracts_file_is_refused_by_field(
+def test_an_invalid_contracts_file_is_rejected_by_field(
     text: str, reason: str, tmp_path: Path
 ) -> None:
     given = tmp_path / "given.toml"
     given.write_text(text)
     file = write(tmp_path / "both.jsonl", both(1))
 
-    line = refused(file, tmp_path, given)
+    line = rejected(file, tmp_path, given)
 
     assert line.startswith(str(given))
     assert reason in line
@@ -404,10 +404,10 @@ def test_a_wrong_contracts_file_is_refused_by_field(
 def test_a_missing_contracts_file_is_named(tmp_path: Path) -> None:
     file = write(tmp_path / "both.jsonl", both(1))
 
-    assert "gone.toml: cannot be read" in refused(file, tmp_path, tmp_path / "gone.toml")
+    assert "gone.toml: cannot be read" in rejected(file, tmp_path, tmp_path / "gone.toml")
 
 
-# What is wrong with a recording -------------------------------------------------------------
+# Invalid recordings --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -419,12 +419,12 @@ def test_a_missing_contracts_file_is_named(tmp_path: Path) -> None:
         (["\x00\xff"], "not JSON"),
     ],
 )
-def test_a_file_of_no_known_recording_is_refused(
+def test_a_file_of_an_unknown_format_is_rejected(
     rows: list[str], reason: str, tmp_path: Path
 ) -> None:
     file = write(tmp_path / "odd.ndjson", rows)
 
-    line = refused(file, tmp_path)
+    line = rejected(file, tmp_path)
 
     assert line.startswith(f"{file}:1: ")
     assert reason in line
@@ -464,7 +464,7 @@ def test_a_malformed_poll_is_named_by_file_and_line(
         row = json.dumps(row).replace("3.5,", "1e400,")
     file = write(tmp_path / "both.jsonl", [*both(1), row])
 
-    line = refused(file, tmp_path)
+    line = rejected(file, tmp_path)
 
     assert line.startswith(f"{file}:3: ")
     assert reason in line
@@ -508,31 +508,31 @@ def test_a_malformed_message_is_named_by_file_and_line(
 ) -> None:
     file = write(tmp_path / "gold.ndjson", [snapshot(), row])
 
-    line = refused(file, tmp_path)
+    line = rejected(file, tmp_path)
 
     assert line.startswith(f"{file}:2: ")
     assert reason in line
 
 
-def test_a_zstd_file_that_was_cut_short_is_refused(tmp_path: Path) -> None:
+def test_a_truncated_zstd_file_is_rejected(tmp_path: Path) -> None:
     file = write(tmp_path / "gold.ndjson", gold(4_000), zstd=True)
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
 
-    assert re.match(re.escape(f"{file}") + "(:| cannot)", refused(file, tmp_path))
+    assert re.match(re.escape(f"{file}") + "(:| cannot)", rejected(file, tmp_path))
 
 
-def test_a_zstd_file_without_its_end_is_refused(tmp_path: Path) -> None:
+def test_a_zstd_file_without_its_end_is_rejected(tmp_path: Path) -> None:
     text = write(tmp_path / "plain.ndjson", gold(3)).read_bytes()
     frame = zstandard.ZstdCompressor().compressobj()
     started = frame.compress(text) + frame.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
     file = tmp_path / "gold.ndjson.zst"
     file.write_bytes(started)
 
-    assert "cannot be read after line 4: its end is missing" in refused(file, tmp_path)
+    assert "cannot be read after line 4: its end is missing" in rejected(file, tmp_path)
 
 
-def test_a_zstd_file_of_several_frames_is_read_whole(tmp_path: Path) -> None:
+def test_a_zstd_file_of_several_frames_is_read_completely(tmp_path: Path) -> None:
     lines = [f"{json.dumps(row)}\n".encode() for row in gold(9)]
     file = tmp_path / "gold.ndjson.zst"
     file.write_bytes(b"".join(zstandard.compress(line) for line in lines))
@@ -540,16 +540,16 @@ def test_a_zstd_file_of_several_frames_is_read_whole(tmp_path: Path) -> None:
     assert imported(file, tmp_path).meta.messages == 10
 
 
-def test_a_damaged_zstd_file_is_refused(tmp_path: Path) -> None:
+def test_a_damaged_zstd_file_is_rejected(tmp_path: Path) -> None:
     file = write(tmp_path / "gold.ndjson", gold(400), zstd=True)
     whole = bytearray(file.read_bytes())
     whole[40:60] = bytes(20)
     file.write_bytes(whole)
 
-    assert str(file) in refused(file, tmp_path)
+    assert str(file) in rejected(file, tmp_path)
 
 
-def test_sources_that_cannot_be_imported_say_why(tmp_path: Path) -> None:
+def test_sources_that_cannot_be_imported_are_rejected_with_the_reason(tmp_path: Path) -> None:
     empty, mixed, twice = (tmp_path / name for name in ("empty", "mixed", "twice"))
     empty.mkdir()
     write(mixed / "a.jsonl", both(1))
@@ -560,34 +560,34 @@ def test_sources_that_cannot_be_imported_say_why(tmp_path: Path) -> None:
     points = write(tmp_path / "c.ndjson", [{"checkpoint_ts": "", "market_ticker": "a"}])
     quiet = write(tmp_path / "q.ndjson", [bitcoin()[0]])
 
-    assert "no such file or folder" in refused(tmp_path / "gone", tmp_path)
-    assert "holds no *.jsonl or *.ndjson file" in refused(empty, tmp_path)
-    assert "recordings of several kinds" in refused(mixed, tmp_path)
-    assert "its plain form is there too" in refused(twice, tmp_path)
-    assert "nothing.jsonl: empty" in refused(nothing, tmp_path)
-    assert "a recorder's own summary" in refused(points, tmp_path)
-    assert "holds no book of any market" in refused(quiet, tmp_path)
+    assert "no such file or folder" in rejected(tmp_path / "gone", tmp_path)
+    assert "holds no *.jsonl or *.ndjson file" in rejected(empty, tmp_path)
+    assert "recordings of several kinds" in rejected(mixed, tmp_path)
+    assert "its plain form is there too" in rejected(twice, tmp_path)
+    assert "nothing.jsonl: empty" in rejected(nothing, tmp_path)
+    assert "a recorder's own summary" in rejected(points, tmp_path)
+    assert "holds no book of any market" in rejected(quiet, tmp_path)
 
 
-def test_runs_that_overlap_are_refused(tmp_path: Path) -> None:
+def test_runs_that_overlap_are_rejected(tmp_path: Path) -> None:
     folder = tmp_path / "runs"
     write(folder / "one.ndjson", bitcoin())
     write(folder / "two.ndjson", [row | {"recv_ns": row["recv_ns"] + 1} for row in bitcoin()])
 
-    assert "two.ndjson:1: received before" in refused(folder, tmp_path)
+    assert "two.ndjson:1: received before" in rejected(folder, tmp_path)
 
 
 @pytest.mark.parametrize(
     "fields", [{"price_ranges": []}, {"close_time": "soon"}, {"rules_primary": None}]
 )
-def test_a_malformed_description_is_refused(fields: dict[str, Any], tmp_path: Path) -> None:
+def test_a_malformed_description_is_rejected(fields: dict[str, Any], tmp_path: Path) -> None:
     write(tmp_path / "rec" / "events" / "gold.ndjson", gold())
     write(tmp_path / "rec" / "metadata" / "event.json", [described(**fields)])
 
-    assert refused(tmp_path / "rec", tmp_path)
+    assert rejected(tmp_path / "rec", tmp_path)
 
 
-def test_a_destination_that_cannot_be_is_refused_before_anything_is_read(
+def test_an_invalid_destination_is_rejected_before_anything_is_read(
     tmp_path: Path,
 ) -> None:
     file = write(tmp_path / "both.jsonl", both(1))
@@ -617,6 +617,6 @@ def test_progress_counts_the_bytes_of_the_recording(tmp_path: Path) -> None:
     assert seen[-1] == (size, size)
 
 
-def test_names_of_markets_in_the_examples_are_of_their_recordings() -> None:
+def test_the_market_names_in_the_examples_belong_to_their_recordings() -> None:
     assert GOLD_MARKET.startswith("KXGOLD15M")
     assert BITCOIN_MARKET.startswith("KXBTC15M")

@@ -25,19 +25,19 @@ amounts = st.decimals(-1_000, 1_000, places=9)
 
 
 @pytest.mark.parametrize("value", [*HOSTILE, "0", "1", "1.01", "0.00001"])
-def test_a_price_that_no_platform_can_quote_is_refused(value: object) -> None:
+def test_a_price_that_no_platform_can_quote_is_rejected(value: object) -> None:
     with pytest.raises(InvalidInput, match="price"):
         price(value)
 
 
 @pytest.mark.parametrize("value", [*HOSTILE, "0", "0.0000001", "1e12"])
-def test_a_size_that_cannot_be_held_is_refused(value: object) -> None:
+def test_a_size_that_cannot_be_held_is_rejected(value: object) -> None:
     with pytest.raises(InvalidInput, match="size"):
         quantity(value)
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", 0.1, "0.0000001", "1e400"])
-def test_money_that_is_not_exact_is_refused(value: object) -> None:
+def test_money_that_is_not_exact_is_rejected(value: object) -> None:
     with pytest.raises(InvalidInput, match="amount"):
         money(value)
 
@@ -53,7 +53,7 @@ def test_money_that_is_not_exact_is_refused(value: object) -> None:
         ("0.0001", "0.5731", "0.99999"),
     ],
 )
-def test_each_published_tick_admits_its_multiples_alone(tick: str, on: str, off: str) -> None:
+def test_each_published_tick_admits_only_its_multiples(tick: str, on: str, off: str) -> None:
     grid = PriceGrid.of_tick(tick)
 
     assert price(on, grid=grid) == Decimal(on)
@@ -87,7 +87,7 @@ def _on(grid: PriceGrid, value: str) -> bool:
         [{"start": "0", "end": "2", "step": "0.01"}],
     ],
 )
-def test_price_ranges_that_make_no_grid_are_refused(ranges: list[dict[str, str]]) -> None:
+def test_price_ranges_that_make_no_grid_are_rejected(ranges: list[dict[str, str]]) -> None:
     with pytest.raises(InvalidInput, match="price_ranges"):
         PriceGrid.of_ranges(ranges)
 
@@ -99,12 +99,12 @@ def test_money_owed_rounds_up_and_money_due_rounds_down(amount: Decimal) -> None
 
 
 @given(st.integers(1, 9_999))
-def test_a_price_survives_the_way_through_integers(e4: int) -> None:
+def test_a_price_survives_a_round_trip_through_integers(e4: int) -> None:
     assert to_e4(from_e4(e4)) == e4
 
 
 @given(amounts)
-def test_a_decimal_is_written_one_way_and_reads_back_the_same(amount: Decimal) -> None:
+def test_a_decimal_has_one_written_form_that_reads_back_unchanged(amount: Decimal) -> None:
     text = plain(amount)
 
     assert Decimal(text) == amount

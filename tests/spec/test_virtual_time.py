@@ -23,10 +23,10 @@ from dutchbook.runtime.virtual_time import (
 
 
 @pytest.mark.parametrize("run", [asyncio.run, run_virtual])
-def test_a_job_that_fails_after_its_caller_was_cancelled_complains_to_nobody(run: Any) -> None:
+def test_a_job_that_fails_after_its_caller_was_cancelled_logs_no_error(run: Any) -> None:
     async def main() -> list[Any]:
-        complaints: list[Any] = []
-        asyncio.get_running_loop().set_exception_handler(lambda _, why: complaints.append(why))
+        errors: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, why: errors.append(why))
         begun, over = asyncio.Event(), asyncio.Event()
 
         async def job() -> None:
@@ -42,12 +42,12 @@ def test_a_job_that_fails_after_its_caller_was_cancelled_complains_to_nobody(run
         over.set()
         await asyncio.sleep(0.05)
         gc.collect()
-        return complaints
+        return errors
 
     assert run(main()) == []
 
 
-def test_a_night_passes_at_once() -> None:
+def test_a_night_of_virtual_time_takes_no_real_time() -> None:
     async def night() -> float:
         await asyncio.sleep(8 * 3_600)
         return asyncio.get_running_loop().time()
@@ -67,7 +67,7 @@ def test_timers_of_one_instant_fire_in_the_order_they_were_set() -> None:
     assert run_virtual(main()) == list(range(50))
 
 
-def test_a_program_that_waits_for_nothing_is_told_so() -> None:
+def test_a_program_that_waits_for_nothing_is_a_deadlock() -> None:
     async def main() -> None:
         await asyncio.get_running_loop().create_future()
 
@@ -81,7 +81,7 @@ def _slow(number: int, seconds: float) -> int:
 
 
 async def _transactions(pool: ThreadPoolExecutor, pause: float) -> tuple[list[str], float]:
-    """Four tasks, each with transactions in a thread that takes real time, and sleeps."""
+    """Run four tasks that alternate transactions, in a thread and real time, with sleeps."""
     log: list[str] = []
     gate = turnstile()
 
@@ -89,7 +89,7 @@ async def _transactions(pool: ThreadPoolExecutor, pause: float) -> tuple[list[st
         for number in range(10):
 
             async def job(value: int = number) -> int:
-                # The later tasks have the quicker driver, so that real time would reorder them.
+                # Later tasks have faster drivers, so that real time would reorder them.
                 seconds = pause / (task + 1)
                 return await asyncio.wrap_future(pool.submit(_slow, value, seconds))
 
@@ -132,8 +132,8 @@ async def _tick() -> None:
         await asyncio.sleep(1)
 
 
-def test_without_the_turnstile_the_same_driver_times_out_at_once() -> None:
-    """The control: a clock that jumps while a thread works ends every wait falsely."""
+def test_without_the_turnstile_a_slow_driver_times_out_at_once() -> None:
+    """The control: a clock that jumps while a thread works expires timeouts wrongly."""
 
     async def main() -> None:
         with ThreadPoolExecutor(1) as pool:
@@ -144,7 +144,7 @@ def test_without_the_turnstile_the_same_driver_times_out_at_once() -> None:
         run_virtual(main())
 
 
-def test_a_cancelled_caller_leaves_its_commit_to_finish() -> None:
+def test_the_commit_of_a_cancelled_caller_still_finishes() -> None:
     async def main() -> tuple[list[int], bool]:
         written: list[int] = []
         gate = turnstile()
@@ -163,7 +163,7 @@ def test_a_cancelled_caller_leaves_its_commit_to_finish() -> None:
     assert run_virtual(main()) == ([7, 7], True)
 
 
-def test_a_drivers_error_reaches_its_caller_and_the_next_one_is_served() -> None:
+def test_a_drivers_error_reaches_its_caller_and_the_next_job_runs() -> None:
     async def main() -> str:
         gate = turnstile()
 
@@ -180,7 +180,7 @@ def test_a_drivers_error_reaches_its_caller_and_the_next_one_is_served() -> None
     assert run_virtual(main()) == "kept"
 
 
-def test_on_a_real_loop_the_turnstile_lets_everything_through() -> None:
+def test_on_a_real_loop_the_turnstile_has_no_effect() -> None:
     async def main() -> int:
         async def job() -> int:
             return 3
@@ -205,12 +205,12 @@ def test_a_timer_fires_at_exactly_its_time_however_late_that_is(start: float) ->
     assert fired == [start, start + 0.25, start + 0.5, start + 0.75]
 
 
-def test_to_sleep_for_ever_is_to_wait_for_nothing() -> None:
+def test_sleeping_for_ever_is_a_deadlock() -> None:
     with pytest.raises(VirtualDeadlock, match="no timer is set"):
         run_virtual(asyncio.sleep(math.inf))
 
 
-def test_an_error_of_the_program_leaves_the_loop_closed_and_its_tasks_cancelled() -> None:
+def test_after_an_error_of_the_program_the_loop_is_closed_and_its_tasks_are_cancelled() -> None:
     ended: list[str] = []
 
     async def background() -> None:
@@ -249,7 +249,7 @@ def test_the_loop_sleeps_while_a_driver_works() -> None:
     assert polls < 30
 
 
-def test_all_that_is_ready_runs_before_a_job_starts_and_before_its_answer_is_heard() -> None:
+def test_everything_ready_runs_before_a_job_starts_and_before_its_result_is_received() -> None:
     async def main() -> list[str]:
         log: list[str] = []
 
@@ -261,11 +261,11 @@ def test_all_that_is_ready_runs_before_a_job_starts_and_before_its_answer_is_hea
                 log.append(f"{name}{number}")
                 await asyncio.sleep(0)
 
-        async def asking() -> None:
+        async def caller_of_job() -> None:
             await turnstile().drive(job)
             log.append("heard")
 
-        await asyncio.gather(asking(), chatter("a"), chatter("b"))
+        await asyncio.gather(caller_of_job(), chatter("a"), chatter("b"))
         return log
 
     assert run_virtual(main()) == ["a0", "b0", "a1", "b1", "a2", "b2", "job", "heard"]
@@ -306,14 +306,14 @@ def test_a_job_that_waits_for_a_timer_is_given_up_rather_than_waited_for() -> No
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """What a shell starts in the background ignores SIGINT, and its children with it."""
+    """Restore SIGINT, which a process started in the background of a shell ignores."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_an_interrupt_lets_the_commit_under_way_finish() -> None:
+def test_after_an_interrupt_the_current_commit_finishes() -> None:
     finished: list[str] = []
 
     async def job() -> None:

@@ -1,1 +1,1 @@
-"""What several tests build on."""
+"""Helpers shared by several tests."""
