@@ -1,4 +1,4 @@
-"""`dutchbook audit verify` and `audit anchor`, on databases that somebody altered."""
+"""`dutchbook audit verify` and `audit anchor`, on intact and on altered databases."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ HASH = "0123456789abcdef" * 4
 
 
 def tape(folder: Path) -> Path:
-    """Write a made-up tape on which positions are opened."""
+    """Write a generated tape on which positions are opened."""
     path = folder / "made.tape"
     write_tape(path, generated_tape(8, minutes=30))
     return path
 
 
 def run_on(url: str, folder: Path) -> str:
-    """Run to the end of a tape as a person does; returns the URL."""
+    """Run to the end of a tape as a person does; return the URL."""
     assert traded(url, tape(folder))["positions"]["total"] > 0
     return url
 
 
 def tampered(url: str, *statements: str) -> None:
-    """Drop every trigger, as somebody with the database's password would, then alter it."""
+    """Drop every trigger, as anybody with the database's password could, then alter it."""
     Database.at(url)._work(suspend)
     by_hand(url, *statements)
 
@@ -52,10 +52,10 @@ def anchor_file(url: str) -> Path:
     return paths.anchor_path(Database.at(url))
 
 
-# Whole -----------------------------------------------------------------------------------
+# Intact ----------------------------------------------------------------------------------
 
 
-def test_a_run_is_anchored_and_verified_beside_its_database(
+def test_a_run_is_anchored_and_verified_together_with_its_database(
     database_url: str, tmp_path: Path
 ) -> None:
     run_on(database_url, tmp_path)
@@ -69,9 +69,7 @@ def test_a_run_is_anchored_and_verified_beside_its_database(
     assert call_here("db", "verify", "--db", database_url) == "whole\n"
 
 
-def test_an_anchor_that_was_printed_is_one_that_verifies(
-    paper_url: str, tmp_path: Path
-) -> None:
+def test_a_printed_anchor_verifies(paper_url: str, tmp_path: Path) -> None:
     url = run_on(paper_url, tmp_path)
     anchor_file(url).unlink()
     assert call_here("audit", "verify", "--db", url).endswith(", not anchored\n")
@@ -84,7 +82,7 @@ def test_an_anchor_that_was_printed_is_one_that_verifies(
     assert [f"{each.sequence}:{each.hash}" for each in kept.anchors] == [printed]
 
 
-def test_databases_of_one_name_have_anchors_of_their_own(tmp_path: Path) -> None:
+def test_databases_with_the_same_name_have_separate_anchors(tmp_path: Path) -> None:
     paths = {
         anchor_file(f"sqlite:///{tmp_path}/{folder}/paper.db") for folder in ("one", "two")
     }
@@ -97,7 +95,7 @@ def test_databases_of_one_name_have_anchors_of_their_own(tmp_path: Path) -> None
     assert "secret" not in str(elsewhere)
 
 
-def test_a_database_that_is_made_anew_begins_a_new_line_and_says_so(
+def test_a_recreated_database_begins_a_new_series_of_anchors_and_reports_it(
     paper_url: str, tmp_path: Path
 ) -> None:
     url = run_on(paper_url, tmp_path)
@@ -130,11 +128,11 @@ EDITS = (
 
 
 class Undone(Exception):
-    """What an attacker did is taken back."""
+    """Rolls an attack back."""
 
 
 def after(url: str, statement: str) -> Audit:
-    """Return what is found after a statement, without triggers, that is then taken back."""
+    """Return what is found after a statement without triggers; the statement is rolled back."""
     kept, found = audit.kept(Database.at(url)).anchors, []
 
     def work(connection: Connection) -> None:
@@ -174,7 +172,7 @@ def test_a_log_whose_end_was_cut_off_is_found(database_url: str, tmp_path: Path)
     assert all("its end was cut off, or an older copy restored" in line for line in found)
 
 
-def test_an_older_copy_that_trading_went_on_from_is_found(tmp_path: Path) -> None:
+def test_an_older_copy_on_which_trading_continued_is_found(tmp_path: Path) -> None:
     path = tmp_path / "paper.db"
     url = run_on(f"sqlite:///{path}", tmp_path)
     older = path.read_bytes()
@@ -209,7 +207,7 @@ def test_a_cut_is_found_by_an_anchor_that_a_person_kept_elsewhere(
 # Anchors ---------------------------------------------------------------------------------
 
 
-def test_a_line_of_the_file_that_was_altered_is_found(paper_url: str, tmp_path: Path) -> None:
+def test_an_altered_line_of_the_anchor_file_is_found(paper_url: str, tmp_path: Path) -> None:
     url = run_on(paper_url, tmp_path)
     call_here("audit", "anchor", "--db", url)
     file = anchor_file(url)
@@ -223,7 +221,7 @@ def test_a_line_of_the_file_that_was_altered_is_found(paper_url: str, tmp_path: 
     assert found.problems[0] == f"{file}: line 2 is not what was written, or follows another"
 
 
-def test_a_line_that_was_cut_off_by_a_crash_is_left_out_and_written_over(
+def test_a_line_that_a_crash_cut_off_is_ignored_and_overwritten(
     paper_url: str,
     tmp_path: Path,
 ) -> None:
@@ -242,12 +240,12 @@ def test_a_line_that_was_cut_off_by_a_crash_is_left_out_and_written_over(
 
 
 @pytest.mark.parametrize("wrong", ["7", f"x:{HASH}", f"0:{HASH}", "7:abc", f"7:{HASH[:-1]}g"])
-def test_what_is_no_anchor_is_refused_in_one_line(tmp_path: Path, wrong: str) -> None:
+def test_an_invalid_anchor_is_rejected_in_one_line(tmp_path: Path, wrong: str) -> None:
     with pytest.raises(InvalidInput, match="SEQUENCE:HASH as dutchbook audit anchor prints it"):
         audit.verified(f"sqlite:///{tmp_path}/paper.db", (wrong,))
 
 
-def test_a_file_that_was_named_and_is_not_there_is_not_no_anchor(
+def test_a_named_anchor_file_that_does_not_exist_is_an_error(
     paper_url: str, tmp_path: Path
 ) -> None:
     url = run_on(paper_url, tmp_path)
@@ -298,10 +296,10 @@ def test_two_processes_that_anchor_at_once_leave_a_whole_file(
     assert len(kept.anchors) == before + 2
 
 
-# Older, and beside an engine ---------------------------------------------------------------
+# Older databases, and databases in use -----------------------------------------------------
 
 
-def test_of_an_older_database_it_is_said_since_when_the_log_tells_changes(
+def test_for_an_older_database_it_is_stated_since_when_the_log_records_changes(
     empty_url: str, tmp_path: Path
 ) -> None:
     database = Database.at(empty_url)
@@ -349,7 +347,7 @@ def test_of_an_older_database_it_is_said_since_when_the_log_tells_changes(
     assert {line.split(" ", 1)[0] for line in altered.problems} == {"orders"}
 
 
-def test_what_is_committed_while_a_log_is_read_is_neither_held_up_nor_half_seen(
+def test_a_commit_while_a_log_is_read_is_neither_blocked_nor_partly_seen(
     paper_url: str,
     tmp_path: Path,
 ) -> None:

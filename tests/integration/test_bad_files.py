@@ -1,4 +1,4 @@
-"""Files of contracts and pairs that cannot be: one clear line, and nothing is kept of them."""
+"""Invalid files of contracts and pairs: one clear line, and nothing of them is kept."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KALSHI, POLYMARKET = (ROVERS[platform].contract_id for platform in Platform)
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A database that knows both contracts, each in a pair with one that is elsewhere."""
+    """A database that knows both contracts, each in a pair with another contract."""
     folder = tmp_path_factory.mktemp("known")
     url = f"sqlite:///{folder}/paper.db"
     contracts = [
@@ -47,7 +47,7 @@ Refused = Callable[[Path], str]
 
 @pytest.fixture
 def refused(known: str, capsys: pytest.CaptureFixture[str]) -> Refused:
-    """Add a pair file, expect one line of refusal and the database as it was."""
+    """Add a pair file; expect one line of rejection and an unchanged database."""
     return lambda file: _refused(known, file, capsys)
 
 
@@ -68,18 +68,18 @@ NEW = "KXNEW"
 
 
 def new(**fields: Any) -> dict[str, Any]:
-    """Return a whole file of one pair: a new contract with `fields`, and one that is known."""
+    """Return a complete file of one pair: a new contract with `fields`, and a known one."""
     row = facts(Platform.KALSHI, **({"contract_id": NEW} | fields))
     return {"contracts": [row], "pairs": [rovers(kalshi=NEW)]}
 
 
 def of(**fields: Any) -> dict[str, Any]:
-    """Return a whole file of one pair with `fields`, of contracts that are known."""
+    """Return a complete file of one pair with `fields`, of known contracts."""
     return {"pairs": [rovers(**fields)]}
 
 
 def elsewhere(**fields: Any) -> dict[str, Any]:
-    """The same as `new` on the other platform."""
+    """Do the same as `new` on the other platform."""
     row = facts(Platform.POLYMARKET, contract_id="new", **fields)
     return {"contracts": [row], "pairs": [rovers(polymarket="new")]}
 
@@ -165,7 +165,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("tables", "told"), BAD, ids=[told for _, told in BAD])
-def test_a_pair_file_that_cannot_be_is_refused_whole(
+def test_an_invalid_pair_file_is_rejected_as_a_whole(
     refused: Refused, tmp_path: Path, tables: dict[str, Any], told: str
 ) -> None:
     file = pair_file(tmp_path / "pairs.json", **tables)
@@ -188,7 +188,7 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize(("name", "text", "told"), UNREADABLE)
-def test_a_pair_file_that_cannot_be_read_says_why(
+def test_an_unreadable_pair_file_is_rejected_with_the_reason(
     refused: Refused, tmp_path: Path, name: str, text: bytes, told: str
 ) -> None:
     file = tmp_path / name
@@ -197,14 +197,14 @@ def test_a_pair_file_that_cannot_be_read_says_why(
     assert told in refused(file)
 
 
-def test_a_pair_file_that_is_not_there_or_not_a_file_is_named(
+def test_a_pair_file_that_is_missing_or_not_a_file_is_named(
     refused: Refused, tmp_path: Path
 ) -> None:
     assert "cannot be read: No such file" in refused(tmp_path / "gone.toml")
     assert "cannot be read: Is a directory" in refused(tmp_path)
 
 
-def test_a_file_that_a_new_database_would_refuse_makes_none(tmp_path: Path) -> None:
+def test_a_file_that_a_new_database_would_reject_creates_none(tmp_path: Path) -> None:
     file = pair_file(tmp_path / "pairs.json", pairs=[rovers()])
 
     line = call("pairs", "add", str(file), "--db", f"sqlite:///{tmp_path}/new.db", fails=2)
@@ -221,7 +221,7 @@ def test_a_file_that_a_new_database_would_refuse_makes_none(tmp_path: Path) -> N
         ("taken", "hm", "--rationale: 'hm' is not at least 10 characters"),
     ],
 )
-def test_a_decision_that_cannot_be_changes_nothing(
+def test_an_invalid_decision_changes_nothing(
     known: str,
     decision: str,
     pair: str,
@@ -269,7 +269,7 @@ def test_an_import_with_a_wrong_contracts_file_makes_no_tape(
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_a_refusal_names_the_place_in_the_file(known: str, tmp_path: Path) -> None:
+def test_a_rejection_names_the_place_in_the_file(known: str, tmp_path: Path) -> None:
     rows = [rovers(), rovers(kalshi="KXOTHER", match_id="b", alignment="askew")]
     file = pair_file(tmp_path / "pairs.json", pairs=rows)
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("own_home")
 def traded(
     own_home: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, dict[str, Any]]:
-    """A database that the demo was run on, and its summary."""
+    """A database that the demo was run on, and the summary of that run."""
     assert own_home.exists()
     url = f"sqlite:///{tmp_path_factory.mktemp('traded')}/paper.db"
     printed = call("run", "--speed", "max", "--seed", "7", "--summary", "json", "--db", url)
@@ -72,7 +72,7 @@ def test_the_status_agrees_with_the_summary(traded: tuple[str, dict[str, Any]]) 
         assert amounts.items() <= summary["capital"][platform].items()
 
 
-def test_a_whole_database_is_called_whole(traded: tuple[str, dict[str, Any]]) -> None:
+def test_an_intact_database_is_reported_as_whole(traded: tuple[str, dict[str, Any]]) -> None:
     assert call("db", "verify", "--db", traded[0]) == "whole\n"
 
 
@@ -121,7 +121,7 @@ def test_bad_input_is_one_clear_line(
         (("pairs", "revoke", "demo-pair-00", "--rationale", "no"), "--rationale"),
     ],
 )
-def test_a_wish_that_cannot_be_granted_changes_nothing(
+def test_a_request_that_cannot_be_granted_changes_nothing(
     traded: tuple[str, dict[str, Any]], words: tuple[str, ...], told: str
 ) -> None:
     url, _ = traded
@@ -168,7 +168,7 @@ def test_a_revoked_pair_is_not_traded_by_the_next_run(
 
 
 def _engine(url: str) -> subprocess.Popen[str]:
-    """Start an engine that takes its time, and wait until it trades."""
+    """Start an engine at a low speed, and wait until it trades."""
     words = [*PROGRAM, "run", "--speed", "20", "--db", url]
     engine = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert engine.stdout is not None
@@ -178,7 +178,7 @@ def _engine(url: str) -> subprocess.Popen[str]:
     raise AssertionError(engine.communicate())
 
 
-def test_a_second_engine_on_the_same_database_is_refused(paper_url: str) -> None:
+def test_a_second_engine_on_the_same_database_is_rejected(paper_url: str) -> None:
     url = paper_url
     engine = _engine(url)
     try:

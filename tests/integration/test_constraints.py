@@ -1,4 +1,4 @@
-"""The database itself refuses what must never be."""
+"""The database itself rejects what must never be."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CASH = str(ACCOUNT)
 
 
 def on(url: str, work: Callable[[AnyJournal], Awaitable[Any]]) -> Any:
-    """Prepare a database, fill it with one of everything, and do `work` on it."""
+    """Prepare a database, insert one row of everything, and run `work` on it."""
     database = Database.at(url)
     database.prepare("paper")
 
@@ -120,7 +120,7 @@ FROZEN = sorted(t for t, rules in TABLES.items() if rules.frozen and not rules.m
 
 
 @pytest.mark.parametrize("table", FROZEN)
-def test_what_is_written_for_good_is_never_changed(database_url: str, table: str) -> None:
+def test_a_permanent_record_is_never_changed(database_url: str, table: str) -> None:
     async def work(journal: AnyJournal) -> tuple[str, list[Any], list[Any]]:
         before = await journal.rows(table)
         row = before[0]
@@ -134,7 +134,7 @@ def test_what_is_written_for_good_is_never_changed(database_url: str, table: str
     assert before == after
 
 
-def test_a_fill_changes_in_its_finality_alone(database_url: str) -> None:
+def test_only_the_finality_of_a_fill_changes(database_url: str) -> None:
     key = {"platform": "polymarket", "trade_id": "t"}
 
     async def work(journal: AnyJournal) -> str:
@@ -175,7 +175,7 @@ def test_a_write_that_does_not_fit_is_a_conflict(
     assert told in on(database_url, work)
 
 
-def test_a_batch_that_is_refused_keeps_nothing_and_leaves_its_neighbours_whole(
+def test_a_rejected_batch_keeps_nothing_and_leaves_its_neighbours_whole(
     database_url: str,
 ) -> None:
     def batch(name: str, free: int) -> Batch:
@@ -204,7 +204,7 @@ def test_a_decimal_comes_back_exactly(amount: Decimal) -> None:
     assert Micros().decode(Micros().encode(amount)) == amount
 
 
-def test_a_decimal_that_is_too_fine_is_refused_and_not_rounded() -> None:
+def test_a_decimal_that_is_too_fine_is_rejected_and_not_rounded() -> None:
     with pytest.raises(ValueError, match="finer"):
         Micros().encode(Decimal("0.0000001"))
 
@@ -227,7 +227,7 @@ def test_a_database_belongs_to_one_mode(empty_url: str) -> None:
         Database.at(empty_url).prepare("live")
 
 
-def test_a_newer_schema_is_refused(database_url: str) -> None:
+def test_a_newer_schema_is_rejected(database_url: str) -> None:
     database = Database.at(database_url)
     database.prepare("paper")
     newer = text("UPDATE alembic_version SET version_num = '9999'")

@@ -1,4 +1,4 @@
-"""An engine that is killed loses nothing and does nothing twice; the next one goes on."""
+"""A killed engine loses nothing and does nothing twice; the next one goes on."""
 
 from __future__ import annotations
 
@@ -59,22 +59,22 @@ def unheard() -> Iterator[None]:
         "23: before commit execution.order.filled#6",
     ],
 )
-def test_what_a_killed_engine_left_is_taken_up(ground: Ground, case: str) -> None:
+def test_the_next_engine_recovers_what_a_killed_engine_left(ground: Ground, case: str) -> None:
     verdict = ground.try_out(Case.read(1, case))
 
     assert len(verdict.struck) == case.count("#")
     assert verdict.wrong == ()
 
 
-def test_what_was_settled_while_nobody_listened_is_asked_about(ground: Ground) -> None:
+def test_a_fill_that_settled_while_no_engine_ran_is_queried(ground: Ground) -> None:
     verdict = ground.try_out(Case.read(1, "0: before commit execution.fill.settled#7"))
 
     assert verdict.struck == ("before commit execution.fill.settled",)
     assert verdict.wrong == ()
 
 
-def test_what_was_settled_before_it_was_a_position_is_asked_about(ground: Ground) -> None:
-    """The other leg's answer comes a minute later: only then the execution is concluded."""
+def test_a_fill_that_settled_before_it_had_a_position_is_queried(ground: Ground) -> None:
+    """The other leg's answer comes a minute later; only then does the execution end."""
     verdict = ground.try_out(Case.read(1, "39: before commit execution.order.failed#1"))
 
     assert verdict.struck == ("before commit execution.order.failed",)
@@ -99,10 +99,8 @@ AWAITED = (
 
 
 @pytest.mark.parametrize("name", AWAITED)
-def test_what_is_cancelled_or_fails_at_an_await_loses_nothing(
-    ground: Ground, name: str
-) -> None:
-    """The first such await of a module at which the scenario waits, at its second visit."""
+def test_a_cancellation_or_failure_at_an_await_loses_nothing(ground: Ground, name: str) -> None:
+    """Strike each such await of a module at which the scenario waits, on its second visit."""
     seen = ground.profile(Case(1, 14, ()), fresh=False).awaits
     module = f"{AWAIT}{name.rsplit(maxsplit=1)[-1]}"
     here = sorted(site for site, times in seen.items() if site.startswith(module) and times > 1)
@@ -143,7 +141,7 @@ def judged(life: Life, folder: Path | None = None) -> list[str]:
 
 
 def _watched(patch: pytest.MonkeyPatch, log: Log) -> None:
-    """Note each commit of the database and each message that the platforms hear."""
+    """Record each commit of the database and each request that the platforms receive."""
     connect = sqlite3.connect
 
     def connected(*arguments: Any, **named: Any) -> sqlite3.Connection:
@@ -167,7 +165,7 @@ def _watched(patch: pytest.MonkeyPatch, log: Log) -> None:
 
 
 @pytest.mark.usefixtures("unheard")
-def test_everything_that_is_kept_or_sent_lies_between_two_points(
+def test_every_commit_and_every_request_lies_between_two_crash_points(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     life, log = begun(tmp_path, Scenario(1, 0)), Log()
@@ -197,7 +195,7 @@ def test_everything_that_is_kept_or_sent_lies_between_two_points(
 
 @pytest.fixture(scope="module")
 def whole() -> Iterator[Life]:
-    """A life that was lived to its end, with orders, fills, positions and a settlement."""
+    """A complete life with orders, fills, positions and a settlement."""
     with tempfile.TemporaryDirectory(dir=home()) as folder:
         life = begun(Path(folder), Scenario(1, WHOLE))
         live(life, Passed())
@@ -297,7 +295,7 @@ def test_the_oracle_finds_a_log_whose_anchored_head_is_gone(
     assert [line.split()[0] for line in found] == ["I-26"] * len(found) != []
 
 
-def test_instants_that_came_after_the_end_are_made_up_for_by_others() -> None:
+def test_random_instants_after_the_end_are_replaced_by_others() -> None:
     programme = Programme(1, SHORT)
     programme.seconds = dict.fromkeys(range(SHORT.scenarios), 2.0)
 

@@ -36,7 +36,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def engine(notes: Path, point: str, url: str, *words: str) -> Iterator[subprocess.Popen[str]]:
-    """Run an engine beside the test; whatever is left of it at the end is killed."""
+    """Run an engine during the test, and kill whatever is left of it at the end."""
     child = subprocess.Popen(
         [*ENGINE, str(notes), point, "run", "--db", url, *words],
         stdout=subprocess.PIPE,
@@ -58,7 +58,7 @@ def frozen(child: subprocess.Popen[str]) -> None:
 
 
 def shown(child: subprocess.Popen[str], event: str) -> None:
-    """Wait until a child has told of an event."""
+    """Wait until a child has printed an event."""
     assert child.stdout is not None
     for line in child.stdout:
         if event in line:
@@ -97,14 +97,14 @@ def sends(notes: Path, pid: int) -> list[str]:
 
 
 def _new(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the events that were added, having seen that none before them changed."""
+    """Return the added events, after checking that no earlier event changed."""
     told = len(before["audit_log"])
     assert after["audit_log"][:told] == before["audit_log"]
     return list(after["audit_log"][told:])
 
 
 def _of_the_old(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return those events that the first run of seed 7 can have given their ids."""
+    """Return the events whose ids can come from the first run of seed 7."""
     ids = SeededIds(7, 1)
     owners = sorted({event["correlation_id"] for event in events})
     made = {ids.new("event", owner) for owner in owners for _ in range(2_000)}
@@ -146,7 +146,7 @@ def test_an_engine_that_wakes_after_its_term_writes_nothing_and_sends_nothing(
     assert call_here("db", "verify", "--db", database_url) == "whole\n"
 
 
-def test_a_second_engine_without_standby_is_refused_while_the_first_is_frozen(
+def test_a_second_engine_without_standby_is_rejected_while_the_first_is_frozen(
     database_url: str, tmp_path: Path
 ) -> None:
     notes = tmp_path / "sends"
@@ -187,7 +187,7 @@ def test_trading_is_halted_while_an_engine_is_stopped_in_the_middle_of_a_transac
     assert not file.exists()
 
 
-def test_a_server_that_does_not_answer_is_halted_by_a_file_of_ones_own(
+def test_an_unresponsive_server_is_halted_by_a_local_file(
     fresh_postgres: str, tmp_path: Path
 ) -> None:
     call_here("run", "--db", fresh_postgres, "--speed", "max", "--summary", "json")

@@ -1,4 +1,4 @@
-"""No room left: one clear line, the right exit code, and what was committed is whole."""
+"""No space left: one clear line, the right exit code, and all commits intact."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _mount(folder: Path, options: str) -> None:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
-    """A file system of a given size, in memory: `disk("1m")`; again for the same, resized."""
+    """A file system of a given size, in memory: `disk("1m")`; called again, it is resized."""
     folder = tmp_path / "disk"
 
     def sized(size: str) -> Path:
@@ -45,7 +45,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 
 def capped(size: int) -> list[str]:
-    """Return the program under a bound on the size of its files, in bytes."""
+    """Return the program with a limit on the size of its files, in bytes."""
     start = (
         "import os, resource, sys;"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}));"
@@ -54,7 +54,7 @@ def capped(size: int) -> list[str]:
     return [sys.executable, "-c", start, *PROGRAM]
 
 
-def test_a_run_on_a_disk_that_fills_ends_and_goes_on_once_there_is_room(disk: Disk) -> None:
+def test_a_run_on_a_disk_that_fills_ends_and_continues_once_there_is_space(disk: Disk) -> None:
     url = f"sqlite:///{disk('1m')}/paper.db"
 
     line = call(*TRADING, url, fails=3)
@@ -99,13 +99,13 @@ def test_a_run_whose_files_may_not_grow_ends_with_what_it_has_committed(
 
 
 def fill(file: Path) -> None:
-    """Write a file until there is no room for another page."""
+    """Write a file until there is no space for another page."""
     with file.open("wb", buffering=0) as other, contextlib.suppress(OSError):
         while other.write(bytes(4_096)):
             pass
 
 
-def test_an_import_on_a_full_disk_leaves_the_older_tape_and_nothing_else(disk: Disk) -> None:
+def test_an_import_on_a_full_disk_leaves_only_the_older_tape(disk: Disk) -> None:
     folder = disk("64k")
     source = write(folder.parent / "both.jsonl", both(200))
     older = write(folder.parent / "older.jsonl", both(2))
@@ -143,7 +143,7 @@ def test_an_import_whose_file_may_not_grow_leaves_no_tape(tmp_path: Path) -> Non
         ("events", "--json"),
     ],
 )
-def test_output_that_cannot_be_written_is_told_and_harms_nothing(
+def test_output_that_cannot_be_written_is_reported_and_harms_nothing(
     words: tuple[str, ...], paper_url: str
 ) -> None:
     url = paper_url
@@ -166,7 +166,7 @@ def test_output_that_cannot_be_written_is_told_and_harms_nothing(
     assert names[-1] == "system.stopped"
 
 
-def test_a_home_that_cannot_be_written_is_named(
+def test_a_home_folder_that_cannot_be_written_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     no_folder = tmp_path / "home"
@@ -179,7 +179,7 @@ def test_a_home_that_cannot_be_written_is_named(
     assert f"{no_folder}/dutchbook: cannot be written: Not a directory" in line
 
 
-def test_a_home_without_room_gets_no_half_of_the_settings(
+def test_a_home_folder_without_space_gets_no_partial_settings_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))

@@ -1,4 +1,4 @@
-"""What whole runs come to is what was kept of them, on both databases."""
+"""Whole runs produce the results that were stored for them, on both databases."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Run = tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]
         for story in STORIES
     ],
 )
-def test_a_run_comes_to_what_was_kept_of_it(
+def test_a_run_produces_its_stored_result(
     story: Story, database_url: str, tmp_path: Path
 ) -> None:
     summary = run(story, database_url, tmp_path)
@@ -67,7 +67,7 @@ SHOWN = frozenset(
 )
 
 
-def test_what_is_kept_shows_everything_that_can_go_wrong() -> None:
+def test_stored_results_cover_everything_that_can_go_wrong() -> None:
     events, orders, positions = Counter[str](), Counter[str](), Counter[str]()
     for story in STORIES:
         events.update(story.kept["events"])
@@ -87,7 +87,7 @@ def test_every_file_belongs_to_a_run() -> None:
 
 @pytest.fixture
 def demo(paper_url: str, tmp_path: Path) -> Run:
-    """The summary of the demo, and what it left."""
+    """The summary of the demo, and the tables after it."""
     return run(STORIES[0], paper_url, tmp_path), tables(paper_url)
 
 
@@ -95,7 +95,7 @@ def _parts(found: list[str]) -> list[str]:
     return [line.partition(":")[0] for line in found]
 
 
-def test_one_digit_of_an_event_of_a_row_or_of_the_summary_is_found(demo: Run) -> None:
+def test_one_changed_digit_of_an_event_a_row_or_the_summary_is_found(demo: Run) -> None:
     summary, rows = demo
     kept = golden(summary, rows)
     entry = next(row for row in rows["audit_log"] if row["name"] == "execution.order.filled")
@@ -114,7 +114,7 @@ def test_one_digit_of_an_event_of_a_row_or_of_the_summary_is_found(demo: Run) ->
     assert "24.6433, kept is" in found[2]
 
 
-def test_a_row_and_a_kind_of_event_that_are_new_are_found(demo: Run) -> None:
+def test_a_new_row_and_a_new_kind_of_event_are_found(demo: Run) -> None:
     summary, rows = demo
     kept = golden(summary, rows)
     rows["orders"].append(rows["orders"][0] | {"order_id": "another"})
@@ -128,7 +128,7 @@ def test_a_row_and_a_kind_of_event_that_are_new_are_found(demo: Run) -> None:
     assert "events something.else: 1, kept is nothing" in found
 
 
-def test_how_batches_are_cut_moves_the_head_of_the_log_and_one_count_alone(demo: Run) -> None:
+def test_how_batches_are_split_changes_only_the_log_head_and_one_count(demo: Run) -> None:
     summary, rows = demo
     kept = golden(summary, rows)
     told = [row for row in rows["audit_log"] if row["name"] == RecordsChanged.wire]
@@ -140,7 +140,7 @@ def test_how_batches_are_cut_moves_the_head_of_the_log_and_one_count_alone(demo:
     assert _parts(found) == ["events system.records.changed", "log_head hash"]
 
 
-def test_which_of_two_stories_comes_first_at_an_instant_moves_the_order_alone(
+def test_the_order_of_two_simultaneous_unrelated_events_changes_only_the_log_digest(
     demo: Run,
 ) -> None:
     summary, rows = demo

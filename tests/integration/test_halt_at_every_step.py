@@ -1,7 +1,8 @@
 """A halt from another connection at every step of an execution (I-16), on both databases.
 
-A step is each commit, and each last look before a send. From the commit of the halt on no entry
-intent is committed and no entry is sent; what reduces risk goes on, unless all is halted.
+A step is each commit, and each last check before a send. From the commit of the halt on no
+entry intent is committed and no entry is sent; what reduces risk goes on, unless everything is
+halted.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Trace:
 
     @property
     def after(self) -> list[str]:
-        """What happened from the commit of the halt on."""
+        """What happened after the commit of the halt."""
         return self.seen[self.seen.index("halt") + 1 :] if "halt" in self.seen else []
 
 
@@ -98,7 +99,7 @@ async def _halt(journal: Any, grade: Grade) -> None:
 
 
 def trade(url: str, trace: Trace) -> list[dict[str, Any]]:
-    """Run until the first execution has ended and the tape too; returns the positions."""
+    """Run until the first execution and the tape have ended; return the positions."""
 
     async def main() -> list[dict[str, Any]]:
         inner, other = (Database.at(url).journal(turnstile()) for _ in range(2))

@@ -1,4 +1,4 @@
-"""The commands that work beside a running engine, from another process, on both databases."""
+"""Commands from another process while an engine runs, on both databases."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def answer(*words: str, code: int = 0) -> Any:
 
 
 def status(url: str) -> dict[str, Any]:
-    """Where a database stands, as `dutchbook status` says it."""
+    """Return the state of a database, as `dutchbook status` prints it."""
     return requests.status(url)
 
 
 @contextmanager
 def running(url: str, *words: str) -> Iterator[subprocess.Popen[str]]:
-    """Run an engine that takes its time, from the moment on that it trades."""
+    """Run an engine at a low speed, from the moment it trades."""
     command = [*PROGRAM, "run", "--speed", "20", "--db", url, *words]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
@@ -64,7 +64,7 @@ def shown(child: subprocess.Popen[str], event: str) -> str:
 WHY = ("--rationale", "looking at the books")
 
 
-def test_a_person_halts_resumes_and_winds_down_beside_the_engine(database_url: str) -> None:
+def test_a_person_halts_resumes_and_winds_down_a_running_engine(database_url: str) -> None:
     at = ("--db", database_url)
     with running(database_url) as child:
         halted = call("halt", *WHY, *at)
@@ -88,7 +88,7 @@ def test_a_person_halts_resumes_and_winds_down_beside_the_engine(database_url: s
     assert call_here("db", "verify", *at) == "whole\n"
 
 
-def test_what_is_asked_for_while_no_engine_runs_is_done_at_the_next_start(
+def test_a_command_given_while_no_engine_runs_is_done_at_the_next_start(
     database_url: str,
 ) -> None:
     at = ("--db", database_url)
@@ -132,7 +132,7 @@ def test_a_halt_needs_no_engine_no_rationale_and_no_schema_check_to_be_durable(
         (("wind-down", "--rationale", " "), "--rationale"),
     ],
 )
-def test_bad_input_is_one_line_and_asks_for_nothing(
+def test_bad_input_is_one_line_and_writes_no_command(
     words: tuple[str, ...], told: str, paper_url: str
 ) -> None:
     line = call(*words, "--db", paper_url, code=2)
@@ -143,7 +143,9 @@ def test_bad_input_is_one_line_and_asks_for_nothing(
     assert requests.rows(paper_url, "operator_commands", ()) == []
 
 
-def test_what_needs_the_event_log_is_refused_while_an_engine_runs(database_url: str) -> None:
+def test_a_command_that_writes_the_log_is_rejected_while_an_engine_runs(
+    database_url: str,
+) -> None:
     at = ("--db", database_url)
     with running(database_url):
         line = call("capital", "deposit", "kalshi", "5", *at, code=4)
@@ -152,7 +154,7 @@ def test_what_needs_the_event_log_is_refused_while_an_engine_runs(database_url: 
     assert line.count("\n") == 1
 
 
-def test_a_standby_takes_over_when_the_engine_stops_and_at_once(database_url: str) -> None:
+def test_a_standby_takes_over_at_once_when_the_engine_stops(database_url: str) -> None:
     command = [*PROGRAM, "run", "--speed", "20", "--db", database_url, "--standby"]
     with running(database_url) as first:
         second = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

@@ -23,13 +23,13 @@ CASH = {"account_id": str(ACCOUNT)}
 
 
 def spend(amount: str, name: str) -> Batch:
-    """Return a batch that takes free cash and says so."""
+    """Return a batch that takes free cash, with an event."""
     change = Update("accounts", CASH, add={"free": -Decimal(amount)})
     return Batch((change,), (event(name),))
 
 
 async def chain(journal: AnyJournal) -> list[str]:
-    """Return the ids of all events in order, after proving their hashes."""
+    """Return the ids of all events in order, after verifying their hashes."""
     previous, names = GENESIS, []
     for number, row in enumerate(await journal.rows("audit_log", order_by=("sequence",)), 1):
         assert (row["sequence"], row["previous_hash"]) == (number, previous)
@@ -39,7 +39,7 @@ async def chain(journal: AnyJournal) -> list[str]:
     return names
 
 
-def test_the_chain_has_the_order_of_the_calls_and_skips_what_was_refused(
+def test_the_chain_has_the_order_of_the_calls_and_skips_rejected_batches(
     database_url: str,
 ) -> None:
     async def work(journal: AnyJournal) -> tuple[list[Any], list[str], list[Any]]:
@@ -60,7 +60,7 @@ def test_the_chain_has_the_order_of_the_calls_and_skips_what_was_refused(
     assert [each.sequence for each in kept] == [1, 2, 3, 4]
 
 
-def test_a_second_writer_takes_up_the_chain_of_the_first(database_url: str) -> None:
+def test_a_second_writer_continues_the_chain_of_the_first(database_url: str) -> None:
     async def work(journal: AnyJournal) -> list[str]:
         other = Database.at(database_url).journal(turnstile())
         await other.open()
@@ -78,7 +78,7 @@ def test_a_second_writer_takes_up_the_chain_of_the_first(database_url: str) -> N
     assert sorted(names[4:]) == ["a0", "a1", "b0", "b1"]
 
 
-def test_writers_that_stand_in_each_others_way_both_finish(database_url: str) -> None:
+def test_writers_that_block_each_other_both_finish(database_url: str) -> None:
     async def work(journal: AnyJournal) -> tuple[set[int], list[str]]:
         other = Database.at(database_url).journal(turnstile())
         await other.open()
@@ -104,7 +104,7 @@ def test_writers_that_stand_in_each_others_way_both_finish(database_url: str) ->
     assert len(names) == 30
 
 
-def test_a_conflict_names_the_row_alike_on_both_databases(database_url: str) -> None:
+def test_a_conflict_names_the_same_row_on_both_databases(database_url: str) -> None:
     async def work(journal: AnyJournal) -> list[tuple[str, object]]:
         found = []
         for write in (
@@ -145,7 +145,7 @@ def test_a_bound_on_dollars_is_in_dollars(database_url: str) -> None:
     assert on(database_url, work) == 15
 
 
-def test_what_was_delivered_leaves_the_outbox_in_lots(database_url: str) -> None:
+def test_delivered_events_leave_the_outbox_in_lots(database_url: str) -> None:
     async def work(journal: AnyJournal) -> tuple[int, list[int]]:
         waiting = 0
         for each in range(OUTBOX_LOT):
@@ -158,7 +158,7 @@ def test_what_was_delivered_leaves_the_outbox_in_lots(database_url: str) -> None
     assert on(database_url, work) == (OUTBOX_LOT, [OUTBOX_LOT + 1])
 
 
-def test_the_text_of_a_statement_depends_on_the_shape_of_the_batch_alone() -> None:
+def test_the_text_of_a_statement_depends_only_on_the_shape_of_the_batch() -> None:
     one, values = one_statement(tuple(map(prepared, spend("1", "a").writes)), delivered=1)
     two, others = one_statement(tuple(map(prepared, spend("2", "b").writes)), delivered=2)
 
@@ -166,7 +166,7 @@ def test_the_text_of_a_statement_depends_on_the_shape_of_the_batch_alone() -> No
     assert values != others
 
 
-def test_nobody_waits_for_ever_for_a_writer_that_broke(tmp_path: Any) -> None:
+def test_no_caller_waits_for_ever_for_a_writer_that_broke(tmp_path: Any) -> None:
     async def work(journal: AnyJournal) -> tuple[list[Any], list[str]]:
         assert isinstance(journal, SqliteJournal)
         write, broken = journal._writer.write, [True]
@@ -206,7 +206,7 @@ def test_a_lost_server_is_one_line_without_a_password(fresh_postgres: str) -> No
 
 
 def on_lost(url: str, work: Any) -> str:
-    """Do `work` on a journal that will not come back."""
+    """Run `work` on a journal whose server is lost for good."""
     scheme, rest = url.split("://", 1)
     user, place = rest.split("@", 1) if "@" in rest else ("postgres:", rest)
     secret = f"{scheme}://{user.split(':')[0]}:canary@{place}"

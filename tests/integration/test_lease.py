@@ -1,4 +1,4 @@
-"""One writer (I-29): the lease is taken once, renewed by commits, and fences what is old."""
+"""One writer (I-29): the lease is taken once, renewed by commits, and fences off old epochs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ START = datetime(2026, 7, 5, 18, tzinfo=UTC)
 
 
 class Hand:
-    """A clock that a test moves; whoever waits moves it too."""
+    """A clock that a test sets; every sleep moves it too."""
 
     def __init__(self) -> None:
         self.elapsed = 0.0
@@ -50,7 +50,7 @@ class Hand:
 
 
 async def _until(clock: Hand, elapsed: float) -> None:
-    """Let whoever waits move the clock so far."""
+    """Wait until sleeping tasks have moved the clock this far."""
     while clock.elapsed < elapsed:  # noqa: ASYNC110 - there is nobody to set an event
         await asyncio.sleep(0.001)
 
@@ -61,7 +61,7 @@ def never(holder: str) -> bool:
 
 
 def on(url: str, work: Callable[[AnyJournal, Hand], Awaitable[Any]]) -> Any:
-    """Prepare a database, and do `work` on it."""
+    """Prepare a database, and run `work` on it."""
     Database.at(url).prepare("paper")
 
     async def main() -> Any:
@@ -79,7 +79,7 @@ def metadata(key: str) -> Batch:
     return Batch((Insert("system_metadata", {"key": key, "value": "x"}),))
 
 
-def test_the_lease_is_refused_while_another_engine_has_it(database_url: str) -> None:
+def test_the_lease_is_not_granted_while_another_engine_has_it(database_url: str) -> None:
     async def work(journal: AnyJournal, clock: Hand) -> list[int]:
         first = await take(journal, clock, "a", TERM, never)
         clock.elapsed = 9.999
@@ -92,7 +92,7 @@ def test_the_lease_is_refused_while_another_engine_has_it(database_url: str) -> 
     assert on(database_url, work) == [1, 2]
 
 
-def test_a_lease_that_was_given_back_can_be_taken_at_once(database_url: str) -> None:
+def test_a_released_lease_can_be_taken_at_once(database_url: str) -> None:
     async def work(journal: AnyJournal, clock: Hand) -> list[bool]:
         first = await take(journal, clock, "a", TERM, never)
         await first.release(journal)
@@ -114,7 +114,7 @@ def test_the_lease_of_a_process_that_has_ended_can_be_taken_at_once(database_url
     assert (fence.epoch, fence.unclean) == (2, True)
 
 
-def test_of_many_that_take_it_at_once_one_has_it(database_url: str) -> None:
+def test_of_many_that_take_the_lease_at_once_one_gets_it(database_url: str) -> None:
     async def work(journal: AnyJournal, clock: Hand) -> int:
         async def one(name: str) -> bool:
             try:
@@ -185,10 +185,10 @@ def _order(purpose: str, working: int = 1) -> Batch:
 
 @pytest.mark.parametrize("grade", Grade)
 @pytest.mark.parametrize("purpose", ["entry", "hedge", "exit", "unwind"])
-def test_a_halt_of_another_process_refuses_orders_from_its_commit_on(
+def test_a_halt_of_another_process_stops_orders_from_its_commit_on(
     database_url: str, grade: Grade, purpose: str
 ) -> None:
-    """I-16: whoever brings the order knows nothing of the halt."""
+    """I-16: the caller that places the order knows nothing of the halt."""
 
     async def work(journal: AnyJournal, clock: Hand) -> tuple[bool, int]:
         parents = ("contract_matches", "opportunities", "executions")
@@ -211,7 +211,7 @@ def test_a_halt_of_another_process_refuses_orders_from_its_commit_on(
     assert on(database_url, work) == (allowed, 1 + allowed)
 
 
-def test_a_halt_that_comes_while_one_is_lifted_stays(database_url: str) -> None:
+def test_a_halt_that_arrives_while_another_is_lifted_stays(database_url: str) -> None:
     async def work(journal: AnyJournal, clock: Hand) -> list[int]:
         fence = await take(journal, clock, "a", TERM, never)
         bus = EventBus(journal, clock, RandomIds(), fence)
@@ -248,8 +248,10 @@ def test_a_stronger_halt_is_not_weakened_by_a_weaker_one() -> None:
     assert halting(lease, Grade.NO_ENTRIES).put == {"halted": 2}
 
 
-def test_a_standby_waits_for_the_end_of_a_term_that_it_saw_itself(database_url: str) -> None:
-    """Its own clock is an hour ahead, and yet the holder keeps what it renews."""
+def test_a_standby_waits_for_the_end_of_a_term_that_it_observed_itself(
+    database_url: str,
+) -> None:
+    """The standby's clock is an hour ahead, and yet the holder keeps a lease that it renews."""
 
     async def work(journal: AnyJournal, clock: Hand) -> tuple[float, bool]:
         theirs = Hand()
@@ -274,7 +276,7 @@ def test_a_standby_waits_for_the_end_of_a_term_that_it_saw_itself(database_url: 
     assert frozen
 
 
-def test_a_standby_takes_what_was_given_back_at_once(database_url: str) -> None:
+def test_a_standby_takes_a_released_lease_at_once(database_url: str) -> None:
     async def work(journal: AnyJournal, clock: Hand) -> tuple[bool, float]:
         fence = await take(journal, clock, "a", TERM, never)
         await fence.release(journal)
@@ -283,7 +285,7 @@ def test_a_standby_takes_what_was_given_back_at_once(database_url: str) -> None:
     assert on(database_url, work) == (False, 0.0)
 
 
-def test_a_lease_whose_grade_cannot_be_read_ends_entries() -> None:
+def test_a_lease_whose_grade_cannot_be_read_stops_entries() -> None:
     class Damaged:
         async def rows(self, *_: Any) -> list[dict[str, Any]]:
             return [{"epoch": 1, "halted": 7, "holder": "a"}]
@@ -298,7 +300,7 @@ def test_a_lease_whose_grade_cannot_be_read_ends_entries() -> None:
 
 @pytest.mark.parametrize("grade", Grade)
 @pytest.mark.parametrize("purpose", ["entry", "hedge"])
-def test_a_halt_by_a_file_refuses_orders_without_the_database(
+def test_a_halt_by_a_file_stops_orders_without_the_database(
     grade: Grade, purpose: str, tmp_path: Path
 ) -> None:
     file = FileOfHalt(tmp_path / "x.HALT")
@@ -338,7 +340,7 @@ def test_a_halt_file_that_cannot_be_read_is_a_halt(text: str, tmp_path: Path) ->
     assert file.standing() is None
 
 
-def test_a_weaker_halt_does_not_take_the_place_of_a_stronger_file(tmp_path: Path) -> None:
+def test_a_weaker_halt_does_not_replace_a_stronger_file(tmp_path: Path) -> None:
     file = FileOfHalt(tmp_path / "x.HALT")
     strong = HaltNote(Grade.CANCELS_ONLY, True, "why", "me")
     file.write(strong)
@@ -348,7 +350,7 @@ def test_a_weaker_halt_does_not_take_the_place_of_a_stronger_file(tmp_path: Path
     assert file.standing() == strong
 
 
-def test_a_halt_that_came_while_another_was_folded_is_not_removed(tmp_path: Path) -> None:
+def test_a_halt_that_arrived_while_another_was_processed_is_not_removed(tmp_path: Path) -> None:
     file = FileOfHalt(tmp_path / "x.HALT")
     first, second = (HaltNote(Grade.NO_ENTRIES, False, why, "me") for why in ("a", "b"))
     file.write(first)
@@ -359,8 +361,8 @@ def test_a_halt_that_came_while_another_was_folded_is_not_removed(tmp_path: Path
     assert file.standing() == second
 
 
-def test_what_a_batch_changes_in_the_lease_goes_with_the_fence() -> None:
-    """A batch touches a row once."""
+def test_a_batchs_change_of_the_lease_is_merged_with_the_fence() -> None:
+    """A batch updates a row at most once."""
     fence = Fence(3, TERM, Hand(), unclean=False)
     lifted = Update("leases", ENGINE, {"halts": 2}, {"halted": 0})
 

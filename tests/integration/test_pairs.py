@@ -1,4 +1,4 @@
-"""Pairs that a person adds: not traded before they are approved, nor after what they bind."""
+"""Pairs that a person adds: traded only while approved, and only as approved."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WHY = "the same rules and source"
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tape that holds contracts and pairs none of them."""
+    """A tape with contracts and without pairs."""
     return bare_tape(tmp_path_factory.mktemp("tapes") / "bare.tape")
 
 
@@ -53,7 +53,7 @@ def decisions(url: str) -> list[dict[str, Any]]:
     ]
 
 
-def test_a_pair_of_a_file_is_added_then_approved_then_traded(
+def test_a_pair_from_a_file_is_added_then_approved_then_traded(
     bare: Path, tmp_path: Path
 ) -> None:
     url, file = f"sqlite:///{tmp_path}/paper.db", tmp_path / "pairs.json"
@@ -109,7 +109,7 @@ def test_a_pair_file_can_be_toml_and_takes_its_probabilities_from_the_settings(
     assert row["divergence_probability"] == Decimal("0.03")
 
 
-def test_an_approval_lapses_with_the_rules_that_it_bound_and_can_be_given_again(
+def test_an_approval_lapses_when_its_rules_change_and_can_be_given_again(
     bare: Path, paper_url: str, tmp_path: Path
 ) -> None:
     url, file = paper_url, tmp_path / "pairs.json"
@@ -147,12 +147,14 @@ def test_a_revoked_pair_can_be_approved_again(
 
 
 def paired_tape(path: Path) -> Path:
-    """Write the tape that `bare_tape` leaves the pairs out of."""
+    """Write the tape from which `bare_tape` omits the pairs."""
     write_tape(path, generated_tape(5, minutes=20))
     return path
 
 
-def test_of_two_words_on_one_pair_the_database_counts(paper_url: str, tmp_path: Path) -> None:
+def test_where_tape_and_database_differ_about_a_pair_the_database_counts(
+    paper_url: str, tmp_path: Path
+) -> None:
     url, file = paper_url, tmp_path / "pairs.json"
     pair_file(file, contracts=both(), pairs=[rovers(primary_leg="polymarket")])
     admin.add_pairs(url, file, load())
@@ -167,7 +169,7 @@ def test_of_two_words_on_one_pair_the_database_counts(paper_url: str, tmp_path: 
     assert summary["filtered"]["pair_not_approved"] > 0
 
 
-def test_a_pair_that_the_tape_aligns_otherwise_is_not_traded(
+def test_a_pair_that_the_tape_aligns_differently_is_not_traded(
     paper_url: str, tmp_path: Path
 ) -> None:
     url, file = paper_url, tmp_path / "pairs.json"
@@ -181,7 +183,7 @@ def test_a_pair_that_the_tape_aligns_otherwise_is_not_traded(
     assert "rovers" not in positions
 
 
-def test_a_pair_of_contracts_that_the_tape_does_not_hold_is_left_alone(
+def test_a_pair_of_contracts_that_the_tape_does_not_contain_is_left_unchanged(
     bare: Path, paper_url: str, tmp_path: Path
 ) -> None:
     url, file = paper_url, tmp_path / "pairs.json"
@@ -201,7 +203,7 @@ def test_a_pair_of_contracts_that_the_tape_does_not_hold_is_left_alone(
     assert only_pair(url) == before
 
 
-def test_what_is_added_is_what_the_file_says_on_both_databases(
+def test_an_added_pair_is_what_the_file_states_on_both_databases(
     database_url: str, tmp_path: Path
 ) -> None:
     file = pair_file(

@@ -1,4 +1,4 @@
-"""One leg alone, from the command line: seen, explained and resolved, on both databases."""
+"""A single leg on the command line: seen, explained and resolved, on both databases."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ FAULTS = ("--set", "paper.fault_rejected=400000")
 RUN = ("run", "--speed", "max", "--seed", "4", "--summary", "json")
 WHY = "the book is deep again"
 ANY, DEAR = ("--at-least", "-1000"), ("--at-least", "1000")
-"""What was bought in one run is closed in another, whose books are other ones: any result."""
+"""Limits that accept any result, or none: the run that closes has other books."""
 
 
 def left(url: str) -> list[dict[str, Any]]:
-    """Trade the demo with refusals that nobody does anything about; returns what is exposed."""
+    """Trade the demo with rejections that nobody resolves; return what is exposed."""
     call_here(*RUN, *OFF, *LEFT, *FAULTS, "--db", url)
     return listed(url)
 
@@ -48,7 +48,7 @@ def listed(url: str) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def still(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The contracts of the demo with books that stand still: what is seen can still be had."""
+    """The contracts of the demo with books that do not move: what is seen can still be had."""
     moving = generated_tape(SEED, minutes=MINUTES)
     first = [row for row in moving.rows if row.step == moving.rows[0].step]
     rows = [
@@ -64,7 +64,7 @@ def still(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def running(url: str, tape: Path) -> Iterator[None]:
-    """Run an engine that takes its time, from the moment on that it trades."""
+    """Run an engine at a low speed, from the moment it trades."""
     words = ["run", "--speed", "20", "--tape", str(tape), "--db", url, *OFF, *LEFT]
     command = [*PROGRAM, *words]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -78,7 +78,7 @@ def running(url: str, tape: Path) -> Iterator[None]:
 
 
 def said(*words: str, reply: str, code: int = 0) -> str:
-    """Run a command that asks, and reply."""
+    """Run a command that prompts, and reply."""
     done = subprocess.run(
         [*PROGRAM, *words], input=reply, capture_output=True, text=True, check=False
     )
@@ -86,7 +86,7 @@ def said(*words: str, reply: str, code: int = 0) -> str:
     return " ".join(done.stdout.split())
 
 
-def test_an_exposure_is_seen_and_resolved_beside_a_running_engine(
+def test_an_exposure_is_seen_and_resolved_while_an_engine_runs(
     database_url: str, still: Path
 ) -> None:
     first, second, *_ = left(database_url)
@@ -120,7 +120,7 @@ def test_an_exposure_is_seen_and_resolved_beside_a_running_engine(
     assert call_here("db", "verify", *at) == "whole\n"
 
 
-def test_what_is_asked_for_without_an_engine_is_done_once_at_the_next_start(
+def test_a_command_given_without_an_engine_is_done_once_at_the_next_start(
     database_url: str,
 ) -> None:
     first = left(database_url)[0]
@@ -138,7 +138,7 @@ def test_what_is_asked_for_without_an_engine_is_done_once_at_the_next_start(
     assert call_here("db", "verify", *at) == "whole\n"
 
 
-def test_every_way_to_be_wrong_is_one_line_and_nothing_is_asked_for(
+def test_every_invalid_command_is_one_line_and_writes_no_command(
     database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     call_here(*RUN, *OFF, *LEFT, *FAULTS, "--db", database_url)
@@ -174,10 +174,10 @@ def test_every_way_to_be_wrong_is_one_line_and_nothing_is_asked_for(
     assert not [row for row in told if row["name"].startswith("operator.command")]
 
 
-def test_what_a_position_brings_at_the_least_counts_once_what_has_been_paid(
+def test_the_least_that_a_position_brings_counts_paid_contracts_once(
     tmp_path: Path,
 ) -> None:
-    """One of a pair has paid its dollar; half a pair on Polymarket waits to be merged."""
+    """One contract of a pair has paid its dollar; half a pair waits for a merge."""
     url = f"sqlite:///{tmp_path}/paid.db"
     cash = {"kalshi_cash": Decimal("0.60"), "polymarket_cash": Decimal("-0.95")}
     sizes = {"polymarket_size": Decimal("1.5"), "polymarket_complement": Decimal("0.5")}

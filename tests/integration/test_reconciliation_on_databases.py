@@ -16,7 +16,7 @@ from dutchbook.runtime.virtual_time import run_virtual, turnstile
 
 
 @pytest.mark.parametrize("local", LOCAL)
-def test_every_possible_cell_comes_to_what_the_matrix_says_on_a_database_and_stays_so(
+def test_every_possible_cell_on_a_database_is_repaired_as_the_matrix_states_and_stays_so(
     local: str, copies: Callable[[], str]
 ) -> None:
     mine = [cell for cell in cells() if cell.local == local and cell.impossible is None]
@@ -28,10 +28,10 @@ def test_every_possible_cell_comes_to_what_the_matrix_says_on_a_database_and_sta
 
 
 def _wrong(number: int, cell: Cell, url: str) -> str | None:
-    """Return what is not as it should be in a cell, None when all is.
+    """Return what is wrong in a cell, None if nothing is.
 
-    The order is on the one platform or the other in turn, and the other way round on the other
-    database.
+    The order's platform alternates with the number of the cell, and the other way round on the
+    other database.
     """
     platforms = list(Platform)
     platform = platforms[(number + url.startswith("sqlite")) % len(platforms)]

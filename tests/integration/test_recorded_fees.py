@@ -1,8 +1,8 @@
-"""What recorded fills say that they were charged, held against our schedules, fill by fill.
+"""Compares the fees that recordings state with our schedules, fill by fill.
 
 The recordings state few fees: Kalshi's fills none at all, its orders amounts that were
 replaced, Polymarket's trades a rate that was zero on all but one maker's order. What cannot be
-reproduced is listed here with the reason; whatever else differs fails.
+reproduced is listed here with the reason; any other difference fails.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ def test_recorded_markets_state_the_rate_that_our_schedule_has_for_their_day() -
 
 
 def golden(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what a recorded response says of itself, and the response."""
+    """Return the metadata of a recorded response, and the response."""
     found = parsed((GOLDEN / name).read_bytes())
     return found["_metadata"], found["response"]
 
@@ -171,7 +171,7 @@ REPLACED = "the amounts were replaced: more than the formula can charge for so m
 
 
 def _kalshi_fee(order: dict[str, Any], fills: list[dict[str, Any]]) -> Decimal:
-    """Return what our schedule charges for an order, for its fills where they are recorded."""
+    """Return our schedule's fee for an order, or for its fills where they are recorded."""
     accumulator = FeeAccumulator(kalshi_terms("quadratic", rounding=FeeRounding.KALSHI_CENT))
     total = Decimal(0)
     for row in fills or [order | {"count": order["fill_count"]}]:
@@ -211,7 +211,7 @@ def test_recorded_kalshi_fills_state_no_fee_and_are_on_our_grids() -> None:
         assert quantity(fill["count"], step=Decimal("0.01")) == fill["count"]
 
 
-def test_the_fills_of_a_recorded_order_pay_their_models_and_at_most_a_cent() -> None:
+def test_the_fills_of_a_recorded_order_pay_their_models_fee_and_at_most_a_cent_more() -> None:
     fills = golden("portfolio_fills_response.json")[1]["fills"]
     orders = golden("portfolio_orders_response.json")[1]["orders"]
     terms: FeeTerms = kalshi_terms("quadratic", rounding=FeeRounding.KALSHI_CENT)

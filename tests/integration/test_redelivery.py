@@ -1,4 +1,4 @@
-"""What was rolled back is never told; what was committed is told at least once, in order."""
+"""Rolled-back events are never delivered; committed ones at least once, in order."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FILLED = "execution.order.filled"
 
 
 class Listener:
-    """Hears committed events; breaks, in its own way, at the first of a name."""
+    """Receives committed events; breaks, in a given way, at the first event of a name."""
 
     def __init__(self, at: str = "", breaks: Callable[[], None] = lambda: None) -> None:
         self.heard: Heard = []
@@ -94,7 +94,7 @@ def _die(listener: Listener, path: str) -> None:
 
 
 def _check(log: list[dict[str, Any]], before: list[int], after: Heard) -> None:
-    """All is heard by somebody, in order, and as it was written."""
+    """Check that every event was received by one engine, in order, and as it was written."""
     told = [number for number, _ in after]
     assert before == list(range(1, len(before) + 1))
     assert told == list(range(told[0], len(log) + 1))
@@ -107,7 +107,7 @@ def _check(log: list[dict[str, Any]], before: list[int], after: Heard) -> None:
         assert canonical(event.payload()) == row["payload"]
 
 
-def test_what_a_killed_engine_did_not_tell_is_told_by_the_next(
+def test_what_a_killed_engine_did_not_deliver_is_delivered_by_the_next(
     database_url: str, tmp_path: Path
 ) -> None:
     notes = tmp_path / "heard"
@@ -127,7 +127,7 @@ def test_what_a_killed_engine_did_not_tell_is_told_by_the_next(
     assert read(database_url, "outbox") == []
 
 
-def test_what_a_listener_broke_at_is_told_again_and_nothing_before_it_is_skipped(
+def test_an_event_at_which_a_listener_broke_is_delivered_again_and_none_is_skipped(
     database_url: str,
 ) -> None:
     def breaks() -> None:
@@ -145,7 +145,7 @@ def test_what_a_listener_broke_at_is_told_again_and_nothing_before_it_is_skipped
     assert read(database_url, "outbox") == []
 
 
-def test_a_run_that_ended_well_leaves_nothing_to_tell(database_url: str) -> None:
+def test_a_run_that_ended_well_leaves_nothing_to_deliver(database_url: str) -> None:
     trade(database_url, Listener())
     told = len(read(database_url, "audit_log"))
 
@@ -155,7 +155,7 @@ def test_a_run_that_ended_well_leaves_nothing_to_tell(database_url: str) -> None
     assert after.heard[0][0] == told + 1
 
 
-def test_a_command_beside_a_dead_engine_does_not_take_its_events_away(
+def test_a_command_after_an_engine_died_does_not_remove_its_undelivered_events(
     database_url: str, tmp_path: Path
 ) -> None:
     context = multiprocessing.get_context("spawn")
@@ -189,7 +189,7 @@ LOGGED = (
         ((LOGGED, WAITS), "cannot be told again"),
     ],
 )
-def test_an_event_that_cannot_be_told_again_is_one_line(
+def test_an_event_that_cannot_be_redelivered_is_one_line(
     database_url: str, rows: tuple[str, ...], told: str
 ) -> None:
     Database.at(database_url).prepare("paper")
@@ -221,7 +221,7 @@ def with_bus(url: str, work: Any) -> Any:
     return asyncio.run(main())
 
 
-def test_no_event_of_a_refused_batch_is_told(database_url: str) -> None:
+def test_no_event_of_a_rejected_batch_is_delivered(database_url: str) -> None:
     listener = Listener()
 
     async def work(bus: EventBus, journal: AnyJournal) -> list[dict[str, Any]]:
@@ -239,7 +239,7 @@ def test_no_event_of_a_refused_batch_is_told(database_url: str) -> None:
     assert [row["sequence"] for row in rows] == [1]
 
 
-def test_after_a_break_nothing_is_told_that_would_overtake_what_was_not(
+def test_after_a_listener_broke_no_event_overtakes_an_undelivered_one(
     database_url: str,
 ) -> None:
     heard: list[str] = []

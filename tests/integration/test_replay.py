@@ -84,7 +84,7 @@ def test_a_row_that_was_removed_or_added_by_hand_is_found(finished: Finished) ->
 
 
 def _before(changes: str | None, table: str, columns: tuple[str, ...]) -> str | None:
-    """Return what an entry would tell if some columns of a table did not exist yet."""
+    """Return an entry's changes as if some columns of a table did not exist yet."""
     if changes is None:
         return None
     made = json.loads(changes)
@@ -117,7 +117,7 @@ def test_a_log_whose_rows_are_older_than_a_column_rebuilds_them_with_zero_in_it(
     assert all(columns[0] in line for line in found)
 
 
-def test_a_log_that_tells_of_the_impossible_is_said_so(finished: Finished) -> None:
+def test_a_log_with_an_impossible_change_is_reported(finished: Finished) -> None:
     log = [row for row in finished.tables["audit_log"] if row["changes"]]
 
     found = list(differences([*log, log[0]], finished.tables))
@@ -126,7 +126,7 @@ def test_a_log_that_tells_of_the_impossible_is_said_so(finished: Finished) -> No
     assert found
 
 
-def test_an_older_log_is_linked_anew_by_the_upgrade(empty_url: str, tmp_path: Path) -> None:
+def test_the_upgrade_links_an_older_log_anew(empty_url: str, tmp_path: Path) -> None:
     database = Database.at(empty_url)
     assert tmp_path.exists()
 

@@ -1,4 +1,4 @@
-"""The requirement's repositories: what they bring, and with how many queries."""
+"""The requirement's repositories: what they load, and with how many queries."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Work = Callable[[UnitOfWork], Awaitable[Any]]
 
 
 def queries(url: str, work: Work) -> tuple[Any, int]:
-    """Do `work` on a database with five positions; returns its result and its queries."""
+    """Run `work` on a database with five positions; return its result and its queries."""
     Database.at(url).prepare("paper")
 
     async def main() -> tuple[Any, int]:
@@ -84,7 +84,7 @@ READS: list[tuple[Work, list[str], int]] = [
 
 
 @pytest.mark.parametrize(("work", "found", "count"), READS)
-def test_a_query_brings_what_its_name_says_in_a_fixed_number_of_queries(
+def test_a_query_loads_what_its_name_states_in_a_fixed_number_of_queries(
     database_url: str, work: Work, found: list[str], count: int
 ) -> None:
     rows, seen = queries(database_url, work)
@@ -109,7 +109,9 @@ def test_pair_and_orders_come_with_the_positions(database_url: str) -> None:
     assert queries(database_url, work) == ([("p2", "p", ["o2"], "o2")], 2)
 
 
-def test_what_a_query_did_not_name_raises_when_touched(database_url: str) -> None:
+def test_a_relationship_that_a_query_did_not_name_raises_when_accessed(
+    database_url: str,
+) -> None:
     async def work(unit: UnitOfWork) -> None:
         position = await unit.positions.find_by_id("p0")
         assert position is not None
@@ -119,7 +121,7 @@ def test_what_a_query_did_not_name_raises_when_touched(database_url: str) -> Non
     assert queries(database_url, work) == (None, 1)
 
 
-def test_one_position_comes_bare_or_with_its_pair(database_url: str) -> None:
+def test_one_position_is_loaded_bare_or_with_its_pair(database_url: str) -> None:
     async def work(unit: UnitOfWork) -> tuple[Any, Any, Any]:
         bare = await unit.positions.find_by_id("p1")
         paired = await unit.positions.find_by_id_with_pair("p1")
@@ -129,7 +131,7 @@ def test_one_position_comes_bare_or_with_its_pair(database_url: str) -> None:
     assert (bare.position_id, pair, none, seen) == ("p1", "p", None, 3)
 
 
-def test_a_status_follows_the_table_or_is_refused(database_url: str) -> None:
+def test_a_status_follows_the_table_or_is_rejected(database_url: str) -> None:
     async def work(unit: UnitOfWork) -> tuple[str, int]:
         await unit.positions.update_status("p0", EXPOSED)
         with pytest.raises(IllegalTransition):

@@ -55,7 +55,7 @@ def test_a_run_with_results_ends_with_everything_in_cash(tape: Path, tmp_path: P
     assert call("db", "verify", "--db", url, program=PROGRAM) == "whole\n"
 
 
-def test_a_file_of_results_that_cannot_be_ends_in_one_line_and_makes_nothing(
+def test_an_invalid_file_of_results_ends_in_one_line_and_creates_nothing(
     tape: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     results = tmp_path / "results.toml"
@@ -87,7 +87,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Tape:
 
 
 def resolved(tape: Tape, seed: int, *, alike: bool = True) -> Finished:
-    """Trade the recording and let each pair resolve by chance, both platforms alike or not."""
+    """Trade the recording and resolve each pair at random, alike on both platforms or not."""
     chance = Seeded(seed)
 
     def prepare(engine: Engine) -> None:
@@ -101,7 +101,7 @@ def resolved(tape: Tape, seed: int, *, alike: bool = True) -> Finished:
 
 
 def hedged(run: Finished) -> list[tuple[dict[str, Any], Decimal, bool]]:
-    """Return each entry that was hedged: its row, what it locked, whether it was left early."""
+    """Return each hedged entry: its row, what it locked, whether it was exited early."""
     locked = {
         facts["position_id"]: Decimal(facts["locked_profit"])
         for row in run.tables["audit_log"]
@@ -118,7 +118,7 @@ def hedged(run: Finished) -> list[tuple[dict[str, Any], Decimal, bool]]:
 
 @needs(WORLD_CUP)
 @pytest.mark.parametrize("seed", range(4))
-def test_whichever_way_the_recording_resolves_every_hedged_entry_realises_what_it_locked(
+def test_however_the_recording_resolves_every_hedged_entry_realises_what_it_locked(
     recorded: Tape, seed: int
 ) -> None:
     run = resolved(recorded, seed)
@@ -133,7 +133,7 @@ def test_whichever_way_the_recording_resolves_every_hedged_entry_realises_what_i
 
 
 @needs(WORLD_CUP)
-def test_where_the_recording_resolves_differently_the_loss_stands_on_its_own_line(
+def test_where_the_recording_resolves_differently_the_loss_is_booked_separately(
     recorded: Tape,
 ) -> None:
     run = resolved(recorded, 1, alike=False)

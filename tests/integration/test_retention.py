@@ -1,4 +1,4 @@
-"""Books as they were at decisions are kept for years, and deleted only when they are older."""
+"""Snapshots of books at decisions are kept for years, and deleted only when older."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def _nothing(_: AnyJournal) -> None:
     return None
 
 
-def test_a_snapshot_goes_when_it_is_older_than_the_date_and_no_sooner(
+def test_a_snapshot_is_deleted_when_it_is_older_than_the_date_and_no_sooner(
     database_url: str,
 ) -> None:
     on(database_url, _nothing)
@@ -41,7 +41,7 @@ def test_a_snapshot_goes_when_it_is_older_than_the_date_and_no_sooner(
         (["--years", "3"], {"DUTCHBOOK_RECORDS__SNAPSHOT_YEARS": "9"}, 3),
     ],
 )
-def test_the_settings_say_how_long_and_an_option_overrides_them_once(
+def test_the_settings_give_the_retention_and_an_option_overrides_it_once(
     words: list[str],
     environment: dict[str, str],
     years: int,

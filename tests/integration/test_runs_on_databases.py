@@ -19,7 +19,7 @@ FAULTS = ("paper.fault_lost_answer=200000", "paper.fault_failed_fill=300000")
 def trade(
     url: str, *settings: str, seed: int = 7, minutes: int = 60
 ) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
-    """Run on a database as `dutchbook run --speed max` does; returns the summary and rows."""
+    """Run on a database as `dutchbook run --speed max` does; return the summary and rows."""
     database = Database.at(url)
     database.prepare("paper")
 
@@ -56,7 +56,7 @@ def test_a_database_agrees_with_memory_when_things_go_wrong(database_url: str) -
 
 def test_a_database_agrees_with_memory_when_platforms_are_away(database_url: str) -> None:
     away = ("paper.outages=kalshi:300-700", "paper.silences=polymarket:900-1200", *FAULTS)
-    # What happens at the very instant of a comparison may come before it or after it.
+    # Events at the very instant of a comparison may come before it or after it.
     chosen = (*away, "reconciliation.every_seconds=307", "reconciliation.grace_seconds=61")
 
     summary, _ = trade(database_url, *chosen)
@@ -67,13 +67,15 @@ def test_a_database_agrees_with_memory_when_platforms_are_away(database_url: str
 
 
 def _typed(tables: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
-    """Words come back as text; compare them by what they say."""
+    """Convert the platforms of orders to text, as databases return them."""
     for row in tables["orders"]:
         row["platform"] = str(row["platform"])
     return tables
 
 
-def test_a_second_run_goes_on_from_the_first_and_never_reuses_an_id(database_url: str) -> None:
+def test_a_second_run_continues_after_the_first_and_never_reuses_an_id(
+    database_url: str,
+) -> None:
     first, _ = trade(database_url)
 
     second, tables = trade(database_url)

@@ -1,4 +1,4 @@
-"""The schema: what migrations make is what the models say, and upgrades keep what is there."""
+"""The schema: migrations produce what the models declare, and upgrades keep all rows."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _checks(connection: Connection) -> dict[str, set[str]]:
     }
 
 
-def test_migrations_make_what_the_models_say(empty_url: str) -> None:
+def test_migrations_produce_what_the_models_declare(empty_url: str) -> None:
     Database.at(empty_url).prepare("paper")
 
     differences, checks = _look(
@@ -79,8 +79,8 @@ def test_migrations_make_what_the_models_say(empty_url: str) -> None:
     assert set(TABLES) == set(METADATA.tables)
 
 
-def test_the_layout_that_journals_code_with_is_that_of_the_models() -> None:
-    """Where it is not: `python docs/generate.py`."""
+def test_the_layout_used_by_journals_is_that_of_the_models() -> None:
+    """If it is not, run `python docs/generate.py`."""
     found = {
         name: {c.name: c.type if isinstance(c.type, Coded) else None for c in table.columns}
         for name, table in METADATA.tables.items()
@@ -116,7 +116,7 @@ def test_a_url_is_read_as_sqlalchemy_reads_it(url: str) -> None:
     assert found.shown == wanted.render_as_string(hide_password=True)
 
 
-def test_an_older_schema_is_refused_and_an_upgrade_keeps_every_row(
+def test_an_older_schema_is_rejected_and_an_upgrade_keeps_every_row(
     empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = on(empty_url, _tables)
@@ -160,7 +160,7 @@ def test_a_database_of_the_first_schema_is_upgraded_with_every_row_that_it_held(
     assert Database.at(empty_url).damage() == []
 
 
-def test_positions_from_before_a_loan_was_told_have_none_and_their_log_still_rebuilds_them(
+def test_positions_older_than_the_loan_columns_have_none_and_their_log_still_rebuilds_them(
     empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     earlier = tmp_path / "migrations"
@@ -205,7 +205,7 @@ NEW_COLUMNS: dict[str, dict[str, Any]] = {
         "closed_at": None,
     },
 }
-"""What an upgrade says of rows of the first schema: a cost and a fee of one were paid."""
+"""Values that an upgrade gives rows of the first schema: each paid a cost and a fee of one."""
 
 
 def _then(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -215,7 +215,7 @@ def _then(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _stored(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row as it is read again."""
+    """Return a row as it is read back."""
     encode = encoders(table)
     return decode(table, {n: v if v is None else encode[n](v) for n, v in row.items()})
 
@@ -263,7 +263,7 @@ async def _read(url: str) -> dict[str, list[dict[str, Any]]]:
         await journal.close()
 
 
-def test_a_missing_trigger_is_found_and_an_upgrade_brings_it_back(database_url: str) -> None:
+def test_a_missing_trigger_is_found_and_restored_by_an_upgrade(database_url: str) -> None:
     database = Database.at(database_url)
     database.prepare("paper")
     clean = database.damage()
@@ -278,7 +278,9 @@ def test_a_missing_trigger_is_found_and_an_upgrade_brings_it_back(database_url: 
     assert database.damage() == []
 
 
-def test_two_that_create_a_database_at_once_both_find_it_whole(empty_url: str) -> None:
+def test_two_processes_that_create_a_database_at_once_both_find_it_whole(
+    empty_url: str,
+) -> None:
     failures: list[BaseException] = []
 
     def prepare() -> None:
@@ -300,7 +302,7 @@ def test_two_that_create_a_database_at_once_both_find_it_whole(empty_url: str) -
 KEPT = sorted({trigger.table for trigger in wanted("sqlite") if trigger.event == "DELETE"})
 
 
-def test_all_that_may_be_deleted_is_named() -> None:
+def test_everything_that_may_be_deleted_is_listed() -> None:
     assert sorted(set(TABLES) - set(KEPT)) == sorted(REMOVABLE)
 
 
@@ -339,7 +341,7 @@ def test_a_record_is_not_replaced_by_another(tmp_path: Path, table: str, changed
         by_hand(url, f"REPLACE INTO {table} SELECT {values} FROM {table}")  # noqa: S608
 
 
-def test_what_was_set_aside_never_changes(database_url: str) -> None:
+def test_a_reserved_amount_never_changes(database_url: str) -> None:
     on(database_url, _nothing)
 
     with pytest.raises(StorageError, match="never changes"):

@@ -1,4 +1,4 @@
-"""What a command loads: who halts trading waits for nothing that halting does not need."""
+"""What a command imports: a halt must not wait for modules that halting does not need."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def loaded(*words: str) -> set[str]:
         (("status", "--json"), {"rich.console"}),
     ],
 )
-def test_a_command_loads_nothing_heavy_that_it_does_not_need(
+def test_a_command_loads_no_heavy_module_that_it_does_not_need(
     words: tuple[str, ...], besides: set[str], tmp_path: Path
 ) -> None:
     url = f"sqlite:///{tmp_path}/paper.db"
@@ -57,5 +57,5 @@ def test_a_command_loads_nothing_heavy_that_it_does_not_need(
 
 
 @pytest.mark.parametrize("name", sorted(HEAVY | {"rich.console"}))
-def test_what_is_called_heavy_is_called_by_its_name(name: str) -> None:
+def test_every_module_listed_as_heavy_exists(name: str) -> None:
     assert importlib.util.find_spec(name) is not None

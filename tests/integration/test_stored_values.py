@@ -1,4 +1,4 @@
-"""What is kept is exactly what was given, on both databases, or it is refused."""
+"""Values are stored exactly, on both databases, or rejected."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LARGEST_AMOUNT = LARGEST * MICRO
         -LARGEST_AMOUNT - MICRO,
     ],
 )
-def test_what_is_no_exact_number_of_millionths_is_refused(value: Any) -> None:
+def test_a_value_that_is_no_exact_number_of_millionths_is_rejected(value: Any) -> None:
     with pytest.raises(ValueError, match=r"finer|exact|number"):
         Micros().encode(value)
 
@@ -168,7 +168,7 @@ async def _nothing(journal: AnyJournal) -> None:
     assert journal is not None
 
 
-def test_a_value_that_no_database_keeps_is_one_line_and_harms_no_neighbour(
+def test_a_value_that_no_database_stores_is_one_line_and_harms_no_neighbour(
     database_url: str,
 ) -> None:
     async def work(journal: AnyJournal) -> tuple[list[Any], list[str]]:

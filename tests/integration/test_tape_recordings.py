@@ -1,4 +1,4 @@
-"""The real recordings, where this machine has them: whole, small, and right."""
+"""The real recordings, where this machine has them: complete, small, and correct."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def apply(book: OrderBook, message: TapeMessage) -> None:
 
 
 @needs(WORLD_CUP)
-def test_every_row_of_the_world_cup_recording_can_be_told_again(tmp_path: Path) -> None:
+def test_every_row_of_the_world_cup_recording_can_be_rebuilt(tmp_path: Path) -> None:
     tape = imported(WORLD_CUP, tmp_path)
 
     told = rebuilt(tape)
@@ -78,7 +78,7 @@ def test_the_quiet_control_precedes_the_match_and_each_file_is_a_session(
 
 
 @needs(WORLD_CUP)
-def test_the_world_cup_recording_has_the_episodes_that_made_up_tapes_follow(
+def test_the_world_cup_recording_has_the_episodes_that_generated_tapes_imitate(
     tmp_path: Path,
 ) -> None:
     imported(WORLD_CUP, tmp_path)
@@ -115,7 +115,7 @@ def test_any_file_of_the_world_cup_recording_is_a_tape_of_its_own(
 
 
 @needs(GOLD)
-def test_a_gold_recording_is_kept_whole_in_at_most_five_bytes_a_message(
+def test_a_gold_recording_is_kept_complete_in_at_most_five_bytes_a_message(
     tmp_path: Path,
 ) -> None:
     """Four of its windows; `make bench` measures all of them."""
@@ -139,7 +139,7 @@ def test_a_gold_recording_is_kept_whole_in_at_most_five_bytes_a_message(
 
 
 def _other_windows(folder: str, names: list[str]) -> list[str]:
-    """Return which files to leave out: of the windows all but the last four."""
+    """Return the files to leave out: all windows but the last four."""
     return sorted(names)[:-4] if Path(folder).name == "events" else []
 
 
@@ -182,7 +182,7 @@ def _levels(book: OrderBook) -> dict[tuple[str, int], int]:
 
 @needs(BITCOIN)
 @pytest.mark.parametrize("run", RUNS)
-def test_every_line_of_a_bitcoin_run_can_be_told_again(run: str, tmp_path: Path) -> None:
+def test_every_line_of_a_bitcoin_run_can_be_rebuilt(run: str, tmp_path: Path) -> None:
     file = BITCOIN / f"{run}.ndjson.zst"
     tape = imported(file, tmp_path)
 
@@ -209,7 +209,7 @@ def test_a_bitcoin_book_agrees_with_the_recorders_checkpoints(run: str, tmp_path
         book = books.setdefault(message.contract_id, OrderBook(Platform.KALSHI, ""))
         apply(book, message)
         for at, yes, no in points.get((message.contract_id, message.sequence), ()):
-            if abs(at - message.at) < timedelta(seconds=2):  # numbers begin again
+            if abs(at - message.at) < timedelta(seconds=2):  # sequence numbers restart
                 ours = (book.best_bid, E4 - book.best_ask)
                 theirs = ((side[0] if side else 0) * 100 for side in (yes, no))
                 off.append(max(abs(a - b) for a, b in zip(ours, theirs, strict=True)))

@@ -1,4 +1,4 @@
-"""Whatever is altered behind the program's back is found, and what a run leaves is whole."""
+"""Alterations that bypass the program are found, and a run leaves an intact database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FAULTS = ("paper.fault_lost_answer=200000", "paper.fault_failed_fill=300000")
 
 
 def traded(url: str, *settings: str) -> str:
-    """Run on a database; returns its URL."""
+    """Run on a database; return its URL."""
     database = Database.at(url)
     database.prepare("paper")
 
@@ -40,12 +40,12 @@ def traded(url: str, *settings: str) -> str:
 
 
 def found(url: str) -> list[str]:
-    """Return what verification says."""
+    """Return what verification finds."""
     return Database.at(url).read(problems)
 
 
 @pytest.mark.parametrize("faults", [(), FAULTS])
-def test_a_run_leaves_a_whole_database_whatever_went_wrong(
+def test_a_run_leaves_an_intact_database_whatever_went_wrong(
     database_url: str, faults: tuple[str, ...]
 ) -> None:
     assert found(traded(database_url, *faults)) == []

@@ -21,8 +21,8 @@ from dutchbook.runtime.virtual_time import run_virtual, turnstile
 CREATE = "CREATE TABLE entry (number INTEGER PRIMARY KEY, task TEXT NOT NULL)"
 NEXT = "INSERT INTO entry SELECT count(*) + 1, {} FROM entry"
 COUNT = "SELECT count(*) FROM entry"
-# A tenth of a second of a processor, or more. A quick answer can be there before the loop looks
-# for it even once (the server takes over the processor), and then no clock would jump.
+# Takes a tenth of a second of a processor, or more. A quick answer can be there before the loop
+# looks for it even once (the server takes over the processor), and then no clock would jump.
 PONDER = (
     "WITH RECURSIVE step(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM step WHERE n < 300000) "
     "SELECT count(*) FROM step"
@@ -30,7 +30,7 @@ PONDER = (
 
 
 class Store(Protocol):
-    """One way to a database. Its methods await nothing but a driver."""
+    """One way to access a database. Its methods await nothing but a driver."""
 
     async def open(self) -> None: ...
 
@@ -65,7 +65,7 @@ class Orm:
 
 
 class Direct:
-    """asyncpg by itself."""
+    """asyncpg without SQLAlchemy."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -132,7 +132,7 @@ KINDS = ("aiosqlite", "thread", "sqlalchemy-asyncpg", "asyncpg")
 
 @pytest.fixture(params=KINDS)
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
-    """Make stores of each kind in turn, each on an empty table."""
+    """Create stores of each kind in turn, each on an empty table."""
     kind: str = request.param
     return lambda: _store(kind, tmp_path, lambda: request.getfixturevalue("fresh_postgres"))
 
@@ -200,7 +200,7 @@ def test_none_of_500_transactions_times_out_falsely(make: Make) -> None:
     assert run_virtual(main()) == (0, 501)
 
 
-def test_a_slow_statement_does_not_use_up_its_callers_time(make: Make) -> None:
+def test_a_slow_statement_does_not_use_up_its_callers_timeout(make: Make) -> None:
     store = make()
 
     async def main() -> int:
@@ -211,7 +211,7 @@ def test_a_slow_statement_does_not_use_up_its_callers_time(make: Make) -> None:
 
 
 def test_a_clock_that_jumps_while_a_driver_works_times_out_falsely(make: Make) -> None:
-    """The control: the same statement without the turnstile does not get its five seconds."""
+    """The control: without the turnstile the same statement does not get its five seconds."""
     store = make()
 
     async def main() -> tuple[bool, int]:
@@ -223,7 +223,7 @@ def test_a_clock_that_jumps_while_a_driver_works_times_out_falsely(make: Make) -
                 timed_out = False
             except TimeoutError:
                 timed_out = True
-            # Something to jump to, as the clock does not stand still for what goes on.
+            # Something to jump to, as the clock does not stand still for work in progress.
             ticking = asyncio.create_task(tick())
             counted = await pondering
             ticking.cancel()
@@ -233,7 +233,7 @@ def test_a_clock_that_jumps_while_a_driver_works_times_out_falsely(make: Make) -
 
 
 async def log_of_four_tasks(store: Store) -> list[str]:
-    """What four tasks did and saw, in order; some of their wake-ups coincide."""
+    """Return what four tasks did and saw, in order; some of their wake-ups coincide."""
     log: list[str] = []
     loop = asyncio.get_running_loop()
 

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module", autouse=True)
 def _default_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nobody's own settings: the run is the one that the documents tell of."""
+    """Use the default settings: the documents describe this run."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("settings")))
         yield
@@ -62,7 +62,7 @@ def test_the_edges_are_those_that_an_independent_counter_finds(
     assert json.loads(traded[1])["edges_seen"] == count(RECORDING)
 
 
-def test_profit_and_fees_are_those_of_the_fills_alone(traded: tuple[Path, str]) -> None:
+def test_profit_and_fees_follow_from_the_fills_alone(traded: tuple[Path, str]) -> None:
     path, printed = traded
     summary = json.loads(printed)
 
@@ -142,8 +142,8 @@ def test_no_fill_is_larger_or_better_than_the_book_and_nothing_is_taken_twice(
         assert taken[platform, contract, outcome, since] <= level[1]
 
 
-def test_an_inverted_recording_is_refused_as_suspicious(tmp_path: Path) -> None:
-    """Every Polymarket row is turned into its opposite: the pair claims what is not so."""
+def test_an_inverted_recording_is_rejected_as_suspicious(tmp_path: Path) -> None:
+    """Every Polymarket row is inverted: the pair's alignment is wrong."""
     folder = tmp_path / "inverted"
     folder.mkdir()
     lines = []
