@@ -60,16 +60,16 @@ ACCOUNTS = {
 }
 
 Platforms = tuple[Mapping[Platform, PaperExchange], Mapping[Platform, PaperGateway]]
-"""Both paper platforms, and what our engine knows them by."""
+"""Both paper platforms, and the gateways through which our engine reaches them."""
 
 POLL_SECONDS = 60.0
-"""How often commands are looked for where time is the tape's alone.
+"""Interval between looks for commands when time is the tape's alone.
 
-A halt is met before that, at the first entry that it refuses."""
+A halt takes effect earlier, at the first entry that it rejects."""
 
 
 def generated_tape(seed: int, *, minutes: int = 20, pairs: int = 2) -> MemoryTape:
-    """Make up a tape; see `dutchbook.tape.generate`."""
+    """Generate a tape; see `dutchbook.tape.generate`."""
     return generate(Seeded(seed), seed, minutes=minutes, pairs=pairs)
 
 
@@ -89,12 +89,12 @@ def build(
     anchors: Anchors | None = None,
     platforms: Platforms | None = None,
 ) -> Engine:
-    """Join an engine that trades `pairs` on paper: see `traded_pairs`; None for the tape's.
+    """Build an engine that trades `pairs` on paper (see `traded_pairs`), or else the tape's.
 
-    `results` are what the contracts of the tape resolve to at its end. With a `fence` every
-    commit is held against its lease, and with its file of halts every send; see
-    `dutchbook.application.records.lease`. With `anchors` heads of its log are kept there.
-    `platforms` are those that outlive the engine; without them it has its own, made afresh.
+    `results` are those of the tape's contracts at its end. With a `fence`, every commit is
+    checked against its lease, and every send against its HALT file; see
+    `dutchbook.application.records.lease`. With `anchors`, heads of the log are stored there.
+    `platforms` outlive the engine; without them, new ones are created.
     """
     followed = tape.meta.pairs if pairs is None else tuple(pairs)
     ids = ids or SeededIds(seed, run)
@@ -124,7 +124,7 @@ def build(
 
 @dataclass(frozen=True, slots=True)
 class _Base:
-    """What nearly every part stands on."""
+    """Dependencies of nearly every part."""
 
     settings: Settings
     hurdles: Hurdles
@@ -139,7 +139,7 @@ class _Base:
 
 @dataclass(frozen=True, slots=True)
 class _Entering:
-    """What starts executions and carries them to their end."""
+    """What starts and finishes executions."""
 
     executions: ExecutionService
     queue: ExecutionQueueService
@@ -179,7 +179,7 @@ def _lifecycle(
     exits: Service,
     poll_seconds: float,
 ) -> EngineLifecycleService:
-    """Join what starts, runs and stops the engine, and does what people ask of it."""
+    """Build what starts, runs and stops the engine, and executes commands."""
     wait = base.settings.execution
     executions, throttle = entering.executions, entering.throttle
     cancelling = Cancelling(
@@ -234,7 +234,7 @@ def _engine(
     poll_seconds: float,
     anchoring: Anchoring | None,
 ) -> Engine:
-    """Join the parts of trading with what works beside it."""
+    """Join the parts of trading with the monitoring services."""
     settings, platforms = base.settings, (exchanges, base.gateways)
     times = (PaperTime(settings.paper.clock_offset_ms),)
     around = beside(parts, times, beside_rules(settings, tape))
@@ -273,7 +273,7 @@ def _engine(
 
 
 def _stragglers(base: _Base, carried: Carrying, reconciling: Reconciling) -> Stragglers:
-    """Let fills that nobody has booked bring forward the next comparison."""
+    """Make unbooked fills bring forward the next comparison."""
     recall, compare = reconciling.own.recall, reconciling.service.soon
     made = Stragglers(base.journal, carried.holdings, base.clock, recall, compare)
     carried.settling.on_report = made.heard
@@ -290,7 +290,7 @@ def _anchoring(base: _Base, anchors: Anchors | None, *, first: bool) -> Anchorin
 def _platforms(
     settings: Settings, tape: Tape, clock: Clock, lag: StepLag, seed: int
 ) -> Platforms:
-    """Make both paper platforms and their gateways."""
+    """Create both paper platforms and their gateways."""
     exchanges = {platform: paper_exchange(platform, settings, tape) for platform in Platform}
     plan = fault_plan(settings, tape, seed)
     gateways = {
@@ -301,7 +301,7 @@ def _platforms(
 
 
 def _entering(base: _Base, carried: Carrying) -> _Entering:
-    """Join what starts executions."""
+    """Build what starts executions."""
     settings, bus, clock = base.settings, base.bus, base.clock
     conclusion = Conclusion(
         bus, base.risk, carried.holdings, carried.announce, carried.first_legs, clock
@@ -340,7 +340,7 @@ def _entering(base: _Base, carried: Carrying) -> _Entering:
 
 
 def _reconciling(base: _Base, carried: Carrying, executions: ExecutionService) -> Reconciling:
-    """Join what compares our record with the platforms'."""
+    """Build what compares our state with the platforms'."""
     chosen = base.settings.reconciliation
     every, grace = (timedelta(seconds=s) for s in (chosen.every_seconds, chosen.grace_seconds))
     return reconciling(

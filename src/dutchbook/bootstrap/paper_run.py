@@ -1,4 +1,4 @@
-"""One run on paper as a person starts it: tape, database, speed, lease, and the engine."""
+"""One paper run from the command line: tape, database, speed, lease, and the engine."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ REDRAW_SECONDS = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What `dutchbook run` was asked for; `speed` None is as fast as the machine can."""
+    """Options of `dutchbook run`; a `speed` of None is as fast as possible."""
 
     settings: Settings
     tape: str
@@ -50,29 +50,29 @@ class Options:
 
     @property
     def term(self) -> timedelta:
-        """How long a lease lasts that is not renewed."""
+        """Duration of a lease that is not renewed."""
         return timedelta(seconds=self.settings.execution.lease_seconds)
 
     @property
     def poll_seconds(self) -> float:
-        """How often commands are looked for, in seconds of the tape."""
+        """Interval between looks for commands, in seconds of tape time."""
         return POLL_SECONDS if self.speed is None else REDRAW_SECONDS * float(self.speed)
 
 
 class Screen(Protocol):
-    """What a person sees of a run."""
+    """Output of a run for a person."""
 
     def line(self, text: str) -> None:
         """Show one line of text."""
         ...
 
     async def trade(self, engine: Engine, number: int, *, live: bool) -> dict[str, Any]:
-        """Let the engine trade to its end, and show what happens; returns its summary.
+        """Run the engine to its end and show what happens; return its summary.
 
         Args:
-            engine: Not yet started.
-            number: Of this run of its database.
-            live: Its time passes at a speed that a person can follow.
+            engine: The engine, not yet started.
+            number: Number of this run on its database.
+            live: Whether time passes at a speed that a person can follow.
         """
         ...
 
@@ -81,24 +81,24 @@ class NoScreen:
     """Shows nothing."""
 
     def line(self, text: str) -> None:
-        """Show nothing of `text`."""
+        """Ignore `text`."""
 
     async def trade(self, engine: Engine, number: int, *, live: bool) -> dict[str, Any]:
-        """Trade, whether `live` or not, and show nothing."""
+        """Run the engine and show nothing, whether `live` or not."""
         del live
         return await engine.trade(number)
 
 
 @dataclass(frozen=True, slots=True)
 class _Played:
-    """A tape, and what its contracts resolve to at its end."""
+    """A tape, and the results of its contracts at its end."""
 
     tape: Tape
     results: Mapping[Key, Ruling]
 
 
 def speed(text: str) -> Decimal | None:
-    """Read ``--speed``: a number above zero, or ``max`` (None)."""
+    """Parse ``--speed``: a number above zero, or ``max`` (None)."""
     if text == "max":
         return None
     try:
@@ -116,7 +116,7 @@ def run(options: Options, screen: Screen) -> dict[str, Any]:
     Returns the summary.
 
     Raises:
-        LeaseHeld: Another engine runs on the database, or took it over from this one.
+        LeaseHeld: Another engine runs on the database, or took over from this one.
     """
     tape = chosen_tape(options)
     played = _Played(tape, _results(options, tape))
@@ -130,7 +130,7 @@ def run(options: Options, screen: Screen) -> dict[str, Any]:
             return _run(options, played, database, screen, taking_over=frozen)
         except LeaseLost:
             raise
-        except LeaseHeld:  # another one was faster, or still holds its locks
+        except LeaseHeld:  # another engine was faster, or still holds its locks
             run_live(SystemClock().sleep(1))
 
 
@@ -147,7 +147,7 @@ def _run(
 
 
 async def _turn(options: Options, database: Database, screen: Screen) -> bool:
-    """Wait for the lease, in real time; see `dutchbook.application.lease.turn`."""
+    """Wait for the lease, in real time; see `dutchbook.application.records.lease.turn`."""
     screen.line(f"{database.shown}: standing by")
     journal = database.journal(turnstile())
     await journal.open()
@@ -158,16 +158,16 @@ async def _turn(options: Options, database: Database, screen: Screen) -> bool:
 
 
 def chosen_tape(options: Options) -> Tape:
-    """Return the tape that was asked for.
+    """Return the requested tape.
 
     Raises:
-        TapeError: There is none at that path, or it is not whole.
+        TapeError: There is no tape at that path, or it is incomplete.
     """
     return open_tape(demo.PATH if options.tape == "demo" else Path(options.tape))
 
 
 def _results(options: Options, tape: Tape) -> dict[Key, Ruling]:
-    """Return what the tape's contracts resolve to at its end."""
+    """Return the results of the tape's contracts at its end."""
     if options.results is None:
         return {}
     document = read_document(options.results)
@@ -215,9 +215,9 @@ async def _trade(
 async def _kept(
     engine: Engine, fence: Fence, options: Options, trading: Coroutine[Any, Any, dict[str, Any]]
 ) -> dict[str, Any]:
-    """Trade, and in live time keep the lease while there is nothing to commit.
+    """Trade, and in live time renew the lease even if there is nothing to commit.
 
-    At full speed time is the tape's, and what is renewed by our clock would change its order.
+    At full speed, time is the tape's, and renewals by the system clock would change its order.
     """
     if options.speed is None:
         return await trading
@@ -231,7 +231,7 @@ async def _kept(
 async def _watched(
     engine: Engine, number: int, options: Options, screen: Screen
 ) -> dict[str, Any]:
-    """Trade, and stop when a person asks for it."""
+    """Trade, and stop on SIGINT or SIGTERM."""
     loop = asyncio.get_running_loop()
     for each in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):
@@ -240,7 +240,7 @@ async def _watched(
 
 
 def _book_age(settings: Settings, tape: Tape) -> str:
-    """Tell how old a book may be, where that is so because of the tape."""
+    """Return a note on the maximum age of a book, if the tape determines it."""
     if settings.detection.book_age_seconds is not None or not tape.meta.polled:
         return ""
     seconds = int(settings.book_age(polled=True).total_seconds())
@@ -248,7 +248,7 @@ def _book_age(settings: Settings, tape: Tape) -> str:
 
 
 async def _first_line(journal: Journal, database: Database, book_age: str) -> str:
-    """Tell where this run starts from, so that nobody trades on spent capital by surprise."""
+    """Describe the state a run starts from, so that nobody trades on spent capital unawares."""
     held = await journal.rows("open_positions")
     count = sum(row["status"] != "CLOSED" for row in held)
     standing = f"goes on with {count} open positions" if count else "starts with nothing held"

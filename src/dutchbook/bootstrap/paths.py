@@ -1,4 +1,4 @@
-"""Where a user's settings, database, halts and anchors are, unless they are named."""
+"""Default locations of a user's settings, database, HALT file and anchors."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 
 def default_config() -> Path:
-    """Return where the settings of this user are."""
+    """Return the path of this user's settings."""
     return user_config_path("dutchbook") / "config.toml"
 
 
 def initialise() -> list[str]:
-    """Write the commented settings and make the data directory; returns what was made.
+    """Write the commented settings and create the data directory; return what was created.
 
     Raises:
-        StorageError: They cannot be written; there are whole settings or none.
+        StorageError: They cannot be written; the settings are then complete or absent.
     """
     from dutchbook.config import commented
 
@@ -50,7 +50,7 @@ def initialise() -> list[str]:
 
 
 def settings() -> Settings:
-    """Return this user's settings; the defaults where no file was written yet."""
+    """Return this user's settings, or the defaults if there is no file yet."""
     from dutchbook.config import load
 
     path = default_config()
@@ -58,14 +58,14 @@ def settings() -> Settings:
 
 
 def default_database() -> str:
-    """Return the URL of the file that is used when none is named."""
+    """Return the URL of the database file that is used by default."""
     return f"sqlite:///{user_data_path('dutchbook') / 'paper.db'}"
 
 
 def halt_file(database: Database) -> FileOfHalt:
-    """Return where trading is halted when a database does not answer.
+    """Return the HALT file of a database, for when the database does not answer.
 
-    Beside a file, else in the user's data directory.
+    It is next to a database file, else in the user's data directory.
     """
     folder = user_data_path("dutchbook")
     if database.dialect == SQLITE:
@@ -74,9 +74,9 @@ def halt_file(database: Database) -> FileOfHalt:
 
 
 def anchor_path(database: Database) -> Path:
-    """Return where heads of the log of a database are kept: in the user's data directory.
+    """Return the file for heads of a database's log, in the user's data directory.
 
-    By name, and by a digest of where the database is: many are called paper.db.
+    Its name has a digest of the database's location, since many are called paper.db.
     """
     place = hashlib.sha256(database.place.encode()).hexdigest()[:8]
     return user_data_path("dutchbook") / f"{database.name}-{place}.anchors"

@@ -1,4 +1,4 @@
-"""What the parts of an engine go by, from the settings of a person."""
+"""Rules for the parts of an engine, from the user's settings."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from dutchbook.platforms.paper.liquidity import Replenishment
 from dutchbook.tape.message import Tape
 
 LATER_MS = 5_000
-"""So long after the engine has given up waiting, a late answer comes."""
+"""Delay in milliseconds of a late answer after the engine has stopped waiting for it."""
 
 
 def carrying_rules(settings: Settings, hurdles: Hurdles) -> CarryingRules:
-    """Return what positions are carried on by."""
+    """Return the rules for unfinished pair trades."""
     execution = settings.execution
     return CarryingRules(
         policy=AutoPolicy(execution.auto_policy),
@@ -39,7 +39,7 @@ def carrying_rules(settings: Settings, hurdles: Hurdles) -> CarryingRules:
 
 
 def leaving_rules(settings: Settings, tape: Tape) -> LeavingRules:
-    """Return what positions are left by."""
+    """Return the rules for exits."""
     chosen = settings.exits
     leave = {"nothing": None, "risk": Why.PLATFORM_RISK, "all": Why.WIND_DOWN}
     choices = Choices(
@@ -59,7 +59,7 @@ def leaving_rules(settings: Settings, tape: Tape) -> LeavingRules:
 
 
 def beside_rules(settings: Settings, tape: Tape) -> Rules:
-    """Return what the services beside trading go by."""
+    """Return the rules for the monitoring services."""
     chosen, health = settings.exposure, settings.health
     return Rules(
         halt_on_weekly=chosen.halt_on_weekly,
@@ -78,7 +78,7 @@ def beside_rules(settings: Settings, tape: Tape) -> Rules:
 
 
 def paper_exchange(platform: Platform, settings: Settings, tape: Tape) -> PaperExchange:
-    """Make a paper platform for the contracts of a tape."""
+    """Create a paper platform for the contracts of a tape."""
     paper = settings.paper
     cash = {
         Platform.KALSHI: paper.kalshi_cash,
@@ -93,7 +93,7 @@ def paper_exchange(platform: Platform, settings: Settings, tape: Tape) -> PaperE
 
 
 def fault_plan(settings: Settings, tape: Tape, seed: int) -> FaultPlan:
-    """Return what goes wrong on the paper platforms."""
+    """Return the plan of faults on the paper platforms."""
     paper = settings.paper
     rates = {fault: getattr(paper, f"fault_{fault.value}") for fault in Fault}
     return FaultPlan(

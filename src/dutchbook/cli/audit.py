@@ -1,4 +1,4 @@
-"""The commands of the audit log; no logic."""
+"""Commands for the audit log; no logic."""
 
 from __future__ import annotations
 

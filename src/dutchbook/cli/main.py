@@ -1,4 +1,4 @@
-"""The command line: one function a command, no logic; each loads what it needs itself."""
+"""The command line: one function for each command, no logic; each imports what it needs."""
 
 from __future__ import annotations
 
@@ -188,10 +188,10 @@ def reconcile(db: Db = "") -> None:
     _answered(requests.command(url_of(db), "reconcile", {}, "asked for from a shell"))
 
 
-def _answered(told: dict[str, Any]) -> None:
-    """Print what became of a command; one that was refused is an exit code of one."""
-    typer.echo(json.dumps(told, sort_keys=True))
-    if told["answer"] is not None and not told["answer"].get("done"):
+def _answered(result: dict[str, Any]) -> None:
+    """Print the result of a command; exit with code 1 if it was rejected."""
+    typer.echo(json.dumps(result, sort_keys=True))
+    if result["answer"] is not None and not result["answer"].get("done"):
         raise typer.Exit(FOUND)
 
 
@@ -340,19 +340,19 @@ def db_verify(db: Db = "") -> None:
 
 
 def _end(error: DutchbookError) -> None:
-    # What a file held may stand in the text: no line break or half character of it gets out.
+    # The text may quote a file: no line break or lone surrogate may get out.
     line = " ".join(str(error).split()).encode(errors="backslashreplace").decode()
     typer.echo(f"dutchbook: {line}", err=True)
     sys.exit(error.exit_code)
 
 
 def _mute() -> None:
-    """Let what is still in the buffer of standard output go nowhere."""
+    """Discard what is still in the buffer of standard output."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _ours(group: BaseExceptionGroup[BaseException]) -> DutchbookError | None:
-    """Return the error of ours that ended a group of tasks, if one did."""
+    """Return the error of ours that ended a group of tasks, if any."""
     for each in group.exceptions:
         inner = _ours(each) if isinstance(each, BaseExceptionGroup) else each
         if isinstance(inner, DutchbookError):
@@ -361,7 +361,7 @@ def _ours(group: BaseExceptionGroup[BaseException]) -> DutchbookError | None:
 
 
 def main() -> None:
-    """Run a command; an error of ours is one line on standard error and an exit code."""
+    """Run a command; an error of ours becomes one line on standard error and an exit code."""
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")
@@ -376,10 +376,10 @@ def main() -> None:
             raise
         _end(ours)
     except BrokenPipeError:
-        # Nobody reads our output any more: nothing went wrong, and nothing more can be said.
+        # The reader has closed our output: nothing went wrong, and nothing more can be printed.
         _mute()
     except OSError as error:
-        # Tapes, settings and databases have errors of their own; what is left is our output.
+        # Tapes, settings and databases raise errors of their own: this one is from our output.
         if debug:
             raise
         _mute()

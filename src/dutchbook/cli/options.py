@@ -1,4 +1,4 @@
-"""What commands of several files share: options, and what is loaded for a command alone."""
+"""Options and helpers that the command files share."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Db = Annotated[
 
 
 def url_of(db: str) -> str:
-    """Return the URL that was named, else that of the user's own file."""
+    """Return the URL that was given, else that of the user's default database."""
     from dutchbook.bootstrap import paths
 
     return db or paths.default_database()
 
 
 def console() -> Console:
-    """Return what prints for people."""
+    """Return a console for output to people."""
     from rich.console import Console
 
     return Console()

@@ -1,4 +1,4 @@
-"""The commands about single positions: what happened to one, what can be done, and doing it."""
+"""Commands for single positions: what happened, what can be done, and doing it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Least = Annotated[
     ),
 ]
 SLACK = Decimal("0.02")
-"""Dollars a contract that a result may be worse than it was shown, where nobody says."""
+"""Default for how much worse than shown a result may be, in dollars a contract."""
 CHOICES = ("acknowledge", "force-close", "adopt-platform")
 
 
@@ -79,11 +79,11 @@ def explain(id_: Id, db: Db = "", *, as_json: AsJson = False) -> None:
     from dutchbook.cli.console import positions as shown
     from dutchbook.operations import requests
 
-    told, found, orders = requests.reading(url_of(db), lambda j: timeline.explain(j, id_))
+    entries, found, orders = requests.reading(url_of(db), lambda j: timeline.explain(j, id_))
     if as_json:
-        _print({"story": told, "position": found, "orders": orders})
+        _print({"story": entries, "position": found, "orders": orders})
     else:
-        shown.story(console(), told, found)
+        shown.story(console(), entries, found)
 
 
 def discrepancies(db: Db = "", *, as_json: AsJson = False) -> None:
@@ -180,7 +180,7 @@ def resolve(
     figures = dict(each.partition("=")[::2] for each in paid) if paid else None
     arguments: dict[str, Any] = {"subject": subject, "choice": choice.replace("-", "_")}
     arguments["paid"] = figures
-    _ask("resolve", arguments, db, rationale, yes=yes, as_json=as_json)
+    _send("resolve", arguments, db, rationale, yes=yes, as_json=as_json)
 
 
 def _leg(
@@ -212,26 +212,26 @@ def _leg(
     elif (least := least if least is not None else _least(found, name)) is not None:
         arguments["at_least"] = plain(least)
     if not as_json:
-        told = as_json_of(worst) if worst else None
-        shown.before(console(), found, name, told, least)
-    _ask(name, arguments, db, rationale, yes=yes, as_json=as_json)
+        at_worst = as_json_of(worst) if worst else None
+        shown.before(console(), found, name, at_worst, least)
+    _send(name, arguments, db, rationale, yes=yes, as_json=as_json)
 
 
 def _least(found: dict[str, Any], name: str) -> Money | None:
-    """Return what closing all must bring where nobody says, None where it was not priced."""
+    """Return the default of what closing all must bring, None if it was not priced."""
     from dutchbook.cli.console import positions as shown
     from dutchbook.domain.values.units import due
 
-    way = shown.priced(found, name)
-    if way is None or way["pnl"] is None:
+    choice = shown.priced(found, name)
+    if choice is None or choice["pnl"] is None:
         return None
-    return due((shown.per_contract(way) - SLACK) * found["alone"]["quantity"])
+    return due((shown.per_contract(choice) - SLACK) * found["alone"]["quantity"])
 
 
-def _ask(
+def _send(
     name: str, arguments: dict[str, Any], db: str, rationale: str, *, yes: bool, as_json: bool
 ) -> None:
-    """Ask for it, once it is confirmed, and tell what became of it."""
+    """Send a command once it is confirmed, and print its result."""
     from dutchbook.cli.console import positions as shown
     from dutchbook.operations import requests
 
@@ -240,17 +240,17 @@ def _ask(
     if not yes and not typer.confirm("Do it?"):
         typer.echo("nothing was asked for")
         return
-    told = requests.ask(url_of(db), name, arguments, rationale)
+    result = requests.ask(url_of(db), name, arguments, rationale)
     if as_json:
-        _print(told)
+        _print(result)
     else:
-        shown.after(console(), told)
-    if told["answer"] is not None and not told["answer"]["done"]:
+        shown.after(console(), result)
+    if result["answer"] is not None and not result["answer"]["done"]:
         raise typer.Exit(FOUND)
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add these commands to the program's."""
+    """Add these commands to the program."""
     for work in (exposures, position, explain, complement, discrepancies, resolve):
         app.command()(work)
     app.command("retry-leg")(retry_leg)

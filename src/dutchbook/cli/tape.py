@@ -1,4 +1,4 @@
-"""The commands of tapes; no logic."""
+"""Commands for tapes; no logic."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a shell does to a database without an engine."""
+"""Operations of a shell on a database, without an engine."""

@@ -1,4 +1,4 @@
-"""What a person asks of the audit log from a shell, also while the engine runs."""
+"""Shell operations on the audit log, also while the engine runs."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ def verified(
 
     Args:
         url: The database.
-        heads: Anchors as texts, ``SEQUENCE:HASH``.
-        file: The file of anchors, else the one that the engine writes.
+        heads: Anchors as text, ``SEQUENCE:HASH``.
+        file: The anchor file; None for the one that the engine writes.
 
     Returns:
-        What was found, and what there is to say of the anchors beside it.
+        The findings, and a note if the database was created anew after some anchors.
 
     Raises:
-        InvalidInput: A text that is no anchor.
+        InvalidInput: A text is not an anchor.
         StorageError: There is no such database or file.
     """
     given = [_anchor(head) for head in heads]
     database = Database.at(url)
     database.check("paper")
-    # Before the log: an engine that runs may keep newer heads than the snapshot has.
-    beside = kept(database, file)
-    found = database.read(lambda read: audited(read, [*given, *beside.anchors]))
-    before = f"made anew after entry {beside.before.sequence}" if beside.before else ""
-    return replace(found, problems=(*beside.problems, *found.problems)), before
+    # Before the log: a running engine may store newer heads than the snapshot has.
+    stored = kept(database, file)
+    found = database.read(lambda read: audited(read, [*given, *stored.anchors]))
+    before = f"made anew after entry {stored.before.sequence}" if stored.before else ""
+    return replace(found, problems=(*stored.problems, *found.problems)), before
 
 
 def head(url: str) -> Head:
-    """Return the sequence and the hash of the newest entry, ``(0, zeros)`` where there is none.
+    """Return the sequence and the hash of the newest entry, ``(0, zeros)`` if there is none.
 
     Raises:
         StorageError: There is no such database.
@@ -54,20 +54,20 @@ def head(url: str) -> Head:
 
 
 def anchor(url: str, found: Head) -> None:
-    """Keep a head in the file of anchors; that of an empty log says nothing and is not kept.
+    """Append a head to the anchor file; that of an empty log proves nothing and is skipped.
 
     Raises:
-        StorageError: It cannot be written.
+        StorageError: The file cannot be written.
     """
     if found != (0, GENESIS):
         anchors.write(paths.anchor_path(Database.at(url)), *found, SystemClock().now())
 
 
 def kept(database: Database, file: Path | None = None) -> anchors.Kept:
-    """Return the anchors of a database: in `file`, else in the one that the engine writes.
+    """Return the anchors of a database, from `file` or else from the engine's own file.
 
     Raises:
-        StorageError: The file cannot be read, or was named and is not there.
+        StorageError: The file cannot be read, or was named and does not exist.
     """
     if file is not None and not file.exists():
         raise StorageError(f"{file}: there is no such file of anchors")

@@ -1,4 +1,4 @@
-"""What a person asks of a database from a shell at any time, also beside a running engine."""
+"""Shell operations on a database at any time, also while an engine runs."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ Rows = list[dict[str, Any]]
 
 
 def reading(url: str, work: Callable[[Journal], Awaitable[T]]) -> T:
-    """Open an existing database beside whoever writes it, and read."""
+    """Open an existing database for reading, also while an engine writes to it."""
     return opened(url, work, alone=False)
 
 
 def opened(url: str, work: Callable[[Journal], Awaitable[T]], *, alone: bool) -> T:
-    """Open an existing database; `alone` where no engine may have it meanwhile.
+    """Open an existing database; `alone` if no engine may use it meanwhile.
 
     Raises:
-        LeaseHeld: One has.
+        LeaseHeld: An engine uses it.
     """
     database = Database.at(url)
     database.check("paper")
@@ -59,7 +59,7 @@ def opened(url: str, work: Callable[[Journal], Awaitable[T]], *, alone: bool) ->
 
 
 async def _held(journal: Journal) -> str | None:
-    """Return the engine that holds the lease now, if one does."""
+    """Return the engine that holds the lease now, if any."""
     for row in await journal.rows(TABLE, ENGINE):
         if live(row, SystemClock().now(), gone):
             return str(row["holder"])
@@ -72,7 +72,7 @@ def rows(url: str, table: str, order_by: tuple[str, ...]) -> Rows:
 
 
 def status(url: str) -> dict[str, Any]:
-    """Return where a database stands: capital, positions, halts and its last event."""
+    """Return the state of a database: capital, positions, halts and its last event."""
 
     async def work(journal: Journal) -> dict[str, Any]:
         accounts = await journal.rows("accounts", order_by=("account_id",))
@@ -104,58 +104,58 @@ def status(url: str) -> dict[str, Any]:
 
 
 def halt(url: str, grade: Grade, rationale: str, *, cancel_all: bool) -> str:
-    """Halt trading from this process; returns what was done.
+    """Halt trading from this process; return what was done.
 
-    One short transaction; where the database does not take it within two seconds, a HALT file,
-    which the engine reads before each send.
+    One short transaction, or, if the database does not accept it within two seconds, a HALT
+    file, which the engine reads before each send.
 
     Raises:
-        StorageError: There is no such database, or not even the file can be written.
+        StorageError: There is no such database, or the file cannot be written either.
     """
     database = _existing(url)
     arguments = {"all": grade is Grade.CANCELS_ONLY, "cancel_all": cancel_all}
-    told = "nothing but cancels" if grade is Grade.CANCELS_ONLY else "no entry"
+    scope = "nothing but cancels" if grade is Grade.CANCELS_ONLY else "no entry"
     try:
-        command = _ask(database, "halt", arguments, rationale, grade, 0)
-    except StorageError as silent:
+        command = _send(database, "halt", arguments, rationale, grade, 0)
+    except StorageError as failure:
         file = paths.halt_file(database)
         try:
             file.write(HaltNote(grade, cancel_all, rationale, _person()))
         except OSError as error:
-            raise StorageError(f"{file.path}: {error.strerror}; and {silent}") from None
-        return f"halted by {file.path}: {told} from now on; the database said: {silent}"
+            raise StorageError(f"{file.path}: {error.strerror}; and {failure}") from None
+        return f"halted by {file.path}: {scope} from now on; the database said: {failure}"
     known = "" if command["engine"] else "; no engine runs"
-    return f"halted: {told} from now on{known}"
+    return f"halted: {scope} from now on{known}"
 
 
 def command(
     url: str, name: str, arguments: dict[str, Any], rationale: str, grade: Grade = Grade.TRADING
 ) -> dict[str, Any]:
-    """Ask the engine for something, and wait a little for its answer.
+    """Give the engine a command, and wait a few seconds for its answer.
 
     Returns:
-        The command's id, whether an engine runs, and its answer, None when there is none yet:
-        it is done at the next start.
+        The command's id, the engine that runs, if any, and its answer, None if there is none
+        yet: a command without an engine is done at the next start.
 
     Raises:
-        InvalidInput: A rationale that says nothing.
+        InvalidInput: The rationale is too short.
         StorageError: There is no such database, or it does not answer within two seconds.
     """
     meaningful(rationale)
-    return _ask(_existing(url), name, arguments, rationale, grade, ANSWER_SECONDS)
+    return _send(_existing(url), name, arguments, rationale, grade, ANSWER_SECONDS)
 
 
 def ask(url: str, name: str, arguments: dict[str, Any], rationale: str = "") -> dict[str, Any]:
-    """Ask the engine for what may take it a while; see `command`."""
+    """Give the engine a command that may take a while; see `command`."""
     grade = Grade.TRADING
-    return _ask(_existing(url), name, arguments, rationale, grade, PATIENT_SECONDS)
+    return _send(_existing(url), name, arguments, rationale, grade, PATIENT_SECONDS)
 
 
 def meaningful(rationale: str) -> None:
-    """Insist on a reason.
+    """Require a rationale.
 
     Raises:
-        InvalidInput: It says nothing.
+        InvalidInput: It is too short.
     """
     if len(rationale.strip()) < MEANINGFUL:
         raise InvalidInput("--rationale", rationale, f"at least {MEANINGFUL} characters")
@@ -175,7 +175,7 @@ def _person() -> str:
         return "a shell"
 
 
-def _ask(
+def _send(
     database: Database,
     name: str,
     arguments: dict[str, Any],
@@ -191,13 +191,13 @@ def _ask(
         await journal.open()
         try:
             await _insert(journal, row, grade)
-            told = {"command": command_id, "engine": await _held(journal), "answer": None}
-            for _ in range(seconds * LOOKS if told["engine"] else 0):
+            sent = {"command": command_id, "engine": await _held(journal), "answer": None}
+            for _ in range(seconds * LOOKS if sent["engine"] else 0):
                 found = await journal.rows("operator_commands", {"command_id": command_id})
                 if found[0]["answered_at"] is not None:
-                    return told | {"answer": found[0]["answer"]}
+                    return sent | {"answer": found[0]["answer"]}
                 await clock.sleep(1 / LOOKS)
-            return told
+            return sent
         finally:
             await journal.close()
 
@@ -205,7 +205,7 @@ def _ask(
 
 
 async def _insert(journal: Journal, row: dict[str, Any], grade: Grade) -> None:
-    """Write a command, and with it the halt that it brings; again if the lease just changed."""
+    """Write a command and the halt that it implies; retry if the lease just changed."""
     for _ in range(TRIES):
         lease = await journal.rows(TABLE, ENGINE)
         writes: tuple[Write, ...] = (Insert("operator_commands", row),)
@@ -223,5 +223,5 @@ async def _insert(journal: Journal, row: dict[str, Any], grade: Grade) -> None:
 PATIENCE_SECONDS = 2
 ANSWER_SECONDS, LOOKS = 5, 10
 PATIENT_SECONDS = 90
-"""A live book is waited for, then the order's answer."""
+"""The engine first waits for a fresh book, then for the answer to the order."""
 TRIES = 20

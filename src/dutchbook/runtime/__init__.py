@@ -1,1 +1,1 @@
-"""The adapters of time and identity: the only place that touches a clock or chance."""
+"""Adapters for time and identity: the only place that touches a clock or randomness."""

@@ -1,4 +1,4 @@
-"""Clocks: the machine's, and a tape's, which runs at the tape's own time on any loop."""
+"""Clocks: the system's, and a tape's, which runs in tape time on any loop."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from datetime import UTC, datetime, timedelta
 
 
 class SystemClock:
-    """The machine's time."""
+    """The system's time."""
 
     def now(self) -> datetime:
-        """Return the present instant, UTC."""
+        """Return the current instant, UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Return seconds that never go back."""
+        """Return seconds that never decrease."""
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait for `seconds`."""
         await asyncio.sleep(seconds)
 
     async def sleep_until(self, instant: datetime) -> None:
-        """Wait for an instant; one that is past is no wait."""
+        """Wait until `instant`; return at once if it has passed."""
         await asyncio.sleep(max((instant - self.now()).total_seconds(), 0))
 
 
 class TapeClock:
-    """The time of a tape: its start, and from there the loop's time, `speed` times as fast.
+    """Time of a tape: from its start, the loop's time, `speed` times as fast.
 
     On a `VirtualTimeLoop` with a speed of one it jumps with the loop.
     """
@@ -40,7 +40,7 @@ class TapeClock:
         self._origin = asyncio.get_running_loop().time()
 
     def now(self) -> datetime:
-        """Return the tape's present instant, to the microsecond."""
+        """Return the tape's current instant, to the microsecond."""
         return self._start + timedelta(microseconds=round(self.monotonic() * 1_000_000))
 
     def monotonic(self) -> float:
@@ -48,11 +48,11 @@ class TapeClock:
         return (asyncio.get_running_loop().time() - self._origin) * self.speed
 
     async def sleep(self, seconds: float) -> None:
-        """Wait for tape seconds."""
+        """Wait for `seconds` of tape time."""
         await asyncio.sleep(seconds / self.speed)
 
     async def sleep_until(self, instant: datetime) -> None:
-        """Wait for an instant of the tape; one that is past is no wait."""
+        """Wait until `instant` of the tape; return at once if it has passed."""
         loop = asyncio.get_running_loop()
         when = self._origin + (instant - self._start).total_seconds() / self.speed
         if when <= loop.time():

@@ -1,4 +1,4 @@
-"""The HALT file: how trading is halted while the database does not answer."""
+"""The HALT file, which halts trading while the database does not answer."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from dutchbook.domain.capital.limits import Grade
 from dutchbook.ports.halt_file import HaltNote
 
 UNREADABLE = HaltNote(Grade.NO_ENTRIES, False, "a HALT file that cannot be read", "a file")
-"""What an empty or damaged file says: a person can halt with nothing but `touch`."""
+"""Meaning of an empty or damaged file: a person can halt with just `touch`."""
 
 
 class FileOfHalt:
-    """`HaltFile` at a path. It is looked at before each send: one system call when absent."""
+    """`HaltFile` at a path. It is checked before each send: one system call if absent."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def standing(self) -> HaltNote | None:
-        """Return the halt that was left there; see `HaltFile`."""
+        """Return the halt in the file, if any; see `HaltFile`."""
         try:
             text = self.path.read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -28,38 +28,38 @@ class FileOfHalt:
         except (OSError, UnicodeDecodeError):
             return UNREADABLE
         try:
-            told = json.loads(text)
+            fields = json.loads(text)
             return HaltNote(
-                Grade(told["grade"]),
-                bool(told["cancel_all"]),
-                str(told["rationale"]),
-                str(told["requested_by"]),
+                Grade(fields["grade"]),
+                bool(fields["cancel_all"]),
+                str(fields["rationale"]),
+                str(fields["requested_by"]),
             )
         except (ValueError, TypeError, KeyError):
             return UNREADABLE
 
     def write(self, note: HaltNote) -> None:
-        """Leave a halt; a stronger one that is there already stays.
+        """Write a halt, unless the file holds a stronger one.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: The file cannot be written.
         """
         there = self.standing()
         if there is not None and there.grade > note.grade:
             return
         whole = self.path.with_name(f"{self.path.name}.part")
-        told = {
+        fields = {
             "grade": int(note.grade),
             "cancel_all": note.cancel_all or bool(there and there.cancel_all),
             "rationale": note.rationale,
             "requested_by": note.requested_by,
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        whole.write_text(json.dumps(told), encoding="utf-8")
+        whole.write_text(json.dumps(fields), encoding="utf-8")
         whole.replace(self.path)
 
     def clear(self, note: HaltNote) -> None:
-        """Remove a halt that was folded; see `HaltFile`."""
+        """Remove a halt that the database has; see `HaltFile`."""
         if self.standing() == note:
             with contextlib.suppress(FileNotFoundError):
                 self.path.unlink()

@@ -1,4 +1,4 @@
-"""Ids: random ones for real trading, seeded ones that a replay makes again."""
+"""Ids: random ones for real trading, seeded ones that a replay reproduces."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import Counter
 
 
 class RandomIds:
-    """Ids that nobody has made before."""
+    """Ids that are unique everywhere."""
 
     def new(self, kind: str, owner: str) -> str:
         """Return a random uuid; `kind` and `owner` name what it is for."""
@@ -18,10 +18,10 @@ class RandomIds:
 
 
 class SeededIds:
-    """Ids that follow from the seed, the run number, the kind, the owner and a count.
+    """Ids derived from the seed, the run number, the kind, the owner and a counter.
 
-    The count is the owner's own: an event that is added or dropped renames nothing else. A
-    second run on the same database has another run number, so its ids never collide.
+    Each owner has its own counter: an event more or less does not change any other id. A second
+    run on the same database has another run number, so its ids never collide.
     """
 
     def __init__(self, seed: int, run: int) -> None:
@@ -29,7 +29,7 @@ class SeededIds:
         self._made: Counter[tuple[str, str]] = Counter()
 
     def new(self, kind: str, owner: str) -> str:
-        """Return the next id of its kind and owner in the shape of a uuid."""
+        """Return the next id of its kind and owner, in the form of a uuid."""
         self._made[kind, owner] += 1
         text = self._prefix + f"{kind}\x1f{owner}\x1f{self._made[kind, owner]}".encode()
         return str(uuid.UUID(bytes=hashlib.blake2b(text, digest_size=16).digest()))

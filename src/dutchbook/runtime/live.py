@@ -1,4 +1,4 @@
-"""The loop of live time: uvloop where it runs, the standard one elsewhere."""
+"""The event loop for live time: uvloop where available, else the standard one."""
 
 from __future__ import annotations
 

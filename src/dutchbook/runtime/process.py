@@ -1,4 +1,4 @@
-"""Who this process is, and whether another one that said so has ended."""
+"""Identifies this process, and detects whether another one has ended."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ def myself() -> str:
 
 
 def gone(holder: str) -> bool:
-    """Tell whether a process of this host has certainly ended.
+    """Return whether a process of this host has certainly ended.
 
-    One of another host, and one that does not say so, may always be there. One that had our own
-    number (a container that was started again) has ended, or we would not have it.
+    A process of another host, or of an unknown one, may always be running. A process with our
+    own number (before a container restart) has ended, or we would not have that number.
     """
     host, _, number = holder.rpartition(":")
     if host != socket.gethostname() or not number.isdecimal():

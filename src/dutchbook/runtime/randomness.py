@@ -1,4 +1,4 @@
-"""The seeded source of chance for tapes that are made up."""
+"""Seeded randomness for generated tapes."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Sequence
 
 
 class Seeded:
-    """A stream of draws that a seed makes again: whole numbers, which no machine rounds."""
+    """A stream of draws that a seed reproduces: integers, which no machine rounds."""
 
     def __init__(self, seed: int) -> None:
         self._source = random.Random(seed)  # noqa: S311 - reproducible, not secret
 
     def between(self, low: int, high: int) -> int:
-        """Return a whole number from `low` to `high`, both included."""
+        """Return an integer from `low` to `high`, both included."""
         return self._source.randint(low, high)
 
     def one_in(self, chances: int) -> bool:
-        """Return True once in `chances` draws on average."""
+        """Return True on average once in `chances` draws."""
         return self._source.randrange(chances) == 0
 
     def choice(self, options: Sequence[int]) -> int:
@@ -25,7 +25,7 @@ class Seeded:
         return options[self._source.randrange(len(options))]
 
     def bell(self, spread: int) -> int:
-        """Return a whole number around zero, rarely beyond twice `spread`.
+        """Return an integer around zero, rarely beyond twice `spread`.
 
         A sum of four draws.
         """

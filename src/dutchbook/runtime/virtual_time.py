@@ -1,7 +1,7 @@
-"""An event loop whose clock jumps, and the turnstile that keeps real drivers out of its order.
+"""An event loop whose clock jumps, and a turnstile that keeps real drivers in a fixed order.
 
-A run at full speed must give the same log every time, on every database. So timers fire by
-(time, creation order), time moves only when nothing else can happen, and whatever really takes
+A run at full speed must produce the same log every time, on every database. So timers fire by
+(time, creation order), time moves only when nothing else can happen, and whatever takes real
 time (a database, a thread) passes the turnstile: first come first served, one at a time,
 started and answered only when nothing else is ready, while the clock stands still.
 """
@@ -27,41 +27,41 @@ PATIENCE_SECONDS = 120.0
 
 
 class VirtualDeadlock(RuntimeError):
-    """The program waits for ever: for nothing at all, or for a driver that gives no sign."""
+    """The program would wait for ever: for nothing, or for a driver that does not respond."""
 
 
 class PassThrough:
-    """The turnstile of a real loop: there is nothing to keep in order."""
+    """The turnstile of a real loop, where no order has to be kept."""
 
     async def drive(self, job: Callable[[], Awaitable[T]]) -> T:
         """Run `job` at once, shielded."""
         running = asyncio.ensure_future(job())
-        running.add_done_callback(_heard)
+        running.add_done_callback(_mark_retrieved)
         return await asyncio.shield(running)
 
     def begin(self, job: Callable[[], Awaitable[None]]) -> asyncio.Future[None]:
-        """Run `job` in a task of its own."""
+        """Run `job` in its own task."""
         return asyncio.ensure_future(job())
 
 
 class _JobTask(asyncio.Task[Any]):
-    """A job under way.
+    """A running job.
 
-    Not even the end of the run cuts it short: its commit may happen anyway.
+    Not even the end of the run cancels it: its commit may happen anyway.
     """
 
     def cancel(self, msg: Any | None = None) -> bool:
-        """Refuse."""
+        """Do nothing and return False."""
         del msg
         return False
 
     def abandon(self) -> None:
-        """Cancel after all: its driver is silent."""
+        """Cancel after all, because its driver does not respond."""
         super().cancel()
 
 
 class VirtualTurnstile:
-    """The turnstile of a `VirtualTimeLoop`. A job that drives another one is still one job."""
+    """The turnstile of a `VirtualTimeLoop`. A job that drives another is still one job."""
 
     def __init__(self, loop: VirtualTimeLoop) -> None:
         self._loop = loop
@@ -69,36 +69,35 @@ class VirtualTurnstile:
         self._active: tuple[_JobTask, asyncio.Future[Any]] | None = None
 
     async def drive(self, job: Callable[[], Awaitable[T]]) -> T:
-        """Queue `job`; it starts, and answers, only when nothing else is ready."""
+        """Queue `job`; it starts and returns only when nothing else is ready."""
         if isinstance(asyncio.current_task(), _JobTask):
             return await job()
         answer: asyncio.Future[T] = self._loop.create_future()
-        answer.add_done_callback(_heard)
+        answer.add_done_callback(_mark_retrieved)
         self._waiting.append((job, copy_context(), answer))
         return await asyncio.shield(answer)
 
     def begin(self, job: Callable[[], Awaitable[None]]) -> asyncio.Future[None]:
-        """Queue `job` in a task of its own."""
+        """Queue `job` in its own task."""
         return asyncio.ensure_future(self.drive(job))
 
     @property
     def busy(self) -> bool:
-        """Whether a job is under way: the clock must stand still and real input is awaited."""
+        """Whether a job is running: the clock must stand still, and real input is awaited."""
         return self._active is not None
 
     def turn(self) -> bool:
-        """Nothing is ready: answer the job that is done, or start the next one.
+        """When nothing is ready: deliver the result of a finished job, or start the next.
 
         Returns:
-            Whether something was put in motion; if not, time may move unless a job is under
-            way.
+            Whether something was set in motion; if not, time may move unless a job is running.
         """
         if self._active is not None:
             task, answer = self._active
             if not task.done():
                 return False
             self._active = None
-            _pass_on(task, answer)
+            _deliver(task, answer)
             return True
         if not self._waiting:
             return False
@@ -107,7 +106,7 @@ class VirtualTurnstile:
         return True
 
     def abandon(self) -> None:
-        """Give up the job under way, so that the run can end."""
+        """Cancel the running job, so that the run can end."""
         assert self._active is not None, "a job is under way"
         self._active[0].abandon()
 
@@ -116,13 +115,13 @@ async def _run(job: Job) -> Any:
     return await job()
 
 
-def _heard(future: asyncio.Future[Any]) -> None:
-    """A caller that was cancelled does not read its answer; that is no error."""
+def _mark_retrieved(future: asyncio.Future[Any]) -> None:
+    """Mark an exception as retrieved: a cancelled caller does not read its result."""
     if not future.cancelled():
         future.exception()
 
 
-def _pass_on(task: asyncio.Future[Any], answer: asyncio.Future[Any]) -> None:
+def _deliver(task: asyncio.Future[Any], answer: asyncio.Future[Any]) -> None:
     if task.cancelled():
         answer.cancel()
     elif (error := task.exception()) is not None:
@@ -132,7 +131,7 @@ def _pass_on(task: asyncio.Future[Any], answer: asyncio.Future[Any]) -> None:
 
 
 class _Timer(asyncio.TimerHandle):
-    """A timer that, at equal times, fires in the order of creation."""
+    """A timer that fires in order of creation at equal times."""
 
     def __init__(
         self,
@@ -152,7 +151,7 @@ class _Timer(asyncio.TimerHandle):
 
 
 class _Selector(selectors.BaseSelector):
-    """Where a loop would wait for real time, decide what happens instead."""
+    """Decides what happens where a loop would wait for real time."""
 
     def __init__(self) -> None:
         self._real = selectors.DefaultSelector()
@@ -194,11 +193,11 @@ class _Selector(selectors.BaseSelector):
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """An event loop on which a night passes as fast as its events can be handled.
+    """An event loop on which a night passes as fast as its events are handled.
 
     Args:
-        start: The virtual time at which it begins, in seconds.
-        patience: Real seconds without a sign from a driver after which the run is given up.
+        start: Virtual time at which it begins, in seconds.
+        patience: Timeout in real seconds for a driver that does not respond.
     """
 
     def __init__(self, start: float = 0.0, patience: float = PATIENCE_SECONDS) -> None:
@@ -242,10 +241,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return self.call_at(self.time() + delay, callback, *args, context=context)
 
     def jump(self) -> None:
-        """Move to the next timer.
+        """Move to the time of the next timer.
 
         Raises:
-            VirtualDeadlock: There is none.
+            VirtualDeadlock: There is no timer.
         """
         timers = self._scheduled  # type: ignore[attr-defined]
         if not timers or timers[0].when() == math.inf:
@@ -254,13 +253,13 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
                 f"nothing is ready, no timer is set and no driver works; waiting: {names}"
             )
         self._virtual_now = float(timers[0].when())
-        # The base fires what is due before now plus this. One step of a float is exactly what
-        # is due now; a fixed figure is lost in the rounding of a large time, and nothing would
-        # fire.
+        # The base class fires timers due before now plus this. One float step covers exactly
+        # those due now; a fixed value would be lost in the rounding of a large time, and none
+        # would fire.
         self._clock_resolution = math.ulp(self._virtual_now)
 
     async def shutdown_default_executor(self, *args: Any) -> None:
-        """Close threads, in real time."""
+        """Shut down the threads, in real time."""
         shutdown = functools.partial(super().shutdown_default_executor, *args)
         await self.turnstile.drive(shutdown)
 
@@ -274,7 +273,7 @@ def turnstile() -> Turnstile:
 def run_virtual(
     main: Coroutine[Any, Any, T], *, start: float = 0.0, patience: float = PATIENCE_SECONDS
 ) -> T:
-    """Run `main` on a `VirtualTimeLoop` of its own, like ``asyncio.run``."""
+    """Run `main` on a new `VirtualTimeLoop`, like ``asyncio.run``."""
     make = functools.partial(VirtualTimeLoop, start, patience)
     with asyncio.Runner(loop_factory=make) as runner:
         return runner.run(main)

@@ -1,1 +1,1 @@
-"""What a person sees in a terminal: the live view, log lines and the summary."""
+"""Terminal output: the live view, log lines and the summary."""

@@ -24,7 +24,7 @@ class EventLines:
         self._write = write
 
     def __call__(self, event: Event, sequence: int) -> None:
-        """Write one event, unless it is one of the many that only repeat another."""
+        """Write one event, unless its kind only repeats another."""
         if sequence and event.wire not in QUIET:
             self._write(line(event))
 

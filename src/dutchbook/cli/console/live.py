@@ -1,6 +1,6 @@
 """The live view.
 
-Books, what is being done, capital and the latest events, redrawn a few times a second.
+Books, running executions, capital and the latest events, redrawn a few times a second.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Book(Protocol):
     best_ask: int
 
     def ask_e4(self, outcome: Outcome) -> int:
-        """What buying an outcome costs at best, in 10⁻⁴ dollars."""
+        """Return the best price of buying an outcome, in 10⁻⁴ dollars."""
         ...
 
 
@@ -42,7 +42,7 @@ class PairLine:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where the engine stands: amounts in dollars as text."""
+    """State of the engine; amounts are dollars as text."""
 
     now: str
     mode: str
@@ -55,19 +55,19 @@ class Standing:
 
 
 class LiveView:
-    """Collects events and draws the whole."""
+    """Collects events and draws the view."""
 
     def __init__(self, pairs: list[PairLine]) -> None:
         self._pairs = pairs
         self._tail: deque[str] = deque(maxlen=10)
 
     def __call__(self, event: Event, sequence: int) -> None:
-        """Hear an event."""
+        """Add an event to the tail, unless its kind only repeats another."""
         if sequence and event.wire not in QUIET:
             self._tail.append(line(event))
 
     def draw(self, standing: Standing) -> RenderableType:
-        """Return the picture of this moment."""
+        """Return the current view."""
         state = f"halted: {', '.join(standing.halted)}" if standing.halted else "trading"
         positions = ", ".join(f"{n} {name}" for name, n in standing.positions.items()) or "none"
         head = (

@@ -1,4 +1,4 @@
-"""Exposed positions, all of one position, and its story, for people."""
+"""Prints exposed positions, one whole position, and its timeline, for people."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ ANSWERS = {
     "adopt-platform": "what the platform says now is so; it is asked again, and that is booked",
     "force-close": "nothing is left of the position; --paid says what each contract brought",
 }
-"""What a person can answer, and what each means."""
+"""What a person can answer to a discrepancy, and what each answer means."""
 SHORT = 8
-"""Characters of an id that are shown where there is little room; they may be typed."""
+"""Characters of an id that are shown where space is short; commands accept them."""
 
 
 class Entry(Protocol):
@@ -46,17 +46,17 @@ class Entry(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Name of the event."""
         ...
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What it says."""
+        """Payload of the event."""
         ...
 
 
 def _say(console: Console, line: str = "", indent: int = 0) -> None:
-    """Print a line; what does not fit goes on below, indented."""
+    """Print a line, wrapped to the console's width with an indent."""
     text = textwrap.fill(
         line,
         console.width,
@@ -76,7 +76,7 @@ def _time(at: datetime | None) -> str:
 
 
 def exposed(console: Console, rows: Iterable[Row]) -> None:
-    """Print the positions with one leg alone as a table."""
+    """Print the positions with an unhedged leg as a table."""
     rows = list(rows)
     if not rows:
         _say(console, "nothing is exposed")
@@ -197,7 +197,7 @@ def _order(console: Console, order: Row) -> None:
 
 
 def choices(console: Console, row: Row) -> None:
-    """Print what is alone and what can be done about it, as last priced."""
+    """Print what is unhedged and what can be done about it, as last priced."""
     if row["alone"] is None:
         if row["status"] == DISPUTED:
             disputed(console, row["discrepancies"])
@@ -218,7 +218,7 @@ def choices(console: Console, row: Row) -> None:
 
 
 def disputed(console: Console, rows: Iterable[Row]) -> None:
-    """Print what our record and the platforms differ in, and what a person can answer."""
+    """Print where our record and the platforms differ, and what a person can answer."""
     rows = list(rows)
     if not rows:
         _say(console, "our record and the platforms agree, as far as they were compared")
@@ -239,8 +239,8 @@ def disputed(console: Console, rows: Iterable[Row]) -> None:
 
 
 def _facts(facts: Mapping[str, Any]) -> str:
-    told = (f"{name.replace('_', ' ')} {_fact(value)}" for name, value in facts.items())
-    return ", ".join(told) or "nothing"
+    parts = (f"{name.replace('_', ' ')} {_fact(value)}" for name, value in facts.items())
+    return ", ".join(parts) or "nothing"
 
 
 def _fact(value: Any) -> str:
@@ -293,14 +293,14 @@ def before(
     worst: Row | None = None,
     at_least: Decimal | None = None,
 ) -> None:
-    """Print what a command would do, with its numbers, before it is given.
+    """Print what a command would do, with its numbers, before it is sent.
 
     Args:
-        console: Where.
+        console: The console.
         row: The position.
         name: The command.
-        worst: What a leg bought at the price that was asked for comes to, None without one.
-        at_least: What closing all that is alone must bring to be done.
+        worst: Result of a leg bought at the given price, None without a price.
+        at_least: Dollars that closing all that is unhedged must bring to be done.
     """
     alone, choice = row["alone"], priced(row, name)
     _say(
@@ -324,27 +324,27 @@ def before(
 
 
 def _rest(alone: Decimal, choice: Row | None) -> Decimal:
-    """Return how many contracts a way leaves alone."""
+    """Return how many contracts stay unhedged after a choice."""
     size = choice and not choice["blocked"] and choice["size"]
     return alone - Decimal(size) if size else Decimal(0)
 
 
 def priced(row: Row, name: str) -> Row | None:
-    """Return the way that a command would take as last priced: closing takes the cheaper."""
+    """Return the choice of a command as last priced; closing takes the cheaper one."""
     names = ("close_leg", "complement") if name == "close_leg" else (name,)
-    ways = [each for each in row["choices"] if each["name"] in names]
-    open_ways = [each for each in ways if not each["blocked"]]
-    best = max(open_ways, key=per_contract, default=None)
-    return best or next(iter(ways), None)
+    named = [each for each in row["choices"] if each["name"] in names]
+    possible = [each for each in named if not each["blocked"]]
+    best = max(possible, key=per_contract, default=None)
+    return best or next(iter(named), None)
 
 
 def per_contract(way: Row) -> Decimal:
-    """Return the dollars a contract that a way brings."""
+    """Return the result of a choice in dollars a contract."""
     return Decimal(way["pnl"]) / Decimal(way["size"])
 
 
 def after(console: Console, told: Row) -> None:
-    """Print what became of a command."""
+    """Print the result of a command."""
     answer = told["answer"]
     if answer is None:
         late = "no engine runs: it is done at the next start"
@@ -357,10 +357,10 @@ def after(console: Console, told: Row) -> None:
     else:
         code = f" ({answer['code']})" if answer.get("code") else ""
         _say(console, f"Not done: {answer.get('why') or 'no reason given'}{code}.")
-    _came_of(console, answer)
+    _consequences(console, answer)
 
 
-def _came_of(console: Console, answer: Row) -> None:
+def _consequences(console: Console, answer: Row) -> None:
     if answer.get("order_id"):
         _say(console, f"Order {answer['order_id']} filled {answer['filled']}.")
     if answer.get("new_edge") is not None:

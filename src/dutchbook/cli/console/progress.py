@@ -13,9 +13,9 @@ Tell = Callable[[int, int], None]
 
 @contextmanager
 def bar(title: str) -> Iterator[Tell]:
-    """Show how far a long work is; what is yielded is told what is done, of how much."""
+    """Show the progress of a long task; yields a function of the work done and the total."""
     console = Console(stderr=True)
-    # Without a terminal it would still end with an empty line.
+    # Without a terminal, it would still print an empty line at the end.
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(title, total=None)
 

@@ -1,4 +1,4 @@
-"""The summary of a run for people: what was seen, done, held and earned."""
+"""Prints the summary of a run for people: what was seen, done, held and earned."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 GRADES = ("everything", "no entry", "nothing but cancels")
-"""What may be sent, by the grade of the halt that stands."""
+"""What may be sent, by the grade of the current halt."""
 
 
 def show(console: Console, summary: dict[str, Any]) -> None:
@@ -63,7 +63,7 @@ def _counts(title: str, summary: dict[str, Any]) -> Table:
 
 
 def standing(console: Console, found: dict[str, Any]) -> None:
-    """Print where a database stands."""
+    """Print the state of a database."""
     halted = ", ".join(found["halted"]) or "no"
     console.print(f"{found['mode']} trading, {found['runs']} runs, halted: {halted}")
     console.print(f"May be sent: {GRADES[found['halt_grade']]}")
@@ -77,41 +77,41 @@ def standing(console: Console, found: dict[str, Any]) -> None:
 
 
 class TapeFacts(Protocol):
-    """What is told of a tape."""
+    """Facts of a tape that are printed."""
 
     @property
     def meta(self) -> Any:
-        """What it says of itself: its name, source, pairs and assumptions."""
+        """Its metadata: name, source, pairs and assumptions."""
         ...
 
     @property
     def messages(self) -> int:
-        """How many messages it keeps."""
+        """Number of messages."""
         ...
 
     @property
     def size(self) -> int:
-        """Its bytes."""
+        """Size in bytes."""
         ...
 
     @property
     def bytes_per_message(self) -> Any:
-        """Its bytes by its messages."""
+        """Bytes per message."""
         ...
 
     @property
     def sessions(self) -> int:
-        """How many sessions."""
+        """Number of sessions."""
         ...
 
     @property
     def steps(self) -> int:
-        """How many steps."""
+        """Number of steps."""
         ...
 
 
 def tape(console: Console, info: TapeFacts) -> None:
-    """Print what a tape holds."""
+    """Print the facts of a tape."""
     meta = info.meta
     rows = {
         "name": meta.name,

@@ -26,7 +26,7 @@ STATES = {
 
 
 def dollars(amount: Any) -> str:
-    """Return an amount for reading: at most four digits after the point."""
+    """Return an amount for display, cut to at most four decimals."""
     text = str(amount)
     whole, point, fraction = text.partition(".")
     short = fraction[:4].rstrip("0")
@@ -34,7 +34,7 @@ def dollars(amount: Any) -> str:
 
 
 def way(choice: Facts) -> str:
-    """Return one way on in a sentence, with what it costs."""
+    """Return one choice as a sentence, with its cost."""
     name = WAYS[choice["name"]]
     if choice["name"] == "hold":
         return f"{name}: {choice['detail']}"
@@ -44,7 +44,7 @@ def way(choice: Facts) -> str:
 
 
 def numbers(choice: Facts) -> str:
-    """Return what one way on needs and brings."""
+    """Return the cash that one choice needs and its result."""
     cash, pnl = dollars(choice["cash_needed"]), dollars(choice["pnl"])
     need = "no cash" if cash == "0" else f"{cash} dollars"
     fees = f", fees of {dollars(choice['fees'])} included" if choice.get("fees") else ""
@@ -52,10 +52,10 @@ def numbers(choice: Facts) -> str:
 
 
 def sentence(name: str, facts: Facts) -> str:
-    """Return one entry of the log as a sentence; what has none of its own is told plainly."""
-    told = SENTENCES.get(name)
-    if told is not None:
-        return told(facts)
+    """Return one log entry as a sentence, or its plain facts if it has no sentence."""
+    template = SENTENCES.get(name)
+    if template is not None:
+        return template(facts)
     plain = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in facts.items())
     return f"{name}: {plain}" if plain else f"{name}."
 
@@ -153,13 +153,13 @@ def _marked(f: Facts) -> str:
 
 
 def _settled(f: Facts) -> str:
-    told = f"Both contracts have paid: result {dollars(f['realised_pnl'])} dollars"
+    text = f"Both contracts have paid: result {dollars(f['realised_pnl'])} dollars"
     if Decimal(f["divergence_pnl"]):
-        told += (
+        text += (
             f", {dollars(f['divergence_pnl'])} of it because they resolved differently;"
             f" {dollars(f['reserve_used'])} of the reserve for that was used"
         )
-    return f"{told}."
+    return f"{text}."
 
 
 def _instant(text: str) -> str:
