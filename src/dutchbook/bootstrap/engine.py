@@ -1,4 +1,4 @@
-"""A whole engine on paper, joined: it plays its tape, and the platforms hear it first."""
+"""A complete paper engine: it plays its tape, and the platforms receive each message first."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from dutchbook.tape.player import Listener, play
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A whole engine on paper, joined and not yet started."""
+    """A complete paper engine, not yet started."""
 
     settings: Settings
     tape: Tape
@@ -78,7 +78,7 @@ class Engine:
         return self.carrying.holdings
 
     async def trade(self, run: int) -> dict[str, Any]:
-        """Play the tape to its end, or until `stopping` is set; drain, stop, and sum up."""
+        """Play the tape to its end, or until `stopping` is set; drain, stop, and summarise."""
         paper = self.settings.paper
         opening = {
             Platform.KALSHI: Money(paper.kalshi_cash),
@@ -109,9 +109,9 @@ class Engine:
     async def _fund_platforms(self) -> None:
         """Give each paper platform what our books say that it holds for us.
 
-        Contracts are those of positions, what was sold, merged and paid left out, and of fills
-        whose execution has no position yet. Cash is what is free and reserved, less what
-        executions that have not ended have spent of their reservation.
+        Contracts are those of positions, less what was sold, merged and paid, and those of
+        fills whose execution has no position yet. Cash is what is free and reserved, less what
+        unfinished executions have spent of their reservations.
         """
         orders = {row["order_id"]: row for row in await self.journal.rows("orders")}
         live = {
@@ -141,7 +141,7 @@ class Engine:
         await self._remind_platforms()
 
     async def _remind_platforms(self) -> None:
-        """Let each paper platform remember what it had not finished of our orders."""
+        """Restore our unfinished orders and their fills on each paper platform."""
         made = grouped(await self.journal.rows("fills"), "order_id")
         known: dict[Platform, list[tuple[Order, list[FillReport]]]] = defaultdict(list)
         for row in await self.journal.rows("orders", order_by=("created_at", "order_id")):
@@ -156,7 +156,7 @@ class Engine:
             gateway.restore(known[platform])
 
     def _hand_over(self, position: OpenPosition) -> None:
-        """Give the platforms what they hold of one position."""
+        """Give the platforms their holdings of one position."""
         match = self.watchlist.matches.get(position.pair_id)
         for platform in Platform:
             leg = position.holding(platform)
@@ -168,7 +168,7 @@ class Engine:
                 wallet.add(contract_id, other, Quantity(leg.complement - leg.borrowed))
 
     async def _resolve(self) -> None:
-        """Let the contracts of a tape that has ended resolve, and wait for their cash."""
+        """Resolve the contracts after the end of the tape, and wait for their cash."""
         if not self.results or self.stopping.is_set():
             return
         for key, ruling in sorted(self.results.items(), key=lambda each: _due(each[1])):
@@ -184,11 +184,11 @@ class Engine:
 
     @property
     def _timer(self) -> int:
-        """How long Kalshi's cash takes on paper, in milliseconds."""
+        """Delay of Kalshi's cash on paper, in milliseconds."""
         return self.settings.paper.settle_ms
 
     async def _until(self, instant: datetime) -> bool:
-        """Wait for an instant; returns False when the engine was asked to stop meanwhile."""
+        """Wait until `instant`; return False if the engine was asked to stop meanwhile."""
         waiting = asyncio.ensure_future(self.clock.sleep_until(instant))
         stopping = asyncio.ensure_future(self.stopping.wait())
         await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -226,7 +226,7 @@ class Engine:
         self.beside.sessions.ended()
 
     def hear(self, message: TapeMessage) -> None:
-        """Give one message to the platform it came from, then to the engine that watches it."""
+        """Pass one message to the platform it came from, then to the engine."""
         whole = message.kind is Kind.SNAPSHOT
         self.exchanges[message.platform].update(
             message.contract_id, message.bids, message.asks, whole=whole, now=self.clock.now()
@@ -234,7 +234,7 @@ class Engine:
         self.told(message)
 
     def told(self, message: TapeMessage) -> None:
-        """Take what a platform's stream says of a book; the platform itself knew it before."""
+        """Apply a message of a platform's stream to our book; the platform already has it."""
         now, key = self.clock.now(), (message.platform, message.contract_id)
         if key not in self.watchlist.books:
             return
@@ -248,7 +248,7 @@ class Engine:
         self.leaving.exits.book_changed(key)
 
     def _show(self, key: Key, message: TapeMessage) -> None:
-        """Bring the engine's book to what the platform shows: less what we took of it."""
+        """Update the engine's book to what the platform shows: less what we took from it."""
         book, liquidity = self.watchlist.books[key], self.exchanges[key[0]].liquidity[key[1]]
         if message.kind is Kind.SNAPSHOT or key in self.missed:
             self.missed.discard(key)  # a stream that comes back begins with a snapshot
@@ -259,7 +259,7 @@ class Engine:
                 book.apply(side, price, liquidity.left(side, price))
 
     def taken(self, platform: Platform) -> Taken:
-        """Return what hears of our own trades on a platform and shows them in its book."""
+        """Return a callback that applies our own trades on a platform to our book of it."""
 
         def hear(contract_id: str, side: int, price_e4: int, left_e6: int) -> None:
             self.watchlist.books[platform, contract_id].apply(side, price_e4, left_e6)
@@ -268,11 +268,11 @@ class Engine:
 
 
 PATIENCE = timedelta(minutes=10)
-"""How long a run waits for the cash of results."""
+"""Maximum time that a run waits for the cash of results."""
 
 
 def _due(ruling: Ruling) -> tuple[bool, datetime]:
-    """Sort what resolves at the end before what resolves later."""
+    """Sort contracts that resolve at the tape's end before those that resolve later."""
     return ruling.at is not None, ruling.at or datetime.min.replace(tzinfo=UTC)
 
 

@@ -1,4 +1,4 @@
-"""What a person looks up in a database, or changes in it while no engine runs."""
+"""Looks things up in a database, or changes them while no engine runs."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from dutchbook.persistence.tables.models import OpenPosition
 
 SHORT = 8
-"""Characters of an id that are enough for a table; they may be typed."""
+"""Characters of an id that a table shows; commands accept them for the id."""
 
 
 def positions(url: str) -> Rows:
-    """Return every position with its question, and what it brings at the least, in dollars."""
+    """Return every position with its question and its minimum result in dollars."""
     from dutchbook.domain.positions.position import PositionStatus
     from dutchbook.persistence.unit_of_work import engine_for, unit_of_work
 
@@ -42,14 +42,14 @@ def positions(url: str) -> Rows:
         try:
             async with unit_of_work(engine) as unit:
                 found = await unit.positions.find_by_status_with_orders(*PositionStatus)
-                return [_told(position) for position in found]
+                return [_position_row(position) for position in found]
         finally:
             await engine.dispose()
 
     return asyncio.run(main())
 
 
-def _told(position: OpenPosition) -> dict[str, Any]:
+def _position_row(position: OpenPosition) -> dict[str, Any]:
     from dutchbook.application.records.loading import position_of
 
     paid = (
@@ -72,25 +72,25 @@ def _told(position: OpenPosition) -> dict[str, Any]:
 
 
 def problems(url: str) -> list[str]:
-    """Return what is wrong with a database; nothing when it is whole."""
+    """Return the problems of a database; empty when it is intact."""
     from dutchbook.operations import audit
     from dutchbook.persistence.log import verify
 
     database = Database.at(url)
     database.check("paper")
-    beside = audit.kept(database)
-    found = database.read(lambda read: verify.problems(read, beside.anchors))
-    return [*database.damage(), *beside.problems, *found]
+    stored = audit.kept(database)
+    found = database.read(lambda read: verify.problems(read, stored.anchors))
+    return [*database.damage(), *stored.problems, *found]
 
 
 def prune(url: str, years: int) -> int:
-    """Delete book snapshots older than `years`; returns how many."""
+    """Delete book snapshots older than `years`; return the number deleted."""
     before = SystemClock().now() - timedelta(days=365 * years)
     return Database.at(url).prune(before)
 
 
 def move_cash(url: str, platform: str, amount: str, note: str, *, out: bool) -> dict[str, str]:
-    """Book a deposit or a withdrawal of dollars; returns the balance afterwards."""
+    """Book a deposit or a withdrawal of dollars; return the balance afterwards."""
     from dutchbook.application.capital.risk import RiskManager
     from dutchbook.bootstrap.build import ACCOUNTS
     from dutchbook.domain.capital.limits import RiskLimits
@@ -117,11 +117,11 @@ def move_cash(url: str, platform: str, amount: str, note: str, *, out: bool) -> 
 
 
 def decide_pair(url: str, pair_id: str, rationale: str, *, approve: bool) -> None:
-    """Approve a pair, or take its approval back.
+    """Approve a pair, or revoke its approval.
 
     Raises:
         UnknownId: There is no such pair.
-        InvalidInput: A rationale that says nothing.
+        InvalidInput: The rationale is too short.
     """
     meaningful(rationale)
 
@@ -134,17 +134,17 @@ def decide_pair(url: str, pair_id: str, rationale: str, *, approve: bool) -> Non
 
 
 def known_pairs(url: str) -> Rows:
-    """Return every pair, and whether its approval stands."""
+    """Return every pair, and whether its approval is valid."""
     return reading(url, pairs.pair_rows)
 
 
 def add_pairs(url: str, path: Path, settings: Settings) -> list[str]:
-    """Add the pairs of a file, not approved; a database that is not there is made.
+    """Add the pairs of a file, not approved; a missing database is created.
 
     Returns their ids.
 
     Raises:
-        FactsError: The file is missing, malformed or says what cannot be; nothing is kept.
+        FactsError: The file is missing, malformed or impossible; nothing is stored.
     """
     contracts, wishes = read_tables(path, TABLES)
     file = PairFile.read(str(path), contracts, wishes, settings.divergence.probabilities())
@@ -156,6 +156,6 @@ def add_pairs(url: str, path: Path, settings: Settings) -> list[str]:
 
     database = Database.at(url)
     if database.absent:
-        file.matched({})  # what a new database would refuse does not make one
+        file.matched({})  # a rejected file must not create a database
     database.prepare("paper")
     return opened(url, work, alone=True)

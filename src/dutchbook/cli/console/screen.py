@@ -1,4 +1,4 @@
-"""What a terminal shows of a run: lines of events, or a picture that is redrawn."""
+"""Terminal output of a run: lines of events, or a view that is redrawn."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dutchbook.runtime.clock import TapeClock
 
 
 class TerminalScreen:
-    """Shows a run on a console: drawn where it is a terminal, else line by line."""
+    """Shows a run on a console: as a live view on a terminal, else line by line."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -30,7 +30,7 @@ class TerminalScreen:
         _writer(self._console)(text)
 
     async def trade(self, engine: Engine, number: int, *, live: bool) -> dict[str, Any]:
-        """Let the engine trade to its end, and show what happens; returns its summary."""
+        """Run the engine to its end and show what happens; return its summary."""
         if self._console.is_terminal and live:
             return await _shown(engine, number, self._console)
         engine.bus.subscribe(EventLines(_writer(self._console, engine.stopping.set)))
@@ -40,9 +40,9 @@ class TerminalScreen:
 def _writer(
     console: Console, closed: Callable[[], None] | None = None
 ) -> Callable[[str], None]:
-    """Return what writes a line; when no more can be written, the engine is asked to stop.
+    """Return a function that writes a line, and calls `closed` if nothing can be written.
 
-    Nobody reads any more, or the disk is full: what is under way is brought to its end.
+    Then the reader is gone or the disk is full; the engine stops after finishing open work.
     """
 
     def write(line: str) -> None:
@@ -89,7 +89,7 @@ def _speed(engine: Engine) -> float:
 
 
 def standing(engine: Engine) -> Standing:
-    """Return where the engine stands, for the live view."""
+    """Return the state of the engine for the live view."""
     positions = Counter(p.status.value for p in engine.holdings.positions.values())
     balances = {platform: engine.risk.balance(platform) for platform in Platform}
     return Standing(
