@@ -63,7 +63,7 @@ Platforms = tuple[Mapping[Platform, PaperExchange], Mapping[Platform, PaperGatew
 """Both paper platforms, and the gateways through which our engine reaches them."""
 
 POLL_SECONDS = 60.0
-"""Interval between looks for commands when time is the tape's alone.
+"""Polling interval for commands when time is only the tape's.
 
 A halt takes effect earlier, at the first entry that it rejects."""
 

@@ -55,7 +55,7 @@ class Options:
 
     @property
     def poll_seconds(self) -> float:
-        """Interval between looks for commands, in seconds of tape time."""
+        """Polling interval for commands, in seconds of tape time."""
         return POLL_SECONDS if self.speed is None else REDRAW_SECONDS * float(self.speed)
 
 

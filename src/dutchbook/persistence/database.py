@@ -1,8 +1,8 @@
 """A database by its URL: opened, upgraded, and bound to one mode.
 
-The driver alone finds out that a database is up to date. SQLAlchemy and Alembic create, upgrade
-and read whole databases (`schema`) and are loaded only then: a command that writes a row does
-not wait for them.
+The plain driver is enough to see that a database is up to date. SQLAlchemy and Alembic create,
+upgrade and read whole databases (`schema`) and are loaded only then: a command that writes a row
+does not wait for them.
 """
 
 from __future__ import annotations
@@ -126,8 +126,8 @@ class Database:
 
         Args:
             turnstile: Awaits the driver.
-            alone: Be the only writer: reject a second journal that asks for the same.
-            taking_over: Be so despite the locks of a frozen engine whose lease we took over.
+            alone: Take exclusive access: a second journal that asks for it is rejected.
+            taking_over: Do so despite the locks of a frozen engine whose lease we took over.
             patience: Timeout in seconds for a database that is locked or does not answer.
         """
         access = Access.ALONE if alone else Access.SHARED

@@ -245,8 +245,8 @@ class _Writer:
     def _catch_up(self) -> None:
         """Read the chain's head again if another process may have written since.
 
-        An exclusive writer alone appends to the log: it reads the head once, and again after a
-        failure.
+        No other process appends to the log while a writer is exclusive: it reads the head once,
+        and again after a failure.
         """
         if self._exclusive and self._version >= 0:
             return
