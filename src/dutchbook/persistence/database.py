@@ -1,8 +1,8 @@
 """A database by its URL: opened, upgraded, and bound to one mode.
 
 The plain driver is enough to see that a database is up to date. SQLAlchemy and Alembic create,
-upgrade and read whole databases (`schema`) and are loaded only then: a command that writes a row
-does not wait for them.
+upgrade and read whole databases (`schema`) and are loaded only then: a command that writes a
+row does not wait for them.
 """
 
 from __future__ import annotations
