@@ -1,1 +1,1 @@
-"""Finding what is worth buying: edges, quotes and `detect`."""
+"""Detection of opportunities: edges, quotes and `detect`."""

@@ -1,4 +1,4 @@
-"""From two books to an opportunity, or to the named reason why there is none."""
+"""Turn two books into an opportunity, or into the named reason why there is none."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ YEAR = timedelta(days=365)
 QUARTER = Decimal("0.25")
 MICROSECOND = timedelta(microseconds=1)
 EXACT = Context(prec=100)
-"""More digits than a price, a fee rate, a probability and a time have together."""
+"""More digits than the product of a price, a fee rate, a probability and a time has."""
 CENT = Decimal("0.01")
 
 
@@ -50,9 +50,9 @@ def possible(
 ) -> tuple[Outcome, ...]:
     """Return the directions in which an edge is possible at all: the integer filter.
 
-    An upper bound, without fees and depth: it may let through what `detect` refuses and never
-    stops what `detect` accepts. `minimum_e4` is the least net edge in 10⁻⁴ dollars, rounded
-    down. Every message asks, and nearly every answer is no: so two comparisons come first.
+    An upper bound without fees and depth: it may pass what `detect` rejects and never stops
+    what `detect` accepts. `minimum_e4` is the least net edge in 10⁻⁴ dollars, rounded down.
+    Every message triggers this check and nearly all fail, so two comparisons come first.
     """
     if alignment is Alignment.SAME:
         yes = polymarket.best_bid - kalshi.best_ask >= minimum_e4
@@ -66,9 +66,9 @@ def possible(
 
 
 def has_edge(ask_a_e4: int, ask_b_e4: int, rate_a_e6: int, rate_b_e6: int) -> bool:
-    """Tell whether ``1 - a - b`` less both unrounded taker fees on one contract is above zero.
+    """Return whether ``1 - a - b`` less both unrounded taker fees per contract is above zero.
 
-    Exact in integers of 10⁻¹⁴ dollars. A side without an ask (0 or 10,000) has no edge.
+    Exact in integers of 10⁻¹⁴ dollars. Without an ask (0 or 10,000) there is no edge.
     """
     if not (0 < ask_a_e4 < E4 and 0 < ask_b_e4 < E4):
         return False
@@ -87,10 +87,10 @@ def detect(
     hurdles: Hurdles,
     caps: Caps,
 ) -> Opportunity | Refusal:
-    """Decide whether buying `outcome` on Kalshi and its hedge on Polymarket is worth doing.
+    """Decide whether buying `outcome` on Kalshi and its hedge on Polymarket is worthwhile.
 
     The quantity is the largest for which the marginal contract still clears every hurdle,
-    within depth, the caps and both platforms' grids.
+    within depth, the caps and both platforms' size steps.
     """
     gross = _gross(match, books, outcome)
     if gross <= 0:
@@ -144,7 +144,7 @@ def _terms(contract: Contract, now: datetime) -> FeeTerms | None:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """One direction of one pair at one moment, past the checks that need no depth."""
+    """One direction of one pair at one moment, after the checks that need no depth."""
 
     match: ContractMatch
     outcome: Outcome
@@ -173,18 +173,15 @@ class _Question:
         return self._priced(quantity, rescue, gross)
 
     def _margin(self, price_a: int, price_b: int) -> Decimal:
-        """Net dollars of one more contract at these prices, before gas.
-
-        Divergence priced in.
-        """
+        """Return the net dollars of one more contract, before gas and after divergence."""
         a, b = from_e4(price_a), from_e4(price_b)
         fees = self.terms[0].taker_rate * a * (1 - a) + self.terms[1].taker_rate * b * (1 - b)
         return PAYOUT - a - b - fees - self.match.divergence_probability * (a + b + fees)
 
     def _pays(self, margin: Decimal, price_a: int, price_b: int) -> bool:
-        """Tell whether `margin` until cash, and interest, are at least the yearly hurdle.
+        """Return whether `margin` plus interest until cash reaches the yearly hurdle.
 
-        Each leg locks its price, and earns its platform's interest on it meanwhile. Exact:
+        Each leg locks up its price and earns its platform's interest on it meanwhile. Exact:
         both sides are multiplied by the cost and the time, and nothing is divided.
         """
         hurdle = self.hurdles.yearly_return
@@ -194,19 +191,19 @@ class _Question:
         return earned >= EXACT.multiply(kalshi + polymarket, self._until_cash)
 
     def _yearly(self, margin: Decimal, cost: Decimal) -> Decimal:
-        """Return `margin` on `cost` as a share of it a year, without any interest."""
+        """Return `margin` as a share of `cost` per year, without interest."""
         return margin / cost * Decimal(YEAR // MICROSECOND) / self._until_cash
 
     @property
     def _until_cash(self) -> Decimal:
-        """Microseconds until the payout can be spent; a day at the least."""
+        """Microseconds until the payout can be spent, at least a day."""
         left = max(self.match.cash_time - self.now, timedelta(days=1))
         return Decimal(left // MICROSECOND)
 
     def _rescue(self, book: OrderBook) -> Decimal:
-        """Dollars per contract that unwinding the first leg would cost.
+        """Return the dollars per contract that completing the pair may lose.
 
-        What completing may lose.
+        That is what unwinding the first leg would cost, at most the rescue limit.
         """
         outcome = self._outcome(book.platform)
         bid = book.best(outcome, Side.SELL)
@@ -220,7 +217,7 @@ class _Question:
     def _size(
         self, caps: Caps, rescue: Decimal, cost: Decimal
     ) -> tuple[Quantity, Reason | None]:
-        """Return the quantity, or why there is none."""
+        """Return the quantity, and the reason if it cannot be traded."""
         lot = max(self.match.contract(p).lot for p in Platform)
         limits = [Decimal(0), Decimal(0)]
         deep = affordable = quantity = Decimal(0)
@@ -251,9 +248,9 @@ class _Question:
     def _affordable(
         self, caps: Caps, limits: list[Decimal], rescue: Decimal
     ) -> tuple[Decimal, Reason]:
-        """Contracts that the caps can pay for in the worst case, and what bounds them.
+        """Return the contracts that the caps cover in the worst case, and what bounds them.
 
-        On each platform something is left for rounding: a cent, or all that its fills may cost.
+        Each platform keeps an amount for rounding: a cent, or the most that its fills may add.
         """
         units = [self._worst_unit(index, limits, rescue) for index in range(len(limits))]
         rest = [_rounding(each) for each in self.terms]
@@ -266,13 +263,13 @@ class _Question:
         return min(most, left), caps.room.limit if left < most else Reason.INSUFFICIENT_CAPITAL
 
     def _worst_unit(self, index: int, limits: list[Decimal], rescue: Decimal) -> Decimal:
-        """Dollars that a contract of one leg takes from its platform in the worst case."""
+        """Return the dollars that one contract of a leg costs in the worst case."""
         best = [from_e4(self.ladder[p][0][0]) for p in Platform]
         share = self.hurdles.true_up_share
-        # The bound of a leg is what the other's price leaves of the payout, and the rescue.
+        # A leg's bound is the payout less the other leg's price, plus the rescue allowance.
         raised = min(max(1 + rescue - best[1 - index], limits[index]), Decimal(1))
         platform = list(Platform)[index]
-        # p(1-p) is a quarter at most; where dollars are spent, a low price buys more contracts.
+        # p(1-p) is at most 1/4; an order that spends dollars buys more at a low price.
         in_dollars = self.match.contract(platform).sizing.cent_exact
         dearest = max(raised, QUARTER) if in_dollars else QUARTER
         fee = self.terms[index].taker_rate * dearest * (1 + share)
@@ -282,13 +279,13 @@ class _Question:
 
     @property
     def _overfills(self) -> bool:
-        """Whether the first leg can fill more than was ordered: its dollars are spent."""
+        """Whether the first leg can fill more than was ordered, since it spends dollars."""
         return self.match.contract(self.primary).sizing.cent_exact
 
     def _priced(
         self, quantity: Quantity, rescue: Decimal, gross: Decimal
     ) -> Opportunity | Refusal:
-        """Price the quantity that will be sent; the edge is computed again for it."""
+        """Price the quantity that will be sent and compute the edge for it."""
         walks = [walk(self.ladder[p], quantity) for p in Platform]
         first, second = walks
         assert first is not None, "the quantity was within depth"
@@ -342,7 +339,7 @@ class _Question:
         furthest = max(taken.worst, raised) if raised is not None else taken.worst
         first = platform is self.primary
         bound = taken.worst if first else furthest
-        # An excess of one leg is evened on the other one's platform.
+        # An excess on one leg is rebalanced on the other leg's platform.
         evens = first or self._overfills
         evening = taken.size * self.hurdles.true_up_share if evens else Decimal(0)
         pieces = Quantity(owed(taken.size + evening))
@@ -364,9 +361,9 @@ class _Question:
 
 
 def _rounding(terms: FeeTerms) -> Decimal:
-    """Dollars that a leg may cost beyond its prices and its fee's model: what is rounded up."""
+    """Return the dollars that rounding may add to a leg's prices and modelled fee."""
     return max(CENT, WORST_FILLS * terms.rounding.quantum + CENT / 10)
 
 
 WORST_FILLS = 50
-"""Into how many fills an order may break in the worst case: each fill's fee rounds up."""
+"""Worst-case number of fills of an order; the fee of each fill is rounded up."""

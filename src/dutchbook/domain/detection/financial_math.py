@@ -11,7 +11,7 @@ from dutchbook.errors import InvalidInput
 class FinancialMath:
     """The arithmetic of an edge, in dollars per contract.
 
-    Exactly one leg of a pair pays `PAYOUT` per contract, so an edge is what is left of it. It
+    Exactly one leg of a pair pays `PAYOUT` per contract, so the edge is `PAYOUT` less costs. It
     holds only if both contracts resolve alike, which the pair's approval asserts.
     """
 
@@ -20,8 +20,8 @@ class FinancialMath:
         """Return ``1 - price_a - price_b``, signed.
 
         Args:
-            price_a: What YES costs on one platform.
-            price_b: What NO costs on the other, in NO dollars.
+            price_a: Price of YES on one platform.
+            price_b: Price of NO on the other, in NO dollars.
         """
         price_a = FinancialMath.validate_decimal_input(price_a, "price_a")
         price_b = FinancialMath.validate_decimal_input(price_b, "price_b")
@@ -59,7 +59,7 @@ class FinancialMath:
 
     @staticmethod
     def is_above_threshold(edge: Decimal, threshold: Decimal) -> bool:
-        """Tell whether `edge` is at least `threshold`."""
+        """Return whether `edge` is at least `threshold`."""
         edge = FinancialMath.validate_decimal_input(edge, "edge")
         return edge >= FinancialMath.validate_decimal_input(threshold, "threshold")
 
@@ -67,7 +67,8 @@ class FinancialMath:
     def validate_decimal_input(value: object, name: str) -> Decimal:
         """Return `value` if it is a finite decimal.
 
-        Refuse anything else, naming the argument.
+        Raises:
+            InvalidInput: It is anything else; names the argument.
         """
         if not isinstance(value, Decimal):
             raise InvalidInput(name, value, "a decimal")
@@ -75,5 +76,9 @@ class FinancialMath:
 
     @staticmethod
     def validate_number_input(value: object, name: str) -> Decimal:
-        """Return an integer, decimal or numeric text as a finite decimal, or refuse it."""
+        """Return an integer, decimal or numeric text as a finite decimal.
+
+        Raises:
+            InvalidInput: It is anything else; names the argument.
+        """
         return decimal(value, name)

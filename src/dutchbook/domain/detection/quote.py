@@ -1,4 +1,4 @@
-"""What an opportunity is: its legs, its hurdles, and the names of what can refuse it."""
+"""Opportunities: their legs, hurdles and caps, and the reasons for rejecting them."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class Reason(StrEnum):
 class Hurdles:
     """What an edge must clear. Edges are dollars per contract, rates are per year.
 
-    `kalshi_interest` and `polymarket_interest` are what a platform pays on the collateral that
-    a position locks there; the yearly return that an edge must bring is less by as much.
+    `kalshi_interest` and `polymarket_interest` are the rates that a platform pays on the
+    collateral of a position; they reduce the yearly return that an edge must bring.
     """
 
     minimum_net_edge: Decimal = Decimal("0.008")
@@ -68,9 +68,9 @@ class Hurdles:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What the limits of a pair and of its relatives leave: the tightest, and its name.
+    """What the tightest limit of a pair and its cluster leaves, and which limit that is.
 
-    By so many dollars may what is reserved and committed on it still grow, in the worst case.
+    Reserved and committed capital on the pair may grow by this many dollars in the worst case.
     """
 
     dollars: Money
@@ -82,9 +82,9 @@ class Caps:
     """The most that may be spent now on one position.
 
     Attributes:
-        position: What it may cost.
-        free: What each platform can pay for its worst case.
-        room: What the pair and its relatives may still take; None where nothing bounds them.
+        position: Maximum cost of the position.
+        free: Dollars available on each platform for its worst case.
+        room: What the pair and its cluster may still take; None if nothing bounds them.
     """
 
     position: Money
@@ -94,14 +94,14 @@ class Caps:
 
 @dataclass(frozen=True, slots=True)
 class LegQuote:
-    """One leg as it stood in the book: what the whole quantity costs, and how far it may go.
+    """One leg priced from the book: cost of the whole quantity, and its price bounds.
 
     Attributes:
-        limit: The price of the last contract walked, in dollars of `outcome`. bound: The worst
-        price of the leg's order. Of the second leg: how far it may be raised to
-            complete the pair rather than unwind the first.
-        even_bound: The same for a small order that evens the legs afterwards.
-        budget: The worst case in dollars: what may be sent at its bounds, with the worst fee.
+        limit: The price of the last contract walked, in dollars of `outcome`.
+        bound: The worst price of the leg's order. For the second leg: how far it may be raised
+            to complete the pair rather than unwind the first.
+        even_bound: The same for a small order that rebalances the legs afterwards.
+        budget: The worst case in dollars: all orders at their bounds, with the worst fee.
     """
 
     platform: Platform
@@ -119,7 +119,7 @@ class LegQuote:
 class Opportunity:
     """A quote worth taking: equal contracts of both legs for less than they pay.
 
-    `opportunity_id` is empty until someone decides to act on it.
+    `opportunity_id` is empty until the engine decides to act on the opportunity.
     """
 
     opportunity_id: str
@@ -142,7 +142,7 @@ class Opportunity:
 
     @property
     def direction(self) -> str:
-        """Which outcome is bought on Kalshi; the other leg hedges it."""
+        """The direction, named after the outcome bought on Kalshi; the other leg hedges it."""
         return direction_name(self.kalshi.outcome)
 
     @property
@@ -153,7 +153,7 @@ class Opportunity:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why nothing is done, with the edge that was there."""
+    """Why an edge is not traded, with its size."""
 
     reason: Reason
     gross_edge: Decimal
@@ -162,5 +162,5 @@ class Refusal:
 
 
 def direction_name(kalshi_outcome: Outcome) -> str:
-    """Name a direction of a pair by what it buys on Kalshi."""
+    """Return the name of a direction of a pair: the outcome it buys on Kalshi."""
     return f"kalshi_{kalshi_outcome.value}"

@@ -1,1 +1,1 @@
-"""Orders, and an execution of both legs: `decide` and the checks before a send."""
+"""Orders, the execution of both legs (`decide`), and the checks before a send."""

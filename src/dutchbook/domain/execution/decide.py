@@ -1,8 +1,8 @@
 """`decide()`: one two-leg execution, event by event, as a pure function.
 
-It is written for legs that may fill in pieces: each filled piece of the primary leg is hedged
-as soon as it is large enough to send, whether the primary order is done or still works. The
-shell performs the intents in order and feeds back what happened.
+Legs may fill in pieces: each filled piece of the primary leg is hedged as soon as it is large
+enough to send, whether the primary order has ended or still works. The shell performs the
+intents in order and feeds back the resulting events.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dutchbook.domain.values.units import MICRO, NOTHING, ZERO, Money, Price, Qu
 
 
 class Phase(StrEnum):
-    """Where an execution stands; the last three are its ends."""
+    """Phase of an execution; the last three are final."""
 
     DECIDED = "decided"
     PRIMARY_SENT = "primary_sent"
@@ -32,7 +32,7 @@ class Phase(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will be sent for it."""
+        """Whether the execution is over: it sends no further orders."""
         return self in (Phase.HEDGED, Phase.EXPOSED, Phase.FAILED)
 
 
@@ -42,14 +42,14 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The intent and its reservation are durable."""
+    """The execution and its reservation are stored durably."""
 
 
 @dataclass(frozen=True, slots=True)
 class DepthVerified:
-    """The book, fresh and trusted, holds the size.
+    """A fresh and trusted book holds the quantity.
 
-    `limit` is its last price, `cost` the whole.
+    `limit` is the price of the last contract, `cost` that of the whole quantity.
     """
 
     leg: Leg
@@ -60,7 +60,7 @@ class DepthVerified:
 
 @dataclass(frozen=True, slots=True)
 class DepthMissing:
-    """Nothing was sent: the book is too thin within the bound, or not to be trusted."""
+    """Nothing was sent: the book is too thin within the bound, or not trusted."""
 
     leg: Leg
     reason: str
@@ -78,14 +78,14 @@ class LegFilled:
 
 @dataclass(frozen=True, slots=True)
 class LegEnded:
-    """The leg's order has nothing working any more."""
+    """The leg's order is no longer working."""
 
     leg: Leg
 
 
 @dataclass(frozen=True, slots=True)
 class LegRejected:
-    """The platform refused the order, or it never left."""
+    """The platform rejected the order, or the order was never sent."""
 
     leg: Leg
     reason: str
@@ -93,7 +93,7 @@ class LegRejected:
 
 @dataclass(frozen=True, slots=True)
 class LegOutcomeUnknown:
-    """Sent, and no trustworthy answer."""
+    """The order was sent, and no trustworthy answer arrived."""
 
     leg: Leg
 
@@ -115,7 +115,7 @@ Event = (
 
 @dataclass(frozen=True, slots=True)
 class VerifyDepth:
-    """Look at the leg's book now: does it hold `quantity` at no worse than `bound`?"""
+    """Check whether the leg's book now holds `quantity` at `bound` or better."""
 
     leg: Leg
     quantity: Quantity
@@ -134,26 +134,26 @@ class SubmitLeg:
 
 @dataclass(frozen=True, slots=True)
 class QueryLeg:
-    """Ask the platform what became of the leg's order; never send it again."""
+    """Query the platform about the leg's order; never resend it."""
 
     leg: Leg
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseReservation:
-    """Nothing was bought: all capital goes back."""
+    """Nothing was bought: release all reserved capital."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class CommitReservation:
-    """Something was bought: it is committed, the rest goes back, the position stands."""
+    """Something was bought: commit its cost, release the rest, keep the position."""
 
 
 @dataclass(frozen=True, slots=True)
 class RaiseExposure:
-    """`leg` holds `quantity` contracts more than the other; people must know."""
+    """Report an exposure: `leg` holds `quantity` contracts more than the other."""
 
     leg: Leg
     quantity: Quantity
@@ -173,15 +173,15 @@ Step = tuple["Execution", tuple[Intent, ...]]
 
 @dataclass(frozen=True, slots=True)
 class LegState:
-    """One leg: what was planned, what was sent, what was filled.
+    """One leg: quantities planned, sent and filled.
 
     Attributes:
-        bound: The worst price that this leg may be sent at, in dollars of its outcome.
-        even_bound: The worst price of a small order that evens the legs afterwards.
-        step: The step between its order sizes.
-        smallest: The smallest order that its platform takes at the bound.
-        decided_cost: What the planned quantity cost in the book that the decision saw.
-        sent_cost: What the sent quantity cost in the book at the moment of sending.
+        bound: The worst price at which this leg may be sent, in dollars of its outcome.
+        even_bound: The worst price of a small order that rebalances the legs afterwards.
+        step: The step between order sizes.
+        smallest: The smallest order that the platform accepts at the bound.
+        decided_cost: Cost of the planned quantity in the book at the decision.
+        sent_cost: Cost of the sent quantity in the book at the moment of sending.
     """
 
     platform: Platform
@@ -203,9 +203,9 @@ class LegState:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One attempt at an opportunity.
+    """One attempt to execute an opportunity.
 
-    `delayed`: the platform of its first leg holds takers back.
+    `delayed`: the platform of the first leg holds back takers' orders.
     """
 
     execution_id: str
@@ -249,7 +249,7 @@ class Execution:
         )
 
     def leg(self, leg: Leg) -> LegState:
-        """Return one leg's state."""
+        """Return the state of one leg."""
         return self.primary if leg is Leg.PRIMARY else self.secondary
 
     def leg_on(self, platform: Platform) -> LegState:
@@ -268,29 +268,26 @@ class Execution:
 
     @property
     def dust(self) -> Decimal:
-        """The smallest tradable unit of the coarser side.
-
-        Less than that apart counts as even.
-        """
+        """Smallest tradable unit of the coarser platform: smaller differences are balanced."""
         return Decimal("0.01")
 
     @property
     def first_leg_whole(self) -> bool:
-        """Whether the first leg must fill whole.
+        """Whether the first leg must fill whole or not at all.
 
-        A partial fill of it, a step of its platform at the least, might be too small to hedge.
-        Where its platform holds takers back, what fills when the hold ends fills whole.
+        Otherwise a partial fill, as small as one step of its platform, may be too small to
+        hedge. It must also fill whole if its platform holds back takers' orders.
         """
         return self.delayed or self.secondary.smallest > self.primary.step
 
     def with_leg(self, leg: Leg, **facts: object) -> Execution:
-        """Return the execution with some facts of one leg replaced."""
+        """Return the execution with `facts` of one leg replaced."""
         state = replace(self.leg(leg), **facts)  # type: ignore[arg-type]
         return replace(self, **{leg.value: state})  # type: ignore[arg-type]
 
 
 def decide(execution: Execution, event: Event) -> Step:
-    """Return the execution after `event`, and what must be done about it."""
+    """Return the execution after `event`, and the intents to perform."""
     after, intents = _happened(execution, event)
     return replace(after, version=execution.version + 1), intents
 
@@ -328,8 +325,8 @@ def _submitted(
     execution: Execution, leg: Leg, quantity: Quantity, limit: Price, cost: Decimal
 ) -> Step:
     state = execution.leg(leg)
-    evening = leg is Leg.PRIMARY and bool(state.sent)
-    purpose = Purpose.ENTRY if leg is Leg.PRIMARY and not evening else Purpose.HEDGE
+    rebalance = leg is Leg.PRIMARY and bool(state.sent)
+    purpose = Purpose.ENTRY if leg is Leg.PRIMARY and not rebalance else Purpose.HEDGE
     phase = {Leg.PRIMARY: Phase.PRIMARY_SENT, Leg.SECONDARY: Phase.SECONDARY_SENT}[leg]
     sent = execution.with_leg(
         leg,
@@ -337,17 +334,18 @@ def _submitted(
         sent=Quantity(state.sent + quantity),
         sent_cost=state.sent_cost + cost,
     )
-    moved = replace(sent, phase=Phase.EVENING if evening else phase)
+    moved = replace(sent, phase=Phase.EVENING if rebalance else phase)
     return moved, (SubmitLeg(leg, quantity, limit, purpose),)
 
 
 def _advance(execution: Execution) -> Step:
-    """Do what the fills now ask for: hedge, wait, even out, or end."""
+    """Take the next step that the fills require: hedge, wait, rebalance, or end."""
     first, second = execution.primary, execution.secondary
     if first.unknown or second.unknown:
         return execution, ()
-    # Where dollars are spent, a leg can fill more than was sent. What evens the second leg asks
-    # for nothing more of it; of the first, no more is hedged than what was set aside covers.
+    # An order that spends dollars can fill more than was sent. The rebalancing order of the
+    # first leg needs no further hedge, and no more of the first leg is hedged than the
+    # reservation covers.
     covered = min(first.filled, second.planned + execution.true_up)
     unhedged = floor_to(covered - max(second.sent, second.filled), second.step)
     if not second.busy and not second.failure and unhedged >= second.smallest:
@@ -358,8 +356,8 @@ def _advance(execution: Execution) -> Step:
     excess = floor_to(min(-execution.imbalance, execution.true_up), first.step)
     if not execution.evened and excess >= max(first.smallest, execution.dust):
         verify = VerifyDepth(Leg.PRIMARY, Quantity(excess), first.even_bound)
-        evening = replace(execution.with_leg(Leg.PRIMARY, busy=True), evened=True)
-        return evening, (verify,)
+        rebalancing = replace(execution.with_leg(Leg.PRIMARY, busy=True), evened=True)
+        return rebalancing, (verify,)
     return _ended(execution)
 
 
@@ -379,7 +377,7 @@ def _ended(execution: Execution) -> Step:
 
 
 def _short(execution: Execution, long: Leg) -> str:
-    """Return why the other leg is shorter although nothing of it was refused."""
+    """Return why the other leg is shorter although its orders were not rejected."""
     other = execution.leg(long.other)
     if abs(execution.imbalance) < other.smallest:
         return "too small to hedge"

@@ -1,9 +1,9 @@
-"""Which leg goes first: the order in which a missed second leg is expected to cost least.
+"""Which leg is sent first: the order in which a missed second leg is expected to cost least.
 
-A pair's own setting counts before all else. Where one platform holds takers' orders back longer
-than the other, that one goes first, and whole or not at all: sent second, its leg would stand
-in the open for as long. Else the cheaper order goes, by what was measured on this very pair:
-the chance that the second leg is missed, times what it costs to get out of the first again.
+A pair's own setting takes precedence. If one platform holds back takers' orders longer than the
+other, its leg goes first, and fills whole or not at all: sent second, it would leave the first
+leg unhedged for that time. Otherwise the cheaper order is used, measured on this pair: the
+probability that the second leg is missed, times the cost of getting out of the first leg.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dutchbook.domain.values.units import from_e4
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How often a first leg was filled, and how often its second was then missed."""
+    """How often a first leg was filled, and how often the second leg was then missed."""
 
     attempts: int = 0
     missed: int = 0
@@ -33,28 +33,28 @@ class Tally:
 
 
 STUDY = {Platform.KALSHI: Tally(76, 4), Platform.POLYMARKET: Tally(76, 15)}
-"""By the first leg's platform, how often the second was gone one poll (3.7 s) later.
+"""By the first leg's platform, how often the second leg was gone one poll (3.7 s) later.
 
-Counted on recorded books of World Cup winner contracts of both platforms, July 2026: 76
+Counted on recorded books of World Cup winner contracts on both platforms, July 2026: 76
 episodes in which a pair cost less than it paid.
 """
 ENOUGH = 20
-"""Attempts on a pair, in either order, before anything but Kalshi goes first on it.
+"""Attempts on a pair, in either order, before any platform but Kalshi may go first on it.
 
-The study weighs as much: once a pair may deviate, its own figures and the study's count alike,
-and a handful of misses, which one bad minute can bring, cannot turn the order around.
+The study has the same weight: once a pair may deviate, its own figures and the study's count
+equally, and a few misses, which one bad minute can cause, cannot reverse the order.
 """
 
 
 def missed(phase: Phase, first: Decimal, second: Decimal) -> bool | None:
-    """Tell whether an execution that ended in `phase` missed its second leg.
+    """Return whether an execution that ended in `phase` missed its second leg.
 
-    None where it tells nothing: no first leg was filled, or it has not ended.
+    None if it does not count: the first leg was not filled, or the execution has not ended.
 
     Args:
-        phase: Where it stands.
-        first: Contracts that its first leg filled.
-        second: Contracts that its second leg filled.
+        phase: The execution's phase.
+        first: Contracts filled on the first leg.
+        second: Contracts filled on the second leg.
     """
     if not (phase.ended and first):
         return None
@@ -62,9 +62,9 @@ def missed(phase: Phase, first: Decimal, second: Decimal) -> bool | None:
 
 
 def chance_of_miss(first: Platform, tally: Tally) -> Fraction:
-    """Return how likely the second leg is to be missed after `first`: measured, and the study.
+    """Return the probability of missing the second leg after `first`, from tally and study.
 
-    Exact. The study counts like `ENOUGH` attempts of its own rate.
+    Exact. The study counts as `ENOUGH` attempts at its own rate.
     """
     study = STUDY[first]
     expected = Fraction(study.missed * ENOUGH, study.attempts)
@@ -72,10 +72,10 @@ def chance_of_miss(first: Platform, tally: Tally) -> Fraction:
 
 
 def cost_to_resolve(match: ContractMatch, book: OrderBook, now: datetime) -> Decimal:
-    """Return what buying one contract and selling it again costs now, in dollars, exactly.
+    """Return the cost of buying one contract and selling it again now, in dollars, exact.
 
-    The spread, and the unrounded fees of both trades where they are known. It is the same for
-    YES and for NO. With nobody to sell to, all that was paid.
+    The spread plus the unrounded fees of both trades if known. The same for YES and NO. Without
+    a bid, the whole price paid.
     """
     ask, bid = from_e4(book.best_ask), from_e4(book.best_bid)
     schedule = match.contract(book.platform).fees
@@ -96,8 +96,8 @@ def first_leg(
     Args:
         match: The pair.
         books: Its book on each platform.
-        now: When; fees depend on it.
-        tallies: What was measured on this pair, by the platform that went first.
+        now: The moment, which decides the fee terms.
+        tallies: Measurements on this pair, by the platform that went first.
     """
     if match.primary_leg is not None:
         return match.primary_leg
@@ -111,5 +111,5 @@ def first_leg(
         * Fraction(cost_to_resolve(match, books[p], now))
         for p in Platform
     }
-    # Kalshi is the first of the enumeration, and so goes first where both cost the same.
+    # Kalshi comes first in the enumeration, so it goes first if both cost the same.
     return min(Platform, key=lambda platform: expected[platform])

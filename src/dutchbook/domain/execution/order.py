@@ -1,4 +1,4 @@
-"""Orders and fills: the facts, and the status that follows from them."""
+"""Orders and fills: their facts, and the order status that follows from them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class OrderStatus(StrEnum):
 
 
 class OrderTrigger(StrEnum):
-    """What happened to an order, as far as its status can see it."""
+    """What happened to an order, as far as it affects the status."""
 
     FILLED = "filled"
     PARTLY_FILLED = "partly_filled"
@@ -44,7 +44,7 @@ class OrderTrigger(StrEnum):
 class TimeInForce(StrEnum):
     """How long an order works.
 
-    All or nothing now, what there is now, until cancelled or a time.
+    All or nothing now, whatever fills now, until cancelled, until a given time.
     """
 
     FOK = "fok"
@@ -80,13 +80,12 @@ ORDER = Machine(
         Transition(_S.PENDING, _T.REFUSED, _S.REJECTED),
         Transition(_S.PENDING, _T.ENDED, _S.CANCELLED),
         Transition(_S.PARTIAL, _T.FILLED, _S.FILLED),
-        # The fills of an order can fail to settle, whether its rest still works or is gone.
+        # Fills can fail to settle, whether the rest of the order still works or not.
         Transition(_S.PARTIAL, _T.ENDED, _S.CANCELLED),
         Transition(_S.PARTIAL, _T.REOPENED, _S.PENDING),
         Transition(_S.FILLED, _T.PARTLY_FILLED, _S.PARTIAL),
         Transition(_S.FILLED, _T.ENDED, _S.CANCELLED),
-        # A fill that arrives after the end is a fact all the same, and always a discrepancy
-        # too.
+        # A fill that arrives after the end is still a fact, and always a discrepancy too.
         Transition(_S.CANCELLED, _T.PARTLY_FILLED, _S.PARTIAL),
         Transition(_S.CANCELLED, _T.FILLED, _S.FILLED),
         Transition(_S.REJECTED, _T.PARTLY_FILLED, _S.PARTIAL),
@@ -106,13 +105,13 @@ TRIGGER_OF = {
 def order_status(
     *, ordered: Decimal, filled: Decimal, working: Decimal, refused: bool
 ) -> OrderStatus:
-    """Return the status that the facts of an order amount to, tried in this order.
+    """Return the status that the facts of an order imply: the first that applies.
 
     Args:
-        ordered: Contracts asked for.
-        filled: Contracts filled, provisional and settled ones; not failed ones.
-        working: Contracts that can still fill; unsent and unknown ones count.
-        refused: The platform answered with a listed refusal.
+        ordered: Contracts ordered.
+        filled: Contracts filled, provisional or settled, but not failed.
+        working: Contracts that can still fill, including unsent and unknown ones.
+        refused: The platform answered with a documented rejection.
     """
     if filled >= ordered:
         return OrderStatus.FILLED
@@ -140,17 +139,14 @@ class Fill:
 
     @property
     def cost(self) -> Money:
-        """Dollars paid (buy, rounded up to 10⁻⁶) or received (sell, rounded down).
-
-        Before the fee.
-        """
+        """Dollars before the fee: paid (buy, rounded up to 10⁻⁶) or received (rounded down)."""
         amount = self.price * self.size
         return owed(amount) if self.side is Side.BUY else due(amount)
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One order of ours, durable before its first byte leaves.
+    """One of our orders, stored durably before its first byte is sent.
 
     `filled`, `cost` and `fees` are sums over its fills that have not failed.
     """
@@ -181,22 +177,22 @@ class Order:
 
     @property
     def fill_price(self) -> Decimal | None:
-        """Average dollars per contract filled, None when nothing is."""
+        """Average dollars per filled contract, None if nothing is filled."""
         return self.cost / self.filled if self.filled else None
 
     @property
     def short(self) -> bool:
-        """Whether it can have filled more than is known of it.
+        """Whether the order may have filled more than is known.
 
-        A Polymarket buy that is filled at once spends dollars: better prices buy more than
-        was asked for (6.09 filled for 6.00, reported by its users, 2026).
+        A Polymarket buy that fills at once spends dollars: better prices buy more than was
+        ordered (6.09 filled for 6.00, reported by Polymarket users, 2026).
         """
         spends = self.platform is Platform.POLYMARKET and self.side is Side.BUY
         left = self.price * self.size - self.cost
         return self.filled < self.size or (spends and left > MICRO)
 
     def with_fill(self, fill: Fill) -> Order:
-        """Return the order after one more fill; a late fill clears a refusal."""
+        """Return the order after one more fill; a late fill clears a rejection."""
         return self._moved(
             filled=Quantity(self.filled + fill.size),
             cost=Money(self.cost + fill.cost),
@@ -214,7 +210,7 @@ class Order:
         )
 
     def acknowledged(self, platform_order_id: str, working: Quantity) -> Order:
-        """Return the order once the platform said what became of it."""
+        """Return the order after the platform reported its state."""
         return self._moved(
             platform_order_id=platform_order_id,
             working_size=working,
@@ -222,15 +218,15 @@ class Order:
         )
 
     def refused(self, reason: str) -> Order:
-        """Return the order after a listed refusal."""
+        """Return the order after a documented rejection."""
         return self._moved(refusal=reason, working_size=NOTHING, outcome_unknown_since=None)
 
     def ended(self) -> Order:
-        """Return the order with nothing working any more: cancelled, expired or never sent."""
+        """Return the order with nothing left working: cancelled, expired or never sent."""
         return self._moved(working_size=NOTHING, outcome_unknown_since=None)
 
     def unknown(self, since: datetime) -> Order:
-        """Return the order after silence: it stays PENDING, since the platform may hold it."""
+        """Return the order after no answer: still PENDING, since the platform may hold it."""
         return self._moved(outcome_unknown_since=self.outcome_unknown_since or since)
 
     def _moved(self, **facts: object) -> Order:

@@ -1,9 +1,9 @@
-"""The controls of the last gate before a send: each a pure check of one order against facts.
+"""Controls of the last gate before a send: each is a pure check of one order against facts.
 
-They are the list that law asks of others: price collars, maximum value, message limits, a
+The list follows regulation for other firms: price collars, maximum value, message limits, a
 throttle on repeated execution (Commission Delegated Regulation (EU) 2017/589, Art. 15), and
-duplicates, erroneous orders and pre-set capital (17 CFR 240.15c3-5). They know nothing of the
-planner that made the order, so that they catch what it gets wrong.
+duplicates, erroneous orders and pre-set capital (17 CFR 240.15c3-5). The checks do not depend
+on the planner that made the order, so that they catch its mistakes.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ ORDER = Money(Decimal(500))
 
 @dataclass(frozen=True, slots=True)
 class Controls:
-    """How far an order may go.
+    """Limits on a single order.
 
     Attributes:
-        price_collar: Dollars that a limit may lie beyond the best price that it meets.
-        orders_per_minute: Entries end here; what reduces risk may go on to twice as many.
-        order_value: Dollars of one order at its limit.
-        failures_before_disable: Executions of a pair that fail one after the other.
-        likeness_seconds: How long an order like an unanswered one is taken for its duplicate.
+        price_collar: Maximum dollars between an order's limit and the best opposite price.
+        orders_per_minute: Maximum for entries; orders that reduce risk may reach twice that.
+        order_value: Maximum dollars of one order at its limit.
+        failures_before_disable: Failed executions in a row after which a pair is disabled.
+        likeness_seconds: How long an order identical to an unanswered one counts as its
+            duplicate.
     """
 
     price_collar: Decimal = Decimal("0.10")
@@ -43,9 +44,9 @@ class Controls:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An order that was not sent.
+    """An order that a check rejected, so that it was not sent.
 
-    `broken`: only a mistake of ours can have made such an order, so trading halts.
+    `broken`: only a bug of ours can have made such an order, so trading halts.
     """
 
     reason: str
@@ -55,7 +56,7 @@ class Refused:
 
 
 def halted(purpose: Purpose, state: RiskState, grade: Grade) -> Refused | None:
-    """Entries end with any halt, what reduces risk with the second grade."""
+    """Reject entries during any halt, and all orders at `CANCELS_ONLY`."""
     if grade is Grade.CANCELS_ONLY:
         return Refused("cancels_only", "nothing but cancels is allowed", HALTED)
     if purpose is not Purpose.ENTRY or not (state.trading_halted or grade):
@@ -66,14 +67,14 @@ def halted(purpose: Purpose, state: RiskState, grade: Grade) -> Refused | None:
 
 
 def outdated(purpose: Purpose, approved: int, current: int) -> Refused | None:
-    """An entry that was approved before the last halt or resumption must be approved again."""
+    """Reject an entry approved before the last halt or resumption: it needs a new approval."""
     if purpose is not Purpose.ENTRY or approved == current:
         return None
     return Refused("risk_epoch", f"approved in {approved}, now {current}", EPOCH)
 
 
 def beyond_collar(order: Order, best: Price | None, collar: Decimal) -> Refused | None:
-    """A limit lies near the best price that it meets; without one there is nothing to meet."""
+    """Reject a limit too far beyond the best opposite price, or if there is no such price."""
     if best is None:
         return Refused("no_price", "the book offers nothing", DEPTH)
     beyond = order.price - best if order.side is Side.BUY else best - order.price
@@ -84,7 +85,7 @@ def beyond_collar(order: Order, best: Price | None, collar: Decimal) -> Refused 
 
 
 def too_dear(order: Order, most: Money) -> Refused | None:
-    """No order is worth more than the bound, at its limit."""
+    """Reject an order worth more than `most` at its limit."""
     worth = order.price * order.size
     if worth <= most:
         return None
@@ -92,7 +93,7 @@ def too_dear(order: Order, most: Money) -> Refused | None:
 
 
 def too_many(purpose: Purpose, sent: int, bound: int) -> Refused | None:
-    """So many orders were sent within a minute; a hedge finds room when entries do not."""
+    """Reject an order beyond the rate per minute; hedges and exits may use twice the rate."""
     most = bound if purpose is Purpose.ENTRY else 2 * bound
     if sent < most:
         return None
@@ -100,11 +101,11 @@ def too_many(purpose: Purpose, sent: int, bound: int) -> Refused | None:
 
 
 def alike(order: Order, other: Order) -> bool:
-    """Tell whether two orders ask for the same."""
-    return _asks(order) == _asks(other)
+    """Return whether two orders request the same trade."""
+    return _request(order) == _request(other)
 
 
-def _asks(order: Order) -> tuple[object, ...]:
+def _request(order: Order) -> tuple[object, ...]:
     return (
         order.pair_id,
         order.platform,
@@ -117,7 +118,7 @@ def _asks(order: Order) -> tuple[object, ...]:
 
 
 def beyond_plan(order: Order, sent: Quantity, planned: Quantity) -> Refused | None:
-    """What is sent for one leg of an execution is never more than was planned for it (I-4)."""
+    """Reject an order that would send more for a leg than its execution planned (I-4)."""
     after = sent + order.size
     if after <= planned:
         return None
@@ -126,7 +127,7 @@ def beyond_plan(order: Order, sent: Quantity, planned: Quantity) -> Refused | No
 
 
 def beyond_held(order: Order, selling: Quantity, held: Quantity) -> Refused | None:
-    """No sale of what is not held, sales under way included."""
+    """Reject a sale of more than is held, counting sales in progress."""
     if order.side is Side.BUY or order.size + selling <= held:
         return None
     detail = f"{order.size} to sell, {held} held and {selling} being sold"

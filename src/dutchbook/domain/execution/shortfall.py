@@ -1,4 +1,4 @@
-"""Where the edge of an execution went: an identity that is kept for each."""
+"""Attribution of an execution's edge, recorded for each as an identity."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dutchbook.domain.values.units import MICRO, Money
 
 @dataclass(frozen=True, slots=True)
 class Shortfall:
-    """Where the edge that was decided on went, in dollars over the planned quantity.
+    """Attribution of the edge at the decision, in dollars over the planned quantity.
 
     ``edge = delay + slippage + fees + missed + divergence + realised``, to 10⁻⁶.
     """
@@ -26,11 +26,11 @@ class Shortfall:
 
 
 def shortfall(execution: Execution, divergence: Money) -> Shortfall:
-    """Account for an ended execution's edge.
+    """Attribute the edge of an ended execution.
 
-    Delay is what the books moved between deciding and sending, slippage what the fills cost
-    beyond the book at sending, missed the edge of contracts that were planned and not hedged;
-    each over the hedged contracts. What an unhedged remainder costs belongs to its exposure,
+    Delay is how far the books moved between decision and sending, slippage is what the fills
+    cost beyond the book at sending, both over the hedged contracts; missed is the edge of
+    contracts planned but not hedged. The cost of an unhedged remainder belongs to its exposure,
     not here.
     """
     planned, hedged = execution.primary.planned, execution.hedged

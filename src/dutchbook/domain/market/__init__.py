@@ -1,1 +1,1 @@
-"""What platforms offer: contracts, their fees, books and health, and pairs of contracts."""
+"""Platforms: contracts, fees, order books and health, and pairs of contracts."""

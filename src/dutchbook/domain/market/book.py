@@ -1,9 +1,9 @@
-"""One contract's order book in integers, and how far it may be trusted.
+"""One contract's order book in integers, and whether it can be trusted.
 
 Prices are ten-thousandths of a YES dollar, sizes millionths of a contract. A book is kept in
-YES terms only: buying NO at ``q`` is hitting a YES bid at ``1 - q``, and that inversion is
-written here and nowhere else. An empty side reads as the price at which nothing is gained: bid
-0, ask 10,000, so that a filter on the sum of two asks needs no case for it.
+YES terms only: buying NO at ``q`` is hitting a YES bid at ``1 - q``, and only this module
+contains that inversion. An empty side has a price at which nothing can be gained: bid 0, ask
+10,000, so that a filter on the sum of two asks needs no special case for it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Levels = tuple[tuple[int, int], ...]
 
 
 class Trust(StrEnum):
-    """May this book be traded on? Only `LIVE` may."""
+    """Whether a book may be traded on: only a `LIVE` one may."""
 
     SYNCING = "syncing"
     LIVE = "live"
@@ -33,7 +33,7 @@ class Trust(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """What taking a size from one side of a book costs or brings.
+    """Cost or proceeds of taking a size from one side of a book.
 
     `cost` is in dollars, exact. `worst` is the price of the last contract.
     """
@@ -93,23 +93,23 @@ class OrderBook:
                 self.best_ask = min(self.asks, default=E4)
 
     def replace(self, bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]]) -> None:
-        """Take a whole snapshot: the book is what it says and nothing else."""
+        """Replace the whole book with a snapshot."""
         self.bids = {price: size for price, size in bids if size > 0}
         self.asks = {price: size for price, size in asks if size > 0}
         self.best_bid = max(self.bids, default=0)
         self.best_ask = min(self.asks, default=E4)
 
     def clear(self) -> None:
-        """Forget everything: the stream broke or a session began; wait for a snapshot."""
+        """Empty the book after a stream break or at a session start; await a snapshot."""
         self.replace((), ())
         self.trust = Trust.SYNCING
         self.updated_at = None
 
     def touch(self, at: datetime, sequence: int) -> None:
-        """Close one message: note its time and judge the book again.
+        """Finish one message: record its time and update the book's trust.
 
-        A crossed book is suspect, since no platform leaves one standing; the next message that
-        uncrosses it makes it live again. A frozen book stays so until `clear`.
+        A crossed book is suspect, since no platform leaves a book crossed; the next message
+        that uncrosses it makes it live again. A frozen book stays frozen until `clear`.
         """
         self.updated_at = at
         self.sequence = sequence
@@ -118,11 +118,11 @@ class OrderBook:
 
     @property
     def crossed(self) -> bool:
-        """Whether somebody bids at least what somebody asks."""
+        """Whether the best bid is at or above the best ask."""
         return self.best_bid >= self.best_ask
 
     def distrust(self, now: datetime, oldest: timedelta) -> str | None:
-        """Return why this book must not be traded on at `now`, or None when it may be."""
+        """Return why this book must not be traded on at `now`, or None if it may be."""
         if self.trust is not Trust.LIVE:
             return f"book_{self.trust.value}"
         if self.updated_at is None or now - self.updated_at > oldest:
@@ -132,7 +132,7 @@ class OrderBook:
     def offers(self, outcome: Outcome, side: Side = Side.BUY) -> Levels:
         """Return the levels that an order for `outcome` would take, best first.
 
-        In its dollars.
+        Prices are in dollars of `outcome`.
         """
         buys_yes = (outcome is Outcome.YES) == (side is Side.BUY)
         levels = (
@@ -143,19 +143,16 @@ class OrderBook:
         return tuple((E4 - price, size) for price, size in levels)
 
     def ask_e4(self, outcome: Outcome) -> int:
-        """What buying `outcome` costs at best; 10,000 when nobody sells it."""
+        """Return the best ask of `outcome`, or 10,000 if there is none."""
         return self.best_ask if outcome is Outcome.YES else E4 - self.best_bid
 
     def best(self, outcome: Outcome, side: Side) -> Price | None:
-        """The best price that an order of `side` for `outcome` would meet.
-
-        None when there is none.
-        """
+        """Return the best price that an order of `side` for `outcome` would meet, if any."""
         levels = self.offers(outcome, side)
         return Price(from_e4(levels[0][0])) if levels else None
 
     def depth(self, outcome: Outcome, limit: Price, side: Side = Side.BUY) -> Quantity:
-        """Return how many contracts an order at `limit` would find."""
+        """Return how many contracts an order at `limit` would meet."""
         bound = limit * E4
         return Quantity(
             from_e6(
@@ -168,7 +165,7 @@ class OrderBook:
         )
 
     def top(self, levels: int = 10) -> dict[str, list[list[str]]]:
-        """Return the best levels of both sides as text, for a snapshot that people read."""
+        """Return the best levels of both sides as text, for human-readable snapshots."""
         return {
             "bids": _texts(sorted(self.bids.items(), reverse=True)[:levels]),
             "asks": _texts(sorted(self.asks.items())[:levels]),
@@ -180,10 +177,10 @@ def _texts(levels: Iterable[tuple[int, int]]) -> list[list[str]]:
 
 
 def walk(levels: Levels, size: Quantity) -> Walk | None:
-    """Take `size` contracts from `levels`, best first; None when they do not hold that many.
+    """Take `size` contracts from `levels`, best first; None if they hold fewer.
 
-    The one place where depth becomes an average price: detection, sizing, rescue, exits and
-    display all ask here.
+    The only place where depth becomes an average price: detection, sizing, rescue, exits and
+    display all use it.
     """
     missing = int(size * 1_000_000)
     cost = worst = 0
@@ -198,9 +195,9 @@ def walk(levels: Levels, size: Quantity) -> Walk | None:
 
 
 def reach(levels: Levels, size: Quantity, limit: Price) -> Price:
-    """Return the worst price at which `levels` give up to `size` contracts within `limit`.
+    """Return the worst price of taking up to `size` contracts from `levels` within `limit`.
 
-    Where they give none, that is the limit itself.
+    If there are none within the limit, this is the limit itself.
     """
     missing, worst = int(size * 1_000_000), limit
     for price, available in levels:
@@ -212,9 +209,9 @@ def reach(levels: Levels, size: Quantity, limit: Price) -> Price:
 
 
 def segments(first: Levels, second: Levels) -> Iterator[tuple[int, int, int]]:
-    """Pair off two ladders: prices on both and the size that is offered at that pair of prices.
+    """Pair two ladders: yield both prices and the size available at that pair of prices.
 
-    Both prices never fall from one segment to the next, so the margin of a pair only shrinks.
+    Neither price falls from one segment to the next, so the margin of a pair only shrinks.
     """
     left, right = iter(first), iter(second)
     price_a, size_a = next(left, (0, 0))

@@ -37,7 +37,7 @@ class Platform(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What a contract can pay on."""
+    """The outcome on which a contract pays."""
 
     YES = "yes"
     NO = "no"
@@ -56,19 +56,19 @@ class Side(StrEnum):
 
 
 class Leg(StrEnum):
-    """One platform's half of an execution: the primary is sent first."""
+    """One platform's half of an execution; the primary leg is sent first."""
 
     PRIMARY = "primary"
     SECONDARY = "secondary"
 
     @property
     def other(self) -> Leg:
-        """The half on the other platform."""
+        """The leg on the other platform."""
         return Leg.SECONDARY if self is Leg.PRIMARY else Leg.PRIMARY
 
 
 class Alignment(StrEnum):
-    """How the two questions of a pair relate: the same YES, or one's YES is the other's NO."""
+    """How the questions of a pair relate: same YES, or one's YES is the other's NO."""
 
     SAME = "same"
     INVERSE = "inverse"
@@ -91,18 +91,18 @@ DIVERGENCE: Mapping[DivergenceClass, Decimal] = {
     DivergenceClass.UNCLASSIFIED: Decimal("0.01"),
     DivergenceClass.SHORT_CRYPTO: Decimal("0.057"),
 }
-"""The probability of each class where nothing else is set, as of 2026-10. The first four are
-cautious guesses of ours; that of short crypto windows was measured on 2,781 windows of fifteen
-minutes that both platforms resolved (2026)."""
+"""Default probability of each class, as of 2026-10. The first four are our cautious guesses;
+that of short crypto windows was measured on 2,781 windows of fifteen minutes that both
+platforms resolved (2026)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
     """How a platform counts the size of a marketable order.
 
-    `cent_exact`: Polymarket refuses a FOK or FAK buy whose dollars are not whole cents
+    `cent_exact`: Polymarket rejects a FOK or FAK buy whose dollars are not whole cents
     (observed through 2026-09), and spends those dollars, so that a better price buys more
-    shares than were asked for. Kalshi counts contracts.
+    shares than ordered. Kalshi counts contracts.
     """
 
     step: Quantity
@@ -116,10 +116,10 @@ class Contract:
     """One question on one platform, with a YES and a NO; prices are in YES dollars.
 
     `cash_delay` is the time from resolution until the payout can be spent: settlement timers on
-    Kalshi, the oracle's challenge on Polymarket. `taker_delay` is how long the platform holds a
-    marketable order back before it meets the book (Polymarket's `secondsDelay` of sports
-    markets, docs.polymarket.com, 2026-06). `fees` is None where the schedule is unknown, and
-    then nothing is traded. `assumed` names the facts that were not seen but supposed.
+    Kalshi, the oracle's challenge period on Polymarket. `taker_delay` is how long the platform
+    holds back a marketable order before it meets the book (Polymarket's `secondsDelay` of
+    sports markets, docs.polymarket.com, 2026-06). `fees` is None if the schedule is unknown,
+    and then nothing is traded. `assumed` names the facts that were assumed, not observed.
     """
 
     platform: Platform
@@ -143,29 +143,26 @@ class Contract:
 
     @property
     def lot(self) -> Decimal:
-        """The step between sizes that can be ordered whatever the price turns out to be.
+        """The step between sizes that can be ordered at any price.
 
-        Where dollars must be whole cents, that is a cent over the tick: 10 shares at a tick of
-        0.001. A size that is a multiple of it stays orderable when the book moves between legs.
+        If dollars must be whole cents, this is a cent divided by the tick: 10 shares at a tick
+        of 0.001. A multiple of it stays orderable when the book moves between legs.
         """
         if not self.sizing.cent_exact:
             return self.sizing.step
         return max(self.sizing.step, (CENT / self.grid.finest).quantize(CENT))
 
     def smallest(self, limit: Decimal) -> Decimal:
-        """Return the smallest size, a multiple of `lot`.
-
-        That is accepted at `limit` dollars.
-        """
+        """Return the smallest multiple of `lot` that is accepted at `limit` dollars."""
         floor = max(self.sizing.minimum, self.sizing.minimum_notional / limit)
         return ceil_to(floor, self.lot)
 
     def on_grid(self, limit: Decimal, outcome: Outcome) -> bool:
-        """Tell whether `outcome` can be quoted at `limit` dollars."""
+        """Return whether `outcome` can be quoted at `limit` dollars."""
         return self.grid.contains(limit if outcome is Outcome.YES else 1 - limit)
 
     def floor_price(self, limit: Decimal, outcome: Outcome) -> Price | None:
-        """Return the highest quotable price of `outcome` that is not above `limit`, if any."""
+        """Return the highest quotable price of `outcome` not above `limit`, if any."""
         finest = self.grid.finest
         candidate = min(floor_to(limit, finest), 1 - finest)
         while candidate > 0 and not self.on_grid(candidate, outcome):
@@ -175,12 +172,12 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class ContractMatch:
-    """Two contracts approved, by a person, as the same question.
+    """Two contracts approved by a person as the same question.
 
-    The approval binds `digest`: if the rules, the alignment or a date of either contract
-    changes, the digest differs and the approval has lapsed. Pairs of one `cluster` stand or
-    fall with the same event. `confidence`, above 0 to 1, is how sure it is that the two ask the
-    same; it scales what a position may cost.
+    The approval is bound to `digest`: if the rules, the alignment or a date of either contract
+    changes, the digest differs and the approval has lapsed. Pairs of one `cluster` depend on
+    the same event. `confidence`, above 0 and at most 1, is how certain it is that both ask the
+    same question; it scales what a position may cost.
     """
 
     match_id: str
@@ -208,12 +205,12 @@ class ContractMatch:
         return self.kalshi if platform is Platform.KALSHI else self.polymarket
 
     def hedge(self, outcome: Outcome) -> Outcome:
-        """Return what to hold on the other platform so that exactly one leg pays."""
+        """Return the outcome to hold on the other platform so that exactly one leg pays."""
         return outcome.opposite if self.alignment is Alignment.SAME else outcome
 
     @property
     def resolution_date(self) -> datetime:
-        """When both contracts are resolved."""
+        """When both contracts are expected to be resolved."""
         return max(self.kalshi.resolution_time, self.polymarket.resolution_time)
 
     @property
@@ -223,7 +220,7 @@ class ContractMatch:
 
     @property
     def digest(self) -> str:
-        """A fingerprint of all that the approval depends on."""
+        """Fingerprint of everything that the approval depends on."""
         facts = [self.alignment.value]
         for contract in (self.kalshi, self.polymarket):
             facts += [
@@ -236,5 +233,5 @@ class ContractMatch:
 
     @property
     def tradable(self) -> bool:
-        """Whether a person approved it and nothing that the approval binds has changed."""
+        """Whether a person approved the pair and nothing covered by the approval changed."""
         return self.operator_approved and self.approved_digest == self.digest

@@ -1,8 +1,8 @@
-"""What a person says of contracts and pairs in a file: each field checked and read.
+"""Read and check the facts about contracts and pairs that a person writes in a file.
 
 A contracts file (`dutchbook tape import --contracts`) and a pair file (`dutchbook pairs add`)
-have the same two tables; `docs/tape-format.md` lists their fields. What is refused names the
-field, its value and what would be right.
+have the same two tables; `docs/tape-format.md` lists their fields. Errors name the field, its
+value and what would be right.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from dutchbook.errors import InvalidInput
 Row = Mapping[str, Any]
 PLAUSIBLE_YEARS = range(2_000, 2_100)
 LONGEST_DELAY = Decimal(24 * 365)
-"""Hours; a longer delay of cash is a mistake."""
+"""Hours; a longer cash delay is a mistake."""
 LONGEST_HOLD = Decimal(60)
 """Seconds; no platform holds a taker's order back for longer."""
 MILLISECOND = Decimal("0.001")
@@ -52,10 +52,10 @@ _TERM_KEYS = ("effective_from", "taker_rate", "maker_rate", "rounding", "source"
 
 
 def contract_key(row: Row) -> tuple[Platform, str]:
-    """Return which contract a row of `contracts` is about, after a look at all its fields.
+    """Return the key of a `contracts` row, after checking that all its fields are known.
 
     Raises:
-        InvalidInput: A field that there is not, or no platform or id.
+        InvalidInput: A field is unknown, or the platform or id is missing.
     """
     _known_fields(row, CONTRACT_KEYS)
     text(row, "platform")
@@ -63,7 +63,7 @@ def contract_key(row: Row) -> tuple[Platform, str]:
 
 
 def pair_key(row: Row) -> tuple[str, str]:
-    """Return the Kalshi and the Polymarket contract of a row of `pairs`; see `contract_key`."""
+    """Return the Kalshi and Polymarket contract ids of a `pairs` row; see `contract_key`."""
     _known_fields(row, PAIR_KEYS)
     return text(row, "kalshi"), text(row, "polymarket")
 
@@ -82,13 +82,13 @@ def contract_facts(platform: Platform, row: Row, sizing: Sizing | None) -> dict[
     """Return the fields of a `Contract` that a row gives.
 
     Args:
-        platform: Whose contract.
+        platform: Platform of the contract.
         row: The row of `contracts`.
-        sizing: What is known of its sizes so far; a row may give a part of the rest. Without
-            it a row that speaks of sizes must give step and minimum.
+        sizing: The sizing known so far, of which a row may override a part. Without it, a row
+            with any size field must give step and minimum.
 
     Raises:
-        InvalidInput: A value that cannot be.
+        InvalidInput: A value is not possible.
     """
     _one_of(row, "tick", "price_ranges")
     _one_of(row, "fees", "fee_type", "fee_category", "fee_rate")
@@ -225,10 +225,10 @@ def pair_facts(
 ) -> dict[str, Any]:
     """Return the fields of a `ContractMatch` that a row of `pairs` gives.
 
-    Where it names a class of divergence and no probability, that of the class is taken.
+    If the row gives a divergence class but no probability, that of the class is used.
 
     Raises:
-        InvalidInput: A value that cannot be.
+        InvalidInput: A value is not possible.
     """
     values: dict[str, Any] = {
         name: text(row, name) for name in ("match_id", "cluster") if name in row
@@ -257,7 +257,7 @@ def pair_facts(
 
 
 def text(row: Row, name: str) -> str:
-    """Read a text that says something and that a database can keep."""
+    """Read a text that is not empty and that a database can store."""
     value = row.get(name)
     if not isinstance(value, str) or not value.strip():
         raise InvalidInput(name, value, "a text that is not empty")
@@ -267,7 +267,7 @@ def text(row: Row, name: str) -> str:
 
 
 def choice(row: Row, name: str, kind: type[Any]) -> Any:
-    """Read one of the words of an enumeration."""
+    """Read a value of an enumeration."""
     value = row.get(name)
     if value not in [each.value for each in kind]:
         raise InvalidInput(name, value, f"one of {', '.join(each.value for each in kind)}")

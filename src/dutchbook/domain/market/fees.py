@@ -1,8 +1,8 @@
-"""Each platform's fees as dated schedules: the published curve, its rounding, its source.
+"""Each platform's fees as dated schedules: the published formula, its rounding, its source.
 
 Both platforms charge takers ``rate x contracts x p x (1 - p)``, which is the same for YES at
 ``p`` and NO at ``1 - p``. They differ in rates, in who else pays, and in rounding. A schedule
-that does not reach back to an instant answers None: the fee is unknown, and nothing is traded.
+that does not reach back to an instant returns None: the fee is unknown, and nothing is traded.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from dutchbook.errors import InvalidInput, UnknownFee
 
 
 class Liquidity(StrEnum):
-    """Who met whom: the taker crossed the spread, the maker's order was resting."""
+    """The role in a trade: the taker crossed the spread, the maker's order was resting."""
 
     TAKER = "taker"
     MAKER = "maker"
 
 
 class FeeRounding(StrEnum):
-    """How a model fee becomes a charge.
+    """How the modelled fee is rounded to the amount charged.
 
     `KALSHI_DIRECT` and `KALSHI_CENT`: the balance change is floored to $0.0001 for direct
-    members and to $0.01 for the others (docs.kalshi.com, fee rounding, 2026-10). `POLYMARKET`:
+    members and to $0.01 for others (docs.kalshi.com, fee rounding, 2026-10). `POLYMARKET`:
     five decimals for each fill (docs.polymarket.com, fees, 2026-09); the mode is not published,
-    and half-even is taken.
+    half-even is assumed.
     """
 
     KALSHI_DIRECT = "kalshi_direct"
@@ -48,7 +48,7 @@ class FeeRounding(StrEnum):
 
     @property
     def quantum(self) -> Decimal:
-        """The step of a balance change, and so the most that rounding adds to one fill."""
+        """The step of a balance change, hence the most that rounding adds to one fill."""
         return _QUANTA[self]
 
 
@@ -64,7 +64,7 @@ ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 class FeeTerms:
     """The fees of a contract from `effective_from` on.
 
-    Rates are dollars per p(1-p) contract.
+    The fee in dollars is the rate times contracts times p(1-p).
     """
 
     effective_from: datetime
@@ -90,17 +90,15 @@ class FeeTerms:
     def fee(
         self, price: Price, quantity: Quantity, liquidity: Liquidity = Liquidity.TAKER
     ) -> Money:
-        """Return what a single fill is charged, as the first fill of its order."""
+        """Return the fee charged for a single fill, as the first fill of its order."""
         return FeeAccumulator(self).charge(price, quantity, liquidity)[1]
 
     def worst(self, limit: Price, quantity: Quantity, *, fills: int = 1) -> Money:
-        """Return a bound on the taker fees of a buy at `limit` or better.
-
-        In at most `fills` fills.
+        """Return a bound on the taker fees of a buy at `limit` or better, in `fills` fills.
 
         A buy may fill anywhere in ``(0, limit]``, and p(1-p) is greatest at one half. Each fill
-        can cost one rounding step more than its model, and a millionth for the model's own
-        ceiling.
+        can cost one rounding step more than modelled, plus a millionth for rounding up the
+        modelled fee.
         """
         dearest = min(Decimal(limit), Decimal("0.5"))
         steps = fills * (self.rounding.quantum + MICRO)
@@ -109,7 +107,7 @@ class FeeTerms:
     def worst_of_dollars(self, amount: Decimal, *, fills: int = 1) -> Money:
         """Return a bound on the taker fees of a buy that spends `amount` dollars.
 
-        At a price p it buys amount/p contracts, and the fee on them is rate x amount x (1 - p).
+        At a price p it buys amount/p contracts, so the fee is rate x amount x (1 - p).
         """
         steps = fills * (self.rounding.quantum + MICRO)
         return owed(self.taker_rate * amount + steps)
@@ -119,8 +117,8 @@ class FeeTerms:
 class FeeAccumulator:
     """One order's fees, fill by fill.
 
-    Kalshi keeps what rounding cost an order and gives whole steps of it back with later fills
-    (docs.kalshi.com, fee rounding, 2026-10); Polymarket rounds each fill by itself.
+    Kalshi accumulates the rounding cost of an order and refunds whole steps of it with later
+    fills (docs.kalshi.com, fee rounding, 2026-10); Polymarket rounds each fill separately.
     """
 
     terms: FeeTerms
@@ -156,7 +154,7 @@ class FeeSchedule:
             raise InvalidInput("fees", dates, "terms with rising dates, at least one")
 
     def at(self, instant: datetime) -> FeeTerms | None:
-        """Return the terms in force at `instant`, None before the first: unknown."""
+        """Return the terms in force at `instant`, or None (unknown) before the first."""
         for each in reversed(self.terms):
             if each.effective_from <= instant:
                 return each
@@ -186,7 +184,7 @@ def kalshi_terms(
     """Return the terms of a series' ``fee_type`` and ``fee_multiplier``.
 
     Raises:
-        UnknownFee: A type whose formula is not published, such as ``flat``.
+        UnknownFee: The type's formula is not published, such as that of ``flat``.
     """
     if fee_type not in KALSHI_MAKER:
         raise UnknownFee("kalshi", fee_type)
@@ -222,7 +220,7 @@ def polymarket_schedule(category: str) -> FeeSchedule:
     """Return the dated schedule of a category. Makers pay nothing.
 
     Raises:
-        UnknownFee: A category that the published table does not have.
+        UnknownFee: The category is not in the published table.
     """
     if category not in POLYMARKET_RATES:
         raise UnknownFee("polymarket", category)
@@ -258,7 +256,7 @@ def schedule_from_json(terms: Iterable[Mapping[str, str]]) -> FeeSchedule:
     """Read what `schedule_to_json` wrote.
 
     Raises:
-        InvalidInput: A field is missing, not a number, or a rate outside 0 to 1.
+        InvalidInput: A field is missing or not a number, or a rate is outside 0 to 1.
     """
     return FeeSchedule(tuple(_term(each) for each in terms))
 

@@ -1,8 +1,8 @@
-"""How well a platform and our clock are: samples in, a status out, and nothing flaps.
+"""Health of platforms and of our clock: samples in, a status out, without flapping.
 
-Worse is believed as soon as it is proven, better only when it lasts. One ping without an
-answer is no outage, one slow answer no trend, and a platform is well again only after several
-good checks in a row over fresh data.
+A worse status applies as soon as it is proven, a better one only once it lasts. One unanswered
+ping is not an outage, one slow answer is not a trend, and a platform is healthy again only
+after several good checks in a row with fresh data.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from decimal import Decimal
 from enum import StrEnum
 
 FEW_SLOW = 2
-"""So many slow answers in the window are a trend."""
+"""Number of slow answers in the window that make a trend."""
 NAMED = 3
-"""So many silent books are named; of the rest the number is told."""
+"""Number of silent books listed by name; the others are only counted."""
 
 
 class HealthStatus(StrEnum):
-    """What is recorded of a platform every half minute."""
+    """Status of a platform, recorded at every check: each half minute by default."""
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
@@ -31,17 +31,18 @@ _ORDER = tuple(HealthStatus)
 
 @dataclass(frozen=True, slots=True)
 class HealthLimits:
-    """What a platform is judged by.
+    """Limits for a platform's health.
 
     Attributes:
-        silence: Without an update of any book, or of one that should speak, it is degraded.
+        silence: After this long without an update of any book, or of a book that should have
+            had one, the platform is degraded.
         slow_ms: An answer that takes longer is slow.
-        failures: So many pings in a row without an answer are a lost connection.
-        recoveries: So many good checks in a row make a better status true.
-        window: Answers that the 95th percentile looks back on.
-        protocol_silence: After so long without data nothing new is executed there.
+        failures: Unanswered pings in a row that count as a lost connection.
+        recoveries: Good checks in a row needed for a better status.
+        window: Number of recent answers in the 95th percentile.
+        protocol_silence: After this long without data nothing new is executed there.
         fresh: Recovery needs data younger than this.
-        edge_multiplier: What the minimum edge is multiplied with while a platform is out.
+        edge_multiplier: Factor on the minimum edge while a platform is out of use.
     """
 
     silence: timedelta = timedelta(seconds=60)
@@ -56,12 +57,12 @@ class HealthLimits:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """What a platform's stream has said of our books in this session.
+    """Updates of our books on a platform's stream in this session.
 
     Attributes:
-        silent_for: Since its newest update; since the session began when there was none.
-        heard: Whether there was any.
-        silent_books: Books that should have spoken within the limit and did not, sorted.
+        silent_for: Time since the newest update, or since the session began without one.
+        heard: Whether any update was received.
+        silent_books: Books without an update within the limit that should have had one, sorted.
     """
 
     silent_for: timedelta
@@ -69,15 +70,15 @@ class Stream:
     silent_books: tuple[str, ...] = ()
 
     def fresh(self, limits: HealthLimits) -> bool:
-        """Tell whether its data is young enough to recover on."""
+        """Return whether the data is recent enough for a recovery."""
         return self.heard and self.silent_for < limits.fresh
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One check: how long a ping took, None without an answer, and the stream.
+    """One check: the response time of a ping (None without an answer), and the stream.
 
-    `stream` is None where we follow no book.
+    `stream` is None if we follow no book there.
     """
 
     response_ms: int | None
@@ -86,7 +87,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class PlatformHealth:
-    """A platform's status, and what the next sample is judged with."""
+    """A platform's status, and the history needed to judge the next sample."""
 
     status: HealthStatus = HealthStatus.HEALTHY
     detail: str = ""
@@ -96,13 +97,13 @@ class PlatformHealth:
 
     @property
     def response_time_ms(self) -> int | None:
-        """The 95th percentile (nearest rank) of the answers in the window, None without any."""
+        """95th percentile (nearest rank) of the answers in the window, None without answers."""
         ranked = sorted(self.responses)
         return ranked[-(-95 * len(ranked) // 100) - 1] if ranked else None
 
     @property
     def connection_state(self) -> str:
-        """`connected`, `unanswered` after a ping that may be a chance, or `disconnected`."""
+        """`connected`, `unanswered` after missed pings that prove no outage, `disconnected`."""
         if self.status is HealthStatus.DISCONNECTED:
             return "disconnected"
         return "unanswered" if self.failures else "connected"
@@ -125,7 +126,7 @@ class PlatformHealth:
         return PlatformHealth(self.status, self.detail, responses, failures, good)
 
     def _finding(self, stream: Stream | None, limits: HealthLimits) -> tuple[HealthStatus, str]:
-        """Return what this moment alone would say."""
+        """Return the status and detail that the current sample alone implies."""
         if self.failures >= limits.failures:
             return HealthStatus.DISCONNECTED, f"{self.failures} pings in a row unanswered"
         if stream is not None and stream.silent_for >= limits.silence:
@@ -148,13 +149,13 @@ def _named(books: tuple[str, ...]) -> str:
 def out_of_use(
     stream: Stream | None, limits: HealthLimits, *, connected: bool, already: bool
 ) -> str | None:
-    """Return why nothing new may be executed on a platform, None when it may.
+    """Return why nothing new may be executed on a platform, or None if it may.
 
     Args:
-        stream: What it has said; None where we follow no book.
-        limits: What it is judged by.
+        stream: The platform's stream; None if we follow no book there.
+        limits: The health limits.
         connected: Whether pings are answered.
-        already: Whether it was out of use before: then only fresh data puts it in use again.
+        already: Whether it was out of use before: then only fresh data makes it usable again.
     """
     if not connected:
         return "no connection"
@@ -181,14 +182,14 @@ class DriftLevel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DriftLimits:
-    """Milliseconds from which each level holds, in either direction."""
+    """Milliseconds of drift, in either direction, from which each level applies."""
 
     warning_ms: int = 100
     critical_ms: int = 500
     halt_ms: int = 1_000
 
     def judge(self, drift_ms: Decimal) -> tuple[DriftLevel, int]:
-        """Return the level of a drift, and the bound that it reached (0 for none)."""
+        """Return the level of a drift and the bound that it reached (0 for none)."""
         for level, bound in (
             (DriftLevel.HALT, self.halt_ms),
             (DriftLevel.CRITICAL, self.critical_ms),

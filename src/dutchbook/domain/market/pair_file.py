@@ -1,7 +1,7 @@
-"""A pair file: pairs that a person wants to have, and the contracts they are made of.
+"""A pair file: pairs that a person wants to add, and their contracts.
 
-A pair names its two contracts by their ids. Each is either in the database already, or the file
-itself gives its facts, all of them.
+A pair names its two contracts by id. Each contract is either in the database already, or the
+file gives all its facts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dutchbook.errors import DutchbookError, FactsError
 
 Key = tuple[Platform, str]
 MOST = 256
-"""Pairs in one file: all of it is one commit, and a database bounds what that can be."""
+"""Maximum pairs in one file: a file is one commit, whose size the database limits."""
 NEEDED = {
     "title": "title",
     "rules": "rules",
@@ -35,12 +35,12 @@ NEEDED = {
     "resolution_time": "resolution_time",
     "cash_delay": "cash_delay_hours",
 }
-"""The facts of a contract that nobody may leave out, and how a file gives each."""
+"""The mandatory facts of a contract, and the fields that give each in a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """One pair that the file wants: its two ids and the fields of `ContractMatch` it gives."""
+    """One requested pair: its two contract ids and the `ContractMatch` fields it gives."""
 
     kalshi: str
     polymarket: str
@@ -48,18 +48,18 @@ class Wish:
 
     @property
     def name(self) -> str:
-        """What to call it in an error."""
+        """The pair's name in errors."""
         return f"{self.kalshi} with {self.polymarket}"
 
     @property
     def match_id(self) -> str:
-        """Its id: the one that it gives, else that of its Kalshi contract."""
+        """The pair's id: the one in the file, otherwise that of its Kalshi contract."""
         return str(self.values.get("match_id", self.kalshi))
 
 
 @dataclass(frozen=True, slots=True)
 class PairFile:
-    """What a pair file says, each value checked; `name` is what its errors begin with."""
+    """The contents of a pair file, each value checked; errors begin with `name`."""
 
     name: str
     contracts: Mapping[Key, Contract]
@@ -76,14 +76,14 @@ class PairFile:
         """Read the two tables of a file.
 
         Raises:
-            FactsError: A field is missing, unknown or cannot be; a contract or pair is there
+            FactsError: A field is missing, unknown or not possible; a contract or pair appears
                 twice; there is no pair.
         """
         found: dict[Key, Contract] = {}
         for number, row in enumerate(contracts, start=1):
-            with _told(f"{name}: contract {row.get('contract_id', number)}"):
+            with _located(f"{name}: contract {row.get('contract_id', number)}"):
                 contract = _contract(row)
-                _first(found, (contract.platform, contract.contract_id), "it")
+                _reject_duplicate(found, (contract.platform, contract.contract_id), "it")
                 found[contract.platform, contract.contract_id] = contract
         wishes = [
             _wish(f"{name}: pair {number}", row, probabilities)
@@ -93,29 +93,29 @@ class PairFile:
             raise FactsError(f"{name}: it names no pair ([[pairs]])")
         if len(wishes) > MOST:
             raise FactsError(f"{name}: {len(wishes)} pairs; split it into files of {MOST}")
-        _refuse_twice(name, wishes)
+        _reject_duplicates(name, wishes)
         return cls(name, found, tuple(wishes))
 
     def matched(self, known: Mapping[Key, Contract]) -> tuple[ContractMatch, ...]:
-        """Return the pairs, not approved, of the file's contracts and those that are known.
+        """Return the unapproved pairs, built from the file's contracts and the `known` ones.
 
         Raises:
-            FactsError: A contract that neither knows, or that both know and not alike; a pair
-                of one platform; a contract of the file that no pair names.
+            FactsError: A contract is in neither, or in both with different facts; a pair has
+                two contracts of one platform; no pair names a contract of the file.
         """
         for key, contract in self.contracts.items():
             if key in known and (fact := _differing(contract, known[key])):
-                told = f"{self.name}: contract {contract.contract_id}"
+                subject = f"{self.name}: contract {contract.contract_id}"
                 raise FactsError(
-                    f"{told}: {fact}: the database has another; name it by its id alone"
+                    f"{subject}: {fact}: the database has another; name it by its id alone"
                 )
         everything = {**known, **self.contracts}
         found = tuple(self._match(wish, everything) for wish in self.wishes)
         named = {(p, match.contract(p).contract_id) for match in found for p in Platform}
         for platform, contract_id in self.contracts:
             if (platform, contract_id) not in named:
-                told = f"{platform.value} contract {contract_id}"
-                raise FactsError(f"{self.name}: no pair of it names its {told}")
+                subject = f"{platform.value} contract {contract_id}"
+                raise FactsError(f"{self.name}: no pair of it names its {subject}")
         return found
 
     def _match(self, wish: Wish, contracts: Mapping[Key, Contract]) -> ContractMatch:
@@ -125,12 +125,12 @@ class PairFile:
             if (platform, contract_id) in contracts:
                 legs[platform.value] = contracts[platform, contract_id]
                 continue
-            told = f"{self.name}: pair {wish.name}: {contract_id}"
+            subject = f"{self.name}: pair {wish.name}: {contract_id}"
             if (platform.other, contract_id) in contracts:
                 other = platform.other.value
-                raise FactsError(f"{told} is of {other}; a pair has one of each platform")
+                raise FactsError(f"{subject} is of {other}; a pair has one of each platform")
             raise FactsError(
-                f"{told} is no {platform.value} contract that the database knows; "
+                f"{subject} is no {platform.value} contract that the database knows; "
                 "give its facts in [[contracts]]"
             )
         return ContractMatch(**{"match_id": wish.match_id, **wish.values, **legs})
@@ -147,30 +147,30 @@ def _contract(row: Row) -> Contract:
     return Contract(platform=platform, contract_id=contract_id, **facts)
 
 
-def _wish(told: str, row: Row, probabilities: Mapping[DivergenceClass, Decimal]) -> Wish:
-    with _told(told):
+def _wish(where: str, row: Row, probabilities: Mapping[DivergenceClass, Decimal]) -> Wish:
+    with _located(where):
         ids = pair_key(row)
         unclassified = {"divergence_class": DivergenceClass.UNCLASSIFIED.value}
         return Wish(*ids, pair_facts({**unclassified, **row}, probabilities))
 
 
-def _refuse_twice(name: str, wishes: Iterable[Wish]) -> None:
+def _reject_duplicates(name: str, wishes: Iterable[Wish]) -> None:
     pairs: dict[tuple[str, str], Wish] = {}
     ids: dict[str, Wish] = {}
     for wish in wishes:
-        with _told(f"{name}: pair {wish.name}"):
-            _first(pairs, (wish.kalshi, wish.polymarket), "it")
-            _first(ids, wish.match_id, f"match_id {wish.match_id!r}")
+        with _located(f"{name}: pair {wish.name}"):
+            _reject_duplicate(pairs, (wish.kalshi, wish.polymarket), "it")
+            _reject_duplicate(ids, wish.match_id, f"match_id {wish.match_id!r}")
         pairs[wish.kalshi, wish.polymarket] = ids[wish.match_id] = wish
 
 
-def _first(found: Mapping[Any, Any], key: object, told: str) -> None:
+def _reject_duplicate(found: Mapping[Any, Any], key: object, subject: str) -> None:
     if key in found:
-        raise FactsError(f"{told} is there twice")
+        raise FactsError(f"{subject} is there twice")
 
 
 def _differing(ours: Contract, theirs: Contract) -> str | None:
-    """Return the first fact in which two records of one contract differ."""
+    """Return the field of the first fact in which two records of a contract differ."""
     names = ("title", "rules", "grid", "sizing", "fees", "close_time", "resolution_time")
     for name in (*names, "cash_delay", "tokens"):
         mine = getattr(ours, name)
@@ -180,8 +180,8 @@ def _differing(ours: Contract, theirs: Contract) -> str | None:
 
 
 @contextmanager
-def _told(where: str) -> Iterator[None]:
-    """Say of every refusal inside where it is."""
+def _located(where: str) -> Iterator[None]:
+    """Prefix every error raised inside with `where`."""
     try:
         yield
     except DutchbookError as error:
