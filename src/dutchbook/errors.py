@@ -1,15 +1,15 @@
-"""Every deliberate error of Dutchbook.
+"""All exceptions that Dutchbook raises deliberately.
 
-Three platform families matter most, because they are handled differently: `PlatformRejected` is
-final, `OutcomeUnknown` is asked about and never resent, `NotSent` alone may be retried.
-`exit_code` is what the command line ends with when the error reaches it.
+Three platform errors are handled differently: `PlatformRejected` is final, `OutcomeUnknown` is
+queried and never resent, and only `NotSent` may be retried. `exit_code` is the exit status of
+the command line when the error reaches it.
 """
 
 from __future__ import annotations
 
 
 class DutchbookError(Exception):
-    """The base of all; its text is one line that says what, where, and what would be right."""
+    """Base class. The message is one line: what is wrong, where, and what would be right."""
 
     exit_code = 2
 
@@ -18,7 +18,7 @@ class DutchbookError(Exception):
 
 
 class InvalidInput(DutchbookError):
-    """A value from outside is not acceptable; names the field, the value and what is right."""
+    """An input value is not acceptable; names the field, the value and what is expected."""
 
     def __init__(self, field: str, value: object, expected: str) -> None:
         super().__init__(f"{field}: {value!r} is not {expected}")
@@ -37,7 +37,7 @@ class UnknownId(DutchbookError):
 
 
 class FactsError(DutchbookError):
-    """A file of facts is missing or malformed, or says what cannot be; names file and place."""
+    """A facts file is missing, malformed or contradictory; names the file and the place."""
 
 
 # The domain ----------------------------------------------------------------------------------
@@ -56,7 +56,7 @@ class IllegalTransition(DutchbookError):
 
 
 class InvalidPositionState(DutchbookError):
-    """Code 2005: what is asked of a position is not possible in its state."""
+    """Code 2005: the requested action is not possible in the position's state."""
 
     exit_code = 1
     code = 2005
@@ -68,8 +68,19 @@ class InvalidPositionState(DutchbookError):
         self.detail = detail
 
 
+class OrderOut(DutchbookError):
+    """A leg has an order in flight or with unknown outcome, so no other is placed (I-3)."""
+
+    exit_code = 1
+
+    def __init__(self, execution_id: str, reason: str) -> None:
+        super().__init__(reason)
+        self.execution_id = execution_id
+        self.reason = reason
+
+
 class InvariantBroken(DutchbookError):
-    """What must always hold does not; trading stops."""
+    """An invariant does not hold; trading stops."""
 
     exit_code = 1
 
@@ -92,7 +103,7 @@ class ReservationFailed(DutchbookError):
 
 
 class UnknownFee(DutchbookError):
-    """A platform states a fee whose formula is not known: no trade."""
+    """A platform reports a fee whose formula is not known, so nothing is traded."""
 
     def __init__(self, platform: str, fee: str) -> None:
         super().__init__(f"{platform}: no published formula for the fee {fee!r}")
@@ -104,7 +115,7 @@ class UnknownFee(DutchbookError):
 
 
 class PlatformError(DutchbookError):
-    """Something between us and a platform."""
+    """Communication with a platform failed, or the platform rejected a request."""
 
     exit_code = 5
 
@@ -115,19 +126,19 @@ class PlatformError(DutchbookError):
 
 
 class PlatformRejected(PlatformError):
-    """The platform answered with what its page lists as a refusal. Final."""
+    """The platform answered with a rejection that its documentation lists. Final."""
 
 
 class OutcomeUnknown(PlatformError):
-    """No trustworthy answer came: ask, never send again."""
+    """No trustworthy answer arrived: query the outcome, never resend."""
 
 
 class NotSent(PlatformError):
-    """No byte left this machine. The only case that may be tried again."""
+    """No byte left this machine. The only error after which a request may be retried."""
 
 
 class TimeUnknown(DutchbookError):
-    """A time server gave no answer, or none that makes sense."""
+    """A time server did not answer, or its answer makes no sense."""
 
     exit_code = 5
 
@@ -138,7 +149,7 @@ class TimeUnknown(DutchbookError):
 
 
 class MalformedMessage(PlatformError):
-    """A platform sent what its own pages do not allow; the bytes are kept."""
+    """A platform sent a message that its documentation does not allow; `raw` is its bytes."""
 
     def __init__(self, platform: str, reason: str, raw: bytes) -> None:
         super().__init__(platform, f"unreadable message: {reason}")
@@ -149,13 +160,13 @@ class MalformedMessage(PlatformError):
 
 
 class StorageError(DutchbookError):
-    """The database is locked, read-only, full, damaged, or of another schema or mode."""
+    """The database is locked, read-only, full, damaged, or has another schema or mode."""
 
     exit_code = 3
 
 
 class Conflict(StorageError):
-    """A guarded write found another state than it expected; nothing of its batch was kept."""
+    """A guarded write found an unexpected state; nothing in its batch was stored."""
 
     def __init__(self, table: str, key: object, detail: str) -> None:
         super().__init__(f"{table} {key}: {detail}")
@@ -165,7 +176,7 @@ class Conflict(StorageError):
 
 
 class Halted(Conflict):
-    """Another process has halted trading: the order that this batch brings is not allowed."""
+    """Another process has halted trading: the order in this batch is not allowed."""
 
 
 class LeaseHeld(StorageError):
@@ -175,7 +186,7 @@ class LeaseHeld(StorageError):
 
 
 class LeaseLost(LeaseHeld):
-    """Another engine took the lease from this one, which must end."""
+    """Another engine took the lease from this one, so this one must stop."""
 
 
 class TapeError(DutchbookError):

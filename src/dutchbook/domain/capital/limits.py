@@ -30,7 +30,7 @@ class Grade(IntEnum):
 class HaltReason(StrEnum):
     """Why no new execution may start. Reasons form a set and are cleared one by one.
 
-    `UNREADABLE` stands for a reason that this program does not know: an unreadable halt still
+    `UNREADABLE` represents a reason that this program does not know: an unreadable halt still
     halts trading.
     """
 

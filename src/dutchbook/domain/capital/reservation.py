@@ -1,9 +1,10 @@
-"""What is asked of capital, what is set aside, and what was really spent."""
+"""Capital requested, capital reserved, and capital actually spent."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.values.units import ZERO, Money
@@ -11,9 +12,9 @@ from dutchbook.domain.values.units import ZERO, Money
 
 @dataclass(frozen=True, slots=True)
 class BudgetRequest:
-    """What an execution asks for: its worst case in dollars, by platform.
+    """The capital that an execution requests: its worst case in dollars, by platform.
 
-    `size` is what both legs together are to cost.
+    `size` is the planned cost of both legs together.
     """
 
     execution_id: str
@@ -24,7 +25,7 @@ class BudgetRequest:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """Capital set aside for one execution; resolved exactly once."""
+    """Capital reserved for one execution; resolved exactly once."""
 
     reservation_id: str
     execution_id: str
@@ -32,10 +33,15 @@ class Reservation:
     amounts: Mapping[Platform, Money]
     epoch: int
 
+    @property
+    def total(self) -> Money:
+        """All of it, in dollars."""
+        return Money(sum(self.amounts.values(), start=Decimal(0)))
+
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What an execution really bought on one platform."""
+    """What an execution actually spent on one platform."""
 
     cost: Money = ZERO
     fees: Money = ZERO

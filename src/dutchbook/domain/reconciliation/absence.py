@@ -69,7 +69,7 @@ def sent_at_latest(order: Order) -> datetime:
 
 
 def seen(order: Order, answer: Answer) -> Answer:
-    """Return the answer, with "not found" from data older than the send turned into stale."""
+    """Return the answer, or `Stale` for "not found" from data older than the send."""
     if isinstance(answer, NotFound) and (
         answer.as_of is None or answer.as_of < sent_at_latest(order)
     ):

@@ -15,11 +15,11 @@ from dutchbook.domain.reconciliation.platform_state import FillReport
 
 ContractKey = tuple[Platform, str, Outcome]
 SYNTHETIC = "synthetic:"
-"""Trade id prefix of a fill that stands for a platform's stated total, without a trade."""
+"""Trade id prefix of a synthetic fill: one for a platform's stated total, without a trade."""
 
 
 def is_synthetic(fill: Fill) -> bool:
-    """Return whether a fill stands for a stated total and not for a trade."""
+    """Return whether a fill represents a stated total and not a trade."""
     return fill.trade_id.startswith(SYNTHETIC)
 
 

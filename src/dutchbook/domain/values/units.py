@@ -1,6 +1,6 @@
 """Price, Quantity and Money: exact decimals, checked at the edges, rounded here and in `fees`.
 
-Money leaving us rounds up, money reaching us rounds down, both to 10⁻⁶ of a dollar. The hot
+Money we pay rounds up, money we receive rounds down, both to 10⁻⁶ of a dollar. The hot
 path uses integers: prices in 10⁻⁴ dollars (`e4`), sizes in 10⁻⁶ contracts and money in 10⁻⁶
 dollars (`e6`).
 """
@@ -88,12 +88,12 @@ def money(value: object, *, field: str = "amount") -> Money:
 
 
 def owed(amount: Decimal) -> Money:
-    """Round money that leaves us: up, to 10⁻⁶."""
+    """Round money that we pay: up, to 10⁻⁶."""
     return Money(amount.quantize(MICRO, ROUND_CEILING))
 
 
 def due(amount: Decimal) -> Money:
-    """Round money that reaches us: down, to 10⁻⁶."""
+    """Round money that we receive: down, to 10⁻⁶."""
     return Money(amount.quantize(MICRO, ROUND_FLOOR))
 
 
