@@ -95,7 +95,9 @@ def _all(ground: Ground, asked: argparse.Namespace, console: Console) -> int:
             for verdict in pool.imap_unordered(partial(Ground.try_out, ground), more):
                 verdicts.append(verdict)
                 progress.update(kills, advance=1, total=len(cases))
-                _say(progress.console, verdict, f"{len(verdicts)} of {len(cases)} cases")
+                _print_progress(
+                    progress.console, verdict, f"{len(verdicts)} of {len(cases)} cases"
+                )
             left, turn = _left_at_random(verdicts, size), next(turns, None)
             more = [] if turn is None else [*programme.timed_again(turn, left)]
             cases += more
@@ -103,7 +105,7 @@ def _all(ground: Ground, asked: argparse.Namespace, console: Console) -> int:
     if len(verdicts) < len(cases):
         failures.append(f"interrupted: {len(verdicts)} of {len(cases)} cases were tried")
     failed = [verdict for verdict in verdicts if verdict.wrong]
-    _tell(console, verdicts)
+    _print_points(console, verdicts)
     _report(console, asked.seed, failed, failures)
     console.print(
         f"seed {asked.seed}, commit {commit}: {_kills(verdicts)} in {len(verdicts)} cases,"
@@ -113,7 +115,7 @@ def _all(ground: Ground, asked: argparse.Namespace, console: Console) -> int:
     return bool(failed or failures)
 
 
-def _say(console: Console, verdict: Verdict, progress: str) -> None:
+def _print_progress(console: Console, verdict: Verdict, progress: str) -> None:
     """Print a failure at once, and the progress of the run now and then."""
     if verdict.wrong:
         console.print(f"wrong: {verdict.case}", highlight=False)
@@ -182,7 +184,7 @@ def _struck(verdicts: list[Verdict]) -> Counter[str]:
     return Counter(name for verdict in verdicts for name in verdict.struck)
 
 
-def _tell(console: Console, verdicts: list[Verdict]) -> None:
+def _print_points(console: Console, verdicts: list[Verdict]) -> None:
     """Print how often each point was struck, and how many of those cases failed."""
     struck = _struck(verdicts)
     failed = Counter(
@@ -199,12 +201,12 @@ def _tell(console: Console, verdicts: list[Verdict]) -> None:
     for name, what in (*words.items(), ("any", "during recovery, at any point")):
         table.add_row(what, "", str(struck[name]), str(failed[name] or "-"))
     console.print(table)
-    _tell_awaits(console, verdicts)
+    _print_awaits(console, verdicts)
     if ELSEWHERE:
         console.print(f"not come by: {', '.join(ELSEWHERE)}", highlight=False, style="dim")
 
 
-def _tell_awaits(console: Console, verdicts: list[Verdict]) -> None:
+def _print_awaits(console: Console, verdicts: list[Verdict]) -> None:
     """Print at how many awaits of the program a task was cancelled or a call failed."""
     every = sum(map(len, sites().values()))
     for way, word in ((CANCEL, "cancelled"), (FAIL, "failed")):
@@ -231,10 +233,10 @@ def _report(console: Console, seed: int, failed: list[Verdict], failures: list[s
 
 
 def _commit() -> str:
-    told = subprocess.run(
+    done = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     )
-    return told.stdout.strip() or "unknown"
+    return done.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

@@ -219,8 +219,8 @@ def _forked(life: Life, kill: Kill | None, counted: Path | None = None) -> int:
         time.sleep(kill.at / 1000)
         os.kill(child, signal.SIGKILL if kill.name == TIME else signal.SIGTERM)
     injected = kill is not None and kill.name.startswith(AWAIT)
-    patience = WAITING if injected else PATIENCE
-    until = time.monotonic() + patience
+    timeout = WAITING if injected else PATIENCE
+    until = time.monotonic() + timeout
     while time.monotonic() < until:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:

@@ -44,7 +44,7 @@ def judge(url: str, truth: Truth, anchored: Path) -> list[str]:
     """
     tables = {name: rows(url, f"SELECT * FROM {name}") for name in TABLES}  # noqa: S608
     checks = (
-        _orders, _fills, _cash, _ledger, _reservations, _states, _positions, _told,
+        _orders, _fills, _cash, _ledger, _reservations, _states, _positions, _deliveries,
         *promises.CHECKS,
     )  # fmt: skip
     found = [wrong for check in checks for wrong in check(tables, truth)]
@@ -90,11 +90,17 @@ def _orders(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
         if row is None:
             yield f"I-2 {platform} has {key}, which has no intent"
             continue
-        said = (row["platform"], row["contract_id"], row["side"], row["outcome"], row["price"])
+        stored = (
+            row["platform"],
+            row["contract_id"],
+            row["side"],
+            row["outcome"],
+            row["price"],
+        )
         order = working.order
         asked = (platform, order.contract_id, order.side, order.outcome, micros(order.price))
-        if said != tuple(str(v) if isinstance(v, str) else v for v in asked):
-            yield f"I-2 {key} was written as {said} and sent as {asked}"
+        if stored != tuple(str(v) if isinstance(v, str) else v for v in asked):
+            yield f"I-2 {key} was written as {stored} and sent as {asked}"
 
 
 def _fills(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
@@ -268,17 +274,17 @@ def _net(rows: dict[str, list[Row]], truth: Truth) -> dict[tuple[str, str], int]
 
 
 def _status(name: str, status: str, held: dict[str, int]) -> Iterator[str]:
-    uneven = abs(held["kalshi"] - held["polymarket"]) >= DUST
-    if status == "OPEN" and (uneven or not min(held.values())):
+    imbalanced = abs(held["kalshi"] - held["polymarket"]) >= DUST
+    if status == "OPEN" and (imbalanced or not min(held.values())):
         yield f"I-9 {name} is OPEN with {held}"
     reversed_ = max(held.values()) < 0  # balanced, and reversed: dollars were spent
-    if status in UNEVEN and not uneven and not reversed_:
+    if status in UNEVEN and not imbalanced and not reversed_:
         yield f"I-9 {name} is {status} with {held}"
     if status == "CLOSED" and max(held.values()) >= DUST:
         yield f"I-9 {name} is CLOSED with {held}"
 
 
-def _told(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
+def _deliveries(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
     """Check that every event in the log, and no other, was delivered, in order."""
     log = {row["sequence"]: row["event_id"] for row in rows["audit_log"]}
     if rows["outbox"]:
@@ -297,9 +303,9 @@ def _told(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
 
 
 def _verified(url: str, anchored: Path) -> list[str]:
-    where, beside = Database.at(url), anchors.read(anchored)
+    where, kept = Database.at(url), anchors.read(anchored)
 
     assert not where.absent, "there is a database to verify"
-    found = where.read(lambda read: problems(read, beside.anchors))
-    missing = [] if beside.anchors else ["no head of the log was kept outside the database"]
-    return [*found, *where.damage(), *beside.problems, *missing]
+    found = where.read(lambda read: problems(read, kept.anchors))
+    missing = [] if kept.anchors else ["no head of the log was kept outside the database"]
+    return [*found, *where.damage(), *kept.problems, *missing]

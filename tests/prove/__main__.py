@@ -77,8 +77,8 @@ def simulate(given: argparse.Namespace, on: str) -> int:
                 total.twice += 1
                 if only in ("", "I-31") and again(outcome.seed, size) != outcome.head:
                     total.differs(outcome.seed)
-            told = f"{total.executions} executions, {sum(total.tally.hits.values())} faults"
-            progress.update(bar, completed=total.executions, what=told)
+            figures = f"{total.executions} executions, {sum(total.tally.hits.values())} faults"
+            progress.update(bar, completed=total.executions, what=figures)
             for each in outcome.violations[:1] if given.keep_going else ():
                 progress.console.print(f"seed {outcome.seed}: {each}", highlight=False)
             if total.executions >= wanted or (total.violations and not given.keep_going):

@@ -75,19 +75,19 @@ class Durable(Store):
     async def _both(self, batch: Batch, watch: Watch | None) -> Receipt:
         try:
             receipt = await self._journal.commit(batch)
-        except Conflict as refused:
-            await self._refused(batch, refused)
+        except Conflict as conflict:
+            await self._rejected(batch, conflict)
             raise
         try:
             mine = await super().kept(batch, watch)
-        except Conflict as refused:
-            self._oracle.wrong("I-28", f"the database keeps what the rules refuse: {refused}")
+        except Conflict as conflict:
+            self._oracle.wrong("I-28", f"the database keeps what the rules refuse: {conflict}")
             return receipt
-        told = f"the database answers {receipt}, the rules {mine}"
-        self._oracle.check("I-28", told, holds=mine == receipt)
+        difference = f"the database answers {receipt}, the rules {mine}"
+        self._oracle.check("I-28", difference, holds=mine == receipt)
         return receipt
 
-    async def _refused(self, batch: Batch, why: Conflict) -> None:
+    async def _rejected(self, batch: Batch, why: Conflict) -> None:
         try:
             await MemoryJournal.commit(self, batch)
         except Conflict:
@@ -114,8 +114,8 @@ class Durable(Store):
             theirs = {tuple(row[column] for column in rules.key): row for row in rows}
             for key in {*theirs, *self._tables[name]}:
                 there, here = theirs.get(key), self._tables[name].get(key)
-                told = f"{name} {key}: the database has {there}, the image {here}"
-                self._oracle.check("I-28", told, holds=there == here)
+                difference = f"{name} {key}: the database has {there}, the image {here}"
+                self._oracle.check("I-28", difference, holds=there == here)
 
 
 @cache

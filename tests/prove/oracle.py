@@ -253,17 +253,17 @@ class Oracle:
         self.check(
             "I-5", f"{told}, its fills {self._net(after)}", holds=net == self._net(after)
         )
-        uneven = abs(net["kalshi"] - net["polymarket"]) >= DUST
+        imbalanced = abs(net["kalshi"] - net["polymarket"]) >= DUST
         flat = all(abs(each) < DUST for each in net.values())
         match after["status"]:
             case "OPEN":
                 # Both negative is a hedged pair as well: late fills reversed it.
-                turned = max(net.values()) < 0
-                self.known["pairs turned round"] += turned
-                holds = not uneven and (min(net.values()) > 0 or turned)
+                reversed_ = max(net.values()) < 0
+                self.known["pairs turned round"] += reversed_
+                holds = not imbalanced and (min(net.values()) > 0 or reversed_)
                 self.check("I-9", told, holds=holds)
             case "SINGLE_LEG_EXPOSED" | "EXIT_PARTIAL":
-                self.check("I-9", told, holds=uneven)
+                self.check("I-9", told, holds=imbalanced)
             case "CLOSED":
                 self.check("I-9", told, holds=flat)
 

@@ -157,7 +157,7 @@ def _wallets(store: Store, truth: Truth, *, last: bool) -> Wrong:
         crossed = (_opposed if wallet.nets else _oversold)(store, str(row["platform"]))
         off = ours - wallet.cash + crossed
         erred = abs(off - _booked(store, row["account_id"])) <= rounded and (
-            not last or _told_of_cash(store, row["platform"])
+            not last or _cash_reported(store, row["platform"])
         )
         if abs(off) > rounded and not erred:
             yield "I-28", f"{row['account_id']} has {ours}, its platform {wallet.cash}"
@@ -194,7 +194,7 @@ def _booked(store: Store, account_id: str) -> Decimal:
     )
 
 
-def _told_of_cash(store: Store, platform: str) -> bool:
+def _cash_reported(store: Store, platform: str) -> bool:
     """Return whether a platform's cash is in dispute, or a person acknowledged it."""
     return any(
         row["kind"] == "balance_mismatch" and row["platform"] == platform
@@ -303,11 +303,11 @@ def _record(store: Store, truth: Truth, heard: Mapping[int, Event], *, last: boo
     """Check that every event in the log was delivered (I-27, I-25)."""
     log = store.table("audit_log")
     # Decisions of other processes wait in the outbox for the next start.
-    beside = () if last else ("pair.decided",)
+    undelivered = () if last else ("pair.decided",)
     missing = [
         row["sequence"]
         for row in log
-        if row["sequence"] not in heard and row["name"] not in beside
+        if row["sequence"] not in heard and row["name"] not in undelivered
     ]
     if missing:
         yield "I-27", f"events {missing[:5]} were never told"

@@ -57,8 +57,8 @@ class Sum:
 
     def differs(self, seed: int) -> None:
         """Record that a seed produced a different event log when it was run again."""
-        told = Violation("I-31", "run twice, it made two event logs", "its end")
-        self.violations.append((seed, told))
+        violation = Violation("I-31", "run twice, it made two event logs", "its end")
+        self.violations.append((seed, violation))
 
     @property
     def missing(self) -> list[str]:
