@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import halts, journals, postgres, reconcile, wire
+from bench import halts, journals, postgres, reconcile, status, wire
 from bench.study import bracket, controls, exits, trade
 from dutchbook.bootstrap.build import generated_tape
 from dutchbook.tape import demo
@@ -17,6 +17,7 @@ from dutchbook.tape.format import open_tape
 SHORT, LONG = 200, 2_000
 SHORT_HALTS, LONG_HALTS = 5, 40
 SHORT_POSITIONS, LONG_POSITIONS = 200, 2_000
+SHORT_LOG, LONG_LOG = 20_000, 1_000_000
 SHORT_WIRE, LONG_WIRE = 20_000, 200_000
 RECORDING = "DUTCHBOOK_KALSHI_RECORDING"
 """The environment variable that names a folder of recorded Kalshi messages."""
@@ -40,6 +41,7 @@ def main() -> None:
     lines += postgres.compare(SHORT if short else LONG)
     lines += ["", *halts.compare(SHORT_HALTS if short else LONG_HALTS)]
     lines += ["", *reconcile.compare(SHORT_POSITIONS if short else LONG_POSITIONS)]
+    lines += status.compare(SHORT_LOG if short else LONG_LOG)
     lines += ["", *_wire(SHORT_WIRE if short else LONG_WIRE)]
     lines += ["", "Lag and replenishment", "", *bracket(tape)]
     lines += ["", "Exits", "", *exits(tape)]

@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 from support.databases import AnyJournal, event, on
-from support.rows import ACCOUNT, order_row
+from support.rows import ACCOUNT, NOW, order_row
 
 from dutchbook.errors import Conflict, StorageError
 from dutchbook.persistence.database import Database
+from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.persistence.journals.postgres import PostgresJournal, one_statement
 from dutchbook.persistence.journals.sqlite import SqliteJournal
 from dutchbook.persistence.journals.statements import prepared
 from dutchbook.persistence.log.chain import GENESIS, OUTBOX_LOT, link_of
-from dutchbook.ports.journal import Batch, Insert, Update
+from dutchbook.ports.journal import Batch, Between, Insert, Prefix, Update
 from dutchbook.runtime.virtual_time import turnstile
 
 CASH = {"account_id": str(ACCOUNT)}
@@ -76,6 +77,40 @@ def test_a_second_writer_continues_the_chain_of_the_first(database_url: str) -> 
 
     assert names[:4] == ["e0", "e1", "e2", "e3"]
     assert sorted(names[4:]) == ["a0", "a1", "b0", "b1"]
+
+
+@pytest.mark.parametrize(
+    ("where", "order", "expected"),
+    [
+        ({}, {"descending": True, "limit": 2}, ["o-4", "o-3"]),
+        ({}, {"limit": 0}, []),
+        ({"order_id": Prefix("o-")}, {}, ["o-1", "o-2", "o-3", "o-4"]),
+        ({"order_id": Prefix("O-")}, {}, []),
+        ({"order_id": Prefix("_-")}, {}, []),
+        ({"fill_size": Between(Decimal(2), Decimal(3))}, {}, ["o-2", "o-3"]),
+        ({"fill_size": Between(first=Decimal(4)), "refusal": None}, {}, ["o-4"]),
+        ({"fill_size": Between(last=Decimal(1)), "order_id": Prefix("o-")}, {}, ["o-1"]),
+        ({"created_at": Between(NOW, NOW), "order_id": Prefix("o-1")}, {}, ["o-1"]),
+    ],
+)
+def test_every_journal_reads_the_same_ranges(
+    database_url: str, where: dict[str, Any], order: dict[str, Any], expected: list[str]
+) -> None:
+    orders = [order_row(f"o-{n}", fill_size=Decimal(n), size=Decimal(5)) for n in range(1, 5)]
+    batch = Batch(tuple(Insert("orders", row) for row in orders))
+
+    async def read(journal: AnyJournal | MemoryJournal) -> list[str]:
+        mine = where or {"order_id": Prefix("o-")}
+        found = await journal.rows("orders", mine, ("order_id",), **order)
+        return [row["order_id"] for row in found]
+
+    async def work(journal: AnyJournal) -> tuple[list[str], list[str]]:
+        memory = MemoryJournal()
+        await journal.commit(batch)
+        await memory.commit(batch)
+        return await read(journal), await read(memory)
+
+    assert on(database_url, work) == (expected, expected)
 
 
 def test_writers_that_block_each_other_both_finish(database_url: str) -> None:

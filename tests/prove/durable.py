@@ -95,10 +95,18 @@ class Durable(Store):
         self._oracle.wrong("I-28", f"the database refuses what the rules allow: {why}")
 
     async def rows(
-        self, table: str, where: Mapping[str, Any] | None = None, order_by: Sequence[str] = ()
+        self,
+        table: str,
+        where: Mapping[str, Any] | None = None,
+        order_by: Sequence[str] = (),
+        *,
+        descending: bool = False,
+        limit: int | None = None,
     ) -> list[Row]:
         """Return rows from the database."""
-        return await self._journal.rows(table, where, order_by)
+        return await self._journal.rows(
+            table, where, order_by, descending=descending, limit=limit
+        )
 
     async def delivered(self, sequence: int) -> None:
         """Mark an event as delivered, in both."""

@@ -132,11 +132,19 @@ class Connection:
         self._tally.hit(number, "commit")
 
     async def rows(
-        self, table: str, where: Mapping[str, Any] | None = None, order_by: Sequence[str] = ()
+        self,
+        table: str,
+        where: Mapping[str, Any] | None = None,
+        order_by: Sequence[str] = (),
+        *,
+        descending: bool = False,
+        limit: int | None = None,
     ) -> list[Row]:
         """Return rows."""
         self._step("before a read")
-        return await self._store.rows(table, where, order_by)
+        return await self._store.rows(
+            table, where, order_by, descending=descending, limit=limit
+        )
 
     async def delivered(self, sequence: int) -> None:
         """Mark an event as delivered."""

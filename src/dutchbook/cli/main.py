@@ -41,13 +41,22 @@ Amount = Annotated[str, typer.Option(help="Dollars that the position may cost.")
 Note = Annotated[str, typer.Option(help="What it was.")]
 
 
+Last = Annotated[int | None, typer.Option(min=1, help="Show only this many, the newest.")]
+
+
 def _list(
-    db: str, table: str, order_by: tuple[str, ...], columns: str, *, as_json: bool
+    db: str,
+    table: str,
+    order_by: tuple[str, ...],
+    columns: str,
+    last: int | None = None,
+    *,
+    as_json: bool,
 ) -> None:
     from dutchbook.cli.console import tables
     from dutchbook.operations import requests
 
-    rows = requests.rows(url_of(db), table, order_by)
+    rows = requests.rows(url_of(db), table, order_by, last)
     tables.show(console(), rows, columns.split(), as_text=not as_json)
 
 
@@ -222,32 +231,34 @@ def positions(db: Db = "", *, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def orders(db: Db = "", *, as_json: AsJson = False) -> None:
+def orders(db: Db = "", *, last: Last = None, as_json: AsJson = False) -> None:
     """Every order, oldest first."""
     columns = "created_at platform leg side outcome price size status fill_size refusal"
-    _list(db, "orders", ("created_at", "order_id"), columns, as_json=as_json)
+    _list(db, "orders", ("created_at", "order_id"), columns, last, as_json=as_json)
 
 
 @app.command()
-def opportunities(db: Db = "", *, as_json: AsJson = False) -> None:
+def opportunities(db: Db = "", *, last: Last = None, as_json: AsJson = False) -> None:
     """Every edge that was acted on, or refused although it was there."""
     columns = (
         "detected_at pair_id direction reason quantity gross_edge net_edge expected_profit"
     )
-    _list(db, "opportunities", ("detected_at", "opportunity_id"), columns, as_json=as_json)
+    order = ("detected_at", "opportunity_id")
+    _list(db, "opportunities", order, columns, last, as_json=as_json)
 
 
 @app.command()
-def events(db: Db = "", *, as_json: AsJson = False) -> None:
+def events(db: Db = "", *, last: Last = None, as_json: AsJson = False) -> None:
     """The event log."""
-    _list(db, "audit_log", ("sequence",), "sequence occurred_at name payload", as_json=as_json)
+    columns = "sequence occurred_at name payload"
+    _list(db, "audit_log", ("sequence",), columns, last, as_json=as_json)
 
 
 @app.command()
-def ledger(db: Db = "", *, as_json: AsJson = False) -> None:
+def ledger(db: Db = "", *, last: Last = None, as_json: AsJson = False) -> None:
     """Every posting: each movement sums to zero."""
     columns = "booked_at account_id kind bucket amount reference note"
-    _list(db, "ledger_entries", ("booked_at", "entry_id"), columns, as_json=as_json)
+    _list(db, "ledger_entries", ("booked_at", "entry_id"), columns, last, as_json=as_json)
 
 
 @pairs.command("list")

@@ -66,9 +66,15 @@ async def _held(journal: Journal) -> str | None:
     return None
 
 
-def rows(url: str, table: str, order_by: tuple[str, ...]) -> Rows:
-    """Return every row of a table, in order."""
-    return reading(url, lambda journal: journal.rows(table, order_by=order_by))
+def rows(url: str, table: str, order_by: tuple[str, ...], last: int | None = None) -> Rows:
+    """Return every row of a table in order, or only its `last` rows."""
+
+    async def work(journal: Journal) -> Rows:
+        if last is None:
+            return await journal.rows(table, None, order_by)
+        return (await journal.rows(table, None, order_by, descending=True, limit=last))[::-1]
+
+    return reading(url, work)
 
 
 def status(url: str) -> dict[str, Any]:
@@ -79,7 +85,7 @@ def status(url: str) -> dict[str, Any]:
         states = await journal.rows("risk_states")
         positions = Counter(row["status"] for row in await journal.rows("open_positions"))
         metadata = {row["key"]: row["value"] for row in await journal.rows("system_metadata")}
-        events = await journal.rows("audit_log", order_by=("sequence",))
+        newest = await journal.rows("audit_log", None, ("sequence",), descending=True, limit=1)
         leases = await journal.rows(TABLE, ENGINE)
         note = paths.halt_file(Database.at(url)).standing()
         state = states[0] if states else {}
@@ -97,7 +103,7 @@ def status(url: str) -> dict[str, Any]:
                 }
                 for row in accounts
             },
-            "last_event": as_json(events[-1]["occurred_at"]) if events else None,
+            "last_event": as_json(newest[0]["occurred_at"]) if newest else None,
         }
 
     return reading(url, work)

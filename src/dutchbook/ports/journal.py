@@ -47,7 +47,9 @@ class Batch:
     """All rows of one decision, stored atomically.
 
     A batch touches each row at most once, so that one SQL statement can write it whole.
-    `events` become rows of the outbox and of the audit log, chained in commit order.
+    `events` become rows of the outbox and of the audit log, chained in commit order. Their ids
+    are chosen before the commit and unique in the log, so that a batch whose commit got no
+    answer can be looked up there by the id of its last event.
     """
 
     writes: tuple[Write, ...] = ()
@@ -58,6 +60,24 @@ class Batch:
 
     def __bool__(self) -> bool:
         return bool(self.writes or self.events)
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """Condition on a number or an instant: from `first` to `last`, both included.
+
+    None leaves a side open.
+    """
+
+    first: Any = None
+    last: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """Condition on a column of text: it starts with `text`, letter case included."""
+
+    text: str
 
 
 class Access(Enum):
@@ -94,9 +114,23 @@ class Journal(Protocol):
         ...
 
     async def rows(
-        self, table: str, where: Mapping[str, Any] | None = None, order_by: Sequence[str] = ()
+        self,
+        table: str,
+        where: Mapping[str, Any] | None = None,
+        order_by: Sequence[str] = (),
+        *,
+        descending: bool = False,
+        limit: int | None = None,
     ) -> list[dict[str, Any]]:
-        """Return the matching rows as domain values."""
+        """Return the matching rows as domain values.
+
+        Args:
+            table: Name of the table.
+            where: Columns, and the value of each; or `Between`, `Prefix`, or None for no value.
+            order_by: Columns to order by.
+            descending: Whether all of them are ordered from the largest to the smallest.
+            limit: Return at most this many rows, the first in this order.
+        """
         ...
 
     async def delivered(self, sequence: int) -> None:

@@ -27,7 +27,7 @@ from dutchbook.domain.positions.exposure import completed_at
 from dutchbook.domain.positions.position import OpenPosition, PositionStatus
 from dutchbook.domain.values.units import Price, owed, plain
 from dutchbook.errors import InvalidInput, InvalidPositionState
-from dutchbook.ports.journal import Journal
+from dutchbook.ports.journal import Journal, Prefix
 
 Row = dict[str, Any]
 LEAST = 4
@@ -70,8 +70,7 @@ async def find(journal: Journal, beginning: str, kinds: Iterable[str]) -> tuple[
     found = [
         (kind, row)
         for kind in wanted
-        for row in await journal.rows(KINDS[kind][0])
-        if row[KINDS[kind][1]].startswith(beginning)
+        for row in await journal.rows(KINDS[kind][0], {KINDS[kind][1]: Prefix(beginning)})
     ]
     exact = [each for each in found if each[1][KINDS[each[0]][1]] == beginning]
     if len(found) != 1 and len(exact) != 1:

@@ -15,7 +15,7 @@ from dutchbook.persistence.journals.statements import prepared, told
 from dutchbook.persistence.log.chain import GENESIS, chained
 from dutchbook.persistence.tables.rules import TABLES, Rules
 from dutchbook.ports.crash_points import AFTER, BEFORE, crashpoint
-from dutchbook.ports.journal import Batch, Insert, Receipt, Update
+from dutchbook.ports.journal import Batch, Between, Insert, Prefix, Receipt, Update
 
 Key = tuple[Any, ...]
 Row = dict[str, Any]
@@ -60,15 +60,19 @@ class MemoryJournal:
         table: str,
         where: Mapping[str, Any] | None = None,
         order_by: Sequence[str] = (),
+        *,
+        descending: bool = False,
+        limit: int | None = None,
     ) -> list[Row]:
         """Return copies of the matching rows in the requested order, else as inserted."""
         there = list(self._tables[table].values())
         for column, value in (where or {}).items():
-            there = [row for row in there if row[column] == value]
+            there = [row for row in there if _matches(row[column], value)]
         found = [dict(row) for row in there]
         if order_by:
-            found.sort(key=lambda row: tuple(row[column] for column in order_by))
-        return found
+            key = tuple(order_by)
+            found.sort(key=lambda row: tuple(row[name] for name in key), reverse=descending)
+        return found[:limit]
 
     async def delivered(self, sequence: int) -> None:
         """Delete the outbox up to `sequence`."""
@@ -128,6 +132,16 @@ class MemoryJournal:
 
 def _key(rules: Rules, row: Row) -> Key:
     return tuple(row[column] for column in rules.key)
+
+
+def _matches(value: Any, wanted: Any) -> bool:
+    """Return whether a row's value meets a condition; see `Journal.rows`."""
+    if isinstance(wanted, Prefix):
+        return str(value).startswith(wanted.text)
+    if isinstance(wanted, Between):
+        above = wanted.first is None or value >= wanted.first
+        return above and (wanted.last is None or value <= wanted.last)
+    return bool(value == wanted)
 
 
 def _check_exact(table: str, row: Row) -> None:

@@ -151,10 +151,15 @@ class PostgresJournal:
         table: str,
         where: Mapping[str, Any] | None = None,
         order_by: Sequence[str] = (),
+        *,
+        descending: bool = False,
+        limit: int | None = None,
     ) -> list[dict[str, Any]]:
         """Return the rows that match; see `Journal`."""
         marks = _marks()
-        query, wanted = select(table, dict(where or {}), tuple(order_by), lambda: next(marks))
+        query, wanted = select(
+            table, where, order_by, lambda: next(marks), descending=descending, limit=limit
+        )
 
         async def read() -> list[Any]:
             async with self._lock:

@@ -122,9 +122,14 @@ class SqliteJournal:
         table: str,
         where: Mapping[str, Any] | None = None,
         order_by: Sequence[str] = (),
+        *,
+        descending: bool = False,
+        limit: int | None = None,
     ) -> list[dict[str, Any]]:
         """Return the rows that match; see `Journal`."""
-        text, wanted = select(table, dict(where or {}), tuple(order_by), lambda: "?")
+        text, wanted = select(
+            table, where, order_by, lambda: "?", descending=descending, limit=limit
+        )
         found = await self._turnstile.drive(
             lambda: self._worker.run(self._writer.read, text, wanted)
         )

@@ -18,7 +18,7 @@ from dutchbook.persistence.log.chain import Entry
 from dutchbook.persistence.tables.codes import Instant
 from dutchbook.persistence.tables.coding import Encoder, encoders
 from dutchbook.persistence.tables.rules import TABLES
-from dutchbook.ports.journal import Insert, Update, Write
+from dutchbook.ports.journal import Between, Insert, Prefix, Update, Write
 
 Mark = Callable[[], str]
 Names = tuple[str, ...]
@@ -200,14 +200,39 @@ def _terms(columns: Names, added: Names, mark: Mark) -> Iterator[str]:
 
 
 def select(
-    table: str, where: Mapping[str, Any], order_by: tuple[str, ...], mark: Mark
+    table: str,
+    where: Mapping[str, Any] | None,
+    order_by: Iterable[str],
+    mark: Mark,
+    *,
+    descending: bool = False,
+    limit: int | None = None,
 ) -> tuple[str, list[Any]]:
-    """Return a SELECT of whole rows that match; None matches NULL."""
-    known = {name: value for name, value in where.items() if value is not None}
-    conditions = " AND ".join(
-        f"{column} = {mark()}" if column in known else f"{column} IS NULL" for column in where
-    )
-    found = f"SELECT * FROM {table}" + (f" WHERE {conditions}" if where else "")
-    found += f" ORDER BY {', '.join(order_by)}" if order_by else ""
+    """Return a SELECT of whole rows and its values; see `Journal.rows`."""
+    conditions: list[str] = []
+    wanted: list[Any] = []
     coded = encoders(table)
-    return found, [coded[name](value) for name, value in known.items()]
+
+    def compare(column: str, sign: str, value: Any) -> None:
+        conditions.append(f"{column} {sign} {mark()}")
+        wanted.append(coded[column](value))
+
+    for column, value in (where or {}).items():
+        if value is None:
+            conditions.append(f"{column} IS NULL")
+        elif isinstance(value, Prefix):
+            conditions.append(f"substr({column}, 1, {len(value.text)}) = {mark()}")
+            wanted.append(value.text)
+        elif isinstance(value, Between):
+            for sign, end in ((">=", value.first), ("<=", value.last)):
+                if end is not None:
+                    compare(column, sign, end)
+        else:
+            compare(column, "=", value)
+    text = f"SELECT * FROM {table}"
+    text += f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    down = " DESC" if descending else ""
+    named = ", ".join(f"{column}{down}" for column in order_by)
+    text += f" ORDER BY {named}" if named else ""
+    text += f" LIMIT {limit:d}" if limit is not None else ""
+    return text, wanted
