@@ -37,7 +37,8 @@ check: install-dev ## lint, types, layout and bans, generated pages in step
 	$(BIN)/python docs/generate.py --check
 
 bench: install-dev ## measure speed; BENCH_SHORT=1 for a short run
-	DUTCHBOOK_KALSHI_RECORDING="$(RECORDING)" $(BIN)/python -m bench $(ARGS)
+	PYTHONPATH=src:tests DUTCHBOOK_KALSHI_RECORDING="$(RECORDING)" \
+		$(BIN)/python -m bench $(ARGS)
 
 crash: install-dev ## kill engines everywhere and recover; SEED=7, ARGS="--short"
 	PYTHONPATH=src:tests SEED="$(SEED)" $(BIN)/python -m crash $(ARGS)

@@ -1,4 +1,4 @@
-"""How long a halt takes from its commit in another process to its effect in the engine."""
+"""Time from a halt's commit in another process to its effect in the engine."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ from dutchbook.runtime.virtual_time import turnstile
 TERM = timedelta(minutes=10)
 MS = 1_000
 AIM_MS = 100
-"""From the commit of a halt to its effect: entries are refused, whatever the engine knows."""
+"""Target from a halt's commit until entries are rejected, whatever the engine knows."""
 
 
 def compare(halts: int) -> list[str]:
-    """Return how long halts took, from their commit on, in milliseconds."""
+    """Return how long halts took from their commit, in milliseconds."""
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/halts.db"
         Database.at(url).prepare("paper")
         refused, folded = run_live(_measure(url, halts))
     return [
-        f"halt to the first refused entry: {_told(refused)} ms (aim: under {AIM_MS})",
-        f"halt to the risk state, looked for every {REDRAW_SECONDS} s: {_told(folded)} ms",
+        f"halt to the first refused entry: {_summary(refused)} ms (aim: under {AIM_MS})",
+        f"halt to the risk state, looked for every {REDRAW_SECONDS} s: {_summary(folded)} ms",
     ]
 
 
-def _told(seconds: list[float]) -> str:
+def _summary(seconds: list[float]) -> str:
     low, middle, high = min(seconds), statistics.median(seconds), max(seconds)
     return f"{middle * MS:.1f} ({low * MS:.1f} to {high * MS:.1f})"
 
@@ -61,21 +61,21 @@ async def _measure(url: str, halts: int) -> tuple[list[float], list[float]]:
         meta.contracts, meta.pairs, {}, mode="paper", run=1, version="bench"
     )
 
-    def hear(event: Event, sequence: int) -> None:
+    def on_event(event: Event, sequence: int) -> None:
         if isinstance(event, TradingHalted) and sequence:
             folded.set()
 
-    engine.bus.subscribe(hear)
+    engine.bus.subscribe(on_event)
     following = asyncio.ensure_future(engine.lifecycle.follow_commands(REDRAW_SECONDS))
     first, shown = [], []
     for _ in range(halts):
         began = await _halt(other)
-        await _refused(engine.bus, fence)
+        await _expect_rejection(engine.bus, fence)
         first.append(time.perf_counter() - began)
         await folded.wait()
         shown.append(time.perf_counter() - began)
         folded.clear()
-        await engine.risk.resume_trading(HaltReason.OPERATOR, "measured")
+        await engine.risk.halts.resume_trading(HaltReason.OPERATOR, "measured")
     following.cancel()
     await journal.close()
     await other.close()
@@ -83,7 +83,7 @@ async def _measure(url: str, halts: int) -> tuple[list[float], list[float]]:
 
 
 async def _halt(journal: Journal) -> float:
-    """Halt as another process does; returns when it was durable."""
+    """Halt as another process does, and return when the halt was durable."""
     row = command_row(
         RandomIds().new("command", "bench"), "halt", {}, "measured", "bench", SystemClock()
     )
@@ -93,8 +93,8 @@ async def _halt(journal: Journal) -> float:
     return time.perf_counter()
 
 
-async def _refused(bus: EventBus, fence: Fence) -> None:
-    """Try to commit an entry intent, as an engine that knows of nothing."""
+async def _expect_rejection(bus: EventBus, fence: Fence) -> None:
+    """Commit an entry intent, as an engine unaware of the halt; this must fail."""
     assert not fence.halted, "nothing was read since"
     order: dict[str, Any] = {"order_id": "never", "purpose": "entry", "working_size": 1}
     try:

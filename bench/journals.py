@@ -1,4 +1,4 @@
-"""The journal on SQLite against the bare driver running the same statements."""
+"""The journal on SQLite, compared with the bare driver running the same statements."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import tempfile
 import time
 from decimal import Decimal
 from pathlib import Path
+
+from support.reserving import Reserving
 
 from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.records.committer import EventBus
@@ -33,7 +35,7 @@ WIDE = RiskLimits(max_open_pairs=10**6, bankroll=Money(Decimal(10**8)))
 
 
 def compare(batches: int) -> list[str]:
-    """Return the ratios of one caller to the bare driver and of eight callers to one."""
+    """Return the ratios of one caller to the bare driver, and of eight callers to one."""
     to_bare, to_one = [], []
     with tempfile.TemporaryDirectory() as folder:
         for n in range(ROUNDS):
@@ -44,13 +46,13 @@ def compare(batches: int) -> list[str]:
             to_one.append(eight / one)
     whole = "one caller, whole reservation batch"
     return [
-        f"{whole}: {_told(to_bare)} x bare sqlite3 (FULL)",
-        f"eight callers: {_told(to_one)} x one caller",
+        f"{whole}: {_summary(to_bare)} x bare sqlite3 (FULL)",
+        f"eight callers: {_summary(to_one)} x one caller",
     ]
 
 
-def _told(ratios: list[float]) -> str:
-    """Return the median and the range of ratios, each from two runs one after the other."""
+def _summary(ratios: list[float]) -> str:
+    """Return the median and the range of ratios, each from two consecutive runs."""
     return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
@@ -61,7 +63,7 @@ def _fresh(path: str, batches: int, callers: int) -> float:
 
 
 def rate(url: str, batches: int, callers: int = 1) -> float:
-    """Fund a prepared database, then return reservations a second through its journal."""
+    """Fund a prepared database and return reservations per second through its journal."""
 
     async def main() -> float:
         journal = Database.at(url).journal(turnstile(), alone=True)
@@ -87,7 +89,7 @@ def rate(url: str, batches: int, callers: int = 1) -> float:
 
 
 def _bare(path: Path, batches: int) -> float:
-    """Return the same batches a second through sqlite3 alone, one commit each."""
+    """Return the rate of the same batches through sqlite3 alone, with one commit each."""
     Database.at(f"sqlite:///{path}").prepare("paper")
     connection = sqlite3.connect(path, isolation_level=None, cached_statements=512)
     connection.execute("PRAGMA journal_mode=WAL")
@@ -120,7 +122,7 @@ def _run(connection: sqlite3.Connection, batches: list[list[tuple[str, list[obje
 
 
 class _Recording:
-    """A journal that keeps the batches that it is given."""
+    """A journal that stores the batches it is given."""
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []
@@ -136,24 +138,25 @@ class _Recording:
         assert sequence >= 0
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing; nothing is open."""
 
 
 class Maker:
-    """Makes batches as `RiskManager` does, a few at a time: what it commits is fresh."""
+    """Makes batches as `RiskManager` does, a few at a time so that they are fresh."""
 
     def __init__(self) -> None:
         self._journal = _Recording()
         clock, ids = SystemClock(), RandomIds()
         bus = EventBus(self._journal, clock, ids)
         self._risk = RiskManager(self._journal, bus, clock, ids, WIDE, ACCOUNTS)
+        self._entries = Reserving(self._risk, bus, clock, ids)
         self._made = 0
 
     async def funding(self) -> list[Batch]:
-        """Return the batches that make and fund the accounts."""
-        await self._risk.load()
+        """Return the batches that create and fund the accounts."""
+        await self._risk.capital.load()
         for platform in Platform:
-            await self._risk.deposit(platform, Money(Decimal(10**6)))
+            await self._risk.cash.deposit(platform, Money(Decimal(10**6)))
         return self._take()
 
     async def reservations(self, batches: int) -> list[Batch]:
@@ -161,7 +164,7 @@ class Maker:
         for _ in range(batches):
             self._made += 1
             request = BudgetRequest(f"0-{self._made}", "pair", dict.fromkeys(Platform, CENT))
-            await self._risk.reserve_budget(request)
+            await self._entries.reserve(request)
         return self._take()
 
     def _take(self) -> list[Batch]:
@@ -170,13 +173,13 @@ class Maker:
 
 
 class Statements:
-    """Batches as the statements that the journal makes of them, log and outbox too."""
+    """Converts batches to the statements that the journal runs, log and outbox included."""
 
     def __init__(self) -> None:
         self._head = (0, GENESIS)
 
     def of(self, batches: list[Batch]) -> list[list[tuple[str, list[object]]]]:
-        """Return the statements of each batch, chained to those before."""
+        """Return the statements of each batch, with its log entries chained to earlier ones."""
         return [[(each.plan.sqlite, each.values) for each in self.prepared(b)] for b in batches]
 
     def prepared(self, batch: Batch) -> tuple[Prepared, ...]:

@@ -114,7 +114,7 @@ async def _measure(url: str, positions: int) -> tuple[float, float, int]:
     began = time.perf_counter()
     await _start(engine, 2)
     whole = time.perf_counter() - began
-    assert len(engine.holdings.positions) == positions, "every position was taken up"
+    assert len(engine.trades.positions) == positions, "every position was taken up"
     await journal.close()
     return bare, whole, sum(each.asked for each in quick.values())
 

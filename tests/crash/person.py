@@ -135,7 +135,7 @@ class Person:
             for row in await self._unanswered()
         }
         if "legs" in self._asks:
-            for position in self._engine.holdings.positions.values():
+            for position in self._engine.trades.positions.values():
                 exposed = position.status is PositionStatus.SINGLE_LEG_EXPOSED
                 if exposed and position.position_id not in asked:
                     tried = self._try(position.position_id)

@@ -93,7 +93,7 @@ WHOLE = 97
 AWAITED = (
     "await cancel application/orders/send.py:",
     "await fail application/orders/send.py:",
-    "await cancel application/pair_trades/booking.py:",
+    "await cancel application/pair_trades/store.py:",
     "await fail application/settlement/payouts.py:",
 )
 

@@ -7,6 +7,8 @@ import multiprocessing
 from decimal import Decimal
 from typing import Any
 
+from support.reserving import Reserving
+
 from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.records.committer import EventBus
 from dutchbook.bootstrap.build import ACCOUNTS
@@ -27,29 +29,30 @@ FREE = Money(PRICE * AFFORDABLE + Decimal("9.999999"))
 LIMITS = RiskLimits(max_open_pairs=1_000)
 
 
-async def _manager(url: str) -> tuple[Any, RiskManager]:
+async def _manager(url: str) -> tuple[Any, Reserving]:
     journal = Database.at(url).journal(turnstile())
     await journal.open()
     clock, ids = SystemClock(), RandomIds()
-    risk = RiskManager(journal, EventBus(journal, clock, ids), clock, ids, LIMITS, ACCOUNTS)
-    await risk.load()
-    return journal, risk
+    bus = EventBus(journal, clock, ids)
+    risk = RiskManager(journal, bus, clock, ids, LIMITS, ACCOUNTS)
+    await risk.capital.load()
+    return journal, Reserving(risk, bus, clock, ids)
 
 
 async def _fund(url: str) -> None:
-    journal, risk = await _manager(url)
+    journal, reserving = await _manager(url)
     for platform in Platform:
-        await risk.deposit(platform, FREE)
+        await reserving.risk.cash.deposit(platform, FREE)
     await journal.close()
 
 
 async def _reserve(url: str, name: str) -> int:
-    journal, risk = await _manager(url)
+    journal, reserving = await _manager(url)
 
     async def one(number: int) -> bool:
         request = BudgetRequest(f"{name}-{number}", "pair", dict.fromkeys(Platform, PRICE))
         try:
-            await risk.reserve_budget(request)
+            await reserving.reserve(request)
         except ReservationFailed:
             return False
         return True
@@ -90,9 +93,10 @@ def test_a_hundred_requests_from_two_processes_get_what_is_affordable(
 
 
 async def _standing(url: str) -> tuple[Decimal, Decimal]:
-    journal, risk = await _manager(url)
+    journal, reserving = await _manager(url)
     await journal.close()
-    balances = {(risk.balance(p).free, risk.balance(p).reserved) for p in Platform}
+    capital = reserving.risk.capital
+    balances = {(capital.balance(p).free, capital.balance(p).reserved) for p in Platform}
     assert len(balances) == 1
-    assert risk.state.reserved_capital == 2 * next(iter(balances))[1]
+    assert capital.state.reserved_capital == 2 * next(iter(balances))[1]
     return balances.pop()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from prove.bug import Bug
-from prove.planted import FOLD, PLANTED, SEND
+from prove.planted import APPLY, CHANGES, ENDING, PLANTED, SEND, STORE, TRADE
 
-LIFE, HELD = "application/lifecycle.py", "application/pair_trades/store.py"
-SETTLE, LEASE = "application/recovery/fill_finality.py", "application/records/lease.py"
+LIFE = "application/lifecycle.py"
+LEASE = "application/records/lease.py"
 GATE = "application/orders/gate.py"
 
 OTHERS = {
@@ -20,13 +20,13 @@ OTHERS = {
     ),
     "I-3": Bug(
         "a position may have two orders out",
-        HELD,
+        TRADE,
         'return "the outcome of an order of this position is unknown"',
         "return None",
         also=(
             (GATE, "recent = now - at < self._limits.likeness_seconds", "recent = False"),
             (
-                HELD,
+                TRADE,
                 'return "an order of this position still works" if self.working else None',
                 "return None",
             ),
@@ -40,9 +40,10 @@ OTHERS = {
     ),
     "I-6": Bug(
         "a fill that is known is booked again",
-        "application/reconciliation/repair.py",
-        "new = tuple(fill for fill in after.fills if fill.trade_id not in before)",
-        "new = tuple(fill for fill in after.fills if fill.trade_id)",
+        CHANGES,
+        "if key not in known:",
+        "order_id = fill.order_id\n"
+        "        if key not in known or after.orders[order_id] != before.orders[order_id]:",
         also=(
             (
                 "persistence/journals/memory.py",
@@ -59,9 +60,9 @@ OTHERS = {
     ),
     "I-8": Bug(
         "a position changes and its version does not",
-        FOLD,
-        "version=before.version + 1,",
-        "version=before.version,",
+        STORE,
+        "version = before.position.version + 1",
+        "version = before.position.version",
     ),
     "I-10": Bug(
         "what is closed becomes an exposure again",
@@ -79,7 +80,7 @@ OTHERS = {
     ),
     "I-13": Bug(
         "what a reservation releases forgets the fees",
-        "application/capital/position_capital.py",
+        "application/records/rows.py",
         '"released": Money(amount - spent.cost - spent.fees),',
         '"released": Money(amount - spent.cost),',
         also=(
@@ -96,11 +97,15 @@ OTHERS = {
         "self.barred(order.purpose),",
         "None,",
         also=(
-            (GATE, "controls.outdated(order.purpose, epoch, self._state().epoch),", "None,"),
+            (GATE, "checks.outdated(order.purpose, epoch, self._state().epoch),", "None,"),
             (LEASE, "if grade and (entry or grade is Grade.CANCELS_ONLY):", "if not fenced:"),
             (LEASE, "if Purpose.ENTRY in purposes:", "if not purposes:"),
-            ("application/execution/queue.py", "if self._risk.state.trading_halted:", "if 0:"),
-            ("application/capital/risk.py", 'guard={"trading_halted": False},', "guard={},"),
+            (
+                "application/execution/queue.py",
+                "if self._risk.capital.state.trading_halted:",
+                "if 0:",
+            ),
+            ("application/capital/risk.py", 'Gate({"trading_halted": False},', "Gate({},"),
             ("domain/capital/limits.py", "if state.trading_halted:", "if not state:"),
         ),
     ),
@@ -113,15 +118,16 @@ OTHERS = {
     "I-19": Bug(
         "a pair that was revoked a moment ago is entered",
         "application/execution/service.py",
-        "writes = (*rows, *snapshots, *placed.writes, still_approved(opportunity.match))",
-        "writes = (*rows, *snapshots, *placed.writes)",
+        "*attempt.rows(books, self._ids, now), attempt.still_approved",
+        "*attempt.rows(books, self._ids, now),",
         seed=180,
     ),
     "I-20": Bug(
         "an alert is no event of the outbox",
-        "application/exits/partial.py",
-        "await self._bus.commit(Batch(events=(event,)))",
-        "self._bus.publish(event)",
+        STORE,
+        "            if batch:\n                await self._committer.commit(batch)",
+        "            if writes:\n                await self._committer.commit(batch)\n"
+        "            else:\n                list(map(self._committer.publish, batch.events))",
     ),
     "I-21": Bug(
         "a counter instead of a recount",
@@ -132,7 +138,7 @@ OTHERS = {
     "I-22": Bug(
         "every start pays in",
         LIFE,
-        "if amount and str(self._risk.accounts[platform]) not in funded:",
+        "if amount and str(self._risk.capital.accounts[platform]) not in funded:",
         "if amount:",
     ),
     "I-23": Bug(
@@ -149,9 +155,9 @@ OTHERS = {
     ),
     "I-25": Bug(
         "nobody is told of a fill that failed",
-        SETTLE,
-        "                    failed,\n                    *opening.events,",
-        "                    *opening.events,",
+        APPLY,
+        "        told,\n        *fact.notes,\n        *events.lost(",
+        "        *fact.notes,\n        *events.lost(",
     ),
     "I-27": Bug(
         "what waits in the outbox is not told, at the start or after it",
@@ -187,9 +193,9 @@ OTHERS = {
     ),
     "L-1": Bug(
         "an execution whose last order was answered for late does not end",
-        "application/recovery/recovery.py",
-        "if not case.open_orders:",
-        "if not case.orders:",
+        ENDING,
+        "if before.ended or before.open_orders:",
+        "if before.ended or before.orders:",
     ),
     "L-2": Bug(
         "no person is asked",
@@ -206,7 +212,7 @@ OTHERS = {
     "L-4": Bug(
         "a halt that is lifted stands in the image",
         "application/capital/halts.py",
-        "(alongside or Batch()))\n            self.state = self.state.resumed(reason)",
+        "(alongside or Batch()))\n            capital.resume(reason)",
         "(alongside or Batch()))",
     ),
 }

@@ -182,7 +182,7 @@ class Life:
             version=__version__,
             checks=(engine.reconciling.service.reconcile, engine.carrying.take_up),
         )
-        world.watch.started(str(reason) for reason in engine.risk.state.halt_reasons)
+        world.watch.started(str(reason) for reason in engine.risk.capital.state.halt_reasons)
 
         async def feed() -> None:
             self.trading = world.watch.turn.trading = trades and not self.dead
@@ -229,9 +229,9 @@ class Life:
         engine = self.engine
         roll = self._chance.randrange(20)
         if roll == 0:
-            await engine.risk.halt_trading(HaltReason.OPERATOR, "pressed")
+            await engine.risk.halts.halt_trading(HaltReason.OPERATOR, "pressed")
             return
-        halted = set(engine.risk.state.halt_reasons) - {HaltReason.RECONCILIATION_DISCREPANCY}
+        halted = set(engine.risk.capital.state.halt_reasons) - {HaltReason.RECONCILIATION_DISCREPANCY}
         if halted:
             await resume(engine)
             return
@@ -241,7 +241,7 @@ class Life:
         if disputes := [d for d in engine.carrying.disputes.open.values() if d.halts]:
             await self._decide(self._chance.choice(disputes))
             return
-        exposed = [p for p in engine.holdings.positions.values() if p.status in EXPOSED]
+        exposed = [p for p in engine.trades.positions.values() if p.status in EXPOSED]
         if not exposed:
             return
         position_id = self._chance.choice(exposed).position_id
@@ -266,7 +266,7 @@ class Life:
         choice = self._chance.choice((Choice.ADOPT_PLATFORM,) * 6 + (Choice.ACKNOWLEDGE,))
         subject = dispute.found.position_id or dispute.dispute_id
         resolver = self.engine.reconciling.resolver
-        held = self.engine.holdings.known(dispute.found.position_id or "")
+        held = self.engine.trades.known(dispute.found.position_id or "")
         said = {dispute.found.order_id, *(held.orders if held else ())}
         self.world.watch.said |= {order_id for order_id in said if order_id}
         with contextlib.suppress(*REFUSALS):
@@ -285,10 +285,10 @@ class Life:
 
 async def resume(engine: Engine) -> None:
     """Clear every reason of a halt (L-4)."""
-    for reason in sorted(engine.risk.state.halt_reasons):
+    for reason in sorted(engine.risk.capital.state.halt_reasons):
         # Another resumption, or the end of a discrepancy, may have cleared it already.
         with contextlib.suppress(InvalidInput):
-            await engine.risk.resume_trading(HaltReason(reason), "looked at it")
+            await engine.risk.halts.resume_trading(HaltReason(reason), "looked at it")
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

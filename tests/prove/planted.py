@@ -8,7 +8,10 @@ SEND, CARRY = "application/orders/send.py", "application/pair_trades/adjustments
 DECIDE, RUN = "domain/execution/decide.py", "application/execution/service.py"
 LEDGER, FOLD = "domain/capital/ledger.py", "domain/positions/fold.py"
 BUS, ASK = "application/records/committer.py", "application/recovery/order_inquiry.py"
-RECOVER = "application/recovery/recovery.py"
+APPLY, ENDING = "domain/pair_trades/apply.py", "domain/pair_trades/ending.py"
+TRADE, CAPITAL = "domain/pair_trades/trade.py", "domain/pair_trades/capital.py"
+STORE, LOAD = "application/pair_trades/store.py", "application/pair_trades/loading.py"
+CHANGES = "application/records/changes.py"
 
 PLANTED = (
     Bug(
@@ -63,8 +66,8 @@ PLANTED = (
     Bug(
         "what was not used is not released",
         LEDGER,
-        "*move(EntryKind.RELEASE, account, Bucket.RESERVED, Bucket.FREE, rest),",
-        "*move(EntryKind.RELEASE, account, Bucket.RESERVED, Bucket.FREE, rest * 0),",
+        "*release_reservation(account, rest),",
+        "*release_reservation(account, rest * 0),",
     ),
     Bug(
         "commit twice",
@@ -81,8 +84,8 @@ PLANTED = (
     Bug(
         "ignore FAILED after close",
         "application/recovery/fill_finality.py",
-        "if held is None or held.fills[key].finality is not Finality.PROVISIONAL:",
-        "if held is None or held.position.status is PositionStatus.CLOSED:",
+        "if trade is None or trade.fills[key].finality is not Finality.PROVISIONAL:",
+        "if trade is None or trade.position.status is PositionStatus.CLOSED:",
     ),
     Bug(
         "the limit of open pairs ignores in-flight ones",
@@ -138,8 +141,8 @@ PLANTED = (
     Bug(
         "only the first fill of an answer is read",
         CARRY,
-        "for each in report.fills:",
-        "for each in report.fills[:1]:",
+        "tuple(fill_of(order, each) for each in report.fills),",
+        "tuple(fill_of(order, each) for each in report.fills[:1]),",
     ),
     Bug(
         "what is decided after a commit that got no answer is kept",
@@ -164,9 +167,9 @@ PLANTED = (
     ),
     Bug(
         "a recovered order is remembered as it was",
-        RECOVER,
-        "case = replace(case, orders={**case.orders, **moved})",
-        "del moved",
+        CHANGES,
+        "yield order_update(was, order, **position)",
+        "yield order_update(was, order, **position, version=order.version + linked)",
     ),
     Bug(
         "a clock set back stops the asking",
@@ -183,9 +186,9 @@ PLANTED = (
     ),
     Bug(
         "fees are forgotten when an execution ends",
-        "application/execution/conclusion.py",
-        "Spent(leg.cost, leg.fees)",
-        "Spent(leg.cost)",
+        CAPITAL,
+        "Spent(leg.cost, leg.fees) if opened",
+        "Spent(leg.cost) if opened",
     ),
     Bug(
         "the log does not tell of fills",
@@ -202,28 +205,28 @@ PLANTED = (
     ),
     Bug(
         "one leg alone is called hedged",
-        "application/execution/conclusion.py",
+        ENDING,
         "status = PositionStatus.OPEN if hedged else PositionStatus.SINGLE_LEG_EXPOSED",
         "status = PositionStatus.OPEN",
     ),
     Bug(
         "an order does not hear of its fills",
-        "application/execution/run.py",
-        "self.change(order.with_fill(fill))",
-        "self.change(order)",
+        APPLY,
+        "after = after.with_fill(fill)",
+        "after = order",
     ),
     Bug(
         "executions that died are not taken up",
-        "bootstrap/pair_trades.py",
-        "for case in await self.recovery.cases():",
-        "for case in (await self.recovery.cases())[:0]:",
+        "application/lifecycle.py",
+        "for trade in self.recovery.unfinished():",
+        "for trade in self.recovery.unfinished()[:0]:",
         "tests/simulation/test_single_leg.py -k has_the_name_that_its_fills",
     ),
     Bug(
         "reservations of orders are not taken up",
-        "application/records/loading.py",
-        "if order.order_id in standing\n",
-        "if order.order_id in standing and not own\n",
+        LOAD,
+        "for order_id, each in single.items()\n",
+        "for order_id, each in single.items()\n                if order_id not in orders\n",
     ),
     Bug(
         "what is paid is rounded down",
@@ -252,24 +255,27 @@ PLANTED = (
     Bug(
         "a sale is sent before it is written",
         CARRY,
-        "await self._bus.commit(rows)",
-        "await self._clock.sleep(0)",
+        "await self._trades.book(trade.execution_id, placed)",
+        "if reservation is not None:\n"
+        "                await self._trades.book(trade.execution_id, placed)\n"
+        "            else:\n"
+        "                self._trades.put(trade.with_orders((order,)))",
     ),
     Bug(
         "an entry takes no slot back",
-        "application/capital/risk.py",
-        '"reserved_position_slots": -1,\n            "open',
-        '"reserved_position_slots": 0,\n            "open',
+        CAPITAL,
+        '"reserved_position_slots": -1,',
+        '"reserved_position_slots": 0,',
     ),
     Bug(
         "closing frees no position",
-        "application/capital/position_capital.py",
-        "(before.status is closed) - (after.status is closed)",
-        "0",
+        CAPITAL,
+        "(now.status is not PositionStatus.CLOSED) - was_open,",
+        "max((now.status is not PositionStatus.CLOSED) - was_open, 0),",
     ),
     Bug(
         "a second order while one is out",
-        "application/pair_trades/store.py",
+        TRADE,
         'return "an order of this position still works" if self.working else None',
         "return None",
     ),
@@ -302,9 +308,10 @@ PLANTED = (
     ),
     Bug(
         "an alert is no event of the outbox",
-        "application/exits/partial.py",
-        "await self._bus.commit(Batch(events=(event,)))",
-        "self._bus.publish(event)",
+        STORE,
+        "            if batch:\n                await self._committer.commit(batch)",
+        "            if writes:\n                await self._committer.commit(batch)\n"
+        "            else:\n                list(map(self._committer.publish, batch.events))",
     ),
     Bug(
         "a counter instead of a recount",
@@ -343,24 +350,24 @@ PLANTED = (
     Bug(
         "a merge beside one that is in doubt",
         "application/settlement/merges.py",
-        "and not self.doubtful(self._contract_id(held))",
+        "and not self.doubtful(self._contract_id(trade))",
         "and position.position_id not in self._claims",
         "tests/simulation/test_reconciliation_service.py",
     ),
     Bug(
         "a comparison books named cash twice",
         "application/reconciliation/repair.py",
-        "await self._risk.book_named(movement)",
-        "await self._risk.book_named(movement)\n"
-        "            await self._risk.book_named(movement)",
+        "await self._risk.cash.book_named(movement)",
+        "await self._risk.cash.book_named(movement)\n"
+        "            await self._risk.cash.book_named(movement)",
         "tests/simulation/test_reconciliation_service.py"
         " tests/simulation/test_reconciling_runs.py",
     ),
     Bug(
         "a pair is traded until its discrepancy is durable",
         "application/pair_trades/discrepancies.py",
-        "return self._opening[pair_id] > 0 or any(",
-        "return any(",
+        "if self._opening[pair_id] > 0 or any(",
+        "if any(",
         "tests/simulation/test_reconciliation_service.py -k moment_its_discrepancy",
     ),
     Bug(

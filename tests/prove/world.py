@@ -284,7 +284,7 @@ class World:
             for row in self._latest.values():
                 self._moved(row)
             if self.clock.now() > until and not done.is_set():
-                if self.life is not None and self.life.engine.risk.state.trading_halted:
+                if self.life is not None and self.life.engine.risk.capital.state.trading_halted:
                     await self._resumed(self.life.engine)
                 done.set()
 
@@ -292,7 +292,7 @@ class World:
         """Check that a halt can be lifted once no discrepancy is open (L-4)."""
         await resume(engine)
         disputed = any(each.halts for each in engine.carrying.disputes.open.values())
-        stands = engine.risk.state.halt_reasons
+        stands = engine.risk.capital.state.halt_reasons
         told = f"halted by {sorted(stands)} after all was resumed"
         self.oracle.check("L-4", told, holds=disputed or not stands)
 

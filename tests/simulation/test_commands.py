@@ -10,6 +10,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from support.reserving import Reserving
+from support.rows import execution_row
 from support.runs import play
 
 from dutchbook.application.lifecycle import count_run
@@ -66,7 +68,7 @@ class Desk:
 
     @property
     def reasons(self) -> set[str]:
-        return {reason.value for reason in self.engine.risk.state.halt_reasons}
+        return {reason.value for reason in self.engine.risk.capital.state.halt_reasons}
 
     async def ask(
         self, name: str, *, grade: int = 0, rationale: str = "a good reason", **arguments: Any
@@ -159,7 +161,7 @@ def test_a_halt_survives_a_restart_even_if_no_engine_processed_it() -> None:
 def test_trading_resumes_only_when_no_halt_reason_is_left() -> None:
     async def work(at: Desk) -> list[Any]:
         await at.told("halt", grade=2)
-        await at.engine.risk.halt_trading(HaltReason.TIME_DRIFT, "1,200 ms")
+        await at.engine.risk.halts.halt_trading(HaltReason.TIME_DRIFT, "1,200 ms")
         first = await at.told("resume", reason="operator")
         seen = [first, await at.halted()]
         second = await at.told("resume", reason="time_drift")
@@ -289,7 +291,7 @@ def test_an_unreadable_halt_is_a_halt() -> None:
     async def find(at: Desk) -> tuple[set[str], str]:
         request = BudgetRequest("e", PAIR, dict.fromkeys(Platform, Money(Decimal(1))))
         with pytest.raises(ReservationFailed) as refused:
-            await at.engine.risk.reserve_budget(request)
+            at.engine.risk.reserve_budget(request)
         return at.reasons, refused.value.reason
 
     for damaged in (["no_such_reason"], "operator", []):
@@ -335,7 +337,10 @@ async def _rest(at: Desk, number: int, *, known: bool) -> None:
     if known:
         order = order.acknowledged(report.platform_order_id, report.working)
     order = replace(order, outcome_unknown_since=_now(at))
-    await at.journal.commit(Batch((Insert("orders", order_row(order)),)))
+    execution = execution_row(order.execution_id, pair_id=PAIR, phase="waiting")
+    rows = (Insert("executions", execution), Insert("orders", order_row(order)))
+    await at.journal.commit(Batch(rows))
+    at.engine.trades.put(await at.engine.carrying.loader.one(order.execution_id))
 
 
 def _now(at: Desk) -> Any:
@@ -394,16 +399,16 @@ def test_winding_down_is_durable_and_stops_the_engine_once_nothing_is_held() -> 
     kept = MemoryJournal()
 
     async def ask(at: Desk) -> tuple[bool, bool, list[str]]:
-        before = at.engine.risk.winding_down
+        before = at.engine.risk.halts.winding_down
         await at.told("wind_down", grade=1)
-        return before, at.engine.risk.winding_down, (await at.names())[-2:]
+        return before, at.engine.risk.halts.winding_down, (await at.names())[-2:]
 
     async def again(at: Desk) -> tuple[bool, bool]:
         async def endless() -> None:
             await at.engine.stopping.wait()
 
         await at.engine.lifecycle.run(endless, (), at.engine.stopping)
-        return at.engine.risk.winding_down, at.engine.stopping.is_set()
+        return at.engine.risk.halts.winding_down, at.engine.stopping.is_set()
 
     assert desk(ask, journal=kept) == (
         False,
@@ -485,16 +490,7 @@ def test_a_success_resets_the_failure_count_and_a_restart_does_not() -> None:
 
 def _ended(number: int, phase: str) -> dict[str, Any]:
     at = generated_tape(7, minutes=1).meta.first + timedelta(seconds=number + 1)
-    leg = {"platform": "kalshi", "filled": "0", "unknown": False, "failure": None}
-    return {
-        "execution_id": f"x{number}",
-        "pair_id": PAIR,
-        "phase": phase,
-        "ended_at": at,
-        "primary_platform": "kalshi",
-        "primary_state": leg,
-        "secondary_state": leg,
-    }
+    return execution_row(f"x{number}", pair_id=PAIR, phase=phase, ended_at=at)
 
 
 # Overrides
@@ -507,8 +503,10 @@ def _request(size: object = 1, amount: object = 1, name: str = "e") -> BudgetReq
 
 async def _reserved(at: Desk, request: BudgetRequest) -> str | None:
     """Try to reserve; return the reason of the rejection, None if it succeeds."""
+    engine = at.engine
+    entries = Reserving(engine.risk, engine.bus, engine.clock, engine.bus._ids)
     try:
-        await at.engine.risk.reserve_budget(request)
+        await entries.reserve(request)
     except ReservationFailed as failed:
         return failed.reason
     return None
@@ -516,12 +514,14 @@ async def _reserved(at: Desk, request: BudgetRequest) -> str | None:
 
 async def _fill_slots(at: Desk) -> None:
     """Take every slot, in the database and in the engine's cache."""
-    most = at.engine.risk.limits.max_open_pairs
+    most = at.engine.risk.capital.limits.max_open_pairs
     change = Update(
         "risk_states", {"singleton_key": "default"}, put={"open_position_count": most}
     )
     await at.journal.commit(Batch((change,)))
-    at.engine.risk.state = replace(at.engine.risk.state, open_position_count=most)
+    at.engine.risk.capital.state = replace(
+        at.engine.risk.capital.state, open_position_count=most
+    )
 
 
 def test_an_override_lifts_the_slots_for_one_execution() -> None:
@@ -618,7 +618,7 @@ def test_the_longest_rationale_that_is_too_short_is_one_character_short() -> Non
 
 def test_an_override_is_denied_while_the_daily_loss_halt_stands() -> None:
     async def work(at: Desk) -> tuple[Any, Any]:
-        await at.engine.risk.halt_trading(HaltReason.DAILY_LOSS_LIMIT, "lost")
+        await at.engine.risk.halts.halt_trading(HaltReason.DAILY_LOSS_LIMIT, "lost")
         denied = await at.told("override", target=PAIR, amount="1")
         return denied["code"], denied["why"]
 
@@ -645,7 +645,7 @@ def test_an_override_trades_an_opportunity_that_the_slots_rejected() -> None:
             if isinstance(event, PositionOpened) and not granted:
                 assert sequence
                 other = OTHER if event.pair_id == PAIR else PAIR
-                wish = engine.risk.process_override(
+                wish = engine.risk.overrides.process_override(
                     other, Money(Decimal(40)), "worth a second one"
                 )
                 granted.append(asyncio.ensure_future(wish))
@@ -669,16 +669,22 @@ def test_an_override_trades_an_opportunity_that_the_slots_rejected() -> None:
 def test_a_day_begins_at_its_hour_while_running_and_lifts_only_its_own_halt() -> None:
     async def work(at: Desk) -> list[Any]:
         risk, clock = at.engine.risk, at.engine.clock
-        at.engine.risk.state = replace(risk.state, daily_pnl=Money(Decimal(-500)))
-        await risk.enforce()
-        await risk.halt_trading(HaltReason.TIME_DRIFT, "1,200 ms")
+        at.engine.risk.capital.state = replace(
+            risk.capital.state, daily_pnl=Money(Decimal(-500))
+        )
+        await risk.halts.enforce()
+        await risk.halts.halt_trading(HaltReason.TIME_DRIFT, "1,200 ms")
         hour = timedelta(hours=(20 - clock.now().hour) % 24)
         opens = clock.now().replace(minute=0, second=0, microsecond=0) + hour
-        following = asyncio.ensure_future(risk.follow_days())
+        following = asyncio.ensure_future(risk.halts.follow_days())
         await clock.sleep_until(opens - timedelta(microseconds=1))
         seen: list[Any] = [at.reasons]
         await clock.sleep_until(opens + timedelta(microseconds=1))
-        seen += [at.reasons, risk.state.daily_pnl, risk.state.last_reset == opens]
+        seen += [
+            at.reasons,
+            risk.capital.state.daily_pnl,
+            risk.capital.state.last_reset == opens,
+        ]
         row = (await at.journal.rows("risk_states"))[0]
         following.cancel()
         return [*seen, row["halt_reason"], row["last_reset_timestamp"] == opens]
@@ -706,12 +712,12 @@ def test_a_day_that_cannot_begin_now_begins_a_second_later() -> None:
             return await commit(batch)
 
         at.journal.commit = once  # type: ignore[method-assign]
-        following = asyncio.ensure_future(risk.follow_days())
-        before = risk.state.last_reset
+        following = asyncio.ensure_future(risk.halts.follow_days())
+        before = risk.capital.state.last_reset
         await clock.sleep_until(before + timedelta(days=1, milliseconds=500))
-        seen = [risk.state.last_reset > before]
+        seen = [risk.capital.state.last_reset > before]
         await clock.sleep(1)
         following.cancel()
-        return [*seen, risk.state.last_reset > before]
+        return [*seen, risk.capital.state.last_reset > before]
 
     assert desk(work) == [False, True]

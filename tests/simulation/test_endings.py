@@ -56,7 +56,7 @@ def same_on_both_sides(run: Finished) -> None:
                     key = (platform, CUP[platform], outcome)
                     ours[key] = ours.get(key, Decimal(0)) + row[f"{platform}_{part}"]
     for platform, exchange in run.engine.exchanges.items():
-        balance = run.engine.risk.balance(platform)
+        balance = run.engine.risk.capital.balance(platform)
         assert exchange.wallet.cash == balance.free + balance.reserved
         theirs = {(platform, *key): size for key, size in exchange.wallet.contracts.items()}
         mine = {key: size for key, size in ours.items() if key[0] is platform}
@@ -144,7 +144,7 @@ def test_by_default_a_locked_pair_is_held_whatever_its_marks_do() -> None:
 
     assert only(run.tables["open_positions"])["status"] == "OPEN"
     assert not told(run, "execution.exit.triggered")
-    assert not run.engine.risk.state.trading_halted
+    assert not run.engine.risk.capital.state.trading_halted
 
 
 def test_the_classic_rule_stops_a_locked_pair_out_relative_to_its_first_mark() -> None:
@@ -375,7 +375,7 @@ def test_whatever_goes_wrong_every_position_ends_in_cash_and_capital_is_conserve
     statuses = {row["status"].value for row in run.tables["open_positions"]}
     assert statuses <= {"CLOSED", "RECONCILIATION_REQUIRED"}
     for platform, exchange in run.engine.exchanges.items():
-        balance = run.engine.risk.balance(platform)
+        balance = run.engine.risk.capital.balance(platform)
         assert not any(exchange.wallet.contracts.values())
         assert exchange.wallet.cash == balance.free + balance.reserved
         assert not balance.committed

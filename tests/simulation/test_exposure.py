@@ -62,7 +62,7 @@ class Life:
         engine = build(
             self.settings, self.tape, self.journal, self.clock, seed=7, run=self.starts
         )
-        await engine.risk.load()
+        await engine.risk.capital.load()
         for service in engine.beside.services:
             await service.start()
         return engine
@@ -110,7 +110,7 @@ def test_the_sixth_exposure_of_a_month_and_a_third_bad_week_are_reported_and_hal
     told, engine = run_virtual(main())
 
     assert Counter(limit for limit, _ in told) == {MONTHLY: 1, WEEKLY: 1}
-    assert engine.risk.state.halt_reasons == {HaltReason.EXPOSURE_LIMIT}
+    assert engine.risk.capital.state.halt_reasons == {HaltReason.EXPOSURE_LIMIT}
 
 
 def test_a_third_bad_week_halts_only_where_the_setting_says_so() -> None:
@@ -122,7 +122,7 @@ def test_a_third_bad_week_halts_only_where_the_setting_says_so() -> None:
     told, engine = run_virtual(main())
 
     assert WEEKLY in {limit for limit, _ in told}
-    assert not engine.risk.state.trading_halted
+    assert not engine.risk.capital.state.trading_halted
 
 
 def test_a_crossed_limit_that_a_crash_left_unreported_is_reported_at_the_next_start() -> None:
@@ -139,17 +139,19 @@ def test_a_crossed_limit_that_a_crash_left_unreported_is_reported_at_the_next_st
 
     assert before == []
     assert Counter(limit for limit, _ in after) == {MONTHLY: 1, WEEKLY: 1}
-    assert engine.risk.state.halt_reasons == {HaltReason.EXPOSURE_LIMIT}
+    assert engine.risk.capital.state.halt_reasons == {HaltReason.EXPOSURE_LIMIT}
 
 
 def test_a_halt_that_a_person_cleared_does_not_come_back_with_a_restart() -> None:
     async def main() -> Engine:
         life = Life()
         engine = await _live(life, THREE_WEEKS)
-        await engine.risk.resume_trading(HaltReason.EXPOSURE_LIMIT, "looked at each of them")
+        await engine.risk.halts.resume_trading(
+            HaltReason.EXPOSURE_LIMIT, "looked at each of them"
+        )
         return await _live(life, [])
 
-    assert not run_virtual(main()).risk.state.trading_halted
+    assert not run_virtual(main()).risk.capital.state.trading_halted
 
 
 hours = st.lists(st.integers(0, 24 * 7 * 20), max_size=40).map(sorted)

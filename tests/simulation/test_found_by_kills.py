@@ -8,32 +8,34 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from support.exposures import exposure
 from support.pairs import NOW
 from support.reconciled import At, beside, says
-from support.reconciliation import HALF, POSITION, TEN
+from support.reconciliation import HALF, POSITION, TEN, account, order, report
+from support.reserving import Reserving
 
-from dutchbook.application.execution.run import Run
-from dutchbook.application.exits.partial import PARTIAL_EXIT
 from dutchbook.application.pair_trades.adjustments import OPPOSITE, Plan
 from dutchbook.bootstrap.build import build, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.capital.reservation import BudgetRequest
-from dutchbook.domain.events import (
-    PositionMoved,
-    ReconciliationComplete,
-    ReconciliationResolved,
-)
-from dutchbook.domain.execution.order import Purpose
+from dutchbook.domain.events import ReconciliationComplete, ReconciliationResolved
+from dutchbook.domain.execution.order import Finality, Purpose
 from dutchbook.domain.market.contract import Outcome, Platform, Side
-from dutchbook.domain.positions.position import PositionStatus, PositionTrigger
-from dutchbook.domain.reconciliation import Choice, Discrepancy, DiscrepancyType, NotFound
-from dutchbook.domain.values.units import Money
+from dutchbook.domain.pair_trades.facts import Moved, Placed, Reported, Stalled
+from dutchbook.domain.pair_trades.trade import PairTrade
+from dutchbook.domain.positions.position import Holding, PositionStatus, PositionTrigger
+from dutchbook.domain.reconciliation import (
+    Choice,
+    Discrepancy,
+    DiscrepancyType,
+    NotFound,
+    OurOrder,
+)
+from dutchbook.domain.values.units import NOTHING, Money
 from dutchbook.errors import InvalidInput, InvalidPositionState, StorageError
 from dutchbook.persistence.database import Database
 from dutchbook.persistence.journals.memory import MemoryJournal
@@ -47,7 +49,7 @@ WHY = "looked at the platform's page"
 
 def test_two_checks_at_once_that_find_no_discrepancy_left_lift_its_halt_once() -> None:
     async def work(at: At) -> list[str]:
-        await at.engine.risk.halt_trading(HALT, "one is open")
+        await at.engine.risk.halts.halt_trading(HALT, "one is open")
         disputes = at.engine.carrying.disputes
         await asyncio.gather(disputes.enforce(), disputes.enforce())
         return await at.names()
@@ -57,10 +59,10 @@ def test_two_checks_at_once_that_find_no_discrepancy_left_lift_its_halt_once() -
 
 def test_a_person_who_lifts_that_halt_at_the_same_moment_stops_no_engine() -> None:
     async def work(at: At) -> bool:
-        await at.engine.risk.halt_trading(HALT, "one is open")
-        lifted = at.engine.risk.resume_trading(HALT, WHY)
+        await at.engine.risk.halts.halt_trading(HALT, "one is open")
+        lifted = at.engine.risk.halts.resume_trading(HALT, WHY)
         await asyncio.gather(lifted, at.engine.carrying.disputes.enforce())
-        return at.engine.risk.state.trading_halted
+        return at.engine.risk.capital.state.trading_halted
 
     assert beside("filled", work) is False
 
@@ -80,9 +82,10 @@ def test_a_discrepancy_that_is_resolved_twice_at_once_is_resolved_once() -> None
 
 async def _releasing(at: At) -> asyncio.Task[None]:
     """Begin to release a reservation of 40 dollars, in a commit that takes half a minute."""
-    risk, journal = at.engine.risk, at.engine.journal
+    engine, journal = at.engine, at.engine.journal
+    entries = Reserving(engine.risk, engine.bus, engine.clock, engine.bus._ids)
     amounts = {platform: Money(Decimal(20)) for platform in Platform}
-    taken = await risk.reserve_budget(BudgetRequest("execution-2", "cup", amounts))
+    taken = await entries.reserve(BudgetRequest("execution-2", "cup", amounts))
     commit = journal.commit
 
     async def slow(batch: Batch) -> Receipt:
@@ -91,7 +94,7 @@ async def _releasing(at: At) -> asyncio.Task[None]:
         return await commit(batch)
 
     journal.commit = slow  # type: ignore[method-assign]
-    releasing = asyncio.create_task(risk.release_reservation(taken, "nothing bought"))
+    releasing = asyncio.create_task(entries.release(taken))
     await asyncio.sleep(0)
     return releasing
 
@@ -192,13 +195,13 @@ def test_a_persons_decision_is_carried_to_its_end_although_the_person_has_left()
             await person
         journal.go.set()
         await at.engine.clock.sleep(1)
-        image = at.engine.holdings.of(POSITION).position
+        image = at.engine.trades.of(POSITION).position
         return (
             at.engine.carrying.disputes.open,
             [row["resolution"] for row in await at.rows("discrepancies")],
             (image.status, image.version),
             await at.position(),
-            at.engine.risk.state.halt_reasons,
+            at.engine.risk.capital.state.halt_reasons,
         )
 
     left, resolved, image, row, reasons = beside("working", work, Platform.POLYMARKET, journal)
@@ -210,7 +213,8 @@ def test_a_persons_decision_is_carried_to_its_end_although_the_person_has_left()
 
 
 async def _doubted(at: At) -> Any:
-    await at.engine.carrying.books.move(POSITION, PositionTrigger.DISCREPANCY_FOUND, {})
+    moved = Moved(at.engine.clock.now(), PositionTrigger.DISCREPANCY_FOUND, {})
+    await at.engine.trades.book(at.engine.trades.of(POSITION).execution_id, moved)
     return at.engine.reconciling.resolver
 
 
@@ -267,7 +271,7 @@ def test_a_committed_undelivered_limit_is_reported_once_at_the_next_start() -> N
         tape = generated_tape(7, minutes=1)
         engine = build(load(None, ()), tape, journal, clock, seed=7)
         await engine.bus.redeliver()
-        await engine.risk.load()
+        await engine.risk.capital.load()
         await engine.beside.exposures.start()
         running = asyncio.ensure_future(engine.beside.exposures.run())
         await engine.beside.exposures.drained()
@@ -281,23 +285,35 @@ def test_a_committed_undelivered_limit_is_reported_once_at_the_next_start() -> N
 def test_an_exposure_reported_by_a_dying_engine_does_not_silence_the_next_engine(
     *, restarted: bool
 ) -> None:
-    async def work(at: At) -> bool:
-        partial = at.engine.leaving.partial
-        said = exposure("x", NOW, POSITION)
-        said = replace(said, failed_leg=replace(said.failed_leg, code=PARTIAL_EXIT))
-        begun = PositionMoved(
-            at.engine.bus.stamp("e"), POSITION, "cup", "OPEN", "EXIT_PARTIAL", "exited"
-        )
-        for event in (said, begun):
-            await at.engine.bus.commit(Batch(events=(event,)))
-            if not restarted:
-                partial.hear(event, 1)
-        if restarted:
-            await partial.start()
-        position = at.engine.holdings.positions[POSITION]
-        return partial.told(replace(position, status=PositionStatus.EXIT_PARTIAL))
+    async def work(at: At) -> list[Any]:
+        trades, seen = at.engine.trades, list[Any]()
 
-    assert beside("filled", work) is False
+        async def look() -> None:
+            if restarted:
+                trades.take_up(await at.engine.carrying.loader.load())
+            trade = trades.of(POSITION)
+            seen.append((trade.position.status.value, trade.stall_reported))
+
+        sale = order(
+            Platform.KALSHI,
+            order_id="exit",
+            client_order_id="exit-key",
+            purpose=Purpose.EXIT,
+            outcome=Outcome.YES,
+            side=Side.SELL,
+        )
+        sold = OurOrder(sale, account(Platform.KALSHI)).fill_of(
+            report("x", TEN, Finality.SETTLED, Platform.KALSHI)
+        )
+        key, now = trades.of(POSITION).execution_id, at.engine.clock.now()
+        await trades.book(key, Stalled(now))
+        await look()
+        await trades.book(key, Placed(now, sale))
+        await trades.book(key, Reported(now, "exit", "kalshi-8", (sold,), NOTHING))
+        await look()
+        return seen
+
+    assert beside("filled", work) == [("OPEN", True), ("EXIT_PARTIAL", False)]
 
 
 @pytest.mark.parametrize(("discrepancies", "asked"), [(0, []), (1, [True])])
@@ -339,21 +355,28 @@ async def test_a_closed_journal_answers_at_once(tmp_path: Path) -> None:
             await journal.commit(Batch(events=(exposure("late", NOW),)))
 
 
+@pytest.mark.parametrize("begun", [False, True], ids=["before its first commit", "after it"])
 @pytest.mark.parametrize(("entered", "reason"), [(Outcome.NO, OPPOSITE), (Outcome.YES, None)])
 def test_no_leg_is_completed_against_what_an_execution_is_buying_on_kalshi(
-    entered: Outcome, reason: str | None
+    entered: Outcome, reason: str | None, *, begun: bool
 ) -> None:
     """Kalshi would net the two, and neither position would hold what its record states."""
 
     async def work(at: At) -> str | None:
-        match = at.engine.watchlist.matches["cup"]
-        leg = SimpleNamespace(outcome=entered)
-        opportunity: Any = SimpleNamespace(match=match, leg=lambda _: leg)
-        run = Run(opportunity, *[None] * 3)  # type: ignore[arg-type]
-        at.engine.queue._executions._runs["entering"] = run
+        mine, trades = at.engine.trades.of(POSITION), at.engine.trades
+        execution = replace(mine.execution, execution_id="entering")
+        position = replace(
+            mine.position,
+            position_id="entering",
+            execution_id="entering",
+            kalshi=Holding(entered),
+            polymarket=Holding(entered.opposite),
+        )
+        entering = PairTrade(mine.plan, execution, position)
+        (trades.put if begun else trades.prepare)(entering)
         plan = Plan(Platform.KALSHI, Outcome.YES, Side.BUY, TEN, HALF, Purpose.HEDGE)
         asked = at.engine.carrying.adjustments._undoes(
-            at.engine.holdings.of(POSITION).position, plan
+            at.engine.trades.of(POSITION).position, plan
         )
         return OPPOSITE if asked else None
 

@@ -403,7 +403,7 @@ async def _checked(*servers: Server, hours: int = 0) -> Engine:
     tape = generated_tape(7, minutes=1)
     clock = TapeClock(tape.meta.first)
     engine = build(load(), tape, MemoryJournal(), clock, seed=7)
-    await engine.risk.load()
+    await engine.risk.capital.load()
     drift = TimeDriftService(
         engine.bus,
         engine.risk,
@@ -451,7 +451,7 @@ def test_the_clock_is_checked_at_the_start_and_every_hour() -> None:
         "system.trading.halted": 1,
         "time.drift.halt": 1,
     }
-    assert engine.risk.state.halt_reasons == {HaltReason.TIME_DRIFT}
+    assert engine.risk.capital.state.halt_reasons == {HaltReason.TIME_DRIFT}
 
 
 def test_the_second_server_is_asked_when_the_first_is_silent() -> None:

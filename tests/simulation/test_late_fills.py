@@ -13,21 +13,24 @@ import pytest
 from support.pairs import NOW
 from support.reconciled import At, beside, says
 from support.reconciliation import FOUR, POSITION, SENT, TEN, account, ours_with, report
-from support.rows import position_row
+from support.rows import execution_row, leg_state, position_row
 
-from dutchbook.application.pair_trades.loading import LAST, held
+from dutchbook.application.pair_trades.loading import LAST, Loader
 from dutchbook.application.pair_trades.store import LATE
-from dutchbook.application.records.loading import LEG_AMOUNTS
+from dutchbook.application.reconciliation.our_state import Own
+from dutchbook.application.reconciliation.unbooked_fills import Stragglers
 from dutchbook.application.records.rows import order_row
 from dutchbook.domain.events import BudgetReleased, PositionClosed, Stamp
 from dutchbook.domain.execution.order import Finality, Order, OrderStatus, Purpose
 from dutchbook.domain.market.contract import Leg, Platform
+from dutchbook.domain.pair_trades.facts import Corrected
 from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.reconciliation import Found, OurOrder, Ours
 from dutchbook.domain.values.units import NOTHING, ZERO, Price, Quantity
 from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.ports.gateway import FillReport
 from dutchbook.ports.journal import Batch, Insert
+from dutchbook.runtime.ids import SeededIds
 from dutchbook.runtime.virtual_time import run_virtual
 
 POLY = Platform.POLYMARKET
@@ -80,9 +83,10 @@ def test_further_contracts_bought_by_the_dollars_of_a_filled_buy_are_booked() ->
 
 async def streaming(at: At, told: FillReport, *, wait: float = 60) -> None:
     """Let a platform's stream report a fill, and its consumers work for a while."""
-    listening = at.engine.carrying.settling.on_report.__self__  # type: ignore[attr-defined]
-    running = [asyncio.ensure_future(each.run()) for each in (listening, at.service)]
-    listening.heard(told)
+    services = at.engine.lifecycle._services
+    (stragglers,) = (each for each in services if isinstance(each, Stragglers))
+    running = [asyncio.ensure_future(each.run()) for each in (stragglers, at.service)]
+    at.engine.carrying.reported.note(told)
     waited = asyncio.ensure_future(at.engine.clock.sleep(wait))
     await asyncio.wait({*running, waited}, return_when=asyncio.FIRST_COMPLETED)
     for each in running:
@@ -111,7 +115,7 @@ def test_a_fill_of_a_position_that_closed_long_ago_is_found_when_a_stream_report
         await at.service.reconcile()
         await at.engine.clock.sleep(LONG)
         await at.service.reconcile()
-        forgotten = at.engine.holdings.known(POSITION)
+        forgotten = at.engine.trades.known(POSITION)
         late = report("t1", FOUR, SETTLED)
         says(at, Found("polymarket-7", (late,), NOTHING))
         told = late if named else replace(late, client_order_id=None)
@@ -145,7 +149,7 @@ def test_a_position_that_was_reloaded_for_nothing_is_dropped_again() -> None:
                 await own.recall(await at.order())
             await at.engine.clock.sleep(1 if again else LONG)
             await own.gather()
-            seen.append(at.engine.holdings.known(POSITION) is not None)
+            seen.append(at.engine.trades.known(POSITION) is not None)
         return seen
 
     assert beside("cancelled", work, change=gone) == [False, True, False]
@@ -155,12 +159,23 @@ def test_orders_of_a_pair_that_is_not_followed_are_not_reloaded() -> None:
     async def work(at: At) -> Any:
         await nothing_bought(at, "second", ended=SENT)
         own, another = at.engine.reconciling.own, {"pair_id": "on no tape"}
-        at.engine.holdings.drop(POSITION)
+        at.engine.trades.drop("execution-1")
         for row in await at.rows("orders"):
             await own.recall(row | another)
-        return at.engine.holdings.all(), (await own.gather()).spent
+        return at.engine.trades.all(), spent(await own.gather())
 
-    assert beside("cancelled", work, change=gone) == ([], {})
+    assert beside("cancelled", work, change=gone) == ([], [])
+
+
+def spent(own: Own) -> list[str]:
+    """Return the executions that have ended with nothing and may have bought after all."""
+    return [each.execution_id for each in own.trades if each.ended and not each.opened]
+
+
+async def start(at: At) -> None:
+    """Load what a start would load."""
+    at.engine.trades.take_up(await at.engine.carrying.loader.load())
+    at.engine.reconciling.own.load()
 
 
 async def nothing_bought(
@@ -193,8 +208,8 @@ async def nothing_bought(
         "opportunity_id": name,
         "ended_at": ended,
         "phase": "failed" if ended else "waiting",
-        "primary_state": leg_state(Platform.KALSHI),
-        "secondary_state": leg_state(POLY),
+        "primary_state": leg_state(Platform.KALSHI, "gone"),
+        "secondary_state": leg_state(POLY, "gone"),
     }
     writes = (
         Insert("opportunities", opportunity | {"opportunity_id": name}),
@@ -209,12 +224,6 @@ async def nothing_bought(
     return placed
 
 
-def leg_state(platform: Platform) -> dict[str, Any]:
-    """A stored leg of which nothing was filled."""
-    said = {"platform": platform.value, "busy": False, "unknown": False, "failure": "gone"}
-    return said | dict.fromkeys(LEG_AMOUNTS, "0")
-
-
 def second(trade_id: str, size: Decimal = FOUR) -> FillReport:
     told = report(trade_id, size, SETTLED)
     return replace(told, platform_order_id="polymarket-8", client_order_id="second-key")
@@ -225,7 +234,7 @@ def test_a_fill_of_an_execution_that_ended_long_ago_with_nothing_makes_its_posit
         await nothing_bought(at, "second", ended=SENT)
         await at.engine.clock.sleep(LONG)
         await at.service.reconcile()
-        before = len(at.engine.holdings.all())
+        before = len(at.engine.trades.all())
         at.told[POLY].answers["second-key"] = Found("polymarket-8", (second("x"),), NOTHING)
         await streaming(at, second("x"))
         rows = await at.rows("open_positions")
@@ -253,7 +262,7 @@ def test_an_order_that_ended_with_nothing_is_queried_for_a_while_unless_it_was_r
 ) -> None:
     async def work(at: At) -> list[bool]:
         await nothing_bought(at, "second", ended=SENT, **of_order)
-        await at.engine.reconciling.own.load()
+        await start(at)
         seen = []
         for _ in range(2):
             at.told[POLY].asked.clear()
@@ -270,15 +279,16 @@ def test_a_fill_of_an_execution_that_has_not_ended_makes_no_position() -> None:
 
     async def work(at: At) -> Any:
         placed = await nothing_bought(at, "second", ended=None)
-        own, late = at.engine.reconciling.own, at.service._repairer._late
+        own, trades = at.engine.reconciling.own, at.engine.trades
         (row,) = await at.engine.journal.rows("orders", {"order_id": "second"})
         await own.recall(row)
         told = await own.gather()
         mine = OurOrder(placed, account(POLY)).fill_of(second("x"))
-        made = await late.bought("second", placed.with_fill(mine), (mine,))
-        return told.spent, made, len(await at.rows("open_positions"))
+        late = Corrected(at.engine.clock.now(), placed.with_fill(mine), (mine,), ())
+        made = await trades.book("second", late)
+        return spent(told), made.opened, len(await at.rows("open_positions"))
 
-    assert beside("cancelled", work) == ({}, None, 1)
+    assert beside("cancelled", work) == ([], False, 1)
 
 
 # Loaded at a start ----------------------------------------------------------------------------
@@ -293,8 +303,7 @@ def closings(count: int, *, told: int = 0) -> Callable[[Any], Awaitable[MemoryJo
     async def made(stamp: Any) -> MemoryJournal:
         journal = MemoryJournal()
         for number in range(count):
-            row = closed(f"p{number}", NOW - timedelta(hours=count - number))
-            await journal.commit(Batch((Insert("open_positions", row),)))
+            await journal.commit(closed(f"p{number}", NOW - timedelta(hours=count - number)))
         for number in range(told):
             event = PositionClosed(stamp(number), f"p{number}", "p", *[ZERO] * 4)
             await journal.commit(Batch(events=(event,)))
@@ -303,9 +312,13 @@ def closings(count: int, *, told: int = 0) -> Callable[[Any], Awaitable[MemoryJo
     return made
 
 
-def closed(name: str, at: datetime) -> dict[str, Any]:
+def closed(name: str, at: datetime) -> Batch:
+    """Return the rows of a position that closed, and of its execution."""
     nothing = {f"{each}_size": Decimal(0) for each in Platform}
-    return position_row(name, status=PositionStatus.CLOSED, closed_at=at, **nothing)
+    facts = {"execution_id": name, "status": PositionStatus.CLOSED, "closed_at": at, **nothing}
+    execution = execution_row(name, phase="hedged", ended_at=at)
+    position = position_row(name, **facts)
+    return Batch((Insert("executions", execution), Insert("open_positions", position)))
 
 
 def stamp(number: int) -> Stamp:
@@ -315,8 +328,8 @@ def stamp(number: int) -> Stamp:
 def loaded(make: Callable[[Any], Awaitable[MemoryJournal]]) -> list[str]:
     async def main() -> list[str]:
         accounts = {each: account(each) for each in Platform}
-        every = await held(await make(stamp), accounts)
-        return [each.position.position_id for each in every]
+        loader = Loader(await make(stamp), accounts, {}, SeededIds(1, 1))
+        return [each.position_id for each in (await loader.load()).trades]
 
     return run_virtual(main())
 
@@ -328,7 +341,7 @@ def test_the_positions_that_closed_last_are_loaded_however_long_ago_that_was() -
         journal = await closings(3)(stamp)
         late = NOW - timedelta(hours=1) - LATE
         for name, at in (("within", late), ("before", late - timedelta(seconds=1))):
-            await journal.commit(Batch((Insert("open_positions", closed(name, at)),)))
+            await journal.commit(closed(name, at))
         return journal
 
     assert loaded(make) == ["p2", "within"]
@@ -357,7 +370,7 @@ def test_executions_that_ended_last_with_nothing_are_queried_after_a_start(
         await nothing_bought(at, "last", ended=SENT)
         await nothing_bought(at, "earlier", ended=ended, told=event)
         await at.engine.clock.sleep(LONG)
-        await at.engine.reconciling.own.load()
-        return list((await at.engine.reconciling.own.gather()).spent)
+        await start(at)
+        return spent(await at.engine.reconciling.own.gather())
 
     assert ("earlier" in beside("cancelled", work)) is taken

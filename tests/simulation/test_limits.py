@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from support.reserving import Reserving
 from support.runs import HELD, Check, play
 
 from dutchbook.application.capital.at_risk import Stakes
@@ -140,7 +141,7 @@ def test_an_uncertain_match_gets_smaller_positions() -> None:
 def test_capital_at_risk_in_memory_is_what_a_new_start_counts(seed: int) -> None:
     run = play(*FAULTS, seed=seed, minutes=60, tape=related(seed, cluster="cup"))
 
-    ours = run.engine.risk.stakes
+    ours = run.engine.risk.capital.at_risk
     counted = Stakes(run.engine.journal)
     run_virtual(counted.load())
     assert ours.dollars == counted.dollars == dict(at_stake(run.tables))
@@ -160,7 +161,9 @@ class Gate:
         clock, ids = TapeClock(generated_tape(1, minutes=1).meta.first), SeededIds(1, 1)
         journal = MemoryJournal()
         self.bus = EventBus(journal, clock, ids)
+        self.journal = journal
         self.risk = RiskManager(journal, self.bus, clock, ids, limits, ACCOUNTS)
+        self.entries = Reserving(self.risk, self.bus, clock, ids)
         self.told: list[tuple[str, str, Decimal]] = []
         self.bus.subscribe(self.hear)
         self._asked = 0
@@ -171,17 +174,17 @@ class Gate:
             self.told.append((type(event).__name__, event.limit, event.value))
 
     async def open(self) -> None:
-        await self.risk.load()
+        await self.risk.capital.load()
         for platform in Platform:
-            await self.risk.deposit(platform, Money(Decimal(5_000)))
+            await self.risk.cash.deposit(platform, Money(Decimal(5_000)))
         for name in ("one", "two", "three"):
-            self.risk.stakes.know(name, "cup", Decimal(1))
+            self.risk.capital.at_risk.know(name, "cup", Decimal(1))
 
     async def reserve(self, pair_id: str, dollars: int) -> Reservation:
         self._asked += 1
         half = Money(Decimal(dollars) / 2)
         request = BudgetRequest(f"e{self._asked}", pair_id, dict.fromkeys(Platform, half))
-        return await self.risk.reserve_budget(request)
+        return await self.entries.reserve(request)
 
     async def refused(self, pair_id: str, dollars: int) -> str:
         with pytest.raises(ReservationFailed) as caught:
@@ -207,10 +210,10 @@ def test_released_capital_can_be_reserved_again() -> None:
         await gate.open()
         reservation = await gate.reserve("one", 300)
         bought = {p: Spent(Money(Decimal(60)), Money(Decimal(1))) for p in Platform}
-        await gate.risk.commit_reservation(reservation, bought, Money(Decimal(0)))
+        await gate.entries.commit(reservation, bought)
         released = await gate.reserve("one", 180)
-        await gate.risk.release_reservation(released, "nothing there")
-        return gate.risk.stakes.on("one")
+        await gate.entries.release(released)
+        return gate.risk.capital.at_risk.on("one")
 
     assert run_virtual(main()) == 120
 
@@ -219,11 +222,11 @@ def test_a_reservation_that_the_database_rejects_leaves_no_capital_at_risk() -> 
     async def main() -> Money:
         gate = Gate()
         await gate.open()
-        gate.risk.limits = replace(LIMITS, max_open_pairs=100)
-        rows = gate.risk._journal._tables  # type: ignore[attr-defined]
+        gate.risk.capital.limits = replace(LIMITS, max_open_pairs=100)
+        rows = gate.journal._tables
         rows["risk_states"]["default",]["trading_halted"] = True
         await gate.refused("one", 100)
-        return gate.risk.stakes.on("one")
+        return gate.risk.capital.at_risk.on("one")
 
     assert run_virtual(main()) == 0
 
@@ -235,7 +238,7 @@ def test_a_limit_is_reported_once_for_each_crossing_and_when_it_is_reached() -> 
         await gate.reserve("one", 239)
         second = await gate.reserve("one", 1)
         await gate.reserve("one", 2)
-        await gate.risk.release_reservation(second, "nothing there")
+        await gate.entries.release(second)
         await gate.reserve("two", 160)
         await gate.reserve("one", 59)
         return gate.told

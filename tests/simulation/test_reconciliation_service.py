@@ -23,16 +23,15 @@ from support.reconciliation import (
     report,
 )
 
-from dutchbook.application.capital.rows import SINGLETON
 from dutchbook.application.operator.command_rows import command_row
-from dutchbook.application.pair_trades.loading import held_one
-from dutchbook.application.records.rows import fill_row, order_row, position_row
+from dutchbook.application.records.rows import SINGLETON, fill_row, order_row, position_row
 from dutchbook.bootstrap.build import build
 from dutchbook.domain.capital.ledger import EntryKind
 from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.events import SingleLegExposure
 from dutchbook.domain.execution.order import Finality, Purpose
 from dutchbook.domain.market.contract import Outcome, Platform, Side
+from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.fold import folded
 from dutchbook.domain.positions.position import Holding, PositionStatus
 from dutchbook.domain.positions.settlement import Result
@@ -71,7 +70,7 @@ def test_a_discrepancy_for_a_person_is_recorded_halts_and_moves_the_position() -
         told = await at.service.reconcile()
         (row,) = await at.rows("discrepancies")
         position = await at.position()
-        return told, row, position, at.engine.risk.state.halt_reasons, await at.names()
+        return told, row, position, at.engine.risk.capital.state.halt_reasons, await at.names()
 
     told, row, position, reasons, names = beside("working", work)
 
@@ -87,10 +86,10 @@ def test_a_discrepancy_for_a_person_is_recorded_halts_and_moves_the_position() -
 
 def test_a_pair_with_an_open_discrepancy_is_not_traded() -> None:
     async def work(at: At) -> list[bool]:
-        seen = [at.engine.holdings.disputed("cup")]
+        seen = [at.engine.carrying.disputes.on("cup")]
         says(at, NotFound(NOW, complete=True))
         await at.service.reconcile()
-        return [*seen, at.engine.holdings.disputed("cup")]
+        return [*seen, at.engine.carrying.disputes.on("cup")]
 
     assert beside("working", work) == [False, True]
 
@@ -113,7 +112,7 @@ def test_a_pair_is_not_traded_from_the_moment_its_discrepancy_is_being_written(
 
         async def watched(batch: Batch) -> Any:
             if any(write.table == "discrepancies" for write in batch.writes):
-                seen.append(at.engine.holdings.disputed("cup"))
+                seen.append(at.engine.carrying.disputes.on("cup"))
             return await keep(batch)
 
         at.engine.bus.commit = watched  # type: ignore[method-assign]
@@ -150,10 +149,12 @@ def test_an_open_discrepancy_survives_a_restart_and_so_does_its_halt() -> None:
         await at.service.reconcile()
         fresh = at.engine.carrying.disputes
         fresh.open.clear()
-        at.engine.risk.state = replace(at.engine.risk.state, halt_reasons=frozenset())
+        at.engine.risk.capital.state = replace(
+            at.engine.risk.capital.state, halt_reasons=frozenset()
+        )
         await at.service.start()
         second = await at.service.reconcile()
-        return len(fresh.open), at.engine.risk.state.halt_reasons, second.repairs
+        return len(fresh.open), at.engine.risk.capital.state.halt_reasons, second.repairs
 
     assert beside("working", work) == (1, {HALT}, 0)
 
@@ -173,7 +174,7 @@ def test_a_difference_in_cash_goes_to_a_person_after_the_grace_and_its_halt_lift
             open_ones = [
                 r["kind"] for r in await at.rows("discrepancies") if not r["resolved_at"]
             ]
-            seen.append((open_ones, HALT in at.engine.risk.state.halt_reasons))
+            seen.append((open_ones, HALT in at.engine.risk.capital.state.halt_reasons))
             await clock.sleep(61)
         return seen
 
@@ -197,8 +198,8 @@ def test_a_person_can_acknowledge_a_difference_in_cash() -> None:
         await at.service.reconcile()
         kinds = [r["kind"] for r in await at.rows("ledger_entries")]
         left = [r for r in await at.rows("discrepancies") if not r["resolved_at"]]
-        free = at.engine.risk.balance(Platform.KALSHI).free
-        return kinds.count("adjustment"), left, free, at.engine.risk.state.halt_reasons
+        free = at.engine.risk.capital.balance(Platform.KALSHI).free
+        return kinds.count("adjustment"), left, free, at.engine.risk.capital.state.halt_reasons
 
     assert beside("filled", work) == (2, [], 999, frozenset())
 
@@ -253,11 +254,11 @@ def test_a_person_force_closes_a_position_with_a_figure_of_their_own() -> None:
         paid = {Platform.KALSHI: Decimal("0.3"), POLY: Decimal("0.25")}
         with pytest.raises(InvalidInput, match="paid on polymarket"):
             await resolver.resolve(POSITION, Choice.FORCE_CLOSE, WHY, {Platform.KALSHI: HALF})
-        before = {p: at.engine.risk.balance(p).free for p in Platform}
+        before = {p: at.engine.risk.capital.balance(p).free for p in Platform}
         became = await resolver.resolve(POSITION, Choice.FORCE_CLOSE, WHY, paid)
-        gained = [at.engine.risk.balance(p).free - before[p] for p in Platform]
+        gained = [at.engine.risk.capital.balance(p).free - before[p] for p in Platform]
         rows = [r["resolution"] for r in await at.rows("discrepancies")]
-        return became, gained, rows, at.engine.holdings.all()
+        return became, gained, rows, at.engine.trades.all()
 
     became, gained, rows, left = beside("cancelled", work)
 
@@ -286,7 +287,7 @@ def test_only_a_position_in_doubt_can_be_resolved(choice: Choice) -> None:
 
 async def poor(at: At) -> None:
     """Withdraw all free cash, then let a fill of a cancelled order appear."""
-    await at.engine.risk.withdraw(POLY, at.engine.risk.balance(POLY).free)
+    await at.engine.risk.cash.withdraw(POLY, at.engine.risk.capital.balance(POLY).free)
     says(at, Found("polymarket-7", (report("t1", FOUR, Finality.SETTLED),), NOTHING))
 
 
@@ -299,7 +300,7 @@ def test_a_fill_that_our_books_cannot_pay_for_goes_to_a_person_with_the_numbers(
             await at.rows("discrepancies"),
             (await at.order())["fill_size"],
             (await at.position())["status"],
-            at.engine.risk.state.halt_reasons,
+            at.engine.risk.capital.state.halt_reasons,
             second.repairs,
         )
 
@@ -320,9 +321,9 @@ def test_the_platform_is_adopted_only_once_its_fills_can_be_paid() -> None:
         with pytest.raises(InvalidInput, match=r"costs 2\.01 dollars, and 0 are free"):
             await resolver.resolve(POSITION, Choice.ADOPT_PLATFORM, WHY)
         refused = (await at.position())["status"]
-        await at.engine.risk.deposit(POLY, Money(Decimal(5)))
+        await at.engine.risk.cash.deposit(POLY, Money(Decimal(5)))
         became = await resolver.resolve(POSITION, Choice.ADOPT_PLATFORM, WHY)
-        free = at.engine.risk.balance(POLY).free
+        free = at.engine.risk.capital.balance(POLY).free
         return refused, became, (await at.order())["fill_size"], free
 
     assert beside("cancelled", work) == (
@@ -372,8 +373,8 @@ def test_a_fill_that_fails_after_the_close_is_an_exposure_and_stops_only_its_pai
     assert position["status"] == "SINGLE_LEG_EXPOSED"
     assert names.count("execution.single_leg.exposure") == 1
     assert (row["kind"], row["resolved_at"]) == ("fill_failed", None)
-    assert not engine.risk.state.trading_halted
-    assert engine.holdings.disputed("cup")
+    assert not engine.risk.capital.state.trading_halted
+    assert engine.carrying.disputes.on("cup")
     assert (told.repairs, again.repairs) == (2, 0)
 
 
@@ -381,7 +382,7 @@ def test_the_pair_of_a_failed_fill_is_traded_again_once_the_position_is_balanced
     async def work(at: At) -> Any:
         says(at, Found("polymarket-7", (report("t1", FOUR, Finality.FAILED),), Quantity(TEN)))
         await at.service.reconcile()
-        seen = [at.engine.holdings.disputed("cup")]
+        seen = [at.engine.carrying.disputes.on("cup")]
         says(
             at,
             Found(
@@ -390,7 +391,7 @@ def test_the_pair_of_a_failed_fill_is_traded_again_once_the_position_is_balanced
         )
         await at.service.reconcile()
         rows = await at.rows("discrepancies")
-        return [*seen, at.engine.holdings.disputed("cup")], [
+        return [*seen, at.engine.carrying.disputes.on("cup")], [
             bool(r["resolved_at"]) for r in rows
         ]
 
@@ -412,12 +413,16 @@ def test_a_fill_is_shown_as_final_only_once_its_platform_says_so(finality: Final
 
 def test_cash_that_is_explained_is_booked_once_under_its_platforms_id() -> None:
     async def work(at: At) -> Any:
-        account = at.engine.risk.accounts[Platform.KALSHI]
+        account = at.engine.risk.capital.accounts[Platform.KALSHI]
         paid = NamedCash("i-1", EntryKind.INTEREST, account, Money(Decimal("1.5")), NOW)
         at.told[Platform.KALSHI].named = [paid]
         first = await at.service.reconcile()
         second = await at.service.reconcile()
-        return first.repairs, second.repairs, at.engine.risk.balance(Platform.KALSHI).free
+        return (
+            first.repairs,
+            second.repairs,
+            at.engine.risk.capital.balance(Platform.KALSHI).free,
+        )
 
     assert beside("rejected", work) == (1, 0, Decimal("1001.5"))
 
@@ -429,11 +434,11 @@ def test_an_order_that_we_never_sent_is_for_a_person_and_closes_when_it_is_gone(
         )
         at.told[POLY].listed = [stranger]
         await at.service.reconcile()
-        seen = [at.engine.risk.state.halt_reasons]
+        seen = [at.engine.risk.capital.state.halt_reasons]
         at.told[POLY].listed = []
         await at.service.reconcile()
         (row,) = await at.rows("discrepancies")
-        return [*seen, at.engine.risk.state.halt_reasons], row["kind"], row["rationale"]
+        return [*seen, at.engine.risk.capital.state.halt_reasons], row["kind"], row["rationale"]
 
     assert beside("rejected", work) == (
         [{HALT}, frozenset()],
@@ -496,7 +501,7 @@ def test_an_order_whose_query_times_out_is_not_reached() -> None:
 def test_an_order_that_is_being_booked_is_left_out() -> None:
     async def work(at: At) -> Any:
         says(at, Found("polymarket-7", (report("t1", TEN),), NOTHING))
-        async with at.engine.holdings.lock(POSITION):
+        async with at.engine.trades.lock(POSITION):
             during = await at.service.reconcile()
         after = await at.service.reconcile()
         return during.repairs, after.repairs > 0, (await at.order())["status"]
@@ -531,7 +536,7 @@ def test_a_paid_result_is_booked_before_cash_is_compared() -> None:
         at.told[Platform.KALSHI].paid["kalshi-cup"] = Result(Decimal(1), NOW, cash=True)
         shows(at, {Platform.KALSHI: 1_010, POLY: 1_000}, {Platform.KALSHI: 0, POLY: 10})
         told = await at.service.reconcile()
-        free = at.engine.risk.balance(Platform.KALSHI).free
+        free = at.engine.risk.capital.balance(Platform.KALSHI).free
         return told.discrepancies, (await at.position())["kalshi_payout"], free
 
     assert beside("filled", work, change=settled) == ((), 1, 1_010)
@@ -580,8 +585,7 @@ async def sold_too_many(at: At) -> None:
         Insert("open_positions", position_row(folded(bare, fills))),
     )
     await at.engine.journal.commit(Batch(writes))
-    held = await held_one(at.engine.journal, at.engine.risk.accounts, "second")
-    at.engine.holdings.put(held)
+    at.engine.trades.put(await at.engine.carrying.loader.one("second"))
 
 
 def test_a_comparison_finds_nothing_where_one_position_has_sold_anothers_contracts() -> None:
@@ -639,15 +643,22 @@ def test_a_merge_is_judged_by_what_the_account_holds_and_not_by_what_was_borrowe
     assert beside("filled", work, change=settled) == {Outcome.NO: 6, Outcome.YES: 0}
 
 
+def mergeable(mine: PairTrade, execution_id: str, **facts: Any) -> PairTrade:
+    """Return a pair trade under a name, with ten pairs on Polymarket that can be merged."""
+    leg = replace(mine.position.polymarket, complement=TEN)
+    facts["position_id"] = POSITION if execution_id == mine.execution_id else execution_id
+    position = replace(mine.position, execution_id=execution_id, polymarket=leg, **facts)
+    execution = replace(mine.execution, execution_id=execution_id)
+    return replace(mine, execution=execution, position=position)
+
+
 def test_while_a_merge_is_in_doubt_no_other_merge_of_its_contract_is_made() -> None:
     """With two merges, a list that lacks both would prove neither of them."""
 
     async def work(at: At) -> Any:
-        (mine,) = at.engine.holdings.all()
-        for name in (POSITION, "other"):
-            leg = replace(mine.position.polymarket, complement=TEN)
-            position = replace(mine.position, position_id=name, polymarket=leg)
-            at.engine.holdings.put(replace(mine, position=position))
+        (mine,) = at.engine.trades.all()
+        for name in (mine.execution_id, "other"):
+            at.engine.trades.put(mergeable(mine, name))
         merging = at.engine.leaving.merging
         merging._gateway = at.told[POLY]  # type: ignore[assignment]
         for _ in range(2):
@@ -662,12 +673,8 @@ def test_while_a_merge_is_in_doubt_no_other_merge_of_its_contract_is_made() -> N
 
 def test_mergeable_pairs_of_a_position_on_no_tape_wait_for_a_run_with_their_contract() -> None:
     async def work(at: At) -> Any:
-        (mine,) = at.engine.holdings.all()
-        leg = replace(mine.position.polymarket, complement=TEN)
-        stranger = replace(
-            mine.position, position_id="stranger", pair_id="on no tape", polymarket=leg
-        )
-        at.engine.holdings.put(replace(mine, position=stranger))
+        (mine,) = at.engine.trades.all()
+        at.engine.trades.put(mergeable(mine, "stranger", pair_id="on no tape"))
         await at.engine.leaving.merging.merge_all()
         ours = at.engine.leaving.merging._ours("polymarket-cup")
         return ours, await at.rows("settlements")
@@ -688,8 +695,7 @@ def test_an_exposure_that_began_with_an_oversale_is_reported_with_that_sale() ->
         sale = sale.acknowledged("polymarket-8", FOURTEEN).ended()
         row = order_row(sale) | {"position_id": POSITION}
         await at.engine.journal.commit(Batch((Insert("orders", row),)))
-        accounts = at.engine.risk.accounts
-        at.engine.holdings.put(await held_one(at.engine.journal, accounts, POSITION))
+        at.engine.trades.put(await at.engine.carrying.loader.one("execution-1"))
         late = report("late", FOURTEEN, Finality.SETTLED, platform_order_id="polymarket-8")
         at.told[POLY].answers["sale-key"] = Found("polymarket-8", (late,), NOTHING)
         await at.service.reconcile()
@@ -714,11 +720,15 @@ def test_the_risk_budget_is_counted_again() -> None:
         says(at, Unavailable("timed out"))
         wrong = Update("risk_states", SINGLETON, add={"open_position_count": 4})
         await at.engine.journal.commit(Batch((wrong,)))
-        at.engine.risk.shift(open_position_count=4)
-        before = at.engine.risk.state.open_position_count
+        at.engine.risk.capital.shift(open_position_count=4)
+        before = at.engine.risk.capital.state.open_position_count
         await at.service.reconcile()
         (row,) = await at.rows("risk_states")
-        return before, at.engine.risk.state.open_position_count, row["open_position_count"]
+        return (
+            before,
+            at.engine.risk.capital.state.open_position_count,
+            row["open_position_count"],
+        )
 
     assert beside("working", work) == (5, 1, 1)
 
@@ -801,7 +811,7 @@ def test_a_person_resolves_a_position_from_a_shell() -> None:
         await at.service.reconcile()
         arguments = {"subject": POSITION, "choice": "acknowledge"}
         answer = await asked(at, "resolve", arguments)
-        return answer, at.engine.risk.state.trading_halted
+        return answer, at.engine.risk.capital.state.trading_halted
 
     assert beside("working", work) == (
         {"done": True, "subject": POSITION, "became": "SINGLE_LEG_EXPOSED"},

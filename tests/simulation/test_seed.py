@@ -131,14 +131,14 @@ async def _halt_and_resume(listen: Any) -> None:
     tape = generated_tape(7, minutes=1)
     engine = build(load(), tape, MemoryJournal(), TapeClock(tape.meta.first), seed=7)
     listen(engine)
-    await engine.risk.load()
-    await engine.risk.halt_trading(HaltReason.OPERATOR, "by hand")
-    await engine.risk.resume_trading(HaltReason.OPERATOR, "looked at it")
+    await engine.risk.capital.load()
+    await engine.risk.halts.halt_trading(HaltReason.OPERATOR, "by hand")
+    await engine.risk.halts.resume_trading(HaltReason.OPERATOR, "looked at it")
     pair = replace(tape.meta.pairs[0], match_id="demo-pair-00")
     row = match_row(pair, at=tape.meta.first, rationale=None)
     await engine.journal.commit(Batch((Insert("contract_matches", row),)))
     for amount in (1, 1_000_000):
-        await engine.risk.process_override(
+        await engine.risk.overrides.process_override(
             "demo-pair-00", Money(Decimal(amount)), "worth a larger size"
         )
 
@@ -211,7 +211,8 @@ def test_an_execution_that_has_waited_is_checked_again_before_it_begins() -> Non
         waits = asyncio.ensure_future(fresh.queue.process_opportunities([opportunity]))
         await asyncio.sleep(1)
         assert not waits.done()
-        fresh.holdings.contested = lambda pair_id: pair_id == opportunity.match.match_id
+        disputes, mine = fresh.carrying.disputes, opportunity.match.match_id
+        disputes.on = lambda pair_id: pair_id == mine  # type: ignore[method-assign]
         fresh.queue._slots.release()
         await waits
         return await fresh.journal.rows("executions"), dict(fresh.queue.refused)

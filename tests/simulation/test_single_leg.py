@@ -119,11 +119,11 @@ def test_the_available_choices_are_recommended_best_result_first() -> None:
 def test_a_rejected_retry_leaves_the_capital_as_it_was() -> None:
     async def work(at: Bench) -> tuple[Any, Any]:
         await at.expose()
-        before = at.engine.risk.balance(POLYMARKET)
+        before = at.engine.risk.capital.balance(POLYMARKET)
         at.fault(POLYMARKET, Fault.REJECTED)
         told = await at.service.retry_leg(at.id, "0.53")
         assert told.code == 2006
-        return before, at.engine.risk.balance(POLYMARKET)
+        return before, at.engine.risk.capital.balance(POLYMARKET)
 
     before, after = bench(work).answer
 
@@ -423,7 +423,7 @@ def test_the_complement_locks_a_dollar_a_pair_on_the_platform_of_the_held_leg(
 ) -> None:
     async def work(at: Bench) -> tuple[Resolution, Any]:
         await at.expose(held)
-        return await at.service.complement(at.id), list(at.engine.holdings.all())
+        return await at.service.complement(at.id), list(at.engine.trades.all())
 
     run = bench(work, first=held)
 
@@ -744,7 +744,7 @@ def test_what_a_lost_answer_left_of_an_exit_is_reported_as_soon_as_it_is_known(
         size, exits = Quantity(Decimal(100)), Purpose.EXIT
         first = Plan(KALSHI, YES, Side.SELL, size, Price(Decimal("0.41")), exits)
         second = Plan(POLYMARKET, NO, Side.SELL, size, Price(Decimal("0.51")), exits)
-        async with at.engine.holdings.lock(at.id):
+        async with at.engine.trades.lock(at.id):
             await at.engine.carrying.adjustments.carry(at.id, first)
             at.moved(POLYMARKET, {47: "500"}, {49: there} if there != "0" else NOBODY)
             at.fault(POLYMARKET, Fault.LOST_ANSWER)
@@ -771,7 +771,7 @@ def test_an_order_that_fills_once_the_position_is_balanced_is_reported_as_an_exp
         at.usual(POLYMARKET)
         size, limit = Quantity(Decimal(20)), Price(Decimal("0.53"))
         again = Plan(POLYMARKET, NO, Side.BUY, size, limit, Purpose.HEDGE)
-        async with at.engine.holdings.lock(at.id):
+        async with at.engine.trades.lock(at.id):
             at.fault(POLYMARKET, Fault.LOST_ANSWER)
             await at.engine.carrying.adjustments.carry(at.id, again)
         assert (at.held.unknown, at.position.status) == (True, PositionStatus.OPEN)
@@ -1022,7 +1022,7 @@ def test_an_engine_acts_after_a_minute_although_one_platform_shows_no_book() -> 
             await at.rest(wait)
             at.usual(KALSHI)
             await at.rest(2)
-            seen.append(len(at.engine.holdings.positions))
+            seen.append(len(at.engine.trades.positions))
         return seen
 
     left = _died(COMPLETE, _at_the_exposure)

@@ -19,6 +19,7 @@ from dutchbook.platforms.kalshi import order_codec as kalshi
 from dutchbook.platforms.order_answers import Family, Row
 from dutchbook.platforms.paper.faults import Fault
 from dutchbook.platforms.polymarket import order_codec as polymarket
+from dutchbook.ports.gateway import FillReport
 
 SEEDS = (1, 2, 3)
 MINUTES = 30
@@ -155,7 +156,11 @@ def test_a_platform_without_faults_spoils_nothing() -> None:
 
 def deaf(engine: Engine) -> None:
     """Ignore reports of the streams, which would bring a correcting comparison forward."""
-    engine.carrying.settling.on_report = lambda _: None
+    engine.carrying.reported.note = _ignored  # type: ignore[method-assign]
+
+
+def _ignored(report: FillReport) -> None:
+    del report
 
 
 @pytest.mark.parametrize("status", [408, 500, 502])

@@ -284,10 +284,13 @@ def test_an_unanswered_query_leaves_the_order_pending_and_the_money_reserved() -
 def test_after_a_halt_no_entry_is_placed_until_it_is_cleared() -> None:
     def halt_at_the_first_position(engine: Engine) -> None:
         def hear(event: Event, sequence: int) -> None:
-            if isinstance(event, PositionOpened) and not engine.risk.state.trading_halted:
+            if (
+                isinstance(event, PositionOpened)
+                and not engine.risk.capital.state.trading_halted
+            ):
                 halting.append(
                     asyncio.ensure_future(
-                        engine.risk.halt_trading(HaltReason.OPERATOR, f"after {sequence}")
+                        engine.risk.halts.halt_trading(HaltReason.OPERATOR, f"after {sequence}")
                     )
                 )
 
@@ -367,11 +370,11 @@ def test_trading_resumes_when_the_last_reason_is_cleared() -> None:
         journal = MemoryJournal()
         tape = generated_tape(7, minutes=1)
         engine = build(load(), tape, journal, TapeClock(tape.meta.first), seed=7)
-        await engine.risk.load()
-        await engine.risk.halt_trading(HaltReason.OPERATOR, "by hand")
-        await engine.risk.halt_trading(HaltReason.TIME_DRIFT, "1,200 ms")
-        first = await engine.risk.resume_trading(HaltReason.OPERATOR, "looked at it")
-        return first, await engine.risk.resume_trading(HaltReason.TIME_DRIFT, "clock set")
+        await engine.risk.capital.load()
+        await engine.risk.halts.halt_trading(HaltReason.OPERATOR, "by hand")
+        await engine.risk.halts.halt_trading(HaltReason.TIME_DRIFT, "1,200 ms")
+        first = await engine.risk.halts.resume_trading(HaltReason.OPERATOR, "looked at it")
+        return first, await engine.risk.halts.resume_trading(HaltReason.TIME_DRIFT, "clock set")
 
     assert run_virtual(main()) == (False, True)
 

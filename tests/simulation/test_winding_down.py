@@ -20,7 +20,7 @@ def wound_down_after_the_first_position() -> Finished:
         def hear(event: Event, sequence: int) -> None:
             del sequence
             if event.wire == "execution.position.opened" and not asked:
-                halting = engine.risk.halt_trading(HaltReason.WINDING_DOWN, "over")
+                halting = engine.risk.halts.halt_trading(HaltReason.WINDING_DOWN, "over")
                 asked.append(asyncio.ensure_future(halting))
 
         engine.bus.subscribe(hear)

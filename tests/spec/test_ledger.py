@@ -15,11 +15,12 @@ from dutchbook.domain.capital.ledger import (
     Movement,
     Posting,
     check_conservation,
+    commit_reservation,
     external,
     fold,
     move,
+    release_reservation,
     reserve,
-    resolve,
 )
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.values.units import Money
@@ -61,10 +62,14 @@ class AnyHistory(RuleBasedStateMachine):
         return amount
 
     @rule(amount=consumes(open_reservations), cost=st.integers(0, 80), fee=st.integers(0, 20))
-    def resolve(self, amount: Decimal, cost: int, fee: int) -> None:
+    def commit(self, amount: Decimal, cost: int, fee: int) -> None:
         parts = [(amount * each / 101).quantize(Decimal("0.000001")) for each in (cost, fee)]
         if sum(parts) <= amount:
-            self.book(resolve(CASH, reserved=amount, cost=parts[0], fees=parts[1]))
+            self.book(commit_reservation(CASH, reserved=amount, cost=parts[0], fees=parts[1]))
+
+    @rule(amount=consumes(open_reservations))
+    def release(self, amount: Decimal) -> None:
+        self.book(release_reservation(CASH, amount))
 
     @invariant()
     def every_dollar_is_somewhere(self) -> None:
@@ -74,18 +79,30 @@ class AnyHistory(RuleBasedStateMachine):
 TestAnyHistory = AnyHistory.TestCase
 
 
-def test_a_reservation_is_resolved_into_cost_fees_and_released_capital() -> None:
+def test_a_reservation_is_committed_into_cost_fees_and_released_capital() -> None:
     opening = (*external(EntryKind.DEPOSIT, CASH, Decimal(100)), *reserve(CASH, Decimal(60)))
 
-    movement = resolve(CASH, reserved=Decimal(60), cost=Decimal(40), fees=Decimal(1))
+    movement = commit_reservation(CASH, reserved=Decimal(60), cost=Decimal(40), fees=Decimal(1))
 
     balance = fold((*opening, *movement))[CASH]
     assert (balance.free, balance.reserved, balance.committed) == (59, 0, 40)
 
 
+def test_a_reservation_of_which_nothing_was_spent_is_released_whole() -> None:
+    opening = (*external(EntryKind.DEPOSIT, CASH, Decimal(100)), *reserve(CASH, Decimal(60)))
+
+    movement = release_reservation(CASH, Decimal(60))
+
+    assert fold((*opening, *movement))[CASH] == Balance(free=Money(Decimal(100)))
+    nothing = commit_reservation(CASH, reserved=Decimal(60), cost=Decimal(0), fees=Decimal(0))
+    assert movement == nothing
+
+
 def test_spending_more_than_was_reserved_breaks_an_invariant() -> None:
+    ten, over = Decimal(10), Decimal("0.000001")
+
     with pytest.raises(InvariantBroken, match="I-14"):
-        resolve(CASH, reserved=Decimal(10), cost=Decimal(10), fees=Decimal("0.000001"))
+        commit_reservation(CASH, reserved=ten, cost=ten, fees=over)
 
 
 def test_a_zero_amount_creates_no_posting() -> None:

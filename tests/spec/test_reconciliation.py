@@ -22,14 +22,17 @@ from support.reconciliation import (
     SIX,
     TEN,
     account,
+    diff,
     found,
     local,
     order,
     ours_with,
     past_grace,
+    propose,
     report,
     theirs,
 )
+from support.second_books import apply
 
 from dutchbook.domain.capital.ledger import EntryKind
 from dutchbook.domain.execution.order import Finality, OrderStatus
@@ -62,10 +65,7 @@ from dutchbook.domain.reconciliation import (
     Theirs,
     Unavailable,
     Window,
-    apply,
-    diff,
     is_synthetic,
-    propose,
     proven_absent,
 )
 from dutchbook.domain.reconciliation.findings import REPAIRS
@@ -636,7 +636,7 @@ def test_no_proposal_sends_an_order() -> None:
     assert get_args(Repair) == REPAIRS
     assert {each.__name__ for each in REPAIRS} == {
         "BookCash", "BookFill", "SettleFill", "SupersedeFill", "FailFill", "AcknowledgeOrder",
-        "EndOrder", "RefuseOrder", "GiveUpOrder", "RequireReconciliation",
+        "EndOrder", "RefuseOrder", "GiveUpOrder",
     }  # fmt: skip
 
 

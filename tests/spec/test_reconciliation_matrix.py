@@ -10,11 +10,14 @@ from support.reconciliation import (
     PLATFORM,
     RULES,
     SETTLEMENT,
+    diff,
     local,
     past_grace,
+    propose,
     theirs,
 )
 from support.reconciliation_matrix import Cell, cells
+from support.second_books import apply
 
 from dutchbook.domain.execution.order import Finality, OrderStatus, order_status
 from dutchbook.domain.market.contract import Platform
@@ -27,10 +30,7 @@ from dutchbook.domain.reconciliation import (
     Ours,
     Proposal,
     Theirs,
-    apply,
-    diff,
     is_synthetic,
-    propose,
 )
 
 CELLS = cells()

@@ -15,12 +15,12 @@ from typing import Any
 
 from dutchbook.application.exposure.single_leg import SingleLegResolutionService
 from dutchbook.application.operator.command_rows import command_row
-from dutchbook.application.pair_trades.store import Held
 from dutchbook.bootstrap.build import build
 from dutchbook.bootstrap.engine import Engine
 from dutchbook.config import load
 from dutchbook.domain.execution.order import Order
 from dutchbook.domain.market.contract import ContractMatch, Outcome, Platform
+from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.position import OpenPosition
 from dutchbook.domain.values.units import Money
 from dutchbook.persistence.log.verify import problems
@@ -58,9 +58,9 @@ class Bench:
         return self.engine.carrying.single_leg
 
     @property
-    def held(self) -> Held:
+    def held(self) -> PairTrade:
         """The only position that can still change, with its orders and fills."""
-        (held,) = self.engine.holdings.all()
+        (held,) = self.engine.trades.all()
         return held
 
     @property

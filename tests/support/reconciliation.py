@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -12,12 +13,14 @@ from dutchbook.domain.market.contract import Leg, Outcome, Platform, Side
 from dutchbook.domain.positions.position import Holding, OpenPosition, PositionStatus
 from dutchbook.domain.reconciliation import (
     Answer,
+    Discrepancy,
     FillReport,
     Found,
     ListedOrder,
     NotFound,
     OurOrder,
     Ours,
+    Proposal,
     Rules,
     Stale,
     Stated,
@@ -25,7 +28,7 @@ from dutchbook.domain.reconciliation import (
     Theirs,
     Unavailable,
     Window,
-    diff,
+    compare,
 )
 from dutchbook.domain.values.units import NOTHING, Money, Price, Quantity
 from support.pairs import NOW
@@ -238,3 +241,15 @@ def past_grace(ours: Ours, reply: Theirs, rules: Rules = RULES) -> Ours:
     """Return our state as an earlier pass left it, with doubts five minutes old."""
     since = NOW - timedelta(minutes=5)
     return replace(ours, doubted={each.key: since for each in diff(ours, reply, rules)})
+
+
+def diff(ours: Ours, theirs: Theirs, rules: Rules) -> tuple[Discrepancy, ...]:
+    """Return the differences between our state and the platforms'."""
+    return compare(ours, theirs, rules).discrepancies
+
+
+def propose(
+    left: Iterable[Discrepancy], ours: Ours, theirs: Theirs, rules: Rules
+) -> tuple[Proposal, ...]:
+    """Return the proposals about those of the differences that are left."""
+    return compare(ours, theirs, rules).proposals(left)

@@ -36,7 +36,6 @@ PROPOSALS = {
     "e": "EndOrder",
     "r": "RefuseOrder",
     "g": "GiveUpOrder",
-    "q": "RequireReconciliation",
     "A": "AskAgain",
     "P": "AskPerson",
 }
@@ -55,27 +54,27 @@ query failed  | +pu: A          | !fu pu: AP      | !fu pu: AP      | !fu pu: AP
 query stale   | A               | !fu: AP         | !fu: AP         | !fu: AP
 """,
     "intent": """
-none          | g               | pf: be          | pf: be          | !ff nf: bqAP
+none          | g               | pf: be          | pf: be          | !ff nf: bAP
 working       | a               | pf: ba          | pf: ba          | +ff: ba
 partly filled | pf: ba          | pf: ba          | pf: ba          | +ff: ba
 filled        | pf: be          | pf: be          | pf: be          | +ff: be
 cancelled     | e               | pf: be          | pf: be          | +ff: be
 rejected      | r               | impossible      | impossible      | impossible
 query failed  | +pu: A          | +pf pu: beA     | +pf pu: beA     | +ff pu: bA
-query stale   | !nf: qAP        | pf: beA         | pf: be          | !ff nf: bqAP
+query stale   | !nf: AP        | pf: beA         | pf: be          | !ff nf: bAP
 """,
     "unknown": """
-none          | g               | pf: be          | pf: be          | !ff nf: bqAP
+none          | g               | pf: be          | pf: be          | !ff nf: bAP
 working       | a               | pf: ba          | pf: ba          | +ff: ba
 partly filled | pf: ba          | pf: ba          | pf: ba          | +ff: ba
 filled        | pf: be          | pf: be          | pf: be          | +ff: be
 cancelled     | e               | pf: be          | pf: be          | +ff: be
 rejected      | r               | impossible      | impossible      | impossible
 query failed  | +pu: A          | +pf pu: beA     | +pf pu: beA     | +ff pu: bA
-query stale   | !nf: qAP        | pf: beA         | pf: be          | !ff nf: bqAP
+query stale   | !nf: AP        | pf: beA         | pf: be          | !ff nf: bAP
 """,
     "working": """
-none          | !nf: qAP        | pf: b           | pf: b           | !ff nf: bqAP
+none          | !nf: AP        | pf: b           | pf: b           | !ff nf: bAP
 working       | -               | pf: b           | pf: b           | +ff: b
 partly filled | pf: b           | pf: b           | pf: b           | +ff: ba
 filled        | pf: b           | pf: b           | pf: b           | +ff os: be
@@ -85,44 +84,44 @@ query failed  | +pu: A          | +pf pu: bA      | +pf pu: bA      | +ff pu: bA
 query stale   | A               | pf: bA          | pf: b           | +ff: bA
 """,
     "partly filled": """
-none          | !nf: qAP        | !nf: qAP        | !nf: sqAP       | !ff nf: fqAP
-working       | !os: qAP        | -               | s               | +ff: fa
+none          | !nf: AP        | !nf: AP        | !nf: sAP       | !ff nf: fAP
+working       | !os: AP        | -               | s               | +ff: fa
 partly filled | -               | -               | s               | +ff: f
 filled        | +fm: b          | +fm: b          | +fm: bs         | +ff os: bfe
-cancelled     | !os: qAP        | +os: e          | +os: se         | +ff os: fe
-rejected      | !os: qAP        | impossible      | impossible      | impossible
+cancelled     | !os: AP        | +os: e          | +os: se         | +ff os: fe
+rejected      | !os: AP        | impossible      | impossible      | impossible
 query failed  | +pu: A          | +pu: A          | +pu: sA         | +ff pu: fA
 query stale   | A               | A               | sA              | +ff: fA
 """,
     "filled": """
-none          | !nf: qAP        | -               | s               | +ff: f
-working       | !os: qAP        | !os: qAP        | !os: sqAP       | !ff os: fqAP
-partly filled | !os: qAP        | !os: qAP        | !os: sqAP       | !ff os: fqAP
+none          | !nf: AP        | -               | s               | +ff: f
+working       | !os: AP        | !os: AP        | !os: sAP       | !ff os: fAP
+partly filled | !os: AP        | !os: AP        | !os: sAP       | !ff os: fAP
 filled        | -               | -               | s               | +ff: f
-cancelled     | !os: qAP        | !os: qAP        | !os: sqAP       | !ff os: fqAP
-rejected      | !os: qAP        | impossible      | impossible      | impossible
+cancelled     | !os: AP        | !os: AP        | !os: sAP       | !ff os: fAP
+rejected      | !os: AP        | impossible      | impossible      | impossible
 query failed  | +pu: A          | +pu: A          | +pu: sA         | +ff pu: fA
 query stale   | A               | A               | s               | +ff: f
 """,
     "cancelled": """
-none          | -               | !fm os: bqP     | !fm os: bqP     | +ff: b
-working       | !os: qAP        | !fm os: bqAP    | !fm os: bqAP    | !ff os: bqAP
-partly filled | !fm os: bqAP    | !fm os: bqAP    | !fm os: bqAP    | !ff os: bqAP
-filled        | !fm os: bqP     | !fm os: bqP     | !fm os: bqP     | +ff: b
-cancelled     | -               | !fm os: bqP     | !fm os: bqP     | +ff: b
+none          | -               | !fm os: bP     | !fm os: bP     | +ff: b
+working       | !os: AP        | !fm os: bAP    | !fm os: bAP    | !ff os: bAP
+partly filled | !fm os: bAP    | !fm os: bAP    | !fm os: bAP    | !ff os: bAP
+filled        | !fm os: bP     | !fm os: bP     | !fm os: bP     | +ff: b
+cancelled     | -               | !fm os: bP     | !fm os: bP     | +ff: b
 rejected      | -               | impossible      | impossible      | impossible
-query failed  | +pu: A          | !fm os pu: bqAP | !fm os pu: bqAP | +ff pu: bA
-query stale   | -               | !fm os: bqAP    | !fm os: bqP     | +ff: b
+query failed  | +pu: A          | !fm os pu: bAP | !fm os pu: bAP | +ff pu: bA
+query stale   | -               | !fm os: bAP    | !fm os: bP     | +ff: b
 """,
     "rejected": """
-none          | -               | !fm os: bqP     | !fm os: bqP     | +ff: b
-working       | !os: qAP        | !fm os: bqAP    | !fm os: bqAP    | !ff os: bqAP
-partly filled | !fm os: bqAP    | !fm os: bqAP    | !fm os: bqAP    | !ff os: bqAP
-filled        | !fm os: bqP     | !fm os: bqP     | !fm os: bqP     | +ff: b
-cancelled     | -               | !fm os: bqP     | !fm os: bqP     | +ff: b
+none          | -               | !fm os: bP     | !fm os: bP     | +ff: b
+working       | !os: AP        | !fm os: bAP    | !fm os: bAP    | !ff os: bAP
+partly filled | !fm os: bAP    | !fm os: bAP    | !fm os: bAP    | !ff os: bAP
+filled        | !fm os: bP     | !fm os: bP     | !fm os: bP     | +ff: b
+cancelled     | -               | !fm os: bP     | !fm os: bP     | +ff: b
 rejected      | -               | impossible      | impossible      | impossible
-query failed  | +pu: A          | !fm os pu: bqAP | !fm os pu: bqAP | +ff pu: bA
-query stale   | -               | !fm os: bqAP    | !fm os: bqP     | +ff: b
+query failed  | +pu: A          | !fm os pu: bAP | !fm os pu: bAP | +ff pu: bA
+query stale   | -               | !fm os: bAP    | !fm os: bP     | +ff: b
 """,
 }
 

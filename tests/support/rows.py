@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from dutchbook.application.records.loading import LEG_AMOUNTS
 from dutchbook.domain.capital.ledger import AccountKey
 from dutchbook.domain.market.contract import Platform
 from dutchbook.ports.journal import Insert
@@ -78,6 +79,31 @@ def position_row(name: str, **facts: Any) -> dict[str, Any]:
         | sizes
         | facts
     )
+
+
+def leg_state(platform: Platform, failure: str | None = None) -> dict[str, Any]:
+    """Return the stored state of a leg of an execution of which nothing was filled."""
+    about = {"platform": platform.value, "busy": False, "unknown": False, "failure": failure}
+    return about | dict.fromkeys(LEG_AMOUNTS, "0") | {"planned": "1"}
+
+
+def execution_row(name: str, **facts: Any) -> dict[str, Any]:
+    """Return the row of an execution of which nothing was filled."""
+    return {
+        "execution_id": name,
+        "opportunity_id": "q",
+        "pair_id": "p",
+        "direction": "kalshi_yes",
+        "primary_platform": "kalshi",
+        "planned_quantity": ONE,
+        "started_at": NOW,
+        "ended_at": None,
+        "shortfall": None,
+        "phase": "decided",
+        "primary_state": leg_state(Platform.KALSHI),
+        "secondary_state": leg_state(Platform.POLYMARKET),
+        "version": 1,
+    } | facts
 
 
 def everything() -> tuple[Insert, ...]:
@@ -195,24 +221,7 @@ def everything() -> tuple[Insert, ...]:
                 "opportunity_id": "q",
             },
         ),
-        (
-            "executions",
-            {
-                "execution_id": "e",
-                "opportunity_id": "q",
-                "pair_id": "p",
-                "direction": "kalshi_yes",
-                "primary_platform": "kalshi",
-                "planned_quantity": ONE,
-                "started_at": NOW,
-                "ended_at": None,
-                "shortfall": None,
-                "phase": "decided",
-                "primary_state": {},
-                "secondary_state": {},
-                "version": 1,
-            },
-        ),
+        ("executions", execution_row("e")),
         ("orders", order_row("o")),
         (
             "fills",

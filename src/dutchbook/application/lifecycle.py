@@ -20,19 +20,20 @@ from dutchbook.application.market.watchlist import Watchlist
 from dutchbook.application.monitoring.crash_report import last_words
 from dutchbook.application.operator.commands import Commands
 from dutchbook.application.orders.gate import Gate
+from dutchbook.application.orders.questions import Questions
 from dutchbook.application.pair_trades.adjustments import Adjustments
 from dutchbook.application.pair_trades.announcements import Announcements
-from dutchbook.application.pair_trades.booking import Bookkeeper
 from dutchbook.application.pair_trades.discrepancies import Disputes
-from dutchbook.application.pair_trades.loading import held
-from dutchbook.application.pair_trades.store import Holdings
+from dutchbook.application.pair_trades.loading import Loader
+from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import EventBus
 from dutchbook.application.records.lease import Fence
 from dutchbook.application.records.recorder import Recorder
 from dutchbook.application.records.rows import match_row
 from dutchbook.application.recovery.fill_finality import SettlementFollower
 from dutchbook.application.recovery.order_inquiry import Inquiries
-from dutchbook.application.recovery.recovery import Recovery
+from dutchbook.application.recovery.reported_fills import ReportedFills
+from dutchbook.application.recovery.unfinished import Recovery
 from dutchbook.domain.events import PairDecided, SystemStarted, SystemStopped
 from dutchbook.domain.market.contract import Contract, ContractMatch, Platform
 from dutchbook.domain.values.units import Money
@@ -74,33 +75,32 @@ class Carrying:
     """The services for existing positions."""
 
     journal: Journal
-    announce: Announcements
     first_legs: FirstLegs
-    holdings: Holdings
+    announce: Announcements
+    trades: PairTrades
+    loader: Loader
     gate: Gate
-    books: Bookkeeper
+    questions: Questions
     adjustments: Adjustments
     settling: SettlementFollower
     single_leg: SingleLegResolutionService
     recovery: Recovery
     inquiries: Inquiries
     disputes: Disputes
+    reported: ReportedFills
 
     async def take_up(self) -> None:
         """Resume what the last run left.
 
         That is open orders, executions that never ended, and exposures that nobody acted on.
         """
-        for one in self.holdings.all():
-            for order in one.orders.values():
-                if order.working_size > 0:
-                    self.inquiries.notice(order)
-        for case in await self.recovery.cases():
-            known = await self.recovery.unanswered(case)
+        for trade in self.trades.all():
+            for order in trade.open_orders:
+                self.questions.notice(order)
+        for trade in self.recovery.unfinished():
+            known = await self.recovery.unanswered(trade)
             for order in known.open_orders:
-                self.inquiries.notice(order)
-            if not known.open_orders:
-                await self.recovery.conclude(known)
+                self.questions.notice(order)
         await self.single_leg.start(self.journal)
 
 
@@ -169,21 +169,20 @@ class EngineLifecycleService:
             checks: What must have ended before trading, in this order.
         """
         await self._bus.redeliver()
-        await self._risk.load()
+        await self._risk.capital.load()
         await self._carrying.first_legs.load()
         await know_contracts(self._journal, self._bus, contracts)
         await self._take_up_all(pairs)
         await self._pay_in(opening)
-        holdings = self._carrying.holdings
-        for each in await held(self._journal, self._risk.accounts):
-            holdings.put(each)
+        trades = self._carrying.trades
+        trades.take_up(await self._carrying.loader.load())
         unclean = self._bus.fence is not None and self._bus.fence.unclean
-        count, stamp = len(holdings.positions), self._bus.stamp("engine")
+        count, stamp = len(trades.positions), self._bus.stamp("engine")
         started = SystemStarted(stamp, mode, run, version, count, unclean)
         await self._bus.commit(Batch(events=(started,)))
         await self._throttle.load()
         await self._commands.fold()
-        await self._risk.start_day()
+        await self._risk.halts.start_day()
         for service in self._services:
             await service.start()
         for check in checks:
@@ -193,7 +192,7 @@ class EngineLifecycleService:
         """Follow pairs; a person's decision in the database takes precedence over a tape's."""
         known = {row["match_id"]: row for row in await self._journal.rows("contract_matches")}
         for match in pairs:
-            self._risk.stakes.know(match.match_id, match.cluster, match.confidence)
+            self._risk.capital.at_risk.know(match.match_id, match.cluster, match.confidence)
             if row := known.get(match.match_id):
                 self._watchlist.decided(
                     match.match_id,
@@ -221,8 +220,8 @@ class EngineLifecycleService:
         entries = await self._journal.rows("ledger_entries")
         funded = {row["account_id"] for row in entries}
         for platform, amount in opening.items():
-            if amount and str(self._risk.accounts[platform]) not in funded:
-                await self._risk.deposit(platform, amount, "opening balance on paper")
+            if amount and str(self._risk.capital.accounts[platform]) not in funded:
+                await self._risk.cash.deposit(platform, amount, "opening balance on paper")
 
     async def _take_up(self, match: ContractMatch) -> None:
         rationale = "approved by the tape, on paper"
@@ -258,7 +257,7 @@ class EngineLifecycleService:
         carrying = self._carrying
 
         def wound_down() -> None:
-            if self._risk.winding_down and not carrying.holdings.positions:
+            if self._risk.halts.winding_down and not carrying.trades.positions:
                 stopping.set()
 
         seconds = self._limits.poll_seconds
@@ -274,7 +273,7 @@ class EngineLifecycleService:
                     for g in self._gateways.values()
                 ),
                 *(group.create_task(service.run()) for service in self._services),
-                group.create_task(self._risk.follow_days()),
+                group.create_task(self._risk.halts.follow_days()),
                 group.create_task(self.follow_commands(seconds, wound_down)),
             ]
             await feed()

@@ -8,12 +8,14 @@ from datetime import timedelta
 
 from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.detection.service import DetectionService
+from dutchbook.application.execution.attempt import Patience
 from dutchbook.application.execution.cancel_all import Cancelling
-from dutchbook.application.execution.conclusion import Conclusion
+from dutchbook.application.execution.follow_up import FollowUp
 from dutchbook.application.execution.queue import ExecutionQueueService
-from dutchbook.application.execution.service import ExecutionService, Patience
+from dutchbook.application.execution.service import ExecutionService
 from dutchbook.application.lifecycle import Carrying, EngineLifecycleService, Limits, Service
 from dutchbook.application.market.pair_breaker import PairThrottle
+from dutchbook.application.market.sessions import Sessions
 from dutchbook.application.market.watchlist import Watchlist
 from dutchbook.application.monitoring.log_anchors import Anchoring
 from dutchbook.application.operator.commands import Commands
@@ -21,12 +23,13 @@ from dutchbook.application.operator.position_commands import PositionCommands, W
 from dutchbook.application.operator.reconciliation import Reconciling
 from dutchbook.application.reconciliation.platform_state import Patience as Questions
 from dutchbook.application.reconciliation.service import Rhythm as Comparing
+from dutchbook.application.reconciliation.unbooked_fills import Stragglers
 from dutchbook.application.records.committer import EventBus
 from dutchbook.application.records.lease import Fence
 from dutchbook.application.records.recorder import Recorder
-from dutchbook.application.recovery.unbooked_fills import Stragglers
+from dutchbook.bootstrap.base import Base
 from dutchbook.bootstrap.engine import Engine
-from dutchbook.bootstrap.exits import leaving
+from dutchbook.bootstrap.exits import Leaving, leaving
 from dutchbook.bootstrap.monitoring import Parts, beside
 from dutchbook.bootstrap.pair_trades import carrying
 from dutchbook.bootstrap.reconciliation import reconciling
@@ -39,7 +42,6 @@ from dutchbook.bootstrap.rules import (
 )
 from dutchbook.config import Settings
 from dutchbook.domain.capital.ledger import AccountKey
-from dutchbook.domain.detection.quote import Hurdles
 from dutchbook.domain.market.contract import ContractMatch, Platform
 from dutchbook.domain.positions.settlement import Key, Ruling
 from dutchbook.platforms.paper.exchange import PaperExchange
@@ -91,9 +93,8 @@ def build(
 ) -> Engine:
     """Build an engine that trades `pairs` on paper (see `traded_pairs`), or else the tape's.
 
-    `results` are those of the tape's contracts at its end. With a `fence`, every commit is
-    checked against its lease, and every send against its HALT file; see
-    `dutchbook.application.records.lease`. With `anchors`, heads of the log are stored there.
+    `results` are those of the tape's contracts at its end. A `fence` checks every commit
+    against its lease and every send against its HALT file; `anchors` store heads of the log.
     `platforms` outlive the engine; without them, new ones are created.
     """
     followed = tape.meta.pairs if pairs is None else tuple(pairs)
@@ -104,37 +105,36 @@ def build(
     lag = StepLag(settings.paper.lag_steps)
     exchanges, gateways = platforms or _platforms(settings, tape, clock, lag, seed)
     hurdles = settings.hurdles(polled=tape.meta.polled)
-    base = _Base(settings, hurdles, journal, bus, risk, watchlist, gateways, clock, ids)
-    rules = carrying_rules(settings, hurdles)
-    carried = carrying(journal, bus, risk, watchlist, gateways, clock, ids, rules)
-    entering, recorder = _entering(base, carried), Recorder(bus)
-    heard, judged = (watchlist, entering.queue, risk, recorder), (hurdles, offered)
-    choose = carried.first_legs.choose
-    detection = DetectionService(*heard, bus, clock, ids, *judged, choose)
+    base = Base(settings, hurdles, journal, bus, risk, watchlist, gateways, clock, ids)
+    carried = carrying(base, carrying_rules(settings, hurdles))
+    ending = _leaving(base, carried, tape)
+    entering, recorder = _entering(base, carried, ending[1]), Recorder(bus)
+    detection = _detection(base, carried, entering, recorder, offered)
     parts = _parts(base, carried, entering, detection, recorder)
-    anchoring = _anchoring(base, anchors, first=run == 1)
     engine = _engine(
-        tape, base, parts, carried, entering, offered, exchanges, lag, poll_seconds, anchoring
+        tape,
+        base,
+        parts,
+        carried,
+        entering,
+        ending,
+        offered,
+        exchanges,
+        lag,
+        poll_seconds,
+        _anchoring(base, anchors, first=run == 1),
     )
-    engine.results.update(results or {})
+    return _on_results(engine, exchanges, results or {})
+
+
+def _on_results(
+    engine: Engine, exchanges: Mapping[Platform, PaperExchange], results: Mapping[Key, Ruling]
+) -> Engine:
+    """Give the engine the results, and let it hear of the orders that an exchange takes."""
+    engine.results.update(results)
     for platform, exchange in exchanges.items():
         exchange.on_taken = engine.taken(platform)
     return engine
-
-
-@dataclass(frozen=True, slots=True)
-class _Base:
-    """Dependencies of nearly every part."""
-
-    settings: Settings
-    hurdles: Hurdles
-    journal: Journal
-    bus: EventBus
-    risk: RiskManager
-    watchlist: Watchlist
-    gateways: Mapping[Platform, PaperGateway]
-    clock: Clock
-    ids: Ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +147,31 @@ class _Entering:
     reconciling: Reconciling
 
 
+def _leaving(base: Base, carried: Carrying, tape: Tape) -> tuple[Sessions, Leaving]:
+    """Build what ends positions, and the sessions that exits and monitoring both follow."""
+    sessions = Sessions()
+    return sessions, leaving(base, carried, sessions, leaving_rules(base.settings, tape))
+
+
+def _detection(
+    base: Base, carried: Carrying, entering: _Entering, recorder: Recorder, offered: Watchlist
+) -> DetectionService:
+    return DetectionService(
+        base.watchlist,
+        entering.queue,
+        base.risk,
+        recorder,
+        base.bus,
+        base.clock,
+        base.ids,
+        base.hurdles,
+        offered,
+        carried.first_legs.choose,
+    )
+
+
 def _parts(
-    base: _Base,
+    base: Base,
     carried: Carrying,
     entering: _Entering,
     detection: DetectionService,
@@ -161,7 +184,7 @@ def _parts(
         base.watchlist,
         entering.queue,
         detection,
-        carried.holdings,
+        carried.trades,
         carried.announce,
         recorder,
         base.gateways,
@@ -171,7 +194,7 @@ def _parts(
 
 
 def _lifecycle(
-    base: _Base,
+    base: Base,
     parts: Parts,
     carried: Carrying,
     entering: _Entering,
@@ -183,7 +206,12 @@ def _lifecycle(
     wait = base.settings.execution
     executions, throttle = entering.executions, entering.throttle
     cancelling = Cancelling(
-        base.journal, base.bus, executions, base.gateways, wait.answer_seconds
+        base.journal,
+        carried.trades,
+        carried.recovery,
+        executions,
+        base.gateways,
+        wait.answer_seconds,
     )
     positions = _position_commands(base, carried)
     asked = entering.reconciling.commands
@@ -209,13 +237,13 @@ def _lifecycle(
     )
 
 
-def _position_commands(base: _Base, carried: Carrying) -> PositionCommands:
+def _position_commands(base: Base, carried: Carrying) -> PositionCommands:
     seconds = base.settings.execution.command_patience_seconds
     return PositionCommands(
         base.journal,
         base.bus,
         carried.single_leg,
-        carried.holdings,
+        carried.trades,
         base.watchlist,
         base.clock,
         Waiting(base.hurdles.book_age, timedelta(seconds=seconds)),
@@ -224,10 +252,11 @@ def _position_commands(base: _Base, carried: Carrying) -> PositionCommands:
 
 def _engine(
     tape: Tape,
-    base: _Base,
+    base: Base,
     parts: Parts,
     carried: Carrying,
     entering: _Entering,
+    ending: tuple[Sessions, Leaving],
     offered: Watchlist,
     exchanges: Mapping[Platform, PaperExchange],
     lag: StepLag,
@@ -237,9 +266,10 @@ def _engine(
     """Join the parts of trading with the monitoring services."""
     settings, platforms = base.settings, (exchanges, base.gateways)
     times = (PaperTime(settings.paper.clock_offset_ms),)
-    around = beside(parts, times, beside_rules(settings, tape))
-    ends = leaving(parts, carried, around.sessions, leaving_rules(settings, tape))
-    entering.reconciling.service.paid = ends.settlement.paid
+    sessions, ends = ending
+    around = beside(parts, times, sessions, beside_rules(settings, tape))
+    for subscriber in (ends.merging, ends.settlement, ends.partial.hear):
+        parts.bus.subscribe(subscriber)
     services = (
         *around.services,
         entering.reconciling.service,
@@ -272,15 +302,19 @@ def _engine(
     )
 
 
-def _stragglers(base: _Base, carried: Carrying, reconciling: Reconciling) -> Stragglers:
+def _stragglers(base: Base, carried: Carrying, reconciling: Reconciling) -> Stragglers:
     """Make unbooked fills bring forward the next comparison."""
-    recall, compare = reconciling.own.recall, reconciling.service.soon
-    made = Stragglers(base.journal, carried.holdings, base.clock, recall, compare)
-    carried.settling.on_report = made.heard
-    return made
+    return Stragglers(
+        base.journal,
+        carried.trades,
+        carried.reported,
+        reconciling.own,
+        reconciling.service,
+        base.clock,
+    )
 
 
-def _anchoring(base: _Base, anchors: Anchors | None, *, first: bool) -> Anchoring | None:
+def _anchoring(base: Base, anchors: Anchors | None, *, first: bool) -> Anchoring | None:
     if anchors is None:
         return None
     every = base.settings.records.anchor_every
@@ -300,58 +334,58 @@ def _platforms(
     return exchanges, gateways
 
 
-def _entering(base: _Base, carried: Carrying) -> _Entering:
+def _entering(base: Base, carried: Carrying, ends: Leaving) -> _Entering:
     """Build what starts executions."""
     settings, bus, clock = base.settings, base.bus, base.clock
-    conclusion = Conclusion(
-        bus, base.risk, carried.holdings, carried.announce, carried.first_legs, clock
-    )
     failures = settings.controls().failures_before_disable
     throttle = PairThrottle(base.journal, bus, base.watchlist, clock, failures)
     bus.subscribe(throttle)
+    patience = Patience(settings.execution.answer_seconds, settings.execution.queries)
     executions = ExecutionService(
-        bus,
+        carried.trades,
         base.risk,
         base.gateways,
         base.watchlist,
-        carried.settling,
-        carried.single_leg,
-        carried.inquiries,
         carried.announce,
-        conclusion,
         carried.gate,
+        FollowUp(
+            carried.questions,
+            carried.settling,
+            carried.single_leg,
+            carried.first_legs,
+            patience.last_wait,
+        ),
         clock,
         base.ids,
         base.hurdles,
-        Patience(settings.execution.answer_seconds, settings.execution.queries),
+        patience,
     )
-    carried.adjustments.entering = executions.enters
     queue = ExecutionQueueService(
         executions,
         base.risk,
-        carried.holdings,
-        carried.inquiries,
+        carried.trades,
+        carried.disputes,
+        carried.questions,
         throttle,
         clock,
         cool_down=timedelta(seconds=settings.execution.cool_down_seconds),
         bound=settings.execution.queue_bound,
     )
-    return _Entering(executions, queue, throttle, _reconciling(base, carried, executions))
+    compared = _reconciling(base, carried, executions, ends)
+    return _Entering(executions, queue, throttle, compared)
 
 
-def _reconciling(base: _Base, carried: Carrying, executions: ExecutionService) -> Reconciling:
+def _reconciling(
+    base: Base, carried: Carrying, executions: ExecutionService, ends: Leaving
+) -> Reconciling:
     """Build what compares our state with the platforms'."""
     chosen = base.settings.reconciliation
     every, grace = (timedelta(seconds=s) for s in (chosen.every_seconds, chosen.grace_seconds))
     return reconciling(
-        base.journal,
-        base.bus,
-        base.risk,
+        base,
         carried,
         executions,
-        base.gateways,
-        base.clock,
-        base.ids,
+        ends.settlement,
         Comparing(every, grace),
         Questions(chosen.call_seconds, chosen.whole_seconds),
     )

@@ -19,7 +19,7 @@ from dutchbook.application.market.watchlist import Key, Watchlist
 from dutchbook.application.monitoring.log_anchors import Anchoring
 from dutchbook.application.operator.reconciliation import Reconciling
 from dutchbook.application.orders.send import report_of
-from dutchbook.application.pair_trades.store import Holdings
+from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import EventBus
 from dutchbook.application.records.loading import fill_of, grouped, order_of, position_of
 from dutchbook.application.records.recorder import Recorder
@@ -73,9 +73,9 @@ class Engine:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
-    def holdings(self) -> Holdings:
+    def trades(self) -> PairTrades:
         """Every position that can still change."""
-        return self.carrying.holdings
+        return self.carrying.trades
 
     async def trade(self, run: int) -> dict[str, Any]:
         """Play the tape to its end, or until `stopping` is set; drain, stop, and summarise."""
@@ -133,7 +133,7 @@ class Engine:
                 key = (orders[row["order_id"]]["contract_id"], Outcome(row["outcome"]))
                 self.exchanges[platform].wallet.add(*key, row["size"])
         for platform, exchange in self.exchanges.items():
-            balance = self.risk.balance(platform)
+            balance = self.risk.capital.balance(platform)
             borrowed = sum((p.holding(platform).borrowed for p in held), start=Decimal(0))
             cash = balance.free + balance.reserved - pending[platform] + borrowed
             exchange.wallet.cash = Money(cash)

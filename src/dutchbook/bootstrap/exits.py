@@ -12,7 +12,7 @@ from dutchbook.application.lifecycle import Carrying, Service
 from dutchbook.application.market.sessions import Sessions
 from dutchbook.application.settlement.merges import MergingService
 from dutchbook.application.settlement.payouts import SettlementService
-from dutchbook.bootstrap.monitoring import Parts
+from dutchbook.bootstrap.base import Base
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +47,14 @@ class Leaving:
         return (self.exits, self.partial, self.merging, self.settlement)
 
 
-def leaving(
-    parts: Parts, carried: Carrying, sessions: Sessions, rules: LeavingRules
-) -> Leaving:
-    """Join what ends positions, and let it hear the bus."""
-    journal, bus, clock, ids = parts.journal, parts.bus, parts.clock, parts.ids
+def leaving(base: Base, carried: Carrying, sessions: Sessions, rules: LeavingRules) -> Leaving:
+    """Join what ends positions."""
+    journal, bus, clock, ids = base.journal, base.bus, base.clock, base.ids
     merging = MergingService(
         journal,
         bus,
-        carried.holdings,
-        carried.books,
-        parts.gateways,
+        carried.trades,
+        base.gateways,
         clock,
         ids,
         answer_seconds=rules.answer_seconds,
@@ -66,34 +63,29 @@ def leaving(
     settlement = SettlementService(
         journal,
         bus,
-        carried.holdings,
-        carried.books,
+        carried.trades,
         merging,
-        parts.gateways,
-        carried.inquiries.notice,
+        base.gateways,
+        carried.questions,
         clock,
         ids,
         every=rules.poll,
         answer_seconds=rules.answer_seconds,
         person_after=rules.person_after,
     )
-    partial = PartialExits(journal, bus, carried.holdings, carried.announce)
+    partial = PartialExits(carried.trades, clock)
     exits = ExitMonitor(
         journal,
         bus,
-        carried.holdings,
+        carried.trades,
         carried.adjustments,
         partial,
-        parts.watchlist,
-        parts.gateways,
+        base.watchlist,
+        base.gateways,
         sessions,
-        settlement.resolved,
+        settlement,
+        base.risk.halts,
         clock,
         rules.choices,
     )
-    asked = exits.wind_down
-    exits.wind_down = lambda pair_id: parts.risk.winding_down or asked(pair_id)
-    carried.adjustments.told = partial.told
-    for subscriber in (merging, settlement, partial.hear):
-        bus.subscribe(subscriber)
     return Leaving(exits, partial, merging, settlement)

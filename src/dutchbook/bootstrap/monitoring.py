@@ -24,7 +24,7 @@ from dutchbook.application.monitoring.platform_health import (
     SystemHealth,
 )
 from dutchbook.application.pair_trades.announcements import Announcements
-from dutchbook.application.pair_trades.store import Holdings
+from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import EventBus
 from dutchbook.application.records.recorder import Recorder
 from dutchbook.domain.market.contract import Platform
@@ -61,7 +61,7 @@ class Parts:
     watchlist: Watchlist
     queue: ExecutionQueueService
     detection: DetectionService
-    holdings: Holdings
+    trades: PairTrades
     announce: Announcements
     recorder: Recorder
     gateways: Mapping[Platform, PlatformGateway]
@@ -87,10 +87,12 @@ class Beside:
         return (self.drift, self.exposures, self.reminders, self.health, self.protocol)
 
 
-def beside(parts: Parts, times: Sequence[TimeSource], rules: Rules) -> Beside:
+def beside(
+    parts: Parts, times: Sequence[TimeSource], sessions: Sessions, rules: Rules
+) -> Beside:
     """Join what works beside trading, and let it hear the bus."""
     bus, risk, clock = parts.bus, parts.risk, parts.clock
-    sessions, system = Sessions(), SystemHealth(bus, parts.recorder)
+    system = SystemHealth(bus, parts.recorder)
     streams = Streams(parts.watchlist, sessions, heartbeat=rules.every_book_speaks)
     polling = BookPolling(parts.gateways, parts.watchlist, streams, clock, rules.rhythm.answer)
     protocol = DegradationProtocol(
@@ -104,7 +106,7 @@ def beside(parts: Parts, times: Sequence[TimeSource], rules: Rules) -> Beside:
         reminders=ExposureAlertScheduler(
             parts.journal,
             bus,
-            parts.holdings,
+            parts.trades,
             parts.announce,
             sessions,
             clock,

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.execution.service import ExecutionService
 from dutchbook.application.lifecycle import Carrying
 from dutchbook.application.operator.reconciliation import Reconciling
@@ -14,76 +11,64 @@ from dutchbook.application.reconciliation.platform_state import Patience, TheirS
 from dutchbook.application.reconciliation.repair import Repairer
 from dutchbook.application.reconciliation.resolve import Resolver
 from dutchbook.application.reconciliation.service import Rhythm, StartupReconciliationService
-from dutchbook.application.records.committer import EventBus
-from dutchbook.application.recovery.late_fills import LateFills
-from dutchbook.domain.market.contract import Platform
-from dutchbook.ports.gateway import PlatformGateway
-from dutchbook.ports.journal import Journal
-from dutchbook.ports.time import Clock, Ids
+from dutchbook.application.settlement.payouts import SettlementService
+from dutchbook.bootstrap.base import Base
 
 
 def reconciling(
-    journal: Journal,
-    bus: EventBus,
-    risk: RiskManager,
+    base: Base,
     carried: Carrying,
     executions: ExecutionService,
-    gateways: Mapping[Platform, PlatformGateway],
-    clock: Clock,
-    ids: Ids,
+    payouts: SettlementService,
     rhythm: Rhythm,
     patience: Patience,
 ) -> Reconciling:
-    """Join what compares our record with the platforms', and let it hear the bus."""
-    holdings, disputes = carried.holdings, carried.disputes
-    own = OwnSide(journal, risk, holdings, carried.recovery, executions, clock)
-    theirs = TheirSide(gateways, risk.accounts, journal, clock, patience)
-    late = LateFills(carried.recovery, carried.books, carried.announce, clock, ids)
-    repairer = _repairer(risk, carried, late)
+    """Join what compares our record with the platforms', and subscribe it to the bus."""
+    trades, disputes, capital = carried.trades, carried.disputes, base.risk.capital
+    own = OwnSide(base.journal, capital, trades, carried.loader, executions, base.clock)
+    theirs = TheirSide(base.gateways, capital.accounts, base.journal, base.clock, patience)
+    repairer = _repairer(base, carried, own)
     service = StartupReconciliationService(
-        journal,
-        bus,
-        risk,
-        holdings,
+        base.journal,
+        base.bus,
+        base.risk,
+        trades,
         disputes,
-        Outstanding(holdings, disputes, carried.settling),
-        carried.inquiries,
+        Outstanding(trades, disputes, carried.settling),
+        carried.questions,
+        payouts,
         own,
         theirs,
         repairer,
-        clock,
+        base.clock,
         rhythm,
     )
     resolver = Resolver(
-        risk,
-        holdings,
-        carried.books,
-        carried.announce,
+        base.risk,
+        trades,
         carried.recovery,
         disputes,
         own,
         theirs,
         repairer,
-        clock,
-        ids,
-        carried.single_leg.exposed,
+        base.clock,
+        base.ids,
+        carried.single_leg,
     )
-    bus.subscribe(own)
-    bus.subscribe(service)
-    return Reconciling(service, own, resolver, bus)
+    base.bus.subscribe(own)
+    base.bus.subscribe(service)
+    return Reconciling(service, own, resolver, base.bus)
 
 
-def _repairer(risk: RiskManager, carried: Carrying, late: LateFills) -> Repairer:
+def _repairer(base: Base, carried: Carrying, own: OwnSide) -> Repairer:
     return Repairer(
-        risk,
-        carried.holdings,
-        carried.books,
-        carried.announce,
-        carried.adjustments,
+        base.risk,
+        carried.trades,
+        own,
         carried.settling,
         carried.recovery,
-        carried.inquiries,
+        carried.questions,
         carried.disputes,
-        late,
-        carried.single_leg.exposed,
+        carried.single_leg,
+        base.clock,
     )

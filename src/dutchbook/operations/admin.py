@@ -105,10 +105,10 @@ def move_cash(url: str, platform: str, amount: str, note: str, *, out: bool) -> 
         clock, ids = SystemClock(), RandomIds()
         bus = EventBus(journal, clock, ids)
         risk = RiskManager(journal, bus, clock, ids, RiskLimits(), ACCOUNTS)
-        await risk.load()
-        move = risk.withdraw if out else risk.deposit
+        await risk.capital.load()
+        move = risk.cash.withdraw if out else risk.cash.deposit
         await move(Platform(platform), Money(dollars), note)
-        balance = risk.balance(Platform(platform))
+        balance = risk.capital.balance(Platform(platform))
         return {
             name: as_json(getattr(balance, name)) for name in ("free", "reserved", "committed")
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from dutchbook.domain.capital.limits import RiskLimits
@@ -67,6 +68,15 @@ class Stakes:
             self.dollars[pair_id] = after
         else:
             self.dollars.pop(pair_id, None)
+
+    def checkpoint(self) -> Callable[[], None]:
+        """Return what takes back every move from now on."""
+        kept = dict(self.dollars)
+
+        def back() -> None:
+            self.dollars = kept
+
+        return back
 
     def on(self, pair_id: str) -> Money:
         """Return what is at stake on a pair."""

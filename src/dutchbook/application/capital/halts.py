@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
-from functools import cached_property
 from typing import Any
 
-from dutchbook.application.capital.overrides import Overrides
-from dutchbook.application.capital.rows import SINGLETON, halt_update
+from dutchbook.application.capital.capital import Capital
+from dutchbook.application.capital.rows import halt_update
+from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.rows import SINGLETON
 from dutchbook.domain.capital.limits import HaltReason, RiskState
 from dutchbook.domain.events import TradingHalted, TradingResumed
-from dutchbook.domain.values.units import ZERO, Money
+from dutchbook.domain.values.units import ZERO
 from dutchbook.errors import Conflict, InvalidInput
 from dutchbook.ports.journal import Batch, Update
+from dutchbook.ports.time import Clock
 
 
-class Halts(Overrides):
+class Halts:
     """Halts and resumes trading.
 
     A halt counts in this process from the moment it is asked for, before it is durable; a
@@ -26,14 +27,16 @@ class Halts(Overrides):
     stand, so that none overwrites another.
     """
 
-    @cached_property
-    def _halting(self) -> asyncio.Lock:
-        return asyncio.Lock()
+    def __init__(self, capital: Capital, committer: EventBus, clock: Clock) -> None:
+        self._capital = capital
+        self._committer = committer
+        self._clock = clock
+        self._halting = asyncio.Lock()
 
     @property
     def winding_down(self) -> bool:
         """Whether positions are to be left in the cheapest way, and nothing is entered."""
-        return HaltReason.WINDING_DOWN in self.state.halt_reasons
+        return HaltReason.WINDING_DOWN in self._capital.state.halt_reasons
 
     async def halt_trading(
         self, reason: HaltReason, detail: str, alongside: Batch | None = None
@@ -42,17 +45,18 @@ class Halts(Overrides):
 
         A reason that stands already changes nothing, and `alongside` is kept all the same.
         """
-        more = alongside or Batch()
-        new = reason not in self.state.halt_reasons
+        capital, more = self._capital, alongside or Batch()
+        new = reason not in capital.state.halt_reasons
         if new:
-            self.state = self.state.halted(reason)
+            capital.halt(reason)
         async with self._halting:
             if new:
-                reasons = tuple(sorted(self.state.halt_reasons))
-                event = TradingHalted(self._bus.stamp("risk"), reason.value, reasons, detail)
-                more = Batch((halt_update(self.state),), (event,)) + more
+                reasons = tuple(sorted(capital.state.halt_reasons))
+                stamp = self._committer.stamp("risk")
+                event = TradingHalted(stamp, reason.value, reasons, detail)
+                more = Batch((halt_update(capital.state),), (event,)) + more
             if more:
-                await self._bus.commit(more)
+                await self._committer.commit(more)
 
     async def resume_trading(
         self, reason: HaltReason, rationale: str, alongside: Batch | None = None
@@ -63,25 +67,25 @@ class Halts(Overrides):
             InvalidInput: The reason does not stand.
             Conflict: Another process halted trading at this moment; nothing was cleared.
         """
+        capital = self._capital
         async with self._halting:
-            if reason not in self.state.halt_reasons:
+            if reason not in capital.state.halt_reasons:
                 raise InvalidInput("reason", reason.value, "a halt reason that stands now")
-            resumed = self._resumed(self.state, reason, rationale)
-            await self._bus.commit(resumed + (alongside or Batch()))
-            self.state = self.state.resumed(reason)
-        return not self.state.trading_halted
+            resumed = self._resumed(capital.state, reason, rationale)
+            await self._committer.commit(resumed + (alongside or Batch()))
+            capital.resume(reason)
+        return not capital.state.trading_halted
 
     def _resumed(
         self, before: RiskState, reason: HaltReason, rationale: str, **put: Any
     ) -> Batch:
         """Return what clears a reason, and what other processes see once none is left."""
         after = before.resumed(reason)
-        event = TradingResumed(
-            self._bus.stamp("risk"), reason.value, tuple(sorted(after.halt_reasons)), rationale
-        )
+        reasons = tuple(sorted(after.halt_reasons))
+        event = TradingResumed(self._committer.stamp("risk"), reason.value, reasons, rationale)
         cleared = halt_update(after)
         change = replace(cleared, put={**cleared.put, **put})
-        fence = self._bus.fence
+        fence = self._committer.fence
         lifted = () if after.trading_halted or fence is None else fence.lifted()
         return Batch((change, *lifted), (event,))
 
@@ -91,9 +95,10 @@ class Halts(Overrides):
         Both in one commit; when another process halts trading in that moment, neither is kept,
         and the next call tries again.
         """
-        today, reason = self._today(), HaltReason.DAILY_LOSS_LIMIT
+        capital, reason = self._capital, HaltReason.DAILY_LOSS_LIMIT
+        today = capital.today()
         async with self._halting:
-            before = self.state
+            before = capital.state
             if today <= before.last_reset:
                 return
             put = {"last_reset_timestamp": today, "daily_pnl": ZERO}
@@ -102,27 +107,25 @@ class Halts(Overrides):
             if lifts:
                 batch = self._resumed(before, reason, "a new trading day began", **put)
             try:
-                await self._bus.commit(batch)
+                await self._committer.commit(batch)
             except Conflict:
                 return
-            # What was won or lost meanwhile was added to the new day's figure.
-            won = Money(self.state.daily_pnl - before.daily_pnl)
-            self.state = replace(self.state, last_reset=today, daily_pnl=won)
+            # What was gained or lost meanwhile counts for the new day.
+            capital.begin_day(today, before.daily_pnl)
             if lifts:
-                self.state = self.state.resumed(reason)
-            self._measured["daily_loss"] = Decimal(0)
+                capital.resume(reason)
 
     async def follow_days(self) -> None:
         """Begin each trading day when its hour comes, until cancelled."""
         while True:
-            await self._clock.sleep_until(self._today() + timedelta(days=1))
+            await self._clock.sleep_until(self._capital.today() + timedelta(days=1))
             await self.start_day()
-            while self.state.last_reset < self._today():
+            while self._capital.state.last_reset < self._capital.today():
                 await self._clock.sleep(1)
                 await self.start_day()
 
     async def enforce(self) -> None:
         """Halt when the day's loss has reached its limit."""
-        if -self.state.daily_pnl >= self.limits.daily_loss:
-            loss = f"{-self.state.daily_pnl} lost of {self.limits.daily_loss}"
-            await self.halt_trading(HaltReason.DAILY_LOSS_LIMIT, loss)
+        lost, most = -self._capital.state.daily_pnl, self._capital.limits.daily_loss
+        if lost >= most:
+            await self.halt_trading(HaltReason.DAILY_LOSS_LIMIT, f"{lost} lost of {most}")

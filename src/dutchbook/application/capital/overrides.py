@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
 
 from dutchbook.application.capital.capital import Capital
+from dutchbook.application.records.committer import EventBus
 from dutchbook.domain.capital.limits import HaltReason, Override
 from dutchbook.domain.detection.quote import Caps
 from dutchbook.domain.events import Event, OverrideApplied, OverrideDenied
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.values.rationale import MEANINGFUL
 from dutchbook.domain.values.units import MICRO, ZERO, Money
-from dutchbook.ports.journal import Batch, Insert
+from dutchbook.ports.journal import Batch, Insert, Journal
+from dutchbook.ports.time import Clock, Ids
 
 SIZE, HALTED = 3001, 3004
 
@@ -29,16 +30,27 @@ class OverrideVerdict:
     code: int | None = None
 
 
-class Overrides(Capital):
+class Overrides:
     """Grants overrides, keeps them for one use, and forgets them with the process.
 
     Each lifts limits in one execution only. Free capital, price collars, approval and the
     daily-loss halt are never lifted.
     """
 
-    @cached_property
-    def _granted(self) -> dict[str, Override]:
-        return {}
+    def __init__(
+        self,
+        journal: Journal,
+        committer: EventBus,
+        capital: Capital,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self._journal = journal
+        self._bus = committer
+        self._capital = capital
+        self._clock = clock
+        self._ids = ids
+        self._granted: dict[str, Override] = {}
 
     def override(self, pair_id: str) -> Override | None:
         """Return what was lifted for the next execution of a pair, if anything."""
@@ -52,8 +64,8 @@ class Overrides(Capital):
         """Return the most that a new position of a pair may cost and take from a platform."""
         granted = self.override(pair_id)
         if granted is None:
-            return self.caps(pair_id)
-        return Caps(granted.amount, {p: self.balance(p).free for p in Platform})
+            return self._capital.caps(pair_id)
+        return Caps(granted.amount, {p: self._capital.free(p) for p in Platform})
 
     async def process_override(
         self,
@@ -76,7 +88,7 @@ class Overrides(Capital):
         pair_id, original = await self._asked_about(opportunity_id)
         denial, code = await self._denial(pair_id, amount, rationale)
         verdict = OverrideVerdict(denial is None, pair_id, denial, code)
-        exact = abs(amount) < self.limits.bankroll and not amount % MICRO
+        exact = abs(amount) < self._capital.limits.bankroll and not amount % MICRO
         row = {
             "override_id": self._ids.new("override", opportunity_id),
             "opportunity_id": opportunity_id,
@@ -111,14 +123,14 @@ class Overrides(Capital):
     ) -> tuple[str | None, int | None]:
         if len(rationale.strip()) < MEANINGFUL:
             return f"a rationale has at least {MEANINGFUL} characters", SIZE
-        if HaltReason.DAILY_LOSS_LIMIT in self.state.halt_reasons:
+        if HaltReason.DAILY_LOSS_LIMIT in self._capital.state.halt_reasons:
             return "the daily-loss halt stands", HALTED
         if pair_id is None:
             return "no opportunity and no pair has this id", SIZE
         pairs = await self._journal.rows("contract_matches", {"match_id": pair_id})
         if not pairs or not pairs[0]["operator_approved"]:
             return "the pair is not approved", SIZE
-        most = self.limits.position
+        most = self._capital.limits.position
         if not ZERO < amount <= most or amount % MICRO:
             return f"an amount is above zero, exact to {MICRO} and at most {most}", SIZE
         return None, None

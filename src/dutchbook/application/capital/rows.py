@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from dutchbook.application.records.rows import SINGLETON
 from dutchbook.domain.capital.ledger import AccountKey
 from dutchbook.domain.capital.limits import HaltReason, RiskState
 from dutchbook.domain.values.units import ZERO, Money
 from dutchbook.ports.journal import Update
-
-SINGLETON = {"singleton_key": "default"}
 
 
 def day_of(now: datetime, hour: int) -> datetime:

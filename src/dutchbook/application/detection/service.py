@@ -113,7 +113,7 @@ class DetectionService:
             primary=self._primary(watch, now),
             now=now,
             hurdles=self._hurdles,
-            caps=self._risk.caps_for(watch.match.match_id),
+            caps=self._risk.overrides.caps_for(watch.match.match_id),
         )
         match found:
             case Refusal():

@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from dutchbook.application.execution.service import ExecutionService
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.loading import order_of
-from dutchbook.application.records.rows import order_update
+from dutchbook.application.recovery.unfinished import Recovery
 from dutchbook.domain.execution.order import Order, OrderStatus
 from dutchbook.domain.market.contract import Platform
 from dutchbook.errors import Conflict, NotSent, OutcomeUnknown, PlatformRejected
 from dutchbook.ports.crash_points import AFTER, BEFORE, CANCEL, crashpoint
 from dutchbook.ports.gateway import OrderReport, PlatformGateway
-from dutchbook.ports.journal import Batch, Journal
+from dutchbook.ports.journal import Journal
 
 AT_ONCE = 32
 WORKING = (OrderStatus.PENDING, OrderStatus.PARTIAL)
@@ -28,13 +28,15 @@ class Cancelling:
     def __init__(
         self,
         journal: Journal,
-        bus: EventBus,
+        trades: PairTrades,
+        recovery: Recovery,
         executions: ExecutionService,
         gateways: Mapping[Platform, PlatformGateway],
         answer_seconds: int,
     ) -> None:
         self._journal = journal
-        self._bus = bus
+        self._trades = trades
+        self._recovery = recovery
         self._executions = executions
         self._gateways = gateways
         self._answer_seconds = answer_seconds
@@ -79,8 +81,9 @@ class Cancelling:
         which asks about the order as long as it counts as working.
         """
         filled = sum((fill.size for fill in report.fills), start=Decimal(0))
-        if self._executions.carries(order.order_id) or filled != order.filled:
+        trade = self._trades.find(order.execution_id)
+        carried = self._executions.carries(order.execution_id)
+        if trade is None or carried or filled != order.filled:
             return
-        after = order.acknowledged(report.platform_order_id, report.working)
-        with contextlib.suppress(Conflict):  # another commit recorded as much
-            await self._bus.commit(Batch((order_update(order, after),)))
+        with contextlib.suppress(Conflict):  # another answer was faster
+            await self._recovery.answered(trade, order.order_id, report)

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from dutchbook.application.capital.risk import NOT_APPROVED, RiskManager
 from dutchbook.application.execution.service import ExecutionService
 from dutchbook.application.market.pair_breaker import PairThrottle
-from dutchbook.application.pair_trades.store import Holdings
-from dutchbook.application.recovery.order_inquiry import Inquiries
+from dutchbook.application.orders.questions import Questions
+from dutchbook.application.pair_trades.discrepancies import Disputes
+from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.domain.capital.reservation import BudgetRequest
 from dutchbook.domain.detection.quote import Opportunity, Reason
 from dutchbook.domain.execution.decide import Phase
@@ -32,8 +33,9 @@ class ExecutionQueueService:
         self,
         executions: ExecutionService,
         risk: RiskManager,
-        holdings: Holdings,
-        inquiries: Inquiries,
+        trades: PairTrades,
+        disputes: Disputes,
+        questions: Questions,
         throttle: PairThrottle,
         clock: Clock,
         *,
@@ -43,8 +45,9 @@ class ExecutionQueueService:
     ) -> None:
         self._executions = executions
         self._risk = risk
-        self._holdings = holdings
-        self._inquiries = inquiries
+        self._trades = trades
+        self._disputes = disputes
+        self._questions = questions
         self._throttle = throttle
         self._clock = clock
         self._cool_down = cool_down
@@ -58,6 +61,10 @@ class ExecutionQueueService:
         self._accepting = True
         self.degraded: tuple[Platform, ...] = ()
         self.refused: Counter[str] = Counter()
+
+    def degrade(self, platforms: tuple[Platform, ...]) -> None:
+        """Begin nothing while one of these platforms is degraded; none ends it."""
+        self.degraded = platforms
 
     @property
     def running(self) -> int:
@@ -75,7 +82,7 @@ class ExecutionQueueService:
             locked: Whether the caller holds the pair's lock.
         """
         pair_id = match.match_id
-        if self._risk.state.trading_halted:
+        if self._risk.capital.state.trading_halted:
             return Reason.TRADING_HALTED
         if self.degraded:  # a pair has a leg on every platform
             return Reason.PLATFORM_DEGRADED
@@ -84,14 +91,14 @@ class ExecutionQueueService:
         cool = self._cool_until.get(pair_id)
         if cool is not None and self._clock.now() < cool:
             return Reason.COOLING_DOWN
-        if self._inquiries.asks_on(pair_id):
+        if self._questions.asks_on(pair_id):
             return Reason.OUTCOME_UNKNOWN
-        if self._holdings.disputed(pair_id):
+        if self._disputes.on(pair_id):
             return Reason.DISCREPANCY_OPEN
-        if self._holdings.opposes(match, kalshi_outcome):
+        if self._trades.opposes(match, kalshi_outcome):
             return Reason.OPPOSITE_POSITION
-        full = self._risk.state.slots >= self._risk.limits.max_open_pairs
-        if full and self._risk.override(pair_id) is None:
+        full = self._risk.capital.slots >= self._risk.capital.limits.max_open_pairs
+        if full and self._risk.overrides.override(pair_id) is None:
             return Reason.MAX_OPEN_PAIRS
         return None
 
@@ -163,19 +170,19 @@ class ExecutionQueueService:
         return reason is not None
 
     async def _reserve_and_execute(self, opportunity: Opportunity) -> None:
-        execution_id, batch = self._executions.prepare(opportunity)
+        execution_id = self._executions.prepare(opportunity)
         amounts = {p: opportunity.leg(p).budget for p in Platform}
         size = Money(opportunity.kalshi.walk.cost + opportunity.polymarket.walk.cost)
         request = BudgetRequest(execution_id, opportunity.match.match_id, amounts, size)
         try:
-            reservation = await self._risk.reserve_budget(request, batch)
+            reservation = self._risk.reserve_budget(request)
+            done = await self._executions.execute(opportunity, reservation)
         except ReservationFailed as failed:
             self._executions.forget(execution_id)
             self.refused[failed.reason] += 1
             if failed.reason == NOT_APPROVED:
                 await self._throttle.look(request.pair_id)
             return
-        done = await self._executions.execute(opportunity, reservation)
         if done.phase.ended:
             hedged = done.phase is Phase.HEDGED
             await self._throttle.concluded(opportunity.match.match_id, hedged=hedged)

@@ -8,22 +8,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 
-from dutchbook.application.capital.risk import RiskManager
-from dutchbook.application.execution.conclusion import Conclusion
-from dutchbook.application.execution.run import Run
-from dutchbook.application.exposure.single_leg import SingleLegResolutionService
-from dutchbook.application.market.pairs import still_approved
+from dutchbook.application.capital.risk import NOT_APPROVED, RiskManager
+from dutchbook.application.execution.attempt import Attempt, Patience
+from dutchbook.application.execution.follow_up import FollowUp
 from dutchbook.application.market.watchlist import Watchlist
 from dutchbook.application.orders.gate import Gate
 from dutchbook.application.orders.send import Turned, Unknown, ask, fill_of, send
 from dutchbook.application.pair_trades.announcements import Announcements
-from dutchbook.application.records.committer import EventBus
-from dutchbook.application.records.rows import execution_row, opportunity_row, snapshot_row
-from dutchbook.application.recovery.fill_finality import SettlementFollower
-from dutchbook.application.recovery.order_inquiry import Inquiries
+from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.capital.reservation import Reservation
 from dutchbook.domain.detection.quote import Hurdles, Opportunity
@@ -45,274 +39,291 @@ from dutchbook.domain.execution.decide import (
     Started,
     SubmitLeg,
     VerifyDepth,
-    decide,
 )
-from dutchbook.domain.execution.order import Finality, Order, Purpose, TimeInForce
+from dutchbook.domain.execution.order import Finality, Purpose, TimeInForce
 from dutchbook.domain.execution.pre_trade_checks import Refused
 from dutchbook.domain.market.book import OrderBook, walk
-from dutchbook.domain.market.contract import Contract, Leg, Outcome, Platform, Side
-from dutchbook.domain.values.units import MICRO, Money, Price, Quantity, floor_to
-from dutchbook.errors import Halted
+from dutchbook.domain.market.contract import Contract, Leg, Platform
+from dutchbook.domain.pair_trades.events import placed
+from dutchbook.domain.pair_trades.facts import (
+    REJECTED,
+    Advanced,
+    Barred,
+    Begun,
+    CameToNothing,
+    Ended,
+    OutcomeUnknown,
+    Placed,
+    Reported,
+    TradeFact,
+    Waits,
+)
+from dutchbook.domain.pair_trades.trade import PairTrade
+from dutchbook.domain.values.units import MICRO, Money, Quantity, floor_to
+from dutchbook.errors import Conflict, Halted, ReservationFailed
 from dutchbook.ports.gateway import OrderReport, PlatformGateway
-from dutchbook.ports.journal import Batch, Insert
+from dutchbook.ports.journal import Batch
 from dutchbook.ports.time import Clock, Ids
 
-REJECTED = 2002
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long an answer is waited for, and how an unknown outcome is asked about.
-
-    Attributes:
-        answer_seconds: After this long without an answer the outcome is unknown.
-        queries: How often the platform is asked before the execution waits for a person.
-        first_query_seconds: The wait before the first question; it doubles each time.
-    """
-
-    answer_seconds: int = 15
-    queries: int = 6
-    first_query_seconds: int = 1
-
-    @property
-    def last_wait(self) -> int:
-        """The wait after the last question: inquiries go on from there."""
-        return self.first_query_seconds << self.queries
+UNKNOWN = 2003
 
 
 class ExecutionService:
-    """Performs what `decide` asks for and tells it what happened."""
+    """Performs what `decide` asks for and feeds back what happened.
+
+    It has many dependencies because an execution touches all of them: books, the gate, capital,
+    the pair trades that it changes, and the services that follow it up.
+    """
 
     def __init__(
         self,
-        bus: EventBus,
+        trades: PairTrades,
         risk: RiskManager,
         gateways: Mapping[Platform, PlatformGateway],
         watchlist: Watchlist,
-        settling: SettlementFollower,
-        single_leg: SingleLegResolutionService,
-        inquiries: Inquiries,
         announce: Announcements,
-        conclusion: Conclusion,
         gate: Gate,
+        follow_up: FollowUp,
         clock: Clock,
         ids: Ids,
         hurdles: Hurdles,
         patience: Patience,
     ) -> None:
-        self._bus = bus
+        self._trades = trades
         self._risk = risk
         self._gateways = gateways
         self._watchlist = watchlist
-        self._settling = settling
-        self._single_leg = single_leg
-        self._inquiries = inquiries
         self._announce = announce
-        self._conclusion = conclusion
         self._gate = gate
+        self._follow_up = follow_up
         self._clock = clock
         self._ids = ids
         self._hurdles = hurdles
         self._patience = patience
-        self._runs: dict[str, Run] = {}
+        self._attempts: dict[str, Attempt] = {}
 
     # Before anything is sent
     # ---------------------------------------------------------------------
 
-    def prepare(self, opportunity: Opportunity) -> tuple[str, Batch]:
-        """Plan an execution.
-
-        Returns its id and the rows that belong in its reservation's commit: the execution, its
-        first order as PENDING, and the books that the decision saw.
-        """
+    def prepare(self, opportunity: Opportunity) -> str:
+        """Plan an execution and its first order; returns the execution's id."""
         now = self._clock.now()
         execution_id = self._ids.new("execution", opportunity.opportunity_id)
         execution = Execution.of(execution_id, opportunity, self._hurdles.true_up_share)
-        run = Run(opportunity, execution, execution, self._ids.new("position", execution_id))
-        first = execution.primary
-        whole = execution.first_leg_whole
-        order = self._order(
-            run,
-            Leg.PRIMARY,
-            first.planned,
-            first.bound,
-            Purpose.ENTRY,
-            TimeInForce.FOK if whole else TimeInForce.IOC,
+        position_id = self._ids.new("position", execution_id)
+        trade = PairTrade.of(opportunity, execution, position_id, now)
+        attempt = Attempt(opportunity, execution, trade)
+        first = SubmitLeg(
+            Leg.PRIMARY, execution.primary.planned, execution.primary.bound, Purpose.ENTRY
         )
-        run.place(order)
-        self._runs[execution_id] = run
+        tif = TimeInForce.FOK if execution.first_leg_whole else TimeInForce.IOC
+        order = attempt.new_order(first, tif, self._ids, now)
+        attempt.placed(order)
+        self._attempts[execution_id] = attempt
+        self._trades.prepare(trade)
         spare = Quantity(floor_to(opportunity.quantity * self._hurdles.true_up_share, MICRO))
         self._gate.plan(execution_id, opportunity.quantity, spare)
-        snapshots = tuple(
-            Insert(
-                "order_book_snapshots",
-                snapshot_row(
-                    self._ids.new("snapshot", opportunity.opportunity_id),
-                    self._book(run, platform),
-                    now,
-                    opportunity_id=opportunity.opportunity_id,
-                ),
-            )
-            for platform in Platform
+        attempt.note(
+            self._announce.identified(opportunity, execution_id),
+            self._announce.event(placed(order), trade),
         )
-        rows = (
-            Insert("opportunities", opportunity_row(opportunity)),
-            Insert("executions", execution_row(execution, opportunity, now)),
-        )
-        identified = self._announce.identified(opportunity, execution_id)
-        placed, events = run.take(now), (identified, self._announce.placed(order))
-        writes = (*rows, *snapshots, *placed.writes, still_approved(opportunity.match))
-        return execution_id, Batch(writes, events)
+        return execution_id
+
+    async def _begin(self, attempt: Attempt, reservation: Reservation) -> None:
+        """Make the reservation, the execution and its first order durable, in one commit.
+
+        With them go the opportunity, and the books that the decision saw.
+
+        Raises:
+            ReservationFailed: The database refused; nothing was kept.
+        """
+        now, books = self._clock.now(), {p: self._book(attempt, p) for p in Platform}
+        rows = Batch((*attempt.rows(books, self._ids, now), attempt.still_approved))
+        begun = Begun(now, attempt.order(Leg.PRIMARY), reservation, attempt.notes)
+        gate = self._risk.entry_gate(reservation.pair_id)
+        try:
+            await self._trades.book(attempt.trade, begun, alongside=rows, gate=gate)
+        except Conflict as conflict:
+            raise ReservationFailed(_refusal(conflict), str(conflict)) from conflict
+        self._risk.overrides.consumed(reservation.pair_id)
 
     def forget(self, execution_id: str) -> None:
         """Drop a planned execution whose reservation was refused: nothing of it was kept."""
-        del self._runs[execution_id]
+        del self._attempts[execution_id]
+        self._trades.forget(execution_id)
         self._gate.ended(execution_id)
 
-    def carries(self, order_id: str) -> bool:
-        """Tell whether an execution under way will learn by itself what becomes of an order."""
-        return any(order_id in run.orders for run in self._runs.values())
-
-    def enters(self, contract_id: str, outcome: Outcome) -> bool:
-        """Tell whether an execution under way, in no position yet, buys this on Kalshi."""
-        return any(run.buys(contract_id, outcome) for run in self._runs.values())
+    def carries(self, execution_id: str) -> bool:
+        """Tell whether an execution is under way, and so learns what becomes of its orders."""
+        return execution_id in self._attempts
 
     @property
     def under_way(self) -> bool:
         """Whether any execution is being carried, or is about to be."""
-        return bool(self._runs)
+        return bool(self._attempts)
 
     # The nine steps
     # ------------------------------------------------------------------------------
 
     async def execute(self, opportunity: Opportunity, reservation: Reservation) -> Execution:
-        """Carry a planned and reserved execution to its end.
-
-        Or until it must wait for an answer.
+        """Carry a planned execution to its end, or until it must wait for an answer.
 
         Raises:
+            ReservationFailed: The database refused the reservation; nothing was kept.
             InvariantBroken: Its own books would no longer add up; the supervisor halts trading.
         """
-        run = self._runs[reservation.execution_id]
-        assert run.opportunity is opportunity, "an execution belongs to one opportunity"
+        attempt = self._attempts[reservation.execution_id]
+        assert attempt.opportunity is opportunity, "an execution belongs to one opportunity"
+        await self._begin(attempt, reservation)
         happened: deque[Event] = deque([Started()])
         while happened:
-            run.execution, intents = decide(run.execution, happened.popleft())
+            intents = attempt.decide(happened.popleft())
             for intent in intents:
-                happened.extend(await self._perform(run, reservation, intent, intents))
-        if run.execution.phase is Phase.WAITING:
-            await self._conclusion.waiting(run)
-            for order in run.orders.values():
-                if order.outcome_unknown_since is not None:
-                    self._inquiries.notice(order, self._patience.last_wait)
+                happened.extend(await self._perform(attempt, reservation, intent, intents))
+        if attempt.execution.phase is Phase.WAITING:
+            await self._wait(attempt)
         self.forget(reservation.execution_id)
-        # Settlement can be reported before the execution that it belongs to has ended.
-        await self._settling.settle_known()
-        if run.execution.phase is Phase.EXPOSED:
-            self._single_leg.exposed(run.position_id)
-        return run.execution
+        await self._follow_up.ended(self._trades.trade(reservation.execution_id))
+        return attempt.execution
 
     async def _perform(
-        self, run: Run, reservation: Reservation, intent: Intent, all_of_it: tuple[Intent, ...]
+        self,
+        attempt: Attempt,
+        reservation: Reservation,
+        intent: Intent,
+        all_of_it: tuple[Intent, ...],
     ) -> Iterable[Event]:
         match intent:
             case VerifyDepth():
-                return (self._verified(run, intent),)
+                return (self._verified(attempt, intent),)
             case SubmitLeg():
-                return await self._submit(run, reservation, intent)
+                return await self._submit(attempt, reservation, intent)
             case QueryLeg(leg):
-                return await self._ask(run, leg)
+                return await self._ask(attempt, leg)
             case CommitReservation():
-                # The exposure is told of in the same commit as the position that shows it.
+                # The exposure is reported in the same commit as the position that shows it.
                 raised = next((i for i in all_of_it if isinstance(i, RaiseExposure)), None)
-                await self._conclusion.committed(run, reservation, raised)
+                await self._end(attempt, raised, "")
                 return ()
             case RaiseExposure():
                 return ()
             case ReleaseReservation(reason):
-                await self._conclusion.released(run, reservation, reason)
+                await self._end(attempt, None, reason)
                 return ()
 
-    def _verified(self, run: Run, intent: VerifyDepth) -> DepthVerified | DepthMissing:
+    # The ends
+    # ------------------------------------------------------------------------------------
+
+    async def _end(self, attempt: Attempt, raised: RaiseExposure | None, reason: str) -> None:
+        """Book the end: what was bought becomes a position, the rest of the capital is free."""
+        failed = attempt.failed_leg(raised) if raised is not None else None
+        await self._book_facts(
+            attempt, Ended(self._clock.now(), attempt.execution, failed, reason)
+        )
+
+    async def _wait(self, attempt: Attempt) -> None:
+        """Book that an outcome stays unknown, with what is held; nothing more is sent."""
+        execution = attempt.execution
+        leg = Leg.PRIMARY if execution.primary.filled else Leg.SECONDARY
+        reason = "the outcome of the other leg is unknown"
+        raised = RaiseExposure(leg, execution.leg(leg).filled, reason, UNKNOWN)
+        failed = attempt.failed_leg(raised)
+        await self._book_facts(attempt, Waits(self._clock.now(), execution, failed))
+
+    async def _book_facts(self, attempt: Attempt, *facts: TradeFact) -> PairTrade:
+        """Book everything that has happened since the last commit, and `facts`."""
+        advanced = Advanced(self._clock.now(), attempt.execution)
+        pending = attempt.take()
+        execution_id = attempt.execution.execution_id
+        return await self._trades.book(execution_id, *pending, advanced, *facts)
+
+    # Sending
+    # -------------------------------------------------------------------------------------
+
+    def _verified(self, attempt: Attempt, intent: VerifyDepth) -> DepthVerified | DepthMissing:
         """Look at the leg's book at the moment of sending."""
-        platform = run.execution.leg(intent.leg).platform
-        book = self._book(run, platform)
+        platform = attempt.execution.leg(intent.leg).platform
+        book = self._book(attempt, platform)
         distrust = book.distrust(self._clock.now(), self._hurdles.book_age)
         if distrust:
             return DepthMissing(intent.leg, distrust)
-        outcome = run.opportunity.leg(platform).outcome
+        outcome = attempt.opportunity.leg(platform).outcome
         taken = walk(book.offers(outcome), intent.quantity)
         if taken is None or taken.worst > intent.bound:
             return DepthMissing(intent.leg, "depth")
         # Where dollars are spent, a loose limit would buy more than is wanted.
-        in_dollars = self._contract(run, platform).sizing.cent_exact
+        in_dollars = self._contract(attempt, platform).sizing.cent_exact
         first = intent.leg is Leg.PRIMARY
         limit = taken.worst if in_dollars and not first else intent.bound
-        if not first or run.execution.primary.sent:
+        if not first or attempt.execution.primary.sent:
             # A hedge may go far beyond the best price, but never needs to go past the collar.
-            collar = self._gate.furthest(self._contract(run, platform), outcome)
+            collar = self._gate.furthest(self._contract(attempt, platform), outcome)
             limit = max(taken.worst, min(limit, collar or limit))
         return DepthVerified(intent.leg, intent.quantity, limit, taken.cost)
 
     async def _submit(
-        self, run: Run, reservation: Reservation, intent: SubmitLeg
+        self, attempt: Attempt, reservation: Reservation, intent: SubmitLeg
     ) -> Iterable[Event]:
+        leg = intent.leg
         if intent.purpose is Purpose.ENTRY:
-            order = run.order(intent.leg)
+            order = attempt.order(leg)
             assert (order.size, order.price) == (intent.quantity, intent.limit), (
                 "sent as planned"
             )
-        else:
-            order = self._order(
-                run,
-                intent.leg,
-                intent.quantity,
-                intent.limit,
-                intent.purpose,
-                TimeInForce.IOC,
-            )
-            run.place(order)
-            before = run.mark()
-            run.events.append(self._announce.placed(order))
-            try:
-                await self._bus.commit(run.take(self._clock.now()))
-            except Halted as halted:
-                run.restore(before)  # fills are facts; the order is but a record of a refusal
-                happened = await self._barred(run, intent.leg, self._gate.halted_by(halted))
-                await self._bus.commit(run.take(self._clock.now()))
-                return happened
-        return await self._send(run, intent.leg, reservation.epoch)
+            return await self._send(attempt, leg, reservation.epoch)
+        order = attempt.new_order(intent, TimeInForce.IOC, self._ids, self._clock.now())
+        pending = list(attempt.pending)
+        try:
+            await self._book_facts(attempt, Placed(self._clock.now(), order))
+        except Halted as halted:
+            # Reports are facts; of the order, a record is kept that it was rejected.
+            rejected = self._gate.halted_by(halted)
+            barred = Barred(self._clock.now(), order, rejected.reason, rejected.code)
+            attempt.put_back(pending)
+            attempt.placed(order)
+            await self._check(rejected)
+            await self._book_facts(attempt, barred)
+            return (LegRejected(leg, rejected.reason),)
+        attempt.placed(order)
+        return await self._send(attempt, leg, reservation.epoch)
 
-    async def _send(self, run: Run, leg: Leg, epoch: int) -> Iterable[Event]:
-        order, seconds = run.order(leg), self._patience.answer_seconds
+    async def _send(self, attempt: Attempt, leg: Leg, epoch: int) -> Iterable[Event]:
+        order, seconds = attempt.order(leg), self._patience.answer_seconds
         match await send(self._gate, self._gateways, order, epoch, seconds):
-            case Refused() as refused:
-                return await self._barred(run, leg, refused)
+            case Refused() as rejected:
+                await self._check(rejected)
+                return self._rejected(attempt, leg, rejected.reason, code=rejected.code)
             case Turned(reason, sent):
-                return self._refused(run, leg, reason, sent=sent)
+                return self._rejected(attempt, leg, reason, sent=sent)
             case Unknown(reason):
-                return await self._unknown(run, leg, reason)
+                await self._unknown(attempt, leg, reason)
+                return (LegOutcomeUnknown(leg),)
             case OrderReport() as report:
-                return self._answered(run, leg, report)
+                return self._answered(attempt, leg, report)
 
-    async def _barred(self, run: Run, leg: Leg, refused: Refused) -> Iterable[Event]:
-        """Record an order that the gate did not let through: it was not sent."""
-        if refused.broken:
-            detail = f"{refused.reason}: {refused.detail}"
-            await self._risk.halt_trading(HaltReason.INVARIANT_BROKEN, detail)
-        return self._refused(run, leg, refused.reason, sent=False, code=refused.code)
+    async def _check(self, rejected: Refused) -> None:
+        """Halt where the gate found an invariant broken."""
+        if rejected.broken:
+            detail = f"{rejected.reason}: {rejected.detail}"
+            await self._risk.halts.halt_trading(HaltReason.INVARIANT_BROKEN, detail)
 
-    def _answered(self, run: Run, leg: Leg, report: OrderReport) -> list[Event]:
-        """Turn a platform's word on an order into facts and events."""
-        order = run.order(leg)
+    def _answered(self, attempt: Attempt, leg: Leg, report: OrderReport) -> list[Event]:
+        """Turn a platform's report on an order into a fact and events."""
+        order, known = attempt.order(leg), attempt.known_fills
         self._gate.answered(order.order_id)
-        fresh = [
-            each for each in report.fills if run.add_fill(run.order(leg), fill_of(order, each))
-        ]
-        known = (run.fills[each.trade_id] for each in fresh)
-        fills = [fill for fill in known if fill.finality is not Finality.FAILED]
-        run.events += [self._announce.filled(order, fill, run.position_id) for fill in fills]
-        run.change(run.order(leg).acknowledged(report.platform_order_id, report.working))
+        reported = [fill_of(order, each) for each in report.fills]
+        fresh = [fill for fill in reported if fill.trade_id not in known]
+        known |= {fill.trade_id for fill in fresh}
+        fills = [fill for fill in fresh if fill.finality is not Finality.FAILED]
+        attempt.pending.append(
+            Reported(
+                self._clock.now(),
+                order.order_id,
+                report.platform_order_id,
+                tuple(reported),
+                report.working,
+            )
+        )
         events: list[Event] = []
         if fills:
             # One answer is one event: what it filled is hedged in one order.
@@ -324,26 +335,30 @@ class ExecutionService:
             events.append(LegEnded(leg))
         return events
 
-    def _refused(
-        self, run: Run, leg: Leg, reason: str, *, sent: bool, code: int = REJECTED
+    def _rejected(
+        self,
+        attempt: Attempt,
+        leg: Leg,
+        reason: str,
+        *,
+        sent: bool = False,
+        code: int = REJECTED,
     ) -> Iterable[Event]:
-        order = run.order(leg)
+        order = attempt.order(leg)
         self._gate.answered(order.order_id)
-        run.change(order.refused(reason) if sent else order.ended())
-        run.events.append(self._announce.failed(order, code, reason))
+        now = self._clock.now()
+        attempt.pending.append(CameToNothing(now, order.order_id, reason, code, sent))
         return (LegRejected(leg, reason),)
 
-    async def _unknown(self, run: Run, leg: Leg, reason: str) -> Iterable[Event]:
+    async def _unknown(self, attempt: Attempt, leg: Leg, reason: str) -> None:
         """Make it durable that nobody knows, before anything else is done."""
-        order = run.order(leg)
-        run.change(order.unknown(self._clock.now()))
-        run.events.append(self._announce.unknown(order, reason))
-        await self._bus.commit(run.take(self._clock.now()))
-        return (LegOutcomeUnknown(leg),)
+        order = attempt.order(leg)
+        unknown = OutcomeUnknown(self._clock.now(), order.order_id, reason)
+        await self._book_facts(attempt, unknown)
 
-    async def _ask(self, run: Run, leg: Leg) -> Iterable[Event]:
+    async def _ask(self, attempt: Attempt, leg: Leg) -> Iterable[Event]:
         """Ask what became of an order, with growing waits. Not being found proves nothing."""
-        order = run.order(leg)
+        order = attempt.order(leg)
         gateway = self._gateways[order.platform]
         wait = self._patience.first_query_seconds
         for _ in range(self._patience.queries):
@@ -352,44 +367,21 @@ class ExecutionService:
             seconds = self._patience.answer_seconds
             report = await ask(gateway, order.client_order_id, seconds)
             if isinstance(report, OrderReport):
-                return self._answered(run, leg, report)
+                return self._answered(attempt, leg, report)
         return ()
 
     # Small pieces
     # --------------------------------------------------------------------------------
 
-    def _book(self, run: Run, platform: Platform) -> OrderBook:
-        return self._watchlist.books[platform, run.opportunity.leg(platform).contract_id]
+    def _book(self, attempt: Attempt, platform: Platform) -> OrderBook:
+        return self._watchlist.books[platform, attempt.opportunity.leg(platform).contract_id]
 
-    def _contract(self, run: Run, platform: Platform) -> Contract:
-        return run.opportunity.match.contract(platform)
+    def _contract(self, attempt: Attempt, platform: Platform) -> Contract:
+        return attempt.opportunity.match.contract(platform)
 
-    def _order(
-        self,
-        run: Run,
-        leg: Leg,
-        size: Quantity,
-        price: Price,
-        purpose: Purpose,
-        time_in_force: TimeInForce,
-    ) -> Order:
-        platform = run.execution.leg(leg).platform
-        quote = run.opportunity.leg(platform)
-        order_id = self._ids.new("order", run.execution.execution_id)
-        return Order(
-            order_id=order_id,
-            client_order_id=self._ids.new("client_order", order_id),
-            platform=platform,
-            contract_id=quote.contract_id,
-            pair_id=run.execution.pair_id,
-            execution_id=run.execution.execution_id,
-            leg=leg,
-            purpose=purpose,
-            outcome=quote.outcome,
-            side=Side.BUY,
-            price=price,
-            size=size,
-            time_in_force=time_in_force,
-            created_at=self._clock.now(),
-            working_size=size,
-        )
+
+def _refusal(conflict: Conflict) -> str:
+    """Return our word for what the database would not keep."""
+    if isinstance(conflict, Halted):
+        return "trading_halted"
+    return NOT_APPROVED if conflict.table == "contract_matches" else "refused_by_database"

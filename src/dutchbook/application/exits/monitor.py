@@ -1,4 +1,4 @@
-"""ExitMonitor: looks at every held position on a beat and at each change of its books.
+"""ExitMonitor: looks at every trade position on a beat and at each change of its books.
 
 What is decided is `next_exit`; here it is found out when to look, sent leg by leg, and followed
 until the position is whole again or gone. A position that three tries did not move waits for a
@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
+from dutchbook.application.capital.halts import Halts
 from dutchbook.application.exits.partial import PartialExits
 from dutchbook.application.exits.triggers import Choices, Watched
 from dutchbook.application.market.sessions import Sessions
 from dutchbook.application.market.watchlist import Key, Watchlist
 from dutchbook.application.pair_trades.adjustments import Adjustments, Done, Plan
-from dutchbook.application.pair_trades.store import Held, Holdings
+from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import EventBus
+from dutchbook.application.settlement.payouts import SettlementService
 from dutchbook.domain.events import ExitMarked, ExitPaused, ExitTriggered, PositionMoved
 from dutchbook.domain.execution.order import Purpose
 from dutchbook.domain.market.book import walk
 from dutchbook.domain.market.contract import ContractMatch, Platform, Side
+from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.exit_case import (
     Decision,
     ExitCase,
@@ -59,30 +62,28 @@ class ExitMonitor:
         self,
         journal: Journal,
         bus: EventBus,
-        holdings: Holdings,
+        trades: PairTrades,
         adjustments: Adjustments,
         partial: PartialExits,
         watchlist: Watchlist,
         gateways: Mapping[Platform, PlatformGateway],
         sessions: Sessions,
-        resolved: Callable[[Key], bool],
+        payouts: SettlementService,
+        halts: Halts,
         clock: Clock,
         choices: Choices,
     ) -> None:
-        self.wind_down: Callable[[str], bool] = lambda _: choices.leaving is Why.WIND_DOWN
-        self.at_risk: Callable[[Platform], bool] = lambda _: (
-            choices.leaving is Why.PLATFORM_RISK
-        )
         self.reasons: dict[str, Decision] = {}
         self._journal = journal
         self._bus = bus
-        self._holdings = holdings
+        self._trades = trades
         self._adjustments = adjustments
         self._partial = partial
         self._watchlist = watchlist
         self._gateways = gateways
         self._sessions = sessions
-        self._resolved = resolved
+        self._payouts = payouts
+        self._halts = halts
         self._clock = clock
         self._choices = choices
         self._born: dict[tuple[str, bool], Decimal] = {}
@@ -121,7 +122,7 @@ class ExitMonitor:
 
     def book_changed(self, key: Key) -> None:
         """Notice a change of a book; nothing but whole numbers is compared here."""
-        if self._holdings.version != self._seen:
+        if self._trades.version != self._seen:
             self._index()
         for each in self._watched.get(key, ()):
             if each.stirred():
@@ -129,10 +130,10 @@ class ExitMonitor:
                 self._wake.set()
 
     def _index(self) -> None:
-        self._seen = self._holdings.version
+        self._seen = self._trades.version
         self._watched = {}
         now = self._clock.now()
-        for position_id, position in self._holdings.positions.items():
+        for position_id, position in self._trades.positions.items():
             watch = self._watchlist.pairs.get(position.pair_id)
             if watch is None or position.status not in WATCHED:
                 continue
@@ -163,7 +164,7 @@ class ExitMonitor:
         while not self._over:
             await self._sessions.under_way()
             self._index()
-            self._dirty |= dict.fromkeys(self._holdings.positions)
+            self._dirty |= dict.fromkeys(self._trades.positions)
             self._wake.set()
             await self._clock.sleep(self._choices.beat.total_seconds())
 
@@ -178,22 +179,22 @@ class ExitMonitor:
 
     async def look(self, position_id: str) -> None:
         """Decide about a position, and do it."""
-        async with self._holdings.lock(position_id):
-            held = self._found(position_id)
-            if held is None or (case := self._case(held)) is None:
+        async with self._trades.lock(position_id):
+            trade = self._found(position_id)
+            if trade is None or (case := self._case(trade)) is None:
                 return
-            position = held.position
+            position = trade.position
             self._forget(position_id, position.status)
-            await self._partial.tell(held)
+            await self._partial.tell(trade)
             decision = next_exit(case, self._choices.rules_of(position.pair_id))
             if isinstance(decision, Hold) and decision.reason is Why.NO_MARK:
                 await self._mark(case)
-            if isinstance(decision, Leave) and held.order_out() is not None:
+            if isinstance(decision, Leave) and trade.order_out() is not None:
                 decision = Hold(Why.ORDER_OUT)
             self.reasons[position_id] = decision
             if isinstance(decision, Leave) and self._may_try(position):
                 if await self._answers(decision):
-                    await self._leave(held, decision)
+                    await self._leave(trade, decision)
                 else:
                     self.reasons[position_id] = Hold(Why.UNREACHABLE)
 
@@ -207,16 +208,16 @@ class ExitMonitor:
                 return False
         return True
 
-    def _found(self, position_id: str) -> Held | None:
-        every = self._holdings.all()
-        held = next((h for h in every if h.position.position_id == position_id), None)
-        if held is None or held.position.status not in WATCHED:
+    def _found(self, position_id: str) -> PairTrade | None:
+        every = self._trades.all()
+        trade = next((h for h in every if h.position.position_id == position_id), None)
+        if trade is None or trade.position.status not in WATCHED:
             self.reasons.pop(position_id, None)
             return None
-        return held
+        return trade
 
-    def _case(self, held: Held) -> ExitCase | None:
-        position, now = held.position, self._clock.now()
+    def _case(self, trade: PairTrade) -> ExitCase | None:
+        position, now = trade.position, self._clock.now()
         watch = self._watchlist.pairs.get(position.pair_id)
         if watch is None:
             return None
@@ -234,23 +235,24 @@ class ExitMonitor:
             match=watch.match,
             position=position,
             places=places,
-            sellable={p: held.sellable(p) for p in Platform},
+            sellable={p: trade.sellable(p) for p in Platform},
             distrust={
                 p: book.distrust(now, self._choices.book_age) for p, book in watch.books.items()
             },
             now=now,
-            edge=held.planned_edge,
+            edge=trade.planned_edge,
             born=self._born.get((position.position_id, hedged)),
-            resolved=any(self._resolved(key) for key in keys),
+            resolved=any(self._payouts.resolved(key) for key in keys),
             forced=self._forced(watch.match),
         )
 
     def _forced(self, match: ContractMatch) -> Why | None:
         if match.approved_digest is not None and match.approved_digest != match.digest:
             return Why.RULES_CHANGED
-        if any(self.at_risk(platform) for platform in Platform):
+        if self._choices.leaving is Why.PLATFORM_RISK:
             return Why.PLATFORM_RISK
-        return Why.WIND_DOWN if self.wind_down(match.match_id) else None
+        leaving = self._choices.leaving is Why.WIND_DOWN or self._halts.winding_down
+        return Why.WIND_DOWN if leaving else None
 
     async def _mark(self, case: ExitCase) -> None:
         """Write down what leaving would have brought at birth, so that no restart moves it."""
@@ -275,9 +277,9 @@ class ExitMonitor:
     # Sending
     # -----------------------------------------------------------------------------------------
 
-    async def _leave(self, held: Held, found: Leave) -> None:
+    async def _leave(self, trade: PairTrade, found: Leave) -> None:
         """Send the legs one after the other; the second for what the first has filled."""
-        position = held.position
+        position = trade.position
         told = ExitTriggered(
             self._bus.stamp(position.execution_id),
             position.position_id,
@@ -292,7 +294,7 @@ class ExitMonitor:
         filled = done.filled
         for leg in found.legs[1:]:
             if filled and not done.unknown:
-                done = await self._follow(held.position.position_id, leg, filled, done)
+                done = await self._follow(trade.position_id, leg, filled, done)
         if not done.unknown:
             await self._tried(position, filled, done)
 
@@ -300,13 +302,13 @@ class ExitMonitor:
         self, position_id: str, leg: LegExit, filled: Quantity, before: Done
     ) -> Done:
         """Send the second leg: as far as the rescue budget beyond its plan."""
-        held = self._holdings.of(position_id)
-        watch = self._watchlist.pairs[held.position.pair_id]
+        trade = self._trades.of(position_id)
+        watch = self._watchlist.pairs[trade.position.pair_id]
         contract, book = watch.match.contract(leg.platform), watch.books[leg.platform]
         buys = leg.side is Side.BUY
         size = Quantity(floor_to(filled, contract.lot if buys else contract.sizing.step))
         if not buys:
-            size = min(size, held.sellable(leg.platform))
+            size = min(size, trade.sellable(leg.platform))
         slack = self._choices.rescue_limit
         bound = leg.limit + slack if buys else leg.limit - slack
         limit = contract.floor_price(bound, leg.outcome) or Price(contract.grid.finest)
@@ -320,12 +322,12 @@ class ExitMonitor:
 
     async def _tried(self, before: OpenPosition, filled: Quantity, done: Done) -> None:
         position_id = before.position_id
-        held = self._found(position_id)
-        if held is None:
+        trade = self._found(position_id)
+        if trade is None:
             self._tries.pop(position_id, None)
             return
-        partial = held.position.status is PositionStatus.EXIT_PARTIAL
-        await self._partial.tell(held)
+        partial = trade.position.status is PositionStatus.EXIT_PARTIAL
+        await self._partial.tell(trade)
         if filled and not partial:
             self._tries.pop(position_id, None)
             self._dirty[position_id] = None
@@ -334,7 +336,7 @@ class ExitMonitor:
         self._not_before[position_id] = self._clock.now() + self._choices.beat
         self._tries[position_id] = self._tries.get(position_id, 0) + 1
         if self._tries[position_id] >= TRIES:
-            await self._pause(held.position, done.reason or "one leg is out, the other is not")
+            await self._pause(trade.position, done.reason or "one leg is out, the other is not")
 
     async def _pause(self, position: OpenPosition, reason: str) -> None:
         self._paused[position.position_id] = position.version

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 
-from dutchbook.application.pair_trades.announcements import Announcements
-from dutchbook.application.pair_trades.store import Held, Holdings
-from dutchbook.application.records.committer import EventBus
-from dutchbook.domain.events import (
-    Event,
-    ExecutionFailed,
-    FailedLeg,
-    OrderFilled,
-    PositionMoved,
-    SingleLegExposure,
-)
-from dutchbook.domain.positions.position import OpenPosition, PositionStatus
-from dutchbook.domain.values.units import Quantity
-from dutchbook.ports.journal import Batch, Journal
+from dutchbook.application.pair_trades.store import PairTrades
+from dutchbook.domain.events import Event, ExecutionFailed, OrderFilled, PositionMoved
+from dutchbook.domain.pair_trades.facts import Stalled
+from dutchbook.domain.pair_trades.trade import PairTrade
+from dutchbook.domain.positions.position import PositionStatus
+from dutchbook.ports.time import Clock
 
-PARTIAL_EXIT = 2008
-"""The code that such an exposure is told with."""
 PARTIAL = PositionStatus.EXIT_PARTIAL
 
 
@@ -33,50 +22,29 @@ class PartialExits:
     unknown becomes known elsewhere, and is told all the same.
     """
 
-    def __init__(
-        self, journal: Journal, bus: EventBus, holdings: Holdings, announce: Announcements
-    ) -> None:
-        self._journal = journal
-        self._bus = bus
-        self._holdings = holdings
-        self._announce = announce
-        self._told: dict[str, None] = {}
+    def __init__(self, trades: PairTrades, clock: Clock) -> None:
+        self._trades = trades
+        self._clock = clock
         self._suspected: dict[str, None] = {}
         self._waiting: dict[str, None] = {}
         self._wake = asyncio.Event()
 
     async def start(self) -> None:
-        """Read which half-done exits were told of, and tell of the others."""
-        rows = [
-            row
-            for kind in (PositionMoved, SingleLegExposure)
-            for row in await self._journal.rows("audit_log", {"name": kind.wire})
-        ]
-        for row in sorted(rows, key=lambda each: int(each["sequence"])):
-            facts = json.loads(row["payload"])
-            if row["name"] == SingleLegExposure.wire:
-                self._note(facts["position_id"], facts["failed_leg"]["code"])
-            else:
-                self._told.pop(facts["position_id"], None)
+        """Look at every exit that stands still and was not reported."""
         self._suspect_all()
 
     def hear(self, event: Event, sequence: int) -> None:
-        """Take note of what may have left a leg alone."""
+        """Take note of what may have left a leg unhedged."""
         del sequence
-        if isinstance(event, SingleLegExposure):
-            self._note(event.position_id, event.failed_leg.code)
-        elif isinstance(event, ExecutionFailed):
+        if isinstance(event, ExecutionFailed):
             self._suspect_all()
         elif isinstance(event, OrderFilled):
-            # What nobody knew of an order becomes known, and the position stays as it was.
-            held = self._holdings.known(event.position_id or "")
-            if held is not None and held.position.status is PARTIAL:
-                self._suspect(held.position.position_id)
-        elif isinstance(event, PositionMoved):
-            # What a dying engine said of the exit before this one counts no longer.
-            self._told.pop(event.position_id, None)
-            if event.after == PARTIAL:
-                self._suspect(event.position_id)
+            # What was unknown of an order becomes known, and the position stays as it was.
+            trade = self._trades.known(event.position_id or "")
+            if trade is not None and trade.position.status is PARTIAL:
+                self._suspect(trade.position_id)
+        elif isinstance(event, PositionMoved) and event.after == PARTIAL:
+            self._suspect(event.position_id)
 
     async def run(self) -> None:
         """Look at whatever is suspected, until cancelled.
@@ -99,40 +67,23 @@ class PartialExits:
         for position_id in list(self._suspected):
             await self._look(position_id)
 
-    async def tell(self, held: Held) -> None:
-        """Tell that one leg is out and the other is not; whoever calls holds its lock."""
-        position = held.position
-        if position.status is not PARTIAL or not position.uneven() or held.unknown:
+    async def tell(self, trade: PairTrade) -> None:
+        """Report that one leg is out and the other is not; the caller holds its lock."""
+        position = trade.position
+        if position.status is not PARTIAL or not position.uneven() or trade.unknown:
             return
-        if position.position_id in self._told:
-            return
-        failed = FailedLeg(
-            platform=position.longer,
-            reason="its exit filled less than the other leg's",
-            code=PARTIAL_EXIT,
-            attempted_price=None,
-            attempted_size=Quantity(abs(position.imbalance)),
-        )
-        event = self._announce.exposure(position, held, failed)
-        await self._bus.commit(Batch(events=(event,)))
-
-    def told(self, position: OpenPosition) -> bool:
-        """Tell whether an uneven position is an exposure that people have heard of."""
-        return position.status is not PARTIAL or position.position_id in self._told
+        if not trade.stall_reported:
+            await self._trades.book(trade.execution_id, Stalled(self._clock.now()))
 
     async def _look(self, position_id: str) -> None:
-        async with self._holdings.lock(position_id):
+        async with self._trades.lock(position_id):
             self._waiting.pop(position_id, None)
-            held = self._holdings.known(position_id)
-            if held is not None:
-                await self.tell(held)
-
-    def _note(self, position_id: str, code: int) -> None:
-        if code == PARTIAL_EXIT:
-            self._told[position_id] = None
+            trade = self._trades.known(position_id)
+            if trade is not None:
+                await self.tell(trade)
 
     def _suspect_all(self) -> None:
-        for position_id, position in self._holdings.positions.items():
+        for position_id, position in self._trades.positions.items():
             if position.status is PARTIAL:
                 self._suspect(position_id)
 

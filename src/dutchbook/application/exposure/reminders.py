@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from dutchbook.application.exposure.tracker import logged
 from dutchbook.application.market.sessions import Sessions
 from dutchbook.application.pair_trades.announcements import Announcements
-from dutchbook.application.pair_trades.store import Holdings
+from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import EventBus
 from dutchbook.domain.events import (
     Event,
@@ -42,7 +42,7 @@ class ExposureAlertScheduler:
         self,
         journal: Journal,
         bus: EventBus,
-        holdings: Holdings,
+        trades: PairTrades,
         announce: Announcements,
         sessions: Sessions,
         clock: Clock,
@@ -52,7 +52,7 @@ class ExposureAlertScheduler:
     ) -> None:
         self._journal = journal
         self._bus = bus
-        self._holdings = holdings
+        self._trades = trades
         self._announce = announce
         self._sessions = sessions
         self._clock = clock
@@ -119,7 +119,7 @@ class ExposureAlertScheduler:
             await self._clock.sleep(max(min((*due, self._gap.total_seconds())), 0))
 
     def _unresolved(self) -> list[OpenPosition]:
-        return [p for p in self._holdings.positions.values() if p.status in UNRESOLVED]
+        return [p for p in self._trades.positions.values() if p.status in UNRESOLVED]
 
     def _due(self, position: OpenPosition, now: float) -> float:
         return self._last.get(position.position_id, now) + self._period.total_seconds()
@@ -136,7 +136,7 @@ class ExposureAlertScheduler:
 
     def _reminder(self, position: OpenPosition) -> SingleLegExposureReminder:
         since = self._since.get(position.position_id, position.opened_at)
-        return self._announce.reminder(self._holdings.of(position.position_id), since)
+        return self._announce.reminder(self._trades.of(position.position_id), since)
 
     async def drained(self) -> None:
         """Start no further reminder, and wait for the one under way."""

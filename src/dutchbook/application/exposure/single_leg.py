@@ -9,13 +9,14 @@ from decimal import Decimal
 from dutchbook.application.exposure.auto_policy import ALLOWED, AutoPolicy, PolicySteps
 from dutchbook.application.pair_trades.adjustments import Adjustments, Asked, Done, Plan
 from dutchbook.application.pair_trades.announcements import Announcements
-from dutchbook.application.pair_trades.store import Held, Holdings
+from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import EventBus
 from dutchbook.application.records.shielding import whole
 from dutchbook.domain.events import Event, Scenario
 from dutchbook.domain.execution.order import Purpose
 from dutchbook.domain.market.book import Trust, reach
 from dutchbook.domain.market.contract import Side
+from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.exposure import CLOSE, COMPLEMENT, RETRY, Exposure
 from dutchbook.domain.positions.position import OpenPosition, PositionStatus
 from dutchbook.domain.values.units import Money, Quantity, due, floor_to, owed, plain
@@ -65,7 +66,7 @@ class SingleLegResolutionService:
 
     def __init__(
         self,
-        holdings: Holdings,
+        trades: PairTrades,
         adjustments: Adjustments,
         announce: Announcements,
         bus: EventBus,
@@ -74,7 +75,7 @@ class SingleLegResolutionService:
         policy: AutoPolicy,
         rescue_limit: Decimal,
     ) -> None:
-        self._holdings = holdings
+        self._trades = trades
         self._adjustments = adjustments
         self._announce = announce
         self._bus = bus
@@ -114,8 +115,8 @@ class SingleLegResolutionService:
     async def _retry_leg(
         self, position_id: str, retry_price: Decimal | str, asked: Asked | None
     ) -> Resolution:
-        async with self._holdings.lock(position_id):
-            held, exposure = self._exposure(position_id, asked)
+        async with self._trades.lock(position_id):
+            trade, exposure = self._exposure(position_id, asked)
             contract = exposure.missing.contract
             outcome = exposure.missing.leg.outcome
             limit = checked_price(retry_price, field="retry_price")
@@ -126,7 +127,7 @@ class SingleLegResolutionService:
             size = Quantity(floor_to(exposure.quantity, lot))
             if size < contract.smallest(limit):
                 reason = "less than the platform's smallest order"
-                return self._told(Done(held.position, None, reason), RETRY_FAILED)
+                return self._told(Done(trade.position, None, reason), RETRY_FAILED)
             if contract.sizing.cent_exact:  # dollars are spent: a loose limit overfills
                 limit = reach(exposure.missing.book.offers(outcome), size, limit)
             plan = Plan(
@@ -163,17 +164,17 @@ class SingleLegResolutionService:
     async def _close(
         self, position_id: str, names: tuple[str, ...], asked: Asked | None
     ) -> Resolution:
-        async with self._holdings.lock(position_id):
-            held, exposure = self._exposure(position_id, asked)
+        async with self._trades.lock(position_id):
+            trade, exposure = self._exposure(position_id, asked)
             way = _best([w for w in exposure.scenarios() if w.name in names])
             least = _share(asked, exposure, way)
             if least is not None and way.pnl is not None and way.pnl < least:
                 reason = f"it would bring {plain(way.pnl)} now, and at least {plain(least)}"
-                done = Done(held.position, None, f"{reason} was asked for")
-                told = self._announce.changed(held.position, held)
+                done = Done(trade.position, None, f"{reason} was asked for")
+                told = self._announce.changed(trade)
                 await self._bus.commit(Batch(events=(told,)))
                 return self._told(done, CLOSE_FAILED)
-            return await self._take(held, exposure, way, CLOSE_FAILED, asked)
+            return await self._take(trade, exposure, way, CLOSE_FAILED, asked)
 
     # The automatic policy
     # ------------------------------------------------------------------------
@@ -181,10 +182,10 @@ class SingleLegResolutionService:
     async def start(self, journal: Journal) -> None:
         """Notice exposures of an earlier run of which the policy has not tried every step."""
         await self._steps.start(journal)
-        for held in self._holdings.all():
-            alone = held.position.status is PositionStatus.SINGLE_LEG_EXPOSED
-            if alone and self._steps.next(held.position) is not None:
-                self.exposed(held.position.position_id)
+        for trade in self._trades.all():
+            alone = trade.position.status is PositionStatus.SINGLE_LEG_EXPOSED
+            if alone and self._steps.next(trade.position) is not None:
+                self.exposed(trade.position_id)
 
     def exposed(self, position_id: str) -> None:
         """Notice an exposure: the policy acts on it once."""
@@ -212,12 +213,12 @@ class SingleLegResolutionService:
 
     def _ready(self, position_id: str) -> bool:
         """Tell whether there are books to act on; those of an engine begin empty."""
-        held = self._found(position_id)
-        if held is None:
+        trade = self._found(position_id)
+        if trade is None:
             return True  # nothing is left to be done, or somebody is at it
-        if held.position.pair_id not in self._holdings.pairs:
+        if trade.pair_id not in self._trades.pairs:
             return False
-        exposure = self._exposed(held)
+        exposure = self._exposed(trade)
         begun = all(
             p.book.trust is not Trust.SYNCING for p in (exposure.held, exposure.missing)
         )
@@ -250,32 +251,32 @@ class SingleLegResolutionService:
         one, and so is one that opens after this one is gone. Nothing is done while the outcome
         of an order is unknown; whoever learns of it notices the exposure again.
         """
-        async with self._holdings.lock(position_id):
-            while (held := self._found(position_id)) is not None:
-                step = self._steps.next(held.position)
+        async with self._trades.lock(position_id):
+            while (trade := self._found(position_id)) is not None:
+                step = self._steps.next(trade.position)
                 if step is None:
                     return
-                await self._try(held, step)
+                await self._try(trade, step)
 
     def hear(self, event: Event, sequence: int) -> None:
         """Follow what was tried for which exposure."""
         self._steps.hear(event, sequence)
 
-    async def _try(self, held: Held, step: str) -> None:
+    async def _try(self, trade: PairTrade, step: str) -> None:
         """Try one step; why nothing was sent is told, too."""
-        exposure = self._exposed(held)
+        exposure = self._exposed(trade)
         buys = step == RETRY
         names = (RETRY,) if buys else (CLOSE, COMPLEMENT)
         code = RETRY_FAILED if buys else CLOSE_FAILED
         way = _best([each for each in exposure.scenarios() if each.name in names])
         reason = self._too_dear(exposure, way) if buys else None
         if reason is None:
-            told = (self._steps.tried(held.position, step, None),)
-            done = await self._take(held, exposure, way, code, told=told)
+            told = (self._steps.tried(trade.position, step, None),)
+            done = await self._take(trade, exposure, way, code, notes=told)
             if done.order_id is not None:
                 return
             reason = done.reason or "nothing could be sent"
-        tried = self._steps.tried(held.position, step, reason)
+        tried = self._steps.tried(trade.position, step, reason)
         await self._bus.commit(Batch(events=(tried,)))
 
     def _too_dear(self, exposure: Exposure, way: Scenario) -> str | None:
@@ -286,50 +287,52 @@ class SingleLegResolutionService:
         loses, most = plain(-way.pnl), plain(owed(budget))
         return f"it would lose {loses} dollars, and at most {most} may be lost by completing"
 
-    def _exposed(self, held: Held) -> Exposure:
-        return self._announce.exposed(held.position, held)
+    def _exposed(self, trade: PairTrade) -> Exposure:
+        return self._announce.exposed(trade)
 
-    def _found(self, position_id: str) -> Held | None:
+    def _found(self, position_id: str) -> PairTrade | None:
         """Return an exposed position that may be acted on now."""
-        held = self._holdings.known(position_id)
-        if held is None or held.order_out() or held.position.status not in ALLOWED:
+        trade = self._trades.known(position_id)
+        if trade is None or trade.order_out() or trade.position.status not in ALLOWED:
             return None
-        return held
+        return trade
 
     # Small pieces
     # --------------------------------------------------------------------------------
 
-    def _exposure(self, position_id: str, asked: Asked | None = None) -> tuple[Held, Exposure]:
-        held = self._holdings.of(position_id)
-        position = held.position
+    def _exposure(
+        self, position_id: str, asked: Asked | None = None
+    ) -> tuple[PairTrade, Exposure]:
+        trade = self._trades.of(position_id)
+        position = trade.position
         if position.status not in ALLOWED:
             wanted = " or ".join(ALLOWED)
             raise InvalidPositionState(position_id, position.status, f"it must be {wanted}")
-        if (out := held.order_out()) is not None:
+        if (out := trade.order_out()) is not None:
             raise InvalidPositionState(position_id, position.status, out)
         if asked and asked.version not in (None, position.version):
             now = f"it has changed: {plain(abs(position.imbalance))} are alone now, look again"
             raise InvalidPositionState(position_id, position.status, now)
-        return held, self._exposed(held)
+        return trade, self._exposed(trade)
 
     async def _take(
         self,
-        held: Held,
+        trade: PairTrade,
         exposure: Exposure,
         way: Scenario,
         code: int,
         asked: Asked | None = None,
-        told: tuple[Event, ...] = (),
+        notes: tuple[Event, ...] = (),
     ) -> Resolution:
         """Send the order of one way."""
         if way.blocked is not None or way.size is None or way.platform is None:
-            return self._told(Done(held.position, None, way.blocked), code)
+            return self._told(Done(trade.position, None, way.blocked), code)
         _, outcome, side = exposure.trade(way.name)
         assert way.price is not None, "an open way has a price"
         purpose = Purpose.HEDGE if way.name == RETRY else Purpose.UNWIND
         plan = Plan(way.platform, outcome, side, way.size, way.price, purpose, asked=asked)
-        position_id = held.position.position_id
-        return self._told(await self._adjustments.carry(position_id, plan, told), code)
+        position_id = trade.position_id
+        return self._told(await self._adjustments.carry(position_id, plan, notes), code)
 
     def _told(self, done: Done, code: int) -> Resolution:
         position = done.position
@@ -337,8 +340,7 @@ class SingleLegResolutionService:
         ways: tuple[Scenario, ...] = ()
         actions: tuple[str, ...] = ()
         if still and not done.unknown:
-            held = self._holdings.of(position.position_id)
-            exposure = self._announce.exposed(position, held)
+            exposure = self._announce.exposed(self._trades.of(position.position_id))
             ways = exposure.scenarios()
             actions = exposure.recommended(ways)
         closed = position.status is PositionStatus.CLOSED

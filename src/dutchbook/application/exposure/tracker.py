@@ -105,7 +105,7 @@ class ExposureTrackerService:
         crossing = owed.crossing
         if crossing.breached and self._halt_on_weekly:
             detail = f"more than one single leg in each of {crossing.value} weeks in a row"
-            await self._risk.halt_trading(HaltReason.EXPOSURE_LIMIT, detail)
+            await self._risk.halts.halt_trading(HaltReason.EXPOSURE_LIMIT, detail)
         kind = LimitBreached if crossing.breached else LimitApproached
         stamp = self._bus.stamp("exposure", owed.cause)
         event = kind(stamp, limit=crossing.limit, value=crossing.value, bound=crossing.bound)

@@ -26,6 +26,10 @@ class PairWatch:
         """Both books, by platform."""
         return {Platform.KALSHI: self.kalshi, Platform.POLYMARKET: self.polymarket}
 
+    def decide(self, *, approved: bool, digest: str | None) -> None:
+        """Take over a person's decision about the pair."""
+        self.match = replace(self.match, operator_approved=approved, approved_digest=digest)
+
 
 class Watchlist:
     """Every book that we follow, and the pairs that each belongs to."""
@@ -52,8 +56,7 @@ class Watchlist:
 
     def decided(self, match_id: str, *, approved: bool, digest: str | None) -> None:
         """Apply a person's decision from the database; it takes precedence over a tape's."""
-        watch = self.pairs[match_id]
-        watch.match = replace(watch.match, operator_approved=approved, approved_digest=digest)
+        self.pairs[match_id].decide(approved=approved, digest=digest)
 
     @property
     def matches(self) -> dict[str, ContractMatch]:

@@ -91,7 +91,7 @@ class TimeDriftService:
         level, bound = self._limits.judge(drift)
         if level is DriftLevel.HALT:
             detail = f"our clock is off by {plain(drift)} ms"
-            await self._risk.halt_trading(HaltReason.TIME_DRIFT, detail)
+            await self._risk.halts.halt_trading(HaltReason.TIME_DRIFT, detail)
         if level is not DriftLevel.NONE:
             event = KINDS[level](self._bus.stamp("clock"), drift_ms=drift, bound_ms=bound)
             await self._bus.commit(Batch(events=(event,)))

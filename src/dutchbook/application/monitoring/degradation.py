@@ -88,7 +88,7 @@ class DegradationProtocol:
         if not events:
             return
         out = self.silent_since
-        self._queue.degraded = tuple(p for p in Platform if p in out)
+        self._queue.degrade(tuple(p for p in Platform if p in out))
         self._detection.raise_minimum(self._limits.edge_multiplier if out else USUAL)
         await self._bus.commit(Batch(events=tuple(events)))
 

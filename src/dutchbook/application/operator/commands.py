@@ -88,7 +88,7 @@ class Commands:
             except StorageError:
                 if self._bus.fence is None:
                     raise
-                self._bus.fence.blind = True
+                self._bus.fence.unread()
                 continue
             if folded is not None:
                 folded()
@@ -133,7 +133,7 @@ class Commands:
 
     def _pending(self, rest: list[dict[str, Any]]) -> None:
         if self._bus.fence is not None:
-            self._bus.fence.pending = sum(row["name"] in HALTING for row in rest)
+            self._bus.fence.await_halts(sum(row["name"] in HALTING for row in rest))
 
     async def _fold_file(self) -> None:
         """Make a halt durable that a person requested while the database did not answer."""
@@ -144,7 +144,7 @@ class Commands:
             return
         detail = f"{note.requested_by}, by a HALT file: {note.rationale}"
         raised = Batch(fence.raised(note.grade))
-        await self._risk.halt_trading(HaltReason.OPERATOR, detail, raised)
+        await self._risk.halts.halt_trading(HaltReason.OPERATOR, detail, raised)
         if note.cancel_all:
             await self._cancelling.cancel_all()
         crashpoint(BEFORE, HALT_FILE)
@@ -181,9 +181,9 @@ class Commands:
         answer: Answer = {"done": True, "halted": True}
         if not _argument(row, "cancel_all"):
             answered = self._answer(row, answer)
-            await self._risk.halt_trading(HaltReason.OPERATOR, detail, answered)
+            await self._risk.halts.halt_trading(HaltReason.OPERATOR, detail, answered)
             return
-        await self._risk.halt_trading(HaltReason.OPERATOR, detail)
+        await self._risk.halts.halt_trading(HaltReason.OPERATOR, detail)
         answer["orders"] = await self._cancelling.cancel_all()
         await self._bus.commit(self._answer(row, answer))
 
@@ -194,9 +194,9 @@ class Commands:
             await self._throttle.enable(named, rationale, answered)
             return
         reason = HaltReason(named)
-        left = sorted(each.value for each in self._risk.state.halt_reasons - {reason})
+        left = sorted(each.value for each in self._risk.capital.state.halt_reasons - {reason})
         answered = self._answer(row, {"done": True, "reasons_left": left})
-        await self._risk.resume_trading(reason, rationale, answered)
+        await self._risk.halts.resume_trading(reason, rationale, answered)
 
     async def _override(self, row: Mapping[str, Any]) -> None:
         amount = money(_argument(row, "amount"))
@@ -208,13 +208,15 @@ class Commands:
             return self._answer(row, answer)
 
         target = str(_argument(row, "target"))
-        await self._risk.process_override(target, amount, row["rationale"] or "", answered)
+        await self._risk.overrides.process_override(
+            target, amount, row["rationale"] or "", answered
+        )
 
     async def _wind_down(self, row: Mapping[str, Any]) -> None:
         by, why = row["requested_by"], row["rationale"] or ""
         event = WindDownStarted(self._bus.stamp("risk"), by, why)
         answered = self._answer(row, {"done": True}) + Batch(events=(event,))
-        await self._risk.halt_trading(HaltReason.WINDING_DOWN, f"{by}: {why}", answered)
+        await self._risk.halts.halt_trading(HaltReason.WINDING_DOWN, f"{by}: {why}", answered)
 
     def _answer(self, row: Mapping[str, Any], answer: Answer) -> Batch:
         """Return the batch that answers a command, if it is still unanswered."""

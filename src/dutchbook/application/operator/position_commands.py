@@ -25,7 +25,7 @@ from dutchbook.application.exposure.single_leg import (
 )
 from dutchbook.application.market.watchlist import Watchlist
 from dutchbook.application.pair_trades.adjustments import Asked
-from dutchbook.application.pair_trades.store import Holdings
+from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import EventBus
 from dutchbook.domain.events import CommandAnswered, CommandBegun, Event, as_json
 from dutchbook.domain.positions.exposure import CLOSE, COMPLEMENT, RETRY
@@ -57,7 +57,7 @@ class PositionCommands:
         journal: Journal,
         bus: EventBus,
         single_leg: SingleLegResolutionService,
-        holdings: Holdings,
+        trades: PairTrades,
         watchlist: Watchlist,
         clock: Clock,
         patience: Waiting,
@@ -65,7 +65,7 @@ class PositionCommands:
         self._journal = journal
         self._bus = bus
         self._single_leg = single_leg
-        self._holdings = holdings
+        self._trades = trades
         self._watchlist = watchlist
         self._clock = clock
         self._patience = patience
@@ -138,7 +138,7 @@ class PositionCommands:
         """
         position_id = _argument(row, "position")
         try:
-            position = self._holdings.of(position_id).position
+            position = self._trades.of(position_id).position
         except UnknownId:
             rows = await self._journal.rows("open_positions", {"position_id": position_id})
             if not rows:
@@ -199,7 +199,7 @@ class PositionCommands:
     def _edge(self, position: Row) -> Any:
         if position["status"] != PositionStatus.OPEN:
             return None
-        return self._holdings.of(position["position_id"]).position.locked_profit
+        return self._trades.of(position["position_id"]).position.locked_profit
 
     # Events and answers
     # ----------------------------------------------------------------------------------

@@ -11,10 +11,12 @@ from datetime import datetime
 from typing import Any
 
 from dutchbook.application.capital.risk import RiskManager
+from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import EventBus
 from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.events import Event, ReconciliationDiscrepancy, ReconciliationResolved
 from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.reconciliation import Choice, Discrepancy, DiscrepancyType
 from dutchbook.errors import Conflict, InvalidInput, UnknownId
 from dutchbook.ports.journal import Batch, Insert, Journal, Update, Write
@@ -56,11 +58,18 @@ class Disputes:
     """Opens, remembers and resolves them, and holds trading while a person must decide."""
 
     def __init__(
-        self, journal: Journal, bus: EventBus, risk: RiskManager, clock: Clock, ids: Ids
+        self,
+        journal: Journal,
+        bus: EventBus,
+        risk: RiskManager,
+        trades: PairTrades,
+        clock: Clock,
+        ids: Ids,
     ) -> None:
         self._journal = journal
         self._bus = bus
         self._risk = risk
+        self._trades = trades
         self._clock = clock
         self._ids = ids
         self.open: dict[str, Dispute] = {}
@@ -84,8 +93,15 @@ class Disputes:
         Batches are kept in the order of their calls: what is begun before one is being opened
         is on the record before it.
         """
-        return self._opening[pair_id] > 0 or any(
+        if self._opening[pair_id] > 0 or any(
             each.found.pair_id == pair_id for each in self.open.values()
+        ):
+            return True
+        disputed = PositionStatus.RECONCILIATION_REQUIRED
+        return any(
+            trade.position.status is disputed
+            for trade in self._trades.all()
+            if trade.pair_id == pair_id
         )
 
     def of_position(self, position_id: str) -> list[Dispute]:
@@ -236,11 +252,11 @@ class Disputes:
             if left:
                 first = left[0].found
                 detail = f"{len(left)} open, the first: {first.kind} of {first.subject}"
-                await self._risk.halt_trading(HALT, detail)
-            elif HALT in self._risk.state.halt_reasons:
+                await self._risk.halts.halt_trading(HALT, detail)
+            elif HALT in self._risk.capital.state.halt_reasons:
                 # A person may have lifted it a moment ago: then it stands no longer.
                 with contextlib.suppress(Conflict, InvalidInput):
-                    await self._risk.resume_trading(HALT, "no discrepancy remains")
+                    await self._risk.halts.resume_trading(HALT, "no discrepancy remains")
 
 
 def _row(dispute: Dispute) -> dict[str, Any]:

@@ -1,116 +1,258 @@
-"""Positions with all that they follow from, read from their rows."""
+"""Pair trades read back from their rows: a handful of reads, however many there are."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
+from typing import Any
 
-from dutchbook.application.pair_trades.store import LATE, Held
+from dutchbook.application.pair_trades.store import LATE, Loaded
 from dutchbook.application.records.loading import (
     Row,
+    execution_of,
     fill_of,
     grouped,
     order_of,
     payment_of,
+    plan_of,
     position_of,
     reservation_of,
 )
 from dutchbook.domain.capital.ledger import AccountKey
-from dutchbook.domain.events import Event, PositionClosed
-from dutchbook.domain.market.contract import (
-    Platform,
+from dutchbook.domain.capital.reservation import Reservation
+from dutchbook.domain.events import (
+    BudgetReleased,
+    Event,
+    OrderFilled,
+    PositionClosed,
+    PositionMoved,
+    SingleLegExposure,
 )
+from dutchbook.domain.execution.decide import Phase
+from dutchbook.domain.market.contract import ContractMatch, Platform
+from dutchbook.domain.pair_trades.apply import PARTIAL_EXIT
+from dutchbook.domain.pair_trades.trade import PairTrade, kalshi_outcome
+from dutchbook.domain.positions.position import Holding, OpenPosition, PositionStatus
+from dutchbook.domain.values.units import ZERO, Money
+from dutchbook.errors import UnknownId
 from dutchbook.ports.journal import Journal
+from dutchbook.ports.time import Ids
 
 LAST = 100
 """So many that ended last are asked about at a start, whenever that was by our clock."""
+MANY = 8
+"""From so many on, a whole table is read once rather than a few rows of it many times."""
+Rows = dict[str, list[dict[str, Any]]]
 
 
-async def held(journal: Journal, accounts: Mapping[Platform, AccountKey]) -> list[Held]:
-    """Return every position that is not over, with all that it follows from, oldest first.
+class Loader:
+    """Reads pair trades: all that can still change, or one."""
 
-    Those are among them that were closed within `LATE` of the last one that was, however long
-    ago that is: what came to light of them while no engine ran is to find them. So are the last
-    `LAST` that the log tells of, since clocks may have been set in between.
+    def __init__(
+        self,
+        journal: Journal,
+        accounts: Mapping[Platform, AccountKey],
+        matches: Mapping[str, ContractMatch],
+        ids: Ids,
+    ) -> None:
+        self._journal = journal
+        self._accounts = accounts
+        self._matches = matches
+        self._ids = ids
 
-    A handful of reads, however many positions there are.
-    """
-    every = await _all_held(journal, accounts, {}, {})
-    ends = [each.position.closed_at for each in every if each.position.closed_at is not None]
-    late = lately(ends)
-    last = await last_told(journal, PositionClosed, "position_id")
-    return [
-        each
-        for each in every
-        if not each.over or each.position.closed_at in late or each.position.position_id in last
-    ]
+    async def load(self) -> Loaded:
+        """Return everything that can still change.
 
-
-def lately(ends: Collection[datetime]) -> set[datetime]:
-    """Return the ends within `LATE` of the last one, however long ago that is."""
-    since = max(ends) - LATE if ends else None
-    return {end for end in ends if since is not None and end >= since}
-
-
-async def last_told(journal: Journal, kind: type[Event], name: str) -> set[str]:
-    """Return what the last `LAST` events of a kind are about, by the order of the log.
-
-    Args:
-        journal: Where the log is.
-        kind: Of event.
-        name: Of the fact that tells what it is about.
-    """
-    rows = await journal.rows("audit_log", {"name": kind.wire}, ("sequence",))
-    return {json.loads(row["payload"])[name] for row in rows[-LAST:]}
-
-
-async def held_one(
-    journal: Journal, accounts: Mapping[Platform, AccountKey], position_id: str
-) -> Held:
-    """Return one position, over or not, with all that it follows from."""
-    position = {"position_id": position_id}
-    rows = await journal.rows("open_positions", position)
-    execution = {"execution_id": rows[0]["execution_id"]}
-    return (await _all_held(journal, accounts, position, execution))[0]
-
-
-async def _all_held(
-    journal: Journal, accounts: Mapping[Platform, AccountKey], where: Row, of: Row
-) -> list[Held]:
-    """Return positions, over or not, oldest first.
-
-    Args:
-        journal: Where they are.
-        accounts: By platform.
-        where: Which positions.
-        of: The same, as which executions.
-    """
-    orders = grouped(await journal.rows("orders", where, ("created_at",)), "position_id")
-    fills = grouped(await journal.rows("fills", of), "execution_id")
-    paid = {"status": "paid", **where}
-    payments = grouped(await journal.rows("settlements", paid), "position_id")
-    reserved = {"status": "reserved", **of}
-    standing = grouped(await journal.rows("reservations", reserved), "order_id")
-    running = await journal.rows("executions", {"ended_at": None, **of})
-    waiting = {row["execution_id"] for row in running}
-    found = []
-    for row in await journal.rows("open_positions", where, ("opened_at", "position_id")):
-        position = position_of(row)
-        own = [order_of(each) for each in orders.get(position.position_id, [])]
-        mine = {order.order_id for order in own}
-        made = [fill_of(each) for each in fills.get(position.execution_id, [])]
-        one = Held(
-            position,
-            payments=tuple(payment_of(p) for p in payments.get(position.position_id, [])),
-            reservations={
-                order.order_id: reservation_of(
-                    standing[order.order_id], position.pair_id, accounts
-                )
-                for order in own
-                if order.order_id in standing
-            },
-            waiting=position.execution_id in waiting,
+        Among it is what ended within `LATE` of the last one that did, however long ago that is:
+        what came to light of it while no engine ran is to find it. So are the last `LAST` that
+        the log tells of, since clocks may have been set in between.
+        """
+        every = await self._read({})
+        stalled = await self._stalled()
+        late = _lately(t.position.closed_at for t in every if t.opened)
+        failed = _lately(
+            t.ended_at for t in every if t.ended and t.execution.phase is Phase.FAILED
         )
-        found.append(one.with_orders(own).with_fills(f for f in made if f.order_id in mine))
-    return found
+        closed = await self._last(PositionClosed, "position_id")
+        released = await self._last(BudgetReleased, "execution_id")
+        found = Loaded()
+        for trade in every:
+            if not trade.opened:
+                recent = trade.ended_at in failed or trade.execution_id in released
+                if not trade.ended or (recent and trade.pair_id in self._matches):
+                    found.trades.append(trade)
+                continue
+            kept = trade.position.closed_at in late or trade.position_id in closed
+            if not trade.over or kept:
+                reported = trade.position_id in stalled
+                found.trades.append(replace(trade, stall_reported=reported))
+            else:
+                found.over.append(trade.position)
+        return found
+
+    async def one(self, execution_id: str) -> PairTrade:
+        """Return one pair trade, whether it can still change or not.
+
+        Raises:
+            UnknownId: There is none.
+        """
+        found = await self._read({"execution_id": execution_id})
+        if not found:
+            raise UnknownId("execution", execution_id)
+        return found[0]
+
+    async def _read(self, where: Row) -> list[PairTrade]:
+        """Return pair trades, oldest first: every one, or that of one execution."""
+        journal = self._journal
+        rows = await journal.rows("executions", where, ("started_at", "execution_id"))
+        of = {
+            "orders": grouped(await journal.rows("orders", where, ("created_at",)), _OF),
+            "fills": grouped(await journal.rows("fills", where), _OF),
+            "reservations": grouped(
+                await journal.rows("reservations", {"status": "reserved", **where}), _OF
+            ),
+            "open_positions": grouped(await journal.rows("open_positions", where), _OF),
+        }
+        paid = grouped(await journal.rows("settlements", {"status": "paid"}), "position_id")
+        chances = {
+            row["match_id"]: row["divergence_probability"]
+            for row in await journal.rows("contract_matches")
+        }
+        bare = [row for row in rows if row["execution_id"] not in of["open_positions"]]
+        edges, names = await self._edges(bare), await self._names(bare)
+        read = _Reading(of, paid, chances, edges, names, self._accounts, self._matches)
+        found = [read.trade(row, self._ids) for row in rows if read.readable(row)]
+        return sorted(found, key=_opened) if not where else found
+
+    async def _edges(self, rows: list[dict[str, Any]]) -> dict[str, Money]:
+        """Return what each of some executions expected to bring, by its opportunity."""
+        if len(rows) == 1:
+            mine = {"opportunity_id": rows[0]["opportunity_id"]}
+            seen = await self._journal.rows("opportunities", mine)
+        else:
+            seen = await self._journal.rows("opportunities", {"reason": None}) if rows else []
+        return {each["opportunity_id"]: Money(each["expected_profit"]) for each in seen}
+
+    async def _names(self, rows: list[dict[str, Any]]) -> dict[str, str]:
+        """Return what the positions of some executions are called, where the log named them.
+
+        The log may have told of fills under that name before there was a row of it.
+        """
+        wanted = [row["execution_id"] for row in rows if row["ended_at"] is None]
+        kind = {"name": OrderFilled.wire}
+        mine = [{**kind, "correlation_id": each} for each in wanted]
+        named: dict[str, str] = {}
+        for where in mine if len(wanted) < MANY else [kind]:
+            for row in await self._journal.rows("audit_log", where, ("sequence",)):
+                position_id = json.loads(row["payload"])["position_id"]
+                if position_id is not None:
+                    named.setdefault(row["correlation_id"], position_id)
+        return named
+
+    async def _stalled(self) -> set[str]:
+        """Return the positions whose exit stands still half done and was reported so."""
+        rows = [
+            row
+            for kind in (PositionMoved, SingleLegExposure)
+            for row in await self._journal.rows("audit_log", {"name": kind.wire})
+        ]
+        found: set[str] = set()
+        for row in sorted(rows, key=lambda each: int(each["sequence"])):
+            facts = json.loads(row["payload"])
+            if row["name"] == PositionMoved.wire:
+                found.discard(facts["position_id"])
+            elif facts["failed_leg"]["code"] == PARTIAL_EXIT:
+                found.add(facts["position_id"])
+        return found
+
+    async def _last(self, kind: type[Event], name: str) -> set[str]:
+        """Return what the last `LAST` events of a kind are about, by the order of the log.
+
+        Args:
+            kind: Of event.
+            name: Of the fact that tells what it is about.
+        """
+        rows = await self._journal.rows("audit_log", {"name": kind.wire}, ("sequence",))
+        return {json.loads(row["payload"])[name] for row in rows[-LAST:]}
+
+
+_OF = "execution_id"
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Rows by the execution that they belong to, and what else a pair trade is made of."""
+
+    of: Mapping[str, Rows]
+    paid: Rows
+    chances: Mapping[str, Decimal]
+    edges: Mapping[str, Money]
+    names: Mapping[str, str]
+    accounts: Mapping[Platform, AccountKey]
+    matches: Mapping[str, ContractMatch]
+
+    def readable(self, row: Row) -> bool:
+        """Tell whether there is a pair to read an execution with, or a position of it."""
+        return row["pair_id"] in self.matches or row[_OF] in self.of["open_positions"]
+
+    def trade(self, row: Row, ids: Ids) -> PairTrade:
+        """Return the pair trade of an execution."""
+        orders = {o.order_id: o for o in map(order_of, self._rows("orders", row))}
+        fills = {(f.platform, f.trade_id): f for f in map(fill_of, self._rows("fills", row))}
+        standing = self._rows("reservations", row)
+        entry = [each for each in standing if each["order_id"] is None]
+        single = grouped(standing, "order_id")
+        positions = self._rows("open_positions", row)
+        position = position_of(positions[0]) if positions else None
+        payments = self.paid.get(position.position_id, []) if position else []
+        return PairTrade(
+            plan=plan_of(row, self.chances.get(row["pair_id"], Decimal(0))),
+            execution=execution_of(row),
+            position=position or self._bare(row, ids),
+            orders=orders,
+            fills=fills,
+            payments=tuple(payment_of(each) for each in payments),
+            reservation=self._reservation(entry, row) if entry else None,
+            reservations={
+                order_id: self._reservation(each, row) for order_id, each in single.items()
+            },
+            opened=position is not None,
+            ended_at=row["ended_at"],
+        )
+
+    def _reservation(self, rows: list[dict[str, Any]], row: Row) -> Reservation:
+        return reservation_of(rows, row["pair_id"], self.accounts)
+
+    def _rows(self, table: str, row: Row) -> list[dict[str, Any]]:
+        return self.of[table].get(row[_OF], [])
+
+    def _bare(self, row: Row, ids: Ids) -> OpenPosition:
+        """Return the position that an execution stands for, with nothing in it."""
+        kalshi = kalshi_outcome(row["direction"])
+        match = self.matches[row["pair_id"]]
+        name = self.names.get(row[_OF]) or ids.new("position", row[_OF])
+        return OpenPosition(
+            position_id=name,
+            pair_id=row["pair_id"],
+            execution_id=row[_OF],
+            kalshi=Holding(kalshi),
+            polymarket=Holding(match.hedge(kalshi)),
+            expected_edge=self.edges.get(row["opportunity_id"], ZERO),
+            divergence_reserve=ZERO,
+            status=PositionStatus.SINGLE_LEG_EXPOSED,
+            opened_at=row["started_at"],
+        )
+
+
+def _lately(ends: Iterable[datetime | None]) -> Collection[datetime]:
+    """Return the ends within `LATE` of the last one, however long ago that is."""
+    known = {end for end in ends if end is not None}
+    since = max(known) - LATE if known else None
+    return {end for end in known if since is not None and end >= since}
+
+
+def _opened(trade: PairTrade) -> tuple[datetime, str]:
+    return trade.position.opened_at, trade.position_id

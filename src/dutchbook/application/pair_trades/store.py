@@ -1,4 +1,4 @@
-"""What we hold: every position that can still change, with its orders, fills and payouts.
+"""PairTrades: every pair trade that can still change, and the one way in which one changes.
 
 One that is over stays for a while: a fill of it may come to light late.
 """
@@ -6,154 +6,197 @@ One that is over stays for a while: a fill of it may come to light late.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 
-from dutchbook.domain.capital.reservation import Reservation
-from dutchbook.domain.execution.order import Fill, Finality, Order, Purpose
-from dutchbook.domain.market.contract import ContractMatch, Leg, Outcome, Platform, Side
-from dutchbook.domain.positions.fold import Fact, Merge, Payout
+from dutchbook.application.capital.capital import Capital
+from dutchbook.application.capital.halts import Halts
+from dutchbook.application.pair_trades.announcements import Announcements
+from dutchbook.application.records.changes import Gate, capital_writes, changes
+from dutchbook.application.records.committer import EventBus
+from dutchbook.domain.capital.ledger import EntryKind
+from dutchbook.domain.execution.order import Finality
+from dutchbook.domain.market.contract import ContractMatch, Outcome, Platform
+from dutchbook.domain.pair_trades.apply import apply
+from dutchbook.domain.pair_trades.capital import capital_change
+from dutchbook.domain.pair_trades.events import Notice
+from dutchbook.domain.pair_trades.facts import Paid, TradeFact
+from dutchbook.domain.pair_trades.trade import LegKey, PairTrade, TradeKey
 from dutchbook.domain.positions.position import OpenPosition, PositionStatus
-from dutchbook.domain.values.units import NOTHING, Quantity
+from dutchbook.domain.values.units import Quantity
 from dutchbook.errors import UnknownId
+from dutchbook.ports.journal import Batch
+from dutchbook.ports.time import Clock, Ids
 
 LATE = timedelta(minutes=10)
 """So long after its end a position, or an execution that bought nothing, is asked about.
 
 A fill that comes to light later still is found by what its platform's stream tells of it.
 """
-TradeKey = tuple[Platform, str]
-LegKey = tuple[Platform, str, Outcome]
+NONE = Batch()
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A position with all that it follows from; `reservations` are by the order they cover.
+class Loaded:
+    """What a start finds.
 
-    `waiting`: its execution has not ended. What it bought is still covered by the execution's
-    reservation and is booked, status and all, when that ends.
+    Attributes:
+        trades: Pair trades that can still change, oldest first.
+        over: Positions that cannot: what is left of them is dust that stays.
     """
 
-    position: OpenPosition
-    orders: Mapping[str, Order] = field(default_factory=dict)
-    fills: Mapping[TradeKey, Fill] = field(default_factory=dict)
-    payments: tuple[Merge | Payout, ...] = ()
-    reservations: Mapping[str, Reservation] = field(default_factory=dict)
-    waiting: bool = False
-
-    @property
-    def facts(self) -> tuple[Fact, ...]:
-        """Everything that `accounting.folded` asks for."""
-        return (*self.fills.values(), *self.payments)
-
-    @property
-    def contracts(self) -> Mapping[Platform, str]:
-        """What its orders are for, by platform: it may be of a pair that is not followed."""
-        return {order.platform: order.contract_id for order in self.orders.values()}
-
-    @property
-    def legs(self) -> tuple[LegKey, ...]:
-        """What it holds: platform, contract, and the outcome that its leg was opened with."""
-        return tuple(
-            (platform, contract_id, leg.outcome)
-            for platform, contract_id in self.contracts.items()
-            if (leg := self.position.holding(platform)).size
-        )
-
-    @property
-    def unknown(self) -> bool:
-        """Whether an order of it is out and nobody knows what became of it."""
-        return any(order.outcome_unknown_since is not None for order in self.orders.values())
-
-    @property
-    def working(self) -> bool:
-        """Whether an order of it can still fill."""
-        return any(order.working_size > 0 for order in self.orders.values())
-
-    @property
-    def settled_sizes(self) -> Mapping[tuple[Platform, Outcome], Quantity]:
-        """Contracts, by platform and outcome, that no platform can take back."""
-        held: dict[tuple[Platform, Outcome], Quantity] = {}
-        for fill in self.fills.values():
-            if fill.finality is Finality.SETTLED:
-                key = (fill.platform, fill.outcome)
-                change = fill.size if fill.side is Side.BUY else -fill.size
-                held[key] = Quantity(held.get(key, NOTHING) + change)
-        return held
-
-    @property
-    def planned_edge(self) -> Decimal:
-        """Return the dollars a contract that the entry expected to lock."""
-        planned = max(
-            (
-                order.size
-                for order in self.orders.values()
-                if order.purpose is Purpose.ENTRY and order.leg is Leg.PRIMARY
-            ),
-            default=NOTHING,
-        )
-        return self.position.expected_edge / planned if planned else Decimal(0)
-
-    def sellable(self, platform: Platform) -> Quantity:
-        """Return how many contracts of a leg are there for good: settled, not merged away."""
-        leg = self.position.holding(platform)
-        bought = sum(
-            fill.size if fill.side is Side.BUY else -fill.size
-            for fill in self.fills.values()
-            if fill.platform is platform
-            and fill.outcome is leg.outcome
-            and fill.finality is not Finality.FAILED
-        )
-        settled = self.settled_sizes.get((platform, leg.outcome), NOTHING)
-        return Quantity(max(min(settled - (bought - leg.size), leg.net), NOTHING))
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing that can still happen concerns it."""
-        return (
-            self.position.status is PositionStatus.CLOSED
-            and not any(leg.unpaid for leg in self.position.legs)
-            and not self.working
-            and all(f.finality is not Finality.PROVISIONAL for f in self.fills.values())
-        )
-
-    def with_orders(self, orders: Iterable[Order]) -> Held:
-        """Return it with some orders added or replaced."""
-        return replace(self, orders={**self.orders, **{o.order_id: o for o in orders}})
-
-    def order_out(self) -> str | None:
-        """Return why no further order may be placed for it now."""
-        if self.unknown:
-            return "the outcome of an order of this position is unknown"
-        return "an order of this position still works" if self.working else None
-
-    def with_fills(self, fills: Iterable[Fill]) -> Held:
-        """Return it with some fills added or replaced."""
-        more = {(fill.platform, fill.trade_id): fill for fill in fills}
-        return replace(self, fills={**self.fills, **more})
+    trades: list[PairTrade] = field(default_factory=list)
+    over: list[OpenPosition] = field(default_factory=list)
 
 
-class Holdings:
-    """The image of every position that is not over; the database holds the truth."""
+class PairTrades:
+    """The cache of pair trades by execution; the database holds the truth."""
 
-    def __init__(self, matches: Mapping[str, ContractMatch]) -> None:
+    def __init__(
+        self,
+        committer: EventBus,
+        capital: Capital,
+        halts: Halts,
+        announce: Announcements,
+        matches: Mapping[str, ContractMatch],
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self._committer = committer
+        self._capital = capital
+        self._halts = halts
+        self._announce = announce
         self._matches = matches
-        self._held: dict[str, Held] = {}
-        self._locks: dict[str, asyncio.Lock] = {}
-        self._trades: dict[TradeKey, str] = {}
+        self._clock = clock
+        self._ids = ids
+        self._trades: dict[str, PairTrade] = {}
+        self._of_position: dict[str, str] = {}
+        self._of_order: dict[str, str] = {}
+        self._of_fill: dict[TradeKey, str] = {}
         self._legs: dict[LegKey, set[str]] = {}
+        self._prepared: dict[str, PairTrade] = {}
+        self._booking: dict[str, asyncio.Lock] = {}
+        self._attending: dict[str, asyncio.Lock] = {}
+        self.over: list[OpenPosition] = []
         self.version = 0
-        self.contested: Callable[[str], bool] = _by_nobody
+
+    # One way to change
+    # -------------------------------------------------------------------------
+
+    async def book(
+        self,
+        key: str | PairTrade,
+        *facts: TradeFact,
+        alongside: Batch = NONE,
+        gate: Gate | None = None,
+    ) -> PairTrade:
+        """Apply facts to one pair trade, commit what they change, and return the result.
+
+        Args:
+            key: The execution's id, or a pair trade that is not in the database yet.
+            facts: Applied in order, in one commit.
+            alongside: Rows and events that belong in the same commit.
+            gate: What the risk state must be like for an entry.
+
+        Raises:
+            UnknownId: No such pair trade can still change.
+            OrderOut: A fact places an order beside one that is out (I-3).
+            Conflict: The database refused; nothing was kept.
+        """
+        return (await self.book_all([(key, facts)], alongside, gate))[0]
+
+    async def book_all(
+        self,
+        booked: Sequence[tuple[str | PairTrade, Sequence[TradeFact]]],
+        alongside: Batch = NONE,
+        gate: Gate | None = None,
+    ) -> list[PairTrade]:
+        """Apply facts to several pair trades in one commit; see `book`."""
+        keys = sorted(k if isinstance(k, str) else k.execution_id for k, _ in booked)
+        async with AsyncExitStack() as held:
+            for key in keys:
+                lock = self._booking.setdefault(key, asyncio.Lock())
+                await held.enter_async_context(lock)
+            after = await self._book(booked, alongside, gate)
+        await self._halts.enforce()
+        return after
+
+    async def _book(
+        self,
+        booked: Sequence[tuple[str | PairTrade, Sequence[TradeFact]]],
+        alongside: Batch,
+        gate: Gate | None,
+    ) -> list[PairTrade]:
+        at, accounts = self._clock.now(), self._capital.accounts
+        results, steps, writes, events = [], [], list(alongside.writes), []
+        for key, facts in booked:
+            before = self.trade(key) if isinstance(key, str) else None
+            after = before if isinstance(key, str) else key
+            assert isinstance(after, PairTrade), "a pair trade that begins is given whole"
+            notices: list[Notice] = []
+            for fact in facts:
+                after, more = apply(after, fact)
+                notices += more
+            after = _one_version(before, after)
+            step = capital_change(before, after, accounts, _kind(facts))
+            writes += changes(before, after, at)
+            events += [self._announce.event(notice, after) for notice in notices]
+            results.append(after)
+            steps.append(step)
+        writes += capital_writes(steps, accounts, self._ids, at, gate)
+        with self._capital.claimed(steps):
+            for after, step in zip(results, steps, strict=True):
+                if step.entry:
+                    events += self._capital.limit_events(step, after.execution_id)
+            batch = Batch(tuple(writes), (*events, *alongside.events))
+            if batch:
+                await self._committer.commit(batch)
+        for after, step in zip(results, steps, strict=True):
+            self._capital.follow(step)
+            self.put(after)
+        return results
+
+    # Looking up
+    # --------------------------------------------------------------------------------
+
+    def trade(self, execution_id: str) -> PairTrade:
+        """Return a pair trade by its execution.
+
+        Raises:
+            UnknownId: None that can still change has this id.
+        """
+        if execution_id not in self._trades:
+            raise UnknownId("pair trade", execution_id)
+        return self._trades[execution_id]
+
+    def find(self, execution_id: str) -> PairTrade | None:
+        """Return a pair trade by its execution, None where it can change no more."""
+        return self._trades.get(execution_id)
+
+    @property
+    def trades(self) -> list[PairTrade]:
+        """Every pair trade that can still change, those without a position included."""
+        return list(self._trades.values())
+
+    def all(self) -> list[PairTrade]:
+        """Every one that has a position, closed ones with open ends included."""
+        return [trade for trade in self._trades.values() if trade.opened]
+
+    @property
+    def followed(self) -> list[PairTrade]:
+        """The same, of pairs that are followed: of others nobody knows the contracts."""
+        return [one for one in self.all() if one.pair_id in self._matches]
 
     @property
     def positions(self) -> dict[str, OpenPosition]:
         """Every position that is not closed, oldest first."""
         return {
-            position_id: held.position
-            for position_id, held in self._held.items()
-            if held.position.status is not PositionStatus.CLOSED
+            trade.position_id: trade.position
+            for trade in self._trades.values()
+            if trade.opened and trade.position.status is not PositionStatus.CLOSED
         }
 
     @property
@@ -161,107 +204,112 @@ class Holdings:
         """Every pair that is followed, by its id."""
         return self._matches
 
-    def all(self) -> list[Held]:
-        """Everything that can still change, closed positions with open ends included."""
-        return list(self._held.values())
-
-    @property
-    def followed(self) -> list[Held]:
-        """The same, of pairs that are followed: of others nobody knows the contracts."""
-        return [one for one in self._held.values() if one.position.pair_id in self._matches]
-
-    def of(self, position_id: str) -> Held:
-        """Return a position with its facts.
+    def of(self, position_id: str) -> PairTrade:
+        """Return a pair trade by its position.
 
         Raises:
             UnknownId: None that can still change has this id.
         """
-        if position_id not in self._held:
+        if (trade := self.known(position_id)) is None:
             raise UnknownId("open position", position_id)
-        return self._held[position_id]
+        return trade
 
-    def known(self, position_id: str) -> Held | None:
-        """Return a position with its facts, None when nothing can change it any more."""
-        return self._held.get(position_id)
+    def known(self, position_id: str) -> PairTrade | None:
+        """Return a pair trade by its position, None when nothing can change it any more."""
+        trade = self._trades.get(self._of_position.get(position_id, ""))
+        return trade if trade is not None and trade.opened else None
 
-    def of_order(self, order_id: str) -> Held:
-        """Return the position that an order belongs to.
+    def of_order(self, order_id: str) -> PairTrade:
+        """Return the pair trade that an order belongs to.
 
         Raises:
             UnknownId: It belongs to none that can still change.
         """
-        for held in self._held.values():
-            if order_id in held.orders:
-                return held
-        raise UnknownId("order of an open position", order_id)
+        if order_id not in self._of_order:
+            raise UnknownId("order of a pair trade", order_id)
+        return self._trades[self._of_order[order_id]]
 
-    def by_trade(self, key: TradeKey) -> Held | None:
-        """Return the position that a fill belongs to, if it is known yet."""
-        return self._held.get(self._trades.get(key, ""))
-
-    def lock(self, position_id: str) -> asyncio.Lock:
-        """Return what whoever changes a position holds meanwhile."""
-        return self._locks.setdefault(position_id, asyncio.Lock())
-
-    def busy(self, position_id: str) -> bool:
-        """Tell whether somebody is changing a position right now."""
-        return position_id in self._locks and self._locks[position_id].locked()
+    def by_fill(self, key: TradeKey) -> PairTrade | None:
+        """Return the pair trade that a fill belongs to, if it is known yet."""
+        return self._trades.get(self._of_fill.get(key, ""))
 
     def match(self, position: OpenPosition) -> ContractMatch:
         """Return the pair of a position."""
         return self._matches[position.pair_id]
 
-    def put(self, held: Held) -> None:
-        """Take up a position, or what has become of it, once that is durable.
+    # Who is at it
+    # ------------------------------------------------------------------------------
 
-        `version` counts these.
+    def lock(self, position_id: str) -> asyncio.Lock:
+        """Return what whoever decides about a position holds meanwhile: one at a time."""
+        key = self._of_position.get(position_id, position_id)
+        return self._attending.setdefault(key, asyncio.Lock())
+
+    def busy(self, position_id: str) -> bool:
+        """Tell whether somebody decides about a position right now, or books of it."""
+        key = self._of_position.get(position_id, position_id)
+        locks = (self._attending.get(key), self._booking.get(key))
+        return any(lock is not None and lock.locked() for lock in locks)
+
+    # The cache
+    # ---------------------------------------------------------------------------------
+
+    def take_up(self, loaded: Loaded) -> None:
+        """Take up what a start has found."""
+        for trade in loaded.trades:
+            self.put(trade)
+        self.over = loaded.over
+
+    def put(self, trade: PairTrade) -> None:
+        """Take up a pair trade, or what has become of it, once that is durable.
+
+        `version` counts these where there is a position.
         """
-        self.version += 1
-        position_id = held.position.position_id
-        self._unlist(position_id)
-        self._held[position_id] = held
-        self._trades.update(dict.fromkeys(held.fills, position_id))
-        for key in held.legs:
-            self._legs.setdefault(key, set()).add(position_id)
+        self.version += trade.opened
+        key = trade.execution_id
+        self._unlist(key)
+        self._trades[key] = trade
+        self._of_position[trade.position_id] = key
+        self._of_order.update(dict.fromkeys(trade.orders, key))
+        self._of_fill.update(dict.fromkeys(trade.fills, key))
+        if trade.opened:
+            for leg in trade.legs:
+                self._legs.setdefault(leg, set()).add(key)
 
-    def retire(self, position_id: str) -> None:
-        """Forget a position if it is over.
+    def retire(self, execution_id: str) -> PairTrade | None:
+        """Forget a pair trade if it is over, and return it.
 
         Until then a fill that comes to light late still finds it at once.
         """
-        held = self._held.get(position_id)
-        if held is not None and held.over:
-            self.drop(position_id)
+        trade = self._trades.get(execution_id)
+        if trade is None or not (trade.over if trade.opened else trade.ended):
+            return None
+        self.drop(execution_id)
+        return trade
 
-    def drop(self, position_id: str) -> None:
-        """Forget a position that has come to nothing."""
-        self._unlist(position_id)
-        self._held.pop(position_id, None)
-        self._locks.pop(position_id, None)
+    def drop(self, execution_id: str) -> None:
+        """Forget a pair trade that has come to nothing."""
+        self._unlist(execution_id)
+        trade = self._trades.pop(execution_id, None)
+        if trade is not None:
+            self._of_position.pop(trade.position_id, None)
+            for order_id in trade.orders:
+                self._of_order.pop(order_id, None)
+        self._booking.pop(execution_id, None)
+        self._attending.pop(execution_id, None)
 
-    def _unlist(self, position_id: str) -> None:
-        """Take a position out of what is looked up by trade or by leg."""
-        held = self._held.get(position_id)
-        if held is None:
+    def _unlist(self, execution_id: str) -> None:
+        """Take a pair trade out of what is looked up by fill or by leg."""
+        trade = self._trades.get(execution_id)
+        if trade is None:
             return
-        for trade in held.fills:
-            self._trades.pop(trade, None)
-        for key in held.legs:
-            self._legs[key].discard(position_id)
+        for key in trade.fills:
+            self._of_fill.pop(key, None)
+        for leg in trade.legs:
+            self._legs.get(leg, set()).discard(execution_id)
 
-    def opened(
-        self,
-        position: OpenPosition,
-        orders: Iterable[Order],
-        fills: Iterable[Fill],
-        payments: Iterable[Merge | Payout] = (),
-        reservations: Mapping[str, Reservation] | None = None,
-        *,
-        waiting: bool = False,
-    ) -> None:
-        """Take up a position that has just become durable."""
-        bare = Held(position, {}, {}, tuple(payments), reservations or {}, waiting)
-        self.put(bare.with_orders(orders).with_fills(fills))
+    # What is held
+    # ------------------------------------------------------------------------------
 
     def opposes(self, match: ContractMatch, kalshi_outcome: Outcome) -> bool:
         """Tell whether we hold, of either contract, the outcome that a new entry would not buy.
@@ -280,33 +328,42 @@ class Holdings:
         )
         return any(self._legs.get(key) for key in others)
 
+    def prepare(self, trade: PairTrade) -> None:
+        """Count what a pair trade is about to buy, before its first commit."""
+        self._prepared[trade.execution_id] = trade
+
+    def forget(self, execution_id: str) -> None:
+        """Count a prepared pair trade no longer: it is in the cache, or came to nothing."""
+        self._prepared.pop(execution_id, None)
+
+    def enters(self, contract_id: str, outcome: Outcome) -> bool:
+        """Tell whether an execution under way buys an outcome of a contract on Kalshi."""
+        entering = [t for t in self._trades.values() if not t.ended and not t.opened]
+        return any(
+            trade.position.kalshi.outcome is outcome
+            and trade.pair_id in self._matches
+            and self._matches[trade.pair_id].kalshi.contract_id == contract_id
+            for trade in (*self._prepared.values(), *entering)
+        )
+
     def against(self, position_id: str, outcome: Outcome) -> bool:
         """Tell whether buying an outcome on Kalshi for one position would undo another's leg.
 
         Kalshi nets both outcomes of a contract over the whole account: what the position holds
         of the opposite itself is meant to go, what another one holds is not.
         """
-        mine = self.of(position_id).contracts.get(Platform.KALSHI)
+        trade = self.of(position_id)
+        mine = trade.contracts.get(Platform.KALSHI)
         if mine is None:
             return False
         opposed = self._legs.get((Platform.KALSHI, mine, outcome.opposite), set())
-        return bool(opposed - {position_id})
-
-    def disputed(self, pair_id: str) -> bool:
-        """Tell whether a discrepancy on a pair is open: nothing new is begun on it (I-23)."""
-        disputed = PositionStatus.RECONCILIATION_REQUIRED
-        return self.contested(pair_id) or any(
-            held.position.status is disputed
-            for held in self._held.values()
-            if held.position.pair_id == pair_id
-        )
+        return bool(opposed - {trade.execution_id})
 
     def held(self, platform: Platform, contract_id: str, outcome: Outcome) -> Quantity:
         """Return how many contracts of an outcome our positions hold on a platform."""
         total = Decimal(0)
-        for one in self._held.values():
-            match = self._matches.get(one.position.pair_id)
-            if match is None or match.contract(platform).contract_id != contract_id:
+        for one in self.followed:
+            if self.match(one.position).contract(platform).contract_id != contract_id:
                 continue
             leg = one.position.holding(platform)
             total += leg.size if leg.outcome is outcome else leg.complement
@@ -317,11 +374,19 @@ class Holdings:
         """Fills that their platform can still take back."""
         return sum(
             fill.finality is Finality.PROVISIONAL
-            for held in self._held.values()
-            for fill in held.fills.values()
+            for trade in self.all()
+            for fill in trade.fills.values()
         )
 
 
-def _by_nobody(pair_id: str) -> bool:
-    """No discrepancy is known on any pair."""
-    return not pair_id
+def _one_version(before: PairTrade | None, after: PairTrade) -> PairTrade:
+    """Return a pair trade whose position counts all facts of one commit as one version."""
+    if before is None or not before.opened or after.position is before.position:
+        return after
+    version = before.position.version + 1
+    return replace(after, position=replace(after.position, version=version))
+
+
+def _kind(facts: Iterable[TradeFact]) -> EntryKind:
+    """Return what the ledger calls cash that came from no order."""
+    return next((fact.kind for fact in facts if isinstance(fact, Paid)), EntryKind.TRADE)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dutchbook.application.pair_trades.discrepancies import Dispute, Disputes
-from dutchbook.application.pair_trades.store import Held, Holdings
+from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.recovery.fill_finality import SettlementFollower
 from dutchbook.domain.execution.order import Finality
 from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.position import OpenPosition, PositionStatus
 from dutchbook.domain.reconciliation import (
     Choice,
@@ -33,9 +34,9 @@ class Outstanding:
     """Keeps the open discrepancies consistent with the latest comparison."""
 
     def __init__(
-        self, holdings: Holdings, disputes: Disputes, settling: SettlementFollower
+        self, trades: PairTrades, disputes: Disputes, settling: SettlementFollower
     ) -> None:
-        self._holdings = holdings
+        self._trades = trades
         self._disputes = disputes
         self._settling = settling
 
@@ -45,10 +46,10 @@ class Outstanding:
         If only a failed fill put it in doubt, it is resolved instead: its platform has proven
         it.
         """
-        for held in self._holdings.all():
+        for held in self._trades.all():
             if held.position.status is not PositionStatus.RECONCILIATION_REQUIRED:
                 continue
-            about = self._disputes.of_position(held.position.position_id)
+            about = self._disputes.of_position(held.position_id)
             if any(each.halts for each in about):
                 continue
             context = held.position.reconciliation_context or {}
@@ -57,11 +58,11 @@ class Outstanding:
             else:
                 await self._disputes.raised([_doubted(held.position)])
 
-    async def _prove(self, held: Held) -> None:
-        position_id = held.position.position_id
+    async def _prove(self, held: PairTrade) -> None:
+        position_id = held.position_id
         failed = [f for f in held.fills.values() if f.finality is Finality.FAILED]
-        async with self._holdings.lock(position_id):
-            await self._settling.proven(position_id, failed[-1])
+        async with self._trades.lock(position_id):
+            await self._settling.proven(held, failed[-1])
 
     async def even_again(self) -> None:
         """Resolve discrepancies of failed fills that were made good; their pairs continue."""
@@ -74,7 +75,7 @@ class Outstanding:
             await self._disputes.settle(gone, Choice.ADOPT_PLATFORM, "the position is even")
 
     def _made_good(self, dispute: Dispute) -> bool:
-        held = self._holdings.known(dispute.found.position_id or "")
+        held = self._trades.known(dispute.found.position_id or "")
         if held is None:
             return True
         doubted = held.position.status is PositionStatus.RECONCILIATION_REQUIRED
@@ -97,7 +98,7 @@ class Outstanding:
         await self.even_again()
 
     def _in_doubt(self, dispute: Dispute) -> bool:
-        held = self._holdings.known(dispute.found.position_id or "")
+        held = self._trades.known(dispute.found.position_id or "")
         doubted = PositionStatus.RECONCILIATION_REQUIRED
         return held is not None and held.position.status is doubted
 

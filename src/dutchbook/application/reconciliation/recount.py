@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from dutchbook.application.capital.risk import RiskManager
-from dutchbook.application.capital.rows import SINGLETON
-from dutchbook.application.pair_trades.store import Held
+from dutchbook.application.records.rows import SINGLETON
+from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.values.units import Money
 from dutchbook.ports.journal import Batch, Journal, Update
 
 
 async def recounted(
-    journal: Journal, risk: RiskManager, held: Iterable[Held], over: Decimal
+    journal: Journal, risk: RiskManager, held: Iterable[PairTrade], over: Decimal
 ) -> dict[str, Decimal | int]:
     """Return by how much the risk state differs from its reservations and positions.
 
@@ -35,7 +35,7 @@ async def recounted(
         "open_position_count": sum(p.status is not PositionStatus.CLOSED for p in booked),
         "total_capital_deployed": deployed,
     }
-    state = risk.state
+    state = risk.capital.state
     differing = {name: each - getattr(state, name) for name, each in counted.items()}
     return {name: each for name, each in differing.items() if each}
 

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from dutchbook.application.capital.risk import RiskManager
-from dutchbook.application.pair_trades.adjustments import REJECTED, Adjustments
-from dutchbook.application.pair_trades.announcements import Announcements
-from dutchbook.application.pair_trades.booking import Bookkeeper, News
+from dutchbook.application.exposure.single_leg import SingleLegResolutionService
+from dutchbook.application.orders.questions import Questions
 from dutchbook.application.pair_trades.discrepancies import Disputes
-from dutchbook.application.pair_trades.store import Held, Holdings
-from dutchbook.application.reconciliation.our_state import Own, own_order
+from dutchbook.application.pair_trades.store import PairTrades
+from dutchbook.application.reconciliation.our_state import Own, OwnSide
 from dutchbook.application.recovery.fill_finality import SettlementFollower
-from dutchbook.application.recovery.late_fills import LateFills
-from dutchbook.application.recovery.order_inquiry import Inquiries
-from dutchbook.application.recovery.recovery import Recovery
-from dutchbook.application.recovery.unfinished import Case
-from dutchbook.domain.events import Event
+from dutchbook.application.recovery.unfinished import Recovery
 from dutchbook.domain.execution.order import Fill, Finality, Order
 from dutchbook.domain.market.contract import Side
-from dutchbook.domain.positions.fold import Cause
-from dutchbook.domain.positions.position import OpenPosition, PositionStatus, PositionTrigger
+from dutchbook.domain.pair_trades.facts import Corrected, Moved
+from dutchbook.domain.pair_trades.trade import PairTrade
+from dutchbook.domain.positions.position import PositionStatus, PositionTrigger
 from dutchbook.domain.reconciliation import (
     BookCash,
     FailFill,
@@ -30,14 +26,12 @@ from dutchbook.domain.reconciliation import (
     OurOrder,
     Proposal,
     Repair,
-    RequireReconciliation,
     SettleFill,
 )
 from dutchbook.domain.reconciliation.repairs import OrderRepair, in_order, order_after
 from dutchbook.domain.values.units import ZERO, Money, plain
 from dutchbook.errors import Conflict
-
-UNEVEN = "a fill came to light that has no counterpart"
+from dutchbook.ports.time import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,35 +65,39 @@ class Repaired:
     left: list[str] = field(default_factory=list)
     short: list[Short] = field(default_factory=list)
 
+    def add(self, count: int, *, resolved: bool = False) -> None:
+        """Count facts that were entered, and an order whose outcome is known now."""
+        self.count += count
+        self.resolved += resolved
+
 
 class Repairer:
-    """Turns each repair into the call that books such a thing; it keeps no books of its own."""
+    """Turns each repair into the fact that books such a thing; it keeps no books of its own.
+
+    Eight things and the clock: what books a repair in each state of its pair trade.
+    """
 
     def __init__(
         self,
         risk: RiskManager,
-        holdings: Holdings,
-        books: Bookkeeper,
-        announce: Announcements,
-        adjustments: Adjustments,
+        trades: PairTrades,
+        own: OwnSide,
         settling: SettlementFollower,
         recovery: Recovery,
-        inquiries: Inquiries,
+        questions: Questions,
         disputes: Disputes,
-        late: LateFills,
-        exposed: Callable[[str], None],
+        single_leg: SingleLegResolutionService,
+        clock: Clock,
     ) -> None:
         self._risk = risk
-        self._holdings = holdings
-        self._books = books
-        self._announce = announce
-        self._adjustments = adjustments
-        self._exposed = exposed
+        self._trades = trades
+        self._own = own
         self._settling = settling
         self._recovery = recovery
-        self._inquiries = inquiries
+        self._questions = questions
         self._disputes = disputes
-        self._late = late
+        self._single_leg = single_leg
+        self._clock = clock
 
     async def apply(self, own: Own, proposals: Iterable[Proposal]) -> Repaired:
         """Apply every repair among the proposals, one order after the other.
@@ -113,19 +111,17 @@ class Repairer:
             match repair:
                 case BookCash(movement):
                     await self._book(movement, done)
-                case RequireReconciliation():
-                    continue
                 case _:
                     of_order.setdefault(repair.order_id, []).append(repair)
         known = {each.order.order_id: each for each in own.ours.orders}
         for order_id, repairs in of_order.items():
-            await self._order(own, known[order_id], repairs, done)
+            await self._order(known[order_id], repairs, done)
         return done
 
     async def _book(self, movement: NamedCash, done: Repaired) -> None:
         try:
-            await self._risk.book_named(movement)
-            done.count += 1
+            await self._risk.cash.book_named(movement)
+            done.add(1)
         except Conflict:  # more leaves than is free: the remainder shows as a difference
             done.left.append(movement.movement_id)
 
@@ -139,46 +135,44 @@ class Repairer:
         return moved
 
     async def _require(self, position_id: str, context: dict[str, object]) -> bool:
-        async with self._holdings.lock(position_id):
-            held = self._holdings.known(position_id)
-            doubted = PositionStatus.RECONCILIATION_REQUIRED
-            if held is None or held.waiting or held.position.status is doubted:
+        async with self._trades.lock(position_id):
+            trade = self._trades.known(position_id)
+            disputed = PositionStatus.RECONCILIATION_REQUIRED
+            if trade is None or trade.waiting or trade.position.status is disputed:
                 return False
-            await self._books.move(position_id, PositionTrigger.DISCREPANCY_FOUND, context)
+            now = self._clock.now()
+            moved = Moved(now, PositionTrigger.DISCREPANCY_FOUND, context)
+            await self._trades.book(trade.execution_id, moved)
             return True
 
     # One order
     # -------------------------------------------------------------------------------
 
     async def _order(
-        self, own: Own, ours: OurOrder, repairs: Sequence[OrderRepair], done: Repaired
+        self, ours: OurOrder, repairs: Sequence[OrderRepair], done: Repaired
     ) -> None:
         try:
-            kept = await self._kept(own, ours, repairs)
+            kept = await self._kept(ours, repairs)
         except Conflict:  # the same is found the next time
             kept = None
-            done.short += self._short(own, ours, repairs)
+            done.short.extend(self._short(ours, repairs))
         if kept is None:
             done.left.append(ours.order.order_id)
             return
-        done.count += len(repairs)
+        done.add(len(repairs))
         if not kept.working_size:
-            self._inquiries.known(kept.order_id)
-        done.resolved += ours.awaiting and not (
-            kept.outcome_unknown_since is not None
-            or (kept.platform_order_id is None and kept.working_size > 0)
+            self._questions.known(kept.order_id)
+        known = kept.outcome_unknown_since is None and (
+            kept.platform_order_id is not None or not kept.working_size
         )
+        done.add(0, resolved=ours.awaiting and known)
 
-    def _short(
-        self, own: Own, ours: OurOrder, repairs: Sequence[OrderRepair]
-    ) -> Iterable[Short]:
+    def _short(self, ours: OurOrder, repairs: Sequence[OrderRepair]) -> Iterable[Short]:
         """Tell of an order whose new fills cost more than is free and set aside for it."""
         platform, order_id = ours.order.platform, ours.order.order_id
-        case, held = own.cases.get(order_id), self._holdings.known(ours.position_id or "")
-        kept = case.reservation if case else None
-        if kept is None and held is not None:
-            kept = held.reservations.get(order_id)
-        free = self._risk.balance(platform).free
+        trade = self._trades.find(ours.order.execution_id)
+        kept = trade.reservation or trade.reservations.get(order_id) if trade else None
+        free = self._risk.capital.balance(platform).free
         covered = free + (kept.amounts.get(platform, ZERO) if kept else ZERO)
         bought = [
             fill.cost + fill.fee
@@ -189,97 +183,56 @@ class Repairer:
         if costs > covered:
             yield Short(ours.order, costs, free)
 
-    async def _kept(
-        self, own: Own, ours: OurOrder, repairs: Sequence[OrderRepair]
-    ) -> Order | None:
-        order_id = ours.order.order_id
-        if (case := own.cases.get(order_id)) is not None:
-            return await self._of_case(case, ours, repairs)
-        if (case := own.spent.get(order_id)) is not None:
-            return await self._of_spent(case, ours, repairs)
-        assert ours.position_id is not None, "an order belongs to a case or a position"
-        async with self._holdings.lock(ours.position_id):
-            return await self._of_position(ours.position_id, ours, repairs)
+    async def _kept(self, ours: OurOrder, repairs: Sequence[OrderRepair]) -> Order | None:
+        """Book repairs of one order, if it still is what was compared; returns the order."""
+        trade = self._trades.find(ours.order.execution_id)
+        if trade is None:
+            return None
+        if not trade.held:
+            return await self._booked(trade.execution_id, ours, repairs)
+        async with self._trades.lock(trade.position_id):
+            return await self._of_position(trade.execution_id, ours, repairs)
 
     async def _of_position(
-        self, position_id: str, ours: OurOrder, repairs: Sequence[OrderRepair]
+        self, execution_id: str, ours: OurOrder, repairs: Sequence[OrderRepair]
     ) -> Order | None:
         """Book what concerns an order of a position, whose lock is held."""
-        held, order_id = self._holdings.known(position_id), ours.order.order_id
-        if held is None or held.waiting or self._now(held, ours) != ours:
+        if self._compared(execution_id, ours) is None:
             return None
         final = [each for each in repairs if isinstance(each, SettleFill | FailFill)]
         rest = [each for each in repairs if not isinstance(each, SettleFill | FailFill)]
         if rest:
-            change = _Change.of(ours, rest)
-            moved = await self._books.keep(position_id, self._news(held, change))
-            if moved.uneven() and not held.position.uneven():
-                self._exposed(position_id)
+            await self._booked(execution_id, ours, rest)
         for each in final:
             finality = _finality(each)
             await self._settling.finalise((each.fill.platform, each.fill.trade_id), finality)
-        after = self._holdings.known(position_id)
-        return after.orders[order_id] if after else _Change.of(ours, repairs).order
+        trade = self._trades.find(execution_id)
+        return trade.orders[ours.order.order_id] if trade else _Change.of(ours, repairs).order
 
-    def _now(self, held: Held, ours: OurOrder) -> OurOrder | None:
-        order = held.orders.get(ours.order.order_id)
-        if order is None:
-            return None
-        mine = (f for f in held.fills.values() if f.order_id == order.order_id)
-        return own_order(order, mine, ours.account, ours.position_id)
-
-    def _news(self, held: Held, change: _Change) -> News:
-        order = change.order
-        counted = [fill for fill in change.fills if fill.finality is not Finality.FAILED]
-        position_id = held.position.position_id
-        became: tuple[Event, ...] = tuple(
-            self._announce.filled(order, fill, position_id) for fill in counted
-        )
-        ended = not order.working_size
-        if ended and not became and held.orders[order.order_id].working_size:
-            reason = order.refusal or "nothing was filled"
-            became = (self._announce.failed(order, REJECTED, reason),)
-
-        def told(after: OpenPosition) -> Iterable[Event]:
-            yield from became
-            yield from self._adjustments.resolved(held.position, after, order)
-            if after.uneven() and not held.position.uneven():
-                now = held.with_orders((order,)).with_fills(change.fills)
-                yield from self._settling.exposures(now, after, change.fills[0], UNEVEN)
-
-        return News(
-            Cause.RECONCILED,
-            orders=(order,),
-            fills=change.fills,
-            finalities=change.finalities,
-            reservation=held.reservations.get(order.order_id) if ended else None,
-            tells=told,
-        )
-
-    async def _of_case(
-        self, case: Case, ours: OurOrder, repairs: Sequence[OrderRepair]
+    async def _booked(
+        self, execution_id: str, ours: OurOrder, repairs: Sequence[OrderRepair]
     ) -> Order | None:
-        """Book what concerns an order of an execution that has not ended."""
-        async with self._recovery.lock(case.execution_id):
-            now = await self._recovery.case(case.execution_id)
-            order = now.orders[ours.order.order_id]
-            mine = (f for f in now.fills.values() if f.order_id == order.order_id)
-            if now.ended or own_order(order, mine, ours.account, ours.position_id) != ours:
-                return None
-            change = _Change.of(ours, repairs)
-            await self._recovery.learnt(now, change.order, change.fills, change.finalities)
-            return change.order
-
-    async def _of_spent(
-        self, case: Case, ours: OurOrder, repairs: Sequence[OrderRepair]
-    ) -> Order | None:
-        """Make a position of an execution that had ended with nothing: it bought after all."""
-        change = _Change.of(ours, repairs)
-        position = await self._late.bought(case.execution_id, change.order, change.fills)
-        if position is None:
+        """Book repairs of one order in whatever state its pair trade is."""
+        before = self._compared(execution_id, ours)
+        if before is None:
             return None
-        self._exposed(position.position_id)
+        change, now = _Change.of(ours, repairs), self._clock.now()
+        corrected = Corrected(now, change.order, change.fills, change.finalities)
+        if before.ended:
+            after = await self._trades.book(execution_id, corrected)
+            if after.position.uneven() and not (before.opened and before.position.uneven()):
+                self._single_leg.exposed(after.position_id)
+            if after.opened and not before.opened:
+                self._recovery.late(after)
+        else:
+            await self._recovery.learnt(before, corrected)
         return change.order
+
+    def _compared(self, execution_id: str, ours: OurOrder) -> PairTrade | None:
+        """Return the pair trade of an order, None where the order has changed since."""
+        trade = self._trades.find(execution_id)
+        same = trade is not None and ours in self._own.orders_of(trade)
+        return trade if same else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +247,7 @@ class _Change:
     def of(cls, ours: OurOrder, repairs: Iterable[Repair]) -> _Change:
         after = ours
         for each in repairs:
-            assert not isinstance(each, BookCash | RequireReconciliation), "of an order"
+            assert not isinstance(each, BookCash), "of an order"
             after = order_after(after, each)
         before = {fill.trade_id: fill for fill in ours.fills}
         new = tuple(fill for fill in after.fills if fill.trade_id not in before)

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
 from dutchbook.application.capital.risk import RiskManager
-from dutchbook.application.pair_trades.announcements import Announcements
-from dutchbook.application.pair_trades.booking import Bookkeeper, News
+from dutchbook.application.exposure.single_leg import SingleLegResolutionService
 from dutchbook.application.pair_trades.discrepancies import Dispute, Disputes
-from dutchbook.application.pair_trades.store import Held, Holdings
+from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.reconciliation.our_state import OwnSide
 from dutchbook.application.reconciliation.platform_state import TheirSide, without_totals
 from dutchbook.application.reconciliation.repair import Repairer
 from dutchbook.application.records.shielding import whole
-from dutchbook.application.recovery.recovery import Recovery
+from dutchbook.application.recovery.unfinished import Recovery
 from dutchbook.domain.capital.ledger import EntryKind
-from dutchbook.domain.events import Event
 from dutchbook.domain.execution.order import Finality, Order, Purpose
 from dutchbook.domain.market.contract import Outcome, Platform
+from dutchbook.domain.pair_trades.facts import Moved, Paid
+from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.fold import Cause, Payout
-from dutchbook.domain.positions.position import OpenPosition, PositionStatus
+from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.reconciliation import (
     Choice,
     DiscrepancyType,
@@ -32,8 +32,7 @@ from dutchbook.domain.reconciliation import (
     OurOrder,
     Proposal,
     Theirs,
-    diff,
-    propose,
+    compare,
 )
 from dutchbook.domain.reconciliation.our_state import live
 from dutchbook.domain.reconciliation.resolution import agreed
@@ -53,9 +52,7 @@ class Resolver:
     def __init__(
         self,
         risk: RiskManager,
-        holdings: Holdings,
-        books: Bookkeeper,
-        announce: Announcements,
+        trades: PairTrades,
         recovery: Recovery,
         disputes: Disputes,
         own: OwnSide,
@@ -63,12 +60,10 @@ class Resolver:
         repairer: Repairer,
         clock: Clock,
         ids: Ids,
-        exposed: Callable[[str], None],
+        single_leg: SingleLegResolutionService,
     ) -> None:
         self._risk = risk
-        self._holdings = holdings
-        self._books = books
-        self._announce = announce
+        self._trades = trades
         self._recovery = recovery
         self._disputes = disputes
         self._own = own
@@ -76,7 +71,7 @@ class Resolver:
         self._repairer = repairer
         self._clock = clock
         self._ids = ids
-        self._exposed = exposed
+        self._single_leg = single_leg
 
     async def resolve(
         self,
@@ -122,14 +117,14 @@ class Resolver:
             raise InvalidInput("rationale", rationale, f"at least {MEANINGFUL} characters")
         dispute = self._disputes.open.get(subject)
         position_id = dispute.found.position_id if dispute else subject
-        held = self._holdings.known(position_id or "")
-        if dispute is not None and (held is None or not _doubted(held)):
+        trade = self._trades.known(position_id or "")
+        if dispute is not None and (trade is None or not _doubted(trade)):
             await self._alone(dispute, choice, rationale, answered)
             told = "resolved"
-        elif held is None:
+        elif trade is None:
             raise UnknownId("position in doubt or open discrepancy", subject)
         else:
-            told = await self._position(held, choice, rationale, paid, answered)
+            told = await self._position(trade, choice, rationale, paid, answered)
         await self._disputes.enforce()
         return told
 
@@ -138,55 +133,51 @@ class Resolver:
 
     async def _position(
         self,
-        held: Held,
+        trade: PairTrade,
         choice: Choice,
         rationale: str,
         paid: Mapping[Platform, Decimal],
         answered: Answered,
     ) -> str:
-        position_id = held.position.position_id
-        _insist(held)
+        position_id = trade.position.position_id
+        _insist(trade)
         if choice is Choice.ADOPT_PLATFORM:
             await self._adopt(position_id)
-        async with self._holdings.lock(position_id):
-            held = self._holdings.of(position_id)
-            _insist(held)
+        async with self._trades.lock(position_id):
+            trade = self._trades.of(position_id)
+            _insist(trade)
             if choice is Choice.FORCE_CLOSE:
-                held = await self._closed_by_force(held, paid)
-            return await self._settled(held, choice, rationale, answered)
+                trade = await self._closed_by_force(trade, paid)
+            return await self._settled(trade, choice, rationale, answered)
 
     async def _settled(
-        self, held: Held, choice: Choice, rationale: str, answered: Answered
+        self, trade: PairTrade, choice: Choice, rationale: str, answered: Answered
     ) -> str:
-        """Move a position to the status that agrees with its fills; its lock is held."""
-        position_id, status = held.position.position_id, held.position.status
-        if held.position.flat and held.working:
+        """Move a position to the status that agrees with its fills; its lock is trade."""
+        position_id, status = trade.position.position_id, trade.position.status
+        if trade.position.flat and trade.working:
             raise InvalidPositionState(position_id, status, OUT)
-        trigger = agreed(held.position, exited=_exited(held), working=held.working)
-        more = answered(held.position.moved(trigger).status.value)
+        trigger = agreed(trade.position, exited=_exited(trade), working=trade.working)
+        more = answered(trade.position.moved(trigger).status.value)
         async with self._disputes.settling:
             about = [each for each in self._disputes.of_position(position_id) if each.halts]
             writes, events = self._disputes.resolving(about, choice, rationale)
-            moved = await self._books.move(
-                position_id,
-                trigger,
-                tells=lambda now: (*events, *self._exposures(held, now), *more.events),
-                writes=(*writes, *more.writes),
+            moved = Moved(
+                self._clock.now(), trigger, notes=events, person=True, last=more.events
             )
+            rows = Batch((*writes, *more.writes))
+            after = await self._trades.book(trade.execution_id, moved, alongside=rows)
             self._disputes.resolved(about, choice)
-        if moved.status is PositionStatus.SINGLE_LEG_EXPOSED:
-            self._exposed(position_id)
-        return moved.status.value
+        if after.position.status is PositionStatus.SINGLE_LEG_EXPOSED:
+            self._single_leg.exposed(position_id)
+        return after.position.status.value
 
-    def _exposures(self, held: Held, after: OpenPosition) -> Iterable[Event]:
-        if after.status is not PositionStatus.SINGLE_LEG_EXPOSED or not after.uneven():
-            return
-        yield self._announce.alone(after, held, "a person resolved a discrepancy")
-
-    async def _closed_by_force(self, held: Held, paid: Mapping[Platform, Decimal]) -> Held:
+    async def _closed_by_force(
+        self, trade: PairTrade, paid: Mapping[Platform, Decimal]
+    ) -> PairTrade:
         """Book that nothing is left, and what a person says that it brought."""
-        position, now = held.position, self._clock.now()
-        if held.working:
+        position, now = trade.position, self._clock.now()
+        if trade.working:
             raise InvalidPositionState(position.position_id, position.status, OUT)
         payouts, rows = [], []
         for platform in Platform:
@@ -196,7 +187,7 @@ class Resolver:
             figure = _figure(platform, paid)
             pays = figure if leg.outcome is Outcome.YES else 1 - figure
             payouts.append(Payout(platform, pays, now))
-            contract = self._holdings.match(position).contract(platform)
+            contract = self._trades.match(position).contract(platform)
             row = {
                 "settlement_id": self._ids.new("settlement", position.position_id),
                 "position_id": position.position_id,
@@ -211,14 +202,9 @@ class Resolver:
             }
             rows.append(Insert("settlements", row))
         if payouts:
-            news = News(
-                Cause.RECONCILED,
-                payments=tuple(payouts),
-                writes=tuple(rows),
-                kind=EntryKind.ADJUSTMENT,
-            )
-            await self._books.keep(position.position_id, news)
-        return self._holdings.of(position.position_id)
+            fact = Paid(now, tuple(payouts), Cause.RECONCILED, EntryKind.ADJUSTMENT)
+            await self._trades.book(trade.execution_id, fact, alongside=Batch(tuple(rows)))
+        return self._trades.of(position.position_id)
 
     # What the platform says
     # -------------------------------------------------------------------
@@ -237,8 +223,8 @@ class Resolver:
             if each.awaiting and isinstance(answers[each.order.order_id], NotFound):
                 self._insist_on_gone(each.order)
         rules = self._theirs.rules(mine, self._theirs.no_grace)
-        found = diff(own.ours, theirs, rules)
-        proposals = list(propose(found, own.ours, theirs, rules))
+        compared = compare(own.ours, theirs, rules)
+        proposals = compared.proposals(compared.discrepancies)
         done = await self._repairer.apply(own, proposals)
         if done.short:
             short = done.short[0]
@@ -276,7 +262,9 @@ class Resolver:
         found = dispute.found
         if found.kind is DiscrepancyType.BALANCE_MISMATCH:
             amount = Money(Decimal(found.theirs["unexplained"]))
-            await self._risk.adjust(self._risk.accounts[found.platform], amount, rationale)
+            await self._risk.cash.adjust(
+                self._risk.capital.accounts[found.platform], amount, rationale
+            )
             return
         if found.kind is DiscrepancyType.ORDER_NOT_FOUND and found.order_id is not None:
             await self._given_up(found.order_id)
@@ -286,28 +274,26 @@ class Resolver:
 
     async def _given_up(self, order_id: str) -> None:
         """A person has looked: the order is not there and never will be."""
-        for case in await self._recovery.cases():
-            if order_id in case.orders:
-                async with self._recovery.lock(case.execution_id):
-                    now = await self._recovery.case(case.execution_id)
-                    if not now.ended and now.orders[order_id].working_size:
-                        self._insist_on_gone(now.orders[order_id])
-                        await self._recovery.gave_up(now, order_id)
+        for trade in self._recovery.unfinished():
+            order = trade.orders.get(order_id)
+            if order is not None and order.working_size:
+                self._insist_on_gone(order)
+                await self._recovery.answered(trade, order_id, None)
 
 
-def _insist(held: Held) -> None:
-    if not _doubted(held):
-        position = held.position
+def _insist(trade: PairTrade) -> None:
+    if not _doubted(trade):
+        position = trade.position
         wanted = f"only {PositionStatus.RECONCILIATION_REQUIRED} is resolved"
         raise InvalidPositionState(position.position_id, position.status, wanted)
 
 
-def _doubted(held: Held) -> bool:
-    return held.position.status is PositionStatus.RECONCILIATION_REQUIRED
+def _doubted(trade: PairTrade) -> bool:
+    return trade.position.status is PositionStatus.RECONCILIATION_REQUIRED
 
 
-def _exited(held: Held) -> bool:
-    return any(o.purpose is Purpose.EXIT and o.filled for o in held.orders.values())
+def _exited(trade: PairTrade) -> bool:
+    return any(o.purpose is Purpose.EXIT and o.filled for o in trade.orders.values())
 
 
 def _figure(platform: Platform, paid: Mapping[Platform, Decimal]) -> Decimal:

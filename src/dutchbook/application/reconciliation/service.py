@@ -7,14 +7,15 @@ together, what is proven is repaired, what is not is asked again, and the rest i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from dutchbook.application.capital.capital import named_reference
+from dutchbook.application.capital.cash import named_reference
 from dutchbook.application.capital.risk import RiskManager
+from dutchbook.application.orders.questions import Questions
 from dutchbook.application.pair_trades.discrepancies import Disputes
-from dutchbook.application.pair_trades.store import Holdings
+from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.reconciliation.our_state import Own, OwnSide
 from dutchbook.application.reconciliation.outstanding import (
     TOTALS,
@@ -30,7 +31,7 @@ from dutchbook.application.reconciliation.platform_state import (
 from dutchbook.application.reconciliation.recount import correcting, recounted
 from dutchbook.application.reconciliation.repair import Repaired, Repairer, Short
 from dutchbook.application.records.committer import EventBus
-from dutchbook.application.recovery.order_inquiry import Inquiries
+from dutchbook.application.settlement.payouts import SettlementService
 from dutchbook.domain.events import Event, PositionMoved, ReconciliationComplete
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.reconciliation import (
@@ -43,8 +44,7 @@ from dutchbook.domain.reconciliation import (
     Proposal,
     Theirs,
     Unavailable,
-    diff,
-    propose,
+    compare,
 )
 from dutchbook.domain.values.units import Money, plain
 from dutchbook.ports.journal import Batch, Journal
@@ -101,10 +101,11 @@ class StartupReconciliationService:
         journal: Journal,
         bus: EventBus,
         risk: RiskManager,
-        holdings: Holdings,
+        trades: PairTrades,
         disputes: Disputes,
         outstanding: Outstanding,
-        inquiries: Inquiries,
+        questions: Questions,
+        payouts: SettlementService,
         own: OwnSide,
         theirs: TheirSide,
         repairer: Repairer,
@@ -114,10 +115,11 @@ class StartupReconciliationService:
         self._journal = journal
         self._bus = bus
         self._risk = risk
-        self._holdings = holdings
+        self._trades = trades
         self._disputes = disputes
         self._outstanding = outstanding
-        self._inquiries = inquiries
+        self._questions = questions
+        self._payouts = payouts
         self._own = own
         self._theirs = theirs
         self._repairer = repairer
@@ -129,7 +131,6 @@ class StartupReconciliationService:
         self._began: float | None = None
         self._unsure = False
         self.last: Reconciled | None = None
-        self.paid: Callable[[], Awaitable[None]] = _nothing
 
     def __call__(self, event: Event, sequence: int) -> None:
         """Hear of positions that move: what a failed fill has stopped may go on."""
@@ -142,7 +143,7 @@ class StartupReconciliationService:
     async def start(self) -> None:
         """Take up what the database holds."""
         await self._disputes.load()
-        await self._own.load()
+        self._own.load()
         self._doubts = {
             each.found.key: each.detected_at for each in self._disputes.open.values()
         }
@@ -209,7 +210,9 @@ class StartupReconciliationService:
         """
         async with self._turn:
             since = self._began = self._clock.monotonic()
-            await self.paid()  # what a result has paid would look like cash without a name
+            await (
+                self._payouts.paid()
+            )  # what a result has paid would look like cash without a name
             await self._outstanding.unrecorded()
             own = await self._own.gather()
             theirs = await self._theirs.ask(own.ours.orders)
@@ -243,11 +246,12 @@ class StartupReconciliationService:
         In this order: a repair can remove the difference that a person must hear of.
         """
         rules = self._theirs.rules(own.ours.orders, self._rhythm.grace)
-        found = diff(own.ours, theirs, rules)
+        compared = compare(own.ours, theirs, rules)
+        found = compared.discrepancies
         left = [
             each for each in found if not proven(each) and not self._disputes.accepted(each)
         ]
-        proposals = propose(left, own.ours, theirs, rules)
+        proposals = compared.proposals(left)
         asked = [each.discrepancy for each in proposals if isinstance(each, AskPerson)]
         await self._disputes.raised(asked)
         await self._tell(left)
@@ -255,7 +259,7 @@ class StartupReconciliationService:
         done = await self._repairer.apply(own, proposals)
         if short := list(_unpaid(found, done.short)):
             await self._disputes.raised(short)
-            done.count += await self._repairer.require()
+            done.add(await self._repairer.require())
         self._doubt(found, theirs)
         await self._outstanding.close(found, theirs, own.ours)
         await self._disputes.enforce()
@@ -291,18 +295,18 @@ class StartupReconciliationService:
         for each in proposals:
             if isinstance(each, AskAgain) and each.subject in working:
                 wait = max(1, int(each.after.total_seconds()))
-                self._inquiries.notice(working[each.subject], wait)
+                self._questions.notice(working[each.subject], wait)
 
     async def _recount(self) -> None:
         """Count the risk budget again from the database, if nothing is under way meanwhile."""
         mark = self._bus.mark
         if not self._own.unchanged(await self._own.gather()):
             return
-        held = self._holdings.all()
+        held = self._trades.all()
         changes = await recounted(self._journal, self._risk, held, self._own.basis)
         if changes and mark is not None and mark == self._bus.mark:
             await self._bus.commit(correcting(changes))
-            self._risk.shift(**changes)
+            self._risk.capital.shift(**changes)
 
     # What is told
     # ---------------------------------------------------------------------------
@@ -341,10 +345,6 @@ class StartupReconciliationService:
             repairs=told.repairs,
             not_reached=len(told.not_reached),
         )
-
-
-async def _nothing() -> None:
-    """Book no payout: nobody follows results."""
 
 
 def _unpaid(found: Iterable[Discrepancy], short: Iterable[Short]) -> Iterable[Discrepancy]:

@@ -36,13 +36,21 @@ class Fence:
         file: Where a person halts trading while the database does not answer.
     """
 
-    def __init__(self, epoch: int, term: timedelta, clock: Clock, *, unclean: bool) -> None:
+    def __init__(
+        self,
+        epoch: int,
+        term: timedelta,
+        clock: Clock,
+        *,
+        unclean: bool,
+        file: HaltFile | None = None,
+    ) -> None:
         self.epoch = epoch
         self.unclean = unclean
         self.halted = Grade.TRADING
         self.pending = 0
         self.blind = False
-        self.file: HaltFile | None = None
+        self.file = file
         self._term = term
         self._clock = clock
         self._halts = 0
@@ -155,6 +163,14 @@ class Fence:
             self.halted, self.blind = Grade.NO_ENTRIES, True
         return rows[0]
 
+    def unread(self) -> None:
+        """Note that the database did not answer, so that a halt may stand unseen."""
+        self.blind = True
+
+    def await_halts(self, count: int) -> None:
+        """Note how many halts of the row the risk state does not show yet."""
+        self.pending = count
+
     def known(self, row: Mapping[str, Any], pending: int) -> None:
         """Record the row together with the number of halts that are still to be processed."""
         self._halts = row["halts"]
@@ -242,7 +258,7 @@ async def take(
     rows, now = await journal.rows(TABLE, ENGINE), clock.now()
     if not rows:
         write: Write = Insert(TABLE, lease_row(holder, 1, now, now + term))
-        fence = Fence(1, term, clock, unclean=False)
+        fence = Fence(1, term, clock, unclean=False, file=file)
     else:
         row = rows[0]
         if live(row, now, gone):
@@ -251,7 +267,8 @@ async def take(
                 f"another engine ({row['holder']}) holds the lease until {until};"
                 " stop that one first, or start with --standby"
             )
-        fence = Fence(row["epoch"] + 1, term, clock, unclean=bool(row["holder"]))
+        unclean = bool(row["holder"])
+        fence = Fence(row["epoch"] + 1, term, clock, unclean=unclean, file=file)
         guard = {"epoch": row["epoch"], "expires_at": row["expires_at"]}
         put = {
             "holder": holder,
@@ -264,7 +281,6 @@ async def take(
         await journal.commit(Batch((write,)))
     except Conflict:
         raise LeaseHeld("another engine took the lease at the same moment") from None
-    fence.file = file
     await fence.look(journal)
     return fence
 

@@ -11,7 +11,7 @@ from typing import Any
 from dutchbook.domain.capital.ledger import AccountKey
 from dutchbook.domain.capital.reservation import Reservation
 from dutchbook.domain.events import Event, Stamp, decode
-from dutchbook.domain.execution.decide import LegState
+from dutchbook.domain.execution.decide import Execution, LegState, Phase
 from dutchbook.domain.execution.order import (
     Fill,
     Finality,
@@ -32,11 +32,12 @@ from dutchbook.domain.market.contract import (
     Sizing,
 )
 from dutchbook.domain.market.fees import schedule_from_json
+from dutchbook.domain.pair_trades.trade import Plan
 from dutchbook.domain.positions.fold import Merge, Payout
 from dutchbook.domain.positions.position import Holding, OpenPosition, PositionStatus
 from dutchbook.domain.values.units import Money, Price, PriceGrid, Quantity
 from dutchbook.errors import InvalidInput, StorageError
-from dutchbook.ports.journal import Journal
+from dutchbook.ports.journal import Between, Journal
 
 Row = Mapping[str, Any]
 LEG_AMOUNTS = (
@@ -133,6 +134,25 @@ def fill_of(row: Row) -> Fill:
     )
 
 
+def plan_of(row: Row, divergence_probability: Decimal) -> Plan:
+    """Read what was decided of an execution before anything was sent."""
+    return Plan(
+        row["opportunity_id"], row["direction"], row["started_at"], divergence_probability
+    )
+
+
+def execution_of(row: Row) -> Execution:
+    """Read an execution as `decide` left it."""
+    return Execution(
+        row["execution_id"],
+        row["pair_id"],
+        leg_state_of(row["primary_state"]),
+        leg_state_of(row["secondary_state"]),
+        phase=Phase(row["phase"]),
+        version=int(row["version"]),
+    )
+
+
 def leg_state_of(state: Mapping[str, Any]) -> LegState:
     """Read a leg of an execution from its document; amounts are text in it."""
     money = {name: Decimal(state[name]) for name in LEG_AMOUNTS}
@@ -188,14 +208,17 @@ async def undelivered(journal: Journal) -> list[tuple[int, Event]]:
     Raises:
         StorageError: One that this program does not know, or a log without it.
     """
+    waiting = [row["sequence"] for row in await journal.rows("outbox", None, ("sequence",))]
+    if not waiting:
+        return []
+    lot = {"sequence": Between(waiting[0], waiting[-1])}
+    entries = {row["sequence"]: row for row in await journal.rows("audit_log", lot)}
     found = []
-    for waiting in await journal.rows("outbox", order_by=("sequence",)):
-        sequence = waiting["sequence"]
-        rows = await journal.rows("audit_log", {"sequence": sequence})
-        if not rows:
+    for sequence in waiting:
+        if sequence not in entries:
             raise StorageError(f"event {sequence} waits in the outbox and is not in the log")
         try:
-            found.append((sequence, event_of(rows[0])))
+            found.append((sequence, event_of(entries[sequence])))
         except InvalidInput as error:
             raise StorageError(f"event {sequence} cannot be told again: {error}") from error
     return found

@@ -7,20 +7,23 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from dutchbook.domain.capital.ledger import AccountKey, Bucket, Movement
+from dutchbook.domain.capital.ledger import AccountKey, Bucket, Posting
+from dutchbook.domain.capital.reservation import Reservation
 from dutchbook.domain.detection.quote import Opportunity, Refusal
 from dutchbook.domain.events import as_json
 from dutchbook.domain.execution.decide import Execution, LegState
 from dutchbook.domain.execution.order import Fill, Order
-from dutchbook.domain.execution.shortfall import Shortfall
 from dutchbook.domain.market.book import OrderBook
 from dutchbook.domain.market.contract import Contract, ContractMatch, Platform
 from dutchbook.domain.market.fees import schedule_to_json
+from dutchbook.domain.pair_trades.capital import Resolution
+from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.position import OpenPosition
-from dutchbook.ports.journal import Insert, Update, Write
-from dutchbook.ports.time import Ids
+from dutchbook.domain.values.units import Money
+from dutchbook.ports.journal import Update
 
 BALANCES = (Bucket.FREE, Bucket.RESERVED, Bucket.COMMITTED)
+SINGLETON = {"singleton_key": "default"}
 
 
 def contract_row(contract: Contract) -> dict[str, Any]:
@@ -178,18 +181,17 @@ def fill_row(fill: Fill, execution_id: str, reported_at: datetime) -> dict[str, 
     }
 
 
-def execution_row(
-    execution: Execution, opportunity: Opportunity, at: datetime
-) -> dict[str, Any]:
+def execution_row(trade: PairTrade) -> dict[str, Any]:
     """Return the row of `executions`: the attempt, from its first intent on."""
+    execution = trade.execution
     return {
         "execution_id": execution.execution_id,
-        "opportunity_id": opportunity.opportunity_id,
+        "opportunity_id": trade.plan.opportunity_id,
         "pair_id": execution.pair_id,
-        "direction": opportunity.direction,
+        "direction": trade.plan.direction,
         "primary_platform": execution.primary.platform,
         "planned_quantity": execution.primary.planned,
-        "started_at": at,
+        "started_at": trade.plan.started_at,
         "ended_at": None,
         "shortfall": None,
     } | execution_facts(execution)
@@ -205,20 +207,15 @@ def execution_facts(execution: Execution) -> dict[str, Any]:
     }
 
 
-def execution_update(
-    before: Execution,
-    after: Execution,
-    *,
-    ended_at: datetime | None = None,
-    loss: Shortfall | None = None,
-) -> Update:
-    """Return the guarded change from `before` to `after`."""
-    ending = {"ended_at": ended_at, "shortfall": as_json(loss)} if ended_at else {}
+def execution_update(before: PairTrade, after: PairTrade) -> Update:
+    """Return the guarded change of an execution, and its end where it ends."""
+    ends = after.ended and not before.ended
+    ending = {"ended_at": after.ended_at, "shortfall": as_json(after.shortfall)}
     return Update(
         "executions",
         key={"execution_id": before.execution_id},
-        guard={"version": before.version},
-        put=execution_facts(after) | ending,
+        guard={"version": before.execution.version},
+        put=execution_facts(after.execution) | (ending if ends else {}),
     )
 
 
@@ -289,11 +286,20 @@ def position_update(before: OpenPosition, after: OpenPosition) -> Update:
     )
 
 
+def finality_update(before: Fill, after: Fill) -> Update:
+    """Return the guarded change of how final a fill is."""
+    return Update(
+        "fills",
+        key={"platform": after.platform, "trade_id": after.trade_id},
+        guard={"finality": before.finality},
+        put={"finality": after.finality},
+    )
+
+
 def reservation_row(
-    reservation_id: str,
-    execution_id: str,
+    reservation: Reservation,
+    platform: Platform,
     account: AccountKey,
-    amount: Decimal,
     at: datetime,
     *,
     order_id: str | None = None,
@@ -303,11 +309,11 @@ def reservation_row(
     `order_id` names the one order that it is for, where that order came after its execution.
     """
     return {
-        "reservation_id": reservation_id,
+        "reservation_id": reservation.reservation_id,
         "account_id": str(account),
-        "execution_id": execution_id,
+        "execution_id": reservation.execution_id,
         "order_id": order_id,
-        "amount": amount,
+        "amount": reservation.amounts[platform],
         "committed": Decimal(0),
         "fees": Decimal(0),
         "released": Decimal(0),
@@ -317,40 +323,40 @@ def reservation_row(
     }
 
 
-def ledger_writes(
-    movement: Movement, ids: Ids, at: datetime, *, reference: str, note: str | None = None
-) -> tuple[Write, ...]:
-    """Return the rows of a movement: its entries, and one guarded change for each account."""
-    if not movement:
-        return ()
-    transaction = ids.new("transaction", reference)
-    entries = tuple(
-        Insert(
-            "ledger_entries",
-            {
-                "entry_id": ids.new("entry", transaction),
-                "transaction_id": transaction,
-                "account_id": str(posting.account),
-                "kind": posting.kind,
-                "bucket": posting.bucket,
-                "amount": posting.amount,
-                "reference": reference,
-                "note": note,
-                "booked_at": at,
-            },
-        )
-        for posting in movement
+def resolution_update(
+    ended: Resolution, platform: Platform, account: AccountKey, at: datetime
+) -> Update:
+    """Return the end of one account's part of a reservation."""
+    amount, spent = ended.reservation.amounts[platform], ended.spent[platform]
+    return Update(
+        "reservations",
+        key={
+            "reservation_id": ended.reservation.reservation_id,
+            "account_id": str(account),
+        },
+        guard={"status": "reserved"},
+        put={
+            "status": "committed" if platform in ended.committed else "released",
+            "committed": spent.cost,
+            "fees": spent.fees,
+            "released": Money(amount - spent.cost - spent.fees),
+            "resolved_at": at,
+        },
     )
-    changes = []
-    for account in sorted({posting.account for posting in movement}):
-        add = {}
-        for bucket in BALANCES:
-            amount = sum(
-                (p.amount for p in movement if p.account == account and p.bucket is bucket),
-                start=Decimal(0),
-            )
-            if amount:
-                add[bucket.value] = amount
-        if add:
-            changes.append(Update("accounts", key={"account_id": str(account)}, add=add))
-    return entries + tuple(changes)
+
+
+def ledger_row(
+    posting: Posting, entry_id: str, transaction: str, reference: str, at: datetime
+) -> dict[str, Any]:
+    """Return the row of `ledger_entries` for one posting of a transaction, without a note."""
+    return {
+        "entry_id": entry_id,
+        "transaction_id": transaction,
+        "account_id": str(posting.account),
+        "kind": posting.kind,
+        "bucket": posting.bucket,
+        "amount": posting.amount,
+        "reference": reference,
+        "note": None,
+        "booked_at": at,
+    }

@@ -8,15 +8,16 @@ last moment at which the order could still have arrived.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from dutchbook.application.exposure.single_leg import SingleLegResolutionService
+from dutchbook.application.orders.questions import Question, Questions
 from dutchbook.application.orders.send import NOT_FOUND, ask
 from dutchbook.application.pair_trades.adjustments import Adjustments
-from dutchbook.application.pair_trades.store import Holdings
+from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import EventBus
-from dutchbook.application.recovery.recovery import Recovery
+from dutchbook.application.recovery.unfinished import Recovery
 from dutchbook.domain.events import OrderNeedsPerson
 from dutchbook.domain.execution.order import Order
 from dutchbook.domain.market.contract import Platform
@@ -25,91 +26,47 @@ from dutchbook.ports.gateway import OrderReport, PlatformGateway
 from dutchbook.ports.journal import Batch
 from dutchbook.ports.time import Clock
 
-LONGEST_WAIT = 60
-
-
-@dataclass(slots=True)
-class Question:
-    """One order that is asked about.
-
-    `since` and `due` are monotonic seconds: a clock that is set back must not stop the asking.
-    """
-
-    order: Order
-    since: float
-    due: float
-    wait: int
-    person_asked: bool = False
-
 
 class Inquiries:
-    """Asks, and passes the answers on to whoever books them."""
+    """Asks, and passes each answer on to what books it."""
 
     def __init__(
         self,
-        bus: EventBus,
-        holdings: Holdings,
+        committer: EventBus,
+        questions: Questions,
+        trades: PairTrades,
         adjustments: Adjustments,
         recovery: Recovery,
+        single_leg: SingleLegResolutionService,
         gateways: Mapping[Platform, PlatformGateway],
         clock: Clock,
-        exposed: Callable[[str], None],
         *,
         answer_seconds: int,
         person_after: timedelta,
     ) -> None:
-        self._bus = bus
-        self._holdings = holdings
+        """Ten things: five that book an answer, what asks, and how long it waits."""
+        self._committer = committer
+        self._questions = questions
+        self._trades = trades
         self._adjustments = adjustments
         self._recovery = recovery
+        self._single_leg = single_leg
         self._gateways = gateways
         self._clock = clock
-        self._exposed = exposed
         self._answer_seconds = answer_seconds
         self._person_after = person_after
-        self._questions: dict[str, Question] = {}
-        self._wake = asyncio.Event()
 
-    @property
-    def open(self) -> int:
-        """Orders whose outcome nobody knows yet."""
-        return len(self._questions)
-
-    def notice(self, order: Order, wait: int = 1) -> None:
-        """Take up an order whose outcome is unknown."""
-        now = self._clock.monotonic()
-        self._questions.setdefault(order.order_id, Question(order, now, now + wait, wait))
-        self._wake.set()
-
-    def known(self, order_id: str) -> None:
-        """Ask no longer about an order: somebody else has learnt what became of it."""
-        self._questions.pop(order_id, None)
-
-    def asks_on(self, pair_id: str) -> bool:
-        """Tell whether the outcome of an order on a pair is unknown."""
-        return any(each.order.pair_id == pair_id for each in self._questions.values())
-
-    async def drained(self, patience: timedelta) -> None:
-        """Wait until every outcome is known, but no longer than `patience`."""
-        until = self._clock.now() + patience
-        while self._questions and self._clock.now() < until:
+    async def drained(self, at_most: timedelta) -> None:
+        """Wait until every outcome is known, but no longer than `at_most`."""
+        until = self._clock.now() + at_most
+        while self._questions.count and self._clock.now() < until:
             await self._clock.sleep(1)
 
     async def run(self) -> None:
         """Ask whatever is due, until cancelled."""
         while True:
-            if not self._questions:
-                self._wake.clear()
-                await self._wake.wait()
-            due = min(question.due for question in self._questions.values())
-            await self._clock.sleep(max(due - self._clock.monotonic(), 0))
-            await self.ask_due()
-
-    async def ask_due(self) -> None:
-        """Ask about every order whose time has come."""
-        now = self._clock.monotonic()
-        for question in [q for q in self._questions.values() if q.due <= now]:
-            await self._ask(question)
+            for question in await self._questions.due():
+                await self._ask(question)
 
     async def _ask(self, question: Question) -> None:
         order = question.order
@@ -117,19 +74,17 @@ class Inquiries:
         # How new the answers are is asked first: what is not found afterwards is no older.
         newest = await self._newest(gateway)
         report = await ask(gateway, order.client_order_id, self._answer_seconds)
-        if self._questions.get(order.order_id) is not question:
+        if not self._questions.stands(question):
             return
         closes = gateway.arrives_until(order)
         if isinstance(report, OrderReport) and not report.working:
-            del self._questions[order.order_id]
+            self._questions.known(order.order_id)
             await self._book(order, report)
         elif report is NOT_FOUND and closes and newest and newest > closes:
-            del self._questions[order.order_id]
+            self._questions.known(order.order_id)
             await self._book(order, None)
         else:
-            question.wait = min(question.wait * 2, LONGEST_WAIT)
-            question.due = self._clock.monotonic() + question.wait
-            await self._person(question)
+            await self._person(self._questions.put_off(question))
 
     async def _newest(self, gateway: PlatformGateway) -> datetime | None:
         try:
@@ -139,36 +94,23 @@ class Inquiries:
             return None
 
     async def _book(self, order: Order, report: OrderReport | None) -> None:
-        held = next((h for h in self._holdings.all() if order.order_id in h.orders), None)
-        if held is not None and not await self._waits(order.execution_id):
-            async with self._holdings.lock(held.position.position_id):
-                if not self._out(held.position.position_id, order):
-                    return
-                if report is not None:
-                    done = await self._adjustments.answered(order.order_id, report)
-                else:
-                    reason = "it never arrived"
-                    done = await self._adjustments.gave_up(order.order_id, reason)
-            if done.position.uneven():
-                self._exposed(done.position.position_id)
+        """Book an answer; None: the order never arrived."""
+        trade = self._trades.find(order.execution_id)
+        if trade is None or not trade.orders[order.order_id].working_size:
             return
-        async with self._recovery.lock(order.execution_id):
-            case = await self._recovery.case(order.execution_id)
-            if case.ended or not case.orders[order.order_id].working_size:
+        if not trade.ended:
+            await self._recovery.answered(trade, order.order_id, report)
+            return
+        async with self._trades.lock(trade.position_id):
+            trade = self._trades.find(order.execution_id)
+            if trade is None or not trade.orders[order.order_id].working_size:
                 return
             if report is not None:
-                await self._recovery.heard(case, order.order_id, report)
+                done = await self._adjustments.answered(order.order_id, report)
             else:
-                await self._recovery.gave_up(case, order.order_id)
-
-    async def _waits(self, execution_id: str) -> bool:
-        """Tell whether an execution has not ended: then its case is concluded."""
-        return not (await self._recovery.case(execution_id)).ended
-
-    def _out(self, position_id: str, order: Order) -> bool:
-        """Tell whether it is still not known what became of an order of a position."""
-        held = self._holdings.known(position_id)
-        return held is not None and held.orders[order.order_id].working_size > 0
+                done = await self._adjustments.gave_up(order.order_id)
+        if done.position.uneven():
+            self._single_leg.exposed(done.position.position_id)
 
     async def _person(self, question: Question) -> None:
         order = question.order
@@ -177,13 +119,13 @@ class Inquiries:
         waited = max(waited, self._clock.now() - since)
         if question.person_asked or waited < self._person_after:
             return
-        question.person_asked = True
+        self._questions.asked_person(question)
         event = OrderNeedsPerson(
-            self._bus.stamp(order.execution_id),
+            self._committer.stamp(order.execution_id),
             order_id=order.order_id,
             pair_id=order.pair_id,
             platform=order.platform,
             unknown_since=since,
             detail="look for it on the platform; then: dutchbook resolve",
         )
-        await self._bus.commit(Batch(events=(event,)))
+        await self._committer.commit(Batch(events=(event,)))

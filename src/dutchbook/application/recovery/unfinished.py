@@ -1,180 +1,104 @@
-"""Cases: executions that have not ended, with everything that their rows say."""
+"""Unfinished pair trades: executions that no task carries any more end from their facts.
+
+Their orders were unanswered for too long, or the process that carried them died. Once all its
+orders are answered for, such an execution ends like any other: nothing bought, hedged, or one
+leg unhedged. Nothing is sent for it; an unhedged leg is treated like every exposure.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
-from decimal import Decimal
-from typing import Any
-
-from dutchbook.application.records.loading import (
-    Row,
-    fill_of,
-    grouped,
-    leg_state_of,
-    order_of,
-    position_of,
-    reservation_of,
+from dutchbook.application.exposure.single_leg import SingleLegResolutionService
+from dutchbook.application.market.leg_order import FirstLegs
+from dutchbook.application.orders.send import fill_of
+from dutchbook.application.pair_trades.store import PairTrades
+from dutchbook.application.recovery.unsettled import Unsettled
+from dutchbook.domain.execution.decide import Phase
+from dutchbook.domain.pair_trades.facts import (
+    Concluded,
+    Corrected,
+    Final,
+    NeverArrived,
+    OutcomeUnknown,
+    Reported,
+    TradeFact,
 )
-from dutchbook.domain.capital.ledger import AccountKey
-from dutchbook.domain.capital.reservation import Reservation
-from dutchbook.domain.detection.quote import direction_name
-from dutchbook.domain.execution.decide import Execution, Phase
-from dutchbook.domain.execution.order import Fill, Finality, Order
-from dutchbook.domain.market.contract import ContractMatch, Leg, Outcome, Platform
-from dutchbook.domain.positions.position import Holding, OpenPosition, PositionStatus
-from dutchbook.domain.values.units import ZERO, Money, Quantity
-from dutchbook.ports.journal import Journal
+from dutchbook.domain.pair_trades.trade import PairTrade
+from dutchbook.ports.gateway import OrderReport
+from dutchbook.ports.time import Clock
 
-MANY = 8
-"""From so many on, whole tables are read once rather than a few rows of each many times."""
+DIED = "the engine that sent it died"
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One such execution with everything that its rows say."""
-
-    row: Mapping[str, Any]
-    match: ContractMatch
-    orders: Mapping[str, Order]
-    fills: Mapping[str, Fill]
-    reservation: Reservation | None
-    position: OpenPosition | None
-    expected_edge: Money
-
-    @property
-    def execution_id(self) -> str:
-        """Whose case it is."""
-        return str(self.row["execution_id"])
-
-    @property
-    def ended(self) -> bool:
-        """Whether it has ended after all."""
-        return self.row["ended_at"] is not None
-
-    @property
-    def open_orders(self) -> list[Order]:
-        """Orders that the platform has not answered for."""
-        return [order for order in self.orders.values() if order.working_size > 0]
-
-    def execution(self) -> Execution:
-        """Return the execution as its fills make it."""
-        legs = {}
-        for leg, name in ((Leg.PRIMARY, "primary_state"), (Leg.SECONDARY, "secondary_state")):
-            state = leg_state_of(self.row[name])
-            mine = [
-                fill
-                for fill in self.fills.values()
-                if fill.platform is state.platform and fill.finality is not Finality.FAILED
-            ]
-            legs[leg] = replace(
-                state,
-                filled=Quantity(sum((f.size for f in mine), start=Decimal(0))),
-                cost=Money(sum((f.cost for f in mine), start=Decimal(0))),
-                fees=Money(sum((f.fee for f in mine), start=Decimal(0))),
-                busy=False,
-                unknown=False,
-            )
-        return Execution(
-            self.execution_id,
-            self.match.match_id,
-            legs[Leg.PRIMARY],
-            legs[Leg.SECONDARY],
-            phase=Phase(self.row["phase"]),
-            version=int(self.row["version"]),
-        )
-
-    def bare(self, position_id: str, at: Any) -> OpenPosition:
-        """Return the position that it stands for, with nothing in it."""
-        yes = self.row["direction"] == direction_name(Outcome.YES)
-        kalshi = Outcome.YES if yes else Outcome.NO
-        outcomes = {Platform.KALSHI: kalshi, Platform.POLYMARKET: self.match.hedge(kalshi)}
-        legs = {p: Holding(outcomes[p], self._first(p)) for p in Platform}
-        return OpenPosition(
-            position_id=position_id,
-            pair_id=self.match.match_id,
-            execution_id=self.execution_id,
-            kalshi=legs[Platform.KALSHI],
-            polymarket=legs[Platform.POLYMARKET],
-            expected_edge=self.expected_edge,
-            divergence_reserve=ZERO,
-            status=PositionStatus.SINGLE_LEG_EXPOSED,
-            opened_at=at,
-        )
-
-    def _first(self, platform: Platform) -> str | None:
-        placed = sorted(self.orders.values(), key=lambda order: order.created_at)
-        return next((o.order_id for o in placed if o.platform is platform), None)
-
-
-class Cases:
-    """Reads them, one or all."""
+class Recovery:
+    """Takes answers for such pair trades and ends their executions."""
 
     def __init__(
         self,
-        journal: Journal,
-        matches: Mapping[str, ContractMatch],
-        accounts: Mapping[Platform, AccountKey],
+        trades: PairTrades,
+        single_leg: SingleLegResolutionService,
+        first_legs: FirstLegs,
+        unsettled: Unsettled,
+        clock: Clock,
     ) -> None:
-        self._journal = journal
-        self._matches = matches
-        self._accounts = accounts
+        self._trades = trades
+        self._single_leg = single_leg
+        self._first_legs = first_legs
+        self._unsettled = unsettled
+        self._clock = clock
 
-    async def one(self, execution_id: str) -> Case:
-        """Return one execution, whether it has ended or not."""
-        mine = {"execution_id": execution_id}
-        row = (await self._journal.rows("executions", mine))[0]
-        return (await self._read([row], lambda table: self._journal.rows(table, mine)))[0]
-
-    async def unended(self) -> list[Case]:
-        """Return every execution that has not ended, oldest first."""
-        rows = await self._journal.rows("executions", {"ended_at": None}, ("started_at",))
-        rows = [row for row in rows if row["pair_id"] in self._matches]
-        if len(rows) < MANY:
-            return [await self.one(row["execution_id"]) for row in rows]
-        return await self._read(rows, self._journal.rows)
-
-    async def _read(
-        self, rows: list[dict[str, Any]], read: Callable[[str], Awaitable[list[dict[str, Any]]]]
-    ) -> list[Case]:
-        found = {
-            table: grouped(await read(table), "execution_id")
-            for table in ("orders", "fills", "reservations", "open_positions")
-        }
-        edges = await self._edges(rows)
-        return [self._case(row, found, edges) for row in rows]
-
-    async def _edges(self, rows: list[dict[str, Any]]) -> dict[str, Money]:
-        """Return what each expected to bring, by its opportunity."""
-        if len(rows) < MANY:
-            seen = [
-                (await self._journal.rows("opportunities", {"opportunity_id": name}))[0]
-                for name in (row["opportunity_id"] for row in rows)
-            ]
-        else:
-            seen = await self._journal.rows("opportunities", {"reason": None})
-        return {each["opportunity_id"]: Money(each["expected_profit"]) for each in seen}
-
-    def _case(
-        self,
-        row: Row,
-        found: Mapping[str, Mapping[str, list[dict[str, Any]]]],
-        edges: Mapping[str, Money],
-    ) -> Case:
-        mine = {table: rows.get(row["execution_id"], []) for table, rows in found.items()}
-        orders, fills = map(order_of, mine["orders"]), map(fill_of, mine["fills"])
-        standing = [
-            each
-            for each in mine["reservations"]
-            if each["status"] == "reserved" and each["order_id"] is None
+    def unfinished(self) -> list[PairTrade]:
+        """Return every pair trade whose execution has not ended, oldest first."""
+        found = [
+            t for t in self._trades.trades if not t.ended and t.pair_id in self._trades.pairs
         ]
-        positions = mine["open_positions"]
-        return Case(
-            row,
-            self._matches[row["pair_id"]],
-            {order.order_id: order for order in orders},
-            {fill.trade_id: fill for fill in fills},
-            reservation_of(standing, row["pair_id"], self._accounts) if standing else None,
-            position_of(positions[0]) if positions else None,
-            edges[row["opportunity_id"]],
-        )
+        return sorted(found, key=lambda trade: trade.plan.started_at)
+
+    async def unanswered(self, trade: PairTrade) -> PairTrade:
+        """Make it durable that nobody knows what became of the orders that are out.
+
+        One that has none ends.
+        """
+        now = self._clock.now()
+        facts = [
+            OutcomeUnknown(now, order.order_id, DIED)
+            for order in trade.open_orders
+            if order.outcome_unknown_since is None
+        ]
+        if facts:
+            trade = await self._trades.book(trade.execution_id, *facts)
+        if not trade.open_orders:
+            trade = await self._book(trade)
+        return trade
+
+    async def answered(
+        self, trade: PairTrade, order_id: str, report: OrderReport | None
+    ) -> PairTrade:
+        """Book what a platform reports of an order, and end the execution if it was the last.
+
+        None: it is proven that the order never arrived and no longer can.
+        """
+        now = self._clock.now()
+        if report is None:
+            return await self._book(trade, NeverArrived(now, order_id))
+        fills = tuple(fill_of(trade.orders[order_id], each) for each in report.fills)
+        ids = (order_id, report.platform_order_id)
+        fact = Reported(now, *ids, fills, report.working, report.refusal)
+        return await self._book(trade, fact)
+
+    async def learnt(self, trade: PairTrade, fact: Corrected | Final) -> PairTrade:
+        """Book what became known of one order; the last one ends the execution."""
+        return await self._book(trade, fact)
+
+    def late(self, trade: PairTrade) -> None:
+        """Follow a pair trade that had ended with nothing, and turns out to have bought."""
+        self._unsettled.notice(trade)
+
+    async def _book(self, trade: PairTrade, *facts: TradeFact) -> PairTrade:
+        concluded = Concluded(self._clock.now())
+        after = await self._trades.book(trade.execution_id, *facts, concluded)
+        if after.ended and not trade.ended and after.execution.phase is not Phase.FAILED:
+            self._first_legs.ended(after.execution)
+            self._unsettled.notice(after)
+            if after.execution.phase is Phase.EXPOSED:
+                self._single_leg.exposed(after.position_id)
+        return after

@@ -11,8 +11,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from dutchbook.application.pair_trades.booking import Bookkeeper, News
-from dutchbook.application.pair_trades.store import Held, Holdings
+from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import EventBus
 from dutchbook.application.records.shielding import whole
 from dutchbook.application.settlement.requests import (
@@ -24,9 +23,11 @@ from dutchbook.application.settlement.requests import (
     pending,
 )
 from dutchbook.domain.capital.ledger import EntryKind
-from dutchbook.domain.events import Event, FillSettled, OrderFilled, PairsMerged, PositionMoved
+from dutchbook.domain.events import Event, FillSettled, OrderFilled, PositionMoved
 from dutchbook.domain.execution.order import Finality
 from dutchbook.domain.market.contract import Outcome, Platform
+from dutchbook.domain.pair_trades.facts import Paid
+from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.fold import Cause, Merge
 from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.positions.settlement import Merged, merge_verdict
@@ -50,8 +51,7 @@ class MergingService:
         self,
         journal: Journal,
         bus: EventBus,
-        holdings: Holdings,
-        books: Bookkeeper,
+        trades: PairTrades,
         gateways: Mapping[Platform, PlatformGateway],
         clock: Clock,
         ids: Ids,
@@ -61,8 +61,7 @@ class MergingService:
     ) -> None:
         self._journal = journal
         self._bus = bus
-        self._holdings = holdings
-        self._books = books
+        self._trades = trades
         self._gateway = gateways[MERGED_BY_CALL]
         self._clock = clock
         self._ids = ids
@@ -109,47 +108,47 @@ class MergingService:
         """Look at what got no answer, then merge whatever can be merged now."""
         async with self._turn:
             for claim in list(self._claims.values()):
-                async with self._holdings.lock(claim.position_id):
+                async with self._trades.lock(claim.position_id):
                     await self._again(claim)
-            for one in self._holdings.followed:
+            for one in self._trades.followed:
                 if not one.position.polymarket.pairs:
                     continue
-                async with self._holdings.lock(one.position.position_id):
-                    held = self._found(one.position.position_id)
-                    if held is not None and self._mergeable(held):
-                        await self._merge(held)
+                async with self._trades.lock(one.position.position_id):
+                    trade = self._found(one.position.position_id)
+                    if trade is not None and self._mergeable(trade):
+                        await self._merge(trade)
 
-    def _found(self, position_id: str) -> Held | None:
-        every = self._holdings.all()
+    def _found(self, position_id: str) -> PairTrade | None:
+        every = self._trades.all()
         return next((h for h in every if h.position.position_id == position_id), None)
 
-    def _mergeable(self, held: Held) -> bool:
+    def _mergeable(self, trade: PairTrade) -> bool:
         """Whether both outcomes are there for good and nothing is under way.
 
         Of two merges of one contract that are in doubt, a list of holdings could prove neither.
         """
-        position, leg = held.position, held.position.holding(MERGED_BY_CALL)
+        position, leg = trade.position, trade.position.holding(MERGED_BY_CALL)
         provisional = any(
             fill.platform is MERGED_BY_CALL and fill.finality is Finality.PROVISIONAL
-            for fill in held.fills.values()
+            for fill in trade.fills.values()
         )
         return (
             bool(leg.pairs)
             and leg.payout is None
             and not provisional
-            and held.order_out() is None
+            and trade.order_out() is None
             and position.status is not PositionStatus.RECONCILIATION_REQUIRED
-            and not self.doubtful(self._contract_id(held))
+            and not self.doubtful(self._contract_id(trade))
             and self._refused.get(position.position_id) != position.version
         )
 
-    async def _merge(self, held: Held) -> None:
-        position = held.position
+    async def _merge(self, trade: PairTrade) -> None:
+        position = trade.position
         claim = Claim(
             self._ids.new("settlement", position.position_id),
             position.position_id,
             MERGED_BY_CALL,
-            self._contract_id(held),
+            self._contract_id(trade),
             MERGE,
             position.holding(MERGED_BY_CALL).pairs,
             None,
@@ -162,7 +161,7 @@ class MergingService:
 
     async def _call(self, claim: Claim) -> None:
         """Make the call; its position's lock is held."""
-        claim.unsent = False
+        claim.sending(left=True)
         crashpoint(BEFORE, MERGING)
         try:
             async with asyncio.timeout(self._answer_seconds):
@@ -171,7 +170,7 @@ class MergingService:
         except PlatformRejected as refusal:
             await self._given_up(claim, refusal.reason)
         except NotSent:
-            claim.unsent = True
+            claim.sending(left=False)
         except (OutcomeUnknown, TimeoutError):
             pass  # whether it happened is asked about
         else:
@@ -180,30 +179,18 @@ class MergingService:
     async def _given_up(self, claim: Claim, reason: str) -> None:
         await self._bus.commit(Batch((claim.ended(None),)))
         del self._claims[claim.position_id]
-        held = self._found(claim.position_id)
-        if held is not None:
-            self._refused[claim.position_id] = held.position.version
+        trade = self._found(claim.position_id)
+        if trade is not None:
+            self._refused[claim.position_id] = trade.position.version
         await ask_person(self._bus, claim, f"the platform refused the merge: {reason}")
 
     async def _paid(self, claim: Claim) -> None:
         now = self._clock.now()
-        held = self._holdings.of(claim.position_id)
-        merged = PairsMerged(
-            self._bus.stamp(held.position.execution_id),
-            position_id=claim.position_id,
-            pair_id=held.position.pair_id,
-            platform=claim.platform,
-            contract_id=claim.contract_id,
-            size=claim.size,
-        )
-        news = News(
-            Cause.REPORTED,
-            payments=(Merge(claim.platform, claim.size, now),),
-            writes=(claim.ended(now),),
-            tells=lambda _: (merged,),
-            kind=EntryKind.REDEMPTION,
-        )
-        await self._books.keep(claim.position_id, news)
+        trade = self._trades.of(claim.position_id)
+        merge = Merge(claim.platform, claim.size, now)
+        paid = Paid(now, (merge,), Cause.REPORTED, EntryKind.REDEMPTION, claim.contract_id)
+        row = Batch((claim.ended(now),))
+        await self._trades.book(trade.execution_id, paid, alongside=row)
         del self._claims[claim.position_id]
 
     # What got no answer
@@ -241,7 +228,7 @@ class MergingService:
     def _ours(self, contract_id: str) -> dict[Outcome, Quantity]:
         """Return what our books hold of a contract, merges without an answer included."""
         held = dict.fromkeys(Outcome, NOTHING)
-        for one in self._holdings.followed:
+        for one in self._trades.followed:
             leg = one.position.holding(MERGED_BY_CALL)
             if leg.payout is None and self._contract_id(one) == contract_id:
                 other, lent = leg.outcome.opposite, leg.borrowed
@@ -249,8 +236,8 @@ class MergingService:
                 held[other] = Quantity(held[other] + leg.complement - lent)
         return held
 
-    def _contract_id(self, held: Held) -> str:
-        return self._holdings.match(held.position).contract(MERGED_BY_CALL).contract_id
+    def _contract_id(self, trade: PairTrade) -> str:
+        return self._trades.match(trade.position).contract(MERGED_BY_CALL).contract_id
 
     async def _person(self, claim: Claim) -> None:
         if self._clock.now() - claim.requested_at >= self._person_after:

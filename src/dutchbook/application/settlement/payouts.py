@@ -9,24 +9,24 @@ the one that has paid still counts with its size.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from dutchbook.application.pair_trades.booking import Bookkeeper, News
-from dutchbook.application.pair_trades.store import Held, Holdings
+from dutchbook.application.orders.questions import Questions
+from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import EventBus
 from dutchbook.application.records.shielding import whole
 from dutchbook.application.settlement.merges import MergingService
 from dutchbook.application.settlement.requests import PAYOUT, WINDOW, Claim, ask_person, pending
 from dutchbook.domain.capital.ledger import EntryKind
-from dutchbook.domain.events import Event, LegSettled, PositionSettled, ReconciliationComplete
-from dutchbook.domain.execution.order import Order
+from dutchbook.domain.events import Event, ReconciliationComplete
 from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.pair_trades.facts import Paid
+from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.fold import Cause, Payout
-from dutchbook.domain.positions.position import OpenPosition, PositionStatus
-from dutchbook.domain.positions.settlement import Key, Result, reserve_used
-from dutchbook.domain.values.units import Money, Quantity
+from dutchbook.domain.positions.settlement import Key, Result
+from dutchbook.domain.values.units import Quantity
 from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
 from dutchbook.ports.crash_points import AFTER, BEFORE, REDEEM, crashpoint
 from dutchbook.ports.gateway import PlatformGateway
@@ -43,17 +43,16 @@ STEP = 5
 
 
 class SettlementService:
-    """Follows every held contract from its close to its cash."""
+    """Follows every trade contract from its close to its cash."""
 
     def __init__(
         self,
         journal: Journal,
         bus: EventBus,
-        holdings: Holdings,
-        books: Bookkeeper,
+        trades: PairTrades,
         merging: MergingService,
         gateways: Mapping[Platform, PlatformGateway],
-        inquire: Callable[[Order], None],
+        questions: Questions,
         clock: Clock,
         ids: Ids,
         *,
@@ -63,11 +62,10 @@ class SettlementService:
     ) -> None:
         self._journal = journal
         self._bus = bus
-        self._holdings = holdings
-        self._books = books
+        self._trades = trades
         self._merging = merging
         self._gateways = gateways
-        self._inquire = inquire
+        self._questions = questions
         self._clock = clock
         self._ids = ids
         self._every = every
@@ -115,7 +113,7 @@ class SettlementService:
             pass
 
     async def finish(self, keys: Collection[Key], patience: timedelta) -> None:
-        """Ask until all that is held of some contracts has paid, no longer than `patience`."""
+        """Ask until all that is trade of some contracts has paid, no longer than `patience`."""
         until = self._clock.now() + patience
         await self.poll(whole=True)
         while any(self._holders(key) for key in keys) and self._clock.now() < until:
@@ -123,14 +121,14 @@ class SettlementService:
             await self.poll(whole=True)
 
     async def paid(self) -> None:
-        """Book what every held contract has paid by now."""
+        """Book what every trade contract has paid by now."""
         await self.poll(whole=True)
 
     async def poll(self, *, whole: bool) -> None:
         """Ask for results and book what they pay.
 
         Args:
-            whole: Ask about every held contract, not only about those whose close is past.
+            whole: Ask about every trade contract, not only about those whose close is past.
         """
         async with self._turn:
             if whole:
@@ -145,9 +143,9 @@ class SettlementService:
         now = self._clock.now()
         contracts = {
             contract.contract_id: contract
-            for one in self._holdings.followed
+            for one in self._trades.followed
             if one.position.holding(platform).unpaid
-            for contract in (self._holdings.match(one.position).contract(platform),)
+            for contract in (self._trades.match(one.position).contract(platform),)
         }
         return sorted(
             contract_id
@@ -162,14 +160,14 @@ class SettlementService:
         except (OutcomeUnknown, NotSent, TimeoutError):
             return {}
 
-    def _holders(self, key: Key) -> list[Held]:
+    def _holders(self, key: Key) -> list[PairTrade]:
         """Return every position that a contract still owes something."""
         platform, contract_id = key
         return [
             one
-            for one in self._holdings.followed
+            for one in self._trades.followed
             if one.position.holding(platform).unpaid
-            and self._holdings.match(one.position).contract(platform).contract_id == contract_id
+            and self._trades.match(one.position).contract(platform).contract_id == contract_id
         ]
 
     async def _take(self, key: Key, result: Result) -> None:
@@ -177,7 +175,7 @@ class SettlementService:
         self._results[key] = result
         holders = self._holders(key)
         for order in (o for one in holders for o in one.orders.values() if o.working_size > 0):
-            self._inquire(order)
+            self._questions.notice(order)
         if result.cash:
             for one in holders:
                 await self._pay(one.position.position_id, key, result.yes_pays)
@@ -187,7 +185,7 @@ class SettlementService:
     # Redemption
     # ----------------------------------------------------------------------------------------
 
-    async def _redeem(self, key: Key, yes_pays: Decimal, holders: list[Held]) -> None:
+    async def _redeem(self, key: Key, yes_pays: Decimal, holders: list[PairTrade]) -> None:
         """Call for a payout; a merge in doubt and orders that are out come first."""
         platform, contract_id = key
         if self._merging.doubtful(contract_id) or any(one.order_out() for one in holders):
@@ -207,14 +205,14 @@ class SettlementService:
             await self._bus.commit(Batch(tuple(each.row() for each in new)))
         await self._call(key, yes_pays, holders)
 
-    def _claim(self, held: Held, platform: Platform) -> Claim | None:
-        return self._claims.get(held.position.position_id, {}).get(platform)
+    def _claim(self, trade: PairTrade, platform: Platform) -> Claim | None:
+        return self._claims.get(trade.position_id, {}).get(platform)
 
-    def _claimed(self, held: Held, key: Key, yes_pays: Decimal) -> Claim:
-        size = Quantity(abs(held.position.holding(key[0]).net))
+    def _claimed(self, trade: PairTrade, key: Key, yes_pays: Decimal) -> Claim:
+        size = Quantity(abs(trade.position.holding(key[0]).net))
         return Claim(
-            self._ids.new("settlement", held.position.position_id),
-            held.position.position_id,
+            self._ids.new("settlement", trade.position_id),
+            trade.position_id,
             *key,
             PAYOUT,
             size,
@@ -222,7 +220,7 @@ class SettlementService:
             self._clock.now(),
         )
 
-    async def _call(self, key: Key, yes_pays: Decimal, holders: list[Held]) -> None:
+    async def _call(self, key: Key, yes_pays: Decimal, holders: list[PairTrade]) -> None:
         platform, contract_id = key
         claims = [claim for one in holders if (claim := self._claim(one, platform))]
         crashpoint(BEFORE, REDEEM)
@@ -232,15 +230,15 @@ class SettlementService:
             crashpoint(AFTER, REDEEM)
         except NotSent:
             for claim in claims:
-                claim.unsent = True
+                claim.sending(left=False)
         except PlatformRejected as refusal:
             for claim in claims:
-                claim.unsent = True
+                claim.sending(left=False)
                 detail = f"the platform refused the redemption: {refusal.reason}"
                 await ask_person(self._bus, claim, detail)
         except (OutcomeUnknown, TimeoutError):
             for claim in claims:
-                claim.unsent = False
+                claim.sending(left=True)
         else:
             for one in holders:
                 await self._pay(one.position.position_id, key, yes_pays)
@@ -278,58 +276,23 @@ class SettlementService:
     async def _pay(self, position_id: str, key: Key, yes_pays: Decimal) -> None:
         """Book what a contract has paid a position, once; not while an order of it is out."""
         platform = key[0]
-        async with self._holdings.lock(position_id):
-            held = next((h for h in self._holders(key) if _id(h) == position_id), None)
-            if held is None or held.order_out() is not None:
+        async with self._trades.lock(position_id):
+            trade = next((h for h in self._holders(key) if _id(h) == position_id), None)
+            if trade is None or trade.order_out() is not None:
                 return
-            claim = self._claim(held, platform)
+            claim = self._claim(trade, platform)
             if claim is not None and claim.yes_pays != yes_pays:
                 detail = f"it was asked for at {claim.yes_pays} and resolved to {yes_pays}"
                 await ask_person(self._bus, claim, detail)
                 return
-            now, before = self._clock.now(), held.position
-            made = claim or self._claimed(held, key, yes_pays)
-            news = News(
-                Cause.SETTLED,
-                payments=(Payout(platform, yes_pays, now),),
-                writes=(made.ended(now) if claim else made.row(now),),
-                tells=lambda after: self._told(before, after, key, yes_pays),
-                kind=KINDS[platform],
-            )
-            await self._books.keep(position_id, news)
+            now = self._clock.now()
+            made = claim or self._claimed(trade, key, yes_pays)
+            payout = Payout(platform, yes_pays, now)
+            paid = Paid(now, (payout,), Cause.SETTLED, KINDS[platform], key[1])
+            row = made.ended(now) if claim else made.row(now)
+            await self._trades.book(trade.execution_id, paid, alongside=Batch((row,)))
             self._claims.get(position_id, {}).pop(platform, None)
 
-    def _told(
-        self, before: OpenPosition, after: OpenPosition, key: Key, yes_pays: Decimal
-    ) -> tuple[Event, ...]:
-        platform, contract_id = key
-        ids = (after.position_id, after.pair_id)
-        paid = after.holding(platform).cash - before.holding(platform).cash
-        size = before.holding(platform).net
-        leg = LegSettled(
-            self._bus.stamp(after.execution_id),
-            *ids,
-            platform=platform,
-            contract_id=contract_id,
-            yes_pays=yes_pays,
-            size=size,
-            cash=Money(paid),
-        )
-        if after.status is not PositionStatus.CLOSED or before.status is after.status:
-            return (leg,)
-        used, released = reserve_used(after)
-        whole = PositionSettled(
-            self._bus.stamp(after.execution_id),
-            *ids,
-            kalshi_payout=after.kalshi.payout,
-            polymarket_payout=after.polymarket.payout,
-            realised_pnl=after.realised_pnl,
-            divergence_pnl=after.divergence_pnl,
-            reserve_used=used,
-            reserve_released=released,
-        )
-        return (leg, whole)
 
-
-def _id(held: Held) -> str:
-    return held.position.position_id
+def _id(trade: PairTrade) -> str:
+    return trade.position_id

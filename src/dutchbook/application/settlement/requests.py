@@ -49,6 +49,15 @@ class Claim:
     unsent: bool = False
     person_asked: bool = False
 
+    def sending(self, *, left: bool) -> None:
+        """Note whether the last call is known not to have left."""
+        self.unsent = not left
+
+    def asked(self) -> bool:
+        """Note that a person is asked; tells whether one was asked before."""
+        before, self.person_asked = self.person_asked, True
+        return before
+
     def row(self, paid_at: datetime | None = None) -> Insert:
         """Return its new row, pending unless its cash has come."""
         return Insert(
@@ -100,9 +109,8 @@ def _claim(row: Mapping[str, Any]) -> Claim:
 
 async def ask_person(bus: EventBus, claim: Claim, detail: str) -> None:
     """Tell a person of a claim, once."""
-    if claim.person_asked:
+    if claim.asked():
         return
-    claim.person_asked = True
     event = SettlementNeedsPerson(
         bus.stamp(claim.position_id),
         settlement_id=claim.settlement_id,

@@ -90,12 +90,12 @@ def _speed(engine: Engine) -> float:
 
 def standing(engine: Engine) -> Standing:
     """Return the state of the engine for the live view."""
-    positions = Counter(p.status.value for p in engine.holdings.positions.values())
-    balances = {platform: engine.risk.balance(platform) for platform in Platform}
+    positions = Counter(p.status.value for p in engine.trades.positions.values())
+    balances = {platform: engine.risk.capital.balance(platform) for platform in Platform}
     return Standing(
         now=engine.clock.now().isoformat(sep=" ", timespec="seconds"),
         mode="paper",
-        halted=tuple(sorted(engine.risk.state.halt_reasons)),
+        halted=tuple(sorted(engine.risk.capital.state.halt_reasons)),
         opportunities=engine.detection.opportunities,
         edges_seen=engine.detection.edges_seen,
         running=engine.queue.running,

@@ -127,10 +127,10 @@ def reserve(account: AccountKey, amount: Decimal) -> Movement:
     return move(EntryKind.RESERVE, account, Bucket.FREE, Bucket.RESERVED, amount)
 
 
-def resolve(
+def commit_reservation(
     account: AccountKey, *, reserved: Decimal, cost: Decimal, fees: Decimal
 ) -> Movement:
-    """Resolve a reservation: commit the cost, deduct the fees, release the rest.
+    """Return the movement that commits the cost, deducts the fees and releases the rest.
 
     Raises:
         InvariantBroken: More was spent than was reserved (I-14).
@@ -141,8 +141,13 @@ def resolve(
     return (
         *move(EntryKind.COMMIT, account, Bucket.RESERVED, Bucket.COMMITTED, cost),
         *move(EntryKind.FEE, account, Bucket.RESERVED, Bucket.FEES, fees),
-        *move(EntryKind.RELEASE, account, Bucket.RESERVED, Bucket.FREE, rest),
+        *release_reservation(account, rest),
     )
+
+
+def release_reservation(account: AccountKey, reserved: Decimal) -> Movement:
+    """Return the movement that makes all that was reserved free again."""
+    return move(EntryKind.RELEASE, account, Bucket.RESERVED, Bucket.FREE, reserved)
 
 
 def fold(

@@ -1,12 +1,12 @@
 """Reconciliation, the pure part: our record compared with the platforms' reports.
 
-`diff` finds the differences, `propose` turns them into repairs and questions, `apply` returns
-our state after the repairs. No clock, no I/O: all queries and their times come in as values.
-Repairs contain only what a platform has proven; nothing here sends an order.
+`compare` finds the differences, the repairs and the questions. No clock, no I/O: all answers
+and their times come in as values. Repairs contain only what a platform has proven; nothing here
+sends an order.
 """
 
 from dutchbook.domain.reconciliation.absence import Rules, Window, proven_absent
-from dutchbook.domain.reconciliation.compare import diff, propose
+from dutchbook.domain.reconciliation.compare import Comparison, compare
 from dutchbook.domain.reconciliation.findings import (
     AcknowledgeOrder,
     AskAgain,
@@ -23,7 +23,6 @@ from dutchbook.domain.reconciliation.findings import (
     Proposal,
     RefuseOrder,
     Repair,
-    RequireReconciliation,
     SettleFill,
     SupersedeFill,
 )
@@ -43,7 +42,6 @@ from dutchbook.domain.reconciliation.platform_state import (
     Theirs,
     Unavailable,
 )
-from dutchbook.domain.reconciliation.repairs import apply
 
 __all__ = [
     "AcknowledgeOrder",
@@ -53,6 +51,7 @@ __all__ = [
     "BookCash",
     "BookFill",
     "Choice",
+    "Comparison",
     "ContractKey",
     "Discrepancy",
     "DiscrepancyType",
@@ -72,7 +71,6 @@ __all__ = [
     "Proposal",
     "RefuseOrder",
     "Repair",
-    "RequireReconciliation",
     "Rules",
     "SettleFill",
     "Stale",
@@ -82,9 +80,7 @@ __all__ = [
     "Theirs",
     "Unavailable",
     "Window",
-    "apply",
-    "diff",
+    "compare",
     "is_synthetic",
-    "propose",
     "proven_absent",
 ]

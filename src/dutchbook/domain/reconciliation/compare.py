@@ -1,10 +1,9 @@
-"""`diff` and `propose`: from our state and the platforms' to differences and repairs."""
+"""`compare`: from our state and the platforms' to differences, repairs and questions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.position import PositionStatus
@@ -20,56 +19,52 @@ from dutchbook.domain.reconciliation.findings import (
     Involvement,
     Proposal,
     Repair,
-    RequireReconciliation,
 )
 from dutchbook.domain.reconciliation.orders import examine
 from dutchbook.domain.reconciliation.our_state import Ours
 from dutchbook.domain.reconciliation.platform_state import Theirs
-from dutchbook.domain.reconciliation.repairs import apply, in_order
-
-
-def diff(ours: Ours, theirs: Theirs, rules: Rules) -> tuple[Discrepancy, ...]:
-    """Return every difference between our record and the platforms', each once.
-
-    The order is fixed: by our order first, then by platform.
-    """
-    return _compared(ours, theirs, rules).discrepancies
-
-
-def propose(
-    discrepancies: Iterable[Discrepancy], ours: Ours, theirs: Theirs, rules: Rules
-) -> tuple[Proposal, ...]:
-    """Return the repairs that the platforms have proven, and the questions that remain.
-
-    Args:
-        discrepancies: What `diff` found on the same states, or those of them that are open.
-        ours: Our state, as it was compared.
-        theirs: The platforms' state.
-        rules: The rules of the comparison.
-
-    Returns:
-        Repairs first, in the order in which they are applied; then questions to repeat; then
-        questions to a person. Repairs include progress that is not a discrepancy: a fill that
-        became final, an acknowledged order, a named cash movement. None sends an order.
-    """
-    compared = _compared(ours, theirs, rules)
-    decisions = [each for each in discrepancies if each.involvement is Involvement.DECIDES]
-    return (
-        *compared.repairs,
-        *_required(ours, decisions, theirs),
-        *compared.questions,
-        *(AskPerson(each, _choices(each)) for each in decisions),
-    )
+from dutchbook.domain.reconciliation.repairs import in_order, totals_after
 
 
 @dataclass(frozen=True, slots=True)
-class _Compared:
-    repairs: tuple[Repair, ...]
+class Comparison:
+    """What a comparison of our state with the platforms' has found.
+
+    Attributes:
+        discrepancies: Every difference, once; by our order first, then by platform.
+        repairs: What the platforms have proven, in the order in which it is applied.
+        questions: What the platforms are to be asked again.
+    """
+
     discrepancies: tuple[Discrepancy, ...]
+    repairs: tuple[Repair, ...]
     questions: tuple[AskAgain, ...]
 
+    def proposals(self, left: Iterable[Discrepancy]) -> tuple[Proposal, ...]:
+        """Return the repairs that the platforms have proven, and the questions that remain.
 
-def _compared(ours: Ours, theirs: Theirs, rules: Rules) -> _Compared:
+        Args:
+            left: Those of the discrepancies that nobody has settled yet.
+
+        Returns:
+            Repairs first, in the order in which they are applied; then questions to repeat;
+            then questions to a person. Repairs include progress that is not a discrepancy: a
+            fill that became final, an acknowledged order, a named cash movement. None sends an
+            order.
+        """
+        decisions = [each for each in left if each.involvement is Involvement.DECIDES]
+        asked = (AskPerson(each, _choices(each)) for each in decisions)
+        return (*self.repairs, *self.questions, *asked)
+
+
+def compare(ours: Ours, theirs: Theirs, rules: Rules) -> Comparison:
+    """Compare our state with the platforms', once.
+
+    Args:
+        ours: Our state.
+        theirs: The platforms' state.
+        rules: The rules of the comparison.
+    """
     trades = {platform: joined(ours, theirs, platform) for platform in Platform}
     positions = {each.position_id: each for each in ours.positions}
     examined = []
@@ -81,7 +76,7 @@ def _compared(ours: Ours, theirs: Theirs, rules: Rules) -> _Compared:
     repairs = in_order(
         (*named_cash(ours, theirs), *(r for case in examined for r in case.repairs))
     )
-    after = apply(ours, repairs, dust=rules.dust)
+    after = totals_after(ours, repairs)
     found = {key: each for case in examined for key, each in case.found.items()}
     questions = {
         AskAgain(case.order.platform, case.order.order_id, rules.again): None
@@ -101,7 +96,7 @@ def _compared(ours: Ours, theirs: Theirs, rules: Rules) -> _Compared:
         if silent or unread:
             unavailable = _unavailable(platform, silent, unread)
             found[unavailable.key] = unavailable
-    return _Compared(repairs, tuple(found.values()), tuple(questions))
+    return Comparison(tuple(found.values()), repairs, tuple(questions))
 
 
 def _unavailable(
@@ -117,33 +112,6 @@ def _unavailable(
         recommended_action="none: it is asked again",
         involvement=Involvement.TOLD,
     )
-
-
-def _required(
-    ours: Ours, decisions: list[Discrepancy], theirs: Theirs
-) -> tuple[RequireReconciliation, ...]:
-    """Return one status change for each position that a person has to decide about."""
-    first: dict[str, Discrepancy] = {}
-    positions = {each.position_id: each for each in ours.positions}
-    for each in decisions:
-        position = positions.get(each.position_id or "")
-        if position and position.status is not PositionStatus.RECONCILIATION_REQUIRED:
-            first.setdefault(position.position_id, each)
-    return tuple(
-        RequireReconciliation(position_id, _context(each, theirs))
-        for position_id, each in first.items()
-    )
-
-
-def _context(found: Discrepancy, theirs: Theirs) -> dict[str, Any]:
-    return {
-        "discrepancy_type": found.kind.value,
-        "order_id": found.order_id,
-        "recommended_action": found.recommended_action,
-        "our_state": found.ours,
-        "platform_state": found.theirs,
-        "detected_at": theirs.asked_at.isoformat(),
-    }
 
 
 def _choices(found: Discrepancy) -> tuple[Choice, ...]:

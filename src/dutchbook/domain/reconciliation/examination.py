@@ -40,6 +40,18 @@ class Examination:
         """The order before this pass."""
         return self.before.order
 
+    def ask(self, *, when: bool = True) -> None:
+        """Ask the platform again, if `when`."""
+        self.ask_again |= when
+
+    def answer_missing(self, reason: str) -> None:
+        """Record that the platform did not answer, and ask again."""
+        self.unanswered, self.ask_again = reason, True
+
+    def price_missing(self, *, unpriced: bool) -> None:
+        """Record whether the platform reports a quantity without the prices of its trades."""
+        self.unpriced = unpriced
+
     def repair(self, *repairs: OrderRepair) -> None:
         """Propose repairs and continue from the order as they change it."""
         for each in repairs:

@@ -70,7 +70,7 @@ def _enter(case: Examination, new: list[Fill], rest: Remainder) -> None:
         _missed(case, missed)
     if held and rest.fill and rest.fill.trade_id == held.trade_id:
         _finish_stated(case, held, rest.fill.finality)
-    case.unpriced = rest.unpriced
+    case.price_missing(unpriced=rest.unpriced)
     if rest.unpriced:
         pending = case.order.status is OrderStatus.PENDING
         case.doubts(

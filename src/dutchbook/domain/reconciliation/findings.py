@@ -173,14 +173,6 @@ class GiveUpOrder:
     order_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class RequireReconciliation:
-    """Move a position to RECONCILIATION_REQUIRED, with its context: a person resolves it."""
-
-    position_id: str
-    context: dict[str, Any] = field(hash=False)
-
-
 Repair = (
     BookCash
     | BookFill
@@ -191,7 +183,6 @@ Repair = (
     | EndOrder
     | RefuseOrder
     | GiveUpOrder
-    | RequireReconciliation
 )
 REPAIRS = (
     BookCash,
@@ -203,7 +194,6 @@ REPAIRS = (
     EndOrder,
     RefuseOrder,
     GiveUpOrder,
-    RequireReconciliation,
 )
 """The order in which repairs are applied: additions before removals."""
 

@@ -58,8 +58,7 @@ def examine(case: Examination, account: Trades) -> Examination:
             _stale(case, answer)
         case Unavailable(reason):
             if answer is not silent or _missed(case, trades):
-                case.unanswered = reason
-                case.ask_again = True
+                case.answer_missing(reason)
     return case
 
 
@@ -155,7 +154,7 @@ def _not_shown(
     missing = [f for f in live(case.after.fills) if f.trade_id not in trades]
     unsettled = any(fill.finality is Finality.PROVISIONAL for fill in missing)
     if not answer.complete:
-        case.ask_again |= case.after.unresolved
+        case.ask(when=case.after.unresolved)
     elif case.after.awaiting or order.working_size > 0 or unsettled:
         case.doubts(_K.ORDER_NOT_FOUND, answered(answer), _LOOK, _waited(case))
 
@@ -170,7 +169,7 @@ def _unexplained(case: Examination, strange: tuple[FillReport, ...]) -> bool:
 
 
 def _stale(case: Examination, answer: Stale) -> None:
-    case.ask_again |= case.after.unresolved
+    case.ask(when=case.after.unresolved)
     rest = case.after.order.working_size > 0
     if case.after.awaiting and rest and _waited(case) >= case.rules.grace:
         case.doubts(_K.ORDER_NOT_FOUND, answered(answer), _LOOK, _waited(case))

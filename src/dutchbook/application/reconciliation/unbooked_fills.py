@@ -8,12 +8,14 @@ was, and the sides are compared then rather than at the next time.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from dutchbook.application.pair_trades.store import Holdings, TradeKey
+from dutchbook.application.pair_trades.store import PairTrades
+from dutchbook.application.reconciliation.our_state import OwnSide
+from dutchbook.application.reconciliation.service import StartupReconciliationService
+from dutchbook.application.recovery.reported_fills import ReportedFills
+from dutchbook.domain.pair_trades.trade import TradeKey
 from dutchbook.ports.gateway import FillReport
 from dutchbook.ports.journal import Journal
 from dutchbook.ports.time import Clock
@@ -23,30 +25,23 @@ PATIENCE = timedelta(seconds=10)
 
 
 class Stragglers:
-    """Remembers what was told of and is unknown, and asks for a comparison when it stays so."""
+    """Asks for a comparison when a fill was reported and stays unknown."""
 
     def __init__(
         self,
         journal: Journal,
-        holdings: Holdings,
+        trades: PairTrades,
+        reported: ReportedFills,
+        own: OwnSide,
+        reconciliation: StartupReconciliationService,
         clock: Clock,
-        recall: Callable[[Mapping[str, Any]], Awaitable[None]],
-        compare: Callable[[], None],
     ) -> None:
         self._journal = journal
-        self._holdings = holdings
+        self._trades = trades
+        self._reported = reported
+        self._own = own
+        self._reconciliation = reconciliation
         self._clock = clock
-        self._recall = recall
-        self._compare = compare
-        self._told: dict[TradeKey, tuple[float, FillReport]] = {}
-        self._wake = asyncio.Event()
-
-    def heard(self, report: FillReport) -> None:
-        """Take note of a fill that a stream tells of."""
-        key = (report.platform, report.trade_id)
-        if self._holdings.by_trade(key) is None:
-            self._told.setdefault(key, (self._clock.monotonic(), report))
-            self._wake.set()
 
     async def start(self) -> None:
         """Begin with nothing: the comparison at the start finds what came before."""
@@ -54,29 +49,29 @@ class Stragglers:
     async def run(self) -> None:
         """Look at each when its time has come, until cancelled."""
         while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._told:
-                key, (since, report) = next(iter(self._told.items()))
+            await self._reported.noticed()
+            while (waiting := self._reported.first()) is not None:
+                key, since, report = waiting
                 due = since + PATIENCE.total_seconds()
                 await self._clock.sleep(max(due - self._clock.monotonic(), 0))
-                del self._told[key]
+                self._reported.drop(key)
                 if not await self._expected(key, report):
-                    self._compare()
+                    self._reconciliation.soon()
 
     async def drained(self) -> None:
         """Wait for nothing: what is not booked by now is found at the next start."""
 
     async def _expected(self, key: TradeKey, report: FillReport) -> bool:
         """Tell whether a fill is booked, or its order is still asked about."""
-        if self._holdings.by_trade(key) is not None:
+        trade = self._trades.by_fill(key)
+        if trade is not None and trade.opened:
             return True
         platform, trade_id = key
         if await self._journal.rows("fills", {"platform": platform, "trade_id": trade_id}):
             return True
         orders = await self._orders(report)
         for row in orders:
-            await self._recall(row)
+            await self._own.recall(row)
         return any(row["working_size"] for row in orders)
 
     async def _orders(self, report: FillReport) -> list[dict[str, Any]]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from support.pairs import NOW, pair
 
-from dutchbook.application.pair_trades.store import Held, Holdings
+from dutchbook.application.pair_trades.store import PairTrades
+from dutchbook.domain.execution.decide import Execution, LegState
 from dutchbook.domain.execution.order import Order, Purpose, TimeInForce
 from dutchbook.domain.market.contract import ContractMatch, Leg, Outcome, Platform, Side
+from dutchbook.domain.pair_trades.trade import PairTrade, Plan
 from dutchbook.domain.positions.position import Holding, OpenPosition, PositionStatus
 from dutchbook.domain.values.units import Money, Price, Quantity
 
 TEN = Quantity(Decimal(10))
+HALF = Price(Decimal("0.5"))
 
 
 @pytest.mark.parametrize("followed", [True, False], ids=["followed", "on no tape"])
@@ -21,16 +26,22 @@ def test_a_holding_conflicts_with_its_opposite_whether_or_not_its_pair_is_follow
     *, followed: bool
 ) -> None:
     match = pair()
-    holdings = Holdings({match.match_id: match} if followed else {})
+    trades = _cache({match.match_id: match} if followed else {})
 
-    holdings.put(_held(match, Outcome.YES))
+    trades.put(_held(match, Outcome.YES))
 
-    assert holdings.opposes(match, Outcome.NO)
-    assert not holdings.opposes(match, Outcome.YES)
+    assert trades.opposes(match, Outcome.NO)
+    assert not trades.opposes(match, Outcome.YES)
 
 
-def _held(match: ContractMatch, kalshi: Outcome) -> Held:
-    """Return a position with ten contracts on each leg, bought by two orders."""
+def _cache(matches: Mapping[str, ContractMatch]) -> PairTrades:
+    """Return a cache that only looks things up: it has nothing to commit with."""
+    nothing: Any = None
+    return PairTrades(nothing, nothing, nothing, nothing, matches, nothing, nothing)
+
+
+def _held(match: ContractMatch, kalshi: Outcome) -> PairTrade:
+    """Return a pair trade with ten contracts on each leg, bought by two orders."""
     polymarket = match.hedge(kalshi)
     orders = [
         _order(Platform.KALSHI, match.kalshi.contract_id, kalshi),
@@ -47,7 +58,16 @@ def _held(match: ContractMatch, kalshi: Outcome) -> Held:
         status=PositionStatus.OPEN,
         opened_at=NOW,
     )
-    return Held(position).with_orders(orders)
+    first, second = (_leg(platform) for platform in Platform)
+    execution = Execution("e", "of an earlier run", first, second)
+    plan = Plan("o", "kalshi_yes", NOW, Decimal(0))
+    bare = PairTrade(plan, execution, position, opened=True, ended_at=NOW)
+    return bare.with_orders(orders)
+
+
+def _leg(platform: Platform) -> LegState:
+    cost = TEN * HALF
+    return LegState(platform, TEN, HALF, HALF, Decimal(1), Decimal(1), cost, filled=TEN)
 
 
 def _order(platform: Platform, contract_id: str, outcome: Outcome) -> Order:

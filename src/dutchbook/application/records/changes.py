@@ -1,0 +1,162 @@
+"""The rows that a step of a pair trade changes: the difference of two values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from dutchbook.application.records.rows import (
+    BALANCES,
+    SINGLETON,
+    execution_row,
+    execution_update,
+    fill_row,
+    finality_update,
+    ledger_row,
+    order_row,
+    order_update,
+    position_row,
+    position_update,
+    reservation_row,
+    resolution_update,
+)
+from dutchbook.domain.capital.ledger import AccountKey, Movement
+from dutchbook.domain.execution.decide import Phase
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.pair_trades.capital import CapitalChange
+from dutchbook.domain.pair_trades.trade import PairTrade
+from dutchbook.ports.journal import Insert, Update, Write
+from dutchbook.ports.time import Ids
+
+Accounts = Mapping[Platform, AccountKey]
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What the risk state must be like for an entry to be kept; see `Update`."""
+
+    guard: Mapping[str, Any] = field(default_factory=dict)
+    at_most: Mapping[tuple[str, ...], int] = field(default_factory=dict)
+
+
+def changes(before: PairTrade | None, after: PairTrade, at: datetime) -> Iterator[Write]:
+    """Yield the rows of the step from `before` to `after`, its capital left out.
+
+    A row comes after those that it refers to.
+
+    Args:
+        before: The pair trade as its rows are; None where it has none.
+        after: What it has become.
+        at: When the step is booked.
+    """
+    if before is None:
+        yield Insert("executions", execution_row(after))
+    if after.opened and (before is None or not before.opened):
+        yield Insert("open_positions", position_row(after.position))
+    elif before is not None and after.opened and after.position != before.position:
+        yield position_update(before.position, after.position)
+    yield from _orders(before, after)
+    known = before.fills if before is not None else {}
+    for key, fill in after.fills.items():
+        if key not in known:
+            yield Insert("fills", fill_row(fill, after.execution_id, at))
+        elif known[key].finality is not fill.finality:
+            yield finality_update(known[key], fill)
+    if before is not None:
+        yield from _execution(before, after)
+
+
+def _orders(before: PairTrade | None, after: PairTrade) -> Iterator[Write]:
+    """Yield orders that are new or changed; all of them once there is a position to name."""
+    known = before.orders if before is not None else {}
+    position = {"position_id": after.position_id} if after.opened else {}
+    linked = before is not None and after.opened and not before.opened
+    for order_id, order in after.orders.items():
+        was = known.get(order_id)
+        if was is None:
+            yield Insert("orders", order_row(order) | position)
+        elif linked or (was is not order and was != order):
+            yield order_update(was, order, **position)
+
+
+def _execution(before: PairTrade, after: PairTrade) -> Iterator[Write]:
+    ends = after.ended and not before.ended
+    if ends or after.execution != before.execution:
+        yield execution_update(before, after)
+    if ends and after.execution.phase is not Phase.FAILED:
+        yield Update(
+            "contract_matches",
+            key={"match_id": after.pair_id},
+            add={"total_cycles_traded": 1},
+            put={"last_traded_timestamp": after.ended_at},
+        )
+
+
+def capital_writes(
+    steps: Iterable[CapitalChange],
+    accounts: Accounts,
+    ids: Ids,
+    at: datetime,
+    gate: Gate | None = None,
+) -> Iterator[Write]:
+    """Yield the rows of what some steps move: nothing but additions to the rows they share.
+
+    Args:
+        steps: In the order in which they are booked.
+        accounts: By platform.
+        ids: For the entries of the ledger.
+        at: When the steps are booked.
+        gate: What the risk state must be like, else nothing is kept.
+    """
+    steps = tuple(steps)
+    for step in steps:
+        for reservation, order_id in step.placed:
+            for platform in reservation.amounts:
+                account = accounts[platform]
+                row = reservation_row(reservation, platform, account, at, order_id=order_id)
+                yield Insert("reservations", row)
+        for ended in step.resolved:
+            for platform in ended.reservation.amounts:
+                yield resolution_update(ended, platform, accounts[platform], at)
+    movements = [(m, step.reference, None) for step in steps for m in step.movements]
+    yield from ledger_writes(movements, ids, at)
+    state: dict[str, Decimal | int] = {}
+    for step in steps:
+        for name, amount in step.state.items():
+            state[name] = state.get(name, 0) + amount
+    added = {name: amount for name, amount in state.items() if amount}
+    if added and gate is not None:
+        yield Update("risk_states", SINGLETON, gate.guard, {}, added, gate.at_most)
+    elif added:
+        yield Update("risk_states", SINGLETON, add=added)
+
+
+def ledger_writes(
+    movements: Iterable[tuple[Movement, str, str | None]], ids: Ids, at: datetime
+) -> Iterator[Write]:
+    """Yield the rows of movements: their entries, and one change of each account.
+
+    Args:
+        movements: Each with what it refers to, and a note where there is one.
+        ids: For the transactions and their entries.
+        at: When they are booked.
+    """
+    sums: dict[str, dict[str, Decimal]] = {}
+    for movement, reference, note in movements:
+        if not movement:
+            continue
+        transaction = ids.new("transaction", reference)
+        for posting in movement:
+            entry_id = ids.new("entry", transaction)
+            row = ledger_row(posting, entry_id, transaction, reference, at)
+            yield Insert("ledger_entries", row | {"note": note})
+            if posting.bucket in BALANCES:
+                account = sums.setdefault(str(posting.account), {})
+                bucket = posting.bucket.value
+                account[bucket] = account.get(bucket, Decimal(0)) + posting.amount
+    for account_id in sorted(sums):
+        if add := {bucket: amount for bucket, amount in sums[account_id].items() if amount}:
+            yield Update("accounts", key={"account_id": account_id}, add=add)

@@ -1,0 +1,43 @@
+"""Fills that a platform's stream reported and that no pair trade has yet."""
+
+from __future__ import annotations
+
+import asyncio
+
+from dutchbook.application.pair_trades.store import PairTrades
+from dutchbook.domain.pair_trades.trade import TradeKey
+from dutchbook.ports.gateway import FillReport
+from dutchbook.ports.time import Clock
+
+
+class ReportedFills:
+    """Keeps them, each with when it was reported first, until somebody has looked at it."""
+
+    def __init__(self, trades: PairTrades, clock: Clock) -> None:
+        self._trades = trades
+        self._clock = clock
+        self._waiting: dict[TradeKey, tuple[float, FillReport]] = {}
+        self._wake = asyncio.Event()
+
+    def note(self, report: FillReport) -> None:
+        """Take note of a fill that a stream reports."""
+        key = (report.platform, report.trade_id)
+        trade = self._trades.by_fill(key)
+        if trade is None or not trade.opened:
+            self._waiting.setdefault(key, (self._clock.monotonic(), report))
+            self._wake.set()
+
+    async def noticed(self) -> None:
+        """Wait until a fill is noted."""
+        await self._wake.wait()
+        self._wake.clear()
+
+    def first(self) -> tuple[TradeKey, float, FillReport] | None:
+        """Return the one that waits longest: its key, since when (monotonic), and itself."""
+        for key, (since, report) in self._waiting.items():
+            return key, since, report
+        return None
+
+    def drop(self, key: TradeKey) -> None:
+        """Forget one that was looked at."""
+        del self._waiting[key]

@@ -1,0 +1,49 @@
+"""Provisional fills of pair trades that nobody carried to their end: they are asked about."""
+
+from __future__ import annotations
+
+import asyncio
+
+from dutchbook.domain.execution.order import Finality, Order
+from dutchbook.domain.pair_trades.trade import PairTrade
+
+
+class Unsettled:
+    """Orders with provisional fills whose end may have been reported before anybody listened.
+
+    What became of their fills may have been reported to an engine that is dead, or before there
+    was a position, and a platform reports it once.
+    """
+
+    def __init__(self) -> None:
+        self._orders: list[Order] = []
+        self._wake = asyncio.Event()
+
+    def notice(self, trade: PairTrade) -> None:
+        """Take up the orders of a pair trade that have a provisional fill."""
+        open_ended = {
+            fill.order_id
+            for fill in trade.fills.values()
+            if fill.finality is Finality.PROVISIONAL
+        }
+        self._orders += [o for o in trade.orders.values() if o.order_id in open_ended]
+        self._wake.set()
+
+    def put_back(self, orders: list[Order]) -> None:
+        """Keep orders that got no answer."""
+        self._orders += orders
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is an order to ask about."""
+        return bool(self._orders)
+
+    async def noticed(self) -> None:
+        """Wait until something is taken up."""
+        await self._wake.wait()
+        self._wake.clear()
+
+    def take(self) -> list[Order]:
+        """Return the orders to ask about, and forget them."""
+        waiting, self._orders = self._orders, []
+        return waiting

@@ -1,0 +1,31 @@
+"""What nearly every part of an engine stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dutchbook.application.capital.risk import RiskManager
+from dutchbook.application.market.watchlist import Watchlist
+from dutchbook.application.records.committer import EventBus
+from dutchbook.config import Settings
+from dutchbook.domain.detection.quote import Hurdles
+from dutchbook.domain.market.contract import Platform
+from dutchbook.platforms.paper.gateway import PaperGateway
+from dutchbook.ports.journal import Journal
+from dutchbook.ports.time import Clock, Ids
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """Dependencies of nearly every part."""
+
+    settings: Settings
+    hurdles: Hurdles
+    journal: Journal
+    bus: EventBus
+    risk: RiskManager
+    watchlist: Watchlist
+    gateways: Mapping[Platform, PaperGateway]
+    clock: Clock
+    ids: Ids

@@ -1,0 +1,338 @@
+"""The one function that applies a fact to a pair trade."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import assert_never
+
+from dutchbook.domain.events import FailedLeg
+from dutchbook.domain.execution.order import Finality, Order, Purpose
+from dutchbook.domain.pair_trades import events
+from dutchbook.domain.pair_trades.ending import Applied, executed, missing
+from dutchbook.domain.pair_trades.events import Exposed, ExposureChanged, Notice
+from dutchbook.domain.pair_trades.facts import (
+    REJECTED,
+    Advanced,
+    Barred,
+    Begun,
+    CameToNothing,
+    Concluded,
+    Corrected,
+    Ended,
+    Final,
+    Moved,
+    NeverArrived,
+    OutcomeUnknown,
+    Paid,
+    Placed,
+    Reported,
+    Stalled,
+    TradeFact,
+    Waits,
+)
+from dutchbook.domain.pair_trades.trade import PairTrade
+from dutchbook.domain.positions.fold import Cause, Merge, Payout, changed
+from dutchbook.domain.positions.position import OpenPosition, PositionStatus
+from dutchbook.domain.values.units import ZERO, Quantity
+from dutchbook.errors import OrderOut
+
+CAUSES = {
+    Purpose.ENTRY: Cause.REPORTED,
+    Purpose.HEDGE: Cause.RETRIED,
+    Purpose.UNWIND: Cause.CLOSED,
+    Purpose.EXIT: Cause.EXITED,
+}
+PARTIAL_EXIT = 2008
+"""The code of an exit that stands still with one leg out."""
+NEEDLESS = "an order filled that was not needed"
+FAILED = "the fill failed to settle"
+LATE = "a fill came to light that has no counterpart"
+BY_PERSON = "a person resolved a discrepancy"
+
+
+def apply(before: PairTrade, fact: TradeFact) -> Applied:
+    """Return a pair trade after a fact, and what is to be told of it, in order.
+
+    Reports are always absorbed: whatever order they come in, the position is folded from all
+    facts. A report that is known changes nothing.
+
+    Raises:
+        OrderOut: An order of that leg is out or unknown: no other is placed beside it (I-3).
+        IllegalTransition: The facts ask for a step that a machine does not have.
+    """
+    after, notices = _applied(before, fact)
+    if after.stall_reported and after.position.status is not before.position.status:
+        after = replace(after, stall_reported=False)
+    return after, notices
+
+
+def _applied(before: PairTrade, fact: TradeFact) -> Applied:
+    match fact:
+        case Begun() | Placed() | Barred():
+            return _intended(before, fact)
+        case Reported():
+            return _reported(before, fact)
+        case CameToNothing() | OutcomeUnknown() | NeverArrived():
+            return _unfilled(before, fact)
+        case Final():
+            return _final(before, fact)
+        case Corrected():
+            return _corrected(before, fact)
+        case Paid():
+            return _paid(before, fact)
+        case Advanced() | Waits() | Ended() | Concluded():
+            return executed(before, fact)
+        case Stalled():
+            return replace(before, stall_reported=True), (_stalled(before.position),)
+        case Moved():
+            return _moved(before, fact)
+        case _:
+            assert_never(fact)
+
+
+# Orders
+# ------------------------------------------------------------------------------------
+
+
+def _intended(before: PairTrade, fact: Begun | Placed | Barred) -> Applied:
+    match fact:
+        case Begun(_, order, reservation, notes):
+            after = replace(before.with_orders((order,)), reservation=reservation)
+            return after, (events.reserved(reservation), *notes)
+        case Placed():
+            return _placed(before, fact)
+        case Barred(_, order, reason, code):
+            after = before.with_orders((order.ended(),))
+            return after, (events.failed(order, code, reason),)
+
+
+def _placed(before: PairTrade, fact: Placed) -> Applied:
+    order = fact.order
+    out = before.order_out() if before.ended else _leg_out(before, order)
+    if out is not None:
+        raise OrderOut(before.execution_id, out)
+    after = before.with_orders((order,))
+    if fact.reservation is not None:
+        kept = {**before.reservations, order.order_id: fact.reservation}
+        after = replace(after, reservations=kept)
+    return after, (*fact.notes, events.placed(order))
+
+
+def _leg_out(before: PairTrade, order: Order) -> str | None:
+    out = any(o.leg is order.leg and o.working_size > 0 for o in before.orders.values())
+    return "an order of this leg is out" if out else None
+
+
+def _unfilled(
+    before: PairTrade, fact: CameToNothing | OutcomeUnknown | NeverArrived
+) -> Applied:
+    order = before.orders[fact.order_id]
+    if not order.working_size:
+        return before, ()
+    match fact:
+        case CameToNothing(_, _, reason, code, sent):
+            ended = order.refused(reason) if sent else order.ended()
+            return _ended_order(before, ended), (events.failed(order, code, reason),)
+        case NeverArrived(_, _, reason):
+            told = (events.failed(order, REJECTED, reason),) if before.ended else ()
+            return _ended_order(before, order.ended()), told
+        case OutcomeUnknown(at, _, reason):
+            if order.outcome_unknown_since is not None:
+                return before, ()
+            after = before.with_orders((order.unknown(at),))
+            return after, (events.unknown(order, reason),)
+
+
+def _ended_order(before: PairTrade, order: Order) -> PairTrade:
+    """Return a trade with an order that works no more: what was set aside for it is free."""
+    left = {k: v for k, v in before.reservations.items() if k != order.order_id}
+    return replace(before.with_orders((order,)), reservations=left)
+
+
+def _reported(before: PairTrade, fact: Reported) -> Applied:
+    order = after = before.orders[fact.order_id]
+    fills = [f for f in fact.fills if (f.platform, f.trade_id) not in before.fills]
+    if not fills and not order.working_size:
+        return before, ()
+    for fill in fills:
+        if fill.finality is not Finality.FAILED:
+            after = after.with_fill(fill)
+    if fact.refusal is not None and not after.filled:
+        after = after.refused(fact.refusal)
+    else:
+        after = after.acknowledged(fact.platform_order_id, fact.working)
+    told = events.filled(order, fills, before.position_id)
+    trade = _with_order(before, after).with_fills(fills)
+    if not before.ended:
+        return _refolded(trade), tuple(told)
+    if not fills:
+        if after.working_size:
+            return trade, ()
+        reason = after.refusal or "nothing was filled"
+        return trade, (events.failed(after, REJECTED, reason),)
+    position = changed(before.position, trade.facts, CAUSES[order.purpose], fact.at)
+    return replace(trade, position=position), (
+        *told,
+        *_resolved(before, position, after),
+        *_unhedged(before, position),
+        *events.moves(before.position, position, CAUSES[order.purpose]),
+    )
+
+
+def _with_order(before: PairTrade, order: Order) -> PairTrade:
+    if order.working_size:
+        return before.with_orders((order,))
+    return _ended_order(before, order)
+
+
+def _refolded(trade: PairTrade) -> PairTrade:
+    """Return a trade whose execution has not ended, with what it has bought so far."""
+    if not trade.opened:
+        return trade
+    position = replace(
+        trade.bought(trade.position.status, trade.position.opened_at),
+        marked_pnl=ZERO,
+        version=trade.position.version + 1,
+    )
+    return replace(trade, position=position)
+
+
+def _known(before: PairTrade) -> bool:
+    """Whether an unhedged position of a trade is an exposure that people have heard of.
+
+    Between the two orders of an exit that goes its way a position is uneven: no exposure.
+    """
+    return before.position.status is not PositionStatus.EXIT_PARTIAL or before.stall_reported
+
+
+def _resolved(before: PairTrade, after: OpenPosition, order: Order) -> Iterator[Notice]:
+    if _known(before):
+        yield from events.resolved(before.position, after, order)
+
+
+def _unhedged(before: PairTrade, after: OpenPosition) -> Iterator[Notice]:
+    """Tell what is unhedged, where an order has changed it and not ended it, or begun it.
+
+    An exit that stands still half done is told of by whoever looks at it then.
+    """
+    position = before.position
+    if position.status in events.UNHEDGED and _known(before):
+        if after.status in events.UNHEDGED and after.imbalance != position.imbalance:
+            yield ExposureChanged()
+    elif after.status is PositionStatus.SINGLE_LEG_EXPOSED:
+        yield events.unhedged(after, NEEDLESS)
+
+
+# Fills that become final
+# -------------------------------------------------------------------
+
+
+def _final(before: PairTrade, fact: Final) -> Applied:
+    fill = fact.fill
+    known = before.fills[fill.platform, fill.trade_id]
+    if known.finality is not Finality.PROVISIONAL:
+        return before, ()
+    order = before.orders[fill.order_id]
+    failed = fill.finality is Finality.FAILED
+    trade = before.with_fills((fill,))
+    if failed:
+        trade = trade.with_orders((order.without_fill(known),))
+    told = events.final(order, fill)
+    if not before.ended:
+        return (_refolded(trade) if failed else trade), (told, *fact.notes)
+    if not failed:
+        return trade, (told, *fact.notes)
+    position = changed(before.position, trade.facts, Cause.FILL_FAILED, fact.at)
+    return replace(trade, position=position), (
+        told,
+        *fact.notes,
+        *events.lost(position, fill, FAILED),
+        *events.moves(before.position, position, Cause.FILL_FAILED),
+    )
+
+
+def _corrected(before: PairTrade, fact: Corrected) -> Applied:
+    known = before.orders[fact.order.order_id]
+    told: list[Notice] = list(events.filled(known, fact.fills, before.position_id))
+    trade = _with_order(before, fact.order).with_fills((*fact.fills, *fact.finalities))
+    if not before.ended:
+        told += [events.final(known, fill) for fill in fact.finalities]
+        return _refolded(trade), tuple(told)
+    if not before.opened:
+        return _late(trade, fact, told)
+    if not told and known.working_size and not fact.order.working_size:
+        reason = fact.order.refusal or "nothing was filled"
+        told.append(events.failed(fact.order, REJECTED, reason))
+    failed = any(fill.finality is Finality.FAILED for fill in fact.finalities)
+    if not fact.fills and not failed:
+        return trade, tuple(told)
+    position = changed(before.position, trade.facts, Cause.RECONCILED, fact.at)
+    told += _resolved(before, position, fact.order)
+    if position.uneven() and not before.position.uneven():
+        told += events.lost(position, fact.fills[0], LATE)
+    told += events.moves(before.position, position, Cause.RECONCILED)
+    return replace(trade, position=position), tuple(told)
+
+
+def _late(trade: PairTrade, fact: Corrected, told: list[Notice]) -> Applied:
+    """Open the position of an execution that had ended with nothing: it bought after all.
+
+    What it cost comes out of what is free: its reservation was released long ago.
+    """
+    if not fact.order.filled:
+        return trade, tuple(told)
+    position = trade.bought(PositionStatus.SINGLE_LEG_EXPOSED, fact.at)
+    held = replace(trade, position=position, opened=True)
+    return held, (*told, missing(held))
+
+
+# Payments
+# ----------------------------------------------------------------------------------
+
+
+def _paid(before: PairTrade, fact: Paid) -> Applied:
+    trade = replace(before, payments=(*before.payments, *fact.payments))
+    position = changed(before.position, trade.facts, fact.cause, fact.at)
+    told: list[Notice] = []
+    if fact.contract_id is not None:
+        for payment in fact.payments:
+            match payment:
+                case Merge():
+                    told.append(events.merged(before.position, payment, fact.contract_id))
+                case Payout():
+                    told += events.paid(before.position, position, payment, fact.contract_id)
+    told += events.moves(before.position, position, fact.cause)
+    return replace(trade, position=position), tuple(told)
+
+
+# The position
+# ----------------------------------------------------------------------------------
+
+
+def _stalled(position: OpenPosition) -> Exposed:
+    return Exposed(
+        FailedLeg(
+            platform=position.longer,
+            reason="its exit filled less than the other leg's",
+            code=PARTIAL_EXIT,
+            attempted_price=None,
+            attempted_size=Quantity(abs(position.imbalance)),
+        )
+    )
+
+
+def _moved(before: PairTrade, fact: Moved) -> Applied:
+    position = before.position.moved(fact.trigger, reconciliation_context=fact.context)
+    closed = position.status is PositionStatus.CLOSED
+    at = (before.position.closed_at or fact.at) if closed else None
+    position = replace(position, closed_at=at)
+    position = replace(position, marked_pnl=position.mark)
+    told: list[Notice] = list(fact.notes)
+    exposed = position.status is PositionStatus.SINGLE_LEG_EXPOSED and position.uneven()
+    if fact.failed is not None:
+        told += events.lost(position, fact.failed, FAILED)
+    elif fact.person and exposed:
+        told.append(events.unhedged(position, BY_PERSON))
+    told += (*fact.last, *events.moves(before.position, position, Cause.RECONCILED))
+    return replace(before, position=position), tuple(told)

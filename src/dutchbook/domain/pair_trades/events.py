@@ -1,0 +1,286 @@
+"""The events of a pair trade, made from its values and not yet stamped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from dutchbook.domain.capital.reservation import Reservation
+from dutchbook.domain.events import (
+    BudgetCommitted,
+    BudgetReleased,
+    BudgetReserved,
+    Event,
+    ExecutionFailed,
+    FailedLeg,
+    FillFailed,
+    FillSettled,
+    LegSettled,
+    OrderFilled,
+    OrderOutcomeUnknown,
+    OrderPlaced,
+    PairsMerged,
+    PositionClosed,
+    PositionMoved,
+    PositionOpened,
+    PositionSettled,
+    SingleLegResolved,
+    Stamp,
+)
+from dutchbook.domain.execution.order import Fill, Finality, Order, Purpose
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.positions.fold import Cause, Merge, Payout
+from dutchbook.domain.positions.position import OpenPosition, PositionStatus
+from dutchbook.domain.positions.settlement import reserve_used
+from dutchbook.domain.values.units import Money, Quantity
+
+SINGLE_LEG = 2004
+"""The code of an unhedged leg: the other one's order came to nothing, or less than all."""
+UNHEDGED = (PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Exposed:
+    """One leg is held without the other; the event tells what can be done at today's books."""
+
+    failed: FailedLeg
+
+
+@dataclass(frozen=True, slots=True)
+class ExposureChanged:
+    """A leg is still unhedged, in other contracts than before."""
+
+
+Notice = Event | Exposed | ExposureChanged
+"""An event to be stamped, or what becomes one once the books have been looked at."""
+
+
+def unstamped(correlation_id: str) -> Stamp:
+    """Return the stamp of an event that gets its id and its time when it is committed."""
+    return Stamp("", _EPOCH, correlation_id)
+
+
+def placed(order: Order) -> OrderPlaced:
+    """Return that an order is about to be durable and sent."""
+    return OrderPlaced(
+        unstamped(order.execution_id),
+        order_id=order.order_id,
+        execution_id=order.execution_id,
+        pair_id=order.pair_id,
+        platform=order.platform,
+        side=order.side,
+        outcome=order.outcome,
+        price=order.price,
+        size=order.size,
+    )
+
+
+def filled(order: Order, fills: Iterable[Fill], position_id: str) -> list[OrderFilled]:
+    """Return the trades of an order that a platform reported; failed ones are none."""
+    return [
+        OrderFilled(
+            unstamped(order.execution_id),
+            order_id=order.order_id,
+            pair_id=order.pair_id,
+            platform=order.platform,
+            side=order.side,
+            outcome=order.outcome,
+            requested_price=order.price,
+            requested_size=order.size,
+            filled_price=fill.price,
+            filled_size=fill.size,
+            fee=fill.fee,
+            position_id=position_id,
+        )
+        for fill in fills
+        if fill.finality is not Finality.FAILED
+    ]
+
+
+def final(order: Order, fill: Fill) -> FillFailed | FillSettled:
+    """Return that a platform can no longer take a fill back, or that it never happened."""
+    stamp = unstamped(order.execution_id)
+    ids = (fill.trade_id, fill.order_id, fill.platform)
+    if fill.finality is Finality.FAILED:
+        return FillFailed(stamp, *ids, fill.size, fill.price)
+    return FillSettled(stamp, *ids)
+
+
+def failed(order: Order, code: int, reason: str) -> ExecutionFailed:
+    """Return that an order came to nothing."""
+    return ExecutionFailed(
+        unstamped(order.execution_id),
+        execution_id=order.execution_id,
+        pair_id=order.pair_id,
+        order_id=order.order_id,
+        platform=order.platform,
+        code=code,
+        reason=reason,
+    )
+
+
+def unknown(order: Order, reason: str) -> OrderOutcomeUnknown:
+    """Return that nobody knows what became of an order."""
+    return OrderOutcomeUnknown(
+        unstamped(order.execution_id),
+        order_id=order.order_id,
+        execution_id=order.execution_id,
+        platform=order.platform,
+        reason=reason,
+    )
+
+
+def opened(position: OpenPosition) -> PositionOpened:
+    """Return that both legs are held."""
+    return PositionOpened(
+        unstamped(position.execution_id),
+        position_id=position.position_id,
+        pair_id=position.pair_id,
+        quantity=position.hedged,
+        paid=position.paid,
+        locked_profit=position.locked_profit,
+        completed_at_loss=position.completed_at_loss,
+    )
+
+
+def unhedged(position: OpenPosition, reason: str) -> Exposed:
+    """Return that one leg is unhedged, though no order for the other has just failed."""
+    return Exposed(
+        FailedLeg(
+            platform=position.longer.other,
+            reason=reason,
+            code=SINGLE_LEG,
+            attempted_price=None,
+            attempted_size=Quantity(abs(position.imbalance)),
+        )
+    )
+
+
+def lost(position: OpenPosition, fill: Fill, reason: str) -> Iterator[Exposed]:
+    """Return the exposure that a fill has opened or deepened, where it is one."""
+    silent = (PositionStatus.CLOSED, PositionStatus.RECONCILIATION_REQUIRED)
+    if position.uneven() and position.status not in silent:
+        yield Exposed(
+            FailedLeg(
+                platform=fill.platform,
+                reason=reason,
+                code=SINGLE_LEG,
+                attempted_price=fill.price,
+                attempted_size=fill.size,
+            )
+        )
+
+
+def moves(before: OpenPosition, after: OpenPosition, cause: Cause) -> Iterator[Event]:
+    """Return that a position has changed its status, and its end."""
+    if before.status is after.status:
+        return
+    ids = (after.position_id, after.pair_id)
+    yield PositionMoved(
+        unstamped(after.execution_id),
+        *ids,
+        before.status.value,
+        after.status.value,
+        cause.value,
+    )
+    if after.status is PositionStatus.CLOSED:
+        yield PositionClosed(
+            unstamped(after.execution_id),
+            *ids,
+            realised_pnl=after.realised_pnl,
+            divergence_pnl=after.divergence_pnl,
+            fees=Money(after.kalshi.fees + after.polymarket.fees),
+            expected_edge=after.expected_edge,
+        )
+
+
+def resolved(before: OpenPosition, after: OpenPosition, order: Order) -> Iterator[Event]:
+    """Return that an order has ended an exposure, where it has."""
+    if before.status not in UNHEDGED or after.status in UNHEDGED:
+        return
+    unwound = order.purpose in (Purpose.UNWIND, Purpose.EXIT)
+    closed = after.status is PositionStatus.CLOSED
+    yield SingleLegResolved(
+        unstamped(after.execution_id),
+        position_id=after.position_id,
+        pair_id=after.pair_id,
+        resolution="closed" if unwound else "retried",
+        order_id=order.order_id,
+        original_edge=before.expected_edge,
+        new_edge=None if closed else after.locked_profit,
+        retry_price=None if unwound else order.price,
+        realised_pnl=after.realised_pnl if closed else None,
+    )
+
+
+def merged(position: OpenPosition, merge: Merge, contract_id: str) -> PairsMerged:
+    """Return that both outcomes of a contract became cash."""
+    return PairsMerged(
+        unstamped(position.execution_id),
+        position_id=position.position_id,
+        pair_id=position.pair_id,
+        platform=merge.platform,
+        contract_id=contract_id,
+        size=merge.size,
+    )
+
+
+def paid(
+    before: OpenPosition, after: OpenPosition, payout: Payout, contract_id: str
+) -> Iterator[Event]:
+    """Return that a contract has paid, and that the position is settled once both have."""
+    ids = (after.position_id, after.pair_id)
+    leg = before.holding(payout.platform)
+    yield LegSettled(
+        unstamped(after.execution_id),
+        *ids,
+        platform=payout.platform,
+        contract_id=contract_id,
+        yes_pays=payout.yes_pays,
+        size=leg.net,
+        cash=Money(after.holding(payout.platform).cash - leg.cash),
+    )
+    if after.status is not PositionStatus.CLOSED or before.status is after.status:
+        return
+    used, released = reserve_used(after)
+    yield PositionSettled(
+        unstamped(after.execution_id),
+        *ids,
+        kalshi_payout=after.kalshi.payout,
+        polymarket_payout=after.polymarket.payout,
+        realised_pnl=after.realised_pnl,
+        divergence_pnl=after.divergence_pnl,
+        reserve_used=used,
+        reserve_released=released,
+    )
+
+
+def reserved(reservation: Reservation) -> BudgetReserved:
+    """Return that an entry's worst case is set aside."""
+    return BudgetReserved(
+        unstamped(reservation.execution_id),
+        reservation_id=reservation.reservation_id,
+        execution_id=reservation.execution_id,
+        pair_id=reservation.pair_id,
+        kalshi_amount=reservation.amounts[Platform.KALSHI],
+        polymarket_amount=reservation.amounts[Platform.POLYMARKET],
+    )
+
+
+def committed(reservation: Reservation, position: OpenPosition) -> BudgetCommitted:
+    """Return that an entry's reservation ended with something bought."""
+    legs = position.legs
+    cost, fees = Money(legs[0].cost + legs[1].cost), Money(legs[0].fees + legs[1].fees)
+    rest = Money(reservation.total - cost - fees)
+    ids = (reservation.reservation_id, reservation.execution_id)
+    stamp = unstamped(reservation.execution_id)
+    return BudgetCommitted(stamp, *ids, committed=cost, fees=fees, released=rest)
+
+
+def released(reservation: Reservation, reason: str) -> BudgetReleased:
+    """Return that an entry's reservation ended with nothing bought."""
+    ids = (reservation.reservation_id, reservation.execution_id)
+    stamp = unstamped(reservation.execution_id)
+    return BudgetReleased(stamp, *ids, released=reservation.total, reason=reason)

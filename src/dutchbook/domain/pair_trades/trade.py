@@ -1,0 +1,267 @@
+"""A pair trade as one value: an execution and all that follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+
+from dutchbook.domain.capital.reservation import Reservation
+from dutchbook.domain.detection.quote import Opportunity, direction_name
+from dutchbook.domain.execution.decide import Execution
+from dutchbook.domain.execution.order import Fill, Finality, Order, Purpose
+from dutchbook.domain.execution.shortfall import Shortfall
+from dutchbook.domain.market.contract import Leg, Outcome, Platform, Side
+from dutchbook.domain.positions.fold import Fact, Merge, Payout, opened
+from dutchbook.domain.positions.position import Holding, OpenPosition, PositionStatus
+from dutchbook.domain.values.units import NOTHING, ZERO, Quantity
+
+TradeKey = tuple[Platform, str]
+"""A fill: its platform, and the platform's id of the trade."""
+LegKey = tuple[Platform, str, Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was decided before anything was sent; it never changes.
+
+    Attributes:
+        opportunity_id: What it takes.
+        direction: Which outcome is bought where.
+        started_at: When it was decided.
+        divergence_probability: Of its contracts resolving differently.
+    """
+
+    opportunity_id: str
+    direction: str
+    started_at: datetime
+    divergence_probability: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PairTrade:
+    """One pair trade: its execution, orders, fills, reservations, position and payments.
+
+    Attributes:
+        plan: What was decided.
+        execution: The attempt, as `decide` left it.
+        position: What its facts amount to; it has a row once it is `opened`.
+        orders: By their ids.
+        fills: By platform and trade id.
+        payments: Merges and payouts whose cash has come.
+        reservation: What stands reserved for the entry.
+        reservations: What stands reserved for single orders after it, by order.
+        opened: The position has a row.
+        ended_at: When the execution ended.
+        shortfall: What became of the edge that was expected, once it has ended.
+        stall_reported: People were told of its exit that stands still half done.
+    """
+
+    plan: Plan
+    execution: Execution
+    position: OpenPosition
+    orders: Mapping[str, Order] = field(default_factory=dict)
+    fills: Mapping[TradeKey, Fill] = field(default_factory=dict)
+    payments: tuple[Merge | Payout, ...] = ()
+    reservation: Reservation | None = None
+    reservations: Mapping[str, Reservation] = field(default_factory=dict)
+    opened: bool = False
+    ended_at: datetime | None = None
+    shortfall: Shortfall | None = None
+    stall_reported: bool = False
+
+    @classmethod
+    def of(
+        cls, opportunity: Opportunity, execution: Execution, position_id: str, at: datetime
+    ) -> PairTrade:
+        """Return the pair trade that an opportunity begins: nothing is bought yet."""
+        legs = {p: Holding(opportunity.leg(p).outcome) for p in Platform}
+        plan = Plan(
+            opportunity.opportunity_id,
+            opportunity.direction,
+            at,
+            opportunity.match.divergence_probability,
+        )
+        bare = OpenPosition(
+            position_id=position_id,
+            pair_id=execution.pair_id,
+            execution_id=execution.execution_id,
+            kalshi=legs[Platform.KALSHI],
+            polymarket=legs[Platform.POLYMARKET],
+            expected_edge=opportunity.expected_profit,
+            divergence_reserve=ZERO,
+            status=PositionStatus.SINGLE_LEG_EXPOSED,
+            opened_at=at,
+        )
+        return cls(plan, execution, bare)
+
+    # Names
+    # -------------------------------------------------------------------------------
+
+    @property
+    def execution_id(self) -> str:
+        """What it goes by."""
+        return self.execution.execution_id
+
+    @property
+    def position_id(self) -> str:
+        """What its position goes by."""
+        return self.position.position_id
+
+    @property
+    def pair_id(self) -> str:
+        """The pair that it trades."""
+        return self.position.pair_id
+
+    # Where it stands
+    # -------------------------------------------------------------------------------
+
+    @property
+    def ended(self) -> bool:
+        """Whether its execution has ended: what it bought is booked, status and all."""
+        return self.ended_at is not None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether its position shows while the execution waits for an answer.
+
+        What it bought is still covered by the execution's reservation.
+        """
+        return self.opened and not self.ended
+
+    @property
+    def held(self) -> bool:
+        """Whether its position is booked: the execution has ended with something bought."""
+        return self.opened and self.ended
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing that can still happen concerns it."""
+        return (
+            self.position.status is PositionStatus.CLOSED
+            and not any(leg.unpaid for leg in self.position.legs)
+            and not self.working
+            and all(f.finality is not Finality.PROVISIONAL for f in self.fills.values())
+        )
+
+    # Facts
+    # -------------------------------------------------------------------------------
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """Everything that its position is folded from."""
+        return (*self.fills.values(), *self.payments)
+
+    @property
+    def contracts(self) -> Mapping[Platform, str]:
+        """What its orders are for, by platform: it may be of a pair that is not followed."""
+        return {order.platform: order.contract_id for order in self.orders.values()}
+
+    @property
+    def legs(self) -> tuple[LegKey, ...]:
+        """What it holds: platform, contract, and the outcome that its leg was opened with."""
+        return tuple(
+            (platform, contract_id, leg.outcome)
+            for platform, contract_id in self.contracts.items()
+            if (leg := self.position.holding(platform)).size
+        )
+
+    @property
+    def unknown(self) -> bool:
+        """Whether an order of it is out and nobody knows what became of it."""
+        return any(order.outcome_unknown_since is not None for order in self.orders.values())
+
+    @property
+    def working(self) -> bool:
+        """Whether an order of it can still fill."""
+        return any(order.working_size > 0 for order in self.orders.values())
+
+    @property
+    def open_orders(self) -> list[Order]:
+        """Orders that their platform has not answered for."""
+        return [order for order in self.orders.values() if order.working_size > 0]
+
+    def order_out(self) -> str | None:
+        """Return why no further order may be placed for it now."""
+        if self.unknown:
+            return "the outcome of an order of this position is unknown"
+        return "an order of this position still works" if self.working else None
+
+    def latest(self, leg: Leg) -> Order | None:
+        """Return the last order of a leg of its execution, None when none was placed."""
+        placed = [order for order in self.orders.values() if order.leg is leg]
+        return placed[-1] if placed else None
+
+    @property
+    def settled_sizes(self) -> Mapping[tuple[Platform, Outcome], Quantity]:
+        """Contracts, by platform and outcome, that no platform can take back."""
+        held: dict[tuple[Platform, Outcome], Quantity] = {}
+        for fill in self.fills.values():
+            if fill.finality is Finality.SETTLED:
+                key = (fill.platform, fill.outcome)
+                change = fill.size if fill.side is Side.BUY else -fill.size
+                held[key] = Quantity(held.get(key, NOTHING) + change)
+        return held
+
+    @property
+    def planned_edge(self) -> Decimal:
+        """Return the dollars a contract that the entry expected to lock."""
+        planned = max(
+            (
+                order.size
+                for order in self.orders.values()
+                if order.purpose is Purpose.ENTRY and order.leg is Leg.PRIMARY
+            ),
+            default=NOTHING,
+        )
+        return self.position.expected_edge / planned if planned else Decimal(0)
+
+    def sellable(self, platform: Platform) -> Quantity:
+        """Return how many contracts of a leg are there for good: settled, not merged away."""
+        leg = self.position.holding(platform)
+        bought = sum(
+            fill.size if fill.side is Side.BUY else -fill.size
+            for fill in self.fills.values()
+            if fill.platform is platform
+            and fill.outcome is leg.outcome
+            and fill.finality is not Finality.FAILED
+        )
+        settled = self.settled_sizes.get((platform, leg.outcome), NOTHING)
+        return Quantity(max(min(settled - (bought - leg.size), leg.net), NOTHING))
+
+    # Changes
+    # -------------------------------------------------------------------------------
+
+    def with_orders(self, orders: Iterable[Order]) -> PairTrade:
+        """Return it with some orders added or replaced."""
+        return replace(self, orders={**self.orders, **{o.order_id: o for o in orders}})
+
+    def with_fills(self, fills: Iterable[Fill]) -> PairTrade:
+        """Return it with some fills added or replaced."""
+        more = {(fill.platform, fill.trade_id): fill for fill in fills}
+        return replace(self, fills={**self.fills, **more})
+
+    def bought(self, status: PositionStatus, at: datetime) -> OpenPosition:
+        """Return the position that its fills make when its execution ends, or waits.
+
+        Its legs name the first order of each platform.
+        """
+        bare = replace(
+            self.position,
+            kalshi=self._bare(Platform.KALSHI),
+            polymarket=self._bare(Platform.POLYMARKET),
+            status=status,
+            opened_at=self.position.opened_at if self.opened else at,
+        )
+        return opened(bare, self.fills.values(), self.plan.divergence_probability)
+
+    def _bare(self, platform: Platform) -> Holding:
+        placed = sorted(self.orders.values(), key=lambda order: order.created_at)
+        first = next((o.order_id for o in placed if o.platform is platform), None)
+        return Holding(self.position.holding(platform).outcome, first)
+
+
+def kalshi_outcome(direction: str) -> Outcome:
+    """Return what a direction buys on Kalshi."""
+    return Outcome.YES if direction == direction_name(Outcome.YES) else Outcome.NO

@@ -1,0 +1,88 @@
+"""Bugs in how facts change a pair trade, and in what keeps, counts and follows it."""
+
+from __future__ import annotations
+
+from prove.bug import Bug
+from prove.planted import APPLY, CAPITAL, CHANGES, LOAD, STORE, TRADE
+
+FACTS = "tests/spec/test_pair_trade_facts.py"
+
+IN_TRADES = (
+    Bug(
+        "a report is applied twice",
+        APPLY,
+        "fills = [f for f in fact.fills if (f.platform, f.trade_id) not in before.fills]",
+        "fills = list(fact.fills)",
+        f"{FACTS} -k known",
+    ),
+    Bug(
+        "a fill that comes to light late makes no position",
+        APPLY,
+        "if not before.opened:\n        return _late(trade, fact, told)",
+        "if not before.opened:\n        return trade, tuple(told)",
+        f"{FACTS} -k ended_with_nothing",
+    ),
+    Bug(
+        "contracts are sold that their platform can still take back",
+        TRADE,
+        "if fill.finality is Finality.SETTLED:",
+        "if fill.finality is not Finality.FAILED:",
+        f"{FACTS} -k can_be_sold",
+    ),
+    Bug(
+        "what a position was and what it is are swapped in the ledger",
+        CAPITAL,
+        "moved = change(was, now) if before.held",
+        "moved = change(now, was) if before.held",
+    ),
+    Bug(
+        "what was set aside for an order stays at risk",
+        CAPITAL,
+        'at_risk = Money(Decimal(state["total_capital_deployed"]) - reserved)',
+        'at_risk = Money(Decimal(state["total_capital_deployed"]))',
+        f"{FACTS} -k paid_from_what_was_set_aside",
+    ),
+    Bug(
+        "an order does not name its position",
+        CHANGES,
+        "elif linked or (was is not order and was != order):",
+        "elif was is not order and was != order:",
+        f"{FACTS} -k names_it",
+    ),
+    Bug(
+        "two bookings of one pair trade at once",
+        STORE,
+        "await held.enter_async_context(lock)",
+        "assert lock is not None",
+    ),
+    Bug(
+        "a merge without an answer counts as paid after a start",
+        LOAD,
+        'rows("settlements", {"status": "paid"}), "position_id")',
+        'rows("settlements"), "position_id")',
+    ),
+    Bug(
+        "a claim in flight is not dropped",
+        "application/capital/capital.py",
+        "self._claims = [each for each in self._claims if each not in taking]",
+        "self._claims = list(self._claims)",
+    ),
+    Bug(
+        "an execution is concluded before its last answer is booked",
+        "application/recovery/unfinished.py",
+        "self._trades.book(trade.execution_id, *facts, concluded)",
+        "self._trades.book(trade.execution_id, concluded, *facts)",
+    ),
+    Bug(
+        "an order that is noticed again is asked about as if it were new",
+        "application/orders/questions.py",
+        "self._open.setdefault(order.order_id, Question(order, now, now + wait, wait))",
+        "self._open[order.order_id] = Question(order, now, now + wait, wait)",
+    ),
+    Bug(
+        "the dust of a position that is taken up again counts twice",
+        "application/reconciliation/our_state.py",
+        "self._leave(trade.position, -1)",
+        "self._leave(trade.position)",
+    ),
+)

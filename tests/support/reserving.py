@@ -1,0 +1,86 @@
+"""Reservations by themselves, as an entry makes and ends them, without the rest of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any
+
+from dutchbook.application.capital.risk import RiskManager
+from dutchbook.application.records.changes import capital_writes
+from dutchbook.application.records.committer import EventBus
+from dutchbook.domain.capital.ledger import EntryKind
+from dutchbook.domain.capital.reservation import BudgetRequest, Reservation, Spent
+from dutchbook.domain.events import Event
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.pair_trades import events
+from dutchbook.domain.pair_trades.capital import CapitalChange, capital_change
+from dutchbook.domain.positions.position import PositionStatus
+from dutchbook.domain.values.units import ZERO
+from dutchbook.errors import Conflict, ReservationFailed
+from dutchbook.ports.journal import Batch
+from dutchbook.ports.time import Clock, Ids
+
+NOTHING_BOUGHT = {platform: Spent() for platform in Platform}
+
+
+@dataclass
+class Reserving:
+    """Takes the capital steps of entries as `PairTrades.book` does, and nothing else."""
+
+    risk: RiskManager
+    committer: EventBus
+    clock: Clock
+    ids: Ids
+
+    async def reserve(self, request: BudgetRequest) -> Reservation:
+        reservation = self.risk.reserve_budget(request)
+        before, after = _trade(None), _trade(reservation)
+        step = self._step(before, after)
+        gate = self.risk.entry_gate(request.pair_id)
+        try:
+            await self._commit(step, events.reserved(reservation), gate=gate)
+        except Conflict as conflict:
+            raise ReservationFailed("refused_by_database", str(conflict)) from conflict
+        self.risk.overrides.consumed(request.pair_id)
+        return reservation
+
+    async def release(self, reservation: Reservation) -> None:
+        step = self._step(_trade(reservation), _trade(None))
+        await self._commit(step, events.released(reservation, "nothing there"))
+
+    async def commit(self, reservation: Reservation, spent: Mapping[Platform, Spent]) -> None:
+        await self._commit(self._step(_trade(reservation), _trade(None, spent)))
+
+    def _step(self, before: Any, after: Any) -> CapitalChange:
+        after.pair_id = (before.reservation or after.reservation).pair_id
+        return capital_change(before, after, self.risk.capital.accounts, EntryKind.TRADE)
+
+    async def _commit(self, step: CapitalChange, *told: Event, gate: Any = None) -> None:
+        capital, at = self.risk.capital, self.clock.now()
+        writes = tuple(capital_writes([step], capital.accounts, self.ids, at, gate))
+        stamped = [_stamped(event, self.committer) for event in told]
+        with capital.claimed([step]):
+            limits = capital.limit_events(step, step.reference)
+            await self.committer.commit(Batch(writes, (*stamped, *limits)))
+        capital.follow(step)
+
+
+def _trade(
+    reservation: Reservation | None, spent: Mapping[Platform, Spent] = NOTHING_BOUGHT
+) -> Any:
+    """Return as much of a pair trade as its capital is worked out from."""
+    bought = any(each.cost for each in spent.values())
+    position = SimpleNamespace(
+        holding=lambda platform: spent[platform],
+        status=PositionStatus.OPEN if bought else PositionStatus.CLOSED,
+        marked_pnl=ZERO,
+    )
+    return SimpleNamespace(
+        reservation=reservation, reservations={}, position=position, held=bought, pair_id=""
+    )
+
+
+def _stamped(event: Event, committer: EventBus) -> Event:
+    return replace(event, stamp=committer.stamp(event.stamp.correlation_id))
