@@ -13,7 +13,7 @@ from support.databases import AnyJournal, event
 from support.rows import everything, order_row
 
 from dutchbook.application.operator.command_rows import halting
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.application.records.lease import ENGINE, Fence, take, turn
 from dutchbook.domain.capital.limits import Grade
 from dutchbook.errors import Conflict, Halted, LeaseHeld, LeaseLost
@@ -131,14 +131,14 @@ def test_of_many_that_take_the_lease_at_once_one_gets_it(database_url: str) -> N
 def test_a_stale_epoch_can_never_write(database_url: str) -> None:
     async def work(journal: AnyJournal, clock: Hand) -> tuple[list[str], list[str]]:
         old = await take(journal, clock, "a", TERM, never)
-        bus = EventBus(journal, clock, RandomIds(), old)
-        await bus.commit(metadata("kept"))
+        committer = Committer(journal, clock, RandomIds(), old)
+        await committer.commit(metadata("kept"))
         clock.elapsed = 11
         await take(journal, clock, "b", TERM, never)
         for batch in (metadata("late"), Batch(events=(event("late"),)), Batch()):
             with pytest.raises(LeaseLost, match="taken over by b"):
-                await bus.commit(batch)
-        assert not old.believed
+                await committer.commit(batch)
+        assert not old.held
         keys = [row["key"] for row in await journal.rows("system_metadata")]
         names = [row["name"] for row in await journal.rows("audit_log")]
         return sorted(keys), names
@@ -149,21 +149,21 @@ def test_a_stale_epoch_can_never_write(database_url: str) -> None:
 def test_every_commit_renews_and_so_does_an_idle_engine(database_url: str) -> None:
     async def work(journal: AnyJournal, clock: Hand) -> None:
         fence = await take(journal, clock, "a", TERM, never)
-        bus = EventBus(journal, clock, RandomIds(), fence)
+        committer = Committer(journal, clock, RandomIds(), fence)
         clock.elapsed = 8
-        await bus.commit(metadata("x"))
+        await committer.commit(metadata("x"))
         clock.elapsed = 17.999
-        assert fence.believed
+        assert fence.held
         with pytest.raises(LeaseHeld):
             await take(journal, clock, "b", TERM, never)
         clock.elapsed = 18
-        seen = [fence.believed]
+        seen = [fence.held]
         await fence.renew(journal)
-        seen.append(fence.believed)
+        seen.append(fence.held)
         keeping = asyncio.ensure_future(fence.keep(journal))
         await _until(clock, 60)
         keeping.cancel()
-        assert [*seen, fence.believed] == [False, True, True]
+        assert [*seen, fence.held] == [False, True, True]
 
     on(database_url, work)
 
@@ -171,9 +171,9 @@ def test_every_commit_renews_and_so_does_an_idle_engine(database_url: str) -> No
 def test_a_clock_that_was_set_forward_ends_the_belief_in_a_lease(database_url: str) -> None:
     async def work(journal: AnyJournal, clock: Hand) -> list[bool]:
         fence = await take(journal, clock, "a", TERM, never)
-        believed = [fence.believed]
+        held = [fence.held]
         clock.ahead = timedelta(hours=1)
-        return [*believed, fence.believed]
+        return [*held, fence.held]
 
     assert on(database_url, work) == [True, False]
 
@@ -194,17 +194,17 @@ def test_a_halt_of_another_process_stops_orders_from_its_commit_on(
         parents = ("contract_matches", "opportunities", "executions")
         await journal.commit(Batch(tuple(w for w in everything() if w.table in parents)))
         fence = await take(journal, clock, "a", TERM, never)
-        bus = EventBus(journal, clock, RandomIds(), fence)
+        committer = Committer(journal, clock, RandomIds(), fence)
         if grade:
             lease = (await journal.rows("leases", ENGINE))[0]
             await journal.commit(Batch((halting(lease, grade),)))
         kept = True
         try:
-            await bus.commit(_order(purpose))
+            await committer.commit(_order(purpose))
         except Halted:
             kept = False
-        await bus.commit(_order(purpose, working=0))  # a record, never to be sent
-        await bus.commit(metadata("facts"))
+        await committer.commit(_order(purpose, working=0))  # a record, never to be sent
+        await committer.commit(metadata("facts"))
         return kept, len(await journal.rows("orders"))
 
     allowed = grade is Grade.TRADING or (grade is Grade.NO_ENTRIES and purpose != "entry")
@@ -214,7 +214,7 @@ def test_a_halt_of_another_process_stops_orders_from_its_commit_on(
 def test_a_halt_that_arrives_while_another_is_lifted_stays(database_url: str) -> None:
     async def work(journal: AnyJournal, clock: Hand) -> list[int]:
         fence = await take(journal, clock, "a", TERM, never)
-        bus = EventBus(journal, clock, RandomIds(), fence)
+        committer = Committer(journal, clock, RandomIds(), fence)
 
         async def halt() -> None:
             lease = (await journal.rows("leases", ENGINE))[0]
@@ -231,12 +231,12 @@ def test_a_halt_that_arrives_while_another_is_lifted_stays(database_url: str) ->
         fence.pending = 0
         await halt()
         with pytest.raises(Conflict):
-            await bus.commit(Batch(fence.lifted()))
+            await committer.commit(Batch(fence.lifted()))
         seen = [len(waiting), await halted()]
         lease = await fence.look(journal)
         assert lease is not None
         fence.known(lease, 0)
-        await bus.commit(Batch(fence.lifted()))
+        await committer.commit(Batch(fence.lifted()))
         return [*seen, await halted(), int(fence.halted)]
 
     assert on(database_url, work) == [0, 1, 0, 0]

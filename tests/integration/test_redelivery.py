@@ -15,7 +15,7 @@ from support.databases import AnyJournal, by_hand
 from support.rows import NOW
 
 from dutchbook.application.lifecycle import count_run
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.bootstrap.build import build, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.events import Event, Stamp, SystemStopped
@@ -60,7 +60,7 @@ def trade(url: str, listener: Listener, *, minutes: int = 20) -> None:
             number = await count_run(journal)
             clock = TapeClock(tape.meta.first)
             engine = build(load(), tape, journal, clock, seed=7, run=number)
-            engine.bus.subscribe(listener)
+            engine.committer.subscribe(listener)
             await engine.trade(number)
         finally:
             await journal.close()
@@ -213,8 +213,8 @@ def with_bus(url: str, work: Any) -> Any:
         journal = Database.at(url).journal(turnstile())
         await journal.open()
         try:
-            bus = EventBus(journal, TapeClock(NOW), SeededIds(1, 1))
-            return await work(bus, journal)
+            committer = Committer(journal, TapeClock(NOW), SeededIds(1, 1))
+            return await work(committer, journal)
         finally:
             await journal.close()
 
@@ -224,13 +224,13 @@ def with_bus(url: str, work: Any) -> Any:
 def test_no_event_of_a_rejected_batch_is_delivered(database_url: str) -> None:
     listener = Listener()
 
-    async def work(bus: EventBus, journal: AnyJournal) -> list[dict[str, Any]]:
-        bus.subscribe(listener)
-        await bus.redeliver()
+    async def work(committer: Committer, journal: AnyJournal) -> list[dict[str, Any]]:
+        committer.subscribe(listener)
+        await committer.redeliver()
         absent = Update("accounts", {"account_id": "nobody"}, add={"free": Decimal(1)})
         with pytest.raises(Conflict):
-            await bus.commit(Batch((absent,), (stopped("never"),)))
-        await bus.commit(Batch(events=(stopped("kept"),)))
+            await committer.commit(Batch((absent,), (stopped("never"),)))
+        await committer.commit(Batch(events=(stopped("kept"),)))
         return await journal.rows("outbox")
 
     rows = with_bus(database_url, work)
@@ -244,19 +244,19 @@ def test_after_a_listener_broke_no_event_overtakes_an_undelivered_one(
 ) -> None:
     heard: list[str] = []
 
-    def hear(event: Event, sequence: int) -> None:
+    def on_event(event: Event, sequence: int) -> None:
         assert sequence
         if event.stamp.event_id == "b":
             raise ZeroDivisionError
         heard.append(event.stamp.event_id)
 
-    async def breaking(bus: EventBus, journal: AnyJournal) -> int:
-        bus.subscribe(hear)
-        await bus.redeliver()
-        await bus.commit(Batch(events=(stopped("a"),)))
+    async def breaking(committer: Committer, journal: AnyJournal) -> int:
+        committer.subscribe(on_event)
+        await committer.redeliver()
+        await committer.commit(Batch(events=(stopped("a"),)))
         both = (stopped("b"), stopped("c")), (stopped("d"),)
         broken, kept = await asyncio.gather(
-            *(bus.commit(Batch(events=each)) for each in both), return_exceptions=True
+            *(committer.commit(Batch(events=each)) for each in both), return_exceptions=True
         )
         assert isinstance(broken, ZeroDivisionError)
         assert isinstance(kept, Receipt)
@@ -264,10 +264,10 @@ def test_after_a_listener_broke_no_event_overtakes_an_undelivered_one(
 
     listener = Listener()
 
-    async def again(bus: EventBus, journal: AnyJournal) -> int:
+    async def again(committer: Committer, journal: AnyJournal) -> int:
         assert journal is not None
-        bus.subscribe(listener)
-        return await bus.redeliver()
+        committer.subscribe(listener)
+        return await committer.redeliver()
 
     assert with_bus(database_url, breaking) == 4
     assert with_bus(database_url, again) == 3

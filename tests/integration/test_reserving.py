@@ -10,7 +10,7 @@ from typing import Any
 from support.reserving import Reserving
 
 from dutchbook.application.capital.risk import RiskManager
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.bootstrap.build import ACCOUNTS
 from dutchbook.domain.capital.limits import RiskLimits
 from dutchbook.domain.capital.reservation import BudgetRequest
@@ -33,10 +33,10 @@ async def _manager(url: str) -> tuple[Any, Reserving]:
     journal = Database.at(url).journal(turnstile())
     await journal.open()
     clock, ids = SystemClock(), RandomIds()
-    bus = EventBus(journal, clock, ids)
-    risk = RiskManager(journal, bus, clock, ids, LIMITS, ACCOUNTS)
+    committer = Committer(journal, clock, ids)
+    risk = RiskManager(journal, committer, clock, ids, LIMITS, ACCOUNTS)
     await risk.capital.load()
-    return journal, Reserving(risk, bus, clock, ids)
+    return journal, Reserving(risk, committer, clock, ids)
 
 
 async def _fund(url: str) -> None:

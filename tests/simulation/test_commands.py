@@ -151,7 +151,7 @@ def test_a_halt_survives_a_restart_even_if_no_engine_processed_it() -> None:
         await at.ask("halt", grade=2)
 
     async def find(at: Desk) -> tuple[set[str], int, Grade]:
-        return at.reasons, await at.halted(), at.engine.bus.fence.grade  # type: ignore[union-attr]
+        return at.reasons, await at.halted(), at.engine.committer.fence.grade  # type: ignore[union-attr]
 
     desk(leave, journal=kept)
 
@@ -192,11 +192,11 @@ def test_a_pending_halt_is_not_lifted_by_an_earlier_resumption() -> None:
         await at.ask("halt", grade=1)
         seen: list[int] = []
 
-        def hear(event: Event, sequence: int) -> None:
+        def on_event(event: Event, sequence: int) -> None:
             assert sequence or not event.durable
             seen.append(at.journal._tables["leases"]["engine",]["halted"])
 
-        at.engine.bus.subscribe(hear)
+        at.engine.committer.subscribe(on_event)
         await at.commands.fold()
         return seen, at.reasons
 
@@ -236,7 +236,7 @@ def test_a_halt_file_is_processed_and_then_removed() -> None:
 
 def test_a_database_that_does_not_answer_stops_entries_until_it_does() -> None:
     async def work(at: Desk) -> list[bool]:
-        fence = at.engine.bus.fence
+        fence = at.engine.committer.fence
         assert fence is not None
         rows, seen = at.journal.rows, []
 
@@ -340,7 +340,7 @@ async def _rest(at: Desk, number: int, *, known: bool) -> None:
     execution = execution_row(order.execution_id, pair_id=PAIR, phase="waiting")
     rows = (Insert("executions", execution), Insert("orders", order_row(order)))
     await at.journal.commit(Batch(rows))
-    at.engine.trades.put(await at.engine.carrying.loader.one(order.execution_id))
+    at.engine.trades.put(await at.engine.trading.loader.one(order.execution_id))
 
 
 def _now(at: Desk) -> Any:
@@ -422,13 +422,13 @@ def test_draining_has_a_time_limit_once_a_person_asks_to_stop() -> None:
     times: list[float] = []
 
     def stop_at_the_first_order(engine: Engine) -> None:
-        def hear(event: Event, sequence: int) -> None:
+        def on_event(event: Event, sequence: int) -> None:
             if isinstance(event, OrderPlaced) and not times:
                 assert sequence
                 times.append(engine.clock.monotonic())
                 engine.stopping.set()
 
-        engine.bus.subscribe(hear)
+        engine.committer.subscribe(on_event)
 
     run = play("paper.latency_ms=3600000", prepare=stop_at_the_first_order, minutes=30)
 
@@ -462,17 +462,17 @@ def test_a_success_resets_the_failure_count_and_a_restart_does_not() -> None:
     kept = MemoryJournal()
 
     async def some(at: Desk) -> list[bool]:
-        throttle, watch = at.engine.queue._throttle, at.engine.watchlist.pairs[PAIR]
+        breaker, watch = at.engine.queue._breaker, at.engine.watchlist.pairs[PAIR]
         seen = []
         for number, phase in enumerate(("failed", "exposed", "hedged", "failed", "exposed")):
-            await throttle.concluded(PAIR, hedged=phase == "hedged")
+            await breaker.concluded(PAIR, hedged=phase == "hedged")
             await at.journal.commit(Batch((Insert("executions", _ended(number, phase)),)))
             seen.append(watch.match.operator_approved)
         return seen
 
     async def one_more(at: Desk) -> list[Any]:
-        throttle, watch = at.engine.queue._throttle, at.engine.watchlist.pairs[PAIR]
-        await throttle.concluded(PAIR, hedged=False)
+        breaker, watch = at.engine.queue._breaker, at.engine.watchlist.pairs[PAIR]
+        await breaker.concluded(PAIR, hedged=False)
         seen = [watch.match.operator_approved]
         refused = await at.told("resume", reason=OTHER)
         given = await at.told("resume", reason=PAIR)
@@ -504,7 +504,7 @@ def _request(size: object = 1, amount: object = 1, name: str = "e") -> BudgetReq
 async def _reserved(at: Desk, request: BudgetRequest) -> str | None:
     """Try to reserve; return the reason of the rejection, None if it succeeds."""
     engine = at.engine
-    entries = Reserving(engine.risk, engine.bus, engine.clock, engine.bus._ids)
+    entries = Reserving(engine.risk, engine.committer, engine.clock, engine.committer._ids)
     try:
         await entries.reserve(request)
     except ReservationFailed as failed:
@@ -641,7 +641,7 @@ def test_an_override_trades_an_opportunity_that_the_slots_rejected() -> None:
     granted: list[asyncio.Future[Any]] = []
 
     def lift_for_the_other(engine: Engine) -> None:
-        def hear(event: Event, sequence: int) -> None:
+        def on_event(event: Event, sequence: int) -> None:
             if isinstance(event, PositionOpened) and not granted:
                 assert sequence
                 other = OTHER if event.pair_id == PAIR else PAIR
@@ -650,7 +650,7 @@ def test_an_override_trades_an_opportunity_that_the_slots_rejected() -> None:
                 )
                 granted.append(asyncio.ensure_future(wish))
 
-        engine.bus.subscribe(hear)
+        engine.committer.subscribe(on_event)
 
     settings = ("risk.max_open_pairs=1",)
     without = play(*settings, minutes=60)

@@ -8,7 +8,7 @@ import pytest
 from support.databases import event
 from support.pairs import NOW
 
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.bootstrap.build import build, generated_tape
 from dutchbook.bootstrap.engine import Engine
 from dutchbook.config import load
@@ -43,7 +43,7 @@ def ended(journal: FailingJournal) -> list[SystemHealthCritical]:
     """Run an engine that ends with an error, and return its crash reports."""
     told: list[SystemHealthCritical] = []
 
-    def hear(event: Event, sequence: int) -> None:
+    def on_event(event: Event, sequence: int) -> None:
         del sequence
         if isinstance(event, SystemHealthCritical):
             told.append(event)
@@ -53,7 +53,7 @@ def ended(journal: FailingJournal) -> list[SystemHealthCritical]:
         engine: Engine = build(
             load(None, ()), tape, journal, TapeClock(tape.meta.first), seed=7
         )
-        engine.bus.subscribe(hear)
+        engine.committer.subscribe(on_event)
         await engine.trade(1)
 
     with pytest.raises(BaseExceptionGroup):
@@ -97,11 +97,11 @@ class Unanswered(MemoryJournal):
         return receipt
 
 
-def told_on(journal: MemoryJournal) -> tuple[EventBus, list[Event]]:
+def told_on(journal: MemoryJournal) -> tuple[Committer, list[Event]]:
     """Return a bus, and the events that it delivers."""
-    bus, told = EventBus(journal, TapeClock(NOW), SeededIds(1, 1)), list[Event]()
-    bus.subscribe(lambda heard, _: told.append(heard))
-    return bus, told
+    committer, told = Committer(journal, TapeClock(NOW), SeededIds(1, 1)), list[Event]()
+    committer.subscribe(lambda heard, _: told.append(heard))
+    return committer, told
 
 
 def test_after_a_commit_that_got_no_answer_only_the_crash_report_is_committed() -> None:
@@ -109,13 +109,13 @@ def test_after_a_commit_that_got_no_answer_only_the_crash_report_is_committed() 
 
     async def main() -> tuple[list[str], list[Event]]:
         journal = Unanswered(StorageError("the disk is slow"))
-        bus, told = told_on(journal)
+        committer, told = told_on(journal)
         with pytest.raises(StorageError, match="the disk is slow"):
-            await bus.commit(Batch(events=(event("unanswered"),)))
+            await committer.commit(Batch(events=(event("unanswered"),)))
         for name in ("decided", "decided again"):
             with pytest.raises(StorageError, match="got no answer: this engine must end"):
-                await bus.commit(Batch(events=(event(name),)))
-        await bus.last_word(event("last word"))
+                await committer.commit(Batch(events=(event(name),)))
+        await committer.commit_crash_report(event("last word"))
         return [row["event_id"] for row in await journal.rows("audit_log")], told
 
     kept, told = run_virtual(main())
@@ -136,12 +136,12 @@ def test_after_a_commit_that_could_not_be_delivered_nothing_more_is_decided() ->
 
     async def main() -> list[str]:
         journal = Untold()
-        bus, _ = told_on(journal)
-        await bus.redeliver()
+        committer, _ = told_on(journal)
+        await committer.redeliver()
         with pytest.raises(StorageError, match="1 is not noted"):
-            await bus.commit(Batch(events=(event("kept"),)))
+            await committer.commit(Batch(events=(event("kept"),)))
         with pytest.raises(StorageError, match="this engine must end"):
-            await bus.commit(Batch(events=(event("decided"),)))
+            await committer.commit(Batch(events=(event("decided"),)))
         return [row["event_id"] for row in await journal.rows("audit_log")]
 
     assert run_virtual(main()) == ["kept"]
@@ -149,10 +149,10 @@ def test_after_a_commit_that_could_not_be_delivered_nothing_more_is_decided() ->
 
 def test_a_rejected_commit_leaves_no_doubt_and_the_engine_goes_on() -> None:
     async def main() -> list[Event]:
-        bus, told = told_on(Unanswered(Conflict("orders", "o", "is another")))
+        committer, told = told_on(Unanswered(Conflict("orders", "o", "is another")))
         with pytest.raises(Conflict):
-            await bus.commit(Batch(events=(event("refused"),)))
-        await bus.commit(Batch(events=(event("kept"),)))
+            await committer.commit(Batch(events=(event("refused"),)))
+        await committer.commit(Batch(events=(event("kept"),)))
         return told
 
     assert [each.stamp.event_id for each in run_virtual(main())] == ["kept"]
@@ -164,11 +164,11 @@ def test_a_lost_lease_is_raised_at_every_later_commit() -> None:
     async def main() -> list[Event]:
         failing = FailingJournal(LeaseLost("another engine has the lease"), recovers=False)
         failing._failed = True
-        bus, told = told_on(failing)
+        committer, told = told_on(failing)
         for name in ("first", "second", "third"):
             with pytest.raises(LeaseLost):
-                await bus.commit(Batch(events=(event(name),)))
-        assert bus.silenced
+                await committer.commit(Batch(events=(event(name),)))
+        assert committer.stopped_publishing
         return told
 
     assert run_virtual(main()) == []

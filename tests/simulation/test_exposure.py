@@ -63,14 +63,14 @@ class Life:
             self.settings, self.tape, self.journal, self.clock, seed=7, run=self.starts
         )
         await engine.risk.capital.load()
-        for service in engine.beside.services:
+        for service in engine.monitoring.services:
             await service.start()
         return engine
 
     async def expose(self, engine: Engine, at: datetime) -> None:
         """Commit one more exposure."""
         rows = await self.journal.rows("audit_log")
-        await engine.bus.commit(Batch(events=(exposure(f"x{len(rows)}", at),)))
+        await engine.committer.commit(Batch(events=(exposure(f"x{len(rows)}", at),)))
 
     async def told(self) -> list[tuple[str, str]]:
         """Return every limit that was reported, with the exposure that crossed it."""
@@ -84,9 +84,9 @@ class Life:
 
 async def _working(engine: Engine, work: Callable[[], Awaitable[None]]) -> None:
     """Do `work` while the tracker runs, then drain the tracker as a stop does."""
-    running = asyncio.ensure_future(engine.beside.exposures.run())
+    running = asyncio.ensure_future(engine.monitoring.exposures.run())
     await work()
-    await engine.beside.exposures.drained()
+    await engine.monitoring.exposures.drained()
     running.cancel()
 
 
@@ -178,7 +178,7 @@ def test_live_counts_equal_a_count_from_the_log_across_any_restarts(
                 await _live(life, times[begin:cut])
             begin = cut
         engine = await _live(life, times[begin:])
-        return engine.beside.exposures.counts, await life.told()
+        return engine.monitoring.exposures.counts, await life.told()
 
     counts, told = run_virtual(main())
 
@@ -345,10 +345,10 @@ def test_a_restart_neither_repeats_nor_forgets_a_reminder(away: int, at: int) ->
         await clock.sleep_until(last + timedelta(seconds=away))
         engine = build(faults, tape, journal, clock, seed=7, run=2)
         await engine.lifecycle.start([], [], {}, mode="paper", run=2, version="x")
-        engine.beside.sessions.began(clock.now())
-        running = asyncio.ensure_future(engine.beside.reminders.run())
+        engine.monitoring.sessions.began(clock.now())
+        running = asyncio.ensure_future(engine.monitoring.reminders.run())
         await clock.sleep_until(last + timedelta(seconds=max(away, 60), milliseconds=1))
-        await engine.beside.reminders.drained()
+        await engine.monitoring.reminders.drained()
         running.cancel()
         later = await journal.rows("audit_log", {"name": kind}, order_by=("sequence",))
         again = [row for row in later[len(said) :] if row["correlation_id"] == about]
@@ -369,7 +369,7 @@ def test_no_reminder_is_sent_between_the_sessions_of_a_tape() -> None:
         await engine.trade(1)
         kind = "execution.single_leg.exposure_reminder"
         before = len(await journal.rows("audit_log", {"name": kind}))
-        running = asyncio.ensure_future(engine.beside.reminders.run())
+        running = asyncio.ensure_future(engine.monitoring.reminders.run())
         await clock.sleep(3_600)
         running.cancel()
         return len(await journal.rows("audit_log", {"name": kind})) - before

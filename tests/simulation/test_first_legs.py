@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from support.rows import leg_state
 from support.runs import HELD, Finished, play
 
 from dutchbook.application.market.leg_order import FirstLegs
@@ -34,7 +35,7 @@ def counted(journal: Any) -> dict[str, dict[Platform, Tally]]:
 def test_counts_kept_as_executions_end_are_those_that_a_new_start_counts(seed: int) -> None:
     run = play(*FAULTS, seed=seed, minutes=60)
 
-    tallies = run.engine.carrying.first_legs.tallies
+    tallies = run.engine.trading.first_legs.tallies
     assert tallies == counted(run.engine.journal)
     assert sum(t.attempts for each in tallies.values() for t in each.values()) > 0
 
@@ -45,7 +46,7 @@ def test_missed_second_legs_are_counted() -> None:
     missed = [
         tally.missed
         for run in runs
-        for each in run.engine.carrying.first_legs.tallies.values()
+        for each in run.engine.trading.first_legs.tallies.values()
         for tally in each.values()
     ]
     exposed = sum(run.summary["executions"].get("exposed", 0) for run in runs)
@@ -65,8 +66,8 @@ def _ended(number: int, pair_id: str) -> dict[str, Any]:
         "ended_at": datetime(2026, 7, 1, tzinfo=UTC),
         "shortfall": None,
         "phase": Phase.EXPOSED,
-        "primary_state": {"filled": "10"},
-        "secondary_state": {"filled": "0"},
+        "primary_state": leg_state(Platform.KALSHI) | {"filled": "10"},
+        "secondary_state": leg_state(Platform.POLYMARKET),
         "version": 1,
     }
 

@@ -50,7 +50,7 @@ WHY = "looked at the platform's page"
 def test_two_checks_at_once_that_find_no_discrepancy_left_lift_its_halt_once() -> None:
     async def work(at: At) -> list[str]:
         await at.engine.risk.halts.halt_trading(HALT, "one is open")
-        disputes = at.engine.carrying.disputes
+        disputes = at.engine.trading.disputes
         await asyncio.gather(disputes.enforce(), disputes.enforce())
         return await at.names()
 
@@ -61,7 +61,7 @@ def test_a_person_who_lifts_that_halt_at_the_same_moment_stops_no_engine() -> No
     async def work(at: At) -> bool:
         await at.engine.risk.halts.halt_trading(HALT, "one is open")
         lifted = at.engine.risk.halts.resume_trading(HALT, WHY)
-        await asyncio.gather(lifted, at.engine.carrying.disputes.enforce())
+        await asyncio.gather(lifted, at.engine.trading.disputes.enforce())
         return at.engine.risk.capital.state.trading_halted
 
     assert beside("filled", work) is False
@@ -71,7 +71,7 @@ def test_a_discrepancy_that_is_resolved_twice_at_once_is_resolved_once() -> None
     async def work(at: At) -> list[str]:
         says(at, NotFound(NOW, complete=True))
         await at.service.reconcile()
-        disputes = at.engine.carrying.disputes
+        disputes = at.engine.trading.disputes
         one = next(iter(disputes.open.values()))
         ways = (Choice.ADOPT_PLATFORM, Choice.ACKNOWLEDGE)
         await asyncio.gather(*(disputes.settle([one], way, WHY) for way in ways))
@@ -83,7 +83,7 @@ def test_a_discrepancy_that_is_resolved_twice_at_once_is_resolved_once() -> None
 async def _releasing(at: At) -> asyncio.Task[None]:
     """Begin to release a reservation of 40 dollars, in a commit that takes half a minute."""
     engine, journal = at.engine, at.engine.journal
-    entries = Reserving(engine.risk, engine.bus, engine.clock, engine.bus._ids)
+    entries = Reserving(engine.risk, engine.committer, engine.clock, engine.committer._ids)
     amounts = {platform: Money(Decimal(20)) for platform in Platform}
     taken = await entries.reserve(BudgetRequest("execution-2", "cup", amounts))
     commit = journal.commit
@@ -122,10 +122,10 @@ def test_a_commit_whose_caller_was_cancelled_leaves_the_cache_in_doubt() -> None
 
     async def work(at: At) -> Any:
         releasing = await _releasing(at)
-        seen = [at.engine.bus.mark]
+        seen = [at.engine.committer.mark]
         releasing.cancel()
         await at.engine.clock.sleep(60)
-        return await _reserved(at), [*seen, at.engine.bus.mark]
+        return await _reserved(at), [*seen, at.engine.committer.mark]
 
     assert beside("filled", work) == (0, [None, None])
 
@@ -137,7 +137,7 @@ def test_a_position_that_a_person_and_a_comparison_resolve_at_once_is_resolved_o
     async def work(at: At) -> list[str]:
         says(at, NotFound(NOW, complete=True))
         await at.service.reconcile()
-        disputes, resolver = at.engine.carrying.disputes, at.engine.reconciling.resolver
+        disputes, resolver = at.engine.trading.disputes, at.engine.reconciling.resolver
         one = next(iter(disputes.open.values()))
         both = [
             resolver.resolve(POSITION, Choice.ACKNOWLEDGE, WHY),
@@ -166,7 +166,7 @@ def test_of_two_people_who_resolve_a_position_at_once_one_gets_an_error() -> Non
     assert names.count("system.reconciliation.resolved") == 1
 
 
-class Waiting(MemoryJournal):
+class CommandTimeouts(MemoryJournal):
     """Delays the commit of a decision until a test releases it."""
 
     def __init__(self) -> None:
@@ -182,7 +182,7 @@ class Waiting(MemoryJournal):
 
 def test_a_persons_decision_is_carried_to_its_end_although_the_person_has_left() -> None:
     """Half done, a discrepancy would be resolved in the database and open in the engine."""
-    journal = Waiting()
+    journal = CommandTimeouts()
 
     async def work(at: At) -> Any:
         says(at, NotFound(NOW, complete=True))
@@ -197,7 +197,7 @@ def test_a_persons_decision_is_carried_to_its_end_although_the_person_has_left()
         await at.engine.clock.sleep(1)
         image = at.engine.trades.of(POSITION).position
         return (
-            at.engine.carrying.disputes.open,
+            at.engine.trading.disputes.open,
             [row["resolution"] for row in await at.rows("discrepancies")],
             (image.status, image.version),
             await at.position(),
@@ -270,11 +270,11 @@ def test_a_committed_undelivered_limit_is_reported_once_at_the_next_start() -> N
             await journal.commit(Batch(events=(exposure(f"x{number}", NOW),)))
         tape = generated_tape(7, minutes=1)
         engine = build(load(None, ()), tape, journal, clock, seed=7)
-        await engine.bus.redeliver()
+        await engine.committer.redeliver()
         await engine.risk.capital.load()
-        await engine.beside.exposures.start()
-        running = asyncio.ensure_future(engine.beside.exposures.run())
-        await engine.beside.exposures.drained()
+        await engine.monitoring.exposures.start()
+        running = asyncio.ensure_future(engine.monitoring.exposures.run())
+        await engine.monitoring.exposures.drained()
         running.cancel()
         return [row["name"] for row in await journal.rows("audit_log")]
 
@@ -290,7 +290,7 @@ def test_an_exposure_reported_by_a_dying_engine_does_not_silence_the_next_engine
 
         async def look() -> None:
             if restarted:
-                trades.take_up(await at.engine.carrying.loader.load())
+                trades.take_up(await at.engine.trading.loader.load())
             trade = trades.of(POSITION)
             seen.append((trade.position.status.value, trade.stall_reported))
 
@@ -325,16 +325,16 @@ def test_a_payout_is_requested_as_soon_as_a_comparison_finds_a_difference(
     async def main() -> list[bool]:
         tape, clock = generated_tape(7, minutes=1), TapeClock(NOW)
         engine = build(load(None, ()), tape, MemoryJournal(), clock, seed=7)
-        service, seen = engine.leaving.settlement, list[bool]()
+        service, seen = engine.exiting.settlement, list[bool]()
 
         async def poll(*, whole: bool) -> None:
             seen.append(whole)
 
         service.poll = poll  # type: ignore[method-assign]
         running = asyncio.ensure_future(service.run())
-        stamp = engine.bus.stamp("reconciliation")
+        stamp = engine.committer.stamp("reconciliation")
         told = ReconciliationComplete(stamp, 1, 1, 0, discrepancies, (Platform.KALSHI,), 0)
-        await engine.bus.commit(Batch(events=(told,)))
+        await engine.committer.commit(Batch(events=(told,)))
         await clock.sleep(1)
         running.cancel()
         return seen
@@ -375,7 +375,7 @@ def test_no_leg_is_completed_against_what_an_execution_is_buying_on_kalshi(
         entering = PairTrade(mine.plan, execution, position)
         (trades.put if begun else trades.prepare)(entering)
         plan = Plan(Platform.KALSHI, Outcome.YES, Side.BUY, TEN, HALF, Purpose.HEDGE)
-        asked = at.engine.carrying.adjustments._undoes(
+        asked = at.engine.trading.adjustments._undoes(
             at.engine.trades.of(POSITION).position, plan
         )
         return OPPOSITE if asked else None
@@ -385,7 +385,7 @@ def test_no_leg_is_completed_against_what_an_execution_is_buying_on_kalshi(
 
 def test_a_decision_is_carried_to_its_end_although_its_caller_is_cancelled() -> None:
     async def work(at: At) -> tuple[bool, list[str]]:
-        disputes = at.engine.carrying.disputes
+        disputes = at.engine.trading.disputes
         found = Discrepancy(DiscrepancyType.ORDER_UNKNOWN, Platform.KALSHI, "strange")
         (dispute,) = await disputes.raised([found])
         resolver = at.engine.reconciling.resolver

@@ -14,7 +14,7 @@ import pytest
 from support.pairs import pair
 from support.runs import Finished, play
 
-from dutchbook.application.monitoring.clock_drift import Asking, TimeDriftService
+from dutchbook.application.monitoring.clock_drift import ClockChecks, TimeDriftService
 from dutchbook.bootstrap.build import build, generated_tape
 from dutchbook.bootstrap.engine import Engine
 from dutchbook.config import load
@@ -231,14 +231,14 @@ def test_the_minimum_edge_is_raised_by_half_while_a_platform_is_out() -> None:
     seen: list[tuple[type[Event], Decimal, int]] = []
 
     def listen(engine: Engine) -> None:
-        def hear(event: Event, sequence: int) -> None:
+        def on_event(event: Event, sequence: int) -> None:
             if isinstance(event, DegradationProtocolActivated | DegradationProtocolDeactivated):
                 assert sequence
                 detection = engine.detection
                 minimum = detection._hurdles.minimum_net_edge
                 seen.append((type(event), minimum, detection._minimum_e4))
 
-        engine.bus.subscribe(hear)
+        engine.committer.subscribe(on_event)
 
     play("paper.silences=kalshi:100-300", minutes=10, prepare=listen)
 
@@ -253,7 +253,7 @@ def test_a_queued_opportunity_meets_the_protocol_too() -> None:
         tape = generated_tape(7, minutes=1)
         engine = build(load(), tape, MemoryJournal(), TapeClock(tape.meta.first), seed=7)
         before = engine.queue.refusal(pair(), Outcome.YES)
-        await engine.beside.protocol.disconnected((KALSHI,))
+        await engine.monitoring.protocol.disconnected((KALSHI,))
         return before, engine.queue.refusal(pair(), Outcome.YES)
 
     assert run_virtual(main()) == (None, Reason.PLATFORM_DEGRADED)
@@ -291,7 +291,7 @@ def test_an_answer_that_the_stream_overtook_is_dropped() -> None:
         engine = build(
             load(None, ("paper.latency_ms=500",)), tape, MemoryJournal(), clock, seed=7
         )
-        polling = engine.beside.protocol._polling
+        polling = engine.monitoring.protocol._polling
         book = next(b for (p, _), b in engine.watchlist.books.items() if p is KALSHI)
         book.replace(((4_000, 10**6),), ())
         book.touch(clock.now(), 1)
@@ -405,13 +405,13 @@ async def _checked(*servers: Server, hours: int = 0) -> Engine:
     engine = build(load(), tape, MemoryJournal(), clock, seed=7)
     await engine.risk.capital.load()
     drift = TimeDriftService(
-        engine.bus,
+        engine.committer,
         engine.risk,
         servers,
-        engine.beside.system,
+        engine.monitoring.system,
         clock,
         DriftLimits(),
-        Asking(),
+        ClockChecks(),
     )
     recording = asyncio.ensure_future(engine.recorder.run())
     await drift.start()
@@ -426,7 +426,7 @@ async def _checked(*servers: Server, hours: int = 0) -> Engine:
 
 def _counts(engine: Engine) -> dict[str, int]:
     besides = ("risk", "records")
-    counts = engine.bus.counts.items()
+    counts = engine.committer.counts.items()
     return {name: n for name, n in counts if not any(word in name for word in besides)}
 
 
@@ -497,10 +497,10 @@ def test_a_critical_event_is_kept_even_where_others_are_dropped() -> None:
         tape = generated_tape(7, minutes=1)
         engine = build(load(), tape, MemoryJournal(), TapeClock(tape.meta.first), seed=7)
         engine.recorder._bound = 0
-        engine.beside.system.critical("outbox", "full")
+        engine.monitoring.system.critical("outbox", "full")
         running = asyncio.ensure_future(engine.recorder.run())
         await engine.recorder.drained()
         running.cancel()
-        return engine.bus.counts["system.health.critical"], engine.recorder.dropped
+        return engine.committer.counts["system.health.critical"], engine.recorder.dropped
 
     assert run_virtual(main()) == (1, 0)

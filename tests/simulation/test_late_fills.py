@@ -17,15 +17,15 @@ from support.rows import execution_row, leg_state, position_row
 
 from dutchbook.application.pair_trades.loading import LAST, Loader
 from dutchbook.application.pair_trades.store import LATE
-from dutchbook.application.reconciliation.our_state import Own
-from dutchbook.application.reconciliation.unbooked_fills import Stragglers
+from dutchbook.application.reconciliation.our_state import OurReading
+from dutchbook.application.reconciliation.unbooked_fills import UnbookedFills
 from dutchbook.application.records.rows import order_row
 from dutchbook.domain.events import BudgetReleased, PositionClosed, Stamp
 from dutchbook.domain.execution.order import Finality, Order, OrderStatus, Purpose
 from dutchbook.domain.market.contract import Leg, Platform
 from dutchbook.domain.pair_trades.facts import Corrected
 from dutchbook.domain.positions.position import PositionStatus
-from dutchbook.domain.reconciliation import Found, OurOrder, Ours
+from dutchbook.domain.reconciliation import Found, OurOrder, OurState
 from dutchbook.domain.values.units import NOTHING, ZERO, Price, Quantity
 from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.ports.gateway import FillReport
@@ -41,10 +41,10 @@ SETTLED = Finality.SETTLED
 # Unspent dollars ------------------------------------------------------------------------------
 
 
-def filled_at(limit: str) -> Callable[[Ours], Ours]:
+def filled_at(limit: str) -> Callable[[OurState], OurState]:
     """Return a change of our state: ten NO were bought for fifty cents, all fills final."""
 
-    def change(ours: Ours) -> Ours:
+    def change(ours: OurState) -> OurState:
         placed = ours.orders[1].order
         bare = replace(placed, filled=NOTHING, cost=ZERO, fees=ZERO, working_size=TEN)
         whole = OurOrder(bare, account(POLY)).fill_of(report("t1", TEN, SETTLED))
@@ -84,16 +84,16 @@ def test_further_contracts_bought_by_the_dollars_of_a_filled_buy_are_booked() ->
 async def streaming(at: At, told: FillReport, *, wait: float = 60) -> None:
     """Let a platform's stream report a fill, and its consumers work for a while."""
     services = at.engine.lifecycle._services
-    (stragglers,) = (each for each in services if isinstance(each, Stragglers))
+    (stragglers,) = (each for each in services if isinstance(each, UnbookedFills))
     running = [asyncio.ensure_future(each.run()) for each in (stragglers, at.service)]
-    at.engine.carrying.reported.note(told)
+    at.engine.trading.reported.note(told)
     waited = asyncio.ensure_future(at.engine.clock.sleep(wait))
     await asyncio.wait({*running, waited}, return_when=asyncio.FIRST_COMPLETED)
     for each in running:
         assert each.cancel() or each.result()
 
 
-def gone(ours: Ours) -> Ours:
+def gone(ours: OurState) -> OurState:
     """A position whose legs were sold again; one order ended with nothing."""
     (position,) = ours.positions
     kalshi, polymarket = (replace(leg, size=NOTHING, cost=ZERO) for leg in position.legs)
@@ -167,14 +167,14 @@ def test_orders_of_a_pair_that_is_not_followed_are_not_reloaded() -> None:
     assert beside("cancelled", work, change=gone) == ([], [])
 
 
-def spent(own: Own) -> list[str]:
+def spent(own: OurReading) -> list[str]:
     """Return the executions that have ended with nothing and may have bought after all."""
     return [each.execution_id for each in own.trades if each.ended and not each.opened]
 
 
 async def start(at: At) -> None:
     """Load what a start would load."""
-    at.engine.trades.take_up(await at.engine.carrying.loader.load())
+    at.engine.trades.take_up(await at.engine.trading.loader.load())
     at.engine.reconciling.own.load()
 
 
@@ -190,7 +190,7 @@ async def nothing_bought(
         told: Whether the log reports its end.
         of_order: What is different about the order.
     """
-    journal, bus = at.engine.journal, at.engine.bus
+    journal, committer = at.engine.journal, at.engine.committer
     (row,) = await journal.rows("executions", {"execution_id": "execution-1"})
     (opportunity,) = await journal.rows("opportunities", {"opportunity_id": "opportunity-1"})
     placed = replace(
@@ -219,7 +219,7 @@ async def nothing_bought(
     await journal.commit(Batch(writes))
     if told:
         await journal.commit(
-            Batch(events=(BudgetReleased(bus.stamp(name), "r", name, ZERO, "over"),))
+            Batch(events=(BudgetReleased(committer.stamp(name), "r", name, ZERO, "over"),))
         )
     return placed
 

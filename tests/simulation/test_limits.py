@@ -12,9 +12,9 @@ import pytest
 from support.reserving import Reserving
 from support.runs import HELD, Check, play
 
-from dutchbook.application.capital.at_risk import Stakes
+from dutchbook.application.capital.at_risk import CapitalAtRisk
 from dutchbook.application.capital.risk import RiskManager
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.bootstrap.build import ACCOUNTS, build, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.capital.limits import RiskLimits
@@ -142,7 +142,7 @@ def test_capital_at_risk_in_memory_is_what_a_new_start_counts(seed: int) -> None
     run = play(*FAULTS, seed=seed, minutes=60, tape=related(seed, cluster="cup"))
 
     ours = run.engine.risk.capital.at_risk
-    counted = Stakes(run.engine.journal)
+    counted = CapitalAtRisk(run.engine.journal)
     run_virtual(counted.load())
     assert ours.dollars == counted.dollars == dict(at_stake(run.tables))
     assert ours.measures() == counted.measures()
@@ -160,15 +160,15 @@ class Gate:
     def __init__(self, limits: RiskLimits = LIMITS) -> None:
         clock, ids = TapeClock(generated_tape(1, minutes=1).meta.first), SeededIds(1, 1)
         journal = MemoryJournal()
-        self.bus = EventBus(journal, clock, ids)
+        self.committer = Committer(journal, clock, ids)
         self.journal = journal
-        self.risk = RiskManager(journal, self.bus, clock, ids, limits, ACCOUNTS)
-        self.entries = Reserving(self.risk, self.bus, clock, ids)
+        self.risk = RiskManager(journal, self.committer, clock, ids, limits, ACCOUNTS)
+        self.entries = Reserving(self.risk, self.committer, clock, ids)
         self.told: list[tuple[str, str, Decimal]] = []
-        self.bus.subscribe(self.hear)
+        self.committer.subscribe(self.on_event)
         self._asked = 0
 
-    def hear(self, event: Event, sequence: int) -> None:
+    def on_event(self, event: Event, sequence: int) -> None:
         assert sequence, "what is told of a limit is durable"
         if isinstance(event, LimitApproached | LimitBreached):
             self.told.append((type(event).__name__, event.limit, event.value))
@@ -256,7 +256,7 @@ def test_a_cluster_that_a_later_tape_names_is_kept() -> None:
         journal = MemoryJournal()
         for tape in (related(7, minutes=1), related(7, minutes=1, cluster="cup")):
             engine = build(load(), tape, journal, TapeClock(tape.meta.first), seed=7)
-            engine.bus._ids = SeededIds(7, len(await journal.rows("audit_log")) + 1)
+            engine.committer._ids = SeededIds(7, len(await journal.rows("audit_log")) + 1)
             await engine.lifecycle.start(
                 tape.meta.contracts, tape.meta.pairs, {}, mode="paper", run=1, version="x"
             )

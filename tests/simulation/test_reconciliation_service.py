@@ -42,7 +42,7 @@ from dutchbook.domain.reconciliation import (
     NamedCash,
     NotFound,
     OurOrder,
-    Ours,
+    OurState,
     Unavailable,
 )
 from dutchbook.domain.values.units import NOTHING, Money, Quantity
@@ -86,10 +86,10 @@ def test_a_discrepancy_for_a_person_is_recorded_halts_and_moves_the_position() -
 
 def test_a_pair_with_an_open_discrepancy_is_not_traded() -> None:
     async def work(at: At) -> list[bool]:
-        seen = [at.engine.carrying.disputes.on("cup")]
+        seen = [at.engine.trading.disputes.on("cup")]
         says(at, NotFound(NOW, complete=True))
         await at.service.reconcile()
-        return [*seen, at.engine.carrying.disputes.on("cup")]
+        return [*seen, at.engine.trading.disputes.on("cup")]
 
     assert beside("working", work) == [False, True]
 
@@ -108,14 +108,14 @@ def test_a_pair_is_not_traded_from_the_moment_its_discrepancy_is_being_written(
     """Batches are committed in the order of their calls: nothing begins after it (I-23)."""
 
     async def work(at: At) -> list[bool]:
-        keep, seen = at.engine.bus.commit, []
+        keep, seen = at.engine.committer.commit, []
 
         async def watched(batch: Batch) -> Any:
             if any(write.table == "discrepancies" for write in batch.writes):
-                seen.append(at.engine.carrying.disputes.on("cup"))
+                seen.append(at.engine.trading.disputes.on("cup"))
             return await keep(batch)
 
-        at.engine.bus.commit = watched  # type: ignore[method-assign]
+        at.engine.committer.commit = watched  # type: ignore[method-assign]
         says(at, answer)
         await at.service.reconcile()
         return seen
@@ -125,18 +125,18 @@ def test_a_pair_is_not_traded_from_the_moment_its_discrepancy_is_being_written(
 
 def test_a_discrepancy_that_could_not_be_written_blocks_no_pair() -> None:
     async def work(at: At) -> list[bool]:
-        disputes, answer = at.engine.carrying.disputes, NotFound(NOW, complete=True)
-        keep = at.engine.bus.commit
+        disputes, answer = at.engine.trading.disputes, NotFound(NOW, complete=True)
+        keep = at.engine.committer.commit
 
         async def refused(batch: Batch) -> Any:
             raise Conflict("discrepancies", batch, "refused")
 
-        at.engine.bus.commit = refused  # type: ignore[method-assign]
+        at.engine.committer.commit = refused  # type: ignore[method-assign]
         says(at, answer)
         with pytest.raises(Conflict):
             await at.service.reconcile()
         seen = [disputes.on("cup")]
-        at.engine.bus.commit = keep  # type: ignore[method-assign]
+        at.engine.committer.commit = keep  # type: ignore[method-assign]
         await at.service.reconcile()
         return [*seen, disputes.on("cup")]
 
@@ -147,7 +147,7 @@ def test_an_open_discrepancy_survives_a_restart_and_so_does_its_halt() -> None:
     async def work(at: At) -> Any:
         says(at, NotFound(NOW, complete=True))
         await at.service.reconcile()
-        fresh = at.engine.carrying.disputes
+        fresh = at.engine.trading.disputes
         fresh.open.clear()
         at.engine.risk.capital.state = replace(
             at.engine.risk.capital.state, halt_reasons=frozenset()
@@ -337,7 +337,7 @@ def test_the_platform_is_adopted_only_once_its_fills_can_be_paid() -> None:
 # Failed settlements
 
 
-def closed(ours: Ours) -> Ours:
+def closed(ours: OurState) -> OurState:
     """A position that was closed by selling both legs, one fill of which is not final."""
     (position,) = ours.positions
     legs = {
@@ -374,7 +374,7 @@ def test_a_fill_that_fails_after_the_close_is_an_exposure_and_stops_only_its_pai
     assert names.count("execution.single_leg.exposure") == 1
     assert (row["kind"], row["resolved_at"]) == ("fill_failed", None)
     assert not engine.risk.capital.state.trading_halted
-    assert engine.carrying.disputes.on("cup")
+    assert engine.trading.disputes.on("cup")
     assert (told.repairs, again.repairs) == (2, 0)
 
 
@@ -382,7 +382,7 @@ def test_the_pair_of_a_failed_fill_is_traded_again_once_the_position_is_balanced
     async def work(at: At) -> Any:
         says(at, Found("polymarket-7", (report("t1", FOUR, Finality.FAILED),), Quantity(TEN)))
         await at.service.reconcile()
-        seen = [at.engine.carrying.disputes.on("cup")]
+        seen = [at.engine.trading.disputes.on("cup")]
         says(
             at,
             Found(
@@ -391,7 +391,7 @@ def test_the_pair_of_a_failed_fill_is_traded_again_once_the_position_is_balanced
         )
         await at.service.reconcile()
         rows = await at.rows("discrepancies")
-        return [*seen, at.engine.carrying.disputes.on("cup")], [
+        return [*seen, at.engine.trading.disputes.on("cup")], [
             bool(r["resolved_at"]) for r in rows
         ]
 
@@ -509,7 +509,7 @@ def test_an_order_that_is_being_booked_is_left_out() -> None:
     assert beside("unknown", work) == (0, True, "FILLED")
 
 
-def settled(ours: Ours) -> Ours:
+def settled(ours: OurState) -> OurState:
     """Our state with every fill final, and the position that follows from the fills."""
     orders = tuple(
         replace(each, fills=tuple(replace(f, finality=Finality.SETTLED) for f in each.fills))
@@ -585,7 +585,7 @@ async def sold_too_many(at: At) -> None:
         Insert("open_positions", position_row(folded(bare, fills))),
     )
     await at.engine.journal.commit(Batch(writes))
-    at.engine.trades.put(await at.engine.carrying.loader.one("second"))
+    at.engine.trades.put(await at.engine.trading.loader.one("second"))
 
 
 def test_a_comparison_finds_nothing_where_one_position_has_sold_anothers_contracts() -> None:
@@ -638,7 +638,7 @@ def test_new_paper_platforms_hold_what_positions_that_sold_too_much_have_left() 
 def test_a_merge_is_judged_by_what_the_account_holds_and_not_by_what_was_borrowed() -> None:
     async def work(at: At) -> Any:
         await sold_too_many(at)
-        return at.engine.leaving.merging._ours("polymarket-cup")
+        return at.engine.exiting.merging._ours("polymarket-cup")
 
     assert beside("filled", work, change=settled) == {Outcome.NO: 6, Outcome.YES: 0}
 
@@ -659,7 +659,7 @@ def test_while_a_merge_is_in_doubt_no_other_merge_of_its_contract_is_made() -> N
         (mine,) = at.engine.trades.all()
         for name in (mine.execution_id, "other"):
             at.engine.trades.put(mergeable(mine, name))
-        merging = at.engine.leaving.merging
+        merging = at.engine.exiting.merging
         merging._gateway = at.told[POLY]  # type: ignore[assignment]
         for _ in range(2):
             await merging.merge_all()
@@ -675,8 +675,8 @@ def test_mergeable_pairs_of_a_position_on_no_tape_wait_for_a_run_with_their_cont
     async def work(at: At) -> Any:
         (mine,) = at.engine.trades.all()
         at.engine.trades.put(mergeable(mine, "stranger", pair_id="on no tape"))
-        await at.engine.leaving.merging.merge_all()
-        ours = at.engine.leaving.merging._ours("polymarket-cup")
+        await at.engine.exiting.merging.merge_all()
+        ours = at.engine.exiting.merging._ours("polymarket-cup")
         return ours, await at.rows("settlements")
 
     assert beside("filled", work, change=settled) == ({Outcome.NO: 10, Outcome.YES: 0}, [])
@@ -695,7 +695,7 @@ def test_an_exposure_that_began_with_an_oversale_is_reported_with_that_sale() ->
         sale = sale.acknowledged("polymarket-8", FOURTEEN).ended()
         row = order_row(sale) | {"position_id": POSITION}
         await at.engine.journal.commit(Batch((Insert("orders", row),)))
-        at.engine.trades.put(await at.engine.carrying.loader.one("execution-1"))
+        at.engine.trades.put(await at.engine.trading.loader.one("execution-1"))
         late = report("late", FOURTEEN, Finality.SETTLED, platform_order_id="polymarket-8")
         at.told[POLY].answers["sale-key"] = Found("polymarket-8", (late,), NOTHING)
         await at.service.reconcile()

@@ -97,11 +97,11 @@ def test_what_a_stopped_run_left_is_settled_before_the_next_one_trades() -> None
 
 
 def stop_at_an_order(engine: Engine) -> None:
-    def hear(event: Event, sequence: int) -> None:
+    def on_event(event: Event, sequence: int) -> None:
         if isinstance(event, OrderPlaced) and sequence:
             engine.stopping.set()
 
-    engine.bus.subscribe(hear)
+    engine.committer.subscribe(on_event)
 
 
 def test_provisional_fills_of_an_earlier_run_become_final_in_the_next() -> None:
@@ -121,11 +121,11 @@ def test_provisional_fills_of_an_earlier_run_become_final_in_the_next() -> None:
 
 
 def stop_at_a_position(engine: Engine) -> None:
-    def hear(event: Event, sequence: int) -> None:
+    def on_event(event: Event, sequence: int) -> None:
         if isinstance(event, PositionOpened) and sequence:
             engine.stopping.set()
 
-    engine.bus.subscribe(hear)
+    engine.committer.subscribe(on_event)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

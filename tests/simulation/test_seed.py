@@ -99,11 +99,11 @@ def test_every_event_of_this_stage_is_emitted() -> None:
     heard: set[str] = set()
 
     def listen(engine: Engine) -> None:
-        def hear(event: Event, sequence: int) -> None:
+        def on_event(event: Event, sequence: int) -> None:
             assert sequence or not event.durable
             heard.add(type(event).__name__)
 
-        engine.bus.subscribe(hear, books=True)
+        engine.committer.subscribe(on_event, books=True)
 
     faults = ("paper.fault_rejected=300000", "paper.fault_partial=300000")
     for seed, most in ((1, 5), (2, 2), (3, 5)):
@@ -211,7 +211,7 @@ def test_an_execution_that_has_waited_is_checked_again_before_it_begins() -> Non
         waits = asyncio.ensure_future(fresh.queue.process_opportunities([opportunity]))
         await asyncio.sleep(1)
         assert not waits.done()
-        disputes, mine = fresh.carrying.disputes, opportunity.match.match_id
+        disputes, mine = fresh.trading.disputes, opportunity.match.match_id
         disputes.on = lambda pair_id: pair_id == mine  # type: ignore[method-assign]
         fresh.queue._slots.release()
         await waits

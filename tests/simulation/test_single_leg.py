@@ -684,13 +684,13 @@ def test_two_people_at_once_send_one_order() -> None:
 
 async def _half_out(at: Bench) -> None:
     """Sell 30 of the hedged YES, as an exit that got no further and was abandoned."""
-    await at.engine.leaving.exits.drained()
+    await at.engine.exiting.exits.drained()
     await at.expose()
     await at.service.retry_leg(at.id, "0.53")
     sale = Plan(
         KALSHI, YES, Side.SELL, Quantity(Decimal(30)), Price(Decimal("0.41")), Purpose.EXIT
     )
-    await at.engine.carrying.adjustments.carry(at.id, sale)
+    await at.engine.trading.adjustments.carry(at.id, sale)
     assert at.position.status is PositionStatus.EXIT_PARTIAL
     await at.rest(SETTLED)
     at.usual(KALSHI)
@@ -724,7 +724,7 @@ async def _told_before_and_after(at: Bench) -> list[int]:
     seen = []
     for wait in (1, 20):
         await at.rest(wait)
-        seen.append(at.engine.bus.counts[SingleLegExposure.wire])
+        seen.append(at.engine.committer.counts[SingleLegExposure.wire])
         at.fault(POLYMARKET)
     return seen
 
@@ -736,7 +736,7 @@ def test_what_a_lost_answer_left_of_an_exit_is_reported_as_soon_as_it_is_known(
     """The position stays EXIT_PARTIAL: only the outcome of its order can trigger the report."""
 
     async def work(at: Bench) -> list[int]:
-        await at.engine.leaving.exits.drained()
+        await at.engine.exiting.exits.drained()
         at.execute(second="100")
         await at.rest(SETTLED)
         at.usual(KALSHI)
@@ -745,10 +745,10 @@ def test_what_a_lost_answer_left_of_an_exit_is_reported_as_soon_as_it_is_known(
         first = Plan(KALSHI, YES, Side.SELL, size, Price(Decimal("0.41")), exits)
         second = Plan(POLYMARKET, NO, Side.SELL, size, Price(Decimal("0.51")), exits)
         async with at.engine.trades.lock(at.id):
-            await at.engine.carrying.adjustments.carry(at.id, first)
+            await at.engine.trading.adjustments.carry(at.id, first)
             at.moved(POLYMARKET, {47: "500"}, {49: there} if there != "0" else NOBODY)
             at.fault(POLYMARKET, Fault.LOST_ANSWER)
-            await at.engine.carrying.adjustments.carry(at.id, second)
+            await at.engine.trading.adjustments.carry(at.id, second)
         assert at.held.unknown
         seen = await _told_before_and_after(at)
         assert at.position.status is PositionStatus.EXIT_PARTIAL
@@ -773,7 +773,7 @@ def test_an_order_that_fills_once_the_position_is_balanced_is_reported_as_an_exp
         again = Plan(POLYMARKET, NO, Side.BUY, size, limit, Purpose.HEDGE)
         async with at.engine.trades.lock(at.id):
             at.fault(POLYMARKET, Fault.LOST_ANSWER)
-            await at.engine.carrying.adjustments.carry(at.id, again)
+            await at.engine.trading.adjustments.carry(at.id, again)
         assert (at.held.unknown, at.position.status) == (True, PositionStatus.OPEN)
         seen = await _told_before_and_after(at)
         assert at.position.status is PositionStatus.SINGLE_LEG_EXPOSED

@@ -156,7 +156,7 @@ def test_a_platform_without_faults_spoils_nothing() -> None:
 
 def deaf(engine: Engine) -> None:
     """Ignore reports of the streams, which would bring a correcting comparison forward."""
-    engine.carrying.reported.note = _ignored  # type: ignore[method-assign]
+    engine.trading.reported.note = _ignored  # type: ignore[method-assign]
 
 
 def _ignored(report: FillReport) -> None:

@@ -12,12 +12,12 @@ import pytest
 from support.faults import FAULTS
 from support.runs import HELD, Finished, conserved, play
 
-from dutchbook.application.execution import service as execution_module
 from dutchbook.bootstrap.build import build, generated_tape
 from dutchbook.bootstrap.engine import Engine
 from dutchbook.config import load
 from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.events import Event, PositionOpened, as_json
+from dutchbook.domain.execution import decide as rules
 from dutchbook.domain.execution.decide import Execution, SubmitLeg, decide
 from dutchbook.domain.execution.order import Order
 from dutchbook.domain.market.contract import Leg, Outcome, Platform
@@ -122,10 +122,10 @@ def _states_agree_with_fills(run: Finished) -> None:
         assert order["fill_size"] == fills[order["order_id"]]
     for position in run.tables["open_positions"]:
         legs = [position[f"{platform}_size"] for platform in Platform]
-        uneven = abs(legs[0] - legs[1]) >= Decimal("0.01")
+        imbalanced = abs(legs[0] - legs[1]) >= Decimal("0.01")
         expected = {"OPEN": False, "SINGLE_LEG_EXPOSED": True}
         if position["status"] in expected and not _waits(run, position):
-            assert uneven is expected[position["status"]], position
+            assert imbalanced is expected[position["status"]], position
 
 
 def _waits(run: Finished, position: dict[str, Any]) -> bool:
@@ -283,7 +283,7 @@ def test_an_unanswered_query_leaves_the_order_pending_and_the_money_reserved() -
 
 def test_after_a_halt_no_entry_is_placed_until_it_is_cleared() -> None:
     def halt_at_the_first_position(engine: Engine) -> None:
-        def hear(event: Event, sequence: int) -> None:
+        def on_event(event: Event, sequence: int) -> None:
             if (
                 isinstance(event, PositionOpened)
                 and not engine.risk.capital.state.trading_halted
@@ -294,7 +294,7 @@ def test_after_a_halt_no_entry_is_placed_until_it_is_cleared() -> None:
                     )
                 )
 
-        engine.bus.subscribe(hear)
+        engine.committer.subscribe(on_event)
 
     halting: list[asyncio.Future[None]] = []
     run = play(minutes=60, prepare=halt_at_the_first_position)
@@ -338,7 +338,7 @@ def test_a_planner_that_hedges_twice_is_stopped_by_the_gate_and_halts_trading(
         )
         return after, doubled
 
-    monkeypatch.setattr(execution_module, "decide", broken)
+    monkeypatch.setattr(rules, "decide", broken)
     run = play("execution.auto_policy=off", *HELD, minutes=30)
 
     state = run.tables["risk_states"][0]

@@ -17,13 +17,13 @@ def wound_down_after_the_first_position() -> Finished:
     asked: list[asyncio.Task[None]] = []
 
     def prepare(engine: Engine) -> None:
-        def hear(event: Event, sequence: int) -> None:
+        def on_event(event: Event, sequence: int) -> None:
             del sequence
             if event.wire == "execution.position.opened" and not asked:
                 halting = engine.risk.halts.halt_trading(HaltReason.WINDING_DOWN, "over")
                 asked.append(asyncio.ensure_future(halting))
 
-        engine.bus.subscribe(hear)
+        engine.committer.subscribe(on_event)
 
     return play(minutes=60, check=conserved, prepare=prepare)
 

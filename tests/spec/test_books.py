@@ -94,7 +94,10 @@ def test_a_book_is_untrusted_because_of_its_state_or_its_age() -> None:
     frozen.touch(NOW, 2)
     oldest = timedelta(seconds=5)
 
-    assert fresh.distrust(NOW + oldest, oldest) is None
-    assert fresh.distrust(NOW + oldest + timedelta(microseconds=1), oldest) == "book_stale"
-    assert empty.distrust(NOW, oldest) == "book_syncing"
-    assert frozen.distrust(NOW, oldest) == "book_frozen"
+    assert fresh.untrusted_because(NOW + oldest, oldest) is None
+    assert (
+        fresh.untrusted_because(NOW + oldest + timedelta(microseconds=1), oldest)
+        == "book_stale"
+    )
+    assert empty.untrusted_because(NOW, oldest) == "book_syncing"
+    assert frozen.untrusted_because(NOW, oldest) == "book_frozen"

@@ -88,7 +88,7 @@ def case(
         position=held,
         places=places,
         sellable={p: held.holding(p).size for p in Platform},
-        distrust=dict.fromkeys(Platform),
+        untrusted_because=dict.fromkeys(Platform),
         now=NOW,
         edge=EDGE,
     )

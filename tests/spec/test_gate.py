@@ -46,7 +46,7 @@ class Lease:
 
     grade: Grade = Grade.TRADING
     blind: bool = False
-    believed: bool = True
+    held: bool = True
 
 
 @dataclass
@@ -175,7 +175,7 @@ def test_an_entry_that_was_approved_before_a_halt_and_its_end_is_refused() -> No
 @pytest.mark.parametrize("purpose", Purpose)
 def test_nothing_is_sent_under_a_lease_that_may_have_expired(purpose: Purpose) -> None:
     scene = Scene()
-    scene.lease.believed = False
+    scene.lease.held = False
 
     assert scene.ask(purpose=purpose) == "lease_expired"
 
@@ -230,10 +230,10 @@ def test_entries_are_rejected_while_the_book_is_too_old(age: int, refused: str |
 def test_the_furthest_limit_is_within_the_collar() -> None:
     scene = Scene()
 
-    furthest = scene.gate.furthest(contract(Platform.KALSHI), Outcome.YES)
+    worst_price = scene.gate.worst_price(contract(Platform.KALSHI), Outcome.YES)
 
-    assert furthest == cents(50)
-    assert scene.ask(price=furthest, size=of(1)) is None
+    assert worst_price == cents(50)
+    assert scene.ask(price=worst_price, size=of(1)) is None
 
 
 # Values and rates
@@ -359,7 +359,7 @@ def test_contracts_overfilled_on_one_platform_may_be_hedged_on_the_other() -> No
     scene.gate.approve(order, 1)
     half = replace(order, size=of(60), filled=of(60))
     for sequence in (1, 2):
-        scene.gate.hear(_filled(half), sequence)
+        scene.gate.on_event(_filled(half), sequence)
 
     sent = scene.ask(size=of(95), purpose=Purpose.HEDGE)
     more = scene.ask(size=of("35.01"), purpose=Purpose.HEDGE)

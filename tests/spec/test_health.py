@@ -30,8 +30,8 @@ LIMITS = HealthLimits()
 HEALTHY, DEGRADED, DISCONNECTED = HealthStatus
 
 
-def stream(seconds: int, *silent: str, heard: bool = True) -> Stream:
-    return Stream(timedelta(seconds=seconds), heard, silent)
+def stream(seconds: int, *silent: str, received: bool = True) -> Stream:
+    return Stream(timedelta(seconds=seconds), received, silent)
 
 
 FRESH = Sample(5, stream(1))
@@ -87,7 +87,7 @@ def test_a_minute_without_any_book_update_is_degraded(
 def test_recovery_needs_data_fresher_than_half_a_minute() -> None:
     silent = after(Sample(5, stream(60)))
     old, young = Sample(5, stream(30)), Sample(5, stream(29))
-    no_update = Sample(5, stream(0, heard=False))
+    no_update = Sample(5, stream(0, received=False))
 
     assert after(old, old, old, health=silent).status is DEGRADED
     assert after(no_update, no_update, no_update, health=silent).status is DEGRADED
@@ -173,9 +173,9 @@ def test_a_better_status_takes_at_least_two_checks_in_a_row(history: list[Sample
     ],
 )
 def test_a_platform_is_unusable_after_81_s_of_silence_and_until_its_data_is_fresh(
-    silent: int, heard: bool, connected: bool, already: bool, out: bool
+    silent: int, received: bool, connected: bool, already: bool, out: bool
 ) -> None:
-    data = stream(silent, heard=heard)
+    data = stream(silent, received=received)
 
     reason = out_of_use(data, LIMITS, connected=connected, already=already)
 
@@ -206,7 +206,7 @@ def test_the_age_of_a_platforms_data_is_that_of_its_newest_book() -> None:
     found = streams.of(Platform.KALSHI, NOW, LIMITS.silence)
 
     assert found == stream(3)
-    assert streams.of(Platform.POLYMARKET, NOW, LIMITS.silence) == stream(90, heard=False)
+    assert streams.of(Platform.POLYMARKET, NOW, LIMITS.silence) == stream(90, received=False)
 
 
 @pytest.mark.parametrize("heartbeat", [True, False])

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.pairs import NOW
+from support.pairs import NOW, pair
 
+from dutchbook.application.pair_trades.store import Loaded, PairTrades
+from dutchbook.application.reconciliation.our_state import OurStateReader
 from dutchbook.application.records.changes import changes
 from dutchbook.domain.capital.ledger import AccountKey, Bucket, EntryKind
 from dutchbook.domain.capital.reservation import Reservation
@@ -39,7 +44,8 @@ from dutchbook.domain.positions.fold import Cause, Merge, Payout
 from dutchbook.domain.positions.position import Holding, OpenPosition, PositionStatus
 from dutchbook.domain.values.units import ZERO, Money, Price, Quantity
 from dutchbook.errors import InvariantBroken, OrderOut
-from dutchbook.ports.journal import Insert, Update, Write
+from dutchbook.ports.journal import Batch, Insert, Update, Write
+from dutchbook.runtime.ids import SeededIds
 
 KALSHI, POLYMARKET = Platform.KALSHI, Platform.POLYMARKET
 YES, NO = Outcome.YES, Outcome.NO
@@ -150,7 +156,9 @@ CLOSED = (
     facts.Placed(NOW, COMPLEMENT, Reservation("rc", "e", "cup", {POLYMARKET: usd(6)}, 0)),
     report("c", fill("c6", 10)),
 )
-TEN_MERGED = Merge(POLYMARKET, q(10), NOW + timedelta(seconds=20))
+MERGED_AWAY = facts.Paid(
+    NOW, (Merge(POLYMARKET, q(10), NOW),), Cause.REPORTED, EntryKind.REDEMPTION
+)
 RETRIED = Reservation("rr", "e", "cup", {POLYMARKET: usd(6)}, 0)
 
 
@@ -365,6 +373,28 @@ def test_a_fill_of_an_execution_that_ended_with_nothing_opens_its_position() -> 
     assert isinstance(notices[-1], Exposed)
 
 
+@pytest.mark.xfail(reason="the fill counts in no position, and nobody is told of one")
+def test_a_fill_reported_after_its_execution_ended_with_nothing_opens_its_position() -> None:
+    ended = play(*EMPTY)
+
+    after, notices = apply(ended, report("k", fill("k1", 10)))
+
+    assert (after.held, after.position.status) == (True, PositionStatus.SINGLE_LEG_EXPOSED)
+    assert isinstance(notices[-1], Exposed)
+
+
+@pytest.mark.xfail(reason="the order becomes what it was when it was compared")
+def test_a_comparison_that_saw_less_of_an_order_than_is_known_by_now_changes_nothing() -> None:
+    compared, first = play(BEGUN, report("k", working=10)), fill("k1", 4)
+    corrected = facts.Corrected(NOW, compared.orders["k"].with_fill(first), (first,), ())
+    known = play(report("k", first, fill("k2", 6)), start=compared)
+
+    after, notices = apply(known, corrected)
+
+    assert after.orders == known.orders
+    assert notices == ()
+
+
 def test_a_fill_of_a_closed_position_puts_it_in_doubt() -> None:
     closed, late = play(*CLOSED), fill("s7", 3)
     corrected = facts.Corrected(NOW, closed.orders["s"].with_fill(late), (late,), ())
@@ -389,7 +419,7 @@ def test_an_exit_that_stands_still_is_told_again_only_after_its_position_has_mov
 
 
 def test_a_position_is_over_once_it_is_closed_and_no_fill_of_it_can_fail() -> None:
-    closed = play(*CLOSED, facts.Paid(NOW, (TEN_MERGED,), Cause.REPORTED, EntryKind.REDEMPTION))
+    closed = play(*CLOSED, MERGED_AWAY)
 
     settled = [replace(each, finality=Finality.SETTLED) for each in closed.fills.values()]
     final = play(*(facts.Final(NOW, each) for each in settled), start=closed)
@@ -682,9 +712,9 @@ def consistent(trade: PairTrade) -> bool:
     """Tell whether the status of a position is one that its contracts allow (I-9)."""
     position = trade.position
     allowed: dict[PositionStatus, Callable[[], bool]] = {
-        PositionStatus.OPEN: lambda: not position.uneven() and bool(position.hedged),
-        PositionStatus.SINGLE_LEG_EXPOSED: position.uneven,
-        PositionStatus.EXIT_PARTIAL: position.uneven,
+        PositionStatus.OPEN: lambda: not position.imbalanced() and bool(position.hedged),
+        PositionStatus.SINGLE_LEG_EXPOSED: position.imbalanced,
+        PositionStatus.EXIT_PARTIAL: position.imbalanced,
         PositionStatus.CLOSED: lambda: position.flat,
         PositionStatus.RECONCILIATION_REQUIRED: lambda: True,
     }
@@ -708,14 +738,21 @@ EXIT_FACTS = [
     facts.Paid(NOW, (PAID,), Cause.SETTLED, EntryKind.SETTLEMENT, "kalshi-cup"),
     facts.Final(NOW, fill("s6", 3, Finality.FAILED)),
 ]
-either = pytest.mark.parametrize(
-    ("start", "given"),
-    [(ENTERED, ENTRY_FACTS), (WAITING, ENTRY_FACTS), (HOLDING, EXIT_FACTS)],
-    ids=["an entry", "an entry that waits", "an exit, a merge and a payout"],
+ENTRY_CASE = pytest.param(ENTERED, ENTRY_FACTS, id="an entry")
+EXIT_CASE = pytest.param(HOLDING, EXIT_FACTS, id="an exit, a merge and a payout")
+WAITING_CASE = pytest.param(WAITING, ENTRY_FACTS, id="an entry that waits")
+STALE_RESERVE = pytest.param(
+    WAITING,
+    ENTRY_FACTS,
+    id="an entry that waits",
+    marks=pytest.mark.xfail(
+        reason="the row of a position keeps the divergence reserve of when it began to wait"
+    ),
 )
+whatever = pytest.mark.parametrize(("start", "given"), [ENTRY_CASE, WAITING_CASE, EXIT_CASE])
 
 
-@either
+@whatever
 @given(data=st.data())
 def test_reports_in_any_order_and_any_number_make_the_same_trade(
     start: PairTrade, given: list[TradeFact], data: st.DataObject
@@ -728,7 +765,7 @@ def test_reports_in_any_order_and_any_number_make_the_same_trade(
     assert all(consistent(each) for each in after if each.held)
 
 
-@either
+@whatever
 @given(data=st.data())
 def test_whatever_is_told_again_at_the_end_changes_nothing(
     start: PairTrade, given: list[TradeFact], data: st.DataObject
@@ -741,7 +778,7 @@ def test_whatever_is_told_again_at_the_end_changes_nothing(
     assert all(one is after and not notices for one, notices in again)
 
 
-@either
+@whatever
 @given(data=st.data())
 def test_whatever_the_order_every_movement_adds_up_and_what_is_reserved_returns(
     start: PairTrade, given: list[TradeFact], data: st.DataObject
@@ -769,7 +806,7 @@ def test_whatever_the_order_every_movement_adds_up_and_what_is_reserved_returns(
     assert sum(each.at_risk for each in taken) == totals["total_capital_deployed"]
 
 
-@either
+@pytest.mark.parametrize(("start", "given"), [ENTRY_CASE, STALE_RESERVE, EXIT_CASE])
 @given(data=st.data())
 def test_whatever_the_order_rows_written_step_by_step_are_those_of_the_last_step(
     start: PairTrade, given: list[TradeFact], data: st.DataObject
@@ -778,16 +815,19 @@ def test_whatever_the_order_rows_written_step_by_step_are_those_of_the_last_step
     by_step: dict[str, Table] = defaultdict(dict)
     at_once: dict[str, Table] = defaultdict(dict)
 
-    for before, after in pairwise([None, *every]):
-        kept(by_step, rows(before, after))  # type: ignore[arg-type] # only the first is None
+    kept(by_step, rows(None, play(BEGUN)))
+    for before, after in pairwise([play(BEGUN), *every]):
+        kept(by_step, rows(before, after))
     kept(at_once, rows(None, every[-1]))
 
-    ended = by_step["executions"]["e",].pop("ended_at")
-    assert ended == every[-1].ended_at
-    for tables in (by_step, at_once):
-        for name in ("ended_at", "shortfall"):
-            tables["executions"]["e",].pop(name, None)
+    ending = {name: by_step["executions"]["e",].pop(name) for name in ("ended_at", "shortfall")}
+    assert ending["ended_at"] == NOW
+    at_once["executions"]["e",] = _without(at_once["executions"]["e",], ending)
     assert by_step == at_once
+
+
+def _without(row: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in names}
 
 
 STATE = (
@@ -801,3 +841,93 @@ STATE = (
 
 def _by_platform(position: OpenPosition) -> Iterator[Holding]:
     yield from (position.holding(platform) for platform in Platform)
+
+
+# One booking after the other
+# ---------------------------------------------------------------
+
+
+class SlowCommits:
+    """Takes batches and keeps their callers waiting until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+        self.done = asyncio.Event()
+
+    async def commit(self, batch: Batch) -> None:
+        self.batches.append(batch)
+        await self.done.wait()
+
+
+class NoLimits:
+    """Capital and halts of which there is nothing to say."""
+
+    accounts = ACCOUNTS
+
+    def claimed(self, steps: Iterable[CapitalChange]) -> AbstractContextManager[None]:
+        assert all(not step.entry for step in steps)
+        return nullcontext()
+
+    def follow(self, step: CapitalChange) -> None:
+        assert not step.entry
+
+    async def enforce(self) -> None:
+        pass
+
+
+def cache(committer: Any) -> PairTrades:
+    """Return a cache of pair trades that commits elsewhere."""
+    free: Any = NoLimits()
+    clock: Any = SimpleNamespace(now=lambda: NOW)
+    announce: Any = SimpleNamespace(event=lambda notice, _: notice)
+    pairs = {"cup": pair()}
+    return PairTrades(committer, free, free, announce, pairs, clock, SeededIds(1, 1))
+
+
+def fills_in(batch: Batch) -> list[str]:
+    return [each.row["trade_id"] for each in batch.writes if isinstance(each, Insert)]
+
+
+async def test_of_two_bookings_of_a_trade_the_second_goes_on_from_the_first() -> None:
+    committer = SlowCommits()
+    trades = cache(committer)
+    trades.put(play(BEGUN))
+    first = report("k", fill("k1", 4), working=6)
+    second = report("k", fill("k1", 4), fill("k2", 6))
+
+    async with asyncio.TaskGroup() as group:
+        for each in (first, second):
+            group.create_task(trades.book("e", each))
+        await asyncio.sleep(0)
+        committer.done.set()
+
+    assert [fills_in(batch) for batch in committer.batches] == [["k1"], ["k2"]]
+    assert trades.trade("e").orders["k"].filled == 10
+
+
+async def test_what_is_left_of_a_position_counts_as_left_until_it_is_taken_up_again() -> None:
+    closed, dust = play(*CLOSED, MERGED_AWAY), Holding(YES, "k", q("0.005"), usd("0.002"))
+    over = replace(closed, position=replace(closed.position, kalshi=dust))
+    trades = cache(None)
+    trades.take_up(Loaded(over=[over.position]))
+    own = _reader(trades, over)
+
+    own.load()
+    left = own.basis
+    await own.recall({"execution_id": "e", "pair_id": "cup"})
+
+    assert [left, own.basis] == [usd("0.002"), 0]
+    assert trades.find("e") is over
+
+
+def _reader(trades: PairTrades, stored: PairTrade) -> OurStateReader:
+    """Return our side of a comparison, whose loader finds one pair trade."""
+
+    async def one(execution_id: str) -> PairTrade:
+        assert execution_id == stored.execution_id
+        return stored
+
+    loader: Any = SimpleNamespace(one=one)
+    clock: Any = SimpleNamespace(monotonic=lambda: 0.0)
+    unused: Any = None
+    return OurStateReader(unused, unused, trades, loader, unused, clock)

@@ -54,7 +54,8 @@ from dutchbook.domain.reconciliation import (
     NamedCash,
     NotFound,
     OurOrder,
-    Ours,
+    OurState,
+    PlatformState,
     Proposal,
     Repair,
     Rules,
@@ -62,7 +63,6 @@ from dutchbook.domain.reconciliation import (
     Stated,
     Statement,
     SupersedeFill,
-    Theirs,
     Unavailable,
     Window,
     is_synthetic,
@@ -82,23 +82,27 @@ def reported(
     reply: Answer | None = None,
     *fills: FillReport,
     **lists: object,
-) -> Theirs:
+) -> PlatformState:
     answers = {f"{platform}-order": reply} if reply else {}
     statement = replace(Statement(answers, fills), **lists)  # type: ignore[arg-type]
-    return Theirs(NOW, {platform: statement, platform.other: Statement()})
+    return PlatformState(NOW, {platform: statement, platform.other: Statement()})
 
 
-def run(ours: Ours, reply: Theirs, rules: Rules = RULES) -> tuple[list[Discrepancy], Ours]:
+def run(
+    ours: OurState, reply: PlatformState, rules: Rules = RULES
+) -> tuple[list[Discrepancy], OurState]:
     discrepancies = diff(ours, reply, rules)
     proposals = propose(discrepancies, ours, reply, rules)
     return list(discrepancies), apply(ours, proposals, dust=rules.dust)
 
 
-def proposed(ours: Ours, reply: Theirs, rules: Rules = RULES) -> tuple[Proposal, ...]:
+def proposed(
+    ours: OurState, reply: PlatformState, rules: Rules = RULES
+) -> tuple[Proposal, ...]:
     return propose(diff(ours, reply, rules), ours, reply, rules)
 
 
-def the(ours: Ours, platform: Platform = POLY) -> OurOrder:
+def the(ours: OurState, platform: Platform = POLY) -> OurOrder:
     return next(each for each in ours.orders if each.order.order_id == f"{platform}-order")
 
 
@@ -236,7 +240,7 @@ def test_trades_that_complete_an_order_resolve_it_even_if_one_of_them_failed_lat
 def test_an_unreachable_platform_is_one_discrepancy_for_all_of_its_orders() -> None:
     ours = local("unknown")
 
-    discrepancies, after = run(ours, Theirs(NOW, {KALSHI: Statement()}))
+    discrepancies, after = run(ours, PlatformState(NOW, {KALSHI: Statement()}))
 
     assert [(d.kind, d.platform, d.ours) for d in discrepancies] == [
         (KIND.PLATFORM_UNAVAILABLE, POLY, {"orders": ["polymarket-order"]})
@@ -371,7 +375,7 @@ def test_a_stated_total_is_replaced_by_its_trades_when_they_appear() -> None:
     assert late.positions[0].status is PositionStatus.OPEN
 
 
-def _live(ours: Ours) -> list[tuple[str, Decimal]]:
+def _live(ours: OurState) -> list[tuple[str, Decimal]]:
     fills = (fill for each in ours.orders for fill in each.fills)
     return [(f.trade_id, f.size) for f in fills if f.finality is not Finality.FAILED]
 
@@ -448,9 +452,9 @@ def test_a_position_whose_only_fill_failed_closes_when_no_order_can_still_fill()
     assert over.positions[0].status is PositionStatus.CLOSED
 
 
-def _both(kalshi: tuple[FillReport, ...], polymarket: Answer) -> Theirs:
+def _both(kalshi: tuple[FillReport, ...], polymarket: Answer) -> PlatformState:
     answers = {"polymarket-order": polymarket}
-    return Theirs(NOW, {KALSHI: Statement(fills=kalshi), POLY: Statement(answers)})
+    return PlatformState(NOW, {KALSHI: Statement(fills=kalshi), POLY: Statement(answers)})
 
 
 def test_an_exit_found_filled_removes_its_share_of_the_cost() -> None:
@@ -475,7 +479,7 @@ def test_an_exit_found_filled_removes_its_share_of_the_cost() -> None:
     assert after.cash[account(POLY)] == ours.cash[account(POLY)] + 2 - CENT
 
 
-def _shown(ours: Ours) -> tuple[FillReport, ...]:
+def _shown(ours: OurState) -> tuple[FillReport, ...]:
     return tuple(report(fill.trade_id, fill.size) for fill in the(ours).fills)
 
 
@@ -678,7 +682,7 @@ COUNT = st.integers(0, 4)
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> tuple[Ours, list[list[FillReport]], Theirs]:
+def histories(draw: st.DrawFn) -> tuple[OurState, list[list[FillReport]], PlatformState]:
     """Draw an order in any state, batches of its trade reports, and the final report.
 
     The reports come in any order and number.
@@ -698,7 +702,7 @@ def histories(draw: st.DrawFn) -> tuple[Ours, list[list[FillReport]], Theirs]:
     return ours, batches, end
 
 
-def facts(ours: Ours) -> tuple[object, ...]:
+def facts(ours: OurState) -> tuple[object, ...]:
     """Return the facts that two histories must agree on; the number of changes may differ.
 
     A fill clears a rejection for good. An order whose late fills all failed is therefore
@@ -719,7 +723,7 @@ def facts(ours: Ours) -> tuple[object, ...]:
 
 @given(histories())
 def test_order_number_and_batches_of_reports_do_not_matter(
-    history: tuple[Ours, list[list[FillReport]], Theirs],
+    history: tuple[OurState, list[list[FillReport]], PlatformState],
 ) -> None:
     ours, batches, end = history
     _, at_once = run(ours, end)
@@ -734,7 +738,7 @@ def test_order_number_and_batches_of_reports_do_not_matter(
 
 @given(histories())
 def test_at_rest_our_fills_are_the_platforms_and_a_second_run_repairs_nothing(
-    history: tuple[Ours, list[list[FillReport]], Theirs],
+    history: tuple[OurState, list[list[FillReport]], PlatformState],
 ) -> None:
     ours, _, end = history
     _, after = run(ours, end)
@@ -749,7 +753,7 @@ def test_at_rest_our_fills_are_the_platforms_and_a_second_run_repairs_nothing(
 
 @given(histories())
 def test_filled_is_the_sum_of_fills_and_the_position_agrees_with_it(
-    history: tuple[Ours, list[list[FillReport]], Theirs],
+    history: tuple[OurState, list[list[FillReport]], PlatformState],
 ) -> None:
     ours, batches, end = history
     for reply in (*(reported(POLY, Unavailable("late"), *each) for each in batches), end):
@@ -763,7 +767,7 @@ def test_filled_is_the_sum_of_fills_and_the_position_agrees_with_it(
         assert ours.contracts[POLY, "polymarket-cup", Outcome.NO] == mine.order.filled
         assert ours.cash[account(POLY)] == 100 - mine.order.cost - mine.order.fees
         if position.status is not PositionStatus.RECONCILIATION_REQUIRED:
-            imbalanced = position.uneven(RULES.dust)
+            imbalanced = position.imbalanced(RULES.dust)
             assert position.status is (
                 PositionStatus.SINGLE_LEG_EXPOSED if imbalanced else PositionStatus.OPEN
             )
@@ -789,7 +793,7 @@ def test_totals_reported_before_their_trades_give_the_same_final_state(
     assert [p.status for p in ours.positions] == [p.status for p in at_once.positions]
 
 
-def _step(ours: Ours, trades: list[FillReport], matched: int, listed: int) -> Ours:
+def _step(ours: OurState, trades: list[FillReport], matched: int, listed: int) -> OurState:
     """Run one pass with a total of `matched` trades, of which the platform lists `listed`."""
     total = sum((each.size for each in trades[:matched]), start=Decimal(0))
     fees = Money(CENT * matched)
@@ -806,7 +810,7 @@ def _step(ours: Ours, trades: list[FillReport], matched: int, listed: int) -> Ou
 
 @given(histories(), st.sampled_from(["lost", "half", "stale"]))
 def test_silence_after_any_history_takes_nothing_away(
-    history: tuple[Ours, list[list[FillReport]], Theirs], kind: str
+    history: tuple[OurState, list[list[FillReport]], PlatformState], kind: str
 ) -> None:
     ours, batches, _ = history
     for batch in batches:

@@ -27,9 +27,9 @@ from dutchbook.domain.reconciliation import (
     AskPerson,
     Discrepancy,
     Involvement,
-    Ours,
+    OurState,
+    PlatformState,
     Proposal,
-    Theirs,
     is_synthetic,
 )
 
@@ -38,14 +38,14 @@ POSSIBLE = [cell for cell in CELLS if cell.impossible is None]
 both_platforms = pytest.mark.parametrize("platform", Platform, ids=str)
 
 
-def sides(cell: Cell, platform: Platform) -> tuple[Ours, Theirs]:
+def sides(cell: Cell, platform: Platform) -> tuple[OurState, PlatformState]:
     reply = theirs(cell.local, cell.platform, cell.settlement, platform)
     return past_grace(local(cell.local, platform), reply), reply
 
 
 def reconcile(
-    ours: Ours, reply: Theirs
-) -> tuple[tuple[Discrepancy, ...], tuple[Proposal, ...], Ours]:
+    ours: OurState, reply: PlatformState
+) -> tuple[tuple[Discrepancy, ...], tuple[Proposal, ...], OurState]:
     found = diff(ours, reply, RULES)
     proposals = propose(found, ours, reply, RULES)
     return found, proposals, apply(ours, proposals, dust=RULES.dust)

@@ -12,7 +12,7 @@ import pytest
 from support.answers import CLIENT_ID, order
 
 from dutchbook.application.orders.gate import Gate
-from dutchbook.application.orders.send import Known, Turned, Unknown, send
+from dutchbook.application.orders.send import Rejected, SendResult, Unknown, send
 from dutchbook.domain.capital.limits import Approved
 from dutchbook.domain.execution.order import Order
 from dutchbook.domain.execution.pre_trade_checks import Refused
@@ -53,11 +53,11 @@ class Slow:
             raise self.error
         return ACCEPTED
 
-    async def sent(self) -> Known:
+    async def sent(self) -> SendResult:
         return await send(cast("Gate", self), cast("Any", {KALSHI: self}), ORDER, 1, TIMEOUT)
 
 
-def result_of(platform: Slow) -> Known:
+def result_of(platform: Slow) -> SendResult:
     return run_virtual(platform.sent())
 
 
@@ -68,14 +68,17 @@ def test_an_answer_in_time_is_returned() -> None:
 @pytest.mark.parametrize(
     ("error", "known"),
     [
-        (PlatformRejected(KALSHI, "post_only_crossed"), Turned("post_only_crossed", sent=True)),
-        (NotSent(KALSHI, "no connection"), Turned("no connection", sent=False)),
+        (
+            PlatformRejected(KALSHI, "post_only_crossed"),
+            Rejected("post_only_crossed", sent=True),
+        ),
+        (NotSent(KALSHI, "no connection"), Rejected("no connection", sent=False)),
         (OutcomeUnknown(KALSHI, "torn body"), Unknown("torn body")),
     ],
     ids=lambda each: type(each).__name__,
 )
 def test_each_error_of_the_platform_is_returned_as_what_it_proves(
-    error: Exception, known: Known
+    error: Exception, known: SendResult
 ) -> None:
     assert result_of(Slow(error=error)) == known
 
@@ -87,11 +90,11 @@ def test_an_order_that_the_gate_rejects_never_reaches_the_platform() -> None:
     assert platform.begun == []
 
 
-async def _timed_out(platform: Slow) -> Known | None:
+async def _timed_out(platform: Slow) -> SendResult | None:
     return await platform.sent()
 
 
-async def _cancelled(platform: Slow) -> Known | None:
+async def _cancelled(platform: Slow) -> SendResult | None:
     caller = asyncio.ensure_future(platform.sent())
     await asyncio.sleep(1)
     caller.cancel()
@@ -107,8 +110,8 @@ def test_a_send_that_timed_out_or_was_cancelled_still_finishes_and_is_made_once(
 ) -> None:
     platform = Slow(seconds=TIMEOUT + 2, error=error)
 
-    async def main() -> Known | None:
-        known: Known | None = await stop(platform)
+    async def main() -> SendResult | None:
+        known: SendResult | None = await stop(platform)
         assert (platform.begun, platform.done) == ([CLIENT_ID], [])
         await asyncio.sleep(TIMEOUT + 2)
         return known

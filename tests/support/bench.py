@@ -55,7 +55,7 @@ class Bench:
     @property
     def service(self) -> SingleLegResolutionService:
         """The service under test."""
-        return self.engine.carrying.single_leg
+        return self.engine.trading.single_leg
 
     @property
     def held(self) -> PairTrade:
@@ -88,7 +88,7 @@ class Bench:
 
     def show(self, platform: Platform, bids: Levels, asks: Levels) -> None:
         """Set a platform's book, and show it to the engine."""
-        self.engine.hear(self._message(platform, bids, asks))
+        self.engine.on_event(self._message(platform, bids, asks))
 
     def moved(self, platform: Platform, bids: Levels, asks: Levels) -> None:
         """Set a platform's book while the engine still sees the old one."""
@@ -320,7 +320,7 @@ async def _run(
     await engine.lifecycle.start(
         meta.contracts, meta.pairs, opening, mode="paper", run=run, version="x"
     )
-    await engine.carrying.take_up()
+    await engine.trading.take_up()
     answers: list[Any] = []
 
     async def feed() -> None:
@@ -341,7 +341,7 @@ def _same_platforms(before: Engine, now: Engine) -> None:
     for platform, exchange in now.exchanges.items():
         taken = exchange.on_taken
         exchange.__dict__.update(before.exchanges[platform].__dict__)
-        exchange.on_taken = taken
+        exchange.subscribe(taken)
 
 
 YES, NO = Outcome.YES, Outcome.NO

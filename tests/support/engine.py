@@ -49,7 +49,7 @@ def note_sends(notes: Path) -> None:
 
 def freeze_at(point: str) -> None:
     freeze = Freeze()
-    look, approve, apply = Gate.look, Gate.approve, _Writer._apply
+    look, approve, apply = Gate.refresh_lease, Gate.approve, _Writer._apply
 
     async def looked(self: Any) -> None:
         freeze.now()
@@ -66,7 +66,7 @@ def freeze_at(point: str) -> None:
         return receipt
 
     if point == "look":
-        Gate.look = looked  # type: ignore[method-assign]
+        Gate.refresh_lease = looked  # type: ignore[method-assign]
     elif point == "approve":
         Gate.approve = approved  # type: ignore[method-assign]
     elif point == "transaction":

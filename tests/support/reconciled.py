@@ -26,10 +26,10 @@ from dutchbook.domain.reconciliation import (
     Involvement,
     NotFound,
     OurOrder,
-    Ours,
+    OurState,
+    PlatformState,
     Rules,
     Statement,
-    Theirs,
     Unavailable,
 )
 from dutchbook.domain.values.units import NOTHING, Money, Quantity
@@ -193,7 +193,7 @@ class At:
 
     engine: Engine
     platform: Platform
-    ours: Ours
+    ours: OurState
     told: dict[Platform, Told]
 
     @property
@@ -217,7 +217,7 @@ class At:
 def says(at: At, answer: Answer) -> None:
     """Set the platform's answer about the order, and make every doubt older than the grace."""
     at.told[at.platform].answers[f"{at.platform}-key"] = answer
-    pure = Theirs(NOW, {at.platform: Statement({f"{at.platform}-order": answer})})
+    pure = PlatformState(NOW, {at.platform: Statement({f"{at.platform}-order": answer})})
     since = NOW - timedelta(minutes=5)
     at.service._doubts = {each.key: since for each in diff(at.ours, pure, RULES)}
 
@@ -231,7 +231,7 @@ def beside(
     platform: Platform = Platform.POLYMARKET,
     journal: Any = None,
     *settings: str,
-    change: Callable[[Ours], Ours] = lambda ours: ours,
+    change: Callable[[OurState], OurState] = lambda ours: ours,
 ) -> Any:
     """Do `work` with an engine whose only position has an order in a local state."""
     return run_virtual(
@@ -245,7 +245,7 @@ async def started(
     platform: Platform,
     journal: Any,
     settings: tuple[str, ...] = (),
-    change: Callable[[Ours], Ours] = lambda ours: ours,
+    change: Callable[[OurState], OurState] = lambda ours: ours,
 ) -> Any:
     match, ours = pair(), change(local(state, platform))
     meta = _meta(match)
@@ -256,7 +256,7 @@ async def started(
         (match.kalshi, match.polymarket), (match,), opening, mode="paper", run=1, version="x"
     )
     await journal.commit(Batch(tuple(_rows(ours))))
-    engine.trades.take_up(await engine.carrying.loader.load())
+    engine.trades.take_up(await engine.trading.loader.load())
     await engine.reconciling.service._recount()
     told = {each: Told(each) for each in Platform}
     for where, gateway in told.items():
@@ -269,7 +269,7 @@ def _meta(match: Any) -> Any:
     return replace(meta, contracts=(match.kalshi, match.polymarket), pairs=(match,))
 
 
-def _rows(ours: Ours) -> list[Insert]:
+def _rows(ours: OurState) -> list[Insert]:
     """Return the rows of our state, with the execution that they belong to."""
     base = {each.table: dict(each.row) for each in everything() if each.table in _BASE}
     ids = {"execution_id": "execution-1", "opportunity_id": "opportunity-1", "pair_id": "cup"}
@@ -284,7 +284,7 @@ def _rows(ours: Ours) -> list[Insert]:
     return rows
 
 
-def _rowed(position: OpenPosition, ours: Ours) -> OpenPosition:
+def _rowed(position: OpenPosition, ours: OurState) -> OpenPosition:
     """Return the position without the ids of orders that our state does not have."""
     placed = {each.order.order_id for each in ours.orders}
     legs = {
@@ -301,7 +301,7 @@ _BASE = ("opportunities", "executions")
 def expected(at: At, cell: Cell) -> Any:
     """Return the order in a cell after the pure comparison."""
     answer = cell.answer(at.platform)
-    pure = Theirs(NOW, {at.platform: Statement({f"{at.platform}-order": answer})})
+    pure = PlatformState(NOW, {at.platform: Statement({f"{at.platform}-order": answer})})
     rules = at.service._theirs.rules(at.ours.orders, timedelta(seconds=60))
     ours = replace(at.ours, doubted=dict(at.service._doubts))
     after = apply(ours, propose(diff(ours, pure, rules), ours, pure, rules), dust=rules.dust)
@@ -333,7 +333,7 @@ async def both(at: At, cell: Cell) -> None:
 
 async def same_as_stored(at: At) -> None:
     """The cache is what a start would load from the rows."""
-    loaded = await at.engine.carrying.loader.load()
+    loaded = await at.engine.trading.loader.load()
     kept = [_stored(each) for each in at.engine.trades.trades]
     assert [_stored(each) for each in loaded.trades] == kept
 
@@ -351,10 +351,10 @@ def _stored(trade: PairTrade) -> PairTrade:
 class Saying:
     """Both platforms, reporting what a cell of the matrix defines."""
 
-    said: Theirs
+    said: PlatformState
     no_grace = timedelta(0)
 
-    async def ask(self, orders: Iterable[OurOrder], *, every: bool = False) -> Theirs:
+    async def ask(self, orders: Iterable[OurOrder], *, every: bool = False) -> PlatformState:
         del orders, every
         return self.said
 
@@ -417,7 +417,7 @@ async def _booked(at: At) -> dict[str, Any]:
     return booked | {"position": (str(position["status"]), sizes)}
 
 
-def _expected(wanted: Ours) -> dict[str, Any]:
+def _expected(wanted: OurState) -> dict[str, Any]:
     """Return what the database should hold, from the pure comparison."""
     booked: dict[str, Any] = {
         each.order.order_id: (

@@ -19,13 +19,13 @@ from dutchbook.domain.reconciliation import (
     ListedOrder,
     NotFound,
     OurOrder,
-    Ours,
+    OurState,
+    PlatformState,
     Proposal,
     Rules,
     Stale,
     Stated,
     Statement,
-    Theirs,
     Unavailable,
     Window,
     compare,
@@ -104,7 +104,7 @@ def ours_with(
     placed: Order,
     fills: tuple[Fill, ...] = (),
     status: PositionStatus = PositionStatus.SINGLE_LEG_EXPOSED,
-) -> Ours:
+) -> OurState:
     """Return our state: `placed` with `fills` applied, and ten YES on the other platform."""
     for fill in fills:
         placed = placed.with_fill(fill)
@@ -144,10 +144,10 @@ def ours_with(
         for each in orders
     }
     cash = {each.account: 100 - each.order.cost - each.order.fees for each in orders}
-    return Ours(orders, (position,), held, cash)
+    return OurState(orders, (position,), held, cash)
 
 
-def local(state: str, platform: Platform = Platform.POLYMARKET) -> Ours:
+def local(state: str, platform: Platform = Platform.POLYMARKET) -> OurState:
     """Return our state with the order in one of `LOCAL`; our fills are provisional."""
     sent = order(platform)
     known = sent.acknowledged(f"{platform}-7", TEN)
@@ -197,7 +197,7 @@ def answer(kind: str, platform: Platform) -> Answer:
     return answers[kind]
 
 
-def theirs(local_state: str, kind: str, settlement: str, platform: Platform) -> Theirs:
+def theirs(local_state: str, kind: str, settlement: str, platform: Platform) -> PlatformState:
     """Return the platform state in one cell of the matrix.
 
     The account's list of trades shows fills with the finality that `settlement` names, and
@@ -213,7 +213,7 @@ def theirs(local_state: str, kind: str, settlement: str, platform: Platform) -> 
         statement = Statement({f"{platform}-order": reply}, listed)
     else:
         statement = Statement({}, listed, _listed(reply, platform))
-    return Theirs(NOW, {platform: statement, platform.other: Statement()})
+    return PlatformState(NOW, {platform: statement, platform.other: Statement()})
 
 
 def _listed(reply: Answer, platform: Platform) -> tuple[ListedOrder, ...] | Unavailable | Stale:
@@ -237,19 +237,19 @@ def _listed(reply: Answer, platform: Platform) -> tuple[ListedOrder, ...] | Unav
     )
 
 
-def past_grace(ours: Ours, reply: Theirs, rules: Rules = RULES) -> Ours:
+def past_grace(ours: OurState, reply: PlatformState, rules: Rules = RULES) -> OurState:
     """Return our state as an earlier pass left it, with doubts five minutes old."""
     since = NOW - timedelta(minutes=5)
     return replace(ours, doubted={each.key: since for each in diff(ours, reply, rules)})
 
 
-def diff(ours: Ours, theirs: Theirs, rules: Rules) -> tuple[Discrepancy, ...]:
+def diff(ours: OurState, theirs: PlatformState, rules: Rules) -> tuple[Discrepancy, ...]:
     """Return the differences between our state and the platforms'."""
     return compare(ours, theirs, rules).discrepancies
 
 
 def propose(
-    left: Iterable[Discrepancy], ours: Ours, theirs: Theirs, rules: Rules
+    left: Iterable[Discrepancy], ours: OurState, theirs: PlatformState, rules: Rules
 ) -> tuple[Proposal, ...]:
     """Return the proposals about those of the differences that are left."""
     return compare(ours, theirs, rules).proposals(left)

@@ -9,7 +9,7 @@ from typing import Any
 
 from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.records.changes import capital_writes
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.domain.capital.ledger import EntryKind
 from dutchbook.domain.capital.reservation import BudgetRequest, Reservation, Spent
 from dutchbook.domain.events import Event
@@ -30,7 +30,7 @@ class Reserving:
     """Takes the capital steps of entries as `PairTrades.book` does, and nothing else."""
 
     risk: RiskManager
-    committer: EventBus
+    committer: Committer
     clock: Clock
     ids: Ids
 
@@ -82,5 +82,5 @@ def _trade(
     )
 
 
-def _stamped(event: Event, committer: EventBus) -> Event:
+def _stamped(event: Event, committer: Committer) -> Event:
     return replace(event, stamp=committer.stamp(event.stamp.correlation_id))

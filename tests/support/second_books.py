@@ -25,7 +25,7 @@ from dutchbook.domain.reconciliation import (
     Discrepancy,
     FailFill,
     OurOrder,
-    Ours,
+    OurState,
     Proposal,
     Repair,
     SupersedeFill,
@@ -38,7 +38,7 @@ from dutchbook.domain.values.units import NOTHING, ZERO, Money, Quantity, owed
 K = TypeVar("K")
 
 
-def apply(ours: Ours, proposals: Iterable[Proposal], *, dust: Decimal) -> Ours:
+def apply(ours: OurState, proposals: Iterable[Proposal], *, dust: Decimal) -> OurState:
     """Return our state after every repair in `proposals`. Questions change nothing.
 
     Args:
@@ -62,7 +62,7 @@ def apply(ours: Ours, proposals: Iterable[Proposal], *, dust: Decimal) -> Ours:
 class _Books:
     """Our state, indexed by id, so that applying repairs takes linear time."""
 
-    def __init__(self, ours: Ours, dust: Decimal) -> None:
+    def __init__(self, ours: OurState, dust: Decimal) -> None:
         self._ours = ours
         self._dust = dust
         self._orders = {each.order.order_id: each for each in ours.orders}
@@ -74,7 +74,7 @@ class _Books:
         self._cash = dict(ours.cash)
         self._booked = set(ours.booked)
 
-    def closed(self) -> Ours:
+    def closed(self) -> OurState:
         """Return our state after the repairs applied so far."""
         return replace(
             self._ours,
@@ -236,12 +236,14 @@ def position_after(
     """
     facts = {} if leg is None else {platform.value: leg}
     after = replace(position, **facts)  # type: ignore[arg-type]
-    uneven = after.uneven(dust)
-    empty = not uneven and after.hedged < dust
+    imbalanced = after.imbalanced(dust)
+    empty = not imbalanced and after.hedged < dust
     if leg is None and not empty:
         return position
     shrank = leg is not None and leg.size < position.holding(platform).size
-    change = _Change(uneven=uneven, empty=empty, sold=shrank and not failed, failed=failed)
+    change = _Change(
+        imbalanced=imbalanced, empty=empty, sold=shrank and not failed, failed=failed
+    )
     trigger = None if empty and busy else _trigger(after.status, change)
     if trigger is not None:
         return position.moved(trigger, **facts)
@@ -252,7 +254,7 @@ def position_after(
 class _Change:
     """How a position changed, as far as its status depends on it."""
 
-    uneven: bool
+    imbalanced: bool
     empty: bool
     sold: bool
     failed: bool
@@ -260,7 +262,7 @@ class _Change:
 
 def _trigger(status: PositionStatus, change: _Change) -> PositionTrigger | None:
     match status:
-        case _S.OPEN if change.uneven:
+        case _S.OPEN if change.imbalanced:
             return _T.EXIT_PARTLY_FILLED if change.sold else _T.LEG_FAILED
         case _S.OPEN if change.empty:
             return _T.EXITED
@@ -268,7 +270,7 @@ def _trigger(status: PositionStatus, change: _Change) -> PositionTrigger | None:
             return _T.EMPTIED if change.failed else _T.LEG_CLOSED
         case _S.EXIT_PARTIAL if change.empty:
             return _T.EMPTIED if change.failed else _T.EXITED
-        case _S.SINGLE_LEG_EXPOSED | _S.EXIT_PARTIAL if not change.uneven:
+        case _S.SINGLE_LEG_EXPOSED | _S.EXIT_PARTIAL if not change.imbalanced:
             return _T.EVENED
         case _S.EXIT_PARTIAL if change.failed:
             return _T.LEG_FAILED

@@ -10,14 +10,14 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from dutchbook.application.capital.risk import RiskManager
-from dutchbook.application.execution.cancel_all import Cancelling
+from dutchbook.application.execution.cancel_all import OrderCanceller
 from dutchbook.application.execution.queue import ExecutionQueueService
 from dutchbook.application.exposure.single_leg import SingleLegResolutionService
 from dutchbook.application.market.leg_order import FirstLegs
-from dutchbook.application.market.pair_breaker import PairThrottle
+from dutchbook.application.market.pair_breaker import PairBreaker
 from dutchbook.application.market.pairs import know_contracts
 from dutchbook.application.market.watchlist import Watchlist
-from dutchbook.application.monitoring.crash_report import last_words
+from dutchbook.application.monitoring.crash_report import report_crash
 from dutchbook.application.operator.commands import Commands
 from dutchbook.application.orders.gate import Gate
 from dutchbook.application.orders.questions import Questions
@@ -26,7 +26,7 @@ from dutchbook.application.pair_trades.announcements import Announcements
 from dutchbook.application.pair_trades.discrepancies import Disputes
 from dutchbook.application.pair_trades.loading import Loader
 from dutchbook.application.pair_trades.store import PairTrades
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.application.records.lease import Fence
 from dutchbook.application.records.recorder import Recorder
 from dutchbook.application.records.rows import match_row
@@ -71,8 +71,12 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Carrying:
-    """The services for existing positions."""
+class PairTradeServices:
+    """The services for existing positions.
+
+    It has fourteen fields because it is a list of services that `bootstrap` builds together and
+    the engine passes on whole; only `take_up` uses them itself, and only five.
+    """
 
     journal: Journal
     first_legs: FirstLegs
@@ -105,39 +109,43 @@ class Carrying:
 
 
 class EngineLifecycleService:
-    """Owns the engine's tasks: none outlives it, and if one dies the run ends."""
+    """Owns the engine's tasks: none outlives it, and if one dies the run ends.
+
+    It takes fifteen parts because every task of a run starts and stops here, in one order:
+    whatever has a task, or is drained or recorded at the end, is passed in.
+    """
 
     def __init__(
         self,
         journal: Journal,
-        bus: EventBus,
+        committer: Committer,
         risk: RiskManager,
         watchlist: Watchlist,
         queue: ExecutionQueueService,
-        carrying: Carrying,
+        trading: PairTradeServices,
         recorder: Recorder,
         gateways: Mapping[Platform, PlatformGateway],
         services: Sequence[Service],
         exits: Service,
         clock: Clock,
         *,
-        throttle: PairThrottle,
+        breaker: PairBreaker,
         commands: Commands,
-        cancelling: Cancelling,
+        cancelling: OrderCanceller,
         limits: Limits,
     ) -> None:
         self._journal = journal
-        self._bus = bus
+        self._committer = committer
         self._risk = risk
         self._watchlist = watchlist
         self._queue = queue
-        self._carrying = carrying
+        self._carrying = trading
         self._recorder = recorder
         self._gateways = gateways
         self._services = services
         self._exits = exits
         self._clock = clock
-        self._throttle = throttle
+        self._breaker = breaker
         self._commands = commands
         self._cancelling = cancelling
         self._limits = limits
@@ -168,19 +176,19 @@ class EngineLifecycleService:
             version: The program's version.
             checks: What must have ended before trading, in this order.
         """
-        await self._bus.redeliver()
+        await self._committer.redeliver()
         await self._risk.capital.load()
         await self._carrying.first_legs.load()
-        await know_contracts(self._journal, self._bus, contracts)
+        await know_contracts(self._journal, self._committer, contracts)
         await self._take_up_all(pairs)
         await self._pay_in(opening)
         trades = self._carrying.trades
         trades.take_up(await self._carrying.loader.load())
-        unclean = self._bus.fence is not None and self._bus.fence.unclean
-        count, stamp = len(trades.positions), self._bus.stamp("engine")
+        unclean = self._committer.fence is not None and self._committer.fence.unclean
+        count, stamp = len(trades.positions), self._committer.stamp("engine")
         started = SystemStarted(stamp, mode, run, version, count, unclean)
-        await self._bus.commit(Batch(events=(started,)))
-        await self._throttle.load()
+        await self._committer.commit(Batch(events=(started,)))
+        await self._breaker.load()
         await self._commands.fold()
         await self._risk.halts.start_day()
         for service in self._services:
@@ -214,7 +222,7 @@ class EngineLifecycleService:
             guard={"version": row["version"]},
             put=current | {"version": row["version"] + 1},
         )
-        await self._bus.commit(Batch((change,)))
+        await self._committer.commit(Batch((change,)))
 
     async def _pay_in(self, opening: Mapping[Platform, Money]) -> None:
         entries = await self._journal.rows("ledger_entries")
@@ -227,9 +235,13 @@ class EngineLifecycleService:
         rationale = "approved by the tape, on paper"
         pair = match_row(match, at=self._clock.now(), rationale=rationale)
         decided = PairDecided(
-            self._bus.stamp(match.match_id), match.match_id, "approved", rationale, match.digest
+            self._committer.stamp(match.match_id),
+            match.match_id,
+            "approved",
+            rationale,
+            match.digest,
         )
-        await self._bus.commit(Batch((Insert("contract_matches", pair),), (decided,)))
+        await self._committer.commit(Batch((Insert("contract_matches", pair),), (decided,)))
 
     async def run(
         self, feed: Work, settled: Iterable[Work], stopping: asyncio.Event | None = None
@@ -248,16 +260,16 @@ class EngineLifecycleService:
         try:
             await self._trade(feed, settled, stopping or asyncio.Event())
         except BaseExceptionGroup as died:
-            await last_words(self._bus, died)
+            await report_crash(self._committer, died)
             raise
 
     async def _trade(
         self, feed: Work, settled: Iterable[Work], stopping: asyncio.Event
     ) -> None:
-        carrying = self._carrying
+        trading = self._carrying
 
         def wound_down() -> None:
-            if self._risk.halts.winding_down and not carrying.trades.positions:
+            if self._risk.halts.winding_down and not trading.trades.positions:
                 stopping.set()
 
         seconds = self._limits.poll_seconds
@@ -265,11 +277,11 @@ class EngineLifecycleService:
             tasks = [
                 group.create_task(self._queue.run()),
                 group.create_task(self._recorder.run()),
-                group.create_task(carrying.single_leg.run()),
-                group.create_task(carrying.inquiries.run()),
-                group.create_task(carrying.settling.catch_up()),
+                group.create_task(trading.single_leg.run()),
+                group.create_task(trading.inquiries.run()),
+                group.create_task(trading.settling.catch_up()),
                 *(
-                    group.create_task(carrying.settling.follow(g))
+                    group.create_task(trading.settling.follow(g))
                     for g in self._gateways.values()
                 ),
                 *(group.create_task(service.run()) for service in self._services),
@@ -303,23 +315,23 @@ class EngineLifecycleService:
             await self._cancelling.cancel_all()
 
     async def _in_flight(self, settled: Iterable[Work]) -> None:
-        carrying = self._carrying
+        trading = self._carrying
         await self._commands.drained()
         await self._queue.drained()
-        await carrying.single_leg.drained()
+        await trading.single_leg.drained()
         await self._exits.drained()
-        await carrying.inquiries.drained(PATIENCE)
+        await trading.inquiries.drained(PATIENCE)
         for each in settled:
             await each()
-        await carrying.settling.drained()
-        await carrying.single_leg.drained()
+        await trading.settling.drained()
+        await trading.single_leg.drained()
         for service in self._services:
             await service.drained()
 
     async def stop(self, reason: str) -> None:
         """Write the last event."""
-        await self._bus.commit(
-            Batch(events=(SystemStopped(self._bus.stamp("engine"), reason),))
+        await self._committer.commit(
+            Batch(events=(SystemStopped(self._committer.stamp("engine"), reason),))
         )
 
 

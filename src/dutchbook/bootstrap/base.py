@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.market.watchlist import Watchlist
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.config import Settings
 from dutchbook.domain.detection.quote import Hurdles
 from dutchbook.domain.market.contract import Platform
@@ -23,7 +23,7 @@ class Base:
     settings: Settings
     hurdles: Hurdles
     journal: Journal
-    bus: EventBus
+    committer: Committer
     risk: RiskManager
     watchlist: Watchlist
     gateways: Mapping[Platform, PaperGateway]

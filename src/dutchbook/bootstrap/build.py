@@ -3,41 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
 
 from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.detection.service import DetectionService
-from dutchbook.application.execution.attempt import Patience
-from dutchbook.application.execution.cancel_all import Cancelling
-from dutchbook.application.execution.follow_up import FollowUp
-from dutchbook.application.execution.queue import ExecutionQueueService
-from dutchbook.application.execution.service import ExecutionService
-from dutchbook.application.lifecycle import Carrying, EngineLifecycleService, Limits, Service
-from dutchbook.application.market.pair_breaker import PairThrottle
+from dutchbook.application.lifecycle import (
+    PairTradeServices,
+)
 from dutchbook.application.market.sessions import Sessions
 from dutchbook.application.market.watchlist import Watchlist
-from dutchbook.application.monitoring.log_anchors import Anchoring
-from dutchbook.application.operator.commands import Commands
-from dutchbook.application.operator.position_commands import PositionCommands, Waiting
-from dutchbook.application.operator.reconciliation import Reconciling
-from dutchbook.application.reconciliation.platform_state import Patience as Questions
-from dutchbook.application.reconciliation.service import Rhythm as Comparing
-from dutchbook.application.reconciliation.unbooked_fills import Stragglers
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.monitoring.log_anchors import LogAnchors
+from dutchbook.application.operator.reconciliation import ReconciliationCommands
+from dutchbook.application.reconciliation.unbooked_fills import UnbookedFills
+from dutchbook.application.records.committer import Committer
 from dutchbook.application.records.lease import Fence
 from dutchbook.application.records.recorder import Recorder
 from dutchbook.bootstrap.base import Base
 from dutchbook.bootstrap.engine import Engine
-from dutchbook.bootstrap.exits import Leaving, leaving
-from dutchbook.bootstrap.monitoring import Parts, beside
-from dutchbook.bootstrap.pair_trades import carrying
-from dutchbook.bootstrap.reconciliation import reconciling
+from dutchbook.bootstrap.entries import EntryServices, build_entries
+from dutchbook.bootstrap.exits import ExitServices, build_exits
+from dutchbook.bootstrap.lifecycle import build_lifecycle
+from dutchbook.bootstrap.monitoring import Parts, build_monitoring
+from dutchbook.bootstrap.pair_trades import build_pair_trades
 from dutchbook.bootstrap.rules import (
-    beside_rules,
-    carrying_rules,
+    exit_service_rules,
     fault_plan,
-    leaving_rules,
+    monitoring_rules,
+    pair_trade_rules,
     paper_exchange,
 )
 from dutchbook.config import Settings
@@ -99,23 +90,23 @@ def build(
     """
     followed = tape.meta.pairs if pairs is None else tuple(pairs)
     ids = ids or SeededIds(seed, run)
-    bus = EventBus(journal, clock, ids, fence)
-    risk = RiskManager(journal, bus, clock, ids, settings.limits(), ACCOUNTS)
+    committer = Committer(journal, clock, ids, fence)
+    risk = RiskManager(journal, committer, clock, ids, settings.limits(), ACCOUNTS)
     watchlist, offered = Watchlist(followed), Watchlist(followed)
     lag = StepLag(settings.paper.lag_steps)
     exchanges, gateways = platforms or _platforms(settings, tape, clock, lag, seed)
     hurdles = settings.hurdles(polled=tape.meta.polled)
-    base = Base(settings, hurdles, journal, bus, risk, watchlist, gateways, clock, ids)
-    carried = carrying(base, carrying_rules(settings, hurdles))
-    ending = _leaving(base, carried, tape)
-    entering, recorder = _entering(base, carried, ending[1]), Recorder(bus)
-    detection = _detection(base, carried, entering, recorder, offered)
-    parts = _parts(base, carried, entering, detection, recorder)
+    base = Base(settings, hurdles, journal, committer, risk, watchlist, gateways, clock, ids)
+    trading = build_pair_trades(base, pair_trade_rules(settings, hurdles))
+    ending = _exits(base, trading, tape)
+    entering, recorder = build_entries(base, trading, ending[1]), Recorder(committer)
+    detection = _detection(base, trading, entering, recorder, offered)
+    parts = _parts(base, trading, entering, detection, recorder)
     engine = _engine(
         tape,
         base,
         parts,
-        carried,
+        trading,
         entering,
         ending,
         offered,
@@ -124,129 +115,71 @@ def build(
         poll_seconds,
         _anchoring(base, anchors, first=run == 1),
     )
-    return _on_results(engine, exchanges, results or {})
+    return _subscribed(engine, exchanges, results or {})
 
 
-def _on_results(
+def _subscribed(
     engine: Engine, exchanges: Mapping[Platform, PaperExchange], results: Mapping[Key, Ruling]
 ) -> Engine:
-    """Give the engine the results, and let it hear of the orders that an exchange takes."""
+    """Subscribe the exit services and the engine; give it the results of the contracts."""
     engine.results.update(results)
+    exits = engine.exiting
+    for subscriber in (exits.merging, exits.settlement, exits.partial.on_event):
+        engine.committer.subscribe(subscriber)
     for platform, exchange in exchanges.items():
-        exchange.on_taken = engine.taken(platform)
+        exchange.subscribe(engine.taken(platform))
     return engine
 
 
-@dataclass(frozen=True, slots=True)
-class _Entering:
-    """What starts and finishes executions."""
-
-    executions: ExecutionService
-    queue: ExecutionQueueService
-    throttle: PairThrottle
-    reconciling: Reconciling
-
-
-def _leaving(base: Base, carried: Carrying, tape: Tape) -> tuple[Sessions, Leaving]:
+def _exits(base: Base, trading: PairTradeServices, tape: Tape) -> tuple[Sessions, ExitServices]:
     """Build what ends positions, and the sessions that exits and monitoring both follow."""
     sessions = Sessions()
-    return sessions, leaving(base, carried, sessions, leaving_rules(base.settings, tape))
+    return sessions, build_exits(
+        base, trading, sessions, exit_service_rules(base.settings, tape)
+    )
 
 
 def _detection(
-    base: Base, carried: Carrying, entering: _Entering, recorder: Recorder, offered: Watchlist
+    base: Base,
+    trading: PairTradeServices,
+    entering: EntryServices,
+    recorder: Recorder,
+    offered: Watchlist,
 ) -> DetectionService:
     return DetectionService(
         base.watchlist,
         entering.queue,
         base.risk,
         recorder,
-        base.bus,
+        base.committer,
         base.clock,
         base.ids,
         base.hurdles,
         offered,
-        carried.first_legs.choose,
+        trading.first_legs.choose,
     )
 
 
 def _parts(
     base: Base,
-    carried: Carrying,
-    entering: _Entering,
+    trading: PairTradeServices,
+    entering: EntryServices,
     detection: DetectionService,
     recorder: Recorder,
 ) -> Parts:
     return Parts(
         base.journal,
-        base.bus,
+        base.committer,
         base.risk,
         base.watchlist,
         entering.queue,
         detection,
-        carried.trades,
-        carried.announce,
+        trading.trades,
+        trading.announce,
         recorder,
         base.gateways,
         base.clock,
         base.ids,
-    )
-
-
-def _lifecycle(
-    base: Base,
-    parts: Parts,
-    carried: Carrying,
-    entering: _Entering,
-    services: tuple[Service, ...],
-    exits: Service,
-    poll_seconds: float,
-) -> EngineLifecycleService:
-    """Build what starts, runs and stops the engine, and executes commands."""
-    wait = base.settings.execution
-    executions, throttle = entering.executions, entering.throttle
-    cancelling = Cancelling(
-        base.journal,
-        carried.trades,
-        carried.recovery,
-        executions,
-        base.gateways,
-        wait.answer_seconds,
-    )
-    positions = _position_commands(base, carried)
-    asked = entering.reconciling.commands
-    commands = Commands(
-        base.journal, base.bus, base.risk, throttle, cancelling, positions, base.clock, asked
-    )
-    return EngineLifecycleService(
-        base.journal,
-        base.bus,
-        base.risk,
-        base.watchlist,
-        entering.queue,
-        carried,
-        parts.recorder,
-        base.gateways,
-        services,
-        exits,
-        base.clock,
-        throttle=throttle,
-        commands=commands,
-        cancelling=cancelling,
-        limits=Limits(poll_seconds, wait.drain_seconds),
-    )
-
-
-def _position_commands(base: Base, carried: Carrying) -> PositionCommands:
-    seconds = base.settings.execution.command_patience_seconds
-    return PositionCommands(
-        base.journal,
-        base.bus,
-        carried.single_leg,
-        carried.trades,
-        base.watchlist,
-        base.clock,
-        Waiting(base.hurdles.book_age, timedelta(seconds=seconds)),
     )
 
 
@@ -254,46 +187,45 @@ def _engine(
     tape: Tape,
     base: Base,
     parts: Parts,
-    carried: Carrying,
-    entering: _Entering,
-    ending: tuple[Sessions, Leaving],
+    trading: PairTradeServices,
+    entering: EntryServices,
+    ending: tuple[Sessions, ExitServices],
     offered: Watchlist,
     exchanges: Mapping[Platform, PaperExchange],
     lag: StepLag,
     poll_seconds: float,
-    anchoring: Anchoring | None,
+    anchoring: LogAnchors | None,
 ) -> Engine:
     """Join the parts of trading with the monitoring services."""
-    settings, platforms = base.settings, (exchanges, base.gateways)
+    settings = base.settings
     times = (PaperTime(settings.paper.clock_offset_ms),)
     sessions, ends = ending
-    around = beside(parts, times, sessions, beside_rules(settings, tape))
-    for subscriber in (ends.merging, ends.settlement, ends.partial.hear):
-        parts.bus.subscribe(subscriber)
+    around = build_monitoring(parts, times, sessions, monitoring_rules(settings, tape))
     services = (
         *around.services,
         entering.reconciling.service,
-        _stragglers(base, carried, entering.reconciling),
+        _unbooked_fills(base, trading, entering.reconciling),
         *ends.services,
-        *((anchoring,) if anchoring else ()),
+        *filter(None, (anchoring,)),
     )
-    lifecycle = _lifecycle(base, parts, carried, entering, services, ends.exits, poll_seconds)
+    lifecycle = build_lifecycle(base, parts, trading, entering, services, ends, poll_seconds)
     return Engine(
         settings,
         tape,
-        tuple(parts.watchlist.matches.values()),
+        tuple(base.watchlist.matches.values()),
         parts.journal,
         parts.clock,
-        parts.bus,
+        parts.committer,
         parts.risk,
         parts.watchlist,
         offered,
         parts.queue,
         parts.detection,
-        carried,
+        trading,
         parts.recorder,
         lifecycle,
-        *platforms,
+        exchanges,
+        base.gateways,
         lag,
         around,
         ends,
@@ -302,23 +234,27 @@ def _engine(
     )
 
 
-def _stragglers(base: Base, carried: Carrying, reconciling: Reconciling) -> Stragglers:
+def _unbooked_fills(
+    base: Base, trading: PairTradeServices, reconciling: ReconciliationCommands
+) -> UnbookedFills:
     """Make unbooked fills bring forward the next comparison."""
-    return Stragglers(
+    return UnbookedFills(
         base.journal,
-        carried.trades,
-        carried.reported,
+        trading.trades,
+        trading.reported,
         reconciling.own,
         reconciling.service,
         base.clock,
     )
 
 
-def _anchoring(base: Base, anchors: Anchors | None, *, first: bool) -> Anchoring | None:
+def _anchoring(base: Base, anchors: Anchors | None, *, first: bool) -> LogAnchors | None:
     if anchors is None:
         return None
     every = base.settings.records.anchor_every
-    return Anchoring(base.journal, base.bus, anchors, base.clock, every=every, first=first)
+    return LogAnchors(
+        base.journal, base.committer, anchors, base.clock, every=every, first=first
+    )
 
 
 def _platforms(
@@ -332,60 +268,3 @@ def _platforms(
         for platform, exchange in exchanges.items()
     }
     return exchanges, gateways
-
-
-def _entering(base: Base, carried: Carrying, ends: Leaving) -> _Entering:
-    """Build what starts executions."""
-    settings, bus, clock = base.settings, base.bus, base.clock
-    failures = settings.controls().failures_before_disable
-    throttle = PairThrottle(base.journal, bus, base.watchlist, clock, failures)
-    bus.subscribe(throttle)
-    patience = Patience(settings.execution.answer_seconds, settings.execution.queries)
-    executions = ExecutionService(
-        carried.trades,
-        base.risk,
-        base.gateways,
-        base.watchlist,
-        carried.announce,
-        carried.gate,
-        FollowUp(
-            carried.questions,
-            carried.settling,
-            carried.single_leg,
-            carried.first_legs,
-            patience.last_wait,
-        ),
-        clock,
-        base.ids,
-        base.hurdles,
-        patience,
-    )
-    queue = ExecutionQueueService(
-        executions,
-        base.risk,
-        carried.trades,
-        carried.disputes,
-        carried.questions,
-        throttle,
-        clock,
-        cool_down=timedelta(seconds=settings.execution.cool_down_seconds),
-        bound=settings.execution.queue_bound,
-    )
-    compared = _reconciling(base, carried, executions, ends)
-    return _Entering(executions, queue, throttle, compared)
-
-
-def _reconciling(
-    base: Base, carried: Carrying, executions: ExecutionService, ends: Leaving
-) -> Reconciling:
-    """Build what compares our state with the platforms'."""
-    chosen = base.settings.reconciliation
-    every, grace = (timedelta(seconds=s) for s in (chosen.every_seconds, chosen.grace_seconds))
-    return reconciling(
-        base,
-        carried,
-        executions,
-        ends.settlement,
-        Comparing(every, grace),
-        Questions(chosen.call_seconds, chosen.whole_seconds),
-    )

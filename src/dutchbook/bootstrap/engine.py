@@ -14,18 +14,18 @@ from dutchbook import __version__
 from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.detection.service import DetectionService
 from dutchbook.application.execution.queue import ExecutionQueueService
-from dutchbook.application.lifecycle import Carrying, EngineLifecycleService
+from dutchbook.application.lifecycle import EngineLifecycleService, PairTradeServices
 from dutchbook.application.market.watchlist import Key, Watchlist
-from dutchbook.application.monitoring.log_anchors import Anchoring
-from dutchbook.application.operator.reconciliation import Reconciling
+from dutchbook.application.monitoring.log_anchors import LogAnchors
+from dutchbook.application.operator.reconciliation import ReconciliationCommands
 from dutchbook.application.orders.send import report_of
 from dutchbook.application.pair_trades.store import PairTrades
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.application.records.loading import fill_of, grouped, order_of, position_of
 from dutchbook.application.records.recorder import Recorder
 from dutchbook.application.views.summary import summary
-from dutchbook.bootstrap.exits import Leaving
-from dutchbook.bootstrap.monitoring import Beside
+from dutchbook.bootstrap.exits import ExitServices
+from dutchbook.bootstrap.monitoring import MonitoringServices
 from dutchbook.config import Settings
 from dutchbook.domain.execution.order import Finality, Order
 from dutchbook.domain.market.book import ASK, BID, OrderBook
@@ -45,29 +45,32 @@ from dutchbook.tape.player import Listener, play
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A complete paper engine, not yet started."""
+    """A complete paper engine, not yet started.
+
+    It has so many fields because it is the one place that holds every part of a run.
+    """
 
     settings: Settings
     tape: Tape
     pairs: tuple[ContractMatch, ...]
     journal: Journal
     clock: Clock
-    bus: EventBus
+    committer: Committer
     risk: RiskManager
     watchlist: Watchlist
     offered: Watchlist
     queue: ExecutionQueueService
     detection: DetectionService
-    carrying: Carrying
+    trading: PairTradeServices
     recorder: Recorder
     lifecycle: EngineLifecycleService
     exchanges: Mapping[Platform, PaperExchange]
     gateways: Mapping[Platform, PaperGateway]
     lag: StepLag
-    beside: Beside
-    leaving: Leaving
-    anchoring: Anchoring | None
-    reconciling: Reconciling
+    monitoring: MonitoringServices
+    exiting: ExitServices
+    anchoring: LogAnchors | None
+    reconciling: ReconciliationCommands
     results: dict[Key, Ruling] = field(default_factory=dict)
     missed: set[Key] = field(default_factory=set)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -75,7 +78,7 @@ class Engine:
     @property
     def trades(self) -> PairTrades:
         """Every position that can still change."""
-        return self.carrying.trades
+        return self.trading.trades
 
     async def trade(self, run: int) -> dict[str, Any]:
         """Play the tape to its end, or until `stopping` is set; drain, stop, and summarise."""
@@ -94,17 +97,19 @@ class Engine:
             checks=(
                 self._fund_platforms,
                 self.reconciling.service.reconcile,
-                self.carrying.take_up,
+                self.trading.take_up,
             ),
         )
         settled = [gateway.settled for gateway in self.gateways.values()]
-        ends = (*settled, self.leaving.merging.drained, self._resolve)
+        ends = (*settled, self.exiting.merging.drained, self._resolve)
         await self.lifecycle.run(self._feed, ends, self.stopping)
         asked = self.stopping.is_set()
         await self.lifecycle.stop("asked to stop" if asked else "the tape ended")
         if self.anchoring is not None:
             await self.anchoring.keep()
-        return await summary(self.journal, self.detection, self.queue, self.bus.receipt.head)
+        return await summary(
+            self.journal, self.detection, self.queue, self.committer.receipt.head
+        )
 
     async def _fund_platforms(self) -> None:
         """Give each paper platform what our books say that it holds for us.
@@ -136,7 +141,7 @@ class Engine:
             balance = self.risk.capital.balance(platform)
             borrowed = sum((p.holding(platform).borrowed for p in held), start=Decimal(0))
             cash = balance.free + balance.reserved - pending[platform] + borrowed
-            exchange.wallet.cash = Money(cash)
+            exchange.wallet.fund(Money(cash))
             exchange.wallet.net()
         await self._remind_platforms()
 
@@ -180,7 +185,7 @@ class Engine:
             for platform, contract_id in self.results:
                 if platform is Platform.KALSHI:
                     self.exchanges[platform].settle(contract_id)
-            await self.leaving.settlement.finish(self.results, PATIENCE)
+            await self.exiting.settlement.finish(self.results, PATIENCE)
 
     @property
     def _timer(self) -> int:
@@ -200,7 +205,7 @@ class Engine:
         listener = Listener(
             session_began=self._session_began,
             step_began=self.lag.began,
-            message=self.hear,
+            message=self.on_event,
             step_ended=self.lag.ended,
             session_ended=self._session_ended,
         )
@@ -219,13 +224,13 @@ class Engine:
             exchange.clear_books()
         self.watchlist.clear()
         self.offered.clear()
-        self.beside.sessions.began(self.clock.now())
+        self.monitoring.sessions.began(self.clock.now())
 
     def _session_ended(self) -> None:
         self.lag.release()
-        self.beside.sessions.ended()
+        self.monitoring.sessions.ended()
 
-    def hear(self, message: TapeMessage) -> None:
+    def on_event(self, message: TapeMessage) -> None:
         """Pass one message to the platform it came from, then to the engine."""
         whole = message.kind is Kind.SNAPSHOT
         self.exchanges[message.platform].update(
@@ -245,7 +250,7 @@ class Engine:
         self._show(key, message)
         self.watchlist.books[key].touch(now, message.sequence)
         self.detection.book_changed(key)
-        self.leaving.exits.book_changed(key)
+        self.exiting.exits.book_changed(key)
 
     def _show(self, key: Key, message: TapeMessage) -> None:
         """Update the engine's book to what the platform shows: less what we took from it."""
@@ -261,10 +266,10 @@ class Engine:
     def taken(self, platform: Platform) -> Taken:
         """Return a callback that applies our own trades on a platform to our book of it."""
 
-        def hear(contract_id: str, side: int, price_e4: int, left_e6: int) -> None:
+        def on_event(contract_id: str, side: int, price_e4: int, left_e6: int) -> None:
             self.watchlist.books[platform, contract_id].apply(side, price_e4, left_e6)
 
-        return hear
+        return on_event
 
 
 PATIENCE = timedelta(minutes=10)

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from dutchbook.application.exits.monitor import ExitMonitor
 from dutchbook.application.exits.partial import PartialExits
-from dutchbook.application.exits.triggers import Choices
-from dutchbook.application.lifecycle import Carrying, Service
+from dutchbook.application.exits.triggers import ExitSettings
+from dutchbook.application.lifecycle import PairTradeServices, Service
 from dutchbook.application.market.sessions import Sessions
 from dutchbook.application.settlement.merges import MergingService
 from dutchbook.application.settlement.payouts import SettlementService
@@ -16,7 +16,7 @@ from dutchbook.bootstrap.base import Base
 
 
 @dataclass(frozen=True, slots=True)
-class LeavingRules:
+class ExitServiceRules:
     """What these go by; each is a setting.
 
     Attributes:
@@ -26,14 +26,14 @@ class LeavingRules:
         person_after: What got no answer for so long is told to a person.
     """
 
-    choices: Choices
+    choices: ExitSettings
     poll: timedelta
     answer_seconds: int
     person_after: timedelta
 
 
 @dataclass(frozen=True, slots=True)
-class Leaving:
+class ExitServices:
     """The services that end positions."""
 
     exits: ExitMonitor
@@ -47,13 +47,15 @@ class Leaving:
         return (self.exits, self.partial, self.merging, self.settlement)
 
 
-def leaving(base: Base, carried: Carrying, sessions: Sessions, rules: LeavingRules) -> Leaving:
+def build_exits(
+    base: Base, trading: PairTradeServices, sessions: Sessions, rules: ExitServiceRules
+) -> ExitServices:
     """Join what ends positions."""
-    journal, bus, clock, ids = base.journal, base.bus, base.clock, base.ids
+    journal, committer, clock, ids = base.journal, base.committer, base.clock, base.ids
     merging = MergingService(
         journal,
-        bus,
-        carried.trades,
+        committer,
+        trading.trades,
         base.gateways,
         clock,
         ids,
@@ -62,23 +64,23 @@ def leaving(base: Base, carried: Carrying, sessions: Sessions, rules: LeavingRul
     )
     settlement = SettlementService(
         journal,
-        bus,
-        carried.trades,
+        committer,
+        trading.trades,
         merging,
         base.gateways,
-        carried.questions,
+        trading.questions,
         clock,
         ids,
         every=rules.poll,
         answer_seconds=rules.answer_seconds,
         person_after=rules.person_after,
     )
-    partial = PartialExits(carried.trades, clock)
+    partial = PartialExits(trading.trades, clock)
     exits = ExitMonitor(
         journal,
-        bus,
-        carried.trades,
-        carried.adjustments,
+        committer,
+        trading.trades,
+        trading.adjustments,
         partial,
         base.watchlist,
         base.gateways,
@@ -88,4 +90,4 @@ def leaving(base: Base, carried: Carrying, sessions: Sessions, rules: LeavingRul
         clock,
         rules.choices,
     )
-    return Leaving(exits, partial, merging, settlement)
+    return ExitServices(exits, partial, merging, settlement)

@@ -16,16 +16,16 @@ from dutchbook.application.market.feed_age import Streams
 from dutchbook.application.market.polling import BookPolling
 from dutchbook.application.market.sessions import Sessions
 from dutchbook.application.market.watchlist import Watchlist
-from dutchbook.application.monitoring.clock_drift import Asking, TimeDriftService
+from dutchbook.application.monitoring.clock_drift import ClockChecks, TimeDriftService
 from dutchbook.application.monitoring.degradation import DegradationProtocol
 from dutchbook.application.monitoring.platform_health import (
+    Intervals,
     PlatformHealthService,
-    Rhythm,
     SystemHealth,
 )
 from dutchbook.application.pair_trades.announcements import Announcements
 from dutchbook.application.pair_trades.store import PairTrades
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.application.records.recorder import Recorder
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.market.health import DriftLimits, HealthLimits
@@ -45,9 +45,9 @@ class Rules:
     reminder_period: timedelta
     reminder_gap: timedelta
     health: HealthLimits
-    rhythm: Rhythm
+    rhythm: Intervals
     drift: DriftLimits
-    asking: Asking
+    asking: ClockChecks
     every_book_speaks: bool
 
 
@@ -56,7 +56,7 @@ class Parts:
     """What the services stand on."""
 
     journal: Journal
-    bus: EventBus
+    committer: Committer
     risk: RiskManager
     watchlist: Watchlist
     queue: ExecutionQueueService
@@ -70,7 +70,7 @@ class Parts:
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class MonitoringServices:
     """The services, and the sessions that they work in."""
 
     sessions: Sessions
@@ -87,25 +87,25 @@ class Beside:
         return (self.drift, self.exposures, self.reminders, self.health, self.protocol)
 
 
-def beside(
+def build_monitoring(
     parts: Parts, times: Sequence[TimeSource], sessions: Sessions, rules: Rules
-) -> Beside:
+) -> MonitoringServices:
     """Join what works beside trading, and let it hear the bus."""
-    bus, risk, clock = parts.bus, parts.risk, parts.clock
-    system = SystemHealth(bus, parts.recorder)
+    committer, risk, clock = parts.committer, parts.risk, parts.clock
+    system = SystemHealth(committer, parts.recorder)
     streams = Streams(parts.watchlist, sessions, heartbeat=rules.every_book_speaks)
     polling = BookPolling(parts.gateways, parts.watchlist, streams, clock, rules.rhythm.answer)
     protocol = DegradationProtocol(
-        bus, streams, sessions, parts.detection, parts.queue, polling, clock, rules.health
+        committer, streams, sessions, parts.detection, parts.queue, polling, clock, rules.health
     )
-    made = Beside(
+    made = MonitoringServices(
         sessions=sessions,
         exposures=ExposureTrackerService(
-            parts.journal, bus, risk, halt_on_weekly=rules.halt_on_weekly
+            parts.journal, committer, risk, halt_on_weekly=rules.halt_on_weekly
         ),
         reminders=ExposureAlertScheduler(
             parts.journal,
-            bus,
+            committer,
             parts.trades,
             parts.announce,
             sessions,
@@ -114,9 +114,11 @@ def beside(
             gap=rules.reminder_gap,
         ),
         system=system,
-        drift=TimeDriftService(bus, risk, times, system, clock, rules.drift, rules.asking),
+        drift=TimeDriftService(
+            committer, risk, times, system, clock, rules.drift, rules.asking
+        ),
         health=PlatformHealthService(
-            bus,
+            committer,
             parts.gateways,
             streams,
             sessions,
@@ -129,6 +131,6 @@ def beside(
         ),
         protocol=protocol,
     )
-    bus.subscribe(made.exposures)
-    bus.subscribe(made.reminders)
+    committer.subscribe(made.exposures)
+    committer.subscribe(made.reminders)
     return made

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from dutchbook.application.exposure.auto_policy import AutoPolicy
 from dutchbook.application.exposure.single_leg import SingleLegResolutionService
-from dutchbook.application.lifecycle import Carrying
+from dutchbook.application.lifecycle import PairTradeServices
 from dutchbook.application.market.leg_order import FirstLegs
 from dutchbook.application.orders.gate import Gate
 from dutchbook.application.orders.questions import Questions
@@ -28,7 +28,7 @@ from dutchbook.domain.execution.pre_trade_checks import Controls
 
 
 @dataclass(frozen=True, slots=True)
-class CarryingRules:
+class PairTradeRules:
     """What these go by; each is a setting.
 
     Attributes:
@@ -48,9 +48,9 @@ class CarryingRules:
     person_after: timedelta
 
 
-def carrying(base: Base, rules: CarryingRules) -> Carrying:
+def build_pair_trades(base: Base, rules: PairTradeRules) -> PairTradeServices:
     """Join the pair trades and the services of positions that exist."""
-    bus, clock, wait = base.bus, base.clock, rules.answer_seconds
+    committer, clock, wait = base.committer, base.clock, rules.answer_seconds
     parts = _parts(base, rules)
     trades, questions, gateways = parts.trades, parts.questions, base.gateways
     first_legs, unsettled = FirstLegs(base.journal), Unsettled()
@@ -58,16 +58,16 @@ def carrying(base: Base, rules: CarryingRules) -> Carrying:
         trades,
         parts.adjustments,
         parts.announce,
-        bus,
+        committer,
         clock,
         policy=rules.policy,
         rescue_limit=rules.rescue_limit,
     )
-    bus.subscribe(single_leg.hear)
+    committer.subscribe(single_leg.on_event)
     reported = ReportedFills(trades, clock)
     recovery = Recovery(trades, single_leg, first_legs, unsettled, clock)
     inquiries = Inquiries(
-        bus,
+        committer,
         questions,
         trades,
         parts.adjustments,
@@ -78,12 +78,12 @@ def carrying(base: Base, rules: CarryingRules) -> Carrying:
         answer_seconds=wait,
         person_after=rules.person_after,
     )
-    disputes = Disputes(base.journal, bus, base.risk, trades, clock, base.ids)
+    disputes = Disputes(base.journal, committer, base.risk, trades, clock, base.ids)
     settling = SettlementFollower(
         trades, recovery, disputes, single_leg, unsettled, reported, gateways, clock, wait
     )
     services = (settling, single_leg, recovery, inquiries, disputes, reported)
-    return Carrying(base.journal, first_legs, *parts, *services)
+    return PairTradeServices(base.journal, first_legs, *parts, *services)
 
 
 class _Parts(NamedTuple):
@@ -97,13 +97,13 @@ class _Parts(NamedTuple):
     adjustments: Adjustments
 
 
-def _parts(base: Base, rules: CarryingRules) -> _Parts:
+def _parts(base: Base, rules: PairTradeRules) -> _Parts:
     """Join what books and sends; the gate counts the fills that are committed."""
-    bus, risk, clock, ids = base.bus, base.risk, base.clock, base.ids
+    committer, risk, clock, ids = base.committer, base.risk, base.clock, base.ids
     capital, watchlist = risk.capital, base.watchlist
     collar, matches = rules.controls.price_collar, watchlist.matches
-    announce = Announcements(bus, watchlist, clock, rules.book_age, collar)
-    trades = PairTrades(bus, capital, risk.halts, announce, matches, clock, ids)
+    announce = Announcements(committer, watchlist, clock, rules.book_age, collar)
+    trades = PairTrades(committer, capital, risk.halts, announce, matches, clock, ids)
     gate = Gate(
         lambda: capital.state,
         watchlist.books,
@@ -112,9 +112,9 @@ def _parts(base: Base, rules: CarryingRules) -> _Parts:
         trades.held,
         clock,
         journal=base.journal,
-        fence=bus.fence,
+        fence=committer.fence,
     )
-    bus.subscribe(gate.hear)
+    committer.subscribe(gate.on_event)
     questions = Questions(clock)
     loader = Loader(base.journal, capital.accounts, matches, ids)
     adjustments = Adjustments(

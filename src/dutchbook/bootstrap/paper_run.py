@@ -209,7 +209,7 @@ async def _trade(
         await fence.release(journal)
         return summary
     finally:
-        await journal.close(fenced_off=fence is not None and not fence.believed)
+        await journal.close(fenced_off=fence is not None and not fence.held)
 
 
 async def _kept(

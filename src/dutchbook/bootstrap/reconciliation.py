@@ -3,39 +3,41 @@
 from __future__ import annotations
 
 from dutchbook.application.execution.service import ExecutionService
-from dutchbook.application.lifecycle import Carrying
-from dutchbook.application.operator.reconciliation import Reconciling
-from dutchbook.application.reconciliation.our_state import OwnSide
+from dutchbook.application.lifecycle import PairTradeServices
+from dutchbook.application.operator.reconciliation import ReconciliationCommands
+from dutchbook.application.reconciliation.our_state import OurStateReader
 from dutchbook.application.reconciliation.outstanding import Outstanding
-from dutchbook.application.reconciliation.platform_state import Patience, TheirSide
+from dutchbook.application.reconciliation.platform_state import PlatformStateReader, Timeouts
 from dutchbook.application.reconciliation.repair import Repairer
 from dutchbook.application.reconciliation.resolve import Resolver
-from dutchbook.application.reconciliation.service import Rhythm, StartupReconciliationService
+from dutchbook.application.reconciliation.service import Intervals, StartupReconciliationService
 from dutchbook.application.settlement.payouts import SettlementService
 from dutchbook.bootstrap.base import Base
 
 
-def reconciling(
+def build_reconciliation(
     base: Base,
-    carried: Carrying,
+    trading: PairTradeServices,
     executions: ExecutionService,
     payouts: SettlementService,
-    rhythm: Rhythm,
-    patience: Patience,
-) -> Reconciling:
+    rhythm: Intervals,
+    patience: Timeouts,
+) -> ReconciliationCommands:
     """Join what compares our record with the platforms', and subscribe it to the bus."""
-    trades, disputes, capital = carried.trades, carried.disputes, base.risk.capital
-    own = OwnSide(base.journal, capital, trades, carried.loader, executions, base.clock)
-    theirs = TheirSide(base.gateways, capital.accounts, base.journal, base.clock, patience)
-    repairer = _repairer(base, carried, own)
+    trades, disputes, capital = trading.trades, trading.disputes, base.risk.capital
+    own = OurStateReader(base.journal, capital, trades, trading.loader, executions, base.clock)
+    theirs = PlatformStateReader(
+        base.gateways, capital.accounts, base.journal, base.clock, patience
+    )
+    repairer = _repairer(base, trading, own)
     service = StartupReconciliationService(
         base.journal,
-        base.bus,
+        base.committer,
         base.risk,
         trades,
         disputes,
-        Outstanding(trades, disputes, carried.settling),
-        carried.questions,
+        Outstanding(trades, disputes, trading.settling),
+        trading.questions,
         payouts,
         own,
         theirs,
@@ -46,29 +48,29 @@ def reconciling(
     resolver = Resolver(
         base.risk,
         trades,
-        carried.recovery,
+        trading.recovery,
         disputes,
         own,
         theirs,
         repairer,
         base.clock,
         base.ids,
-        carried.single_leg,
+        trading.single_leg,
     )
-    base.bus.subscribe(own)
-    base.bus.subscribe(service)
-    return Reconciling(service, own, resolver, base.bus)
+    base.committer.subscribe(own)
+    base.committer.subscribe(service)
+    return ReconciliationCommands(service, own, resolver, base.committer)
 
 
-def _repairer(base: Base, carried: Carrying, own: OwnSide) -> Repairer:
+def _repairer(base: Base, trading: PairTradeServices, own: OurStateReader) -> Repairer:
     return Repairer(
         base.risk,
-        carried.trades,
+        trading.trades,
         own,
-        carried.settling,
-        carried.recovery,
-        carried.questions,
-        carried.disputes,
-        carried.single_leg,
+        trading.settling,
+        trading.recovery,
+        trading.questions,
+        trading.disputes,
+        trading.single_leg,
         base.clock,
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from dutchbook.application.exits.triggers import Choices
+from dutchbook.application.exits.triggers import ExitSettings
 from dutchbook.application.exposure.auto_policy import AutoPolicy
-from dutchbook.application.monitoring.clock_drift import Asking
-from dutchbook.application.monitoring.platform_health import Rhythm
-from dutchbook.bootstrap.exits import LeavingRules
+from dutchbook.application.monitoring.clock_drift import ClockChecks
+from dutchbook.application.monitoring.platform_health import Intervals
+from dutchbook.bootstrap.exits import ExitServiceRules
 from dutchbook.bootstrap.monitoring import Rules
-from dutchbook.bootstrap.pair_trades import CarryingRules
+from dutchbook.bootstrap.pair_trades import PairTradeRules
 from dutchbook.config import Settings
 from dutchbook.domain.detection.quote import Hurdles
 from dutchbook.domain.market.contract import Platform
@@ -25,10 +25,10 @@ LATER_MS = 5_000
 """Delay in milliseconds of a late answer after the engine has stopped waiting for it."""
 
 
-def carrying_rules(settings: Settings, hurdles: Hurdles) -> CarryingRules:
+def pair_trade_rules(settings: Settings, hurdles: Hurdles) -> PairTradeRules:
     """Return the rules for unfinished pair trades."""
     execution = settings.execution
-    return CarryingRules(
+    return PairTradeRules(
         policy=AutoPolicy(execution.auto_policy),
         rescue_limit=hurdles.rescue_limit,
         controls=settings.controls(),
@@ -38,11 +38,11 @@ def carrying_rules(settings: Settings, hurdles: Hurdles) -> CarryingRules:
     )
 
 
-def leaving_rules(settings: Settings, tape: Tape) -> LeavingRules:
+def exit_service_rules(settings: Settings, tape: Tape) -> ExitServiceRules:
     """Return the rules for exits."""
     chosen = settings.exits
     leave = {"nothing": None, "risk": Why.PLATFORM_RISK, "all": Why.WIND_DOWN}
-    choices = Choices(
+    choices = ExitSettings(
         rules=settings.exit_rules(),
         rescue_limit=settings.execution.rescue_limit,
         book_age=settings.book_age(polled=tape.meta.polled),
@@ -50,7 +50,7 @@ def leaving_rules(settings: Settings, tape: Tape) -> LeavingRules:
         leaving=leave[chosen.leave],
         by_pair=chosen.by_pair(),
     )
-    return LeavingRules(
+    return ExitServiceRules(
         choices,
         poll=timedelta(seconds=chosen.results_seconds),
         answer_seconds=settings.execution.answer_seconds,
@@ -58,7 +58,7 @@ def leaving_rules(settings: Settings, tape: Tape) -> LeavingRules:
     )
 
 
-def beside_rules(settings: Settings, tape: Tape) -> Rules:
+def monitoring_rules(settings: Settings, tape: Tape) -> Rules:
     """Return the rules for the monitoring services."""
     chosen, health = settings.exposure, settings.health
     return Rules(
@@ -66,13 +66,13 @@ def beside_rules(settings: Settings, tape: Tape) -> Rules:
         reminder_period=timedelta(seconds=chosen.reminder_seconds),
         reminder_gap=timedelta(seconds=chosen.reminder_gap_seconds),
         health=settings.health_limits(),
-        rhythm=Rhythm(
+        rhythm=Intervals(
             check=timedelta(seconds=health.check_seconds),
             answer=timedelta(seconds=health.answer_seconds),
             heartbeat=timedelta(seconds=health.heartbeat_seconds),
         ),
         drift=settings.drift_limits(),
-        asking=Asking(every=timedelta(seconds=settings.time.check_seconds)),
+        asking=ClockChecks(every=timedelta(seconds=settings.time.check_seconds)),
         every_book_speaks=tape.meta.polled,
     )
 

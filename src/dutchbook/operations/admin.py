@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dutchbook.application.market import pairs
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.domain.events import as_json
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.market.contract_file import TABLES
@@ -103,8 +103,8 @@ def move_cash(url: str, platform: str, amount: str, note: str, *, out: bool) -> 
 
     async def work(journal: Journal) -> dict[str, str]:
         clock, ids = SystemClock(), RandomIds()
-        bus = EventBus(journal, clock, ids)
-        risk = RiskManager(journal, bus, clock, ids, RiskLimits(), ACCOUNTS)
+        committer = Committer(journal, clock, ids)
+        risk = RiskManager(journal, committer, clock, ids, RiskLimits(), ACCOUNTS)
         await risk.capital.load()
         move = risk.cash.withdraw if out else risk.cash.deposit
         await move(Platform(platform), Money(dollars), note)
@@ -127,8 +127,8 @@ def decide_pair(url: str, pair_id: str, rationale: str, *, approve: bool) -> Non
 
     async def work(journal: Journal) -> None:
         clock = SystemClock()
-        bus = EventBus(journal, clock, RandomIds())
-        await pairs.decide_pair(journal, bus, clock, pair_id, rationale, approve=approve)
+        committer = Committer(journal, clock, RandomIds())
+        await pairs.decide_pair(journal, committer, clock, pair_id, rationale, approve=approve)
 
     opened(url, work, alone=True)
 
@@ -151,8 +151,8 @@ def add_pairs(url: str, path: Path, settings: Settings) -> list[str]:
 
     async def work(journal: Journal) -> list[str]:
         clock = SystemClock()
-        bus = EventBus(journal, clock, RandomIds())
-        return [m.match_id for m in await pairs.add_pairs(journal, bus, clock, file)]
+        committer = Committer(journal, clock, RandomIds())
+        return [m.match_id for m in await pairs.add_pairs(journal, committer, clock, file)]
 
     database = Database.at(url)
     if database.absent:

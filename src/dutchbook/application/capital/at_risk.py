@@ -16,7 +16,7 @@ COSTS = ("cost", "complement_cost")
 ALONE: Terms = (None, Decimal(1))
 
 
-class Stakes:
+class CapitalAtRisk:
     """Reserved and committed dollars by pair, in step with reservations and positions.
 
     Committed is what the contracts that are held have cost, without fees: those too that wait

@@ -13,9 +13,9 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from dutchbook.application.capital.at_risk import Stakes
+from dutchbook.application.capital.at_risk import CapitalAtRisk
 from dutchbook.application.capital.rows import account_row, day_of, state_of, state_row
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.domain.capital.ledger import AccountKey, Balance, Movement, fold
 from dutchbook.domain.capital.limits import (
     Crossing,
@@ -39,7 +39,7 @@ class Capital:
     def __init__(
         self,
         journal: Journal,
-        committer: EventBus,
+        committer: Committer,
         clock: Clock,
         limits: RiskLimits,
         accounts: Mapping[Platform, AccountKey],
@@ -51,7 +51,7 @@ class Capital:
         self.accounts = dict(accounts)
         self.state = RiskState()
         self.balances = {key: Balance() for key in self.accounts.values()}
-        self.at_risk = Stakes(journal)
+        self.at_risk = CapitalAtRisk(journal)
         self._claims: list[CapitalChange] = []
         self._measured: dict[str, Decimal] = {}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dutchbook.application.capital.capital import Capital
 from dutchbook.application.records.changes import ledger_writes
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.domain.capital.ledger import AccountKey, EntryKind, external
 from dutchbook.domain.events import CapitalMoved
 from dutchbook.domain.market.contract import Platform
@@ -18,7 +18,7 @@ from dutchbook.ports.time import Clock, Ids
 class Cash:
     """Books movements of cash that no pair trade explains."""
 
-    def __init__(self, capital: Capital, committer: EventBus, clock: Clock, ids: Ids) -> None:
+    def __init__(self, capital: Capital, committer: Committer, clock: Clock, ids: Ids) -> None:
         self._capital = capital
         self._committer = committer
         self._clock = clock

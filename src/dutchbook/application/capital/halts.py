@@ -9,7 +9,7 @@ from typing import Any
 
 from dutchbook.application.capital.capital import Capital
 from dutchbook.application.capital.rows import halt_update
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.application.records.rows import SINGLETON
 from dutchbook.domain.capital.limits import HaltReason, RiskState
 from dutchbook.domain.events import TradingHalted, TradingResumed
@@ -27,7 +27,7 @@ class Halts:
     stand, so that none overwrites another.
     """
 
-    def __init__(self, capital: Capital, committer: EventBus, clock: Clock) -> None:
+    def __init__(self, capital: Capital, committer: Committer, clock: Clock) -> None:
         self._capital = capital
         self._committer = committer
         self._clock = clock

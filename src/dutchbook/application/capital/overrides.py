@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from dutchbook.application.capital.capital import Capital
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.domain.capital.limits import HaltReason, Override
 from dutchbook.domain.detection.quote import Caps
 from dutchbook.domain.events import Event, OverrideApplied, OverrideDenied
@@ -40,13 +40,13 @@ class Overrides:
     def __init__(
         self,
         journal: Journal,
-        committer: EventBus,
+        committer: Committer,
         capital: Capital,
         clock: Clock,
         ids: Ids,
     ) -> None:
         self._journal = journal
-        self._bus = committer
+        self._committer = committer
         self._capital = capital
         self._clock = clock
         self._ids = ids
@@ -99,13 +99,15 @@ class Overrides:
             "denial_reason": denial,
             "recorded_at": self._clock.now(),
         }
-        stamp = self._bus.stamp(opportunity_id)
+        stamp = self._committer.stamp(opportunity_id)
         event: Event = OverrideDenied(stamp, opportunity_id, rationale, denial or "")
         if verdict.approved:
             event = OverrideApplied(stamp, opportunity_id, rationale, original, amount)
         alongside = answered(verdict) if answered else Batch()
         insert = Insert("risk_override_logs", row)
-        await self._bus.commit(Batch((insert, *alongside.writes), (event, *alongside.events)))
+        await self._committer.commit(
+            Batch((insert, *alongside.writes), (event, *alongside.events))
+        )
         if verdict.approved and pair_id is not None:
             self._granted[pair_id] = Override(opportunity_id, pair_id, amount)
         return verdict

@@ -13,7 +13,7 @@ from dutchbook.application.capital.cash import Cash
 from dutchbook.application.capital.halts import Halts
 from dutchbook.application.capital.overrides import Overrides
 from dutchbook.application.records.changes import Gate
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.domain.capital.ledger import AccountKey
 from dutchbook.domain.capital.limits import RiskLimits, Validation, validate
 from dutchbook.domain.capital.reservation import BudgetRequest, Reservation
@@ -34,7 +34,7 @@ class RiskManager:
     def __init__(
         self,
         journal: Journal,
-        committer: EventBus,
+        committer: Committer,
         clock: Clock,
         ids: Ids,
         limits: RiskLimits,

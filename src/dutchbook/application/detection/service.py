@@ -11,7 +11,7 @@ from decimal import Decimal
 from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.execution.queue import ExecutionQueueService
 from dutchbook.application.market.watchlist import Key, PairWatch, Watchlist
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.application.records.recorder import Recorder
 from dutchbook.application.records.rows import refusal_row
 from dutchbook.domain.detection.detect import detect, has_edge, possible
@@ -29,6 +29,10 @@ class DetectionService:
     The integer filter runs on every message; only what passes it is decided in decimals.
     `offered` holds the books as they would be had we taken nothing: edges are counted there. On
     a real platform it is the same watchlist.
+
+    It takes ten parts because one pass over a message uses all of them: two sets of books, the
+    thresholds and the first leg to judge an edge, the capital to size it, the queue to hand it
+    to, and what records the rest.
     """
 
     def __init__(
@@ -37,7 +41,7 @@ class DetectionService:
         queue: ExecutionQueueService,
         risk: RiskManager,
         recorder: Recorder,
-        bus: EventBus,
+        committer: Committer,
         clock: Clock,
         ids: Ids,
         hurdles: Hurdles,
@@ -48,7 +52,7 @@ class DetectionService:
         self._queue = queue
         self._risk = risk
         self._recorder = recorder
-        self._bus = bus
+        self._committer = committer
         self._clock = clock
         self._ids = ids
         self._usual = self._hurdles = hurdles
@@ -69,10 +73,12 @@ class DetectionService:
         """Evaluate every pair that the book of `key` belongs to, after one message."""
         book = self._watchlist.books[key]
         now = self._clock.now()
-        if self._bus.follows_books:
-            stamp = self._bus.stamp(book.contract_id)
+        if self._committer.follows_books:
+            stamp = self._committer.stamp(book.contract_id)
             best = (book.best_bid, book.best_ask)
-            self._bus.publish(OrderbookUpdated(stamp, book.platform, book.contract_id, *best))
+            self._committer.publish(
+                OrderbookUpdated(stamp, book.platform, book.contract_id, *best)
+            )
         for watch in self._offered.of(key):
             self._count_edges(watch, now)
         for watch in self._watchlist.of(key):
@@ -137,7 +143,7 @@ class DetectionService:
             return
         pair, direction = watch.match.match_id, direction_name(outcome)
         event = OpportunityFiltered(
-            self._bus.stamp(pair),
+            self._committer.stamp(pair),
             pair_id=pair,
             direction=direction,
             reason=refusal.reason.value,

@@ -22,7 +22,7 @@ from dutchbook.ports.time import Ids
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """How long an answer is waited for, and how an unknown outcome is asked about.
 
     Attributes:

@@ -22,7 +22,7 @@ AT_ONCE = 32
 WORKING = (OrderStatus.PENDING, OrderStatus.PARTIAL)
 
 
-class Cancelling:
+class OrderCanceller:
     """Asks the platforms to cancel; without an answer, the recorded order stays as it is."""
 
     def __init__(
@@ -82,8 +82,8 @@ class Cancelling:
         """
         filled = sum((fill.size for fill in report.fills), start=Decimal(0))
         trade = self._trades.find(order.execution_id)
-        carried = self._executions.carries(order.execution_id)
-        if trade is None or carried or filled != order.filled:
+        executing = self._executions.is_executing(order.execution_id)
+        if trade is None or executing or filled != order.filled:
             return
         with contextlib.suppress(Conflict):  # another answer was faster
             await self._recovery.answered(trade, order.order_id, report)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from dutchbook.application.capital.risk import NOT_APPROVED, RiskManager
 from dutchbook.application.execution.service import ExecutionService
-from dutchbook.application.market.pair_breaker import PairThrottle
+from dutchbook.application.market.pair_breaker import PairBreaker
 from dutchbook.application.orders.questions import Questions
 from dutchbook.application.pair_trades.discrepancies import Disputes
 from dutchbook.application.pair_trades.store import PairTrades
@@ -27,6 +27,9 @@ class ExecutionQueueService:
 
     A pair's lock belongs to the execution that runs on it and is released only when that ends,
     never by a timer. After an execution its pair cools down before it is considered again.
+
+    It takes ten parts because an execution is admitted here: by pair trades, discrepancies and
+    open questions, then by capital; its result is counted by the breaker; three are limits.
     """
 
     def __init__(
@@ -36,7 +39,7 @@ class ExecutionQueueService:
         trades: PairTrades,
         disputes: Disputes,
         questions: Questions,
-        throttle: PairThrottle,
+        breaker: PairBreaker,
         clock: Clock,
         *,
         cool_down: timedelta,
@@ -48,7 +51,7 @@ class ExecutionQueueService:
         self._trades = trades
         self._disputes = disputes
         self._questions = questions
-        self._throttle = throttle
+        self._breaker = breaker
         self._clock = clock
         self._cool_down = cool_down
         self._bound = bound
@@ -181,11 +184,11 @@ class ExecutionQueueService:
             self._executions.forget(execution_id)
             self.refused[failed.reason] += 1
             if failed.reason == NOT_APPROVED:
-                await self._throttle.look(request.pair_id)
+                await self._breaker.reload(request.pair_id)
             return
         if done.phase.ended:
             hedged = done.phase is Phase.HEDGED
-            await self._throttle.concluded(opportunity.match.match_id, hedged=hedged)
+            await self._breaker.concluded(opportunity.match.match_id, hedged=hedged)
 
 
 def _rank(opportunity: Opportunity) -> tuple[object, ...]:

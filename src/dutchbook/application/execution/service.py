@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from dutchbook.application.capital.risk import NOT_APPROVED, RiskManager
-from dutchbook.application.execution.attempt import Attempt, Patience
+from dutchbook.application.execution.attempt import Attempt, Timeouts
 from dutchbook.application.execution.follow_up import FollowUp
 from dutchbook.application.market.watchlist import Watchlist
 from dutchbook.application.orders.gate import Gate
-from dutchbook.application.orders.send import Turned, Unknown, ask, fill_of, send
+from dutchbook.application.orders.send import Rejected, Unknown, ask, fill_of, send
 from dutchbook.application.pair_trades.announcements import Announcements
 from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.domain.capital.limits import HaltReason
@@ -71,7 +71,7 @@ UNKNOWN = 2003
 class ExecutionService:
     """Performs what `decide` asks for and feeds back what happened.
 
-    It has many dependencies because an execution touches all of them: books, the gate, capital,
+    It takes eleven parts because an execution touches all of them: books, the gate, capital,
     the pair trades that it changes, and the services that follow it up.
     """
 
@@ -87,7 +87,7 @@ class ExecutionService:
         clock: Clock,
         ids: Ids,
         hurdles: Hurdles,
-        patience: Patience,
+        patience: Timeouts,
     ) -> None:
         self._trades = trades
         self._risk = risk
@@ -153,7 +153,7 @@ class ExecutionService:
         self._trades.forget(execution_id)
         self._gate.ended(execution_id)
 
-    def carries(self, execution_id: str) -> bool:
+    def is_executing(self, execution_id: str) -> bool:
         """Tell whether an execution is under way, and so learns what becomes of its orders."""
         return execution_id in self._attempts
 
@@ -244,9 +244,9 @@ class ExecutionService:
         """Look at the leg's book at the moment of sending."""
         platform = attempt.execution.leg(intent.leg).platform
         book = self._book(attempt, platform)
-        distrust = book.distrust(self._clock.now(), self._hurdles.book_age)
-        if distrust:
-            return DepthMissing(intent.leg, distrust)
+        untrusted_because = book.untrusted_because(self._clock.now(), self._hurdles.book_age)
+        if untrusted_because:
+            return DepthMissing(intent.leg, untrusted_because)
         outcome = attempt.opportunity.leg(platform).outcome
         taken = walk(book.offers(outcome), intent.quantity)
         if taken is None or taken.worst > intent.bound:
@@ -257,7 +257,7 @@ class ExecutionService:
         limit = taken.worst if in_dollars and not first else intent.bound
         if not first or attempt.execution.primary.sent:
             # A hedge may go far beyond the best price, but never needs to go past the collar.
-            collar = self._gate.furthest(self._contract(attempt, platform), outcome)
+            collar = self._gate.worst_price(self._contract(attempt, platform), outcome)
             limit = max(taken.worst, min(limit, collar or limit))
         return DepthVerified(intent.leg, intent.quantity, limit, taken.cost)
 
@@ -278,11 +278,11 @@ class ExecutionService:
         except Halted as halted:
             # Reports are facts; of the order, a record is kept that it was rejected.
             rejected = self._gate.halted_by(halted)
-            barred = Barred(self._clock.now(), order, rejected.reason, rejected.code)
+            rejection = Barred(self._clock.now(), order, rejected.reason, rejected.code)
             attempt.put_back(pending)
             attempt.placed(order)
             await self._check(rejected)
-            await self._book_facts(attempt, barred)
+            await self._book_facts(attempt, rejection)
             return (LegRejected(leg, rejected.reason),)
         attempt.placed(order)
         return await self._send(attempt, leg, reservation.epoch)
@@ -293,7 +293,7 @@ class ExecutionService:
             case Refused() as rejected:
                 await self._check(rejected)
                 return self._rejected(attempt, leg, rejected.reason, code=rejected.code)
-            case Turned(reason, sent):
+            case Rejected(reason, sent):
                 return self._rejected(attempt, leg, reason, sent=sent)
             case Unknown(reason):
                 await self._unknown(attempt, leg, reason)

@@ -15,12 +15,12 @@ from decimal import Decimal
 
 from dutchbook.application.capital.halts import Halts
 from dutchbook.application.exits.partial import PartialExits
-from dutchbook.application.exits.triggers import Choices, Watched
+from dutchbook.application.exits.triggers import ExitSettings, Watched
 from dutchbook.application.market.sessions import Sessions
 from dutchbook.application.market.watchlist import Key, Watchlist
 from dutchbook.application.pair_trades.adjustments import Adjustments, Done, Plan
 from dutchbook.application.pair_trades.store import PairTrades
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.application.settlement.payouts import SettlementService
 from dutchbook.domain.events import ExitMarked, ExitPaused, ExitTriggered, PositionMoved
 from dutchbook.domain.execution.order import Purpose
@@ -56,12 +56,15 @@ class ExitMonitor:
     """Leaves positions early, for a reason that is told.
 
     `wind_down` and `at_risk` are asked about each pair and platform at every look.
+
+    It takes twelve parts because a decision to exit depends on prices, platforms, sessions,
+    settlements and halts at once, and carrying it out needs the exits and the pair trades.
     """
 
     def __init__(
         self,
         journal: Journal,
-        bus: EventBus,
+        committer: Committer,
         trades: PairTrades,
         adjustments: Adjustments,
         partial: PartialExits,
@@ -71,11 +74,11 @@ class ExitMonitor:
         payouts: SettlementService,
         halts: Halts,
         clock: Clock,
-        choices: Choices,
+        choices: ExitSettings,
     ) -> None:
         self.reasons: dict[str, Decision] = {}
         self._journal = journal
-        self._bus = bus
+        self._committer = committer
         self._trades = trades
         self._adjustments = adjustments
         self._partial = partial
@@ -125,7 +128,7 @@ class ExitMonitor:
         if self._trades.version != self._seen:
             self._index()
         for each in self._watched.get(key, ()):
-            if each.stirred():
+            if each.needs_check():
                 self._dirty[each.position_id] = None
                 self._wake.set()
 
@@ -236,8 +239,9 @@ class ExitMonitor:
             position=position,
             places=places,
             sellable={p: trade.sellable(p) for p in Platform},
-            distrust={
-                p: book.distrust(now, self._choices.book_age) for p, book in watch.books.items()
+            untrusted_because={
+                p: book.untrusted_because(now, self._choices.book_age)
+                for p, book in watch.books.items()
             },
             now=now,
             edge=trade.planned_edge,
@@ -262,9 +266,9 @@ class ExitMonitor:
         position, mark = case.position, mark.quantize(MICRO)
         hedged = position.status is PositionStatus.OPEN
         self._born[position.position_id, hedged] = mark
-        stamp = self._bus.stamp(position.execution_id)
+        stamp = self._committer.stamp(position.execution_id)
         event = ExitMarked(stamp, position.position_id, position.pair_id, hedged, mark)
-        await self._bus.commit(Batch(events=(event,)))
+        await self._committer.commit(Batch(events=(event,)))
 
     def _may_try(self, position: OpenPosition) -> bool:
         position_id = position.position_id
@@ -281,7 +285,7 @@ class ExitMonitor:
         """Send the legs one after the other; the second for what the first has filled."""
         position = trade.position
         told = ExitTriggered(
-            self._bus.stamp(position.execution_id),
+            self._committer.stamp(position.execution_id),
             position.position_id,
             position.pair_id,
             rule=found.reason.value,
@@ -341,10 +345,10 @@ class ExitMonitor:
     async def _pause(self, position: OpenPosition, reason: str) -> None:
         self._paused[position.position_id] = position.version
         event = ExitPaused(
-            self._bus.stamp(position.execution_id),
+            self._committer.stamp(position.execution_id),
             position.position_id,
             position.pair_id,
             tries=self._tries[position.position_id],
             reason=reason,
         )
-        await self._bus.commit(Batch(events=(event,)))
+        await self._committer.commit(Batch(events=(event,)))

@@ -33,7 +33,7 @@ class PartialExits:
         """Look at every exit that stands still and was not reported."""
         self._suspect_all()
 
-    def hear(self, event: Event, sequence: int) -> None:
+    def on_event(self, event: Event, sequence: int) -> None:
         """Take note of what may have left a leg unhedged."""
         del sequence
         if isinstance(event, ExecutionFailed):
@@ -70,7 +70,7 @@ class PartialExits:
     async def tell(self, trade: PairTrade) -> None:
         """Report that one leg is out and the other is not; the caller holds its lock."""
         position = trade.position
-        if position.status is not PARTIAL or not position.uneven() or trade.unknown:
+        if position.status is not PARTIAL or not position.imbalanced() or trade.unknown:
             return
         if not trade.stall_reported:
             await self._trades.book(trade.execution_id, Stalled(self._clock.now()))

@@ -14,7 +14,7 @@ from dutchbook.domain.positions.position import OpenPosition
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
+class ExitSettings:
     """Settings of exits.
 
     Attributes:
@@ -50,7 +50,7 @@ class Watched:
     always: bool
     last_e4: int = -1
 
-    def stirred(self) -> bool:
+    def needs_check(self) -> bool:
         """Return whether the books may give a reason to check the position."""
         best = most_out_e4(self.watch.books, self.position)
         changed, self.last_e4 = best != self.last_e4, best

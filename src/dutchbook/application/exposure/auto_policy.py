@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.domain.events import Event, PolicyTried, PositionMoved
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.exposure import CLOSE, RETRY
@@ -39,8 +39,8 @@ class PolicySteps:
     longer one, that is a new exposure, and so is one that opens after this one is gone.
     """
 
-    def __init__(self, bus: EventBus, policy: AutoPolicy) -> None:
-        self._bus = bus
+    def __init__(self, committer: Committer, policy: AutoPolicy) -> None:
+        self._committer = committer
         self._policy = policy
         self._tried: dict[str, dict[Platform, tuple[str, ...]]] = {}
 
@@ -59,7 +59,7 @@ class PolicySteps:
             else:
                 self._note(facts["position_id"], Platform(facts["platform"]), facts["step"])
 
-    def hear(self, event: Event, sequence: int) -> None:
+    def on_event(self, event: Event, sequence: int) -> None:
         """Record a step, and forget what was tried on an exposure that is gone."""
         if isinstance(event, PositionMoved) and sequence:
             self._moved(event.position_id, event.after)
@@ -77,7 +77,7 @@ class PolicySteps:
         `reason` is why nothing was sent; None if an order goes out in the same commit.
         """
         self._note(position.position_id, position.longer, step)
-        stamp = self._bus.stamp(position.execution_id)
+        stamp = self._committer.stamp(position.execution_id)
         ids = (position.position_id, position.pair_id)
         return PolicyTried(stamp, *ids, platform=position.longer, step=step, reason=reason)
 

@@ -15,7 +15,7 @@ from dutchbook.application.exposure.tracker import logged
 from dutchbook.application.market.sessions import Sessions
 from dutchbook.application.pair_trades.announcements import Announcements
 from dutchbook.application.pair_trades.store import PairTrades
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.domain.events import (
     Event,
     PositionMoved,
@@ -41,7 +41,7 @@ class ExposureAlertScheduler:
     def __init__(
         self,
         journal: Journal,
-        bus: EventBus,
+        committer: Committer,
         trades: PairTrades,
         announce: Announcements,
         sessions: Sessions,
@@ -51,7 +51,7 @@ class ExposureAlertScheduler:
         gap: timedelta,
     ) -> None:
         self._journal = journal
-        self._bus = bus
+        self._committer = committer
         self._trades = trades
         self._announce = announce
         self._sessions = sessions
@@ -132,7 +132,7 @@ class ExposureAlertScheduler:
             if now - self._last.get(position.position_id, now - gap) >= gap
         )
         if events and not self._over:
-            await self._bus.commit(Batch(events=events))
+            await self._committer.commit(Batch(events=events))
 
     def _reminder(self, position: OpenPosition) -> SingleLegExposureReminder:
         since = self._since.get(position.position_id, position.opened_at)

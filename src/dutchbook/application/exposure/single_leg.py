@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from dutchbook.application.exposure.auto_policy import ALLOWED, AutoPolicy, PolicySteps
-from dutchbook.application.pair_trades.adjustments import Adjustments, Asked, Done, Plan
+from dutchbook.application.pair_trades.adjustments import (
+    Adjustments,
+    CommandContext,
+    Done,
+    Plan,
+)
 from dutchbook.application.pair_trades.announcements import Announcements
 from dutchbook.application.pair_trades.store import PairTrades
-from dutchbook.application.records.committer import EventBus
-from dutchbook.application.records.shielding import whole
+from dutchbook.application.records.committer import Committer
+from dutchbook.application.records.shielding import run_to_end
 from dutchbook.domain.events import Event, Scenario
 from dutchbook.domain.execution.order import Purpose
 from dutchbook.domain.market.book import Trust, reach
@@ -69,7 +74,7 @@ class SingleLegResolutionService:
         trades: PairTrades,
         adjustments: Adjustments,
         announce: Announcements,
-        bus: EventBus,
+        committer: Committer,
         clock: Clock,
         *,
         policy: AutoPolicy,
@@ -78,10 +83,10 @@ class SingleLegResolutionService:
         self._trades = trades
         self._adjustments = adjustments
         self._announce = announce
-        self._bus = bus
+        self._committer = committer
         self._clock = clock
         self._policy = policy
-        self._steps = PolicySteps(bus, policy)
+        self._steps = PolicySteps(committer, policy)
         self._rescue_limit = rescue_limit
         self._noticed: dict[str, None] = {}
         self._began = 0.0
@@ -100,7 +105,7 @@ class SingleLegResolutionService:
         return self._exposure(position_id)[1].scenarios()
 
     async def retry_leg(
-        self, position_id: str, retry_price: Decimal | str, asked: Asked | None = None
+        self, position_id: str, retry_price: Decimal | str, asked: CommandContext | None = None
     ) -> Resolution:
         """Buy the missing quantity at `retry_price` or better; not filled, nothing changes.
 
@@ -110,10 +115,10 @@ class SingleLegResolutionService:
                 what was asked about.
             InvalidInput: The price is not on the contract's grid.
         """
-        return await whole(self._retry_leg(position_id, retry_price, asked))
+        return await run_to_end(self._retry_leg(position_id, retry_price, asked))
 
     async def _retry_leg(
-        self, position_id: str, retry_price: Decimal | str, asked: Asked | None
+        self, position_id: str, retry_price: Decimal | str, asked: CommandContext | None
     ) -> Resolution:
         async with self._trades.lock(position_id):
             trade, exposure = self._exposure(position_id, asked)
@@ -135,7 +140,9 @@ class SingleLegResolutionService:
             )
             return self._told(await self._adjustments.carry(position_id, plan), RETRY_FAILED)
 
-    async def close_leg(self, position_id: str, asked: Asked | None = None) -> Resolution:
+    async def close_leg(
+        self, position_id: str, asked: CommandContext | None = None
+    ) -> Resolution:
         """Close the exposed quantity at once, the cheaper way.
 
         Sold down to the collar below the best bid, or its complement bought up to the collar
@@ -147,9 +154,11 @@ class SingleLegResolutionService:
             InvalidPositionState: It has no exposure, an order of it is out, or it is no longer
                 what was asked about.
         """
-        return await whole(self._close(position_id, (CLOSE, COMPLEMENT), asked))
+        return await run_to_end(self._close(position_id, (CLOSE, COMPLEMENT), asked))
 
-    async def complement(self, position_id: str, asked: Asked | None = None) -> Resolution:
+    async def complement(
+        self, position_id: str, asked: CommandContext | None = None
+    ) -> Resolution:
         """Buy the opposite outcome on the platform of the held leg: each pair is a dollar.
 
         As much as the book offers up to the collar above its best price.
@@ -159,10 +168,10 @@ class SingleLegResolutionService:
             InvalidPositionState: It has no exposure, an order of it is out, or it is no longer
                 what was asked about.
         """
-        return await whole(self._close(position_id, (COMPLEMENT,), asked))
+        return await run_to_end(self._close(position_id, (COMPLEMENT,), asked))
 
     async def _close(
-        self, position_id: str, names: tuple[str, ...], asked: Asked | None
+        self, position_id: str, names: tuple[str, ...], asked: CommandContext | None
     ) -> Resolution:
         async with self._trades.lock(position_id):
             trade, exposure = self._exposure(position_id, asked)
@@ -172,7 +181,7 @@ class SingleLegResolutionService:
                 reason = f"it would bring {plain(way.pnl)} now, and at least {plain(least)}"
                 done = Done(trade.position, None, f"{reason} was asked for")
                 told = self._announce.changed(trade)
-                await self._bus.commit(Batch(events=(told,)))
+                await self._committer.commit(Batch(events=(told,)))
                 return self._told(done, CLOSE_FAILED)
             return await self._take(trade, exposure, way, CLOSE_FAILED, asked)
 
@@ -223,7 +232,7 @@ class SingleLegResolutionService:
             p.book.trust is not Trust.SYNCING for p in (exposure.held, exposure.missing)
         )
         late = self._clock.monotonic() - self._began >= ONE_BOOK_SECONDS
-        return (begun or late) and not all(exposure.distrust.values())
+        return (begun or late) and not all(exposure.untrusted_because.values())
 
     async def _a_while(self) -> None:
         """Wait for books, or for another exposure."""
@@ -258,9 +267,9 @@ class SingleLegResolutionService:
                     return
                 await self._try(trade, step)
 
-    def hear(self, event: Event, sequence: int) -> None:
+    def on_event(self, event: Event, sequence: int) -> None:
         """Follow what was tried for which exposure."""
-        self._steps.hear(event, sequence)
+        self._steps.on_event(event, sequence)
 
     async def _try(self, trade: PairTrade, step: str) -> None:
         """Try one step; why nothing was sent is told, too."""
@@ -277,7 +286,7 @@ class SingleLegResolutionService:
                 return
             reason = done.reason or "nothing could be sent"
         tried = self._steps.tried(trade.position, step, reason)
-        await self._bus.commit(Batch(events=(tried,)))
+        await self._committer.commit(Batch(events=(tried,)))
 
     def _too_dear(self, exposure: Exposure, way: Scenario) -> str | None:
         """Return why completing would lose more than the rescue budget, None if it does not."""
@@ -301,7 +310,7 @@ class SingleLegResolutionService:
     # --------------------------------------------------------------------------------
 
     def _exposure(
-        self, position_id: str, asked: Asked | None = None
+        self, position_id: str, asked: CommandContext | None = None
     ) -> tuple[PairTrade, Exposure]:
         trade = self._trades.of(position_id)
         position = trade.position
@@ -321,7 +330,7 @@ class SingleLegResolutionService:
         exposure: Exposure,
         way: Scenario,
         code: int,
-        asked: Asked | None = None,
+        asked: CommandContext | None = None,
         notes: tuple[Event, ...] = (),
     ) -> Resolution:
         """Send the order of one way."""
@@ -369,7 +378,7 @@ def _reason(done: Done) -> str | None:
     return told
 
 
-def _share(asked: Asked | None, exposure: Exposure, way: Scenario) -> Money | None:
+def _share(asked: CommandContext | None, exposure: Exposure, way: Scenario) -> Money | None:
     """Return what a way must bring at least: what was asked for all that is alone, or a part's.
 
     A part of the contracts must bring its part of the dollars.

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from dutchbook.application.capital.risk import RiskManager
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.domain.capital.limits import Crossing, HaltReason
 from dutchbook.domain.events import (
     Event,
@@ -43,10 +43,10 @@ class ExposureTrackerService:
     """
 
     def __init__(
-        self, journal: Journal, bus: EventBus, risk: RiskManager, *, halt_on_weekly: bool
+        self, journal: Journal, committer: Committer, risk: RiskManager, *, halt_on_weekly: bool
     ) -> None:
         self._journal = journal
-        self._bus = bus
+        self._committer = committer
         self._risk = risk
         self._halt_on_weekly = halt_on_weekly
         self._owed: deque[_Owed] = deque()
@@ -107,9 +107,9 @@ class ExposureTrackerService:
             detail = f"more than one single leg in each of {crossing.value} weeks in a row"
             await self._risk.halts.halt_trading(HaltReason.EXPOSURE_LIMIT, detail)
         kind = LimitBreached if crossing.breached else LimitApproached
-        stamp = self._bus.stamp("exposure", owed.cause)
+        stamp = self._committer.stamp("exposure", owed.cause)
         event = kind(stamp, limit=crossing.limit, value=crossing.value, bound=crossing.bound)
-        await self._bus.commit(Batch(events=(event,)))
+        await self._committer.commit(Batch(events=(event,)))
 
     async def drained(self) -> None:
         """Wait until every crossing is reported."""

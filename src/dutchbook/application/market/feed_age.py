@@ -53,7 +53,7 @@ class Streams:
             and now - at >= silence
             and now < self._ends[platform, contract_id]
         ]
-        return Stream(now - newest, heard=bool(updated), silent_books=tuple(sorted(silent)))
+        return Stream(now - newest, received=bool(updated), silent_books=tuple(sorted(silent)))
 
     def polled(self, book: OrderBook, at: datetime) -> None:
         """Record that a book is fresh because we polled it, not because of the stream."""

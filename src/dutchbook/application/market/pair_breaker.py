@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 
 from dutchbook.application.market.watchlist import Watchlist
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.domain.events import Event, PairDecided
 from dutchbook.domain.execution.decide import Phase
 from dutchbook.errors import InvalidInput
@@ -24,14 +24,19 @@ DECISIONS = {"approved": True, "revoked": False, "disabled": False}
 """Whether a pair may be entered after each decision."""
 
 
-class PairThrottle:
+class PairBreaker:
     """Counts the failures of each pair since its last success."""
 
     def __init__(
-        self, journal: Journal, bus: EventBus, watchlist: Watchlist, clock: Clock, most: int
+        self,
+        journal: Journal,
+        committer: Committer,
+        watchlist: Watchlist,
+        clock: Clock,
+        most: int,
     ) -> None:
         self._journal = journal
-        self._bus = bus
+        self._committer = committer
         self._watchlist = watchlist
         self._clock = clock
         self._most = most
@@ -70,13 +75,17 @@ class PairThrottle:
         why = f"{DISABLED}{failures} failed executions one after the other"
         self._watchlist.decided(pair_id, approved=False, digest=match.approved_digest)
         event = PairDecided(
-            self._bus.stamp(pair_id), pair_id, "disabled", why, match.approved_digest or ""
+            self._committer.stamp(pair_id),
+            pair_id,
+            "disabled",
+            why,
+            match.approved_digest or "",
         )
         put = {"operator_approved": False, "operator_rationale": why}
         change = Update("contract_matches", {"match_id": pair_id}, {}, put, {"version": 1})
-        await self._bus.commit(Batch((change,), (event,)))
+        await self._committer.commit(Batch((change,), (event,)))
 
-    async def look(self, pair_id: str) -> None:
+    async def reload(self, pair_id: str) -> None:
         """Apply what a person decided on a pair in another process."""
         rows = await self._journal.rows("contract_matches", {"match_id": pair_id})
         if rows:
@@ -103,9 +112,9 @@ class PairThrottle:
         }
         change = Update("contract_matches", {"match_id": pair_id}, {}, put, {"version": 1})
         event = PairDecided(
-            self._bus.stamp(pair_id), pair_id, "approved", rationale, digest or ""
+            self._committer.stamp(pair_id), pair_id, "approved", rationale, digest or ""
         )
-        await self._bus.commit(Batch((change,), (event,)) + alongside)
+        await self._committer.commit(Batch((change,), (event,)) + alongside)
         self._failures[pair_id] = 0
         if pair_id in self._watchlist.pairs:
             self._watchlist.decided(pair_id, approved=True, digest=digest)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.application.records.loading import contract_of, match_of
 from dutchbook.application.records.rows import contract_row, match_row
 from dutchbook.domain.events import PairDecided
@@ -27,7 +27,7 @@ LOT = 64
 
 
 async def add_pairs(
-    journal: Journal, bus: EventBus, clock: Clock, file: PairFile
+    journal: Journal, committer: Committer, clock: Clock, file: PairFile
 ) -> tuple[ContractMatch, ...]:
     """Add the pairs of a file, unapproved, in one commit, and return them.
 
@@ -60,16 +60,18 @@ async def add_pairs(
         for match in matches
     ]
     events = tuple(
-        PairDecided(bus.stamp(m.match_id), m.match_id, "added", f"from {file.name}", m.digest)
+        PairDecided(
+            committer.stamp(m.match_id), m.match_id, "added", f"from {file.name}", m.digest
+        )
         for m in matches
     )
-    await bus.commit(Batch(tuple(writes), events))
+    await committer.commit(Batch(tuple(writes), events))
     return matches
 
 
 async def decide_pair(
     journal: Journal,
-    bus: EventBus,
+    committer: Committer,
     clock: Clock,
     pair_id: str,
     rationale: str,
@@ -107,8 +109,8 @@ async def decide_pair(
     )
     decision = "approved" if approve else "revoked"
     digest = facts.get("approved_digest", row["approved_digest"]) or ""
-    event = PairDecided(bus.stamp(pair_id), pair_id, decision, rationale, digest)
-    await bus.commit(Batch((change,), (event,)))
+    event = PairDecided(committer.stamp(pair_id), pair_id, decision, rationale, digest)
+    await committer.commit(Batch((change,), (event,)))
 
 
 def still_approved(match: ContractMatch) -> Update:
@@ -172,7 +174,7 @@ async def traded_pairs(
 
 
 async def know_contracts(
-    journal: Journal, bus: EventBus, contracts: Iterable[Contract]
+    journal: Journal, committer: Committer, contracts: Iterable[Contract]
 ) -> None:
     """Record the platforms' current contract facts where they are new or have changed."""
     known = await _contracts(journal)
@@ -188,7 +190,7 @@ async def know_contracts(
             writes.append(Update("contracts", key=key, put=put))
     waiting = iter(writes)
     while lot := tuple(islice(waiting, LOT)):
-        await bus.commit(Batch(lot))
+        await committer.commit(Batch(lot))
 
 
 async def _contracts(journal: Journal) -> dict[Key, Mapping[str, Any]]:

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.monitoring.platform_health import SystemHealth
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.events import TimeDriftCritical, TimeDriftHalt, TimeDriftWarning
 from dutchbook.domain.market.health import DriftLevel, DriftLimits
@@ -27,7 +27,7 @@ KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class ClockChecks:
     """How often the clock is checked, and the timeout and retries of a check."""
 
     every: timedelta = timedelta(hours=1)
@@ -45,15 +45,15 @@ class TimeDriftService:
 
     def __init__(
         self,
-        bus: EventBus,
+        committer: Committer,
         risk: RiskManager,
         sources: Sequence[TimeSource],
         system: SystemHealth,
         clock: Clock,
         limits: DriftLimits,
-        asking: Asking,
+        asking: ClockChecks,
     ) -> None:
-        self._bus = bus
+        self._committer = committer
         self._risk = risk
         self._sources = sources
         self._system = system
@@ -93,8 +93,8 @@ class TimeDriftService:
             detail = f"our clock is off by {plain(drift)} ms"
             await self._risk.halts.halt_trading(HaltReason.TIME_DRIFT, detail)
         if level is not DriftLevel.NONE:
-            event = KINDS[level](self._bus.stamp("clock"), drift_ms=drift, bound_ms=bound)
-            await self._bus.commit(Batch(events=(event,)))
+            event = KINDS[level](self._committer.stamp("clock"), drift_ms=drift, bound_ms=bound)
+            await self._committer.commit(Batch(events=(event,)))
 
     async def _ask(self) -> Decimal | None:
         """Return the first answer; each try asks one server after the other."""

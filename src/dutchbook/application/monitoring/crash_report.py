@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.domain.events import SystemHealthCritical
 from dutchbook.errors import DutchbookError, LeaseLost, StorageError
 
 
-async def last_words(bus: EventBus, died: BaseExceptionGroup[BaseException]) -> None:
+async def report_crash(committer: Committer, died: BaseExceptionGroup[BaseException]) -> None:
     """Report what a task died of: durably if the database still answers, else in process.
 
     The detail is our own text: the message of a foreign error could contain a secret. Losing
@@ -22,13 +22,15 @@ async def last_words(bus: EventBus, died: BaseExceptionGroup[BaseException]) -> 
         detail = type(error).__name__
         if isinstance(error, DutchbookError):
             detail += f": {error}"
-        event = SystemHealthCritical(bus.stamp("health"), component=component, detail=detail)
+        event = SystemHealthCritical(
+            committer.stamp("health"), component=component, detail=detail
+        )
         with contextlib.suppress(StorageError):
-            await bus.last_word(event)
-            if not bus.silenced:
+            await committer.commit_crash_report(event)
+            if not committer.stopped_publishing:
                 continue
         with contextlib.suppress(DutchbookError):
-            bus.publish(event)
+            committer.publish(event)
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

@@ -10,7 +10,7 @@ from dutchbook.application.execution.queue import ExecutionQueueService
 from dutchbook.application.market.feed_age import Streams
 from dutchbook.application.market.polling import BookPolling
 from dutchbook.application.market.sessions import Sessions
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.domain.events import (
     DegradationProtocolActivated,
     DegradationProtocolDeactivated,
@@ -37,7 +37,7 @@ class DegradationProtocol:
 
     def __init__(
         self,
-        bus: EventBus,
+        committer: Committer,
         streams: Streams,
         sessions: Sessions,
         detection: DetectionService,
@@ -46,7 +46,7 @@ class DegradationProtocol:
         clock: Clock,
         limits: HealthLimits,
     ) -> None:
-        self._bus = bus
+        self._committer = committer
         self._streams = streams
         self._sessions = sessions
         self._detection = detection
@@ -90,7 +90,7 @@ class DegradationProtocol:
         out = self.silent_since
         self._queue.degrade(tuple(p for p in Platform if p in out))
         self._detection.raise_minimum(self._limits.edge_multiplier if out else USUAL)
-        await self._bus.commit(Batch(events=tuple(events)))
+        await self._committer.commit(Batch(events=tuple(events)))
 
     def _judged(self, platform: Platform, now: datetime) -> Event | None:
         stream = self._streams.of(platform, now, self._limits.silence)
@@ -102,7 +102,7 @@ class DegradationProtocol:
         )
         if (reason is not None) is (platform in self.silent_since):
             return None
-        stamp = self._bus.stamp(f"health.{platform}")
+        stamp = self._committer.stamp(f"health.{platform}")
         if reason is None:
             silent = now - self.silent_since.pop(platform)
             seconds = silent // timedelta(seconds=1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.domain.events import Event, SystemHealthCritical
 from dutchbook.errors import StorageError
 from dutchbook.ports.anchors import Anchors
@@ -20,7 +20,7 @@ PERIOD_SECONDS = 3_600
 COMPONENT = "audit"
 
 
-class Anchoring:
+class LogAnchors:
     """Keeps a head at the start, every so many events, every hour, and at the end.
 
     Nothing waits for it, and a failure to keep a head stops nothing: it is reported once, until
@@ -38,7 +38,7 @@ class Anchoring:
     def __init__(
         self,
         journal: Journal,
-        bus: EventBus,
+        committer: Committer,
         anchors: Anchors,
         clock: Clock,
         *,
@@ -46,7 +46,7 @@ class Anchoring:
         first: bool,
     ) -> None:
         self._journal = journal
-        self._bus = bus
+        self._committer = committer
         self._anchors = anchors
         self._clock = clock
         self._every = every
@@ -55,7 +55,7 @@ class Anchoring:
         self._failing = False
         self._due = asyncio.Event()
         self._lock = asyncio.Lock()
-        bus.subscribe(self)
+        committer.subscribe(self)
 
     def __call__(self, event: Event, sequence: int) -> None:
         """Count an event."""
@@ -93,7 +93,7 @@ class Anchoring:
     async def keep(self) -> None:
         """Keep the current head, unless it is kept already."""
         async with self._lock:
-            receipt = self._bus.receipt
+            receipt = self._committer.receipt
             if receipt.sequence <= self._tried and not self._failing:
                 return
             self._tried = receipt.sequence
@@ -121,6 +121,6 @@ class Anchoring:
             await self._report(f"no head of the log can be kept outside the database: {error}")
 
     async def _report(self, detail: str) -> None:
-        stamp = self._bus.stamp("health")
+        stamp = self._committer.stamp("health")
         event = SystemHealthCritical(stamp, component=COMPONENT, detail=detail)
-        await self._bus.commit(Batch(events=(event,)))
+        await self._committer.commit(Batch(events=(event,)))

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from dutchbook.application.market.feed_age import Streams
 from dutchbook.application.market.sessions import Sessions
 from dutchbook.application.monitoring.degradation import DegradationProtocol
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.application.records.recorder import Recorder
 from dutchbook.domain.events import (
     Event,
@@ -41,7 +41,7 @@ CHANGED: dict[HealthStatus, Told] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Rhythm:
+class Intervals:
     """Interval between checks, timeout of a ping, and interval between full reports."""
 
     check: timedelta = timedelta(seconds=30)
@@ -52,13 +52,13 @@ class Rhythm:
 class SystemHealth:
     """Where components report that the engine cannot be trusted to continue by itself."""
 
-    def __init__(self, bus: EventBus, recorder: Recorder) -> None:
-        self._bus = bus
+    def __init__(self, committer: Committer, recorder: Recorder) -> None:
+        self._committer = committer
         self._recorder = recorder
 
     def critical(self, component: str, detail: str) -> None:
         """Report that `component` needs a person. Never waits; each caller reports it once."""
-        stamp = self._bus.stamp("health")
+        stamp = self._committer.stamp("health")
         event = SystemHealthCritical(stamp, component=component, detail=detail)
         self._recorder.note(Batch(events=(event,)), always=True)
 
@@ -70,11 +70,14 @@ class PlatformHealthService:
     PLATFORM_HEALTH_UPDATED when a status changes, and once an hour as a sign of life; in
     addition, DEGRADED, RECOVERED or DISCONNECTED on changes only. Between the sessions of a
     tape nothing is checked.
+
+    It takes ten parts because a check has three inputs (pings, streams, sessions) and three
+    effects (a row, an event, a degradation), each with its own limits and times.
     """
 
     def __init__(
         self,
-        bus: EventBus,
+        committer: Committer,
         gateways: Mapping[Platform, PlatformGateway],
         streams: Streams,
         sessions: Sessions,
@@ -83,9 +86,9 @@ class PlatformHealthService:
         clock: Clock,
         ids: Ids,
         limits: HealthLimits,
-        rhythm: Rhythm,
+        rhythm: Intervals,
     ) -> None:
-        self._bus = bus
+        self._committer = committer
         self._gateways = gateways
         self._streams = streams
         self._sessions = sessions
@@ -135,7 +138,7 @@ class PlatformHealthService:
             batch += self._recorded(platform, before[platform], health, now)
         if _all_unwell(self.platforms) and not _all_unwell(before):
             self._system.critical("platforms", "both are unhealthy at once")
-        await self._bus.commit(batch)
+        await self._committer.commit(batch)
         lost = [p for p, h in self.platforms.items() if h.status is HealthStatus.DISCONNECTED]
         await self._protocol.disconnected(tuple(lost))
 
@@ -171,7 +174,7 @@ class PlatformHealthService:
 
     def _event(self, kind: Told, platform: Platform, health: PlatformHealth) -> Event:
         return kind(
-            self._bus.stamp(f"health.{platform}"),
+            self._committer.stamp(f"health.{platform}"),
             platform=platform,
             status=health.status.value,
             response_time_ms=health.response_time_ms,

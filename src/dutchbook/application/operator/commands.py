@@ -9,10 +9,10 @@ from typing import Any
 
 from dutchbook.application.capital.overrides import OverrideVerdict
 from dutchbook.application.capital.risk import RiskManager
-from dutchbook.application.execution.cancel_all import Cancelling
-from dutchbook.application.market.pair_breaker import PairThrottle
+from dutchbook.application.execution.cancel_all import OrderCanceller
+from dutchbook.application.market.pair_breaker import PairBreaker
 from dutchbook.application.operator.position_commands import NAMES, PositionCommands
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.events import WindDownStarted
 from dutchbook.domain.values.units import money
@@ -42,18 +42,18 @@ class Commands:
     def __init__(
         self,
         journal: Journal,
-        bus: EventBus,
+        committer: Committer,
         risk: RiskManager,
-        throttle: PairThrottle,
-        cancelling: Cancelling,
+        breaker: PairBreaker,
+        cancelling: OrderCanceller,
         positions: PositionCommands,
         clock: Clock,
         more: Mapping[str, Handler] | None = None,
     ) -> None:
         self._journal = journal
-        self._bus = bus
+        self._committer = committer
         self._risk = risk
-        self._throttle = throttle
+        self._breaker = breaker
         self._cancelling = cancelling
         self._positions = positions
         self._clock = clock
@@ -86,9 +86,9 @@ class Commands:
             except LeaseLost:
                 raise
             except StorageError:
-                if self._bus.fence is None:
+                if self._committer.fence is None:
                     raise
-                self._bus.fence.unread()
+                self._committer.fence.unread()
                 continue
             if folded is not None:
                 folded()
@@ -123,7 +123,7 @@ class Commands:
 
         The lease is read before them: every halt that it counts is among them or was answered.
         """
-        fence = self._bus.fence
+        fence = self._committer.fence
         lease = await fence.look(self._journal) if fence is not None else None
         order = ("requested_at", "command_id")
         waiting = await self._journal.rows("operator_commands", {"answered_at": None}, order)
@@ -132,12 +132,12 @@ class Commands:
         return waiting
 
     def _pending(self, rest: list[dict[str, Any]]) -> None:
-        if self._bus.fence is not None:
-            self._bus.fence.await_halts(sum(row["name"] in HALTING for row in rest))
+        if self._committer.fence is not None:
+            self._committer.fence.await_halts(sum(row["name"] in HALTING for row in rest))
 
     async def _fold_file(self) -> None:
         """Make a halt durable that a person requested while the database did not answer."""
-        fence = self._bus.fence
+        fence = self._committer.fence
         file = fence.file if fence is not None else None
         note = file.standing() if file is not None else None
         if fence is None or file is None or note is None:
@@ -166,7 +166,9 @@ class Commands:
             else:
                 await known.get(row["name"], self._unknown)(row)
         except (InvalidInput, InvalidPositionState, UnknownId) as refused:
-            await self._bus.commit(self._answer(row, {"done": False, "why": str(refused)}))
+            await self._committer.commit(
+                self._answer(row, {"done": False, "why": str(refused)})
+            )
 
     async def _unknown(self, row: Mapping[str, Any]) -> None:
         known = ", ".join(("halt", "resume", "override", "wind_down", *NAMES, *self._more))
@@ -185,13 +187,13 @@ class Commands:
             return
         await self._risk.halts.halt_trading(HaltReason.OPERATOR, detail)
         answer["orders"] = await self._cancelling.cancel_all()
-        await self._bus.commit(self._answer(row, answer))
+        await self._committer.commit(self._answer(row, answer))
 
     async def _resume(self, row: Mapping[str, Any]) -> None:
         named, rationale = str(_argument(row, "reason")), row["rationale"] or ""
         if named not in {reason.value for reason in HaltReason}:
             answered = self._answer(row, {"done": True, "pair": named})
-            await self._throttle.enable(named, rationale, answered)
+            await self._breaker.enable(named, rationale, answered)
             return
         reason = HaltReason(named)
         left = sorted(each.value for each in self._risk.capital.state.halt_reasons - {reason})
@@ -214,7 +216,7 @@ class Commands:
 
     async def _wind_down(self, row: Mapping[str, Any]) -> None:
         by, why = row["requested_by"], row["rationale"] or ""
-        event = WindDownStarted(self._bus.stamp("risk"), by, why)
+        event = WindDownStarted(self._committer.stamp("risk"), by, why)
         answered = self._answer(row, {"done": True}) + Batch(events=(event,))
         await self._risk.halts.halt_trading(HaltReason.WINDING_DOWN, f"{by}: {why}", answered)
 

@@ -24,9 +24,9 @@ from dutchbook.application.exposure.single_leg import (
     SingleLegResolutionService,
 )
 from dutchbook.application.market.watchlist import Watchlist
-from dutchbook.application.pair_trades.adjustments import Asked
+from dutchbook.application.pair_trades.adjustments import CommandContext
 from dutchbook.application.pair_trades.store import PairTrades
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.domain.events import CommandAnswered, CommandBegun, Event, as_json
 from dutchbook.domain.positions.exposure import CLOSE, COMPLEMENT, RETRY
 from dutchbook.domain.positions.position import OpenPosition, PositionStatus
@@ -42,7 +42,7 @@ Answer = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class CommandTimeouts:
     """Maximum age of a book that is traded on, and how long to wait for a live one."""
 
     book_age: timedelta
@@ -55,15 +55,15 @@ class PositionCommands:
     def __init__(
         self,
         journal: Journal,
-        bus: EventBus,
+        committer: Committer,
         single_leg: SingleLegResolutionService,
         trades: PairTrades,
         watchlist: Watchlist,
         clock: Clock,
-        patience: Waiting,
+        patience: CommandTimeouts,
     ) -> None:
         self._journal = journal
-        self._bus = bus
+        self._committer = committer
         self._single_leg = single_leg
         self._trades = trades
         self._watchlist = watchlist
@@ -103,7 +103,7 @@ class PositionCommands:
             answer = {"done": False, "why": str(refused), "code": STATE}
         except (InvalidInput, UnknownId) as refused:
             answer = {"done": False, "why": str(refused)}
-        await self._bus.commit(await self._answered(row, answer))
+        await self._committer.commit(await self._answered(row, answer))
         del self._in_progress[row["command_id"]]
 
     async def _attempt(self, row: Row) -> Answer:
@@ -121,7 +121,7 @@ class PositionCommands:
         least = _argument(row, "at_least")
         at_least = money(least, field="at_least") if least else None
         begun = (await self._begun(row),)
-        asked = Asked(row["command_id"], _version(row), begun, at_least)
+        asked = CommandContext(row["command_id"], _version(row), begun, at_least)
         if row["name"] == RETRY:
             price = _argument(row, "price")
             return await self._single_leg.retry_leg(position_id, price, asked)
@@ -159,7 +159,7 @@ class PositionCommands:
         until = self._clock.now() + self._patience.wait
         self._waiting[row["command_id"]] = None
         try:
-            while reason := book.distrust(self._clock.now(), self._patience.book_age):
+            while reason := book.untrusted_because(self._clock.now(), self._patience.book_age):
                 if self._clock.now() >= until:
                     seconds = int(self._patience.wait.total_seconds())
                     return f"{platform} showed no live book within {seconds} s: {reason}"
@@ -217,12 +217,12 @@ class PositionCommands:
 
     async def _begun(self, row: Row) -> Event:
         arguments = {str(k): str(v) for k, v in row["arguments"].items()}
-        stamp = self._bus.stamp(await self._correlation_id(row))
+        stamp = self._committer.stamp(await self._correlation_id(row))
         return CommandBegun(stamp, **self._facts(row), arguments=arguments)
 
     async def _answered(self, row: Row, answer: Answer) -> Batch:
         detail = "" if answer["done"] else str(answer.get("why", ""))
-        stamp, facts = self._bus.stamp(await self._correlation_id(row)), self._facts(row)
+        stamp, facts = self._committer.stamp(await self._correlation_id(row)), self._facts(row)
         event = CommandAnswered(stamp, **facts, done=bool(answer["done"]), detail=detail)
         key = {"command_id": row["command_id"]}
         put = {"answered_at": self._clock.now(), "answer": answer}

@@ -8,10 +8,10 @@ from decimal import Decimal
 from typing import Any
 
 from dutchbook.application.operator.commands import Answer, Handler
-from dutchbook.application.reconciliation.our_state import OwnSide
+from dutchbook.application.reconciliation.our_state import OurStateReader
 from dutchbook.application.reconciliation.resolve import Resolver
 from dutchbook.application.reconciliation.service import StartupReconciliationService
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.reconciliation import Choice
 from dutchbook.domain.values.units import decimal
@@ -20,13 +20,13 @@ from dutchbook.ports.journal import Batch
 
 
 @dataclass(frozen=True, slots=True)
-class Reconciling:
+class ReconciliationCommands:
     """Hands reconciliation commands to the service and to the resolver."""
 
     service: StartupReconciliationService
-    own: OwnSide
+    own: OurStateReader
     resolver: Resolver
-    bus: EventBus
+    committer: Committer
 
     @property
     def commands(self) -> Mapping[str, Handler]:
@@ -39,7 +39,7 @@ class Reconciling:
         """Compare as soon as possible; the result is an event of its own."""
         why = self.service.request()
         answer: Answer = {"done": why is None}
-        await self.bus.commit(answered(answer if why is None else answer | {"why": why}))
+        await self.committer.commit(answered(answer if why is None else answer | {"why": why}))
 
     async def _resolve(
         self, row: Mapping[str, Any], answered: Callable[[Answer], Batch]

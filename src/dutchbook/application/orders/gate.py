@@ -95,7 +95,7 @@ class Gate:
         """Record that the platform has answered for an order."""
         self._unanswered.pop(order_id, None)
 
-    def hear(self, event: Event, sequence: int) -> None:
+    def on_event(self, event: Event, sequence: int) -> None:
         """Count the fills of a committed event."""
         if not isinstance(event, OrderFilled) or not sequence:
             return
@@ -106,7 +106,7 @@ class Gate:
 
     # Checks --------------------------------------------------------------------------------
 
-    async def look(self) -> None:
+    async def refresh_lease(self) -> None:
         """Read the current lease, so that a halt from another process is seen before the send.
 
         Raises:
@@ -136,7 +136,7 @@ class Gate:
         self._unanswered[order.order_id] = (order, now)
         return Approved(order, self._state().epoch)
 
-    def barred(self, purpose: Purpose) -> Refused | None:
+    def rejection(self, purpose: Purpose) -> Refused | None:
         """Return the halt that forbids orders of a purpose now, if any."""
         return checks.halted(purpose, self._state(), self._grade())
 
@@ -144,7 +144,7 @@ class Gate:
         """Return the gate's refusal for a commit that a halt rejected."""
         return Refused("trading_halted", str(halted), checks.HALTED)
 
-    def furthest(self, contract: Contract, outcome: Outcome) -> Price | None:
+    def worst_price(self, contract: Contract, outcome: Outcome) -> Price | None:
         """Return the highest limit of a purchase that the price collar allows, if any."""
         book = self._books[contract.platform, contract.contract_id]
         best = book.best(outcome, Side.BUY)
@@ -154,7 +154,7 @@ class Gate:
 
     def _refusals(self, order: Order, epoch: int, now: float) -> Iterator[Refused]:
         found = (
-            self.barred(order.purpose),
+            self.rejection(order.purpose),
             self._leased(order.purpose),
             checks.outdated(order.purpose, epoch, self._state().epoch),
             *self._priced(order),
@@ -173,7 +173,7 @@ class Gate:
         fence = self._fence
         if fence is None:
             return None
-        if not fence.believed:
+        if not fence.held:
             return Refused("lease_expired", "it was not renewed in time", checks.LEASE)
         if fence.blind and purpose is Purpose.ENTRY:
             return Refused("lease_unreadable", "whether to halt is not known", checks.LEASE)
@@ -182,7 +182,7 @@ class Gate:
     def _priced(self, order: Order) -> Iterator[Refused | None]:
         book = self._books[order.platform, order.contract_id]
         if order.purpose is Purpose.ENTRY:
-            reason = book.distrust(self._clock.now(), self._book_age)
+            reason = book.untrusted_because(self._clock.now(), self._book_age)
             yield (Refused(reason, "no entry on such a book", checks.DEPTH) if reason else None)
         best = book.best(order.outcome, order.side)
         yield checks.beyond_collar(order, best, self._limits.price_collar)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dutchbook.application.orders.gate import Gate
-from dutchbook.application.records.shielding import heard
+from dutchbook.application.records.shielding import retrieve_result
 from dutchbook.domain.execution.order import Fill, Order
 from dutchbook.domain.execution.pre_trade_checks import Refused
 from dutchbook.domain.market.contract import Platform
@@ -17,7 +17,7 @@ from dutchbook.ports.gateway import FillReport, OrderReport, PlatformGateway
 
 
 @dataclass(frozen=True, slots=True)
-class Turned:
+class Rejected:
     """A listed rejection by the platform (`sent`), or an order of which no byte was sent."""
 
     reason: str
@@ -31,7 +31,7 @@ class Unknown:
     reason: str
 
 
-Known = OrderReport | Turned | Refused | Unknown
+SendResult = OrderReport | Rejected | Refused | Unknown
 
 
 async def send(
@@ -40,7 +40,7 @@ async def send(
     order: Order,
     epoch: int,
     seconds: int,
-) -> Known:
+) -> SendResult:
     """Send an order once, if the gate approves it, and wait `seconds` for its answer.
 
     The send is shielded: if the caller gives up or is cancelled, the send still finishes, since
@@ -50,16 +50,16 @@ async def send(
     Raises:
         LeaseLost: Another engine has the lease; this one must end.
     """
-    await gate.look()
+    await gate.refresh_lease()
     sending = asyncio.ensure_future(_through(gate, gateways[order.platform], order, epoch))
-    sending.add_done_callback(heard)
+    sending.add_done_callback(retrieve_result)
     try:
         async with asyncio.timeout(seconds):
             return await asyncio.shield(sending)
     except PlatformRejected as refusal:
-        return Turned(refusal.reason, sent=True)
+        return Rejected(refusal.reason, sent=True)
     except NotSent as refusal:
-        return Turned(refusal.reason, sent=False)
+        return Rejected(refusal.reason, sent=False)
     except OutcomeUnknown as unknown:
         return Unknown(unknown.reason)
     except TimeoutError:

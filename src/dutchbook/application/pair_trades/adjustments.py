@@ -13,7 +13,7 @@ from decimal import Decimal
 from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.orders.gate import Gate
 from dutchbook.application.orders.questions import Questions
-from dutchbook.application.orders.send import Turned, Unknown, fill_of, send
+from dutchbook.application.orders.send import Rejected, Unknown, fill_of, send
 from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.domain.capital.reservation import Reservation
 from dutchbook.domain.detection.detect import WORST_FILLS
@@ -38,7 +38,7 @@ OPPOSITE = "another position holds the opposite outcome on Kalshi, which would n
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CommandContext:
     """What a person asked for, carried out at most once.
 
     Attributes:
@@ -67,7 +67,7 @@ class Plan:
     limit: Price
     purpose: Purpose
     time_in_force: TimeInForce = TimeInForce.IOC
-    asked: Asked | None = None
+    asked: CommandContext | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ class Adjustments:
         match await send(self._gate, self._gateways, order, epoch, seconds):
             case Refused(reason=reason):
                 return await self._came_to_nothing(order, reason)
-            case Turned(reason, sent):
+            case Rejected(reason, sent):
                 return await self._came_to_nothing(order, reason, sent=sent)
             case Unknown(reason):
                 return await self._unknown(order, reason)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from dutchbook.application.market.watchlist import PairWatch, Watchlist
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.domain.detection.quote import Opportunity
 from dutchbook.domain.events import (
     Event,
@@ -34,7 +34,7 @@ class Announcements:
 
     def __init__(
         self,
-        committer: EventBus,
+        committer: Committer,
         watchlist: Watchlist,
         clock: Clock,
         book_age: timedelta,
@@ -160,7 +160,9 @@ class Announcements:
             missing=places[platform.other],
             sellable=trade.settled_sizes.get((platform, outcome), NOTHING),
             now=now,
-            distrust={p: b.distrust(now, self._book_age) for p, b in watch.books.items()},
+            untrusted_because={
+                p: b.untrusted_because(now, self._book_age) for p, b in watch.books.items()
+            },
             collar=self._collar,
         )
 

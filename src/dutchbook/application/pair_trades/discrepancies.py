@@ -12,7 +12,7 @@ from typing import Any
 
 from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.pair_trades.store import PairTrades
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.events import Event, ReconciliationDiscrepancy, ReconciliationResolved
 from dutchbook.domain.market.contract import Platform
@@ -60,14 +60,14 @@ class Disputes:
     def __init__(
         self,
         journal: Journal,
-        bus: EventBus,
+        committer: Committer,
         risk: RiskManager,
         trades: PairTrades,
         clock: Clock,
         ids: Ids,
     ) -> None:
         self._journal = journal
-        self._bus = bus
+        self._committer = committer
         self._risk = risk
         self._trades = trades
         self._clock = clock
@@ -155,7 +155,7 @@ class Disputes:
         """Return what tells a person of one."""
         found = dispute.found
         return ReconciliationDiscrepancy(
-            self._bus.stamp("reconciliation"),
+            self._committer.stamp("reconciliation"),
             discrepancy_id=dispute.dispute_id,
             discrepancy_type=found.kind.value,
             position_id=found.position_id,
@@ -174,7 +174,7 @@ class Disputes:
         opened = list(new.values())
         if opened:
             with self.opening(opened) as batch:
-                await self._bus.commit(batch)
+                await self._committer.commit(batch)
         return opened
 
     # Resolved
@@ -204,7 +204,7 @@ class Disputes:
         )
         events = tuple(
             ReconciliationResolved(
-                self._bus.stamp("reconciliation"),
+                self._committer.stamp("reconciliation"),
                 discrepancy_id=each.dispute_id,
                 position_id=each.found.position_id,
                 pair_id=each.found.pair_id,
@@ -238,7 +238,7 @@ class Disputes:
             writes, events = self.resolving(left, choice, rationale)
             batch = Batch(writes, events) + (alongside or Batch())
             if batch:
-                await self._bus.commit(batch)
+                await self._committer.commit(batch)
             self.resolved(left, choice)
 
     async def enforce(self) -> None:

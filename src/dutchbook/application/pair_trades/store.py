@@ -16,7 +16,7 @@ from dutchbook.application.capital.capital import Capital
 from dutchbook.application.capital.halts import Halts
 from dutchbook.application.pair_trades.announcements import Announcements
 from dutchbook.application.records.changes import Gate, capital_writes, changes
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.domain.capital.ledger import EntryKind
 from dutchbook.domain.execution.order import Finality
 from dutchbook.domain.market.contract import ContractMatch, Outcome, Platform
@@ -57,7 +57,7 @@ class PairTrades:
 
     def __init__(
         self,
-        committer: EventBus,
+        committer: Committer,
         capital: Capital,
         halts: Halts,
         announce: Announcements,

@@ -18,13 +18,13 @@ from dutchbook.domain.execution.order import Fill, Finality, Order
 from dutchbook.domain.market.contract import Outcome, Platform
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.position import OpenPosition, PositionStatus
-from dutchbook.domain.reconciliation import ContractKey, OurOrder, Ours
+from dutchbook.domain.reconciliation import ContractKey, OurOrder, OurState
 from dutchbook.ports.journal import Journal
 from dutchbook.ports.time import Clock
 
 
 @dataclass(frozen=True, slots=True)
-class Own:
+class OurReading:
     """What we believe at one moment.
 
     Attributes:
@@ -36,13 +36,13 @@ class Own:
         trades: The pair trades as they were, likewise.
     """
 
-    ours: Ours
+    ours: OurState
     at_rest: bool
     balances: dict[AccountKey, Balance]
     trades: tuple[PairTrade, ...]
 
 
-class OwnSide:
+class OurStateReader:
     """Gathers our state from the cache of pair trades, and retires those that are over.
 
     What is left of a position that is over is dust that stays in its account.
@@ -99,19 +99,21 @@ class OwnSide:
             if trade.opened:
                 self._leave(trade.position, -1)
 
-    async def gather(self) -> Own:
+    async def gather(self) -> OurReading:
         """Return our state as it is now."""
         self._retire()
         trades = tuple(self._trades.trades)
         pending = await self._journal.rows("settlements", {"status": "pending"})
         busy = self._executions.under_way or any(map(self._busy, trades))
-        attended = {t.execution_id for t in trades if self._executions.carries(t.execution_id)}
+        attended = {
+            t.execution_id for t in trades if self._executions.is_executing(t.execution_id)
+        }
         still = [t for t in trades if t.held and not self._busy(t)]
         unfinished = [t for t in trades if _followed(t, self._trades) and not t.ended]
         unfinished = [t for t in unfinished if t.execution_id not in attended]
         late = [t for t in trades if t.ended and not t.opened]
         contracts = self._contracts(trades, attended)
-        ours = Ours(
+        ours = OurState(
             orders=(
                 *self._orders_of(still),
                 *self._orders_of(unfinished),
@@ -121,7 +123,7 @@ class OwnSide:
             contracts=contracts,
             cash=self._cash(trades, attended, contracts),
         )
-        return Own(ours, not busy and not pending, dict(self._capital.balances), trades)
+        return OurReading(ours, not busy and not pending, dict(self._capital.balances), trades)
 
     def _retire(self) -> None:
         """Forget what ended long enough ago; what it leaves in its account is counted."""
@@ -133,7 +135,7 @@ class OwnSide:
             if self._trades.find(execution_id) is None:
                 del self._ended[execution_id]
 
-    def unchanged(self, before: Own) -> bool:
+    def unchanged(self, before: OurReading) -> bool:
         """Tell whether nothing was sent or booked since, so that totals still stand."""
         trades = tuple(self._trades.trades)
         return (
@@ -145,7 +147,7 @@ class OwnSide:
             and not any(map(self._busy, trades))
         )
 
-    def still(self, before: Own) -> Own:
+    def still(self, before: OurReading) -> OurReading:
         """Return a state without the orders of positions that have changed since."""
         changed = {
             trade.position_id

@@ -20,8 +20,8 @@ from dutchbook.domain.reconciliation import (
     ListedCash,
     ListedContracts,
     NotFound,
-    Ours,
-    Theirs,
+    OurState,
+    PlatformState,
     Unavailable,
 )
 
@@ -40,7 +40,7 @@ class Outstanding:
         self._disputes = disputes
         self._settling = settling
 
-    async def unrecorded(self) -> None:
+    async def raise_unexplained(self) -> None:
         """Raise a discrepancy for each position in doubt that no open one explains.
 
         If only a failed fill put it in doubt, it is resolved instead: its platform has proven
@@ -64,7 +64,7 @@ class Outstanding:
         async with self._trades.lock(position_id):
             await self._settling.proven(held, failed[-1])
 
-    async def even_again(self) -> None:
+    async def settle_made_good(self) -> None:
         """Resolve discrepancies of failed fills that were made good; their pairs continue."""
         gone = [
             each
@@ -79,9 +79,11 @@ class Outstanding:
         if held is None:
             return True
         doubted = held.position.status is PositionStatus.RECONCILIATION_REQUIRED
-        return not doubted and not held.position.uneven()
+        return not doubted and not held.position.imbalanced()
 
-    async def close(self, found: Iterable[Discrepancy], theirs: Theirs, ours: Ours) -> None:
+    async def close(
+        self, found: Iterable[Discrepancy], theirs: PlatformState, ours: OurState
+    ) -> None:
         """Resolve discrepancies whose sides agree again, except those of positions in doubt."""
         keys = {each.key for each in found}
         known = {each.order.order_id for each in ours.orders}
@@ -95,7 +97,7 @@ class Outstanding:
         ]
         if gone:
             await self._disputes.settle(gone, Choice.ADOPT_PLATFORM, AGREES)
-        await self.even_again()
+        await self.settle_made_good()
 
     def _in_doubt(self, dispute: Dispute) -> bool:
         held = self._trades.known(dispute.found.position_id or "")
@@ -108,7 +110,7 @@ def proven(found: Discrepancy) -> bool:
     return found.kind is _K.FILL_FAILED and found.repaired
 
 
-def compared_totals(theirs: Theirs, platform: Platform, kind: DiscrepancyType) -> bool:
+def compared_totals(theirs: PlatformState, platform: Platform, kind: DiscrepancyType) -> bool:
     """Return whether a total was compared: it arrived, from reads of a known age."""
     statement = theirs.of(platform)
     if kind is _K.POSITION_MISMATCH:
@@ -118,7 +120,7 @@ def compared_totals(theirs: Theirs, platform: Platform, kind: DiscrepancyType) -
     return any(isinstance(each, ListedCash) and each.as_of is not None for each in cash)
 
 
-def _looked_at(found: Discrepancy, theirs: Theirs, known: set[str]) -> bool:
+def _looked_at(found: Discrepancy, theirs: PlatformState, known: set[str]) -> bool:
     """Return whether a comparison would have shown a difference if it were still there."""
     statement = theirs.of(found.platform)
     if found.kind in TOTALS:

@@ -20,10 +20,10 @@ from dutchbook.domain.reconciliation import (
     NamedCash,
     NotFound,
     OurOrder,
-    Ours,
+    OurState,
+    PlatformState,
     Rules,
     Statement,
-    Theirs,
     Unavailable,
     Window,
 )
@@ -40,7 +40,7 @@ LATE = "not reached within the time that a reconciliation may take"
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """Timeout of one query, and of all of them together, in seconds."""
 
     call: int = 10
@@ -58,7 +58,7 @@ class _Query:
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
 
-class TheirSide:
+class PlatformStateReader:
     """Queries the platforms: health first, then unanswered orders, other orders, and totals."""
 
     def __init__(
@@ -67,7 +67,7 @@ class TheirSide:
         accounts: Mapping[Platform, AccountKey],
         journal: Journal,
         clock: Clock,
-        patience: Patience,
+        patience: Timeouts,
     ) -> None:
         self._gateways = gateways
         self._accounts = accounts
@@ -77,7 +77,7 @@ class TheirSide:
 
     no_grace = timedelta(0)
 
-    async def ask(self, orders: Iterable[OurOrder], *, every: bool = False) -> Theirs:
+    async def ask(self, orders: Iterable[OurOrder], *, every: bool = False) -> PlatformState:
         """Query both platforms at the same time.
 
         Filled and final orders are left out, unless `every` is set. An order that ended short
@@ -96,7 +96,7 @@ class TheirSide:
         ]
         replies = await asyncio.gather(*(self._statement(query, wanted) for query in queries))
         statements = dict(zip(self._gateways, replies, strict=True))
-        return Theirs(at, statements)
+        return PlatformState(at, statements)
 
     def rules(self, orders: Iterable[OurOrder], grace: timedelta) -> Rules:
         """Return the comparison rules: how long one of these orders may take to arrive."""
@@ -210,7 +210,7 @@ def _without_redemptions(movements: Iterable[NamedCash]) -> tuple[NamedCash, ...
     return tuple(each for each in movements if each.kind is not EntryKind.REDEMPTION)
 
 
-def judgeable(ours: Ours, theirs: Theirs) -> tuple[Platform, ...]:
+def judgeable(ours: OurState, theirs: PlatformState) -> tuple[Platform, ...]:
     """Return the platforms whose contracts and cash can be compared.
 
     Those are the platforms that answered for every order that may still fill: a fill that was
@@ -227,7 +227,7 @@ def judgeable(ours: Ours, theirs: Theirs) -> tuple[Platform, ...]:
     return tuple(platform for platform in theirs.statements if platform not in open_ended)
 
 
-def without_totals(theirs: Theirs, but: Collection[Platform] = ()) -> Theirs:
+def without_totals(theirs: PlatformState, but: Collection[Platform] = ()) -> PlatformState:
     """Return the platform state without contracts and cash, so that these are not judged.
 
     Platforms in `but` keep theirs.

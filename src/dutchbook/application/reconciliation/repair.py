@@ -11,7 +11,7 @@ from dutchbook.application.exposure.single_leg import SingleLegResolutionService
 from dutchbook.application.orders.questions import Questions
 from dutchbook.application.pair_trades.discrepancies import Disputes
 from dutchbook.application.pair_trades.store import PairTrades
-from dutchbook.application.reconciliation.our_state import Own, OwnSide
+from dutchbook.application.reconciliation.our_state import OurReading, OurStateReader
 from dutchbook.application.recovery.fill_finality import SettlementFollower
 from dutchbook.application.recovery.unfinished import Recovery
 from dutchbook.domain.execution.order import Fill, Finality, Order
@@ -74,14 +74,15 @@ class Repaired:
 class Repairer:
     """Turns each repair into the fact that books such a thing; it keeps no books of its own.
 
-    Eight things and the clock: what books a repair in each state of its pair trade.
+    It takes nine parts because a repair is booked by another service in each state of its pair
+    trade: before it opens, while orders are out, while it is exposed, and in dispute.
     """
 
     def __init__(
         self,
         risk: RiskManager,
         trades: PairTrades,
-        own: OwnSide,
+        own: OurStateReader,
         settling: SettlementFollower,
         recovery: Recovery,
         questions: Questions,
@@ -99,7 +100,7 @@ class Repairer:
         self._single_leg = single_leg
         self._clock = clock
 
-    async def apply(self, own: Own, proposals: Iterable[Proposal]) -> Repaired:
+    async def apply(self, own: OurReading, proposals: Iterable[Proposal]) -> Repaired:
         """Apply every repair among the proposals, one order after the other.
 
         Positions that a person must decide about are moved first, so that nobody acts on them.
@@ -220,7 +221,9 @@ class Repairer:
         corrected = Corrected(now, change.order, change.fills, change.finalities)
         if before.ended:
             after = await self._trades.book(execution_id, corrected)
-            if after.position.uneven() and not (before.opened and before.position.uneven()):
+            if after.position.imbalanced() and not (
+                before.opened and before.position.imbalanced()
+            ):
                 self._single_leg.exposed(after.position_id)
             if after.opened and not before.opened:
                 self._recovery.late(after)

@@ -10,10 +10,13 @@ from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.exposure.single_leg import SingleLegResolutionService
 from dutchbook.application.pair_trades.discrepancies import Dispute, Disputes
 from dutchbook.application.pair_trades.store import PairTrades
-from dutchbook.application.reconciliation.our_state import OwnSide
-from dutchbook.application.reconciliation.platform_state import TheirSide, without_totals
+from dutchbook.application.reconciliation.our_state import OurStateReader
+from dutchbook.application.reconciliation.platform_state import (
+    PlatformStateReader,
+    without_totals,
+)
 from dutchbook.application.reconciliation.repair import Repairer
-from dutchbook.application.records.shielding import whole
+from dutchbook.application.records.shielding import run_to_end
 from dutchbook.application.recovery.unfinished import Recovery
 from dutchbook.domain.capital.ledger import EntryKind
 from dutchbook.domain.execution.order import Finality, Order, Purpose
@@ -30,8 +33,8 @@ from dutchbook.domain.reconciliation import (
     Found,
     NotFound,
     OurOrder,
+    PlatformState,
     Proposal,
-    Theirs,
     compare,
 )
 from dutchbook.domain.reconciliation.our_state import live
@@ -47,7 +50,11 @@ Answered = Callable[[str], Batch]
 
 
 class Resolver:
-    """Carries out what a person decides; each step is on the record."""
+    """Carries out what a person decides; each step is on the record.
+
+    It takes ten parts because a decision is checked against both records, ours and the
+    platforms', before it is booked by the service that its kind and its pair trade require.
+    """
 
     def __init__(
         self,
@@ -55,8 +62,8 @@ class Resolver:
         trades: PairTrades,
         recovery: Recovery,
         disputes: Disputes,
-        own: OwnSide,
-        theirs: TheirSide,
+        own: OurStateReader,
+        theirs: PlatformStateReader,
         repairer: Repairer,
         clock: Clock,
         ids: Ids,
@@ -103,7 +110,9 @@ class Resolver:
             InvalidInput: A choice that does not fit, a figure that is missing or cannot be, a
                 rationale that says nothing, a platform that does not answer.
         """
-        return await whole(self._resolved(subject, choice, rationale, paid or {}, answered))
+        return await run_to_end(
+            self._resolved(subject, choice, rationale, paid or {}, answered)
+        )
 
     async def _resolved(
         self,
@@ -305,7 +314,7 @@ def _figure(platform: Platform, paid: Mapping[Platform, Decimal]) -> Decimal:
     return figure
 
 
-def _answer(ours: OurOrder, theirs: Theirs) -> Found | NotFound | None:
+def _answer(ours: OurOrder, theirs: PlatformState) -> Found | NotFound | None:
     """Return what its platform says of an order, None when that proves nothing."""
     answer = theirs.of(ours.order.platform).answers.get(ours.order.order_id)
     if isinstance(answer, Found) or (isinstance(answer, NotFound) and answer.complete):

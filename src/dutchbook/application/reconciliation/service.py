@@ -16,7 +16,7 @@ from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.orders.questions import Questions
 from dutchbook.application.pair_trades.discrepancies import Disputes
 from dutchbook.application.pair_trades.store import PairTrades
-from dutchbook.application.reconciliation.our_state import Own, OwnSide
+from dutchbook.application.reconciliation.our_state import OurReading, OurStateReader
 from dutchbook.application.reconciliation.outstanding import (
     TOTALS,
     Outstanding,
@@ -24,13 +24,13 @@ from dutchbook.application.reconciliation.outstanding import (
     proven,
 )
 from dutchbook.application.reconciliation.platform_state import (
-    TheirSide,
+    PlatformStateReader,
     judgeable,
     without_totals,
 )
 from dutchbook.application.reconciliation.recount import correcting, recounted
 from dutchbook.application.reconciliation.repair import Repaired, Repairer, Short
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.application.settlement.payouts import SettlementService
 from dutchbook.domain.events import Event, PositionMoved, ReconciliationComplete
 from dutchbook.domain.market.contract import Platform
@@ -40,9 +40,9 @@ from dutchbook.domain.reconciliation import (
     Discrepancy,
     DiscrepancyType,
     Involvement,
-    Ours,
+    OurState,
+    PlatformState,
     Proposal,
-    Theirs,
     Unavailable,
     compare,
 )
@@ -54,7 +54,7 @@ _K, _I = DiscrepancyType, Involvement
 
 
 @dataclass(frozen=True, slots=True)
-class Rhythm:
+class Intervals:
     """When the sides are compared.
 
     Attributes:
@@ -94,26 +94,30 @@ class Reconciled:
 
 
 class StartupReconciliationService:
-    """Compares at the start before anything trades (I-23), on a timer, and when asked to."""
+    """Compares at the start before anything trades (I-23), on a timer, and when asked to.
+
+    It takes thirteen parts because one comparison reads both records, waits for whatever may
+    explain a difference (questions, payouts, open orders), repairs, and records the result.
+    """
 
     def __init__(
         self,
         journal: Journal,
-        bus: EventBus,
+        committer: Committer,
         risk: RiskManager,
         trades: PairTrades,
         disputes: Disputes,
         outstanding: Outstanding,
         questions: Questions,
         payouts: SettlementService,
-        own: OwnSide,
-        theirs: TheirSide,
+        own: OurStateReader,
+        theirs: PlatformStateReader,
         repairer: Repairer,
         clock: Clock,
-        rhythm: Rhythm,
+        rhythm: Intervals,
     ) -> None:
         self._journal = journal
-        self._bus = bus
+        self._committer = committer
         self._risk = risk
         self._trades = trades
         self._disputes = disputes
@@ -158,7 +162,7 @@ class StartupReconciliationService:
     async def drained(self) -> None:
         """Wait for the comparison under way."""
         async with self._turn:
-            await self._outstanding.even_again()
+            await self._outstanding.settle_made_good()
 
     def request(self) -> str | None:
         """Compare as soon as possible; returns why not, when it was asked for too soon."""
@@ -198,7 +202,7 @@ class StartupReconciliationService:
             await self._evened.wait()
             self._evened.clear()
             async with self._turn:
-                await self._outstanding.even_again()
+                await self._outstanding.settle_made_good()
 
     # One comparison
     # -------------------------------------------------------------------------
@@ -213,7 +217,7 @@ class StartupReconciliationService:
             await (
                 self._payouts.paid()
             )  # what a result has paid would look like cash without a name
-            await self._outstanding.unrecorded()
+            await self._outstanding.raise_unexplained()
             own = await self._own.gather()
             theirs = await self._theirs.ask(own.ours.orders)
             judged = judgeable(own.ours, theirs) if self._own.unchanged(own) else ()
@@ -224,11 +228,11 @@ class StartupReconciliationService:
             seconds = self._clock.monotonic() - since
             told = self._summed(own, theirs, found, done, timedelta(seconds=seconds))
             self._unsure |= len(judged) < len(theirs.statements)
-            await self._bus.commit(Batch(events=(self._event(told),)))
+            await self._committer.commit(Batch(events=(self._event(told),)))
             self.last = told
             return told
 
-    async def _completed(self, ours: Ours, theirs: Theirs) -> Ours:
+    async def _completed(self, ours: OurState, theirs: PlatformState) -> OurState:
         """Return our side with what it says of movements that a platform names, and doubts."""
         booked = set()
         for platform, statement in theirs.statements.items():
@@ -239,7 +243,7 @@ class StartupReconciliationService:
         return replace(ours, booked=frozenset(booked), doubted=dict(self._doubts))
 
     async def _compared(
-        self, own: Own, theirs: Theirs
+        self, own: OurReading, theirs: PlatformState
     ) -> tuple[tuple[Discrepancy, ...], Repaired]:
         """Find, put on the record what a person must decide, then repair.
 
@@ -271,12 +275,12 @@ class StartupReconciliationService:
 
     async def _tell(self, found: Iterable[Discrepancy]) -> None:
         """Tell of what is repaired and a person should hear of all the same."""
-        heard = [each for each in found if each.involvement is _I.TOLD and each.repaired]
-        events = tuple(self._disputes.told(self._disputes.of(each)) for each in heard)
+        notified = [each for each in found if each.involvement is _I.TOLD and each.repaired]
+        events = tuple(self._disputes.told(self._disputes.of(each)) for each in notified)
         if events:
-            await self._bus.commit(Batch(events=events))
+            await self._committer.commit(Batch(events=events))
 
-    def _doubt(self, found: Iterable[Discrepancy], theirs: Theirs) -> None:
+    def _doubt(self, found: Iterable[Discrepancy], theirs: PlatformState) -> None:
         """Remember since when each difference has stood that no repair has removed."""
         stands = {each.key for each in found if not each.repaired}
         unseen = {
@@ -288,7 +292,7 @@ class StartupReconciliationService:
         now = theirs.asked_at
         self._doubts = {key: self._doubts.get(key, now) for key in sorted(stands | unseen)}
 
-    def _ask_again(self, own: Own, proposals: Iterable[Proposal]) -> None:
+    def _ask_again(self, own: OurReading, proposals: Iterable[Proposal]) -> None:
         """Let inquiries go on about orders; lists are asked for with the next comparison."""
         orders = (each.order for each in own.ours.orders)
         working = {order.order_id: order for order in orders if order.working_size}
@@ -299,13 +303,13 @@ class StartupReconciliationService:
 
     async def _recount(self) -> None:
         """Count the risk budget again from the database, if nothing is under way meanwhile."""
-        mark = self._bus.mark
+        mark = self._committer.mark
         if not self._own.unchanged(await self._own.gather()):
             return
         held = self._trades.all()
         changes = await recounted(self._journal, self._risk, held, self._own.basis)
-        if changes and mark is not None and mark == self._bus.mark:
-            await self._bus.commit(correcting(changes))
+        if changes and mark is not None and mark == self._committer.mark:
+            await self._committer.commit(correcting(changes))
             self._risk.capital.shift(**changes)
 
     # What is told
@@ -313,8 +317,8 @@ class StartupReconciliationService:
 
     def _summed(
         self,
-        own: Own,
-        theirs: Theirs,
+        own: OurReading,
+        theirs: PlatformState,
         found: tuple[Discrepancy, ...],
         done: Repaired,
         duration: timedelta,
@@ -335,7 +339,7 @@ class StartupReconciliationService:
 
     def _event(self, told: Reconciled) -> ReconciliationComplete:
         return ReconciliationComplete(
-            self._bus.stamp("reconciliation"),
+            self._committer.stamp("reconciliation"),
             positions_checked=told.positions_checked,
             orders_verified=told.orders_verified,
             pending_resolved=told.pending_resolved,

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from dutchbook.application.pair_trades.store import PairTrades
-from dutchbook.application.reconciliation.our_state import OwnSide
+from dutchbook.application.reconciliation.our_state import OurStateReader
 from dutchbook.application.reconciliation.service import StartupReconciliationService
 from dutchbook.application.recovery.reported_fills import ReportedFills
 from dutchbook.domain.pair_trades.trade import TradeKey
@@ -24,7 +24,7 @@ PATIENCE = timedelta(seconds=10)
 """So long an answer to an order may be behind the stream."""
 
 
-class Stragglers:
+class UnbookedFills:
     """Asks for a comparison when a fill was reported and stays unknown."""
 
     def __init__(
@@ -32,7 +32,7 @@ class Stragglers:
         journal: Journal,
         trades: PairTrades,
         reported: ReportedFills,
-        own: OwnSide,
+        own: OurStateReader,
         reconciliation: StartupReconciliationService,
         clock: Clock,
     ) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from dutchbook.application.records.lease import Fence
 from dutchbook.application.records.loading import undelivered
-from dutchbook.application.records.shielding import whole
+from dutchbook.application.records.shielding import run_to_end
 from dutchbook.domain.events import Event, RecordsChanged, Stamp
 from dutchbook.errors import Conflict, LeaseLost, StorageError
 from dutchbook.ports.crash_points import AFTER, BEFORE, DELIVERY, crashpoint
@@ -17,7 +17,7 @@ from dutchbook.ports.journal import Batch, Journal, Receipt, Subscriber
 from dutchbook.ports.time import Clock, Ids
 
 
-class EventBus:
+class Committer:
     """The only path from a decision to the world: commit, then deliver in order.
 
     Subscribers are called synchronously and must not block. Events that were committed but not
@@ -85,7 +85,7 @@ class EventBus:
             changed = RecordsChanged(self.stamp("records"), tables)
             batch = Batch(batch.writes, (changed,))
         with self._under_way():
-            return await whole(self._commit(batch))
+            return await run_to_end(self._commit(batch))
 
     @contextmanager
     def _under_way(self) -> Iterator[None]:
@@ -108,9 +108,9 @@ class EventBus:
         """
         return self._begun if self._begun == self._ended else None
 
-    async def last_word(self, event: Event) -> None:
+    async def commit_crash_report(self, event: Event) -> None:
         """Commit an ending engine's crash report, even after a commit that got no answer."""
-        await whole(self._commit(Batch(events=(event,))))
+        await run_to_end(self._commit(Batch(events=(event,))))
 
     async def _commit(self, batch: Batch) -> Receipt:
         with self._under_way():
@@ -204,7 +204,7 @@ class EventBus:
         return [(n, event) for n, event in waiting if self._next <= n < first]
 
     @property
-    def silenced(self) -> bool:
+    def stopped_publishing(self) -> bool:
         """Whether committed events are no longer published in this process."""
         return self._broken
 

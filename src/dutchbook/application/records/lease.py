@@ -65,7 +65,7 @@ class Fence:
         return max(self.halted, note.grade) if note is not None else self.halted
 
     @property
-    def believed(self) -> bool:
+    def held(self) -> bool:
         """Whether the lease is still ours as far as our clocks can show.
 
         Both clocks are read: one stands still while the machine sleeps, the other can be set.

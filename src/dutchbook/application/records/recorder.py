@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.ports.journal import Batch
 
 
@@ -15,8 +15,8 @@ class Recorder:
     and counted: `dropped` is part of the run's summary of health.
     """
 
-    def __init__(self, bus: EventBus, bound: int = 10_000) -> None:
-        self._bus = bus
+    def __init__(self, committer: Committer, bound: int = 10_000) -> None:
+        self._committer = committer
         self._bound = bound
         self._waiting: list[Batch] = []
         self._wake = asyncio.Event()
@@ -39,7 +39,7 @@ class Recorder:
             await self._wake.wait()
             self._wake.clear()
             batches, self._waiting = self._waiting, []
-            await self._bus.commit(sum(batches, start=Batch()))
+            await self._committer.commit(sum(batches, start=Batch()))
             if not self._waiting:
                 self._idle.set()
 

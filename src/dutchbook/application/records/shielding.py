@@ -9,18 +9,18 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-async def whole(work: Coroutine[Any, Any, T]) -> T:
+async def run_to_end(work: Coroutine[Any, Any, T]) -> T:
     """Finish `work` even if the caller is cancelled; until then it keeps its locks.
 
     Interrupted half way, it would leave an order that nobody asks about, and a cache that
     differs from the database.
     """
     doing = asyncio.ensure_future(work)
-    doing.add_done_callback(heard)
+    doing.add_done_callback(retrieve_result)
     return await asyncio.shield(doing)
 
 
-def heard(doing: asyncio.Future[Any]) -> None:
+def retrieve_result(doing: asyncio.Future[Any]) -> None:
     """Retrieve the late result of abandoned work, which nobody else reads."""
     if not doing.cancelled():
         doing.exception()

@@ -29,7 +29,8 @@ LONGEST_WAIT = 60
 class SettlementFollower:
     """Applies each report once its fill is durable; the rest wait for their execution.
 
-    Nine things: what books a fill in each state of its pair trade, and what is asked.
+    It takes nine parts because a fill's end is booked by another service in each state of its
+    pair trade, and because a fill that no report settles is asked about at its platform.
     """
 
     def __init__(
@@ -135,7 +136,7 @@ class SettlementFollower:
             after = await self._trades.book(trade.execution_id, final, alongside=rows)
         if trade.position.status is PositionStatus.CLOSED:
             after = await self.proven(after, fill)
-        if after.position.uneven():
+        if after.position.imbalanced():
             self._single_leg.exposed(after.position_id)
 
     async def proven(self, trade: PairTrade, fill: Fill) -> PairTrade:

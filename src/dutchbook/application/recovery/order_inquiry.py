@@ -16,7 +16,7 @@ from dutchbook.application.orders.questions import Question, Questions
 from dutchbook.application.orders.send import NOT_FOUND, ask
 from dutchbook.application.pair_trades.adjustments import Adjustments
 from dutchbook.application.pair_trades.store import PairTrades
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.application.recovery.unfinished import Recovery
 from dutchbook.domain.events import OrderNeedsPerson
 from dutchbook.domain.execution.order import Order
@@ -28,11 +28,15 @@ from dutchbook.ports.time import Clock
 
 
 class Inquiries:
-    """Asks, and passes each answer on to what books it."""
+    """Asks, and passes each answer on to what books it.
+
+    It takes ten parts because an answer is booked by another service in each state of its pair
+    trade, and because it asks the platforms itself, with a timeout and a deadline for a person.
+    """
 
     def __init__(
         self,
-        committer: EventBus,
+        committer: Committer,
         questions: Questions,
         trades: PairTrades,
         adjustments: Adjustments,
@@ -44,7 +48,6 @@ class Inquiries:
         answer_seconds: int,
         person_after: timedelta,
     ) -> None:
-        """Ten things: five that book an answer, what asks, and how long it waits."""
         self._committer = committer
         self._questions = questions
         self._trades = trades
@@ -109,7 +112,7 @@ class Inquiries:
                 done = await self._adjustments.answered(order.order_id, report)
             else:
                 done = await self._adjustments.gave_up(order.order_id)
-        if done.position.uneven():
+        if done.position.imbalanced():
             self._single_leg.exposed(done.position.position_id)
 
     async def _person(self, question: Question) -> None:

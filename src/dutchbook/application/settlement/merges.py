@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from dutchbook.application.pair_trades.store import PairTrades
-from dutchbook.application.records.committer import EventBus
-from dutchbook.application.records.shielding import whole
+from dutchbook.application.records.committer import Committer
+from dutchbook.application.records.shielding import run_to_end
 from dutchbook.application.settlement.requests import (
     AGAIN,
     MERGE,
     WINDOW,
-    Claim,
+    SettlementRequest,
     ask_person,
     pending,
 )
@@ -50,7 +50,7 @@ class MergingService:
     def __init__(
         self,
         journal: Journal,
-        bus: EventBus,
+        committer: Committer,
         trades: PairTrades,
         gateways: Mapping[Platform, PlatformGateway],
         clock: Clock,
@@ -60,14 +60,14 @@ class MergingService:
         person_after: timedelta,
     ) -> None:
         self._journal = journal
-        self._bus = bus
+        self._committer = committer
         self._trades = trades
         self._gateway = gateways[MERGED_BY_CALL]
         self._clock = clock
         self._ids = ids
         self._answer_seconds = answer_seconds
         self._person_after = person_after
-        self._claims: dict[str, Claim] = {}
+        self._claims: dict[str, SettlementRequest] = {}
         self._refused: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -144,7 +144,7 @@ class MergingService:
 
     async def _merge(self, trade: PairTrade) -> None:
         position = trade.position
-        claim = Claim(
+        claim = SettlementRequest(
             self._ids.new("settlement", position.position_id),
             position.position_id,
             MERGED_BY_CALL,
@@ -156,16 +156,16 @@ class MergingService:
         )
         # Known before it is durable: who is cancelled meanwhile asks for no other.
         self._claims[claim.position_id] = claim
-        await self._bus.commit(Batch((claim.row(),)))
+        await self._committer.commit(Batch((claim.row(),)))
         await self._call(claim)
 
-    async def _call(self, claim: Claim) -> None:
+    async def _call(self, claim: SettlementRequest) -> None:
         """Make the call; its position's lock is held."""
         claim.sending(left=True)
         crashpoint(BEFORE, MERGING)
         try:
             async with asyncio.timeout(self._answer_seconds):
-                await whole(self._gateway.merge(claim.contract_id, claim.size))
+                await run_to_end(self._gateway.merge(claim.contract_id, claim.size))
             crashpoint(AFTER, MERGING)
         except PlatformRejected as refusal:
             await self._given_up(claim, refusal.reason)
@@ -176,15 +176,15 @@ class MergingService:
         else:
             await self._paid(claim)
 
-    async def _given_up(self, claim: Claim, reason: str) -> None:
-        await self._bus.commit(Batch((claim.ended(None),)))
+    async def _given_up(self, claim: SettlementRequest, reason: str) -> None:
+        await self._committer.commit(Batch((claim.ended(None),)))
         del self._claims[claim.position_id]
         trade = self._found(claim.position_id)
         if trade is not None:
             self._refused[claim.position_id] = trade.position.version
-        await ask_person(self._bus, claim, f"the platform refused the merge: {reason}")
+        await ask_person(self._committer, claim, f"the platform refused the merge: {reason}")
 
-    async def _paid(self, claim: Claim) -> None:
+    async def _paid(self, claim: SettlementRequest) -> None:
         now = self._clock.now()
         trade = self._trades.of(claim.position_id)
         merge = Merge(claim.platform, claim.size, now)
@@ -196,7 +196,7 @@ class MergingService:
     # What got no answer
     # --------------------------------------------------------------------------------
 
-    async def _again(self, claim: Claim) -> None:
+    async def _again(self, claim: SettlementRequest) -> None:
         if self._claims.get(claim.position_id) is not claim:
             return
         if claim.unsent:
@@ -210,7 +210,7 @@ class MergingService:
             case _:
                 await self._person(claim)
 
-    async def _verdict(self, claim: Claim) -> Merged:
+    async def _verdict(self, claim: SettlementRequest) -> Merged:
         """Ask how new the answers are first: what is shown afterwards is no older."""
         try:
             async with asyncio.timeout(self._answer_seconds):
@@ -239,9 +239,11 @@ class MergingService:
     def _contract_id(self, trade: PairTrade) -> str:
         return self._trades.match(trade.position).contract(MERGED_BY_CALL).contract_id
 
-    async def _person(self, claim: Claim) -> None:
+    async def _person(self, claim: SettlementRequest) -> None:
         if self._clock.now() - claim.requested_at >= self._person_after:
-            await ask_person(self._bus, claim, "the merge got no answer; look at the holdings")
+            await ask_person(
+                self._committer, claim, "the merge got no answer; look at the holdings"
+            )
 
 
 def _newer(newest: datetime | None, requested_at: datetime) -> bool:

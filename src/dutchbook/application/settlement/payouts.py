@@ -15,10 +15,16 @@ from decimal import Decimal
 
 from dutchbook.application.orders.questions import Questions
 from dutchbook.application.pair_trades.store import PairTrades
-from dutchbook.application.records.committer import EventBus
-from dutchbook.application.records.shielding import whole
+from dutchbook.application.records.committer import Committer
+from dutchbook.application.records.shielding import run_to_end
 from dutchbook.application.settlement.merges import MergingService
-from dutchbook.application.settlement.requests import PAYOUT, WINDOW, Claim, ask_person, pending
+from dutchbook.application.settlement.requests import (
+    PAYOUT,
+    WINDOW,
+    SettlementRequest,
+    ask_person,
+    pending,
+)
 from dutchbook.domain.capital.ledger import EntryKind
 from dutchbook.domain.events import Event, ReconciliationComplete
 from dutchbook.domain.market.contract import Platform
@@ -43,12 +49,16 @@ STEP = 5
 
 
 class SettlementService:
-    """Follows every trade contract from its close to its cash."""
+    """Follows every trade contract from its close to its cash.
+
+    It takes eleven parts because it does the whole of a settlement: asks the platforms, records
+    each request, books results and cash, merges pairs, and calls a person after a deadline.
+    """
 
     def __init__(
         self,
         journal: Journal,
-        bus: EventBus,
+        committer: Committer,
         trades: PairTrades,
         merging: MergingService,
         gateways: Mapping[Platform, PlatformGateway],
@@ -61,7 +71,7 @@ class SettlementService:
         person_after: timedelta,
     ) -> None:
         self._journal = journal
-        self._bus = bus
+        self._committer = committer
         self._trades = trades
         self._merging = merging
         self._gateways = gateways
@@ -71,7 +81,7 @@ class SettlementService:
         self._every = every
         self._answer_seconds = answer_seconds
         self._person_after = person_after
-        self._claims: dict[str, dict[Platform, Claim]] = {}
+        self._requests: dict[str, dict[Platform, SettlementRequest]] = {}
         self._results: dict[Key, Result] = {}
         self._asked_all: datetime | None = None
         self._turn = asyncio.Lock()
@@ -84,8 +94,8 @@ class SettlementService:
 
     async def start(self) -> None:
         """Take up the redemptions that have no end yet."""
-        for claim in await pending(self._journal, PAYOUT):
-            self._claims.setdefault(claim.position_id, {})[claim.platform] = claim
+        for request in await pending(self._journal, PAYOUT):
+            self._requests.setdefault(request.position_id, {})[request.platform] = request
 
     def resolved(self, key: Key) -> bool:
         """Tell whether a contract is known to have a final result."""
@@ -190,27 +200,29 @@ class SettlementService:
         platform, contract_id = key
         if self._merging.doubtful(contract_id) or any(one.order_out() for one in holders):
             return
-        claims = [self._claim(one, platform) for one in holders]
-        if any(each is not None for each in claims) and not await self._may_repeat(key, claims):
+        requests = [self._request_of(one, platform) for one in holders]
+        if any(each is not None for each in requests) and not await self._may_repeat(
+            key, requests
+        ):
             return
         new = [
             self._claimed(one, key, yes_pays)
-            for one, claim in zip(holders, claims, strict=True)
-            if claim is None
+            for one, request in zip(holders, requests, strict=True)
+            if request is None
         ]
         if new:
             # Known before it is durable: who is cancelled meanwhile asks for no other.
             for each in new:
-                self._claims.setdefault(each.position_id, {})[platform] = each
-            await self._bus.commit(Batch(tuple(each.row() for each in new)))
+                self._requests.setdefault(each.position_id, {})[platform] = each
+            await self._committer.commit(Batch(tuple(each.row() for each in new)))
         await self._call(key, yes_pays, holders)
 
-    def _claim(self, trade: PairTrade, platform: Platform) -> Claim | None:
-        return self._claims.get(trade.position_id, {}).get(platform)
+    def _request_of(self, trade: PairTrade, platform: Platform) -> SettlementRequest | None:
+        return self._requests.get(trade.position_id, {}).get(platform)
 
-    def _claimed(self, trade: PairTrade, key: Key, yes_pays: Decimal) -> Claim:
+    def _claimed(self, trade: PairTrade, key: Key, yes_pays: Decimal) -> SettlementRequest:
         size = Quantity(abs(trade.position.holding(key[0]).net))
-        return Claim(
+        return SettlementRequest(
             self._ids.new("settlement", trade.position_id),
             trade.position_id,
             *key,
@@ -222,43 +234,43 @@ class SettlementService:
 
     async def _call(self, key: Key, yes_pays: Decimal, holders: list[PairTrade]) -> None:
         platform, contract_id = key
-        claims = [claim for one in holders if (claim := self._claim(one, platform))]
+        requests = [request for one in holders if (request := self._request_of(one, platform))]
         crashpoint(BEFORE, REDEEM)
         try:
             async with asyncio.timeout(self._answer_seconds):
-                await whole(self._gateways[platform].redeem(contract_id))
+                await run_to_end(self._gateways[platform].redeem(contract_id))
             crashpoint(AFTER, REDEEM)
         except NotSent:
-            for claim in claims:
-                claim.sending(left=False)
+            for request in requests:
+                request.sending(left=False)
         except PlatformRejected as refusal:
-            for claim in claims:
-                claim.sending(left=False)
+            for request in requests:
+                request.sending(left=False)
                 detail = f"the platform refused the redemption: {refusal.reason}"
-                await ask_person(self._bus, claim, detail)
+                await ask_person(self._committer, request, detail)
         except (OutcomeUnknown, TimeoutError):
-            for claim in claims:
-                claim.sending(left=True)
+            for request in requests:
+                request.sending(left=True)
         else:
             for one in holders:
                 await self._pay(one.position.position_id, key, yes_pays)
 
-    async def _may_repeat(self, key: Key, claims: list[Claim | None]) -> bool:
+    async def _may_repeat(self, key: Key, requests: list[SettlementRequest | None]) -> bool:
         """Tell whether a redemption that got no answer may be called for again.
 
         Only what the platform still lists as ours proves that it has not happened.
         """
-        known = [claim for claim in claims if claim is not None]
-        if all(claim.unsent for claim in known):
+        known = [request for request in requests if request is not None]
+        if all(request.unsent for request in known):
             return True
         now = self._clock.now()
-        asked = max(claim.requested_at for claim in known)
+        asked = max(request.requested_at for request in known)
         if now > asked + WINDOW and await self._listed(key):
             return True
         if now - asked >= self._person_after:
-            for claim in known:
+            for request in known:
                 detail = "the redemption got no answer; look at the holdings"
-                await ask_person(self._bus, claim, detail)
+                await ask_person(self._committer, request, detail)
         return False
 
     async def _listed(self, key: Key) -> bool:
@@ -280,18 +292,18 @@ class SettlementService:
             trade = next((h for h in self._holders(key) if _id(h) == position_id), None)
             if trade is None or trade.order_out() is not None:
                 return
-            claim = self._claim(trade, platform)
-            if claim is not None and claim.yes_pays != yes_pays:
-                detail = f"it was asked for at {claim.yes_pays} and resolved to {yes_pays}"
-                await ask_person(self._bus, claim, detail)
+            request = self._request_of(trade, platform)
+            if request is not None and request.yes_pays != yes_pays:
+                detail = f"it was asked for at {request.yes_pays} and resolved to {yes_pays}"
+                await ask_person(self._committer, request, detail)
                 return
             now = self._clock.now()
-            made = claim or self._claimed(trade, key, yes_pays)
+            made = request or self._claimed(trade, key, yes_pays)
             payout = Payout(platform, yes_pays, now)
             paid = Paid(now, (payout,), Cause.SETTLED, KINDS[platform], key[1])
-            row = made.ended(now) if claim else made.row(now)
+            row = made.ended(now) if request else made.row(now)
             await self._trades.book(trade.execution_id, paid, alongside=Batch((row,)))
-            self._claims.get(position_id, {}).pop(platform, None)
+            self._requests.get(position_id, {}).pop(platform, None)
 
 
 def _id(trade: PairTrade) -> str:

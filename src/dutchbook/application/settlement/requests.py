@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.domain.events import SettlementNeedsPerson
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.values.units import Quantity
@@ -22,7 +22,7 @@ AGAIN = 30
 
 
 @dataclass(slots=True)
-class Claim:
+class SettlementRequest:
     """One call for cash, durable before it is made.
 
     Attributes:
@@ -86,7 +86,7 @@ class Claim:
         )
 
 
-async def pending(journal: Journal, kind: str) -> list[Claim]:
+async def pending(journal: Journal, kind: str) -> list[SettlementRequest]:
     """Return what was asked for and has no end yet, oldest first."""
     rows = await journal.rows(
         "settlements", {"status": "pending", "kind": kind}, order_by=("requested_at",)
@@ -94,8 +94,8 @@ async def pending(journal: Journal, kind: str) -> list[Claim]:
     return [_claim(row) for row in rows]
 
 
-def _claim(row: Mapping[str, Any]) -> Claim:
-    return Claim(
+def _claim(row: Mapping[str, Any]) -> SettlementRequest:
+    return SettlementRequest(
         row["settlement_id"],
         row["position_id"],
         Platform(row["platform"]),
@@ -107,18 +107,18 @@ def _claim(row: Mapping[str, Any]) -> Claim:
     )
 
 
-async def ask_person(bus: EventBus, claim: Claim, detail: str) -> None:
+async def ask_person(committer: Committer, request: SettlementRequest, detail: str) -> None:
     """Tell a person of a claim, once."""
-    if claim.asked():
+    if request.asked():
         return
     event = SettlementNeedsPerson(
-        bus.stamp(claim.position_id),
-        settlement_id=claim.settlement_id,
-        position_id=claim.position_id,
-        platform=claim.platform,
-        contract_id=claim.contract_id,
-        kind=claim.kind,
-        requested_at=claim.requested_at,
+        committer.stamp(request.position_id),
+        settlement_id=request.settlement_id,
+        position_id=request.position_id,
+        platform=request.platform,
+        contract_id=request.contract_id,
+        kind=request.kind,
+        requested_at=request.requested_at,
         detail=detail,
     )
-    await bus.commit(Batch(events=(event,)))
+    await committer.commit(Batch(events=(event,)))

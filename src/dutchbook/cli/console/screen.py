@@ -33,7 +33,7 @@ class TerminalScreen:
         """Run the engine to its end and show what happens; return its summary."""
         if self._console.is_terminal and live:
             return await _shown(engine, number, self._console)
-        engine.bus.subscribe(EventLines(_writer(self._console, engine.stopping.set)))
+        engine.committer.subscribe(EventLines(_writer(self._console, engine.stopping.set)))
         return await engine.trade(number)
 
 
@@ -67,7 +67,7 @@ async def _shown(engine: Engine, number: int, console: Console) -> dict[str, Any
         for watch in engine.watchlist.pairs.values()
     ]
     view = LiveView(pairs)
-    engine.bus.subscribe(view)
+    engine.committer.subscribe(view)
     with Live(view.draw(standing(engine)), console=console, auto_refresh=False) as live:
 
         async def redraw() -> None:

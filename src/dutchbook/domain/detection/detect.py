@@ -133,8 +133,8 @@ def _untradable(
     if now + hurdles.closing_window >= closing:
         return Reason.CLOSING_SOON
     for platform in Platform:
-        if distrust := books[platform].distrust(now, hurdles.book_age):
-            return Reason(distrust)
+        if untrusted_because := books[platform].untrusted_because(now, hurdles.book_age):
+            return Reason(untrusted_because)
     return None
 
 
@@ -336,16 +336,16 @@ class _Question:
         outcome = self._outcome(platform)
         terms = self.terms[list(Platform).index(platform)]
         raised = contract.floor_price(1 + rescue - other, outcome)
-        furthest = max(taken.worst, raised) if raised is not None else taken.worst
+        worst_price = max(taken.worst, raised) if raised is not None else taken.worst
         first = platform is self.primary
-        bound = taken.worst if first else furthest
+        bound = taken.worst if first else worst_price
         # An excess on one leg is rebalanced on the other leg's platform.
         evens = first or self._overfills
         evening = taken.size * self.hurdles.true_up_share if evens else Decimal(0)
         pieces = Quantity(owed(taken.size + evening))
-        worst = terms.worst(furthest, pieces, fills=WORST_FILLS)
+        worst = terms.worst(worst_price, pieces, fills=WORST_FILLS)
         if contract.sizing.cent_exact:
-            spent = furthest * pieces
+            spent = worst_price * pieces
             worst = max(worst, terms.worst_of_dollars(spent, fills=WORST_FILLS))
         return LegQuote(
             platform=platform,
@@ -354,9 +354,9 @@ class _Question:
             walk=taken,
             limit=taken.worst,
             bound=bound,
-            even_bound=furthest,
+            even_bound=worst_price,
             fee=fee,
-            budget=owed(bound * taken.size + furthest * evening + worst),
+            budget=owed(bound * taken.size + worst_price * evening + worst),
         )
 
 

@@ -105,6 +105,10 @@ class OrderBook:
         self.trust = Trust.SYNCING
         self.updated_at = None
 
+    def number(self, sequence: int) -> None:
+        """Record the platform's number of the last message."""
+        self.sequence = sequence
+
     def touch(self, at: datetime, sequence: int) -> None:
         """Finish one message: record its time and update the book's trust.
 
@@ -121,7 +125,7 @@ class OrderBook:
         """Whether the best bid is at or above the best ask."""
         return self.best_bid >= self.best_ask
 
-    def distrust(self, now: datetime, oldest: timedelta) -> str | None:
+    def untrusted_because(self, now: datetime, oldest: timedelta) -> str | None:
         """Return why this book must not be traded on at `now`, or None if it may be."""
         if self.trust is not Trust.LIVE:
             return f"book_{self.trust.value}"

@@ -66,12 +66,12 @@ class Stream:
     """
 
     silent_for: timedelta
-    heard: bool
+    received: bool
     silent_books: tuple[str, ...] = ()
 
     def fresh(self, limits: HealthLimits) -> bool:
         """Return whether the data is recent enough for a recovery."""
-        return self.heard and self.silent_for < limits.fresh
+        return self.received and self.silent_for < limits.fresh
 
 
 @dataclass(frozen=True, slots=True)

@@ -269,7 +269,7 @@ def _corrected(before: PairTrade, fact: Corrected) -> Applied:
         return trade, tuple(told)
     position = changed(before.position, trade.facts, Cause.RECONCILED, fact.at)
     told += _resolved(before, position, fact.order)
-    if position.uneven() and not before.position.uneven():
+    if position.imbalanced() and not before.position.imbalanced():
         told += events.lost(position, fact.fills[0], LATE)
     told += events.moves(before.position, position, Cause.RECONCILED)
     return replace(trade, position=position), tuple(told)
@@ -329,7 +329,7 @@ def _moved(before: PairTrade, fact: Moved) -> Applied:
     position = replace(position, closed_at=at)
     position = replace(position, marked_pnl=position.mark)
     told: list[Notice] = list(fact.notes)
-    exposed = position.status is PositionStatus.SINGLE_LEG_EXPOSED and position.uneven()
+    exposed = position.status is PositionStatus.SINGLE_LEG_EXPOSED and position.imbalanced()
     if fact.failed is not None:
         told += events.lost(position, fact.failed, FAILED)
     elif fact.person and exposed:

@@ -77,7 +77,7 @@ def _concluded(before: PairTrade, at: datetime) -> Applied:
     if not execution.primary.filled and not execution.secondary.filled:
         phase = Phase.FAILED
     else:
-        hedged = not bought.uneven() and bool(bought.hedged)
+        hedged = not bought.imbalanced() and bool(bought.hedged)
         phase = Phase.HEDGED if hedged else Phase.EXPOSED
     ended = replace(execution, phase=phase, version=execution.version + 1)
     return _ended(before, Ended(at, ended, reason="nothing was filled"))

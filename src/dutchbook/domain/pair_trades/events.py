@@ -161,7 +161,7 @@ def unhedged(position: OpenPosition, reason: str) -> Exposed:
 def lost(position: OpenPosition, fill: Fill, reason: str) -> Iterator[Exposed]:
     """Return the exposure that a fill has opened or deepened, where it is one."""
     silent = (PositionStatus.CLOSED, PositionStatus.RECONCILIATION_REQUIRED)
-    if position.uneven() and position.status not in silent:
+    if position.imbalanced() and position.status not in silent:
         yield Exposed(
             FailedLeg(
                 platform=fill.platform,

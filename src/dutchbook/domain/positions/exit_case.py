@@ -109,7 +109,7 @@ class ExitCase:
     position: OpenPosition
     places: Mapping[Platform, Place]
     sellable: Mapping[Platform, Quantity]
-    distrust: Mapping[Platform, str | None]
+    untrusted_because: Mapping[Platform, str | None]
     now: datetime
     edge: Decimal
     born: Decimal | None = None

@@ -248,8 +248,8 @@ def _blocked(case: ExitCase, platforms: Iterable[Platform]) -> Hold | None:
     for platform in platforms:
         if case.now >= case.places[platform].contract.close_time:
             return Hold(Why.CLOSED, platform.value)
-        if (distrust := case.distrust.get(platform)) is not None:
-            return Hold(Why.BOOK, f"{platform.value}: {distrust}")
+        if (reason := case.untrusted_because.get(platform)) is not None:
+            return Hold(Why.BOOK, f"{platform.value}: {reason}")
     return None
 
 
@@ -260,7 +260,7 @@ def _blocked(case: ExitCase, platforms: Iterable[Platform]) -> Hold | None:
 def _unhedged(case: ExitCase, rules: ExitRules) -> Decision:
     """Decide about the unhedged contracts."""
     position = case.position
-    if not position.uneven():
+    if not position.imbalanced():
         return Hold(Why.NOT_HELD)
     longer = position.longer
     if (blocked := _blocked(case, (longer,))) is not None:
@@ -294,7 +294,7 @@ def exposure_of(case: ExitCase, rules: ExitRules) -> Exposure:
         missing=case.places[longer.other],
         sellable=case.sellable[longer],
         now=case.now,
-        distrust=case.distrust,
+        untrusted_because=case.untrusted_because,
         collar=rules.collar,
     )
 
@@ -328,7 +328,7 @@ def mark_of(case: ExitCase, rules: ExitRules) -> Decimal | None:
             return None
         found = out_of_both(case, _within(case, rules.collar), rules)
         return found.net / found.size if isinstance(found, Leave) else None
-    if not case.position.uneven() or _blocked(case, (case.position.longer,)):
+    if not case.position.imbalanced() or _blocked(case, (case.position.longer,)):
         return None
     scenarios = exposure_of(case, rules).scenarios()
     results = (each.each for each in scenarios if _open(each, _S.SINGLE_LEG_EXPOSED))

@@ -78,7 +78,7 @@ class Exposure:
     missing: Place
     sellable: Quantity
     now: datetime
-    distrust: Mapping[Platform, str | None]
+    untrusted_because: Mapping[Platform, str | None]
     collar: Decimal
 
     @property
@@ -169,7 +169,7 @@ class Exposure:
             return "less than the platform's smallest order"
         if self.now >= place.contract.close_time:
             return "the contract is closed"
-        return self.distrust.get(place.platform)
+        return self.untrusted_because.get(place.platform)
 
 
 def _lot(place: Place, side: Side) -> Decimal:

@@ -262,7 +262,7 @@ def trigger(after: OpenPosition, cause: Cause) -> PositionTrigger | None:
         return None if after.flat else _T.DISCREPANCY_FOUND
     if after.flat:
         return _emptied(status, cause)
-    if not after.uneven() and after.hedged:
+    if not after.imbalanced() and after.hedged:
         if status is PositionStatus.OPEN:
             return None
         return _T.LEG_RETRIED if cause is Cause.RETRIED else _T.EVENED
@@ -304,7 +304,7 @@ def changed(
 def _context(position: OpenPosition, cause: Cause, now: datetime) -> dict[str, Any]:
     """Return the context for reviewing a closed position: what its facts imply now."""
     failed = cause is Cause.FILL_FAILED
-    status = PositionStatus.SINGLE_LEG_EXPOSED if position.uneven() else PositionStatus.OPEN
+    status = PositionStatus.SINGLE_LEG_EXPOSED if position.imbalanced() else PositionStatus.OPEN
     return {
         "discrepancy_type": "fill_failed" if failed else "fill_unknown",
         "recommended_status": status.value,

@@ -271,7 +271,7 @@ class OpenPosition:
             value += self._owed - self.divergence_reserve
         return Money((self.cash + value).quantize(MICRO, ROUND_FLOOR))
 
-    def uneven(self, dust: Decimal = DUST) -> bool:
+    def imbalanced(self, dust: Decimal = DUST) -> bool:
         """Return whether the legs differ by at least the smallest tradable unit, `dust`."""
         return abs(self.imbalance) >= dust
 

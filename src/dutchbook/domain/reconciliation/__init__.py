@@ -26,7 +26,12 @@ from dutchbook.domain.reconciliation.findings import (
     SettleFill,
     SupersedeFill,
 )
-from dutchbook.domain.reconciliation.our_state import ContractKey, OurOrder, Ours, is_synthetic
+from dutchbook.domain.reconciliation.our_state import (
+    ContractKey,
+    OurOrder,
+    OurState,
+    is_synthetic,
+)
 from dutchbook.domain.reconciliation.platform_state import (
     Answer,
     FillReport,
@@ -36,10 +41,10 @@ from dutchbook.domain.reconciliation.platform_state import (
     ListedOrder,
     NamedCash,
     NotFound,
+    PlatformState,
     Stale,
     Stated,
     Statement,
-    Theirs,
     Unavailable,
 )
 
@@ -67,7 +72,8 @@ __all__ = [
     "NamedCash",
     "NotFound",
     "OurOrder",
-    "Ours",
+    "OurState",
+    "PlatformState",
     "Proposal",
     "RefuseOrder",
     "Repair",
@@ -77,7 +83,6 @@ __all__ = [
     "Stated",
     "Statement",
     "SupersedeFill",
-    "Theirs",
     "Unavailable",
     "Window",
     "compare",

@@ -22,15 +22,20 @@ from dutchbook.domain.reconciliation.findings import (
     DiscrepancyType,
     Involvement,
 )
-from dutchbook.domain.reconciliation.our_state import OurOrder, Ours, cash_effect, size_effect
+from dutchbook.domain.reconciliation.our_state import (
+    OurOrder,
+    OurState,
+    cash_effect,
+    size_effect,
+)
 from dutchbook.domain.reconciliation.platform_state import (
     FillReport,
     Found,
     ListedContracts,
     ListedOrder,
+    PlatformState,
     Stale,
     Statement,
-    Theirs,
     Unavailable,
 )
 from dutchbook.domain.values.units import plain
@@ -39,7 +44,7 @@ _K, _I = DiscrepancyType, Involvement
 Finding = Discrepancy | AskAgain
 
 
-def named_cash(ours: Ours, theirs: Theirs) -> tuple[BookCash, ...]:
+def named_cash(ours: OurState, theirs: PlatformState) -> tuple[BookCash, ...]:
     """Return the named cash movements that are not booked yet, each once, by time."""
     new = {
         (platform, movement.movement_id): movement
@@ -60,7 +65,7 @@ class Trades:
     strange: tuple[FillReport, ...]
 
 
-def joined(ours: Ours, theirs: Theirs, platform: Platform) -> Trades:
+def joined(ours: OurState, theirs: PlatformState, platform: Platform) -> Trades:
     """Assign the trades of an account to our orders.
 
     Matches by the order ids we know, by the id in a platform's answer about the order, and by
@@ -93,8 +98,8 @@ def joined(ours: Ours, theirs: Theirs, platform: Platform) -> Trades:
 class Accounts:
     """Compares one platform's lists with our state after the repairs of the pass."""
 
-    ours: Ours
-    theirs: Theirs
+    ours: OurState
+    theirs: PlatformState
     rules: Rules
     platform: Platform
     trades: Trades

@@ -21,8 +21,8 @@ from dutchbook.domain.reconciliation.findings import (
     Repair,
 )
 from dutchbook.domain.reconciliation.orders import examine
-from dutchbook.domain.reconciliation.our_state import Ours
-from dutchbook.domain.reconciliation.platform_state import Theirs
+from dutchbook.domain.reconciliation.our_state import OurState
+from dutchbook.domain.reconciliation.platform_state import PlatformState
 from dutchbook.domain.reconciliation.repairs import in_order, totals_after
 
 
@@ -57,7 +57,7 @@ class Comparison:
         return (*self.repairs, *self.questions, *asked)
 
 
-def compare(ours: Ours, theirs: Theirs, rules: Rules) -> Comparison:
+def compare(ours: OurState, theirs: PlatformState, rules: Rules) -> Comparison:
     """Compare our state with the platforms', once.
 
     Args:

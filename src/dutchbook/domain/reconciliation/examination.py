@@ -11,7 +11,7 @@ from dutchbook.domain.execution.order import Fill, Order
 from dutchbook.domain.reconciliation.absence import Rules
 from dutchbook.domain.reconciliation.findings import Discrepancy, DiscrepancyType, Involvement
 from dutchbook.domain.reconciliation.our_state import OurOrder
-from dutchbook.domain.reconciliation.platform_state import Found, NotFound, Stale, Theirs
+from dutchbook.domain.reconciliation.platform_state import Found, NotFound, PlatformState, Stale
 from dutchbook.domain.reconciliation.repairs import OrderRepair, order_after
 from dutchbook.domain.values.units import plain
 
@@ -25,7 +25,7 @@ class Examination:
 
     doubted: Mapping[str, datetime]
     before: OurOrder
-    theirs: Theirs
+    theirs: PlatformState
     rules: Rules
     closed: bool
     after: OurOrder

@@ -94,7 +94,7 @@ class OurOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class Ours:
+class OurState:
     """Our state in a comparison.
 
     Attributes:

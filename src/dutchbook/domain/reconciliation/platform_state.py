@@ -205,7 +205,7 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class Theirs:
+class PlatformState:
     """All platform reports of one pass, which began at `asked_at`."""
 
     asked_at: datetime

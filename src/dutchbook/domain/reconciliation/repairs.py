@@ -29,7 +29,7 @@ from dutchbook.domain.reconciliation.findings import (
 )
 from dutchbook.domain.reconciliation.our_state import (
     OurOrder,
-    Ours,
+    OurState,
     cash_effect,
     live,
     size_effect,
@@ -104,7 +104,7 @@ def _final(fills: tuple[Fill, ...], fill: Fill, finality: Finality) -> tuple[Fil
 # -------------------------------------------------------------
 
 
-def totals_after(ours: Ours, repairs: Iterable[Repair]) -> Ours:
+def totals_after(ours: OurState, repairs: Iterable[Repair]) -> OurState:
     """Return our state with its orders, contracts and cash as repairs leave them.
 
     Positions stay as they are: they follow from their fills once the repairs are booked.

@@ -20,7 +20,7 @@ def agreed(
     """
     if position.flat and not working:
         return PositionTrigger.RESOLVED_CLOSED
-    if not position.uneven() and position.hedged:
+    if not position.imbalanced() and position.hedged:
         return PositionTrigger.RESOLVED_OPEN
     return PositionTrigger.RESOLVED_PARTIAL if exited else PositionTrigger.RESOLVED_EXPOSED
 

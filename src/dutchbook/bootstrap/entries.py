@@ -1,0 +1,88 @@
+"""What starts and finishes executions, and compares their result with the platforms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from dutchbook.application.execution.attempt import Timeouts
+from dutchbook.application.execution.follow_up import FollowUp
+from dutchbook.application.execution.queue import ExecutionQueueService
+from dutchbook.application.execution.service import ExecutionService
+from dutchbook.application.lifecycle import (
+    PairTradeServices,
+)
+from dutchbook.application.market.pair_breaker import PairBreaker
+from dutchbook.application.operator.reconciliation import ReconciliationCommands
+from dutchbook.application.reconciliation.platform_state import Timeouts as Questions
+from dutchbook.application.reconciliation.service import Intervals as Comparing
+from dutchbook.bootstrap.base import Base
+from dutchbook.bootstrap.exits import ExitServices
+from dutchbook.bootstrap.reconciliation import build_reconciliation
+
+
+@dataclass(frozen=True, slots=True)
+class EntryServices:
+    """What starts and finishes executions."""
+
+    executions: ExecutionService
+    queue: ExecutionQueueService
+    breaker: PairBreaker
+    reconciling: ReconciliationCommands
+
+
+def build_entries(base: Base, trading: PairTradeServices, ends: ExitServices) -> EntryServices:
+    """Build what starts executions."""
+    settings, committer, clock = base.settings, base.committer, base.clock
+    failures = settings.controls().failures_before_disable
+    breaker = PairBreaker(base.journal, committer, base.watchlist, clock, failures)
+    committer.subscribe(breaker)
+    patience = Timeouts(settings.execution.answer_seconds, settings.execution.queries)
+    executions = ExecutionService(
+        trading.trades,
+        base.risk,
+        base.gateways,
+        base.watchlist,
+        trading.announce,
+        trading.gate,
+        FollowUp(
+            trading.questions,
+            trading.settling,
+            trading.single_leg,
+            trading.first_legs,
+            patience.last_wait,
+        ),
+        clock,
+        base.ids,
+        base.hurdles,
+        patience,
+    )
+    queue = ExecutionQueueService(
+        executions,
+        base.risk,
+        trading.trades,
+        trading.disputes,
+        trading.questions,
+        breaker,
+        clock,
+        cool_down=timedelta(seconds=settings.execution.cool_down_seconds),
+        bound=settings.execution.queue_bound,
+    )
+    compared = _reconciling(base, trading, executions, ends)
+    return EntryServices(executions, queue, breaker, compared)
+
+
+def _reconciling(
+    base: Base, trading: PairTradeServices, executions: ExecutionService, ends: ExitServices
+) -> ReconciliationCommands:
+    """Build what compares our state with the platforms'."""
+    chosen = base.settings.reconciliation
+    every, grace = (timedelta(seconds=s) for s in (chosen.every_seconds, chosen.grace_seconds))
+    return build_reconciliation(
+        base,
+        trading,
+        executions,
+        ends.settlement,
+        Comparing(every, grace),
+        Questions(chosen.call_seconds, chosen.whole_seconds),
+    )

@@ -1,0 +1,83 @@
+"""What starts, runs and stops an engine, and executes commands."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from dutchbook.application.execution.cancel_all import OrderCanceller
+from dutchbook.application.lifecycle import (
+    EngineLifecycleService,
+    Limits,
+    PairTradeServices,
+    Service,
+)
+from dutchbook.application.operator.commands import Commands
+from dutchbook.application.operator.position_commands import CommandTimeouts, PositionCommands
+from dutchbook.bootstrap.base import Base
+from dutchbook.bootstrap.entries import EntryServices
+from dutchbook.bootstrap.exits import ExitServices
+from dutchbook.bootstrap.monitoring import Parts
+
+
+def build_lifecycle(
+    base: Base,
+    parts: Parts,
+    trading: PairTradeServices,
+    entering: EntryServices,
+    services: tuple[Service, ...],
+    ends: ExitServices,
+    poll_seconds: float,
+) -> EngineLifecycleService:
+    """Build what starts, runs and stops the engine, and executes commands."""
+    wait = base.settings.execution
+    executions, breaker = entering.executions, entering.breaker
+    cancelling = OrderCanceller(
+        base.journal,
+        trading.trades,
+        trading.recovery,
+        executions,
+        base.gateways,
+        wait.answer_seconds,
+    )
+    positions = _position_commands(base, trading)
+    asked = entering.reconciling.commands
+    commands = Commands(
+        base.journal,
+        base.committer,
+        base.risk,
+        breaker,
+        cancelling,
+        positions,
+        base.clock,
+        asked,
+    )
+    return EngineLifecycleService(
+        base.journal,
+        base.committer,
+        base.risk,
+        base.watchlist,
+        entering.queue,
+        trading,
+        parts.recorder,
+        base.gateways,
+        services,
+        ends.exits,
+        base.clock,
+        breaker=breaker,
+        commands=commands,
+        cancelling=cancelling,
+        limits=Limits(poll_seconds, wait.drain_seconds),
+    )
+
+
+def _position_commands(base: Base, trading: PairTradeServices) -> PositionCommands:
+    seconds = base.settings.execution.command_patience_seconds
+    return PositionCommands(
+        base.journal,
+        base.committer,
+        trading.single_leg,
+        trading.trades,
+        base.watchlist,
+        base.clock,
+        CommandTimeouts(base.hurdles.book_age, timedelta(seconds=seconds)),
+    )
