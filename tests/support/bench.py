@@ -88,7 +88,7 @@ class Bench:
 
     def show(self, platform: Platform, bids: Levels, asks: Levels) -> None:
         """Set a platform's book, and show it to the engine."""
-        self.engine.on_event(self._message(platform, bids, asks))
+        self.engine.on_message(self._message(platform, bids, asks))
 
     def moved(self, platform: Platform, bids: Levels, asks: Levels) -> None:
         """Set a platform's book while the engine still sees the old one."""

@@ -205,7 +205,7 @@ class Engine:
         listener = Listener(
             session_began=self._session_began,
             step_began=self.lag.began,
-            message=self.on_event,
+            message=self.on_message,
             step_ended=self.lag.ended,
             session_ended=self._session_ended,
         )
@@ -230,15 +230,15 @@ class Engine:
         self.lag.release()
         self.monitoring.sessions.ended()
 
-    def on_event(self, message: TapeMessage) -> None:
+    def on_message(self, message: TapeMessage) -> None:
         """Pass one message to the platform it came from, then to the engine."""
         whole = message.kind is Kind.SNAPSHOT
         self.exchanges[message.platform].update(
             message.contract_id, message.bids, message.asks, whole=whole, now=self.clock.now()
         )
-        self.told(message)
+        self.on_stream(message)
 
-    def told(self, message: TapeMessage) -> None:
+    def on_stream(self, message: TapeMessage) -> None:
         """Apply a message of a platform's stream to our book; the platform already has it."""
         now, key = self.clock.now(), (message.platform, message.contract_id)
         if key not in self.watchlist.books:
