@@ -11,10 +11,16 @@ from decimal import Decimal
 from typing import Any
 
 from dutchbook.application.orders.send import report_of
-from dutchbook.application.records.rows import fill_row, order_row, position_row
+from dutchbook.application.records.rows import (
+    execution_facts,
+    fill_row,
+    order_row,
+    position_row,
+)
 from dutchbook.bootstrap.build import build, generated_tape
 from dutchbook.bootstrap.engine import Engine
 from dutchbook.config import load
+from dutchbook.domain.execution.decide import Execution, LegState, Phase
 from dutchbook.domain.execution.order import Fill, Finality, Order, Purpose, TimeInForce
 from dutchbook.domain.market.contract import ContractMatch, Leg, Outcome, Platform, Side
 from dutchbook.domain.positions.position import Holding, OpenPosition, PositionStatus
@@ -54,10 +60,10 @@ class Quick:
         """Return the end of a signature that is good for a minute."""
         return order.created_at + timedelta(minutes=1)
 
-    async def find_order(self, client_order_id: str) -> OrderReport:
+    async def find_order(self, order: Order) -> OrderReport:
         """Return the report of an order."""
         self.asked += 1
-        return self.known[client_order_id]
+        return self.known[order.client_order_id]
 
     async def orders(self) -> Sequence[Any]:
         """Return nothing that we did not send."""
@@ -134,7 +140,7 @@ async def _start(engine: Engine, run: int) -> None:
         mode="paper",
         run=run,
         version="bench",
-        checks=(*checks, engine.carrying.take_up),
+        checks=(*checks, engine.trading.take_up),
     )
 
 
@@ -210,9 +216,20 @@ def _execution(match: ContractMatch, name: str, at: datetime) -> list[Insert]:
         "execution_id": name, "opportunity_id": name, "pair_id": match.match_id,
         "direction": "kalshi_yes", "primary_platform": Platform.KALSHI,
         "planned_quantity": TEN, "started_at": at, "ended_at": at, "shortfall": None,
-        "phase": "hedged", "primary_state": {}, "secondary_state": {}, "version": 1,
     }  # fmt: skip
+    primary, secondary = (_leg(platform) for platform in Platform)
+    hedged = Execution(name, match.match_id, primary, secondary, phase=Phase.HEDGED)
+    execution |= execution_facts(hedged)
     return [Insert("opportunities", opportunity), Insert("executions", execution)]
+
+
+def _leg(platform: Platform) -> LegState:
+    """Return a leg of which all was sent and filled."""
+    cost = Money(Decimal(5))
+    return LegState(
+        platform, planned=TEN, bound=HALF, even_bound=HALF, step=TEN, smallest=TEN,
+        decided_cost=cost, sent=TEN, sent_cost=cost, filled=TEN, cost=cost,
+    )  # fmt: skip
 
 
 def _order(

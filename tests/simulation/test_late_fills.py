@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from support.pairs import NOW
 from support.reconciled import At, beside, says
-from support.reconciliation import FOUR, POSITION, SENT, TEN, account, ours_with, report
+from support.reconciliation import FOUR, POSITION, SENT, SIX, TEN, account, ours_with, report
 from support.rows import execution_row, leg_state, position_row
 
 from dutchbook.application.pair_trades.loading import LAST, Loader
@@ -28,7 +28,7 @@ from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.reconciliation import Found, OurOrder, OurState
 from dutchbook.domain.values.units import NOTHING, ZERO, Price, Quantity
 from dutchbook.persistence.journals.memory import MemoryJournal
-from dutchbook.ports.gateway import FillReport
+from dutchbook.ports.gateway import FillReport, OrderReport
 from dutchbook.ports.journal import Batch, Insert
 from dutchbook.runtime.ids import SeededIds
 from dutchbook.runtime.virtual_time import run_virtual
@@ -374,3 +374,41 @@ def test_executions_that_ended_last_with_nothing_are_queried_after_a_start(
         return spent(await at.engine.reconciling.own.gather())
 
     assert ("earlier" in beside("cancelled", work)) is taken
+
+
+# Two answers at once --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("later", [(), ("y",)], ids=["the same answer", "a newer answer"])
+def test_an_answer_that_is_being_booked_is_not_booked_again_by_a_comparison(
+    later: tuple[str, ...],
+) -> None:
+    """Twice in the log, or the older one over the newer, where its execution has not ended."""
+    two = Quantity(Decimal(2))
+
+    async def work(at: At) -> Any:
+        unknown: dict[str, Any] = {"working_size": TEN, "status": OrderStatus.PENDING}
+        placed = await nothing_bought(at, "second", ended=None, **unknown)
+        await start(at)
+        at.told[POLY].answers["second-key"] = Found("polymarket-8", (second("x"),), SIX)
+        newer = [second("x"), *(second(name, two) for name in later)]
+        working = Quantity(TEN - sum(each.size for each in newer))
+        commit = at.engine.journal.commit
+
+        async def slow(batch: Batch) -> Any:
+            at.engine.journal.commit = commit  # type: ignore[method-assign]
+            await at.engine.clock.sleep(1)
+            return await commit(batch)
+
+        at.engine.journal.commit = slow  # type: ignore[method-assign]
+        report = OrderReport("polymarket-8", tuple(newer), working)
+        answering = asyncio.ensure_future(at.engine.trading.inquiries._book(placed, report))
+        await asyncio.sleep(0)
+        repaired = (await at.service.reconcile()).repairs
+        await answering
+        (row,) = [row for row in await at.rows("orders") if row["order_id"] == "second"]
+        told = (await at.names()).count("execution.order.filled")
+        return repaired, told, row["fill_size"], row["working_size"]
+
+    filled = FOUR + two * len(later)
+    assert beside("cancelled", work) == (0, 1 + len(later), filled, TEN - filled)

@@ -29,7 +29,7 @@ from dutchbook.bootstrap.build import build
 from dutchbook.domain.capital.ledger import EntryKind
 from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.events import SingleLegExposure
-from dutchbook.domain.execution.order import Finality, Purpose
+from dutchbook.domain.execution.order import Finality, Order, Purpose
 from dutchbook.domain.market.contract import Outcome, Platform, Side
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.fold import folded
@@ -486,8 +486,8 @@ def test_an_order_whose_query_times_out_is_not_reached() -> None:
     async def work(at: At) -> Any:
         clock = at.engine.clock
 
-        async def slow(client_order_id: str) -> None:
-            assert client_order_id
+        async def slow(order: Order) -> None:
+            assert order.client_order_id
             await clock.sleep(3_600)
 
         at.told[POLY].find_order = slow  # type: ignore[method-assign]

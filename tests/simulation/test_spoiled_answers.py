@@ -41,9 +41,9 @@ class Watched:
                 self.sent[order.client_order_id] += 1
                 return submit(order, now)
 
-            async def asked(client_order_id: str, find: Any = find) -> Any:
-                self.asked[client_order_id] += 1
-                return await find(client_order_id)
+            async def asked(order: Order, find: Any = find) -> Any:
+                self.asked[order.client_order_id] += 1
+                return await find(order)
 
             engine.exchanges[platform].submit = heard  # type: ignore[method-assign]
             gateway.find_order = asked  # type: ignore[method-assign]

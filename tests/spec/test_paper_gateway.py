@@ -71,7 +71,7 @@ def test_a_gateway_finds_an_order_with_all_its_trades_even_if_another_sent_it(
     made.submit(resting, NOW)
     made.update(f"{platform}-cup", [], [(5_100, 3_000_000)], whole=True, now=NOW)
 
-    found = asked(made, lambda gateway: gateway.find_order(resting.client_order_id))
+    found = asked(made, lambda gateway: gateway.find_order(resting))
 
     assert found == made.find(resting.client_order_id)
     assert found is not None
@@ -80,7 +80,9 @@ def test_a_gateway_finds_an_order_with_all_its_trades_even_if_another_sent_it(
 
 @BOTH
 def test_an_order_that_never_arrived_is_not_found(platform: Platform) -> None:
-    assert asked(exchange(platform), lambda gateway: gateway.find_order("nobody's")) is None
+    assert (
+        asked(exchange(platform), lambda gateway: gateway.find_order(order(platform))) is None
+    )
 
 
 @BOTH

@@ -39,7 +39,7 @@ class Slow:
     begun: list[str] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
 
-    async def look(self) -> None:
+    async def refresh_lease(self) -> None:
         """Do nothing: no halt has changed."""
 
     def approve(self, order: Order, epoch: int) -> Approved[Order] | Refused:

@@ -149,9 +149,9 @@ class Told:
             return self.as_of if self.cash is not None else None
         return SENT - timedelta(seconds=1) if stale else self.as_of
 
-    async def find_order(self, client_order_id: str) -> OrderReport | None:
-        self.asked.append(client_order_id)
-        match self.answers.get(client_order_id, NotFound(NOW, complete=True)):
+    async def find_order(self, order: Order) -> OrderReport | None:
+        self.asked.append(order.client_order_id)
+        match self.answers.get(order.client_order_id, NotFound(NOW, complete=True)):
             case Found() as found:
                 return OrderReport(
                     found.platform_order_id, found.fills, found.working, found.refusal

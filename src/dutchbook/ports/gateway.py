@@ -66,8 +66,12 @@ class PlatformGateway(Protocol):
         """Send an order once."""
         ...
 
-    async def find_order(self, client_order_id: str) -> OrderReport | None:
-        """Query an order. None means "not found", which proves nothing."""
+    async def find_order(self, order: Order) -> OrderReport | None:
+        """Query an order. None means "not found", which proves nothing.
+
+        It takes the order, since a platform may look it up by contract and time (Kalshi) or by
+        an id that follows from its content (Polymarket).
+        """
 
     def arrives_until(self, order: Order) -> datetime | None:
         """Return the instant after which a sent order can no longer be accepted.
@@ -78,8 +82,11 @@ class PlatformGateway(Protocol):
     async def reads_as_of(self) -> datetime | None:
         """Return how recent the platform says its data is, or None if it does not say."""
 
-    async def cancel(self, platform_order_id: str) -> OrderReport:
-        """Cancel the part of an order that is still working."""
+    async def cancel(self, order: Order) -> OrderReport:
+        """Cancel the part of an order that is still working.
+
+        It takes the order, since a platform may need its contract as well (Kalshi: its shard).
+        """
         ...
 
     async def balance(self) -> PlatformBalance:

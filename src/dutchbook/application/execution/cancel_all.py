@@ -63,9 +63,7 @@ class OrderCanceller:
             try:
                 async with asyncio.timeout(self._answer_seconds):
                     crashpoint(BEFORE, CANCEL)
-                    report = await self._gateways[order.platform].cancel(
-                        order.platform_order_id
-                    )
+                    report = await self._gateways[order.platform].cancel(order)
                     crashpoint(AFTER, CANCEL)
             except PlatformRejected as refused:
                 return f"refused: {refused.reason}"
@@ -85,5 +83,8 @@ class OrderCanceller:
         executing = self._executions.is_executing(order.execution_id)
         if trade is None or executing or filled != order.filled:
             return
+        # An adjustment holds the lock of its position until it has its answer: do not wait.
+        lock = self._trades.lock(trade.position_id)
         with contextlib.suppress(Conflict):  # another answer was faster
-            await self._recovery.answered(trade, order.order_id, report)
+            async with contextlib.nullcontext() if trade.ended else lock:
+                await self._recovery.answered(trade, order.order_id, report)

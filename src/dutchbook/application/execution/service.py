@@ -365,7 +365,7 @@ class ExecutionService:
             await self._clock.sleep(wait)
             wait *= 2
             seconds = self._patience.answer_seconds
-            report = await ask(gateway, order.client_order_id, seconds)
+            report = await ask(gateway, order, seconds)
             if isinstance(report, OrderReport):
                 return self._answered(attempt, leg, report)
         return ()

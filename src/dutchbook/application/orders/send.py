@@ -87,13 +87,13 @@ NOT_FOUND = NotFound()
 
 
 async def ask(
-    gateway: PlatformGateway, client_order_id: str, seconds: int
+    gateway: PlatformGateway, order: Order, seconds: int
 ) -> OrderReport | NotFound | None:
     """Ask what became of an order; return None if the platform did not answer."""
     try:
         async with asyncio.timeout(seconds):
             crashpoint(BEFORE, QUESTION)
-            report = await gateway.find_order(client_order_id)
+            report = await gateway.find_order(order)
             crashpoint(AFTER, QUESTION)
             return report or NOT_FOUND
     except (OutcomeUnknown, NotSent, TimeoutError):

@@ -159,10 +159,11 @@ class PlatformStateReader:
         return None if isinstance(reply, Unavailable) else reply
 
     async def _answer(self, query: _Query, ours: OurOrder, as_of: datetime | None) -> Answer:
-        key = ours.order.client_order_id
         async with query.slots:
             crashpoint(BEFORE, QUESTION)
-            reply = await self._with_timeout(query, lambda: query.gateway.find_order(key))
+            reply = await self._with_timeout(
+                query, lambda: query.gateway.find_order(ours.order)
+            )
             crashpoint(AFTER, QUESTION)
         match reply:
             case Unavailable():

@@ -189,17 +189,17 @@ class Repairer:
         trade = self._trades.find(ours.order.execution_id)
         if trade is None:
             return None
-        if not trade.held:
-            return await self._booked(trade.execution_id, ours, repairs)
         async with self._trades.lock(trade.position_id):
-            return await self._of_position(trade.execution_id, ours, repairs)
+            compared = self._compared(trade.execution_id, ours)
+            if compared is None:
+                return None
+            booked = self._of_position if compared.held else self._booked
+            return await booked(trade.execution_id, ours, repairs)
 
     async def _of_position(
         self, execution_id: str, ours: OurOrder, repairs: Sequence[OrderRepair]
     ) -> Order | None:
         """Book what concerns an order of a position, whose lock is held."""
-        if self._compared(execution_id, ours) is None:
-            return None
         final = [each for each in repairs if isinstance(each, SettleFill | FailFill)]
         rest = [each for each in repairs if not isinstance(each, SettleFill | FailFill)]
         if rest:
@@ -213,10 +213,8 @@ class Repairer:
     async def _booked(
         self, execution_id: str, ours: OurOrder, repairs: Sequence[OrderRepair]
     ) -> Order | None:
-        """Book repairs of one order in whatever state its pair trade is."""
-        before = self._compared(execution_id, ours)
-        if before is None:
-            return None
+        """Book repairs of one order in whatever state its pair trade is; its lock is held."""
+        before = self._trades.trade(execution_id)
         change, now = _Change.of(ours, repairs), self._clock.now()
         corrected = Corrected(now, change.order, change.fills, change.finalities)
         if before.ended:

@@ -284,10 +284,13 @@ class Resolver:
     async def _given_up(self, order_id: str) -> None:
         """A person has looked: the order is not there and never will be."""
         for trade in self._recovery.unfinished():
-            order = trade.orders.get(order_id)
-            if order is not None and order.working_size:
-                self._insist_on_gone(order)
-                await self._recovery.answered(trade, order_id, None)
+            if order_id not in trade.orders:
+                continue
+            async with self._trades.lock(trade.position_id):
+                now = self._trades.trade(trade.execution_id)
+                if not now.ended and now.orders[order_id].working_size:
+                    self._insist_on_gone(now.orders[order_id])
+                    await self._recovery.answered(now, order_id, None)
 
 
 def _insist(trade: PairTrade) -> None:

@@ -86,7 +86,7 @@ class SettlementFollower:
     async def _asked(self, order: Order) -> bool:
         """Ask once about the fills of an order; tells whether there was an answer."""
         gateway = self._gateways[order.platform]
-        report = await ask(gateway, order.client_order_id, self._answer_seconds)
+        report = await ask(gateway, order, self._answer_seconds)
         if not isinstance(report, OrderReport):
             return False
         for fill in report.fills:

@@ -76,7 +76,7 @@ class Inquiries:
         gateway = self._gateways[order.platform]
         # How new the answers are is asked first: what is not found afterwards is no older.
         newest = await self._newest(gateway)
-        report = await ask(gateway, order.client_order_id, self._answer_seconds)
+        report = await ask(gateway, order, self._answer_seconds)
         if not self._questions.stands(question):
             return
         closes = gateway.arrives_until(order)
@@ -99,14 +99,14 @@ class Inquiries:
     async def _book(self, order: Order, report: OrderReport | None) -> None:
         """Book an answer; None: the order never arrived."""
         trade = self._trades.find(order.execution_id)
-        if trade is None or not trade.orders[order.order_id].working_size:
-            return
-        if not trade.ended:
-            await self._recovery.answered(trade, order.order_id, report)
+        if trade is None:
             return
         async with self._trades.lock(trade.position_id):
             trade = self._trades.find(order.execution_id)
             if trade is None or not trade.orders[order.order_id].working_size:
+                return
+            if not trade.ended:
+                await self._recovery.answered(trade, order.order_id, report)
                 return
             if report is not None:
                 done = await self._adjustments.answered(order.order_id, report)

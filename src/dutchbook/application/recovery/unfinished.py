@@ -75,7 +75,8 @@ class Recovery:
     ) -> PairTrade:
         """Book what a platform reports of an order, and end the execution if it was the last.
 
-        None: it is proven that the order never arrived and no longer can.
+        None: it is proven that the order never arrived and no longer can. The lock of a pair
+        trade whose execution has not ended is held by the caller: one answer after the other.
         """
         now = self._clock.now()
         if report is None:
@@ -86,7 +87,10 @@ class Recovery:
         return await self._book(trade, fact)
 
     async def learnt(self, trade: PairTrade, fact: Corrected | Final) -> PairTrade:
-        """Book what became known of one order; the last one ends the execution."""
+        """Book what became known of one order; the last one ends the execution.
+
+        The caller holds the lock of the pair trade.
+        """
         return await self._book(trade, fact)
 
     def late(self, trade: PairTrade) -> None:
@@ -94,9 +98,9 @@ class Recovery:
         self._unsettled.notice(trade)
 
     async def _book(self, trade: PairTrade, *facts: TradeFact) -> PairTrade:
-        concluded = Concluded(self._clock.now())
+        before, concluded = self._trades.trade(trade.execution_id), Concluded(self._clock.now())
         after = await self._trades.book(trade.execution_id, *facts, concluded)
-        if after.ended and not trade.ended and after.execution.phase is not Phase.FAILED:
+        if after.ended and not before.ended and after.execution.phase is not Phase.FAILED:
             self._first_legs.ended(after.execution)
             self._unsettled.notice(after)
             if after.execution.phase is Phase.EXPOSED:

@@ -75,14 +75,14 @@ class PaperGateway:
             raise OutcomeUnknown(self.platform, "taken, and not found when asked about")
         return self._with_fills(sent, placed)
 
-    async def find_order(self, client_order_id: str) -> OrderReport | None:
+    async def find_order(self, order: Order) -> OrderReport | None:
         """Query an order; None proves nothing."""
-        sent = self._sent.get(client_order_id)
+        sent = self._sent.get(order.client_order_id)
         if sent is None:
-            order = self._exchange.known(client_order_id)
-            if order is None:
+            known = self._exchange.known(order.client_order_id)
+            if known is None:
                 return None
-            sent = self._remembered(order)
+            sent = self._remembered(known)
         try:
             placed = self._wire.decode_order(await self._server.order(sent.order), sent)
             return self._with_fills(sent, placed) if placed else self._by_trades(sent)
@@ -130,10 +130,11 @@ class PaperGateway:
         await self._server.travel("as_of")
         return self._server.now()
 
-    async def cancel(self, platform_order_id: str) -> OrderReport:
-        """Cancel what still works of an order."""
-        await self._server.travel(f"cancel.{platform_order_id}")
-        return self._exchange.cancel(platform_order_id)
+    async def cancel(self, order: Order) -> OrderReport:
+        """Cancel what still works of an order that the platform has given an id."""
+        assert order.platform_order_id is not None, "without an id, an order is queried first"
+        await self._server.travel(f"cancel.{order.platform_order_id}")
+        return self._exchange.cancel(order.platform_order_id)
 
     async def balance(self) -> PlatformBalance:
         """Return the cash that the platform shows."""
