@@ -54,7 +54,7 @@ class Scene:
     """A gate with a book of 38 to 40 cents on Kalshi, and orders to check."""
 
     state: RiskState = field(default_factory=RiskState)
-    held: Quantity = field(default=Quantity(Decimal(50)))
+    size: Quantity = field(default=Quantity(Decimal(50)))
     clock: Any = field(default_factory=At)
     lease: Any = field(default_factory=Lease)
     made: int = 0
@@ -65,15 +65,19 @@ class Scene:
         other = book(Platform.POLYMARKET, {47: 400}, {49: 500})
         self.books[Platform.POLYMARKET, other.contract_id] = other
         self.gate = Gate(
-            lambda: self.state,
+            self,
             self.books,
             CONTROLS,
             timedelta(seconds=5),
-            lambda *_: self.held,
+            self,
             self.clock,
             fence=self.lease,
         )
         self.gate.plan("e", PLANNED, SPARE)
+
+    def held(self, platform: Platform, contract_id: str, outcome: Outcome) -> Quantity:
+        assert (platform, contract_id) in self.books, outcome
+        return self.size
 
     def order(self, **facts: Any) -> Order:
         self.made += 1

@@ -156,7 +156,7 @@ def _detection(
         base.ids,
         base.hurdles,
         offered,
-        trading.first_legs.choose,
+        trading.first_legs,
     )
 
 

@@ -105,11 +105,11 @@ def _parts(base: Base, rules: PairTradeRules) -> _Parts:
     announce = Announcements(committer, watchlist, clock, rules.book_age, collar)
     trades = PairTrades(committer, capital, risk.halts, announce, matches, clock, ids)
     gate = Gate(
-        lambda: capital.state,
+        capital,
         watchlist.books,
         rules.controls,
         rules.book_age,
-        trades.held,
+        trades,
         clock,
         journal=base.journal,
         fence=committer.fence,

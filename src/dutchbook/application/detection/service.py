@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
 from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.execution.queue import ExecutionQueueService
+from dutchbook.application.market.leg_order import FirstLegs
 from dutchbook.application.market.watchlist import Key, PairWatch, Watchlist
 from dutchbook.application.records.committer import Committer
 from dutchbook.application.records.recorder import Recorder
@@ -46,7 +46,7 @@ class DetectionService:
         ids: Ids,
         hurdles: Hurdles,
         offered: Watchlist,
-        primary: Callable[[PairWatch, datetime], Platform],
+        first_legs: FirstLegs,
     ) -> None:
         self._watchlist = watchlist
         self._queue = queue
@@ -57,7 +57,7 @@ class DetectionService:
         self._ids = ids
         self._usual = self._hurdles = hurdles
         self._offered = offered
-        self._primary = primary
+        self._first_legs = first_legs
         self._minimum_e4 = int(hurdles.minimum_net_edge * E4)
         self.edges_seen = 0
         self.opportunities = 0
@@ -116,7 +116,7 @@ class DetectionService:
             watch.match,
             watch.books,
             outcome,
-            primary=self._primary(watch, now),
+            primary=self._first_legs.choose(watch, now),
             now=now,
             hurdles=self._hurdles,
             caps=self._risk.overrides.caps_for(watch.match.match_id),

@@ -7,10 +7,11 @@ between its answer and the gateway. It keeps its own counts of each execution.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
+from typing import Protocol
 
 from dutchbook.application.records.lease import Fence
 from dutchbook.domain.capital.limits import Approved, Grade, RiskState
@@ -25,7 +26,22 @@ from dutchbook.errors import Halted
 from dutchbook.ports.journal import Journal
 from dutchbook.ports.time import Clock
 
-Held = Callable[[Platform, str, Outcome], Quantity]
+
+class RiskView(Protocol):
+    """The part of capital that the gate reads."""
+
+    @property
+    def state(self) -> RiskState:
+        """The risk state as it is now."""
+        ...
+
+
+class Holdings(Protocol):
+    """The part of the pair trades that the gate reads."""
+
+    def held(self, platform: Platform, contract_id: str, outcome: Outcome) -> Quantity:
+        """Return what all positions hold of an outcome."""
+        ...
 
 
 @dataclass(slots=True)
@@ -52,21 +68,21 @@ class Gate:
 
     def __init__(
         self,
-        state: Callable[[], RiskState],
+        capital: RiskView,
         books: Mapping[tuple[Platform, str], OrderBook],
         limits: Controls,
         book_age: timedelta,
-        held: Held,
+        holdings: Holdings,
         clock: Clock,
         *,
         journal: Journal | None = None,
         fence: Fence | None = None,
     ) -> None:
-        self._state = state
+        self._capital = capital
         self._books = books
         self._limits = limits
         self._book_age = book_age
-        self._held = held
+        self._holdings = holdings
         self._clock = clock
         self._journal = journal
         self._fence = fence
@@ -134,11 +150,11 @@ class Gate:
             self._execution_of[order.order_id] = order.execution_id
         self._sent.append(now)
         self._unanswered[order.order_id] = (order, now)
-        return Approved(order, self._state().epoch)
+        return Approved(order, self._capital.state.epoch)
 
     def rejection(self, purpose: Purpose) -> Refused | None:
         """Return the halt that forbids orders of a purpose now, if any."""
-        return checks.halted(purpose, self._state(), self._grade())
+        return checks.halted(purpose, self._capital.state, self._grade())
 
     def halted_by(self, halted: Halted) -> Refused:
         """Return the gate's refusal for a commit that a halt rejected."""
@@ -156,7 +172,7 @@ class Gate:
         found = (
             self.rejection(order.purpose),
             self._leased(order.purpose),
-            checks.outdated(order.purpose, epoch, self._state().epoch),
+            checks.outdated(order.purpose, epoch, self._capital.state.epoch),
             *self._priced(order),
             checks.too_dear(order, self._limits.order_value),
             self._paced(order, now),
@@ -225,4 +241,4 @@ class Gate:
             ),
             start=Decimal(0),
         )
-        return checks.beyond_held(order, Quantity(selling), self._held(*key))
+        return checks.beyond_held(order, Quantity(selling), self._holdings.held(*key))
