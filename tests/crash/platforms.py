@@ -17,8 +17,9 @@ from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.values.units import Money, Quantity, floor_to, to_e6
 from dutchbook.errors import NotSent, OutcomeUnknown
 from dutchbook.platforms.order_answers import Answer
-from dutchbook.platforms.paper.exchange import PaperExchange, Working
+from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.server import PaperServer
+from dutchbook.platforms.paper.working import Working
 from dutchbook.ports.gateway import OrderReport
 from dutchbook.ports.time import Clock
 

@@ -166,7 +166,7 @@ def test_of_two_people_who_resolve_a_position_at_once_one_gets_an_error() -> Non
     assert names.count("system.reconciliation.resolved") == 1
 
 
-class CommandTimeouts(MemoryJournal):
+class Waiting(MemoryJournal):
     """Delays the commit of a decision until a test releases it."""
 
     def __init__(self) -> None:
@@ -182,7 +182,7 @@ class CommandTimeouts(MemoryJournal):
 
 def test_a_persons_decision_is_carried_to_its_end_although_the_person_has_left() -> None:
     """Half done, a discrepancy would be resolved in the database and open in the engine."""
-    journal = CommandTimeouts()
+    journal = Waiting()
 
     async def work(at: At) -> Any:
         says(at, NotFound(NOW, complete=True))

@@ -121,6 +121,4 @@ UNUSED: dict[str, str] = {
     "persistence/journals/memory.py: MemoryJournal": "the journal of simulations and replays",
     "ports/crash_points.py: points": "what a crash test must have killed the engine at",
     "ports/crash_points.py: listen": "called by crash tests alone",
-    "domain/reconciliation/compare.py: diff": "called by the reconciliation service",
-    "domain/reconciliation/compare.py: propose": "called by the reconciliation service",
 }

@@ -1,4 +1,4 @@
-"""What nearly every part of an engine stands on."""
+"""The dependencies that nearly every part of an engine shares."""
 
 from __future__ import annotations
 

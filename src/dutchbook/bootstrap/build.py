@@ -132,7 +132,7 @@ def _subscribed(
 
 
 def _exits(base: Base, trading: PairTradeServices, tape: Tape) -> tuple[Sessions, ExitServices]:
-    """Build what ends positions, and the sessions that exits and monitoring both follow."""
+    """Build the exit services, and the sessions that exits and monitoring both follow."""
     sessions = Sessions()
     return sessions, build_exits(
         base, trading, sessions, exit_service_rules(base.settings, tape)

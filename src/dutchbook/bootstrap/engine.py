@@ -103,8 +103,8 @@ class Engine:
         settled = [gateway.settled for gateway in self.gateways.values()]
         ends = (*settled, self.exiting.merging.drained, self._resolve)
         await self.lifecycle.run(self._feed, ends, self.stopping)
-        asked = self.stopping.is_set()
-        await self.lifecycle.stop("asked to stop" if asked else "the tape ended")
+        stopped = self.stopping.is_set()
+        await self.lifecycle.stop("asked to stop" if stopped else "the tape ended")
         if self.anchoring is not None:
             await self.anchoring.keep()
         return await summary(
@@ -112,7 +112,7 @@ class Engine:
         )
 
     async def _fund_platforms(self) -> None:
-        """Give each paper platform what our books say that it holds for us.
+        """Fund each paper platform with what it holds for us by our record.
 
         Contracts are those of positions, less what was sold, merged and paid, and those of
         fills whose execution has no position yet. Cash is what is free and reserved, less what

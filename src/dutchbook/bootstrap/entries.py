@@ -1,4 +1,4 @@
-"""What starts and finishes executions, and compares their result with the platforms."""
+"""Builds the services that run executions, and those that compare with the platforms."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from dutchbook.bootstrap.reconciliation import build_reconciliation
 
 @dataclass(frozen=True, slots=True)
 class EntryServices:
-    """What starts and finishes executions."""
+    """The services that run executions."""
 
     executions: ExecutionService
     queue: ExecutionQueueService
@@ -32,12 +32,12 @@ class EntryServices:
 
 
 def build_entries(base: Base, trading: PairTradeServices, ends: ExitServices) -> EntryServices:
-    """Build what starts executions."""
+    """Build the services that run executions."""
     settings, committer, clock = base.settings, base.committer, base.clock
     failures = settings.controls().failures_before_disable
     breaker = PairBreaker(base.journal, committer, base.watchlist, clock, failures)
     committer.subscribe(breaker)
-    patience = Timeouts(settings.execution.answer_seconds, settings.execution.queries)
+    timeouts = Timeouts(settings.execution.answer_seconds, settings.execution.queries)
     executions = ExecutionService(
         trading.trades,
         base.risk,
@@ -50,12 +50,12 @@ def build_entries(base: Base, trading: PairTradeServices, ends: ExitServices) ->
             trading.settling,
             trading.single_leg,
             trading.first_legs,
-            patience.last_wait,
+            timeouts.last_wait,
         ),
         clock,
         base.ids,
         base.hurdles,
-        patience,
+        timeouts,
     )
     queue = ExecutionQueueService(
         executions,
@@ -75,7 +75,7 @@ def build_entries(base: Base, trading: PairTradeServices, ends: ExitServices) ->
 def _reconciling(
     base: Base, trading: PairTradeServices, executions: ExecutionService, ends: ExitServices
 ) -> ReconciliationCommands:
-    """Build what compares our state with the platforms'."""
+    """Build the services that compare our state with the platforms'."""
     chosen = base.settings.reconciliation
     every, grace = (timedelta(seconds=s) for s in (chosen.every_seconds, chosen.grace_seconds))
     return build_reconciliation(

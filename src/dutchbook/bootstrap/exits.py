@@ -1,4 +1,4 @@
-"""What ends positions, joined: exits, merges, and the payouts of resolved contracts."""
+"""Builds the services that end positions: exits, merges, and payouts."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from dutchbook.bootstrap.base import Base
 
 @dataclass(frozen=True, slots=True)
 class ExitServiceRules:
-    """What these go by; each is a setting.
+    """Rules of these services; each is a setting.
 
     Attributes:
-        choices: Of exits.
-        poll: Between two questions for the results of all held contracts.
-        answer_seconds: Without an answer for so long, an outcome is unknown.
-        person_after: What got no answer for so long is told to a person.
+        choices: The settings of exits.
+        poll: Interval between two queries for the results of all held contracts.
+        answer_seconds: Timeout of an answer, after which an outcome is unknown.
+        person_after: How long a request has no answer before a person is notified.
     """
 
     choices: ExitSettings
@@ -43,14 +43,14 @@ class ExitServices:
 
     @property
     def services(self) -> tuple[Service, ...]:
-        """All that is started, run and drained, in this order."""
+        """All services to start, run and drain, in this order."""
         return (self.exits, self.partial, self.merging, self.settlement)
 
 
 def build_exits(
     base: Base, trading: PairTradeServices, sessions: Sessions, rules: ExitServiceRules
 ) -> ExitServices:
-    """Join what ends positions."""
+    """Build the services that end positions."""
     journal, committer, clock, ids = base.journal, base.committer, base.clock, base.ids
     merging = MergingService(
         journal,

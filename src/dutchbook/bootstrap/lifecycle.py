@@ -1,4 +1,4 @@
-"""What starts, runs and stops an engine, and executes commands."""
+"""Builds the services that start, run and stop an engine, and execute commands."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def build_lifecycle(
     ends: ExitServices,
     poll_seconds: float,
 ) -> EngineLifecycleService:
-    """Build what starts, runs and stops the engine, and executes commands."""
+    """Build the services that start, run and stop the engine, and execute commands."""
     wait = base.settings.execution
     executions, breaker = entering.executions, entering.breaker
     cancelling = OrderCanceller(
@@ -40,7 +40,7 @@ def build_lifecycle(
         wait.answer_seconds,
     )
     positions = _position_commands(base, trading)
-    asked = entering.reconciling.commands
+    reconciliation = entering.reconciling.commands
     commands = Commands(
         base.journal,
         base.committer,
@@ -49,7 +49,7 @@ def build_lifecycle(
         cancelling,
         positions,
         base.clock,
-        asked,
+        reconciliation,
     )
     return EngineLifecycleService(
         base.journal,

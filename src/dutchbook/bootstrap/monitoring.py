@@ -1,4 +1,4 @@
-"""What works beside trading, joined: exposures, the platforms' health, and our clock."""
+"""Builds the monitoring services: exposures, the platforms' health, and our clock."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ from dutchbook.ports.time import Clock, Ids, TimeSource
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the services go by; each is a setting, but for `every_book_speaks`.
+    """Rules of the services; each is a setting, except `every_book_speaks`.
 
-    That is whether the streams tell of every book on every beat, changed or not.
+    That is whether the streams send every book at each interval, changed or not.
     """
 
     halt_on_weekly: bool
@@ -53,7 +53,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the services stand on."""
+    """The dependencies of the services."""
 
     journal: Journal
     committer: Committer
@@ -71,7 +71,7 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class MonitoringServices:
-    """The services, and the sessions that they work in."""
+    """The services, and the sessions that they follow."""
 
     sessions: Sessions
     exposures: ExposureTrackerService
@@ -83,14 +83,14 @@ class MonitoringServices:
 
     @property
     def services(self) -> tuple[Service, ...]:
-        """All that is started, run and drained, in this order: our clock comes first."""
+        """All services to start, run and drain, in this order: our clock comes first."""
         return (self.drift, self.exposures, self.reminders, self.health, self.protocol)
 
 
 def build_monitoring(
     parts: Parts, times: Sequence[TimeSource], sessions: Sessions, rules: Rules
 ) -> MonitoringServices:
-    """Join what works beside trading, and let it hear the bus."""
+    """Build the monitoring services, and subscribe them to the bus."""
     committer, risk, clock = parts.committer, parts.risk, parts.clock
     system = SystemHealth(committer, parts.recorder)
     streams = Streams(parts.watchlist, sessions, heartbeat=rules.every_book_speaks)

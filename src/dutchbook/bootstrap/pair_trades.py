@@ -1,4 +1,4 @@
-"""What carries positions on once they exist, joined: settlement, single legs, lost answers."""
+"""Builds the services of existing positions: settlement, single legs, inquiries."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from dutchbook.domain.execution.pre_trade_checks import Controls
 
 @dataclass(frozen=True, slots=True)
 class PairTradeRules:
-    """What these go by; each is a setting.
+    """Rules of these services; each is a setting.
 
     Attributes:
-        policy: What is done about one leg alone.
-        rescue_limit: Dollars a contract that completing may lose.
-        controls: How far an order may go.
-        book_age: Older books are not traded on.
-        answer_seconds: Without an answer for so long, an outcome is unknown.
-        person_after: An outcome that is unknown for so long is told to a person.
+        policy: The automatic policy for an unhedged leg.
+        rescue_limit: Dollars per contract that completing may lose.
+        controls: The limits of an order.
+        book_age: Maximum age of a book that is traded on.
+        answer_seconds: Timeout of an answer, after which an outcome is unknown.
+        person_after: How long an outcome is unknown before a person is notified.
     """
 
     policy: AutoPolicy
@@ -49,7 +49,7 @@ class PairTradeRules:
 
 
 def build_pair_trades(base: Base, rules: PairTradeRules) -> PairTradeServices:
-    """Join the pair trades and the services of positions that exist."""
+    """Build the pair trades and the services of existing positions."""
     committer, clock, wait = base.committer, base.clock, rules.answer_seconds
     parts = _parts(base, rules)
     trades, questions, gateways = parts.trades, parts.questions, base.gateways
@@ -87,7 +87,7 @@ def build_pair_trades(base: Base, rules: PairTradeRules) -> PairTradeServices:
 
 
 class _Parts(NamedTuple):
-    """What books and sends for pair trades."""
+    """The parts that book and send for pair trades."""
 
     announce: Announcements
     trades: PairTrades
@@ -98,7 +98,7 @@ class _Parts(NamedTuple):
 
 
 def _parts(base: Base, rules: PairTradeRules) -> _Parts:
-    """Join what books and sends; the gate counts the fills that are committed."""
+    """Build the parts that book and send; the gate counts committed fills."""
     committer, risk, clock, ids = base.committer, base.risk, base.clock, base.ids
     capital, watchlist = risk.capital, base.watchlist
     collar, matches = rules.controls.price_collar, watchlist.matches

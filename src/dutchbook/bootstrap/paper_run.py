@@ -125,7 +125,7 @@ def run(options: Options, screen: Screen) -> dict[str, Any]:
     if not options.standby:
         return _run(options, played, database, screen, taking_over=False)
     while True:
-        frozen = run_live(_turn(options, database, screen))
+        frozen = run_live(_wait_for_lease(options, database, screen))
         try:
             return _run(options, played, database, screen, taking_over=frozen)
         except LeaseLost:
@@ -146,7 +146,7 @@ def _run(
     return run_virtual(trading) if options.speed is None else run_live(trading)
 
 
-async def _turn(options: Options, database: Database, screen: Screen) -> bool:
+async def _wait_for_lease(options: Options, database: Database, screen: Screen) -> bool:
     """Wait for the lease, in real time; see `dutchbook.application.records.lease.turn`."""
     screen.line(f"{database.shown}: standing by")
     journal = database.journal(turnstile())
@@ -205,14 +205,16 @@ async def _trade(
             poll_seconds=options.poll_seconds,
             anchors=AnchorFile(paths.anchor_path(database), SystemClock(), turnstile()),
         )
-        summary = await _kept(engine, fence, options, _watched(engine, number, options, screen))
+        summary = await _keep_lease(
+            engine, fence, options, _stop_on_signal(engine, number, options, screen)
+        )
         await fence.release(journal)
         return summary
     finally:
         await journal.close(fenced_off=fence is not None and not fence.held)
 
 
-async def _kept(
+async def _keep_lease(
     engine: Engine, fence: Fence, options: Options, trading: Coroutine[Any, Any, dict[str, Any]]
 ) -> dict[str, Any]:
     """Trade, and in live time renew the lease even if there is nothing to commit.
@@ -228,7 +230,7 @@ async def _kept(
     return summary
 
 
-async def _watched(
+async def _stop_on_signal(
     engine: Engine, number: int, options: Options, screen: Screen
 ) -> dict[str, Any]:
     """Trade, and stop on SIGINT or SIGTERM."""
@@ -248,7 +250,7 @@ def _book_age(settings: Settings, tape: Tape) -> str:
 
 
 async def _first_line(journal: Journal, database: Database, book_age: str) -> str:
-    """Describe the state a run starts from, so that nobody trades on spent capital unawares."""
+    """Describe the state a run starts from, so that spent capital is not overlooked."""
     held = await journal.rows("open_positions")
     count = sum(row["status"] != "CLOSED" for row in held)
     standing = f"goes on with {count} open positions" if count else "starts with nothing held"

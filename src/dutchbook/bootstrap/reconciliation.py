@@ -1,4 +1,4 @@
-"""Reconciliation, joined."""
+"""Builds the reconciliation services."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def build_reconciliation(
     trading: PairTradeServices,
     executions: ExecutionService,
     payouts: SettlementService,
-    rhythm: Intervals,
-    patience: Timeouts,
+    intervals: Intervals,
+    timeouts: Timeouts,
 ) -> ReconciliationCommands:
-    """Join what compares our record with the platforms', and subscribe it to the bus."""
+    """Build the services that compare our state with the platforms', and subscribe them."""
     trades, disputes, capital = trading.trades, trading.disputes, base.risk.capital
     own = OurStateReader(base.journal, capital, trades, trading.loader, executions, base.clock)
     theirs = PlatformStateReader(
-        base.gateways, capital.accounts, base.journal, base.clock, patience
+        base.gateways, capital.accounts, base.journal, base.clock, timeouts
     )
     repairer = _repairer(base, trading, own)
     service = StartupReconciliationService(
@@ -43,7 +43,7 @@ def build_reconciliation(
         theirs,
         repairer,
         base.clock,
-        rhythm,
+        intervals,
     )
     resolver = Resolver(
         base.risk,

@@ -26,7 +26,7 @@ LATER_MS = 5_000
 
 
 def pair_trade_rules(settings: Settings, hurdles: Hurdles) -> PairTradeRules:
-    """Return the rules for unfinished pair trades."""
+    """Return the rules for the services of existing positions."""
     execution = settings.execution
     return PairTradeRules(
         policy=AutoPolicy(execution.auto_policy),

@@ -26,7 +26,7 @@ T = TypeVar("T")
 def on_sqlite(url: str, path: Path, job: Callable[[Connection], T], begin: str) -> T:
     """Run `job` in a transaction opened with `begin`; create the file if needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url)
+    engine = create_engine(url, connect_args={"isolation_level": None})
     _configure(engine, begin)
     try:
         with engine.begin() as connection:
@@ -74,7 +74,6 @@ def _configure(engine: Engine, begin: str) -> None:
 
     def connected(connection: DBAPIConnection, record: object) -> None:
         assert record is not None, "a pool records its connections"
-        connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.close()

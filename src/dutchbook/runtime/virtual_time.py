@@ -144,6 +144,7 @@ class _Timer(asyncio.TimerHandle):
     ) -> None:
         super().__init__(when, callback, args, loop, context)
         self.order = order
+        self._scheduled = True  # as the base loop marks it; a cancelled timer is then counted
 
     def __lt__(self, other: object) -> bool:
         assert isinstance(other, _Timer), "every timer of this loop is ordered"
@@ -153,25 +154,24 @@ class _Timer(asyncio.TimerHandle):
 class _Selector(selectors.BaseSelector):
     """Decides what happens where a loop would wait for real time."""
 
-    def __init__(self) -> None:
+    def __init__(self, loop: VirtualTimeLoop) -> None:
         self._real = selectors.DefaultSelector()
-        self.loop: VirtualTimeLoop | None = None
+        self._loop = loop
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         found = self._real.select(0)
         if found or (timeout is not None and timeout <= 0):
             return found
-        assert self.loop is not None, "the loop sets itself"
-        if self.loop.turnstile.turn():
+        if self._loop.turnstile.turn():
             return []
-        if not self.loop.turnstile.busy:
-            self.loop.jump()
+        if not self._loop.turnstile.busy:
+            self._loop.jump()
             return []
-        found = self._real.select(self.loop.patience)
+        found = self._real.select(self._loop.patience)
         if not found:
-            self.loop.turnstile.abandon()
+            self._loop.turnstile.abandon()
             raise VirtualDeadlock(
-                f"a driver gave no sign for {self.loop.patience} real seconds; a job awaits "
+                f"a driver gave no sign for {self._loop.patience} real seconds; a job awaits "
                 "nothing but its driver, for timers stand still meanwhile"
             )
         return found
@@ -204,9 +204,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         self._virtual_now = start
         self._timer_order = itertools.count()
         self.patience = patience
-        selector = _Selector()
-        super().__init__(selector)
-        selector.loop = self
+        super().__init__(_Selector(self))
         self._clock_resolution = math.ulp(start)
         self.turnstile = VirtualTurnstile(self)
 
@@ -227,7 +225,6 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         """
         timer = _Timer(next(self._timer_order), when, callback, args, self, context)
         heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
-        timer._scheduled = True  # type: ignore[attr-defined]  # noqa: SLF001 - as the base does
         return timer
 
     def call_later(  # type: ignore[override]

@@ -216,7 +216,7 @@ class Reader:
     """Converts tables, in order, back into messages."""
 
     _sequences: dict[tuple[object, ...], int] = field(default_factory=dict)
-    _open: StoredMessage | None = None
+    _first: tuple[Any, ...] | None = None
     _number: int = -1
     _levels: list[Level] = field(default_factory=list)
 
@@ -229,52 +229,49 @@ class Reader:
         columns = [_values(table, name) for name in COLUMNS]
         for row in zip(*columns, strict=True):
             number, side, price, size = row[0], row[8], row[9], row[10]
-            if number != self._number or self._open is None:
-                if self._open is not None:
-                    yield self._close()
-                if number <= self._number:
-                    raise ValueError(f"message {number} after {self._number}")
+            if number != self._number or self._first is None:
+                if self._first is not None:
+                    yield self._message(self._first)
                 self._begin(row)
             if side is not None:
                 self._levels.append((side, price, size))
 
     def last(self) -> Iterator[StoredMessage]:
         """Yield the message that was still open when the tables ended."""
-        if self._open is not None:
-            yield self._close()
+        if self._first is not None:
+            yield self._message(self._first)
 
     def _begin(self, row: tuple[Any, ...]) -> None:
-        number, session, step, cycle, at, platform, contract, kind = row[:8]
-        stream, gap, lag, trade_id, raw = row[11:]
-        if self._open is None and number and self._number < 0:
+        number = row[0]
+        if number <= self._number:
+            raise ValueError(f"message {number} after {self._number}")
+        if number and self._number < 0:
             raise ValueError(f"it begins at message {number}")
-        self._number = number
-        message = StoredMessage(
+        self._first, self._number, self._levels = row, number, []
+
+    def _message(self, first: tuple[Any, ...]) -> StoredMessage:
+        """Return the message that began with the row `first`, with all its levels."""
+        _, session, step, cycle, at, platform, contract, kind, *_ = first
+        stream, gap, lag, trade_id, raw = first[11:]
+        sequence = None
+        if gap is not None:
+            key = session, platform, contract, stream
+            sequence = self._sequences[key] = self._sequences.get(key, 0) + gap
+        return StoredMessage(
             at,
             step,
             session,
             platform,
             contract,
             kind,
-            cycle_ns=cycle,
-            stream=stream,
-            platform_us=None if lag is None else at // 1_000 - lag,
-            trade_id=trade_id,
-            raw=raw,
+            tuple(self._levels),
+            cycle,
+            stream,
+            sequence,
+            None if lag is None else at // 1_000 - lag,
+            trade_id,
+            raw,
         )
-        if gap is not None:
-            key = _stream_key(message)
-            message.sequence = self._sequences.get(key, 0) + gap
-            self._sequences[key] = message.sequence
-        self._open = message
-
-    def _close(self) -> StoredMessage:
-        message = self._open
-        assert message is not None
-        message.levels = tuple(self._levels)
-        self._levels = []
-        self._open = None
-        return message
 
 
 def check_schema(schema: pa.Schema) -> None:

@@ -45,6 +45,12 @@ class Episode:
     peak: Decimal
     size: Decimal
 
+    def extend(self, at: datetime, edge: Decimal) -> None:
+        """Add a step that ended at `at` with an edge of `edge` dollars."""
+        self.ended = at
+        self.steps += 1
+        self.peak = max(self.peak, edge)
+
 
 @dataclass(slots=True)
 class _Pair:
@@ -69,9 +75,7 @@ class _Pair:
                     self.match.match_id, outcome, at, at, 1, dollars, size
                 )
             else:
-                running.ended = at
-                running.steps += 1
-                running.peak = max(running.peak, dollars)
+                running.extend(at, dollars)
 
     def end(self) -> Iterator[Episode]:
         """Yield the episodes that are still running."""

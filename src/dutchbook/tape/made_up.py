@@ -90,6 +90,13 @@ class Book:
         self.bids = _resized(self.bids, chance)
         self.asks = _resized(self.asks, chance)
 
+    def offer(self, size: int, *, bid: bool) -> None:
+        """Change the size at the best bid, or at the best ask."""
+        if bid:
+            self.bids = _topped(self.bids, size)
+        else:
+            self.asks = _topped(self.asks, size)
+
     def holds(self, price: int) -> bool:
         """Return whether `price` lies within the spread."""
         return bool(self.bids and self.asks) and self.bids[0][0] <= price <= self.asks[0][0]
@@ -111,6 +118,11 @@ class _Lag:
     rises: bool
     peak: int
     polls: int
+
+    def pass_poll(self) -> bool:
+        """Count one poll and return whether the episode goes on."""
+        self.polls -= 1
+        return self.polls > 0
 
 
 @dataclass(slots=True)
@@ -153,17 +165,12 @@ class Question:
         sizes = [size, size * chance.between(1, 8)]
         first = chance.between(0, 1)
         ahead, behind = self.books[late.other], self.books[late]
-        if rises:
-            ahead.bids = _topped(ahead.bids, sizes[first])
-            behind.asks = _topped(behind.asks, sizes[1 - first])
-        else:
-            ahead.asks = _topped(ahead.asks, sizes[first])
-            behind.bids = _topped(behind.bids, sizes[1 - first])
+        ahead.offer(sizes[first], bid=rises)
+        behind.offer(sizes[1 - first], bid=not rises)
 
     def _linger(self, lag: _Lag, chance: Chance) -> None:
         """Advance an episode by one poll; at its end the late platform catches up."""
-        lag.polls -= 1
-        if lag.polls <= 0:
+        if not lag.pass_poll():
             self.lag = None
             self.books[lag.late].quote(self.price, chance)
             return

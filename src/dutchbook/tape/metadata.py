@@ -79,6 +79,13 @@ class Recording(msgspec.Struct, forbid_unknown_fields=True):
     market_ids: dict[str, str] = {}
     pairs: dict[str, str] = {}
 
+    def count(self, name: str) -> None:
+        """Count one message of a file; each return to a file is an entry of its own."""
+        if self.files and self.files[-1].name == name:
+            self.files[-1] = RecordedFile(name, self.files[-1].messages + 1)
+        else:
+            self.files.append(RecordedFile(name, 1))
+
 
 class _Meta(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     format: int

@@ -79,14 +79,16 @@ class OrderBook:
         if side == BID:
             if size_e6 > 0:
                 self.bids[price_e4] = size_e6
-                self.best_bid = max(self.best_bid, price_e4)
+                if price_e4 > self.best_bid:  # noqa: PLR1730 - max takes a tenth longer
+                    self.best_bid = price_e4
             else:
                 self.bids.pop(price_e4, None)
                 if price_e4 == self.best_bid:
                     self.best_bid = max(self.bids, default=0)
         elif size_e6 > 0:
             self.asks[price_e4] = size_e6
-            self.best_ask = min(self.best_ask, price_e4)
+            if price_e4 < self.best_ask:  # noqa: PLR1730 - as above
+                self.best_ask = price_e4
         else:
             self.asks.pop(price_e4, None)
             if price_e4 == self.best_ask:

@@ -158,6 +158,14 @@ class _BatchRejected(Exception):
         self.answer = answer
 
 
+class _Connection(sqlite3.Connection):
+    """A connection whose rows are read by the names of their columns."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.row_factory = sqlite3.Row
+
+
 class _Writer:
     """What runs in the writer thread: one connection, plain sqlite3."""
 
@@ -182,9 +190,12 @@ class _Writer:
             self._lock = self._take_lock()
         try:
             made = sqlite3.connect(
-                self._path, isolation_level=None, timeout=self._timeout, cached_statements=512
+                self._path,
+                isolation_level=None,
+                timeout=self._timeout,
+                cached_statements=512,
+                factory=_Connection,
             )
-            made.row_factory = sqlite3.Row
             made.execute("PRAGMA journal_mode=WAL")
             made.execute("PRAGMA synchronous=FULL")
             made.execute("PRAGMA fullfsync=ON")  # macOS: past the drive's own cache

@@ -115,7 +115,7 @@ class KalshiBooks:
         except (msgspec.DecodeError, InvalidInput, UnicodeDecodeError, RecursionError) as error:
             self._unread(raw, error)
             return None
-        book.sequence = message.seq
+        book.number(message.seq)
         return book if book.best_bid != bid or book.best_ask != ask else None
 
     def _change(self, book: OrderBook, body: _DeltaBody) -> None:

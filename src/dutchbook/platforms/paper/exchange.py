@@ -9,7 +9,7 @@ cancelled. No clock and no randomness: every call passes the time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -32,27 +32,10 @@ from dutchbook.domain.values.units import (
 from dutchbook.errors import OutcomeUnknown, PlatformRejected
 from dutchbook.platforms.paper.liquidity import Liquidity, Replenishment
 from dutchbook.platforms.paper.wallet import Wallet
+from dutchbook.platforms.paper.working import Working
 from dutchbook.ports.gateway import FillReport, OrderReport
 
 WORST_FILLS = 50
-
-
-@dataclass(slots=True)
-class Working:
-    """An order on the platform."""
-
-    order: Order
-    platform_order_id: str
-    accumulator: FeeAccumulator
-    left: int
-    arrived: int
-    fills: list[FillReport] = field(default_factory=list)
-
-    def report(self) -> OrderReport:
-        """Return the order's id, its fills so far and what still works."""
-        return OrderReport(
-            self.platform_order_id, tuple(self.fills), Quantity(from_e6(max(self.left, 0)))
-        )
 
 
 class PaperExchange:
@@ -76,6 +59,10 @@ class PaperExchange:
         self.paused = False
         self.results: dict[str, Result] = {}
         self.on_taken: Taken = _ignore
+
+    def subscribe(self, taken: Taken) -> None:
+        """Call `taken` after each trade of ours, in place of the earlier subscriber."""
+        self.on_taken = taken
 
     # Orders
     # ------------------------------------------------------------------------------------
@@ -106,7 +93,7 @@ class PaperExchange:
         for price_e4, size_e6, maker in plan.takes:
             self._trade(working, price_e4, size_e6, maker, now)
         if order.time_in_force in (TimeInForce.FOK, TimeInForce.IOC) or plan.self_cross:
-            working.left = 0
+            working.end()
         self._hold()
         return working.report()
 
@@ -138,7 +125,7 @@ class PaperExchange:
         working = self._orders.get(platform_order_id)
         if working is None or working.left <= 0:
             raise PlatformRejected(self.platform, "not_found")
-        working.left = 0
+        working.end()
         self._hold()
         return working.report()
 
@@ -259,8 +246,7 @@ class PaperExchange:
     def _filled(self, working: Working, own_e4: int, size_e6: int, now: datetime) -> None:
         order = working.order
         price, size = Price(from_e4(own_e4)), Quantity(from_e6(size_e6))
-        working.accumulator, fee = working.accumulator.charge(price, size)
-        working.left -= size_e6
+        fee = working.charge(price, size_e6)
         report = FillReport(
             platform=self.platform,
             platform_order_id=working.platform_order_id,
@@ -290,7 +276,7 @@ class PaperExchange:
                 left = Quantity(from_e6(working.left))
                 terms = working.accumulator.terms
                 held += owed(order.price * left) + terms.worst(order.price, left, fills=1)
-        self.wallet.held = Money(held)
+        self.wallet.hold(Money(held))
 
     # The tape
     # ----------------------------------------------------------------------------------
@@ -362,7 +348,7 @@ class PaperExchange:
     def resolve(self, contract_id: str, yes_pays: Decimal, now: datetime) -> None:
         """Record a contract's result: its orders end, and nothing is paid yet."""
         for working in self._resting(contract_id):
-            working.left = 0
+            working.end()
         self._hold()
         self.results[contract_id] = Result(yes_pays, now, cash=False)
 

@@ -29,6 +29,14 @@ class Wallet:
         """Return the contracts held of one outcome."""
         return self.contracts.get((contract_id, outcome), NOTHING)
 
+    def fund(self, cash: Money) -> None:
+        """Set the cash, as our record has it."""
+        self.cash = cash
+
+    def hold(self, amount: Money) -> None:
+        """Set the collateral of working orders."""
+        self.held = amount
+
     def add(self, contract_id: str, outcome: Outcome, size: Quantity) -> None:
         """Add contracts that we already own."""
         if size:

@@ -52,6 +52,11 @@ class _Seen:
     last_us: int = 0
     cents: bool = True
 
+    def add(self, at_us: int, levels: Iterable[Level]) -> None:
+        """Record a message: its time, and whether its prices are whole cents."""
+        self.last_us = at_us
+        self.cents = self.cents and all(not price % CENT for _, price, _ in levels)
+
 
 @dataclass(slots=True)
 class Markets:
@@ -85,9 +90,7 @@ class Markets:
         seen = self._seen.get(ticker)
         if seen is None:
             seen = self._seen[ticker] = _Seen()
-        seen.last_us = at_us
-        if seen.cents:
-            seen.cents = all(not price % CENT for _, price, _ in levels)
+        seen.add(at_us, levels)
 
     def watch(self, event: Mapping[str, Any]) -> None:
         """Record when a market closes, if the recorder's message says so."""

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -91,6 +91,16 @@ class _Entry:
     raw: msgspec.Raw
 
 
+class _Content(NamedTuple):
+    """The content of a message about a market; its fields are those of `StoredMessage`."""
+
+    contract_id: str
+    kind: StoredKind
+    levels: tuple[Level, ...]
+    platform_us: int | None = None
+    trade_id: bytes | None = None
+
+
 @dataclass(slots=True)
 class _Reading:
     """State of an import: what is known about the recording so far."""
@@ -109,53 +119,62 @@ class _Reading:
         """Store one line."""
         try:
             event = _event.decode(entry.raw)
-            message = self._message(event, entry.at_ns, session)
+            stream, sequence = _whole(event, "sid"), _whole(event, "seq")
+            content = _content(event)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidInput) as error:
             raise entry.line.error(error) from error
-        if message.kind is not StoredKind.OTHER:
-            again = kalshi_event(message, self.recording.market_ids)
-            if again != event:
-                message.raw = bytes(entry.raw).decode()
-        else:
-            message.raw = bytes(entry.raw).decode()
+        if content is None:
             self.markets.watch(event)
+            message = self._other(entry, session)
+        else:
+            self._note(content, event["msg"], entry.at_ns)
+            message = self._message(content, entry.at_ns, session, stream, sequence)
+            if kalshi_event(message, self.recording.market_ids) != event:
+                message = replace(message, raw=_text(entry))
         self.first_ns = self.first_ns or entry.at_ns
         self.last_ns = entry.at_ns
         self.rows.add(message)
 
-    def _message(self, event: dict[str, Any], at_ns: int, session: int) -> StoredMessage:
-        payload = event.get("msg")
-        message = StoredMessage(
-            at_ns=at_ns,
+    def _message(
+        self,
+        content: _Content,
+        at_ns: int,
+        session: int,
+        stream: int | None,
+        sequence: int | None,
+    ) -> StoredMessage:
+        contract_id, kind, levels, platform_us, trade_id = content
+        return StoredMessage(
+            at_ns,
+            self.rows.messages,
+            session,
+            Platform.KALSHI,
+            contract_id,
+            kind,
+            levels,
+            None,
+            stream,
+            sequence,
+            platform_us,
+            trade_id,
+        )
+
+    def _other(self, entry: _Entry, session: int) -> StoredMessage:
+        return StoredMessage(
+            at_ns=entry.at_ns,
             step=self.rows.messages,
             session=session,
             platform=Platform.KALSHI,
             contract_id=None,
             kind=StoredKind.OTHER,
-            stream=_whole(event, "sid"),
-            sequence=_whole(event, "seq"),
+            raw=_text(entry),
         )
-        match event.get("type"):
-            case "orderbook_delta":
-                _delta(message, msgspec.convert(payload, _Delta))
-            case "orderbook_snapshot":
-                _snapshot(message, msgspec.convert(payload, _Snapshot))
-            case "trade":
-                _trade(message, msgspec.convert(payload, _Trade))
-            case str():
-                message.stream = message.sequence = None
-                return message
-            case other:
-                raise InvalidInput("event.type", other, "the name of a message type")
-        self._note(message, payload, at_ns)
-        return message
 
-    def _note(self, message: StoredMessage, payload: Any, at_ns: int) -> None:
-        assert message.contract_id is not None, "set by the message's own reader"
+    def _note(self, content: _Content, payload: Mapping[str, Any], at_ns: int) -> None:
         market_id = payload.get("market_id")
         if isinstance(market_id, str):
-            self.recording.market_ids.setdefault(message.contract_id, market_id)
-        self.markets.seen(message.contract_id, at_ns // 1_000, message.levels)
+            self.recording.market_ids.setdefault(content.contract_id, market_id)
+        self.markets.seen(content.contract_id, at_ns // 1_000, content.levels)
 
 
 def read(source: Source, overrides: Overrides, progress: Progress) -> Imported:
@@ -191,15 +210,9 @@ def _read_files(reading: _Reading, source: Source, meter: Meter) -> None:
     """Read all files: those of one session merged by time, the sessions in sequence."""
     if source.layout is Layout.KALSHI_MS:
         files = [_entries(file, source.layout, meter) for file in source.files]
-        counts: list[RecordedFile] = []
         for entry in heapq.merge(*files, key=lambda entry: entry.at_ns):
             reading.take(entry, 0)
-            name = plain_name(entry.line.file)
-            if counts and counts[-1].name == name:
-                counts[-1] = RecordedFile(name, counts[-1].messages + 1)
-            else:
-                counts.append(RecordedFile(name, 1))
-        reading.recording.files = counts
+            reading.recording.count(plain_name(entry.line.file))
         return
     for session, file in enumerate(source.files):
         before = reading.rows.messages
@@ -254,22 +267,41 @@ def _level(side: str, text: str, size: int) -> Level:
     return ASK, E4 - _price(text), size
 
 
-def _delta(message: StoredMessage, found: _Delta) -> None:
-    message.kind = StoredKind.CHANGE
-    message.contract_id = found.market_ticker
-    message.levels = (
-        _level(found.side, found.price_dollars, _size(found.delta_fp, "delta_fp")),
-    )
-    if found.ts is not None:
-        try:
-            message.platform_us = microseconds(datetime.fromisoformat(found.ts))
-        except (ValueError, TypeError):
-            raise InvalidInput("ts", found.ts, "an instant in UTC") from None
+def _text(entry: _Entry) -> str:
+    return bytes(entry.raw).decode()
 
 
-def _snapshot(message: StoredMessage, found: _Snapshot) -> None:
-    message.kind = StoredKind.SNAPSHOT
-    message.contract_id = found.market_ticker
+def _content(event: Mapping[str, Any]) -> _Content | None:
+    """Return the content of a book or trade message, None for a message of another type."""
+    payload = event.get("msg")
+    match event.get("type"):
+        case "orderbook_delta":
+            return _delta(msgspec.convert(payload, _Delta))
+        case "orderbook_snapshot":
+            return _snapshot(msgspec.convert(payload, _Snapshot))
+        case "trade":
+            return _trade(msgspec.convert(payload, _Trade))
+        case str():
+            return None
+        case other:
+            raise InvalidInput("event.type", other, "the name of a message type")
+
+
+def _delta(found: _Delta) -> _Content:
+    level = _level(found.side, found.price_dollars, _size(found.delta_fp, "delta_fp"))
+    return _Content(found.market_ticker, StoredKind.CHANGE, (level,), _own_time(found.ts))
+
+
+def _own_time(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return microseconds(datetime.fromisoformat(text))
+    except (ValueError, TypeError):
+        raise InvalidInput("ts", text, "an instant in UTC") from None
+
+
+def _snapshot(found: _Snapshot) -> _Content:
     sides = (("yes", found.yes_dollars_fp), ("no", found.no_dollars_fp))
     levels = [
         _level(side, text, _size(size, f"{side}_dollars_fp"))
@@ -281,18 +313,16 @@ def _snapshot(message: StoredMessage, found: _Snapshot) -> None:
             raise InvalidInput("orderbook_snapshot", size, "a book of sizes above zero")
     if len({level[:2] for level in levels}) < len(levels):
         raise InvalidInput("orderbook_snapshot", found.market_ticker, "each price once")
-    message.levels = tuple(levels)
+    return _Content(found.market_ticker, StoredKind.SNAPSHOT, tuple(levels))
 
 
-def _trade(message: StoredMessage, found: _Trade) -> None:
-    message.kind = StoredKind.TRADE
-    message.contract_id = found.market_ticker
+def _trade(found: _Trade) -> _Content:
     side = BID if found.taker_side == "yes" else ASK
     size = _size(found.count_fp, "count_fp")
     if size < 0:
         raise InvalidInput("count_fp", found.count_fp, "above zero")
-    message.levels = ((side, _price(found.yes_price_dollars), size),)
+    level = side, _price(found.yes_price_dollars), size
     if not EARLIEST_NS <= found.ts_ms * NS_PER_MS <= LATEST_NS:
         raise InvalidInput("ts_ms", found.ts_ms, "milliseconds since 1970")
-    message.platform_us = found.ts_ms * 1_000
-    message.trade_id = found.trade_id.bytes
+    us, trade_id = found.ts_ms * 1_000, found.trade_id.bytes
+    return _Content(found.market_ticker, StoredKind.TRADE, (level,), us, trade_id)

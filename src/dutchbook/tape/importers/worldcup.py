@@ -9,7 +9,7 @@ was fetched, ms), ``venue``, ``pair`` ("<Kalshi ticker>:<Polymarket YES token>")
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -88,7 +88,7 @@ class _Reading:
         except InvalidInput as error:
             raise line.error(error) from error
         if polled_line(message, self.recording) != row:
-            message.raw = line.text.decode()
+            message = replace(message, raw=line.text.decode())
         self.rows.add(message)
 
     def _message(self, row: Mapping[str, Any], session: int) -> StoredMessage:

@@ -1,0 +1,38 @@
+"""An order on a paper platform: what is left of it, its fees and its fills."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dutchbook.domain.execution.order import Order
+from dutchbook.domain.market.fees import FeeAccumulator
+from dutchbook.domain.values.units import Money, Price, Quantity, from_e6
+from dutchbook.ports.gateway import FillReport, OrderReport
+
+
+@dataclass(slots=True)
+class Working:
+    """An order on the platform."""
+
+    order: Order
+    platform_order_id: str
+    accumulator: FeeAccumulator
+    left: int
+    arrived: int
+    fills: list[FillReport] = field(default_factory=list)
+
+    def charge(self, price: Price, size_e6: int) -> Money:
+        """Take `size_e6` of what is left at `price` and return the fee."""
+        self.accumulator, fee = self.accumulator.charge(price, Quantity(from_e6(size_e6)))
+        self.left -= size_e6
+        return fee
+
+    def end(self) -> None:
+        """Cancel what is left."""
+        self.left = 0
+
+    def report(self) -> OrderReport:
+        """Return the order's id, its fills so far and what still works."""
+        return OrderReport(
+            self.platform_order_id, tuple(self.fills), Quantity(from_e6(max(self.left, 0)))
+        )
