@@ -6,15 +6,19 @@ ARGS ?=
 EXECUTIONS ?= 20000
 SEED ?= 1
 ON ?= memory
+ONLY ?=
+FIGURES ?=
 RECORDING ?= $(wildcard ../shared/data/kalshi_gold15m_ws_2026-08)
 
 VENV := .venv
 BIN := $(VENV)/bin
+WRITTEN = $(if $(FIGURES),--figures $(FIGURES))
 COMPILE := $(BIN)/pip-compile --quiet --no-emit-index-url --no-emit-find-links \
 	--no-emit-trusted-host --no-emit-options --strip-extras --no-header --allow-unsafe
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check bench crash simulate mutants goldens lock clean
+.PHONY: help install install-dev run test check bench figures crash simulate mutants goldens \
+	lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -35,20 +39,24 @@ check: install-dev ## lint, types, layout and bans, generated pages in step
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/tidy
 	$(BIN)/python docs/generate.py --check
+	$(BIN)/python -m bench.figures.check
 
 bench: install-dev ## measure speed; BENCH_SHORT=1 for a short run
 	PYTHONPATH=src:tests DUTCHBOOK_KALSHI_RECORDING="$(RECORDING)" \
 		$(BIN)/python -m bench $(ARGS)
 
+figures: install-dev ## measure and write the tables of docs/; ONLY=bench.exits, ARGS=--list
+	PYTHONPATH=src:tests $(BIN)/python -m bench.figures $(ONLY) $(ARGS)
+
 crash: install-dev ## kill engines everywhere and recover; SEED=7, ARGS="--short"
-	PYTHONPATH=src:tests SEED="$(SEED)" $(BIN)/python -m crash $(ARGS)
+	PYTHONPATH=src:tests SEED="$(SEED)" $(BIN)/python -m crash $(ARGS) $(WRITTEN)
 
 simulate: install-dev ## engines under faults; EXECUTIONS=20000 SEED=1 ON=sqlite
 	PYTHONPATH=src:tests $(BIN)/python -m prove --executions $(EXECUTIONS) --seed $(SEED) \
-		--on $(ON) --result simulate.json $(ARGS)
+		--on $(ON) --result simulate.json $(ARGS) $(WRITTEN)
 
 mutants: install-dev ## planted bugs that the tests must find; ARGS="--draw 5" for some
-	PYTHONPATH=src:tests $(BIN)/python -m prove.mutants $(ARGS)
+	PYTHONPATH=src:tests $(BIN)/python -m prove.mutants $(ARGS) $(WRITTEN)
 
 goldens: install-dev ## write what whole runs come to, which the tests hold them to
 	PYTHONPATH=src:tests $(BIN)/python -m support.goldens

@@ -8,17 +8,12 @@ import sys
 import time
 from pathlib import Path
 
-from bench import halts, journals, postgres, reconcile, status, wire
+from bench import halts, journals, postgres, reconcile, sizes, status, wire
 from bench.study import bracket, controls, exits, trade
 from dutchbook.bootstrap.build import generated_tape
 from dutchbook.tape import demo
 from dutchbook.tape.format import open_tape
 
-SHORT, LONG = 200, 2_000
-SHORT_HALTS, LONG_HALTS = 5, 40
-SHORT_POSITIONS, LONG_POSITIONS = 200, 2_000
-SHORT_LOG, LONG_LOG = 20_000, 1_000_000
-SHORT_WIRE, LONG_WIRE = 20_000, 200_000
 RECORDING = "DUTCHBOOK_KALSHI_RECORDING"
 """The environment variable that names a folder of recorded Kalshi messages."""
 
@@ -26,7 +21,7 @@ RECORDING = "DUTCHBOOK_KALSHI_RECORDING"
 def main() -> None:
     """Run every benchmark and print the results."""
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else demo.PATH
-    short = os.environ.get("BENCH_SHORT") == "1"
+    size = sizes.chosen()
     tape = open_tape(path)
     lines = [
         f"Python {platform.python_version()}, {os.cpu_count()} cores, tape {tape.meta.name}"
@@ -34,18 +29,18 @@ def main() -> None:
     began = time.perf_counter()
     trade(tape)
     rate = tape.meta.messages / (time.perf_counter() - began)
-    size = path.stat().st_size / tape.meta.messages
+    stored = path.stat().st_size / tape.meta.messages
     lines += ["", f"replay with paper matching: {rate:,.0f} messages a second"]
-    lines += [f"tape: {size:.2f} bytes a message", ""]
-    lines += journals.compare(SHORT if short else LONG)
-    lines += postgres.compare(SHORT if short else LONG)
-    lines += ["", *halts.compare(SHORT_HALTS if short else LONG_HALTS)]
-    lines += ["", *reconcile.compare(SHORT_POSITIONS if short else LONG_POSITIONS)]
-    lines += status.compare(SHORT_LOG if short else LONG_LOG)
-    lines += ["", *_wire(SHORT_WIRE if short else LONG_WIRE)]
+    lines += [f"tape: {stored:.2f} bytes a message", ""]
+    lines += journals.compare(size.batches)
+    lines += postgres.compare(size.batches)
+    lines += ["", *halts.compare(size.halts)]
+    lines += ["", *reconcile.compare(size.positions)]
+    lines += status.compare(size.entries)
+    lines += ["", *_wire(size.messages)]
     lines += ["", "Lag and replenishment", "", *bracket(tape)]
     lines += ["", "Exits", "", *exits(tape)]
-    if not short:
+    if not sizes.is_short():
         lines += ["", "Controls", "", *controls(tape)]
     sys.stdout.write("\n".join(lines) + "\n")
 

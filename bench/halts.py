@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from dutchbook.application.operator.command_rows import command_row, halting
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.application.records.lease import ENGINE, TABLE, Fence, take
 from dutchbook.bootstrap.build import build, generated_tape
 from dutchbook.bootstrap.paper_run import REDRAW_SECONDS
@@ -65,12 +65,12 @@ async def _measure(url: str, halts: int) -> tuple[list[float], list[float]]:
         if isinstance(event, TradingHalted) and sequence:
             folded.set()
 
-    engine.bus.subscribe(on_event)
+    engine.committer.subscribe(on_event)
     following = asyncio.ensure_future(engine.lifecycle.follow_commands(REDRAW_SECONDS))
     first, shown = [], []
     for _ in range(halts):
         began = await _halt(other)
-        await _expect_rejection(engine.bus, fence)
+        await _expect_rejection(engine.committer, fence)
         first.append(time.perf_counter() - began)
         await folded.wait()
         shown.append(time.perf_counter() - began)
@@ -93,12 +93,12 @@ async def _halt(journal: Journal) -> float:
     return time.perf_counter()
 
 
-async def _expect_rejection(bus: EventBus, fence: Fence) -> None:
+async def _expect_rejection(committer: Committer, fence: Fence) -> None:
     """Commit an entry intent, as an engine unaware of the halt; this must fail."""
     assert not fence.halted, "nothing was read since"
     order: dict[str, Any] = {"order_id": "never", "purpose": "entry", "working_size": 1}
     try:
-        await bus.commit(Batch((Insert("orders", order),)))
+        await committer.commit(Batch((Insert("orders", order),)))
     except Halted:
         return
     raise AssertionError("a halt was committed, and an entry after it")

@@ -13,7 +13,7 @@ from pathlib import Path
 from support.reserving import Reserving
 
 from dutchbook.application.capital.risk import RiskManager
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.bootstrap.build import ACCOUNTS
 from dutchbook.domain.capital.limits import RiskLimits
 from dutchbook.domain.capital.reservation import BudgetRequest
@@ -147,9 +147,9 @@ class Maker:
     def __init__(self) -> None:
         self._journal = _Recording()
         clock, ids = SystemClock(), RandomIds()
-        bus = EventBus(self._journal, clock, ids)
-        self._risk = RiskManager(self._journal, bus, clock, ids, WIDE, ACCOUNTS)
-        self._entries = Reserving(self._risk, bus, clock, ids)
+        committer = Committer(self._journal, clock, ids)
+        self._risk = RiskManager(self._journal, committer, clock, ids, WIDE, ACCOUNTS)
+        self._entries = Reserving(self._risk, committer, clock, ids)
         self._made = 0
 
     async def funding(self) -> list[Batch]:

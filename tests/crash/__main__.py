@@ -21,10 +21,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 from rich.table import Table
 from support import postgres
 
+from bench.figures import writing
 from dutchbook.ports.crash_points import points
 
+from . import figures
 from .awaits import CANCEL, FAIL, sites
-from .kills import AWAIT, TERM, TIME, Case, Ground, Profile, Verdict, home
+from .figures import struck
+from .kills import AWAIT, TIME, Case, Ground, Profile, Verdict, home
 from .programme import ELSEWHERE, FULL, SHORT, Programme, Size
 
 SHOWN = 20
@@ -64,7 +67,13 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--point", default="", help="only cases that have this in their name")
     parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 8))
     parser.add_argument("--folder", type=Path, help="where databases are made; else in memory")
-    return parser.parse_args()
+    writing.add_option(parser, "crash")
+    asked = parser.parse_args()
+    if asked.figures and (asked.only or asked.point):
+        parser.error("only the figures of all cases go into the page")
+    if any((name == figures.BRIEF) != asked.short for name in asked.figures):
+        parser.error(f"{figures.BRIEF} is for a run with --short, the others for one without")
+    return asked
 
 
 def _once(ground: Ground, case: Case, console: Console) -> int:
@@ -76,7 +85,7 @@ def _once(ground: Ground, case: Case, console: Console) -> int:
 
 
 def _all(ground: Ground, asked: argparse.Namespace, console: Console) -> int:
-    began, commit = time.monotonic(), _commit()
+    began, commit, measurements = time.monotonic(), _commit(), writing.begin(asked.figures)
     size = SHORT if asked.short else FULL
     programme = Programme(asked.seed, size)
     bars = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -104,15 +113,20 @@ def _all(ground: Ground, asked: argparse.Namespace, console: Console) -> int:
     failures = [*programme.wrong, *programme.unreached(), *_missed(verdicts, size)]
     if len(verdicts) < len(cases):
         failures.append(f"interrupted: {len(verdicts)} of {len(cases)} cases were tried")
+        measurements = {}
     failed = [verdict for verdict in verdicts if verdict.wrong]
     _print_points(console, verdicts)
     _report(console, asked.seed, failed, failures)
+    count, seconds = len(failed) + len(failures), time.monotonic() - began
     console.print(
         f"seed {asked.seed}, commit {commit}: {_kills(verdicts)} in {len(verdicts)} cases,"
-        f" {len(failed) + len(failures)} failures, {time.monotonic() - began:.0f} s",
+        f" {count} failures, {seconds:.0f} s",
         highlight=False,
     )
-    return bool(failed or failures)
+    command = f"make crash SEED={asked.seed}" + " ARGS=--short" * asked.short
+    for line in figures.written(measurements, verdicts, command, count, seconds):
+        console.print(line, highlight=False)
+    return count > 0
 
 
 def _print_progress(console: Console, verdict: Verdict, progress: str) -> None:
@@ -146,9 +160,8 @@ def _profiled(ground: Ground, fresh: bool, case: Case) -> Profile:
 
 
 def _kills(verdicts: list[Verdict]) -> str:
-    kills = [(v.case, s) for v in verdicts for s in v.struck if not s.startswith(AWAIT)]
-    struck, served = len(kills), sum(case.on_server for case, _ in kills)
-    return f"{struck} kills ({served} of them on PostgreSQL)"
+    every, served = figures.kills(verdicts)
+    return f"{every} kills ({served} of them on PostgreSQL)"
 
 
 def _missed(verdicts: list[Verdict], size: Size) -> list[str]:
@@ -157,11 +170,11 @@ def _missed(verdicts: list[Verdict], size: Size) -> list[str]:
     for served, times in ((False, size.at_points), (True, size.served_at_points)):
         mine = [each for each in verdicts if each.case.on_server is served]
         wanted = Counter(kill.name for each in mine for kill in each.case.kills)
-        struck, where = _struck(mine), " on PostgreSQL" if served else ""
+        seen, where = struck(mine), " on PostgreSQL" if served else ""
         found += [
-            f"{name} was struck {struck[name]} times of {times}{where}"
+            f"{name} was struck {seen[name]} times of {times}{where}"
             for name in points()
-            if wanted[name] and struck[name] < times
+            if wanted[name] and seen[name] < times
         ]
     left = _left_at_random(verdicts, size)
     if left:
@@ -177,29 +190,15 @@ def _left_at_random(verdicts: list[Verdict], size: Size) -> int:
     mine = [each for each in verdicts if not each.case.on_server]
     asked = sum(kill.name == TIME for each in mine for kill in each.case.kills)
     least = size.least_at_random
-    return max(least - _struck(mine)[TIME], 0) if asked >= least else 0
-
-
-def _struck(verdicts: list[Verdict]) -> Counter[str]:
-    return Counter(name for verdict in verdicts for name in verdict.struck)
+    return max(least - struck(mine)[TIME], 0) if asked >= least else 0
 
 
 def _print_points(console: Console, verdicts: list[Verdict]) -> None:
     """Print how often each point was struck, and how many of those cases failed."""
-    struck = _struck(verdicts)
-    failed = Counter(
-        name for verdict in verdicts if verdict.wrong for name in dict.fromkeys(verdict.struck)
-    )
     table = Table("where", "before", "after", "failed")
-    for name in points()[::2]:
-        what = name.partition(" ")[2]
-        if what not in ELSEWHERE:
-            sides = (f"before {what}", f"after {what}")
-            bad = sum(failed[side] for side in sides)
-            table.add_row(what, *(str(struck[side]) for side in sides), str(bad or "-"))
-    words = {TIME: "SIGKILL at a random instant", TERM: "SIGTERM, drained"}
-    for name, what in (*words.items(), ("any", "during recovery, at any point")):
-        table.add_row(what, "", str(struck[name]), str(failed[name] or "-"))
+    for what, before, after, failed in figures.by_place(verdicts):
+        first = "" if before is None else str(before)
+        table.add_row(what, first, str(after), str(failed or "-"))
     console.print(table)
     _print_awaits(console, verdicts)
     if ELSEWHERE:
@@ -211,10 +210,10 @@ def _print_awaits(console: Console, verdicts: list[Verdict]) -> None:
     every = sum(map(len, sites().values()))
     for way, word in ((CANCEL, "cancelled"), (FAIL, "failed")):
         name = f"{AWAIT}{way} "
-        struck = [s for verdict in verdicts for s in verdict.struck if s.startswith(name)]
+        seen = [s for verdict in verdicts for s in verdict.struck if s.startswith(name)]
         wanted = {k.name for v in verdicts for k in v.case.kills if k.name.startswith(name)}
         console.print(
-            f"awaits {word}: {len(set(struck))} of {len(wanted)} that wait, {len(struck)} times"
+            f"awaits {word}: {len(set(seen))} of {len(wanted)} that wait, {len(seen)} times"
             f" (the program has {every})",
             highlight=False,
         )

@@ -147,7 +147,7 @@ async def _live(
         await _trade(life, engine, truth, number, chance)
         await fence.release(journal)
     finally:
-        await journal.close(fenced_off=fence is not None and not fence.believed)
+        await journal.close(fenced_off=fence is not None and not fence.held)
 
 
 async def _opened(life: Life) -> Any:
@@ -194,11 +194,11 @@ async def _trade(
     """Do what `Engine.trade` does, on platforms that already exist."""
     lasting = Lasting(engine, truth, chance, life.scenario)
 
-    def hear(event: Event, sequence: int) -> None:
+    def on_event(event: Event, sequence: int) -> None:
         if sequence:
             truth.write(HEARD, (sequence, event.stamp.event_id))
 
-    engine.bus.subscribe(hear)
+    engine.committer.subscribe(on_event)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, engine.stopping.set)
     paper = engine.settings.paper
@@ -213,7 +213,7 @@ async def _trade(
         mode="paper",
         run=number,
         version=__version__,
-        checks=(engine.reconciling.service.reconcile, engine.carrying.take_up),
+        checks=(engine.reconciling.service.reconcile, engine.trading.take_up),
     )
     person = Person(engine, life.scenario.asks, f"{life.number}", life.halt_file)
 
@@ -228,10 +228,10 @@ async def _trade(
                 for each in fates
                 if each.pair is not None
             ]
-            await engine.leaving.settlement.finish(held, PATIENCE)
+            await engine.exiting.settlement.finish(held, PATIENCE)
 
     settled = [gateway.settled for gateway in engine.gateways.values()]
-    ends = (*settled, engine.leaving.merging.drained, resolved)
+    ends = (*settled, engine.exiting.merging.drained, resolved)
     await engine.lifecycle.run(engine._feed, (*ends, person.rests), engine.stopping)
     await engine.lifecycle.stop("the tape ended")
     assert engine.anchoring is not None, "there is a file for heads of the log"

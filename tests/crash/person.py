@@ -146,7 +146,7 @@ class Person:
             await self._decide(asked)
 
     async def _decide(self, asked: set[str]) -> None:
-        for dispute in list(self._engine.carrying.disputes.open.values()):
+        for dispute in list(self._engine.trading.disputes.open.values()):
             subject = dispute.found.position_id or dispute.dispute_id
             if not dispute.halts or asked & {subject, dispute.dispute_id}:
                 continue

@@ -19,6 +19,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from support import postgres
 
+from bench.figures import writing
+from prove import figures
 from prove.durable import MEMORY, POSTGRESQL, SQLITE
 from prove.report import VOID, Sum, show
 from prove.world import STEPS, Outcome, run
@@ -66,6 +68,7 @@ def simulate(given: argparse.Namespace, on: str) -> int:
     """
     wanted, first, size, only = given.executions, given.seed, given.size, given.only
     console = Console(width=None if sys.stdout.isatty() else WIDE)
+    measurements = writing.begin(given.figures)
     total, began = Sum(first), time.monotonic()
     columns = (TextColumn("simulating"), BarColumn(), TextColumn("{task.fields[what]}"))
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
@@ -77,8 +80,8 @@ def simulate(given: argparse.Namespace, on: str) -> int:
                 total.twice += 1
                 if only in ("", "I-31") and again(outcome.seed, size) != outcome.head:
                     total.differs(outcome.seed)
-            figures = f"{total.executions} executions, {sum(total.tally.hits.values())} faults"
-            progress.update(bar, completed=total.executions, what=figures)
+            so_far = f"{total.executions} executions, {sum(total.tally.hits.values())} faults"
+            progress.update(bar, completed=total.executions, what=so_far)
             for each in outcome.violations[:1] if given.keep_going else ():
                 progress.console.print(f"seed {outcome.seed}: {each}", highlight=False)
             if total.executions >= wanted or (total.violations and not given.keep_going):
@@ -89,6 +92,8 @@ def simulate(given: argparse.Namespace, on: str) -> int:
     if given.result is not None:
         text = json.dumps(total.document(seconds), indent=1) + "\n"
         given.result.write_text(text, encoding="utf-8")
+    for line in figures.written(measurements, total, seconds, given):
+        console.print(line, highlight=False)
     return total.code
 
 
@@ -110,7 +115,13 @@ def main() -> int:
     parser.add_argument("--only", default="", help="judge by one check alone, as I-5")
     places = (MEMORY, SQLITE, POSTGRESQL)
     parser.add_argument("--on", default=MEMORY, choices=places, help="where rows are kept")
+    writing.add_option(parser, "simulate")
     given = parser.parse_args()
+    if given.figures and (given.only or given.size != STEPS):
+        parser.error("only the figures of a run with every check and of the usual size go in")
+    for name in given.figures:
+        if given.on != figures.ON.get(name, MEMORY):
+            parser.error(f"{name} is not for a run on {given.on}")
     if given.head is not None:
         sys.stdout.write(run(given.head, size=given.size).head + "\n")
         return 0

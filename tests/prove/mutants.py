@@ -21,6 +21,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from bench.figures import writing
 from prove.alone import ALONE
 from prove.bug import SIMULATION, Bug
 from prove.planted import PLANTED
@@ -72,6 +73,15 @@ def _look(bug: Bug, path: str) -> str:
     return f"{CAUGHT} {seed[0]}" if seed else CAUGHT
 
 
+def _figures(caught: int) -> list[str]:
+    """Return what the page says of a run of all bugs."""
+    return [
+        "| run | by the simulation or a named test | by one check alone | caught |",
+        "|---|---:|---:|---:|",
+        f"| `make mutants` | {len(PLANTED)} | {len(ALONE)} | {caught} |",
+    ]
+
+
 def main() -> int:
     """Parse the command line and try the bugs."""
     parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
@@ -79,7 +89,11 @@ def main() -> int:
     parser.add_argument(
         "--only", help="only those whose name contains this, or the one of a check"
     )
+    writing.add_option(parser, "mutants")
     given = parser.parse_args()
+    if given.figures and (given.draw is not None or given.only is not None):
+        parser.error("only the figures of all bugs go into the page")
+    measurements = writing.begin(given.figures)
     every = (*PLANTED, *ALONE)
     bugs = [b for b in every if given.only in (None, b.check) or given.only in b.name]
     if given.draw is not None:
@@ -99,6 +113,8 @@ def main() -> int:
     console.print(table)
     caught = sum(word.startswith(CAUGHT) for word in found)
     console.print(f"{caught} of {len(bugs)} caught")
+    for measurement in measurements.values():
+        console.print(measurement.write(_figures(caught)), highlight=False)
     return 0 if caught == len(bugs) else 1
 
 
