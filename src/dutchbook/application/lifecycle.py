@@ -94,9 +94,9 @@ class PairTradeServices:
     reported: ReportedFills
 
     async def take_up(self) -> None:
-        """Resume what the last run left.
+        """Resume the work that the last run left.
 
-        That is open orders, executions that never ended, and exposures that nobody acted on.
+        That is open orders, executions that never ended, and exposures without a remedy so far.
         """
         for trade in self.trades.all():
             for order in trade.open_orders:
@@ -112,7 +112,7 @@ class EngineLifecycleService:
     """Owns the engine's tasks: none outlives it, and if one dies the run ends.
 
     It takes fifteen parts because every task of a run starts and stops here, in one order:
-    whatever has a task, or is drained or recorded at the end, is passed in.
+    everything that has a task, or is drained or recorded at the end, is passed in.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class EngineLifecycleService:
         self._risk = risk
         self._watchlist = watchlist
         self._queue = queue
-        self._carrying = trading
+        self._trading = trading
         self._recorder = recorder
         self._gateways = gateways
         self._services = services
@@ -174,16 +174,16 @@ class EngineLifecycleService:
             mode: The mode that the database is bound to.
             run: The number of this run.
             version: The program's version.
-            checks: What must have ended before trading, in this order.
+            checks: Run to completion before trading, in this order.
         """
         await self._committer.redeliver()
         await self._risk.capital.load()
-        await self._carrying.first_legs.load()
+        await self._trading.first_legs.load()
         await know_contracts(self._journal, self._committer, contracts)
         await self._take_up_all(pairs)
         await self._pay_in(opening)
-        trades = self._carrying.trades
-        trades.take_up(await self._carrying.loader.load())
+        trades = self._trading.trades
+        trades.take_up(await self._trading.loader.load())
         unclean = self._committer.fence is not None and self._committer.fence.unclean
         count, stamp = len(trades.positions), self._committer.stamp("engine")
         started = SystemStarted(stamp, mode, run, version, count, unclean)
@@ -250,7 +250,7 @@ class EngineLifecycleService:
 
         Orders in flight end and provisional fills settle. Once a person has asked to stop,
         draining has a time limit: what is still in flight then is left to the next start, which
-        asks the platforms about it.
+        queries the platforms about it.
 
         Args:
             feed: Delivers the book updates; trading ends when it ends.
@@ -266,7 +266,7 @@ class EngineLifecycleService:
     async def _trade(
         self, feed: Work, settled: Iterable[Work], stopping: asyncio.Event
     ) -> None:
-        trading = self._carrying
+        trading = self._trading
 
         def wound_down() -> None:
             if self._risk.halts.winding_down and not trading.trades.positions:
@@ -315,7 +315,7 @@ class EngineLifecycleService:
             await self._cancelling.cancel_all()
 
     async def _in_flight(self, settled: Iterable[Work]) -> None:
-        trading = self._carrying
+        trading = self._trading
         await self._commands.drained()
         await self._queue.drained()
         await trading.single_leg.drained()
@@ -336,7 +336,7 @@ class EngineLifecycleService:
 
 
 async def count_run(journal: Journal, fence: Fence | None = None) -> int:
-    """Count a run of this database and return its number, from 1; ids are made of it."""
+    """Count a run of this database and return its number, from 1; ids are derived from it."""
     runs = await journal.rows("system_metadata", {"key": "runs"})
     number = int(runs[0]["value"]) + 1 if runs else 1
     change: Write = Insert("system_metadata", {"key": "runs", "value": "1"})

@@ -1,1 +1,1 @@
-"""Capital set aside, spent and given back; halts, overrides and limits."""
+"""Capital reserved, committed and released; halts, overrides and limits."""

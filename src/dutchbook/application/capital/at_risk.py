@@ -1,4 +1,4 @@
-"""What is at stake on each pair, and on pairs that stand or fall together."""
+"""Capital at risk on each pair, and on each cluster of related pairs."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from dutchbook.domain.values.units import ZERO, Money
 from dutchbook.ports.journal import Journal
 
 Terms = tuple[str | None, Decimal]
-"""The cluster of a pair, and how sure its match is."""
+"""The cluster of a pair, and the confidence in its match."""
 COSTS = ("cost", "complement_cost")
 ALONE: Terms = (None, Decimal(1))
 
 
 class CapitalAtRisk:
-    """Reserved and committed dollars by pair, in step with reservations and positions.
+    """Reserved and committed dollars by pair, updated with reservations and positions.
 
-    Committed is what the contracts that are held have cost, without fees: those too that wait
-    to be merged after their position was closed.
+    Committed dollars are the cost of held contracts without fees, including contracts that
+    still await a merge after their position was closed.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -29,10 +29,10 @@ class CapitalAtRisk:
         self.dollars: dict[str, Money] = {}
 
     async def load(self) -> None:
-        """Count again from the rows.
+        """Recompute from the rows.
 
-        An execution whose reservation stands counts with it alone: what of it was bought
-        already is within.
+        An entry's open reservation counts for its whole execution: it already covers what was
+        bought.
         """
         self.dollars = {}
         for row in await self._journal.rows("contract_matches"):
@@ -54,15 +54,15 @@ class CapitalAtRisk:
                 self.move(row["pair_id"], Money(cost))
 
     def know(self, pair_id: str, cluster: str | None, confidence: Decimal) -> None:
-        """Take up what a pair belongs to and how sure its match is."""
+        """Record a pair's cluster and the confidence in its match."""
         self._terms[pair_id] = (cluster, confidence)
 
     def confidence(self, pair_id: str) -> Decimal:
-        """Return how sure the match of a pair is, above 0 to 1."""
+        """Return the confidence in a pair's match, above 0 and at most 1."""
         return self._terms.get(pair_id, ALONE)[1]
 
     def move(self, pair_id: str, change: Money) -> None:
-        """Change what is at stake on a pair."""
+        """Add `change` to the capital at risk on a pair."""
         after = Money(self.on(pair_id) + change)
         if after:
             self.dollars[pair_id] = after
@@ -70,31 +70,31 @@ class CapitalAtRisk:
             self.dollars.pop(pair_id, None)
 
     def checkpoint(self) -> Callable[[], None]:
-        """Return what takes back every move from now on."""
-        kept = dict(self.dollars)
+        """Return a function that undoes every move made after this call."""
+        before = dict(self.dollars)
 
-        def back() -> None:
-            self.dollars = kept
+        def restore() -> None:
+            self.dollars = before
 
-        return back
+        return restore
 
     def on(self, pair_id: str) -> Money:
-        """Return what is at stake on a pair."""
+        """Return the capital at risk on a pair."""
         return self.dollars.get(pair_id, ZERO)
 
     def on_cluster_of(self, pair_id: str) -> Money | None:
-        """Return what is at stake on all pairs of a pair's cluster; None where it has none."""
+        """Return the capital at risk on a pair's cluster; None if the pair has none."""
         cluster = self._cluster(pair_id)
         return None if cluster is None else self._clusters().get(cluster, ZERO)
 
     def measures(self) -> dict[str, Decimal]:
-        """Return every stake by the name of its limit."""
+        """Return every amount at risk by the name of its limit."""
         pairs = {f"pair_capital:{name}": Decimal(each) for name, each in self.dollars.items()}
         found = {f"cluster_capital:{name}": Decimal(v) for name, v in self._clusters().items()}
         return pairs | found
 
     def bounds(self, limits: RiskLimits) -> dict[str, Decimal]:
-        """Return the limit of everything that has a measure now."""
+        """Return the limit of each amount that `measures` returns."""
         return {
             name: Decimal(limits.pair if name.startswith("pair_") else limits.cluster)
             for name in self.measures()

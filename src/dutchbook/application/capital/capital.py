@@ -1,8 +1,8 @@
-"""The cache of our capital: balances, the risk state, and what is at risk on each pair.
+"""The cache of our capital: balances, the risk state, and the capital at risk on each pair.
 
-What a step would take is a claim in flight from before its commit is awaited: every limit
-counts it, so that two callers never count one dollar twice. The cache itself changes only after
-the commit; if the database rejects it, the claim is dropped, and there is nothing to undo.
+The capital that a step would reserve is a claim in flight while its commit is awaited. Every
+limit counts claims, so two callers never count one dollar twice. The cache itself changes only
+after the commit; if the database rejects it, the claim is dropped, and nothing must be undone.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from dutchbook.ports.time import Clock
 
 
 class Capital:
-    """What we have and what is at risk."""
+    """Our balances, the risk state, and the capital at risk."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Capital:
         self._measured: dict[str, Decimal] = {}
 
     async def load(self) -> None:
-        """Read the cache from the database, making the rows that are missing."""
+        """Load the cache from the database, and create rows that are missing."""
         missing: list[Insert] = []
         held = {row["account_id"]: row for row in await self._journal.rows("accounts")}
         for key in self.balances:
@@ -77,29 +77,29 @@ class Capital:
         self._measured = self._measures()
 
     def today(self) -> datetime:
-        """Return when the present trading day began."""
+        """Return when the current trading day began."""
         return day_of(self._clock.now(), self.limits.reset_hour_utc)
 
-    # What there is
+    # Available capital
     # -----------------------------------------------------------------------------
 
     def balance(self, platform: Platform) -> Balance:
-        """Return what the account on `platform` holds, as the database has it."""
+        """Return the balance of the account on `platform`, as committed to the database."""
         return self.balances[self.accounts[platform]]
 
     def free(self, platform: Platform) -> Money:
-        """Return what can be set aside on `platform`: claims in flight are not free."""
+        """Return the capital that can be reserved on `platform`, net of claims in flight."""
         with self.as_claimed():
             return self.balance(platform).free
 
     @property
     def slots(self) -> int:
-        """Position slots that are taken, claims in flight included."""
+        """Number of position slots in use, claims in flight included."""
         with self.as_claimed():
             return self.state.slots
 
     def caps(self, pair_id: str) -> Caps:
-        """Return the most that a new position on a pair may cost and take now."""
+        """Return how much a new position on a pair may cost now, and take on each platform."""
         with self.as_claimed():
             return Caps(
                 Money(self.limits.position * self.at_risk.confidence(pair_id)),
@@ -111,12 +111,12 @@ class Capital:
         balance = self.balance(platform)
         return max(self.limits.platform - balance.reserved - balance.committed, ZERO)
 
-    # What changes it
+    # Changes
     # ------------------------------------------------------------------------------
 
     @contextmanager
     def claimed(self, steps: Iterable[CapitalChange]) -> Iterator[None]:
-        """Count what some steps would set aside while their commit is awaited."""
+        """Count the reservations of some steps as claims while their commit is awaited."""
         taking = [step for step in steps if step.placed]
         self._claims += taking
         try:
@@ -125,47 +125,47 @@ class Capital:
             self._claims = [each for each in self._claims if each not in taking]
 
     def as_claimed(self) -> AbstractContextManager[None]:
-        """Look at the cache with all claims in flight counted; nothing is awaited meanwhile."""
+        """Read the cache with all claims in flight counted; do not await in the block."""
         return self._as_if(self._claims)
 
     def follow(self, step: CapitalChange) -> None:
-        """Change the cache as a step has changed the database."""
+        """Apply to the cache a step that the database has committed."""
         self.apply(step.movements)
         self.shift(**step.state)
         self.at_risk.move(step.pair_id, step.at_risk)
 
     def apply(self, movements: Iterable[Movement]) -> None:
-        """Change the balances as movements have changed the database's."""
+        """Apply to the balances movements that the database has committed."""
         postings = (posting for movement in movements for posting in movement)
         self.balances = fold(postings, self.balances)
 
     def shift(self, **changes: Decimal | int) -> None:
-        """Change the risk state by differences."""
+        """Add differences to fields of the risk state."""
         after = {name: getattr(self.state, name) + change for name, change in changes.items()}
         self.state = replace(self.state, **after)
 
     @contextmanager
     def _as_if(self, steps: Iterable[CapitalChange]) -> Iterator[None]:
-        """Look at the cache as some steps would leave it; nothing is awaited meanwhile."""
-        state, balances, back = self.state, self.balances, self.at_risk.checkpoint()
+        """Read the cache as if some steps were applied; do not await in the block."""
+        state, balances, restore = self.state, self.balances, self.at_risk.checkpoint()
         try:
             for step in steps:
                 self.follow(step)
             yield
         finally:
             self.state, self.balances = state, balances
-            back()
+            restore()
 
     def halt(self, reason: HaltReason) -> None:
-        """Refuse new executions for one more reason."""
+        """Add a reason to reject new executions."""
         self.state = self.state.halted(reason)
 
     def resume(self, reason: HaltReason) -> None:
-        """Refuse new executions for one reason fewer."""
+        """Remove a reason to reject new executions."""
         self.state = self.state.resumed(reason)
 
     def begin_day(self, day: datetime, before: Money) -> None:
-        """Begin a trading day; what was gained since `before` was read counts for it."""
+        """Start a trading day; PnL gained since `before` was read counts towards it."""
         gained = Money(self.state.daily_pnl - before)
         self.state = replace(self.state, last_reset=day, daily_pnl=gained)
         self._measured["daily_loss"] = Decimal(0)
@@ -174,7 +174,7 @@ class Capital:
     # ---------------------------------------------------------------------------------------
 
     def limit_events(self, step: CapitalChange, correlation: str) -> tuple[Event, ...]:
-        """Return the limits that a step crosses upwards, measured with all claims in flight."""
+        """Return events of limits that a step crosses upwards, claims in flight included."""
         steps = self._claims if step.placed else [*self._claims, step]
         with self._as_if(steps):
             bounds = {f"{p.value}_capital": Decimal(self.limits.platform) for p in Platform}

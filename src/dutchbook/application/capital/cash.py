@@ -16,7 +16,7 @@ from dutchbook.ports.time import Clock, Ids
 
 
 class Cash:
-    """Books movements of cash that no pair trade explains."""
+    """Books cash movements that belong to no pair trade."""
 
     def __init__(self, capital: Capital, committer: Committer, clock: Clock, ids: Ids) -> None:
         self._capital = capital
@@ -29,10 +29,10 @@ class Cash:
         await self._external(EntryKind.DEPOSIT, platform, amount, note)
 
     async def withdraw(self, platform: Platform, amount: Money, note: str = "") -> None:
-        """Book cash that went out. Only free capital can leave.
+        """Book a withdrawal; only free capital can be withdrawn.
 
         Raises:
-            InvalidInput: More than is free.
+            InvalidInput: The amount exceeds the free capital.
         """
         free = self._capital.free(platform)
         if amount > free:
@@ -40,31 +40,31 @@ class Cash:
         await self._external(EntryKind.WITHDRAWAL, platform, Money(-amount), note)
 
     async def adjust(self, account: AccountKey, amount: Money, note: str) -> None:
-        """Book cash that nothing explains, because a person said that it is so.
+        """Book an unexplained cash difference that a person has confirmed.
 
         Raises:
-            Conflict: More would leave than is free; nothing was kept.
+            Conflict: The amount exceeds the free capital; nothing was committed.
         """
         reference = self._ids.new("movement", str(account))
-        await self._moved(EntryKind.ADJUSTMENT, account, amount, note, reference)
+        await self._book(EntryKind.ADJUSTMENT, account, amount, note, reference)
 
     async def book_named(self, movement: NamedCash) -> None:
-        """Book a movement of cash that a platform has named, under the platform's own id.
+        """Book a cash movement that a platform lists, under the platform's id for it.
 
         Raises:
-            Conflict: More would leave than is free; nothing was kept.
+            Conflict: The amount exceeds the free capital; nothing was committed.
         """
         reference = named_reference(movement)
-        await self._moved(movement.kind, movement.account, movement.amount, "", reference)
+        await self._book(movement.kind, movement.account, movement.amount, "", reference)
 
     async def _external(
         self, kind: EntryKind, platform: Platform, amount: Money, note: str
     ) -> None:
         account = self._capital.accounts[platform]
         reference = self._ids.new("movement", str(account))
-        await self._moved(kind, account, amount, note, reference)
+        await self._book(kind, account, amount, note, reference)
 
-    async def _moved(
+    async def _book(
         self, kind: EntryKind, account: AccountKey, amount: Money, note: str, reference: str
     ) -> None:
         movement, at = external(kind, account, amount), self._clock.now()
@@ -81,5 +81,5 @@ class Cash:
 
 
 def named_reference(movement: NamedCash) -> str:
-    """Return what the ledger calls a movement that its platform names: it is booked once."""
+    """Return the ledger's reference of a listed movement, by which it is booked once."""
     return f"{movement.account.platform}:{movement.movement_id}"

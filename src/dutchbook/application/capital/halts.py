@@ -22,9 +22,9 @@ from dutchbook.ports.time import Clock
 class Halts:
     """Halts and resumes trading.
 
-    A halt counts in this process from the moment it is asked for, before it is durable; a
-    resumption only once it is. Their commits go one after the other, each with all reasons that
-    stand, so that none overwrites another.
+    A halt takes effect in this process when it is requested, before it is durable; a resumption
+    only once it is durable. Commits are serialised, and each includes all current reasons, so
+    that none overwrites another.
     """
 
     def __init__(self, capital: Capital, committer: Committer, clock: Clock) -> None:
@@ -35,15 +35,15 @@ class Halts:
 
     @property
     def winding_down(self) -> bool:
-        """Whether positions are to be left in the cheapest way, and nothing is entered."""
+        """Whether positions are to be exited as cheaply as possible, with no new entries."""
         return HaltReason.WINDING_DOWN in self._capital.state.halt_reasons
 
     async def halt_trading(
         self, reason: HaltReason, detail: str, alongside: Batch | None = None
     ) -> None:
-        """Refuse new executions until every reason is cleared.
+        """Reject new executions until every reason is cleared.
 
-        A reason that stands already changes nothing, and `alongside` is kept all the same.
+        A reason that is already set changes nothing; `alongside` is committed anyway.
         """
         capital, more = self._capital, alongside or Batch()
         new = reason not in capital.state.halt_reasons
@@ -61,11 +61,11 @@ class Halts:
     async def resume_trading(
         self, reason: HaltReason, rationale: str, alongside: Batch | None = None
     ) -> bool:
-        """Clear one reason; returns whether trading is on again.
+        """Clear one reason; return whether trading has resumed.
 
         Raises:
-            InvalidInput: The reason does not stand.
-            Conflict: Another process halted trading at this moment; nothing was cleared.
+            InvalidInput: The reason is not set.
+            Conflict: Another process halted trading concurrently; nothing was cleared.
         """
         capital = self._capital
         async with self._halting:
@@ -79,7 +79,7 @@ class Halts:
     def _resumed(
         self, before: RiskState, reason: HaltReason, rationale: str, **put: Any
     ) -> Batch:
-        """Return what clears a reason, and what other processes see once none is left."""
+        """Return the batch that clears a reason, and lifts the fence's halt if none is left."""
         after = before.resumed(reason)
         reasons = tuple(sorted(after.halt_reasons))
         event = TradingResumed(self._committer.stamp("risk"), reason.value, reasons, rationale)
@@ -90,10 +90,10 @@ class Halts:
         return Batch((change, *lifted), (event,))
 
     async def start_day(self) -> None:
-        """Reset the daily figures when a trading day has begun, and lift its halt alone.
+        """Reset the daily figures when a trading day has begun, and lift the daily-loss halt.
 
-        Both in one commit; when another process halts trading in that moment, neither is kept,
-        and the next call tries again.
+        Both are in one commit. If another process halts trading concurrently, neither is kept,
+        and the next call tries again. Other halt reasons stay.
         """
         capital, reason = self._capital, HaltReason.DAILY_LOSS_LIMIT
         today = capital.today()
@@ -110,13 +110,13 @@ class Halts:
                 await self._committer.commit(batch)
             except Conflict:
                 return
-            # What was gained or lost meanwhile counts for the new day.
+            # PnL booked during the commit counts towards the new day.
             capital.begin_day(today, before.daily_pnl)
             if lifts:
                 capital.resume(reason)
 
     async def follow_days(self) -> None:
-        """Begin each trading day when its hour comes, until cancelled."""
+        """Start each trading day at its hour, until cancelled."""
         while True:
             await self._clock.sleep_until(self._capital.today() + timedelta(days=1))
             await self.start_day()

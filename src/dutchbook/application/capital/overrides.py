@@ -1,4 +1,4 @@
-"""What a person may lift: the size, slot and platform limits, for one execution of one pair."""
+"""A person's overrides of the size, slot and platform limits, for one execution of a pair."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SIZE, HALTED = 3001, 3004
 
 @dataclass(frozen=True, slots=True)
 class OverrideVerdict:
-    """What `process_override` answers; `denial` and `code` are None when it was granted."""
+    """Result of `process_override`; `denial` and `code` are None if it was granted."""
 
     approved: bool
     pair_id: str | None
@@ -31,9 +31,9 @@ class OverrideVerdict:
 
 
 class Overrides:
-    """Grants overrides, keeps them for one use, and forgets them with the process.
+    """Grants overrides, and keeps them in memory until they are used once.
 
-    Each lifts limits in one execution only. Free capital, price collars, approval and the
+    Each lifts limits for one execution only. Free capital, price collars, approval and the
     daily-loss halt are never lifted.
     """
 
@@ -53,15 +53,15 @@ class Overrides:
         self._granted: dict[str, Override] = {}
 
     def override(self, pair_id: str) -> Override | None:
-        """Return what was lifted for the next execution of a pair, if anything."""
+        """Return the override for the next execution of a pair, if any."""
         return self._granted.get(pair_id)
 
     def consumed(self, pair_id: str) -> None:
-        """An execution of a pair holds its reservation: its override is used up."""
+        """Drop a pair's override, once an execution of the pair has its reservation."""
         self._granted.pop(pair_id, None)
 
     def caps_for(self, pair_id: str) -> Caps:
-        """Return the most that a new position of a pair may cost and take from a platform."""
+        """Return how much a new position on a pair may cost, with its override applied."""
         granted = self.override(pair_id)
         if granted is None:
             return self._capital.caps(pair_id)
@@ -74,18 +74,18 @@ class Overrides:
         rationale: str,
         answered: Callable[[OverrideVerdict], Batch] | None = None,
     ) -> OverrideVerdict:
-        """Lift limits for the next execution of an opportunity's pair, or say why not.
+        """Lift limits for the next execution of an opportunity's pair, or return why not.
 
-        It lifts the position size, the slots and what may be at stake on a platform, up to the
-        full size of one position.
+        An override lifts the position size, the slots and the capital at risk on a platform, up
+        to the full size of one position.
 
         Args:
-            opportunity_id: An opportunity that was recorded, or a pair.
+            opportunity_id: Id of a recorded opportunity, or of a pair.
             amount: Dollars that the position may cost.
             rationale: Why, in at least ten characters.
-            answered: What belongs in the same commit, once the verdict is known.
+            answered: Returns what belongs in the same commit, given the verdict.
         """
-        pair_id, original = await self._asked_about(opportunity_id)
+        pair_id, original = await self._pair_and_reason(opportunity_id)
         denial, code = await self._denial(pair_id, amount, rationale)
         verdict = OverrideVerdict(denial is None, pair_id, denial, code)
         exact = abs(amount) < self._capital.limits.bankroll and not amount % MICRO
@@ -112,13 +112,13 @@ class Overrides:
             self._granted[pair_id] = Override(opportunity_id, pair_id, amount)
         return verdict
 
-    async def _asked_about(self, named: str) -> tuple[str | None, str]:
-        """Return the pair that an id is about, and why it was refused."""
-        found = await self._journal.rows("opportunities", {"opportunity_id": named})
+    async def _pair_and_reason(self, subject: str) -> tuple[str | None, str]:
+        """Return the pair that an id refers to, and why its opportunity was rejected."""
+        found = await self._journal.rows("opportunities", {"opportunity_id": subject})
         if found:
             return found[0]["pair_id"], found[0]["reason"] or "none"
-        pairs = await self._journal.rows("contract_matches", {"match_id": named})
-        return (named if pairs else None), "none"
+        pairs = await self._journal.rows("contract_matches", {"match_id": subject})
+        return (subject if pairs else None), "none"
 
     async def _denial(
         self, pair_id: str | None, amount: Decimal, rationale: str

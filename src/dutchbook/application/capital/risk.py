@@ -1,6 +1,6 @@
-"""RiskManager: judges what an entry or an order asks for, and sets capital aside for it.
+"""RiskManager: checks the capital that an entry or an order needs, and reserves it.
 
-Other processes are held off by the guards of the writes themselves.
+Other processes are kept out by the guards of the writes themselves.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from dutchbook.ports.journal import Journal
 from dutchbook.ports.time import Clock, Ids
 
 NOT_APPROVED = "pair_not_approved"
-"""The approval of a pair was taken back since it was read."""
+"""The approval of a pair was revoked after it was read."""
 
 
 class RiskManager:
-    """The gate in front of all capital, and the four parts that it stands on."""
+    """Checks every use of capital; its parts are capital, cash, halts and overrides."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class RiskManager:
     def validate_position(
         self, pair_id: str, amounts: Mapping[Platform, Decimal], size: Decimal = ZERO
     ) -> Validation:
-        """Judge a request on a pair; see `dutchbook.domain.capital.limits.validate`."""
+        """Check a request on a pair; see `dutchbook.domain.capital.limits.validate`."""
         caps, override = self.overrides.caps_for(pair_id), self.overrides.override(pair_id)
         with self.capital.as_claimed():
             return validate(
@@ -57,13 +57,13 @@ class RiskManager:
             )
 
     def reserve_budget(self, request: BudgetRequest) -> Reservation:
-        """Return what is set aside for an execution: its worst case.
+        """Return the reservation for an execution: its worst case.
 
-        It counts once it is booked with the execution, which drops it again where the database
-        refuses; see `PairTrades.begin`.
+        It counts once it is booked with the execution, and is dropped if the database rejects
+        that; see `PairTrades.book`.
 
         Raises:
-            ReservationFailed: A halt, a limit or a shortage.
+            ReservationFailed: Trading is halted, a limit is exceeded, or too little is free.
         """
         verdict = self.validate_position(request.pair_id, request.amounts, request.size)
         if not verdict.approved:
@@ -77,9 +77,9 @@ class RiskManager:
         )
 
     def reserve_order(self, order: Order, amount: Money) -> Reservation:
-        """Return what is set aside for one more order of a position.
+        """Return the reservation for another order of a position.
 
-        It takes no slot, and no limit of new positions is asked: the position exists.
+        It takes no slot, and no limit on new positions applies, since the position exists.
 
         Raises:
             ReservationFailed: Not enough is free.
@@ -96,7 +96,7 @@ class RiskManager:
         )
 
     def entry_gate(self, pair_id: str) -> Gate:
-        """Return what the risk state must be like in the commit of an entry on a pair."""
+        """Return the conditions on the risk state in the commit of an entry on a pair."""
         slots: dict[tuple[str, ...], int] = {
             ("open_position_count", "reserved_position_slots"): (
                 self.capital.limits.max_open_pairs

@@ -1,4 +1,4 @@
-"""How accounts and the risk state become rows, and rows the risk state."""
+"""Conversion of accounts and the risk state to rows, and of rows to the risk state."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from dutchbook.ports.journal import Update
 
 
 def day_of(now: datetime, hour: int) -> datetime:
-    """Return when the trading day began that `now` is in; days begin at `hour` UTC."""
+    """Return the start of the trading day that contains `now`; days start at `hour` UTC."""
     began = now.replace(hour=hour, minute=0, second=0, microsecond=0)
     return began if began <= now else began - timedelta(days=1)
 
 
 def account_row(key: AccountKey) -> dict[str, Any]:
-    """Return the row of `accounts` for an account that holds nothing yet."""
+    """Return the row of `accounts` for an empty account."""
     return {
         "account_id": str(key),
         "platform": key.platform,
@@ -62,7 +62,7 @@ def state_of(row: Mapping[str, Any]) -> RiskState:
 
 
 def _reasons(stored: object, *, halted: bool) -> frozenset[HaltReason]:
-    """Read halt reasons: what is no list of known words, or does not fit, is `UNREADABLE`."""
+    """Read halt reasons; an unknown reason, or a contradiction, becomes `UNREADABLE`."""
     listed = stored if isinstance(stored, list) else [None]
     known = {reason.value for reason in HaltReason}
     found = {HaltReason(str(r)) if str(r) in known else HaltReason.UNREADABLE for r in listed}
@@ -72,7 +72,7 @@ def _reasons(stored: object, *, halted: bool) -> frozenset[HaltReason]:
 
 
 def halt_update(state: RiskState) -> Update:
-    """Return the change that makes a state's halts durable."""
+    """Return the update that stores a state's halt reasons."""
     return Update(
         "risk_states",
         key=SINGLETON,

@@ -1,1 +1,1 @@
-"""Carrying executions from an opportunity to a position."""
+"""Executions, from an opportunity to a position."""

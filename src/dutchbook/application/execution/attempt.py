@@ -1,4 +1,4 @@
-"""One execution under way, between its commits, and how long its answers may take."""
+"""One running execution between its commits, and its timeouts."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from dutchbook.ports.time import Ids
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long an answer is waited for, and how an unknown outcome is asked about.
+    """Timeout of an answer, and the queries about an unknown outcome.
 
     Attributes:
-        answer_seconds: After this long without an answer the outcome is unknown.
-        queries: How often the platform is asked before the execution waits for a person.
-        first_query_seconds: The wait before the first question; it doubles each time.
+        answer_seconds: Timeout of an answer, after which the outcome is unknown.
+        queries: Number of queries to the platform before the execution gives up and waits.
+        first_query_seconds: Wait before the first query; it doubles each time.
     """
 
     answer_seconds: int = 15
@@ -37,22 +37,22 @@ class Timeouts:
 
     @property
     def last_wait(self) -> int:
-        """The wait after the last question: inquiries go on from there."""
+        """Wait after the last query; inquiries continue from it."""
         return self.first_query_seconds << self.queries
 
 
 @dataclass(slots=True)
 class Attempt:
-    """What the service knows of an execution and its rows do not show yet.
+    """State of an execution that its rows do not show yet.
 
     Attributes:
         opportunity: The opportunity that it takes.
-        execution: As `decide` left it.
-        trade: The pair trade that it begins.
-        notes: The events of its beginning.
+        execution: Its state after the last `decide`.
+        trade: The pair trade that it starts.
+        notes: Events for its first commit.
         latest: The last order of each leg.
-        pending: What has happened since the last commit.
-        known_fills: Trades that it has counted.
+        pending: Facts since the last commit.
+        known_fills: Ids of the trades that it has counted.
     """
 
     opportunity: Opportunity
@@ -64,18 +64,18 @@ class Attempt:
     known_fills: set[str] = field(default_factory=set)
 
     def note(self, *events: Event) -> None:
-        """Keep the events of its beginning for its first commit."""
+        """Keep events for the first commit."""
         self.notes = events
 
     @property
     def still_approved(self) -> Write:
-        """What rejects its first commit once its pair is no longer approved."""
+        """The write that rejects the first commit if the pair is no longer approved."""
         return still_approved(self.opportunity.match)
 
     def rows(
         self, books: Mapping[Platform, OrderBook], ids: Ids, at: datetime
     ) -> Iterable[Write]:
-        """Yield the rows of the opportunity, and of the books that the decision saw."""
+        """Yield the rows of the opportunity, and of the books that the decision used."""
         opportunity_id = self.opportunity.opportunity_id
         yield Insert("opportunities", opportunity_row(self.opportunity))
         for platform in Platform:
@@ -84,17 +84,17 @@ class Attempt:
             yield Insert("order_book_snapshots", row)
 
     def decide(self, event: rules.Event) -> tuple[Intent, ...]:
-        """Take the execution further, and return what must be done."""
+        """Advance the execution by an event, and return the intents."""
         self.execution, intents = rules.decide(self.execution, event)
         return intents
 
     def take(self) -> list[TradeFact]:
-        """Return what has happened since the last commit, and forget it."""
+        """Return the facts since the last commit, and clear them."""
         pending, self.pending = self.pending, []
         return pending
 
     def put_back(self, facts: Iterable[TradeFact]) -> None:
-        """Keep facts whose commit was rejected: they have happened all the same."""
+        """Keep facts whose commit was rejected, since they remain true."""
         self.pending = [*facts, *self.pending]
 
     def order(self, leg: Leg) -> Order:
@@ -131,7 +131,7 @@ class Attempt:
         )
 
     def failed_leg(self, raised: RaiseExposure) -> FailedLeg:
-        """Return what went wrong with the leg that is missing."""
+        """Return the missing leg, and what went wrong with it."""
         missing = self.execution.leg(raised.leg.other)
         attempted = self.latest.get(raised.leg.other)
         return FailedLeg(

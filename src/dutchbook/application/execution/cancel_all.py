@@ -65,8 +65,8 @@ class OrderCanceller:
                     crashpoint(BEFORE, CANCEL)
                     report = await self._gateways[order.platform].cancel(order)
                     crashpoint(AFTER, CANCEL)
-            except PlatformRejected as refused:
-                return f"refused: {refused.reason}"
+            except PlatformRejected as rejected:
+                return f"refused: {rejected.reason}"
             except (OutcomeUnknown, NotSent, TimeoutError):
                 return "unknown"
         await self._record(order, report)
@@ -75,8 +75,8 @@ class OrderCanceller:
     async def _record(self, order: Order, report: OrderReport) -> None:
         """Record the platform's answer.
 
-        A running execution learns it by itself, and unbooked fills are left to reconciliation,
-        which asks about the order as long as it counts as working.
+        A running execution handles the answer itself. Reconciliation handles unbooked fills: it
+        queries the order as long as it counts as working.
         """
         filled = sum((fill.size for fill in report.fills), start=Decimal(0))
         trade = self._trades.find(order.execution_id)
@@ -85,6 +85,6 @@ class OrderCanceller:
             return
         # An adjustment holds the lock of its position until it has its answer: do not wait.
         lock = self._trades.lock(trade.position_id)
-        with contextlib.suppress(Conflict):  # another answer was faster
+        with contextlib.suppress(Conflict):  # another answer was booked first
             async with contextlib.nullcontext() if trade.ended else lock:
                 await self._recovery.answered(trade, order.order_id, report)

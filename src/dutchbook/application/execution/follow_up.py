@@ -1,4 +1,4 @@
-"""What goes on after an execution: inquiries, settlement, and the remedies of an exposure."""
+"""Follow-up of an execution: inquiries, settlement, and the remedies of an exposure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dutchbook.domain.pair_trades.trade import PairTrade
 
 
 class FollowUp:
-    """Passes a pair trade on once its execution has ended, or waits for an answer."""
+    """Hands a pair trade on once its execution has ended, or waits for an answer."""
 
     def __init__(
         self,
@@ -28,9 +28,9 @@ class FollowUp:
         self._wait = wait
 
     async def ended(self, trade: PairTrade) -> None:
-        """Ask about orders without an answer, apply early settlements, and report an exposure.
+        """Query orders without an answer, apply early settlements, and report an exposure.
 
-        An inquiry begins `wait` seconds after the execution asked for the last time itself.
+        An inquiry starts `wait` seconds after the execution's own last query.
         """
         for order in trade.orders.values():
             if order.outcome_unknown_since is not None:

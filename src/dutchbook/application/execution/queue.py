@@ -66,12 +66,12 @@ class ExecutionQueueService:
         self.refused: Counter[str] = Counter()
 
     def degrade(self, platforms: tuple[Platform, ...]) -> None:
-        """Begin nothing while one of these platforms is degraded; none ends it."""
+        """Start nothing while `platforms` are degraded; an empty tuple allows it again."""
         self.degraded = platforms
 
     @property
     def running(self) -> int:
-        """Number of executions under way."""
+        """Number of running executions."""
         return len(self._locked)
 
     def refusal(
@@ -158,7 +158,7 @@ class ExecutionQueueService:
         self._locked.add(pair)
         try:
             async with self._slots:
-                # The wait for a slot may be long, and the pair in dispute after it.
+                # The wait for a slot may be long: the pair may have a discrepancy after it.
                 if not self._refused(opportunity, locked=True):
                     await self._reserve_and_execute(opportunity)
         finally:
@@ -194,7 +194,7 @@ class ExecutionQueueService:
 def _rank(opportunity: Opportunity) -> tuple[object, ...]:
     """Return the sort key: net edge per dollar and day until cash, then the profit.
 
-    The id comes last and makes the order certain.
+    The id comes last, as a tie-breaker.
     """
     return (opportunity.rate_per_day, opportunity.expected_profit, opportunity.opportunity_id)
 

@@ -1,4 +1,4 @@
-"""ExecutionService: carries one execution through; owns the order of writes and sends.
+"""ExecutionService: runs one execution, and owns the order of its writes and sends.
 
 Persist the intent, commit, send it, persist what happened together with the next intent,
 commit, publish. A successful execution is three commits and two sends.
@@ -69,7 +69,7 @@ UNKNOWN = 2003
 
 
 class ExecutionService:
-    """Performs what `decide` asks for and feeds back what happened.
+    """Performs the intents of `decide`, and feeds their results back to it.
 
     It takes eleven parts because an execution touches all of them: books, the gate, capital,
     the pair trades that it changes, and the services that follow it up.
@@ -87,7 +87,7 @@ class ExecutionService:
         clock: Clock,
         ids: Ids,
         hurdles: Hurdles,
-        patience: Timeouts,
+        timeouts: Timeouts,
     ) -> None:
         self._trades = trades
         self._risk = risk
@@ -99,14 +99,14 @@ class ExecutionService:
         self._clock = clock
         self._ids = ids
         self._hurdles = hurdles
-        self._patience = patience
+        self._timeouts = timeouts
         self._attempts: dict[str, Attempt] = {}
 
     # Before anything is sent
     # ---------------------------------------------------------------------
 
     def prepare(self, opportunity: Opportunity) -> str:
-        """Plan an execution and its first order; returns the execution's id."""
+        """Plan an execution and its first order; return the execution's id."""
         now = self._clock.now()
         execution_id = self._ids.new("execution", opportunity.opportunity_id)
         execution = Execution.of(execution_id, opportunity, self._hurdles.true_up_share)
@@ -130,12 +130,12 @@ class ExecutionService:
         return execution_id
 
     async def _begin(self, attempt: Attempt, reservation: Reservation) -> None:
-        """Make the reservation, the execution and its first order durable, in one commit.
+        """Commit the reservation, the execution and its first order together.
 
-        With them go the opportunity, and the books that the decision saw.
+        The commit includes the opportunity, and the books that the decision was based on.
 
         Raises:
-            ReservationFailed: The database refused; nothing was kept.
+            ReservationFailed: The database rejected the commit; nothing was kept.
         """
         now, books = self._clock.now(), {p: self._book(attempt, p) for p in Platform}
         rows = Batch((*attempt.rows(books, self._ids, now), attempt.still_approved))
@@ -148,29 +148,29 @@ class ExecutionService:
         self._risk.overrides.consumed(reservation.pair_id)
 
     def forget(self, execution_id: str) -> None:
-        """Drop a planned execution whose reservation was refused: nothing of it was kept."""
+        """Drop an execution from memory: it has ended, or its reservation was rejected."""
         del self._attempts[execution_id]
         self._trades.forget(execution_id)
         self._gate.ended(execution_id)
 
     def is_executing(self, execution_id: str) -> bool:
-        """Tell whether an execution is under way, and so learns what becomes of its orders."""
+        """Return whether an execution is running, and so handles the answers to its orders."""
         return execution_id in self._attempts
 
     @property
     def under_way(self) -> bool:
-        """Whether any execution is being carried, or is about to be."""
+        """Whether any execution is running, or is about to start."""
         return bool(self._attempts)
 
     # The nine steps
     # ------------------------------------------------------------------------------
 
     async def execute(self, opportunity: Opportunity, reservation: Reservation) -> Execution:
-        """Carry a planned execution to its end, or until it must wait for an answer.
+        """Run a planned execution until it ends, or must wait for an answer.
 
         Raises:
-            ReservationFailed: The database refused the reservation; nothing was kept.
-            InvariantBroken: Its own books would no longer add up; the supervisor halts trading.
+            ReservationFailed: The database rejected the reservation; nothing was kept.
+            InvariantBroken: Its figures would no longer add up; the supervisor halts trading.
         """
         attempt = self._attempts[reservation.execution_id]
         assert attempt.opportunity is opportunity, "an execution belongs to one opportunity"
@@ -191,7 +191,7 @@ class ExecutionService:
         attempt: Attempt,
         reservation: Reservation,
         intent: Intent,
-        all_of_it: tuple[Intent, ...],
+        all_intents: tuple[Intent, ...],
     ) -> Iterable[Event]:
         match intent:
             case VerifyDepth():
@@ -202,7 +202,7 @@ class ExecutionService:
                 return await self._ask(attempt, leg)
             case CommitReservation():
                 # The exposure is reported in the same commit as the position that shows it.
-                raised = next((i for i in all_of_it if isinstance(i, RaiseExposure)), None)
+                raised = next((i for i in all_intents if isinstance(i, RaiseExposure)), None)
                 await self._end(attempt, raised, "")
                 return ()
             case RaiseExposure():
@@ -211,18 +211,18 @@ class ExecutionService:
                 await self._end(attempt, None, reason)
                 return ()
 
-    # The ends
+    # Ending
     # ------------------------------------------------------------------------------------
 
     async def _end(self, attempt: Attempt, raised: RaiseExposure | None, reason: str) -> None:
-        """Book the end: what was bought becomes a position, the rest of the capital is free."""
+        """Book the end: bought contracts become a position, the remaining capital is free."""
         failed = attempt.failed_leg(raised) if raised is not None else None
         await self._book_facts(
             attempt, Ended(self._clock.now(), attempt.execution, failed, reason)
         )
 
     async def _wait(self, attempt: Attempt) -> None:
-        """Book that an outcome stays unknown, with what is held; nothing more is sent."""
+        """Book that an outcome stays unknown, with what is held; send nothing more."""
         execution = attempt.execution
         leg = Leg.PRIMARY if execution.primary.filled else Leg.SECONDARY
         reason = "the outcome of the other leg is unknown"
@@ -241,7 +241,7 @@ class ExecutionService:
     # -------------------------------------------------------------------------------------
 
     def _verified(self, attempt: Attempt, intent: VerifyDepth) -> DepthVerified | DepthMissing:
-        """Look at the leg's book at the moment of sending."""
+        """Check the depth of the leg's book right before sending."""
         platform = attempt.execution.leg(intent.leg).platform
         book = self._book(attempt, platform)
         untrusted_because = book.untrusted_because(self._clock.now(), self._hurdles.book_age)
@@ -251,7 +251,7 @@ class ExecutionService:
         taken = walk(book.offers(outcome), intent.quantity)
         if taken is None or taken.worst > intent.bound:
             return DepthMissing(intent.leg, "depth")
-        # Where dollars are spent, a loose limit would buy more than is wanted.
+        # If the order is sized in dollars, a loose limit would buy more than is wanted.
         in_dollars = self._contract(attempt, platform).sizing.cent_exact
         first = intent.leg is Leg.PRIMARY
         limit = taken.worst if in_dollars and not first else intent.bound
@@ -276,7 +276,7 @@ class ExecutionService:
         try:
             await self._book_facts(attempt, Placed(self._clock.now(), order))
         except Halted as halted:
-            # Reports are facts; of the order, a record is kept that it was rejected.
+            # Reports are facts, and are kept; the order is recorded as rejected.
             rejected = self._gate.halted_by(halted)
             rejection = Barred(self._clock.now(), order, rejected.reason, rejected.code)
             attempt.put_back(pending)
@@ -288,7 +288,7 @@ class ExecutionService:
         return await self._send(attempt, leg, reservation.epoch)
 
     async def _send(self, attempt: Attempt, leg: Leg, epoch: int) -> Iterable[Event]:
-        order, seconds = attempt.order(leg), self._patience.answer_seconds
+        order, seconds = attempt.order(leg), self._timeouts.answer_seconds
         match await send(self._gate, self._gateways, order, epoch, seconds):
             case Refused() as rejected:
                 await self._check(rejected)
@@ -302,7 +302,7 @@ class ExecutionService:
                 return self._answered(attempt, leg, report)
 
     async def _check(self, rejected: Refused) -> None:
-        """Halt where the gate found an invariant broken."""
+        """Halt trading if the gate found a broken invariant."""
         if rejected.broken:
             detail = f"{rejected.reason}: {rejected.detail}"
             await self._risk.halts.halt_trading(HaltReason.INVARIANT_BROKEN, detail)
@@ -326,7 +326,7 @@ class ExecutionService:
         )
         events: list[Event] = []
         if fills:
-            # One answer is one event: what it filled is hedged in one order.
+            # One answer is one event: its fills are hedged with one order.
             size = Quantity(sum((fill.size for fill in fills), start=Decimal(0)))
             cost = Money(sum((fill.cost for fill in fills), start=Decimal(0)))
             fees = Money(sum((fill.fee for fill in fills), start=Decimal(0)))
@@ -351,26 +351,26 @@ class ExecutionService:
         return (LegRejected(leg, reason),)
 
     async def _unknown(self, attempt: Attempt, leg: Leg, reason: str) -> None:
-        """Make it durable that nobody knows, before anything else is done."""
+        """Commit that the outcome is unknown, before anything else is done."""
         order = attempt.order(leg)
         unknown = OutcomeUnknown(self._clock.now(), order.order_id, reason)
         await self._book_facts(attempt, unknown)
 
     async def _ask(self, attempt: Attempt, leg: Leg) -> Iterable[Event]:
-        """Ask what became of an order, with growing waits. Not being found proves nothing."""
+        """Query an order with growing waits; "not found" proves nothing."""
         order = attempt.order(leg)
         gateway = self._gateways[order.platform]
-        wait = self._patience.first_query_seconds
-        for _ in range(self._patience.queries):
+        wait = self._timeouts.first_query_seconds
+        for _ in range(self._timeouts.queries):
             await self._clock.sleep(wait)
             wait *= 2
-            seconds = self._patience.answer_seconds
+            seconds = self._timeouts.answer_seconds
             report = await ask(gateway, order, seconds)
             if isinstance(report, OrderReport):
                 return self._answered(attempt, leg, report)
         return ()
 
-    # Small pieces
+    # Helpers
     # --------------------------------------------------------------------------------
 
     def _book(self, attempt: Attempt, platform: Platform) -> OrderBook:
@@ -381,7 +381,7 @@ class ExecutionService:
 
 
 def _refusal(conflict: Conflict) -> str:
-    """Return our word for what the database would not keep."""
+    """Return the reason code of a commit that the database rejected."""
     if isinstance(conflict, Halted):
         return "trading_halted"
     return NOT_APPROVED if conflict.table == "contract_matches" else "refused_by_database"

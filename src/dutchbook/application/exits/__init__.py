@@ -1,1 +1,1 @@
-"""Leaving positions before they resolve."""
+"""Exits from positions before their contracts resolve."""

@@ -1,8 +1,8 @@
-"""ExitMonitor: looks at every trade position on a beat and at each change of its books.
+"""ExitMonitor: checks every position at an interval, and whenever its books change.
 
-What is decided is `next_exit`; here it is found out when to look, sent leg by leg, and followed
-until the position is whole again or gone. A position that three tries did not move waits for a
-person, or for anything of it to change.
+`next_exit` decides. This module determines when to check, sends the exit leg by leg, and
+follows it until the position is hedged again or closed. A position that three attempts did not
+change waits for a person, or for any change of the position.
 """
 
 from __future__ import annotations
@@ -48,17 +48,17 @@ from dutchbook.ports.time import Clock
 
 TRIES = 3
 ANSWER_SECONDS = 5
-"""Without an answer for so long, a platform is not one to send a second leg to."""
+"""Timeout of the ping before an exit of two legs; without an answer, no leg is sent."""
 WATCHED = (PositionStatus.OPEN, PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
 
 
 class ExitMonitor:
-    """Leaves positions early, for a reason that is told.
+    """Exits positions early, and records the reason.
 
-    `wind_down` and `at_risk` are asked about each pair and platform at every look.
+    Every check evaluates whether a position must be exited, such as for a wind-down.
 
     It takes twelve parts because a decision to exit depends on prices, platforms, sessions,
-    settlements and halts at once, and carrying it out needs the exits and the pair trades.
+    settlements and halts at once, and executing it needs the exits and the pair trades.
     """
 
     def __init__(
@@ -97,14 +97,14 @@ class ExitMonitor:
         self._watched: dict[Key, list[Watched]] = {}
         self._dirty: dict[str, None] = {}
         self._wake = asyncio.Event()
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._over = False
 
-    # When to look
+    # When to check
     # --------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Read the marks at birth."""
+        """Load the mark of each position at its start."""
         rows = [
             row
             for kind in (ExitMarked, PositionMoved)
@@ -119,12 +119,12 @@ class ExitMonitor:
                 self._forget(position_id, facts["after"])
 
     def _forget(self, position_id: str, status: str) -> None:
-        """A position has come to another status: what was true of the one before is not."""
+        """Drop the mark of an exposure whose position has another status now."""
         if status != PositionStatus.SINGLE_LEG_EXPOSED:
             self._born.pop((position_id, False), None)
 
     def book_changed(self, key: Key) -> None:
-        """Notice a change of a book; nothing but whole numbers is compared here."""
+        """Handle a change of a book; only integers are compared here."""
         if self._trades.version != self._seen:
             self._index()
         for each in self._watched.get(key, ()):
@@ -150,20 +150,20 @@ class ExitMonitor:
                 self._watched.setdefault(key, []).append(each)
 
     async def run(self) -> None:
-        """Look at what stirred at once, and at everything on the beat, until cancelled."""
+        """Check changed positions at once and all of them at an interval, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._beats())
+            group.create_task(self._check_all())
             while True:
                 await self._wake.wait()
                 self._wake.clear()
                 while self._dirty and not self._over:
                     position_id = next(iter(self._dirty))
                     del self._dirty[position_id]
-                    async with self._turn:
+                    async with self._lock:
                         if not self._over:
                             await self.look(position_id)
 
-    async def _beats(self) -> None:
+    async def _check_all(self) -> None:
         while not self._over:
             await self._sessions.under_way()
             self._index()
@@ -172,16 +172,16 @@ class ExitMonitor:
             await self._clock.sleep(self._choices.beat.total_seconds())
 
     async def drained(self) -> None:
-        """Begin no further exit, and wait for the one under way."""
+        """Start no further exit, and wait for the one in progress."""
         self._over = True
-        async with self._turn:
+        async with self._lock:
             pass
 
-    # One look
+    # One check
     # ------------------------------------------------------------------------------------
 
     async def look(self, position_id: str) -> None:
-        """Decide about a position, and do it."""
+        """Decide whether to exit a position, and do it."""
         async with self._trades.lock(position_id):
             trade = self._found(position_id)
             if trade is None or (case := self._case(trade)) is None:
@@ -202,7 +202,7 @@ class ExitMonitor:
                     self.reasons[position_id] = Hold(Why.UNREACHABLE)
 
     async def _answers(self, found: Leave) -> bool:
-        """Tell whether the other platform answers: one leg is not sent while it does not."""
+        """Return whether the other platform answers; if not, no leg is sent."""
         for leg in found.legs[1:]:
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
@@ -259,7 +259,7 @@ class ExitMonitor:
         return Why.WIND_DOWN if leaving else None
 
     async def _mark(self, case: ExitCase) -> None:
-        """Write down what leaving would have brought at birth, so that no restart moves it."""
+        """Record the exit value at the start, so that a restart does not change it."""
         mark = mark_of(case, self._choices.rules_of(case.position.pair_id))
         if mark is None:
             return
@@ -282,9 +282,9 @@ class ExitMonitor:
     # -----------------------------------------------------------------------------------------
 
     async def _leave(self, trade: PairTrade, found: Leave) -> None:
-        """Send the legs one after the other; the second for what the first has filled."""
+        """Send the legs in turn; the second for the quantity that the first has filled."""
         position = trade.position
-        told = ExitTriggered(
+        triggered = ExitTriggered(
             self._committer.stamp(position.execution_id),
             position.position_id,
             position.pair_id,
@@ -294,7 +294,7 @@ class ExitMonitor:
         purpose = Purpose.HEDGE if found.way is Way.COMPLETE else Purpose.EXIT
         first = found.legs[0]
         plan = Plan(first.platform, first.outcome, first.side, first.size, first.limit, purpose)
-        done = await self._adjustments.carry(position.position_id, plan, (told,))
+        done = await self._adjustments.carry(position.position_id, plan, (triggered,))
         filled = done.filled
         for leg in found.legs[1:]:
             if filled and not done.unknown:
@@ -305,7 +305,7 @@ class ExitMonitor:
     async def _follow(
         self, position_id: str, leg: LegExit, filled: Quantity, before: Done
     ) -> Done:
-        """Send the second leg: as far as the rescue budget beyond its plan."""
+        """Send the second leg; the rescue budget extends the limit of its plan."""
         trade = self._trades.of(position_id)
         watch = self._watchlist.pairs[trade.position.pair_id]
         contract, book = watch.match.contract(leg.platform), watch.books[leg.platform]
@@ -318,7 +318,7 @@ class ExitMonitor:
         limit = contract.floor_price(bound, leg.outcome) or Price(contract.grid.finest)
         taken = walk(book.offers(leg.outcome, leg.side), size) if size else None
         if taken is not None and (taken.worst <= limit if buys else taken.worst >= limit):
-            limit = taken.worst  # dollars are spent: a loose limit overfills
+            limit = taken.worst  # sized in dollars: a loose limit overfills
         if not size or size < contract.smallest(limit):
             return Done(before.position, None, "less than the platform's smallest order")
         plan = Plan(leg.platform, leg.outcome, leg.side, size, limit, Purpose.EXIT)

@@ -1,4 +1,4 @@
-"""An exit that has left one leg alone is an exposure: it is told at once, and once."""
+"""Exits that stall with one leg unhedged: each is reported as an exposure, at once and once."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ PARTIAL = PositionStatus.EXIT_PARTIAL
 
 
 class PartialExits:
-    """Tells of each position whose exit stands still with one leg out.
+    """Reports each position whose exit has stalled after one leg.
 
-    Between the two orders of an exit a position is uneven as well: whoever exits holds its
-    lock, and nothing is told before they let go of it. What an order did whose outcome was
-    unknown becomes known elsewhere, and is told all the same.
+    Between the two orders of an exit a position is imbalanced too: the exit holds its lock
+    then, and nothing is reported until that is released. If another service resolves the
+    unknown outcome of an exit's order, the exposure is reported as well.
     """
 
     def __init__(self, trades: PairTrades, clock: Clock) -> None:
@@ -30,16 +30,16 @@ class PartialExits:
         self._wake = asyncio.Event()
 
     async def start(self) -> None:
-        """Look at every exit that stands still and was not reported."""
+        """Check every exit that has stalled and was not reported."""
         self._suspect_all()
 
     def on_event(self, event: Event, sequence: int) -> None:
-        """Take note of what may have left a leg unhedged."""
+        """Note positions in which an event may have left a leg unhedged."""
         del sequence
         if isinstance(event, ExecutionFailed):
             self._suspect_all()
         elif isinstance(event, OrderFilled):
-            # What was unknown of an order becomes known, and the position stays as it was.
+            # An unknown outcome may be resolved without a change of the position's status.
             trade = self._trades.known(event.position_id or "")
             if trade is not None and trade.position.status is PARTIAL:
                 self._suspect(trade.position_id)
@@ -47,10 +47,9 @@ class PartialExits:
             self._suspect(event.position_id)
 
     async def run(self) -> None:
-        """Look at whatever is suspected, until cancelled.
+        """Check suspected positions, until cancelled.
 
-        Each is looked at by itself: one that somebody is busy with does not keep another
-        waiting.
+        Each has a task of its own: one whose lock is held does not delay the others.
         """
         async with asyncio.TaskGroup() as group:
             while True:
@@ -63,12 +62,12 @@ class PartialExits:
                 self._suspected = {}
 
     async def drained(self) -> None:
-        """Wait for what is being looked at."""
+        """Check the suspected positions that are left."""
         for position_id in list(self._suspected):
             await self._look(position_id)
 
     async def tell(self, trade: PairTrade) -> None:
-        """Report that one leg is out and the other is not; the caller holds its lock."""
+        """Report that one leg has exited and the other has not; the caller holds the lock."""
         position = trade.position
         if position.status is not PARTIAL or not position.imbalanced() or trade.unknown:
             return

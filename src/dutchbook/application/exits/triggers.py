@@ -1,4 +1,4 @@
-"""Settings of exits, and what of a position is compared at each change of a book."""
+"""Settings of exits, and the values that are compared at each change of a book."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class ExitSettings:
         rescue_limit: Dollars per contract that the second leg may lose against its plan.
         book_age: Maximum age of a book that is traded on.
         beat: Interval between two checks of all positions.
-        leaving: Why all positions are exited: a platform is at risk, or for good; None: they
-            are not.
+        leaving: Why all positions are exited: platform risk, or a wind-down; None if they are
+            not.
     """
 
     rules: ExitRules

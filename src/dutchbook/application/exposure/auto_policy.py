@@ -1,4 +1,4 @@
-"""What the policy has tried on each exposure: each step once, even across restarts."""
+"""Steps that the policy has tried on each exposure: each once, even across restarts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ALLOWED = (PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
 
 
 class AutoPolicy(StrEnum):
-    """What the engine does by itself about an exposure, once."""
+    """What the engine does automatically about an exposure, once."""
 
     OFF = "off"
     UNWIND = "unwind"

@@ -139,7 +139,7 @@ class ExposureAlertScheduler:
         return self._announce.reminder(self._trades.of(position.position_id), since)
 
     async def drained(self) -> None:
-        """Start no further reminder, and wait for the one under way."""
+        """Start no further reminder, and wait for the one in progress."""
         self._over = True
         async with self._sending:
             pass

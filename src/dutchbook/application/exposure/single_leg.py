@@ -1,4 +1,4 @@
-"""SingleLegResolutionService: what can be done about one leg alone, and doing it."""
+"""SingleLegResolutionService: the remedies of an unhedged leg, manual and automatic."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ from dutchbook.ports.time import Clock
 UNKNOWN, STATE, RETRY_FAILED, CLOSE_FAILED = 2003, 2005, 2006, 2007
 LOOK_SECONDS = 1
 ONE_BOOK_SECONDS = 60
-"""An engine that has run for so long acts though one of the platforms shows no live book."""
+"""An engine that has run for so long acts even if one platform shows no live book."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What an attempt came to.
+    """Result of an attempt.
 
     Attributes:
         resolved: Whether the exposure is gone.
-        position: As it is now.
-        order_id: The order that was sent, None when none was.
+        position: The current position.
+        order_id: The order that was sent; None if none was.
         filled: Contracts that it filled.
-        new_edge: What the hedged pair locks now, in dollars; None unless it is hedged.
-        realised_pnl: Dollars, once it is closed.
-        code: One of the 2000s where the exposure is still there, else None; 2003 while nobody
-            knows what became of the order.
-        reason: Why it is still there.
-        scenarios: The ways on from here, where there is still an exposure.
-        recommended_actions: Those that are open, the best first.
+        new_edge: Dollars that the hedged pair locks now; None unless it is hedged.
+        realised_pnl: Dollars, once the position is closed.
+        code: One of the 2000s while the exposure remains, else None; 2003 while the outcome of
+            the order is unknown.
+        reason: Why the exposure remains.
+        scenarios: The remedies now, while the exposure remains.
+        recommended_actions: The remedies that are possible, the best first.
     """
 
     resolved: bool
@@ -67,7 +67,7 @@ class Resolution:
 
 
 class SingleLegResolutionService:
-    """The operator's ways out of an exposure, and the automatic one."""
+    """The operator's remedies of an exposure, and the automatic policy."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class SingleLegResolutionService:
         self._idle.set()
 
     def scenarios(self, position_id: str) -> tuple[Scenario, ...]:
-        """Return the ways on from an exposure: retry, close, complement, hold.
+        """Return the remedies of an exposure: retry, close, complement, hold.
 
         Raises:
             UnknownId: No such position.
@@ -107,12 +107,12 @@ class SingleLegResolutionService:
     async def retry_leg(
         self, position_id: str, retry_price: Decimal | str, asked: CommandContext | None = None
     ) -> Resolution:
-        """Buy the missing quantity at `retry_price` or better; not filled, nothing changes.
+        """Buy the missing quantity at `retry_price` or better; without a fill, nothing changes.
 
         Raises:
             UnknownId: No such position.
-            InvalidPositionState: It has no exposure, an order of it is out, or it is no longer
-                what was asked about.
+            InvalidPositionState: It has no exposure, an order of it is out, or it has changed
+                since the request.
             InvalidInput: The price is not on the contract's grid.
         """
         return await run_to_end(self._retry_leg(position_id, retry_price, asked))
@@ -132,27 +132,27 @@ class SingleLegResolutionService:
             size = Quantity(floor_to(exposure.quantity, lot))
             if size < contract.smallest(limit):
                 reason = "less than the platform's smallest order"
-                return self._told(Done(trade.position, None, reason), RETRY_FAILED)
-            if contract.sizing.cent_exact:  # dollars are spent: a loose limit overfills
+                return self._result(Done(trade.position, None, reason), RETRY_FAILED)
+            if contract.sizing.cent_exact:  # in dollars, a loose limit overfills
                 limit = reach(exposure.missing.book.offers(outcome), size, limit)
             plan = Plan(
                 contract.platform, outcome, Side.BUY, size, limit, Purpose.HEDGE, asked=asked
             )
-            return self._told(await self._adjustments.carry(position_id, plan), RETRY_FAILED)
+            return self._result(await self._adjustments.carry(position_id, plan), RETRY_FAILED)
 
     async def close_leg(
         self, position_id: str, asked: CommandContext | None = None
     ) -> Resolution:
-        """Close the exposed quantity at once, the cheaper way.
+        """Close the exposed quantity at once, by the cheaper remedy.
 
-        Sold down to the collar below the best bid, or its complement bought up to the collar
-        above the best ask, where that is cheaper or the shares are not settled yet. Where the
-        book bears less than all of it so far, that much is closed.
+        It is sold down to the collar below the best bid, or its complement is bought up to the
+        collar above the best ask, if that is cheaper or the shares are not settled yet. If the
+        book has less within the collar, only that much is closed.
 
         Raises:
             UnknownId: No such position.
-            InvalidPositionState: It has no exposure, an order of it is out, or it is no longer
-                what was asked about.
+            InvalidPositionState: It has no exposure, an order of it is out, or it has changed
+                since the request.
         """
         return await run_to_end(self._close(position_id, (CLOSE, COMPLEMENT), asked))
 
@@ -161,12 +161,12 @@ class SingleLegResolutionService:
     ) -> Resolution:
         """Buy the opposite outcome on the platform of the held leg: each pair is a dollar.
 
-        As much as the book offers up to the collar above its best price.
+        It buys as much as the book offers up to the collar above its best price.
 
         Raises:
             UnknownId: No such position.
-            InvalidPositionState: It has no exposure, an order of it is out, or it is no longer
-                what was asked about.
+            InvalidPositionState: It has no exposure, an order of it is out, or it has changed
+                since the request.
         """
         return await run_to_end(self._close(position_id, (COMPLEMENT,), asked))
 
@@ -175,36 +175,36 @@ class SingleLegResolutionService:
     ) -> Resolution:
         async with self._trades.lock(position_id):
             trade, exposure = self._exposure(position_id, asked)
-            way = _best([w for w in exposure.scenarios() if w.name in names])
-            least = _share(asked, exposure, way)
-            if least is not None and way.pnl is not None and way.pnl < least:
-                reason = f"it would bring {plain(way.pnl)} now, and at least {plain(least)}"
+            remedy = _best([w for w in exposure.scenarios() if w.name in names])
+            least = _minimum(asked, exposure, remedy)
+            if least is not None and remedy.pnl is not None and remedy.pnl < least:
+                reason = f"it would bring {plain(remedy.pnl)} now, and at least {plain(least)}"
                 done = Done(trade.position, None, f"{reason} was asked for")
-                told = self._announce.changed(trade)
-                await self._committer.commit(Batch(events=(told,)))
-                return self._told(done, CLOSE_FAILED)
-            return await self._take(trade, exposure, way, CLOSE_FAILED, asked)
+                changed = self._announce.changed(trade)
+                await self._committer.commit(Batch(events=(changed,)))
+                return self._result(done, CLOSE_FAILED)
+            return await self._take(trade, exposure, remedy, CLOSE_FAILED, asked)
 
     # The automatic policy
     # ------------------------------------------------------------------------
 
     async def start(self, journal: Journal) -> None:
-        """Notice exposures of an earlier run of which the policy has not tried every step."""
+        """Queue exposures of an earlier run for which the policy has steps left."""
         await self._steps.start(journal)
         for trade in self._trades.all():
-            alone = trade.position.status is PositionStatus.SINGLE_LEG_EXPOSED
-            if alone and self._steps.next(trade.position) is not None:
+            exposed = trade.position.status is PositionStatus.SINGLE_LEG_EXPOSED
+            if exposed and self._steps.next(trade.position) is not None:
                 self.exposed(trade.position_id)
 
     def exposed(self, position_id: str) -> None:
-        """Notice an exposure: the policy acts on it once."""
+        """Queue an exposure: the policy acts on it once."""
         if self._policy is not AutoPolicy.OFF:
             self._noticed[position_id] = None
             self._idle.clear()
             self._wake.set()
 
     async def run(self) -> None:
-        """Act on what is noticed as soon as it can be traded on, until cancelled."""
+        """Act on queued exposures as soon as they can be traded, until cancelled."""
         self._began = self._clock.monotonic()
         while True:
             await self._wake.wait()
@@ -217,14 +217,14 @@ class SingleLegResolutionService:
                 if not ready and self._over:
                     self._noticed.clear()
                 elif not ready:
-                    await self._a_while()
+                    await self._wait_for_books()
             self._idle.set()
 
     def _ready(self, position_id: str) -> bool:
-        """Tell whether there are books to act on; those of an engine begin empty."""
+        """Return whether there are books to act on; they are empty at start."""
         trade = self._found(position_id)
         if trade is None:
-            return True  # nothing is left to be done, or somebody is at it
+            return True  # nothing is left to do, or an order is out
         if trade.pair_id not in self._trades.pairs:
             return False
         exposure = self._exposed(trade)
@@ -234,7 +234,7 @@ class SingleLegResolutionService:
         late = self._clock.monotonic() - self._began >= ONE_BOOK_SECONDS
         return (begun or late) and not all(exposure.untrusted_because.values())
 
-    async def _a_while(self) -> None:
+    async def _wait_for_books(self) -> None:
         """Wait for books, or for another exposure."""
         woken = asyncio.ensure_future(self._wake.wait())
         timer = asyncio.ensure_future(self._clock.sleep(LOOK_SECONDS))
@@ -246,19 +246,19 @@ class SingleLegResolutionService:
         self._wake.clear()
 
     async def drained(self) -> None:
-        """Wait until all that was noticed was acted on, but what meets no book."""
+        """Wait until the queue is empty; exposures without a book are dropped."""
         self._over = True
         self._wake.set()
         await self._idle.wait()
 
     async def act(self, position_id: str) -> None:
-        """Do what the policy says about an exposure, within the rescue budget, each step once.
+        """Apply the policy to an exposure, within the rescue budget, each step once.
 
-        A step is taken for as much as its book bears; the next one is about the rest.
+        A step is sized to the depth of its book; the next one handles the rest.
 
-        An order that filled more than was missing turns the exposure round: that is another
-        one, and so is one that opens after this one is gone. Nothing is done while the outcome
-        of an order is unknown; whoever learns of it notices the exposure again.
+        An order that filled more than was missing reverses the exposure: that is a new one, and
+        so is one that opens after this one is gone. Nothing is done while the outcome of an
+        order is unknown; the service that resolves it queues the exposure again.
         """
         async with self._trades.lock(position_id):
             while (trade := self._found(position_id)) is not None:
@@ -268,32 +268,32 @@ class SingleLegResolutionService:
                 await self._try(trade, step)
 
     def on_event(self, event: Event, sequence: int) -> None:
-        """Follow what was tried for which exposure."""
+        """Track which steps were tried on each exposure."""
         self._steps.on_event(event, sequence)
 
     async def _try(self, trade: PairTrade, step: str) -> None:
-        """Try one step; why nothing was sent is told, too."""
+        """Try one step; if nothing is sent, report why."""
         exposure = self._exposed(trade)
         buys = step == RETRY
         names = (RETRY,) if buys else (CLOSE, COMPLEMENT)
         code = RETRY_FAILED if buys else CLOSE_FAILED
-        way = _best([each for each in exposure.scenarios() if each.name in names])
-        reason = self._too_dear(exposure, way) if buys else None
+        remedy = _best([each for each in exposure.scenarios() if each.name in names])
+        reason = self._over_budget(exposure, remedy) if buys else None
         if reason is None:
-            told = (self._steps.tried(trade.position, step, None),)
-            done = await self._take(trade, exposure, way, code, notes=told)
+            notes = (self._steps.tried(trade.position, step, None),)
+            done = await self._take(trade, exposure, remedy, code, notes=notes)
             if done.order_id is not None:
                 return
             reason = done.reason or "nothing could be sent"
         tried = self._steps.tried(trade.position, step, reason)
         await self._committer.commit(Batch(events=(tried,)))
 
-    def _too_dear(self, exposure: Exposure, way: Scenario) -> str | None:
+    def _over_budget(self, exposure: Exposure, remedy: Scenario) -> str | None:
         """Return why completing would lose more than the rescue budget, None if it does not."""
-        budget = self._rescue_limit * (way.size or exposure.quantity)
-        if way.pnl is None or way.pnl >= -budget:
+        budget = self._rescue_limit * (remedy.size or exposure.quantity)
+        if remedy.pnl is None or remedy.pnl >= -budget:
             return None
-        loses, most = plain(-way.pnl), plain(owed(budget))
+        loses, most = plain(-remedy.pnl), plain(owed(budget))
         return f"it would lose {loses} dollars, and at most {most} may be lost by completing"
 
     def _exposed(self, trade: PairTrade) -> Exposure:
@@ -306,7 +306,7 @@ class SingleLegResolutionService:
             return None
         return trade
 
-    # Small pieces
+    # Helpers
     # --------------------------------------------------------------------------------
 
     def _exposure(
@@ -328,30 +328,32 @@ class SingleLegResolutionService:
         self,
         trade: PairTrade,
         exposure: Exposure,
-        way: Scenario,
+        remedy: Scenario,
         code: int,
         asked: CommandContext | None = None,
         notes: tuple[Event, ...] = (),
     ) -> Resolution:
-        """Send the order of one way."""
-        if way.blocked is not None or way.size is None or way.platform is None:
-            return self._told(Done(trade.position, None, way.blocked), code)
-        _, outcome, side = exposure.trade(way.name)
-        assert way.price is not None, "an open way has a price"
-        purpose = Purpose.HEDGE if way.name == RETRY else Purpose.UNWIND
-        plan = Plan(way.platform, outcome, side, way.size, way.price, purpose, asked=asked)
+        """Send the order of one remedy."""
+        if remedy.blocked is not None or remedy.size is None or remedy.platform is None:
+            return self._result(Done(trade.position, None, remedy.blocked), code)
+        _, outcome, side = exposure.trade(remedy.name)
+        assert remedy.price is not None, "an open way has a price"
+        purpose = Purpose.HEDGE if remedy.name == RETRY else Purpose.UNWIND
+        plan = Plan(
+            remedy.platform, outcome, side, remedy.size, remedy.price, purpose, asked=asked
+        )
         position_id = trade.position_id
-        return self._told(await self._adjustments.carry(position_id, plan, notes), code)
+        return self._result(await self._adjustments.carry(position_id, plan, notes), code)
 
-    def _told(self, done: Done, code: int) -> Resolution:
+    def _result(self, done: Done, code: int) -> Resolution:
         position = done.position
         still = position.status in ALLOWED
-        ways: tuple[Scenario, ...] = ()
+        remedies: tuple[Scenario, ...] = ()
         actions: tuple[str, ...] = ()
         if still and not done.unknown:
             exposure = self._announce.exposed(self._trades.of(position.position_id))
-            ways = exposure.scenarios()
-            actions = exposure.recommended(ways)
+            remedies = exposure.scenarios()
+            actions = exposure.recommended(remedies)
         closed = position.status is PositionStatus.CLOSED
         is_open = position.status is PositionStatus.OPEN
         return Resolution(
@@ -363,7 +365,7 @@ class SingleLegResolutionService:
             realised_pnl=position.realised_pnl if closed else None,
             code=(UNKNOWN if done.unknown else code) if still else None,
             reason=_reason(done) if still else None,
-            scenarios=ways,
+            scenarios=remedies,
             recommended_actions=actions,
         )
 
@@ -372,22 +374,24 @@ def _reason(done: Done) -> str | None:
     if done.reason is not None or done.order is None:
         return done.reason
     filled, size, position = done.filled, done.order.size, done.position
-    told = f"filled {plain(filled)} of {plain(size)}"
+    text = f"filled {plain(filled)} of {plain(size)}"
     if filled >= size:
-        told += f": {plain(abs(position.imbalance))} are alone on {position.longer} now"
-    return told
+        text += f": {plain(abs(position.imbalance))} are alone on {position.longer} now"
+    return text
 
 
-def _share(asked: CommandContext | None, exposure: Exposure, way: Scenario) -> Money | None:
-    """Return what a way must bring at least: what was asked for all that is alone, or a part's.
+def _minimum(
+    asked: CommandContext | None, exposure: Exposure, remedy: Scenario
+) -> Money | None:
+    """Return the least that a remedy must bring: the minimum for the whole exposure, or a part.
 
-    A part of the contracts must bring its part of the dollars.
+    A part of the contracts must bring a proportional part of the dollars.
     """
-    if asked is None or asked.at_least is None or way.size is None:
+    if asked is None or asked.at_least is None or remedy.size is None:
         return None
-    return due(asked.at_least * way.size / exposure.quantity)
+    return due(asked.at_least * remedy.size / exposure.quantity)
 
 
-def _best(ways: list[Scenario]) -> Scenario:
-    """Return the way with the best result; one that is barred comes last."""
-    return max(ways, key=lambda way: (way.blocked is None, way.each or Decimal(0)))
+def _best(remedies: list[Scenario]) -> Scenario:
+    """Return the remedy with the best result; a blocked one comes last."""
+    return max(remedies, key=lambda remedy: (remedy.blocked is None, remedy.each or Decimal(0)))

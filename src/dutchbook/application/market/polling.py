@@ -17,7 +17,7 @@ from dutchbook.ports.time import Clock
 class BookPolling:
     """Keeps a platform's books fresh enough to hedge and to exit positions.
 
-    A polled book is no sign of life of the stream: `Streams` distinguishes the two.
+    A polled book does not show that the stream works: `Streams` distinguishes the two.
     """
 
     def __init__(

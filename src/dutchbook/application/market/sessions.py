@@ -1,4 +1,4 @@
-"""Sessions in which there is something to watch; the gaps between a tape's are left out."""
+"""Sessions of a run; the gaps between the sessions of a tape are skipped."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ class Sessions:
     """Whether a session is running, and since when.
 
     A live engine has one session from its start to its end. A tape may hold several, hours
-    apart: the unrecorded time is neither an outage of a platform nor time in which anybody
-    waits for us, so every watching service pauses.
+    apart: the unrecorded time is neither an outage of a platform nor time in which anyone
+    waits for us, so every monitoring service pauses.
     """
 
     def __init__(self) -> None:

@@ -1,1 +1,1 @@
-"""Every pair trade that can still change, and the booking of what becomes known of it."""
+"""Every pair trade that can still change, and the booking of facts about it."""

@@ -1,7 +1,7 @@
-"""Adjustments: one more order of a position that exists, from its intent to what it changed.
+"""Adjustments: one more order of an existing position, from its intent to its result.
 
-Completing a leg, closing one, buying its complement, and every exit go this way: persist the
-intent with its reservation, send, persist what happened.
+Completing a leg, closing one, buying its complement, and every exit follow one path: persist
+the intent with its reservation, send, persist what happened.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ OPPOSITE = "another position holds the opposite outcome on Kalshi, which would n
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """What a person asked for, carried out at most once.
+    """A person's command, carried out at most once.
 
     Attributes:
-        order_id: The command's own id, which its order takes: an order of that name is the
-            proof that the command was begun, in the commit that made it durable.
-        version: Of the position, as the person saw it; None where nobody looked.
-        notes: Who asked for what and why, told in that same commit.
-        at_least: Dollars that closing all that is alone must bring, and a part of it its part;
-            None: whatever it brings.
+        order_id: The command's id, which its order uses: an order with this id proves that the
+            command was started, in the commit that made the order durable.
+        version: Version of the position that the person saw; None if nobody looked.
+        notes: Events in that same commit: who requested what, and why.
+        at_least: Dollars that closing the whole exposure must bring, and a part of it
+            proportionally; None if there is no minimum.
     """
 
     order_id: str
@@ -72,13 +72,13 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What became of an adjustment.
+    """Result of an adjustment.
 
     Attributes:
-        position: As it is now.
-        order: The order, None when it was not even written.
-        reason: Why nothing was filled, None when something was.
-        unknown: Nobody knows yet; the order is asked about.
+        position: The current position.
+        order: The order; None if it was not even committed.
+        reason: Why nothing was filled; None if something was.
+        unknown: Whether the outcome is unknown; the order is then queried.
     """
 
     position: OpenPosition
@@ -93,7 +93,7 @@ class Done:
 
 
 class Adjustments:
-    """Carries single orders of positions through. The caller holds the position's lock."""
+    """Places single orders of positions. The caller holds the position's lock."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class Adjustments:
         self._answer_seconds = answer_seconds
 
     async def carry(self, position_id: str, plan: Plan, notes: tuple[Event, ...] = ()) -> Done:
-        """Place one order for a position and book what it did; `notes` go with its intent."""
+        """Place one order for a position, and book its result; `notes` go with its intent."""
         trade = self._trades.of(position_id)
         if (out := trade.order_out()) is not None:
             return Done(trade.position, None, out)
@@ -143,9 +143,9 @@ class Adjustments:
             self._gate.ended(order.execution_id)
 
     def _undoes(self, position: OpenPosition, plan: Plan) -> bool:
-        """Tell whether Kalshi would net what is bought with the leg of another position.
+        """Return whether Kalshi would net the purchase with the leg of another position.
 
-        Or with what an execution under way buys.
+        Or with the purchase of a running execution.
         """
         if plan.side is Side.SELL or plan.platform is not Platform.KALSHI:
             return False
@@ -158,7 +158,7 @@ class Adjustments:
         return entered or self._trades.against(position.position_id, plan.outcome)
 
     async def _sent(self, order: Order) -> Done:
-        """Send a durable order and book what is known of it afterwards."""
+        """Send a durable order, and book what is known about it afterwards."""
         self._gate.plan(order.execution_id, order.size, order.size)
         epoch, seconds = self._risk.capital.state.epoch, self._answer_seconds
         match await send(self._gate, self._gateways, order, epoch, seconds):
@@ -172,9 +172,9 @@ class Adjustments:
                 return await self.answered(order.order_id, report)
 
     async def answered(self, order_id: str, report: OrderReport) -> Done:
-        """Book what a platform reports of an order of a position.
+        """Book a platform's report on an order of a position.
 
-        An order that was to be done at once and still works is not done: it is asked about.
+        An immediate order that still works has no outcome yet: it is queried.
         """
         self._gate.answered(order_id)
         trade = self._trades.of_order(order_id)
@@ -243,7 +243,7 @@ class Adjustments:
         )
 
     def _worst(self, position: OpenPosition, order: Order) -> Money:
-        """Return the most that a buy can cost: its limit for all of it, with the worst fees."""
+        """Return the most that a buy can cost: its limit for the full size, with worst fees."""
         contract = self._trades.match(position).contract(order.platform)
         terms = contract.fees.at(self._clock.now()) if contract.fees else None
         assert terms is not None, "nothing is traded without known fees"
@@ -255,7 +255,7 @@ class Adjustments:
 
 
 def _rejection(conflict: Conflict, reservation: Reservation | None) -> str:
-    """Return why the database did not keep an intent."""
+    """Return why the database rejected an intent."""
     if reservation is None:
         return str(conflict)
     reason = "trading_halted" if isinstance(conflict, Halted) else "refused_by_database"

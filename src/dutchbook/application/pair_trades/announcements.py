@@ -1,4 +1,4 @@
-"""The events of pair trades: stamped, and exposures priced at the books of now."""
+"""Events of pair trades: stamped, with exposures priced at the current books."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Announcements:
         self._collar = collar
 
     def identified(self, opportunity: Opportunity, execution_id: str) -> OpportunityIdentified:
-        """An opportunity is acted on."""
+        """Return the event of an opportunity that is acted on."""
         yes = opportunity.kalshi.outcome is Outcome.YES
         first, second = opportunity.kalshi, opportunity.polymarket
         if not yes:
@@ -68,7 +68,7 @@ class Announcements:
         )
 
     def event(self, notice: Notice, trade: PairTrade) -> Event:
-        """Return the event of a notice, stamped; exposures are priced at the books of now."""
+        """Return the event of a notice, stamped; exposures are priced at the current books."""
         match notice:
             case Exposed(failed):
                 return self.exposure(trade, failed)
@@ -81,12 +81,12 @@ class Announcements:
                 return notice
 
     def exposure(self, trade: PairTrade, failed: FailedLeg) -> Event:
-        """One leg is held without the other; `failed` tells what went wrong with that one."""
+        """Return the event of an unhedged leg; `failed` is what went wrong with the other."""
         position = trade.position
         watch = self._watchlist.pairs[position.pair_id]
         exposure = self.exposed(trade)
         leg = exposure.held.leg
-        order = _began(trade, exposure.held.platform, leg)
+        order = _opening_order(trade, exposure.held.platform, leg)
         scenarios = exposure.scenarios()
         return SingleLegExposure(
             self._committer.stamp(position.execution_id),
@@ -112,7 +112,7 @@ class Announcements:
         )
 
     def reminder(self, trade: PairTrade, since: datetime) -> SingleLegExposureReminder:
-        """One leg is still unhedged; where its books are followed, with its remedies."""
+        """Return the reminder of an unhedged leg, with remedies if its books are followed."""
         position = trade.position
         scenarios, actions = self._priced(trade)
         return SingleLegExposureReminder(
@@ -126,7 +126,7 @@ class Announcements:
         )
 
     def changed(self, trade: PairTrade) -> SingleLegExposureChanged:
-        """A leg is still unhedged, in other contracts than before."""
+        """Return the event of an unhedged leg whose contracts have changed."""
         position = trade.position
         scenarios, actions = self._priced(trade)
         return SingleLegExposureChanged(
@@ -141,7 +141,7 @@ class Announcements:
         )
 
     def _priced(self, trade: PairTrade) -> tuple[tuple[Scenario, ...], tuple[str, ...]]:
-        """Return the remedies, and those that are open, where the books are followed."""
+        """Return the remedies, and those that are possible, if the books are followed."""
         if trade.pair_id not in self._watchlist.pairs:
             return (), ()
         exposure = self.exposed(trade)
@@ -149,7 +149,7 @@ class Announcements:
         return scenarios, exposure.recommended(scenarios)
 
     def exposed(self, trade: PairTrade) -> Exposure:
-        """Return an exposure as it stands now, with the books of both platforms."""
+        """Return the current exposure, with the books of both platforms."""
         position, now = trade.position, self._clock.now()
         platform, watch = position.longer, self._watchlist.pairs[position.pair_id]
         places = {p: self._place(watch, p, position) for p in Platform}
@@ -173,10 +173,10 @@ class Announcements:
         return Place(contract, watch.books[platform], terms, position.holding(platform))
 
 
-def _began(trade: PairTrade, platform: Platform, leg: Holding) -> Order:
-    """Return the order that opened a leg, or the first that filled it where none did.
+def _opening_order(trade: PairTrade, platform: Platform, leg: Holding) -> Order:
+    """Return the order that opened a leg, or else the first that filled it.
 
-    Where the other leg has sold more than it had, this one may never have had an order: the
+    If the other leg has sold more than it held, this one may never have had an order: the
     exposure began with that sale.
     """
     if leg.order_id is not None:

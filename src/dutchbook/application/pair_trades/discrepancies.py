@@ -1,4 +1,4 @@
-"""Disputes: discrepancies that are open, as rows and as the image that trading asks."""
+"""Disputes: discrepancies that are open, as rows and as the cache that trading reads."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from dutchbook.ports.time import Clock, Ids
 
 HALT = HaltReason.RECONCILIATION_DISCREPANCY
 PASSING = ("as_of",)
-"""What a platform says of an answer and not of the difference: it changes with each."""
+"""Fields that describe a platform's answer, not the difference: they vary by query."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """A discrepancy on the record."""
+    """A recorded discrepancy."""
 
     dispute_id: str
     found: Discrepancy
@@ -37,7 +37,7 @@ class Dispute:
 
     @property
     def halts(self) -> bool:
-        """Whether a person must decide; a failed settlement stops its pair alone."""
+        """Whether a person must decide; a failed settlement stops only its pair."""
         return self.found.kind is not DiscrepancyType.FILL_FAILED
 
     @property
@@ -55,7 +55,7 @@ class Dispute:
 
 
 class Disputes:
-    """Opens, remembers and resolves them, and holds trading while a person must decide."""
+    """Opens, caches and resolves them, and halts trading while a person must decide."""
 
     def __init__(
         self,
@@ -75,23 +75,23 @@ class Disputes:
         self.open: dict[str, Dispute] = {}
         self._opening: Counter[str | None] = Counter()
         self._accepted: set[tuple[str, str]] = set()
-        self._turn = asyncio.Lock()
+        self._enforcing = asyncio.Lock()
         self.settling = asyncio.Lock()
 
     async def load(self) -> None:
-        """Take up what the database holds."""
+        """Load open and acknowledged discrepancies from the database."""
         order = ("detected_at", "discrepancy_id")
         for row in await self._journal.rows("discrepancies", {"resolved_at": None}, order):
             self._follow(_dispute(row))
         acknowledged = {"resolution": Choice.ACKNOWLEDGE.value}
         for row in await self._journal.rows("discrepancies", acknowledged):
-            self._accepted.add(_sign(_dispute(row).found))
+            self._accepted.add(_fingerprint(_dispute(row).found))
 
     def on(self, pair_id: str) -> bool:
-        """Tell whether one is open on a pair, or being opened: nothing is begun there (I-23).
+        """Return whether one is open on a pair, or being opened: nothing starts there (I-23).
 
-        Batches are kept in the order of their calls: what is begun before one is being opened
-        is on the record before it.
+        Batches are committed in the order of their calls: an execution that begins before one
+        is being opened is recorded before it.
         """
         if self._opening[pair_id] > 0 or any(
             each.found.pair_id == pair_id for each in self.open.values()
@@ -105,7 +105,7 @@ class Disputes:
         )
 
     def of_position(self, position_id: str) -> list[Dispute]:
-        """Return those about a position, oldest first."""
+        """Return the open ones of a position, oldest first."""
         return [each for each in self.open.values() if each.found.position_id == position_id]
 
     def one(self, dispute_id: str) -> Dispute:
@@ -119,11 +119,11 @@ class Disputes:
         return self.open[dispute_id]
 
     def accepted(self, found: Discrepancy) -> bool:
-        """Tell whether a person has acknowledged this very difference."""
-        return _sign(found) in self._accepted
+        """Return whether a person has acknowledged this exact difference."""
+        return _fingerprint(found) in self._accepted
 
     def known(self, found: Discrepancy) -> bool:
-        """Tell whether it is open already."""
+        """Return whether it is open already."""
         return any(each.found.key == found.key for each in self.open.values())
 
     # Opened
@@ -135,9 +135,9 @@ class Disputes:
 
     @contextlib.contextmanager
     def opening(self, disputes: Collection[Dispute]) -> Iterator[Batch]:
-        """Yield the rows and events that open some, for whoever commits them meanwhile.
+        """Yield the rows and events that open some; the caller commits them in the block.
 
-        Nothing is begun on their pairs from the first moment on; they are open once kept.
+        Nothing starts on their pairs from now on; they are open once committed.
         """
         pairs = Counter(each.found.pair_id for each in disputes)
         self._opening += pairs
@@ -152,7 +152,7 @@ class Disputes:
             self._opening -= pairs
 
     def told(self, dispute: Dispute) -> Event:
-        """Return what tells a person of one."""
+        """Return the event that reports one to a person."""
         found = dispute.found
         return ReconciliationDiscrepancy(
             self._committer.stamp("reconciliation"),
@@ -183,9 +183,9 @@ class Disputes:
     def resolving(
         self, disputes: Iterable[Dispute], choice: Choice, rationale: str
     ) -> tuple[tuple[Write, ...], tuple[Event, ...]]:
-        """Return the rows and events that resolve some; `resolved` once they are durable.
+        """Return the rows and events that resolve some; call `resolved` after the commit.
 
-        Whoever calls holds `settling` until then: each is resolved once.
+        The caller holds `settling` until then, so that each is resolved once.
         """
         disputes = tuple(disputes)
         put = {
@@ -216,11 +216,11 @@ class Disputes:
         return writes, events
 
     def resolved(self, disputes: Iterable[Dispute], choice: Choice) -> None:
-        """Count some as open no longer; what was acknowledged is not opened again."""
+        """Remove some from the open ones; what was acknowledged is not opened again."""
         for each in disputes:
             self.open.pop(each.dispute_id, None)
             if choice is Choice.ACKNOWLEDGE:
-                self._accepted.add(_sign(each.found))
+                self._accepted.add(_fingerprint(each.found))
 
     async def settle(
         self,
@@ -229,9 +229,9 @@ class Disputes:
         rationale: str,
         alongside: Batch | None = None,
     ) -> None:
-        """Resolve some in one commit with what belongs to the same decision.
+        """Resolve some, in one commit with what belongs to the same decision.
 
-        One call after the other: what a comparison has just closed, no person closes again.
+        Calls are serialised: a person does not close again what a comparison has just closed.
         """
         async with self.settling:
             left = tuple(each for each in disputes if each.dispute_id in self.open)
@@ -242,19 +242,19 @@ class Disputes:
             self.resolved(left, choice)
 
     async def enforce(self) -> None:
-        """Halt while a person must decide; lift that halt alone when none remains.
+        """Halt while a person must decide; lift only that halt when none remains.
 
-        One call after the other: a comparison and a person's decision may end at once. Where
-        another process halts trading at this moment, the next call lifts it.
+        Calls are serialised, since a comparison and a person's decision may end at the same
+        time. If another process halts trading concurrently, the next call lifts this halt.
         """
-        async with self._turn:
+        async with self._enforcing:
             left = [each for each in self.open.values() if each.halts]
             if left:
                 first = left[0].found
                 detail = f"{len(left)} open, the first: {first.kind} of {first.subject}"
                 await self._risk.halts.halt_trading(HALT, detail)
             elif HALT in self._risk.capital.state.halt_reasons:
-                # A person may have lifted it a moment ago: then it stands no longer.
+                # A person may have lifted it a moment ago: then it is not set any more.
                 with contextlib.suppress(Conflict, InvalidInput):
                     await self._risk.halts.resume_trading(HALT, "no discrepancy remains")
 
@@ -295,7 +295,7 @@ def _dispute(row: Mapping[str, Any]) -> Dispute:
     return Dispute(row["discrepancy_id"], found, row["detected_at"])
 
 
-def _sign(found: Discrepancy) -> tuple[str, str]:
-    """Return what two comparisons must share to have found the same difference."""
-    said = {name: each for name, each in found.theirs.items() if name not in PASSING}
-    return found.key, repr(sorted(said.items()))
+def _fingerprint(found: Discrepancy) -> tuple[str, str]:
+    """Return the fingerprint of a difference, stable across comparisons."""
+    shown = {name: each for name, each in found.theirs.items() if name not in PASSING}
+    return found.key, repr(sorted(shown.items()))

@@ -1,4 +1,4 @@
-"""Pair trades read back from their rows: a handful of reads, however many there are."""
+"""Loads pair trades from their rows, in a few reads for any number of them."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ from dutchbook.ports.journal import Journal
 from dutchbook.ports.time import Ids
 
 LAST = 100
-"""So many that ended last are asked about at a start, whenever that was by our clock."""
+"""Number of pair trades that ended last and are queried at start, whatever our clock says."""
 MANY = 8
-"""From so many on, a whole table is read once rather than a few rows of it many times."""
+"""From this many executions on, a table is read once rather than once for each."""
 Rows = dict[str, list[dict[str, Any]]]
 
 
@@ -64,16 +64,16 @@ class Loader:
         self._ids = ids
 
     async def load(self) -> Loaded:
-        """Return everything that can still change.
+        """Return every pair trade that can still change.
 
-        Among it is what ended within `LATE` of the last one that did, however long ago that is:
-        what came to light of it while no engine ran is to find it. So are the last `LAST` that
-        the log tells of, since clocks may have been set in between.
+        This includes those that ended within `LATE` of the last one, however long ago that was,
+        so that a fill that came to light while no engine ran finds its pair trade. It includes
+        the last `LAST` in the log too, since clocks may have been set in between.
         """
         every = await self._read({})
         stalled = await self._stalled()
-        late = _lately(t.position.closed_at for t in every if t.opened)
-        failed = _lately(
+        late = _recent(t.position.closed_at for t in every if t.opened)
+        failed = _recent(
             t.ended_at for t in every if t.ended and t.execution.phase is Phase.FAILED
         )
         closed = await self._last(PositionClosed, "position_id")
@@ -128,7 +128,7 @@ class Loader:
         return sorted(found, key=_opened) if not where else found
 
     async def _edges(self, rows: list[dict[str, Any]]) -> dict[str, Money]:
-        """Return what each of some executions expected to bring, by its opportunity."""
+        """Return the expected profit of some executions, by opportunity."""
         if len(rows) == 1:
             mine = {"opportunity_id": rows[0]["opportunity_id"]}
             seen = await self._journal.rows("opportunities", mine)
@@ -137,9 +137,9 @@ class Loader:
         return {each["opportunity_id"]: Money(each["expected_profit"]) for each in seen}
 
     async def _names(self, rows: list[dict[str, Any]]) -> dict[str, str]:
-        """Return what the positions of some executions are called, where the log named them.
+        """Return the position ids of some executions, if they are in the log.
 
-        The log may have told of fills under that name before there was a row of it.
+        The log may have reported fills under an id before the position had a row.
         """
         wanted = [row["execution_id"] for row in rows if row["ended_at"] is None]
         kind = {"name": OrderFilled.wire}
@@ -153,7 +153,7 @@ class Loader:
         return named
 
     async def _stalled(self) -> set[str]:
-        """Return the positions whose exit stands still half done and was reported so."""
+        """Return the positions whose exit has stalled after one leg and was reported."""
         rows = [
             row
             for kind in (PositionMoved, SingleLegExposure)
@@ -169,11 +169,11 @@ class Loader:
         return found
 
     async def _last(self, kind: type[Event], name: str) -> set[str]:
-        """Return what the last `LAST` events of a kind are about, by the order of the log.
+        """Return the subjects of the last `LAST` events of a kind, by the order of the log.
 
         Args:
-            kind: Of event.
-            name: Of the fact that tells what it is about.
+            kind: The kind of event.
+            name: The field of the event that is its subject's id.
         """
         rows = await self._journal.rows("audit_log", {"name": kind.wire}, ("sequence",))
         return {json.loads(row["payload"])[name] for row in rows[-LAST:]}
@@ -184,7 +184,7 @@ _OF = "execution_id"
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """Rows by the execution that they belong to, and what else a pair trade is made of."""
+    """Rows by execution, and the other data that pair trades are made of."""
 
     of: Mapping[str, Rows]
     paid: Rows
@@ -195,7 +195,7 @@ class _Reading:
     matches: Mapping[str, ContractMatch]
 
     def readable(self, row: Row) -> bool:
-        """Tell whether there is a pair to read an execution with, or a position of it."""
+        """Return whether an execution's pair is followed, or it has a position."""
         return row["pair_id"] in self.matches or row[_OF] in self.of["open_positions"]
 
     def trade(self, row: Row, ids: Ids) -> PairTrade:
@@ -230,7 +230,7 @@ class _Reading:
         return self.of[table].get(row[_OF], [])
 
     def _bare(self, row: Row, ids: Ids) -> OpenPosition:
-        """Return the position that an execution stands for, with nothing in it."""
+        """Return the empty position of an execution."""
         kalshi = kalshi_outcome(row["direction"])
         match = self.matches[row["pair_id"]]
         name = self.names.get(row[_OF]) or ids.new("position", row[_OF])
@@ -247,7 +247,7 @@ class _Reading:
         )
 
 
-def _lately(ends: Iterable[datetime | None]) -> Collection[datetime]:
+def _recent(ends: Iterable[datetime | None]) -> Collection[datetime]:
     """Return the ends within `LATE` of the last one, however long ago that is."""
     known = {end for end in ends if end is not None}
     since = max(known) - LATE if known else None

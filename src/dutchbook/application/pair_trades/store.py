@@ -1,6 +1,6 @@
-"""PairTrades: every pair trade that can still change, and the one way in which one changes.
+"""PairTrades: every pair trade that can still change, and the one function that changes it.
 
-One that is over stays for a while: a fill of it may come to light late.
+A finished one is kept for a while: a late fill of it may come to light.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ from dutchbook.ports.journal import Batch
 from dutchbook.ports.time import Clock, Ids
 
 LATE = timedelta(minutes=10)
-"""So long after its end a position, or an execution that bought nothing, is asked about.
+"""How long after its end a position, or an execution that bought nothing, is queried.
 
-A fill that comes to light later still is found by what its platform's stream tells of it.
+A fill that comes to light even later is found through its platform's stream.
 """
 NONE = Batch()
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a start finds.
+    """What a start loads.
 
     Attributes:
         trades: Pair trades that can still change, oldest first.
-        over: Positions that cannot: what is left of them is dust that stays.
+        over: Finished positions, whose remainder is dust.
     """
 
     trades: list[PairTrade] = field(default_factory=list)
@@ -83,7 +83,7 @@ class PairTrades:
         self.over: list[OpenPosition] = []
         self.version = 0
 
-    # One way to change
+    # Changes
     # -------------------------------------------------------------------------
 
     async def book(
@@ -99,12 +99,12 @@ class PairTrades:
             key: The execution's id, or a pair trade that is not in the database yet.
             facts: Applied in order, in one commit.
             alongside: Rows and events that belong in the same commit.
-            gate: What the risk state must be like for an entry.
+            gate: Conditions on the risk state, for an entry.
 
         Raises:
             UnknownId: No such pair trade can still change.
-            OrderOut: A fact places an order beside one that is out (I-3).
-            Conflict: The database refused; nothing was kept.
+            OrderOut: A fact places an order while another one is out (I-3).
+            Conflict: The database rejected the commit; nothing was kept.
         """
         return (await self.book_all([(key, facts)], alongside, gate))[0]
 
@@ -173,7 +173,7 @@ class PairTrades:
         return self._trades[execution_id]
 
     def find(self, execution_id: str) -> PairTrade | None:
-        """Return a pair trade by its execution, None where it can change no more."""
+        """Return a pair trade by its execution, None if it can no longer change."""
         return self._trades.get(execution_id)
 
     @property
@@ -182,12 +182,12 @@ class PairTrades:
         return list(self._trades.values())
 
     def all(self) -> list[PairTrade]:
-        """Every one that has a position, closed ones with open ends included."""
+        """Every pair trade with a position, closed ones that can still change included."""
         return [trade for trade in self._trades.values() if trade.opened]
 
     @property
     def followed(self) -> list[PairTrade]:
-        """The same, of pairs that are followed: of others nobody knows the contracts."""
+        """The same, of followed pairs only: the contracts of others are unknown."""
         return [one for one in self.all() if one.pair_id in self._matches]
 
     @property
@@ -215,7 +215,7 @@ class PairTrades:
         return trade
 
     def known(self, position_id: str) -> PairTrade | None:
-        """Return a pair trade by its position, None when nothing can change it any more."""
+        """Return a pair trade by its position, None if it can no longer change."""
         trade = self._trades.get(self._of_position.get(position_id, ""))
         return trade if trade is not None and trade.opened else None
 
@@ -237,16 +237,16 @@ class PairTrades:
         """Return the pair of a position."""
         return self._matches[position.pair_id]
 
-    # Who is at it
+    # Locks
     # ------------------------------------------------------------------------------
 
     def lock(self, position_id: str) -> asyncio.Lock:
-        """Return what whoever decides about a position holds meanwhile: one at a time."""
+        """Return the lock that a service holds while it decides about a position."""
         key = self._of_position.get(position_id, position_id)
         return self._attending.setdefault(key, asyncio.Lock())
 
     def busy(self, position_id: str) -> bool:
-        """Tell whether somebody decides about a position right now, or books of it."""
+        """Return whether a decision about a position, or a booking, is in progress."""
         key = self._of_position.get(position_id, position_id)
         locks = (self._attending.get(key), self._booking.get(key))
         return any(lock is not None and lock.locked() for lock in locks)
@@ -255,15 +255,15 @@ class PairTrades:
     # ---------------------------------------------------------------------------------
 
     def take_up(self, loaded: Loaded) -> None:
-        """Take up what a start has found."""
+        """Cache what a start has loaded."""
         for trade in loaded.trades:
             self.put(trade)
         self.over = loaded.over
 
     def put(self, trade: PairTrade) -> None:
-        """Take up a pair trade, or what has become of it, once that is durable.
+        """Cache a pair trade as it was committed.
 
-        `version` counts these where there is a position.
+        `version` counts these calls if it has a position.
         """
         self.version += trade.opened
         key = trade.execution_id
@@ -277,9 +277,9 @@ class PairTrades:
                 self._legs.setdefault(leg, set()).add(key)
 
     def retire(self, execution_id: str) -> PairTrade | None:
-        """Forget a pair trade if it is over, and return it.
+        """Drop a pair trade from the cache if it is finished, and return it.
 
-        Until then a fill that comes to light late still finds it at once.
+        Until then, a late fill still finds it at once.
         """
         trade = self._trades.get(execution_id)
         if trade is None or not (trade.over if trade.opened else trade.ended):
@@ -288,7 +288,7 @@ class PairTrades:
         return trade
 
     def drop(self, execution_id: str) -> None:
-        """Forget a pair trade that has come to nothing."""
+        """Drop a pair trade from the cache."""
         self._unlist(execution_id)
         trade = self._trades.pop(execution_id, None)
         if trade is not None:
@@ -299,7 +299,7 @@ class PairTrades:
         self._attending.pop(execution_id, None)
 
     def _unlist(self, execution_id: str) -> None:
-        """Take a pair trade out of what is looked up by fill or by leg."""
+        """Remove a pair trade from the indexes by fill and by leg."""
         trade = self._trades.get(execution_id)
         if trade is None:
             return
@@ -308,14 +308,14 @@ class PairTrades:
         for leg in trade.legs:
             self._legs.get(leg, set()).discard(execution_id)
 
-    # What is held
+    # Holdings
     # ------------------------------------------------------------------------------
 
     def opposes(self, match: ContractMatch, kalshi_outcome: Outcome) -> bool:
-        """Tell whether we hold, of either contract, the outcome that a new entry would not buy.
+        """Return whether we hold, of either contract, the opposite of what an entry would buy.
 
         A position of a pair that is not followed counts too. Kalshi would net the two into cash
-        and so undo the other position's leg: buying against a position is a way out of it, not
+        and so undo the other position's leg: buying against a position is an exit from it, not
         an entry.
         """
         others = (
@@ -333,11 +333,11 @@ class PairTrades:
         self._prepared[trade.execution_id] = trade
 
     def forget(self, execution_id: str) -> None:
-        """Count a prepared pair trade no longer: it is in the cache, or came to nothing."""
+        """Stop counting a prepared pair trade: it is in the cache, or bought nothing."""
         self._prepared.pop(execution_id, None)
 
     def enters(self, contract_id: str, outcome: Outcome) -> bool:
-        """Tell whether an execution under way buys an outcome of a contract on Kalshi."""
+        """Return whether a running execution buys an outcome of a contract on Kalshi."""
         entering = [t for t in self._trades.values() if not t.ended and not t.opened]
         return any(
             trade.position.kalshi.outcome is outcome
@@ -347,10 +347,10 @@ class PairTrades:
         )
 
     def against(self, position_id: str, outcome: Outcome) -> bool:
-        """Tell whether buying an outcome on Kalshi for one position would undo another's leg.
+        """Return whether buying an outcome on Kalshi for one position would undo another's leg.
 
-        Kalshi nets both outcomes of a contract over the whole account: what the position holds
-        of the opposite itself is meant to go, what another one holds is not.
+        Kalshi nets both outcomes of a contract over the whole account: this is intended for the
+        position's own contracts of the opposite outcome, but not for another position's.
         """
         trade = self.of(position_id)
         mine = trade.contracts.get(Platform.KALSHI)
@@ -380,7 +380,7 @@ class PairTrades:
 
 
 def _one_version(before: PairTrade | None, after: PairTrade) -> PairTrade:
-    """Return a pair trade whose position counts all facts of one commit as one version."""
+    """Return `after` with all facts of one commit counted as one version of the position."""
     if before is None or not before.opened or after.position is before.position:
         return after
     version = before.position.version + 1
@@ -388,5 +388,5 @@ def _one_version(before: PairTrade | None, after: PairTrade) -> PairTrade:
 
 
 def _kind(facts: Iterable[TradeFact]) -> EntryKind:
-    """Return what the ledger calls cash that came from no order."""
+    """Return the ledger's kind for cash that came from no order."""
     return next((fact.kind for fact in facts if isinstance(fact, Paid)), EntryKind.TRADE)

@@ -1,1 +1,1 @@
-"""Our record against the platforms: comparison, repairs and decisions."""
+"""Reconciliation with the platforms: comparison, repairs and decisions."""

@@ -1,4 +1,4 @@
-"""Our state for a reconciliation: what the cache of pair trades and capital says."""
+"""Our state for a reconciliation, from the cache of pair trades and capital."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from dutchbook.ports.time import Clock
 
 @dataclass(frozen=True, slots=True)
 class OurReading:
-    """What we believe at one moment.
+    """Our state at one moment.
 
     Attributes:
-        ours: For the comparison. Orders that somebody is sending or booking right now are left
-            out, and with them the positions that they belong to.
-        at_rest: Nothing was being sent, booked, merged or paid out, so that totals can be
-            compared.
-        balances: As they were, to see whether they still are.
-        trades: The pair trades as they were, likewise.
+        ours: The state to compare. Orders that are being sent or booked right now are left out,
+            and so are their positions.
+        at_rest: Whether nothing was being sent, booked, merged or paid out, so that totals can
+            be compared.
+        balances: The balances at that moment, to detect changes.
+        trades: The pair trades at that moment, likewise.
     """
 
     ours: OurState
@@ -43,9 +43,9 @@ class OurReading:
 
 
 class OurStateReader:
-    """Gathers our state from the cache of pair trades, and retires those that are over.
+    """Gathers our state from the cache of pair trades, and retires finished ones.
 
-    What is left of a position that is over is dust that stays in its account.
+    The remainder of a finished position is dust that stays in its account.
     """
 
     def __init__(
@@ -68,12 +68,12 @@ class OurStateReader:
         self.basis = Decimal(0)
 
     def __call__(self, event: Event, sequence: int) -> None:
-        """Note a position that has closed, and an execution that came to nothing."""
+        """Note a position that has closed, or an execution that bought nothing."""
         if isinstance(event, PositionClosed | BudgetReleased) and sequence:
             self._ended[event.stamp.correlation_id] = self._clock.monotonic()
 
     def load(self) -> None:
-        """Count what is left of the positions that were over before this start."""
+        """Count the dust of positions that were finished before this start."""
         self._dust.clear()
         self.basis = Decimal(0)
         now = self._clock.monotonic()
@@ -83,10 +83,10 @@ class OurStateReader:
             if trade.ended and (not trade.opened or _closed(trade))
         }
         for position in self._trades.over:
-            self._leave(position)
+            self._count_dust(position)
 
     async def recall(self, order: Mapping[str, Any]) -> None:
-        """Take up again the pair trade of an order that ended long ago: a fill was reported.
+        """Load again the pair trade of an order that ended long ago: a fill was reported.
 
         Args:
             order: Its row.
@@ -97,22 +97,22 @@ class OurStateReader:
             self._trades.put(trade)
             self._ended[execution_id] = self._clock.monotonic()
             if trade.opened:
-                self._leave(trade.position, -1)
+                self._count_dust(trade.position, -1)
 
     async def gather(self) -> OurReading:
-        """Return our state as it is now."""
+        """Return our current state."""
         self._retire()
         trades = tuple(self._trades.trades)
         pending = await self._journal.rows("settlements", {"status": "pending"})
         busy = self._executions.under_way or any(map(self._busy, trades))
-        attended = {
+        executing = {
             t.execution_id for t in trades if self._executions.is_executing(t.execution_id)
         }
         still = [t for t in trades if t.held and not self._busy(t)]
         unfinished = [t for t in trades if _followed(t, self._trades) and not t.ended]
-        unfinished = [t for t in unfinished if t.execution_id not in attended]
+        unfinished = [t for t in unfinished if t.execution_id not in executing]
         late = [t for t in trades if t.ended and not t.opened]
-        contracts = self._contracts(trades, attended)
+        contracts = self._contracts(trades, executing)
         ours = OurState(
             orders=(
                 *self._orders_of(still),
@@ -121,22 +121,22 @@ class OurStateReader:
             ),
             positions=tuple(each.position for each in still),
             contracts=contracts,
-            cash=self._cash(trades, attended, contracts),
+            cash=self._cash(trades, executing, contracts),
         )
         return OurReading(ours, not busy and not pending, dict(self._capital.balances), trades)
 
     def _retire(self) -> None:
-        """Forget what ended long enough ago; what it leaves in its account is counted."""
+        """Drop pair trades that ended long enough ago, and count their dust."""
         long_ago = self._clock.monotonic() - LATE.total_seconds()
         for execution_id in [each for each, at in self._ended.items() if at < long_ago]:
             retired = self._trades.retire(execution_id)
             if retired is not None and retired.opened:
-                self._leave(retired.position)
+                self._count_dust(retired.position)
             if self._trades.find(execution_id) is None:
                 del self._ended[execution_id]
 
     def unchanged(self, before: OurReading) -> bool:
-        """Tell whether nothing was sent or booked since, so that totals still stand."""
+        """Return whether nothing was sent or booked since, so that totals are still valid."""
         trades = tuple(self._trades.trades)
         return (
             before.at_rest
@@ -148,7 +148,7 @@ class OurStateReader:
         )
 
     def still(self, before: OurReading) -> OurReading:
-        """Return a state without the orders of positions that have changed since."""
+        """Return `before` without the positions that have changed since, and their orders."""
         changed = {
             trade.position_id
             for trade in before.trades
@@ -185,28 +185,28 @@ class OurStateReader:
             for order in trade.orders.values()
         ]
 
-    # What stands in the accounts
+    # Holdings in the accounts
     # -----------------------------------------------------------
 
     def _contracts(
-        self, trades: Iterable[PairTrade], attended: Collection[str]
+        self, trades: Iterable[PairTrade], executing: Collection[str]
     ) -> dict[ContractKey, Decimal]:
         found: dict[ContractKey, Decimal] = defaultdict(Decimal, self._dust)
         for trade in trades:
             if trade.held:
                 for key, size in self._legs(trade.position):
                     found[key] += size
-            elif trade.execution_id not in attended and _followed(trade, self._trades):
+            elif trade.execution_id not in executing and _followed(trade, self._trades):
                 for fill in _live(trade):
                     contract_id = trade.orders[fill.order_id].contract_id
                     found[fill.platform, contract_id, fill.outcome] += fill.size
         return found
 
     def _legs(self, position: OpenPosition) -> list[tuple[ContractKey, Decimal]]:
-        """Return what the account has for a position: not what was borrowed of its others.
+        """Return the account's contracts for a position, less those borrowed from others.
 
-        What has been paid for is gone from its platform. Of a pair that is not followed nobody
-        knows the contracts.
+        Legs that have paid are gone from their platform. The contracts of a pair that is not
+        followed are unknown.
         """
         if position.pair_id not in self._trades.pairs:
             return []
@@ -228,14 +228,14 @@ class OurStateReader:
     def _cash(
         self,
         trades: Iterable[PairTrade],
-        attended: Collection[str],
+        executing: Collection[str],
         contracts: dict[ContractKey, Decimal],
     ) -> dict[AccountKey, Decimal]:
-        """Return what must be there: what is free and reserved, less what is spent of it.
+        """Return the expected cash: free and reserved capital, less what is spent of it.
 
-        Where positions hold opposite outcomes of one contract, Kalshi has turned the pairs into
-        cash (docs.kalshi.com, ``GET /portfolio/positions``, 2026-10); and what a position sold
-        of another's contracts has come in on Polymarket.
+        Where positions hold opposite outcomes of one contract, Kalshi has netted the pairs into
+        cash (docs.kalshi.com, ``GET /portfolio/positions``, 2026-10). On Polymarket, the cash
+        for contracts that a position has sold of another one's has arrived.
         """
         accounts = self._capital.accounts
         found: dict[AccountKey, Decimal] = {
@@ -246,7 +246,7 @@ class OurStateReader:
             if trade.held:
                 for platform in Platform:
                     found[accounts[platform]] += trade.position.holding(platform).borrowed
-            elif trade.execution_id not in attended and _followed(trade, self._trades):
+            elif trade.execution_id not in executing and _followed(trade, self._trades):
                 for fill in _live(trade):
                     found[accounts[fill.platform]] -= fill.cost + fill.fee
         for (platform, contract_id, outcome), size in contracts.items():
@@ -255,7 +255,7 @@ class OurStateReader:
                 found[accounts[platform]] += min(size, opposed)
         return found
 
-    def _leave(self, position: OpenPosition, times: int = 1) -> None:
+    def _count_dust(self, position: OpenPosition, times: int = 1) -> None:
         for key, size in self._legs(position):
             self._dust[key] += size * times
         self.basis += times * sum((leg.basis for leg in position.legs), start=Decimal(0))
@@ -276,6 +276,6 @@ def _live(trade: PairTrade) -> list[Fill]:
 def own_order(
     order: Order, fills: Iterable[Fill], account: AccountKey, position_id: str | None
 ) -> OurOrder:
-    """Return an order for the comparison, its fills in the order of their trades."""
+    """Return an order for the comparison, its fills sorted by trade id."""
     every = tuple(sorted(fills, key=lambda fill: fill.trade_id))
     return OurOrder(order, account, every, position_id)

@@ -84,7 +84,7 @@ class Outstanding:
     async def close(
         self, found: Iterable[Discrepancy], theirs: PlatformState, ours: OurState
     ) -> None:
-        """Resolve discrepancies whose sides agree again, except those of positions in doubt."""
+        """Resolve discrepancies whose states agree again, unless their position is in doubt."""
         keys = {each.key for each in found}
         known = {each.order.order_id for each in ours.orders}
         gone = [

@@ -67,13 +67,13 @@ class PlatformStateReader:
         accounts: Mapping[Platform, AccountKey],
         journal: Journal,
         clock: Clock,
-        patience: Timeouts,
+        timeouts: Timeouts,
     ) -> None:
         self._gateways = gateways
         self._accounts = accounts
         self._journal = journal
         self._clock = clock
-        self._patience = patience
+        self._timeouts = timeouts
 
     no_grace = timedelta(0)
 
@@ -83,7 +83,7 @@ class PlatformStateReader:
         Filled and final orders are left out, unless `every` is set. An order that ended short
         of what it could fill is included, since a fill may come to light after its end.
         """
-        at, until = self._clock.now(), self._clock.monotonic() + self._patience.whole
+        at, until = self._clock.now(), self._clock.monotonic() + self._timeouts.whole
         ours = tuple(orders)
         known = frozenset(each.order.client_order_id for each in ours)
         wanted = sorted(
@@ -147,14 +147,14 @@ class PlatformStateReader:
         return ListedContracts(as_of, sizes)
 
     async def _cash(self, query: _Query, as_of: datetime | None) -> ListedCash | Unavailable:
-        """Query the cash; without knowing the named movements, it would prove nothing."""
+        """Query the cash; without the listed movements, it would prove nothing."""
         reply = await self._with_timeout(query, query.gateway.balance)
         if isinstance(reply, Unavailable):
             return reply
         return ListedCash(as_of, Money(reply.available + reply.held))
 
     async def _as_of(self, query: _Query) -> datetime | None:
-        """Ask how recent the answers are; asked before them, so that they are no older."""
+        """Query how recent the reads are, before the reads, so that they are no older."""
         reply = await self._with_timeout(query, query.gateway.reads_as_of)
         return None if isinstance(reply, Unavailable) else reply
 
@@ -193,17 +193,17 @@ class PlatformStateReader:
     async def _with_timeout(
         self, query: _Query, question: Callable[[], Awaitable[T]]
     ) -> T | Unavailable:
-        """Ask one question, within its own timeout and that of the whole pass."""
+        """Send one query, within its own timeout and that of the whole pass."""
         left = query.until - self._clock.monotonic()
         if left <= 0:
             return Unavailable(LATE)
         try:
-            async with asyncio.timeout(min(left, self._patience.call)):
+            async with asyncio.timeout(min(left, self._timeouts.call)):
                 return await question()
         except (OutcomeUnknown, NotSent) as error:
             return Unavailable(error.reason)
         except TimeoutError:
-            return Unavailable(f"no answer within {self._patience.call} s")
+            return Unavailable(f"no answer within {self._timeouts.call} s")
 
 
 def _without_redemptions(movements: Iterable[NamedCash]) -> tuple[NamedCash, ...]:
@@ -229,7 +229,7 @@ def judgeable(ours: OurState, theirs: PlatformState) -> tuple[Platform, ...]:
 
 
 def without_totals(theirs: PlatformState, but: Collection[Platform] = ()) -> PlatformState:
-    """Return the platform state without contracts and cash, so that these are not judged.
+    """Return the platform state without contracts and cash, so that these are not compared.
 
     Platforms in `but` keep theirs.
     """

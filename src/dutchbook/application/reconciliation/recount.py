@@ -1,4 +1,4 @@
-"""The risk budget, counted again from what it stands for."""
+"""The risk budget, recomputed from reservations and positions."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ async def recounted(
     """Return by how much the risk state differs from its reservations and positions.
 
     Args:
-        journal: Where the reservations are.
-        risk: Whose state.
-        held: Every position that can still change.
-        over: What is left at cost of those that cannot, in dollars.
+        journal: The journal with the reservations.
+        risk: The risk state.
+        held: Every pair trade that has a position and can still change.
+        over: Remaining cost of positions that cannot change any more, in dollars.
     """
     standing = await journal.rows("reservations", {"status": "reserved"})
     booked = [each.position for each in held if not each.waiting]
@@ -41,7 +41,7 @@ async def recounted(
 
 
 def correcting(changes: dict[str, Decimal | int]) -> Batch:
-    """Return what brings the risk state to what was counted."""
+    """Return the batch that corrects the risk state by `changes`."""
     add = {
         name: Money(each) if isinstance(each, Decimal) else each
         for name, each in changes.items()

@@ -1,4 +1,4 @@
-"""Repairs: what a platform has proven, booked through the paths that every answer takes."""
+"""Repairs: facts that a platform has proven, booked like every other answer."""
 
 from __future__ import annotations
 
@@ -44,20 +44,20 @@ class Short:
 
     @property
     def what(self) -> str:
-        """The same in words."""
+        """The shortage in words."""
         costs, free = plain(self.costs), plain(self.free)
         return f"what it filled costs {costs} dollars, and {free} are free"
 
 
 @dataclass(slots=True)
 class Repaired:
-    """What a pass has repaired, and what it left.
+    """Repairs of one pass, and what it left out.
 
     Attributes:
-        count: Facts that were entered.
-        resolved: Orders whose outcome nobody knew before.
-        left: What it is about, since it had changed meanwhile or could not be paid.
-        short: Those among them that could not be paid.
+        count: Facts that were booked.
+        resolved: Orders whose outcome was unknown before.
+        left: Ids that were left out, since they had changed or could not be paid.
+        short: Those of them that could not be paid.
     """
 
     count: int = 0
@@ -66,13 +66,13 @@ class Repaired:
     short: list[Short] = field(default_factory=list)
 
     def add(self, count: int, *, resolved: bool = False) -> None:
-        """Count facts that were entered, and an order whose outcome is known now."""
+        """Count facts that were booked, and an order whose outcome is known now."""
         self.count += count
         self.resolved += resolved
 
 
 class Repairer:
-    """Turns each repair into the fact that books such a thing; it keeps no books of its own.
+    """Turns each repair into the fact that books it; keeps no record of its own.
 
     It takes nine parts because a repair is booked by another service in each state of its pair
     trade: before it opens, while orders are out, while it is exposed, and in dispute.
@@ -103,8 +103,8 @@ class Repairer:
     async def apply(self, own: OurReading, proposals: Iterable[Proposal]) -> Repaired:
         """Apply every repair among the proposals, one order after the other.
 
-        Positions that a person must decide about are moved first, so that nobody acts on them.
-        What is no longer as it was compared is left alone: the next comparison sees it.
+        Positions that a person must decide about are moved first, so that nothing acts on them.
+        What has changed since the comparison is skipped: the next comparison sees it.
         """
         done = Repaired(await self.require())
         of_order: dict[str, list[OrderRepair]] = {}
@@ -123,11 +123,11 @@ class Repairer:
         try:
             await self._risk.cash.book_named(movement)
             done.add(1)
-        except Conflict:  # more leaves than is free: the remainder shows as a difference
+        except Conflict:  # exceeds the free capital: it remains a difference
             done.left.append(movement.movement_id)
 
     async def require(self) -> int:
-        """Move every position that a person must decide about; returns how many moved."""
+        """Move every position that a person must decide about; return how many moved."""
         moved = 0
         for dispute in list(self._disputes.open.values()):
             position_id = dispute.found.position_id
@@ -154,7 +154,7 @@ class Repairer:
     ) -> None:
         try:
             kept = await self._kept(ours, repairs)
-        except Conflict:  # the same is found the next time
+        except Conflict:  # the next comparison finds the same
             kept = None
             done.short.extend(self._short(ours, repairs))
         if kept is None:
@@ -169,7 +169,7 @@ class Repairer:
         done.add(0, resolved=ours.awaiting and known)
 
     def _short(self, ours: OurOrder, repairs: Sequence[OrderRepair]) -> Iterable[Short]:
-        """Tell of an order whose new fills cost more than is free and set aside for it."""
+        """Yield an order whose new fills cost more than is free and reserved for it."""
         platform, order_id = ours.order.platform, ours.order.order_id
         trade = self._trades.find(ours.order.execution_id)
         kept = trade.reservation or trade.reservations.get(order_id) if trade else None
@@ -185,7 +185,7 @@ class Repairer:
             yield Short(ours.order, costs, free)
 
     async def _kept(self, ours: OurOrder, repairs: Sequence[OrderRepair]) -> Order | None:
-        """Book repairs of one order, if it still is what was compared; returns the order."""
+        """Book repairs of one order, if it is unchanged since; return the order."""
         trade = self._trades.find(ours.order.execution_id)
         if trade is None:
             return None
@@ -199,7 +199,7 @@ class Repairer:
     async def _of_position(
         self, execution_id: str, ours: OurOrder, repairs: Sequence[OrderRepair]
     ) -> Order | None:
-        """Book what concerns an order of a position, whose lock is held."""
+        """Book repairs of a position's order; the caller holds the position's lock."""
         final = [each for each in repairs if isinstance(each, SettleFill | FailFill)]
         rest = [each for each in repairs if not isinstance(each, SettleFill | FailFill)]
         if rest:
@@ -213,7 +213,7 @@ class Repairer:
     async def _booked(
         self, execution_id: str, ours: OurOrder, repairs: Sequence[OrderRepair]
     ) -> Order | None:
-        """Book repairs of one order in whatever state its pair trade is; its lock is held."""
+        """Book repairs of one order, in any state of its pair trade; its lock is held."""
         before = self._trades.trade(execution_id)
         change, now = _Change.of(ours, repairs), self._clock.now()
         corrected = Corrected(now, change.order, change.fills, change.finalities)
@@ -238,7 +238,7 @@ class Repairer:
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """What repairs make of one order, as one step."""
+    """The combined change of one order by its repairs."""
 
     order: Order
     fills: tuple[Fill, ...]

@@ -1,4 +1,4 @@
-"""What a person decides about a discrepancy, and what follows from it."""
+"""Resolution of discrepancies by a person's decision."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ Answered = Callable[[str], Batch]
 
 
 class Resolver:
-    """Carries out what a person decides; each step is on the record.
+    """Carries out a person's decisions; each step is recorded.
 
     It takes ten parts because a decision is checked against both records, ours and the
     platforms', before it is booked by the service that its kind and its pair trade require.
@@ -88,27 +88,27 @@ class Resolver:
         paid: Mapping[Platform, Decimal] | None = None,
         answered: Answered = lambda _: Batch(),
     ) -> str:
-        """Resolve a position in doubt, or a discrepancy that is about none.
+        """Resolve a position in doubt, or a discrepancy without one.
 
-        Once it has begun, it is carried to its end, though whoever asked be cancelled.
+        Once it has begun, it runs to completion, even if the caller is cancelled.
 
         Args:
-            subject: The position, or the discrepancy where there is none in doubt.
-            choice: `acknowledge`: what we hold is so. `adopt_platform`: what the platform says
-                now is so. `force_close`: nothing is left of the position, and `paid` says what
-                that brought.
+            subject: Id of the position, or of a discrepancy without a position in doubt.
+            choice: `acknowledge`: our record is right. `adopt_platform`: the platform's current
+                report is right. `force_close`: nothing is left of the position, and `paid` is
+                what that brought.
             rationale: Why, in a sentence.
             paid: Dollars that each contract left on a platform brought, from 0 to 1.
-            answered: Makes what belongs into the last commit, from what it came to.
+            answered: Returns what belongs in the last commit, given the result.
 
         Returns:
-            What it came to: the status that agrees with the fills, or "resolved".
+            The result: the status that agrees with the fills, or "resolved".
 
         Raises:
             UnknownId: No position that can still change, and no open discrepancy.
             InvalidPositionState: It is not RECONCILIATION_REQUIRED, or an order of it is out.
-            InvalidInput: A choice that does not fit, a figure that is missing or cannot be, a
-                rationale that says nothing, a platform that does not answer.
+            InvalidInput: The choice does not fit, a figure is missing or impossible, the
+                rationale is too short, or a platform does not answer.
         """
         return await run_to_end(
             self._resolved(subject, choice, rationale, paid or {}, answered)
@@ -128,14 +128,14 @@ class Resolver:
         position_id = dispute.found.position_id if dispute else subject
         trade = self._trades.known(position_id or "")
         if dispute is not None and (trade is None or not _doubted(trade)):
-            await self._alone(dispute, choice, rationale, answered)
-            told = "resolved"
+            await self._without_position(dispute, choice, rationale, answered)
+            result = "resolved"
         elif trade is None:
             raise UnknownId("position in doubt or open discrepancy", subject)
         else:
-            told = await self._position(trade, choice, rationale, paid, answered)
+            result = await self._position(trade, choice, rationale, paid, answered)
         await self._disputes.enforce()
-        return told
+        return result
 
     # A position
     # ------------------------------------------------------------------------------
@@ -156,13 +156,13 @@ class Resolver:
             trade = self._trades.of(position_id)
             _insist(trade)
             if choice is Choice.FORCE_CLOSE:
-                trade = await self._closed_by_force(trade, paid)
+                trade = await self._force_close(trade, paid)
             return await self._settled(trade, choice, rationale, answered)
 
     async def _settled(
         self, trade: PairTrade, choice: Choice, rationale: str, answered: Answered
     ) -> str:
-        """Move a position to the status that agrees with its fills; its lock is trade."""
+        """Move a position to the status that agrees with its fills; its lock is held."""
         position_id, status = trade.position.position_id, trade.position.status
         if trade.position.flat and trade.working:
             raise InvalidPositionState(position_id, status, OUT)
@@ -181,10 +181,10 @@ class Resolver:
             self._single_leg.exposed(position_id)
         return after.position.status.value
 
-    async def _closed_by_force(
+    async def _force_close(
         self, trade: PairTrade, paid: Mapping[Platform, Decimal]
     ) -> PairTrade:
-        """Book that nothing is left, and what a person says that it brought."""
+        """Book that nothing is left, and the proceeds that a person has stated."""
         position, now = trade.position, self._clock.now()
         if trade.working:
             raise InvalidPositionState(position.position_id, position.status, OUT)
@@ -215,11 +215,11 @@ class Resolver:
             await self._trades.book(trade.execution_id, fact, alongside=Batch(tuple(rows)))
         return self._trades.of(position.position_id)
 
-    # What the platform says
+    # The platform's report
     # -------------------------------------------------------------------
 
     async def _adopt(self, position_id: str) -> None:
-        """Book all that the platforms say now of a position's orders, absence included."""
+        """Book all that the platforms now report of a position's orders, absence included."""
         own = await self._own.gather()
         mine = tuple(o for o in own.ours.orders if o.position_id == position_id)
         own = replace(own, ours=replace(own.ours, orders=mine))
@@ -240,22 +240,22 @@ class Resolver:
             right = f"possible once it can be paid: {short.what} on {short.order.platform}"
             raise InvalidInput("choice", Choice.ADOPT_PLATFORM.value, right)
         again = await self._own.gather()
-        # An order that was made meanwhile was not asked about: the next comparison does that.
+        # An order that was placed meanwhile was not queried: the next comparison does that.
         mine = tuple(o for o in again.ours.orders if o.order.order_id in answers)
-        back = [r for each in mine for r in _taken_back(each, answers[each.order.order_id])]
+        back = [r for each in mine for r in _reductions(each, answers[each.order.order_id])]
         own = replace(again, ours=replace(again.ours, orders=mine))
         await self._repairer.apply(own, back)
 
     def _insist_on_gone(self, order: Order) -> None:
-        """Refuse to call an order gone that is only late: what it fills would be lost."""
+        """Reject a decision that an order is gone while it may be late: fills would be lost."""
         if self._theirs.may_arrive(order):
             right = f"possible when {order.order_id} can no longer arrive"
             raise InvalidInput("choice", Choice.ADOPT_PLATFORM.value, right)
 
-    # Something that is about no position in doubt
+    # A discrepancy without a position in doubt
     # ----------------------------------------------
 
-    async def _alone(
+    async def _without_position(
         self, dispute: Dispute, choice: Choice, rationale: str, answered: Answered
     ) -> None:
         found = dispute.found
@@ -276,13 +276,13 @@ class Resolver:
             )
             return
         if found.kind is DiscrepancyType.ORDER_NOT_FOUND and found.order_id is not None:
-            await self._given_up(found.order_id)
+            await self._end_missing(found.order_id)
             return
         right = "acknowledge: our record has nothing that could become like the platform's"
         raise InvalidInput("choice", Choice.ADOPT_PLATFORM.value, right)
 
-    async def _given_up(self, order_id: str) -> None:
-        """A person has looked: the order is not there and never will be."""
+    async def _end_missing(self, order_id: str) -> None:
+        """End an order that, as a person has checked, is not there and never will be."""
         for trade in self._recovery.unfinished():
             if order_id not in trade.orders:
                 continue
@@ -318,15 +318,15 @@ def _figure(platform: Platform, paid: Mapping[Platform, Decimal]) -> Decimal:
 
 
 def _answer(ours: OurOrder, theirs: PlatformState) -> Found | NotFound | None:
-    """Return what its platform says of an order, None when that proves nothing."""
+    """Return a platform's answer on an order, None if it proves nothing."""
     answer = theirs.of(ours.order.platform).answers.get(ours.order.order_id)
     if isinstance(answer, Found) or (isinstance(answer, NotFound) and answer.complete):
         return answer
     return None
 
 
-def _taken_back(ours: OurOrder, answer: Found | NotFound | None) -> list[Proposal]:
-    """Return what makes an order as its platform shows it: less than we hold of it."""
+def _reductions(ours: OurOrder, answer: Found | NotFound | None) -> list[Proposal]:
+    """Return the repairs that reduce an order to what its platform shows."""
     shown = {each.trade_id for each in answer.fills} if isinstance(answer, Found) else set()
     working = answer.working if isinstance(answer, Found) else 0
     back: list[Proposal] = [

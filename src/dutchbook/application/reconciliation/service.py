@@ -1,7 +1,7 @@
-"""StartupReconciliationService: our record against the platforms', at the start and ever after.
+"""StartupReconciliationService: compares our state with the platforms', at start and later.
 
-What to find and to propose is decided in `domain.reconciliation`; here both sides are brought
-together, what is proven is repaired, what is not is asked again, and the rest is a person's.
+`domain.reconciliation` decides what differs and what to propose. This module gathers both
+states, repairs what is proven, queries again what is not, and leaves the rest to a person.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ _K, _I = DiscrepancyType, Involvement
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """When the sides are compared.
+    """Intervals of comparisons.
 
     Attributes:
-        every: Between two comparisons.
-        grace: How long a difference may be a delay; what is in doubt is looked at again then.
-        at_most: A person may ask for one so often.
+        every: Time between two comparisons.
+        grace: How long a difference may be a delay; a doubtful one is checked again after it.
+        at_most: Minimum time between two comparisons on request.
     """
 
     every: timedelta = timedelta(seconds=300)
@@ -70,17 +70,17 @@ class Intervals:
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """What one comparison came to.
+    """Result of one comparison.
 
     Attributes:
         positions_checked: Positions that can still change.
-        orders_verified: Orders that their platform answered for.
-        pending_resolved: Orders whose outcome nobody knew, and that is known now.
-        repairs: Facts that were entered.
-        discrepancies: Differences, those among them that are repaired.
-        platforms_unavailable: Those that did not answer all that was asked.
-        not_reached: Orders without an answer, or that changed while they were compared.
-        duration: How long it took.
+        orders_verified: Orders about which their platform answered.
+        pending_resolved: Orders whose unknown outcome is known now.
+        repairs: Facts that were booked.
+        discrepancies: Differences, repaired ones included.
+        platforms_unavailable: Platforms that did not answer every query.
+        not_reached: Orders without an answer, or that changed during the comparison.
+        duration: Duration of the comparison.
     """
 
     positions_checked: int
@@ -94,7 +94,7 @@ class Reconciled:
 
 
 class StartupReconciliationService:
-    """Compares at the start before anything trades (I-23), on a timer, and when asked to.
+    """Compares at start before anything trades (I-23), on a timer, and on request.
 
     It takes thirteen parts because one comparison reads both records, waits for whatever may
     explain a difference (questions, payouts, open orders), repairs, and records the result.
@@ -114,7 +114,7 @@ class StartupReconciliationService:
         theirs: PlatformStateReader,
         repairer: Repairer,
         clock: Clock,
-        rhythm: Intervals,
+        intervals: Intervals,
     ) -> None:
         self._journal = journal
         self._committer = committer
@@ -128,24 +128,24 @@ class StartupReconciliationService:
         self._theirs = theirs
         self._repairer = repairer
         self._clock = clock
-        self._rhythm = rhythm
-        self._turn = asyncio.Lock()
-        self._wake, self._evened = asyncio.Event(), asyncio.Event()
+        self._intervals = intervals
+        self._lock = asyncio.Lock()
+        self._wake, self._moved = asyncio.Event(), asyncio.Event()
         self._doubts: dict[str, datetime] = {}
         self._began: float | None = None
         self._unsure = False
         self.last: Reconciled | None = None
 
     def __call__(self, event: Event, sequence: int) -> None:
-        """Hear of positions that move: what a failed fill has stopped may go on."""
+        """Handle a move of a position: a pair stopped by a failed fill may continue."""
         if isinstance(event, PositionMoved) and sequence:
-            self._evened.set()
+            self._moved.set()
 
     # When
     # -----------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Take up what the database holds."""
+        """Load open discrepancies, and count the dust of finished positions."""
         await self._disputes.load()
         self._own.load()
         self._doubts = {
@@ -154,69 +154,68 @@ class StartupReconciliationService:
         await self._disputes.enforce()
 
     async def run(self) -> None:
-        """Compare whenever it is time, until cancelled."""
+        """Compare on time and on request, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._on_time())
             group.create_task(self._after_moves())
 
     async def drained(self) -> None:
-        """Wait for the comparison under way."""
-        async with self._turn:
+        """Wait for the comparison in progress."""
+        async with self._lock:
             await self._outstanding.settle_made_good()
 
     def request(self) -> str | None:
-        """Compare as soon as possible; returns why not, when it was asked for too soon."""
-        if self._rest() > 0:
-            return f"the last one began less than {self._rhythm.at_most} ago"
+        """Request a comparison; return why not, if the last one is too recent."""
+        if self._seconds_to_wait() > 0:
+            return f"the last one began less than {self._intervals.at_most} ago"
         self._wake.set()
         return None
 
     def soon(self) -> None:
-        """Compare as soon as may be: at once, or when the last one is long enough ago."""
+        """Request a comparison at once, or as soon as the last one is long enough ago."""
         self._wake.set()
 
-    def _rest(self) -> float:
-        """Return the seconds until another comparison may begin; whatever clocks are set to."""
+    def _seconds_to_wait(self) -> float:
+        """Return the seconds until another comparison may start, by the monotonic clock."""
         if self._began is None:
             return 0
         since = self._clock.monotonic() - self._began
-        return self._rhythm.at_most.total_seconds() - since
+        return self._intervals.at_most.total_seconds() - since
 
     async def _on_time(self) -> None:
         while True:
-            rhythm = self._rhythm
-            wait = min(rhythm.every, rhythm.grace) if self._unsure else rhythm.every
-            asked = asyncio.ensure_future(self._wake.wait())
+            intervals = self._intervals
+            wait = min(intervals.every, intervals.grace) if self._unsure else intervals.every
+            woken = asyncio.ensure_future(self._wake.wait())
             timer = asyncio.ensure_future(self._clock.sleep(wait.total_seconds()))
             try:
-                await asyncio.wait({asked, timer}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({woken, timer}, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                asked.cancel()
+                woken.cancel()
                 timer.cancel()
-            await self._clock.sleep(max(self._rest(), 0))
+            await self._clock.sleep(max(self._seconds_to_wait(), 0))
             self._wake.clear()
             await self.reconcile()
 
     async def _after_moves(self) -> None:
         while True:
-            await self._evened.wait()
-            self._evened.clear()
-            async with self._turn:
+            await self._moved.wait()
+            self._moved.clear()
+            async with self._lock:
                 await self._outstanding.settle_made_good()
 
     # One comparison
     # -------------------------------------------------------------------------
 
     async def reconcile(self) -> Reconciled:
-        """Compare both sides once, repair what is proven, and ask about the rest.
+        """Compare both states once, repair what is proven, and query or raise the rest.
 
-        The same again at once repairs nothing (I-22).
+        An immediate second comparison repairs nothing (I-22).
         """
-        async with self._turn:
+        async with self._lock:
             since = self._began = self._clock.monotonic()
-            await (
-                self._payouts.paid()
-            )  # what a result has paid would look like cash without a name
+            # An unbooked payout would look like unexplained cash.
+            await self._payouts.paid()
             await self._outstanding.raise_unexplained()
             own = await self._own.gather()
             theirs = await self._theirs.ask(own.ours.orders)
@@ -226,14 +225,14 @@ class StartupReconciliationService:
             found, done = await self._compared(own, without_totals(theirs, judged))
             await self._recount()
             seconds = self._clock.monotonic() - since
-            told = self._summed(own, theirs, found, done, timedelta(seconds=seconds))
+            result = self._summary(own, theirs, found, done, timedelta(seconds=seconds))
             self._unsure |= len(judged) < len(theirs.statements)
-            await self._committer.commit(Batch(events=(self._event(told),)))
-            self.last = told
-            return told
+            await self._committer.commit(Batch(events=(self._event(result),)))
+            self.last = result
+            return result
 
     async def _completed(self, ours: OurState, theirs: PlatformState) -> OurState:
-        """Return our side with what it says of movements that a platform names, and doubts."""
+        """Return our state with the doubts, and with the listed movements that are booked."""
         booked = set()
         for platform, statement in theirs.statements.items():
             for movement in statement.movements:
@@ -245,26 +244,26 @@ class StartupReconciliationService:
     async def _compared(
         self, own: OurReading, theirs: PlatformState
     ) -> tuple[tuple[Discrepancy, ...], Repaired]:
-        """Find, put on the record what a person must decide, then repair.
+        """Find differences, record those that a person must decide, then repair.
 
-        In this order: a repair can remove the difference that a person must hear of.
+        In this order, since a repair can remove a difference that a person must know of.
         """
-        rules = self._theirs.rules(own.ours.orders, self._rhythm.grace)
+        rules = self._theirs.rules(own.ours.orders, self._intervals.grace)
         compared = compare(own.ours, theirs, rules)
         found = compared.discrepancies
         left = [
             each for each in found if not proven(each) and not self._disputes.accepted(each)
         ]
         proposals = compared.proposals(left)
-        asked = [each.discrepancy for each in proposals if isinstance(each, AskPerson)]
-        await self._disputes.raised(asked)
-        await self._tell(left)
+        for_person = [each.discrepancy for each in proposals if isinstance(each, AskPerson)]
+        await self._disputes.raised(for_person)
+        await self._report_repaired(left)
         await self._disputes.enforce()
         done = await self._repairer.apply(own, proposals)
         if short := list(_unpaid(found, done.short)):
             await self._disputes.raised(short)
             done.add(await self._repairer.require())
-        self._doubt(found, theirs)
+        self._note_doubts(found, theirs)
         await self._outstanding.close(found, theirs, own.ours)
         await self._disputes.enforce()
         self._ask_again(own, proposals)
@@ -273,15 +272,15 @@ class StartupReconciliationService:
         )
         return found, done
 
-    async def _tell(self, found: Iterable[Discrepancy]) -> None:
-        """Tell of what is repaired and a person should hear of all the same."""
+    async def _report_repaired(self, found: Iterable[Discrepancy]) -> None:
+        """Report differences that are repaired, but of which a person should know."""
         notified = [each for each in found if each.involvement is _I.TOLD and each.repaired]
         events = tuple(self._disputes.told(self._disputes.of(each)) for each in notified)
         if events:
             await self._committer.commit(Batch(events=events))
 
-    def _doubt(self, found: Iterable[Discrepancy], theirs: PlatformState) -> None:
-        """Remember since when each difference has stood that no repair has removed."""
+    def _note_doubts(self, found: Iterable[Discrepancy], theirs: PlatformState) -> None:
+        """Record since when each unrepaired difference has existed."""
         stands = {each.key for each in found if not each.repaired}
         unseen = {
             key
@@ -293,7 +292,7 @@ class StartupReconciliationService:
         self._doubts = {key: self._doubts.get(key, now) for key in sorted(stands | unseen)}
 
     def _ask_again(self, own: OurReading, proposals: Iterable[Proposal]) -> None:
-        """Let inquiries go on about orders; lists are asked for with the next comparison."""
+        """Let inquiries query orders again; the next comparison queries lists."""
         orders = (each.order for each in own.ours.orders)
         working = {order.order_id: order for order in orders if order.working_size}
         for each in proposals:
@@ -302,7 +301,7 @@ class StartupReconciliationService:
                 self._questions.notice(working[each.subject], wait)
 
     async def _recount(self) -> None:
-        """Count the risk budget again from the database, if nothing is under way meanwhile."""
+        """Recompute the risk budget from the database, unless something is in progress."""
         mark = self._committer.mark
         if not self._own.unchanged(await self._own.gather()):
             return
@@ -312,10 +311,10 @@ class StartupReconciliationService:
             await self._committer.commit(correcting(changes))
             self._risk.capital.shift(**changes)
 
-    # What is told
+    # Results
     # ---------------------------------------------------------------------------
 
-    def _summed(
+    def _summary(
         self,
         own: OurReading,
         theirs: PlatformState,
@@ -337,22 +336,22 @@ class StartupReconciliationService:
             duration,
         )
 
-    def _event(self, told: Reconciled) -> ReconciliationComplete:
+    def _event(self, result: Reconciled) -> ReconciliationComplete:
         return ReconciliationComplete(
             self._committer.stamp("reconciliation"),
-            positions_checked=told.positions_checked,
-            orders_verified=told.orders_verified,
-            pending_resolved=told.pending_resolved,
-            discrepancies=len(told.discrepancies),
-            platforms_unavailable=told.platforms_unavailable,
-            duration_ms=told.duration // timedelta(milliseconds=1),
-            repairs=told.repairs,
-            not_reached=len(told.not_reached),
+            positions_checked=result.positions_checked,
+            orders_verified=result.orders_verified,
+            pending_resolved=result.pending_resolved,
+            discrepancies=len(result.discrepancies),
+            platforms_unavailable=result.platforms_unavailable,
+            duration_ms=result.duration // timedelta(milliseconds=1),
+            repairs=result.repairs,
+            not_reached=len(result.not_reached),
         )
 
 
 def _unpaid(found: Iterable[Discrepancy], short: Iterable[Short]) -> Iterable[Discrepancy]:
-    """Return, for a person, the differences whose repair our books cannot pay for."""
+    """Return, for a person, the differences whose repair costs more than is free."""
     fills = (_K.FILL_MISSING, _K.PENDING_FILLED)
     ranked = sorted((d for d in found if d.repaired), key=lambda d: d.kind in fills)
     of_order = {each.order_id: each for each in ranked}

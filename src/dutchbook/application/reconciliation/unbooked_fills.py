@@ -1,9 +1,9 @@
-"""Stragglers: fills that a platform's stream tells of and that nobody has booked.
+"""Unbooked fills: fills that a platform's stream has reported and that we have not booked.
 
-As a rule a fill is told twice, by the answer to its order and by the stream, in either order.
-One that is still in no record after a while, and whose order nobody asks about any more, came
-to light after its order had ended: what it belongs to is taken up again, however long ago that
-was, and the sides are compared then rather than at the next time.
+Usually a fill is reported twice, by the answer to its order and by the stream, in either order.
+If it is still unbooked after `PATIENCE`, and its order is no longer queried, it came to light
+after its order had ended. Its pair trade is then loaded again, however long ago it ended, and a
+comparison runs at once rather than at its next time.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from dutchbook.ports.journal import Journal
 from dutchbook.ports.time import Clock
 
 PATIENCE = timedelta(seconds=10)
-"""So long an answer to an order may be behind the stream."""
+"""How far the answer to an order may lag behind the stream."""
 
 
 class UnbookedFills:
-    """Asks for a comparison when a fill was reported and stays unknown."""
+    """Requests a comparison if a reported fill stays unbooked."""
 
     def __init__(
         self,
@@ -44,10 +44,10 @@ class UnbookedFills:
         self._clock = clock
 
     async def start(self) -> None:
-        """Begin with nothing: the comparison at the start finds what came before."""
+        """Do nothing: the comparison at start finds earlier fills."""
 
     async def run(self) -> None:
-        """Look at each when its time has come, until cancelled."""
+        """Check each reported fill after `PATIENCE`, until cancelled."""
         while True:
             await self._reported.noticed()
             while (waiting := self._reported.first()) is not None:
@@ -59,10 +59,10 @@ class UnbookedFills:
                     self._reconciliation.soon()
 
     async def drained(self) -> None:
-        """Wait for nothing: what is not booked by now is found at the next start."""
+        """Do nothing: the next start finds fills that are not booked by now."""
 
     async def _expected(self, key: TradeKey, report: FillReport) -> bool:
-        """Tell whether a fill is booked, or its order is still asked about."""
+        """Return whether a fill is booked, or its order is still queried."""
         trade = self._trades.by_fill(key)
         if trade is not None and trade.opened:
             return True
@@ -75,7 +75,7 @@ class UnbookedFills:
         return any(row["working_size"] for row in orders)
 
     async def _orders(self, report: FillReport) -> list[dict[str, Any]]:
-        """Return the order that a fill is of, by either of its names."""
+        """Return the order of a fill, by our id or by the platform's."""
         mine = {"client_order_id": report.client_order_id}
         theirs = {"platform": report.platform, "platform_order_id": report.platform_order_id}
         if report.client_order_id is not None:

@@ -1,1 +1,1 @@
-"""Asking about what is not known, and ending what a dead engine left."""
+"""Inquiries about unknown outcomes, and recovery of unfinished pair trades."""

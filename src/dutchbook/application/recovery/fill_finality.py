@@ -1,4 +1,4 @@
-"""Takes what platforms report of provisional fills: settled for good, or never happened."""
+"""Applies platforms' reports on provisional fills: settled, or failed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class SettlementFollower:
     """Applies each report once its fill is durable; the rest wait for their execution.
 
     It takes nine parts because a fill's end is booked by another service in each state of its
-    pair trade, and because a fill that no report settles is asked about at its platform.
+    pair trade, and because a fill that no report settles is queried at its platform.
     """
 
     def __init__(
@@ -55,36 +55,36 @@ class SettlementFollower:
         self._clock = clock
         self._answer_seconds = answer_seconds
         self._early: dict[TradeKey, FillReport] = {}
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def follow(self, gateway: PlatformGateway) -> None:
-        """Take settlement reports from a platform, until cancelled."""
+        """Receive settlement reports from a platform, until cancelled."""
         async for report in gateway.reports():
             await self._received(report)
             self._reported.note(report)
 
     async def drained(self) -> None:
-        """Wait until what was reported is booked."""
-        async with self._turn:
+        """Wait until the received reports are booked."""
+        async with self._lock:
             pass
 
     async def catch_up(self) -> None:
-        """Ask about the provisional fills that nobody followed, until cancelled."""
+        """Query the provisional fills that no task followed, until cancelled."""
         for trade in self._trades.all():
             self._unsettled.notice(trade)
         while True:
             await self._unsettled.noticed()
-            await self.settle_known()  # what was reported before there was a position
+            await self.settle_known()  # reports that arrived before the position
             wait = 1
             while self._unsettled.waiting:
                 waiting = self._unsettled.take()
-                self._unsettled.put_back([o for o in waiting if not await self._asked(o)])
+                self._unsettled.put_back([o for o in waiting if not await self._query(o)])
                 if self._unsettled.waiting:
                     await self._clock.sleep(wait)
                     wait = min(wait * 2, LONGEST_WAIT)
 
-    async def _asked(self, order: Order) -> bool:
-        """Ask once about the fills of an order; tells whether there was an answer."""
+    async def _query(self, order: Order) -> bool:
+        """Query the fills of an order once; return whether there was an answer."""
         gateway = self._gateways[order.platform]
         report = await ask(gateway, order, self._answer_seconds)
         if not isinstance(report, OrderReport):
@@ -100,7 +100,7 @@ class SettlementFollower:
 
     async def settle_known(self) -> None:
         """Apply the reports whose fills are part of a position by now."""
-        async with self._turn:
+        async with self._lock:
             for key in list(self._early):
                 trade = self._trades.by_fill(key)
                 if trade is None or not trade.opened:
@@ -110,7 +110,7 @@ class SettlementFollower:
                     await self.finalise(key, report.finality)
 
     async def finalise(self, key: TradeKey, finality: Finality) -> None:
-        """Book that a fill is final, one way or the other; its position's lock is held."""
+        """Book that a fill has settled or failed; the caller holds the position's lock."""
         trade = self._trades.by_fill(key)
         if trade is None or trade.fills[key].finality is not Finality.PROVISIONAL:
             return
@@ -124,10 +124,10 @@ class SettlementFollower:
             await self._failed(trade, fill)
 
     async def _failed(self, trade: PairTrade, fill: Fill) -> None:
-        """Book that a fill never happened: its money is back, and one leg may be unhedged.
+        """Book that a fill failed: its cost is returned, and one leg may be unhedged.
 
-        That stops its pair until the position is hedged again (I-25). Where the position was
-        closed, it is open again: its platform has proven so, and nobody needs to decide.
+        Its pair is stopped until the position is hedged again (I-25). A closed position is open
+        again: its platform has proven the failure, so no person needs to decide.
         """
         dispute = self._disputes.of(fill_failed(trade.position, fill))
         with self._disputes.opening([dispute]) as opening:
@@ -140,10 +140,10 @@ class SettlementFollower:
             self._single_leg.exposed(after.position_id)
 
     async def proven(self, trade: PairTrade, fill: Fill) -> PairTrade:
-        """Resolve what a platform has proven: the position is what its fills amount to.
+        """Resolve a position by its fills, since its platform has proven that one failed.
 
-        Its lock is held, and it is RECONCILIATION_REQUIRED for a failed fill alone. With
-        nothing left in it and an order out, the next comparison resolves it.
+        The caller holds its lock; only a failed fill has made it RECONCILIATION_REQUIRED. If it
+        is empty and an order is open, the next comparison resolves it.
         """
         position = trade.position
         disputed = position.status is PositionStatus.RECONCILIATION_REQUIRED

@@ -1,8 +1,8 @@
-"""Inquiries: every order whose outcome is unknown is asked about until it is known.
+"""Inquiries: every order whose outcome is unknown is queried until it is known.
 
-With growing waits, for as long as it takes, and never sent again. After a while a person is
-asked too. Not being found proves nothing, unless the platform's own reads are newer than the
-last moment at which the order could still have arrived.
+Queries have growing waits and no limit; the order is never sent again. After a while a person
+is notified too. "Not found" proves nothing, unless the platform's reads are newer than the last
+moment at which the order could still have arrived.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ from dutchbook.ports.time import Clock
 
 
 class Inquiries:
-    """Asks, and passes each answer on to what books it.
+    """Queries orders, and passes each answer on to the service that books it.
 
     It takes ten parts because an answer is booked by another service in each state of its pair
-    trade, and because it asks the platforms itself, with a timeout and a deadline for a person.
+    trade, and because it queries the platforms itself, with a timeout, and a deadline after
+    which a person is notified.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Inquiries:
             await self._clock.sleep(1)
 
     async def run(self) -> None:
-        """Ask whatever is due, until cancelled."""
+        """Send the queries that are due, until cancelled."""
         while True:
             for question in await self._questions.due():
                 await self._ask(question)
@@ -74,7 +75,7 @@ class Inquiries:
     async def _ask(self, question: Question) -> None:
         order = question.order
         gateway = self._gateways[order.platform]
-        # How new the answers are is asked first: what is not found afterwards is no older.
+        # The age of the reads is queried first: a "not found" afterwards is no older.
         newest = await self._newest(gateway)
         report = await ask(gateway, order, self._answer_seconds)
         if not self._questions.stands(question):
@@ -87,7 +88,7 @@ class Inquiries:
             self._questions.known(order.order_id)
             await self._book(order, None)
         else:
-            await self._person(self._questions.put_off(question))
+            await self._notify_person(self._questions.put_off(question))
 
     async def _newest(self, gateway: PlatformGateway) -> datetime | None:
         try:
@@ -97,7 +98,7 @@ class Inquiries:
             return None
 
     async def _book(self, order: Order, report: OrderReport | None) -> None:
-        """Book an answer; None: the order never arrived."""
+        """Book an answer; None means that the order never arrived."""
         trade = self._trades.find(order.execution_id)
         if trade is None:
             return
@@ -115,7 +116,7 @@ class Inquiries:
         if done.position.imbalanced():
             self._single_leg.exposed(done.position.position_id)
 
-    async def _person(self, question: Question) -> None:
+    async def _notify_person(self, question: Question) -> None:
         order = question.order
         since = order.outcome_unknown_since or order.created_at
         waited = timedelta(seconds=self._clock.monotonic() - question.since)

@@ -11,7 +11,7 @@ from dutchbook.ports.time import Clock
 
 
 class ReportedFills:
-    """Keeps them, each with when it was reported first, until somebody has looked at it."""
+    """Keeps such fills, each with the time of its first report, until they are checked."""
 
     def __init__(self, trades: PairTrades, clock: Clock) -> None:
         self._trades = trades
@@ -20,7 +20,7 @@ class ReportedFills:
         self._wake = asyncio.Event()
 
     def note(self, report: FillReport) -> None:
-        """Take note of a fill that a stream reports."""
+        """Note a fill that a stream has reported."""
         key = (report.platform, report.trade_id)
         trade = self._trades.by_fill(key)
         if trade is None or not trade.opened:
@@ -33,11 +33,11 @@ class ReportedFills:
         self._wake.clear()
 
     def first(self) -> tuple[TradeKey, float, FillReport] | None:
-        """Return the one that waits longest: its key, since when (monotonic), and itself."""
+        """Return the fill that waits longest: its key, its monotonic time, and its report."""
         for key, (since, report) in self._waiting.items():
             return key, since, report
         return None
 
     def drop(self, key: TradeKey) -> None:
-        """Forget one that was looked at."""
+        """Remove a fill that was checked."""
         del self._waiting[key]

@@ -1,8 +1,8 @@
-"""Unfinished pair trades: executions that no task carries any more end from their facts.
+"""Unfinished pair trades: executions that no task runs any more end from their facts.
 
-Their orders were unanswered for too long, or the process that carried them died. Once all its
-orders are answered for, such an execution ends like any other: nothing bought, hedged, or one
-leg unhedged. Nothing is sent for it; an unhedged leg is treated like every exposure.
+Their orders were unanswered for too long, or their process crashed. Once all its orders are
+answered, such an execution ends like any other: nothing bought, hedged, or one leg unhedged.
+Nothing is sent for it; an unhedged leg is treated like every exposure.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ DIED = "the engine that sent it died"
 
 
 class Recovery:
-    """Takes answers for such pair trades and ends their executions."""
+    """Books answers for unfinished pair trades, and ends their executions."""
 
     def __init__(
         self,
@@ -54,9 +54,9 @@ class Recovery:
         return sorted(found, key=lambda trade: trade.plan.started_at)
 
     async def unanswered(self, trade: PairTrade) -> PairTrade:
-        """Make it durable that nobody knows what became of the orders that are out.
+        """Commit that the outcomes of its open orders are unknown.
 
-        One that has none ends.
+        Without an open order, its execution ends.
         """
         now = self._clock.now()
         facts = [
@@ -73,10 +73,10 @@ class Recovery:
     async def answered(
         self, trade: PairTrade, order_id: str, report: OrderReport | None
     ) -> PairTrade:
-        """Book what a platform reports of an order, and end the execution if it was the last.
+        """Book a platform's report on an order, and end the execution if it was the last one.
 
-        None: it is proven that the order never arrived and no longer can. The lock of a pair
-        trade whose execution has not ended is held by the caller: one answer after the other.
+        A report of None means: proven that the order never arrived, and no longer can. If the
+        execution has not ended, the caller holds the pair trade's lock, so answers are serial.
         """
         now = self._clock.now()
         if report is None:
@@ -87,14 +87,14 @@ class Recovery:
         return await self._book(trade, fact)
 
     async def learnt(self, trade: PairTrade, fact: Corrected | Final) -> PairTrade:
-        """Book what became known of one order; the last one ends the execution.
+        """Book a fact about one order; the last open order ends the execution.
 
         The caller holds the lock of the pair trade.
         """
         return await self._book(trade, fact)
 
     def late(self, trade: PairTrade) -> None:
-        """Follow a pair trade that had ended with nothing, and turns out to have bought."""
+        """Follow a pair trade that had ended with nothing, and has a late fill."""
         self._unsettled.notice(trade)
 
     async def _book(self, trade: PairTrade, *facts: TradeFact) -> PairTrade:

@@ -1,4 +1,4 @@
-"""Provisional fills of pair trades that nobody carried to their end: they are asked about."""
+"""Provisional fills of unfinished pair trades, to be queried."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dutchbook.domain.pair_trades.trade import PairTrade
 
 
 class Unsettled:
-    """Orders with provisional fills whose end may have been reported before anybody listened.
+    """Orders with provisional fills whose finality we may have missed.
 
-    What became of their fills may have been reported to an engine that is dead, or before there
-    was a position, and a platform reports it once.
+    It may have been reported to an engine that has crashed, or before there was a position, and
+    a platform reports it only once.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class Unsettled:
         self._wake = asyncio.Event()
 
     def notice(self, trade: PairTrade) -> None:
-        """Take up the orders of a pair trade that have a provisional fill."""
+        """Add the orders of a pair trade that have a provisional fill."""
         open_ended = {
             fill.order_id
             for fill in trade.fills.values()
@@ -35,15 +35,15 @@ class Unsettled:
 
     @property
     def waiting(self) -> bool:
-        """Whether there is an order to ask about."""
+        """Whether there is an order to query."""
         return bool(self._orders)
 
     async def noticed(self) -> None:
-        """Wait until something is taken up."""
+        """Wait until an order is added."""
         await self._wake.wait()
         self._wake.clear()
 
     def take(self) -> list[Order]:
-        """Return the orders to ask about, and forget them."""
+        """Return the orders to query, and clear them."""
         waiting, self._orders = self._orders, []
         return waiting

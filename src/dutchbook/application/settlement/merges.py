@@ -1,8 +1,8 @@
-"""MergingService: both outcomes of a Polymarket contract become cash, a dollar for each pair.
+"""MergingService: turns pairs of Polymarket outcomes into cash, a dollar for each pair.
 
-The row of a merge is durable before the call. A call without an answer is never made again
-before the platform's own list has shown that it did not happen; what the list does not show
-proves nothing, unless it is proven newer than the call.
+The row of a merge is durable before the call. A call without an answer is not repeated until
+the platform's holdings show that it did not happen. What they do not show proves nothing,
+unless they are proven newer than the call.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ from dutchbook.ports.journal import Batch, Journal
 from dutchbook.ports.time import Clock, Ids
 
 MERGED_BY_CALL = Platform.POLYMARKET
-"""Kalshi nets by itself."""
+"""Kalshi nets pairs without a call."""
 PATIENCE = timedelta(minutes=5)
-"""How long a stop waits for merges that got no answer."""
+"""How long a stop waits for merges without an answer."""
 
 
 class MergingService:
-    """Merges whatever can be merged, and follows what got no answer."""
+    """Merges every pair that can be merged, and follows up calls without an answer."""
 
     def __init__(
         self,
@@ -67,29 +67,31 @@ class MergingService:
         self._ids = ids
         self._answer_seconds = answer_seconds
         self._person_after = person_after
-        self._claims: dict[str, SettlementRequest] = {}
-        self._refused: dict[str, int] = {}
+        self._requests: dict[str, SettlementRequest] = {}
+        self._rejected: dict[str, int] = {}
         self._wake = asyncio.Event()
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def start(self) -> None:
-        """Take up the merges that have no end yet."""
-        self._claims = {each.position_id: each for each in await pending(self._journal, MERGE)}
+        """Load the pending merges."""
+        self._requests = {
+            each.position_id: each for each in await pending(self._journal, MERGE)
+        }
         self._wake.set()
 
     def __call__(self, event: Event, sequence: int) -> None:
-        """Look again when something has settled or moved for good."""
+        """Wake up when a fill has settled, an order has filled, or a position has moved."""
         if sequence and isinstance(event, FillSettled | OrderFilled | PositionMoved):
             self._wake.set()
 
     def doubtful(self, contract_id: str) -> bool:
-        """Tell whether a merge of a contract got no answer yet."""
-        return any(each.contract_id == contract_id for each in self._claims.values())
+        """Return whether a merge of a contract is still without an answer."""
+        return any(each.contract_id == contract_id for each in self._requests.values())
 
     async def run(self) -> None:
-        """Merge whenever something can be, until cancelled."""
+        """Merge pairs as they become available, until cancelled."""
         while True:
-            if self._claims:
+            if self._requests:
                 await self._clock.sleep(AGAIN)
             else:
                 await self._wake.wait()
@@ -97,19 +99,19 @@ class MergingService:
             await self.merge_all()
 
     async def drained(self) -> None:
-        """Merge what there is, and wait a while for answers."""
+        """Merge what can be merged, and wait for answers, at most `PATIENCE`."""
         until = self._clock.now() + PATIENCE
         await self.merge_all()
-        while self._claims and self._clock.now() < until:
+        while self._requests and self._clock.now() < until:
             await self._clock.sleep(AGAIN)
             await self.merge_all()
 
     async def merge_all(self) -> None:
-        """Look at what got no answer, then merge whatever can be merged now."""
-        async with self._turn:
-            for claim in list(self._claims.values()):
-                async with self._trades.lock(claim.position_id):
-                    await self._again(claim)
+        """Follow up calls without an answer, then merge everything that can be merged."""
+        async with self._lock:
+            for request in list(self._requests.values()):
+                async with self._trades.lock(request.position_id):
+                    await self._follow_up(request)
             for one in self._trades.followed:
                 if not one.position.polymarket.pairs:
                     continue
@@ -123,9 +125,9 @@ class MergingService:
         return next((h for h in every if h.position.position_id == position_id), None)
 
     def _mergeable(self, trade: PairTrade) -> bool:
-        """Whether both outcomes are there for good and nothing is under way.
+        """Return whether both outcomes are settled and nothing is in progress.
 
-        Of two merges of one contract that are in doubt, a list of holdings could prove neither.
+        With two unanswered merges of one contract, a list of holdings could prove neither.
         """
         position, leg = trade.position, trade.position.holding(MERGED_BY_CALL)
         provisional = any(
@@ -139,12 +141,12 @@ class MergingService:
             and trade.order_out() is None
             and position.status is not PositionStatus.RECONCILIATION_REQUIRED
             and not self.doubtful(self._contract_id(trade))
-            and self._refused.get(position.position_id) != position.version
+            and self._rejected.get(position.position_id) != position.version
         )
 
     async def _merge(self, trade: PairTrade) -> None:
         position = trade.position
-        claim = SettlementRequest(
+        request = SettlementRequest(
             self._ids.new("settlement", position.position_id),
             position.position_id,
             MERGED_BY_CALL,
@@ -154,64 +156,64 @@ class MergingService:
             None,
             self._clock.now(),
         )
-        # Known before it is durable: who is cancelled meanwhile asks for no other.
-        self._claims[claim.position_id] = claim
-        await self._committer.commit(Batch((claim.row(),)))
-        await self._call(claim)
+        # Kept before the commit: if that is cancelled, no second request is made.
+        self._requests[request.position_id] = request
+        await self._committer.commit(Batch((request.row(),)))
+        await self._call(request)
 
-    async def _call(self, claim: SettlementRequest) -> None:
-        """Make the call; its position's lock is held."""
-        claim.sending(left=True)
+    async def _call(self, request: SettlementRequest) -> None:
+        """Make the call; the caller holds the position's lock."""
+        request.sending(left=True)
         crashpoint(BEFORE, MERGING)
         try:
             async with asyncio.timeout(self._answer_seconds):
-                await run_to_end(self._gateway.merge(claim.contract_id, claim.size))
+                await run_to_end(self._gateway.merge(request.contract_id, request.size))
             crashpoint(AFTER, MERGING)
-        except PlatformRejected as refusal:
-            await self._given_up(claim, refusal.reason)
+        except PlatformRejected as rejection:
+            await self._abandon(request, rejection.reason)
         except NotSent:
-            claim.sending(left=False)
+            request.sending(left=False)
         except (OutcomeUnknown, TimeoutError):
-            pass  # whether it happened is asked about
+            pass  # the next pass queries whether it happened
         else:
-            await self._paid(claim)
+            await self._paid(request)
 
-    async def _given_up(self, claim: SettlementRequest, reason: str) -> None:
-        await self._committer.commit(Batch((claim.ended(None),)))
-        del self._claims[claim.position_id]
-        trade = self._found(claim.position_id)
+    async def _abandon(self, request: SettlementRequest, reason: str) -> None:
+        await self._committer.commit(Batch((request.ended(None),)))
+        del self._requests[request.position_id]
+        trade = self._found(request.position_id)
         if trade is not None:
-            self._refused[claim.position_id] = trade.position.version
-        await ask_person(self._committer, claim, f"the platform refused the merge: {reason}")
+            self._rejected[request.position_id] = trade.position.version
+        await ask_person(self._committer, request, f"the platform refused the merge: {reason}")
 
-    async def _paid(self, claim: SettlementRequest) -> None:
+    async def _paid(self, request: SettlementRequest) -> None:
         now = self._clock.now()
-        trade = self._trades.of(claim.position_id)
-        merge = Merge(claim.platform, claim.size, now)
-        paid = Paid(now, (merge,), Cause.REPORTED, EntryKind.REDEMPTION, claim.contract_id)
-        row = Batch((claim.ended(now),))
+        trade = self._trades.of(request.position_id)
+        merge = Merge(request.platform, request.size, now)
+        paid = Paid(now, (merge,), Cause.REPORTED, EntryKind.REDEMPTION, request.contract_id)
+        row = Batch((request.ended(now),))
         await self._trades.book(trade.execution_id, paid, alongside=row)
-        del self._claims[claim.position_id]
+        del self._requests[request.position_id]
 
-    # What got no answer
+    # Calls without an answer
     # --------------------------------------------------------------------------------
 
-    async def _again(self, claim: SettlementRequest) -> None:
-        if self._claims.get(claim.position_id) is not claim:
+    async def _follow_up(self, request: SettlementRequest) -> None:
+        if self._requests.get(request.position_id) is not request:
             return
-        if claim.unsent:
-            await self._call(claim)
+        if request.unsent:
+            await self._call(request)
             return
-        match await self._verdict(claim):
+        match await self._verdict(request):
             case Merged.DONE:
-                await self._paid(claim)
-            case Merged.NOT_DONE if self._clock.now() > claim.requested_at + WINDOW:
-                await self._call(claim)
+                await self._paid(request)
+            case Merged.NOT_DONE if self._clock.now() > request.requested_at + WINDOW:
+                await self._call(request)
             case _:
-                await self._person(claim)
+                await self._ask_person(request)
 
-    async def _verdict(self, claim: SettlementRequest) -> Merged:
-        """Ask how new the answers are first: what is shown afterwards is no older."""
+    async def _verdict(self, request: SettlementRequest) -> Merged:
+        """Query the age of the reads first: the holdings read afterwards are no older."""
         try:
             async with asyncio.timeout(self._answer_seconds):
                 newest = await self._gateway.reads_as_of()
@@ -219,14 +221,14 @@ class MergingService:
         except (OutcomeUnknown, NotSent, TimeoutError):
             return Merged.UNKNOWN
         return merge_verdict(
-            self._ours(claim.contract_id),
-            shown.get(claim.contract_id, {}),
-            claim.size,
-            newer=_newer(newest, claim.requested_at),
+            self._ours(request.contract_id),
+            shown.get(request.contract_id, {}),
+            request.size,
+            newer=_newer(newest, request.requested_at),
         )
 
     def _ours(self, contract_id: str) -> dict[Outcome, Quantity]:
-        """Return what our books hold of a contract, merges without an answer included."""
+        """Return our recorded holdings of a contract, those in unanswered merges included."""
         held = dict.fromkeys(Outcome, NOTHING)
         for one in self._trades.followed:
             leg = one.position.holding(MERGED_BY_CALL)
@@ -239,10 +241,10 @@ class MergingService:
     def _contract_id(self, trade: PairTrade) -> str:
         return self._trades.match(trade.position).contract(MERGED_BY_CALL).contract_id
 
-    async def _person(self, claim: SettlementRequest) -> None:
-        if self._clock.now() - claim.requested_at >= self._person_after:
+    async def _ask_person(self, request: SettlementRequest) -> None:
+        if self._clock.now() - request.requested_at >= self._person_after:
             await ask_person(
-                self._committer, claim, "the merge got no answer; look at the holdings"
+                self._committer, request, "the merge got no answer; look at the holdings"
             )
 
 

@@ -1,9 +1,9 @@
 """SettlementService: results of contracts, each from its own platform, and the cash they pay.
 
-Asked for as well as heard: contracts past their close every minute, the rest now and then. Only
-a final result counts. Kalshi pays by itself; Polymarket pays what is redeemed, and a redemption
-is a row before it is a call. A position is closed once both its contracts have paid; until then
-the one that has paid still counts with its size.
+Results are polled: contracts past their close every minute, the rest at a longer interval. Only
+a final result counts. Kalshi pays without a call; Polymarket pays on redemption, whose row is
+durable before the call. A position is closed once both its contracts have paid; until then, a
+leg that has paid still counts with its size.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ from dutchbook.ports.journal import Batch, Journal
 from dutchbook.ports.time import Clock, Ids
 
 REDEEMED = (Platform.POLYMARKET,)
-"""Where a payout must be called for; elsewhere it comes by itself."""
+"""Where a payout must be requested; elsewhere it arrives without a request."""
 KINDS = {Platform.KALSHI: EntryKind.SETTLEMENT, Platform.POLYMARKET: EntryKind.REDEMPTION}
 BEAT = 60
-"""Seconds between two questions about contracts whose close is past."""
+"""Seconds between two polls of contracts past their close."""
 STEP = 5
-"""Seconds between two questions while everything else waits for the answer."""
+"""Seconds between two polls while everything else waits for the result."""
 
 
 class SettlementService:
-    """Follows every trade contract from its close to its cash.
+    """Follows every contract that we hold from its close to its cash.
 
-    It takes eleven parts because it does the whole of a settlement: asks the platforms, records
-    each request, books results and cash, merges pairs, and calls a person after a deadline.
+    It takes eleven parts because it handles a whole settlement: queries the platforms, records
+    each request, books results and cash, merges pairs, and notifies a person after a deadline.
     """
 
     def __init__(
@@ -83,66 +83,66 @@ class SettlementService:
         self._person_after = person_after
         self._requests: dict[str, dict[Platform, SettlementRequest]] = {}
         self._results: dict[Key, Result] = {}
-        self._asked_all: datetime | None = None
-        self._turn = asyncio.Lock()
+        self._polled_all: datetime | None = None
+        self._lock = asyncio.Lock()
         self._wake = asyncio.Event()
 
     def __call__(self, event: Event, sequence: int) -> None:
-        """Ask at once when a comparison found a difference: a payout may explain it."""
+        """Poll at once when a comparison found a difference: a payout may explain it."""
         if sequence and isinstance(event, ReconciliationComplete) and event.discrepancies:
             self._wake.set()
 
     async def start(self) -> None:
-        """Take up the redemptions that have no end yet."""
+        """Load the pending redemptions."""
         for request in await pending(self._journal, PAYOUT):
             self._requests.setdefault(request.position_id, {})[request.platform] = request
 
     def resolved(self, key: Key) -> bool:
-        """Tell whether a contract is known to have a final result."""
+        """Return whether a contract is known to have a final result."""
         return key in self._results
 
     async def run(self) -> None:
-        """Ask on a beat and whenever a comparison found something, until cancelled."""
+        """Poll at an interval, and after a comparison with a difference, until cancelled."""
         while True:
-            beat = asyncio.ensure_future(self._clock.sleep(BEAT))
+            timer = asyncio.ensure_future(self._clock.sleep(BEAT))
             woken = asyncio.ensure_future(self._wake.wait())
             try:
-                await asyncio.wait({beat, woken}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({timer, woken}, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                beat.cancel()
+                timer.cancel()
                 woken.cancel()
             now = self._clock.now()
-            due = self._asked_all is None or now - self._asked_all >= self._every
+            due = self._polled_all is None or now - self._polled_all >= self._every
             whole = due or self._wake.is_set()
             self._wake.clear()
             await self.poll(whole=whole)
 
     async def drained(self) -> None:
-        """Wait for the question under way."""
-        async with self._turn:
+        """Wait for the poll in progress."""
+        async with self._lock:
             pass
 
-    async def finish(self, keys: Collection[Key], patience: timedelta) -> None:
-        """Ask until all that is trade of some contracts has paid, no longer than `patience`."""
-        until = self._clock.now() + patience
+    async def finish(self, keys: Collection[Key], at_most: timedelta) -> None:
+        """Poll until some contracts have paid all our positions, no longer than `at_most`."""
+        until = self._clock.now() + at_most
         await self.poll(whole=True)
         while any(self._holders(key) for key in keys) and self._clock.now() < until:
             await self._clock.sleep(STEP)
             await self.poll(whole=True)
 
     async def paid(self) -> None:
-        """Book what every trade contract has paid by now."""
+        """Book what every contract that we hold has paid by now."""
         await self.poll(whole=True)
 
     async def poll(self, *, whole: bool) -> None:
-        """Ask for results and book what they pay.
+        """Query results, and book what they pay.
 
         Args:
-            whole: Ask about every trade contract, not only about those whose close is past.
+            whole: Query every contract that we hold, not only those past their close.
         """
-        async with self._turn:
+        async with self._lock:
             if whole:
-                self._asked_all = self._clock.now()
+                self._polled_all = self._clock.now()
             for platform, gateway in self._gateways.items():
                 ids = self._due(platform, whole=whole)
                 found = await self._ask(gateway, ids) if ids else {}
@@ -171,7 +171,7 @@ class SettlementService:
             return {}
 
     def _holders(self, key: Key) -> list[PairTrade]:
-        """Return every position that a contract still owes something."""
+        """Return every pair trade that a contract still has to pay."""
         platform, contract_id = key
         return [
             one
@@ -181,7 +181,7 @@ class SettlementService:
         ]
 
     async def _take(self, key: Key, result: Result) -> None:
-        """Act on one final result: orders end, cash is booked, or called for."""
+        """Apply a final result: query open orders, and book or request the cash."""
         self._results[key] = result
         holders = self._holders(key)
         for order in (o for one in holders for o in one.orders.values() if o.working_size > 0):
@@ -196,7 +196,7 @@ class SettlementService:
     # ----------------------------------------------------------------------------------------
 
     async def _redeem(self, key: Key, yes_pays: Decimal, holders: list[PairTrade]) -> None:
-        """Call for a payout; a merge in doubt and orders that are out come first."""
+        """Request a payout, unless a merge is unanswered or an order is open."""
         platform, contract_id = key
         if self._merging.doubtful(contract_id) or any(one.order_out() for one in holders):
             return
@@ -206,12 +206,12 @@ class SettlementService:
         ):
             return
         new = [
-            self._claimed(one, key, yes_pays)
+            self._new_request(one, key, yes_pays)
             for one, request in zip(holders, requests, strict=True)
             if request is None
         ]
         if new:
-            # Known before it is durable: who is cancelled meanwhile asks for no other.
+            # Kept before the commit: if that is cancelled, no second request is made.
             for each in new:
                 self._requests.setdefault(each.position_id, {})[platform] = each
             await self._committer.commit(Batch(tuple(each.row() for each in new)))
@@ -220,7 +220,7 @@ class SettlementService:
     def _request_of(self, trade: PairTrade, platform: Platform) -> SettlementRequest | None:
         return self._requests.get(trade.position_id, {}).get(platform)
 
-    def _claimed(self, trade: PairTrade, key: Key, yes_pays: Decimal) -> SettlementRequest:
+    def _new_request(self, trade: PairTrade, key: Key, yes_pays: Decimal) -> SettlementRequest:
         size = Quantity(abs(trade.position.holding(key[0]).net))
         return SettlementRequest(
             self._ids.new("settlement", trade.position_id),
@@ -243,10 +243,10 @@ class SettlementService:
         except NotSent:
             for request in requests:
                 request.sending(left=False)
-        except PlatformRejected as refusal:
+        except PlatformRejected as rejection:
             for request in requests:
                 request.sending(left=False)
-                detail = f"the platform refused the redemption: {refusal.reason}"
+                detail = f"the platform refused the redemption: {rejection.reason}"
                 await ask_person(self._committer, request, detail)
         except (OutcomeUnknown, TimeoutError):
             for request in requests:
@@ -256,18 +256,18 @@ class SettlementService:
                 await self._pay(one.position.position_id, key, yes_pays)
 
     async def _may_repeat(self, key: Key, requests: list[SettlementRequest | None]) -> bool:
-        """Tell whether a redemption that got no answer may be called for again.
+        """Return whether a redemption without an answer may be requested again.
 
-        Only what the platform still lists as ours proves that it has not happened.
+        Only holdings that the platform still lists prove that it has not happened.
         """
         known = [request for request in requests if request is not None]
         if all(request.unsent for request in known):
             return True
         now = self._clock.now()
-        asked = max(request.requested_at for request in known)
-        if now > asked + WINDOW and await self._listed(key):
+        requested = max(request.requested_at for request in known)
+        if now > requested + WINDOW and await self._listed(key):
             return True
-        if now - asked >= self._person_after:
+        if now - requested >= self._person_after:
             for request in known:
                 detail = "the redemption got no answer; look at the holdings"
                 await ask_person(self._committer, request, detail)
@@ -286,7 +286,7 @@ class SettlementService:
     # -----------------------------------------------------------------------------------------
 
     async def _pay(self, position_id: str, key: Key, yes_pays: Decimal) -> None:
-        """Book what a contract has paid a position, once; not while an order of it is out."""
+        """Book a contract's payout to a position, once; not while one of its orders is open."""
         platform = key[0]
         async with self._trades.lock(position_id):
             trade = next((h for h in self._holders(key) if _id(h) == position_id), None)
@@ -298,7 +298,7 @@ class SettlementService:
                 await ask_person(self._committer, request, detail)
                 return
             now = self._clock.now()
-            made = request or self._claimed(trade, key, yes_pays)
+            made = request or self._new_request(trade, key, yes_pays)
             payout = Payout(platform, yes_pays, now)
             paid = Paid(now, (payout,), Cause.SETTLED, KINDS[platform], key[1])
             row = made.ended(now) if request else made.row(now)

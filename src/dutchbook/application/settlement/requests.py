@@ -1,4 +1,4 @@
-"""What we have asked a platform to pay out, as rows: merges of pairs, and redemptions."""
+"""Settlement requests to a platform, as rows: merges of pairs, and redemptions."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from dutchbook.ports.journal import Batch, Insert, Journal, Update
 
 MERGE, PAYOUT = "merge", "payout"
 WINDOW = timedelta(seconds=120)
-"""So long after a call without an answer, a list that does not show it may be believed."""
+"""How long after an unanswered call a list that does not show its effect is trusted."""
 AGAIN = 30
-"""Seconds between two looks at what got no answer."""
+"""Seconds between two follow-ups of calls without an answer."""
 
 
 @dataclass(slots=True)
 class SettlementRequest:
-    """One call for cash, durable before it is made.
+    """One request for cash, durable before the call.
 
     Attributes:
-        settlement_id: Its row.
-        position_id: Whose contracts they are.
-        platform: Who is asked.
-        contract_id: Of which contract.
+        settlement_id: Id of its row.
+        position_id: The position whose contracts are merged or paid.
+        platform: Where it is sent.
+        contract_id: The contract.
         kind: "merge" or "payout".
         size: Pairs that are merged, or contracts that are paid.
-        yes_pays: Of a payout: what the result was when it was asked for.
-        requested_at: When it was first asked for.
-        unsent: Whether the last call is known not to have left.
-        person_asked: Whether a person was told of it.
+        yes_pays: For a payout, the result when it was requested.
+        requested_at: When it was first requested.
+        unsent: Whether the last call is known not to have been sent.
+        person_asked: Whether a person was notified of it.
     """
 
     settlement_id: str
@@ -50,16 +50,16 @@ class SettlementRequest:
     person_asked: bool = False
 
     def sending(self, *, left: bool) -> None:
-        """Note whether the last call is known not to have left."""
+        """Record whether the last call may have been sent."""
         self.unsent = not left
 
     def asked(self) -> bool:
-        """Note that a person is asked; tells whether one was asked before."""
+        """Record that a person is notified; return whether one was before."""
         before, self.person_asked = self.person_asked, True
         return before
 
     def row(self, paid_at: datetime | None = None) -> Insert:
-        """Return its new row, pending unless its cash has come."""
+        """Return its new row, pending unless it is paid already."""
         return Insert(
             "settlements",
             {
@@ -77,7 +77,7 @@ class SettlementRequest:
         )
 
     def ended(self, paid_at: datetime | None) -> Update:
-        """Return the end of its row: paid, or abandoned where there is no instant."""
+        """Return the final update of its row: paid, or abandoned if `paid_at` is None."""
         return Update(
             "settlements",
             key={"settlement_id": self.settlement_id},
@@ -87,14 +87,14 @@ class SettlementRequest:
 
 
 async def pending(journal: Journal, kind: str) -> list[SettlementRequest]:
-    """Return what was asked for and has no end yet, oldest first."""
+    """Return the pending requests of a kind, oldest first."""
     rows = await journal.rows(
         "settlements", {"status": "pending", "kind": kind}, order_by=("requested_at",)
     )
-    return [_claim(row) for row in rows]
+    return [_request(row) for row in rows]
 
 
-def _claim(row: Mapping[str, Any]) -> SettlementRequest:
+def _request(row: Mapping[str, Any]) -> SettlementRequest:
     return SettlementRequest(
         row["settlement_id"],
         row["position_id"],
@@ -108,7 +108,7 @@ def _claim(row: Mapping[str, Any]) -> SettlementRequest:
 
 
 async def ask_person(committer: Committer, request: SettlementRequest, detail: str) -> None:
-    """Tell a person of a claim, once."""
+    """Notify a person of a settlement request, once."""
     if request.asked():
         return
     event = SettlementNeedsPerson(

@@ -44,7 +44,7 @@ CAUSES = {
     Purpose.EXIT: Cause.EXITED,
 }
 PARTIAL_EXIT = 2008
-"""The code of an exit that stands still with one leg out."""
+"""The code of an exit that has stalled after one leg."""
 NEEDLESS = "an order filled that was not needed"
 FAILED = "the fill failed to settle"
 LATE = "a fill came to light that has no counterpart"
@@ -52,14 +52,14 @@ BY_PERSON = "a person resolved a discrepancy"
 
 
 def apply(before: PairTrade, fact: TradeFact) -> Applied:
-    """Return a pair trade after a fact, and what is to be told of it, in order.
+    """Return a pair trade after a fact, and its notices in order.
 
-    Reports are always absorbed: whatever order they come in, the position is folded from all
-    facts. A report that is known changes nothing.
+    Reports are always applied: in whatever order they arrive, the position is folded from all
+    facts. A report that is already known changes nothing.
 
     Raises:
-        OrderOut: An order of that leg is out or unknown: no other is placed beside it (I-3).
-        IllegalTransition: The facts ask for a step that a machine does not have.
+        OrderOut: An order of that leg is out or its outcome unknown: no other is placed (I-3).
+        IllegalTransition: The facts require a transition that a machine does not have.
     """
     after, notices = _applied(before, fact)
     if after.stall_reported and after.position.status is not before.position.status:
@@ -135,8 +135,8 @@ def _unfilled(
             ended = order.refused(reason) if sent else order.ended()
             return _ended_order(before, ended), (events.failed(order, code, reason),)
         case NeverArrived(_, _, reason):
-            told = (events.failed(order, REJECTED, reason),) if before.ended else ()
-            return _ended_order(before, order.ended()), told
+            notices = (events.failed(order, REJECTED, reason),) if before.ended else ()
+            return _ended_order(before, order.ended()), notices
         case OutcomeUnknown(at, _, reason):
             if order.outcome_unknown_since is not None:
                 return before, ()
@@ -145,7 +145,7 @@ def _unfilled(
 
 
 def _ended_order(before: PairTrade, order: Order) -> PairTrade:
-    """Return a trade with an order that works no more: what was set aside for it is free."""
+    """Return a trade with an order that has ended, and without its reservation."""
     left = {k: v for k, v in before.reservations.items() if k != order.order_id}
     return replace(before.with_orders((order,)), reservations=left)
 
@@ -162,10 +162,10 @@ def _reported(before: PairTrade, fact: Reported) -> Applied:
         after = after.refused(fact.refusal)
     else:
         after = after.acknowledged(fact.platform_order_id, fact.working)
-    told = events.filled(order, fills, before.position_id)
+    notices = events.filled(order, fills, before.position_id)
     trade = _with_order(before, after).with_fills(fills)
     if not before.ended:
-        return _refolded(trade), tuple(told)
+        return _refolded(trade), tuple(notices)
     if not fills:
         if after.working_size:
             return trade, ()
@@ -173,7 +173,7 @@ def _reported(before: PairTrade, fact: Reported) -> Applied:
         return trade, (events.failed(after, REJECTED, reason),)
     position = changed(before.position, trade.facts, CAUSES[order.purpose], fact.at)
     return replace(trade, position=position), (
-        *told,
+        *notices,
         *_resolved(before, position, after),
         *_unhedged(before, position),
         *events.moves(before.position, position, CAUSES[order.purpose]),
@@ -199,9 +199,9 @@ def _refolded(trade: PairTrade) -> PairTrade:
 
 
 def _known(before: PairTrade) -> bool:
-    """Whether an unhedged position of a trade is an exposure that people have heard of.
+    """Return whether the unhedged position of a trade was reported as an exposure.
 
-    Between the two orders of an exit that goes its way a position is uneven: no exposure.
+    Between the two orders of a normal exit a position is imbalanced, which is no exposure.
     """
     return before.position.status is not PositionStatus.EXIT_PARTIAL or before.stall_reported
 
@@ -212,9 +212,9 @@ def _resolved(before: PairTrade, after: OpenPosition, order: Order) -> Iterator[
 
 
 def _unhedged(before: PairTrade, after: OpenPosition) -> Iterator[Notice]:
-    """Tell what is unhedged, where an order has changed it and not ended it, or begun it.
+    """Yield the exposure that an order has begun, or has changed without ending it.
 
-    An exit that stands still half done is told of by whoever looks at it then.
+    A stalled exit is reported by the service that watches for it.
     """
     position = before.position
     if position.status in events.UNHEDGED and _known(before):
@@ -238,14 +238,14 @@ def _final(before: PairTrade, fact: Final) -> Applied:
     trade = before.with_fills((fill,))
     if failed:
         trade = trade.with_orders((order.without_fill(known),))
-    told = events.final(order, fill)
+    notice = events.final(order, fill)
     if not before.ended:
-        return (_refolded(trade) if failed else trade), (told, *fact.notes)
+        return (_refolded(trade) if failed else trade), (notice, *fact.notes)
     if not failed:
-        return trade, (told, *fact.notes)
+        return trade, (notice, *fact.notes)
     position = changed(before.position, trade.facts, Cause.FILL_FAILED, fact.at)
     return replace(trade, position=position), (
-        told,
+        notice,
         *fact.notes,
         *events.lost(position, fill, FAILED),
         *events.moves(before.position, position, Cause.FILL_FAILED),
@@ -254,37 +254,37 @@ def _final(before: PairTrade, fact: Final) -> Applied:
 
 def _corrected(before: PairTrade, fact: Corrected) -> Applied:
     known = before.orders[fact.order.order_id]
-    told: list[Notice] = list(events.filled(known, fact.fills, before.position_id))
+    notices: list[Notice] = list(events.filled(known, fact.fills, before.position_id))
     trade = _with_order(before, fact.order).with_fills((*fact.fills, *fact.finalities))
     if not before.ended:
-        told += [events.final(known, fill) for fill in fact.finalities]
-        return _refolded(trade), tuple(told)
+        notices += [events.final(known, fill) for fill in fact.finalities]
+        return _refolded(trade), tuple(notices)
     if not before.opened:
-        return _late(trade, fact, told)
-    if not told and known.working_size and not fact.order.working_size:
+        return _late(trade, fact, notices)
+    if not notices and known.working_size and not fact.order.working_size:
         reason = fact.order.refusal or "nothing was filled"
-        told.append(events.failed(fact.order, REJECTED, reason))
+        notices.append(events.failed(fact.order, REJECTED, reason))
     failed = any(fill.finality is Finality.FAILED for fill in fact.finalities)
     if not fact.fills and not failed:
-        return trade, tuple(told)
+        return trade, tuple(notices)
     position = changed(before.position, trade.facts, Cause.RECONCILED, fact.at)
-    told += _resolved(before, position, fact.order)
+    notices += _resolved(before, position, fact.order)
     if position.imbalanced() and not before.position.imbalanced():
-        told += events.lost(position, fact.fills[0], LATE)
-    told += events.moves(before.position, position, Cause.RECONCILED)
-    return replace(trade, position=position), tuple(told)
+        notices += events.lost(position, fact.fills[0], LATE)
+    notices += events.moves(before.position, position, Cause.RECONCILED)
+    return replace(trade, position=position), tuple(notices)
 
 
-def _late(trade: PairTrade, fact: Corrected, told: list[Notice]) -> Applied:
-    """Open the position of an execution that had ended with nothing: it bought after all.
+def _late(trade: PairTrade, fact: Corrected, notices: list[Notice]) -> Applied:
+    """Open the position of an execution that had ended with nothing, for its late fill.
 
-    What it cost comes out of what is free: its reservation was released long ago.
+    Its cost is taken from free capital: its reservation was released long ago.
     """
     if not fact.order.filled:
-        return trade, tuple(told)
+        return trade, tuple(notices)
     position = trade.bought(PositionStatus.SINGLE_LEG_EXPOSED, fact.at)
     held = replace(trade, position=position, opened=True)
-    return held, (*told, missing(held))
+    return held, (*notices, missing(held))
 
 
 # Payments
@@ -294,16 +294,16 @@ def _late(trade: PairTrade, fact: Corrected, told: list[Notice]) -> Applied:
 def _paid(before: PairTrade, fact: Paid) -> Applied:
     trade = replace(before, payments=(*before.payments, *fact.payments))
     position = changed(before.position, trade.facts, fact.cause, fact.at)
-    told: list[Notice] = []
+    notices: list[Notice] = []
     if fact.contract_id is not None:
         for payment in fact.payments:
             match payment:
                 case Merge():
-                    told.append(events.merged(before.position, payment, fact.contract_id))
+                    notices.append(events.merged(before.position, payment, fact.contract_id))
                 case Payout():
-                    told += events.paid(before.position, position, payment, fact.contract_id)
-    told += events.moves(before.position, position, fact.cause)
-    return replace(trade, position=position), tuple(told)
+                    notices += events.paid(before.position, position, payment, fact.contract_id)
+    notices += events.moves(before.position, position, fact.cause)
+    return replace(trade, position=position), tuple(notices)
 
 
 # The position
@@ -328,11 +328,11 @@ def _moved(before: PairTrade, fact: Moved) -> Applied:
     at = (before.position.closed_at or fact.at) if closed else None
     position = replace(position, closed_at=at)
     position = replace(position, marked_pnl=position.mark)
-    told: list[Notice] = list(fact.notes)
+    notices: list[Notice] = list(fact.notes)
     exposed = position.status is PositionStatus.SINGLE_LEG_EXPOSED and position.imbalanced()
     if fact.failed is not None:
-        told += events.lost(position, fact.failed, FAILED)
+        notices += events.lost(position, fact.failed, FAILED)
     elif fact.person and exposed:
-        told.append(events.unhedged(position, BY_PERSON))
-    told += (*fact.last, *events.moves(before.position, position, Cause.RECONCILED))
-    return replace(before, position=position), tuple(told)
+        notices.append(events.unhedged(position, BY_PERSON))
+    notices += (*fact.last, *events.moves(before.position, position, Cause.RECONCILED))
+    return replace(before, position=position), tuple(notices)

@@ -1,4 +1,4 @@
-"""What a change of a pair trade moves in the accounts and in the risk state."""
+"""How a change of a pair trade changes the accounts and the risk state."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Accounts = Mapping[Platform, AccountKey]
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """How a reservation ended: what was spent of it, by platform; the rest went back."""
+    """How a reservation ended: what was spent, by platform; the rest was released."""
 
     reservation: Reservation
     spent: Mapping[Platform, Spent]
@@ -36,17 +36,17 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True)
 class CapitalChange:
-    """What one step of a pair trade moves: additions alone, so that steps commute.
+    """How one step of a pair trade changes capital: only additions, so that steps commute.
 
     Attributes:
-        pair_id: Of which pair.
-        reference: What the ledger's entries refer to.
-        movements: Of the ledger.
-        state: What is added to the columns of the risk state.
-        at_risk: What is added to the capital at risk on the pair, in dollars.
+        pair_id: The pair.
+        reference: The reference of the ledger's entries.
+        movements: The ledger's movements.
+        state: Amounts that are added to columns of the risk state.
+        at_risk: Dollars that are added to the capital at risk on the pair.
         placed: Reservations that begin.
         resolved: Reservations that end.
-        entry: An entry's reservation begins or ends here.
+        entry: Whether an entry's reservation begins or ends.
     """
 
     pair_id: str
@@ -62,24 +62,24 @@ class CapitalChange:
 def capital_change(
     before: PairTrade | None, after: PairTrade, accounts: Accounts, kind: EntryKind
 ) -> CapitalChange:
-    """Return what the step from `before` to `after` moves.
+    """Return how the step from `before` to `after` changes capital.
 
     Args:
-        before: The pair trade; None where it begins.
-        after: What it has become.
-        accounts: By platform.
-        kind: What the ledger calls cash that came from no order.
+        before: The pair trade before; None if it begins.
+        after: The pair trade after.
+        accounts: The accounts, by platform.
+        kind: The ledger's kind for cash that came from no order.
 
     Raises:
-        InvariantBroken: More was spent than had been set aside (I-14).
+        InvariantBroken: More was spent than was reserved (I-14).
     """
     if before is None or before.reservation is None:
         if after.reservation is not None:
             return _reserved(after, after.reservation, accounts)
     elif after.reservation is None:
-        return _entry_over(before.reservation, after, accounts)
+        return _entry_ended(before.reservation, after, accounts)
     if before is None or after.position is before.position:
-        return _orders_alone(before, after, accounts)
+        return _orders_only(before, after, accounts)
     return _held(before, after, accounts, kind)
 
 
@@ -96,10 +96,10 @@ def _reserved(after: PairTrade, reservation: Reservation, accounts: Accounts) ->
     )
 
 
-def _entry_over(
+def _entry_ended(
     reservation: Reservation, after: PairTrade, accounts: Accounts
 ) -> CapitalChange:
-    """Resolve what was set aside for an entry: what it bought is committed."""
+    """Resolve an entry's reservation: the cost of what it bought is committed."""
     legs = {p: after.position.holding(p) for p in Platform}
     opened = after.held and after.position.status is not PositionStatus.CLOSED
     spent = {p: Spent(leg.cost, leg.fees) if opened else Spent() for p, leg in legs.items()}
@@ -121,10 +121,10 @@ def _entry_over(
     )
 
 
-def _orders_alone(
+def _orders_only(
     before: PairTrade | None, after: PairTrade, accounts: Accounts
 ) -> CapitalChange:
-    """Set aside what an order may cost, or give it back where it filled nothing."""
+    """Reserve what an order may cost, or release it if it filled nothing."""
     known = before.reservations if before is not None else {}
     placed = [(r, o) for o, r in after.reservations.items() if o not in known]
     over = [r for o, r in known.items() if o not in after.reservations]
@@ -148,9 +148,9 @@ def _orders_alone(
 def _held(
     before: PairTrade, after: PairTrade, accounts: Accounts, kind: EntryKind
 ) -> CapitalChange:
-    """Book what has changed of a position, and resolve what was set aside for its order."""
+    """Book the change of a position, and resolve the reservation of its order."""
     if not after.held:
-        # What was bought is still under the reservation of its execution.
+        # Purchases are still covered by the reservation of the execution.
         return CapitalChange(after.pair_id, after.position_id)
     over = next(
         (r for o, r in before.reservations.items() if o not in after.reservations), None
@@ -193,7 +193,7 @@ def _movement(
     moved = change(was, now) if before.held else Change(now.cash, now.basis, now.fees)
     if over is None or platform not in over.amounts:
         return booked(accounts[platform], moved, kind)
-    # What the order cost comes out of its reservation; the rest of the change follows.
+    # The order's cost is taken from its reservation; the rest of the change follows.
     bought = spent.get(platform, Spent())
     rest = Change(
         Money(moved.cash + bought.cost + bought.fees),
@@ -218,7 +218,7 @@ def _resolution(reservation: Reservation, spent: Mapping[Platform, Spent]) -> Re
 
 
 def _spent(before: PairTrade, after: PairTrade) -> dict[Platform, Spent]:
-    """Return what new fills came to, by platform."""
+    """Return the cost and fees of new fills, by platform."""
     found: dict[Platform, Spent] = {}
     for key, fill in after.fills.items():
         if key in before.fills or fill.finality is Finality.FAILED:

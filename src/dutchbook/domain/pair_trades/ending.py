@@ -1,4 +1,4 @@
-"""How the execution of a pair trade goes on, waits and ends."""
+"""How the execution of a pair trade advances, waits and ends."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DEPTH = 2001
 
 
 def executed(before: PairTrade, fact: Advanced | Waits | Ended | Concluded) -> Applied:
-    """Return a pair trade after a step of its execution, and what is to be reported."""
+    """Return a pair trade after a step of its execution, and its notices."""
     match fact:
         case Advanced(_, execution):
             return replace(before, execution=execution), ()
@@ -38,7 +38,7 @@ def executed(before: PairTrade, fact: Advanced | Waits | Ended | Concluded) -> A
 
 def _waits(before: PairTrade, fact: Waits) -> Applied:
     trade = replace(before, execution=fact.execution)
-    # Its profit counts from the commit of its reservation on.
+    # Its PnL counts only from the commit of its reservation on.
     position = replace(
         trade.bought(PositionStatus.SINGLE_LEG_EXPOSED, fact.at), marked_pnl=ZERO
     )
@@ -56,7 +56,7 @@ def _ended(before: PairTrade, fact: Ended) -> Applied:
     position = ended.bought(status, fact.at)
     if before.opened:
         position = replace(position, version=before.position.version + 1)
-    told: list[Notice] = [events.opened(position)] if hedged else []
+    notices: list[Notice] = [events.opened(position)] if hedged else []
     trade = replace(
         ended,
         position=position,
@@ -64,9 +64,9 @@ def _ended(before: PairTrade, fact: Ended) -> Applied:
         shortfall=shortfall(fact.execution, position.divergence_reserve),
     )
     if not hedged:
-        told.append(Exposed(fact.failed) if fact.failed else missing(trade))
+        notices.append(Exposed(fact.failed) if fact.failed else missing(trade))
     assert before.reservation is not None, "what was bought had been reserved"
-    return trade, (*told, events.committed(before.reservation, position))
+    return trade, (*notices, events.committed(before.reservation, position))
 
 
 def _concluded(before: PairTrade, at: datetime) -> Applied:
@@ -84,7 +84,7 @@ def _concluded(before: PairTrade, at: datetime) -> Applied:
 
 
 def filled_execution(trade: PairTrade) -> Execution:
-    """Return the execution of a pair trade as its fills make it."""
+    """Return the execution of a pair trade with its legs computed from its fills."""
     execution = trade.execution
     for leg in Leg:
         platform = execution.leg(leg).platform
@@ -105,23 +105,23 @@ def filled_execution(trade: PairTrade) -> Execution:
 
 
 def _nothing_bought(before: PairTrade, ended: PairTrade, fact: Ended) -> Applied:
-    told: list[Notice] = []
+    notices: list[Notice] = []
     for order in before.open_orders:
         # The book was too thin at the moment of sending: the order never left.
         ended = ended.with_orders((order.ended(),))
-        told.append(events.failed(order, DEPTH, fact.reason))
+        notices.append(events.failed(order, DEPTH, fact.reason))
     ended = replace(ended, shortfall=shortfall(fact.execution, ZERO))
     if before.opened:
         position = changed(before.position, ended.facts, Cause.FILL_FAILED, fact.at)
-        told.append(next(events.moves(before.position, position, Cause.FILL_FAILED)))
+        notices.append(next(events.moves(before.position, position, Cause.FILL_FAILED)))
         ended = replace(ended, position=position)
     if before.reservation is not None:
-        told.append(events.released(before.reservation, fact.reason))
-    return ended, tuple(told)
+        notices.append(events.released(before.reservation, fact.reason))
+    return ended, tuple(notices)
 
 
 def missing(trade: PairTrade) -> Exposed:
-    """Return the exposure of an execution that nobody carried to its end."""
+    """Return the exposure of an unfinished execution: no failed leg was observed."""
     other = trade.execution.leg_on(trade.position.longer.other)
     return Exposed(
         FailedLeg(

@@ -1,4 +1,4 @@
-"""The events of a pair trade, made from its values and not yet stamped."""
+"""The events of a pair trade, built from its values and not yet stamped."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ from dutchbook.domain.positions.settlement import reserve_used
 from dutchbook.domain.values.units import Money, Quantity
 
 SINGLE_LEG = 2004
-"""The code of an unhedged leg: the other one's order came to nothing, or less than all."""
+"""The code of an unhedged leg: the order of the other filled nothing, or not all."""
 UNHEDGED = (PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Exposed:
-    """One leg is held without the other; the event tells what can be done at today's books."""
+    """One leg is held without the other; the event has the remedies at the current books."""
 
     failed: FailedLeg
 
 
 @dataclass(frozen=True, slots=True)
 class ExposureChanged:
-    """A leg is still unhedged, in other contracts than before."""
+    """A leg is still unhedged, but its contracts have changed."""
 
 
 Notice = Event | Exposed | ExposureChanged
-"""An event to be stamped, or what becomes one once the books have been looked at."""
+"""An event to be stamped, or one that is still to be built from the current books."""
 
 
 def unstamped(correlation_id: str) -> Stamp:
@@ -63,7 +63,7 @@ def unstamped(correlation_id: str) -> Stamp:
 
 
 def placed(order: Order) -> OrderPlaced:
-    """Return that an order is about to be durable and sent."""
+    """Return the event of an order that is about to be durable and sent."""
     return OrderPlaced(
         unstamped(order.execution_id),
         order_id=order.order_id,
@@ -78,7 +78,7 @@ def placed(order: Order) -> OrderPlaced:
 
 
 def filled(order: Order, fills: Iterable[Fill], position_id: str) -> list[OrderFilled]:
-    """Return the trades of an order that a platform reported; failed ones are none."""
+    """Return the events of the fills that a platform reported, without failed ones."""
     return [
         OrderFilled(
             unstamped(order.execution_id),
@@ -100,7 +100,7 @@ def filled(order: Order, fills: Iterable[Fill], position_id: str) -> list[OrderF
 
 
 def final(order: Order, fill: Fill) -> FillFailed | FillSettled:
-    """Return that a platform can no longer take a fill back, or that it never happened."""
+    """Return the event of a fill that has settled, or has failed."""
     stamp = unstamped(order.execution_id)
     ids = (fill.trade_id, fill.order_id, fill.platform)
     if fill.finality is Finality.FAILED:
@@ -109,7 +109,7 @@ def final(order: Order, fill: Fill) -> FillFailed | FillSettled:
 
 
 def failed(order: Order, code: int, reason: str) -> ExecutionFailed:
-    """Return that an order came to nothing."""
+    """Return the event of an order that filled nothing."""
     return ExecutionFailed(
         unstamped(order.execution_id),
         execution_id=order.execution_id,
@@ -122,7 +122,7 @@ def failed(order: Order, code: int, reason: str) -> ExecutionFailed:
 
 
 def unknown(order: Order, reason: str) -> OrderOutcomeUnknown:
-    """Return that nobody knows what became of an order."""
+    """Return the event of an order whose outcome is unknown."""
     return OrderOutcomeUnknown(
         unstamped(order.execution_id),
         order_id=order.order_id,
@@ -133,7 +133,7 @@ def unknown(order: Order, reason: str) -> OrderOutcomeUnknown:
 
 
 def opened(position: OpenPosition) -> PositionOpened:
-    """Return that both legs are held."""
+    """Return the event of a position with both legs held."""
     return PositionOpened(
         unstamped(position.execution_id),
         position_id=position.position_id,
@@ -146,7 +146,7 @@ def opened(position: OpenPosition) -> PositionOpened:
 
 
 def unhedged(position: OpenPosition, reason: str) -> Exposed:
-    """Return that one leg is unhedged, though no order for the other has just failed."""
+    """Return the exposure of a leg, though no order for the other has just failed."""
     return Exposed(
         FailedLeg(
             platform=position.longer.other,
@@ -159,7 +159,7 @@ def unhedged(position: OpenPosition, reason: str) -> Exposed:
 
 
 def lost(position: OpenPosition, fill: Fill, reason: str) -> Iterator[Exposed]:
-    """Return the exposure that a fill has opened or deepened, where it is one."""
+    """Yield the exposure that a fill has opened or increased, if there is one."""
     silent = (PositionStatus.CLOSED, PositionStatus.RECONCILIATION_REQUIRED)
     if position.imbalanced() and position.status not in silent:
         yield Exposed(
@@ -174,7 +174,7 @@ def lost(position: OpenPosition, fill: Fill, reason: str) -> Iterator[Exposed]:
 
 
 def moves(before: OpenPosition, after: OpenPosition, cause: Cause) -> Iterator[Event]:
-    """Return that a position has changed its status, and its end."""
+    """Yield the events of a position's change of status, and of its closing."""
     if before.status is after.status:
         return
     ids = (after.position_id, after.pair_id)
@@ -197,7 +197,7 @@ def moves(before: OpenPosition, after: OpenPosition, cause: Cause) -> Iterator[E
 
 
 def resolved(before: OpenPosition, after: OpenPosition, order: Order) -> Iterator[Event]:
-    """Return that an order has ended an exposure, where it has."""
+    """Yield the event of an exposure that an order has ended, if it has."""
     if before.status not in UNHEDGED or after.status in UNHEDGED:
         return
     unwound = order.purpose in (Purpose.UNWIND, Purpose.EXIT)
@@ -216,7 +216,7 @@ def resolved(before: OpenPosition, after: OpenPosition, order: Order) -> Iterato
 
 
 def merged(position: OpenPosition, merge: Merge, contract_id: str) -> PairsMerged:
-    """Return that both outcomes of a contract became cash."""
+    """Return the event of a merge: both outcomes of a contract became cash."""
     return PairsMerged(
         unstamped(position.execution_id),
         position_id=position.position_id,
@@ -230,7 +230,7 @@ def merged(position: OpenPosition, merge: Merge, contract_id: str) -> PairsMerge
 def paid(
     before: OpenPosition, after: OpenPosition, payout: Payout, contract_id: str
 ) -> Iterator[Event]:
-    """Return that a contract has paid, and that the position is settled once both have."""
+    """Yield the events of a contract's payout, and of the settlement once both have paid."""
     ids = (after.position_id, after.pair_id)
     leg = before.holding(payout.platform)
     yield LegSettled(
@@ -258,7 +258,7 @@ def paid(
 
 
 def reserved(reservation: Reservation) -> BudgetReserved:
-    """Return that an entry's worst case is set aside."""
+    """Return the event of a reservation: an entry's worst case."""
     return BudgetReserved(
         unstamped(reservation.execution_id),
         reservation_id=reservation.reservation_id,
@@ -270,7 +270,7 @@ def reserved(reservation: Reservation) -> BudgetReserved:
 
 
 def committed(reservation: Reservation, position: OpenPosition) -> BudgetCommitted:
-    """Return that an entry's reservation ended with something bought."""
+    """Return the event of an entry's reservation that ended with something bought."""
     legs = position.legs
     cost, fees = Money(legs[0].cost + legs[1].cost), Money(legs[0].fees + legs[1].fees)
     rest = Money(reservation.total - cost - fees)
@@ -280,7 +280,7 @@ def committed(reservation: Reservation, position: OpenPosition) -> BudgetCommitt
 
 
 def released(reservation: Reservation, reason: str) -> BudgetReleased:
-    """Return that an entry's reservation ended with nothing bought."""
+    """Return the event of an entry's reservation that ended with nothing bought."""
     ids = (reservation.reservation_id, reservation.execution_id)
     stamp = unstamped(reservation.execution_id)
     return BudgetReleased(stamp, *ids, released=reservation.total, reason=reason)

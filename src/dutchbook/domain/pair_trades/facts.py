@@ -1,7 +1,7 @@
-"""What can become known of a pair trade, and what can be decided about it.
+"""The facts of a pair trade: reports about it, and decisions on it.
 
-Reports are always absorbed; an intent (`Placed`) can be rejected. Each fact brings its own
-time: nothing here looks at a clock.
+Reports are always applied; an intent (`Placed`) can be rejected. Each fact has its own time:
+nothing here reads a clock.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dutchbook.domain.positions.position import PositionTrigger
 from dutchbook.domain.values.units import Quantity
 
 REJECTED = 2002
-"""The code of an order that came to nothing."""
+"""The code of an order that filled nothing."""
 
 
 # Intents
@@ -29,11 +29,11 @@ REJECTED = 2002
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """The entry's worst case is set aside, and its first order is about to be sent.
+    """The entry's worst case is reserved, and its first order is about to be sent.
 
     Attributes:
         at: When.
-        order: The first leg's.
+        order: The order of the first leg.
         reservation: The worst case of both legs.
         notes: Events that belong in the same commit, before the order's.
     """
@@ -46,12 +46,12 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """One more order is about to be sent; refused while another one of its trade is out.
+    """One more order is about to be sent; rejected while another one of its trade is out.
 
     Attributes:
         at: When.
         order: As it will be sent.
-        reservation: What is set aside for it alone; None for a sale, and for an order of the
+        reservation: The order's own reservation; None for a sale, and for an order of the
             execution itself, whose reservation covers it.
         notes: Events that belong in the same commit, before the order's.
     """
@@ -64,7 +64,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Barred:
-    """An order was made and a halt kept it from being sent: its row records the refusal."""
+    """A halt prevented an order from being sent: its row records the rejection."""
 
     at: datetime
     order: Order
@@ -78,15 +78,15 @@ class Barred:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """A platform told what became of an order.
+    """A platform reported the state of an order.
 
     Attributes:
         at: When we learnt it.
-        order_id: Ours.
-        platform_order_id: The platform's.
-        fills: All that it tells of; known ones are left out when it is applied.
+        order_id: Our id.
+        platform_order_id: The platform's id.
+        fills: All fills of the report; known ones are left out when it is applied.
         working: Contracts that can still fill.
-        refusal: Its reason, where it refused the order.
+        refusal: The platform's reason, if it rejected the order.
     """
 
     at: datetime
@@ -99,14 +99,14 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class CameToNothing:
-    """An order was refused by its platform, or never left.
+    """An order was rejected by its platform, or never sent.
 
     Attributes:
         at: When.
-        order_id: Ours.
+        order_id: Our id.
         reason: Why.
         code: One of the 2000s, or of the gate's.
-        sent: The platform had it and refused it.
+        sent: Whether the platform received it, and rejected it.
     """
 
     at: datetime
@@ -118,7 +118,7 @@ class CameToNothing:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeUnknown:
-    """Nobody knows what became of an order that was sent."""
+    """The outcome of an order that was sent is unknown."""
 
     at: datetime
     order_id: str
@@ -136,11 +136,11 @@ class NeverArrived:
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """A platform can no longer take a fill back, or it never happened.
+    """A fill has settled, or has failed.
 
     Attributes:
         at: When we learnt it.
-        fill: As it is now.
+        fill: The fill with its finality.
         notes: Events that belong in the same commit.
     """
 
@@ -151,13 +151,13 @@ class Final:
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
-    """What a comparison with its platform has made of one order.
+    """Corrections of one order by a comparison with its platform.
 
     Attributes:
         at: When.
-        order: As it is now.
-        fills: Those that are new.
-        finalities: Those that were known and are final now.
+        order: The corrected order.
+        fills: New fills.
+        finalities: Known fills that are final now.
     """
 
     at: datetime
@@ -168,14 +168,14 @@ class Corrected:
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """Cash of merges and payouts has come.
+    """Cash of merges and payouts has arrived.
 
     Attributes:
         at: When.
         payments: What was paid.
-        cause: For the position's machine.
-        kind: What the ledger calls it.
-        contract_id: Which contract was merged or has paid; None where a person says so.
+        cause: The cause, for the position's machine.
+        kind: The ledger's kind.
+        contract_id: The contract that was merged or has paid; None if a person has stated it.
     """
 
     at: datetime
@@ -191,7 +191,7 @@ class Paid:
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
-    """`decide` has taken its execution further."""
+    """`decide` has advanced its execution."""
 
     at: datetime
     execution: Execution
@@ -199,11 +199,11 @@ class Advanced:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """Its execution waits for an answer: what it holds so far is shown.
+    """Its execution waits for an answer; what it holds so far becomes a position.
 
     Attributes:
         at: When.
-        execution: As it stands.
+        execution: Its current state.
         failed: The leg whose outcome is unknown; None while nothing is held.
     """
 
@@ -214,13 +214,13 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Its execution is over.
+    """Its execution has ended.
 
     Attributes:
         at: When.
-        execution: In its last phase.
-        failed: The leg that is short, where one is and somebody saw why.
-        reason: Why nothing was bought, where nothing was.
+        execution: The execution in its last phase.
+        failed: The leg that fell short, if one did and the reason is known.
+        reason: Why nothing was bought, if nothing was.
     """
 
     at: datetime
@@ -231,29 +231,29 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Concluded:
-    """Nobody carries its execution: it ends if every order of it has been answered for."""
+    """No task runs its execution any more: it ends if all its orders are answered."""
 
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Stalled:
-    """Its exit stands still with one leg out and the other in: an exposure from now on."""
+    """Its exit has stalled after one leg: this is an exposure from now on."""
 
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """Its position goes into reconciliation, or comes out of it; its facts stay as they are.
+    """Its position enters or leaves reconciliation; its facts stay the same.
 
     Attributes:
         at: When.
         trigger: `discrepancy_found`, or the resolution that agrees with its fills.
         context: What is in doubt; None once it is resolved.
         notes: Events that belong in the same commit.
-        failed: The fill whose failure, proven by its platform, has resolved it.
-        person: A person has resolved it.
+        failed: The fill whose failure, proven by its platform, resolves it.
+        person: Whether a person has resolved it.
         last: Events that belong at the end of the same commit.
     """
 

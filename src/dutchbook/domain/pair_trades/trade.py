@@ -1,4 +1,4 @@
-"""A pair trade as one value: an execution and all that follows from it."""
+"""A pair trade as one value: an execution and everything that follows from it."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ LegKey = tuple[Platform, str, Outcome]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What was decided before anything was sent; it never changes.
+    """The decision before anything was sent; it never changes.
 
     Attributes:
-        opportunity_id: What it takes.
-        direction: Which outcome is bought where.
+        opportunity_id: The opportunity that it takes.
+        direction: Which outcome is bought on which platform.
         started_at: When it was decided.
-        divergence_probability: Of its contracts resolving differently.
+        divergence_probability: Probability that its contracts resolve differently.
     """
 
     opportunity_id: str
@@ -44,18 +44,18 @@ class PairTrade:
     """One pair trade: its execution, orders, fills, reservations, position and payments.
 
     Attributes:
-        plan: What was decided.
-        execution: The attempt, as `decide` left it.
-        position: What its facts amount to; it has a row once it is `opened`.
+        plan: The decision.
+        execution: The attempt, after the last `decide`.
+        position: Folded from its facts; it has a row once it is `opened`.
         orders: By their ids.
         fills: By platform and trade id.
-        payments: Merges and payouts whose cash has come.
-        reservation: What stands reserved for the entry.
-        reservations: What stands reserved for single orders after it, by order.
-        opened: The position has a row.
+        payments: Merges and payouts whose cash has arrived.
+        reservation: The open reservation of the entry.
+        reservations: Open reservations of single orders after it, by order.
+        opened: Whether the position has a row.
         ended_at: When the execution ended.
-        shortfall: What became of the edge that was expected, once it has ended.
-        stall_reported: People were told of its exit that stands still half done.
+        shortfall: The shortfall of the expected edge, once it has ended.
+        stall_reported: Whether its stalled exit was reported.
     """
 
     plan: Plan
@@ -96,17 +96,17 @@ class PairTrade:
         )
         return cls(plan, execution, bare)
 
-    # Names
+    # Ids
     # -------------------------------------------------------------------------------
 
     @property
     def execution_id(self) -> str:
-        """What it goes by."""
+        """The id of its execution, which is its own id."""
         return self.execution.execution_id
 
     @property
     def position_id(self) -> str:
-        """What its position goes by."""
+        """The id of its position."""
         return self.position.position_id
 
     @property
@@ -114,17 +114,17 @@ class PairTrade:
         """The pair that it trades."""
         return self.position.pair_id
 
-    # Where it stands
+    # State
     # -------------------------------------------------------------------------------
 
     @property
     def ended(self) -> bool:
-        """Whether its execution has ended: what it bought is booked, status and all."""
+        """Whether its execution has ended, and what it bought is booked with its status."""
         return self.ended_at is not None
 
     @property
     def waiting(self) -> bool:
-        """Whether its position shows while the execution waits for an answer.
+        """Whether its position has a row while the execution waits for an answer.
 
         What it bought is still covered by the execution's reservation.
         """
@@ -137,7 +137,7 @@ class PairTrade:
 
     @property
     def over(self) -> bool:
-        """Whether nothing that can still happen concerns it."""
+        """Whether it is finished: nothing can change it any more."""
         return (
             self.position.status is PositionStatus.CLOSED
             and not any(leg.unpaid for leg in self.position.legs)
@@ -155,12 +155,12 @@ class PairTrade:
 
     @property
     def contracts(self) -> Mapping[Platform, str]:
-        """What its orders are for, by platform: it may be of a pair that is not followed."""
+        """The contracts of its orders, by platform; its pair may not be followed."""
         return {order.platform: order.contract_id for order in self.orders.values()}
 
     @property
     def legs(self) -> tuple[LegKey, ...]:
-        """What it holds: platform, contract, and the outcome that its leg was opened with."""
+        """The legs it holds: platform, contract, and the outcome that each was opened with."""
         return tuple(
             (platform, contract_id, leg.outcome)
             for platform, contract_id in self.contracts.items()
@@ -169,17 +169,17 @@ class PairTrade:
 
     @property
     def unknown(self) -> bool:
-        """Whether an order of it is out and nobody knows what became of it."""
+        """Whether the outcome of one of its orders is unknown."""
         return any(order.outcome_unknown_since is not None for order in self.orders.values())
 
     @property
     def working(self) -> bool:
-        """Whether an order of it can still fill."""
+        """Whether one of its orders can still fill."""
         return any(order.working_size > 0 for order in self.orders.values())
 
     @property
     def open_orders(self) -> list[Order]:
-        """Orders that their platform has not answered for."""
+        """Its orders that can still fill."""
         return [order for order in self.orders.values() if order.working_size > 0]
 
     def order_out(self) -> str | None:
@@ -189,7 +189,7 @@ class PairTrade:
         return "an order of this position still works" if self.working else None
 
     def latest(self, leg: Leg) -> Order | None:
-        """Return the last order of a leg of its execution, None when none was placed."""
+        """Return the last order of a leg of its execution, None if none was placed."""
         placed = [order for order in self.orders.values() if order.leg is leg]
         return placed[-1] if placed else None
 
@@ -206,7 +206,7 @@ class PairTrade:
 
     @property
     def planned_edge(self) -> Decimal:
-        """Return the dollars a contract that the entry expected to lock."""
+        """Return the dollars per contract that the entry expected to lock."""
         planned = max(
             (
                 order.size
@@ -218,7 +218,7 @@ class PairTrade:
         return self.position.expected_edge / planned if planned else Decimal(0)
 
     def sellable(self, platform: Platform) -> Quantity:
-        """Return how many contracts of a leg are there for good: settled, not merged away."""
+        """Return how many contracts of a leg can be sold: settled, and not merged away."""
         leg = self.position.holding(platform)
         bought = sum(
             fill.size if fill.side is Side.BUY else -fill.size
@@ -243,7 +243,7 @@ class PairTrade:
         return replace(self, fills={**self.fills, **more})
 
     def bought(self, status: PositionStatus, at: datetime) -> OpenPosition:
-        """Return the position that its fills make when its execution ends, or waits.
+        """Return the position of its fills, when its execution ends or waits.
 
         Its legs name the first order of each platform.
         """
@@ -263,5 +263,5 @@ class PairTrade:
 
 
 def kalshi_outcome(direction: str) -> Outcome:
-    """Return what a direction buys on Kalshi."""
+    """Return the outcome that a direction buys on Kalshi."""
     return Outcome.YES if direction == direction_name(Outcome.YES) else Outcome.NO
