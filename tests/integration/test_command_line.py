@@ -43,7 +43,7 @@ def test_a_run_prints_one_object_and_nothing_else(traded: tuple[str, dict[str, A
 def test_a_run_for_people_shows_what_happened(tmp_path: Path) -> None:
     printed = call("run", "--speed", "max", "--db", f"sqlite:///{tmp_path}/paper.db")
 
-    assert "starts with nothing held" in printed
+    assert "starts without positions" in printed
     assert "books up to 10 s old are traded on" in printed.splitlines()[0]
     assert "execution.position.opened" in printed
     assert "Locked profit of the open positions" in printed

@@ -104,15 +104,15 @@ def test_an_exposure_is_seen_and_resolved_while_an_engine_runs(
         )["answer"]
         story = call("explain", first["position_id"][:8], *at)
 
-    assert "Do it? [y/N]: nothing was asked for" in refused
+    assert "Do it? [y/N]: nothing was requested" in refused
     assert ", result" in refused
     assert "It is not done if it would bring less than" in refused
-    assert "now, and at least 1000 was asked for (2007)" in dear
+    assert "now, and at least 1000 was required (2007)" in dear
     assert "Done." in closed
     assert "The position is closed." in closed
-    assert "is CLOSED: no leg is alone" in again
+    assert "is CLOSED: no leg is unhedged" in again
     assert (answer["done"], answer["status"]) == (True, "CLOSED")
-    asked = "asked to close the leg that is alone for -1000 or more"
+    asked = "asked to close the unhedged leg for -1000 or more"
     assert f"{asked} ({WHY})." in " ".join(story.split())
     assert {first["position_id"], second["position_id"]}.isdisjoint(
         row["position_id"] for row in listed(database_url)
@@ -155,7 +155,7 @@ def test_every_invalid_command_is_one_line_and_writes_no_command(
         (("explain", "nobody"), 2, "a position or an order or an execution"),
         (("retry-leg", position, "--price", "1.5", "--yes"), 2, "--price"),
         (("close-leg", position, "--json"), 2, "--yes"),
-        (("close-leg", hedged, "--yes"), 1, "is OPEN: no leg is alone"),
+        (("close-leg", hedged, "--yes"), 1, "is OPEN: no leg is unhedged"),
         (("resolve", position, "--choice", "guess", "--rationale", WHY), 2, "--choice"),
         (("resolve", position, "--choice", "acknowledge", "--rationale", "ok"), 2, "10"),
         (

@@ -182,7 +182,7 @@ def test_a_reason_that_is_not_active_cannot_be_cleared() -> None:
 
     for answer in desk(work):
         assert answer["done"] is False
-        assert "a halt reason that stands now" in answer["why"]
+        assert "a halt reason that is set" in answer["why"]
 
 
 def test_a_pending_halt_is_not_lifted_by_an_earlier_resumption() -> None:
@@ -361,7 +361,7 @@ def test_cancel_all_cancels_working_orders_including_unknown_outcomes() -> None:
 
     assert held == 2 * left
     assert told["o1"] == "cancelled"
-    assert "has not told an id" in told["o2"]
+    assert "has not returned an id" in told["o2"]
     assert rows == {"o1": "CANCELLED", "o2": "PENDING"}
 
 

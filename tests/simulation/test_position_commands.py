@@ -121,7 +121,7 @@ def test_a_position_that_changed_meanwhile_is_left_unchanged() -> None:
     answer, orders = bench(work, first=POLYMARKET).answer
 
     assert (answer["done"], answer["code"]) == (False, 2005)
-    assert "it has changed: 70 are alone now" in answer["why"]
+    assert "it has changed: 70 are unhedged now" in answer["why"]
     assert len(orders) == 3
 
 
@@ -339,7 +339,7 @@ def test_closing_is_not_done_for_less_than_the_requested_result(
 
     assert run.answer["done"] is done
     if not done:
-        assert run.answer["why"].endswith("now, and at least -1 was asked for")
+        assert run.answer["why"].endswith("now, and at least -1 was required")
         assert run.answer["code"] == 2007
         assert len(run.tables["orders"]) == 2
         (told,) = run.events("execution.single_leg.exposure_changed")
@@ -349,8 +349,8 @@ def test_closing_is_not_done_for_less_than_the_requested_result(
 @pytest.mark.parametrize(
     ("at_least", "filled", "why"),
     [
-        ("-5.4", "10", "filled 10 of 10: 90 are alone on kalshi now"),
-        ("-5.3", "0", "it would bring -0.53292 now, and at least -0.53 was asked for"),
+        ("-5.4", "10", "filled 10 of 10: 90 are unhedged on kalshi now"),
+        ("-5.3", "0", "it would bring -0.53292 now, and at least -0.53 was required"),
     ],
 )
 def test_a_partial_close_must_bring_its_share_of_the_requested_result(

@@ -369,7 +369,7 @@ def test_closing_goes_as_far_as_the_collar_and_states_what_stays_unhedged() -> N
 
     told = run.answer
     assert (told.resolved, told.code, told.filled) == (False, 2007, 10)
-    assert told.reason == "filled 10 of 10: 90 are alone on kalshi now"
+    assert told.reason == "filled 10 of 10: 90 are unhedged on kalshi now"
     assert run.tables["orders"][-1]["size"] == 10
     assert run.position["status"] == EXPOSED
 
@@ -385,7 +385,7 @@ def test_a_choice_that_the_book_fills_only_in_part_is_priced_for_that_part() -> 
     close = ways["close_leg"]
     assert (close.size, close.blocked, close.price) == (10, None, Decimal("0.38"))
     assert (close.pnl, close.fees) == (Decimal("-0.53292"), Decimal("0.16492"))
-    assert close.detail == "sell 10 yes down to 0.38, as far as the book goes; 90 stay alone"
+    assert close.detail == "sell 10 yes down to 0.38, as far as the book goes; 90 stay unhedged"
     assert ways["retry_leg"].size == 100
 
 

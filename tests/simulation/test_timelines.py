@@ -141,14 +141,14 @@ def test_a_timeline_lists_what_was_decided_sent_answered_requested_and_done_in_o
         "Sent to kalshi: buy 100 YES at 0.4",
         "kalshi filled 100 of 100 at 0.4",
         "Sent to polymarket: buy 100 NO",
-        "One leg is alone: 100 YES on kalshi. polymarket: nothing of it was filled (2001).",
-        "Still alone: 100 contracts",
+        "One leg is unhedged: 100 YES on kalshi. polymarket: nothing of it was filled (2001).",
+        "Still unhedged: 100 contracts",
         f"me asked to retry the missing leg at 0.50 or better ({WHY}).",
         "Sent to polymarket: buy 100 NO at 0.5 or better.",
         "The order on polymarket came to nothing: nothing was filled (2002).",
         f"Answered me, who asked to retry the missing leg ({WHY}): not done",
-        "me asked to close the leg that is alone.",
-        "Answered me, who asked to close the leg that is alone: done.",
+        "me asked to close the unhedged leg.",
+        "Answered me, who asked to close the unhedged leg: done.",
         "Now it is closed.",
     ]
     places = [text.find(each) for each in expected]
@@ -203,7 +203,7 @@ def test_cost_cash_needed_and_remainder_are_shown_before_a_command() -> None:
     close = flat(printed(shown.before, row, "close_leg", None))
     by_name = {each["name"]: each for each in row["choices"]}
     for text, name in ((retry, "retry_leg"), (close, "close_leg")):
-        assert "60 YES on kalshi alone" in text
+        assert "60 YES on kalshi unhedged" in text
         need = dollars(by_name[name]["cash_needed"])
         result = dollars(by_name[name]["pnl"])
         fees = dollars(by_name[name]["fees"])
@@ -228,7 +228,7 @@ def test_a_requested_price_is_shown_with_the_most_that_it_costs() -> None:
     row, worst, leg = bench(work).answer
 
     assert worst.cash_needed == 60 + worst.fees
-    assert worst.pnl == 100 - worst.cash_needed - row["alone"]["at_risk"]
+    assert worst.pnl == 100 - worst.cash_needed - row["unhedged"]["at_risk"]
     assert worst.cash_needed > leg.cost + leg.fees
     text = flat(printed(shown.before, row, "retry_leg", as_json(worst)))
     numbers = f"needs {dollars(worst.cash_needed)} dollars, result {dollars(worst.pnl)}"
@@ -253,7 +253,7 @@ def test_what_an_order_changed_is_reported_and_priced_at_once() -> None:
     assert row["quantity"] == 70
     assert position["choices"] == facts["scenarios"]
     assert row["since"] == run.events("execution.single_leg.exposure")[0]["occurred_at"]
-    assert "Alone now: 70 YES on kalshi." in flat(printed(shown.story, told, position))
+    assert "Unhedged now: 70 YES on kalshi." in flat(printed(shown.story, told, position))
 
 
 def test_choices_that_were_priced_for_another_quantity_are_not_shown() -> None:
@@ -264,7 +264,7 @@ def test_choices_that_were_priced_for_another_quantity_are_not_shown() -> None:
 
     row = bench(work).answer
 
-    assert (row["alone"]["quantity"], row["choices"], row["priced_at"]) == (10, [], None)
+    assert (row["unhedged"]["quantity"], row["choices"], row["priced_at"]) == (10, [], None)
     assert "was not priced yet" in flat(printed(shown.whole, row))
 
 
@@ -291,9 +291,9 @@ def test_what_a_thin_book_leaves_unhedged_is_shown_before_a_command() -> None:
     row = bench(work).answer
 
     text = flat(printed(shown.before, row, "close_leg", None, Decimal("-3.2")))
-    assert "sell 15 yes down to 0.38, as far as the book goes; 45 stay alone" in text
+    assert "sell 15 yes down to 0.38, as far as the book goes; 45 stay unhedged" in text
     assert "It is not done if it would bring less than -0.8." in text
-    assert "All filled, it leaves 40 hedged pairs and 45 alone." in text
+    assert "All filled, it leaves 40 hedged pairs and 45 unhedged." in text
 
 
 def test_every_event_of_an_execution_has_a_sentence_of_its_own() -> None:

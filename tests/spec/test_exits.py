@@ -154,7 +154,7 @@ def test_shares_not_yet_final_are_exited_by_buying_the_opposite_outcome() -> Non
 @pytest.mark.parametrize(
     ("facts", "reason"),
     [
-        ({"distrust": {KALSHI: "book_stale", POLYMARKET: None}}, Why.BOOK),
+        ({"untrusted_because": {KALSHI: "book_stale", POLYMARKET: None}}, Why.BOOK),
         ({"now": MATCH.kalshi.close_time}, Why.CLOSED),
         ({"position": position(status=PositionStatus.CLOSED)}, Why.NOT_HELD),
         ({"position": position(status=PositionStatus.RECONCILIATION_REQUIRED)}, Why.STATUS),

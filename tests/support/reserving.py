@@ -42,7 +42,7 @@ class Reserving:
         try:
             await self._commit(step, events.reserved(reservation), gate=gate)
         except Conflict as conflict:
-            raise ReservationFailed("refused_by_database", str(conflict)) from conflict
+            raise ReservationFailed("rejected_by_database", str(conflict)) from conflict
         self.risk.overrides.consumed(request.pair_id)
         return reservation
 

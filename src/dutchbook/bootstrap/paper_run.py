@@ -253,5 +253,5 @@ async def _first_line(journal: Journal, database: Database, book_age: str) -> st
     """Describe the state a run starts from, so that spent capital is not overlooked."""
     held = await journal.rows("open_positions")
     count = sum(row["status"] != "CLOSED" for row in held)
-    standing = f"goes on with {count} open positions" if count else "starts with nothing held"
+    standing = f"resumes with {count} open positions" if count else "starts without positions"
     return f"{database.shown}: {standing}{book_age}"

@@ -44,7 +44,7 @@ def _print(found: Any) -> None:
 
 
 def exposures(db: Db = "", *, as_json: AsJson = False) -> None:
-    """Every position with one leg alone: what is at risk, and what to do."""
+    """Every position with an unhedged leg: what is at risk, and what to do."""
     from datetime import timedelta
 
     from dutchbook.application.views import timeline
@@ -132,7 +132,7 @@ def close_leg(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Close the leg that is alone at once, the cheaper way."""
+    """Close the unhedged leg at once, the cheaper way."""
     from dutchbook.domain.positions.exposure import CLOSE
 
     _leg(CLOSE, id_, None, db, rationale, at_least, yes=yes, as_json=as_json)
@@ -147,7 +147,7 @@ def complement(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Buy the opposite outcome where the leg is alone: each pair is a dollar."""
+    """Buy the opposite outcome of the unhedged leg: each pair is a dollar."""
     from dutchbook.domain.positions.exposure import COMPLEMENT
 
     _leg(COMPLEMENT, id_, None, db, rationale, at_least, yes=yes, as_json=as_json)
@@ -202,8 +202,8 @@ def _leg(
 
     least = money(at_least, field="--at-least") if at_least else None
     found = requests.reading(url_of(db), lambda journal: timeline.position(journal, id_))
-    if found["alone"] is None:
-        raise InvalidPositionState(found["position_id"], found["status"], "no leg is alone")
+    if found["unhedged"] is None:
+        raise InvalidPositionState(found["position_id"], found["status"], "no leg is unhedged")
     arguments = {"position": found["position_id"], "version": found["version"]}
     worst = None
     if price is not None:
@@ -225,7 +225,7 @@ def _least(found: dict[str, Any], name: str) -> Money | None:
     choice = shown.priced(found, name)
     if choice is None or choice["pnl"] is None:
         return None
-    return due((shown.per_contract(choice) - SLACK) * found["alone"]["quantity"])
+    return due((shown.per_contract(choice) - SLACK) * found["unhedged"]["quantity"])
 
 
 def _send(
@@ -238,7 +238,7 @@ def _send(
     if as_json and not yes:
         raise InvalidInput("--json", "alone", "possible without --yes: nobody can be asked")
     if not yes and not typer.confirm("Do it?"):
-        typer.echo("nothing was asked for")
+        typer.echo("nothing was requested")
         return
     result = requests.ask(url_of(db), name, arguments, rationale)
     if as_json:

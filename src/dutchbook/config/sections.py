@@ -84,7 +84,7 @@ class Execution(Section):
     auto_policy: str = Field(
         "complete_then_unwind",
         pattern="^(off|unwind|complete_then_unwind)$",
-        description="what is done about one leg alone: off, unwind, complete_then_unwind",
+        description="what is done about an unhedged leg: off, unwind, complete_then_unwind",
     )
     answer_seconds: int = Field(
         15, gt=0, description="without an answer for so long, an outcome is unknown"

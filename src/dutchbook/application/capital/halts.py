@@ -70,7 +70,7 @@ class Halts:
         capital = self._capital
         async with self._halting:
             if reason not in capital.state.halt_reasons:
-                raise InvalidInput("reason", reason.value, "a halt reason that stands now")
+                raise InvalidInput("reason", reason.value, "a halt reason that is set")
             resumed = self._resumed(capital.state, reason, rationale)
             await self._committer.commit(resumed + (alongside or Batch()))
             capital.resume(reason)

@@ -58,7 +58,7 @@ class OrderCanceller:
 
     async def _cancel(self, order: Order, slots: asyncio.Semaphore) -> str:
         if order.platform_order_id is None:
-            return "its platform has not told an id: it is being asked about"
+            return "its platform has not returned an id yet: it is being queried"
         async with slots:
             try:
                 async with asyncio.timeout(self._answer_seconds):
@@ -66,7 +66,7 @@ class OrderCanceller:
                     report = await self._gateways[order.platform].cancel(order)
                     crashpoint(AFTER, CANCEL)
             except PlatformRejected as rejected:
-                return f"refused: {rejected.reason}"
+                return f"rejected: {rejected.reason}"
             except (OutcomeUnknown, NotSent, TimeoutError):
                 return "unknown"
         await self._record(order, report)

@@ -384,4 +384,4 @@ def _refusal(conflict: Conflict) -> str:
     """Return the reason code of a commit that the database rejected."""
     if isinstance(conflict, Halted):
         return "trading_halted"
-    return NOT_APPROVED if conflict.table == "contract_matches" else "refused_by_database"
+    return NOT_APPROVED if conflict.table == "contract_matches" else "rejected_by_database"

@@ -340,7 +340,9 @@ class ExitMonitor:
         self._not_before[position_id] = self._clock.now() + self._choices.beat
         self._tries[position_id] = self._tries.get(position_id, 0) + 1
         if self._tries[position_id] >= TRIES:
-            await self._pause(trade.position, done.reason or "one leg is out, the other is not")
+            await self._pause(
+                trade.position, done.reason or "one leg has exited, the other has not"
+            )
 
     async def _pause(self, position: OpenPosition, reason: str) -> None:
         self._paused[position.position_id] = position.version

@@ -179,7 +179,7 @@ class SingleLegResolutionService:
             least = _minimum(asked, exposure, remedy)
             if least is not None and remedy.pnl is not None and remedy.pnl < least:
                 reason = f"it would bring {plain(remedy.pnl)} now, and at least {plain(least)}"
-                done = Done(trade.position, None, f"{reason} was asked for")
+                done = Done(trade.position, None, f"{reason} was required")
                 changed = self._announce.changed(trade)
                 await self._committer.commit(Batch(events=(changed,)))
                 return self._result(done, CLOSE_FAILED)
@@ -320,7 +320,9 @@ class SingleLegResolutionService:
         if (out := trade.order_out()) is not None:
             raise InvalidPositionState(position_id, position.status, out)
         if asked and asked.version not in (None, position.version):
-            now = f"it has changed: {plain(abs(position.imbalance))} are alone now, look again"
+            now = (
+                f"it has changed: {plain(abs(position.imbalance))} are unhedged now, look again"
+            )
             raise InvalidPositionState(position_id, position.status, now)
         return trade, self._exposed(trade)
 
@@ -337,7 +339,7 @@ class SingleLegResolutionService:
         if remedy.blocked is not None or remedy.size is None or remedy.platform is None:
             return self._result(Done(trade.position, None, remedy.blocked), code)
         _, outcome, side = exposure.trade(remedy.name)
-        assert remedy.price is not None, "an open way has a price"
+        assert remedy.price is not None, "a possible remedy has a price"
         purpose = Purpose.HEDGE if remedy.name == RETRY else Purpose.UNWIND
         plan = Plan(
             remedy.platform, outcome, side, remedy.size, remedy.price, purpose, asked=asked
@@ -376,7 +378,7 @@ def _reason(done: Done) -> str | None:
     filled, size, position = done.filled, done.order.size, done.position
     text = f"filled {plain(filled)} of {plain(size)}"
     if filled >= size:
-        text += f": {plain(abs(position.imbalance))} are alone on {position.longer} now"
+        text += f": {plain(abs(position.imbalance))} are unhedged on {position.longer} now"
     return text
 
 

@@ -102,7 +102,7 @@ class PairBreaker:
         stopped = rows and str(rows[0]["operator_rationale"]).startswith(DISABLED)
         if not rows or rows[0]["operator_approved"] or not stopped:
             raise InvalidInput(
-                "reason", pair_id, "a halt reason that stands now, or a pair that was disabled"
+                "reason", pair_id, "a halt reason that is set, or a pair that was disabled"
             )
         digest = rows[0]["approved_digest"]
         put = {

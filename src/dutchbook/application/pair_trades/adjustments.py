@@ -258,5 +258,5 @@ def _rejection(conflict: Conflict, reservation: Reservation | None) -> str:
     """Return why the database rejected an intent."""
     if reservation is None:
         return str(conflict)
-    reason = "trading_halted" if isinstance(conflict, Halted) else "refused_by_database"
+    reason = "trading_halted" if isinstance(conflict, Halted) else "rejected_by_database"
     return str(ReservationFailed(reason, str(conflict)))

@@ -72,7 +72,9 @@ class Outstanding:
             if each.found.kind is _K.FILL_FAILED and self._made_good(each)
         ]
         if gone:
-            await self._disputes.settle(gone, Choice.ADOPT_PLATFORM, "the position is even")
+            await self._disputes.settle(
+                gone, Choice.ADOPT_PLATFORM, "the position is hedged again"
+            )
 
     def _made_good(self, dispute: Dispute) -> bool:
         held = self._trades.known(dispute.found.position_id or "")

@@ -45,7 +45,7 @@ from dutchbook.errors import InvalidInput, InvalidPositionState, UnknownId
 from dutchbook.ports.journal import Batch, Insert
 from dutchbook.ports.time import Clock, Ids
 
-OUT = "an order of it is out: what that does decides"
+OUT = "one of its orders is open: its outcome decides"
 Answered = Callable[[str], Batch]
 
 

@@ -26,7 +26,7 @@ from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.ports.gateway import OrderReport
 from dutchbook.ports.time import Clock
 
-DIED = "the engine that sent it died"
+DIED = "the engine that sent it crashed"
 
 
 class Recovery:

@@ -184,7 +184,7 @@ class MergingService:
         trade = self._found(request.position_id)
         if trade is not None:
             self._rejected[request.position_id] = trade.position.version
-        await ask_person(self._committer, request, f"the platform refused the merge: {reason}")
+        await ask_person(self._committer, request, f"the platform rejected the merge: {reason}")
 
     async def _paid(self, request: SettlementRequest) -> None:
         now = self._clock.now()

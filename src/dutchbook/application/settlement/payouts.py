@@ -246,7 +246,7 @@ class SettlementService:
         except PlatformRejected as rejection:
             for request in requests:
                 request.sending(left=False)
-                detail = f"the platform refused the redemption: {rejection.reason}"
+                detail = f"the platform rejected the redemption: {rejection.reason}"
                 await ask_person(self._committer, request, detail)
         except (OutcomeUnknown, TimeoutError):
             for request in requests:
@@ -294,7 +294,7 @@ class SettlementService:
                 return
             request = self._request_of(trade, platform)
             if request is not None and request.yes_pays != yes_pays:
-                detail = f"it was asked for at {request.yes_pays} and resolved to {yes_pays}"
+                detail = f"it was requested at {request.yes_pays} and resolved to {yes_pays}"
                 await ask_person(self._committer, request, detail)
                 return
             now = self._clock.now()

@@ -123,7 +123,7 @@ def _exposure(
         "status": position.status.value,
         "pair_id": position.pair_id,
         "question": questions.get(position.pair_id, position.pair_id),
-        **alone(position),
+        **unhedged_leg(position),
         "since": _since(log) or position.opened_at,
         "recommended": actions[0] if actions else None,
         "result": best["pnl"] if best else None,
@@ -131,7 +131,7 @@ def _exposure(
     }
 
 
-def alone(position: OpenPosition) -> Row:
+def unhedged_leg(position: OpenPosition) -> Row:
     """Return which leg is longer, by how much, and what that excess cost with its fees."""
     leg = position.holding(position.longer)
     quantity = abs(position.imbalance)
@@ -200,7 +200,7 @@ async def whole(journal: Journal, row: Row) -> Row:
         "reconciliation_context": found.reconciliation_context,
         "discrepancies": await discrepancies(journal, found.position_id),
         "orders": await _orders(journal, found.execution_id, log),
-        "alone": alone(found) if unhedged else None,
+        "unhedged": unhedged_leg(found) if unhedged else None,
         "since": _since(log) if unhedged else None,
         "choices": list(report.facts["scenarios"]) if report else [],
         "recommended": list(report.facts["recommended_actions"]) if report else [],
@@ -248,7 +248,7 @@ async def at_price(journal: Journal, row: Row, price: Price) -> Scenario | None:
     Raises:
         InvalidInput: The price is not on the contract's grid.
     """
-    missing = Platform(row["alone"]["platform"]).other
+    missing = Platform(row["unhedged"]["platform"]).other
     (pair,) = await journal.rows("contract_matches", {"match_id": row["pair_id"]})
     key = {"platform": missing, "contract_id": pair[f"{missing}_contract_id"]}
     contract = contract_of((await journal.rows("contracts", key))[0])
@@ -256,8 +256,8 @@ async def at_price(journal: Journal, row: Row, price: Price) -> Scenario | None:
     if not contract.on_grid(price, Outcome(leg["outcome"])):
         grid = f"on the contract's price grid ({contract.grid})"
         raise InvalidInput("--price", plain(price), grid)
-    alone, at = row["alone"], row["priced_at"] or row["opened_at"]
-    return completed_at(contract, alone["quantity"], price, alone["at_risk"], at)
+    leg, at = row["unhedged"], row["priced_at"] or row["opened_at"]
+    return completed_at(contract, leg["quantity"], price, leg["at_risk"], at)
 
 
 def _leg(found: OpenPosition, platform: Platform) -> Row:

@@ -83,14 +83,14 @@ def exposed(console: Console, rows: Iterable[Row]) -> None:
         return
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("position", overflow="fold")
-    table.add_column("alone", min_width=10)
+    table.add_column("unhedged", min_width=10)
     for name in ("since", "at risk", "do", "result"):
         right = name in ("at risk", "result")
         table.add_column(name, no_wrap=True, justify="right" if right else "left")
     for row in rows:
         table.add_row(
             f"{str(row['position_id'])[:SHORT]}\n{row['question']}",
-            _alone(row),
+            _unhedged(row),
             _time(row["since"]).replace(" ", "\n"),
             dollars(row["at_risk"]),
             COMMANDS.get(row["recommended"], row["recommended"] or "-"),
@@ -132,7 +132,7 @@ def listed(console: Console, rows: Iterable[Row]) -> None:
     )
 
 
-def _alone(row: Row) -> str:
+def _unhedged(row: Row) -> str:
     return f"{_count(row['quantity'])} {row['outcome'].upper()} on {row['platform']}"
 
 
@@ -198,13 +198,16 @@ def _order(console: Console, order: Row) -> None:
 
 def choices(console: Console, row: Row) -> None:
     """Print what is unhedged and what can be done about it, as last priced."""
-    if row["alone"] is None:
+    if row["unhedged"] is None:
         if row["status"] == DISPUTED:
             disputed(console, row["discrepancies"])
         return
     since = _time(row["since"])
-    risk = dollars(row["alone"]["at_risk"])
-    _say(console, f"Alone since {since}: {_alone(row['alone'])}, {risk} dollars at risk.")
+    risk = dollars(row["unhedged"]["at_risk"])
+    _say(
+        console,
+        f"Unhedged since {since}: {_unhedged(row['unhedged'])}, {risk} dollars at risk.",
+    )
     if not row["choices"]:
         _say(console, "What can be done was not priced yet.")
         return
@@ -302,10 +305,9 @@ def before(
         worst: Result of a leg bought at the given price, None without a price.
         at_least: Dollars that closing all that is unhedged must bring to be done.
     """
-    alone, choice = row["alone"], priced(row, name)
-    _say(
-        console, f"{row['question']}: {_alone(alone)} alone, {dollars(alone['at_risk'])} paid."
-    )
+    unhedged, choice = row["unhedged"], priced(row, name)
+    leg, paid = _unhedged(unhedged), dollars(unhedged["at_risk"])
+    _say(console, f"{row['question']}: {leg} unhedged, {paid} paid.")
     if worst is not None:
         _say(console, f"At worst, {worst['detail']}: {numbers(worst)}.")
     if choice is None:
@@ -313,20 +315,20 @@ def before(
     else:
         _say(console, f"As priced at {_time(row['priced_at'])}, {way(choice)}.")
     retried = name == "retry_leg"
-    rest = Decimal(0) if retried else _rest(alone["quantity"], choice)
+    rest = Decimal(0) if retried else _rest(unhedged["quantity"], choice)
     if at_least is not None:
-        share = due(at_least * (alone["quantity"] - rest) / alone["quantity"])
+        share = due(at_least * (unhedged["quantity"] - rest) / unhedged["quantity"])
         _say(console, f"It is not done if it would bring less than {dollars(share)}.")
-    pairs = row["hedged"] + (alone["quantity"] if retried else 0)
+    pairs = row["hedged"] + (unhedged["quantity"] if retried else 0)
     left = [f"{_count(pairs)} hedged pairs"] if pairs else []
-    left += [f"{_count(rest)} alone"] if rest else []
+    left += [f"{_count(rest)} unhedged"] if rest else []
     _say(console, f"All filled, it leaves {' and '.join(left) or 'nothing'}.")
 
 
-def _rest(alone: Decimal, choice: Row | None) -> Decimal:
+def _rest(unhedged: Decimal, choice: Row | None) -> Decimal:
     """Return how many contracts stay unhedged after a choice."""
     size = choice and not choice["blocked"] and choice["size"]
-    return alone - Decimal(size) if size else Decimal(0)
+    return unhedged - Decimal(size) if size else Decimal(0)
 
 
 def priced(row: Row, name: str) -> Row | None:

@@ -10,7 +10,7 @@ Facts = Mapping[str, Any]
 SECONDS = len("2026-07-05T18:00:00")
 WAYS = {
     "retry_leg": "retry the missing leg",
-    "close_leg": "close the leg that is alone",
+    "close_leg": "close the unhedged leg",
     "complement": "buy the complement",
     "hold": "hold",
     "resolve": "resolve the discrepancy",
@@ -103,7 +103,7 @@ def _failed(f: Facts) -> str:
 def _exposure(f: Facts) -> str:
     held, lost = f["filled_leg"], f["failed_leg"]
     return (
-        f"One leg is alone: {f['exposed_quantity']} {str(held['outcome']).upper()} on "
+        f"One leg is unhedged: {f['exposed_quantity']} {str(held['outcome']).upper()} on "
         f"{held['platform']}. {lost['platform']}: {_words(lost['reason'])} ({lost['code']})."
     )
 
@@ -115,8 +115,8 @@ def _resolved(f: Facts) -> str:
             f"locks {dollars(f['new_edge'])} dollars, {dollars(f['original_edge'])} were meant."
         )
     if f["realised_pnl"] is None:
-        return f"What was alone is closed; the rest locks {dollars(f['new_edge'])} dollars."
-    return f"The leg that was alone is closed: result {dollars(f['realised_pnl'])} dollars."
+        return f"The unhedged leg is closed; the rest locks {dollars(f['new_edge'])} dollars."
+    return f"The unhedged leg is closed: result {dollars(f['realised_pnl'])} dollars."
 
 
 def _tried(f: Facts) -> str:
@@ -199,10 +199,11 @@ SENTENCES: dict[str, Callable[[Facts], str]] = {
     ),
     "execution.single_leg.exposure": _exposure,
     "execution.single_leg.exposure_changed": lambda f: (
-        f"Alone now: {f['exposed_quantity']} {str(f['outcome']).upper()} on {f['platform']}."
+        f"Unhedged now: {f['exposed_quantity']} {str(f['outcome']).upper()} on {f['platform']}."
     ),
     "execution.single_leg.exposure_reminder": lambda f: (
-        f"Still alone: {f['exposed_quantity']} contracts, since {_instant(f['exposed_since'])}."
+        f"Still unhedged: {f['exposed_quantity']} contracts,"
+        f" since {_instant(f['exposed_since'])}."
     ),
     "execution.single_leg.policy_tried": _tried,
     "execution.single_leg.resolved": _resolved,

@@ -96,7 +96,7 @@ class ExitCase:
         position: The position as it is now.
         places: Contract, book, fees and leg on each platform.
         sellable: Contracts of each leg's outcome that its platform cannot take back.
-        distrust: Why the book of a platform must not be traded on, None if it may be.
+        untrusted_because: Why the book of a platform must not be traded on, None if it may be.
         now: The moment of the decision.
         edge: Dollars per contract that the entry expected to lock in.
         born: Net proceeds per contract (hedged) or profit per contract (unhedged) of an exit

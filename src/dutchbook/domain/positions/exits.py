@@ -308,9 +308,9 @@ def _open(remedy: Scenario, status: PositionStatus) -> bool:
 def _taken(exposure: Exposure, remedy: Scenario) -> Leave:
     """Return the exit that carries out a remedy for an exposure."""
     place, outcome, side = exposure.trade(remedy.name)
-    assert remedy.size is not None, "an open way has a size"
-    assert remedy.price is not None, "an open way has a price"
-    assert remedy.pnl is not None, "an open way has a result"
+    assert remedy.size is not None, "a possible remedy has a size"
+    assert remedy.price is not None, "a possible remedy has a price"
+    assert remedy.pnl is not None, "a possible remedy has a result"
     brought = due(remedy.pnl + exposure.paid * remedy.size / exposure.quantity)
     leg = LegExit(place.platform, outcome, side, remedy.size, remedy.price, brought)
     kind = {CLOSE: Way.SELL, COMPLEMENT: Way.REVERSE, RETRY: Way.COMPLETE}[remedy.name]

@@ -130,7 +130,7 @@ class Exposure:
             f"{side} {plain(size)} {outcome} {'up' if buys else 'down'} to {plain(taken.worst)}"
         )
         if size < wanted:
-            detail += f", as far as the book goes; {plain(self.quantity - size)} stay alone"
+            detail += f", as far as the book goes; {plain(self.quantity - size)} stay unhedged"
         pnl = due(brought - self._cost_of(size))
         return Scenario(name, pnl, cash, detail, place.platform, size, taken.worst, None, fee)
 
