@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from prove.bug import Bug
-from prove.planted import APPLY, CHANGES, ENDING, PLANTED, SEND, STORE, TRADE
+from prove.places import APPLY, CHANGES, ENDING, SEND, STORE, TRADE
+from prove.planted import PLANTED
 
 LIFE = "application/lifecycle.py"
 LEASE = "application/records/lease.py"
@@ -57,6 +58,7 @@ OTHERS = {
         SEND,
         "trade_id=report.trade_id,",
         'trade_id=f"our-{report.trade_id}",',
+        seed=3,
     ),
     "I-8": Bug(
         "a position changes and its version does not",
@@ -94,10 +96,14 @@ OTHERS = {
     "I-16": Bug(
         "nobody asks whether trading is halted",
         GATE,
-        "self.barred(order.purpose),",
+        "self.rejection(order.purpose),",
         "None,",
         also=(
-            (GATE, "checks.outdated(order.purpose, epoch, self._state().epoch),", "None,"),
+            (
+                GATE,
+                "checks.outdated(order.purpose, epoch, self._capital.state.epoch),",
+                "None,",
+            ),
             (LEASE, "if grade and (entry or grade is Grade.CANCELS_ONLY):", "if not fenced:"),
             (LEASE, "if Purpose.ENTRY in purposes:", "if not purposes:"),
             (
@@ -114,6 +120,7 @@ OTHERS = {
         "application/capital/rows.py",
         'halt_reasons=_reasons(row["halt_reason"], halted=row["trading_halted"]),',
         "halt_reasons=frozenset(),",
+        seed=122,
     ),
     "I-19": Bug(
         "a pair that was revoked a moment ago is entered",
@@ -156,7 +163,7 @@ OTHERS = {
     "I-25": Bug(
         "nobody is told of a fill that failed",
         APPLY,
-        "        told,\n        *fact.notes,\n        *events.lost(",
+        "        notice,\n        *fact.notes,\n        *events.lost(",
         "        *fact.notes,\n        *events.lost(",
     ),
     "I-27": Bug(

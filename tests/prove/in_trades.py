@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prove.bug import Bug
-from prove.planted import APPLY, CAPITAL, CHANGES, LOAD, STORE, TRADE
+from prove.places import APPLY, CAPITAL, CHANGES, LOAD, STORE, TRADE
 
 FACTS = "tests/spec/test_pair_trade_facts.py"
 
@@ -18,8 +18,8 @@ IN_TRADES = (
     Bug(
         "a fill that comes to light late makes no position",
         APPLY,
-        "if not before.opened:\n        return _late(trade, fact, told)",
-        "if not before.opened:\n        return trade, tuple(told)",
+        "if not before.opened:\n        return _late(trade, fact, notices)",
+        "if not before.opened:\n        return trade, tuple(notices)",
         f"{FACTS} -k ended_with_nothing",
     ),
     Bug(
@@ -54,18 +54,20 @@ IN_TRADES = (
         STORE,
         "await held.enter_async_context(lock)",
         "assert lock is not None",
+        f"{FACTS} -k second_goes_on",
     ),
     Bug(
-        "a merge without an answer counts as paid after a start",
+        "a reservation that is over is taken up again at a start",
         LOAD,
-        'rows("settlements", {"status": "paid"}), "position_id")',
-        'rows("settlements"), "position_id")',
+        '{"status": "reserved", **where}',
+        "where",
     ),
     Bug(
         "a claim in flight is not dropped",
         "application/capital/capital.py",
         "self._claims = [each for each in self._claims if each not in taking]",
         "self._claims = list(self._claims)",
+        "tests/simulation/test_limits.py -k released_capital",
     ),
     Bug(
         "an execution is concluded before its last answer is booked",
@@ -82,7 +84,8 @@ IN_TRADES = (
     Bug(
         "the dust of a position that is taken up again counts twice",
         "application/reconciliation/our_state.py",
-        "self._leave(trade.position, -1)",
-        "self._leave(trade.position)",
+        "self._count_dust(trade.position, -1)",
+        "self._count_dust(trade.position)",
+        f"{FACTS} -k left_of_a_position",
     ),
 )

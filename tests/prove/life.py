@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from dutchbook import __version__
 from dutchbook.application.market.pairs import decide_pair
 from dutchbook.application.pair_trades.discrepancies import Dispute
-from dutchbook.application.records.committer import EventBus
+from dutchbook.application.records.committer import Committer
 from dutchbook.application.records.lease import Fence, take
-from dutchbook.application.records.shielding import heard
+from dutchbook.application.records.shielding import retrieve_result
 from dutchbook.bootstrap.build import build
 from dutchbook.bootstrap.engine import Engine
 from dutchbook.domain.capital.limits import HaltReason
@@ -93,7 +93,7 @@ class Life:
 
     def _hear(self, event: Event, sequence: int) -> None:
         if sequence:
-            self.world.hear(event, sequence)
+            self.world.on_event(event, sequence)
         else:
             shown = CANARY in repr(event)
             self.world.oracle.check("I-30", f"{event.wire} shows a key", holds=not shown)
@@ -133,7 +133,9 @@ class Life:
     async def run(self, done: asyncio.Event, *, trades: bool) -> bool:
         """Run until `done`, drain and stop; return whether the engine got that far."""
         engine = asyncio.ensure_future(self._live(done, trades=trades))
-        engine.add_done_callback(heard)  # may end after the operator's failure was judged
+        engine.add_done_callback(
+            retrieve_result
+        )  # may end after the operator's failure was judged
         operator = asyncio.ensure_future(self._operate() if trades else self._killed)
         waited: set[asyncio.Future[Any]] = {engine, operator, self._killed}
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
@@ -164,7 +166,7 @@ class Life:
         fence = await take(self.connection, world.engine_clock, self.name, TERM, gone)
         world.watch.turn.epoch = fence.epoch
         self.engine = self._built(fence)
-        self.engine.bus.subscribe(self._hear)
+        self.engine.committer.subscribe(self._hear)
         async with asyncio.TaskGroup() as group:
             keeping = group.create_task(fence.keep(self.connection))
             await self._works(done, trades=trades)
@@ -180,19 +182,19 @@ class Life:
             mode="paper",
             run=self.number,
             version=__version__,
-            checks=(engine.reconciling.service.reconcile, engine.carrying.take_up),
+            checks=(engine.reconciling.service.reconcile, engine.trading.take_up),
         )
         world.watch.started(str(reason) for reason in engine.risk.capital.state.halt_reasons)
 
         async def feed() -> None:
             self.trading = world.watch.turn.trading = trades and not self.dead
             if trades:
-                engine.beside.sessions.began(engine.clock.now())
+                engine.monitoring.sessions.began(engine.clock.now())
             world.connected(self, books=trades)
             await done.wait()
             self._closing = True
             await self._idle.wait()
-            engine.beside.sessions.ended()
+            engine.monitoring.sessions.ended()
             self.trading = world.watch.turn.trading = False
             world.rested = world.clock.now()
 
@@ -200,7 +202,7 @@ class Life:
         settled += [line.settled for line in self.lines.values()]
         await engine.lifecycle.run(feed, settled)
         await engine.lifecycle.stop("asked to stop")
-        counts = engine.beside.exposures.counts
+        counts = engine.monitoring.exposures.counts
         world.watch.ended((counts.by_month, counts.by_week))
 
     # The operator
@@ -231,14 +233,16 @@ class Life:
         if roll == 0:
             await engine.risk.halts.halt_trading(HaltReason.OPERATOR, "pressed")
             return
-        halted = set(engine.risk.capital.state.halt_reasons) - {HaltReason.RECONCILIATION_DISCREPANCY}
+        halted = set(engine.risk.capital.state.halt_reasons) - {
+            HaltReason.RECONCILIATION_DISCREPANCY
+        }
         if halted:
             await resume(engine)
             return
         if roll == 1:
             await self._decide_pair()
             return
-        if disputes := [d for d in engine.carrying.disputes.open.values() if d.halts]:
+        if disputes := [d for d in engine.trading.disputes.open.values() if d.halts]:
             await self._decide(self._chance.choice(disputes))
             return
         exposed = [p for p in engine.trades.positions.values() if p.status in EXPOSED]
@@ -254,11 +258,16 @@ class Life:
         """Revoke a pair's approval from another process, or approve it again."""
         pair = self._chance.choice(sorted(self.world.watch.pairs))
         approved = bool(self.world.watch.pairs[pair]["operator_approved"])
-        bus = EventBus(
+        committer = Committer(
             self.world.store, self.engine.clock, SeededIds(self.world.beside(), self.number)
         )
         await decide_pair(
-            self.world.store, bus, self.engine.clock, pair, "looked at it", approve=not approved
+            self.world.store,
+            committer,
+            self.engine.clock,
+            pair,
+            "looked at it",
+            approve=not approved,
         )
 
     async def _decide(self, dispute: Dispute) -> None:
@@ -273,7 +282,7 @@ class Life:
             await resolver.resolve(subject, choice, "looked at it on the platform")
 
     async def _resolve(self, position_id: str, way: int) -> None:
-        single_leg = self.engine.carrying.single_leg
+        single_leg = self.engine.trading.single_leg
         if way == 0:
             price = f"0.{self._chance.randrange(5, 96):02d}"
             await single_leg.retry_leg(position_id, price)

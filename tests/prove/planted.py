@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from prove.bug import Bug
-
-SEND, CARRY = "application/orders/send.py", "application/pair_trades/adjustments.py"
-DECIDE, RUN = "domain/execution/decide.py", "application/execution/service.py"
-LEDGER, FOLD = "domain/capital/ledger.py", "domain/positions/fold.py"
-BUS, ASK = "application/records/committer.py", "application/recovery/order_inquiry.py"
-APPLY, ENDING = "domain/pair_trades/apply.py", "domain/pair_trades/ending.py"
-TRADE, CAPITAL = "domain/pair_trades/trade.py", "domain/pair_trades/capital.py"
-STORE, LOAD = "application/pair_trades/store.py", "application/pair_trades/loading.py"
-CHANGES = "application/records/changes.py"
+from prove.in_trades import IN_TRADES
+from prove.places import (
+    APPLY,
+    ASK,
+    BUS,
+    CAPITAL,
+    CARRY,
+    CHANGES,
+    DECIDE,
+    ENDING,
+    FOLD,
+    LEDGER,
+    LOAD,
+    SEND,
+    STORE,
+    TRADE,
+)
 
 PLANTED = (
     Bug(
@@ -77,9 +85,9 @@ PLANTED = (
     ),
     Bug(
         "ignore FAILED",
-        "application/recovery/fill_finality.py",
-        "if finality is Finality.SETTLED:",
-        "if finality is not Finality.PROVISIONAL:",
+        APPLY,
+        "failed = fill.finality is Finality.FAILED",
+        "failed = fill.finality is Finality.PROVISIONAL",
     ),
     Bug(
         "ignore FAILED after close",
@@ -97,8 +105,8 @@ PLANTED = (
     Bug(
         "a reservation without fees",
         "domain/detection/detect.py",
-        "budget=owed(bound * taken.size + furthest * evening + worst),",
-        "budget=owed(bound * taken.size + furthest * evening),",
+        "budget=owed(bound * taken.size + worst_price * evening + worst),",
+        "budget=owed(bound * taken.size + worst_price * evening),",
     ),
     Bug(
         "a reservation is rounded down",
@@ -288,7 +296,7 @@ PLANTED = (
     Bug(
         "a halt is read from a cache",
         SEND,
-        "await gate.look()",
+        "await gate.refresh_lease()",
         "await asyncio.sleep(0)",
         "tests/integration/test_halt_at_every_step.py",
     ),
@@ -302,7 +310,7 @@ PLANTED = (
     Bug(
         "the lease is not looked at before a send",
         "application/orders/gate.py",
-        "if not fence.believed:",
+        "if not fence.held:",
         "if not fence:",
         "tests/spec/test_gate.py",
     ),
@@ -329,7 +337,7 @@ PLANTED = (
     Bug(
         "the budget is counted again while a commit is under way",
         "application/reconciliation/service.py",
-        "if changes and mark is not None and mark == self._bus.mark:",
+        "if changes and mark is not None and mark == self._committer.mark:",
         "if changes:",
         "tests/simulation/test_found_by_kills.py -k counted_again",
     ),
@@ -351,7 +359,7 @@ PLANTED = (
         "a merge beside one that is in doubt",
         "application/settlement/merges.py",
         "and not self.doubtful(self._contract_id(trade))",
-        "and position.position_id not in self._claims",
+        "and position.position_id not in self._requests",
         "tests/simulation/test_reconciliation_service.py",
     ),
     Bug(
@@ -384,4 +392,5 @@ PLANTED = (
         "with self._under_way():",
         "tests/simulation/test_crash_reports.py",
     ),
+    *IN_TRADES,
 )

@@ -17,7 +17,7 @@ from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.ports.journal import Batch, Insert
 from dutchbook.ports.time import Clock
 from prove.oracle import Change, Oracle, Row
-from prove.platform import Platform as Theirs
+from prove.platform import Platform as PlatformState
 
 EXPOSED = ("SINGLE_LEG_EXPOSED", "EXIT_PARTIAL")
 TOLD = ("execution.single_leg.exposure", "execution.single_leg.exposure_reminder")
@@ -63,7 +63,7 @@ class Watch:
     busy: set[str] = field(default_factory=set)
     person: dict[str, datetime] = field(default_factory=dict)
     said: set[str] = field(default_factory=set)
-    platforms: Mapping[Platform, Theirs] = field(default_factory=dict)
+    platforms: Mapping[Platform, PlatformState] = field(default_factory=dict)
 
     @property
     def now(self) -> datetime:

@@ -139,7 +139,7 @@ class World:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def hear(self, event: Event, sequence: int) -> None:
+    def on_event(self, event: Event, sequence: int) -> None:
         """Receive an event that an engine delivered."""
         known = self.heard.setdefault(sequence, event)
         if known.stamp.event_id != event.stamp.event_id:
@@ -291,7 +291,7 @@ class World:
     async def _resumed(self, engine: Engine) -> None:
         """Check that a halt can be lifted once no discrepancy is open (L-4)."""
         await resume(engine)
-        disputed = any(each.halts for each in engine.carrying.disputes.open.values())
+        disputed = any(each.halts for each in engine.trading.disputes.open.values())
         stands = engine.risk.capital.state.halt_reasons
         told = f"halted by {sorted(stands)} after all was resumed"
         self.oracle.check("L-4", told, holds=disputed or not stands)
@@ -385,7 +385,7 @@ class World:
             return
         engine, key = self.life.engine, (message.platform, message.contract_id)
         if message is true and self._latest[key] is message:
-            engine.told(message)
+            engine.on_stream(message)
             return
         book = engine.watchlist.books[key]
         book.replace(message.bids, message.asks)

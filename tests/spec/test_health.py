@@ -161,7 +161,7 @@ def test_a_better_status_takes_at_least_two_checks_in_a_row(history: list[Sample
 
 
 @pytest.mark.parametrize(
-    ("silent", "heard", "connected", "already", "out"),
+    ("silent", "received", "connected", "already", "out"),
     [
         (80, True, True, False, False),
         (81, True, True, False, True),

@@ -373,7 +373,6 @@ def test_a_fill_of_an_execution_that_ended_with_nothing_opens_its_position() -> 
     assert isinstance(notices[-1], Exposed)
 
 
-@pytest.mark.xfail(reason="the fill counts in no position, and nobody is told of one")
 def test_a_fill_reported_after_its_execution_ended_with_nothing_opens_its_position() -> None:
     ended = play(*EMPTY)
 
@@ -383,7 +382,6 @@ def test_a_fill_reported_after_its_execution_ended_with_nothing_opens_its_positi
     assert isinstance(notices[-1], Exposed)
 
 
-@pytest.mark.xfail(reason="the order becomes what it was when it was compared")
 def test_a_comparison_that_saw_less_of_an_order_than_is_known_by_now_changes_nothing() -> None:
     compared, first = play(BEGUN, report("k", working=10)), fill("k1", 4)
     corrected = facts.Corrected(NOW, compared.orders["k"].with_fill(first), (first,), ())
@@ -745,9 +743,6 @@ STALE_RESERVE = pytest.param(
     WAITING,
     ENTRY_FACTS,
     id="an entry that waits",
-    marks=pytest.mark.xfail(
-        reason="the row of a position keeps the divergence reserve of when it began to wait"
-    ),
 )
 whatever = pytest.mark.parametrize(("start", "given"), [ENTRY_CASE, WAITING_CASE, EXIT_CASE])
 

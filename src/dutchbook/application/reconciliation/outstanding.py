@@ -62,7 +62,8 @@ class Outstanding:
         position_id = held.position_id
         failed = [f for f in held.fills.values() if f.finality is Finality.FAILED]
         async with self._trades.lock(position_id):
-            await self._settling.proven(held, failed[-1])
+            if (now := self._trades.known(position_id)) is not None:
+                await self._settling.proven(now, failed[-1])
 
     async def settle_made_good(self) -> None:
         """Resolve discrepancies of failed fills that were made good; their pairs continue."""

@@ -235,7 +235,6 @@ def position_row(position: OpenPosition) -> dict[str, Any]:
         "polymarket_side": position.polymarket.outcome,
         "kalshi_side": position.kalshi.outcome,
         "expected_edge": position.expected_edge,
-        "divergence_reserve": position.divergence_reserve,
         "opened_at": position.opened_at,
     } | position_facts(position)
 
@@ -254,6 +253,7 @@ def position_facts(position: OpenPosition) -> dict[str, Any]:
     return facts | {
         "entry_prices": {p.value: as_json(_price(leg.average)) for p, leg in legs.items()},
         "sizes": {p.value: as_json(leg.size) for p, leg in legs.items()},
+        "divergence_reserve": position.divergence_reserve,
         "realised_pnl": position.realised_pnl,
         "marked_pnl": position.marked_pnl,
         "divergence_pnl": position.divergence_pnl,

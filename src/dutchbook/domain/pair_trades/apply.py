@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
 from typing import assert_never
 
 from dutchbook.domain.events import FailedLeg
@@ -34,7 +36,7 @@ from dutchbook.domain.pair_trades.facts import (
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.fold import Cause, Merge, Payout, changed
 from dutchbook.domain.positions.position import OpenPosition, PositionStatus
-from dutchbook.domain.values.units import ZERO, Quantity
+from dutchbook.domain.values.units import NOTHING, ZERO, Quantity
 from dutchbook.errors import OrderOut
 
 CAUSES = {
@@ -166,6 +168,8 @@ def _reported(before: PairTrade, fact: Reported) -> Applied:
     trade = _with_order(before, after).with_fills(fills)
     if not before.ended:
         return _refolded(trade), tuple(notices)
+    if fills and not before.opened:
+        return _late(trade, after, fact.at, notices)
     if not fills:
         if after.working_size:
             return trade, ()
@@ -254,13 +258,15 @@ def _final(before: PairTrade, fact: Final) -> Applied:
 
 def _corrected(before: PairTrade, fact: Corrected) -> Applied:
     known = before.orders[fact.order.order_id]
+    if _outdated(before, fact):
+        return before, ()
     notices: list[Notice] = list(events.filled(known, fact.fills, before.position_id))
     trade = _with_order(before, fact.order).with_fills((*fact.fills, *fact.finalities))
     if not before.ended:
         notices += [events.final(known, fill) for fill in fact.finalities]
         return _refolded(trade), tuple(notices)
     if not before.opened:
-        return _late(trade, fact, notices)
+        return _late(trade, fact.order, fact.at, notices)
     if not notices and known.working_size and not fact.order.working_size:
         reason = fact.order.refusal or "nothing was filled"
         notices.append(events.failed(fact.order, REJECTED, reason))
@@ -275,14 +281,30 @@ def _corrected(before: PairTrade, fact: Corrected) -> Applied:
     return replace(trade, position=position), tuple(notices)
 
 
-def _late(trade: PairTrade, fact: Corrected, notices: list[Notice]) -> Applied:
+def _outdated(before: PairTrade, fact: Corrected) -> bool:
+    """Return whether fills became known after the comparison that a correction comes from.
+
+    Its order would undo them; the next comparison sees what is still different.
+    """
+    counted: Decimal = before.orders[fact.order.order_id].filled
+    for fill in fact.fills:
+        new = (fill.platform, fill.trade_id) not in before.fills
+        counted += fill.size if new and fill.finality is not Finality.FAILED else NOTHING
+    for fill in fact.finalities:
+        known = before.fills.get((fill.platform, fill.trade_id))
+        counts = known is not None and known.finality is not Finality.FAILED
+        counted -= fill.size if counts and fill.finality is Finality.FAILED else NOTHING
+    return counted != fact.order.filled
+
+
+def _late(trade: PairTrade, order: Order, at: datetime, notices: Iterable[Notice]) -> Applied:
     """Open the position of an execution that had ended with nothing, for its late fill.
 
     Its cost is taken from free capital: its reservation was released long ago.
     """
-    if not fact.order.filled:
+    if not order.filled:
         return trade, tuple(notices)
-    position = trade.bought(PositionStatus.SINGLE_LEG_EXPOSED, fact.at)
+    position = trade.bought(PositionStatus.SINGLE_LEG_EXPOSED, at)
     held = replace(trade, position=position, opened=True)
     return held, (*notices, missing(held))
 
