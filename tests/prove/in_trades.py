@@ -18,7 +18,7 @@ IN_TRADES = (
     Bug(
         "a fill that comes to light late makes no position",
         APPLY,
-        "if not before.opened:\n        return _late(trade, fact, notices)",
+        "if not before.opened:\n        return _late(trade, fact.order, fact.at, notices)",
         "if not before.opened:\n        return trade, tuple(notices)",
         f"{FACTS} -k ended_with_nothing",
     ),
