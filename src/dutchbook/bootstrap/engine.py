@@ -28,7 +28,7 @@ from dutchbook.bootstrap.exits import ExitServices
 from dutchbook.bootstrap.monitoring import MonitoringServices
 from dutchbook.config import Settings
 from dutchbook.domain.execution.order import Finality, Order
-from dutchbook.domain.market.book import ASK, BID, OrderBook
+from dutchbook.domain.market.book import ASK, BID
 from dutchbook.domain.market.contract import ContractMatch, Outcome, Platform
 from dutchbook.domain.positions.position import OpenPosition
 from dutchbook.domain.positions.settlement import Ruling
@@ -243,7 +243,7 @@ class Engine:
         now, key = self.clock.now(), (message.platform, message.contract_id)
         if key not in self.watchlist.books:
             return
-        _apply(self.offered.books[key], message)
+        message.apply_to(self.offered.books[key])
         if self.gateways[message.platform].silent:
             self.missed.add(key)
             return
@@ -279,12 +279,3 @@ PATIENCE = timedelta(minutes=10)
 def _due(ruling: Ruling) -> tuple[bool, datetime]:
     """Sort contracts that resolve at the tape's end before those that resolve later."""
     return ruling.at is not None, ruling.at or datetime.min.replace(tzinfo=UTC)
-
-
-def _apply(book: OrderBook, message: TapeMessage) -> None:
-    if message.kind is Kind.SNAPSHOT:
-        book.replace(message.bids, message.asks)
-        return
-    for side, levels in ((BID, message.bids), (ASK, message.asks)):
-        for price, size in levels:
-            book.apply(side, price, size)

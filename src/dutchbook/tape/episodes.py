@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from dutchbook.domain.market.book import ASK, BID, OrderBook
+from dutchbook.domain.market.book import OrderBook
 from dutchbook.domain.market.contract import Contract, ContractMatch, Outcome, Platform
 from dutchbook.domain.values.units import E4, from_e6
-from dutchbook.tape.message import Kind, Tape, TapeMessage
+from dutchbook.tape.message import Tape, TapeMessage
 
 EDGE_SCALE = 14
 """Edges are counted in 10⁻¹⁴ dollars: a rate in 10⁻⁶ times two prices in 10⁻⁴."""
@@ -143,7 +143,7 @@ def episodes(tape: Tape) -> list[Episode]:
             for book in books.values():
                 book.clear()
         for message in step:
-            _apply(books[message.platform, message.contract_id], message)
+            message.apply_to(books[message.platform, message.contract_id])
         found += [episode for pair in pairs for episode in pair.judge(step[-1].at)]
     return found + [episode for pair in pairs for episode in pair.end()]
 
@@ -157,15 +157,6 @@ def _steps(messages: Iterable[TapeMessage]) -> Iterator[list[TapeMessage]]:
         step.append(message)
     if step:
         yield step
-
-
-def _apply(book: OrderBook, message: TapeMessage) -> None:
-    if message.kind is Kind.SNAPSHOT:
-        book.replace(message.bids, message.asks)
-        return
-    for side, levels in ((BID, message.bids), (ASK, message.asks)):
-        for price, size in levels:
-            book.apply(side, price, size)
 
 
 def quantile(values: Sequence[Decimal], share: Decimal) -> Decimal:

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Protocol
 
+from dutchbook.domain.market.book import ASK, BID, OrderBook
 from dutchbook.domain.market.contract import Contract, ContractMatch, Platform
 
 
@@ -46,6 +47,15 @@ class TapeMessage:
     session: int = 0
     sequence: int = 0
     platform_time: datetime | None = None
+
+    def apply_to(self, book: OrderBook) -> None:
+        """Change a book as the message says."""
+        if self.kind is Kind.SNAPSHOT:
+            book.replace(self.bids, self.asks)
+            return
+        for side, levels in ((BID, self.bids), (ASK, self.asks)):
+            for price, size in levels:
+                book.apply(side, price, size)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 from typing import assert_never
 
 from dutchbook.domain.events import FailedLeg
@@ -36,7 +35,7 @@ from dutchbook.domain.pair_trades.facts import (
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.fold import Cause, Merge, Payout, changed
 from dutchbook.domain.positions.position import OpenPosition, PositionStatus
-from dutchbook.domain.values.units import NOTHING, ZERO, Quantity
+from dutchbook.domain.values.units import ZERO, Quantity
 from dutchbook.errors import OrderOut
 
 CAUSES = {
@@ -258,10 +257,10 @@ def _final(before: PairTrade, fact: Final) -> Applied:
 
 def _corrected(before: PairTrade, fact: Corrected) -> Applied:
     known = before.orders[fact.order.order_id]
-    if _outdated(before, fact):
+    trade = _with_order(before, fact.order).with_fills((*fact.fills, *fact.finalities))
+    if _outdated(trade, fact.order):
         return before, ()
     notices: list[Notice] = list(events.filled(known, fact.fills, before.position_id))
-    trade = _with_order(before, fact.order).with_fills((*fact.fills, *fact.finalities))
     if not before.ended:
         notices += [events.final(known, fill) for fill in fact.finalities]
         return _refolded(trade), tuple(notices)
@@ -281,20 +280,15 @@ def _corrected(before: PairTrade, fact: Corrected) -> Applied:
     return replace(trade, position=position), tuple(notices)
 
 
-def _outdated(before: PairTrade, fact: Corrected) -> bool:
-    """Return whether fills became known after the comparison that a correction comes from.
+def _outdated(trade: PairTrade, order: Order) -> bool:
+    """Return whether a trade has fills of an order that the order does not count, or fewer.
 
-    Its order would undo them; the next comparison sees what is still different.
+    They became known after the comparison that the order comes from: it would undo them. The
+    next comparison sees what is still different.
     """
-    counted: Decimal = before.orders[fact.order.order_id].filled
-    for fill in fact.fills:
-        new = (fill.platform, fill.trade_id) not in before.fills
-        counted += fill.size if new and fill.finality is not Finality.FAILED else NOTHING
-    for fill in fact.finalities:
-        known = before.fills.get((fill.platform, fill.trade_id))
-        counts = known is not None and known.finality is not Finality.FAILED
-        counted -= fill.size if counts and fill.finality is Finality.FAILED else NOTHING
-    return counted != fact.order.filled
+    fills = (fill for fill in trade.fills.values() if fill.order_id == order.order_id)
+    counted = sum(fill.size for fill in fills if fill.finality is not Finality.FAILED)
+    return counted != order.filled
 
 
 def _late(trade: PairTrade, order: Order, at: datetime, notices: Iterable[Notice]) -> Applied:
