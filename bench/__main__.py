@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench import halts, journals, postgres, reconcile, sizes, status, wire
 from bench.study import bracket, controls, exits, trade
-from dutchbook.bootstrap.build import generated_tape
+from dutchbook.bootstrap.paper import generated_tape
 from dutchbook.tape import demo
 from dutchbook.tape.format import open_tape
 

@@ -12,7 +12,7 @@ from typing import Any
 from dutchbook.application.operator.command_rows import command_row, halting
 from dutchbook.application.records.committer import Committer
 from dutchbook.application.records.lease import ENGINE, TABLE, Fence, take
-from dutchbook.bootstrap.build import build, generated_tape
+from dutchbook.bootstrap.paper import build_paper, generated_tape
 from dutchbook.bootstrap.paper_run import REDRAW_SECONDS
 from dutchbook.config import load
 from dutchbook.domain.capital.limits import Grade, HaltReason
@@ -55,7 +55,8 @@ async def _measure(url: str, halts: int) -> tuple[list[float], list[float]]:
     await other.open()
     clock, tape, folded = SystemClock(), generated_tape(1, minutes=1), asyncio.Event()
     fence = await take(journal, clock, myself(), TERM, gone)
-    engine = build(load(), tape, journal, clock, seed=1, ids=RandomIds(), fence=fence)
+    paper = build_paper(load(), tape, journal, clock, seed=1, ids=RandomIds(), fence=fence)
+    engine = paper.engine
     meta = tape.meta
     await engine.lifecycle.start(
         meta.contracts, meta.pairs, {}, mode="paper", run=1, version="bench"

@@ -14,7 +14,7 @@ from support.reserving import Reserving
 
 from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.records.committer import Committer
-from dutchbook.bootstrap.build import ACCOUNTS
+from dutchbook.bootstrap.paper import ACCOUNTS
 from dutchbook.domain.capital.limits import RiskLimits
 from dutchbook.domain.capital.reservation import BudgetRequest
 from dutchbook.domain.market.contract import Platform

@@ -17,8 +17,7 @@ from dutchbook.application.records.rows import (
     order_row,
     position_row,
 )
-from dutchbook.bootstrap.build import build, generated_tape
-from dutchbook.bootstrap.engine import Engine
+from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.execution.decide import Execution, LegState, Phase
 from dutchbook.domain.execution.order import Fill, Finality, Order, Purpose, TimeInForce
@@ -107,31 +106,32 @@ async def _measure(url: str, positions: int) -> tuple[float, float, int]:
     journal = Database.at(url).journal(turnstile())
     await journal.open()
     tape = generated_tape(1, minutes=1)
-    before = _engine(tape, journal, 1)
+    before = _paper(tape, journal, 1)
     await _start(before, 1)
     quick = await _fill(journal, tape.meta.pairs[0], positions)
     bare = time.perf_counter()
     for table in TABLES:
         await journal.rows(table)
     bare = time.perf_counter() - bare
-    engine = _engine(tape, journal, 2)
+    paper = _paper(tape, journal, 2)
     for platform, each in quick.items():
-        engine.gateways[platform] = each  # type: ignore[index]
+        paper.platforms.gateways[platform] = each  # type: ignore[index]
     began = time.perf_counter()
-    await _start(engine, 2)
+    await _start(paper, 2)
     whole = time.perf_counter() - began
-    assert len(engine.trades.positions) == positions, "every position was taken up"
+    assert len(paper.engine.trades.positions) == positions, "every position was taken up"
     await journal.close()
     return bare, whole, sum(each.asked for each in quick.values())
 
 
-def _engine(tape: Tape, journal: Journal, run: int) -> Engine:
-    return build(load(), tape, journal, SystemClock(), seed=1, run=run)
+def _paper(tape: Tape, journal: Journal, run: int) -> PaperRun:
+    return build_paper(load(), tape, journal, SystemClock(), seed=1, run=run)
 
 
-async def _start(engine: Engine, run: int) -> None:
+async def _start(paper: PaperRun, run: int) -> None:
     """Start an engine, including everything that must finish before it trades."""
-    meta, checks = engine.tape.meta, (engine.reconciling.service.reconcile,)
+    engine, meta = paper.engine, paper.tape.meta
+    checks = (engine.reconciling.service.reconcile, engine.trading.take_up)
     opening = {platform: Money(Decimal(50_000)) for platform in Platform}
     await engine.lifecycle.start(
         meta.contracts,
@@ -140,7 +140,7 @@ async def _start(engine: Engine, run: int) -> None:
         mode="paper",
         run=run,
         version="bench",
-        checks=(*checks, engine.trading.take_up),
+        checks=checks,
     )
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from dutchbook.bootstrap.build import build
+from dutchbook.bootstrap.paper import build_paper
 from dutchbook.config import load
 from dutchbook.domain.events import PositionOpened
 from dutchbook.domain.execution.order import Purpose
@@ -36,8 +36,8 @@ def trade(tape: Tape, *settings: str) -> dict[str, Any]:
     async def main() -> dict[str, Any]:
         clock = TapeClock(tape.meta.first)
         chosen = load(None, (*SETTINGS, *settings))
-        engine = build(chosen, tape, MemoryJournal(), clock, seed=7)
-        return await engine.trade(1)
+        paper = build_paper(chosen, tape, MemoryJournal(), clock, seed=7)
+        return await paper.trade(1)
 
     return run_virtual(main())
 
@@ -96,8 +96,8 @@ def _settled(tape: Tape, rule: ExitRule, kalshi: Decimal, polymarket: Decimal) -
     async def main() -> str:
         journal, clock = MemoryJournal(), TapeClock(tape.meta.first)
         chosen = load(None, (*SETTINGS, f"exits.rule={rule}"))
-        engine = build(chosen, tape, journal, clock, seed=7, results=results)
-        found = (await engine.trade(1))["realised"]
+        paper = build_paper(chosen, tape, journal, clock, seed=7, results=results)
+        found = (await paper.trade(1))["realised"]
         opened = await journal.rows("audit_log", {"name": PositionOpened.wire})
         payloads = [json.loads(row["payload"]) for row in opened]
         locked = {each["position_id"]: Decimal(each["locked_profit"]) for each in payloads}

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,8 @@ from dutchbook import __version__
 from dutchbook.application.lifecycle import count_run
 from dutchbook.application.market.pairs import traded_pairs
 from dutchbook.application.records.lease import take
-from dutchbook.bootstrap.build import build
-from dutchbook.bootstrap.engine import Engine
+from dutchbook.bootstrap.paper import PaperRun, build_paper
 from dutchbook.domain.events import Event
-from dutchbook.domain.market.contract import Platform
-from dutchbook.domain.values.units import Money
 from dutchbook.errors import LeaseHeld
 from dutchbook.persistence.database import Database
 from dutchbook.persistence.log.anchors import AnchorFile
@@ -132,7 +130,7 @@ async def _live(
         file = FileOfHalt(life.halt_file)
         fence = await take(journal, SystemClock(), myself(), TERM, gone, file)
         number = await count_run(journal, fence)
-        engine = build(
+        paper = build_paper(
             life.scenario.settings,
             tape,
             journal,
@@ -144,7 +142,7 @@ async def _live(
             poll_seconds=5,
             anchors=AnchorFile(life.anchors, SystemClock(), turnstile()),
         )
-        await _trade(life, engine, truth, number, chance)
+        await _trade(life, paper, truth, number, chance)
         await fence.release(journal)
     finally:
         await journal.close(fenced_off=fence is not None and not fence.held)
@@ -189,10 +187,11 @@ def _start(life: Life, truth: Truth, chance: random.Random) -> datetime:
 
 
 async def _trade(
-    life: Life, engine: Engine, truth: Truth, number: int, chance: random.Random
+    life: Life, paper: PaperRun, truth: Truth, number: int, chance: random.Random
 ) -> None:
-    """Do what `Engine.trade` does, on platforms that already exist."""
-    lasting = Lasting(engine, truth, chance, life.scenario)
+    """Do what `PaperRun.trade` does, on platforms that already exist."""
+    engine, around = paper.engine, paper.engine.surroundings
+    lasting = Lasting(paper, truth, chance, life.scenario)
 
     def on_event(event: Event, sequence: int) -> None:
         if sequence:
@@ -201,16 +200,11 @@ async def _trade(
     engine.committer.subscribe(on_event)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, engine.stopping.set)
-    paper = engine.settings.paper
-    opening = {
-        Platform.KALSHI: Money(paper.kalshi_cash),
-        Platform.POLYMARKET: Money(paper.polymarket_cash),
-    }
     await engine.lifecycle.start(
-        engine.tape.meta.contracts,
+        around.contracts,
         engine.pairs,
-        opening,
-        mode="paper",
+        around.opening,
+        mode=around.mode,
         run=number,
         version=__version__,
         checks=(engine.reconciling.service.reconcile, engine.trading.take_up),
@@ -219,7 +213,7 @@ async def _trade(
 
     async def resolved() -> None:
         fates = life.scenario.kind.fates
-        if fates and await engine._until(lasting.fated_until):
+        if fates and await paper.resolution.until(lasting.fated_until):
             held = [
                 (
                     each.platform,
@@ -230,9 +224,10 @@ async def _trade(
             ]
             await engine.exiting.settlement.finish(held, PATIENCE)
 
-    settled = [gateway.settled for gateway in engine.gateways.values()]
-    ends = (*settled, engine.exiting.merging.drained, resolved)
-    await engine.lifecycle.run(engine._feed, (*ends, person.rests), engine.stopping)
-    await engine.lifecycle.stop("the tape ended")
+    settled = [gateway.settled for gateway in paper.platforms.gateways.values()]
+    ends = (*settled, engine.exiting.merging.drained, resolved, person.rests)
+    following = partial(engine.feed.run, engine.stopping)
+    await engine.lifecycle.run(following, ends, engine.stopping)
+    await engine.lifecycle.stop(around.ended)
     assert engine.anchoring is not None, "there is a file for heads of the log"
     await engine.anchoring.keep()

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from dutchbook.bootstrap.engine import Engine
+from dutchbook.bootstrap.paper import PaperRun
 from dutchbook.domain.execution.order import Order, TimeInForce
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.values.units import Money, Quantity, floor_to, to_e6
@@ -63,17 +63,17 @@ class Lasting:
     """Connects an engine's paper platforms to the file of their state."""
 
     def __init__(
-        self, engine: Engine, truth: Truth, chance: random.Random, scenario: Scenario
+        self, paper: PaperRun, truth: Truth, chance: random.Random, scenario: Scenario
     ) -> None:
-        self._engine = engine
-        self._clock: Clock = engine.clock
+        self._pairs = paper.engine.pairs
+        self._clock: Clock = paper.engine.clock
         self._truth = truth
         self._kind = scenario.kind
         self._tasks: list[asyncio.Task[None]] = []
         self._lost: Counter[str] = Counter()
         self._stories = {platform: Story() for platform in Platform}
-        servers = {p: gateway._server for p, gateway in engine.gateways.items()}
-        for exchange in engine.exchanges.values():
+        servers = {p: gateway._server for p, gateway in paper.platforms.gateways.items()}
+        for exchange in paper.platforms.exchanges.values():
             self._restore(exchange)
             self._follow(exchange)
         for order in list(truth.flying.values()):
@@ -89,9 +89,9 @@ class Lasting:
             if self._kind.loses:
                 for name in ("merge", "redeem"):
                     setattr(server, name, self._losing(server, name, getattr(server, name)))
-        self._began = truth.began or engine.clock.now()
+        self._began = truth.began or self._clock.now()
         for fate in self._kind.fates:
-            self._later(self._fated(fate, engine.exchanges[fate.platform]))
+            self._later(self._fated(fate, paper.platforms.exchanges[fate.platform]))
 
     @property
     def fated_until(self) -> datetime:
@@ -229,7 +229,7 @@ class Lasting:
                 exchange.wallet.cash = Money(exchange.wallet.cash + fate.figure)
                 self._write(exchange)
             return
-        contract_id = self._engine.pairs[fate.pair].contract(fate.platform).contract_id
+        contract_id = self._pairs[fate.pair].contract(fate.platform).contract_id
         if contract_id not in exchange.results:
             exchange.resolve(contract_id, fate.figure, self._clock.now())
         if fate.platform is Platform.KALSHI:

@@ -15,7 +15,7 @@ from support.databases import by_hand
 from support.program import PROGRAM, bare_tape, call_here, traded
 
 from dutchbook.bootstrap import paths
-from dutchbook.bootstrap.build import generated_tape
+from dutchbook.bootstrap.paper import generated_tape
 from dutchbook.errors import InvalidInput, StorageError
 from dutchbook.operations import audit
 from dutchbook.persistence.database import MIGRATIONS, Database

@@ -13,7 +13,7 @@ from typing import Any
 
 from dutchbook.application.operator.command_rows import command_row, halting
 from dutchbook.application.records.lease import ENGINE, take
-from dutchbook.bootstrap.build import build, generated_tape
+from dutchbook.bootstrap.paper import build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.capital.limits import Approved, Grade
 from dutchbook.errors import Conflict
@@ -109,11 +109,13 @@ def trade(url: str, trace: Trace) -> list[dict[str, Any]]:
         settings, tape = load(None, SETTINGS), generated_tape(7, minutes=20)
         term = timedelta(seconds=settings.execution.lease_seconds)
         fence = await take(inner, SystemClock(), "a", term, lambda _: False)
-        engine = build(settings, tape, journal, TapeClock(tape.meta.first), seed=7, fence=fence)
-        for gateway in engine.gateways.values():
+        paper = build_paper(
+            settings, tape, journal, TapeClock(tape.meta.first), seed=7, fence=fence
+        )
+        for gateway in paper.platforms.gateways.values():
             _note(gateway, trace)
         try:
-            await engine.trade(1)
+            await paper.trade(1)
             return await inner.rows("open_positions")
         finally:
             await inner.close()

@@ -20,7 +20,7 @@ from support.program import (
     traded,
 )
 
-from dutchbook.bootstrap.build import generated_tape
+from dutchbook.bootstrap.paper import generated_tape
 from dutchbook.config import load
 from dutchbook.domain.market.contract import DivergenceClass, Platform
 from dutchbook.operations import admin, requests

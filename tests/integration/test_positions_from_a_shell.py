@@ -16,7 +16,7 @@ from support.databases import AnyJournal, on
 from support.program import PROGRAM, call, call_here, called
 from support.rows import position_row
 
-from dutchbook.bootstrap.build import generated_tape
+from dutchbook.bootstrap.paper import generated_tape
 from dutchbook.operations import admin
 from dutchbook.ports.journal import Batch, Insert
 from dutchbook.tape.demo import MINUTES, SEED

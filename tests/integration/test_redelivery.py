@@ -16,7 +16,7 @@ from support.rows import NOW
 
 from dutchbook.application.lifecycle import count_run
 from dutchbook.application.records.committer import Committer
-from dutchbook.bootstrap.build import build, generated_tape
+from dutchbook.bootstrap.paper import build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.events import Event, Stamp, SystemStopped
 from dutchbook.errors import Conflict, StorageError
@@ -59,9 +59,9 @@ def trade(url: str, listener: Listener, *, minutes: int = 20) -> None:
             tape = generated_tape(7, minutes=minutes)
             number = await count_run(journal)
             clock = TapeClock(tape.meta.first)
-            engine = build(load(), tape, journal, clock, seed=7, run=number)
-            engine.committer.subscribe(listener)
-            await engine.trade(number)
+            paper = build_paper(load(), tape, journal, clock, seed=7, run=number)
+            paper.engine.committer.subscribe(listener)
+            await paper.trade(number)
         finally:
             await journal.close()
 

@@ -12,8 +12,7 @@ from support.program import PROGRAM, call, called
 from support.recordings import WORLD_CUP, needs
 from support.runs import Finished, conserved, play
 
-from dutchbook.bootstrap.build import generated_tape
-from dutchbook.bootstrap.engine import Engine
+from dutchbook.bootstrap.paper import PaperRun, generated_tape
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.settlement import Ruling
 from dutchbook.runtime.randomness import Seeded
@@ -90,12 +89,12 @@ def resolved(tape: Tape, seed: int, *, alike: bool = True) -> Finished:
     """Trade the recording and resolve each pair at random, alike on both platforms or not."""
     chance = Seeded(seed)
 
-    def prepare(engine: Engine) -> None:
-        for match in engine.tape.meta.pairs:
+    def prepare(paper: PaperRun) -> None:
+        for match in paper.tape.meta.pairs:
             yes = Decimal(chance.between(0, 1))
             other = yes if alike else 1 - yes
-            engine.results[Platform.KALSHI, match.kalshi.contract_id] = Ruling(yes)
-            engine.results[Platform.POLYMARKET, match.polymarket.contract_id] = Ruling(other)
+            paper.results[Platform.KALSHI, match.kalshi.contract_id] = Ruling(yes)
+            paper.results[Platform.POLYMARKET, match.polymarket.contract_id] = Ruling(other)
 
     return play(*SETTINGS, tape=tape, check=conserved, prepare=prepare)
 

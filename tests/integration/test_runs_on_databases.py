@@ -6,7 +6,7 @@ from typing import Any
 from support.runs import conserved, play
 
 from dutchbook.application.lifecycle import count_run
-from dutchbook.bootstrap.build import build, generated_tape
+from dutchbook.bootstrap.paper import build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.persistence.database import Database
 from dutchbook.runtime.clock import TapeClock
@@ -30,8 +30,10 @@ def trade(
             tape = generated_tape(seed, minutes=minutes)
             clock = TapeClock(tape.meta.first)
             number = await count_run(journal)
-            engine = build(load(None, settings), tape, journal, clock, seed=seed, run=number)
-            summary = await engine.trade(number)
+            paper = build_paper(
+                load(None, settings), tape, journal, clock, seed=seed, run=number
+            )
+            summary = await paper.trade(number)
             return summary, {name: await journal.rows(name) for name in TABLES}
         finally:
             await journal.close()

@@ -15,7 +15,8 @@ pytestmark = pytest.mark.usefixtures("own_home")
 
 HEAVY = {
     "alembic", "asyncpg", "pyarrow", "sqlalchemy", "tomlkit", "uvloop",
-    "dutchbook.bootstrap.build", "dutchbook.bootstrap.engine", "dutchbook.config",
+    "dutchbook.bootstrap.build", "dutchbook.bootstrap.engine", "dutchbook.bootstrap.paper",
+    "dutchbook.config",
     "dutchbook.platforms",
     "dutchbook.persistence.tables.models", "dutchbook.tape.columns",
 }  # fmt: skip

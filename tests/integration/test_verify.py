@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.databases import by_hand
 
-from dutchbook.bootstrap.build import build, generated_tape
+from dutchbook.bootstrap.paper import build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.persistence.database import Database
 from dutchbook.persistence.log.verify import problems
@@ -30,8 +30,8 @@ def traded(url: str, *settings: str) -> str:
         try:
             tape = generated_tape(3, minutes=30)
             clock = TapeClock(tape.meta.first)
-            engine = build(load(None, settings), tape, journal, clock, seed=3)
-            await engine.trade(1)
+            paper = build_paper(load(None, settings), tape, journal, clock, seed=3)
+            await paper.trade(1)
         finally:
             await journal.close()
 

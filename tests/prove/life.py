@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 import traceback
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from dutchbook import __version__
@@ -15,13 +15,14 @@ from dutchbook.application.pair_trades.discrepancies import Dispute
 from dutchbook.application.records.committer import Committer
 from dutchbook.application.records.lease import Fence, take
 from dutchbook.application.records.shielding import retrieve_result
-from dutchbook.bootstrap.build import build
 from dutchbook.bootstrap.engine import Engine
+from dutchbook.bootstrap.paper import PaperRun, Platforms, build_paper
 from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.events import Event
 from dutchbook.domain.execution.order import Order
 from dutchbook.domain.market.contract import Platform as Name
 from dutchbook.domain.positions.position import PositionStatus
+from dutchbook.domain.positions.settlement import Key
 from dutchbook.domain.reconciliation import Choice
 from dutchbook.domain.values.units import Money
 from dutchbook.errors import (
@@ -31,6 +32,7 @@ from dutchbook.errors import (
     StorageError,
     UnknownId,
 )
+from dutchbook.ports.market_data import MarketListener
 from dutchbook.runtime.ids import SeededIds
 from prove.catalogue import PHASE
 from prove.journal import Connection
@@ -46,6 +48,20 @@ REFUSALS = (InvalidInput, InvalidPositionState, UnknownId)
 
 class Planted(RuntimeError):
     """An exception that no part of the engine expects."""
+
+
+class Stream:
+    """`MarketData` of one engine: whatever the world shows while `follow` runs."""
+
+    def __init__(self, follow: Callable[[MarketListener], Coroutine[Any, Any, None]]) -> None:
+        self._follow = follow
+
+    def subscribe(self, keys: Iterable[Key]) -> None:
+        """Show every book."""
+
+    async def run(self, listener: MarketListener) -> None:
+        """Show books until `follow` ends."""
+        await self._follow(listener)
 
 
 class Life:
@@ -76,11 +92,16 @@ class Life:
             name: Gateway(world.platforms[name], world.clock, world.lag, line)
             for name, line in self.lines.items()
         }
-        self.engine: Engine
+        self.paper: PaperRun
 
-    def _built(self, fence: Fence) -> Engine:
+    @property
+    def engine(self) -> Engine:
+        """The engine."""
+        return self.paper.engine
+
+    def _built(self, fence: Fence, feed: Stream) -> PaperRun:
         world = self.world
-        return build(
+        return build_paper(
             world.settings,
             world.tape,
             self.connection,
@@ -88,7 +109,8 @@ class Life:
             seed=world.plan.seed,
             run=self.number,
             fence=fence,
-            platforms=(world.exchanges, self.gateways),
+            platforms=Platforms(world.exchanges, self.gateways, world.lag),
+            feed=feed,
         )
 
     def _hear(self, event: Event, sequence: int) -> None:
@@ -165,15 +187,19 @@ class Life:
         gone = world.gone.__contains__
         fence = await take(self.connection, world.engine_clock, self.name, TERM, gone)
         world.watch.turn.epoch = fence.epoch
-        self.engine = self._built(fence)
+
+        def follow(listener: MarketListener) -> Coroutine[Any, Any, None]:
+            return self._follow(listener, done, trades=trades)
+
+        self.paper = self._built(fence, Stream(follow))
         self.engine.committer.subscribe(self._hear)
         async with asyncio.TaskGroup() as group:
             keeping = group.create_task(fence.keep(self.connection))
-            await self._works(done, trades=trades)
+            await self._works()
             keeping.cancel()
         await fence.release(self.connection)
 
-    async def _works(self, done: asyncio.Event, *, trades: bool) -> None:
+    async def _works(self) -> None:
         engine, world = self.engine, self.world
         await engine.lifecycle.start(
             world.tape.meta.contracts,
@@ -186,24 +212,28 @@ class Life:
         )
         world.watch.started(str(reason) for reason in engine.risk.capital.state.halt_reasons)
 
-        async def feed() -> None:
-            self.trading = world.watch.turn.trading = trades and not self.dead
-            if trades:
-                engine.monitoring.sessions.began(engine.clock.now())
-            world.connected(self, books=trades)
-            await done.wait()
-            self._closing = True
-            await self._idle.wait()
-            engine.monitoring.sessions.ended()
-            self.trading = world.watch.turn.trading = False
-            world.rested = world.clock.now()
-
         settled: list[Callable[[], Coroutine[Any, Any, None]]] = []
         settled += [line.settled for line in self.lines.values()]
-        await engine.lifecycle.run(feed, settled)
+        await engine.lifecycle.run(engine.feed.follow, settled)
         await engine.lifecycle.stop("asked to stop")
         counts = engine.monitoring.exposures.counts
         world.watch.ended((counts.by_month, counts.by_week))
+
+    async def _follow(
+        self, listener: MarketListener, done: asyncio.Event, *, trades: bool
+    ) -> None:
+        """Let the world show its books until `done`, in a session if the engine `trades`."""
+        world = self.world
+        self.trading = world.watch.turn.trading = trades and not self.dead
+        if trades:
+            listener.session_began()
+        world.connected(self, books=trades)
+        await done.wait()
+        self._closing = True
+        await self._idle.wait()
+        self.engine.feed.session_ended()
+        self.trading = world.watch.turn.trading = False
+        world.rested = world.clock.now()
 
     # The operator
     # ---------------------------------------------------------------------------------

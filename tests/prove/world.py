@@ -385,7 +385,7 @@ class World:
             return
         engine, key = self.life.engine, (message.platform, message.contract_id)
         if message is true and self._latest[key] is message:
-            engine.on_stream(message)
+            self.life.paper.market.show(message.update)
             return
         book = engine.watchlist.books[key]
         book.replace(message.bids, message.asks)
@@ -395,10 +395,12 @@ class World:
     def _reconnected(self, name: Name) -> None:
         assert self.life is not None, "somebody connects"
         self.tally.hit(25, "books")
+        feed = self.life.engine.feed
         for _ in range(3):
+            feed.gap(name)
+            feed.connected(name)
             for key, row in self._latest.items():
                 if key[0] is name:
-                    self.life.engine.watchlist.books[key].clear()
                     self._shown(row, row)
         self._told_again(self.life, name)
 

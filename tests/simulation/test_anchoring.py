@@ -10,8 +10,7 @@ import pytest
 from support.runs import stored
 
 from dutchbook.application.monitoring.log_anchors import PERIOD_SECONDS
-from dutchbook.bootstrap.build import build, generated_tape
-from dutchbook.bootstrap.engine import Engine
+from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.errors import StorageError
 from dutchbook.persistence.journals.memory import MemoryJournal
@@ -51,13 +50,13 @@ class Notebook:
             raise StorageError("notebook: cannot be written: No space left on device")
 
 
-def engine_on(
+def paper_on(
     journal: MemoryJournal, notebook: Notebook, *settings: str, run: int = 1, minutes: int = 30
-) -> Engine:
+) -> PaperRun:
     tape = generated_tape(7 + run, minutes=minutes)
     notebook.clock = clock = TapeClock(tape.meta.first)
     settled = load(None, settings)
-    return build(settled, tape, journal, clock, seed=7, run=run, anchors=notebook)
+    return build_paper(settled, tape, journal, clock, seed=7, run=run, anchors=notebook)
 
 
 def traded(
@@ -68,7 +67,7 @@ def traded(
     async def main() -> list[dict[str, Any]]:
         journal = MemoryJournal()
         for run in range(1, runs + 1):
-            await engine_on(journal, notebook, *settings, run=run, minutes=minutes).trade(run)
+            await paper_on(journal, notebook, *settings, run=run, minutes=minutes).trade(run)
         read = await stored(journal)
         assert audited(read, notebook.kept).problems == ()
         return await journal.rows("audit_log")
@@ -145,8 +144,9 @@ def test_after_a_head_is_kept_the_next_failure_is_reported_again() -> None:
 
     async def main() -> list[dict[str, Any]]:
         journal = MemoryJournal()
-        engine = engine_on(journal, notebook)
-        await engine.trade(1)
+        paper = paper_on(journal, notebook)
+        await paper.trade(1)
+        engine = paper.engine
         assert engine.anchoring is not None
         notebook.full = False
         await engine.anchoring.keep()
@@ -164,9 +164,9 @@ def test_an_older_copy_is_reported_at_the_next_start_and_its_anchors_stay() -> N
 
     async def main() -> tuple[list[dict[str, Any]], tuple[str, ...]]:
         journal, older = MemoryJournal(), MemoryJournal()
-        await engine_on(journal, notebook).trade(1)
-        await engine_on(older, Notebook(), "paper.fault_partial=400000").trade(1)
-        await engine_on(older, notebook, run=2).trade(2)
+        await paper_on(journal, notebook).trade(1)
+        await paper_on(older, Notebook(), "paper.fault_partial=400000").trade(1)
+        await paper_on(older, notebook, run=2).trade(2)
         read = await stored(older)
         return critical_of(read("audit_log")), audited(read, notebook.kept).problems
 

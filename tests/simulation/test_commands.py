@@ -19,8 +19,8 @@ from dutchbook.application.operator.command_rows import command_row, halting
 from dutchbook.application.operator.commands import Commands
 from dutchbook.application.records.lease import ENGINE, take
 from dutchbook.application.records.rows import order_row
-from dutchbook.bootstrap.build import build, generated_tape
 from dutchbook.bootstrap.engine import Engine
+from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.capital.limits import Grade, HaltReason
 from dutchbook.domain.capital.reservation import BudgetRequest
@@ -57,10 +57,15 @@ class File:
 class Desk:
     """A started engine, and another process's access to its database."""
 
-    engine: Engine
+    paper: PaperRun
     journal: MemoryJournal
     file: File
     asked: int = 0
+
+    @property
+    def engine(self) -> Engine:
+        """The engine."""
+        return self.paper.engine
 
     @property
     def commands(self) -> Commands:
@@ -108,7 +113,7 @@ def desk(work: Callable[[Desk], Awaitable[Any]], *settings: str, journal: Any = 
         tape, file = generated_tape(7, minutes=1), File()
         fence = await take(kept, SystemClock(), "me", TERM, lambda _: True, file)
         run, clock = await count_run(kept, fence), TapeClock(tape.meta.first)
-        engine = build(
+        paper = build_paper(
             load(None, settings),
             tape,
             kept,
@@ -119,10 +124,10 @@ def desk(work: Callable[[Desk], Awaitable[Any]], *settings: str, journal: Any = 
         )
         opening = {platform: Money(Decimal(5_000)) for platform in Platform}
         meta = tape.meta
-        await engine.lifecycle.start(
+        await paper.engine.lifecycle.start(
             meta.contracts, meta.pairs, opening, mode="paper", run=run, version="x"
         )
-        return await work(Desk(engine, kept, file))
+        return await work(Desk(paper, kept, file))
 
     return run_virtual(main())
 
@@ -330,10 +335,10 @@ def _resting(number: int) -> Order:
 async def _rest(at: Desk, number: int, *, known: bool) -> None:
     """Let an order of ours rest on the paper platform; `known`: its answer was received."""
     order = _resting(number)
-    at.engine.exchanges[Platform.KALSHI].update(
+    at.paper.platforms.exchanges[Platform.KALSHI].update(
         "KXDEMO-26-00", ((3_000, 10**9),), ((9_000, 10**9),), whole=True, now=_now(at)
     )
-    report = at.engine.exchanges[Platform.KALSHI].submit(order, _now(at))
+    report = at.paper.platforms.exchanges[Platform.KALSHI].submit(order, _now(at))
     if known:
         order = order.acknowledged(report.platform_order_id, report.working)
     order = replace(order, outcome_unknown_since=_now(at))
@@ -351,10 +356,10 @@ def test_cancel_all_cancels_working_orders_including_unknown_outcomes() -> None:
     async def work(at: Desk) -> tuple[Any, ...]:
         await _rest(at, 1, known=True)
         await _rest(at, 2, known=False)
-        held = at.engine.exchanges[Platform.KALSHI].wallet.held
+        held = at.paper.platforms.exchanges[Platform.KALSHI].wallet.held
         answer = await at.told("halt", grade=1, cancel_all=True)
         rows = {row["order_id"]: row["status"] for row in await at.journal.rows("orders")}
-        left = at.engine.exchanges[Platform.KALSHI].wallet.held
+        left = at.paper.platforms.exchanges[Platform.KALSHI].wallet.held
         return held, left, answer["orders"], rows
 
     held, left, told, rows = desk(work)
@@ -421,7 +426,9 @@ def test_winding_down_is_durable_and_stops_the_engine_once_nothing_is_held() -> 
 def test_draining_has_a_time_limit_once_a_person_asks_to_stop() -> None:
     times: list[float] = []
 
-    def stop_at_the_first_order(engine: Engine) -> None:
+    def stop_at_the_first_order(paper: PaperRun) -> None:
+        engine = paper.engine
+
         def on_event(event: Event, sequence: int) -> None:
             if isinstance(event, OrderPlaced) and not times:
                 assert sequence
@@ -434,7 +441,7 @@ def test_draining_has_a_time_limit_once_a_person_asks_to_stop() -> None:
 
     names = [row["name"] for row in run.tables["audit_log"]]
     ended = max(row["occurred_at"] for row in run.tables["audit_log"])
-    started = run.engine.tape.meta.first
+    started = run.paper.tape.meta.first
     assert names[-1] == "system.stopped"
     assert (ended - started).total_seconds() - times[0] <= 30.001
     assert [row["status"] for row in run.tables["orders"]] == ["PENDING"]
@@ -640,7 +647,9 @@ def test_an_override_trades_an_opportunity_that_the_slots_rejected() -> None:
     """End to end: another pair's position holds the only slot."""
     granted: list[asyncio.Future[Any]] = []
 
-    def lift_for_the_other(engine: Engine) -> None:
+    def lift_for_the_other(paper: PaperRun) -> None:
+        engine = paper.engine
+
         def on_event(event: Event, sequence: int) -> None:
             if isinstance(event, PositionOpened) and not granted:
                 assert sequence

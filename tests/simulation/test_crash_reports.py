@@ -9,8 +9,7 @@ from support.databases import event
 from support.pairs import NOW
 
 from dutchbook.application.records.committer import Committer
-from dutchbook.bootstrap.build import build, generated_tape
-from dutchbook.bootstrap.engine import Engine
+from dutchbook.bootstrap.paper import build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.events import Event, SystemHealthCritical
 from dutchbook.errors import Conflict, LeaseLost, StorageError
@@ -50,11 +49,9 @@ def ended(journal: FailingJournal) -> list[SystemHealthCritical]:
 
     async def main() -> None:
         tape = generated_tape(7, minutes=10)
-        engine: Engine = build(
-            load(None, ()), tape, journal, TapeClock(tape.meta.first), seed=7
-        )
-        engine.committer.subscribe(on_event)
-        await engine.trade(1)
+        paper = build_paper(load(None, ()), tape, journal, TapeClock(tape.meta.first), seed=7)
+        paper.engine.committer.subscribe(on_event)
+        await paper.trade(1)
 
     with pytest.raises(BaseExceptionGroup):
         run_virtual(main())

@@ -13,8 +13,8 @@ from support.bench import Bench, bench
 from support.runs import HELD, Finished, conserved, play, stored
 from support.tapes import CHEAP, CUP, FAIR, RICH, polls
 
-from dutchbook.bootstrap.build import build, generated_tape
 from dutchbook.bootstrap.engine import Engine
+from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.execution.order import Finality, Order, Purpose
 from dutchbook.domain.market.contract import Outcome, Platform, Side
@@ -55,7 +55,7 @@ def same_on_both_sides(run: Finished) -> None:
                 for outcome, part in ((side, "size"), (side.opposite, "complement")):
                     key = (platform, CUP[platform], outcome)
                     ours[key] = ours.get(key, Decimal(0)) + row[f"{platform}_{part}"]
-    for platform, exchange in run.engine.exchanges.items():
+    for platform, exchange in run.paper.platforms.exchanges.items():
         balance = run.engine.risk.capital.balance(platform)
         assert exchange.wallet.cash == balance.free + balance.reserved
         theirs = {(platform, *key): size for key, size in exchange.wallet.contracts.items()}
@@ -63,10 +63,10 @@ def same_on_both_sides(run: Finished) -> None:
         assert {k: v for k, v in theirs.items() if v} == {k: v for k, v in mine.items() if v}
 
 
-def resolving(kalshi: str, polymarket: str) -> Callable[[Engine], None]:
-    def prepare(engine: Engine) -> None:
-        engine.results[KALSHI, CUP[KALSHI]] = Ruling(Decimal(kalshi))
-        engine.results[POLYMARKET, CUP[POLYMARKET]] = Ruling(Decimal(polymarket))
+def resolving(kalshi: str, polymarket: str) -> Callable[[PaperRun], None]:
+    def prepare(paper: PaperRun) -> None:
+        paper.results[KALSHI, CUP[KALSHI]] = Ruling(Decimal(kalshi))
+        paper.results[POLYMARKET, CUP[POLYMARKET]] = Ruling(Decimal(polymarket))
 
     return prepare
 
@@ -190,8 +190,8 @@ def test_an_exit_that_fills_one_leg_only_is_an_exposure_and_is_finished_later() 
 
 
 def test_three_failed_exits_pause_a_position_and_ask_a_person() -> None:
-    def refuse(engine: Engine) -> None:
-        for gateway in engine.gateways.values():
+    def refuse(paper: PaperRun) -> None:
+        for gateway in paper.platforms.gateways.values():
             create = gateway._server.create
 
             async def refusing(order: Order, create: Any = create) -> Answer:
@@ -242,8 +242,9 @@ def test_unsettled_shares_are_exited_by_their_complement_and_merged_once_settled
 def test_a_merge_without_an_answer_is_looked_up_and_never_done_twice(acts: bool) -> None:
     calls: list[str] = []
 
-    def lose_the_first(engine: Engine) -> None:
-        server = engine.gateways[POLYMARKET]._server
+    def lose_the_first(paper: PaperRun) -> None:
+        engine = paper.engine
+        server = paper.platforms.gateways[POLYMARKET]._server
         merge = server.merge
 
         async def losing(contract_id: str, size: Any) -> None:
@@ -307,8 +308,8 @@ def test_a_pair_that_resolves_differently_is_booked_separately_and_uses_the_rese
 
 
 def test_a_contract_that_has_paid_still_counts_until_the_other_has() -> None:
-    def kalshi_only(engine: Engine) -> None:
-        engine.results[KALSHI, CUP[KALSHI]] = Ruling(Decimal(1))
+    def kalshi_only(paper: PaperRun) -> None:
+        paper.results[KALSHI, CUP[KALSHI]] = Ruling(Decimal(1))
 
     run = play(*ONCE, tape=polls(*ENTERED), check=conserved, prepare=kalshi_only)
 
@@ -327,9 +328,10 @@ def test_a_contract_that_has_paid_still_counts_until_the_other_has() -> None:
 def test_a_redemption_without_an_answer_is_booked_or_repeated_on_proof(acts: bool) -> None:
     calls: list[str] = []
 
-    def lose_the_first(engine: Engine) -> None:
-        resolving("0", "0")(engine)
-        server = engine.gateways[POLYMARKET]._server
+    def lose_the_first(paper: PaperRun) -> None:
+        engine = paper.engine
+        resolving("0", "0")(paper)
+        server = paper.platforms.gateways[POLYMARKET]._server
         redeem = server.redeem
 
         async def losing(contract_id: str) -> None:
@@ -363,18 +365,18 @@ FAULTS = [
 def test_whatever_goes_wrong_every_position_ends_in_cash_and_capital_is_conserved(
     faults: tuple[str, ...], rule: str
 ) -> None:
-    def resolve(engine: Engine) -> None:
-        for number, match in enumerate(engine.tape.meta.pairs):
+    def resolve(paper: PaperRun) -> None:
+        for number, match in enumerate(paper.tape.meta.pairs):
             for platform in Platform:
                 key = (platform, match.contract(platform).contract_id)
-                engine.results[key] = Ruling(Decimal(number % 2))
+                paper.results[key] = Ruling(Decimal(number % 2))
 
     run = play(*faults, f"exits.rule={rule}", seed=3, minutes=60, check=conserved,
                prepare=resolve)  # fmt: skip
 
     statuses = {row["status"].value for row in run.tables["open_positions"]}
     assert statuses <= {"CLOSED", "RECONCILIATION_REQUIRED"}
-    for platform, exchange in run.engine.exchanges.items():
+    for platform, exchange in run.paper.platforms.exchanges.items():
         balance = run.engine.risk.capital.balance(platform)
         assert not any(exchange.wallet.contracts.values())
         assert exchange.wallet.cash == balance.free + balance.reserved
@@ -390,12 +392,12 @@ async def _life(
     run: int,
     *chosen: str,
     results: dict[Any, Ruling] | None = None,
-) -> Engine:
+) -> PaperRun:
     settings = load(None, (*ONCE, *chosen))
     clock = TapeClock(tape.meta.first)
-    engine = build(settings, tape, journal, clock, seed=7, run=run, results=results)
-    await engine.trade(run)
-    return engine
+    paper = build_paper(settings, tape, journal, clock, seed=7, run=run, results=results)
+    await paper.trade(run)
+    return paper
 
 
 QUIET = polls(FAIR, FAIR)
@@ -421,9 +423,9 @@ def test_in_the_next_run_the_platforms_hold_what_is_left(
         wallets = [
             [
                 (e.wallet.cash, {k: v for k, v in e.wallet.contracts.items() if v})
-                for e in engine.exchanges.values()
+                for e in paper.platforms.exchanges.values()
             ]
-            for engine in (before, after)
+            for paper in (before, after)
         ]
         return wallets[0], wallets[1], problems(await stored(journal))
 
@@ -451,7 +453,7 @@ def test_the_next_run_may_trade_other_pairs_whatever_earlier_pairs_left(
         journal = MemoryJournal()
         await _life(journal, first, 1, *chosen)
         before = only(await journal.rows("open_positions"))
-        engine = await _life(journal, generated_tape(7, minutes=1), 2, *HELD)
+        engine = (await _life(journal, generated_tape(7, minutes=1), 2, *HELD)).engine
         after = await journal.rows("open_positions", {"position_id": before["position_id"]})
         return engine, before, only(after), problems(await stored(journal))
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from support.exposures import exposure
 from support.runs import HELD, Finished, play, stored
 
-from dutchbook.bootstrap.build import build, generated_tape
 from dutchbook.bootstrap.engine import Engine
+from dutchbook.bootstrap.paper import build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.events import LimitApproached, Stamp
@@ -59,9 +59,9 @@ class Life:
     async def start(self) -> Engine:
         """Start the next engine, as a new process would; its trading has not begun."""
         self.starts += 1
-        engine = build(
+        engine = build_paper(
             self.settings, self.tape, self.journal, self.clock, seed=7, run=self.starts
-        )
+        ).engine
         await engine.risk.capital.load()
         for service in engine.monitoring.services:
             await service.start()
@@ -337,13 +337,13 @@ def test_a_restart_neither_repeats_nor_forgets_a_reminder(away: int, at: int) ->
         tape = generated_tape(7, minutes=30)
         clock, journal = TapeClock(tape.meta.first), MemoryJournal()
         faults = load(None, ("paper.fault_rejected=300000", *LEFT_ALONE))
-        await build(faults, tape, journal, clock, seed=7).trade(1)
+        await build_paper(faults, tape, journal, clock, seed=7).trade(1)
         kind = "execution.single_leg.exposure_reminder"
         said = await journal.rows("audit_log", {"name": kind}, order_by=("sequence",))
         last, about = said[-1]["occurred_at"], said[-1]["correlation_id"]
 
         await clock.sleep_until(last + timedelta(seconds=away))
-        engine = build(faults, tape, journal, clock, seed=7, run=2)
+        engine = build_paper(faults, tape, journal, clock, seed=7, run=2).engine
         await engine.lifecycle.start([], [], {}, mode="paper", run=2, version="x")
         engine.monitoring.sessions.began(clock.now())
         running = asyncio.ensure_future(engine.monitoring.reminders.run())
@@ -365,11 +365,11 @@ def test_no_reminder_is_sent_between_the_sessions_of_a_tape() -> None:
         tape = generated_tape(7, minutes=30)
         clock, journal = TapeClock(tape.meta.first), MemoryJournal()
         faults = load(None, ("paper.fault_rejected=300000", *LEFT_ALONE))
-        engine = build(faults, tape, journal, clock, seed=7)
-        await engine.trade(1)
+        paper = build_paper(faults, tape, journal, clock, seed=7)
+        await paper.trade(1)
         kind = "execution.single_leg.exposure_reminder"
         before = len(await journal.rows("audit_log", {"name": kind}))
-        running = asyncio.ensure_future(engine.monitoring.reminders.run())
+        running = asyncio.ensure_future(paper.engine.monitoring.reminders.run())
         await clock.sleep(3_600)
         running.cancel()
         return len(await journal.rows("audit_log", {"name": kind})) - before

@@ -11,8 +11,7 @@ from support.rows import leg_state
 from support.runs import HELD, Finished, play
 
 from dutchbook.application.market.leg_order import FirstLegs
-from dutchbook.bootstrap.build import generated_tape
-from dutchbook.bootstrap.engine import Engine
+from dutchbook.bootstrap.paper import PaperRun, generated_tape
 from dutchbook.domain.execution.decide import Phase
 from dutchbook.domain.execution.leg_order import ENOUGH, Tally
 from dutchbook.domain.market.contract import Contract, Platform
@@ -84,9 +83,11 @@ def _firsts(run: Finished) -> set[Platform]:
     ("earlier", "first"), [(0, Platform.KALSHI), (ENOUGH, Platform.POLYMARKET)]
 )
 def test_a_run_uses_the_missed_legs_of_earlier_runs(earlier: int, first: Platform) -> None:
-    def remember(engine: Engine) -> None:
+    def remember(paper: PaperRun) -> None:
+        engine = paper.engine
+
         assert isinstance(engine.journal, MemoryJournal)
-        for match in engine.tape.meta.pairs:
+        for match in paper.tape.meta.pairs:
             for number in range(earlier):
                 row = _ended(number, match.match_id)
                 row["execution_id"] += match.match_id

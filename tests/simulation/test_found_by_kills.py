@@ -18,7 +18,7 @@ from support.reconciliation import HALF, POSITION, TEN, account, order, report
 from support.reserving import Reserving
 
 from dutchbook.application.pair_trades.adjustments import OPPOSITE, Plan
-from dutchbook.bootstrap.build import build, generated_tape
+from dutchbook.bootstrap.paper import build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.capital.reservation import BudgetRequest
@@ -270,7 +270,7 @@ def test_a_committed_undelivered_limit_is_reported_once_at_the_next_start() -> N
         for number in range(6):
             await journal.commit(Batch(events=(exposure(f"x{number}", NOW),)))
         tape = generated_tape(7, minutes=1)
-        engine = build(load(None, ()), tape, journal, clock, seed=7)
+        engine = build_paper(load(None, ()), tape, journal, clock, seed=7).engine
         await engine.committer.redeliver()
         await engine.risk.capital.load()
         await engine.monitoring.exposures.start()
@@ -325,7 +325,7 @@ def test_a_payout_is_requested_as_soon_as_a_comparison_finds_a_difference(
 
     async def main() -> list[bool]:
         tape, clock = generated_tape(7, minutes=1), TapeClock(NOW)
-        engine = build(load(None, ()), tape, MemoryJournal(), clock, seed=7)
+        engine = build_paper(load(None, ()), tape, MemoryJournal(), clock, seed=7).engine
         service, seen = engine.exiting.settlement, list[bool]()
 
         async def poll(*, whole: bool) -> None:

@@ -15,8 +15,8 @@ from support.pairs import pair
 from support.runs import Finished, play
 
 from dutchbook.application.monitoring.clock_drift import ClockChecks, TimeDriftService
-from dutchbook.bootstrap.build import build, generated_tape
 from dutchbook.bootstrap.engine import Engine
+from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.detection.quote import Reason
@@ -43,7 +43,7 @@ Told = list[tuple[int, str, dict[str, Any]]]
 
 def told(run: Finished, *prefixes: str) -> Told:
     """Return events in order: seconds since the start of the run, name and facts."""
-    first = run.engine.tape.meta.first
+    first = run.paper.tape.meta.first
     return [
         ((row["occurred_at"] - first) // SECOND, row["name"], json.loads(row["payload"]))
         for row in run.tables["audit_log"]
@@ -66,7 +66,7 @@ def test_every_platform_is_checked_every_half_minute() -> None:
     rows = run.tables["platform_health_logs"]
     for platform in Platform:
         times = [row["recorded_at"] for row in rows if row["platform"] is platform]
-        assert times == [run.engine.tape.meta.first + n * 30 * SECOND for n in range(40)]
+        assert times == [run.paper.tape.meta.first + n * 30 * SECOND for n in range(40)]
     assert {(row["status"], row["connection_state"]) for row in rows} == {
         (HealthStatus.HEALTHY, "connected")
     }
@@ -230,7 +230,9 @@ def test_a_new_session_alone_does_not_put_a_platform_in_use_again() -> None:
 def test_the_minimum_edge_is_raised_by_half_while_a_platform_is_out() -> None:
     seen: list[tuple[type[Event], Decimal, int]] = []
 
-    def listen(engine: Engine) -> None:
+    def listen(paper: PaperRun) -> None:
+        engine = paper.engine
+
         def on_event(event: Event, sequence: int) -> None:
             if isinstance(event, DegradationProtocolActivated | DegradationProtocolDeactivated):
                 assert sequence
@@ -251,7 +253,8 @@ def test_the_minimum_edge_is_raised_by_half_while_a_platform_is_out() -> None:
 def test_a_queued_opportunity_meets_the_protocol_too() -> None:
     async def main() -> tuple[Reason | None, Reason | None]:
         tape = generated_tape(7, minutes=1)
-        engine = build(load(), tape, MemoryJournal(), TapeClock(tape.meta.first), seed=7)
+        paper = build_paper(load(), tape, MemoryJournal(), TapeClock(tape.meta.first), seed=7)
+        engine = paper.engine
         before = engine.queue.refusal(pair(), Outcome.YES)
         await engine.monitoring.protocol.disconnected((KALSHI,))
         return before, engine.queue.refusal(pair(), Outcome.YES)
@@ -263,11 +266,13 @@ def test_the_books_of_a_silent_stream_are_polled() -> None:
     """They stay as fresh and as accurate as the platform's; the silence goes on."""
     seen: list[tuple[timedelta, bool]] = []
 
-    def look_now_and_then(engine: Engine) -> None:
+    def look_now_and_then(paper: PaperRun) -> None:
+        engine = paper.engine
+
         async def look() -> None:
             await engine.clock.sleep(200)
             for book in engine.watchlist.books.values():
-                offered = engine.exchanges[book.platform].liquidity[book.contract_id]
+                offered = paper.platforms.exchanges[book.platform].liquidity[book.contract_id]
                 same = sorted(book.asks.items()) == list(offered.available(ASK))
                 assert book.updated_at is not None
                 seen.append((engine.clock.now() - book.updated_at, same))
@@ -288,9 +293,8 @@ def test_an_answer_that_the_stream_overtook_is_dropped() -> None:
     async def main() -> tuple[int, int]:
         tape = generated_tape(7, minutes=1)
         clock = TapeClock(tape.meta.first)
-        engine = build(
-            load(None, ("paper.latency_ms=500",)), tape, MemoryJournal(), clock, seed=7
-        )
+        settings = load(None, ("paper.latency_ms=500",))
+        engine = build_paper(settings, tape, MemoryJournal(), clock, seed=7).engine
         polling = engine.monitoring.protocol._polling
         book = next(b for (p, _), b in engine.watchlist.books.items() if p is KALSHI)
         book.replace(((4_000, 10**6),), ())
@@ -314,9 +318,9 @@ def test_a_stream_of_changes_is_complete_again_after_a_silence() -> None:
 
     run = play("paper.silences=kalshi:100-300", tape=tape)
 
-    assert run.engine.missed == set()
+    assert run.paper.market.missed == set()
     for key, book in run.engine.watchlist.books.items():
-        liquidity = run.engine.exchanges[key[0]].liquidity[key[1]]
+        liquidity = run.paper.platforms.exchanges[key[0]].liquidity[key[1]]
         assert sorted(book.bids.items()) == sorted(liquidity.available(BID))
         assert sorted(book.asks.items()) == sorted(liquidity.available(ASK))
 
@@ -329,7 +333,8 @@ def test_a_ping_takes_as_long_as_any_request_and_fails_in_an_outage() -> None:
         tape = generated_tape(7, minutes=1)
         clock = TapeClock(tape.meta.first)
         settings = load(None, ("paper.latency_ms=150", "paper.outages=kalshi:10-20"))
-        gateway = build(settings, tape, MemoryJournal(), clock, seed=7).gateways[KALSHI]
+        paper = build_paper(settings, tape, MemoryJournal(), clock, seed=7)
+        gateway = paper.platforms.gateways[KALSHI]
         await gateway.ping()
         took = clock.monotonic()
         await clock.sleep(10)
@@ -367,7 +372,7 @@ def test_an_answer_on_its_way_when_an_outage_begins_is_lost() -> None:
 
 
 def _at(run: Finished, seconds: int) -> datetime:
-    return run.engine.tape.meta.first + seconds * SECOND
+    return run.paper.tape.meta.first + seconds * SECOND
 
 
 def _often_down() -> str:
@@ -402,7 +407,7 @@ async def _checked(*servers: Server, hours: int = 0) -> Engine:
     """Start an engine's drift service with `servers`, and let it work for some hours."""
     tape = generated_tape(7, minutes=1)
     clock = TapeClock(tape.meta.first)
-    engine = build(load(), tape, MemoryJournal(), clock, seed=7)
+    engine = build_paper(load(), tape, MemoryJournal(), clock, seed=7).engine
     await engine.risk.capital.load()
     drift = TimeDriftService(
         engine.committer,
@@ -495,7 +500,8 @@ def test_with_a_clock_that_is_off_by_a_second_nothing_is_traded() -> None:
 def test_a_critical_event_is_kept_even_where_others_are_dropped() -> None:
     async def main() -> tuple[int, int]:
         tape = generated_tape(7, minutes=1)
-        engine = build(load(), tape, MemoryJournal(), TapeClock(tape.meta.first), seed=7)
+        paper = build_paper(load(), tape, MemoryJournal(), TapeClock(tape.meta.first), seed=7)
+        engine = paper.engine
         engine.recorder._bound = 0
         engine.monitoring.system.critical("outbox", "full")
         running = asyncio.ensure_future(engine.recorder.run())

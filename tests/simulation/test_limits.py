@@ -15,7 +15,7 @@ from support.runs import HELD, Check, play
 from dutchbook.application.capital.at_risk import CapitalAtRisk
 from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.records.committer import Committer
-from dutchbook.bootstrap.build import ACCOUNTS, build, generated_tape
+from dutchbook.bootstrap.paper import ACCOUNTS, build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.capital.limits import RiskLimits
 from dutchbook.domain.capital.reservation import BudgetRequest, Reservation, Spent
@@ -255,7 +255,8 @@ def test_a_cluster_that_a_later_tape_names_is_kept() -> None:
     async def main() -> list[Any]:
         journal = MemoryJournal()
         for tape in (related(7, minutes=1), related(7, minutes=1, cluster="cup")):
-            engine = build(load(), tape, journal, TapeClock(tape.meta.first), seed=7)
+            clock = TapeClock(tape.meta.first)
+            engine = build_paper(load(), tape, journal, clock, seed=7).engine
             engine.committer._ids = SeededIds(7, len(await journal.rows("audit_log")) + 1)
             await engine.lifecycle.start(
                 tape.meta.contracts, tape.meta.pairs, {}, mode="paper", run=1, version="x"

@@ -181,7 +181,7 @@ def test_while_an_outcome_is_unknown_nothing_more_is_sent() -> None:
 def test_a_command_waits_for_a_live_book_and_is_then_done() -> None:
     async def work(at: Bench) -> tuple[Any, Any]:
         await at.expose()
-        at.engine._session_began()  # every book is empty, as at the start of a run
+        at.empty_books()  # every book is empty, as at the start of a run
         early = await at.told("retry_leg", position=at.id, price="0.53")
         await at.rest(20)
         at.usual(POLYMARKET)
@@ -197,7 +197,7 @@ def test_a_command_waits_for_a_live_book_and_is_then_done() -> None:
 def test_a_command_waits_no_longer_than_its_timeout() -> None:
     async def work(at: Bench) -> list[Any]:
         await at.expose()
-        at.engine._session_began()
+        at.empty_books()
         key = await at.ask("close_leg", position=at.id)
         await at.fold()
         seen = []
@@ -216,7 +216,7 @@ def test_a_command_waits_no_longer_than_its_timeout() -> None:
 def test_a_command_that_waits_for_a_book_delays_no_halt_and_is_done_once() -> None:
     async def work(at: Bench) -> tuple[Any, Any, int]:
         await at.expose()
-        at.engine._session_began()
+        at.empty_books()
         key = await at.ask("retry_leg", position=at.id, price="0.53")
         await at.fold()
         halted = await at.told("halt")
@@ -235,7 +235,7 @@ def test_a_command_that_waits_for_a_book_delays_no_halt_and_is_done_once() -> No
 def test_a_command_that_still_waits_for_a_book_at_the_end_is_done_at_the_next_start() -> None:
     async def leave(at: Bench) -> str:
         await at.expose()
-        at.engine._session_began()
+        at.empty_books()
         key = await at.ask("retry_leg", position=at.id, price="0.53")
         await at.fold()
         await at.rest(1)

@@ -25,7 +25,7 @@ from support.reconciliation import (
 
 from dutchbook.application.operator.command_rows import command_row
 from dutchbook.application.records.rows import SINGLETON, fill_row, order_row, position_row
-from dutchbook.bootstrap.build import build
+from dutchbook.bootstrap.paper import build_paper
 from dutchbook.domain.capital.ledger import EntryKind
 from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.events import SingleLegExposure
@@ -604,10 +604,9 @@ def test_a_comparison_finds_nothing_where_one_position_has_sold_anothers_contrac
 def test_new_paper_platforms_hold_what_positions_that_sold_too_much_have_left() -> None:
     async def work(at: At) -> Any:
         await sold_too_many(at)
-        before, meta = at.engine, at.engine.tape.meta
-        engine = build(
-            before.settings, before.tape, before.journal, before.clock, seed=1, run=2
-        )
+        before, tape = at.engine, at.paper.tape
+        paper = build_paper(before.settings, tape, before.journal, before.clock, seed=1, run=2)
+        engine, meta = paper.engine, tape.meta
         await engine.lifecycle.start(
             meta.contracts,
             meta.pairs,
@@ -615,9 +614,9 @@ def test_new_paper_platforms_hold_what_positions_that_sold_too_much_have_left() 
             mode="paper",
             run=2,
             version="x",
-            checks=(engine._fund_platforms, engine.reconciling.service.reconcile),
+            checks=(paper.funding.fund, engine.reconciling.service.reconcile),
         )
-        wallets = {p: each.wallet for p, each in engine.exchanges.items()}
+        wallets = {p: each.wallet for p, each in paper.platforms.exchanges.items()}
         return (
             {p: each.cash for p, each in wallets.items()},
             {(p, *k): n for p, each in wallets.items() for k, n in each.contracts.items() if n},

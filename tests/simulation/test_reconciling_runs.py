@@ -11,8 +11,7 @@ from support.runs import WatchedJournal, conserved
 
 from dutchbook.application.lifecycle import count_run
 from dutchbook.application.reconciliation.service import Reconciled
-from dutchbook.bootstrap.build import build, generated_tape
-from dutchbook.bootstrap.engine import Engine
+from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.events import Event, OrderPlaced, PositionOpened
 from dutchbook.domain.reconciliation import Involvement
@@ -23,7 +22,7 @@ from dutchbook.runtime.virtual_time import run_virtual
 
 SPOILED = [(*BUSY, f"paper.fault_{each.value}=400000") for each in (*REFUSED, *UNANSWERED)]
 PLANS = [*FAULTS, *SPOILED, (*BUSY, *ALL)]
-Work = Callable[[Engine], Awaitable[Any]]
+Work = Callable[[PaperRun], Awaitable[Any]]
 
 
 def after(
@@ -31,7 +30,7 @@ def after(
     *settings: str,
     seed: int = 1,
     journal: MemoryJournal | None = None,
-    prepare: Callable[[Engine], None] = lambda _: None,
+    prepare: Callable[[PaperRun], None] = lambda _: None,
 ) -> Any:
     """Run an engine to the end of its tape, then run `work` with that engine."""
 
@@ -40,22 +39,22 @@ def after(
         tape = generated_tape(seed, minutes=30)
         number = await count_run(kept)
         clock = TapeClock(tape.meta.first)
-        engine = build(load(None, settings), tape, kept, clock, seed=seed, run=number)
-        prepare(engine)
-        await engine.trade(number)
-        return await work(engine)
+        paper = build_paper(load(None, settings), tape, kept, clock, seed=seed, run=number)
+        prepare(paper)
+        await paper.trade(number)
+        return await work(paper)
 
     return run_virtual(main())
 
 
-async def twice(engine: Engine) -> tuple[Reconciled, Reconciled]:
+async def twice(paper: PaperRun) -> tuple[Reconciled, Reconciled]:
     """Compare twice, once no faults are injected any more."""
-    for gateway in engine.gateways.values():
+    for gateway in paper.platforms.gateways.values():
         gateway._server._faults = FaultPlan()
         gateway._server._again = None
     return (
-        await engine.reconciling.service.reconcile(),
-        await engine.reconciling.service.reconcile(),
+        await paper.engine.reconciling.service.reconcile(),
+        await paper.engine.reconciling.service.reconcile(),
     )
 
 
@@ -75,17 +74,21 @@ def test_what_a_stopped_run_left_is_settled_before_the_next_one_trades() -> None
     """I-23: an order was out and its fills were provisional when the process was gone."""
     kept = MemoryJournal()
 
-    async def left(engine: Engine) -> list[str]:
-        return [str(row["status"]) for row in await engine.journal.rows("orders")]
+    async def left(paper: PaperRun) -> list[str]:
+        return [str(row["status"]) for row in await paper.engine.journal.rows("orders")]
 
     stopped = after(left, "paper.latency_ms=3600000", journal=kept, prepare=stop_at_an_order)
 
-    async def found(engine: Engine) -> Any:
-        log = await engine.journal.rows("audit_log")
+    async def found(paper: PaperRun) -> Any:
+        log = await paper.engine.journal.rows("audit_log")
         names = [row["name"] for row in log]
         begun = len(names) - names[::-1].index("system.started") - 1
-        rows = await engine.journal.rows("orders", {}, ("created_at",))
-        return names[begun:], str(rows[0]["status"]), await engine.journal.rows("discrepancies")
+        rows = await paper.engine.journal.rows("orders", {}, ("created_at",))
+        return (
+            names[begun:],
+            str(rows[0]["status"]),
+            await paper.engine.journal.rows("discrepancies"),
+        )
 
     names, first, disputes = after(found, journal=kept)
 
@@ -96,19 +99,19 @@ def test_what_a_stopped_run_left_is_settled_before_the_next_one_trades() -> None
     assert disputes == []
 
 
-def stop_at_an_order(engine: Engine) -> None:
+def stop_at_an_order(paper: PaperRun) -> None:
     def on_event(event: Event, sequence: int) -> None:
         if isinstance(event, OrderPlaced) and sequence:
-            engine.stopping.set()
+            paper.engine.stopping.set()
 
-    engine.committer.subscribe(on_event)
+    paper.engine.committer.subscribe(on_event)
 
 
 def test_provisional_fills_of_an_earlier_run_become_final_in_the_next() -> None:
     kept = MemoryJournal()
 
-    async def provisional(engine: Engine) -> int:
-        rows = await engine.journal.rows("fills")
+    async def provisional(paper: PaperRun) -> int:
+        rows = await paper.engine.journal.rows("fills")
         return sum(row["finality"] == "provisional" for row in rows)
 
     before = after(
@@ -120,12 +123,12 @@ def test_provisional_fills_of_an_earlier_run_become_final_in_the_next() -> None:
     assert later == 0
 
 
-def stop_at_a_position(engine: Engine) -> None:
+def stop_at_a_position(paper: PaperRun) -> None:
     def on_event(event: Event, sequence: int) -> None:
         if isinstance(event, PositionOpened) and sequence:
-            engine.stopping.set()
+            paper.engine.stopping.set()
 
-    engine.committer.subscribe(on_event)
+    paper.engine.committer.subscribe(on_event)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -133,8 +136,8 @@ def test_what_an_unanswered_order_may_have_filled_is_not_called_unexplained(seed
     """Platforms that seldom answer: totals change by fills that were not reported to us."""
     silent = ("paper.fault_lost_answer=800000", "paper.fault_failed_fill=500000")
 
-    async def kinds(engine: Engine) -> set[str]:
-        return {row["kind"] for row in await engine.journal.rows("discrepancies")}
+    async def kinds(paper: PaperRun) -> set[str]:
+        return {row["kind"] for row in await paper.engine.journal.rows("discrepancies")}
 
     found = after(kinds, *BUSY, *silent, "paper.settle_ms=70000", seed=seed)
 

@@ -9,8 +9,7 @@ import pytest
 from support.faults import ALL, BUSY, FAULTS, REFUSED, UNANSWERED
 from support.runs import stored
 
-from dutchbook.bootstrap.build import build, generated_tape
-from dutchbook.bootstrap.engine import Engine
+from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.persistence.log.audit import Audit, audited
@@ -31,8 +30,8 @@ def lived(*settings: str, seed: int, runs: int = 1, dies: Sequence[int] = ()) ->
         for run in range(1, runs + 1):
             tape = generated_tape(seed + run, minutes=25)
             clock = TapeClock(tape.meta.first)
-            engine = build(load(None, settings), tape, journal, clock, seed=seed, run=run)
-            await (broken_off(engine, run) if run in dies else engine.trade(run))
+            paper = build_paper(load(None, settings), tape, journal, clock, seed=seed, run=run)
+            await (broken_off(paper, run) if run in dies else paper.trade(run))
         read = await stored(journal)
         assert all(read(name) for name in ("orders", "reservations", "risk_states"))
         return audited(read)
@@ -40,10 +39,10 @@ def lived(*settings: str, seed: int, runs: int = 1, dies: Sequence[int] = ()) ->
     return run_virtual(main())
 
 
-async def broken_off(engine: Engine, run: int) -> None:
+async def broken_off(paper: PaperRun, run: int) -> None:
     """Let an engine die in the middle of its tape, with whatever is in progress."""
-    trading = asyncio.ensure_future(engine.trade(run))
-    await engine.clock.sleep(900)
+    trading = asyncio.ensure_future(paper.trade(run))
+    await paper.engine.clock.sleep(900)
     trading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await trading
@@ -77,8 +76,8 @@ def test_a_write_that_bypasses_the_log_is_found() -> None:
     async def main() -> Audit:
         journal = MemoryJournal()
         tape = generated_tape(3, minutes=30)
-        engine = build(load(None), tape, journal, TapeClock(tape.meta.first), seed=3)
-        await engine.trade(1)
+        paper = build_paper(load(None), tape, journal, TapeClock(tape.meta.first), seed=3)
+        await paper.trade(1)
         for row in journal._tables["risk_states"].values():
             row["trading_halted"] = True
         return audited(await stored(journal))

@@ -15,8 +15,8 @@ import pytest
 from support.runs import play
 
 from dutchbook.application.records.rows import match_row
-from dutchbook.bootstrap.build import build, generated_tape
 from dutchbook.bootstrap.engine import Engine
+from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.detection.quote import Opportunity, Reason
@@ -26,6 +26,7 @@ from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.ports.journal import Batch, Insert
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
+from dutchbook.tape.message import Tape
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "seed.md").read_text(encoding="utf-8")
@@ -98,7 +99,9 @@ def test_the_thirty_event_names_are_in_the_catalogue() -> None:
 def test_every_event_of_this_stage_is_emitted() -> None:
     heard: set[str] = set()
 
-    def listen(engine: Engine) -> None:
+    def listen(paper: PaperRun) -> None:
+        engine = paper.engine
+
         def on_event(event: Event, sequence: int) -> None:
             assert sequence or not event.durable
             heard.add(type(event).__name__)
@@ -129,8 +132,9 @@ def test_every_event_of_this_stage_is_emitted() -> None:
 
 async def _halt_and_resume(listen: Any) -> None:
     tape = generated_tape(7, minutes=1)
-    engine = build(load(), tape, MemoryJournal(), TapeClock(tape.meta.first), seed=7)
-    listen(engine)
+    paper = build_paper(load(), tape, MemoryJournal(), TapeClock(tape.meta.first), seed=7)
+    listen(paper)
+    engine = paper.engine
     await engine.risk.capital.load()
     await engine.risk.halts.halt_trading(HaltReason.OPERATOR, "by hand")
     await engine.risk.halts.resume_trading(HaltReason.OPERATOR, "looked at it")
@@ -143,37 +147,37 @@ async def _halt_and_resume(listen: Any) -> None:
         )
 
 
-def _offer() -> tuple[Engine, Opportunity]:
-    """Return an engine's first opportunity, and that engine."""
-    offered: list[tuple[Engine, Opportunity]] = []
+def _offer() -> tuple[Tape, Opportunity]:
+    """Return the first opportunity of a run, and its tape."""
+    offered: list[tuple[Tape, Opportunity]] = []
 
-    def collect(engine: Engine) -> None:
+    def collect(paper: PaperRun) -> None:
         def keep(opportunity: Opportunity) -> None:
-            offered.append((engine, opportunity))
+            offered.append((paper.tape, opportunity))
 
-        engine.queue.offer = keep  # type: ignore[method-assign]
+        paper.engine.queue.offer = keep  # type: ignore[method-assign]
 
     play(minutes=30, prepare=collect)
     assert offered
     return offered[0]
 
 
-async def _engine_at(found: Engine, opportunity: Opportunity) -> Engine:
+async def _engine_at(tape: Tape, opportunity: Opportunity) -> Engine:
     """Return a new engine that sees the books at which an opportunity was found."""
-    tape, clock = found.tape, TapeClock(opportunity.detected_at)
-    fresh = build(load(), tape, MemoryJournal(), clock, seed=1)
+    clock = TapeClock(opportunity.detected_at)
+    paper = build_paper(load(), tape, MemoryJournal(), clock, seed=1)
+    fresh, exchanges = paper.engine, paper.platforms.exchanges
     await fresh.lifecycle.start(
         tape.meta.contracts,
         tape.meta.pairs,
-        {p: a.cash for p, a in _cash(fresh)},
+        {platform: each.wallet.cash for platform, each in exchanges.items()},
         mode="paper",
         run=1,
         version="x",
     )
     for message in tape.messages():
         if message.at <= opportunity.detected_at:
-            fresh.offered.clear()
-            fresh.exchanges[message.platform].update(
+            exchanges[message.platform].update(
                 message.contract_id,
                 message.bids,
                 message.asks,
@@ -183,17 +187,17 @@ async def _engine_at(found: Engine, opportunity: Opportunity) -> Engine:
             book = fresh.watchlist.books[message.platform, message.contract_id]
             book.replace(message.bids, message.asks)
             book.touch(clock.now(), 1)
-    fresh.lag.release()
-    fresh.lag._steps = 0
+    paper.platforms.lag.release()
+    paper.platforms.lag._steps = 0
     return fresh
 
 
 def test_given_opportunities_are_executed_best_first() -> None:
     """The requirement's own entry point: everything it is given is done when it returns."""
-    engine, opportunity = _offer()
+    tape, opportunity = _offer()
 
     async def main() -> list[dict[str, Any]]:
-        fresh = await _engine_at(engine, opportunity)
+        fresh = await _engine_at(tape, opportunity)
         await fresh.queue.process_opportunities([opportunity])
         return await fresh.journal.rows("open_positions")
 
@@ -203,10 +207,10 @@ def test_given_opportunities_are_executed_best_first() -> None:
 
 def test_an_execution_that_has_waited_is_checked_again_before_it_begins() -> None:
     """By then its pair may have a discrepancy (I-23), or a platform may be unhealthy."""
-    engine, opportunity = _offer()
+    tape, opportunity = _offer()
 
     async def main() -> tuple[list[dict[str, Any]], dict[str, int]]:
-        fresh = await _engine_at(engine, opportunity)
+        fresh = await _engine_at(tape, opportunity)
         fresh.queue._slots = asyncio.Semaphore(0)
         waits = asyncio.ensure_future(fresh.queue.process_opportunities([opportunity]))
         await asyncio.sleep(1)
@@ -218,7 +222,3 @@ def test_an_execution_that_has_waited_is_checked_again_before_it_begins() -> Non
         return await fresh.journal.rows("executions"), dict(fresh.queue.refused)
 
     assert run_virtual(main()) == ([], {Reason.DISCREPANCY_OPEN.value: 1})
-
-
-def _cash(engine: Engine) -> list[Any]:
-    return [(platform, exchange.wallet) for platform, exchange in engine.exchanges.items()]

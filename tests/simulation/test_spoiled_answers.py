@@ -13,7 +13,7 @@ import pytest
 from support.faults import ALL, BUSY, REFUSED, UNANSWERED
 from support.runs import HELD, Finished, conserved, play
 
-from dutchbook.bootstrap.engine import Engine
+from dutchbook.bootstrap.paper import PaperRun
 from dutchbook.domain.execution.order import Finality, Order
 from dutchbook.platforms.kalshi import order_codec as kalshi
 from dutchbook.platforms.order_answers import Family, Row
@@ -33,9 +33,9 @@ class Watched:
     sent: Counter[str] = field(default_factory=Counter)
     asked: Counter[str] = field(default_factory=Counter)
 
-    def __call__(self, engine: Engine) -> None:
-        for platform, gateway in engine.gateways.items():
-            submit, find = engine.exchanges[platform].submit, gateway.find_order
+    def __call__(self, paper: PaperRun) -> None:
+        for platform, gateway in paper.platforms.gateways.items():
+            submit, find = paper.platforms.exchanges[platform].submit, gateway.find_order
 
             def heard(order: Order, now: datetime, submit: Any = submit) -> Any:
                 self.sent[order.client_order_id] += 1
@@ -45,18 +45,20 @@ class Watched:
                 self.asked[order.client_order_id] += 1
                 return await find(order)
 
-            engine.exchanges[platform].submit = heard  # type: ignore[method-assign]
+            paper.platforms.exchanges[platform].submit = heard  # type: ignore[method-assign]
             gateway.find_order = asked  # type: ignore[method-assign]
 
 
 def hits(run: Finished) -> Counter[Fault]:
-    return sum((gateway.hits for gateway in run.engine.gateways.values()), start=Counter())
+    return sum(
+        (gateway.hits for gateway in run.paper.platforms.gateways.values()), start=Counter()
+    )
 
 
 def same_on_both_sides(run: Finished) -> None:
     """I-5: every order whose outcome we know has the same fills here and on its platform."""
     for row in run.tables["orders"]:
-        report = run.engine.exchanges[row["platform"]].find(row["client_order_id"])
+        report = run.paper.platforms.exchanges[row["platform"]].find(row["client_order_id"])
         fills = report.fills if report else ()
         theirs = sum((f.size for f in fills if f.finality is not Finality.FAILED), Decimal(0))
         if row["outcome_unknown_since"] is None:
@@ -154,9 +156,9 @@ def test_a_platform_without_faults_spoils_nothing() -> None:
     assert not hits(play(*BUSY, minutes=MINUTES))
 
 
-def deaf(engine: Engine) -> None:
+def deaf(paper: PaperRun) -> None:
     """Ignore reports of the streams, which would bring a correcting comparison forward."""
-    engine.trading.reported.note = _ignored  # type: ignore[method-assign]
+    paper.engine.trading.reported.note = _ignored  # type: ignore[method-assign]
 
 
 def _ignored(report: FillReport) -> None:

@@ -12,8 +12,7 @@ import pytest
 from support.faults import FAULTS
 from support.runs import HELD, Finished, conserved, play
 
-from dutchbook.bootstrap.build import build, generated_tape
-from dutchbook.bootstrap.engine import Engine
+from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.events import Event, PositionOpened, as_json
@@ -91,7 +90,7 @@ def _agrees_with_platforms(run: Finished) -> None:
             for outcome in Outcome:
                 held[row["platform"], row["contract_id"], outcome] -= row["size"]
     for account in run.tables["accounts"]:
-        wallet = run.engine.exchanges[account["platform"]].wallet
+        wallet = run.paper.platforms.exchanges[account["platform"]].wallet
         cash = account["free"] + account["reserved"] - spent[account["platform"]]
         if not open_ended:
             assert wallet.cash == cash
@@ -193,7 +192,7 @@ def test_no_fill_is_larger_or_better_than_the_book_offered_and_nothing_is_taken_
 
 def _offers(finished: Finished) -> Any:
     """Return a function that finds the level that a fill was taken from, and its size."""
-    tape = finished.engine.tape
+    tape = finished.paper.tape
     assert isinstance(tape, MemoryTape)
     rows = tape.rows
 
@@ -229,12 +228,12 @@ def test_an_order_is_durable_before_it_is_sent() -> None:
     """I-2, from outside: when the platform receives an order, the journal has it already."""
     unknown_to_us = []
 
-    def listen(engine: Engine) -> None:
-        for exchange in engine.exchanges.values():
+    def listen(paper: PaperRun) -> None:
+        for exchange in paper.platforms.exchanges.values():
             submit = exchange.submit
 
             def heard(order: Order, now: datetime, submit: Any = submit) -> Any:
-                journal = engine.journal
+                journal = paper.engine.journal
                 assert isinstance(journal, MemoryJournal)
                 if (order.order_id,) not in journal._tables["orders"]:
                     unknown_to_us.append(order)
@@ -282,7 +281,9 @@ def test_an_unanswered_query_leaves_the_order_pending_and_the_money_reserved() -
 
 
 def test_after_a_halt_no_entry_is_placed_until_it_is_cleared() -> None:
-    def halt_at_the_first_position(engine: Engine) -> None:
+    def halt_at_the_first_position(paper: PaperRun) -> None:
+        engine = paper.engine
+
         def on_event(event: Event, sequence: int) -> None:
             if (
                 isinstance(event, PositionOpened)
@@ -369,7 +370,8 @@ def test_trading_resumes_when_the_last_reason_is_cleared() -> None:
     async def main() -> tuple[bool, bool]:
         journal = MemoryJournal()
         tape = generated_tape(7, minutes=1)
-        engine = build(load(), tape, journal, TapeClock(tape.meta.first), seed=7)
+        clock = TapeClock(tape.meta.first)
+        engine = build_paper(load(), tape, journal, clock, seed=7).engine
         await engine.risk.capital.load()
         await engine.risk.halts.halt_trading(HaltReason.OPERATOR, "by hand")
         await engine.risk.halts.halt_trading(HaltReason.TIME_DRIFT, "1,200 ms")

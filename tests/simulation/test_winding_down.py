@@ -7,7 +7,7 @@ import json
 
 from support.runs import Finished, conserved, play
 
-from dutchbook.bootstrap.engine import Engine
+from dutchbook.bootstrap.paper import PaperRun
 from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.events import Event
 from dutchbook.domain.positions.position import PositionStatus
@@ -16,7 +16,9 @@ from dutchbook.domain.positions.position import PositionStatus
 def wound_down_after_the_first_position() -> Finished:
     asked: list[asyncio.Task[None]] = []
 
-    def prepare(engine: Engine) -> None:
+    def prepare(paper: PaperRun) -> None:
+        engine = paper.engine
+
         def on_event(event: Event, sequence: int) -> None:
             del sequence
             if event.wire == "execution.position.opened" and not asked:

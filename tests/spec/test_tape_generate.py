@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dutchbook.bootstrap.build import generated_tape
+from dutchbook.bootstrap.paper import generated_tape
 from dutchbook.domain.market.book import ASK, BID, OrderBook
 from dutchbook.domain.market.contract import Outcome, Platform
 from dutchbook.domain.values.units import from_e4

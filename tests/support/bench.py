@@ -6,7 +6,7 @@ real network. An order then fills in part, or not at all, for the same reason as
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -15,17 +15,19 @@ from typing import Any
 
 from dutchbook.application.exposure.single_leg import SingleLegResolutionService
 from dutchbook.application.operator.command_rows import command_row
-from dutchbook.bootstrap.build import build
 from dutchbook.bootstrap.engine import Engine
+from dutchbook.bootstrap.paper import PaperRun, build_paper
 from dutchbook.config import load
 from dutchbook.domain.execution.order import Order
 from dutchbook.domain.market.contract import ContractMatch, Outcome, Platform
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.position import OpenPosition
+from dutchbook.domain.positions.settlement import Key
 from dutchbook.domain.values.units import Money
 from dutchbook.persistence.log.verify import problems
 from dutchbook.platforms.paper.faults import Fault
 from dutchbook.ports.journal import Batch, Insert, Receipt
+from dutchbook.ports.market_data import MarketListener
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.message import Kind, MemoryTape, TapeMessage, TapeMeta
@@ -48,9 +50,14 @@ def _levels(levels: Levels) -> tuple[tuple[int, int], ...]:
 class Bench:
     """A started engine, with control of its books, platforms and commands."""
 
-    engine: Engine
+    paper: PaperRun
     journal: DyingJournal
     step: int = 0
+
+    @property
+    def engine(self) -> Engine:
+        """The engine."""
+        return self.paper.engine
 
     @property
     def service(self) -> SingleLegResolutionService:
@@ -88,12 +95,16 @@ class Bench:
 
     def show(self, platform: Platform, bids: Levels, asks: Levels) -> None:
         """Set a platform's book, and show it to the engine."""
-        self.engine.on_message(self._message(platform, bids, asks))
+        self.paper.market.updated(self._message(platform, bids, asks).update)
+
+    def empty_books(self) -> None:
+        """Begin a session, in which every book is empty at first."""
+        begin(self.paper.market)
 
     def moved(self, platform: Platform, bids: Levels, asks: Levels) -> None:
         """Set a platform's book while the engine still sees the old one."""
         message = self._message(platform, bids, asks)
-        self.engine.exchanges[platform].update(
+        self.paper.platforms.exchanges[platform].update(
             message.contract_id,
             message.bids,
             message.asks,
@@ -103,7 +114,7 @@ class Bench:
 
     def fault(self, platform: Platform, *faults: Fault) -> None:
         """Apply faults to every request to a platform from now on; none restores it."""
-        server = self.engine.gateways[platform]._server
+        server = self.paper.platforms.gateways[platform]._server
         server._faults = replace(server._faults, rates=tuple((f, RATE) for f in faults))
 
     async def rest(self, seconds: float = 0.2) -> None:
@@ -231,7 +242,7 @@ class When(StrEnum):
 class Left:
     """The state that the next engine takes over: the database, the platforms and the time."""
 
-    engine: Engine
+    paper: PaperRun
     journal: DyingJournal
     at: datetime
     run: int
@@ -297,50 +308,69 @@ def bench(
         made, chosen = tape(pair(primary_leg=first)), (OFF, "paper.lag_steps=0", *settings)
         run = after.run + 1 if after else 1
         clock = TapeClock(after.at if after else NOW)
-        engine = build(load(None, chosen), made, journal, clock, seed=7, run=run)
+        feed = WorkFeed(lambda: work(at))
+        paper = build_paper(
+            load(None, chosen), made, journal, clock, seed=7, run=run, feed=feed
+        )
+        at = Bench(paper, journal)
         if after:
-            _same_platforms(after.engine, engine)
+            _same_platforms(after.paper, paper)
         try:
-            return await _run(Bench(engine, journal), made, work, run)
+            return await _run(at, feed, run)
         except Death:
-            raise Died(Left(engine, journal, clock.now(), run)) from None
+            raise Died(Left(paper, journal, clock.now(), run)) from None
         except BaseExceptionGroup as group:
             if group.subgroup(Death) is None:
                 raise
-            raise Died(Left(engine, journal, clock.now(), run)) from None
+            raise Died(Left(paper, journal, clock.now(), run)) from None
 
     return run_virtual(main())
 
 
-async def _run(
-    at: Bench, made: MemoryTape, work: Callable[[Bench], Awaitable[Any]], run: int
-) -> Ended:
-    engine, journal, meta = at.engine, at.journal, made.meta
+def begin(listener: MarketListener) -> None:
+    """Begin a session with empty books."""
+    for platform in Platform:
+        listener.gap(platform)
+    listener.session_began()
+
+
+class WorkFeed:
+    """`MarketData` in place of a tape: one session, in which a test's work shows the books."""
+
+    def __init__(self, work: Callable[[], Awaitable[Any]]) -> None:
+        self._work = work
+        self.answers: list[Any] = []
+
+    def subscribe(self, keys: Iterable[Key]) -> None:
+        """Show what the work shows."""
+
+    async def run(self, listener: MarketListener) -> None:
+        """Run the work in a session of its own."""
+        begin(listener)
+        self.answers.append(await self._work())
+        listener.session_ended()
+
+
+async def _run(at: Bench, feed: WorkFeed, run: int) -> Ended:
+    engine, journal, meta = at.engine, at.journal, at.paper.tape.meta
     opening = {platform: Money(Decimal(5_000)) for platform in Platform}
     await engine.lifecycle.start(
         meta.contracts, meta.pairs, opening, mode="paper", run=run, version="x"
     )
     await engine.trading.take_up()
-    answers: list[Any] = []
-
-    async def feed() -> None:
-        engine._session_began()
-        answers.append(await work(at))
-        engine._session_ended()
-
-    settled = [gateway.settled for gateway in engine.gateways.values()]
-    await engine.lifecycle.run(feed, settled)
+    settled = [gateway.settled for gateway in at.paper.platforms.gateways.values()]
+    await engine.lifecycle.run(engine.feed.follow, settled)
     await engine.lifecycle.stop("the test ended")
     assert problems(await stored(journal)) == []
     tables = {name: await journal.rows(name) for name in journal._tables}
-    return Ended(answers[0], tables, Left(engine, journal, engine.clock.now(), run))
+    return Ended(feed.answers[0], tables, Left(at.paper, journal, engine.clock.now(), run))
 
 
-def _same_platforms(before: Engine, now: Engine) -> None:
+def _same_platforms(before: PaperRun, now: PaperRun) -> None:
     """Give a new engine the platforms in the state in which the previous engine left them."""
-    for platform, exchange in now.exchanges.items():
+    for platform, exchange in now.platforms.exchanges.items():
         taken = exchange.on_taken
-        exchange.__dict__.update(before.exchanges[platform].__dict__)
+        exchange.__dict__.update(before.platforms.exchanges[platform].__dict__)
         exchange.subscribe(taken)
 
 

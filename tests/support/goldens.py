@@ -23,7 +23,7 @@ from typing import Any
 
 from prove.workload import tape as dense_tape
 
-from dutchbook.bootstrap.build import generated_tape
+from dutchbook.bootstrap.paper import generated_tape
 from dutchbook.domain.events import RecordsChanged
 from dutchbook.domain.market.contract import Platform
 from dutchbook.persistence.database import Database

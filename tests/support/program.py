@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from dutchbook.bootstrap import paper_run
-from dutchbook.bootstrap.build import generated_tape
+from dutchbook.bootstrap.paper import generated_tape
 from dutchbook.cli.main import main
 from dutchbook.config import load
 from dutchbook.domain.market.contract import Contract, Platform

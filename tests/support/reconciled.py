@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 from dutchbook.application.records.rows import fill_row, order_row, position_row
-from dutchbook.bootstrap.build import build, generated_tape
 from dutchbook.bootstrap.engine import Engine
+from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.execution.order import Finality, Order
 from dutchbook.domain.market.contract import Outcome, Platform
@@ -191,10 +191,15 @@ class Told:
 class At:
     """An engine that holds one position, and the preset gateway of each platform."""
 
-    engine: Engine
+    paper: PaperRun
     platform: Platform
     ours: OurState
     told: dict[Platform, Told]
+
+    @property
+    def engine(self) -> Engine:
+        """The engine."""
+        return self.paper.engine
 
     @property
     def service(self) -> Any:
@@ -250,7 +255,8 @@ async def started(
     match, ours = pair(), change(local(state, platform))
     meta = _meta(match)
     clock = TapeClock(NOW)
-    engine = build(load(None, settings), MemoryTape(meta, []), journal, clock, seed=1)
+    paper = build_paper(load(None, settings), MemoryTape(meta, []), journal, clock, seed=1)
+    engine, gateways = paper.engine, paper.platforms.gateways
     opening = {each: Money(Decimal(1_000)) for each in Platform}
     await engine.lifecycle.start(
         (match.kalshi, match.polymarket), (match,), opening, mode="paper", run=1, version="x"
@@ -260,8 +266,8 @@ async def started(
     await engine.reconciling.service._recount()
     told = {each: Told(each) for each in Platform}
     for where, gateway in told.items():
-        engine.gateways[where] = gateway  # type: ignore[index]
-    return await work(At(engine, platform, ours, told))
+        gateways[where] = gateway  # type: ignore[index]
+    return await work(At(paper, platform, ours, told))
 
 
 def _meta(match: Any) -> Any:

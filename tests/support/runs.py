@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from dutchbook.bootstrap.build import ACCOUNTS, build, generated_tape
 from dutchbook.bootstrap.engine import Engine
+from dutchbook.bootstrap.paper import ACCOUNTS, PaperRun, build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.capital.ledger import (
     Balance,
@@ -68,9 +68,14 @@ class Finished:
     """A run that has ended: its summary, its engine and all rows of its database."""
 
     summary: dict[str, Any]
-    engine: Engine
+    paper: PaperRun
     tables: dict[str, list[dict[str, Any]]]
     checked: int
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of the run."""
+        return self.paper.engine
 
 
 def play(
@@ -79,7 +84,7 @@ def play(
     minutes: int = 30,
     tape: Tape | None = None,
     check: Check | None = None,
-    prepare: Callable[[Engine], None] | None = None,
+    prepare: Callable[[PaperRun], None] | None = None,
 ) -> Finished:
     """Run an engine on a tape to its end, by default a generated one."""
 
@@ -87,12 +92,12 @@ def play(
         journal = WatchedJournal(check)
         chosen = tape or generated_tape(seed, minutes=minutes)
         clock = TapeClock(chosen.meta.first)
-        engine = build(load(None, settings), chosen, journal, clock, seed=seed)
+        paper = build_paper(load(None, settings), chosen, journal, clock, seed=seed)
         if prepare:
-            prepare(engine)
-        summary = await engine.trade(1)
+            prepare(paper)
+        summary = await paper.trade(1)
         tables = {name: await journal.rows(name) for name in journal._tables}
-        return Finished(summary, engine, tables, journal.checked)
+        return Finished(summary, paper, tables, journal.checked)
 
     return run_virtual(main())
 

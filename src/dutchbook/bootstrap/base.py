@@ -11,7 +11,7 @@ from dutchbook.application.records.committer import Committer
 from dutchbook.config import Settings
 from dutchbook.domain.detection.quote import Hurdles
 from dutchbook.domain.market.contract import Platform
-from dutchbook.platforms.paper.gateway import PaperGateway
+from dutchbook.ports.gateway import PlatformGateway
 from dutchbook.ports.journal import Journal
 from dutchbook.ports.time import Clock, Ids
 
@@ -26,6 +26,6 @@ class Base:
     committer: Committer
     risk: RiskManager
     watchlist: Watchlist
-    gateways: Mapping[Platform, PaperGateway]
+    gateways: Mapping[Platform, PlatformGateway]
     clock: Clock
     ids: Ids

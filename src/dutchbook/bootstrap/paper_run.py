@@ -16,8 +16,7 @@ from dutchbook.application.lifecycle import count_run
 from dutchbook.application.market.pairs import traded_pairs
 from dutchbook.application.records.lease import Fence, take, turn
 from dutchbook.bootstrap import paths
-from dutchbook.bootstrap.build import POLL_SECONDS, build
-from dutchbook.bootstrap.engine import Engine
+from dutchbook.bootstrap.paper import POLL_SECONDS, PaperRun, build_paper
 from dutchbook.config import Settings
 from dutchbook.domain.positions.settlement import Key, Ruling, read_results
 from dutchbook.errors import InvalidInput, LeaseHeld, LeaseLost
@@ -66,11 +65,11 @@ class Screen(Protocol):
         """Show one line of text."""
         ...
 
-    async def trade(self, engine: Engine, number: int, *, live: bool) -> dict[str, Any]:
+    async def trade(self, paper: PaperRun, number: int, *, live: bool) -> dict[str, Any]:
         """Run the engine to its end and show what happens; return its summary.
 
         Args:
-            engine: The engine, not yet started.
+            paper: The engine and its platforms, not yet started.
             number: Number of this run on its database.
             live: Whether time passes at a speed that a person can follow.
         """
@@ -83,10 +82,10 @@ class NoScreen:
     def line(self, text: str) -> None:
         """Ignore `text`."""
 
-    async def trade(self, engine: Engine, number: int, *, live: bool) -> dict[str, Any]:
+    async def trade(self, paper: PaperRun, number: int, *, live: bool) -> dict[str, Any]:
         """Run the engine and show nothing, whether `live` or not."""
         del live
-        return await engine.trade(number)
+        return await paper.trade(number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +191,7 @@ async def _trade(
         fence = await take(journal, SystemClock(), myself(), options.term, gone, file)
         number = await count_run(journal, fence)
         screen.line(await _first_line(journal, database, _book_age(options.settings, tape)))
-        engine = build(
+        paper = build_paper(
             options.settings,
             tape,
             journal,
@@ -205,9 +204,8 @@ async def _trade(
             poll_seconds=options.poll_seconds,
             anchors=AnchorFile(paths.anchor_path(database), SystemClock(), turnstile()),
         )
-        summary = await _keep_lease(
-            engine, fence, options, _stop_on_signal(engine, number, options, screen)
-        )
+        trading = _stop_on_signal(paper, number, options, screen)
+        summary = await _keep_lease(journal, fence, options, trading)
         await fence.release(journal)
         return summary
     finally:
@@ -215,7 +213,10 @@ async def _trade(
 
 
 async def _keep_lease(
-    engine: Engine, fence: Fence, options: Options, trading: Coroutine[Any, Any, dict[str, Any]]
+    journal: Journal,
+    fence: Fence,
+    options: Options,
+    trading: Coroutine[Any, Any, dict[str, Any]],
 ) -> dict[str, Any]:
     """Trade, and in live time renew the lease even if there is nothing to commit.
 
@@ -224,21 +225,21 @@ async def _keep_lease(
     if options.speed is None:
         return await trading
     async with asyncio.TaskGroup() as group:
-        keeping = group.create_task(fence.keep(engine.journal))
+        keeping = group.create_task(fence.keep(journal))
         summary = await trading
         keeping.cancel()
     return summary
 
 
 async def _stop_on_signal(
-    engine: Engine, number: int, options: Options, screen: Screen
+    paper: PaperRun, number: int, options: Options, screen: Screen
 ) -> dict[str, Any]:
     """Trade, and stop on SIGINT or SIGTERM."""
     loop = asyncio.get_running_loop()
     for each in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(each, engine.stopping.set)
-    return await screen.trade(engine, number, live=options.speed is not None)
+            loop.add_signal_handler(each, paper.engine.stopping.set)
+    return await screen.trade(paper, number, live=options.speed is not None)
 
 
 def _book_age(settings: Settings, tape: Tape) -> str:

@@ -47,7 +47,7 @@ def tape_generate(
     pair_count: Annotated[int, typer.Option("--pairs", min=1, help="How many pairs.")] = 2,
 ) -> None:
     """Make up a tape whose edges follow a recording of both platforms."""
-    from dutchbook.bootstrap.build import generated_tape
+    from dutchbook.bootstrap.paper import generated_tape
     from dutchbook.cli.console import progress, report
     from dutchbook.tape.format import write_tape
     from dutchbook.tape.info import describe

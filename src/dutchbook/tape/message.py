@@ -8,8 +8,8 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Protocol
 
-from dutchbook.domain.market.book import ASK, BID, OrderBook
 from dutchbook.domain.market.contract import Contract, ContractMatch, Platform
+from dutchbook.ports.market_data import BookUpdate
 
 
 class Kind(IntEnum):
@@ -48,14 +48,18 @@ class TapeMessage:
     sequence: int = 0
     platform_time: datetime | None = None
 
-    def apply_to(self, book: OrderBook) -> None:
-        """Change a book as the message says."""
-        if self.kind is Kind.SNAPSHOT:
-            book.replace(self.bids, self.asks)
-            return
-        for side, levels in ((BID, self.bids), (ASK, self.asks)):
-            for price, size in levels:
-                book.apply(side, price, size)
+    @property
+    def update(self) -> BookUpdate:
+        """The message without its place on the tape."""
+        return BookUpdate(
+            self.platform,
+            self.contract_id,
+            self.kind is Kind.SNAPSHOT,
+            self.bids,
+            self.asks,
+            self.sequence,
+            self.platform_time,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,14 +20,13 @@ class Listener:
     session_ended: Callable[[], None]
 
 
-async def play(tape: Tape, clock: Clock, listener: Listener) -> int:
-    """Play every message of `tape` and return how many there were.
+async def play(tape: Tape, clock: Clock, listener: Listener) -> None:
+    """Play every message of `tape`.
 
     A step ends when the first message of the next one is due, before that message is applied.
     An order that waited for the end of the step meets the books as of that end.
     """
     session = step = None
-    played = 0
     for message in tape.messages():
         if step is not None and (message.step != step or message.session != session):
             listener.step_ended(step)
@@ -44,8 +43,6 @@ async def play(tape: Tape, clock: Clock, listener: Listener) -> int:
             step = message.step
             listener.step_began(step)
         listener.message(message)
-        played += 1
     if step is not None:
         listener.step_ended(step)
         listener.session_ended()
-    return played

@@ -45,7 +45,8 @@ class Streams:
         updated = [
             (at, b.contract_id) for b in books if (at := self._last_update(b)) is not None
         ]
-        newest = max((at for at, _ in updated), default=self._sessions.began_at or now)
+        since = self._sessions.stream_since(platform) or now
+        newest = max((at for at, _ in updated), default=since)
         silent = [
             contract_id
             for at, contract_id in updated

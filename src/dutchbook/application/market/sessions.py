@@ -1,9 +1,11 @@
-"""Sessions of a run; the gaps between the sessions of a tape are skipped."""
+"""Sessions of a run and its streams; the gaps between the sessions of a tape are skipped."""
 
 from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+
+from dutchbook.domain.market.contract import Platform
 
 
 class Sessions:
@@ -17,6 +19,7 @@ class Sessions:
     def __init__(self) -> None:
         self._open = asyncio.Event()
         self.began_at: datetime | None = None
+        self._streams: dict[Platform, datetime] = {}
 
     @property
     def running(self) -> bool:
@@ -26,7 +29,19 @@ class Sessions:
     def began(self, at: datetime) -> None:
         """Start a session."""
         self.began_at = at
+        self._streams.clear()
         self._open.set()
+
+    def stream_changed(self, platform: Platform, at: datetime) -> None:
+        """Record that a platform's stream connected, or has a gap."""
+        self._streams[platform] = at
+
+    def stream_since(self, platform: Platform) -> datetime | None:
+        """Return when a platform's stream last connected or had a gap in this session.
+
+        If it did neither, this is when the session began; None if none has begun.
+        """
+        return self._streams.get(platform, self.began_at)
 
     def ended(self) -> None:
         """End the session."""

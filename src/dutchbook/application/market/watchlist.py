@@ -67,10 +67,11 @@ class Watchlist:
         """Return the pairs that the book of `key` belongs to."""
         return self._by_contract.get(key, [])
 
-    def clear(self) -> None:
-        """Empty every book, at the start of a session."""
+    def clear(self, platform: Platform) -> None:
+        """Empty every book of a platform, after a gap in its stream."""
         for book in self.books.values():
-            book.clear()
+            if book.platform is platform:
+                book.clear()
 
     def _book(self, key: Key) -> OrderBook:
         return self.books.setdefault(key, OrderBook(*key))

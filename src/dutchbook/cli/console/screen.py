@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.live import Live
 
 from dutchbook.bootstrap.engine import Engine
+from dutchbook.bootstrap.paper import PaperRun
 from dutchbook.bootstrap.paper_run import REDRAW_SECONDS
 from dutchbook.cli.console.lines import EventLines
 from dutchbook.cli.console.live import LiveView, PairLine, Standing
@@ -29,12 +30,13 @@ class TerminalScreen:
         """Show one line of text."""
         _writer(self._console)(text)
 
-    async def trade(self, engine: Engine, number: int, *, live: bool) -> dict[str, Any]:
+    async def trade(self, paper: PaperRun, number: int, *, live: bool) -> dict[str, Any]:
         """Run the engine to its end and show what happens; return its summary."""
+        engine = paper.engine
         if self._console.is_terminal and live:
-            return await _shown(engine, number, self._console)
+            return await _shown(paper, number, self._console)
         engine.committer.subscribe(EventLines(_writer(self._console, engine.stopping.set)))
-        return await engine.trade(number)
+        return await paper.trade(number)
 
 
 def _writer(
@@ -55,8 +57,9 @@ def _writer(
     return write
 
 
-async def _shown(engine: Engine, number: int, console: Console) -> dict[str, Any]:
+async def _shown(paper: PaperRun, number: int, console: Console) -> dict[str, Any]:
     """Trade with the live view on the terminal."""
+    engine = paper.engine
     pairs = [
         PairLine(
             watch.match.kalshi.title,
@@ -77,7 +80,7 @@ async def _shown(engine: Engine, number: int, console: Console) -> dict[str, Any
 
         drawing = asyncio.ensure_future(redraw())
         try:
-            summary = await engine.trade(number)
+            summary = await paper.trade(number)
         finally:
             drawing.cancel()
         live.update(view.draw(standing(engine)), refresh=True)

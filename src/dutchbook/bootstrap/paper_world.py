@@ -1,0 +1,159 @@
+"""What paper platforms need besides their books: our holdings at a start, results at an end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from dutchbook.application.capital.capital import Capital
+from dutchbook.application.market.watchlist import Watchlist
+from dutchbook.application.orders.send import report_of
+from dutchbook.application.records.loading import fill_of, grouped, order_of, position_of
+from dutchbook.application.settlement.payouts import SettlementService
+from dutchbook.domain.execution.order import Finality, Order
+from dutchbook.domain.market.contract import Outcome, Platform
+from dutchbook.domain.positions.position import OpenPosition
+from dutchbook.domain.positions.settlement import Key, Ruling
+from dutchbook.domain.values.units import Money, Quantity, owed
+from dutchbook.platforms.paper.exchange import PaperExchange
+from dutchbook.platforms.paper.gateway import PaperGateway
+from dutchbook.ports.gateway import FillReport
+from dutchbook.ports.journal import Journal
+from dutchbook.ports.time import Clock
+
+PATIENCE = timedelta(minutes=10)
+"""Maximum time that a run waits for the cash of results."""
+
+
+class Funding:
+    """Gives new paper platforms what they hold for us by our record."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        capital: Capital,
+        watchlist: Watchlist,
+        exchanges: Mapping[Platform, PaperExchange],
+        gateways: Mapping[Platform, PaperGateway],
+    ) -> None:
+        self._journal = journal
+        self._capital = capital
+        self._watchlist = watchlist
+        self._exchanges = exchanges
+        self._gateways = gateways
+
+    async def fund(self) -> None:
+        """Fund each paper platform with what it holds for us by our record.
+
+        Contracts are those of positions, less what was sold, merged and paid, and those of
+        fills whose execution has no position yet. Cash is what is free and reserved, less what
+        unfinished executions have spent of their reservations.
+        """
+        orders = {row["order_id"]: row for row in await self._journal.rows("orders")}
+        live = {
+            row["execution_id"]
+            for row in await self._journal.rows("executions")
+            if row["ended_at"] is None
+        }
+        held = [position_of(row) for row in await self._journal.rows("open_positions")]
+        known = {position.execution_id for position in held}
+        for position in held:
+            self._hand_over(position)
+        pending: dict[Platform, Decimal] = defaultdict(Decimal)
+        for row in await self._journal.rows("fills"):
+            if row["finality"] == Finality.FAILED or row["execution_id"] not in live:
+                continue
+            platform = Platform(row["platform"])
+            pending[platform] += owed(row["price"] * row["size"]) + row["fee"]
+            if row["execution_id"] not in known:
+                key = (orders[row["order_id"]]["contract_id"], Outcome(row["outcome"]))
+                self._exchanges[platform].wallet.add(*key, row["size"])
+        for platform, exchange in self._exchanges.items():
+            balance = self._capital.balance(platform)
+            borrowed = sum((p.holding(platform).borrowed for p in held), start=Decimal(0))
+            cash = balance.free + balance.reserved - pending[platform] + borrowed
+            exchange.wallet.fund(Money(cash))
+            exchange.wallet.net()
+        await self._remind()
+
+    async def _remind(self) -> None:
+        """Restore our unfinished orders and their fills on each paper platform."""
+        made = grouped(await self._journal.rows("fills"), "order_id")
+        known: dict[Platform, list[tuple[Order, list[FillReport]]]] = defaultdict(list)
+        for row in await self._journal.rows("orders", order_by=("created_at", "order_id")):
+            order = order_of(row)
+            fills = [fill_of(each) for each in made.get(order.order_id, [])]
+            open_ended = any(fill.finality is Finality.PROVISIONAL for fill in fills)
+            works = order.working_size > 0 and order.platform_order_id is not None
+            if works or open_ended:
+                reports = [report_of(order, fill) for fill in fills]
+                known[order.platform].append((order, reports))
+        for platform, gateway in self._gateways.items():
+            gateway.restore(known[platform])
+
+    def _hand_over(self, position: OpenPosition) -> None:
+        """Give the platforms their holdings of one position."""
+        match = self._watchlist.matches.get(position.pair_id)
+        for platform in Platform:
+            leg = position.holding(platform)
+            if match is not None and leg.unpaid:
+                contract_id = match.contract(platform).contract_id
+                wallet = self._exchanges[platform].wallet
+                other = leg.outcome.opposite
+                wallet.add(contract_id, leg.outcome, Quantity(leg.size - leg.borrowed))
+                wallet.add(contract_id, other, Quantity(leg.complement - leg.borrowed))
+
+
+class Resolution:
+    """Resolves the contracts of a tape after its end, as `results` say.
+
+    `delay` is how long Kalshi's cash takes on paper.
+    """
+
+    def __init__(
+        self,
+        results: Mapping[Key, Ruling],
+        exchanges: Mapping[Platform, PaperExchange],
+        settlement: SettlementService,
+        clock: Clock,
+        delay: timedelta,
+        stopping: asyncio.Event,
+    ) -> None:
+        self._results = results
+        self._exchanges = exchanges
+        self._settlement = settlement
+        self._clock = clock
+        self._delay = delay
+        self._stopping = stopping
+
+    async def resolve(self) -> None:
+        """Resolve the contracts, and wait for their cash."""
+        if not self._results or self._stopping.is_set():
+            return
+        for key, ruling in sorted(self._results.items(), key=lambda each: _due(each[1])):
+            if ruling.at is not None and not await self.until(ruling.at):
+                return
+            platform, contract_id = key
+            self._exchanges[platform].resolve(contract_id, ruling.yes_pays, self._clock.now())
+        if await self.until(self._clock.now() + self._delay):
+            for platform, contract_id in self._results:
+                if platform is Platform.KALSHI:
+                    self._exchanges[platform].settle(contract_id)
+            await self._settlement.finish(self._results, PATIENCE)
+
+    async def until(self, instant: datetime) -> bool:
+        """Wait until `instant`; return False if the engine was asked to stop meanwhile."""
+        waiting = asyncio.ensure_future(self._clock.sleep_until(instant))
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        waiting.cancel()
+        return not self._stopping.is_set()
+
+
+def _due(ruling: Ruling) -> tuple[bool, datetime]:
+    """Sort contracts that resolve at the tape's end before those that resolve later."""
+    return ruling.at is not None, ruling.at or datetime.min.replace(tzinfo=UTC)
