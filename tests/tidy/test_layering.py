@@ -121,3 +121,48 @@ def test_an_import_cycle_and_a_layer_too_many_would_be_found() -> None:
     assert len(layers_of(chain)) == 10
     assert in_cycles(circle, layers_of(circle)) == {"a", "b", "c"}
     assert in_cycles(chain, layers_of(chain)) == set()
+
+
+# The engine knows neither tape nor paper -----------------------------------------------------
+
+
+def of_paper(tree: ast.Module) -> list[str]:
+    """Return a module's imports that name a tape or anything on paper."""
+    return [
+        name
+        for name in imports(tree)
+        if any(piece == "tape" or piece.startswith("paper") for piece in name.split("."))
+    ]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        path
+        for path in TREES
+        if path.startswith("bootstrap/") and not path.startswith("bootstrap/paper")
+    ],
+)
+def test_what_builds_an_engine_knows_neither_tape_nor_paper(path: str) -> None:
+    assert of_paper(TREES[path]) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from dutchbook.tape.message import Tape",
+        "from dutchbook import tape",
+        "import dutchbook.platforms.paper.gateway",
+        "from dutchbook.platforms.paper.gateway import PaperGateway",
+        "from dutchbook.bootstrap.paper import build_paper",
+        "from dutchbook.bootstrap.paper_world import Funding",
+        "def late():\n    from dutchbook.platforms import paper",
+    ],
+)
+def test_a_tape_or_paper_in_the_engine_would_be_found(line: str) -> None:
+    assert of_paper(ast.parse(line)) != []
+
+
+@pytest.mark.parametrize("path", ["bootstrap/paper.py", "bootstrap/paper_run.py"])
+def test_paper_is_found_where_it_is(path: str) -> None:
+    assert of_paper(TREES[path]) != []
