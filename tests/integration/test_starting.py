@@ -17,7 +17,7 @@ HEAVY = {
     "alembic", "asyncpg", "pyarrow", "sqlalchemy", "tomlkit", "uvloop",
     "dutchbook.bootstrap.build", "dutchbook.bootstrap.engine", "dutchbook.config",
     "dutchbook.platforms",
-    "dutchbook.persistence.tables.models", "dutchbook.tape.columns",
+    "dutchbook.persistence.tables.base", "dutchbook.tape.columns",
 }  # fmt: skip
 LOADED = """
 import atexit, sys

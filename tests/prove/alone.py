@@ -76,9 +76,9 @@ OTHERS = {
     ),
     "I-11": Bug(
         "entries are kept in whole cents",
-        "application/records/rows.py",
-        '"amount": posting.amount,',
-        '"amount": posting.amount.quantize(Decimal("0.01")),',
+        "application/records/changes.py",
+        "note=note,",
+        'note=note, amount=posting.amount.quantize(Decimal("0.01")),',
     ),
     "I-13": Bug(
         "what a reservation releases forgets the fees",
@@ -118,8 +118,8 @@ OTHERS = {
     "I-18": Bug(
         "a start forgets why trading was halted",
         "application/capital/rows.py",
-        'halt_reasons=_reasons(row["halt_reason"], halted=row["trading_halted"]),',
-        "halt_reasons=frozenset(),",
+        'RISK_STATES.value(row, {"halt_reasons": reasons})',
+        'RISK_STATES.value(row, {"halt_reasons": frozenset()})',
         seed=122,
     ),
     "I-19": Bug(

@@ -18,7 +18,6 @@ from dutchbook.application.lifecycle import count_run
 from dutchbook.application.operator.command_rows import command_row, halting
 from dutchbook.application.operator.commands import Commands
 from dutchbook.application.records.lease import ENGINE, take
-from dutchbook.application.records.rows import order_row
 from dutchbook.bootstrap.build import build, generated_tape
 from dutchbook.bootstrap.engine import Engine
 from dutchbook.config import load
@@ -32,6 +31,7 @@ from dutchbook.errors import Conflict, ReservationFailed, StorageError
 from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.ports.halt_file import HaltNote
 from dutchbook.ports.journal import Batch, Insert, Update
+from dutchbook.ports.tables.trading import ORDERS
 from dutchbook.runtime.clock import SystemClock, TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 
@@ -338,7 +338,7 @@ async def _rest(at: Desk, number: int, *, known: bool) -> None:
         order = order.acknowledged(report.platform_order_id, report.working)
     order = replace(order, outcome_unknown_since=_now(at))
     execution = execution_row(order.execution_id, pair_id=PAIR, phase="waiting")
-    rows = (Insert("executions", execution), Insert("orders", order_row(order)))
+    rows = (Insert("executions", execution), Insert("orders", ORDERS.row_of(order)))
     await at.journal.commit(Batch(rows))
     at.engine.trades.put(await at.engine.trading.loader.one(order.execution_id))
 

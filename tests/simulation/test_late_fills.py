@@ -19,7 +19,6 @@ from dutchbook.application.pair_trades.loading import LAST, Loader
 from dutchbook.application.pair_trades.store import LATE
 from dutchbook.application.reconciliation.our_state import OurReading
 from dutchbook.application.reconciliation.unbooked_fills import UnbookedFills
-from dutchbook.application.records.rows import order_row
 from dutchbook.domain.events import BudgetReleased, PositionClosed, Stamp
 from dutchbook.domain.execution.order import Finality, Order, OrderStatus, Purpose
 from dutchbook.domain.market.contract import Leg, Platform
@@ -30,6 +29,7 @@ from dutchbook.domain.values.units import NOTHING, ZERO, Price, Quantity
 from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.ports.gateway import FillReport, OrderReport
 from dutchbook.ports.journal import Batch, Insert
+from dutchbook.ports.tables.trading import ORDERS
 from dutchbook.runtime.ids import SeededIds
 from dutchbook.runtime.virtual_time import run_virtual
 
@@ -214,7 +214,7 @@ async def nothing_bought(
     writes = (
         Insert("opportunities", opportunity | {"opportunity_id": name}),
         Insert("executions", row | facts),
-        Insert("orders", order_row(placed)),
+        Insert("orders", ORDERS.row_of(placed)),
     )
     await journal.commit(Batch(writes))
     if told:

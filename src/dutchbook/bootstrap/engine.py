@@ -21,7 +21,7 @@ from dutchbook.application.operator.reconciliation import ReconciliationCommands
 from dutchbook.application.orders.send import report_of
 from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import Committer
-from dutchbook.application.records.loading import fill_of, grouped, order_of, position_of
+from dutchbook.application.records.loading import grouped
 from dutchbook.application.records.recorder import Recorder
 from dutchbook.application.views.summary import summary
 from dutchbook.bootstrap.exits import ExitServices
@@ -38,6 +38,7 @@ from dutchbook.platforms.paper.gateway import PaperGateway
 from dutchbook.platforms.paper.server import StepLag
 from dutchbook.ports.gateway import FillReport
 from dutchbook.ports.journal import Journal
+from dutchbook.ports.tables.trading import FILLS, OPEN_POSITIONS, ORDERS
 from dutchbook.ports.time import Clock
 from dutchbook.tape.message import Kind, Tape, TapeMessage
 from dutchbook.tape.player import Listener, play
@@ -124,7 +125,7 @@ class Engine:
             for row in await self.journal.rows("executions")
             if row["ended_at"] is None
         }
-        held = [position_of(row) for row in await self.journal.rows("open_positions")]
+        held = [OPEN_POSITIONS.value(row) for row in await self.journal.rows("open_positions")]
         known = {position.execution_id for position in held}
         for position in held:
             self._hand_over(position)
@@ -150,8 +151,8 @@ class Engine:
         made = grouped(await self.journal.rows("fills"), "order_id")
         known: dict[Platform, list[tuple[Order, list[FillReport]]]] = defaultdict(list)
         for row in await self.journal.rows("orders", order_by=("created_at", "order_id")):
-            order = order_of(row)
-            fills = [fill_of(each) for each in made.get(order.order_id, [])]
+            order = ORDERS.value(row)
+            fills = [FILLS.value(each) for each in made.get(order.order_id, [])]
             open_ended = any(fill.finality is Finality.PROVISIONAL for fill in fills)
             works = order.working_size > 0 and order.platform_order_id is not None
             if works or open_ended:

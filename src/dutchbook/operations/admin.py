@@ -18,6 +18,7 @@ from dutchbook.errors import InvalidInput
 from dutchbook.operations.requests import Rows, meaningful, opened, reading
 from dutchbook.persistence.database import Database
 from dutchbook.ports.journal import Journal
+from dutchbook.ports.tables.trading import OPEN_POSITIONS
 from dutchbook.runtime.clock import SystemClock
 from dutchbook.runtime.ids import RandomIds
 from dutchbook.tape.documents import read_tables
@@ -50,15 +51,13 @@ def positions(url: str) -> Rows:
 
 
 def _position_row(position: OpenPosition) -> dict[str, Any]:
-    from dutchbook.application.records.loading import position_of
-
     paid = (
         position.kalshi_cost
         + position.kalshi_fees
         + position.polymarket_cost
         + position.polymarket_fees
     )
-    row = {each.name: getattr(position, each.name) for each in position.__table__.columns}
+    row = {name: getattr(position, name) for name in OPEN_POSITIONS.names}
     return {
         "position": position.position_id[:SHORT],
         "opened_at": position.opened_at,
@@ -67,7 +66,7 @@ def _position_row(position: OpenPosition) -> dict[str, Any]:
         "kalshi": f"{plain(position.kalshi_size)} {position.kalshi_side}",
         "polymarket": f"{plain(position.polymarket_size)} {position.polymarket_side}",
         "paid": paid,
-        "at_least": position_of(row).locked_profit,
+        "at_least": OPEN_POSITIONS.value(row).locked_profit,
     }
 
 

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from dutchbook.application.records.loading import contract_of, position_of
 from dutchbook.domain.events import (
     OrderPlaced,
     Scenario,
@@ -28,6 +27,8 @@ from dutchbook.domain.positions.position import OpenPosition, PositionStatus
 from dutchbook.domain.values.units import Price, owed, plain
 from dutchbook.errors import InvalidInput, InvalidPositionState
 from dutchbook.ports.journal import Journal, Prefix
+from dutchbook.ports.tables.market import CONTRACTS
+from dutchbook.ports.tables.trading import OPEN_POSITIONS
 
 Row = dict[str, Any]
 LEAST = 4
@@ -113,7 +114,7 @@ async def exposures(journal: Journal, reminder: timedelta) -> list[Row]:
 def _exposure(
     row: Row, log: list[Entry], questions: Mapping[str, str], reminder: timedelta
 ) -> Row:
-    position = position_of(row)
+    position = OPEN_POSITIONS.value(row)
     report = _last_report(log, position)
     actions = report.facts["recommended_actions"] if report else []
     scenarios = {each["name"]: each for each in report.facts["scenarios"]} if report else {}
@@ -174,7 +175,7 @@ async def position(journal: Journal, beginning: str) -> Row:
 
 async def whole(journal: Journal, row: Row) -> Row:
     """Return the position of a row in full."""
-    found = position_of(row)
+    found = OPEN_POSITIONS.value(row)
     log = await entries(journal, found.execution_id)
     unhedged = found.status in ALONE
     report = _last_report(log, found) if unhedged else None
@@ -251,7 +252,7 @@ async def at_price(journal: Journal, row: Row, price: Price) -> Scenario | None:
     missing = Platform(row["unhedged"]["platform"]).other
     (pair,) = await journal.rows("contract_matches", {"match_id": row["pair_id"]})
     key = {"platform": missing, "contract_id": pair[f"{missing}_contract_id"]}
-    contract = contract_of((await journal.rows("contracts", key))[0])
+    contract = CONTRACTS.value((await journal.rows("contracts", key))[0])
     (leg,) = (each for each in row["legs"] if each["platform"] == missing)
     if not contract.on_grid(price, Outcome(leg["outcome"])):
         grid = f"on the contract's price grid ({contract.grid})"
