@@ -47,7 +47,7 @@ OTHERS = {
         "        if key not in known or after.orders[order_id] != before.orders[order_id]:",
         also=(
             (
-                "persistence/journals/memory.py",
+                "tests/support/memory_journal.py",
                 "if key in self._tables[write.table]:",
                 'if key in self._tables[write.table] and write.table != "fills":',
             ),
@@ -87,7 +87,7 @@ OTHERS = {
         '"released": Money(amount - spent.cost),',
         also=(
             (
-                "persistence/journals/memory.py",
+                "tests/support/memory_journal.py",
                 "if rules.resolved_once:",
                 "if rules.resolved_once and not before:",
             ),
@@ -139,7 +139,7 @@ OTHERS = {
     "I-21": Bug(
         "a counter instead of a recount",
         "application/exposure/tracker.py",
-        'for owed in self._count(row["occurred_at"], row["event_id"]):',
+        "for owed in self._count(entry.at, entry.event_id):",
         "for owed in ():",
     ),
     "I-22": Bug(

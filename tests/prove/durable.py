@@ -12,11 +12,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from support.memory_journal import MemoryJournal
 from support.shelf import Shelf
 
 from dutchbook.errors import Conflict
 from dutchbook.persistence.database import Database
-from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.ports.journal import Batch, Receipt
 from dutchbook.ports.tables.catalogue import every_table
 from dutchbook.runtime.virtual_time import turnstile

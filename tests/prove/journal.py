@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from support.memory_journal import MemoryJournal
+
 from dutchbook.errors import StorageError
-from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.ports.journal import Batch, Insert, Receipt
 from dutchbook.ports.tables.catalogue import declared
 from prove.catalogue import Tally

@@ -324,7 +324,7 @@ PLANTED = (
     Bug(
         "a counter instead of a recount",
         "application/exposure/tracker.py",
-        'for owed in self._count(row["occurred_at"], row["event_id"]):',
+        "for owed in self._count(entry.at, entry.event_id):",
         "for owed in ():",
     ),
     Bug(

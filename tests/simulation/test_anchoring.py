@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from support.memory_journal import MemoryJournal
 from support.runs import stored
 
 from dutchbook.application.monitoring.log_anchors import PERIOD_SECONDS
@@ -14,7 +15,6 @@ from dutchbook.bootstrap.build import build, generated_tape
 from dutchbook.bootstrap.engine import Engine
 from dutchbook.config import load
 from dutchbook.errors import StorageError
-from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.persistence.log.audit import audited
 from dutchbook.ports.anchors import Anchor
 from dutchbook.ports.time import Clock

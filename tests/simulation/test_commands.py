@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from support.memory_journal import MemoryJournal
 from support.reserving import Reserving
 from support.rows import execution_row
 from support.runs import play
@@ -28,7 +29,6 @@ from dutchbook.domain.execution.order import Order, Purpose, TimeInForce
 from dutchbook.domain.market.contract import Leg, Outcome, Platform, Side
 from dutchbook.domain.values.units import Money, Price, Quantity
 from dutchbook.errors import Conflict, ReservationFailed, StorageError
-from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.ports.halt_file import HaltNote
 from dutchbook.ports.journal import Batch, Insert, Update
 from dutchbook.ports.tables.trading import ORDERS

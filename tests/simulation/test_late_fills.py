@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from support.memory_journal import MemoryJournal
 from support.pairs import NOW
 from support.reconciled import At, beside, says
 from support.reconciliation import FOUR, POSITION, SENT, SIX, TEN, account, ours_with, report
@@ -26,7 +27,6 @@ from dutchbook.domain.pair_trades.facts import Corrected
 from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.reconciliation import Found, OurOrder, OurState
 from dutchbook.domain.values.units import NOTHING, ZERO, Price, Quantity
-from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.ports.gateway import FillReport, OrderReport
 from dutchbook.ports.journal import Batch, Insert
 from dutchbook.ports.tables.trading import ORDERS

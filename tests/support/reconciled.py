@@ -33,7 +33,6 @@ from dutchbook.domain.reconciliation import (
 )
 from dutchbook.domain.values.units import NOTHING, Money, Quantity
 from dutchbook.errors import OutcomeUnknown
-from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.ports.gateway import ListedOrder, NamedCash, OrderReport, PlatformBalance
 from dutchbook.ports.journal import Batch, Insert
 from dutchbook.ports.tables.trading import FILLS, OPEN_POSITIONS, ORDERS
@@ -41,6 +40,7 @@ from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.message import MemoryTape
 from support import reconciliation_matrix as matrix
+from support.memory_journal import MemoryJournal
 from support.pairs import NOW, pair
 from support.reconciliation import (
     FOUR,

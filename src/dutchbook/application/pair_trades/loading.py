@@ -11,6 +11,7 @@ from typing import Any
 
 from dutchbook.application.pair_trades.store import LATE, Loaded
 from dutchbook.application.records.loading import grouped, payment_of, reservation_of
+from dutchbook.application.records.log import logged
 from dutchbook.domain.capital.ledger import AccountKey
 from dutchbook.domain.capital.reservation import Reservation
 from dutchbook.domain.events import (
@@ -146,18 +147,12 @@ class Loader:
 
     async def _stalled(self) -> set[str]:
         """Return the positions whose exit has stalled after one leg and was reported."""
-        rows = [
-            row
-            for kind in (PositionMoved, SingleLegExposure)
-            for row in await self._journal.rows("audit_log", {"name": kind.wire})
-        ]
         found: set[str] = set()
-        for row in sorted(rows, key=lambda each: int(each["sequence"])):
-            facts = json.loads(row["payload"])
-            if row["name"] == PositionMoved.wire:
-                found.discard(facts["position_id"])
-            elif facts["failed_leg"]["code"] == PARTIAL_EXIT:
-                found.add(facts["position_id"])
+        for entry in await logged(self._journal, PositionMoved, SingleLegExposure):
+            if entry.name == PositionMoved.wire:
+                found.discard(entry.facts["position_id"])
+            elif entry.facts["failed_leg"]["code"] == PARTIAL_EXIT:
+                found.add(entry.facts["position_id"])
         return found
 
     async def _last(self, kind: type[Event], name: str) -> set[str]:
@@ -167,8 +162,10 @@ class Loader:
             kind: The kind of event.
             name: The field of the event that is its subject's id.
         """
-        rows = await self._journal.rows("audit_log", {"name": kind.wire}, ("sequence",))
-        return {json.loads(row["payload"])[name] for row in rows[-LAST:]}
+        rows = await self._journal.rows(
+            "audit_log", {"name": kind.wire}, ("sequence",), descending=True, limit=LAST
+        )
+        return {json.loads(row["payload"])[name] for row in rows}
 
 
 _OF = "execution_id"

@@ -6,13 +6,12 @@ without one. An id may be given by its first characters, if these are enough.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from dutchbook.application.records.log import Entry, logged_about
 from dutchbook.domain.events import (
     OrderPlaced,
     Scenario,
@@ -49,16 +48,6 @@ SAID = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One parsed entry of the audit log."""
-
-    sequence: int
-    at: datetime
-    name: str
-    facts: Mapping[str, Any]
-
-
 async def find(journal: Journal, beginning: str, kinds: Iterable[str]) -> tuple[str, Row]:
     """Return the kind and the row of the one id that starts with `beginning`.
 
@@ -85,15 +74,6 @@ def _any_of(kinds: Iterable[str]) -> str:
     return " or ".join(f"an {kind}" if kind[0] in "aeo" else f"a {kind}" for kind in kinds)
 
 
-async def entries(journal: Journal, execution_id: str) -> list[Entry]:
-    """Return the audit log's entries on an execution and its position, oldest first."""
-    mine = {"correlation_id": execution_id}
-    return [
-        Entry(row["sequence"], row["occurred_at"], row["name"], json.loads(row["payload"]))
-        for row in await journal.rows("audit_log", mine, ("sequence",))
-    ]
-
-
 async def exposures(journal: Journal, reminder: timedelta) -> list[Row]:
     """Return every position with an unhedged leg, oldest first.
 
@@ -106,7 +86,7 @@ async def exposures(journal: Journal, reminder: timedelta) -> list[Row]:
     found = []
     for row in rows:
         if row["status"] in ALONE:
-            log = await entries(journal, row["execution_id"])
+            log = await logged_about(journal, row["execution_id"])
             found.append(_exposure(row, log, questions, reminder))
     return found
 
@@ -176,7 +156,7 @@ async def position(journal: Journal, beginning: str) -> Row:
 async def whole(journal: Journal, row: Row) -> Row:
     """Return the position of a row in full."""
     found = OPEN_POSITIONS.value(row)
-    log = await entries(journal, found.execution_id)
+    log = await logged_about(journal, found.execution_id)
     unhedged = found.status in ALONE
     report = _last_report(log, found) if unhedged else None
     return {
@@ -314,7 +294,7 @@ async def explain(
     _, row = await find(journal, beginning, TOLD)
     mine = {"execution_id": row["execution_id"]}
     positions = await journal.rows("open_positions", mine)
-    log = await entries(journal, row["execution_id"])
+    log = await logged_about(journal, row["execution_id"])
     found = await whole(journal, positions[0]) if positions else None
     return log, found, await _orders(journal, row["execution_id"], log)
 

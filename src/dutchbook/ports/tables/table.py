@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from enum import StrEnum
 from functools import cached_property
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
@@ -69,18 +68,6 @@ class Table(Generic[V]):
     def mutable(self) -> tuple[str, ...]:
         """Columns that an update writes again."""
         return tuple(each.name for each in self.columns if each.changes)
-
-    def may_change(self, column: str) -> bool:
-        """Return whether an update may set `column`."""
-        return not self.frozen or column in self.mutable
-
-    def status_allowed(self, before: StrEnum | str, after: StrEnum | str) -> bool:
-        """Return whether a row's status may go from `before` to `after`."""
-        if before == after or self.machine is None:
-            return True
-        return any(
-            (str(a), str(b)) == (str(before), str(after)) for a, b in self.machine.changes
-        )
 
     # Rows of domain values
     # -----------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """A journal in memory, for simulation and quick replays.
 
-It applies the same rules, batches and chain as the databases.
+It applies the same rules, batches and chain as the databases, so that a database can be judged
+by it.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ class MemoryJournal:
             if sum(after[column] for column in columns) > most:
                 raise Conflict(write.table, key, f"{' + '.join(columns)} would exceed {most}")
         for column in (*write.put, *write.add):
-            if not rules.may_change(column):
+            if rules.frozen and column not in rules.mutable:
                 raise Conflict(write.table, key, f"{column} never changes")
         _check_floor(write.table, rules, after)
         _check_status(write.table, rules, key, before, after)
@@ -166,7 +167,7 @@ def _check_status(table: str, rules: Table[Any], key: Key, before: Row, after: R
         parts = after["committed"] + after["fees"] + after["released"]
         if after["status"] != "reserved" and parts != Decimal(after["amount"]):
             raise Conflict(table, key, f"{parts} resolved of {after['amount']}")
-    elif rules.machine is not None and not rules.status_allowed(
-        before["status"], after["status"]
-    ):
-        raise Conflict(table, key, f"{before['status']} cannot become {after['status']}")
+    elif rules.machine is not None:
+        old, new = str(before["status"]), str(after["status"])
+        if old != new and (old, new) not in rules.machine.changes:
+            raise Conflict(table, key, f"{old} cannot become {new}")
