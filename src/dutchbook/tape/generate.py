@@ -2,9 +2,9 @@
 
 While both platforms quote the same price there is no edge. Occasionally news moves the price on
 one of them and the other lags: an episode. Its best edge, its length and the contracts at the
-best prices are drawn to match a recording of both platforms, whose quantiles `made_up` holds and
-`docs/tape-format.md` compares (World Cup winner contracts, July 2026, four pairs, polled every
-3.7 s for 6.5 hours: 13 pair-hours, 76 episodes).
+best prices are drawn to match a recording of both platforms (World Cup winner contracts, July
+2026, four pairs, polled every 3.7 s for 6.5 hours: 13 pair-hours, 76 episodes). `made_up` holds
+the recording's quantiles, `docs/tape-format.md` compares them with generated ones.
 
 `pace` multiplies the probability that an episode begins, and changes neither its size nor its
 length. The longest episodes are cut at 122 polls.

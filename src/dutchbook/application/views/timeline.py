@@ -169,16 +169,7 @@ async def whole(journal: Journal, row: Row) -> Row:
         "opened_at": found.opened_at,
         "closed_at": found.closed_at,
         "legs": [_leg(found, platform) for platform in Platform],
-        "hedged": found.hedged,
-        "paid": found.paid,
-        "locked_profit": found.locked_profit,
-        "expected_edge": found.expected_edge,
-        "marked_pnl": found.marked_pnl,
-        "realised_pnl": found.realised_pnl,
-        "divergence_pnl": found.divergence_pnl,
-        "divergence_reserve": found.divergence_reserve,
-        "completed_at_loss": found.completed_at_loss,
-        "reconciliation_context": found.reconciliation_context,
+        **{name: getattr(found, name) for name in RESULTS},
         "discrepancies": await discrepancies(journal, found.position_id),
         "orders": await _orders(journal, found.execution_id, log),
         "unhedged": unhedged_leg(found) if unhedged else None,
@@ -243,19 +234,15 @@ async def at_price(journal: Journal, row: Row, price: Price) -> Scenario | None:
 
 def _leg(found: OpenPosition, platform: Platform) -> Row:
     leg = found.holding(platform)
-    return {
-        "platform": platform.value,
-        "outcome": leg.outcome.value,
-        "size": leg.size,
-        "complement": leg.complement,
-        "cost": leg.cost,
-        "complement_cost": leg.complement_cost,
-        "fees": leg.fees,
-        "cash": leg.cash,
-        "payout": leg.payout,
-    }
+    shown = {name: getattr(leg, name) for name in LEG}
+    return {"platform": platform.value, "outcome": leg.outcome.value, **shown}
 
 
+RESULTS = (
+    "hedged", "paid", "locked_profit", "expected_edge", "marked_pnl", "realised_pnl",
+    "divergence_pnl", "divergence_reserve", "completed_at_loss", "reconciliation_context",
+)  # fmt: skip
+LEG = ("size", "complement", "cost", "complement_cost", "fees", "cash", "payout")
 ORDER = (
     "order_id", "created_at", "platform", "purpose", "side", "outcome", "size", "price",
     "status", "fill_size", "fill_cost", "fees", "working_size", "refusal",

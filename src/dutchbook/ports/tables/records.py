@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from dutchbook.domain.market.contract import Platform
-from dutchbook.domain.market.health import HealthStatus
-from dutchbook.ports.tables.column import Kind, plain, words
+from dutchbook.domain.market.health import PlatformHealth
+from dutchbook.ports.tables.column import Kind, plain, stored, words
 from dutchbook.ports.tables.table import Table
 
 PLATFORM = words(Platform)
@@ -42,14 +42,13 @@ OUTBOX: Table[Any] = Table(
 )
 """Events that are committed but not yet delivered."""
 
-PLATFORM_HEALTH_LOGS: Table[Any] = Table(
+PLATFORM_HEALTH_LOGS = Table(
     "platform_health_logs",
+    of=PlatformHealth,
     columns=(
         *plain(Kind.TEXT, "health_id"),
         *plain(Kind.TEXT, "platform", words=PLATFORM),
-        *plain(Kind.TEXT, "status", words=words(HealthStatus)),
-        *plain(Kind.WHOLE, "response_time_ms", optional=True),
-        *plain(Kind.TEXT, "connection_state"),
+        *stored(PlatformHealth, "status", "response_time_ms", "connection_state"),
         *plain(Kind.INSTANT, "recorded_at"),
     ),
     key=("health_id",),

@@ -11,7 +11,7 @@ from dutchbook.domain.execution.order import ORDER, Fill, Order
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.position import POSITION, Holding, OpenPosition
-from dutchbook.domain.reconciliation import Choice, DiscrepancyType
+from dutchbook.domain.reconciliation import Choice, Discrepancy
 from dutchbook.domain.values.units import MICRO
 from dutchbook.ports.tables.column import Column, Kind, plain, stored, words
 from dutchbook.ports.tables.table import Table
@@ -184,15 +184,17 @@ SETTLEMENTS: Table[Any] = Table(
 )
 """Merges of both outcomes, and payouts of resolved contracts, each for one position."""
 
-DISCREPANCIES: Table[Any] = Table(
+DISCREPANCIES = Table(
     "discrepancies",
+    of=Discrepancy,
     columns=(
         *plain(Kind.TEXT, "discrepancy_id"),
-        *plain(Kind.TEXT, "kind", words=words(DiscrepancyType)),
-        *plain(Kind.TEXT, "platform", words=words(Platform), optional=True),
-        *plain(Kind.TEXT, "pair_id", "position_id", optional=True),
-        *plain(Kind.JSON, "ours", "theirs", optional=True),
-        *plain(Kind.TEXT, "recommended_action"),
+        *stored(Discrepancy, "kind"),
+        Column("platform", Kind.TEXT, True, words(Platform), "platform", read=Platform),
+        *stored(Discrepancy, "pair_id", "position_id"),
+        Column("ours", Kind.JSON, optional=True, path="ours"),
+        Column("theirs", Kind.JSON, optional=True, path="theirs"),
+        *stored(Discrepancy, "recommended_action"),
         *plain(Kind.INSTANT, "detected_at"),
         *plain(Kind.INSTANT, "resolved_at", optional=True),
         *plain(Kind.TEXT, "resolution", words=words(Choice), optional=True),
