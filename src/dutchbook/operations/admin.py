@@ -50,23 +50,17 @@ def positions(url: str) -> Rows:
     return asyncio.run(main())
 
 
-def _position_row(position: OpenPosition) -> dict[str, Any]:
-    paid = (
-        position.kalshi_cost
-        + position.kalshi_fees
-        + position.polymarket_cost
-        + position.polymarket_fees
-    )
-    row = {name: getattr(position, name) for name in OPEN_POSITIONS.names}
+def _position_row(row: OpenPosition) -> dict[str, Any]:
+    position = OPEN_POSITIONS.value({name: getattr(row, name) for name in OPEN_POSITIONS.names})
+    legs = {platform: position.holding(platform) for platform in Platform}
     return {
         "position": position.position_id[:SHORT],
         "opened_at": position.opened_at,
-        "question": position.pair.kalshi_description,
-        "status": position.status,
-        "kalshi": f"{plain(position.kalshi_size)} {position.kalshi_side}",
-        "polymarket": f"{plain(position.polymarket_size)} {position.polymarket_side}",
-        "paid": paid,
-        "at_least": OPEN_POSITIONS.value(row).locked_profit,
+        "question": row.pair.kalshi_description,
+        "status": position.status.value,
+        **{p.value: f"{plain(leg.size)} {leg.outcome}" for p, leg in legs.items()},
+        "paid": position.paid,
+        "at_least": position.locked_profit,
     }
 
 
