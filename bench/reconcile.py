@@ -11,23 +11,19 @@ from decimal import Decimal
 from typing import Any
 
 from dutchbook.application.orders.send import report_of
-from dutchbook.application.records.rows import (
-    execution_facts,
-    fill_row,
-    order_row,
-    position_row,
-)
 from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.execution.decide import Execution, LegState, Phase
 from dutchbook.domain.execution.order import Fill, Finality, Order, Purpose, TimeInForce
 from dutchbook.domain.market.contract import ContractMatch, Leg, Outcome, Platform, Side
+from dutchbook.domain.pair_trades.trade import PairTrade, Plan
 from dutchbook.domain.positions.position import Holding, OpenPosition, PositionStatus
 from dutchbook.domain.positions.settlement import Result
 from dutchbook.domain.values.units import NOTHING, ZERO, Money, Price, Quantity
 from dutchbook.persistence.database import Database
 from dutchbook.ports.gateway import OrderReport, PlatformBalance
 from dutchbook.ports.journal import Batch, Insert, Journal
+from dutchbook.ports.tables.trading import EXECUTIONS, FILLS, OPEN_POSITIONS, ORDERS
 from dutchbook.runtime.clock import SystemClock
 from dutchbook.runtime.live import run_live
 from dutchbook.runtime.virtual_time import turnstile
@@ -171,8 +167,8 @@ def _position(
         )  # fmt: skip
         order = order.with_fill(fill)
         rows += [
-            Insert("orders", order_row(order) | {"position_id": name}),
-            Insert("fills", fill_row(fill, name, at)),
+            Insert("orders", ORDERS.row_of(order, position_id=name)),
+            Insert("fills", FILLS.row_of(fill, execution_id=name, reported_at=at)),
         ]
         cost = Money(Decimal(5))
         legs[platform.value] = Holding(
@@ -185,7 +181,7 @@ def _position(
         platform = Platform.KALSHI
         bare = _order(match, name, place, platform, Outcome.YES, at)
         order = replace(bare, side=Side.SELL).acknowledged(f"p-{bare.order_id}", TEN)
-        rows.append(Insert("orders", order_row(order) | {"position_id": name}))
+        rows.append(Insert("orders", ORDERS.row_of(order, position_id=name)))
         report = OrderReport(f"p-{order.order_id}", (), TEN)
         quick[platform].known[order.client_order_id] = report
     position = OpenPosition(
@@ -200,26 +196,22 @@ def _position(
         at,
     )
     return [
-        *_execution(match, name, at),
+        *_execution(position, name, at),
         *rows,
-        Insert("open_positions", position_row(position)),
+        Insert("open_positions", OPEN_POSITIONS.row_of(position)),
     ]
 
 
-def _execution(match: ContractMatch, name: str, at: datetime) -> list[Insert]:
+def _execution(position: OpenPosition, name: str, at: datetime) -> list[Insert]:
     opportunity = {
-        "opportunity_id": name, "pair_id": match.match_id, "direction": "kalshi_yes",
+        "opportunity_id": name, "pair_id": position.pair_id, "direction": "kalshi_yes",
         "detected_at": at, "reason": None, "quantity": TEN, "gross_edge": "0",
         "net_edge": "0", "expected_profit": ZERO, "detail": None,
     }  # fmt: skip
-    execution = {
-        "execution_id": name, "opportunity_id": name, "pair_id": match.match_id,
-        "direction": "kalshi_yes", "primary_platform": Platform.KALSHI,
-        "planned_quantity": TEN, "started_at": at, "ended_at": at, "shortfall": None,
-    }  # fmt: skip
     primary, secondary = (_leg(platform) for platform in Platform)
-    hedged = Execution(name, match.match_id, primary, secondary, phase=Phase.HEDGED)
-    execution |= execution_facts(hedged)
+    hedged = Execution(name, position.pair_id, primary, secondary, phase=Phase.HEDGED)
+    trade = PairTrade(Plan(name, "kalshi_yes", at, ZERO), hedged, position, ended_at=at)
+    execution = EXECUTIONS.row_of(trade)
     return [Insert("opportunities", opportunity), Insert("executions", execution)]
 
 

@@ -9,6 +9,8 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from support.memory_journal import MemoryJournal
+
 from dutchbook.bootstrap.paper import build_paper
 from dutchbook.config import load
 from dutchbook.domain.events import PositionOpened
@@ -17,7 +19,6 @@ from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.exit_case import ExitRule
 from dutchbook.domain.positions.settlement import Ruling
 from dutchbook.domain.values.units import plain
-from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.message import MemoryTape, Tape, TapeMessage

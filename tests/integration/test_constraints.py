@@ -22,9 +22,9 @@ from dutchbook.errors import Conflict, StorageError
 from dutchbook.persistence.database import Database
 from dutchbook.persistence.journals.postgres import PostgresJournal
 from dutchbook.persistence.journals.sqlite import SqliteJournal
-from dutchbook.persistence.tables.rules import TABLES
-from dutchbook.persistence.tables.types import Instant, Json, Micros
+from dutchbook.persistence.tables.codes import Instant, Json, Micros
 from dutchbook.ports.journal import Batch, Insert, Update
+from dutchbook.ports.tables.catalogue import declared, every_table
 from dutchbook.runtime.virtual_time import turnstile
 
 AnyJournal = SqliteJournal | PostgresJournal
@@ -116,7 +116,7 @@ def test_a_reservation_is_resolved_once_and_whole(database_url: str) -> None:
     assert "resolved before" in again
 
 
-FROZEN = sorted(t for t, rules in TABLES.items() if rules.frozen and not rules.mutable)
+FROZEN = sorted(t for t, rules in every_table().items() if rules.frozen and not rules.mutable)
 
 
 @pytest.mark.parametrize("table", FROZEN)
@@ -124,8 +124,8 @@ def test_a_permanent_record_is_never_changed(database_url: str, table: str) -> N
     async def work(journal: AnyJournal) -> tuple[str, list[Any], list[Any]]:
         before = await journal.rows(table)
         row = before[0]
-        key = {column: row[column] for column in TABLES[table].key}
-        free = next(column for column in row if column not in TABLES[table].key)
+        key = {column: row[column] for column in declared(table).key}
+        free = next(column for column in row if column not in declared(table).key)
         told = await refused(journal, Update(table, key, put={free: row[free]}))
         return told, before, await journal.rows(table)
 

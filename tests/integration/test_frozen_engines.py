@@ -18,7 +18,7 @@ import pytest
 from support.program import call_here
 
 from dutchbook.persistence.database import Database
-from dutchbook.persistence.tables.models import METADATA
+from dutchbook.persistence.tables.base import METADATA
 from dutchbook.runtime.ids import SeededIds
 from dutchbook.runtime.virtual_time import turnstile
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from support.databases import AnyJournal, event, on
+from support.memory_journal import MemoryJournal
 from support.rows import ACCOUNT, NOW, order_row
 
 from dutchbook.errors import Conflict, StorageError
 from dutchbook.persistence.database import Database
-from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.persistence.journals.postgres import PostgresJournal, one_statement
 from dutchbook.persistence.journals.sqlite import SqliteJournal
 from dutchbook.persistence.journals.statements import prepared

@@ -18,7 +18,7 @@ from support.runs import Finished, play
 from dutchbook.persistence.database import MIGRATIONS, Database
 from dutchbook.persistence.log.chain import GENESIS, link_of
 from dutchbook.persistence.log.replay import AUDITED, differences, replayed
-from dutchbook.persistence.tables.rules import TABLES
+from dutchbook.ports.tables.catalogue import declared
 from dutchbook.runtime.virtual_time import turnstile
 
 Tables = dict[str, list[dict[str, Any]]]
@@ -101,7 +101,7 @@ def _before(changes: str | None, table: str, columns: tuple[str, ...]) -> str | 
 def test_a_log_whose_rows_are_older_than_a_column_rebuilds_them_with_zero_in_it(
     finished: Finished, *, by_hand: bool
 ) -> None:
-    columns, tables = TABLES["open_positions"].added, deepcopy(finished.tables)
+    columns, tables = declared("open_positions").added, deepcopy(finished.tables)
     log = [
         row | {"changes": _before(row["changes"], "open_positions", columns)}
         for row in tables["audit_log"]

@@ -20,18 +20,16 @@ from sqlalchemy.engine import make_url
 from support.databases import AnyJournal, by_hand, event, filled, on
 from support.pairs import pair
 
-from dutchbook.application.records.rows import contract_row
 from dutchbook.errors import StorageError
 from dutchbook.persistence import database as database_module
 from dutchbook.persistence.database import MIGRATIONS, Database, newest
 from dutchbook.persistence.log.replay import differences
-from dutchbook.persistence.tables.coding import columns, decode, encoders
-from dutchbook.persistence.tables.layout import LAYOUT
-from dutchbook.persistence.tables.models import METADATA
-from dutchbook.persistence.tables.rules import TABLES
+from dutchbook.persistence.tables.base import METADATA
+from dutchbook.persistence.tables.coding import decode, encoders
 from dutchbook.persistence.tables.triggers import REMOVABLE, wanted
-from dutchbook.persistence.tables.types import Coded
 from dutchbook.ports.journal import Batch, Insert
+from dutchbook.ports.tables.catalogue import every_table
+from dutchbook.ports.tables.market import CONTRACTS
 from dutchbook.runtime.virtual_time import turnstile
 
 NEXT = '''"""One step more."""
@@ -76,24 +74,6 @@ def test_migrations_produce_what_the_models_declare(empty_url: str) -> None:
         name: {str(c.name) for c in table.constraints if isinstance(c, CheckConstraint)}
         for name, table in METADATA.tables.items()
     }
-    assert set(TABLES) == set(METADATA.tables)
-
-
-def test_the_layout_used_by_journals_is_that_of_the_models() -> None:
-    """If it is not, run `python docs/generate.py`."""
-    found = {
-        name: {c.name: c.type if isinstance(c.type, Coded) else None for c in table.columns}
-        for name, table in METADATA.tables.items()
-    }
-
-    assert set(LAYOUT) == set(found)
-    for name, modelled in found.items():
-        laid_out = columns(name)
-        assert list(laid_out) == list(modelled)
-        for column, kind in modelled.items():
-            code = laid_out[column]
-            assert (code is None) == (kind is None), (name, column)
-            assert code is None or isinstance(kind, type(code)), (name, column)
 
 
 def test_the_newest_migration_is_known_by_the_name_of_its_file() -> None:
@@ -139,7 +119,7 @@ def test_a_database_of_the_first_schema_is_upgraded_with_every_row_that_it_held(
 ) -> None:
     first = tmp_path / "migrations"
     shutil.copytree(MIGRATIONS, first, ignore=shutil.ignore_patterns("v000[2-9]*"))
-    held = (Insert("contracts", contract_row(pair().kalshi)), *filled().writes)
+    held = (Insert("contracts", CONTRACTS.row_of(pair().kalshi)), *filled().writes)
     rows = [
         replace(each, row=_then(each.table, each.row))
         for each in held
@@ -247,7 +227,7 @@ def test_a_new_column_keeps_its_bounds(database_url: str, broken: str) -> None:
 
 
 async def _with_contract(journal: AnyJournal) -> None:
-    await journal.commit(Batch((Insert("contracts", contract_row(pair().kalshi)),)))
+    await journal.commit(Batch((Insert("contracts", CONTRACTS.row_of(pair().kalshi)),)))
 
 
 async def _tables(journal: AnyJournal) -> dict[str, list[dict[str, Any]]]:
@@ -303,7 +283,7 @@ KEPT = sorted({trigger.table for trigger in wanted("sqlite") if trigger.event ==
 
 
 def test_everything_that_may_be_deleted_is_listed() -> None:
-    assert sorted(set(TABLES) - set(KEPT)) == sorted(REMOVABLE)
+    assert sorted(set(every_table()) - set(KEPT)) == sorted(REMOVABLE)
 
 
 async def _nothing(journal: AnyJournal) -> None:

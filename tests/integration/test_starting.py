@@ -18,7 +18,7 @@ HEAVY = {
     "dutchbook.bootstrap.build", "dutchbook.bootstrap.engine", "dutchbook.bootstrap.paper",
     "dutchbook.config",
     "dutchbook.platforms",
-    "dutchbook.persistence.tables.models", "dutchbook.tape.columns",
+    "dutchbook.persistence.tables.base", "dutchbook.tape.columns",
 }  # fmt: skip
 LOADED = """
 import atexit, sys

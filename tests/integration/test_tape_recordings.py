@@ -12,12 +12,12 @@ from pathlib import Path
 import msgspec
 import pyarrow.parquet as pq
 import pytest
+from support.episodes import episodes, quantile
 from support.recordings import BITCOIN, GOLD, WORLD_CUP, needs, parsed, rebuilt
 
 from dutchbook.domain.market.book import ASK, BID, OrderBook
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.values.units import E4
-from dutchbook.tape.episodes import quantile
 from dutchbook.tape.format import StoredTape, open_tape
 from dutchbook.tape.importers.recording import import_recording
 from dutchbook.tape.importers.source import find, lines, plain_name
@@ -83,12 +83,13 @@ def test_the_world_cup_recording_has_the_episodes_that_generated_tapes_imitate(
 ) -> None:
     imported(WORLD_CUP, tmp_path)
     info = describe(tmp_path / "made.tape")
+    found = episodes(open_tape(tmp_path / "made.tape"))
 
-    edges = [each.peak * 100 for each in info.episodes]
-    polls = [Decimal(each.steps) for each in info.episodes]
-    sizes = [each.size for each in info.episodes]
+    edges = [each.peak * 100 for each in found]
+    polls = [Decimal(each.steps) for each in found]
+    sizes = [each.size for each in found]
     cents = Decimal("0.01")
-    assert len(info.episodes) == 76
+    assert len(found) == 76
     assert [quantile(edges, Decimal(q)).quantize(cents) for q in ("0.5", "0.9", "0.95")] == [
         Decimal("0.19"),
         Decimal("1.00"),

@@ -12,7 +12,7 @@ from dutchbook.bootstrap.paper import build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.persistence.database import Database
 from dutchbook.persistence.log.verify import problems
-from dutchbook.persistence.tables.models import METADATA
+from dutchbook.persistence.tables.base import METADATA
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual, turnstile
 

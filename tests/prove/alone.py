@@ -47,7 +47,7 @@ OTHERS = {
         "        if key not in known or after.orders[order_id] != before.orders[order_id]:",
         also=(
             (
-                "persistence/journals/memory.py",
+                "tests/support/memory_journal.py",
                 "if key in self._tables[write.table]:",
                 'if key in self._tables[write.table] and write.table != "fills":',
             ),
@@ -76,9 +76,9 @@ OTHERS = {
     ),
     "I-11": Bug(
         "entries are kept in whole cents",
-        "application/records/rows.py",
-        '"amount": posting.amount,',
-        '"amount": posting.amount.quantize(Decimal("0.01")),',
+        "application/records/changes.py",
+        "note=note,",
+        'note=note, amount=posting.amount.quantize(Decimal("0.01")),',
     ),
     "I-13": Bug(
         "what a reservation releases forgets the fees",
@@ -87,7 +87,7 @@ OTHERS = {
         '"released": Money(amount - spent.cost),',
         also=(
             (
-                "persistence/journals/memory.py",
+                "tests/support/memory_journal.py",
                 "if rules.resolved_once:",
                 "if rules.resolved_once and not before:",
             ),
@@ -118,8 +118,8 @@ OTHERS = {
     "I-18": Bug(
         "a start forgets why trading was halted",
         "application/capital/rows.py",
-        'halt_reasons=_reasons(row["halt_reason"], halted=row["trading_halted"]),',
-        "halt_reasons=frozenset(),",
+        'RISK_STATES.value(row, {"halt_reasons": reasons})',
+        'RISK_STATES.value(row, {"halt_reasons": frozenset()})',
         seed=122,
     ),
     "I-19": Bug(
@@ -139,7 +139,7 @@ OTHERS = {
     "I-21": Bug(
         "a counter instead of a recount",
         "application/exposure/tracker.py",
-        'for owed in self._count(row["occurred_at"], row["event_id"]):',
+        "for owed in self._count(entry.at, entry.event_id):",
         "for owed in ():",
     ),
     "I-22": Bug(

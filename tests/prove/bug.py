@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 SIMULATION = "simulation"
 Edit = tuple[str, str, str]
@@ -14,7 +15,7 @@ class Bug:
 
     Attributes:
         name: What is wrong.
-        file: Path under `src/dutchbook`.
+        file: Path under `src/dutchbook`, or that of a part of the tests; see `place`.
         old: Text in that file; it must occur exactly once.
         new: Text that replaces it.
         caught_by: The simulation, or pytest arguments that name the tests which find the bug.
@@ -36,3 +37,8 @@ class Bug:
     def edits(self) -> tuple[Edit, ...]:
         """All edits: file, old text, new text."""
         return ((self.file, self.old, self.new), *self.also)
+
+
+def place(root: Path, file: str) -> Path:
+    """Return a bug's file below a copy of the repository; its tests are named in full."""
+    return root / file if file.startswith("tests/") else root / "src" / "dutchbook" / file

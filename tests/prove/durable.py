@@ -12,13 +12,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from support.memory_journal import MemoryJournal
 from support.shelf import Shelf
 
 from dutchbook.errors import Conflict
 from dutchbook.persistence.database import Database
-from dutchbook.persistence.journals.memory import MemoryJournal
-from dutchbook.persistence.tables.rules import TABLES
 from dutchbook.ports.journal import Batch, Receipt
+from dutchbook.ports.tables.catalogue import every_table
 from dutchbook.runtime.virtual_time import turnstile
 from prove.journal import Row, Store
 from prove.oracle import Oracle
@@ -46,7 +46,7 @@ class Durable(Store):
     async def begin(self) -> None:
         """Open the database and load the rows that a new one holds."""
         await self._journal.open()
-        for name, rules in TABLES.items():
+        for name, rules in every_table().items():
             for row in await self._journal.rows(name):
                 self._tables[name][tuple(row[column] for column in rules.key)] = row
 
@@ -115,7 +115,7 @@ class Durable(Store):
 
     async def compared(self) -> None:
         """Compare the database with the copy in memory (I-28)."""
-        for name, rules in TABLES.items():
+        for name, rules in every_table().items():
             if name in BEHIND:
                 continue
             rows = await self._journal.rows(name)

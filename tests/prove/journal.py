@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from support.memory_journal import MemoryJournal
+
 from dutchbook.errors import StorageError
-from dutchbook.persistence.journals.memory import MemoryJournal
-from dutchbook.persistence.tables.rules import TABLES
 from dutchbook.ports.journal import Batch, Insert, Receipt
+from dutchbook.ports.tables.catalogue import declared
 from prove.catalogue import Tally
 from prove.oracle import Oracle
 from prove.plan import Plan
@@ -50,7 +51,7 @@ class Store(MemoryJournal):
         keys = []
         for write in batch.writes:
             found = write.row if isinstance(write, Insert) else write.key
-            key = tuple(found[column] for column in TABLES[write.table].key)
+            key = tuple(found[column] for column in declared(write.table).key)
             keys.append((write.table, self._tables[write.table].get(key), key))
         receipt = await MemoryJournal.commit(self, batch)
         self.commits += 1

@@ -23,7 +23,7 @@ from rich.table import Table
 
 from bench.figures import writing
 from prove.alone import ALONE
-from prove.bug import SIMULATION, Bug
+from prove.bug import SIMULATION, Bug, place
 from prove.planted import PLANTED
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,15 +35,18 @@ CAUGHT, MISSED = "caught", "NOT CAUGHT"
 def verdict(bug: Bug) -> str:
     """Plant a bug in a copy of the source, run what should catch it, and return the verdict."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
-        copy = Path(folder) / "src"
-        shutil.copytree(ROOT / "src", copy, ignore=shutil.ignore_patterns("__pycache__"))
+        copy = Path(folder)
+        for part in ("src", "tests/support"):
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / part, copy / part, ignore=ignored)
         for file, old, new in bug.edits:
-            place = copy / "dutchbook" / file
-            text = place.read_text(encoding="utf-8")
+            path = place(copy, file)
+            text = path.read_text(encoding="utf-8")
             if text.count(old) != 1:
                 return f"stands {text.count(old)} times in {file}"
-            place.write_text(text.replace(old, new), encoding="utf-8")
-        return _look(bug, f"{copy}{os.pathsep}{ROOT / 'tests'}")
+            path.write_text(text.replace(old, new), encoding="utf-8")
+        places = (copy / "src", copy / "tests", ROOT / "tests")
+        return _look(bug, os.pathsep.join(map(str, places)))
 
 
 def _look(bug: Bug, path: str) -> str:

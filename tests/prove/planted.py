@@ -134,7 +134,7 @@ PLANTED = (
     ),
     Bug(
         "no unique client order id",
-        "persistence/tables/rules.py",
+        "ports/tables/trading.py",
         'unique=(("client_order_id",),),',
         "unique=(),",
         "tests/integration/test_constraints.py tests/integration/test_schema.py -k sqlite",
@@ -176,8 +176,8 @@ PLANTED = (
     Bug(
         "a recovered order is remembered as it was",
         CHANGES,
-        "yield order_update(was, order, **position)",
-        "yield order_update(was, order, **position, version=order.version + linked)",
+        "yield ORDERS.update(was, order, **position)",
+        "yield ORDERS.update(was, order, **position, version=order.version + linked)",
     ),
     Bug(
         "a clock set back stops the asking",
@@ -324,7 +324,7 @@ PLANTED = (
     Bug(
         "a counter instead of a recount",
         "application/exposure/tracker.py",
-        'for owed in self._count(row["occurred_at"], row["event_id"]):',
+        "for owed in self._count(entry.at, entry.event_id):",
         "for owed in ():",
     ),
     Bug(

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
+from support.memory_journal import MemoryJournal
+
 from dutchbook.domain.events import Event
 from dutchbook.domain.market.contract import Platform
-from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.ports.journal import Batch, Insert
 from dutchbook.ports.time import Clock
 from prove.oracle import Change, Oracle, Row

@@ -7,13 +7,13 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from support.memory_journal import MemoryJournal
 from support.runs import stored
 
 from dutchbook.application.monitoring.log_anchors import PERIOD_SECONDS
 from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.errors import StorageError
-from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.persistence.log.audit import audited
 from dutchbook.ports.anchors import Anchor
 from dutchbook.ports.time import Clock

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from support.memory_journal import MemoryJournal
 from support.reserving import Reserving
 from support.rows import execution_row
 from support.runs import play
@@ -18,7 +19,6 @@ from dutchbook.application.lifecycle import count_run
 from dutchbook.application.operator.command_rows import command_row, halting
 from dutchbook.application.operator.commands import Commands
 from dutchbook.application.records.lease import ENGINE, take
-from dutchbook.application.records.rows import order_row
 from dutchbook.bootstrap.engine import Engine
 from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
@@ -29,9 +29,9 @@ from dutchbook.domain.execution.order import Order, Purpose, TimeInForce
 from dutchbook.domain.market.contract import Leg, Outcome, Platform, Side
 from dutchbook.domain.values.units import Money, Price, Quantity
 from dutchbook.errors import Conflict, ReservationFailed, StorageError
-from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.ports.halt_file import HaltNote
 from dutchbook.ports.journal import Batch, Insert, Update
+from dutchbook.ports.tables.trading import ORDERS
 from dutchbook.runtime.clock import SystemClock, TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 
@@ -343,7 +343,7 @@ async def _rest(at: Desk, number: int, *, known: bool) -> None:
         order = order.acknowledged(report.platform_order_id, report.working)
     order = replace(order, outcome_unknown_since=_now(at))
     execution = execution_row(order.execution_id, pair_id=PAIR, phase="waiting")
-    rows = (Insert("executions", execution), Insert("orders", order_row(order)))
+    rows = (Insert("executions", execution), Insert("orders", ORDERS.row_of(order)))
     await at.journal.commit(Batch(rows))
     at.engine.trades.put(await at.engine.trading.loader.one(order.execution_id))
 

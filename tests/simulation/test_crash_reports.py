@@ -6,6 +6,7 @@ import json
 
 import pytest
 from support.databases import event
+from support.memory_journal import MemoryJournal
 from support.pairs import NOW
 
 from dutchbook.application.records.committer import Committer
@@ -13,7 +14,6 @@ from dutchbook.bootstrap.paper import build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.events import Event, SystemHealthCritical
 from dutchbook.errors import Conflict, LeaseLost, StorageError
-from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.ports.journal import Batch, Receipt
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.ids import SeededIds

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from support.bench import Bench, bench
+from support.memory_journal import MemoryJournal
 from support.runs import HELD, Finished, conserved, play, stored
 from support.tapes import CHEAP, CUP, FAIR, RICH, polls
 
@@ -20,7 +21,6 @@ from dutchbook.domain.execution.order import Finality, Order, Purpose
 from dutchbook.domain.market.contract import Outcome, Platform, Side
 from dutchbook.domain.positions.settlement import Ruling
 from dutchbook.errors import OutcomeUnknown
-from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.persistence.log.verify import problems
 from dutchbook.platforms.order_answers import NEVER_LEFT, Answer
 from dutchbook.platforms.paper.faults import Fault

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.exposures import exposure
+from support.memory_journal import MemoryJournal
 from support.runs import HELD, Finished, play, stored
 
 from dutchbook.bootstrap.engine import Engine
@@ -24,7 +25,6 @@ from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.events import LimitApproached, Stamp
 from dutchbook.domain.positions.exposure_counts import MONTHLY, WEEKLY, ExposureCounts
 from dutchbook.domain.positions.position import PositionStatus
-from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.persistence.log.verify import problems
 from dutchbook.ports.journal import Batch
 from dutchbook.runtime.clock import TapeClock

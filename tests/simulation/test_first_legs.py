@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from support.memory_journal import MemoryJournal
 from support.rows import leg_state
 from support.runs import HELD, Finished, play
 
@@ -15,7 +16,6 @@ from dutchbook.bootstrap.paper import PaperRun, generated_tape
 from dutchbook.domain.execution.decide import Phase
 from dutchbook.domain.execution.leg_order import ENOUGH, Tally
 from dutchbook.domain.market.contract import Contract, Platform
-from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.message import MemoryTape
 from dutchbook.tape.metadata import approved

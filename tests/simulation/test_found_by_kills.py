@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from support.exposures import exposure
+from support.memory_journal import MemoryJournal
 from support.pairs import NOW
 from support.reconciled import At, beside, says
 from support.reconciliation import HALF, POSITION, TEN, account, order, report
@@ -38,7 +39,6 @@ from dutchbook.domain.reconciliation import (
 from dutchbook.domain.values.units import NOTHING, Money
 from dutchbook.errors import InvalidInput, InvalidPositionState, StorageError
 from dutchbook.persistence.database import Database
-from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.ports.journal import Batch, Receipt
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual, turnstile

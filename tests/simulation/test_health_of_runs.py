@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from support.memory_journal import MemoryJournal
 from support.pairs import pair
 from support.runs import Finished, play
 
@@ -29,7 +30,6 @@ from dutchbook.domain.market.book import ASK, BID
 from dutchbook.domain.market.contract import Outcome, Platform
 from dutchbook.domain.market.health import DriftLimits, HealthStatus
 from dutchbook.errors import NotSent, TimeUnknown
-from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.randomness import Seeded
 from dutchbook.runtime.virtual_time import run_virtual

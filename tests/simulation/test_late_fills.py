@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from support.memory_journal import MemoryJournal
 from support.pairs import NOW
 from support.reconciled import At, beside, says
 from support.reconciliation import FOUR, POSITION, SENT, SIX, TEN, account, ours_with, report
@@ -19,7 +20,6 @@ from dutchbook.application.pair_trades.loading import LAST, Loader
 from dutchbook.application.pair_trades.store import LATE
 from dutchbook.application.reconciliation.our_state import OurReading
 from dutchbook.application.reconciliation.unbooked_fills import UnbookedFills
-from dutchbook.application.records.rows import order_row
 from dutchbook.domain.events import BudgetReleased, PositionClosed, Stamp
 from dutchbook.domain.execution.order import Finality, Order, OrderStatus, Purpose
 from dutchbook.domain.market.contract import Leg, Platform
@@ -27,9 +27,9 @@ from dutchbook.domain.pair_trades.facts import Corrected
 from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.reconciliation import Found, OurOrder, OurState
 from dutchbook.domain.values.units import NOTHING, ZERO, Price, Quantity
-from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.ports.gateway import FillReport, OrderReport
 from dutchbook.ports.journal import Batch, Insert
+from dutchbook.ports.tables.trading import ORDERS
 from dutchbook.runtime.ids import SeededIds
 from dutchbook.runtime.virtual_time import run_virtual
 
@@ -214,7 +214,7 @@ async def nothing_bought(
     writes = (
         Insert("opportunities", opportunity | {"opportunity_id": name}),
         Insert("executions", row | facts),
-        Insert("orders", order_row(placed)),
+        Insert("orders", ORDERS.row_of(placed)),
     )
     await journal.commit(Batch(writes))
     if told:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from support.memory_journal import MemoryJournal
 from support.reserving import Reserving
 from support.runs import HELD, Check, play
 
@@ -23,7 +24,6 @@ from dutchbook.domain.events import Event, LimitApproached, LimitBreached
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.values.units import Money
 from dutchbook.errors import ReservationFailed
-from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.ids import SeededIds
 from dutchbook.runtime.virtual_time import run_virtual

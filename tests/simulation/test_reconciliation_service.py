@@ -24,7 +24,7 @@ from support.reconciliation import (
 )
 
 from dutchbook.application.operator.command_rows import command_row
-from dutchbook.application.records.rows import SINGLETON, fill_row, order_row, position_row
+from dutchbook.application.records.rows import SINGLETON
 from dutchbook.bootstrap.paper import build_paper
 from dutchbook.domain.capital.ledger import EntryKind
 from dutchbook.domain.capital.limits import HaltReason
@@ -48,6 +48,7 @@ from dutchbook.domain.reconciliation import (
 from dutchbook.domain.values.units import NOTHING, Money, Quantity
 from dutchbook.errors import Conflict, InvalidInput, InvalidPositionState, UnknownId
 from dutchbook.ports.journal import Batch, Insert, Update
+from dutchbook.ports.tables.trading import FILLS, OPEN_POSITIONS, ORDERS
 
 POLY = Platform.POLYMARKET
 HALT = HaltReason.RECONCILIATION_DISCREPANCY
@@ -580,9 +581,12 @@ async def sold_too_many(at: At) -> None:
     writes = (
         Insert("opportunities", opportunity | {"opportunity_id": "second"}),
         Insert("executions", execution | ids),
-        *(Insert("orders", order_row(each) | linked) for each in orders),
-        *(Insert("fills", fill_row(each, "second", SENT)) for each in fills),
-        Insert("open_positions", position_row(folded(bare, fills))),
+        *(Insert("orders", ORDERS.row_of(each) | linked) for each in orders),
+        *(
+            Insert("fills", FILLS.row_of(each, execution_id="second", reported_at=SENT))
+            for each in fills
+        ),
+        Insert("open_positions", OPEN_POSITIONS.row_of(folded(bare, fills))),
     )
     await at.engine.journal.commit(Batch(writes))
     at.engine.trades.put(await at.engine.trading.loader.one("second"))
@@ -692,7 +696,7 @@ def test_an_exposure_that_began_with_an_oversale_is_reported_with_that_sale() ->
             size=FOURTEEN,
         )
         sale = sale.acknowledged("polymarket-8", FOURTEEN).ended()
-        row = order_row(sale) | {"position_id": POSITION}
+        row = ORDERS.row_of(sale) | {"position_id": POSITION}
         await at.engine.journal.commit(Batch((Insert("orders", row),)))
         at.engine.trades.put(await at.engine.trading.loader.one("execution-1"))
         late = report("late", FOURTEEN, Finality.SETTLED, platform_order_id="polymarket-8")

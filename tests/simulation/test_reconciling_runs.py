@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from support.faults import ALL, BUSY, FAULTS, REFUSED, UNANSWERED
+from support.memory_journal import MemoryJournal
 from support.runs import WatchedJournal, conserved
 
 from dutchbook.application.lifecycle import count_run
@@ -15,7 +16,6 @@ from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.events import Event, OrderPlaced, PositionOpened
 from dutchbook.domain.reconciliation import Involvement
-from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.platforms.paper.faults import FaultPlan
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import pytest
 from support.faults import ALL, BUSY, FAULTS, REFUSED, UNANSWERED
+from support.memory_journal import MemoryJournal
 from support.runs import stored
 
 from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
-from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.persistence.log.audit import Audit, audited
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual

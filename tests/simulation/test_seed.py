@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.memory_journal import MemoryJournal
 from support.runs import play
 
 from dutchbook.application.records.rows import match_row
@@ -22,7 +23,6 @@ from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.detection.quote import Opportunity, Reason
 from dutchbook.domain.events import Event, catalogue
 from dutchbook.domain.values.units import Money
-from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.ports.journal import Batch, Insert
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual

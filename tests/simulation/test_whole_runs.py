@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from support.faults import FAULTS
+from support.memory_journal import MemoryJournal
 from support.runs import HELD, Finished, conserved, play
 
 from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
@@ -22,7 +23,6 @@ from dutchbook.domain.execution.order import Order
 from dutchbook.domain.market.contract import Leg, Outcome, Platform
 from dutchbook.domain.values.units import MICRO, Quantity
 from dutchbook.errors import Conflict, InvariantBroken
-from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.persistence.log.chain import GENESIS, link_of
 from dutchbook.ports.journal import Batch, Insert, Update
 from dutchbook.runtime.clock import TapeClock

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support.episodes import Episode, episodes, quantile
 
 from dutchbook.bootstrap.paper import generated_tape
 from dutchbook.domain.market.book import ASK, BID, OrderBook
@@ -14,7 +15,6 @@ from dutchbook.domain.market.contract import Outcome, Platform
 from dutchbook.domain.values.units import from_e4
 from dutchbook.runtime.randomness import Seeded
 from dutchbook.tape.demo import MINUTES, PATH, SEED
-from dutchbook.tape.episodes import Episode, episodes, quantile
 from dutchbook.tape.format import open_tape, write_tape
 from dutchbook.tape.generate import generate
 from dutchbook.tape.info import describe
@@ -185,15 +185,15 @@ def test_the_demo_tape_can_be_generated_from_its_seed(tmp_path: Path) -> None:
 
 
 def test_the_demo_tape_is_small_and_has_early_episodes() -> None:
-    info = describe(PATH)
+    info, tape = describe(PATH), open_tape(PATH)
 
     early = [
         each
-        for each in info.episodes
-        if each.peak > Decimal("0.009") and each.began - info.first < timedelta(minutes=5)
+        for each in episodes(tape)
+        if each.peak > Decimal("0.009") and each.began - tape.meta.first < timedelta(minutes=5)
     ]
     assert info.size < 300_000
-    assert timedelta(minutes=19) < info.span < timedelta(minutes=21)
-    assert len(info.pairs) == 2
+    assert timedelta(minutes=19) < tape.meta.last - tape.meta.first < timedelta(minutes=21)
+    assert len(tape.meta.pairs) == 2
     assert len(early) >= 3
-    assert {each.match_id for each in early} == {pair.match_id for pair in info.pairs}
+    assert {each.match_id for each in early} == {pair.match_id for pair in tape.meta.pairs}

@@ -28,7 +28,7 @@ from dutchbook.domain.events import RecordsChanged
 from dutchbook.domain.market.contract import Platform
 from dutchbook.persistence.database import Database
 from dutchbook.persistence.log.replay import AUDITED, encoded
-from dutchbook.persistence.tables.rules import TABLES
+from dutchbook.ports.tables.catalogue import declared
 from dutchbook.runtime.virtual_time import turnstile
 from dutchbook.tape import demo
 from dutchbook.tape.format import open_tape, write_tape
@@ -205,7 +205,7 @@ def golden(summary: Mapping[str, Any], found: Tables) -> Golden:
 
 
 def _sorted(table: str, rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return sorted(rows, key=lambda row: [row[name] for name in TABLES[table].key])
+    return sorted(rows, key=lambda row: [row[name] for name in declared(table).key])
 
 
 def _digest(rows: Iterable[Any]) -> str:

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from dutchbook.application.records.rows import fill_row, order_row, position_row
 from dutchbook.bootstrap.engine import Engine
 from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
@@ -34,13 +33,14 @@ from dutchbook.domain.reconciliation import (
 )
 from dutchbook.domain.values.units import NOTHING, Money, Quantity
 from dutchbook.errors import OutcomeUnknown
-from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.ports.gateway import ListedOrder, NamedCash, OrderReport, PlatformBalance
 from dutchbook.ports.journal import Batch, Insert
+from dutchbook.ports.tables.trading import FILLS, OPEN_POSITIONS, ORDERS
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.message import MemoryTape
 from support import reconciliation_matrix as matrix
+from support.memory_journal import MemoryJournal
 from support.pairs import NOW, pair
 from support.reconciliation import (
     FOUR,
@@ -284,9 +284,12 @@ def _rows(ours: OurState) -> list[Insert]:
     rows = [Insert("opportunities", opportunity), Insert("executions", execution)]
     (position,) = (_rowed(each, ours) for each in ours.positions)
     for each in ours.orders:
-        rows.append(Insert("orders", order_row(each.order) | {"position_id": POSITION}))
-        rows += [Insert("fills", fill_row(f, "execution-1", SENT)) for f in each.fills]
-    rows.append(Insert("open_positions", position_row(position)))
+        rows.append(Insert("orders", ORDERS.row_of(each.order) | {"position_id": POSITION}))
+        rows += [
+            Insert("fills", FILLS.row_of(f, execution_id="execution-1", reported_at=SENT))
+            for f in each.fills
+        ]
+    rows.append(Insert("open_positions", OPEN_POSITIONS.row_of(position)))
     return rows
 
 

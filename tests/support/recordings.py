@@ -13,7 +13,16 @@ import pytest
 import zstandard
 
 from dutchbook.tape.format import StoredTape
-from dutchbook.tape.importers.rebuild import LINES
+from dutchbook.tape.importers.rebuild import (
+    KALSHI_MS,
+    KALSHI_NS,
+    NS_PER_MS,
+    kalshi_event,
+    polled_line,
+)
+from dutchbook.tape.importers.rebuild import WORLD_CUP as POLLED
+from dutchbook.tape.metadata import Recording
+from dutchbook.tape.stored import StoredMessage
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 WORLD_CUP = DATA / "both_venues_worldcup_bbo_2026-07"
@@ -27,6 +36,17 @@ START_MS = 1_788_264_000_000
 """2026-09-01 12:00 UTC."""
 
 
+def _line(message: StoredMessage, recording: Recording) -> dict[str, Any]:
+    """Return the line of a recording that a message was imported from."""
+    if recording.layout == POLLED:
+        return polled_line(message, recording)
+    event = kalshi_event(message, recording.market_ids)
+    if recording.layout == KALSHI_MS:
+        return {"recv_ms": message.at_ns // NS_PER_MS, "event": event}
+    assert recording.layout == KALSHI_NS, recording.layout
+    return {"recv_ns": message.at_ns, "event": event}
+
+
 def needs(folder: Path) -> pytest.MarkDecorator:
     return pytest.mark.skipif(
         not folder.is_dir(), reason=f"the recording {folder.name} is not on this machine"
@@ -37,11 +57,10 @@ def rebuilt(tape: StoredTape) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the file and the JSON of each message that the tape was imported from."""
     recording = tape.recording
     assert recording is not None
-    line = LINES[recording.layout]
     stored = tape.stored()
     for file in recording.files:
         for message in islice(stored, file.messages):
-            yield file.name, line(message, recording)
+            yield file.name, _line(message, recording)
 
 
 def parsed(text: bytes | str) -> dict[str, Any]:

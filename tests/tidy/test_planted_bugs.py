@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from prove.alone import ALONE
-from prove.bug import SIMULATION, Bug
+from prove.bug import SIMULATION, Bug, place
 from prove.planted import PLANTED
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,8 +16,8 @@ EVERY = {f"{bug.check or 'all'} {bug.name}": bug for bug in (*PLANTED, *ALONE)}
 
 @pytest.mark.parametrize("bug", EVERY.values(), ids=EVERY)
 def test_the_text_that_a_bug_replaces_stands_exactly_once(bug: Bug) -> None:
-    places = {file: ROOT / "src" / "dutchbook" / file for file, _, _ in bug.edits}
-    texts = {file: place.read_text(encoding="utf-8") for file, place in places.items()}
+    places = {file: place(ROOT, file) for file, _, _ in bug.edits}
+    texts = {file: path.read_text(encoding="utf-8") for file, path in places.items()}
 
     found = {(file, old): texts[file].count(old) for file, old, _ in bug.edits}
 

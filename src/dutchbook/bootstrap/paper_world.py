@@ -11,7 +11,7 @@ from decimal import Decimal
 from dutchbook.application.capital.capital import Capital
 from dutchbook.application.market.watchlist import Watchlist
 from dutchbook.application.orders.send import report_of
-from dutchbook.application.records.loading import fill_of, grouped, order_of, position_of
+from dutchbook.application.records.loading import grouped
 from dutchbook.application.settlement.payouts import SettlementService
 from dutchbook.domain.execution.order import Finality, Order
 from dutchbook.domain.market.contract import Outcome, Platform
@@ -22,6 +22,7 @@ from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.gateway import PaperGateway
 from dutchbook.ports.gateway import FillReport
 from dutchbook.ports.journal import Journal
+from dutchbook.ports.tables.trading import FILLS, OPEN_POSITIONS, ORDERS
 from dutchbook.ports.time import Clock
 
 PATIENCE = timedelta(minutes=10)
@@ -58,7 +59,7 @@ class Funding:
             for row in await self._journal.rows("executions")
             if row["ended_at"] is None
         }
-        held = [position_of(row) for row in await self._journal.rows("open_positions")]
+        held = [OPEN_POSITIONS.value(row) for row in await self._journal.rows("open_positions")]
         known = {position.execution_id for position in held}
         for position in held:
             self._hand_over(position)
@@ -84,8 +85,8 @@ class Funding:
         made = grouped(await self._journal.rows("fills"), "order_id")
         known: dict[Platform, list[tuple[Order, list[FillReport]]]] = defaultdict(list)
         for row in await self._journal.rows("orders", order_by=("created_at", "order_id")):
-            order = order_of(row)
-            fills = [fill_of(each) for each in made.get(order.order_id, [])]
+            order = ORDERS.value(row)
+            fills = [FILLS.value(each) for each in made.get(order.order_id, [])]
             open_ended = any(fill.finality is Finality.PROVISIONAL for fill in fills)
             works = order.working_size > 0 and order.platform_order_id is not None
             if works or open_ended:

@@ -18,6 +18,7 @@ from dutchbook.errors import InvalidInput
 from dutchbook.operations.requests import Rows, meaningful, opened, reading
 from dutchbook.persistence.database import Database
 from dutchbook.ports.journal import Journal
+from dutchbook.ports.tables.trading import OPEN_POSITIONS
 from dutchbook.runtime.clock import SystemClock
 from dutchbook.runtime.ids import RandomIds
 from dutchbook.tape.documents import read_tables
@@ -49,25 +50,17 @@ def positions(url: str) -> Rows:
     return asyncio.run(main())
 
 
-def _position_row(position: OpenPosition) -> dict[str, Any]:
-    from dutchbook.application.records.loading import position_of
-
-    paid = (
-        position.kalshi_cost
-        + position.kalshi_fees
-        + position.polymarket_cost
-        + position.polymarket_fees
-    )
-    row = {each.name: getattr(position, each.name) for each in position.__table__.columns}
+def _position_row(row: OpenPosition) -> dict[str, Any]:
+    position = OPEN_POSITIONS.value({name: getattr(row, name) for name in OPEN_POSITIONS.names})
+    legs = {platform: position.holding(platform) for platform in Platform}
     return {
         "position": position.position_id[:SHORT],
         "opened_at": position.opened_at,
-        "question": position.pair.kalshi_description,
-        "status": position.status,
-        "kalshi": f"{plain(position.kalshi_size)} {position.kalshi_side}",
-        "polymarket": f"{plain(position.polymarket_size)} {position.polymarket_side}",
-        "paid": paid,
-        "at_least": position_of(row).locked_profit,
+        "question": row.pair.kalshi_description,
+        "status": position.status.value,
+        **{p.value: f"{plain(leg.size)} {leg.outcome}" for p, leg in legs.items()},
+        "paid": position.paid,
+        "at_least": position.locked_profit,
     }
 
 

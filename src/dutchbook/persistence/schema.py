@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from dutchbook.errors import StorageError
 from dutchbook.persistence.log.audit import Row
-from dutchbook.persistence.tables.coding import columns
 from dutchbook.persistence.tables.triggers import missing, renew
 from dutchbook.ports.crash_points import AFTER, BEFORE, SCHEMA, crashpoint
+from dutchbook.ports.tables.catalogue import declared
 
 CREATING = 0x64757462
 PAGE = 1_000
@@ -55,7 +55,7 @@ async def on_postgresql(url: str, job: Callable[[Connection], T], options: dict[
 def rows(connection: Connection, table: str) -> Iterator[Row]:
     """Yield the rows of a table as stored, a page at a time; the log's by sequence."""
     order = " ORDER BY sequence" if table == "audit_log" else ""
-    named = ", ".join(columns(table))
+    named = ", ".join(declared(table).names)
     result = connection.execute(
         text(f"SELECT {named} FROM {table}{order}"),
         execution_options={"yield_per": PAGE},

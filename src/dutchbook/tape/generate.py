@@ -3,19 +3,11 @@
 While both platforms quote the same price there is no edge. Occasionally news moves the price on
 one of them and the other lags: an episode. Its best edge, its length and the contracts at the
 best prices are drawn to match a recording of both platforms (World Cup winner contracts, July
-2026, four pairs, polled every 3.7 s for 6.5 hours; 13 pair-hours, 76 episodes, measured with
-`episodes`):
-
-    episodes per hour and pair: 5.8; share of polls within one: 20 % (one lasted 1,364 polls)
-    quantile                10 %    25 %    50 %    75 %    90 %    95 %    99 %
-    best edge, cents        0.01    0.08    0.19    0.46    1.00    1.41    2.04
-    polls                   1       2       3       8       34      122     1,364
-    contracts               12      38      166     500     1,139
+2026, four pairs, polled every 3.7 s for 6.5 hours: 13 pair-hours, 76 episodes). `made_up` holds
+the recording's quantiles, `docs/tape-format.md` compares them with generated ones.
 
 `pace` multiplies the probability that an episode begins, and changes neither its size nor its
-length. The longest episodes are cut at 122 polls. Over many seeds two pairs at the default pace
-have 30 episodes an hour each: 0.2 cents and 2 polls at the median, 1.0 cents and 33 polls at
-the ninth decile.
+length. The longest episodes are cut at 122 polls.
 """
 
 from __future__ import annotations

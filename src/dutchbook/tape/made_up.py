@@ -23,7 +23,6 @@ from dutchbook.domain.market.contract import (
 from dutchbook.domain.market.fees import FeeSchedule, kalshi_terms, polymarket_schedule
 from dutchbook.domain.values.units import E4, Money, PriceGrid, Quantity, to_e4
 from dutchbook.ports.time import Chance
-from dutchbook.tape.episodes import RATE_TO_EDGE, fee_e14
 from dutchbook.tape.metadata import approved
 
 Ladder = tuple[tuple[int, int], ...]
@@ -46,6 +45,11 @@ PAIR_POLLS = 167
 POLYMARKET_LATE = 5
 """Polymarket is late in one episode out of this many. In the recording the second leg was gone
 one poll later in 4 of 76 cases with Kalshi first, and in 15 with Polymarket first."""
+RATE_TO_EDGE = 10**10
+"""A price in 10⁻⁴ dollars, in units of an edge.
+
+That is 10⁻¹⁴ dollars: a rate in 10⁻⁶ times two prices.
+"""
 HUNDREDTH = 10_000
 """A hundredth of a contract, in millionths."""
 LOWEST, HIGHEST = 300, E4 - 300
@@ -280,3 +284,10 @@ def _polymarket(index: int, kalshi: Contract, tick: str) -> Contract:
         cash_delay=timedelta(days=2),
         tokens=(token, f"{token}-no"),
     )
+
+
+def fee_e14(contract: Contract, price_e4: int, at: datetime) -> int:
+    """Return the unrounded taker fee of one contract bought at `price_e4`, in 10⁻¹⁴ dollars."""
+    terms = contract.fees and contract.fees.at(at)
+    assert terms, f"the fees of {contract.contract_id} are not known at {at}"
+    return terms.taker_rate_e6 * price_e4 * (E4 - price_e4)

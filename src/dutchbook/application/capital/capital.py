@@ -14,8 +14,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from dutchbook.application.capital.at_risk import CapitalAtRisk
-from dutchbook.application.capital.rows import account_row, day_of, state_of, state_row
+from dutchbook.application.capital.rows import account_row, day_of, state_of
 from dutchbook.application.records.committer import Committer
+from dutchbook.application.records.rows import SINGLETON
 from dutchbook.domain.capital.ledger import AccountKey, Balance, Movement, fold
 from dutchbook.domain.capital.limits import (
     Crossing,
@@ -30,6 +31,7 @@ from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.pair_trades.capital import CapitalChange
 from dutchbook.domain.values.units import ZERO, Money
 from dutchbook.ports.journal import Batch, Insert, Journal
+from dutchbook.ports.tables.capital import RISK_STATES
 from dutchbook.ports.time import Clock
 
 
@@ -70,7 +72,7 @@ class Capital:
             self.state = state_of(rows[0])
         else:
             self.state = RiskState(last_reset=self.today())
-            missing.append(Insert("risk_states", state_row(self.state)))
+            missing.append(Insert("risk_states", RISK_STATES.row_of(self.state, **SINGLETON)))
         if missing:
             await self._committer.commit(Batch(tuple(missing)))
         await self.at_risk.load()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from dutchbook.application.market.pairs import still_approved
-from dutchbook.application.records.rows import opportunity_row, snapshot_row
+from dutchbook.application.records.rows import snapshot_row
 from dutchbook.domain.detection.quote import Opportunity
 from dutchbook.domain.events import Event, FailedLeg
 from dutchbook.domain.execution import decide as rules
@@ -18,6 +18,7 @@ from dutchbook.domain.market.contract import Leg, Platform, Side
 from dutchbook.domain.pair_trades.facts import TradeFact
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.ports.journal import Insert, Write
+from dutchbook.ports.tables.market import OPPORTUNITIES
 from dutchbook.ports.time import Ids
 
 
@@ -77,7 +78,7 @@ class Attempt:
     ) -> Iterable[Write]:
         """Yield the rows of the opportunity, and of the books that the decision used."""
         opportunity_id = self.opportunity.opportunity_id
-        yield Insert("opportunities", opportunity_row(self.opportunity))
+        yield Insert("opportunities", OPPORTUNITIES.row_of(self.opportunity))
         for platform in Platform:
             name = ids.new("snapshot", opportunity_id)
             row = snapshot_row(name, books[platform], at, opportunity_id=opportunity_id)

@@ -9,7 +9,6 @@ from decimal import Decimal
 
 from dutchbook.application.execution.service import ExecutionService
 from dutchbook.application.pair_trades.store import PairTrades
-from dutchbook.application.records.loading import order_of
 from dutchbook.application.recovery.unfinished import Recovery
 from dutchbook.domain.execution.order import Order, OrderStatus
 from dutchbook.domain.market.contract import Platform
@@ -17,6 +16,7 @@ from dutchbook.errors import Conflict, NotSent, OutcomeUnknown, PlatformRejected
 from dutchbook.ports.crash_points import AFTER, BEFORE, CANCEL, crashpoint
 from dutchbook.ports.gateway import OrderReport, PlatformGateway
 from dutchbook.ports.journal import Journal
+from dutchbook.ports.tables.trading import ORDERS
 
 AT_ONCE = 32
 WORKING = (OrderStatus.PENDING, OrderStatus.PARTIAL)
@@ -51,7 +51,7 @@ class OrderCanceller:
         rows = [
             row for s in WORKING for row in await self._journal.rows("orders", {"status": s})
         ]
-        orders = [order_of(row) for row in rows if row["working_size"]]
+        orders = [ORDERS.value(row) for row in rows if row["working_size"]]
         slots = asyncio.Semaphore(AT_ONCE)
         results = await asyncio.gather(*(self._cancel(order, slots) for order in orders))
         return {order.order_id: result for order, result in zip(orders, results, strict=True)}

@@ -8,7 +8,6 @@ change waits for a person, or for any change of the position.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -21,6 +20,7 @@ from dutchbook.application.market.watchlist import Key, Watchlist
 from dutchbook.application.pair_trades.adjustments import Adjustments, Done, Plan
 from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import Committer
+from dutchbook.application.records.log import logged
 from dutchbook.application.settlement.payouts import SettlementService
 from dutchbook.domain.events import ExitMarked, ExitPaused, ExitTriggered, PositionMoved
 from dutchbook.domain.execution.order import Purpose
@@ -105,15 +105,9 @@ class ExitMonitor:
 
     async def start(self) -> None:
         """Load the mark of each position at its start."""
-        rows = [
-            row
-            for kind in (ExitMarked, PositionMoved)
-            for row in await self._journal.rows("audit_log", {"name": kind.wire})
-        ]
-        for row in sorted(rows, key=lambda each: int(each["sequence"])):
-            facts = json.loads(row["payload"])
-            position_id = facts["position_id"]
-            if row["name"] == ExitMarked.wire:
+        for entry in await logged(self._journal, ExitMarked, PositionMoved):
+            facts, position_id = entry.facts, entry.facts["position_id"]
+            if entry.name == ExitMarked.wire:
                 self._born[position_id, facts["hedged"]] = Decimal(facts["mark"])
             else:
                 self._forget(position_id, facts["after"])

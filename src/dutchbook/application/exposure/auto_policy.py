@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 
 from dutchbook.application.records.committer import Committer
+from dutchbook.application.records.log import logged
 from dutchbook.domain.events import Event, PolicyTried, PositionMoved
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.exposure import CLOSE, RETRY
@@ -47,14 +47,9 @@ class PolicySteps:
     async def start(self, journal: Journal) -> None:
         """Load what was tried before this start."""
         self._tried.clear()
-        rows = [
-            row
-            for kind in (PolicyTried, PositionMoved)
-            for row in await journal.rows("audit_log", {"name": kind.wire})
-        ]
-        for row in sorted(rows, key=lambda each: int(each["sequence"])):
-            facts = json.loads(row["payload"])
-            if row["name"] == PositionMoved.wire:
+        for entry in await logged(journal, PolicyTried, PositionMoved):
+            facts = entry.facts
+            if entry.name == PositionMoved.wire:
                 self._moved(facts["position_id"], facts["after"])
             else:
                 self._note(facts["position_id"], Platform(facts["platform"]), facts["step"])

@@ -8,14 +8,13 @@ others and reach people through the outbox.
 from __future__ import annotations
 
 import asyncio
-import json
 from datetime import datetime, timedelta
 
-from dutchbook.application.exposure.tracker import logged
 from dutchbook.application.market.sessions import Sessions
 from dutchbook.application.pair_trades.announcements import Announcements
 from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import Committer
+from dutchbook.application.records.log import logged
 from dutchbook.domain.events import (
     Event,
     PositionMoved,
@@ -27,6 +26,7 @@ from dutchbook.domain.positions.position import OpenPosition, PositionStatus
 from dutchbook.ports.journal import Batch, Journal
 from dutchbook.ports.time import Clock
 
+KINDS = (PositionMoved, SingleLegExposure, SingleLegResolved, SingleLegExposureReminder)
 UNRESOLVED = (PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
 
 
@@ -65,20 +65,9 @@ class ExposureAlertScheduler:
 
     async def start(self) -> None:
         """Load when each exposure began and was last reported."""
-        rows = [
-            row
-            for kind in (
-                PositionMoved,
-                SingleLegExposure,
-                SingleLegResolved,
-                SingleLegExposureReminder,
-            )
-            for row in await logged(self._journal, kind)
-        ]
-        for row in sorted(rows, key=lambda each: int(each["sequence"])):
-            facts = json.loads(row["payload"])
-            over = row["name"] == SingleLegResolved.wire or _hedged(facts.get("after"))
-            self._note(facts["position_id"], row["occurred_at"], over=over)
+        for entry in await logged(self._journal, *KINDS):
+            over = entry.name == SingleLegResolved.wire or _hedged(entry.facts.get("after"))
+            self._note(entry.facts["position_id"], entry.at, over=over)
 
     def __call__(self, event: Event, sequence: int) -> None:
         """Record that an exposure began, was reported, or ended.
@@ -86,10 +75,7 @@ class ExposureAlertScheduler:
         Between the two orders of an exit one leg is unhedged. The exposure counts from then, so
         that no reminder precedes the first report.
         """
-        kinds = (
-            PositionMoved | SingleLegExposure | SingleLegResolved | SingleLegExposureReminder
-        )
-        if isinstance(event, kinds) and sequence:
+        if isinstance(event, KINDS) and sequence:
             over = isinstance(event, SingleLegResolved)
             if isinstance(event, PositionMoved):
                 over = _hedged(event.after)

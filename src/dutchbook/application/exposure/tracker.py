@@ -7,15 +7,14 @@ so that a restart does not change a count.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.records.committer import Committer
+from dutchbook.application.records.log import logged
 from dutchbook.domain.capital.limits import Crossing, HaltReason
 from dutchbook.domain.events import (
     Event,
@@ -64,13 +63,12 @@ class ExposureTrackerService:
         self._owed.clear()
         self._idle.set()
         reported = {
-            (json.loads(row["payload"])["limit"], row["causation_id"])
-            for kind in (LimitApproached, LimitBreached)
-            for row in await logged(self._journal, kind)
+            (entry.facts["limit"], entry.causation_id)
+            for entry in await logged(self._journal, LimitApproached, LimitBreached)
         }
         self.counts = ExposureCounts()
-        for row in await logged(self._journal, SingleLegExposure):
-            for owed in self._count(row["occurred_at"], row["event_id"]):
+        for entry in await logged(self._journal, SingleLegExposure):
+            for owed in self._count(entry.at, entry.event_id):
                 if (owed.crossing.limit, owed.cause) not in reported:
                     self._owe(owed)
 
@@ -114,8 +112,3 @@ class ExposureTrackerService:
     async def drained(self) -> None:
         """Wait until every crossing is reported."""
         await self._idle.wait()
-
-
-async def logged(journal: Journal, kind: type[Event]) -> list[dict[str, Any]]:
-    """Return the rows of one kind of event, oldest first."""
-    return await journal.rows("audit_log", {"name": kind.wire}, order_by=("sequence",))

@@ -13,13 +13,13 @@ from itertools import islice
 from typing import Any
 
 from dutchbook.application.records.committer import Committer
-from dutchbook.application.records.loading import contract_of, match_of
-from dutchbook.application.records.rows import contract_row, match_row
+from dutchbook.application.records.rows import match_row
 from dutchbook.domain.events import PairDecided
 from dutchbook.domain.market.contract import Contract, ContractMatch, Platform
 from dutchbook.domain.market.pair_file import Key, PairFile
 from dutchbook.errors import FactsError, UnknownId
 from dutchbook.ports.journal import Batch, Insert, Journal, Update, Write
+from dutchbook.ports.tables.market import CONTRACT_MATCHES, CONTRACTS
 from dutchbook.ports.time import Clock
 
 LOT = 64
@@ -36,7 +36,7 @@ async def add_pairs(
             written.
     """
     known = await _contracts(journal)
-    matches = file.matched({key: contract_of(row) for key, row in known.items()})
+    matches = file.matched({key: CONTRACTS.value(row) for key, row in known.items()})
     rows = await journal.rows("contract_matches")
     taken = {row["match_id"] for row in rows}
     paired = {(r["kalshi_contract_id"], r["polymarket_contract_id"]): r for r in rows}
@@ -51,7 +51,7 @@ async def add_pairs(
                 f"{prefix}: the database has another pair {match.match_id!r}; give a match_id"
             )
     writes: list[Write] = [
-        Insert("contracts", contract_row(contract))
+        Insert("contracts", CONTRACTS.row_of(contract))
         for key, contract in file.contracts.items()
         if key not in known
     ]
@@ -163,7 +163,7 @@ async def traded_pairs(
     for row in await journal.rows("contract_matches", order_by=("match_id",)):
         kalshi, polymarket = (held.get(key) for key in _keys(row))
         if kalshi and polymarket:
-            match = match_of(row, kalshi, polymarket)
+            match = CONTRACT_MATCHES.value(row, {"kalshi": kalshi, "polymarket": polymarket})
             ours[kalshi.contract_id, polymarket.contract_id] = match
     found = []
     for match in pairs:
@@ -180,7 +180,7 @@ async def know_contracts(
     known = await _contracts(journal)
     writes: list[Write] = []
     for contract in contracts:
-        row = contract_row(contract)
+        row = CONTRACTS.row_of(contract)
         key = {name: row[name] for name in ("platform", "contract_id")}
         before = known.get((contract.platform, contract.contract_id))
         if before is None:
@@ -216,4 +216,5 @@ def _recorded(
     for platform, contract_id in _keys(row):
         if (platform, contract_id) not in contracts:
             raise UnknownId(f"{platform.value} contract", contract_id)
-    return match_of(row, *(contract_of(contracts[key]) for key in _keys(row)))
+    legs = {key[0].value: CONTRACTS.value(contracts[key]) for key in _keys(row)}
+    return CONTRACT_MATCHES.value(row, legs)

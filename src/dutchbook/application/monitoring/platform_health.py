@@ -25,6 +25,7 @@ from dutchbook.domain.market.health import HealthLimits, HealthStatus, PlatformH
 from dutchbook.errors import NotSent, OutcomeUnknown
 from dutchbook.ports.gateway import PlatformGateway
 from dutchbook.ports.journal import Batch, Insert
+from dutchbook.ports.tables.records import PLATFORM_HEALTH_LOGS
 from dutchbook.ports.time import Clock, Ids
 
 Told = (
@@ -154,14 +155,10 @@ class PlatformHealthService:
     def _recorded(
         self, platform: Platform, before: PlatformHealth, health: PlatformHealth, now: datetime
     ) -> Batch:
-        row = {
-            "health_id": self._ids.new("health", platform),
-            "platform": platform,
-            "status": health.status,
-            "response_time_ms": health.response_time_ms,
-            "connection_state": health.connection_state,
-            "recorded_at": now,
-        }
+        health_id = self._ids.new("health", platform)
+        row = PLATFORM_HEALTH_LOGS.row_of(
+            health, health_id=health_id, platform=platform, recorded_at=now
+        )
         changed = health.status is not before.status
         reported = self._reported.get(platform)
         events: tuple[Event, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,11 +15,12 @@ from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import Committer
 from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.events import Event, ReconciliationDiscrepancy, ReconciliationResolved
-from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.reconciliation import Choice, Discrepancy, DiscrepancyType
 from dutchbook.errors import Conflict, InvalidInput, UnknownId
 from dutchbook.ports.journal import Batch, Insert, Journal, Update, Write
+from dutchbook.ports.tables.table import Row
+from dutchbook.ports.tables.trading import DISCREPANCIES
 from dutchbook.ports.time import Clock, Ids
 
 HALT = HaltReason.RECONCILIATION_DISCREPANCY
@@ -262,36 +263,18 @@ class Disputes:
 def _row(dispute: Dispute) -> dict[str, Any]:
     found = dispute.found
     about = {"subject": found.subject, "order_id": found.order_id}
-    return {
-        "discrepancy_id": dispute.dispute_id,
-        "kind": found.kind.value,
-        "platform": found.platform,
-        "pair_id": found.pair_id,
-        "position_id": found.position_id,
-        "ours": {"about": about, **found.ours},
-        "theirs": found.theirs,
-        "recommended_action": found.recommended_action,
-        "detected_at": dispute.detected_at,
-        "resolved_at": None,
-        "resolution": None,
-        "rationale": None,
-    }
+    return DISCREPANCIES.row_of(
+        found,
+        discrepancy_id=dispute.dispute_id,
+        ours={"about": about, **found.ours},
+        detected_at=dispute.detected_at,
+    )
 
 
-def _dispute(row: Mapping[str, Any]) -> Dispute:
+def _dispute(row: Row) -> Dispute:
     ours = dict(row["ours"])
     about = ours.pop("about")
-    found = Discrepancy(
-        kind=DiscrepancyType(row["kind"]),
-        platform=Platform(row["platform"]),
-        subject=about["subject"],
-        order_id=about["order_id"],
-        position_id=row["position_id"],
-        pair_id=row["pair_id"],
-        ours=ours,
-        theirs=row["theirs"],
-        recommended_action=row["recommended_action"],
-    )
+    found = DISCREPANCIES.value(row, {"ours": ours, **about})
     return Dispute(row["discrepancy_id"], found, row["detected_at"])
 
 

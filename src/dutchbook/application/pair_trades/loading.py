@@ -10,17 +10,8 @@ from decimal import Decimal
 from typing import Any
 
 from dutchbook.application.pair_trades.store import LATE, Loaded
-from dutchbook.application.records.loading import (
-    Row,
-    execution_of,
-    fill_of,
-    grouped,
-    order_of,
-    payment_of,
-    plan_of,
-    position_of,
-    reservation_of,
-)
+from dutchbook.application.records.loading import grouped, payment_of, reservation_of
+from dutchbook.application.records.log import logged
 from dutchbook.domain.capital.ledger import AccountKey
 from dutchbook.domain.capital.reservation import Reservation
 from dutchbook.domain.events import (
@@ -39,6 +30,8 @@ from dutchbook.domain.positions.position import Holding, OpenPosition, PositionS
 from dutchbook.domain.values.units import ZERO, Money
 from dutchbook.errors import UnknownId
 from dutchbook.ports.journal import Journal
+from dutchbook.ports.tables.table import Row
+from dutchbook.ports.tables.trading import EXECUTIONS, FILLS, OPEN_POSITIONS, ORDERS
 from dutchbook.ports.time import Ids
 
 LAST = 100
@@ -154,18 +147,12 @@ class Loader:
 
     async def _stalled(self) -> set[str]:
         """Return the positions whose exit has stalled after one leg and was reported."""
-        rows = [
-            row
-            for kind in (PositionMoved, SingleLegExposure)
-            for row in await self._journal.rows("audit_log", {"name": kind.wire})
-        ]
         found: set[str] = set()
-        for row in sorted(rows, key=lambda each: int(each["sequence"])):
-            facts = json.loads(row["payload"])
-            if row["name"] == PositionMoved.wire:
-                found.discard(facts["position_id"])
-            elif facts["failed_leg"]["code"] == PARTIAL_EXIT:
-                found.add(facts["position_id"])
+        for entry in await logged(self._journal, PositionMoved, SingleLegExposure):
+            if entry.name == PositionMoved.wire:
+                found.discard(entry.facts["position_id"])
+            elif entry.facts["failed_leg"]["code"] == PARTIAL_EXIT:
+                found.add(entry.facts["position_id"])
         return found
 
     async def _last(self, kind: type[Event], name: str) -> set[str]:
@@ -175,8 +162,10 @@ class Loader:
             kind: The kind of event.
             name: The field of the event that is its subject's id.
         """
-        rows = await self._journal.rows("audit_log", {"name": kind.wire}, ("sequence",))
-        return {json.loads(row["payload"])[name] for row in rows[-LAST:]}
+        rows = await self._journal.rows(
+            "audit_log", {"name": kind.wire}, ("sequence",), descending=True, limit=LAST
+        )
+        return {json.loads(row["payload"])[name] for row in rows}
 
 
 _OF = "execution_id"
@@ -200,28 +189,28 @@ class _Reading:
 
     def trade(self, row: Row, ids: Ids) -> PairTrade:
         """Return the pair trade of an execution."""
-        orders = {o.order_id: o for o in map(order_of, self._rows("orders", row))}
-        fills = {(f.platform, f.trade_id): f for f in map(fill_of, self._rows("fills", row))}
+        orders = map(ORDERS.value, self._rows("orders", row))
+        fills = map(FILLS.value, self._rows("fills", row))
         standing = self._rows("reservations", row)
         entry = [each for each in standing if each["order_id"] is None]
         single = grouped(standing, "order_id")
         positions = self._rows("open_positions", row)
-        position = position_of(positions[0]) if positions else None
+        position = OPEN_POSITIONS.value(positions[0]) if positions else None
         payments = self.paid.get(position.position_id, []) if position else []
-        return PairTrade(
-            plan=plan_of(row, self.chances.get(row["pair_id"], Decimal(0))),
-            execution=execution_of(row),
-            position=position or self._bare(row, ids),
-            orders=orders,
-            fills=fills,
-            payments=tuple(payment_of(each) for each in payments),
-            reservation=self._reservation(entry, row) if entry else None,
-            reservations={
+        others = {
+            "plan.divergence_probability": self.chances.get(row["pair_id"], Decimal(0)),
+            "position": position or self._bare(row, ids),
+            "orders": {each.order_id: each for each in orders},
+            "fills": {(each.platform, each.trade_id): each for each in fills},
+            "payments": tuple(payment_of(each) for each in payments),
+            "reservation": self._reservation(entry, row) if entry else None,
+            "reservations": {
                 order_id: self._reservation(each, row) for order_id, each in single.items()
             },
-            opened=position is not None,
-            ended_at=row["ended_at"],
-        )
+            "opened": position is not None,
+            "shortfall": None,
+        }
+        return EXECUTIONS.value(row, others)
 
     def _reservation(self, rows: list[dict[str, Any]], row: Row) -> Reservation:
         return reservation_of(rows, row["pair_id"], self.accounts)

@@ -8,27 +8,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from dutchbook.application.records.rows import (
-    BALANCES,
-    SINGLETON,
-    execution_row,
-    execution_update,
-    fill_row,
-    finality_update,
-    ledger_row,
-    order_row,
-    order_update,
-    position_row,
-    position_update,
-    reservation_row,
-    resolution_update,
-)
-from dutchbook.domain.capital.ledger import AccountKey, Movement
+from dutchbook.application.records.rows import SINGLETON, reservation_row, resolution_update
+from dutchbook.domain.capital.ledger import BALANCES, AccountKey, Movement
+from dutchbook.domain.events import as_json
 from dutchbook.domain.execution.decide import Phase
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.pair_trades.capital import CapitalChange
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.ports.journal import Insert, Update, Write
+from dutchbook.ports.tables.capital import LEDGER_ENTRIES
+from dutchbook.ports.tables.trading import EXECUTIONS, FILLS, OPEN_POSITIONS, ORDERS
 from dutchbook.ports.time import Ids
 
 Accounts = Mapping[Platform, AccountKey]
@@ -53,18 +42,19 @@ def changes(before: PairTrade | None, after: PairTrade, at: datetime) -> Iterato
         at: When the step is booked.
     """
     if before is None:
-        yield Insert("executions", execution_row(after))
+        yield Insert("executions", EXECUTIONS.row_of(after))
     if after.opened and (before is None or not before.opened):
-        yield Insert("open_positions", position_row(after.position))
+        yield Insert("open_positions", OPEN_POSITIONS.row_of(after.position))
     elif before is not None and after.opened and after.position != before.position:
-        yield position_update(before.position, after.position)
+        yield OPEN_POSITIONS.update(before.position, after.position)
     yield from _orders(before, after)
     known = before.fills if before is not None else {}
     for key, fill in after.fills.items():
         if key not in known:
-            yield Insert("fills", fill_row(fill, after.execution_id, at))
+            row = FILLS.row_of(fill, execution_id=after.execution_id, reported_at=at)
+            yield Insert("fills", row)
         elif known[key].finality is not fill.finality:
-            yield finality_update(known[key], fill)
+            yield FILLS.update(known[key], fill)
     if before is not None:
         yield from _execution(before, after)
 
@@ -77,15 +67,16 @@ def _orders(before: PairTrade | None, after: PairTrade) -> Iterator[Write]:
     for order_id, order in after.orders.items():
         was = known.get(order_id)
         if was is None:
-            yield Insert("orders", order_row(order) | position)
+            yield Insert("orders", ORDERS.row_of(order, **position))
         elif linked or (was is not order and was != order):
-            yield order_update(was, order, **position)
+            yield ORDERS.update(was, order, **position)
 
 
 def _execution(before: PairTrade, after: PairTrade) -> Iterator[Write]:
     ends = after.ended and not before.ended
+    ending = {"ended_at": after.ended_at, "shortfall": as_json(after.shortfall)}
     if ends or after.execution != before.execution:
-        yield execution_update(before, after)
+        yield EXECUTIONS.update(before, after, **(ending if ends else {}))
     if ends and after.execution.phase is not Phase.FAILED:
         yield Update(
             "contract_matches",
@@ -151,8 +142,15 @@ def ledger_writes(
         transaction = ids.new("transaction", reference)
         for posting in movement:
             entry_id = ids.new("entry", transaction)
-            row = ledger_row(posting, entry_id, transaction, reference, at)
-            yield Insert("ledger_entries", row | {"note": note})
+            row = LEDGER_ENTRIES.row_of(
+                posting,
+                entry_id=entry_id,
+                transaction_id=transaction,
+                reference=reference,
+                note=note,
+                booked_at=at,
+            )
+            yield Insert("ledger_entries", row)
             if posting.bucket in BALANCES:
                 account = sums.setdefault(str(posting.account), {})
                 bucket = posting.bucket.value

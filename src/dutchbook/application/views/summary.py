@@ -9,13 +9,13 @@ from typing import Any
 
 from dutchbook.application.detection.service import DetectionService
 from dutchbook.application.execution.queue import ExecutionQueueService
-from dutchbook.application.records.loading import position_of
 from dutchbook.domain.events import as_json
 from dutchbook.domain.execution.order import OrderStatus
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.positions.settlement import reserve_used
 from dutchbook.ports.journal import Journal
+from dutchbook.ports.tables.trading import OPEN_POSITIONS
 
 Rows = list[dict[str, Any]]
 PARTS = ("edge", "delay", "slippage", "fees", "missed", "divergence", "realised")
@@ -95,7 +95,7 @@ def _capital(accounts: Rows, entries: Rows) -> dict[str, dict[str, str]]:
 
 def _expected_profit(positions: Rows) -> Decimal:
     """Return what the OPEN positions will have earned: cash so far, and payouts."""
-    held = map(position_of, positions)
+    held = map(OPEN_POSITIONS.value, positions)
     sure = (each.locked_profit for each in held if each.status is PositionStatus.OPEN)
     return sum(sure, start=Decimal(0))
 
@@ -107,7 +107,7 @@ def _realised(positions: Rows) -> dict[str, Any]:
     contracts of a pair that resolved differently; `reserve_used` is how much of the reserve for
     that was used.
     """
-    held = [position_of(row) for row in positions]
+    held = [OPEN_POSITIONS.value(row) for row in positions]
     by_status: dict[str, Decimal] = {}
     for each in held:
         name = each.status.value

@@ -6,14 +6,12 @@ without one. An id may be given by its first characters, if these are enough.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from dutchbook.application.records.loading import contract_of, position_of
+from dutchbook.application.records.log import Entry, logged_about
 from dutchbook.domain.events import (
     OrderPlaced,
     Scenario,
@@ -28,6 +26,8 @@ from dutchbook.domain.positions.position import OpenPosition, PositionStatus
 from dutchbook.domain.values.units import Price, owed, plain
 from dutchbook.errors import InvalidInput, InvalidPositionState
 from dutchbook.ports.journal import Journal, Prefix
+from dutchbook.ports.tables.market import CONTRACTS
+from dutchbook.ports.tables.trading import OPEN_POSITIONS
 
 Row = dict[str, Any]
 LEAST = 4
@@ -46,16 +46,6 @@ SAID = (
     SingleLegExposureChanged.wire,
     SingleLegExposureReminder.wire,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One parsed entry of the audit log."""
-
-    sequence: int
-    at: datetime
-    name: str
-    facts: Mapping[str, Any]
 
 
 async def find(journal: Journal, beginning: str, kinds: Iterable[str]) -> tuple[str, Row]:
@@ -84,15 +74,6 @@ def _any_of(kinds: Iterable[str]) -> str:
     return " or ".join(f"an {kind}" if kind[0] in "aeo" else f"a {kind}" for kind in kinds)
 
 
-async def entries(journal: Journal, execution_id: str) -> list[Entry]:
-    """Return the audit log's entries on an execution and its position, oldest first."""
-    mine = {"correlation_id": execution_id}
-    return [
-        Entry(row["sequence"], row["occurred_at"], row["name"], json.loads(row["payload"]))
-        for row in await journal.rows("audit_log", mine, ("sequence",))
-    ]
-
-
 async def exposures(journal: Journal, reminder: timedelta) -> list[Row]:
     """Return every position with an unhedged leg, oldest first.
 
@@ -105,7 +86,7 @@ async def exposures(journal: Journal, reminder: timedelta) -> list[Row]:
     found = []
     for row in rows:
         if row["status"] in ALONE:
-            log = await entries(journal, row["execution_id"])
+            log = await logged_about(journal, row["execution_id"])
             found.append(_exposure(row, log, questions, reminder))
     return found
 
@@ -113,7 +94,7 @@ async def exposures(journal: Journal, reminder: timedelta) -> list[Row]:
 def _exposure(
     row: Row, log: list[Entry], questions: Mapping[str, str], reminder: timedelta
 ) -> Row:
-    position = position_of(row)
+    position = OPEN_POSITIONS.value(row)
     report = _last_report(log, position)
     actions = report.facts["recommended_actions"] if report else []
     scenarios = {each["name"]: each for each in report.facts["scenarios"]} if report else {}
@@ -174,8 +155,8 @@ async def position(journal: Journal, beginning: str) -> Row:
 
 async def whole(journal: Journal, row: Row) -> Row:
     """Return the position of a row in full."""
-    found = position_of(row)
-    log = await entries(journal, found.execution_id)
+    found = OPEN_POSITIONS.value(row)
+    log = await logged_about(journal, found.execution_id)
     unhedged = found.status in ALONE
     report = _last_report(log, found) if unhedged else None
     return {
@@ -188,16 +169,7 @@ async def whole(journal: Journal, row: Row) -> Row:
         "opened_at": found.opened_at,
         "closed_at": found.closed_at,
         "legs": [_leg(found, platform) for platform in Platform],
-        "hedged": found.hedged,
-        "paid": found.paid,
-        "locked_profit": found.locked_profit,
-        "expected_edge": found.expected_edge,
-        "marked_pnl": found.marked_pnl,
-        "realised_pnl": found.realised_pnl,
-        "divergence_pnl": found.divergence_pnl,
-        "divergence_reserve": found.divergence_reserve,
-        "completed_at_loss": found.completed_at_loss,
-        "reconciliation_context": found.reconciliation_context,
+        **{name: getattr(found, name) for name in RESULTS},
         "discrepancies": await discrepancies(journal, found.position_id),
         "orders": await _orders(journal, found.execution_id, log),
         "unhedged": unhedged_leg(found) if unhedged else None,
@@ -251,7 +223,7 @@ async def at_price(journal: Journal, row: Row, price: Price) -> Scenario | None:
     missing = Platform(row["unhedged"]["platform"]).other
     (pair,) = await journal.rows("contract_matches", {"match_id": row["pair_id"]})
     key = {"platform": missing, "contract_id": pair[f"{missing}_contract_id"]}
-    contract = contract_of((await journal.rows("contracts", key))[0])
+    contract = CONTRACTS.value((await journal.rows("contracts", key))[0])
     (leg,) = (each for each in row["legs"] if each["platform"] == missing)
     if not contract.on_grid(price, Outcome(leg["outcome"])):
         grid = f"on the contract's price grid ({contract.grid})"
@@ -262,19 +234,15 @@ async def at_price(journal: Journal, row: Row, price: Price) -> Scenario | None:
 
 def _leg(found: OpenPosition, platform: Platform) -> Row:
     leg = found.holding(platform)
-    return {
-        "platform": platform.value,
-        "outcome": leg.outcome.value,
-        "size": leg.size,
-        "complement": leg.complement,
-        "cost": leg.cost,
-        "complement_cost": leg.complement_cost,
-        "fees": leg.fees,
-        "cash": leg.cash,
-        "payout": leg.payout,
-    }
+    shown = {name: getattr(leg, name) for name in LEG}
+    return {"platform": platform.value, "outcome": leg.outcome.value, **shown}
 
 
+RESULTS = (
+    "hedged", "paid", "locked_profit", "expected_edge", "marked_pnl", "realised_pnl",
+    "divergence_pnl", "divergence_reserve", "completed_at_loss", "reconciliation_context",
+)  # fmt: skip
+LEG = ("size", "complement", "cost", "complement_cost", "fees", "cash", "payout")
 ORDER = (
     "order_id", "created_at", "platform", "purpose", "side", "outcome", "size", "price",
     "status", "fill_size", "fill_cost", "fees", "working_size", "refusal",
@@ -313,7 +281,7 @@ async def explain(
     _, row = await find(journal, beginning, TOLD)
     mine = {"execution_id": row["execution_id"]}
     positions = await journal.rows("open_positions", mine)
-    log = await entries(journal, row["execution_id"])
+    log = await logged_about(journal, row["execution_id"])
     found = await whole(journal, positions[0]) if positions else None
     return log, found, await _orders(journal, row["execution_id"], log)
 

@@ -6,12 +6,13 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from dutchbook.application.records.log import Entry
 from dutchbook.cli.console.sentences import (
     COMMANDS,
     STATES,
@@ -34,25 +35,6 @@ ANSWERS = {
 """What a person can answer to a discrepancy, and what each answer means."""
 SHORT = 8
 """Characters of an id that are shown where space is short; commands accept them."""
-
-
-class Entry(Protocol):
-    """One line of the audit log."""
-
-    @property
-    def at(self) -> datetime:
-        """When it happened."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """Name of the event."""
-        ...
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """Payload of the event."""
-        ...
 
 
 def _say(console: Console, line: str = "", indent: int = 0) -> None:

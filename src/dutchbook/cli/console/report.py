@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from dutchbook.tape.info import TapeInfo
 
 GRADES = ("everything", "no entry", "nothing but cancels")
 """What may be sent, by the grade of the current halt."""
@@ -76,41 +79,7 @@ def standing(console: Console, found: dict[str, Any]) -> None:
     )
 
 
-class TapeFacts(Protocol):
-    """Facts of a tape that are printed."""
-
-    @property
-    def meta(self) -> Any:
-        """Its metadata: name, source, pairs and assumptions."""
-        ...
-
-    @property
-    def messages(self) -> int:
-        """Number of messages."""
-        ...
-
-    @property
-    def size(self) -> int:
-        """Size in bytes."""
-        ...
-
-    @property
-    def bytes_per_message(self) -> Any:
-        """Bytes per message."""
-        ...
-
-    @property
-    def sessions(self) -> int:
-        """Number of sessions."""
-        ...
-
-    @property
-    def steps(self) -> int:
-        """Number of steps."""
-        ...
-
-
-def tape(console: Console, info: TapeFacts) -> None:
+def tape(console: Console, info: TapeInfo) -> None:
     """Print the facts of a tape."""
     meta = info.meta
     rows = {
@@ -118,7 +87,7 @@ def tape(console: Console, info: TapeFacts) -> None:
         "source": meta.source,
         "first message": meta.first.isoformat(sep=" ", timespec="seconds"),
         "last message": meta.last.isoformat(sep=" ", timespec="seconds"),
-        "messages": info.messages,
+        "messages": meta.messages,
         "bytes": f"{info.size} ({info.bytes_per_message} a message)",
         "sessions, steps": f"{info.sessions}, {info.steps}",
         "contracts": len(meta.contracts),

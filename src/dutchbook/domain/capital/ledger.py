@@ -52,6 +52,7 @@ class Bucket(StrEnum):
     INCOME = "income"
 
 
+BALANCES = (Bucket.FREE, Bucket.RESERVED, Bucket.COMMITTED)
 COUNTERPART = {
     EntryKind.DEPOSIT: Bucket.EXTERNAL,
     EntryKind.WITHDRAWAL: Bucket.EXTERNAL,
@@ -157,7 +158,7 @@ def fold(
     balances = dict(opening or {})
     for posting in postings:
         balance = balances.get(posting.account, Balance())
-        if posting.bucket in (Bucket.FREE, Bucket.RESERVED, Bucket.COMMITTED):
+        if posting.bucket in BALANCES:
             name = posting.bucket.value
             value = Money(getattr(balance, name) + posting.amount)
             balance = replace(balance, **{name: value})

@@ -26,7 +26,7 @@ def decode(name: str, payload: Mapping[str, Any], stamp: Stamp) -> Event:
     if kind is None:
         raise InvalidInput("event", name, "a name of this program's catalogue")
     try:
-        found = {n: _value(hint, payload[n]) for n, hint in _fields(kind).items()}
+        found = {n: from_json(hint, payload[n]) for n, hint in _fields(kind).items()}
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         wanted = f"the payload of {name} ({type(error).__name__}: {error})"
         raise InvalidInput("event", name, wanted) from error
@@ -41,7 +41,7 @@ def _fields(kind: Any) -> dict[str, Any]:
     return {f.name: hints[f.name] for f in dataclasses.fields(kind) if f.name != "stamp"}
 
 
-def _value(hint: Any, value: Any) -> Any:
+def from_json(hint: Any, value: Any) -> Any:
     """Convert one JSON value to the type of its field."""
     hint = getattr(hint, "__supertype__", hint)  # Money and the like are NewTypes of Decimal.
     origin, inner = get_origin(hint), get_args(hint)
@@ -49,11 +49,11 @@ def _value(hint: Any, value: Any) -> Any:
         return value
     if origin in (Union, UnionType):
         (only,) = (each for each in inner if each is not NoneType)
-        return None if value is None else _value(only, value)
+        return None if value is None else from_json(only, value)
     if origin is tuple:
-        return tuple(_value(inner[0], each) for each in value)
+        return tuple(from_json(inner[0], each) for each in value)
     if origin is dict:
-        return {str(key): _value(inner[1], each) for key, each in value.items()}
+        return {str(key): from_json(inner[1], each) for key, each in value.items()}
     if dataclasses.is_dataclass(hint):
         return _part(hint, value)
     return _plain(hint, value)
@@ -63,7 +63,7 @@ def _part(kind: Any, value: Mapping[str, Any]) -> Any:
     """Decode a nested dataclass; a field added later may be missing if it has a default."""
     return kind(
         **{
-            name: _value(hint, value[name])
+            name: from_json(hint, value[name])
             for name, hint in _fields(kind).items()
             if name in value or name not in _optional(kind)
         }

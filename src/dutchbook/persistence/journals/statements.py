@@ -17,8 +17,8 @@ import msgspec
 from dutchbook.persistence.log.chain import Entry
 from dutchbook.persistence.tables.codes import Instant
 from dutchbook.persistence.tables.coding import Encoder, encoders
-from dutchbook.persistence.tables.rules import TABLES
 from dutchbook.ports.journal import Between, Insert, Prefix, Update, Write
+from dutchbook.ports.tables.catalogue import declared
 
 Mark = Callable[[], str]
 Names = tuple[str, ...]
@@ -66,7 +66,7 @@ class Plan:
     @cached_property
     def audited(self) -> bool:
         """Whether the log records its changes."""
-        return TABLES[self.table].audited
+        return declared(self.table).audited
 
     @cached_property
     def told(self) -> tuple[str, int]:
@@ -167,7 +167,7 @@ def logged(entries: Iterable[Entry]) -> list[Prepared]:
 def key_of(write: Write) -> tuple[Any, ...]:
     """Return the primary key of the row that a write touches."""
     row = write.row if isinstance(write, Insert) else write.key
-    return tuple(row[column] for column in TABLES[write.table].key)
+    return tuple(row[column] for column in declared(write.table).key)
 
 
 def text(of: Plan, mark: Mark, same: str) -> str:

@@ -8,13 +8,13 @@ from enum import Enum
 from functools import cache
 from typing import Any
 
-from dutchbook.persistence.tables.coding import columns, encoders
-from dutchbook.persistence.tables.rules import TABLES
+from dutchbook.persistence.tables.coding import encoders
+from dutchbook.ports.tables.catalogue import declared, every_table
 
 Row = Mapping[str, Any]
 Tables = dict[str, dict[tuple[Any, ...], list[Any]]]
 """Row values by table and key, in column order, as stored."""
-AUDITED = tuple(name for name, rules in TABLES.items() if rules.audited)
+AUDITED = tuple(name for name, rules in every_table().items() if rules.audited)
 NEW = 3
 """Elements of an insert: table, columns, values. A change also names its sums and its key."""
 IMPOSSIBLE = (LookupError, TypeError, ValueError, RecursionError)
@@ -73,7 +73,7 @@ class Replay:
         table, at = self.tables[name], _places(name)
         if len(change) == NEW:
             inserted = dict(zip(change[1], values, strict=True))
-            key = tuple(inserted[column] for column in TABLES[name].key)
+            key = tuple(inserted[column] for column in declared(name).key)
             if key in table:
                 raise ValueError(f"{name} {_named(key)} is made twice")
             defaults = _defaults(name)
@@ -86,7 +86,7 @@ class Replay:
             raise ValueError(f"{name}: as many values as columns are told")
         end = len(put) + len(add)
         found = dict(zip(named, values[end:], strict=True))
-        row = self._row(name, tuple(found[column] for column in TABLES[name].key))
+        row = self._row(name, tuple(found[column] for column in declared(name).key))
         for column, value in zip(put, values, strict=False):
             row[at[column]] = value
         for column, amount in zip(add, values[len(put) : end], strict=True):
@@ -99,7 +99,7 @@ class Replay:
         if key not in table:
             if not self.partial:
                 raise ValueError(f"{name} {_named(key)} is changed before it was made")
-            known = dict(zip(TABLES[name].key, key, strict=True))
+            known = dict(zip(declared(name).key, key, strict=True))
             table[key] = [known.get(column, UNTOLD) for column in _places(name)]
         return table[key]
 
@@ -112,7 +112,7 @@ class Replay:
         """
         rebuilt, names = self.tables[name], tuple(_places(name))
         for row in stored:
-            key = tuple(row[column] for column in TABLES[name].key)
+            key = tuple(row[column] for column in declared(name).key)
             expected = rebuilt.pop(key, None)
             if expected is None:
                 if not self.partial:
@@ -164,12 +164,12 @@ def differences(entries: Iterable[Row], stored: Mapping[str, Iterable[Row]]) -> 
 @cache
 def _defaults(name: str) -> Mapping[str, int]:
     """Return the values of columns that a later schema added, in rows logged before it."""
-    return dict.fromkeys(TABLES[name].added, 0)
+    return dict.fromkeys(declared(name).added, 0)
 
 
 @cache
 def _places(table: str) -> dict[str, int]:
-    return {column: place for place, column in enumerate(columns(table))}
+    return {column: place for place, column in enumerate(declared(table).names)}
 
 
 def _same(stored: Any, logged: Any) -> bool:

@@ -9,23 +9,20 @@ from decimal import Decimal
 from typing import Any
 
 from dutchbook.domain.capital.ledger import (
-    AccountKey,
     Balance,
-    Bucket,
-    EntryKind,
-    Posting,
     check_conservation,
 )
 from dutchbook.domain.events import SingleLegExposure, SystemStopped
 from dutchbook.domain.execution.order import order_status
-from dutchbook.domain.market.contract import Platform, Side
+from dutchbook.domain.market.contract import Side
 from dutchbook.domain.positions.exposure_counts import MONTHLY, WEEKLY, ExposureCounts
-from dutchbook.domain.values.units import Money, due, owed
+from dutchbook.domain.values.units import due, owed
 from dutchbook.errors import InvariantBroken
 from dutchbook.persistence.log.audit import Read, audited
 from dutchbook.persistence.log.replay import AUDITED
 from dutchbook.persistence.tables.coding import decode
 from dutchbook.ports.anchors import Anchor
+from dutchbook.ports.tables.capital import ACCOUNTS, LEDGER_ENTRIES
 
 Rows = list[dict[str, Any]]
 READ = ("audit_log", *AUDITED)
@@ -47,12 +44,7 @@ def problems(read: Read, anchors: Iterable[Anchor] = ()) -> list[str]:
 
 
 def _ledger(tables: Mapping[str, Rows]) -> Iterator[str]:
-    keys = {
-        row["account_id"]: AccountKey(
-            Platform(row["platform"]), row["account"], row["currency"]
-        )
-        for row in tables["accounts"]
-    }
+    keys = {row["account_id"]: ACCOUNTS.value(row) for row in tables["accounts"]}
     moved: dict[str, Decimal] = defaultdict(Decimal)
     for row in tables["ledger_entries"]:
         moved[row["transaction_id"]] += row["amount"]
@@ -63,12 +55,7 @@ def _ledger(tables: Mapping[str, Rows]) -> Iterator[str]:
         if total:
             yield f"transaction {transaction}: its entries sum to {total}, not zero"
     postings = [
-        Posting(
-            EntryKind(row["kind"]),
-            keys[row["account_id"]],
-            Bucket(row["bucket"]),
-            Money(row["amount"]),
-        )
+        LEDGER_ENTRIES.value(row, {"account": keys[row["account_id"]]})
         for row in tables["ledger_entries"]
     ]
     balances = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from dutchbook.persistence.tables.models import METADATA
+from dutchbook.persistence.tables.base import METADATA
 from dutchbook.ports.crash_points import AFTER, BEFORE, MIGRATION, crashpoint
 
 connection = context.config.attributes["connection"]

@@ -14,6 +14,9 @@ from dutchbook.domain.values.units import owed
 from dutchbook.errors import Conflict, IllegalTransition, UnknownId
 from dutchbook.persistence.tables.models import Order
 
+ROW = Order.__table__.c
+"""The columns of an order."""
+
 
 class OrderRepository:
     """`Order` rows."""
@@ -34,11 +37,11 @@ class OrderRepository:
 
     async def find_by_pair_id(self, pair_id: str) -> Sequence[Order]:
         """Return the orders of a pair, oldest first. One query."""
-        return await self._all(select(Order).where(Order.pair_id == pair_id))
+        return await self._all(select(Order).where(ROW.pair_id == pair_id))
 
     async def find_pending_orders(self) -> Sequence[Order]:
         """Return the orders that are still PENDING, oldest first. One query."""
-        return await self._all(select(Order).where(Order.status == OrderStatus.PENDING))
+        return await self._all(select(Order).where(ROW.status == OrderStatus.PENDING))
 
     async def update_status(self, order_id: str, status: OrderStatus) -> None:
         """Change a status along the state machine.
@@ -60,9 +63,7 @@ class OrderRepository:
     async def _change(
         self, order_id: str, status: OrderStatus, data: Mapping[str, Any]
     ) -> None:
-        found = await self._session.scalar(
-            select(Order.status).where(Order.order_id == order_id)
-        )
+        found = await self._session.scalar(select(ROW.status).where(ROW.order_id == order_id))
         if found is None:
             raise UnknownId("order", order_id)
         before = OrderStatus(found)
@@ -70,14 +71,14 @@ class OrderRepository:
             raise IllegalTransition(ORDER.name, before, status)
         changed = await self._session.execute(
             update(Order)
-            .where(Order.order_id == order_id, Order.status == before)
-            .values(**data, status=status, version=Order.version + 1)
-            .returning(Order.order_id)
+            .where(ROW.order_id == order_id, ROW.status == before)
+            .values(**data, status=status, version=ROW.version + 1)
+            .returning(ROW.order_id)
         )
         if len(changed.all()) != 1:
             raise Conflict("orders", order_id, f"it is no longer {before}")
 
     async def _all(self, statement: Any) -> Sequence[Order]:
-        ordered = statement.order_by(Order.created_at, Order.order_id)
+        ordered = statement.order_by(ROW.created_at, ROW.order_id)
         found: Sequence[Order] = (await self._session.scalars(ordered)).all()
         return found

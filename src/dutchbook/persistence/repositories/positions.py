@@ -13,6 +13,9 @@ from dutchbook.domain.positions.position import POSITION, PositionStatus
 from dutchbook.errors import Conflict, IllegalTransition, UnknownId
 from dutchbook.persistence.tables.models import OpenPosition
 
+ROW = OpenPosition.__table__.c
+"""The columns of a position."""
+
 
 class PositionRepository:
     """`OpenPosition` rows. Relations that a query did not load raise when accessed."""
@@ -33,11 +36,11 @@ class PositionRepository:
 
     async def find_by_pair_id(self, pair_id: str) -> Sequence[OpenPosition]:
         """Return the positions of a pair, oldest first, without relations. One query."""
-        return await self._all(select(OpenPosition).where(OpenPosition.pair_id == pair_id))
+        return await self._all(select(OpenPosition).where(ROW.pair_id == pair_id))
 
     async def find_by_status(self, *statuses: PositionStatus) -> Sequence[OpenPosition]:
         """Return positions in any of `statuses`, oldest first, without relations. One query."""
-        return await self._all(select(OpenPosition).where(OpenPosition.status.in_(statuses)))
+        return await self._all(select(OpenPosition).where(ROW.status.in_(statuses)))
 
     async def find_by_status_with_pair(
         self, *statuses: PositionStatus
@@ -45,7 +48,7 @@ class PositionRepository:
         """Return positions in any of `statuses`, each with its pair. One query."""
         return await self._all(
             select(OpenPosition)
-            .where(OpenPosition.status.in_(statuses))
+            .where(ROW.status.in_(statuses))
             .options(joinedload(OpenPosition.pair))
         )
 
@@ -59,7 +62,7 @@ class PositionRepository:
         """
         return await self._all(
             select(OpenPosition)
-            .where(OpenPosition.status.in_(statuses))
+            .where(ROW.status.in_(statuses))
             .options(
                 joinedload(OpenPosition.pair),
                 joinedload(OpenPosition.polymarket_order),
@@ -78,7 +81,7 @@ class PositionRepository:
         return (
             await self._session.scalars(
                 select(OpenPosition)
-                .where(OpenPosition.position_id == position_id)
+                .where(ROW.position_id == position_id)
                 .options(joinedload(OpenPosition.pair))
             )
         ).one_or_none()
@@ -110,7 +113,7 @@ class PositionRepository:
 
     async def _status(self, position_id: str) -> PositionStatus:
         found = await self._session.scalar(
-            select(OpenPosition.status).where(OpenPosition.position_id == position_id)
+            select(ROW.status).where(ROW.position_id == position_id)
         )
         if found is None:
             raise UnknownId("position", position_id)
@@ -121,14 +124,14 @@ class PositionRepository:
     ) -> None:
         changed = await self._session.execute(
             update(OpenPosition)
-            .where(OpenPosition.position_id == position_id, OpenPosition.status == before)
-            .values(**data, version=OpenPosition.version + 1)
-            .returning(OpenPosition.position_id)
+            .where(ROW.position_id == position_id, ROW.status == before)
+            .values(**data, version=ROW.version + 1)
+            .returning(ROW.position_id)
         )
         if len(changed.all()) != 1:
             raise Conflict("open_positions", position_id, f"it is no longer {before}")
 
     async def _all(self, statement: Any) -> Sequence[OpenPosition]:
-        ordered = statement.order_by(OpenPosition.opened_at, OpenPosition.position_id)
+        ordered = statement.order_by(ROW.opened_at, ROW.position_id)
         found: Sequence[OpenPosition] = (await self._session.scalars(ordered)).unique().all()
         return found

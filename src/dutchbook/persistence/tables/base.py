@@ -1,25 +1,33 @@
-"""Base class and column types of every table, and the constraints derived from its rules."""
+"""The tables of SQLAlchemy, made from their declarations in `ports.tables`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
-from decimal import Decimal
-from enum import StrEnum
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
+    Boolean,
     CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.orm import DeclarativeBase, mapped_column
+from sqlalchemy import Table as SqlTable
+from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import SchemaItem
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from dutchbook.persistence.tables.rules import TABLES
-from dutchbook.persistence.tables.types import Instant, Json, Micros, Whole, YesNo
+from dutchbook.persistence.tables.codes import CODES
+from dutchbook.ports.tables.catalogue import every_table
+from dutchbook.ports.tables.column import Kind
+from dutchbook.ports.tables.table import Table
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -28,47 +36,91 @@ NAMES = {
     "fk": "fk_%(table_name)s_%(column_0_name)s",
     "pk": "pk_%(table_name)s",
 }
-
-Amount = Annotated[Decimal, mapped_column(Micros)]
-MaybeAmount = Annotated[Decimal | None, mapped_column(Micros)]
-Time = Annotated[datetime, mapped_column(Instant)]
-MaybeTime = Annotated[datetime | None, mapped_column(Instant)]
-Document = Annotated[Any, mapped_column(Json)]
-Words = Annotated[str, mapped_column(Text)]
-MaybeWords = Annotated[str | None, mapped_column(Text)]
-Count = Annotated[int, mapped_column(Whole)]
-MaybeCount = Annotated[int | None, mapped_column(Whole)]
-Flag = Annotated[bool, mapped_column(YesNo)]
-
-
-class Base(DeclarativeBase):
-    """The root of all tables."""
-
-    metadata = MetaData(naming_convention=NAMES)
+RELATIONS = {
+    "polymarket_order_id": "fk_PolymarketOrder",
+    "kalshi_order_id": "fk_KalshiOrder",
+}
+"""Names of the relations that the requirement names, by their column."""
+TYPES: dict[Kind, type[TypeEngine[Any]]] = {
+    Kind.TEXT: Text,
+    Kind.MICROS: BigInteger,
+    Kind.INSTANT: BigInteger,
+    Kind.JSON: Text,
+    Kind.WHOLE: BigInteger,
+    Kind.YES_NO: Boolean,
+    Kind.RAW: LargeBinary,
+}
 
 
-def ruled(table: str, **words: Iterable[str]) -> tuple[SchemaItem, ...]:
-    """Return the constraints of a table: its key, its lower bounds, its closed sets of words.
+class Coded(TypeDecorator[Any]):
+    """A column whose values are encoded the same way for every driver.
 
-    Args:
-        table: Its name in `TABLES`.
-        words: Columns and the words that they allow.
+    Tables are STRICT on SQLite, so that no column stores a value of another kind; a strict
+    table has only INTEGER for integers.
     """
-    rules = TABLES[table]
-    found: list[SchemaItem] = [PrimaryKeyConstraint(*rules.key)]
-    found += [UniqueConstraint(*columns) for columns in rules.unique]
-    found += [
-        CheckConstraint(f"{column} >= 0", name=f"{column}_floor") for column in rules.floor
-    ]
-    for column, admitted in words.items():
-        listed = ", ".join(f"'{word}'" for word in sorted(str(each) for each in admitted))
-        found.append(CheckConstraint(f"{column} IN ({listed})", name=f"{column}_word"))
-    if rules.resolved_once:
+
+    impl: Any = Text
+    cache_ok = True
+
+    def __init__(self, kind: Kind) -> None:
+        super().__init__()
+        self.kind = kind
+        self.impl = TYPES[kind]()
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the column's type on `dialect`."""
+        if dialect.name == "sqlite" and isinstance(self.impl, BigInteger | Boolean):
+            return dialect.type_descriptor(Integer())
+        return super().load_dialect_impl(dialect)
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        """Encode for SQLAlchemy."""
+        assert dialect is not None, "a dialect binds"
+        return None if value is None else CODES[self.kind].encode(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """Decode for SQLAlchemy."""
+        assert dialect is not None, "a dialect returns"
+        return None if value is None else CODES[self.kind].decode(value)
+
+
+def _rules(table: Table[Any]) -> Iterator[SchemaItem]:
+    """Yield the constraints of a table and its indexes."""
+    yield PrimaryKeyConstraint(*table.key)
+    for columns in table.unique:
+        yield UniqueConstraint(*columns)
+    for column, target in (table.refers or {}).items():
+        yield ForeignKeyConstraint([column], [target], name=RELATIONS.get(column))
+    for name, condition in _checks(table):
+        yield CheckConstraint(condition, name=name)
+    for columns in table.indexes:
+        yield Index(None, *columns)
+
+
+def _checks(table: Table[Any]) -> Iterator[tuple[str, str]]:
+    for column in table.floor:
+        yield f"{column}_floor", f"{column} >= 0"
+    for each in table.columns:
+        if each.words:
+            listed = ", ".join(f"'{word}'" for word in sorted(each.words))
+            yield f"{each.name}_word", f"{each.name} IN ({listed})"
+    for first, *rest in table.together:
+        same = (f"({first} IS NULL) = ({other} IS NULL)" for other in rest)
+        yield f"{first}_together", " AND ".join(same)
+    yield from (table.checks or {}).items()
+    if table.resolved_once:
         resolved = "status = 'reserved' OR committed + fees + released = amount"
-        found.append(CheckConstraint(resolved, name="resolved_whole"))
-    return tuple(found)
+        yield "resolved_whole", resolved
 
 
-def words(enum: type[StrEnum]) -> list[str]:
-    """Return the words of an enumeration."""
-    return [member.value for member in enum]
+METADATA = MetaData(naming_convention=NAMES)
+for each in every_table().values():
+    SqlTable(
+        each.name,
+        METADATA,
+        *(
+            Column(column.name, Coded(column.kind), nullable=column.optional)
+            for column in each.columns
+        ),
+        *_rules(each),
+    )

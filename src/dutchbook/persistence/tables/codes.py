@@ -1,6 +1,6 @@
 """How a value of each kind is stored, the same on every database; standard library only.
 
-The journals encode with these, and `types` builds column types from them.
+The journals encode with these, and so do the column types of `models`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from dutchbook.domain.events import as_json
 from dutchbook.domain.values.units import from_e6
+from dutchbook.ports.tables.column import Kind
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -32,6 +33,17 @@ class Code:
     def decode(self, value: Any) -> Any:
         """Turn what the driver returned into the domain value."""
         return value
+
+
+class Text(Code):
+    """Text."""
+
+    def encode(self, value: Any) -> Any:
+        """Return plain text.
+
+        An enumeration member is a subclass of str, which drivers treat differently.
+        """
+        return str.__str__(value) if isinstance(value, str) else value
 
 
 class Micros(Code):
@@ -95,10 +107,6 @@ class Json(Code):
         return json.loads(value)
 
 
-class Whole(Code):
-    """An integer of 64 bits: counts, versions, sequences."""
-
-
 class YesNo(Code):
     """True or false."""
 
@@ -107,11 +115,13 @@ class YesNo(Code):
         return bool(value)
 
 
-CODES: dict[str, Code] = {
-    "micros": Micros(),
-    "instant": Instant(),
-    "json": Json(),
-    "whole": Whole(),
-    "yesno": YesNo(),
+CODES: dict[Kind, Code] = {
+    Kind.TEXT: Text(),
+    Kind.MICROS: Micros(),
+    Kind.INSTANT: Instant(),
+    Kind.JSON: Json(),
+    Kind.WHOLE: Code(),
+    Kind.YES_NO: YesNo(),
+    Kind.RAW: Code(),
 }
-"""Each coding by its name in `layout`."""
+"""The conversion of each kind of column."""

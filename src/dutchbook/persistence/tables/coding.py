@@ -1,4 +1,4 @@
-"""Conversion between domain values and what drivers store: big integers, text, booleans."""
+"""Rows between domain values and what drivers store: big integers, text, booleans."""
 
 from __future__ import annotations
 
@@ -6,38 +6,26 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from dutchbook.persistence.tables.codes import CODES, Code
-from dutchbook.persistence.tables.layout import LAYOUT
+from dutchbook.persistence.tables.codes import CODES
+from dutchbook.ports.tables.catalogue import declared
 
 Encoder = Callable[[Any], Any]
 
 
 @cache
-def columns(table: str) -> dict[str, Code | None]:
-    """Return the columns of a table in order, each with its coding, if any."""
-    parts = (word.partition(":") for word in LAYOUT[table].split())
-    return {name: CODES[code] if code else None for name, _, code in parts}
+def encoders(table: str) -> dict[str, Encoder]:
+    """Return, for each column, the encoder of a domain value that is not None."""
+    return {column.name: CODES[column.kind].encode for column in declared(table).columns}
 
 
 @cache
-def encoders(table: str) -> dict[str, Encoder]:
-    """Return, for each column, the encoder of a domain value that is not None."""
-    return {
-        name: coding.encode if coding else _plain for name, coding in columns(table).items()
-    }
-
-
-def _plain(value: Any) -> Any:
-    # An enumeration member becomes plain text; drivers treat subclasses of str differently.
-    return str.__str__(value) if isinstance(value, str) else value
+def _decoders(table: str) -> dict[str, Callable[[Any], Any]]:
+    return {column.name: CODES[column.kind].decode for column in declared(table).columns}
 
 
 def decode(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
     """Turn a stored row into domain values; enumeration members stay text."""
-    found = {}
-    for column, coding in columns(table).items():
-        value = row[column]
-        if value is not None and coding is not None:
-            value = coding.decode(value)
-        found[column] = value
-    return found
+    return {
+        column: None if row[column] is None else decoded(row[column])
+        for column, decoded in _decoders(table).items()
+    }

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, inspect, text
 
 from dutchbook.persistence.journals.statements import UNEXPECTED
-from dutchbook.persistence.tables.coding import columns
-from dutchbook.persistence.tables.rules import TABLES, Rules
+from dutchbook.ports.tables.catalogue import every_table
+from dutchbook.ports.tables.table import Table
 
 REMOVABLE = frozenset(
     {
@@ -57,7 +58,9 @@ class Trigger:
 def wanted(dialect: str) -> list[Trigger]:
     """Return every trigger of a database on `dialect` (sqlite or postgresql)."""
     return [
-        trigger for table, rules in TABLES.items() for trigger in _of(table, rules, dialect)
+        trigger
+        for table, rules in every_table().items()
+        for trigger in _of(table, rules, dialect)
     ]
 
 
@@ -99,7 +102,7 @@ def _present(connection: Connection) -> set[tuple[str, str]]:
 # What is rejected ------------------------------------------------------------------------
 
 
-def _of(table: str, rules: Rules, dialect: str) -> Iterator[Trigger]:
+def _of(table: str, rules: Table[Any], dialect: str) -> Iterator[Trigger]:
     if rules.machine is not None:
         allowed = " OR ".join(
             f"(OLD.status = '{before}' AND NEW.status = '{after}')"
@@ -113,7 +116,7 @@ def _of(table: str, rules: Rules, dialect: str) -> Iterator[Trigger]:
         message = f"{table}: what was set aside never changes"
         yield Trigger(table, "amount", "UPDATE", message, "OLD.amount <> NEW.amount")
     if rules.frozen:
-        changed = _changed(table, rules, DIFFERS[dialect])
+        changed = _changed(rules, DIFFERS[dialect])
         yield Trigger(table, "frozen", "UPDATE", f"{table}: a record never changes", changed)
     if table not in REMOVABLE:
         message = f"{table}: a record is never deleted"
@@ -124,14 +127,14 @@ def _of(table: str, rules: Rules, dialect: str) -> Iterator[Trigger]:
             yield from _never_replaced(table, rules)
 
 
-def _changed(table: str, rules: Rules, differs: str) -> str:
+def _changed(rules: Table[Any], differs: str) -> str:
     if not rules.mutable:
         return ""
-    fixed = [name for name in columns(table) if name not in rules.mutable]
+    fixed = [name for name in rules.names if name not in rules.mutable]
     return " OR ".join(f"OLD.{name} {differs} NEW.{name}" for name in fixed)
 
 
-def _never_replaced(table: str, rules: Rules) -> Iterator[Trigger]:
+def _never_replaced(table: str, rules: Table[Any]) -> Iterator[Trigger]:
     """Block SQLite's INSERT OR REPLACE, which deletes rows without firing DELETE triggers."""
     for number, unique in enumerate((rules.key, *rules.unique)):
         same = " AND ".join(f"{column} = NEW.{column}" for column in unique)

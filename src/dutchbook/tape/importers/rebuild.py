@@ -7,7 +7,7 @@ Where the two differ, they store the message's own text too, so nothing is lost.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -70,19 +70,6 @@ def _best(
 
 # Kalshi's websocket
 # ------------------------------------------------------------------------------
-
-
-def millisecond_line(message: StoredMessage, recording: Recording) -> dict[str, Any]:
-    """Return a line of the recording with times in milliseconds."""
-    return {
-        "recv_ms": message.at_ns // NS_PER_MS,
-        "event": kalshi_event(message, recording.market_ids),
-    }
-
-
-def nanosecond_line(message: StoredMessage, recording: Recording) -> dict[str, Any]:
-    """Return a line of the recording with times in nanoseconds."""
-    return {"recv_ns": message.at_ns, "event": kalshi_event(message, recording.market_ids)}
 
 
 def kalshi_event(message: StoredMessage, market_ids: Mapping[str, str]) -> dict[str, Any]:
@@ -172,11 +159,3 @@ def instant_text(us: int) -> str:
     """Format an instant as Go does: without trailing zeros in the fraction of a second."""
     text = instant(us).isoformat(timespec="microseconds").removesuffix("+00:00")
     return f"{text.rstrip('0').rstrip('.')}Z"
-
-
-LINES: Mapping[str, Callable[[StoredMessage, Recording], dict[str, Any]]] = {
-    WORLD_CUP: polled_line,
-    KALSHI_MS: millisecond_line,
-    KALSHI_NS: nanosecond_line,
-}
-"""How to reconstruct a line of each layout."""

@@ -1,6 +1,7 @@
 """A journal in memory, for simulation and quick replays.
 
-It applies the same rules, batches and chain as the databases.
+It applies the same rules, batches and chain as the databases, so that a database can be judged
+by it.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from dutchbook.domain.values.units import MICRO
 from dutchbook.errors import Conflict
 from dutchbook.persistence.journals.statements import prepared, told
 from dutchbook.persistence.log.chain import GENESIS, chained
-from dutchbook.persistence.tables.rules import TABLES, Rules
 from dutchbook.ports.crash_points import AFTER, BEFORE, crashpoint
 from dutchbook.ports.journal import Batch, Between, Insert, Prefix, Receipt, Update
+from dutchbook.ports.tables.catalogue import declared, every_table
+from dutchbook.ports.tables.table import Table
 
 Key = tuple[Any, ...]
 Row = dict[str, Any]
@@ -25,9 +27,11 @@ class MemoryJournal:
     """`Journal` over dictionaries. A batch is applied entirely or not at all."""
 
     def __init__(self) -> None:
-        self._tables: dict[str, dict[Key, Row]] = {name: {} for name in TABLES}
+        self._tables: dict[str, dict[Key, Row]] = {name: {} for name in every_table()}
         self._unique: dict[tuple[str, tuple[str, ...]], set[Key]] = {
-            (name, columns): set() for name, rules in TABLES.items() for columns in rules.unique
+            (name, columns): set()
+            for name, rules in every_table().items()
+            for columns in rules.unique
         }
         self._head = (0, GENESIS)
 
@@ -40,7 +44,7 @@ class MemoryJournal:
         log += [Insert("outbox", {"sequence": e.sequence, "name": e.name}) for e in entries]
         after: dict[tuple[str, Key], Row] = {}
         for write in (*batch.writes, *log):
-            rules = TABLES[write.table]
+            rules = declared(write.table)
             row = self._inserted(write) if isinstance(write, Insert) else self._updated(write)
             key = _key(rules, row)
             _check_exact(write.table, row)
@@ -84,7 +88,7 @@ class MemoryJournal:
         """Do nothing: there is nothing to release."""
 
     def _inserted(self, write: Insert) -> Row:
-        rules, row = TABLES[write.table], dict(write.row)
+        rules, row = declared(write.table), dict(write.row)
         key = _key(rules, row)
         if key in self._tables[write.table]:
             raise Conflict(write.table, key, "exists already")
@@ -92,7 +96,7 @@ class MemoryJournal:
         return row
 
     def _updated(self, write: Update) -> Row:
-        rules = TABLES[write.table]
+        rules = declared(write.table)
         key = tuple(write.key[column] for column in rules.key)
         before = self._tables[write.table].get(key)
         if before is None:
@@ -109,7 +113,7 @@ class MemoryJournal:
             if sum(after[column] for column in columns) > most:
                 raise Conflict(write.table, key, f"{' + '.join(columns)} would exceed {most}")
         for column in (*write.put, *write.add):
-            if not rules.may_change(column):
+            if rules.frozen and column not in rules.mutable:
                 raise Conflict(write.table, key, f"{column} never changes")
         _check_floor(write.table, rules, after)
         _check_status(write.table, rules, key, before, after)
@@ -119,18 +123,18 @@ class MemoryJournal:
         for (table, key), row in changes.items():
             if key in self._tables[table]:
                 continue
-            for columns in TABLES[table].unique:
+            for columns in declared(table).unique:
                 value = tuple(row[column] for column in columns)
                 if value in self._unique[table, columns]:
                     raise Conflict(table, value, f"{', '.join(columns)} must be unique")
 
     def _remember(self, changes: Mapping[tuple[str, Key], Row]) -> None:
         for (table, _), row in changes.items():
-            for columns in TABLES[table].unique:
+            for columns in declared(table).unique:
                 self._unique[table, columns].add(tuple(row[column] for column in columns))
 
 
-def _key(rules: Rules, row: Row) -> Key:
+def _key(rules: Table[Any], row: Row) -> Key:
     return tuple(row[column] for column in rules.key)
 
 
@@ -150,20 +154,20 @@ def _check_exact(table: str, row: Row) -> None:
         assert not (isinstance(value, Decimal) and value % MICRO), f"{table}.{column}: {value}"
 
 
-def _check_floor(table: str, rules: Rules, row: Row) -> None:
+def _check_floor(table: str, rules: Table[Any], row: Row) -> None:
     for column in rules.floor:
         if row[column] < 0:
             raise Conflict(table, _key(rules, row), f"{column} would be {row[column]}")
 
 
-def _check_status(table: str, rules: Rules, key: Key, before: Row, after: Row) -> None:
+def _check_status(table: str, rules: Table[Any], key: Key, before: Row, after: Row) -> None:
     if rules.resolved_once:
         if before["status"] != "reserved":
             raise Conflict(table, key, "was resolved before")
         parts = after["committed"] + after["fees"] + after["released"]
         if after["status"] != "reserved" and parts != Decimal(after["amount"]):
             raise Conflict(table, key, f"{parts} resolved of {after['amount']}")
-    elif rules.machine is not None and not rules.status_allowed(
-        before["status"], after["status"]
-    ):
-        raise Conflict(table, key, f"{before['status']} cannot become {after['status']}")
+    elif rules.machine is not None:
+        old, new = str(before["status"]), str(after["status"])
+        if old != new and (old, new) not in rules.machine.changes:
+            raise Conflict(table, key, f"{old} cannot become {new}")

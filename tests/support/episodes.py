@@ -13,14 +13,13 @@ from datetime import datetime
 from decimal import Decimal
 
 from dutchbook.domain.market.book import OrderBook
-from dutchbook.domain.market.contract import Contract, ContractMatch, Outcome, Platform
+from dutchbook.domain.market.contract import ContractMatch, Outcome, Platform
 from dutchbook.domain.values.units import E4, from_e6
+from dutchbook.tape.made_up import RATE_TO_EDGE, fee_e14
 from dutchbook.tape.message import Tape, TapeMessage
 
 EDGE_SCALE = 14
 """Edges are counted in 10⁻¹⁴ dollars: a rate in 10⁻⁶ times two prices in 10⁻⁴."""
-RATE_TO_EDGE = 10**10
-"""A price in 10⁻⁴ dollars, in units of an edge."""
 
 
 @dataclass(slots=True)
@@ -107,13 +106,6 @@ def edge_e14(
         return -RATE_TO_EDGE * E4
     fees = fee_e14(match.kalshi, first, at) + fee_e14(match.polymarket, second, at)
     return (E4 - first - second) * RATE_TO_EDGE - fees
-
-
-def fee_e14(contract: Contract, price_e4: int, at: datetime) -> int:
-    """Return the unrounded taker fee of one contract bought at `price_e4`, in 10⁻¹⁴ dollars."""
-    terms = contract.fees and contract.fees.at(at)
-    assert terms, f"the fees of {contract.contract_id} are not known at {at}"
-    return terms.taker_rate_e6 * price_e4 * (E4 - price_e4)
 
 
 def episodes(tape: Tape) -> list[Episode]:
