@@ -16,7 +16,7 @@ from support.shelf import Shelf
 
 from .awaits import Awaits
 from .life import WITHIN, Life, Passed, live
-from .oracle import CASH, judge, quiet
+from .oracle import judge, quiet
 from .scenario import AGAIN, FIRST, Scenario
 from .truth import Truth
 
@@ -24,7 +24,7 @@ KILLED, BROKEN = -signal.SIGKILL, 3
 PATIENCE, WAITING = 60.0, 5.0
 MEMORY = Path("/dev/shm")  # noqa: S108 - a killed process loses nothing that it wrote there
 POLL = 0.002
-LIVES = 6
+LIVES = 3
 """Most lives after the last kill: where a tape ends, open questions wait for the next start."""
 ANY, TIME, TERM = "any", "time", "term"
 AWAIT = "await "
@@ -177,9 +177,7 @@ class Ground:
                 if wrong := _broken(life, 0 if injected and status == BROKEN else status):
                     return Verdict(case, tuple(struck), tuple(wrong))
                 if kill is None and quiet(url):
-                    wrong = judge(url, Truth.read(life.truth), life.anchors)
-                    if not all(each.startswith(CASH) for each in wrong) or not wrong:
-                        return Verdict(case, tuple(struck), tuple(wrong))
+                    break
             wrong = judge(url, Truth.read(life.truth), life.anchors)
             return Verdict(case, tuple(struck), tuple(wrong))
 

@@ -23,8 +23,6 @@ from .truth import Truth
 
 OVER = ("FILLED", "CANCELLED", "REJECTED")
 UNEVEN = ("SINGLE_LEG_EXPOSED", "EXIT_PARTIAL")
-CASH = "I-11 cash:"
-"""Such a difference is reported only after two comparisons saw it and every fill is final."""
 DUST = 10_000
 """Contracts in millionths: less than the smallest tradable unit of either platform."""
 TABLES = (
@@ -152,7 +150,7 @@ def _cash(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
             ours += _opposed(rows, platform)
         told = unexplained(rows["discrepancies"], platform)
         if cash not in (ours, ours + told):
-            yield f"{CASH} {platform} holds {cash}, our books say {ours}, {told} in question"
+            yield f"I-11 {platform} holds {cash}, our books say {ours}, {told} in question"
 
 
 def _opposed(rows: dict[str, list[Row]], platform: str) -> int:

@@ -81,6 +81,16 @@ def test_a_fill_that_settled_before_it_had_a_position_is_queried(ground: Ground)
     assert verdict.wrong == ()
 
 
+def test_unexplained_cash_is_reported_by_the_first_engine_that_reaches_its_end(
+    ground: Ground,
+) -> None:
+    """Its second comparison confirms the difference before its tape's work is done."""
+    verdict = ground.try_out(Case.read(2, "17: before request#1"))
+
+    assert verdict.struck == ("before request",)
+    assert verdict.wrong == ()
+
+
 def test_an_engine_that_is_asked_to_stop_leaves_nothing_undone(ground: Ground) -> None:
     verdict = ground.try_out(Case(1, 3, (Kill("term", 60),)))
 

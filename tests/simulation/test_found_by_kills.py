@@ -35,6 +35,7 @@ from dutchbook.domain.reconciliation import (
     DiscrepancyType,
     NotFound,
     OurOrder,
+    Unavailable,
 )
 from dutchbook.domain.values.units import NOTHING, Money
 from dutchbook.errors import InvalidInput, InvalidPositionState, StorageError
@@ -341,6 +342,29 @@ def test_a_payout_is_requested_as_soon_as_a_comparison_finds_a_difference(
         return seen
 
     assert run_virtual(main()) == asked
+
+
+def test_missing_cash_is_reported_after_the_interval_and_the_grace_that_are_configured() -> (
+    None
+):
+    """The second comparison came only after half a minute, when the engine had ended."""
+
+    async def work(at: At) -> list[list[str]]:
+        says(at, Unavailable("timed out"))
+        kalshi = at.told[Platform.KALSHI]
+        kalshi.held = {"kalshi-cup": {Outcome.YES: TEN}}
+        kalshi.cash, kalshi.as_of = Money(Decimal(999)), NOW + timedelta(hours=1)
+        comparing, seen = asyncio.ensure_future(at.service.run()), []
+        for wait in (21, 10):
+            await at.engine.clock.sleep(wait)
+            seen.append([row["kind"] for row in await at.rows("discrepancies")])
+        comparing.cancel()
+        return seen
+
+    chosen = ("reconciliation.every_seconds=20", "reconciliation.grace_seconds=10")
+    seen = beside("filled", work, Platform.POLYMARKET, None, *chosen)
+
+    assert seen == [[], [DiscrepancyType.BALANCE_MISMATCH]]
 
 
 async def test_a_closed_journal_answers_at_once(tmp_path: Path) -> None:

@@ -780,6 +780,29 @@ def test_a_person_can_request_a_comparison_every_thirty_seconds() -> None:
     assert following("filled", work) == ([True, False, True], 2)
 
 
+SHORT = ("reconciliation.every_seconds=20", "reconciliation.grace_seconds=10")
+
+
+@pytest.mark.parametrize(("settings", "times"), [((), [30]), (SHORT, [20, 30, 40])])
+def test_a_request_waits_until_half_a_minute_after_the_last_comparison_and_no_timer_does(
+    settings: tuple[str, ...], times: list[int]
+) -> None:
+    async def work(at: At) -> list[int]:
+        clock, seen = at.engine.clock, []
+        await at.service.reconcile()
+        before = await compared(at)
+        at.service.soon()
+        await clock.sleep(0.5)
+        for second in range(1, 46):
+            await clock.sleep(1)
+            if (now := await compared(at)) > before:
+                seen.append(second)
+            before = now
+        return seen
+
+    assert following("unknown", work, *settings) == times
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [

@@ -186,16 +186,20 @@ class StartupReconciliationService:
         while True:
             intervals = self._intervals
             wait = min(intervals.every, intervals.grace) if self._unsure else intervals.every
-            woken = asyncio.ensure_future(self._wake.wait())
+            woken = asyncio.ensure_future(self._woken())
             timer = asyncio.ensure_future(self._clock.sleep(wait.total_seconds()))
             try:
                 await asyncio.wait({woken, timer}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 woken.cancel()
                 timer.cancel()
-            await self._clock.sleep(max(self._seconds_to_wait(), 0))
             self._wake.clear()
             await self.reconcile()
+
+    async def _woken(self) -> None:
+        """Wait for a request, then until the last comparison is long enough ago."""
+        await self._wake.wait()
+        await self._clock.sleep(max(self._seconds_to_wait(), 0))
 
     async def _after_moves(self) -> None:
         while True:
