@@ -209,7 +209,9 @@ async def _trade(
         version=__version__,
         checks=(engine.reconciling.service.reconcile, engine.trading.take_up),
     )
-    person = Person(engine, life.scenario.asks, f"{life.number}", life.halt_file)
+    person = Person(
+        engine, life.scenario.asks, f"{life.number}", life.halt_file, lasting.may_have
+    )
 
     async def resolved() -> None:
         fates = life.scenario.kind.fates

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +34,23 @@ class Person:
 
     `halts`: halts and resumes, asks to lift limits. `legs`: retries, closes and completes
     single legs. `resolves`: decides about discrepancies. `leaves`: halts by a file, cancels
-    everything, and winds down.
+    everything, and winds down. Everyone looks on Polymarket's page for an order that no list
+    can prove to be absent, with `may_have`, and tells the engine that it is not there.
     """
 
-    def __init__(self, engine: Engine, asks: frozenset[str], name: str, file: Path) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        asks: frozenset[str],
+        name: str,
+        file: Path,
+        may_have: Callable[[str], bool],
+    ) -> None:
         self._engine = engine
         self._asks = asks
         self._name = name
         self._file = FileOfHalt(file)
+        self._may_have = may_have
         self._turn = 0
         self._tried: dict[str, int] = {}
         works = {
@@ -48,9 +58,12 @@ class Person:
             "legs": (self._looks,),
             "resolves": (self._looks, self._compares),
             "leaves": (self._leaves,),
+            "searches": (self._searches,),
         }
         self._tasks = [
-            asyncio.ensure_future(work()) for ask in sorted(asks) for work in works[ask]
+            asyncio.ensure_future(work())
+            for ask in sorted(asks | {"searches"})
+            for work in works[ask]
         ]
 
     async def rests(self) -> None:
@@ -60,6 +73,7 @@ class Person:
         for number in range(ROUNDS):
             if number < LOOKS:
                 await self._look()
+                await self._search()
             if not await self._unanswered():
                 return
             await self._engine.clock.sleep(LOOK)
@@ -128,12 +142,34 @@ class Person:
             await self._engine.clock.sleep(LOOK)
             await self._look()
 
-    async def _look(self) -> None:
-        """Give one command for each single leg and each discrepancy that has none pending."""
-        asked = {
+    async def _searches(self) -> None:
+        while True:
+            await self._engine.clock.sleep(LOOK)
+            await self._search()
+
+    async def _search(self) -> None:
+        """Tell the engine of orders that the platform's page does not have, once each."""
+        for dispute in list(self._engine.trading.disputes.open.values()):
+            about = dispute.found
+            if dispute.halts or about.kind is not DiscrepancyType.ORDER_NOT_FOUND:
+                continue
+            order_id, subject = about.order_id or "", dispute.dispute_id
+            trade = self._engine.trades.find_order(order_id)
+            if trade is None or self._may_have(trade.orders[order_id].client_order_id):
+                continue
+            if not {subject, about.position_id} & await self._asked():
+                choice = Choice.ADOPT_PLATFORM.value
+                await self._ask("resolve", {"subject": subject, "choice": choice})
+
+    async def _asked(self) -> set[str]:
+        return {
             str(row["arguments"].get("position") or row["arguments"].get("subject"))
             for row in await self._unanswered()
         }
+
+    async def _look(self) -> None:
+        """Give one command for each single leg and each discrepancy that has none pending."""
+        asked = await self._asked()
         if "legs" in self._asks:
             for position in self._engine.trades.positions.values():
                 exposed = position.status is PositionStatus.SINGLE_LEG_EXPOSED

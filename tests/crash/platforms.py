@@ -39,7 +39,7 @@ CALM = 3
 LOST = 2
 """Calls of each kind that are lost in each life."""
 KEPT = ("_orders", "_by_client", "_counter", "results")
-CHANGES = ("submit", "cancel", "finalise", "merge", "settle", "resolve", "_rest_meets")
+CHANGES = ("submit", "cancel", "finalise", "settle", "resolve", "_rest_meets")
 
 
 @dataclass(slots=True)
@@ -71,14 +71,17 @@ class Lasting:
         self._kind = scenario.kind
         self._tasks: list[asyncio.Task[None]] = []
         self._lost: Counter[str] = Counter()
+        self._late: set[str] = set()
         self._stories = {platform: Story() for platform in Platform}
         servers = {p: gateway._server for p, gateway in paper.platforms.gateways.items()}
-        for exchange in paper.platforms.exchanges.values():
-            self._restore(exchange)
-            self._follow(exchange)
+        self._servers = servers
+        for server in servers.values():
+            self._restore(server)
+            self._follow(server)
         for order in list(truth.flying.values()):
             truth.write(DONE, order.client_order_id)
             if chance.randrange(2):
+                self._late.add(order.client_order_id)
                 self._later(self._arrive(servers[order.platform], order, chance.random()))
         for server in servers.values():
             for working in server.exchange._orders.values():
@@ -110,11 +113,13 @@ class Lasting:
     # State that lasts
     # ------------------------------------------------------------------------------------
 
-    def _restore(self, exchange: PaperExchange) -> None:
+    def _restore(self, server: PaperServer) -> None:
+        exchange = server.exchange
         state = self._truth.states.get(exchange.platform.value)
         if state is None:
             self._write(exchange)
             return
+        server._merged = state["requests"]
         for name in KEPT:
             setattr(exchange, name, state[name])
         exchange.wallet = state["wallet"]
@@ -124,23 +129,25 @@ class Lasting:
         state: dict[str, Any] = {name: getattr(exchange, name) for name in KEPT}
         state["wallet"] = exchange.wallet
         state["story"] = self._stories[exchange.platform]
+        state["requests"] = self._servers[exchange.platform]._merged
         self._truth.write(STATE, (exchange.platform.value, state), self._clock.now())
 
-    def _follow(self, exchange: PaperExchange) -> None:
+    def _follow(self, server: PaperServer) -> None:
         """Write every change of a platform to the file before anybody is notified of it."""
-        story, settle, merge = self._stories[exchange.platform], exchange.settle, exchange.merge
+        exchange, merge = server.exchange, server._merge
+        story, settle = self._stories[exchange.platform], exchange.settle
 
         def settled(contract_id: str) -> Money:
             amount = settle(contract_id)
             story.paid[contract_id] += amount  # type: ignore[assignment]
             return amount
 
-        def merged(contract_id: str, size: Quantity) -> None:
-            merge(contract_id, size)
+        def merged(contract_id: str, size: Quantity, request_id: str) -> None:
+            merge(contract_id, size, request_id)
             story.merged[contract_id] += size  # type: ignore[assignment]
 
         setattr(exchange, "settle", settled)  # noqa: B010
-        setattr(exchange, "merge", merged)  # noqa: B010
+        setattr(server, "_merge", self._kept(exchange, merged))  # noqa: B010
         if self._kind.rests and self._truth.life < CALM:
             setattr(exchange, "submit", self._halved(exchange, exchange.submit))  # noqa: B010
         for name in CHANGES:
@@ -174,6 +181,13 @@ class Lasting:
         await self._clock.sleep(share * LATEST_ARRIVAL)
         if server.exchange.known(order.client_order_id) is None:
             await PaperServer.create(server, order)
+        self._late.discard(order.client_order_id)
+
+    def may_have(self, client_order_id: str) -> bool:
+        """Return whether a platform has an order, or can still receive it."""
+        there = (each.exchange.known(client_order_id) for each in self._servers.values())
+        flying = self._truth.flying.keys() | self._late
+        return client_order_id in flying or any(order is not None for order in there)
 
     # Faults
     # ---------------------------------------------------------------------------------

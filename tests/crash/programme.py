@@ -34,7 +34,6 @@ ELSEWHERE: dict[str, str] = {
     "commit risk.budget.committed": f"{FOLLOWS} what ended the execution",
     "commit risk.limit.breached": f"{FOLLOWS} what breached it",
     "commit system.wind_down.started": f"{FOLLOWS} system.trading.halted",
-    "cancel": "no order of the engine rests: one that still works is asked about until it ends",
     "unit of work": "the engine writes batches alone, and the desk reads",
 }
 """Points that the scenarios do not pass, and why.

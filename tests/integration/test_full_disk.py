@@ -84,7 +84,7 @@ def test_a_disk_too_small_for_the_tables_is_left_without_any(disk: Disk) -> None
     assert call_here("db", "verify", "--db", url) == "whole\n"
 
 
-@pytest.mark.parametrize("size", [400_000, 700_000])
+@pytest.mark.parametrize("size", [400_000, 900_000])
 def test_a_run_whose_files_may_not_grow_ends_with_what_it_has_committed(
     size: int, tmp_path: Path
 ) -> None:

@@ -76,6 +76,8 @@ def test_an_invalid_file_of_results_ends_in_one_line_and_creates_nothing(
 # The recording of both platforms --------------------------------------------------------------
 
 SETTINGS = ("detection.minimum_net_edge=0.001",)
+ROUNDED = Decimal("0.05")
+"""What is locked is known when both legs are acknowledged, from averages of four decimals."""
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +129,7 @@ def test_however_the_recording_resolves_every_hedged_entry_realises_what_it_lock
     assert {row["status"].value for row in run.tables["open_positions"]} == {"CLOSED"}
     for row, locked, early in entries:
         gained = row["realised_pnl"] - locked
-        assert gained > 0 if early else gained == 0
+        assert gained > 0 if early else abs(gained) <= ROUNDED
         assert row["divergence_pnl"] == 0
 
 
@@ -142,7 +144,7 @@ def test_where_the_recording_resolves_differently_the_loss_is_booked_separately(
     assert apart
     for row, locked, early in entries:
         same = row["realised_pnl"] - row["divergence_pnl"]
-        assert same > locked if early else same == locked
+        assert same > locked if early else abs(same - locked) <= ROUNDED
     summary, rows = run.summary["realised"], run.tables["open_positions"]
     lost = [row for row in rows if row["divergence_pnl"] < 0]
     assert Decimal(summary["divergence"]) == sum(row["divergence_pnl"] for row in rows)

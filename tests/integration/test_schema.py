@@ -144,10 +144,11 @@ def test_positions_older_than_the_loan_columns_have_none_and_their_log_still_reb
     empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     earlier = tmp_path / "migrations"
-    shutil.copytree(MIGRATIONS, earlier, ignore=shutil.ignore_patterns("v0005*"))
+    shutil.copytree(MIGRATIONS, earlier, ignore=shutil.ignore_patterns("v0005*", "v0006*"))
     borrowed = [f"{each}_borrowed" for each in PLATFORMS]
+    later = [*borrowed, *NEW_COLUMNS["orders"]]
     rows = [
-        replace(each, row={n: v for n, v in each.row.items() if n not in borrowed})
+        replace(each, row={n: v for n, v in each.row.items() if n not in later})
         for each in filled().writes
         if isinstance(each, Insert)
     ]
@@ -174,6 +175,11 @@ NEW_COLUMNS: dict[str, dict[str, Any]] = {
     "contracts": {"taker_delay_ms": 0},
     "contract_matches": {"confidence": Decimal(1)},
     "reservations": {"order_id": None},
+    "orders": {
+        "signed": None,
+        **dict.fromkeys(("stated", "stated_cost", "stated_fees"), ZERO),
+        "reported": False,
+    },
     "open_positions": {
         **{f"{p}_{name}": ZERO for p in PLATFORMS for name in ZEROES},
         **{f"{p}_complement_cost": ZERO for p in PLATFORMS},

@@ -201,7 +201,7 @@ OTHERS = {
     "L-1": Bug(
         "an execution whose last order was answered for late does not end",
         ENDING,
-        "if before.ended or before.open_orders:",
+        "if before.ended or (before.open_orders and not fact.unanswered):",
         "if before.ended or before.orders:",
     ),
     "L-2": Bug(

@@ -1,4 +1,8 @@
-"""The forty faults X01 to X40, how each is made, and a tally of how often each struck."""
+"""The faults and the habits of platforms, how each is made, and how often each struck.
+
+The forty faults are X01 to X40. A habit (H41 to H46) is no fault: every platform of its kind
+has it, whatever the seed.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ PHASES = ("first leg", "second leg", "adjustment", "question", "settlement", "bo
 PHASE: ContextVar[str] = ContextVar("phase", default="commit")
 """What the engine was doing when a fault struck."""
 
-NAMES = (
+_NAMES = (
     "never sent", "sent, answer lost", "answer after timeout", "answered twice", "408",
     "409 duplicate", "429", "500", "502 after acceptance", "truncated JSON",
     "wrong-type field", "signature expired", "partial fill then cancel", "fill after cancel",
@@ -25,7 +29,13 @@ NAMES = (
     "alert channel down", "second engine started",
 )  # fmt: skip
 
-FAULTS = {number: f"X{number:02d}" for number in range(1, len(NAMES) + 1)}
+HABITS = (
+    "acknowledged, trades later", "held back, then filled", "held back, then unmatched",
+    "held back, then refused", "stream that broke off", "list that is not complete",
+)  # fmt: skip
+LATE, HELD_FILLED, HELD_UNMATCHED, HELD_REFUSED, BROKEN_OFF, INCOMPLETE = range(41, 47)
+NAMES = (*_NAMES, *HABITS)
+FAULTS = {n: f"{'X' if n < LATE else 'H'}{n:02d}" for n in range(1, INCOMPLETE + 1)}
 
 REQUESTS = {
     1: Fault.NOT_SENT,

@@ -11,8 +11,8 @@ IN_TRADES = (
     Bug(
         "a report is applied twice",
         APPLY,
-        "fills = [f for f in fact.fills if (f.platform, f.trade_id) not in before.fills]",
-        "fills = list(fact.fills)",
+        "[fill for fill in fact.fills if (fill.platform, fill.trade_id) not in before.fills]",
+        "list(fact.fills)",
         f"{FACTS} -k known",
     ),
     Bug(
@@ -25,8 +25,8 @@ IN_TRADES = (
     Bug(
         "contracts are sold that their platform can still take back",
         TRADE,
-        "if fill.finality is Finality.SETTLED:",
-        "if fill.finality is not Finality.FAILED:",
+        "parts += [f for f in self.fills.values() if f.finality is Finality.SETTLED]",
+        "parts += [f for f in self.fills.values() if f.finality is not Finality.FAILED]",
         f"{FACTS} -k can_be_sold",
     ),
     Bug(
@@ -72,14 +72,14 @@ IN_TRADES = (
     Bug(
         "an execution is concluded before its last answer is booked",
         "application/recovery/unfinished.py",
-        "self._trades.book(trade.execution_id, *facts, concluded)",
-        "self._trades.book(trade.execution_id, concluded, *facts)",
+        "trade.execution_id, *facts, concluded, alongside=alongside",
+        "trade.execution_id, concluded, *facts, alongside=alongside",
     ),
     Bug(
         "an order that is noticed again is asked about as if it were new",
-        "application/orders/questions.py",
-        "self._open.setdefault(order.order_id, Question(order, now, now + wait, wait))",
-        "self._open[order.order_id] = Question(order, now, now + wait, wait)",
+        "application/orders/schedule.py",
+        "self._due.setdefault(key, (self._clock.monotonic() + wait, max(wait, 1)))",
+        "self._due[key] = (self._clock.monotonic() + wait, max(wait, 1))",
     ),
     Bug(
         "the dust of a position that is taken up again counts twice",

@@ -23,7 +23,7 @@ from dutchbook.domain.execution.order import Order
 from dutchbook.domain.market.contract import Platform as Name
 from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.positions.settlement import Key
-from dutchbook.domain.reconciliation import Choice
+from dutchbook.domain.reconciliation import Choice, DiscrepancyType
 from dutchbook.domain.values.units import Money
 from dutchbook.errors import (
     InvalidInput,
@@ -85,7 +85,7 @@ class Life:
             world.store, world.plan, world.tally, self.step, world_sleep
         )
         self.lines = {
-            name: Line(platform, self.step, self._spawn, self._sending)
+            name: Line(platform, self.step, self._spawn, self._sending, self._hedged)
             for name, platform in world.platforms.items()
         }
         self.gateways = {
@@ -127,6 +127,15 @@ class Life:
         row = self.world.oracle.sending(order.client_order_id)
         if row is not None:
             self.world.watch.sending(row)
+
+    def _hedged(self, order: Order) -> bool:
+        """Return whether nothing filled on an order's execution waits for its hedge now."""
+        execution = self.world.oracle.executions.get(order.execution_id)
+        if execution is None or str(execution["phase"]) != "primary_sent":
+            return True
+        orders = self.world.oracle.of_execution[order.execution_id].values()
+        acknowledged = [each for each in orders if each["fill_size"]]
+        return not acknowledged or any(str(each["purpose"]) == "hedge" for each in orders)
 
     # Its end
     # ------------------------------------------------------------------------------------
@@ -272,7 +281,7 @@ class Life:
         if roll == 1:
             await self._decide_pair()
             return
-        if disputes := [d for d in engine.trading.disputes.open.values() if d.halts]:
+        if disputes := [d for d in engine.trading.disputes.open.values() if _asks(d)]:
             await self._decide(self._chance.choice(disputes))
             return
         exposed = [p for p in engine.trades.positions.values() if p.status in EXPOSED]
@@ -303,6 +312,13 @@ class Life:
     async def _decide(self, dispute: Dispute) -> None:
         """Decide a discrepancy: usually in the platform's favour, rarely in ours."""
         choice = self._chance.choice((Choice.ADOPT_PLATFORM,) * 6 + (Choice.ACKNOWLEDGE,))
+        if not dispute.halts:
+            # A person who looks on the platform's own page sees whether the order is there.
+            order = self.world.oracle.orders[dispute.found.order_id or ""]
+            truth = self.world.exchanges[dispute.found.platform].find(order["client_order_id"])
+            if truth is not None and (truth.fills or truth.working):
+                return
+            choice = Choice.ADOPT_PLATFORM
         subject = dispute.found.position_id or dispute.dispute_id
         resolver = self.engine.reconciling.resolver
         held = self.engine.trades.known(dispute.found.position_id or "")
@@ -328,6 +344,11 @@ async def resume(engine: Engine) -> None:
         # Another resumption, or the end of a discrepancy, may have cleared it already.
         with contextlib.suppress(InvalidInput):
             await engine.risk.halts.resume_trading(HaltReason(reason), "looked at it")
+
+
+def _asks(dispute: Dispute) -> bool:
+    """Return whether a person must decide about a discrepancy."""
+    return dispute.halts or dispute.found.kind is DiscrepancyType.ORDER_NOT_FOUND
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

@@ -19,6 +19,8 @@ Change = tuple[str, Row | None, Row]
 
 NIL = Decimal(0)
 MICRO = Decimal("0.000001")
+AVERAGED = Decimal("0.00005")
+"""Dollars a contract by which a stated average of four decimals may be off."""
 DUST = Decimal("0.01")
 ORDER = {
     "PENDING": {"FILLED", "PARTIAL", "REJECTED", "CANCELLED"},
@@ -190,13 +192,14 @@ class Oracle:
         else:
             self.check("I-2", f"{name} is not born PENDING", holds=after["status"] == "PENDING")
         counted = [f for f in self.fills[name].values() if f["finality"] != "failed"]
-        filled = sum((f["size"] for f in counted), start=NIL)
-        stated = after["fill_size"]
-        self.check("I-4", f"{name}: {stated}, its fills {filled}", holds=stated == filled)
-        fees = sum((f["fee"] for f in counted), start=NIL)
+        filled = sum((f["size"] for f in counted), start=after["stated"])
+        shown = after["fill_size"]
+        self.check("I-4", f"{name}: {shown}, its fills {filled}", holds=shown == filled)
+        fees = sum((f["fee"] for f in counted), start=after["stated_fees"])
         self.check("I-4", f"{name}: fees {after['fees']}", holds=after["fees"] == fees)
         # Where dollars are spent, better prices buy more; each fill is rounded up to 10⁻⁶.
-        dollars = after["size"] * after["price"] + len(counted) * MICRO
+        rounded = (len(counted) + 1) * MICRO + after["stated"] * AVERAGED
+        dollars = after["size"] * after["price"] + rounded
         within = filled <= after["size"] or after["fill_cost"] <= dollars
         self.check("I-4", f"{name} filled {filled} of {after['size']}", holds=within)
         stands = after["status"] == _status(after)
@@ -280,10 +283,11 @@ class Oracle:
     def _net(self, position: Row) -> dict[str, Decimal]:
         net = dict.fromkeys(_PLATFORMS, NIL)
         for order in self.of_execution[position["execution_id"]].values():
+            own = order["outcome"] == position[f"{order['platform']}_side"]
+            sign = 1 if own == (order["side"] == "buy") else -1
+            net[str(order["platform"])] += sign * order["stated"]
             for fill in self.fills[order["order_id"]].values():
                 if fill["finality"] != "failed":
-                    own = fill["outcome"] == position[f"{fill['platform']}_side"]
-                    sign = 1 if own == (fill["side"] == "buy") else -1
                     net[str(fill["platform"])] += sign * fill["size"]
         return net
 

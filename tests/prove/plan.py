@@ -72,6 +72,10 @@ class Plan:
         """Return whether a pair resolves early without a fault: one in eight, in some seeds."""
         return self.seed % 3 == 0 and self.draw(31, f"{key}.alike") % 8 == 0
 
+    def habit(self, number: int, key: str, parts: int) -> bool:
+        """Return whether a platform shows a habit now; habits have no fault's seeds."""
+        return self.draw(number, key) % PARTS < parts
+
     def draw(self, number: int, key: str) -> int:
         """Return a large number determined by seed, fault and occasion alone."""
         text = f"{self.seed}\x1f{number}\x1f{key}".encode()
@@ -93,7 +97,9 @@ class Plan:
     def calm(self) -> FaultPlan:
         """Return the same platform settings without faults."""
         made = self.platform()
-        return FaultPlan(self.seed, (), made.latency_ms, made.jitter_ms, made.settle_ms)
+        return FaultPlan(
+            self.seed, (), made.latency_ms, made.jitter_ms, settle_ms=made.settle_ms
+        )
 
 
 def _settings(chance: random.Random) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prove.bug import Bug
+from prove.in_acks import IN_ACKS
 from prove.in_trades import IN_TRADES
 from prove.places import (
     APPLY,
@@ -47,8 +48,8 @@ PLANTED = (
     Bug(
         "no shield on a send",
         SEND,
-        "return await asyncio.shield(sending)",
-        "return await sending",
+        "result = await asyncio.shield(sending)",
+        "result = await sending",
         "tests/spec/test_sending.py",
     ),
     Bug(
@@ -148,9 +149,9 @@ PLANTED = (
     ),
     Bug(
         "only the first fill of an answer is read",
-        CARRY,
-        "tuple(fill_of(order, each) for each in report.fills),",
-        "tuple(fill_of(order, each) for each in report.fills[:1]),",
+        SEND,
+        "fills = (fill_of(order, each) for each in report.fills)",
+        "fills = (fill_of(order, each) for each in report.fills[:1])",
     ),
     Bug(
         "what is decided after a commit that got no answer is kept",
@@ -220,8 +221,8 @@ PLANTED = (
     Bug(
         "an order does not hear of its fills",
         APPLY,
-        "after = after.with_fill(fill)",
-        "after = order",
+        "order = order.with_fill(fill)\n        listed.append(fill)",
+        "listed.append(fill)",
     ),
     Bug(
         "executions that died are not taken up",
@@ -393,4 +394,5 @@ PLANTED = (
         "tests/simulation/test_crash_reports.py",
     ),
     *IN_TRADES,
+    *IN_ACKS,
 )

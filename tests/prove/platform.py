@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from decimal import Decimal
+from typing import Any, Protocol
 
 from dutchbook.domain.execution.order import Finality, Order, Purpose, TimeInForce
 from dutchbook.domain.market.contract import Leg
@@ -15,15 +16,25 @@ from dutchbook.domain.market.contract import Platform as Name
 from dutchbook.domain.positions.settlement import Result
 from dutchbook.domain.values.units import Quantity, floor_to
 from dutchbook.errors import OutcomeUnknown, PlatformRejected
+from dutchbook.platforms.kalshi.order_encoder import encode_orders
 from dutchbook.platforms.order_answers import Answer
 from dutchbook.platforms.paper.exchange import PaperExchange
-from dutchbook.platforms.paper.faults import PARTS, Fault
+from dutchbook.platforms.paper.faults import PARTS, Fault, FaultPlan
 from dutchbook.platforms.paper.gateway import PaperGateway
 from dutchbook.platforms.paper.liquidity import Liquidity, Replenishment
 from dutchbook.platforms.paper.server import PaperServer, StepLag
-from dutchbook.ports.gateway import FillReport, OrderReport
+from dutchbook.platforms.polymarket.order_encoder import encode_order
+from dutchbook.ports.gateway import FillReport, OrderReport, RequestState
 from dutchbook.ports.time import Clock
-from prove.catalogue import NUMBERS, PHASE, Tally
+from prove.catalogue import (
+    HELD_FILLED,
+    HELD_REFUSED,
+    HELD_UNMATCHED,
+    LATE,
+    NUMBERS,
+    PHASE,
+    Tally,
+)
 from prove.plan import Plan
 
 LONGEST = 120
@@ -32,6 +43,23 @@ CANARY = "canary-4f1d0c"
 """Stands for an API key of ours: answers may repeat it; no row and no event may contain it."""
 _ERRORS = 400
 _ECHO = f'"request":{{"POLY_API_KEY":"{CANARY}","KALSHI-ACCESS-KEY":"{CANARY}"}},'.encode()
+
+
+LAG_MS = (300, 1_000)
+"""Kalshi's reads lag behind its acknowledgements by so much."""
+REFUSED_PARTS = 100_000
+"""Share of held-back orders that are refused in the end, in parts per million."""
+
+
+class Watching(Protocol):
+    """Judges one check."""
+
+    def __call__(self, invariant: str, what: str, *, holds: bool) -> None:
+        """Record a violation of an invariant unless it `holds`."""
+
+
+def _nobody(invariant: str, what: str, *, holds: bool) -> None:
+    """Judge nothing."""
 
 
 class _Hits(Counter[Fault]):
@@ -52,14 +80,15 @@ class Platform(PaperServer):
     def __init__(
         self, exchange: PaperExchange, clock: Clock, lag: StepLag, plan: Plan, tally: Tally
     ) -> None:
-        super().__init__(exchange, clock, lag, plan.platform())
+        super().__init__(exchange, clock, lag, _lagging(exchange.platform, plan.platform()))
         self.hits = _Hits(tally)
         self.plan = plan
         self.tally = tally
         self.final: list[FillReport] = []
         self.closed: Callable[[str], bool] = lambda _: False
         self.taken: Callable[[str], None] = lambda _: None
-        self._accepted: dict[str, datetime] = {}
+        self.watching: Watching = _nobody
+        self._covered: dict[str, datetime] = {}
         self._standing: dict[str, datetime] = {}
         self._late: dict[str, str] = {}
         self._lit: set[str] = set()
@@ -67,7 +96,7 @@ class Platform(PaperServer):
 
     def calm(self) -> None:
         """Stop injecting faults."""
-        self._faults = self.plan.calm()
+        self._faults = _lagging(self.exchange.platform, self.plan.calm())
 
     async def create(self, order: Order) -> Answer:
         """Answer an order, sometimes after its fills were reported on the stream."""
@@ -90,14 +119,20 @@ class Platform(PaperServer):
         if self._hidden(key):
             await self.travel(f"find.{key}")
             self.tally.hit(20)
-            return self._wire.encode_order(order, None)
+            return self._absent(order)
         done = self.exchange.find(key)
         forgotten = done is not None and not done.working and self.plan.strikes(19, key)
         if forgotten and self.exchange.platform is Name.POLYMARKET:
             await self.travel(f"find.{key}")
             self.tally.hit(19)
-            return self._wire.encode_order(order, None)
+            return self._absent(order)
         return await super().order(order)
+
+    def _absent(self, order: Order) -> Answer:
+        """Return the answer to a query about an order that is not shown."""
+        if self.exchange.platform is Name.POLYMARKET:
+            return encode_order(order, None)
+        return encode_orders([])
 
     def shown(self, client_order_id: str) -> OrderReport | None:
         """Return the report behind answers to queries, which may differ from the real state."""
@@ -111,30 +146,40 @@ class Platform(PaperServer):
         late = self._late.get(client_order_id)
         if late is not None and client_order_id not in self._lit:
             self.tally.hit(14)
-            fills = tuple(fill for fill in report.fills if fill.trade_id != late)
-            return replace(report, fills=fills)
+            return self._without_late(client_order_id, report)
         return report
 
     def _hidden(self, key: str) -> bool:
-        accepted = self._accepted.get(key)
+        accepted = self._covered.get(key)
         hidden = timedelta(seconds=self.plan.hidden_seconds)
         return accepted is not None and self.plan.on and self._clock.now() < accepted + hidden
 
-    def untold(self, key: str, booked: Collection[str]) -> list[str]:
-        """Return an order's trades that are not among `booked`, and whether it still works.
+    def untold(self, key: str, booked: Collection[str], stated: Decimal) -> list[str]:
+        """Return an order's trades that are neither booked nor stated, and whether it works.
 
-        A fill that appears after the order was shown as over is not included.
+        A fill that appears after the order was shown as over is not included, nor one that
+        has failed: it holds nothing, and the next comparison books it.
+
+        Args:
+            key: The order's client id.
+            booked: Its booked trades.
+            stated: The contracts that were stated and are not listed yet.
         """
         report = self.exchange.find(key)
         if report is None:
             return []
-        trades = {fill.trade_id for fill in report.fills} - {*booked, self._late.get(key)}
-        return sorted(trades) + ["it still works"] * bool(report.working)
+        known = {*booked, self._late.get(key)}
+        fills = (fill for fill in report.fills if fill.finality is not Finality.FAILED)
+        trades = [fill for fill in fills if fill.trade_id not in known]
+        if sum((fill.size for fill in trades), start=Decimal(0)) <= stated:
+            trades = []
+        return [fill.trade_id for fill in trades] + ["it still works"] * bool(report.working)
 
-    def as_of(self) -> datetime:
+    def as_of(self) -> datetime | None:
         """Return the instant that the answers here reflect."""
+        newest = super().as_of()
         hidden = self.plan.hidden_seconds if self.plan.on else 0
-        return self._clock.now() - timedelta(seconds=hidden)
+        return None if newest is None else newest - timedelta(seconds=hidden)
 
     def _matched(self, order: Order) -> Answer:
         key = order.client_order_id
@@ -144,20 +189,46 @@ class Platform(PaperServer):
         answer = super()._matched(broken)
         if (taken := self.exchange.find(key)) is not None:
             self.taken(key)
-            hidden = self.plan.strikes(20, key)
-            if hidden:
-                self._accepted[key] = self._clock.now()
+            if self.plan.strikes(20, key):
+                self._covered[key] = self._clock.now()
             if broken is not order and taken.fills:
                 self.tally.hit(15)
-            if taken.fills and not hidden and self.plan.strikes(14, key):
-                self._late[key] = taken.fills[-1].trade_id
-                task = asyncio.get_running_loop().create_task(self._comes_to_light(key))
-                self._finalising.add(task)
-                task.add_done_callback(self._finalising.discard)
-                shown = self.shown(key)
-                assert shown is not None, "it was taken"
-                answer = self._wire.encode_placed(order, shown)
+            if key in self._late:
+                answer = self._encoder.encode_placed(order, self._without_late(key, taken))
         return answer
+
+    def follow(self, report: OrderReport) -> None:
+        """Report fills on the stream; one of an order may come to light only later."""
+        key = report.fills[-1].client_order_id or "" if report.fills else ""
+        hidden = self.plan.strikes(20, key)
+        if report.fills and not hidden and self.plan.strikes(14, key):
+            self._late[key] = report.fills[-1].trade_id
+            self._begin(self._comes_to_light(key))
+        super().follow(self._without_late(key, report))
+
+    def _without_late(self, key: str, report: OrderReport) -> OrderReport:
+        late = self._late.get(key)
+        return replace(report, fills=tuple(f for f in report.fills if f.trade_id != late))
+
+    async def _match_later(self, order: Order, hold: timedelta) -> None:
+        """Decide about an order that was held back; sometimes refuse it."""
+        PHASE.set(_phase(order))
+        key = order.client_order_id
+        if self.plan.habit(HELD_REFUSED, key, REFUSED_PARTS):
+            await self._clock.sleep(hold.total_seconds())
+            self._held.discard(self.exchange.order_id(key))
+            self.exchange.kill(order, self._clock.now())
+            self.tally.hit(HELD_REFUSED)
+            return
+        await super()._match_later(order, hold)
+        found = self.exchange.find(key)
+        self.tally.hit(HELD_FILLED if found and found.fills else HELD_UNMATCHED)
+
+    async def _stream(self, fill: FillReport) -> None:
+        await super()._stream(fill)
+        if fill.finality is Finality.SETTLED:
+            self.tally.hit(LATE, "settlement")
+            self.final.append(fill)
 
     def _arriving(self, answer: Answer) -> Answer:
         """Let an error repeat the request that it answers, keys included."""
@@ -173,7 +244,8 @@ class Platform(PaperServer):
         self._lit.add(key)
         report = self.exchange.find(key)
         assert report is not None, "it was taken"
-        await self.reports.put(next(f for f in report.fills if f.trade_id == self._late[key]))
+        late = next(f for f in report.fills if f.trade_id == self._late[key])
+        await self._stream(late)
 
     def _taken_back(self, order: Order) -> Answer:
         """Accept an order, show it as working for a while, then end it without a fill."""
@@ -184,13 +256,13 @@ class Platform(PaperServer):
             taken = replace(order, time_in_force=TimeInForce.IOC)
             report = self.exchange.submit(taken, self._clock.now())
         except (PlatformRejected, OutcomeUnknown) as refusal:
-            return self._wire.encode_refused(refusal.reason, order)
+            return self._encoder.encode_refused(refusal.reason, order)
         finally:
             books[order.contract_id] = real
         seconds = 1 + self.plan.draw(17, f"{key}.after") % 30
         self._standing[key] = self._clock.now() + timedelta(seconds=seconds)
         self.tally.hit(17)
-        return self._wire.encode_placed(order, replace(report, working=order.size))
+        return self._encoder.encode_placed(order, replace(report, working=order.size))
 
     def _broken(self, order: Order) -> Order:
         """Fill an all-or-nothing order in part, against its terms."""
@@ -244,7 +316,7 @@ class Platform(PaperServer):
     @property
     def tasks(self) -> set[asyncio.Task[None]]:
         """Tasks that run whether an engine is alive or not."""
-        return self._finalising
+        return self._tasks
 
 
 class Line:
@@ -259,12 +331,14 @@ class Line:
         step: Callable[[str], None],
         spawn: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]],
         sending: Callable[[Order], None],
+        hedged: Callable[[Order], bool],
     ) -> None:
         self._platform = platform
         self._step = step
         self._spawn = spawn
         self._sending = sending
         self.reports: asyncio.Queue[FillReport] = asyncio.Queue()
+        self._hedged: Callable[[Order], bool] = hedged
         self.hits = platform.hits
         self.silent = False
 
@@ -278,16 +352,22 @@ class Line:
         return answer
 
     async def order(self, order: Order) -> Answer:
-        """Forward a query and return its answer."""
+        """Forward a query and return its answer; none comes between two legs (I-32)."""
+        what = f"{order.order_id} was asked about before its hedge was sent"
+        self._platform.watching("I-32", what, holds=self._hedged(order))
         PHASE.set("question")
         self._step("before a question")
         answer: Answer = await asyncio.shield(self._spawn(self._platform.order(order)))
         self._step("after a question")
         return answer
 
-    async def merge(self, contract_id: str, size: Quantity) -> None:
+    async def merge(self, contract_id: str, size: Quantity, request_id: str) -> None:
         """Forward a merge."""
-        await self._called(self._platform.merge(contract_id, size))
+        await self._called(self._platform.merge(contract_id, size, request_id))
+
+    def merged(self, request_id: str, requested_at: datetime) -> RequestState:
+        """Return what became of a merge."""
+        return self._platform.merged(request_id, requested_at)
 
     async def redeem(self, contract_id: str) -> None:
         """Forward a redemption."""
@@ -307,9 +387,13 @@ class Line:
         """Let a query pass."""
         self._platform.reached()
 
-    def now(self) -> datetime:
+    def as_of(self) -> datetime | None:
         """Return the instant that the platform's answers reflect."""
         return self._platform.as_of()
+
+    def delayed(self, platform_order_id: str) -> bool:
+        """Return whether an order is held back."""
+        return self._platform.delayed(platform_order_id)
 
     async def travel(self, key: str) -> None:
         """Wait as long as a query takes."""
@@ -320,6 +404,11 @@ class Line:
         await self._platform.settled()
         while not self.reports.empty():  # noqa: ASYNC110 - a queue tells nobody that it is empty
             await asyncio.sleep(0.001)
+
+
+def _lagging(platform: Name, plan: FaultPlan) -> FaultPlan:
+    """Return a plan with the lag of Kalshi's reads; Polymarket's do not lag."""
+    return replace(plan, lag_ms=LAG_MS) if platform is Name.KALSHI else plan
 
 
 def _phase(order: Order) -> str:

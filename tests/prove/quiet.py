@@ -75,8 +75,14 @@ def _fills(store: Store, truth: Truth) -> Wrong:
 
 
 def _orders(store: Store, truth: Truth) -> Wrong:
-    """Check that platform orders match our intents, and that we know every working one."""
+    """Check that platform orders match our intents, and that we know every working one.
+
+    Nothing that a platform has stated is left without its trades (I-5).
+    """
     known = {row["client_order_id"]: row for row in store.table("orders")}
+    for key, row in known.items():
+        if row["stated"]:
+            yield "I-5", f"{key}: {row['stated']} were stated and never listed"
     for platform, exchange in truth.exchanges.items():
         seen: dict[str, int] = defaultdict(int)
         for working in exchange._orders.values():

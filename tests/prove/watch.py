@@ -190,7 +190,7 @@ class Watch:
             return
         platform = self.platforms[Platform(order["platform"])]
         booked = {fill["trade_id"] for fill in self.oracle.fills[order["order_id"]].values()}
-        untold = platform.untold(order["client_order_id"], booked)
+        untold = platform.untold(order["client_order_id"], booked, order["stated"])
         what = f"{order['order_id']} is over, and its platform has {untold}"
         self.oracle.check("I-24", what, holds=not untold)
 

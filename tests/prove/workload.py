@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from dutchbook.domain.market.contract import Platform
 from dutchbook.runtime.randomness import Seeded
-from dutchbook.tape.made_up import question
+from dutchbook.tape.made_up import Question, question
 from dutchbook.tape.message import Kind, MemoryTape, TapeMessage, TapeMeta
 
 START = datetime(2026, 7, 5, 18, 0, tzinfo=UTC)
@@ -19,6 +19,9 @@ LASTS = (2, 4, 8, 16)
 """Polls that an edge lasts; the last of them no longer has it."""
 EDGES = (200, 300, 500, 800)
 """In 10⁻⁴ dollars per contract, before fees."""
+HOLD = timedelta(seconds=3)
+PAIR_IN_PLAY = 3
+"""Which of every four pairs is in play."""
 Ladder = tuple[tuple[int, int], ...]
 
 
@@ -52,6 +55,7 @@ def tape(seed: int, *, steps: int, pairs: int) -> MemoryTape:
     chance = random.Random(f"books {seed}")  # noqa: S311
     end = START + STEP * steps
     questions = [question(index, end, Seeded(seed)) for index in range(pairs)]
+    questions = [_held_back(index, each) for index, each in enumerate(questions)]
     rows: list[TapeMessage] = []
     left = [chance.choice(LASTS) for _ in questions]
     edges = [chance.choice(EDGES) for _ in questions]
@@ -81,6 +85,14 @@ def tape(seed: int, *, steps: int, pairs: int) -> MemoryTape:
         rows[0].at, rows[-1].at,
     )  # fmt: skip
     return MemoryTape(meta, rows)
+
+
+def _held_back(index: int, asked: Question) -> Question:
+    """Let Polymarket hold back takers' orders on every fourth pair, as it does in play."""
+    if index % 4 != PAIR_IN_PLAY:
+        return asked
+    polymarket = replace(asked.match.polymarket, taker_delay=HOLD)
+    return replace(asked, match=replace(asked.match, polymarket=polymarket))
 
 
 def _quotes(index: int, price: int, edge: int) -> dict[Platform, _Quote]:

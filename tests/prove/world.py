@@ -117,6 +117,7 @@ class World:
         for platform in self.platforms.values():
             platform.closed = self._closed
             platform.taken = self.watch.taken
+            platform.watching = self.oracle.check
         self.watch.platforms = self.platforms
         self.heard: dict[int, Event] = {}
         self._deaths = list(self.plan.deaths)

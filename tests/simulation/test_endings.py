@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -22,7 +23,7 @@ from dutchbook.domain.market.contract import Outcome, Platform, Side
 from dutchbook.domain.positions.settlement import Ruling
 from dutchbook.errors import OutcomeUnknown
 from dutchbook.persistence.log.verify import problems
-from dutchbook.platforms.order_answers import NEVER_LEFT, Answer
+from dutchbook.platforms.order_answers import NEVER_LEFT, SILENCE, Answer
 from dutchbook.platforms.paper.faults import Fault
 from dutchbook.ports.journal import Journal
 from dutchbook.runtime.clock import TapeClock
@@ -240,18 +241,18 @@ def test_unsettled_shares_are_exited_by_their_complement_and_merged_once_settled
 
 @pytest.mark.parametrize("acts", [True, False])
 def test_a_merge_without_an_answer_is_looked_up_and_never_done_twice(acts: bool) -> None:
-    calls: list[str] = []
+    calls: list[list[str]] = []
 
     def lose_the_first(paper: PaperRun) -> None:
         engine = paper.engine
         server = paper.platforms.gateways[POLYMARKET]._server
         merge = server.merge
 
-        async def losing(contract_id: str, size: Any) -> None:
-            row = only(await engine.journal.rows("settlements"))
-            calls.append(row["status"])
+        async def losing(contract_id: str, size: Any, request_id: str) -> None:
+            rows = await engine.journal.rows("settlements", None, ("requested_at",))
+            calls.append([row["status"] for row in rows])
             if acts or len(calls) > 1:
-                await merge(contract_id, size)
+                await merge(contract_id, size, request_id)
             if len(calls) == 1:
                 raise OutcomeUnknown(POLYMARKET, "lost on purpose")
 
@@ -259,8 +260,15 @@ def test_a_merge_without_an_answer_is_looked_up_and_never_done_twice(acts: bool)
 
     run = play(*QUICK, tape=LEFT_AT_ONCE, check=conserved, prepare=lose_the_first)
 
-    assert calls == ["pending"] * (1 if acts else 2)
-    assert only(run.tables["settlements"])["status"] == "paid"
+    if acts:
+        assert calls == [["pending"]]
+        assert only(run.tables["settlements"])["status"] == "paid"
+    else:
+        # Its deadline proves that it no longer can happen: only then is a new one requested.
+        assert calls == [["pending"], ["abandoned", "pending"]]
+        first, second = sorted(run.tables["settlements"], key=lambda row: row["requested_at"])
+        assert second["requested_at"] - first["requested_at"] > timedelta(minutes=10)
+        assert second["status"] == "paid"
     same_on_both_sides(run)
 
 
@@ -322,6 +330,42 @@ def test_a_contract_that_has_paid_still_counts_until_the_other_has() -> None:
         == only(told(run, "execution.position.opened"))["locked_profit"]
     )
     same_on_both_sides(run)
+
+
+@pytest.mark.parametrize("purpose", ["hedge", "exit"])
+def test_a_payout_is_booked_although_an_order_on_the_other_platform_has_no_answer(
+    purpose: str,
+) -> None:
+    """A person may need a day to look for it; missing cash of Kalshi would halt trading."""
+
+    async def work(at: Bench) -> None:
+        server: Any = at.paper.platforms.gateways[POLYMARKET]._server
+        create = server.create
+
+        async def losing(order: Order) -> Answer:
+            return SILENCE if order.purpose == purpose else await create(order)
+
+        server.create = losing
+        at.execute(second="100")
+        await at.rest(5)
+        if purpose == "exit":
+            at.show(KALSHI, {60: "50"}, {62: "500"})
+            at.show(POLYMARKET, {43: "500"}, {45: "500"})
+        await at.rest(200)
+        exchange = at.paper.platforms.exchanges[KALSHI]
+        exchange.resolve(CUP[KALSHI], Decimal(1), at.engine.clock.now())
+        exchange.settle(CUP[KALSHI])
+        await at.engine.exiting.settlement.poll(whole=True)
+        await at.engine.reconciling.service.reconcile()
+
+    run = bench(work)
+
+    unanswered = [row for row in run.tables["orders"] if row["outcome_unknown_since"]]
+    assert [(row["platform"], row["purpose"]) for row in unanswered] == [(POLYMARKET, purpose)]
+    assert run.position["kalshi_payout"] == 1
+    kinds = {row["kind"] for row in run.tables["discrepancies"]}
+    assert kinds <= {"order_not_found"}
+    assert not run.events("system.trading.halted")
 
 
 @pytest.mark.parametrize("acts", [True, False])

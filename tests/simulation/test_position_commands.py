@@ -17,6 +17,7 @@ from support.bench import (
     Ended,
     When,
     bench,
+    near,
 )
 
 from dutchbook.platforms.paper.faults import Fault
@@ -66,7 +67,7 @@ def test_closing_is_answered_with_its_result(name: str) -> None:
     run = bench(work)
 
     assert (run.answer["done"], run.answer["status"]) == (True, "CLOSED")
-    assert Decimal(run.answer["realised_pnl"]) == run.position["realised_pnl"]
+    assert near(Decimal(run.answer["realised_pnl"]), run.position["realised_pnl"])
 
 
 def test_a_retry_without_a_fill_is_answered_with_the_remaining_choices() -> None:
@@ -285,6 +286,10 @@ def told(batch: Batch) -> When | None:
     return When.AFTER if _answering(batch) else None
 
 
+PATIENCE = 130
+"""Seconds after which a person was asked about an order without an answer, and some more."""
+
+
 @pytest.mark.parametrize("name", ["retry_leg", "close_leg", "complement"])
 @pytest.mark.parametrize(
     ("dies", "filled"), [(intent, 0), (booking, 100), (answer, 100), (told, 100)]
@@ -297,7 +302,7 @@ def test_a_command_is_carried_out_once_whenever_the_engine_dies(
         await at.told(name, WHY, position=at.id, price="0.53", version=1)
 
     async def next_start(at: Bench) -> Any:
-        for _ in range(100):
+        for _ in range(PATIENCE):
             at.usual(KALSHI, NOBODY if name == "close_leg" else None)
             at.usual(POLYMARKET)
             await at.rest(1)
@@ -311,14 +316,21 @@ def test_a_command_is_carried_out_once_whenever_the_engine_dies(
     mine = [row for row in run.tables["orders"] if row["order_id"] == COMMAND]
     later = run.tables["orders"][2:]
     assert mine == later
-    assert (mine[0]["fill_size"], mine[0]["working_size"]) == (filled, 0)
+    assert mine[0]["fill_size"] == filled
+    if not filled and mine[0]["platform"] is POLYMARKET:
+        # Nothing proves there that an order never arrived: a person has to look.
+        assert mine[0]["working_size"] == 100
+        assert (run.answer["done"], run.answer["code"]) == (False, 2003)
+        assert len(run.events("execution.order.needs_person")) == 1
+        return
+    assert mine[0]["working_size"] == 0
     assert run.answer["done"] is bool(filled)
     assert Decimal(run.answer["filled"]) == filled
     if filled and name == "retry_leg":
         assert (run.answer["status"], run.answer["realised_pnl"]) == ("OPEN", None)
         assert Decimal(run.answer["new_edge"]) > 0
     elif filled:
-        assert Decimal(run.answer["realised_pnl"]) == run.position["realised_pnl"]
+        assert near(Decimal(run.answer["realised_pnl"]), run.position["realised_pnl"])
     else:
         assert run.answer["code"] == (2006 if name == "retry_leg" else 2007)
         assert run.answer["why"]

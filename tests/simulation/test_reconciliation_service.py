@@ -165,8 +165,7 @@ def test_a_difference_in_cash_goes_to_a_person_after_the_grace_and_its_halt_lift
 ):
     async def work(at: At) -> Any:
         says(at, Unavailable("timed out"))
-        at.told[Platform.KALSHI].held = {"kalshi-cup": {Outcome.YES: TEN}}
-        at.told[Platform.KALSHI].cash = Money(Decimal(999))
+        shows(at, {Platform.KALSHI: 999, POLY: 1_000}, dict.fromkeys(Platform, 10))
         clock, seen = at.engine.clock, []
         for cash in (999, 999, 1_000):
             at.told[Platform.KALSHI].cash = Money(Decimal(cash))
@@ -185,8 +184,7 @@ def test_a_difference_in_cash_goes_to_a_person_after_the_grace_and_its_halt_lift
 def test_a_person_can_acknowledge_a_difference_in_cash() -> None:
     async def work(at: At) -> Any:
         says(at, Unavailable("timed out"))
-        at.told[Platform.KALSHI].held = {"kalshi-cup": {Outcome.YES: TEN}}
-        at.told[Platform.KALSHI].cash = Money(Decimal(999))
+        shows(at, {Platform.KALSHI: 999, POLY: 1_000}, dict.fromkeys(Platform, 10))
         clock = at.engine.clock
         for _ in range(2):
             at.told[Platform.KALSHI].as_of = clock.now()
@@ -208,6 +206,7 @@ def test_a_person_can_acknowledge_a_difference_in_cash() -> None:
 def test_an_acknowledged_difference_is_not_raised_again() -> None:
     async def work(at: At) -> Any:
         says(at, NotFound(NOW, complete=True))
+        shows(at, {Platform.KALSHI: 1_000, POLY: 1_000}, {Platform.KALSHI: 10, POLY: 0})
         await at.service.reconcile()
         became = await at.engine.reconciling.resolver.resolve(POSITION, Choice.ACKNOWLEDGE, WHY)
         await at.engine.clock.sleep(120)
@@ -638,14 +637,6 @@ def test_new_paper_platforms_hold_what_positions_that_sold_too_much_have_left() 
     assert told.discrepancies == ()
 
 
-def test_a_merge_is_judged_by_what_the_account_holds_and_not_by_what_was_borrowed() -> None:
-    async def work(at: At) -> Any:
-        await sold_too_many(at)
-        return at.engine.exiting.merging._ours("polymarket-cup")
-
-    assert beside("filled", work, change=settled) == {Outcome.NO: 6, Outcome.YES: 0}
-
-
 def mergeable(mine: PairTrade, execution_id: str, **facts: Any) -> PairTrade:
     """Return a pair trade under a name, with ten pairs on Polymarket that can be merged."""
     leg = replace(mine.position.polymarket, complement=TEN)
@@ -656,7 +647,7 @@ def mergeable(mine: PairTrade, execution_id: str, **facts: Any) -> PairTrade:
 
 
 def test_while_a_merge_is_in_doubt_no_other_merge_of_its_contract_is_made() -> None:
-    """With two merges, a list that lacks both would prove neither of them."""
+    """A wallet carries out one request at a time."""
 
     async def work(at: At) -> Any:
         (mine,) = at.engine.trades.all()
@@ -679,10 +670,9 @@ def test_mergeable_pairs_of_a_position_on_no_tape_wait_for_a_run_with_their_cont
         (mine,) = at.engine.trades.all()
         at.engine.trades.put(mergeable(mine, "stranger", pair_id="on no tape"))
         await at.engine.exiting.merging.merge_all()
-        ours = at.engine.exiting.merging._ours("polymarket-cup")
-        return ours, await at.rows("settlements")
+        return await at.rows("settlements")
 
-    assert beside("filled", work, change=settled) == ({Outcome.NO: 10, Outcome.YES: 0}, [])
+    assert beside("filled", work, change=settled) == []
 
 
 def test_an_exposure_that_began_with_an_oversale_is_reported_with_that_sale() -> None:

@@ -103,10 +103,13 @@ def test_a_resolved_exposure_is_not_listed_and_starts_anew_when_it_opens_again()
 def test_a_position_is_shown_in_full_and_its_figures_add_up() -> None:
     async def work(at: Bench) -> Any:
         await at.expose(second="40")
-        return await timeline.position(at.journal, at.id[:6])
+        early = await timeline.position(at.journal, at.id[:6])
+        await at.rest(2)
+        return early, await timeline.position(at.journal, at.id[:6])
 
-    row = bench(work).answer
+    early, row = bench(work).answer
 
+    assert "the trades of 100 are not listed yet" in flat(printed(shown.whole, early))
     orders = row["orders"]
     assert [(o["platform"], o["fill_size"]) for o in orders] == [
         (KALSHI, 100),

@@ -345,7 +345,7 @@ def test_a_planner_that_hedges_twice_is_stopped_by_the_gate_and_halts_trading(
     state = run.tables["risk_states"][0]
     sent = [row for row in run.tables["orders"] if row["purpose"] == "hedge"]
     assert state["halt_reason"] == ["invariant_broken"]
-    assert {row["platform_order_id"] for row in sent} == {None}
+    assert not any(row["reported"] for row in sent)
     assert run.summary["positions"]["SINGLE_LEG_EXPOSED"] == run.summary["positions"]["total"]
     assert run.summary["positions"]["total"] > 0
 
@@ -391,3 +391,37 @@ def test_the_journal_rejects_a_batch_as_a_whole() -> None:
         return await journal.rows("system_metadata")
 
     assert run_virtual(main()) == []
+
+
+def test_an_acknowledgement_is_hedged_before_its_trades_can_be_read() -> None:
+    """I-32: between a first leg's acknowledgement and its hedge, nothing is read."""
+    seen: list[tuple[str, str]] = []
+
+    def watch(paper: PaperRun) -> None:
+        for gateway in paper.platforms.gateways.values():
+            server = gateway._server
+            create, find = server.create, server.order
+
+            async def sent(order: Order, create: Any = create) -> Any:
+                seen.append((order.execution_id, str(order.purpose)))
+                answer = await create(order)
+                seen.append((order.execution_id, "answered"))
+                return answer
+
+            async def read(order: Order, find: Any = find) -> Any:
+                seen.append((order.execution_id, "read"))
+                return await find(order)
+
+            server.create, server.order = sent, read  # type: ignore[method-assign]
+
+    run = play(*HELD, minutes=60, prepare=watch)
+
+    hedged = 0
+    for row in run.tables["executions"]:
+        steps = [what for execution, what in seen if execution == row["execution_id"]]
+        if "hedge" in steps:
+            hedged += 1
+            assert steps[:3] == ["entry", "answered", "hedge"], steps
+    assert hedged >= 3
+    names = [entry["name"] for entry in run.tables["audit_log"]]
+    assert names.index("execution.fill.listed") > names.index("execution.order.filled")

@@ -12,16 +12,19 @@ from hypothesis import strategies as st
 from support.answers import CLIENT_ID, as_bytes, changed, reports, said, sent
 from support.recordings import DATA
 
+from dutchbook.domain.execution.order import Order, Totals
 from dutchbook.domain.market.contract import Outcome, Platform
-from dutchbook.domain.values.units import NOTHING
+from dutchbook.domain.values.units import MICRO, NOTHING, Money, Quantity
 from dutchbook.errors import MalformedMessage, NotSent, OutcomeUnknown, PlatformRejected
 from dutchbook.platforms.kalshi.order_codec import (
     TABLE,
     decode_fills,
     decode_order,
     decode_placed,
+)
+from dutchbook.platforms.kalshi.order_encoder import (
     encode_fills,
-    encode_order,
+    encode_orders,
     encode_placed,
     encode_refused,
 )
@@ -33,7 +36,7 @@ from dutchbook.platforms.order_answers import (
     Family,
     Sent,
     classify,
-    complete,
+    combined,
 )
 from dutchbook.ports.gateway import OrderReport
 
@@ -305,7 +308,7 @@ def test_a_fill_has_the_price_of_our_outcome_and_is_final(outcome: Outcome, paid
     theirs = {**FILL, "order_id": "of somebody else"}
     page = said(200, {"fills": [theirs, FILL], "cursor": ""})
 
-    report = complete(ours, placed, decode_fills(page, ours, placed))
+    report = combined(ours, placed, decode_fills(page, ours, placed))
 
     assert [(f.price, f.size, f.fee) for f in report.fills] == [
         (Decimal(paid), Decimal(4), Decimal("0.0175"))
@@ -322,18 +325,29 @@ def test_a_fill_without_its_exact_time_is_dated_to_its_second() -> None:
     assert fills[0].matched_at.isoformat() == "2026-06-11T06:29:30+00:00"
 
 
-def test_missing_trades_leave_the_outcome_unknown() -> None:
+def test_an_acknowledgement_states_its_totals_before_its_trades_are_listed() -> None:
     placed = decode_placed(as_bytes(CREATED), sent(K))
 
+    report = combined(sent(K), placed, ())
+
+    assert report.stated == Totals(
+        Quantity(Decimal(4)), Money(Decimal("2.08")), Money(Decimal("0.07"))
+    )
+    assert (report.fills, report.working, report.whole) == ((), NOTHING, False)
+
+
+def test_missing_trades_whose_cost_is_not_stated_leave_the_outcome_unknown() -> None:
+    placed = decode_placed(changed(CREATED, average_fill_price=...), sent(K))
+
     with pytest.raises(OutcomeUnknown, match="trades_not_all_read"):
-        complete(sent(K), placed, ())
+        combined(sent(K), placed, ())
 
 
 def test_an_order_that_may_not_rest_but_still_works_is_queried_again() -> None:
     resting = changed(CREATED, fill_count="0.00", remaining_count="10.00")
 
     with pytest.raises(OutcomeUnknown, match="still_working"):
-        complete(sent(K), decode_placed(resting, sent(K)), ())
+        combined(sent(K), decode_placed(resting, sent(K)), ())
 
 
 def test_an_order_is_found_by_client_order_id_and_its_absence_is_not_an_answer() -> None:
@@ -378,13 +392,28 @@ def test_reports_encoded_by_the_paper_platform_are_decoded_exactly(
     page = encode_fills(before.order, report)
 
     placed = decode_placed(answer.body, before)
-    found = decode_order(encode_order(before.order, report), before)
+    found = decode_order(encode_orders([(before.order, report)]), before)
 
     assert classify(TABLE, answer).family is Family.ACCEPTED
     assert found is not None
     for each in (placed, found):
-        assert complete(before, each, decode_fills(page, before, each)) == report
-    assert decode_order(encode_order(before.order, None), before) is None
+        read = combined(before, each, decode_fills(page, before, each))
+        assert (read.fills, read.working) == (report.fills, report.working)
+        assert read.whole is (not report.working)
+        assert_stated(before.order, each.stated, report)
+    assert decode_order(encode_orders([]), before) is None
+
+
+def assert_stated(order: Order, stated: Totals | None, report: OrderReport) -> None:
+    """Totals agree with the trades to a millionth, averages to 0.00005 a contract."""
+    assert stated is not None
+    assert stated.filled == sum((fill.size for fill in report.fills), start=Decimal(0))
+    for figure, exact in (
+        (stated.cost, sum((f.price * f.size for f in report.fills), start=Decimal(0))),
+        (stated.fees, sum((fill.fee for fill in report.fills), start=Decimal(0))),
+    ):
+        assert figure is not None
+        assert abs(figure - exact) <= stated.filled * Decimal("0.00005") + MICRO, order
 
 
 # Recorded answers

@@ -307,6 +307,28 @@ def test_what_an_execution_bought_is_a_position_once_its_last_order_is_answered_
     assert ended.reservation is None
 
 
+@pytest.mark.parametrize(
+    ("before", "decided", "late"),
+    [
+        (HEDGED[:-1], Phase.HEDGED, fill("k2", 30)),
+        (EMPTY[:-1], Phase.FAILED, fill("k2", 10)),
+    ],
+    ids=["hedged", "failed"],
+)
+def test_what_a_stream_reports_after_the_decision_counts_when_an_execution_ends(
+    before: tuple[TradeFact, ...], decided: Phase, late: Fill
+) -> None:
+    """A position of 60 against 10 contracts was shown as OPEN for a second."""
+    decision = facts.Ended(NOW, replace(EXECUTION, phase=decided))
+
+    begun = play(*before, facts.Listed(NOW, "k", (late,)))
+    ended, notices = apply(begun, decision)
+
+    assert (ended.held, ended.execution.phase) == (True, Phase.EXPOSED)
+    assert ended.position.status is PositionStatus.SINGLE_LEG_EXPOSED
+    assert [_name(each) for each in notices] == ["Exposed", "BudgetCommitted"]
+
+
 def test_an_execution_that_bought_nothing_ends_without_a_position() -> None:
     ended = play(*EMPTY)
 

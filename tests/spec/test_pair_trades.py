@@ -30,8 +30,8 @@ def test_a_holding_conflicts_with_its_opposite_whether_or_not_its_pair_is_follow
 
     trades.put(_held(match, Outcome.YES))
 
-    assert trades.opposes(match, Outcome.NO)
-    assert not trades.opposes(match, Outcome.YES)
+    assert trades.claims.opposes(match, Outcome.NO)
+    assert not trades.claims.opposes(match, Outcome.YES)
 
 
 def _cache(matches: Mapping[str, ContractMatch]) -> PairTrades:

@@ -35,7 +35,7 @@ from support.reconciliation import (
 from support.second_books import apply
 
 from dutchbook.domain.capital.ledger import EntryKind
-from dutchbook.domain.execution.order import Finality, OrderStatus
+from dutchbook.domain.execution.order import Finality, OrderStatus, Totals
 from dutchbook.domain.market.contract import Outcome, Platform, Side
 from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.reconciliation import (
@@ -60,12 +60,9 @@ from dutchbook.domain.reconciliation import (
     Repair,
     Rules,
     Stale,
-    Stated,
     Statement,
-    SupersedeFill,
     Unavailable,
     Window,
-    is_synthetic,
     proven_absent,
 )
 from dutchbook.domain.reconciliation.findings import REPAIRS
@@ -343,17 +340,19 @@ def test_a_person_decides_about_a_trade_with_another_size_or_price_than_ours(
 # ---------------------------------------------------------------------------
 
 
-def test_a_stated_total_is_entered_once_under_an_id_that_its_facts_make() -> None:
+def test_a_stated_total_counts_at_once_and_is_no_fill() -> None:
     reply = reported(POLY, found(POLY, TEN, NOTHING))
 
     _, first = run(local("unknown"), reply)
     _, other = run(local("intent"), reply)
     _, again = run(first, reply)
 
-    (fill,) = the(first).fills
-    assert is_synthetic(fill)
-    assert (fill.size, fill.cost, fill.fee) == (TEN, Decimal(5), CENT)
-    assert [each.trade_id for each in the(other).fills] == [fill.trade_id]
+    order = the(first).order
+    assert the(first).fills == the(other).fills == ()
+    assert (order.filled, order.cost, order.fees) == (TEN, Decimal(5), CENT)
+    assert (order.stated, order.stated_cost, order.stated_fees) == (TEN, Decimal(5), CENT)
+    assert order.status is OrderStatus.FILLED
+    assert first.positions[0].polymarket.size == TEN
     assert again == first
 
 
@@ -366,10 +365,8 @@ def test_a_stated_total_is_replaced_by_its_trades_when_they_appear() -> None:
     _, at_once = run(local("working"), reported(POLY, found(POLY, TEN, NOTHING), *trades))
 
     assert [d.kind for d in discrepancies] == []
-    assert [each.size for each in the(part).fills if each.finality is not Finality.FAILED] == [
-        SIX,
-        FOUR,
-    ]
+    assert (the(part).order.stated, _live(part)[1:]) == (SIX, [("t1", FOUR)])
+    assert the(late).order.stated == NOTHING
     assert _live(late) == _live(at_once)
     assert late.contracts == at_once.contracts
     assert late.positions[0].status is PositionStatus.OPEN
@@ -386,53 +383,56 @@ def test_trades_that_replace_a_total_leave_what_works_as_it_was() -> None:
     reply = reported(POLY, Unavailable("timed out"), report("t1", FOUR))
     _, after = run(stated, reply)
 
-    assert any(isinstance(each, SupersedeFill) for each in proposed(stated, reply))
-    assert (the(after).order.filled, the(after).order.working_size) == (FOUR, SIX)
+    order = the(after).order
+    assert (order.filled, order.working_size, order.stated) == (FOUR, SIX, NOTHING)
 
 
-def test_a_total_without_a_cost_is_not_entered_until_its_trades_appear() -> None:
-    stated = Stated(TEN, None, Money(Decimal(0)), Finality.PROVISIONAL)
+def test_a_total_without_a_cost_is_taken_at_the_orders_own_limit() -> None:
+    stated = Totals(TEN, None, Money(Decimal(0)))
     reply = reported(POLY, found(POLY, TEN, NOTHING, stated=stated))
 
-    discrepancies, after = run(local("unknown"), reply)
+    _, after = run(local("unknown"), reply)
 
-    assert [d.kind for d in discrepancies] == [KIND.PENDING_FILLED]
-    assert (the(after).fills, the(after).order.status) == ((), OrderStatus.PENDING)
+    order = the(after).order
+    assert (order.filled, order.cost) == (TEN, order.price * 10)
+    assert order.status is OrderStatus.FILLED
 
 
-def test_a_larger_total_replaces_a_smaller_one() -> None:
+def test_a_larger_total_replaces_a_smaller_one_and_an_older_one_changes_nothing() -> None:
     _, four = run(local("working"), reported(POLY, found(POLY, FOUR, SIX)))
 
     _, ten = run(four, reported(POLY, found(POLY, TEN, NOTHING)))
+    discrepancies, old = run(ten, reported(POLY, found(POLY, FOUR, SIX)))
 
-    assert [size for _, size in _live(ten)] == [TEN, TEN]
+    assert (the(four).order.stated, the(ten).order.stated) == (FOUR, TEN)
     assert the(ten).order.status is OrderStatus.FILLED
     assert ten.positions[0].status is PositionStatus.OPEN
+    assert the(old).order == the(ten).order
+    assert KIND.ORDER_STATUS_MISMATCH in [d.kind for d in discrepancies]
 
 
-def test_trades_of_a_smaller_total_replace_it_even_under_a_larger_unpriced_total() -> None:
-    _, four = run(local("working"), reported(POLY, found(POLY, FOUR, SIX)))
-    unpriced = Stated(TEN, None, CENT, Finality.PROVISIONAL)
-    reply = reported(POLY, found(POLY, TEN, NOTHING, stated=unpriced), report("t1", FOUR))
+def test_a_trade_that_failed_takes_back_what_was_stated_of_it() -> None:
+    _, stated = run(local("working"), reported(POLY, found(POLY, TEN, NOTHING)))
+    gone = report("t1", TEN, Finality.FAILED)
 
-    discrepancies, after = run(four, reply)
+    discrepancies, after = run(stated, reported(POLY, found(POLY, TEN, NOTHING), gone))
 
-    assert _live(after)[1:] == [("t1", FOUR)]
-    assert [d.kind for d in discrepancies] == [KIND.FILL_MISSING]
-    assert (the(after).order.filled, the(after).order.working_size) == (FOUR, SIX)
+    order = the(after).order
+    assert (order.filled, order.stated) == (NOTHING, NOTHING)
+    assert not order.cost + order.fees
+    assert KIND.FILL_FAILED in [d.kind for d in discrepancies]
+    assert run(after, reported(POLY, found(POLY, TEN, NOTHING), gone))[1] == after
 
 
-def test_a_stated_total_becomes_final_or_fails_like_any_fill() -> None:
-    _, first = run(local("working"), reported(POLY, found(POLY, TEN, NOTHING)))
-    ends = []
-    for finality in (Finality.SETTLED, Finality.FAILED):
-        stated = Stated(TEN, Money(Decimal(5)), CENT, finality)
-        reply = reported(POLY, found(POLY, TEN, NOTHING, stated=stated))
-        _, after = run(first, reply)
-        ends.append((the(after).fills[0].finality, the(after).order.filled))
-        assert run(after, reply)[1] == after
+def test_trades_that_stay_away_are_a_question_first_and_then_a_persons() -> None:
+    reply = reported(POLY, found(POLY, TEN, NOTHING))
+    early, after = run(local("working"), reply)
+    late, _ = run(past_grace(after, reply), reply)
 
-    assert ends == [(Finality.SETTLED, TEN), (Finality.FAILED, NOTHING)]
+    assert [(d.kind, d.involvement) for d in early if d.kind is KIND.FILL_MISSING] == [
+        (KIND.FILL_MISSING, Involvement.TOLD)
+    ]
+    assert [(d.kind, d.involvement) for d in late] == [(KIND.FILL_MISSING, Involvement.DECIDES)]
 
 
 # Positions
@@ -526,12 +526,33 @@ def test_a_list_that_is_older_than_our_newest_fill_is_asked_for_again(
     ours = local("filled")
     lists = {"positions": contracts(as_of, NOTHING)}
     cash = {account(POLY): ListedCash(as_of, CENT)}
+    reply = reported(POLY, None, *_shown(ours), **lists, balances=cash)
+    reply = replace(reply, asked_at=SENT + timedelta(seconds=30))
 
-    questions = proposed(ours, reported(POLY, None, *_shown(ours), **lists, balances=cash))
+    questions = proposed(ours, reply)
 
     subjects = {each.subject for each in questions if isinstance(each, AskAgain)}
     assert {"positions", "balance polymarket:main:USD"} <= subjects
     assert not [each for each in questions if isinstance(each, AskPerson)]
+
+
+def test_a_list_without_a_date_counts_once_everything_is_older_than_the_grace() -> None:
+    """Polymarket does not date its reads; without this its cash would never be compared."""
+    ours = local("filled")
+    cash = {account(POLY): ListedCash(None, CENT)}
+
+    found = diff(ours, reported(POLY, None, *_shown(ours), balances=cash), RULES)
+
+    assert [d.kind for d in found] == [KIND.BALANCE_MISMATCH]
+
+
+def test_while_trades_are_not_listed_no_cash_is_compared() -> None:
+    _, ours = run(local("working"), reported(POLY, found(POLY, TEN, NOTHING)))
+    cash = {account(POLY): ListedCash(NOW, CENT)}
+
+    kinds = [d.kind for d in diff(ours, reported(POLY, None, balances=cash), RULES)]
+
+    assert KIND.BALANCE_MISMATCH not in kinds
 
 
 def test_provisional_contracts_may_be_listed_or_not() -> None:
@@ -639,8 +660,8 @@ def test_no_proposal_sends_an_order() -> None:
     assert set(get_args(Proposal)) == {*get_args(Repair), AskAgain, AskPerson}
     assert get_args(Repair) == REPAIRS
     assert {each.__name__ for each in REPAIRS} == {
-        "BookCash", "BookFill", "SettleFill", "SupersedeFill", "FailFill", "AcknowledgeOrder",
-        "EndOrder", "RefuseOrder", "GiveUpOrder",
+        "BookCash", "BookFill", "StateTotals", "SettleFill", "DropStated", "FailFill",
+        "AcknowledgeOrder", "EndOrder", "RefuseOrder", "GiveUpOrder",
     }  # fmt: skip
 
 
@@ -761,8 +782,10 @@ def test_filled_is_the_sum_of_fills_and_the_position_agrees_with_it(
 
         mine, position = the(ours), ours.positions[0]
         live = [fill for fill in mine.fills if fill.finality is not Finality.FAILED]
-        assert mine.order.filled == sum((fill.size for fill in live), start=Decimal(0))
-        assert mine.order.cost == sum((fill.cost for fill in live), start=Decimal(0))
+        listed = sum((fill.size for fill in live), start=Decimal(0))
+        paid = sum((fill.cost for fill in live), start=Decimal(0))
+        assert mine.order.filled == listed + mine.order.stated
+        assert mine.order.cost == paid + mine.order.stated_cost
         assert position.polymarket.size == mine.order.filled
         assert ours.contracts[POLY, "polymarket-cup", Outcome.NO] == mine.order.filled
         assert ours.cash[account(POLY)] == 100 - mine.order.cost - mine.order.fees
@@ -797,7 +820,7 @@ def _step(ours: OurState, trades: list[FillReport], matched: int, listed: int) -
     """Run one pass with a total of `matched` trades, of which the platform lists `listed`."""
     total = sum((each.size for each in trades[:matched]), start=Decimal(0))
     fees = Money(CENT * matched)
-    stated = Stated(Quantity(total), Money(total / 2), fees, Finality.PROVISIONAL)
+    stated = Totals(Quantity(total), Money(total / 2), fees)
     answer = found(POLY, total, Quantity(TEN - total), stated=stated)
     reply = reported(POLY, answer, *trades[:listed])
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, cast
 
 import pytest
 from support.answers import CLIENT_ID, order
+from support.pairs import NOW
 
 from dutchbook.application.orders.gate import Gate
 from dutchbook.application.orders.send import Rejected, SendResult, Unknown, send
@@ -19,7 +21,8 @@ from dutchbook.domain.execution.pre_trade_checks import Refused
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.values.units import Quantity
 from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
-from dutchbook.ports.gateway import OrderReport
+from dutchbook.ports.gateway import Delayed, OrderReport
+from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 
 KALSHI = Platform.KALSHI
@@ -38,6 +41,8 @@ class Slow:
     refuses: bool = False
     begun: list[str] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
+    answer: OrderReport | Delayed | None = None
+    found: list[OrderReport | None] = field(default_factory=list)
 
     async def refresh_lease(self) -> None:
         """Do nothing: no halt has changed."""
@@ -45,16 +50,21 @@ class Slow:
     def approve(self, order: Order, epoch: int) -> Approved[Order] | Refused:
         return HALTED if self.refuses else Approved(order, epoch)
 
-    async def submit(self, approved: Approved[Order]) -> OrderReport:
+    async def submit(self, approved: Approved[Order]) -> OrderReport | Delayed:
         self.begun.append(approved.subject.client_order_id)
         await asyncio.sleep(self.seconds)
         self.done.append(approved.subject.client_order_id)
         if self.error is not None:
             raise self.error
-        return ACCEPTED
+        return self.answer or ACCEPTED
 
     async def sent(self) -> SendResult:
-        return await send(cast("Gate", self), cast("Any", {KALSHI: self}), ORDER, 1, TIMEOUT)
+        gateways = cast("Any", {KALSHI: self})
+        return await send(cast("Gate", self), gateways, ORDER, 1, TIMEOUT, TapeClock(NOW))
+
+    async def find_order(self, order: Order) -> OrderReport | None:
+        assert order == ORDER
+        return self.found.pop(0) if self.found else None
 
 
 def result_of(platform: Slow) -> SendResult:
@@ -120,3 +130,23 @@ def test_a_send_that_timed_out_or_was_cancelled_still_finishes_and_is_made_once(
 
     assert platform.begun == platform.done == [CLIENT_ID]
     assert known in {None, Unknown(f"no answer within {TIMEOUT} s")}
+
+
+HELD = Delayed("p1", timedelta(seconds=3))
+ENDED = OrderReport("p1", (), Quantity(Decimal(0)))
+
+
+@pytest.mark.parametrize("answers", [[ENDED], [None, ACCEPTED, ENDED]])
+def test_an_order_that_is_held_back_is_waited_for_and_not_sent_again(
+    answers: list[OrderReport | None],
+) -> None:
+    platform = Slow(answer=HELD, found=answers)
+
+    assert result_of(platform) == ENDED
+    assert platform.begun == [CLIENT_ID]
+
+
+def test_an_order_that_is_held_back_without_end_becomes_unknown() -> None:
+    known = result_of(Slow(answer=HELD))
+
+    assert known == Unknown(f"held back, and without an outcome {TIMEOUT} s after that")

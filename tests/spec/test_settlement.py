@@ -8,61 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from support.pairs import contract
 
-from dutchbook.domain.market.contract import Outcome, Platform
-from dutchbook.domain.positions.settlement import Merged, Ruling, merge_verdict, read_results
-from dutchbook.domain.values.units import Quantity
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.positions.settlement import Ruling, read_results
 from dutchbook.errors import FactsError
 from dutchbook.tape.documents import read_document
 
 KALSHI, POLYMARKET = Platform.KALSHI, Platform.POLYMARKET
 CONTRACTS = [contract(platform) for platform in Platform]
 TWINS = [contract(platform, contract_id="twin") for platform in Platform]
-
-
-def both(yes: str, no: str) -> dict[Outcome, Quantity]:
-    sizes = {Outcome.YES: Quantity(Decimal(yes)), Outcome.NO: Quantity(Decimal(no))}
-    return {outcome: size for outcome, size in sizes.items() if size}
-
-
-@pytest.mark.parametrize(
-    ("shown", "newer", "verdict"),
-    [
-        (both("10", "4"), False, Merged.NOT_DONE),
-        (both("6", "0"), False, Merged.DONE),
-        (both("6", "1"), True, Merged.UNKNOWN),
-        ({}, False, Merged.UNKNOWN),
-        ({}, True, Merged.UNKNOWN),
-    ],
-)
-def test_a_merge_is_proven_by_the_listed_contracts(
-    shown: dict[Outcome, Quantity], newer: bool, verdict: Merged
-) -> None:
-    four = Quantity(Decimal(4))
-
-    assert merge_verdict(both("10", "4"), shown, four, newer=newer) is verdict
-
-
-def test_an_empty_list_proves_a_merge_of_everything_only_where_it_is_newer() -> None:
-    ours, four = both("4", "4"), Quantity(Decimal(4))
-
-    assert merge_verdict(ours, {}, four, newer=False) is Merged.UNKNOWN
-    assert merge_verdict(ours, {}, four, newer=True) is Merged.DONE
-
-
-@given(st.integers(0, 20), st.integers(0, 20), st.integers(1, 20), st.booleans())
-def test_no_list_proves_both_that_a_merge_was_done_and_that_it_was_not(
-    yes: int, no: int, size: int, newer: bool
-) -> None:
-    ours = both("20", "20")
-
-    verdict = merge_verdict(ours, both(str(yes), str(no)), Quantity(Decimal(size)), newer=newer)
-
-    assert (verdict is Merged.NOT_DONE) == (yes == no == 20)
-    assert verdict is not Merged.DONE or yes == no == 20 - size
 
 
 # The file of results --------------------------------------------------------------------------

@@ -49,8 +49,9 @@ def fees(platform: Platform) -> FeeSchedule:
 
 
 def sent(platform: Platform, **facts: object) -> Sent:
-    digest = DIGEST if platform is Platform.POLYMARKET else None
-    return Sent(order(platform, **facts), fees(platform), digest)
+    if platform is Platform.POLYMARKET:
+        facts = {"platform_order_id": DIGEST, **facts}
+    return Sent(order(platform, **facts), fees(platform))
 
 
 def as_bytes(body: object) -> bytes:

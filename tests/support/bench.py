@@ -214,6 +214,14 @@ class Ended:
         return row
 
 
+def near(figure: Decimal | None, exact: Decimal) -> bool:
+    """Return whether a figure at an acknowledgement is what the trades will make of it.
+
+    Kalshi states averages of four decimals: for a hundred contracts, exact to a cent.
+    """
+    return figure is not None and abs(figure - exact) <= Decimal("0.01")
+
+
 def tape(match: ContractMatch) -> MemoryTape:
     """Return a tape of one pair without messages."""
     meta = TapeMeta(

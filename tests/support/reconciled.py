@@ -33,7 +33,13 @@ from dutchbook.domain.reconciliation import (
 )
 from dutchbook.domain.values.units import NOTHING, Money, Quantity
 from dutchbook.errors import OutcomeUnknown
-from dutchbook.ports.gateway import ListedOrder, NamedCash, OrderReport, PlatformBalance
+from dutchbook.ports.gateway import (
+    ListedOrder,
+    NamedCash,
+    OrderReport,
+    PlatformBalance,
+    RequestState,
+)
 from dutchbook.ports.journal import Batch, Insert
 from dutchbook.ports.tables.trading import FILLS, OPEN_POSITIONS, ORDERS
 from dutchbook.runtime.clock import TapeClock
@@ -154,7 +160,11 @@ class Told:
         match self.answers.get(order.client_order_id, NotFound(NOW, complete=True)):
             case Found() as found:
                 return OrderReport(
-                    found.platform_order_id, found.fills, found.working, found.refusal
+                    found.platform_order_id,
+                    found.fills,
+                    found.working,
+                    found.refusal,
+                    whole=not found.working,
                 )
             case NotFound():
                 return None
@@ -178,9 +188,13 @@ class Told:
     async def results(self, contract_ids: Sequence[str]) -> Mapping[str, Result]:
         return {each: self.paid[each] for each in contract_ids if each in self.paid}
 
-    async def merge(self, contract_id: str, size: Quantity) -> None:
+    async def merge(self, contract_id: str, size: Quantity, request_id: str) -> None:
         self.asked.append("merge")
-        raise OutcomeUnknown(self.platform, f"{size} of {contract_id}, and no answer")
+        raise OutcomeUnknown(self.platform, f"{size} of {contract_id}: {request_id} is lost")
+
+    async def merged(self, request_id: str, requested_at: datetime) -> RequestState:
+        self.asked.append(f"merged {request_id} of {requested_at}")
+        return RequestState.PENDING
 
     async def balance(self) -> PlatformBalance:
         self.asked.append("balance")

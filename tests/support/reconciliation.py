@@ -8,7 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from dutchbook.domain.capital.ledger import AccountKey
-from dutchbook.domain.execution.order import Fill, Finality, Order, Purpose, TimeInForce
+from dutchbook.domain.execution.order import Fill, Finality, Order, Purpose, TimeInForce, Totals
 from dutchbook.domain.market.contract import Leg, Outcome, Platform, Side
 from dutchbook.domain.positions.position import Holding, OpenPosition, PositionStatus
 from dutchbook.domain.reconciliation import (
@@ -24,7 +24,6 @@ from dutchbook.domain.reconciliation import (
     Proposal,
     Rules,
     Stale,
-    Stated,
     Statement,
     Unavailable,
     Window,
@@ -177,7 +176,7 @@ def local(state: str, platform: Platform = Platform.POLYMARKET) -> OurState:
 
 def found(platform: Platform, filled: Decimal, working: Decimal, **facts: object) -> Found:
     """Return a platform's order record; its trades come in the account's list."""
-    stated = Stated(Quantity(filled), Money(filled / 2), CENT, Finality.PROVISIONAL)
+    stated = Totals(Quantity(filled), Money(filled / 2), CENT)
     made = Found(f"{platform}-7", (), Quantity(working), stated=stated if filled else None)
     return replace(made, **facts)  # type: ignore[arg-type]
 

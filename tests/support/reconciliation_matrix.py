@@ -30,6 +30,7 @@ DISCREPANCIES = {
 }
 PROPOSALS = {
     "b": "BookFill",
+    "t": "StateTotals",
     "s": "SettleFill",
     "f": "FailFill",
     "a": "AcknowledgeOrder",
@@ -56,8 +57,8 @@ query stale   | A               | !fu: AP         | !fu: AP         | !fu: AP
     "intent": """
 none          | g               | pf: be          | pf: be          | !ff nf: bAP
 working       | a               | pf: ba          | pf: ba          | +ff: ba
-partly filled | pf: ba          | pf: ba          | pf: ba          | +ff: ba
-filled        | pf: be          | pf: be          | pf: be          | +ff: be
+partly filled | !pf fm: taAP    | pf: ba          | pf: ba          | +ff: ba
+filled        | !pf fm: teAP    | pf: be          | pf: be          | +ff: be
 cancelled     | e               | pf: be          | pf: be          | +ff: be
 rejected      | r               | impossible      | impossible      | impossible
 query failed  | +pu: A          | +pf pu: beA     | +pf pu: beA     | +ff pu: bA
@@ -66,8 +67,8 @@ query stale   | !nf: AP        | pf: beA         | pf: be          | !ff nf: bAP
     "unknown": """
 none          | g               | pf: be          | pf: be          | !ff nf: bAP
 working       | a               | pf: ba          | pf: ba          | +ff: ba
-partly filled | pf: ba          | pf: ba          | pf: ba          | +ff: ba
-filled        | pf: be          | pf: be          | pf: be          | +ff: be
+partly filled | !pf fm: taAP    | pf: ba          | pf: ba          | +ff: ba
+filled        | !pf fm: teAP    | pf: be          | pf: be          | +ff: be
 cancelled     | e               | pf: be          | pf: be          | +ff: be
 rejected      | r               | impossible      | impossible      | impossible
 query failed  | +pu: A          | +pf pu: beA     | +pf pu: beA     | +ff pu: bA
@@ -76,8 +77,8 @@ query stale   | !nf: AP        | pf: beA         | pf: be          | !ff nf: bAP
     "working": """
 none          | !nf: AP        | pf: b           | pf: b           | !ff nf: bAP
 working       | -               | pf: b           | pf: b           | +ff: b
-partly filled | pf: b           | pf: b           | pf: b           | +ff: ba
-filled        | pf: b           | pf: b           | pf: b           | +ff os: be
+partly filled | !pf fm: tAP     | pf: b           | pf: b           | +ff: ba
+filled        | !pf fm: tAP     | pf: b           | pf: b           | +ff os: be
 cancelled     | +os: e          | +pf os: be      | +pf os: be      | +ff os: be
 rejected      | +os: r          | impossible      | impossible      | impossible
 query failed  | +pu: A          | +pf pu: bA      | +pf pu: bA      | +ff pu: bA
@@ -87,7 +88,7 @@ query stale   | A               | pf: bA          | pf: b           | +ff: bA
 none          | !nf: AP        | !nf: AP        | !nf: sAP       | !ff nf: fAP
 working       | !os: AP        | -               | s               | +ff: fa
 partly filled | -               | -               | s               | +ff: f
-filled        | +fm: b          | +fm: b          | +fm: bs         | +ff os: bfe
+filled        | !fm: tAP        | +fm: b          | +fm: bs         | +ff os: bfe
 cancelled     | !os: AP        | +os: e          | +os: se         | +ff os: fe
 rejected      | !os: AP        | impossible      | impossible      | impossible
 query failed  | +pu: A          | +pu: A          | +pu: sA         | +ff pu: fA
@@ -106,8 +107,8 @@ query stale   | A               | A               | s               | +ff: f
     "cancelled": """
 none          | -               | !fm os: bP     | !fm os: bP     | +ff: b
 working       | !os: AP        | !fm os: bAP    | !fm os: bAP    | !ff os: bAP
-partly filled | !fm os: bAP    | !fm os: bAP    | !fm os: bAP    | !ff os: bAP
-filled        | !fm os: bP     | !fm os: bP     | !fm os: bP     | +ff: b
+partly filled | !fm os: tAP     | !fm os: bAP    | !fm os: bAP    | !ff os: bAP
+filled        | !fm os: tAP     | !fm os: bP     | !fm os: bP     | +ff: b
 cancelled     | -               | !fm os: bP     | !fm os: bP     | +ff: b
 rejected      | -               | impossible      | impossible      | impossible
 query failed  | +pu: A          | !fm os pu: bAP | !fm os pu: bAP | +ff pu: bA
@@ -116,8 +117,8 @@ query stale   | -               | !fm os: bAP    | !fm os: bP     | +ff: b
     "rejected": """
 none          | -               | !fm os: bP     | !fm os: bP     | +ff: b
 working       | !os: AP        | !fm os: bAP    | !fm os: bAP    | !ff os: bAP
-partly filled | !fm os: bAP    | !fm os: bAP    | !fm os: bAP    | !ff os: bAP
-filled        | !fm os: bP     | !fm os: bP     | !fm os: bP     | +ff: b
+partly filled | !fm os: tAP     | !fm os: bAP    | !fm os: bAP    | !ff os: bAP
+filled        | !fm os: tAP     | !fm os: bP     | !fm os: bP     | +ff: b
 cancelled     | -               | !fm os: bP     | !fm os: bP     | +ff: b
 rejected      | -               | impossible      | impossible      | impossible
 query failed  | +pu: A          | !fm os pu: bAP | !fm os pu: bAP | +ff pu: bA

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TypeVar
 
-from dutchbook.domain.execution.order import Fill
+from dutchbook.domain.execution.order import Fill, Finality, Unlisted
 from dutchbook.domain.market.contract import Platform, Side
 from dutchbook.domain.positions.position import (
     Holding,
@@ -22,15 +22,16 @@ from dutchbook.domain.positions.position import (
 from dutchbook.domain.reconciliation import (
     AskPerson,
     BookCash,
+    BookFill,
     Discrepancy,
+    DropStated,
     FailFill,
     OurOrder,
     OurState,
     Proposal,
     Repair,
-    SupersedeFill,
 )
-from dutchbook.domain.reconciliation.our_state import cash_effect, live, size_effect
+from dutchbook.domain.reconciliation.our_state import cash_effect, size_effect
 from dutchbook.domain.reconciliation.platform_state import NamedCash
 from dutchbook.domain.reconciliation.repairs import OrderRepair, in_order, order_after
 from dutchbook.domain.values.units import NOTHING, ZERO, Money, Quantity, owed
@@ -129,7 +130,7 @@ class _Books:
                 position,
                 before.order.platform,
                 leg,
-                failed=leg is None or isinstance(repair, FailFill | SupersedeFill),
+                failed=leg is None or _took_away(repair),
                 busy=self._busy(position.position_id),
                 dust=self._dust,
             )
@@ -159,8 +160,15 @@ def _add(amounts: dict[K, Decimal], key: K, amount: Decimal) -> None:
     amounts[key] = amounts.get(key, Decimal(0)) + amount
 
 
-def _effect(ours: OurOrder, of: Callable[[Fill], Decimal]) -> Decimal:
-    return sum((of(fill) for fill in live(ours.fills)), start=Decimal(0))
+def _took_away(repair: OrderRepair) -> bool:
+    """Return whether a repair removes what counted as filled."""
+    if isinstance(repair, BookFill):
+        return repair.fill.finality is Finality.FAILED
+    return isinstance(repair, FailFill | DropStated)
+
+
+def _effect(ours: OurOrder, of: Callable[[Fill | Unlisted], Decimal]) -> Decimal:
+    return sum((of(fill) for fill in ours.counted), start=Decimal(0))
 
 
 _S, _T = PositionStatus, PositionTrigger
@@ -178,7 +186,7 @@ def _held(leg: Holding, orders: Iterable[OurOrder]) -> _Held:
     net = bought = Decimal(0)
     cost = fees = Decimal(0)
     for each in orders:
-        for fill in live(each.fills):
+        for fill in each.counted:
             own = fill.outcome is leg.outcome
             # Buying the complement undoes as much of the leg: a pair of both pays a dollar.
             net += size_effect(fill) if own else -size_effect(fill)

@@ -289,11 +289,11 @@ def test_a_simulation_writes_its_totals_and_a_row_for_each_fault() -> None:
     totals, coverage = simulated.totals(total, 61.4, given), simulated.coverage(total.tally)
 
     assert totals[2:] == [
-        "| `make simulate EXECUTIONS=900 SEED=7 ON=sqlite` | 900 | 30 | 40,820 | 9,999 | 0 |",
+        "| `make simulate EXECUTIONS=900 SEED=7 ON=sqlite` | 900 | 30 | 47,081 | 9,999 | 0 |",
         "",
         "- seeds 7 to 8 in 61 s, 1 of them again in another process, to compare the last hash",
         "- 60.0 % opened both legs; positions: OPEN 20.0 %",
-        "- the rarest of 40 faults: X01 never sent, 1,001",
+        "- the rarest of 46 faults: X01 never sent, 1,001",
     ]
     assert coverage[2] == "| X01 never sent |  |  |  |  |  |  | 1,001 | 1,001 |"
     assert len(coverage) == 2 + len(FAULTS)

@@ -53,7 +53,7 @@ def build_pair_trades(base: Base, rules: PairTradeRules) -> PairTradeServices:
     committer, clock, wait = base.committer, base.clock, rules.answer_seconds
     parts = _parts(base, rules)
     trades, questions, gateways = parts.trades, parts.questions, base.gateways
-    first_legs, unsettled = FirstLegs(base.journal), Unsettled()
+    first_legs, unsettled = FirstLegs(base.journal), Unsettled(clock)
     single_leg = SingleLegResolutionService(
         trades,
         parts.adjustments,
@@ -82,6 +82,7 @@ def build_pair_trades(base: Base, rules: PairTradeRules) -> PairTradeServices:
     settling = SettlementFollower(
         trades, recovery, disputes, single_leg, unsettled, reported, gateways, clock, wait
     )
+    committer.subscribe(settling.on_event)
     services = (settling, single_leg, recovery, inquiries, disputes, reported)
     return PairTradeServices(base.journal, first_legs, *parts, *services)
 
@@ -109,7 +110,7 @@ def _parts(base: Base, rules: PairTradeRules) -> _Parts:
         watchlist.books,
         rules.controls,
         rules.book_age,
-        trades,
+        trades.claims,
         clock,
         journal=base.journal,
         fence=committer.fence,

@@ -209,23 +209,26 @@ def _platforms(settings: Settings, tape: Tape, clock: Clock, seed: int) -> Platf
         )
         for platform in Platform
     }
-    plan = _fault_plan(settings, tape, seed)
     gateways = {
-        platform: PaperGateway(exchange, clock, lag, plan)
+        platform: PaperGateway(
+            exchange, clock, lag, _fault_plan(platform, settings, tape, seed)
+        )
         for platform, exchange in exchanges.items()
     }
     return Platforms(exchanges, gateways, lag)
 
 
-def _fault_plan(settings: Settings, tape: Tape, seed: int) -> FaultPlan:
-    """Return the plan of faults on the paper platforms."""
+def _fault_plan(platform: Platform, settings: Settings, tape: Tape, seed: int) -> FaultPlan:
+    """Return the plan of faults on a paper platform; only Kalshi's reads lag."""
     paper = settings.paper
+    lag = (paper.kalshi_lag_least_ms, paper.kalshi_lag_most_ms)
     rates = {fault: getattr(paper, f"fault_{fault.value}") for fault in Fault}
     return FaultPlan(
         seed=seed,
         rates=tuple((fault, rate) for fault, rate in rates.items() if rate),
         latency_ms=paper.latency_ms,
         jitter_ms=paper.jitter_ms,
+        lag_ms=lag if platform is Platform.KALSHI else (0, 0),
         settle_ms=paper.settle_ms,
         late_ms=1000 * settings.execution.answer_seconds + LATER_MS,
         windows=tuple(

@@ -13,11 +13,11 @@ from dutchbook.application.market.watchlist import Watchlist
 from dutchbook.application.orders.send import report_of
 from dutchbook.application.records.loading import grouped
 from dutchbook.application.settlement.payouts import SettlementService
-from dutchbook.domain.execution.order import Finality, Order
-from dutchbook.domain.market.contract import Outcome, Platform
+from dutchbook.domain.execution.order import Finality, Order, Unlisted
+from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.position import OpenPosition
 from dutchbook.domain.positions.settlement import Key, Ruling
-from dutchbook.domain.values.units import Money, Quantity, owed
+from dutchbook.domain.values.units import MICRO, Money, Price, Quantity
 from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.gateway import PaperGateway
 from dutchbook.ports.gateway import FillReport
@@ -50,10 +50,10 @@ class Funding:
         """Fund each paper platform with what it holds for us by our record.
 
         Contracts are those of positions, less what was sold, merged and paid, and those of
-        fills whose execution has no position yet. Cash is what is free and reserved, less what
+        orders whose execution has no position yet. Cash is what is free and reserved, less what
         unfinished executions have spent of their reservations.
         """
-        orders = {row["order_id"]: row for row in await self._journal.rows("orders")}
+        orders = [ORDERS.value(row) for row in await self._journal.rows("orders")]
         live = {
             row["execution_id"]
             for row in await self._journal.rows("executions")
@@ -64,14 +64,13 @@ class Funding:
         for position in held:
             self._hand_over(position)
         pending: dict[Platform, Decimal] = defaultdict(Decimal)
-        for row in await self._journal.rows("fills"):
-            if row["finality"] == Finality.FAILED or row["execution_id"] not in live:
+        for order in orders:
+            if order.execution_id not in live:
                 continue
-            platform = Platform(row["platform"])
-            pending[platform] += owed(row["price"] * row["size"]) + row["fee"]
-            if row["execution_id"] not in known:
-                key = (orders[row["order_id"]]["contract_id"], Outcome(row["outcome"]))
-                self._exchanges[platform].wallet.add(*key, row["size"])
+            pending[order.platform] += order.cost + order.fees
+            if order.execution_id not in known:
+                wallet = self._exchanges[order.platform].wallet
+                wallet.add(order.contract_id, order.outcome, order.filled)
         for platform, exchange in self._exchanges.items():
             balance = self._capital.balance(platform)
             borrowed = sum((p.holding(platform).borrowed for p in held), start=Decimal(0))
@@ -81,16 +80,21 @@ class Funding:
         await self._remind()
 
     async def _remind(self) -> None:
-        """Restore our unfinished orders and their fills on each paper platform."""
+        """Restore our unfinished orders and their fills on each paper platform.
+
+        What a platform had stated and not listed yet becomes one trade of the same totals.
+        """
         made = grouped(await self._journal.rows("fills"), "order_id")
         known: dict[Platform, list[tuple[Order, list[FillReport]]]] = defaultdict(list)
         for row in await self._journal.rows("orders", order_by=("created_at", "order_id")):
             order = ORDERS.value(row)
             fills = [FILLS.value(each) for each in made.get(order.order_id, [])]
             open_ended = any(fill.finality is Finality.PROVISIONAL for fill in fills)
-            works = order.working_size > 0 and order.platform_order_id is not None
-            if works or open_ended:
+            works = order.working_size > 0 and order.reported
+            if works or open_ended or order.stated:
                 reports = [report_of(order, fill) for fill in fills]
+                if order.unlisted is not None:
+                    reports.append(_listed(order, order.unlisted, len(reports)))
                 known[order.platform].append((order, reports))
         for platform, gateway in self._gateways.items():
             gateway.restore(known[platform])
@@ -106,6 +110,22 @@ class Funding:
                 other = leg.outcome.opposite
                 wallet.add(contract_id, leg.outcome, Quantity(leg.size - leg.borrowed))
                 wallet.add(contract_id, other, Quantity(leg.complement - leg.borrowed))
+
+
+def _listed(order: Order, part: Unlisted, listed: int) -> FillReport:
+    """Return the trade by which a paper platform lists what it had stated."""
+    price = (part.cost / part.size).quantize(MICRO)
+    return FillReport(
+        platform=order.platform,
+        platform_order_id=order.platform_order_id or "",
+        client_order_id=order.client_order_id,
+        trade_id=f"{order.client_order_id}.{listed + 1}",
+        price=Price(price),
+        size=part.size,
+        fee=part.fee,
+        finality=Finality.SETTLED if part.final else Finality.PROVISIONAL,
+        matched_at=order.created_at,
+    )
 
 
 class Resolution:

@@ -37,6 +37,10 @@ class Paper(Section):
     )
     latency_ms: int = Field(0, ge=0, description="of every request")
     jitter_ms: int = Field(0, ge=0, description="at most on top")
+    kalshi_lag_least_ms: int = Field(
+        300, ge=0, description="until Kalshi's reads and stream show an order or a trade"
+    )
+    kalshi_lag_most_ms: int = Field(1_000, ge=0, description="the same, at most")
     settle_ms: int = Field(4_000, ge=0, description="until a Polymarket fill is final")
     clock_offset_ms: Decimal = Field(Decimal(0), description="how far our clock is off")
     silences: str = Field(

@@ -14,7 +14,7 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import cache
 
-from dutchbook.domain.execution.order import Order, TimeInForce
+from dutchbook.domain.execution.order import Order, TimeInForce, Totals
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.market.fees import FeeSchedule
 from dutchbook.domain.values.units import (
@@ -54,9 +54,10 @@ NEVER_LEFT = Answer(None, left=False)
 
 
 class Family(StrEnum):
-    """How an answer is handled: proceed, final, query and never resend, may be retried."""
+    """How an answer is handled: proceed, wait, final, query and never resend, may retry."""
 
     ACCEPTED = "accepted"
+    DELAYED = "delayed"
     REJECTED = "rejected"
     UNKNOWN = "unknown"
     NOT_SENT = "not_sent"
@@ -129,7 +130,7 @@ class Verdict:
     row: Row | None = None
 
     def insist(self, platform: Platform) -> None:
-        """Raise unless the order was accepted.
+        """Raise unless the order was accepted, at once or for later.
 
         Raises:
             PlatformRejected: The platform gave a listed rejection.
@@ -137,7 +138,7 @@ class Verdict:
             NotSent: No byte was sent.
         """
         match self.family:
-            case Family.ACCEPTED:
+            case Family.ACCEPTED | Family.DELAYED:
                 return
             case Family.REJECTED:
                 raise PlatformRejected(platform, self.reason)
@@ -174,17 +175,15 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """An order of ours as its gateway remembers it.
+    """An order of ours whose answers are decoded.
 
     Attributes:
         order: The order as it was sent.
         fees: The contract's fee schedule, for a platform that does not state what it charged.
-        platform_order_id: The platform's id, if it is known before sending (Polymarket).
     """
 
     order: Order
     fees: FeeSchedule | None
-    platform_order_id: str | None = None
 
     @property
     def immediate(self) -> bool:
@@ -198,35 +197,44 @@ class Placed:
 
     Attributes:
         platform_order_id: The platform's id.
-        working: Contracts that can still fill; None if the answer does not state it.
-        least: Minimum total of contracts over the order's trades.
+        working: Contracts that can still fill.
+        stated: The totals that it states.
+        least: Minimum total of contracts over the order's trades, if they are all listed.
         trades: Trade ids that must be among those read.
     """
 
     platform_order_id: str
-    working: Quantity | None
+    working: Quantity
+    stated: Totals | None = None
     least: Quantity = NOTHING
     trades: tuple[str, ...] = ()
 
 
-def complete(sent: Sent, placed: Placed, fills: tuple[FillReport, ...]) -> OrderReport:
+def combined(sent: Sent, placed: Placed, fills: tuple[FillReport, ...]) -> OrderReport:
     """Combine an answer about an order with its trades, which were read separately.
 
     Reads lag behind writes (docs.kalshi.com quick start: 0.3 to 1 s), so the trades may show
-    less than the answer stated.
+    less than the answer states. Where it states their cost, that is enough.
 
     Raises:
-        OutcomeUnknown: A trade is missing, or an order that may not rest still works. Query it
-            again.
+        OutcomeUnknown: A trade is missing whose cost is not stated, or an order that may not
+            rest still works. Query it again.
     """
     platform = sent.order.platform
     seen = {fill.trade_id for fill in fills}
     total = sum((fill.size for fill in fills), start=Decimal(0))
-    if total < placed.least or not seen.issuperset(placed.trades):
+    listed = total >= placed.least and seen.issuperset(placed.trades)
+    if not listed and (placed.stated is None or placed.stated.cost is None):
         raise OutcomeUnknown(platform, "trades_not_all_read")
-    if placed.working is None or (sent.immediate and placed.working):
+    if sent.immediate and placed.working:
         raise OutcomeUnknown(platform, "still_working")
-    return OrderReport(placed.platform_order_id, fills, placed.working)
+    return OrderReport(
+        placed.platform_order_id,
+        fills,
+        placed.working,
+        stated=placed.stated,
+        whole=listed and not placed.working,
+    )
 
 
 def page(platform: Platform, answer: Answer) -> bytes:

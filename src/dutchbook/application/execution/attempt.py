@@ -11,12 +11,19 @@ from dutchbook.application.records.rows import snapshot_row
 from dutchbook.domain.detection.quote import Opportunity
 from dutchbook.domain.events import Event, FailedLeg
 from dutchbook.domain.execution import decide as rules
-from dutchbook.domain.execution.decide import Execution, Intent, RaiseExposure, SubmitLeg
-from dutchbook.domain.execution.order import Order, TimeInForce
+from dutchbook.domain.execution.decide import (
+    Execution,
+    Intent,
+    LegFilled,
+    RaiseExposure,
+    SubmitLeg,
+)
+from dutchbook.domain.execution.order import Fill, Order, TimeInForce
 from dutchbook.domain.market.book import OrderBook
 from dutchbook.domain.market.contract import Leg, Platform, Side
-from dutchbook.domain.pair_trades.facts import TradeFact
+from dutchbook.domain.pair_trades.facts import Reported, TradeFact
 from dutchbook.domain.pair_trades.trade import PairTrade
+from dutchbook.domain.values.units import Money, Quantity
 from dutchbook.ports.journal import Insert, Write
 from dutchbook.ports.tables.market import OPPORTUNITIES
 from dutchbook.ports.time import Ids
@@ -53,7 +60,7 @@ class Attempt:
         notes: Events for its first commit.
         latest: The last order of each leg.
         pending: Facts since the last commit.
-        known_fills: Ids of the trades that it has counted.
+        listed: The trades that it has counted, by order.
     """
 
     opportunity: Opportunity
@@ -62,7 +69,7 @@ class Attempt:
     notes: tuple[Event, ...] = ()
     latest: dict[Leg, Order] = field(default_factory=dict)
     pending: list[TradeFact] = field(default_factory=list)
-    known_fills: set[str] = field(default_factory=set)
+    listed: dict[str, tuple[Fill, ...]] = field(default_factory=dict)
 
     def note(self, *events: Event) -> None:
         """Keep events for the first commit."""
@@ -101,6 +108,31 @@ class Attempt:
     def order(self, leg: Leg) -> Order:
         """Return the leg's latest order."""
         return self.latest[leg]
+
+    def reported(self, leg: Leg, fact: Reported) -> LegFilled | None:
+        """Count a platform's report on a leg's order; return by how much it has filled further.
+
+        One report is one event: all that it adds is hedged with one order.
+        """
+        before = after = self.order(leg)
+        known = self.listed.get(before.order_id, ())
+        ids = {fill.trade_id for fill in known}
+        fresh = tuple(fill for fill in fact.fills if fill.trade_id not in ids)
+        for fill in fresh:
+            after = after.with_fill(fill)
+        if fact.stated is not None:
+            after = after.with_totals(fact.stated, (*known, *fresh))
+        self.listed[before.order_id] = (*known, *fresh)
+        self.latest[leg] = after
+        self.pending.append(fact)
+        if after.filled <= before.filled:
+            return None
+        return LegFilled(
+            leg,
+            Quantity(after.filled - before.filled),
+            Money(after.cost - before.cost),
+            Money(after.fees - before.fees),
+        )
 
     def placed(self, order: Order) -> None:
         """Note the latest order of a leg."""

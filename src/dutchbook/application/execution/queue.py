@@ -98,7 +98,7 @@ class ExecutionQueueService:
             return Reason.OUTCOME_UNKNOWN
         if self._disputes.on(pair_id):
             return Reason.DISCREPANCY_OPEN
-        if self._trades.opposes(match, kalshi_outcome):
+        if self._trades.claims.opposes(match, kalshi_outcome):
             return Reason.OPPOSITE_POSITION
         full = self._risk.capital.slots >= self._risk.capital.limits.max_open_pairs
         if full and self._risk.overrides.override(pair_id) is None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
+from datetime import datetime
 
 from dutchbook.application.capital.risk import NOT_APPROVED, RiskManager
 from dutchbook.application.execution.attempt import Attempt, Timeouts
 from dutchbook.application.execution.follow_up import FollowUp
 from dutchbook.application.market.watchlist import Watchlist
 from dutchbook.application.orders.gate import Gate
-from dutchbook.application.orders.send import Rejected, Unknown, ask, fill_of, send
+from dutchbook.application.orders.send import Rejected, Unknown, ask, reported, send
 from dutchbook.application.pair_trades.announcements import Announcements
 from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.domain.capital.limits import HaltReason
@@ -29,7 +29,6 @@ from dutchbook.domain.execution.decide import (
     Execution,
     Intent,
     LegEnded,
-    LegFilled,
     LegOutcomeUnknown,
     LegRejected,
     Phase,
@@ -40,7 +39,7 @@ from dutchbook.domain.execution.decide import (
     SubmitLeg,
     VerifyDepth,
 )
-from dutchbook.domain.execution.order import Finality, Purpose, TimeInForce
+from dutchbook.domain.execution.order import Order, Purpose, TimeInForce
 from dutchbook.domain.execution.pre_trade_checks import Refused
 from dutchbook.domain.market.book import OrderBook, walk
 from dutchbook.domain.market.contract import Contract, Leg, Platform
@@ -54,12 +53,11 @@ from dutchbook.domain.pair_trades.facts import (
     Ended,
     OutcomeUnknown,
     Placed,
-    Reported,
     TradeFact,
     Waits,
 )
 from dutchbook.domain.pair_trades.trade import PairTrade
-from dutchbook.domain.values.units import MICRO, Money, Quantity, floor_to
+from dutchbook.domain.values.units import MICRO, Quantity, floor_to
 from dutchbook.errors import Conflict, Halted, ReservationFailed
 from dutchbook.ports.gateway import OrderReport, PlatformGateway
 from dutchbook.ports.journal import Batch
@@ -117,10 +115,10 @@ class ExecutionService:
             Leg.PRIMARY, execution.primary.planned, execution.primary.bound, Purpose.ENTRY
         )
         tif = TimeInForce.FOK if execution.first_leg_whole else TimeInForce.IOC
-        order = attempt.new_order(first, tif, self._ids, now)
+        order = self._new_order(attempt, first, tif, now)
         attempt.placed(order)
         self._attempts[execution_id] = attempt
-        self._trades.prepare(trade)
+        self._trades.claims.prepare(trade)
         spare = Quantity(floor_to(opportunity.quantity * self._hurdles.true_up_share, MICRO))
         self._gate.plan(execution_id, opportunity.quantity, spare)
         attempt.note(
@@ -150,7 +148,7 @@ class ExecutionService:
     def forget(self, execution_id: str) -> None:
         """Drop an execution from memory: it has ended, or its reservation was rejected."""
         del self._attempts[execution_id]
-        self._trades.forget(execution_id)
+        self._trades.claims.forget(execution_id)
         self._gate.ended(execution_id)
 
     def is_executing(self, execution_id: str) -> bool:
@@ -183,8 +181,9 @@ class ExecutionService:
         if attempt.execution.phase is Phase.WAITING:
             await self._wait(attempt)
         self.forget(reservation.execution_id)
-        await self._follow_up.ended(self._trades.trade(reservation.execution_id))
-        return attempt.execution
+        trade = self._trades.trade(reservation.execution_id)
+        await self._follow_up.ended(trade)
+        return trade.execution
 
     async def _perform(
         self,
@@ -271,7 +270,7 @@ class ExecutionService:
                 "sent as planned"
             )
             return await self._send(attempt, leg, reservation.epoch)
-        order = attempt.new_order(intent, TimeInForce.IOC, self._ids, self._clock.now())
+        order = self._new_order(attempt, intent, TimeInForce.IOC, self._clock.now())
         pending = list(attempt.pending)
         try:
             await self._book_facts(attempt, Placed(self._clock.now(), order))
@@ -289,7 +288,7 @@ class ExecutionService:
 
     async def _send(self, attempt: Attempt, leg: Leg, epoch: int) -> Iterable[Event]:
         order, seconds = attempt.order(leg), self._timeouts.answer_seconds
-        match await send(self._gate, self._gateways, order, epoch, seconds):
+        match await send(self._gate, self._gateways, order, epoch, seconds, self._clock):
             case Refused() as rejected:
                 await self._check(rejected)
                 return self._rejected(attempt, leg, rejected.reason, code=rejected.code)
@@ -309,28 +308,10 @@ class ExecutionService:
 
     def _answered(self, attempt: Attempt, leg: Leg, report: OrderReport) -> list[Event]:
         """Turn a platform's report on an order into a fact and events."""
-        order, known = attempt.order(leg), attempt.known_fills
+        order = attempt.order(leg)
         self._gate.answered(order.order_id)
-        reported = [fill_of(order, each) for each in report.fills]
-        fresh = [fill for fill in reported if fill.trade_id not in known]
-        known |= {fill.trade_id for fill in fresh}
-        fills = [fill for fill in fresh if fill.finality is not Finality.FAILED]
-        attempt.pending.append(
-            Reported(
-                self._clock.now(),
-                order.order_id,
-                report.platform_order_id,
-                tuple(reported),
-                report.working,
-            )
-        )
-        events: list[Event] = []
-        if fills:
-            # One answer is one event: its fills are hedged with one order.
-            size = Quantity(sum((fill.size for fill in fills), start=Decimal(0)))
-            cost = Money(sum((fill.cost for fill in fills), start=Decimal(0)))
-            fees = Money(sum((fill.fee for fill in fills), start=Decimal(0)))
-            events.append(LegFilled(leg, size, cost, fees))
+        filled = attempt.reported(leg, reported(order, report, self._clock.now()))
+        events: list[Event] = [] if filled is None else [filled]
         if not report.working:
             events.append(LegEnded(leg))
         return events
@@ -372,6 +353,12 @@ class ExecutionService:
 
     # Helpers
     # --------------------------------------------------------------------------------
+
+    def _new_order(
+        self, attempt: Attempt, intent: SubmitLeg, time_in_force: TimeInForce, at: datetime
+    ) -> Order:
+        order = attempt.new_order(intent, time_in_force, self._ids, at)
+        return self._gateways[order.platform].prepare(order)
 
     def _book(self, attempt: Attempt, platform: Platform) -> OrderBook:
         return self._watchlist.books[platform, attempt.opportunity.leg(platform).contract_id]

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from dutchbook.application.orders.gate import Gate
 from dutchbook.application.records.shielding import retrieve_result
-from dutchbook.domain.execution.order import Fill, Order
+from dutchbook.domain.execution.order import Fill, Finality, Order
 from dutchbook.domain.execution.pre_trade_checks import Refused
 from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.pair_trades.facts import Reported
 from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
 from dutchbook.ports.crash_points import AFTER, BEFORE, QUESTION, crashpoint
-from dutchbook.ports.gateway import FillReport, OrderReport, PlatformGateway
+from dutchbook.ports.gateway import Delayed, FillReport, OrderReport, PlatformGateway
+from dutchbook.ports.time import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,12 @@ async def send(
     order: Order,
     epoch: int,
     seconds: int,
+    clock: Clock,
 ) -> SendResult:
     """Send an order once, if the gate approves it, and wait `seconds` for its answer.
+
+    While its platform holds it back, the order has no outcome yet: it is asked about after that
+    time, and becomes unknown only if there is no outcome `seconds` later.
 
     The send is shielded: if the caller gives up or is cancelled, the send still finishes, since
     the platform may have the order all the same. `Refused` comes from the gate: it was not
@@ -55,7 +62,7 @@ async def send(
     sending.add_done_callback(retrieve_result)
     try:
         async with asyncio.timeout(seconds):
-            return await asyncio.shield(sending)
+            result = await asyncio.shield(sending)
     except PlatformRejected as refusal:
         return Rejected(refusal.reason, sent=True)
     except NotSent as refusal:
@@ -64,11 +71,29 @@ async def send(
         return Unknown(unknown.reason)
     except TimeoutError:
         return Unknown(f"no answer within {seconds} s")
+    if isinstance(result, Delayed):
+        return await _decided(gateways[order.platform], order, result, seconds, clock)
+    return result
+
+
+async def _decided(
+    gateway: PlatformGateway, order: Order, delayed: Delayed, seconds: int, clock: Clock
+) -> OrderReport | Unknown:
+    """Wait for the outcome of an order that its platform holds back."""
+    wait = delayed.hold.total_seconds()
+    until = clock.monotonic() + wait + seconds
+    while clock.monotonic() < until:
+        await clock.sleep(wait)
+        report = await ask(gateway, order, seconds)
+        if isinstance(report, OrderReport) and not report.working:
+            return report
+        wait = 1
+    return Unknown(f"held back, and without an outcome {seconds} s after that")
 
 
 async def _through(
     gate: Gate, gateway: PlatformGateway, order: Order, epoch: int
-) -> OrderReport | Refused:
+) -> OrderReport | Delayed | Refused:
     """Send an order if the gate approves it; nothing is awaited in between."""
     verdict = gate.approve(order, epoch)
     if isinstance(verdict, Refused):
@@ -113,6 +138,23 @@ def fill_of(order: Order, report: FillReport) -> Fill:
         fee=report.fee,
         finality=report.finality,
         matched_at=report.matched_at,
+    )
+
+
+def reported(order: Order, report: OrderReport, at: datetime) -> Reported:
+    """Return the fact of a platform's report on an order.
+
+    A trade that has failed is left out: it is booked as listed first, and then as failed.
+    """
+    fills = (fill_of(order, each) for each in report.fills)
+    return Reported(
+        at,
+        order.order_id,
+        report.platform_order_id,
+        tuple(fill for fill in fills if fill.finality is not Finality.FAILED),
+        report.working,
+        report.refusal,
+        report.stated,
     )
 
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.orders.gate import Gate
 from dutchbook.application.orders.questions import Questions
-from dutchbook.application.orders.send import Rejected, Unknown, fill_of, send
+from dutchbook.application.orders.send import Rejected, Unknown, reported, send
 from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.domain.capital.reservation import Reservation
 from dutchbook.domain.detection.detect import WORST_FILLS
@@ -26,7 +26,6 @@ from dutchbook.domain.pair_trades.facts import (
     NeverArrived,
     OutcomeUnknown,
     Placed,
-    Reported,
 )
 from dutchbook.domain.positions.position import OpenPosition
 from dutchbook.domain.values.units import NOTHING, Money, Price, Quantity, owed
@@ -154,14 +153,15 @@ class Adjustments:
         if plan.size <= own:
             return False
         contract = self._trades.match(position).contract(plan.platform)
-        entered = self._trades.enters(contract.contract_id, plan.outcome.opposite)
-        return entered or self._trades.against(position.position_id, plan.outcome)
+        claims, trade = self._trades.claims, self._trades.of(position.position_id)
+        entered = claims.enters(contract.contract_id, plan.outcome.opposite)
+        return entered or claims.against(trade, plan.outcome)
 
     async def _sent(self, order: Order) -> Done:
         """Send a durable order, and book what is known about it afterwards."""
         self._gate.plan(order.execution_id, order.size, order.size)
         epoch, seconds = self._risk.capital.state.epoch, self._answer_seconds
-        match await send(self._gate, self._gateways, order, epoch, seconds):
+        match await send(self._gate, self._gateways, order, epoch, seconds, self._clock):
             case Refused(reason=reason):
                 return await self._came_to_nothing(order, reason)
             case Rejected(reason, sent):
@@ -181,18 +181,11 @@ class Adjustments:
         order = trade.orders[order_id]
         if report.working and order.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
             return await self._unknown(order, "the platform still works on it")
-        fact = Reported(
-            self._clock.now(),
-            order_id,
-            report.platform_order_id,
-            tuple(fill_of(order, each) for each in report.fills),
-            report.working,
-            report.refusal,
-        )
+        fact = reported(order, report, self._clock.now())
         after = await self._trades.book(trade.execution_id, fact)
-        order = after.orders[order_id]
-        new = len(after.fills) > len(trade.fills)
-        reason = None if new else order.refusal or "nothing was filled"
+        was, order = order, after.orders[order_id]
+        more = order.filled > was.filled
+        reason = None if more else order.refusal or "nothing was filled"
         return Done(after.position, order, reason)
 
     async def gave_up(self, order_id: str) -> Done:
@@ -224,7 +217,7 @@ class Adjustments:
             order_id = plan.asked.order_id
         else:
             order_id = self._ids.new("order", position.execution_id)
-        return Order(
+        order = Order(
             order_id=order_id,
             client_order_id=self._ids.new("client_order", order_id),
             platform=plan.platform,
@@ -241,6 +234,7 @@ class Adjustments:
             created_at=self._clock.now(),
             working_size=plan.size,
         )
+        return self._gateways[order.platform].prepare(order)
 
     def _worst(self, position: OpenPosition, order: Order) -> Money:
         """Return the most that a buy can cost: its limit for the full size, with worst fees."""

@@ -176,13 +176,14 @@ class Announcements:
 def _opening_order(trade: PairTrade, platform: Platform, leg: Holding) -> Order:
     """Return the order that opened a leg, or else the first that filled it.
 
-    If the other leg has sold more than it held, this one may never have had an order: the
-    exposure began with that sale.
+    If the other leg has sold more than it held, or only its complement is left since its fills
+    failed, this one may never have had an order: the exposure began with that order.
     """
     if leg.order_id is not None:
         return trade.orders[leg.order_id]
     orders = list(trade.orders.values())
     placed = [order for order in orders if order.platform is platform]
     bought = [order for order in placed if order.outcome is leg.outcome and order.filled]
-    sold = [order for order in orders if order.side is Side.SELL and order.filled]
-    return (*bought, *placed, *reversed(sold))[0]
+    filled = [order for order in orders if order.filled]
+    sold = [order for order in filled if order.side is Side.SELL]
+    return (*bought, *placed, *reversed(sold), *reversed(filled))[0]

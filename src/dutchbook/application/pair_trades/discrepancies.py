@@ -38,7 +38,14 @@ class Dispute:
 
     @property
     def halts(self) -> bool:
-        """Whether a person must decide; a failed settlement stops only its pair."""
+        """Whether trading halts until it is resolved; some stop only their pair.
+
+        A failed settlement is proven. An order without an answer that its platform does not
+        show contradicts nothing: it stays unknown, with its capital reserved, until it is found
+        or a person knows better.
+        """
+        if self.found.kind is DiscrepancyType.ORDER_NOT_FOUND:
+            return not self.found.ours.get("awaiting_answer", False)
         return self.found.kind is not DiscrepancyType.FILL_FAILED
 
     @property

@@ -10,24 +10,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from decimal import Decimal
 
 from dutchbook.application.capital.capital import Capital
 from dutchbook.application.capital.halts import Halts
 from dutchbook.application.pair_trades.announcements import Announcements
+from dutchbook.application.pair_trades.claims import Claims
 from dutchbook.application.records.changes import Gate, capital_writes, changes
 from dutchbook.application.records.committer import Committer
+from dutchbook.application.records.shielding import run_to_end
 from dutchbook.domain.capital.ledger import EntryKind
-from dutchbook.domain.execution.order import Finality
-from dutchbook.domain.market.contract import ContractMatch, Outcome, Platform
+from dutchbook.domain.execution.order import Order
+from dutchbook.domain.market.contract import ContractMatch, Platform
 from dutchbook.domain.pair_trades.apply import apply
 from dutchbook.domain.pair_trades.capital import capital_change
 from dutchbook.domain.pair_trades.events import Notice
 from dutchbook.domain.pair_trades.facts import Paid, TradeFact
-from dutchbook.domain.pair_trades.trade import LegKey, PairTrade, TradeKey
+from dutchbook.domain.pair_trades.trade import PairTrade, TradeKey
 from dutchbook.domain.positions.position import OpenPosition, PositionStatus
-from dutchbook.domain.values.units import Quantity
 from dutchbook.errors import UnknownId
+from dutchbook.ports.gateway import FillReport
 from dutchbook.ports.journal import Batch
 from dutchbook.ports.time import Clock, Ids
 
@@ -76,8 +77,9 @@ class PairTrades:
         self._of_position: dict[str, str] = {}
         self._of_order: dict[str, str] = {}
         self._of_fill: dict[TradeKey, str] = {}
-        self._legs: dict[LegKey, set[str]] = {}
-        self._prepared: dict[str, PairTrade] = {}
+        self._of_client: dict[str, str] = {}
+        self._of_platform: dict[tuple[Platform, str], str] = {}
+        self.claims = Claims(matches)
         self._booking: dict[str, asyncio.Lock] = {}
         self._attending: dict[str, asyncio.Lock] = {}
         self.over: list[OpenPosition] = []
@@ -114,15 +116,27 @@ class PairTrades:
         alongside: Batch = NONE,
         gate: Gate | None = None,
     ) -> list[PairTrade]:
-        """Apply facts to several pair trades in one commit; see `book`."""
+        """Apply facts to several pair trades in one commit; see `book`.
+
+        If the caller is cancelled, the commit may still happen: then the cache follows it too,
+        and nothing else is booked for these pair trades in between.
+        """
+        after = await run_to_end(self._locked(booked, alongside, gate))
+        await self._halts.enforce()
+        return after
+
+    async def _locked(
+        self,
+        booked: Sequence[tuple[str | PairTrade, Sequence[TradeFact]]],
+        alongside: Batch,
+        gate: Gate | None,
+    ) -> list[PairTrade]:
         keys = sorted(k if isinstance(k, str) else k.execution_id for k, _ in booked)
         async with AsyncExitStack() as held:
             for key in keys:
                 lock = self._booking.setdefault(key, asyncio.Lock())
                 await held.enter_async_context(lock)
-            after = await self._book(booked, alongside, gate)
-        await self._halts.enforce()
-        return after
+            return await self._book(booked, alongside, gate)
 
     async def _book(
         self,
@@ -229,9 +243,26 @@ class PairTrades:
             raise UnknownId("order of a pair trade", order_id)
         return self._trades[self._of_order[order_id]]
 
+    def find_order(self, order_id: str) -> PairTrade | None:
+        """Return the pair trade of an order, None if it can no longer change."""
+        return self._trades.get(self._of_order.get(order_id, ""))
+
     def by_fill(self, key: TradeKey) -> PairTrade | None:
         """Return the pair trade that a fill belongs to, if it is known yet."""
         return self._trades.get(self._of_fill.get(key, ""))
+
+    def order_of(self, report: FillReport) -> tuple[PairTrade, Order] | None:
+        """Return the order that a reported trade belongs to, with its pair trade.
+
+        By our id, or by the platform's: not every report has both.
+        """
+        named = (report.platform, report.platform_order_id)
+        order_id = self._of_client.get(report.client_order_id or "")
+        order_id = order_id or self._of_platform.get(named)
+        trade = self._trades.get(self._of_order.get(order_id or "", ""))
+        if trade is None or order_id is None:
+            return None
+        return trade, trade.orders[order_id]
 
     def match(self, position: OpenPosition) -> ContractMatch:
         """Return the pair of a position."""
@@ -267,14 +298,15 @@ class PairTrades:
         """
         self.version += trade.opened
         key = trade.execution_id
-        self._unlist(key)
+        self.claims.put(self._trades.get(key), trade)
         self._trades[key] = trade
         self._of_position[trade.position_id] = key
-        self._of_order.update(dict.fromkeys(trade.orders, key))
+        for order in trade.orders.values():
+            self._of_order[order.order_id] = key
+            self._of_client[order.client_order_id] = order.order_id
+            if order.platform_order_id is not None:
+                self._of_platform[order.platform, order.platform_order_id] = order.order_id
         self._of_fill.update(dict.fromkeys(trade.fills, key))
-        if trade.opened:
-            for leg in trade.legs:
-                self._legs.setdefault(leg, set()).add(key)
 
     def retire(self, execution_id: str) -> PairTrade | None:
         """Drop a pair trade from the cache if it is finished, and return it.
@@ -289,94 +321,18 @@ class PairTrades:
 
     def drop(self, execution_id: str) -> None:
         """Drop a pair trade from the cache."""
-        self._unlist(execution_id)
         trade = self._trades.pop(execution_id, None)
         if trade is not None:
+            self.claims.drop(trade)
             self._of_position.pop(trade.position_id, None)
-            for order_id in trade.orders:
-                self._of_order.pop(order_id, None)
+            for order in trade.orders.values():
+                self._of_order.pop(order.order_id, None)
+                self._of_client.pop(order.client_order_id, None)
+                self._of_platform.pop((order.platform, order.platform_order_id or ""), None)
+            for key in trade.fills:
+                self._of_fill.pop(key, None)
         self._booking.pop(execution_id, None)
         self._attending.pop(execution_id, None)
-
-    def _unlist(self, execution_id: str) -> None:
-        """Remove a pair trade from the indexes by fill and by leg."""
-        trade = self._trades.get(execution_id)
-        if trade is None:
-            return
-        for key in trade.fills:
-            self._of_fill.pop(key, None)
-        for leg in trade.legs:
-            self._legs.get(leg, set()).discard(execution_id)
-
-    # Holdings
-    # ------------------------------------------------------------------------------
-
-    def opposes(self, match: ContractMatch, kalshi_outcome: Outcome) -> bool:
-        """Return whether we hold, of either contract, the opposite of what an entry would buy.
-
-        A position of a pair that is not followed counts too. Kalshi would net the two into cash
-        and so undo the other position's leg: buying against a position is an exit from it, not
-        an entry.
-        """
-        others = (
-            (Platform.KALSHI, match.kalshi.contract_id, kalshi_outcome.opposite),
-            (
-                Platform.POLYMARKET,
-                match.polymarket.contract_id,
-                match.hedge(kalshi_outcome).opposite,
-            ),
-        )
-        return any(self._legs.get(key) for key in others)
-
-    def prepare(self, trade: PairTrade) -> None:
-        """Count what a pair trade is about to buy, before its first commit."""
-        self._prepared[trade.execution_id] = trade
-
-    def forget(self, execution_id: str) -> None:
-        """Stop counting a prepared pair trade: it is in the cache, or bought nothing."""
-        self._prepared.pop(execution_id, None)
-
-    def enters(self, contract_id: str, outcome: Outcome) -> bool:
-        """Return whether a running execution buys an outcome of a contract on Kalshi."""
-        entering = [t for t in self._trades.values() if not t.ended and not t.opened]
-        return any(
-            trade.position.kalshi.outcome is outcome
-            and trade.pair_id in self._matches
-            and self._matches[trade.pair_id].kalshi.contract_id == contract_id
-            for trade in (*self._prepared.values(), *entering)
-        )
-
-    def against(self, position_id: str, outcome: Outcome) -> bool:
-        """Return whether buying an outcome on Kalshi for one position would undo another's leg.
-
-        Kalshi nets both outcomes of a contract over the whole account: this is intended for the
-        position's own contracts of the opposite outcome, but not for another position's.
-        """
-        trade = self.of(position_id)
-        mine = trade.contracts.get(Platform.KALSHI)
-        if mine is None:
-            return False
-        opposed = self._legs.get((Platform.KALSHI, mine, outcome.opposite), set())
-        return bool(opposed - {trade.execution_id})
-
-    def held(self, platform: Platform, contract_id: str, outcome: Outcome) -> Quantity:
-        """Return how many contracts of an outcome our positions hold on a platform."""
-        total = Decimal(0)
-        for one in self.followed:
-            if self.match(one.position).contract(platform).contract_id != contract_id:
-                continue
-            leg = one.position.holding(platform)
-            total += leg.size if leg.outcome is outcome else leg.complement
-        return Quantity(total)
-
-    @property
-    def unsettled(self) -> int:
-        """Fills that their platform can still take back."""
-        return sum(
-            fill.finality is Finality.PROVISIONAL
-            for trade in self.all()
-            for fill in trade.fills.values()
-        )
 
 
 def _one_version(before: PairTrade | None, after: PairTrade) -> PairTrade:

@@ -14,7 +14,7 @@ from dutchbook.application.pair_trades.loading import Loader
 from dutchbook.application.pair_trades.store import LATE, PairTrades
 from dutchbook.domain.capital.ledger import AccountKey, Balance
 from dutchbook.domain.events import BudgetReleased, Event, PositionClosed
-from dutchbook.domain.execution.order import Fill, Finality, Order
+from dutchbook.domain.execution.order import Fill, Finality, Order, Unlisted
 from dutchbook.domain.market.contract import Outcome, Platform
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.position import OpenPosition, PositionStatus
@@ -197,7 +197,7 @@ class OurStateReader:
                 for key, size in self._legs(trade.position):
                     found[key] += size
             elif trade.execution_id not in executing and _followed(trade, self._trades):
-                for fill in _live(trade):
+                for fill in _counted(trade):
                     contract_id = trade.orders[fill.order_id].contract_id
                     found[fill.platform, contract_id, fill.outcome] += fill.size
         return found
@@ -247,7 +247,7 @@ class OurStateReader:
                 for platform in Platform:
                     found[accounts[platform]] += trade.position.holding(platform).borrowed
             elif trade.execution_id not in executing and _followed(trade, self._trades):
-                for fill in _live(trade):
+                for fill in _counted(trade):
                     found[accounts[fill.platform]] -= fill.cost + fill.fee
         for (platform, contract_id, outcome), size in contracts.items():
             if platform is Platform.KALSHI and outcome is Outcome.YES:
@@ -269,8 +269,10 @@ def _followed(trade: PairTrade, trades: PairTrades) -> bool:
     return trade.pair_id in trades.pairs
 
 
-def _live(trade: PairTrade) -> list[Fill]:
-    return [fill for fill in trade.fills.values() if fill.finality is not Finality.FAILED]
+def _counted(trade: PairTrade) -> list[Fill | Unlisted]:
+    """Return all that counts as filled: fills that have not failed, and what is only stated."""
+    live = [fill for fill in trade.fills.values() if fill.finality is not Finality.FAILED]
+    return [*live, *trade.unlisted]
 
 
 def own_order(

@@ -94,7 +94,7 @@ class Outstanding:
             each
             for each in self._disputes.open.values()
             if each.found.key not in keys
-            and each.halts
+            and each.found.kind is not _K.FILL_FAILED
             and not self._in_doubt(each)
             and _looked_at(each.found, theirs, known)
         ]
@@ -114,13 +114,11 @@ def proven(found: Discrepancy) -> bool:
 
 
 def compared_totals(theirs: PlatformState, platform: Platform, kind: DiscrepancyType) -> bool:
-    """Return whether a total was compared: it arrived, from reads of a known age."""
+    """Return whether a total was compared: it arrived."""
     statement = theirs.of(platform)
     if kind is _K.POSITION_MISMATCH:
-        listed = statement.positions
-        return isinstance(listed, ListedContracts) and listed.as_of is not None
-    cash = statement.balances.values()
-    return any(isinstance(each, ListedCash) and each.as_of is not None for each in cash)
+        return isinstance(statement.positions, ListedContracts)
+    return any(isinstance(each, ListedCash) for each in statement.balances.values())
 
 
 def _looked_at(found: Discrepancy, theirs: PlatformState, known: set[str]) -> bool:

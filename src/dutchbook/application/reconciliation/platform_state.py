@@ -171,7 +171,14 @@ class PlatformStateReader:
             case None:
                 return NotFound(as_of, complete=True)
             case OrderReport():
-                return Found(reply.platform_order_id, reply.fills, reply.working, reply.refusal)
+                return Found(
+                    reply.platform_order_id,
+                    reply.fills,
+                    reply.working,
+                    reply.refusal,
+                    reply.stated,
+                    trades_complete=reply.whole,
+                )
 
     async def _unknown_orders(self, query: _Query) -> tuple[ListedOrder, ...] | Unavailable:
         """Return orders that work in the account and not in our record.

@@ -21,13 +21,14 @@ from dutchbook.application.recovery.unfinished import Recovery
 from dutchbook.domain.capital.ledger import EntryKind
 from dutchbook.domain.execution.order import Finality, Order, Purpose
 from dutchbook.domain.market.contract import Outcome, Platform
-from dutchbook.domain.pair_trades.facts import Moved, Paid
+from dutchbook.domain.pair_trades.facts import Moved, NeverArrived, Paid
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.fold import Cause, Payout
 from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.reconciliation import (
     Choice,
     DiscrepancyType,
+    DropStated,
     EndOrder,
     FailFill,
     Found,
@@ -283,14 +284,20 @@ class Resolver:
 
     async def _end_missing(self, order_id: str) -> None:
         """End an order that, as a person has checked, is not there and never will be."""
-        for trade in self._recovery.unfinished():
-            if order_id not in trade.orders:
-                continue
-            async with self._trades.lock(trade.position_id):
-                now = self._trades.trade(trade.execution_id)
-                if not now.ended and now.orders[order_id].working_size:
-                    self._insist_on_gone(now.orders[order_id])
-                    await self._recovery.answered(now, order_id, None)
+        trade = self._trades.find_order(order_id)
+        if trade is None:
+            return
+        async with self._trades.lock(trade.position_id):
+            trade = self._trades.trade(trade.execution_id)
+            order = trade.orders[order_id]
+            if not order.working_size:
+                return
+            self._insist_on_gone(order)
+            if trade.ended:
+                fact = NeverArrived(self._clock.now(), order_id)
+                await self._trades.book(trade.execution_id, fact)
+            else:
+                await self._recovery.answered(trade, order_id, None)
 
 
 def _insist(trade: PairTrade) -> None:
@@ -334,6 +341,8 @@ def _reductions(ours: OurOrder, answer: Found | NotFound | None) -> list[Proposa
         for fill in live(ours.fills)
         if fill.finality is Finality.PROVISIONAL and fill.trade_id not in shown
     ]
+    if ours.order.stated and not (isinstance(answer, Found) and answer.stated):
+        back.append(DropStated(ours.order.order_id))
     if ours.order.working_size > 0 and not working:
         named = answer.platform_order_id if isinstance(answer, Found) else None
         back.append(EndOrder(ours.order.order_id, named or ours.order.platform_order_id))

@@ -1,4 +1,4 @@
-"""Applies platforms' reports on provisional fills: settled, or failed."""
+"""Books the trades that platforms report, and their end: settled, or failed."""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from dutchbook.application.exposure.single_leg import SingleLegResolutionService
-from dutchbook.application.orders.send import ask
+from dutchbook.application.orders.send import ask, fill_of
 from dutchbook.application.pair_trades.discrepancies import Disputes
 from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.recovery.reported_fills import ReportedFills
 from dutchbook.application.recovery.unfinished import Recovery
 from dutchbook.application.recovery.unsettled import Unsettled
+from dutchbook.domain.events import Event, OrderFilled
 from dutchbook.domain.execution.order import Fill, Finality, Order
 from dutchbook.domain.market.contract import Platform
-from dutchbook.domain.pair_trades.facts import Final, Moved
+from dutchbook.domain.pair_trades.facts import Final, Listed, Moved
 from dutchbook.domain.pair_trades.trade import PairTrade, TradeKey
 from dutchbook.domain.positions.position import PositionStatus
-from dutchbook.domain.reconciliation.resolution import agreed, fill_failed
+from dutchbook.domain.reconciliation.resolution import agreed, fill_failed, misstated
 from dutchbook.ports.gateway import FillReport, OrderReport, PlatformGateway
 from dutchbook.ports.journal import Batch
 from dutchbook.ports.time import Clock
-
-LONGEST_WAIT = 60
 
 
 class SettlementFollower:
@@ -57,8 +56,13 @@ class SettlementFollower:
         self._early: dict[TradeKey, FillReport] = {}
         self._lock = asyncio.Lock()
 
+    def on_event(self, event: Event, sequence: int) -> None:
+        """Expect the trades of an order that has filled."""
+        if isinstance(event, OrderFilled) and sequence:
+            self._unsettled.expect(event.order_id)
+
     async def follow(self, gateway: PlatformGateway) -> None:
-        """Receive settlement reports from a platform, until cancelled."""
+        """Receive trades and their settlement from a platform, until cancelled."""
         async for report in gateway.reports():
             await self._received(report)
             self._reported.note(report)
@@ -69,45 +73,108 @@ class SettlementFollower:
             pass
 
     async def catch_up(self) -> None:
-        """Query the provisional fills that no task followed, until cancelled."""
+        """Query the fills that no stream has reported, until cancelled."""
         for trade in self._trades.all():
             self._unsettled.notice(trade)
         while True:
-            await self._unsettled.noticed()
-            await self.settle_known()  # reports that arrived before the position
-            wait = 1
-            while self._unsettled.waiting:
-                waiting = self._unsettled.take()
-                self._unsettled.put_back([o for o in waiting if not await self._query(o)])
-                if self._unsettled.waiting:
-                    await self._clock.sleep(wait)
-                    wait = min(wait * 2, LONGEST_WAIT)
+            for order_id in await self._unsettled.due():
+                await self.settle_known()  # reports that arrived before the position
+                self._unsettled.answered(order_id, whole=await self._query(order_id))
 
-    async def _query(self, order: Order) -> bool:
-        """Query the fills of an order once; return whether there was an answer."""
+    async def _query(self, order_id: str) -> bool:
+        """Query the fills of an order once; return whether nothing of it is left open."""
+        trade = self._trades.find_order(order_id)
+        if trade is None or not self._unsettled.open(trade, trade.orders[order_id]):
+            return True
+        order = trade.orders[order_id]
         gateway = self._gateways[order.platform]
         report = await ask(gateway, order, self._answer_seconds)
         if not isinstance(report, OrderReport):
             return False
         for fill in report.fills:
             await self._received(fill)
+        return await self._listed_whole(order_id, report)
+
+    async def _listed_whole(self, order_id: str, report: OrderReport) -> bool:
+        """Drop what is stated of an order beyond its trades, once all of them are listed.
+
+        Polymarket's figures of an order may be off by a hundredth of a share
+        (nautilus_trader documentation, 2026-07).
+        """
+        trade = self._trades.find_order(order_id)
+        if trade is None or not trade.orders[order_id].stated:
+            return True
+        if not report.whole:
+            return False
+        async with self._trades.lock(trade.position_id):
+            trade = self._trades.trade(trade.execution_id)
+            await self._list(trade, trade.orders[order_id], (), whole=True)
         return True
 
     async def _received(self, report: FillReport) -> None:
-        if report.finality is not Finality.PROVISIONAL:
-            self._early[report.platform, report.trade_id] = report
-            await self.settle_known()
+        key = (report.platform, report.trade_id)
+        known = self._early.get(key)
+        if known is None or known.finality is Finality.PROVISIONAL:
+            self._early[key] = report
+        await self.settle_known()
 
     async def settle_known(self) -> None:
-        """Apply the reports whose fills are part of a position by now."""
+        """Book the reports whose orders allow it by now; the others wait for their execution.
+
+        A report of a trade that nothing has stated is left to the next comparison.
+        """
         async with self._lock:
             for key in list(self._early):
-                trade = self._trades.by_fill(key)
-                if trade is None or not trade.opened:
-                    continue
-                report = self._early.pop(key)
-                async with self._trades.lock(trade.position_id):
-                    await self.finalise(key, report.finality)
+                report = self._early[key]
+                found = self._trades.order_of(report)
+                if found is not None:
+                    async with self._trades.lock(found[0].position_id):
+                        if not await self._book(key, report):
+                            continue
+                del self._early[key]
+
+    async def _book(self, key: TradeKey, report: FillReport) -> bool:
+        """Book a reported trade, and its end; the position's lock is held.
+
+        Returns whether that is done; else the trade waits for its execution.
+        """
+        found = self._trades.order_of(report)
+        if found is None:
+            return True
+        trade, order = found
+        if key not in trade.fills and order.reported and (order.stated or order.working_size):
+            fill = fill_of(order, report)
+            if fill.finality is Finality.FAILED:
+                fill = replace(fill, finality=Finality.PROVISIONAL)
+            await self._list(trade, order, (fill,))
+            trade = self._trades.trade(trade.execution_id)
+        running = not trade.opened and not trade.ended
+        if key not in trade.fills:
+            return not running
+        known = trade.fills[key].finality
+        if known is not Finality.PROVISIONAL or report.finality is Finality.PROVISIONAL:
+            return True
+        if running:
+            return False
+        await self.finalise(key, report.finality)
+        return True
+
+    async def _list(
+        self, trade: PairTrade, order: Order, fills: tuple[Fill, ...], *, whole: bool = False
+    ) -> None:
+        """Book listed trades; a difference from what was stated becomes a discrepancy."""
+        found = misstated(trade.position_id, order, fills, whole=whole)
+        with self._disputes.opening([self._disputes.of(each) for each in found]) as opening:
+            fact = Listed(self._clock.now(), order.order_id, fills, opening.events, whole=whole)
+            if trade.waiting:
+                await self._recovery.learnt(trade, fact, Batch(opening.writes))
+                return
+            rows = Batch(opening.writes)
+            after = await self._trades.book(trade.execution_id, fact, alongside=rows)
+        if after.position.imbalanced() and not trade.position.imbalanced():
+            self._single_leg.exposed(after.position_id)
+        if found:
+            await self._disputes.enforce()
 
     async def finalise(self, key: TradeKey, finality: Finality) -> None:
         """Book that a fill has settled or failed; the caller holds the position's lock."""

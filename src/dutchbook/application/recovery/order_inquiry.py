@@ -74,6 +74,10 @@ class Inquiries:
 
     async def _ask(self, question: Question) -> None:
         order = question.order
+        trade = self._trades.find(order.execution_id)
+        if trade is None or not trade.orders[order.order_id].working_size:
+            self._questions.known(order.order_id)  # another answer, or a person, was first
+            return
         gateway = self._gateways[order.platform]
         # The age of the reads is queried first: a "not found" afterwards is no older.
         newest = await self._newest(gateway)
@@ -88,7 +92,8 @@ class Inquiries:
             self._questions.known(order.order_id)
             await self._book(order, None)
         else:
-            await self._notify_person(self._questions.put_off(question))
+            self._questions.put_off(question)
+            await self._notify_person(question)
 
     async def _newest(self, gateway: PlatformGateway) -> datetime | None:
         try:

@@ -9,21 +9,23 @@ from __future__ import annotations
 
 from dutchbook.application.exposure.single_leg import SingleLegResolutionService
 from dutchbook.application.market.leg_order import FirstLegs
-from dutchbook.application.orders.send import fill_of
-from dutchbook.application.pair_trades.store import PairTrades
+from dutchbook.application.orders.send import reported
+from dutchbook.application.pair_trades.store import NONE, PairTrades
 from dutchbook.application.recovery.unsettled import Unsettled
 from dutchbook.domain.execution.decide import Phase
+from dutchbook.domain.pair_trades.ending import waiting
 from dutchbook.domain.pair_trades.facts import (
     Concluded,
     Corrected,
     Final,
+    Listed,
     NeverArrived,
     OutcomeUnknown,
-    Reported,
     TradeFact,
 )
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.ports.gateway import OrderReport
+from dutchbook.ports.journal import Batch
 from dutchbook.ports.time import Clock
 
 DIED = "the engine that sent it crashed"
@@ -56,14 +58,17 @@ class Recovery:
     async def unanswered(self, trade: PairTrade) -> PairTrade:
         """Commit that the outcomes of its open orders are unknown.
 
-        Without an open order, its execution ends.
+        What it holds so far becomes a position, whose exposure is reported at once. Without an
+        open order, its execution ends.
         """
         now = self._clock.now()
-        facts = [
+        facts: list[TradeFact] = [
             OutcomeUnknown(now, order.order_id, DIED)
             for order in trade.open_orders
             if order.outcome_unknown_since is None
         ]
+        if trade.open_orders and trade.execution.phase is not Phase.WAITING:
+            facts.append(waiting(trade, now))
         if facts:
             trade = await self._trades.book(trade.execution_id, *facts)
         if not trade.open_orders:
@@ -81,25 +86,29 @@ class Recovery:
         now = self._clock.now()
         if report is None:
             return await self._book(trade, NeverArrived(now, order_id))
-        fills = tuple(fill_of(trade.orders[order_id], each) for each in report.fills)
-        ids = (order_id, report.platform_order_id)
-        fact = Reported(now, *ids, fills, report.working, report.refusal)
+        fact = reported(trade.orders[order_id], report, now)
         return await self._book(trade, fact)
 
-    async def learnt(self, trade: PairTrade, fact: Corrected | Final) -> PairTrade:
+    async def learnt(
+        self, trade: PairTrade, fact: Corrected | Final | Listed, alongside: Batch = NONE
+    ) -> PairTrade:
         """Book a fact about one order; the last open order ends the execution.
 
-        The caller holds the lock of the pair trade.
+        The caller holds the lock of the pair trade. `alongside` belongs in the same commit.
         """
-        return await self._book(trade, fact)
+        return await self._book(trade, fact, alongside=alongside)
 
     def late(self, trade: PairTrade) -> None:
         """Follow a pair trade that had ended with nothing, and has a late fill."""
         self._unsettled.notice(trade)
 
-    async def _book(self, trade: PairTrade, *facts: TradeFact) -> PairTrade:
+    async def _book(
+        self, trade: PairTrade, *facts: TradeFact, alongside: Batch = NONE
+    ) -> PairTrade:
         before, concluded = self._trades.trade(trade.execution_id), Concluded(self._clock.now())
-        after = await self._trades.book(trade.execution_id, *facts, concluded)
+        after = await self._trades.book(
+            trade.execution_id, *facts, concluded, alongside=alongside
+        )
         if after.ended and not before.ended and after.execution.phase is not Phase.FAILED:
             self._first_legs.ended(after.execution)
             self._unsettled.notice(after)

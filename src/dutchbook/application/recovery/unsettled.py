@@ -1,49 +1,56 @@
-"""Provisional fills of unfinished pair trades, to be queried."""
+"""Orders with fills that may still change: provisional ones, and stated ones without trades."""
 
 from __future__ import annotations
 
-import asyncio
-
+from dutchbook.application.orders.schedule import Schedule
 from dutchbook.domain.execution.order import Finality, Order
 from dutchbook.domain.pair_trades.trade import PairTrade
+from dutchbook.ports.time import Clock
+
+STREAM_SECONDS = 5
+"""How long the trades of an order may take to arrive on the stream before they are read."""
 
 
 class Unsettled:
-    """Orders with provisional fills whose finality we may have missed.
+    """Orders that are queried, since a platform's stream may not have reported all of them.
 
-    It may have been reported to an engine that has crashed, or before there was a position, and
-    a platform reports it only once.
+    It may have reported to an engine that has crashed, or before there was a position, and it
+    reports only once.
     """
 
-    def __init__(self) -> None:
-        self._orders: list[Order] = []
-        self._wake = asyncio.Event()
+    def __init__(self, clock: Clock) -> None:
+        self._schedule = Schedule(clock)
+        self._missed: set[str] = set()
 
     def notice(self, trade: PairTrade) -> None:
-        """Add the orders of a pair trade that have a provisional fill."""
-        open_ended = {
-            fill.order_id
-            for fill in trade.fills.values()
-            if fill.finality is Finality.PROVISIONAL
-        }
-        self._orders += [o for o in trade.orders.values() if o.order_id in open_ended]
-        self._wake.set()
+        """Query at once the orders of a pair trade of which a report may have been missed."""
+        for order in trade.orders.values():
+            if order.stated or _provisional(trade, order):
+                self._missed.add(order.order_id)
+                self._schedule.add(order.order_id, 0)
 
-    def put_back(self, orders: list[Order]) -> None:
-        """Keep orders that got no answer."""
-        self._orders += orders
+    def expect(self, order_id: str) -> None:
+        """Query an order that has filled, unless the stream lists its trades soon."""
+        self._schedule.add(order_id, STREAM_SECONDS)
 
-    @property
-    def waiting(self) -> bool:
-        """Whether there is an order to query."""
-        return bool(self._orders)
+    async def due(self) -> list[str]:
+        """Wait until an order is to be queried, and return the ids of those that are."""
+        return await self._schedule.due()
 
-    async def noticed(self) -> None:
-        """Wait until an order is added."""
-        await self._wake.wait()
-        self._wake.clear()
+    def open(self, trade: PairTrade, order: Order) -> bool:
+        """Return whether something of an order is still to be learnt by a query."""
+        missed = order.order_id in self._missed and _provisional(trade, order)
+        return order.stated > 0 or missed
 
-    def take(self) -> list[Order]:
-        """Return the orders to query, and clear them."""
-        waiting, self._orders = self._orders, []
-        return waiting
+    def answered(self, order_id: str, *, whole: bool) -> None:
+        """Query an order no longer, or again later if the answer left something open."""
+        if whole:
+            self._missed.discard(order_id)
+            self._schedule.drop(order_id)
+        else:
+            self._schedule.put_off(order_id)
+
+
+def _provisional(trade: PairTrade, order: Order) -> bool:
+    fills = trade.fills_of(order.order_id)
+    return any(fill.finality is Finality.PROVISIONAL for fill in fills)

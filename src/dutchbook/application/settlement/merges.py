@@ -1,15 +1,15 @@
 """MergingService: turns pairs of Polymarket outcomes into cash, a dollar for each pair.
 
-The row of a merge is durable before the call. A call without an answer is not repeated until
-the platform's holdings show that it did not happen. What they do not show proves nothing,
-unless they are proven newer than the call.
+The row of a merge is durable before the call, and its id names the request. A request outlives
+the call: without an answer it is followed by its id, and a new one is made only once the
+platform has proven that the first did not happen and no longer can.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import Committer
@@ -17,7 +17,6 @@ from dutchbook.application.records.shielding import run_to_end
 from dutchbook.application.settlement.requests import (
     AGAIN,
     MERGE,
-    WINDOW,
     SettlementRequest,
     ask_person,
     pending,
@@ -25,22 +24,20 @@ from dutchbook.application.settlement.requests import (
 from dutchbook.domain.capital.ledger import EntryKind
 from dutchbook.domain.events import Event, FillSettled, OrderFilled, PositionMoved
 from dutchbook.domain.execution.order import Finality
-from dutchbook.domain.market.contract import Outcome, Platform
+from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.pair_trades.facts import Paid
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.fold import Cause, Merge
 from dutchbook.domain.positions.position import PositionStatus
-from dutchbook.domain.positions.settlement import Merged, merge_verdict
-from dutchbook.domain.values.units import NOTHING, Quantity
 from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
 from dutchbook.ports.crash_points import AFTER, BEFORE, MERGING, crashpoint
-from dutchbook.ports.gateway import PlatformGateway
+from dutchbook.ports.gateway import PlatformGateway, RequestState
 from dutchbook.ports.journal import Batch, Journal
 from dutchbook.ports.time import Clock, Ids
 
 MERGED_BY_CALL = Platform.POLYMARKET
 """Kalshi nets pairs without a call."""
-PATIENCE = timedelta(minutes=5)
+PATIENCE = timedelta(minutes=15)
 """How long a stop waits for merges without an answer."""
 
 
@@ -125,10 +122,7 @@ class MergingService:
         return next((h for h in every if h.position.position_id == position_id), None)
 
     def _mergeable(self, trade: PairTrade) -> bool:
-        """Return whether both outcomes are settled and nothing is in progress.
-
-        With two unanswered merges of one contract, a list of holdings could prove neither.
-        """
+        """Return whether both outcomes are settled and nothing is in progress."""
         position, leg = trade.position, trade.position.holding(MERGED_BY_CALL)
         provisional = any(
             fill.platform is MERGED_BY_CALL and fill.finality is Finality.PROVISIONAL
@@ -167,7 +161,11 @@ class MergingService:
         crashpoint(BEFORE, MERGING)
         try:
             async with asyncio.timeout(self._answer_seconds):
-                await run_to_end(self._gateway.merge(request.contract_id, request.size))
+                await run_to_end(
+                    self._gateway.merge(
+                        request.contract_id, request.size, request.settlement_id
+                    )
+                )
             crashpoint(AFTER, MERGING)
         except PlatformRejected as rejection:
             await self._abandon(request, rejection.reason)
@@ -204,39 +202,21 @@ class MergingService:
         if request.unsent:
             await self._call(request)
             return
-        match await self._verdict(request):
-            case Merged.DONE:
+        match await self._state(request):
+            case RequestState.DONE:
                 await self._paid(request)
-            case Merged.NOT_DONE if self._clock.now() > request.requested_at + WINDOW:
-                await self._call(request)
+            case RequestState.FAILED:
+                await self._committer.commit(Batch((request.ended(None),)))
+                del self._requests[request.position_id]
             case _:
                 await self._ask_person(request)
 
-    async def _verdict(self, request: SettlementRequest) -> Merged:
-        """Query the age of the reads first: the holdings read afterwards are no older."""
+    async def _state(self, request: SettlementRequest) -> RequestState:
         try:
             async with asyncio.timeout(self._answer_seconds):
-                newest = await self._gateway.reads_as_of()
-                shown = await self._gateway.positions()
+                return await self._gateway.merged(request.settlement_id, request.requested_at)
         except (OutcomeUnknown, NotSent, TimeoutError):
-            return Merged.UNKNOWN
-        return merge_verdict(
-            self._ours(request.contract_id),
-            shown.get(request.contract_id, {}),
-            request.size,
-            newer=_newer(newest, request.requested_at),
-        )
-
-    def _ours(self, contract_id: str) -> dict[Outcome, Quantity]:
-        """Return our recorded holdings of a contract, those in unanswered merges included."""
-        held = dict.fromkeys(Outcome, NOTHING)
-        for one in self._trades.followed:
-            leg = one.position.holding(MERGED_BY_CALL)
-            if leg.payout is None and self._contract_id(one) == contract_id:
-                other, lent = leg.outcome.opposite, leg.borrowed
-                held[leg.outcome] = Quantity(held[leg.outcome] + leg.size - lent)
-                held[other] = Quantity(held[other] + leg.complement - lent)
-        return held
+            return RequestState.PENDING
 
     def _contract_id(self, trade: PairTrade) -> str:
         return self._trades.match(trade.position).contract(MERGED_BY_CALL).contract_id
@@ -246,7 +226,3 @@ class MergingService:
             await ask_person(
                 self._committer, request, "the merge got no answer; look at the holdings"
             )
-
-
-def _newer(newest: datetime | None, requested_at: datetime) -> bool:
-    return newest is not None and newest > requested_at + WINDOW

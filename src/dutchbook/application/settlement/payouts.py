@@ -28,7 +28,7 @@ from dutchbook.application.settlement.requests import (
 from dutchbook.domain.capital.ledger import EntryKind
 from dutchbook.domain.events import Event, ReconciliationComplete
 from dutchbook.domain.market.contract import Platform
-from dutchbook.domain.pair_trades.facts import Paid
+from dutchbook.domain.pair_trades.facts import Concluded, Paid
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.fold import Cause, Payout
 from dutchbook.domain.positions.settlement import Key, Result
@@ -286,12 +286,21 @@ class SettlementService:
     # -----------------------------------------------------------------------------------------
 
     async def _pay(self, position_id: str, key: Key, yes_pays: Decimal) -> None:
-        """Book a contract's payout to a position, once; not while one of its orders is open."""
+        """Book a contract's payout to a position, once; not while an order there is open.
+
+        An order on the other platform may stay unanswered until a person has looked for it;
+        the payout has arrived all the same.
+        """
         platform = key[0]
         async with self._trades.lock(position_id):
             trade = next((h for h in self._holders(key) if _id(h) == position_id), None)
-            if trade is None or trade.order_out() is not None:
+            if trade is None or trade.working_on(platform):
                 return
+            if not trade.ended:
+                if not trade.waiting:
+                    return
+                over = Concluded(self._clock.now(), unanswered=True)
+                trade = await self._trades.book(trade.execution_id, over)
             request = self._request_of(trade, platform)
             if request is not None and request.yes_pays != yes_pays:
                 detail = f"it was requested at {request.yes_pays} and resolved to {yes_pays}"

@@ -245,7 +245,7 @@ RESULTS = (
 LEG = ("size", "complement", "cost", "complement_cost", "fees", "cash", "payout")
 ORDER = (
     "order_id", "created_at", "platform", "purpose", "side", "outcome", "size", "price",
-    "status", "fill_size", "fill_cost", "fees", "working_size", "refusal",
+    "status", "fill_size", "fill_cost", "fees", "working_size", "stated", "refusal",
     "outcome_unknown_since",
 )  # fmt: skip
 

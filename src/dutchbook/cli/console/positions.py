@@ -172,6 +172,9 @@ def _order(console: Console, order: Row) -> None:
     )
     refusal = f" ({order['refusal'].replace('_', ' ')})" if order["refusal"] else ""
     _say(console, f"  {state}{refusal}: {filled} of {size}. Order {order['order_id']}", 4)
+    if order["stated"]:
+        waits = f"  the trades of {_count(order['stated'])} are not listed yet"
+        _say(console, waits, 4)
     for fill in order["fills"]:
         price, fee = dollars(fill["price"]), dollars(fill["fee"])
         done = f"  filled {_count(fill['size'])} at {price}, fee {fee}: {fill['finality']}"

@@ -185,6 +185,10 @@ SENTENCES: dict[str, Callable[[Facts], str]] = {
     "execution.order.needs_person": lambda f: (
         f"A person must look at the order on {f['platform']}: {f['detail']}."
     ),
+    "execution.fill.listed": lambda f: (
+        f"{f['platform']} lists a trade: {f['size']} at {dollars(f['price'])}, "
+        f"fee {dollars(f['fee'])}."
+    ),
     "execution.fill.settled": lambda f: f"A fill on {f['platform']} is settled for good.",
     "execution.fill.failed": lambda f: (
         f"A fill of {f['size']} on {f['platform']} failed to settle: it never happened."

@@ -289,6 +289,19 @@ class PositionOpened(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class FillListed(Event):
+    """A platform listed a trade of which it had only stated the total before."""
+
+    wire: ClassVar[str] = "execution.fill.listed"
+    trade_id: str
+    order_id: str
+    platform: Platform
+    size: Quantity
+    price: Price
+    fee: Money
+
+
+@dataclass(frozen=True, slots=True)
 class FillSettled(Event):
     """The platform can no longer take this fill back."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -145,10 +146,61 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
+class Totals:
+    """Totals that a platform states of an order, before or without listing its trades.
+
+    Attributes:
+        filled: Contracts matched so far; those whose trades failed later are included.
+        cost: Their cost in dollars before fees; None if the platform does not state it.
+        fees: Their fees in dollars.
+    """
+
+    filled: Quantity
+    cost: Money | None
+    fees: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Unlisted:
+    """The part of an order that is stated to have filled, and whose trades are not listed yet.
+
+    It counts like a fill; once its trades are listed, they replace it.
+    """
+
+    order_id: str
+    platform: Platform
+    outcome: Outcome
+    side: Side
+    size: Quantity
+    cost: Money
+    fee: Money
+    at: datetime
+
+    @property
+    def price(self) -> Decimal:
+        """Average dollars per contract."""
+        return self.cost / self.size
+
+    @property
+    def final(self) -> bool:
+        """Whether its platform cannot take it back."""
+        return self.platform.fills_are_final
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """One of our orders, stored durably before its first byte is sent.
 
-    `filled`, `cost` and `fees` are sums over its fills that have not failed.
+    Attributes:
+        filled: Contracts filled: over its fills that have not failed, and what is `stated`.
+        cost: Their dollars before fees.
+        fees: Their fees in dollars.
+        stated: The contracts among `filled` whose trades are not listed yet (I-4).
+        stated_cost: The dollars of them in `cost`.
+        stated_fees: The dollars of them in `fees`.
+        reported: Whether its platform has reported its state at least once.
+        platform_order_id: The platform's id; Polymarket's is known before the order is sent.
+        signed: The signed request where a platform needs one; it is never sent again.
     """
 
     order_id: str
@@ -165,6 +217,7 @@ class Order:
     size: Quantity
     time_in_force: TimeInForce
     created_at: datetime
+    signed: str | None = None
     status: OrderStatus = OrderStatus.PENDING
     filled: Quantity = NOTHING
     cost: Money = ZERO
@@ -173,6 +226,10 @@ class Order:
     refusal: str | None = None
     platform_order_id: str | None = None
     outcome_unknown_since: datetime | None = None
+    stated: Quantity = NOTHING
+    stated_cost: Money = ZERO
+    stated_fees: Money = ZERO
+    reported: bool = False
     version: int = 1
 
     @property
@@ -191,14 +248,90 @@ class Order:
         left = self.price * self.size - self.cost
         return self.filled < self.size or (spends and left > MICRO)
 
+    @property
+    def unlisted(self) -> Unlisted | None:
+        """What is stated of it and not listed; None if there is nothing."""
+        if not self.stated:
+            return None
+        return Unlisted(
+            self.order_id,
+            self.platform,
+            self.outcome,
+            self.side,
+            self.stated,
+            self.stated_cost,
+            self.stated_fees,
+            self.created_at,
+        )
+
     def with_fill(self, fill: Fill) -> Order:
-        """Return the order after one more fill; a late fill clears a rejection."""
+        """Return the order after one more trade was listed; a late fill clears a rejection.
+
+        The trade first replaces what was stated: only the rest of it is new. A trade that has
+        failed replaces what was stated of it and adds nothing.
+        """
+        listed = Quantity(min(fill.size, self.stated))
+        cost, fees = self._replaced(fill, listed)
+        live = fill.finality is not Finality.FAILED
+        more = fill.size - listed
         return self._moved(
-            filled=Quantity(self.filled + fill.size),
-            cost=Money(self.cost + fill.cost),
-            fees=Money(self.fees + fill.fee),
-            working_size=Quantity(max(self.working_size - fill.size, NOTHING)),
+            filled=Quantity(self.filled - listed + fill.size * live),
+            cost=Money(self.cost - cost + fill.cost * live),
+            fees=Money(self.fees - fees + fill.fee * live),
+            working_size=Quantity(max(self.working_size - more * live, NOTHING)),
+            refusal=None if live else self.refusal,
+            stated=Quantity(self.stated - listed),
+            stated_cost=Money(self.stated_cost - cost),
+            stated_fees=Money(self.stated_fees - fees),
+        )
+
+    def _replaced(self, fill: Fill, listed: Quantity) -> tuple[Money, Money]:
+        """Return the stated cost and fees that a trade replaces; the last one replaces all."""
+        if listed >= self.stated:
+            return self.stated_cost, self.stated_fees
+        return min(fill.cost, self.stated_cost), min(fill.fee, self.stated_fees)
+
+    def with_totals(self, totals: Totals, listed: Iterable[Fill]) -> Order:
+        """Return the order after its platform stated its totals.
+
+        Totals never decrease: older totals change nothing. A part whose cost is missing
+        or impossible is taken at the order's own limit.
+
+        Args:
+            totals: What the platform states.
+            listed: All known trades of the order, failed ones included.
+        """
+        trades = tuple(listed)
+        size = totals.filled - sum(fill.size for fill in trades)
+        if size <= self.stated:
+            return self
+        limit = owed(self.price * size)
+        cost = limit
+        if totals.cost is not None:
+            cost = Money(totals.cost - sum(fill.cost for fill in trades))
+        fees = Money(max(totals.fees - sum(fill.fee for fill in trades), ZERO))
+        if not 0 < cost < size:
+            cost = limit
+        return self._moved(
+            filled=Quantity(self.filled - self.stated + size),
+            cost=Money(self.cost - self.stated_cost + cost),
+            fees=Money(self.fees - self.stated_fees + fees),
+            working_size=Quantity(max(self.working_size - (size - self.stated), NOTHING)),
             refusal=None,
+            stated=Quantity(size),
+            stated_cost=cost,
+            stated_fees=fees,
+        )
+
+    def without_stated(self) -> Order:
+        """Return the order without what is stated of it and not listed."""
+        return self._moved(
+            filled=Quantity(self.filled - self.stated),
+            cost=Money(self.cost - self.stated_cost),
+            fees=Money(self.fees - self.stated_fees),
+            stated=NOTHING,
+            stated_cost=ZERO,
+            stated_fees=ZERO,
         )
 
     def without_fill(self, fill: Fill) -> Order:
@@ -215,6 +348,7 @@ class Order:
             platform_order_id=platform_order_id,
             working_size=working,
             outcome_unknown_since=None,
+            reported=True,
         )
 
     def refused(self, reason: str) -> Order:

@@ -35,6 +35,15 @@ class Platform(StrEnum):
         """The platform on which the other leg trades."""
         return Platform.POLYMARKET if self is Platform.KALSHI else Platform.KALSHI
 
+    @property
+    def fills_are_final(self) -> bool:
+        """Whether a fill can never be taken back; Polymarket's are until they are confirmed.
+
+        Sources: docs.kalshi.com market_settlement (2026-10); docs.polymarket.com
+        realtime-order-updates (2026-09).
+        """
+        return self is Platform.KALSHI
+
 
 class Outcome(StrEnum):
     """The outcome on which a contract pays."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import assert_never
 
 from dutchbook.domain.events import FailedLeg
-from dutchbook.domain.execution.order import Finality, Order, Purpose
+from dutchbook.domain.execution.order import Fill, Finality, Order, Purpose, Totals
 from dutchbook.domain.pair_trades import events
 from dutchbook.domain.pair_trades.ending import Applied, executed, missing
 from dutchbook.domain.pair_trades.events import Exposed, ExposureChanged, Notice
@@ -22,6 +22,7 @@ from dutchbook.domain.pair_trades.facts import (
     Corrected,
     Ended,
     Final,
+    Listed,
     Moved,
     NeverArrived,
     OutcomeUnknown,
@@ -33,7 +34,7 @@ from dutchbook.domain.pair_trades.facts import (
     Waits,
 )
 from dutchbook.domain.pair_trades.trade import PairTrade
-from dutchbook.domain.positions.fold import Cause, Merge, Payout, changed
+from dutchbook.domain.positions.fold import Cause, Merge, Payout, changed, folded
 from dutchbook.domain.positions.position import OpenPosition, PositionStatus
 from dutchbook.domain.values.units import ZERO, Quantity
 from dutchbook.errors import OrderOut
@@ -72,7 +73,7 @@ def _applied(before: PairTrade, fact: TradeFact) -> Applied:
     match fact:
         case Begun() | Placed() | Barred():
             return _intended(before, fact)
-        case Reported():
+        case Reported() | Listed():
             return _reported(before, fact)
         case CameToNothing() | OutcomeUnknown() | NeverArrived():
             return _unfilled(before, fact)
@@ -151,33 +152,57 @@ def _ended_order(before: PairTrade, order: Order) -> PairTrade:
     return replace(before.with_orders((order,)), reservations=left)
 
 
-def _reported(before: PairTrade, fact: Reported) -> Applied:
+def _reported(before: PairTrade, fact: Reported | Listed) -> Applied:
     order = after = before.orders[fact.order_id]
-    fills = [f for f in fact.fills if (f.platform, f.trade_id) not in before.fills]
-    if not fills and not order.working_size:
+    fills = [fill for fill in fact.fills if (fill.platform, fill.trade_id) not in before.fills]
+    if isinstance(fact, Listed):
+        if not fills and not (fact.whole and order.stated):
+            return before, ()
+        after = _filled(before, order, fills, None)
+        after = after.without_stated() if fact.whole and after.stated else after
+        trade, notices = _changed(before, after, fills, fact.at)
+        return trade, (*notices, *fact.notes)
+    after = _filled(before, order, fills, fact.stated)
+    if after is order and not order.working_size:
         return before, ()
-    for fill in fills:
-        if fill.finality is not Finality.FAILED:
-            after = after.with_fill(fill)
     if fact.refusal is not None and not after.filled:
         after = after.refused(fact.refusal)
     else:
         after = after.acknowledged(fact.platform_order_id, fact.working)
-    notices = events.filled(order, fills, before.position_id)
-    trade = _with_order(before, after).with_fills(fills)
+    return _changed(before, after, fills, fact.at)
+
+
+def _filled(
+    before: PairTrade, order: Order, fills: Iterable[Fill], stated: Totals | None
+) -> Order:
+    """Return an order after new trades of it, and after the totals that are stated of it."""
+    listed = list(before.fills_of(order.order_id))
+    for fill in fills:
+        order = order.with_fill(fill)
+        listed.append(fill)
+    return order if stated is None else order.with_totals(stated, listed)
+
+
+def _changed(before: PairTrade, order: Order, fills: list[Fill], at: datetime) -> Applied:
+    """Return a trade after one of its orders has changed by what its platform reports."""
+    known = before.orders[order.order_id]
+    notices = events.filled(known, order, fills, before.position_id)
+    trade = _with_order(before, order).with_fills(fills)
     if not before.ended:
         return _refolded(trade), tuple(notices)
-    if fills and not before.opened:
-        return _late(trade, after, fact.at, notices)
-    if not fills:
-        if after.working_size:
-            return trade, ()
-        reason = after.refusal or "nothing was filled"
-        return trade, (events.failed(after, REJECTED, reason),)
-    position = changed(before.position, trade.facts, CAUSES[order.purpose], fact.at)
+    if order.filled and not before.opened:
+        return _late(trade, order, at, notices)
+    if not fills and order.filled == known.filled:
+        if order.working_size:
+            return trade, tuple(notices)
+        reason = order.refusal or "nothing was filled"
+        return trade, (events.failed(order, REJECTED, reason),)
+    if folded(before.position, trade.facts) == before.position:
+        return trade, tuple(notices)
+    position = changed(before.position, trade.facts, CAUSES[order.purpose], at)
     return replace(trade, position=position), (
         *notices,
-        *_resolved(before, position, after),
+        *_resolved(before, position, order),
         *_unhedged(before, position),
         *events.moves(before.position, position, CAUSES[order.purpose]),
     )
@@ -260,7 +285,7 @@ def _corrected(before: PairTrade, fact: Corrected) -> Applied:
     trade = _with_order(before, fact.order).with_fills((*fact.fills, *fact.finalities))
     if _outdated(trade, fact.order):
         return before, ()
-    notices: list[Notice] = list(events.filled(known, fact.fills, before.position_id))
+    notices: list[Notice] = [*events.filled(known, fact.order, fact.fills, before.position_id)]
     if not before.ended:
         notices += [events.final(known, fill) for fill in fact.finalities]
         return _refolded(trade), tuple(notices)
@@ -288,7 +313,7 @@ def _outdated(trade: PairTrade, order: Order) -> bool:
     """
     fills = (fill for fill in trade.fills.values() if fill.order_id == order.order_id)
     counted = sum(fill.size for fill in fills if fill.finality is not Finality.FAILED)
-    return counted != order.filled
+    return counted + order.stated != order.filled
 
 
 def _late(trade: PairTrade, order: Order, at: datetime, notices: Iterable[Notice]) -> Applied:

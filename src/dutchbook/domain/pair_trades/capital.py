@@ -15,7 +15,6 @@ from dutchbook.domain.capital.ledger import (
     reserve,
 )
 from dutchbook.domain.capital.reservation import Reservation, Spent
-from dutchbook.domain.execution.order import Finality
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.fold import Change, booked, change
@@ -218,14 +217,16 @@ def _resolution(reservation: Reservation, spent: Mapping[Platform, Spent]) -> Re
 
 
 def _spent(before: PairTrade, after: PairTrade) -> dict[Platform, Spent]:
-    """Return the cost and fees of new fills, by platform."""
+    """Return the cost and fees by which its orders have filled further, by platform."""
     found: dict[Platform, Spent] = {}
-    for key, fill in after.fills.items():
-        if key in before.fills or fill.finality is Finality.FAILED:
+    for order_id, order in after.orders.items():
+        was = before.orders.get(order_id)
+        if was is None or order.filled <= was.filled:
             continue
-        known = found.get(fill.platform, Spent())
-        found[fill.platform] = Spent(
-            Money(known.cost + fill.cost), Money(known.fees + fill.fee)
+        known = found.get(order.platform, Spent())
+        found[order.platform] = Spent(
+            Money(known.cost + order.cost - was.cost),
+            Money(known.fees + order.fees - was.fees),
         )
     return found
 

@@ -8,7 +8,6 @@ from decimal import Decimal
 
 from dutchbook.domain.events import FailedLeg
 from dutchbook.domain.execution.decide import Execution, Phase
-from dutchbook.domain.execution.order import Finality
 from dutchbook.domain.execution.shortfall import shortfall
 from dutchbook.domain.market.contract import Leg
 from dutchbook.domain.pair_trades import events
@@ -20,7 +19,7 @@ from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.values.units import ZERO, Money, Quantity
 
 Applied = tuple[PairTrade, tuple[Notice, ...]]
-DEPTH = 2001
+DEPTH, UNKNOWN = 2001, 2003
 
 
 def executed(before: PairTrade, fact: Advanced | Waits | Ended | Concluded) -> Applied:
@@ -32,8 +31,8 @@ def executed(before: PairTrade, fact: Advanced | Waits | Ended | Concluded) -> A
             return _waits(before, fact)
         case Ended():
             return _ended(before, fact)
-        case Concluded(at):
-            return _concluded(before, at)
+        case Concluded():
+            return _concluded(before, fact)
 
 
 def _waits(before: PairTrade, fact: Waits) -> Applied:
@@ -48,10 +47,11 @@ def _waits(before: PairTrade, fact: Waits) -> Applied:
 
 
 def _ended(before: PairTrade, fact: Ended) -> Applied:
-    ended = replace(before, execution=fact.execution, reservation=None, ended_at=fact.at)
-    if fact.execution.phase is Phase.FAILED:
+    execution = replace(fact.execution, phase=_phase(before, fact))
+    ended = replace(before, execution=execution, reservation=None, ended_at=fact.at)
+    if execution.phase is Phase.FAILED:
         return _nothing_bought(before, ended, fact)
-    hedged = fact.execution.phase is Phase.HEDGED
+    hedged = execution.phase is Phase.HEDGED
     status = PositionStatus.OPEN if hedged else PositionStatus.SINGLE_LEG_EXPOSED
     position = ended.bought(status, fact.at)
     if before.opened:
@@ -61,7 +61,7 @@ def _ended(before: PairTrade, fact: Ended) -> Applied:
         ended,
         position=position,
         opened=True,
-        shortfall=shortfall(fact.execution, position.divergence_reserve),
+        shortfall=shortfall(execution, position.divergence_reserve),
     )
     if not hedged:
         notices.append(Exposed(fact.failed) if fact.failed else missing(trade))
@@ -69,10 +69,19 @@ def _ended(before: PairTrade, fact: Ended) -> Applied:
     return trade, (*notices, events.committed(before.reservation, position))
 
 
-def _concluded(before: PairTrade, at: datetime) -> Applied:
-    if before.ended or before.open_orders:
+def _phase(before: PairTrade, fact: Ended) -> Phase:
+    """Return how an execution has ended by its fills.
+
+    A stream may have reported more of an order than its answer did, after the decision.
+    """
+    bought = before.bought(PositionStatus.SINGLE_LEG_EXPOSED, fact.at)
+    return Phase.EXPOSED if bought.imbalanced() else fact.execution.phase
+
+
+def _concluded(before: PairTrade, fact: Concluded) -> Applied:
+    if before.ended or (before.open_orders and not fact.unanswered):
         return before, ()
-    execution = filled_execution(before)
+    at, execution = fact.at, filled_execution(before)
     bought = before.bought(PositionStatus.SINGLE_LEG_EXPOSED, at)
     if not execution.primary.filled and not execution.secondary.filled:
         phase = Phase.FAILED
@@ -88,20 +97,31 @@ def filled_execution(trade: PairTrade) -> Execution:
     execution = trade.execution
     for leg in Leg:
         platform = execution.leg(leg).platform
-        fills = [
-            fill
-            for fill in trade.fills.values()
-            if fill.platform is platform and fill.finality is not Finality.FAILED
-        ]
+        orders = [order for order in trade.orders.values() if order.platform is platform]
         execution = execution.with_leg(
             leg,
-            filled=Quantity(sum((f.size for f in fills), start=Decimal(0))),
-            cost=Money(sum((f.cost for f in fills), start=Decimal(0))),
-            fees=Money(sum((f.fee for f in fills), start=Decimal(0))),
+            filled=Quantity(sum((o.filled for o in orders), start=Decimal(0))),
+            cost=Money(sum((o.cost for o in orders), start=Decimal(0))),
+            fees=Money(sum((o.fees for o in orders), start=Decimal(0))),
             busy=False,
             unknown=False,
         )
     return execution
+
+
+def waiting(trade: PairTrade, at: datetime) -> Waits:
+    """Return that a trade, which no task runs any more, waits for the answer to an order."""
+    order = trade.open_orders[0]
+    execution = filled_execution(trade)
+    failed = FailedLeg(
+        platform=order.platform,
+        reason="the outcome of its order is unknown",
+        code=UNKNOWN,
+        attempted_price=order.price,
+        attempted_size=order.size,
+    )
+    execution = replace(execution, phase=Phase.WAITING, version=execution.version + 1)
+    return Waits(at, execution, failed)
 
 
 def _nothing_bought(before: PairTrade, ended: PairTrade, fact: Ended) -> Applied:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from dutchbook.domain.capital.reservation import Reservation
 from dutchbook.domain.events import (
@@ -15,6 +16,7 @@ from dutchbook.domain.events import (
     ExecutionFailed,
     FailedLeg,
     FillFailed,
+    FillListed,
     FillSettled,
     LegSettled,
     OrderFilled,
@@ -33,7 +35,7 @@ from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.fold import Cause, Merge, Payout
 from dutchbook.domain.positions.position import OpenPosition, PositionStatus
 from dutchbook.domain.positions.settlement import reserve_used
-from dutchbook.domain.values.units import Money, Quantity
+from dutchbook.domain.values.units import MICRO, Money, Quantity, owed
 
 SINGLE_LEG = 2004
 """The code of an unhedged leg: the order of the other filled nothing, or not all."""
@@ -77,26 +79,59 @@ def placed(order: Order) -> OrderPlaced:
     )
 
 
-def filled(order: Order, fills: Iterable[Fill], position_id: str) -> list[OrderFilled]:
-    """Return the events of the fills that a platform reported, without failed ones."""
-    return [
-        OrderFilled(
-            unstamped(order.execution_id),
-            order_id=order.order_id,
-            pair_id=order.pair_id,
-            platform=order.platform,
-            side=order.side,
-            outcome=order.outcome,
-            requested_price=order.price,
-            requested_size=order.size,
-            filled_price=fill.price,
-            filled_size=fill.size,
-            fee=fill.fee,
-            position_id=position_id,
-        )
-        for fill in fills
-        if fill.finality is not Finality.FAILED
-    ]
+def filled(before: Order, after: Order, fills: Iterable[Fill], position_id: str) -> list[Event]:
+    """Return the events of what a platform reported of an order, without failed fills.
+
+    What is filled is reported once: a trade that replaces a stated part is only listed.
+    """
+    found: list[Event] = []
+    stated = before.stated
+    for fill in fills:
+        listed = Quantity(min(fill.size, stated))
+        stated = Quantity(stated - listed)
+        if fill.finality is Finality.FAILED:
+            continue
+        if listed:
+            found.append(_listed(before, fill))
+        if (more := Quantity(fill.size - listed)) > 0:
+            fee = owed(fill.fee * more / fill.size)
+            found.append(_filled(before, fill.price, more, fee, position_id))
+    if (more := Quantity(after.stated - stated)) > 0:
+        price = (after.stated_cost / after.stated).quantize(MICRO)
+        fee = owed(after.stated_fees * more / after.stated)
+        found.append(_filled(before, price, more, fee, position_id))
+    return found
+
+
+def _filled(
+    order: Order, price: Decimal, size: Quantity, fee: Money, position_id: str
+) -> OrderFilled:
+    return OrderFilled(
+        unstamped(order.execution_id),
+        order_id=order.order_id,
+        pair_id=order.pair_id,
+        platform=order.platform,
+        side=order.side,
+        outcome=order.outcome,
+        requested_price=order.price,
+        requested_size=order.size,
+        filled_price=price,
+        filled_size=size,
+        fee=fee,
+        position_id=position_id,
+    )
+
+
+def _listed(order: Order, fill: Fill) -> FillListed:
+    return FillListed(
+        unstamped(order.execution_id),
+        trade_id=fill.trade_id,
+        order_id=order.order_id,
+        platform=fill.platform,
+        size=fill.size,
+        price=fill.price,
+        fee=fill.fee,
+    )
 
 
 def final(order: Order, fill: Fill) -> FillFailed | FillSettled:

@@ -14,7 +14,7 @@ from dutchbook.domain.capital.ledger import EntryKind
 from dutchbook.domain.capital.reservation import Reservation
 from dutchbook.domain.events import Event, FailedLeg
 from dutchbook.domain.execution.decide import Execution
-from dutchbook.domain.execution.order import Fill, Order
+from dutchbook.domain.execution.order import Fill, Order, Totals
 from dutchbook.domain.positions.fold import Cause, Merge, Payout
 from dutchbook.domain.positions.position import PositionTrigger
 from dutchbook.domain.values.units import Quantity
@@ -87,6 +87,7 @@ class Reported:
         fills: All fills of the report; known ones are left out when it is applied.
         working: Contracts that can still fill.
         refusal: The platform's reason, if it rejected the order.
+        stated: The totals that it states; its trades may be listed only later.
     """
 
     at: datetime
@@ -95,6 +96,26 @@ class Reported:
     fills: tuple[Fill, ...]
     working: Quantity
     refusal: str | None = None
+    stated: Totals | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A platform listed trades of an order, and nothing about the rest of it.
+
+    Attributes:
+        at: When we learnt it.
+        order_id: Our id.
+        fills: The trades; they replace what the platform had stated.
+        notes: Events that belong in the same commit.
+        whole: Whether these are all: what is stated beyond them is dropped.
+    """
+
+    at: datetime
+    order_id: str
+    fills: tuple[Fill, ...]
+    notes: tuple[Event, ...] = ()
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,9 +252,16 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Concluded:
-    """No task runs its execution any more: it ends if all its orders are answered."""
+    """No task runs its execution any more: it ends if all its orders are answered.
+
+    Attributes:
+        at: When.
+        unanswered: Whether it ends although an order has no answer yet. That order may still
+            fill, at the cost of free capital.
+    """
 
     at: datetime
+    unanswered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +299,7 @@ TradeFact = (
     | Placed
     | Barred
     | Reported
+    | Listed
     | CameToNothing
     | OutcomeUnknown
     | NeverArrived

@@ -10,7 +10,7 @@ from decimal import Decimal
 from dutchbook.domain.capital.reservation import Reservation
 from dutchbook.domain.detection.quote import Opportunity, direction_name
 from dutchbook.domain.execution.decide import Execution
-from dutchbook.domain.execution.order import Fill, Finality, Order, Purpose
+from dutchbook.domain.execution.order import Fill, Finality, Order, Purpose, Unlisted
 from dutchbook.domain.execution.shortfall import Shortfall
 from dutchbook.domain.market.contract import Leg, Outcome, Platform, Side
 from dutchbook.domain.positions.fold import Fact, Merge, Payout, opened
@@ -142,6 +142,7 @@ class PairTrade:
             self.position.status is PositionStatus.CLOSED
             and not any(leg.unpaid for leg in self.position.legs)
             and not self.working
+            and not self.unlisted
             and all(f.finality is not Finality.PROVISIONAL for f in self.fills.values())
         )
 
@@ -151,7 +152,16 @@ class PairTrade:
     @property
     def facts(self) -> tuple[Fact, ...]:
         """Everything that its position is folded from."""
-        return (*self.fills.values(), *self.payments)
+        return (*self.fills.values(), *self.unlisted, *self.payments)
+
+    @property
+    def unlisted(self) -> tuple[Unlisted, ...]:
+        """What is stated of its orders, and whose trades are not listed yet."""
+        return tuple(part for o in self.orders.values() if (part := o.unlisted) is not None)
+
+    def fills_of(self, order_id: str) -> tuple[Fill, ...]:
+        """Return the listed trades of one order, failed ones included."""
+        return tuple(fill for fill in self.fills.values() if fill.order_id == order_id)
 
     @property
     def contracts(self) -> Mapping[Platform, str]:
@@ -188,6 +198,10 @@ class PairTrade:
             return "the outcome of an order of this position is unknown"
         return "an order of this position still works" if self.working else None
 
+    def working_on(self, platform: Platform) -> bool:
+        """Return whether one of its orders on a platform can still fill."""
+        return any(order.platform is platform for order in self.open_orders)
+
     def latest(self, leg: Leg) -> Order | None:
         """Return the last order of a leg of its execution, None if none was placed."""
         placed = [order for order in self.orders.values() if order.leg is leg]
@@ -197,11 +211,12 @@ class PairTrade:
     def settled_sizes(self) -> Mapping[tuple[Platform, Outcome], Quantity]:
         """Contracts, by platform and outcome, that no platform can take back."""
         held: dict[tuple[Platform, Outcome], Quantity] = {}
-        for fill in self.fills.values():
-            if fill.finality is Finality.SETTLED:
-                key = (fill.platform, fill.outcome)
-                change = fill.size if fill.side is Side.BUY else -fill.size
-                held[key] = Quantity(held.get(key, NOTHING) + change)
+        parts: list[Fill | Unlisted] = [each for each in self.unlisted if each.final]
+        parts += [f for f in self.fills.values() if f.finality is Finality.SETTLED]
+        for part in parts:
+            key = (part.platform, part.outcome)
+            change = part.size if part.side is Side.BUY else -part.size
+            held[key] = Quantity(held.get(key, NOTHING) + change)
         return held
 
     @property
@@ -221,11 +236,9 @@ class PairTrade:
         """Return how many contracts of a leg can be sold: settled, and not merged away."""
         leg = self.position.holding(platform)
         bought = sum(
-            fill.size if fill.side is Side.BUY else -fill.size
-            for fill in self.fills.values()
-            if fill.platform is platform
-            and fill.outcome is leg.outcome
-            and fill.finality is not Finality.FAILED
+            order.filled if order.side is Side.BUY else -order.filled
+            for order in self.orders.values()
+            if order.platform is platform and order.outcome is leg.outcome
         )
         settled = self.settled_sizes.get((platform, leg.outcome), NOTHING)
         return Quantity(max(min(settled - (bought - leg.size), leg.net), NOTHING))
@@ -254,7 +267,7 @@ class PairTrade:
             status=status,
             opened_at=self.position.opened_at if self.opened else at,
         )
-        return opened(bare, self.fills.values(), self.plan.divergence_probability)
+        return opened(bare, self.facts, self.plan.divergence_probability)
 
     def _bare(self, platform: Platform) -> Holding:
         placed = sorted(self.orders.values(), key=lambda order: order.created_at)

@@ -25,7 +25,7 @@ from dutchbook.domain.capital.ledger import (
     Posting,
     move,
 )
-from dutchbook.domain.execution.order import Fill, Finality
+from dutchbook.domain.execution.order import Fill, Finality, Unlisted
 from dutchbook.domain.market.contract import Outcome, Platform, Side
 from dutchbook.domain.positions.position import (
     POSITION,
@@ -59,7 +59,7 @@ class Payout:
         return self.yes_pays if outcome is Outcome.YES else 1 - self.yes_pays
 
 
-Fact = Fill | Merge | Payout
+Fact = Fill | Unlisted | Merge | Payout
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def folded(position: OpenPosition, facts: Iterable[Fact], *, nets: bool = True) 
 
     Args:
         position: The position whose outcomes and order ids the holdings keep.
-        facts: All fills, merges and payouts of the position, in any order.
+        facts: All fills, stated parts, merges and payouts of the position, in any order.
         nets: Whether Kalshi nets YES and NO of one contract into a dollar at once.
     """
     ordered = sorted(facts, key=_when)
@@ -102,10 +102,15 @@ def _over(legs: Iterable[Holding]) -> bool:
     return bool(held) and all(leg.payout is not None for leg in held)
 
 
-def _when(fact: Fact) -> tuple[datetime, str]:
-    if isinstance(fact, Fill):
-        return fact.matched_at, f"0.{fact.trade_id}"
-    return fact.at, "1." if isinstance(fact, Merge) else "2."
+def _when(fact: Fact) -> tuple[bool, datetime, str]:
+    """Sort by the platform's clock; what is only stated is the newest, and has no such time."""
+    match fact:
+        case Fill():
+            return False, fact.matched_at, f"0.{fact.trade_id}"
+        case Unlisted():
+            return True, fact.at, fact.order_id
+        case _:
+            return False, fact.at, "1." if isinstance(fact, Merge) else "2."
 
 
 def _leg(named: Holding, facts: list[Fact], *, nets: bool) -> Holding:
@@ -119,7 +124,9 @@ def _leg(named: Holding, facts: list[Fact], *, nets: bool) -> Holding:
     merges: list[Merge] = []
     for fact in facts:
         match fact:
-            case Fill() if fact.finality is not Finality.FAILED:
+            case Fill(finality=Finality.FAILED):
+                continue
+            case Fill() | Unlisted():
                 leg = _filled(leg, fact)
                 if nets:
                     leg = _merged(leg, leg.pairs)
@@ -137,7 +144,7 @@ def _leg(named: Holding, facts: list[Fact], *, nets: bool) -> Holding:
     return replace(leg, borrowed=NOTHING) if nets else leg
 
 
-def _filled(leg: Holding, fill: Fill) -> Holding:
+def _filled(leg: Holding, fill: Fill | Unlisted) -> Holding:
     fees = Money(leg.fees + fill.fee)
     if fill.side is Side.SELL:
         assert fill.outcome is leg.outcome, "only what the leg holds is sold"
@@ -155,7 +162,7 @@ def _filled(leg: Holding, fill: Fill) -> Holding:
     )
 
 
-def _sold(leg: Holding, fill: Fill) -> Holding:
+def _sold(leg: Holding, fill: Fill | Unlisted) -> Holding:
     """Sell, even more than the leg holds: an order that had ended may prove to have filled.
 
     Selling a contract that is not held amounts to buying its opposite for the rest of a dollar,
@@ -314,10 +321,10 @@ def _context(position: OpenPosition, cause: Cause, now: datetime) -> dict[str, A
 
 
 def opened(
-    bare: OpenPosition, fills: Iterable[Fill], divergence_probability: Decimal
+    bare: OpenPosition, facts: Iterable[Fact], divergence_probability: Decimal
 ) -> OpenPosition:
-    """Return a new position with holdings from its fills, its reserve and its first mark."""
-    made = folded(bare, fills)
+    """Return a new position with holdings from its facts, its reserve and its first mark."""
+    made = folded(bare, facts)
     paid = sum((_hedged_cost(leg, made.hedged) for leg in made.legs), start=Decimal(0))
     made = replace(
         made,

@@ -11,12 +11,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
-from dutchbook.domain.market.contract import Contract, Outcome, Platform
+from dutchbook.domain.market.contract import Contract, Platform
 from dutchbook.domain.positions.position import OpenPosition
-from dutchbook.domain.values.units import MICRO, ZERO, Money, Quantity, decimal
+from dutchbook.domain.values.units import MICRO, ZERO, Money, decimal
 from dutchbook.errors import FactsError, InvalidInput
 
 Key = tuple[Platform, str]
@@ -54,40 +53,6 @@ def reserve_used(position: OpenPosition) -> tuple[Money, Money]:
     loss = max(-position.divergence_pnl, ZERO)
     used = Money(min(position.divergence_reserve, loss))
     return used, Money(position.divergence_reserve - used)
-
-
-class Merged(StrEnum):
-    """What a platform's list of holdings shows about a merge that got no answer."""
-
-    DONE = "done"
-    NOT_DONE = "not_done"
-    UNKNOWN = "unknown"
-
-
-def merge_verdict(
-    ours: Mapping[Outcome, Quantity],
-    shown: Mapping[Outcome, Quantity],
-    size: Quantity,
-    *,
-    newer: bool,
-) -> Merged:
-    """Return whether a merge happened, judged by the platform's list of holdings.
-
-    Args:
-        ours: Our holdings of the contract before the merge, by outcome.
-        shown: The platform's list now; a missing outcome proves nothing unless the other one is
-            listed.
-        size: Pairs to be merged.
-        newer: Whether the list is proven newer than the call: then an empty list is evidence.
-    """
-    listed = any(shown.get(outcome) for outcome in Outcome)
-    if not listed and not newer:
-        return Merged.UNKNOWN
-    now = {outcome: shown.get(outcome, Decimal(0)) for outcome in Outcome}
-    if all(now[outcome] == ours.get(outcome, Decimal(0)) for outcome in Outcome):
-        return Merged.NOT_DONE
-    after = {outcome: ours.get(outcome, Decimal(0)) - size for outcome in Outcome}
-    return Merged.DONE if now == after else Merged.UNKNOWN
 
 
 # Results that a person provides for a tape

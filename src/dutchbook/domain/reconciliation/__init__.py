@@ -16,6 +16,7 @@ from dutchbook.domain.reconciliation.findings import (
     Choice,
     Discrepancy,
     DiscrepancyType,
+    DropStated,
     EndOrder,
     FailFill,
     GiveUpOrder,
@@ -24,13 +25,12 @@ from dutchbook.domain.reconciliation.findings import (
     RefuseOrder,
     Repair,
     SettleFill,
-    SupersedeFill,
+    StateTotals,
 )
 from dutchbook.domain.reconciliation.our_state import (
     ContractKey,
     OurOrder,
     OurState,
-    is_synthetic,
 )
 from dutchbook.domain.reconciliation.platform_state import (
     Answer,
@@ -43,7 +43,6 @@ from dutchbook.domain.reconciliation.platform_state import (
     NotFound,
     PlatformState,
     Stale,
-    Stated,
     Statement,
     Unavailable,
 )
@@ -60,6 +59,7 @@ __all__ = [
     "ContractKey",
     "Discrepancy",
     "DiscrepancyType",
+    "DropStated",
     "EndOrder",
     "FailFill",
     "FillReport",
@@ -80,12 +80,10 @@ __all__ = [
     "Rules",
     "SettleFill",
     "Stale",
-    "Stated",
+    "StateTotals",
     "Statement",
-    "SupersedeFill",
     "Unavailable",
     "Window",
     "compare",
-    "is_synthetic",
     "proven_absent",
 ]

@@ -91,6 +91,6 @@ def proven_absent(order: Order, answer: Answer, window: Window) -> bool:
         and closes is not None
         and answer.as_of > closes
         and order.status is OrderStatus.PENDING
-        and order.platform_order_id is None
+        and not order.reported
         and not order.filled
     )

@@ -290,10 +290,17 @@ class Accounts:
     # ----------------------------------------------------------------------------
 
     def _older(self, as_of: datetime | None, orders: Iterable[OurOrder]) -> bool:
-        """Return whether a list predates our newest known change, so that it proves nothing."""
+        """Return whether a list may predate our newest known change, so that it proves nothing.
+
+        A platform that does not date its reads (Polymarket) is taken to show everything that is
+        older than the grace period. While trades are not listed, their exact cost is unknown.
+        """
+        orders = tuple(orders)
         newest = [our.newest for our in orders]
         moved = [m.at for m in self.statement.movements]
-        return as_of is None or any(as_of < each for each in (*newest, *moved))
+        shown = as_of or self.theirs.asked_at - self.rules.grace
+        unlisted = any(our.order.stated for our in orders)
+        return unlisted or any(shown < each for each in (*newest, *moved))
 
     def _judged(self, found: Discrepancy) -> Discrepancy:
         """Return the finding; after the grace period, a person decides about it."""

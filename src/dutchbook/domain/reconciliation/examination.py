@@ -32,7 +32,6 @@ class Examination:
     repairs: list[OrderRepair] = field(default_factory=list)
     found: dict[str, Discrepancy] = field(default_factory=dict)
     ask_again: bool = False
-    unpriced: bool = False
     unanswered: str | None = None
 
     @property
@@ -47,10 +46,6 @@ class Examination:
     def answer_missing(self, reason: str) -> None:
         """Record that the platform did not answer, and ask again."""
         self.unanswered, self.ask_again = reason, True
-
-    def price_missing(self, *, unpriced: bool) -> None:
-        """Record whether the platform reports a quantity without the prices of its trades."""
-        self.unpriced = unpriced
 
     def repair(self, *repairs: OrderRepair) -> None:
         """Propose repairs and continue from the order as they change it."""
@@ -118,6 +113,7 @@ def described(ours: OurOrder) -> dict[str, Any]:
         "status": order.status.value,
         "filled": plain(order.filled),
         "working": plain(order.working_size),
+        "stated": plain(order.stated),
         "platform_order_id": order.platform_order_id,
         "awaiting_answer": ours.awaiting,
         "fills": [fill_document(fill) for fill in ours.fills],

@@ -13,11 +13,11 @@ from dutchbook.domain.reconciliation.findings import (
     FailFill,
     Involvement,
     SettleFill,
-    SupersedeFill,
+    StateTotals,
 )
-from dutchbook.domain.reconciliation.our_state import is_synthetic, live
+from dutchbook.domain.reconciliation.our_state import live
 from dutchbook.domain.reconciliation.platform_state import FillReport, Found
-from dutchbook.domain.reconciliation.synthetic import Remainder, current, remainder
+from dutchbook.domain.reconciliation.repairs import order_after
 from dutchbook.domain.values.units import plain
 
 _K, _I = DiscrepancyType, Involvement
@@ -48,55 +48,38 @@ def enter_fills(
             _progress(case, known[trade_id], report)
         else:
             new.append(before.fill_of(report))
-    real = (*(fill for fill in before.fills if not is_synthetic(fill)), *new)
-    rest = remainder(before, real, None if contradictory else found)
-    _enter(case, new, rest)
+    case.repair(*(BookFill(case.order.order_id, fill) for fill in new))
+    if found and found.stated and not contradictory:
+        stated = StateTotals(case.order.order_id, found.stated)
+        if order_after(case.after, stated) != case.after:
+            case.repair(stated)
+    if case.after.order.filled > before.order.filled:
+        _missed(case, live(new))
     for fill in new:
         if fill.finality is Finality.FAILED:
             _failed(case, fill)
+    _unlisted(case, found)
 
 
-def _enter(case: Examination, new: list[Fill], rest: Remainder) -> None:
-    order_id, held = case.order.order_id, current(case.before)
-    stated = rest.fill if rest.fill and not _known(case, rest.fill) else None
-    entered = (*new, *((stated,) if stated else ()))
-    if held and (rest.fill is None or rest.fill.trade_id != held.trade_id):
-        case.repair(SupersedeFill(order_id, held, entered))
-        missed = live(entered) if total(live(entered)) > held.size else ()
-    else:
-        case.repair(*(BookFill(order_id, fill) for fill in entered))
-        missed = live(entered)
-    if missed:
-        _missed(case, missed)
-    if held and rest.fill and rest.fill.trade_id == held.trade_id:
-        _finish_stated(case, held, rest.fill.finality)
-    case.price_missing(unpriced=rest.unpriced)
-    if rest.unpriced:
-        pending = case.order.status is OrderStatus.PENDING
-        case.doubts(
-            _K.PENDING_FILLED if pending else _K.FILL_MISSING,
-            {"filled_without_trades": plain(rest.size)},
-            "ask for the trades",
-        )
+def _unlisted(case: Examination, found: Found | None) -> None:
+    """Ask again for trades that are stated and not listed: reads lag behind writes.
 
-
-def _known(case: Examination, fill: Fill) -> bool:
-    return any(each.trade_id == fill.trade_id for each in case.before.fills)
+    Kalshi's lag by up to a second (docs.kalshi.com quick start, 2026-10). After the grace
+    period a person decides.
+    """
+    part = case.after.order.unlisted
+    if part is None:
+        return
+    if found is None:
+        case.ask()
+        return
+    missing = {"stated_without_trades": plain(part.size)}
+    case.doubts(_K.FILL_MISSING, missing, "ask the platform for the trades")
 
 
 def total(fills: Iterable[Fill]) -> Decimal:
     """Return the sum of contracts over fills."""
     return sum((fill.size for fill in fills), start=Decimal(0))
-
-
-def _finish_stated(case: Examination, held: Fill, finality: Finality) -> None:
-    if held.finality is not Finality.PROVISIONAL:
-        return
-    if finality is Finality.SETTLED:
-        case.repair(SettleFill(case.order.order_id, held))
-    elif finality is Finality.FAILED:
-        case.repair(FailFill(case.order.order_id, held))
-        _failed(case, held)
 
 
 def _progress(case: Examination, ours: Fill, report: FillReport) -> None:
@@ -153,7 +136,8 @@ def _missed(case: Examination, fills: tuple[Fill, ...]) -> None:
     If the order had ended or its position was closed, a person must find the cause.
     """
     order = case.order
-    theirs = {"fills": [fill_document(fill) for fill in fills]}
+    filled = plain(case.after.order.filled)
+    theirs = {"filled": filled, "fills": [fill_document(fill) for fill in fills]}
     if order.status is OrderStatus.PENDING and not case.closed:
         kind, involvement = _K.PENDING_FILLED, _I.NONE
     else:

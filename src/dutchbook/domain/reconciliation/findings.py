@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from dutchbook.domain.execution.order import Fill
+from dutchbook.domain.execution.order import Fill, Totals
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.reconciliation.platform_state import NamedCash
 from dutchbook.domain.values.units import Quantity
@@ -121,16 +121,18 @@ class SettleFill:
 
 
 @dataclass(frozen=True, slots=True)
-class SupersedeFill:
-    """Replace a synthetic fill (for a stated total) with `by`, the trades now known.
-
-    One step for both, since only the difference changes working size and holdings. `fill` is
-    kept as failed, which here does not mean a failed settlement.
-    """
+class StateTotals:
+    """Record the totals that the platform states of an order; see `Order.with_totals`."""
 
     order_id: str
-    fill: Fill
-    by: tuple[Fill, ...]
+    totals: Totals
+
+
+@dataclass(frozen=True, slots=True)
+class DropStated:
+    """Drop what was stated of an order and has no trades, as a person has decided."""
+
+    order_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +178,9 @@ class GiveUpOrder:
 Repair = (
     BookCash
     | BookFill
+    | StateTotals
     | SettleFill
-    | SupersedeFill
+    | DropStated
     | FailFill
     | AcknowledgeOrder
     | EndOrder
@@ -187,8 +190,9 @@ Repair = (
 REPAIRS = (
     BookCash,
     BookFill,
+    StateTotals,
     SettleFill,
-    SupersedeFill,
+    DropStated,
     FailFill,
     AcknowledgeOrder,
     EndOrder,

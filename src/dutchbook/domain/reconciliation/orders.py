@@ -22,7 +22,7 @@ from dutchbook.domain.reconciliation.findings import (
     Involvement,
     RefuseOrder,
 )
-from dutchbook.domain.reconciliation.our_state import is_synthetic, live
+from dutchbook.domain.reconciliation.our_state import live
 from dutchbook.domain.reconciliation.platform_state import (
     FillReport,
     Found,
@@ -68,7 +68,8 @@ def _missed(case: Examination, trades: dict[str, FillReport]) -> bool:
     If only the finality of its fills is open, the account's list of trades is enough.
     """
     provisional = (f for f in case.after.fills if f.finality is Finality.PROVISIONAL)
-    rest = case.after.awaiting or case.after.order.working_size > 0
+    order = case.after.order
+    rest = case.after.awaiting or order.working_size > 0 or order.stated > 0
     return rest or any(fill.trade_id not in trades for fill in provisional)
 
 
@@ -86,7 +87,7 @@ def _shown(case: Examination, found: Found, trades: dict[str, FillReport]) -> No
         _refused(case, found)
     elif found.working > 0:
         _works(case, found)
-    elif not case.unpriced and (case.before.awaiting or order.working_size > 0):
+    elif case.before.awaiting or order.working_size > 0:
         if not case.before.awaiting:
             _changed(case, found, "none: the order is ended")
         case.repair(EndOrder(order_id, found.platform_order_id))
@@ -102,11 +103,8 @@ def _left_out(case: Examination, found: Found, trades: dict[str, FillReport]) ->
 
 
 def _explained(case: Examination) -> Decimal:
-    """Return the part of a stated total that our fills explain, failed trades included."""
-    fills = case.after.fills
-    return total(
-        fill for fill in fills if not (is_synthetic(fill) and fill.finality is Finality.FAILED)
-    )
+    """Return the part of a stated total that we know of, failed trades included."""
+    return total(case.after.fills) + case.after.order.stated
 
 
 def _refused(case: Examination, found: Found) -> None:

@@ -8,19 +8,12 @@ from datetime import datetime
 from decimal import Decimal
 
 from dutchbook.domain.capital.ledger import AccountKey
-from dutchbook.domain.execution.order import Fill, Finality, Order
+from dutchbook.domain.execution.order import Fill, Finality, Order, Unlisted
 from dutchbook.domain.market.contract import Outcome, Platform, Side
 from dutchbook.domain.positions.position import OpenPosition
 from dutchbook.domain.reconciliation.platform_state import FillReport
 
 ContractKey = tuple[Platform, str, Outcome]
-SYNTHETIC = "synthetic:"
-"""Trade id prefix of a synthetic fill: one for a platform's stated total, without a trade."""
-
-
-def is_synthetic(fill: Fill) -> bool:
-    """Return whether a fill represents a stated total and not a trade."""
-    return fill.trade_id.startswith(SYNTHETIC)
 
 
 def live(fills: Iterable[Fill]) -> tuple[Fill, ...]:
@@ -28,12 +21,12 @@ def live(fills: Iterable[Fill]) -> tuple[Fill, ...]:
     return tuple(fill for fill in fills if fill.finality is not Finality.FAILED)
 
 
-def cash_effect(fill: Fill) -> Decimal:
+def cash_effect(fill: Fill | Unlisted) -> Decimal:
     """Return the dollars a fill adds (sell) or takes (buy, negative), after its fee."""
     return (fill.cost if fill.side is Side.SELL else -fill.cost) - fill.fee
 
 
-def size_effect(fill: Fill) -> Decimal:
+def size_effect(fill: Fill | Unlisted) -> Decimal:
     """Return the contracts of its outcome that a fill adds, negative for a sale."""
     return fill.size if fill.side is Side.BUY else -fill.size
 
@@ -58,14 +51,21 @@ class OurOrder:
         A fill alone does not show whether the rest still works.
         """
         order = self.order
-        unanswered = order.platform_order_id is None and order.working_size > 0
+        unanswered = not order.reported and order.working_size > 0
         return unanswered or order.outcome_unknown_since is not None
+
+    @property
+    def counted(self) -> tuple[Fill | Unlisted, ...]:
+        """All that counts as filled: fills that have not failed, and what is only stated."""
+        part = self.order.unlisted
+        return (*live(self.fills), *((part,) if part else ()))
 
     @property
     def unresolved(self) -> bool:
         """Whether a report from the platform can still change the order."""
         provisional = any(fill.finality is Finality.PROVISIONAL for fill in self.fills)
-        return self.awaiting or self.order.working_size > 0 or provisional
+        rest = self.order.working_size > 0 or self.order.stated > 0
+        return self.awaiting or rest or provisional
 
     @property
     def newest(self) -> datetime:

@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from dutchbook.domain.capital.ledger import AccountKey, EntryKind
-from dutchbook.domain.execution.order import Finality
+from dutchbook.domain.execution.order import Finality, Totals
 from dutchbook.domain.market.contract import Outcome, Platform, Side
 from dutchbook.domain.values.units import Money, Price, Quantity
 from dutchbook.errors import InvalidInput
@@ -34,23 +34,6 @@ class FillReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Stated:
-    """Totals in a platform's order record, with or without the list of trades.
-
-    Attributes:
-        filled: Contracts matched so far, including those that failed later.
-        cost: Their cost in dollars before fees; None if the record does not show it.
-        fees: Their fees in dollars.
-        finality: Whether the platform can still take these totals back.
-    """
-
-    filled: Quantity
-    cost: Money | None
-    fees: Money
-    finality: Finality
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
     """The platform knows the order.
 
@@ -67,7 +50,7 @@ class Found:
     fills: tuple[FillReport, ...]
     working: Quantity
     refusal: str | None = None
-    stated: Stated | None = None
+    stated: Totals | None = None
     trades_complete: bool = True
 
 

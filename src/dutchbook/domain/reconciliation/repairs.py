@@ -10,7 +10,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TypeVar
 
-from dutchbook.domain.execution.order import Fill, Finality
+from dutchbook.domain.execution.order import Fill, Finality, Order, Unlisted
 from dutchbook.domain.reconciliation.findings import (
     REPAIRS,
     AcknowledgeOrder,
@@ -18,6 +18,7 @@ from dutchbook.domain.reconciliation.findings import (
     AskPerson,
     BookCash,
     BookFill,
+    DropStated,
     EndOrder,
     FailFill,
     GiveUpOrder,
@@ -25,22 +26,22 @@ from dutchbook.domain.reconciliation.findings import (
     RefuseOrder,
     Repair,
     SettleFill,
-    SupersedeFill,
+    StateTotals,
 )
 from dutchbook.domain.reconciliation.our_state import (
     OurOrder,
     OurState,
     cash_effect,
-    live,
     size_effect,
 )
-from dutchbook.domain.values.units import NOTHING, Quantity
+from dutchbook.domain.values.units import NOTHING
 
 K = TypeVar("K")
 OrderRepair = (
     BookFill
     | SettleFill
-    | SupersedeFill
+    | StateTotals
+    | DropStated
     | FailFill
     | AcknowledgeOrder
     | EndOrder
@@ -60,37 +61,34 @@ def order_after(ours: OurOrder, repair: OrderRepair) -> OurOrder:
     order = ours.order
     match repair:
         case BookFill(_, fill):
-            return _entered(ours, (fill,))
+            fills = tuple(sorted((*ours.fills, fill), key=lambda each: each.trade_id))
+            return replace(ours, order=order.with_fill(fill), fills=fills)
         case SettleFill(_, fill):
             return replace(ours, fills=_final(ours.fills, fill, Finality.SETTLED))
         case FailFill(_, fill):
             fills = _final(ours.fills, fill, Finality.FAILED)
             return replace(ours, order=order.without_fill(fill), fills=fills)
-        case SupersedeFill(_, fill, by):
-            # The stated total already reduced the working size: only the difference counts.
-            counted = sum((each.size for each in live(by)), start=Decimal(0))
-            working = Quantity(order.working_size + min(fill.size, counted))
-            room = replace(order, working_size=working)
-            added = _entered(replace(ours, order=room), by)
-            return order_after(added, FailFill(order.order_id, fill))
+        case StateTotals(_, totals):
+            return replace(ours, order=order.with_totals(totals, ours.fills))
+        case DropStated():
+            return replace(ours, order=order.without_stated())
+        case _:
+            return replace(ours, order=_rest_after(order, repair))
+
+
+def _rest_after(
+    order: Order, repair: AcknowledgeOrder | EndOrder | RefuseOrder | GiveUpOrder
+) -> Order:
+    """Return an order after a repair of its unfilled rest."""
+    match repair:
         case AcknowledgeOrder(_, platform_order_id, working):
-            return replace(ours, order=order.acknowledged(platform_order_id, working))
-        case EndOrder(_, platform_order_id):
-            if platform_order_id is None:
-                return replace(ours, order=order.ended())
-            return replace(ours, order=order.acknowledged(platform_order_id, NOTHING))
+            return order.acknowledged(platform_order_id, working)
+        case EndOrder(_, str() as platform_order_id):
+            return order.acknowledged(platform_order_id, NOTHING)
         case RefuseOrder(_, reason):
-            return replace(ours, order=order.refused(reason))
-        case GiveUpOrder():
-            return replace(ours, order=order.ended())
-
-
-def _entered(ours: OurOrder, fills: tuple[Fill, ...]) -> OurOrder:
-    order = ours.order
-    for fill in live(fills):
-        order = order.with_fill(fill)
-    every = tuple(sorted((*ours.fills, *fills), key=lambda each: each.trade_id))
-    return replace(ours, order=order, fills=every)
+            return order.refused(reason)
+        case _:
+            return order.ended()
 
 
 def _final(fills: tuple[Fill, ...], fill: Fill, finality: Finality) -> tuple[Fill, ...]:
@@ -142,5 +140,5 @@ def _add(amounts: dict[K, Decimal], key: K, amount: Decimal) -> None:
     amounts[key] = amounts.get(key, Decimal(0)) + amount
 
 
-def _effect(ours: OurOrder, of: Callable[[Fill], Decimal]) -> Decimal:
-    return sum((of(fill) for fill in live(ours.fills)), start=Decimal(0))
+def _effect(ours: OurOrder, of: Callable[[Fill | Unlisted], Decimal]) -> Decimal:
+    return sum((of(fill) for fill in ours.counted), start=Decimal(0))

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from dutchbook.domain.execution.order import Fill
+from collections.abc import Iterable
+from decimal import Decimal
+
+from dutchbook.domain.execution.order import Fill, Order
 from dutchbook.domain.positions.position import OpenPosition, PositionTrigger
+from dutchbook.domain.reconciliation.absence import CENT
+from dutchbook.domain.reconciliation.examination import fill_document
 from dutchbook.domain.reconciliation.findings import Discrepancy, DiscrepancyType, Involvement
-from dutchbook.domain.values.units import plain
+from dutchbook.domain.values.units import NOTHING, plain
+
+ROUNDING = Decimal("0.0001")
+"""Dollars per contract by which totals from averages may differ from the trades."""
 
 
 def agreed(
@@ -23,6 +31,53 @@ def agreed(
     if not position.imbalanced() and position.hedged:
         return PositionTrigger.RESOLVED_OPEN
     return PositionTrigger.RESOLVED_PARTIAL if exited else PositionTrigger.RESOLVED_EXPOSED
+
+
+def misstated(
+    position_id: str, order: Order, fills: Iterable[Fill], *, whole: bool
+) -> list[Discrepancy]:
+    """Return the discrepancy of an order whose trades differ from what its platform stated.
+
+    Differences that rounding explains are none: Kalshi states averages of four decimals, so its
+    totals are exact to 0.0001 dollars per contract; Polymarket states no fees, and its sizes
+    are exact to a hundredth.
+
+    Args:
+        position_id: The order's position.
+        order: The order before.
+        fills: The trades that are listed now.
+        whole: Whether these are all that was missing.
+    """
+    after = order
+    for fill in fills:
+        after = after.with_fill(fill)
+    gone = after.stated if whole else NOTHING
+    moved = Decimal(0)
+    if not after.stated:
+        moved += abs(after.cost - order.cost)
+    if not after.stated and order.platform.fills_are_final:
+        moved += abs(after.fees - order.fees)
+    more = after.filled - order.filled
+    if more or (gone <= CENT and moved <= CENT + order.filled * ROUNDING):
+        return []
+    return [
+        Discrepancy(
+            kind=DiscrepancyType.FILL_UNKNOWN,
+            platform=order.platform,
+            subject=order.order_id,
+            order_id=order.order_id,
+            position_id=position_id,
+            pair_id=order.pair_id,
+            ours={
+                "stated": plain(order.stated),
+                "cost": plain(order.stated_cost),
+                "fees": plain(order.stated_fees),
+            },
+            theirs={"trades": [fill_document(fill) for fill in fills], "missing": plain(gone)},
+            recommended_action="compare the order with the platform's own page",
+            involvement=Involvement.DECIDES,
+        )
+    ]
 
 
 def fill_failed(position: OpenPosition, fill: Fill) -> Discrepancy:

@@ -88,7 +88,10 @@ def _reservations(tables: Mapping[str, Rows]) -> Iterator[str]:
 
 
 def _orders(tables: Mapping[str, Rows]) -> Iterator[str]:
-    """Compare each order's size, cost, fees and resulting status with its fills."""
+    """Compare each order's size, cost, fees and resulting status with its fills.
+
+    What its platform has stated and not listed yet counts as well.
+    """
     fills: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in tables["fills"]:
         if row["finality"] != "failed":
@@ -96,9 +99,9 @@ def _orders(tables: Mapping[str, Rows]) -> Iterator[str]:
     for row in tables["orders"]:
         named = f"order {row['order_id']}"
         totals = {
-            "fill_size": _sum(each["size"] for each in fills[row["order_id"]]),
-            "fill_cost": _sum(_cost(each) for each in fills[row["order_id"]]),
-            "fees": _sum(each["fee"] for each in fills[row["order_id"]]),
+            "fill_size": row["stated"] + _sum(f["size"] for f in fills[row["order_id"]]),
+            "fill_cost": row["stated_cost"] + _sum(_cost(f) for f in fills[row["order_id"]]),
+            "fees": row["stated_fees"] + _sum(f["fee"] for f in fills[row["order_id"]]),
         }
         for column, expected in totals.items():
             if row[column] != expected:

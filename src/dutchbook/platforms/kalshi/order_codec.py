@@ -1,22 +1,29 @@
-"""Kalshi's answers to an order: the table, and codecs of the three that show its outcome.
+"""Kalshi's answers to an order: the table, and decoders of those that show its outcome.
 
 Sources: docs.kalshi.com as of 2026-10 (the OpenAPI 3.34.0, the changelog to 2026-10-15, the
 pages order_errors and quick_start_create_order) and answers recorded on the demo platform on
-2026-06-11. Prices and counts are texts; a number in their place is malformed. The decoders
-serve the engine, the encoders the paper platform.
+2026-06-11. Prices and counts are texts; a number in their place is malformed.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from dutchbook.domain.execution.order import Finality, Order
+from dutchbook.domain.execution.order import Finality, Order, Totals
 from dutchbook.domain.market.contract import Outcome, Platform, Side
-from dutchbook.domain.values.units import NOTHING, Price, Quantity, money, plain
+from dutchbook.domain.values.units import (
+    NOTHING,
+    ZERO,
+    Money,
+    Price,
+    Quantity,
+    money,
+    owed,
+)
 from dutchbook.errors import InvalidInput, MalformedMessage, OutcomeUnknown
 from dutchbook.platforms.order_answers import (
     Answer,
@@ -30,7 +37,7 @@ from dutchbook.platforms.order_answers import (
     read_count,
     read_price,
 )
-from dutchbook.ports.gateway import FillReport, OrderReport
+from dutchbook.ports.gateway import FillReport
 
 KALSHI = Platform.KALSHI
 CREATED = "created"
@@ -123,6 +130,8 @@ class _Created(msgspec.Struct):
     client_order_id: str
     fill_count: str
     remaining_count: str
+    average_fill_price: str | None = None
+    average_fee_paid: str | None = None
 
 
 class _Order(msgspec.Struct):
@@ -131,6 +140,10 @@ class _Order(msgspec.Struct):
     status: Literal["resting", "canceled", "executed"]
     fill_count_fp: str
     remaining_count_fp: str
+    taker_fill_cost_dollars: str = ""
+    maker_fill_cost_dollars: str = ""
+    taker_fees_dollars: str = ""
+    maker_fees_dollars: str = ""
 
 
 class _Orders(msgspec.Struct):
@@ -197,11 +210,25 @@ def decode_placed(raw: bytes, sent: Sent) -> Placed:
         filled, remaining = _counts(created)
         if filled + remaining > sent.order.size:
             raise InvalidInput("fill_count", created.fill_count, "no more than was ordered")
+        stated = _averaged(created, filled, sent.order)
     except UNREADABLE as error:
         raise MalformedMessage(KALSHI, str(error), raw) from error
     if created.client_order_id != sent.order.client_order_id:
         raise OutcomeUnknown(KALSHI, "answer_of_another_order")
-    return Placed(created.order_id, remaining, least=filled)
+    return Placed(created.order_id, remaining, stated, least=filled)
+
+
+def _averaged(created: _Created, filled: Quantity, order: Order) -> Totals:
+    """Return the totals of an acknowledgement: it states averages per contract, in YES terms.
+
+    They have four decimals, so the totals are exact to 0.00005 dollars per contract.
+    """
+    if not filled or created.average_fill_price is None:
+        return Totals(filled, None if filled else ZERO, ZERO)
+    yes = read_price(created.average_fill_price, "average_fill_price")
+    fee = money(created.average_fee_paid or "0", field="average_fee_paid")
+    own = yes if order.outcome is Outcome.YES else 1 - yes
+    return Totals(filled, owed(own * filled), owed(fee * filled))
 
 
 def decode_order(answer: Answer, sent: Sent) -> Placed | None:
@@ -218,10 +245,30 @@ def decode_order(answer: Answer, sent: Sent) -> Placed | None:
                 filled = read_count(order.fill_count_fp, "fill_count_fp")
                 remaining = read_count(order.remaining_count_fp, "remaining_count_fp")
                 working = remaining if order.status == "resting" else NOTHING
-                return Placed(order.order_id, working, least=filled)
+                stated = _summed(order, filled, sent.order)
+                return Placed(order.order_id, working, stated, least=filled)
     except UNREADABLE as error:
         raise MalformedMessage(KALSHI, str(error), raw) from error
     return None
+
+
+def _summed(row: _Order, filled: Quantity, order: Order) -> Totals:
+    """Return the totals of an order's record.
+
+    The cost of an ask is stated in NO terms (live use reported in public issues, 2026), so that
+    a sale of YES and a purchase of NO both show one dollar less the YES price.
+    """
+    if not row.taker_fill_cost_dollars:
+        return Totals(filled, None if filled else ZERO, ZERO)
+    paid, fees = Decimal(0), Decimal(0)
+    for cost, fee in (
+        (row.taker_fill_cost_dollars, row.taker_fees_dollars),
+        (row.maker_fill_cost_dollars, row.maker_fees_dollars),
+    ):
+        paid += money(cost or "0", field="fill_cost_dollars")
+        fees += money(fee or "0", field="fees_dollars")
+    own = paid if order.side is Side.BUY else filled - paid
+    return Totals(filled, Money(own), Money(fees))
 
 
 def decode_fills(answer: Answer, sent: Sent, placed: Placed) -> tuple[FillReport, ...]:
@@ -267,101 +314,3 @@ def _when(row: _Fill) -> datetime:
     if row.ts is None:
         raise InvalidInput("created_time", None, "a time, here or in ts")
     return datetime.fromtimestamp(row.ts, UTC)
-
-
-# Writing
-# ---------------------------------------------------------------------------------------
-
-
-def encode_placed(order: Order, report: OrderReport) -> Answer:
-    """Encode the answer to a create order: flat, with averages only if something filled."""
-    filled = sum((fill.size for fill in report.fills), start=Decimal(0))
-    body: dict[str, Any] = {
-        "order_id": report.platform_order_id,
-        "client_order_id": order.client_order_id,
-        "fill_count": _fp(filled),
-        "remaining_count": _fp(report.working),
-        "ts_ms": int(order.created_at.timestamp() * 1000),
-    }
-    if filled:
-        paid = sum((_yes(order, f.price) * f.size for f in report.fills), start=Decimal(0))
-        fees = sum((fill.fee for fill in report.fills), start=Decimal(0))
-        body["average_fill_price"] = f"{paid / filled:.4f}"
-        body["average_fee_paid"] = f"{fees / filled:.4f}"
-    return Answer(201, msgspec.json.encode(body))
-
-
-def encode_refused(reason: str, order: Order) -> Answer:
-    """Encode the rejection with our `reason`, in the shape that its status has."""
-    del order
-    row = TABLE.row(reason)
-    if row.text is not None:
-        return Answer(row.statuses[0], msgspec.json.encode({"error": row.text}))
-    code = row.code or "forbidden"
-    body = {"error": {"code": code, "message": code.replace("_", " ")}}
-    return Answer(row.statuses[-1], msgspec.json.encode(body))
-
-
-def encode_order(order: Order, report: OrderReport | None) -> Answer:
-    """Encode a page of orders that holds one order or none."""
-    rows = [] if report is None else [_order_row(order, report)]
-    return Answer(200, msgspec.json.encode({"orders": rows, "cursor": ""}))
-
-
-def _order_row(order: Order, report: OrderReport) -> dict[str, str]:
-    filled = sum((fill.size for fill in report.fills), start=Decimal(0))
-    ended = "executed" if filled >= order.size else "canceled"
-    return {
-        "order_id": report.platform_order_id,
-        "client_order_id": order.client_order_id,
-        "ticker": order.contract_id,
-        "type": "limit",
-        **_direction(order),
-        "status": "resting" if report.working else ended,
-        **_prices(order, order.price),
-        "initial_count_fp": _fp(order.size),
-        "fill_count_fp": _fp(filled),
-        "remaining_count_fp": _fp(report.working),
-    }
-
-
-def encode_fills(order: Order, report: OrderReport) -> Answer:
-    """Encode a page of one order's fills."""
-    rows = [
-        {
-            "fill_id": fill.trade_id,
-            "trade_id": fill.trade_id,
-            "order_id": fill.platform_order_id,
-            "ticker": order.contract_id,
-            **_direction(order),
-            "count_fp": _fp(fill.size),
-            **_prices(order, fill.price),
-            "fee_cost": f"{fill.fee:.6f}",
-            "created_time": fill.matched_at,
-        }
-        for fill in report.fills
-    ]
-    return Answer(200, msgspec.json.encode({"fills": rows, "cursor": ""}))
-
-
-def _direction(order: Order) -> dict[str, str]:
-    """Return the direction: buying YES and selling NO are bids (docs, order_direction)."""
-    bids = (order.outcome is Outcome.YES) == (order.side is Side.BUY)
-    return {
-        "outcome_side": "yes" if bids else "no",
-        "book_side": "bid" if bids else "ask",
-    }
-
-
-def _prices(order: Order, own: Decimal) -> dict[str, str]:
-    yes = _yes(order, own)
-    return {"yes_price_dollars": f"{yes:.4f}", "no_price_dollars": f"{1 - yes:.4f}"}
-
-
-def _yes(order: Order, own: Decimal) -> Decimal:
-    return own if order.outcome is Outcome.YES else 1 - own
-
-
-def _fp(count: Decimal) -> str:
-    """Format contracts with two decimals, as Kalshi does, or more to stay exact."""
-    return f"{count:.2f}" if not count % Decimal("0.01") else plain(count)

@@ -143,6 +143,22 @@ class PaperExchange:
         """Return the platform's id of an order, derived from our id."""
         return f"{self.platform}-{client_order_id}"
 
+    def since(self, contract_id: str, at: datetime) -> list[Order]:
+        """Return the orders of a contract created at `at` or later, newest first."""
+        known = (each.order for each in self._orders.values())
+        found = [o for o in known if o.contract_id == contract_id and o.created_at >= at]
+        return sorted(found, key=lambda order: order.created_at, reverse=True)
+
+    def kill(self, order: Order, now: datetime) -> None:
+        """Record an order that was taken, held back, and then matched nothing."""
+        terms = self.contracts[order.contract_id].fees
+        at = terms.at(now) if terms else None
+        if at is not None:
+            self._counter += 1
+            name = self.order_id(order.client_order_id)
+            self._by_client[order.client_order_id] = name
+            self._orders[name] = Working(order, name, FeeAccumulator(at), 0, self._counter)
+
     def _checked(self, order: Order, now: datetime) -> tuple[Contract, FeeTerms]:
         contract = self.contracts.get(order.contract_id)
         if self.paused:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -70,14 +70,17 @@ class Window:
 class FaultPlan:
     """How often each fault strikes, in parts per million, and how slow the platform is.
 
-    Every request takes `latency_ms` plus up to `jitter_ms`. A late answer comes `late_ms` after
-    the platform acted on the request. By default nothing fails and answers come at once.
+    Every request takes `latency_ms` plus up to `jitter_ms`. Where reads lag, they show an order
+    or a trade between the two times of `lag_ms` after it was accepted. A late answer comes
+    `late_ms` after the platform acted on the request. By default nothing fails and answers
+    come at once.
     """
 
     seed: int = 0
     rates: tuple[tuple[Fault, int], ...] = ()
     latency_ms: int = 0
     jitter_ms: int = 0
+    lag_ms: tuple[int, int] = (0, 0)
     settle_ms: int = 4_000
     late_ms: int = 20_000
     windows: tuple[Window, ...] = ()
@@ -118,6 +121,11 @@ class FaultPlan:
         """Return the platform's delay for the request named `key`, in milliseconds."""
         jitter = self._draw("jitter", key) % (self.jitter_ms + 1)
         return self.latency_ms + jitter
+
+    def lag(self, key: str) -> timedelta:
+        """Return how long after its acceptance reads show the order or trade named `key`."""
+        least, most = self.lag_ms
+        return timedelta(milliseconds=least + self._draw("lag", key) % (most - least + 1))
 
     def _draw(self, kind: str, key: str) -> int:
         text = f"{self.seed}\x1f{kind}\x1f{key}".encode()

@@ -6,8 +6,10 @@ turns them into reports or into one of three errors.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from dutchbook.domain.capital.limits import Approved
@@ -16,19 +18,31 @@ from dutchbook.domain.market.book import ASK, BID
 from dutchbook.domain.market.contract import Outcome, Platform
 from dutchbook.domain.positions.settlement import Result
 from dutchbook.domain.values.units import NOTHING, Quantity
-from dutchbook.errors import MalformedMessage, OutcomeUnknown
-from dutchbook.platforms.order_answers import NO_MATCH, Answer, Placed, Sent, classify, complete
+from dutchbook.errors import MalformedMessage, OutcomeUnknown, PlatformRejected
+from dutchbook.platforms.capability import CAPABILITIES
+from dutchbook.platforms.order_answers import (
+    NO_MATCH,
+    Answer,
+    Family,
+    Placed,
+    Sent,
+    classify,
+    combined,
+)
 from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.faults import Fault, FaultPlan
-from dutchbook.platforms.paper.server import SIGNATURE, PaperServer, StepLag
-from dutchbook.platforms.paper.wire import WIRES
+from dutchbook.platforms.paper.server import PaperServer, StepLag
+from dutchbook.platforms.paper.wire import DECODERS
+from dutchbook.platforms.polymarket.order_encoder import encode_request
 from dutchbook.ports.gateway import (
     BookReport,
+    Delayed,
     FillReport,
     ListedOrder,
     NamedCash,
     OrderReport,
     PlatformBalance,
+    RequestState,
 )
 from dutchbook.ports.time import Clock
 
@@ -41,9 +55,9 @@ class PaperGateway:
     ) -> None:
         self.platform: Platform = exchange.platform
         self._exchange = exchange
-        self._wire = WIRES[exchange.platform]
+        self._decoder = DECODERS[exchange.platform]
+        self._capability = CAPABILITIES[exchange.platform]
         self._server = PaperServer(exchange, clock, lag, faults)
-        self._sent: dict[str, Sent] = {}
         self._asked = 0
 
     @property
@@ -51,40 +65,45 @@ class PaperGateway:
         """How often each fault has changed an answer that the engine received."""
         return self._server.hits
 
-    async def submit(self, order: Approved[Order]) -> OrderReport:
+    def prepare(self, order: Order) -> Order:
+        """Give an order its id, where its platform knows ids before it is sent."""
+        if not self._capability.knows_ids:
+            return order
+        name = self._exchange.order_id(order.client_order_id)
+        salt = int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big")
+        signed = encode_request(order, salt)
+        return replace(order, platform_order_id=name, signed=signed)
+
+    async def submit(self, order: Approved[Order]) -> OrderReport | Delayed:
         """Send an order; see `PlatformGateway`."""
-        sent = self._remembered(order.subject)
+        sent = self._sent(order.subject)
         answer = await self._server.create(sent.order)
         try:
-            return await self._taken(sent, answer)
+            return self._taken(sent, answer)
         except MalformedMessage as error:
             raise OutcomeUnknown(self.platform, error.reason) from error
 
-    async def _taken(self, sent: Sent, answer: Answer) -> OrderReport:
-        """Decode the answer to an order, and read its trades if it has any."""
-        verdict = classify(self._wire.TABLE, answer)
-        known = sent.platform_order_id
+    def _taken(self, sent: Sent, answer: Answer) -> OrderReport | Delayed:
+        """Decode the answer to an order."""
+        verdict = classify(self._decoder.TABLE, answer)
+        known = sent.order.platform_order_id
         if verdict.reason == NO_MATCH and sent.immediate and known is not None:
             # Kalshi reports this as an order that ended unfilled; both platforms return that.
-            return OrderReport(known, (), NOTHING)
+            return OrderReport(known, (), NOTHING, whole=True)
         verdict.insist(self.platform)
-        placed: Placed | None = self._wire.decode_placed(answer.body, sent)
-        if placed is not None and placed.working is None:
-            placed = self._wire.decode_order(await self._server.order(sent.order), sent)
-        if placed is None:
-            raise OutcomeUnknown(self.platform, "taken, and not found when asked about")
-        return self._with_fills(sent, placed)
+        placed = self._decoder.decode_placed(answer.body, sent)
+        if verdict.family is Family.DELAYED:
+            contract = self._exchange.contracts[sent.order.contract_id]
+            return Delayed(placed.platform_order_id, contract.taker_delay)
+        if sent.immediate and placed.working:
+            raise OutcomeUnknown(self.platform, "still_working")
+        return OrderReport(placed.platform_order_id, (), placed.working, stated=placed.stated)
 
     async def find_order(self, order: Order) -> OrderReport | None:
         """Query an order; None proves nothing."""
-        sent = self._sent.get(order.client_order_id)
-        if sent is None:
-            known = self._exchange.known(order.client_order_id)
-            if known is None:
-                return None
-            sent = self._remembered(known)
+        sent = self._sent(order)
         try:
-            placed = self._wire.decode_order(await self._server.order(sent.order), sent)
+            placed = self._decoder.decode_order(await self._server.order(order), sent)
             return self._with_fills(sent, placed) if placed else self._by_trades(sent)
         except MalformedMessage as error:
             raise OutcomeUnknown(self.platform, error.reason) from error
@@ -99,41 +118,42 @@ class PaperGateway:
         Raises:
             OutcomeUnknown: The order has traded and may still work.
         """
-        if sent.platform_order_id is None:
+        name = sent.order.platform_order_id
+        if not self._capability.knows_ids or name is None:
             return None
-        placed = Placed(sent.platform_order_id, NOTHING)
-        fills = self._wire.decode_fills(self._server.fills(sent.order), sent, placed)
+        placed = Placed(name, NOTHING)
+        fills = self._decoder.decode_fills(self._server.fills(sent.order), sent, placed)
         if fills and not sent.immediate:
             raise OutcomeUnknown(self.platform, "it has traded, and is not shown")
-        return OrderReport(placed.platform_order_id, fills, NOTHING) if fills else None
+        return OrderReport(name, fills, NOTHING, whole=True) if fills else None
 
     def _with_fills(self, sent: Sent, placed: Placed) -> OrderReport:
         fills: tuple[FillReport, ...] = ()
         if placed.least or placed.trades:
-            fills = self._wire.decode_fills(self._server.fills(sent.order), sent, placed)
-        return complete(sent, placed, fills)
+            fills = self._decoder.decode_fills(self._server.fills(sent.order), sent, placed)
+        return combined(sent, placed, fills)
 
-    def _remembered(self, order: Order) -> Sent:
-        """Store and return what is needed to decode answers about an order."""
-        key = order.client_order_id
+    def _sent(self, order: Order) -> Sent:
+        """Return what is needed to decode answers about an order."""
         contract = self._exchange.contracts.get(order.contract_id)
-        digest = self._exchange.order_id(key) if self.platform is Platform.POLYMARKET else None
-        self._sent[key] = Sent(order, contract.fees if contract else None, digest)
-        return self._sent[key]
+        return Sent(order, contract.fees if contract else None)
 
-    def arrives_until(self, order: Order) -> datetime:
-        """Return when an order's signature expires; see `PlatformGateway`."""
-        return order.created_at + SIGNATURE
+    def arrives_until(self, order: Order) -> datetime | None:
+        """Return when an order can no longer be accepted; see `PlatformGateway`."""
+        ends = self._capability.accepts_for
+        return None if ends is None else order.created_at + ends
 
-    async def reads_as_of(self) -> datetime:
-        """Return the present: a paper platform answers from its current state."""
+    async def reads_as_of(self) -> datetime | None:
+        """Return how recent the platform's reads are; see `PlatformGateway`."""
         await self._server.travel("as_of")
-        return self._server.now()
+        return self._server.as_of()
 
     async def cancel(self, order: Order) -> OrderReport:
         """Cancel what still works of an order that the platform has given an id."""
         assert order.platform_order_id is not None, "without an id, an order is queried first"
         await self._server.travel(f"cancel.{order.platform_order_id}")
+        if self._server.delayed(order.platform_order_id):
+            raise PlatformRejected(self.platform, "delayed")
         return self._exchange.cancel(order.platform_order_id)
 
     async def balance(self) -> PlatformBalance:
@@ -164,7 +184,7 @@ class PaperGateway:
         return ()
 
     def restore(self, known: Iterable[tuple[Order, Iterable[FillReport]]]) -> None:
-        """Load orders of an earlier run; their provisional fills can still fail."""
+        """Load orders of an earlier run; the stream reports their fills again."""
         for report in self._exchange.restore(known):
             self._server.follow(report)
 
@@ -194,9 +214,15 @@ class PaperGateway:
         known = self._exchange.results
         return {each: known[each] for each in contract_ids if each in known}
 
-    async def merge(self, contract_id: str, size: Quantity) -> None:
+    async def merge(self, contract_id: str, size: Quantity, request_id: str) -> None:
         """Merge pairs; see `PlatformGateway`."""
-        await self._server.merge(contract_id, size)
+        await self._server.merge(contract_id, size, request_id)
+
+    async def merged(self, request_id: str, requested_at: datetime) -> RequestState:
+        """Return what became of a merge; see `PlatformGateway`."""
+        self._asked += 1
+        await self._server.travel(f"merged.{self._asked}")
+        return self._server.merged(request_id, requested_at)
 
     async def redeem(self, contract_id: str) -> None:
         """Collect a payout; see `PlatformGateway`."""

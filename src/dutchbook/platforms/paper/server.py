@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from dutchbook.domain.execution.order import Finality, Order, TimeInForce
 from dutchbook.domain.market.contract import Leg, Platform
 from dutchbook.domain.values.units import NOTHING, Quantity, floor_to
 from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
+from dutchbook.platforms.capability import CAPABILITIES
+from dutchbook.platforms.kalshi.order_encoder import encode_orders
 from dutchbook.platforms.order_answers import NEVER_LEFT, SILENCE, Answer
 from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.faults import PARTS, Fault, FaultPlan
-from dutchbook.platforms.paper.wire import WIRES
+from dutchbook.platforms.paper.wire import DECODERS, ENCODERS
+from dutchbook.platforms.polymarket.order_encoder import encode_delayed, encode_order
 from dutchbook.ports.crash_points import AFTER, BEFORE, REQUEST, crashpoint
-from dutchbook.ports.gateway import FillReport, OrderReport
+from dutchbook.ports.gateway import FillReport, OrderReport, RequestState
 from dutchbook.ports.time import Clock
 
 REFUSED = "the connection was refused"
@@ -30,8 +34,8 @@ SKEWED = {Platform.KALSHI: "signature_expired", Platform.POLYMARKET: "unauthoriz
 """Each platform's answer to an expired signature (Polymarket has none of its own)."""
 
 
-SIGNATURE = timedelta(seconds=60)
-"""How long a paper platform accepts an order after it was created, and so signed."""
+MERGE_DEADLINE = timedelta(seconds=600)
+"""How long a merge can be carried out after its request (deposit wallets)."""
 
 
 class StepLag:
@@ -86,13 +90,18 @@ class PaperServer:
         self.exchange = exchange
         self.hits: Counter[Fault] = Counter()
         self.reports: asyncio.Queue[FillReport] = asyncio.Queue(maxsize=10_000)
-        self._wire = WIRES[exchange.platform]
+        self._encoder = ENCODERS[exchange.platform]
+        self._relied_on = DECODERS[exchange.platform].RELIED_ON
+        self._capability = CAPABILITIES[exchange.platform]
+        self._held: set[str] = set()
+        self._accepted: dict[str, datetime] = {}
+        self._merged: set[str] = set()
         self._clock = clock
         self._lag = lag
         self._faults = faults
         self._asked: Counter[str] = Counter()
         self._again: Answer | None = None
-        self._finalising: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     # Queries and answers
     # ----------------------------------------------------------------------------------
@@ -107,13 +116,15 @@ class PaperServer:
         crashpoint(AFTER, REQUEST)
         if order.leg is Leg.SECONDARY:
             await self._lag.wait()
-        contract = self.exchange.contracts.get(order.contract_id)
-        if contract is not None and contract.taker_delay:
-            await self._clock.sleep(contract.taker_delay.total_seconds())
+        hold, shortest = self._hold(order), self._capability.holds_back_from
+        delayed = shortest is not None and hold >= shortest
+        if hold and not delayed:
+            await self._clock.sleep(hold.total_seconds())
         rejection = self._rejected_early(order)
         if rejection is not None:
             return self._arriving(rejection)
-        answer = self._spoiled(self._duplicated(order, self._matched(order)), key)
+        taken = self._held_back(order, hold) if delayed else self._matched(order)
+        answer = self._spoiled(self._duplicated(order, taken), key)
         if self._strikes(Fault.LATE_ANSWER, key):
             await self._clock.sleep(self._faults.late_ms / 1000)
         if self._down:
@@ -124,33 +135,51 @@ class PaperServer:
         return seen
 
     async def order(self, order: Order) -> Answer:
-        """Answer a query about an order."""
+        """Answer a query about an order: Kalshi's by contract and time, else by its id."""
         key = order.client_order_id
         await self.travel(f"find.{key}")
         self._asked[key] += 1
-        held = self.exchange.known(key) or order
-        answer = self._wire.encode_order(held, self.shown(key))
+        answer = self._looked_up(order)
         return self._arriving(self._spoiled(answer, f"find.{self._asked[key]}.{key}"))
 
+    def _looked_up(self, order: Order) -> Answer:
+        if self._capability.knows_ids:
+            known = self.exchange.known(order.client_order_id) or order
+            return encode_order(known, self.shown(order.client_order_id))
+        rows = self.exchange.since(order.contract_id, order.created_at)
+        shown = ((each, self.shown(each.client_order_id)) for each in rows)
+        return encode_orders((each, report) for each, report in shown if report)
+
     def fills(self, order: Order) -> Answer:
-        """Answer with an order's trades; none if the order is not known here."""
+        """Answer with an order's trades, as far as reads show them by now."""
         report = self.shown(order.client_order_id) or OrderReport("", (), NOTHING)
-        return self._wire.encode_fills(order, report)
+        now, lag = self._clock.now(), self._faults.lag
+        fills = (f for f in report.fills if now >= f.matched_at + lag(f.trade_id))
+        return self._encoder.encode_fills(order, replace(report, fills=tuple(fills)))
 
     def shown(self, client_order_id: str) -> OrderReport | None:
         """Return the report from which queries about an order are answered."""
+        at = self._accepted.get(client_order_id)
+        if at is not None and self._clock.now() < at + self._faults.lag(client_order_id):
+            return None
         return self.exchange.find(client_order_id)
+
+    def delayed(self, platform_order_id: str) -> bool:
+        """Return whether an order is held back; it cannot be cancelled then."""
+        return platform_order_id in self._held
 
     @property
     def silent(self) -> bool:
         """Whether the stream is silent now."""
         windows = self._faults.windows
-        return bool(windows) and self._faults.silent(self.exchange.platform, self.now())
+        return bool(windows) and self._faults.silent(self.exchange.platform, self._clock.now())
 
     @property
     def _down(self) -> bool:
         windows = self._faults.windows
-        return bool(windows) and self._faults.unreachable(self.exchange.platform, self.now())
+        return bool(windows) and self._faults.unreachable(
+            self.exchange.platform, self._clock.now()
+        )
 
     def reached(self) -> None:
         """Check that the platform can be reached.
@@ -161,9 +190,11 @@ class PaperServer:
         if self._down:
             raise NotSent(self.exchange.platform, REFUSED)
 
-    def now(self) -> datetime:
-        """Return the platform's time."""
-        return self._clock.now()
+    def as_of(self) -> datetime | None:
+        """Return how recent its reads are, None if the platform does not say."""
+        if not self._capability.dates_reads:
+            return None
+        return self._clock.now() - timedelta(milliseconds=self._faults.lag_ms[1])
 
     async def travel(self, key: str) -> None:
         """Wait for the latency of a request.
@@ -178,8 +209,9 @@ class PaperServer:
     def _rejected_early(self, order: Order) -> Answer | None:
         """Return the answer to an order that does not reach the book; None if it does."""
         key, platform = order.client_order_id, self.exchange.platform
-        if self._clock.now() > order.created_at + SIGNATURE:
-            return self._wire.encode_refused(SKEWED[platform], order)
+        ends = self._capability.accepts_for
+        if ends is not None and self._clock.now() > order.created_at + ends:
+            return self._encoder.encode_refused(SKEWED[platform], order)
         reasons = {
             Fault.REJECTED: "insufficient_balance",
             Fault.PAUSED: "trading_is_paused",
@@ -188,22 +220,41 @@ class PaperServer:
         }
         for fault, reason in reasons.items():
             if self._strikes(fault, key):
-                return self._wire.encode_refused(reason, order)
+                return self._encoder.encode_refused(reason, order)
         late = Fault.TIMEOUT_408
         if self._faults.coin(late, key) and self._strikes(late, key):
             return Answer(408)
         return None
+
+    def _hold(self, order: Order) -> timedelta:
+        contract = self.exchange.contracts.get(order.contract_id)
+        return contract.taker_delay if contract is not None else timedelta(0)
+
+    def _held_back(self, order: Order, hold: timedelta) -> Answer:
+        """Hold an order back, and match it afterwards."""
+        name = self.exchange.order_id(order.client_order_id)
+        self._held.add(name)
+        self._begin(self._match_later(order, hold))
+        return encode_delayed(name)
+
+    async def _match_later(self, order: Order, hold: timedelta) -> None:
+        await self._clock.sleep(hold.total_seconds())
+        self._held.discard(self.exchange.order_id(order.client_order_id))
+        self._matched(order)
+        if self.exchange.find(order.client_order_id) is None:
+            self.exchange.kill(order, self._clock.now())
 
     def _matched(self, order: Order) -> Answer:
         cut = self._cut(order)
         try:
             report = self.exchange.submit(cut, self._clock.now())
         except (PlatformRejected, OutcomeUnknown) as refusal:
-            return self._wire.encode_refused(refusal.reason, order)
+            return self._encoder.encode_refused(refusal.reason, order)
+        self._accepted[order.client_order_id] = self._clock.now()
         if cut is not order and sum(fill.size for fill in report.fills) >= cut.size:
             self.hits[Fault.PARTIAL] += 1
         self.follow(report)
-        return self._wire.encode_placed(order, report)
+        return self._encoder.encode_placed(order, report)
 
     def _cut(self, order: Order) -> Order:
         """Reduce an order that may fill in part, if a partial-fill fault strikes it."""
@@ -221,11 +272,11 @@ class PaperServer:
         key = order.client_order_id
         taken = self.exchange.find(key) is not None
         if taken and self._strikes(Fault.DUPLICATE_409, key):
-            return self._wire.encode_refused("order_already_exists", order)
+            return self._encoder.encode_refused("order_already_exists", order)
         return answer
 
     def _spoiled(self, answer: Answer, key: str) -> Answer:
-        seen, fault = self._faults.spoiled(answer, key, self._wire.RELIED_ON)
+        seen, fault = self._faults.spoiled(answer, key, self._relied_on)
         if fault is not None and seen != answer:
             self.hits[fault] += 1
         return seen
@@ -249,8 +300,8 @@ class PaperServer:
     # Merges and redemptions
     # ---------------------------------------------------------------------------------
 
-    async def merge(self, contract_id: str, size: Quantity) -> None:
-        """Merge pairs of both outcomes.
+    async def merge(self, contract_id: str, size: Quantity, request_id: str) -> None:
+        """Merge pairs of both outcomes, unless the request's deadline has passed.
 
         Raises:
             PlatformRejected: There are fewer pairs.
@@ -258,8 +309,19 @@ class PaperServer:
         """
         await self._called(
             f"merge.{contract_id}",
-            lambda: self.exchange.merge(contract_id, size),
+            lambda: self._merge(contract_id, size, request_id),
         )
+
+    def _merge(self, contract_id: str, size: Quantity, request_id: str) -> None:
+        self.exchange.merge(contract_id, size)
+        self._merged.add(request_id)
+
+    def merged(self, request_id: str, requested_at: datetime) -> RequestState:
+        """Return what became of a merge: it fails at its deadline if it has not arrived."""
+        if request_id in self._merged:
+            return RequestState.DONE
+        over = self._clock.now() > requested_at + MERGE_DEADLINE
+        return RequestState.FAILED if over else RequestState.PENDING
 
     async def redeem(self, contract_id: str) -> None:
         """Pay a resolved contract.
@@ -291,18 +353,26 @@ class PaperServer:
 
     async def settled(self) -> None:
         """Wait until no fill is provisional and every report was consumed."""
-        while self._finalising:
-            await asyncio.wait(self._finalising)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
         while not self.reports.empty():
             await self._clock.sleep(0.001)
 
     def follow(self, report: OrderReport) -> None:
-        """Let each provisional fill become final, or fail, after its delay."""
+        """Report each fill on the stream, and later that it is final, or has failed."""
         for fill in report.fills:
-            if fill.finality is Finality.PROVISIONAL:
-                task = asyncio.get_running_loop().create_task(self._finalise(fill))
-                self._finalising.add(task)
-                task.add_done_callback(self._finalising.discard)
+            self._begin(self._stream(fill))
+
+    async def _stream(self, fill: FillReport) -> None:
+        await self._clock.sleep(self._faults.lag(fill.trade_id).total_seconds())
+        await self.reports.put(fill)
+        if fill.finality is Finality.PROVISIONAL:
+            await self._finalise(fill)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _finalise(self, fill: FillReport) -> None:
         await self._clock.sleep(self._faults.settle_ms / 1000)

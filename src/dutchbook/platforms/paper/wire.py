@@ -1,4 +1,4 @@
-"""Codecs of platform answers: one module per platform, with encoders and decoders."""
+"""Each platform's answers to an order: encoded by the paper platform, decoded by the engine."""
 
 from __future__ import annotations
 
@@ -8,28 +8,18 @@ from typing import Protocol
 from dutchbook.domain.execution.order import Order
 from dutchbook.domain.market.contract import Platform
 from dutchbook.platforms.kalshi import order_codec as kalshi
+from dutchbook.platforms.kalshi import order_encoder as kalshi_encoder
 from dutchbook.platforms.order_answers import Answer, Placed, Sent, Table
 from dutchbook.platforms.polymarket import order_codec as polymarket
+from dutchbook.platforms.polymarket import order_encoder as polymarket_encoder
 from dutchbook.ports.gateway import FillReport, OrderReport
 
 
-class Wire(Protocol):
-    """One platform's answers to an order, encoded by paper and decoded by the engine."""
+class Decoder(Protocol):
+    """Decodes one platform's answers."""
 
     TABLE: Table
     RELIED_ON: tuple[str, ...]
-
-    def encode_placed(self, order: Order, report: OrderReport) -> Answer:
-        """Encode the answer to an accepted order."""
-
-    def encode_refused(self, reason: str, order: Order) -> Answer:
-        """Encode the rejection with our `reason`."""
-
-    def encode_order(self, order: Order, report: OrderReport | None) -> Answer:
-        """Encode the answer to an order query; a `report` of None means no such order."""
-
-    def encode_fills(self, order: Order, report: OrderReport) -> Answer:
-        """Encode the trades of an order."""
 
     def decode_placed(self, raw: bytes, sent: Sent) -> Placed:
         """Decode the answer to an accepted order."""
@@ -43,7 +33,24 @@ class Wire(Protocol):
         """Decode the trades of an order."""
 
 
-WIRES: Mapping[Platform, Wire] = {
+class Encoder(Protocol):
+    """Encodes one platform's answers to a request."""
+
+    def encode_placed(self, order: Order, report: OrderReport) -> Answer:
+        """Encode the answer to an accepted order."""
+
+    def encode_refused(self, reason: str, order: Order) -> Answer:
+        """Encode the rejection with our `reason`."""
+
+    def encode_fills(self, order: Order, report: OrderReport) -> Answer:
+        """Encode the trades of an order."""
+
+
+DECODERS: Mapping[Platform, Decoder] = {
     Platform.KALSHI: kalshi,
     Platform.POLYMARKET: polymarket,
+}
+ENCODERS: Mapping[Platform, Encoder] = {
+    Platform.KALSHI: kalshi_encoder,
+    Platform.POLYMARKET: polymarket_encoder,
 }

@@ -1,28 +1,25 @@
-"""Polymarket's answers to an order: the table, and codecs of the reads that show its outcome.
+"""Polymarket's answers to an order: the table, and decoders of those that show its outcome.
 
 Sources: docs.polymarket.com (error-codes, place-orders, order-lifecycle and matching-engine,
 copies of 2026-09-27 or later), the clients py-clob-client-v2 1.2.1 and polymarket-client
 0.14.0, and live reports where named. The id of an order is its digest, known before sending, so
 an answer that names another id is about another order. Amounts are decimals written as text; a
-number in their place is malformed. The decoders serve the engine, the encoders the paper
-platform.
+number in their place is malformed.
 """
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import msgspec
 
-from dutchbook.domain.execution.order import Finality, Order, TimeInForce
+from dutchbook.domain.execution.order import Finality, Totals
 from dutchbook.domain.market.contract import Platform, Side
 from dutchbook.domain.market.fees import Liquidity
-from dutchbook.domain.values.units import MICRO, NOTHING, Money, Price, Quantity, plain
+from dutchbook.domain.values.units import NOTHING, ZERO, Money, Price, Quantity
 from dutchbook.errors import InvalidInput, MalformedMessage, OutcomeUnknown
 from dutchbook.platforms.order_answers import (
-    NO_MATCH,
     Answer,
     Placed,
     Said,
@@ -32,8 +29,8 @@ from dutchbook.platforms.order_answers import (
     read_count,
     read_price,
 )
-from dutchbook.platforms.polymarket.refusals import LIVE, MATCHED, ROWS
-from dutchbook.ports.gateway import FillReport, OrderReport
+from dutchbook.platforms.polymarket.refusals import MATCHED, ROWS
+from dutchbook.ports.gateway import FillReport
 
 POLYMARKET = Platform.POLYMARKET
 RELIED_ON: tuple[str, ...] = (
@@ -48,6 +45,9 @@ RELIED_ON: tuple[str, ...] = (
 """Fields of an answer's outermost object that decoding depends on."""
 OFF = Decimal("0.01")
 """Fills may be short of an order's figures by this (nautilus_trader documentation, 2026-07)."""
+CLEARLY = 100
+"""Amounts that exceed an order's by more than this factor are in millionths."""
+NOTHING_STATED = Totals(NOTHING, ZERO, ZERO)
 MILLISECONDS = 10**11
 """Larger numbers are milliseconds, not seconds (both occur)."""
 LAST_SECOND = 4_102_444_800
@@ -59,6 +59,8 @@ class _Posted(msgspec.Struct):
     error: str | None = msgspec.field(name="errorMsg", default=None)
     order_id: str = msgspec.field(name="orderID", default="")
     status: str = ""
+    given: str = msgspec.field(name="makingAmount", default="")
+    got: str = msgspec.field(name="takingAmount", default="")
     trades: tuple[str, ...] | None = msgspec.field(name="tradeIDs", default=None)
 
 
@@ -161,23 +163,38 @@ TABLE = Table(POLYMARKET, ROWS, _read)
 def decode_placed(raw: bytes, sent: Sent) -> Placed:
     """Decode the answer to `POST /order` that the table accepts.
 
-    It does not state whether the rest of a resting order that matched at once still works:
-    `working` is then None, and the order must be read.
+    Its amounts are dollars and shares; which is which follows from the side. It states no fee:
+    the fee follows from the average price, and so is at least what the trades will show.
 
     Raises:
         MalformedMessage: Not in the documented form.
-        OutcomeUnknown: The answer is about another order.
+        OutcomeUnknown: The answer is about another order, or its amounts do not fit the order:
+            the specification states them in millionths, recorded answers in whole units.
     """
     try:
         posted = _posted.decode(raw)
+        stated = _stated(posted, sent) if posted.status == MATCHED else NOTHING_STATED
     except UNREADABLE as error:
         raise MalformedMessage(POLYMARKET, str(error), raw) from error
     _check_id(posted.order_id, sent)
-    if posted.status == LIVE:
-        return Placed(posted.order_id, sent.order.size)
-    working = NOTHING if sent.immediate else None
-    least = Quantity(MICRO) if posted.status == MATCHED else NOTHING
-    return Placed(posted.order_id, working, least, posted.trades or ())
+    left = Quantity(max(sent.order.size - stated.filled, NOTHING))
+    working = NOTHING if sent.immediate else left
+    return Placed(posted.order_id, working, stated, stated.filled, posted.trades or ())
+
+
+def _stated(posted: _Posted, sent: Sent) -> Totals:
+    order = sent.order
+    given = read_count(posted.given, "makingAmount")
+    got = read_count(posted.got, "takingAmount")
+    shares, dollars = (got, given) if order.side is Side.BUY else (given, got)
+    spent, most = dollars, order.price * order.size
+    if order.side is Side.SELL:
+        spent, most = shares, order.size
+    if not 0 < dollars < shares or spent > most * CLEARLY:
+        raise OutcomeUnknown(POLYMARKET, "amounts_not_clear")
+    average = Price(dollars / shares)
+    fee = _fee(sent, average, shares, order.created_at, Liquidity.TAKER)
+    return Totals(shares, Money(dollars), fee)
 
 
 def decode_order(answer: Answer, sent: Sent) -> Placed | None:
@@ -207,13 +224,13 @@ def decode_order(answer: Answer, sent: Sent) -> Placed | None:
     return Placed(
         order.id,
         Quantity(left) if works else NOTHING,
-        Quantity(max(matched - OFF, NOTHING)),
-        order.associate_trades or (),
+        least=Quantity(max(matched - OFF, NOTHING)),
+        trades=order.associate_trades or (),
     )
 
 
 def _check_id(order_id: str, sent: Sent) -> None:
-    if order_id != sent.platform_order_id:
+    if order_id != sent.order.platform_order_id:
         raise OutcomeUnknown(POLYMARKET, "answer_of_another_order")
 
 
@@ -256,7 +273,7 @@ def _report(
     matched_at = _when(trade.match_time)
     return FillReport(
         platform=POLYMARKET,
-        platform_order_id=sent.platform_order_id or "",
+        platform_order_id=sent.order.platform_order_id or "",
         client_order_id=sent.order.client_order_id,
         trade_id=trade.id,
         price=paid,
@@ -287,93 +304,3 @@ def _when(text: str) -> datetime:
     except (ValueError, OverflowError):
         pass
     raise InvalidInput("match_time", text, "seconds since 1970, or an ISO time with its zone")
-
-
-# Writing
-# ---------------------------------------------------------------------------------------
-
-
-def encode_placed(order: Order, report: OrderReport) -> Answer:
-    """Encode the answer to `POST /order`.
-
-    Polymarket rejects an order that matched nothing and may not rest.
-    """
-    if not report.fills and not report.working:
-        return encode_refused(NO_MATCH, order)
-    shares = sum((fill.size for fill in report.fills), start=Decimal(0))
-    dollars = sum((fill.price * fill.size for fill in report.fills), start=Decimal(0))
-    given, got = (dollars, shares) if order.side is Side.BUY else (shares, dollars)
-    body = {
-        "success": True,
-        "errorMsg": "",
-        "orderID": report.platform_order_id,
-        "status": MATCHED if report.fills else LIVE,
-        "makingAmount": plain(given) if report.fills else "",
-        "takingAmount": plain(got) if report.fills else "",
-        "tradeIDs": [fill.trade_id for fill in report.fills],
-    }
-    return Answer(200, msgspec.json.encode(body))
-
-
-def encode_refused(reason: str, order: Order) -> Answer:
-    """Encode the rejection with our `reason`, its placeholders filled in."""
-    row = TABLE.row(reason)
-    blanks = {
-        "id": order.client_order_id,
-        "price": plain(order.price),
-        "size": plain(order.size),
-        "side": order.side.name,
-        "dollars": plain(order.size * order.price),
-        "tail": "",
-    }
-    text = re.sub(r"\{(\w+)\}", lambda blank: blanks.get(blank[1], "5"), row.text or "")
-    body = {"error": text, **({"code": row.code} if row.code else {})}
-    return Answer(row.statuses[0], msgspec.json.encode(body))
-
-
-def encode_order(order: Order, report: OrderReport | None) -> Answer:
-    """Encode the answer to `GET /data/order/{id}`: the order, or that there is none."""
-    if report is None:
-        return Answer(404, msgspec.json.encode({"error": "order not found"}))
-    matched = sum((fill.size for fill in report.fills), start=Decimal(0))
-    ended = "MATCHED" if matched else "CANCELED"
-    body = {
-        "id": report.platform_order_id,
-        "status": "LIVE" if report.working else ended,
-        "asset_id": order.contract_id,
-        "side": order.side.name,
-        "outcome": order.outcome.value.capitalize(),
-        "price": plain(order.price),
-        "original_size": plain(order.size),
-        "size_matched": plain(matched),
-        "order_type": "FAK"
-        if order.time_in_force is TimeInForce.IOC
-        else order.time_in_force.name,
-        "associate_trades": [fill.trade_id for fill in report.fills],
-    }
-    return Answer(200, msgspec.json.encode(body))
-
-
-def encode_fills(order: Order, report: OrderReport) -> Answer:
-    """Encode a page of one order's trades, all as taker.
-
-    Paper charges taker fees for orders that rested too, so it reports them as taker trades.
-    """
-    words = {Finality.PROVISIONAL: "MATCHED", Finality.SETTLED: "CONFIRMED"}
-    rows = [
-        {
-            "id": fill.trade_id,
-            "taker_order_id": fill.platform_order_id,
-            "asset_id": order.contract_id,
-            "side": order.side.name,
-            "size": plain(fill.size),
-            "price": plain(fill.price),
-            "status": words.get(fill.finality, "FAILED"),
-            "match_time": fill.matched_at.isoformat(),
-            "outcome": order.outcome.value.capitalize(),
-            "trader_side": "TAKER",
-            "maker_orders": [],
-        }
-        for fill in report.fills
-    ]
-    return Answer(200, msgspec.json.encode({"data": rows, "next_cursor": "LTE="}))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dutchbook.platforms.order_answers import NO_MATCH, Family, Row
 
-LIVE, MATCHED = "live", "matched"
+LIVE, MATCHED, DELAYED = "live", "matched", "delayed"
 
 _CODES = "docs.polymarket.com error-codes, copy of 2026-09-27"
 _PLACE = "docs.polymarket.com place-orders, copy of 2026-09-27; polymarket-client 0.14.0"
@@ -28,8 +28,8 @@ ROWS = (
     # Accepted
     Row((200,), Family.ACCEPTED, LIVE, _PLACE, code=LIVE),
     Row((200,), Family.ACCEPTED, MATCHED, _PLACE, code=MATCHED),
-    # Accepted, but the outcome comes later, or documentation and clients disagree on it.
-    Row((200,), Family.UNKNOWN, "delayed", _LIFE, code="delayed"),
+    # Held back, or documentation and clients disagree on the outcome.
+    Row((200,), Family.DELAYED, DELAYED, _LIFE, code=DELAYED),
     Row((200,), Family.UNKNOWN, "unmatched", f"{_LIFE}; clients differ", code="unmatched"),
     Row(
         (400, 200),

@@ -62,14 +62,25 @@ ORDERS = Table(
     of=Order,
     columns=(
         *stored(
-            Order, renamed={"filled": "fill_size", "cost": "fill_cost"}, changes_from="status"
+            Order,
+            renamed={"filled": "fill_size", "cost": "fill_cost"},
+            changes_from="status",
+            added=("stated", "stated_cost", "stated_fees", "reported"),
         ),
         *plain(Kind.TEXT, "position_id", optional=True),
     ),
     key=("order_id",),
     guard=("status", "version"),
     unique=(("client_order_id",),),
-    floor=("size", "fill_size", "fees", "working_size"),
+    floor=(
+        "size",
+        "fill_size",
+        "fees",
+        "working_size",
+        "stated",
+        "stated_cost",
+        "stated_fees",
+    ),
     refers=PAIR | EXECUTION,
     indexes=(("pair_id",), ("execution_id",), ("platform", "status"), ("created_at",)),
     machine=ORDER,

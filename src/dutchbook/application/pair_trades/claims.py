@@ -1,0 +1,98 @@
+"""Claims: what pair trades hold of each contract, and what running executions enter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from dutchbook.domain.market.contract import ContractMatch, Outcome, Platform
+from dutchbook.domain.pair_trades.trade import LegKey, PairTrade
+from dutchbook.domain.values.units import Quantity
+
+
+class Claims:
+    """Contracts in use by pair trades, whichever pair they belong to.
+
+    Kalshi nets both outcomes of a contract over the whole account, so that a purchase for one
+    pair trade can undo the leg of another.
+    """
+
+    def __init__(self, matches: Mapping[str, ContractMatch]) -> None:
+        self._matches = matches
+        self._prepared: dict[str, PairTrade] = {}
+        self._entering: dict[str, PairTrade] = {}
+        self._holding: dict[LegKey, dict[str, PairTrade]] = {}
+
+    def prepare(self, trade: PairTrade) -> None:
+        """Count what a pair trade is about to buy, before its first commit."""
+        self._prepared[trade.execution_id] = trade
+
+    def forget(self, execution_id: str) -> None:
+        """Stop counting a prepared pair trade: it is committed, or bought nothing."""
+        self._prepared.pop(execution_id, None)
+
+    def put(self, before: PairTrade | None, trade: PairTrade) -> None:
+        """Count a pair trade as it was committed, in place of `before`."""
+        if before is not None:
+            self.drop(before)
+        if not trade.ended and not trade.opened:
+            self._entering[trade.execution_id] = trade
+        if trade.opened:
+            for leg in trade.legs:
+                self._holding.setdefault(leg, {})[trade.execution_id] = trade
+
+    def drop(self, trade: PairTrade) -> None:
+        """Stop counting a pair trade."""
+        self._entering.pop(trade.execution_id, None)
+        for leg in trade.legs:
+            self._holding.get(leg, {}).pop(trade.execution_id, None)
+
+    def opposes(self, match: ContractMatch, kalshi_outcome: Outcome) -> bool:
+        """Return whether we hold, of either contract, the opposite of what an entry would buy.
+
+        A position of a pair that is not followed counts too: buying against a position is an
+        exit from it, not an entry.
+        """
+        others = (
+            (Platform.KALSHI, match.kalshi.contract_id, kalshi_outcome.opposite),
+            (
+                Platform.POLYMARKET,
+                match.polymarket.contract_id,
+                match.hedge(kalshi_outcome).opposite,
+            ),
+        )
+        return any(self._holding.get(key) for key in others)
+
+    def enters(self, contract_id: str, outcome: Outcome) -> bool:
+        """Return whether a running execution buys an outcome of a contract on Kalshi."""
+        return any(
+            trade.position.kalshi.outcome is outcome
+            and trade.pair_id in self._matches
+            and self._matches[trade.pair_id].kalshi.contract_id == contract_id
+            for trade in (*self._prepared.values(), *self._entering.values())
+        )
+
+    def against(self, trade: PairTrade, outcome: Outcome) -> bool:
+        """Return whether buying an outcome on Kalshi for one position would undo another's leg.
+
+        Netting is intended for the position's own contracts of the opposite outcome, but not
+        for another position's.
+        """
+        mine = trade.contracts.get(Platform.KALSHI)
+        if mine is None:
+            return False
+        opposed = self._holding.get((Platform.KALSHI, mine, outcome.opposite), {})
+        return bool(opposed.keys() - {trade.execution_id})
+
+    def held(self, platform: Platform, contract_id: str, outcome: Outcome) -> Quantity:
+        """Return how many contracts of an outcome our positions hold on a platform.
+
+        Those of pairs that are not followed are left out.
+        """
+        total = Decimal(0)
+        for of in Outcome:
+            for trade in self._holding.get((platform, contract_id, of), {}).values():
+                if trade.pair_id in self._matches:
+                    leg = trade.position.holding(platform)
+                    total += leg.size if of is outcome else leg.complement
+        return Quantity(total)
