@@ -14,7 +14,6 @@ from support.reserving import Reserving
 
 from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.records.committer import Committer
-from dutchbook.bootstrap.paper import ACCOUNTS
 from dutchbook.domain.capital.limits import RiskLimits
 from dutchbook.domain.capital.reservation import BudgetRequest
 from dutchbook.domain.market.contract import Platform
@@ -22,6 +21,7 @@ from dutchbook.domain.values.units import Money
 from dutchbook.persistence.database import Database
 from dutchbook.persistence.journals.statements import Prepared, logged, prepared, told
 from dutchbook.persistence.log.chain import GENESIS, chained
+from dutchbook.platforms.paper.wallet import ACCOUNTS
 from dutchbook.ports.journal import Batch, Receipt
 from dutchbook.runtime.clock import SystemClock
 from dutchbook.runtime.ids import RandomIds

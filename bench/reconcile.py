@@ -13,6 +13,7 @@ from typing import Any
 from dutchbook.application.orders.send import report_of
 from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
+from dutchbook.domain.capital.ledger import AccountKey
 from dutchbook.domain.execution.decide import Execution, LegState, Phase
 from dutchbook.domain.execution.order import Fill, Finality, Order, Purpose, TimeInForce
 from dutchbook.domain.market.contract import ContractMatch, Leg, Outcome, Platform, Side
@@ -21,8 +22,10 @@ from dutchbook.domain.positions.position import Holding, OpenPosition, PositionS
 from dutchbook.domain.positions.settlement import Result
 from dutchbook.domain.values.units import NOTHING, ZERO, Money, Price, Quantity
 from dutchbook.persistence.database import Database
-from dutchbook.ports.gateway import OrderReport, PlatformBalance
+from dutchbook.platforms.paper.wallet import ACCOUNTS
+from dutchbook.ports.account import Listing, PlatformBalance
 from dutchbook.ports.journal import Batch, Insert, Journal
+from dutchbook.ports.orders import OrderReport
 from dutchbook.ports.tables.trading import EXECUTIONS, FILLS, OPEN_POSITIONS, ORDERS
 from dutchbook.runtime.clock import SystemClock
 from dutchbook.runtime.live import run_live
@@ -60,13 +63,14 @@ class Quick:
         self.asked += 1
         return self.known[order.client_order_id]
 
-    async def orders(self) -> Sequence[Any]:
+    async def orders(self) -> Listing[Any]:
         """Return nothing that we did not send."""
-        return ()
+        return Listing()
 
-    async def movements(self) -> Sequence[Any]:
+    async def movements(self, since: datetime | None) -> Listing[Any]:
         """Return no movement."""
-        return ()
+        del since
+        return Listing()
 
     async def results(self, contract_ids: Sequence[str]) -> Mapping[str, Result]:
         """Return no result: every contract is still open."""
@@ -77,9 +81,9 @@ class Quick:
         """Return nothing: the difference is reported but not decided."""
         return {}
 
-    async def balance(self) -> PlatformBalance:
+    async def balances(self) -> Mapping[AccountKey, PlatformBalance]:
         """Return zero, for the same reason."""
-        return PlatformBalance(ZERO, ZERO)
+        return {ACCOUNTS[self.platform]: PlatformBalance(ZERO, ZERO)}
 
 
 def compare(positions: int) -> list[str]:

@@ -20,7 +20,7 @@ from dutchbook.platforms.order_answers import Answer
 from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.server import PaperServer
 from dutchbook.platforms.paper.working import Working
-from dutchbook.ports.gateway import OrderReport
+from dutchbook.ports.orders import OrderReport
 from dutchbook.ports.time import Clock
 
 from .scenario import Fate, Scenario

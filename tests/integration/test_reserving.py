@@ -11,13 +11,13 @@ from support.reserving import Reserving
 
 from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.records.committer import Committer
-from dutchbook.bootstrap.paper import ACCOUNTS
 from dutchbook.domain.capital.limits import RiskLimits
 from dutchbook.domain.capital.reservation import BudgetRequest
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.values.units import Money
 from dutchbook.errors import ReservationFailed
 from dutchbook.persistence.database import Database
+from dutchbook.platforms.paper.wallet import ACCOUNTS
 from dutchbook.runtime.clock import SystemClock
 from dutchbook.runtime.ids import RandomIds
 from dutchbook.runtime.virtual_time import turnstile

@@ -7,9 +7,10 @@ from prove.bug import Bug
 from prove.in_trades import FACTS
 from prove.places import APPLY, ASK, ENDING, SEND, STORE
 
-ORDER = "domain/execution/order.py"
+ORDER, STREAMS = "domain/execution/order.py", "application/recovery/trade_streams.py"
 FINALITY, PAYOUTS = "application/recovery/fill_finality.py", "application/settlement/payouts.py"
 ENDINGS = "tests/simulation/test_endings.py"
+LATE_FILLS = "tests/simulation/test_late_fills.py"
 
 IN_ACKS = (
     Bug(
@@ -36,12 +37,7 @@ IN_ACKS = (
         FINALITY,
         "if not report.whole:\n            return False",
         "if report is None:\n            return False",
-    ),
-    Bug(
-        "the trades of an acknowledged order are never asked for",
-        FINALITY,
-        "if isinstance(event, OrderFilled) and sequence:",
-        "if isinstance(event, OrderFilled) and not sequence:",
+        LATE_FILLS,
     ),
     Bug(
         "an order that its platform holds back is taken for one that filled nothing",
@@ -98,16 +94,31 @@ IN_ACKS = (
         "tests/spec/test_market_data.py",
     ),
     Bug(
-        "a prepared entry is counted for ever",
-        "application/pair_trades/claims.py",
-        "self._prepared.pop(execution_id, None)",
-        "self._prepared.get(execution_id)",
-        "tests/spec/test_pair_trades.py",
+        "a stream that broke off is not read afterwards",
+        STREAMS,
+        "since = self._broken.pop(gateway.platform, None)",
+        "since = None if self._broken else self._broken.pop(gateway.platform, None)",
+        "tests/spec/test_trade_streams.py",
     ),
     Bug(
-        "a trade is found by our own id alone",
+        "a list that was read in part is taken for the whole of it",
+        STREAMS,
+        "if listed.complete:",
+        "if listed.items or listed.complete:",
+        "tests/spec/test_trade_streams.py",
+    ),
+    Bug(
+        "trades that do not name our own id are nobody's",
         STORE,
-        'order_id = self._of_client.get(report.client_order_id or "")',
-        'order_id = self._of_client.get(report.client_order_id or "", "none")',
+        "order_id = order_id or self._of_platform.get(named)",
+        "order_id = order_id or self._of_client.get(str(named))",
+        f"{FACTS} -k or_by_the_platforms",
+    ),
+    Bug(
+        "an order that is on a page not read was never there",
+        "platforms/kalshi/order_codec.py",
+        "if read.cursor:",
+        "if read.cursor == KALSHI:",
+        "tests/spec/test_kalshi_answers.py",
     ),
 )

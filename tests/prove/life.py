@@ -236,7 +236,7 @@ class Life:
         self.trading = world.watch.turn.trading = trades and not self.dead
         if trades:
             listener.session_began()
-        world.connected(self, books=trades)
+        world.connected(books=trades)
         await done.wait()
         self._closing = True
         await self._idle.wait()

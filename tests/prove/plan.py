@@ -19,7 +19,7 @@ DEADLY = 20
 """Divisor of the rates of database failures: each one ends an engine, so they must be rare."""
 SELDOM = 400_000
 """Rate of faults whose occasions are rare, so that each one strikes eventually."""
-DOUBTED = 150_000
+DOUBTED = 250_000
 """Minimum rate of orders with a fill that appears late, which puts their positions in doubt."""
 PAIRS_END = 250_000
 """Rate of pairs that resolve strangely: there are few pairs, and many executions."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from dutchbook.domain.execution.order import Finality, Order, Purpose, TimeInForce
 from dutchbook.domain.market.contract import Leg
@@ -22,14 +22,18 @@ from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.faults import PARTS, Fault, FaultPlan
 from dutchbook.platforms.paper.gateway import PaperGateway
 from dutchbook.platforms.paper.liquidity import Liquidity, Replenishment
-from dutchbook.platforms.paper.server import PaperServer, StepLag
+from dutchbook.platforms.paper.server import PaperServer
+from dutchbook.platforms.paper.step_lag import StepLag
 from dutchbook.platforms.polymarket.order_encoder import encode_order
-from dutchbook.ports.gateway import FillReport, OrderReport, RequestState
+from dutchbook.ports.account import Listing
+from dutchbook.ports.orders import FillReport, OrderReport, TradeUpdate
+from dutchbook.ports.settlement import RequestState
 from dutchbook.ports.time import Clock
 from prove.catalogue import (
     HELD_FILLED,
     HELD_REFUSED,
     HELD_UNMATCHED,
+    INCOMPLETE,
     LATE,
     NUMBERS,
     PHASE,
@@ -49,6 +53,11 @@ LAG_MS = (300, 1_000)
 """Kalshi's reads lag behind its acknowledgements by so much."""
 REFUSED_PARTS = 100_000
 """Share of held-back orders that are refused in the end, in parts per million."""
+
+
+IN_PART_PARTS = 40_000
+"""Share of lists that are read in part."""
+T = TypeVar("T")
 
 
 class Watching(Protocol):
@@ -93,6 +102,7 @@ class Platform(PaperServer):
         self._late: dict[str, str] = {}
         self._lit: set[str] = set()
         self.strange: dict[str, int] = {}
+        self._lists = 0
 
     def calm(self) -> None:
         """Stop injecting faults."""
@@ -109,7 +119,7 @@ class Platform(PaperServer):
             if self.plan.strikes(16, key):
                 self.tally.hit(16)
                 for fill in taken.fills:
-                    await self.reports.put(fill)
+                    await self._report(fill)
                 await self._clock.sleep(2)
         return answer
 
@@ -120,6 +130,9 @@ class Platform(PaperServer):
             await self.travel(f"find.{key}")
             self.tally.hit(20)
             return self._absent(order)
+        if self.exchange.platform is Name.KALSHI and self._in_part("orders"):
+            await self.travel(f"find.{key}")
+            return encode_orders([], last=False)
         done = self.exchange.find(key)
         forgotten = done is not None and not done.working and self.plan.strikes(19, key)
         if forgotten and self.exchange.platform is Name.POLYMARKET:
@@ -133,6 +146,27 @@ class Platform(PaperServer):
         if self.exchange.platform is Name.POLYMARKET:
             return encode_order(order, None)
         return encode_orders([])
+
+    def _page(self, order: Order, report: OrderReport) -> Answer:
+        """Encode an order's trades; sometimes the last of them stand on a page not read."""
+        if report.fills and self._in_part("fills"):
+            part = replace(report, fills=report.fills[:-1])
+            return self._encoder.encode_fills(order, part, last=False)
+        return super()._page(order, report)
+
+    def listed(self, items: Sequence[T]) -> Listing[T]:
+        """Return a list, sometimes without its last items, which stand on a page not read."""
+        if self._in_part("list"):
+            return Listing(tuple(items[:-1]), complete=False)
+        return super().listed(items)
+
+    def _in_part(self, what: str) -> bool:
+        """Return whether a list is read in part, and count it."""
+        self._lists += 1
+        part = self.plan.habit(INCOMPLETE, f"{what}.{self._lists}", IN_PART_PARTS)
+        if part and self.plan.on:
+            self.tally.hit(INCOMPLETE, "question")
+        return part and self.plan.on
 
     def shown(self, client_order_id: str) -> OrderReport | None:
         """Return the report behind answers to queries, which may differ from the real state."""
@@ -282,7 +316,7 @@ class Platform(PaperServer):
             for _ in range(2):
                 await self._clock.sleep(self._faults.settle_ms / 1000)
                 self.tally.hit(28)
-                await self.reports.put(fill)
+                await self._report(fill)
         await self._clock.sleep(self._faults.settle_ms / 1000)
         failed = self.plan.strikes(29, fill.trade_id)
         if failed:
@@ -294,7 +328,7 @@ class Platform(PaperServer):
             self.tally.hit(30 if closed else 29)
         after = self.exchange.finalise(fill.platform_order_id, fill.trade_id, failed=failed)
         self.final.append(after)
-        await self.reports.put(after)
+        await self._report(after)
 
     async def _closed_first(self, fill: FillReport) -> bool:
         """Wait for the position to close before its fill is final; return whether it did."""
@@ -337,7 +371,7 @@ class Line:
         self._step = step
         self._spawn = spawn
         self._sending = sending
-        self.reports: asyncio.Queue[FillReport] = asyncio.Queue()
+        self.updates: asyncio.Queue[TradeUpdate] = asyncio.Queue()
         self._hedged: Callable[[Order], bool] = hedged
         self.hits = platform.hits
         self.silent = False
@@ -383,6 +417,17 @@ class Line:
         """Return the trades of an order."""
         return self._platform.fills(order)
 
+    def trades(self, since: datetime) -> list[FillReport]:
+        """Return the trades since an instant."""
+        return self._platform.trades(since)
+
+    def listed(self, items: Sequence[T]) -> Listing[T]:
+        """Return a list as the platform shows it."""
+        return self._platform.listed(items)
+
+    async def run(self) -> None:
+        """Do nothing: the world breaks streams off."""
+
     def reached(self) -> None:
         """Let a query pass."""
         self._platform.reached()
@@ -402,7 +447,7 @@ class Line:
     async def settled(self) -> None:
         """Wait until no fill is provisional and every report was consumed."""
         await self._platform.settled()
-        while not self.reports.empty():  # noqa: ASYNC110 - a queue tells nobody that it is empty
+        while not self.updates.empty():  # noqa: ASYNC110 - a queue tells nobody that it is empty
             await asyncio.sleep(0.001)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any, TypeVar
 
 from dutchbook.bootstrap.engine import Engine
@@ -20,7 +21,8 @@ from dutchbook.domain.values.units import Money
 from dutchbook.persistence.database import Database
 from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.liquidity import Replenishment
-from dutchbook.platforms.paper.server import StepLag
+from dutchbook.platforms.paper.step_lag import StepLag
+from dutchbook.ports.orders import TradeUpdate
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.message import Kind, TapeMessage
@@ -34,6 +36,7 @@ from prove.plan import Plan
 from prove.platform import Platform
 from prove.quiet import Truth, judge
 from prove.rivals import alarm, rival
+from prove.streams import Stream
 from prove.watch import Watch
 from prove.workload import START, STEP, spoiled, tape
 
@@ -123,6 +126,10 @@ class World:
         self._deaths = list(self.plan.deaths)
         self._commands = 0
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._streams = {
+            name: Stream(each, partial(self._line, name), self.clock)
+            for name, each in self.platforms.items()
+        }
         self._latest: dict[tuple[Name, str], TapeMessage] = {}
         self._clogged: list[TapeMessage] = []
         self._silent: dict[Name, int] = {}
@@ -190,7 +197,7 @@ class World:
         # If the tape fails, the run must still end.
         playing.add_done_callback(lambda _: done.set())
         background = [playing]
-        background += [self.spawn(self._pump(name)) for name in Name]
+        background += [self.spawn(stream.run()) for stream in self._streams.values()]
         await self._lives(done, trades=True)
         if playing.done():
             playing.result()
@@ -352,7 +359,7 @@ class World:
         self._silent.clear()
         self._clogged.clear()
         if self.life is not None:
-            self.connected(self.life, books=True)
+            self.connected(books=True)
 
     def _moved(self, row: TapeMessage) -> None:
         """Update one book on its platform, and pass the engine what its stream shows."""
@@ -403,44 +410,19 @@ class World:
             for key, row in self._latest.items():
                 if key[0] is name:
                     self._shown(row, row)
-        self._told_again(self.life, name)
+        self._streams[name].told_again()
 
-    def connected(self, life: Life, *, books: bool) -> None:
+    def _line(self, name: Name) -> asyncio.Queue[TradeUpdate] | None:
+        life = self.life
+        return None if life is None or life.dead else life.lines[name].updates
+
+    def connected(self, *, books: bool) -> None:
         """Begin a stream with the present state: books, and every fill that is final."""
         for name in Name:
-            self._told_again(life, name)
+            self._streams[name].told_again()
         if books:
             for row in self._latest.values():
                 self._shown(row, row)
-
-    def _told_again(self, life: Life, name: Name) -> None:
-        for report in self.platforms[name].final:
-            life.lines[name].reports.put_nowait(report)
-
-    async def _pump(self, name: Name) -> None:
-        """Forward reports of fills to the current engine."""
-        held = None
-        while True:
-            report = await self.platforms[name].reports.get()
-            life = self.life
-            if life is None or life.dead:
-                continue
-            key = f"{report.trade_id}.{report.finality}"
-            queue = life.lines[name].reports
-            if self.plan.strikes(21, key):
-                self.tally.hit(21, "settlement")
-                continue
-            if held is None and self.plan.strikes(23, key):
-                self.tally.hit(23, "settlement")
-                held = report
-                continue
-            queue.put_nowait(report)
-            if self.plan.strikes(22, key):
-                self.tally.hit(22, "settlement")
-                queue.put_nowait(report)
-            if held is not None:
-                queue.put_nowait(held)
-                held = None
 
 
 def run(seed: int, *, size: int = STEPS, only: str = "", on: str = MEMORY) -> Outcome:

@@ -339,7 +339,7 @@ def test_a_ping_takes_as_long_as_any_request_and_fails_in_an_outage() -> None:
         took = clock.monotonic()
         await clock.sleep(10)
         refused = 0
-        for ask in (gateway.ping, gateway.balance, gateway.positions):
+        for ask in (gateway.ping, gateway.balances, gateway.positions):
             with pytest.raises(NotSent):
                 await ask()
             refused += 1

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from support.bench import Bench, bench
 from support.memory_journal import MemoryJournal
 from support.pairs import NOW
 from support.reconciled import At, beside, says
@@ -27,8 +28,10 @@ from dutchbook.domain.pair_trades.facts import Corrected
 from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.reconciliation import Found, OurOrder, OurState
 from dutchbook.domain.values.units import NOTHING, ZERO, Price, Quantity
-from dutchbook.ports.gateway import FillReport, OrderReport
+from dutchbook.platforms.kalshi.order_encoder import encode_fills
+from dutchbook.platforms.order_answers import Answer
 from dutchbook.ports.journal import Batch, Insert
+from dutchbook.ports.orders import FillReport, OrderReport
 from dutchbook.ports.tables.trading import ORDERS
 from dutchbook.runtime.ids import SeededIds
 from dutchbook.runtime.virtual_time import run_virtual
@@ -412,3 +415,55 @@ def test_an_answer_that_is_being_booked_is_not_booked_again_by_a_comparison(
 
     filled = FOUR + two * len(later)
     assert beside("cancelled", work) == (0, 1 + len(later), filled, TEN - filled)
+
+
+def test_a_fill_that_settled_while_the_stream_was_broken_is_read_when_it_is_connected() -> None:
+    """An outage breaks it off from second 2 to 30; the fill of second 0 is final at 4."""
+
+    async def work(at: Bench) -> list[str]:
+        at.execute(second="100")
+        seen: list[str] = []
+        for seconds in (10, 25):
+            await at.rest(seconds)
+            fills = at.held.fills.values()
+            seen += [each.finality for each in fills if each.platform is Platform.POLYMARKET]
+        return seen
+
+    run = bench(work, "paper.outages=polymarket:2-30")
+
+    assert run.answer == [Finality.PROVISIONAL, Finality.SETTLED]
+    assert {row["finality"] for row in run.tables["fills"]} == {Finality.SETTLED}
+
+
+def test_what_is_stated_stays_until_the_whole_list_of_its_trades_was_read() -> None:
+    """Kalshi filled 100 in two trades; for 20 seconds, only the first page of them is read."""
+
+    async def work(at: Bench) -> list[tuple[Quantity, Quantity]]:
+        server: Any = at.paper.platforms.gateways[Platform.KALSHI]._server
+        until = at.engine.clock.monotonic() + 20
+
+        def page(order: Order, report: OrderReport) -> Answer:
+            if at.engine.clock.monotonic() < until:
+                return encode_fills(order, replace(report, fills=report.fills[:1]), last=False)
+            return encode_fills(order, report)
+
+        async def lost(report: FillReport) -> None:
+            assert report.platform is Platform.KALSHI, "nothing arrives on the stream"
+
+        server._page, server._report = page, lost
+        at.execute(second="100")
+        at.moved(Platform.KALSHI, {38: "500"}, {39: "40", 40: "60"})
+        seen = []
+        for seconds in (2, 10, 60):
+            await at.rest(seconds)
+            order = next(o for o in at.orders() if o.platform is Platform.KALSHI)
+            seen.append((order.filled, order.stated))
+        return seen
+
+    run = bench(work)
+
+    assert run.answer == [(100, 100), (100, 60), (100, 0)]
+    assert {row["size"] for row in run.tables["fills"] if row["platform"] == "kalshi"} == {
+        40,
+        60,
+    }

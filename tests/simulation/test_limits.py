@@ -16,7 +16,7 @@ from support.runs import HELD, Check, play
 from dutchbook.application.capital.at_risk import CapitalAtRisk
 from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.records.committer import Committer
-from dutchbook.bootstrap.paper import ACCOUNTS, build_paper, generated_tape
+from dutchbook.bootstrap.paper import build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.capital.limits import RiskLimits
 from dutchbook.domain.capital.reservation import BudgetRequest, Reservation, Spent
@@ -24,6 +24,7 @@ from dutchbook.domain.events import Event, LimitApproached, LimitBreached
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.values.units import Money
 from dutchbook.errors import ReservationFailed
+from dutchbook.platforms.paper.wallet import ACCOUNTS
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.ids import SeededIds
 from dutchbook.runtime.virtual_time import run_virtual

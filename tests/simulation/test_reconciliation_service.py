@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -37,6 +38,7 @@ from dutchbook.domain.positions.position import Holding, PositionStatus
 from dutchbook.domain.positions.settlement import Result
 from dutchbook.domain.reconciliation import (
     Choice,
+    DiscrepancyType,
     Found,
     ListedOrder,
     NamedCash,
@@ -477,9 +479,43 @@ def test_health_is_compared_first_then_orders_then_contracts_then_cash() -> None
         "ping",
         "polymarket-key",
         "orders",
+        "movements since None",
         "positions",
         "balance",
     ]
+
+
+def test_movements_are_read_again_from_a_week_before_the_last_complete_list_on() -> None:
+    async def work(at: At) -> list[str]:
+        says(at, Unavailable("timed out"))
+        told = at.told[POLY]
+        for whole in (False, True, True):
+            told.whole = whole
+            await at.service.reconcile()
+            await at.engine.clock.sleep(60)
+        return [each for each in told.asked if each.startswith("movements")]
+
+    week = NOW + timedelta(seconds=60) - timedelta(days=7)
+    first, second, third = beside("filled", work)
+    assert (first, second) == ("movements since None", "movements since None")
+    assert third == f"movements since {week}"
+
+
+def test_cash_is_not_compared_while_pages_of_its_movements_are_unread() -> None:
+    async def work(at: At) -> list[int]:
+        says(at, Unavailable("timed out"))
+        told = at.told[POLY]
+        told.held = {"polymarket-cup": {Outcome.NO: TEN}}
+        told.cash, told.as_of = Money(Decimal(999)), NOW + timedelta(hours=1)
+        found = []
+        for whole in (False, True):
+            told.whole = whole
+            done = await at.service.reconcile()
+            kinds = [each.kind for each in done.discrepancies if each.platform is POLY]
+            found.append(kinds.count(DiscrepancyType.BALANCE_MISMATCH))
+        return found
+
+    assert beside("filled", work) == [0, 1]
 
 
 def test_an_order_whose_query_times_out_is_not_reached() -> None:

@@ -19,7 +19,7 @@ from dutchbook.platforms.kalshi import order_codec as kalshi
 from dutchbook.platforms.order_answers import Family, Row
 from dutchbook.platforms.paper.faults import Fault
 from dutchbook.platforms.polymarket import order_codec as polymarket
-from dutchbook.ports.gateway import FillReport
+from dutchbook.ports.orders import FillReport
 
 SEEDS = (1, 2, 3)
 MINUTES = 30

@@ -19,10 +19,12 @@ from dutchbook.application.views import timeline
 from dutchbook.cli.console import positions as shown
 from dutchbook.cli.console.sentences import SENTENCES, dollars, sentence
 from dutchbook.domain.events import as_json, catalogue
+from dutchbook.domain.execution.order import Order, OrderStatus
 from dutchbook.domain.market.contract import Outcome, Side
-from dutchbook.domain.reconciliation import ListedOrder, NotFound
+from dutchbook.domain.reconciliation import DiscrepancyType, ListedOrder, NotFound
 from dutchbook.domain.values.units import NOTHING, Price, owed
 from dutchbook.errors import InvalidInput, InvalidPositionState
+from dutchbook.platforms.order_answers import SILENCE, Answer
 from dutchbook.platforms.paper.faults import Fault
 
 MINUTE = timedelta(seconds=60)
@@ -370,3 +372,35 @@ def test_a_discrepancy_that_belongs_to_no_position_is_found_by_its_own_id() -> N
     text = flat(printed(shown.disputed, [row]))
     assert f"order unknown on polymarket: {row['ours']['about']['subject']}" in text
     assert f"discrepancy {row['discrepancy_id']}" in text
+
+
+def test_an_order_without_an_answer_is_decided_by_its_own_id_or_its_positions() -> None:
+    """Its position is in no doubt: only its pair is stopped until a person has looked."""
+
+    async def work(at: Bench) -> list[Any]:
+        at.execute(second="100")
+        server: Any = at.paper.platforms.gateways[POLYMARKET]._server
+        server.create = lost
+        await at.rest(90)
+        order = next(each for each in at.orders() if each.platform is POLYMARKET)
+        journal = at.engine.journal
+        with pytest.raises(InvalidInput, match="`dutchbook reconcile` looks again"):
+            await timeline.disputed(journal, order.order_id)
+        await at.rest(400)
+        (row,) = await timeline.discrepancies(journal)
+        ids = (order.order_id, at.id, row["discrepancy_id"])
+        found = [await timeline.disputed(journal, each[:13]) for each in ids]
+        resolve = {"subject": row["discrepancy_id"], "choice": "adopt_platform", "paid": None}
+        await at.told("resolve", "it is not on the platform's page", **resolve)
+        await at.rest(5)
+        return [row, *found, at.engine.trades.trade(order.execution_id).orders[order.order_id]]
+
+    async def lost(order: Order) -> Answer:
+        assert order.platform is POLYMARKET, "it never arrives"
+        return SILENCE
+
+    row, *found, order = bench(work).answer
+
+    assert row["kind"] == DiscrepancyType.ORDER_NOT_FOUND
+    assert found == [(None, row)] * 3
+    assert (order.filled, order.working_size, order.status) == (0, 0, OrderStatus.CANCELLED)

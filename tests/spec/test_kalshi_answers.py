@@ -38,7 +38,8 @@ from dutchbook.platforms.order_answers import (
     classify,
     combined,
 )
-from dutchbook.ports.gateway import OrderReport
+from dutchbook.ports.account import Listing
+from dutchbook.ports.orders import OrderReport
 
 K = Platform.KALSHI
 RECORDED = DATA / "api_fixtures" / "kalshi_rest_golden"
@@ -320,15 +321,34 @@ def test_a_fill_without_its_exact_time_is_dated_to_its_second() -> None:
     row = {**FILL, "ts": 1_781_159_370}
     del row["created_time"]
 
-    fills = decode_fills(said(200, {"fills": [row]}), sent(K), placed)
+    fills = decode_fills(said(200, {"fills": [row]}), sent(K), placed).items
 
     assert fills[0].matched_at.isoformat() == "2026-06-11T06:29:30+00:00"
+
+
+def test_a_list_of_trades_that_was_read_in_part_is_not_whole() -> None:
+    ours = sent(K)
+    placed = decode_placed(as_bytes(CREATED), ours)
+
+    whole = decode_fills(said(200, {"fills": [FILL], "cursor": ""}), ours, placed)
+    part = decode_fills(said(200, {"fills": [FILL], "cursor": "CgwI"}), ours, placed)
+
+    assert (whole.complete, part.complete) == (True, False)
+    assert combined(ours, placed, whole).whole
+    assert not combined(ours, placed, part).whole
+
+
+def test_an_order_is_not_missing_while_pages_of_orders_are_unread() -> None:
+    assert decode_order(said(200, {"orders": [], "cursor": ""}), sent(K)) is None
+
+    with pytest.raises(OutcomeUnknown, match="orders_not_all_read"):
+        decode_order(said(200, {"orders": [], "cursor": "CgwI"}), sent(K))
 
 
 def test_an_acknowledgement_states_its_totals_before_its_trades_are_listed() -> None:
     placed = decode_placed(as_bytes(CREATED), sent(K))
 
-    report = combined(sent(K), placed, ())
+    report = combined(sent(K), placed, Listing())
 
     assert report.stated == Totals(
         Quantity(Decimal(4)), Money(Decimal("2.08")), Money(Decimal("0.07"))
@@ -340,14 +360,14 @@ def test_missing_trades_whose_cost_is_not_stated_leave_the_outcome_unknown() -> 
     placed = decode_placed(changed(CREATED, average_fill_price=...), sent(K))
 
     with pytest.raises(OutcomeUnknown, match="trades_not_all_read"):
-        combined(sent(K), placed, ())
+        combined(sent(K), placed, Listing())
 
 
 def test_an_order_that_may_not_rest_but_still_works_is_queried_again() -> None:
     resting = changed(CREATED, fill_count="0.00", remaining_count="10.00")
 
     with pytest.raises(OutcomeUnknown, match="still_working"):
-        combined(sent(K), decode_placed(resting, sent(K)), ())
+        combined(sent(K), decode_placed(resting, sent(K)), Listing())
 
 
 def test_an_order_is_found_by_client_order_id_and_its_absence_is_not_an_answer() -> None:

@@ -26,7 +26,7 @@ from dutchbook.platforms.paper.faults import FaultPlan, Window
 from dutchbook.platforms.paper.gateway import PaperGateway
 from dutchbook.platforms.paper.liquidity import Replenishment
 from dutchbook.platforms.paper.market import PaperMarket
-from dutchbook.platforms.paper.server import StepLag
+from dutchbook.platforms.paper.step_lag import StepLag
 from dutchbook.ports.market_data import BookUpdate, MarketListener
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual

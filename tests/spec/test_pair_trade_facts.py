@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.pairs import NOW, pair
 
+from dutchbook.application.orders.send import report_of
 from dutchbook.application.pair_trades.store import Loaded, PairTrades
 from dutchbook.application.reconciliation.our_state import OurStateReader
 from dutchbook.application.records.changes import changes
@@ -920,6 +921,21 @@ async def test_of_two_bookings_of_a_trade_the_second_goes_on_from_the_first() ->
 
     assert [fills_in(batch) for batch in committer.batches] == [["k1"], ["k2"]]
     assert trades.trade("e").orders["k"].filled == 10
+
+
+@pytest.mark.parametrize("names", ["our id", "the platform's id"])
+def test_a_trade_is_found_by_our_id_or_by_the_platforms(names: str) -> None:
+    """Lists of trades name the platform's order alone, and a stream may name ours first."""
+    trades, held = cache(None), play(*HEDGED)
+    trades.put(held)
+    order = held.orders["k"]
+    told = report_of(order, fill("k9", 1))
+    unnamed = replace(told, client_order_id=None) if names != "our id" else told
+    foreign = replace(unnamed, client_order_id=None, platform_order_id="somebody's")
+
+    assert order.platform_order_id
+    assert trades.order_of(unnamed) == (held, order)
+    assert trades.order_of(foreign) is None
 
 
 async def test_what_is_left_of_a_position_counts_as_left_until_it_is_taken_up_again() -> None:

@@ -23,8 +23,8 @@ from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.faults import Fault, FaultPlan
 from dutchbook.platforms.paper.gateway import PaperGateway
 from dutchbook.platforms.paper.liquidity import Replenishment
-from dutchbook.platforms.paper.server import StepLag
-from dutchbook.ports.gateway import Delayed, OrderReport
+from dutchbook.platforms.paper.step_lag import StepLag
+from dutchbook.ports.orders import Delayed, FillReport, OrderReport
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 
@@ -244,7 +244,7 @@ def test_kalshis_reads_and_stream_show_an_order_a_while_after_its_acknowledgemen
     seen: list[tuple[float, object]] = []
 
     async def watch(gateway: PaperGateway) -> None:
-        stream = gateway.reports()
+        stream = gateway.trade_updates()
         first = asyncio.ensure_future(anext(stream))
         report = await gateway.submit(Approved(subject, 1))
         assert isinstance(report, OrderReport)
@@ -254,7 +254,9 @@ def test_kalshis_reads_and_stream_show_an_order_a_while_after_its_acknowledgemen
             found = await gateway.find_order(subject)
             seen.append((asyncio.get_running_loop().time() - begun, found))
             await asyncio.sleep(0.1)
-        assert (await first).size == report.stated.filled
+        trade = await first
+        assert isinstance(trade, FillReport)
+        assert trade.size == report.stated.filled
 
     live(exchange(Platform.KALSHI), LAGGING, watch)
 

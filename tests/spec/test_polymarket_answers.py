@@ -38,7 +38,8 @@ from dutchbook.platforms.polymarket.order_encoder import (
     encode_placed,
     encode_refused,
 )
-from dutchbook.ports.gateway import OrderReport
+from dutchbook.ports.account import Listing
+from dutchbook.ports.orders import OrderReport
 
 P = Platform.POLYMARKET
 RECORDED = DATA / "api_fixtures" / "nautilus_trader" / "polymarket_rs"
@@ -327,6 +328,13 @@ def test_a_rejection_encoded_by_the_paper_platform_is_decoded_unchanged(row: Any
 # ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("cursor", "whole"), [("LTE=", True), ("", True), ("MTAw", False)])
+def test_a_list_of_trades_is_complete_with_its_last_page(cursor: str, whole: bool) -> None:
+    page = said(200, {"data": [], "next_cursor": cursor})
+
+    assert decode_fills(page, sent(P), OURS).complete is whole
+
+
 def test_a_match_states_its_totals_before_its_trades_are_listed() -> None:
     placed = decode_placed(as_bytes(POSTED), sent(P))
     fee = fees(P).at(NOW)
@@ -335,7 +343,7 @@ def test_a_match_states_its_totals_before_its_trades_are_listed() -> None:
     at_average = fee.fee(Price(Decimal("0.52")), Quantity(Decimal(10)))
     assert placed.stated == Totals(Quantity(Decimal(10)), Money(Decimal("5.2")), at_average)
     assert placed.trades == ("t-1",)
-    report = combined(sent(P), placed, ())
+    report = combined(sent(P), placed, Listing())
     assert (report.fills, report.working, report.whole) == ((), NOTHING, False)
 
 
@@ -419,7 +427,7 @@ def test_a_delayed_order_is_queried_again() -> None:
 
     assert delayed is not None
     with pytest.raises(OutcomeUnknown):
-        combined(sent(P), delayed, ())
+        combined(sent(P), delayed, Listing())
 
 
 @pytest.mark.parametrize(
@@ -496,7 +504,7 @@ def test_a_trade_is_final_only_when_the_platform_cannot_reverse_it(
 ) -> None:
     page = said(200, {"data": [{**TRADE, "status": status}]})
 
-    assert [f.finality for f in decode_fills(page, sent(P), OURS)] == [finality]
+    assert [f.finality for f in decode_fills(page, sent(P), OURS).items] == [finality]
 
 
 def test_as_maker_our_fill_is_read_from_our_order_and_has_no_fee() -> None:
@@ -504,7 +512,7 @@ def test_as_maker_our_fill_is_read_from_our_order_and_has_no_fee() -> None:
     trade = {**TRADE, "taker_order_id": "0xabc", "maker_orders": [part]}
     page = said(200, {"data": [trade]})
 
-    fills = decode_fills(page, sent(P), OURS)
+    fills = decode_fills(page, sent(P), OURS).items
 
     assert [(f.price, f.size, f.fee) for f in fills] == [
         (Decimal("0.51"), Decimal("2.5"), Decimal(0))
@@ -516,7 +524,7 @@ def test_as_taker_the_fee_follows_the_schedule_at_the_time_of_the_match() -> Non
     fees = []
     for at, _ in july:
         page = said(200, {"data": [{**TRADE, "match_time": at}]})
-        fees.append(decode_fills(page, sent(P), OURS)[0].fee)
+        fees.append(decode_fills(page, sent(P), OURS).items[0].fee)
 
     assert fees == [Decimal(fee) for _, fee in july]
 
@@ -588,7 +596,7 @@ def test_a_recorded_killed_order_is_read() -> None:
 def test_a_recorded_page_of_trades_is_read() -> None:
     raw = recorded("http_trades_page.json").replace(b"2024-01-01", b"2026-07-01")
 
-    fills = decode_fills(Answer(200, raw), sent(P), Placed(RECORDED_ID, NOTHING))
+    fills = decode_fills(Answer(200, raw), sent(P), Placed(RECORDED_ID, NOTHING)).items
 
     assert [(f.trade_id, f.price, f.size, f.finality) for f in fills] == [
         ("trade-0x001", Decimal("0.5"), Decimal(10), Finality.PROVISIONAL)

@@ -21,7 +21,7 @@ from dutchbook.domain.execution.pre_trade_checks import Refused
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.values.units import Quantity
 from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
-from dutchbook.ports.gateway import Delayed, OrderReport
+from dutchbook.ports.orders import Delayed, OrderReport
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 

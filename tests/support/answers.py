@@ -15,7 +15,7 @@ from dutchbook.domain.market.contract import Leg, Outcome, Platform, Side
 from dutchbook.domain.market.fees import FeeSchedule
 from dutchbook.domain.values.units import NOTHING, Money, Price, Quantity
 from dutchbook.platforms.order_answers import Answer, Sent
-from dutchbook.ports.gateway import FillReport, OrderReport
+from dutchbook.ports.orders import FillReport, OrderReport
 from support.pairs import NOW, contract
 
 CLIENT_ID = "7f0c6d1e-3a52-4c1b-9d8e-0a1b2c3d4e5f"

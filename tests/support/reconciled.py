@@ -11,6 +11,7 @@ from typing import Any
 from dutchbook.bootstrap.engine import Engine
 from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
+from dutchbook.domain.capital.ledger import AccountKey
 from dutchbook.domain.execution.order import Finality, Order
 from dutchbook.domain.market.contract import Outcome, Platform
 from dutchbook.domain.pair_trades.trade import PairTrade
@@ -33,14 +34,11 @@ from dutchbook.domain.reconciliation import (
 )
 from dutchbook.domain.values.units import NOTHING, Money, Quantity
 from dutchbook.errors import OutcomeUnknown
-from dutchbook.ports.gateway import (
-    ListedOrder,
-    NamedCash,
-    OrderReport,
-    PlatformBalance,
-    RequestState,
-)
+from dutchbook.platforms.paper.wallet import ACCOUNTS
+from dutchbook.ports.account import ListedOrder, Listing, NamedCash, PlatformBalance
 from dutchbook.ports.journal import Batch, Insert
+from dutchbook.ports.orders import OrderReport
+from dutchbook.ports.settlement import RequestState
 from dutchbook.ports.tables.trading import FILLS, OPEN_POSITIONS, ORDERS
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
@@ -135,6 +133,7 @@ class Told:
     paid: dict[str, Result] = field(default_factory=dict)
     as_of: datetime | None = NOW
     away: bool = False
+    whole: bool = True
     asked: list[str] = field(default_factory=list)
     _newest: int = 0
 
@@ -174,12 +173,13 @@ class Told:
     def arrives_until(self, order: Order) -> datetime:
         return order.created_at + timedelta(seconds=30)
 
-    async def orders(self) -> Sequence[ListedOrder]:
+    async def orders(self) -> Listing[ListedOrder]:
         self.asked.append("orders")
-        return self.listed
+        return Listing(tuple(self.listed))
 
-    async def movements(self) -> Sequence[NamedCash]:
-        return self.named
+    async def movements(self, since: datetime | None) -> Listing[NamedCash]:
+        self.asked.append(f"movements since {since}")
+        return Listing(tuple(self.named), complete=self.whole)
 
     async def positions(self) -> Mapping[str, Mapping[Outcome, Quantity]]:
         self.asked.append("positions")
@@ -196,9 +196,16 @@ class Told:
         self.asked.append(f"merged {request_id} of {requested_at}")
         return RequestState.PENDING
 
-    async def balance(self) -> PlatformBalance:
+    async def balances(self) -> Mapping[AccountKey, PlatformBalance]:
         self.asked.append("balance")
-        return PlatformBalance(self.cash or Money(NOTHING), Money(NOTHING))
+        shown = PlatformBalance(self.cash or Money(NOTHING), Money(NOTHING))
+        return {ACCOUNTS[self.platform]: shown}
+
+    async def run(self) -> None:
+        """Keep no connection."""
+
+    async def close(self) -> None:
+        """Close none."""
 
 
 @dataclass

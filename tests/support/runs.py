@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from dutchbook.bootstrap.engine import Engine
-from dutchbook.bootstrap.paper import ACCOUNTS, PaperRun, build_paper, generated_tape
+from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.capital.ledger import (
     Balance,
@@ -21,6 +21,7 @@ from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.values.units import Money
 from dutchbook.persistence.log.audit import Read
 from dutchbook.persistence.log.replay import AUDITED, encoded
+from dutchbook.platforms.paper.wallet import ACCOUNTS
 from dutchbook.ports.journal import Batch, Journal, Receipt
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual

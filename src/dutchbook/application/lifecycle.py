@@ -33,6 +33,7 @@ from dutchbook.application.records.rows import match_row
 from dutchbook.application.recovery.fill_finality import SettlementFollower
 from dutchbook.application.recovery.order_inquiry import Inquiries
 from dutchbook.application.recovery.reported_fills import ReportedFills
+from dutchbook.application.recovery.trade_streams import TradeStreams
 from dutchbook.application.recovery.unfinished import Recovery
 from dutchbook.domain.events import PairDecided, SystemStarted, SystemStopped
 from dutchbook.domain.market.contract import Contract, ContractMatch, Platform
@@ -74,7 +75,7 @@ class Limits:
 class PairTradeServices:
     """The services for existing positions.
 
-    It has fourteen fields because it is a list of services that `bootstrap` builds together and
+    It has fifteen fields because it is a list of services that `bootstrap` builds together and
     the engine passes on whole; only `take_up` uses them itself, and only five.
     """
 
@@ -87,6 +88,7 @@ class PairTradeServices:
     questions: Questions
     adjustments: Adjustments
     settling: SettlementFollower
+    streams: TradeStreams
     single_leg: SingleLegResolutionService
     recovery: Recovery
     inquiries: Inquiries
@@ -280,10 +282,8 @@ class EngineLifecycleService:
                 group.create_task(trading.single_leg.run()),
                 group.create_task(trading.inquiries.run()),
                 group.create_task(trading.settling.catch_up()),
-                *(
-                    group.create_task(trading.settling.follow(g))
-                    for g in self._gateways.values()
-                ),
+                group.create_task(trading.streams.run()),
+                *(group.create_task(each.run()) for each in self._gateways.values()),
                 *(group.create_task(service.run()) for service in self._services),
                 group.create_task(self._risk.halts.follow_days()),
                 group.create_task(self.follow_commands(seconds, wound_down)),
@@ -329,10 +329,12 @@ class EngineLifecycleService:
             await service.drained()
 
     async def stop(self, reason: str) -> None:
-        """Write the last event."""
+        """Write the last event, and close the connections to the platforms."""
         await self._committer.commit(
             Batch(events=(SystemStopped(self._committer.stamp("engine"), reason),))
         )
+        for gateway in self._gateways.values():
+            await gateway.close()
 
 
 async def count_run(journal: Journal, fence: Fence | None = None) -> int:

@@ -21,6 +21,7 @@ from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.recovery.fill_finality import SettlementFollower
 from dutchbook.application.recovery.order_inquiry import Inquiries
 from dutchbook.application.recovery.reported_fills import ReportedFills
+from dutchbook.application.recovery.trade_streams import TradeStreams
 from dutchbook.application.recovery.unfinished import Recovery
 from dutchbook.application.recovery.unsettled import Unsettled
 from dutchbook.bootstrap.base import Base
@@ -80,11 +81,12 @@ def build_pair_trades(base: Base, rules: PairTradeRules) -> PairTradeServices:
     )
     disputes = Disputes(base.journal, committer, base.risk, trades, clock, base.ids)
     settling = SettlementFollower(
-        trades, recovery, disputes, single_leg, unsettled, reported, gateways, clock, wait
+        trades, recovery, disputes, single_leg, unsettled, gateways, clock, wait
     )
+    streams = TradeStreams(gateways, settling, reported, clock, wait)
     committer.subscribe(settling.on_event)
-    services = (settling, single_leg, recovery, inquiries, disputes, reported)
-    return PairTradeServices(base.journal, first_legs, *parts, *services)
+    services = (single_leg, recovery, inquiries, disputes, reported)
+    return PairTradeServices(base.journal, first_legs, *parts, settling, streams, *services)
 
 
 class _Parts(NamedTuple):

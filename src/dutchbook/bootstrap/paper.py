@@ -14,7 +14,6 @@ from dutchbook.bootstrap.engine import Engine
 from dutchbook.bootstrap.paper_world import Funding, Resolution
 from dutchbook.bootstrap.surroundings import Surroundings
 from dutchbook.config import Settings
-from dutchbook.domain.capital.ledger import AccountKey
 from dutchbook.domain.market.contract import ContractMatch, Platform
 from dutchbook.domain.positions.settlement import Key, Ruling
 from dutchbook.domain.values.units import Money
@@ -23,8 +22,9 @@ from dutchbook.platforms.paper.faults import Fault, FaultPlan, Window
 from dutchbook.platforms.paper.gateway import PaperGateway
 from dutchbook.platforms.paper.liquidity import Replenishment
 from dutchbook.platforms.paper.market import PaperMarket
-from dutchbook.platforms.paper.server import StepLag
+from dutchbook.platforms.paper.step_lag import StepLag
 from dutchbook.platforms.paper.time_source import PaperTime
+from dutchbook.platforms.paper.wallet import ACCOUNTS
 from dutchbook.ports.anchors import Anchors
 from dutchbook.ports.journal import Journal
 from dutchbook.ports.market_data import MarketData
@@ -35,10 +35,6 @@ from dutchbook.tape.feed import TapeFeed
 from dutchbook.tape.generate import generate
 from dutchbook.tape.message import MemoryTape, Tape
 
-ACCOUNTS = {
-    Platform.KALSHI: AccountKey(Platform.KALSHI, "shard-0", "USD"),
-    Platform.POLYMARKET: AccountKey(Platform.POLYMARKET, "paper-wallet", "pUSD"),
-}
 LATER_MS = 5_000
 """Delay in milliseconds of a late answer after the engine has stopped waiting for it."""
 POLL_SECONDS = 60.0

@@ -20,8 +20,8 @@ from dutchbook.domain.positions.settlement import Key, Ruling
 from dutchbook.domain.values.units import MICRO, Money, Price, Quantity
 from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.gateway import PaperGateway
-from dutchbook.ports.gateway import FillReport
 from dutchbook.ports.journal import Journal
+from dutchbook.ports.orders import FillReport
 from dutchbook.ports.tables.trading import FILLS, OPEN_POSITIONS, ORDERS
 from dutchbook.ports.time import Clock
 

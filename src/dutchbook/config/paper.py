@@ -46,7 +46,7 @@ class Paper(Section):
     silences: str = Field(
         "", description="seconds of the tape without a stream: kalshi:600-900,polymarket:50-60"
     )
-    outages: str = Field("", description="the same, and the platform cannot be reached")
+    outages: str = Field("", description="the same, and it cannot be reached at all")
     fault_not_sent: int = _rate("orders that never leave")
     fault_rejected: int = _rate("orders refused")
     fault_partial: int = _rate("orders that fill in part")

@@ -85,8 +85,8 @@ def prune(url: str, years: int) -> int:
 def move_cash(url: str, platform: str, amount: str, note: str, *, out: bool) -> dict[str, str]:
     """Book a deposit or a withdrawal of dollars; return the balance afterwards."""
     from dutchbook.application.capital.risk import RiskManager
-    from dutchbook.bootstrap.paper import ACCOUNTS
     from dutchbook.domain.capital.limits import RiskLimits
+    from dutchbook.platforms.paper.wallet import ACCOUNTS
 
     if platform not in {each.value for each in Platform}:
         raise InvalidInput("platform", platform, "kalshi or polymarket")

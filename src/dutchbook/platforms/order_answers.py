@@ -28,7 +28,8 @@ from dutchbook.domain.values.units import (
     to_e6,
 )
 from dutchbook.errors import InvalidInput, NotSent, OutcomeUnknown, PlatformRejected
-from dutchbook.ports.gateway import FillReport, OrderReport
+from dutchbook.ports.account import Listing
+from dutchbook.ports.orders import FillReport, OrderReport
 
 LONGEST_TEXT = 1_000
 """Longest message text that is compared, in characters; no documented one has 200."""
@@ -210,7 +211,7 @@ class Placed:
     trades: tuple[str, ...] = ()
 
 
-def combined(sent: Sent, placed: Placed, fills: tuple[FillReport, ...]) -> OrderReport:
+def combined(sent: Sent, placed: Placed, fills: Listing[FillReport]) -> OrderReport:
     """Combine an answer about an order with its trades, which were read separately.
 
     Reads lag behind writes (docs.kalshi.com quick start: 0.3 to 1 s), so the trades may show
@@ -221,16 +222,17 @@ def combined(sent: Sent, placed: Placed, fills: tuple[FillReport, ...]) -> Order
             rest still works. Query it again.
     """
     platform = sent.order.platform
-    seen = {fill.trade_id for fill in fills}
-    total = sum((fill.size for fill in fills), start=Decimal(0))
-    listed = total >= placed.least and seen.issuperset(placed.trades)
+    seen = {fill.trade_id for fill in fills.items}
+    total = sum((fill.size for fill in fills.items), start=Decimal(0))
+    named = seen.issuperset(placed.trades)
+    listed = fills.complete and total >= placed.least and named
     if not listed and (placed.stated is None or placed.stated.cost is None):
         raise OutcomeUnknown(platform, "trades_not_all_read")
     if sent.immediate and placed.working:
         raise OutcomeUnknown(platform, "still_working")
     return OrderReport(
         placed.platform_order_id,
-        fills,
+        fills.items,
         placed.working,
         stated=placed.stated,
         whole=listed and not placed.working,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from dutchbook.domain.market.book import ASK, BID, OrderBook
+from dutchbook.domain.market.book import ASK, BID, Levels, OrderBook
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.settlement import Key
 
@@ -89,5 +89,30 @@ class MarketData(Protocol):
         """Push until there is nothing more: a tape ends, a live stream only if cancelled.
 
         A lost connection is a gap, not an end. If cancelled, the session ends first.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BookReport:
+    """One complete order book as the platform reports it, in YES terms.
+
+    Prices in 10⁻⁴ dollars, sizes in 10⁻⁶ contracts, best first.
+    """
+
+    contract_id: str
+    bids: Levels
+    asks: Levels
+
+
+class BookReader(Protocol):
+    """Reads books by a request, where streams have fallen silent."""
+
+    async def books(self, contract_ids: Sequence[str]) -> Sequence[BookReport]:
+        """Return complete books in one request, so that all of them show the same time.
+
+        Raises:
+            NotSent: The platform cannot be reached.
+            OutcomeUnknown: It gave no trustworthy answer.
         """
         ...

@@ -14,8 +14,8 @@ from dutchbook.domain.execution.order import Order, OrderStatus
 from dutchbook.domain.market.contract import Platform
 from dutchbook.errors import Conflict, NotSent, OutcomeUnknown, PlatformRejected
 from dutchbook.ports.crash_points import AFTER, BEFORE, CANCEL, crashpoint
-from dutchbook.ports.gateway import OrderReport, PlatformGateway
 from dutchbook.ports.journal import Journal
+from dutchbook.ports.orders import OrderGateway, OrderReport
 from dutchbook.ports.tables.trading import ORDERS
 
 AT_ONCE = 32
@@ -31,7 +31,7 @@ class OrderCanceller:
         trades: PairTrades,
         recovery: Recovery,
         executions: ExecutionService,
-        gateways: Mapping[Platform, PlatformGateway],
+        gateways: Mapping[Platform, OrderGateway],
         answer_seconds: int,
     ) -> None:
         self._journal = journal

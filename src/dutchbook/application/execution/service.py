@@ -59,8 +59,8 @@ from dutchbook.domain.pair_trades.facts import (
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.values.units import MICRO, Quantity, floor_to
 from dutchbook.errors import Conflict, Halted, ReservationFailed
-from dutchbook.ports.gateway import OrderReport, PlatformGateway
 from dutchbook.ports.journal import Batch
+from dutchbook.ports.orders import OrderGateway, OrderReport
 from dutchbook.ports.time import Clock, Ids
 
 UNKNOWN = 2003
@@ -77,7 +77,7 @@ class ExecutionService:
         self,
         trades: PairTrades,
         risk: RiskManager,
-        gateways: Mapping[Platform, PlatformGateway],
+        gateways: Mapping[Platform, OrderGateway],
         watchlist: Watchlist,
         announce: Announcements,
         gate: Gate,

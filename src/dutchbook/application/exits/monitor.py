@@ -42,7 +42,7 @@ from dutchbook.domain.positions.exposure import Place
 from dutchbook.domain.positions.position import OpenPosition, PositionStatus
 from dutchbook.domain.values.units import E4, MICRO, Price, Quantity, floor_to
 from dutchbook.errors import NotSent, OutcomeUnknown
-from dutchbook.ports.gateway import PlatformGateway
+from dutchbook.ports.account import AccountGateway
 from dutchbook.ports.journal import Batch, Journal
 from dutchbook.ports.time import Clock
 
@@ -69,7 +69,7 @@ class ExitMonitor:
         adjustments: Adjustments,
         partial: PartialExits,
         watchlist: Watchlist,
-        gateways: Mapping[Platform, PlatformGateway],
+        gateways: Mapping[Platform, AccountGateway],
         sessions: Sessions,
         payouts: SettlementService,
         halts: Halts,

@@ -10,7 +10,7 @@ from dutchbook.application.market.feed_age import Streams
 from dutchbook.application.market.watchlist import Watchlist
 from dutchbook.domain.market.contract import Platform
 from dutchbook.errors import NotSent, OutcomeUnknown
-from dutchbook.ports.gateway import PlatformGateway
+from dutchbook.ports.market_data import BookReader
 from dutchbook.ports.time import Clock
 
 
@@ -22,7 +22,7 @@ class BookPolling:
 
     def __init__(
         self,
-        gateways: Mapping[Platform, PlatformGateway],
+        gateways: Mapping[Platform, BookReader],
         watchlist: Watchlist,
         streams: Streams,
         clock: Clock,

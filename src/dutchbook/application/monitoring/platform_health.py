@@ -23,7 +23,7 @@ from dutchbook.domain.events import (
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.market.health import HealthLimits, HealthStatus, PlatformHealth, Sample
 from dutchbook.errors import NotSent, OutcomeUnknown
-from dutchbook.ports.gateway import PlatformGateway
+from dutchbook.ports.account import AccountGateway
 from dutchbook.ports.journal import Batch, Insert
 from dutchbook.ports.tables.records import PLATFORM_HEALTH_LOGS
 from dutchbook.ports.time import Clock, Ids
@@ -79,7 +79,7 @@ class PlatformHealthService:
     def __init__(
         self,
         committer: Committer,
-        gateways: Mapping[Platform, PlatformGateway],
+        gateways: Mapping[Platform, AccountGateway],
         streams: Streams,
         sessions: Sessions,
         protocol: DegradationProtocol,
@@ -143,7 +143,7 @@ class PlatformHealthService:
         lost = [p for p, h in self.platforms.items() if h.status is HealthStatus.DISCONNECTED]
         await self._protocol.disconnected(tuple(lost))
 
-    async def _ping(self, gateway: PlatformGateway) -> int | None:
+    async def _ping(self, gateway: AccountGateway) -> int | None:
         began = self._clock.monotonic()
         try:
             async with asyncio.timeout(self._rhythm.answer.total_seconds()):

@@ -15,7 +15,7 @@ from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.pair_trades.facts import Reported
 from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
 from dutchbook.ports.crash_points import AFTER, BEFORE, QUESTION, crashpoint
-from dutchbook.ports.gateway import Delayed, FillReport, OrderReport, PlatformGateway
+from dutchbook.ports.orders import Delayed, FillReport, OrderGateway, OrderReport
 from dutchbook.ports.time import Clock
 
 
@@ -39,7 +39,7 @@ SendResult = OrderReport | Rejected | Refused | Unknown
 
 async def send(
     gate: Gate,
-    gateways: Mapping[Platform, PlatformGateway],
+    gateways: Mapping[Platform, OrderGateway],
     order: Order,
     epoch: int,
     seconds: int,
@@ -77,7 +77,7 @@ async def send(
 
 
 async def _decided(
-    gateway: PlatformGateway, order: Order, delayed: Delayed, seconds: int, clock: Clock
+    gateway: OrderGateway, order: Order, delayed: Delayed, seconds: int, clock: Clock
 ) -> OrderReport | Unknown:
     """Wait for the outcome of an order that its platform holds back."""
     wait = delayed.hold.total_seconds()
@@ -92,7 +92,7 @@ async def _decided(
 
 
 async def _through(
-    gate: Gate, gateway: PlatformGateway, order: Order, epoch: int
+    gate: Gate, gateway: OrderGateway, order: Order, epoch: int
 ) -> OrderReport | Delayed | Refused:
     """Send an order if the gate approves it; nothing is awaited in between."""
     verdict = gate.approve(order, epoch)
@@ -112,7 +112,7 @@ NOT_FOUND = NotFound()
 
 
 async def ask(
-    gateway: PlatformGateway, order: Order, seconds: int
+    gateway: OrderGateway, order: Order, seconds: int
 ) -> OrderReport | NotFound | None:
     """Ask what became of an order; return None if the platform did not answer."""
     try:

@@ -30,7 +30,7 @@ from dutchbook.domain.pair_trades.facts import (
 from dutchbook.domain.positions.position import OpenPosition
 from dutchbook.domain.values.units import NOTHING, Money, Price, Quantity, owed
 from dutchbook.errors import Conflict, Halted, ReservationFailed
-from dutchbook.ports.gateway import OrderReport, PlatformGateway
+from dutchbook.ports.orders import OrderGateway, OrderReport
 from dutchbook.ports.time import Clock, Ids
 
 OPPOSITE = "another position holds the opposite outcome on Kalshi, which would net the two"
@@ -100,7 +100,7 @@ class Adjustments:
         trades: PairTrades,
         questions: Questions,
         gate: Gate,
-        gateways: Mapping[Platform, PlatformGateway],
+        gateways: Mapping[Platform, OrderGateway],
         clock: Clock,
         ids: Ids,
         answer_seconds: int,

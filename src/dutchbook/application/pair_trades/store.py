@@ -28,8 +28,8 @@ from dutchbook.domain.pair_trades.facts import Paid, TradeFact
 from dutchbook.domain.pair_trades.trade import PairTrade, TradeKey
 from dutchbook.domain.positions.position import OpenPosition, PositionStatus
 from dutchbook.errors import UnknownId
-from dutchbook.ports.gateway import FillReport
 from dutchbook.ports.journal import Batch
+from dutchbook.ports.orders import FillReport
 from dutchbook.ports.time import Clock, Ids
 
 LATE = timedelta(minutes=10)

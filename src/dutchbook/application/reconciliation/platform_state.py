@@ -30,12 +30,16 @@ from dutchbook.domain.reconciliation import (
 from dutchbook.domain.values.units import Money
 from dutchbook.errors import NotSent, OutcomeUnknown
 from dutchbook.ports.crash_points import AFTER, BEFORE, QUESTION, crashpoint
-from dutchbook.ports.gateway import OrderReport, PlatformGateway
+from dutchbook.ports.gateway import PlatformGateway
 from dutchbook.ports.journal import Journal
+from dutchbook.ports.orders import OrderReport
 from dutchbook.ports.time import Clock
 
 T = TypeVar("T")
 AT_ONCE = 32
+LISTED_LATE = timedelta(days=7)
+"""How long after its time a movement of cash may be listed for the first time."""
+IN_PART = "not every page of the movements was read"
 LATE = "not reached within the time that a reconciliation may take"
 
 
@@ -74,6 +78,7 @@ class PlatformStateReader:
         self._journal = journal
         self._clock = clock
         self._timeouts = timeouts
+        self._listed: dict[Platform, datetime] = {}
 
     no_grace = timedelta(0)
 
@@ -126,16 +131,30 @@ class PlatformStateReader:
         replies = await asyncio.gather(*(self._answer(query, each, as_of) for each in mine))
         answers = {each.order.order_id: one for each, one in zip(mine, replies, strict=True)}
         listed = await self._unknown_orders(query)
-        movements = await self._with_timeout(query, query.gateway.movements)
-        named_cash = (
-            () if isinstance(movements, Unavailable) else _without_redemptions(movements)
-        )
+        named_cash, unread = await self._movements(query)
         as_of = await self._as_of(query)
         positions = await self._contracts(query, as_of)
-        cash = (
-            movements if isinstance(movements, Unavailable) else await self._cash(query, as_of)
-        )
+        cash = unread or await self._cash(query, as_of)
         return Statement(answers, (), listed, positions, {query.account: cash}, named_cash)
+
+    async def _movements(
+        self, query: _Query
+    ) -> tuple[tuple[NamedCash, ...], Unavailable | None]:
+        """Query the cash movements; return those that were read, and why not all were.
+
+        Those before the last complete list were booked after it; some are listed late.
+        """
+        platform, at = query.gateway.platform, self._clock.now()
+        since = self._listed.get(platform)
+        reply = await self._with_timeout(
+            query, lambda: query.gateway.movements(since and since - LISTED_LATE)
+        )
+        if isinstance(reply, Unavailable):
+            return (), reply
+        if not reply.complete:
+            return _without_redemptions(reply.items), Unavailable(IN_PART)
+        self._listed[platform] = at
+        return _without_redemptions(reply.items), None
 
     async def _contracts(
         self, query: _Query, as_of: datetime | None
@@ -148,9 +167,12 @@ class PlatformStateReader:
 
     async def _cash(self, query: _Query, as_of: datetime | None) -> ListedCash | Unavailable:
         """Query the cash; without the listed movements, it would prove nothing."""
-        reply = await self._with_timeout(query, query.gateway.balance)
-        if isinstance(reply, Unavailable):
-            return reply
+        replies = await self._with_timeout(query, query.gateway.balances)
+        if isinstance(replies, Unavailable):
+            return replies
+        reply = replies.get(query.account)
+        if reply is None:
+            return Unavailable(f"{query.account} is not among its accounts")
         return ListedCash(as_of, Money(reply.available + reply.held))
 
     async def _as_of(self, query: _Query) -> datetime | None:
@@ -183,13 +205,13 @@ class PlatformStateReader:
     async def _unknown_orders(self, query: _Query) -> tuple[ListedOrder, ...] | Unavailable:
         """Return orders that work in the account and not in our record.
 
-        Every order that we send is recorded first.
+        Every order that we send is recorded first. An incomplete list has some of them.
         """
         listed = await self._with_timeout(query, query.gateway.orders)
         if isinstance(listed, Unavailable):
             return listed
         unknown = []
-        for each in listed:
+        for each in listed.items:
             if each.client_order_id in query.known:
                 continue
             rows = await self._journal.rows("orders", {"client_order_id": each.client_order_id})

@@ -16,8 +16,8 @@ from dutchbook.application.reconciliation.our_state import OurStateReader
 from dutchbook.application.reconciliation.service import StartupReconciliationService
 from dutchbook.application.recovery.reported_fills import ReportedFills
 from dutchbook.domain.pair_trades.trade import TradeKey
-from dutchbook.ports.gateway import FillReport
 from dutchbook.ports.journal import Journal
+from dutchbook.ports.orders import FillReport
 from dutchbook.ports.time import Clock
 
 PATIENCE = timedelta(seconds=10)

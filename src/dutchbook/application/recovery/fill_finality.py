@@ -10,7 +10,6 @@ from dutchbook.application.exposure.single_leg import SingleLegResolutionService
 from dutchbook.application.orders.send import ask, fill_of
 from dutchbook.application.pair_trades.discrepancies import Disputes
 from dutchbook.application.pair_trades.store import PairTrades
-from dutchbook.application.recovery.reported_fills import ReportedFills
 from dutchbook.application.recovery.unfinished import Recovery
 from dutchbook.application.recovery.unsettled import Unsettled
 from dutchbook.domain.events import Event, OrderFilled
@@ -20,17 +19,13 @@ from dutchbook.domain.pair_trades.facts import Final, Listed, Moved
 from dutchbook.domain.pair_trades.trade import PairTrade, TradeKey
 from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.reconciliation.resolution import agreed, fill_failed, misstated
-from dutchbook.ports.gateway import FillReport, OrderReport, PlatformGateway
 from dutchbook.ports.journal import Batch
+from dutchbook.ports.orders import FillReport, OrderGateway, OrderReport
 from dutchbook.ports.time import Clock
 
 
 class SettlementFollower:
-    """Applies each report once its fill is durable; the rest wait for their execution.
-
-    It takes nine parts because a fill's end is booked by another service in each state of its
-    pair trade, and because a fill that no report settles is queried at its platform.
-    """
+    """Applies each report once its fill is durable; the rest wait for their execution."""
 
     def __init__(
         self,
@@ -39,8 +34,7 @@ class SettlementFollower:
         disputes: Disputes,
         single_leg: SingleLegResolutionService,
         unsettled: Unsettled,
-        reported: ReportedFills,
-        gateways: Mapping[Platform, PlatformGateway],
+        gateways: Mapping[Platform, OrderGateway],
         clock: Clock,
         answer_seconds: int,
     ) -> None:
@@ -49,7 +43,6 @@ class SettlementFollower:
         self._disputes = disputes
         self._single_leg = single_leg
         self._unsettled = unsettled
-        self._reported = reported
         self._gateways = gateways
         self._clock = clock
         self._answer_seconds = answer_seconds
@@ -61,11 +54,10 @@ class SettlementFollower:
         if isinstance(event, OrderFilled) and sequence:
             self._unsettled.expect(event.order_id)
 
-    async def follow(self, gateway: PlatformGateway) -> None:
-        """Receive trades and their settlement from a platform, until cancelled."""
-        async for report in gateway.reports():
-            await self._received(report)
-            self._reported.note(report)
+    def missed(self, platform: Platform) -> None:
+        """Query the orders of a platform of which a report may have been missed."""
+        for trade in self._trades.all():
+            self._unsettled.notice(trade, platform)
 
     async def drained(self) -> None:
         """Wait until the received reports are booked."""
@@ -92,7 +84,7 @@ class SettlementFollower:
         if not isinstance(report, OrderReport):
             return False
         for fill in report.fills:
-            await self._received(fill)
+            await self.received(fill)
         return await self._listed_whole(order_id, report)
 
     async def _listed_whole(self, order_id: str, report: OrderReport) -> bool:
@@ -111,7 +103,8 @@ class SettlementFollower:
             await self._list(trade, trade.orders[order_id], (), whole=True)
         return True
 
-    async def _received(self, report: FillReport) -> None:
+    async def received(self, report: FillReport) -> None:
+        """Book a reported trade and its end, now or once its order allows it."""
         key = (report.platform, report.trade_id)
         known = self._early.get(key)
         if known is None or known.finality is Finality.PROVISIONAL:

@@ -22,8 +22,8 @@ from dutchbook.domain.events import OrderNeedsPerson
 from dutchbook.domain.execution.order import Order
 from dutchbook.domain.market.contract import Platform
 from dutchbook.errors import NotSent, OutcomeUnknown
-from dutchbook.ports.gateway import OrderReport, PlatformGateway
 from dutchbook.ports.journal import Batch
+from dutchbook.ports.orders import OrderGateway, OrderReport
 from dutchbook.ports.time import Clock
 
 
@@ -43,7 +43,7 @@ class Inquiries:
         adjustments: Adjustments,
         recovery: Recovery,
         single_leg: SingleLegResolutionService,
-        gateways: Mapping[Platform, PlatformGateway],
+        gateways: Mapping[Platform, OrderGateway],
         clock: Clock,
         *,
         answer_seconds: int,
@@ -95,7 +95,7 @@ class Inquiries:
             self._questions.put_off(question)
             await self._notify_person(question)
 
-    async def _newest(self, gateway: PlatformGateway) -> datetime | None:
+    async def _newest(self, gateway: OrderGateway) -> datetime | None:
         try:
             async with asyncio.timeout(self._answer_seconds):
                 return await gateway.reads_as_of()
@@ -135,6 +135,7 @@ class Inquiries:
             pair_id=order.pair_id,
             platform=order.platform,
             unknown_since=since,
-            detail="look for it on the platform; then: dutchbook resolve",
+            detail="look for it there; if it is not there: dutchbook resolve"
+            f" {order.order_id[:8]} --choice adopt-platform",
         )
         await self._committer.commit(Batch(events=(event,)))

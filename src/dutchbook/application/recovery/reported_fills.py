@@ -6,7 +6,7 @@ import asyncio
 
 from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.domain.pair_trades.trade import TradeKey
-from dutchbook.ports.gateway import FillReport
+from dutchbook.ports.orders import FillReport
 from dutchbook.ports.time import Clock
 
 

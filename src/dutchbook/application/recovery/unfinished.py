@@ -24,8 +24,8 @@ from dutchbook.domain.pair_trades.facts import (
     TradeFact,
 )
 from dutchbook.domain.pair_trades.trade import PairTrade
-from dutchbook.ports.gateway import OrderReport
 from dutchbook.ports.journal import Batch
+from dutchbook.ports.orders import OrderReport
 from dutchbook.ports.time import Clock
 
 DIED = "the engine that sent it crashed"

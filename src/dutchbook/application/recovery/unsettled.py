@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dutchbook.application.orders.schedule import Schedule
 from dutchbook.domain.execution.order import Finality, Order
+from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.ports.time import Clock
 
@@ -22,10 +23,14 @@ class Unsettled:
         self._schedule = Schedule(clock)
         self._missed: set[str] = set()
 
-    def notice(self, trade: PairTrade) -> None:
-        """Query at once the orders of a pair trade of which a report may have been missed."""
+    def notice(self, trade: PairTrade, platform: Platform | None = None) -> None:
+        """Query at once the orders of a pair trade of which a report may have been missed.
+
+        `platform`: only those that are there.
+        """
         for order in trade.orders.values():
-            if order.stated or _provisional(trade, order):
+            here = platform in (None, order.platform)
+            if here and (order.stated or _provisional(trade, order)):
                 self._missed.add(order.order_id)
                 self._schedule.add(order.order_id, 0)
 

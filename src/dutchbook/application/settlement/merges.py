@@ -31,8 +31,8 @@ from dutchbook.domain.positions.fold import Cause, Merge
 from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
 from dutchbook.ports.crash_points import AFTER, BEFORE, MERGING, crashpoint
-from dutchbook.ports.gateway import PlatformGateway, RequestState
 from dutchbook.ports.journal import Batch, Journal
+from dutchbook.ports.settlement import RequestState, SettlementGateway
 from dutchbook.ports.time import Clock, Ids
 
 MERGED_BY_CALL = Platform.POLYMARKET
@@ -49,7 +49,7 @@ class MergingService:
         journal: Journal,
         committer: Committer,
         trades: PairTrades,
-        gateways: Mapping[Platform, PlatformGateway],
+        gateways: Mapping[Platform, SettlementGateway],
         clock: Clock,
         ids: Ids,
         *,

@@ -23,6 +23,7 @@ from dutchbook.domain.events import (
 from dutchbook.domain.market.contract import Outcome, Platform
 from dutchbook.domain.positions.exposure import completed_at
 from dutchbook.domain.positions.position import OpenPosition, PositionStatus
+from dutchbook.domain.reconciliation import DiscrepancyType
 from dutchbook.domain.values.units import Price, owed, plain
 from dutchbook.errors import InvalidInput, InvalidPositionState
 from dutchbook.ports.journal import Journal, Prefix
@@ -193,23 +194,53 @@ async def discrepancies(journal: Journal, position_id: str | None = None) -> lis
 
 
 async def disputed(journal: Journal, beginning: str) -> tuple[Row | None, Row | None]:
-    """Return a position in doubt in full, or a discrepancy that belongs to no position.
+    """Return a position in doubt in full, or a discrepancy that is decided by itself.
+
+    That is one of no position, or of an order without an answer, whose position is in no doubt.
+    Such an order is found by its own id and by its position's too, if there is only one.
 
     Raises:
         InvalidInput: `beginning` does not match exactly one id, or the discrepancy is resolved.
         InvalidPositionState: Nothing of the position is in doubt.
     """
-    kind, row = await find(journal, beginning, ("position", "discrepancy"))
+    kind, row = await find(journal, beginning, ("position", "discrepancy", "order"))
+    if kind == "discrepancy" and row["resolved_at"] is not None:
+        over = f"a discrepancy that is open: it was resolved ({row['resolution']})"
+        raise InvalidInput("ID", beginning, over)
     if kind == "discrepancy" and row["position_id"] is None:
-        if row["resolved_at"] is not None:
-            over = f"a discrepancy that is open: it was resolved ({row['resolution']})"
-            raise InvalidInput("ID", beginning, over)
         return None, row
-    found = await position(journal, row["position_id"])
-    if found["status"] != PositionStatus.RECONCILIATION_REQUIRED:
-        doubt = "nothing of it is in doubt"
-        raise InvalidPositionState(found["position_id"], found["status"], doubt)
-    return found, None
+    found = await position(journal, row["position_id"]) if row["position_id"] else None
+    if found is not None and found["status"] == PositionStatus.RECONCILIATION_REQUIRED:
+        return found, None
+    missing = [each for each in await discrepancies(journal) if _concerns(each, kind, row)]
+    if len(missing) == 1:
+        return None, missing[0]
+    if missing:
+        ids = " or ".join(_about(each)["order_id"] for each in missing)
+        raise InvalidInput("ID", beginning, f"the id of one order: {ids}")
+    if found is None or kind == "order":
+        later = "an order that the platform does not show; `dutchbook reconcile` looks again"
+        raise InvalidInput("ID", beginning, later)
+    doubt = "nothing of it is in doubt"
+    raise InvalidPositionState(found["position_id"], found["status"], doubt)
+
+
+def _concerns(discrepancy: Row, kind: str, row: Row) -> bool:
+    """Return whether a discrepancy is about a missing order that `row` is, or is part of."""
+    if discrepancy["kind"] != DiscrepancyType.ORDER_NOT_FOUND:
+        return False
+    match kind:
+        case "order":
+            return bool(_about(discrepancy)["order_id"] == row["order_id"])
+        case "discrepancy":
+            return bool(discrepancy["discrepancy_id"] == row["discrepancy_id"])
+        case _:
+            return bool(discrepancy["position_id"] == row["position_id"])
+
+
+def _about(discrepancy: Row) -> Row:
+    about: Row = discrepancy["ours"]["about"]
+    return about
 
 
 async def at_price(journal: Journal, row: Row, price: Price) -> Scenario | None:

@@ -107,7 +107,7 @@ class ListedOrder:
 
 @dataclass(frozen=True, slots=True)
 class ListedContracts:
-    """PairTrades that a platform lists, by contract and outcome; missing entries are zero."""
+    """Contracts that a platform lists, by contract and outcome; missing entries are zero."""
 
     as_of: datetime | None
     contracts: Mapping[tuple[str, Outcome], Quantity]

@@ -37,7 +37,8 @@ from dutchbook.platforms.order_answers import (
     read_count,
     read_price,
 )
-from dutchbook.ports.gateway import FillReport
+from dutchbook.ports.account import Listing
+from dutchbook.ports.orders import FillReport
 
 KALSHI = Platform.KALSHI
 CREATED = "created"
@@ -148,6 +149,7 @@ class _Order(msgspec.Struct):
 
 class _Orders(msgspec.Struct):
     orders: tuple[_Order, ...]
+    cursor: str = ""
 
 
 class _Fill(msgspec.Struct):
@@ -163,6 +165,7 @@ class _Fill(msgspec.Struct):
 
 class _Fills(msgspec.Struct):
     fills: tuple[_Fill, ...]
+    cursor: str = ""
 
 
 _refusal = msgspec.json.Decoder(_Refusal)
@@ -236,11 +239,12 @@ def decode_order(answer: Answer, sent: Sent) -> Placed | None:
 
     Raises:
         MalformedMessage: Not in the documented form.
-        OutcomeUnknown: The read did not succeed.
+        OutcomeUnknown: The read did not succeed, or more pages follow.
     """
     raw = page(KALSHI, answer)
     try:
-        for order in _orders.decode(raw).orders:
+        read = _orders.decode(raw)
+        for order in read.orders:
             if order.client_order_id == sent.order.client_order_id:
                 filled = read_count(order.fill_count_fp, "fill_count_fp")
                 remaining = read_count(order.remaining_count_fp, "remaining_count_fp")
@@ -249,6 +253,8 @@ def decode_order(answer: Answer, sent: Sent) -> Placed | None:
                 return Placed(order.order_id, working, stated, least=filled)
     except UNREADABLE as error:
         raise MalformedMessage(KALSHI, str(error), raw) from error
+    if read.cursor:
+        raise OutcomeUnknown(KALSHI, "orders_not_all_read")
     return None
 
 
@@ -271,8 +277,10 @@ def _summed(row: _Order, filled: Quantity, order: Order) -> Totals:
     return Totals(filled, Money(own), Money(fees))
 
 
-def decode_fills(answer: Answer, sent: Sent, placed: Placed) -> tuple[FillReport, ...]:
+def decode_fills(answer: Answer, sent: Sent, placed: Placed) -> Listing[FillReport]:
     """Decode a page of `GET /portfolio/fills?order_id=`, with prices of our outcome.
+
+    The last page has an empty cursor (recorded answers, 2026-06).
 
     Raises:
         MalformedMessage: Not in the documented form, or YES and NO do not add up to a dollar.
@@ -280,9 +288,9 @@ def decode_fills(answer: Answer, sent: Sent, placed: Placed) -> tuple[FillReport
     """
     raw = page(KALSHI, answer)
     try:
-        rows = _fills.decode(raw).fills
-        mine = (row for row in rows if row.order_id == placed.platform_order_id)
-        return tuple(_report(row, sent) for row in mine)
+        read = _fills.decode(raw)
+        mine = (row for row in read.fills if row.order_id == placed.platform_order_id)
+        return Listing(tuple(_report(row, sent) for row in mine), complete=not read.cursor)
     except UNREADABLE as error:
         raise MalformedMessage(KALSHI, str(error), raw) from error
 

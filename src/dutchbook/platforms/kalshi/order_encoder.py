@@ -16,7 +16,10 @@ from dutchbook.domain.market.contract import Outcome, Side
 from dutchbook.domain.values.units import plain
 from dutchbook.platforms.kalshi.order_codec import TABLE
 from dutchbook.platforms.order_answers import Answer
-from dutchbook.ports.gateway import OrderReport
+from dutchbook.ports.orders import OrderReport
+
+MORE = "CgwI"
+"""A cursor that another page follows; real ones are opaque too."""
 
 
 def encode_placed(order: Order, report: OrderReport) -> Answer:
@@ -48,10 +51,10 @@ def encode_refused(reason: str, order: Order) -> Answer:
     return Answer(row.statuses[-1], msgspec.json.encode(body))
 
 
-def encode_orders(known: Iterable[tuple[Order, OrderReport]]) -> Answer:
-    """Encode a page of orders."""
+def encode_orders(known: Iterable[tuple[Order, OrderReport]], *, last: bool = True) -> Answer:
+    """Encode a page of orders; a cursor follows unless it is the `last`."""
     rows = [_order_row(order, report) for order, report in known]
-    return Answer(200, msgspec.json.encode({"orders": rows, "cursor": ""}))
+    return Answer(200, msgspec.json.encode({"orders": rows, "cursor": "" if last else MORE}))
 
 
 def _order_row(order: Order, report: OrderReport) -> dict[str, str]:
@@ -78,8 +81,8 @@ def _order_row(order: Order, report: OrderReport) -> dict[str, str]:
     }
 
 
-def encode_fills(order: Order, report: OrderReport) -> Answer:
-    """Encode a page of one order's fills."""
+def encode_fills(order: Order, report: OrderReport, *, last: bool = True) -> Answer:
+    """Encode a page of one order's fills; a cursor follows unless it is the `last`."""
     rows = [
         {
             "fill_id": fill.trade_id,
@@ -94,7 +97,7 @@ def encode_fills(order: Order, report: OrderReport) -> Answer:
         }
         for fill in report.fills
     ]
-    return Answer(200, msgspec.json.encode({"fills": rows, "cursor": ""}))
+    return Answer(200, msgspec.json.encode({"fills": rows, "cursor": "" if last else MORE}))
 
 
 def _direction(order: Order) -> dict[str, str]:

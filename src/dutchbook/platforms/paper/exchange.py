@@ -33,7 +33,7 @@ from dutchbook.errors import OutcomeUnknown, PlatformRejected
 from dutchbook.platforms.paper.liquidity import Liquidity, Replenishment
 from dutchbook.platforms.paper.wallet import Wallet
 from dutchbook.platforms.paper.working import Working
-from dutchbook.ports.gateway import FillReport, OrderReport
+from dutchbook.ports.orders import FillReport, OrderReport
 
 WORST_FILLS = 50
 
@@ -143,10 +143,15 @@ class PaperExchange:
         """Return the platform's id of an order, derived from our id."""
         return f"{self.platform}-{client_order_id}"
 
+    @property
+    def orders(self) -> list[Order]:
+        """All orders that arrived, in order of arrival."""
+        return [each.order for each in self._orders.values()]
+
     def since(self, contract_id: str, at: datetime) -> list[Order]:
         """Return the orders of a contract created at `at` or later, newest first."""
-        known = (each.order for each in self._orders.values())
-        found = [o for o in known if o.contract_id == contract_id and o.created_at >= at]
+        mine = (order for order in self.orders if order.contract_id == contract_id)
+        found = [order for order in mine if order.created_at >= at]
         return sorted(found, key=lambda order: order.created_at, reverse=True)
 
     def kill(self, order: Order, now: datetime) -> None:

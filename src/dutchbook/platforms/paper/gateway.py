@@ -12,12 +12,13 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from dutchbook.domain.capital.ledger import AccountKey
 from dutchbook.domain.capital.limits import Approved
 from dutchbook.domain.execution.order import Order
 from dutchbook.domain.market.book import ASK, BID
 from dutchbook.domain.market.contract import Outcome, Platform
 from dutchbook.domain.positions.settlement import Result
-from dutchbook.domain.values.units import NOTHING, Quantity
+from dutchbook.domain.values.units import NOTHING, Money, Quantity
 from dutchbook.errors import MalformedMessage, OutcomeUnknown, PlatformRejected
 from dutchbook.platforms.capability import CAPABILITIES
 from dutchbook.platforms.order_answers import (
@@ -31,19 +32,15 @@ from dutchbook.platforms.order_answers import (
 )
 from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.faults import Fault, FaultPlan
-from dutchbook.platforms.paper.server import PaperServer, StepLag
+from dutchbook.platforms.paper.server import PaperServer
+from dutchbook.platforms.paper.step_lag import StepLag
+from dutchbook.platforms.paper.wallet import ACCOUNTS
 from dutchbook.platforms.paper.wire import DECODERS
 from dutchbook.platforms.polymarket.order_encoder import encode_request
-from dutchbook.ports.gateway import (
-    BookReport,
-    Delayed,
-    FillReport,
-    ListedOrder,
-    NamedCash,
-    OrderReport,
-    PlatformBalance,
-    RequestState,
-)
+from dutchbook.ports.account import ListedOrder, Listing, NamedCash, PlatformBalance
+from dutchbook.ports.market_data import BookReport
+from dutchbook.ports.orders import Delayed, FillReport, OrderReport, TradeUpdate
+from dutchbook.ports.settlement import RequestState
 from dutchbook.ports.time import Clock
 
 
@@ -116,19 +113,21 @@ class PaperGateway:
         orders for two weeks, and its trades do not contain our ids.
 
         Raises:
-            OutcomeUnknown: The order has traded and may still work.
+            OutcomeUnknown: The order has traded and may still work, or more pages follow.
         """
         name = sent.order.platform_order_id
         if not self._capability.knows_ids or name is None:
             return None
         placed = Placed(name, NOTHING)
         fills = self._decoder.decode_fills(self._server.fills(sent.order), sent, placed)
-        if fills and not sent.immediate:
+        if not fills.complete:
+            raise OutcomeUnknown(self.platform, "trades_not_all_read")
+        if fills.items and not sent.immediate:
             raise OutcomeUnknown(self.platform, "it has traded, and is not shown")
-        return OrderReport(name, fills, NOTHING, whole=True) if fills else None
+        return OrderReport(name, fills.items, NOTHING, whole=True) if fills.items else None
 
     def _with_fills(self, sent: Sent, placed: Placed) -> OrderReport:
-        fills: tuple[FillReport, ...] = ()
+        fills: Listing[FillReport] = Listing()
         if placed.least or placed.trades:
             fills = self._decoder.decode_fills(self._server.fills(sent.order), sent, placed)
         return combined(sent, placed, fills)
@@ -156,11 +155,12 @@ class PaperGateway:
             raise PlatformRejected(self.platform, "delayed")
         return self._exchange.cancel(order.platform_order_id)
 
-    async def balance(self) -> PlatformBalance:
-        """Return the cash that the platform shows."""
+    async def balances(self) -> Mapping[AccountKey, PlatformBalance]:
+        """Return the cash that the platform shows, of its one account."""
         self._server.reached()
         wallet = self._exchange.wallet
-        return PlatformBalance(type(wallet.cash)(wallet.cash - wallet.held), wallet.held)
+        shown = PlatformBalance(Money(wallet.cash - wallet.held), wallet.held)
+        return {ACCOUNTS[self.platform]: shown}
 
     async def positions(self) -> Mapping[str, Mapping[Outcome, Quantity]]:
         """Return the contracts that the platform shows, by contract and outcome."""
@@ -171,27 +171,43 @@ class PaperGateway:
                 held.setdefault(contract_id, {})[outcome] = size
         return held
 
-    async def orders(self) -> Sequence[ListedOrder]:
-        """Return the resting orders; see `PlatformGateway`."""
+    async def orders(self) -> Listing[ListedOrder]:
+        """Return the resting orders; see `AccountGateway`."""
         self._asked += 1
         await self._server.travel(f"orders.{self._asked}")
-        return [_listed(self.platform, order, at) for order, at in self._exchange.resting()]
+        resting = self._exchange.resting()
+        return self._server.listed(
+            [_listed(self.platform, order, report) for order, report in resting]
+        )
 
-    async def movements(self) -> Sequence[NamedCash]:
-        """Return no movements: on paper only trades move cash."""
+    async def trades(self, since: datetime) -> Listing[FillReport]:
+        """Return our trades since an instant, as far as reads show them by now."""
         self._asked += 1
-        await self._server.travel(f"movements.{self._asked}")
-        return ()
+        await self._server.travel(f"trades.{self._asked}")
+        return self._server.listed(self._server.trades(since))
+
+    async def movements(self, since: datetime | None) -> Listing[NamedCash]:
+        """Return no movements, whatever `since`: on paper only trades move cash."""
+        self._asked += 1
+        await self._server.travel(f"movements.{since}.{self._asked}")
+        return self._server.listed([])
 
     def restore(self, known: Iterable[tuple[Order, Iterable[FillReport]]]) -> None:
         """Load orders of an earlier run; the stream reports their fills again."""
         for report in self._exchange.restore(known):
             self._server.follow(report)
 
-    async def reports(self) -> AsyncIterator[FillReport]:
-        """Yield fills as their settlement becomes known."""
+    async def trade_updates(self) -> AsyncIterator[TradeUpdate]:
+        """Yield trades as they are reported; see `OrderGateway`."""
         while True:
-            yield await self._server.reports.get()
+            yield await self._server.updates.get()
+
+    async def run(self) -> None:
+        """Break the stream off where the platform does, until cancelled."""
+        await self._server.run()
+
+    async def close(self) -> None:
+        """Close nothing: a paper platform is in this process."""
 
     async def settled(self) -> None:
         """Wait until no fill is provisional and every report was consumed."""

@@ -9,7 +9,7 @@ from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.settlement import Key
 from dutchbook.platforms.paper.exchange import PaperExchange, Taken
 from dutchbook.platforms.paper.gateway import PaperGateway
-from dutchbook.platforms.paper.server import StepLag
+from dutchbook.platforms.paper.step_lag import StepLag
 from dutchbook.ports.market_data import BookUpdate, MarketData, MarketListener
 from dutchbook.ports.time import Clock
 

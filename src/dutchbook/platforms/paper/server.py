@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from dutchbook.domain.execution.order import Finality, Order, TimeInForce
 from dutchbook.domain.market.contract import Leg, Platform
@@ -23,10 +23,13 @@ from dutchbook.platforms.kalshi.order_encoder import encode_orders
 from dutchbook.platforms.order_answers import NEVER_LEFT, SILENCE, Answer
 from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.faults import PARTS, Fault, FaultPlan
+from dutchbook.platforms.paper.step_lag import StepLag
 from dutchbook.platforms.paper.wire import DECODERS, ENCODERS
 from dutchbook.platforms.polymarket.order_encoder import encode_delayed, encode_order
+from dutchbook.ports.account import Listing
 from dutchbook.ports.crash_points import AFTER, BEFORE, REQUEST, crashpoint
-from dutchbook.ports.gateway import FillReport, OrderReport, RequestState
+from dutchbook.ports.orders import Connected, FillReport, Gap, OrderReport, TradeUpdate
+from dutchbook.ports.settlement import RequestState
 from dutchbook.ports.time import Clock
 
 REFUSED = "the connection was refused"
@@ -38,47 +41,8 @@ MERGE_DEADLINE = timedelta(seconds=600)
 """How long a merge can be carried out after its request (deposit wallets)."""
 
 
-class StepLag:
-    """Delay of secondary legs: the tape steps from sending until they meet the book.
-
-    On a polled tape a step is one poll cycle: with a lag of one the order meets the books of
-    the next poll. When a tape or session ends, all waiting orders meet its last books.
-    """
-
-    def __init__(self, steps: int) -> None:
-        self._steps = steps
-        self._now = 0
-        self._over = False
-        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
-
-    async def wait(self) -> None:
-        """Wait until the order may meet the book."""
-        if not self._steps or self._over:
-            return
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((self._now + self._steps, future))
-        await future
-
-    def began(self, step: int) -> None:
-        """Record the step whose messages are being applied."""
-        self._now = step
-        self._over = False
-
-    def ended(self, step: int) -> None:
-        """Release the orders that waited for `step`; all its messages were applied."""
-        self._release(step)
-
-    def release(self) -> None:
-        """End the tape or session: no order waits until the next one begins."""
-        self._over = True
-        self._release(None)
-
-    def _release(self, step: int | None) -> None:
-        due = [each for each in self._waiting if step is None or each[0] <= step]
-        self._waiting = [each for each in self._waiting if each not in due]
-        for _, future in due:
-            if not future.done():
-                future.set_result(None)
+NOT_SHOWN = OrderReport("", (), NOTHING)
+T = TypeVar("T")
 
 
 class PaperServer:
@@ -89,7 +53,7 @@ class PaperServer:
     ) -> None:
         self.exchange = exchange
         self.hits: Counter[Fault] = Counter()
-        self.reports: asyncio.Queue[FillReport] = asyncio.Queue(maxsize=10_000)
+        self.updates: asyncio.Queue[TradeUpdate] = asyncio.Queue(maxsize=10_000)
         self._encoder = ENCODERS[exchange.platform]
         self._relied_on = DECODERS[exchange.platform].RELIED_ON
         self._capability = CAPABILITIES[exchange.platform]
@@ -152,10 +116,30 @@ class PaperServer:
 
     def fills(self, order: Order) -> Answer:
         """Answer with an order's trades, as far as reads show them by now."""
-        report = self.shown(order.client_order_id) or OrderReport("", (), NOTHING)
+        report = self.shown(order.client_order_id) or NOT_SHOWN
         now, lag = self._clock.now(), self._faults.lag
         fills = (f for f in report.fills if now >= f.matched_at + lag(f.trade_id))
-        return self._encoder.encode_fills(order, replace(report, fills=tuple(fills)))
+        return self._page(order, replace(report, fills=tuple(fills)))
+
+    def _page(self, order: Order, report: OrderReport) -> Answer:
+        return self._encoder.encode_fills(order, report)
+
+    def trades(self, since: datetime) -> list[FillReport]:
+        """Return all trades matched since an instant, as far as reads show them by now.
+
+        They name the platform's order alone (Kalshi: docs.kalshi.com get-fills, 2026-10).
+        """
+        now, lag = self._clock.now(), self._faults.lag
+        return [
+            replace(fill, client_order_id=None)
+            for order in self.exchange.orders
+            for fill in (self.shown(order.client_order_id) or NOT_SHOWN).fills
+            if since <= fill.matched_at <= now - lag(fill.trade_id)
+        ]
+
+    def listed(self, items: Sequence[T]) -> Listing[T]:
+        """Return a list as the platform shows it."""
+        return Listing(tuple(items))
 
     def shown(self, client_order_id: str) -> OrderReport | None:
         """Return the report from which queries about an order are answered."""
@@ -355,7 +339,7 @@ class PaperServer:
         """Wait until no fill is provisional and every report was consumed."""
         while self._tasks:
             await asyncio.wait(self._tasks)
-        while not self.reports.empty():
+        while not self.updates.empty():
             await self._clock.sleep(0.001)
 
     def follow(self, report: OrderReport) -> None:
@@ -365,7 +349,7 @@ class PaperServer:
 
     async def _stream(self, fill: FillReport) -> None:
         await self._clock.sleep(self._faults.lag(fill.trade_id).total_seconds())
-        await self.reports.put(fill)
+        await self._report(fill)
         if fill.finality is Finality.PROVISIONAL:
             await self._finalise(fill)
 
@@ -378,4 +362,21 @@ class PaperServer:
         await self._clock.sleep(self._faults.settle_ms / 1000)
         failed = self._strikes(Fault.FAILED_FILL, fill.trade_id)
         after = self.exchange.finalise(fill.platform_order_id, fill.trade_id, failed=failed)
-        await self.reports.put(after)
+        await self._report(after)
+
+    async def _report(self, fill: FillReport) -> None:
+        """Report a fill on the stream; while it is broken, the report is lost."""
+        if not self._down:
+            await self.updates.put(fill)
+
+    async def run(self) -> None:
+        """Break the stream of trades off during each outage, until cancelled."""
+        await self.updates.put(Connected())
+        mine = (each for each in self._faults.windows if each.outage)
+        for each in sorted(mine, key=lambda window: window.begins):
+            if each.platform is self.exchange.platform:
+                await self._clock.sleep_until(each.begins)
+                await self.updates.put(Gap(self._clock.now()))
+                await self._clock.sleep_until(each.ends)
+                await self.updates.put(Connected())
+        await asyncio.Event().wait()

@@ -5,11 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from dutchbook.domain.capital.ledger import AccountKey
 from dutchbook.domain.execution.order import Order
-from dutchbook.domain.market.contract import Outcome, Side
+from dutchbook.domain.market.contract import Outcome, Platform, Side
 from dutchbook.domain.values.units import NOTHING, ZERO, Money, Quantity, due, owed
 from dutchbook.errors import PlatformRejected
-from dutchbook.ports.gateway import FillReport
+from dutchbook.ports.orders import FillReport
+
+ACCOUNTS = {
+    Platform.KALSHI: AccountKey(Platform.KALSHI, "shard-0", "USD"),
+    Platform.POLYMARKET: AccountKey(Platform.POLYMARKET, "paper-wallet", "pUSD"),
+}
+"""Our account on each paper platform."""
 
 
 @dataclass(slots=True)

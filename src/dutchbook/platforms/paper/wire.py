@@ -12,7 +12,8 @@ from dutchbook.platforms.kalshi import order_encoder as kalshi_encoder
 from dutchbook.platforms.order_answers import Answer, Placed, Sent, Table
 from dutchbook.platforms.polymarket import order_codec as polymarket
 from dutchbook.platforms.polymarket import order_encoder as polymarket_encoder
-from dutchbook.ports.gateway import FillReport, OrderReport
+from dutchbook.ports.account import Listing
+from dutchbook.ports.orders import FillReport, OrderReport
 
 
 class Decoder(Protocol):
@@ -27,10 +28,8 @@ class Decoder(Protocol):
     def decode_order(self, answer: Answer, sent: Sent) -> Placed | None:
         """Decode the answer to an order query; None if the order is not shown."""
 
-    def decode_fills(
-        self, answer: Answer, sent: Sent, placed: Placed
-    ) -> tuple[FillReport, ...]:
-        """Decode the trades of an order."""
+    def decode_fills(self, answer: Answer, sent: Sent, placed: Placed) -> Listing[FillReport]:
+        """Decode a page of an order's trades."""
 
 
 class Encoder(Protocol):
@@ -42,8 +41,8 @@ class Encoder(Protocol):
     def encode_refused(self, reason: str, order: Order) -> Answer:
         """Encode the rejection with our `reason`."""
 
-    def encode_fills(self, order: Order, report: OrderReport) -> Answer:
-        """Encode the trades of an order."""
+    def encode_fills(self, order: Order, report: OrderReport, *, last: bool = True) -> Answer:
+        """Encode a page of an order's trades."""
 
 
 DECODERS: Mapping[Platform, Decoder] = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from dutchbook.domain.execution.order import Order
 from dutchbook.domain.market.fees import FeeAccumulator
 from dutchbook.domain.values.units import Money, Price, Quantity, from_e6
-from dutchbook.ports.gateway import FillReport, OrderReport
+from dutchbook.ports.orders import FillReport, OrderReport
 
 
 @dataclass(slots=True)

@@ -30,7 +30,8 @@ from dutchbook.platforms.order_answers import (
     read_price,
 )
 from dutchbook.platforms.polymarket.refusals import MATCHED, ROWS
-from dutchbook.ports.gateway import FillReport
+from dutchbook.ports.account import Listing
+from dutchbook.ports.orders import FillReport
 
 POLYMARKET = Platform.POLYMARKET
 RELIED_ON: tuple[str, ...] = (
@@ -95,8 +96,11 @@ class _Trade(msgspec.Struct):
 
 class _Trades(msgspec.Struct):
     data: tuple[_Trade, ...]
+    next_cursor: str = ""
 
 
+LAST = ("", "LTE=")
+"""Cursors after which no page follows (py-clob-client-v2 1.2.1)."""
 _posted = msgspec.json.Decoder(_Posted)
 _refusal = msgspec.json.Decoder(_Refusal)
 _order = msgspec.json.Decoder(_Order)
@@ -234,7 +238,7 @@ def _check_id(order_id: str, sent: Sent) -> None:
         raise OutcomeUnknown(POLYMARKET, "answer_of_another_order")
 
 
-def decode_fills(answer: Answer, sent: Sent, placed: Placed) -> tuple[FillReport, ...]:
+def decode_fills(answer: Answer, sent: Sent, placed: Placed) -> Listing[FillReport]:
     """Decode a page of `GET /data/trades`: our order's trades, as taker or as maker.
 
     The page does not state fees: they follow the contract's schedule at the time of the match
@@ -247,7 +251,8 @@ def decode_fills(answer: Answer, sent: Sent, placed: Placed) -> tuple[FillReport
     raw = page(POLYMARKET, answer)
     reports: list[FillReport] = []
     try:
-        for trade in _trades.decode(raw).data:
+        read = _trades.decode(raw)
+        for trade in read.data:
             if trade.taker_order_id == placed.platform_order_id:
                 reports.append(_report(trade, trade.price, trade.size, sent, Liquidity.TAKER))
             for made in trade.maker_orders:
@@ -257,7 +262,7 @@ def decode_fills(answer: Answer, sent: Sent, placed: Placed) -> tuple[FillReport
                     reports.append(report)
     except UNREADABLE as error:
         raise MalformedMessage(POLYMARKET, str(error), raw) from error
-    return tuple(reports)
+    return Listing(tuple(reports), complete=read.next_cursor in LAST)
 
 
 def _report(

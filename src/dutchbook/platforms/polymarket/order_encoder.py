@@ -14,9 +14,12 @@ from dutchbook.domain.execution.order import Finality, Order, TimeInForce
 from dutchbook.domain.market.contract import Side
 from dutchbook.domain.values.units import due, owed, plain, to_e6
 from dutchbook.platforms.order_answers import NO_MATCH, Answer
-from dutchbook.platforms.polymarket.order_codec import TABLE
+from dutchbook.platforms.polymarket.order_codec import LAST, TABLE
 from dutchbook.platforms.polymarket.refusals import DELAYED, LIVE, MATCHED
-from dutchbook.ports.gateway import OrderReport
+from dutchbook.ports.orders import OrderReport
+
+MORE = "MTAw"
+"""A cursor that another page follows: an offset in base64."""
 
 
 def encode_placed(order: Order, report: OrderReport) -> Answer:
@@ -96,8 +99,8 @@ def encode_order(order: Order, report: OrderReport | None) -> Answer:
     return Answer(200, msgspec.json.encode(body))
 
 
-def encode_fills(order: Order, report: OrderReport) -> Answer:
-    """Encode a page of one order's trades, all as taker.
+def encode_fills(order: Order, report: OrderReport, *, last: bool = True) -> Answer:
+    """Encode a page of one order's trades, all as taker; more follow unless it is the `last`.
 
     Paper charges taker fees for orders that rested too, so it reports them as taker trades.
     """
@@ -118,7 +121,9 @@ def encode_fills(order: Order, report: OrderReport) -> Answer:
         }
         for fill in report.fills
     ]
-    return Answer(200, msgspec.json.encode({"data": rows, "next_cursor": "LTE="}))
+    return Answer(
+        200, msgspec.json.encode({"data": rows, "next_cursor": LAST[-1] if last else MORE})
+    )
 
 
 def encode_request(order: Order, salt: int) -> str:
