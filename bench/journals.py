@@ -19,7 +19,7 @@ from dutchbook.domain.capital.reservation import BudgetRequest
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.values.units import Money
 from dutchbook.persistence.database import Database
-from dutchbook.persistence.journals.statements import Prepared, logged, prepared, told
+from dutchbook.persistence.journals.statements import Prepared, changes_text, logged, prepared
 from dutchbook.persistence.log.chain import GENESIS, chained
 from dutchbook.platforms.paper.wallet import ACCOUNTS
 from dutchbook.ports.journal import Batch, Receipt
@@ -185,6 +185,6 @@ class Statements:
     def prepared(self, batch: Batch) -> tuple[Prepared, ...]:
         """Return a batch and its log entries, ready to be written."""
         writes = [prepared(write) for write in batch.writes]
-        changes = told(writes) if batch.events else None
+        changes = changes_text(writes) if batch.events else None
         log, self._head = chained(batch.events, self._head, changes)
         return (*writes, *logged(log))

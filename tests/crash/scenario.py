@@ -78,7 +78,7 @@ def _resolved(first: int, second: int, *pays: str) -> tuple[Fate, ...]:
 
 
 ASKING = "exits.results_seconds=20"
-LEAVING = ("exits.rule=classic", "exits.time_hours=200", "exits.beat_seconds=5")
+LEAVING = ("exits.rule=classic", "exits.time_hours=200", "exits.check_seconds=5")
 KINDS: tuple[Kind, ...] = (
     Kind(),
     Kind((f"paper.fault_partial={OFTEN}",)),

@@ -186,7 +186,7 @@ LOGGED = (
     ("rows", "told"),
     [
         ((WAITS,), "waits in the outbox and is not in"),
-        ((LOGGED, WAITS), "cannot be told again"),
+        ((LOGGED, WAITS), "cannot be delivered"),
     ],
 )
 def test_an_event_that_cannot_be_redelivered_is_one_line(

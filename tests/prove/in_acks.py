@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from prove.bug import Bug
 from prove.in_trades import FACTS
-from prove.places import APPLY, ASK, ENDING, SEND, STORE
+from prove.places import APPLY, ASK, ENDING, SEND, STORE, TRADE
 
 ORDER, STREAMS = "domain/execution/order.py", "application/recovery/trade_streams.py"
 FINALITY, PAYOUTS = "application/recovery/fill_finality.py", "application/settlement/payouts.py"
@@ -120,5 +120,12 @@ IN_ACKS = (
         "if read.cursor:",
         "if read.cursor == KALSHI:",
         "tests/spec/test_kalshi_answers.py",
+    ),
+    Bug(
+        "pairs are merged before one of their trades is listed",
+        TRADE,
+        "return unlisted or any(",
+        "return any(",
+        f"{FACTS} -k taken_back",
     ),
 )

@@ -106,8 +106,8 @@ PLANTED = (
     Bug(
         "a reservation without fees",
         "domain/detection/detect.py",
-        "budget=owed(bound * taken.size + worst_price * evening + worst),",
-        "budget=owed(bound * taken.size + worst_price * evening),",
+        "budget=owed(bound * taken.size + worst_price * rebalance + worst),",
+        "budget=owed(bound * taken.size + worst_price * rebalance),",
     ),
     Bug(
         "a reservation is rounded down",

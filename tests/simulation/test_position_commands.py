@@ -207,7 +207,7 @@ def test_a_command_waits_no_longer_than_its_timeout() -> None:
             seen.append(await at.answer(key))
         return seen
 
-    early, late = bench(work, "execution.command_patience_seconds=10").answer
+    early, late = bench(work, "execution.command_timeout_seconds=10").answer
 
     assert early is None
     assert late["done"] is False
@@ -311,7 +311,7 @@ def test_a_command_is_carried_out_once_whenever_the_engine_dies(
 
     with pytest.raises(Died) as died:
         bench(work, dies=dies)
-    run = bench(next_start, "execution.command_patience_seconds=90", after=died.value.left)
+    run = bench(next_start, "execution.command_timeout_seconds=90", after=died.value.left)
 
     mine = [row for row in run.tables["orders"] if row["order_id"] == COMMAND]
     later = run.tables["orders"][2:]

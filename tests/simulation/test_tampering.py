@@ -34,7 +34,7 @@ def found(log: Log, anchors: list[Anchor]) -> list[str]:
     chain = Chain(anchors)
     for _ in chain.through(sorted(log, key=lambda row: row["sequence"])):
         pass
-    return list(chain.told())
+    return list(chain.problems())
 
 
 def head(log: Log) -> Anchor:

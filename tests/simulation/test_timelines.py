@@ -320,7 +320,7 @@ def test_the_end_of_a_position_is_described_in_sentences() -> None:
         " differently; 0.05 of the reserve for that was used."
     )
     assert sentence("execution.exit.marked", {"hedged": False, "mark": "-0.016"}) == (
-        "Leaving at once would have brought -0.016 a contract: the stop counts from that."
+        "An exit at once would have brought -0.016 a contract: the stop counts from that."
     )
 
 

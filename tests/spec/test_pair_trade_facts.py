@@ -33,6 +33,7 @@ from dutchbook.domain.execution.order import (
     OrderStatus,
     Purpose,
     TimeInForce,
+    Totals,
 )
 from dutchbook.domain.market.contract import Leg, Outcome, Platform, Side
 from dutchbook.domain.pair_trades import facts
@@ -448,6 +449,19 @@ def test_a_position_is_over_once_it_is_closed_and_no_fill_of_it_can_fail() -> No
     assert closed.position.status is PositionStatus.CLOSED
     assert not closed.over
     assert final.over
+
+
+def test_what_is_stated_can_be_taken_back_where_its_trades_can() -> None:
+    """Pairs of YES and NO were merged before one of them was listed, and it failed later."""
+    stated = Totals(q(10), usd(5), usd("0.02"))
+    answers = [report(name, stated=stated) for name in ("k", "p")]
+    listed = facts.Listed(NOW, "p", (fill("p1", 10),))
+    settled = facts.Final(NOW, fill("p1", 10, Finality.SETTLED))
+
+    trades = steps(*HEDGED[:1], answers[0], HEDGED[2], answers[1], CONCLUDED, listed, settled)
+
+    seen = [(each.provisional(KALSHI), each.provisional(POLYMARKET)) for each in trades]
+    assert seen == [*[(False, False)] * 4, *[(False, True)] * 3, (False, False)]
 
 
 def test_only_what_has_settled_and_is_held_can_be_sold() -> None:

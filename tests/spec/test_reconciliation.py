@@ -277,7 +277,7 @@ def test_a_late_fill_is_entered_and_a_person_decides(state: str) -> None:
 @pytest.mark.parametrize(
     ("status", "becomes", "involvement"),
     [
-        (PositionStatus.OPEN, PositionStatus.SINGLE_LEG_EXPOSED, Involvement.TOLD),
+        (PositionStatus.OPEN, PositionStatus.SINGLE_LEG_EXPOSED, Involvement.NOTIFIED),
         (
             PositionStatus.CLOSED,
             PositionStatus.RECONCILIATION_REQUIRED,
@@ -430,7 +430,7 @@ def test_trades_that_stay_away_are_a_question_first_and_then_a_persons() -> None
     late, _ = run(past_grace(after, reply), reply)
 
     assert [(d.kind, d.involvement) for d in early if d.kind is KIND.FILL_MISSING] == [
-        (KIND.FILL_MISSING, Involvement.TOLD)
+        (KIND.FILL_MISSING, Involvement.NOTIFIED)
     ]
     assert [(d.kind, d.involvement) for d in late] == [(KIND.FILL_MISSING, Involvement.DECIDES)]
 
@@ -511,7 +511,7 @@ def test_a_person_decides_about_unexplained_contracts_after_the_grace() -> None:
     (first,), unmoved = run(ours, reply)
     (second,), moved = run(past_grace(ours, reply), reply)
 
-    assert (first.kind, first.involvement) == (KIND.POSITION_MISMATCH, Involvement.TOLD)
+    assert (first.kind, first.involvement) == (KIND.POSITION_MISMATCH, Involvement.NOTIFIED)
     assert (first.ours, first.theirs) == ({"contracts": "10"}, {"contracts": "4"})
     assert unmoved == ours
     assert second.involvement is Involvement.DECIDES
@@ -630,7 +630,7 @@ def test_a_cash_movement_needs_a_kind_that_explains_it(
     [
         (True, NOTHING, Involvement.DECIDES),
         (False, FOUR, Involvement.DECIDES),
-        (False, NOTHING, Involvement.TOLD),
+        (False, NOTHING, Involvement.NOTIFIED),
     ],
 )
 def test_a_person_decides_about_an_unknown_order_that_may_be_ours_or_was_filled(

@@ -169,7 +169,7 @@ def test_before_the_grace_ends_a_person_is_notified_but_not_asked() -> None:
     found, proposals, after = reconcile(ours, reply)
 
     assert [(each.kind.value, each.involvement) for each in found] == [
-        ("order_not_found", Involvement.TOLD)
+        ("order_not_found", Involvement.NOTIFIED)
     ]
     assert kinds(proposals) == ("AskAgain",)
     assert replace(after, doubted={}) == ours

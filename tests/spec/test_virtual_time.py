@@ -301,7 +301,7 @@ def test_a_job_that_waits_for_a_timer_is_given_up_rather_than_waited_for() -> No
         await turnstile().drive(lambda: asyncio.sleep(1))
 
     with pytest.raises(VirtualDeadlock, match="nothing but its driver"):
-        run_virtual(main(), patience=0.05)
+        run_virtual(main(), timeout=0.05)
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def changed(body: dict[str, Any], **fields: Any) -> bytes:
 
 @st.composite
 def reports(draw: st.DrawFn, platform: Platform) -> tuple[Sent, OrderReport]:
-    """Draw an order and a possible report of it, on the finest price and size grids."""
+    """Draw an order and a possible report of it, on the finest price grid, of 0.01 or more."""
     resting = draw(st.booleans())
     before = sent(
         platform,
@@ -79,7 +79,7 @@ def reports(draw: st.DrawFn, platform: Platform) -> tuple[Sent, OrderReport]:
         time_in_force=TimeInForce.GTC if resting else TimeInForce.IOC,
     )
     count = draw(st.integers(0, 4))
-    sizes = [draw(st.integers(1, 250_000)) * 10 for _ in range(count)]
+    sizes = [draw(st.integers(1_000, 250_000)) * 10 for _ in range(count)]
     finalities = [Finality.SETTLED] if platform is Platform.KALSHI else list(Finality)
     name = DIGEST if platform is Platform.POLYMARKET else "6c170f2d-31ac-5a52"
     fills = tuple(

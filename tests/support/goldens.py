@@ -98,7 +98,7 @@ FAULTS = (
     *(f"paper.fault_{name}=30000" for name in ("truncated", "wrong_type")),
     *(f"paper.fault_{name}=20000" for name in ("clock_skew", "paused")),
 )
-LEAVING = ("exits.rule=classic", "exits.time_hours=200", "exits.beat_seconds=5")
+LEAVING = ("exits.rule=classic", "exits.time_hours=200", "exits.check_seconds=5")
 HELD = ("exits.unhedged_stop=false", "exits.minimum_gain=0.9")
 AWAY = (
     "paper.outages=kalshi:300-700",

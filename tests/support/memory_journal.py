@@ -12,7 +12,7 @@ from typing import Any
 
 from dutchbook.domain.values.units import MICRO
 from dutchbook.errors import Conflict
-from dutchbook.persistence.journals.statements import prepared, told
+from dutchbook.persistence.journals.statements import changes_text, prepared
 from dutchbook.persistence.log.chain import GENESIS, chained
 from dutchbook.ports.crash_points import AFTER, BEFORE, crashpoint
 from dutchbook.ports.journal import Batch, Between, Insert, Prefix, Receipt, Update
@@ -38,7 +38,7 @@ class MemoryJournal:
     async def commit(self, batch: Batch) -> Receipt:
         """Apply a batch; see `Journal`."""
         crashpoint(BEFORE, batch)
-        changes = told(map(prepared, batch.writes)) if batch.events else None
+        changes = changes_text(map(prepared, batch.writes)) if batch.events else None
         entries, head = chained(batch.events, self._head, changes)
         log = [Insert("audit_log", entry._asdict()) for entry in entries]
         log += [Insert("outbox", {"sequence": e.sequence, "name": e.name}) for e in entries]

@@ -42,7 +42,7 @@ from dutchbook.ports.gateway import PlatformGateway
 from dutchbook.ports.journal import Batch, Insert, Journal, Update, Write
 from dutchbook.ports.time import Clock
 
-PATIENCE = timedelta(seconds=180)
+INQUIRY_TIMEOUT = timedelta(seconds=180)
 """How long a stop waits for unknown outcomes."""
 Work = Callable[[], Awaitable[object]]
 
@@ -320,13 +320,15 @@ class EngineLifecycleService:
         await self._queue.drained()
         await trading.single_leg.drained()
         await self._exits.drained()
-        await trading.inquiries.drained(PATIENCE)
+        await trading.inquiries.drained(INQUIRY_TIMEOUT)
         for each in settled:
             await each()
         await trading.settling.drained()
         await trading.single_leg.drained()
         for service in self._services:
             await service.drained()
+        # The last comparison may have found an exposure, whose remedy is being sent.
+        await trading.single_leg.drained()
 
     async def stop(self, reason: str) -> None:
         """Write the last event, and close the connections to the platforms."""

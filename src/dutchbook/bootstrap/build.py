@@ -139,9 +139,9 @@ def _engine(
     settings = base.settings
     sessions, ends = ending
     rules = monitoring_rules(settings, polled=around.polled)
-    beside = build_monitoring(parts, around.times, sessions, rules)
+    monitoring = build_monitoring(parts, around.times, sessions, rules)
     services = (
-        *beside.services,
+        *monitoring.services,
         entering.reconciling.service,
         _unbooked_fills(base, trading, entering.reconciling),
         *ends.services,
@@ -163,7 +163,7 @@ def _engine(
         parts.recorder,
         lifecycle,
         MarketFeed(around.data, base.watchlist, sessions, followers, base.clock),
-        beside,
+        monitoring,
         ends,
         anchoring,
         entering.reconciling,

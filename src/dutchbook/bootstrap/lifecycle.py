@@ -71,7 +71,7 @@ def build_lifecycle(
 
 
 def _position_commands(base: Base, trading: PairTradeServices) -> PositionCommands:
-    seconds = base.settings.execution.command_patience_seconds
+    seconds = base.settings.execution.command_timeout_seconds
     return PositionCommands(
         base.journal,
         base.committer,

@@ -25,7 +25,7 @@ from dutchbook.ports.orders import FillReport
 from dutchbook.ports.tables.trading import FILLS, OPEN_POSITIONS, ORDERS
 from dutchbook.ports.time import Clock
 
-PATIENCE = timedelta(minutes=10)
+TIMEOUT = timedelta(minutes=10)
 """Maximum time that a run waits for the cash of results."""
 
 
@@ -163,7 +163,7 @@ class Resolution:
             for platform, contract_id in self._results:
                 if platform is Platform.KALSHI:
                     self._exchanges[platform].settle(contract_id)
-            await self._settlement.finish(self._results, PATIENCE)
+            await self._settlement.finish(self._results, TIMEOUT)
 
     async def until(self, instant: datetime) -> bool:
         """Wait until `instant`; return False if the engine was asked to stop meanwhile."""

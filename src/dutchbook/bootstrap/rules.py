@@ -37,8 +37,8 @@ def exit_service_rules(settings: Settings, *, polled: bool) -> ExitServiceRules:
         rules=settings.exit_rules(),
         rescue_limit=settings.execution.rescue_limit,
         book_age=settings.book_age(polled=polled),
-        beat=timedelta(seconds=chosen.beat_seconds),
-        leaving=leave[chosen.leave],
+        interval=timedelta(seconds=chosen.check_seconds),
+        exiting=leave[chosen.leave],
         by_pair=chosen.by_pair(),
     )
     return ExitServiceRules(

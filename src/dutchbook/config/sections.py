@@ -79,7 +79,7 @@ class Execution(Section):
         Decimal("0.02"), ge=0, lt=1, description="dollars a contract that completing may lose"
     )
     true_up_share: Decimal = Field(
-        Decimal("0.10"), ge=0, lt=1, description="share of the size that evening may add"
+        Decimal("0.10"), ge=0, lt=1, description="share of the size that rebalancing may add"
     )
     auto_policy: str = Field(
         "complete_then_unwind",
@@ -90,10 +90,10 @@ class Execution(Section):
         15, gt=0, description="without an answer for so long, an outcome is unknown"
     )
     person_after_seconds: int = Field(
-        120, gt=0, description="an outcome unknown for so long is told to a person"
+        120, gt=0, description="a person is asked about an outcome unknown for so long"
     )
     queries: int = Field(6, gt=0, description="how often an unknown outcome is asked about")
-    command_patience_seconds: int = Field(
+    command_timeout_seconds: int = Field(
         60, gt=0, description="how long a command for a position waits for a live book"
     )
     queue_bound: int = Field(256, gt=0, description="opportunities that may wait")
@@ -169,9 +169,9 @@ class Exposure(Section):
     halt_on_weekly: bool = Field(
         True, description="halt after three weeks in a row with more than one single leg each"
     )
-    reminder_seconds: int = Field(60, gt=0, description="an exposed position is told of again")
+    reminder_seconds: int = Field(60, gt=0, description="an exposure is reported again")
     reminder_gap_seconds: int = Field(
-        55, gt=0, description="but not so soon after it was last told of"
+        55, gt=0, description="but not so soon after it was last reported"
     )
 
 
@@ -181,7 +181,7 @@ class Exits(Section):
     rule: str = Field(
         "hold",
         pattern="^(hold|classic)$",
-        description="hold, unless leaving brings more; or classic: profit, stop and time",
+        description="hold, unless an exit brings more; or classic: profit, stop and time",
     )
     pairs: str = Field(
         "", description="pairs with a rule of their own: cup-final:classic,cup-third:hold"
@@ -198,13 +198,13 @@ class Exits(Section):
         Decimal("0.008"),
         ge=0,
         lt=1,
-        description="dollars a contract that leaving early must bring above holding",
+        description="dollars a contract that an early exit must bring above holding",
     )
     urgent_cost: Decimal = Field(
         Decimal("0.05"),
         ge=0,
         lt=1,
-        description="dollars a contract that leaving may cost when rules changed, a platform is"
+        description="dollars a contract that an exit may cost when rules changed, a platform is"
         " at risk or everything is wound down",
     )
     leave: str = Field(
@@ -212,7 +212,7 @@ class Exits(Section):
         pattern="^(nothing|risk|all)$",
         description="nothing; risk: a platform is at risk, leave it; all: wind down",
     )
-    beat_seconds: int = Field(30, gt=0, description="between two looks at every position")
+    check_seconds: int = Field(30, gt=0, description="between two looks at every position")
     results_seconds: int = Field(
         600, gt=0, description="between two questions for results before a contract's close"
     )
@@ -275,7 +275,7 @@ class Reconciliation(Section):
     )
     call_seconds: int = Field(10, gt=0, description="one question waits no longer")
     whole_seconds: int = Field(
-        60, gt=0, description="all questions of a comparison; what is left is told of"
+        60, gt=0, description="all questions of a comparison; what is left is reported"
     )
 
 

@@ -193,7 +193,7 @@ def _send(
     row = command_row(command_id, name, arguments, rationale, _person(), clock)
 
     async def main() -> dict[str, Any]:
-        journal = database.journal(turnstile(), patience=PATIENCE_SECONDS)
+        journal = database.journal(turnstile(), timeout=TIMEOUT_SECONDS)
         await journal.open()
         try:
             await _insert(journal, row, grade)
@@ -226,7 +226,7 @@ async def _insert(journal: Journal, row: dict[str, Any], grade: Grade) -> None:
     raise StorageError(f"the lease changed {TRIES} times while it was being halted")
 
 
-PATIENCE_SECONDS = 2
+TIMEOUT_SECONDS = 2
 ANSWER_SECONDS, LOOKS = 5, 10
 PATIENT_SECONDS = 90
 """The engine first waits for a fresh book, then for the answer to the order."""

@@ -120,7 +120,7 @@ class Database:
         *,
         alone: bool = False,
         taking_over: bool = False,
-        patience: float | None = None,
+        timeout: float | None = None,
     ) -> SqliteJournal | PostgresJournal:
         """Return a journal on this database, not yet open.
 
@@ -128,15 +128,15 @@ class Database:
             turnstile: Awaits the driver.
             alone: Take exclusive access: a second journal that asks for it is rejected.
             taking_over: Do so despite the locks of a frozen engine whose lease we took over.
-            patience: Timeout in seconds for a database that is locked or does not answer.
+            timeout: Timeout in seconds for a database that is locked or does not answer.
         """
         access = Access.ALONE if alone else Access.SHARED
         access = Access.TAKING_OVER if taking_over else access
         if self.dialect == SQLITE:
-            return SqliteJournal(self.path, turnstile, access, patience or BUSY_SECONDS)
+            return SqliteJournal(self.path, turnstile, access, timeout or BUSY_SECONDS)
         from dutchbook.persistence.journals.postgres import PostgresJournal
 
-        return PostgresJournal(self.url, self.shown, turnstile, access, patience)
+        return PostgresJournal(self.url, self.shown, turnstile, access, timeout)
 
     # The schema
     # ----------------------------------------------------------------------------------

@@ -13,12 +13,12 @@ class Anchor:
     Attributes:
         sequence: Sequence number of the entry.
         hash: Hash of the entry, which covers every entry up to it.
-        told: When and where the anchor was stored, as text for people.
+        where: When and where the anchor was stored, as text for people.
     """
 
     sequence: int
     hash: str
-    told: str
+    where: str
 
 
 class Anchors(Protocol):

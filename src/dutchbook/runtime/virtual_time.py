@@ -23,7 +23,7 @@ from dutchbook.ports.time import Turnstile
 
 T = TypeVar("T")
 Job = Callable[[], Awaitable[Any]]
-PATIENCE_SECONDS = 120.0
+TIMEOUT_SECONDS = 120.0
 
 
 class VirtualDeadlock(RuntimeError):
@@ -167,11 +167,11 @@ class _Selector(selectors.BaseSelector):
         if not self._loop.turnstile.busy:
             self._loop.jump()
             return []
-        found = self._real.select(self._loop.patience)
+        found = self._real.select(self._loop.timeout)
         if not found:
             self._loop.turnstile.abandon()
             raise VirtualDeadlock(
-                f"a driver gave no sign for {self._loop.patience} real seconds; a job awaits "
+                f"a driver gave no sign for {self._loop.timeout} real seconds; a job awaits "
                 "nothing but its driver, for timers stand still meanwhile"
             )
         return found
@@ -197,13 +197,13 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     Args:
         start: Virtual time at which it begins, in seconds.
-        patience: Timeout in real seconds for a driver that does not respond.
+        timeout: Timeout in real seconds for a driver that does not respond.
     """
 
-    def __init__(self, start: float = 0.0, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, start: float = 0.0, timeout: float = TIMEOUT_SECONDS) -> None:
         self._virtual_now = start
         self._timer_order = itertools.count()
-        self.patience = patience
+        self.timeout = timeout
         super().__init__(_Selector(self))
         self._clock_resolution = math.ulp(start)
         self.turnstile = VirtualTurnstile(self)
@@ -268,9 +268,9 @@ def turnstile() -> Turnstile:
 
 
 def run_virtual(
-    main: Coroutine[Any, Any, T], *, start: float = 0.0, patience: float = PATIENCE_SECONDS
+    main: Coroutine[Any, Any, T], *, start: float = 0.0, timeout: float = TIMEOUT_SECONDS
 ) -> T:
     """Run `main` on a new `VirtualTimeLoop`, like ``asyncio.run``."""
-    make = functools.partial(VirtualTimeLoop, start, patience)
+    make = functools.partial(VirtualTimeLoop, start, timeout)
     with asyncio.Runner(loop_factory=make) as runner:
         return runner.run(main)

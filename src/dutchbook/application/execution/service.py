@@ -47,12 +47,12 @@ from dutchbook.domain.pair_trades.events import placed
 from dutchbook.domain.pair_trades.facts import (
     REJECTED,
     Advanced,
-    Barred,
     Begun,
     CameToNothing,
     Ended,
     OutcomeUnknown,
     Placed,
+    RejectedByGate,
     TradeFact,
     Waits,
 )
@@ -277,7 +277,7 @@ class ExecutionService:
         except Halted as halted:
             # Reports are facts, and are kept; the order is recorded as rejected.
             rejected = self._gate.halted_by(halted)
-            rejection = Barred(self._clock.now(), order, rejected.reason, rejected.code)
+            rejection = RejectedByGate(self._clock.now(), order, rejected.reason, rejected.code)
             attempt.put_back(pending)
             attempt.placed(order)
             await self._check(rejected)

@@ -163,7 +163,7 @@ class ExitMonitor:
             self._index()
             self._dirty |= dict.fromkeys(self._trades.positions)
             self._wake.set()
-            await self._clock.sleep(self._choices.beat.total_seconds())
+            await self._clock.sleep(self._choices.interval.total_seconds())
 
     async def drained(self) -> None:
         """Start no further exit, and wait for the one in progress."""
@@ -247,10 +247,10 @@ class ExitMonitor:
     def _forced(self, match: ContractMatch) -> Why | None:
         if match.approved_digest is not None and match.approved_digest != match.digest:
             return Why.RULES_CHANGED
-        if self._choices.leaving is Why.PLATFORM_RISK:
+        if self._choices.exiting is Why.PLATFORM_RISK:
             return Why.PLATFORM_RISK
-        leaving = self._choices.leaving is Why.WIND_DOWN or self._halts.winding_down
-        return Why.WIND_DOWN if leaving else None
+        exiting = self._choices.exiting is Why.WIND_DOWN or self._halts.winding_down
+        return Why.WIND_DOWN if exiting else None
 
     async def _mark(self, case: ExitCase) -> None:
         """Record the exit value at the start, so that a restart does not change it."""
@@ -331,7 +331,7 @@ class ExitMonitor:
             self._dirty[position_id] = None
             self._wake.set()
             return
-        self._not_before[position_id] = self._clock.now() + self._choices.beat
+        self._not_before[position_id] = self._clock.now() + self._choices.interval
         self._tries[position_id] = self._tries.get(position_id, 0) + 1
         if self._tries[position_id] >= TRIES:
             await self._pause(

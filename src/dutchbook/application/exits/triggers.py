@@ -22,16 +22,16 @@ class ExitSettings:
         by_pair: Pairs that have a rule of their own.
         rescue_limit: Dollars per contract that the second leg may lose against its plan.
         book_age: Maximum age of a book that is traded on.
-        beat: Interval between two checks of all positions.
-        leaving: Why all positions are exited: platform risk, or a wind-down; None if they are
+        interval: Interval between two checks of all positions.
+        exiting: Why all positions are exited: platform risk, or a wind-down; None if they are
             not.
     """
 
     rules: ExitRules
     rescue_limit: Decimal
     book_age: timedelta
-    beat: timedelta
-    leaving: Why | None = None
+    interval: timedelta
+    exiting: Why | None = None
     by_pair: Mapping[str, ExitRule] = field(default_factory=dict)
 
     def rules_of(self, pair_id: str) -> ExitRules:

@@ -76,7 +76,7 @@ class LogAnchors:
             if not rows or rows[0]["hash"] != last.hash:
                 await self._report(
                     f"entry {last.sequence} of the log is not the one that was anchored"
-                    f" ({last.told}): run dutchbook audit verify"
+                    f" ({last.where}): run dutchbook audit verify"
                 )
         await self.keep()
 

@@ -28,13 +28,13 @@ from dutchbook.ports.journal import Batch, Insert
 from dutchbook.ports.tables.records import PLATFORM_HEALTH_LOGS
 from dutchbook.ports.time import Clock, Ids
 
-Told = (
+HealthEvent = (
     type[PlatformHealthUpdated]
     | type[PlatformHealthDegraded]
     | type[PlatformHealthRecovered]
     | type[PlatformHealthDisconnected]
 )
-CHANGED: dict[HealthStatus, Told] = {
+CHANGED: dict[HealthStatus, HealthEvent] = {
     HealthStatus.HEALTHY: PlatformHealthRecovered,
     HealthStatus.DEGRADED: PlatformHealthDegraded,
     HealthStatus.DISCONNECTED: PlatformHealthDisconnected,
@@ -169,7 +169,7 @@ class PlatformHealthService:
             events += (self._event(CHANGED[health.status], platform, health),)
         return Batch((Insert("platform_health_logs", row),), events)
 
-    def _event(self, kind: Told, platform: Platform, health: PlatformHealth) -> Event:
+    def _event(self, kind: HealthEvent, platform: Platform, health: PlatformHealth) -> Event:
         return kind(
             self._committer.stamp(f"health.{platform}"),
             platform=platform,

@@ -60,7 +60,7 @@ class PositionCommands:
         trades: PairTrades,
         watchlist: Watchlist,
         clock: Clock,
-        patience: CommandTimeouts,
+        timeout: CommandTimeouts,
     ) -> None:
         self._journal = journal
         self._committer = committer
@@ -68,7 +68,7 @@ class PositionCommands:
         self._trades = trades
         self._watchlist = watchlist
         self._clock = clock
-        self._patience = patience
+        self._timeouts = timeout
         self._in_progress: dict[str, Row] = {}
         self._new: list[Row] = []
         self._waiting: dict[str, None] = {}
@@ -114,7 +114,7 @@ class PositionCommands:
         blocked = await self._book(row, position)
         if blocked is not None:
             return {"done": False, "why": blocked}
-        return told(await self._sent(row))
+        return answer_of(await self._sent(row))
 
     async def _sent(self, row: Row) -> Resolution:
         position_id = _argument(row, "position")
@@ -156,12 +156,12 @@ class PositionCommands:
             return None  # the service returns the reason
         platform = position.longer.other if row["name"] == RETRY else position.longer
         book = self._watchlist.pairs[position.pair_id].books[platform]
-        until = self._clock.now() + self._patience.wait
+        until = self._clock.now() + self._timeouts.wait
         self._waiting[row["command_id"]] = None
         try:
-            while reason := book.untrusted_because(self._clock.now(), self._patience.book_age):
+            while reason := book.untrusted_because(self._clock.now(), self._timeouts.book_age):
                 if self._clock.now() >= until:
-                    seconds = int(self._patience.wait.total_seconds())
+                    seconds = int(self._timeouts.wait.total_seconds())
                     return f"{platform} showed no live book within {seconds} s: {reason}"
                 await self._clock.sleep(LOOK_SECONDS)
         finally:
@@ -172,7 +172,7 @@ class PositionCommands:
         """Answer from an order that an engine sent without answering the command."""
         key = {"order_id": row["command_id"]}
         order = (await self._journal.rows("orders", key))[0]
-        until = self._clock.now() + self._patience.wait
+        until = self._clock.now() + self._timeouts.wait
         while order["working_size"] and self._clock.now() < until:
             await self._clock.sleep(LOOK_SECONDS)
             order = (await self._journal.rows("orders", key))[0]
@@ -230,7 +230,7 @@ class PositionCommands:
         return Batch((write,), (event,))
 
 
-def told(resolution: Resolution) -> Answer:
+def answer_of(resolution: Resolution) -> Answer:
     """Return the result of an attempt as an answer."""
     position = resolution.position
     return as_answer(

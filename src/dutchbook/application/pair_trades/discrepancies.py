@@ -152,14 +152,14 @@ class Disputes:
         try:
             yield Batch(
                 tuple(Insert("discrepancies", _row(each)) for each in disputes),
-                tuple(self.told(each) for each in disputes),
+                tuple(self.event_of(each) for each in disputes),
             )
             for each in disputes:
                 self._follow(each)
         finally:
             self._opening -= pairs
 
-    def told(self, dispute: Dispute) -> Event:
+    def event_of(self, dispute: Dispute) -> Event:
         """Return the event that reports one to a person."""
         found = dispute.found
         return ReconciliationDiscrepancy(

@@ -28,8 +28,8 @@ from dutchbook.application.reconciliation.platform_state import (
     judgeable,
     without_totals,
 )
-from dutchbook.application.reconciliation.recount import correcting, recounted
 from dutchbook.application.reconciliation.repair import Repaired, Repairer, Short
+from dutchbook.application.reconciliation.risk_budget import correcting, recounted
 from dutchbook.application.records.committer import Committer
 from dutchbook.application.settlement.payouts import SettlementService
 from dutchbook.domain.events import Event, PositionMoved, ReconciliationComplete
@@ -278,8 +278,8 @@ class StartupReconciliationService:
 
     async def _report_repaired(self, found: Iterable[Discrepancy]) -> None:
         """Report differences that are repaired, but of which a person should know."""
-        notified = [each for each in found if each.involvement is _I.TOLD and each.repaired]
-        events = tuple(self._disputes.told(self._disputes.of(each)) for each in notified)
+        notified = [each for each in found if each.involvement is _I.NOTIFIED and each.repaired]
+        events = tuple(self._disputes.event_of(self._disputes.of(each)) for each in notified)
         if events:
             await self._committer.commit(Batch(events=events))
 

@@ -1,7 +1,7 @@
 """Unbooked fills: fills that a platform's stream has reported and that we have not booked.
 
 Usually a fill is reported twice, by the answer to its order and by the stream, in either order.
-If it is still unbooked after `PATIENCE`, and its order is no longer queried, it came to light
+If it is still unbooked after `ANSWER_LAG`, and its order is no longer queried, it came to light
 after its order had ended. Its pair trade is then loaded again, however long ago it ended, and a
 comparison runs at once rather than at its next time.
 """
@@ -20,7 +20,7 @@ from dutchbook.ports.journal import Journal
 from dutchbook.ports.orders import FillReport
 from dutchbook.ports.time import Clock
 
-PATIENCE = timedelta(seconds=10)
+ANSWER_LAG = timedelta(seconds=10)
 """How far the answer to an order may lag behind the stream."""
 
 
@@ -47,12 +47,12 @@ class UnbookedFills:
         """Do nothing: the comparison at start finds earlier fills."""
 
     async def run(self) -> None:
-        """Check each reported fill after `PATIENCE`, until cancelled."""
+        """Check each reported fill after `ANSWER_LAG`, until cancelled."""
         while True:
             await self._reported.noticed()
             while (waiting := self._reported.first()) is not None:
                 key, since, report = waiting
-                due = since + PATIENCE.total_seconds()
+                due = since + ANSWER_LAG.total_seconds()
                 await self._clock.sleep(max(due - self._clock.monotonic(), 0))
                 self._reported.drop(key)
                 if not await self._expected(key, report):

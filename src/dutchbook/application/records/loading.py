@@ -35,7 +35,7 @@ async def undelivered(journal: Journal) -> list[tuple[int, Event]]:
         try:
             found.append((sequence, event_of(entries[sequence])))
         except InvalidInput as error:
-            raise StorageError(f"event {sequence} cannot be told again: {error}") from error
+            raise StorageError(f"event {sequence} cannot be delivered: {error}") from error
     return found
 
 

@@ -23,7 +23,6 @@ from dutchbook.application.settlement.requests import (
 )
 from dutchbook.domain.capital.ledger import EntryKind
 from dutchbook.domain.events import Event, FillSettled, OrderFilled, PositionMoved
-from dutchbook.domain.execution.order import Finality
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.pair_trades.facts import Paid
 from dutchbook.domain.pair_trades.trade import PairTrade
@@ -37,7 +36,7 @@ from dutchbook.ports.time import Clock, Ids
 
 MERGED_BY_CALL = Platform.POLYMARKET
 """Kalshi nets pairs without a call."""
-PATIENCE = timedelta(minutes=15)
+TIMEOUT = timedelta(minutes=15)
 """How long a stop waits for merges without an answer."""
 
 
@@ -96,8 +95,8 @@ class MergingService:
             await self.merge_all()
 
     async def drained(self) -> None:
-        """Merge what can be merged, and wait for answers, at most `PATIENCE`."""
-        until = self._clock.now() + PATIENCE
+        """Merge what can be merged, and wait for answers, at most `TIMEOUT`."""
+        until = self._clock.now() + TIMEOUT
         await self.merge_all()
         while self._requests and self._clock.now() < until:
             await self._clock.sleep(AGAIN)
@@ -124,14 +123,10 @@ class MergingService:
     def _mergeable(self, trade: PairTrade) -> bool:
         """Return whether both outcomes are settled and nothing is in progress."""
         position, leg = trade.position, trade.position.holding(MERGED_BY_CALL)
-        provisional = any(
-            fill.platform is MERGED_BY_CALL and fill.finality is Finality.PROVISIONAL
-            for fill in trade.fills.values()
-        )
         return (
             bool(leg.pairs)
             and leg.payout is None
-            and not provisional
+            and not trade.provisional(MERGED_BY_CALL)
             and trade.order_out() is None
             and position.status is not PositionStatus.RECONCILIATION_REQUIRED
             and not self.doubtful(self._contract_id(trade))

@@ -42,7 +42,7 @@ from dutchbook.ports.time import Clock, Ids
 REDEEMED = (Platform.POLYMARKET,)
 """Where a payout must be requested; elsewhere it arrives without a request."""
 KINDS = {Platform.KALSHI: EntryKind.SETTLEMENT, Platform.POLYMARKET: EntryKind.REDEMPTION}
-BEAT = 60
+CHECK_SECONDS = 60
 """Seconds between two polls of contracts past their close."""
 STEP = 5
 """Seconds between two polls while everything else waits for the result."""
@@ -104,7 +104,7 @@ class SettlementService:
     async def run(self) -> None:
         """Poll at an interval, and after a comparison with a difference, until cancelled."""
         while True:
-            timer = asyncio.ensure_future(self._clock.sleep(BEAT))
+            timer = asyncio.ensure_future(self._clock.sleep(CHECK_SECONDS))
             woken = asyncio.ensure_future(self._wake.wait())
             try:
                 await asyncio.wait({timer, woken}, return_when=asyncio.FIRST_COMPLETED)

@@ -39,7 +39,7 @@ KINDS = {
     "execution": ("executions", "execution_id"),
     "discrepancy": ("discrepancies", "discrepancy_id"),
 }
-TOLD = ("position", "order", "execution")
+WITH_TIMELINE = ("position", "order", "execution")
 """Kinds that have a timeline."""
 ALONE = (PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
 SAID = (
@@ -309,7 +309,7 @@ async def explain(
     Raises:
         InvalidInput: `beginning` does not match exactly one id.
     """
-    _, row = await find(journal, beginning, TOLD)
+    _, row = await find(journal, beginning, WITH_TIMELINE)
     mine = {"execution_id": row["execution_id"]}
     positions = await journal.rows("open_positions", mine)
     log = await logged_about(journal, row["execution_id"])

@@ -244,10 +244,10 @@ def _command(position_id: str, choice: Row) -> str:
     return f"dutchbook {COMMANDS[choice['name']]} {position_id[:SHORT]}{price}"
 
 
-def story(console: Console, told: Iterable[Entry], position: Row | None) -> None:
+def story(console: Console, entries: Iterable[Entry], position: Row | None) -> None:
     """Print what happened in plain sentences, then what is open and what can be done."""
     reminders: list[Entry] = []
-    for entry in told:
+    for entry in entries:
         if entry.name == SingleLegExposureReminder.wire:
             reminders.append(entry)
             continue
@@ -271,7 +271,7 @@ def _reminded(console: Console, reminders: list[Entry]) -> None:
         last, count = reminders[-1], len(reminders)
         times = "once" if count == 1 else f"{count} times"
         text = sentence(last.name, last.facts).removesuffix(".")
-        _say(console, f"{_time(last.at)}  {text}; told again {times}.", 21)
+        _say(console, f"{_time(last.at)}  {text}; repeated {times}.", 21)
 
 
 def before(
@@ -330,14 +330,14 @@ def per_contract(way: Row) -> Decimal:
     return Decimal(way["pnl"]) / Decimal(way["size"])
 
 
-def after(console: Console, told: Row) -> None:
+def after(console: Console, request: Row) -> None:
     """Print the result of a command."""
-    answer = told["answer"]
+    answer = request["answer"]
     if answer is None:
         late = "no engine runs: it is done at the next start"
-        if told["engine"]:
+        if request["engine"]:
             late = "the engine has not answered yet: it is done when the engine comes to it"
-        _say(console, f"Asked for, and {late}. Command {told['command']}")
+        _say(console, f"Asked for, and {late}. Command {request['command']}")
         return
     if answer["done"]:
         _say(console, "Done.")

@@ -147,9 +147,9 @@ def _marked(f: Facts) -> str:
     mark = dollars(f["mark"])
     if f["hedged"]:
         return (
-            f"Leaving at once would have brought {mark} dollars a pair: exits count from that."
+            f"An exit at once would have brought {mark} dollars a pair: exits count from that."
         )
-    return f"Leaving at once would have brought {mark} a contract: the stop counts from that."
+    return f"An exit at once would have brought {mark} a contract: the stop counts from that."
 
 
 def _settled(f: Facts) -> str:
@@ -216,7 +216,7 @@ SENTENCES: dict[str, Callable[[Facts], str]] = {
         f"It is to be left ({_words(f['rule'])}): {_words(f['detail'])}."
     ),
     "execution.exit.paused": lambda f: (
-        f"Leaving it was tried {f['tries']} times in vain, a person must look:"
+        f"An exit was tried {f['tries']} times in vain, a person must look:"
         f" {_words(f['reason'])}."
     ),
     "execution.pairs.merged": lambda f: (

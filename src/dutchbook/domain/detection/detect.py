@@ -341,8 +341,8 @@ class _Question:
         bound = taken.worst if first else worst_price
         # An excess on one leg is rebalanced on the other leg's platform.
         evens = first or self._overfills
-        evening = taken.size * self.hurdles.true_up_share if evens else Decimal(0)
-        pieces = Quantity(owed(taken.size + evening))
+        rebalance = taken.size * self.hurdles.true_up_share if evens else Decimal(0)
+        pieces = Quantity(owed(taken.size + rebalance))
         worst = terms.worst(worst_price, pieces, fills=WORST_FILLS)
         if contract.sizing.cent_exact:
             spent = worst_price * pieces
@@ -356,7 +356,7 @@ class _Question:
             bound=bound,
             even_bound=worst_price,
             fee=fee,
-            budget=owed(bound * taken.size + worst_price * evening + worst),
+            budget=owed(bound * taken.size + worst_price * rebalance + worst),
         )
 
 

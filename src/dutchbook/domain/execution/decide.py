@@ -24,7 +24,7 @@ class Phase(StrEnum):
     DECIDED = "decided"
     PRIMARY_SENT = "primary_sent"
     SECONDARY_SENT = "secondary_sent"
-    EVENING = "evening"
+    REBALANCING = "evening"
     WAITING = "waiting"
     HEDGED = "hedged"
     EXPOSED = "exposed"
@@ -334,7 +334,7 @@ def _submitted(
         sent=Quantity(state.sent + quantity),
         sent_cost=state.sent_cost + cost,
     )
-    moved = replace(sent, phase=Phase.EVENING if rebalance else phase)
+    moved = replace(sent, phase=Phase.REBALANCING if rebalance else phase)
     return moved, (SubmitLeg(leg, quantity, limit, purpose),)
 
 

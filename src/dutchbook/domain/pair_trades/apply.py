@@ -15,7 +15,6 @@ from dutchbook.domain.pair_trades.events import Exposed, ExposureChanged, Notice
 from dutchbook.domain.pair_trades.facts import (
     REJECTED,
     Advanced,
-    Barred,
     Begun,
     CameToNothing,
     Concluded,
@@ -28,6 +27,7 @@ from dutchbook.domain.pair_trades.facts import (
     OutcomeUnknown,
     Paid,
     Placed,
+    RejectedByGate,
     Reported,
     Stalled,
     TradeFact,
@@ -71,7 +71,7 @@ def apply(before: PairTrade, fact: TradeFact) -> Applied:
 
 def _applied(before: PairTrade, fact: TradeFact) -> Applied:
     match fact:
-        case Begun() | Placed() | Barred():
+        case Begun() | Placed() | RejectedByGate():
             return _intended(before, fact)
         case Reported() | Listed():
             return _reported(before, fact)
@@ -97,14 +97,14 @@ def _applied(before: PairTrade, fact: TradeFact) -> Applied:
 # ------------------------------------------------------------------------------------
 
 
-def _intended(before: PairTrade, fact: Begun | Placed | Barred) -> Applied:
+def _intended(before: PairTrade, fact: Begun | Placed | RejectedByGate) -> Applied:
     match fact:
         case Begun(_, order, reservation, notes):
             after = replace(before.with_orders((order,)), reservation=reservation)
             return after, (events.reserved(reservation), *notes)
         case Placed():
             return _placed(before, fact)
-        case Barred(_, order, reason, code):
+        case RejectedByGate(_, order, reason, code):
             after = before.with_orders((order.ended(),))
             return after, (events.failed(order, code, reason),)
 

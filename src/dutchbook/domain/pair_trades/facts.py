@@ -63,7 +63,7 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class Barred:
+class RejectedByGate:
     """A halt prevented an order from being sent: its row records the rejection."""
 
     at: datetime
@@ -297,7 +297,7 @@ class Moved:
 TradeFact = (
     Begun
     | Placed
-    | Barred
+    | RejectedByGate
     | Reported
     | Listed
     | CameToNothing

@@ -143,7 +143,7 @@ class PairTrade:
             and not any(leg.unpaid for leg in self.position.legs)
             and not self.working
             and not self.unlisted
-            and all(f.finality is not Finality.PROVISIONAL for f in self.fills.values())
+            and not any(self.provisional(platform) for platform in Platform)
         )
 
     # Facts
@@ -158,6 +158,14 @@ class PairTrade:
     def unlisted(self) -> tuple[Unlisted, ...]:
         """What is stated of its orders, and whose trades are not listed yet."""
         return tuple(part for o in self.orders.values() if (part := o.unlisted) is not None)
+
+    def provisional(self, platform: Platform) -> bool:
+        """Return whether a platform can still take back something of it."""
+        unlisted = any(part.platform is platform and not part.final for part in self.unlisted)
+        return unlisted or any(
+            fill.platform is platform and fill.finality is Finality.PROVISIONAL
+            for fill in self.fills.values()
+        )
 
     def fills_of(self, order_id: str) -> tuple[Fill, ...]:
         """Return the listed trades of one order, failed ones included."""

@@ -355,7 +355,7 @@ def divergence(position: OpenPosition) -> Money:
     """
     legs = position.legs
     if max(leg.settled for leg in legs) < 0:
-        legs = position.kalshi.turned, position.polymarket.turned
+        legs = position.kalshi.inverted, position.polymarket.inverted
     kalshi, polymarket = legs
     if kalshi.payout is None or polymarket.payout is None:
         return ZERO

@@ -132,7 +132,7 @@ class Holding:
         return Quantity(max(min(self.size, self.complement), NOTHING))
 
     @property
-    def turned(self) -> Holding:
+    def inverted(self) -> Holding:
         """The same leg described by the opposite outcome."""
         return replace(
             self,
@@ -205,7 +205,7 @@ class OpenPosition:
         """The position with reversed legs described by the outcomes they actually hold."""
         if self.pairs >= 0:
             return self
-        return replace(self, kalshi=self.kalshi.turned, polymarket=self.polymarket.turned)
+        return replace(self, kalshi=self.kalshi.inverted, polymarket=self.polymarket.inverted)
 
     @property
     def imbalance(self) -> Decimal:

@@ -169,7 +169,7 @@ class Accounts:
                 "ours_by_pattern": order.ours_by_pattern,
             },
             recommended_action="find out who sent it; cancel it at the platform if it works",
-            involvement=_I.DECIDES if grave else _I.TOLD,
+            involvement=_I.DECIDES if grave else _I.NOTIFIED,
         )
 
     def _fill_unknown(self, report: FillReport) -> Discrepancy:
@@ -250,7 +250,7 @@ class Accounts:
                 ours={"contracts": plain(expected.get(key, Decimal(0)))},
                 theirs={"contracts": plain(shown.get(key, Decimal(0)))},
                 recommended_action="find the trade, transfer or settlement that explains it",
-                involvement=_I.TOLD,
+                involvement=_I.NOTIFIED,
             )
             yield self._judged(found)
         yield self.again("positions")
@@ -281,7 +281,7 @@ class Accounts:
                 ours={"cash": plain(expected)},
                 theirs={"cash": plain(total), "unexplained": plain(total - expected)},
                 recommended_action="find the movement that explains the remainder",
-                involvement=_I.TOLD,
+                involvement=_I.NOTIFIED,
             )
         )
         yield self.again(subject)

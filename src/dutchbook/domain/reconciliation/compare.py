@@ -110,7 +110,7 @@ def _unavailable(
         ours={"orders": [case.order.order_id for case in silent]},
         theirs={"reasons": list(reasons), "lists": list(unread)},
         recommended_action="none: it is asked again",
-        involvement=Involvement.TOLD,
+        involvement=Involvement.NOTIFIED,
     )
 
 

@@ -96,7 +96,7 @@ class Examination:
         was first recorded counts as well.
         """
         self.ask_again = True
-        noted = self.differs(kind, theirs, action, Involvement.TOLD)
+        noted = self.differs(kind, theirs, action, Involvement.NOTIFIED)
         since = self.doubted.get(noted.key, self.theirs.asked_at)
         if max(waited, self.theirs.asked_at - since) >= self.rules.grace:
             self.differs(kind, theirs, action, Involvement.DECIDES)

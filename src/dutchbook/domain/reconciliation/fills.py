@@ -107,7 +107,7 @@ def _failed(case: Examination, fill: Fill) -> None:
         _K.FILL_FAILED,
         {"trade_id": fill.trade_id, "size": plain(fill.size), "finality": "failed"},
         "decide what the position is" if case.closed else "even the position, or close it",
-        _I.DECIDES if case.closed else _I.TOLD,
+        _I.DECIDES if case.closed else _I.NOTIFIED,
         subject=fill.trade_id,
         repaired=True,
     )
@@ -141,7 +141,7 @@ def _missed(case: Examination, fills: tuple[Fill, ...]) -> None:
     if order.status is OrderStatus.PENDING and not case.closed:
         kind, involvement = _K.PENDING_FILLED, _I.NONE
     else:
-        kind, involvement = _K.FILL_MISSING, _I.DECIDES if case.closed else _I.TOLD
+        kind, involvement = _K.FILL_MISSING, _I.DECIDES if case.closed else _I.NOTIFIED
     case.differs(kind, theirs, "none: it is entered", involvement, repaired=True)
     if order.status in ENDED:
         case.differs(

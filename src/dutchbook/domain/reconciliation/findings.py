@@ -44,7 +44,7 @@ class Involvement(StrEnum):
     """How a person is involved: not at all, notified, or has to decide."""
 
     NONE = "none"
-    TOLD = "told"
+    NOTIFIED = "told"
     DECIDES = "decides"
 
 

@@ -134,7 +134,7 @@ def _works(case: Examination, found: Found) -> None:
 
 def _changed(case: Examination, found: Found, action: str) -> None:
     kind = _K.ORDER_STATUS_MISMATCH
-    case.differs(kind, answered(found), action, _I.TOLD, repaired=True)
+    case.differs(kind, answered(found), action, _I.NOTIFIED, repaired=True)
 
 
 def _not_shown(

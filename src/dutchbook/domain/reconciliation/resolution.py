@@ -92,6 +92,6 @@ def fill_failed(position: OpenPosition, fill: Fill) -> Discrepancy:
         ours={"status": position.status.value, "finality": "provisional"},
         theirs={"trade_id": fill.trade_id, "size": plain(fill.size), "finality": "failed"},
         recommended_action="even the position, or close it",
-        involvement=Involvement.TOLD,
+        involvement=Involvement.NOTIFIED,
         repaired=True,
     )

@@ -16,12 +16,12 @@ from dutchbook.persistence.journals.statements import (
     UNEXPECTED,
     Plan,
     Prepared,
+    changes_text,
     key_of,
     logged,
     prepared,
     select,
     text,
-    told,
 )
 from dutchbook.persistence.log.chain import GENESIS, OUTBOX_LOT, chained
 from dutchbook.persistence.tables.coding import decode
@@ -52,11 +52,11 @@ class PostgresJournal:
         shown: str,
         turnstile: Turnstile,
         access: Access = Access.SHARED,
-        patience: float | None = None,
+        timeout: float | None = None,
     ) -> None:
         self._access = access
         self._dsn = dsn
-        self._timeout = patience
+        self._timeout = timeout
         self._shown = shown
         self._turnstile = turnstile
         self._connection: asyncpg.Connection | None = None
@@ -123,7 +123,7 @@ class PostgresJournal:
     async def _write(
         self, writes: list[Prepared], events: tuple[Event, ...], lot: int = OUTBOX_LOT
     ) -> Receipt:
-        log, head = chained(events, self._head, told(writes) if events else None)
+        log, head = chained(events, self._head, changes_text(writes) if events else None)
         delivered = self._delivered
         due = delivered - self._cleared >= lot
         whole = (*writes, *logged(log))
@@ -258,7 +258,7 @@ def _statement_text(plans: tuple[Plan, ...], *, clears: bool) -> str:
         if each.update:
             checks.append(f"dutchbook_expect((SELECT count(*) FROM w{number}), 1, '{number}')")
     if clears:
-        parts.append(f"told AS (DELETE FROM outbox WHERE sequence <= {next(marks)})")
+        parts.append(f"delivered AS (DELETE FROM outbox WHERE sequence <= {next(marks)})")
     return f"WITH {', '.join(parts)} SELECT {', '.join(checks) or '1'}" if parts else ""
 
 

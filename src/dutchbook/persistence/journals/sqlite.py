@@ -18,11 +18,11 @@ from dutchbook.domain.events import Event
 from dutchbook.errors import Conflict, DutchbookError, LeaseHeld, StorageError
 from dutchbook.persistence.journals.statements import (
     Prepared,
+    changes_text,
     key_of,
     logged,
     prepared,
     select,
-    told,
 )
 from dutchbook.persistence.journals.worker import Worker
 from dutchbook.persistence.log.chain import GENESIS, OUTBOX_LOT, chained
@@ -53,7 +53,7 @@ class SqliteJournal:
         path: The file.
         turnstile: Awaits the driver.
         access: Whether other processes may write at the same time.
-        patience: Seconds that a write waits for another process's.
+        timeout: Seconds that a write waits for another process's.
     """
 
     def __init__(
@@ -61,14 +61,14 @@ class SqliteJournal:
         path: str,
         turnstile: Turnstile,
         access: Access = Access.SHARED,
-        patience: float = BUSY_SECONDS,
+        timeout: float = BUSY_SECONDS,
     ) -> None:
         self._turnstile = turnstile
         self._worker = Worker("journal")
         self._waiting: list[Waiting] = []
         self._flushing: asyncio.Future[None] | None = None
         self._delivered = 0
-        self._writer = _Writer(path, access, patience)
+        self._writer = _Writer(path, access, timeout)
 
     async def open(self) -> None:
         """Open the file, in the writer thread.
@@ -288,7 +288,7 @@ class _Writer:
 
     def _apply(self, ready: Ready) -> Receipt:
         writes, events = ready
-        log, head = chained(events, self._head, told(writes) if events else None)
+        log, head = chained(events, self._head, changes_text(writes) if events else None)
         execute = self._open.execute
         for write, plan, values in (*writes, *logged(log)):
             try:

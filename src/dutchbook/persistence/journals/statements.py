@@ -69,7 +69,7 @@ class Plan:
         return declared(self.table).audited
 
     @cached_property
-    def told(self) -> tuple[str, int]:
+    def logged_names(self) -> tuple[str, int]:
         """Its JSON in the log up to the values, and how many of the values are logged."""
         names = [list(self.put)]
         names += [list(self.add), list(self.key)] if self.update else []
@@ -138,7 +138,7 @@ def _values(write: Update) -> list[Any]:
     return found
 
 
-def told(writes: Iterable[Prepared]) -> str | None:
+def changes_text(writes: Iterable[Prepared]) -> str | None:
     """Return what the log records of a batch: every change to an audited table.
 
     A JSON list of ``[table, columns, values]`` for a new row and ``[table, set, added, key,
@@ -148,7 +148,7 @@ def told(writes: Iterable[Prepared]) -> str | None:
     parts = []
     for write in writes:
         if write.plan.audited:
-            head, count = write.plan.told
+            head, count = write.plan.logged_names
             parts.append(f"{head}{_encode(write.values[:count]).decode()}]")
     return f"[{','.join(parts)}]" if parts else None
 

@@ -48,7 +48,11 @@ def audited(read: Read, anchors: Iterable[Anchor] = ()) -> Audit:
     differences = (line for table in AUDITED for line in replay.compared(table, read(table)))
     mismatches = replay.broken or differences
     return Audit(
-        (*chain.told(), *mismatches), chain.count, chain.head[1], replay.since, chain.anchored
+        (*chain.problems(), *mismatches),
+        chain.count,
+        chain.head[1],
+        replay.since,
+        chain.anchored,
     )
 
 
@@ -79,7 +83,7 @@ class Chain:
                 self._note(problem)
             yield row
 
-    def told(self) -> Iterator[str]:
+    def problems(self) -> Iterator[str]:
         """Yield the problems, once every entry has been read."""
         yield from (f"audit log: {line}" for line in self._broken)
         if self._unlisted:
@@ -117,18 +121,18 @@ class Chain:
     def _against_anchors(self) -> Iterator[str]:
         """Yield the first anchor that an entry contradicts, and the last without an entry."""
         good = self.anchored
-        kept = f"; it is intact up to {good.sequence} ({good.told})" if good else ""
+        kept = f"; it is intact up to {good.sequence} ({good.where})" if good else ""
         if self._refuted:
             first = self._refuted[0]
             yield (
-                f"entry {first.sequence} is not the one that was anchored ({first.told}):"
+                f"entry {first.sequence} is not the one that was anchored ({first.where}):"
                 f" the log was written anew, or it is another one{kept}"
             )
         absent = [each for group in self._waiting.values() for each in group]
         if absent:
             last = max(absent, key=lambda each: each.sequence)
             yield (
-                f"entry {last.sequence} was anchored ({last.told}) and is not there: the log"
+                f"entry {last.sequence} was anchored ({last.where}) and is not there: the log"
                 f" ends with {self.head[0]}; its end was cut off, or an older copy restored"
             )
 
@@ -137,7 +141,7 @@ def shown(audit: Audit, note: str = "") -> str:
     """Return a one-line description of an intact log, ending with `note`."""
     parts = [f"whole: {audit.entries} entries up to {audit.head}"]
     if audit.anchored:
-        parts.append(f"anchored at {audit.anchored.sequence} ({audit.anchored.told})")
+        parts.append(f"anchored at {audit.anchored.sequence} ({audit.anchored.where})")
     else:
         parts.append("not anchored")
     if audit.since > 1:

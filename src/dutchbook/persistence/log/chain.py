@@ -25,7 +25,7 @@ Head = tuple[int, str]
 
 
 class Entry(NamedTuple):
-    """One row of the log, in column order; see `statements.told` for `changes`."""
+    """One row of the log, in column order; see `statements.changes_text` for `changes`."""
 
     sequence: int
     event_id: str

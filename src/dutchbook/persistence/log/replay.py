@@ -83,7 +83,7 @@ class Replay:
             return
         put, add, named = change[1:4]
         if len(values) != len(put) + len(add) + len(named):
-            raise ValueError(f"{name}: as many values as columns are told")
+            raise ValueError(f"{name}: as many values as columns are named")
         end = len(put) + len(add)
         found = dict(zip(named, values[end:], strict=True))
         row = self._row(name, tuple(found[column] for column in declared(name).key))

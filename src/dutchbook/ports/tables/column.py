@@ -46,7 +46,7 @@ class Column:
         optional: Whether a row may have nothing there.
         words: The closed set of words that it may hold; empty if any.
         path: The attribute of the table's value that it stores, dotted through parts of the
-            value; empty if whoever writes a row states it.
+            value; empty if the writer of a row states it.
         write: Turns that attribute into what a row holds. None stays None.
         read: The opposite.
         changes: Whether an update writes it again.
@@ -67,7 +67,7 @@ class Column:
 def plain(
     kind: Kind, *names: str, optional: bool = False, words: tuple[str, ...] = ()
 ) -> tuple[Column, ...]:
-    """Return columns of one kind that no domain value has: whoever writes a row states them."""
+    """Return columns of one kind that no domain value has: the writer of a row states them."""
     return tuple(Column(name, kind, optional, words) for name in names)
 
 
