@@ -55,7 +55,7 @@ OTHERS = {
     ),
     "I-7": Bug(
         "fills get names of our own",
-        SEND,
+        "domain/reconciliation/platform_state.py",
         "trade_id=report.trade_id,",
         'trade_id=f"our-{report.trade_id}",',
         seed=3,

@@ -14,7 +14,17 @@ from support.bench import Bench, bench
 from support.memory_journal import MemoryJournal
 from support.pairs import NOW
 from support.reconciled import At, beside, says
-from support.reconciliation import FOUR, POSITION, SENT, SIX, TEN, account, ours_with, report
+from support.reconciliation import (
+    FOUR,
+    POSITION,
+    SENT,
+    SIX,
+    TEN,
+    account,
+    ours_with,
+    report,
+    whole_report,
+)
 from support.rows import execution_row, leg_state, position_row
 
 from dutchbook.application.pair_trades.loading import LAST, Loader
@@ -26,12 +36,12 @@ from dutchbook.domain.execution.order import Finality, Order, OrderStatus, Purpo
 from dutchbook.domain.market.contract import Leg, Platform
 from dutchbook.domain.pair_trades.facts import Corrected
 from dutchbook.domain.positions.position import PositionStatus
-from dutchbook.domain.reconciliation import Found, OurOrder, OurState
+from dutchbook.domain.reconciliation import OrderReport, OurOrder, OurState
 from dutchbook.domain.values.units import NOTHING, ZERO, Price, Quantity
 from dutchbook.platforms.kalshi.order_encoder import encode_fills
 from dutchbook.platforms.order_answers import Answer
 from dutchbook.ports.journal import Batch, Insert
-from dutchbook.ports.orders import FillReport, OrderReport
+from dutchbook.ports.orders import FillReport
 from dutchbook.ports.tables.trading import ORDERS
 from dutchbook.runtime.ids import SeededIds
 from dutchbook.runtime.virtual_time import run_virtual
@@ -73,7 +83,7 @@ def test_a_polymarket_buy_is_queried_until_its_dollars_are_spent(
 def test_further_contracts_bought_by_the_dollars_of_a_filled_buy_are_booked() -> None:
     async def work(at: At) -> Any:
         more = report("t2", Quantity(Decimal(2)), SETTLED)
-        says(at, Found("polymarket-7", (report("t1", TEN, SETTLED), more), NOTHING))
+        says(at, whole_report("polymarket-7", (report("t1", TEN, SETTLED), more), NOTHING))
         await at.service.reconcile()
         order, position = await at.order(), await at.position()
         return order["fill_size"], position["polymarket_size"]
@@ -120,7 +130,7 @@ def test_a_fill_of_a_position_that_closed_long_ago_is_found_when_a_stream_report
         await at.service.reconcile()
         forgotten = at.engine.trades.known(POSITION)
         late = report("t1", FOUR, SETTLED)
-        says(at, Found("polymarket-7", (late,), NOTHING))
+        says(at, whole_report("polymarket-7", (late,), NOTHING))
         told = late if named else replace(late, client_order_id=None)
         await streaming(at, told)
         return forgotten, (await at.order())["fill_size"], (await at.position())["status"]
@@ -238,7 +248,9 @@ def test_a_fill_of_an_execution_that_ended_long_ago_with_nothing_makes_its_posit
         await at.engine.clock.sleep(LONG)
         await at.service.reconcile()
         before = len(at.engine.trades.all())
-        at.told[POLY].answers["second-key"] = Found("polymarket-8", (second("x"),), NOTHING)
+        at.told[POLY].answers["second-key"] = whole_report(
+            "polymarket-8", (second("x"),), NOTHING
+        )
         await streaming(at, second("x"))
         rows = await at.rows("open_positions")
         return before, [r for r in rows if r["execution_id"] == "second"]
@@ -393,7 +405,7 @@ def test_an_answer_that_is_being_booked_is_not_booked_again_by_a_comparison(
         unknown: dict[str, Any] = {"working_size": TEN, "status": OrderStatus.PENDING}
         placed = await nothing_bought(at, "second", ended=None, **unknown)
         await start(at)
-        at.told[POLY].answers["second-key"] = Found("polymarket-8", (second("x"),), SIX)
+        at.told[POLY].answers["second-key"] = whole_report("polymarket-8", (second("x"),), SIX)
         newer = [second("x"), *(second(name, two) for name in later)]
         working = Quantity(TEN - sum(each.size for each in newer))
         commit = at.engine.journal.commit

@@ -22,6 +22,7 @@ from support.reconciliation import (
     account,
     order,
     report,
+    whole_report,
 )
 
 from dutchbook.application.operator.command_rows import command_row
@@ -39,7 +40,6 @@ from dutchbook.domain.positions.settlement import Result
 from dutchbook.domain.reconciliation import (
     Choice,
     DiscrepancyType,
-    Found,
     ListedOrder,
     NamedCash,
     NotFound,
@@ -101,7 +101,10 @@ def test_a_pair_with_an_open_discrepancy_is_not_traded() -> None:
     ("state", "answer"),
     [
         ("working", NotFound(NOW, complete=True)),
-        ("partly filled", Found("polymarket-7", (report("t1", FOUR, Finality.FAILED),), TEN)),
+        (
+            "partly filled",
+            whole_report("polymarket-7", (report("t1", FOUR, Finality.FAILED),), TEN),
+        ),
     ],
     ids=["it asks a person", "a fill failed"],
 )
@@ -250,7 +253,7 @@ def test_adopting_the_platform_reverses_what_the_platform_does_not_show() -> Non
 
 def test_a_person_force_closes_a_position_with_a_figure_of_their_own() -> None:
     async def work(at: At) -> Any:
-        says(at, Found("polymarket-7", (report("t1", FOUR, Finality.SETTLED),), NOTHING))
+        says(at, whole_report("polymarket-7", (report("t1", FOUR, Finality.SETTLED),), NOTHING))
         await at.service.reconcile()
         resolver = at.engine.reconciling.resolver
         paid = {Platform.KALSHI: Decimal("0.3"), POLY: Decimal("0.25")}
@@ -290,7 +293,7 @@ def test_only_a_position_in_doubt_can_be_resolved(choice: Choice) -> None:
 async def poor(at: At) -> None:
     """Withdraw all free cash, then let a fill of a cancelled order appear."""
     await at.engine.risk.cash.withdraw(POLY, at.engine.risk.capital.balance(POLY).free)
-    says(at, Found("polymarket-7", (report("t1", FOUR, Finality.SETTLED),), NOTHING))
+    says(at, whole_report("polymarket-7", (report("t1", FOUR, Finality.SETTLED),), NOTHING))
 
 
 def test_a_fill_that_our_books_cannot_pay_for_goes_to_a_person_with_the_numbers() -> None:
@@ -363,7 +366,7 @@ def test_a_fill_that_fails_after_the_close_is_an_exposure_and_stops_only_its_pai
     async def work(at: At) -> Any:
         failed = tuple(report(n, s, Finality.FAILED) for n, s in (("t1", FOUR),))
         whole = report("t2", Quantity(TEN - FOUR), Finality.SETTLED)
-        says(at, Found("polymarket-7", (*failed, whole), NOTHING))
+        says(at, whole_report("polymarket-7", (*failed, whole), NOTHING))
         told = await at.service.reconcile()
         again = await at.service.reconcile()
         (row,) = await at.rows("discrepancies")
@@ -382,12 +385,15 @@ def test_a_fill_that_fails_after_the_close_is_an_exposure_and_stops_only_its_pai
 
 def test_the_pair_of_a_failed_fill_is_traded_again_once_the_position_is_balanced() -> None:
     async def work(at: At) -> Any:
-        says(at, Found("polymarket-7", (report("t1", FOUR, Finality.FAILED),), Quantity(TEN)))
+        says(
+            at,
+            whole_report("polymarket-7", (report("t1", FOUR, Finality.FAILED),), Quantity(TEN)),
+        )
         await at.service.reconcile()
         seen = [at.engine.trading.disputes.on("cup")]
         says(
             at,
-            Found(
+            whole_report(
                 "polymarket-7", (report("t1", FOUR, Finality.FAILED), report("n", TEN)), NOTHING
             ),
         )
@@ -403,7 +409,10 @@ def test_the_pair_of_a_failed_fill_is_traded_again_once_the_position_is_balanced
 @pytest.mark.parametrize("finality", FINALITIES)
 def test_a_fill_is_shown_as_final_only_once_its_platform_says_so(finality: Finality) -> None:
     async def work(at: At) -> Any:
-        says(at, Found("polymarket-7", (report("t1", FOUR, finality),), Quantity(TEN - FOUR)))
+        says(
+            at,
+            whole_report("polymarket-7", (report("t1", FOUR, finality),), Quantity(TEN - FOUR)),
+        )
         await at.service.reconcile()
         return [str(f["finality"]) for f in await at.rows("fills") if f["trade_id"] == "t1"]
 
@@ -536,7 +545,7 @@ def test_an_order_whose_query_times_out_is_not_reached() -> None:
 
 def test_an_order_that_is_being_booked_is_left_out() -> None:
     async def work(at: At) -> Any:
-        says(at, Found("polymarket-7", (report("t1", TEN),), NOTHING))
+        says(at, whole_report("polymarket-7", (report("t1", TEN),), NOTHING))
         async with at.engine.trades.lock(POSITION):
             during = await at.service.reconcile()
         after = await at.service.reconcile()
@@ -726,7 +735,7 @@ def test_an_exposure_that_began_with_an_oversale_is_reported_with_that_sale() ->
         await at.engine.journal.commit(Batch((Insert("orders", row),)))
         at.engine.trades.put(await at.engine.trading.loader.one("execution-1"))
         late = report("late", FOURTEEN, Finality.SETTLED, platform_order_id="polymarket-8")
-        at.told[POLY].answers["sale-key"] = Found("polymarket-8", (late,), NOTHING)
+        at.told[POLY].answers["sale-key"] = whole_report("polymarket-8", (late,), NOTHING)
         await at.service.reconcile()
         became = await at.engine.reconciling.resolver.resolve(POSITION, Choice.ACKNOWLEDGE, WHY)
         log = await at.rows("audit_log")

@@ -22,9 +22,9 @@ from dutchbook.domain.reconciliation import (
     AskPerson,
     Discrepancy,
     DiscrepancyType,
-    Found,
     Involvement,
     NotFound,
+    OrderReport,
     OurOrder,
     OurState,
     PlatformState,
@@ -37,7 +37,6 @@ from dutchbook.errors import OutcomeUnknown
 from dutchbook.platforms.paper.wallet import ACCOUNTS
 from dutchbook.ports.account import ListedOrder, Listing, NamedCash, PlatformBalance
 from dutchbook.ports.journal import Batch, Insert
-from dutchbook.ports.orders import OrderReport
 from dutchbook.ports.settlement import RequestState
 from dutchbook.ports.tables.trading import FILLS, OPEN_POSITIONS, ORDERS
 from dutchbook.runtime.clock import TapeClock
@@ -59,6 +58,7 @@ from support.reconciliation import (
     propose,
     report,
     theirs,
+    whole_report,
 )
 from support.rows import everything
 from support.second_books import apply
@@ -107,7 +107,7 @@ class Cell:
             for name, size in trades
         )
         refusal = "invalid_order" if self.said == "rejected" else None
-        return Found(f"{platform}-7", fills, working, refusal)
+        return whole_report(f"{platform}-7", fills, working, refusal)
 
 
 def cells() -> list[Cell]:
@@ -157,7 +157,7 @@ class Told:
     async def find_order(self, order: Order) -> OrderReport | None:
         self.asked.append(order.client_order_id)
         match self.answers.get(order.client_order_id, NotFound(NOW, complete=True)):
-            case Found() as found:
+            case OrderReport() as found:
                 return OrderReport(
                     found.platform_order_id,
                     found.fills,

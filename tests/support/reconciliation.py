@@ -15,9 +15,9 @@ from dutchbook.domain.reconciliation import (
     Answer,
     Discrepancy,
     FillReport,
-    Found,
     ListedOrder,
     NotFound,
+    OrderReport,
     OurOrder,
     OurState,
     PlatformState,
@@ -174,10 +174,23 @@ def local(state: str, platform: Platform = Platform.POLYMARKET) -> OurState:
             return ours_with(sent.refused("invalid_price"))
 
 
-def found(platform: Platform, filled: Decimal, working: Decimal, **facts: object) -> Found:
+def whole_report(
+    platform_order_id: str,
+    fills: tuple[FillReport, ...],
+    working: Quantity,
+    refusal: str | None = None,
+    stated: Totals | None = None,
+) -> OrderReport:
+    """Return a report that lists every trade of an order."""
+    return OrderReport(platform_order_id, fills, working, refusal, stated, whole=True)
+
+
+def found(
+    platform: Platform, filled: Decimal, working: Decimal, **facts: object
+) -> OrderReport:
     """Return a platform's order record; its trades come in the account's list."""
-    stated = Totals(Quantity(filled), Money(filled / 2), CENT)
-    made = Found(f"{platform}-7", (), Quantity(working), stated=stated if filled else None)
+    stated = Totals(Quantity(filled), Money(filled / 2), CENT) if filled else None
+    made = whole_report(f"{platform}-7", (), Quantity(working), stated=stated)
     return replace(made, **facts)  # type: ignore[arg-type]
 
 
@@ -217,7 +230,7 @@ def theirs(local_state: str, kind: str, settlement: str, platform: Platform) -> 
 
 def _listed(reply: Answer, platform: Platform) -> tuple[ListedOrder, ...] | Unavailable | Stale:
     """Return the account's list of orders, for the case where we have no order to ask about."""
-    if not isinstance(reply, Found):
+    if not isinstance(reply, OrderReport):
         return () if isinstance(reply, NotFound) else reply
     filled = reply.stated.filled if reply.stated else NOTHING
     return (

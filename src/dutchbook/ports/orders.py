@@ -9,35 +9,13 @@ from typing import Protocol
 
 from dutchbook.domain import reconciliation
 from dutchbook.domain.capital.limits import Approved
-from dutchbook.domain.execution.order import Order, Totals
+from dutchbook.domain.execution.order import Order
 from dutchbook.domain.market.contract import Platform
-from dutchbook.domain.values.units import Quantity
 
 FillReport = reconciliation.FillReport
 """One of our trades as the platform reports it."""
-
-
-@dataclass(frozen=True, slots=True)
-class OrderReport:
-    """A platform's report on one order.
-
-    An acknowledgement is such a report too: it states totals, and usually lists no trade.
-
-    Attributes:
-        platform_order_id: The platform's id.
-        fills: The trades that it lists; more of them may follow.
-        working: Contracts that can still fill.
-        refusal: The documented rejection, if the order was rejected.
-        stated: The totals that it states, whether their trades are listed or not.
-        whole: Whether every trade of the order is listed, and nothing of it can still fill.
-    """
-
-    platform_order_id: str
-    fills: tuple[FillReport, ...]
-    working: Quantity
-    refusal: str | None = None
-    stated: Totals | None = None
-    whole: bool = False
+OrderReport = reconciliation.OrderReport
+"""A platform's report on one order."""
 
 
 @dataclass(frozen=True, slots=True)

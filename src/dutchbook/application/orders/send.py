@@ -13,6 +13,7 @@ from dutchbook.domain.execution.order import Fill, Finality, Order
 from dutchbook.domain.execution.pre_trade_checks import Refused
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.pair_trades.facts import Reported
+from dutchbook.domain.reconciliation import fill_of
 from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
 from dutchbook.ports.crash_points import AFTER, BEFORE, QUESTION, crashpoint
 from dutchbook.ports.orders import Delayed, FillReport, OrderGateway, OrderReport
@@ -123,22 +124,6 @@ async def ask(
             return report or NOT_FOUND
     except (OutcomeUnknown, NotSent, TimeoutError):
         return None
-
-
-def fill_of(order: Order, report: FillReport) -> Fill:
-    """Return the fill of an order from a platform's report."""
-    return Fill(
-        trade_id=report.trade_id,
-        platform=report.platform,
-        order_id=order.order_id,
-        outcome=order.outcome,
-        side=order.side,
-        price=report.price,
-        size=report.size,
-        fee=report.fee,
-        finality=report.finality,
-        matched_at=report.matched_at,
-    )
 
 
 def reported(order: Order, report: OrderReport, at: datetime) -> Reported:

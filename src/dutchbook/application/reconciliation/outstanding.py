@@ -15,11 +15,11 @@ from dutchbook.domain.reconciliation import (
     Choice,
     Discrepancy,
     DiscrepancyType,
-    Found,
     Involvement,
     ListedCash,
     ListedContracts,
     NotFound,
+    OrderReport,
     OurState,
     PlatformState,
     Unavailable,
@@ -131,7 +131,7 @@ def _looked_at(found: Discrepancy, theirs: PlatformState, known: set[str]) -> bo
     if found.order_id is None:
         return not isinstance(statement.fills, Unavailable)
     answer = statement.answers.get(found.order_id)
-    return found.order_id not in known or isinstance(answer, Found | NotFound)
+    return found.order_id not in known or isinstance(answer, OrderReport | NotFound)
 
 
 def _doubted(position: OpenPosition) -> Discrepancy:

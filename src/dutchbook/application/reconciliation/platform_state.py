@@ -13,12 +13,12 @@ from dutchbook.domain.execution.order import Order
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.reconciliation import (
     Answer,
-    Found,
     ListedCash,
     ListedContracts,
     ListedOrder,
     NamedCash,
     NotFound,
+    OrderReport,
     OurOrder,
     OurState,
     PlatformState,
@@ -32,7 +32,6 @@ from dutchbook.errors import NotSent, OutcomeUnknown
 from dutchbook.ports.crash_points import AFTER, BEFORE, QUESTION, crashpoint
 from dutchbook.ports.gateway import PlatformGateway
 from dutchbook.ports.journal import Journal
-from dutchbook.ports.orders import OrderReport
 from dutchbook.ports.time import Clock
 
 T = TypeVar("T")
@@ -193,14 +192,7 @@ class PlatformStateReader:
             case None:
                 return NotFound(as_of, complete=True)
             case OrderReport():
-                return Found(
-                    reply.platform_order_id,
-                    reply.fills,
-                    reply.working,
-                    reply.refusal,
-                    reply.stated,
-                    trades_complete=reply.whole,
-                )
+                return reply
 
     async def _unknown_orders(self, query: _Query) -> tuple[ListedOrder, ...] | Unavailable:
         """Return orders that work in the account and not in our record.
@@ -251,7 +243,8 @@ def judgeable(ours: OurState, theirs: PlatformState) -> tuple[Platform, ...]:
         for each in ours.orders
         if (each.awaiting or each.order.working_size > 0)
         and not isinstance(
-            theirs.of(each.order.platform).answers.get(each.order.order_id), Found | NotFound
+            theirs.of(each.order.platform).answers.get(each.order.order_id),
+            OrderReport | NotFound,
         )
     }
     return tuple(platform for platform in theirs.statements if platform not in open_ended)

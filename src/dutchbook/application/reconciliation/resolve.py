@@ -31,8 +31,8 @@ from dutchbook.domain.reconciliation import (
     DropStated,
     EndOrder,
     FailFill,
-    Found,
     NotFound,
+    OrderReport,
     OurOrder,
     PlatformState,
     Proposal,
@@ -324,26 +324,27 @@ def _figure(platform: Platform, paid: Mapping[Platform, Decimal]) -> Decimal:
     return figure
 
 
-def _answer(ours: OurOrder, theirs: PlatformState) -> Found | NotFound | None:
+def _answer(ours: OurOrder, theirs: PlatformState) -> OrderReport | NotFound | None:
     """Return a platform's answer on an order, None if it proves nothing."""
     answer = theirs.of(ours.order.platform).answers.get(ours.order.order_id)
-    if isinstance(answer, Found) or (isinstance(answer, NotFound) and answer.complete):
+    if isinstance(answer, OrderReport) or (isinstance(answer, NotFound) and answer.complete):
         return answer
     return None
 
 
-def _reductions(ours: OurOrder, answer: Found | NotFound | None) -> list[Proposal]:
+def _reductions(ours: OurOrder, answer: OrderReport | NotFound | None) -> list[Proposal]:
     """Return the repairs that reduce an order to what its platform shows."""
-    shown = {each.trade_id for each in answer.fills} if isinstance(answer, Found) else set()
-    working = answer.working if isinstance(answer, Found) else 0
+    report = answer if isinstance(answer, OrderReport) else None
+    shown = {each.trade_id for each in report.fills} if report else set()
+    working = report.working if report else 0
     back: list[Proposal] = [
         FailFill(ours.order.order_id, fill)
         for fill in live(ours.fills)
         if fill.finality is Finality.PROVISIONAL and fill.trade_id not in shown
     ]
-    if ours.order.stated and not (isinstance(answer, Found) and answer.stated):
+    if ours.order.stated and not (report and report.stated):
         back.append(DropStated(ours.order.order_id))
     if ours.order.working_size > 0 and not working:
-        named = answer.platform_order_id if isinstance(answer, Found) else None
+        named = report.platform_order_id if report else None
         back.append(EndOrder(ours.order.order_id, named or ours.order.platform_order_id))
     return back

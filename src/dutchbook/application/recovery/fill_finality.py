@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from dutchbook.application.exposure.single_leg import SingleLegResolutionService
-from dutchbook.application.orders.send import ask, fill_of
+from dutchbook.application.orders.send import ask
 from dutchbook.application.pair_trades.discrepancies import Disputes
 from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.recovery.unfinished import Recovery
@@ -18,6 +18,7 @@ from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.pair_trades.facts import Final, Listed, Moved
 from dutchbook.domain.pair_trades.trade import PairTrade, TradeKey
 from dutchbook.domain.positions.position import PositionStatus
+from dutchbook.domain.reconciliation import fill_of
 from dutchbook.domain.reconciliation.resolution import agreed, fill_failed, misstated
 from dutchbook.ports.journal import Batch
 from dutchbook.ports.orders import FillReport, OrderGateway, OrderReport

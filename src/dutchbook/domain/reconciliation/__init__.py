@@ -35,16 +35,17 @@ from dutchbook.domain.reconciliation.our_state import (
 from dutchbook.domain.reconciliation.platform_state import (
     Answer,
     FillReport,
-    Found,
     ListedCash,
     ListedContracts,
     ListedOrder,
     NamedCash,
     NotFound,
+    OrderReport,
     PlatformState,
     Stale,
     Statement,
     Unavailable,
+    fill_of,
 )
 
 __all__ = [
@@ -63,7 +64,6 @@ __all__ = [
     "EndOrder",
     "FailFill",
     "FillReport",
-    "Found",
     "GiveUpOrder",
     "Involvement",
     "ListedCash",
@@ -71,6 +71,7 @@ __all__ = [
     "ListedOrder",
     "NamedCash",
     "NotFound",
+    "OrderReport",
     "OurOrder",
     "OurState",
     "PlatformState",
@@ -85,5 +86,6 @@ __all__ = [
     "Unavailable",
     "Window",
     "compare",
+    "fill_of",
     "proven_absent",
 ]

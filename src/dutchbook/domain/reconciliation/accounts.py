@@ -30,9 +30,9 @@ from dutchbook.domain.reconciliation.our_state import (
 )
 from dutchbook.domain.reconciliation.platform_state import (
     FillReport,
-    Found,
     ListedContracts,
     ListedOrder,
+    OrderReport,
     PlatformState,
     Stale,
     Statement,
@@ -77,7 +77,7 @@ def joined(ours: OurState, theirs: PlatformState, platform: Platform) -> Trades:
     for our in ours.on(platform):
         order_id = our.order.order_id
         answer = statement.answers.get(order_id)
-        named = answer.platform_order_id if isinstance(answer, Found) else None
+        named = answer.platform_order_id if isinstance(answer, OrderReport) else None
         for each in (our.order.client_order_id, our.order.platform_order_id, named):
             ids[each] = order_id
         held |= {fill.trade_id: order_id for fill in our.fills}

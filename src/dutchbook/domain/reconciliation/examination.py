@@ -11,7 +11,12 @@ from dutchbook.domain.execution.order import Fill, Order
 from dutchbook.domain.reconciliation.absence import Rules
 from dutchbook.domain.reconciliation.findings import Discrepancy, DiscrepancyType, Involvement
 from dutchbook.domain.reconciliation.our_state import OurOrder
-from dutchbook.domain.reconciliation.platform_state import Found, NotFound, PlatformState, Stale
+from dutchbook.domain.reconciliation.platform_state import (
+    NotFound,
+    OrderReport,
+    PlatformState,
+    Stale,
+)
 from dutchbook.domain.reconciliation.repairs import OrderRepair, order_after
 from dutchbook.domain.values.units import plain
 
@@ -131,9 +136,9 @@ def fill_document(fill: Fill) -> dict[str, str]:
     }
 
 
-def answered(answer: Found | NotFound | Stale) -> dict[str, Any]:
+def answered(answer: OrderReport | NotFound | Stale) -> dict[str, Any]:
     """Return a platform's answer about an order as a JSON document."""
-    if isinstance(answer, Found):
+    if isinstance(answer, OrderReport):
         return {
             "answer": "found",
             "platform_order_id": answer.platform_order_id,

@@ -16,7 +16,7 @@ from dutchbook.domain.reconciliation.findings import (
     StateTotals,
 )
 from dutchbook.domain.reconciliation.our_state import live
-from dutchbook.domain.reconciliation.platform_state import FillReport, Found
+from dutchbook.domain.reconciliation.platform_state import FillReport, OrderReport
 from dutchbook.domain.reconciliation.repairs import order_after
 from dutchbook.domain.values.units import plain
 
@@ -28,7 +28,7 @@ def enter_fills(
     case: Examination,
     trades: dict[str, FillReport],
     contradictory: tuple[str, ...],
-    found: Found | None,
+    found: OrderReport | None,
 ) -> None:
     """Propose what the platform's trades and totals prove about the fills of an order.
 
@@ -61,7 +61,7 @@ def enter_fills(
     _unlisted(case, found)
 
 
-def _unlisted(case: Examination, found: Found | None) -> None:
+def _unlisted(case: Examination, found: OrderReport | None) -> None:
     """Ask again for trades that are stated and not listed: reads lag behind writes.
 
     Kalshi's lag by up to a second (docs.kalshi.com quick start, 2026-10). After the grace

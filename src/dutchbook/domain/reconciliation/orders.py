@@ -25,8 +25,8 @@ from dutchbook.domain.reconciliation.findings import (
 from dutchbook.domain.reconciliation.our_state import live
 from dutchbook.domain.reconciliation.platform_state import (
     FillReport,
-    Found,
     NotFound,
+    OrderReport,
     Stale,
     Unavailable,
     strongest,
@@ -42,15 +42,15 @@ def examine(case: Examination, account: Trades) -> Examination:
     statement = case.theirs.of(order.platform)
     silent = Unavailable("not asked")
     answer = seen(order, statement.answers.get(order.order_id, silent))
-    found = answer if isinstance(answer, Found) else None
+    found = answer if isinstance(answer, OrderReport) else None
     listed = found.fills if found else ()
     reports = (*listed, *account.of_order.get(order.order_id, ()))
     trades, contradictory = strongest(reports)
     enter_fills(case, trades, contradictory, found)
-    if not isinstance(answer, Found):
+    if not isinstance(answer, OrderReport):
         _whole(case, trades)
     match answer:
-        case Found():
+        case OrderReport():
             _shown(case, answer, trades)
         case NotFound():
             _not_shown(case, answer, trades, account.strange)
@@ -77,7 +77,7 @@ def _missed(case: Examination, trades: dict[str, FillReport]) -> bool:
 # -----------------------------------------------------------------------
 
 
-def _shown(case: Examination, found: Found, trades: dict[str, FillReport]) -> None:
+def _shown(case: Examination, found: OrderReport, trades: dict[str, FillReport]) -> None:
     order, order_id = case.after.order, case.order.order_id
     if _left_out(case, found, trades):
         theirs = {**answered(found), "lists": sorted(trades)}
@@ -93,13 +93,11 @@ def _shown(case: Examination, found: Found, trades: dict[str, FillReport]) -> No
         case.repair(EndOrder(order_id, found.platform_order_id))
 
 
-def _left_out(case: Examination, found: Found, trades: dict[str, FillReport]) -> bool:
+def _left_out(case: Examination, found: OrderReport, trades: dict[str, FillReport]) -> bool:
     """Return whether the answer shows less than our known fills."""
     if found.stated is not None:
         return found.stated.filled < _explained(case)
-    return found.trades_complete and any(
-        fill.trade_id not in trades for fill in live(case.after.fills)
-    )
+    return found.whole and any(fill.trade_id not in trades for fill in live(case.after.fills))
 
 
 def _explained(case: Examination) -> Decimal:
@@ -107,7 +105,7 @@ def _explained(case: Examination) -> Decimal:
     return total(case.after.fills) + case.after.order.stated
 
 
-def _refused(case: Examination, found: Found) -> None:
+def _refused(case: Examination, found: OrderReport) -> None:
     order = case.after.order
     if order.filled:
         action = "ask the platform how a refused order was filled"
@@ -118,7 +116,7 @@ def _refused(case: Examination, found: Found) -> None:
         case.repair(RefuseOrder(order.order_id, found.refusal or "refused"))
 
 
-def _works(case: Examination, found: Found) -> None:
+def _works(case: Examination, found: OrderReport) -> None:
     """Update the working size; subtract fills that we know and the platform does not."""
     order = case.after.order
     room = max(order.size - order.filled, Decimal(0))
@@ -132,7 +130,7 @@ def _works(case: Examination, found: Found) -> None:
         case.repair(AcknowledgeOrder(order.order_id, found.platform_order_id, working))
 
 
-def _changed(case: Examination, found: Found, action: str) -> None:
+def _changed(case: Examination, found: OrderReport, action: str) -> None:
     kind = _K.ORDER_STATUS_MISMATCH
     case.differs(kind, answered(found), action, _I.NOTIFIED, repaired=True)
 

@@ -11,7 +11,7 @@ from dutchbook.domain.capital.ledger import AccountKey
 from dutchbook.domain.execution.order import Fill, Finality, Order, Unlisted
 from dutchbook.domain.market.contract import Outcome, Platform, Side
 from dutchbook.domain.positions.position import OpenPosition
-from dutchbook.domain.reconciliation.platform_state import FillReport
+from dutchbook.domain.reconciliation.platform_state import FillReport, fill_of
 
 ContractKey = tuple[Platform, str, Outcome]
 
@@ -77,20 +77,8 @@ class OurOrder:
         )
 
     def fill_of(self, report: FillReport) -> Fill:
-        """Convert a report of one of the order's trades to a fill."""
-        order = self.order
-        return Fill(
-            trade_id=report.trade_id,
-            platform=order.platform,
-            order_id=order.order_id,
-            outcome=order.outcome,
-            side=order.side,
-            price=report.price,
-            size=report.size,
-            fee=report.fee,
-            finality=report.finality,
-            matched_at=report.matched_at,
-        )
+        """Return the fill of a report of one of the order's trades."""
+        return fill_of(self.order, report)
 
 
 @dataclass(frozen=True, slots=True)

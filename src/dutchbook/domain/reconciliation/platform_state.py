@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from dutchbook.domain.capital.ledger import AccountKey, EntryKind
-from dutchbook.domain.execution.order import Finality, Totals
+from dutchbook.domain.execution.order import Fill, Finality, Order, Totals
 from dutchbook.domain.market.contract import Outcome, Platform, Side
 from dutchbook.domain.values.units import Money, Price, Quantity
 from dutchbook.errors import InvalidInput
@@ -33,17 +33,35 @@ class FillReport:
     matched_at: datetime
 
 
+def fill_of(order: Order, report: FillReport) -> Fill:
+    """Return the fill that a report of one of an order's trades is."""
+    return Fill(
+        trade_id=report.trade_id,
+        platform=report.platform,
+        order_id=order.order_id,
+        outcome=order.outcome,
+        side=order.side,
+        price=report.price,
+        size=report.size,
+        fee=report.fee,
+        finality=report.finality,
+        matched_at=report.matched_at,
+    )
+
+
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The platform knows the order.
+class OrderReport:
+    """A platform's report on one order.
+
+    An acknowledgement is such a report too: it states totals, and usually lists no trade.
 
     Attributes:
-        platform_order_id: The platform's id of the order.
-        fills: Trades listed with the order.
+        platform_order_id: The platform's id.
+        fills: The trades that it lists; more of them may follow.
         working: Contracts that can still fill.
         refusal: The documented rejection, if the order was rejected.
-        stated: Totals of the order record, if there are any.
-        trades_complete: Every page of the order's trades was read.
+        stated: The totals that it states, whether their trades are listed or not.
+        whole: Whether every trade of the order is listed, and nothing of it can still fill.
     """
 
     platform_order_id: str
@@ -51,7 +69,7 @@ class Found:
     working: Quantity
     refusal: str | None = None
     stated: Totals | None = None
-    trades_complete: bool = True
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +101,7 @@ class Unavailable:
     reason: str
 
 
-Answer = Found | NotFound | Stale | Unavailable
+Answer = OrderReport | NotFound | Stale | Unavailable
 
 
 @dataclass(frozen=True, slots=True)
