@@ -128,4 +128,20 @@ IN_ACKS = (
         "return any(",
         f"{FACTS} -k taken_back",
     ),
+    Bug(
+        "totals that a comparison finds leave the position as it was",
+        APPLY,
+        "return trade, tuple(notices)\n    position = changed(before.position, trade.facts,"
+        " Cause.RECONCILED, fact.at)",
+        "return trade, tuple(notices)\n    if not fact.fills:\n        return trade, ()\n"
+        "    position = changed(before.position, trade.facts, Cause.RECONCILED, fact.at)",
+        f"{FACTS} -k finds_count",
+    ),
+    Bug(
+        "a rounded average makes an order dearer than what was reserved for it",
+        "platforms/kalshi/order_codec.py",
+        "fees = min(fees, terms.fee(own, filled, Liquidity.TAKER))",
+        "fees = max(fees, terms.fee(own, filled, Liquidity.TAKER))",
+        "tests/spec/test_kalshi_answers.py -k schedule_allows",
+    ),
 )

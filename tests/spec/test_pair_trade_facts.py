@@ -406,6 +406,18 @@ def test_a_fill_reported_after_its_execution_ended_with_nothing_opens_its_positi
     assert isinstance(notices[-1], Exposed)
 
 
+def test_totals_that_a_comparison_finds_count_in_the_position_at_once() -> None:
+    """A position was shown without 81 contracts until their trades were listed."""
+    ended = play(*HEDGED[:3], report("p"), CONCLUDED)
+    stated = ended.orders["p"].with_totals(Totals(q(12), usd(6), FEE), ())
+
+    after, notices = apply(ended, facts.Corrected(NOW, stated, (), ()))
+
+    assert ended.position.imbalance == 10
+    assert (after.position.polymarket.size, after.position.imbalance) == (q(12), q(-2))
+    assert "OrderFilled" in [_name(each) for each in notices]
+
+
 def test_a_comparison_that_saw_less_of_an_order_than_is_known_by_now_changes_nothing() -> None:
     compared, first = play(BEGUN, report("k", working=10)), fill("k1", 4)
     corrected = facts.Corrected(NOW, compared.orders["k"].with_fill(first), (first,), ())

@@ -294,13 +294,13 @@ def _corrected(before: PairTrade, fact: Corrected) -> Applied:
     if not notices and known.working_size and not fact.order.working_size:
         reason = fact.order.refusal or "nothing was filled"
         notices.append(events.failed(fact.order, REJECTED, reason))
-    failed = any(fill.finality is Finality.FAILED for fill in fact.finalities)
-    if not fact.fills and not failed:
+    if folded(before.position, trade.facts) == before.position:
         return trade, tuple(notices)
     position = changed(before.position, trade.facts, Cause.RECONCILED, fact.at)
     notices += _resolved(before, position, fact.order)
     if position.imbalanced() and not before.position.imbalanced():
-        notices += events.lost(position, fact.fills[0], LATE)
+        stated = (fact.order.unlisted,) if fact.order.unlisted else ()
+        notices += events.lost(position, (*fact.fills, *fact.finalities, *stated)[0], LATE)
     notices += events.moves(before.position, position, Cause.RECONCILED)
     return replace(trade, position=position), tuple(notices)
 

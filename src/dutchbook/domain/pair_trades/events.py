@@ -30,7 +30,7 @@ from dutchbook.domain.events import (
     SingleLegResolved,
     Stamp,
 )
-from dutchbook.domain.execution.order import Fill, Finality, Order, Purpose
+from dutchbook.domain.execution.order import Fill, Finality, Order, Purpose, Unlisted
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.fold import Cause, Merge, Payout
 from dutchbook.domain.positions.position import OpenPosition, PositionStatus
@@ -193,7 +193,7 @@ def unhedged(position: OpenPosition, reason: str) -> Exposed:
     )
 
 
-def lost(position: OpenPosition, fill: Fill, reason: str) -> Iterator[Exposed]:
+def lost(position: OpenPosition, fill: Fill | Unlisted, reason: str) -> Iterator[Exposed]:
     """Yield the exposure that a fill has opened or increased, if there is one."""
     silent = (PositionStatus.CLOSED, PositionStatus.RECONCILIATION_REQUIRED)
     if position.imbalanced() and position.status not in silent:
@@ -202,7 +202,7 @@ def lost(position: OpenPosition, fill: Fill, reason: str) -> Iterator[Exposed]:
                 platform=fill.platform,
                 reason=reason,
                 code=SINGLE_LEG,
-                attempted_price=fill.price,
+                attempted_price=fill.price if isinstance(fill, Fill) else None,
                 attempted_size=fill.size,
             )
         )

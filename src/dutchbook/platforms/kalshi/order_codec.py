@@ -15,6 +15,7 @@ import msgspec
 
 from dutchbook.domain.execution.order import Finality, Order, Totals
 from dutchbook.domain.market.contract import Outcome, Platform, Side
+from dutchbook.domain.market.fees import Liquidity
 from dutchbook.domain.values.units import (
     NOTHING,
     ZERO,
@@ -213,7 +214,7 @@ def decode_placed(raw: bytes, sent: Sent) -> Placed:
         filled, remaining = _counts(created)
         if filled + remaining > sent.order.size:
             raise InvalidInput("fill_count", created.fill_count, "no more than was ordered")
-        stated = _averaged(created, filled, sent.order)
+        stated = _averaged(created, filled, sent)
     except UNREADABLE as error:
         raise MalformedMessage(KALSHI, str(error), raw) from error
     if created.client_order_id != sent.order.client_order_id:
@@ -221,17 +222,24 @@ def decode_placed(raw: bytes, sent: Sent) -> Placed:
     return Placed(created.order_id, remaining, stated, least=filled)
 
 
-def _averaged(created: _Created, filled: Quantity, order: Order) -> Totals:
+def _averaged(created: _Created, filled: Quantity, sent: Sent) -> Totals:
     """Return the totals of an acknowledgement: it states averages per contract, in YES terms.
 
-    They have four decimals, so the totals are exact to 0.00005 dollars per contract.
+    They have four decimals, so the totals are exact to 0.00005 dollars per contract: of 215
+    contracts, a cent of fees more than the schedule allows. The fees are at most those of the
+    schedule at the average price.
     """
+    order = sent.order
     if not filled or created.average_fill_price is None:
         return Totals(filled, None if filled else ZERO, ZERO)
     yes = read_price(created.average_fill_price, "average_fill_price")
     fee = money(created.average_fee_paid or "0", field="average_fee_paid")
-    own = yes if order.outcome is Outcome.YES else 1 - yes
-    return Totals(filled, owed(own * filled), owed(fee * filled))
+    own = Price(yes if order.outcome is Outcome.YES else 1 - yes)
+    terms = sent.fees.at(order.created_at) if sent.fees else None
+    fees = owed(fee * filled)
+    if terms is not None and 0 < own < 1:
+        fees = min(fees, terms.fee(own, filled, Liquidity.TAKER))
+    return Totals(filled, owed(own * filled), fees)
 
 
 def decode_order(answer: Answer, sent: Sent) -> Placed | None:
