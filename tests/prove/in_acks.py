@@ -144,4 +144,11 @@ IN_ACKS = (
         "fees = max(fees, terms.fee(own, filled, Liquidity.TAKER))",
         "tests/spec/test_kalshi_answers.py -k schedule_allows",
     ),
+    Bug(
+        "a report is forgotten that came while an older one was booked",
+        FINALITY,
+        "if self._early[key] is report:",
+        "if self._early[key]:",
+        "tests/spec/test_fill_finality.py",
+    ),
 )

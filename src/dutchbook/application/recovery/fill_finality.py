@@ -48,6 +48,8 @@ class SettlementFollower:
         self._clock = clock
         self._answer_seconds = answer_seconds
         self._early: dict[TradeKey, FillReport] = {}
+        self._waiting: dict[TradeKey, asyncio.Task[None]] = {}
+        self._tasks: asyncio.TaskGroup | None = None
         self._lock = asyncio.Lock()
 
     def on_event(self, event: Event, sequence: int) -> None:
@@ -63,16 +65,19 @@ class SettlementFollower:
     async def drained(self) -> None:
         """Wait until the received reports are booked."""
         async with self._lock:
-            pass
+            waiting = tuple(self._waiting.values())
+        if waiting:
+            await asyncio.wait(waiting)
 
     async def catch_up(self) -> None:
         """Query the fills that no stream has reported, until cancelled."""
         for trade in self._trades.all():
             self._unsettled.notice(trade)
-        while True:
-            for order_id in await self._unsettled.due():
-                await self.settle_known()  # reports that arrived before the position
-                self._unsettled.answered(order_id, whole=await self._query(order_id))
+        async with asyncio.TaskGroup() as self._tasks:
+            while True:
+                for order_id in await self._unsettled.due():
+                    await self.settle_known()  # reports that arrived before the position
+                    self._unsettled.answered(order_id, whole=await self._query(order_id))
 
     async def _query(self, order_id: str) -> bool:
         """Query the fills of an order once; return whether nothing of it is left open."""
@@ -99,9 +104,7 @@ class SettlementFollower:
             return True
         if not report.whole:
             return False
-        async with self._trades.lock(trade.position_id):
-            trade = self._trades.trade(trade.execution_id)
-            await self._list(trade, trade.orders[order_id], (), whole=True)
+        await self._list(trade, trade.orders[order_id], (), whole=True)
         return True
 
     async def received(self, report: FillReport) -> None:
@@ -115,20 +118,49 @@ class SettlementFollower:
     async def settle_known(self) -> None:
         """Book the reports whose orders allow it by now; the others wait for their execution.
 
-        A report of a trade that nothing has stated is left to the next comparison.
+        A trade that has failed also waits for a service that acts for its position, since it
+        decides what becomes of that. Nothing else does: the answer to an order may take long. A
+        report of a trade that nothing has stated is left to the next comparison.
         """
         async with self._lock:
             for key in list(self._early):
+                report = self._early.get(key)  # one that waited may be booked by now
+                if report is None or key in self._waiting:
+                    continue
+                if await self._settled(key, report):
+                    self._done(key, report)
+
+    async def _settled(self, key: TradeKey, report: FillReport) -> bool:
+        """Return whether a report needs no more attention; a failed trade may wait."""
+        found = self._trades.order_of(report)
+        if found is None:
+            return True
+        if report.finality is not Finality.FAILED:
+            return await self._book(key, report)
+        lock = self._trades.lock(found[0].position_id)
+        if lock.locked() and self._tasks is not None:
+            self._waiting[key] = self._tasks.create_task(self._book_later(key, lock))
+            return False
+        async with lock:
+            return await self._book(key, report)
+
+    async def _book_later(self, key: TradeKey, lock: asyncio.Lock) -> None:
+        """Book a failed trade once no service acts for its position."""
+        try:
+            async with lock:
                 report = self._early[key]
-                found = self._trades.order_of(report)
-                if found is not None:
-                    async with self._trades.lock(found[0].position_id):
-                        if not await self._book(key, report):
-                            continue
-                del self._early[key]
+                if await self._book(key, report):
+                    self._done(key, report)
+        finally:
+            del self._waiting[key]
+
+    def _done(self, key: TradeKey, report: FillReport) -> None:
+        """Forget a report that is booked, unless a newer one came while it was booked."""
+        if self._early[key] is report:
+            del self._early[key]
 
     async def _book(self, key: TradeKey, report: FillReport) -> bool:
-        """Book a reported trade, and its end; the position's lock is held.
+        """Book a reported trade, and its end; the position's lock is held if it has failed.
 
         Returns whether that is done; else the trade waits for its execution.
         """
