@@ -67,7 +67,7 @@ def test_the_next_engine_recovers_what_a_killed_engine_left(ground: Ground, case
 
 
 def test_a_fill_that_settled_while_no_engine_ran_is_queried(ground: Ground) -> None:
-    verdict = ground.try_out(Case.read(1, "0: before commit execution.fill.settled#7"))
+    verdict = ground.try_out(Case.read(1, "0: before commit execution.fill.settled#2"))
 
     assert verdict.struck == ("before commit execution.fill.settled",)
     assert verdict.wrong == ()

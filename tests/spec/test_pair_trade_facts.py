@@ -418,6 +418,19 @@ def test_totals_that_a_comparison_finds_count_in_the_position_at_once() -> None:
     assert "OrderFilled" in [_name(each) for each in notices]
 
 
+def test_a_statement_that_is_taken_back_is_an_exposure() -> None:
+    stated = Totals(q(10), usd(5), FEE)
+    hedged = play(*HEDGED[:3], report("p", stated=stated), CONCLUDED)
+    without = hedged.orders["p"].without_stated()
+
+    after, notices = apply(hedged, facts.Corrected(NOW, without, (), ()))
+
+    assert hedged.position.status is PositionStatus.OPEN
+    assert after.position.status is PositionStatus.SINGLE_LEG_EXPOSED
+    assert after.position.imbalance == 10
+    assert [_name(each) for each in notices] == ["Exposed", "PositionMoved"]
+
+
 def test_a_comparison_that_saw_less_of_an_order_than_is_known_by_now_changes_nothing() -> None:
     compared, first = play(BEGUN, report("k", working=10)), fill("k1", 4)
     corrected = facts.Corrected(NOW, compared.orders["k"].with_fill(first), (first,), ())

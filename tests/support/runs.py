@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from dutchbook.bootstrap.engine import Engine
@@ -24,7 +25,7 @@ from dutchbook.persistence.log.replay import AUDITED, encoded
 from dutchbook.platforms.paper.wallet import ACCOUNTS
 from dutchbook.ports.journal import Batch, Journal, Receipt
 from dutchbook.runtime.clock import TapeClock
-from dutchbook.runtime.virtual_time import run_virtual
+from dutchbook.runtime.virtual_time import run_virtual, turnstile
 from dutchbook.tape.message import Tape
 from support.memory_journal import MemoryJournal
 
@@ -49,7 +50,10 @@ MONEY = frozenset(
 
 
 class WatchedJournal(MemoryJournal):
-    """A journal that calls `check` after each commit that changes a table in `MONEY`."""
+    """A journal that calls `check` after each commit that changes a table in `MONEY`.
+
+    Its commits and reads take turns as those of a database do, so that a run is the same.
+    """
 
     def __init__(self, check: Check | None = None) -> None:
         super().__init__()
@@ -57,11 +61,14 @@ class WatchedJournal(MemoryJournal):
         self.checked = 0
 
     async def commit(self, batch: Batch) -> Receipt:
-        receipt = await super().commit(batch)
+        receipt = await turnstile().drive(partial(super().commit, batch))
         if self._check and any(write.table in MONEY for write in batch.writes):
             self.checked += 1
             self._check({name: list(self._tables[name].values()) for name in MONEY})
         return receipt
+
+    async def rows(self, *asked: Any, **how: Any) -> list[dict[str, Any]]:
+        return await turnstile().drive(partial(super().rows, *asked, **how))
 
 
 @dataclass

@@ -78,7 +78,14 @@ class Chance(Protocol):
 
 
 class Turnstile(Protocol):
-    """How persistence code awaits a database driver, on any event loop."""
+    """How persistence code awaits a database driver, on any event loop.
+
+    Attributes:
+        in_order: Whether jobs run and return one at a time, so that a run can be repeated to
+            the last byte: what is committed together must then still return one by one.
+    """
+
+    in_order: bool
 
     async def drive(self, job: Callable[[], Awaitable[T]]) -> T:
         """Run `job`, which awaits nothing but its driver, and return its result.

@@ -33,6 +33,8 @@ class VirtualDeadlock(RuntimeError):
 class PassThrough:
     """The turnstile of a real loop, where no order has to be kept."""
 
+    in_order = False
+
     async def drive(self, job: Callable[[], Awaitable[T]]) -> T:
         """Run `job` at once, shielded."""
         running = asyncio.ensure_future(job())
@@ -62,6 +64,8 @@ class _JobTask(asyncio.Task[Any]):
 
 class VirtualTurnstile:
     """The turnstile of a `VirtualTimeLoop`. A job that drives another is still one job."""
+
+    in_order = True
 
     def __init__(self, loop: VirtualTimeLoop) -> None:
         self._loop = loop

@@ -91,6 +91,8 @@ class SettlementFollower:
             return False
         for fill in report.fills:
             await self.received(fill)
+        if any((fill.platform, fill.trade_id) in self._early for fill in report.fills):
+            return False  # one waits to be booked: what is stated of it still stands for it
         return await self._listed_whole(order_id, report)
 
     async def _listed_whole(self, order_id: str, report: OrderReport) -> bool:

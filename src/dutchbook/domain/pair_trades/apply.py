@@ -50,6 +50,7 @@ PARTIAL_EXIT = 2008
 NEEDLESS = "an order filled that was not needed"
 FAILED = "the fill failed to settle"
 LATE = "a fill came to light that has no counterpart"
+GONE = "a platform no longer states what it had stated"
 BY_PERSON = "a person resolved a discrepancy"
 
 
@@ -300,7 +301,11 @@ def _corrected(before: PairTrade, fact: Corrected) -> Applied:
     notices += _resolved(before, position, fact.order)
     if position.imbalanced() and not before.position.imbalanced():
         stated = (fact.order.unlisted,) if fact.order.unlisted else ()
-        notices += events.lost(position, (*fact.fills, *fact.finalities, *stated)[0], LATE)
+        news = (*fact.fills, *fact.finalities, *stated)
+        if news:
+            notices += events.lost(position, news[0], LATE)
+        elif position.status in events.UNHEDGED:
+            notices.append(events.unhedged(position, GONE))
     notices += events.moves(before.position, position, Cause.RECONCILED)
     return replace(trade, position=position), tuple(notices)
 

@@ -86,16 +86,30 @@ class SqliteJournal:
         """
         if self._worker.closed:
             raise StorageError("the journal is closed: nothing is kept any more")
-        done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        done.add_done_callback(_mark_retrieved)
         crashpoint(BEFORE, batch)
         ready = [prepared(write) for write in batch.writes], batch.events
+        if self._turnstile.in_order:
+            receipt = await self._turnstile.drive(lambda: self._write_alone(ready))
+        else:
+            receipt = await self._write_grouped(ready)
+        crashpoint(AFTER, batch)
+        return receipt
+
+    async def _write_alone(self, ready: Ready) -> Receipt:
+        (result,) = await self._worker.run(self._writer.write, [ready], self._delivered)
+        if isinstance(result, DutchbookError):
+            raise result
+        written: Receipt = result
+        return written
+
+    async def _write_grouped(self, ready: Ready) -> Receipt:
+        """Write a batch in one commit with all that wait by then."""
+        done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        done.add_done_callback(_mark_retrieved)
         self._waiting.append((ready, done))
         if self._flushing is None:
             self._flushing = self._turnstile.begin(self._flush)
-        receipt = await done
-        crashpoint(AFTER, batch)
-        return receipt
+        return await done
 
     async def _flush(self) -> None:
         """Write all waiting batches, one commit for each group, until none is left."""
