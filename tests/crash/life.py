@@ -227,7 +227,7 @@ async def _trade(
             await engine.exiting.settlement.finish(held, PATIENCE)
 
     settled = [gateway.settled for gateway in paper.platforms.gateways.values()]
-    ends = (*settled, engine.exiting.merging.drained, resolved, person.rests)
+    ends = (*settled, engine.exiting.merging.drained, resolved, person.rests, *settled)
     following = partial(engine.feed.run, engine.stopping)
     await engine.lifecycle.run(following, ends, engine.stopping)
     await engine.lifecycle.stop(around.ended)

@@ -50,11 +50,16 @@ def judge(url: str, truth: Truth, anchored: Path) -> list[str]:
 
 
 def quiet(url: str) -> bool:
-    """Return whether nothing is in progress: no order is out, and no execution runs."""
+    """Return whether nothing is in progress: no order is out, and no execution runs.
+
+    A fill that an acknowledgement has stated is in progress until its trades were listed.
+    """
     query = (
         "SELECT (SELECT count(*) FROM orders WHERE working_size > 0)"
         " + (SELECT count(*) FROM executions WHERE ended_at IS NULL)"
         " + (SELECT count(*) FROM fills WHERE finality = 'provisional')"
+        " + (SELECT count(*) FROM orders WHERE fill_size <> (SELECT coalesce(sum(size), 0)"
+        "     FROM fills WHERE fills.order_id = orders.order_id AND finality <> 'failed'))"
         " + (SELECT count(*) FROM settlements WHERE status = 'pending')"
         " + (SELECT count(*) FROM operator_commands WHERE answered_at IS NULL) AS left_over"
     )
