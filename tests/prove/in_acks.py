@@ -151,4 +151,32 @@ IN_ACKS = (
         "if self._early[key]:",
         "tests/spec/test_fill_finality.py",
     ),
+    Bug(
+        "a comparison books what a report has booked meanwhile",
+        APPLY,
+        "if known != fact.compared:",
+        "if known.working_size != fact.compared.working_size:",
+        f"{FACTS} -k during_which",
+    ),
+    Bug(
+        "a trade that settles before its order is answered stays provisional",
+        FINALITY,
+        "return not (running or unanswered)",
+        "return not running or unanswered",
+        f"{LATE_FILLS} -k settled_before",
+    ),
+    Bug(
+        "a sale without an answer is sold twice",
+        "application/pair_trades/claims.py",
+        "total += each.working_size * (each.order_id != order.order_id)",
+        "total += each.working_size * (each.order_id == order.order_id)",
+        f"{FACTS} -k being_sold",
+    ),
+    Bug(
+        "a statement that is taken back leaves an exposure that nobody hears of",
+        APPLY,
+        "notices.append(events.unhedged(position, GONE))",
+        "notices += events.moves(before.position, before.position, Cause.RECONCILED)",
+        f"{FACTS} -k taken_back",
+    ),
 )

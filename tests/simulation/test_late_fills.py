@@ -299,7 +299,7 @@ def test_a_fill_of_an_execution_that_has_not_ended_makes_no_position() -> None:
         await own.recall(row)
         told = await own.gather()
         mine = OurOrder(placed, account(POLY)).fill_of(second("x"))
-        late = Corrected(at.engine.clock.now(), placed.with_fill(mine), (mine,), ())
+        late = Corrected(at.engine.clock.now(), placed, placed.with_fill(mine), (mine,), ())
         made = await trades.book("second", late)
         return spent(told), made.opened, len(await at.rows("open_positions"))
 
@@ -445,6 +445,30 @@ def test_a_fill_that_settled_while_the_stream_was_broken_is_read_when_it_is_conn
 
     assert run.answer == [Finality.PROVISIONAL, Finality.SETTLED]
     assert {row["finality"] for row in run.tables["fills"]} == {Finality.SETTLED}
+
+
+def test_a_fill_that_settled_before_its_order_was_answered_is_settled_then() -> None:
+    """The stream was quicker than the answer to a retry, and its reports were dropped."""
+
+    async def work(at: Bench) -> list[Finality]:
+        await at.expose(second="40")
+        gateway: Any = at.paper.platforms.gateways[Platform.POLYMARKET]
+        submit = gateway.submit
+
+        async def late(approved: Any) -> Any:
+            await submit(approved)
+            await at.rest(1)
+            answer = await gateway.find_order(approved.subject)
+            await at.rest(6)
+            return answer
+
+        gateway.submit = late
+        await at.service.retry_leg(at.id, "0.53")
+        await at.rest(10)
+        fills = at.held.fills.values()
+        return [each.finality for each in fills if each.platform is Platform.POLYMARKET]
+
+    assert bench(work).answer == [Finality.SETTLED] * 2
 
 
 def test_what_is_stated_stays_until_the_whole_list_of_its_trades_was_read() -> None:

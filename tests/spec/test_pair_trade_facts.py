@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from support.pairs import NOW, pair
 
 from dutchbook.application.orders.send import report_of
+from dutchbook.application.pair_trades.claims import Claims
 from dutchbook.application.pair_trades.store import Loaded, PairTrades
 from dutchbook.application.reconciliation.our_state import OurStateReader
 from dutchbook.application.records.changes import changes
@@ -388,7 +389,9 @@ def test_a_fill_is_final_once() -> None:
 
 def test_a_fill_of_an_execution_that_ended_with_nothing_opens_its_position() -> None:
     ended, late = play(*EMPTY), fill("k1", 10)
-    corrected = facts.Corrected(NOW, ended.orders["k"].with_fill(late), (late,), ())
+    corrected = facts.Corrected(
+        NOW, ended.orders["k"], ended.orders["k"].with_fill(late), (late,), ()
+    )
 
     after, notices = apply(ended, corrected)
 
@@ -411,7 +414,7 @@ def test_totals_that_a_comparison_finds_count_in_the_position_at_once() -> None:
     ended = play(*HEDGED[:3], report("p"), CONCLUDED)
     stated = ended.orders["p"].with_totals(Totals(q(12), usd(6), FEE), ())
 
-    after, notices = apply(ended, facts.Corrected(NOW, stated, (), ()))
+    after, notices = apply(ended, facts.Corrected(NOW, ended.orders["p"], stated, (), ()))
 
     assert ended.position.imbalance == 10
     assert (after.position.polymarket.size, after.position.imbalance) == (q(12), q(-2))
@@ -423,7 +426,7 @@ def test_a_statement_that_is_taken_back_is_an_exposure() -> None:
     hedged = play(*HEDGED[:3], report("p", stated=stated), CONCLUDED)
     without = hedged.orders["p"].without_stated()
 
-    after, notices = apply(hedged, facts.Corrected(NOW, without, (), ()))
+    after, notices = apply(hedged, facts.Corrected(NOW, hedged.orders["p"], without, (), ()))
 
     assert hedged.position.status is PositionStatus.OPEN
     assert after.position.status is PositionStatus.SINGLE_LEG_EXPOSED
@@ -433,18 +436,42 @@ def test_a_statement_that_is_taken_back_is_an_exposure() -> None:
 
 def test_a_comparison_that_saw_less_of_an_order_than_is_known_by_now_changes_nothing() -> None:
     compared, first = play(BEGUN, report("k", working=10)), fill("k1", 4)
-    corrected = facts.Corrected(NOW, compared.orders["k"].with_fill(first), (first,), ())
+    order = compared.orders["k"]
+    corrected = facts.Corrected(NOW, order, order.with_fill(first), (first,), ())
     known = play(report("k", first, fill("k2", 6)), start=compared)
 
-    after, notices = apply(known, corrected)
+    assert apply(known, corrected) == (known, ())
 
-    assert after.orders == known.orders
-    assert notices == ()
+
+def test_a_comparison_during_which_a_trade_was_listed_does_not_list_it_again() -> None:
+    compared = play(*HEDGED[:3], report("p", stated=Totals(q(10), usd(5), FEE)), CONCLUDED)
+    order, trades = compared.orders["p"], (fill("p1", 4), fill("p2", 6))
+    whole = order.with_fill(trades[0]).with_fill(trades[1])
+    known = play(facts.Listed(NOW, "p", trades[:1]), start=compared)
+
+    assert apply(known, facts.Corrected(NOW, order, whole, trades, ())) == (known, ())
+
+
+def test_what_a_sale_may_still_sell_is_being_sold_until_its_outcome_is_known() -> None:
+    """However that comes: by its answer, a query, a comparison or a person."""
+    sold = (*HEDGED, facts.Placed(NOW, SALE), facts.OutcomeUnknown(NOW, "s", "no answer"))
+    half = SALE.with_fill(fill("s4", 4)).ended()
+    known = facts.Corrected(NOW, play(*sold).orders["s"], half, (fill("s4", 4),), ())
+    claims, other = Claims({}), replace(SALE, order_id="other", execution_id="another")
+
+    seen = []
+    for trade in (play(*HEDGED), play(*sold), play(*sold, known)):
+        claims.put(None, trade)
+        seen.append((claims.selling(other), claims.selling(trade.orders.get("s", SALE))))
+
+    assert seen == [(q(0), q(0)), (q(10), q(0)), (q(0), q(0))]
 
 
 def test_a_fill_of_a_closed_position_puts_it_in_doubt() -> None:
     closed, late = play(*CLOSED), fill("s7", 3)
-    corrected = facts.Corrected(NOW, closed.orders["s"].with_fill(late), (late,), ())
+    corrected = facts.Corrected(
+        NOW, closed.orders["s"], closed.orders["s"].with_fill(late), (late,), ()
+    )
 
     after = play(corrected, start=closed)
 
@@ -605,7 +632,9 @@ def test_a_position_that_closes_frees_its_place_and_all_that_it_had_committed() 
 
 def test_what_an_execution_buys_late_is_paid_from_what_is_free() -> None:
     ended, late = play(*EMPTY), fill("k1", 10)
-    corrected = facts.Corrected(NOW, ended.orders["k"].with_fill(late), (late,), ())
+    corrected = facts.Corrected(
+        NOW, ended.orders["k"], ended.orders["k"].with_fill(late), (late,), ()
+    )
 
     step = capital(ended, play(corrected, start=ended))
 

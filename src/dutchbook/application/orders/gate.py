@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from decimal import Decimal
 from typing import Protocol
 
 from dutchbook.application.records.lease import Fence
@@ -41,6 +40,10 @@ class Holdings(Protocol):
 
     def held(self, platform: Platform, contract_id: str, outcome: Outcome) -> Quantity:
         """Return what all positions hold of an outcome."""
+        ...
+
+    def selling(self, order: Order) -> Quantity:
+        """Return what other orders are selling of what this one sells."""
         ...
 
 
@@ -231,14 +234,5 @@ class Gate:
     def _covered(self, order: Order) -> Refused | None:
         if order.side is Side.BUY:
             return None
-        key = (order.platform, order.contract_id, order.outcome)
-        selling = sum(
-            (
-                other.size
-                for other, _ in self._unanswered.values()
-                if other.side is Side.SELL
-                and (other.platform, other.contract_id, other.outcome) == key
-            ),
-            start=Decimal(0),
-        )
-        return checks.beyond_held(order, Quantity(selling), self._holdings.held(*key))
+        held = self._holdings.held(order.platform, order.contract_id, order.outcome)
+        return checks.beyond_held(order, self._holdings.selling(order), held)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from dutchbook.domain.market.contract import ContractMatch, Outcome, Platform
+from dutchbook.domain.execution.order import Order
+from dutchbook.domain.market.contract import ContractMatch, Outcome, Platform, Side
 from dutchbook.domain.pair_trades.trade import LegKey, PairTrade
 from dutchbook.domain.values.units import Quantity
 
@@ -95,4 +96,16 @@ class Claims:
                 if trade.pair_id in self._matches:
                     leg = trade.position.holding(platform)
                     total += leg.size if of is outcome else leg.complement
+        return Quantity(total)
+
+    def selling(self, order: Order) -> Quantity:
+        """Return what other orders of our positions may still sell of what `order` sells."""
+        total = Decimal(0)
+        for of in Outcome:
+            key = (order.platform, order.contract_id, of)
+            for trade in self._holding.get(key, {}).values():
+                for each in trade.orders.values():
+                    sale = (each.platform, each.outcome, each.side)
+                    if sale == (order.platform, order.outcome, Side.SELL):
+                        total += each.working_size * (each.order_id != order.order_id)
         return Quantity(total)

@@ -202,8 +202,8 @@ class Repairer:
         """Book repairs of a position's order; the caller holds the position's lock."""
         final = [each for each in repairs if isinstance(each, SettleFill | FailFill)]
         rest = [each for each in repairs if not isinstance(each, SettleFill | FailFill)]
-        if rest:
-            await self._booked(execution_id, ours, rest)
+        if rest and await self._booked(execution_id, ours, rest) is None:
+            return None
         for each in final:
             finality = _finality(each)
             await self._settling.finalise((each.fill.platform, each.fill.trade_id), finality)
@@ -213,10 +213,13 @@ class Repairer:
     async def _booked(
         self, execution_id: str, ours: OurOrder, repairs: Sequence[OrderRepair]
     ) -> Order | None:
-        """Book repairs of one order, in any state of its pair trade; its lock is held."""
+        """Book repairs of one order, in any state of its pair trade; its lock is held.
+
+        Reports are booked without that lock: None if one has changed the order meanwhile.
+        """
         before = self._trades.trade(execution_id)
         change, now = _Change.of(ours, repairs), self._clock.now()
-        corrected = Corrected(now, change.order, change.fills, change.finalities)
+        corrected = Corrected(now, ours.order, change.order, change.fills, change.finalities)
         if before.ended:
             after = await self._trades.book(execution_id, corrected)
             if after.position.imbalanced() and not (
@@ -226,8 +229,8 @@ class Repairer:
             if after.opened and not before.opened:
                 self._recovery.late(after)
         else:
-            await self._recovery.learnt(before, corrected)
-        return change.order
+            after = await self._recovery.learnt(before, corrected)
+        return change.order if after.orders[ours.order.order_id] == change.order else None
 
     def _compared(self, execution_id: str, ours: OurOrder) -> PairTrade | None:
         """Return the pair trade of an order, None where the order has changed since."""

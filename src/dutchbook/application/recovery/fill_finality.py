@@ -164,7 +164,8 @@ class SettlementFollower:
     async def _book(self, key: TradeKey, report: FillReport) -> bool:
         """Book a reported trade, and its end; the position's lock is held if it has failed.
 
-        Returns whether that is done; else the trade waits for its execution.
+        Returns whether that is done; else the trade waits for its execution, or for the answer
+        to its order.
         """
         found = self._trades.order_of(report)
         if found is None:
@@ -176,9 +177,11 @@ class SettlementFollower:
                 fill = replace(fill, finality=Finality.PROVISIONAL)
             await self._list(trade, order, (fill,))
             trade = self._trades.trade(trade.execution_id)
+        order = trade.orders[order.order_id]
         running = not trade.opened and not trade.ended
         if key not in trade.fills:
-            return not running
+            unanswered = order.working_size > 0 and not order.reported
+            return not (running or unanswered)
         known = trade.fills[key].finality
         if known is not Finality.PROVISIONAL or report.finality is Finality.PROVISIONAL:
             return True

@@ -283,9 +283,9 @@ def _final(before: PairTrade, fact: Final) -> Applied:
 
 def _corrected(before: PairTrade, fact: Corrected) -> Applied:
     known = before.orders[fact.order.order_id]
-    trade = _with_order(before, fact.order).with_fills((*fact.fills, *fact.finalities))
-    if _outdated(trade, fact.order):
+    if known != fact.compared:
         return before, ()
+    trade = _with_order(before, fact.order).with_fills((*fact.fills, *fact.finalities))
     notices: list[Notice] = [*events.filled(known, fact.order, fact.fills, before.position_id)]
     if not before.ended:
         notices += [events.final(known, fill) for fill in fact.finalities]
@@ -308,17 +308,6 @@ def _corrected(before: PairTrade, fact: Corrected) -> Applied:
             notices.append(events.unhedged(position, GONE))
     notices += events.moves(before.position, position, Cause.RECONCILED)
     return replace(trade, position=position), tuple(notices)
-
-
-def _outdated(trade: PairTrade, order: Order) -> bool:
-    """Return whether a trade has fills of an order that the order does not count, or fewer.
-
-    They became known after the comparison that the order comes from: it would undo them. The
-    next comparison sees what is still different.
-    """
-    fills = (fill for fill in trade.fills.values() if fill.order_id == order.order_id)
-    counted = sum(fill.size for fill in fills if fill.finality is not Finality.FAILED)
-    return counted + order.stated != order.filled
 
 
 def _late(trade: PairTrade, order: Order, at: datetime, notices: Iterable[Notice]) -> Applied:

@@ -174,14 +174,19 @@ class Final:
 class Corrected:
     """Corrections of one order by a comparison with its platform.
 
+    They are dropped if the order has changed since: they would undo what was learnt meanwhile,
+    and the next comparison sees what is still different.
+
     Attributes:
         at: When.
+        compared: The order as it was compared.
         order: The corrected order.
         fills: New fills.
         finalities: Known fills that are final now.
     """
 
     at: datetime
+    compared: Order
     order: Order
     fills: tuple[Fill, ...]
     finalities: tuple[Fill, ...]
