@@ -76,8 +76,10 @@ nothing.
   difference that the platform's facts repair in the same pass does not move it.
 - **Explained cash is booked first**; only the unexplained remainder is a
   `balance_mismatch`.
-- **A total without trades** is entered under an id derived from its facts, and is replaced
-  by the trades when they appear.
+- **A total without trades** counts at once, on its order, and is replaced by the trades when
+  they are listed.
+- **A trade of no order of ours** is for a person once it has stood for the grace, unless an
+  order is still unanswered, whose trade it may be.
 
 ## How to read the tables
 

@@ -179,4 +179,18 @@ IN_ACKS = (
         "notices += events.moves(before.position, before.position, Cause.RECONCILED)",
         f"{FACTS} -k taken_back",
     ),
+    Bug(
+        "a trade that no stream reports stays unknown although the platform lists it",
+        "application/reconciliation/platform_state.py",
+        "self._reported.note(trade)",
+        "assert trade.trade_id",
+        f"{LATE_FILLS} -k found_in_the_list",
+    ),
+    Bug(
+        "a trade of no order of ours is nobody's concern",
+        "application/reconciliation/platform_state.py",
+        "return not rows",
+        "return False",
+        "tests/simulation/test_reconciliation_service.py -k stays_so",
+    ),
 )

@@ -94,12 +94,13 @@ def test_further_contracts_bought_by_the_dollars_of_a_filled_buy_are_booked() ->
 # Reported by a stream, long after the end -----------------------------------------------------
 
 
-async def streaming(at: At, told: FillReport, *, wait: float = 60) -> None:
+async def streaming(at: At, told: FillReport | None, *, wait: float = 60) -> None:
     """Let a platform's stream report a fill, and its consumers work for a while."""
     services = at.engine.lifecycle._services
     (stragglers,) = (each for each in services if isinstance(each, UnbookedFills))
     running = [asyncio.ensure_future(each.run()) for each in (stragglers, at.service)]
-    at.engine.trading.reported.note(told)
+    if told is not None:
+        at.engine.trading.reported.note(told)
     waited = asyncio.ensure_future(at.engine.clock.sleep(wait))
     await asyncio.wait({*running, waited}, return_when=asyncio.FIRST_COMPLETED)
     for each in running:
@@ -139,6 +140,25 @@ def test_a_fill_of_a_position_that_closed_long_ago_is_found_when_a_stream_report
 
     assert forgotten is None
     assert (filled, status) == (FOUR, PositionStatus.RECONCILIATION_REQUIRED)
+
+
+def test_a_fill_that_no_stream_has_reported_is_found_in_the_list_of_trades() -> None:
+    """A client of Polymarket's stream reconnects without a word (py-sdk issue 307)."""
+
+    async def work(at: At) -> Any:
+        await at.service.start()
+        await at.engine.clock.sleep(LONG)
+        late = report("t1", FOUR, SETTLED)
+        says(at, whole_report("polymarket-7", (late,), NOTHING))
+        at.told[POLY].traded = [replace(late, client_order_id=None)]
+        await at.service.reconcile()
+        await streaming(at, None)
+        return (await at.order())["fill_size"], (await at.position())["status"]
+
+    assert beside("cancelled", work, change=gone) == (
+        FOUR,
+        PositionStatus.RECONCILIATION_REQUIRED,
+    )
 
 
 def test_without_a_report_nobody_queries_a_position_that_closed_long_ago() -> None:

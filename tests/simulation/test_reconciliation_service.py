@@ -458,6 +458,31 @@ def test_an_order_that_we_never_sent_is_for_a_person_and_closes_when_it_is_gone(
     )
 
 
+def test_a_trade_of_no_order_is_for_a_person_and_stays_so_when_it_is_no_longer_listed() -> None:
+    async def work(at: At) -> Any:
+        strange = report("t9", TEN, platform_order_id="x-1", client_order_id=None)
+        says(at, whole_report("polymarket-7", (), NOTHING, "invalid_order"))
+        shows(at, dict.fromkeys(Platform, 1_000), {Platform.KALSHI: 10, POLY: 0})
+        at.told[POLY].traded = [strange]
+        seen = []
+        for _ in range(2):
+            await at.service.reconcile()
+            seen.append(at.engine.risk.capital.state.halt_reasons)
+            await at.engine.clock.sleep(61)
+        at.told[POLY].traded = []
+        await at.service.reconcile()
+        (row,) = [r for r in await at.rows("discrepancies") if r["kind"] == "fill_unknown"]
+        await at.engine.reconciling.resolver.resolve(
+            row["discrepancy_id"], Choice.ACKNOWLEDGE, WHY
+        )
+        return [*seen, at.engine.risk.capital.state.halt_reasons], row["theirs"]["size"]
+
+    assert beside("rejected", work) == (
+        [frozenset(), {HALT}, frozenset()],
+        "10",
+    )
+
+
 def test_a_platform_that_is_away_is_reported_and_its_silence_proves_nothing() -> None:
     async def work(at: At) -> Any:
         at.told[POLY].away = True
@@ -487,6 +512,7 @@ def test_health_is_compared_first_then_orders_then_contracts_then_cash() -> None
     assert beside("unknown", work) == [
         "ping",
         "polymarket-key",
+        "trades",
         "orders",
         "movements since None",
         "positions",

@@ -668,10 +668,11 @@ def test_no_proposal_sends_an_order() -> None:
 def test_a_person_can_close_by_force_only_where_there_is_a_position() -> None:
     ours = past_grace(local("working"), theirs("working", "none", "n/a", POLY))
 
+    strange = reported(POLY, found(POLY, NOTHING, TEN), _stranger())
     asked = [
         each.choices
-        for reply in (theirs("working", "none", "n/a", POLY), reported(POLY, None, _stranger()))
-        for each in proposed(ours, reply)
+        for reply in (theirs("working", "none", "n/a", POLY), strange)
+        for each in proposed(past_grace(ours, reply), reply)
         if isinstance(each, AskPerson)
     ]
 
@@ -680,6 +681,26 @@ def test_a_person_can_close_by_force_only_where_there_is_a_position() -> None:
 
 def _stranger() -> FillReport:
     return report("t9", TEN, platform_order_id="p-99", client_order_id=None)
+
+
+@pytest.mark.parametrize(("state", "decides"), [("working", True), ("unknown", False)])
+def test_a_trade_of_no_order_is_for_a_person_after_a_while_if_no_order_is_unanswered(
+    state: str, *, decides: bool
+) -> None:
+    """Kalshi's list names only its own order id, so that it may be that order's trade."""
+    ours = local(state, KALSHI)
+    stranger = report("t9", TEN, platform=KALSHI, platform_order_id="k-9", client_order_id=None)
+    answer = found(KALSHI, NOTHING, TEN) if decides else Unavailable("timed out")
+    reply = reported(KALSHI, answer, stranger)
+
+    seen = [
+        each.involvement
+        for state_then in (ours, past_grace(ours, reply))
+        for each in diff(state_then, reply, RULES)
+        if each.kind is KIND.FILL_UNKNOWN
+    ]
+
+    assert seen == [Involvement.NOTIFIED, [Involvement.NOTIFIED, Involvement.DECIDES][decides]]
 
 
 def test_every_discrepancy_can_be_written_as_json_and_has_a_unique_key() -> None:

@@ -37,6 +37,7 @@ from dutchbook.errors import OutcomeUnknown
 from dutchbook.platforms.paper.wallet import ACCOUNTS
 from dutchbook.ports.account import ListedOrder, Listing, NamedCash, PlatformBalance
 from dutchbook.ports.journal import Batch, Insert
+from dutchbook.ports.orders import FillReport
 from dutchbook.ports.settlement import RequestState
 from dutchbook.ports.tables.trading import FILLS, OPEN_POSITIONS, ORDERS
 from dutchbook.runtime.clock import TapeClock
@@ -127,6 +128,7 @@ class Told:
     platform: Platform
     answers: dict[str, Answer] = field(default_factory=dict)
     listed: list[ListedOrder] = field(default_factory=list)
+    traded: list[FillReport] = field(default_factory=list)
     named: list[NamedCash] = field(default_factory=list)
     held: dict[str, dict[Outcome, Quantity]] = field(default_factory=dict)
     cash: Money | None = None
@@ -176,6 +178,10 @@ class Told:
     async def orders(self) -> Listing[ListedOrder]:
         self.asked.append("orders")
         return Listing(tuple(self.listed))
+
+    async def trades(self, since: datetime) -> Listing[FillReport]:
+        self.asked.append("trades")
+        return Listing(tuple(each for each in self.traded if each.matched_at >= since))
 
     async def movements(self, since: datetime | None) -> Listing[NamedCash]:
         self.asked.append(f"movements since {since}")

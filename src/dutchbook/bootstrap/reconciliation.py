@@ -27,7 +27,12 @@ def build_reconciliation(
     trades, disputes, capital = trading.trades, trading.disputes, base.risk.capital
     own = OurStateReader(base.journal, capital, trades, trading.loader, executions, base.clock)
     theirs = PlatformStateReader(
-        base.gateways, capital.accounts, base.journal, base.clock, timeouts
+        base.gateways,
+        capital.accounts,
+        base.journal,
+        trading.reported,
+        base.clock,
+        timeouts,
     )
     repairer = _repairer(base, trading, own)
     service = StartupReconciliationService(

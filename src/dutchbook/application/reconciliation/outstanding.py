@@ -122,14 +122,17 @@ def compared_totals(theirs: PlatformState, platform: Platform, kind: Discrepancy
 
 
 def _looked_at(found: Discrepancy, theirs: PlatformState, known: set[str]) -> bool:
-    """Return whether a comparison would have shown a difference if it were still there."""
+    """Return whether a comparison would have shown a difference if it were still there.
+
+    Only recent trades are listed, so that only a person settles whose an unknown trade was.
+    """
     statement = theirs.of(found.platform)
     if found.kind in TOTALS:
         return compared_totals(theirs, found.platform, found.kind)
     if found.kind is _K.ORDER_UNKNOWN:
         return isinstance(statement.orders, tuple)
     if found.order_id is None:
-        return not isinstance(statement.fills, Unavailable)
+        return found.position_id is not None and not isinstance(statement.fills, Unavailable)
     answer = statement.answers.get(found.order_id)
     return found.order_id not in known or isinstance(answer, OrderReport | NotFound)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from dutchbook.application.recovery.reported_fills import ReportedFills
 from dutchbook.domain.capital.ledger import AccountKey, EntryKind
 from dutchbook.domain.execution.order import Order
 from dutchbook.domain.market.contract import Platform
@@ -32,12 +33,17 @@ from dutchbook.errors import NotSent, OutcomeUnknown
 from dutchbook.ports.crash_points import AFTER, BEFORE, QUESTION, crashpoint
 from dutchbook.ports.gateway import PlatformGateway
 from dutchbook.ports.journal import Journal
+from dutchbook.ports.orders import FillReport
 from dutchbook.ports.time import Clock
 
 T = TypeVar("T")
 AT_ONCE = 32
 LISTED_LATE = timedelta(days=7)
 """How long after its time a movement of cash may be listed for the first time."""
+FIRST_TRADES = timedelta(days=1)
+"""How old the trades are that the first comparison reads."""
+TRADED_LATE = timedelta(minutes=10)
+"""How long after its match a trade may be listed for the first time."""
 IN_PART = "not every page of the movements was read"
 LATE = "not reached within the time that a reconciliation may take"
 
@@ -56,6 +62,7 @@ class _Query:
 
     gateway: PlatformGateway
     account: AccountKey
+    at: datetime
     until: float
     known: frozenset[str] = frozenset()
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
@@ -69,15 +76,18 @@ class PlatformStateReader:
         gateways: Mapping[Platform, PlatformGateway],
         accounts: Mapping[Platform, AccountKey],
         journal: Journal,
+        reported: ReportedFills,
         clock: Clock,
         timeouts: Timeouts,
     ) -> None:
         self._gateways = gateways
         self._accounts = accounts
         self._journal = journal
+        self._reported = reported
         self._clock = clock
         self._timeouts = timeouts
         self._listed: dict[Platform, datetime] = {}
+        self._traded: dict[Platform, datetime] = {}
 
     no_grace = timedelta(0)
 
@@ -89,13 +99,18 @@ class PlatformStateReader:
         """
         at, until = self._clock.now(), self._clock.monotonic() + self._timeouts.whole
         ours = tuple(orders)
-        known = frozenset(each.order.client_order_id for each in ours)
+        known = frozenset(
+            name
+            for each in ours
+            for name in (each.order.client_order_id, each.order.platform_order_id)
+            if name is not None
+        )
         wanted = sorted(
             (each for each in ours if every or each.unresolved or each.order.short),
             key=lambda each: (not each.awaiting, each.order.created_at, each.order.order_id),
         )
         queries = [
-            _Query(gateway, self._accounts[platform], until, known)
+            _Query(gateway, self._accounts[platform], at, until, known)
             for platform, gateway in self._gateways.items()
         ]
         replies = await asyncio.gather(*(self._statement(query, wanted) for query in queries))
@@ -129,12 +144,48 @@ class PlatformStateReader:
         as_of = await self._as_of(query)
         replies = await asyncio.gather(*(self._answer(query, each, as_of) for each in mine))
         answers = {each.order.order_id: one for each, one in zip(mine, replies, strict=True)}
+        trades = await self._trades(query)
         listed = await self._unknown_orders(query)
         named_cash, unread = await self._movements(query)
         as_of = await self._as_of(query)
         positions = await self._contracts(query, as_of)
         cash = unread or await self._cash(query, as_of)
-        return Statement(answers, (), listed, positions, {query.account: cash}, named_cash)
+        return Statement(answers, trades, listed, positions, {query.account: cash}, named_cash)
+
+    async def _trades(self, query: _Query) -> tuple[FillReport, ...] | Unavailable:
+        """Query the trades of the account that were matched before this comparison began.
+
+        Later ones would contradict answers that are older. An incomplete list has some of them.
+        """
+        platform = query.gateway.platform
+        since = self._traded.get(platform, query.at - FIRST_TRADES) - TRADED_LATE
+        reply = await self._with_timeout(query, lambda: query.gateway.trades(since))
+        if isinstance(reply, Unavailable):
+            return reply
+        if reply.complete:
+            self._traded[platform] = query.at
+        matched = (each for each in reply.items if each.matched_at <= query.at)
+        return tuple([each for each in matched if await self._compared(query, each)])
+
+    async def _compared(self, query: _Query, trade: FillReport) -> bool:
+        """Return whether a trade is one of an order that is compared, or of none of ours.
+
+        Other orders of ours are being executed, or ended long ago. A trade of those that is not
+        booked is noted, as if the stream had reported it.
+        """
+        if {trade.client_order_id, trade.platform_order_id} & query.known:
+            return True
+        key = {"platform": trade.platform, "trade_id": trade.trade_id}
+        if await self._journal.rows("fills", key):
+            return False
+        mine = {"platform": trade.platform, "platform_order_id": trade.platform_order_id}
+        rows = await self._journal.rows("orders", mine)
+        if not rows and trade.client_order_id is not None:
+            named = {"client_order_id": trade.client_order_id}
+            rows = await self._journal.rows("orders", named)
+        if rows:
+            self._reported.note(trade)
+        return not rows
 
     async def _movements(
         self, query: _Query

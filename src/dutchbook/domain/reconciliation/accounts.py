@@ -173,7 +173,12 @@ class Accounts:
         )
 
     def _fill_unknown(self, report: FillReport) -> Discrepancy:
-        return Discrepancy(
+        """Return a trade that no order explains; for a person after the grace period.
+
+        Until then, it may be one of an order that is being sent: Kalshi's lists of trades name
+        only its own order ids. The same holds while an order is unanswered.
+        """
+        found = Discrepancy(
             kind=_K.FILL_UNKNOWN,
             platform=self.platform,
             subject=report.trade_id,
@@ -185,8 +190,10 @@ class Accounts:
                 "finality": report.finality.value,
             },
             recommended_action="find out which order it belongs to",
-            involvement=_I.DECIDES,
+            involvement=_I.NOTIFIED,
         )
+        unanswered = any(our.awaiting for our in self.ours.on(self.platform))
+        return found if unanswered else self._judged(found)
 
     # Contracts
     # ---------------------------------------------------------------------------------
