@@ -1,4 +1,4 @@
-"""Every possible cell of the discrepancy matrix, on real databases, and each twice."""
+"""Every possible cell of the discrepancy matrix on a real database, and each twice."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ from dutchbook.runtime.virtual_time import run_virtual, turnstile
 def test_every_possible_cell_on_a_database_is_repaired_as_the_matrix_states_and_stays_so(
     local: str, copies: Callable[[], str]
 ) -> None:
+    """Half of the cells on each database; in memory, every cell runs on both platforms."""
     mine = [cell for cell in cells() if cell.local == local and cell.impossible is None]
     assert len(mine) == 29
+    url = copies()
+    numbered = list(enumerate(mine))[url.startswith("sqlite") :: 2]
 
-    found = {str(cell): _wrong(n, cell, copies()) for n, cell in enumerate(mine)}
+    found = {str(cell): _wrong(n // 2, cell, copies()) for n, cell in numbered}
 
     assert {cell: wrong for cell, wrong in found.items() if wrong} == {}
 
@@ -30,11 +33,10 @@ def test_every_possible_cell_on_a_database_is_repaired_as_the_matrix_states_and_
 def _wrong(number: int, cell: Cell, url: str) -> str | None:
     """Return what is wrong in a cell, None if nothing is.
 
-    The order's platform alternates with the number of the cell, and the other way round on the
-    other database.
+    The order's platform alternates with the number of the cell.
     """
     platforms = list(Platform)
-    platform = platforms[(number + url.startswith("sqlite")) % len(platforms)]
+    platform = platforms[number % len(platforms)]
 
     async def main() -> Any:
         journal = Database.at(url).journal(turnstile())

@@ -72,13 +72,6 @@ def test_profit_and_fees_follow_from_the_fills_alone(traded: tuple[Path, str]) -
     assert fees == Decimal(summary["fees"]["total"]) > 0
 
 
-def test_a_second_run_is_the_same_to_the_last_byte_on_either_database(
-    tape: Path, traded: tuple[Path, str], tmp_path: Path, fresh_postgres: str
-) -> None:
-    assert trade(tape, f"sqlite:///{tmp_path}/again.db") == traded[1]
-    assert trade(tape, fresh_postgres) == traded[1]
-
-
 def test_every_open_position_is_hedged_and_costs_less_than_it_pays(
     traded: tuple[Path, str],
 ) -> None:
