@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -14,9 +13,7 @@ from dutchbook.bootstrap.engine import Engine
 from dutchbook.bootstrap.paper import PaperRun
 from dutchbook.bootstrap.paper_run import REDRAW_SECONDS
 from dutchbook.cli.console.lines import EventLines
-from dutchbook.cli.console.live import LiveView, PairLine, Standing
-from dutchbook.domain.market.contract import Outcome, Platform
-from dutchbook.domain.values.units import plain
+from dutchbook.cli.console.live import LiveView
 from dutchbook.runtime.clock import TapeClock
 
 
@@ -60,51 +57,23 @@ def _writer(
 async def _shown(paper: PaperRun, number: int, console: Console) -> dict[str, Any]:
     """Trade with the live view on the terminal."""
     engine = paper.engine
-    pairs = [
-        PairLine(
-            watch.match.kalshi.title,
-            watch.kalshi,
-            watch.polymarket,
-            {outcome: watch.match.hedge(outcome) for outcome in Outcome},
-        )
-        for watch in engine.watchlist.pairs.values()
-    ]
-    view = LiveView(pairs)
-    engine.committer.subscribe(view)
-    with Live(view.draw(standing(engine)), console=console, auto_refresh=False) as live:
+    view = LiveView(engine)
+    engine.committer.subscribe(EventLines(view.tail.append))
+    with Live(view.draw(), console=console, auto_refresh=False) as live:
 
         async def redraw() -> None:
             while True:
                 await engine.clock.sleep(REDRAW_SECONDS * float(_speed(engine)))
-                live.update(view.draw(standing(engine)), refresh=True)
+                live.update(view.draw(), refresh=True)
 
         drawing = asyncio.ensure_future(redraw())
         try:
             summary = await paper.trade(number)
         finally:
             drawing.cancel()
-        live.update(view.draw(standing(engine)), refresh=True)
+        live.update(view.draw(), refresh=True)
     return summary
 
 
 def _speed(engine: Engine) -> float:
     return engine.clock.speed if isinstance(engine.clock, TapeClock) else 1.0
-
-
-def standing(engine: Engine) -> Standing:
-    """Return the state of the engine for the live view."""
-    positions = Counter(p.status.value for p in engine.trades.positions.values())
-    balances = {platform: engine.risk.capital.balance(platform) for platform in Platform}
-    return Standing(
-        now=engine.clock.now().isoformat(sep=" ", timespec="seconds"),
-        mode="paper",
-        halted=tuple(sorted(engine.risk.capital.state.halt_reasons)),
-        opportunities=engine.detection.opportunities,
-        edges_seen=engine.detection.edges_seen,
-        running=engine.queue.running,
-        positions=dict(sorted(positions.items())),
-        capital={
-            platform: (plain(each.free), plain(each.reserved), plain(each.committed))
-            for platform, each in balances.items()
-        },
-    )
