@@ -14,6 +14,7 @@ import pytest
 from support.memory_journal import MemoryJournal
 from support.pairs import pair
 from support.runs import Finished, play
+from support.tapes import streamed
 
 from dutchbook.application.monitoring.clock_drift import ClockChecks, TimeDriftService
 from dutchbook.bootstrap.engine import Engine
@@ -31,9 +32,7 @@ from dutchbook.domain.market.contract import Outcome, Platform
 from dutchbook.domain.market.health import DriftLimits, HealthStatus
 from dutchbook.errors import NotSent, TimeUnknown
 from dutchbook.runtime.clock import TapeClock
-from dutchbook.runtime.randomness import Seeded
 from dutchbook.runtime.virtual_time import run_virtual
-from dutchbook.tape.generate import generate
 from dutchbook.tape.message import Kind, MemoryTape
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
@@ -313,7 +312,7 @@ def test_an_answer_that_the_stream_overtook_is_dropped() -> None:
 
 def test_a_stream_of_changes_is_complete_again_after_a_silence() -> None:
     """Changes were missed meanwhile, so the first message afterwards brings the whole book."""
-    tape = generate(Seeded(7), 7, minutes=10, streamed=True)
+    tape = streamed(generated_tape(7, minutes=10))
     assert {message.kind for message in tape.rows if message.step > 10} == {Kind.DELTA}
 
     run = play("paper.silences=kalshi:100-300", tape=tape)

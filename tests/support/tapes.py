@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
+from dutchbook.domain.market.book import ASK, BID
 from dutchbook.domain.market.contract import ContractMatch, Platform
 from dutchbook.tape.message import Kind, MemoryTape, TapeMessage, TapeMeta
 from support.pairs import NOW, pair
@@ -59,3 +61,37 @@ def _message(step: int, platform: Platform, book: Sequence[int], seconds: int) -
         asks=((ask * 100, ask_size * 1_000_000),),
         step=step,
     )
+
+
+def streamed(tape: MemoryTape) -> MemoryTape:
+    """Return a polled tape as a stream: each change of a level is a message and a step.
+
+    The levels of a book that are gone come first, so that no message crosses it.
+    """
+    rows: list[TapeMessage] = []
+    books: dict[str, TapeMessage] = {}
+    for whole in tape.rows:
+        before = books.get(whole.contract_id)
+        books[whole.contract_id] = whole
+        for number, message in enumerate(_changes(before, whole) if before else (whole,)):
+            at = whole.at + number * timedelta(milliseconds=1)
+            rows.append(replace(message, at=at, step=len(rows), sequence=len(rows) + 1))
+    meta = replace(tape.meta, polled=False, messages=len(rows), last=rows[-1].at)
+    return MemoryTape(meta, rows)
+
+
+def _changes(before: TapeMessage, whole: TapeMessage) -> Iterator[TapeMessage]:
+    sides = (
+        (BID, dict(before.bids), dict(whole.bids)),
+        (ASK, dict(before.asks), dict(whole.asks)),
+    )
+    gone = [(side, price, 0) for side, old, new in sides for price in old if price not in new]
+    sizes = [
+        (side, price, size)
+        for side, old, new in sides
+        for price, size in new.items()
+        if old.get(price) != size
+    ]
+    for side, price, size in (*gone, *sizes):
+        bids, asks = [((price, size),), ()] if side == BID else [(), ((price, size),)]
+        yield replace(whole, kind=Kind.DELTA, bids=bids, asks=asks)
