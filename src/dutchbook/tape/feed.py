@@ -10,8 +10,7 @@ from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.settlement import Key
 from dutchbook.ports.market_data import MarketListener
 from dutchbook.ports.time import Clock
-from dutchbook.tape.message import Tape, TapeMessage
-from dutchbook.tape.player import Listener, play
+from dutchbook.tape.message import Tape
 
 
 class Steps(Protocol):
@@ -46,27 +45,49 @@ class TapeFeed:
 
     async def run(self, listener: MarketListener) -> None:
         """Push the tape to its end; see `MarketData`."""
-
-        def began() -> None:
-            self._in_session = True
-            for platform in Platform:
-                listener.gap(platform)
-            listener.session_began()
-            for platform in Platform:
-                listener.connected(platform)
-
-        def message(each: TapeMessage) -> None:
-            if (each.platform, each.contract_id) in self._subscribed:
-                listener.updated(each.update)
-
-        def ended() -> None:
-            self._in_session = False
-            listener.session_ended()
-
-        callbacks = Listener(began, self._steps.began, message, self._steps.ended, ended)
         try:
-            await play(self._tape, self._clock, callbacks)
+            await self._play(listener)
         except asyncio.CancelledError:
             if self._in_session:
-                ended()
+                self._session_ended(listener)
             raise
+
+    async def _play(self, listener: MarketListener) -> None:
+        """Push every message at its time.
+
+        A step ends when the first message of the next one is due, before that message is
+        applied. An order that waited for the end of the step meets the books as of that end.
+        """
+        session = step = None
+        for message in self._tape.messages():
+            if step is not None and (message.step != step or message.session != session):
+                self._steps.ended(step)
+                step = None
+            if message.session != session:
+                if session is not None:
+                    self._session_ended(listener)
+                    await self._clock.sleep(0)
+                await self._clock.sleep_until(message.at)
+                self._session_began(listener)
+                session = message.session
+            await self._clock.sleep_until(message.at)
+            if step is None:
+                step = message.step
+                self._steps.began(step)
+            if (message.platform, message.contract_id) in self._subscribed:
+                listener.updated(message.update)
+        if step is not None:
+            self._steps.ended(step)
+            self._session_ended(listener)
+
+    def _session_began(self, listener: MarketListener) -> None:
+        self._in_session = True
+        for platform in Platform:
+            listener.gap(platform)
+        listener.session_began()
+        for platform in Platform:
+            listener.connected(platform)
+
+    def _session_ended(self, listener: MarketListener) -> None:
+        self._in_session = False
+        listener.session_ended()
