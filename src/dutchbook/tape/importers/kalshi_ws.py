@@ -12,9 +12,9 @@ import heapq
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -91,16 +91,6 @@ class _Entry:
     raw: msgspec.Raw
 
 
-class _Content(NamedTuple):
-    """The content of a message about a market; its fields are those of `StoredMessage`."""
-
-    contract_id: str
-    kind: StoredKind
-    levels: tuple[Level, ...]
-    platform_us: int | None = None
-    trade_id: bytes | None = None
-
-
 @dataclass(slots=True)
 class _Reading:
     """State of an import: what is known about the recording so far."""
@@ -117,64 +107,29 @@ class _Reading:
 
     def take(self, entry: _Entry, session: int) -> None:
         """Store one line."""
+        made = partial(StoredMessage, entry.at_ns, self.rows.messages, session, Platform.KALSHI)
         try:
             event = _event.decode(entry.raw)
             stream, sequence = _whole(event, "sid"), _whole(event, "seq")
-            content = _content(event)
+            message = _content(event, partial(made, stream=stream, sequence=sequence))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidInput) as error:
             raise entry.line.error(error) from error
-        if content is None:
+        if message is None:
             self.markets.watch(event)
-            message = self._other(entry, session)
+            message = made(None, StoredKind.OTHER, raw=_text(entry))
         else:
-            self._note(content, event["msg"], entry.at_ns)
-            message = self._message(content, entry.at_ns, session, stream, sequence)
+            self._note(message, event["msg"])
             if kalshi_event(message, self.recording.market_ids) != event:
                 message = replace(message, raw=_text(entry))
         self.first_ns = self.first_ns or entry.at_ns
         self.last_ns = entry.at_ns
         self.rows.add(message)
 
-    def _message(
-        self,
-        content: _Content,
-        at_ns: int,
-        session: int,
-        stream: int | None,
-        sequence: int | None,
-    ) -> StoredMessage:
-        contract_id, kind, levels, platform_us, trade_id = content
-        return StoredMessage(
-            at_ns,
-            self.rows.messages,
-            session,
-            Platform.KALSHI,
-            contract_id,
-            kind,
-            levels,
-            None,
-            stream,
-            sequence,
-            platform_us,
-            trade_id,
-        )
-
-    def _other(self, entry: _Entry, session: int) -> StoredMessage:
-        return StoredMessage(
-            at_ns=entry.at_ns,
-            step=self.rows.messages,
-            session=session,
-            platform=Platform.KALSHI,
-            contract_id=None,
-            kind=StoredKind.OTHER,
-            raw=_text(entry),
-        )
-
-    def _note(self, content: _Content, payload: Mapping[str, Any], at_ns: int) -> None:
-        market_id = payload.get("market_id")
+    def _note(self, message: StoredMessage, payload: Mapping[str, Any]) -> None:
+        contract_id, market_id = payload["market_ticker"], payload.get("market_id")
         if isinstance(market_id, str):
-            self.recording.market_ids.setdefault(content.contract_id, market_id)
-        self.markets.seen(content.contract_id, at_ns // 1_000, content.levels)
+            self.recording.market_ids.setdefault(contract_id, market_id)
+        self.markets.seen(contract_id, message.at_ns // 1_000, message.levels)
 
 
 def read(source: Source, overrides: Overrides, progress: Progress) -> Imported:
@@ -271,25 +226,26 @@ def _text(entry: _Entry) -> str:
     return bytes(entry.raw).decode()
 
 
-def _content(event: Mapping[str, Any]) -> _Content | None:
-    """Return the content of a book or trade message, None for a message of another type."""
+def _content(event: Mapping[str, Any], made: partial[StoredMessage]) -> StoredMessage | None:
+    """Make a book or trade message with its content; None for a message of another type."""
     payload = event.get("msg")
     match event.get("type"):
         case "orderbook_delta":
-            return _delta(msgspec.convert(payload, _Delta))
+            return _delta(msgspec.convert(payload, _Delta), made)
         case "orderbook_snapshot":
-            return _snapshot(msgspec.convert(payload, _Snapshot))
+            return _snapshot(msgspec.convert(payload, _Snapshot), made)
         case "trade":
-            return _trade(msgspec.convert(payload, _Trade))
+            return _trade(msgspec.convert(payload, _Trade), made)
         case str():
             return None
         case other:
             raise InvalidInput("event.type", other, "the name of a message type")
 
 
-def _delta(found: _Delta) -> _Content:
+def _delta(found: _Delta, made: partial[StoredMessage]) -> StoredMessage:
     level = _level(found.side, found.price_dollars, _size(found.delta_fp, "delta_fp"))
-    return _Content(found.market_ticker, StoredKind.CHANGE, (level,), _own_time(found.ts))
+    at_us = _own_time(found.ts)
+    return made(found.market_ticker, StoredKind.CHANGE, (level,), platform_us=at_us)
 
 
 def _own_time(text: str | None) -> int | None:
@@ -301,7 +257,7 @@ def _own_time(text: str | None) -> int | None:
         raise InvalidInput("ts", text, "an instant in UTC") from None
 
 
-def _snapshot(found: _Snapshot) -> _Content:
+def _snapshot(found: _Snapshot, made: partial[StoredMessage]) -> StoredMessage:
     sides = (("yes", found.yes_dollars_fp), ("no", found.no_dollars_fp))
     levels = [
         _level(side, text, _size(size, f"{side}_dollars_fp"))
@@ -313,10 +269,10 @@ def _snapshot(found: _Snapshot) -> _Content:
             raise InvalidInput("orderbook_snapshot", size, "a book of sizes above zero")
     if len({level[:2] for level in levels}) < len(levels):
         raise InvalidInput("orderbook_snapshot", found.market_ticker, "each price once")
-    return _Content(found.market_ticker, StoredKind.SNAPSHOT, tuple(levels))
+    return made(found.market_ticker, StoredKind.SNAPSHOT, tuple(levels))
 
 
-def _trade(found: _Trade) -> _Content:
+def _trade(found: _Trade, made: partial[StoredMessage]) -> StoredMessage:
     side = BID if found.taker_side == "yes" else ASK
     size = _size(found.count_fp, "count_fp")
     if size < 0:
@@ -324,5 +280,10 @@ def _trade(found: _Trade) -> _Content:
     level = side, _price(found.yes_price_dollars), size
     if not EARLIEST_NS <= found.ts_ms * NS_PER_MS <= LATEST_NS:
         raise InvalidInput("ts_ms", found.ts_ms, "milliseconds since 1970")
-    us, trade_id = found.ts_ms * 1_000, found.trade_id.bytes
-    return _Content(found.market_ticker, StoredKind.TRADE, (level,), us, trade_id)
+    return made(
+        found.market_ticker,
+        StoredKind.TRADE,
+        (level,),
+        platform_us=found.ts_ms * 1_000,
+        trade_id=found.trade_id.bytes,
+    )
