@@ -141,16 +141,18 @@ def _result(found: dict[str, Any]) -> str:
 
 
 def _late(message: TapeMessage) -> TapeMessage:
-    if message.platform is Platform.KALSHI:
+    if message.update.platform is Platform.KALSHI:
         return message
     return replace(message, at=message.at + timedelta(minutes=10))
 
 
 def _inverted(message: TapeMessage) -> TapeMessage:
-    if message.platform is Platform.KALSHI:
+    if message.update.platform is Platform.KALSHI:
         return message
-    return replace(
-        message,
-        bids=tuple((10_000 - price, size) for price, size in message.asks),
-        asks=tuple((10_000 - price, size) for price, size in message.bids),
+    update = message.update
+    inverted = replace(
+        update,
+        bids=tuple((10_000 - price, size) for price, size in update.asks),
+        asks=tuple((10_000 - price, size) for price, size in update.bids),
     )
+    return replace(message, update=inverted)

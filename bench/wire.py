@@ -24,7 +24,7 @@ from dutchbook.domain.market.contract import Alignment, Platform
 from dutchbook.domain.values.units import E4, E6, from_e4, from_e6, plain
 from dutchbook.platforms.kalshi.book_codec import KalshiBooks
 from dutchbook.runtime.randomness import Seeded
-from dutchbook.tape.message import Kind, Tape
+from dutchbook.tape.message import Tape
 
 MINIMUM_E4 = 80
 SAME = Alignment.SAME
@@ -82,18 +82,18 @@ def told(tape: Tape, most: int) -> Messages:
     """Return a tape's Kalshi messages in the format that the platform sends."""
     books: dict[str, OrderBook] = {}
     found: Messages = []
-    for message in tape.messages():
-        if message.platform is not Platform.KALSHI:
+    for update in (message.update for message in tape.messages()):
+        if update.platform is not Platform.KALSHI:
             continue
         book = books.setdefault(
-            message.contract_id, OrderBook(Platform.KALSHI, message.contract_id)
+            update.contract_id, OrderBook(Platform.KALSHI, update.contract_id)
         )
-        if message.kind is Kind.SNAPSHOT and not (book.bids or book.asks):
-            book.replace(message.bids, message.asks)
+        if update.whole and not (book.bids or book.asks):
+            book.replace(update.bids, update.asks)
             found.append(_snapshot(book))
             continue
-        for side, levels in enumerate((message.bids, message.asks)):
-            held = (book.asks if side else book.bids) if message.kind is Kind.SNAPSHOT else ()
+        for side, levels in enumerate((update.bids, update.asks)):
+            held = (book.asks if side else book.bids) if update.whole else ()
             changes = dict.fromkeys(held, 0) | dict(levels)
             found += [_delta(book, side, price, size) for price, size in changes.items()]
         if len(found) >= most:

@@ -12,6 +12,7 @@ from prove.workload import STEP, tape
 
 from dutchbook.config import Settings, load
 from dutchbook.domain.market.contract import Platform
+from dutchbook.ports.market_data import BookUpdate
 from dutchbook.runtime.randomness import Seeded
 from dutchbook.tape.generate import START, generate
 from dutchbook.tape.message import MemoryTape
@@ -169,15 +170,16 @@ class Scenario:
         tape, first = self.tape(minutes), self.tape(FIRST).meta
         moved = start - START
         rows = tuple(
-            replace(
-                row,
-                at=row.at + moved,
-                platform_time=row.platform_time + moved if row.platform_time else None,
-            )
+            replace(row, at=row.at + moved, update=_moved(row.update, moved))
             for row in tape.rows
         )
         meta = replace(first, first=rows[0].at, last=rows[-1].at + timedelta(microseconds=1))
         return MemoryTape(meta, rows)
+
+
+def _moved(update: BookUpdate, by: timedelta) -> BookUpdate:
+    at = update.platform_time
+    return replace(update, platform_time=at and at + by)
 
 
 @lru_cache(maxsize=512)

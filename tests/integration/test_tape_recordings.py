@@ -15,14 +15,13 @@ import pytest
 from support.episodes import episodes, quantile
 from support.recordings import BITCOIN, GOLD, WORLD_CUP, needs, parsed, rebuilt
 
-from dutchbook.domain.market.book import ASK, BID, OrderBook
+from dutchbook.domain.market.book import OrderBook
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.values.units import E4
 from dutchbook.tape.format import StoredTape, open_tape
 from dutchbook.tape.importers.recording import import_recording
 from dutchbook.tape.importers.source import find, lines, plain_name
 from dutchbook.tape.info import describe
-from dutchbook.tape.message import Kind, TapeMessage
 
 WINDOW = "KXGOLD15M-26AUG102130-30"
 RUNS = ("20260511T053113Z", "20260513T152239Z")
@@ -31,15 +30,6 @@ RUNS = ("20260511T053113Z", "20260513T152239Z")
 def imported(source: Path, folder: Path) -> StoredTape:
     import_recording(source, folder / "made.tape")
     return open_tape(folder / "made.tape")
-
-
-def apply(book: OrderBook, message: TapeMessage) -> None:
-    if message.kind is Kind.SNAPSHOT:
-        book.replace(message.bids, message.asks)
-        return
-    for side, levels in ((BID, message.bids), (ASK, message.asks)):
-        for price, size in levels:
-            book.apply(side, price, size)
 
 
 # World Cup ----------------------------------------------------------------------------------
@@ -163,7 +153,7 @@ def test_a_gold_window_rebuilt_from_its_tape_equals_the_recorded_snapshots(
         while passed < len(instants) and at > instants[passed]:
             equal[_levels(book) == recorded[instants[passed]]] += 1
             passed += 1
-        apply(book, message)
+        message.update.apply_to(book)
 
     assert sum(equal.values()) == len(recorded) == 8_845
     assert equal[False] <= 5  # the recorder looked between two messages of one millisecond
@@ -207,9 +197,10 @@ def test_a_bitcoin_book_agrees_with_the_recorders_checkpoints(run: str, tmp_path
     books: dict[str, OrderBook] = {}
     off: list[int] = []
     for message in tape.messages():
-        book = books.setdefault(message.contract_id, OrderBook(Platform.KALSHI, ""))
-        apply(book, message)
-        for at, yes, no in points.get((message.contract_id, message.sequence), ()):
+        update = message.update
+        book = books.setdefault(update.contract_id, OrderBook(Platform.KALSHI, ""))
+        update.apply_to(book)
+        for at, yes, no in points.get((update.contract_id, update.sequence), ()):
             if abs(at - message.at) < timedelta(seconds=2):  # sequence numbers restart
                 ours = (book.best_bid, E4 - book.best_ask)
                 theirs = ((side[0] if side else 0) * 100 for side in (yes, no))

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from dutchbook.domain.market.contract import Platform
+from dutchbook.ports.market_data import BookUpdate
 from dutchbook.runtime.randomness import Seeded
 from dutchbook.tape.made_up import Question, question
-from dutchbook.tape.message import Kind, MemoryTape, TapeMessage, TapeMeta
+from dutchbook.tape.message import MemoryTape, TapeMessage, TapeMeta
 
 START = datetime(2026, 7, 5, 18, 0, tzinfo=UTC)
 STEP = timedelta(seconds=4)
@@ -72,11 +73,8 @@ def tape(seed: int, *, steps: int, pairs: int) -> MemoryTape:
                 bids, asks = quote.ladders(chance)
                 contract = each.match.contract(platform)
                 at = START + STEP * step + timedelta(milliseconds=len(rows) % 64)
-                rows.append(
-                    TapeMessage(
-                        at, platform, contract.contract_id, Kind.SNAPSHOT, bids, asks, step
-                    )
-                )
+                update = BookUpdate(platform, contract.contract_id, True, bids, asks)
+                rows.append(TapeMessage(at, update, step))
     rows.sort(key=lambda row: row.at)
     contracts = tuple(q.match.contract(p) for q in questions for p in Platform)
     matches = tuple(q.match for q in questions)
@@ -113,10 +111,16 @@ def spoiled(
         if strikes.get(21):
             continue
         if strikes.get(26) and old is not None:
-            yield 26, replace(message, bids=old.bids, asks=old.asks)
+            yield 26, _as_before(message, old)
             continue
         yield 0, message
         if strikes.get(22):
             yield 22, message
         if strikes.get(23) and old is not None:
-            yield 23, replace(message, bids=old.bids, asks=old.asks)
+            yield 23, _as_before(message, old)
+
+
+def _as_before(message: TapeMessage, old: TapeMessage) -> TapeMessage:
+    """Return a message with the levels of an older one."""
+    bids, asks = old.update.bids, old.update.asks
+    return replace(message, update=replace(message.update, bids=bids, asks=asks))

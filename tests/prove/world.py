@@ -25,7 +25,7 @@ from dutchbook.platforms.paper.step_lag import StepLag
 from dutchbook.ports.orders import TradeUpdate
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
-from dutchbook.tape.message import Kind, TapeMessage
+from dutchbook.tape.message import TapeMessage
 from prove.catalogue import Tally
 from prove.durable import MEMORY, Durable, database
 from prove.endings import PAYS_AFTER, endings
@@ -363,18 +363,23 @@ class World:
 
     def _moved(self, row: TapeMessage) -> None:
         """Update one book on its platform, and pass the engine what its stream shows."""
-        now, whole = self.clock.now(), row.kind is Kind.SNAPSHOT
-        exchange = self.exchanges[row.platform]
-        exchange.update(row.contract_id, row.bids, row.asks, whole=whole, now=now)
-        key = (row.platform, row.contract_id)
+        update = row.update
+        self.exchanges[update.platform].update(
+            update.contract_id,
+            update.bids,
+            update.asks,
+            whole=update.whole,
+            now=self.clock.now(),
+        )
+        key = (update.platform, update.contract_id)
         old = self._latest.get(key)
         self._latest[key] = row
         if self.life is None or not self.life.trading:
             return
-        if self._silent.get(row.platform, -1) >= row.step:
+        if self._silent.get(update.platform, -1) >= row.step:
             self.tally.hit(24, "books")
             return
-        name = f"{row.step}.{row.contract_id}"
+        name = f"{row.step}.{update.contract_id}"
         if self.plan.strikes(27, name):
             self.tally.hit(27, "books")
             self._clogged.append(row)
@@ -391,12 +396,13 @@ class World:
         """Show the engine a book: the current one, or the one of an older message."""
         if self.life is None or not self.life.trading:
             return
-        engine, key = self.life.engine, (message.platform, message.contract_id)
+        engine, update = self.life.engine, message.update
+        key = (update.platform, update.contract_id)
         if message is true and self._latest[key] is message:
-            self.life.paper.market.show(message.update)
+            self.life.paper.market.show(update)
             return
         book = engine.watchlist.books[key]
-        book.replace(message.bids, message.asks)
+        book.replace(update.bids, update.asks)
         book.touch(engine.clock.now(), 0)
         engine.detection.book_changed(key)
 

@@ -33,7 +33,7 @@ from dutchbook.domain.market.health import DriftLimits, HealthStatus
 from dutchbook.errors import NotSent, TimeUnknown
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
-from dutchbook.tape.message import Kind, MemoryTape
+from dutchbook.tape.message import MemoryTape
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 KALSHI = Platform.KALSHI
@@ -126,7 +126,7 @@ def test_a_frozen_book_of_a_polled_tape_is_named() -> None:
     tape = generated_tape(7, minutes=20)
     frozen = tape.meta.pairs[0].kalshi.contract_id
     after = tape.meta.first + timedelta(minutes=5)
-    rows = [row for row in tape.rows if row.contract_id != frozen or row.at < after]
+    rows = [row for row in tape.rows if row.update.contract_id != frozen or row.at < after]
 
     run = play(tape=MemoryTape(tape.meta, rows))
 
@@ -313,7 +313,7 @@ def test_an_answer_that_the_stream_overtook_is_dropped() -> None:
 def test_a_stream_of_changes_is_complete_again_after_a_silence() -> None:
     """Changes were missed meanwhile, so the first message afterwards brings the whole book."""
     tape = streamed(generated_tape(7, minutes=10))
-    assert {message.kind for message in tape.rows if message.step > 10} == {Kind.DELTA}
+    assert {row.update.whole for row in tape.rows if row.step > 10} == {False}
 
     run = play("paper.silences=kalshi:100-300", tape=tape)
 

@@ -177,15 +177,12 @@ async def _engine_at(tape: Tape, opportunity: Opportunity) -> Engine:
     )
     for message in tape.messages():
         if message.at <= opportunity.detected_at:
-            exchanges[message.platform].update(
-                message.contract_id,
-                message.bids,
-                message.asks,
-                whole=True,
-                now=message.at,
+            update = message.update
+            exchanges[update.platform].update(
+                update.contract_id, update.bids, update.asks, whole=True, now=message.at
             )
-            book = fresh.watchlist.books[message.platform, message.contract_id]
-            book.replace(message.bids, message.asks)
+            book = fresh.watchlist.books[update.platform, update.contract_id]
+            book.replace(update.bids, update.asks)
             book.touch(clock.now(), 1)
     paper.platforms.lag.release()
     paper.platforms.lag._steps = 0

@@ -25,6 +25,7 @@ from dutchbook.domain.values.units import MICRO, Quantity
 from dutchbook.errors import Conflict, InvariantBroken
 from dutchbook.persistence.log.chain import GENESIS, link_of
 from dutchbook.ports.journal import Batch, Insert, Update
+from dutchbook.ports.market_data import BookUpdate
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.message import MemoryTape, TapeMessage
@@ -202,7 +203,7 @@ def _offers(finished: Finished) -> Any:
         for row in rows:
             if row.at > fill["matched_at"]:
                 break
-            if row.contract_id == contract_id:
+            if row.update.contract_id == contract_id:
                 now = dict(_side(row, outcome)).get(int(price * 10_000), 0)
                 if now != size:
                     since, size = row.at, now
@@ -212,7 +213,7 @@ def _offers(finished: Finished) -> Any:
 
 
 def _side(row: TapeMessage, outcome: Outcome) -> tuple[tuple[int, int], ...]:
-    return row.asks if outcome is Outcome.YES else row.bids
+    return row.update.asks if outcome is Outcome.YES else row.update.bids
 
 
 def test_the_audit_chain_links_every_event_to_the_one_before(finished: Finished) -> None:
@@ -250,7 +251,10 @@ def test_an_order_is_durable_before_it_is_sent() -> None:
 def test_an_inverted_outcome_is_rejected_as_suspicious_and_not_traded() -> None:
     tape = generated_tape(7, minutes=30)
     flipped = [
-        _inverted(row) if row.platform is Platform.POLYMARKET else row for row in tape.rows
+        replace(row, update=_inverted(row.update))
+        if row.update.platform is Platform.POLYMARKET
+        else row
+        for row in tape.rows
     ]
 
     run = play(tape=MemoryTape(tape.meta, flipped))
@@ -259,11 +263,11 @@ def test_an_inverted_outcome_is_rejected_as_suspicious_and_not_traded() -> None:
     assert run.summary["fills"]["total"] == 0
 
 
-def _inverted(row: TapeMessage) -> TapeMessage:
+def _inverted(update: BookUpdate) -> BookUpdate:
     return replace(
-        row,
-        bids=tuple((10_000 - price, size) for price, size in row.asks),
-        asks=tuple((10_000 - price, size) for price, size in row.bids),
+        update,
+        bids=tuple((10_000 - price, size) for price, size in update.asks),
+        asks=tuple((10_000 - price, size) for price, size in update.bids),
     )
 
 

@@ -17,7 +17,7 @@ from dutchbook.application.market.feed import MarketFeed
 from dutchbook.application.market.feed_age import Streams
 from dutchbook.application.market.sessions import Sessions
 from dutchbook.application.market.watchlist import Watchlist
-from dutchbook.domain.market.book import ASK, OrderBook, Trust
+from dutchbook.domain.market.book import ASK, Trust
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.settlement import Key
 from dutchbook.domain.values.units import ZERO
@@ -158,17 +158,6 @@ def test_a_contract_can_be_subscribed_while_the_tape_plays() -> None:
         return [each.platform for each in ear.updates]
 
     assert run_virtual(main()) == [KALSHI, KALSHI, POLYMARKET]
-
-
-def test_a_message_without_its_place_on_the_tape_is_an_update() -> None:
-    message = replace(polls(CHEAP).rows[0], sequence=9, platform_time=NOW)
-    book = OrderBook(KALSHI, CUP[KALSHI])
-
-    message.update.apply_to(book)
-
-    assert (message.update.whole, message.update.sequence) == (True, 9)
-    assert message.update.platform_time == NOW
-    assert (book.best_bid, book.best_ask) == (3_800, 4_000)
 
 
 # What paper platforms show --------------------------------------------------------------------

@@ -17,13 +17,14 @@ from dutchbook.domain.market.book import ASK, BID
 from dutchbook.domain.market.contract import Alignment, Contract, DivergenceClass, Platform
 from dutchbook.domain.values.units import PriceGrid
 from dutchbook.errors import TapeError
+from dutchbook.ports.market_data import BookUpdate
 from dutchbook.runtime.randomness import Seeded
 from dutchbook.tape import metadata
 from dutchbook.tape.columns import Reader, Rows
 from dutchbook.tape.format import KEY, described, open_tape, write_rows, write_tape
 from dutchbook.tape.generate import generate
 from dutchbook.tape.info import describe
-from dutchbook.tape.message import Kind, MemoryTape, TapeMessage
+from dutchbook.tape.message import MemoryTape, TapeMessage
 from dutchbook.tape.metadata import FORMAT, RecordedFile, Recording
 from dutchbook.tape.stored import StoredKind, StoredMessage, replayed
 
@@ -48,23 +49,19 @@ def tape_rows(draw: st.DrawFn) -> list[TapeMessage]:
         step += draw(st.integers(0, 2))
         session += draw(st.sampled_from([0, 0, 0, 1]))
         platform, contract_id = draw(st.sampled_from(CONTRACTS))
-        kind = draw(st.sampled_from(Kind))
-        levels = ladders if kind is Kind.SNAPSHOT else changes
+        whole = draw(st.booleans())
+        levels = ladders if whole else changes
         lag = draw(st.none() | st.integers(-(10**6), 10**10))
-        rows.append(
-            TapeMessage(
-                at=at,
-                platform=platform,
-                contract_id=contract_id,
-                kind=kind,
-                bids=tuple(draw(levels)),
-                asks=tuple(draw(levels)),
-                step=step,
-                session=session,
-                sequence=draw(st.integers(0, 2**40)),
-                platform_time=None if lag is None else at - timedelta(microseconds=lag),
-            )
+        update = BookUpdate(
+            platform=platform,
+            contract_id=contract_id,
+            whole=whole,
+            bids=tuple(draw(levels)),
+            asks=tuple(draw(levels)),
+            sequence=draw(st.integers(0, 2**40)),
+            platform_time=None if lag is None else at - timedelta(microseconds=lag),
         )
+        rows.append(TapeMessage(at, update, step, session))
     return rows
 
 
@@ -151,15 +148,15 @@ def test_a_change_becomes_a_whole_size_and_never_one_below_zero() -> None:
         message(StoredKind.LEVEL, 3, session=1),
     ]
 
-    found = [(each.kind, each.bids[0][1]) for each in replayed(stored)]
+    found = [(each.update.whole, each.update.bids[0][1]) for each in replayed(stored)]
 
     assert found == [
-        (Kind.SNAPSHOT, 10),
-        (Kind.DELTA, 6),
-        (Kind.DELTA, 0),
-        (Kind.DELTA, 2),
-        (Kind.DELTA, 1),
-        (Kind.DELTA, 3),
+        (True, 10),
+        (False, 6),
+        (False, 0),
+        (False, 2),
+        (False, 1),
+        (False, 3),
     ]
 
 

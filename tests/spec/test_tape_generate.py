@@ -80,13 +80,14 @@ def test_every_book_is_deep_sorted_uncrossed_and_on_its_grid() -> None:
     contracts = {(each.platform, each.contract_id): each for each in tape.meta.contracts}
 
     for row in tape.rows:
-        grid = contracts[row.platform, row.contract_id].grid
-        bids, asks = [price for price, _ in row.bids], [price for price, _ in row.asks]
+        update = row.update
+        grid = contracts[update.platform, update.contract_id].grid
+        bids, asks = [price for price, _ in update.bids], [price for price, _ in update.asks]
         assert bids == sorted(set(bids), reverse=True)
         assert asks == sorted(set(asks))
         assert bids[0] < asks[0]
         assert all(grid.contains(from_e4(price)) for price in (*bids, *asks))
-        assert all(size > 0 for _, size in (*row.bids, *row.asks))
+        assert all(size > 0 for _, size in (*update.bids, *update.asks))
         assert 2 <= len(bids) <= 10
         assert 2 <= len(asks) <= 10
 
@@ -119,7 +120,7 @@ def test_a_poll_asks_every_book_once_in_order() -> None:
 
     steps: dict[int, list[tuple[Platform, str]]] = {}
     for row in tape.rows:
-        steps.setdefault(row.step, []).append((row.platform, row.contract_id))
+        steps.setdefault(row.step, []).append((row.update.platform, row.update.contract_id))
 
     assert list(steps) == list(range(len(steps)))
     assert all(len(set(asked)) == len(asked) == 4 for asked in steps.values())

@@ -30,9 +30,9 @@ from support.recordings import (
 from dutchbook.domain.market.contract import Alignment, DivergenceClass, Platform
 from dutchbook.domain.values.units import PriceGrid
 from dutchbook.errors import TapeError
+from dutchbook.ports.market_data import BookUpdate
 from dutchbook.tape.format import StoredTape, open_tape, write_tape
 from dutchbook.tape.importers.recording import import_recording
-from dutchbook.tape.message import Kind, TapeMessage
 
 Rows = list[dict[str, Any]]
 MAKERS: dict[str, Callable[[], Rows]] = {
@@ -134,17 +134,16 @@ def test_a_poll_is_a_step_and_prices_in_cents_become_exact_dollars(tmp_path: Pat
     messages = list(imported(file, tmp_path).messages())
 
     assert [each.step for each in messages] == [0, 0, 1, 1]
-    assert messages[1] == TapeMessage(
-        at=datetime(2026, 9, 1, 12, 0, 0, 100_000, tzinfo=UTC),
+    assert messages[1].at == datetime(2026, 9, 1, 12, 0, 0, 100_000, tzinfo=UTC)
+    assert messages[1].update == BookUpdate(
         platform=Platform.POLYMARKET,
         contract_id="1234567890",
-        kind=Kind.SNAPSHOT,
+        whole=True,
         bids=((3_630, 120_500_000),),
         asks=((3_670, 80_000_000),),
-        step=0,
         platform_time=datetime(2026, 9, 1, 11, 59, 59, 600_000, tzinfo=UTC),
     )
-    assert messages[2].bids == ()
+    assert messages[2].update.bids == ()
 
 
 def test_each_polled_file_is_a_session_in_order_of_time(tmp_path: Path) -> None:
@@ -184,13 +183,14 @@ def test_each_message_of_a_stream_gets_its_own_step_and_absolute_sizes(tmp_path:
     rows = [snapshot(), delta(START_MS, 8), delta(START_MS + 1, 9, "0.5500", "2.25", "no")]
 
     tape = imported(write(tmp_path / "gold.ndjson", rows), tmp_path)
-    first, second, third = tape.messages()
+    messages = list(tape.messages())
+    first, second, third = (each.update for each in messages)
 
     assert set(first.bids) == {(4_000, 10_000_000), (4_100, 5_500_000)}
     assert first.asks == ((4_500, 20_000_000),)
     assert (second.bids, second.asks) == (((4_100, 0),), ())
     assert (third.bids, third.asks) == ((), ((4_500, 22_250_000),))
-    assert [each.step for each in (first, second, third)] == [0, 1, 2]
+    assert [each.step for each in messages] == [0, 1, 2]
     assert [each.sequence for each in (first, second, third)] == [7, 8, 9]
     assert second.platform_time == datetime(2026, 9, 1, 12, 0, 0, 123_400, tzinfo=UTC)
     assert not tape.meta.polled

@@ -27,10 +27,10 @@ from dutchbook.domain.values.units import Money
 from dutchbook.persistence.log.verify import problems
 from dutchbook.platforms.paper.faults import Fault
 from dutchbook.ports.journal import Batch, Insert, Receipt
-from dutchbook.ports.market_data import MarketListener
+from dutchbook.ports.market_data import BookUpdate, MarketListener
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
-from dutchbook.tape.message import Kind, MemoryTape, TapeMessage, TapeMeta
+from dutchbook.tape.message import MemoryTape, TapeMeta
 from support.pairs import NOW, pair
 from support.runs import WatchedJournal, conserved, stored
 
@@ -80,22 +80,15 @@ class Bench:
         """The id of that position."""
         return self.position.position_id
 
-    def _message(self, platform: Platform, bids: Levels, asks: Levels) -> TapeMessage:
+    def _update(self, platform: Platform, bids: Levels, asks: Levels) -> BookUpdate:
         self.step += 1
-        return TapeMessage(
-            at=self.engine.clock.now(),
-            platform=platform,
-            contract_id=f"{platform}-cup",
-            kind=Kind.SNAPSHOT,
-            bids=_levels(bids),
-            asks=_levels(asks),
-            step=self.step,
-            sequence=self.step,
+        return BookUpdate(
+            platform, f"{platform}-cup", True, _levels(bids), _levels(asks), self.step
         )
 
     def show(self, platform: Platform, bids: Levels, asks: Levels) -> None:
         """Set a platform's book, and show it to the engine."""
-        self.paper.market.updated(self._message(platform, bids, asks).update)
+        self.paper.market.updated(self._update(platform, bids, asks))
 
     def empty_books(self) -> None:
         """Begin a session, in which every book is empty at first."""
@@ -103,11 +96,11 @@ class Bench:
 
     def moved(self, platform: Platform, bids: Levels, asks: Levels) -> None:
         """Set a platform's book while the engine still sees the old one."""
-        message = self._message(platform, bids, asks)
+        update = self._update(platform, bids, asks)
         self.paper.platforms.exchanges[platform].update(
-            message.contract_id,
-            message.bids,
-            message.asks,
+            update.contract_id,
+            update.bids,
+            update.asks,
             whole=True,
             now=self.engine.clock.now(),
         )

@@ -135,7 +135,8 @@ def episodes(tape: Tape) -> list[Episode]:
             for book in books.values():
                 book.clear()
         for message in step:
-            message.update.apply_to(books[message.platform, message.contract_id])
+            update = message.update
+            update.apply_to(books[update.platform, update.contract_id])
         found += [episode for pair in pairs for episode in pair.judge(step[-1].at)]
     return found + [episode for pair in pairs for episode in pair.end()]
 

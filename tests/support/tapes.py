@@ -8,7 +8,8 @@ from datetime import timedelta
 
 from dutchbook.domain.market.book import ASK, BID
 from dutchbook.domain.market.contract import ContractMatch, Platform
-from dutchbook.tape.message import Kind, MemoryTape, TapeMessage, TapeMeta
+from dutchbook.ports.market_data import BookUpdate
+from dutchbook.tape.message import MemoryTape, TapeMessage, TapeMeta
 from support.pairs import NOW, pair
 
 Book = tuple[int, int, int, int]
@@ -52,15 +53,14 @@ def polls(
 
 def _message(step: int, platform: Platform, book: Sequence[int], seconds: int) -> TapeMessage:
     bid, bid_size, ask, ask_size = book
-    return TapeMessage(
-        at=NOW + timedelta(seconds=seconds * step),
+    update = BookUpdate(
         platform=platform,
         contract_id=CUP[platform],
-        kind=Kind.SNAPSHOT,
+        whole=True,
         bids=((bid * 100, bid_size * 1_000_000),),
         asks=((ask * 100, ask_size * 1_000_000),),
-        step=step,
     )
+    return TapeMessage(NOW + timedelta(seconds=seconds * step), update, step)
 
 
 def streamed(tape: MemoryTape) -> MemoryTape:
@@ -69,18 +69,19 @@ def streamed(tape: MemoryTape) -> MemoryTape:
     The levels of a book that are gone come first, so that no message crosses it.
     """
     rows: list[TapeMessage] = []
-    books: dict[str, TapeMessage] = {}
-    for whole in tape.rows:
+    books: dict[str, BookUpdate] = {}
+    for row in tape.rows:
+        whole = row.update
         before = books.get(whole.contract_id)
         books[whole.contract_id] = whole
-        for number, message in enumerate(_changes(before, whole) if before else (whole,)):
-            at = whole.at + number * timedelta(milliseconds=1)
-            rows.append(replace(message, at=at, step=len(rows), sequence=len(rows) + 1))
+        for number, update in enumerate(_changes(before, whole) if before else (whole,)):
+            at = row.at + number * timedelta(milliseconds=1)
+            rows.append(TapeMessage(at, replace(update, sequence=len(rows) + 1), len(rows)))
     meta = replace(tape.meta, polled=False, messages=len(rows), last=rows[-1].at)
     return MemoryTape(meta, rows)
 
 
-def _changes(before: TapeMessage, whole: TapeMessage) -> Iterator[TapeMessage]:
+def _changes(before: BookUpdate, whole: BookUpdate) -> Iterator[BookUpdate]:
     sides = (
         (BID, dict(before.bids), dict(whole.bids)),
         (ASK, dict(before.asks), dict(whole.asks)),
@@ -94,4 +95,4 @@ def _changes(before: TapeMessage, whole: TapeMessage) -> Iterator[TapeMessage]:
     ]
     for side, price, size in (*gone, *sizes):
         bids, asks = [((price, size),), ()] if side == BID else [(), ((price, size),)]
-        yield replace(whole, kind=Kind.DELTA, bids=bids, asks=asks)
+        yield replace(whole, whole=False, bids=bids, asks=asks)

@@ -74,8 +74,9 @@ class TapeFeed:
             if step is None:
                 step = message.step
                 self._steps.began(step)
-            if (message.platform, message.contract_id) in self._subscribed:
-                listener.updated(message.update)
+            update = message.update
+            if (update.platform, update.contract_id) in self._subscribed:
+                listener.updated(update)
         if step is not None:
             self._steps.ended(step)
             self._session_ended(listener)

@@ -16,9 +16,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from dutchbook.domain.market.contract import Platform
+from dutchbook.ports.market_data import BookUpdate
 from dutchbook.ports.time import Chance
 from dutchbook.tape.made_up import Question, question
-from dutchbook.tape.message import Kind, MemoryTape, TapeMessage, TapeMeta
+from dutchbook.tape.message import MemoryTape, TapeMessage, TapeMeta
 
 START = datetime(2026, 7, 5, 18, 0, tzinfo=UTC)
 POLL = timedelta(milliseconds=3_700)
@@ -74,13 +75,12 @@ def _meta(rows: Sequence[TapeMessage], questions: list[Question], seed: int) -> 
 def _message(each: Question, platform: Platform, at: datetime, poll: int) -> TapeMessage:
     """Return what the platform answers about the question: its whole book."""
     book = each.books[platform]
-    return TapeMessage(
-        at=at,
+    update = BookUpdate(
         platform=platform,
         contract_id=each.match.contract(platform).contract_id,
-        kind=Kind.SNAPSHOT,
+        whole=True,
         bids=book.bids,
         asks=book.asks,
-        step=poll,
         platform_time=at if platform is Platform.POLYMARKET else None,
     )
+    return TapeMessage(at, update, poll)

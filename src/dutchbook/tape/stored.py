@@ -13,7 +13,8 @@ from enum import IntEnum
 
 from dutchbook.domain.market.book import ASK, BID
 from dutchbook.domain.market.contract import Platform
-from dutchbook.tape.message import Kind, TapeMessage
+from dutchbook.ports.market_data import BookUpdate
+from dutchbook.tape.message import TapeMessage
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -73,20 +74,20 @@ class StoredMessage:
 
 def store(message: TapeMessage) -> StoredMessage:
     """Return `message` as a tape stores it."""
-    kind = StoredKind.SNAPSHOT if message.kind is Kind.SNAPSHOT else StoredKind.LEVEL
-    sides = ((BID, message.bids), (ASK, message.asks))
+    update = message.update
+    sides = ((BID, update.bids), (ASK, update.asks))
     return StoredMessage(
         at_ns=microseconds(message.at) * 1_000,
         step=message.step,
         session=message.session,
-        platform=message.platform,
-        contract_id=message.contract_id,
-        kind=kind,
+        platform=update.platform,
+        contract_id=update.contract_id,
+        kind=StoredKind.SNAPSHOT if update.whole else StoredKind.LEVEL,
         levels=tuple((side, price, size) for side, each in sides for price, size in each),
-        sequence=message.sequence or None,
+        sequence=update.sequence or None,
         platform_us=None
-        if message.platform_time is None
-        else microseconds(message.platform_time),
+        if update.platform_time is None
+        else microseconds(update.platform_time),
     )
 
 
@@ -137,16 +138,13 @@ def replayed(stored: Iterable[StoredMessage]) -> Iterator[TapeMessage]:
         if each.kind in (StoredKind.TRADE, StoredKind.OTHER) or each.contract_id is None:
             continue
         levels = sizes.apply(each, each.contract_id)
-        snapshot = each.kind is StoredKind.SNAPSHOT
-        yield TapeMessage(
-            at=instant(each.at_ns // 1_000),
+        update = BookUpdate(
             platform=each.platform,
             contract_id=each.contract_id,
-            kind=Kind.SNAPSHOT if snapshot else Kind.DELTA,
+            whole=each.kind is StoredKind.SNAPSHOT,
             bids=tuple((price, size) for side, price, size in levels if side == BID),
             asks=tuple((price, size) for side, price, size in levels if side == ASK),
-            step=each.step,
-            session=each.session,
             sequence=each.sequence or 0,
             platform_time=None if each.platform_us is None else instant(each.platform_us),
         )
+        yield TapeMessage(instant(each.at_ns // 1_000), update, each.step, each.session)
