@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from dutchbook.domain.execution.decide import (
     CommitReservation,
-    DepthMissing,
     DepthVerified,
     Event,
     Execution,
@@ -122,7 +121,7 @@ def test_a_difference_below_the_smallest_tradable_unit_is_dust() -> None:
 
 
 def test_a_primary_without_depth_releases_all_capital() -> None:
-    execution, intents = play(Started(), DepthMissing(Leg.PRIMARY, "depth"))
+    execution, intents = play(Started(), LegRejected(Leg.PRIMARY, "depth"))
 
     assert execution.phase is Phase.FAILED
     assert intents[-1] == ReleaseReservation("depth")
@@ -138,7 +137,7 @@ def test_a_rejected_primary_releases_all_capital() -> None:
 
 
 def test_a_secondary_without_depth_raises_an_exposure() -> None:
-    execution, intents = play(*PRIMARY_DONE, DepthMissing(Leg.SECONDARY, "depth"))
+    execution, intents = play(*PRIMARY_DONE, LegRejected(Leg.SECONDARY, "depth"))
 
     assert execution.phase is Phase.EXPOSED
     assert intents[-2:] == [
@@ -277,7 +276,7 @@ def test_whatever_happens_no_leg_is_sent_beyond_its_plan_and_the_end_agrees_with
                 fate = first if intent.leg is Leg.PRIMARY else second
                 thin = fate == "thin"
                 pending.append(
-                    DepthMissing(intent.leg, "depth")
+                    LegRejected(intent.leg, "depth")
                     if thin
                     else verified(intent.leg, str(intent.quantity))
                 )

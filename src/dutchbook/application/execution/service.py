@@ -23,7 +23,6 @@ from dutchbook.domain.capital.reservation import Reservation
 from dutchbook.domain.detection.quote import Hurdles, Opportunity
 from dutchbook.domain.execution.decide import (
     CommitReservation,
-    DepthMissing,
     DepthVerified,
     Event,
     Execution,
@@ -239,17 +238,17 @@ class ExecutionService:
     # Sending
     # -------------------------------------------------------------------------------------
 
-    def _verified(self, attempt: Attempt, intent: VerifyDepth) -> DepthVerified | DepthMissing:
+    def _verified(self, attempt: Attempt, intent: VerifyDepth) -> DepthVerified | LegRejected:
         """Check the depth of the leg's book right before sending."""
         platform = attempt.execution.leg(intent.leg).platform
         book = self._book(attempt, platform)
         untrusted_because = book.untrusted_because(self._clock.now(), self._hurdles.book_age)
         if untrusted_because:
-            return DepthMissing(intent.leg, untrusted_because)
+            return LegRejected(intent.leg, untrusted_because)
         outcome = attempt.opportunity.leg(platform).outcome
         taken = walk(book.offers(outcome), intent.quantity)
         if taken is None or taken.worst > intent.bound:
-            return DepthMissing(intent.leg, "depth")
+            return LegRejected(intent.leg, "depth")
         # If the order is sized in dollars, a loose limit would buy more than is wanted.
         in_dollars = self._contract(attempt, platform).sizing.cent_exact
         first = intent.leg is Leg.PRIMARY

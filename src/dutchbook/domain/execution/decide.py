@@ -59,14 +59,6 @@ class DepthVerified:
 
 
 @dataclass(frozen=True, slots=True)
-class DepthMissing:
-    """Nothing was sent: the book is too thin within the bound, or not trusted."""
-
-    leg: Leg
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class LegFilled:
     """One fill: `size` contracts for `cost` dollars and a fee."""
 
@@ -85,7 +77,10 @@ class LegEnded:
 
 @dataclass(frozen=True, slots=True)
 class LegRejected:
-    """The platform rejected the order, or the order was never sent."""
+    """The platform rejected the order, or the order was never sent.
+
+    It is not sent if the book is too thin within the bound, or not trusted.
+    """
 
     leg: Leg
     reason: str
@@ -98,15 +93,7 @@ class LegOutcomeUnknown:
     leg: Leg
 
 
-Event = (
-    Started
-    | DepthVerified
-    | DepthMissing
-    | LegFilled
-    | LegEnded
-    | LegRejected
-    | LegOutcomeUnknown
-)
+Event = Started | DepthVerified | LegFilled | LegEnded | LegRejected | LegOutcomeUnknown
 
 
 # What must be done
@@ -300,7 +287,7 @@ def _happened(execution: Execution, event: Event) -> Step:
             return execution.with_leg(Leg.PRIMARY, busy=True), (verify,)
         case DepthVerified(leg, quantity, limit, cost):
             return _submitted(execution, leg, quantity, limit, cost)
-        case DepthMissing(leg, reason) | LegRejected(leg, reason):
+        case LegRejected(leg, reason):
             return _advance(execution.with_leg(leg, busy=False, unknown=False, failure=reason))
         case LegFilled(leg, size, cost, fee):
             state = execution.leg(leg)
