@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from typing import Any, ClassVar
 
 from dutchbook.domain.values.units import plain
@@ -41,16 +42,9 @@ class Event:
         return {name: as_json(getattr(self, name)) for name in self._own_fields()}
 
     @classmethod
+    @cache
     def _own_fields(cls) -> tuple[str, ...]:
-        known = _FIELDS.get(cls)
-        if known is None:
-            known = tuple(each.name for each in fields(cls) if each.name != "stamp")
-            _FIELDS[cls] = known
-        return known
-
-
-_FIELDS: dict[type[Event], tuple[str, ...]] = {}
-"""Cache: names of each event type's own fields."""
+        return tuple(each.name for each in fields(cls) if each.name != "stamp")
 
 
 def as_json(value: Any) -> Any:
