@@ -67,7 +67,7 @@ async def _measure(url: str, halts: int) -> tuple[list[float], list[float]]:
             folded.set()
 
     engine.committer.subscribe(on_event)
-    following = asyncio.ensure_future(engine.lifecycle.follow_commands(REDRAW_SECONDS))
+    following = asyncio.ensure_future(engine.lifecycle.commands.follow(REDRAW_SECONDS))
     first, shown = [], []
     for _ in range(halts):
         began = await _halt(other)

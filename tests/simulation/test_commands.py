@@ -69,7 +69,7 @@ class Desk:
 
     @property
     def commands(self) -> Commands:
-        return self.engine.lifecycle._commands
+        return self.engine.lifecycle.commands
 
     @property
     def reasons(self) -> set[str]:

@@ -888,7 +888,7 @@ async def asked(at: At, name: str, arguments: dict[str, Any]) -> Any:
     """Give a command as another process, let the engine process it, return its answer."""
     row = command_row("c1", name, arguments, WHY, "me", at.engine.clock)
     await at.engine.journal.commit(Batch((Insert("operator_commands", row),)))
-    await at.engine.lifecycle._commands.fold()
+    await at.engine.lifecycle.commands.fold()
     return (await at.rows("operator_commands"))[0]["answer"]
 
 

@@ -173,7 +173,7 @@ class Bench:
 
     async def fold(self) -> None:
         """Let the engine read new command rows."""
-        await self.engine.lifecycle._commands.fold()
+        await self.engine.lifecycle.commands.fold()
 
     async def answer(self, key: str) -> Any:
         """Return the answer to a command, None while there is none."""

@@ -148,7 +148,7 @@ class EngineLifecycleService:
         self._exits = exits
         self._clock = clock
         self._breaker = breaker
-        self._commands = commands
+        self.commands = commands
         self._cancelling = cancelling
         self._limits = limits
 
@@ -191,7 +191,7 @@ class EngineLifecycleService:
         started = SystemStarted(stamp, mode, run, version, count, unclean)
         await self._committer.commit(Batch(events=(started,)))
         await self._breaker.load()
-        await self._commands.fold()
+        await self.commands.fold()
         await self._risk.halts.start_day()
         for service in self._services:
             await service.start()
@@ -286,19 +286,13 @@ class EngineLifecycleService:
                 *(group.create_task(each.run()) for each in self._gateways.values()),
                 *(group.create_task(service.run()) for service in self._services),
                 group.create_task(self._risk.halts.follow_days()),
-                group.create_task(self.follow_commands(seconds, wound_down)),
+                group.create_task(self.commands.follow(seconds, wound_down)),
             ]
             await feed()
             await self._drain(settled, stopping)
             await self._recorder.drained()
             for task in tasks:
                 task.cancel()
-
-    async def follow_commands(
-        self, seconds: float, folded: Callable[[], None] | None = None
-    ) -> None:
-        """Carry out people's commands, read every `seconds`, until cancelled."""
-        await self._commands.follow(seconds, folded)
 
     async def _drain(self, settled: Iterable[Work], stopping: asyncio.Event) -> None:
         draining = asyncio.ensure_future(self._in_flight(settled))
@@ -316,7 +310,7 @@ class EngineLifecycleService:
 
     async def _in_flight(self, settled: Iterable[Work]) -> None:
         trading = self._trading
-        await self._commands.drained()
+        await self.commands.drained()
         await self._queue.drained()
         await trading.single_leg.drained()
         await self._exits.drained()

@@ -22,7 +22,7 @@ def read_tables(path: Path, names: Sequence[str]) -> list[Rows]:
     Raises:
         FactsError: Missing, neither TOML nor JSON, or with tables other than `names`.
     """
-    document = _parse(path)
+    document = read_document(path)
     for name in document:
         if name not in names:
             known = ", ".join(names)
@@ -40,10 +40,6 @@ def read_document(path: Path) -> dict[str, Any]:
     Raises:
         FactsError: Missing, or neither TOML nor JSON.
     """
-    return _parse(path)
-
-
-def _parse(path: Path) -> dict[str, Any]:
     kind = "JSON" if path.suffix == ".json" else "TOML"
     try:
         text = path.read_text(encoding="utf-8")
