@@ -52,7 +52,7 @@ def unheard() -> Iterator[None]:
         "0: after commit execution.fill.settled#1, any#30, any#10",
         "13: after redeem#1",
         "14: before commit execution.leg.settled#1, any#60",
-        "37: after merge#1",
+        "17: after merge#1",
         "15: before commit execution.exit.paused#1",
         "16: after commit operator.command.begun#2",
         "18: before HALT file#1",
