@@ -17,11 +17,10 @@ from dutchbook.application.records.recorder import Recorder
 from dutchbook.bootstrap.base import Base
 from dutchbook.bootstrap.engine import Engine
 from dutchbook.bootstrap.entries import EntryServices, build_entries
-from dutchbook.bootstrap.exits import ExitServices, build_exits
+from dutchbook.bootstrap.exits import build_exits
 from dutchbook.bootstrap.lifecycle import build_lifecycle
-from dutchbook.bootstrap.monitoring import Parts, build_monitoring
+from dutchbook.bootstrap.monitoring import build_monitoring
 from dutchbook.bootstrap.pair_trades import build_pair_trades
-from dutchbook.bootstrap.rules import exit_service_rules, monitoring_rules, pair_trade_rules
 from dutchbook.bootstrap.surroundings import Surroundings
 from dutchbook.config import Settings
 from dutchbook.ports.anchors import Anchors
@@ -48,10 +47,9 @@ def build(
     """
     committer = Committer(journal, clock, ids, fence)
     risk = RiskManager(journal, committer, clock, ids, settings.limits(), around.accounts)
-    hurdles = settings.hurdles(polled=around.polled)
     base = Base(
         settings,
-        hurdles,
+        settings.hurdles(polled=around.polled),
         journal,
         committer,
         risk,
@@ -60,25 +58,56 @@ def build(
         clock,
         ids,
     )
-    trading = build_pair_trades(base, pair_trade_rules(settings, hurdles))
-    ending = _exits(base, trading, polled=around.polled)
-    entering, recorder = build_entries(base, trading, ending[1]), Recorder(committer)
+    return _engine(base, around, anchors, poll_seconds, first=run == 1)
+
+
+def _engine(
+    base: Base,
+    around: Surroundings,
+    anchors: Anchors | None,
+    poll_seconds: float,
+    *,
+    first: bool,
+) -> Engine:
+    """Build all services, and join them with the market data."""
+    recorder, sessions = Recorder(base.committer), Sessions()
+    trading = build_pair_trades(base)
+    ends = build_exits(base, trading, sessions)
+    entering = build_entries(base, trading, ends)
     detection = _detection(base, trading, entering, recorder, around.offered)
-    parts = _parts(base, trading, entering, detection, recorder)
-    anchoring = _anchoring(base, anchors, first=run == 1)
-    engine = _engine(around, base, parts, trading, entering, ending, poll_seconds, anchoring)
-    for subscriber in (ending[1].merging, ending[1].settlement, ending[1].partial.on_event):
-        committer.subscribe(subscriber)
-    return engine
-
-
-def _exits(
-    base: Base, trading: PairTradeServices, *, polled: bool
-) -> tuple[Sessions, ExitServices]:
-    """Build the exit services, and the sessions that exits and monitoring both follow."""
-    sessions = Sessions()
-    rules = exit_service_rules(base.settings, polled=polled)
-    return sessions, build_exits(base, trading, sessions, rules)
+    anchoring = _anchoring(base, anchors, first=first)
+    monitoring = build_monitoring(
+        base, trading, entering.queue, detection, recorder, around, sessions
+    )
+    services = (
+        *monitoring.services,
+        entering.reconciling.service,
+        _unbooked_fills(base, trading, entering.reconciling),
+        *ends.services,
+        *filter(None, (anchoring,)),
+    )
+    for subscriber in (ends.merging, ends.settlement, ends.partial.on_event):
+        base.committer.subscribe(subscriber)
+    followers = (detection, ends.exits)
+    return Engine(
+        base.settings,
+        around,
+        base.journal,
+        base.clock,
+        base.committer,
+        base.risk,
+        base.watchlist,
+        entering.queue,
+        detection,
+        trading,
+        recorder,
+        build_lifecycle(base, recorder, trading, entering, services, ends, poll_seconds),
+        MarketFeed(around.data, base.watchlist, sessions, followers, base.clock),
+        monitoring,
+        ends,
+        anchoring,
+        entering.reconciling,
+    )
 
 
 def _detection(
@@ -99,74 +128,6 @@ def _detection(
         base.hurdles,
         offered,
         trading.first_legs,
-    )
-
-
-def _parts(
-    base: Base,
-    trading: PairTradeServices,
-    entering: EntryServices,
-    detection: DetectionService,
-    recorder: Recorder,
-) -> Parts:
-    return Parts(
-        base.journal,
-        base.committer,
-        base.risk,
-        base.watchlist,
-        entering.queue,
-        detection,
-        trading.trades,
-        trading.announce,
-        recorder,
-        base.gateways,
-        base.clock,
-        base.ids,
-    )
-
-
-def _engine(
-    around: Surroundings,
-    base: Base,
-    parts: Parts,
-    trading: PairTradeServices,
-    entering: EntryServices,
-    ending: tuple[Sessions, ExitServices],
-    poll_seconds: float,
-    anchoring: LogAnchors | None,
-) -> Engine:
-    """Join the parts of trading with the monitoring services and the market data."""
-    settings = base.settings
-    sessions, ends = ending
-    rules = monitoring_rules(settings, polled=around.polled)
-    monitoring = build_monitoring(parts, around.times, sessions, rules)
-    services = (
-        *monitoring.services,
-        entering.reconciling.service,
-        _unbooked_fills(base, trading, entering.reconciling),
-        *ends.services,
-        *filter(None, (anchoring,)),
-    )
-    lifecycle = build_lifecycle(base, parts, trading, entering, services, ends, poll_seconds)
-    followers = (parts.detection, ends.exits)
-    return Engine(
-        settings,
-        around,
-        parts.journal,
-        parts.clock,
-        parts.committer,
-        parts.risk,
-        parts.watchlist,
-        parts.queue,
-        parts.detection,
-        trading,
-        parts.recorder,
-        lifecycle,
-        MarketFeed(around.data, base.watchlist, sessions, followers, base.clock),
-        monitoring,
-        ends,
-        anchoring,
-        entering.reconciling,
     )
 
 

@@ -9,13 +9,9 @@ from dutchbook.application.execution.attempt import Timeouts
 from dutchbook.application.execution.follow_up import FollowUp
 from dutchbook.application.execution.queue import ExecutionQueueService
 from dutchbook.application.execution.service import ExecutionService
-from dutchbook.application.lifecycle import (
-    PairTradeServices,
-)
+from dutchbook.application.lifecycle import PairTradeServices
 from dutchbook.application.market.pair_breaker import PairBreaker
 from dutchbook.application.operator.reconciliation import ReconciliationCommands
-from dutchbook.application.reconciliation.platform_state import Timeouts as Questions
-from dutchbook.application.reconciliation.service import Intervals as Comparing
 from dutchbook.bootstrap.base import Base
 from dutchbook.bootstrap.exits import ExitServices
 from dutchbook.bootstrap.reconciliation import build_reconciliation
@@ -68,21 +64,5 @@ def build_entries(base: Base, trading: PairTradeServices, ends: ExitServices) ->
         cool_down=timedelta(seconds=settings.execution.cool_down_seconds),
         bound=settings.execution.queue_bound,
     )
-    compared = _reconciling(base, trading, executions, ends)
-    return EntryServices(executions, queue, breaker, compared)
-
-
-def _reconciling(
-    base: Base, trading: PairTradeServices, executions: ExecutionService, ends: ExitServices
-) -> ReconciliationCommands:
-    """Build the services that compare our state with the platforms'."""
-    chosen = base.settings.reconciliation
-    every, grace = (timedelta(seconds=s) for s in (chosen.every_seconds, chosen.grace_seconds))
-    return build_reconciliation(
-        base,
-        trading,
-        executions,
-        ends.settlement,
-        Comparing(every, grace),
-        Questions(chosen.call_seconds, chosen.whole_seconds),
-    )
+    reconciling = build_reconciliation(base, trading, executions, ends.settlement)
+    return EntryServices(executions, queue, breaker, reconciling)

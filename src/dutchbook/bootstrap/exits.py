@@ -13,23 +13,7 @@ from dutchbook.application.market.sessions import Sessions
 from dutchbook.application.settlement.merges import MergingService
 from dutchbook.application.settlement.payouts import SettlementService
 from dutchbook.bootstrap.base import Base
-
-
-@dataclass(frozen=True, slots=True)
-class ExitServiceRules:
-    """Rules of these services; each is a setting.
-
-    Attributes:
-        choices: The settings of exits.
-        poll: Interval between two queries for the results of all held contracts.
-        answer_seconds: Timeout of an answer, after which an outcome is unknown.
-        person_after: How long a request has no answer before a person is notified.
-    """
-
-    choices: ExitSettings
-    poll: timedelta
-    answer_seconds: int
-    person_after: timedelta
+from dutchbook.domain.positions.exit_case import Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +31,11 @@ class ExitServices:
         return (self.exits, self.partial, self.merging, self.settlement)
 
 
-def build_exits(
-    base: Base, trading: PairTradeServices, sessions: Sessions, rules: ExitServiceRules
-) -> ExitServices:
+def build_exits(base: Base, trading: PairTradeServices, sessions: Sessions) -> ExitServices:
     """Build the services that end positions."""
+    chosen = base.settings.execution
+    answer_seconds = chosen.answer_seconds
+    person_after = timedelta(seconds=chosen.person_after_seconds)
     journal, committer, clock, ids = base.journal, base.committer, base.clock, base.ids
     merging = MergingService(
         journal,
@@ -59,8 +44,8 @@ def build_exits(
         base.gateways,
         clock,
         ids,
-        answer_seconds=rules.answer_seconds,
-        person_after=rules.person_after,
+        answer_seconds=answer_seconds,
+        person_after=person_after,
     )
     settlement = SettlementService(
         journal,
@@ -71,9 +56,9 @@ def build_exits(
         trading.questions,
         clock,
         ids,
-        every=rules.poll,
-        answer_seconds=rules.answer_seconds,
-        person_after=rules.person_after,
+        every=timedelta(seconds=base.settings.exits.results_seconds),
+        answer_seconds=answer_seconds,
+        person_after=person_after,
     )
     partial = PartialExits(trading.trades, clock)
     exits = ExitMonitor(
@@ -88,6 +73,19 @@ def build_exits(
         settlement,
         base.risk.halts,
         clock,
-        rules.choices,
+        _exit_settings(base),
     )
     return ExitServices(exits, partial, merging, settlement)
+
+
+def _exit_settings(base: Base) -> ExitSettings:
+    chosen = base.settings.exits
+    leave = {"nothing": None, "risk": Why.PLATFORM_RISK, "all": Why.WIND_DOWN}
+    return ExitSettings(
+        rules=base.settings.exit_rules(),
+        rescue_limit=base.hurdles.rescue_limit,
+        book_age=base.hurdles.book_age,
+        interval=timedelta(seconds=chosen.check_seconds),
+        exiting=leave[chosen.leave],
+        by_pair=chosen.by_pair(),
+    )

@@ -13,15 +13,15 @@ from dutchbook.application.lifecycle import (
 )
 from dutchbook.application.operator.commands import Commands
 from dutchbook.application.operator.position_commands import CommandTimeouts, PositionCommands
+from dutchbook.application.records.recorder import Recorder
 from dutchbook.bootstrap.base import Base
 from dutchbook.bootstrap.entries import EntryServices
 from dutchbook.bootstrap.exits import ExitServices
-from dutchbook.bootstrap.monitoring import Parts
 
 
 def build_lifecycle(
     base: Base,
-    parts: Parts,
+    recorder: Recorder,
     trading: PairTradeServices,
     entering: EntryServices,
     services: tuple[Service, ...],
@@ -58,7 +58,7 @@ def build_lifecycle(
         base.watchlist,
         entering.queue,
         trading,
-        parts.recorder,
+        recorder,
         base.gateways,
         services,
         ends.exits,

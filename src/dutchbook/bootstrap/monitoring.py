@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.detection.service import DetectionService
 from dutchbook.application.execution.queue import ExecutionQueueService
 from dutchbook.application.exposure.reminders import ExposureAlertScheduler
 from dutchbook.application.exposure.tracker import ExposureTrackerService
-from dutchbook.application.lifecycle import Service
+from dutchbook.application.lifecycle import PairTradeServices, Service
 from dutchbook.application.market.feed_age import Streams
 from dutchbook.application.market.polling import BookPolling
 from dutchbook.application.market.sessions import Sessions
-from dutchbook.application.market.watchlist import Watchlist
 from dutchbook.application.monitoring.clock_drift import ClockChecks, TimeDriftService
 from dutchbook.application.monitoring.degradation import DegradationProtocol
 from dutchbook.application.monitoring.platform_health import (
@@ -23,50 +21,11 @@ from dutchbook.application.monitoring.platform_health import (
     PlatformHealthService,
     SystemHealth,
 )
-from dutchbook.application.pair_trades.announcements import Announcements
-from dutchbook.application.pair_trades.store import PairTrades
-from dutchbook.application.records.committer import Committer
 from dutchbook.application.records.recorder import Recorder
-from dutchbook.domain.market.contract import Platform
-from dutchbook.domain.market.health import DriftLimits, HealthLimits
-from dutchbook.ports.gateway import PlatformGateway
-from dutchbook.ports.journal import Journal
-from dutchbook.ports.time import Clock, Ids, TimeSource
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """Rules of the services; each is a setting, except `every_book_speaks`.
-
-    That is whether the streams send every book at each interval, changed or not.
-    """
-
-    halt_on_weekly: bool
-    reminder_period: timedelta
-    reminder_gap: timedelta
-    health: HealthLimits
-    rhythm: Intervals
-    drift: DriftLimits
-    asking: ClockChecks
-    every_book_speaks: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """The dependencies of the services."""
-
-    journal: Journal
-    committer: Committer
-    risk: RiskManager
-    watchlist: Watchlist
-    queue: ExecutionQueueService
-    detection: DetectionService
-    trades: PairTrades
-    announce: Announcements
-    recorder: Recorder
-    gateways: Mapping[Platform, PlatformGateway]
-    clock: Clock
-    ids: Ids
+from dutchbook.bootstrap.base import Base
+from dutchbook.bootstrap.surroundings import Surroundings
+from dutchbook.config import Settings
+from dutchbook.ports.time import TimeSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,49 +47,67 @@ class MonitoringServices:
 
 
 def build_monitoring(
-    parts: Parts, times: Sequence[TimeSource], sessions: Sessions, rules: Rules
+    base: Base,
+    trading: PairTradeServices,
+    queue: ExecutionQueueService,
+    detection: DetectionService,
+    recorder: Recorder,
+    around: Surroundings,
+    sessions: Sessions,
 ) -> MonitoringServices:
     """Build the monitoring services, and subscribe them to the bus."""
-    committer, risk, clock = parts.committer, parts.risk, parts.clock
-    system = SystemHealth(committer, parts.recorder)
-    streams = Streams(parts.watchlist, sessions, heartbeat=rules.every_book_speaks)
-    polling = BookPolling(parts.gateways, parts.watchlist, streams, clock, rules.rhythm.answer)
+    journal, committer, risk, clock = base.journal, base.committer, base.risk, base.clock
+    chosen, limits = base.settings.exposure, base.settings.health_limits()
+    intervals = _intervals(base.settings)
+    system = SystemHealth(committer, recorder)
+    streams = Streams(base.watchlist, sessions, heartbeat=around.polled)
+    polling = BookPolling(base.gateways, base.watchlist, streams, clock, intervals.answer)
     protocol = DegradationProtocol(
-        committer, streams, sessions, parts.detection, parts.queue, polling, clock, rules.health
+        committer, streams, sessions, detection, queue, polling, clock, limits
     )
-    made = MonitoringServices(
-        sessions=sessions,
-        exposures=ExposureTrackerService(
-            parts.journal, committer, risk, halt_on_weekly=rules.halt_on_weekly
-        ),
-        reminders=ExposureAlertScheduler(
-            parts.journal,
-            committer,
-            parts.trades,
-            parts.announce,
-            sessions,
-            clock,
-            period=rules.reminder_period,
-            gap=rules.reminder_gap,
-        ),
-        system=system,
-        drift=TimeDriftService(
-            committer, risk, times, system, clock, rules.drift, rules.asking
-        ),
-        health=PlatformHealthService(
-            committer,
-            parts.gateways,
-            streams,
-            sessions,
-            protocol,
-            system,
-            clock,
-            parts.ids,
-            rules.health,
-            rules.rhythm,
-        ),
-        protocol=protocol,
+    exposures = ExposureTrackerService(
+        journal, committer, risk, halt_on_weekly=chosen.halt_on_weekly
     )
-    committer.subscribe(made.exposures)
-    committer.subscribe(made.reminders)
-    return made
+    reminders = ExposureAlertScheduler(
+        journal,
+        committer,
+        trading.trades,
+        trading.announce,
+        sessions,
+        clock,
+        period=timedelta(seconds=chosen.reminder_seconds),
+        gap=timedelta(seconds=chosen.reminder_gap_seconds),
+    )
+    committer.subscribe(exposures)
+    committer.subscribe(reminders)
+    health = PlatformHealthService(
+        committer,
+        base.gateways,
+        streams,
+        sessions,
+        protocol,
+        system,
+        clock,
+        base.ids,
+        limits,
+        intervals,
+    )
+    drift = _drift(base, around.times, system)
+    return MonitoringServices(sessions, exposures, reminders, system, drift, health, protocol)
+
+
+def _intervals(settings: Settings) -> Intervals:
+    chosen = settings.health
+    return Intervals(
+        check=timedelta(seconds=chosen.check_seconds),
+        answer=timedelta(seconds=chosen.answer_seconds),
+        heartbeat=timedelta(seconds=chosen.heartbeat_seconds),
+    )
+
+
+def _drift(base: Base, times: Sequence[TimeSource], system: SystemHealth) -> TimeDriftService:
+    settings = base.settings
+    checks = ClockChecks(every=timedelta(seconds=settings.time.check_seconds))
+    return TimeDriftService(
+        base.committer, base.risk, times, system, base.clock, settings.drift_limits(), checks
+    )

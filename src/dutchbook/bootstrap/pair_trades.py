@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
 from typing import NamedTuple
 
 from dutchbook.application.exposure.auto_policy import AutoPolicy
@@ -25,34 +23,12 @@ from dutchbook.application.recovery.trade_streams import TradeStreams
 from dutchbook.application.recovery.unfinished import Recovery
 from dutchbook.application.recovery.unsettled import Unsettled
 from dutchbook.bootstrap.base import Base
-from dutchbook.domain.execution.pre_trade_checks import Controls
 
 
-@dataclass(frozen=True, slots=True)
-class PairTradeRules:
-    """Rules of these services; each is a setting.
-
-    Attributes:
-        policy: The automatic policy for an unhedged leg.
-        rescue_limit: Dollars per contract that completing may lose.
-        controls: The limits of an order.
-        book_age: Maximum age of a book that is traded on.
-        answer_seconds: Timeout of an answer, after which an outcome is unknown.
-        person_after: How long an outcome is unknown before a person is notified.
-    """
-
-    policy: AutoPolicy
-    rescue_limit: Decimal
-    controls: Controls
-    book_age: timedelta
-    answer_seconds: int
-    person_after: timedelta
-
-
-def build_pair_trades(base: Base, rules: PairTradeRules) -> PairTradeServices:
+def build_pair_trades(base: Base) -> PairTradeServices:
     """Build the pair trades and the services of existing positions."""
-    committer, clock, wait = base.committer, base.clock, rules.answer_seconds
-    parts = _parts(base, rules)
+    committer, clock, chosen = base.committer, base.clock, base.settings.execution
+    wait, parts = chosen.answer_seconds, _parts(base)
     trades, questions, gateways = parts.trades, parts.questions, base.gateways
     first_legs, unsettled = FirstLegs(base.journal), Unsettled(clock)
     single_leg = SingleLegResolutionService(
@@ -61,8 +37,8 @@ def build_pair_trades(base: Base, rules: PairTradeRules) -> PairTradeServices:
         parts.announce,
         committer,
         clock,
-        policy=rules.policy,
-        rescue_limit=rules.rescue_limit,
+        policy=AutoPolicy(chosen.auto_policy),
+        rescue_limit=base.hurdles.rescue_limit,
     )
     committer.subscribe(single_leg.on_event)
     reported = ReportedFills(trades, clock)
@@ -77,7 +53,7 @@ def build_pair_trades(base: Base, rules: PairTradeRules) -> PairTradeServices:
         gateways,
         clock,
         answer_seconds=wait,
-        person_after=rules.person_after,
+        person_after=timedelta(seconds=chosen.person_after_seconds),
     )
     disputes = Disputes(base.journal, committer, base.risk, trades, clock, base.ids)
     settling = SettlementFollower(
@@ -100,18 +76,19 @@ class _Parts(NamedTuple):
     adjustments: Adjustments
 
 
-def _parts(base: Base, rules: PairTradeRules) -> _Parts:
+def _parts(base: Base) -> _Parts:
     """Build the parts that book and send; the gate counts committed fills."""
     committer, risk, clock, ids = base.committer, base.risk, base.clock, base.ids
     capital, watchlist = risk.capital, base.watchlist
-    collar, matches = rules.controls.price_collar, watchlist.matches
-    announce = Announcements(committer, watchlist, clock, rules.book_age, collar)
+    controls, book_age = base.settings.controls(), base.hurdles.book_age
+    matches, wait = watchlist.matches, base.settings.execution.answer_seconds
+    announce = Announcements(committer, watchlist, clock, book_age, controls.price_collar)
     trades = PairTrades(committer, capital, risk.halts, announce, matches, clock, ids)
     gate = Gate(
         capital,
         watchlist.books,
-        rules.controls,
-        rules.book_age,
+        controls,
+        book_age,
         trades.claims,
         clock,
         journal=base.journal,
@@ -120,7 +97,5 @@ def _parts(base: Base, rules: PairTradeRules) -> _Parts:
     committer.subscribe(gate.on_event)
     questions = Questions(clock)
     loader = Loader(base.journal, capital.accounts, matches, ids)
-    adjustments = Adjustments(
-        risk, trades, questions, gate, base.gateways, clock, ids, rules.answer_seconds
-    )
+    adjustments = Adjustments(risk, trades, questions, gate, base.gateways, clock, ids, wait)
     return _Parts(announce, trades, loader, gate, questions, adjustments)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from dutchbook.application.execution.service import ExecutionService
 from dutchbook.application.lifecycle import PairTradeServices
 from dutchbook.application.operator.reconciliation import ReconciliationCommands
@@ -20,10 +22,11 @@ def build_reconciliation(
     trading: PairTradeServices,
     executions: ExecutionService,
     payouts: SettlementService,
-    intervals: Intervals,
-    timeouts: Timeouts,
 ) -> ReconciliationCommands:
     """Build the services that compare our state with the platforms', and subscribe them."""
+    chosen = base.settings.reconciliation
+    every, grace = (timedelta(seconds=s) for s in (chosen.every_seconds, chosen.grace_seconds))
+    timeouts = Timeouts(chosen.call_seconds, chosen.whole_seconds)
     trades, disputes, capital = trading.trades, trading.disputes, base.risk.capital
     own = OurStateReader(base.journal, capital, trades, trading.loader, executions, base.clock)
     theirs = PlatformStateReader(
@@ -48,7 +51,7 @@ def build_reconciliation(
         theirs,
         repairer,
         base.clock,
-        intervals,
+        Intervals(every, grace),
     )
     resolver = Resolver(
         base.risk,
