@@ -16,7 +16,7 @@ from support.pairs import pair
 from support.runs import Finished, play
 from support.tapes import streamed
 
-from dutchbook.application.monitoring.clock_drift import ClockChecks, TimeDriftService
+from dutchbook.application.monitoring.clock_drift import TimeDriftService
 from dutchbook.bootstrap.engine import Engine
 from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
@@ -415,7 +415,7 @@ async def _checked(*servers: Server, hours: int = 0) -> Engine:
         engine.monitoring.system,
         clock,
         DriftLimits(),
-        ClockChecks(),
+        every=timedelta(hours=1),
     )
     recording = asyncio.ensure_future(engine.recorder.run())
     await drift.start()

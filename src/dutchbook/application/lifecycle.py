@@ -64,14 +64,6 @@ class Service(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """How often to look for commands, and how long draining may take, in seconds."""
-
-    poll_seconds: float
-    drain_seconds: int
-
-
-@dataclass(frozen=True, slots=True)
 class PairTradeServices:
     """The services for existing positions.
 
@@ -113,8 +105,9 @@ class PairTradeServices:
 class EngineLifecycleService:
     """Owns the engine's tasks: none outlives it, and if one dies the run ends.
 
-    It takes fifteen parts because every task of a run starts and stops here, in one order:
-    everything that has a task, or is drained or recorded at the end, is passed in.
+    It takes fourteen parts because every task of a run starts and stops here, in one order:
+    everything that has a task, or is drained or recorded at the end, is passed in. Commands are
+    read every `poll_seconds`, and draining takes at most `drain_seconds` after a stop.
     """
 
     def __init__(
@@ -134,7 +127,8 @@ class EngineLifecycleService:
         breaker: PairBreaker,
         commands: Commands,
         cancelling: OrderCanceller,
-        limits: Limits,
+        poll_seconds: float,
+        drain_seconds: int,
     ) -> None:
         self._journal = journal
         self._committer = committer
@@ -150,7 +144,8 @@ class EngineLifecycleService:
         self._breaker = breaker
         self.commands = commands
         self._cancelling = cancelling
-        self._limits = limits
+        self._poll_seconds = poll_seconds
+        self._drain_seconds = drain_seconds
 
     async def start(
         self,
@@ -274,7 +269,6 @@ class EngineLifecycleService:
             if self._risk.halts.winding_down and not trading.trades.positions:
                 stopping.set()
 
-        seconds = self._limits.poll_seconds
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(self._queue.run()),
@@ -286,7 +280,7 @@ class EngineLifecycleService:
                 *(group.create_task(each.run()) for each in self._gateways.values()),
                 *(group.create_task(service.run()) for service in self._services),
                 group.create_task(self._risk.halts.follow_days()),
-                group.create_task(self.commands.follow(seconds, wound_down)),
+                group.create_task(self.commands.follow(self._poll_seconds, wound_down)),
             ]
             await feed()
             await self._drain(settled, stopping)
@@ -300,7 +294,7 @@ class EngineLifecycleService:
         try:
             await asyncio.wait({draining, stopped}, return_when=asyncio.FIRST_COMPLETED)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._limits.drain_seconds):
+                async with asyncio.timeout(self._drain_seconds):
                     await draining
         finally:
             draining.cancel()

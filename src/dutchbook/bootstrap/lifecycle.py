@@ -7,12 +7,11 @@ from datetime import timedelta
 from dutchbook.application.execution.cancel_all import OrderCanceller
 from dutchbook.application.lifecycle import (
     EngineLifecycleService,
-    Limits,
     PairTradeServices,
     Service,
 )
 from dutchbook.application.operator.commands import Commands
-from dutchbook.application.operator.position_commands import CommandTimeouts, PositionCommands
+from dutchbook.application.operator.position_commands import PositionCommands
 from dutchbook.application.records.recorder import Recorder
 from dutchbook.bootstrap.base import Base
 from dutchbook.bootstrap.entries import EntryServices
@@ -66,7 +65,8 @@ def build_lifecycle(
         breaker=breaker,
         commands=commands,
         cancelling=cancelling,
-        limits=Limits(poll_seconds, wait.drain_seconds),
+        poll_seconds=poll_seconds,
+        drain_seconds=wait.drain_seconds,
     )
 
 
@@ -79,5 +79,6 @@ def _position_commands(base: Base, trading: PairTradeServices) -> PositionComman
         trading.trades,
         base.watchlist,
         base.clock,
-        CommandTimeouts(base.hurdles.book_age, timedelta(seconds=seconds)),
+        book_age=base.hurdles.book_age,
+        wait=timedelta(seconds=seconds),
     )

@@ -14,7 +14,7 @@ from dutchbook.application.lifecycle import PairTradeServices, Service
 from dutchbook.application.market.feed_age import Streams
 from dutchbook.application.market.polling import BookPolling
 from dutchbook.application.market.sessions import Sessions
-from dutchbook.application.monitoring.clock_drift import ClockChecks, TimeDriftService
+from dutchbook.application.monitoring.clock_drift import TimeDriftService
 from dutchbook.application.monitoring.degradation import DegradationProtocol
 from dutchbook.application.monitoring.platform_health import (
     Intervals,
@@ -107,7 +107,12 @@ def _intervals(settings: Settings) -> Intervals:
 
 def _drift(base: Base, times: Sequence[TimeSource], system: SystemHealth) -> TimeDriftService:
     settings = base.settings
-    checks = ClockChecks(every=timedelta(seconds=settings.time.check_seconds))
     return TimeDriftService(
-        base.committer, base.risk, times, system, base.clock, settings.drift_limits(), checks
+        base.committer,
+        base.risk,
+        times,
+        system,
+        base.clock,
+        settings.drift_limits(),
+        every=timedelta(seconds=settings.time.check_seconds),
     )

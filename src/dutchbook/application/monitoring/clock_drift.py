@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
@@ -24,16 +23,11 @@ KINDS = {
     DriftLevel.CRITICAL: TimeDriftCritical,
     DriftLevel.HALT: TimeDriftHalt,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class ClockChecks:
-    """How often the clock is checked, and the timeout and retries of a check."""
-
-    every: timedelta = timedelta(hours=1)
-    answer: timedelta = timedelta(seconds=5)
-    tries: int = 3
-    pause: timedelta = timedelta(seconds=2)
+ANSWER_SECONDS = 5
+"""Timeout of a time server's answer."""
+TRIES = 3
+PAUSE_SECONDS = 2
+"""Wait between two tries."""
 
 
 class TimeDriftService:
@@ -51,7 +45,8 @@ class TimeDriftService:
         system: SystemHealth,
         clock: Clock,
         limits: DriftLimits,
-        asking: ClockChecks,
+        *,
+        every: timedelta,
     ) -> None:
         self._committer = committer
         self._risk = risk
@@ -59,7 +54,7 @@ class TimeDriftService:
         self._system = system
         self._clock = clock
         self._limits = limits
-        self._asking = asking
+        self._every = every
         self._checking = asyncio.Lock()
         self._unknown = False
 
@@ -70,7 +65,7 @@ class TimeDriftService:
     async def run(self) -> None:
         """Check every hour, until cancelled."""
         while True:
-            await self._clock.sleep(self._asking.every.total_seconds())
+            await self._clock.sleep(self._every.total_seconds())
             async with self._checking:
                 await self._check()
 
@@ -83,8 +78,7 @@ class TimeDriftService:
         drift = await self._ask()
         if drift is None:
             if not self._unknown:
-                tries = self._asking.tries
-                self._system.critical("clock", f"no time server answered in {tries} tries")
+                self._system.critical("clock", f"no time server answered in {TRIES} tries")
             self._unknown = True
             return
         self._unknown = False
@@ -98,12 +92,12 @@ class TimeDriftService:
 
     async def _ask(self) -> Decimal | None:
         """Return the first answer; each try asks one server after the other."""
-        for attempt in range(self._asking.tries):
+        for attempt in range(TRIES):
             if attempt:
-                await self._clock.sleep(self._asking.pause.total_seconds())
+                await self._clock.sleep(PAUSE_SECONDS)
             for source in self._sources:
                 try:
-                    async with asyncio.timeout(self._asking.answer.total_seconds()):
+                    async with asyncio.timeout(ANSWER_SECONDS):
                         return await source.offset_ms()
                 except (TimeUnknown, TimeoutError):
                     continue

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -41,16 +40,12 @@ Row = Mapping[str, Any]
 Answer = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class CommandTimeouts:
-    """Maximum age of a book that is traded on, and how long to wait for a live one."""
-
-    book_age: timedelta
-    wait: timedelta
-
-
 class PositionCommands:
-    """Accepts commands, and carries out each in a task of its own."""
+    """Accepts commands, and carries out each in a task of its own.
+
+    A book that is older than `book_age` is not traded on; a command waits up to `wait` for a
+    live one.
+    """
 
     def __init__(
         self,
@@ -60,7 +55,9 @@ class PositionCommands:
         trades: PairTrades,
         watchlist: Watchlist,
         clock: Clock,
-        timeout: CommandTimeouts,
+        *,
+        book_age: timedelta,
+        wait: timedelta,
     ) -> None:
         self._journal = journal
         self._committer = committer
@@ -68,7 +65,8 @@ class PositionCommands:
         self._trades = trades
         self._watchlist = watchlist
         self._clock = clock
-        self._timeouts = timeout
+        self._book_age = book_age
+        self._wait = wait
         self._in_progress: dict[str, Row] = {}
         self._new: list[Row] = []
         self._waiting: dict[str, None] = {}
@@ -156,12 +154,12 @@ class PositionCommands:
             return None  # the service returns the reason
         platform = position.longer.other if row["name"] == RETRY else position.longer
         book = self._watchlist.pairs[position.pair_id].books[platform]
-        until = self._clock.now() + self._timeouts.wait
+        until = self._clock.now() + self._wait
         self._waiting[row["command_id"]] = None
         try:
-            while reason := book.untrusted_because(self._clock.now(), self._timeouts.book_age):
+            while reason := book.untrusted_because(self._clock.now(), self._book_age):
                 if self._clock.now() >= until:
-                    seconds = int(self._timeouts.wait.total_seconds())
+                    seconds = int(self._wait.total_seconds())
                     return f"{platform} showed no live book within {seconds} s: {reason}"
                 await self._clock.sleep(LOOK_SECONDS)
         finally:
@@ -172,7 +170,7 @@ class PositionCommands:
         """Answer from an order that an engine sent without answering the command."""
         key = {"order_id": row["command_id"]}
         order = (await self._journal.rows("orders", key))[0]
-        until = self._clock.now() + self._timeouts.wait
+        until = self._clock.now() + self._wait
         while order["working_size"] and self._clock.now() < until:
             await self._clock.sleep(LOOK_SECONDS)
             order = (await self._journal.rows("orders", key))[0]
