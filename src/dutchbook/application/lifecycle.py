@@ -36,7 +36,9 @@ from dutchbook.application.recovery.reported_fills import ReportedFills
 from dutchbook.application.recovery.trade_streams import TradeStreams
 from dutchbook.application.recovery.unfinished import Recovery
 from dutchbook.domain.events import PairDecided, SystemStarted, SystemStopped
+from dutchbook.domain.execution.decide import Phase
 from dutchbook.domain.market.contract import Contract, ContractMatch, Platform
+from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.values.units import Money
 from dutchbook.ports.gateway import PlatformGateway
 from dutchbook.ports.journal import Batch, Insert, Journal, Update, Write
@@ -68,7 +70,7 @@ class PairTradeServices:
     """The services for existing positions.
 
     It has fifteen fields because it is a list of services that `bootstrap` builds together and
-    the engine passes on whole; only `take_up` uses them itself, and only five.
+    the engine passes on whole; only `take_up` and `follow_up` use them, and only seven.
     """
 
     journal: Journal
@@ -100,6 +102,21 @@ class PairTradeServices:
             for order in known.open_orders:
                 self.questions.notice(order)
         await self.single_leg.start(self.journal)
+
+    async def follow_up(self, trade: PairTrade, wait: int) -> None:
+        """Hand on a pair trade whose execution has ended, or waits for an answer.
+
+        Orders without an answer are queried, early settlements applied, and an exposure
+        reported. An inquiry starts `wait` seconds after the execution's own last query.
+        """
+        for order in trade.orders.values():
+            if order.outcome_unknown_since is not None:
+                self.questions.notice(order, wait)
+        self.first_legs.ended(trade.execution)
+        # Settlement can be reported before the execution that it belongs to has ended.
+        await self.settling.settle_known()
+        if trade.execution.phase is Phase.EXPOSED:
+            self.single_leg.exposed(trade.position_id)
 
 
 class EngineLifecycleService:

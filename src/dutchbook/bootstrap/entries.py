@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from dutchbook.application.execution.attempt import Timeouts
-from dutchbook.application.execution.follow_up import FollowUp
 from dutchbook.application.execution.queue import ExecutionQueueService
 from dutchbook.application.execution.service import ExecutionService
 from dutchbook.application.lifecycle import PairTradeServices
@@ -41,13 +40,7 @@ def build_entries(base: Base, trading: PairTradeServices, ends: ExitServices) ->
         base.watchlist,
         trading.announce,
         trading.gate,
-        FollowUp(
-            trading.questions,
-            trading.settling,
-            trading.single_leg,
-            trading.first_legs,
-            timeouts.last_wait,
-        ),
+        trading.follow_up,
         clock,
         base.ids,
         base.hurdles,

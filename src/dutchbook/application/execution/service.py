@@ -7,12 +7,11 @@ commit, publish. A successful execution is three commits and two sends.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 
 from dutchbook.application.capital.risk import NOT_APPROVED, RiskManager
 from dutchbook.application.execution.attempt import Attempt, Timeouts
-from dutchbook.application.execution.follow_up import FollowUp
 from dutchbook.application.market.watchlist import Watchlist
 from dutchbook.application.orders.gate import Gate
 from dutchbook.application.orders.send import Rejected, Unknown, ask, reported, send
@@ -80,7 +79,7 @@ class ExecutionService:
         watchlist: Watchlist,
         announce: Announcements,
         gate: Gate,
-        follow_up: FollowUp,
+        follow_up: Callable[[PairTrade, int], Awaitable[None]],
         clock: Clock,
         ids: Ids,
         hurdles: Hurdles,
@@ -181,7 +180,7 @@ class ExecutionService:
             await self._wait(attempt)
         self.forget(reservation.execution_id)
         trade = self._trades.trade(reservation.execution_id)
-        await self._follow_up.ended(trade)
+        await self._follow_up(trade, self._timeouts.last_wait)
         return trade.execution
 
     async def _perform(
