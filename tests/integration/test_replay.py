@@ -13,11 +13,12 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
+from support.replay import differences, replayed
 from support.runs import Finished, play
 
 from dutchbook.persistence.database import MIGRATIONS, Database
 from dutchbook.persistence.log.chain import GENESIS, link_of
-from dutchbook.persistence.log.replay import AUDITED, differences, replayed
+from dutchbook.persistence.log.replay import AUDITED
 from dutchbook.ports.tables.catalogue import declared
 from dutchbook.runtime.virtual_time import turnstile
 

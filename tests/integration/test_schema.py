@@ -19,11 +19,11 @@ from sqlalchemy import CheckConstraint, Connection, inspect
 from sqlalchemy.engine import make_url
 from support.databases import AnyJournal, by_hand, event, filled, on
 from support.pairs import pair
+from support.replay import differences
 
 from dutchbook.errors import StorageError
 from dutchbook.persistence import database as database_module
 from dutchbook.persistence.database import MIGRATIONS, Database, newest
-from dutchbook.persistence.log.replay import differences
 from dutchbook.persistence.tables.base import METADATA
 from dutchbook.persistence.tables.coding import decode, encoders
 from dutchbook.persistence.tables.triggers import REMOVABLE, wanted

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from support.replay import differences
+
 from dutchbook.domain.events import Event
 from dutchbook.domain.market.contract import Outcome, Platform
-from dutchbook.persistence.log.replay import AUDITED, differences
+from dutchbook.persistence.log.replay import AUDITED
 from dutchbook.platforms.paper.exchange import PaperExchange
 from prove.journal import Store
 from prove.ledger import accounts

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support.replay import encoded
 from support.runs import play
 
 from dutchbook.persistence.log.audit import Chain, audited
 from dutchbook.persistence.log.chain import GENESIS, link_stored
-from dutchbook.persistence.log.replay import encoded
 from dutchbook.ports.anchors import Anchor
 
 TIMES = 10_000

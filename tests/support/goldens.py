@@ -27,7 +27,7 @@ from dutchbook.bootstrap.paper import generated_tape
 from dutchbook.domain.events import RecordsChanged
 from dutchbook.domain.market.contract import Platform
 from dutchbook.persistence.database import Database
-from dutchbook.persistence.log.replay import AUDITED, encoded
+from dutchbook.persistence.log.replay import AUDITED
 from dutchbook.ports.tables.catalogue import declared
 from dutchbook.runtime.virtual_time import turnstile
 from dutchbook.tape import demo
@@ -35,6 +35,7 @@ from dutchbook.tape.format import open_tape, write_tape
 from dutchbook.tape.importers.recording import import_recording
 from support.program import call_here
 from support.recordings import WORLD_CUP
+from support.replay import encoded
 
 FOLDER = Path(__file__).parents[1] / "golden"
 LOG = "audit_log"

@@ -21,13 +21,14 @@ from dutchbook.domain.capital.ledger import (
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.values.units import Money
 from dutchbook.persistence.log.audit import Read
-from dutchbook.persistence.log.replay import AUDITED, encoded
+from dutchbook.persistence.log.replay import AUDITED
 from dutchbook.platforms.paper.wallet import ACCOUNTS
 from dutchbook.ports.journal import Batch, Journal, Receipt
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual, turnstile
 from dutchbook.tape.message import Tape
 from support.memory_journal import MemoryJournal
+from support.replay import encoded
 
 Check = Callable[[dict[str, list[dict[str, Any]]]], None]
 

@@ -8,7 +8,6 @@ from enum import Enum
 from functools import cache
 from typing import Any
 
-from dutchbook.persistence.tables.coding import encoders
 from dutchbook.ports.tables.catalogue import declared, every_table
 
 Row = Mapping[str, Any]
@@ -129,38 +128,6 @@ class Replay:
             yield f"{name} {_named(key)}: the log made it, the table does not have it"
 
 
-def replayed(entries: Iterable[Row]) -> Tables:
-    """Return every table that the log can rebuild.
-
-    Args:
-        entries: Rows of the log, oldest first.
-
-    Raises:
-        ValueError: An entry records an impossible change.
-    """
-    replay = Replay()
-    for entry in entries:
-        replay.take(entry)
-    if replay.broken:
-        raise ValueError(*replay.broken)
-    return replay.tables
-
-
-def differences(entries: Iterable[Row], stored: Mapping[str, Iterable[Row]]) -> Iterator[str]:
-    """Yield a line for each row that differs between the tables and their replay.
-
-    Args:
-        entries: Rows of the log, oldest first.
-        stored: The rows of every audited table, as domain values.
-    """
-    replay = Replay()
-    for entry in entries:
-        replay.take(entry)
-    yield from replay.broken
-    for name in () if replay.broken else AUDITED:
-        yield from replay.compared(name, (encoded(name, row) for row in stored[name]))
-
-
 @cache
 def _defaults(name: str) -> Mapping[str, int]:
     """Return the values of columns that a later schema added, in rows logged before it."""
@@ -179,9 +146,3 @@ def _same(stored: Any, logged: Any) -> bool:
 
 def _named(key: tuple[Any, ...]) -> str:
     return "/".join(map(str, key))
-
-
-def encoded(table: str, row: Row) -> dict[str, Any]:
-    """Return a row of domain values as it is stored."""
-    coded = encoders(table)
-    return {name: None if value is None else coded[name](value) for name, value in row.items()}
