@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from support.databases import AnyJournal, event, on
 from support.memory_journal import MemoryJournal
+from support.replay import encoded
 from support.rows import ACCOUNT, NOW, order_row
 
 from dutchbook.errors import Conflict, StorageError
@@ -16,7 +17,7 @@ from dutchbook.persistence.database import Database
 from dutchbook.persistence.journals.postgres import PostgresJournal, one_statement
 from dutchbook.persistence.journals.sqlite import SqliteJournal
 from dutchbook.persistence.journals.statements import prepared
-from dutchbook.persistence.log.chain import GENESIS, OUTBOX_LOT, link_of
+from dutchbook.persistence.log.chain import GENESIS, OUTBOX_LOT, link_stored
 from dutchbook.ports.journal import Batch, Between, Insert, Prefix, Update
 from dutchbook.runtime.virtual_time import turnstile
 
@@ -34,7 +35,7 @@ async def chain(journal: AnyJournal) -> list[str]:
     previous, names = GENESIS, []
     for number, row in enumerate(await journal.rows("audit_log", order_by=("sequence",)), 1):
         assert (row["sequence"], row["previous_hash"]) == (number, previous)
-        assert row["hash"] == link_of(row, previous)
+        assert row["hash"] == link_stored(encoded("audit_log", row), previous)
         previous = row["hash"]
         names.append(row["event_id"])
     return names

@@ -13,11 +13,11 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
-from support.replay import differences, replayed
+from support.replay import differences, encoded, replayed
 from support.runs import Finished, play
 
 from dutchbook.persistence.database import MIGRATIONS, Database
-from dutchbook.persistence.log.chain import GENESIS, link_of
+from dutchbook.persistence.log.chain import GENESIS, link_stored
 from dutchbook.persistence.log.replay import AUDITED
 from dutchbook.ports.tables.catalogue import declared
 from dutchbook.runtime.virtual_time import turnstile
@@ -159,6 +159,6 @@ def test_the_upgrade_links_an_older_log_anew(empty_url: str, tmp_path: Path) -> 
     previous = GENESIS
     rows = asyncio.run(read())
     for row in rows:
-        assert row["hash"] == link_of(row, previous)
+        assert row["hash"] == link_stored(encoded("audit_log", row), previous)
         previous = row["hash"]
     assert len(rows) == 3

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from support.faults import FAULTS
 from support.memory_journal import MemoryJournal
+from support.replay import encoded
 from support.runs import HELD, Finished, conserved, play
 
 from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
@@ -23,7 +24,7 @@ from dutchbook.domain.execution.order import Order
 from dutchbook.domain.market.contract import Leg, Outcome, Platform
 from dutchbook.domain.values.units import MICRO, Quantity
 from dutchbook.errors import Conflict, InvariantBroken
-from dutchbook.persistence.log.chain import GENESIS, link_of
+from dutchbook.persistence.log.chain import GENESIS, link_stored
 from dutchbook.ports.journal import Batch, Insert, Update
 from dutchbook.ports.market_data import BookUpdate
 from dutchbook.runtime.clock import TapeClock
@@ -220,7 +221,7 @@ def test_the_audit_chain_links_every_event_to_the_one_before(finished: Finished)
     previous = GENESIS
     for number, row in enumerate(finished.tables["audit_log"], start=1):
         assert (row["sequence"], row["previous_hash"]) == (number, previous)
-        assert row["hash"] == link_of(row, previous)
+        assert row["hash"] == link_stored(encoded("audit_log", row), previous)
         previous = row["hash"]
     assert previous == finished.summary["event_log_sha256"]
 

@@ -14,6 +14,7 @@ from dutchbook.domain.values.units import MICRO
 from dutchbook.errors import Conflict
 from dutchbook.persistence.journals.statements import changes_text, prepared
 from dutchbook.persistence.log.chain import GENESIS, chained
+from dutchbook.persistence.tables.coding import decode
 from dutchbook.ports.crash_points import AFTER, BEFORE, crashpoint
 from dutchbook.ports.journal import Batch, Between, Insert, Prefix, Receipt, Update
 from dutchbook.ports.tables.catalogue import declared, every_table
@@ -40,7 +41,7 @@ class MemoryJournal:
         crashpoint(BEFORE, batch)
         changes = changes_text(map(prepared, batch.writes)) if batch.events else None
         entries, head = chained(batch.events, self._head, changes)
-        log = [Insert("audit_log", entry._asdict()) for entry in entries]
+        log = [Insert("audit_log", decode("audit_log", e._asdict())) for e in entries]
         log += [Insert("outbox", {"sequence": e.sequence, "name": e.name}) for e in entries]
         after: dict[tuple[str, Key], Row] = {}
         for write in (*batch.writes, *log):

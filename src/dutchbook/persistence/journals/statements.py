@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import msgspec
 
 from dutchbook.persistence.log.chain import Entry
-from dutchbook.persistence.tables.codes import Instant
 from dutchbook.persistence.tables.coding import Encoder, encoders
 from dutchbook.ports.journal import Between, Insert, Prefix, Update, Write
 from dutchbook.ports.tables.catalogue import declared
@@ -89,8 +88,6 @@ _insertion = cache(Plan)
 _LOG = _insertion("audit_log", Entry._fields)
 _OUTBOX = _insertion("outbox", ("sequence", "name"))
 _KEPT = Insert("audit_log", {"sequence": "the next"})
-AT = Entry._fields.index("occurred_at")
-_micros = Instant().encode
 
 
 @cache
@@ -157,9 +154,7 @@ def logged(entries: Iterable[Entry]) -> list[Prepared]:
     """Return the inserts of new entries: into the log, and into the outbox until delivered."""
     found = []
     for entry in entries:
-        values = list(entry)
-        values[AT] = _micros(entry.occurred_at)
-        found.append(Prepared(_KEPT, _LOG, values))
+        found.append(Prepared(_KEPT, _LOG, list(entry)))
         found.append(Prepared(_KEPT, _OUTBOX, [entry.sequence, entry.name]))
     return found
 

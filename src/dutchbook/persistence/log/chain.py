@@ -9,28 +9,30 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from dutchbook.domain.events import Event
+from dutchbook.persistence.tables.codes import Instant
 
 GENESIS = "0" * 64
 OUTBOX_LOT = 64
 """Delivered events are deleted from the outbox in lots of this size, and at close."""
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
+_micros = Instant().encode
 _json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 Head = tuple[int, str]
 """Sequence and hash of the newest row."""
 
 
 class Entry(NamedTuple):
-    """One row of the log, in column order; see `statements.changes_text` for `changes`."""
+    """One row of the log, as stored and in column order.
+
+    See `statements.changes_text` for `changes`.
+    """
 
     sequence: int
     event_id: str
     name: str
-    occurred_at: datetime
+    occurred_at: int
     correlation_id: str
     causation_id: str | None
     payload: str
@@ -63,7 +65,7 @@ def _entry(event: Event, sequence: int, previous: str, changes: str | None) -> E
         sequence,
         stamp.event_id,
         event.wire,
-        stamp.occurred_at,
+        _micros(stamp.occurred_at),
         stamp.correlation_id,
         stamp.causation_id,
         canonical(event.payload()),
@@ -76,7 +78,7 @@ def link(
     sequence: int,
     event_id: str,
     name: str,
-    occurred_at: datetime,
+    occurred_at: int,
     correlation_id: str,
     causation_id: str | None,
     payload: str,
@@ -86,49 +88,18 @@ def link(
     """Return the hash of an entry that follows the one with hash `previous`.
 
     SHA-256 over its fields, joined by a unit separator, which no field contains: ids are ours,
-    and JSON escapes it. An absent field is empty.
+    and JSON escapes it. An absent field is empty, and `occurred_at` is in microseconds.
     """
-    micros = (occurred_at - EPOCH) // MICROSECOND
-    return _link(
-        sequence,
-        event_id,
-        name,
-        micros,
-        correlation_id,
-        causation_id,
-        payload,
-        changes,
-        previous,
-    )
-
-
-def _link(
-    sequence: int,
-    event_id: str,
-    name: str,
-    micros: int,
-    correlation_id: str,
-    causation_id: str | None,
-    payload: str,
-    changes: str | None,
-    previous: str,
-) -> str:
     text = (
-        f"{previous}\x1f{sequence}\x1f{event_id}\x1f{name}\x1f{micros}\x1f{correlation_id}"
+        f"{previous}\x1f{sequence}\x1f{event_id}\x1f{name}\x1f{occurred_at}\x1f{correlation_id}"
         f"\x1f{causation_id or ''}\x1f{payload}\x1f{changes or ''}"
     )
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def link_of(row: Mapping[str, Any], previous: str) -> str:
-    """Return the hash that a row of `audit_log` must have after `previous`."""
-    micros = (row["occurred_at"] - EPOCH) // MICROSECOND
-    return link_stored({**row, "occurred_at": micros}, previous)
-
-
 def link_stored(row: Mapping[str, Any], previous: str) -> str:
-    """Return the hash that a row must have after `previous`, given its values as stored."""
-    return _link(
+    """Return the hash that a stored row of `audit_log` must have after `previous`."""
+    return link(
         row["sequence"],
         row["event_id"],
         row["name"],

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from dutchbook.persistence.log.chain import GENESIS, link_of
+from dutchbook.persistence.log.chain import GENESIS, link_stored
 from dutchbook.persistence.migrations.parts import WHOLE, Table
-from dutchbook.persistence.tables.coding import decode
 from dutchbook.persistence.tables.triggers import suspend
 
 revision = "0003"
@@ -66,6 +65,6 @@ def _linked() -> None:
         "UPDATE audit_log SET previous_hash = :previous, hash = :hash WHERE sequence = :at"
     )
     for row in rows.all():
-        made = link_of(decode("audit_log", dict(row)), previous)
+        made = link_stored(dict(row), previous)
         connection.execute(again, {"previous": previous, "hash": made, "at": row["sequence"]})
         previous = made
