@@ -15,7 +15,7 @@ from support.rows import NOW, order_row
 
 from dutchbook.errors import StorageError
 from dutchbook.persistence.database import Database
-from dutchbook.persistence.tables.codes import LARGEST, Micros
+from dutchbook.persistence.tables.codes import LARGEST, encode_micros
 from dutchbook.ports.journal import Batch, Insert
 from dutchbook.runtime.virtual_time import turnstile
 
@@ -40,7 +40,7 @@ LARGEST_AMOUNT = LARGEST * MICRO
 )
 def test_a_value_that_is_no_exact_number_of_millionths_is_rejected(value: Any) -> None:
     with pytest.raises(ValueError, match=r"finer|exact|number"):
-        Micros().encode(value)
+        encode_micros(value)
 
 
 AMOUNTS = st.integers(-LARGEST, LARGEST).map(lambda micros: Decimal(micros).scaleb(-6))

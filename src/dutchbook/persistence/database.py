@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from dutchbook.errors import InvalidInput, StorageError
 from dutchbook.persistence.journals.sqlite import BUSY_SECONDS, SqliteJournal, reason
 from dutchbook.persistence.log.chain import GENESIS, Head
-from dutchbook.persistence.tables.codes import Instant
+from dutchbook.persistence.tables.codes import encode_instant
 from dutchbook.ports.journal import Access
 from dutchbook.ports.time import Turnstile
 
@@ -214,7 +214,7 @@ class Database:
 
     def prune(self, before: datetime) -> int:
         """Delete order book snapshots from before an instant; return the number deleted."""
-        old = Instant().encode(before)
+        old = encode_instant(before)
         statement = f"DELETE FROM order_book_snapshots WHERE captured_at < {old}"
         return self._work(lambda c: c.exec_driver_sql(statement).rowcount)
 

@@ -12,12 +12,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dutchbook.domain.events import Event
-from dutchbook.persistence.tables.codes import Instant
+from dutchbook.persistence.tables.codes import encode_instant
 
 GENESIS = "0" * 64
 OUTBOX_LOT = 64
 """Delivered events are deleted from the outbox in lots of this size, and at close."""
-_micros = Instant().encode
 _json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 Head = tuple[int, str]
 """Sequence and hash of the newest row."""
@@ -65,7 +64,7 @@ def _entry(event: Event, sequence: int, previous: str, changes: str | None) -> E
         sequence,
         stamp.event_id,
         event.wire,
-        _micros(stamp.occurred_at),
+        encode_instant(stamp.occurred_at),
         stamp.correlation_id,
         stamp.causation_id,
         canonical(event.payload()),

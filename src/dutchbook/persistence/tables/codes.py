@@ -6,9 +6,10 @@ The journals encode with these, and so do the column types of `models`.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
-from typing import Any
+from typing import Any, NamedTuple
 
 from dutchbook.domain.events import as_json
 from dutchbook.domain.values.units import from_e6
@@ -23,53 +24,42 @@ EXACT = Context(prec=60, Emax=40, Emin=-40, traps=[Inexact, InvalidOperation, Ov
 """Enough digits for any column; a result that would be rounded is rejected instead."""
 
 
-class Code:
+class Code(NamedTuple):
     """Conversion of a value to what a driver stores, and back."""
 
-    def encode(self, value: Any) -> Any:
-        """Turn a domain value into what the driver stores."""
-        return value
-
-    def decode(self, value: Any) -> Any:
-        """Turn what the driver returned into the domain value."""
-        return value
+    encode: Callable[[Any], Any]
+    decode: Callable[[Any], Any]
 
 
-class Text(Code):
-    """Text."""
-
-    def encode(self, value: Any) -> Any:
-        """Return plain text.
-
-        An enumeration member is a subclass of str, which drivers treat differently.
-        """
-        return str.__str__(value) if isinstance(value, str) else value
+def _same(value: Any) -> Any:
+    return value
 
 
-class Micros(Code):
-    """An exact decimal as an integer of 10⁻⁶; anything finer is rejected, never rounded."""
+def encode_text(value: Any) -> Any:
+    """Return plain text.
 
-    def encode(self, value: Decimal | int) -> int:
-        """Return millionths.
+    An enumeration member is a subclass of str, which drivers treat differently.
+    """
+    return str.__str__(value) if isinstance(value, str) else value
 
-        Raises:
-            ValueError: A binary fraction, not a number, finer than 10⁻⁶, or beyond 64 bits.
-        """
-        if type(value) is not Decimal:
-            value = _exact(value)
-        try:
-            scaled = int(EXACT.to_integral_exact(EXACT.scaleb(value, SIX)))
-        except (Inexact, InvalidOperation):
-            raise ValueError(f"{value} is finer than 0.000001") from None
-        except (OverflowError, ValueError, Overflow):
-            raise ValueError(f"{value} is not a number that a column holds") from None
-        if not -LARGEST <= scaled <= LARGEST:
-            raise ValueError(f"{value} is not a number that a column holds")
-        return scaled
 
-    def decode(self, value: int) -> Decimal:
-        """Return the decimal."""
-        return from_e6(value)
+def encode_micros(value: Decimal | int) -> int:
+    """Return an exact decimal in millionths; anything finer is rejected, never rounded.
+
+    Raises:
+        ValueError: A binary fraction, not a number, finer than 10⁻⁶, or beyond 64 bits.
+    """
+    if type(value) is not Decimal:
+        value = _exact(value)
+    try:
+        scaled = int(EXACT.to_integral_exact(EXACT.scaleb(value, SIX)))
+    except (Inexact, InvalidOperation):
+        raise ValueError(f"{value} is finer than 0.000001") from None
+    except (OverflowError, ValueError, Overflow):
+        raise ValueError(f"{value} is not a number that a column holds") from None
+    if not -LARGEST <= scaled <= LARGEST:
+        raise ValueError(f"{value} is not a number that a column holds")
+    return scaled
 
 
 def _exact(value: object) -> Decimal:
@@ -78,50 +68,35 @@ def _exact(value: object) -> Decimal:
     return Decimal(value)
 
 
-class Instant(Code):
-    """An instant as microseconds since 1970, UTC.
+def encode_instant(value: datetime) -> int:
+    """Return microseconds since 1970, UTC; a time without a zone is rejected.
 
     Exact, ordered, the same on every database.
     """
-
-    def encode(self, value: datetime) -> int:
-        """Return microseconds; a time without a zone is rejected."""
-        if value.tzinfo is None:
-            raise ValueError(f"{value} does not say its zone")
-        return (value - EPOCH) // MICROSECOND
-
-    def decode(self, value: int) -> datetime:
-        """Return the instant in UTC."""
-        return EPOCH + timedelta(microseconds=value)
+    if value.tzinfo is None:
+        raise ValueError(f"{value} does not say its zone")
+    return (value - EPOCH) // MICROSECOND
 
 
-class Json(Code):
-    """A JSON document as canonical text."""
-
-    def encode(self, value: Any) -> str:
-        """Return canonical text; decimals and instants inside become text."""
-        return json.dumps(as_json(value), sort_keys=True, separators=(",", ":"))
-
-    def decode(self, value: str) -> Any:
-        """Return the document; its numbers are integers, since decimals are text."""
-        return json.loads(value)
+def decode_instant(value: int) -> datetime:
+    """Return the instant in UTC."""
+    return EPOCH + timedelta(microseconds=value)
 
 
-class YesNo(Code):
-    """True or false."""
-
-    def decode(self, value: int) -> bool:
-        """Return a bool; SQLite stores 0 or 1."""
-        return bool(value)
+def encode_json(value: Any) -> str:
+    """Return canonical text; decimals and instants inside become text."""
+    return json.dumps(as_json(value), sort_keys=True, separators=(",", ":"))
 
 
 CODES: dict[Kind, Code] = {
-    Kind.TEXT: Text(),
-    Kind.MICROS: Micros(),
-    Kind.INSTANT: Instant(),
-    Kind.JSON: Json(),
-    Kind.WHOLE: Code(),
-    Kind.YES_NO: YesNo(),
-    Kind.RAW: Code(),
+    Kind.TEXT: Code(encode_text, _same),
+    Kind.MICROS: Code(encode_micros, from_e6),
+    Kind.INSTANT: Code(encode_instant, decode_instant),
+    # The numbers of a stored document are integers, since decimals are text.
+    Kind.JSON: Code(encode_json, json.loads),
+    Kind.WHOLE: Code(_same, _same),
+    # SQLite stores 0 or 1.
+    Kind.YES_NO: Code(_same, bool),
+    Kind.RAW: Code(_same, _same),
 }
 """The conversion of each kind of column."""
