@@ -90,8 +90,9 @@ class PaperExchange:
         if order.time_in_force is TimeInForce.FOK and not plan.whole:
             raise PlatformRejected(self.platform, "fill_or_kill_insufficient_resting_volume")
         self._orders[working.platform_order_id] = working
-        for price_e4, size_e6, maker in plan.takes:
-            self._trade(working, price_e4, size_e6, maker, now)
+        for price_e4, size_e6 in plan.takes:
+            own_e4 = price_e4 if order.outcome is Outcome.YES else E4 - price_e4
+            self._trade(working, price_e4, own_e4, size_e6, now)
         if order.time_in_force in (TimeInForce.FOK, TimeInForce.IOC) or plan.self_cross:
             working.end()
         self._hold()
@@ -210,7 +211,7 @@ class PaperExchange:
         buys_yes = (order.outcome is Outcome.YES) == (order.side is Side.BUY)
         budget = to_e6(order.size) * to_e4(order.price)
         dollars = self._in_dollars(order, contract)
-        takes: list[_Take] = []
+        takes: list[tuple[int, int]] = []
         left = working.left
         for price, size, maker in self._offers(order, ASK if buys_yes else BID):
             own = price if order.outcome is Outcome.YES else E4 - price
@@ -225,21 +226,19 @@ class PaperExchange:
             taken = min(size, budget // own if dollars else left)
             if taken <= 0:
                 break
-            takes.append((price, taken, None))
+            takes.append((price, taken))
             budget -= taken * own
             left = budget // to_e4(order.price) if dollars else left - taken
         return _Plan(takes, whole=left <= 0, self_cross=False)
 
-    def _offers(self, order: Order, side: int) -> list[_Take]:
+    def _offers(self, order: Order, side: int) -> list[_Offer]:
         """Return recorded liquidity and our resting orders on `side`, in matching order."""
-        offers: list[_Take] = [
+        offers: list[_Offer] = [
             (price, size, None)
             for price, size in self.liquidity[order.contract_id].available(side)
         ]
-        for resting in sorted(self._orders.values(), key=lambda each: each.arrived):
+        for resting in self._resting(order.contract_id):
             other = resting.order
-            if resting.left <= 0 or other.contract_id != order.contract_id:
-                continue
             bids = (other.outcome is Outcome.YES) == (other.side is Side.BUY)
             if bids == (side == BID):
                 own = to_e4(other.price)
@@ -249,20 +248,14 @@ class PaperExchange:
         return offers
 
     def _trade(
-        self,
-        working: Working,
-        price_e4: int,
-        size_e6: int,
-        maker: Working | None,
-        now: datetime,
+        self, working: Working, price_e4: int, own_e4: int, size_e6: int, now: datetime
     ) -> None:
-        assert maker is None, "orders of ours are never matched with one another"
+        """Take liquidity at `price_e4` of a YES, and fill an order at its own price."""
         order = working.order
         buys_yes = (order.outcome is Outcome.YES) == (order.side is Side.BUY)
         side = ASK if buys_yes else BID
         self._take(order.contract_id, side, price_e4, size_e6)
-        own = price_e4 if order.outcome is Outcome.YES else E4 - price_e4
-        self._filled(working, own, size_e6, now)
+        self._filled(working, own_e4, size_e6, now)
 
     def _filled(self, working: Working, own_e4: int, size_e6: int, now: datetime) -> None:
         order = working.order
@@ -335,12 +328,8 @@ class PaperExchange:
         """Fill resting orders that the recorded book now crosses, at their own price."""
         reports: list[FillReport] = []
         for working in self._resting(contract_id):
-            order, contract = working.order, self.contracts[contract_id]
-            for price, size, maker in self._plan(working, contract).takes:
-                assert maker is None, "orders of ours are never matched with one another"
-                buys_yes = (order.outcome is Outcome.YES) == (order.side is Side.BUY)
-                self._take(contract_id, ASK if buys_yes else BID, price, size)
-                self._filled(working, to_e4(order.price), size, now)
+            for price_e4, size_e6 in self._plan(working, self.contracts[contract_id]).takes:
+                self._trade(working, price_e4, to_e4(working.order.price), size_e6, now)
                 reports.append(working.fills[-1])
         self._hold()
         return tuple(reports)
@@ -373,10 +362,6 @@ class PaperExchange:
         self._hold()
         self.results[contract_id] = Result(yes_pays, now, cash=False)
 
-    def merge(self, contract_id: str, size: Quantity) -> None:
-        """Merge pairs of both outcomes into cash; see `Wallet.merge`."""
-        self.wallet.merge(contract_id, size, self.platform)
-
     def settle(self, contract_id: str) -> Money:
         """Pay a resolved contract: its result per YES, the rest of a dollar per NO."""
         result = self.results[contract_id]
@@ -384,7 +369,8 @@ class PaperExchange:
         return self.wallet.settle(contract_id, result.yes_pays)
 
 
-_Take = tuple[int, int, Working | None]
+_Offer = tuple[int, int, Working | None]
+"""Price of a YES, size, and the order of ours that offers it, if one does."""
 Taken = Callable[[str, int, int, int], None]
 """Called after a trade of ours with contract, side, price and the size left there."""
 
@@ -395,6 +381,6 @@ def _ignore(contract_id: str, side: int, price_e4: int, left_e6: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    takes: list[_Take]
+    takes: list[tuple[int, int]]
     whole: bool
     self_cross: bool

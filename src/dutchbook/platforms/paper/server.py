@@ -297,7 +297,7 @@ class PaperServer:
         )
 
     def _merge(self, contract_id: str, size: Quantity, request_id: str) -> None:
-        self.exchange.merge(contract_id, size)
+        self.exchange.wallet.merge(contract_id, size, self.exchange.platform)
         self._merged.add(request_id)
 
     def merged(self, request_id: str, requested_at: datetime) -> RequestState:
