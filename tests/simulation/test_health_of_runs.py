@@ -496,6 +496,16 @@ def test_with_a_clock_that_is_off_by_a_second_nothing_is_traded() -> None:
     )
 
 
+def test_the_summary_counts_dropped_notes_if_there_are_any() -> None:
+    def full(paper: PaperRun) -> None:
+        paper.engine.recorder._bound = 0
+
+    whole, bounded = play(minutes=30), play(minutes=30, prepare=full)
+
+    assert "dropped" not in whole.summary
+    assert bounded.summary["dropped"] > 0
+
+
 def test_a_critical_event_is_kept_even_where_others_are_dropped() -> None:
     async def main() -> tuple[int, int]:
         tape = generated_tape(7, minutes=1)

@@ -89,9 +89,7 @@ def test_a_crossed_book_is_suspect_until_a_message_uncrosses_it() -> None:
 def test_a_book_is_untrusted_because_of_its_state_or_its_age() -> None:
     fresh = book(Platform.KALSHI, {38: 5}, {40: 5})
     empty = OrderBook(Platform.KALSHI, "k")
-    frozen = book(Platform.KALSHI, {38: 5}, {40: 5})
-    frozen.trust = Trust.FROZEN
-    frozen.touch(NOW, 2)
+    crossed = book(Platform.KALSHI, {41: 5}, {40: 5})
     oldest = timedelta(seconds=5)
 
     assert fresh.untrusted_because(NOW + oldest, oldest) is None
@@ -100,4 +98,4 @@ def test_a_book_is_untrusted_because_of_its_state_or_its_age() -> None:
         == "book_stale"
     )
     assert empty.untrusted_because(NOW, oldest) == "book_syncing"
-    assert frozen.untrusted_because(NOW, oldest) == "book_frozen"
+    assert crossed.untrusted_because(NOW, oldest) == "book_suspect"

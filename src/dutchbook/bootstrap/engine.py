@@ -97,5 +97,9 @@ class Engine:
         if self.anchoring is not None:
             await self.anchoring.keep()
         return await summary(
-            self.journal, self.detection, self.queue, self.committer.receipt.head
+            self.journal,
+            self.detection,
+            self.queue,
+            self.recorder,
+            self.committer.receipt.head,
         )

@@ -16,7 +16,6 @@ class Capability:
     Attributes:
         accepts_for: How long after its creation an order can be accepted; None if nothing ends
             that time, so that the absence of an order is never proven.
-        reads_lag: The longest time by which reads lag behind what was accepted.
         dates_reads: Whether it says how recent its reads are.
         knows_ids: Whether an order has its platform's id before it is sent.
         holds_back_from: The shortest hold of takers' orders that it answers with "delayed";
@@ -24,7 +23,6 @@ class Capability:
     """
 
     accepts_for: timedelta | None
-    reads_lag: timedelta
     dates_reads: bool
     knows_ids: bool
     holds_back_from: timedelta | None
@@ -36,7 +34,6 @@ CAPABILITIES: Mapping[Platform, Capability] = {
     # 2026-10), and `GET /exchange/user_data_timestamp` dates them.
     Platform.KALSHI: Capability(
         accepts_for=timedelta(seconds=60),
-        reads_lag=timedelta(seconds=1),
         dates_reads=True,
         knows_ids=False,
         holds_back_from=None,
@@ -46,7 +43,6 @@ CAPABILITIES: Mapping[Platform, Capability] = {
     # (order-lifecycle, 2026-06; changelog, 2026-08-17).
     Platform.POLYMARKET: Capability(
         accepts_for=None,
-        reads_lag=timedelta(0),
         dates_reads=False,
         knows_ids=True,
         holds_back_from=timedelta(seconds=1),

@@ -37,7 +37,3 @@ class Anchors(Protocol):
     async def keep(self, sequence: int, head: str) -> None:
         """Store one more head."""
         ...
-
-
-# Platforms
-# ---------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol, TypeVar
@@ -66,10 +66,6 @@ class Chance(Protocol):
 
     def one_in(self, chances: int) -> bool:
         """Return True on average once in `chances` draws."""
-        ...
-
-    def choice(self, options: Sequence[int]) -> int:
-        """Return one of `options`."""
         ...
 
     def bell(self, spread: int) -> int:

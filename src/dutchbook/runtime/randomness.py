@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 
 
 class Seeded:
@@ -19,10 +18,6 @@ class Seeded:
     def one_in(self, chances: int) -> bool:
         """Return True on average once in `chances` draws."""
         return self._source.randrange(chances) == 0
-
-    def choice(self, options: Sequence[int]) -> int:
-        """Return one of `options`."""
-        return options[self._source.randrange(len(options))]
 
     def bell(self, spread: int) -> int:
         """Return an integer around zero, rarely beyond twice `spread`.

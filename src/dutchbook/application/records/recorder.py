@@ -12,7 +12,7 @@ class Recorder:
     """A bounded queue of batches in front of the bus, for callers that cannot await.
 
     Nothing that money depends on goes through it. When it is full, the newest note is dropped
-    and counted: `dropped` is part of the run's summary of health.
+    and counted: the run's summary has `dropped` if there are any.
     """
 
     def __init__(self, committer: Committer, bound: int = 10_000) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from dutchbook.application.detection.service import DetectionService
 from dutchbook.application.execution.queue import ExecutionQueueService
+from dutchbook.application.records.recorder import Recorder
 from dutchbook.domain.events import as_json
 from dutchbook.domain.execution.order import OrderStatus
 from dutchbook.domain.market.contract import Platform
@@ -22,18 +23,24 @@ PARTS = ("edge", "delay", "slippage", "fees", "missed", "divergence", "realised"
 
 
 async def summary(
-    journal: Journal, detection: DetectionService, queue: ExecutionQueueService, head: str
+    journal: Journal,
+    detection: DetectionService,
+    queue: ExecutionQueueService,
+    recorder: Recorder,
+    head: str,
 ) -> dict[str, Any]:
     """Return what a run did, from the database where the database has it.
 
     Amounts are text. `expected_profit` is what the OPEN positions pay, less what their fills
-    cost with fees: it can be recomputed from the fills alone.
+    cost with fees: it can be recomputed from the fills alone. `dropped` is there only if the
+    recorder dropped notes.
     """
     executions = await journal.rows("executions")
     positions = await journal.rows("open_positions")
     fills = await journal.rows("fills")
     events = Counter(row["name"] for row in await journal.rows("audit_log"))
-    return {
+    dropped = {"dropped": recorder.dropped} if recorder.dropped else {}
+    return dropped | {
         "edges_seen": detection.edges_seen,
         "opportunities": detection.opportunities,
         "filtered": dict(sorted((detection.filtered + queue.refused).items())),

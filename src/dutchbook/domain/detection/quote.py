@@ -21,7 +21,6 @@ class Reason(StrEnum):
     CLOSING_SOON = "closing_soon"
     BOOK_SYNCING = "book_syncing"
     BOOK_SUSPECT = "book_suspect"
-    BOOK_FROZEN = "book_frozen"
     BOOK_STALE = "book_stale"
     FEE_UNKNOWN = "fee_unknown"
     SUSPICIOUS_EDGE = "suspicious_edge"
@@ -41,7 +40,6 @@ class Reason(StrEnum):
     OPPOSITE_POSITION = "opposite_position"
     POSITION_SIZE = "position_size"
     MAX_OPEN_PAIRS = "max_open_pairs"
-    PLATFORM_PAUSED = "platform_paused"
     PLATFORM_DEGRADED = "platform_degraded"
 
 

@@ -28,7 +28,6 @@ class Trust(StrEnum):
     SYNCING = "syncing"
     LIVE = "live"
     SUSPECT = "suspect"
-    FROZEN = "frozen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +114,11 @@ class OrderBook:
         """Finish one message: record its time and update the book's trust.
 
         A crossed book is suspect, since no platform leaves a book crossed; the next message
-        that uncrosses it makes it live again. A frozen book stays frozen until `clear`.
+        that uncrosses it makes it live again.
         """
         self.updated_at = at
         self.sequence = sequence
-        if self.trust is not Trust.FROZEN:
-            self.trust = Trust.SUSPECT if self.crossed else Trust.LIVE
+        self.trust = Trust.SUSPECT if self.crossed else Trust.LIVE
 
     @property
     def crossed(self) -> bool:
