@@ -75,8 +75,8 @@ IN_ACKS = (
     Bug(
         "a merge without an answer is requested again before its deadline",
         "application/settlement/merges.py",
-        "return RequestState.PENDING",
-        "return RequestState.FAILED",
+        "self._answer_seconds, RequestState.PENDING)",
+        "self._answer_seconds, RequestState.FAILED)",
         ENDINGS,
         also=(
             (

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 
 from dutchbook.application.market.feed_age import Streams
 from dutchbook.application.market.watchlist import Watchlist
+from dutchbook.application.records.shielding import answered
 from dutchbook.domain.market.contract import Platform
-from dutchbook.errors import NotSent, OutcomeUnknown
 from dutchbook.ports.market_data import BookReader
 from dutchbook.ports.time import Clock
 
@@ -44,11 +43,8 @@ class BookPolling:
             for book in self._watchlist.books.values()
             if book.platform is platform
         }
-        try:
-            async with asyncio.timeout(self._answer.total_seconds()):
-                reports = await self._gateways[platform].books(tuple(before))
-        except (NotSent, OutcomeUnknown, TimeoutError):
-            return
+        asked = self._gateways[platform].books(tuple(before))
+        reports = await answered(asked, self._answer.total_seconds(), ())
         now = self._clock.now()
         for report in reports:
             book = self._watchlist.books[platform, report.contract_id]

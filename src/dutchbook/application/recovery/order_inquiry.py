@@ -7,9 +7,8 @@ moment at which the order could still have arrived.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from dutchbook.application.exposure.single_leg import SingleLegResolutionService
 from dutchbook.application.orders.questions import Question, Questions
@@ -17,11 +16,11 @@ from dutchbook.application.orders.send import NOT_FOUND, ask
 from dutchbook.application.pair_trades.adjustments import Adjustments
 from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import Committer
+from dutchbook.application.records.shielding import answered
 from dutchbook.application.recovery.unfinished import Recovery
 from dutchbook.domain.events import OrderNeedsPerson
 from dutchbook.domain.execution.order import Order
 from dutchbook.domain.market.contract import Platform
-from dutchbook.errors import NotSent, OutcomeUnknown
 from dutchbook.ports.journal import Batch
 from dutchbook.ports.orders import OrderGateway, OrderReport
 from dutchbook.ports.time import Clock
@@ -80,7 +79,7 @@ class Inquiries:
             return
         gateway = self._gateways[order.platform]
         # The age of the reads is queried first: a "not found" afterwards is no older.
-        newest = await self._newest(gateway)
+        newest = await answered(gateway.reads_as_of(), self._answer_seconds, None)
         report = await ask(gateway, order, self._answer_seconds)
         if not self._questions.stands(question):
             return
@@ -94,13 +93,6 @@ class Inquiries:
         else:
             self._questions.put_off(question)
             await self._notify_person(question)
-
-    async def _newest(self, gateway: OrderGateway) -> datetime | None:
-        try:
-            async with asyncio.timeout(self._answer_seconds):
-                return await gateway.reads_as_of()
-        except (OutcomeUnknown, NotSent, TimeoutError):
-            return None
 
     async def _book(self, order: Order, report: OrderReport | None) -> None:
         """Book an answer; None means that the order never arrived."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 
+from dutchbook.application.records.shielding import answered
 from dutchbook.application.recovery.fill_finality import SettlementFollower
 from dutchbook.application.recovery.reported_fills import ReportedFills
 from dutchbook.domain.market.contract import Platform
@@ -79,18 +80,12 @@ class TradeStreams:
         """Read the trades that were matched since `since`, until their list is complete."""
         self._settling.missed(gateway.platform)
         wait = REOPENED_AFTER
+        nothing: Listing[FillReport] = Listing(complete=False)
         while True:
-            listed = await self._listed(gateway, since)
+            listed = await answered(gateway.trades(since), self._answer_seconds, nothing)
             for report in listed.items:
                 await self._take(gateway.platform, report)
             if listed.complete:
                 return
             await self._clock.sleep(wait)
             wait = min(2 * wait, LONGEST_WAIT)
-
-    async def _listed(self, gateway: PlatformGateway, since: datetime) -> Listing[FillReport]:
-        try:
-            async with asyncio.timeout(self._answer_seconds):
-                return await gateway.trades(since)
-        except (NotSent, OutcomeUnknown, TimeoutError):
-            return Listing(complete=False)

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import Committer
-from dutchbook.application.records.shielding import run_to_end
+from dutchbook.application.records.shielding import answered, run_to_end
 from dutchbook.application.settlement.requests import (
     AGAIN,
     MERGE,
@@ -197,7 +197,8 @@ class MergingService:
         if request.unsent:
             await self._call(request)
             return
-        match await self._state(request):
+        asked = self._gateway.merged(request.settlement_id, request.requested_at)
+        match await answered(asked, self._answer_seconds, RequestState.PENDING):
             case RequestState.DONE:
                 await self._paid(request)
             case RequestState.FAILED:
@@ -205,13 +206,6 @@ class MergingService:
                 del self._requests[request.position_id]
             case _:
                 await self._ask_person(request)
-
-    async def _state(self, request: SettlementRequest) -> RequestState:
-        try:
-            async with asyncio.timeout(self._answer_seconds):
-                return await self._gateway.merged(request.settlement_id, request.requested_at)
-        except (OutcomeUnknown, NotSent, TimeoutError):
-            return RequestState.PENDING
 
     def _contract_id(self, trade: PairTrade) -> str:
         return self._trades.match(trade.position).contract(MERGED_BY_CALL).contract_id

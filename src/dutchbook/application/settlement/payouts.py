@@ -16,7 +16,7 @@ from decimal import Decimal
 from dutchbook.application.orders.questions import Questions
 from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import Committer
-from dutchbook.application.records.shielding import run_to_end
+from dutchbook.application.records.shielding import answered, run_to_end
 from dutchbook.application.settlement.merges import MergingService
 from dutchbook.application.settlement.requests import (
     PAYOUT,
@@ -145,7 +145,9 @@ class SettlementService:
                 self._polled_all = self._clock.now()
             for platform, gateway in self._gateways.items():
                 ids = self._due(platform, whole=whole)
-                found = await self._ask(gateway, ids) if ids else {}
+                if not ids:
+                    continue
+                found = await answered(gateway.results(ids), self._answer_seconds, {})
                 for contract_id in sorted(found):
                     await self._take((platform, contract_id), found[contract_id])
 
@@ -162,13 +164,6 @@ class SettlementService:
             for contract_id, contract in contracts.items()
             if whole or contract.close_time <= now
         )
-
-    async def _ask(self, gateway: PlatformGateway, ids: list[str]) -> Mapping[str, Result]:
-        try:
-            async with asyncio.timeout(self._answer_seconds):
-                return await gateway.results(ids)
-        except (OutcomeUnknown, NotSent, TimeoutError):
-            return {}
 
     def _holders(self, key: Key) -> list[PairTrade]:
         """Return every pair trade that a contract still has to pay."""
@@ -274,12 +269,8 @@ class SettlementService:
         return False
 
     async def _listed(self, key: Key) -> bool:
-        gateway = self._gateways[key[0]]
-        try:
-            async with asyncio.timeout(self._answer_seconds):
-                shown = await gateway.positions()
-        except (OutcomeUnknown, NotSent, TimeoutError):
-            return False
+        holdings = self._gateways[key[0]].positions()
+        shown = await answered(holdings, self._answer_seconds, {})
         return any(shown.get(key[1], {}).values())
 
     # Cash
