@@ -14,7 +14,7 @@ from dutchbook.application.records.lease import ENGINE
 from dutchbook.bootstrap.engine import Engine
 from dutchbook.domain.capital.limits import Grade
 from dutchbook.domain.positions.position import PositionStatus
-from dutchbook.domain.reconciliation import Choice, DiscrepancyType
+from dutchbook.domain.reconciliation.findings import Choice, DiscrepancyType
 from dutchbook.errors import Conflict
 from dutchbook.ports.halt_file import HaltNote
 from dutchbook.ports.journal import Batch, Insert, Write

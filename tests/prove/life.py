@@ -23,7 +23,7 @@ from dutchbook.domain.execution.order import Order
 from dutchbook.domain.market.contract import Platform as Name
 from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.positions.settlement import Key
-from dutchbook.domain.reconciliation import Choice, DiscrepancyType
+from dutchbook.domain.reconciliation.findings import Choice, DiscrepancyType
 from dutchbook.domain.values.units import Money
 from dutchbook.errors import (
     InvalidInput,

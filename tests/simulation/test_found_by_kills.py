@@ -29,14 +29,9 @@ from dutchbook.domain.market.contract import Outcome, Platform, Side
 from dutchbook.domain.pair_trades.facts import Moved, Placed, Reported, Stalled
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.position import Holding, PositionStatus, PositionTrigger
-from dutchbook.domain.reconciliation import (
-    Choice,
-    Discrepancy,
-    DiscrepancyType,
-    NotFound,
-    OurOrder,
-    Unavailable,
-)
+from dutchbook.domain.reconciliation.findings import Choice, Discrepancy, DiscrepancyType
+from dutchbook.domain.reconciliation.our_state import OurOrder
+from dutchbook.domain.reconciliation.platform_state import NotFound, Unavailable
 from dutchbook.domain.values.units import NOTHING, Money
 from dutchbook.errors import InvalidInput, InvalidPositionState, StorageError
 from dutchbook.persistence.database import Database

@@ -36,7 +36,8 @@ from dutchbook.domain.execution.order import Finality, Order, OrderStatus, Purpo
 from dutchbook.domain.market.contract import Leg, Platform
 from dutchbook.domain.pair_trades.facts import Corrected
 from dutchbook.domain.positions.position import PositionStatus
-from dutchbook.domain.reconciliation import OrderReport, OurOrder, OurState
+from dutchbook.domain.reconciliation.our_state import OurOrder, OurState
+from dutchbook.domain.reconciliation.platform_state import OrderReport
 from dutchbook.domain.values.units import NOTHING, ZERO, Price, Quantity
 from dutchbook.platforms.kalshi.order_encoder import encode_fills
 from dutchbook.platforms.order_answers import Answer

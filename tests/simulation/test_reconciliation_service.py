@@ -37,14 +37,12 @@ from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.fold import folded
 from dutchbook.domain.positions.position import Holding, PositionStatus
 from dutchbook.domain.positions.settlement import Result
-from dutchbook.domain.reconciliation import (
-    Choice,
-    DiscrepancyType,
+from dutchbook.domain.reconciliation.findings import Choice, DiscrepancyType
+from dutchbook.domain.reconciliation.our_state import OurOrder, OurState
+from dutchbook.domain.reconciliation.platform_state import (
     ListedOrder,
     NamedCash,
     NotFound,
-    OurOrder,
-    OurState,
     Unavailable,
 )
 from dutchbook.domain.values.units import NOTHING, Money, Quantity

@@ -16,7 +16,7 @@ from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.events import Event, OrderPlaced, PositionOpened
 from dutchbook.domain.market.contract import Platform
-from dutchbook.domain.reconciliation import Discrepancy, DiscrepancyType, Involvement
+from dutchbook.domain.reconciliation.findings import Discrepancy, DiscrepancyType, Involvement
 from dutchbook.platforms.paper.faults import FaultPlan
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual

@@ -21,7 +21,8 @@ from dutchbook.cli.console.sentences import SENTENCES, dollars, sentence
 from dutchbook.domain.events import as_json, catalogue
 from dutchbook.domain.execution.order import Order, OrderStatus
 from dutchbook.domain.market.contract import Outcome, Side
-from dutchbook.domain.reconciliation import DiscrepancyType, ListedOrder, NotFound
+from dutchbook.domain.reconciliation.findings import DiscrepancyType
+from dutchbook.domain.reconciliation.platform_state import ListedOrder, NotFound
 from dutchbook.domain.values.units import NOTHING, Price, owed
 from dutchbook.errors import InvalidInput, InvalidPositionState
 from dutchbook.platforms.order_answers import SILENCE, Answer

@@ -38,34 +38,33 @@ from dutchbook.domain.capital.ledger import EntryKind
 from dutchbook.domain.execution.order import Finality, OrderStatus, Totals
 from dutchbook.domain.market.contract import Outcome, Platform, Side
 from dutchbook.domain.positions.position import PositionStatus
-from dutchbook.domain.reconciliation import (
-    Answer,
+from dutchbook.domain.reconciliation.absence import Rules, Window, proven_absent
+from dutchbook.domain.reconciliation.findings import (
+    REPAIRS,
     AskAgain,
     AskPerson,
     BookCash,
     Choice,
     Discrepancy,
     DiscrepancyType,
-    FillReport,
     Involvement,
+    Proposal,
+    Repair,
+)
+from dutchbook.domain.reconciliation.our_state import OurOrder, OurState
+from dutchbook.domain.reconciliation.platform_state import (
+    Answer,
+    FillReport,
     ListedCash,
     ListedContracts,
     ListedOrder,
     NamedCash,
     NotFound,
-    OurOrder,
-    OurState,
     PlatformState,
-    Proposal,
-    Repair,
-    Rules,
     Stale,
     Statement,
     Unavailable,
-    Window,
-    proven_absent,
 )
-from dutchbook.domain.reconciliation.findings import REPAIRS
 from dutchbook.domain.values.units import NOTHING, Money, Price, Quantity
 from dutchbook.errors import InvalidInput
 

@@ -22,15 +22,15 @@ from support.second_books import apply
 from dutchbook.domain.execution.order import Finality, OrderStatus, order_status
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.position import PositionStatus
-from dutchbook.domain.reconciliation import (
+from dutchbook.domain.reconciliation.findings import (
     AskAgain,
     AskPerson,
     Discrepancy,
     Involvement,
-    OurState,
-    PlatformState,
     Proposal,
 )
+from dutchbook.domain.reconciliation.our_state import OurState
+from dutchbook.domain.reconciliation.platform_state import PlatformState
 
 CELLS = cells()
 POSSIBLE = [cell for cell in CELLS if cell.impossible is None]

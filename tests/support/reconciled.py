@@ -17,18 +17,19 @@ from dutchbook.domain.market.contract import Outcome, Platform
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.position import OpenPosition
 from dutchbook.domain.positions.settlement import Result
-from dutchbook.domain.reconciliation import (
-    Answer,
+from dutchbook.domain.reconciliation.absence import Rules
+from dutchbook.domain.reconciliation.findings import (
     AskPerson,
     Discrepancy,
     DiscrepancyType,
     Involvement,
+)
+from dutchbook.domain.reconciliation.our_state import OurOrder, OurState
+from dutchbook.domain.reconciliation.platform_state import (
+    Answer,
     NotFound,
     OrderReport,
-    OurOrder,
-    OurState,
     PlatformState,
-    Rules,
     Statement,
     Unavailable,
 )

@@ -11,23 +11,20 @@ from dutchbook.domain.capital.ledger import AccountKey
 from dutchbook.domain.execution.order import Fill, Finality, Order, Purpose, TimeInForce, Totals
 from dutchbook.domain.market.contract import Leg, Outcome, Platform, Side
 from dutchbook.domain.positions.position import Holding, OpenPosition, PositionStatus
-from dutchbook.domain.reconciliation import (
+from dutchbook.domain.reconciliation.absence import Rules, Window
+from dutchbook.domain.reconciliation.compare import compare
+from dutchbook.domain.reconciliation.findings import Discrepancy, Proposal
+from dutchbook.domain.reconciliation.our_state import OurOrder, OurState
+from dutchbook.domain.reconciliation.platform_state import (
     Answer,
-    Discrepancy,
     FillReport,
     ListedOrder,
     NotFound,
     OrderReport,
-    OurOrder,
-    OurState,
     PlatformState,
-    Proposal,
-    Rules,
     Stale,
     Statement,
     Unavailable,
-    Window,
-    compare,
 )
 from dutchbook.domain.values.units import NOTHING, Money, Price, Quantity
 from support.pairs import NOW

@@ -19,19 +19,22 @@ from dutchbook.domain.positions.position import (
     PositionStatus,
     PositionTrigger,
 )
-from dutchbook.domain.reconciliation import (
+from dutchbook.domain.reconciliation.findings import (
     AskPerson,
     BookCash,
     BookFill,
     Discrepancy,
     DropStated,
     FailFill,
-    OurOrder,
-    OurState,
     Proposal,
     Repair,
 )
-from dutchbook.domain.reconciliation.our_state import cash_effect, size_effect
+from dutchbook.domain.reconciliation.our_state import (
+    OurOrder,
+    OurState,
+    cash_effect,
+    size_effect,
+)
 from dutchbook.domain.reconciliation.platform_state import NamedCash
 from dutchbook.domain.reconciliation.repairs import OrderRepair, in_order, order_after
 from dutchbook.domain.values.units import NOTHING, ZERO, Money, Quantity, owed

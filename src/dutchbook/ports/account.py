@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
-from dutchbook.domain import reconciliation
 from dutchbook.domain.capital.ledger import AccountKey
 from dutchbook.domain.market.contract import Outcome, Platform
+from dutchbook.domain.reconciliation import platform_state
 from dutchbook.domain.values.units import Money, Quantity
 from dutchbook.ports.orders import FillReport
 
-ListedOrder = reconciliation.ListedOrder
+ListedOrder = platform_state.ListedOrder
 """An order in the account's list."""
-NamedCash = reconciliation.NamedCash
+NamedCash = platform_state.NamedCash
 """One movement of cash whose reason the platform reports."""
 
 T = TypeVar("T")

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from dutchbook.domain import reconciliation
 from dutchbook.domain.capital.limits import Approved
 from dutchbook.domain.execution.order import Order
 from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.reconciliation import platform_state
 
-FillReport = reconciliation.FillReport
+FillReport = platform_state.FillReport
 """One of our trades as the platform reports it."""
-OrderReport = reconciliation.OrderReport
+OrderReport = platform_state.OrderReport
 """A platform's report on one order."""
 
 

@@ -8,7 +8,7 @@ from dutchbook.application.records.committer import Committer
 from dutchbook.domain.capital.ledger import AccountKey, EntryKind, external
 from dutchbook.domain.events import CapitalMoved
 from dutchbook.domain.market.contract import Platform
-from dutchbook.domain.reconciliation import NamedCash
+from dutchbook.domain.reconciliation.platform_state import NamedCash
 from dutchbook.domain.values.units import Money
 from dutchbook.errors import InvalidInput
 from dutchbook.ports.journal import Batch

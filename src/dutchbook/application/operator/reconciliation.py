@@ -13,7 +13,7 @@ from dutchbook.application.reconciliation.resolve import Resolver
 from dutchbook.application.reconciliation.service import StartupReconciliationService
 from dutchbook.application.records.committer import Committer
 from dutchbook.domain.market.contract import Platform
-from dutchbook.domain.reconciliation import Choice
+from dutchbook.domain.reconciliation.findings import Choice
 from dutchbook.domain.values.units import decimal
 from dutchbook.errors import InvalidInput
 from dutchbook.ports.journal import Batch

@@ -13,7 +13,7 @@ from dutchbook.domain.execution.order import Fill, Finality, Order
 from dutchbook.domain.execution.pre_trade_checks import Refused
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.pair_trades.facts import Reported
-from dutchbook.domain.reconciliation import fill_of
+from dutchbook.domain.reconciliation.platform_state import fill_of
 from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
 from dutchbook.ports.crash_points import AFTER, BEFORE, QUESTION, crashpoint
 from dutchbook.ports.orders import Delayed, FillReport, OrderGateway, OrderReport

@@ -16,7 +16,7 @@ from dutchbook.application.records.committer import Committer
 from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.events import Event, ReconciliationDiscrepancy, ReconciliationResolved
 from dutchbook.domain.positions.position import PositionStatus
-from dutchbook.domain.reconciliation import Choice, Discrepancy, DiscrepancyType
+from dutchbook.domain.reconciliation.findings import Choice, Discrepancy, DiscrepancyType
 from dutchbook.errors import Conflict, InvalidInput, UnknownId
 from dutchbook.ports.journal import Batch, Insert, Journal, Update, Write
 from dutchbook.ports.tables.table import Row

@@ -18,7 +18,7 @@ from dutchbook.domain.execution.order import Fill, Finality, Order, Unlisted
 from dutchbook.domain.market.contract import Outcome, Platform
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.position import OpenPosition, PositionStatus
-from dutchbook.domain.reconciliation import ContractKey, OurOrder, OurState
+from dutchbook.domain.reconciliation.our_state import ContractKey, OurOrder, OurState
 from dutchbook.ports.journal import Journal
 from dutchbook.ports.time import Clock
 

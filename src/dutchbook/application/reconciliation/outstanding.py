@@ -11,16 +11,18 @@ from dutchbook.domain.execution.order import Finality
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.position import OpenPosition, PositionStatus
-from dutchbook.domain.reconciliation import (
+from dutchbook.domain.reconciliation.findings import (
     Choice,
     Discrepancy,
     DiscrepancyType,
     Involvement,
+)
+from dutchbook.domain.reconciliation.our_state import OurState
+from dutchbook.domain.reconciliation.platform_state import (
     ListedCash,
     ListedContracts,
     NotFound,
     OrderReport,
-    OurState,
     PlatformState,
     Unavailable,
 )

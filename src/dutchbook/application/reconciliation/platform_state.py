@@ -12,7 +12,9 @@ from dutchbook.application.recovery.reported_fills import ReportedFills
 from dutchbook.domain.capital.ledger import AccountKey, EntryKind
 from dutchbook.domain.execution.order import Order
 from dutchbook.domain.market.contract import Platform
-from dutchbook.domain.reconciliation import (
+from dutchbook.domain.reconciliation.absence import Rules, Window
+from dutchbook.domain.reconciliation.our_state import OurOrder, OurState
+from dutchbook.domain.reconciliation.platform_state import (
     Answer,
     ListedCash,
     ListedContracts,
@@ -20,13 +22,9 @@ from dutchbook.domain.reconciliation import (
     NamedCash,
     NotFound,
     OrderReport,
-    OurOrder,
-    OurState,
     PlatformState,
-    Rules,
     Statement,
     Unavailable,
-    Window,
 )
 from dutchbook.domain.values.units import Money
 from dutchbook.errors import NotSent, OutcomeUnknown

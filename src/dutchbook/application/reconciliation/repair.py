@@ -19,15 +19,15 @@ from dutchbook.domain.market.contract import Side
 from dutchbook.domain.pair_trades.facts import Corrected, Moved
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.position import PositionStatus, PositionTrigger
-from dutchbook.domain.reconciliation import (
+from dutchbook.domain.reconciliation.findings import (
     BookCash,
     FailFill,
-    NamedCash,
-    OurOrder,
     Proposal,
     Repair,
     SettleFill,
 )
+from dutchbook.domain.reconciliation.our_state import OurOrder
+from dutchbook.domain.reconciliation.platform_state import NamedCash
 from dutchbook.domain.reconciliation.repairs import OrderRepair, in_order, order_after
 from dutchbook.domain.values.units import ZERO, Money, plain
 from dutchbook.errors import Conflict

@@ -25,20 +25,17 @@ from dutchbook.domain.pair_trades.facts import Moved, NeverArrived, Paid
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.fold import Cause, Payout
 from dutchbook.domain.positions.position import PositionStatus
-from dutchbook.domain.reconciliation import (
+from dutchbook.domain.reconciliation.compare import compare
+from dutchbook.domain.reconciliation.findings import (
     Choice,
     DiscrepancyType,
     DropStated,
     EndOrder,
     FailFill,
-    NotFound,
-    OrderReport,
-    OurOrder,
-    PlatformState,
     Proposal,
-    compare,
 )
-from dutchbook.domain.reconciliation.our_state import live
+from dutchbook.domain.reconciliation.our_state import OurOrder, live
+from dutchbook.domain.reconciliation.platform_state import NotFound, OrderReport, PlatformState
 from dutchbook.domain.reconciliation.resolution import agreed
 from dutchbook.domain.values.rationale import MEANINGFUL
 from dutchbook.domain.values.units import MICRO, Money, plain

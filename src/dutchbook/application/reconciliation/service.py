@@ -34,18 +34,17 @@ from dutchbook.application.records.committer import Committer
 from dutchbook.application.settlement.payouts import SettlementService
 from dutchbook.domain.events import Event, PositionMoved, ReconciliationComplete
 from dutchbook.domain.market.contract import Platform
-from dutchbook.domain.reconciliation import (
+from dutchbook.domain.reconciliation.compare import compare
+from dutchbook.domain.reconciliation.findings import (
     AskAgain,
     AskPerson,
     Discrepancy,
     DiscrepancyType,
     Involvement,
-    OurState,
-    PlatformState,
     Proposal,
-    Unavailable,
-    compare,
 )
+from dutchbook.domain.reconciliation.our_state import OurState
+from dutchbook.domain.reconciliation.platform_state import PlatformState, Unavailable
 from dutchbook.domain.values.units import Money, plain
 from dutchbook.ports.journal import Batch, Journal
 from dutchbook.ports.time import Clock

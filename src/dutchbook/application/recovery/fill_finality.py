@@ -18,7 +18,7 @@ from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.pair_trades.facts import Final, Listed, Moved
 from dutchbook.domain.pair_trades.trade import PairTrade, TradeKey
 from dutchbook.domain.positions.position import PositionStatus
-from dutchbook.domain.reconciliation import fill_of
+from dutchbook.domain.reconciliation.platform_state import fill_of
 from dutchbook.domain.reconciliation.resolution import agreed, fill_failed, misstated
 from dutchbook.ports.journal import Batch
 from dutchbook.ports.orders import FillReport, OrderGateway, OrderReport

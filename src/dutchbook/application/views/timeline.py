@@ -23,7 +23,7 @@ from dutchbook.domain.events import (
 from dutchbook.domain.market.contract import Outcome, Platform
 from dutchbook.domain.positions.exposure import completed_at
 from dutchbook.domain.positions.position import OpenPosition, PositionStatus
-from dutchbook.domain.reconciliation import DiscrepancyType
+from dutchbook.domain.reconciliation.findings import DiscrepancyType
 from dutchbook.domain.values.units import Price, owed, plain
 from dutchbook.errors import InvalidInput, InvalidPositionState
 from dutchbook.ports.journal import Journal, Prefix

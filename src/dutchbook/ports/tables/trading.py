@@ -11,7 +11,7 @@ from dutchbook.domain.execution.order import ORDER, Fill, Order
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.position import POSITION, Holding, OpenPosition
-from dutchbook.domain.reconciliation import Choice, Discrepancy
+from dutchbook.domain.reconciliation.findings import Choice, Discrepancy
 from dutchbook.domain.values.units import MICRO
 from dutchbook.ports.tables.column import Column, Kind, plain, stored, words
 from dutchbook.ports.tables.table import Table
