@@ -15,9 +15,10 @@ from support.memory_journal import MemoryJournal
 from support.runs import HELD, Finished, conserved, play, stored
 from support.tapes import CHEAP, CUP, FAIR, RICH, polls
 
-from dutchbook.bootstrap.engine import Engine
+from dutchbook.application.records.log import Entry, logged
 from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
+from dutchbook.domain.events import ReconciliationComplete
 from dutchbook.domain.execution.order import Finality, Order, Purpose
 from dutchbook.domain.market.contract import Outcome, Platform, Side
 from dutchbook.domain.positions.settlement import Ruling
@@ -493,20 +494,20 @@ def test_the_next_run_may_trade_other_pairs_whatever_earlier_pairs_left(
 ) -> None:
     """The contracts of a pair on no tape are unknown, so its position stays as it is."""
 
-    async def main() -> tuple[Engine, Row, Row, list[str]]:
+    async def main() -> tuple[Entry, Row, Row, list[str]]:
         journal = MemoryJournal()
         await _life(journal, first, 1, *chosen)
         before = only(await journal.rows("open_positions"))
-        engine = (await _life(journal, generated_tape(7, minutes=1), 2, *HELD)).engine
+        await _life(journal, generated_tape(7, minutes=1), 2, *HELD)
         after = await journal.rows("open_positions", {"position_id": before["position_id"]})
-        return engine, before, only(after), problems(await stored(journal))
+        compared = await logged(journal, ReconciliationComplete)
+        return compared[-1], before, only(after), problems(await stored(journal))
 
-    engine, before, after, wrong = run_virtual(main())
+    compared, before, after, wrong = run_virtual(main())
 
     assert before == after
     assert before["status"] == status
-    assert engine.reconciling.service.last is not None
-    assert engine.reconciling.service.last.discrepancies == ()
+    assert compared.facts["discrepancies"] == 0
     assert wrong == []
 
 

@@ -440,7 +440,7 @@ def test_an_answer_that_is_being_booked_is_not_booked_again_by_a_comparison(
         report = OrderReport("polymarket-8", tuple(newer), working)
         answering = asyncio.ensure_future(at.engine.trading.inquiries._book(placed, report))
         await asyncio.sleep(0)
-        repaired = (await at.service.reconcile()).repairs
+        repaired = (await at.service.reconcile()).event.repairs
         await answering
         (row,) = [row for row in await at.rows("orders") if row["order_id"] == "second"]
         told = (await at.names()).count("execution.order.filled")

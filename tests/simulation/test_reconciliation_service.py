@@ -26,11 +26,12 @@ from support.reconciliation import (
 )
 
 from dutchbook.application.operator.command_rows import command_row
+from dutchbook.application.records.log import logged
 from dutchbook.application.records.rows import SINGLETON
 from dutchbook.bootstrap.paper import build_paper
 from dutchbook.domain.capital.ledger import EntryKind
 from dutchbook.domain.capital.limits import HaltReason
-from dutchbook.domain.events import SingleLegExposure
+from dutchbook.domain.events import ReconciliationComplete, SingleLegExposure
 from dutchbook.domain.execution.order import Finality, Order, Purpose
 from dutchbook.domain.market.contract import Outcome, Platform, Side
 from dutchbook.domain.pair_trades.trade import PairTrade
@@ -82,7 +83,7 @@ def test_a_discrepancy_for_a_person_is_recorded_halts_and_moves_the_position() -
     assert reasons == {HALT}
     assert names.count("system.reconciliation.discrepancy") == 1
     assert names[-1] == "system.reconciliation.complete"
-    assert told.positions_checked == 1
+    assert told.event.positions_checked == 1
 
 
 def test_a_pair_with_an_open_discrepancy_is_not_traded() -> None:
@@ -158,7 +159,7 @@ def test_an_open_discrepancy_survives_a_restart_and_so_does_its_halt() -> None:
         )
         await at.service.start()
         second = await at.service.reconcile()
-        return len(fresh.open), at.engine.risk.capital.state.halt_reasons, second.repairs
+        return len(fresh.open), at.engine.risk.capital.state.halt_reasons, second.event.repairs
 
     assert beside("working", work) == (1, {HALT}, 0)
 
@@ -218,7 +219,7 @@ def test_an_acknowledged_difference_is_not_raised_again() -> None:
         return (
             became,
             [r["resolution"] for r in rows],
-            again.repairs,
+            again.event.repairs,
             (await at.position())["status"],
         )
 
@@ -304,7 +305,7 @@ def test_a_fill_that_our_books_cannot_pay_for_goes_to_a_person_with_the_numbers(
             (await at.order())["fill_size"],
             (await at.position())["status"],
             at.engine.risk.capital.state.halt_reasons,
-            second.repairs,
+            second.event.repairs,
         )
 
     rows, filled, status, reasons, repairs = beside("cancelled", work)
@@ -378,7 +379,7 @@ def test_a_fill_that_fails_after_the_close_is_an_exposure_and_stops_only_its_pai
     assert (row["kind"], row["resolved_at"]) == ("fill_failed", None)
     assert not engine.risk.capital.state.trading_halted
     assert engine.trading.disputes.on("cup")
-    assert (told.repairs, again.repairs) == (2, 0)
+    assert (told.event.repairs, again.event.repairs) == (2, 0)
 
 
 def test_the_pair_of_a_failed_fill_is_traded_again_once_the_position_is_balanced() -> None:
@@ -428,8 +429,8 @@ def test_cash_that_is_explained_is_booked_once_under_its_platforms_id() -> None:
         first = await at.service.reconcile()
         second = await at.service.reconcile()
         return (
-            first.repairs,
-            second.repairs,
+            first.event.repairs,
+            second.event.repairs,
             at.engine.risk.capital.balance(Platform.KALSHI).free,
         )
 
@@ -494,7 +495,7 @@ def test_a_platform_that_is_away_is_reported_and_its_silence_proves_nothing() ->
 
     told, status, asked, rows = beside("unknown", work)
 
-    assert told.platforms_unavailable == (POLY,)
+    assert told.event.platforms_unavailable == (POLY,)
     assert told.not_reached == ("polymarket-order",)
     assert status == "PENDING"
     assert asked == ["ping"]
@@ -573,7 +574,7 @@ def test_an_order_that_is_being_booked_is_left_out() -> None:
         async with at.engine.trades.lock(POSITION):
             during = await at.service.reconcile()
         after = await at.service.reconcile()
-        return during.repairs, after.repairs > 0, (await at.order())["status"]
+        return during.event.repairs, after.event.repairs > 0, (await at.order())["status"]
 
     assert beside("unknown", work) == (0, True, "FILLED")
 
@@ -692,7 +693,7 @@ def test_new_paper_platforms_hold_what_positions_that_sold_too_much_have_left() 
         return (
             {p: each.cash for p, each in wallets.items()},
             {(p, *k): n for p, each in wallets.items() for k, n in each.contracts.items() if n},
-            engine.reconciling.service.last,
+            (await logged(before.journal, ReconciliationComplete))[-1].facts,
         )
 
     cash, contracts, told = beside("filled", work, change=settled)
@@ -702,8 +703,8 @@ def test_new_paper_platforms_hold_what_positions_that_sold_too_much_have_left() 
         (Platform.KALSHI, "kalshi-cup", Outcome.YES): 6,
         (POLY, "polymarket-cup", Outcome.NO): 6,
     }
-    assert told.positions_checked == 2
-    assert told.discrepancies == ()
+    assert told["positions_checked"] == 2
+    assert told["discrepancies"] == 0
 
 
 def mergeable(mine: PairTrade, execution_id: str, **facts: Any) -> PairTrade:

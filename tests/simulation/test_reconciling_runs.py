@@ -77,7 +77,7 @@ def test_a_second_comparison_repairs_nothing_and_both_states_agree(
         for d in second.discrepancies
         if d.involvement is Involvement.DECIDES and not never_arrived(d)
     ]
-    assert second.repairs == 0
+    assert second.event.repairs == 0
     assert (first.not_reached, second.not_reached) == ((), ())
     assert [(d.kind, d.subject, d.ours, d.theirs) for d in decided] == []
 

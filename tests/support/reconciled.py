@@ -356,7 +356,7 @@ async def both(at: At, cell: Cell) -> None:
     row = await at.order()
     fills = [f for f in await at.rows("fills") if f["order_id"] == row["order_id"]]
     order = wanted.order
-    assert second.repairs == 0
+    assert second.event.repairs == 0
     assert (str(row["status"]), row["fill_size"], row["working_size"]) == (
         order.status.value,
         order.filled,
@@ -418,7 +418,7 @@ async def matrix_cell(at: At, cell: matrix.Cell) -> None:
     asked = {p.discrepancy.kind for p in proposals if isinstance(p, AskPerson)}
     open_ones = {row["kind"] for row in record[0] if row["resolved_at"] is None}
     assert open_ones - {FAILED} == asked - {FAILED}
-    assert second.repairs == 0
+    assert second.event.repairs == 0
     assert record == [await at.rows(table) for table in ("discrepancies", "fills", "orders")]
     assert await _booked(at) == _expected(wanted)
     await same_as_stored(at)

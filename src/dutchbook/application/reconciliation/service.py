@@ -72,24 +72,14 @@ class Reconciled:
     """Result of one comparison.
 
     Attributes:
-        positions_checked: Positions that can still change.
-        orders_verified: Orders about which their platform answered.
-        pending_resolved: Orders whose unknown outcome is known now.
-        repairs: Facts that were booked.
+        event: What is recorded of it.
         discrepancies: Differences, repaired ones included.
-        platforms_unavailable: Platforms that did not answer every query.
         not_reached: Orders without an answer, or that changed during the comparison.
-        duration: Duration of the comparison.
     """
 
-    positions_checked: int
-    orders_verified: int
-    pending_resolved: int
-    repairs: int
+    event: ReconciliationComplete
     discrepancies: tuple[Discrepancy, ...]
-    platforms_unavailable: tuple[Platform, ...]
     not_reached: tuple[str, ...]
-    duration: timedelta
 
 
 class StartupReconciliationService:
@@ -133,7 +123,6 @@ class StartupReconciliationService:
         self._doubts: dict[str, datetime] = {}
         self._began: float | None = None
         self._unsure = False
-        self.last: Reconciled | None = None
 
     def __call__(self, event: Event, sequence: int) -> None:
         """Handle a move of a position: a pair stopped by a failed fill may continue."""
@@ -228,10 +217,9 @@ class StartupReconciliationService:
             found, done = await self._compared(own, without_totals(theirs, judged))
             await self._recount()
             seconds = self._clock.monotonic() - since
-            result = self._summary(own, theirs, found, done, timedelta(seconds=seconds))
+            result = self._result(own, theirs, found, done, timedelta(seconds=seconds))
             self._unsure |= len(judged) < len(theirs.statements)
-            await self._committer.commit(Batch(events=(self._event(result),)))
-            self.last = result
+            await self._committer.commit(Batch(events=(result.event,)))
             return result
 
     async def _completed(self, ours: OurState, theirs: PlatformState) -> OurState:
@@ -314,10 +302,7 @@ class StartupReconciliationService:
             await self._committer.commit(correcting(changes))
             self._risk.capital.shift(**changes)
 
-    # Results
-    # ---------------------------------------------------------------------------
-
-    def _summary(
+    def _result(
         self,
         own: OurReading,
         theirs: PlatformState,
@@ -328,29 +313,19 @@ class StartupReconciliationService:
         answers = {k: each for s in theirs.statements.values() for k, each in s.answers.items()}
         silent = [key for key, each in answers.items() if isinstance(each, Unavailable)]
         away = {each.platform for each in found if each.kind is _K.PLATFORM_UNAVAILABLE}
-        return Reconciled(
-            len(own.ours.positions),
-            len(answers) - len(silent),
-            done.resolved,
-            done.count,
-            found,
-            tuple(sorted(away)),
-            tuple(sorted({*silent, *done.left})),
-            duration,
-        )
-
-    def _event(self, result: Reconciled) -> ReconciliationComplete:
-        return ReconciliationComplete(
+        not_reached = tuple(sorted({*silent, *done.left}))
+        event = ReconciliationComplete(
             self._committer.stamp("reconciliation"),
-            positions_checked=result.positions_checked,
-            orders_verified=result.orders_verified,
-            pending_resolved=result.pending_resolved,
-            discrepancies=len(result.discrepancies),
-            platforms_unavailable=result.platforms_unavailable,
-            duration_ms=result.duration // timedelta(milliseconds=1),
-            repairs=result.repairs,
-            not_reached=len(result.not_reached),
+            positions_checked=len(own.ours.positions),
+            orders_verified=len(answers) - len(silent),
+            pending_resolved=done.resolved,
+            discrepancies=len(found),
+            platforms_unavailable=tuple(sorted(away)),
+            duration_ms=duration // timedelta(milliseconds=1),
+            repairs=done.count,
+            not_reached=len(not_reached),
         )
+        return Reconciled(event, found, not_reached)
 
 
 def _unpaid(found: Iterable[Discrepancy], short: Iterable[Short]) -> Iterable[Discrepancy]:

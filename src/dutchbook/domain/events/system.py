@@ -105,7 +105,18 @@ class SystemHealthCritical(Event):
 
 @dataclass(frozen=True, slots=True)
 class ReconciliationComplete(Event):
-    """Our records were compared with the platforms'."""
+    """Our records were compared with the platforms'.
+
+    Attributes:
+        positions_checked: Positions that can still change.
+        orders_verified: Orders about which their platform answered.
+        pending_resolved: Orders whose unknown outcome is known now.
+        discrepancies: Differences, repaired ones included.
+        platforms_unavailable: Platforms that did not answer every query.
+        duration_ms: Duration of the comparison, in milliseconds, rounded down.
+        repairs: Facts that were booked.
+        not_reached: Orders without an answer, or that changed during the comparison.
+    """
 
     wire: ClassVar[str] = "system.reconciliation.complete"
     positions_checked: int
