@@ -20,7 +20,6 @@ from dutchbook.domain.positions.exit_case import (
     ExitRules,
     Hold,
     Leave,
-    Redeem,
     Way,
     Why,
 )
@@ -170,17 +169,20 @@ def test_a_position_that_must_not_be_traded_is_held_with_the_reason(
 
 
 def test_a_resolved_contract_is_redeemed_and_never_traded() -> None:
-    assert next_exit(case(RICH, resolved=True, forced=Why.WIND_DOWN), RULES) == Redeem()
+    decision = next_exit(case(RICH, resolved=True, forced=Why.WIND_DOWN), RULES)
+
+    assert decision == Hold(Why.RESOLVED)
 
 
 @pytest.mark.parametrize("forced", [Why.RULES_CHANGED, Why.PLATFORM_RISK, Why.WIND_DOWN])
 def test_a_forced_exit_may_cost_no_more_than_its_allowance(forced: Why) -> None:
     dear = next_exit(case(FAIR, forced=forced), RULES)
     found = left(next_exit(case(books(49, 49), forced=forced), RULES))
+    worth = worth_of_holding(case(FAIR), RULES) * found.size
 
     assert dear == Hold(Why.TOO_COSTLY, forced)
     assert found.reason is forced
-    assert found.worth - RULES.urgent_cost * found.size <= found.net < found.worth
+    assert worth - RULES.urgent_cost * found.size <= found.net < worth
 
 
 def test_classic_exits_are_measured_from_the_mark_at_opening() -> None:
@@ -283,9 +285,10 @@ def test_a_forced_exit_of_a_flipped_pair_costs_no_more_than_its_allowance() -> N
         next_exit(case(books(49, 53), FLIPPED, forced=Why.PLATFORM_RISK), RULES)
     )
     dear = next_exit(case(books(50, 47), FLIPPED, forced=Why.PLATFORM_RISK), RULES)
+    worth = worth_of_holding(case(FAIR), RULES) * found.size
 
     assert found.reason is Why.PLATFORM_RISK
-    assert found.worth - RULES.urgent_cost * found.size <= found.net < found.worth
+    assert worth - RULES.urgent_cost * found.size <= found.net < worth
     assert dear == Hold(Why.TOO_COSTLY, Why.PLATFORM_RISK)
 
 

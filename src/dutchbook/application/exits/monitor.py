@@ -28,7 +28,6 @@ from dutchbook.domain.market.book import walk
 from dutchbook.domain.market.contract import ContractMatch, Platform, Side
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.exit_case import (
-    Decision,
     ExitCase,
     ExitRule,
     Hold,
@@ -76,7 +75,6 @@ class ExitMonitor:
         clock: Clock,
         choices: ExitSettings,
     ) -> None:
-        self.reasons: dict[str, Decision] = {}
         self._journal = journal
         self._committer = committer
         self._trades = trades
@@ -184,16 +182,15 @@ class ExitMonitor:
             self._forget(position_id, position.status)
             await self._partial.tell(trade)
             decision = next_exit(case, self._choices.rules_of(position.pair_id))
-            if isinstance(decision, Hold) and decision.reason is Why.NO_MARK:
-                await self._mark(case)
-            if isinstance(decision, Leave) and trade.order_out() is not None:
-                decision = Hold(Why.ORDER_OUT)
-            self.reasons[position_id] = decision
-            if isinstance(decision, Leave) and self._may_try(position):
-                if await self._answers(decision):
-                    await self._leave(trade, decision)
-                else:
-                    self.reasons[position_id] = Hold(Why.UNREACHABLE)
+            if isinstance(decision, Hold):
+                if decision.reason is Why.NO_MARK:
+                    await self._mark(case)
+            elif (
+                trade.order_out() is None
+                and self._may_try(position)
+                and await self._answers(decision)
+            ):
+                await self._leave(trade, decision)
 
     async def _answers(self, found: Leave) -> bool:
         """Return whether the other platform answers; if not, no leg is sent."""
@@ -206,12 +203,8 @@ class ExitMonitor:
         return True
 
     def _found(self, position_id: str) -> PairTrade | None:
-        every = self._trades.all()
-        trade = next((h for h in every if h.position.position_id == position_id), None)
-        if trade is None or trade.position.status not in WATCHED:
-            self.reasons.pop(position_id, None)
-            return None
-        return trade
+        trade = self._trades.known(position_id)
+        return trade if trade is not None and trade.position.status in WATCHED else None
 
     def _case(self, trade: PairTrade) -> ExitCase | None:
         position, now = trade.position, self._clock.now()

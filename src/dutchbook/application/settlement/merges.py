@@ -112,13 +112,9 @@ class MergingService:
                 if not one.position.polymarket.pairs:
                     continue
                 async with self._trades.lock(one.position.position_id):
-                    trade = self._found(one.position.position_id)
+                    trade = self._trades.known(one.position.position_id)
                     if trade is not None and self._mergeable(trade):
                         await self._merge(trade)
-
-    def _found(self, position_id: str) -> PairTrade | None:
-        every = self._trades.all()
-        return next((h for h in every if h.position.position_id == position_id), None)
 
     def _mergeable(self, trade: PairTrade) -> bool:
         """Return whether both outcomes are settled and nothing is in progress."""
@@ -174,7 +170,7 @@ class MergingService:
     async def _abandon(self, request: SettlementRequest, reason: str) -> None:
         await self._committer.commit(Batch((request.ended(None),)))
         del self._requests[request.position_id]
-        trade = self._found(request.position_id)
+        trade = self._trades.known(request.position_id)
         if trade is not None:
             self._rejected[request.position_id] = trade.position.version
         await ask_person(self._committer, request, f"the platform rejected the merge: {reason}")

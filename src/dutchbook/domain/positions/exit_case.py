@@ -30,10 +30,8 @@ class Why(StrEnum):
     NO_STOP = "the_stop_is_off"
     NOT_HELD = "nothing_to_leave"
     STATUS = "a_person_resolves_it"
-    ORDER_OUT = "an_order_is_out"
     BOOK = "book_not_trusted"
     THIN = "too_small_for_an_order"
-    UNREACHABLE = "the_other_platform_does_not_answer"
     CLOSED = "contract_closed"
     TOO_COSTLY = "too_costly"
     RESOLVED = "resolved"
@@ -126,11 +124,6 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
-class Redeem:
-    """A contract of the position has resolved: collect the payout, trade nothing."""
-
-
-@dataclass(frozen=True, slots=True)
 class LegExit:
     """One leg's exit order: `limit` is its worst price, `net` the dollars for all of it."""
 
@@ -152,7 +145,6 @@ class Leave:
         size: Contracts of each traded leg.
         legs: The orders, the one on the thinner book first.
         net: Proceeds in dollars, with merged and netted pairs at a dollar each.
-        worth: Current value of holding those contracts, in dollars.
         detail: The same in words.
     """
 
@@ -161,8 +153,7 @@ class Leave:
     size: Quantity
     legs: tuple[LegExit, ...]
     net: Money
-    worth: Money
     detail: str
 
 
-Decision = Hold | Redeem | Leave
+Decision = Hold | Leave

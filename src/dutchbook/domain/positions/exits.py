@@ -1,4 +1,4 @@
-"""next_exit(): hold, sell, reverse or redeem a position; the only place that decides this.
+"""next_exit(): hold, sell or reverse a position; the only place that decides this.
 
 A sale and the reverse position (buying the opposite outcome, which Kalshi nets at once and
 Polymarket merges) are priced with the same walk over the same book. A hedged position is held
@@ -24,7 +24,6 @@ from dutchbook.domain.positions.exit_case import (
     Hold,
     Leave,
     LegExit,
-    Redeem,
     Way,
     Why,
 )
@@ -57,7 +56,7 @@ def next_exit(case: ExitCase, rules: ExitRules) -> Decision:
     if position.status in (_S.CLOSED, _S.RECONCILIATION_REQUIRED):
         return Hold(Why.NOT_HELD if position.status is _S.CLOSED else Why.STATUS)
     if case.resolved:
-        return Redeem()
+        return Hold(Why.RESOLVED)
     if position.status is _S.OPEN:
         return _hedged(_upright(case), rules)
     return _unhedged(case, rules)
@@ -118,14 +117,14 @@ def _hedged(case: ExitCase, rules: ExitRules) -> Decision:
     if case.forced is not None:
         return _forced(case, rules, worth, case.forced)
     if rules.rule is ExitRule.CLASSIC:
-        return _classic(case, rules, worth)
+        return _classic(case, rules)
     least = worth + rules.minimum_gain
     found = out_of_both(case, _size_above(case, least), rules)
     if not isinstance(found, Leave):
         return Hold(Why.WORTH_MORE) if found.reason is Why.THIN else found
     if found.net <= least * found.size:
         return Hold(Why.WORTH_MORE)
-    return replace(found, reason=Why.BETTER_NOW, worth=due(worth * found.size))
+    return found
 
 
 def _forced(case: ExitCase, rules: ExitRules, worth: Decimal, reason: Why) -> Decision:
@@ -135,10 +134,10 @@ def _forced(case: ExitCase, rules: ExitRules, worth: Decimal, reason: Why) -> De
         return Hold(Why.TOO_COSTLY, reason) if found.reason is Why.THIN else found
     if found.net < least * found.size:
         return Hold(Why.TOO_COSTLY, reason)
-    return replace(found, reason=reason, worth=due(worth * found.size))
+    return replace(found, reason=reason)
 
 
-def _classic(case: ExitCase, rules: ExitRules, worth: Decimal) -> Decision:
+def _classic(case: ExitCase, rules: ExitRules) -> Decision:
     """Apply stop, profit and time, in this order, relative to the mark at acquisition."""
     found = out_of_both(case, _within(case, rules.collar), rules)
     if not isinstance(found, Leave):
@@ -152,7 +151,7 @@ def _classic(case: ExitCase, rules: ExitRules, worth: Decimal) -> Decision:
             reason = Why.PROFIT
     if reason is None:
         return Hold(Why.NO_MARK if case.born is None else Why.WITHIN_LIMITS)
-    return replace(found, reason=reason, worth=due(worth * found.size))
+    return replace(found, reason=reason)
 
 
 def out_of_both(case: ExitCase, size: Decimal, rules: ExitRules) -> Leave | Hold:
@@ -169,7 +168,7 @@ def out_of_both(case: ExitCase, size: Decimal, rules: ExitRules) -> Leave | Hold
     bought = any(leg.side is Side.BUY for leg in legs)
     way = Way.REVERSE if bought else Way.SELL
     detail = f"{way} {plain(size)} contracts of both legs for {plain(net)} dollars"
-    return Leave(Why.BETTER_NOW, way, Quantity(size), tuple(legs), net, ZERO, detail)
+    return Leave(Why.BETTER_NOW, way, Quantity(size), tuple(legs), net, detail)
 
 
 def _traded_size(case: ExitCase, size: Decimal) -> Decimal:
@@ -314,7 +313,7 @@ def _taken(exposure: Exposure, remedy: Scenario) -> Leave:
     brought = due(remedy.pnl + exposure.paid * remedy.size / exposure.quantity)
     leg = LegExit(place.platform, outcome, side, remedy.size, remedy.price, brought)
     kind = {CLOSE: Way.SELL, COMPLEMENT: Way.REVERSE, RETRY: Way.COMPLETE}[remedy.name]
-    return Leave(Why.STOP, kind, remedy.size, (leg,), brought, ZERO, remedy.detail)
+    return Leave(Why.STOP, kind, remedy.size, (leg,), brought, remedy.detail)
 
 
 def mark_of(case: ExitCase, rules: ExitRules) -> Decimal | None:
