@@ -437,6 +437,19 @@ def test_cash_that_is_explained_is_booked_once_under_its_platforms_id() -> None:
     assert beside("rejected", work) == (1, 0, Decimal("1001.5"))
 
 
+def test_a_listed_redemption_is_not_booked_from_the_list() -> None:
+    """The service that follows settlements books it: it would be booked twice."""
+
+    async def work(at: At) -> Any:
+        account = at.engine.risk.capital.accounts[POLY]
+        paid = NamedCash("r-1", EntryKind.REDEMPTION, account, Money(TEN), NOW)
+        at.told[POLY].named = [paid]
+        told = await at.service.reconcile()
+        return told.event.repairs, at.engine.risk.capital.balance(POLY).free
+
+    assert beside("rejected", work) == (0, Decimal(1000))
+
+
 def test_an_order_that_we_never_sent_is_for_a_person_and_closes_when_it_is_gone() -> None:
     async def work(at: At) -> Any:
         stranger = ListedOrder(

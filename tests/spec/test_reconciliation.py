@@ -596,32 +596,9 @@ def test_named_cash_is_booked_first_and_only_the_rest_is_a_mismatch() -> None:
     assert (rest.kind, rest.theirs["unexplained"]) == (KIND.BALANCE_MISMATCH, "2")
 
 
-def test_a_redemption_adds_cash_and_removes_its_contracts() -> None:
-    _, ours = run(local("filled"), theirs("filled", "filled", "final", POLY))
-    gone = ("polymarket-cup", Outcome.NO, TEN)
-    paid = NamedCash("m2", EntryKind.REDEMPTION, account(POLY), Money(TEN), NOW, gone)
-
-    discrepancies, after = run(
-        ours, reported(POLY, None, movements=(paid,), positions=ListedContracts(NOW, {}))
-    )
-
-    assert discrepancies == []
-    assert after.contracts[POLY, "polymarket-cup", Outcome.NO] == 0
-
-
-@pytest.mark.parametrize(
-    ("kind", "redeemed"),
-    [
-        (EntryKind.TRADE, None),
-        (EntryKind.REDEMPTION, None),
-        (EntryKind.INTEREST, ("polymarket-cup", Outcome.NO, TEN)),
-    ],
-)
-def test_a_cash_movement_needs_a_kind_that_explains_it(
-    kind: EntryKind, redeemed: tuple[str, Outcome, Quantity] | None
-) -> None:
+def test_a_cash_movement_needs_a_kind_that_explains_it() -> None:
     with pytest.raises(InvalidInput):
-        NamedCash("m", kind, account(POLY), CENT, NOW, redeemed)
+        NamedCash("m", EntryKind.TRADE, account(POLY), CENT, NOW)
 
 
 @pytest.mark.parametrize(

@@ -108,9 +108,6 @@ class _Books:
 
     def _book(self, movement: NamedCash) -> None:
         platform = movement.account.platform
-        if movement.redeemed is not None:
-            contract_id, outcome, size = movement.redeemed
-            _add(self._contracts, (platform, contract_id, outcome), -size)
         _add(self._cash, movement.account, movement.amount)
         self._booked.add((platform, movement.movement_id))
 

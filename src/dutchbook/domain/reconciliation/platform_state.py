@@ -161,7 +161,6 @@ class NamedCash:
         account: The account whose cash moved.
         amount: Dollars; negative for cash that leaves the account.
         at: Time of the movement.
-        redeemed: For a redemption, the contract, the outcome and the size redeemed.
     """
 
     movement_id: str
@@ -169,13 +168,10 @@ class NamedCash:
     account: AccountKey
     amount: Money
     at: datetime
-    redeemed: tuple[str, Outcome, Quantity] | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in NAMED:
             raise InvalidInput("kind", self.kind.value, f"one of {', '.join(NAMED)}")
-        if (self.kind is EntryKind.REDEMPTION) != (self.redeemed is not None):
-            raise InvalidInput("redeemed", self.redeemed, "given for a redemption, only there")
 
 
 @dataclass(frozen=True, slots=True)

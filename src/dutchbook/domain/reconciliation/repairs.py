@@ -113,9 +113,6 @@ def totals_after(ours: OurState, repairs: Iterable[Repair]) -> OurState:
         if isinstance(repair, BookCash):
             movement = repair.movement
             platform = movement.account.platform
-            if movement.redeemed is not None:
-                contract_id, outcome, size = movement.redeemed
-                _add(contracts, (platform, contract_id, outcome), -size)
             _add(cash, movement.account, movement.amount)
             booked.add((platform, movement.movement_id))
             continue
