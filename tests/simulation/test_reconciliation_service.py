@@ -450,12 +450,28 @@ def test_a_listed_redemption_is_not_booked_from_the_list() -> None:
     assert beside("rejected", work) == (0, Decimal(1000))
 
 
+STRANGER = ListedOrder(
+    POLY, "x-1", "x", "polymarket-cup", Outcome.NO, Side.BUY, TEN, NOTHING, TEN, True
+)
+
+
+def test_a_discrepancy_without_a_position_cannot_be_closed_by_force() -> None:
+    async def work(at: At) -> Any:
+        at.told[POLY].listed = [STRANGER]
+        await at.service.reconcile()
+        (row,) = await at.rows("discrepancies")
+        with pytest.raises(InvalidInput, match="acknowledge or adopt_platform"):
+            await at.engine.reconciling.resolver.resolve(
+                row["discrepancy_id"], Choice.FORCE_CLOSE, WHY
+            )
+        return row["position_id"], (await at.rows("discrepancies"))[0]["resolved_at"]
+
+    assert beside("rejected", work) == (None, None)
+
+
 def test_an_order_that_we_never_sent_is_for_a_person_and_closes_when_it_is_gone() -> None:
     async def work(at: At) -> Any:
-        stranger = ListedOrder(
-            POLY, "x-1", "x", "polymarket-cup", Outcome.NO, Side.BUY, TEN, NOTHING, TEN, True
-        )
-        at.told[POLY].listed = [stranger]
+        at.told[POLY].listed = [STRANGER]
         await at.service.reconcile()
         seen = [at.engine.risk.capital.state.halt_reasons]
         at.told[POLY].listed = []

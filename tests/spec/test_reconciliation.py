@@ -21,6 +21,8 @@ from support.reconciliation import (
     SETTLEMENT,
     SIX,
     TEN,
+    AskPerson,
+    Proposal,
     account,
     diff,
     found,
@@ -42,13 +44,10 @@ from dutchbook.domain.reconciliation.absence import Rules, Window, proven_absent
 from dutchbook.domain.reconciliation.findings import (
     REPAIRS,
     AskAgain,
-    AskPerson,
     BookCash,
-    Choice,
     Discrepancy,
     DiscrepancyType,
     Involvement,
-    Proposal,
     Repair,
 )
 from dutchbook.domain.reconciliation.our_state import OurOrder, OurState
@@ -628,35 +627,16 @@ def test_a_person_decides_about_an_unknown_order_that_may_be_ours_or_was_filled(
     assert after == local("working")
 
 
-# Proposals
+# Repairs
 # ---------------------------------------------------------------------------------------
 
 
-def test_no_proposal_sends_an_order() -> None:
-    assert set(get_args(Proposal)) == {*get_args(Repair), AskAgain, AskPerson}
+def test_no_repair_sends_an_order() -> None:
     assert get_args(Repair) == REPAIRS
     assert {each.__name__ for each in REPAIRS} == {
         "BookCash", "BookFill", "StateTotals", "SettleFill", "DropStated", "FailFill",
         "AcknowledgeOrder", "EndOrder", "RefuseOrder", "GiveUpOrder",
     }  # fmt: skip
-
-
-def test_a_person_can_close_by_force_only_where_there_is_a_position() -> None:
-    ours = past_grace(local("working"), theirs("working", "none", "n/a", POLY))
-
-    strange = reported(POLY, found(POLY, NOTHING, TEN), _stranger())
-    asked = [
-        each.choices
-        for reply in (theirs("working", "none", "n/a", POLY), strange)
-        for each in proposed(past_grace(ours, reply), reply)
-        if isinstance(each, AskPerson)
-    ]
-
-    assert asked == [tuple(Choice), (Choice.ACKNOWLEDGE, Choice.ADOPT_PLATFORM)]
-
-
-def _stranger() -> FillReport:
-    return report("t9", TEN, platform_order_id="p-99", client_order_id=None)
 
 
 @pytest.mark.parametrize(("state", "decides"), [("working", True), ("unknown", False)])

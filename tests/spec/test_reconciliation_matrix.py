@@ -10,10 +10,12 @@ from support.reconciliation import (
     PLATFORM,
     RULES,
     SETTLEMENT,
+    Proposal,
     diff,
     local,
     past_grace,
     propose,
+    repairs_of,
     theirs,
 )
 from support.reconciliation_matrix import Cell, cells
@@ -23,11 +25,8 @@ from dutchbook.domain.execution.order import Finality, OrderStatus, order_status
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.reconciliation.findings import (
-    AskAgain,
-    AskPerson,
     Discrepancy,
     Involvement,
-    Proposal,
 )
 from dutchbook.domain.reconciliation.our_state import OurState
 from dutchbook.domain.reconciliation.platform_state import PlatformState
@@ -56,10 +55,6 @@ def names(found: tuple[Discrepancy, ...]) -> tuple[str, ...]:
 
 def kinds(proposals: tuple[Proposal, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(type(each).__name__ for each in proposals))
-
-
-def repairs(proposals: tuple[Proposal, ...]) -> list[Proposal]:
-    return [each for each in proposals if not isinstance(each, AskAgain | AskPerson)]
 
 
 def test_the_matrix_has_every_cell_once_and_a_reason_for_each_impossible_one() -> None:
@@ -95,7 +90,7 @@ def test_a_second_run_of_a_cell_repairs_nothing(cell: Cell, platform: Platform) 
 
     _, again, unchanged = reconcile(after, reply)
 
-    assert repairs(again) == []
+    assert repairs_of(again) == []
     assert unchanged == after
 
 

@@ -19,7 +19,6 @@ from dutchbook.domain.positions.position import OpenPosition
 from dutchbook.domain.positions.settlement import Result
 from dutchbook.domain.reconciliation.absence import Rules
 from dutchbook.domain.reconciliation.findings import (
-    AskPerson,
     Discrepancy,
     DiscrepancyType,
     Involvement,
@@ -54,6 +53,7 @@ from support.reconciliation import (
     SENT,
     SIX,
     TEN,
+    AskPerson,
     diff,
     local,
     past_grace,

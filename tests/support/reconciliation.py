@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -13,7 +13,12 @@ from dutchbook.domain.market.contract import Leg, Outcome, Platform, Side
 from dutchbook.domain.positions.position import Holding, OpenPosition, PositionStatus
 from dutchbook.domain.reconciliation.absence import Rules, Window
 from dutchbook.domain.reconciliation.compare import compare
-from dutchbook.domain.reconciliation.findings import Discrepancy, Proposal
+from dutchbook.domain.reconciliation.findings import (
+    AskAgain,
+    Discrepancy,
+    Involvement,
+    Repair,
+)
 from dutchbook.domain.reconciliation.our_state import OurOrder, OurState
 from dutchbook.domain.reconciliation.platform_state import (
     Answer,
@@ -257,8 +262,25 @@ def diff(ours: OurState, theirs: PlatformState, rules: Rules) -> tuple[Discrepan
     return compare(ours, theirs, rules).discrepancies
 
 
+@dataclass(frozen=True)
+class AskPerson:
+    """A difference about which a person must decide."""
+
+    discrepancy: Discrepancy
+
+
+Proposal = Repair | AskAgain | AskPerson
+
+
 def propose(
     left: Iterable[Discrepancy], ours: OurState, theirs: PlatformState, rules: Rules
 ) -> tuple[Proposal, ...]:
-    """Return the proposals about those of the differences that are left."""
-    return compare(ours, theirs, rules).proposals(left)
+    """Return repairs, questions, and the decisions about those differences that are left."""
+    compared = compare(ours, theirs, rules)
+    decisions = (AskPerson(d) for d in left if d.involvement is Involvement.DECIDES)
+    return (*compared.repairs, *compared.questions, *decisions)
+
+
+def repairs_of(proposals: Iterable[Proposal]) -> list[Repair]:
+    """Return the repairs among proposals."""
+    return [each for each in proposals if not isinstance(each, AskAgain | AskPerson)]

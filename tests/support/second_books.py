@@ -20,13 +20,11 @@ from dutchbook.domain.positions.position import (
     PositionTrigger,
 )
 from dutchbook.domain.reconciliation.findings import (
-    AskPerson,
     BookCash,
     BookFill,
     Discrepancy,
     DropStated,
     FailFill,
-    Proposal,
     Repair,
 )
 from dutchbook.domain.reconciliation.our_state import (
@@ -38,6 +36,7 @@ from dutchbook.domain.reconciliation.our_state import (
 from dutchbook.domain.reconciliation.platform_state import NamedCash
 from dutchbook.domain.reconciliation.repairs import OrderRepair, in_order, order_after
 from dutchbook.domain.values.units import NOTHING, ZERO, Money, Quantity, owed
+from support.reconciliation import AskPerson, Proposal, repairs_of
 
 K = TypeVar("K")
 
@@ -55,7 +54,7 @@ def apply(ours: OurState, proposals: Iterable[Proposal], *, dust: Decimal) -> Ou
     """
     books = _Books(ours, dust)
     proposals = tuple(proposals)
-    for repair in in_order(proposals):
+    for repair in in_order(repairs_of(proposals)):
         books.take(repair)
     for each in proposals:
         if isinstance(each, AskPerson):

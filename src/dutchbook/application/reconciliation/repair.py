@@ -22,7 +22,6 @@ from dutchbook.domain.positions.position import PositionStatus, PositionTrigger
 from dutchbook.domain.reconciliation.findings import (
     BookCash,
     FailFill,
-    Proposal,
     Repair,
     SettleFill,
 )
@@ -100,23 +99,23 @@ class Repairer:
         self._single_leg = single_leg
         self._clock = clock
 
-    async def apply(self, own: OurReading, proposals: Iterable[Proposal]) -> Repaired:
-        """Apply every repair among the proposals, one order after the other.
+    async def apply(self, own: OurReading, repairs: Iterable[Repair]) -> Repaired:
+        """Apply repairs, one order after the other.
 
         Positions that a person must decide about are moved first, so that nothing acts on them.
         What has changed since the comparison is skipped: the next comparison sees it.
         """
         done = Repaired(await self.require())
         of_order: dict[str, list[OrderRepair]] = {}
-        for repair in in_order(proposals):
+        for repair in in_order(repairs):
             match repair:
                 case BookCash(movement):
                     await self._book(movement, done)
                 case _:
                     of_order.setdefault(repair.order_id, []).append(repair)
         known = {each.order.order_id: each for each in own.ours.orders}
-        for order_id, repairs in of_order.items():
-            await self._order(known[order_id], repairs, done)
+        for order_id, each in of_order.items():
+            await self._order(known[order_id], each, done)
         return done
 
     async def _book(self, movement: NamedCash, done: Repaired) -> None:

@@ -32,7 +32,7 @@ from dutchbook.domain.reconciliation.findings import (
     DropStated,
     EndOrder,
     FailFill,
-    Proposal,
+    Repair,
 )
 from dutchbook.domain.reconciliation.our_state import OurOrder, live
 from dutchbook.domain.reconciliation.platform_state import NotFound, OrderReport, PlatformState
@@ -230,9 +230,7 @@ class Resolver:
             if each.awaiting and isinstance(answers[each.order.order_id], NotFound):
                 self._insist_on_gone(each.order)
         rules = self._theirs.rules(mine, self._theirs.no_grace)
-        compared = compare(own.ours, theirs, rules)
-        proposals = compared.proposals(compared.discrepancies)
-        done = await self._repairer.apply(own, proposals)
+        done = await self._repairer.apply(own, compare(own.ours, theirs, rules).repairs)
         if done.short:
             short = done.short[0]
             right = f"possible once it can be paid: {short.what} on {short.order.platform}"
@@ -329,12 +327,12 @@ def _answer(ours: OurOrder, theirs: PlatformState) -> OrderReport | NotFound | N
     return None
 
 
-def _reductions(ours: OurOrder, answer: OrderReport | NotFound | None) -> list[Proposal]:
+def _reductions(ours: OurOrder, answer: OrderReport | NotFound | None) -> list[Repair]:
     """Return the repairs that reduce an order to what its platform shows."""
     report = answer if isinstance(answer, OrderReport) else None
     shown = {each.trade_id for each in report.fills} if report else set()
     working = report.working if report else 0
-    back: list[Proposal] = [
+    back: list[Repair] = [
         FailFill(ours.order.order_id, fill)
         for fill in live(ours.fills)
         if fill.finality is Finality.PROVISIONAL and fill.trade_id not in shown

@@ -37,11 +37,9 @@ from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.reconciliation.compare import compare
 from dutchbook.domain.reconciliation.findings import (
     AskAgain,
-    AskPerson,
     Discrepancy,
     DiscrepancyType,
     Involvement,
-    Proposal,
 )
 from dutchbook.domain.reconciliation.our_state import OurState
 from dutchbook.domain.reconciliation.platform_state import PlatformState, Unavailable
@@ -245,22 +243,18 @@ class StartupReconciliationService:
         left = [
             each for each in found if not proven(each) and not self._disputes.accepted(each)
         ]
-        proposals = compared.proposals(left)
-        for_person = [each.discrepancy for each in proposals if isinstance(each, AskPerson)]
-        await self._disputes.raised(for_person)
+        await self._disputes.raised(d for d in left if d.involvement is _I.DECIDES)
         await self._report_repaired(left)
         await self._disputes.enforce()
-        done = await self._repairer.apply(own, proposals)
+        done = await self._repairer.apply(own, compared.repairs)
         if short := list(_unpaid(found, done.short)):
             await self._disputes.raised(short)
             done.add(await self._repairer.require())
         self._note_doubts(found, theirs)
         await self._outstanding.close(found, theirs, own.ours)
         await self._disputes.enforce()
-        self._ask_again(own, proposals)
-        self._unsure = bool(self._doubts or done.left) or any(
-            isinstance(each, AskAgain) for each in proposals
-        )
+        self._ask_again(own, compared.questions)
+        self._unsure = bool(self._doubts or done.left or compared.questions)
         return found, done
 
     async def _report_repaired(self, found: Iterable[Discrepancy]) -> None:
@@ -282,12 +276,12 @@ class StartupReconciliationService:
         now = theirs.asked_at
         self._doubts = {key: self._doubts.get(key, now) for key in sorted(stands | unseen)}
 
-    def _ask_again(self, own: OurReading, proposals: Iterable[Proposal]) -> None:
+    def _ask_again(self, own: OurReading, questions: Iterable[AskAgain]) -> None:
         """Let inquiries query orders again; the next comparison queries lists."""
         orders = (each.order for each in own.ours.orders)
         working = {order.order_id: order for order in orders if order.working_size}
-        for each in proposals:
-            if isinstance(each, AskAgain) and each.subject in working:
+        for each in questions:
+            if each.subject in working:
                 wait = max(1, int(each.after.total_seconds()))
                 self._questions.notice(working[each.subject], wait)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dutchbook.domain.market.contract import Platform
@@ -12,12 +11,9 @@ from dutchbook.domain.reconciliation.accounts import Accounts, joined, named_cas
 from dutchbook.domain.reconciliation.examination import Examination
 from dutchbook.domain.reconciliation.findings import (
     AskAgain,
-    AskPerson,
-    Choice,
     Discrepancy,
     DiscrepancyType,
     Involvement,
-    Proposal,
     Repair,
 )
 from dutchbook.domain.reconciliation.orders import examine
@@ -32,29 +28,15 @@ class Comparison:
 
     Attributes:
         discrepancies: Every difference, once; by our order first, then by platform.
-        repairs: What the platforms have proven, in the order in which it is applied.
+        repairs: What the platforms have proven, in the order in which it is applied. Includes
+            progress that is not a discrepancy: a fill that became final, an acknowledged order,
+            a named cash movement. None sends an order.
         questions: What the platforms are to be asked again.
     """
 
     discrepancies: tuple[Discrepancy, ...]
     repairs: tuple[Repair, ...]
     questions: tuple[AskAgain, ...]
-
-    def proposals(self, left: Iterable[Discrepancy]) -> tuple[Proposal, ...]:
-        """Return the repairs that the platforms have proven, and the questions that remain.
-
-        Args:
-            left: Those of the discrepancies that nobody has settled yet.
-
-        Returns:
-            Repairs first, in the order in which they are applied; then questions to repeat;
-            then questions to a person. Repairs include progress that is not a discrepancy: a
-            fill that became final, an acknowledged order, a named cash movement. None sends an
-            order.
-        """
-        decisions = [each for each in left if each.involvement is Involvement.DECIDES]
-        asked = (AskPerson(each, _choices(each)) for each in decisions)
-        return (*self.repairs, *self.questions, *asked)
 
 
 def compare(ours: OurState, theirs: PlatformState, rules: Rules) -> Comparison:
@@ -112,10 +94,3 @@ def _unavailable(
         recommended_action="none: it is asked again",
         involvement=Involvement.NOTIFIED,
     )
-
-
-def _choices(found: Discrepancy) -> tuple[Choice, ...]:
-    """Return the choices of a person; closing by force needs a position."""
-    if found.position_id is None:
-        return (Choice.ACKNOWLEDGE, Choice.ADOPT_PLATFORM)
-    return tuple(Choice)

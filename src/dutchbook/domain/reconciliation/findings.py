@@ -1,4 +1,4 @@
-"""Findings and proposals of a comparison. No proposal sends an order."""
+"""Findings, repairs and questions of a comparison. No repair sends an order."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ REPAIRS = (
 """The order in which repairs are applied: additions before removals."""
 
 
-# Questions: what only a later answer or a person can settle
+# Questions: what only a later answer can settle
 # ---------------------------------------------------------------------
 
 
@@ -213,14 +213,3 @@ class AskAgain:
     platform: Platform
     subject: str
     after: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class AskPerson:
-    """Ask a person to decide about a discrepancy."""
-
-    discrepancy: Discrepancy
-    choices: tuple[Choice, ...]
-
-
-Proposal = Repair | AskAgain | AskPerson

@@ -14,15 +14,12 @@ from dutchbook.domain.execution.order import Fill, Finality, Order, Unlisted
 from dutchbook.domain.reconciliation.findings import (
     REPAIRS,
     AcknowledgeOrder,
-    AskAgain,
-    AskPerson,
     BookCash,
     BookFill,
     DropStated,
     EndOrder,
     FailFill,
     GiveUpOrder,
-    Proposal,
     RefuseOrder,
     Repair,
     SettleFill,
@@ -50,9 +47,8 @@ OrderRepair = (
 )
 
 
-def in_order(proposals: Iterable[Proposal]) -> tuple[Repair, ...]:
-    """Return the repairs in `proposals` in the order in which they are applied."""
-    repairs = [each for each in proposals if not isinstance(each, AskAgain | AskPerson)]
+def in_order(repairs: Iterable[Repair]) -> tuple[Repair, ...]:
+    """Return repairs in the order in which they are applied."""
     return tuple(sorted(repairs, key=lambda each: REPAIRS.index(type(each))))
 
 
