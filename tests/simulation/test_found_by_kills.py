@@ -15,7 +15,7 @@ from support.exposures import exposure
 from support.memory_journal import MemoryJournal
 from support.pairs import NOW
 from support.reconciled import At, beside, says
-from support.reconciliation import HALF, POSITION, TEN, account, order, report
+from support.reconciliation import ABSENT, HALF, POSITION, TEN, account, order, report
 from support.reserving import Reserving
 
 from dutchbook.application.pair_trades.adjustments import OPPOSITE, Plan
@@ -31,7 +31,7 @@ from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.position import Holding, PositionStatus, PositionTrigger
 from dutchbook.domain.reconciliation.findings import Choice, Discrepancy, DiscrepancyType
 from dutchbook.domain.reconciliation.our_state import OurOrder
-from dutchbook.domain.reconciliation.platform_state import NotFound, Unavailable
+from dutchbook.domain.reconciliation.platform_state import Unavailable
 from dutchbook.domain.values.units import NOTHING, Money
 from dutchbook.errors import InvalidInput, InvalidPositionState, StorageError
 from dutchbook.persistence.database import Database
@@ -65,7 +65,7 @@ def test_a_person_who_lifts_that_halt_at_the_same_moment_stops_no_engine() -> No
 
 def test_a_discrepancy_that_is_resolved_twice_at_once_is_resolved_once() -> None:
     async def work(at: At) -> list[str]:
-        says(at, NotFound(NOW, complete=True))
+        says(at, ABSENT)
         await at.service.reconcile()
         disputes = at.engine.trading.disputes
         one = next(iter(disputes.open.values()))
@@ -132,7 +132,7 @@ def test_a_position_that_a_person_and_a_comparison_resolve_at_once_is_resolved_o
     *, person_first: bool
 ) -> None:
     async def work(at: At) -> list[str]:
-        says(at, NotFound(NOW, complete=True))
+        says(at, ABSENT)
         await at.service.reconcile()
         disputes, resolver = at.engine.trading.disputes, at.engine.reconciling.resolver
         one = next(iter(disputes.open.values()))
@@ -149,7 +149,7 @@ def test_a_position_that_a_person_and_a_comparison_resolve_at_once_is_resolved_o
 
 def test_of_two_people_who_resolve_a_position_at_once_one_gets_an_error() -> None:
     async def work(at: At) -> Any:
-        says(at, NotFound(NOW, complete=True))
+        says(at, ABSENT)
         await at.service.reconcile()
         resolver = at.engine.reconciling.resolver
         both = [resolver.resolve(POSITION, Choice.ACKNOWLEDGE, WHY) for _ in range(2)]
@@ -182,7 +182,7 @@ def test_a_persons_decision_is_carried_to_its_end_although_the_person_has_left()
     journal = Waiting()
 
     async def work(at: At) -> Any:
-        says(at, NotFound(NOW, complete=True))
+        says(at, ABSENT)
         await at.service.reconcile()
         resolver = at.engine.reconciling.resolver
         person = asyncio.ensure_future(resolver.resolve(POSITION, Choice.ACKNOWLEDGE, WHY))
@@ -220,7 +220,7 @@ def test_an_order_that_can_still_arrive_is_not_given_up_because_a_person_says_so
     later: int, gone: bool
 ) -> None:
     async def work(at: At) -> Any:
-        says(at, NotFound(NOW, complete=True))
+        says(at, ABSENT)
         until = NOW + timedelta(seconds=60)
         told: Any = at.told[at.platform]
         told.arrives_until = lambda _: until
@@ -238,7 +238,7 @@ def test_an_order_that_is_placed_while_a_person_decides_is_left_for_the_next_com
     None
 ):
     async def work(at: At) -> str:
-        says(at, NotFound(NOW, complete=True))
+        says(at, ABSENT)
         resolver = await _doubted(at)
         gather, calls = resolver._own.gather, [0]
 

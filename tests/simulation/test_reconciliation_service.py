@@ -14,6 +14,7 @@ import pytest
 from support.pairs import NOW
 from support.reconciled import FINALITIES, At, Cell, beside, both, cells, says
 from support.reconciliation import (
+    ABSENT,
     FOUR,
     HALF,
     POSITION,
@@ -43,7 +44,6 @@ from dutchbook.domain.reconciliation.our_state import OurOrder, OurState
 from dutchbook.domain.reconciliation.platform_state import (
     ListedOrder,
     NamedCash,
-    NotFound,
     Unavailable,
 )
 from dutchbook.domain.values.units import NOTHING, Money, Quantity
@@ -68,7 +68,7 @@ def test_every_possible_cell_is_booked_as_compared_and_a_second_comparison_chang
 
 def test_a_discrepancy_for_a_person_is_recorded_halts_and_moves_the_position() -> None:
     async def work(at: At) -> Any:
-        says(at, NotFound(NOW, complete=True))
+        says(at, ABSENT)
         told = await at.service.reconcile()
         (row,) = await at.rows("discrepancies")
         position = await at.position()
@@ -89,7 +89,7 @@ def test_a_discrepancy_for_a_person_is_recorded_halts_and_moves_the_position() -
 def test_a_pair_with_an_open_discrepancy_is_not_traded() -> None:
     async def work(at: At) -> list[bool]:
         seen = [at.engine.trading.disputes.on("cup")]
-        says(at, NotFound(NOW, complete=True))
+        says(at, ABSENT)
         await at.service.reconcile()
         return [*seen, at.engine.trading.disputes.on("cup")]
 
@@ -99,7 +99,7 @@ def test_a_pair_with_an_open_discrepancy_is_not_traded() -> None:
 @pytest.mark.parametrize(
     ("state", "answer"),
     [
-        ("working", NotFound(NOW, complete=True)),
+        ("working", ABSENT),
         (
             "partly filled",
             whole_report("polymarket-7", (report("t1", FOUR, Finality.FAILED),), TEN),
@@ -130,7 +130,7 @@ def test_a_pair_is_not_traded_from_the_moment_its_discrepancy_is_being_written(
 
 def test_a_discrepancy_that_could_not_be_written_blocks_no_pair() -> None:
     async def work(at: At) -> list[bool]:
-        disputes, answer = at.engine.trading.disputes, NotFound(NOW, complete=True)
+        disputes, answer = at.engine.trading.disputes, ABSENT
         keep = at.engine.committer.commit
 
         async def refused(batch: Batch) -> Any:
@@ -150,7 +150,7 @@ def test_a_discrepancy_that_could_not_be_written_blocks_no_pair() -> None:
 
 def test_an_open_discrepancy_survives_a_restart_and_so_does_its_halt() -> None:
     async def work(at: At) -> Any:
-        says(at, NotFound(NOW, complete=True))
+        says(at, ABSENT)
         await at.service.reconcile()
         fresh = at.engine.trading.disputes
         fresh.open.clear()
@@ -209,7 +209,7 @@ def test_a_person_can_acknowledge_a_difference_in_cash() -> None:
 
 def test_an_acknowledged_difference_is_not_raised_again() -> None:
     async def work(at: At) -> Any:
-        says(at, NotFound(NOW, complete=True))
+        says(at, ABSENT)
         shows(at, {Platform.KALSHI: 1_000, POLY: 1_000}, {Platform.KALSHI: 10, POLY: 0})
         await at.service.reconcile()
         became = await at.engine.reconciling.resolver.resolve(POSITION, Choice.ACKNOWLEDGE, WHY)
@@ -233,7 +233,7 @@ def test_an_acknowledged_difference_is_not_raised_again() -> None:
 
 def test_adopting_the_platform_reverses_what_the_platform_does_not_show() -> None:
     async def work(at: At) -> Any:
-        says(at, NotFound(NOW, complete=True))
+        says(at, ABSENT)
         await at.service.reconcile()
         became = await at.engine.reconciling.resolver.resolve(
             POSITION, Choice.ADOPT_PLATFORM, WHY
@@ -922,7 +922,7 @@ async def asked(at: At, name: str, arguments: dict[str, Any]) -> Any:
 
 def test_a_person_resolves_a_position_from_a_shell() -> None:
     async def work(at: At) -> Any:
-        says(at, NotFound(NOW, complete=True))
+        says(at, ABSENT)
         await at.service.reconcile()
         arguments = {"subject": POSITION, "choice": "acknowledge"}
         answer = await asked(at, "resolve", arguments)

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 from support.bench import KALSHI, POLYMARKET, Bench, bench
-from support.pairs import NOW
 from support.reconciled import At, beside, says
-from support.reconciliation import POSITION, TEN
+from support.reconciliation import ABSENT, POSITION, TEN
 
 from dutchbook.application.views import timeline
 from dutchbook.cli.console import positions as shown
@@ -22,7 +21,7 @@ from dutchbook.domain.events import as_json, catalogue
 from dutchbook.domain.execution.order import Order, OrderStatus
 from dutchbook.domain.market.contract import Outcome, Side
 from dutchbook.domain.reconciliation.findings import DiscrepancyType
-from dutchbook.domain.reconciliation.platform_state import ListedOrder, NotFound
+from dutchbook.domain.reconciliation.platform_state import ListedOrder
 from dutchbook.domain.values.units import NOTHING, Price, owed
 from dutchbook.errors import InvalidInput, InvalidPositionState
 from dutchbook.platforms.order_answers import SILENCE, Answer
@@ -330,7 +329,7 @@ def test_the_end_of_a_position_is_described_in_sentences() -> None:
 
 def test_a_discrepancy_is_shown_with_both_states_and_the_possible_answers() -> None:
     async def work(at: At) -> Any:
-        says(at, NotFound(NOW, complete=True))
+        says(at, ABSENT)
         with pytest.raises(InvalidPositionState, match="nothing of it is in doubt"):
             await timeline.disputed(at.engine.journal, POSITION)
         await at.service.reconcile()

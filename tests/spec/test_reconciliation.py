@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.pairs import NOW
 from support.reconciliation import (
+    ABSENT,
     CENT,
     FOUR,
+    GRACE,
     LOCAL,
     PLATFORM,
     POSITION,
-    RULES,
     SENT,
     SETTLEMENT,
     SIX,
@@ -39,8 +40,8 @@ from support.second_books import apply
 from dutchbook.domain.capital.ledger import EntryKind
 from dutchbook.domain.execution.order import Finality, OrderStatus, Totals
 from dutchbook.domain.market.contract import Outcome, Platform, Side
-from dutchbook.domain.positions.position import PositionStatus
-from dutchbook.domain.reconciliation.absence import Rules, Window, proven_absent
+from dutchbook.domain.positions.position import DUST, PositionStatus
+from dutchbook.domain.reconciliation.absence import proven_absent
 from dutchbook.domain.reconciliation.findings import (
     REPAIRS,
     AskAgain,
@@ -83,18 +84,14 @@ def reported(
     return PlatformState(NOW, {platform: statement, platform.other: Statement()})
 
 
-def run(
-    ours: OurState, reply: PlatformState, rules: Rules = RULES
-) -> tuple[list[Discrepancy], OurState]:
-    discrepancies = diff(ours, reply, rules)
-    proposals = propose(discrepancies, ours, reply, rules)
-    return list(discrepancies), apply(ours, proposals, dust=rules.dust)
+def run(ours: OurState, reply: PlatformState) -> tuple[list[Discrepancy], OurState]:
+    discrepancies = diff(ours, reply, GRACE)
+    proposals = propose(discrepancies, ours, reply, GRACE)
+    return list(discrepancies), apply(ours, proposals, dust=DUST)
 
 
-def proposed(
-    ours: OurState, reply: PlatformState, rules: Rules = RULES
-) -> tuple[Proposal, ...]:
-    return propose(diff(ours, reply, rules), ours, reply, rules)
+def proposed(ours: OurState, reply: PlatformState) -> tuple[Proposal, ...]:
+    return propose(diff(ours, reply, GRACE), ours, reply, GRACE)
 
 
 def the(ours: OurState, platform: Platform = POLY) -> OurOrder:
@@ -106,49 +103,42 @@ def the(ours: OurState, platform: Platform = POLY) -> OurOrder:
 
 
 @pytest.mark.parametrize(
-    ("answer", "window", "proven"),
+    ("answer", "proven"),
     [
-        (NotFound(NOW, complete=True), Window(MINUTE), True),
-        (NotFound(SENT + MINUTE, complete=True), Window(MINUTE), False),
-        (NotFound(NOW, complete=False), Window(MINUTE), False),
-        (NotFound(None, complete=True), Window(MINUTE), False),
-        (NotFound(NOW, complete=True), Window(None), False),
-        (NotFound(NOW, complete=True), Window(MINUTE, sent_by=NOW - MINUTE), False),
-        (NotFound(NOW, complete=True), Window(MINUTE, sent_by=NOW - 2 * MINUTE), True),
-        (Unavailable("timed out"), Window(MINUTE), False),
-        (Stale(NOW), Window(MINUTE), False),
-        (found(POLY, NOTHING, NOTHING), Window(MINUTE), False),
+        (NotFound(NOW, SENT + MINUTE), True),
+        (NotFound(SENT + MINUTE, SENT + MINUTE), False),
+        (NotFound(None, SENT + MINUTE), False),
+        (NotFound(NOW, None), False),
     ],
 )
-def test_only_a_complete_answer_from_after_the_window_proves_that_an_order_is_absent(
-    answer: Answer, window: Window, proven: bool
+def test_only_an_answer_from_after_the_window_proves_that_an_order_is_absent(
+    answer: NotFound, proven: bool
 ) -> None:
-    assert proven_absent(order(), answer, window) is proven
+    assert proven_absent(order(), answer) is proven
 
 
 def test_an_order_that_was_acknowledged_or_filled_is_never_proven_absent() -> None:
-    answer, window = NotFound(NOW, complete=True), Window(MINUTE)
     filled = the(local("filled")).order
 
-    assert not proven_absent(order().acknowledged("7", TEN), answer, window)
-    assert not proven_absent(replace(filled, platform_order_id=None), answer, window)
+    assert not proven_absent(order().acknowledged("7", TEN), ABSENT)
+    assert not proven_absent(replace(filled, platform_order_id=None), ABSENT)
 
 
 def test_the_window_of_an_unknown_outcome_starts_when_the_outcome_became_unknown() -> None:
     asked = order().unknown(SENT + MINUTE)
 
-    early = NotFound(SENT + 2 * MINUTE, complete=True)
-    late = NotFound(SENT + 2 * MINUTE + timedelta(seconds=1), complete=True)
+    early = NotFound(SENT + 2 * MINUTE, SENT + MINUTE)
+    late = NotFound(SENT + 2 * MINUTE + timedelta(seconds=1), SENT + MINUTE)
 
-    assert not proven_absent(asked, early, Window(MINUTE))
-    assert proven_absent(asked, late, Window(MINUTE))
+    assert not proven_absent(asked, early)
+    assert proven_absent(asked, late)
 
 
 def test_if_absence_cannot_be_proven_a_person_is_asked_and_the_order_stays_pending() -> None:
     ours = local("unknown")
-    reply = reported(POLY, NotFound(NOW, complete=True))
+    reply = reported(POLY, NotFound(NOW, None))
 
-    discrepancies, after = run(ours, reply, Rules())
+    discrepancies, after = run(ours, reply)
 
     assert [(d.kind, d.involvement) for d in discrepancies] == [
         (KIND.ORDER_NOT_FOUND, Involvement.DECIDES)
@@ -159,9 +149,9 @@ def test_if_absence_cannot_be_proven_a_person_is_asked_and_the_order_stays_pendi
 def test_an_unknown_outcome_is_queried_again_before_a_person_is_asked() -> None:
     young = replace(order().unknown(NOW - timedelta(seconds=5)), created_at=NOW - MINUTE / 2)
 
-    questions = proposed(ours_with(young), reported(POLY, NotFound(None, complete=True)))
+    questions = proposed(ours_with(young), reported(POLY, NotFound(None)))
 
-    assert questions == (AskAgain(POLY, "polymarket-order", RULES.again),)
+    assert questions == (AskAgain(POLY, "polymarket-order"),)
 
 
 @pytest.mark.parametrize("as_of", [None, SENT - timedelta(seconds=1)])
@@ -169,21 +159,12 @@ def test_not_found_from_before_the_send_is_no_evidence_about_an_order(
     as_of: datetime | None,
 ) -> None:
     ours = local("working")
-    reply = reported(POLY, NotFound(as_of, complete=True))
+    reply = reported(POLY, NotFound(as_of))
 
-    discrepancies = diff(ours, reply, RULES)
+    discrepancies = diff(ours, reply, GRACE)
 
     assert discrepancies == ()
-    assert proposed(ours, reply) == (AskAgain(POLY, "polymarket-order", RULES.again),)
-
-
-def test_an_incomplete_answer_proves_nothing() -> None:
-    ours = local("intent")
-
-    discrepancies, after = run(ours, reported(POLY, NotFound(NOW, complete=False)))
-
-    assert discrepancies == []
-    assert after == ours
+    assert proposed(ours, reply) == (AskAgain(POLY, "polymarket-order"),)
 
 
 def test_an_unexplained_fill_prevents_the_proof_that_an_order_is_absent() -> None:
@@ -191,7 +172,7 @@ def test_an_unexplained_fill_prevents_the_proof_that_an_order_is_absent() -> Non
     ours = local("unknown", KALSHI)
     stranger = report("t9", TEN, platform=KALSHI, client_order_id=None)
 
-    discrepancies, after = run(ours, reported(KALSHI, NotFound(NOW, complete=True), stranger))
+    discrepancies, after = run(ours, reported(KALSHI, ABSENT, stranger))
 
     assert [d.kind for d in discrepancies] == [KIND.ORDER_NOT_FOUND, KIND.FILL_UNKNOWN]
     assert the(after, KALSHI).order.status is OrderStatus.PENDING
@@ -246,8 +227,8 @@ def test_an_unreachable_platform_is_one_discrepancy_for_all_of_its_orders() -> N
 def test_an_order_without_an_answer_is_missing_only_if_the_lists_do_not_explain_it() -> None:
     ours = local("filled")
 
-    explained = diff(ours, reported(POLY, None, *_shown(ours)), RULES)
-    unexplained = diff(ours, reported(POLY), RULES)
+    explained = diff(ours, reported(POLY, None, *_shown(ours)), GRACE)
+    unexplained = diff(ours, reported(POLY), GRACE)
 
     assert explained == ()
     assert [d.kind for d in unexplained] == [KIND.PLATFORM_UNAVAILABLE]
@@ -444,7 +425,7 @@ def test_a_position_whose_only_fill_failed_closes_when_no_order_can_still_fill()
     ours = replace(ours, orders=(replace(ours.orders[0], fills=(first,)), ours.orders[1]))
 
     _, waiting = run(ours, _both((lost,), Unavailable("timed out")))
-    _, over = run(waiting, _both((lost,), NotFound(NOW, complete=True)))
+    _, over = run(waiting, _both((lost,), ABSENT))
 
     assert waiting.positions[0].status is PositionStatus.SINGLE_LEG_EXPOSED
     assert over.positions[0].status is PositionStatus.CLOSED
@@ -539,7 +520,7 @@ def test_a_list_without_a_date_counts_once_everything_is_older_than_the_grace() 
     ours = local("filled")
     cash = {account(POLY): ListedCash(None, CENT)}
 
-    found = diff(ours, reported(POLY, None, *_shown(ours), balances=cash), RULES)
+    found = diff(ours, reported(POLY, None, *_shown(ours), balances=cash), GRACE)
 
     assert [d.kind for d in found] == [KIND.BALANCE_MISMATCH]
 
@@ -548,7 +529,7 @@ def test_while_trades_are_not_listed_no_cash_is_compared() -> None:
     _, ours = run(local("working"), reported(POLY, found(POLY, TEN, NOTHING)))
     cash = {account(POLY): ListedCash(NOW, CENT)}
 
-    kinds = [d.kind for d in diff(ours, reported(POLY, None, balances=cash), RULES)]
+    kinds = [d.kind for d in diff(ours, reported(POLY, None, balances=cash), GRACE)]
 
     assert KIND.BALANCE_MISMATCH not in kinds
 
@@ -558,7 +539,7 @@ def test_provisional_contracts_may_be_listed_or_not() -> None:
     kinds = []
     for size in (NOTHING, FOUR, TEN, Quantity(Decimal(11))):
         discrepancies = diff(
-            ours, reported(POLY, None, *_shown(ours), positions=contracts(NOW, size)), RULES
+            ours, reported(POLY, None, *_shown(ours), positions=contracts(NOW, size)), GRACE
         )
         kinds.append([d.kind for d in discrepancies])
 
@@ -664,7 +645,7 @@ def test_every_discrepancy_can_be_written_as_json_and_has_a_unique_key() -> None
         for kind in PLATFORM:
             for settlement in SETTLEMENT:
                 reply = theirs(state, kind, settlement, POLY)
-                discrepancies = diff(local(state), reply, RULES)
+                discrepancies = diff(local(state), reply, GRACE)
                 assert len({each.key for each in discrepancies}) == len(discrepancies)
                 for each in discrepancies:
                     assert json.dumps([each.ours, each.theirs])
@@ -767,7 +748,7 @@ def test_filled_is_the_sum_of_fills_and_the_position_agrees_with_it(
         assert ours.contracts[POLY, "polymarket-cup", Outcome.NO] == mine.order.filled
         assert ours.cash[account(POLY)] == 100 - mine.order.cost - mine.order.fees
         if position.status is not PositionStatus.RECONCILIATION_REQUIRED:
-            imbalanced = position.imbalanced(RULES.dust)
+            imbalanced = position.imbalanced(DUST)
             assert position.status is (
                 PositionStatus.SINGLE_LEG_EXPOSED if imbalanced else PositionStatus.OPEN
             )
@@ -808,7 +789,7 @@ def _step(ours: OurState, trades: list[FillReport], matched: int, listed: int) -
     return after
 
 
-@given(histories(), st.sampled_from(["lost", "half", "stale"]))
+@given(histories(), st.sampled_from(["lost", "stale"]))
 def test_silence_after_any_history_takes_nothing_away(
     history: tuple[OurState, list[list[FillReport]], PlatformState], kind: str
 ) -> None:
@@ -817,7 +798,6 @@ def test_silence_after_any_history_takes_nothing_away(
         _, ours = run(ours, reported(POLY, Unavailable("late"), *batch))
     silence: dict[str, Answer] = {
         "lost": Unavailable("timed out"),
-        "half": NotFound(NOW, complete=False),
         "stale": Stale(None),
     }
 

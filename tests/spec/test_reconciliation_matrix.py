@@ -6,9 +6,9 @@ from itertools import product
 
 import pytest
 from support.reconciliation import (
+    GRACE,
     LOCAL,
     PLATFORM,
-    RULES,
     SETTLEMENT,
     Proposal,
     diff,
@@ -23,7 +23,7 @@ from support.second_books import apply
 
 from dutchbook.domain.execution.order import Finality, OrderStatus, order_status
 from dutchbook.domain.market.contract import Platform
-from dutchbook.domain.positions.position import PositionStatus
+from dutchbook.domain.positions.position import DUST, PositionStatus
 from dutchbook.domain.reconciliation.findings import (
     Discrepancy,
     Involvement,
@@ -44,9 +44,9 @@ def sides(cell: Cell, platform: Platform) -> tuple[OurState, PlatformState]:
 def reconcile(
     ours: OurState, reply: PlatformState
 ) -> tuple[tuple[Discrepancy, ...], tuple[Proposal, ...], OurState]:
-    found = diff(ours, reply, RULES)
-    proposals = propose(found, ours, reply, RULES)
-    return found, proposals, apply(ours, proposals, dust=RULES.dust)
+    found = diff(ours, reply, GRACE)
+    proposals = propose(found, ours, reply, GRACE)
+    return found, proposals, apply(ours, proposals, dust=DUST)
 
 
 def names(found: tuple[Discrepancy, ...]) -> tuple[str, ...]:

@@ -15,9 +15,8 @@ from dutchbook.domain.capital.ledger import AccountKey
 from dutchbook.domain.execution.order import Finality, Order
 from dutchbook.domain.market.contract import Outcome, Platform
 from dutchbook.domain.pair_trades.trade import PairTrade
-from dutchbook.domain.positions.position import OpenPosition
+from dutchbook.domain.positions.position import DUST, OpenPosition
 from dutchbook.domain.positions.settlement import Result
-from dutchbook.domain.reconciliation.absence import Rules
 from dutchbook.domain.reconciliation.findings import (
     Discrepancy,
     DiscrepancyType,
@@ -47,9 +46,10 @@ from support import reconciliation_matrix as matrix
 from support.memory_journal import MemoryJournal
 from support.pairs import NOW, pair
 from support.reconciliation import (
+    ABSENT,
     FOUR,
+    GRACE,
     POSITION,
-    RULES,
     SENT,
     SIX,
     TEN,
@@ -101,7 +101,7 @@ class Cell:
             stale = self.said == "query stale"
             as_of = SENT - timedelta(seconds=1) if stale else NOW
             failed = Unavailable("timed out")
-            return failed if self.said == "query failed" else NotFound(as_of, complete=True)
+            return failed if self.said == "query failed" else replace(ABSENT, as_of=as_of)
         filled, working = amounts
         trades = (("t1", FOUR), ("t2", SIX))[: 2 if filled == TEN else 1 if filled else 0]
         fills = tuple(
@@ -159,7 +159,7 @@ class Told:
 
     async def find_order(self, order: Order) -> OrderReport | None:
         self.asked.append(order.client_order_id)
-        match self.answers.get(order.client_order_id, NotFound(NOW, complete=True)):
+        match self.answers.get(order.client_order_id, ABSENT):
             case OrderReport() as found:
                 return OrderReport(
                     found.platform_order_id,
@@ -252,7 +252,7 @@ def says(at: At, answer: Answer) -> None:
     at.told[at.platform].answers[f"{at.platform}-key"] = answer
     pure = PlatformState(NOW, {at.platform: Statement({f"{at.platform}-order": answer})})
     since = NOW - timedelta(minutes=5)
-    at.service._doubts = {each.key: since for each in diff(at.ours, pure, RULES)}
+    at.service._doubts = {each.key: since for each in diff(at.ours, pure, GRACE)}
 
 
 Work = Callable[[At], Awaitable[Any]]
@@ -339,9 +339,8 @@ def expected(at: At, cell: Cell) -> Any:
     """Return the order in a cell after the pure comparison."""
     answer = cell.answer(at.platform)
     pure = PlatformState(NOW, {at.platform: Statement({f"{at.platform}-order": answer})})
-    rules = at.service._theirs.rules(at.ours.orders, timedelta(seconds=60))
     ours = replace(at.ours, doubted=dict(at.service._doubts))
-    after = apply(ours, propose(diff(ours, pure, rules), ours, pure, rules), dust=rules.dust)
+    after = apply(ours, propose(diff(ours, pure, GRACE), ours, pure, GRACE), dust=DUST)
     return next(o for o in after.orders if o.order.platform is at.platform)
 
 
@@ -389,15 +388,10 @@ class Saying:
     """Both platforms, reporting what a cell of the matrix defines."""
 
     said: PlatformState
-    no_grace = timedelta(0)
 
     async def ask(self, orders: Iterable[OurOrder], *, every: bool = False) -> PlatformState:
         del orders, every
         return self.said
-
-    def rules(self, orders: Iterable[OurOrder], grace: timedelta) -> Rules:
-        del orders, grace
-        return RULES
 
 
 async def matrix_cell(at: At, cell: matrix.Cell) -> None:
@@ -406,8 +400,8 @@ async def matrix_cell(at: At, cell: matrix.Cell) -> None:
     at.service._theirs = Saying(said)
     ours = past_grace(at.ours, said)
     at.service._doubts = dict(ours.doubted)
-    proposals = propose(diff(ours, said, RULES), ours, said, RULES)
-    wanted = apply(ours, proposals, dust=RULES.dust)
+    proposals = propose(diff(ours, said, GRACE), ours, said, GRACE)
+    wanted = apply(ours, proposals, dust=DUST)
 
     first = await at.service.reconcile()
     record = [await at.rows(table) for table in ("discrepancies", "fills", "orders")]

@@ -11,7 +11,6 @@ from dutchbook.domain.capital.ledger import AccountKey
 from dutchbook.domain.execution.order import Fill, Finality, Order, Purpose, TimeInForce, Totals
 from dutchbook.domain.market.contract import Leg, Outcome, Platform, Side
 from dutchbook.domain.positions.position import Holding, OpenPosition, PositionStatus
-from dutchbook.domain.reconciliation.absence import Rules, Window
 from dutchbook.domain.reconciliation.compare import compare
 from dutchbook.domain.reconciliation.findings import (
     AskAgain,
@@ -38,7 +37,8 @@ SENT = NOW - timedelta(minutes=10)
 TEN, FOUR, SIX = (Quantity(Decimal(each)) for each in (10, 4, 6))
 HALF, CENT = Price(Decimal("0.5")), Money(Decimal("0.01"))
 POSITION = "position-1"
-RULES = Rules(windows={platform: Window(timedelta(seconds=30)) for platform in Platform})
+GRACE = timedelta(seconds=60)
+ABSENT = NotFound(NOW, SENT + timedelta(seconds=30))
 LOCAL = (
     "none", "intent", "unknown", "working", "partly filled", "filled", "cancelled", "rejected",
 )  # fmt: skip
@@ -199,7 +199,7 @@ def found(
 def answer(kind: str, platform: Platform) -> Answer:
     """Return the platform's answer about the order, one of `PLATFORM`."""
     answers: dict[str, Answer] = {
-        "none": NotFound(NOW, complete=True),
+        "none": ABSENT,
         "working": found(platform, NOTHING, TEN),
         "partly filled": found(platform, FOUR, SIX),
         "filled": found(platform, TEN, NOTHING),
@@ -251,15 +251,15 @@ def _listed(reply: Answer, platform: Platform) -> tuple[ListedOrder, ...] | Unav
     )
 
 
-def past_grace(ours: OurState, reply: PlatformState, rules: Rules = RULES) -> OurState:
+def past_grace(ours: OurState, reply: PlatformState) -> OurState:
     """Return our state as an earlier pass left it, with doubts five minutes old."""
     since = NOW - timedelta(minutes=5)
-    return replace(ours, doubted={each.key: since for each in diff(ours, reply, rules)})
+    return replace(ours, doubted={each.key: since for each in diff(ours, reply, GRACE)})
 
 
-def diff(ours: OurState, theirs: PlatformState, rules: Rules) -> tuple[Discrepancy, ...]:
+def diff(ours: OurState, theirs: PlatformState, grace: timedelta) -> tuple[Discrepancy, ...]:
     """Return the differences between our state and the platforms'."""
-    return compare(ours, theirs, rules).discrepancies
+    return compare(ours, theirs, grace).discrepancies
 
 
 @dataclass(frozen=True)
@@ -273,10 +273,10 @@ Proposal = Repair | AskAgain | AskPerson
 
 
 def propose(
-    left: Iterable[Discrepancy], ours: OurState, theirs: PlatformState, rules: Rules
+    left: Iterable[Discrepancy], ours: OurState, theirs: PlatformState, grace: timedelta
 ) -> tuple[Proposal, ...]:
     """Return repairs, questions, and the decisions about those differences that are left."""
-    compared = compare(ours, theirs, rules)
+    compared = compare(ours, theirs, grace)
     decisions = (AskPerson(d) for d in left if d.involvement is Involvement.DECIDES)
     return (*compared.repairs, *compared.questions, *decisions)
 

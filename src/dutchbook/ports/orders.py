@@ -77,6 +77,9 @@ class OrderGateway(Protocol):
     async def find_order(self, order: Order) -> OrderReport | None:
         """Query an order. None means "not found", which proves nothing.
 
+        It is the answer only where every page of orders, including finished ones, and of trades
+        was read.
+
         It takes the order, since a platform may look it up by contract and time (Kalshi) or by
         an id that follows from its content (Polymarket).
         """

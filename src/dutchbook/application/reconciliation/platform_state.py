@@ -12,7 +12,6 @@ from dutchbook.application.recovery.reported_fills import ReportedFills
 from dutchbook.domain.capital.ledger import AccountKey, EntryKind
 from dutchbook.domain.execution.order import Order
 from dutchbook.domain.market.contract import Platform
-from dutchbook.domain.reconciliation.absence import Rules, Window
 from dutchbook.domain.reconciliation.our_state import OurOrder, OurState
 from dutchbook.domain.reconciliation.platform_state import (
     Answer,
@@ -87,8 +86,6 @@ class PlatformStateReader:
         self._listed: dict[Platform, datetime] = {}
         self._traded: dict[Platform, datetime] = {}
 
-    no_grace = timedelta(0)
-
     async def ask(self, orders: Iterable[OurOrder], *, every: bool = False) -> PlatformState:
         """Query both platforms at the same time.
 
@@ -114,16 +111,6 @@ class PlatformStateReader:
         replies = await asyncio.gather(*(self._statement(query, wanted) for query in queries))
         statements = dict(zip(self._gateways, replies, strict=True))
         return PlatformState(at, statements)
-
-    def rules(self, orders: Iterable[OurOrder], grace: timedelta) -> Rules:
-        """Return the comparison rules: how long one of these orders may take to arrive."""
-        lengths: dict[Platform, timedelta | None] = {}
-        for each in (ours.order for ours in orders if ours.awaiting):
-            until = self._gateways[each.platform].arrives_until(each)
-            length = until - each.created_at if until else None
-            known = lengths.get(each.platform, length)
-            lengths[each.platform] = max(known, length) if known and length else None
-        return Rules({p: Window(length) for p, length in lengths.items()}, grace)
 
     def may_arrive(self, order: Order) -> bool:
         """Return whether an order that its platform does not show may still arrive there.
@@ -239,7 +226,7 @@ class PlatformStateReader:
             case Unavailable():
                 return reply
             case None:
-                return NotFound(as_of, complete=True)
+                return NotFound(as_of, query.gateway.arrives_until(ours.order))
             case OrderReport():
                 return reply
 

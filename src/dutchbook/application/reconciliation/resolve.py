@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 from dutchbook.application.capital.risk import RiskManager
@@ -44,6 +45,7 @@ from dutchbook.ports.journal import Batch, Insert
 from dutchbook.ports.time import Clock, Ids
 
 OUT = "one of its orders is open: its outcome decides"
+NO_GRACE = timedelta(0)
 Answered = Callable[[str], Batch]
 
 
@@ -229,8 +231,7 @@ class Resolver:
                 raise InvalidInput("choice", Choice.ADOPT_PLATFORM.value, right)
             if each.awaiting and isinstance(answers[each.order.order_id], NotFound):
                 self._insist_on_gone(each.order)
-        rules = self._theirs.rules(mine, self._theirs.no_grace)
-        done = await self._repairer.apply(own, compare(own.ours, theirs, rules).repairs)
+        done = await self._repairer.apply(own, compare(own.ours, theirs, NO_GRACE).repairs)
         if done.short:
             short = done.short[0]
             right = f"possible once it can be paid: {short.what} on {short.order.platform}"
@@ -322,7 +323,7 @@ def _figure(platform: Platform, paid: Mapping[Platform, Decimal]) -> Decimal:
 def _answer(ours: OurOrder, theirs: PlatformState) -> OrderReport | NotFound | None:
     """Return a platform's answer on an order, None if it proves nothing."""
     answer = theirs.of(ours.order.platform).answers.get(ours.order.order_id)
-    if isinstance(answer, OrderReport) or (isinstance(answer, NotFound) and answer.complete):
+    if isinstance(answer, OrderReport | NotFound):
         return answer
     return None
 

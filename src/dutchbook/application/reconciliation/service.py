@@ -47,6 +47,8 @@ from dutchbook.domain.values.units import Money, plain
 from dutchbook.ports.journal import Batch, Journal
 from dutchbook.ports.time import Clock
 
+AGAIN_SECONDS = 5
+"""The wait before an order is queried again."""
 _K, _I = DiscrepancyType, Involvement
 
 
@@ -237,8 +239,7 @@ class StartupReconciliationService:
 
         In this order, since a repair can remove a difference that a person must know of.
         """
-        rules = self._theirs.rules(own.ours.orders, self._intervals.grace)
-        compared = compare(own.ours, theirs, rules)
+        compared = compare(own.ours, theirs, self._intervals.grace)
         found = compared.discrepancies
         left = [
             each for each in found if not proven(each) and not self._disputes.accepted(each)
@@ -282,8 +283,7 @@ class StartupReconciliationService:
         working = {order.order_id: order for order in orders if order.working_size}
         for each in questions:
             if each.subject in working:
-                wait = max(1, int(each.after.total_seconds()))
-                self._questions.notice(working[each.subject], wait)
+                self._questions.notice(working[each.subject], AGAIN_SECONDS)
 
     async def _recount(self) -> None:
         """Recompute the risk budget from the database, unless something is in progress."""

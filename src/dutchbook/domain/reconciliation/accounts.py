@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from dutchbook.domain.capital.ledger import AccountKey
 from dutchbook.domain.execution.order import Fill, Finality
 from dutchbook.domain.market.contract import Outcome, Platform
-from dutchbook.domain.reconciliation.absence import Rules
 from dutchbook.domain.reconciliation.findings import (
     AskAgain,
     BookCash,
@@ -38,10 +37,12 @@ from dutchbook.domain.reconciliation.platform_state import (
     Statement,
     Unavailable,
 )
-from dutchbook.domain.values.units import plain
+from dutchbook.domain.values.units import Money, plain
 
 _K, _I = DiscrepancyType, Involvement
 Finding = Discrepancy | AskAgain
+CENT = Money(Decimal("0.01"))
+"""By how many dollars a platform's rounding of cash may differ from ours."""
 
 
 def named_cash(ours: OurState, theirs: PlatformState) -> tuple[BookCash, ...]:
@@ -100,7 +101,7 @@ class Accounts:
 
     ours: OurState
     theirs: PlatformState
-    rules: Rules
+    grace: timedelta
     platform: Platform
     trades: Trades
 
@@ -276,8 +277,8 @@ class Accounts:
             return
         expected = self.ours.cash.get(account, Decimal(0))
         effects = [-cash_effect(fill) for fill, _ in _provisional(orders)]
-        low = sum((e for e in effects if e < 0), start=Decimal(0)) - self.rules.cash_tolerance
-        high = sum((e for e in effects if e > 0), start=Decimal(0)) + self.rules.cash_tolerance
+        low = sum((e for e in effects if e < 0), start=Decimal(0)) - CENT
+        high = sum((e for e in effects if e > 0), start=Decimal(0)) + CENT
         if low <= total - expected <= high:
             return
         yield self._judged(
@@ -305,20 +306,20 @@ class Accounts:
         orders = tuple(orders)
         newest = [our.newest for our in orders]
         moved = [m.at for m in self.statement.movements]
-        shown = as_of or self.theirs.asked_at - self.rules.grace
+        shown = as_of or self.theirs.asked_at - self.grace
         unlisted = any(our.order.stated for our in orders)
         return unlisted or any(shown < each for each in (*newest, *moved))
 
     def _judged(self, found: Discrepancy) -> Discrepancy:
         """Return the finding; after the grace period, a person decides about it."""
         since = self.ours.doubted.get(found.key, self.theirs.asked_at)
-        if self.theirs.asked_at - since >= self.rules.grace:
+        if self.theirs.asked_at - since >= self.grace:
             return replace(found, involvement=_I.DECIDES)
         return found
 
     def again(self, subject: str) -> AskAgain:
         """Return the proposal to request a list again."""
-        return AskAgain(self.platform, subject, self.rules.again)
+        return AskAgain(self.platform, subject)
 
 
 def _provisional(orders: Iterable[OurOrder]) -> list[tuple[Fill, OurOrder]]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.position import PositionStatus
-from dutchbook.domain.reconciliation.absence import Rules
 from dutchbook.domain.reconciliation.accounts import Accounts, joined, named_cash
 from dutchbook.domain.reconciliation.examination import Examination
 from dutchbook.domain.reconciliation.findings import (
@@ -39,13 +39,14 @@ class Comparison:
     questions: tuple[AskAgain, ...]
 
 
-def compare(ours: OurState, theirs: PlatformState, rules: Rules) -> Comparison:
+def compare(ours: OurState, theirs: PlatformState, grace: timedelta) -> Comparison:
     """Compare our state with the platforms', once.
 
     Args:
         ours: Our state.
         theirs: The platforms' state.
-        rules: The rules of the comparison.
+        grace: How long after it was first seen a difference may be a delay, so that the
+            platform is asked again. After that, a person is asked.
     """
     trades = {platform: joined(ours, theirs, platform) for platform in Platform}
     positions = {each.position_id: each for each in ours.positions}
@@ -53,7 +54,7 @@ def compare(ours: OurState, theirs: PlatformState, rules: Rules) -> Comparison:
     for each in ours.orders:
         position = positions.get(each.position_id or "")
         closed = position is not None and position.status is PositionStatus.CLOSED
-        case = Examination(ours.doubted, each, theirs, rules, closed, each)
+        case = Examination(ours.doubted, each, theirs, grace, closed, each)
         examined.append(examine(case, trades[each.order.platform]))
     repairs = in_order(
         (*named_cash(ours, theirs), *(r for case in examined for r in case.repairs))
@@ -61,12 +62,12 @@ def compare(ours: OurState, theirs: PlatformState, rules: Rules) -> Comparison:
     after = totals_after(ours, repairs)
     found = {key: each for case in examined for key, each in case.found.items()}
     questions = {
-        AskAgain(case.order.platform, case.order.order_id, rules.again): None
+        AskAgain(case.order.platform, case.order.order_id): None
         for case in examined
         if case.ask_again
     }
     for platform in Platform:
-        accounts = Accounts(after, theirs, rules, platform, trades[platform])
+        accounts = Accounts(after, theirs, grace, platform, trades[platform])
         for finding in accounts.findings():
             if isinstance(finding, AskAgain):
                 questions[finding] = None

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from dutchbook.domain.execution.order import Fill, Order
-from dutchbook.domain.reconciliation.absence import Rules
 from dutchbook.domain.reconciliation.findings import Discrepancy, DiscrepancyType, Involvement
 from dutchbook.domain.reconciliation.our_state import OurOrder
 from dutchbook.domain.reconciliation.platform_state import (
@@ -25,13 +24,15 @@ from dutchbook.domain.values.units import plain
 class Examination:
     """The comparison of one order; filled in step by step.
 
+    `grace`: how long after it was first seen a difference may be a delay, so that the platform
+    is asked again. After that, a person is asked.
     `closed`: the order's position is CLOSED, so that no change was expected.
     """
 
     doubted: Mapping[str, datetime]
     before: OurOrder
     theirs: PlatformState
-    rules: Rules
+    grace: timedelta
     closed: bool
     after: OurOrder
     repairs: list[OrderRepair] = field(default_factory=list)
@@ -103,7 +104,7 @@ class Examination:
         self.ask_again = True
         noted = self.differs(kind, theirs, action, Involvement.NOTIFIED)
         since = self.doubted.get(noted.key, self.theirs.asked_at)
-        if max(waited, self.theirs.asked_at - since) >= self.rules.grace:
+        if max(waited, self.theirs.asked_at - since) >= self.grace:
             self.differs(kind, theirs, action, Involvement.DECIDES)
 
 

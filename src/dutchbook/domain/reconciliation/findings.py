@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -208,8 +207,7 @@ REPAIRS = (
 
 @dataclass(frozen=True, slots=True)
 class AskAgain:
-    """Ask the platform about `subject` again, not before `after` has passed."""
+    """Ask the platform about `subject` again."""
 
     platform: Platform
     subject: str
-    after: timedelta

@@ -143,15 +143,12 @@ def _not_shown(
 ) -> None:
     """Handle a "not found" answer. Only the bounded proof of absence ends an order."""
     order = case.after.order
-    window = case.rules.window(order.platform)
-    if not trades and not _unexplained(case, strange) and proven_absent(order, answer, window):
+    if not trades and not _unexplained(case, strange) and proven_absent(order, answer):
         case.repair(GiveUpOrder(order.order_id))
         return
     missing = [f for f in live(case.after.fills) if f.trade_id not in trades]
     unsettled = any(fill.finality is Finality.PROVISIONAL for fill in missing)
-    if not answer.complete:
-        case.ask(when=case.after.unresolved)
-    elif case.after.awaiting or order.working_size > 0 or unsettled:
+    if case.after.awaiting or order.working_size > 0 or unsettled:
         case.doubts(_K.ORDER_NOT_FOUND, answered(answer), _LOOK, _waited(case))
 
 
@@ -167,7 +164,7 @@ def _unexplained(case: Examination, strange: tuple[FillReport, ...]) -> bool:
 def _stale(case: Examination, answer: Stale) -> None:
     case.ask(when=case.after.unresolved)
     rest = case.after.order.working_size > 0
-    if case.after.awaiting and rest and _waited(case) >= case.rules.grace:
+    if case.after.awaiting and rest and _waited(case) >= case.grace:
         case.doubts(_K.ORDER_NOT_FOUND, answered(answer), _LOOK, _waited(case))
 
 

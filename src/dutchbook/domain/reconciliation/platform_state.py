@@ -1,7 +1,7 @@
 """Platform state: answers about our orders, and lists of what is in our accounts.
 
 Plain values, one `Statement` per platform, which record answers as they came: a failed question
-is `Unavailable`, and an unread page makes an answer incomplete.
+is `Unavailable`.
 """
 
 from __future__ import annotations
@@ -80,11 +80,14 @@ class NotFound:
         as_of: How recent the platform says its data is (Kalshi: ``as_of_time`` of
             ``GET /exchange/user_data_timestamp``, docs.kalshi.com, 2026-10); None if it does
             not say (Polymarket).
-        complete: Every page of orders, including finished ones, and of trades was read.
+        arrives_until: When the platform could accept the order at the latest, if it was sent
+            when it was created: the end of its signature's validity or its own expiry, plus the
+            largest clock difference. None if nothing ends it, and then absence is never proven
+            (a Polymarket order's signature has no expiry; py-clob-client-v2 1.2.1).
     """
 
     as_of: datetime | None
-    complete: bool
+    arrives_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from dutchbook.domain.execution.order import Fill, Order
 from dutchbook.domain.positions.position import OpenPosition, PositionTrigger
-from dutchbook.domain.reconciliation.absence import CENT
+from dutchbook.domain.reconciliation.accounts import CENT
 from dutchbook.domain.reconciliation.examination import fill_document
 from dutchbook.domain.reconciliation.findings import Discrepancy, DiscrepancyType, Involvement
 from dutchbook.domain.values.units import NOTHING, plain
