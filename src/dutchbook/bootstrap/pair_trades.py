@@ -47,7 +47,7 @@ def build_pair_trades(base: Base) -> PairTradeServices:
         committer,
         questions,
         trades,
-        parts.adjustments,
+        parts.gate,
         recovery,
         single_leg,
         gateways,

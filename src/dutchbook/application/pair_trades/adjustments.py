@@ -23,7 +23,6 @@ from dutchbook.domain.execution.pre_trade_checks import Refused
 from dutchbook.domain.market.contract import Leg, Outcome, Platform, Side
 from dutchbook.domain.pair_trades.facts import (
     CameToNothing,
-    NeverArrived,
     OutcomeUnknown,
     Placed,
 )
@@ -169,9 +168,9 @@ class Adjustments:
             case Unknown(reason):
                 return await self._unknown(order, reason)
             case OrderReport() as report:
-                return await self.answered(order.order_id, report)
+                return await self._answered(order.order_id, report)
 
-    async def answered(self, order_id: str, report: OrderReport) -> Done:
+    async def _answered(self, order_id: str, report: OrderReport) -> Done:
         """Book a platform's report on an order of a position.
 
         An immediate order that still works has no outcome yet: it is queried.
@@ -187,14 +186,6 @@ class Adjustments:
         more = order.filled > was.filled
         reason = None if more else order.refusal or "nothing was filled"
         return Done(after.position, order, reason)
-
-    async def gave_up(self, order_id: str) -> Done:
-        """Book that an order never arrived and no longer can."""
-        fact = NeverArrived(self._clock.now(), order_id)
-        self._gate.answered(order_id)
-        trade = self._trades.of_order(order_id)
-        after = await self._trades.book(trade.execution_id, fact)
-        return Done(after.position, after.orders[order_id], fact.reason)
 
     async def _came_to_nothing(self, order: Order, reason: str, *, sent: bool = False) -> Done:
         self._gate.answered(order.order_id)

@@ -219,16 +219,14 @@ class Repairer:
         before = self._trades.trade(execution_id)
         change, now = _Change.of(ours, repairs), self._clock.now()
         corrected = Corrected(now, ours.order, change.order, change.fills, change.finalities)
+        after = await self._recovery.learnt(before, corrected)
         if before.ended:
-            after = await self._trades.book(execution_id, corrected)
             if after.position.imbalanced() and not (
                 before.opened and before.position.imbalanced()
             ):
                 self._single_leg.exposed(after.position_id)
             if after.opened and not before.opened:
                 self._recovery.late(after)
-        else:
-            after = await self._recovery.learnt(before, corrected)
         return change.order if after.orders[ours.order.order_id] == change.order else None
 
     def _compared(self, execution_id: str, ours: OurOrder) -> PairTrade | None:

@@ -22,7 +22,7 @@ from dutchbook.application.recovery.unfinished import Recovery
 from dutchbook.domain.capital.ledger import EntryKind
 from dutchbook.domain.execution.order import Finality, Order, Purpose
 from dutchbook.domain.market.contract import Outcome, Platform
-from dutchbook.domain.pair_trades.facts import Moved, NeverArrived, Paid
+from dutchbook.domain.pair_trades.facts import Moved, Paid
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.fold import Cause, Payout
 from dutchbook.domain.positions.position import PositionStatus
@@ -289,11 +289,7 @@ class Resolver:
             if not order.working_size:
                 return
             self._insist_on_gone(order)
-            if trade.ended:
-                fact = NeverArrived(self._clock.now(), order_id)
-                await self._trades.book(trade.execution_id, fact)
-            else:
-                await self._recovery.answered(trade, order_id, None)
+            await self._recovery.answered(trade, order_id, None)
 
 
 def _insist(trade: PairTrade) -> None:

@@ -198,7 +198,7 @@ class SettlementFollower:
         with self._disputes.opening([self._disputes.of(each) for each in found]) as opening:
             fact = Listed(self._clock.now(), order.order_id, fills, opening.events, whole=whole)
             if trade.waiting:
-                await self._recovery.learnt(trade, fact, Batch(opening.writes))
+                await self._recovery.learnt(trade, fact, alongside=Batch(opening.writes))
                 return
             rows = Batch(opening.writes)
             after = await self._trades.book(trade.execution_id, fact, alongside=rows)
@@ -214,10 +214,8 @@ class SettlementFollower:
             return
         fill = replace(trade.fills[key], finality=finality)
         final = Final(self._clock.now(), fill)
-        if trade.waiting:
+        if trade.waiting or finality is Finality.SETTLED:
             await self._recovery.learnt(trade, final)
-        elif finality is Finality.SETTLED:
-            await self._trades.book(trade.execution_id, final)
         else:
             await self._failed(trade, fill)
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from dutchbook.application.exposure.single_leg import SingleLegResolutionService
+from dutchbook.application.orders.gate import Gate
 from dutchbook.application.orders.questions import Question, Questions
 from dutchbook.application.orders.send import NOT_FOUND, ask
-from dutchbook.application.pair_trades.adjustments import Adjustments
 from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import Committer
 from dutchbook.application.records.shielding import answered
@@ -29,9 +29,9 @@ from dutchbook.ports.time import Clock
 class Inquiries:
     """Queries orders, and passes each answer on to the service that books it.
 
-    It takes ten parts because an answer is booked by another service in each state of its pair
-    trade, and because it queries the platforms itself, with a timeout, and a deadline after
-    which a person is notified.
+    It takes ten parts because an answer concerns the gate, the pair trade and its exposure, and
+    because it queries the platforms itself, with a timeout, and a deadline after which a person
+    is notified.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Inquiries:
         committer: Committer,
         questions: Questions,
         trades: PairTrades,
-        adjustments: Adjustments,
+        gate: Gate,
         recovery: Recovery,
         single_leg: SingleLegResolutionService,
         gateways: Mapping[Platform, OrderGateway],
@@ -51,7 +51,7 @@ class Inquiries:
         self._committer = committer
         self._questions = questions
         self._trades = trades
-        self._adjustments = adjustments
+        self._gate = gate
         self._recovery = recovery
         self._single_leg = single_leg
         self._gateways = gateways
@@ -103,15 +103,11 @@ class Inquiries:
             trade = self._trades.find(order.execution_id)
             if trade is None or not trade.orders[order.order_id].working_size:
                 return
-            if not trade.ended:
-                await self._recovery.answered(trade, order.order_id, report)
-                return
-            if report is not None:
-                done = await self._adjustments.answered(order.order_id, report)
-            else:
-                done = await self._adjustments.gave_up(order.order_id)
-        if done.position.imbalanced():
-            self._single_leg.exposed(done.position.position_id)
+            if trade.ended:
+                self._gate.answered(order.order_id)
+            after = await self._recovery.answered(trade, order.order_id, report)
+        if trade.ended and after.position.imbalanced():
+            self._single_leg.exposed(after.position_id)
 
     async def _notify_person(self, question: Question) -> None:
         order = question.order

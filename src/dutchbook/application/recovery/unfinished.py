@@ -16,9 +16,6 @@ from dutchbook.domain.execution.decide import Phase
 from dutchbook.domain.pair_trades.ending import waiting
 from dutchbook.domain.pair_trades.facts import (
     Concluded,
-    Corrected,
-    Final,
-    Listed,
     NeverArrived,
     OutcomeUnknown,
     TradeFact,
@@ -72,7 +69,7 @@ class Recovery:
         if facts:
             trade = await self._trades.book(trade.execution_id, *facts)
         if not trade.open_orders:
-            trade = await self._book(trade)
+            trade = await self.learnt(trade)
         return trade
 
     async def answered(
@@ -85,26 +82,22 @@ class Recovery:
         """
         now = self._clock.now()
         if report is None:
-            return await self._book(trade, NeverArrived(now, order_id))
+            return await self.learnt(trade, NeverArrived(now, order_id))
         fact = reported(trade.orders[order_id], report, now)
-        return await self._book(trade, fact)
-
-    async def learnt(
-        self, trade: PairTrade, fact: Corrected | Final | Listed, alongside: Batch = NONE
-    ) -> PairTrade:
-        """Book a fact about one order; the last open order ends the execution.
-
-        The caller holds the lock of the pair trade. `alongside` belongs in the same commit.
-        """
-        return await self._book(trade, fact, alongside=alongside)
+        return await self.learnt(trade, fact)
 
     def late(self, trade: PairTrade) -> None:
         """Follow a pair trade that had ended with nothing, and has a late fill."""
         self._unsettled.notice(trade)
 
-    async def _book(
+    async def learnt(
         self, trade: PairTrade, *facts: TradeFact, alongside: Batch = NONE
     ) -> PairTrade:
+        """Book facts about orders; the last open order ends the execution, if it has not ended.
+
+        The caller holds the lock of a pair trade whose execution has not ended. No task may run
+        it. `alongside` belongs in the same commit.
+        """
         before, concluded = self._trades.trade(trade.execution_id), Concluded(self._clock.now())
         after = await self._trades.book(
             trade.execution_id, *facts, concluded, alongside=alongside
