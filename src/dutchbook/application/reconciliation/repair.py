@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 
 from dutchbook.application.capital.risk import RiskManager
@@ -14,7 +15,7 @@ from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.reconciliation.our_state import OurReading, OurStateReader
 from dutchbook.application.recovery.fill_finality import SettlementFollower
 from dutchbook.application.recovery.unfinished import Recovery
-from dutchbook.domain.execution.order import Fill, Finality, Order
+from dutchbook.domain.execution.order import Finality, Order
 from dutchbook.domain.market.contract import Side
 from dutchbook.domain.pair_trades.facts import Corrected, Moved
 from dutchbook.domain.pair_trades.trade import PairTrade
@@ -176,7 +177,7 @@ class Repairer:
         covered = free + (kept.amounts.get(platform, ZERO) if kept else ZERO)
         bought = [
             fill.cost + fill.fee
-            for fill in _Change.of(ours, repairs).fills
+            for fill in _corrected(self._clock.now(), ours, repairs).fills
             if fill.side is Side.BUY and fill.finality is not Finality.FAILED
         ]
         costs = Money(sum(bought, start=Decimal(0)))
@@ -207,7 +208,9 @@ class Repairer:
             finality = _finality(each)
             await self._settling.finalise((each.fill.platform, each.fill.trade_id), finality)
         trade = self._trades.find(execution_id)
-        return trade.orders[ours.order.order_id] if trade else _Change.of(ours, repairs).order
+        if trade is None:
+            return _corrected(self._clock.now(), ours, repairs).order
+        return trade.orders[ours.order.order_id]
 
     async def _booked(
         self, execution_id: str, ours: OurOrder, repairs: Sequence[OrderRepair]
@@ -217,8 +220,7 @@ class Repairer:
         Reports are booked without that lock: None if one has changed the order meanwhile.
         """
         before = self._trades.trade(execution_id)
-        change, now = _Change.of(ours, repairs), self._clock.now()
-        corrected = Corrected(now, ours.order, change.order, change.fills, change.finalities)
+        corrected = _corrected(self._clock.now(), ours, repairs)
         after = await self._recovery.learnt(before, corrected)
         if before.ended:
             if after.position.imbalanced() and not (
@@ -227,7 +229,8 @@ class Repairer:
                 self._single_leg.exposed(after.position_id)
             if after.opened and not before.opened:
                 self._recovery.late(after)
-        return change.order if after.orders[ours.order.order_id] == change.order else None
+        kept = after.orders[ours.order.order_id]
+        return kept if kept == corrected.order else None
 
     def _compared(self, execution_id: str, ours: OurOrder) -> PairTrade | None:
         """Return the pair trade of an order, None where the order has changed since."""
@@ -236,29 +239,20 @@ class Repairer:
         return trade if same else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """The combined change of one order by its repairs."""
-
-    order: Order
-    fills: tuple[Fill, ...]
-    finalities: tuple[Fill, ...]
-
-    @classmethod
-    def of(cls, ours: OurOrder, repairs: Iterable[Repair]) -> _Change:
-        after = ours
-        for each in repairs:
-            assert not isinstance(each, BookCash), "of an order"
-            after = order_after(after, each)
-        before = {fill.trade_id: fill for fill in ours.fills}
-        new = tuple(fill for fill in after.fills if fill.trade_id not in before)
-        final = tuple(
-            fill
-            for fill in after.fills
-            if fill.trade_id in before and before[fill.trade_id].finality is not fill.finality
-        )
-        version = ours.order.version + (after.order != ours.order)
-        return cls(replace(after.order, version=version), new, final)
+def _corrected(at: datetime, ours: OurOrder, repairs: Iterable[OrderRepair]) -> Corrected:
+    """Return the combined change of one order by its repairs."""
+    after = ours
+    for each in repairs:
+        after = order_after(after, each)
+    before = {fill.trade_id: fill for fill in ours.fills}
+    new = tuple(fill for fill in after.fills if fill.trade_id not in before)
+    final = tuple(
+        fill
+        for fill in after.fills
+        if fill.trade_id in before and before[fill.trade_id].finality is not fill.finality
+    )
+    version = ours.order.version + (after.order != ours.order)
+    return Corrected(at, ours.order, replace(after.order, version=version), new, final)
 
 
 def _finality(repair: SettleFill | FailFill) -> Finality:

@@ -318,7 +318,7 @@ class Accounts:
         return found
 
     def again(self, subject: str) -> AskAgain:
-        """Return the proposal to request a list again."""
+        """Return the question that requests a list again."""
         return AskAgain(self.platform, subject)
 
 
