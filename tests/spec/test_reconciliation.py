@@ -633,7 +633,7 @@ def test_a_trade_of_no_order_is_for_a_person_after_a_while_if_no_order_is_unansw
     seen = [
         each.involvement
         for state_then in (ours, past_grace(ours, reply))
-        for each in diff(state_then, reply, RULES)
+        for each in diff(state_then, reply, GRACE)
         if each.kind is KIND.FILL_UNKNOWN
     ]
 

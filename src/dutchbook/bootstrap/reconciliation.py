@@ -26,17 +26,9 @@ def build_reconciliation(
     """Build the services that compare our state with the platforms', and subscribe them."""
     chosen = base.settings.reconciliation
     every, grace = (timedelta(seconds=s) for s in (chosen.every_seconds, chosen.grace_seconds))
-    timeouts = Timeouts(chosen.call_seconds, chosen.whole_seconds)
     trades, disputes, capital = trading.trades, trading.disputes, base.risk.capital
     own = OurStateReader(base.journal, capital, trades, trading.loader, executions, base.clock)
-    theirs = PlatformStateReader(
-        base.gateways,
-        capital.accounts,
-        base.journal,
-        trading.reported,
-        base.clock,
-        timeouts,
-    )
+    theirs = _platform_state(base, trading)
     repairer = _repairer(base, trading, own)
     service = StartupReconciliationService(
         base.journal,
@@ -68,6 +60,18 @@ def build_reconciliation(
     base.committer.subscribe(own)
     base.committer.subscribe(service)
     return ReconciliationCommands(service, own, resolver, base.committer)
+
+
+def _platform_state(base: Base, trading: PairTradeServices) -> PlatformStateReader:
+    chosen = base.settings.reconciliation
+    return PlatformStateReader(
+        base.gateways,
+        base.risk.capital.accounts,
+        base.journal,
+        trading.reported,
+        base.clock,
+        Timeouts(chosen.call_seconds, chosen.whole_seconds),
+    )
 
 
 def _repairer(base: Base, trading: PairTradeServices, own: OurStateReader) -> Repairer:
