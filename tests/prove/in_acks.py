@@ -193,4 +193,11 @@ IN_ACKS = (
         "return False",
         "tests/simulation/test_reconciliation_service.py -k stays_so",
     ),
+    Bug(
+        "adopting a platform reverses a trade that it lists",
+        "application/reconciliation/resolve.py",
+        "shown |= set(listed)",
+        "shown |= set()",
+        "tests/simulation/test_reconciliation_service.py -k never_reverses",
+    ),
 )

@@ -250,6 +250,26 @@ def test_adopting_the_platform_reverses_what_the_platform_does_not_show() -> Non
     assert beside("partly filled", work) == ("SINGLE_LEG_EXPOSED", "CANCELLED", 0, 1)
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["whole list", "list in part"])
+def test_adopting_the_platform_never_reverses_a_trade_that_it_lists(*, whole: bool) -> None:
+    """The query of the order found nothing, and its trade stood in the account's list."""
+
+    async def work(at: At) -> Any:
+        says(at, ABSENT)
+        await at.service.reconcile()
+        at.told[POLY].traded = [report("t1", FOUR, client_order_id=None)]
+        at.told[POLY].whole = whole
+        adopting = at.engine.reconciling.resolver.resolve(POSITION, Choice.ADOPT_PLATFORM, WHY)
+        if not whole:
+            with pytest.raises(InvalidInput, match="possible when polymarket lists our trades"):
+                await adopting
+            return (await at.order())["fill_size"]
+        await adopting
+        return (await at.order())["fill_size"]
+
+    assert beside("partly filled", work) == FOUR
+
+
 def test_a_person_force_closes_a_position_with_a_figure_of_their_own() -> None:
     async def work(at: At) -> Any:
         says(at, whole_report("polymarket-7", (report("t1", FOUR, Finality.SETTLED),), NOTHING))
@@ -539,8 +559,8 @@ def test_health_is_compared_first_then_orders_then_contracts_then_cash() -> None
 
     assert beside("unknown", work) == [
         "ping",
-        "polymarket-key",
         "trades",
+        "polymarket-key",
         "orders",
         "movements since None",
         "positions",

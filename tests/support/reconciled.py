@@ -182,7 +182,8 @@ class Told:
 
     async def trades(self, since: datetime) -> Listing[FillReport]:
         self.asked.append("trades")
-        return Listing(tuple(each for each in self.traded if each.matched_at >= since))
+        traded = tuple(each for each in self.traded if each.matched_at >= since)
+        return Listing(traded, complete=self.whole)
 
     async def movements(self, since: datetime | None) -> Listing[NamedCash]:
         self.asked.append(f"movements since {since}")

@@ -37,11 +37,11 @@ T = TypeVar("T")
 AT_ONCE = 32
 LISTED_LATE = timedelta(days=7)
 """How long after its time a movement of cash may be listed for the first time."""
-FIRST_TRADES = timedelta(days=1)
-"""How old the trades are that the first comparison reads."""
+EARLIER = timedelta(days=1)
+"""How far back the first list of trades reaches, or one that must hold those of old orders."""
 TRADED_LATE = timedelta(minutes=10)
 """How long after its match a trade may be listed for the first time."""
-IN_PART = "not every page of the movements was read"
+IN_PART = "not every page was read"
 LATE = "not reached within the time that a reconciliation may take"
 
 
@@ -55,12 +55,16 @@ class Timeouts:
 
 @dataclass(slots=True)
 class _Query:
-    """The queries to one platform in one pass."""
+    """The queries to one platform in one pass.
+
+    `every` asks for all trades since `oldest`; otherwise they continue the last list.
+    """
 
     gateway: PlatformGateway
     account: AccountKey
-    at: datetime
     until: float
+    oldest: datetime
+    every: bool
     known: frozenset[str] = frozenset()
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
@@ -89,8 +93,9 @@ class PlatformStateReader:
     async def ask(self, orders: Iterable[OurOrder], *, every: bool = False) -> PlatformState:
         """Query both platforms at the same time.
 
-        Filled and final orders are left out, unless `every` is set. An order that ended short
-        of what it could fill is included, since a fill may come to light after its end.
+        Filled and final orders are left out, unless `every` is set: then all trades since the
+        oldest order are read too. An order that ended short of what it could fill is included,
+        since a fill may come to light after its end.
         """
         at, until = self._clock.now(), self._clock.monotonic() + self._timeouts.whole
         ours = tuple(orders)
@@ -100,12 +105,13 @@ class PlatformStateReader:
             for name in (each.order.client_order_id, each.order.platform_order_id)
             if name is not None
         )
+        oldest = min((each.order.created_at for each in ours if every), default=at) - EARLIER
         wanted = sorted(
             (each for each in ours if every or each.unresolved or each.order.short),
             key=lambda each: (not each.awaiting, each.order.created_at, each.order.order_id),
         )
         queries = [
-            _Query(gateway, self._accounts[platform], at, until, known)
+            _Query(gateway, self._accounts[platform], until, oldest, every, known)
             for platform, gateway in self._gateways.items()
         ]
         replies = await asyncio.gather(*(self._statement(query, wanted) for query in queries))
@@ -126,10 +132,10 @@ class PlatformStateReader:
         if isinstance(health, Unavailable):
             answers: dict[str, Answer] = {each.order.order_id: health for each in mine}
             return Statement(answers, health, health, health, {query.account: health})
+        trades = await self._trades(query)
         as_of = await self._as_of(query)
         replies = await asyncio.gather(*(self._answer(query, each, as_of) for each in mine))
         answers = {each.order.order_id: one for each, one in zip(mine, replies, strict=True)}
-        trades = await self._trades(query)
         listed = await self._unknown_orders(query)
         named_cash, unread = await self._movements(query)
         as_of = await self._as_of(query)
@@ -138,19 +144,23 @@ class PlatformStateReader:
         return Statement(answers, trades, listed, positions, {query.account: cash}, named_cash)
 
     async def _trades(self, query: _Query) -> tuple[FillReport, ...] | Unavailable:
-        """Query the trades of the account that were matched before this comparison began.
+        """Query the account's trades, from a while before the newest one of the last list on.
 
-        Later ones would contradict answers that are older. An incomplete list has some of them.
+        They are read before the answers, which then show no less. All times are the platform's,
+        since our clock may be set.
         """
         platform = query.gateway.platform
-        since = self._traded.get(platform, query.at - FIRST_TRADES) - TRADED_LATE
+        since = self._traded.get(platform, query.oldest)
+        since = min(since, query.oldest) if query.every else since
         reply = await self._with_timeout(query, lambda: query.gateway.trades(since))
         if isinstance(reply, Unavailable):
             return reply
-        if reply.complete:
-            self._traded[platform] = query.at
-        matched = (each for each in reply.items if each.matched_at <= query.at)
-        return tuple([each for each in matched if await self._compared(query, each)])
+        compared = [each for each in reply.items if await self._compared(query, each)]
+        if not reply.complete:
+            return Unavailable(IN_PART)
+        newest = max((each.matched_at for each in reply.items), default=None)
+        self._traded[platform] = newest - TRADED_LATE if newest else since
+        return tuple(compared)
 
     async def _compared(self, query: _Query, trade: FillReport) -> bool:
         """Return whether a trade is one of an order that is compared, or of none of ours.

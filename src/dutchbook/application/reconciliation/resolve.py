@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -23,7 +23,7 @@ from dutchbook.domain.capital.ledger import EntryKind
 from dutchbook.domain.execution.order import Finality, Order, Purpose
 from dutchbook.domain.market.contract import Outcome, Platform
 from dutchbook.domain.pair_trades.facts import Moved, Paid
-from dutchbook.domain.pair_trades.trade import PairTrade
+from dutchbook.domain.pair_trades.trade import PairTrade, TradeKey
 from dutchbook.domain.positions.fold import Cause, Payout
 from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.reconciliation.compare import compare
@@ -36,7 +36,12 @@ from dutchbook.domain.reconciliation.findings import (
     Repair,
 )
 from dutchbook.domain.reconciliation.our_state import OurOrder, live
-from dutchbook.domain.reconciliation.platform_state import NotFound, OrderReport, PlatformState
+from dutchbook.domain.reconciliation.platform_state import (
+    NotFound,
+    OrderReport,
+    PlatformState,
+    Unavailable,
+)
 from dutchbook.domain.reconciliation.resolution import agreed
 from dutchbook.domain.values.rationale import MEANINGFUL
 from dutchbook.domain.values.units import MICRO, Money, plain
@@ -225,6 +230,10 @@ class Resolver:
         own = replace(own, ours=replace(own.ours, orders=mine))
         theirs = without_totals(await self._theirs.ask(mine, every=True))
         answers = {each.order.order_id: _answer(each, theirs) for each in mine}
+        for platform in sorted({each.order.platform for each in mine}):
+            if isinstance(theirs.of(platform).fills, Unavailable):
+                right = f"possible when {platform} lists our trades"
+                raise InvalidInput("choice", Choice.ADOPT_PLATFORM.value, right)
         for each in mine:
             if answers[each.order.order_id] is None:
                 right = f"possible when {each.order.platform} answers for {each.order.order_id}"
@@ -239,7 +248,12 @@ class Resolver:
         again = await self._own.gather()
         # An order that was placed meanwhile was not queried: the next comparison does that.
         mine = tuple(o for o in again.ours.orders if o.order.order_id in answers)
-        back = [r for each in mine for r in _reductions(each, answers[each.order.order_id])]
+        listed = {(t.platform, t.trade_id) for p in Platform for t in theirs.of(p).trades}
+        back = [
+            repair
+            for each in mine
+            for repair in _reductions(each, answers[each.order.order_id], listed)
+        ]
         own = replace(again, ours=replace(again.ours, orders=mine))
         await self._repairer.apply(own, back)
 
@@ -324,15 +338,21 @@ def _answer(ours: OurOrder, theirs: PlatformState) -> OrderReport | NotFound | N
     return None
 
 
-def _reductions(ours: OurOrder, answer: OrderReport | NotFound | None) -> list[Repair]:
-    """Return the repairs that reduce an order to what its platform shows."""
+def _reductions(
+    ours: OurOrder, answer: OrderReport | NotFound | None, listed: Collection[TradeKey]
+) -> list[Repair]:
+    """Return the repairs that reduce an order to what its platform shows.
+
+    `listed`: the trades that the platform lists, whatever it answers for the order.
+    """
     report = answer if isinstance(answer, OrderReport) else None
-    shown = {each.trade_id for each in report.fills} if report else set()
+    shown = {(each.platform, each.trade_id) for each in report.fills} if report else set()
+    shown |= set(listed)
     working = report.working if report else 0
     back: list[Repair] = [
         FailFill(ours.order.order_id, fill)
         for fill in live(ours.fills)
-        if fill.finality is Finality.PROVISIONAL and fill.trade_id not in shown
+        if fill.finality is Finality.PROVISIONAL and (fill.platform, fill.trade_id) not in shown
     ]
     if ours.order.stated and not (report and report.stated):
         back.append(DropStated(ours.order.order_id))
