@@ -36,20 +36,13 @@ def machines() -> str:
             f"## {machine.name.capitalize()}",
             "",
             *_diagram(machine),
-            "",
-            *_table(machine),
         ]
     return "\n".join(parts) + "\n"
 
 
-def _diagram(machine: Machine[Any, Any]) -> list[str]:
-    rows = [f"    {row.source} --> {row.target}: {row.trigger}" for row in machine.transitions]
+def _diagram(machine: Machine[Any]) -> list[str]:
+    rows = [f"    {before} --> {after}" for before, after in machine.changes]
     return ["```mermaid", "stateDiagram-v2", *rows, "```"]
-
-
-def _table(machine: Machine[Any, Any]) -> list[str]:
-    rows = [f"| {row.source} | {row.trigger} | {row.target} |" for row in machine.transitions]
-    return ["| in | when | then |", "|---|---|---|", *rows]
 
 
 INTRODUCTION = """# Reconciliation

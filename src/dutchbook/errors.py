@@ -44,15 +44,15 @@ class FactsError(DutchbookError):
 
 
 class IllegalTransition(DutchbookError):
-    """A state machine has no row for this trigger in this state."""
+    """A state machine has no row for this change of state."""
 
     exit_code = 1
 
-    def __init__(self, machine: str, state: object, trigger: object) -> None:
-        super().__init__(f"{machine}: {trigger} is not possible in {state}")
+    def __init__(self, machine: str, before: object, after: object) -> None:
+        super().__init__(f"{machine}: {before} cannot become {after}")
         self.machine = machine
-        self.state = state
-        self.trigger = trigger
+        self.before = before
+        self.after = after
 
 
 class InvalidPositionState(DutchbookError):

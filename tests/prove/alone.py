@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from prove.bug import Bug
-from prove.places import APPLY, CHANGES, ENDING, SEND, STORE, TRADE
+from prove.places import APPLY, CHANGES, ENDING, FOLD, SEND, STORE, TRADE
 from prove.planted import PLANTED
 
 LIFE = "application/lifecycle.py"
@@ -69,10 +69,15 @@ OTHERS = {
     "I-10": Bug(
         "what is closed becomes an exposure again",
         "domain/positions/position.py",
-        "Transition(state, _T.DISCREPANCY_FOUND, _S.RECONCILIATION_REQUIRED)",
-        "Transition(\n                state,\n                _T.DISCREPANCY_FOUND,\n"
-        "                _S.SINGLE_LEG_EXPOSED\n                if state is _S.CLOSED\n"
-        "                else _S.RECONCILIATION_REQUIRED,\n            )",
+        "_S.CLOSED: (_S.RECONCILIATION_REQUIRED,),",
+        "_S.CLOSED: (_S.RECONCILIATION_REQUIRED, _S.SINGLE_LEG_EXPOSED),",
+        also=(
+            (
+                FOLD,
+                "return was if after.flat else PositionStatus.RECONCILIATION_REQUIRED",
+                "return was if after.flat else PositionStatus.SINGLE_LEG_EXPOSED",
+            ),
+        ),
     ),
     "I-11": Bug(
         "entries are kept in whole cents",

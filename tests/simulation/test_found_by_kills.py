@@ -28,7 +28,7 @@ from dutchbook.domain.execution.order import Finality, Purpose
 from dutchbook.domain.market.contract import Outcome, Platform, Side
 from dutchbook.domain.pair_trades.facts import Moved, Placed, Reported, Stalled
 from dutchbook.domain.pair_trades.trade import PairTrade
-from dutchbook.domain.positions.position import Holding, PositionStatus, PositionTrigger
+from dutchbook.domain.positions.position import Holding, PositionStatus
 from dutchbook.domain.reconciliation.findings import Choice, Discrepancy, DiscrepancyType
 from dutchbook.domain.reconciliation.our_state import OurOrder
 from dutchbook.domain.reconciliation.platform_state import Unavailable
@@ -210,7 +210,7 @@ def test_a_persons_decision_is_carried_to_its_end_although_the_person_has_left()
 
 
 async def _doubted(at: At) -> Any:
-    moved = Moved(at.engine.clock.now(), PositionTrigger.DISCREPANCY_FOUND, {})
+    moved = Moved(at.engine.clock.now(), PositionStatus.RECONCILIATION_REQUIRED, {})
     await at.engine.trades.book(at.engine.trades.of(POSITION).execution_id, moved)
     return at.engine.reconciling.resolver
 

@@ -11,18 +11,16 @@ from support.pairs import NOW
 
 from dutchbook.domain.execution.order import (
     ORDER,
-    TRIGGER_OF,
     Fill,
     Finality,
     Order,
     OrderStatus,
-    OrderTrigger,
     Purpose,
     TimeInForce,
     order_status,
 )
 from dutchbook.domain.market.contract import Leg, Outcome, Platform, Side
-from dutchbook.domain.positions.position import POSITION, PositionStatus, PositionTrigger
+from dutchbook.domain.positions.position import POSITION, PositionStatus
 from dutchbook.domain.values.machine import Machine
 from dutchbook.domain.values.units import Money, Price, Quantity
 from dutchbook.errors import IllegalTransition
@@ -30,26 +28,24 @@ from dutchbook.errors import IllegalTransition
 TEN = Quantity(Decimal(10))
 
 
-def _complement(machine: Machine[Any, Any], triggers: type[StrEnum]) -> list[Any]:
-    known = {(row.source, row.trigger) for row in machine.transitions}
-    states = {row.source for row in machine.transitions} | {
-        row.target for row in machine.transitions
-    }
-    return sorted(set(product(states, triggers)) - known)
-
-
+MACHINES: list[tuple[Machine[Any], type[StrEnum]]] = [
+    (ORDER, OrderStatus),
+    (POSITION, PositionStatus),
+]
 ILLEGAL = [
-    *((ORDER, state, trigger) for state, trigger in _complement(ORDER, OrderTrigger)),
-    *((POSITION, state, trigger) for state, trigger in _complement(POSITION, PositionTrigger)),
+    (machine, *change)
+    for machine, states in MACHINES
+    for change in product(states, states)
+    if change not in machine.changes
 ]
 
 
-@pytest.mark.parametrize(("machine", "state", "trigger"), ILLEGAL)
+@pytest.mark.parametrize(("machine", "before", "after"), ILLEGAL)
 def test_every_transition_outside_the_table_is_refused(
-    machine: Machine[Any, Any], state: StrEnum, trigger: StrEnum
+    machine: Machine[Any], before: StrEnum, after: StrEnum
 ) -> None:
     with pytest.raises(IllegalTransition):
-        machine.next(state, trigger)
+        machine.check(before, after)
 
 
 def test_the_order_table_is_what_the_status_function_can_do() -> None:
@@ -62,9 +58,9 @@ def test_the_order_table_is_what_the_status_function_can_do() -> None:
         before = order_status(ordered=TEN, filled=Decimal(f1), working=Decimal(w1), refused=r1)
         after = order_status(ordered=TEN, filled=Decimal(f2), working=Decimal(w2), refused=r2)
         if before is not after:
-            possible.add((before, TRIGGER_OF[after], after))
+            possible.add((before, after))
 
-    assert possible == {(row.source, row.trigger, row.target) for row in ORDER.transitions}
+    assert possible == set(ORDER.changes)
 
 
 def _real(filled: int, working: int, refused: bool) -> bool:
@@ -202,7 +198,4 @@ def test_an_order_is_short_while_it_has_contracts_or_dollars_left_to_fill(
 def test_every_other_position_state_can_move_to_reconciliation() -> None:
     for state in PositionStatus:
         if state is not PositionStatus.RECONCILIATION_REQUIRED:
-            assert (
-                POSITION.next(state, PositionTrigger.DISCREPANCY_FOUND)
-                is PositionStatus.RECONCILIATION_REQUIRED
-            )
+            POSITION.check(state, PositionStatus.RECONCILIATION_REQUIRED)

@@ -17,7 +17,6 @@ from dutchbook.domain.positions.position import (
     Holding,
     OpenPosition,
     PositionStatus,
-    PositionTrigger,
 )
 from dutchbook.domain.reconciliation.findings import (
     BookCash,
@@ -102,7 +101,7 @@ class _Books:
         doubted = PositionStatus.RECONCILIATION_REQUIRED
         if position is not None and position.status is not doubted:
             self._positions[position.position_id] = position.moved(
-                PositionTrigger.DISCREPANCY_FOUND, reconciliation_context=_context(found)
+                doubted, reconciliation_context=_context(found)
             )
 
     def _book(self, movement: NamedCash) -> None:
@@ -170,7 +169,7 @@ def _effect(ours: OurOrder, of: Callable[[Fill | Unlisted], Decimal]) -> Decimal
     return sum((of(fill) for fill in ours.counted), start=Decimal(0))
 
 
-_S, _T = PositionStatus, PositionTrigger
+_S = PositionStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,9 +250,9 @@ def position_after(
     change = _Change(
         imbalanced=imbalanced, empty=empty, sold=shrank and not failed, failed=failed
     )
-    trigger = None if empty and busy else _trigger(after.status, change)
-    if trigger is not None:
-        return position.moved(trigger, **facts)
+    status = after.status if empty and busy else _status(after.status, change)
+    if status is not after.status:
+        return position.moved(status, **facts)
     return replace(after, version=position.version + 1) if facts else position
 
 
@@ -267,19 +266,15 @@ class _Change:
     failed: bool
 
 
-def _trigger(status: PositionStatus, change: _Change) -> PositionTrigger | None:
-    match status:
+def _status(was: PositionStatus, change: _Change) -> PositionStatus:
+    match was:
         case _S.OPEN if change.imbalanced:
-            return _T.EXIT_PARTLY_FILLED if change.sold else _T.LEG_FAILED
-        case _S.OPEN if change.empty:
-            return _T.EXITED
-        case _S.SINGLE_LEG_EXPOSED if change.empty:
-            return _T.EMPTIED if change.failed else _T.LEG_CLOSED
-        case _S.EXIT_PARTIAL if change.empty:
-            return _T.EMPTIED if change.failed else _T.EXITED
+            return _S.EXIT_PARTIAL if change.sold else _S.SINGLE_LEG_EXPOSED
+        case _S.OPEN | _S.SINGLE_LEG_EXPOSED | _S.EXIT_PARTIAL if change.empty:
+            return _S.CLOSED
         case _S.SINGLE_LEG_EXPOSED | _S.EXIT_PARTIAL if not change.imbalanced:
-            return _T.EVENED
+            return _S.OPEN
         case _S.EXIT_PARTIAL if change.failed:
-            return _T.LEG_FAILED
+            return _S.SINGLE_LEG_EXPOSED
         case _:
-            return None
+            return was

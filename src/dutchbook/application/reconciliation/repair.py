@@ -19,7 +19,7 @@ from dutchbook.domain.execution.order import Finality, Order
 from dutchbook.domain.market.contract import Side
 from dutchbook.domain.pair_trades.facts import Corrected, Moved
 from dutchbook.domain.pair_trades.trade import PairTrade
-from dutchbook.domain.positions.position import PositionStatus, PositionTrigger
+from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.reconciliation.findings import (
     BookCash,
     FailFill,
@@ -141,8 +141,7 @@ class Repairer:
             disputed = PositionStatus.RECONCILIATION_REQUIRED
             if trade is None or trade.waiting or trade.position.status is disputed:
                 return False
-            now = self._clock.now()
-            moved = Moved(now, PositionTrigger.DISCREPANCY_FOUND, context)
+            moved = Moved(self._clock.now(), disputed, context)
             await self._trades.book(trade.execution_id, moved)
             return True
 

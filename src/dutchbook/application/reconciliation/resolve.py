@@ -171,13 +171,13 @@ class Resolver:
         position_id, status = trade.position.position_id, trade.position.status
         if trade.position.flat and trade.working:
             raise InvalidPositionState(position_id, status, OUT)
-        trigger = agreed(trade.position, exited=_exited(trade), working=trade.working)
-        more = answered(trade.position.moved(trigger).status.value)
+        agreeing = agreed(trade.position, exited=_exited(trade), working=trade.working)
+        more = answered(agreeing.value)
         async with self._disputes.settling:
             about = [each for each in self._disputes.of_position(position_id) if each.halts]
             writes, events = self._disputes.resolving(about, choice, rationale)
             moved = Moved(
-                self._clock.now(), trigger, notes=events, person=True, last=more.events
+                self._clock.now(), agreeing, notes=events, person=True, last=more.events
             )
             rows = Batch((*writes, *more.writes))
             after = await self._trades.book(trade.execution_id, moved, alongside=rows)

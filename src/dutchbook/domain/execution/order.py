@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from dutchbook.domain.market.contract import Leg, Outcome, Platform, Side
-from dutchbook.domain.values.machine import Machine, Transition
+from dutchbook.domain.values.machine import Machine
 from dutchbook.domain.values.units import (
     MICRO,
     NOTHING,
@@ -30,16 +30,6 @@ class OrderStatus(StrEnum):
     PARTIAL = "PARTIAL"
     REJECTED = "REJECTED"
     CANCELLED = "CANCELLED"
-
-
-class OrderTrigger(StrEnum):
-    """What happened to an order, as far as it affects the status."""
-
-    FILLED = "filled"
-    PARTLY_FILLED = "partly_filled"
-    REFUSED = "refused"
-    ENDED = "ended"
-    REOPENED = "reopened"
 
 
 class TimeInForce(StrEnum):
@@ -71,36 +61,20 @@ class Finality(StrEnum):
     FAILED = "failed"
 
 
-_S, _T = OrderStatus, OrderTrigger
+_S = OrderStatus
 
 ORDER = Machine(
     "order",
-    [
-        Transition(_S.PENDING, _T.FILLED, _S.FILLED),
-        Transition(_S.PENDING, _T.PARTLY_FILLED, _S.PARTIAL),
-        Transition(_S.PENDING, _T.REFUSED, _S.REJECTED),
-        Transition(_S.PENDING, _T.ENDED, _S.CANCELLED),
-        Transition(_S.PARTIAL, _T.FILLED, _S.FILLED),
+    {
+        _S.PENDING: (_S.FILLED, _S.PARTIAL, _S.REJECTED, _S.CANCELLED),
         # Fills can fail to settle, whether the rest of the order still works or not.
-        Transition(_S.PARTIAL, _T.ENDED, _S.CANCELLED),
-        Transition(_S.PARTIAL, _T.REOPENED, _S.PENDING),
-        Transition(_S.FILLED, _T.PARTLY_FILLED, _S.PARTIAL),
-        Transition(_S.FILLED, _T.ENDED, _S.CANCELLED),
+        _S.PARTIAL: (_S.FILLED, _S.CANCELLED, _S.PENDING),
+        _S.FILLED: (_S.PARTIAL, _S.CANCELLED),
         # A fill that arrives after the end is still a fact, and always a discrepancy too.
-        Transition(_S.CANCELLED, _T.PARTLY_FILLED, _S.PARTIAL),
-        Transition(_S.CANCELLED, _T.FILLED, _S.FILLED),
-        Transition(_S.REJECTED, _T.PARTLY_FILLED, _S.PARTIAL),
-        Transition(_S.REJECTED, _T.FILLED, _S.FILLED),
-    ],
+        _S.CANCELLED: (_S.PARTIAL, _S.FILLED),
+        _S.REJECTED: (_S.PARTIAL, _S.FILLED),
+    },
 )
-
-TRIGGER_OF = {
-    _S.FILLED: _T.FILLED,
-    _S.PARTIAL: _T.PARTLY_FILLED,
-    _S.REJECTED: _T.REFUSED,
-    _S.CANCELLED: _T.ENDED,
-    _S.PENDING: _T.REOPENED,
-}
 
 
 def order_status(
@@ -372,5 +346,5 @@ class Order:
             refused=after.refusal is not None,
         )
         if status is not self.status:
-            ORDER.next(self.status, TRIGGER_OF[status])
+            ORDER.check(self.status, status)
         return replace(after, status=status)

@@ -358,7 +358,10 @@ def _stalled(position: OpenPosition) -> Exposed:
 
 
 def _moved(before: PairTrade, fact: Moved) -> Applied:
-    position = before.position.moved(fact.trigger, reconciliation_context=fact.context)
+    doubted = PositionStatus.RECONCILIATION_REQUIRED
+    leaves, enters = before.position.status is doubted, fact.status is doubted
+    assert leaves is not enters, "a position enters or leaves reconciliation"
+    position = before.position.moved(fact.status, reconciliation_context=fact.context)
     closed = position.status is PositionStatus.CLOSED
     at = (before.position.closed_at or fact.at) if closed else None
     position = replace(position, closed_at=at)

@@ -16,7 +16,7 @@ from dutchbook.domain.events import Event, FailedLeg
 from dutchbook.domain.execution.decide import Execution
 from dutchbook.domain.execution.order import Fill, Order, Totals
 from dutchbook.domain.positions.fold import Cause, Merge, Payout
-from dutchbook.domain.positions.position import PositionTrigger
+from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.values.units import Quantity
 
 REJECTED = 2002
@@ -282,7 +282,7 @@ class Moved:
 
     Attributes:
         at: When.
-        trigger: `discrepancy_found`, or the resolution that agrees with its fills.
+        status: RECONCILIATION_REQUIRED, or the status that agrees with its fills.
         context: What is in doubt; None once it is resolved.
         notes: Events that belong in the same commit.
         failed: The fill whose failure, proven by its platform, resolves it.
@@ -291,7 +291,7 @@ class Moved:
     """
 
     at: datetime
-    trigger: PositionTrigger
+    status: PositionStatus
     context: dict[str, Any] | None = None
     notes: tuple[Event, ...] = ()
     failed: Fill | None = None

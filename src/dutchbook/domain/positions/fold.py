@@ -32,7 +32,6 @@ from dutchbook.domain.positions.position import (
     Holding,
     OpenPosition,
     PositionStatus,
-    PositionTrigger,
 )
 from dutchbook.domain.values.units import MICRO, NOTHING, ZERO, Money, Quantity, due, owed
 
@@ -236,7 +235,7 @@ def _share(cost: Money, part: Quantity, whole: Quantity) -> Money:
 
 
 class Cause(StrEnum):
-    """Why the facts of a position changed; selects the trigger if the facts allow several."""
+    """Why the facts of a position changed; selects the status if the facts allow several."""
 
     RETRIED = "retried"
     CLOSED = "closed"
@@ -247,45 +246,27 @@ class Cause(StrEnum):
     RECONCILED = "reconciled"
 
 
-_T = PositionTrigger
-_EMPTY: dict[Cause, PositionTrigger] = {
-    Cause.CLOSED: _T.LEG_CLOSED,
-    Cause.EXITED: _T.EXITED,
-    Cause.FILL_FAILED: _T.EMPTIED,
-    Cause.SETTLED: _T.SETTLED,
-}
-
-
-def trigger(after: OpenPosition, cause: Cause) -> PositionTrigger | None:
-    """Return the trigger that the facts of a position imply, None if its status stays.
+def implied(after: OpenPosition, cause: Cause) -> PositionStatus:
+    """Return the status that the facts of a position imply; often it stays as it was.
 
     `after` has its new holdings and its old status. RECONCILIATION_REQUIRED stays until a
     person, or proof, resolves it.
     """
-    status = after.status
-    if status is PositionStatus.RECONCILIATION_REQUIRED:
-        return None
-    if status is PositionStatus.CLOSED:
-        return None if after.flat else _T.DISCREPANCY_FOUND
+    was = after.status
+    if was is PositionStatus.RECONCILIATION_REQUIRED:
+        return was
+    if was is PositionStatus.CLOSED:
+        return was if after.flat else PositionStatus.RECONCILIATION_REQUIRED
     if after.flat:
-        return _emptied(status, cause)
+        return PositionStatus.CLOSED
     if not after.imbalanced() and after.hedged:
-        if status is PositionStatus.OPEN:
-            return None
-        return _T.LEG_RETRIED if cause is Cause.RETRIED else _T.EVENED
-    if status is PositionStatus.OPEN:
-        return _T.EXIT_PARTLY_FILLED if cause is Cause.EXITED else _T.LEG_FAILED
-    if status is PositionStatus.EXIT_PARTIAL and cause is Cause.FILL_FAILED:
-        return _T.LEG_FAILED
-    return None
-
-
-def _emptied(status: PositionStatus, cause: Cause) -> PositionTrigger:
-    if status is PositionStatus.OPEN:
-        return _T.SETTLED if cause is Cause.SETTLED else _T.EXITED
-    if status is PositionStatus.SINGLE_LEG_EXPOSED and cause is Cause.EXITED:
-        return _T.LEG_CLOSED
-    return _EMPTY.get(cause, _T.LEG_CLOSED)
+        return PositionStatus.OPEN
+    exposed = PositionStatus.SINGLE_LEG_EXPOSED
+    if was is PositionStatus.OPEN:
+        return PositionStatus.EXIT_PARTIAL if cause is Cause.EXITED else exposed
+    if was is PositionStatus.EXIT_PARTIAL and cause is Cause.FILL_FAILED:
+        return exposed
+    return was
 
 
 def changed(
@@ -293,10 +274,11 @@ def changed(
 ) -> OpenPosition:
     """Return a position after its facts changed: new holdings, status, marks and version."""
     after = folded(before, facts)
-    if (found := trigger(after, cause)) is not None:
-        after = replace(after, status=POSITION.next(after.status, found))
+    if (status := implied(after, cause)) is not before.status:
+        POSITION.check(before.status, status)
+        after = replace(after, status=status)
         after = replace(after, completed_at_loss=_at_loss(after))
-        if found is _T.DISCREPANCY_FOUND:
+        if status is PositionStatus.RECONCILIATION_REQUIRED:
             after = replace(after, reconciliation_context=_context(after, cause, now))
     closed = after.status is PositionStatus.CLOSED
     after = replace(after, closed_at=(before.closed_at or now) if closed else None)

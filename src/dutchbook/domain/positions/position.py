@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from dutchbook.domain.market.contract import Outcome, Platform
-from dutchbook.domain.values.machine import Machine, Transition
+from dutchbook.domain.values.machine import Machine
 from dutchbook.domain.values.units import MICRO, NOTHING, ZERO, Money, Quantity
 
 
@@ -23,58 +23,38 @@ class PositionStatus(StrEnum):
     RECONCILIATION_REQUIRED = "RECONCILIATION_REQUIRED"
 
 
-class PositionTrigger(StrEnum):
-    """What happened to a position."""
-
-    LEG_FAILED = "leg_failed"
-    EXIT_PARTLY_FILLED = "exit_partly_filled"
-    EXITED = "exited"
-    SETTLED = "settled"
-    LEG_RETRIED = "leg_retried"
-    EVENED = "evened"
-    LEG_CLOSED = "leg_closed"
-    EMPTIED = "emptied"
-    EXIT_TIMED_OUT = "exit_timed_out"
-    DISCREPANCY_FOUND = "discrepancy_found"
-    RESOLVED_OPEN = "resolved_open"
-    RESOLVED_EXPOSED = "resolved_exposed"
-    RESOLVED_PARTIAL = "resolved_partial"
-    RESOLVED_CLOSED = "resolved_closed"
-
-
-_S, _T = PositionStatus, PositionTrigger
+_S = PositionStatus
 
 POSITION = Machine(
     "position",
-    [
-        Transition(_S.OPEN, _T.LEG_FAILED, _S.SINGLE_LEG_EXPOSED),
-        Transition(_S.OPEN, _T.EXIT_PARTLY_FILLED, _S.EXIT_PARTIAL),
-        Transition(_S.OPEN, _T.EXITED, _S.CLOSED),
-        Transition(_S.OPEN, _T.SETTLED, _S.CLOSED),
-        Transition(_S.SINGLE_LEG_EXPOSED, _T.LEG_RETRIED, _S.OPEN),
-        Transition(_S.SINGLE_LEG_EXPOSED, _T.EVENED, _S.OPEN),
-        Transition(_S.SINGLE_LEG_EXPOSED, _T.LEG_CLOSED, _S.CLOSED),
-        Transition(_S.SINGLE_LEG_EXPOSED, _T.EMPTIED, _S.CLOSED),
-        Transition(_S.SINGLE_LEG_EXPOSED, _T.EXIT_TIMED_OUT, _S.EXIT_PARTIAL),
-        Transition(_S.SINGLE_LEG_EXPOSED, _T.SETTLED, _S.CLOSED),
-        Transition(_S.EXIT_PARTIAL, _T.LEG_RETRIED, _S.OPEN),
-        Transition(_S.EXIT_PARTIAL, _T.EVENED, _S.OPEN),
-        Transition(_S.EXIT_PARTIAL, _T.LEG_CLOSED, _S.CLOSED),
-        Transition(_S.EXIT_PARTIAL, _T.EXITED, _S.CLOSED),
-        Transition(_S.EXIT_PARTIAL, _T.EMPTIED, _S.CLOSED),
-        Transition(_S.EXIT_PARTIAL, _T.SETTLED, _S.CLOSED),
-        Transition(_S.EXIT_PARTIAL, _T.LEG_FAILED, _S.SINGLE_LEG_EXPOSED),
-        Transition(_S.RECONCILIATION_REQUIRED, _T.RESOLVED_OPEN, _S.OPEN),
-        Transition(_S.RECONCILIATION_REQUIRED, _T.RESOLVED_EXPOSED, _S.SINGLE_LEG_EXPOSED),
-        Transition(_S.RECONCILIATION_REQUIRED, _T.RESOLVED_PARTIAL, _S.EXIT_PARTIAL),
-        Transition(_S.RECONCILIATION_REQUIRED, _T.RESOLVED_CLOSED, _S.CLOSED),
-        # A fill can fail to settle after the position closed, so CLOSED is included.
-        *(
-            Transition(state, _T.DISCREPANCY_FOUND, _S.RECONCILIATION_REQUIRED)
-            for state in _S
-            if state is not _S.RECONCILIATION_REQUIRED
+    {
+        _S.OPEN: (
+            _S.SINGLE_LEG_EXPOSED,
+            _S.EXIT_PARTIAL,
+            _S.CLOSED,
+            _S.RECONCILIATION_REQUIRED,
         ),
-    ],
+        _S.SINGLE_LEG_EXPOSED: (
+            _S.OPEN,
+            _S.EXIT_PARTIAL,
+            _S.CLOSED,
+            _S.RECONCILIATION_REQUIRED,
+        ),
+        _S.EXIT_PARTIAL: (
+            _S.OPEN,
+            _S.SINGLE_LEG_EXPOSED,
+            _S.CLOSED,
+            _S.RECONCILIATION_REQUIRED,
+        ),
+        # A fill can fail to settle after the position closed.
+        _S.CLOSED: (_S.RECONCILIATION_REQUIRED,),
+        _S.RECONCILIATION_REQUIRED: (
+            _S.OPEN,
+            _S.SINGLE_LEG_EXPOSED,
+            _S.EXIT_PARTIAL,
+            _S.CLOSED,
+        ),
+    },
 )
 
 
@@ -275,9 +255,9 @@ class OpenPosition:
         """Return whether the legs differ by at least the smallest tradable unit, `dust`."""
         return abs(self.imbalance) >= dust
 
-    def moved(self, trigger: PositionTrigger, **facts: Any) -> OpenPosition:
-        """Return the position after `trigger`, or raise `IllegalTransition`."""
-        status = POSITION.next(self.status, trigger)
+    def moved(self, status: PositionStatus, **facts: Any) -> OpenPosition:
+        """Return the position with another status, or raise `IllegalTransition`."""
+        POSITION.check(self.status, status)
         return replace(self, status=status, version=self.version + 1, **facts)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from dutchbook.domain.execution.order import Fill, Order
-from dutchbook.domain.positions.position import OpenPosition, PositionTrigger
+from dutchbook.domain.positions.position import OpenPosition, PositionStatus
 from dutchbook.domain.reconciliation.accounts import CENT
 from dutchbook.domain.reconciliation.examination import fill_document
 from dutchbook.domain.reconciliation.findings import Discrepancy, DiscrepancyType, Involvement
@@ -18,8 +18,8 @@ ROUNDING = Decimal("0.0001")
 
 def agreed(
     position: OpenPosition, *, exited: bool = False, working: bool = False
-) -> PositionTrigger:
-    """Return the one resolution that agrees with the facts of a position (I-9).
+) -> PositionStatus:
+    """Return the one status that agrees with the facts of a position (I-9).
 
     Args:
         position: The position with its holdings folded from fills, merges and payouts.
@@ -27,10 +27,10 @@ def agreed(
         working: An order can still fill, so the position cannot close yet.
     """
     if position.flat and not working:
-        return PositionTrigger.RESOLVED_CLOSED
+        return PositionStatus.CLOSED
     if not position.imbalanced() and position.hedged:
-        return PositionTrigger.RESOLVED_OPEN
-    return PositionTrigger.RESOLVED_PARTIAL if exited else PositionTrigger.RESOLVED_EXPOSED
+        return PositionStatus.OPEN
+    return PositionStatus.EXIT_PARTIAL if exited else PositionStatus.SINGLE_LEG_EXPOSED
 
 
 def misstated(

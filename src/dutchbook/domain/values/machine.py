@@ -1,48 +1,30 @@
-"""A state machine as data: one table, one lookup, one diagram."""
+"""A state machine as data: one table, one check, one diagram."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Generic, TypeVar
 
 from dutchbook.errors import IllegalTransition
 
 S = TypeVar("S", bound=StrEnum)
-T = TypeVar("T", bound=StrEnum)
 
 
-@dataclass(frozen=True, slots=True)
-class Transition(Generic[S, T]):
-    """One row: in `source`, `trigger` leads to `target`."""
+class Machine(Generic[S]):
+    """A finite state machine as data: the source of diagrams, SQL triggers and tests.
 
-    source: S
-    trigger: T
-    target: S
+    Attributes:
+        name: What has these states.
+        changes: All pairs of states with a transition, in the order of the table; a database
+            trigger must allow these.
+    """
 
-
-class Machine(Generic[S, T]):
-    """A finite state machine as data: the source of diagrams, SQL triggers and tests."""
-
-    def __init__(self, name: str, transitions: Iterable[Transition[S, T]]) -> None:
+    def __init__(self, name: str, targets: Mapping[S, Iterable[S]]) -> None:
         self.name = name
-        self.transitions = tuple(transitions)
-        self._targets = {(row.source, row.trigger): row.target for row in self.transitions}
-        assert len(self._targets) == len(self.transitions), "ambiguous transition"
+        self.changes = tuple((before, after) for before in targets for after in targets[before])
 
-    def next(self, state: S, trigger: T) -> S:
-        """Return the next state, or raise `IllegalTransition`."""
-        try:
-            return self._targets[state, trigger]
-        except KeyError:
-            raise IllegalTransition(self.name, state, trigger) from None
-
-    def allows(self, source: S, target: S) -> bool:
-        """Return whether some trigger leads from `source` to `target`."""
-        return (source, target) in self.changes
-
-    @property
-    def changes(self) -> frozenset[tuple[S, S]]:
-        """All pairs of states with a transition; a database trigger must allow these."""
-        return frozenset((row.source, row.target) for row in self.transitions)
+    def check(self, before: S, after: S) -> None:
+        """Raise `IllegalTransition` unless the table leads from `before` to `after`."""
+        if (before, after) not in self.changes:
+            raise IllegalTransition(self.name, before, after)

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from dutchbook.domain.execution.order import ORDER, OrderStatus
 from dutchbook.domain.values.units import owed
-from dutchbook.errors import Conflict, IllegalTransition, UnknownId
+from dutchbook.errors import Conflict, UnknownId
 from dutchbook.persistence.tables.models import Order
 
 ROW = Order.__table__.c
@@ -67,8 +67,8 @@ class OrderRepository:
         if found is None:
             raise UnknownId("order", order_id)
         before = OrderStatus(found)
-        if status is not before and not ORDER.allows(before, status):
-            raise IllegalTransition(ORDER.name, before, status)
+        if status is not before:
+            ORDER.check(before, status)
         changed = await self._session.execute(
             update(Order)
             .where(ROW.order_id == order_id, ROW.status == before)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload, selectinload
 
 from dutchbook.domain.positions.position import POSITION, PositionStatus
-from dutchbook.errors import Conflict, IllegalTransition, UnknownId
+from dutchbook.errors import Conflict, UnknownId
 from dutchbook.persistence.tables.models import OpenPosition
 
 ROW = OpenPosition.__table__.c
@@ -95,8 +95,7 @@ class PositionRepository:
             Conflict: The status was changed concurrently.
         """
         before = await self._status(position_id)
-        if not POSITION.allows(before, status):
-            raise IllegalTransition(POSITION.name, before, status)
+        POSITION.check(before, status)
         await self._change(position_id, before, {"status": status})
 
     async def update_with_order(self, position_id: str, data: Mapping[str, Any]) -> None:
@@ -107,8 +106,8 @@ class PositionRepository:
         """
         before = await self._status(position_id)
         after = PositionStatus(data.get("status", before))
-        if after is not before and not POSITION.allows(before, after):
-            raise IllegalTransition(POSITION.name, before, after)
+        if after is not before:
+            POSITION.check(before, after)
         await self._change(position_id, before, data)
 
     async def _status(self, position_id: str) -> PositionStatus:

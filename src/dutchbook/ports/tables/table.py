@@ -49,7 +49,7 @@ class Table(Generic[V]):
     indexes: tuple[tuple[str, ...], ...] = ()
     together: tuple[tuple[str, ...], ...] = ()
     checks: Mapping[str, str] | None = None
-    machine: Machine[Any, Any] | None = None
+    machine: Machine[Any] | None = None
     frozen: bool = False
     resolved_once: bool = False
     audited: bool = False
