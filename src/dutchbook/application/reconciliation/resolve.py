@@ -26,6 +26,7 @@ from dutchbook.domain.pair_trades.facts import Moved, Paid
 from dutchbook.domain.pair_trades.trade import PairTrade, TradeKey
 from dutchbook.domain.positions.fold import Cause, Payout
 from dutchbook.domain.positions.position import PositionStatus
+from dutchbook.domain.positions.settlement import Settlement, SettlementKind
 from dutchbook.domain.reconciliation.compare import compare
 from dutchbook.domain.reconciliation.findings import (
     Choice,
@@ -47,6 +48,7 @@ from dutchbook.domain.values.rationale import MEANINGFUL
 from dutchbook.domain.values.units import MICRO, Money, plain
 from dutchbook.errors import InvalidInput, InvalidPositionState, UnknownId
 from dutchbook.ports.journal import Batch, Insert
+from dutchbook.ports.tables.trading import SETTLEMENTS
 from dutchbook.ports.time import Clock, Ids
 
 OUT = "one of its orders is open: its outcome decides"
@@ -201,20 +203,17 @@ class Resolver:
             figure = _figure(platform, paid)
             pays = figure if leg.outcome is Outcome.YES else 1 - figure
             payouts.append(Payout(platform, pays, now))
-            contract = self._trades.match(position).contract(platform)
-            row = {
-                "settlement_id": self._ids.new("settlement", position.position_id),
-                "position_id": position.position_id,
-                "platform": platform,
-                "contract_id": contract.contract_id,
-                "kind": "payout",
-                "size": leg.size,
-                "yes_pays": pays,
-                "status": "paid",
-                "requested_at": now,
-                "paid_at": now,
-            }
-            rows.append(Insert("settlements", row))
+            settlement = Settlement(
+                self._ids.new("settlement", position.position_id),
+                position.position_id,
+                platform,
+                self._trades.match(position).contract(platform).contract_id,
+                SettlementKind.PAYOUT,
+                leg.size,
+                pays,
+                now,
+            )
+            rows.append(Insert("settlements", SETTLEMENTS.row_of(settlement.paid(now))))
         if payouts:
             fact = Paid(now, tuple(payouts), Cause.RECONCILED, EntryKind.ADJUSTMENT)
             await self._trades.book(trade.execution_id, fact, alongside=Batch(tuple(rows)))

@@ -14,13 +14,7 @@ from datetime import timedelta
 from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import Committer
 from dutchbook.application.records.shielding import answered, run_to_end
-from dutchbook.application.settlement.requests import (
-    AGAIN,
-    MERGE,
-    SettlementRequest,
-    ask_person,
-    pending,
-)
+from dutchbook.application.settlement.requests import AGAIN, PersonRequests, pending
 from dutchbook.domain.capital.ledger import EntryKind
 from dutchbook.domain.events import Event, FillSettled, OrderFilled, PositionMoved
 from dutchbook.domain.market.contract import Platform
@@ -28,10 +22,12 @@ from dutchbook.domain.pair_trades.facts import Paid
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.fold import Cause, Merge
 from dutchbook.domain.positions.position import PositionStatus
+from dutchbook.domain.positions.settlement import Settlement, SettlementKind
 from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
 from dutchbook.ports.crash_points import AFTER, BEFORE, MERGING, crashpoint
-from dutchbook.ports.journal import Batch, Journal
+from dutchbook.ports.journal import Batch, Insert, Journal
 from dutchbook.ports.settlement import RequestState, SettlementGateway
+from dutchbook.ports.tables.trading import SETTLEMENTS
 from dutchbook.ports.time import Clock, Ids
 
 MERGED_BY_CALL = Platform.POLYMARKET
@@ -63,16 +59,17 @@ class MergingService:
         self._ids = ids
         self._answer_seconds = answer_seconds
         self._person_after = person_after
-        self._requests: dict[str, SettlementRequest] = {}
+        self._person = PersonRequests(committer)
+        self._requests: dict[str, Settlement] = {}
+        self._unsent: set[str] = set()
         self._rejected: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._lock = asyncio.Lock()
 
     async def start(self) -> None:
         """Load the pending merges."""
-        self._requests = {
-            each.position_id: each for each in await pending(self._journal, MERGE)
-        }
+        found = await pending(self._journal, SettlementKind.MERGE)
+        self._requests = {each.position_id: each for each in found}
         self._wake.set()
 
     def __call__(self, event: Event, sequence: int) -> None:
@@ -131,24 +128,26 @@ class MergingService:
 
     async def _merge(self, trade: PairTrade) -> None:
         position = trade.position
-        request = SettlementRequest(
+        request = Settlement(
             self._ids.new("settlement", position.position_id),
             position.position_id,
             MERGED_BY_CALL,
             self._contract_id(trade),
-            MERGE,
+            SettlementKind.MERGE,
             position.holding(MERGED_BY_CALL).pairs,
             None,
             self._clock.now(),
         )
         # Kept before the commit: if that is cancelled, no second request is made.
         self._requests[request.position_id] = request
-        await self._committer.commit(Batch((request.row(),)))
+        await self._committer.commit(
+            Batch((Insert("settlements", SETTLEMENTS.row_of(request)),))
+        )
         await self._call(request)
 
-    async def _call(self, request: SettlementRequest) -> None:
+    async def _call(self, request: Settlement) -> None:
         """Make the call; the caller holds the position's lock."""
-        request.sending(left=True)
+        self._unsent.discard(request.settlement_id)
         crashpoint(BEFORE, MERGING)
         try:
             async with asyncio.timeout(self._answer_seconds):
@@ -161,36 +160,40 @@ class MergingService:
         except PlatformRejected as rejection:
             await self._abandon(request, rejection.reason)
         except NotSent:
-            request.sending(left=False)
+            self._unsent.add(request.settlement_id)
         except (OutcomeUnknown, TimeoutError):
             pass  # the next pass queries whether it happened
         else:
             await self._paid(request)
 
-    async def _abandon(self, request: SettlementRequest, reason: str) -> None:
-        await self._committer.commit(Batch((request.ended(None),)))
-        del self._requests[request.position_id]
+    async def _abandon(self, request: Settlement, reason: str) -> None:
+        await self._gave_up(request)
         trade = self._trades.known(request.position_id)
         if trade is not None:
             self._rejected[request.position_id] = trade.position.version
-        await ask_person(self._committer, request, f"the platform rejected the merge: {reason}")
+        await self._person.ask(request, f"the platform rejected the merge: {reason}")
 
-    async def _paid(self, request: SettlementRequest) -> None:
+    async def _gave_up(self, request: Settlement) -> None:
+        row = SETTLEMENTS.update(request, request.abandoned())
+        await self._committer.commit(Batch((row,)))
+        del self._requests[request.position_id]
+
+    async def _paid(self, request: Settlement) -> None:
         now = self._clock.now()
         trade = self._trades.of(request.position_id)
         merge = Merge(request.platform, request.size, now)
         paid = Paid(now, (merge,), Cause.REPORTED, EntryKind.REDEMPTION, request.contract_id)
-        row = Batch((request.ended(now),))
+        row = Batch((SETTLEMENTS.update(request, request.paid(now)),))
         await self._trades.book(trade.execution_id, paid, alongside=row)
         del self._requests[request.position_id]
 
     # Calls without an answer
     # --------------------------------------------------------------------------------
 
-    async def _follow_up(self, request: SettlementRequest) -> None:
+    async def _follow_up(self, request: Settlement) -> None:
         if self._requests.get(request.position_id) is not request:
             return
-        if request.unsent:
+        if request.settlement_id in self._unsent:
             await self._call(request)
             return
         asked = self._gateway.merged(request.settlement_id, request.requested_at)
@@ -198,16 +201,13 @@ class MergingService:
             case RequestState.DONE:
                 await self._paid(request)
             case RequestState.FAILED:
-                await self._committer.commit(Batch((request.ended(None),)))
-                del self._requests[request.position_id]
+                await self._gave_up(request)
             case _:
                 await self._ask_person(request)
 
     def _contract_id(self, trade: PairTrade) -> str:
         return self._trades.match(trade.position).contract(MERGED_BY_CALL).contract_id
 
-    async def _ask_person(self, request: SettlementRequest) -> None:
+    async def _ask_person(self, request: Settlement) -> None:
         if self._clock.now() - request.requested_at >= self._person_after:
-            await ask_person(
-                self._committer, request, "the merge got no answer; look at the holdings"
-            )
+            await self._person.ask(request, "the merge got no answer; look at the holdings")

@@ -18,25 +18,20 @@ from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import Committer
 from dutchbook.application.records.shielding import answered, run_to_end
 from dutchbook.application.settlement.merges import MergingService
-from dutchbook.application.settlement.requests import (
-    PAYOUT,
-    WINDOW,
-    SettlementRequest,
-    ask_person,
-    pending,
-)
+from dutchbook.application.settlement.requests import WINDOW, PersonRequests, pending
 from dutchbook.domain.capital.ledger import EntryKind
 from dutchbook.domain.events import Event, ReconciliationComplete
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.pair_trades.facts import Concluded, Paid
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.fold import Cause, Payout
-from dutchbook.domain.positions.settlement import Key, Result
+from dutchbook.domain.positions.settlement import Key, Result, Settlement, SettlementKind
 from dutchbook.domain.values.units import Quantity
 from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
 from dutchbook.ports.crash_points import AFTER, BEFORE, REDEEM, crashpoint
 from dutchbook.ports.gateway import PlatformGateway
-from dutchbook.ports.journal import Batch, Journal
+from dutchbook.ports.journal import Batch, Insert, Journal, Write
+from dutchbook.ports.tables.trading import SETTLEMENTS
 from dutchbook.ports.time import Clock, Ids
 
 REDEEMED = (Platform.POLYMARKET,)
@@ -81,7 +76,9 @@ class SettlementService:
         self._every = every
         self._answer_seconds = answer_seconds
         self._person_after = person_after
-        self._requests: dict[str, dict[Platform, SettlementRequest]] = {}
+        self._person = PersonRequests(committer)
+        self._requests: dict[str, dict[Platform, Settlement]] = {}
+        self._unsent: set[str] = set()
         self._results: dict[Key, Result] = {}
         self._polled_all: datetime | None = None
         self._lock = asyncio.Lock()
@@ -94,7 +91,7 @@ class SettlementService:
 
     async def start(self) -> None:
         """Load the pending redemptions."""
-        for request in await pending(self._journal, PAYOUT):
+        for request in await pending(self._journal, SettlementKind.PAYOUT):
             self._requests.setdefault(request.position_id, {})[request.platform] = request
 
     def resolved(self, key: Key) -> bool:
@@ -209,19 +206,20 @@ class SettlementService:
             # Kept before the commit: if that is cancelled, no second request is made.
             for each in new:
                 self._requests.setdefault(each.position_id, {})[platform] = each
-            await self._committer.commit(Batch(tuple(each.row() for each in new)))
+            rows = (Insert("settlements", SETTLEMENTS.row_of(each)) for each in new)
+            await self._committer.commit(Batch(tuple(rows)))
         await self._call(key, yes_pays, holders)
 
-    def _request_of(self, trade: PairTrade, platform: Platform) -> SettlementRequest | None:
+    def _request_of(self, trade: PairTrade, platform: Platform) -> Settlement | None:
         return self._requests.get(trade.position_id, {}).get(platform)
 
-    def _new_request(self, trade: PairTrade, key: Key, yes_pays: Decimal) -> SettlementRequest:
+    def _new_request(self, trade: PairTrade, key: Key, yes_pays: Decimal) -> Settlement:
         size = Quantity(abs(trade.position.holding(key[0]).net))
-        return SettlementRequest(
+        return Settlement(
             self._ids.new("settlement", trade.position_id),
             trade.position_id,
             *key,
-            PAYOUT,
+            SettlementKind.PAYOUT,
             size,
             yes_pays,
             self._clock.now(),
@@ -230,33 +228,32 @@ class SettlementService:
     async def _call(self, key: Key, yes_pays: Decimal, holders: list[PairTrade]) -> None:
         platform, contract_id = key
         requests = [request for one in holders if (request := self._request_of(one, platform))]
+        ids = {each.settlement_id for each in requests}
         crashpoint(BEFORE, REDEEM)
         try:
             async with asyncio.timeout(self._answer_seconds):
                 await run_to_end(self._gateways[platform].redeem(contract_id))
             crashpoint(AFTER, REDEEM)
         except NotSent:
-            for request in requests:
-                request.sending(left=False)
+            self._unsent |= ids
         except PlatformRejected as rejection:
+            self._unsent |= ids
             for request in requests:
-                request.sending(left=False)
                 detail = f"the platform rejected the redemption: {rejection.reason}"
-                await ask_person(self._committer, request, detail)
+                await self._person.ask(request, detail)
         except (OutcomeUnknown, TimeoutError):
-            for request in requests:
-                request.sending(left=True)
+            self._unsent -= ids
         else:
             for one in holders:
                 await self._pay(one.position.position_id, key, yes_pays)
 
-    async def _may_repeat(self, key: Key, requests: list[SettlementRequest | None]) -> bool:
+    async def _may_repeat(self, key: Key, requests: list[Settlement | None]) -> bool:
         """Return whether a redemption without an answer may be requested again.
 
         Only holdings that the platform still lists prove that it has not happened.
         """
         known = [request for request in requests if request is not None]
-        if all(request.unsent for request in known):
+        if all(request.settlement_id in self._unsent for request in known):
             return True
         now = self._clock.now()
         requested = max(request.requested_at for request in known)
@@ -265,7 +262,7 @@ class SettlementService:
         if now - requested >= self._person_after:
             for request in known:
                 detail = "the redemption got no answer; look at the holdings"
-                await ask_person(self._committer, request, detail)
+                await self._person.ask(request, detail)
         return False
 
     async def _listed(self, key: Key) -> bool:
@@ -295,15 +292,20 @@ class SettlementService:
             request = self._request_of(trade, platform)
             if request is not None and request.yes_pays != yes_pays:
                 detail = f"it was requested at {request.yes_pays} and resolved to {yes_pays}"
-                await ask_person(self._committer, request, detail)
+                await self._person.ask(request, detail)
                 return
             now = self._clock.now()
-            made = request or self._new_request(trade, key, yes_pays)
             payout = Payout(platform, yes_pays, now)
             paid = Paid(now, (payout,), Cause.SETTLED, KINDS[platform], key[1])
-            row = made.ended(now) if request else made.row(now)
+            if request is not None:
+                row: Write = SETTLEMENTS.update(request, request.paid(now))
+            else:
+                made = self._new_request(trade, key, yes_pays).paid(now)
+                row = Insert("settlements", SETTLEMENTS.row_of(made))
             await self._trades.book(trade.execution_id, paid, alongside=Batch((row,)))
-            self._requests.get(position_id, {}).pop(platform, None)
+            if request is not None:
+                del self._requests[position_id][platform]
+                self._unsent.discard(request.settlement_id)
 
 
 def _id(trade: PairTrade) -> str:

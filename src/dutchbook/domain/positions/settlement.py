@@ -1,4 +1,4 @@
-"""Results of contracts, their payouts, and the use of the divergence reserve.
+"""Results of contracts, requests for their cash, and the use of the divergence reserve.
 
 A result is a platform's final ruling: `yes_pays` dollars for each YES, the rest of a dollar for
 each NO. One for the winner, zero for the loser, something in between for a scalar or void
@@ -8,14 +8,15 @@ contract.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 from dutchbook.domain.market.contract import Contract, Platform
 from dutchbook.domain.positions.position import OpenPosition
-from dutchbook.domain.values.units import MICRO, ZERO, Money, decimal
+from dutchbook.domain.values.units import MICRO, ZERO, Money, Quantity, decimal
 from dutchbook.errors import FactsError, InvalidInput
 
 Key = tuple[Platform, str]
@@ -46,6 +47,58 @@ class Ruling:
 
     yes_pays: Decimal
     at: datetime | None = None
+
+
+class SettlementKind(StrEnum):
+    """What is to become cash: pairs of both outcomes, or what a result pays."""
+
+    MERGE = "merge"
+    PAYOUT = "payout"
+
+
+class SettlementStatus(StrEnum):
+    """What has become of a settlement."""
+
+    PENDING = "pending"
+    PAID = "paid"
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Contracts of one position that are to become cash; durable before a platform is called.
+
+    Attributes:
+        settlement_id: Its id, which also names the request to the platform.
+        position_id: The position whose contracts are merged or paid.
+        platform: Where they are.
+        contract_id: The contract.
+        kind: Whether they are merged or paid.
+        size: Pairs that are merged, or contracts that are paid.
+        yes_pays: For a payout, the result when it was requested.
+        requested_at: When it was first requested.
+        status: What has become of it.
+        paid_at: When the cash was booked.
+    """
+
+    settlement_id: str
+    position_id: str
+    platform: Platform
+    contract_id: str
+    kind: SettlementKind
+    size: Quantity
+    yes_pays: Decimal | None
+    requested_at: datetime
+    status: SettlementStatus = SettlementStatus.PENDING
+    paid_at: datetime | None = None
+
+    def paid(self, at: datetime) -> Settlement:
+        """Return it after its cash was booked."""
+        return replace(self, status=SettlementStatus.PAID, paid_at=at)
+
+    def abandoned(self) -> Settlement:
+        """Return it after its request was rejected, or proven not to have happened."""
+        return replace(self, status=SettlementStatus.ABANDONED)
 
 
 def reserve_used(position: OpenPosition) -> tuple[Money, Money]:

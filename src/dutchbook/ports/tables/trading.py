@@ -11,6 +11,7 @@ from dutchbook.domain.execution.order import ORDER, Fill, Order
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.position import POSITION, Holding, OpenPosition
+from dutchbook.domain.positions.settlement import Settlement
 from dutchbook.domain.reconciliation.findings import Choice, Discrepancy
 from dutchbook.domain.values.units import MICRO
 from dutchbook.ports.tables.column import Column, Kind, plain, stored, words
@@ -174,20 +175,18 @@ OPEN_POSITIONS = Table(
 )
 """Contracts held on both platforms. Costs and sizes are exact, prices derived."""
 
-SETTLEMENTS: Table[Any] = Table(
+SETTLEMENTS = Table(
     "settlements",
+    of=Settlement,
     columns=(
-        *plain(Kind.TEXT, "settlement_id", "position_id"),
-        *plain(Kind.TEXT, "platform", words=words(Platform)),
-        *plain(Kind.TEXT, "contract_id"),
-        *plain(Kind.TEXT, "kind", words=("merge", "payout")),
-        *plain(Kind.MICROS, "size"),
-        *plain(Kind.MICROS, "yes_pays", optional=True),
-        *plain(Kind.TEXT, "status", words=("pending", "paid", "abandoned")),
-        *plain(Kind.INSTANT, "requested_at"),
-        *plain(Kind.INSTANT, "paid_at", optional=True),
+        *stored(Settlement, "settlement_id", "position_id", "platform", "contract_id", "kind"),
+        *stored(Settlement, "size", "yes_pays"),
+        *stored(Settlement, "status", changes_from="status"),
+        *stored(Settlement, "requested_at"),
+        *stored(Settlement, "paid_at", changes_from="paid_at"),
     ),
     key=("settlement_id",),
+    guard=("status",),
     floor=("size",),
     refers={"position_id": "open_positions.position_id"},
     indexes=(("position_id",), ("status",)),
