@@ -52,8 +52,8 @@ IN_TRADES = (
     Bug(
         "two bookings of one pair trade at once",
         STORE,
-        "await held.enter_async_context(lock)",
-        "assert lock is not None",
+        "async with self._booking.setdefault(execution_id, asyncio.Lock()):",
+        "async with asyncio.Lock():",
         f"{FACTS} -k second_goes_on",
     ),
     Bug(

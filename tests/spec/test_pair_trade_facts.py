@@ -950,8 +950,8 @@ class NoLimits:
 
     accounts = ACCOUNTS
 
-    def claimed(self, steps: Iterable[CapitalChange]) -> AbstractContextManager[None]:
-        assert all(not step.entry for step in steps)
+    def claimed(self, step: CapitalChange) -> AbstractContextManager[None]:
+        assert not step.entry
         return nullcontext()
 
     def follow(self, step: CapitalChange) -> None:

@@ -59,9 +59,9 @@ class Reserving:
 
     async def _commit(self, step: CapitalChange, *told: Event, gate: Any = None) -> None:
         capital, at = self.risk.capital, self.clock.now()
-        writes = tuple(capital_writes([step], capital.accounts, self.ids, at, gate))
+        writes = tuple(capital_writes(step, capital.accounts, self.ids, at, gate))
         stamped = [_stamped(event, self.committer) for event in told]
-        with capital.claimed([step]):
+        with capital.claimed(step):
             limits = capital.limit_events(step, step.reference)
             await self.committer.commit(Batch(writes, (*stamped, *limits)))
         capital.follow(step)

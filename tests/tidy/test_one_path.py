@@ -303,7 +303,7 @@ def test_only_booking_calls_the_step_that_books() -> None:
         if isinstance(node, ast.Attribute) and ast.unparse(node) == "self._book"
     }
 
-    assert calls == {"PairTrades._locked"}
+    assert calls == {"PairTrades.book"}
 
 
 @pytest.mark.parametrize(

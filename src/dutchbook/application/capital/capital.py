@@ -117,9 +117,9 @@ class Capital:
     # ------------------------------------------------------------------------------
 
     @contextmanager
-    def claimed(self, steps: Iterable[CapitalChange]) -> Iterator[None]:
-        """Count the reservations of some steps as claims while their commit is awaited."""
-        taking = [step for step in steps if step.placed]
+    def claimed(self, step: CapitalChange) -> Iterator[None]:
+        """Count the reservations of a step as claims while its commit is awaited."""
+        taking = [step] if step.placed else []
         self._claims += taking
         try:
             yield

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -97,6 +96,9 @@ class PairTrades:
     ) -> PairTrade:
         """Apply facts to one pair trade, commit what they change, and return the result.
 
+        If the caller is cancelled, the commit may still happen: then the cache follows it too,
+        and nothing else is booked for this pair trade in between.
+
         Args:
             key: The execution's id, or a pair trade that is not in the database yet.
             facts: Applied in order, in one commit.
@@ -108,45 +110,20 @@ class PairTrades:
             OrderOut: A fact places an order while another one is out (I-3).
             Conflict: The database rejected the commit; nothing was kept.
         """
-        return (await self.book_all([(key, facts)], alongside, gate))[0]
-
-    async def book_all(
-        self,
-        booked: Sequence[tuple[str | PairTrade, Sequence[TradeFact]]],
-        alongside: Batch = NONE,
-        gate: Gate | None = None,
-    ) -> list[PairTrade]:
-        """Apply facts to several pair trades in one commit; see `book`.
-
-        If the caller is cancelled, the commit may still happen: then the cache follows it too,
-        and nothing else is booked for these pair trades in between.
-        """
-        after = await run_to_end(self._locked(booked, alongside, gate))
+        after = await run_to_end(self._book(key, facts, alongside, gate))
         await self._halts.enforce()
         return after
 
-    async def _locked(
-        self,
-        booked: Sequence[tuple[str | PairTrade, Sequence[TradeFact]]],
-        alongside: Batch,
-        gate: Gate | None,
-    ) -> list[PairTrade]:
-        keys = sorted(k if isinstance(k, str) else k.execution_id for k, _ in booked)
-        async with AsyncExitStack() as held:
-            for key in keys:
-                lock = self._booking.setdefault(key, asyncio.Lock())
-                await held.enter_async_context(lock)
-            return await self._book(booked, alongside, gate)
-
     async def _book(
         self,
-        booked: Sequence[tuple[str | PairTrade, Sequence[TradeFact]]],
+        key: str | PairTrade,
+        facts: Sequence[TradeFact],
         alongside: Batch,
         gate: Gate | None,
-    ) -> list[PairTrade]:
-        at, accounts = self._clock.now(), self._capital.accounts
-        results, steps, writes, events = [], [], list(alongside.writes), []
-        for key, facts in booked:
+    ) -> PairTrade:
+        execution_id = key if isinstance(key, str) else key.execution_id
+        async with self._booking.setdefault(execution_id, asyncio.Lock()):
+            at, accounts = self._clock.now(), self._capital.accounts
             before = self.trade(key) if isinstance(key, str) else None
             after = before if isinstance(key, str) else key
             assert isinstance(after, PairTrade), "a pair trade that begins is given whole"
@@ -156,22 +133,18 @@ class PairTrades:
                 notices += more
             after = _one_version(before, after)
             step = capital_change(before, after, accounts, _kind(facts))
-            writes += changes(before, after, at)
-            events += [self._announce.event(notice, after) for notice in notices]
-            results.append(after)
-            steps.append(step)
-        writes += capital_writes(steps, accounts, self._ids, at, gate)
-        with self._capital.claimed(steps):
-            for after, step in zip(results, steps, strict=True):
+            writes = [*alongside.writes, *changes(before, after, at)]
+            events = [self._announce.event(notice, after) for notice in notices]
+            writes += capital_writes(step, accounts, self._ids, at, gate)
+            with self._capital.claimed(step):
                 if step.entry:
-                    events += self._capital.limit_events(step, after.execution_id)
-            batch = Batch(tuple(writes), (*events, *alongside.events))
-            if batch:
-                await self._committer.commit(batch)
-        for after, step in zip(results, steps, strict=True):
+                    events += self._capital.limit_events(step, execution_id)
+                batch = Batch(tuple(writes), (*events, *alongside.events))
+                if batch:
+                    await self._committer.commit(batch)
             self._capital.follow(step)
             self.put(after)
-        return results
+            return after
 
     # Looking up
     # --------------------------------------------------------------------------------

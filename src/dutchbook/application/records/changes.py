@@ -87,38 +87,32 @@ def _execution(before: PairTrade, after: PairTrade) -> Iterator[Write]:
 
 
 def capital_writes(
-    steps: Iterable[CapitalChange],
+    step: CapitalChange,
     accounts: Accounts,
     ids: Ids,
     at: datetime,
     gate: Gate | None = None,
 ) -> Iterator[Write]:
-    """Yield the rows of what some steps move: nothing but additions to the rows they share.
+    """Yield the rows of what a step moves: nothing but additions to rows that steps share.
 
     Args:
-        steps: In the order in which they are booked.
+        step: How capital changes.
         accounts: By platform.
         ids: For the entries of the ledger.
-        at: When the steps are booked.
+        at: When the step is booked.
         gate: What the risk state must be like, else nothing is kept.
     """
-    steps = tuple(steps)
-    for step in steps:
-        for reservation, order_id in step.placed:
-            for platform in reservation.amounts:
-                account = accounts[platform]
-                row = reservation_row(reservation, platform, account, at, order_id=order_id)
-                yield Insert("reservations", row)
-        for ended in step.resolved:
-            for platform in ended.reservation.amounts:
-                yield resolution_update(ended, platform, accounts[platform], at)
-    movements = [(m, step.reference, None) for step in steps for m in step.movements]
+    for reservation, order_id in step.placed:
+        for platform in reservation.amounts:
+            account = accounts[platform]
+            row = reservation_row(reservation, platform, account, at, order_id=order_id)
+            yield Insert("reservations", row)
+    for ended in step.resolved:
+        for platform in ended.reservation.amounts:
+            yield resolution_update(ended, platform, accounts[platform], at)
+    movements = [(movement, step.reference, None) for movement in step.movements]
     yield from ledger_writes(movements, ids, at)
-    state: dict[str, Decimal | int] = {}
-    for step in steps:
-        for name, amount in step.state.items():
-            state[name] = state.get(name, 0) + amount
-    added = {name: amount for name, amount in state.items() if amount}
+    added = {name: amount for name, amount in step.state.items() if amount}
     if added and gate is not None:
         yield Update("risk_states", SINGLETON, gate.guard, {}, added, gate.at_most)
     elif added:
