@@ -984,7 +984,8 @@ async def test_of_two_bookings_of_a_trade_the_second_goes_on_from_the_first() ->
     async with asyncio.TaskGroup() as group:
         for each in (first, second):
             group.create_task(trades.book("e", each))
-        await asyncio.sleep(0)
+        while not committer.batches:
+            await asyncio.sleep(0)
         committer.done.set()
 
     assert [fills_in(batch) for batch in committer.batches] == [["k1"], ["k2"]]
