@@ -938,10 +938,12 @@ class SlowCommits:
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []
+        self.begun = asyncio.Event()
         self.done = asyncio.Event()
 
     async def commit(self, batch: Batch) -> None:
         self.batches.append(batch)
+        self.begun.set()
         await self.done.wait()
 
 
@@ -984,8 +986,7 @@ async def test_of_two_bookings_of_a_trade_the_second_goes_on_from_the_first() ->
     async with asyncio.TaskGroup() as group:
         for each in (first, second):
             group.create_task(trades.book("e", each))
-        while not committer.batches:
-            await asyncio.sleep(0)
+        await committer.begun.wait()
         committer.done.set()
 
     assert [fills_in(batch) for batch in committer.batches] == [["k1"], ["k2"]]
