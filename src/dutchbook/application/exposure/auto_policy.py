@@ -9,11 +9,8 @@ from dutchbook.application.records.log import logged
 from dutchbook.domain.events import Event, PolicyTried, PositionMoved
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.exposure import CLOSE, RETRY
-from dutchbook.domain.positions.position import OpenPosition, PositionStatus
+from dutchbook.domain.positions.position import UNHEDGED, OpenPosition
 from dutchbook.ports.journal import Journal
-
-ALLOWED = (PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
-"""Statuses in which a leg is unhedged."""
 
 
 class AutoPolicy(StrEnum):
@@ -82,5 +79,5 @@ class PolicySteps:
         mine[platform] = known if step in known else (*known, step)
 
     def _moved(self, position_id: str, status: str) -> None:
-        if status not in ALLOWED:
+        if status not in UNHEDGED:
             self._tried.pop(position_id, None)

@@ -22,12 +22,11 @@ from dutchbook.domain.events import (
     SingleLegExposureReminder,
     SingleLegResolved,
 )
-from dutchbook.domain.positions.position import OpenPosition, PositionStatus
+from dutchbook.domain.positions.position import UNHEDGED, OpenPosition
 from dutchbook.ports.journal import Batch, Journal
 from dutchbook.ports.time import Clock
 
 KINDS = (PositionMoved, SingleLegExposure, SingleLegResolved, SingleLegExposureReminder)
-UNRESOLVED = (PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
 
 
 class ExposureAlertScheduler:
@@ -105,7 +104,7 @@ class ExposureAlertScheduler:
             await self._clock.sleep(max(min((*due, self._gap.total_seconds())), 0))
 
     def _unresolved(self) -> list[OpenPosition]:
-        return [p for p in self._trades.positions.values() if p.status in UNRESOLVED]
+        return [p for p in self._trades.positions.values() if p.status in UNHEDGED]
 
     def _due(self, position: OpenPosition, now: float) -> float:
         return self._last.get(position.position_id, now) + self._period.total_seconds()
@@ -133,4 +132,4 @@ class ExposureAlertScheduler:
 
 def _hedged(status: str | None) -> bool:
     """Return whether a position that moved to `status` has no unhedged leg any more."""
-    return status is not None and status not in UNRESOLVED
+    return status is not None and status not in UNHEDGED

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from decimal import Decimal
 
-from dutchbook.application.exposure.auto_policy import ALLOWED, AutoPolicy, PolicySteps
+from dutchbook.application.exposure.auto_policy import AutoPolicy, PolicySteps
 from dutchbook.application.pair_trades.adjustments import (
     Adjustments,
     CommandContext,
@@ -23,7 +23,7 @@ from dutchbook.domain.market.book import Trust, reach
 from dutchbook.domain.market.contract import Side
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.exposure import CLOSE, COMPLEMENT, RETRY, Exposure
-from dutchbook.domain.positions.position import OpenPosition, PositionStatus
+from dutchbook.domain.positions.position import UNHEDGED, OpenPosition, PositionStatus
 from dutchbook.domain.values.units import Money, Quantity, due, floor_to, owed, plain
 from dutchbook.domain.values.units import price as checked_price
 from dutchbook.errors import InvalidInput, InvalidPositionState
@@ -227,7 +227,7 @@ class SingleLegResolutionService:
             return True  # nothing is left to do, or an order is out
         if trade.pair_id not in self._trades.pairs:
             return False
-        exposure = self._exposed(trade)
+        exposure = self._announce.exposed(trade)
         begun = all(
             p.book.trust is not Trust.SYNCING for p in (exposure.held, exposure.missing)
         )
@@ -273,7 +273,7 @@ class SingleLegResolutionService:
 
     async def _try(self, trade: PairTrade, step: str) -> None:
         """Try one step; if nothing is sent, report why."""
-        exposure = self._exposed(trade)
+        exposure = self._announce.exposed(trade)
         buys = step == RETRY
         names = (RETRY,) if buys else (CLOSE, COMPLEMENT)
         code = RETRY_FAILED if buys else CLOSE_FAILED
@@ -296,13 +296,10 @@ class SingleLegResolutionService:
         loses, most = plain(-remedy.pnl), plain(owed(budget))
         return f"it would lose {loses} dollars, and at most {most} may be lost by completing"
 
-    def _exposed(self, trade: PairTrade) -> Exposure:
-        return self._announce.exposed(trade)
-
     def _found(self, position_id: str) -> PairTrade | None:
         """Return an exposed position that may be acted on now."""
         trade = self._trades.known(position_id)
-        if trade is None or trade.order_out() or trade.position.status not in ALLOWED:
+        if trade is None or trade.order_out() or trade.position.status not in UNHEDGED:
             return None
         return trade
 
@@ -314,8 +311,8 @@ class SingleLegResolutionService:
     ) -> tuple[PairTrade, Exposure]:
         trade = self._trades.of(position_id)
         position = trade.position
-        if position.status not in ALLOWED:
-            wanted = " or ".join(ALLOWED)
+        if position.status not in UNHEDGED:
+            wanted = " or ".join(UNHEDGED)
             raise InvalidPositionState(position_id, position.status, f"it must be {wanted}")
         if (out := trade.order_out()) is not None:
             raise InvalidPositionState(position_id, position.status, out)
@@ -324,7 +321,7 @@ class SingleLegResolutionService:
                 f"it has changed: {plain(abs(position.imbalance))} are unhedged now, look again"
             )
             raise InvalidPositionState(position_id, position.status, now)
-        return trade, self._exposed(trade)
+        return trade, self._announce.exposed(trade)
 
     async def _take(
         self,
@@ -349,7 +346,7 @@ class SingleLegResolutionService:
 
     def _result(self, done: Done, code: int) -> Resolution:
         position = done.position
-        still = position.status in ALLOWED
+        still = position.status in UNHEDGED
         remedies: tuple[Scenario, ...] = ()
         actions: tuple[str, ...] = ()
         if still and not done.unknown:

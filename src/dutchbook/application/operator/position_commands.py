@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from dutchbook.application.exposure.auto_policy import ALLOWED
 from dutchbook.application.exposure.single_leg import (
     CLOSE_FAILED,
     RETRY_FAILED,
@@ -28,7 +27,7 @@ from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import Committer
 from dutchbook.domain.events import CommandAnswered, CommandBegun, Event, as_json
 from dutchbook.domain.positions.exposure import CLOSE, COMPLEMENT, RETRY
-from dutchbook.domain.positions.position import OpenPosition, PositionStatus
+from dutchbook.domain.positions.position import UNHEDGED, OpenPosition, PositionStatus
 from dutchbook.domain.values.units import money, plain
 from dutchbook.errors import InvalidInput, InvalidPositionState, UnknownId
 from dutchbook.ports.journal import Batch, Journal, Update
@@ -150,7 +149,7 @@ class PositionCommands:
 
     async def _book(self, row: Row, position: OpenPosition) -> str | None:
         """Wait until the book that a command trades on is live; return why if it never is."""
-        if position.status not in ALLOWED:
+        if position.status not in UNHEDGED:
             return None  # the service returns the reason
         platform = position.longer.other if row["name"] == RETRY else position.longer
         book = self._watchlist.pairs[position.pair_id].books[platform]
@@ -176,7 +175,7 @@ class PositionCommands:
             order = (await self._journal.rows("orders", key))[0]
         mine = {"position_id": order["position_id"]}
         position = (await self._journal.rows("open_positions", mine))[0]
-        still = position["status"] in ALLOWED
+        still = position["status"] in UNHEDGED
         failed = RETRY_FAILED if row["name"] == RETRY else CLOSE_FAILED
         unknown = bool(order["working_size"])
         filled, size = plain(order["fill_size"]), plain(order["size"])

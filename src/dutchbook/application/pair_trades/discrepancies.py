@@ -17,8 +17,8 @@ from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.events import Event, ReconciliationDiscrepancy, ReconciliationResolved
 from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.reconciliation.findings import Choice, Discrepancy, DiscrepancyType
-from dutchbook.errors import Conflict, InvalidInput, UnknownId
-from dutchbook.ports.journal import Batch, Insert, Journal, Update, Write
+from dutchbook.errors import Conflict, InvalidInput
+from dutchbook.ports.journal import Batch, Insert, Journal, Update
 from dutchbook.ports.tables.table import Row
 from dutchbook.ports.tables.trading import DISCREPANCIES
 from dutchbook.ports.time import Clock, Ids
@@ -90,7 +90,7 @@ class Disputes:
         """Load open and acknowledged discrepancies from the database."""
         order = ("detected_at", "discrepancy_id")
         for row in await self._journal.rows("discrepancies", {"resolved_at": None}, order):
-            self._follow(_dispute(row))
+            self.open[row["discrepancy_id"]] = _dispute(row)
         acknowledged = {"resolution": Choice.ACKNOWLEDGE.value}
         for row in await self._journal.rows("discrepancies", acknowledged):
             self._accepted.add(_fingerprint(_dispute(row).found))
@@ -115,16 +115,6 @@ class Disputes:
     def of_position(self, position_id: str) -> list[Dispute]:
         """Return the open ones of a position, oldest first."""
         return [each for each in self.open.values() if each.found.position_id == position_id]
-
-    def one(self, dispute_id: str) -> Dispute:
-        """Return an open one.
-
-        Raises:
-            UnknownId: There is none of this id.
-        """
-        if dispute_id not in self.open:
-            raise UnknownId("open discrepancy", dispute_id)
-        return self.open[dispute_id]
 
     def accepted(self, found: Discrepancy) -> bool:
         """Return whether a person has acknowledged this exact difference."""
@@ -155,7 +145,7 @@ class Disputes:
                 tuple(self.event_of(each) for each in disputes),
             )
             for each in disputes:
-                self._follow(each)
+                self.open[each.dispute_id] = each
         finally:
             self._opening -= pairs
 
@@ -173,9 +163,6 @@ class Disputes:
             recommended_action=found.recommended_action,
         )
 
-    def _follow(self, dispute: Dispute) -> None:
-        self.open[dispute.dispute_id] = dispute
-
     async def raised(self, found: Iterable[Discrepancy]) -> list[Dispute]:
         """Open what is not open yet, in one commit."""
         new = {each.key: self.of(each) for each in found if not self.known(each)}
@@ -188,9 +175,7 @@ class Disputes:
     # Resolved
     # --------------------------------------------------------------------------------
 
-    def resolving(
-        self, disputes: Iterable[Dispute], choice: Choice, rationale: str
-    ) -> tuple[tuple[Write, ...], tuple[Event, ...]]:
+    def resolving(self, disputes: Iterable[Dispute], choice: Choice, rationale: str) -> Batch:
         """Return the rows and events that resolve some; call `resolved` after the commit.
 
         The caller holds `settling` until then, so that each is resolved once.
@@ -221,7 +206,7 @@ class Disputes:
             )
             for each in disputes
         )
-        return writes, events
+        return Batch(writes, events)
 
     def resolved(self, disputes: Iterable[Dispute], choice: Choice) -> None:
         """Remove some from the open ones; what was acknowledged is not opened again."""
@@ -243,8 +228,7 @@ class Disputes:
         """
         async with self.settling:
             left = tuple(each for each in disputes if each.dispute_id in self.open)
-            writes, events = self.resolving(left, choice, rationale)
-            batch = Batch(writes, events) + (alongside or Batch())
+            batch = self.resolving(left, choice, rationale) + (alongside or Batch())
             if batch:
                 await self._committer.commit(batch)
             self.resolved(left, choice)

@@ -177,11 +177,9 @@ class Resolver:
         more = answered(agreeing.value)
         async with self._disputes.settling:
             about = [each for each in self._disputes.of_position(position_id) if each.halts]
-            writes, events = self._disputes.resolving(about, choice, rationale)
-            moved = Moved(
-                self._clock.now(), agreeing, notes=events, person=True, last=more.events
-            )
-            rows = Batch((*writes, *more.writes))
+            ends, now = self._disputes.resolving(about, choice, rationale), self._clock.now()
+            moved = Moved(now, agreeing, notes=ends.events, person=True, last=more.events)
+            rows = Batch((*ends.writes, *more.writes))
             after = await self._trades.book(trade.execution_id, moved, alongside=rows)
             self._disputes.resolved(about, choice)
         if after.position.status is PositionStatus.SINGLE_LEG_EXPOSED:

@@ -207,7 +207,7 @@ class StartupReconciliationService:
         async with self._lock:
             since = self._began = self._clock.monotonic()
             # An unbooked payout would look like unexplained cash.
-            await self._payouts.paid()
+            await self._payouts.poll(whole=True)
             await self._outstanding.raise_unexplained()
             own = await self._own.gather()
             theirs = await self._theirs.ask(own.ours.orders)

@@ -127,10 +127,6 @@ class SettlementService:
             await self._clock.sleep(STEP)
             await self.poll(whole=True)
 
-    async def paid(self) -> None:
-        """Book what every contract that we hold has paid by now."""
-        await self.poll(whole=True)
-
     async def poll(self, *, whole: bool) -> None:
         """Query results, and book what they pay.
 
@@ -281,7 +277,7 @@ class SettlementService:
         """
         platform = key[0]
         async with self._trades.lock(position_id):
-            trade = next((h for h in self._holders(key) if _id(h) == position_id), None)
+            trade = next((h for h in self._holders(key) if h.position_id == position_id), None)
             if trade is None or trade.working_on(platform):
                 return
             if not trade.ended:
@@ -306,7 +302,3 @@ class SettlementService:
             if request is not None:
                 del self._requests[position_id][platform]
                 self._unsent.discard(request.settlement_id)
-
-
-def _id(trade: PairTrade) -> str:
-    return trade.position_id

@@ -35,7 +35,7 @@ from dutchbook.domain.pair_trades.facts import (
 )
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.fold import Cause, Merge, Payout, changed, folded
-from dutchbook.domain.positions.position import OpenPosition, PositionStatus
+from dutchbook.domain.positions.position import UNHEDGED, OpenPosition, PositionStatus
 from dutchbook.domain.values.units import ZERO, Quantity
 from dutchbook.errors import OrderOut
 
@@ -246,8 +246,8 @@ def _unhedged(before: PairTrade, after: OpenPosition) -> Iterator[Notice]:
     A stalled exit is reported by the service that watches for it.
     """
     position = before.position
-    if position.status in events.UNHEDGED and _known(before):
-        if after.status in events.UNHEDGED and after.imbalance != position.imbalance:
+    if position.status in UNHEDGED and _known(before):
+        if after.status in UNHEDGED and after.imbalance != position.imbalance:
             yield ExposureChanged()
     elif after.status is PositionStatus.SINGLE_LEG_EXPOSED:
         yield events.unhedged(after, NEEDLESS)
@@ -304,7 +304,7 @@ def _corrected(before: PairTrade, fact: Corrected) -> Applied:
         news = (*fact.fills, *fact.finalities, *stated)
         if news:
             notices += events.lost(position, news[0], LATE)
-        elif position.status in events.UNHEDGED:
+        elif position.status in UNHEDGED:
             notices.append(events.unhedged(position, GONE))
     notices += events.moves(before.position, position, Cause.RECONCILED)
     return replace(trade, position=position), tuple(notices)

@@ -33,13 +33,12 @@ from dutchbook.domain.events import (
 from dutchbook.domain.execution.order import Fill, Finality, Order, Purpose, Unlisted
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.fold import Cause, Merge, Payout
-from dutchbook.domain.positions.position import OpenPosition, PositionStatus
+from dutchbook.domain.positions.position import UNHEDGED, OpenPosition, PositionStatus
 from dutchbook.domain.positions.settlement import reserve_used
 from dutchbook.domain.values.units import MICRO, Money, Quantity, owed
 
 SINGLE_LEG = 2004
 """The code of an unhedged leg: the order of the other filled nothing, or not all."""
-UNHEDGED = (PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

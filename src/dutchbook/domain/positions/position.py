@@ -58,6 +58,8 @@ POSITION = Machine(
 )
 
 
+UNHEDGED = (PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
+"""The statuses in which a leg is unhedged."""
 DUST = Decimal("0.01")
 """Smallest tradable unit of the coarser platform: legs differing by less count as balanced."""
 
