@@ -26,14 +26,17 @@ from dutchbook.errors import (
 )
 from dutchbook.ports.crash_points import AFTER, BEFORE, HALT_FILE, crashpoint
 from dutchbook.ports.journal import Batch, Journal, Update
+from dutchbook.ports.tables.table import Row
 from dutchbook.ports.time import Clock
 
 HALTING = ("halt", "wind_down")
 """Commands that halted the lease already when they were written."""
 TRIES = 20
 Answer = dict[str, Any]
-Handler = Callable[[Mapping[str, Any], Callable[[Answer], Batch]], Awaitable[None]]
-"""Carries out a command; the second argument makes the batch that answers it."""
+Answered = Callable[[Answer], Batch]
+"""Makes the batch that answers a command."""
+Handler = Callable[[Row, Answered], Awaitable[None]]
+"""Carries out a command."""
 
 
 class Commands:
@@ -48,7 +51,7 @@ class Commands:
         cancelling: OrderCanceller,
         positions: PositionCommands,
         clock: Clock,
-        more: Mapping[str, Handler] | None = None,
+        more: Mapping[str, Handler],
     ) -> None:
         self._journal = journal
         self._committer = committer
@@ -57,7 +60,14 @@ class Commands:
         self._cancelling = cancelling
         self._positions = positions
         self._clock = clock
-        self._more = dict(more or {})
+        self._handlers: dict[str, Handler] = {
+            "halt": self._halt,
+            "resume": self._resume,
+            "override": self._override,
+            "wind_down": self._wind_down,
+            **dict.fromkeys(NAMES, self._position),
+            **more,
+        }
         self._lock = asyncio.Lock()
 
     async def follow(self, seconds: float, folded: Callable[[], None] | None = None) -> None:
@@ -151,83 +161,72 @@ class Commands:
         file.clear(note)
         crashpoint(AFTER, HALT_FILE)
 
-    async def _fold(self, row: Mapping[str, Any]) -> None:
-        known = {
-            "halt": self._halt,
-            "resume": self._resume,
-            "override": self._override,
-            "wind_down": self._wind_down,
-            **dict.fromkeys(NAMES, self._position),
-        }
-        other = self._more.get(row["name"])
+    async def _fold(self, row: Row) -> None:
+        handler = self._handlers.get(row["name"], self._unknown)
         try:
-            if other is not None:
-                await other(row, lambda answer: self._answer(row, answer))
-            else:
-                await known.get(row["name"], self._unknown)(row)
+            await handler(row, lambda answer: self._answer(row, answer))
         except (InvalidInput, InvalidPositionState, UnknownId) as refused:
             await self._committer.commit(
                 self._answer(row, {"done": False, "why": str(refused)})
             )
 
-    async def _unknown(self, row: Mapping[str, Any]) -> None:
-        known = ", ".join(("halt", "resume", "override", "wind_down", *NAMES, *self._more))
+    async def _unknown(self, row: Row, _: Answered) -> None:
+        known = ", ".join(self._handlers)
         raise InvalidInput("command", row["name"], f"one of {known}")
 
-    async def _position(self, row: Mapping[str, Any]) -> None:
+    async def _position(self, row: Row, _: Answered) -> None:
         """Hand over a command that is answered later."""
         self._positions.take(row)
 
-    async def _halt(self, row: Mapping[str, Any]) -> None:
+    async def _halt(self, row: Row, answered: Answered) -> None:
         detail = f"{row['requested_by']}: {row['rationale'] or 'no rationale'}"
         answer: Answer = {"done": True, "halted": True}
         if not _argument(row, "cancel_all"):
-            answered = self._answer(row, answer)
-            await self._risk.halts.halt_trading(HaltReason.OPERATOR, detail, answered)
+            await self._risk.halts.halt_trading(HaltReason.OPERATOR, detail, answered(answer))
             return
         await self._risk.halts.halt_trading(HaltReason.OPERATOR, detail)
         answer["orders"] = await self._cancelling.cancel_all()
-        await self._committer.commit(self._answer(row, answer))
+        await self._committer.commit(answered(answer))
 
-    async def _resume(self, row: Mapping[str, Any]) -> None:
+    async def _resume(self, row: Row, answered: Answered) -> None:
         named, rationale = str(_argument(row, "reason")), row["rationale"] or ""
         if named not in {reason.value for reason in HaltReason}:
-            answered = self._answer(row, {"done": True, "pair": named})
-            await self._breaker.enable(named, rationale, answered)
+            batch = answered({"done": True, "pair": named})
+            await self._breaker.enable(named, rationale, batch)
             return
         reason = HaltReason(named)
         left = sorted(each.value for each in self._risk.capital.state.halt_reasons - {reason})
-        answered = self._answer(row, {"done": True, "reasons_left": left})
-        await self._risk.halts.resume_trading(reason, rationale, answered)
+        batch = answered({"done": True, "reasons_left": left})
+        await self._risk.halts.resume_trading(reason, rationale, batch)
 
-    async def _override(self, row: Mapping[str, Any]) -> None:
+    async def _override(self, row: Row, answered: Answered) -> None:
         amount = money(_argument(row, "amount"))
 
-        def answered(verdict: OverrideVerdict) -> Batch:
+        def judged(verdict: OverrideVerdict) -> Batch:
             answer: Answer = {"done": verdict.approved, "pair": verdict.pair_id}
             if not verdict.approved:
                 answer |= {"why": verdict.denial, "code": verdict.code}
-            return self._answer(row, answer)
+            return answered(answer)
 
         target = str(_argument(row, "target"))
         await self._risk.overrides.process_override(
-            target, amount, row["rationale"] or "", answered
+            target, amount, row["rationale"] or "", judged
         )
 
-    async def _wind_down(self, row: Mapping[str, Any]) -> None:
+    async def _wind_down(self, row: Row, answered: Answered) -> None:
         by, why = row["requested_by"], row["rationale"] or ""
         event = WindDownStarted(self._committer.stamp("risk"), by, why)
-        answered = self._answer(row, {"done": True}) + Batch(events=(event,))
-        await self._risk.halts.halt_trading(HaltReason.WINDING_DOWN, f"{by}: {why}", answered)
+        batch = answered({"done": True}) + Batch(events=(event,))
+        await self._risk.halts.halt_trading(HaltReason.WINDING_DOWN, f"{by}: {why}", batch)
 
-    def _answer(self, row: Mapping[str, Any], answer: Answer) -> Batch:
+    def _answer(self, row: Row, answer: Answer) -> Batch:
         """Return the batch that answers a command, if it is still unanswered."""
         key = {"command_id": row["command_id"]}
         put = {"answered_at": self._clock.now(), "answer": answer}
         return Batch((Update("operator_commands", key, {"answered_at": None}, put),))
 
 
-def _argument(row: Mapping[str, Any], name: str) -> Any:
+def _argument(row: Row, name: str) -> Any:
     """Return an argument of a command; None if it has none of that name."""
     arguments = row["arguments"]
     return arguments.get(name) if isinstance(arguments, dict) else None

@@ -9,7 +9,6 @@ answers from it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -31,11 +30,11 @@ from dutchbook.domain.positions.position import UNHEDGED, OpenPosition, Position
 from dutchbook.domain.values.units import money, plain
 from dutchbook.errors import InvalidInput, InvalidPositionState, UnknownId
 from dutchbook.ports.journal import Batch, Journal, Update
+from dutchbook.ports.tables.table import Row
 from dutchbook.ports.time import Clock
 
 NAMES = (RETRY, CLOSE, COMPLEMENT)
 LOOK_SECONDS = 0.25
-Row = Mapping[str, Any]
 Answer = dict[str, Any]
 
 

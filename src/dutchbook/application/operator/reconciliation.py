@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
-from dutchbook.application.operator.commands import Answer, Handler
+from dutchbook.application.operator.commands import Answer, Answered, Handler
 from dutchbook.application.reconciliation.our_state import OurStateReader
 from dutchbook.application.reconciliation.resolve import Resolver
 from dutchbook.application.reconciliation.service import StartupReconciliationService
@@ -17,6 +16,7 @@ from dutchbook.domain.reconciliation.findings import Choice
 from dutchbook.domain.values.units import decimal
 from dutchbook.errors import InvalidInput
 from dutchbook.ports.journal import Batch
+from dutchbook.ports.tables.table import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +33,13 @@ class ReconciliationCommands:
         """Handlers of these `operator_commands`, by name."""
         return {"reconcile": self._reconcile, "resolve": self._resolve}
 
-    async def _reconcile(
-        self, _: Mapping[str, Any], answered: Callable[[Answer], Batch]
-    ) -> None:
+    async def _reconcile(self, _: Row, answered: Answered) -> None:
         """Compare as soon as possible; the result is an event of its own."""
         why = self.service.request()
         answer: Answer = {"done": why is None}
         await self.committer.commit(answered(answer if why is None else answer | {"why": why}))
 
-    async def _resolve(
-        self, row: Mapping[str, Any], answered: Callable[[Answer], Batch]
-    ) -> None:
+    async def _resolve(self, row: Row, answered: Answered) -> None:
         arguments = row["arguments"] if isinstance(row["arguments"], dict) else {}
         subject = str(arguments.get("subject", ""))
 
