@@ -9,18 +9,15 @@ from decimal import Decimal
 from typing import Any
 
 from dutchbook.application.records.rows import SINGLETON, reservation_row, resolution_update
-from dutchbook.domain.capital.ledger import BALANCES, AccountKey, Movement
+from dutchbook.domain.capital.ledger import BALANCES, Movement
 from dutchbook.domain.events import as_json
 from dutchbook.domain.execution.decide import Phase
-from dutchbook.domain.market.contract import Platform
-from dutchbook.domain.pair_trades.capital import CapitalChange
+from dutchbook.domain.pair_trades.capital import Accounts, CapitalChange
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.ports.journal import Insert, Update, Write
 from dutchbook.ports.tables.capital import LEDGER_ENTRIES
 from dutchbook.ports.tables.trading import EXECUTIONS, FILLS, OPEN_POSITIONS, ORDERS
 from dutchbook.ports.time import Ids
-
-Accounts = Mapping[Platform, AccountKey]
 
 
 @dataclass(frozen=True, slots=True)

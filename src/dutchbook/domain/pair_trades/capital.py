@@ -82,16 +82,19 @@ def capital_change(
     return _held(before, after, accounts, kind)
 
 
-def _reserved(after: PairTrade, reservation: Reservation, accounts: Accounts) -> CapitalChange:
-    total = reservation.total
+def _reserved(
+    after: PairTrade, reservation: Reservation, accounts: Accounts, order_id: str | None = None
+) -> CapitalChange:
+    """Reserve what an order may cost; that of an entry, without an order, takes a slot."""
+    total, entry = reservation.total, order_id is None
     return CapitalChange(
         after.pair_id,
         reservation.reservation_id,
         tuple(reserve(accounts[p], amount) for p, amount in reservation.amounts.items()),
-        {"reserved_capital": total, "reserved_position_slots": 1},
+        {"reserved_capital": total, "reserved_position_slots": int(entry)},
         total,
-        placed=((reservation, None),),
-        entry=True,
+        placed=((reservation, order_id),),
+        entry=entry,
     )
 
 
@@ -130,14 +133,7 @@ def _orders_only(
     assert len(placed) + len(over) <= 1, "one order after the other"
     if placed:
         reservation, order_id = placed[0]
-        return CapitalChange(
-            after.pair_id,
-            reservation.reservation_id,
-            tuple(reserve(accounts[p], amount) for p, amount in reservation.amounts.items()),
-            {"reserved_capital": reservation.total},
-            reservation.total,
-            placed=((reservation, order_id),),
-        )
+        return _reserved(after, reservation, accounts, order_id)
     if over:
         assert before is not None, "what is over was there"
         return _held(before, after, accounts, EntryKind.TRADE)
