@@ -182,11 +182,11 @@ def test_live_counts_equal_a_count_from_the_log_across_any_restarts(
 
     counts, told = run_virtual(main())
 
-    assert counts == ExposureCounts.of(times)
     recount, expected = ExposureCounts(), Counter[str]()
     for at in times:
         recount, crossed = recount.counted(at)
         expected.update(each.limit for each in crossed)
+    assert counts == recount
     assert Counter(limit for limit, _ in told) == expected
     assert len(set(told)) == len(told)
 

@@ -177,8 +177,9 @@ def test_a_resolved_contract_is_redeemed_and_never_traded() -> None:
 @pytest.mark.parametrize("forced", [Why.RULES_CHANGED, Why.PLATFORM_RISK, Why.WIND_DOWN])
 def test_a_forced_exit_may_cost_no_more_than_its_allowance(forced: Why) -> None:
     dear = next_exit(case(FAIR, forced=forced), RULES)
-    found = left(next_exit(case(books(49, 49), forced=forced), RULES))
-    worth = worth_of_holding(case(FAIR), RULES) * found.size
+    cheap = case(books(49, 49), forced=forced)
+    found = left(next_exit(cheap, RULES))
+    worth = worth_of_holding(cheap, RULES) * found.size
 
     assert dear == Hold(Why.TOO_COSTLY, forced)
     assert found.reason is forced
@@ -281,11 +282,10 @@ def test_a_flipped_pair_is_bought_back_where_that_is_worth_more_than_its_payout(
 
 
 def test_a_forced_exit_of_a_flipped_pair_costs_no_more_than_its_allowance() -> None:
-    found = bought_back(
-        next_exit(case(books(49, 53), FLIPPED, forced=Why.PLATFORM_RISK), RULES)
-    )
+    cheap = case(books(49, 53), FLIPPED, forced=Why.PLATFORM_RISK)
+    found = bought_back(next_exit(cheap, RULES))
+    worth = worth_of_holding(cheap, RULES) * found.size
     dear = next_exit(case(books(50, 47), FLIPPED, forced=Why.PLATFORM_RISK), RULES)
-    worth = worth_of_holding(case(FAIR), RULES) * found.size
 
     assert found.reason is Why.PLATFORM_RISK
     assert worth - RULES.urgent_cost * found.size <= found.net < worth

@@ -189,9 +189,8 @@ class SettlementService:
         if self._merging.doubtful(contract_id) or any(one.order_out() for one in holders):
             return
         requests = [self._request_of(one, platform) for one in holders]
-        if any(each is not None for each in requests) and not await self._may_repeat(
-            key, requests
-        ):
+        known = [request for request in requests if request is not None]
+        if known and not await self._may_repeat(key, known):
             return
         new = [
             self._new_request(one, key, yes_pays)
@@ -243,12 +242,11 @@ class SettlementService:
             for one in holders:
                 await self._pay(one.position.position_id, key, yes_pays)
 
-    async def _may_repeat(self, key: Key, requests: list[Settlement | None]) -> bool:
+    async def _may_repeat(self, key: Key, known: list[Settlement]) -> bool:
         """Return whether a redemption without an answer may be requested again.
 
         Only holdings that the platform still lists prove that it has not happened.
         """
-        known = [request for request in requests if request is not None]
         if all(request.settlement_id in self._unsent for request in known):
             return True
         now = self._clock.now()

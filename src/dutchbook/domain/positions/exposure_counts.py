@@ -7,7 +7,7 @@ number of runs, gives the same result.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -31,14 +31,6 @@ class ExposureCounts:
 
     by_month: Mapping[date, int] = field(default_factory=dict)
     by_week: Mapping[date, int] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, times: Iterable[datetime]) -> ExposureCounts:
-        """Count a whole history."""
-        counts = cls()
-        for at in times:
-            counts, _ = counts.counted(at)
-        return counts
 
     def counted(self, at: datetime) -> tuple[ExposureCounts, tuple[Crossing, ...]]:
         """Return the counts after one more exposure, and the thresholds that it crossed.
