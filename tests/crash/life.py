@@ -125,8 +125,9 @@ async def _live(
     clock = TapeClock(tape.meta.first)
     journal = await _opened(life)
     _noted(journal, passed)
-    fence = None
+    reader, fence = Database.at(life.url).journal(turnstile()), None
     try:
+        await reader.open()
         file = FileOfHalt(life.halt_file)
         fence = await take(journal, SystemClock(), myself(), TERM, gone, file)
         number = await count_run(journal, fence)
@@ -141,10 +142,12 @@ async def _live(
             fence=fence,
             poll_seconds=5,
             anchors=AnchorFile(life.anchors, SystemClock(), turnstile()),
+            lease_reader=reader,
         )
         await _trade(life, paper, truth, number, chance)
         await fence.release(journal)
     finally:
+        await reader.close(fenced_off=True)
         await journal.close(fenced_off=fence is not None and not fence.held)
 
 

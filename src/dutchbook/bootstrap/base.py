@@ -18,11 +18,16 @@ from dutchbook.ports.time import Clock, Ids
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """Dependencies of nearly every part."""
+    """Dependencies of nearly every part.
+
+    `lease_reader` reads the lease before each send, on a connection of its own where there is
+    one, so that no queued commit delays a hedge.
+    """
 
     settings: Settings
     hurdles: Hurdles
     journal: Journal
+    lease_reader: Journal
     committer: Committer
     risk: RiskManager
     watchlist: Watchlist

@@ -39,11 +39,13 @@ def build(
     run: int = 1,
     fence: Fence | None = None,
     anchors: Anchors | None = None,
+    lease_reader: Journal | None = None,
 ) -> Engine:
     """Build the engine that trades on what is `around` it.
 
     A `fence` checks every commit against its lease and every send against its HALT file;
-    `anchors` store heads of the log. People's commands are read every `poll_seconds`.
+    `lease_reader` reads that lease (else the journal does); `anchors` store heads of the log.
+    People's commands are read every `poll_seconds`.
     """
     committer = Committer(journal, clock, ids, fence)
     risk = RiskManager(journal, committer, clock, ids, settings.limits(), around.accounts)
@@ -51,6 +53,7 @@ def build(
         settings,
         settings.hurdles(polled=around.polled),
         journal,
+        lease_reader or journal,
         committer,
         risk,
         around.watchlist,

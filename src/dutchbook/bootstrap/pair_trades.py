@@ -91,7 +91,7 @@ def _parts(base: Base) -> _Parts:
         book_age,
         trades.claims,
         clock,
-        journal=base.journal,
+        journal=base.lease_reader,
         fence=committer.fence,
     )
     committer.subscribe(gate.on_event)

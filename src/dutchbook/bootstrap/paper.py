@@ -103,6 +103,7 @@ def build_paper(
     fence: Fence | None = None,
     poll_seconds: float = POLL_SECONDS,
     anchors: Anchors | None = None,
+    lease_reader: Journal | None = None,
     platforms: Platforms | None = None,
     feed: MarketData | None = None,
 ) -> PaperRun:
@@ -135,6 +136,7 @@ def build_paper(
         run=run,
         fence=fence,
         anchors=anchors,
+        lease_reader=lease_reader,
     )
     return _paper_run(engine, tape, on, market, dict(results or {}))
 

@@ -185,8 +185,9 @@ async def _trade(
     clock = TapeClock(tape.meta.first, float(options.speed or 1))
     journal = database.journal(turnstile(), alone=True, taking_over=taking_over)
     await journal.open()
-    fence = None
+    reader, fence = database.journal(turnstile()), None
     try:
+        await reader.open()
         file = paths.halt_file(database)
         fence = await take(journal, SystemClock(), myself(), options.term, gone, file)
         number = await count_run(journal, fence)
@@ -203,12 +204,14 @@ async def _trade(
             fence=fence,
             poll_seconds=options.poll_seconds,
             anchors=AnchorFile(paths.anchor_path(database), SystemClock(), turnstile()),
+            lease_reader=reader,
         )
         trading = _stop_on_signal(paper, number, options, screen)
         summary = await _keep_lease(journal, fence, options, trading)
         await fence.release(journal)
         return summary
     finally:
+        await reader.close(fenced_off=True)
         await journal.close(fenced_off=fence is not None and not fence.held)
 
 

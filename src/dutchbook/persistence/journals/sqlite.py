@@ -157,11 +157,16 @@ class SqliteJournal:
         """Store what was delivered, unless fenced off, and close the file."""
         while self._flushing is not None:  # commits whose callers were cancelled
             await asyncio.wait({self._flushing})
-        delivered = 0 if fenced_off else self._delivered
-        crashpoint(BEFORE, OUTBOX)
-        await self._turnstile.drive(lambda: self._worker.run(self._writer.close, delivered))
-        crashpoint(AFTER, OUTBOX)
+        if fenced_off:
+            await self._close_file(0)
+        else:
+            crashpoint(BEFORE, OUTBOX)
+            await self._close_file(self._delivered)
+            crashpoint(AFTER, OUTBOX)
         self._worker.close()
+
+    async def _close_file(self, delivered: int) -> None:
+        await self._turnstile.drive(lambda: self._worker.run(self._writer.close, delivered))
 
 
 class _BatchRejected(Exception):
