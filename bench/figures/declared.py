@@ -63,9 +63,9 @@ KILLS = ("tests/crash", "tests/support", "src/dutchbook")
 PLANTED = ("tests", "src/dutchbook")
 
 MEMORY = ("prove", "--executions", "20000", "--seed", "1")
-SQLITE = (*MEMORY, "--on", "sqlite")
-SERVER = ("prove", "--executions", "5000", "--seed", "1", "--on", "postgresql")
-UNSEEN = ("prove", "--executions", "60000", "--seed", "20001")
+SQLITE = ("prove", "--executions", "10000", "--seed", "9400000", "--on", "sqlite")
+SERVER = ("prove", "--executions", "3000", "--seed", "9500000", "--on", "postgresql")
+UNSEEN = ("prove", "--executions", "200000", "--seed", "9300000")
 MILLION = ("prove", "--executions", "1000000", "--seed", "1")
 FULL = ("crash", "--seed", "1")
 SHORT = (*FULL, "--short")
@@ -87,7 +87,7 @@ DECLARED: Mapping[str, Figures] = {
     "simulate.postgresql": Figures(RELIABILITY, SIMULATION, SERVER, long=True),
     "simulate.unseen": Figures(RELIABILITY, SIMULATION, UNSEEN, long=True),
     "simulate.longest": Figures(RELIABILITY, SIMULATION, MILLION, long=True),
-    "simulate.faults": Figures(RELIABILITY, SIMULATION, MILLION, long=True),
+    "simulate.faults": Figures(RELIABILITY, SIMULATION, UNSEEN, long=True),
     "crash.short": Figures(RELIABILITY, KILLS, SHORT),
     "crash.full": Figures(RELIABILITY, KILLS, FULL, long=True),
     "crash.points": Figures(CRASH_POINTS, KILLS, FULL, long=True),
