@@ -74,7 +74,7 @@ class Oracle:
         self.reserved: dict[str, Decimal] = defaultdict(Decimal)
         self.clients: dict[str, str] = {}
         self.halted = False
-        self.failed: set[str] = set()
+        self.failed: set[tuple[str, str]] = set()
         self.sent: set[str] = set()
 
     def wrong(self, invariant: str, what: str) -> None:
@@ -142,7 +142,7 @@ class Oracle:
         if before is not None:
             was, now = before["finality"], after["finality"]
             if now == "failed":
-                self.failed.add(after["trade_id"])
+                self.failed.add((str(after["platform"]), after["trade_id"]))
             self.check("I-25", f"{key} from {was} to {now}", holds=was == "provisional")
         fills[key] = after
 

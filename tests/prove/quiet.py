@@ -28,7 +28,7 @@ class Truth:
     """The platforms' real state, and the fills in our record that failed later."""
 
     exchanges: Mapping[Platform, PaperExchange]
-    failed: frozenset[str]
+    failed: frozenset[tuple[str, str]]
 
 
 def judge(
@@ -320,7 +320,7 @@ def _record(store: Store, truth: Truth, heard: Mapping[int, Event], *, last: boo
     if missing:
         yield "I-27", f"events {missing[:5]} were never told"
     told = {
-        event.trade_id  # type: ignore[attr-defined]
+        (str(event.platform), event.trade_id)  # type: ignore[attr-defined]
         for event in heard.values()
         if event.wire == "execution.fill.failed"
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import random
 from collections import Counter
 from collections.abc import Coroutine
@@ -138,7 +139,8 @@ class World:
     def _exchange(self, name: Name) -> PaperExchange:
         contracts = [each for each in self.tape.meta.contracts if each.platform is name]
         kind = Replenishment(self.settings.paper.replenishment)
-        return PaperExchange(name, contracts, kind, Money(self.cash))
+        numbers = map(str, itertools.count(1))  # each platform numbers its own trades
+        return PaperExchange(name, contracts, kind, Money(self.cash), numbers)
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Start a task that runs whether an engine is alive or not."""

@@ -8,7 +8,7 @@ cancelled. No clock and no randomness: every call passes the time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -39,7 +39,10 @@ WORST_FILLS = 50
 
 
 class PaperExchange:
-    """One platform's books, our wallet on it, and the orders it knows."""
+    """One platform's books, our wallet on it, and the orders it knows.
+
+    `trade_ids`: the ids of its trades; else each is named after its order.
+    """
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class PaperExchange:
         contracts: Iterable[Contract],
         replenishment: Replenishment,
         cash: Money,
+        trade_ids: Iterator[str] | None = None,
     ) -> None:
         self.platform = platform
         self.contracts = {each.contract_id: each for each in contracts}
@@ -56,6 +60,7 @@ class PaperExchange:
         self._orders: dict[str, Working] = {}
         self._by_client: dict[str, str] = {}
         self._counter = 0
+        self._trade_ids = trade_ids
         self.paused = False
         self.results: dict[str, Result] = {}
         self.on_taken: Taken = _ignore
@@ -261,11 +266,12 @@ class PaperExchange:
         order = working.order
         price, size = Price(from_e4(own_e4)), Quantity(from_e6(size_e6))
         fee = working.charge(price, size_e6)
+        own_name = f"{order.client_order_id}.{len(working.fills) + 1}"
         report = FillReport(
             platform=self.platform,
             platform_order_id=working.platform_order_id,
             client_order_id=order.client_order_id,
-            trade_id=f"{order.client_order_id}.{len(working.fills) + 1}",
+            trade_id=next(self._trade_ids) if self._trade_ids else own_name,
             price=price,
             size=size,
             fee=fee,
