@@ -140,8 +140,8 @@ IN_ACKS = (
     Bug(
         "a rounded average makes an order dearer than what was reserved for it",
         "platforms/kalshi/order_codec.py",
-        "fees = min(fees, terms.fee(own, filled, Liquidity.TAKER))",
-        "fees = max(fees, terms.fee(own, filled, Liquidity.TAKER))",
+        "fees = min(fees, terms.fee(own, filled, Liquidity.TAKER, sale=sale))",
+        "fees = max(fees, terms.fee(own, filled, Liquidity.TAKER, sale=sale))",
         "tests/spec/test_kalshi_answers.py -k schedule_allows",
     ),
     Bug(

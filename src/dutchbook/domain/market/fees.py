@@ -88,10 +88,15 @@ class FeeTerms:
         return rate * quantity * price * (1 - price)
 
     def fee(
-        self, price: Price, quantity: Quantity, liquidity: Liquidity = Liquidity.TAKER
+        self,
+        price: Price,
+        quantity: Quantity,
+        liquidity: Liquidity = Liquidity.TAKER,
+        *,
+        sale: bool = False,
     ) -> Money:
         """Return the fee charged for a single fill, as the first fill of its order."""
-        return FeeAccumulator(self).charge(price, quantity, liquidity)[1]
+        return FeeAccumulator(self).charge(price, quantity, liquidity, sale=sale)[1]
 
     def worst(self, limit: Price, quantity: Quantity, *, fills: int = 1) -> Money:
         """Return a bound on the taker fees of a buy at `limit` or better, in `fills` fills.
@@ -125,15 +130,25 @@ class FeeAccumulator:
     kept: Decimal = Decimal(0)
 
     def charge(
-        self, price: Price, quantity: Quantity, liquidity: Liquidity = Liquidity.TAKER
+        self,
+        price: Price,
+        quantity: Quantity,
+        liquidity: Liquidity = Liquidity.TAKER,
+        *,
+        sale: bool = False,
     ) -> tuple[FeeAccumulator, Money]:
-        """Return the accumulator after a fill bought at `price`, and the fill's fee."""
+        """Return the accumulator after a fill at `price`, and the fill's fee.
+
+        The change of the balance that Kalshi floors is what a `sale` brings less the fee, or
+        what a purchase costs and the fee.
+        """
         model = self.terms.model(price, quantity, liquidity)
         quantum = self.terms.rounding.quantum
         if self.terms.rounding is FeeRounding.POLYMARKET:
             return self, Money(model.quantize(quantum, ROUND_HALF_EVEN))
         trade = model.quantize(MICRO, ROUND_CEILING)
-        exact = -(price * quantity) - trade
+        revenue = price * quantity if sale else -(price * quantity)
+        exact = revenue - trade
         change = (exact / quantum).to_integral_value(ROUND_FLOOR) * quantum
         rounding = exact - change
         kept = self.kept + rounding

@@ -238,7 +238,8 @@ def _averaged(created: _Created, filled: Quantity, sent: Sent) -> Totals:
     terms = sent.fees.at(order.created_at) if sent.fees else None
     fees = owed(fee * filled)
     if terms is not None and 0 < own < 1:
-        fees = min(fees, terms.fee(own, filled, Liquidity.TAKER))
+        sale = order.side is Side.SELL
+        fees = min(fees, terms.fee(own, filled, Liquidity.TAKER, sale=sale))
     return Totals(filled, owed(own * filled), fees)
 
 

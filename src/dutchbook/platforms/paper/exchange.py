@@ -16,7 +16,7 @@ from decimal import Decimal
 from dutchbook.domain.execution.order import Finality, Order, TimeInForce
 from dutchbook.domain.market.book import ASK, BID
 from dutchbook.domain.market.contract import Contract, Outcome, Platform, Side
-from dutchbook.domain.market.fees import FeeAccumulator, FeeTerms
+from dutchbook.domain.market.fees import FeeTerms
 from dutchbook.domain.positions.settlement import Result
 from dutchbook.domain.values.units import (
     E4,
@@ -30,6 +30,7 @@ from dutchbook.domain.values.units import (
     to_e6,
 )
 from dutchbook.errors import OutcomeUnknown, PlatformRejected
+from dutchbook.platforms.paper.fees import Charges
 from dutchbook.platforms.paper.liquidity import Liquidity, Replenishment
 from dutchbook.platforms.paper.wallet import Wallet
 from dutchbook.platforms.paper.working import Working
@@ -86,7 +87,7 @@ class PaperExchange:
         working = Working(
             order,
             self.order_id(order.client_order_id),
-            FeeAccumulator(terms),
+            Charges(terms, order.side),
             to_e6(order.size),
             self._counter,
         )
@@ -117,7 +118,7 @@ class PaperExchange:
         name = order.platform_order_id or self.order_id(order.client_order_id)
         left = to_e6(order.working_size)
         made = [replace(fill, platform_order_id=name) for fill in fills]
-        working = Working(order, name, FeeAccumulator(terms), left, self._counter, made)
+        working = Working(order, name, Charges(terms, order.side), left, self._counter, made)
         self._by_client[order.client_order_id] = name
         self._orders[name] = working
         return working
@@ -168,7 +169,7 @@ class PaperExchange:
             self._counter += 1
             name = self.order_id(order.client_order_id)
             self._by_client[order.client_order_id] = name
-            self._orders[name] = Working(order, name, FeeAccumulator(at), 0, self._counter)
+            self._orders[name] = Working(order, name, Charges(at, order.side), 0, self._counter)
 
     def _checked(self, order: Order, now: datetime) -> tuple[Contract, FeeTerms]:
         contract = self.contracts.get(order.contract_id)
@@ -265,7 +266,7 @@ class PaperExchange:
     def _filled(self, working: Working, own_e4: int, size_e6: int, now: datetime) -> None:
         order = working.order
         price, size = Price(from_e4(own_e4)), Quantity(from_e6(size_e6))
-        fee = working.charge(price, size_e6)
+        fee = working.charge(own_e4, size_e6)
         own_name = f"{order.client_order_id}.{len(working.fills) + 1}"
         report = FillReport(
             platform=self.platform,
@@ -294,7 +295,7 @@ class PaperExchange:
             order = working.order
             if working.left > 0 and order.side is Side.BUY:
                 left = Quantity(from_e6(working.left))
-                terms = working.accumulator.terms
+                terms = working.charges.terms
                 held += owed(order.price * left) + terms.worst(order.price, left, fills=1)
         self.wallet.hold(Money(held))
 

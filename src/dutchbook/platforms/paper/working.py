@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from dutchbook.domain.execution.order import Order
-from dutchbook.domain.market.fees import FeeAccumulator
-from dutchbook.domain.values.units import Money, Price, Quantity, from_e6
+from dutchbook.domain.values.units import Money, Quantity, from_e6
+from dutchbook.platforms.paper.fees import Charges
 from dutchbook.ports.orders import FillReport, OrderReport
 
 
@@ -16,16 +16,15 @@ class Working:
 
     order: Order
     platform_order_id: str
-    accumulator: FeeAccumulator
+    charges: Charges
     left: int
     arrived: int
     fills: list[FillReport] = field(default_factory=list)
 
-    def charge(self, price: Price, size_e6: int) -> Money:
-        """Take `size_e6` of what is left at `price` and return the fee."""
-        self.accumulator, fee = self.accumulator.charge(price, Quantity(from_e6(size_e6)))
+    def charge(self, price_e4: int, size_e6: int) -> Money:
+        """Take `size_e6` of what is left at the price and return the fee."""
         self.left -= size_e6
-        return fee
+        return self.charges.charge(price_e4, size_e6)
 
     def end(self) -> None:
         """Cancel what is left."""
