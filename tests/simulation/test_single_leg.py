@@ -1065,3 +1065,24 @@ def test_a_position_made_at_a_start_has_the_name_that_its_fills_were_reported_wi
     named = {each["position_id"] for each in said(run, "order.filled")}
     assert named == {run.position["position_id"]}
     assert {row["position_id"] for row in run.tables["orders"]} == named
+
+
+# The stop -------------------------------------------------------------------------------------
+
+
+def test_the_stop_of_an_unhedged_leg_compares_with_the_book_that_exposed_it() -> None:
+    """Bought at 40 cents with a bid of 38; the next message was the crash to 3."""
+
+    async def work(at: Bench) -> None:
+        at.execute()
+        await at.rest()
+        at.show(KALSHI, {3: "500"}, {5: "500"})
+        await at.rest(60)
+
+    run = bench(work)
+
+    (marked,) = (json.loads(row["payload"]) for row in run.events("execution.exit.marked"))
+    assert not marked["hedged"]
+    assert Decimal("-0.06") < Decimal(marked["mark"]) < 0
+    rules = [json.loads(r["payload"])["rule"] for r in run.events("execution.exit.triggered")]
+    assert rules[:1] == ["stop_loss"]

@@ -89,7 +89,8 @@ def _engine(
         *ends.services,
         *filter(None, (anchoring,)),
     )
-    for subscriber in (ends.merging, ends.settlement, ends.partial.on_event):
+    endings = (ends.merging, ends.settlement, ends.partial.on_event, ends.exits.on_event)
+    for subscriber in endings:
         base.committer.subscribe(subscriber)
     followers = (detection, ends.exits)
     return Engine(

@@ -22,7 +22,14 @@ from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import Committer
 from dutchbook.application.records.log import logged
 from dutchbook.application.settlement.payouts import SettlementService
-from dutchbook.domain.events import ExitMarked, ExitPaused, ExitTriggered, PositionMoved
+from dutchbook.domain.events import (
+    Event,
+    ExitMarked,
+    ExitPaused,
+    ExitTriggered,
+    PositionMoved,
+    PositionOpened,
+)
 from dutchbook.domain.execution.order import Purpose
 from dutchbook.domain.market.book import walk
 from dutchbook.domain.market.contract import ContractMatch, Platform, Side
@@ -106,9 +113,19 @@ class ExitMonitor:
         for entry in await logged(self._journal, ExitMarked, PositionMoved):
             facts, position_id = entry.facts, entry.facts["position_id"]
             if entry.name == ExitMarked.wire:
-                self._born[position_id, facts["hedged"]] = Decimal(facts["mark"])
+                self._born.setdefault((position_id, facts["hedged"]), Decimal(facts["mark"]))
             else:
                 self._forget(position_id, facts["after"])
+
+    def on_event(self, event: Event, sequence: int) -> None:
+        """Take the mark of an exposure, and mark a position at once when it is hedged."""
+        if not sequence:
+            return
+        if isinstance(event, ExitMarked):
+            self._born.setdefault((event.position_id, event.hedged), event.mark)
+        elif isinstance(event, PositionOpened | PositionMoved):
+            self._dirty[event.position_id] = None
+            self._wake.set()
 
     def _forget(self, position_id: str, status: str) -> None:
         """Drop the mark of an exposure whose position has another status now."""
@@ -252,7 +269,6 @@ class ExitMonitor:
             return
         position, mark = case.position, mark.quantize(MICRO)
         hedged = position.status is PositionStatus.OPEN
-        self._born[position.position_id, hedged] = mark
         stamp = self._committer.stamp(position.execution_id)
         event = ExitMarked(stamp, position.position_id, position.pair_id, hedged, mark)
         await self._committer.commit(Batch(events=(event,)))

@@ -11,6 +11,7 @@ from dutchbook.application.records.committer import Committer
 from dutchbook.domain.detection.quote import Opportunity
 from dutchbook.domain.events import (
     Event,
+    ExitMarked,
     FailedLeg,
     FilledLeg,
     OpportunityIdentified,
@@ -23,9 +24,14 @@ from dutchbook.domain.execution.order import Order
 from dutchbook.domain.market.contract import Outcome, Platform, Side
 from dutchbook.domain.pair_trades.events import Exposed, ExposureChanged, Notice
 from dutchbook.domain.pair_trades.trade import PairTrade
-from dutchbook.domain.positions.exposure import Exposure, Place, top_of_book
-from dutchbook.domain.positions.position import Holding, OpenPosition
-from dutchbook.domain.values.units import NOTHING, Quantity
+from dutchbook.domain.positions.exposure import (
+    Exposure,
+    Place,
+    mark_of_remedies,
+    top_of_book,
+)
+from dutchbook.domain.positions.position import Holding, OpenPosition, PositionStatus
+from dutchbook.domain.values.units import MICRO, NOTHING, Quantity
 from dutchbook.ports.time import Clock
 
 
@@ -66,6 +72,22 @@ class Announcements:
             expected_profit=opportunity.expected_profit,
             yearly_return=opportunity.yearly_return,
         )
+
+    def events(self, notice: Notice, trade: PairTrade) -> tuple[Event, ...]:
+        """Return what is published of a notice: an exposure with its mark at this moment.
+
+        The stop of an unhedged leg compares with the books of the commit that exposes it.
+        """
+        event = self.event(notice, trade)
+        exposed = trade.position.status is PositionStatus.SINGLE_LEG_EXPOSED
+        if not isinstance(event, SingleLegExposure) or not exposed:
+            return (event,)
+        mark = mark_of_remedies(event.scenarios)
+        if mark is None:
+            return (event,)
+        stamp = self._committer.stamp(trade.execution_id)
+        ids = (trade.position_id, trade.pair_id)
+        return event, ExitMarked(stamp, *ids, hedged=False, mark=mark.quantize(MICRO))
 
     def event(self, notice: Notice, trade: PairTrade) -> Event:
         """Return the event of a notice, stamped; exposures are priced at the current books."""

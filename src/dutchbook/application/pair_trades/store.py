@@ -134,7 +134,7 @@ class PairTrades:
             after = _one_version(before, after)
             step = capital_change(before, after, accounts, _kind(facts))
             writes = [*alongside.writes, *changes(before, after, at)]
-            events = [self._announce.event(notice, after) for notice in notices]
+            events = [e for notice in notices for e in self._announce.events(notice, after)]
             writes += capital_writes(step, accounts, self._ids, at, gate)
             with self._capital.claimed(step):
                 if step.entry:

@@ -27,7 +27,15 @@ from dutchbook.domain.positions.exit_case import (
     Way,
     Why,
 )
-from dutchbook.domain.positions.exposure import CLOSE, COMPLEMENT, RETRY, Exposure, Place
+from dutchbook.domain.positions.exposure import (
+    CLOSE,
+    COMPLEMENT,
+    ENDING,
+    RETRY,
+    Exposure,
+    Place,
+    mark_of_remedies,
+)
 from dutchbook.domain.positions.position import OpenPosition, PositionStatus
 from dutchbook.domain.values.units import (
     E4,
@@ -300,7 +308,7 @@ def exposure_of(case: ExitCase, rules: ExitRules) -> Exposure:
 
 def _open(remedy: Scenario, status: PositionStatus) -> bool:
     """Return whether a remedy is available; RETRY is one only for an unfinished exit."""
-    names = (CLOSE, COMPLEMENT, RETRY) if status is _S.EXIT_PARTIAL else (CLOSE, COMPLEMENT)
+    names = (*ENDING, RETRY) if status is _S.EXIT_PARTIAL else ENDING
     return remedy.name in names and remedy.blocked is None and remedy.pnl is not None
 
 
@@ -329,6 +337,4 @@ def mark_of(case: ExitCase, rules: ExitRules) -> Decimal | None:
         return found.net / found.size if isinstance(found, Leave) else None
     if not case.position.imbalanced() or _blocked(case, (case.position.longer,)):
         return None
-    scenarios = exposure_of(case, rules).scenarios()
-    results = (each.each for each in scenarios if _open(each, _S.SINGLE_LEG_EXPOSED))
-    return max((each for each in results if each is not None), default=None)
+    return mark_of_remedies(exposure_of(case, rules).scenarios())

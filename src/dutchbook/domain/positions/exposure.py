@@ -6,7 +6,7 @@ leg's platform (which locks the price and needs no settled shares), or hold.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -31,6 +31,8 @@ from dutchbook.domain.values.units import (
 
 RETRY, CLOSE, COMPLEMENT, HOLD = "retry_leg", "close_leg", "complement", "hold"
 ACTIONS = (RETRY, CLOSE, COMPLEMENT)
+ENDING = (CLOSE, COMPLEMENT)
+"""The remedies that end an exposure without the missing leg."""
 
 
 def top_of_book(book: OrderBook) -> TopOfBook:
@@ -211,3 +213,16 @@ def completed_at(
     detail = f"buy {plain(size)} at {plain(price)}"
     platform, pnl = contract.platform, due(size - cash - share)
     return Scenario(RETRY, pnl, cash, detail, platform, size, price, None, fees)
+
+
+def mark_of_remedies(remedies: Iterable[Scenario]) -> Decimal | None:
+    """Return the mark of an exposure: profit per contract of the best remedy that ends it.
+
+    None if the books allow none.
+    """
+    results = (
+        each.each
+        for each in remedies
+        if each.name in ENDING and each.blocked is None and each.pnl is not None
+    )
+    return max((each for each in results if each is not None), default=None)
