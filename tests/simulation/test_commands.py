@@ -682,7 +682,7 @@ def test_a_day_begins_at_its_hour_while_running_and_lifts_only_its_own_halt() ->
             risk.capital.state, daily_pnl=Money(Decimal(-500))
         )
         await risk.halts.enforce()
-        await risk.halts.halt_trading(HaltReason.TIME_DRIFT, "1,200 ms")
+        await risk.halts.halt_trading(HaltReason.EXPOSURE_LIMIT, "five in a week")
         hour = timedelta(hours=(20 - clock.now().hour) % 24)
         opens = clock.now().replace(minute=0, second=0, microsecond=0) + hour
         following = asyncio.ensure_future(risk.halts.follow_days())
@@ -699,13 +699,53 @@ def test_a_day_begins_at_its_hour_while_running_and_lifts_only_its_own_halt() ->
         return [*seen, row["halt_reason"], row["last_reset_timestamp"] == opens]
 
     assert desk(work, "risk.reset_hour_utc=20") == [
-        {"daily_loss_limit", "time_drift"},
-        {"time_drift"},
+        {"daily_loss_limit", "exposure_limit"},
+        {"exposure_limit"},
         0,
         True,
-        ["time_drift"],
+        ["exposure_limit"],
         True,
     ]
+
+
+@pytest.mark.parametrize(("pnl", "kept"), [("39", 0), ("-15", -15)])
+def test_after_a_clock_that_was_ahead_the_day_is_set_back_and_only_losses_stay(
+    pnl: str, kept: int
+) -> None:
+    """A gain of the days ahead hid a loss from the limit."""
+
+    async def work(at: Desk) -> list[Any]:
+        risk = at.engine.risk
+        ahead = replace(
+            risk.capital.state,
+            last_reset=risk.capital.today() + timedelta(days=9),
+            daily_pnl=Money(Decimal(pnl)),
+        )
+        risk.capital.state = ahead
+        await risk.halts.start_day()
+        row = (await at.journal.rows("risk_states"))[0]
+        today = risk.capital.today()
+        return [row["last_reset_timestamp"] == today, row["daily_pnl"], risk.capital.state]
+
+    set_back, stored, state = desk(work)
+
+    assert (set_back, stored, state.daily_pnl) == (True, kept, kept)
+
+
+def test_no_day_begins_while_the_clock_has_drifted() -> None:
+    async def work(at: Desk) -> list[bool]:
+        risk, clock = at.engine.risk, at.engine.clock
+        await risk.halts.halt_trading(HaltReason.TIME_DRIFT, "1,200 ms")
+        following = asyncio.ensure_future(risk.halts.follow_days())
+        before = risk.capital.state.last_reset
+        await clock.sleep_until(before + timedelta(days=1, seconds=5))
+        seen = [risk.capital.state.last_reset > before]
+        await risk.halts.resume_trading(HaltReason.TIME_DRIFT, "the clock is right")
+        await clock.sleep(2)
+        following.cancel()
+        return [*seen, risk.capital.state.last_reset > before]
+
+    assert desk(work) == [False, True]
 
 
 def test_a_day_that_cannot_begin_now_begins_a_second_later() -> None:

@@ -166,9 +166,9 @@ class Capital:
         """Remove a reason to reject new executions."""
         self.state = self.state.resumed(reason)
 
-    def begin_day(self, day: datetime, before: Money) -> None:
-        """Start a trading day; PnL gained since `before` was read counts towards it."""
-        gained = Money(self.state.daily_pnl - before)
+    def begin_day(self, day: datetime, before: Money, kept: Money = ZERO) -> None:
+        """Start a trading day with `kept`, and what was gained since `before` was read."""
+        gained = Money(self.state.daily_pnl - before + kept)
         self.state = replace(self.state, last_reset=day, daily_pnl=gained)
         self._measured["daily_loss"] = Decimal(0)
 

@@ -18,6 +18,9 @@ from dutchbook.errors import Conflict, InvalidInput
 from dutchbook.ports.journal import Batch, Update
 from dutchbook.ports.time import Clock
 
+LOOK_SECONDS = 60
+"""How long a clock that was set may go unnoticed."""
+
 
 class Halts:
     """Halts and resumes trading.
@@ -94,16 +97,21 @@ class Halts:
 
         Both are in one commit. If another process halts trading concurrently, neither is kept,
         and the next call tries again. Other halt reasons stay.
+
+        The day is the one that a trusted clock shows: while ours has drifted, none begins.
+        After a clock that was ahead the day is set back; losses stay with it, gains do not.
         """
         capital, reason = self._capital, HaltReason.DAILY_LOSS_LIMIT
         today = capital.today()
         async with self._halting:
             before = capital.state
-            if today <= before.last_reset:
+            if today == before.last_reset or HaltReason.TIME_DRIFT in before.halt_reasons:
                 return
-            put = {"last_reset_timestamp": today, "daily_pnl": ZERO}
+            set_back = today < before.last_reset
+            kept = min(before.daily_pnl, ZERO) if set_back else ZERO
+            put = {"last_reset_timestamp": today, "daily_pnl": kept}
             batch = Batch((Update("risk_states", SINGLETON, put=put),))
-            lifts = reason in before.halt_reasons
+            lifts = reason in before.halt_reasons and not set_back
             if lifts:
                 batch = self._resumed(before, reason, "a new trading day began", **put)
             try:
@@ -111,14 +119,16 @@ class Halts:
             except Conflict:
                 return
             # PnL booked during the commit counts towards the new day.
-            capital.begin_day(today, before.daily_pnl)
+            capital.begin_day(today, before.daily_pnl, kept)
             if lifts:
                 capital.resume(reason)
 
     async def follow_days(self) -> None:
-        """Start each trading day at its hour, until cancelled."""
+        """Start each trading day at its hour, until cancelled; a clock may be set."""
         while True:
-            await self._clock.sleep_until(self._capital.today() + timedelta(days=1))
+            ends = self._capital.today() + timedelta(days=1)
+            left = (ends - self._clock.now()).total_seconds()
+            await self._clock.sleep(min(left, LOOK_SECONDS))
             await self.start_day()
             while self._capital.state.last_reset < self._capital.today():
                 await self._clock.sleep(1)
