@@ -89,7 +89,7 @@ class ExecutionQueueService:
             return Reason.TRADING_HALTED
         if self.degraded:  # a pair has a leg on every platform
             return Reason.PLATFORM_DEGRADED
-        if pair_id in self._locked and not locked:
+        if (pair_id in self._locked and not locked) or self._trades.claims.in_use(match):
             return Reason.IN_EXECUTION
         cool = self._cool_until.get(pair_id)
         if cool is not None and self._clock.now() < cool:

@@ -64,6 +64,27 @@ class Claims:
         )
         return any(self._holding.get(key) for key in others)
 
+    def in_use(self, match: ContractMatch) -> bool:
+        """Return whether an execution or order under way uses either contract of a pair.
+
+        What it takes of the books is not gone from them yet, and Kalshi would net an entry of
+        the opposite outcome against it.
+        """
+        keys = [(p, match.contract(p).contract_id) for p in Platform]
+        for trade in (*self._prepared.values(), *self._entering.values()):
+            other = self._matches.get(trade.pair_id)
+            if other is not None and any(
+                (p, other.contract(p).contract_id) in keys for p in Platform
+            ):
+                return True
+        return any(
+            order.working_size > 0 and (order.platform, order.contract_id) == key
+            for key in keys
+            for outcome in Outcome
+            for trade in self._holding.get((*key, outcome), {}).values()
+            for order in trade.orders.values()
+        )
+
     def enters(self, contract_id: str, outcome: Outcome) -> bool:
         """Return whether a running execution buys an outcome of a contract on Kalshi."""
         return any(
