@@ -67,6 +67,11 @@ class Quick:
         """Return nothing that we did not send."""
         return Listing()
 
+    async def trades(self, since: datetime) -> Listing[Any]:
+        """Return no trade: nothing has filled."""
+        del since
+        return Listing()
+
     async def movements(self, since: datetime | None) -> Listing[Any]:
         """Return no movement."""
         del since

@@ -226,7 +226,7 @@ def theirs(local_state: str, kind: str, settlement: str, platform: Platform) -> 
     if local_state != "none":
         statement = Statement({f"{platform}-order": reply}, listed)
     else:
-        statement = Statement({}, listed, _listed(reply, platform))
+        statement = Statement({}, (), _listed(reply, platform), strange=listed)
     return PlatformState(NOW, {platform: statement, platform.other: Statement()})
 
 

@@ -132,7 +132,7 @@ class PlatformStateReader:
         if isinstance(health, Unavailable):
             answers: dict[str, Answer] = {each.order.order_id: health for each in mine}
             return Statement(answers, health, health, health, {query.account: health})
-        trades = await self._trades(query)
+        trades, strange = await self._trades(query)
         as_of = await self._as_of(query)
         replies = await asyncio.gather(*(self._answer(query, each, as_of) for each in mine))
         answers = {each.order.order_id: one for each, one in zip(mine, replies, strict=True)}
@@ -141,35 +141,44 @@ class PlatformStateReader:
         as_of = await self._as_of(query)
         positions = await self._contracts(query, as_of)
         cash = unread or await self._cash(query, as_of)
-        return Statement(answers, trades, listed, positions, {query.account: cash}, named_cash)
+        balances = {query.account: cash}
+        return Statement(answers, trades, listed, positions, balances, named_cash, strange)
 
-    async def _trades(self, query: _Query) -> tuple[FillReport, ...] | Unavailable:
+    async def _trades(
+        self, query: _Query
+    ) -> tuple[tuple[FillReport, ...] | Unavailable, tuple[FillReport, ...]]:
         """Query the account's trades, from a while before the newest one of the last list on.
 
         They are read before the answers, which then show no less. All times are the platform's,
         since our clock may be set.
+
+        Returns:
+            Those of the orders that are asked about, and those that no order of ours explains.
         """
         platform = query.gateway.platform
         since = self._traded.get(platform, query.oldest)
         since = min(since, query.oldest) if query.every else since
         reply = await self._with_timeout(query, lambda: query.gateway.trades(since))
         if isinstance(reply, Unavailable):
-            return reply
-        compared = [each for each in reply.items if await self._compared(query, each)]
+            return reply, ()
+        ours: list[FillReport] = []
+        others: list[FillReport] = []
+        for each in reply.items:
+            names = {each.client_order_id, each.platform_order_id}
+            (ours if names & query.known else others).append(each)
+        strange = tuple([each for each in others if await self._is_strange(each)])
         if not reply.complete:
-            return Unavailable(IN_PART)
+            return Unavailable(IN_PART), strange
         newest = max((each.matched_at for each in reply.items), default=None)
         self._traded[platform] = newest - TRADED_LATE if newest else since
-        return tuple(compared)
+        return tuple(ours), strange
 
-    async def _compared(self, query: _Query, trade: FillReport) -> bool:
-        """Return whether a trade is one of an order that is compared, or of none of ours.
+    async def _is_strange(self, trade: FillReport) -> bool:
+        """Return whether no order of ours explains a trade.
 
-        Other orders of ours are being executed, or ended long ago. A trade of those that is not
-        booked is noted, as if the stream had reported it.
+        Orders that are not asked about are being executed, or ended long ago. A trade of those
+        that is not booked is noted, as if the stream had reported it.
         """
-        if {trade.client_order_id, trade.platform_order_id} & query.known:
-            return True
         key = {"platform": trade.platform, "trade_id": trade.trade_id}
         if await self._journal.rows("fills", key):
             return False

@@ -84,15 +84,15 @@ def joined(ours: OurState, theirs: PlatformState, platform: Platform) -> Trades:
         held |= {fill.trade_id: order_id for fill in our.fills}
     ids.pop(None, None)
     of_order: dict[str, list[FillReport]] = {}
-    strange: list[FillReport] = []
     for report in statement.trades:
         owner = (
             held.get(report.trade_id)
             or ids.get(report.platform_order_id)
             or ids.get(report.client_order_id)
         )
-        (of_order.setdefault(owner, []) if owner else strange).append(report)
-    return Trades({key: tuple(each) for key, each in of_order.items()}, tuple(strange))
+        if owner:
+            of_order.setdefault(owner, []).append(report)
+    return Trades({key: tuple(each) for key, each in of_order.items()}, statement.strange)
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,11 +184,13 @@ class Statement:
     Attributes:
         answers: Answers by our order id. A relevant order without an answer counts as
             `Unavailable`.
-        fills: The account's trades, whichever order they belong to.
+        fills: The account's trades of our orders. Those of an order that is not compared, since
+            it has changed meanwhile, are ignored.
         orders: The account's orders, known to us or not.
         positions: Contracts held.
         balances: Cash by account.
         movements: Cash movements for reasons other than a trade.
+        strange: The account's trades that none of our orders explains.
     """
 
     answers: Mapping[str, Answer] = field(default_factory=dict)
@@ -197,10 +199,11 @@ class Statement:
     positions: ListedContracts | Unavailable | None = None
     balances: Mapping[AccountKey, ListedCash | Unavailable] = field(default_factory=dict)
     movements: tuple[NamedCash, ...] = ()
+    strange: tuple[FillReport, ...] = ()
 
     @property
     def trades(self) -> tuple[FillReport, ...]:
-        """The account's trades, empty if the list is unavailable."""
+        """The account's trades of our orders, empty if the list is unavailable."""
         return () if isinstance(self.fills, Unavailable) else self.fills
 
 
