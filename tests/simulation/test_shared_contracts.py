@@ -2,47 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
-from support.pairs import NOW, contract, pair
+from support.pairs import contract, pair
 from support.runs import HELD, Finished, play
+from support.tapes import Quote, quotes
 
 from dutchbook.domain.market.contract import ContractMatch, Platform
-from dutchbook.ports.market_data import BookUpdate
-from dutchbook.tape.message import MemoryTape, TapeMessage, TapeMeta
 
 KALSHI, POLYMARKET = Platform.KALSHI, Platform.POLYMARKET
-Quote = tuple[Platform, str, tuple[int, int], tuple[int, int]]
-"""A contract, its bid with its size, and its ask with its size, in cents and contracts."""
-
-
-def quotes(pairs: Sequence[ContractMatch], *shown: Quote) -> MemoryTape:
-    """Return a tape on which one book after the other is shown, half a second apart."""
-    rows = []
-    for number, (platform, name, bid, ask) in enumerate(shown):
-        bids, asks = (((price * 100, size * 1_000_000),) for price, size in (bid, ask))
-        update = BookUpdate(platform, name, whole=True, bids=bids, asks=asks)
-        rows.append(TapeMessage(NOW + timedelta(seconds=number / 2), update, number))
-    contracts = {
-        (each.platform, each.contract_id): each
-        for match in pairs
-        for each in (match.kalshi, match.polymarket)
-    }
-    meta = TapeMeta(
-        name="quotes",
-        source="written by hand",
-        contracts=tuple(contracts.values()),
-        pairs=tuple(pairs),
-        polled=False,
-        assumed=(),
-        seed=None,
-        messages=len(rows),
-        first=rows[0].at,
-        last=rows[-1].at,
-    )
-    return MemoryTape(meta, rows)
 
 
 def sharing(platform: Platform, *names: str) -> list[ContractMatch]:

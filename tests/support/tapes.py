@@ -96,3 +96,34 @@ def _changes(before: BookUpdate, whole: BookUpdate) -> Iterator[BookUpdate]:
     for side, price, size in (*gone, *sizes):
         bids, asks = [((price, size),), ()] if side == BID else [(), ((price, size),)]
         yield replace(whole, whole=False, bids=bids, asks=asks)
+
+
+Quote = tuple[Platform, str, tuple[float, int], tuple[float, int]]
+"""A contract, its bid with its size, and its ask with its size, in cents and contracts."""
+
+
+def quotes(pairs: Sequence[ContractMatch], *shown: Quote) -> MemoryTape:
+    """Return a tape on which one book after the other is shown, half a second apart."""
+    rows = []
+    for number, (platform, name, bid, ask) in enumerate(shown):
+        bids, asks = (((round(price * 100), size * 1_000_000),) for price, size in (bid, ask))
+        update = BookUpdate(platform, name, whole=True, bids=bids, asks=asks)
+        rows.append(TapeMessage(NOW + timedelta(seconds=number / 2), update, number))
+    contracts = {
+        (each.platform, each.contract_id): each
+        for match in pairs
+        for each in (match.kalshi, match.polymarket)
+    }
+    meta = TapeMeta(
+        name="quotes",
+        source="written by hand",
+        contracts=tuple(contracts.values()),
+        pairs=tuple(pairs),
+        polled=False,
+        assumed=(),
+        seed=None,
+        messages=len(rows),
+        first=rows[0].at,
+        last=rows[-1].at,
+    )
+    return MemoryTape(meta, rows)

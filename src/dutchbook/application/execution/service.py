@@ -40,7 +40,7 @@ from dutchbook.domain.execution.decide import (
 from dutchbook.domain.execution.order import Order, Purpose, TimeInForce
 from dutchbook.domain.execution.pre_trade_checks import Refused
 from dutchbook.domain.market.book import OrderBook, walk
-from dutchbook.domain.market.contract import Contract, Leg, Platform
+from dutchbook.domain.market.contract import Contract, Leg, Platform, Side
 from dutchbook.domain.pair_trades.events import placed
 from dutchbook.domain.pair_trades.facts import (
     REJECTED,
@@ -246,16 +246,17 @@ class ExecutionService:
             return LegRejected(intent.leg, untrusted_because)
         outcome = attempt.opportunity.leg(platform).outcome
         taken = walk(book.offers(outcome), intent.quantity)
-        if taken is None or taken.worst > intent.bound:
+        contract = self._contract(attempt, platform)
+        worst = contract.next_price(taken.worst, outcome, Side.BUY) if taken else None
+        if taken is None or worst is None or worst > intent.bound:
             return LegRejected(intent.leg, "depth")
         # If the order is sized in dollars, a loose limit would buy more than is wanted.
-        in_dollars = self._contract(attempt, platform).sizing.cent_exact
         first = intent.leg is Leg.PRIMARY
-        limit = taken.worst if in_dollars and not first else intent.bound
+        limit = worst if contract.sizing.cent_exact and not first else intent.bound
         if not first or attempt.execution.primary.sent:
             # A hedge may go far beyond the best price, but never needs to go past the collar.
-            collar = self._gate.worst_price(self._contract(attempt, platform), outcome)
-            limit = max(taken.worst, min(limit, collar or limit))
+            collar = self._gate.worst_price(contract, outcome)
+            limit = max(worst, min(limit, collar or limit))
         return DepthVerified(intent.leg, intent.quantity, limit, taken.cost)
 
     async def _submit(

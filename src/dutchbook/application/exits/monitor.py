@@ -321,7 +321,8 @@ class ExitMonitor:
         limit = contract.floor_price(bound, leg.outcome) or Price(contract.grid.finest)
         taken = walk(book.offers(leg.outcome, leg.side), size) if size else None
         if taken is not None and (taken.worst <= limit if buys else taken.worst >= limit):
-            limit = taken.worst  # sized in dollars: a loose limit overfills
+            # Sized in dollars: a loose limit overfills.
+            limit = contract.next_price(taken.worst, leg.outcome, leg.side) or limit
         if not size or size < contract.smallest(limit):
             return Done(before.position, None, "less than the platform's smallest order")
         plan = Plan(leg.platform, leg.outcome, leg.side, size, limit, Purpose.EXIT)

@@ -30,6 +30,7 @@ from dutchbook.domain.values.units import (
     E4,
     PAYOUT,
     Money,
+    Price,
     Quantity,
     floor_to,
     from_e4,
@@ -309,10 +310,13 @@ class _Question:
                 Reason.BELOW_MINIMUM_EDGE, gross, net, "for the size that can be sent"
             )
         yearly = self._yearly(net, cost / quantity)
-        legs = [
-            self._leg(platform, each, fees[i], (first, second)[1 - i].worst, rescue)
-            for i, (platform, each) in enumerate(zip(Platform, (first, second), strict=True))
-        ]
+        a, b = (self._limit(*each) for each in zip(Platform, (first, second), strict=True))
+        if a is None or b is None:
+            return Refusal(Reason.INSUFFICIENT_DEPTH, gross, net, "no valid price is as high")
+        legs = (
+            self._leg(Platform.KALSHI, first, fees[0], a, b, rescue),
+            self._leg(Platform.POLYMARKET, second, fees[1], b, a, rescue),
+        )
         return Opportunity(
             opportunity_id="",
             match=self.match,
@@ -329,16 +333,27 @@ class _Question:
             detected_at=self.now,
         )
 
+    def _limit(self, platform: Platform, taken: Walk) -> Price | None:
+        """Return the valid limit at which a leg can be sent."""
+        contract = self.match.contract(platform)
+        return contract.next_price(taken.worst, self._outcome(platform), Side.BUY)
+
     def _leg(
-        self, platform: Platform, taken: Walk, fee: Money, other: Decimal, rescue: Decimal
+        self,
+        platform: Platform,
+        taken: Walk,
+        fee: Money,
+        limit: Price,
+        other: Decimal,
+        rescue: Decimal,
     ) -> LegQuote:
         contract = self.match.contract(platform)
         outcome = self._outcome(platform)
         terms = self.terms[list(Platform).index(platform)]
         raised = contract.floor_price(1 + rescue - other, outcome)
-        worst_price = max(taken.worst, raised) if raised is not None else taken.worst
+        worst_price = max(limit, raised) if raised is not None else limit
         first = platform is self.primary
-        bound = taken.worst if first else worst_price
+        bound = limit if first else worst_price
         # An excess on one leg is rebalanced on the other leg's platform.
         evens = first or self._overfills
         rebalance = taken.size * self.hurdles.true_up_share if evens else Decimal(0)
@@ -352,7 +367,7 @@ class _Question:
             contract_id=contract.contract_id,
             outcome=outcome,
             walk=taken,
-            limit=taken.worst,
+            limit=limit,
             bound=bound,
             even_bound=worst_price,
             fee=fee,

@@ -178,6 +178,20 @@ class Contract:
             candidate -= finest
         return Price(candidate) if candidate > 0 else None
 
+    def next_price(self, limit: Decimal, outcome: Outcome, side: Side) -> Price | None:
+        """Return the valid limit at which an order for `limit` still fills, if any.
+
+        The next quotable price of `outcome`: not below `limit` for a purchase, not above it for
+        a sale. A book may show prices between those that an order may have.
+        """
+        if side is Side.SELL:
+            return self.floor_price(limit, outcome)
+        finest = self.grid.finest
+        candidate = max(ceil_to(limit, finest), finest)
+        while candidate < 1 and not self.on_grid(candidate, outcome):
+            candidate += finest
+        return Price(candidate) if candidate < 1 else None
+
 
 @dataclass(frozen=True, slots=True)
 class ContractMatch:

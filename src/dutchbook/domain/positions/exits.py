@@ -201,12 +201,13 @@ def _ways_out(
         if side is Side.SELL and size > case.sellable[platform]:
             continue
         taken = walk(place.book.offers(traded, side), Quantity(size))
-        if taken is None:
+        limit = place.contract.next_price(taken.worst, traded, side) if taken else None
+        if taken is None or limit is None:
             continue
         fee = place.terms.model(taken.average, size) + place.terms.rounding.quantum + rules.gas
         gross = taken.cost if side is Side.SELL else size - taken.cost
         net = due(gross - owed(fee))
-        found.append(LegExit(platform, traded, side, Quantity(size), taken.worst, net))
+        found.append(LegExit(platform, traded, side, Quantity(size), limit, net))
     return found
 
 

@@ -122,19 +122,21 @@ class Exposure:
             there = place.bears(outcome, side, self.collar)
             does = "offers" if buys else "takes"
             blocked = f"the book {does} {plain(there)} of {plain(wanted)}"
+        limit = place.contract.next_price(taken.worst, outcome, side) if taken else None
+        if blocked is None and limit is None:
+            blocked = "the contract has no valid price there"
         if blocked is not None:
             return _blocked_remedy(name, place, wanted, blocked)
         assert taken is not None, "a book holds what it bears"
         fee = owed(place.terms.model(taken.average, size))
         cash = owed(taken.cost + fee) if buys else ZERO
         brought = size - cash if buys else taken.cost - fee
-        detail = (
-            f"{side} {plain(size)} {outcome} {'up' if buys else 'down'} to {plain(taken.worst)}"
-        )
+        assert limit is not None, "or the remedy is blocked"
+        detail = f"{side} {plain(size)} {outcome} {'up' if buys else 'down'} to {plain(limit)}"
         if size < wanted:
             detail += f", as far as the book goes; {plain(self.quantity - size)} stay unhedged"
         pnl = due(brought - self._cost_of(size))
-        return Scenario(name, pnl, cash, detail, place.platform, size, taken.worst, None, fee)
+        return Scenario(name, pnl, cash, detail, place.platform, size, limit, None, fee)
 
     def _hold(self) -> Scenario:
         days = max((self.held.contract.cash_time - self.now).days, 0)
