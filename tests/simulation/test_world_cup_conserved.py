@@ -65,7 +65,7 @@ def test_capital_is_conserved_after_every_commit_when_the_recording_meets_faults
     assert any(row["status"] == "REJECTED" for row in orders)
     assert any(Decimal(0) < row["fill_size"] < row["size"] for row in orders)
     assert run.summary["events"]["execution.order.outcome_unknown"] > 0
-    assert run.summary["positions"]["SINGLE_LEG_EXPOSED"] > 0
+    assert run.summary["events"]["execution.single_leg.exposure"] > 0
 
 
 def test_a_cent_that_appears_from_nowhere_during_the_recording_is_caught(

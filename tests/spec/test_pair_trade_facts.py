@@ -967,7 +967,7 @@ def cache(committer: Any) -> PairTrades:
     """Return a cache of pair trades that commits elsewhere."""
     free: Any = NoLimits()
     clock: Any = SimpleNamespace(now=lambda: NOW)
-    announce: Any = SimpleNamespace(event=lambda notice, _: notice)
+    announce: Any = SimpleNamespace(events=lambda notice, _: (notice,))
     pairs = {"cup": pair()}
     return PairTrades(committer, free, free, announce, pairs, clock, SeededIds(1, 1))
 

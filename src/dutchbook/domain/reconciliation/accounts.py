@@ -148,6 +148,8 @@ class Accounts:
         }
         for order in strange.values():
             yield self._order_unknown(order)
+        if any(our.awaiting for our in self.ours.on(self.platform)):
+            return  # it may be a trade of that order: Kalshi's list names only its own ids
         unknown = {each.trade_id: each for each in self.trades.strange}
         for _, report in sorted(unknown.items()):
             if report.platform_order_id not in strange:
@@ -176,8 +178,7 @@ class Accounts:
     def _fill_unknown(self, report: FillReport) -> Discrepancy:
         """Return a trade that no order explains; for a person after the grace period.
 
-        Until then, it may be one of an order that is being sent: Kalshi's lists of trades name
-        only its own order ids. The same holds while an order is unanswered.
+        Until then, it may be one of an order that is being sent.
         """
         found = Discrepancy(
             kind=_K.FILL_UNKNOWN,
@@ -193,8 +194,7 @@ class Accounts:
             recommended_action="find out which order it belongs to",
             involvement=_I.NOTIFIED,
         )
-        unanswered = any(our.awaiting for our in self.ours.on(self.platform))
-        return found if unanswered else self._judged(found)
+        return self._judged(found)
 
     # Contracts
     # ---------------------------------------------------------------------------------
