@@ -36,19 +36,7 @@ def polls(
         for step, books in enumerate(steps)
         for platform, book in zip(Platform, books, strict=True)
     ]
-    meta = TapeMeta(
-        name="polls",
-        source="written by hand",
-        contracts=(match.kalshi, match.polymarket),
-        pairs=(match,),
-        polled=True,
-        assumed=(),
-        seed=None,
-        messages=len(rows),
-        first=rows[0].at,
-        last=rows[-1].at,
-    )
-    return MemoryTape(meta, rows)
+    return _tape("polls", (match,), rows, polled=True)
 
 
 def _message(step: int, platform: Platform, book: Sequence[int], seconds: int) -> TapeMessage:
@@ -109,17 +97,23 @@ def quotes(pairs: Sequence[ContractMatch], *shown: Quote) -> MemoryTape:
         bids, asks = (((round(price * 100), size * 1_000_000),) for price, size in (bid, ask))
         update = BookUpdate(platform, name, whole=True, bids=bids, asks=asks)
         rows.append(TapeMessage(NOW + timedelta(seconds=number / 2), update, number))
+    return _tape("quotes", pairs, rows, polled=False)
+
+
+def _tape(
+    name: str, pairs: Sequence[ContractMatch], rows: list[TapeMessage], *, polled: bool
+) -> MemoryTape:
     contracts = {
         (each.platform, each.contract_id): each
         for match in pairs
         for each in (match.kalshi, match.polymarket)
     }
     meta = TapeMeta(
-        name="quotes",
+        name=name,
         source="written by hand",
         contracts=tuple(contracts.values()),
         pairs=tuple(pairs),
-        polled=False,
+        polled=polled,
         assumed=(),
         seed=None,
         messages=len(rows),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from dutchbook.application.recovery.reported_fills import ReportedFills
+from dutchbook.application.recovery.reported_fills import ReportedFills, booked, orders_of
 from dutchbook.domain.capital.ledger import AccountKey, EntryKind
 from dutchbook.domain.execution.order import Order
 from dutchbook.domain.market.contract import Platform
@@ -179,14 +179,9 @@ class PlatformStateReader:
         Orders that are not asked about are being executed, or ended long ago. A trade of those
         that is not booked is noted, as if the stream had reported it.
         """
-        key = {"platform": trade.platform, "trade_id": trade.trade_id}
-        if await self._journal.rows("fills", key):
+        if await booked(self._journal, trade):
             return False
-        mine = {"platform": trade.platform, "platform_order_id": trade.platform_order_id}
-        rows = await self._journal.rows("orders", mine)
-        if not rows and trade.client_order_id is not None:
-            named = {"client_order_id": trade.client_order_id}
-            rows = await self._journal.rows("orders", named)
+        rows = await orders_of(self._journal, trade)
         if rows:
             self._reported.note(trade)
         return not rows

@@ -9,12 +9,11 @@ comparison runs at once rather than at its next time.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.reconciliation.our_state import OurStateReader
 from dutchbook.application.reconciliation.service import StartupReconciliationService
-from dutchbook.application.recovery.reported_fills import ReportedFills
+from dutchbook.application.recovery.reported_fills import ReportedFills, booked, orders_of
 from dutchbook.domain.pair_trades.trade import TradeKey
 from dutchbook.ports.journal import Journal
 from dutchbook.ports.orders import FillReport
@@ -66,18 +65,9 @@ class UnbookedFills:
         trade = self._trades.by_fill(key)
         if trade is not None and trade.opened:
             return True
-        platform, trade_id = key
-        if await self._journal.rows("fills", {"platform": platform, "trade_id": trade_id}):
+        if await booked(self._journal, report):
             return True
-        orders = await self._orders(report)
+        orders = await orders_of(self._journal, report)
         for row in orders:
             await self._own.recall(row)
         return any(row["working_size"] for row in orders)
-
-    async def _orders(self, report: FillReport) -> list[dict[str, Any]]:
-        """Return the order of a fill, by our id or by the platform's."""
-        mine = {"client_order_id": report.client_order_id}
-        theirs = {"platform": report.platform, "platform_order_id": report.platform_order_id}
-        if report.client_order_id is not None:
-            return await self._journal.rows("orders", mine)
-        return await self._journal.rows("orders", theirs)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.domain.pair_trades.trade import TradeKey
+from dutchbook.ports.journal import Journal
 from dutchbook.ports.orders import FillReport
 from dutchbook.ports.time import Clock
 
@@ -41,3 +43,22 @@ class ReportedFills:
     def drop(self, key: TradeKey) -> None:
         """Remove a fill that was checked."""
         del self._waiting[key]
+
+
+async def booked(journal: Journal, report: FillReport) -> bool:
+    """Return whether a fill is in our record, however long ago its pair trade ended."""
+    key = {"platform": report.platform, "trade_id": report.trade_id}
+    return bool(await journal.rows("fills", key))
+
+
+async def orders_of(journal: Journal, report: FillReport) -> list[dict[str, Any]]:
+    """Return the row of the order of a fill, by our id or by the platform's; none if unknown.
+
+    Not every report has both ids, and not every order has the platform's yet.
+    """
+    if report.client_order_id is not None:
+        named = {"client_order_id": report.client_order_id}
+        if rows := await journal.rows("orders", named):
+            return rows
+    theirs = {"platform": report.platform, "platform_order_id": report.platform_order_id}
+    return await journal.rows("orders", theirs)
