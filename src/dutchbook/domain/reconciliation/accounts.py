@@ -41,6 +41,8 @@ from dutchbook.domain.values.units import Money, plain
 
 _K, _I = DiscrepancyType, Involvement
 Finding = Discrepancy | AskAgain
+Joined = Mapping[str, tuple[FillReport, ...]]
+"""An account's trades by our order id."""
 CENT = Money(Decimal("0.01"))
 """By how many dollars a platform's rounding of cash may differ from ours."""
 
@@ -58,15 +60,7 @@ def named_cash(ours: OurState, theirs: PlatformState) -> tuple[BookCash, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Trades:
-    """An account's trades: those of each of our orders, and those of no known order."""
-
-    of_order: Mapping[str, tuple[FillReport, ...]]
-    strange: tuple[FillReport, ...]
-
-
-def joined(ours: OurState, theirs: PlatformState, platform: Platform) -> Trades:
+def joined(ours: OurState, theirs: PlatformState, platform: Platform) -> Joined:
     """Assign the trades of an account to our orders.
 
     Matches by the order ids we know, by the id in a platform's answer about the order, and by
@@ -92,7 +86,7 @@ def joined(ours: OurState, theirs: PlatformState, platform: Platform) -> Trades:
         )
         if owner:
             of_order.setdefault(owner, []).append(report)
-    return Trades({key: tuple(each) for key, each in of_order.items()}, statement.strange)
+    return {key: tuple(each) for key, each in of_order.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +97,6 @@ class Accounts:
     theirs: PlatformState
     grace: timedelta
     platform: Platform
-    trades: Trades
 
     @property
     def statement(self) -> Statement:
@@ -150,7 +143,7 @@ class Accounts:
             yield self._order_unknown(order)
         if any(our.awaiting for our in self.ours.on(self.platform)):
             return  # it may be a trade of that order: Kalshi's list names only its own ids
-        unknown = {each.trade_id: each for each in self.trades.strange}
+        unknown = {each.trade_id: each for each in self.statement.strange}
         for _, report in sorted(unknown.items()):
             if report.platform_order_id not in strange:
                 yield self._fill_unknown(report)

@@ -67,7 +67,7 @@ def compare(ours: OurState, theirs: PlatformState, grace: timedelta) -> Comparis
         if case.ask_again
     }
     for platform in Platform:
-        accounts = Accounts(after, theirs, grace, platform, trades[platform])
+        accounts = Accounts(after, theirs, grace, platform)
         for finding in accounts.findings():
             if isinstance(finding, AskAgain):
                 questions[finding] = None

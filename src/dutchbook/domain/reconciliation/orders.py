@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from dutchbook.domain.execution.order import Finality, OrderStatus
 from dutchbook.domain.reconciliation.absence import proven_absent, seen
-from dutchbook.domain.reconciliation.accounts import Trades
+from dutchbook.domain.reconciliation.accounts import Joined
 from dutchbook.domain.reconciliation.examination import Examination, answered
 from dutchbook.domain.reconciliation.fills import enter_fills, total
 from dutchbook.domain.reconciliation.findings import (
@@ -36,7 +36,7 @@ from dutchbook.domain.values.units import Quantity
 _K, _I = DiscrepancyType, Involvement
 
 
-def examine(case: Examination, account: Trades) -> Examination:
+def examine(case: Examination, joined: Joined) -> Examination:
     """Compare one order with all reports of its platform, the account's trades included."""
     order = case.order
     statement = case.theirs.of(order.platform)
@@ -44,7 +44,7 @@ def examine(case: Examination, account: Trades) -> Examination:
     answer = seen(order, statement.answers.get(order.order_id, silent))
     found = answer if isinstance(answer, OrderReport) else None
     listed = found.fills if found else ()
-    reports = (*listed, *account.of_order.get(order.order_id, ()))
+    reports = (*listed, *joined.get(order.order_id, ()))
     trades, contradictory = strongest(reports)
     enter_fills(case, trades, contradictory, found)
     if not isinstance(answer, OrderReport):
@@ -53,7 +53,7 @@ def examine(case: Examination, account: Trades) -> Examination:
         case OrderReport():
             _shown(case, answer, trades)
         case NotFound():
-            _not_shown(case, answer, trades, account.strange)
+            _not_shown(case, answer, trades, statement.strange)
         case Stale():
             _stale(case, answer)
         case Unavailable(reason):
