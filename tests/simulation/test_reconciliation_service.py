@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -231,13 +232,20 @@ def test_an_acknowledged_difference_is_not_raised_again() -> None:
     )
 
 
-def test_adopting_the_platform_reverses_what_the_platform_does_not_show() -> None:
+def test_adopting_the_platform_reverses_what_the_platform_does_not_show_for_minutes() -> None:
+    """Its list may be older than a trade: an absence proves something only if it lasts."""
+
     async def work(at: At) -> Any:
         says(at, ABSENT)
         await at.service.reconcile()
-        became = await at.engine.reconciling.resolver.resolve(
-            POSITION, Choice.ADOPT_PLATFORM, WHY
+        adopt = partial(
+            at.engine.reconciling.resolver.resolve, POSITION, Choice.ADOPT_PLATFORM, WHY
         )
+        for minutes in (4, 6):
+            with pytest.raises(InvalidInput, match="has not listed trade t1 for 10 minutes"):
+                await adopt()
+            await at.engine.clock.sleep(60 * minutes)
+        became = await adopt()
         row = await at.order()
         names = await at.names()
         return (

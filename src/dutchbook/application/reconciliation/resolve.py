@@ -13,6 +13,8 @@ from dutchbook.application.pair_trades.discrepancies import Dispute, Disputes
 from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.reconciliation.our_state import OurStateReader
 from dutchbook.application.reconciliation.platform_state import (
+    EARLIER,
+    TRADED_LATE,
     PlatformStateReader,
     without_totals,
 )
@@ -20,7 +22,7 @@ from dutchbook.application.reconciliation.repair import Repairer
 from dutchbook.application.records.shielding import run_to_end
 from dutchbook.application.recovery.unfinished import Recovery
 from dutchbook.domain.capital.ledger import EntryKind
-from dutchbook.domain.execution.order import Finality, Order, Purpose
+from dutchbook.domain.execution.order import Fill, Finality, Order, Purpose
 from dutchbook.domain.market.contract import Outcome, Platform
 from dutchbook.domain.pair_trades.facts import Moved, Paid
 from dutchbook.domain.pair_trades.trade import PairTrade, TradeKey
@@ -86,6 +88,7 @@ class Resolver:
         self._clock = clock
         self._ids = ids
         self._single_leg = single_leg
+        self._absent: dict[TradeKey, float] = {}
 
     async def resolve(
         self,
@@ -237,6 +240,9 @@ class Resolver:
                 raise InvalidInput("choice", Choice.ADOPT_PLATFORM.value, right)
             if each.awaiting and isinstance(answers[each.order.order_id], NotFound):
                 self._insist_on_gone(each.order)
+        listed = {(t.platform, t.trade_id) for p in Platform for t in theirs.of(p).trades}
+        for each in mine:
+            self._insist_on_absent(each, _absent(each, answers[each.order.order_id], listed))
         done = await self._repairer.apply(own, compare(own.ours, theirs, NO_GRACE).repairs)
         if done.short:
             short = done.short[0]
@@ -245,7 +251,6 @@ class Resolver:
         again = await self._own.gather()
         # An order that was placed meanwhile was not queried: the next comparison does that.
         mine = tuple(o for o in again.ours.orders if o.order.order_id in answers)
-        listed = {(t.platform, t.trade_id) for p in Platform for t in theirs.of(p).trades}
         back = [
             repair
             for each in mine
@@ -259,6 +264,27 @@ class Resolver:
         if self._theirs.may_arrive(order):
             right = f"possible when {order.order_id} can no longer arrive"
             raise InvalidInput("choice", Choice.ADOPT_PLATFORM.value, right)
+
+    def _insist_on_absent(self, ours: OurOrder, absent: Collection[Fill]) -> None:
+        """Reject a decision that trades failed which their platform may still list late.
+
+        How old a platform's list is may be unknown. A trade of the last day counts as absent
+        once it has been missed for as long as one may be listed late, by a clock that nobody
+        sets.
+        """
+        now, wait = self._clock.monotonic(), TRADED_LATE
+        for fill in ours.fills:
+            if fill not in absent:
+                self._absent.pop((fill.platform, fill.trade_id), None)
+                continue
+            since = self._absent.setdefault((fill.platform, fill.trade_id), now)
+            recent = self._clock.now() - fill.matched_at < EARLIER
+            if recent and now - since < wait.total_seconds():
+                right = (
+                    f"possible once {fill.platform} has not listed trade {fill.trade_id} for "
+                    f"{wait.seconds // 60} minutes, since it may list it late"
+                )
+                raise InvalidInput("choice", Choice.ADOPT_PLATFORM.value, right)
 
     # A discrepancy without a position in doubt
     # ----------------------------------------------
@@ -335,6 +361,19 @@ def _answer(ours: OurOrder, theirs: PlatformState) -> OrderReport | NotFound | N
     return None
 
 
+def _absent(
+    ours: OurOrder, answer: OrderReport | NotFound | None, listed: Collection[TradeKey]
+) -> list[Fill]:
+    """Return the provisional fills of an order that its platform does not show anywhere."""
+    shown = answer.fills if isinstance(answer, OrderReport) else ()
+    keys = {*listed, *((each.platform, each.trade_id) for each in shown)}
+    return [
+        fill
+        for fill in live(ours.fills)
+        if fill.finality is Finality.PROVISIONAL and (fill.platform, fill.trade_id) not in keys
+    ]
+
+
 def _reductions(
     ours: OurOrder, answer: OrderReport | NotFound | None, listed: Collection[TradeKey]
 ) -> list[Repair]:
@@ -343,13 +382,9 @@ def _reductions(
     `listed`: the trades that the platform lists, whatever it answers for the order.
     """
     report = answer if isinstance(answer, OrderReport) else None
-    shown = {(each.platform, each.trade_id) for each in report.fills} if report else set()
-    shown |= set(listed)
     working = report.working if report else 0
     back: list[Repair] = [
-        FailFill(ours.order.order_id, fill)
-        for fill in live(ours.fills)
-        if fill.finality is Finality.PROVISIONAL and (fill.platform, fill.trade_id) not in shown
+        FailFill(ours.order.order_id, fill) for fill in _absent(ours, answer, listed)
     ]
     if ours.order.stated and not (report and report.stated):
         back.append(DropStated(ours.order.order_id))
