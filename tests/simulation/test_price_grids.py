@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from support.pairs import contract, pair
@@ -11,7 +13,7 @@ from support.runs import HELD, Finished, play
 from support.tapes import Quote, quotes
 
 from dutchbook.bootstrap.paper import PaperRun
-from dutchbook.domain.market.contract import Outcome, Platform, Side
+from dutchbook.domain.market.contract import Contract, Outcome, Platform, Side
 from dutchbook.domain.values.units import PriceGrid
 
 KALSHI, POLYMARKET = Platform.KALSHI, Platform.POLYMARKET
@@ -34,6 +36,12 @@ def shown(
             (KALSHI, k[0], *k[1]),
         ]
     return play(*HELD, *settings, tape=quotes([match], *steps), prepare=prepare)
+
+
+def entries(run: Finished, name: str) -> list[dict[str, Any]]:
+    """Return the payloads of a name in the log."""
+    log = run.tables["audit_log"]
+    return [json.loads(row["payload"]) for row in log if row["name"] == name]
 
 
 def refusals(run: Finished) -> list[str]:
@@ -65,6 +73,45 @@ def test_a_way_back_between_two_valid_prices_is_sold_at_the_next_one() -> None:
 
     sales = [row for row in run.tables["orders"] if row["side"] == "sell"]
     assert [(row["price"], row["status"]) for row in sales] == [(Decimal("0.90"), "FILLED")]
+
+
+def fine(paper: PaperRun) -> None:
+    """Let Polymarket's grid be finer than the engine knows."""
+    exchange = paper.platforms.exchanges[POLYMARKET]
+    for contract_id in exchange.contracts:
+        exchange.regrid(contract_id, PriceGrid.of_tick("0.001"))
+
+
+def test_a_contract_whose_book_contradicts_its_grid_is_read_again_before_it_is_traded() -> None:
+    """The grid had changed, and nobody had said so: the hedge then has the better limit."""
+    run = shown((90, 92), (96.7, 96.8), (96.7, 96.8), prepare=fine)
+
+    hedge = next(row for row in run.tables["orders"] if row["purpose"] == "hedge")
+    (kept,) = (row for row in run.tables["contracts"] if row["platform"] == "polymarket")
+    (changed,) = entries(run, "contract.changed")
+    assert hedge["price"] == Decimal("0.033")
+    assert kept["price_bands"] == [{"start": "0", "end": "1", "step": "0.001"}]
+    assert changed["facts"] == {"price_bands": json.dumps(kept["price_bands"])}
+    assert any(row["reason"] == "book_off_grid" for row in run.tables["opportunities"])
+
+
+def test_a_contract_that_was_read_and_has_its_grid_still_is_not_read_at_each_price() -> None:
+    asked: list[Sequence[str]] = []
+
+    def counted(paper: PaperRun) -> None:
+        gateway = paper.platforms.gateways[POLYMARKET]
+        read = gateway.contracts
+
+        async def contracts(contract_ids: Sequence[str]) -> Sequence[Contract]:
+            asked.append(contract_ids)
+            return await read(contract_ids)
+
+        gateway.contracts = contracts  # type: ignore[method-assign]
+
+    run = shown((90, 92), *[(96.7, 96.8)] * 5, prepare=counted)
+
+    assert len(asked) == 1
+    assert entries(run, "contract.changed") == []
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from support.pairs import NOW, book, contract
+from support.pairs import NOW, book, contract, pair
 
 from dutchbook.application.orders.gate import Gate
 from dutchbook.domain.capital.limits import Approved, Grade, HaltReason, RiskState
@@ -19,7 +19,7 @@ from dutchbook.domain.events import OrderFilled, Stamp
 from dutchbook.domain.execution.order import Order, Purpose, TimeInForce
 from dutchbook.domain.execution.pre_trade_checks import Controls, Refused
 from dutchbook.domain.market.contract import Leg, Outcome, Platform, Side
-from dutchbook.domain.values.units import Money, Price, Quantity
+from dutchbook.domain.values.units import Money, Price, PriceGrid, Quantity
 
 TICK, STEP = Decimal("0.01"), Decimal("0.01")
 CONTROLS = Controls(order_value=Money(Decimal(40)), orders_per_minute=3)
@@ -65,9 +65,13 @@ class Scene:
         self.books = {(Platform.KALSHI, shown.contract_id): shown}
         other = book(Platform.POLYMARKET, {47: 400}, {49: 500})
         self.books[Platform.POLYMARKET, other.contract_id] = other
+        whole = pair()
+        self.contracts = {
+            (p, whole.contract(p).contract_id): whole.contract(p) for p in Platform
+        }
         self.gate = Gate(
             self,
-            self.books,
+            self,
             CONTROLS,
             timedelta(seconds=5),
             self,
@@ -160,6 +164,44 @@ def test_an_external_halt_applies_before_the_engine_has_read_its_command(
     entry = purpose is Purpose.ENTRY
     expected = {0: None, 1: "trading_halted" if entry else None, 2: "cancels_only"}
     assert refused == expected[grade]
+
+
+# Terms of the contract
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({"price": Price(Decimal("0.395"))}, "off_grid"),
+        ({"price": Price(Decimal("0.395")), "outcome": Outcome.NO}, "off_grid"),
+        ({"size": of("1.001")}, "off_lot"),
+        ({"size": of(4), "platform": Platform.POLYMARKET}, "below_minimum_size"),
+        ({"size": of("5.37"), "price": cents(41), "platform": Platform.POLYMARKET}, "off_lot"),
+        (
+            {"size": of(6), "price": cents(10), "platform": Platform.POLYMARKET},
+            "below_minimum_size",
+        ),
+    ],
+)
+def test_no_order_is_sent_that_its_contract_does_not_admit_whatever_made_it(
+    purpose: Purpose, facts: dict[str, Any], reason: str
+) -> None:
+    scene = Scene()
+    if facts.get("platform") is Platform.POLYMARKET:
+        facts = facts | {"contract_id": contract(Platform.POLYMARKET).contract_id}
+
+    assert scene.ask(purpose=purpose, **facts) == reason
+
+
+def test_a_grid_holds_from_the_moment_it_changes() -> None:
+    scene = Scene()
+    key = (Platform.KALSHI, "kalshi-cup")
+    finer = replace(scene.contracts[key], grid=PriceGrid.of_tick("0.005"))
+
+    assert scene.ask(price=Price(Decimal("0.395"))) == "off_grid"
+    scene.contracts[key] = finer
+    assert scene.ask(price=Price(Decimal("0.395"))) is None
 
 
 def test_a_halt_for_the_daily_loss_has_its_own_code() -> None:

@@ -13,6 +13,7 @@ import pytest
 from support.pairs import NOW, contract, pair
 from support.tapes import CHEAP, CUP, FAIR, RICH, polls
 
+from dutchbook.application.market.contract_facts import ContractFacts
 from dutchbook.application.market.feed import MarketFeed
 from dutchbook.application.market.feed_age import Streams
 from dutchbook.application.market.sessions import Sessions
@@ -20,14 +21,15 @@ from dutchbook.application.market.watchlist import Watchlist
 from dutchbook.domain.market.book import ASK, Trust
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.settlement import Key
-from dutchbook.domain.values.units import ZERO
+from dutchbook.domain.values.units import ZERO, PriceGrid
 from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.faults import FaultPlan, Window
 from dutchbook.platforms.paper.gateway import PaperGateway
 from dutchbook.platforms.paper.liquidity import Replenishment
 from dutchbook.platforms.paper.market import PaperMarket
 from dutchbook.platforms.paper.step_lag import StepLag
-from dutchbook.ports.market_data import BookUpdate, MarketListener
+from dutchbook.ports.market_data import BookUpdate, GridChange, MarketListener
+from dutchbook.ports.time import Clock
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.feed import TapeFeed
@@ -54,6 +56,9 @@ class Ear:
     def updated(self, update: BookUpdate) -> None:
         self.heard.append(("update", update.platform))
         self.updates.append(update)
+
+    def grid_changed(self, change: GridChange) -> None:
+        self.heard.append(("grid", change.platform, change.grid.finest))
 
     def gap(self, platform: Platform) -> None:
         self.heard.append(("gap", platform))
@@ -282,6 +287,24 @@ def test_a_gap_empties_a_platforms_offers_too_and_only_there() -> None:
     assert paper.ear.heard[-1] == ("gap", KALSHI)
 
 
+def test_a_new_grid_holds_on_its_platform_and_is_told_unless_the_stream_is_silent() -> None:
+    second, fine = timedelta(seconds=1), PriceGrid.of_tick("0.001")
+    silence = Window(KALSHI, NOW, NOW + second, outage=False)
+
+    async def work(_: Paper, listener: MarketListener) -> None:
+        for platform in Platform:
+            listener.grid_changed(GridChange(platform, CUP[platform], fine))
+            listener.updated(cup(platform, 38, 40, whole=False))
+
+    paper = on_paper(work, silence)
+
+    grids = {p: each.contracts[CUP[p]].grid for p, each in paper.exchanges.items()}
+    assert grids == dict.fromkeys(Platform, fine)
+    grid = ("grid", POLYMARKET, fine.finest)
+    assert paper.ear.heard == [grid, ("update", POLYMARKET)]
+    assert paper.updates[0].whole, "a whole book comes after a new grid"
+
+
 def test_a_session_of_paper_is_one_of_the_engine_and_its_end_releases_waiting_orders() -> None:
     async def work(paper: Paper, listener: MarketListener) -> None:
         listener.session_began()
@@ -312,6 +335,12 @@ class Follower:
         self.seen.append((key, book.best_bid, book.trust))
 
 
+def facts_of(watchlist: Watchlist, clock: Clock) -> ContractFacts:
+    """Return the facts of contracts, with nobody who reads them again or records them."""
+    nobody: Any = None
+    return ContractFacts(watchlist, {}, nobody, clock, timedelta(seconds=1))
+
+
 class Engine:
     """The engine's end of the market data, over what a test pushes."""
 
@@ -324,7 +353,12 @@ class Engine:
         self.follower, self.data = Follower(self.watchlist), Pushed(work)
         self.stopping = asyncio.Event()
         self.feed = MarketFeed(
-            self.data, self.watchlist, self.sessions, (self.follower,), self.clock
+            self.data,
+            self.watchlist,
+            facts_of(self.watchlist, self.clock),
+            self.sessions,
+            (self.follower,),
+            self.clock,
         )
 
     async def run(self) -> Engine:
@@ -454,6 +488,49 @@ def test_a_cancelled_engine_leaves_no_feed_behind() -> None:
     assert left == ["closed"]
 
 
+@pytest.mark.parametrize(
+    ("tick", "kept"), [("0.001", True), ("0.02", False)], ids=["finer", "off it"]
+)
+def test_a_new_grid_holds_at_once_and_a_book_off_it_waits_for_a_whole_one(
+    tick: str, kept: bool
+) -> None:
+    grid = PriceGrid.of_tick(tick)
+
+    async def work(listener: MarketListener) -> None:
+        listener.updated(cup(KALSHI, 38, 41))
+        listener.grid_changed(GridChange(KALSHI, CUP[KALSHI], grid))
+
+    async def main() -> Engine:
+        return await Engine(work).run()
+
+    watchlist = run_virtual(main()).watchlist
+    book = watchlist.books[KALSHI, CUP[KALSHI]]
+    assert (book.trust is Trust.LIVE, bool(book.bids)) == (kept, kept)
+    match = watchlist.pairs["cup"].match
+    assert (match.kalshi.grid, watchlist.matches["cup"]) == (grid, match)
+    assert watchlist.contracts[KALSHI, CUP[KALSHI]] == match.kalshi
+
+
+@pytest.mark.parametrize(
+    ("price", "size", "off"),
+    [(3_850, 5, True), (3_800, 5, False), (3_850, 0, False)],
+    ids=["between", "on", "a level that goes"],
+)
+def test_a_book_with_a_price_off_its_grid_is_untrusted(
+    price: int, size: int, off: bool
+) -> None:
+    async def work(listener: MarketListener) -> None:
+        listener.updated(cup(KALSHI, 38, 41))
+        listener.updated(BookUpdate(KALSHI, CUP[KALSHI], False, ((price, size),), ()))
+
+    async def main() -> Engine:
+        return await Engine(work).run()
+
+    book = run_virtual(main()).watchlist.books[KALSHI, CUP[KALSHI]]
+    reason = book.untrusted_because(NOW, timedelta(seconds=5))
+    assert reason == ("book_off_grid" if off else None)
+
+
 def test_books_pushed_by_a_tape_reach_the_engine_through_paper() -> None:
     """The whole chain: the tape's feed, the platforms, the engine's books."""
 
@@ -462,7 +539,8 @@ def test_books_pushed_by_a_tape_reach_the_engine_through_paper() -> None:
         tape = TapeFeed(polls(CHEAP, FAIR, RICH), paper.clock, paper.lag)
         tape.subscribe(KEYS)
         paper.work = tape.run
-        feed = MarketFeed(paper.market, watchlist, sessions, (), paper.clock)
+        facts = facts_of(watchlist, paper.clock)
+        feed = MarketFeed(paper.market, watchlist, facts, sessions, (), paper.clock)
         await feed.run(asyncio.Event())
         books = watchlist.books
         return {p: (books[p, CUP[p]].best_bid, books[p, CUP[p]].best_ask) for p in Platform}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.detection.service import DetectionService
 from dutchbook.application.lifecycle import PairTradeServices
+from dutchbook.application.market.contract_facts import ContractFacts
 from dutchbook.application.market.feed import MarketFeed
 from dutchbook.application.market.sessions import Sessions
 from dutchbook.application.market.watchlist import Watchlist
@@ -79,11 +82,13 @@ def _engine(
     entering = build_entries(base, trading, ends)
     detection = _detection(base, trading, entering, recorder, around.offered)
     anchoring = _anchoring(base, anchors, first=first)
+    facts = _facts(base)
     monitoring = build_monitoring(
-        base, trading, entering.queue, detection, recorder, around, sessions
+        base, trading, entering.queue, detection, recorder, around, sessions, facts
     )
     services = (
         *monitoring.services,
+        facts,
         entering.reconciling.service,
         _unbooked_fills(base, trading, entering.reconciling),
         *ends.services,
@@ -106,12 +111,17 @@ def _engine(
         trading,
         recorder,
         build_lifecycle(base, recorder, trading, entering, services, ends, poll_seconds),
-        MarketFeed(around.data, base.watchlist, sessions, followers, base.clock),
+        MarketFeed(around.data, base.watchlist, facts, sessions, followers, base.clock),
         monitoring,
         ends,
         anchoring,
         entering.reconciling,
     )
+
+
+def _facts(base: Base) -> ContractFacts:
+    answer = timedelta(seconds=base.settings.health.answer_seconds)
+    return ContractFacts(base.watchlist, base.gateways, base.committer, base.clock, answer)
 
 
 def _detection(

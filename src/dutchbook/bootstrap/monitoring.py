@@ -11,6 +11,7 @@ from dutchbook.application.execution.queue import ExecutionQueueService
 from dutchbook.application.exposure.reminders import ExposureAlertScheduler
 from dutchbook.application.exposure.tracker import ExposureTrackerService
 from dutchbook.application.lifecycle import PairTradeServices, Service
+from dutchbook.application.market.contract_facts import ContractFacts
 from dutchbook.application.market.feed_age import Streams
 from dutchbook.application.market.polling import BookPolling
 from dutchbook.application.market.sessions import Sessions
@@ -54,6 +55,7 @@ def build_monitoring(
     recorder: Recorder,
     around: Surroundings,
     sessions: Sessions,
+    facts: ContractFacts,
 ) -> MonitoringServices:
     """Build the monitoring services, and subscribe them to the bus."""
     journal, committer, risk, clock = base.journal, base.committer, base.risk, base.clock
@@ -61,7 +63,8 @@ def build_monitoring(
     intervals = _intervals(base.settings)
     system = SystemHealth(committer, recorder)
     streams = Streams(base.watchlist, sessions, heartbeat=around.polled)
-    polling = BookPolling(base.gateways, base.watchlist, streams, clock, intervals.answer)
+    answer = intervals.answer
+    polling = BookPolling(base.gateways, base.watchlist, facts, streams, clock, answer)
     protocol = DegradationProtocol(
         committer, streams, sessions, detection, queue, polling, clock, limits
     )

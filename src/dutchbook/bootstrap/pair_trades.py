@@ -86,7 +86,7 @@ def _parts(base: Base) -> _Parts:
     trades = PairTrades(committer, capital, risk.halts, announce, matches, clock, ids)
     gate = Gate(
         capital,
-        watchlist.books,
+        watchlist,
         controls,
         book_age,
         trades.claims,

@@ -10,6 +10,7 @@ from typing import Protocol
 from dutchbook.domain.market.book import ASK, BID, Levels, OrderBook
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.settlement import Key
+from dutchbook.domain.values.units import PriceGrid
 
 Changes = tuple[tuple[int, int], ...]
 """Prices in 10⁻⁴ dollars and sizes in 10⁻⁶ contracts, in any order; size zero: no level."""
@@ -47,6 +48,19 @@ class BookUpdate:
                 book.apply(side, price, size)
 
 
+@dataclass(frozen=True, slots=True)
+class GridChange:
+    """From now on, a contract is quoted on another grid.
+
+    Kalshi announces it as `price_level_structure_updated` with the new bands, Polymarket as
+    `tick_size_change` (docs.kalshi.com, docs.polymarket.com, 2026-10).
+    """
+
+    platform: Platform
+    contract_id: str
+    grid: PriceGrid
+
+
 class MarketListener(Protocol):
     """Receives market data in order. Every call is synchronous and must not block."""
 
@@ -63,6 +77,10 @@ class MarketListener(Protocol):
 
     def updated(self, update: BookUpdate) -> None:
         """A book of a subscribed contract has changed."""
+        ...
+
+    def grid_changed(self, change: GridChange) -> None:
+        """A subscribed contract's prices have another grid from now on."""
         ...
 
     def gap(self, platform: Platform) -> None:

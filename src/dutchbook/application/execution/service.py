@@ -252,7 +252,8 @@ class ExecutionService:
             return LegRejected(intent.leg, "depth")
         # If the order is sized in dollars, a loose limit would buy more than is wanted.
         first = intent.leg is Leg.PRIMARY
-        limit = worst if contract.sizing.cent_exact and not first else intent.bound
+        bound = contract.floor_price(intent.bound, outcome) or worst
+        limit = worst if contract.sizing.cent_exact and not first else bound
         if not first or attempt.execution.primary.sent:
             # A hedge may go far beyond the best price, but never needs to go past the collar.
             collar = self._gate.worst_price(contract, outcome)
@@ -363,7 +364,7 @@ class ExecutionService:
         return self._watchlist.books[platform, attempt.opportunity.leg(platform).contract_id]
 
     def _contract(self, attempt: Attempt, platform: Platform) -> Contract:
-        return attempt.opportunity.match.contract(platform)
+        return self._watchlist.matches[attempt.opportunity.match.match_id].contract(platform)
 
 
 def _refusal(conflict: Conflict) -> str:

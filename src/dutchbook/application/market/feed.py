@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
+from dutchbook.application.market.contract_facts import ContractFacts
 from dutchbook.application.market.sessions import Sessions
 from dutchbook.application.market.watchlist import Key, Watchlist
 from dutchbook.domain.market.contract import Platform
-from dutchbook.ports.market_data import BookUpdate, MarketData
+from dutchbook.ports.market_data import BookUpdate, GridChange, MarketData
 from dutchbook.ports.time import Clock
 
 
@@ -28,12 +29,14 @@ class MarketFeed:
         self,
         data: MarketData,
         watchlist: Watchlist,
+        facts: ContractFacts,
         sessions: Sessions,
         followers: Sequence[BookFollower],
         clock: Clock,
     ) -> None:
         self._data = data
         self._watchlist = watchlist
+        self._facts = facts
         self._sessions = sessions
         self._followers = followers
         self._clock = clock
@@ -71,8 +74,13 @@ class MarketFeed:
         book = self._watchlist.books[key]
         update.apply_to(book)
         book.touch(self._clock.now(), update.sequence)
+        self._facts.seen(key, update.bids, update.asks)
         for each in self._followers:
             each.book_changed(key)
+
+    def grid_changed(self, change: GridChange) -> None:
+        """Take over a contract's new grid."""
+        self._facts.grid_changed(change)
 
     def gap(self, platform: Platform) -> None:
         """Empty the books of a platform: none is traded on until it is whole again."""

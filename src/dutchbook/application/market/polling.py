@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
+from dutchbook.application.market.contract_facts import ContractFacts
 from dutchbook.application.market.feed_age import Streams
 from dutchbook.application.market.watchlist import Watchlist
 from dutchbook.application.records.shielding import answered
@@ -23,12 +24,14 @@ class BookPolling:
         self,
         gateways: Mapping[Platform, BookReader],
         watchlist: Watchlist,
+        facts: ContractFacts,
         streams: Streams,
         clock: Clock,
         answer: timedelta,
     ) -> None:
         self._gateways = gateways
         self._watchlist = watchlist
+        self._facts = facts
         self._streams = streams
         self._clock = clock
         self._answer = answer
@@ -50,4 +53,5 @@ class BookPolling:
             book = self._watchlist.books[platform, report.contract_id]
             if book.updated_at == before[report.contract_id]:
                 book.replace(report.bids, report.asks)
+                self._facts.seen((platform, report.contract_id), report.bids, report.asks)
                 self._streams.polled(book, now)

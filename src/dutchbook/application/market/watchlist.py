@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from dutchbook.domain.detection.quote import Reason
 from dutchbook.domain.market.book import OrderBook
-from dutchbook.domain.market.contract import ContractMatch, Outcome, Platform
+from dutchbook.domain.market.contract import Contract, ContractMatch, Outcome, Platform
 
 Key = tuple[Platform, str]
 
@@ -26,17 +26,23 @@ class PairWatch:
         """Both books, by platform."""
         return {Platform.KALSHI: self.kalshi, Platform.POLYMARKET: self.polymarket}
 
-    def decide(self, *, approved: bool, digest: str | None) -> None:
-        """Take over a person's decision about the pair."""
-        self.match = replace(self.match, operator_approved=approved, approved_digest=digest)
+    def become(self, match: ContractMatch) -> None:
+        """Take over what has changed of the pair."""
+        self.match = match
 
 
 class Watchlist:
-    """Every book that we follow, and the pairs that each belongs to."""
+    """Every book that we follow, and the pairs that each belongs to.
+
+    `matches` has every pair by id, and `contracts` every contract, as they are now: readers
+    may keep either, and see a change at once.
+    """
 
     def __init__(self, matches: Iterable[ContractMatch]) -> None:
         self.books: dict[Key, OrderBook] = {}
         self.pairs: dict[str, PairWatch] = {}
+        self.matches: dict[str, ContractMatch] = {}
+        self.contracts: dict[Key, Contract] = {}
         self._by_contract: dict[Key, list[PairWatch]] = {}
         for match in matches:
             self.add(match)
@@ -49,19 +55,37 @@ class Watchlist:
         )
         watch = PairWatch(match, kalshi, polymarket)
         self.pairs[match.match_id] = watch
+        self.matches[match.match_id] = match
         for platform in Platform:
-            key = (platform, match.contract(platform).contract_id)
+            contract = match.contract(platform)
+            key = (platform, contract.contract_id)
+            self.contracts[key] = contract
             self._by_contract.setdefault(key, []).append(watch)
         return watch
 
     def decided(self, match_id: str, *, approved: bool, digest: str | None) -> None:
         """Apply a person's decision from the database; it takes precedence over a tape's."""
-        self.pairs[match_id].decide(approved=approved, digest=digest)
+        decided = replace(
+            self.matches[match_id], operator_approved=approved, approved_digest=digest
+        )
+        self._become(decided)
 
-    @property
-    def matches(self) -> dict[str, ContractMatch]:
-        """Every pair that is followed, by id."""
-        return {pair_id: watch.match for pair_id, watch in self.pairs.items()}
+    def changed(self, contract: Contract) -> None:
+        """Take over a contract's facts as its platform has them now.
+
+        If its rules or dates differ from those that were approved, the approval has lapsed.
+        """
+        key = (contract.platform, contract.contract_id)
+        self.contracts[key] = contract
+        for watch in self.of(key):
+            if contract.platform is Platform.KALSHI:
+                self._become(replace(watch.match, kalshi=contract))
+            else:
+                self._become(replace(watch.match, polymarket=contract))
+
+    def _become(self, match: ContractMatch) -> None:
+        self.matches[match.match_id] = match
+        self.pairs[match.match_id].become(match)
 
     def of(self, key: Key) -> list[PairWatch]:
         """Return the pairs that the book of `key` belongs to."""

@@ -47,6 +47,20 @@ class Holdings(Protocol):
         ...
 
 
+class Markets(Protocol):
+    """The part of the watchlist that the gate reads: books and contracts as they are now."""
+
+    @property
+    def books(self) -> Mapping[tuple[Platform, str], OrderBook]:
+        """Every book that is followed."""
+        ...
+
+    @property
+    def contracts(self) -> Mapping[tuple[Platform, str], Contract]:
+        """Every contract that is followed."""
+        ...
+
+
 @dataclass(slots=True)
 class _Parent:
     """One execution as the gate counts it: quantities planned, sent and filled."""
@@ -72,7 +86,7 @@ class Gate:
     def __init__(
         self,
         capital: RiskView,
-        books: Mapping[tuple[Platform, str], OrderBook],
+        markets: Markets,
         limits: Controls,
         book_age: timedelta,
         holdings: Holdings,
@@ -82,7 +96,8 @@ class Gate:
         fence: Fence | None = None,
     ) -> None:
         self._capital = capital
-        self._books = books
+        self._books = markets.books
+        self._contracts = markets.contracts
         self._limits = limits
         self._book_age = book_age
         self._holdings = holdings
@@ -176,6 +191,7 @@ class Gate:
             self.rejection(order.purpose),
             self._leased(order.purpose),
             checks.outdated(order.purpose, epoch, self._capital.state.epoch),
+            checks.not_orderable(order, self._contracts[order.platform, order.contract_id]),
             *self._priced(order),
             checks.too_dear(order, self._limits.order_value),
             self._paced(order, now),

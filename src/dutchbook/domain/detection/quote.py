@@ -22,6 +22,7 @@ class Reason(StrEnum):
     BOOK_SYNCING = "book_syncing"
     BOOK_SUSPECT = "book_suspect"
     BOOK_STALE = "book_stale"
+    BOOK_OFF_GRID = "book_off_grid"
     FEE_UNKNOWN = "fee_unknown"
     SUSPICIOUS_EDGE = "suspicious_edge"
     BELOW_MINIMUM_EDGE = "below_minimum_edge"

@@ -39,6 +39,7 @@ from dutchbook.domain.events.kinds import (
 from dutchbook.domain.events.system import (
     CommandAnswered as CommandAnswered,
     CommandBegun as CommandBegun,
+    ContractChanged as ContractChanged,
     DegradationProtocolActivated as DegradationProtocolActivated,
     DegradationProtocolDeactivated as DegradationProtocolDeactivated,
     PairDecided as PairDecided,

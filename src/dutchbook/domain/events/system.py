@@ -199,6 +199,20 @@ class PairDecided(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ContractChanged(Event):
+    """A platform changed facts of a contract while the engine ran.
+
+    `facts` are the columns of the contract's row that changed, with their values as text.
+    Changed rules or dates lapse an approval.
+    """
+
+    wire: ClassVar[str] = "contract.changed"
+    platform: Platform
+    contract_id: str
+    facts: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class RecordsChanged(Event):
     """Rows changed for a reason that no other event covers; the log keeps their new values."""
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from dutchbook.domain.capital.limits import Grade, HaltReason, RiskState
-from dutchbook.domain.execution.order import Order, Purpose
-from dutchbook.domain.market.contract import Side
+from dutchbook.domain.execution.order import Order, Purpose, TimeInForce
+from dutchbook.domain.market.contract import CENT, Contract, Side
 from dutchbook.domain.values.units import Money, Price, Quantity
 
 DAILY_LOSS, SIZE, DEPTH, HALTED, LEASE = 3003, 3001, 2001, 4001, 4002
 EPOCH, COLLAR, RATE, DUPLICATE, EGRESS, NOT_HELD = 3006, 3007, 3008, 3009, 3010, 3011
+TERMS = 3012
 MINUTE = 60
 ORDER = Money(Decimal(500))
 
@@ -71,6 +72,28 @@ def outdated(purpose: Purpose, approved: int, current: int) -> Refused | None:
     if purpose is not Purpose.ENTRY or approved == current:
         return None
     return Refused("risk_epoch", f"approved in {approved}, now {current}", EPOCH)
+
+
+def not_orderable(order: Order, contract: Contract) -> Refused | None:
+    """Reject a price, size or value that the contract, as it is now, does not admit.
+
+    Whatever made the order: the platform would reject it, and a grid may have changed since.
+    """
+    sizing, worth = contract.sizing, order.price * order.size
+    if not contract.on_grid(order.price, order.outcome):
+        detail = f"{order.price} of {order.outcome}, the grid is {contract.grid} of YES"
+        return Refused("off_grid", detail, TERMS)
+    if order.size % sizing.step:
+        return Refused("off_lot", f"{order.size}, in steps of {sizing.step}", TERMS)
+    if order.size < sizing.minimum:
+        return Refused("below_minimum_size", f"{order.size}, at least {sizing.minimum}", TERMS)
+    if worth < sizing.minimum_notional:
+        detail = f"{worth} dollars, at least {sizing.minimum_notional}"
+        return Refused("below_minimum_size", detail, TERMS)
+    immediate = order.time_in_force in (TimeInForce.FOK, TimeInForce.IOC)
+    if sizing.cent_exact and immediate and order.side is Side.BUY and worth % CENT:
+        return Refused("off_lot", f"{worth} dollars, in whole cents", TERMS)
+    return None
 
 
 def beyond_collar(order: Order, best: Price | None, collar: Decimal) -> Refused | None:

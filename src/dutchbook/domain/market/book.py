@@ -56,6 +56,7 @@ class OrderBook:
         "best_bid",
         "bids",
         "contract_id",
+        "off_grid",
         "platform",
         "sequence",
         "trust",
@@ -72,6 +73,7 @@ class OrderBook:
         self.trust = Trust.SYNCING
         self.updated_at: datetime | None = None
         self.sequence = 0
+        self.off_grid = False
 
     def apply(self, side: int, price_e4: int, size_e6: int) -> None:
         """Set the size at one price; zero removes the level."""
@@ -106,6 +108,14 @@ class OrderBook:
         self.trust = Trust.SYNCING
         self.updated_at = None
 
+    def doubt_grid(self, *, doubted: bool) -> None:
+        """Record whether the book shows prices that its contract, as last read, cannot have."""
+        self.off_grid = doubted
+
+    def on(self, prices: frozenset[int]) -> bool:
+        """Return whether every level stands at one of these prices, in 10⁻⁴ dollars."""
+        return prices.issuperset(self.bids) and prices.issuperset(self.asks)
+
     def number(self, sequence: int) -> None:
         """Record the platform's number of the last message."""
         self.sequence = sequence
@@ -131,7 +141,7 @@ class OrderBook:
             return f"book_{self.trust.value}"
         if self.updated_at is None or now - self.updated_at > oldest:
             return "book_stale"
-        return None
+        return "book_off_grid" if self.off_grid else None
 
     def offers(self, outcome: Outcome, side: Side = Side.BUY) -> Levels:
         """Return the levels that an order for `outcome` would take, best first.

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
+from functools import cache
+from math import ceil, floor
 from typing import NewType
 
 from dutchbook.errors import InvalidInput
@@ -199,6 +201,11 @@ class PriceGrid:
         )
 
     @property
+    def prices_e4(self) -> frozenset[int]:
+        """Every price at which an order is possible, in 10⁻⁴ dollars."""
+        return _prices_e4(self)
+
+    @property
     def finest(self) -> Decimal:
         """The smallest step of any band."""
         return min(band.step for band in self.bands)
@@ -208,3 +215,15 @@ class PriceGrid:
             f"{plain(band.start)} to {plain(band.end)} by {plain(band.step)}"
             for band in self.bands
         )
+
+
+@cache
+def _prices_e4(grid: PriceGrid) -> frozenset[int]:
+    return frozenset(
+        price
+        for band in grid.bands
+        for price in range(
+            ceil(band.start * E4), floor(band.end * E4) + 1, max(1, int(band.step * E4))
+        )
+        if 0 < price < E4
+    )

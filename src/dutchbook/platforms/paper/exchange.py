@@ -22,6 +22,7 @@ from dutchbook.domain.values.units import (
     E4,
     Money,
     Price,
+    PriceGrid,
     Quantity,
     from_e4,
     from_e6,
@@ -69,6 +70,12 @@ class PaperExchange:
     def subscribe(self, taken: Taken) -> None:
         """Call `taken` after each trade of ours, in place of the earlier subscriber."""
         self.on_taken = taken
+
+    def regrid(self, contract_id: str, grid: PriceGrid) -> None:
+        """Accept orders of a contract on another grid; those that rest stay where they are."""
+        if contract_id in self.contracts:
+            before = self.contracts[contract_id]
+            self.contracts[contract_id] = replace(before, grid=grid)
 
     # Orders
     # ------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from dutchbook.domain.capital.ledger import AccountKey
 from dutchbook.domain.capital.limits import Approved
 from dutchbook.domain.execution.order import Order
 from dutchbook.domain.market.book import ASK, BID
-from dutchbook.domain.market.contract import Outcome, Platform
+from dutchbook.domain.market.contract import Contract, Outcome, Platform
 from dutchbook.domain.positions.settlement import Result
 from dutchbook.domain.values.units import NOTHING, Money, Quantity
 from dutchbook.errors import MalformedMessage, OutcomeUnknown, PlatformRejected
@@ -222,6 +222,13 @@ class PaperGateway:
             BookReport(each, offered[each].available(BID), offered[each].available(ASK))
             for each in contract_ids
         ]
+
+    async def contracts(self, contract_ids: Sequence[str]) -> Sequence[Contract]:
+        """Return contracts with the grids that they have now."""
+        self._asked += 1
+        await self._server.travel(f"contracts.{self._asked}")
+        known = self._exchange.contracts
+        return [known[each] for each in contract_ids if each in known]
 
     async def results(self, contract_ids: Sequence[str]) -> Mapping[str, Result]:
         """Return the final results among these contracts; see `PlatformGateway`."""

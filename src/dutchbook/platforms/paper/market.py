@@ -10,7 +10,7 @@ from dutchbook.domain.positions.settlement import Key
 from dutchbook.platforms.paper.exchange import PaperExchange, Taken
 from dutchbook.platforms.paper.gateway import PaperGateway
 from dutchbook.platforms.paper.step_lag import StepLag
-from dutchbook.ports.market_data import BookUpdate, MarketData, MarketListener
+from dutchbook.ports.market_data import BookUpdate, GridChange, MarketData, MarketListener
 from dutchbook.ports.time import Clock
 
 
@@ -89,6 +89,18 @@ class PaperMarket:
             self.missed.add(key)
             return
         self._engine.updated(self._as_shown(key, update))
+
+    def grid_changed(self, change: GridChange) -> None:
+        """Pass a new grid to its platform, and forward it unless the stream is silent.
+
+        Polymarket sends the whole book after it.
+        """
+        key = (change.platform, change.contract_id)
+        self._exchanges[change.platform].regrid(change.contract_id, change.grid)
+        if key in self._subscribed:
+            self.missed.add(key)
+            if not self._gateways[change.platform].silent:
+                self._engine.grid_changed(change)
 
     def gap(self, platform: Platform) -> None:
         """Empty the books of a platform: what it offers is unknown as well."""
