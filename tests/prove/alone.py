@@ -137,10 +137,12 @@ OTHERS = {
     "I-20": Bug(
         "an alert is no event of the outbox",
         STORE,
-        "                if batch:\n                    await self._committer.commit(batch)",
-        "                if writes:\n                    await self._committer.commit(batch)\n"
-        "                else:\n"
-        "                    list(map(self._committer.publish, batch.events))",
+        "                    if batch:\n"
+        "                        await self._committer.commit(batch)",
+        "                    if writes:\n"
+        "                        await self._committer.commit(batch)\n"
+        "                    else:\n"
+        "                        list(map(self._committer.publish, batch.events))",
     ),
     "I-21": Bug(
         "a counter instead of a recount",

@@ -318,10 +318,12 @@ PLANTED = (
     Bug(
         "an alert is no event of the outbox",
         STORE,
-        "                if batch:\n                    await self._committer.commit(batch)",
-        "                if writes:\n                    await self._committer.commit(batch)\n"
-        "                else:\n"
-        "                    list(map(self._committer.publish, batch.events))",
+        "                    if batch:\n"
+        "                        await self._committer.commit(batch)",
+        "                    if writes:\n"
+        "                        await self._committer.commit(batch)\n"
+        "                    else:\n"
+        "                        list(map(self._committer.publish, batch.events))",
     ),
     Bug(
         "a counter instead of a recount",

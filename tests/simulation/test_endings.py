@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from support.bench import Bench, bench
 from support.memory_journal import MemoryJournal
+from support.pairs import NOW
 from support.runs import HELD, Finished, conserved, play, stored
 from support.tapes import CHEAP, CUP, FAIR, RICH, polls
 
@@ -526,3 +527,57 @@ def test_a_pair_that_resolved_on_one_platform_is_settled_on_the_other_in_the_nex
     assert position["divergence_pnl"] == 0
     assert position["realised_pnl"] > 0
     assert position["polymarket_side"] is Outcome.NO
+
+
+AGAIN = ("execution.cool_down_seconds=20", "risk.position_share=0.005")
+
+
+def _both(yes_pays: int, at: datetime | None) -> dict[Any, Ruling]:
+    """Return results of both contracts of the cup."""
+    return {each: Ruling(Decimal(yes_pays), at) for each in CUP.items()}
+
+
+def test_results_apply_when_they_are_due_and_nothing_is_bought_after_them() -> None:
+    """The tape goes on with an edge as good as before."""
+    due = NOW + timedelta(seconds=30)
+
+    async def main() -> tuple[list[Row], Row, list[Row]]:
+        journal = MemoryJournal()
+        tape = polls(*[CHEAP] * 60)
+        await _life(journal, tape, 1, *HELD, *AGAIN, results=_both(0, due))
+        refused = await journal.rows("opportunities", {"reason": "resolved"})
+        return await journal.rows("fills"), (await journal.rows("open_positions"))[0], refused
+
+    fills, position, refused = run_virtual(main())
+
+    assert fills
+    assert all(fill["matched_at"] < due for fill in fills)
+    assert position["status"] == "CLOSED"
+    assert position["closed_at"] < NOW + timedelta(seconds=240), "paid while the tape runs"
+    assert refused
+
+
+def test_a_contract_that_our_record_shows_as_paid_is_never_entered_again() -> None:
+    async def main() -> tuple[int, int, list[Row]]:
+        journal = MemoryJournal()
+        await _life(journal, polls(*ENTERED), 1, *HELD, results=_both(1, None))
+        before = len(await journal.rows("orders"))
+        await _life(journal, polls(*ENTERED), 2, *HELD, *AGAIN)
+        refused = await journal.rows("opportunities", {"reason": "resolved"})
+        return before, len(await journal.rows("orders")), refused
+
+    before, after, refused = run_virtual(main())
+
+    assert before == after > 0
+    assert refused
+
+
+def test_a_result_that_is_due_before_the_tape_begins_lets_nothing_be_bought() -> None:
+    early = NOW - timedelta(hours=1)
+
+    async def main() -> list[Row]:
+        journal = MemoryJournal()
+        await _life(journal, polls(*ENTERED), 1, *HELD, results=_both(0, early))
+        return await journal.rows("orders")
+
+    assert run_virtual(main()) == []

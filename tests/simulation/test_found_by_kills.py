@@ -251,6 +251,9 @@ def test_an_order_that_is_placed_while_a_person_decides_is_left_for_the_next_com
             more = replace(own.ours.orders[0], order=newer)
             return replace(own, ours=replace(own.ours, orders=(*own.ours.orders, more)))
 
+        with pytest.raises(InvalidInput, match="may list it late"):
+            await resolver.resolve(POSITION, Choice.ADOPT_PLATFORM, WHY)
+        await at.engine.clock.sleep(600)
         resolver._own.gather = gathered
         became: str = await resolver.resolve(POSITION, Choice.ADOPT_PLATFORM, WHY)
         return became

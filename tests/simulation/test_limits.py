@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from support.memory_journal import MemoryJournal
+from support.pairs import pair
 from support.reserving import Reserving
-from support.runs import HELD, Check, play
+from support.runs import HELD, Check, Finished, play
+from support.tapes import Quote, quotes
 
 from dutchbook.application.capital.at_risk import CapitalAtRisk
+from dutchbook.application.capital.capital import Alone
 from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.records.committer import Committer
-from dutchbook.bootstrap.paper import build_paper, generated_tape
+from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.capital.limits import RiskLimits
 from dutchbook.domain.capital.reservation import BudgetRequest, Reservation, Spent
 from dutchbook.domain.events import Event, LimitApproached, LimitBreached
 from dutchbook.domain.market.contract import Platform
-from dutchbook.domain.values.units import Money
-from dutchbook.errors import ReservationFailed
+from dutchbook.domain.pair_trades.capital import CapitalChange
+from dutchbook.domain.values.units import NOTHING, Money, Quantity
+from dutchbook.errors import Conflict, ReservationFailed
 from dutchbook.platforms.paper.wallet import ACCOUNTS
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.ids import SeededIds
@@ -265,3 +269,117 @@ def test_a_cluster_that_a_later_tape_names_is_kept() -> None:
         return [(r["cluster"], r["version"]) for r in await journal.rows("contract_matches")]
 
     assert run_virtual(main()) == [("cup", 2), ("cup", 2)]
+
+
+# The day's loss -------------------------------------------------------------------------------
+
+LOSS = Decimal(2)
+"""Dollars: a hundredth of a percent of the bankroll below, twice."""
+LOW = ("risk.bankroll=10000", "risk.daily_loss_share=0.0002")
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        ("paper.fault_failed_fill=300000",),
+        ("paper.fault_rejected=400000", "execution.auto_policy=unwind"),
+        ("exits.leave=risk",),
+    ],
+    ids=["failed fills", "sold legs", "exits"],
+)
+def test_no_commit_leaves_a_loss_at_its_limit_without_a_halt(faults: tuple[str, ...]) -> None:
+    """Whatever lost it: the halt is in the commit that books the loss."""
+    reached: list[bool] = []
+
+    def check(tables: Tables) -> None:
+        (row,) = tables["risk_states"]
+        if -row["daily_pnl"] >= LOSS:
+            reached.append(row["trading_halted"])
+
+    play(*LOW, *faults, seed=11, minutes=60, check=check)
+
+    assert reached
+    assert all(reached)
+
+
+def alone(*settings: str, bids: Sequence[int]) -> Finished:
+    """Buy 100 at 42 cents on Kalshi, miss the other leg, and show these bids in turn."""
+
+    def paused(paper: PaperRun) -> None:
+        paper.platforms.exchanges[Platform.POLYMARKET].paused = True
+
+    match = pair()
+    here, there = match.kalshi.contract_id, match.polymarket.contract_id
+    steps: list[Quote] = [
+        (Platform.POLYMARKET, there, (47, 100), (49, 100)),
+        (Platform.KALSHI, here, (40, 100), (42, 100)),
+        *(
+            row
+            for bid in bids
+            for row in (
+                (Platform.KALSHI, here, (bid, 100), (bid + 2, 100)),
+                (Platform.POLYMARKET, there, (2, 100), (4, 100)),
+            )
+        ),
+    ]
+    off = ("execution.auto_policy=off", "exits.unhedged_stop=off")
+    return play(*HELD, *off, *settings, tape=quotes([match], *steps), prepare=paused)
+
+
+@pytest.mark.parametrize(
+    ("counted", "share", "halted"),
+    [
+        ("true", "0.0030", True),
+        ("true", "0.0060", False),
+        ("false", "0.0030", False),
+    ],
+    ids=["at its worst", "within the limit", "not counted"],
+)
+def test_an_unhedged_leg_counts_in_the_days_loss_with_its_worst_mark(
+    counted: str, share: str, halted: bool
+) -> None:
+    run = alone(
+        "risk.bankroll=10000",
+        f"risk.daily_loss_share={share}",
+        f"risk.count_unhedged={counted}",
+        bids=[3, 40, 40],
+    )
+
+    (row,) = run.tables["risk_states"]
+    assert row["halt_reason"] == (["daily_loss_limit"] if halted else [])
+    assert -row["daily_pnl"] < 30, "nothing of it is realised"
+
+
+def test_losses_whose_commits_are_under_way_add_up() -> None:
+    """Neither alone reaches the limit, and each is committed before the other is known."""
+    lost = CapitalChange("one", "one", state={"daily_pnl": Money(Decimal("-1.5"))})
+
+    async def main() -> tuple[bool, bool, bool]:
+        gate = Gate()
+        await gate.open()
+        halts, capital = gate.risk.halts, gate.risk.capital
+        capital.limits = replace(LIMITS, daily_loss_share=2 / LIMITS.bankroll)
+        async with (
+            halts.with_loss(lost, Alone("p1", NOTHING)) as (first, _),
+            halts.with_loss(lost, Alone("p2", NOTHING)) as (second, _),
+        ):
+            return bool(first), bool(second), capital.state.trading_halted
+
+    assert run_virtual(main()) == (False, True, True)
+
+
+def test_a_loss_that_the_database_rejects_halts_nothing() -> None:
+    lost = CapitalChange("one", "one", state={"daily_pnl": Money(Decimal(-3))})
+
+    async def main() -> tuple[bool, Decimal]:
+        gate = Gate()
+        await gate.open()
+        capital = gate.risk.capital
+        capital.limits = replace(LIMITS, daily_loss_share=2 / LIMITS.bankroll)
+        mark = Alone("p1", Quantity(Decimal(1)), Decimal(-1))
+        with pytest.raises(Conflict):
+            async with gate.risk.halts.with_loss(lost, mark):
+                raise Conflict("open_positions", "p1", "another version")
+        return capital.state.trading_halted, capital.lost
+
+    assert run_virtual(main()) == (False, Decimal(0))

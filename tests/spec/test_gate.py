@@ -66,6 +66,7 @@ class Scene:
         other = book(Platform.POLYMARKET, {47: 400}, {49: 500})
         self.books[Platform.POLYMARKET, other.contract_id] = other
         whole = pair()
+        self.resolved: set[tuple[Platform, str]] = set()
         self.contracts = {
             (p, whole.contract(p).contract_id): whole.contract(p) for p in Platform
         }
@@ -192,6 +193,19 @@ def test_no_order_is_sent_that_its_contract_does_not_admit_whatever_made_it(
         facts = facts | {"contract_id": contract(Platform.POLYMARKET).contract_id}
 
     assert scene.ask(purpose=purpose, **facts) == reason
+
+
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize("purpose", Purpose)
+def test_nothing_is_bought_of_a_contract_that_has_a_result(
+    purpose: Purpose, side: Side
+) -> None:
+    scene = Scene()
+    scene.resolved.add((Platform.KALSHI, "kalshi-cup"))
+
+    assert scene.ask(purpose=purpose, side=side, price=cents(39)) == (
+        "resolved" if side is Side.BUY else None
+    )
 
 
 def test_a_grid_holds_from_the_moment_it_changes() -> None:

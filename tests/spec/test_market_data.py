@@ -60,6 +60,9 @@ class Ear:
     def grid_changed(self, change: GridChange) -> None:
         self.heard.append(("grid", change.platform, change.grid.finest))
 
+    def resolved(self, platform: Platform, contract_id: str) -> None:
+        self.heard.append(("resolved", platform, contract_id))
+
     def gap(self, platform: Platform) -> None:
         self.heard.append(("gap", platform))
 

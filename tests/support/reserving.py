@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from dutchbook.application.capital.risk import RiskManager
-from dutchbook.application.records.changes import capital_writes
+from dutchbook.application.records.changes import ALWAYS, Gate, capital_writes
 from dutchbook.application.records.committer import Committer
 from dutchbook.domain.capital.ledger import EntryKind
 from dutchbook.domain.capital.reservation import BudgetRequest, Reservation, Spent
@@ -57,7 +57,7 @@ class Reserving:
         after.pair_id = (before.reservation or after.reservation).pair_id
         return capital_change(before, after, self.risk.capital.accounts, EntryKind.TRADE)
 
-    async def _commit(self, step: CapitalChange, *told: Event, gate: Any = None) -> None:
+    async def _commit(self, step: CapitalChange, *told: Event, gate: Gate = ALWAYS) -> None:
         capital, at = self.risk.capital, self.clock.now()
         writes = tuple(capital_writes(step, capital.accounts, self.ids, at, gate))
         stamped = [_stamped(event, self.committer) for event in told]

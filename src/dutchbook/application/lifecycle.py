@@ -205,6 +205,7 @@ class EngineLifecycleService:
         await self._breaker.load()
         await self.commands.fold()
         await self._risk.halts.start_day()
+        await self._risk.halts.enforce()
         for service in self._services:
             await service.start()
         for check in checks:

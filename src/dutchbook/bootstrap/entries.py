@@ -50,6 +50,7 @@ def build_entries(base: Base, trading: PairTradeServices, ends: ExitServices) ->
         executions,
         base.risk,
         trading.trades,
+        base.watchlist,
         trading.disputes,
         trading.questions,
         breaker,

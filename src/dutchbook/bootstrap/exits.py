@@ -52,6 +52,7 @@ def build_exits(base: Base, trading: PairTradeServices, sessions: Sessions) -> E
         committer,
         trading.trades,
         merging,
+        base.watchlist,
         base.gateways,
         trading.questions,
         clock,

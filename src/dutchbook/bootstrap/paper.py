@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -63,7 +64,7 @@ class PaperRun:
         market: The books that the platforms show.
         funding: Gives the platforms what they hold for us by our record.
         resolution: Resolves the contracts after the end of the tape.
-        results: The results of the tape's contracts at its end.
+        results: The results of the tape's contracts, at their time or the tape's end.
     """
 
     engine: Engine
@@ -77,11 +78,16 @@ class PaperRun:
     async def trade(self, run: int) -> dict[str, Any]:
         """Play the tape to its end; see `Engine.trade`."""
         settled = [gateway.settled for gateway in self.platforms.gateways.values()]
-        return await self.engine.trade(
-            run,
-            checks=(self.funding.fund,),
-            ends=(*settled, self.engine.exiting.merging.drained, self.resolution.resolve),
-        )
+        resolving = asyncio.ensure_future(self.resolution.follow())
+        try:
+            return await self.engine.trade(
+                run,
+                checks=(self.funding.fund,),
+                ends=(*settled, self.engine.exiting.merging.drained, self.resolution.resolve),
+            )
+        finally:
+            resolving.cancel()
+            await asyncio.wait({resolving})
 
 
 def generated_tape(seed: int, *, minutes: int = 20, pairs: int = 2) -> MemoryTape:
@@ -109,7 +115,7 @@ def build_paper(
 ) -> PaperRun:
     """Build an engine that trades `pairs` on paper (see `traded_pairs`), or else the tape's.
 
-    `results` are those of the tape's contracts at its end. `platforms` outlive the engine, and
+    `results` are those of the tape's contracts. `platforms` outlive the engine, and
     `feed` moves their books; without them, there are new platforms, and the tape moves them.
     For the rest, see `build`.
     """
@@ -177,6 +183,7 @@ def _paper_run(
     resolution = Resolution(
         results,
         on.exchanges,
+        market,
         engine.exiting.settlement,
         engine.clock,
         timedelta(milliseconds=engine.settings.paper.settle_ms),

@@ -20,6 +20,7 @@ from dutchbook.domain.positions.settlement import Key, Ruling
 from dutchbook.domain.values.units import MICRO, Money, Price, Quantity
 from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.gateway import PaperGateway
+from dutchbook.platforms.paper.market import PaperMarket
 from dutchbook.ports.journal import Journal
 from dutchbook.ports.orders import FillReport
 from dutchbook.ports.tables.trading import FILLS, OPEN_POSITIONS, ORDERS
@@ -129,7 +130,7 @@ def _listed(order: Order, part: Unlisted, listed: int) -> FillReport:
 
 
 class Resolution:
-    """Resolves the contracts of a tape after its end, as `results` say.
+    """Resolves the contracts of a tape when `results` say so, the others after its end.
 
     `delay` is how long Kalshi's cash takes on paper.
     """
@@ -138,6 +139,7 @@ class Resolution:
         self,
         results: Mapping[Key, Ruling],
         exchanges: Mapping[Platform, PaperExchange],
+        market: PaperMarket,
         settlement: SettlementService,
         clock: Clock,
         delay: timedelta,
@@ -145,24 +147,32 @@ class Resolution:
     ) -> None:
         self._results = results
         self._exchanges = exchanges
+        self._market = market
         self._settlement = settlement
         self._clock = clock
         self._delay = delay
         self._stopping = stopping
 
+    async def follow(self) -> None:
+        """Resolve and pay contracts as they are due, until cancelled."""
+        due = [(each.at, key) for key, each in self._results.items() if each.at is not None]
+        async with asyncio.TaskGroup() as paying:
+            for at, key in sorted(due):
+                await self._clock.sleep_until(at)
+                self._resolve(key)
+                paying.create_task(self._pay_later(key))
+
     async def resolve(self) -> None:
-        """Resolve the contracts, and wait for their cash."""
+        """Resolve the contracts that have no result yet, and wait for the cash of all."""
         if not self._results or self._stopping.is_set():
             return
         for key, ruling in sorted(self._results.items(), key=lambda each: _due(each[1])):
             if ruling.at is not None and not await self.until(ruling.at):
                 return
-            platform, contract_id = key
-            self._exchanges[platform].resolve(contract_id, ruling.yes_pays, self._clock.now())
+            self._resolve(key)
         if await self.until(self._clock.now() + self._delay):
-            for platform, contract_id in self._results:
-                if platform is Platform.KALSHI:
-                    self._exchanges[platform].settle(contract_id)
+            for key in self._results:
+                self._pay(key)
             await self._settlement.finish(self._results, TIMEOUT)
 
     async def until(self, instant: datetime) -> bool:
@@ -173,6 +183,22 @@ class Resolution:
         stopping.cancel()
         waiting.cancel()
         return not self._stopping.is_set()
+
+    def _resolve(self, key: Key) -> None:
+        platform, contract_id = key
+        if contract_id not in self._exchanges[platform].results:
+            self._market.resolve(platform, contract_id, self._results[key].yes_pays)
+
+    async def _pay_later(self, key: Key) -> None:
+        await self._clock.sleep(self._delay.total_seconds())
+        self._pay(key)
+
+    def _pay(self, key: Key) -> None:
+        """Let Kalshi pay, once; Polymarket pays on request."""
+        platform, contract_id = key
+        result = self._exchanges[platform].results[contract_id]
+        if platform is Platform.KALSHI and not result.cash:
+            self._exchanges[platform].settle(contract_id)
 
 
 def _due(ruling: Ruling) -> tuple[bool, datetime]:

@@ -127,6 +127,7 @@ class Settings(Section):
             pair_share=self.risk.pair_share,
             cluster_share=self.risk.cluster_share,
             reset_hour_utc=self.risk.reset_hour_utc,
+            count_unhedged=self.risk.count_unhedged,
         )
 
     def controls(self) -> Controls:

@@ -119,6 +119,10 @@ class Risk(Section):
     platform_share: Decimal = Field(
         Decimal("0.5"), gt=0, le=1, description="of the bankroll, at stake on one platform"
     )
+    count_unhedged: bool = Field(
+        default=True,
+        description="whether an unhedged leg counts in the day's loss, with its worst mark",
+    )
     reset_hour_utc: int = Field(
         0, ge=0, le=23, description="when a trading day begins, and its loss counts anew"
     )

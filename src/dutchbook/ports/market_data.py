@@ -83,6 +83,10 @@ class MarketListener(Protocol):
         """A subscribed contract's prices have another grid from now on."""
         ...
 
+    def resolved(self, platform: Platform, contract_id: str) -> None:
+        """A subscribed contract has a final result: it trades no more."""
+        ...
+
     def gap(self, platform: Platform) -> None:
         """Updates of a platform may be missing: its books are unknown until whole ones come."""
         ...

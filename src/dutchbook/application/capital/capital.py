@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -23,16 +23,29 @@ from dutchbook.domain.capital.limits import (
     HaltReason,
     RiskLimits,
     RiskState,
+    Unhedged,
     crossings,
 )
 from dutchbook.domain.detection.quote import Caps
 from dutchbook.domain.events import Event, LimitApproached, LimitBreached
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.pair_trades.capital import CapitalChange
-from dutchbook.domain.values.units import ZERO, Money
+from dutchbook.domain.values.units import ZERO, Money, Quantity
 from dutchbook.ports.journal import Batch, Insert, Journal
 from dutchbook.ports.tables.capital import RISK_STATES
 from dutchbook.ports.time import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """The unhedged contracts of a position, and their mark if a book gives one.
+
+    See `mark_of_remedies`. No contracts: it has none, or no longer any.
+    """
+
+    position_id: str
+    quantity: Quantity
+    mark: Decimal | None = None
 
 
 class Capital:
@@ -54,7 +67,9 @@ class Capital:
         self.state = RiskState()
         self.balances = {key: Balance() for key in self.accounts.values()}
         self.at_risk = CapitalAtRisk(journal)
+        self.unhedged: dict[str, Unhedged] = {}
         self._claims: list[CapitalChange] = []
+        self._losing: list[Decimal] = []
         self._measured: dict[str, Decimal] = {}
 
     async def load(self) -> None:
@@ -126,6 +141,23 @@ class Capital:
         finally:
             self._claims = [each for each in self._claims if each not in taking]
 
+    @contextmanager
+    def losing(self, step: CapitalChange, alone: Alone) -> Iterator[None]:
+        """Count what a step loses, and leaves unhedged, while its commit is awaited."""
+        loss = -min(Decimal(step.state.get("daily_pnl", ZERO)), Decimal(0))
+        before, kept = self.unhedged.get(alone.position_id), False
+        self._losing.append(loss)
+        self.mark(alone)
+        try:
+            yield
+            kept = True
+        finally:
+            self._losing.remove(loss)
+            if not kept:
+                self.unhedged.pop(alone.position_id, None)
+            if not kept and before is not None:
+                self.unhedged[alone.position_id] = before
+
     def as_claimed(self) -> AbstractContextManager[None]:
         """Read the cache with all claims in flight counted; do not await in the block."""
         return self._as_if(self._claims)
@@ -158,6 +190,19 @@ class Capital:
             self.state, self.balances = state, balances
             restore()
 
+    def mark(self, alone: Alone) -> None:
+        """Take the present mark of an unhedged leg.
+
+        Before its first mark the leg counts nothing: no book says what it is worth.
+        """
+        known, mark = self.unhedged.pop(alone.position_id, None), alone.mark
+        if known is not None:
+            known = known if mark is None else known.marked(mark)
+        elif mark is not None:
+            known = Unhedged(alone.quantity, mark, mark)
+        if alone.quantity and known is not None:
+            self.unhedged[alone.position_id] = replace(known, quantity=alone.quantity)
+
     def halt(self, reason: HaltReason) -> None:
         """Add a reason to reject new executions."""
         self.state = self.state.halted(reason)
@@ -170,10 +215,20 @@ class Capital:
         """Start a trading day with `kept`, and what was gained since `before` was read."""
         gained = Money(self.state.daily_pnl - before + kept)
         self.state = replace(self.state, last_reset=day, daily_pnl=gained)
+        legs = self.unhedged.items()
+        self.unhedged = {name: replace(leg, worst=leg.last) for name, leg in legs}
         self._measured["daily_loss"] = Decimal(0)
 
     # Limits
     # ---------------------------------------------------------------------------------------
+
+    @property
+    def lost(self) -> Decimal:
+        """What the day has lost: commits in flight count, and unhedged legs at their worst."""
+        alone = (
+            (leg.loss for leg in self.unhedged.values()) if self.limits.count_unhedged else ()
+        )
+        return sum((*self._losing, *alone), start=Decimal(-self.state.daily_pnl))
 
     def limit_events(self, step: CapitalChange, correlation: str) -> tuple[Event, ...]:
         """Return events of limits that a step crosses upwards, claims in flight included."""

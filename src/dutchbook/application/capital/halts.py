@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from dutchbook.application.capital.capital import Capital
+from dutchbook.application.capital.capital import Alone, Capital
 from dutchbook.application.capital.rows import halt_update
 from dutchbook.application.records.committer import Committer
 from dutchbook.application.records.rows import SINGLETON
 from dutchbook.domain.capital.limits import HaltReason, RiskState
 from dutchbook.domain.events import TradingHalted, TradingResumed
-from dutchbook.domain.values.units import ZERO
+from dutchbook.domain.pair_trades.capital import CapitalChange
+from dutchbook.domain.values.units import ZERO, plain
 from dutchbook.errors import Conflict, InvalidInput
 from dutchbook.ports.journal import Batch, Update
+from dutchbook.ports.tables.capital import RISK_STATES
 from dutchbook.ports.time import Clock
 
+Halted = tuple[Mapping[str, Any], tuple[TradingHalted, ...]]
+"""Columns of the risk state and events that record a halt; empty: there is none to record."""
 LOOK_SECONDS = 60
 """How long a clock that was set may go unnoticed."""
 
@@ -54,12 +60,16 @@ class Halts:
             capital.halt(reason)
         async with self._halting:
             if new:
-                reasons = tuple(sorted(capital.state.halt_reasons))
-                stamp = self._committer.stamp("risk")
-                event = TradingHalted(stamp, reason.value, reasons, detail)
-                more = Batch((halt_update(capital.state),), (event,)) + more
+                put, events = self._halted(reason, detail)
+                more = Batch((Update("risk_states", SINGLETON, put=put),), events) + more
             if more:
                 await self._committer.commit(more)
+
+    def _halted(self, reason: HaltReason, detail: str) -> Halted:
+        """Return what records a halt, with all reasons as they are now."""
+        state, stamp = self._capital.state, self._committer.stamp("risk")
+        event = TradingHalted(stamp, reason.value, tuple(sorted(state.halt_reasons)), detail)
+        return RISK_STATES.changing(state), (event,)
 
     async def resume_trading(
         self, reason: HaltReason, rationale: str, alongside: Batch | None = None
@@ -134,8 +144,49 @@ class Halts:
                 await self._clock.sleep(1)
                 await self.start_day()
 
+    # The day's loss
+    # ------------------------------------------------------------------------------------
+
     async def enforce(self) -> None:
         """Halt when the day's loss has reached its limit."""
-        lost, most = -self._capital.state.daily_pnl, self._capital.limits.daily_loss
-        if lost >= most:
-            await self.halt_trading(HaltReason.DAILY_LOSS_LIMIT, f"{lost} lost of {most}")
+        if (reached := self._reached()) is not None:
+            await self.halt_trading(HaltReason.DAILY_LOSS_LIMIT, reached)
+
+    async def mark(self, alone: Alone) -> None:
+        """Take the mark of an unhedged leg, and halt if it reaches the day's limit."""
+        self._capital.mark(alone)
+        await self.enforce()
+
+    @asynccontextmanager
+    async def with_loss(self, step: CapitalChange, alone: Alone) -> AsyncIterator[Halted]:
+        """Yield the halt that belongs in the commit of a step, if its loss reaches the limit.
+
+        What the step leaves `alone` counts at its mark. The caller commits the halt and follows
+        the step within the block. If the database rejects the commit, nothing was lost, and
+        nothing is halted.
+        """
+        capital, reason = self._capital, HaltReason.DAILY_LOSS_LIMIT
+        with capital.losing(step, alone):
+            if not self._halting_now():
+                yield {}, ()
+                return
+            async with self._halting:
+                if not self._halting_now():
+                    yield {}, ()
+                    return
+                capital.halt(reason)
+                try:
+                    yield self._halted(reason, str(self._reached()))
+                except Conflict:
+                    capital.resume(reason)
+                    raise
+
+    def _halting_now(self) -> bool:
+        """Return whether the day's loss has reached its limit, and nothing says so yet."""
+        halted = HaltReason.DAILY_LOSS_LIMIT in self._capital.state.halt_reasons
+        return not halted and self._reached() is not None
+
+    def _reached(self) -> str | None:
+        """Return how far the day's loss has reached its limit; None if it has not."""
+        lost, most = self._capital.lost, self._capital.limits.daily_loss
+        return f"{plain(lost)} lost of {plain(most)}" if lost >= most else None

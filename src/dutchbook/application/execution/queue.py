@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from dutchbook.application.capital.risk import NOT_APPROVED, RiskManager
 from dutchbook.application.execution.service import ExecutionService
 from dutchbook.application.market.pair_breaker import PairBreaker
+from dutchbook.application.market.watchlist import Watchlist
 from dutchbook.application.orders.questions import Questions
 from dutchbook.application.pair_trades.discrepancies import Disputes
 from dutchbook.application.pair_trades.store import PairTrades
@@ -28,8 +29,9 @@ class ExecutionQueueService:
     A pair's lock belongs to the execution that runs on it and is released only when that ends,
     never by a timer. After an execution its pair cools down before it is considered again.
 
-    It takes ten parts because an execution is admitted here: by pair trades, discrepancies and
-    open questions, then by capital; its result is counted by the breaker; three are limits.
+    It takes eleven parts because an execution is admitted here: by results, pair trades,
+    discrepancies and open questions, then by capital; its result is counted by the breaker;
+    three are limits.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class ExecutionQueueService:
         executions: ExecutionService,
         risk: RiskManager,
         trades: PairTrades,
+        watchlist: Watchlist,
         disputes: Disputes,
         questions: Questions,
         breaker: PairBreaker,
@@ -49,6 +52,7 @@ class ExecutionQueueService:
         self._executions = executions
         self._risk = risk
         self._trades = trades
+        self._watchlist = watchlist
         self._disputes = disputes
         self._questions = questions
         self._breaker = breaker
@@ -87,6 +91,8 @@ class ExecutionQueueService:
         pair_id = match.match_id
         if self._risk.capital.state.trading_halted:
             return Reason.TRADING_HALTED
+        if self._watchlist.over(match):
+            return Reason.RESOLVED
         if self.degraded:  # a pair has a leg on every platform
             return Reason.PLATFORM_DEGRADED
         if (pair_id in self._locked and not locked) or self._trades.claims.in_use(match):

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
+from dutchbook.application.capital.capital import Alone
 from dutchbook.application.capital.halts import Halts
 from dutchbook.application.exits.partial import PartialExits
 from dutchbook.application.exits.triggers import ExitSettings, Watched
@@ -45,7 +46,7 @@ from dutchbook.domain.positions.exit_case import (
 )
 from dutchbook.domain.positions.exits import held_worth, mark_of, next_exit
 from dutchbook.domain.positions.exposure import Place
-from dutchbook.domain.positions.position import OpenPosition, PositionStatus
+from dutchbook.domain.positions.position import UNHEDGED, OpenPosition, PositionStatus
 from dutchbook.domain.values.units import E4, MICRO, Price, Quantity, floor_to
 from dutchbook.errors import NotSent, OutcomeUnknown
 from dutchbook.ports.account import AccountGateway
@@ -116,6 +117,11 @@ class ExitMonitor:
                 self._born.setdefault((position_id, facts["hedged"]), Decimal(facts["mark"]))
             else:
                 self._forget(position_id, facts["after"])
+        for position_id, position in self._trades.positions.items():
+            if position.status in UNHEDGED:
+                quantity = Quantity(abs(position.imbalance))
+                mark = self._born.get((position_id, False))
+                await self._halts.mark(Alone(position_id, quantity, mark))
 
     def on_event(self, event: Event, sequence: int) -> None:
         """Take the mark of an exposure, and mark a position at once when it is hedged."""
@@ -195,10 +201,13 @@ class ExitMonitor:
             trade = self._found(position_id)
             if trade is None or (case := self._case(trade)) is None:
                 return
-            position = trade.position
+            position, rules = trade.position, self._choices.rules_of(trade.pair_id)
             self._forget(position_id, position.status)
+            if position.status in UNHEDGED:
+                quantity = Quantity(abs(position.imbalance))
+                await self._halts.mark(Alone(position_id, quantity, mark_of(case, rules)))
             await self._partial.tell(trade)
-            decision = next_exit(case, self._choices.rules_of(position.pair_id))
+            decision = next_exit(case, rules)
             if isinstance(decision, Hold):
                 if decision.reason is Why.NO_MARK:
                     await self._mark(case)

@@ -82,6 +82,10 @@ class MarketFeed:
         """Take over a contract's new grid."""
         self._facts.grid_changed(change)
 
+    def resolved(self, platform: Platform, contract_id: str) -> None:
+        """Buy nothing more of a contract that has a result."""
+        self._watchlist.resolve((platform, contract_id))
+
     def gap(self, platform: Platform) -> None:
         """Empty the books of a platform: none is traded on until it is whole again."""
         self._watchlist.clear(platform)

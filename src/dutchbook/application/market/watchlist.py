@@ -35,7 +35,8 @@ class Watchlist:
     """Every book that we follow, and the pairs that each belongs to.
 
     `matches` has every pair by id, and `contracts` every contract, as they are now: readers
-    may keep either, and see a change at once.
+    may keep either, and see a change at once. `resolved` are the contracts that have a final
+    result: nothing is bought there any more.
     """
 
     def __init__(self, matches: Iterable[ContractMatch]) -> None:
@@ -43,6 +44,7 @@ class Watchlist:
         self.pairs: dict[str, PairWatch] = {}
         self.matches: dict[str, ContractMatch] = {}
         self.contracts: dict[Key, Contract] = {}
+        self.resolved: set[Key] = set()
         self._by_contract: dict[Key, list[PairWatch]] = {}
         for match in matches:
             self.add(match)
@@ -82,6 +84,14 @@ class Watchlist:
                 self._become(replace(watch.match, kalshi=contract))
             else:
                 self._become(replace(watch.match, polymarket=contract))
+
+    def resolve(self, key: Key) -> None:
+        """Record that a contract has a final result."""
+        self.resolved.add(key)
+
+    def over(self, match: ContractMatch) -> bool:
+        """Return whether a contract of a pair has a final result."""
+        return any((p, match.contract(p).contract_id) in self.resolved for p in Platform)
 
     def _become(self, match: ContractMatch) -> None:
         self.matches[match.match_id] = match

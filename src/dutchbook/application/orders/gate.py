@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
@@ -60,6 +61,11 @@ class Markets(Protocol):
         """Every contract that is followed."""
         ...
 
+    @property
+    def resolved(self) -> AbstractSet[tuple[Platform, str]]:
+        """The contracts that have a final result."""
+        ...
+
 
 @dataclass(slots=True)
 class _Parent:
@@ -98,6 +104,7 @@ class Gate:
         self._capital = capital
         self._books = markets.books
         self._contracts = markets.contracts
+        self._resolved = markets.resolved
         self._limits = limits
         self._book_age = book_age
         self._holdings = holdings
@@ -191,7 +198,7 @@ class Gate:
             self.rejection(order.purpose),
             self._leased(order.purpose),
             checks.outdated(order.purpose, epoch, self._capital.state.epoch),
-            checks.not_orderable(order, self._contracts[order.platform, order.contract_id]),
+            *self._contract(order),
             *self._priced(order),
             checks.too_dear(order, self._limits.order_value),
             self._paced(order, now),
@@ -213,6 +220,12 @@ class Gate:
         if fence.blind and purpose is Purpose.ENTRY:
             return Refused("lease_unreadable", "whether to halt is not known", checks.LEASE)
         return None
+
+    def _contract(self, order: Order) -> Iterator[Refused | None]:
+        key = (order.platform, order.contract_id)
+        if order.side is Side.BUY and key in self._resolved:
+            yield Refused("resolved", "the contract has a result", checks.TERMS)
+        yield checks.not_orderable(order, self._contracts[key])
 
     def _priced(self, order: Order) -> Iterator[Refused | None]:
         book = self._books[order.platform, order.contract_id]

@@ -10,14 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from dutchbook.application.capital.capital import Capital
+from dutchbook.application.capital.capital import Alone, Capital
 from dutchbook.application.capital.halts import Halts
 from dutchbook.application.pair_trades.announcements import Announcements
 from dutchbook.application.pair_trades.claims import Claims
-from dutchbook.application.records.changes import Gate, capital_writes, changes
+from dutchbook.application.records.changes import ALWAYS, Gate, capital_writes, changes
 from dutchbook.application.records.committer import Committer
 from dutchbook.application.records.shielding import run_to_end
 from dutchbook.domain.capital.ledger import EntryKind
+from dutchbook.domain.events import Event, ExitMarked
 from dutchbook.domain.execution.order import Order
 from dutchbook.domain.market.contract import ContractMatch, Platform
 from dutchbook.domain.pair_trades.apply import apply
@@ -25,7 +26,8 @@ from dutchbook.domain.pair_trades.capital import capital_change
 from dutchbook.domain.pair_trades.events import Notice
 from dutchbook.domain.pair_trades.facts import Paid, TradeFact
 from dutchbook.domain.pair_trades.trade import PairTrade, TradeKey
-from dutchbook.domain.positions.position import OpenPosition, PositionStatus
+from dutchbook.domain.positions.position import UNHEDGED, OpenPosition, PositionStatus
+from dutchbook.domain.values.units import NOTHING, Quantity
 from dutchbook.errors import UnknownId
 from dutchbook.ports.journal import Batch
 from dutchbook.ports.orders import FillReport
@@ -92,7 +94,7 @@ class PairTrades:
         key: str | PairTrade,
         *facts: TradeFact,
         alongside: Batch = NONE,
-        gate: Gate | None = None,
+        gate: Gate = ALWAYS,
     ) -> PairTrade:
         """Apply facts to one pair trade, commit what they change, and return the result.
 
@@ -110,16 +112,14 @@ class PairTrades:
             OrderOut: A fact places an order while another one is out (I-3).
             Conflict: The database rejected the commit; nothing was kept.
         """
-        after = await run_to_end(self._book(key, facts, alongside, gate))
-        await self._halts.enforce()
-        return after
+        return await run_to_end(self._book(key, facts, alongside, gate))
 
     async def _book(
         self,
         key: str | PairTrade,
         facts: Sequence[TradeFact],
         alongside: Batch,
-        gate: Gate | None,
+        gate: Gate,
     ) -> PairTrade:
         execution_id = key if isinstance(key, str) else key.execution_id
         async with self._booking.setdefault(execution_id, asyncio.Lock()):
@@ -135,15 +135,16 @@ class PairTrades:
             step = capital_change(before, after, accounts, _kind(facts))
             writes = [*alongside.writes, *changes(before, after, at)]
             events = [e for notice in notices for e in self._announce.events(notice, after)]
-            writes += capital_writes(step, accounts, self._ids, at, gate)
-            with self._capital.claimed(step):
-                if step.entry:
-                    events += self._capital.limit_events(step, execution_id)
-                batch = Batch(tuple(writes), (*events, *alongside.events))
-                if batch:
-                    await self._committer.commit(batch)
-            self._capital.follow(step)
-            self.put(after)
+            async with self._halts.with_loss(step, _alone(after, events)) as (halt, halted):
+                writes += capital_writes(step, accounts, self._ids, at, gate, halt)
+                with self._capital.claimed(step):
+                    if step.entry:
+                        events += self._capital.limit_events(step, execution_id)
+                    batch = Batch(tuple(writes), (*events, *alongside.events, *halted))
+                    if batch:
+                        await self._committer.commit(batch)
+                self._capital.follow(step)
+                self.put(after)
             return after
 
     # Looking up
@@ -314,6 +315,14 @@ def _one_version(before: PairTrade | None, after: PairTrade) -> PairTrade:
         return after
     version = before.position.version + 1
     return replace(after, position=replace(after.position, version=version))
+
+
+def _alone(trade: PairTrade, events: Iterable[Event]) -> Alone:
+    """Return how much of a position is unhedged, and its mark if it has just become so."""
+    unhedged = trade.opened and trade.position.status in UNHEDGED
+    quantity = Quantity(abs(trade.position.imbalance)) if unhedged else NOTHING
+    marks = (each.mark for each in events if isinstance(each, ExitMarked))
+    return Alone(trade.position_id, quantity, next(marks, None))
 
 
 def _kind(facts: Iterable[TradeFact]) -> EntryKind:

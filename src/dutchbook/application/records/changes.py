@@ -28,6 +28,9 @@ class Gate:
     at_most: Mapping[tuple[str, ...], int] = field(default_factory=dict)
 
 
+ALWAYS = Gate()
+
+
 def changes(before: PairTrade | None, after: PairTrade, at: datetime) -> Iterator[Write]:
     """Yield the rows of the step from `before` to `after`, its capital left out.
 
@@ -88,9 +91,10 @@ def capital_writes(
     accounts: Accounts,
     ids: Ids,
     at: datetime,
-    gate: Gate | None = None,
+    gate: Gate = ALWAYS,
+    halt: Mapping[str, Any] | None = None,
 ) -> Iterator[Write]:
-    """Yield the rows of what a step moves: nothing but additions to rows that steps share.
+    """Yield the rows of what a step moves: additions to rows that steps share, and a halt.
 
     Args:
         step: How capital changes.
@@ -98,6 +102,7 @@ def capital_writes(
         ids: For the entries of the ledger.
         at: When the step is booked.
         gate: What the risk state must be like, else nothing is kept.
+        halt: Columns of the risk state, if the step's loss halts trading.
     """
     for reservation, order_id in step.placed:
         for platform in reservation.amounts:
@@ -110,10 +115,8 @@ def capital_writes(
     movements = [(movement, step.reference, None) for movement in step.movements]
     yield from ledger_writes(movements, ids, at)
     added = {name: amount for name, amount in step.state.items() if amount}
-    if added and gate is not None:
-        yield Update("risk_states", SINGLETON, gate.guard, {}, added, gate.at_most)
-    elif added:
-        yield Update("risk_states", SINGLETON, add=added)
+    if added or halt:
+        yield Update("risk_states", SINGLETON, gate.guard, halt or {}, added, gate.at_most)
 
 
 def ledger_writes(

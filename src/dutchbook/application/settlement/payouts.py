@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from dutchbook.application.market.watchlist import Watchlist
 from dutchbook.application.orders.questions import Questions
 from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import Committer
@@ -46,7 +47,7 @@ STEP = 5
 class SettlementService:
     """Follows every contract that we hold from its close to its cash.
 
-    It takes eleven parts because it handles a whole settlement: queries the platforms, records
+    It takes twelve parts because it handles a whole settlement: queries the platforms, records
     each request, books results and cash, merges pairs, and notifies a person after a deadline.
     """
 
@@ -56,6 +57,7 @@ class SettlementService:
         committer: Committer,
         trades: PairTrades,
         merging: MergingService,
+        watchlist: Watchlist,
         gateways: Mapping[Platform, PlatformGateway],
         questions: Questions,
         clock: Clock,
@@ -69,6 +71,7 @@ class SettlementService:
         self._committer = committer
         self._trades = trades
         self._merging = merging
+        self._watchlist = watchlist
         self._gateways = gateways
         self._questions = questions
         self._clock = clock
@@ -79,7 +82,6 @@ class SettlementService:
         self._person = PersonRequests(committer)
         self._requests: dict[str, dict[Platform, Settlement]] = {}
         self._unsent: set[str] = set()
-        self._results: dict[Key, Result] = {}
         self._polled_all: datetime | None = None
         self._lock = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -90,13 +92,15 @@ class SettlementService:
             self._wake.set()
 
     async def start(self) -> None:
-        """Load the pending redemptions."""
+        """Load the pending redemptions, and the contracts that have paid us before."""
+        for row in await self._journal.rows("settlements", {"kind": SettlementKind.PAYOUT}):
+            self._watchlist.resolve((Platform(row["platform"]), row["contract_id"]))
         for request in await pending(self._journal, SettlementKind.PAYOUT):
             self._requests.setdefault(request.position_id, {})[request.platform] = request
 
     def resolved(self, key: Key) -> bool:
         """Return whether a contract is known to have a final result."""
-        return key in self._results
+        return key in self._watchlist.resolved
 
     async def run(self) -> None:
         """Poll at an interval, and after a comparison with a difference, until cancelled."""
@@ -155,7 +159,7 @@ class SettlementService:
         return sorted(
             contract_id
             for contract_id, contract in contracts.items()
-            if whole or contract.close_time <= now
+            if whole or contract.close_time <= now or self.resolved((platform, contract_id))
         )
 
     def _holders(self, key: Key) -> list[PairTrade]:
@@ -170,7 +174,7 @@ class SettlementService:
 
     async def _take(self, key: Key, result: Result) -> None:
         """Apply a final result: query open orders, and book or request the cash."""
-        self._results[key] = result
+        self._watchlist.resolve(key)
         holders = self._holders(key)
         for order in (o for one in holders for o in one.orders.values() if o.working_size > 0):
             self._questions.notice(order)

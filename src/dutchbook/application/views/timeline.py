@@ -22,7 +22,7 @@ from dutchbook.domain.events import (
 )
 from dutchbook.domain.market.contract import Outcome, Platform
 from dutchbook.domain.positions.exposure import completed_at
-from dutchbook.domain.positions.position import OpenPosition, PositionStatus
+from dutchbook.domain.positions.position import UNHEDGED, OpenPosition, PositionStatus
 from dutchbook.domain.reconciliation.findings import DiscrepancyType
 from dutchbook.domain.values.units import Price, owed, plain
 from dutchbook.errors import InvalidInput, InvalidPositionState
@@ -41,7 +41,7 @@ KINDS = {
 }
 WITH_TIMELINE = ("position", "order", "execution")
 """Kinds that have a timeline."""
-ALONE = (PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
+
 SAID = (
     SingleLegExposure.wire,
     SingleLegExposureChanged.wire,
@@ -86,7 +86,7 @@ async def exposures(journal: Journal, reminder: timedelta) -> list[Row]:
     rows = await journal.rows("open_positions", order_by=("opened_at", "position_id"))
     found = []
     for row in rows:
-        if row["status"] in ALONE:
+        if row["status"] in UNHEDGED:
             log = await logged_about(journal, row["execution_id"])
             found.append(_exposure(row, log, questions, reminder))
     return found
@@ -158,7 +158,7 @@ async def whole(journal: Journal, row: Row) -> Row:
     """Return the position of a row in full."""
     found = OPEN_POSITIONS.value(row)
     log = await logged_about(journal, found.execution_id)
-    unhedged = found.status in ALONE
+    unhedged = found.status in UNHEDGED
     report = _last_report(log, found) if unhedged else None
     return {
         "position_id": found.position_id,

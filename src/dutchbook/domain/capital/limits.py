@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from dutchbook.domain.detection.quote import Caps, Reason, Room
 from dutchbook.domain.market.contract import Platform
-from dutchbook.domain.values.units import ZERO, Money
+from dutchbook.domain.values.units import ZERO, Money, Quantity, owed
 
 T = TypeVar("T")
 
@@ -52,6 +52,7 @@ class RiskLimits:
 
     `platform_share`, `pair_share` and `cluster_share` bound the sum of reserved and committed
     capital on one platform, on one pair over all its positions, and on all pairs of a cluster.
+    `count_unhedged`: an unhedged leg counts towards the day's loss with its worst mark.
     """
 
     bankroll: Money = BANKROLL
@@ -63,6 +64,7 @@ class RiskLimits:
     cluster_share: Decimal = Decimal("0.15")
     approach_share: Decimal = Decimal("0.8")
     reset_hour_utc: int = 0
+    count_unhedged: bool = True
 
     @property
     def position(self) -> Money:
@@ -132,6 +134,27 @@ class RiskState:
     def resumed(self, reason: HaltReason) -> RiskState:
         """Return the state with `reason` removed."""
         return replace(self, halt_reasons=self.halt_reasons - {reason}, epoch=self.epoch + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Unhedged:
+    """An unhedged leg and its marks: what a contract of it would bring or cost to be rid of.
+
+    A mark is in dollars of profit per contract of the best remedy; see `mark_of_remedies`.
+    """
+
+    quantity: Quantity
+    worst: Decimal
+    last: Decimal
+
+    @property
+    def loss(self) -> Money:
+        """What the leg would have lost at its worst, 0 if nothing."""
+        return owed(max(-self.worst * self.quantity, ZERO))
+
+    def marked(self, mark: Decimal) -> Unhedged:
+        """Return the leg with another mark."""
+        return replace(self, worst=min(self.worst, mark), last=mark)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ class Reason(StrEnum):
     NO_EDGE = "no_edge"
     PAIR_NOT_APPROVED = "pair_not_approved"
     CLOSING_SOON = "closing_soon"
+    RESOLVED = "resolved"
     BOOK_SYNCING = "book_syncing"
     BOOK_SUSPECT = "book_suspect"
     BOOK_STALE = "book_stale"

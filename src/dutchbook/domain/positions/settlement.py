@@ -43,7 +43,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """A result that a person sets for a contract of a tape; `at` None: at its end."""
+    """A result that a person sets for a contract of a tape; `at` None: at the tape's end."""
 
     yes_pays: Decimal
     at: datetime | None = None

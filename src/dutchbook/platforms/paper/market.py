@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 
 from dutchbook.domain.market.book import ASK, BID, OrderBook
 from dutchbook.domain.market.contract import Platform
@@ -55,7 +56,15 @@ class PaperMarket:
     async def run(self, listener: MarketListener) -> None:
         """Show the platforms' books to `listener` until the feed ends."""
         self._listener = listener
+        for platform, exchange in self._exchanges.items():
+            for contract_id in exchange.results:
+                self.resolved(platform, contract_id)
         await self._feed.run(self)
+
+    def resolve(self, platform: Platform, contract_id: str, yes_pays: Decimal) -> None:
+        """Resolve a contract on its platform, and report that."""
+        self._exchanges[platform].resolve(contract_id, yes_pays, self._clock.now())
+        self.resolved(platform, contract_id)
 
     # The feed's listener
     # ------------------------------------------------------------------------------------
@@ -101,6 +110,12 @@ class PaperMarket:
             self.missed.add(key)
             if not self._gateways[change.platform].silent:
                 self._engine.grid_changed(change)
+
+    def resolved(self, platform: Platform, contract_id: str) -> None:
+        """Forward a result unless the stream is silent; nobody receives it before the run."""
+        heard = self._listener is not None and not self._gateways[platform].silent
+        if heard and (platform, contract_id) in self._subscribed:
+            self._engine.resolved(platform, contract_id)
 
     def gap(self, platform: Platform) -> None:
         """Empty the books of a platform: what it offers is unknown as well."""
