@@ -238,8 +238,8 @@ IN_ACKS = (
     Bug(
         "a loss halts trading only after its commit",
         "application/pair_trades/store.py",
-        "batch = Batch(tuple(writes), (*events, *alongside.events, *halted))",
-        "batch = Batch(tuple(writes), (*events, *alongside.events))",
+        "capital_writes(step, accounts, self._ids, at, gate, halt)",
+        "capital_writes(step, accounts, self._ids, at, gate)",
         "tests/simulation/test_limits.py -k loss",
     ),
     Bug(
@@ -254,7 +254,7 @@ IN_ACKS = (
         "domain/capital/limits.py",
         "worst=min(self.worst, mark)",
         "worst=mark",
-        "tests/simulation/test_limits.py -k worst_mark",
+        "tests/spec/test_risk.py -k worst",
     ),
     Bug(
         "a contract that has paid is entered again",

@@ -9,13 +9,14 @@ from dutchbook.domain.capital.limits import (
     Override,
     RiskLimits,
     RiskState,
+    Unhedged,
     Validation,
     crossings,
     validate,
 )
 from dutchbook.domain.detection.quote import Caps, Reason, Room
 from dutchbook.domain.market.contract import Platform
-from dutchbook.domain.values.units import Money
+from dutchbook.domain.values.units import Money, Quantity
 
 LIMITS = RiskLimits()
 
@@ -183,3 +184,12 @@ def test_a_limit_is_announced_once_for_each_crossing() -> None:
     assert between(10, 10) == []
     assert between(9, 8) == []
     assert between(0, 10) == [True]
+
+
+def test_an_unhedged_leg_has_lost_what_it_would_have_at_its_worst() -> None:
+    leg = Unhedged(Quantity(Decimal(100)), Decimal("-0.1"), Decimal("-0.1"))
+
+    later = leg.marked(Decimal("-0.4")).marked(Decimal("-0.2"))
+
+    assert (leg.loss, later.loss, later.last) == (10, 40, Decimal("-0.2"))
+    assert Unhedged(Quantity(Decimal(100)), Decimal("0.1"), Decimal("0.1")).loss == 0
