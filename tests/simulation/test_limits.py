@@ -216,7 +216,7 @@ def test_released_capital_can_be_reserved_again() -> None:
         reservation = await gate.reserve("one", 300)
         bought = {p: Spent(Money(Decimal(60)), Money(Decimal(1))) for p in Platform}
         await gate.entries.commit(reservation, bought)
-        released = await gate.reserve("one", 180)
+        released = await gate.reserve("one", 179)
         await gate.entries.release(released)
         return gate.risk.capital.at_risk.on("one")
 
@@ -225,9 +225,8 @@ def test_released_capital_can_be_reserved_again() -> None:
 
 def test_a_reservation_that_the_database_rejects_leaves_no_capital_at_risk() -> None:
     async def main() -> Money:
-        gate = Gate()
+        gate = Gate(replace(LIMITS, max_open_pairs=100))
         await gate.open()
-        gate.risk.capital.limits = replace(LIMITS, max_open_pairs=100)
         rows = gate.journal._tables
         rows["risk_states"]["default",]["trading_halted"] = True
         await gate.refused("one", 100)
@@ -355,10 +354,9 @@ def test_losses_whose_commits_are_under_way_add_up() -> None:
     lost = CapitalChange("one", "one", state={"daily_pnl": Money(Decimal("-1.5"))})
 
     async def main() -> tuple[bool, bool, bool]:
-        gate = Gate()
+        gate = Gate(replace(LIMITS, daily_loss_share=2 / LIMITS.bankroll))
         await gate.open()
         halts, capital = gate.risk.halts, gate.risk.capital
-        capital.limits = replace(LIMITS, daily_loss_share=2 / LIMITS.bankroll)
         async with (
             halts.with_loss(lost, Alone("p1", NOTHING)) as (first, _),
             halts.with_loss(lost, Alone("p2", NOTHING)) as (second, _),
@@ -372,10 +370,9 @@ def test_a_loss_that_the_database_rejects_halts_nothing() -> None:
     lost = CapitalChange("one", "one", state={"daily_pnl": Money(Decimal(-3))})
 
     async def main() -> tuple[bool, Decimal]:
-        gate = Gate()
+        gate = Gate(replace(LIMITS, daily_loss_share=2 / LIMITS.bankroll))
         await gate.open()
         capital = gate.risk.capital
-        capital.limits = replace(LIMITS, daily_loss_share=2 / LIMITS.bankroll)
         mark = Alone("p1", Quantity(Decimal(1)), Decimal(-1))
         with pytest.raises(Conflict):
             async with gate.risk.halts.with_loss(lost, mark):

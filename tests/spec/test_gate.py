@@ -14,7 +14,7 @@ import pytest
 from support.pairs import NOW, book, contract, pair
 
 from dutchbook.application.orders.gate import Gate
-from dutchbook.domain.capital.limits import Approved, Grade, HaltReason, RiskState
+from dutchbook.domain.capital.limits import Approved, Grade, HaltReason, RiskLimits, RiskState
 from dutchbook.domain.events import OrderFilled, Stamp
 from dutchbook.domain.execution.order import Order, Purpose, TimeInForce
 from dutchbook.domain.execution.pre_trade_checks import Controls, Refused
@@ -22,7 +22,9 @@ from dutchbook.domain.market.contract import Leg, Outcome, Platform, Side
 from dutchbook.domain.values.units import Money, Price, PriceGrid, Quantity
 
 TICK, STEP = Decimal("0.01"), Decimal("0.01")
-CONTROLS = Controls(order_value=Money(Decimal(40)), orders_per_minute=3)
+CONTROLS = Controls(orders_per_minute=3)
+LIMITS = RiskLimits(bankroll=Money(Decimal(800)))
+"""Of which an order may be worth a twentieth: 40 dollars."""
 PLANNED, SPARE = Quantity(Decimal(100)), Quantity(Decimal(10))
 
 
@@ -54,6 +56,7 @@ class Scene:
     """A gate with a book of 38 to 40 cents on Kalshi, and orders to check."""
 
     state: RiskState = field(default_factory=RiskState)
+    limits: RiskLimits = LIMITS
     size: Quantity = field(default=Quantity(Decimal(50)))
     sold: Quantity = field(default=Quantity(Decimal(0)))
     clock: Any = field(default_factory=At)

@@ -193,3 +193,27 @@ def test_an_unhedged_leg_has_lost_what_it_would_have_at_its_worst() -> None:
 
     assert (leg.loss, later.loss, later.last) == (10, 40, Decimal("-0.2"))
     assert Unhedged(Quantity(Decimal(100)), Decimal("0.1"), Decimal("0.1")).loss == 0
+
+
+@pytest.mark.parametrize(
+    ("cap", "held", "bankroll", "position"),
+    [
+        (None, 1_000, 1_000, 30),
+        (None, 250_000, 250_000, 7_500),
+        (5_000, 250_000, 5_000, 150),
+        (5_000, 1_000, 1_000, 30),
+        (None, -20, 0, 0),
+    ],
+    ids=["small", "large", "capped", "below the cap", "nothing"],
+)
+def test_the_bankroll_is_what_the_accounts_hold_and_a_number_caps_it(
+    cap: int | None, held: int, bankroll: int, position: int
+) -> None:
+    limits = RiskLimits(cap=None if cap is None else Money(Decimal(cap)))
+
+    now = limits.holding(Money(Decimal(held)))
+
+    assert (now.bankroll, now.position) == (bankroll, position)
+    assert (
+        RiskLimits.of_text(now.to_text()).holding(Money(Decimal(held))).dollars == now.dollars
+    )

@@ -35,15 +35,17 @@ from dutchbook.application.recovery.order_inquiry import Inquiries
 from dutchbook.application.recovery.reported_fills import ReportedFills
 from dutchbook.application.recovery.trade_streams import TradeStreams
 from dutchbook.application.recovery.unfinished import Recovery
+from dutchbook.domain.capital.limits import RiskLimits
 from dutchbook.domain.events import PairDecided, SystemStarted, SystemStopped
 from dutchbook.domain.execution.decide import Phase
 from dutchbook.domain.market.contract import Contract, ContractMatch, Platform
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.values.units import Money
 from dutchbook.ports.gateway import PlatformGateway
-from dutchbook.ports.journal import Batch, Insert, Journal, Update, Write
+from dutchbook.ports.journal import Batch, Insert, Journal, Update
 from dutchbook.ports.time import Clock
 
+USUAL = RiskLimits()
 INQUIRY_TIMEOUT = timedelta(seconds=180)
 """How long a stop waits for unknown outcomes."""
 Work = Callable[[], Awaitable[object]]
@@ -345,15 +347,24 @@ class EngineLifecycleService:
             await gateway.close()
 
 
-async def count_run(journal: Journal, fence: Fence | None = None) -> int:
-    """Count a run of this database and return its number, from 1; ids are derived from it."""
-    runs = await journal.rows("system_metadata", {"key": "runs"})
-    number = int(runs[0]["value"]) + 1 if runs else 1
-    change: Write = Insert("system_metadata", {"key": "runs", "value": "1"})
-    if runs:
-        change = Update("system_metadata", {"key": "runs"}, put={"value": str(number)})
+async def count_run(
+    journal: Journal, fence: Fence | None = None, limits: RiskLimits = USUAL
+) -> int:
+    """Count a run of this database and return its number, from 1; ids are derived from it.
+
+    The shares of its limits are kept beside it, so that others can tell what they come to.
+    """
+    known = {row["key"]: row["value"] for row in await journal.rows("system_metadata")}
+    number = int(known.get("runs", "0")) + 1
+    put = {"runs": str(number), "limits": limits.to_text()}
+    writes = tuple(
+        Update("system_metadata", {"key": key}, put={"value": value})
+        if key in known
+        else Insert("system_metadata", {"key": key, "value": value})
+        for key, value in put.items()
+    )
     if fence is None:
-        await journal.commit(Batch((change,)))
+        await journal.commit(Batch(writes))
     else:
-        await fence.commit(journal, Batch((change,)))
+        await fence.commit(journal, Batch(writes))
     return number

@@ -190,7 +190,7 @@ async def _trade(
         await reader.open()
         file = paths.halt_file(database)
         fence = await take(journal, SystemClock(), myself(), options.term, gone, file)
-        number = await count_run(journal, fence)
+        number = await count_run(journal, fence, options.settings.limits())
         screen.line(await _first_line(journal, database, _book_age(options.settings, tape)))
         paper = build_paper(
             options.settings,

@@ -36,8 +36,8 @@ from dutchbook.errors import InvalidInput
 PREFIX = "DUTCHBOOK_"
 BOOK_AGE, POLLED_BOOK_AGE = 5, 10
 """Seconds: the maximum age of a book on a stream, and on a polled tape."""
-UNSET = {"book_age_seconds": BOOK_AGE}
-"""Values shown, commented out, for settings whose default depends on the tape."""
+UNSET = {"book_age_seconds": BOOK_AGE, "bankroll": 10_000}
+"""Values shown, commented out, for settings whose default is not a number."""
 
 
 class Settings(Section):
@@ -119,7 +119,7 @@ class Settings(Section):
     def limits(self) -> RiskLimits:
         """Return the limits on capital at risk."""
         return RiskLimits(
-            bankroll=Money(self.risk.bankroll),
+            cap=None if self.risk.bankroll is None else Money(self.risk.bankroll),
             position_share=self.risk.position_share,
             max_open_pairs=self.risk.max_open_pairs,
             daily_loss_share=self.risk.daily_loss_share,
@@ -128,6 +128,7 @@ class Settings(Section):
             cluster_share=self.risk.cluster_share,
             reset_hour_utc=self.risk.reset_hour_utc,
             count_unhedged=self.risk.count_unhedged,
+            order_share=self.risk.order_share,
         )
 
     def controls(self) -> Controls:
@@ -135,7 +136,6 @@ class Settings(Section):
         return Controls(
             price_collar=self.risk.price_collar,
             orders_per_minute=self.risk.orders_per_minute,
-            order_value=Money(self.risk.bankroll * self.risk.order_share),
             failures_before_disable=self.risk.failures_before_disable,
         )
 

@@ -108,7 +108,9 @@ class Execution(Section):
 class Risk(Section):
     """Limits on capital at risk and on single orders."""
 
-    bankroll: Decimal = Field(Decimal(10_000), gt=0, description="dollars")
+    bankroll: Decimal | None = Field(
+        None, gt=0, description="dollars, at most; what the accounts hold if it is not set"
+    )
     position_share: Decimal = Field(
         Decimal("0.03"), gt=0, le=1, description="of the bankroll, for one position"
     )

@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 from dutchbook.application.operator.command_rows import command_row, halting
 from dutchbook.application.records.lease import ENGINE, TABLE, lease_row, live
 from dutchbook.bootstrap import paths
-from dutchbook.domain.capital.limits import Grade
+from dutchbook.domain.capital.limits import Grade, RiskLimits
 from dutchbook.domain.events import as_json
 from dutchbook.domain.values.rationale import MEANINGFUL
+from dutchbook.domain.values.units import Money
 from dutchbook.errors import Conflict, InvalidInput, LeaseHeld, StorageError
 from dutchbook.persistence.database import Database
 from dutchbook.ports.halt_file import HaltNote
@@ -96,6 +97,7 @@ def status(url: str) -> dict[str, Any]:
             "halt_grade": max([int(note.grade) if note else 0, *(r["halted"] for r in leases)]),
             "engine": await _held(journal),
             "daily_pnl": as_json(state.get("daily_pnl", Decimal(0))),
+            "limits": _limits(metadata.get("limits"), accounts),
             "positions": dict(sorted(positions.items())),
             "capital": {
                 str(row["platform"]): {
@@ -107,6 +109,15 @@ def status(url: str) -> dict[str, Any]:
         }
 
     return reading(url, work)
+
+
+def _limits(text: str | None, accounts: Rows) -> dict[str, str]:
+    """Return the limits of the last run in dollars of what the accounts hold now."""
+    if text is None:
+        return {}
+    held = (row[name] for row in accounts for name in ("free", "reserved", "committed"))
+    limits = RiskLimits.of_text(text).holding(Money(sum(held, start=Decimal(0))))
+    return {name: as_json(dollars) for name, dollars in limits.dollars.items()}
 
 
 def halt(url: str, grade: Grade, rationale: str, *, cancel_all: bool) -> str:

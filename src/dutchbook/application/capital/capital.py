@@ -62,10 +62,13 @@ class Capital:
         self._journal = journal
         self._committer = committer
         self._clock = clock
-        self.limits = limits
+        self._limits = limits
         self.accounts = dict(accounts)
         self.state = RiskState()
-        self.balances = {key: Balance() for key in self.accounts.values()}
+        self.balances: Mapping[AccountKey, Balance] = {
+            key: Balance() for key in self.accounts.values()
+        }
+        self._measured_for: Mapping[AccountKey, Balance] = {}
         self.at_risk = CapitalAtRisk(journal)
         self.unhedged: dict[str, Unhedged] = {}
         self._claims: list[CapitalChange] = []
@@ -76,12 +79,14 @@ class Capital:
         """Load the cache from the database, and create rows that are missing."""
         missing: list[Insert] = []
         held = {row["account_id"]: row for row in await self._journal.rows("accounts")}
-        for key in self.balances:
+        balances = dict(self.balances)
+        for key in balances:
             if row := held.get(str(key)):
                 parts = {name: Money(row[name]) for name in ("free", "reserved", "committed")}
-                self.balances[key] = Balance(**parts)
+                balances[key] = Balance(**parts)
             else:
                 missing.append(Insert("accounts", account_row(key)))
+        self.balances = balances
         rows = await self._journal.rows("risk_states")
         if rows:
             self.state = state_of(rows[0])
@@ -92,6 +97,15 @@ class Capital:
             await self._committer.commit(Batch(tuple(missing)))
         await self.at_risk.load()
         self._measured = self._measures()
+
+    @property
+    def limits(self) -> RiskLimits:
+        """The limits, of what our accounts hold now: deposits less withdrawals, and results."""
+        if self._measured_for is not self.balances:
+            held = (b.free + b.reserved + b.committed for b in self.balances.values())
+            self._limits = self._limits.holding(Money(sum(held, start=Decimal(0))))
+            self._measured_for = self.balances
+        return self._limits
 
     def today(self) -> datetime:
         """Return when the current trading day began."""

@@ -189,4 +189,4 @@ class Halts:
     def _reached(self) -> str | None:
         """Return how far the day's loss has reached its limit; None if it has not."""
         lost, most = self._capital.lost, self._capital.limits.daily_loss
-        return f"{plain(lost)} lost of {plain(most)}" if lost >= most else None
+        return f"{plain(lost)} lost of {plain(most)}" if lost > 0 and lost >= most else None

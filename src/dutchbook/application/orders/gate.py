@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from dutchbook.application.records.lease import Fence
-from dutchbook.domain.capital.limits import Approved, Grade, RiskState
+from dutchbook.domain.capital.limits import Approved, Grade, RiskLimits, RiskState
 from dutchbook.domain.events import Event, OrderFilled
 from dutchbook.domain.execution import pre_trade_checks as checks
 from dutchbook.domain.execution.order import Order, Purpose
@@ -33,6 +33,11 @@ class RiskView(Protocol):
     @property
     def state(self) -> RiskState:
         """The risk state as it is now."""
+        ...
+
+    @property
+    def limits(self) -> RiskLimits:
+        """The limits as they are now."""
         ...
 
 
@@ -200,7 +205,7 @@ class Gate:
             checks.outdated(order.purpose, epoch, self._capital.state.epoch),
             *self._contract(order),
             *self._priced(order),
-            checks.too_dear(order, self._limits.order_value),
+            checks.too_dear(order, self._capital.limits.order),
             self._paced(order, now),
             self._again(order, now),
             self._planned(order),

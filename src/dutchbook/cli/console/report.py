@@ -73,6 +73,8 @@ def standing(console: Console, found: dict[str, Any]) -> None:
     console.print(f"Engine: {found['engine'] or 'none'}")
     if found["capital"]:
         console.print(_table("Capital in dollars", "platform", found["capital"]))
+    if found["limits"]:
+        console.print(_pairs("Limits of the last run", "dollars", found["limits"]))
     console.print(_pairs("Positions", "state", found["positions"] or {"none": 0}))
     console.print(
         f"Daily result {found['daily_pnl']} dollars; last event {found['last_event']}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import IntEnum, StrEnum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from dutchbook.domain.detection.quote import Caps, Reason, Room
 from dutchbook.domain.market.contract import Platform
@@ -50,12 +51,15 @@ class HaltReason(StrEnum):
 class RiskLimits:
     """Limits on capital at risk. Shares are of the bankroll.
 
-    `platform_share`, `pair_share` and `cluster_share` bound the sum of reserved and committed
-    capital on one platform, on one pair over all its positions, and on all pairs of a cluster.
+    The bankroll is what our accounts hold, and `cap` at most if there is one; see `holding`.
+    `order_share` bounds a single order. `platform_share`, `pair_share` and `cluster_share` bound
+    the sum of reserved and committed capital on one platform, on one pair over all its
+    positions, and on all pairs of a cluster.
     `count_unhedged`: an unhedged leg counts towards the day's loss with its worst mark.
     """
 
     bankroll: Money = BANKROLL
+    cap: Money | None = None
     position_share: Decimal = Decimal("0.03")
     max_open_pairs: int = 10
     daily_loss_share: Decimal = Decimal("0.05")
@@ -65,6 +69,49 @@ class RiskLimits:
     approach_share: Decimal = Decimal("0.8")
     reset_hour_utc: int = 0
     count_unhedged: bool = True
+    order_share: Decimal = Decimal("0.05")
+
+    def holding(self, held: Money) -> RiskLimits:
+        """Return the limits where the accounts hold `held` dollars.
+
+        That is deposits less withdrawals, plus what was realised; at least 0.
+        """
+        bankroll = max(held if self.cap is None else min(held, self.cap), ZERO)
+        return self if bankroll == self.bankroll else replace(self, bankroll=bankroll)
+
+    def to_text(self) -> str:
+        """Return the shares and the cap as JSON, for `of_text`."""
+        kept = {each.name: getattr(self, each.name) for each in fields(self)}
+        return json.dumps({name: str(value) for name, value in kept.items() if name in _KEPT})
+
+    @classmethod
+    def of_text(cls, text: str) -> RiskLimits:
+        """Return limits with the shares that `to_text` has written."""
+        known = json.loads(text).items()
+        kept: dict[str, Any] = {
+            name: None if value == "None" else Decimal(value)
+            for name, value in known
+            if name in _KEPT
+        }
+        return cls(**kept)
+
+    @property
+    def dollars(self) -> dict[str, Money]:
+        """Every limit in dollars, by name."""
+        return {
+            "bankroll": self.bankroll,
+            "position": self.position,
+            "pair": self.pair,
+            "cluster": self.cluster,
+            "platform": self.platform,
+            "order": self.order,
+            "daily_loss": self.daily_loss,
+        }
+
+    @property
+    def order(self) -> Money:
+        """The most that one order may be worth at its limit."""
+        return Money(self.bankroll * self.order_share)
 
     @property
     def position(self) -> Money:
@@ -102,6 +149,9 @@ class RiskLimits:
         if cluster is None or self.cluster - cluster >= left.dollars:
             return left
         return Room(Money(max(self.cluster - cluster, ZERO)), Reason.CLUSTER_LIMIT)
+
+
+_KEPT = frozenset({"cap", *(each.name for each in fields(RiskLimits) if "share" in each.name)})
 
 
 @dataclass(frozen=True, slots=True)

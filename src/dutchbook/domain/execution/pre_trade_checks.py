@@ -20,7 +20,6 @@ DAILY_LOSS, SIZE, DEPTH, HALTED, LEASE = 3003, 3001, 2001, 4001, 4002
 EPOCH, COLLAR, RATE, DUPLICATE, EGRESS, NOT_HELD = 3006, 3007, 3008, 3009, 3010, 3011
 TERMS = 3012
 MINUTE = 60
-ORDER = Money(Decimal(500))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,6 @@ class Controls:
     Attributes:
         price_collar: Maximum dollars between an order's limit and the best opposite price.
         orders_per_minute: Maximum for entries; orders that reduce risk may reach twice that.
-        order_value: Maximum dollars of one order at its limit.
         failures_before_disable: Failed executions in a row after which a pair is disabled.
         likeness_seconds: How long an order identical to an unanswered one counts as its
             duplicate.
@@ -38,7 +36,6 @@ class Controls:
 
     price_collar: Decimal = Decimal("0.10")
     orders_per_minute: int = 60
-    order_value: Money = ORDER
     failures_before_disable: int = 10
     likeness_seconds: int = 1
 
