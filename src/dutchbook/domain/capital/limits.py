@@ -52,8 +52,8 @@ class RiskLimits:
     """Limits on capital at risk. Shares are of the bankroll.
 
     The bankroll is what our accounts hold, and `cap` at most if there is one; see `holding`.
-    `order_share` bounds a single order. `platform_share`, `pair_share` and `cluster_share` bound
-    the sum of reserved and committed capital on one platform, on one pair over all its
+    `order_share` bounds a single order. `platform_share`, `pair_share` and `cluster_share`
+    bound the sum of reserved and committed capital on one platform, on one pair over all its
     positions, and on all pairs of a cluster.
     `count_unhedged`: an unhedged leg counts towards the day's loss with its worst mark.
     """
