@@ -227,6 +227,24 @@ def test_no_caller_waits_for_ever_for_a_writer_that_broke(tmp_path: Any) -> None
     assert names == ["kept"]
 
 
+@pytest.mark.parametrize("steps", range(4))
+def test_a_journal_closes_wherever_the_end_of_its_loop_cancelled_its_work(
+    paper_url: str, steps: int
+) -> None:
+    async def main() -> object:
+        journal = Database.at(paper_url).journal(turnstile())
+        await journal.open()
+        committing = asyncio.ensure_future(journal.commit(Batch(events=(event("cut off"),))))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await asyncio.wait_for(journal.close(), 10)
+        return (await asyncio.gather(committing, return_exceptions=True))[0]
+
+    assert isinstance(asyncio.run(main()), asyncio.CancelledError | StorageError)
+
+
 def test_a_lost_server_is_one_line_without_a_password(fresh_postgres: str) -> None:
     async def work(journal: AnyJournal) -> str:
         assert isinstance(journal, PostgresJournal)

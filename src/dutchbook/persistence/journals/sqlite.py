@@ -107,19 +107,20 @@ class SqliteJournal:
         done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         done.add_done_callback(_mark_retrieved)
         self._waiting.append((ready, done))
-        if self._flushing is None:
+        if self._flushing is None or self._flushing.done():
             self._flushing = self._turnstile.begin(self._flush)
+            self._flushing.add_done_callback(self._flushed)
         return await done
 
     async def _flush(self) -> None:
         """Write all waiting batches, one commit for each group, until none is left."""
-        try:
-            while self._waiting:
-                group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
-                await self._write(group)
-        finally:
-            self._flushing = None
-            # Callers must not wait for ever for a writer that failed.
+        while self._waiting:
+            group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
+            await self._write(group)
+
+    def _flushed(self, flush: asyncio.Future[None]) -> None:
+        """Answer what a broken flush has left, or one cancelled before its first step."""
+        if flush is self._flushing:  # else a later one has taken it over
             _answer(self._waiting, [_broken()] * len(self._waiting))
             self._waiting = []
 
@@ -155,8 +156,8 @@ class SqliteJournal:
 
     async def close(self, *, fenced_off: bool = False) -> None:
         """Store what was delivered, unless fenced off, and close the file."""
-        while self._flushing is not None:  # commits whose callers were cancelled
-            await asyncio.wait({self._flushing})
+        while self._flushing is not None and not self._flushing.done():
+            await asyncio.wait({self._flushing})  # commits whose callers were cancelled
         if fenced_off:
             await self._close_file(0)
         else:
