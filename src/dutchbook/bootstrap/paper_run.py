@@ -237,12 +237,20 @@ async def _keep_lease(
 async def _stop_on_signal(
     paper: PaperRun, number: int, options: Options, screen: Screen
 ) -> dict[str, Any]:
-    """Trade, and stop on SIGINT or SIGTERM."""
+    """Trade, and stop on SIGINT, SIGTERM or SIGHUP."""
     loop = asyncio.get_running_loop()
-    for each in (signal.SIGINT, signal.SIGTERM):
+    for each in _stopping_signals():
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(each, paper.engine.stopping.set)
     return await screen.trade(paper, number, live=options.speed is not None)
+
+
+def _stopping_signals() -> list[signal.Signals]:
+    """Return the signals that ask an engine to stop: a hangup unless it is ignored (nohup)."""
+    asked = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        asked.append(signal.SIGHUP)
+    return asked
 
 
 def _book_age(settings: Settings, tape: Tape) -> str:
