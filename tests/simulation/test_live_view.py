@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
 
-from rich.console import Console
+import pytest
+from rich.console import RenderableType
 from support.memory_journal import MemoryJournal
 from support.runs import HELD, play
 
+from dutchbook.bootstrap.engine import Engine
 from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.cli.console.lines import EventLines
+from dutchbook.cli.console.literal import LiteralConsole
 from dutchbook.cli.console.live import LiveView
 from dutchbook.cli.console.screen import TerminalScreen
 from dutchbook.config import load
@@ -51,11 +58,13 @@ AFTER_TWO_MINUTES = (
     "18:00:52.160 execution.position.opened quantity 200, paid 197.14643, locked_profit",
 )
 """Lines of the second frame, each run of spaces as one."""
+CRITICAL = "system.health.critical"
+HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 
 
 def printed(view: LiveView) -> str:
     paper = io.StringIO()
-    Console(file=paper, width=96).print(view.draw())
+    LiteralConsole(paper, width=96).print(view.draw())
     return "".join(f"{line.rstrip()}\n" for line in paper.getvalue().splitlines())
 
 
@@ -85,7 +94,7 @@ def test_the_view_shows_books_capital_positions_and_the_latest_events() -> None:
 
 def test_a_halt_and_the_last_state_stay_on_the_terminal() -> None:
     output = io.StringIO()
-    console = Console(file=output, width=96, force_terminal=True)
+    console = LiteralConsole(output, width=96, force_terminal=True)
 
     async def main() -> None:
         tape = generated_tape(7, minutes=1)
@@ -103,3 +112,73 @@ def test_a_halt_and_the_last_state_stay_on_the_terminal() -> None:
     assert "paper, trading" in shown
     assert "paper, halted: " in last
     assert "system.stopped" in last
+
+
+class Undrawn(LiveView):
+    """Cannot be drawn."""
+
+    def draw(self) -> RenderableType:
+        raise KeyError("a secret")
+
+
+class Torn:
+    """Cannot be printed."""
+
+    def __rich_console__(self, *_: object) -> Iterator[str]:
+        yield "half a view"
+        raise ValueError("a secret")
+
+
+class Unprinted(LiveView):
+    """Can be printed for a while."""
+
+    frames = 0
+
+    def draw(self) -> RenderableType:
+        self.frames += 1
+        return super().draw() if self.frames < 20 else Torn()
+
+
+class Tail(deque[str]):
+    """Takes no line."""
+
+    def append(self, text: str, /) -> None:
+        raise TypeError(text)
+
+
+class Deaf(LiveView):
+    """Takes no event."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self.tail = Tail()
+
+
+@pytest.mark.parametrize(
+    ("view", "why"),
+    [
+        (Undrawn, "the view failed: KeyError"),
+        (Unprinted, "the view failed: ValueError"),
+        (Deaf, "an event cannot be shown: TypeError"),
+    ],
+)
+def test_an_engine_goes_on_without_its_view(
+    view: type[LiveView], why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output, journal = io.StringIO(), MemoryJournal()
+    console = LiteralConsole(output, width=96, force_terminal=True)
+    monkeypatch.setattr("dutchbook.cli.console.screen.LiveView", view)
+
+    async def main() -> list[dict[str, Any]]:
+        tape = generated_tape(7, minutes=2)
+        paper = build_paper(load(None), tape, journal, TapeClock(tape.meta.first), seed=7)
+        await TerminalScreen(console).trade(paper, 1, live=True)
+        return await journal.rows("audit_log", None, ("sequence",))
+
+    log = run_virtual(main())
+
+    noted = [json.loads(row["payload"]) for row in log if row["name"] == CRITICAL]
+    assert noted == [{"component": "output", "detail": f"{why}; the engine goes on"}]
+    assert log[-1]["name"] == "system.stopped"
+    assert "secret" not in output.getvalue()
+    assert output.getvalue().rindex(SHOW_CURSOR) > output.getvalue().rindex(HIDE_CURSOR)

@@ -14,6 +14,8 @@ CLOCKS = {
     ("time", "perf_counter"), ("uuid", "uuid4"), ("asyncio", "sleep"),
 }  # fmt: skip
 SUPERVISORS = {
+    "cli/console/screen.py": "notes it, and the engine goes on without what is shown",
+    "cli/outcome.py": "shows it, and the command ends",
     "persistence/journals/sqlite.py": "takes everything back, then raises again",
     "persistence/journals/worker.py": "hands it to whoever awaits the call",
 }

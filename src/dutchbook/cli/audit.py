@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dutchbook.cli.options import Db, url_of
+from dutchbook.cli.output import complain, tell
 
 audit = typer.Typer(no_args_is_help=True, help="The event log, and the proof that it is whole.")
 FOUND = 1
@@ -30,10 +31,10 @@ def audit_verify(
 
     found, note = verified(url_of(db), tuple(anchor or ()), anchors)
     for problem in found.problems:
-        typer.echo(problem, err=True)
+        complain(problem)
     if found.problems:
         raise typer.Exit(FOUND)
-    typer.echo(shown(found, note))
+    tell(shown(found, note))
 
 
 @audit.command("anchor")
@@ -43,5 +44,5 @@ def audit_anchor(db: Db = "") -> None:
 
     url = url_of(db)
     sequence, digest = found = head(url)
-    typer.echo(f"{sequence}:{digest}")
+    tell(f"{sequence}:{digest}")
     anchor(url, found)

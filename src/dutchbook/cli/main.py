@@ -14,8 +14,9 @@ from dutchbook import __version__
 from dutchbook.cli import positions as position_commands
 from dutchbook.cli.audit import audit
 from dutchbook.cli.options import Db, console, url_of
+from dutchbook.cli.outcome import outcome
+from dutchbook.cli.output import complain, engine_output, tell
 from dutchbook.cli.tape import tapes
-from dutchbook.errors import DutchbookError, StorageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,7 +34,6 @@ app.add_typer(audit, name="audit")
 position_commands.add_to(app)
 
 FOUND = 1
-INTERRUPTED = 130
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print every column as JSON.")]
 Rationale = Annotated[str, typer.Option(help="Why, in a sentence.")]
@@ -67,7 +67,7 @@ def dutchbook(
 ) -> None:
     """Buy YES on one prediction market and NO on the other for less than they pay together."""
     if version:
-        typer.echo(__version__)
+        tell(__version__)
         raise typer.Exit
 
 
@@ -77,8 +77,8 @@ def init() -> None:
     from dutchbook.bootstrap import paths
 
     for path in paths.initialise():
-        typer.echo(f"made {path}")
-    typer.echo(f"settings: {paths.default_config()}")
+        tell(f"made {path}")
+    tell(f"settings: {paths.default_config()}")
 
 
 @app.command()
@@ -129,14 +129,16 @@ def run(
     )
     screen, as_json = console(), summary == "json"
     shown = paper_run.NoScreen() if as_json else TerminalScreen(screen)
-    _summed_up(screen, paper_run.run(options, shown), as_json=as_json)
+    with engine_output(live=options.speed is not None):
+        found = paper_run.run(options, shown)
+    _summed_up(screen, found, as_json=as_json)
 
 
 def _summed_up(screen: Console, found: dict[str, Any], *, as_json: bool) -> None:
     from dutchbook.cli.console import report
 
     if as_json:
-        typer.echo(json.dumps(found, sort_keys=True, separators=(",", ":")))
+        tell(json.dumps(found, sort_keys=True, separators=(",", ":")))
     else:
         report.show(screen, found)
 
@@ -158,7 +160,7 @@ def halt(
     from dutchbook.operations import requests
 
     grade = Grade.CANCELS_ONLY if everything else Grade.NO_ENTRIES
-    typer.echo(requests.halt(url_of(db), grade, rationale, cancel_all=cancel_all))
+    tell(requests.halt(url_of(db), grade, rationale, cancel_all=cancel_all))
 
 
 @app.command()
@@ -199,7 +201,7 @@ def reconcile(db: Db = "") -> None:
 
 def _answered(result: dict[str, Any]) -> None:
     """Print the result of a command; exit with code 1 if it was rejected."""
-    typer.echo(json.dumps(result, sort_keys=True))
+    tell(json.dumps(result, sort_keys=True))
     if result["answer"] is not None and not result["answer"].get("done"):
         raise typer.Exit(FOUND)
 
@@ -211,7 +213,7 @@ def status(db: Db = "", *, as_json: AsJson = False) -> None:
 
     found = requests.status(url_of(db))
     if as_json:
-        typer.echo(json.dumps(found))
+        tell(json.dumps(found))
     else:
         from dutchbook.cli.console import report
 
@@ -279,7 +281,7 @@ def pairs_add(file: Path, db: Db = "") -> None:
     from dutchbook.operations import admin
 
     for pair in admin.add_pairs(url_of(db), file, paths.settings()):
-        typer.echo(f"added {pair}: not traded until you approve it")
+        tell(f"added {pair}: not traded until you approve it")
 
 
 @pairs.command("approve")
@@ -303,7 +305,7 @@ def deposit(platform: str, amount: str, note: Note = "", db: Db = "") -> None:
     """Book dollars that came in."""
     from dutchbook.operations import admin
 
-    typer.echo(json.dumps(admin.move_cash(url_of(db), platform, amount, note, out=False)))
+    tell(json.dumps(admin.move_cash(url_of(db), platform, amount, note, out=False)))
 
 
 @capital.command("withdraw")
@@ -311,7 +313,7 @@ def withdraw(platform: str, amount: str, note: Note = "", db: Db = "") -> None:
     """Book dollars that went out; only free capital can."""
     from dutchbook.operations import admin
 
-    typer.echo(json.dumps(admin.move_cash(url_of(db), platform, amount, note, out=True)))
+    tell(json.dumps(admin.move_cash(url_of(db), platform, amount, note, out=True)))
 
 
 @database.command("upgrade")
@@ -334,7 +336,7 @@ def db_prune(
     from dutchbook.operations import admin
 
     kept = years or paths.settings().records.snapshot_years
-    typer.echo(f"{admin.prune(url_of(db), kept)} snapshots deleted")
+    tell(f"{admin.prune(url_of(db), kept)} snapshots deleted")
 
 
 @database.command("verify")
@@ -344,31 +346,10 @@ def db_verify(db: Db = "") -> None:
 
     problems = admin.problems(url_of(db))
     for problem in problems:
-        typer.echo(problem, err=True)
+        complain(problem)
     if problems:
         raise typer.Exit(FOUND)
-    typer.echo("whole")
-
-
-def _end(error: DutchbookError) -> None:
-    # The text may quote a file: no line break or lone surrogate may get out.
-    line = " ".join(str(error).split()).encode(errors="backslashreplace").decode()
-    typer.echo(f"dutchbook: {line}", err=True)
-    sys.exit(error.exit_code)
-
-
-def _mute() -> None:
-    """Discard what is still in the buffer of standard output."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _ours(group: BaseExceptionGroup[BaseException]) -> DutchbookError | None:
-    """Return the error of ours that ended a group of tasks, if any."""
-    for each in group.exceptions:
-        inner = _ours(each) if isinstance(each, BaseExceptionGroup) else each
-        if isinstance(inner, DutchbookError):
-            return inner
-    return None
+    tell("whole")
 
 
 def main() -> None:
@@ -376,24 +357,4 @@ def main() -> None:
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")
-    try:
-        app()
-    except DutchbookError as error:
-        if debug:
-            raise
-        _end(error)
-    except BaseExceptionGroup as group:
-        if debug or (ours := _ours(group)) is None:
-            raise
-        _end(ours)
-    except BrokenPipeError:
-        # The reader has closed our output: nothing went wrong, and nothing more can be printed.
-        _mute()
-    except OSError as error:
-        # Tapes, settings and databases raise errors of their own: this one is from our output.
-        if debug:
-            raise
-        _mute()
-        _end(StorageError(f"{error.filename or 'the output'}: {error.strerror or error}"))
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+    sys.exit(outcome(lambda: app(standalone_mode=False), debug=debug))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from dutchbook.cli.output import inert
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,6 +30,11 @@ def url_of(db: str) -> str:
 
 def console() -> Console:
     """Return a console for output to people."""
-    from rich.console import Console
+    from dutchbook.cli.console.literal import LiteralConsole
 
-    return Console()
+    return LiteralConsole(sys.stdout)
+
+
+def confirmed(question: str) -> bool:
+    """Ask a person a question of yes and no; the default is no."""
+    return typer.confirm(inert(question))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dutchbook.cli.options import Db, console, url_of
+from dutchbook.cli.options import Db, confirmed, console, url_of
+from dutchbook.cli.output import tell
 from dutchbook.errors import InvalidInput, InvalidPositionState
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ CHOICES = ("acknowledge", "force-close", "adopt-platform")
 def _print(found: Any) -> None:
     from dutchbook.domain.events import as_json as as_json_of
 
-    typer.echo(json.dumps(as_json_of(found)))
+    tell(json.dumps(as_json_of(found)))
 
 
 def exposures(db: Db = "", *, as_json: AsJson = False) -> None:
@@ -237,8 +238,8 @@ def _send(
 
     if as_json and not yes:
         raise InvalidInput("--json", "alone", "possible without --yes: nobody can be asked")
-    if not yes and not typer.confirm("Do it?"):
-        typer.echo("nothing was requested")
+    if not yes and not confirmed("Do it?"):
+        tell("nothing was requested")
         return
     result = requests.ask(url_of(db), name, arguments, rationale)
     if as_json:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections import Counter, deque
 
 from rich.console import Group, RenderableType
-from rich.panel import Panel
 from rich.table import Table
 
 from dutchbook.bootstrap.engine import Engine
+from dutchbook.cli.console.literal import panel
 from dutchbook.domain.market.book import OrderBook
 from dutchbook.domain.market.contract import Outcome, Platform
 from dutchbook.domain.values.units import E4, from_e4, plain
@@ -27,24 +27,25 @@ class LiveView:
     def draw(self) -> RenderableType:
         """Return the current view."""
         return Group(
-            Panel(self._head(), title="Dutchbook", title_align="left"),
+            panel("Dutchbook", *self._head()),
             self._books(),
             self._capital(),
-            Panel("\n".join(self.tail) or "no events yet", title="Events", title_align="left"),
+            panel("Events", *(self.tail or ("no events yet",))),
         )
 
-    def _head(self) -> str:
+    def _head(self) -> tuple[str, str]:
         engine = self._engine
         halted = ", ".join(sorted(engine.risk.capital.state.halt_reasons))
         state = f"halted: {halted}" if halted else "trading"
         counts = Counter(p.status.value for p in engine.trades.positions.values())
         positions = ", ".join(f"{n} {name}" for name, n in sorted(counts.items())) or "none"
         detection = engine.detection
-        return (
-            f"{engine.clock.now().isoformat(sep=' ', timespec='seconds')}   paper, {state}\n"
+        now = engine.clock.now().isoformat(sep=" ", timespec="seconds")
+        seen = (
             f"edges seen {detection.edges_seen}   opportunities {detection.opportunities}   "
             f"executions under way {engine.queue.running}   positions: {positions}"
         )
+        return f"{now}   paper, {state}", seen
 
     def _books(self) -> Table:
         table = Table(title="Books, YES in dollars", title_justify="left", expand=True)

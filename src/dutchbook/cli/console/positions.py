@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dutchbook.application.records.log import Entry
+from dutchbook.cli.console.literal import Lines
 from dutchbook.cli.console.sentences import (
     COMMANDS,
     STATES,
@@ -22,6 +23,7 @@ from dutchbook.cli.console.sentences import (
     sentence,
     way,
 )
+from dutchbook.cli.output import inert
 from dutchbook.domain.events import SingleLegExposureReminder
 from dutchbook.domain.values.units import due, plain
 
@@ -39,14 +41,14 @@ SHORT = 8
 
 def _say(console: Console, line: str = "", indent: int = 0) -> None:
     """Print a line, wrapped to the console's width with an indent."""
-    text = textwrap.fill(
-        line,
+    wrapped = textwrap.wrap(
+        inert(line, console.encoding),
         console.width,
         subsequent_indent=" " * indent,
         break_long_words=False,
         break_on_hyphens=False,
     )
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console.print(Lines(*wrapped), soft_wrap=True)
 
 
 def _count(quantity: Any) -> str:
@@ -71,9 +73,9 @@ def exposed(console: Console, rows: Iterable[Row]) -> None:
         table.add_column(name, no_wrap=True, justify="right" if right else "left")
     for row in rows:
         table.add_row(
-            f"{str(row['position_id'])[:SHORT]}\n{row['question']}",
+            Lines(str(row["position_id"])[:SHORT], row["question"]),
             _unhedged(row),
-            _time(row["since"]).replace(" ", "\n"),
+            Lines(*_time(row["since"]).split()),
             dollars(row["at_risk"]),
             COMMANDS.get(row["recommended"], row["recommended"] or "-"),
             "-" if row["result"] is None else dollars(row["result"]),
@@ -99,10 +101,10 @@ def listed(console: Console, rows: Iterable[Row]) -> None:
         table.add_column(name, justify="right" if right else "left")
     for row in rows:
         table.add_row(
-            f"{row['position']}\n{row['question']}",
+            Lines(row["position"], row["question"]),
             str(row["status"]).replace("_", " ").lower(),
-            _time(row["opened_at"]).replace(" ", "\n"),
-            "\n".join(f"{row[each]} {each}" for each in ("kalshi", "polymarket")),
+            Lines(*_time(row["opened_at"]).split()),
+            Lines(*(f"{row[each]} {each}" for each in ("kalshi", "polymarket"))),
             dollars(row["paid"]),
             dollars(row["at_least"]),
         )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import Progress
+
+from dutchbook.cli.console.literal import LiteralConsole
 
 Tell = Callable[[int, int], None]
 
@@ -14,7 +16,7 @@ Tell = Callable[[int, int], None]
 @contextmanager
 def bar(title: str) -> Iterator[Tell]:
     """Show the progress of a long task; yields a function of the work done and the total."""
-    console = Console(stderr=True)
+    console = LiteralConsole(sys.stderr)
     # Without a terminal, it would still print an empty line at the end.
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(title, total=None)

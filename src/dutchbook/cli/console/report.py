@@ -27,8 +27,8 @@ def show(console: Console, summary: dict[str, Any]) -> None:
         shown = {name: value for name, value in realised.items() if name != "by_status"}
         console.print(_pairs("Realised, in dollars, all fees included", "", shown))
     profit, log = summary["expected_profit"], summary["event_log_sha256"]
-    console.print(f"Locked profit of the open positions: [bold]{profit}[/] dollars")
-    console.print(f"Event log: {log}", highlight=False, soft_wrap=True)
+    console.print(f"Locked profit of the open positions: {profit} dollars")
+    console.print(f"Event log: {log}", soft_wrap=True)
 
 
 def _table(title: str, first: str, rows: dict[str, dict[str, str]]) -> Table:
@@ -97,4 +97,4 @@ def tape(console: Console, info: TapeInfo) -> None:
     }
     console.print(_pairs("Tape", "", rows))
     for line in meta.assumed:
-        console.print(f"assumed: {line}", highlight=False, markup=False)
+        console.print(f"assumed: {line}")

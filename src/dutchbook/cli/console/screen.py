@@ -1,4 +1,7 @@
-"""Terminal output of a run: lines of events, or a view that is redrawn."""
+"""Terminal output of a run: lines of events, or a view that is redrawn.
+
+The engine does not depend on it: without its view or its output, it trades on.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,11 @@ from dutchbook.bootstrap.paper import PaperRun
 from dutchbook.bootstrap.paper_run import REDRAW_SECONDS
 from dutchbook.cli.console.lines import EventLines
 from dutchbook.cli.console.live import LiveView
+from dutchbook.cli.output import lost_output
+from dutchbook.domain.events import Event
 from dutchbook.runtime.clock import TapeClock
+
+COMPONENT = "output"
 
 
 class TerminalScreen:
@@ -25,55 +32,77 @@ class TerminalScreen:
 
     def line(self, text: str) -> None:
         """Show one line of text."""
-        _writer(self._console)(text)
+        self._console.print(text, soft_wrap=True)
 
     async def trade(self, paper: PaperRun, number: int, *, live: bool) -> dict[str, Any]:
         """Run the engine to its end and show what happens; return its summary."""
-        engine = paper.engine
-        if self._console.is_terminal and live:
-            return await _shown(paper, number, self._console)
-        engine.committer.subscribe(EventLines(_writer(self._console, engine.stopping.set)))
-        return await paper.trade(number)
-
-
-def _writer(
-    console: Console, closed: Callable[[], None] | None = None
-) -> Callable[[str], None]:
-    """Return a function that writes a line, and calls `closed` if nothing can be written.
-
-    Then the reader is gone or the disk is full; the engine stops after finishing open work.
-    """
-
-    def write(line: str) -> None:
+        shown = _Shown(self._console, self.line, paper.engine)
+        paper.engine.committer.subscribe(shown.event)
+        if not (self._console.is_terminal and live):
+            return await paper.trade(number)
+        drawing = asyncio.ensure_future(shown.draw())
         try:
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
-        except OSError:
-            if closed is not None:
-                closed()
-
-    return write
-
-
-async def _shown(paper: PaperRun, number: int, console: Console) -> dict[str, Any]:
-    """Trade with the live view on the terminal."""
-    engine = paper.engine
-    view = LiveView(engine)
-    engine.committer.subscribe(EventLines(view.tail.append))
-    with Live(view.draw(), console=console, auto_refresh=False) as live:
-
-        async def redraw() -> None:
-            while True:
-                await engine.clock.sleep(REDRAW_SECONDS * float(_speed(engine)))
-                live.update(view.draw(), refresh=True)
-
-        drawing = asyncio.ensure_future(redraw())
-        try:
-            summary = await paper.trade(number)
+            return await paper.trade(number)
         finally:
             drawing.cancel()
-        live.update(view.draw(), refresh=True)
-    return summary
+            await asyncio.wait({drawing})
 
 
-def _speed(engine: Engine) -> float:
-    return engine.clock.speed if isinstance(engine.clock, TapeClock) else 1.0
+class _Shown:
+    """What is shown of one engine; a failure is noted once, in the engine's log."""
+
+    def __init__(self, console: Console, line: Callable[[str], None], engine: Engine) -> None:
+        self._console = console
+        self._engine = engine
+        self._view = LiveView(engine)
+        self._line = line
+        self._lines = EventLines(line)
+        self._noted = False
+
+    def event(self, event: Event, sequence: int) -> None:
+        """Show one event; a subscriber that failed would end all delivery."""
+        try:
+            self._lines(event, sequence)
+        except Exception as error:  # noqa: BLE001 - nothing that is shown may end an engine
+            self._note(f"an event cannot be shown: {type(error).__name__}")
+        self._note_lost_output()
+
+    async def draw(self) -> None:
+        """Redraw the view until cancelled; if that fails, show events as lines instead."""
+        self._lines = EventLines(self._view.tail.append)
+        live = Live(
+            console=self._console,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        try:
+            with live:
+                await self._redraw(live)
+        except Exception as error:  # noqa: BLE001 - nothing that is shown may end an engine
+            self._note(f"the view failed: {type(error).__name__}")
+        self._lines = EventLines(self._line)
+
+    async def _redraw(self, live: Live) -> None:
+        """Redraw until cancelled; what was drawn last stays on the terminal."""
+        clock = self._engine.clock
+        speed = clock.speed if isinstance(clock, TapeClock) else 1.0
+        try:
+            while True:
+                live.update(self._view.draw(), refresh=True)
+                self._note_lost_output()
+                await clock.sleep(REDRAW_SECONDS * float(speed))
+        except asyncio.CancelledError:
+            live.update(self._view.draw(), refresh=True)
+        except Exception:
+            live.update("")  # which the end of the view draws once more
+            raise
+
+    def _note_lost_output(self) -> None:
+        if lost := lost_output():
+            self._note(f"the output is lost: {lost}")
+
+    def _note(self, detail: str) -> None:
+        if not self._noted:
+            self._noted = True
+            self._engine.monitoring.system.critical(COMPONENT, f"{detail}; the engine goes on")

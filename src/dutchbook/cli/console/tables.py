@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from dutchbook.cli.output import tell
 from dutchbook.domain.events import as_json
 
 Rows = list[dict[str, Any]]
@@ -20,7 +21,7 @@ SECONDS = 19
 def show(console: Console, rows: Rows, columns: Sequence[str], *, as_text: bool) -> None:
     """Print rows: chosen columns as a table, or every column as a JSON list."""
     if not as_text:
-        console.print(json.dumps(as_json(rows)), markup=False, highlight=False, soft_wrap=True)
+        tell(json.dumps(as_json(rows)))
         return
     if not rows:
         console.print("nothing yet")
