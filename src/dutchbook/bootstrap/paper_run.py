@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from dutchbook.application.lifecycle import count_run
 from dutchbook.application.market.pairs import traded_pairs
 from dutchbook.application.records.lease import Fence, take, turn
+from dutchbook.application.views.unfinished import in_words, unfinished
 from dutchbook.bootstrap import paths
 from dutchbook.bootstrap.paper import POLL_SECONDS, PaperRun, build_paper
 from dutchbook.config import Settings
@@ -266,4 +267,8 @@ async def _first_line(journal: Journal, database: Database, book_age: str) -> st
     held = await journal.rows("open_positions")
     count = sum(row["status"] != "CLOSED" for row in held)
     standing = f"resumes with {count} open positions" if count else "starts without positions"
-    return f"{database.shown}: {standing}{book_age}"
+    begun = "".join(
+        f"; an execution of the last run did not end: {in_words(each)}"
+        for each in await unfinished(journal)
+    )
+    return f"{database.shown}: {standing}{begun}{book_age}"

@@ -83,12 +83,15 @@ class Funding:
     async def _remind(self) -> None:
         """Restore our unfinished orders and their fills on each paper platform.
 
-        What a platform had stated and not listed yet becomes one trade of the same totals.
+        Those on contracts of another tape stay as they are until that is played again. What a
+        platform had stated and not listed yet becomes one trade of the same totals.
         """
         made = grouped(await self._journal.rows("fills"), "order_id")
         known: dict[Platform, list[tuple[Order, list[FillReport]]]] = defaultdict(list)
         for row in await self._journal.rows("orders", order_by=("created_at", "order_id")):
             order = ORDERS.value(row)
+            if order.contract_id not in self._exchanges[order.platform].contracts:
+                continue
             fills = [FILLS.value(each) for each in made.get(order.order_id, [])]
             open_ended = any(fill.finality is Finality.PROVISIONAL for fill in fills)
             works = order.working_size > 0 and order.reported

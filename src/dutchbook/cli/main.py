@@ -224,12 +224,16 @@ def status(db: Db = "", *, as_json: AsJson = False) -> None:
 def positions(db: Db = "", *, as_json: AsJson = False) -> None:
     """Every position, oldest first."""
     from dutchbook.cli.console import positions as shown
-    from dutchbook.operations import admin
+    from dutchbook.cli.console import tables
+    from dutchbook.operations import admin, requests
 
+    unfinished, engine = requests.begun(url_of(db))
     if as_json:
-        _list(db, "open_positions", ("opened_at", "position_id"), "", as_json=True)
+        order = ("opened_at", "position_id")
+        rows = requests.rows(url_of(db), "open_positions", order)
+        tables.show(console(), [*rows, *unfinished], [], as_text=False)
         return
-    shown.listed(console(), admin.positions(url_of(db)))
+    shown.listed(console(), admin.positions(url_of(db)), unfinished, engine)
 
 
 @app.command()

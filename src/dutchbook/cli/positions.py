@@ -45,7 +45,7 @@ def _print(found: Any) -> None:
 
 
 def exposures(db: Db = "", *, as_json: AsJson = False) -> None:
-    """Every position with an unhedged leg: what is at risk, and what to do."""
+    """Every unhedged leg: what is at risk, and what to do. Ends with 1 if there is one."""
     from datetime import timedelta
 
     from dutchbook.application.views import timeline
@@ -55,10 +55,14 @@ def exposures(db: Db = "", *, as_json: AsJson = False) -> None:
 
     period = timedelta(seconds=paths.settings().exposure.reminder_seconds)
     found = requests.reading(url_of(db), lambda journal: timeline.exposures(journal, period))
+    unfinished, engine = requests.begun(url_of(db))
+    alone = [row for row in unfinished if row["unhedged"]]
     if as_json:
-        _print(found)
+        _print([*found, *alone])
     else:
-        shown.exposed(console(), found)
+        shown.exposed(console(), found, alone, engine)
+    if found or alone:
+        raise typer.Exit(FOUND)
 
 
 def position(id_: Id, db: Db = "", *, as_json: AsJson = False) -> None:
@@ -81,10 +85,13 @@ def explain(id_: Id, db: Db = "", *, as_json: AsJson = False) -> None:
     from dutchbook.operations import requests
 
     entries, found, orders = requests.reading(url_of(db), lambda j: timeline.explain(j, id_))
+    begun, engine = requests.begun(url_of(db))
+    mine = [row for row in begun if {order["order_id"] for order in orders} & {*row["orders"]}]
     if as_json:
-        _print({"story": entries, "position": found, "orders": orders})
+        under_way = mine[0] if mine else None
+        _print({"story": entries, "position": found, "orders": orders, "under_way": under_way})
     else:
-        shown.story(console(), entries, found)
+        shown.story(console(), entries, found, mine, engine)
 
 
 def discrepancies(db: Db = "", *, as_json: AsJson = False) -> None:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from dutchbook.application.operator.command_rows import command_row, halting
 from dutchbook.application.records.lease import ENGINE, TABLE, lease_row, live
+from dutchbook.application.views.unfinished import unfinished
 from dutchbook.bootstrap import paths
 from dutchbook.domain.capital.limits import Grade, RiskLimits
 from dutchbook.domain.events import as_json
@@ -97,6 +98,7 @@ def status(url: str) -> dict[str, Any]:
             "halt_grade": max([int(note.grade) if note else 0, *(r["halted"] for r in leases)]),
             "engine": await _held(journal),
             "daily_pnl": as_json(state.get("daily_pnl", Decimal(0))),
+            "unfinished": as_json(await unfinished(journal)),
             "limits": _limits(metadata.get("limits"), accounts),
             "positions": dict(sorted(positions.items())),
             "capital": {
@@ -118,6 +120,15 @@ def _limits(text: str | None, accounts: Rows) -> dict[str, str]:
     held = (row[name] for row in accounts for name in ("free", "reserved", "committed"))
     limits = RiskLimits.of_text(text).holding(Money(sum(held, start=Decimal(0))))
     return {name: as_json(dollars) for name, dollars in limits.dollars.items()}
+
+
+def begun(url: str) -> tuple[Rows, str | None]:
+    """Return the executions that have not ended, and the engine that runs, if one does."""
+
+    async def work(journal: Journal) -> tuple[Rows, str | None]:
+        return await unfinished(journal), await _held(journal)
+
+    return reading(url, work)
 
 
 def halt(url: str, grade: Grade, rationale: str, *, cancel_all: bool) -> str:

@@ -82,13 +82,13 @@ async def exposures(journal: Journal, reminder: timedelta) -> list[Row]:
         journal: Where they are.
         reminder: The time between two reminders.
     """
-    questions = await _questions(journal)
+    asked = await questions(journal)
     rows = await journal.rows("open_positions", order_by=("opened_at", "position_id"))
     found = []
     for row in rows:
         if row["status"] in UNHEDGED:
             log = await logged_about(journal, row["execution_id"])
-            found.append(_exposure(row, log, questions, reminder))
+            found.append(_exposure(row, log, asked, reminder))
     return found
 
 
@@ -164,7 +164,7 @@ async def whole(journal: Journal, row: Row) -> Row:
         "position_id": found.position_id,
         "execution_id": found.execution_id,
         "pair_id": found.pair_id,
-        "question": (await _questions(journal)).get(found.pair_id, found.pair_id),
+        "question": (await questions(journal)).get(found.pair_id, found.pair_id),
         "status": found.status.value,
         "version": found.version,
         "opened_at": found.opened_at,
@@ -317,6 +317,7 @@ async def explain(
     return log, found, await _orders(journal, row["execution_id"], log)
 
 
-async def _questions(journal: Journal) -> dict[str, str]:
+async def questions(journal: Journal) -> dict[str, str]:
+    """Return the question of each pair."""
     rows = await journal.rows("contract_matches")
     return {row["match_id"]: row["kalshi_description"] for row in rows}

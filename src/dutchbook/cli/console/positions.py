@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dutchbook.application.records.log import Entry
+from dutchbook.application.views.unfinished import in_words
 from dutchbook.cli.console.literal import Lines
 from dutchbook.cli.console.sentences import (
     COMMANDS,
@@ -59,11 +60,26 @@ def _time(at: datetime | None) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S}" if at else "-"
 
 
-def exposed(console: Console, rows: Iterable[Row]) -> None:
-    """Print the positions with an unhedged leg as a table."""
+def begun(console: Console, rows: Iterable[Row], engine: str | None) -> None:
+    """Print the executions that began and did not end: what they hold, and what is open."""
+    runs = f"the engine {engine} runs" if engine else "no engine runs: start one"
+    for row in rows:
+        name = f"{row['question']}, execution {row['execution_id'][:SHORT]}"
+        _say(console, f"{name}: {in_words(row)}; {runs}", 2)
+
+
+def exposed(
+    console: Console,
+    rows: Iterable[Row],
+    unfinished: Sequence[Row] = (),
+    engine: str | None = None,
+) -> None:
+    """Print the unhedged legs: those of positions as a table, then those without one yet."""
     rows = list(rows)
-    if not rows:
+    begun(console, unfinished, engine)
+    if not rows and not unfinished:
         _say(console, "nothing is exposed")
+    if not rows:
         return
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("position", overflow="fold")
@@ -88,11 +104,18 @@ def exposed(console: Console, rows: Iterable[Row]) -> None:
     )
 
 
-def listed(console: Console, rows: Iterable[Row]) -> None:
-    """Print every position as a table."""
+def listed(
+    console: Console,
+    rows: Iterable[Row],
+    unfinished: Sequence[Row] = (),
+    engine: str | None = None,
+) -> None:
+    """Print every position as a table, and before it what has no position yet."""
     rows = list(rows)
-    if not rows:
+    begun(console, unfinished, engine)
+    if not rows and not unfinished:
         _say(console, "nothing yet")
+    if not rows:
         return
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("position", overflow="fold")
@@ -246,7 +269,13 @@ def _command(position_id: str, choice: Row) -> str:
     return f"dutchbook {COMMANDS[choice['name']]} {position_id[:SHORT]}{price}"
 
 
-def story(console: Console, entries: Iterable[Entry], position: Row | None) -> None:
+def story(
+    console: Console,
+    entries: Iterable[Entry],
+    position: Row | None,
+    unfinished: Sequence[Row] = (),
+    engine: str | None = None,
+) -> None:
     """Print what happened in plain sentences, then what is open and what can be done."""
     reminders: list[Entry] = []
     for entry in entries:
@@ -259,7 +288,9 @@ def story(console: Console, entries: Iterable[Entry], position: Row | None) -> N
     _reminded(console, reminders)
     _say(console)
     if position is None:
-        _say(console, "No position came of it.")
+        begun(console, unfinished, engine)
+        if not unfinished:
+            _say(console, "No position came of it.")
         return
     _say(console, f"Now it is {STATES[position['status']]}.")
     out = [o for o in position["orders"] if o["working_size"]]

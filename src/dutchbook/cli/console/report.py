@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from dutchbook.cli.console.positions import begun
+
 if TYPE_CHECKING:
     from dutchbook.tape.info import TapeInfo
 
@@ -71,6 +73,7 @@ def standing(console: Console, found: dict[str, Any]) -> None:
     console.print(f"{found['mode']} trading, {found['runs']} runs, halted: {halted}")
     console.print(f"May be sent: {GRADES[found['halt_grade']]}")
     console.print(f"Engine: {found['engine'] or 'none'}")
+    begun(console, found["unfinished"], found["engine"])
     if found["capital"]:
         console.print(_table("Capital in dollars", "platform", found["capital"]))
     if found["limits"]:
