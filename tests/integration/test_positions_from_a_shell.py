@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from support.databases import AnyJournal, on
-from support.program import PROGRAM, call, call_here, called
+from support.program import PROGRAM, call, call_here, called, found
 from support.rows import position_row
 
 from dutchbook.bootstrap.paper import generated_tape
@@ -42,8 +42,12 @@ def left(url: str) -> list[dict[str, Any]]:
 
 
 def listed(url: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(call_here("exposures", "--json", "--db", url))
-    return found
+    """Return what is exposed: `exposures` ends with 1 if anything is."""
+    asked = [*PROGRAM, "exposures", "--json", "--db", url]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    rows: list[dict[str, Any]] = json.loads(done.stdout)
+    assert done.returncode == bool(rows)
+    return rows
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +96,7 @@ def test_an_exposure_is_seen_and_resolved_while_an_engine_runs(
     first, second, *_ = left(database_url)
     at = ("--db", database_url)
     with running(database_url, still):
-        assert first["position_id"][:8] in call("exposures", *at)
+        assert first["position_id"][:8] in found("exposures", *at)
         refused = said("close-leg", first["position_id"][:8], *at, reply="n\n")
         dear = said("close-leg", first["position_id"], "--yes", *DEAR, *at, reply="", code=1)
         closed = said(

@@ -43,6 +43,13 @@ def _output(code: int, printed: str, complaint: str, fails: int) -> str:
     return printed
 
 
+def found(*words: str, program: Sequence[str] = PROGRAM) -> str:
+    """Return the output of a command that ends with 1 since there is what it looks for."""
+    done = subprocess.run([*program, *words], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, ""), done.stderr
+    return done.stdout
+
+
 def call_here(*words: str, fails: int = 0) -> str:
     """Do the same as `call` in this process, which saves starting an interpreter."""
     out, complaints = io.StringIO(), io.StringIO()
