@@ -20,6 +20,7 @@ from rich.console import Console
 from support.memory_journal import MemoryJournal
 
 from dutchbook.application.records.log import Entry
+from dutchbook.application.views.result import document
 from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.cli import options
 from dutchbook.cli.console import positions, report, tables
@@ -33,6 +34,7 @@ from dutchbook.cli.output import CONTROLS, Output, inert, tell
 from dutchbook.config import load
 from dutchbook.domain.events import PairDecided
 from dutchbook.domain.events.base import Stamp
+from dutchbook.domain.positions.result import Result
 from dutchbook.errors import DutchbookError
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
@@ -140,7 +142,7 @@ def summary(console: Console, text: str) -> None:
         "expected_profit": text,
         "event_log_sha256": text,
     }
-    report.show(console, found)
+    report.show(console, found | {"result": document(Result())})
 
 
 def status(console: Console, text: str) -> None:
@@ -148,7 +150,7 @@ def status(console: Console, text: str) -> None:
     more = {"runs": 1, "halted": [text], "halt_grade": 0, "positions": {text: 1}}
     bought = {"platform": text, "outcome": text, "quantity": "1", "cost": "2"}
     begun = {"execution_id": text, "question": text, "bought": [bought], "unanswered": [bought]}
-    more |= {"limits": {text: text}, "unfinished": [begun]}
+    more |= {"limits": {text: text}, "unfinished": [begun], "result": document(Result())}
     report.standing(console, found | more | {"capital": {text: {text: text}}})
 
 

@@ -27,6 +27,8 @@ from dutchbook.runtime.virtual_time import run_virtual
 
 BEFORE = """\
 ╭─ Dutchbook ──────────────────────────────────────────────────────────────────────────────────╮
+│ Result +0.00 dollars: 0.00 closed and 0.00 locked in 0 open positions, 0.00 of fees in it;   │
+│ at worst +0.00, at best +0.00                                                                │
 │ 2026-07-05 18:00:00+00:00   paper, trading                                                   │
 │ edges seen 0   opportunities 0   executions under way 0   positions: none                    │
 ╰──────────────────────────────────────────────────────────────────────────────────────────────╯

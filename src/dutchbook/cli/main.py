@@ -236,6 +236,26 @@ def positions(db: Db = "", *, as_json: AsJson = False) -> None:
     shown.listed(console(), admin.positions(url_of(db)), unfinished, engine)
 
 
+@app.command("report")
+def results(
+    db: Db = "",
+    by: Annotated[str, typer.Option(help="day, pair or platform.")] = "day",
+    *,
+    csv: Annotated[bool, typer.Option("--csv", help="Print it as CSV.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """What was made, by day, by pair or by platform, in dollars."""
+    from dutchbook.application.views import result
+    from dutchbook.cli.console import tables
+    from dutchbook.operations import requests
+
+    rows = requests.reading(url_of(db), lambda journal: result.report(journal, by))
+    if csv:
+        tables.as_csv(rows)
+    else:
+        tables.show(console(), rows, [*rows[0]] if rows else [], as_text=not as_json)
+
+
 @app.command()
 def orders(db: Db = "", *, last: Last = None, as_json: AsJson = False) -> None:
     """Every order, oldest first."""

@@ -12,16 +12,19 @@ from typing import Any, TypeVar
 
 from dutchbook.application.operator.command_rows import command_row, halting
 from dutchbook.application.records.lease import ENGINE, TABLE, lease_row, live
+from dutchbook.application.views.result import document
 from dutchbook.application.views.unfinished import unfinished
 from dutchbook.bootstrap import paths
 from dutchbook.domain.capital.limits import Grade, RiskLimits
 from dutchbook.domain.events import as_json
+from dutchbook.domain.positions.result import result_of
 from dutchbook.domain.values.rationale import MEANINGFUL
 from dutchbook.domain.values.units import Money
 from dutchbook.errors import Conflict, InvalidInput, LeaseHeld, StorageError
 from dutchbook.persistence.database import Database
 from dutchbook.ports.halt_file import HaltNote
 from dutchbook.ports.journal import Batch, Insert, Journal, Write
+from dutchbook.ports.tables.trading import OPEN_POSITIONS
 from dutchbook.runtime.clock import SystemClock
 from dutchbook.runtime.ids import RandomIds
 from dutchbook.runtime.process import gone
@@ -85,7 +88,8 @@ def status(url: str) -> dict[str, Any]:
     async def work(journal: Journal) -> dict[str, Any]:
         accounts = await journal.rows("accounts", order_by=("account_id",))
         states = await journal.rows("risk_states")
-        positions = Counter(row["status"] for row in await journal.rows("open_positions"))
+        held = await journal.rows("open_positions")
+        positions = Counter(row["status"] for row in held)
         metadata = {row["key"]: row["value"] for row in await journal.rows("system_metadata")}
         newest = await journal.rows("audit_log", None, ("sequence",), descending=True, limit=1)
         leases = await journal.rows(TABLE, ENGINE)
@@ -98,6 +102,7 @@ def status(url: str) -> dict[str, Any]:
             "halt_grade": max([int(note.grade) if note else 0, *(r["halted"] for r in leases)]),
             "engine": await _held(journal),
             "daily_pnl": as_json(state.get("daily_pnl", Decimal(0))),
+            "result": document(result_of(map(OPEN_POSITIONS.value, held))),
             "unfinished": as_json(await unfinished(journal)),
             "limits": _limits(metadata.get("limits"), accounts),
             "positions": dict(sorted(positions.items())),

@@ -27,6 +27,7 @@ from dutchbook.domain.pair_trades.events import Notice
 from dutchbook.domain.pair_trades.facts import Paid, TradeFact
 from dutchbook.domain.pair_trades.trade import PairTrade, TradeKey
 from dutchbook.domain.positions.position import UNHEDGED, OpenPosition, PositionStatus
+from dutchbook.domain.positions.result import Result, result_of
 from dutchbook.domain.values.units import NOTHING, Quantity
 from dutchbook.errors import UnknownId
 from dutchbook.ports.journal import Batch
@@ -84,6 +85,7 @@ class PairTrades:
         self._booking: dict[str, asyncio.Lock] = {}
         self._attending: dict[str, asyncio.Lock] = {}
         self.over: list[OpenPosition] = []
+        self._past = Result()
         self.version = 0
 
     # Changes
@@ -192,6 +194,11 @@ class PairTrades:
         """Every pair that is followed, by its id."""
         return self._matches
 
+    @property
+    def result(self) -> Result:
+        """What all positions have come to, those of earlier runs included."""
+        return self._past + result_of(trade.position for trade in self.all())
+
     def of(self, position_id: str) -> PairTrade:
         """Return a pair trade by its position.
 
@@ -264,6 +271,7 @@ class PairTrades:
         for trade in loaded.trades:
             self.put(trade)
         self.over = loaded.over
+        self._past = result_of(loaded.over)
 
     def put(self, trade: PairTrade) -> None:
         """Cache a pair trade as it was committed.
@@ -290,6 +298,8 @@ class PairTrades:
         trade = self._trades.get(execution_id)
         if trade is None or not (trade.over if trade.opened else trade.ended):
             return None
+        if trade.opened:
+            self._past += result_of([trade.position])
         self.drop(execution_id)
         return trade
 

@@ -10,10 +10,12 @@ from typing import Any
 from dutchbook.application.detection.service import DetectionService
 from dutchbook.application.execution.queue import ExecutionQueueService
 from dutchbook.application.records.recorder import Recorder
+from dutchbook.application.views.result import document
 from dutchbook.domain.events import as_json
 from dutchbook.domain.execution.order import OrderStatus
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.position import PositionStatus
+from dutchbook.domain.positions.result import result_of
 from dutchbook.domain.positions.settlement import reserve_used
 from dutchbook.ports.journal import Journal
 from dutchbook.ports.tables.trading import OPEN_POSITIONS
@@ -40,7 +42,9 @@ async def summary(
     fills = await journal.rows("fills")
     events = Counter(row["name"] for row in await journal.rows("audit_log"))
     dropped = {"dropped": recorder.dropped} if recorder.dropped else {}
+    held = map(OPEN_POSITIONS.value, positions)
     return dropped | {
+        "result": document(result_of(held)),
         "edges_seen": detection.edges_seen,
         "opportunities": detection.opportunities,
         "filtered": dict(sorted((detection.filtered + queue.refused).items())),

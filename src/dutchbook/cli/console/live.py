@@ -10,6 +10,7 @@ from collections import Counter, deque
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from dutchbook.application.views.result import document, line
 from dutchbook.bootstrap.engine import Engine
 from dutchbook.cli.console.literal import panel
 from dutchbook.domain.market.book import OrderBook
@@ -27,7 +28,7 @@ class LiveView:
     def draw(self) -> RenderableType:
         """Return the current view."""
         return Group(
-            panel("Dutchbook", *self._head()),
+            panel("Dutchbook", line(document(self._engine.trades.result)), *self._head()),
             self._books(),
             self._capital(),
             panel("Events", *(self.tail or ("no events yet",))),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from dutchbook.application.views.result import line
 from dutchbook.cli.console.positions import begun
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ GRADES = ("everything", "no entry", "nothing but cancels")
 def show(console: Console, summary: dict[str, Any]) -> None:
     """Print a summary as tables."""
     console.print()
+    console.print(line(summary["result"]))
     console.print(_table("Capital in dollars", "platform", summary["capital"]))
     console.print(_counts("What happened", summary))
     if summary["filtered"]:
@@ -28,9 +30,8 @@ def show(console: Console, summary: dict[str, Any]) -> None:
     if summary["positions"].get("CLOSED"):
         shown = {name: value for name, value in realised.items() if name != "by_status"}
         console.print(_pairs("Realised, in dollars, all fees included", "", shown))
-    profit, log = summary["expected_profit"], summary["event_log_sha256"]
-    console.print(f"Locked profit of the open positions: {profit} dollars")
-    console.print(f"Event log: {log}", soft_wrap=True)
+    console.print(f"Event log: {summary['event_log_sha256']}", soft_wrap=True)
+    console.print(line(summary["result"]))
 
 
 def _table(title: str, first: str, rows: dict[str, dict[str, str]]) -> Table:
@@ -69,6 +70,7 @@ def _counts(title: str, summary: dict[str, Any]) -> Table:
 
 def standing(console: Console, found: dict[str, Any]) -> None:
     """Print the state of a database."""
+    console.print(line(found["result"]))
     halted = ", ".join(found["halted"]) or "no"
     console.print(f"{found['mode']} trading, {found['runs']} runs, halted: {halted}")
     console.print(f"May be sent: {GRADES[found['halt_grade']]}")
@@ -80,7 +82,7 @@ def standing(console: Console, found: dict[str, Any]) -> None:
         console.print(_pairs("Limits of the last run", "dollars", found["limits"]))
     console.print(_pairs("Positions", "state", found["positions"] or {"none": 0}))
     console.print(
-        f"Daily result {found['daily_pnl']} dollars; last event {found['last_event']}"
+        f"Today's result {found['daily_pnl']} dollars; last event {found['last_event']}"
     )
 
 
@@ -99,5 +101,5 @@ def tape(console: Console, info: TapeInfo) -> None:
         "pairs": ", ".join(pair.match_id for pair in meta.pairs) or "none",
     }
     console.print(_pairs("Tape", "", rows))
-    for line in meta.assumed:
-        console.print(f"assumed: {line}")
+    for each in meta.assumed:
+        console.print(f"assumed: {each}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from collections.abc import Sequence
@@ -32,6 +34,16 @@ def show(console: Console, rows: Rows, columns: Sequence[str], *, as_text: bool)
     for row in rows:
         table.add_row(*(_short(as_json(row[column])) for column in columns))
     console.print(table)
+
+
+def as_csv(rows: Rows) -> None:
+    """Print rows as CSV with a line of names (RFC 4180, lines end in a newline)."""
+    paper = io.StringIO()
+    writer = csv.DictWriter(paper, [*rows[0]] if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    for line in paper.getvalue().splitlines():
+        tell(line)
 
 
 def _short(value: Any) -> str:
