@@ -258,12 +258,11 @@ def until(program: subprocess.Popen[str], text: str) -> None:
     raise AssertionError(program.communicate())
 
 
-@pytest.mark.parametrize("speed", ["120", "max"])
 @pytest.mark.parametrize("when", ["starts without", "execution.order.filled"])
 def test_an_engine_trades_on_when_nobody_reads_on(
-    tape: str, paper_url: str, start: Start, speed: str, when: str
+    tape: str, paper_url: str, start: Start, when: str
 ) -> None:
-    engine = start("run", "--tape", tape, "--speed", speed, "--db", paper_url)
+    engine = start("run", "--tape", tape, "--speed", "max", "--db", paper_url)
     until(engine, when)
 
     assert engine.stdout is not None
