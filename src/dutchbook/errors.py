@@ -7,12 +7,17 @@ the command line when the error reaches it.
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 
 class DutchbookError(Exception):
     """Base class. The message is one line: what is wrong, where, and what would be right."""
 
     exit_code = 2
 
+
+LONGEST = 200
+"""Characters of a value that an error quotes."""
 
 # Bad input -----------------------------------------------------------------------------------
 
@@ -21,10 +26,28 @@ class InvalidInput(DutchbookError):
     """An input value is not acceptable; names the field, the value and what is expected."""
 
     def __init__(self, field: str, value: object, expected: str) -> None:
-        super().__init__(f"{field}: {value!r} is not {expected}")
+        super().__init__(f"{field}: {_shown(value)} is not {expected}")
         self.field = field
         self.value = value
         self.expected = expected
+
+
+def _shown(value: object) -> str:
+    """Return a value as an error quotes it; the end of a very long one is left out."""
+    text = str(value) if isinstance(value, Decimal) else repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+class UnknownSetting(DutchbookError):
+    """A setting has a name that there is none of; names the nearest right one.
+
+    The value is not told: who mistypes a name may have put a secret there.
+    """
+
+    def __init__(self, name: str, nearest: str) -> None:
+        super().__init__(f"{name}: there is no such setting; the nearest is {nearest}")
+        self.name = name
+        self.nearest = nearest
 
 
 class UnknownId(DutchbookError):

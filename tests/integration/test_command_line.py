@@ -81,11 +81,13 @@ def test_an_intact_database_is_reported_as_whole(traded: tuple[str, dict[str, An
 def test_bad_input_is_one_clear_line_of_a_process(tmp_path: Path) -> None:
     line = call("run", "--speed", "0", "--db", f"sqlite:///{tmp_path}/paper.db", fails=2)
 
-    assert line == "dutchbook: --speed: '0' is not a number above zero, or max\n"
+    assert line == "dutchbook: --speed: '0' is not a number from 0.001 to 1000000, or max\n"
 
 
 BAD = [
-    (("run", "--speed", "0"), 2, "--speed: '0' is not a number above zero, or max"),
+    (("run", "--speed", "0"), 2, "--speed: '0' is not a number from 0.001 to 1000000, or max"),
+    (("run", "--speed", "1e400"), 2, "--speed: '1e400' is not a number from 0.001"),
+    (("run", "--speed", "1e-400"), 2, "--speed: '1e-400' is not a number from 0.001"),
     (("run", "--set", "risk.bankrol=1"), 2, "risk.bankrol"),
     (("run", "--set", "risk.bankroll=NaN"), 2, "risk.bankroll"),
     (("run", "--set", "risk.order_share=0.0374"), 2, "risk.order_share"),

@@ -258,9 +258,9 @@ def test_a_drift_is_judged_by_its_size_in_either_direction(
         ("paper.outages=kalshi:10", "platform:from-to in seconds"),
         ("paper.silences=kalshi:20-10", "platform:from-to in seconds"),
         ("paper.silences=nyse:10-20", "platform:from-to in seconds"),
-        ("health.fresh_seconds=60", "fresh_seconds must be below"),
-        ("time.warning_ms=600", "warning_ms <= critical_ms"),
-        ("exposure.reminder_seconds=0", "greater than 0"),
+        ("health.fresh_seconds=60", "below silence_seconds and protocol_seconds, 60"),
+        ("time.critical_ms=99", "at least warning_ms, 100"),
+        ("exposure.reminder_seconds=0", "a whole number from 1 to 31536000"),
     ],
 )
 def test_an_invalid_setting_is_rejected_by_name(setting: str, right: str) -> None:

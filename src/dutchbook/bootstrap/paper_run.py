@@ -34,6 +34,8 @@ from dutchbook.tape.format import open_tape
 from dutchbook.tape.message import Tape
 
 REDRAW_SECONDS = 0.25
+SLOWEST, FASTEST = Decimal("0.001"), Decimal(1_000_000)
+"""Speeds: at the slowest a minute lasts 17 hours, at the fastest a year half a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +100,19 @@ class _Played:
 
 
 def speed(text: str) -> Decimal | None:
-    """Parse ``--speed``: a number above zero, or ``max`` (None)."""
+    """Parse ``--speed``: a number within bounds, or ``max`` (None).
+
+    Raises:
+        InvalidInput: It is neither.
+    """
     if text == "max":
         return None
     try:
         number = Decimal(text)
     except ArithmeticError:
         number = Decimal(0)
-    if not number.is_finite() or number <= 0:
-        raise InvalidInput("--speed", text, "a number above zero, or max")
+    if not number.is_finite() or not SLOWEST <= number <= FASTEST:
+        raise InvalidInput("--speed", text, f"a number from {SLOWEST} to {FASTEST}, or max")
     return number
 
 

@@ -13,7 +13,7 @@ import typer
 from dutchbook import __version__
 from dutchbook.cli import positions as position_commands
 from dutchbook.cli.audit import audit
-from dutchbook.cli.options import Db, console, url_of
+from dutchbook.cli.options import MOST_YEARS, Db, Last, Seed, console, url_of
 from dutchbook.cli.outcome import outcome
 from dutchbook.cli.output import complain, engine_output, tell
 from dutchbook.cli.tape import tapes
@@ -39,9 +39,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print every column as JSON
 Rationale = Annotated[str, typer.Option(help="Why, in a sentence.")]
 Amount = Annotated[str, typer.Option(help="Dollars that the position may cost.")]
 Note = Annotated[str, typer.Option(help="What it was.")]
-
-
-Last = Annotated[int | None, typer.Option(min=1, help="Show only this many, the newest.")]
 
 
 def _list(
@@ -91,7 +88,7 @@ def run(
         str, typer.Option(help="How many times as fast as it was recorded; max for at once.")
     ] = "20",
     db: Db = "",
-    seed: Annotated[int, typer.Option(help="Makes ids and faults the same again.")] = 1,
+    seed: Seed = 1,
     config: Annotated[
         Path | None, typer.Option(help="A TOML file of settings instead of yours.")
     ] = None,
@@ -352,7 +349,10 @@ def db_upgrade(db: Db = "") -> None:
 def db_prune(
     db: Db = "",
     years: Annotated[
-        int | None, typer.Option(min=1, help="Keep this many years; else as the settings say.")
+        int | None,
+        typer.Option(
+            min=1, max=MOST_YEARS, help="Keep this many years; else as the settings say."
+        ),
     ] = None,
 ) -> None:
     """Delete book snapshots that are older than they must be kept."""

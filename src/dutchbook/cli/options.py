@@ -20,6 +20,23 @@ Db = Annotated[
     ),
 ]
 
+MOST_YEARS = 100
+"""As `records.snapshot_years`."""
+_LARGEST = 2**63 - 1
+Seed = Annotated[
+    int,
+    typer.Option(
+        "--seed",
+        min=-_LARGEST,
+        max=_LARGEST,
+        help="Makes the same again: ids, faults, a made-up tape.",
+    ),
+]
+Last = Annotated[
+    int | None,
+    typer.Option(min=1, max=1_000_000_000, help="Show only this many, the newest."),
+]
+
 
 def url_of(db: str) -> str:
     """Return the URL that was given, else that of the user's default database."""

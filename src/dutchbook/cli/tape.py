@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dutchbook.cli.options import console
+from dutchbook.cli.options import Seed, console
 
 tapes = typer.Typer(no_args_is_help=True, help="Recorded and made-up market data.")
 
@@ -42,9 +42,11 @@ def tape_info(path: Path) -> None:
 @tapes.command("generate")
 def tape_generate(
     dest: Path,
-    seed: Annotated[int, typer.Option(help="Makes the same tape again.")] = 1,
-    minutes: Annotated[int, typer.Option(min=1, help="How long it is.")] = 20,
-    pair_count: Annotated[int, typer.Option("--pairs", min=1, help="How many pairs.")] = 2,
+    seed: Seed = 1,
+    minutes: Annotated[int, typer.Option(min=1, max=100_000, help="How long it is.")] = 20,
+    pair_count: Annotated[
+        int, typer.Option("--pairs", min=1, max=10_000, help="How many pairs.")
+    ] = 2,
 ) -> None:
     """Make up a tape whose edges follow a recording of both platforms."""
     from dutchbook.bootstrap.paper import generated_tape

@@ -9,8 +9,11 @@ from typing import Any
 
 import tomlkit
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from tomlkit.exceptions import TOMLKitError
 
+from dutchbook.config.environment import nearest, settings_in, variable
+from dutchbook.config.fields import NUMBER, Section, allowed
 from dutchbook.config.paper import Paper
 from dutchbook.config.sections import (
     Detection,
@@ -22,7 +25,6 @@ from dutchbook.config.sections import (
     Reconciliation,
     Records,
     Risk,
-    Section,
     Time,
 )
 from dutchbook.domain.capital.limits import RiskLimits
@@ -31,9 +33,8 @@ from dutchbook.domain.execution.pre_trade_checks import Controls
 from dutchbook.domain.market.health import DriftLimits, HealthLimits
 from dutchbook.domain.positions.exit_case import ExitRule, ExitRules
 from dutchbook.domain.values.units import Money
-from dutchbook.errors import InvalidInput
+from dutchbook.errors import DutchbookError, InvalidInput, UnknownSetting
 
-PREFIX = "DUTCHBOOK_"
 BOOK_AGE, POLLED_BOOK_AGE = 5, 10
 """Seconds: the maximum age of a book on a stream, and on a polled tape."""
 UNSET = {"book_age_seconds": BOOK_AGE, "bankroll": 10_000}
@@ -153,30 +154,44 @@ def load(
         overrides: ``section.key=value`` texts for this run only.
 
     Raises:
-        InvalidInput: A key is unknown, or a value is not acceptable; names the key.
+        InvalidInput: A value is not acceptable; names the setting, and what would be right.
+        UnknownSetting: There is no such setting; names the nearest.
     """
     values: dict[str, Any] = _read(path) if path else {}
-    for name, value in sorted((environment or {}).items()):
-        section, separator, key = name.removeprefix(PREFIX).lower().partition("__")
-        if name.startswith(PREFIX) and separator:
-            values.setdefault(section, {})[key] = value
+    variables = {variable(*place): place for place in places()}
+    for section, key, value in settings_in(environment or {}, variables):
+        _put(values, section, key, value)
     for override in overrides:
         name, separator, value = override.partition("=")
         section, dot, key = name.strip().partition(".")
         if not separator or not dot:
             raise InvalidInput("--set", override, "section.key=value")
-        values.setdefault(section, {})[key] = value.strip()
+        _put(values, section, key, value.strip())
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise InvalidInput(key, first.get("input"), _expected(first)) from None
+        raise _refusal(error) from None
+
+
+def places() -> tuple[tuple[str, str], ...]:
+    """Return the section and the key of every setting, in the order of the file."""
+    sections = ((name, type(each.default)) for name, each in Settings.model_fields.items())
+    return tuple((name, key) for name, kind in sections for key in kind.model_fields)
+
+
+def field_of(section: str, key: str) -> FieldInfo:
+    """Return the declaration of a setting: its type, bounds, default and description."""
+    kind: type[Section] = type(Settings.model_fields[section].default)
+    return kind.model_fields[key]
 
 
 def commented() -> str:
     """Return a TOML file with every setting at its default, each explained."""
-    lines = ["# Dutchbook: what can be set. Delete what should stay at its default.", ""]
+    lines = [
+        "# Dutchbook: what can be set. Delete what should stay at its default.",
+        "# The environment overrides it: DUTCHBOOK_RISK__BANKROLL is bankroll of [risk].",
+        "",
+    ]
     for name, section in Settings.model_fields.items():
         kind = type(section.default)
         lines += [f"# {kind.__doc__}", f"[{name}]"]
@@ -189,16 +204,37 @@ def commented() -> str:
     return "\n".join(lines)
 
 
-def _expected(problem: Any) -> str:
-    if problem["type"] == "extra_forbidden":
-        return "a setting that Dutchbook knows"
-    message = str(problem["msg"])
-    return message.removeprefix("Input should be ").removeprefix("Value error, ")
+def _put(values: dict[str, Any], section: str, key: str, value: str) -> None:
+    """Put one setting into the tables of a file.
+
+    Raises:
+        InvalidInput: The file has something else where a table belongs.
+    """
+    table = values.setdefault(section, {})
+    if not isinstance(table, dict):
+        raise InvalidInput(section, table, "a table of settings")
+    table[key] = value
+
+
+def _refusal(error: ValidationError) -> DutchbookError:
+    """Return the first problem of a validation in our words."""
+    first = error.errors()[0]
+    place = tuple(str(part) for part in first["loc"])
+    name = ".".join(place)
+    if first["type"] == "extra_forbidden":
+        known = {".".join(each[: len(place)]): each for each in places()}
+        return UnknownSetting(name, nearest(name, known))
+    if len(place) == 1:
+        return InvalidInput(name, first["input"], "a table of settings")
+    expected = str(first["msg"]).removeprefix("Value error, ")
+    if first["type"] != "value_error" or expected == NUMBER:
+        expected = allowed(field_of(*place[:2]))
+    return InvalidInput(name, first["input"], expected)
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InvalidInput(
             "--config", str(path), f"a readable file ({error.strerror})"
@@ -207,5 +243,5 @@ def _read(path: Path) -> dict[str, Any]:
         raise InvalidInput("--config", str(path), "a text file in UTF-8") from None
     try:
         return tomlkit.parse(text).unwrap()
-    except TOMLKitError as error:
+    except (TOMLKitError, ValueError) as error:  # Python reads no integer of 5,000 digits
         raise InvalidInput("--config", str(path), f"a TOML file ({error})") from None

@@ -7,42 +7,45 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
-from dutchbook.config.sections import Section
+from dutchbook.config.fields import DAY_MS, DOLLARS, MANY, Section, exact, whole, word
 from dutchbook.domain.market.contract import Platform
 
-WINDOW = re.compile(r"(?P<platform>kalshi|polymarket):(?P<begins>\d+)-(?P<ends>\d+)")
+WINDOW = re.compile(r"(?P<platform>kalshi|polymarket):(?P<begins>\d{1,8})-(?P<ends>\d{1,8})")
 
 
 def _rate(what: str) -> Any:
     """Return a fault rate setting; its default is 0."""
-    return Field(0, ge=0, le=1_000_000, description=f"{what}, in parts per million")
+    return whole(0, 0, MANY, f"{what}, in parts per million")
 
 
 class Paper(Section):
     """How realistic paper trading is; headline results use lag 1 and replenishment `never`."""
 
-    kalshi_cash: Decimal = Field(Decimal(5_000), ge=0, description="dollars at the first run")
-    polymarket_cash: Decimal = Field(
-        Decimal(5_000), ge=0, description="dollars at the first run"
-    )
-    lag_steps: int = Field(
-        1, ge=0, description="tape steps until the second leg meets the book"
-    )
-    replenishment: str = Field(
+    kalshi_cash: Decimal = exact("5000", 0, DOLLARS, "dollars at the first run")
+    polymarket_cash: Decimal = exact("5000", 0, DOLLARS, "dollars at the first run")
+    lag_steps: int = whole(1, 0, MANY, "tape steps until the second leg meets the book")
+    replenishment: str = word(
         "never",
-        pattern="^(never|new|every)$",
+        "never",
+        "new",
+        "every",
         description="when what we took comes back: never, new, every",
     )
-    latency_ms: int = Field(0, ge=0, description="of every request")
-    jitter_ms: int = Field(0, ge=0, description="at most on top")
-    kalshi_lag_least_ms: int = Field(
-        300, ge=0, description="until Kalshi's reads and stream show an order or a trade"
+    latency_ms: int = whole(0, 0, DAY_MS, "of every request")
+    jitter_ms: int = whole(0, 0, DAY_MS, "at most on top")
+    kalshi_lag_least_ms: int = whole(
+        300, 0, DAY_MS, "until Kalshi's reads and stream show an order or a trade"
     )
-    kalshi_lag_most_ms: int = Field(1_000, ge=0, description="the same, at most")
-    settle_ms: int = Field(4_000, ge=0, description="until a Polymarket fill is final")
-    clock_offset_ms: Decimal = Field(Decimal(0), description="how far our clock is off")
+    kalshi_lag_most_ms: int = whole(
+        1_000,
+        0,
+        DAY_MS,
+        "the same, at most",
+    )
+    settle_ms: int = whole(4_000, 0, DAY_MS, "until a Polymarket fill is final")
+    clock_offset_ms: Decimal = exact("0", -DAY_MS, DAY_MS, "how far our clock is off")
     silences: str = Field(
         "", description="seconds of the tape without a stream: kalshi:600-900,polymarket:50-60"
     )
@@ -64,13 +67,23 @@ class Paper(Section):
     fault_wrong_type: int = _rate("answers with a field of a wrong type")
     fault_clock_skew: int = _rate("orders whose signature is from another time")
 
+    @field_validator("kalshi_lag_most_ms")
+    @classmethod
+    def _ascending(cls, most: int, info: ValidationInfo) -> int:
+        least = info.data.get("kalshi_lag_least_ms", 0)
+        if most < least:
+            raise ValueError(f"at least kalshi_lag_least_ms, {least}")
+        return most
+
     @field_validator("silences", "outages")
     @classmethod
     def _windows(cls, text: str) -> str:
         for part in filter(None, text.split(",")):
             found = WINDOW.fullmatch(part)
             if found is None or int(found["begins"]) >= int(found["ends"]):
-                raise ValueError("platform:from-to in seconds, separated by commas")
+                raise ValueError(
+                    "platform:from-to in seconds of at most 8 digits, separated by commas"
+                )
         return text
 
     def windows(self, name: str) -> list[tuple[Platform, timedelta, timedelta]]:
