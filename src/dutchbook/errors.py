@@ -198,6 +198,14 @@ class Conflict(StorageError):
         self.detail = detail
 
 
+class Unfit(Conflict):
+    """A value that its column cannot store; nothing in its batch was stored."""
+
+    def __init__(self, table: str, column: str, detail: str) -> None:
+        super().__init__(table, column, detail)
+        self.column = column
+
+
 class Halted(Conflict):
     """Another process has halted trading: the order in this batch is not allowed."""
 

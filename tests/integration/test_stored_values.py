@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -10,16 +11,19 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.databases import AnyJournal, by_hand, on
-from support.rows import NOW, order_row
+from support.databases import AnyJournal, by_hand, event, on
+from support.rows import ACCOUNT, NOW, order_row
 
-from dutchbook.errors import StorageError
+from dutchbook.application.records.rows import SINGLETON as KEY
+from dutchbook.domain.events import Stamp, SystemStopped
+from dutchbook.errors import StorageError, Unfit
 from dutchbook.persistence.database import Database
 from dutchbook.persistence.tables.codes import LARGEST, encode_micros
-from dutchbook.ports.journal import Batch, Insert
+from dutchbook.ports.journal import Batch, Insert, Receipt, Update
 from dutchbook.runtime.virtual_time import turnstile
 
 MICRO = Decimal("0.000001")
+CASH = {"account_id": str(ACCOUNT)}
 LARGEST_AMOUNT = LARGEST * MICRO
 
 
@@ -168,22 +172,63 @@ async def _nothing(journal: AnyJournal) -> None:
     assert journal is not None
 
 
-def test_a_value_that_no_database_stores_is_one_line_and_harms_no_neighbour(
-    database_url: str,
+UNFIT: list[tuple[Insert | Update, str]] = [
+    (Insert("orders", order_row("x", price=Decimal("0.00213457"))), "orders.price"),
+    (Insert("orders", order_row("x", size=Decimal("1e30"))), "orders.size"),
+    (Insert("orders", order_row("x", fees=Decimal("NaN"))), "orders.fees"),
+    (Insert("orders", order_row("x", fees=0.5)), "orders.fees"),
+    (Insert("orders", order_row("x", version=2**70)), "orders.version"),
+    (
+        Insert("orders", order_row("x", created_at=NOW.replace(tzinfo=None))),
+        "orders.created_at",
+    ),
+    (Insert("orders", order_row("x", order_id=7)), "orders.order_id"),
+    (Update("accounts", CASH, add={"free": Decimal("1e-7")}), "accounts.free"),
+    (Update("accounts", CASH, guard={"reserved": Decimal("NaN")}), "accounts.reserved"),
+    (Update("risk_states", KEY, at_most={("open_position_count",): 2**70}), "risk_states.open"),
+]
+"""A write with a value that no database stores, and its column."""
+
+
+@pytest.mark.parametrize(("write", "column"), UNFIT, ids=[name for _, name in UNFIT])
+def test_a_value_that_no_database_stores_is_named_and_harms_no_neighbour(
+    write: Insert | Update, column: str, database_url: str
 ) -> None:
     async def work(journal: AnyJournal) -> tuple[list[Any], list[str]]:
         results = await asyncio.gather(
             journal.commit(Batch((Insert("orders", order_row("before")),))),
-            journal.commit(Batch((Insert("orders", order_row("broken", version=2**70)),))),
-            journal.commit(Batch((Insert("orders", order_row("\ud800")),))),
+            journal.commit(
+                Batch((Insert("orders", order_row("with it")), write), (event("e"),))
+            ),
             journal.commit(Batch((Insert("orders", order_row("after")),))),
             return_exceptions=True,
         )
         kept = await journal.rows("orders", order_by=("order_id",))
         return list(results), [row["order_id"] for row in kept]
 
-    results, kept = on(database_url, work)
+    (before, rejected, after), kept = on(database_url, work)
 
-    assert [isinstance(each, StorageError) for each in results] == [False, True, True, False]
-    assert all("\n" not in str(each) for each in results)
+    assert isinstance(rejected, Unfit)
+    assert f"{rejected.table}.{rejected.column}".startswith(column)
+    assert "\n" not in str(rejected)
+    assert {type(before), type(after)} == {Receipt}
     assert kept == ["after", "before", "o"]
+
+
+def test_a_text_loses_no_more_than_the_characters_that_no_database_stores(
+    database_url: str,
+) -> None:
+    async def work(journal: AnyJournal) -> tuple[dict[str, Any], dict[str, Any]]:
+        hostile = "half \ud800, nul \0, whole \U0001f600 é"
+        order = Insert("orders", order_row("x", refusal=hostile))
+        told = SystemStopped(Stamp(hostile, NOW, hostile, hostile), hostile)
+        await journal.commit(Batch((order,), (told,)))
+        (row,) = await journal.rows("orders", {"order_id": "x"})
+        (entry,) = await journal.rows("audit_log", {"event_id": hostile})
+        return row, entry
+
+    row, entry = on(database_url, work)
+
+    kept = "half \ufffd, nul \ufffd, whole \U0001f600 é"
+    assert row["refusal"] == entry["correlation_id"] == entry["causation_id"] == kept
+    assert json.loads(entry["payload"])["reason"] == kept.replace("nul \ufffd", "nul \0")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, Protocol
 
 from dutchbook.application.capital.risk import RiskManager
@@ -35,12 +37,13 @@ from dutchbook.application.recovery.order_inquiry import Inquiries
 from dutchbook.application.recovery.reported_fills import ReportedFills
 from dutchbook.application.recovery.trade_streams import TradeStreams
 from dutchbook.application.recovery.unfinished import Recovery
-from dutchbook.domain.capital.limits import RiskLimits
+from dutchbook.domain.capital.limits import HaltReason, RiskLimits
 from dutchbook.domain.events import PairDecided, SystemStarted, SystemStopped
 from dutchbook.domain.execution.decide import Phase
 from dutchbook.domain.market.contract import Contract, ContractMatch, Platform
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.values.units import Money
+from dutchbook.errors import Unfit
 from dutchbook.ports.gateway import PlatformGateway
 from dutchbook.ports.journal import Batch, Insert, Journal, Update
 from dutchbook.ports.time import Clock
@@ -48,6 +51,8 @@ from dutchbook.ports.time import Clock
 USUAL = RiskLimits()
 INQUIRY_TIMEOUT = timedelta(seconds=180)
 """How long a stop waits for unknown outcomes."""
+UNFIT_SECONDS, UNFIT_TRIES = 1, 3
+"""Rest of a task after a value that no column holds, and tries of one that drains."""
 Work = Callable[[], Awaitable[object]]
 
 
@@ -109,8 +114,11 @@ class PairTradeServices:
         """Hand on a pair trade whose execution has ended, or waits for an answer.
 
         Orders without an answer are queried, early settlements applied, and an exposure
-        reported. An inquiry starts `wait` seconds after the execution's own last query.
+        reported. An inquiry starts `wait` seconds after the execution's own last query. One
+        that broke off is taken up as a start would.
         """
+        if not trade.ended and trade.execution.phase is not Phase.WAITING:
+            trade = await self.recovery.unanswered(trade)
         for order in trade.orders.values():
             if order.outcome_unknown_since is not None:
                 self.questions.notice(order, wait)
@@ -289,24 +297,41 @@ class EngineLifecycleService:
             if self._risk.halts.winding_down and not trading.trades.positions:
                 stopping.set()
 
+        work: list[Work] = [
+            self._queue.run,
+            self._recorder.run,
+            trading.single_leg.run,
+            trading.inquiries.run,
+            trading.settling.catch_up,
+            trading.streams.run,
+            *(each.run for each in self._gateways.values()),
+            *(service.run for service in self._services),
+            self._risk.halts.follow_days,
+            partial(self.commands.follow, self._poll_seconds, wound_down),
+        ]
         async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._queue.run()),
-                group.create_task(self._recorder.run()),
-                group.create_task(trading.single_leg.run()),
-                group.create_task(trading.inquiries.run()),
-                group.create_task(trading.settling.catch_up()),
-                group.create_task(trading.streams.run()),
-                *(group.create_task(each.run()) for each in self._gateways.values()),
-                *(group.create_task(service.run()) for service in self._services),
-                group.create_task(self._risk.halts.follow_days()),
-                group.create_task(self.commands.follow(self._poll_seconds, wound_down)),
-            ]
+            tasks = [group.create_task(self._kept_up(each)) for each in work]
             await feed()
             await self._drain(settled, stopping)
             await self._recorder.drained()
             for task in tasks:
                 task.cancel()
+
+    async def _kept_up(self, work: Work, *, tries: int | None = None) -> None:
+        """Do the work of a task, again after a value that no column holds, or up to `tries`.
+
+        Its batch is not stored; entries are halted, since what it recorded is not known.
+        """
+        for _ in range(tries) if tries else itertools.repeat(None):
+            try:
+                await work()
+            except (Unfit, BaseExceptionGroup) as error:
+                if (unfit := _unfit(error)) is None:
+                    raise
+                await self._risk.halts.halt_trading(HaltReason.INVARIANT_BROKEN, str(unfit))
+                await self._clock.sleep(UNFIT_SECONDS)
+            else:
+                return
 
     async def _drain(self, settled: Iterable[Work], stopping: asyncio.Event) -> None:
         draining = asyncio.ensure_future(self._in_flight(settled))
@@ -324,19 +349,21 @@ class EngineLifecycleService:
 
     async def _in_flight(self, settled: Iterable[Work]) -> None:
         trading = self._trading
-        await self.commands.drained()
-        await self._queue.drained()
-        await trading.single_leg.drained()
-        await self._exits.drained()
-        await trading.inquiries.drained(INQUIRY_TIMEOUT)
-        for each in settled:
-            await each()
-        await trading.settling.drained()
-        await trading.single_leg.drained()
-        for service in self._services:
-            await service.drained()
-        # The last comparison may have found an exposure, whose remedy is being sent.
-        await trading.single_leg.drained()
+        work: list[Work] = [
+            self.commands.drained,
+            self._queue.drained,
+            trading.single_leg.drained,
+            self._exits.drained,
+            partial(trading.inquiries.drained, INQUIRY_TIMEOUT),
+            *settled,
+            trading.settling.drained,
+            trading.single_leg.drained,
+            *(service.drained for service in self._services),
+            # The last comparison may have found an exposure, whose remedy is being sent.
+            trading.single_leg.drained,
+        ]
+        for each in work:
+            await self._kept_up(each, tries=UNFIT_TRIES)
 
     async def stop(self, reason: str) -> None:
         """Write the last event, and close the connections to the platforms."""
@@ -345,6 +372,14 @@ class EngineLifecycleService:
         )
         for gateway in self._gateways.values():
             await gateway.close()
+
+
+def _unfit(error: BaseException) -> Unfit | None:
+    """Return the unfit value that a task failed with, None if anything else failed as well."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error if isinstance(error, Unfit) else None
+    found = [_unfit(each) for each in error.exceptions]
+    return found[0] if all(found) else None
 
 
 async def count_run(

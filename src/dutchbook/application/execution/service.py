@@ -56,7 +56,7 @@ from dutchbook.domain.pair_trades.facts import (
 )
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.values.units import MICRO, Quantity, floor_to
-from dutchbook.errors import Conflict, Halted, ReservationFailed
+from dutchbook.errors import Conflict, Halted, ReservationFailed, Unfit
 from dutchbook.ports.journal import Batch
 from dutchbook.ports.orders import OrderGateway, OrderReport
 from dutchbook.ports.time import Clock, Ids
@@ -171,6 +171,17 @@ class ExecutionService:
         attempt = self._attempts[reservation.execution_id]
         assert attempt.opportunity is opportunity, "an execution belongs to one opportunity"
         await self._begin(attempt, reservation)
+        try:
+            await self._carry_out(attempt, reservation)
+        except Unfit as unfit:  # what was reported is not kept: it is asked about again
+            await self._risk.halts.halt_trading(HaltReason.INVARIANT_BROKEN, str(unfit))
+        self.forget(reservation.execution_id)
+        trade = self._trades.trade(reservation.execution_id)
+        await self._follow_up(trade, self._timeouts.last_wait)
+        return trade.execution
+
+    async def _carry_out(self, attempt: Attempt, reservation: Reservation) -> None:
+        """Perform what is decided until nothing more is, and book a wait for an answer."""
         happened: deque[Event] = deque([Started()])
         while happened:
             intents = attempt.decide(happened.popleft())
@@ -178,10 +189,6 @@ class ExecutionService:
                 happened.extend(await self._perform(attempt, reservation, intent, intents))
         if attempt.execution.phase is Phase.WAITING:
             await self._wait(attempt)
-        self.forget(reservation.execution_id)
-        trade = self._trades.trade(reservation.execution_id)
-        await self._follow_up(trade, self._timeouts.last_wait)
-        return trade.execution
 
     async def _perform(
         self,

@@ -28,7 +28,7 @@ from dutchbook.domain.pair_trades.facts import (
 )
 from dutchbook.domain.positions.position import OpenPosition
 from dutchbook.domain.values.units import NOTHING, Money, Price, Quantity, owed
-from dutchbook.errors import Conflict, Halted, ReservationFailed
+from dutchbook.errors import Conflict, Halted, ReservationFailed, Unfit
 from dutchbook.ports.orders import OrderGateway, OrderReport
 from dutchbook.ports.time import Clock, Ids
 
@@ -137,6 +137,9 @@ class Adjustments:
             return Done(trade.position, None, _rejection(conflict, reservation))
         try:
             return await self._sent(order)
+        except Unfit:  # what was reported is not kept: it is asked about
+            self._questions.notice(order)
+            raise
         finally:
             self._gate.ended(order.execution_id)
 

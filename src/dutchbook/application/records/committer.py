@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dutchbook.application.records.lease import Fence
 from dutchbook.application.records.loading import undelivered
 from dutchbook.application.records.shielding import run_to_end
-from dutchbook.domain.events import Event, RecordsChanged, Stamp
-from dutchbook.errors import Conflict, LeaseLost, StorageError
+from dutchbook.domain.events import Event, RecordsChanged, Stamp, SystemHealthCritical
+from dutchbook.errors import Conflict, LeaseLost, StorageError, Unfit
 from dutchbook.ports.crash_points import AFTER, BEFORE, DELIVERY, crashpoint
 from dutchbook.ports.journal import Batch, Journal, Receipt, Subscriber
 from dutchbook.ports.time import Clock, Ids
@@ -40,6 +40,7 @@ class Committer:
         self._delivers = False
         self._broken = False
         self._unsure = False
+        self._unfit: set[str] = set()
         self._delivery_lock = asyncio.Lock()
         self._next = 0
         self._begun = self._ended = 0
@@ -73,6 +74,7 @@ class Committer:
 
         Raises:
             Conflict: A guard failed; nothing was committed and nothing is published.
+            Unfit: A column cannot store a value: the same, and an event names the column.
             Halted: A halt that another process requested forbids an order of the batch.
             LeaseLost: Another engine has the lease; this one must end.
             StorageError: The database failed, now or before: the engine's state may differ from
@@ -84,8 +86,22 @@ class Committer:
             tables = tuple(sorted({write.table for write in batch.writes}))
             changed = RecordsChanged(self.stamp("records"), tables)
             batch = Batch(batch.writes, (changed,))
-        with self._under_way():
-            return await run_to_end(self._commit(batch))
+        try:
+            with self._under_way():
+                return await run_to_end(self._commit(batch))
+        except Unfit as unfit:
+            await self._report(unfit)
+            raise
+
+    async def _report(self, unfit: Unfit) -> None:
+        """Record which column a rejected value was for, once for each."""
+        place = f"{unfit.table}.{unfit.column}"
+        if place not in self._unfit:
+            self._unfit.add(place)
+            detail = f"{place}: {unfit.detail}; nothing of its batch was stored"
+            stamp = self.stamp("records")
+            critical = SystemHealthCritical(stamp, component="records", detail=detail)
+            await self.commit(Batch(events=(critical,)))
 
     @contextmanager
     def _under_way(self) -> Iterator[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from dutchbook.application.records.committer import Committer
+from dutchbook.errors import Unfit
 from dutchbook.ports.journal import Batch
 
 
@@ -39,9 +40,20 @@ class Recorder:
             await self._wake.wait()
             self._wake.clear()
             batches, self._waiting = self._waiting, []
-            await self._committer.commit(sum(batches, start=Batch()))
+            await self._commit(batches)
             if not self._waiting:
                 self._idle.set()
+
+    async def _commit(self, batches: list[Batch]) -> None:
+        """Commit batches at once; one with a value that no column holds is dropped alone."""
+        try:
+            await self._committer.commit(sum(batches, start=Batch()))
+        except Unfit:
+            if len(batches) == 1:
+                self.dropped += 1
+                return
+            for batch in batches:
+                await self._commit([batch])
 
     async def drained(self) -> None:
         """Wait until everything noted is durable."""

@@ -21,6 +21,7 @@ from dutchbook.application.recovery.unfinished import Recovery
 from dutchbook.domain.events import OrderNeedsPerson
 from dutchbook.domain.execution.order import Order
 from dutchbook.domain.market.contract import Platform
+from dutchbook.errors import Unfit
 from dutchbook.ports.journal import Batch
 from dutchbook.ports.orders import OrderGateway, OrderReport
 from dutchbook.ports.time import Clock
@@ -95,7 +96,17 @@ class Inquiries:
             await self._notify_person(question)
 
     async def _book(self, order: Order, report: OrderReport | None) -> None:
-        """Book an answer; None means that the order never arrived."""
+        """Book an answer; None means that the order never arrived.
+
+        An answer that no column holds is not kept: the order is asked about again.
+        """
+        try:
+            await self._learn(order, report)
+        except Unfit:
+            self._questions.notice(order)
+            raise
+
+    async def _learn(self, order: Order, report: OrderReport | None) -> None:
         trade = self._trades.find(order.execution_id)
         if trade is None:
             return

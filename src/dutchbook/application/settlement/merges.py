@@ -23,7 +23,7 @@ from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.fold import Cause, Merge
 from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.positions.settlement import Settlement, SettlementKind
-from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
+from dutchbook.errors import Conflict, NotSent, OutcomeUnknown, PlatformRejected
 from dutchbook.ports.crash_points import AFTER, BEFORE, MERGING, crashpoint
 from dutchbook.ports.journal import Batch, Insert, Journal
 from dutchbook.ports.settlement import RequestState, SettlementGateway
@@ -140,9 +140,13 @@ class MergingService:
         )
         # Kept before the commit: if that is cancelled, no second request is made.
         self._requests[request.position_id] = request
-        await self._committer.commit(
-            Batch((Insert("settlements", SETTLEMENTS.row_of(request)),))
-        )
+        try:
+            await self._committer.commit(
+                Batch((Insert("settlements", SETTLEMENTS.row_of(request)),))
+            )
+        except Conflict:
+            del self._requests[request.position_id]
+            raise
         await self._call(request)
 
     async def _call(self, request: Settlement) -> None:

@@ -28,7 +28,7 @@ from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.fold import Cause, Payout
 from dutchbook.domain.positions.settlement import Key, Result, Settlement, SettlementKind
 from dutchbook.domain.values.units import Quantity
-from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
+from dutchbook.errors import Conflict, NotSent, OutcomeUnknown, PlatformRejected
 from dutchbook.ports.crash_points import AFTER, BEFORE, REDEEM, crashpoint
 from dutchbook.ports.gateway import PlatformGateway
 from dutchbook.ports.journal import Batch, Insert, Journal, Write
@@ -206,7 +206,12 @@ class SettlementService:
             for each in new:
                 self._requests.setdefault(each.position_id, {})[platform] = each
             rows = (Insert("settlements", SETTLEMENTS.row_of(each)) for each in new)
-            await self._committer.commit(Batch(tuple(rows)))
+            try:
+                await self._committer.commit(Batch(tuple(rows)))
+            except Conflict:
+                for each in new:
+                    del self._requests[each.position_id][platform]
+                raise
         await self._call(key, yes_pays, holders)
 
     def _request_of(self, trade: PairTrade, platform: Platform) -> Settlement | None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from dutchbook.errors import LONGEST, Unfit
 from dutchbook.persistence.log.chain import Entry
 from dutchbook.persistence.tables.coding import Encoder, encoders
 from dutchbook.ports.journal import Between, Insert, Prefix, Update, Write
@@ -49,13 +50,18 @@ class Plan:
     update: bool = False
 
     @cached_property
-    def encoders(self) -> tuple[Encoder, ...]:
-        """Encoders of the values for the driver, in the order of `prepared`."""
-        coded = encoders(self.table)
+    def names(self) -> Names:
+        """The column of each value, in the order of `prepared`."""
         names = [*self.put, *self.add, *self.key, *self.guard]
         for columns in self.at_most:
             names += [*(column for column in columns if column in self.add), columns[0]]
-        return tuple(coded[name] for name in names)
+        return tuple(names)
+
+    @cached_property
+    def encoders(self) -> tuple[Encoder, ...]:
+        """Encoders of the values for the driver, in the order of `prepared`."""
+        coded = encoders(self.table)
+        return tuple(coded[name] for name in self.names)
 
     @cached_property
     def sqlite(self) -> str:
@@ -101,7 +107,7 @@ def prepared(write: Write) -> Prepared:
     """Return a write as its plan and its coded values.
 
     Raises:
-        ValueError: A value that its column cannot store.
+        Unfit: A value that its column cannot store.
     """
     if isinstance(write, Insert):
         plan = _insertion(write.table, tuple(write.row))
@@ -118,8 +124,13 @@ def prepared(write: Write) -> Prepared:
 
 
 def _coded(plan: Plan, values: Iterable[Any]) -> list[Any]:
-    pairs = zip(plan.encoders, values, strict=True)
-    return [None if value is None else encode(value) for encode, value in pairs]
+    coded: list[Any] = []
+    try:
+        for encode, value in zip(plan.encoders, values, strict=True):
+            coded.append(None if value is None else encode(value))
+    except (ValueError, TypeError, ArithmeticError) as error:
+        raise Unfit(plan.table, plan.names[len(coded)], str(error)[:LONGEST]) from error
+    return coded
 
 
 def _values(write: Update) -> list[Any]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dutchbook.domain.events import Event
-from dutchbook.persistence.tables.codes import encode_instant
+from dutchbook.persistence.tables.codes import encode_instant, fit
 
 GENESIS = "0" * 64
 OUTBOX_LOT = 64
@@ -62,11 +62,11 @@ def _entry(event: Event, sequence: int, previous: str, changes: str | None) -> E
     stamp = event.stamp
     body = (
         sequence,
-        stamp.event_id,
+        fit(stamp.event_id),
         event.wire,
         encode_instant(stamp.occurred_at),
-        stamp.correlation_id,
-        stamp.causation_id,
+        fit(stamp.correlation_id),
+        fit(stamp.causation_id) if stamp.causation_id is not None else None,
         canonical(event.payload()),
         changes,
     )
@@ -114,6 +114,6 @@ def link_stored(row: Mapping[str, Any], previous: str) -> str:
 def canonical(value: Any) -> str:
     """Return canonical JSON, the only form that is hashed.
 
-    Sorted keys, no spaces, no escapes other than JSON's own.
+    Sorted keys, no spaces, no escapes other than JSON's own; see `fit` for what cannot be kept.
     """
-    return _json.encode(value)
+    return fit(_json.encode(value))

@@ -6,6 +6,7 @@ The journals encode with these, and so do the column types of `models`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
@@ -15,6 +16,9 @@ from dutchbook.domain.events import as_json
 from dutchbook.domain.values.units import from_e6
 from dutchbook.ports.tables.column import Kind
 
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+HALF = re.compile("[\0\ud800-\udfff]")
+"""Characters that no column holds: NUL, and half of a pair of UTF-16."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 LARGEST = 2**63 - 1
@@ -36,11 +40,27 @@ def _same(value: Any) -> Any:
 
 
 def encode_text(value: Any) -> Any:
-    """Return plain text.
+    """Return plain text that every database holds; see `fit`.
 
     An enumeration member is a subclass of str, which drivers treat differently.
+
+    Raises:
+        ValueError: No text.
     """
-    return str.__str__(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no text")  # noqa: TRY004 - one kind
+    return fit(str.__str__(value))
+
+
+def fit(text: str) -> str:
+    """Return a text with what no column holds shown as U+FFFD: NUL and half characters.
+
+    A text is for people, and ids are ours or were checked: what came with it must not be lost
+    for such a character.
+    """
+    if text.isascii():
+        return text.replace("\0", REPLACEMENT) if "\0" in text else text
+    return HALF.sub(REPLACEMENT, text)
 
 
 def encode_micros(value: Decimal | int) -> int:
@@ -68,6 +88,17 @@ def _exact(value: object) -> Decimal:
     return Decimal(value)
 
 
+def encode_whole(value: Any) -> int:
+    """Return an integer that fits into 64 bits.
+
+    Raises:
+        ValueError: No integer, or beyond 64 bits.
+    """
+    if not isinstance(value, int) or not -LARGEST <= value <= LARGEST:
+        raise ValueError(f"{value!r} is not a whole number that a column holds")
+    return value
+
+
 def encode_instant(value: datetime) -> int:
     """Return microseconds since 1970, UTC; a time without a zone is rejected.
 
@@ -84,7 +115,10 @@ def decode_instant(value: int) -> datetime:
 
 
 def encode_json(value: Any) -> str:
-    """Return canonical text; decimals and instants inside become text."""
+    """Return canonical text; decimals and instants inside become text.
+
+    It is ASCII: what no column holds is escaped.
+    """
     return json.dumps(as_json(value), sort_keys=True, separators=(",", ":"))
 
 
@@ -94,7 +128,7 @@ CODES: dict[Kind, Code] = {
     Kind.INSTANT: Code(encode_instant, decode_instant),
     # The numbers of a stored document are integers, since decimals are text.
     Kind.JSON: Code(encode_json, json.loads),
-    Kind.WHOLE: Code(_same, _same),
+    Kind.WHOLE: Code(encode_whole, _same),
     # SQLite stores 0 or 1.
     Kind.YES_NO: Code(_same, bool),
     Kind.RAW: Code(_same, _same),
