@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prove.bug import Bug
 from prove.in_acks import IN_ACKS
+from prove.in_settings import IN_SETTINGS
 from prove.in_trades import IN_TRADES
 from prove.places import (
     APPLY,
@@ -398,4 +399,5 @@ PLANTED = (
     ),
     *IN_TRADES,
     *IN_ACKS,
+    *IN_SETTINGS,
 )

@@ -30,6 +30,8 @@ ALONG = {
         "health.silence_seconds=31536000",
         "health.protocol_seconds=31536000",
     ),
+    "exposure.reminder_seconds=1": ("exposure.reminder_gap_seconds=1",),
+    "exposure.reminder_gap_seconds=31536000": ("exposure.reminder_seconds=31536000",),
     "time.warning_ms=86400000": ("time.critical_ms=86400000", "time.halt_ms=86400000"),
     "time.critical_ms=1": ("time.warning_ms=1",),
     "time.critical_ms=86400000": ("time.halt_ms=86400000",),

@@ -156,7 +156,21 @@ class Exposure(Section):
         True, description="halt after three weeks in a row with more than one single leg each"
     )
     reminder_seconds: int = whole(60, 1, YEAR, "an exposure is reported again")
-    reminder_gap_seconds: int = whole(55, 1, YEAR, "but not so soon after it was last reported")
+    reminder_gap_seconds: int = whole(
+        55,
+        1,
+        YEAR,
+        "reminders that are due within the same time are sent together, but none so soon after"
+        " the last; at most reminder_seconds",
+    )
+
+    @field_validator("reminder_gap_seconds")
+    @classmethod
+    def _within(cls, gap: int, info: ValidationInfo) -> int:
+        period = info.data.get("reminder_seconds", YEAR)
+        if gap > period:
+            raise ValueError(f"at most reminder_seconds, {period}")
+        return gap
 
 
 class Exits(Section):

@@ -28,6 +28,9 @@ from dutchbook.ports.time import Clock
 
 KINDS = (PositionMoved, SingleLegExposure, SingleLegResolved, SingleLegExposureReminder)
 
+ROUNDING = 0.001
+"""Seconds that a timer may fire early, so that none is set again for less than that."""
+
 
 class ExposureAlertScheduler:
     """Sends reminders of every position that stays exposed.
@@ -55,7 +58,7 @@ class ExposureAlertScheduler:
         self._announce = announce
         self._sessions = sessions
         self._clock = clock
-        self._period = max(period, gap)
+        self._period = period
         self._gap = gap
         self._since: dict[str, datetime] = {}
         self._last: dict[str, float] = {}
@@ -107,13 +110,18 @@ class ExposureAlertScheduler:
         return [p for p in self._trades.positions.values() if p.status in UNHEDGED]
 
     def _due(self, position: OpenPosition, now: float) -> float:
-        return self._last.get(position.position_id, now) + self._period.total_seconds()
+        last = self._last.get(position.position_id)
+        return now if last is None else last + self._period.total_seconds()
 
     async def _remind(self) -> None:
-        now, gap = self._clock.monotonic(), self._gap.total_seconds()
+        """Once one reminder is due, send all that the gap allows."""
+        now, gap = self._clock.monotonic() + ROUNDING, self._gap.total_seconds()
+        unresolved = self._unresolved()
+        if not any(self._due(position, now) <= now for position in unresolved):
+            return
         events = tuple(
             self._reminder(position)
-            for position in self._unresolved()
+            for position in unresolved
             if now - self._last.get(position.position_id, now - gap) >= gap
         )
         if events and not self._over:

@@ -105,7 +105,7 @@ class SettlementService:
     async def run(self) -> None:
         """Poll at an interval, and after a comparison with a difference, until cancelled."""
         while True:
-            timer = asyncio.ensure_future(self._clock.sleep(CHECK_SECONDS))
+            timer = asyncio.ensure_future(self._clock.sleep(self._seconds_to_wait()))
             woken = asyncio.ensure_future(self._wake.wait())
             try:
                 await asyncio.wait({timer, woken}, return_when=asyncio.FIRST_COMPLETED)
@@ -117,6 +117,13 @@ class SettlementService:
             whole = due or self._wake.is_set()
             self._wake.clear()
             await self.poll(whole=whole)
+
+    def _seconds_to_wait(self) -> float:
+        """Return how long to wait for the next poll, of all contracts or of the closed ones."""
+        if self._polled_all is None:
+            return CHECK_SECONDS
+        left = (self._polled_all + self._every - self._clock.now()).total_seconds()
+        return min(CHECK_SECONDS, max(left, 1))
 
     async def drained(self) -> None:
         """Wait for the poll in progress."""
