@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from dutchbook import __version__
-from dutchbook.application.lifecycle import count_run
 from dutchbook.application.market.pairs import traded_pairs
 from dutchbook.application.records.lease import take
+from dutchbook.application.records.runs import count_run
 from dutchbook.bootstrap.paper import PaperRun, build_paper
 from dutchbook.domain.events import Event
 from dutchbook.errors import LeaseHeld

@@ -15,7 +15,7 @@ from support.program import PROGRAM, call
 from support.runs import HELD
 from support.tapes import CHEAP, FAIR, polls
 
-from dutchbook.application.lifecycle import count_run
+from dutchbook.application.records.runs import count_run
 from dutchbook.bootstrap.paper import build_paper
 from dutchbook.config import load
 from dutchbook.domain.capital.limits import Approved

@@ -14,8 +14,8 @@ import pytest
 from support.databases import AnyJournal, by_hand
 from support.rows import NOW
 
-from dutchbook.application.lifecycle import count_run
 from dutchbook.application.records.committer import Committer
+from dutchbook.application.records.runs import count_run
 from dutchbook.bootstrap.paper import build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.events import Event, Stamp, SystemStopped

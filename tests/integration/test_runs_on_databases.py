@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from support.runs import conserved, play
 
-from dutchbook.application.lifecycle import count_run
+from dutchbook.application.records.runs import count_run
 from dutchbook.bootstrap.paper import build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.persistence.database import Database

@@ -271,7 +271,13 @@ ROWS = (
     Row(
         "risk.daily_loss_share",
         halted_after,
-        {"0.0008": "halted after -8.27", "0.0009": "trading after -8.27"},
+        {"0.0008": "halted after -8.27", "0.002": "trading after -8.27"},
+    ),
+    Row(
+        "risk.count_unhedged",
+        halted_after,
+        {"true": "halted after -8.27", "false": "trading after -8.27"},
+        ("risk.daily_loss_share=0.0009",),
     ),
     Row("risk.platform_share", size, {"0.01": Decimal(156), "0.011": Decimal(171)}),
     Row("risk.reset_hour_utc", day_begins, {5: 5, 17: 17}),
@@ -283,7 +289,7 @@ ROWS = (
         at="hedge",
     ),
     Row("risk.price_collar", approved("0.52"), {"0.11": 0, "0.12": 49}, at="gate"),
-    Row("risk.order_share", approved("0.40", "1237"), {"0.05": 14, "0.0495": 1}),
+    Row("risk.order_share", approved("0.40", "1230"), {"0.05": 20, "0.0493": 2}),
     Row("risk.orders_per_minute", approved("0.40"), {7: 5, 11: 9}, at="entries"),
     Row(
         "risk.orders_per_minute",

@@ -127,7 +127,7 @@ ROWS = (
     Row("paper.kalshi_cash", cash(KALSHI), {700: Decimal(700), 90: Decimal(90)}),
     Row("paper.polymarket_cash", cash(POLYMARKET), {700: Decimal(700), 90: Decimal(90)}),
     Row("paper.lag_steps", steps, {0: 0, 1: 1, 3: 3}),
-    Row("paper.replenishment", bought, {"never": 622, "new": 400, "every": 1_244}),
+    Row("paper.replenishment", bought, {"never": 622, "new": 400, "every": 1_243}),
     Row("paper.latency_ms", round_trip, {40: 40, 70: 70}),
     Row("paper.jitter_ms", round_trip, {400: 258, 700: 652}),
     Row(

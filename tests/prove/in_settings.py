@@ -29,8 +29,8 @@ IN_SETTINGS = (
     _wired(
         "order_share",
         CONFIG,
-        "Money(self.risk.bankroll * self.risk.order_share)",
-        "Money(self.risk.bankroll * self.risk.daily_loss_share)",
+        " order_share=self.risk.order_share",
+        " order_share=self.risk.position_share",
     ),
     _wired(
         "recoveries",

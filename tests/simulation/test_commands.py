@@ -15,10 +15,10 @@ from support.reserving import Reserving
 from support.rows import execution_row
 from support.runs import play
 
-from dutchbook.application.lifecycle import count_run
 from dutchbook.application.operator.command_rows import command_row, halting
 from dutchbook.application.operator.commands import Commands
 from dutchbook.application.records.lease import ENGINE, take
+from dutchbook.application.records.runs import count_run
 from dutchbook.bootstrap.engine import Engine
 from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load

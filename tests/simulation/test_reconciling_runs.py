@@ -10,8 +10,8 @@ from support.faults import ALL, BUSY, FAULTS, REFUSED, UNANSWERED
 from support.memory_journal import MemoryJournal
 from support.runs import WatchedJournal, conserved
 
-from dutchbook.application.lifecycle import count_run
 from dutchbook.application.reconciliation.service import Reconciled
+from dutchbook.application.records.runs import count_run
 from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.events import Event, OrderPlaced, PositionOpened

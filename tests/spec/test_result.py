@@ -18,6 +18,10 @@ from dutchbook.domain.values.units import Money, Quantity
 CENT = Decimal("0.01")
 
 
+def exact(*amounts: Decimal | int) -> list[Decimal]:
+    return [Decimal(each) for each in amounts]
+
+
 def leg(outcome: Outcome, size: int, cents: int, fees: int = 0) -> Holding:
     """Return contracts bought at a price in cents, with fees in cents."""
     cost = size * cents * CENT
@@ -58,15 +62,16 @@ def test_a_hedged_position_comes_to_the_same_whichever_way_both_resolve() -> Non
     found = result_of([HEDGED])
 
     assert outcomes(HEDGED) == (Decimal("6.5"), Decimal("6.5"))
-    assert (found.locked, found.best, found.worst) == (Decimal("6.5"), Decimal("6.5"), 6)
-    assert (found.fees, found.unhedged, found.open_positions) == (Decimal("0.5"), 0, 1)
+    assert exact(found.locked, found.best) == [Decimal("6.5")] * 2
+    assert exact(found.worst, found.fees) == [Decimal(6), Decimal("0.5")]
+    assert exact(found.unhedged, found.open_positions) == exact(0, 1)
 
 
 def test_an_unhedged_leg_shows_what_it_cost_and_the_worst_that_can_come() -> None:
     found = result_of([ALONE])
 
-    assert (found.unhedged, found.at_risk, found.locked) == (60, 24, 0)
-    assert (found.worst, found.best) == (Decimal("-20.5"), 40)
+    assert exact(found.unhedged, found.at_risk, found.locked) == exact(60, 24, 0)
+    assert exact(found.worst, found.best) == [Decimal("-20.5"), Decimal(40)]
 
 
 def test_once_a_contract_has_paid_only_one_way_is_left() -> None:
@@ -88,7 +93,7 @@ def test_what_is_closed_and_what_is_locked_add_up() -> None:
 
     found = result_of([closed, HEDGED])
 
-    assert (found.closed, found.locked, found.total) == (3, Decimal("6.5"), Decimal("9.5"))
+    assert exact(found.closed, found.total) == [Decimal(3), Decimal("9.5")]
     assert found == result_of([closed]) + result_of([HEDGED])
     assert line(document(found)) == (
         "Result +9.50 dollars: 3.00 closed and 6.50 locked in 1 open position, 0.50 of fees in"

@@ -29,7 +29,6 @@ from dutchbook.application.pair_trades.discrepancies import Disputes
 from dutchbook.application.pair_trades.loading import Loader
 from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import Committer
-from dutchbook.application.records.lease import Fence
 from dutchbook.application.records.recorder import Recorder
 from dutchbook.application.records.rows import match_row
 from dutchbook.application.recovery.fill_finality import SettlementFollower
@@ -37,7 +36,7 @@ from dutchbook.application.recovery.order_inquiry import Inquiries
 from dutchbook.application.recovery.reported_fills import ReportedFills
 from dutchbook.application.recovery.trade_streams import TradeStreams
 from dutchbook.application.recovery.unfinished import Recovery
-from dutchbook.domain.capital.limits import HaltReason, RiskLimits
+from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.events import PairDecided, SystemStarted, SystemStopped
 from dutchbook.domain.execution.decide import Phase
 from dutchbook.domain.market.contract import Contract, ContractMatch, Platform
@@ -48,7 +47,6 @@ from dutchbook.ports.gateway import PlatformGateway
 from dutchbook.ports.journal import Batch, Insert, Journal, Update
 from dutchbook.ports.time import Clock
 
-USUAL = RiskLimits()
 INQUIRY_TIMEOUT = timedelta(seconds=180)
 """How long a stop waits for unknown outcomes."""
 UNFIT_SECONDS, UNFIT_TRIES = 1, 3
@@ -380,26 +378,3 @@ def _unfit(error: BaseException) -> Unfit | None:
         return error if isinstance(error, Unfit) else None
     found = [_unfit(each) for each in error.exceptions]
     return found[0] if all(found) else None
-
-
-async def count_run(
-    journal: Journal, fence: Fence | None = None, limits: RiskLimits = USUAL
-) -> int:
-    """Count a run of this database and return its number, from 1; ids are derived from it.
-
-    The shares of its limits are kept beside it, so that others can tell what they come to.
-    """
-    known = {row["key"]: row["value"] for row in await journal.rows("system_metadata")}
-    number = int(known.get("runs", "0")) + 1
-    put = {"runs": str(number), "limits": limits.to_text()}
-    writes = tuple(
-        Update("system_metadata", {"key": key}, put={"value": value})
-        if key in known
-        else Insert("system_metadata", {"key": key, "value": value})
-        for key, value in put.items()
-    )
-    if fence is None:
-        await journal.commit(Batch(writes))
-    else:
-        await fence.commit(journal, Batch(writes))
-    return number

@@ -12,9 +12,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
-from dutchbook.application.lifecycle import count_run
 from dutchbook.application.market.pairs import traded_pairs
 from dutchbook.application.records.lease import Fence, take, turn
+from dutchbook.application.records.runs import count_run
 from dutchbook.application.views.unfinished import in_words, unfinished
 from dutchbook.bootstrap import paths
 from dutchbook.bootstrap.paper import POLL_SECONDS, PaperRun, build_paper
