@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.program import (
+    PROGRAM,
     ROVERS,
     bare_tape,
     both,
@@ -20,6 +22,7 @@ from support.program import (
     traded,
 )
 
+from dutchbook.application.views.result import line as result_line
 from dutchbook.bootstrap.paper import generated_tape
 from dutchbook.config import load
 from dutchbook.domain.market.contract import DivergenceClass, Platform
@@ -61,10 +64,10 @@ def test_a_pair_from_a_file_is_added_then_approved_then_traded(
 
     printed = call("pairs", "add", str(file), "--db", url)
     added, waiting = only_pair(url), traded(url, bare)
-    call_here("pairs", "approve", "rovers", "--rationale", WHY, "--db", url)
+    call_here("pairs", "approve", "rovers", "--rationale", WHY, "--yes", "--db", url)
     approved, trading = only_pair(url), traded(url, bare)
 
-    assert printed == "added rovers: not traded until you approve it\n"
+    assert printed.endswith("added rovers: not traded until you approve it\n")
     assert (added["approval"], added["approved_digest"]) == ("not approved", None)
     assert added["divergence_probability"] == Decimal("0.0005")
     assert waiting["positions"]["total"] == 0
@@ -243,3 +246,58 @@ def test_a_whole_file_of_pairs_is_one_commit_on_both_databases(
     assert [row["match_id"] for row in admin.known_pairs(database_url)] == sorted(names)
     assert len(decisions(database_url)) == 256
     assert admin.problems(database_url) == []
+
+
+def test_both_questions_are_shown_with_what_differs_before_a_pair_is_approved(
+    paper_url: str, tmp_path: Path
+) -> None:
+    kalshi, polymarket = both()
+    polymarket = polymarket | {"title": "Albion win the cup", "rules": "As a jury says."}
+    pair = rovers(divergence_class=None)
+    file = pair_file(tmp_path / "pairs.json", contracts=[kalshi, polymarket], pairs=[pair])
+    admin.add_pairs(paper_url, file, load())
+    asked = [*PROGRAM, "pairs", "approve", "rovers", "--rationale", WHY, "--db", paper_url]
+
+    def answered(answer: str) -> str:
+        done = subprocess.run(asked, input=answer, capture_output=True, text=True, check=True)
+        return " ".join(done.stdout.split())
+
+    declined, waiting = answered("n\n"), only_pair(paper_url)["approval"]
+    agreed = answered("y\n")
+
+    for text in (
+        kalshi["title"],
+        "Albion win the cup",
+        "As a jury says.",
+        "closes",
+        "resolves",
+    ):
+        assert text in declined
+    assert "What differs: question, rules." in declined
+    assert "locked only if both resolve alike" in declined
+    assert ("nothing was approved" in declined, waiting) == (True, "not approved")
+    assert "approved rovers" in agreed
+    assert only_pair(paper_url)["approval"] == "approved"
+
+
+def test_a_list_of_pairs_shows_both_questions(paper_url: str, tmp_path: Path) -> None:
+    kalshi, polymarket = both()
+    polymarket = polymarket | {"title": "Albion win"}
+    file = pair_file(tmp_path / "p.json", contracts=[kalshi, polymarket], pairs=[rovers()])
+    admin.add_pairs(paper_url, file, load())
+
+    assert "Albion" in call_here("pairs", "list", "--db", paper_url)
+
+
+def test_profit_on_a_pair_that_may_differ_is_named_with_its_condition(
+    bare: Path, paper_url: str, tmp_path: Path
+) -> None:
+    pair = rovers(divergence_class="different_sources")
+    file = pair_file(tmp_path / "p.json", contracts=both(), pairs=[pair])
+    admin.add_pairs(paper_url, file, load(None, ("divergence.different_sources=0.0005",)))
+    approve(paper_url)
+
+    result = traded(paper_url, bare)["result"]
+
+    assert Decimal(result["unsure"]) == Decimal(result["locked"]) > 0
+    assert "locked only if contracts that may differ resolve alike" in result_line(result)

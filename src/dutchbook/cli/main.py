@@ -13,7 +13,7 @@ import typer
 from dutchbook import __version__
 from dutchbook.cli import positions as position_commands
 from dutchbook.cli.audit import audit
-from dutchbook.cli.options import MOST_YEARS, Db, Last, Seed, console, url_of
+from dutchbook.cli.options import MOST_YEARS, Db, Last, Seed, confirmed, console, url_of
 from dutchbook.cli.outcome import outcome
 from dutchbook.cli.output import complain, engine_output, tell
 from dutchbook.cli.tape import tapes
@@ -290,27 +290,45 @@ def pairs_list(db: Db = "", *, as_json: AsJson = False) -> None:
     from dutchbook.cli.console import tables
     from dutchbook.operations import admin
 
-    columns = "match_id kalshi_contract_id polymarket_contract_id approval resolution_date"
+    columns = (
+        "match_id kalshi_description polymarket_description divergence_class approval"
+        " resolution_date"
+    )
     rows = admin.known_pairs(url_of(db))
     tables.show(console(), rows, columns.split(), as_text=not as_json)
 
 
 @pairs.command("add")
 def pairs_add(file: Path, db: Db = "") -> None:
-    """Add the pairs of a file; a person approves each afterwards."""
+    """Add the pairs of a file, and show both questions; a person approves each afterwards."""
     from dutchbook.bootstrap import paths
+    from dutchbook.cli.console import pairs as shown
     from dutchbook.operations import admin
 
     for pair in admin.add_pairs(url_of(db), file, paths.settings()):
+        shown.compared(console(), admin.pair_in_full(url_of(db), pair))
         tell(f"added {pair}: not traded until you approve it")
 
 
 @pairs.command("approve")
-def pairs_approve(pair: str, rationale: Rationale, db: Db = "") -> None:
-    """Approve a pair: both contracts ask the same question."""
-    from dutchbook.operations import admin
+def pairs_approve(
+    pair: str,
+    rationale: Rationale,
+    db: Db = "",
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
+) -> None:
+    """Approve a pair: both contracts ask the same question. Shows both, and asks."""
+    from dutchbook.cli.console import pairs as shown
+    from dutchbook.operations import admin, requests
 
+    requests.meaningful(rationale)
+    shown.compared(console(), admin.pair_in_full(url_of(db), pair))
+    if not yes and not confirmed("Do both ask the same question, and may it be traded?"):
+        tell("nothing was approved")
+        return
     admin.decide_pair(url_of(db), pair, rationale, approve=True)
+    tell(f"approved {pair}: entries from the next run on")
 
 
 @pairs.command("revoke")

@@ -126,6 +126,15 @@ def decide_pair(url: str, pair_id: str, rationale: str, *, approve: bool) -> Non
     opened(url, work, alone=True)
 
 
+def pair_in_full(url: str, pair_id: str) -> dict[str, Any]:
+    """Return both contracts of a pair, and which of their facts differ.
+
+    Raises:
+        UnknownId: There is no such pair.
+    """
+    return reading(url, lambda journal: pairs.pair_in_full(journal, pair_id))
+
+
 def known_pairs(url: str) -> Rows:
     """Return every pair, and whether its approval is valid."""
     return reading(url, pairs.pair_rows)

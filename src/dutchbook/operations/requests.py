@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from dutchbook.application.operator.command_rows import command_row, halting
 from dutchbook.application.records.lease import ENGINE, TABLE, lease_row, live
-from dutchbook.application.views.result import document
+from dutchbook.application.views.result import document, unsure_pairs
 from dutchbook.application.views.unfinished import unfinished
 from dutchbook.bootstrap import paths
 from dutchbook.domain.capital.limits import Grade, RiskLimits
@@ -102,7 +102,9 @@ def status(url: str) -> dict[str, Any]:
             "halt_grade": max([int(note.grade) if note else 0, *(r["halted"] for r in leases)]),
             "engine": await _held(journal),
             "daily_pnl": as_json(state.get("daily_pnl", Decimal(0))),
-            "result": document(result_of(map(OPEN_POSITIONS.value, held))),
+            "result": document(
+                result_of(map(OPEN_POSITIONS.value, held), await unsure_pairs(journal))
+            ),
             "unfinished": as_json(await unfinished(journal)),
             "limits": _limits(metadata.get("limits"), accounts),
             "positions": dict(sorted(positions.items())),

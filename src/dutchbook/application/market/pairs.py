@@ -137,6 +137,38 @@ async def pair_rows(journal: Journal) -> list[dict[str, Any]]:
     return [{**row, "approval": _approval(_recorded(row, contracts))} for row in rows]
 
 
+async def pair_in_full(journal: Journal, pair_id: str) -> dict[str, Any]:
+    """Return what a person must compare: both contracts, and which of their facts differ.
+
+    Raises:
+        UnknownId: There is no such pair, or a contract of it is not recorded.
+    """
+    found = await journal.rows("contract_matches", {"match_id": pair_id})
+    if not found:
+        raise UnknownId("pair", pair_id)
+    match = _recorded(found[0], await _contracts(journal))
+    facts = ("title", "rules", "close_time", "resolution_time")
+    return {
+        "match_id": pair_id,
+        "alignment": match.alignment.value,
+        "divergence_class": match.divergence_class.value,
+        "divergence_probability": match.divergence_probability,
+        "approval": _approval(match),
+        "contracts": {
+            each.platform.value: {
+                "contract_id": each.contract_id,
+                **{name: getattr(each, name) for name in facts},
+            }
+            for each in (match.kalshi, match.polymarket)
+        },
+        "differs": [
+            name
+            for name in facts
+            if getattr(match.kalshi, name) != getattr(match.polymarket, name)
+        ],
+    }
+
+
 def _approval(match: ContractMatch) -> str:
     if not match.operator_approved:
         return "not approved"

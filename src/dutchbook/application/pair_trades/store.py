@@ -20,7 +20,7 @@ from dutchbook.application.records.shielding import run_to_end
 from dutchbook.domain.capital.ledger import EntryKind
 from dutchbook.domain.events import Event, ExitMarked
 from dutchbook.domain.execution.order import Order
-from dutchbook.domain.market.contract import ContractMatch, Platform
+from dutchbook.domain.market.contract import ALIKE, ContractMatch, Platform
 from dutchbook.domain.pair_trades.apply import apply
 from dutchbook.domain.pair_trades.capital import capital_change
 from dutchbook.domain.pair_trades.events import Notice
@@ -197,7 +197,9 @@ class PairTrades:
     @property
     def result(self) -> Result:
         """What all positions have come to, those of earlier runs included."""
-        return self._past + result_of(trade.position for trade in self.all())
+        pairs = self._matches.items()
+        unsure = [name for name, each in pairs if each.divergence_class not in ALIKE]
+        return self._past + result_of((trade.position for trade in self.all()), unsure)
 
     def of(self, position_id: str) -> PairTrade:
         """Return a pair trade by its position.

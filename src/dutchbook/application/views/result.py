@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC
 from decimal import Decimal
 from typing import Any
 
 from dutchbook.application.views.timeline import questions
 from dutchbook.domain.events import as_json
-from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.market.contract import ALIKE, Platform
 from dutchbook.domain.positions.position import OpenPosition, PositionStatus
 from dutchbook.domain.positions.result import Result, result_of
 from dutchbook.errors import InvalidInput
@@ -26,6 +26,7 @@ def document(found: Result) -> Row:
         "total": as_json(found.total),
         "closed": as_json(found.closed),
         "locked": as_json(found.locked),
+        "unsure": as_json(found.unsure),
         "positions": found.open_positions,
         "fees": as_json(found.fees),
         "unhedged": {
@@ -39,13 +40,15 @@ def document(found: Result) -> Row:
 
 def line(found: Row) -> str:
     """Return a result, as `document` gives it, in one line."""
-    count = found["positions"]
+    count, unsure = found["positions"], Decimal(found["unsure"])
     text = (
         f"Result {_signed(found['total'])} dollars: {_cents(found['closed'])} closed and"
         f" {_cents(found['locked'])} locked in {count} open position{'s' * (count != 1)},"
         f" {_cents(found['fees'])} of fees in it; at worst {_signed(found['worst'])},"
         f" at best {_signed(found['best'])}"
     )
+    if unsure:
+        text += f"; {_cents(unsure)} is locked only if contracts that may differ resolve alike"
     alone = found["unhedged"]
     if Decimal(alone["contracts"]):
         text += (
@@ -62,6 +65,12 @@ def _signed(amount: Any) -> str:
     return f"{Decimal(amount):+.2f}"
 
 
+async def unsure_pairs(journal: Journal) -> frozenset[str]:
+    """Return the pairs whose profit is locked only if both contracts resolve alike."""
+    rows = await journal.rows("contract_matches")
+    return frozenset(r["match_id"] for r in rows if r["divergence_class"] not in ALIKE)
+
+
 async def report(journal: Journal, by: str) -> list[Row]:
     """Return results grouped by the day of opening or closing (UTC), by pair, or by platform.
 
@@ -72,16 +81,17 @@ async def report(journal: Journal, by: str) -> list[Row]:
         InvalidInput: `by` is none of `GROUPS`.
     """
     rows = await journal.rows("open_positions", order_by=("opened_at", "position_id"))
+    unsure = await unsure_pairs(journal)
     held = [OPEN_POSITIONS.value(row) for row in rows]
     if by == "platform":
         return [_platform(platform, held) for platform in Platform]
     if by == "day":
-        return [{"day": day, **_flat(result)} for day, result in _grouped(held, _day)]
+        return [{"day": day, **_flat(result)} for day, result in _grouped(held, _day, unsure)]
     if by == "pair":
         asked = await questions(journal)
         return [
             {"pair": pair, "question": asked.get(pair, pair), **_flat(result)}
-            for pair, result in _grouped(held, lambda each: each.pair_id)
+            for pair, result in _grouped(held, lambda each: each.pair_id, unsure)
         ]
     raise InvalidInput("--by", by, " or ".join(GROUPS))
 
@@ -93,12 +103,14 @@ def _day(position: OpenPosition) -> str:
 
 
 def _grouped(
-    held: Iterable[OpenPosition], key: Callable[[OpenPosition], str]
+    held: Iterable[OpenPosition],
+    key: Callable[[OpenPosition], str],
+    unsure: Collection[str],
 ) -> list[tuple[str, Result]]:
     groups: dict[str, list[OpenPosition]] = {}
     for each in held:
         groups.setdefault(key(each), []).append(each)
-    return [(name, result_of(groups[name])) for name in sorted(groups)]
+    return [(name, result_of(groups[name], unsure)) for name in sorted(groups)]
 
 
 def _flat(found: Result) -> Row:

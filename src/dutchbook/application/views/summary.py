@@ -10,7 +10,7 @@ from typing import Any
 from dutchbook.application.detection.service import DetectionService
 from dutchbook.application.execution.queue import ExecutionQueueService
 from dutchbook.application.records.recorder import Recorder
-from dutchbook.application.views.result import document
+from dutchbook.application.views.result import document, unsure_pairs
 from dutchbook.domain.events import as_json
 from dutchbook.domain.execution.order import OrderStatus
 from dutchbook.domain.market.contract import Platform
@@ -44,7 +44,7 @@ async def summary(
     dropped = {"dropped": recorder.dropped} if recorder.dropped else {}
     held = map(OPEN_POSITIONS.value, positions)
     return dropped | {
-        "result": document(result_of(held)),
+        "result": document(result_of(held, await unsure_pairs(journal))),
         "edges_seen": detection.edges_seen,
         "opportunities": detection.opportunities,
         "filtered": dict(sorted((detection.filtered + queue.refused).items())),

@@ -195,7 +195,7 @@ SENTENCES: dict[str, Callable[[Facts], str]] = {
     ),
     "execution.position.opened": lambda f: (
         f"Both legs are held, {f['quantity']} pairs: {dollars(f['paid'])} paid, "
-        f"{dollars(f['locked_profit'])} dollars locked."
+        f"{dollars(f['locked_profit'])} dollars locked, if both resolve alike."
     ),
     "execution.position.moved": lambda f: f"The position is {STATES[f['after']]}.",
     "execution.position.closed": lambda f: (

@@ -105,6 +105,10 @@ that of short crypto windows was measured on 2,781 windows of fifteen minutes th
 platforms resolved (2026)."""
 
 
+ALIKE = (DivergenceClass.IDENTICAL, DivergenceClass.SAME_SOURCE)
+"""Classes whose contracts resolve alike as far as anybody can tell beforehand."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sizing:
     """How a platform counts the size of a marketable order.

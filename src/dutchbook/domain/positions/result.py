@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 
@@ -17,6 +17,7 @@ class Result:
     Attributes:
         closed: Profit of the closed positions.
         locked: Profit of the hedged ones once both their contracts have paid alike.
+        unsure: The part of `locked` on pairs whose contracts may well resolve differently.
         open_positions: How many are not closed.
         fees: Fees in these amounts.
         unhedged: Contracts without a counterpart.
@@ -28,6 +29,7 @@ class Result:
 
     closed: Money = ZERO
     locked: Money = ZERO
+    unsure: Money = ZERO
     open_positions: int = 0
     fees: Money = ZERO
     unhedged: Quantity = NOTHING
@@ -44,12 +46,17 @@ class Result:
         return Result(*(getattr(self, n) + getattr(other, n) for n in Result.__slots__))
 
 
-def result_of(positions: Iterable[OpenPosition]) -> Result:
-    """Return the result of positions together."""
-    return sum(map(_result, positions), start=Result())
+def result_of(
+    positions: Iterable[OpenPosition], unsure: Collection[str] = frozenset()
+) -> Result:
+    """Return the result of positions together.
+
+    `unsure`: the pairs whose profit is locked only if both contracts resolve alike.
+    """
+    return sum((_result(each, unsure) for each in positions), start=Result())
 
 
-def _result(position: OpenPosition) -> Result:
+def _result(position: OpenPosition, unsure: Collection[str]) -> Result:
     fees = Money(sum((leg.fees for leg in position.legs), start=Decimal(0)))
     if position.status is PositionStatus.CLOSED:
         closed = position.realised_pnl
@@ -59,6 +66,7 @@ def _result(position: OpenPosition) -> Result:
     quantity = abs(position.imbalance)
     return Result(
         locked=locked,
+        unsure=locked if position.pair_id in unsure else ZERO,
         open_positions=1,
         fees=fees,
         unhedged=Quantity(quantity if quantity >= DUST else NOTHING),
