@@ -210,6 +210,12 @@ class Halted(Conflict):
     """Another process has halted trading: the order in this batch is not allowed."""
 
 
+class UnfitFile(StorageError):
+    """The named file cannot be a database, whatever it holds: it has a second name."""
+
+    exit_code = 2
+
+
 class LeaseHeld(StorageError):
     """Another engine writes to this database."""
 

@@ -92,7 +92,7 @@ def test_the_newest_migration_is_known_by_the_name_of_its_file() -> None:
 def test_a_url_is_read_as_sqlalchemy_reads_it(url: str) -> None:
     found, wanted = Database.at(url), make_url(url)
 
-    assert (found.dialect, found.path) == (wanted.get_backend_name(), wanted.database)
+    assert (found.dialect, found.database) == (wanted.get_backend_name(), wanted.database)
     assert found.shown == wanted.render_as_string(hide_password=True)
 
 

@@ -142,6 +142,28 @@ def test_a_tape_pushes_each_session_from_its_gap_to_its_end() -> None:
     assert heard == [*first, *BEGINS, *step(2), *step(3), ("over",)]
 
 
+def test_a_gap_on_a_tape_is_told_before_the_message_that_follows_it() -> None:
+    once = polls(CHEAP, FAIR)
+    rows = [replace(m, gaps=(KALSHI,)) if m.step == 1 else m for m in once.rows[:3]]
+
+    heard = played(MemoryTape(once.meta, rows), KEYS)
+
+    told = [each for each in heard[len(BEGINS) :] if each[0] in ("gap", "update")]
+    assert told == [("update", KALSHI), ("update", POLYMARKET), ("gap", KALSHI), told[-1]]
+
+
+def test_another_grid_on_a_tape_is_pushed_before_the_update_and_only_if_subscribed() -> None:
+    once = polls(CHEAP)
+    grid = PriceGrid.of_tick("0.001")
+    changes = tuple(GridChange(each, CUP[each], grid) for each in Platform)
+    rows = [replace(once.rows[0], grids=changes)]
+
+    heard = played(MemoryTape(once.meta, rows), [(KALSHI, CUP[KALSHI])])
+
+    told = [each for each in heard[len(BEGINS) :] if each[0] in ("grid", "update")]
+    assert [each[0] for each in told] == ["grid", "update"]
+
+
 def test_only_the_books_of_subscribed_contracts_are_pushed() -> None:
     heard = played(polls(CHEAP), [(KALSHI, CUP[KALSHI])])
 
@@ -264,13 +286,13 @@ def test_the_first_update_after_a_silence_is_a_whole_book() -> None:
 
     async def work(_: Paper, listener: MarketListener) -> None:
         for bid in (38, 37, 36, 35):
-            listener.updated(cup(KALSHI, bid, 40, whole=False))
+            listener.updated(cup(KALSHI, bid, 40, whole=bid == 38))
             await asyncio.sleep(1)
 
     paper = on_paper(work, silence)
 
     before, back = paper.updates
-    assert (before.whole, [price for price, _ in before.bids]) == (False, [3_800])
+    assert (before.whole, [price for price, _ in before.bids]) == (True, [3_800])
     assert (back.whole, [p for p, _ in back.bids]) == (True, [3_800, 3_700, 3_600, 3_500])
     assert paper.market.missed == set()
 
@@ -296,6 +318,7 @@ def test_a_new_grid_holds_on_its_platform_and_is_told_unless_the_stream_is_silen
 
     async def work(_: Paper, listener: MarketListener) -> None:
         for platform in Platform:
+            listener.updated(cup(platform, 38, 40))
             listener.grid_changed(GridChange(platform, CUP[platform], fine))
             listener.updated(cup(platform, 38, 40, whole=False))
 
@@ -304,8 +327,8 @@ def test_a_new_grid_holds_on_its_platform_and_is_told_unless_the_stream_is_silen
     grids = {p: each.contracts[CUP[p]].grid for p, each in paper.exchanges.items()}
     assert grids == dict.fromkeys(Platform, fine)
     grid = ("grid", POLYMARKET, fine.finest)
-    assert paper.ear.heard == [grid, ("update", POLYMARKET)]
-    assert paper.updates[0].whole, "a whole book comes after a new grid"
+    assert paper.ear.heard == [("update", POLYMARKET), grid, ("update", POLYMARKET)]
+    assert paper.updates[-1].whole, "a whole book comes after a new grid"
 
 
 def test_a_session_of_paper_is_one_of_the_engine_and_its_end_releases_waiting_orders() -> None:
@@ -403,6 +426,25 @@ def test_after_a_gap_no_book_of_the_platform_is_trusted_and_the_others_are() -> 
         KEYS[0]: Trust.SYNCING,
         KEYS[1]: Trust.LIVE,
     }
+
+
+def test_a_book_is_live_only_once_it_was_whole() -> None:
+    async def main() -> Engine:
+        return await Engine(work).run()
+
+    async def work(listener: MarketListener) -> None:
+        for update in (
+            cup(KALSHI, 38, 40, whole=False),
+            cup(KALSHI, 38, 40),
+            cup(KALSHI, 37, 41, whole=False),
+        ):
+            listener.updated(update)
+        listener.gap(KALSHI)
+        listener.updated(cup(KALSHI, 38, 40, whole=False))
+
+    seen = [trust for _, _, trust in run_virtual(main()).follower.seen]
+
+    assert seen == [Trust.SYNCING, Trust.LIVE, Trust.LIVE, Trust.SYNCING]
 
 
 @pytest.mark.parametrize("signal", ["gap", "connected"])

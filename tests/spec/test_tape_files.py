@@ -17,16 +17,17 @@ from dutchbook.domain.market.book import ASK, BID
 from dutchbook.domain.market.contract import Alignment, Contract, DivergenceClass, Platform
 from dutchbook.domain.values.units import PriceGrid
 from dutchbook.errors import TapeError
-from dutchbook.ports.market_data import BookUpdate
+from dutchbook.ports.market_data import BookUpdate, GridChange
 from dutchbook.runtime.randomness import Seeded
 from dutchbook.tape import metadata
-from dutchbook.tape.columns import Reader, Rows
+from dutchbook.tape.columns import Reader
 from dutchbook.tape.format import KEY, described, open_tape, write_rows, write_tape
 from dutchbook.tape.generate import generate
 from dutchbook.tape.info import describe
 from dutchbook.tape.message import MemoryTape, TapeMessage
 from dutchbook.tape.metadata import FORMAT, RecordedFile, Recording
-from dutchbook.tape.stored import StoredKind, StoredMessage, replayed
+from dutchbook.tape.rows import Rows
+from dutchbook.tape.stored import Level, StoredKind, StoredMessage, replayed
 
 TAPE = generate(Seeded(3), 3, minutes=2)
 CONTRACTS = [(each.platform, each.contract_id) for each in TAPE.meta.contracts]
@@ -112,12 +113,12 @@ stored_messages = st.builds(
 def test_columns_keep_every_attribute_of_every_message(
     messages: list[StoredMessage], rows: int
 ) -> None:
-    columns = Rows()
+    columns = Rows(group=rows)
     for message in messages:
         columns.add(message)
 
     reader = Reader()
-    found = [each for table in columns.slices(rows) for each in reader.feed(table)]
+    found = [each for table in columns.slices() for each in reader.feed(table)]
     found += reader.last()
 
     assert found == messages
@@ -154,7 +155,7 @@ def test_a_change_becomes_a_whole_size_and_never_one_below_zero() -> None:
         (True, 10),
         (False, 6),
         (False, 0),
-        (False, 2),
+        (False, 5),
         (False, 1),
         (False, 3),
     ]
@@ -388,18 +389,64 @@ def altered(path: Path, column: str, value: object, row: int = -1) -> Path:
         ("kind", "rumour", "kind 'rumour'"),
         ("side", "middle", "side 'middle'"),
         ("message", 0, "message 0 after"),
-        ("step", -1, "a step or session falls"),
+        ("step", -1, "a step, session or time falls"),
+        ("price", Decimal(5), "a price of 5 dollars is not between 0 and 1"),
+        ("price", Decimal("-0.5"), "a price of -0.5 dollars is not between 0 and 1"),
+        ("size", Decimal(-3), "a size of -3 is below zero"),
+        ("received_at", TAPE.meta.last, "a step, session or time falls"),
+        ("received_at", datetime(2020, 1, 1, tzinfo=UTC), "outside its times"),
+        ("received_at", datetime(2040, 1, 1, tzinfo=UTC), "outside its times"),
     ],
 )
 def test_invalid_rows_are_rejected(
     column: str, value: object, reason: str, tmp_path: Path
 ) -> None:
-    path = altered(tmp_path / "odd.tape", column, value, row=0 if column == "step" else -1)
-    if column == "contract":
-        path = altered(tmp_path / "odd.tape", column, value, row=0)
+    first = column in ("step", "contract", "received_at")
+    path = altered(tmp_path / "odd.tape", column, value, row=0 if first else -1)
 
     with pytest.raises(TapeError, match=reason):
         list(open_tape(path).messages())
+
+
+def test_notes_of_a_tape_are_read_back_before_the_message_that_they_precede(
+    tmp_path: Path,
+) -> None:
+    path, contract = tmp_path / "some.tape", TAPE.meta.contracts[0]
+    bands = [("0", "0.1", "0.001"), ("0.1", "0.9", "0.01"), ("0.9", "1", "0.0001")]
+    names = ("start", "end", "step")
+    grid = PriceGrid.of_ranges([dict(zip(names, band, strict=True)) for band in bands])
+    change = GridChange(contract.platform, contract.contract_id, grid)
+    rows = list(TAPE.rows)
+    rows[3] = replace(rows[3], gaps=tuple(Platform), grids=(change,))
+
+    write_tape(path, MemoryTape(TAPE.meta, rows))
+
+    assert list(open_tape(path).messages()) == rows
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [
+        ((BID, 0, 10_000),),
+        ((ASK, 10_000, 0), (BID, 0, 10_000)),
+        ((BID, 0, 0), (ASK, 10_000, 0)),
+        ((BID, 9_000, 10_000), (ASK, 1_000, 0)),
+    ],
+)
+def test_a_grid_that_none_can_be_is_rejected(levels: tuple[Level, ...]) -> None:
+    message = StoredMessage(0, 0, 0, Platform.KALSHI, "a", StoredKind.GRID, levels)
+
+    assert message.impossible
+
+
+def test_a_pair_that_is_there_twice_is_rejected(tmp_path: Path) -> None:
+    path, meta = tmp_path / "twice.tape", TAPE.meta
+    again = replace(meta.pairs[0], match_id="again")
+
+    for pairs in ((*meta.pairs, meta.pairs[0]), (*meta.pairs, again)):
+        write_tape(path, MemoryTape(replace(meta, pairs=pairs), TAPE.rows))
+        with pytest.raises(TapeError, match="a pair is there twice"):
+            open_tape(path)
 
 
 def test_a_missing_column_is_named(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def rebuilt(tape: StoredTape) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the file and the JSON of each message that the tape was imported from."""
     recording = tape.recording
     assert recording is not None
-    stored = tape.stored()
+    stored = (each for each in tape.stored() if not each.is_note)
     for file in recording.files:
         for message in islice(stored, file.messages):
             yield file.name, _line(message, recording)

@@ -69,7 +69,7 @@ def halt_file(database: Database) -> FileOfHalt:
     """
     folder = user_data_path("dutchbook")
     if database.dialect == SQLITE:
-        folder = Path(database.path).resolve().parent
+        folder = Path(database.path).parent
     return FileOfHalt(folder / f"{database.name}.HALT")
 
 

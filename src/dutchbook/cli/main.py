@@ -13,9 +13,10 @@ import typer
 from dutchbook import __version__
 from dutchbook.cli import positions as position_commands
 from dutchbook.cli.audit import audit
-from dutchbook.cli.options import MOST_YEARS, Db, Last, Seed, confirmed, console, url_of
+from dutchbook.cli.database import database
+from dutchbook.cli.options import Db, Last, Seed, confirmed, console, url_of
 from dutchbook.cli.outcome import outcome
-from dutchbook.cli.output import complain, engine_output, tell
+from dutchbook.cli.output import engine_output, tell
 from dutchbook.cli.tape import tapes
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 pairs = typer.Typer(no_args_is_help=True, help="Pairs of contracts, and their approval.")
 capital = typer.Typer(no_args_is_help=True, help="Cash that comes in or goes out.")
-database = typer.Typer(no_args_is_help=True, help="The database itself.")
 app.add_typer(pairs, name="pairs")
 app.add_typer(capital, name="capital")
 app.add_typer(tapes, name="tape")
@@ -353,45 +353,6 @@ def withdraw(platform: str, amount: str, note: Note = "", db: Db = "") -> None:
     from dutchbook.operations import admin
 
     tell(json.dumps(admin.move_cash(url_of(db), platform, amount, note, out=True)))
-
-
-@database.command("upgrade")
-def db_upgrade(db: Db = "") -> None:
-    """Bring the schema up to this program's."""
-    from dutchbook.persistence.database import Database
-
-    Database.at(url_of(db)).upgrade()
-
-
-@database.command("prune")
-def db_prune(
-    db: Db = "",
-    years: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=MOST_YEARS, help="Keep this many years; else as the settings say."
-        ),
-    ] = None,
-) -> None:
-    """Delete book snapshots that are older than they must be kept."""
-    from dutchbook.bootstrap import paths
-    from dutchbook.operations import admin
-
-    kept = years or paths.settings().records.snapshot_years
-    tell(f"{admin.prune(url_of(db), kept)} snapshots deleted")
-
-
-@database.command("verify")
-def db_verify(db: Db = "") -> None:
-    """Check pages, references, the event log (`audit verify`), the ledger and the sums."""
-    from dutchbook.operations import admin
-
-    problems = admin.problems(url_of(db))
-    for problem in problems:
-        complain(problem)
-    if problems:
-        raise typer.Exit(FOUND)
-    tell("whole")
 
 
 def main() -> None:

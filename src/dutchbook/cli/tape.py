@@ -19,6 +19,15 @@ def tape_import(
     contracts: Annotated[
         Path | None, typer.Option(help="What the recording does not say of its contracts.")
     ] = None,
+    *,
+    some_contracts: Annotated[
+        bool,
+        typer.Option(
+            "--some-contracts",
+            help="It holds only some contracts of each subscription: numbers that are left out"
+            " are no gaps.",
+        ),
+    ] = False,
 ) -> None:
     """Turn a recording, a folder or one of its files, into a tape."""
     from dutchbook.cli.console import progress, report
@@ -26,7 +35,7 @@ def tape_import(
     from dutchbook.tape.info import describe
 
     with progress.bar("importing") as tell:
-        import_recording(source, dest, contracts, tell)
+        import_recording(source, dest, contracts, tell, partial=some_contracts)
     report.tape(console(), describe(dest))
 
 

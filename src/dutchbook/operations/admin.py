@@ -73,7 +73,7 @@ def problems(url: str) -> list[str]:
     database.check("paper")
     stored = audit.kept(database)
     found = database.read(lambda read: verify.problems(read, stored.anchors))
-    return [*database.damage(), *stored.problems, *found]
+    return [*database.torn(), *database.damage(), *stored.problems, *found]
 
 
 def prune(url: str, years: int) -> int:

@@ -9,7 +9,7 @@ from dutchbook.bootstrap import paths
 from dutchbook.errors import InvalidInput, StorageError
 from dutchbook.persistence.database import Database
 from dutchbook.persistence.log import anchors
-from dutchbook.persistence.log.audit import Audit, audited
+from dutchbook.persistence.log.audit import Audit, audited, unlogged
 from dutchbook.persistence.log.chain import GENESIS, Head
 from dutchbook.ports.anchors import Anchor
 from dutchbook.runtime.clock import SystemClock
@@ -39,7 +39,8 @@ def verified(
     stored = kept(database, file)
     found = database.read(lambda read: audited(read, [*given, *stored.anchors]))
     before = f"made anew after entry {stored.before.sequence}" if stored.before else ""
-    return replace(found, problems=(*stored.problems, *found.problems)), before
+    problems = (*database.torn(), *database.read(unlogged), *stored.problems, *found.problems)
+    return replace(found, problems=problems), before
 
 
 def head(url: str) -> Head:

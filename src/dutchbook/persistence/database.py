@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from dutchbook.errors import InvalidInput, StorageError
 from dutchbook.persistence.journals.sqlite import BUSY_SECONDS, SqliteJournal, reason
 from dutchbook.persistence.log.chain import GENESIS, Head
+from dutchbook.persistence.sqlite_file import adopt, canonical, check_fit, has_wal, torn
 from dutchbook.persistence.tables.codes import encode_instant
 from dutchbook.ports.journal import Access
 from dutchbook.ports.time import Turnstile
@@ -72,6 +73,24 @@ class Database:
             raise InvalidInput("--db", _masked(url), wanted)
         return cls(url, dialect)
 
+    @classmethod
+    def of_file(cls, path: Path) -> Database:
+        """Return the database in a file, whatever characters its name has."""
+        from sqlalchemy import URL
+
+        return cls(URL.create("sqlite", database=str(path)).render_as_string(), SQLITE)
+
+    @property
+    def without_password(self) -> str:
+        """The URL that PostgreSQL's own programs take; they ask for the password themselves."""
+        from sqlalchemy import URL
+
+        url = self._parsed
+        bare = URL.create(
+            POSTGRESQL, url.username, None, url.host, url.port, url.database, url.query
+        )
+        return bare.render_as_string()
+
     @property
     def shown(self) -> str:
         """The URL without its password."""
@@ -79,7 +98,12 @@ class Database:
 
     @property
     def path(self) -> str:
-        """The file of a SQLite database."""
+        """The file of a SQLite database, without symbolic links."""
+        return canonical(self.database)
+
+    @property
+    def database(self) -> str:
+        """The file as it was named, or a server's name of the database."""
         plain = self._plain
         return plain[1] if plain else self._parsed.database or ""
 
@@ -100,7 +124,7 @@ class Database:
     def place(self) -> str:
         """Its location without user and password, unique to the database."""
         if self.dialect == SQLITE:
-            return str(Path(self.path).resolve())
+            return self.path
         url = self._parsed
         return f"{url.host}:{url.port or 5432}/{url.database}"
 
@@ -180,10 +204,15 @@ class Database:
             raise StorageError(f"{self.shown}: {reason(error)}") from error
 
     def _query_sqlite(self) -> list[tuple[str, ...]]:
-        where = f"{Path(self.path).resolve().as_uri()}?mode=rw"
+        path = self.path
+        check_fit(path)
+        with_wal, where = has_wal(path), f"{Path(path).as_uri()}?mode=rw"
         try:
             with contextlib.closing(sqlite3.connect(where, uri=True)) as connection:
-                return [row for query in STANDS for row in connection.execute(query)]
+                found = [row for query in STANDS for row in connection.execute(query)]
+                with contextlib.suppress(sqlite3.Error):
+                    adopt(path, connection, with_wal=with_wal)
+                return found
         except sqlite3.Error:
             return []
 
@@ -192,6 +221,20 @@ class Database:
         from dutchbook.persistence import schema
 
         return self._work(schema.damage)
+
+    def torn(self) -> list[str]:
+        """Return a problem if this is a copy that lacks what its ``-wal`` held.
+
+        A server's database is never one: it is not copied as a file.
+        """
+        if self.dialect != SQLITE:
+            return []
+        path = self.path
+        with contextlib.closing(
+            sqlite3.connect(f"{Path(path).as_uri()}?mode=rw", uri=True)
+        ) as c:
+            found = torn(path, c)
+        return [found] if found else []
 
     def read(self, job: Callable[[Read], T]) -> T:
         """Run `job` on one snapshot, which neither sees nor blocks concurrent commits.
@@ -231,6 +274,7 @@ class Database:
 
         try:
             if self.dialect == SQLITE:
+                check_fit(self.path)
                 begin = "BEGIN" if reading else "BEGIN IMMEDIATE"
                 return schema.on_sqlite(self.url, Path(self.path), job, begin)
             options = {"isolation_level": "REPEATABLE READ"} if reading else {}

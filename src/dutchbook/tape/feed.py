@@ -10,7 +10,7 @@ from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.settlement import Key
 from dutchbook.ports.market_data import MarketListener
 from dutchbook.ports.time import Clock
-from dutchbook.tape.message import Tape
+from dutchbook.tape.message import Tape, TapeMessage
 
 
 class Steps(Protocol):
@@ -29,7 +29,7 @@ class TapeFeed:
     """`MarketData` that pushes each message of a tape at its time.
 
     At the beginning of each session there is a gap on every platform, since nothing shows how
-    the books changed before it.
+    the books changed before it; others where the tape says that messages are missing.
     """
 
     def __init__(self, tape: Tape, clock: Clock, steps: Steps) -> None:
@@ -74,12 +74,21 @@ class TapeFeed:
             if step is None:
                 step = message.step
                 self._steps.began(step)
-            update = message.update
-            if (update.platform, update.contract_id) in self._subscribed:
-                listener.updated(update)
+            self._push(message, listener)
         if step is not None:
             self._steps.ended(step)
             self._session_ended(listener)
+
+    def _push(self, message: TapeMessage, listener: MarketListener) -> None:
+        """Push what precedes a message, then the message."""
+        for platform in message.gaps:
+            listener.gap(platform)
+        for change in message.grids:
+            if (change.platform, change.contract_id) in self._subscribed:
+                listener.grid_changed(change)
+        update = message.update
+        if (update.platform, update.contract_id) in self._subscribed:
+            listener.updated(update)
 
     def _session_began(self, listener: MarketListener) -> None:
         self._in_session = True

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,10 +19,11 @@ import pyarrow.parquet as pq
 
 from dutchbook.errors import DutchbookError, TapeError
 from dutchbook.tape import metadata
-from dutchbook.tape.columns import COLUMNS, ENCODINGS, NAMED, Reader, Rows, check_schema
+from dutchbook.tape.columns import COLUMNS, ENCODINGS, NAMED, Reader, check_schema
 from dutchbook.tape.message import Tape, TapeMessage, TapeMeta
 from dutchbook.tape.metadata import FORMAT, Recording
-from dutchbook.tape.stored import StoredMessage, replayed, store
+from dutchbook.tape.rows import Rows
+from dutchbook.tape.stored import StoredMessage, instant, microseconds, replayed, store
 
 Progress = Callable[[int, int], None]
 """Called with the amount done and the total."""
@@ -29,7 +31,6 @@ Progress = Callable[[int, int], None]
 KEY = b"dutchbook.tape"
 DIGEST_KEY = b"dutchbook.tape.sha256"
 """Key of the metadata's SHA-256: Parquet has checksums for its pages, not for its footer."""
-ROW_GROUP = 1 << 18
 PAGE_BYTES = 1 << 23
 LEVEL = 22
 """Compression level of zstd; a tape is written once and read often."""
@@ -45,9 +46,10 @@ def write_tape(path: Path, tape: Tape, progress: Progress = no_progress) -> None
     Raises:
         TapeError: The tape has no messages, or the file cannot be written.
     """
-    rows = Rows()
+    rows = Rows(path.parent)
     for message in tape.messages():
-        rows.add(store(message))
+        for each in store(message):
+            rows.add(each)
         if not rows.messages % 10_000:
             progress(rows.messages, tape.meta.messages)
     write_rows(path, rows, tape.meta)
@@ -61,7 +63,7 @@ def write_rows(
     if not rows.messages:
         raise TapeError(f"{path}: a tape needs at least one message")
     with whole_file(path) as partial:
-        tables = rows.slices(ROW_GROUP)
+        tables = rows.slices()
         first = next(tables)
         with pq.ParquetWriter(
             partial,
@@ -75,7 +77,7 @@ def write_rows(
             write_page_checksum=True,
             write_statistics=["received_at", "message", "step", "session", "contract"],
         ) as writer:
-            for table in (first, *tables):
+            for table in chain((first,), tables):
                 writer.write_table(table)
             writer.add_key_value_metadata(described(metadata.encode(meta, recording)))
 
@@ -144,6 +146,7 @@ class StoredTape:
     def stored(self) -> Iterator[StoredMessage]:
         """Iterate over every message that the tape stores, including trades and others."""
         known = {(each.platform, each.contract_id) for each in self.meta.contracts}
+        first, last = microseconds(self.meta.first), microseconds(self.meta.last)
         count = 0
         for message in _checked(self.path, _read(self.path)):
             contract_id = message.contract_id
@@ -152,7 +155,10 @@ class StoredTape:
                     f"{self.path}: message {count} is about {contract_id}, "
                     "which is none of its contracts"
                 )
-            count += 1
+            if not first <= message.at_ns // 1_000 <= last:
+                at = instant(message.at_ns // 1_000).isoformat()
+                raise TapeError(f"{self.path}: message {count} is of {at}, outside its times")
+            count += not message.is_note
             yield message
         if count != self.meta.messages:
             raise TapeError(
@@ -223,18 +229,20 @@ _DAMAGE = (ValueError, TypeError, ArithmeticError, LookupError, OSError, pa.Arro
 
 def _checked(path: Path, messages: Iterable[StoredMessage]) -> Iterator[StoredMessage]:
     """Pass messages on and turn any damage into an error of one clear line."""
-    step = session = 0
+    step = session = at_ns = 0
     try:
         for message in messages:
-            if message.step < step or message.session < session:
+            if message.step < step or message.session < session or message.at_ns < at_ns:
                 break
-            step, session = message.step, message.session
+            if wrong := message.impossible:
+                raise TapeError(f"{path}: damaged: after step {step}: {wrong}")
+            step, session, at_ns = message.step, message.session, message.at_ns
             yield message
         else:
             return
     except _DAMAGE as error:
         raise TapeError(f"{path}: damaged: {_one_line(error)}") from error
-    raise TapeError(f"{path}: damaged: a step or session falls after step {step}")
+    raise TapeError(f"{path}: damaged: a step, session or time falls after step {step}")
 
 
 def _one_line(error: Exception) -> str:

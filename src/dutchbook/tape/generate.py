@@ -43,12 +43,14 @@ def generate(
     end = START + timedelta(minutes=minutes)
     questions = [question(index, end, chance) for index in range(pairs)]
     rows: list[TapeMessage] = []
+    # However many there are, a poll has fetched them all before the next one begins.
+    fetch = min(FETCH, POLL / (len(Platform) * pairs))
     at, poll = START, 0
     while at < end:
         for index, each in enumerate(questions):
             each.move(chance, pace, at)
             for place, platform in enumerate(Platform):
-                fetched = at + (len(Platform) * index + place) * FETCH
+                fetched = at + (len(Platform) * index + place) * fetch
                 rows.append(_message(each, platform, fetched, poll))
         at += POLL
         poll += 1

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from dutchbook.domain.market.contract import Contract, ContractMatch
-from dutchbook.ports.market_data import BookUpdate
+from dutchbook.domain.market.contract import Contract, ContractMatch, Platform
+from dutchbook.ports.market_data import BookUpdate, GridChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +21,24 @@ class TapeMessage:
         step: The tape step. All messages of one poll share it; on a streamed tape each message
             is a step of its own. It never decreases.
         session: Number of the session; books start empty when it changes.
+        gaps: Platforms of which messages may be missing before it.
+        grids: Contracts that are quoted on another grid from it on.
     """
 
     at: datetime
     update: BookUpdate
     step: int
     session: int = 0
+    gaps: tuple[Platform, ...] = ()
+    grids: tuple[GridChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TapeMeta:
-    """Metadata of a tape. The tape approves its own pairs, in paper mode only."""
+    """Metadata of a tape. The tape approves its own pairs, in paper mode only.
+
+    `messages` counts what was received; `noticed` says what was wrong with it, a line each.
+    """
 
     name: str
     source: str
@@ -44,6 +51,7 @@ class TapeMeta:
     first: datetime
     last: datetime
     format: int = 1
+    noticed: tuple[str, ...] = ()
 
 
 class Tape(Protocol):

@@ -100,6 +100,7 @@ class _Meta(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     first: datetime
     last: datetime
     recording: Recording | None
+    noticed: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 def encode(meta: TapeMeta, recording: Recording | None) -> bytes:
@@ -118,6 +119,7 @@ def encode(meta: TapeMeta, recording: Recording | None) -> bytes:
             first=meta.first,
             last=meta.last,
             recording=recording,
+            noticed=list(meta.noticed) or msgspec.UNSET,
         ),
         order="deterministic",
     )
@@ -140,6 +142,9 @@ def decode(document: bytes) -> tuple[TapeMeta, Recording | None]:
     found = {(each.platform, each.contract_id): each for each in contracts}
     if len(found) < len(contracts):
         raise ValueError("a contract is there twice")
+    questions = {(each.kalshi, each.polymarket) for each in meta.pairs}
+    if min(len({each.match_id for each in meta.pairs}), len(questions)) < len(meta.pairs):
+        raise ValueError("a pair is there twice")
     return TapeMeta(
         name=meta.name,
         source=meta.source,
@@ -152,6 +157,7 @@ def decode(document: bytes) -> tuple[TapeMeta, Recording | None]:
         first=_zoned(meta.first),
         last=_zoned(meta.last),
         format=meta.format,
+        noticed=() if meta.noticed is msgspec.UNSET else tuple(meta.noticed),
     ), meta.recording
 
 

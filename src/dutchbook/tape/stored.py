@@ -13,7 +13,9 @@ from enum import IntEnum
 
 from dutchbook.domain.market.book import ASK, BID
 from dutchbook.domain.market.contract import Platform
-from dutchbook.ports.market_data import BookUpdate
+from dutchbook.domain.values.units import E4, PriceGrid, from_e4, from_e6, plain, to_e4, to_e6
+from dutchbook.errors import InvalidInput
+from dutchbook.ports.market_data import BookUpdate, GridChange
 from dutchbook.tape.message import TapeMessage
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -27,7 +29,10 @@ class StoredKind(IntEnum):
 
     `SNAPSHOT`: the book is these levels. `LEVEL`: these levels have these sizes. `CHANGE`:
     these sizes are added to these levels. `TRADE`: its side is what the taker did with YES.
-    `OTHER`: only `raw` has the content.
+    `OTHER`: only `raw` has the content. `GAP`: messages of the platform may be missing here;
+    it is a note of ours, and no message. `GRID`: the contract is quoted on another grid from
+    here on; each of its bands is two levels, `BID` where it begins with the step as size, and
+    `ASK` where it ends. Without `raw` it is a note of ours, taken from the prices.
     """
 
     SNAPSHOT = 0
@@ -35,6 +40,12 @@ class StoredKind(IntEnum):
     CHANGE = 2
     TRADE = 3
     OTHER = 4
+    GAP = 5
+    GRID = 6
+
+
+BOOKS = frozenset({StoredKind.SNAPSHOT, StoredKind.LEVEL, StoredKind.CHANGE})
+"""Kinds that change a book."""
 
 
 @dataclass(slots=True)
@@ -71,13 +82,88 @@ class StoredMessage:
     trade_id: bytes | None = None
     raw: str | None = None
 
+    @property
+    def is_note(self) -> bool:
+        """Whether it is a note of ours between the messages that were received."""
+        bare = self.kind is StoredKind.GRID and self.raw is None
+        return bare or self.kind is StoredKind.GAP
 
-def store(message: TapeMessage) -> StoredMessage:
-    """Return `message` as a tape stores it."""
-    update = message.update
+    @property
+    def impossible(self) -> str | None:
+        """What no platform can have said, if its levels say it."""
+        if self.kind is StoredKind.GRID:
+            return _impossible_grid(self)
+        for _, price, size in self.levels:
+            if not 0 < price < E4:
+                return f"a price of {plain(from_e4(price))} dollars is not between 0 and 1"
+            if size < 0 and self.kind is not StoredKind.CHANGE:
+                return f"a size of {plain(from_e6(size))} is below zero"
+        return None
+
+
+def grid_levels(grid: PriceGrid) -> tuple[Level, ...]:
+    """Return a grid as the levels of a stored message."""
+    return tuple(
+        level
+        for band in grid.bands
+        for level in (
+            (BID, to_e4(band.start), to_e6(band.step)),
+            (ASK, to_e4(band.end), 0),
+        )
+    )
+
+
+def stored_grid(levels: tuple[Level, ...]) -> PriceGrid:
+    """Return the grid that is stored as `levels`.
+
+    Raises:
+        InvalidInput: They are none.
+    """
+    starts, ends = levels[::2], levels[1::2]
+    if [side for side, _, _ in levels] != [BID, ASK] * len(starts):
+        raise InvalidInput("levels", levels, "the start and the end of each band of a grid")
+    return PriceGrid.of_ranges(
+        [
+            {
+                "start": str(from_e4(start)),
+                "end": str(from_e4(end)),
+                "step": str(from_e6(step)),
+            }
+            for (_, start, step), (_, end, _) in zip(starts, ends, strict=True)
+        ]
+    )
+
+
+def _impossible_grid(message: StoredMessage) -> str | None:
+    try:
+        stored_grid(message.levels)
+    except InvalidInput as error:
+        return str(error)
+    return None if message.contract_id else "a grid of no contract"
+
+
+def store(message: TapeMessage) -> Iterator[StoredMessage]:
+    """Yield `message` as a tape stores it, after the notes that precede it."""
+    update, at_ns = message.update, microseconds(message.at) * 1_000
+    for gap in message.gaps:
+        yield StoredMessage(at_ns, message.step, message.session, gap, None, StoredKind.GAP)
+    for change in message.grids:
+        yield StoredMessage(
+            at_ns,
+            message.step,
+            message.session,
+            change.platform,
+            change.contract_id,
+            StoredKind.GRID,
+            grid_levels(change.grid),
+        )
+    yield _stored_update(message, update, at_ns)
+
+
+def _stored_update(message: TapeMessage, update: BookUpdate, at_ns: int) -> StoredMessage:
     sides = ((BID, update.bids), (ASK, update.asks))
     return StoredMessage(
-        at_ns=microseconds(message.at) * 1_000,
+        at_ns=at_ns,
         step=message.step,
         session=message.session,
         platform=update.platform,
@@ -102,40 +188,54 @@ def instant(us: int) -> datetime:
 
 
 @dataclass(slots=True)
-class _Sizes:
-    """Sizes of every level of a session, needed to turn a change into a new size."""
+class Sizes:
+    """Sizes of every level of a session, needed to turn a change into a new size.
 
-    session: int | None = None
-    books: dict[tuple[Platform, str], dict[tuple[int, int], int]] = field(default_factory=dict)
+    Attributes:
+        impossible: Number of changes that took more from a level than it held: an earlier
+            message is missing. Nothing is left there then, as in a book that follows a stream.
+    """
+
+    impossible: int = 0
+    _session: int | None = None
+    _books: dict[tuple[Platform, str], dict[tuple[int, int], int]] = field(default_factory=dict)
 
     def apply(self, message: StoredMessage, contract_id: str) -> tuple[Level, ...]:
         """Apply `message` and return its levels with their sizes after it."""
-        if message.session != self.session:
-            self.session = message.session
-            self.books.clear()
+        if message.session != self._session:
+            self._session = message.session
+            self._books.clear()
         key = (message.platform, contract_id)
         if message.kind is StoredKind.SNAPSHOT:
-            self.books[key] = {(side, price): size for side, price, size in message.levels}
+            self._books[key] = {(side, price): size for side, price, size in message.levels}
             return message.levels
-        book = self.books.setdefault(key, {})
+        book = self._books.setdefault(key, {})
         levels = []
         for side, price, size in message.levels:
             added = message.kind is StoredKind.CHANGE
             after = size + book.get((side, price), 0) if added else size
-            if after:
+            self.impossible += after < 0
+            if after > 0:
                 book[side, price] = after
             else:
                 book.pop((side, price), None)
-            # A size falls below zero if the recording missed a message: nothing is offered.
             levels.append((side, price, max(after, 0)))
         return tuple(levels)
 
 
 def replayed(stored: Iterable[StoredMessage]) -> Iterator[TapeMessage]:
-    """Yield the book updates among `stored`, each level with its whole size."""
-    sizes = _Sizes()
+    """Yield the book updates among `stored`, each level with its whole size.
+
+    A gap or another grid is in force from the next message of any book.
+    """
+    sizes, gaps, grids = Sizes(), tuple[Platform, ...](), tuple[GridChange, ...]()
     for each in stored:
-        if each.kind in (StoredKind.TRADE, StoredKind.OTHER) or each.contract_id is None:
+        if each.kind is StoredKind.GRID and each.contract_id is not None:
+            grid = stored_grid(each.levels)
+            grids = (*grids, GridChange(each.platform, each.contract_id, grid))
+        if each.kind is StoredKind.GAP and each.platform not in gaps:
+            gaps = (*gaps, each.platform)
+        if each.contract_id is None or each.kind not in BOOKS:
             continue
         levels = sizes.apply(each, each.contract_id)
         update = BookUpdate(
@@ -147,4 +247,6 @@ def replayed(stored: Iterable[StoredMessage]) -> Iterator[TapeMessage]:
             sequence=each.sequence or 0,
             platform_time=None if each.platform_us is None else instant(each.platform_us),
         )
-        yield TapeMessage(instant(each.at_ns // 1_000), update, each.step, each.session)
+        at = instant(each.at_ns // 1_000)
+        yield TapeMessage(at, update, each.step, each.session, gaps, grids)
+        gaps, grids = (), ()

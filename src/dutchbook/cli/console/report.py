@@ -103,3 +103,5 @@ def tape(console: Console, info: TapeInfo) -> None:
     console.print(_pairs("Tape", "", rows))
     for each in meta.assumed:
         console.print(f"assumed: {each}")
+    for each in meta.noticed:
+        console.print(f"noticed: {each}")

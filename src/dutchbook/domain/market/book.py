@@ -61,6 +61,7 @@ class OrderBook:
         "sequence",
         "trust",
         "updated_at",
+        "whole",
     )
 
     def __init__(self, platform: Platform, contract_id: str) -> None:
@@ -73,6 +74,7 @@ class OrderBook:
         self.trust = Trust.SYNCING
         self.updated_at: datetime | None = None
         self.sequence = 0
+        self.whole = False
         self.off_grid = False
 
     def apply(self, side: int, price_e4: int, size_e6: int) -> None:
@@ -101,10 +103,12 @@ class OrderBook:
         self.asks = {price: size for price, size in asks if size > 0}
         self.best_bid = max(self.bids, default=0)
         self.best_ask = min(self.asks, default=E4)
+        self.whole = True
 
     def clear(self) -> None:
         """Empty the book after a stream break or at a session start; await a snapshot."""
         self.replace((), ())
+        self.whole = False
         self.trust = Trust.SYNCING
         self.updated_at = None
 
@@ -123,12 +127,13 @@ class OrderBook:
     def touch(self, at: datetime, sequence: int) -> None:
         """Finish one message: record its time and update the book's trust.
 
-        A crossed book is suspect, since no platform leaves a book crossed; the next message
-        that uncrosses it makes it live again.
+        Changes of a book that was never whole are not the book. A crossed one is suspect, since
+        no platform leaves a book crossed; the next message that uncrosses it makes it live.
         """
         self.updated_at = at
         self.sequence = sequence
-        self.trust = Trust.SUSPECT if self.crossed else Trust.LIVE
+        if self.whole:
+            self.trust = Trust.SUSPECT if self.crossed else Trust.LIVE
 
     @property
     def crossed(self) -> bool:

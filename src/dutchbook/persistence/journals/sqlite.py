@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from dutchbook.domain.events import Event
 from dutchbook.errors import Conflict, DutchbookError, LeaseHeld, StorageError
@@ -26,6 +24,7 @@ from dutchbook.persistence.journals.statements import (
 )
 from dutchbook.persistence.journals.worker import Worker
 from dutchbook.persistence.log.chain import GENESIS, OUTBOX_LOT, chained
+from dutchbook.persistence.sqlite_file import WriterLock, check_fit, mark_closed, mark_open
 from dutchbook.persistence.tables.coding import decode
 from dutchbook.ports.crash_points import AFTER, BEFORE, OUTBOX, crashpoint
 from dutchbook.ports.journal import Access, Batch, Receipt
@@ -159,14 +158,14 @@ class SqliteJournal:
         while self._flushing is not None and not self._flushing.done():
             await asyncio.wait({self._flushing})  # commits whose callers were cancelled
         if fenced_off:
-            await self._close_file(0)
+            await self._close_file(None)
         else:
             crashpoint(BEFORE, OUTBOX)
             await self._close_file(self._delivered)
             crashpoint(AFTER, OUTBOX)
         self._worker.close()
 
-    async def _close_file(self, delivered: int) -> None:
+    async def _close_file(self, delivered: int | None) -> None:
         await self._turnstile.drive(lambda: self._worker.run(self._writer.close, delivered))
 
 
@@ -194,7 +193,7 @@ class _Writer:
         self._access = access
         self._timeout = timeout
         self._exclusive = access is not Access.SHARED
-        self._lock: TextIO | None = None
+        self._lock: WriterLock | None = None
         self._connection: sqlite3.Connection | None = None
         self._head = (0, GENESIS)
         self._version = -1
@@ -206,30 +205,51 @@ class _Writer:
         return self._connection
 
     def open(self) -> None:
+        check_fit(self._path)
         if self._exclusive:
             self._lock = self._take_lock()
         try:
-            made = sqlite3.connect(
-                self._path,
-                isolation_level=None,
-                timeout=self._timeout,
-                cached_statements=512,
-                factory=_Connection,
-            )
-            made.execute("PRAGMA journal_mode=WAL")
-            made.execute("PRAGMA synchronous=FULL")
-            made.execute("PRAGMA fullfsync=ON")  # macOS: past the drive's own cache
-            made.execute("PRAGMA foreign_keys=ON")
-            if made.execute("PRAGMA synchronous").fetchone()[0] != FULL:
-                raise StorageError(f"{self._path}: SQLite does not take synchronous=FULL")
+            self._connection = self._connect()
         except sqlite3.Error as error:
             raise _storage(self._path, error) from error
-        self._connection = made
+        finally:
+            if self._connection is None:
+                self._unlock()
 
-    def _take_lock(self) -> TextIO | None:
+    def _connect(self) -> sqlite3.Connection:
+        made = sqlite3.connect(
+            self._path,
+            isolation_level=None,
+            timeout=self._timeout,
+            cached_statements=512,
+            factory=_Connection,
+        )
+        try:
+            self._configure(made)
+        except (sqlite3.Error, StorageError):
+            made.close()
+            raise
+        return made
+
+    def _configure(self, made: sqlite3.Connection) -> None:
+        made.execute("PRAGMA journal_mode=WAL")
+        made.execute("PRAGMA synchronous=FULL")
+        made.execute("PRAGMA fullfsync=ON")  # macOS: past the drive's own cache
+        made.execute("PRAGMA foreign_keys=ON")
+        if made.execute("PRAGMA synchronous").fetchone()[0] != FULL:
+            raise StorageError(f"{self._path}: SQLite does not take synchronous=FULL")
+        if self._exclusive:
+            mark_open(self._path, made)
+
+    def _unlock(self) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
+
+    def _take_lock(self) -> WriterLock | None:
         """Take the lock; a takeover from a frozen engine continues without it."""
         try:
-            return _only_writer(self._path)
+            return WriterLock(self._path)
         except LeaseHeld:
             if self._access is Access.TAKING_OVER:
                 return None
@@ -331,38 +351,21 @@ class _Writer:
         except sqlite3.Error as error:
             raise _storage(self._path, error) from error
 
-    def close(self, delivered: int) -> None:
+    def close(self, delivered: int | None) -> None:
+        """Store what was delivered and close the file; None: write nothing any more."""
         connection, self._connection = self._connection, None
         try:
-            if connection is not None and delivered > self._cleared:
-                connection.execute("DELETE FROM outbox WHERE sequence <= ?", (delivered,))
+            if connection is not None and delivered is not None:
+                if delivered > self._cleared:
+                    connection.execute("DELETE FROM outbox WHERE sequence <= ?", (delivered,))
+                if self._exclusive:
+                    mark_closed(connection)
         except sqlite3.Error as error:
             raise _storage(self._path, error) from error
         finally:
             if connection is not None:
                 connection.close()
-            if self._lock is not None:
-                self._lock.close()
-                self._lock = None
-
-
-def _only_writer(path: str) -> TextIO:
-    """Take the lock file next to a database; the system frees it when this process ends.
-
-    Raises:
-        LeaseHeld: Another engine holds it.
-        StorageError: It cannot be created.
-    """
-    try:
-        lock = Path(f"{path}.lock").open("a+", encoding="utf-8")  # noqa: SIM115 - held on
-    except OSError as error:
-        raise StorageError(f"{path}.lock: cannot be written: {error.strerror}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise LeaseHeld(f"{path}: another engine writes to it; stop that one first") from None
-    return lock
+            self._unlock()
 
 
 def _broken() -> StorageError:

@@ -56,6 +56,15 @@ def audited(read: Read, anchors: Iterable[Anchor] = ()) -> Audit:
     )
 
 
+def unlogged(read: Read) -> list[str]:
+    """Return a problem if a database that a run began on has a log without an entry."""
+    runs = next((row["value"] for row in read("system_metadata") if row["key"] == "runs"), "")
+    if not runs or any(True for _ in read("audit_log")):
+        return []
+    times = "a run" if runs == "1" else f"{runs} runs"
+    return [f"audit log: {times} began on this database, and no entry of the log is there"]
+
+
 class Chain:
     """Checks each entry against the previous one and against the anchors.
 

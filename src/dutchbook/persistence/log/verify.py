@@ -18,7 +18,7 @@ from dutchbook.domain.market.contract import Side
 from dutchbook.domain.positions.exposure_counts import MONTHLY, WEEKLY, ExposureCounts
 from dutchbook.domain.values.units import due, owed
 from dutchbook.errors import InvariantBroken
-from dutchbook.persistence.log.audit import Read, audited
+from dutchbook.persistence.log.audit import Read, audited, unlogged
 from dutchbook.persistence.log.replay import AUDITED
 from dutchbook.persistence.tables.coding import decode
 from dutchbook.ports.anchors import Anchor
@@ -34,7 +34,7 @@ def problems(read: Read, anchors: Iterable[Anchor] = ()) -> list[str]:
     First the checks of `dutchbook audit verify`, then the ledger, the sums and the reported
     crossings of exposure limits.
     """
-    found = list(audited(read, anchors).problems)
+    found = [*unlogged(read), *audited(read, anchors).problems]
     checks = (_ledger, _reservations, _orders, _exposures)
     try:
         tables = {name: [decode(name, row) for row in read(name)] for name in READ}

@@ -141,9 +141,10 @@ class PaperMarket:
     def _as_shown(self, key: Key, update: BookUpdate) -> BookUpdate:
         """Return the update as the platform shows it: less what we took."""
         liquidity = self._exchanges[key[0]].liquidity[key[1]]
-        whole = update.whole or key in self.missed
+        # A stream that comes back begins with a whole book, if there is one.
+        whole = update.whole or (key in self.missed and self._offered[key].whole)
         if whole:
-            self.missed.discard(key)  # a stream that comes back begins with a whole book
+            self.missed.discard(key)
             bids, asks = liquidity.available(BID), liquidity.available(ASK)
         else:
             bids = tuple((price, liquidity.left(BID, price)) for price, _ in update.bids)

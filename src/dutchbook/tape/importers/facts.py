@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,14 @@ from dutchbook.domain.market.contract_file import (
     pair_facts,
     pair_key,
 )
+from dutchbook.domain.values.units import PriceGrid, from_e4, plain, to_e4
 from dutchbook.errors import DutchbookError, FactsError, TapeError
 from dutchbook.tape.documents import read_tables
 from dutchbook.tape.metadata import approved
+from dutchbook.tape.stored import Level
+
+TICKS = tuple(map(Decimal, ("0.01", "0.001", "0.0001")))
+"""Ticks that prices can prove, coarsest first."""
 
 
 @dataclass(slots=True)
@@ -64,6 +70,49 @@ class Facts:
 def assumptions(facts: Iterable[Facts]) -> tuple[str, ...]:
     """Return each distinct assumption once, in order of appearance."""
     return tuple(dict.fromkeys(line for each in facts for line in each.assumptions()))
+
+
+@dataclass(slots=True)
+class Grids:
+    """Compares the prices of a recording with the grids that its contracts are said to have.
+
+    A price between those of the grid proves that the contract had another one by then: as a
+    tick that becomes finer near 0 and 1, which a poll does not tell.
+
+    Attributes:
+        tell: Returns the grid of a contract as the recording begins, None if nothing tells.
+    """
+
+    tell: Callable[[Platform, str], PriceGrid | None]
+    _grids: dict[tuple[Platform, str], PriceGrid | None] = field(default_factory=dict)
+    _valid: dict[tuple[Platform, str], set[int]] = field(default_factory=dict)
+
+    def changed(self, platform: Platform, contract_id: str, grid: PriceGrid) -> None:
+        """Note that the platform announced another grid."""
+        self._grids[platform, contract_id] = grid
+        self._valid.pop((platform, contract_id), None)
+
+    def proven(
+        self, platform: Platform, contract_id: str, levels: Iterable[Level]
+    ) -> tuple[PriceGrid, str] | None:
+        """Return the grid that prices prove, if it is another one, and what to say of it."""
+        key = platform, contract_id
+        if key not in self._grids:
+            self._grids[key] = self.tell(platform, contract_id)
+        grid = self._grids[key]
+        if grid is None:
+            return None
+        valid = self._valid.setdefault(key, set())
+        new = {price for _, price, size in levels if size > 0} - valid
+        off = sorted(price for price in new if not grid.contains(from_e4(price)))
+        if not off:
+            valid |= new
+            return None
+        tick = next(each for each in TICKS if not any(price % to_e4(each) for price in off))
+        found = PriceGrid.of_tick(tick)
+        self.changed(*key, found)
+        where = f"{platform.value} {contract_id}: a price of {plain(from_e4(off[0]))}"
+        return found, f"{where} is off its grid ({grid}); {plain(tick)} is taken from there on"
 
 
 # The contracts file
@@ -107,6 +156,12 @@ class Overrides:
                 self._used.add(id(row))
                 sizing = facts.values.get("sizing")
                 facts.know(**self._guard(contract_facts, facts.platform, row, sizing))
+
+    def grid(self, facts: Facts) -> PriceGrid | None:
+        """Return the grid of a contract with what the file gives for it, if it is known."""
+        self.apply(facts)
+        found: PriceGrid | None = facts.values.get("grid")
+        return found
 
     def pair(self, match: ContractMatch) -> ContractMatch:
         """Return `match` with the file's values, approved."""

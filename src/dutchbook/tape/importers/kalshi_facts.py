@@ -24,8 +24,8 @@ from dutchbook.tape.stored import EPOCH, Level, instant
 
 WINDOW = timedelta(minutes=15)
 SIZING = Sizing(Quantity(Decimal("0.01")), Quantity(Decimal("0.01")), Money(Decimal(0)))
-CENT = 100
-"""A cent in 10⁻⁴ dollars."""
+TICKS = {100: "0.01", 10: "0.001", 1: "0.0001"}
+"""Ticks of Kalshi's markets, in 10⁻⁴ dollars and in dollars, coarsest first."""
 
 
 class _Market(msgspec.Struct):
@@ -50,12 +50,20 @@ class _Document(msgspec.Struct):
 @dataclass(slots=True)
 class _Seen:
     last_us: int = 0
-    cents: bool = True
+    tick: int = max(TICKS)
+    announced: bool = False
+    """Whether another grid was announced: later prices say nothing of the first one."""
+
+    def announce(self) -> None:
+        """Record that another grid was announced."""
+        self.announced = True
 
     def add(self, at_us: int, levels: Iterable[Level]) -> None:
-        """Record a message: its time, and whether its prices are whole cents."""
+        """Record a message: its time, and the coarsest tick that its prices allow."""
         self.last_us = at_us
-        self.cents = self.cents and all(not price % CENT for _, price, _ in levels)
+        for _, price, _ in () if self.announced else levels:
+            while price % self.tick:
+                self.tick //= 10
 
 
 @dataclass(slots=True)
@@ -64,6 +72,7 @@ class Markets:
 
     described: dict[str, _Market]
     closing: dict[str, datetime] = field(default_factory=dict)
+    grids: dict[str, PriceGrid] = field(default_factory=dict)
     _seen: dict[str, _Seen] = field(default_factory=dict)
 
     @classmethod
@@ -92,6 +101,28 @@ class Markets:
             seen = self._seen[ticker] = _Seen()
         seen.add(at_us, levels)
 
+    def grid(self, ticker: str) -> Facts:
+        """Return what is known of a market before any of its prices."""
+        facts = Facts(Platform.KALSHI, ticker)
+        if market := self.described.get(ticker):
+            facts.know(**_known(market))
+        if ticker in self.grids:
+            facts.know(grid=self.grids[ticker])
+        facts.assume("sizing", SIZING, "steps of 0.01 contracts")
+        return facts
+
+    def announced(self, ticker: str, grid: PriceGrid) -> bool:
+        """Note that a market has another grid; return whether it has had a message before.
+
+        If not, this is the grid that it begins with.
+        """
+        seen = self._seen.get(ticker)
+        if seen is None:
+            self.grids[ticker] = grid
+            return False
+        seen.announce()
+        return True
+
     def watch(self, event: Mapping[str, Any]) -> None:
         """Record when a market closes, if the recorder's message says so."""
         payload = event.get("msg")
@@ -114,9 +145,11 @@ class Markets:
         facts = Facts(Platform.KALSHI, ticker)
         if market := self.described.get(ticker):
             facts.know(**_known(market))
+        if ticker in self.grids:
+            facts.know(grid=self.grids[ticker])
         if ticker in self.closing:
             facts.know(close_time=self.closing[ticker])
-        tick = "0.01" if seen.cents else "0.001"
+        tick = TICKS[seen.tick]
         facts.assume("title", ticker, "its ticker")
         facts.assume("rules", "", "not recorded")
         facts.assume("grid", PriceGrid.of_tick(tick), f"tick {tick}, from the prices seen")

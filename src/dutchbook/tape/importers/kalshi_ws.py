@@ -21,11 +21,10 @@ import msgspec
 
 from dutchbook.domain.market.book import ASK, BID
 from dutchbook.domain.market.contract import Platform
-from dutchbook.domain.values.units import E4, price, signed, to_e4, to_e6
+from dutchbook.domain.values.units import E4, PriceGrid, price, signed, to_e4, to_e6
 from dutchbook.errors import InvalidInput, TapeError
-from dutchbook.tape.columns import Rows
-from dutchbook.tape.format import Progress
-from dutchbook.tape.importers.facts import Overrides, assumptions
+from dutchbook.tape.importers.continuity import Continuity, Notices, Stream, Verdict
+from dutchbook.tape.importers.facts import Grids, assumptions
 from dutchbook.tape.importers.kalshi_facts import Markets
 from dutchbook.tape.importers.rebuild import NS_PER_MS, kalshi_event
 from dutchbook.tape.importers.source import (
@@ -34,19 +33,36 @@ from dutchbook.tape.importers.source import (
     Line,
     Meter,
     Source,
+    Wish,
+    cut_off,
+    in_order,
     lines,
     plain_name,
 )
 from dutchbook.tape.message import TapeMeta
 from dutchbook.tape.metadata import RecordedFile, Recording
-from dutchbook.tape.stored import Level, StoredKind, StoredMessage, instant, microseconds
+from dutchbook.tape.rows import Rows
+from dutchbook.tape.stored import (
+    BOOKS,
+    Level,
+    Sizes,
+    StoredKind,
+    StoredMessage,
+    grid_levels,
+    instant,
+    microseconds,
+)
 
 SOURCES = {
     Layout.KALSHI_MS: "Kalshi websocket, gold 15-minute markets, August 2026",
     Layout.KALSHI_NS: "Kalshi websocket, bitcoin 15-minute markets, May 2026",
 }
+LIFECYCLE, NEW_GRID = "market_lifecycle_v2", "price_level_structure_updated"
+NOT_COUNTED = (Verdict.REPEATED, Verdict.OUT_OF_ORDER)
+BREAKS = (Verdict.AFTER_GAP, Verdict.OUT_OF_ORDER, Verdict.RESTARTED)
 EARLIEST_NS, LATEST_NS = 1_262_304_000 * 10**9, 4_102_444_800 * 10**9
 """The years 2010 and 2100; no recording is from another time."""
+NS_PER_SECOND = 10**9
 
 
 class _Received(msgspec.Struct):
@@ -97,10 +113,14 @@ class _Reading:
 
     layout: Layout
     markets: Markets
-    rows: Rows = field(default_factory=Rows)
+    rows: Rows
+    continuity: Continuity
+    grids: Grids
+    notices: Notices = field(default_factory=Notices)
     recording: Recording = field(init=False)
     first_ns: int = 0
     last_ns: int = 0
+    _sizes: Sizes = field(default_factory=Sizes)
 
     def __post_init__(self) -> None:
         self.recording = Recording(self.layout.value, [])
@@ -112,18 +132,68 @@ class _Reading:
             event = _event.decode(entry.raw)
             stream, sequence = _whole(event, "sid"), _whole(event, "seq")
             message = _content(event, partial(made, stream=stream, sequence=sequence))
+            verdict = self._judged(entry, message, (session, stream), sequence)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidInput) as error:
             raise entry.line.error(error) from error
-        if message is None:
+        if message is None or verdict in NOT_COUNTED:
             self.markets.watch(event)
-            message = made(None, StoredKind.OTHER, raw=_text(entry))
+            message = self._announced(entry, event, made)
         else:
             self._note(message, event["msg"])
             if kalshi_event(message, self.recording.market_ids) != event:
                 message = replace(message, raw=_text(entry))
         self.first_ns = self.first_ns or entry.at_ns
         self.last_ns = entry.at_ns
+        if self._breaks(message, verdict, (session, stream)):
+            self.rows.add(made(None, StoredKind.GAP))
+        if message.kind in BOOKS and message.contract_id is not None:
+            self._check_grid(message, message.contract_id, made)
         self.rows.add(message)
+
+    def _announced(
+        self, entry: _Entry, event: Mapping[str, Any], made: partial[StoredMessage]
+    ) -> StoredMessage:
+        """Make a message that is neither book nor trade: another grid, or just its text."""
+        text = _text(entry)
+        try:
+            change = _grid_change(event)
+        except InvalidInput as error:
+            raise entry.line.error(error) from error
+        if change is None or not self.markets.announced(*change):
+            return made(None, StoredKind.OTHER, raw=text)
+        self.grids.changed(Platform.KALSHI, *change)
+        return made(change[0], StoredKind.GRID, grid_levels(change[1]), raw=text)
+
+    def _check_grid(
+        self, message: StoredMessage, ticker: str, made: partial[StoredMessage]
+    ) -> None:
+        """Store another grid first, if a price proves one."""
+        if found := self.grids.proven(Platform.KALSHI, ticker, message.levels):
+            self.notices.note(found[1])
+            self.rows.add(made(ticker, StoredKind.GRID, grid_levels(found[0])))
+
+    def _judged(
+        self, entry: _Entry, message: StoredMessage | None, stream: Stream, number: int | None
+    ) -> Verdict:
+        """Return what the number of a message says of it."""
+        if number is None:
+            return Verdict.NEXT
+        name = "no contract" if message is None else str(message.contract_id)
+        whole = message is None or message.kind is StoredKind.SNAPSHOT
+        return self.continuity.judge(stream, number, bytes(entry.raw), name, whole=whole)
+
+    def _breaks(self, message: StoredMessage, verdict: Verdict, stream: Stream) -> bool:
+        """Return whether the books that follow a subscription are unknown from here on."""
+        broken, impossible = verdict in BREAKS, self._sizes.impossible
+        if message.contract_id is not None and message.kind in BOOKS:
+            self._sizes.apply(message, message.contract_id)
+            if self._sizes.impossible > impossible:
+                self.continuity.impossible(stream, message.contract_id)
+                broken = True
+        unknown = broken and self.continuity.distrust(stream)
+        if message.kind is StoredKind.SNAPSHOT:
+            self.continuity.whole(stream)
+        return unknown
 
     def _note(self, message: StoredMessage, payload: Mapping[str, Any]) -> None:
         contract_id, market_id = payload["market_ticker"], payload.get("market_id")
@@ -132,20 +202,22 @@ class _Reading:
         self.markets.seen(contract_id, message.at_ns // 1_000, message.levels)
 
 
-def read(source: Source, overrides: Overrides, progress: Progress) -> Imported:
+def read(source: Source, wish: Wish) -> Imported:
     """Read the recording at `source`.
 
     Raises:
         TapeError: Names the file and the line.
     """
-    reading = _Reading(source.layout, Markets.of(source.path))
-    meter = Meter(source.size, progress)
+    markets = Markets.of(source.path)
+    grids = Grids(lambda _, ticker: wish.overrides.grid(markets.grid(ticker)))
+    reading = _Reading(source.layout, markets, wish.rows, Continuity(wish.partial), grids)
+    meter = Meter(source.size, wish.progress)
     _read_files(reading, source, meter)
     facts = reading.markets.facts()
     if not facts:
         raise TapeError(f"{source.path}: it holds no book of any market")
     for each in facts:
-        overrides.apply(each)
+        wish.overrides.apply(each)
     meta = TapeMeta(
         name=source.path.resolve().name.split(".")[0],
         source=SOURCES[source.layout],
@@ -157,6 +229,7 @@ def read(source: Source, overrides: Overrides, progress: Progress) -> Imported:
         messages=reading.rows.messages,
         first=instant(reading.first_ns // 1_000),
         last=instant(reading.last_ns // 1_000),
+        noticed=reading.notices.lines(reading.continuity.lines()),
     )
     return Imported(reading.rows, meta, reading.recording)
 
@@ -164,14 +237,14 @@ def read(source: Source, overrides: Overrides, progress: Progress) -> Imported:
 def _read_files(reading: _Reading, source: Source, meter: Meter) -> None:
     """Read all files: those of one session merged by time, the sessions in sequence."""
     if source.layout is Layout.KALSHI_MS:
-        files = [_entries(file, source.layout, meter) for file in source.files]
+        files = [_entries(file, source.layout, meter, reading.notices) for file in source.files]
         for entry in heapq.merge(*files, key=lambda entry: entry.at_ns):
             reading.take(entry, 0)
             reading.recording.count(plain_name(entry.line.file))
         return
     for session, file in enumerate(source.files):
         before = reading.rows.messages
-        for entry in _entries(file, source.layout, meter):
+        for entry in _entries(file, source.layout, meter, reading.notices):
             if entry.at_ns < reading.last_ns:
                 raise entry.line.error("received before the run that precedes it had ended")
             reading.take(entry, session)
@@ -179,22 +252,25 @@ def _read_files(reading: _Reading, source: Source, meter: Meter) -> None:
         reading.recording.files.append(RecordedFile(plain_name(file), held))
 
 
-def _entries(file: Path, layout: Layout, meter: Meter) -> Iterator[_Entry]:
+def _entries(file: Path, layout: Layout, meter: Meter, notices: Notices) -> Iterator[_Entry]:
     last = 0
     name = "recv_ms" if layout is Layout.KALSHI_MS else "recv_ns"
-    for line in lines(file, meter):
+    for line in lines(file, meter, notices):
         try:
             found = _line.decode(line.text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            if cut_off(line, notices):
+                return
             raise line.error(error) from error
         value = found.recv_ms if layout is Layout.KALSHI_MS else found.recv_ns
         at_ns = 0 if value is None else value * (NS_PER_MS if name == "recv_ms" else 1)
         if not EARLIEST_NS <= at_ns <= LATEST_NS:
             raise line.error(InvalidInput(name, value, "the time of receipt since 1970"))
-        if at_ns < last:
-            raise line.error(InvalidInput(name, value, "at or after that of the line above"))
-        last = at_ns
-        yield _Entry(at_ns, line, found.event)
+        try:
+            last = in_order(line, at_ns, last, NS_PER_SECOND, notices)
+        except InvalidInput as error:
+            raise line.error(error) from error
+        yield _Entry(last, line, found.event)
 
 
 def _whole(event: Mapping[str, Any], name: str) -> int | None:
@@ -246,6 +322,22 @@ def _delta(found: _Delta, made: partial[StoredMessage]) -> StoredMessage:
     level = _level(found.side, found.price_dollars, _size(found.delta_fp, "delta_fp"))
     at_us = _own_time(found.ts)
     return made(found.market_ticker, StoredKind.CHANGE, (level,), platform_us=at_us)
+
+
+def _grid_change(event: Mapping[str, Any]) -> tuple[str, PriceGrid] | None:
+    """Return the market and the grid that an event of its life announces, if it does.
+
+    Source: docs.kalshi.com, WebSocket `market_lifecycle_v2`, 2026-10.
+    """
+    payload = event.get("msg")
+    if event.get("type") != LIFECYCLE or not isinstance(payload, dict):
+        return None
+    ticker, ranges = payload.get("market_ticker"), payload.get("price_ranges")
+    if payload.get("event_type") != NEW_GRID or not isinstance(ticker, str):
+        return None
+    if not isinstance(ranges, list) or not all(isinstance(each, dict) for each in ranges):
+        raise InvalidInput("price_ranges", ranges, "a list of bands")
+    return ticker, PriceGrid.of_ranges(ranges)
 
 
 def _own_time(text: str | None) -> int | None:

@@ -9,10 +9,11 @@ from dutchbook.errors import TapeError
 from dutchbook.tape.format import Progress, is_tape, no_progress, write_rows
 from dutchbook.tape.importers import kalshi_ws, worldcup
 from dutchbook.tape.importers.facts import Overrides
-from dutchbook.tape.importers.source import Imported, Layout, Source, find
+from dutchbook.tape.importers.source import Imported, Layout, Source, Wish, find
 from dutchbook.tape.message import TapeMeta
+from dutchbook.tape.rows import Rows
 
-IMPORTERS: Mapping[Layout, Callable[[Source, Overrides, Progress], Imported]] = {
+IMPORTERS: Mapping[Layout, Callable[[Source, Wish], Imported]] = {
     Layout.WORLD_CUP: worldcup.read,
     Layout.KALSHI_MS: kalshi_ws.read,
     Layout.KALSHI_NS: kalshi_ws.read,
@@ -24,6 +25,8 @@ def import_recording(
     dest: Path,
     contracts: Path | None = None,
     progress: Progress = no_progress,
+    *,
+    partial: bool = False,
 ) -> TapeMeta:
     """Read a recording and write it as a tape, completely or not at all.
 
@@ -32,6 +35,7 @@ def import_recording(
         dest: Path of the tape; an existing tape is replaced.
         contracts: File of facts that the recording lacks; see `docs/tape-format.md`.
         progress: Called with the bytes read of the recording's files.
+        partial: Whether it has only some contracts of what was subscribed to; see `Continuity`.
 
     Raises:
         TapeError: Names the file, the line or field, and what would be valid.
@@ -39,7 +43,8 @@ def import_recording(
     _check_dest(dest)
     overrides = Overrides.load(contracts)
     found = find(source)
-    imported = IMPORTERS[found.layout](found, overrides, progress)
+    wish = Wish(overrides, Rows(dest.parent), progress, partial)
+    imported = IMPORTERS[found.layout](found, wish)
     overrides.refuse_unused()
     write_rows(dest, imported.rows, imported.meta, imported.recording)
     return imported.meta

@@ -13,12 +13,14 @@ from typing import BinaryIO
 import msgspec
 import zstandard
 
-from dutchbook.errors import TapeError
-from dutchbook.tape.columns import Rows
+from dutchbook.errors import InvalidInput, TapeError
 from dutchbook.tape.format import Progress
+from dutchbook.tape.importers.continuity import Notices
+from dutchbook.tape.importers.facts import Overrides
 from dutchbook.tape.importers.rebuild import KALSHI_MS, KALSHI_NS, WORLD_CUP
 from dutchbook.tape.message import TapeMeta
 from dutchbook.tape.metadata import Recording
+from dutchbook.tape.rows import Rows
 
 SUFFIXES = (".jsonl", ".ndjson")
 ZSTD = ".zst"
@@ -26,6 +28,8 @@ CHUNK = 1 << 16
 LONGEST_LINE = 1 << 24
 """Bytes; the longest line of any known recording has some 20,000."""
 REPORT_EVERY = 5_000
+STEP_BACK_SECONDS = 10
+"""How far a recorder's clock may be set back; what came meanwhile is replayed at one time."""
 KNOWN = "a World Cup recording of both platforms, or a Kalshi websocket recording (gold, BTC)"
 
 
@@ -62,6 +66,23 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """What an import is given beside the recording.
+
+    Attributes:
+        overrides: Facts that the recording lacks.
+        rows: Where the tape's rows go.
+        progress: Called with the bytes read.
+        partial: Whether the recording has only some contracts of each subscription.
+    """
+
+    overrides: Overrides
+    rows: Rows
+    progress: Progress
+    partial: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Imported:
     """A recording that was read and is ready to be written."""
 
@@ -77,6 +98,8 @@ class Line:
     file: Path
     number: int
     text: bytes
+    cut: bool = False
+    """Whether the file ends in it without a line's end: a crash may have cut it off."""
 
     def error(self, reason: object) -> TapeError:
         """Return an error that names this line and the reason."""
@@ -167,8 +190,12 @@ def _first_time(file: Path, layout: Layout) -> int:
     return found
 
 
-def lines(file: Path, meter: Meter | None = None) -> Iterator[Line]:
+def lines(
+    file: Path, meter: Meter | None = None, notices: Notices | None = None
+) -> Iterator[Line]:
     """Yield the lines of a file, decompressed if its content is zstd.
+
+    A compressed file that a crash cut off is read to where it ends, which is noticed.
 
     Raises:
         TapeError: Unreadable, damaged, or a line is longer than `LONGEST_LINE`.
@@ -176,10 +203,10 @@ def lines(file: Path, meter: Meter | None = None) -> Iterator[Line]:
     number = 0
     try:
         with file.open("rb") as disk:
-            for text in _split(_unpacked(disk), file):
+            for text, cut in _split(_unpacked(disk, file, notices), file):
                 number += 1
                 if text.strip():
-                    yield Line(file, number, text)
+                    yield Line(file, number, text, cut)
                 if meter and not number % REPORT_EVERY:
                     meter.note(file, disk.tell())
             if meter:
@@ -188,18 +215,19 @@ def lines(file: Path, meter: Meter | None = None) -> Iterator[Line]:
         raise TapeError(f"{file}: cannot be read after line {number}: {error}") from error
 
 
-def _split(chunks: Iterator[bytes], file: Path) -> Iterator[bytes]:
+def _split(chunks: Iterator[bytes], file: Path) -> Iterator[tuple[bytes, bool]]:
+    """Yield each line, and whether it lacks its end."""
     rest = b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")
-        yield from whole
+        yield from ((line, False) for line in whole)
         if len(rest) > LONGEST_LINE:
             raise TapeError(f"{file}: a line of over {LONGEST_LINE} bytes; {KNOWN} has none")
     if rest:
-        yield rest
+        yield rest, True
 
 
-def _unpacked(disk: BinaryIO) -> Iterator[bytes]:
+def _unpacked(disk: BinaryIO, file: Path, notices: Notices | None) -> Iterator[bytes]:
     """Yield a file's content, decompressed if it is zstd, of one frame or several."""
     chunk = disk.read(CHUNK)
     if chunk[:4] != zstandard.FRAME_HEADER:
@@ -214,8 +242,36 @@ def _unpacked(disk: BinaryIO) -> Iterator[bytes]:
         yield frame.decompress(chunk)
         chunk = frame.unused_data if frame.eof else b""
         chunk = chunk or disk.read(CHUNK)
-    if not frame.eof:
-        raise zstandard.ZstdError("its end is missing")
+    if not frame.eof and notices is not None:
+        notices.note(f"{file.name}: its end is missing; read as far as it goes")
+
+
+def cut_off(line: Line, notices: Notices) -> bool:
+    """Return whether an unreadable line is one that a crash cut off, and note it."""
+    if line.cut:
+        notices.note(f"{line.file.name}:{line.number}: cut off at the file's end; left out")
+    return line.cut
+
+
+def in_order(line: Line, at: int, last: int, per_second: int, notices: Notices) -> int:
+    """Return the time of a line, or that of the line before if the clock was set back a bit.
+
+    Args:
+        line: The line.
+        at: Its time, in parts of a second.
+        last: The time of the line before.
+        per_second: How many parts a second has.
+        notices: Where it is noted.
+
+    Raises:
+        InvalidInput: It was set back by more than `STEP_BACK_SECONDS`.
+    """
+    if at >= last:
+        return at
+    if last - at > STEP_BACK_SECONDS * per_second:
+        raise InvalidInput("the time of receipt", at, f"{last} or later, as the line above")
+    notices.note(f"{line.file.name}: the clock stepped back; the time before is taken")
+    return last
 
 
 def objects(line: Line) -> dict[str, object]:

@@ -34,28 +34,34 @@ from dutchbook.domain.values.units import (
     to_e4,
     to_e6,
 )
-from dutchbook.errors import InvalidInput
-from dutchbook.tape.columns import Rows
-from dutchbook.tape.format import Progress
-from dutchbook.tape.importers.facts import Facts, Overrides, assumptions
+from dutchbook.errors import InvalidInput, TapeError
+from dutchbook.tape.importers.continuity import Notices
+from dutchbook.tape.importers.facts import Facts, Grids, assumptions
 from dutchbook.tape.importers.rebuild import NS_PER_MS, WORLD_CUP, polled_line
 from dutchbook.tape.importers.source import (
     Imported,
     Line,
     Meter,
     Source,
+    Wish,
+    cut_off,
+    in_order,
     lines,
     objects,
     plain_name,
 )
 from dutchbook.tape.message import TapeMeta
 from dutchbook.tape.metadata import RecordedFile, Recording
-from dutchbook.tape.stored import Level, StoredKind, StoredMessage, instant
+from dutchbook.tape.rows import Rows
+from dutchbook.tape.stored import Level, StoredKind, StoredMessage, grid_levels, instant
 
 SOURCE = "Kalshi and Polymarket polled together, World Cup winner contracts, July 2026"
 EARLIEST_MS, LATEST_MS = 1_262_304_000_000, 4_102_444_800_000
 """The years 2010 and 2100; no recording is from another time."""
 
+MS_PER_SECOND = 1_000
+NO_QUOTE = (0, 100)
+"""Cents that a platform reports for a side on which nobody quotes."""
 RESOLUTION = datetime(2026, 7, 19, tzinfo=UTC)
 TICK = "0.001"
 KALSHI_SIZING = Sizing(
@@ -71,7 +77,9 @@ IDENTICAL_PROBABILITY = Decimal("0.0005")
 class _Reading:
     """State of an import: what is known about the recording so far."""
 
-    rows: Rows = field(default_factory=Rows)
+    rows: Rows
+    grids: Grids
+    notices: Notices = field(default_factory=Notices)
     recording: Recording = field(default_factory=lambda: Recording(WORLD_CUP, []))
     contracts: dict[tuple[Platform, str], None] = field(default_factory=dict)
     pairs: dict[tuple[str, str], None] = field(default_factory=dict)
@@ -82,23 +90,31 @@ class _Reading:
 
     def take(self, line: Line, session: int) -> None:
         """Store one line."""
-        row = objects(line)
         try:
-            message = self._message(row, session)
+            row = objects(line)
+        except TapeError:
+            if cut_off(line, self.notices):
+                return
+            raise
+        try:
+            message = self._message(line, row, session)
         except InvalidInput as error:
             raise line.error(error) from error
         if polled_line(message, self.recording) != row:
             message = replace(message, raw=line.text.decode())
+        assert message.contract_id is not None, "every row is about a contract"
+        if found := self.grids.proven(message.platform, message.contract_id, message.levels):
+            grid, words = found
+            self.notices.note(words)
+            note = replace(message, kind=StoredKind.GRID, levels=grid_levels(grid), raw=None)
+            self.rows.add(replace(note, cycle_ns=None, platform_us=None))
         self.rows.add(message)
 
-    def _message(self, row: Mapping[str, Any], session: int) -> StoredMessage:
-        cycle, fetched = _time(row, "ts"), _time(row, "t_fetch")
-        if fetched < self.fetched:
-            raise InvalidInput(
-                "t_fetch", fetched, f"{self.fetched} or later, as the line above"
-            )
-        if cycle < self.cycle:
-            raise InvalidInput("ts", cycle, f"{self.cycle} or later, as the line above")
+    def _message(self, line: Line, row: Mapping[str, Any], session: int) -> StoredMessage:
+        cycle, fetched = (
+            in_order(line, _time(row, name), last, MS_PER_SECOND, self.notices)
+            for name, last in (("ts", self.cycle), ("t_fetch", self.fetched))
+        )
         if cycle != self.cycle:
             self.step += 1
         self.first = self.first or fetched
@@ -134,17 +150,19 @@ class _Reading:
         return kalshi if platform is Platform.KALSHI else polymarket
 
 
-def read(source: Source, overrides: Overrides, progress: Progress) -> Imported:
+def read(source: Source, wish: Wish) -> Imported:
     """Read the recording at `source`.
 
     Raises:
         TapeError: Names the file and the line.
     """
-    reading = _Reading()
-    meter = Meter(source.size, progress)
+    overrides = wish.overrides
+    grids = Grids(lambda *key: overrides.grid(_facts(*key)))
+    reading = _Reading(wish.rows, grids)
+    meter = Meter(source.size, wish.progress)
     for session, file in enumerate(source.files):
         before = reading.rows.messages
-        for line in lines(file, meter):
+        for line in lines(file, meter, reading.notices):
             reading.take(line, session)
         held = reading.rows.messages - before
         reading.recording.files.append(RecordedFile(plain_name(file), held))
@@ -169,6 +187,7 @@ def read(source: Source, overrides: Overrides, progress: Progress) -> Imported:
         messages=reading.rows.messages,
         first=instant(reading.first * 1_000),
         last=instant(reading.fetched * 1_000),
+        noticed=reading.notices.lines(),
     )
     return Imported(reading.rows, meta, reading.recording)
 
@@ -212,7 +231,10 @@ def _levels(row: Mapping[str, Any]) -> tuple[Level, ...]:
         cents, size = row[name], row[f"{name}_sz"]
         if cents is None and size is None:
             continue
-        dollars = price(decimal(cents, name) / 100, field=f"{name} (in dollars)")
+        quoted = decimal(cents, name)
+        if quoted in NO_QUOTE:
+            continue
+        dollars = price(quoted / 100, field=f"{name} (in dollars)")
         found.append((side, to_e4(dollars), to_e6(quantity(size, field=f"{name}_sz"))))
     return tuple(found)
 
