@@ -22,6 +22,7 @@ from dutchbook.config import load
 from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.detection.quote import Opportunity, Reason
 from dutchbook.domain.events import Event, catalogue
+from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.values.units import Money
 from dutchbook.ports.journal import Batch, Insert
 from dutchbook.runtime.clock import TapeClock
@@ -136,6 +137,7 @@ async def _halt_and_resume(listen: Any) -> None:
     listen(paper)
     engine = paper.engine
     await engine.risk.capital.load()
+    await engine.risk.cash.deposit(Platform.KALSHI, Money(Decimal(10_000)))
     await engine.risk.halts.halt_trading(HaltReason.OPERATOR, "by hand")
     await engine.risk.halts.resume_trading(HaltReason.OPERATOR, "looked at it")
     pair = replace(tape.meta.pairs[0], match_id="demo-pair-00")
