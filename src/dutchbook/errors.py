@@ -211,9 +211,12 @@ class Halted(Conflict):
 
 
 class UnfitFile(StorageError):
-    """The named file cannot be a database, whatever it holds: it has a second name."""
+    """A file has a second name, so that another engine may write to it under that one.
 
-    exit_code = 2
+    Without a lock that both respect, nobody can tell whether one does.
+    """
+
+    exit_code = 4
 
 
 class LeaseHeld(StorageError):
