@@ -46,7 +46,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
     if origin is tuple:
         return st.lists(values(inner[0]), max_size=3).map(tuple)
     if origin is dict:
-        return DOCUMENTS
+        return DOCUMENTS if inner[1] is Any else st.dictionaries(WORDS, values(inner[1]))
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return st.sampled_from(list(hint))
     assert dataclasses.is_dataclass(hint), hint

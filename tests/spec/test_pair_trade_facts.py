@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.pairs import NOW, pair
 
+from dutchbook.application.capital.capital import Alone
 from dutchbook.application.orders.send import report_of
 from dutchbook.application.pair_trades.claims import Claims
 from dutchbook.application.pair_trades.store import Loaded, PairTrades
@@ -958,6 +959,11 @@ class NoLimits:
 
     def follow(self, step: CapitalChange) -> None:
         assert not step.entry
+
+    @asynccontextmanager
+    async def with_loss(self, step: CapitalChange, alone: Alone) -> AsyncIterator[Any]:
+        assert not (step.entry or alone.quantity)
+        yield {}, ()
 
     async def enforce(self) -> None:
         pass
