@@ -962,7 +962,8 @@ class NoLimits:
 
     @asynccontextmanager
     async def with_loss(self, step: CapitalChange, alone: Alone) -> AsyncIterator[Any]:
-        assert not (step.entry or alone.quantity)
+        assert not step.entry
+        assert not alone.quantity
         yield {}, ()
 
     async def enforce(self) -> None:
