@@ -26,7 +26,10 @@ WORKERS, EACH = 2, 50
 AFFORDABLE = 7
 PRICE = Money(Decimal("10.000001"))
 FREE = Money(PRICE * AFFORDABLE + Decimal("9.999999"))
-LIMITS = RiskLimits(max_open_pairs=1_000)
+ALL = Decimal(1)
+LIMITS = RiskLimits(
+    max_open_pairs=1_000, position_share=ALL, platform_share=ALL, pair_share=ALL
+)
 
 
 async def _manager(url: str) -> tuple[Any, Reserving]:

@@ -184,6 +184,6 @@ async def stored(journal: Journal) -> Read:
     """Return a function that reads the tables of a journal as a database stores them."""
     tables = {
         name: [encoded(name, row) for row in await journal.rows(name)]
-        for name in ("audit_log", *AUDITED)
+        for name in ("audit_log", "system_metadata", *AUDITED)
     }
     return tables.__getitem__
