@@ -12,19 +12,17 @@ from typing import Any, TypeVar
 
 from dutchbook.application.operator.command_rows import command_row, halting
 from dutchbook.application.records.lease import ENGINE, TABLE, lease_row, live
-from dutchbook.application.views.result import document, unsure_pairs
+from dutchbook.application.views.result import in_total
 from dutchbook.application.views.unfinished import unfinished
 from dutchbook.bootstrap import paths
 from dutchbook.domain.capital.limits import Grade, RiskLimits
 from dutchbook.domain.events import as_json
-from dutchbook.domain.positions.result import result_of
 from dutchbook.domain.values.rationale import MEANINGFUL
 from dutchbook.domain.values.units import Money
 from dutchbook.errors import Conflict, InvalidInput, LeaseHeld, StorageError
 from dutchbook.persistence.database import Database
 from dutchbook.ports.halt_file import HaltNote
 from dutchbook.ports.journal import Batch, Insert, Journal, Write
-from dutchbook.ports.tables.trading import OPEN_POSITIONS
 from dutchbook.runtime.clock import SystemClock
 from dutchbook.runtime.ids import RandomIds
 from dutchbook.runtime.process import gone
@@ -102,9 +100,7 @@ def status(url: str) -> dict[str, Any]:
             "halt_grade": max([int(note.grade) if note else 0, *(r["halted"] for r in leases)]),
             "engine": await _held(journal),
             "daily_pnl": as_json(state.get("daily_pnl", Decimal(0))),
-            "result": document(
-                result_of(map(OPEN_POSITIONS.value, held), await unsure_pairs(journal))
-            ),
+            "result": await in_total(journal, held),
             "unfinished": as_json(await unfinished(journal)),
             "limits": _limits(metadata.get("limits"), accounts),
             "positions": dict(sorted(positions.items())),

@@ -30,7 +30,8 @@ from dutchbook.domain.detection.quote import Caps
 from dutchbook.domain.events import Event, LimitApproached, LimitBreached
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.pair_trades.capital import CapitalChange
-from dutchbook.domain.values.units import ZERO, Money, Quantity
+from dutchbook.domain.positions.position import UNHEDGED, OpenPosition
+from dutchbook.domain.values.units import NOTHING, ZERO, Money, Quantity
 from dutchbook.ports.journal import Batch, Insert, Journal
 from dutchbook.ports.tables.capital import RISK_STATES
 from dutchbook.ports.time import Clock
@@ -46,6 +47,13 @@ class Alone:
     position_id: str
     quantity: Quantity
     mark: Decimal | None = None
+
+    @classmethod
+    def of(cls, position: OpenPosition, mark: Decimal | None) -> Alone:
+        """Return what is unhedged of a position now; `mark` is its mark, if there is one."""
+        unhedged = position.status in UNHEDGED
+        quantity = Quantity(abs(position.imbalance)) if unhedged else NOTHING
+        return cls(position.position_id, quantity, mark)
 
 
 class Capital:

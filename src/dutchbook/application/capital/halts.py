@@ -19,7 +19,6 @@ from dutchbook.domain.pair_trades.capital import CapitalChange
 from dutchbook.domain.values.units import ZERO, plain
 from dutchbook.errors import Conflict, InvalidInput
 from dutchbook.ports.journal import Batch, Update
-from dutchbook.ports.tables.capital import RISK_STATES
 from dutchbook.ports.time import Clock
 
 Halted = tuple[Mapping[str, Any], tuple[TradingHalted, ...]]
@@ -69,7 +68,7 @@ class Halts:
         """Return what records a halt, with all reasons as they are now."""
         state, stamp = self._capital.state, self._committer.stamp("risk")
         event = TradingHalted(stamp, reason.value, tuple(sorted(state.halt_reasons)), detail)
-        return RISK_STATES.changing(state), (event,)
+        return halt_update(state).put, (event,)
 
     async def resume_trading(
         self, reason: HaltReason, rationale: str, alongside: Batch | None = None

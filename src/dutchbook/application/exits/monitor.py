@@ -119,9 +119,8 @@ class ExitMonitor:
                 self._forget(position_id, facts["after"])
         for position_id, position in self._trades.positions.items():
             if position.status in UNHEDGED:
-                quantity = Quantity(abs(position.imbalance))
                 mark = self._born.get((position_id, False))
-                await self._halts.mark(Alone(position_id, quantity, mark))
+                await self._halts.mark(Alone.of(position, mark))
 
     def on_event(self, event: Event, sequence: int) -> None:
         """Take the mark of an exposure, and mark a position at once when it is hedged."""
@@ -204,8 +203,7 @@ class ExitMonitor:
             position, rules = trade.position, self._choices.rules_of(trade.pair_id)
             self._forget(position_id, position.status)
             if position.status in UNHEDGED:
-                quantity = Quantity(abs(position.imbalance))
-                await self._halts.mark(Alone(position_id, quantity, mark_of(case, rules)))
+                await self._halts.mark(Alone.of(position, mark_of(case, rules)))
             await self._partial.tell(trade)
             decision = next_exit(case, rules)
             if isinstance(decision, Hold):

@@ -83,10 +83,7 @@ async def decide_pair(
     Raises:
         UnknownId: There is no such pair.
     """
-    found = await journal.rows("contract_matches", {"match_id": pair_id})
-    if not found:
-        raise UnknownId("pair", pair_id)
-    row = found[0]
+    row = await _row_of(journal, pair_id)
     facts: dict[str, Any] = {
         "operator_approved": approve,
         "operator_approval_timestamp": clock.now() if approve else None,
@@ -143,10 +140,7 @@ async def pair_in_full(journal: Journal, pair_id: str) -> dict[str, Any]:
     Raises:
         UnknownId: There is no such pair, or a contract of it is not recorded.
     """
-    found = await journal.rows("contract_matches", {"match_id": pair_id})
-    if not found:
-        raise UnknownId("pair", pair_id)
-    match = _recorded(found[0], await _contracts(journal))
+    match = _recorded(await _row_of(journal, pair_id), await _contracts(journal))
     facts = ("title", "rules", "close_time", "resolution_time")
     return {
         "match_id": pair_id,
@@ -167,6 +161,18 @@ async def pair_in_full(journal: Journal, pair_id: str) -> dict[str, Any]:
             if getattr(match.kalshi, name) != getattr(match.polymarket, name)
         ],
     }
+
+
+async def _row_of(journal: Journal, pair_id: str) -> dict[str, Any]:
+    """Return the row of a pair.
+
+    Raises:
+        UnknownId: There is no such pair.
+    """
+    found = await journal.rows("contract_matches", {"match_id": pair_id})
+    if not found:
+        raise UnknownId("pair", pair_id)
+    return found[0]
 
 
 def _approval(match: ContractMatch) -> str:

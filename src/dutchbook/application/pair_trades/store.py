@@ -26,9 +26,9 @@ from dutchbook.domain.pair_trades.capital import capital_change
 from dutchbook.domain.pair_trades.events import Notice
 from dutchbook.domain.pair_trades.facts import Paid, TradeFact
 from dutchbook.domain.pair_trades.trade import PairTrade, TradeKey
-from dutchbook.domain.positions.position import UNHEDGED, OpenPosition, PositionStatus
+from dutchbook.domain.positions.position import OpenPosition, PositionStatus
 from dutchbook.domain.positions.result import Result, result_of
-from dutchbook.domain.values.units import NOTHING, Quantity
+from dutchbook.domain.values.units import NOTHING
 from dutchbook.errors import UnknownId
 from dutchbook.ports.journal import Batch
 from dutchbook.ports.orders import FillReport
@@ -331,10 +331,10 @@ def _one_version(before: PairTrade | None, after: PairTrade) -> PairTrade:
 
 def _alone(trade: PairTrade, events: Iterable[Event]) -> Alone:
     """Return how much of a position is unhedged, and its mark if it has just become so."""
-    unhedged = trade.opened and trade.position.status in UNHEDGED
-    quantity = Quantity(abs(trade.position.imbalance)) if unhedged else NOTHING
+    if not trade.opened:
+        return Alone(trade.position_id, NOTHING)
     marks = (each.mark for each in events if isinstance(each, ExitMarked))
-    return Alone(trade.position_id, quantity, next(marks, None))
+    return Alone.of(trade.position, next(marks, None))
 
 
 def _kind(facts: Iterable[TradeFact]) -> EntryKind:

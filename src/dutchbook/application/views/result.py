@@ -71,6 +71,12 @@ async def unsure_pairs(journal: Journal) -> frozenset[str]:
     return frozenset(r["match_id"] for r in rows if r["divergence_class"] not in ALIKE)
 
 
+async def in_total(journal: Journal, positions: Iterable[Row]) -> Row:
+    """Return the result of some rows of positions together, as `document` gives it."""
+    held = map(OPEN_POSITIONS.value, positions)
+    return document(result_of(held, await unsure_pairs(journal)))
+
+
 async def report(journal: Journal, by: str) -> list[Row]:
     """Return results grouped by the day of opening or closing (UTC), by pair, or by platform.
 

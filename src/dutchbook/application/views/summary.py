@@ -10,12 +10,11 @@ from typing import Any
 from dutchbook.application.detection.service import DetectionService
 from dutchbook.application.execution.queue import ExecutionQueueService
 from dutchbook.application.records.recorder import Recorder
-from dutchbook.application.views.result import document, unsure_pairs
+from dutchbook.application.views.result import in_total
 from dutchbook.domain.events import as_json
 from dutchbook.domain.execution.order import OrderStatus
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.position import PositionStatus
-from dutchbook.domain.positions.result import result_of
 from dutchbook.domain.positions.settlement import reserve_used
 from dutchbook.ports.journal import Journal
 from dutchbook.ports.tables.trading import OPEN_POSITIONS
@@ -42,9 +41,9 @@ async def summary(
     fills = await journal.rows("fills")
     events = Counter(row["name"] for row in await journal.rows("audit_log"))
     dropped = {"dropped": recorder.dropped} if recorder.dropped else {}
-    held = map(OPEN_POSITIONS.value, positions)
+    result = await in_total(journal, positions)
     return dropped | {
-        "result": document(result_of(held, await unsure_pairs(journal))),
+        "result": result,
         "edges_seen": detection.edges_seen,
         "opportunities": detection.opportunities,
         "filtered": dict(sorted((detection.filtered + queue.refused).items())),
@@ -57,7 +56,7 @@ async def summary(
         "capital": _capital(
             await journal.rows("accounts"), await journal.rows("ledger_entries")
         ),
-        "expected_profit": as_json(_expected_profit(positions)),
+        "expected_profit": result["locked"],
         "realised": _realised(positions),
         "shortfall": _shortfall(executions),
         "events": dict(sorted(events.items())),
@@ -102,13 +101,6 @@ def _capital(accounts: Rows, entries: Rows) -> dict[str, dict[str, str]]:
             **{name: as_json(row[name]) for name in ("free", "reserved", "committed")},
         }
     return capital
-
-
-def _expected_profit(positions: Rows) -> Decimal:
-    """Return what the OPEN positions will have earned: cash so far, and payouts."""
-    held = map(OPEN_POSITIONS.value, positions)
-    sure = (each.locked_profit for each in held if each.status is PositionStatus.OPEN)
-    return sum(sure, start=Decimal(0))
 
 
 def _realised(positions: Rows) -> dict[str, Any]:

@@ -23,8 +23,9 @@ from dutchbook.domain.events import (
 from dutchbook.domain.market.contract import Outcome, Platform
 from dutchbook.domain.positions.exposure import completed_at
 from dutchbook.domain.positions.position import UNHEDGED, OpenPosition, PositionStatus
+from dutchbook.domain.positions.result import unhedged_cost
 from dutchbook.domain.reconciliation.findings import DiscrepancyType
-from dutchbook.domain.values.units import Price, owed, plain
+from dutchbook.domain.values.units import Price, plain
 from dutchbook.errors import InvalidInput, InvalidPositionState
 from dutchbook.ports.journal import Journal, Prefix
 from dutchbook.ports.tables.market import CONTRACTS
@@ -116,13 +117,11 @@ def _exposure(
 def unhedged_leg(position: OpenPosition) -> Row:
     """Return which leg is longer, by how much, and what that excess cost with its fees."""
     leg = position.holding(position.longer)
-    quantity = abs(position.imbalance)
-    paid = (leg.cost + leg.fees) * quantity / leg.size if leg.size else Decimal(0)
     return {
         "platform": position.longer.value,
         "outcome": leg.outcome.value,
-        "quantity": quantity,
-        "at_risk": owed(paid),
+        "quantity": abs(position.imbalance),
+        "at_risk": unhedged_cost(position),
     }
 
 
