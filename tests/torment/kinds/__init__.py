@@ -1,0 +1,1 @@
+"""The kinds of tries, each in a module of its own."""
