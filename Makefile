@@ -17,7 +17,7 @@ COMPILE := $(BIN)/pip-compile --quiet --no-emit-index-url --no-emit-find-links \
 	--no-emit-trusted-host --no-emit-options --strip-extras --no-header --allow-unsafe
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check bench figures crash simulate mutants goldens \
+.PHONY: help install install-dev run test check bench figures crash simulate torment mutants goldens \
 	lock clean
 
 help: ## list the targets
@@ -54,6 +54,9 @@ crash: install-dev ## kill engines everywhere and recover; SEED=7, ARGS="--short
 simulate: install-dev ## engines under faults; EXECUTIONS=20000 SEED=1 ON=sqlite
 	PYTHONPATH=src:tests $(BIN)/python -m prove --executions $(EXECUTIONS) --seed $(SEED) \
 		--on $(ON) --result simulate.json $(ARGS) $(WRITTEN)
+
+torment: install-dev ## mistreat the program in every way known; SEED=7, ARGS="--short"
+	PYTHONPATH=src:tests SEED="$(SEED)" $(BIN)/python -m torment $(ARGS) $(WRITTEN)
 
 mutants: install-dev ## planted bugs that the tests must find; ARGS="--draw 5" for some
 	PYTHONPATH=src:tests $(BIN)/python -m prove.mutants $(ARGS) $(WRITTEN)

@@ -60,6 +60,7 @@ WIRE = ("bench/wire.py", *_source(
 STUDY = ("bench/study.py", *PAPER)
 SIMULATION = ("tests/prove", *ENGINE)
 KILLS = ("tests/crash", "tests/support", "src/dutchbook")
+MISTREATED = ("tests/torment", "src/dutchbook")
 PLANTED = ("tests", "src/dutchbook")
 
 MEMORY = ("prove", "--executions", "20000", "--seed", "1")
@@ -69,6 +70,7 @@ UNSEEN = ("prove", "--executions", "200000", "--seed", "9700000")
 MILLION = ("prove", "--executions", "1000000", "--seed", "1")
 FULL = ("crash", "--seed", "1")
 SHORT = (*FULL, "--short")
+TORMENT = ("torment", "--seed", "1")
 
 DECLARED: Mapping[str, Figures] = {
     "bench.replay": Figures(PERFORMANCE, STUDY),
@@ -91,5 +93,6 @@ DECLARED: Mapping[str, Figures] = {
     "crash.short": Figures(RELIABILITY, KILLS, SHORT),
     "crash.full": Figures(RELIABILITY, KILLS, FULL, long=True),
     "crash.points": Figures(CRASH_POINTS, KILLS, FULL, long=True),
+    "torment.all": Figures(RELIABILITY, MISTREATED, TORMENT, long=True),
     "mutants.all": Figures(RELIABILITY, PLANTED, ("prove.mutants",), long=True),
 }

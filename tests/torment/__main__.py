@@ -8,7 +8,6 @@ import os
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -16,13 +15,19 @@ from pathlib import Path
 
 from support import postgres
 
+from bench.figures import writing
+
+from . import figures
 from .ground import prepare
 from .programme import KINDS, Try, Verdict, made, tries
+
+TRIES, BRIEF = 200, 40
 
 
 def main() -> int:
     """Make the tries and return the exit status."""
     asked, began = _asked(), time.monotonic()
+    measurements = writing.begin(asked.figures)
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="dutchbook-torment-"))
         shared = Path(folder, "shared")
@@ -37,22 +42,29 @@ def main() -> int:
                     partial(made, shared=shared, server=server), chosen
                 )
             ]
-    return _summed_up(found, time.monotonic() - began, served=server is not None)
+    seconds = time.monotonic() - began
+    for measurement in measurements.values():
+        say(measurement.write(figures.table(found, asked.seed, seconds)))
+    return _summed_up(found, seconds, served=server is not None)
 
 
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make torment", description=__doc__)
     parser.add_argument("--seed", type=int, default=int(os.environ.get("SEED") or 1))
-    parser.add_argument("--tries", type=int, default=200)
-    parser.add_argument("--short", action="store_true", help="40 tries")
+    parser.add_argument("--tries", type=int, default=TRIES)
+    parser.add_argument("--short", action="store_true", help=f"{BRIEF} tries")
     parser.add_argument("--kind", choices=sorted(KINDS), help="only tries of one kind")
     parser.add_argument("--only", default="", metavar="TRY", help="one try, as a failure says")
     parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 8))
-    return parser.parse_args()
+    writing.add_option(parser, "torment")
+    asked = parser.parse_args()
+    if asked.figures and (asked.only or asked.kind or asked.short or asked.tries != TRIES):
+        parser.error("only the figures of the whole programme go into the page")
+    return asked
 
 
 def _chosen(asked: argparse.Namespace) -> list[Try]:
-    count = 40 if asked.short else asked.tries
+    count = BRIEF if asked.short else asked.tries
     if asked.kind:
         return [Try(asked.kind, f"{asked.seed}-{number}") for number in range(count)]
     return list(tries(asked.seed, count))
@@ -79,21 +91,16 @@ def _shown(verdict: Verdict) -> Verdict:
 
 
 def _summed_up(found: Sequence[Verdict], seconds: float, *, served: bool) -> int:
-    every: Counter[str] = Counter()
-    failed: Counter[str] = Counter()
-    for verdict in found:
-        every[verdict.attempt.kind] += 1
-        failed[verdict.attempt.kind] += bool(verdict.wrong)
     say(f"\n{'kind':16}{'tries':>6}{'failed':>8}")
-    for kind in KINDS:
+    for kind, count, failed in figures.by_kind(found):
         note = "  (no server)" if kind == "servers" and not served else ""
-        say(f"{kind:16}{every[kind]:6}{failed[kind]:8}{note}")
-    calls, bad = sum(verdict.calls for verdict in found), sum(failed.values())
-    say(f"{len(found)} tries, {calls} calls, {bad} failed, {seconds:.0f} s")
-    for verdict in found:
-        if verdict.wrong:
-            say(f"make torment ARGS='--only {verdict.attempt}'")
-    return bad > 0
+        say(f"{kind:16}{count:6}{failed:8}{note}")
+    failures = [verdict.attempt for verdict in found if verdict.wrong]
+    calls = sum(verdict.calls for verdict in found)
+    say(f"{len(found)} tries, {calls} calls, {len(failures)} failed, {seconds:.0f} s")
+    for attempt in failures:
+        say(f"make torment ARGS='--only {attempt}'")
+    return bool(failures)
 
 
 if __name__ == "__main__":
