@@ -19,8 +19,9 @@ WORKING = "SELECT order_id, status, working_size FROM orders"
 ORDERS = """
     SELECT o.order_id, o.fill_size, coalesce(sum(f.size), 0) FROM orders o
     LEFT JOIN fills f ON f.order_id = o.order_id AND f.finality != 'failed'
-    GROUP BY o.order_id, o.fill_size HAVING o.fill_size != coalesce(sum(f.size), 0)
+    GROUP BY o.order_id, o.fill_size HAVING coalesce(sum(f.size), 0) OPERATOR o.fill_size
 """
+"""An acknowledgement tells of what was filled up to a second before the trades can be read."""
 MOVEMENTS = """
     SELECT transaction_id, sum(amount) FROM ledger_entries
     GROUP BY transaction_id HAVING sum(amount) != 0
@@ -59,9 +60,9 @@ def said(ended: Ended, codes: set[int] | None = None) -> list[str]:
 def record(path: Path) -> list[str]:
     """Return what is wrong with the record in a SQLite file.
 
-    The sums are worked out here from the rows alone: each order is the sum of its fills, each
-    movement of the ledger sums to zero, each account is the sum of its postings, and the log
-    has every sequence number once.
+    The sums are worked out here from the rows alone: no order has more fills than it is booked
+    with, each movement of the ledger sums to zero, each account is the sum of its postings, and
+    the log has every sequence number once.
     """
     if not path.exists():
         return []
@@ -90,7 +91,7 @@ def sums(ask: Ask) -> list[str]:
     ]
     wrong += [
         f"order {name}: {was} filled, its fills come to {sum_}"
-        for name, was, sum_ in ask(ORDERS)
+        for name, was, sum_ in ask(ORDERS.replace("OPERATOR", ">"))
     ]
     wrong += [
         f"movement {name} of the ledger comes to {total}" for name, total in ask(MOVEMENTS)
@@ -111,6 +112,10 @@ def drained(path: Path) -> list[str]:
             f"order {order} is {status} after a drain"
             for order, status, working in ask(WORKING)
             if status in {"PENDING", "SUBMITTED"} or working
+        ]
+        wrong += [
+            f"order {order}: {booked} booked as filled, its fills come to {filled}"
+            for order, booked, filled in ask(ORDERS.replace("OPERATOR", "!="))
         ]
         name = ask("SELECT name FROM audit_log ORDER BY sequence DESC LIMIT 1").fetchone()
         if name != ("system.stopped",):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -27,6 +25,7 @@ from dutchbook.ports.journal import Journal
 from dutchbook.runtime.clock import SystemClock, TapeClock
 from dutchbook.runtime.live import run_live
 from dutchbook.runtime.process import gone, myself
+from dutchbook.runtime.stop_signals import StopSignals
 from dutchbook.runtime.virtual_time import run_virtual, turnstile
 from dutchbook.tape import demo
 from dutchbook.tape.documents import read_document
@@ -40,7 +39,10 @@ SLOWEST, FASTEST = Decimal("0.001"), Decimal(1_000_000)
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Options of `dutchbook run`; a `speed` of None is as fast as possible."""
+    """Options of `dutchbook run`; a `speed` of None is as fast as possible.
+
+    `signals` are heeded if the caller has entered them; else only while the engine trades.
+    """
 
     settings: Settings
     tape: str
@@ -49,6 +51,7 @@ class Options:
     seed: int
     standby: bool = False
     results: Path | None = None
+    signals: StopSignals = field(default_factory=StopSignals)
 
     @property
     def term(self) -> timedelta:
@@ -244,20 +247,9 @@ async def _keep_lease(
 async def _stop_on_signal(
     paper: PaperRun, number: int, options: Options, screen: Screen
 ) -> dict[str, Any]:
-    """Trade, and stop on SIGINT, SIGTERM or SIGHUP."""
-    loop = asyncio.get_running_loop()
-    for each in _stopping_signals():
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(each, paper.engine.stopping.set)
-    return await screen.trade(paper, number, live=options.speed is not None)
-
-
-def _stopping_signals() -> list[signal.Signals]:
-    """Return the signals that ask an engine to stop: a hangup unless it is ignored (nohup)."""
-    asked = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        asked.append(signal.SIGHUP)
-    return asked
+    """Trade, and drain on the signals that ask to stop."""
+    with options.signals.stopping(paper.engine.stopping.set):
+        return await screen.trade(paper, number, live=options.speed is not None)
 
 
 def _book_age(settings: Settings, tape: Tape) -> str:

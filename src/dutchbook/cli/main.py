@@ -20,7 +20,7 @@ from dutchbook.cli.output import engine_output, tell
 from dutchbook.cli.tape import tapes
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from dutchbook.bootstrap.paper_run import Options
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 pairs = typer.Typer(no_args_is_help=True, help="Pairs of contracts, and their approval.")
@@ -109,7 +109,6 @@ def run(
 ) -> None:
     """Run the engine on paper, to the end of the tape or until Ctrl-C."""
     from dutchbook.bootstrap import paper_run, paths
-    from dutchbook.cli.console.screen import TerminalScreen
     from dutchbook.config import load
 
     if summary not in ("", "json"):
@@ -124,16 +123,20 @@ def run(
         standby=standby,
         results=results,
     )
-    screen, as_json = console(), summary == "json"
+    with options.signals:
+        _trade(options, as_json=summary == "json")
+
+
+def _trade(options: Options, *, as_json: bool) -> None:
+    """Run the engine, and sum its run up."""
+    from dutchbook.bootstrap import paper_run
+    from dutchbook.cli.console import report
+    from dutchbook.cli.console.screen import TerminalScreen
+
+    screen = console()
     shown = paper_run.NoScreen() if as_json else TerminalScreen(screen)
     with engine_output(live=options.speed is not None):
         found = paper_run.run(options, shown)
-    _summed_up(screen, found, as_json=as_json)
-
-
-def _summed_up(screen: Console, found: dict[str, Any], *, as_json: bool) -> None:
-    from dutchbook.cli.console import report
-
     if as_json:
         tell(json.dumps(found, sort_keys=True, separators=(",", ":")))
     else:
