@@ -118,7 +118,13 @@ def test_a_file_that_is_mounted_by_itself_is_unfit_and_a_mounted_folder_is_not(
     why = unfit(str(file), file.stat(), {str(file)})
     assert why is not None
     assert "mounted by itself" in why
-    assert unfit(str(tmp_path), tmp_path.stat(), ()) == "it is not a file"
+
+
+@pytest.mark.parametrize("place", ["/dev/null", "/dev"])
+def test_what_is_no_file_is_no_database(place: str) -> None:
+    assert call_here("status", "--db", f"sqlite:///{place}", fails=3).startswith(
+        f"dutchbook: {place}: it is not a file"
+    )
 
 
 def test_the_system_says_what_is_mounted() -> None:

@@ -55,6 +55,7 @@ def check_fit(path: str) -> None:
     """Reject a file that has a second name, under which its ``-wal`` would be another one.
 
     Raises:
+        StorageError: It is no file at all.
         UnfitFile: It has, and nobody writes to it now.
         LeaseHeld: An engine writes to it, possibly under another name.
     """
@@ -62,6 +63,8 @@ def check_fit(path: str) -> None:
         found = Path(path).stat()
     except OSError:
         return  # whoever opens it says what is wrong
+    if not stat.S_ISREG(found.st_mode):
+        raise StorageError(f"{path}: it is not a file")
     why = unfit(path, found, mount_points())
     if why is None:
         return
@@ -71,15 +74,13 @@ def check_fit(path: str) -> None:
 
 
 def unfit(path: str, found: os.stat_result, mounts: Container[str]) -> str | None:
-    """Return why a file cannot be a database, or None.
+    """Return why a file cannot be a database of one writer, or None.
 
     Args:
         path: Its canonical path.
         found: Its properties.
         mounts: Paths on which something is mounted.
     """
-    if not stat.S_ISREG(found.st_mode):
-        return "it is not a file"
     if found.st_nlink > 1:
         number = found.st_nlink
         return f"it has {number} names (hard links), each with a -wal of its own; keep one"

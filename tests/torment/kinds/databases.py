@@ -29,9 +29,9 @@ def attempt(ground: Ground) -> list[str]:
     return ground.rng.choice(ways)(ground)
 
 
-def _readers(ground: Ground, codes: set[int], count: int = 3) -> list[str]:
+def _readers(ground: Ground, codes: set[int], but: tuple[str, ...] = ()) -> list[str]:
     wrong: list[str] = []
-    for words in ground.rng.sample(READERS, count):
+    for words in ground.rng.sample([each for each in READERS if each != but], 3):
         wrong += judging.said(ground.call(*words, "--db", ground.url, typed="n\n"), codes)
     return wrong
 
@@ -68,10 +68,11 @@ def _foreign(ground: Ground) -> list[str]:
 
 
 def _newer(ground: Ground) -> list[str]:
-    """Point at a database of a later release: it is refused."""
+    """Point at a database of a later release: only a halt is possible."""
     with closing(sqlite3.connect(ground.traded())) as database, database:
         database.execute("UPDATE alembic_version SET version_num = '0999'")
-    return _readers(ground, {STORAGE}) + _run(ground, {STORAGE})
+    halt = judging.said(ground.call("halt", "--db", ground.url), {DONE, STORAGE})
+    return halt + _readers(ground, {STORAGE}, but=("halt",)) + _run(ground, {STORAGE})
 
 
 def _linked(ground: Ground) -> list[str]:
