@@ -25,6 +25,7 @@ LAWS = (
     "health.check_seconds=5",
     "execution.person_after_seconds=20",
     "records.anchor_every=40",
+    "exposure.urgent_share=0",
 )
 _K, _P = Platform.KALSHI, Platform.POLYMARKET
 

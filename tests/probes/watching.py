@@ -109,9 +109,34 @@ def reminded(*settings: str) -> int:
         await at.expose()
         await at.rest(400)
 
+    beside = ("exits.unhedged_stop=false", "exposure.urgent_share=0")
+    run = bench(work, *beside, *settings)
+    began = first(run, "execution.single_leg.exposure")["occurred_at"]
+    return seconds(began, first(run, REMINDED)["occurred_at"])
+
+
+def reminded_of_less(*settings: str) -> int:
+    """How many seconds after an exposure of 42 dollars is it reported again?"""
+
+    async def work(at: Bench) -> None:
+        await at.expose()
+        await at.rest(2_000)
+
     run = bench(work, "exits.unhedged_stop=false", *settings)
     began = first(run, "execution.single_leg.exposure")["occurred_at"]
     return seconds(began, first(run, REMINDED)["occurred_at"])
+
+
+def reminded_of_dust(*settings: str) -> int:
+    """How many seconds lie between two reminders of one contract that nobody buys?"""
+
+    async def work(at: Bench) -> None:
+        await at.expose(second="99")
+        at.show(KALSHI, {}, {})
+        at.show(POLYMARKET, {}, {})
+        await at.rest(9_000)
+
+    return apart(bench(work, "exits.unhedged_stop=false", *settings), REMINDED)
 
 
 def together(*settings: str) -> list[int]:
@@ -129,7 +154,7 @@ def together(*settings: str) -> list[int]:
         return began
 
     beside = ("exits.unhedged_stop=false", "execution.cool_down_seconds=0")
-    run = bench(work, *beside, *settings)
+    run = bench(work, *beside, "exposure.urgent_share=0", *settings)
     return [seconds(run.answer, row["occurred_at"]) for row in run.events(REMINDED)[:2]]
 
 
@@ -247,6 +272,10 @@ ROWS = (
         {39: [60, 60], 41: [60, 80]},
         at="two exposures",
     ),
+    Row("exposure.urgent_share", reminded_of_less, {"0.004": 60, "0.005": 600}),
+    Row("exposure.small_reminder_seconds", reminded_of_less, {500: 500, 700: 700}),
+    Row("exposure.dust_dollars", reminded_of_dust, {"0.4": 600, "0.5": 3_600}),
+    Row("exposure.dust_reminder_seconds", reminded_of_dust, {2_000: 2_000, 4_000: 4_000}),
     Row("exposure.halt_on_weekly", weekly, {"true": True, "false": False}),
     Row("reconciliation.every_seconds", compared, {70: 70, 110: 110}),
     Row("reconciliation.grace_seconds", doubted, {30: 30, 70: 70}),

@@ -113,6 +113,7 @@ def _settings(chance: random.Random) -> tuple[str, ...]:
         "detection.yearly_return=0",
         "detection.minimum_fill_share=0",
         "exposure.halt_on_weekly=false",
+        "exposure.urgent_share=0",
         f"execution.auto_policy={policy}",
         "exits.results_seconds=120",
         f"exits.rule={chance.choice(('hold', 'classic', 'classic'))}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prove.bug import Bug
 from prove.in_acks import IN_ACKS
+from prove.in_alerts import IN_ALERTS
 from prove.in_settings import IN_SETTINGS
 from prove.in_trades import IN_TRADES
 from prove.places import (
@@ -398,6 +399,7 @@ PLANTED = (
         "tests/simulation/test_crash_reports.py",
     ),
     *IN_TRADES,
+    *IN_ALERTS,
     *IN_ACKS,
     *IN_SETTINGS,
 )

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from probes import entering, executing, leaving, papering, stored, watching
+from probes import entering, executing, leaving, papering, stored, telling, watching
 from probes.row import Row
 
 from dutchbook.config import places
@@ -22,6 +22,7 @@ ROWS: tuple[Row, ...] = (
     *watching.ROWS,
     *papering.ROWS,
     *stored.ROWS,
+    *telling.ROWS,
 )
 CASES = [(row, value) for row in ROWS for value in row.seen]
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.bench import KALSHI, NOBODY, POLYMARKET, Bench, Ended, bench
 from support.exposures import exposure
 from support.memory_journal import MemoryJournal
 from support.runs import HELD, Finished, play, stored
@@ -26,6 +27,7 @@ from dutchbook.domain.events import LimitApproached, Stamp
 from dutchbook.domain.positions.exposure_counts import MONTHLY, WEEKLY, ExposureCounts
 from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.persistence.log.verify import problems
+from dutchbook.platforms.paper.faults import Fault
 from dutchbook.ports.journal import Batch
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
@@ -41,6 +43,9 @@ FAULTS = [
 ]
 Row = dict[str, Any]
 LEFT_ALONE = ("execution.auto_policy=off", *HELD)
+URGENT = ("exposure.urgent_share=0", *LEFT_ALONE)
+"""Whatever is at risk, a reminder comes every minute."""
+REMINDED = "execution.single_leg.exposure_reminder"
 
 
 # Counting -------------------------------------------------------------------------------------
@@ -286,7 +291,7 @@ def _words(run: Finished) -> dict[str, list[Row]]:
 
 
 def test_an_exposed_position_is_reported_again_every_minute_until_the_end() -> None:
-    run = play("paper.fault_rejected=300000", *LEFT_ALONE, seed=7, minutes=30)
+    run = play("paper.fault_rejected=300000", *URGENT, seed=7, minutes=30)
 
     last = run.tables["audit_log"][-1]["occurred_at"]
     exposed = [p for p in run.tables["open_positions"] if p["status"] == "SINGLE_LEG_EXPOSED"]
@@ -315,7 +320,7 @@ def test_no_reminder_is_sent_for_a_hedged_position() -> None:
 def test_the_period_and_the_gap_of_reminders_are_settings() -> None:
     run = play(
         "paper.fault_rejected=300000",
-        *LEFT_ALONE,
+        *URGENT,
         "exposure.reminder_seconds=300",
         "exposure.reminder_gap_seconds=290",
         seed=7,
@@ -336,7 +341,7 @@ def test_a_restart_neither_repeats_nor_forgets_a_reminder(away: int, at: int) ->
     async def main() -> list[float]:
         tape = generated_tape(7, minutes=30)
         clock, journal = TapeClock(tape.meta.first), MemoryJournal()
-        faults = load(None, ("paper.fault_rejected=300000", *LEFT_ALONE))
+        faults = load(None, ("paper.fault_rejected=300000", *URGENT))
         await build_paper(faults, tape, journal, clock, seed=7).trade(1)
         kind = "execution.single_leg.exposure_reminder"
         said = await journal.rows("audit_log", {"name": kind}, order_by=("sequence",))
@@ -358,6 +363,67 @@ def test_a_restart_neither_repeats_nor_forgets_a_reminder(away: int, at: int) ->
 
     assert waits
     assert set(waits) == {at}
+
+
+async def _an_hour(at: Bench) -> None:
+    await at.expose()
+    await at.rest(3_600)
+
+
+def _reminders(run: Ended) -> list[float]:
+    """Return the seconds from the first report of the exposure to each reminder."""
+    (began,) = run.events("execution.single_leg.exposure")
+    told = (row["occurred_at"] - began["occurred_at"] for row in run.events(REMINDED))
+    return [each.total_seconds() for each in told]
+
+
+@pytest.mark.parametrize(("share", "every"), [("0.004", 60), ("0.005", 600)])
+def test_the_more_is_at_risk_the_more_often_an_exposure_is_reported_again(
+    share: str, every: int
+) -> None:
+    """A hundred contracts at 40 cents are 42 dollars with their fee, of 10,000."""
+    run = bench(_an_hour, *HELD, f"exposure.urgent_share={share}")
+
+    assert _reminders(run) == list(range(every, 3_601, every))
+
+
+async def _dust(at: Bench) -> None:
+    await at.expose(second="99")
+    at.show(KALSHI, NOBODY, NOBODY)
+    at.show(POLYMARKET, NOBODY, NOBODY)
+    await at.rest(7_300)
+
+
+@pytest.mark.parametrize(
+    ("dollars", "later"), [("1", [600, 4_200]), ("0.4", list(range(600, 7_300, 600)))]
+)
+def test_dust_about_which_nothing_can_be_done_is_reported_again_every_hour(
+    dollars: str, later: list[float]
+) -> None:
+    """One contract at 40 cents; when it was first reported, its books took orders."""
+    run = bench(_dust, *HELD, f"exposure.dust_dollars={dollars}")
+
+    assert _reminders(run) == later
+
+
+def test_an_exposure_that_grows_is_reported_at_once_and_then_as_what_it_is_now() -> None:
+    """Ten contracts are 4 dollars, and a hundred are 42, of 10,000."""
+
+    async def work(at: Bench) -> datetime:
+        at.fault(POLYMARKET, Fault.FAILED_FILL)
+        await at.expose(second="90")
+        grown = at.engine.clock.now()
+        await at.rest(200)
+        return grown
+
+    run = bench(work, *HELD, "exposure.urgent_share=0.004")
+
+    first, grown = run.events("execution.single_leg.exposure")
+    told = [json.loads(row["payload"])["exposed_quantity"] for row in (first, grown)]
+    reminders = [row["occurred_at"] for row in run.events(REMINDED)]
+    assert told == ["10", "100"]
+    assert grown["occurred_at"] - first["occurred_at"] <= timedelta(seconds=5)
+    assert reminders[0] - grown["occurred_at"] == timedelta(seconds=60)
 
 
 def test_no_reminder_is_sent_between_the_sessions_of_a_tape() -> None:

@@ -115,8 +115,9 @@ def entries(text: str) -> list[Entry]:
 
 
 def exposures(console: Console, text: str) -> None:
-    row = {"position_id": text, "question": text, "since": AT, "recommended": text}
-    row |= {"quantity": 1, "outcome": text, "platform": text, "at_risk": "1", "result": None}
+    row = {"position_id": text, "question": text, "since": AT, "actions": [text]}
+    row |= {"quantity": 1, "outcome": text, "platform": text, "at_risk": "1"}
+    row["choices"] = [{"name": text, "blocked": text}]
     positions.exposed(console, [row])
 
 
@@ -167,7 +168,7 @@ def rows(console: Console, text: str) -> None:
 
 def event_line(console: Console, text: str) -> None:
     told = PairDecided(Stamp("e", AT, text), text, "approved", f"as {text}", text)
-    TerminalScreen(console).line(line(told))
+    TerminalScreen(console).line(line(told, {}))
 
 
 def first_line(console: Console, text: str) -> None:

@@ -75,7 +75,7 @@ def test_the_view_shows_books_capital_positions_and_the_latest_events() -> None:
 
     def look(paper: PaperRun) -> None:
         view = LiveView(paper.engine)
-        paper.engine.committer.subscribe(EventLines(view.tail.append))
+        paper.engine.committer.subscribe(EventLines(view.tail.append, {}))
 
         async def at_both_moments() -> None:
             frames.append(printed(view))

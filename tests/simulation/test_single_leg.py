@@ -555,7 +555,7 @@ def test_a_reminder_prices_the_choices_at_current_books() -> None:
             at.usual(KALSHI)
             at.usual(POLYMARKET, bids={44: "500"})
 
-    run = bench(work)
+    run = bench(work, "exposure.urgent_share=0")
 
     (first,) = said(run, "single_leg.exposure")
     (again,) = said(run, "single_leg.exposure_reminder")

@@ -15,8 +15,10 @@ from support.reconciled import At, beside, says
 from support.reconciliation import ABSENT, POSITION, TEN
 
 from dutchbook.application.views import timeline
+from dutchbook.application.views.exposure_words import dollars
 from dutchbook.cli.console import positions as shown
-from dutchbook.cli.console.sentences import SENTENCES, dollars, sentence
+from dutchbook.cli.console.sentences import SENTENCES, sentence
+from dutchbook.config import load
 from dutchbook.domain.events import as_json, catalogue
 from dutchbook.domain.execution.order import Order, OrderStatus
 from dutchbook.domain.market.contract import Outcome, Side
@@ -27,6 +29,7 @@ from dutchbook.errors import InvalidInput, InvalidPositionState
 from dutchbook.platforms.order_answers import SILENCE, Answer
 from dutchbook.platforms.paper.faults import Fault
 
+OFTEN = load(None, ("exposure.urgent_share=0",)).reminding()
 MINUTE = timedelta(seconds=60)
 WHY = "the book is deep again"
 
@@ -55,9 +58,9 @@ def test_an_exposure_is_listed_with_everything_that_a_person_needs_first() -> No
     async def work(at: Bench) -> tuple[Any, Any]:
         await at.expose(second="40")
         await _minute(at)
-        return await timeline.exposures(at.journal, MINUTE), at.position
+        return await timeline.exposures(at.journal, OFTEN), at.position
 
-    run = bench(work)
+    run = bench(work, "exposure.urgent_share=0")
 
     (row,), position = run.answer
     reminder = run.events("execution.single_leg.exposure_reminder")[-1]["occurred_at"]
@@ -74,14 +77,26 @@ def test_an_exposure_is_listed_with_everything_that_a_person_needs_first() -> No
         "since": run.events("execution.single_leg.exposure")[0]["occurred_at"],
         "recommended": "retry_leg",
         "result": row["result"],
+        "choices": row["choices"],
+        "actions": row["actions"],
         "next_reminder": reminder + MINUTE,
     }
     reminded = json.loads(run.events("execution.single_leg.exposure_reminder")[-1]["payload"])
+    assert (row["choices"], row["actions"]) == (
+        reminded["scenarios"],
+        reminded["recommended_actions"],
+    )
     assert row["result"] == reminded["scenarios"][0]["pnl"]
-    text = printed(shown.exposed, [row])
-    result = dollars(row["result"])
-    for word in (position.position_id[:8], "Northern Rovers", "60 YES on", "retry-leg", result):
-        assert word in flat(text)
+    risk, result, short = (
+        dollars(row["at_risk"]),
+        dollars(row["result"]),
+        row["position_id"][:8],
+    )
+    assert (
+        f"Northern Rovers win the cup: 60 YES on kalshi unhedged, {risk} dollars at risk;"
+        f" position {short}; best: retry the missing leg, buy 60 no up to 0.53,"
+        f" result {result}: dutchbook retry-leg {short} --price 0.53"
+    ) in flat(printed(shown.exposed, [row]))
 
 
 def test_a_resolved_exposure_is_not_listed_and_starts_anew_when_it_opens_again() -> None:
@@ -89,9 +104,9 @@ def test_a_resolved_exposure_is_not_listed_and_starts_anew_when_it_opens_again()
         at.fault(POLYMARKET, Fault.FAILED_FILL)
         await at.expose()
         await at.service.retry_leg(at.id, "0.53")
-        hedged = await timeline.exposures(at.journal, MINUTE)
+        hedged = await timeline.exposures(at.journal, OFTEN)
         await at.rest(5)
-        return hedged, await timeline.exposures(at.journal, MINUTE)
+        return hedged, await timeline.exposures(at.journal, OFTEN)
 
     run = bench(work)
 
@@ -137,7 +152,7 @@ def test_a_timeline_lists_what_was_decided_sent_answered_requested_and_done_in_o
         await at.told("close_leg", position=at.id)
         return await timeline.explain(at.journal, first[:8])
 
-    run = bench(work)
+    run = bench(work, "exposure.urgent_share=0")
 
     told, position, orders = run.answer
     text = flat(printed(shown.story, told, position))
@@ -202,7 +217,7 @@ def test_cost_cash_needed_and_remainder_are_shown_before_a_command() -> None:
         await _minute(at)
         return await timeline.position(at.journal, at.id)
 
-    row = bench(work).answer
+    row = bench(work, "exposure.urgent_share=0").answer
 
     retry = flat(printed(shown.before, row, "retry_leg", None))
     close = flat(printed(shown.before, row, "close_leg", None))
@@ -245,7 +260,7 @@ def test_what_an_order_changed_is_reported_and_priced_at_once() -> None:
         await at.expose()
         at.show(POLYMARKET, {47: "30"}, {49: "500"})
         await at.service.retry_leg(at.id, "0.53")
-        return await timeline.exposures(at.journal, MINUTE), *await timeline.explain(
+        return await timeline.exposures(at.journal, OFTEN), *await timeline.explain(
             at.journal, at.id
         )
 
@@ -293,7 +308,7 @@ def test_what_a_thin_book_leaves_unhedged_is_shown_before_a_command() -> None:
             at.show(KALSHI, {38: "15"}, {90: "500"})
         return await timeline.position(at.journal, at.id)
 
-    row = bench(work).answer
+    row = bench(work, "exposure.urgent_share=0").answer
 
     text = flat(printed(shown.before, row, "close_leg", None, Decimal("-3.2")))
     assert "sell 15 yes down to 0.38, as far as the book goes; 45 stay unhedged" in text

@@ -26,6 +26,7 @@ from dutchbook.domain.positions.settlement import Key
 from dutchbook.domain.values.units import Money
 from dutchbook.persistence.log.verify import problems
 from dutchbook.platforms.paper.faults import Fault
+from dutchbook.ports.hooks import Programs
 from dutchbook.ports.journal import Batch, Insert, Receipt
 from dutchbook.ports.market_data import BookUpdate, MarketListener
 from dutchbook.runtime.clock import TapeClock
@@ -287,6 +288,7 @@ def bench(
     first: Platform = KALSHI,
     after: Left | None = None,
     dies: Callable[[Batch], When | None] | None = None,
+    programs: Programs | None = None,
 ) -> Ended:
     """Do `work` on a running engine whose first legs are on `first`, then drain it.
 
@@ -298,6 +300,7 @@ def bench(
         first: The platform of the first leg.
         after: The state that the previous engine left.
         dies: Returns on which side of a commit this engine dies, None where it survives it.
+        programs: Starts those of the hooks.
 
     Raises:
         Died: The engine died.
@@ -311,7 +314,14 @@ def bench(
         clock = TapeClock(after.at if after else NOW)
         feed = WorkFeed(lambda: work(at))
         paper = build_paper(
-            load(None, chosen), made, journal, clock, seed=7, run=run, feed=feed
+            load(None, chosen),
+            made,
+            journal,
+            clock,
+            seed=7,
+            run=run,
+            feed=feed,
+            programs=programs,
         )
         at = Bench(paper, journal)
         if after:

@@ -22,11 +22,12 @@ from dutchbook.bootstrap.engine import Engine
 from dutchbook.bootstrap.entries import EntryServices, build_entries
 from dutchbook.bootstrap.exits import build_exits
 from dutchbook.bootstrap.lifecycle import build_lifecycle
-from dutchbook.bootstrap.monitoring import build_monitoring
+from dutchbook.bootstrap.monitoring import build_hooks, build_monitoring
 from dutchbook.bootstrap.pair_trades import build_pair_trades
 from dutchbook.bootstrap.surroundings import Surroundings
 from dutchbook.config import Settings
 from dutchbook.ports.anchors import Anchors
+from dutchbook.ports.hooks import Programs
 from dutchbook.ports.journal import Journal
 from dutchbook.ports.time import Clock, Ids
 
@@ -43,12 +44,13 @@ def build(
     fence: Fence | None = None,
     anchors: Anchors | None = None,
     lease_reader: Journal | None = None,
+    programs: Programs | None = None,
 ) -> Engine:
     """Build the engine that trades on what is `around` it.
 
     A `fence` checks every commit against its lease and every send against its HALT file;
     `lease_reader` reads that lease (else the journal does); `anchors` store heads of the log.
-    People's commands are read every `poll_seconds`.
+    People's commands are read every `poll_seconds`; `programs` starts those of the hooks.
     """
     committer = Committer(journal, clock, ids, fence)
     risk = RiskManager(journal, committer, clock, ids, settings.limits(), around.accounts)
@@ -64,13 +66,14 @@ def build(
         clock,
         ids,
     )
-    return _engine(base, around, anchors, poll_seconds, first=run == 1)
+    return _engine(base, around, anchors, programs, poll_seconds, first=run == 1)
 
 
 def _engine(
     base: Base,
     around: Surroundings,
     anchors: Anchors | None,
+    programs: Programs | None,
     poll_seconds: float,
     *,
     first: bool,
@@ -86,13 +89,14 @@ def _engine(
     monitoring = build_monitoring(
         base, trading, entering.queue, detection, recorder, around, sessions, facts
     )
+    hooks = build_hooks(base, programs, monitoring.system)
     services = (
         *monitoring.services,
         facts,
         entering.reconciling.service,
         _unbooked_fills(base, trading, entering.reconciling),
         *ends.services,
-        *filter(None, (anchoring,)),
+        *filter(None, (anchoring, hooks)),
     )
     endings = (ends.merging, ends.settlement, ends.partial.on_event, ends.exits.on_event)
     for subscriber in endings:

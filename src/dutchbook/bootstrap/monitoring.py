@@ -17,6 +17,7 @@ from dutchbook.application.market.polling import BookPolling
 from dutchbook.application.market.sessions import Sessions
 from dutchbook.application.monitoring.clock_drift import TimeDriftService
 from dutchbook.application.monitoring.degradation import DegradationProtocol
+from dutchbook.application.monitoring.hooks import HookCommands, Hooks
 from dutchbook.application.monitoring.platform_health import (
     Intervals,
     PlatformHealthService,
@@ -26,6 +27,8 @@ from dutchbook.application.records.recorder import Recorder
 from dutchbook.bootstrap.base import Base
 from dutchbook.bootstrap.surroundings import Surroundings
 from dutchbook.config import Settings
+from dutchbook.config.hooks import words
+from dutchbook.ports.hooks import Programs
 from dutchbook.ports.time import TimeSource
 
 
@@ -77,8 +80,9 @@ def build_monitoring(
         trading.trades,
         trading.announce,
         sessions,
+        risk.capital,
         clock,
-        period=timedelta(seconds=chosen.reminder_seconds),
+        base.settings.reminding(),
         gap=timedelta(seconds=chosen.reminder_gap_seconds),
     )
     committer.subscribe(exposures)
@@ -97,6 +101,17 @@ def build_monitoring(
     )
     drift = _drift(base, around.times, system)
     return MonitoringServices(sessions, exposures, reminders, system, drift, health, protocol)
+
+
+def build_hooks(base: Base, programs: Programs | None, system: SystemHealth) -> Hooks | None:
+    """Build what starts the programs of the user, if there are any, and subscribe it."""
+    chosen = base.settings.hooks
+    commands = HookCommands(words(chosen.on_exposure), words(chosen.on_halt))
+    if programs is None or commands == HookCommands():
+        return None
+    hooks = Hooks(programs, commands, base.watchlist, system, base.clock)
+    base.committer.subscribe(hooks)
+    return hooks
 
 
 def _intervals(settings: Settings) -> Intervals:

@@ -27,6 +27,7 @@ from dutchbook.platforms.paper.step_lag import StepLag
 from dutchbook.platforms.paper.time_source import PaperTime
 from dutchbook.platforms.paper.wallet import ACCOUNTS
 from dutchbook.ports.anchors import Anchors
+from dutchbook.ports.hooks import Programs
 from dutchbook.ports.journal import Journal
 from dutchbook.ports.market_data import MarketData
 from dutchbook.ports.time import Clock, Ids
@@ -112,6 +113,7 @@ def build_paper(
     lease_reader: Journal | None = None,
     platforms: Platforms | None = None,
     feed: MarketData | None = None,
+    programs: Programs | None = None,
 ) -> PaperRun:
     """Build an engine that trades `pairs` on paper (see `traded_pairs`), or else the tape's.
 
@@ -143,6 +145,7 @@ def build_paper(
         fence=fence,
         anchors=anchors,
         lease_reader=lease_reader,
+        programs=programs,
     )
     return _paper_run(engine, tape, on, market, dict(results or {}))
 

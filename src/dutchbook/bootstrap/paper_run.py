@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,14 +18,17 @@ from dutchbook.application.views.unfinished import in_words, unfinished
 from dutchbook.bootstrap import paths
 from dutchbook.bootstrap.paper import POLL_SECONDS, PaperRun, build_paper
 from dutchbook.config import Settings
+from dutchbook.config.hooks import words
 from dutchbook.domain.positions.settlement import Key, Ruling, read_results
 from dutchbook.errors import InvalidInput, LeaseHeld, LeaseLost
 from dutchbook.persistence.database import Database
 from dutchbook.persistence.log.anchors import AnchorFile
+from dutchbook.ports.hooks import Programs
 from dutchbook.ports.journal import Journal
 from dutchbook.runtime.clock import SystemClock, TapeClock
 from dutchbook.runtime.live import run_live
 from dutchbook.runtime.process import gone, myself
+from dutchbook.runtime.programs import ProgramThreads
 from dutchbook.runtime.stop_signals import StopSignals
 from dutchbook.runtime.virtual_time import run_virtual, turnstile
 from dutchbook.tape import demo
@@ -127,6 +131,7 @@ def run(options: Options, screen: Screen) -> dict[str, Any]:
     Raises:
         LeaseHeld: Another engine runs on the database, or took over from this one.
     """
+    _check_programs(options.settings)
     tape = chosen_tape(options)
     played = _Played(tape, _results(options, tape))
     database = Database.at(options.database)
@@ -151,8 +156,26 @@ def _run(
     *,
     taking_over: bool,
 ) -> dict[str, Any]:
-    trading = _trade(options, played, database, screen, taking_over=taking_over)
-    return run_virtual(trading) if options.speed is None else run_live(trading)
+    hooks = options.settings.hooks
+    programs = ProgramThreads(hooks.seconds, hooks.at_once)
+    trading = _trade(options, played, database, screen, programs, taking_over=taking_over)
+    try:
+        return run_virtual(trading) if options.speed is None else run_live(trading)
+    finally:
+        programs.close()
+
+
+def _check_programs(settings: Settings) -> None:
+    """Require that the programs of the hooks are there.
+
+    Raises:
+        InvalidInput: One is not.
+    """
+    for name in ("on_exposure", "on_halt"):
+        text = getattr(settings.hooks, name)
+        command = words(text)
+        if command and shutil.which(command[0]) is None:
+            raise InvalidInput(f"hooks.{name}", text, "a program that is there and may be run")
 
 
 async def _wait_for_lease(options: Options, database: Database, screen: Screen) -> bool:
@@ -188,6 +211,7 @@ async def _trade(
     played: _Played,
     database: Database,
     screen: Screen,
+    programs: Programs,
     *,
     taking_over: bool,
 ) -> dict[str, Any]:
@@ -215,6 +239,7 @@ async def _trade(
             poll_seconds=options.poll_seconds,
             anchors=AnchorFile(paths.anchor_path(database), SystemClock(), turnstile()),
             lease_reader=reader,
+            programs=programs,
         )
         trading = _stop_on_signal(paper, number, options, screen)
         summary = await _keep_lease(journal, fence, options, trading)

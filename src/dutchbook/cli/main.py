@@ -14,7 +14,7 @@ from dutchbook import __version__
 from dutchbook.cli import positions as position_commands
 from dutchbook.cli.audit import audit
 from dutchbook.cli.database import database
-from dutchbook.cli.options import Db, Last, Seed, confirmed, console, url_of
+from dutchbook.cli.options import Db, Last, Seed, confirmed, console, hook_settings, url_of
 from dutchbook.cli.outcome import outcome
 from dutchbook.cli.output import engine_output, tell
 from dutchbook.cli.tape import tapes
@@ -106,6 +106,13 @@ def run(
     standby: Annotated[
         bool, typer.Option("--standby", help="Wait until no other engine has the database.")
     ] = False,
+    on_exposure: Annotated[
+        str,
+        typer.Option(metavar="CMD", help="Start this when a leg is unhedged, still is, or ends."),
+    ] = "",
+    on_halt: Annotated[
+        str, typer.Option(metavar="CMD", help="Start this when a halt begins or is lifted.")
+    ] = "",
 ) -> None:
     """Run the engine on paper, to the end of the tape or until Ctrl-C."""
     from dutchbook.bootstrap import paper_run, paths
@@ -114,8 +121,9 @@ def run(
     if summary not in ("", "json"):
         raise typer.BadParameter("json is the only form", param_hint="--summary")
     paths.initialise()
+    once = [*(override or ()), *hook_settings(on_exposure, on_halt)]
     options = paper_run.Options(
-        settings=load(config or paths.default_config(), tuple(override or ()), os.environ),
+        settings=load(config or paths.default_config(), tuple(once), os.environ),
         tape=tape,
         database=url_of(db),
         speed=paper_run.speed(speed),

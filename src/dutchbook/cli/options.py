@@ -55,3 +55,9 @@ def console() -> Console:
 def confirmed(question: str) -> bool:
     """Ask a person a question of yes and no; the default is no."""
     return typer.confirm(inert(question))
+
+
+def hook_settings(on_exposure: str, on_halt: str) -> list[str]:
+    """Return the settings that ``--on-exposure`` and ``--on-halt`` of a run stand for."""
+    given = {"on_exposure": on_exposure, "on_halt": on_halt}
+    return [f"hooks.{name}={command}" for name, command in given.items() if command]

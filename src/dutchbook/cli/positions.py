@@ -46,15 +46,13 @@ def _print(found: Any) -> None:
 
 def exposures(db: Db = "", *, as_json: AsJson = False) -> None:
     """Every unhedged leg: what is at risk, and what to do. Ends with 1 if there is one."""
-    from datetime import timedelta
-
     from dutchbook.application.views import timeline
     from dutchbook.bootstrap import paths
     from dutchbook.cli.console import positions as shown
     from dutchbook.operations import requests
 
-    period = timedelta(seconds=paths.settings().exposure.reminder_seconds)
-    found = requests.reading(url_of(db), lambda journal: timeline.exposures(journal, period))
+    often = paths.settings().reminding()
+    found = requests.reading(url_of(db), lambda journal: timeline.exposures(journal, often))
     unfinished, engine = requests.begun(url_of(db))
     alone = [row for row in unfinished if row["unhedged"]]
     if as_json:

@@ -14,6 +14,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from dutchbook.config.environment import nearest, settings_in, variable
 from dutchbook.config.fields import NUMBER, Section, allowed
+from dutchbook.config.hooks import Hooks
 from dutchbook.config.paper import Paper
 from dutchbook.config.sections import (
     Detection,
@@ -32,6 +33,7 @@ from dutchbook.domain.detection.quote import Hurdles
 from dutchbook.domain.execution.pre_trade_checks import Controls
 from dutchbook.domain.market.health import DriftLimits, HealthLimits
 from dutchbook.domain.positions.exit_case import ExitRule, ExitRules
+from dutchbook.domain.positions.reminding import Reminding
 from dutchbook.domain.values.units import Money
 from dutchbook.errors import DutchbookError, InvalidInput, UnknownSetting
 
@@ -55,6 +57,7 @@ class Settings(Section):
     paper: Paper = Paper()
     divergence: Divergence = Divergence()
     records: Records = Records()
+    hooks: Hooks = Hooks()
 
     def book_age(self, *, polled: bool) -> timedelta:
         """Return the maximum age of a book that may be traded on.
@@ -111,6 +114,17 @@ class Settings(Section):
             protocol_silence=timedelta(seconds=self.health.protocol_seconds),
             fresh=timedelta(seconds=self.health.fresh_seconds),
             edge_multiplier=self.health.edge_multiplier,
+        )
+
+    def reminding(self) -> Reminding:
+        """Return how often exposures are reported again."""
+        chosen = self.exposure
+        return Reminding(
+            urgent=timedelta(seconds=chosen.reminder_seconds),
+            small=timedelta(seconds=chosen.small_reminder_seconds),
+            dust=timedelta(seconds=chosen.dust_reminder_seconds),
+            urgent_share=chosen.urgent_share,
+            dust_dollars=chosen.dust_dollars,
         )
 
     def drift_limits(self) -> DriftLimits:

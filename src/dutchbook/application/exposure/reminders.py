@@ -8,8 +8,11 @@ others and reach people through the outbox.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
+from dutchbook.application.capital.capital import Capital
 from dutchbook.application.market.sessions import Sessions
 from dutchbook.application.pair_trades.announcements import Announcements
 from dutchbook.application.pair_trades.store import PairTrades
@@ -19,14 +22,18 @@ from dutchbook.domain.events import (
     Event,
     PositionMoved,
     SingleLegExposure,
+    SingleLegExposureChanged,
     SingleLegExposureReminder,
     SingleLegResolved,
 )
 from dutchbook.domain.positions.position import UNHEDGED, OpenPosition
+from dutchbook.domain.positions.reminding import Reminding
 from dutchbook.ports.journal import Batch, Journal
 from dutchbook.ports.time import Clock
 
-KINDS = (PositionMoved, SingleLegExposure, SingleLegResolved, SingleLegExposureReminder)
+REPORTS = (SingleLegExposure, SingleLegExposureChanged, SingleLegExposureReminder)
+"""What a person is told of an exposure; it opens, grows and reverses in a report's commit."""
+KINDS = (PositionMoved, SingleLegResolved, *REPORTS)
 
 ROUNDING = 0.001
 """Seconds that a timer may fire early, so that none is set again for less than that."""
@@ -35,9 +42,10 @@ ROUNDING = 0.001
 class ExposureAlertScheduler:
     """Sends reminders of every position that stays exposed.
 
-    A reminder comes at most `period` after the last report on its position, even if our clock
-    is set meanwhile, and never before `gap`: those that fall due between the two are sent
-    together, in one commit. Between the sessions of a tape no reminders are sent.
+    `reminding` says how long after a report on its position the next one is due, even if our
+    clock is set meanwhile. None comes before `gap`, and those that fall due as soon as the most
+    urgent may be early are sent together, in one commit. Between the sessions of a tape no
+    reminders are sent.
     """
 
     def __init__(
@@ -47,9 +55,10 @@ class ExposureAlertScheduler:
         trades: PairTrades,
         announce: Announcements,
         sessions: Sessions,
+        capital: Capital,
         clock: Clock,
+        reminding: Reminding,
         *,
-        period: timedelta,
         gap: timedelta,
     ) -> None:
         self._journal = journal
@@ -57,11 +66,13 @@ class ExposureAlertScheduler:
         self._trades = trades
         self._announce = announce
         self._sessions = sessions
+        self._capital = capital
         self._clock = clock
-        self._period = period
-        self._gap = gap
+        self._reminding = reminding
+        self._gap = gap.total_seconds()
         self._since: dict[str, datetime] = {}
         self._last: dict[str, float] = {}
+        self._period: dict[str, float] = {}
         self._sending = asyncio.Lock()
         self._over = False
 
@@ -70,6 +81,8 @@ class ExposureAlertScheduler:
         for entry in await logged(self._journal, *KINDS):
             over = entry.name == SingleLegResolved.wire or _hedged(entry.facts.get("after"))
             self._note(entry.facts["position_id"], entry.at, over=over)
+            if entry.name in {kind.wire for kind in REPORTS}:
+                self._told(entry.facts)
 
     def __call__(self, event: Event, sequence: int) -> None:
         """Record that an exposure began, was reported, or ended.
@@ -82,11 +95,19 @@ class ExposureAlertScheduler:
             if isinstance(event, PositionMoved):
                 over = _hedged(event.after)
             self._note(event.position_id, event.stamp.occurred_at, over=over)
+            if isinstance(event, REPORTS):
+                self._told(event.payload())
+
+    def _told(self, facts: Mapping[str, Any]) -> None:
+        """Record how long after this report the next one is due."""
+        period = self._reminding.after(facts, self._capital.limits.bankroll)
+        self._period[facts["position_id"]] = period.total_seconds()
 
     def _note(self, position_id: str, at: datetime, *, over: bool) -> None:
         if over:
             self._since.pop(position_id, None)
             self._last.pop(position_id, None)
+            self._period.pop(position_id, None)
             return
         self._since.setdefault(position_id, at)
         ago = max((self._clock.now() - at).total_seconds(), 0)
@@ -104,28 +125,34 @@ class ExposureAlertScheduler:
                 await self._remind()
             now = self._clock.monotonic()
             due = [self._due(each, now) - now for each in self._unresolved()]
-            await self._clock.sleep(max(min((*due, self._gap.total_seconds())), 0))
+            await self._clock.sleep(max(min((*due, self._gap)), 0))
 
     def _unresolved(self) -> list[OpenPosition]:
         return [p for p in self._trades.positions.values() if p.status in UNHEDGED]
 
     def _due(self, position: OpenPosition, now: float) -> float:
         last = self._last.get(position.position_id)
-        return now if last is None else last + self._period.total_seconds()
+        urgent = self._reminding.urgent.total_seconds()
+        period = max(self._period.get(position.position_id, urgent), self._gap)
+        return now if last is None else last + period
 
     async def _remind(self) -> None:
-        """Once one reminder is due, send all that the gap allows."""
-        now, gap = self._clock.monotonic() + ROUNDING, self._gap.total_seconds()
+        """Once one reminder is due, send all that are due within the same moments."""
+        now = self._clock.monotonic() + ROUNDING
+        soon = now + self._reminding.urgent.total_seconds() - self._gap
         unresolved = self._unresolved()
         if not any(self._due(position, now) <= now for position in unresolved):
             return
         events = tuple(
             self._reminder(position)
             for position in unresolved
-            if now - self._last.get(position.position_id, now - gap) >= gap
+            if self._due(position, now) <= soon and self._rested(position, now)
         )
         if events and not self._over:
             await self._committer.commit(Batch(events=events))
+
+    def _rested(self, position: OpenPosition, now: float) -> bool:
+        return now - self._last.get(position.position_id, now - self._gap) >= self._gap
 
     def _reminder(self, position: OpenPosition) -> SingleLegExposureReminder:
         since = self._since.get(position.position_id, position.opened_at)

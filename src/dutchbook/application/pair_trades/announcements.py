@@ -31,6 +31,7 @@ from dutchbook.domain.positions.exposure import (
     top_of_book,
 )
 from dutchbook.domain.positions.position import Holding, OpenPosition, PositionStatus
+from dutchbook.domain.positions.result import unhedged_cost
 from dutchbook.domain.values.units import MICRO, NOTHING, Quantity
 from dutchbook.ports.time import Clock
 
@@ -131,6 +132,9 @@ class Announcements:
             polymarket_book=top_of_book(watch.polymarket),
             scenarios=scenarios,
             recommended_actions=exposure.recommended(scenarios),
+            platform=exposure.held.platform,
+            outcome=leg.outcome,
+            at_risk=unhedged_cost(position),
         )
 
     def reminder(self, trade: PairTrade, since: datetime) -> SingleLegExposureReminder:
@@ -145,6 +149,9 @@ class Announcements:
             exposed_since=since,
             scenarios=scenarios,
             recommended_actions=actions,
+            platform=position.longer,
+            outcome=position.holding(position.longer).outcome,
+            at_risk=unhedged_cost(position),
         )
 
     def changed(self, trade: PairTrade) -> SingleLegExposureChanged:
@@ -160,6 +167,7 @@ class Announcements:
             exposed_quantity=Quantity(abs(position.imbalance)),
             scenarios=scenarios,
             recommended_actions=actions,
+            at_risk=unhedged_cost(position),
         )
 
     def _priced(self, trade: PairTrade) -> tuple[tuple[Scenario, ...], tuple[str, ...]]:

@@ -6,12 +6,14 @@ without one. An id may be given by its first characters, if these are enough.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from dutchbook.application.records.log import Entry, logged_about
+from dutchbook.domain.capital.limits import RiskLimits
 from dutchbook.domain.events import (
     OrderPlaced,
     Scenario,
@@ -23,9 +25,10 @@ from dutchbook.domain.events import (
 from dutchbook.domain.market.contract import Outcome, Platform
 from dutchbook.domain.positions.exposure import completed_at
 from dutchbook.domain.positions.position import UNHEDGED, OpenPosition, PositionStatus
+from dutchbook.domain.positions.reminding import Reminding
 from dutchbook.domain.positions.result import unhedged_cost
 from dutchbook.domain.reconciliation.findings import DiscrepancyType
-from dutchbook.domain.values.units import Price, plain
+from dutchbook.domain.values.units import Money, Price, plain
 from dutchbook.errors import InvalidInput, InvalidPositionState
 from dutchbook.ports.journal import Journal, Prefix
 from dutchbook.ports.tables.market import CONTRACTS
@@ -76,25 +79,38 @@ def _any_of(kinds: Iterable[str]) -> str:
     return " or ".join(f"an {kind}" if kind[0] in "aeo" else f"a {kind}" for kind in kinds)
 
 
-async def exposures(journal: Journal, reminder: timedelta) -> list[Row]:
+async def exposures(journal: Journal, reminding: Reminding) -> list[Row]:
     """Return every position with an unhedged leg, oldest first.
 
     Args:
         journal: Where they are.
-        reminder: The time between two reminders.
+        reminding: How often they are reported again.
     """
-    asked = await questions(journal)
+    asked, bankroll = await questions(journal), await _bankroll(journal)
     rows = await journal.rows("open_positions", order_by=("opened_at", "position_id"))
     found = []
     for row in rows:
         if row["status"] in UNHEDGED:
             log = await logged_about(journal, row["execution_id"])
-            found.append(_exposure(row, log, asked, reminder))
+            after = partial(reminding.after, bankroll=bankroll)
+            found.append(_exposure(row, log, asked, after))
     return found
 
 
+async def _bankroll(journal: Journal) -> Money:
+    """Return the bankroll in dollars: what the accounts hold, as the last run limits it."""
+    kept = await journal.rows("system_metadata", {"key": "limits"})
+    limits = RiskLimits.of_text(kept[0]["value"]) if kept else RiskLimits()
+    names = ("free", "reserved", "committed")
+    held = (row[name] for row in await journal.rows("accounts") for name in names)
+    return limits.holding(Money(sum(held, start=Decimal(0)))).bankroll
+
+
 def _exposure(
-    row: Row, log: list[Entry], questions: Mapping[str, str], reminder: timedelta
+    row: Row,
+    log: list[Entry],
+    questions: Mapping[str, str],
+    after: Callable[[Mapping[str, Any]], timedelta],
 ) -> Row:
     position = OPEN_POSITIONS.value(row)
     report = _last_report(log, position)
@@ -110,7 +126,9 @@ def _exposure(
         "since": _since(log) or position.opened_at,
         "recommended": actions[0] if actions else None,
         "result": best["pnl"] if best else None,
-        "next_reminder": report.at + reminder if report else None,
+        "choices": list(scenarios.values()),
+        "actions": list(actions),
+        "next_reminder": report.at + after(report.facts) if report else None,
     }
 
 

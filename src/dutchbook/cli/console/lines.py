@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from dutchbook.application.views.exposure_words import BEGINNINGS, exposure_told
 from dutchbook.domain.events import Event, as_json
 
 LONG = 20
@@ -18,25 +19,31 @@ QUIET = {
 
 
 class EventLines:
-    """A subscriber that writes committed events as plain lines."""
+    """A subscriber that writes committed events as plain lines; `questions` are by pair."""
 
-    def __init__(self, write: Callable[[str], None]) -> None:
+    def __init__(self, write: Callable[[str], None], questions: Mapping[str, str]) -> None:
         self._write = write
+        self._questions = questions
 
     def __call__(self, event: Event, sequence: int) -> None:
         """Write one event, unless its kind only repeats another."""
         if sequence and event.wire not in QUIET:
-            self._write(line(event))
+            self._write(line(event, self._questions))
 
 
-def line(event: Event) -> str:
-    """Return an event as its time, its name and its plain facts."""
-    facts = ", ".join(
-        f"{name} {_short(value)}"
-        for name, value in event.payload().items()
-        if isinstance(value, str | int) and not name.endswith("_id") and value != ""
-    )
-    return f"{as_json(event.stamp.occurred_at)[11:23]}  {event.wire}  {facts}"
+def line(event: Event, questions: Mapping[str, str]) -> str:
+    """Return an event as its time, its name and its plain facts, or its sentence."""
+    facts = event.payload()
+    if event.wire in BEGINNINGS:
+        pair = facts["pair_id"]
+        text = exposure_told(event.wire, questions.get(pair, pair), facts)
+    else:
+        text = ", ".join(
+            f"{name} {_short(value)}"
+            for name, value in facts.items()
+            if isinstance(value, str | int) and not name.endswith("_id") and value != ""
+        )
+    return f"{as_json(event.stamp.occurred_at)[11:23]}  {event.wire}  {text}"
 
 
 def _short(value: str | int) -> str:

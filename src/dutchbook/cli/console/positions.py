@@ -13,17 +13,17 @@ from rich.console import Console
 from rich.table import Table
 
 from dutchbook.application.records.log import Entry
+from dutchbook.application.views.exposure_words import (
+    COMMANDS,
+    SHORT,
+    WAYS,
+    command,
+    dollars,
+    exposed_in_words,
+)
 from dutchbook.application.views.unfinished import in_words
 from dutchbook.cli.console.literal import Lines
-from dutchbook.cli.console.sentences import (
-    COMMANDS,
-    STATES,
-    WAYS,
-    dollars,
-    numbers,
-    sentence,
-    way,
-)
+from dutchbook.cli.console.sentences import STATES, numbers, sentence, way
 from dutchbook.cli.output import inert
 from dutchbook.domain.events import SingleLegExposureReminder
 from dutchbook.domain.values.units import due, plain
@@ -36,8 +36,6 @@ ANSWERS = {
     "force-close": "nothing is left of the position; --paid says what each contract brought",
 }
 """What a person can answer to a discrepancy, and what each answer means."""
-SHORT = 8
-"""Characters of an id that are shown where space is short; commands accept them."""
 
 
 def _say(console: Console, line: str = "", indent: int = 0) -> None:
@@ -74,34 +72,26 @@ def exposed(
     unfinished: Sequence[Row] = (),
     engine: str | None = None,
 ) -> None:
-    """Print the unhedged legs: those of positions as a table, then those without one yet."""
+    """Print the unhedged legs: those without a position yet, then a sentence for each other."""
     rows = list(rows)
     begun(console, unfinished, engine)
     if not rows and not unfinished:
         _say(console, "nothing is exposed")
-    if not rows:
-        return
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("position", overflow="fold")
-    table.add_column("unhedged", min_width=10)
-    for name in ("since", "at risk", "do", "result"):
-        right = name in ("at risk", "result")
-        table.add_column(name, no_wrap=True, justify="right" if right else "left")
     for row in rows:
-        table.add_row(
-            Lines(str(row["position_id"])[:SHORT], row["question"]),
-            _unhedged(row),
-            Lines(*_time(row["since"]).split()),
-            dollars(row["at_risk"]),
-            COMMANDS.get(row["recommended"], row["recommended"] or "-"),
-            "-" if row["result"] is None else dollars(row["result"]),
+        facts = {
+            **row,
+            "exposed_quantity": row["quantity"],
+            "scenarios": row["choices"],
+            "recommended_actions": row["actions"],
+        }
+        words = exposed_in_words(row["question"], facts)
+        _say(console, f"{_time(row['since'])}  {words}", 21)
+    if rows:
+        _say(
+            console,
+            "In dollars, as last priced. Look at one, and at every choice: dutchbook position"
+            " ID. How it came to that: dutchbook explain ID.",
         )
-    console.print(table)
-    _say(
-        console,
-        "In dollars; the result is that of what to do, as last priced. Look at one, and at"
-        " every choice: dutchbook position ID. How it came to that: dutchbook explain ID.",
-    )
 
 
 def listed(
@@ -227,7 +217,7 @@ def choices(console: Console, row: Row) -> None:
         _say(console, f"- {way(choice)}", 2)
     for choice in row["choices"]:
         if choice["name"] in COMMANDS and not choice["blocked"]:
-            _say(console, f"  {_command(row['position_id'], choice)}")
+            _say(console, f"  {command(row['position_id'], choice)}")
 
 
 def disputed(console: Console, rows: Iterable[Row]) -> None:
@@ -262,11 +252,6 @@ def _fact(value: Any) -> str:
     if isinstance(value, list):
         return "; ".join(_fact(each) for each in value) or "none"
     return "unknown" if value is None else str(value)
-
-
-def _command(position_id: str, choice: Row) -> str:
-    price = f" --price {dollars(choice['price'])}" if choice["name"] == "retry_leg" else ""
-    return f"dutchbook {COMMANDS[choice['name']]} {position_id[:SHORT]}{price}"
 
 
 def story(

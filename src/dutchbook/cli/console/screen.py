@@ -56,7 +56,8 @@ class _Shown:
         self._engine = engine
         self._view = LiveView(engine)
         self._line = line
-        self._lines = EventLines(line)
+        self._questions = {pair.match_id: pair.kalshi.title for pair in engine.pairs}
+        self._lines = EventLines(line, self._questions)
         self._noted = False
 
     def event(self, event: Event, sequence: int) -> None:
@@ -69,7 +70,7 @@ class _Shown:
 
     async def draw(self) -> None:
         """Redraw the view until cancelled; if that fails, show events as lines instead."""
-        self._lines = EventLines(self._view.tail.append)
+        self._lines = EventLines(self._view.tail.append, self._questions)
         live = Live(
             console=self._console,
             auto_refresh=False,
@@ -81,7 +82,7 @@ class _Shown:
                 await self._redraw(live)
         except Exception as error:  # noqa: BLE001 - nothing that is shown may end an engine
             self._note(f"the view failed: {type(error).__name__}")
-        self._lines = EventLines(self._line)
+        self._lines = EventLines(self._line, self._questions)
 
     async def _redraw(self, live: Live) -> None:
         """Redraw until cancelled; what was drawn last stays on the terminal."""

@@ -6,16 +6,10 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from dutchbook.application.views.exposure_words import WAYS, dollars
+
 Facts = Mapping[str, Any]
 SECONDS = len("2026-07-05T18:00:00")
-WAYS = {
-    "retry_leg": "retry the missing leg",
-    "close_leg": "close the unhedged leg",
-    "complement": "buy the complement",
-    "hold": "hold",
-    "resolve": "resolve the discrepancy",
-}
-COMMANDS = {"retry_leg": "retry-leg", "close_leg": "close-leg", "complement": "complement"}
 STATES = {
     "OPEN": "open: both legs are held in equal contracts",
     "SINGLE_LEG_EXPOSED": "exposed: one leg is held without the other",
@@ -23,14 +17,6 @@ STATES = {
     "CLOSED": "closed",
     "RECONCILIATION_REQUIRED": "disputed: a person must resolve it",
 }
-
-
-def dollars(amount: Any) -> str:
-    """Return an amount for display, cut to at most four decimals."""
-    text = str(amount)
-    whole, point, fraction = text.partition(".")
-    short = fraction[:4].rstrip("0")
-    return f"{whole}.{short}" if point and short else whole
 
 
 def way(choice: Facts) -> str:

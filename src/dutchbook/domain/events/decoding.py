@@ -17,7 +17,7 @@ from dutchbook.errors import InvalidInput
 
 
 def decode(name: str, payload: Mapping[str, Any], stamp: Stamp) -> Event:
-    """Return the event with this wire name and payload.
+    """Return the event with this wire name and payload; a field added later may be missing.
 
     Raises:
         InvalidInput: No event of this program has this name or this payload.
@@ -26,7 +26,7 @@ def decode(name: str, payload: Mapping[str, Any], stamp: Stamp) -> Event:
     if kind is None:
         raise InvalidInput("event", name, "a name of this program's catalogue")
     try:
-        found = {n: from_json(hint, payload[n]) for n, hint in _fields(kind).items()}
+        found = _read(kind, payload)
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         wanted = f"the payload of {name} ({type(error).__name__}: {error})"
         raise InvalidInput("event", name, wanted) from error
@@ -60,14 +60,17 @@ def from_json(hint: Any, value: Any) -> Any:
 
 
 def _part(kind: Any, value: Mapping[str, Any]) -> Any:
-    """Decode a nested dataclass; a field added later may be missing if it has a default."""
-    return kind(
-        **{
-            name: from_json(hint, value[name])
-            for name, hint in _fields(kind).items()
-            if name in value or name not in _optional(kind)
-        }
-    )
+    """Decode a nested dataclass."""
+    return kind(**_read(kind, value))
+
+
+def _read(kind: Any, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a dataclass; one added later may be missing if it has a default."""
+    return {
+        name: from_json(hint, payload[name])
+        for name, hint in _fields(kind).items()
+        if name in payload or name not in _optional(kind)
+    }
 
 
 @cache

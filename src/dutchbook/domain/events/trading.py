@@ -157,7 +157,11 @@ class ExecutionFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class SingleLegExposure(Event):
-    """One leg is held without the other."""
+    """One leg is held without the other.
+
+    `platform` and `outcome` are those of the unhedged contracts, which have cost `at_risk`
+    dollars, fees included. Logs of earlier versions do not have these three.
+    """
 
     wire: ClassVar[str] = "execution.single_leg.exposure"
     position_id: str
@@ -170,11 +174,17 @@ class SingleLegExposure(Event):
     polymarket_book: TopOfBook
     scenarios: tuple[Scenario, ...]
     recommended_actions: tuple[str, ...]
+    platform: Platform | None = None
+    outcome: Outcome | None = None
+    at_risk: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SingleLegExposureReminder(Event):
-    """An exposure still exists; its remedies at current prices."""
+    """An exposure still exists; its remedies at current prices.
+
+    For `platform`, `outcome` and `at_risk` see `SingleLegExposure`.
+    """
 
     wire: ClassVar[str] = "execution.single_leg.exposure_reminder"
     position_id: str
@@ -183,6 +193,9 @@ class SingleLegExposureReminder(Event):
     exposed_since: datetime
     scenarios: tuple[Scenario, ...] = ()
     recommended_actions: tuple[str, ...] = ()
+    platform: Platform | None = None
+    outcome: Outcome | None = None
+    at_risk: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +203,8 @@ class SingleLegExposureChanged(Event):
     """An exposure or its remedies changed since the last notification.
 
     An order changed the exposure without ending it (an order that filled more than was missing
-    reverses it), or prices moved away from those last shown to a person.
+    reverses it), or prices moved away from those last shown to a person. For `at_risk` see
+    `SingleLegExposure`.
     """
 
     wire: ClassVar[str] = "execution.single_leg.exposure_changed"
@@ -201,6 +215,7 @@ class SingleLegExposureChanged(Event):
     exposed_quantity: Decimal
     scenarios: tuple[Scenario, ...] = ()
     recommended_actions: tuple[str, ...] = ()
+    at_risk: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ RETRY, CLOSE, COMPLEMENT, HOLD = "retry_leg", "close_leg", "complement", "hold"
 ACTIONS = (RETRY, CLOSE, COMPLEMENT)
 ENDING = (CLOSE, COMPLEMENT)
 """The remedies that end an exposure without the missing leg."""
+TOO_SMALL = "less than the platform's smallest order"
+"""Why a remedy is blocked that no platform would take, whatever its book shows."""
 
 
 def top_of_book(book: OrderBook) -> TopOfBook:
@@ -170,7 +172,7 @@ class Exposure:
 
     def _obstacle(self, place: Place, wanted: Quantity) -> str | None:
         if not wanted:
-            return "less than the platform's smallest order"
+            return TOO_SMALL
         if self.now >= place.contract.close_time:
             return "the contract is closed"
         return self.untrusted_because.get(place.platform)
