@@ -7,8 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dutchbook.application.operator.command_rows import command_row, halting
-from dutchbook.application.operator.commands import HALTING
+from dutchbook.application.operator.command_rows import HALTING, command_row, halting
 from dutchbook.application.operator.position_commands import NAMES
 from dutchbook.application.records.lease import ENGINE
 from dutchbook.bootstrap.engine import Engine
@@ -82,7 +81,7 @@ class Person:
         """Write a command, together with the halt that it causes."""
         engine, self._turn = self._engine, self._turn + 1
         command = f"{self._name}.{self._turn}.{engine.clock.now().isoformat()}"
-        row = command_row(command, name, arguments, WHY, "tester", engine.clock)
+        row = command_row(command, name, arguments, WHY, "tester", engine.clock, expiry=None)
         while True:
             writes: tuple[Write, ...] = (Insert("operator_commands", row),)
             if name in HALTING:

@@ -32,7 +32,7 @@ def call(*words: str, code: int = 0) -> str:
 
 
 def answer(*words: str, code: int = 0) -> Any:
-    return json.loads(call(*words, code=code))["answer"]
+    return json.loads(call(*words, "--json", code=code))["answer"]
 
 
 def status(url: str) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def test_a_person_halts_resumes_and_winds_down_a_running_engine(database_url: st
         seen.append((status(database_url)["halted"], status(database_url)["halt_grade"]))
         denied = answer("override", "nobody", "--amount", "5", *WHY, *at, code=1)
         granted = answer("override", "demo-pair-00", "--amount", "5", *WHY, *at)
-        left = answer("wind-down", *WHY, *at)
+        left = answer("wind-down", "--yes", *WHY, *at)
         seen.append((status(database_url)["halted"], status(database_url)["halt_grade"]))
         _, complaint = child.communicate(timeout=60)  # it stops by itself, with nothing left
 
@@ -105,7 +105,7 @@ def test_a_command_given_while_no_engine_runs_is_done_at_the_next_start(
     assert status(database_url)["halted"] == ["operator"]
     assert second["orders"]["total"] == held
     assert second["filtered"]["trading_halted"] > 0
-    asked = json.loads(call("resume", "operator", *WHY, *at))
+    asked = json.loads(call("resume", "operator", "--json", *WHY, *at))
     assert (asked["engine"], asked["answer"]) == (None, None)
     third = json.loads(call_here(*run))
     assert third["events"]["system.trading.resumed"] == 1

@@ -90,6 +90,10 @@ def said(*words: str, reply: str, code: int = 0) -> str:
     return " ".join(done.stdout.split())
 
 
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
 def test_an_exposure_is_seen_and_resolved_while_an_engine_runs(
     database_url: str, still: Path
 ) -> None:
@@ -134,7 +138,8 @@ def test_a_command_given_without_an_engine_is_done_once_at_the_next_start(
     call_here(*RUN, *OFF, *LEFT, *at)
     call_here(*RUN, *OFF, *LEFT, *at)
 
-    assert "no engine runs: it is done at the next start" in " ".join(told.split())
+    assert "no engine runs: it is done at the next start, before 20" in flat(told)
+    assert "To take it back: dutchbook commands withdraw " in flat(told)
     position = json.loads(call_here("position", first["position_id"], "--json", *at))
     sales = [each for each in position["orders"] if each["purpose"] == "unwind"]
     assert position["status"] == "CLOSED"

@@ -21,6 +21,7 @@ from support.databases import AnyJournal, by_hand, event, filled, on
 from support.pairs import pair
 from support.replay import differences
 
+from dutchbook.application.operator.command_rows import command_row
 from dutchbook.errors import StorageError
 from dutchbook.persistence import database as database_module
 from dutchbook.persistence.database import MIGRATIONS, Database, newest
@@ -30,6 +31,7 @@ from dutchbook.persistence.tables.triggers import REMOVABLE, wanted
 from dutchbook.ports.journal import Batch, Insert
 from dutchbook.ports.tables.catalogue import every_table
 from dutchbook.ports.tables.market import CONTRACTS
+from dutchbook.runtime.clock import SystemClock
 from dutchbook.runtime.virtual_time import turnstile
 
 NEXT = '''"""One step more."""
@@ -144,7 +146,7 @@ def test_positions_older_than_the_loan_columns_have_none_and_their_log_still_reb
     empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     earlier = tmp_path / "migrations"
-    shutil.copytree(MIGRATIONS, earlier, ignore=shutil.ignore_patterns("v0005*", "v0006*"))
+    shutil.copytree(MIGRATIONS, earlier, ignore=shutil.ignore_patterns("v000[5-9]*"))
     borrowed = [f"{each}_borrowed" for each in PLATFORMS]
     later = [*borrowed, *NEW_COLUMNS["orders"]]
     rows = [
@@ -172,6 +174,7 @@ PLATFORMS = ("kalshi", "polymarket")
 ZEROES = ("settled", "complement", "borrowed")
 NEW_TABLES = ("settlements",)
 NEW_COLUMNS: dict[str, dict[str, Any]] = {
+    "operator_commands": {"expires_at": None, "taken_at": None},
     "contracts": {"taker_delay_ms": 0},
     "contract_matches": {"confidence": Decimal(1)},
     "reservations": {"order_id": None},
@@ -223,17 +226,20 @@ async def _kept(url: str, batch: Batch) -> None:
         "contract_matches SET confidence = 1000001",
         "open_positions SET kalshi_borrowed = -1",
         "open_positions SET polymarket_borrowed = -1",
+        "operator_commands SET expires_at = 1",
     ],
 )
 def test_a_new_column_keeps_its_bounds(database_url: str, broken: str) -> None:
-    on(database_url, _with_contract)
+    on(database_url, _with_a_contract_and_a_halt)
 
     with pytest.raises(StorageError, match="ck_"):
         by_hand(database_url, f"UPDATE {broken}")
 
 
-async def _with_contract(journal: AnyJournal) -> None:
-    await journal.commit(Batch((Insert("contracts", CONTRACTS.row_of(pair().kalshi)),)))
+async def _with_a_contract_and_a_halt(journal: AnyJournal) -> None:
+    contract = Insert("contracts", CONTRACTS.row_of(pair().kalshi))
+    halt = command_row("halt", "halt", {}, "", "me", SystemClock())
+    await journal.commit(Batch((contract, Insert("operator_commands", halt))))
 
 
 async def _tables(journal: AnyJournal) -> dict[str, list[dict[str, Any]]]:

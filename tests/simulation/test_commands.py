@@ -15,7 +15,12 @@ from support.reserving import Reserving
 from support.rows import execution_row
 from support.runs import play
 
-from dutchbook.application.operator.command_rows import command_row, halting
+from dutchbook.application.operator.command_rows import (
+    EXPIRY,
+    command_row,
+    halting,
+    withdrawn,
+)
 from dutchbook.application.operator.commands import Commands
 from dutchbook.application.records.lease import ENGINE, take
 from dutchbook.application.records.runs import count_run
@@ -76,12 +81,18 @@ class Desk:
         return {reason.value for reason in self.engine.risk.capital.state.halt_reasons}
 
     async def ask(
-        self, name: str, *, grade: int = 0, rationale: str = "a good reason", **arguments: Any
+        self,
+        name: str,
+        *,
+        grade: int = 0,
+        rationale: str = "a good reason",
+        expiry: timedelta = EXPIRY,
+        **arguments: Any,
     ) -> str:
         """Write a command as another process does; return its id."""
         self.asked += 1
         key = f"c{self.asked}"
-        row = command_row(key, name, arguments, rationale, "me", SystemClock())
+        row = command_row(key, name, arguments, rationale, "me", SystemClock(), expiry)
         writes: tuple[Any, ...] = (Insert("operator_commands", row),)
         if grade:
             lease = (await self.journal.rows("leases", ENGINE))[0]
@@ -421,6 +432,72 @@ def test_winding_down_is_durable_and_stops_the_engine_once_nothing_is_held() -> 
         ["system.trading.halted", "system.wind_down.started"],
     )
     assert desk(again, journal=kept) == (True, True)
+
+
+# Commands that expire, or are withdrawn
+
+
+EXPIRED = timedelta(0)
+
+
+def test_an_expired_wind_down_is_not_begun_and_its_halt_stays() -> None:
+    async def work(at: Desk) -> tuple[Any, ...]:
+        answer = await at.told("wind_down", grade=1, expiry=EXPIRED)
+        return answer, at.reasons, await at.halted(), await at.names()
+
+    answer, reasons, grade, names = desk(work)
+
+    assert answer["done"] is False
+    assert "it expired at " in answer["why"]
+    assert (reasons, grade) == ({"operator"}, 1)
+    assert "system.wind_down.started" not in names
+
+
+def test_a_withdrawn_wind_down_is_not_begun_and_its_halt_is_lifted_by_name() -> None:
+    async def work(at: Desk) -> tuple[Any, ...]:
+        key = await at.ask("wind_down", grade=1)
+        (row,) = await at.journal.rows("operator_commands", {"command_id": key})
+        await at.journal.commit(withdrawn(row, SystemClock().now(), "me", "no more", "h1"))
+        await at.commands.fold()
+        halted = at.reasons, await at.halted()
+        await at.told("resume", reason="operator")
+        return await at.answer(key), halted, (at.reasons, await at.halted()), await at.names()
+
+    answer, halted, resumed, names = desk(work)
+
+    assert answer == {"done": False, "why": "withdrawn by me: no more"}
+    assert (halted, resumed) == (({"operator"}, 1), (set(), 0))
+    assert "system.wind_down.started" not in names
+
+
+def test_a_wind_down_that_an_engine_has_taken_is_not_withdrawn() -> None:
+    async def work(at: Desk) -> Any:
+        key = await at.ask("wind_down", grade=1)
+        (row,) = await at.journal.rows("operator_commands", {"command_id": key})
+        await at.commands.fold()
+        with pytest.raises(Conflict, match="operator_commands"):
+            await at.journal.commit(withdrawn(row, SystemClock().now(), "me", "", "h1"))
+        return await at.answer(key)
+
+    assert desk(work) == {"done": True}
+
+
+def test_an_expired_override_lifts_nothing() -> None:
+    async def work(at: Desk) -> tuple[Any, Any]:
+        answer = await at.told("override", target=PAIR, amount="1", expiry=EXPIRED)
+        return answer["done"], at.engine.risk.overrides.override(PAIR)
+
+    assert desk(work) == (False, None)
+
+
+def test_a_halt_never_expires() -> None:
+    async def work(at: Desk) -> tuple[Any, ...]:
+        key = await at.ask("halt", grade=1, expiry=EXPIRED)
+        (row,) = await at.journal.rows("operator_commands", {"command_id": key})
+        await at.commands.fold()
+        return row["expires_at"], at.reasons
+
+    assert desk(work) == (None, {"operator"})
 
 
 def test_draining_has_a_time_limit_once_a_person_asks_to_stop() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +20,9 @@ from support.bench import (
     bench,
     near,
 )
+from support.runs import HELD
 
+from dutchbook.application.operator.command_rows import withdrawn
 from dutchbook.platforms.paper.faults import Fault
 from dutchbook.ports.journal import Batch, Insert, Update
 
@@ -255,9 +258,99 @@ def test_a_command_that_still_waits_for_a_book_at_the_end_is_done_at_the_next_st
     assert answer["done"] is True
 
 
+# Expired or withdrawn -----------------------------------------------------------------------
+
+SOON = timedelta(seconds=10)
+
+
+@pytest.mark.parametrize(("seconds", "done"), [(9, True), (10, False)])
+def test_a_command_is_carried_out_until_it_expires_and_not_afterwards(
+    seconds: float, done: bool
+) -> None:
+    async def work(at: Bench) -> Any:
+        await at.expose()
+        key = await at.ask("close_leg", expiry=SOON, position=at.id)
+        await at.rest(seconds)
+        at.usual(KALSHI)
+        await at.fold()
+        await at.rest(1)
+        return await at.answer(key)
+
+    run = bench(work, *HELD)
+
+    assert run.answer["done"] is done
+    assert len(run.tables["orders"]) == (3 if done else 2)
+    (told,) = events(run, "answered")
+    assert told["detail"] == ("" if done else run.answer["why"])
+    assert done or "it expired at 2026-07-05 18:00:10" in run.answer["why"]
+
+
+def test_a_command_that_expires_while_it_waits_for_a_book_is_not_carried_out() -> None:
+    async def work(at: Bench) -> Any:
+        await at.expose()
+        at.empty_books()
+        key = await at.ask("close_leg", expiry=SOON, position=at.id)
+        await at.fold()
+        await at.rest(20)
+        at.usual(KALSHI)
+        await at.rest(1)
+        return await at.answer(key)
+
+    run = bench(work, *HELD)
+
+    assert "it expired" in run.answer["why"]
+    assert len(run.tables["orders"]) == 2
+
+
+def test_a_command_that_an_engine_took_before_it_died_is_carried_out_by_the_next() -> None:
+    async def work(at: Bench) -> None:
+        await at.expose()
+        await at.told("close_leg", position=at.id)
+
+    async def next_start(at: Bench) -> Any:
+        at.usual(KALSHI)
+        at.usual(POLYMARKET)
+        await at.rest(1)
+        return await at.answer(COMMAND)
+
+    with pytest.raises(Died) as died:
+        bench(work, *HELD, dies=taking)
+    run = bench(next_start, *HELD, after=died.value.left)
+
+    assert (run.answer["done"], run.answer["status"]) == (True, "CLOSED")
+    assert [row["order_id"] for row in run.tables["orders"][2:]] == [COMMAND]
+
+
+def test_a_command_that_is_withdrawn_while_it_waits_for_a_book_is_not_carried_out() -> None:
+    async def work(at: Bench) -> Any:
+        await at.expose()
+        at.empty_books()
+        key = await at.ask("close_leg", position=at.id)
+        await at.fold()
+        await at.rest(1)
+        (row,) = await at.journal.rows("operator_commands", {"command_id": key})
+        gone = withdrawn(row, at.engine.clock.now(), "me", "", "unused")
+        await at.journal.commit(gone)
+        at.usual(KALSHI)
+        await at.rest(1)
+        return await at.answer(key)
+
+    run = bench(work, *HELD)
+
+    assert run.answer == {"done": False, "why": "withdrawn by me"}
+    assert len(run.tables["orders"]) == 2
+    assert events(run, "answered") == []
+
+
 # At most once -------------------------------------------------------------------------------
 
 COMMAND = "command-0"
+
+
+def taking(batch: Batch) -> When | None:
+    """The command is taken, and nothing else was done."""
+    taken = (w for w in batch.writes if isinstance(w, Update))
+    return When.AFTER if any("taken_at" in w.put for w in taken) else None
 
 
 def intent(batch: Batch) -> When | None:
@@ -273,7 +366,7 @@ def booking(batch: Batch) -> When | None:
 
 
 def _answering(batch: Batch) -> bool:
-    return any(isinstance(w, Update) and w.table == "operator_commands" for w in batch.writes)
+    return any(isinstance(w, Update) and "answered_at" in w.put for w in batch.writes)
 
 
 def answer(batch: Batch) -> When | None:
@@ -292,7 +385,8 @@ PATIENCE = 130
 
 @pytest.mark.parametrize("name", ["retry_leg", "close_leg", "complement"])
 @pytest.mark.parametrize(
-    ("dies", "filled"), [(intent, 0), (booking, 100), (answer, 100), (told, 100)]
+    ("dies", "filled"),
+    [(intent, 0), (booking, 100), (answer, 100), (told, 100)],
 )
 def test_a_command_is_carried_out_once_whenever_the_engine_dies(
     name: str, dies: Callable[[Batch], When | None], filled: int

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 from dutchbook.application.exposure.single_leg import SingleLegResolutionService
-from dutchbook.application.operator.command_rows import command_row
+from dutchbook.application.operator.command_rows import EXPIRY, command_row
 from dutchbook.bootstrap.engine import Engine
 from dutchbook.bootstrap.paper import PaperRun, build_paper
 from dutchbook.config import load
@@ -165,10 +165,12 @@ class Bench:
         """Return the orders of the position, oldest first."""
         return list(self.held.orders.values())
 
-    async def ask(self, name: str, rationale: str = "", **arguments: Any) -> str:
+    async def ask(
+        self, name: str, rationale: str = "", expiry: timedelta = EXPIRY, **arguments: Any
+    ) -> str:
         """Write a command row as another process does, and return its id."""
         key = f"command-{len(await self.journal.rows('operator_commands'))}"
-        row = command_row(key, name, arguments, rationale, "me", self.engine.clock)
+        row = command_row(key, name, arguments, rationale, "me", self.engine.clock, expiry)
         await self.journal.commit(Batch((Insert("operator_commands", row),)))
         return key
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.detection.service import DetectionService
-from dutchbook.application.lifecycle import PairTradeServices
+from dutchbook.application.lifecycle import PairTradeServices, Service
 from dutchbook.application.market.contract_facts import ContractFacts
 from dutchbook.application.market.feed import MarketFeed
 from dutchbook.application.market.sessions import Sessions
@@ -90,13 +90,14 @@ def _engine(
         base, trading, entering.queue, detection, recorder, around, sessions, facts
     )
     hooks = build_hooks(base, programs, monitoring.system)
+    optional: tuple[Service | None, ...] = (anchoring, hooks)
     services = (
         *monitoring.services,
         facts,
         entering.reconciling.service,
         _unbooked_fills(base, trading, entering.reconciling),
         *ends.services,
-        *filter(None, (anchoring, hooks)),
+        *(each for each in optional if each is not None),
     )
     endings = (ends.merging, ends.settlement, ends.partial.on_event, ends.exits.on_event)
     for subscriber in endings:

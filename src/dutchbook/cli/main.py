@@ -11,10 +11,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dutchbook import __version__
+from dutchbook.cli import commands as operator_commands
 from dutchbook.cli import positions as position_commands
 from dutchbook.cli.audit import audit
 from dutchbook.cli.database import database
-from dutchbook.cli.options import Db, Last, Seed, confirmed, console, hook_settings, url_of
+from dutchbook.cli.options import (
+    Db,
+    Last,
+    Seed,
+    confirmed,
+    console,
+    hook_settings,
+    sure,
+    url_of,
+)
 from dutchbook.cli.outcome import outcome
 from dutchbook.cli.output import engine_output, tell
 from dutchbook.cli.tape import tapes
@@ -32,12 +42,10 @@ app.add_typer(database, name="db")
 app.add_typer(audit, name="audit")
 
 position_commands.add_to(app)
-
-FOUND = 1
+operator_commands.add_to(app)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print every column as JSON.")]
 Rationale = Annotated[str, typer.Option(help="Why, in a sentence.")]
-Amount = Annotated[str, typer.Option(help="Dollars that the position may cost.")]
 Note = Annotated[str, typer.Option(help="What it was.")]
 
 
@@ -108,7 +116,9 @@ def run(
     ] = False,
     on_exposure: Annotated[
         str,
-        typer.Option(metavar="CMD", help="Start this when a leg is unhedged, still is, or ends."),
+        typer.Option(
+            metavar="CMD", help="Start this when a leg is unhedged, still is, or ends."
+        ),
     ] = "",
     on_halt: Annotated[
         str, typer.Option(metavar="CMD", help="Start this when a halt begins or is lifted.")
@@ -169,49 +179,6 @@ def halt(
 
     grade = Grade.CANCELS_ONLY if everything else Grade.NO_ENTRIES
     tell(requests.halt(url_of(db), grade, rationale, cancel_all=cancel_all))
-
-
-@app.command()
-def resume(reason: str, rationale: Rationale, db: Db = "") -> None:
-    """Clear one reason of a halt, or give a pair back that failed too often."""
-    from dutchbook.operations import requests
-
-    _answered(requests.command(url_of(db), "resume", {"reason": reason}, rationale))
-
-
-@app.command()
-def override(target: str, amount: Amount, rationale: Rationale, db: Db = "") -> None:
-    """Lift size, slots and platform share for the next execution of an opportunity or pair."""
-    from dutchbook.domain.values.units import money
-    from dutchbook.operations import requests
-
-    money(amount, field="--amount")
-    arguments = {"target": target, "amount": amount}
-    _answered(requests.command(url_of(db), "override", arguments, rationale))
-
-
-@app.command("wind-down")
-def wind_down(rationale: Rationale, db: Db = "") -> None:
-    """Enter nothing more, leave every position, then stop."""
-    from dutchbook.domain.capital.limits import Grade
-    from dutchbook.operations import requests
-
-    _answered(requests.command(url_of(db), "wind_down", {}, rationale, Grade.NO_ENTRIES))
-
-
-@app.command()
-def reconcile(db: Db = "") -> None:
-    """Compare our record with the platforms' as soon as possible."""
-    from dutchbook.operations import requests
-
-    _answered(requests.command(url_of(db), "reconcile", {}, "asked for from a shell"))
-
-
-def _answered(result: dict[str, Any]) -> None:
-    """Print the result of a command; exit with code 1 if it was rejected."""
-    tell(json.dumps(result, sort_keys=True))
-    if result["answer"] is not None and not result["answer"].get("done"):
-        raise typer.Exit(FOUND)
 
 
 @app.command()
@@ -328,42 +295,62 @@ def pairs_approve(
     db: Db = "",
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Approve a pair: both contracts ask the same question. Shows both, and asks."""
     from dutchbook.cli.console import pairs as shown
     from dutchbook.operations import admin, requests
 
     requests.meaningful(rationale)
-    shown.compared(console(), admin.pair_in_full(url_of(db), pair))
+    sure(yes=yes, as_json=as_json)
+    if not as_json:
+        shown.compared(console(), admin.pair_in_full(url_of(db), pair))
     if not yes and not confirmed("Do both ask the same question, and may it be traded?"):
         tell("nothing was approved")
         return
     admin.decide_pair(url_of(db), pair, rationale, approve=True)
-    tell(f"approved {pair}: entries from the next run on")
+    done = f"approved {pair}: entries from the next run on"
+    tell(json.dumps({"pair": pair, "approved": True}) if as_json else done)
 
 
 @pairs.command("revoke")
-def pairs_revoke(pair: str, rationale: Rationale, db: Db = "") -> None:
+def pairs_revoke(
+    pair: str, rationale: Rationale, db: Db = "", *, as_json: AsJson = False
+) -> None:
     """Take an approval back: no new entry on this pair."""
     from dutchbook.operations import admin
 
     admin.decide_pair(url_of(db), pair, rationale, approve=False)
+    done = f"revoked {pair}: no new entry; what is held of it is managed as before"
+    tell(json.dumps({"pair": pair, "approved": False}) if as_json else done)
 
 
 @capital.command("deposit")
-def deposit(platform: str, amount: str, note: Note = "", db: Db = "") -> None:
+def deposit(
+    platform: str, amount: str, note: Note = "", db: Db = "", *, as_json: AsJson = False
+) -> None:
     """Book dollars that came in."""
-    from dutchbook.operations import admin
-
-    tell(json.dumps(admin.move_cash(url_of(db), platform, amount, note, out=False)))
+    _moved(platform, amount, note, db, out=False, as_json=as_json)
 
 
 @capital.command("withdraw")
-def withdraw(platform: str, amount: str, note: Note = "", db: Db = "") -> None:
+def withdraw(
+    platform: str, amount: str, note: Note = "", db: Db = "", *, as_json: AsJson = False
+) -> None:
     """Book dollars that went out; only free capital can."""
+    _moved(platform, amount, note, db, out=True, as_json=as_json)
+
+
+def _moved(platform: str, amount: str, note: str, db: str, *, out: bool, as_json: bool) -> None:
     from dutchbook.operations import admin
 
-    tell(json.dumps(admin.move_cash(url_of(db), platform, amount, note, out=True)))
+    held = admin.move_cash(url_of(db), platform, amount, note, out=out)
+    if as_json:
+        tell(json.dumps(held))
+        return
+    way = "out of" if out else "into"
+    now = ", ".join(f"{dollars} {name}" for name, dollars in held.items())
+    tell(f"booked {amount} dollars {way} {platform}, which holds {now} now")
 
 
 def main() -> None:

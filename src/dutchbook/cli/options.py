@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,6 +34,17 @@ Seed = Annotated[
         help="Makes the same again: ids, faults, a made-up tape.",
     ),
 ]
+SHORTEST, WEEK = Decimal("0.1"), Decimal(10_080)
+"""Minutes that a command may wait for an engine."""
+Expires = Annotated[
+    str,
+    typer.Option(
+        "--expires",
+        metavar="MINUTES",
+        help="Without an engine, for how long one that starts may still do it.",
+    ),
+]
+EXPIRES = "15"
 Last = Annotated[
     int | None,
     typer.Option(min=1, max=1_000_000_000, help="Show only this many, the newest."),
@@ -57,7 +70,49 @@ def confirmed(question: str) -> bool:
     return typer.confirm(inert(question))
 
 
+def sure(*, yes: bool, as_json: bool) -> None:
+    """Require ``--yes`` where nobody can be asked because the output is JSON.
+
+    Raises:
+        InvalidInput: It was not given.
+    """
+    from dutchbook.errors import InvalidInput
+
+    if as_json and not yes:
+        raise InvalidInput("--json", "alone", "possible without --yes: nobody can be asked")
+
+
 def hook_settings(on_exposure: str, on_halt: str) -> list[str]:
     """Return the settings that ``--on-exposure`` and ``--on-halt`` of a run stand for."""
     given = {"on_exposure": on_exposure, "on_halt": on_halt}
     return [f"hooks.{name}={command}" for name, command in given.items() if command]
+
+
+def askable(command: str, *, yes: bool) -> None:
+    """Require ``--yes`` where no person is at the other end of the input.
+
+    Raises:
+        InvalidInput: It was not given.
+    """
+    from dutchbook.errors import InvalidInput
+
+    if not yes and not sys.stdin.isatty():
+        wanted = "possible where the input is no terminal: nobody can be asked"
+        raise InvalidInput(command, "without --yes", wanted)
+
+
+def expiry_of(minutes: str) -> timedelta:
+    """Return how long a command may wait for an engine.
+
+    Raises:
+        InvalidInput: It is not a number of minutes from 0.1 to 10,080, a week.
+    """
+    from dutchbook.errors import InvalidInput
+
+    try:
+        number = Decimal(minutes)
+    except ArithmeticError:
+        number = Decimal(0)
+    if not number.is_finite() or not SHORTEST <= number <= WEEK:
+        raise InvalidInput("--expires", minutes, f"minutes from {SHORTEST} to {WEEK}")
+    return timedelta(seconds=float(number * 60))

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dutchbook.cli.options import Db, confirmed, console, url_of
+from dutchbook.cli.options import (
+    EXPIRES,
+    Db,
+    Expires,
+    confirmed,
+    console,
+    expiry_of,
+    sure,
+    url_of,
+)
 from dutchbook.cli.output import tell
 from dutchbook.errors import InvalidInput, InvalidPositionState
 
@@ -110,6 +119,7 @@ def retry_leg(
     price: Annotated[str, typer.Option(help="The worst price, in dollars of that leg.")],
     db: Db = "",
     rationale: Why = "",
+    expires: Expires = EXPIRES,
     *,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -124,6 +134,7 @@ def retry_leg(
         checked_price(price, field="--price"),
         db,
         rationale,
+        expires,
         yes=yes,
         as_json=as_json,
     )
@@ -134,6 +145,7 @@ def close_leg(
     db: Db = "",
     rationale: Why = "",
     at_least: Least = "",
+    expires: Expires = EXPIRES,
     *,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -141,7 +153,7 @@ def close_leg(
     """Close the unhedged leg at once, the cheaper way."""
     from dutchbook.domain.positions.exposure import CLOSE
 
-    _leg(CLOSE, id_, None, db, rationale, at_least, yes=yes, as_json=as_json)
+    _leg(CLOSE, id_, None, db, rationale, expires, at_least, yes=yes, as_json=as_json)
 
 
 def complement(
@@ -149,6 +161,7 @@ def complement(
     db: Db = "",
     rationale: Why = "",
     at_least: Least = "",
+    expires: Expires = EXPIRES,
     *,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -156,7 +169,7 @@ def complement(
     """Buy the opposite outcome of the unhedged leg: each pair is a dollar."""
     from dutchbook.domain.positions.exposure import COMPLEMENT
 
-    _leg(COMPLEMENT, id_, None, db, rationale, at_least, yes=yes, as_json=as_json)
+    _leg(COMPLEMENT, id_, None, db, rationale, expires, at_least, yes=yes, as_json=as_json)
 
 
 def resolve(
@@ -195,6 +208,7 @@ def _leg(
     price: Price | None,
     db: str,
     rationale: str,
+    expires: str,
     at_least: str = "",
     *,
     yes: bool,
@@ -220,7 +234,7 @@ def _leg(
     if not as_json:
         at_worst = as_json_of(worst) if worst else None
         shown.before(console(), found, name, at_worst, least)
-    _send(name, arguments, db, rationale, yes=yes, as_json=as_json)
+    _send(name, arguments, db, rationale, expires, yes=yes, as_json=as_json)
 
 
 def _least(found: dict[str, Any], name: str) -> Money | None:
@@ -235,18 +249,25 @@ def _least(found: dict[str, Any], name: str) -> Money | None:
 
 
 def _send(
-    name: str, arguments: dict[str, Any], db: str, rationale: str, *, yes: bool, as_json: bool
+    name: str,
+    arguments: dict[str, Any],
+    db: str,
+    rationale: str,
+    expires: str = EXPIRES,
+    *,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """Send a command once it is confirmed, and print its result."""
     from dutchbook.cli.console import positions as shown
     from dutchbook.operations import requests
 
-    if as_json and not yes:
-        raise InvalidInput("--json", "alone", "possible without --yes: nobody can be asked")
+    sure(yes=yes, as_json=as_json)
+    lasts = expiry_of(expires)
     if not yes and not confirmed("Do it?"):
         tell("nothing was requested")
         return
-    result = requests.ask(url_of(db), name, arguments, rationale)
+    result = requests.ask(url_of(db), name, arguments, rationale, lasts)
     if as_json:
         _print(result)
     else:

@@ -7,10 +7,11 @@ import contextlib
 import getpass
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from dutchbook.application.operator.command_rows import command_row, halting
+from dutchbook.application.operator.command_rows import EXPIRY, command_row, halting
 from dutchbook.application.records.lease import ENGINE, TABLE, lease_row, live
 from dutchbook.application.views.result import in_total
 from dutchbook.application.views.unfinished import unfinished
@@ -50,9 +51,9 @@ def opened(url: str, work: Callable[[Journal], Awaitable[T]], *, alone: bool) ->
         journal = database.journal(turnstile(), alone=alone)
         await journal.open()
         try:
-            if alone and (held := await _held(journal)):
+            if alone and (holder := await running_engine(journal)):
                 raise LeaseHeld(
-                    f"{database.shown}: the engine {held} runs on it; stop it first"
+                    f"{database.shown}: the engine {holder} runs on it; stop it first"
                 )
             return await work(journal)
         finally:
@@ -61,7 +62,7 @@ def opened(url: str, work: Callable[[Journal], Awaitable[T]], *, alone: bool) ->
     return asyncio.run(main())
 
 
-async def _held(journal: Journal) -> str | None:
+async def running_engine(journal: Journal) -> str | None:
     """Return the engine that holds the lease now, if any."""
     for row in await journal.rows(TABLE, ENGINE):
         if live(row, SystemClock().now(), gone):
@@ -98,7 +99,7 @@ def status(url: str) -> dict[str, Any]:
             "runs": int(metadata.get("runs", "0")),
             "halted": state.get("halt_reason", []),
             "halt_grade": max([int(note.grade) if note else 0, *(r["halted"] for r in leases)]),
-            "engine": await _held(journal),
+            "engine": await running_engine(journal),
             "daily_pnl": as_json(state.get("daily_pnl", Decimal(0))),
             "result": await in_total(journal, held),
             "unfinished": as_json(await unfinished(journal)),
@@ -129,7 +130,7 @@ def begun(url: str) -> tuple[Rows, str | None]:
     """Return the executions that have not ended, and the engine that runs, if one does."""
 
     async def work(journal: Journal) -> tuple[Rows, str | None]:
-        return await unfinished(journal), await _held(journal)
+        return await unfinished(journal), await running_engine(journal)
 
     return reading(url, work)
 
@@ -151,7 +152,7 @@ def halt(url: str, grade: Grade, rationale: str, *, cancel_all: bool) -> str:
     except StorageError as failure:
         file = paths.halt_file(database)
         try:
-            file.write(HaltNote(grade, cancel_all, rationale, _person()))
+            file.write(HaltNote(grade, cancel_all, rationale, person()))
         except OSError as error:
             raise StorageError(f"{file.path}: {error.strerror}; and {failure}") from None
         return f"halted by {file.path}: {scope} from now on; the database said: {failure}"
@@ -160,26 +161,39 @@ def halt(url: str, grade: Grade, rationale: str, *, cancel_all: bool) -> str:
 
 
 def command(
-    url: str, name: str, arguments: dict[str, Any], rationale: str, grade: Grade = Grade.TRADING
+    url: str,
+    name: str,
+    arguments: dict[str, Any],
+    rationale: str,
+    grade: Grade = Grade.TRADING,
+    expiry: timedelta = EXPIRY,
 ) -> dict[str, Any]:
     """Give the engine a command, and wait a few seconds for its answer.
 
     Returns:
-        The command's id, the engine that runs, if any, and its answer, None if there is none
-        yet: a command without an engine is done at the next start.
+        The command's id, the engine that runs, if any, when the command expires, if it does,
+        and its answer, None if there is none yet: a command without an engine is done at the
+        next start before it expires.
 
     Raises:
         InvalidInput: The rationale is too short.
         StorageError: There is no such database, or it does not answer within two seconds.
     """
     meaningful(rationale)
-    return _send(_existing(url), name, arguments, rationale, grade, ANSWER_SECONDS)
+    database = _existing(url)
+    return _send(database, name, arguments, rationale, grade, ANSWER_SECONDS, expiry)
 
 
-def ask(url: str, name: str, arguments: dict[str, Any], rationale: str = "") -> dict[str, Any]:
+def ask(
+    url: str,
+    name: str,
+    arguments: dict[str, Any],
+    rationale: str = "",
+    expiry: timedelta = EXPIRY,
+) -> dict[str, Any]:
     """Give the engine a command that may take a while; see `command`."""
-    grade = Grade.TRADING
-    return _send(_existing(url), name, arguments, rationale, grade, PATIENT_SECONDS)
+    database, grade = _existing(url), Grade.TRADING
+    return _send(database, name, arguments, rationale, grade, PATIENT_SECONDS, expiry)
 
 
 def meaningful(rationale: str) -> None:
@@ -199,7 +213,8 @@ def _existing(url: str) -> Database:
     return database
 
 
-def _person() -> str:
+def person() -> str:
+    """Return the name of the person at this shell."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -213,16 +228,22 @@ def _send(
     rationale: str,
     grade: Grade,
     seconds: int,
+    expiry: timedelta = EXPIRY,
 ) -> dict[str, Any]:
     clock, command_id = SystemClock(), RandomIds().new("command", name)
-    row = command_row(command_id, name, arguments, rationale, _person(), clock)
+    row = command_row(command_id, name, arguments, rationale, person(), clock, expiry)
 
     async def main() -> dict[str, Any]:
         journal = database.journal(turnstile(), timeout=TIMEOUT_SECONDS)
         await journal.open()
         try:
             await _insert(journal, row, grade)
-            sent = {"command": command_id, "engine": await _held(journal), "answer": None}
+            sent = {
+                "command": command_id,
+                "engine": await running_engine(journal),
+                "answer": None,
+            }
+            sent["expires_at"] = as_json(row["expires_at"])
             for _ in range(seconds * LOOKS if sent["engine"] else 0):
                 found = await journal.rows("operator_commands", {"command_id": command_id})
                 if found[0]["answered_at"] is not None:

@@ -134,6 +134,13 @@ async def pair_rows(journal: Journal) -> list[dict[str, Any]]:
     return [{**row, "approval": _approval(_recorded(row, contracts))} for row in rows]
 
 
+async def recorded_pairs(journal: Journal) -> dict[str, ContractMatch]:
+    """Return every pair by its id, with its contracts as they are recorded."""
+    contracts = await _contracts(journal)
+    rows = await journal.rows("contract_matches", order_by=("match_id",))
+    return {row["match_id"]: _recorded(row, contracts) for row in rows}
+
+
 async def pair_in_full(journal: Journal, pair_id: str) -> dict[str, Any]:
     """Return what a person must compare: both contracts, and which of their facts differ.
 

@@ -11,6 +11,14 @@ from dutchbook.application.capital.overrides import OverrideVerdict
 from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.execution.cancel_all import OrderCanceller
 from dutchbook.application.market.pair_breaker import PairBreaker
+from dutchbook.application.operator.command_rows import (
+    COMMANDS,
+    HALT,
+    HALTING,
+    WIND_DOWN,
+    expired,
+    taken,
+)
 from dutchbook.application.operator.position_commands import NAMES, PositionCommands
 from dutchbook.application.records.committer import Committer
 from dutchbook.domain.capital.limits import HaltReason
@@ -29,8 +37,6 @@ from dutchbook.ports.journal import Batch, Journal, Update
 from dutchbook.ports.tables.table import Row
 from dutchbook.ports.time import Clock
 
-HALTING = ("halt", "wind_down")
-"""Commands that halted the lease already when they were written."""
 TRIES = 20
 Answer = dict[str, Any]
 Answered = Callable[[Answer], Batch]
@@ -61,10 +67,10 @@ class Commands:
         self._positions = positions
         self._clock = clock
         self._handlers: dict[str, Handler] = {
-            "halt": self._halt,
+            HALT: self._halt,
             "resume": self._resume,
             "override": self._override,
-            "wind_down": self._wind_down,
+            WIND_DOWN: self._wind_down,
             **dict.fromkeys(NAMES, self._position),
             **more,
         }
@@ -136,7 +142,7 @@ class Commands:
         fence = self._committer.fence
         lease = await fence.look(self._journal) if fence is not None else None
         order = ("requested_at", "command_id")
-        waiting = await self._journal.rows("operator_commands", {"answered_at": None}, order)
+        waiting = await self._journal.rows(COMMANDS, {"answered_at": None}, order)
         if fence is not None and lease is not None:
             fence.known(lease, sum(row["name"] in HALTING for row in waiting))
         return waiting
@@ -163,12 +169,24 @@ class Commands:
 
     async def _fold(self, row: Row) -> None:
         handler = self._handlers.get(row["name"], self._unknown)
+        if row["name"] not in NAMES and (late := expired(row, self._committer.wall_time)):
+            await self._let_expire(row, late)
+            return
         try:
             await handler(row, lambda answer: self._answer(row, answer))
         except (InvalidInput, InvalidPositionState, UnknownId) as refused:
             await self._committer.commit(
                 self._answer(row, {"done": False, "why": str(refused)})
             )
+
+    async def _let_expire(self, row: Row, late: str) -> None:
+        """Answer that a command has expired; what a wind-down has halted stays halted."""
+        answer = self._answer(row, {"done": False, "why": late})
+        if row["name"] != WIND_DOWN:
+            await self._committer.commit(answer)
+            return
+        detail = f"{row['requested_by']}: a wind-down, {late}"
+        await self._risk.halts.halt_trading(HaltReason.OPERATOR, detail, answer)
 
     async def _unknown(self, row: Row, _: Answered) -> None:
         known = ", ".join(self._handlers)
@@ -214,7 +232,9 @@ class Commands:
         )
 
     async def _wind_down(self, row: Row, answered: Answered) -> None:
+        """Take the command, so that nobody withdraws it any more, and begin the wind-down."""
         by, why = row["requested_by"], row["rationale"] or ""
+        await self._committer.commit(Batch((taken(row, self._committer.wall_time),)))
         event = WindDownStarted(self._committer.stamp("risk"), by, why)
         batch = answered({"done": True}) + Batch(events=(event,))
         await self._risk.halts.halt_trading(HaltReason.WINDING_DOWN, f"{by}: {why}", batch)
@@ -223,7 +243,7 @@ class Commands:
         """Return the batch that answers a command, if it is still unanswered."""
         key = {"command_id": row["command_id"]}
         put = {"answered_at": self._clock.now(), "answer": answer}
-        return Batch((Update("operator_commands", key, {"answered_at": None}, put),))
+        return Batch((Update(COMMANDS, key, {"answered_at": None}, put),))
 
 
 def _argument(row: Row, name: str) -> Any:

@@ -21,6 +21,7 @@ from dutchbook.application.exposure.single_leg import (
     SingleLegResolutionService,
 )
 from dutchbook.application.market.watchlist import Watchlist
+from dutchbook.application.operator.command_rows import COMMANDS, expired, taken
 from dutchbook.application.pair_trades.adjustments import CommandContext
 from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import Committer
@@ -28,7 +29,7 @@ from dutchbook.domain.events import CommandAnswered, CommandBegun, Event, as_jso
 from dutchbook.domain.positions.exposure import CLOSE, COMPLEMENT, RETRY
 from dutchbook.domain.positions.position import UNHEDGED, OpenPosition, PositionStatus
 from dutchbook.domain.values.units import money, plain
-from dutchbook.errors import InvalidInput, InvalidPositionState, UnknownId
+from dutchbook.errors import Conflict, InvalidInput, InvalidPositionState, Unfit, UnknownId
 from dutchbook.ports.journal import Batch, Journal, Update
 from dutchbook.ports.tables.table import Row
 from dutchbook.ports.time import Clock
@@ -99,18 +100,36 @@ class PositionCommands:
             answer = {"done": False, "why": str(refused), "code": STATE}
         except (InvalidInput, UnknownId) as refused:
             answer = {"done": False, "why": str(refused)}
-        await self._committer.commit(await self._answered(row, answer))
+        if answer is not None:
+            await self._unless_withdrawn(await self._answered(row, answer))
         del self._in_progress[row["command_id"]]
 
-    async def _attempt(self, row: Row) -> Answer:
+    async def _attempt(self, row: Row) -> Answer | None:
+        """Carry out a command; return its answer, None if it was withdrawn meanwhile."""
         order = await self._journal.rows("orders", {"order_id": row["command_id"]})
         if order:
             return await self._concluded(row)
         position = await self._position(row)
-        blocked = await self._book(row, position)
+        blocked = self._late(row) or await self._book(row, position) or self._late(row)
         if blocked is not None:
             return {"done": False, "why": blocked}
+        taking = Batch((taken(row, self._committer.wall_time),))
+        if not await self._unless_withdrawn(taking):
+            return None
         return answer_of(await self._sent(row))
+
+    def _late(self, row: Row) -> str | None:
+        return expired(row, self._committer.wall_time)
+
+    async def _unless_withdrawn(self, batch: Batch) -> bool:
+        """Commit a change of a command; return False if a person withdrew it first."""
+        try:
+            await self._committer.commit(batch)
+        except Conflict as conflict:
+            if isinstance(conflict, Unfit) or conflict.table != COMMANDS:
+                raise
+            return False
+        return True
 
     async def _sent(self, row: Row) -> Resolution:
         position_id = _argument(row, "position")
@@ -222,7 +241,7 @@ class PositionCommands:
         event = CommandAnswered(stamp, **facts, done=bool(answer["done"]), detail=detail)
         key = {"command_id": row["command_id"]}
         put = {"answered_at": self._clock.now(), "answer": answer}
-        write = Update("operator_commands", key, {"answered_at": None}, put)
+        write = Update(COMMANDS, key, {"answered_at": None}, put)
         return Batch((write,), (event,))
 
 

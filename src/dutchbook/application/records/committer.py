@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 
 from dutchbook.application.records.lease import Fence
 from dutchbook.application.records.loading import undelivered
@@ -54,6 +55,11 @@ class Committer:
         """
         self._subscribers.append(subscriber)
         self.follows_books |= books
+
+    @property
+    def wall_time(self) -> datetime:
+        """The time by which other processes stamp leases and commands, which no tape sets."""
+        return self._clock.now() if self.fence is None else self.fence.now()
 
     def stamp(self, correlation_id: str, causation_id: str | None = None) -> Stamp:
         """Make the stamp of an event that happens now."""

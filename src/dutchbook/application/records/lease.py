@@ -64,6 +64,10 @@ class Fence:
         note = self.file.standing() if self.file is not None else None
         return max(self.halted, note.grade) if note is not None else self.halted
 
+    def now(self) -> datetime:
+        """Return the time by the clock of the lease."""
+        return self._clock.now()
+
     @property
     def held(self) -> bool:
         """Whether the lease is still ours as far as our clocks can show.

@@ -93,7 +93,7 @@ def _obstacles(scenarios: Iterable[Facts]) -> str:
     for each in scenarios:
         if each["blocked"]:
             reason = str(each["blocked"]).replace("_", " ")
-            blocked.setdefault(reason, []).append(COMMANDS.get(each["name"], each["name"]))
+            blocked.setdefault(reason, []).append(COMMANDS.get(each["name"], str(each["name"])))
     if len(blocked) == 1:
         return next(iter(blocked))
     return "; ".join(f"{reason} ({', '.join(names)})" for reason, names in blocked.items())

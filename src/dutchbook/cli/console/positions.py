@@ -22,6 +22,7 @@ from dutchbook.application.views.exposure_words import (
     exposed_in_words,
 )
 from dutchbook.application.views.unfinished import in_words
+from dutchbook.cli.console import answers
 from dutchbook.cli.console.literal import Lines
 from dutchbook.cli.console.sentences import STATES, numbers, sentence, way
 from dutchbook.cli.output import inert
@@ -352,10 +353,7 @@ def after(console: Console, request: Row) -> None:
     """Print the result of a command."""
     answer = request["answer"]
     if answer is None:
-        late = "no engine runs: it is done at the next start"
-        if request["engine"]:
-            late = "the engine has not answered yet: it is done when the engine comes to it"
-        _say(console, f"Asked for, and {late}. Command {request['command']}")
+        _say(console, answers.late(request), 2)
         return
     if answer["done"]:
         _say(console, "Done.")

@@ -112,14 +112,19 @@ OPERATOR_COMMANDS: Table[Any] = Table(
         *plain(Kind.TEXT, "rationale", optional=True),
         *plain(Kind.TEXT, "requested_by"),
         *plain(Kind.INSTANT, "requested_at"),
-        *plain(Kind.INSTANT, "answered_at", optional=True),
+        *plain(Kind.INSTANT, "expires_at", "taken_at", "answered_at", optional=True),
         *plain(Kind.JSON, "answer", optional=True),
     ),
     key=("command_id",),
     together=(("answered_at", "answer"),),
+    checks={"halt_stays": "name <> 'halt' OR expires_at IS NULL"},
     indexes=(("answered_at", "requested_at"),),
 )
-"""Commands that a person gave at the desk or a shell; the engine answers in order."""
+"""Commands that a person gave at the desk or a shell; the engine answers in order.
+
+`expires_at`: from when on it is not carried out any more; a halt never expires. `taken_at`:
+when an engine last began to carry it out.
+"""
 
 API_TOKENS: Table[Any] = Table(
     "api_tokens",
