@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -99,6 +100,20 @@ def test_starting_a_program_never_waits_and_too_many_are_not_started() -> None:
 
     assert took < 5
     assert any("others wait to be started" in each for each in programs.failures())
+
+
+def test_a_system_without_a_thread_left_fails_the_program_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    programs = ProgramThreads(SOON, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", none_left)
+        programs.start(("ring",), "")
+
+    assert programs.failures() == ["ring: can't start new thread"]
 
 
 @pytest.mark.usefixtures("own_home")

@@ -44,8 +44,12 @@ class ProgramThreads:
         self._jobs.put((tuple(command), document))
         if len(self._threads) < self._at_once:
             thread = threading.Thread(target=self._work, daemon=True)
-            self._threads.append(thread)
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError as error:  # the system has no thread left
+                self._failures.append(f"{command[0]}: {error}")
+            else:
+                self._threads.append(thread)
 
     def failures(self) -> list[str]:
         """Return why programs failed since the last call; see `Programs`."""

@@ -16,7 +16,7 @@ READERS = (
     ("status",), ("positions",), ("exposures",), ("orders",), ("events",), ("ledger",),
     ("opportunities",), ("report",), ("pairs", "list"), ("discrepancies",), ("db", "verify"),
     ("audit", "verify"), ("db", "upgrade"), ("db", "backup", "copy.db"), ("reconcile",),
-    ("halt",), ("wind-down", "--rationale", "enough for today, thanks"),
+    ("halt",), ("wind-down", "--yes", "--rationale", "enough for today, thanks"), ("commands",),
 )  # fmt: skip
 
 

@@ -46,7 +46,7 @@ async def exit_prices(journal: Journal, rules: ExitRules) -> list[Row]:
         return []
     matches = await recorded_pairs(journal)
     newest = await journal.rows("audit_log", None, ("sequence",), descending=True, limit=1)
-    at = newest[0]["occurred_at"]
+    at = newest[0]["occurred_at"] if newest else held[-1].opened_at
     return [await _priced(journal, each, matches[each.pair_id], at, rules) for each in held]
 
 
