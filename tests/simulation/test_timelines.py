@@ -15,13 +15,13 @@ from support.reconciled import At, beside, says
 from support.reconciliation import ABSENT, POSITION, TEN
 
 from dutchbook.application.views import timeline
-from dutchbook.application.views.exposure_words import dollars
 from dutchbook.cli.console import positions as shown
 from dutchbook.cli.console.sentences import SENTENCES, sentence
 from dutchbook.config import load
 from dutchbook.domain.events import as_json, catalogue
 from dutchbook.domain.execution.order import Order, OrderStatus
 from dutchbook.domain.market.contract import Outcome, Side
+from dutchbook.domain.positions.exposure_words import dollars
 from dutchbook.domain.reconciliation.findings import DiscrepancyType
 from dutchbook.domain.reconciliation.platform_state import ListedOrder
 from dutchbook.domain.values.units import NOTHING, Price, owed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 from dutchbook.application.capital.risk import RiskManager
@@ -20,7 +21,7 @@ from dutchbook.application.records.recorder import Recorder
 from dutchbook.bootstrap.base import Base
 from dutchbook.bootstrap.engine import Engine
 from dutchbook.bootstrap.entries import EntryServices, build_entries
-from dutchbook.bootstrap.exits import build_exits
+from dutchbook.bootstrap.exits import ExitServices, build_exits
 from dutchbook.bootstrap.lifecycle import build_lifecycle
 from dutchbook.bootstrap.monitoring import build_hooks, build_monitoring
 from dutchbook.bootstrap.pair_trades import build_pair_trades
@@ -89,19 +90,15 @@ def _engine(
     monitoring = build_monitoring(
         base, trading, entering.queue, detection, recorder, around, sessions, facts
     )
-    hooks = build_hooks(base, programs, monitoring.system)
-    optional: tuple[Service | None, ...] = (anchoring, hooks)
     services = (
         *monitoring.services,
         facts,
         entering.reconciling.service,
         _unbooked_fills(base, trading, entering.reconciling),
         *ends.services,
-        *(each for each in optional if each is not None),
+        *_present(anchoring, build_hooks(base, programs, monitoring.system)),
     )
-    endings = (ends.merging, ends.settlement, ends.partial.on_event, ends.exits.on_event)
-    for subscriber in endings:
-        base.committer.subscribe(subscriber)
+    _subscribe(base, ends)
     followers = (detection, ends.exits)
     return Engine(
         base.settings,
@@ -122,6 +119,16 @@ def _engine(
         anchoring,
         entering.reconciling,
     )
+
+
+def _present(*services: Service | None) -> Iterator[Service]:
+    return (each for each in services if each is not None)
+
+
+def _subscribe(base: Base, ends: ExitServices) -> None:
+    endings = (ends.merging, ends.settlement, ends.partial.on_event, ends.exits.on_event)
+    for subscriber in endings:
+        base.committer.subscribe(subscriber)
 
 
 def _facts(base: Base) -> ContractFacts:

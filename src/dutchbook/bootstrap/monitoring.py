@@ -62,7 +62,7 @@ def build_monitoring(
 ) -> MonitoringServices:
     """Build the monitoring services, and subscribe them to the bus."""
     journal, committer, risk, clock = base.journal, base.committer, base.risk, base.clock
-    chosen, limits = base.settings.exposure, base.settings.health_limits()
+    limits, halts = base.settings.health_limits(), base.settings.exposure.halt_on_weekly
     intervals = _intervals(base.settings)
     system = SystemHealth(committer, recorder)
     streams = Streams(base.watchlist, sessions, heartbeat=around.polled)
@@ -71,20 +71,8 @@ def build_monitoring(
     protocol = DegradationProtocol(
         committer, streams, sessions, detection, queue, polling, clock, limits
     )
-    exposures = ExposureTrackerService(
-        journal, committer, risk, halt_on_weekly=chosen.halt_on_weekly
-    )
-    reminders = ExposureAlertScheduler(
-        journal,
-        committer,
-        trading.trades,
-        trading.announce,
-        sessions,
-        risk.capital,
-        clock,
-        base.settings.reminding(),
-        gap=timedelta(seconds=chosen.reminder_gap_seconds),
-    )
+    exposures = ExposureTrackerService(journal, committer, risk, halt_on_weekly=halts)
+    reminders = _reminders(base, trading, sessions)
     committer.subscribe(exposures)
     committer.subscribe(reminders)
     health = PlatformHealthService(
@@ -101,6 +89,22 @@ def build_monitoring(
     )
     drift = _drift(base, around.times, system)
     return MonitoringServices(sessions, exposures, reminders, system, drift, health, protocol)
+
+
+def _reminders(
+    base: Base, trading: PairTradeServices, sessions: Sessions
+) -> ExposureAlertScheduler:
+    return ExposureAlertScheduler(
+        base.journal,
+        base.committer,
+        trading.trades,
+        trading.announce,
+        sessions,
+        base.risk.capital,
+        base.clock,
+        base.settings.reminding(),
+        gap=timedelta(seconds=base.settings.exposure.reminder_gap_seconds),
+    )
 
 
 def build_hooks(base: Base, programs: Programs | None, system: SystemHealth) -> Hooks | None:

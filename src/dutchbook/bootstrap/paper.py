@@ -124,15 +124,8 @@ def build_paper(
     followed = tape.meta.pairs if pairs is None else tuple(pairs)
     watchlist, offered = Watchlist(followed), Watchlist(followed)
     on = platforms or _platforms(settings, tape, clock, seed)
-    market = PaperMarket(
-        feed or TapeFeed(tape, clock, on.lag),
-        on.exchanges,
-        on.gateways,
-        on.lag,
-        offered.books,
-        watchlist.books,
-        clock,
-    )
+    moving = feed or TapeFeed(tape, clock, on.lag)
+    market = _market(moving, on, offered, watchlist, clock)
     around = _surroundings(settings, tape, on, market, watchlist, offered)
     engine = build(
         settings,
@@ -148,6 +141,13 @@ def build_paper(
         programs=programs,
     )
     return _paper_run(engine, tape, on, market, dict(results or {}))
+
+
+def _market(
+    moving: MarketData, on: Platforms, offered: Watchlist, watchlist: Watchlist, clock: Clock
+) -> PaperMarket:
+    books = (offered.books, watchlist.books)
+    return PaperMarket(moving, on.exchanges, on.gateways, on.lag, *books, clock)
 
 
 def _surroundings(

@@ -18,7 +18,10 @@ from dutchbook.cli.database import database
 from dutchbook.cli.options import (
     Db,
     Last,
+    OnExposure,
+    OnHalt,
     Seed,
+    Standby,
     confirmed,
     console,
     hook_settings,
@@ -111,18 +114,9 @@ def run(
     summary: Annotated[
         str, typer.Option(help="json: print nothing but the summary, as one object.")
     ] = "",
-    standby: Annotated[
-        bool, typer.Option("--standby", help="Wait until no other engine has the database.")
-    ] = False,
-    on_exposure: Annotated[
-        str,
-        typer.Option(
-            metavar="CMD", help="Start this when a leg is unhedged, still is, or ends."
-        ),
-    ] = "",
-    on_halt: Annotated[
-        str, typer.Option(metavar="CMD", help="Start this when a halt begins or is lifted.")
-    ] = "",
+    standby: Standby = False,
+    on_exposure: OnExposure = "",
+    on_halt: OnHalt = "",
 ) -> None:
     """Run the engine on paper, to the end of the tape or until Ctrl-C."""
     from dutchbook.bootstrap import paper_run, paths

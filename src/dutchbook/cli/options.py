@@ -34,6 +34,16 @@ Seed = Annotated[
         help="Makes the same again: ids, faults, a made-up tape.",
     ),
 ]
+Standby = Annotated[
+    bool, typer.Option("--standby", help="Wait until no other engine has the database.")
+]
+OnExposure = Annotated[
+    str,
+    typer.Option(metavar="CMD", help="Start this when a leg is unhedged, still is, or ends."),
+]
+OnHalt = Annotated[
+    str, typer.Option(metavar="CMD", help="Start this when a halt begins or is lifted.")
+]
 SHORTEST, WEEK = Decimal("0.1"), Decimal(10_080)
 """Minutes that a command may wait for an engine."""
 Expires = Annotated[

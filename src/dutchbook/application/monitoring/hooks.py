@@ -13,7 +13,6 @@ from typing import Any
 
 from dutchbook.application.market.watchlist import Watchlist
 from dutchbook.application.monitoring.platform_health import SystemHealth
-from dutchbook.application.views.exposure_words import exposure_told
 from dutchbook.domain.events import (
     Event,
     PositionMoved,
@@ -24,6 +23,7 @@ from dutchbook.domain.events import (
     TradingResumed,
     as_json,
 )
+from dutchbook.domain.positions.exposure_words import exposure_told
 from dutchbook.domain.positions.position import UNHEDGED
 from dutchbook.ports.hooks import Programs
 from dutchbook.ports.time import Clock

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from dutchbook.application.views.exposure_words import BEGINNINGS, exposure_told
 from dutchbook.domain.events import Event, as_json
+from dutchbook.domain.positions.exposure_words import BEGINNINGS, exposure_told
 
 LONG = 20
 QUIET = {

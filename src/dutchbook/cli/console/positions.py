@@ -13,7 +13,13 @@ from rich.console import Console
 from rich.table import Table
 
 from dutchbook.application.records.log import Entry
-from dutchbook.application.views.exposure_words import (
+from dutchbook.application.views.unfinished import in_words
+from dutchbook.cli.console import answers
+from dutchbook.cli.console.literal import Lines
+from dutchbook.cli.console.sentences import STATES, numbers, sentence, way
+from dutchbook.cli.output import inert
+from dutchbook.domain.events import SingleLegExposureReminder
+from dutchbook.domain.positions.exposure_words import (
     COMMANDS,
     SHORT,
     WAYS,
@@ -21,12 +27,6 @@ from dutchbook.application.views.exposure_words import (
     dollars,
     exposed_in_words,
 )
-from dutchbook.application.views.unfinished import in_words
-from dutchbook.cli.console import answers
-from dutchbook.cli.console.literal import Lines
-from dutchbook.cli.console.sentences import STATES, numbers, sentence, way
-from dutchbook.cli.output import inert
-from dutchbook.domain.events import SingleLegExposureReminder
 from dutchbook.domain.values.units import due, plain
 
 Row = Mapping[str, Any]

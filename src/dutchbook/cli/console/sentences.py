@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from dutchbook.application.views.exposure_words import WAYS, dollars
+from dutchbook.domain.positions.exposure_words import WAYS, dollars
 
 Facts = Mapping[str, Any]
 SECONDS = len("2026-07-05T18:00:00")

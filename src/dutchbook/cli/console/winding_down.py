@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
-from dutchbook.application.views.exposure_words import SHORT, dollars
 from dutchbook.cli.console.answers import instant
+from dutchbook.domain.positions.exposure_words import SHORT, dollars
 from dutchbook.domain.values.units import plain
 
 Row = Mapping[str, Any]
