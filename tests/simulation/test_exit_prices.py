@@ -17,9 +17,9 @@ async def hedged(at: Bench) -> tuple[Any, Any, Any]:
     """Hold a hundred pairs; price leaving them cheaply, at any cost, and without a book."""
     at.execute(second="100")
     await at.rest(10)
-    found = [await exit_prices(at.journal, each.exit_rules()) for each in BOTH]
+    cheaply, left = [await exit_prices(at.journal, each.exit_rules()) for each in BOTH]
     at.journal._tables["order_book_snapshots"].clear()
-    return *found, await exit_prices(at.journal, AT_ANY_COST.exit_rules())
+    return cheaply, left, await exit_prices(at.journal, AT_ANY_COST.exit_rules())
 
 
 BOTH = (CHEAPLY, AT_ANY_COST)

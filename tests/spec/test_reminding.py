@@ -12,7 +12,7 @@ from dutchbook.domain.positions.exposure import ACTIONS, TOO_SMALL
 from dutchbook.domain.positions.reminding import Reminding
 
 URGENT, SMALL, DUST = timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1)
-RULES = Reminding(URGENT, SMALL, DUST, Decimal("0.01"), Decimal(1))
+RULES = Reminding(URGENT, SMALL, DUST, Decimal("0.01"), Decimal(1), timedelta(seconds=55))
 BANKROLL = Decimal(10_000)
 THIN = "the book offers 0 of 1"
 

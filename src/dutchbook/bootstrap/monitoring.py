@@ -103,7 +103,6 @@ def _reminders(
         base.risk.capital,
         base.clock,
         base.settings.reminding(),
-        gap=timedelta(seconds=base.settings.exposure.reminder_gap_seconds),
     )
 
 

@@ -125,6 +125,7 @@ class Settings(Section):
             dust=timedelta(seconds=chosen.dust_reminder_seconds),
             urgent_share=chosen.urgent_share,
             dust_dollars=chosen.dust_dollars,
+            gap=timedelta(seconds=chosen.reminder_gap_seconds),
         )
 
     def drift_limits(self) -> DriftLimits:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from dutchbook.application.capital.capital import Capital
@@ -43,8 +43,8 @@ class ExposureAlertScheduler:
     """Sends reminders of every position that stays exposed.
 
     `reminding` says how long after a report on its position the next one is due, even if our
-    clock is set meanwhile. None comes before `gap`, and those that fall due as soon as the most
-    urgent may be early are sent together, in one commit. Between the sessions of a tape no
+    clock is set meanwhile. None comes before its `gap`, and those that fall due as soon as the
+    most urgent may be early are sent together, in one commit. Between the sessions of a tape no
     reminders are sent.
     """
 
@@ -58,8 +58,6 @@ class ExposureAlertScheduler:
         capital: Capital,
         clock: Clock,
         reminding: Reminding,
-        *,
-        gap: timedelta,
     ) -> None:
         self._journal = journal
         self._committer = committer
@@ -69,7 +67,7 @@ class ExposureAlertScheduler:
         self._capital = capital
         self._clock = clock
         self._reminding = reminding
-        self._gap = gap.total_seconds()
+        self._gap = reminding.gap.total_seconds()
         self._since: dict[str, datetime] = {}
         self._last: dict[str, float] = {}
         self._period: dict[str, float] = {}

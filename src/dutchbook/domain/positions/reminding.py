@@ -21,6 +21,7 @@ class Reminding:
         dust: Where nothing can be done now, and so little is at risk that it hardly matters.
         urgent_share: Share of the bankroll from which on the dollars at risk are much.
         dust_dollars: Below so many dollars they hardly matter.
+        gap: None comes so soon after the last report.
     """
 
     urgent: timedelta
@@ -28,6 +29,7 @@ class Reminding:
     dust: timedelta
     urgent_share: Decimal
     dust_dollars: Decimal
+    gap: timedelta
 
     def after(self, facts: Mapping[str, Any], bankroll: Decimal) -> timedelta:
         """Return the time from a report of an exposure to the next one.
