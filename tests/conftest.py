@@ -26,9 +26,10 @@ settings.load_profile("any machine")
 
 @pytest.fixture(scope="session", autouse=True)
 def own_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Give the tests their own data directory, where runs keep the heads of their logs."""
+    """Give the tests their own data directory, and their own for all users of the machine."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        patch.setenv("DUTCHBOOK_MACHINE_FOLDER", str(tmp_path_factory.mktemp("machine") / "m"))
         yield
 
 

@@ -306,7 +306,8 @@ def _deliveries(rows: dict[str, list[Row]], truth: Truth) -> Iterator[str]:
 
 
 def _verified(url: str, anchored: Path) -> list[str]:
-    where, kept = Database.at(url), anchors.read(anchored)
+    where = Database.at(url)
+    kept = anchors.read(anchored, anchors.owner_of(where.identity()))
 
     assert not where.absent, "there is a database to verify"
     found = where.read(lambda read: problems(read, kept.anchors))

@@ -17,9 +17,8 @@ from support.program import PROGRAM, bare_tape, call_here, traded
 from dutchbook.bootstrap import paths
 from dutchbook.bootstrap.paper import generated_tape
 from dutchbook.errors import InvalidInput, StorageError
-from dutchbook.operations import audit
+from dutchbook.operations import audit, requests
 from dutchbook.persistence.database import MIGRATIONS, Database
-from dutchbook.persistence.log import anchors
 from dutchbook.persistence.log.audit import Audit, Read, audited
 from dutchbook.persistence.schema import rows
 from dutchbook.persistence.tables.triggers import suspend
@@ -78,7 +77,7 @@ def test_a_printed_anchor_verifies(paper_url: str, tmp_path: Path) -> None:
     said = call_here("audit", "verify", "--anchor", printed, "--db", url)
 
     assert "anchored at" in said
-    kept = anchors.read(anchor_file(url))
+    kept = audit.kept(Database.at(url))
     assert [f"{each.sequence}:{each.hash}" for each in kept.anchors] == [printed]
 
 
@@ -106,6 +105,44 @@ def test_a_recreated_database_begins_a_new_series_of_anchors_and_reports_it(
     run_on(url, tmp_path)
 
     assert f"made anew after entry {last}\n" in call_here("audit", "verify", "--db", url)
+
+
+def test_a_recreated_database_whose_first_start_was_cut_short_raises_no_alarm(
+    paper_url: str, tmp_path: Path
+) -> None:
+    url = run_on(paper_url, tmp_path)
+    for path in tmp_path.glob("paper.db*"):
+        path.unlink()
+    Database.at(url).prepare("paper")
+    first = "INSERT INTO system_metadata (key, value) VALUES ('runs', '1'), ('identity', 'new')"
+    by_hand(url, first)
+
+    run_on(url, tmp_path)
+
+    names = [row["name"] for row in requests.rows(url, "audit_log", ("sequence",))]
+    assert "system.health.critical" not in names
+    assert audit.verified(url)[0].problems == ()
+
+
+def test_an_older_copy_is_found_although_another_database_was_there_meanwhile(
+    paper_url: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "paper.db"
+    url = run_on(paper_url, tmp_path)
+    older = path.read_bytes()
+    traded(url, bare_tape(tmp_path / "bare.tape"))
+    for each in tmp_path.glob("paper.db*"):
+        each.unlink()
+    run_on(url, tmp_path)
+    path.write_bytes(older)
+
+    swapped = audit.verified(url)[0].problems
+    run_on(url, tmp_path)
+
+    assert "its newest heads are of another database" in swapped[0]
+    names = [row["name"] for row in requests.rows(url, "audit_log", ("sequence",))]
+    assert "system.health.critical" in names
+    assert "is not the one that was anchored" in audit.verified(url)[0].problems[0]
 
 
 # Altered ---------------------------------------------------------------------------------
@@ -280,7 +317,7 @@ def test_two_processes_that_anchor_at_once_leave_a_whole_file(
     paper_url: str, tmp_path: Path
 ) -> None:
     url = run_on(paper_url, tmp_path)
-    before = len(anchors.read(anchor_file(url)).anchors)
+    before = len(audit.kept(Database.at(url)).anchors)
     both = [
         subprocess.Popen(
             [*PROGRAM, "audit", "anchor", "--db", url],
@@ -291,7 +328,7 @@ def test_two_processes_that_anchor_at_once_leave_a_whole_file(
     ]
 
     assert [each.wait() for each in both] == [0, 0]
-    kept = anchors.read(anchor_file(url))
+    kept = audit.kept(Database.at(url))
     assert kept.problems == ()
     assert len(kept.anchors) == before + 2
 

@@ -96,7 +96,8 @@ def test_all_files_of_a_database_are_next_to_the_file_that_a_link_names(tmp_path
         return found
 
     assert {"real.db", "real.db-wal", "real.db.lock"} <= on(url, files)
-    assert paths.halt_file(Database.at(url)).path == tmp_path / "disk" / "real.db.HALT"
+    (file,) = paths.halt_files(Database.at(url)).files
+    assert file.path == tmp_path / "disk" / "real.db.HALT"
     assert paths.anchor_path(Database.at(url)) == paths.anchor_path(Database.at(real))
 
 

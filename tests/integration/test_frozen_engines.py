@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -66,12 +67,23 @@ def shown(child: subprocess.Popen[str], event: str) -> None:
     raise AssertionError(child.communicate())
 
 
-def call(*words: str) -> str:
+def call(*words: str, code: int = 0) -> str:
     done = subprocess.run(
         [*PROGRAM, *words], capture_output=True, text=True, check=False, timeout=120
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert done.returncode == code, done.stderr
+    return done.stderr if code else done.stdout
+
+
+async def while_locked(url: str, *words: str, code: int = 0) -> str:
+    """Run a command while the server does not give out the lease's row."""
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT * FROM leases FOR UPDATE")
+            return await asyncio.to_thread(call, *words, "--db", url, code=code)
+    finally:
+        await connection.close()
 
 
 def rows(url: str) -> dict[str, list[dict[str, Any]]]:
@@ -187,28 +199,39 @@ def test_trading_is_halted_while_an_engine_is_stopped_in_the_middle_of_a_transac
     assert not file.exists()
 
 
-def test_an_unresponsive_server_is_halted_by_a_local_file(
-    fresh_postgres: str, tmp_path: Path
+def test_the_halt_of_an_unresponsive_server_counts_at_the_next_start(
+    fresh_postgres: str,
 ) -> None:
     call_here("run", "--db", fresh_postgres, "--speed", "max", "--summary", "json")
 
-    async def locked() -> str:
-        connection = await asyncpg.connect(fresh_postgres)
-        try:
-            async with connection.transaction():
-                await connection.execute("SELECT * FROM leases FOR UPDATE")
-                return await asyncio.to_thread(call, "halt", "--all", "--db", fresh_postgres)
-        finally:
-            await connection.close()
-
-    told = asyncio.run(locked())
-    files = list((tmp_path / "dutchbook").glob("*.HALT"))
+    told = asyncio.run(while_locked(fresh_postgres, "halt", "--all", code=3))
+    files = [Path(each) for each in re.findall(r"/\S+\.HALT", told)]
     status = json.loads(call_here("status", "--json", "--db", fresh_postgres))
     call_here("run", "--db", fresh_postgres, "--speed", "max", "--summary", "json")
 
-    assert len(files) == 1
-    assert str(files[0]) in told
-    assert (status["halt_grade"], status["halted"]) == (2, [])
+    assert "no engine that runs here reads it" in told
+    assert files
+    assert (status["halt_grade"], status["halted"]) == (2, ["operator"])
     after = json.loads(call_here("status", "--json", "--db", fresh_postgres))
     assert (after["halt_grade"], after["halted"]) == (2, ["operator"])
-    assert not files[0].exists()
+    assert not any(file.exists() for file in files)
+
+
+def test_an_engine_on_an_unresponsive_server_is_halted_by_another_user_of_its_machine(
+    fresh_postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = ("--set", "execution.lease_seconds=600")
+    with engine(tmp_path / "sends", "nowhere", fresh_postgres, *STILL, *long) as child:
+        shown(child, "system.started")
+        for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+            monkeypatch.setenv(name, str(tmp_path / "other"))
+        told = asyncio.run(while_locked(fresh_postgres, "halt", "--rationale", "it hangs"))
+        shown(child, "system.trading.halted")
+        child.send_signal(signal.SIGTERM)
+        _, complaint = child.communicate(timeout=120)
+
+    (file,) = re.findall(r"/\S+\.HALT", told)
+    assert f":{child.pid} reads: no entry from now on" in told
+    assert child.returncode == 0, complaint
+    assert rows(fresh_postgres)["risk_states"][0]["halt_reason"] == ["operator"]
+    assert not Path(file).exists()

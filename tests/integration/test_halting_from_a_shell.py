@@ -101,12 +101,15 @@ def test_a_command_given_while_no_engine_runs_is_done_at_the_next_start(
     second = json.loads(call_here(*run))
 
     assert "no engine runs" in told
-    assert (waiting["halted"], waiting["halt_grade"], waiting["engine"]) == ([], 2, None)
+    held_by = (waiting["halted"], waiting["halt_grade"], waiting["engine"])
+    assert held_by == (["operator"], 2, None)
     assert status(database_url)["halted"] == ["operator"]
     assert second["orders"]["total"] == held
     assert second["filtered"]["trading_halted"] > 0
     asked = json.loads(call("resume", "operator", "--json", *WHY, *at))
     assert (asked["engine"], asked["answer"]) == (None, None)
+    resumed = status(database_url)
+    assert (resumed["halted"], resumed["halt_grade"]) == ([], 0)
     third = json.loads(call_here(*run))
     assert third["events"]["system.trading.resumed"] == 1
     assert status(database_url)["halt_grade"] == 0

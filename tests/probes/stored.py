@@ -67,9 +67,6 @@ class Notebook:
     def __init__(self) -> None:
         self.kept: list[Anchor] = []
 
-    async def begin(self) -> None:
-        """Begin anew."""
-
     async def last(self) -> Anchor | None:
         """Return the newest head."""
         return self.kept[-1] if self.kept else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prove.bug import Bug
 from prove.in_acks import IN_ACKS
 from prove.in_alerts import IN_ALERTS
+from prove.in_halts import IN_HALTS
 from prove.in_settings import IN_SETTINGS
 from prove.in_trades import IN_TRADES
 from prove.places import (
@@ -401,5 +402,6 @@ PLANTED = (
     *IN_TRADES,
     *IN_ALERTS,
     *IN_ACKS,
+    *IN_HALTS,
     *IN_SETTINGS,
 )

@@ -49,13 +49,16 @@ class File:
 
     def __init__(self) -> None:
         self.note: HaltNote | None = None
+        self.obstacle = ""
 
     def standing(self) -> HaltNote | None:
         return self.note
 
-    def clear(self, note: HaltNote) -> None:
+    def clear(self, note: HaltNote) -> str:
         assert note == self.note
-        self.note = None
+        if not self.obstacle:
+            self.note = None
+        return self.obstacle
 
 
 @dataclass
@@ -248,6 +251,37 @@ def test_a_halt_file_is_processed_and_then_removed() -> None:
         return at.reasons, await at.halted(), at.file.note
 
     assert desk(work) == ({"operator"}, 2, None)
+
+
+def test_a_halt_file_that_stays_is_reported_once_and_its_halt_cannot_be_cleared() -> None:
+    async def work(at: Desk) -> tuple[Any, ...]:
+        at.file.note = HaltNote(Grade.NO_ENTRIES, False, "a folder", "me")
+        at.file.obstacle = "x.HALT is in the way"
+        for _ in range(3):
+            await at.commands.fold()
+        names = await at.names()
+        refused = await at.told("resume", reason="operator")
+        at.file.note = None
+        cleared = await at.told("resume", reason="operator")
+        return names, refused, cleared, at.reasons, await at.halted()
+
+    names, refused, cleared, reasons, grade = desk(work)
+
+    assert names.count("system.health.critical") == names.count("system.trading.halted") == 1
+    assert refused["done"] is False
+    assert "x.HALT is in the way; remove it first" in refused["why"]
+    assert (cleared["done"], reasons, grade) == (True, set(), 0)
+
+
+def test_no_older_resumption_lifts_the_halt_of_a_file() -> None:
+    async def work(at: Desk) -> tuple[Any, ...]:
+        await at.told("halt", grade=1)
+        await at.ask("resume", reason="operator")
+        at.file.note = HaltNote(Grade.NO_ENTRIES, False, "locked", "me")
+        await at.commands.fold()
+        return at.reasons, await at.halted(), at.file.note
+
+    assert desk(work) == ({"operator"}, 1, None)
 
 
 def test_a_database_that_does_not_answer_stops_entries_until_it_does() -> None:

@@ -149,6 +149,7 @@ def summary(console: Console, text: str) -> None:
 def status(console: Console, text: str) -> None:
     found = dict.fromkeys(("mode", "engine", "daily_pnl", "last_event"), text)
     more = {"runs": 1, "halted": [text], "halt_grade": 0, "positions": {text: 1}}
+    more["halts"] = [{"reason": text, "since": AT.isoformat(), "detail": text}]
     bought = {"platform": text, "outcome": text, "quantity": "1", "cost": "2"}
     begun = {"execution_id": text, "question": text, "bought": [bought], "unanswered": [bought]}
     more |= {"limits": {text: text}, "unfinished": [begun], "result": document(Result())}

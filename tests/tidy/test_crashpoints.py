@@ -14,7 +14,7 @@ from tidy.tree import modules
 
 MESSAGES = {"submit", "find_order", "cancel", "merge", "redeem"}
 """Gateway calls that change a platform's state, or whose answer changes ours."""
-WRITES = {"write", "self._begun"}
+WRITES = {"write"}
 """Functions run in a thread that write to a file."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -41,7 +41,6 @@ def build(
     ids: Ids,
     *,
     poll_seconds: float,
-    run: int = 1,
     fence: Fence | None = None,
     anchors: Anchors | None = None,
     lease_reader: Journal | None = None,
@@ -67,7 +66,7 @@ def build(
         clock,
         ids,
     )
-    return _engine(base, around, anchors, programs, poll_seconds, first=run == 1)
+    return _engine(base, around, anchors, programs, poll_seconds)
 
 
 def _engine(
@@ -76,8 +75,6 @@ def _engine(
     anchors: Anchors | None,
     programs: Programs | None,
     poll_seconds: float,
-    *,
-    first: bool,
 ) -> Engine:
     """Build all services, and join them with the market data."""
     recorder, sessions = Recorder(base.committer), Sessions()
@@ -85,7 +82,7 @@ def _engine(
     ends = build_exits(base, trading, sessions)
     entering = build_entries(base, trading, ends)
     detection = _detection(base, trading, entering, recorder, around.offered)
-    anchoring = _anchoring(base, anchors, first=first)
+    anchoring = _anchoring(base, anchors)
     facts = _facts(base)
     monitoring = build_monitoring(
         base, trading, entering.queue, detection, recorder, around, sessions, facts
@@ -171,10 +168,8 @@ def _unbooked_fills(
     )
 
 
-def _anchoring(base: Base, anchors: Anchors | None, *, first: bool) -> LogAnchors | None:
+def _anchoring(base: Base, anchors: Anchors | None) -> LogAnchors | None:
     if anchors is None:
         return None
     every = base.settings.records.anchor_every
-    return LogAnchors(
-        base.journal, base.committer, anchors, base.clock, every=every, first=first
-    )
+    return LogAnchors(base.journal, base.committer, anchors, base.clock, every=every)

@@ -134,7 +134,6 @@ def build_paper(
         clock,
         ids or SeededIds(seed, run),
         poll_seconds=poll_seconds,
-        run=run,
         fence=fence,
         anchors=anchors,
         lease_reader=lease_reader,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
@@ -14,21 +15,24 @@ from typing import Any, Protocol
 from dutchbook.application.market.pairs import traded_pairs
 from dutchbook.application.records.lease import Fence, take, turn
 from dutchbook.application.records.runs import count_run
-from dutchbook.application.views.unfinished import in_words, unfinished
 from dutchbook.bootstrap import paths
 from dutchbook.bootstrap.paper import POLL_SECONDS, PaperRun, build_paper
+from dutchbook.bootstrap.run_start import anchor_file, first_line, registered
 from dutchbook.config import Settings
 from dutchbook.config.hooks import words
+from dutchbook.domain.events import Event, SystemStarted
 from dutchbook.domain.positions.settlement import Key, Ruling, read_results
 from dutchbook.errors import InvalidInput, LeaseHeld, LeaseLost
 from dutchbook.persistence.database import Database
-from dutchbook.persistence.log.anchors import AnchorFile
+from dutchbook.persistence.endpoints import served_names
 from dutchbook.ports.hooks import Programs
 from dutchbook.ports.journal import Journal
 from dutchbook.runtime.clock import SystemClock, TapeClock
+from dutchbook.runtime.ids import RandomIds
 from dutchbook.runtime.live import run_live
 from dutchbook.runtime.process import gone, myself
 from dutchbook.runtime.programs import ProgramThreads
+from dutchbook.runtime.service_manager import READY, STOPPING, ServiceManager
 from dutchbook.runtime.stop_signals import StopSignals
 from dutchbook.runtime.virtual_time import run_virtual, turnstile
 from dutchbook.tape import demo
@@ -132,8 +136,7 @@ def run(options: Options, screen: Screen) -> dict[str, Any]:
         LeaseHeld: Another engine runs on the database, or took over from this one.
     """
     _check_programs(options.settings)
-    tape = chosen_tape(options)
-    played = _Played(tape, _results(options, tape))
+    played = _played(options)
     database = Database.at(options.database)
     database.prepare("paper")
     if not options.standby:
@@ -181,11 +184,15 @@ def _check_programs(settings: Settings) -> None:
 async def _wait_for_lease(options: Options, database: Database, screen: Screen) -> bool:
     """Wait for the lease, in real time; see `dutchbook.application.records.lease.turn`."""
     screen.line(f"{database.shown}: standing by")
+    manager = ServiceManager(os.environ)
+    manager.tell(READY, "STATUS=stands by")
+    alive = asyncio.ensure_future(manager.watched(SystemClock(), lambda: True))
     journal = database.journal(turnstile())
     await journal.open()
     try:
         return await turn(journal, SystemClock(), options.term, gone)
     finally:
+        alive.cancel()
         await journal.close()
 
 
@@ -196,6 +203,21 @@ def chosen_tape(options: Options) -> Tape:
         TapeError: There is no tape at that path, or it is incomplete.
     """
     return open_tape(demo.PATH if options.tape == "demo" else Path(options.tape))
+
+
+def check(options: Options) -> None:
+    """Reject a tape or results that a run could not begin with.
+
+    Raises:
+        TapeError: There is no such tape, or it is incomplete.
+        InvalidInput: The results do not fit it.
+    """
+    _played(options)
+
+
+def _played(options: Options) -> _Played:
+    tape = chosen_tape(options)
+    return _Played(tape, _results(options, tape))
 
 
 def _results(options: Options, tape: Tape) -> dict[Key, Ruling]:
@@ -222,10 +244,12 @@ async def _trade(
     reader, fence = database.journal(turnstile()), None
     try:
         await reader.open()
-        file = paths.halt_file(database)
-        fence = await take(journal, SystemClock(), myself(), options.term, gone, file)
-        number = await count_run(journal, fence, options.settings.limits())
-        screen.line(await _first_line(journal, database, _book_age(options.settings, tape)))
+        files = paths.halt_files(database, await served_names(database, turnstile()))
+        fence = await take(journal, SystemClock(), myself(), options.term, gone, files)
+        identity = RandomIds().new("database", myself())
+        number = await count_run(journal, fence, options.settings.limits(), identity)
+        age = _book_age(options.settings, tape)
+        screen.line(await first_line(journal, database, files, age))
         paper = build_paper(
             options.settings,
             tape,
@@ -237,12 +261,13 @@ async def _trade(
             results=played.results,
             fence=fence,
             poll_seconds=options.poll_seconds,
-            anchors=AnchorFile(paths.anchor_path(database), SystemClock(), turnstile()),
+            anchors=await anchor_file(journal, database),
             lease_reader=reader,
             programs=programs,
         )
         trading = _stop_on_signal(paper, number, options, screen)
-        summary = await _keep_lease(journal, fence, options, trading)
+        with registered(database, files, screen.line):
+            summary = await _keep_lease(journal, fence, options, trading)
         await fence.release(journal)
         return summary
     finally:
@@ -262,19 +287,36 @@ async def _keep_lease(
     """
     if options.speed is None:
         return await trading
+    manager, clock = ServiceManager(os.environ), SystemClock()
     async with asyncio.TaskGroup() as group:
         keeping = group.create_task(fence.keep(journal))
+        # One whose database does not answer is alive: it waits, with its orders watched.
+        alive = group.create_task(manager.watched(clock, lambda: fence.held or fence.blind))
         summary = await trading
         keeping.cancel()
+        alive.cancel()
     return summary
 
 
 async def _stop_on_signal(
     paper: PaperRun, number: int, options: Options, screen: Screen
 ) -> dict[str, Any]:
-    """Trade, and drain on the signals that ask to stop."""
-    with options.signals.stopping(paper.engine.stopping.set):
-        return await screen.trade(paper, number, live=options.speed is not None)
+    """Trade, and drain on the signals that ask to stop; the service manager hears of it."""
+    manager = ServiceManager(os.environ)
+
+    def stop() -> None:
+        manager.tell(STOPPING)
+        paper.engine.stopping.set()
+
+    def started(event: Event, sequence: int) -> None:
+        if sequence and isinstance(event, SystemStarted):
+            manager.tell(READY, "STATUS=trades on paper")
+
+    paper.engine.committer.subscribe(started)
+    with options.signals.stopping(stop):
+        summary = await screen.trade(paper, number, live=options.speed is not None)
+    manager.tell(STOPPING)
+    return summary
 
 
 def _book_age(settings: Settings, tape: Tape) -> str:
@@ -283,15 +325,3 @@ def _book_age(settings: Settings, tape: Tape) -> str:
         return ""
     seconds = int(settings.book_age(polled=True).total_seconds())
     return f"; the tape was polled, so books up to {seconds} s old are traded on"
-
-
-async def _first_line(journal: Journal, database: Database, book_age: str) -> str:
-    """Describe the state a run starts from, so that spent capital is not overlooked."""
-    held = await journal.rows("open_positions")
-    count = sum(row["status"] != "CLOSED" for row in held)
-    standing = f"resumes with {count} open positions" if count else "starts without positions"
-    begun = "".join(
-        f"; an execution of the last run did not end: {in_words(each)}"
-        for each in await unfinished(journal)
-    )
-    return f"{database.shown}: {standing}{begun}{book_age}"

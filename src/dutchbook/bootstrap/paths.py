@@ -1,10 +1,12 @@
-"""Default locations of a user's settings, database, HALT file and anchors."""
+"""Default locations of settings, databases, HALT files and anchors."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +14,15 @@ from platformdirs import user_config_path, user_data_path
 
 from dutchbook.errors import StorageError
 from dutchbook.persistence.database import SQLITE, Database
-from dutchbook.runtime.halt_file import FileOfHalt
+from dutchbook.persistence.endpoints import names_of
+from dutchbook.runtime.halt_file import FileOfHalt, HaltFiles
 
 if TYPE_CHECKING:
     from dutchbook.config import Settings
+
+MACHINE_FOLDER = "DUTCHBOOK_MACHINE_FOLDER"
+READABLE = 80
+"""Characters of a database's name in the name of its HALT file, before the digest."""
 
 
 def default_config() -> Path:
@@ -62,15 +69,32 @@ def default_database() -> str:
     return f"sqlite:///{user_data_path('dutchbook') / 'paper.db'}"
 
 
-def halt_file(database: Database) -> FileOfHalt:
-    """Return the HALT file of a database, for when the database does not answer.
+def machine_folder() -> Path:
+    """Return the folder for what concerns every user of this machine; it survives a restart."""
+    return Path(os.environ.get(MACHINE_FOLDER) or "/var/tmp/dutchbook")  # noqa: S108
 
-    It is next to a database file, else in the user's data directory.
+
+def halt_files(database: Database, served: Iterable[str] = ()) -> HaltFiles:
+    """Return the HALT files of a database, for when the database does not answer.
+
+    A database file has one, next to it. A server's database has one for each of its names, in a
+    folder that all users of this machine share.
+
+    Args:
+        database: The database.
+        served: Names that its server has said, beyond those in the URL.
     """
-    folder = user_data_path("dutchbook")
+    names = tuple(dict.fromkeys((*names_of(database), *served)))
     if database.dialect == SQLITE:
-        folder = Path(database.path).parent
-    return FileOfHalt(folder / f"{database.name}.HALT")
+        file = Path(database.path).with_name(f"{database.name}.HALT")
+        return HaltFiles([FileOfHalt(file, names)])
+    folder = machine_folder()
+    return HaltFiles(FileOfHalt(folder / _file_name(name), [name]) for name in names)
+
+
+def _file_name(name: str) -> str:
+    readable = re.sub(r"[^\w.-]+", "_", name).strip("_")[:READABLE]
+    return f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:8]}.HALT"
 
 
 def anchor_path(database: Database) -> Path:

@@ -17,6 +17,7 @@ from dutchbook.cli.audit import audit
 from dutchbook.cli.database import database
 from dutchbook.cli.options import (
     Db,
+    Fresh,
     Last,
     OnExposure,
     OnHalt,
@@ -115,6 +116,7 @@ def run(
         str, typer.Option(help="json: print nothing but the summary, as one object.")
     ] = "",
     standby: Standby = False,
+    fresh: Fresh = False,
     on_exposure: OnExposure = "",
     on_halt: OnHalt = "",
 ) -> None:
@@ -136,17 +138,24 @@ def run(
         results=results,
     )
     with options.signals:
-        _trade(options, as_json=summary == "json")
+        _trade(options, as_json=summary == "json", fresh=fresh)
 
 
-def _trade(options: Options, *, as_json: bool) -> None:
-    """Run the engine, and sum its run up."""
+def _trade(options: Options, *, as_json: bool, fresh: bool) -> None:
+    """Run the engine, on a new database if it is to begin afresh, and sum its run up."""
     from dutchbook.bootstrap import paper_run
     from dutchbook.cli.console import report
     from dutchbook.cli.console.screen import TerminalScreen
+    from dutchbook.operations.fresh import set_aside
 
     screen = console()
     shown = paper_run.NoScreen() if as_json else TerminalScreen(screen)
+    if fresh and options.standby:
+        raise typer.BadParameter("a standby takes over what is there", param_hint="--fresh")
+    if fresh:
+        paper_run.check(options)
+        for line in set_aside(options.database):
+            shown.line(line)
     with engine_output(live=options.speed is not None):
         found = paper_run.run(options, shown)
     if as_json:

@@ -37,6 +37,9 @@ Seed = Annotated[
 Standby = Annotated[
     bool, typer.Option("--standby", help="Wait until no other engine has the database.")
 ]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Move the database aside, and begin a new one.")
+]
 OnExposure = Annotated[
     str,
     typer.Option(metavar="CMD", help="Start this when a leg is unhedged, still is, or ends."),

@@ -10,6 +10,7 @@ from dutchbook.errors import UnknownSetting
 PREFIX = "DUTCHBOOK_"
 NO_SETTINGS = {
     "DUTCHBOOK_KALSHI_RECORDING": "where `make bench` finds a recording of Kalshi",
+    "DUTCHBOOK_MACHINE_FOLDER": "where the HALT files of servers' databases are",
     "DUTCHBOOK_TEST_POSTGRES_URL": "the PostgreSQL server that the tests use",
 }
 """Variables with our prefix that are no settings, and what each is."""

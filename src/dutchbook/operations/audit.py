@@ -61,7 +61,9 @@ def anchor(url: str, found: Head) -> None:
         StorageError: The file cannot be written.
     """
     if found != (0, GENESIS):
-        anchors.write(paths.anchor_path(Database.at(url)), *found, SystemClock().now())
+        database = Database.at(url)
+        owner, file = anchors.owner_of(database.identity()), paths.anchor_path(database)
+        anchors.write(file, *found, SystemClock().now(), owner)
 
 
 def kept(database: Database, file: Path | None = None) -> anchors.Kept:
@@ -72,7 +74,8 @@ def kept(database: Database, file: Path | None = None) -> anchors.Kept:
     """
     if file is not None and not file.exists():
         raise StorageError(f"{file}: there is no such file of anchors")
-    return anchors.read(file or paths.anchor_path(database))
+    owner = anchors.owner_of(database.identity())
+    return anchors.read(file or paths.anchor_path(database), owner)
 
 
 def _anchor(text: str) -> Anchor:

@@ -58,8 +58,8 @@ def backup(url: str, dest: Path) -> Copied:
     heads = _complete(paths.anchor_path(database))
     with new_file(dest) as partial:
         copy(database.path, str(partial))
-        kept = anchors.kept(heads.splitlines(), str(beside))
         copied, torn = Database.of_file(partial), database.torn()
+        kept = anchors.kept(heads.splitlines(), str(beside), _owner(copied))
         problems = (*torn, *_problems(copied, kept))
         head = copied.head()
         if heads:
@@ -72,7 +72,7 @@ def restore(url: str, source: Path) -> Copied:
     """Copy a backup to where there is no database, once it is verified.
 
     The heads that were kept for it stay in their file. Those that its log contradicts are ended
-    by a line which says that the database was made anew.
+    by a line which says so.
 
     Returns:
         The copy; with problems, nothing was restored.
@@ -96,7 +96,8 @@ def restore(url: str, source: Path) -> Copied:
         backed_up.check("paper")
         beside = _anchors_of(source)
         heads = _complete(beside)
-        problems = _problems(backed_up, anchors.kept(heads.splitlines(), str(beside)))
+        kept = anchors.kept(heads.splitlines(), str(beside), _owner(backed_up))
+        problems = _problems(backed_up, kept)
         head = backed_up.head()
         if problems:
             return Copied(path, None, head, problems)
@@ -142,15 +143,19 @@ def _complete(path: Path) -> bytes:
 
 def _anchored(database: Database, heads: bytes, head: Head) -> tuple[str, ...]:
     """Bring the file of heads in line with a restored database; return what it contradicted."""
-    file, now = paths.anchor_path(database), SystemClock().now()
-    kept, notes = anchors.read(file), tuple[str, ...]()
+    file, now, owner = paths.anchor_path(database), SystemClock().now(), _owner(database)
+    kept, notes = anchors.read(file, owner), tuple[str, ...]()
     if kept == anchors.Kept():
         if heads:
             with new_file(file) as written:
                 written.write_bytes(heads)
     elif newer := database.read(lambda read: audited(read, kept.anchors).problems):
         notes = newer
-        anchors.write(file, 0, GENESIS, now)
+        anchors.cut(file, now, owner)
     if head != (0, GENESIS):
-        anchors.write(file, *head, now)
+        anchors.write(file, *head, now, owner)
     return notes
+
+
+def _owner(database: Database) -> str:
+    return anchors.owner_of(database.identity())

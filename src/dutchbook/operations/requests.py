@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from dutchbook.application.operator.command_rows import EXPIRY, command_row, halting
 from dutchbook.application.records.lease import ENGINE, TABLE, lease_row, live
+from dutchbook.application.views.halts import halts
 from dutchbook.application.views.result import in_total
 from dutchbook.application.views.unfinished import unfinished
 from dutchbook.bootstrap import paths
@@ -21,10 +22,12 @@ from dutchbook.domain.events import as_json
 from dutchbook.domain.values.rationale import MEANINGFUL
 from dutchbook.domain.values.units import Money
 from dutchbook.errors import Conflict, InvalidInput, LeaseHeld, StorageError
-from dutchbook.persistence.database import Database
+from dutchbook.persistence.database import SQLITE, Database
+from dutchbook.persistence.sqlite_file import written_beside
 from dutchbook.ports.halt_file import HaltNote
 from dutchbook.ports.journal import Batch, Insert, Journal, Write
 from dutchbook.runtime.clock import SystemClock
+from dutchbook.runtime.engine_register import EngineRegister
 from dutchbook.runtime.ids import RandomIds
 from dutchbook.runtime.process import gone
 from dutchbook.runtime.virtual_time import turnstile
@@ -91,15 +94,17 @@ def status(url: str) -> dict[str, Any]:
         positions = Counter(row["status"] for row in held)
         metadata = {row["key"]: row["value"] for row in await journal.rows("system_metadata")}
         newest = await journal.rows("audit_log", None, ("sequence",), descending=True, limit=1)
-        leases = await journal.rows(TABLE, ENGINE)
-        note = paths.halt_file(Database.at(url)).standing()
+        note = paths.halt_files(Database.at(url)).standing()
+        engine = await running_engine(journal)
+        halted, grade = await halts(journal, note, starting=engine is None)
         state = states[0] if states else {}
         return {
             "mode": metadata.get("mode"),
             "runs": int(metadata.get("runs", "0")),
-            "halted": state.get("halt_reason", []),
-            "halt_grade": max([int(note.grade) if note else 0, *(r["halted"] for r in leases)]),
-            "engine": await running_engine(journal),
+            "halted": [row["reason"] for row in halted],
+            "halts": as_json(halted),
+            "halt_grade": int(grade),
+            "engine": engine,
             "daily_pnl": as_json(state.get("daily_pnl", Decimal(0))),
             "result": await in_total(journal, held),
             "unfinished": as_json(await unfinished(journal)),
@@ -142,22 +147,53 @@ def halt(url: str, grade: Grade, rationale: str, *, cancel_all: bool) -> str:
     file, which the engine reads before each send.
 
     Raises:
-        StorageError: There is no such database, or the file cannot be written either.
+        StorageError: There is no such database, the file cannot be written either, or it is not
+            known whether an engine reads it. The message says which files were written.
     """
-    database = _existing(url)
+    database, note = Database.at(url), HaltNote(grade, cancel_all, rationale, person())
+    if database.absent and written_beside(database.path):
+        return _halted_by_file(database, note, "its file is gone, and an engine has it open")
+    _existing(url)
     arguments = {"all": grade is Grade.CANCELS_ONLY, "cancel_all": cancel_all}
-    scope = "nothing but cancels" if grade is Grade.CANCELS_ONLY else "no entry"
     try:
         command = _send(database, "halt", arguments, rationale, grade, 0)
     except StorageError as failure:
-        file = paths.halt_file(database)
-        try:
-            file.write(HaltNote(grade, cancel_all, rationale, person()))
-        except OSError as error:
-            raise StorageError(f"{file.path}: {error.strerror}; and {failure}") from None
-        return f"halted by {file.path}: {scope} from now on; the database said: {failure}"
+        return _halted_by_file(database, note, str(failure))
     known = "" if command["engine"] else "; no engine runs"
-    return f"halted: {scope} from now on{known}"
+    return f"halted: {SCOPES[grade]} from now on{known}"
+
+
+def _halted_by_file(database: Database, note: HaltNote, failure: str) -> str:
+    """Write the HALT file that an engine reads, or each that one may read; return what counts.
+
+    An engine that runs on this machine has registered the names whose files it reads. The file
+    of a database file is next to it, wherever the engine runs.
+    """
+    files, register = paths.halt_files(database).files, EngineRegister(paths.machine_folder())
+    engines = register.reading(name for file in files for name in file.names)
+    chosen = [file for file in files if set(file.names) & engines.keys()] or files
+    shown = ", ".join(str(file.path) for file in chosen)
+    try:
+        if database.dialect != SQLITE:
+            register.prepare()
+        for file in chosen:
+            file.write(note)
+    except OSError as error:
+        raise StorageError(
+            f"not halted: {error.filename}: {error.strerror}; {failure}"
+        ) from None
+    said = f"the database said: {failure}"
+    scope = SCOPES[note.grade]
+    if database.dialect == SQLITE:
+        return f"halted by {shown}: {scope} from now on; {said}"
+    if engines:
+        by = ", ".join(sorted(set(engines.values())))
+        return f"halted by {shown}, which {by} reads: {scope} from now on; {said}"
+    names = ", ".join(name for file in chosen for name in file.names)
+    raise StorageError(
+        f"written to {shown}, which halts an engine that is started on this machine on {names};"
+        f" no engine that runs here reads it: halt where it runs, or end it; {said}"
+    )
 
 
 def command(
@@ -272,6 +308,7 @@ async def _insert(journal: Journal, row: dict[str, Any], grade: Grade) -> None:
     raise StorageError(f"the lease changed {TRIES} times while it was being halted")
 
 
+SCOPES = {Grade.NO_ENTRIES: "no entry", Grade.CANCELS_ONLY: "nothing but cancels"}
 TIMEOUT_SECONDS = 2
 ANSWER_SECONDS, LOOKS = 5, 10
 PATIENT_SECONDS = 90

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
+from dutchbook.application.records.runs import IDENTITY
 from dutchbook.errors import InvalidInput, StorageError
 from dutchbook.persistence.journals.sqlite import BUSY_SECONDS, SqliteJournal, reason
 from dutchbook.persistence.log.chain import GENESIS, Head
@@ -254,6 +255,12 @@ class Database:
             return (row[0], row[1]) if row else (0, GENESIS)
 
         return self._work(look, reading=True)
+
+    def identity(self) -> str:
+        """Return the random id that the first run gave the database, empty if none did."""
+        query = f"SELECT value FROM system_metadata WHERE key = '{IDENTITY}'"
+        found = self._work(lambda c: c.exec_driver_sql(query).scalar(), reading=True)
+        return str(found or "")
 
     def prune(self, before: datetime) -> int:
         """Delete order book snapshots from before an instant; return the number deleted."""

@@ -157,6 +157,18 @@ def lock_beside(path: str) -> TextIO:
     return lock
 
 
+def written_beside(path: str) -> bool:
+    """Return whether an engine holds the lock next to a database, whose file may be gone."""
+    try:
+        with Path(f"{path}.lock").open(encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _lock_itself(path: str) -> int:
     """Return a descriptor of a database file that holds its lock."""
     try:

@@ -22,13 +22,10 @@ class Anchor:
 
 
 class Anchors(Protocol):
-    """Stores audit log heads, so that a rewritten log is detected.
+    """Stores audit log heads of one database, so that a rewritten log is detected.
 
     Each method raises `StorageError` when the store cannot be read or written.
     """
-
-    async def begin(self) -> None:
-        """Record that a new database was created: earlier anchors belong to another one."""
 
     async def last(self) -> Anchor | None:
         """Return the newest anchor of this database, or None if there is none."""

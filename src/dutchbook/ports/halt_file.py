@@ -25,6 +25,10 @@ class HaltFile(Protocol):
         """Return the halt in the file, if any; an unreadable file counts as a halt."""
         ...
 
-    def clear(self, note: HaltNote) -> None:
-        """Remove a halt once the database has it, unless another halt has replaced it."""
+    def clear(self, note: HaltNote) -> str:
+        """Remove a halt once the database has it, unless another halt has replaced it.
+
+        Returns:
+            Why the file stays and goes on halting, empty if it does not.
+        """
         ...

@@ -32,7 +32,6 @@ class LogAnchors:
         anchors: Where heads are kept.
         clock: The engine's clock.
         every: The maximum number of events between two heads.
-        first: Whether this is the database's first run.
     """
 
     def __init__(
@@ -43,14 +42,12 @@ class LogAnchors:
         clock: Clock,
         *,
         every: int,
-        first: bool,
     ) -> None:
         self._journal = journal
         self._committer = committer
         self._anchors = anchors
         self._clock = clock
         self._every = every
-        self._first = first
         self._tried = 0
         self._failing = False
         self._due = asyncio.Event()
@@ -65,8 +62,6 @@ class LogAnchors:
     async def start(self) -> None:
         """Compare the log with the newest head that was kept, then keep the current one."""
         try:
-            if self._first:
-                await self._anchors.begin()
             last = await self._anchors.last()
         except StorageError as error:
             await self._fail(error)

@@ -22,7 +22,7 @@ from dutchbook.application.operator.command_rows import (
 from dutchbook.application.operator.position_commands import NAMES, PositionCommands
 from dutchbook.application.records.committer import Committer
 from dutchbook.domain.capital.limits import HaltReason
-from dutchbook.domain.events import WindDownStarted
+from dutchbook.domain.events import SystemHealthCritical, WindDownStarted
 from dutchbook.domain.values.units import money
 from dutchbook.errors import (
     Conflict,
@@ -33,10 +33,12 @@ from dutchbook.errors import (
     UnknownId,
 )
 from dutchbook.ports.crash_points import AFTER, BEFORE, HALT_FILE, crashpoint
+from dutchbook.ports.halt_file import HaltNote
 from dutchbook.ports.journal import Batch, Journal, Update
 from dutchbook.ports.tables.table import Row
 from dutchbook.ports.time import Clock
 
+COMPONENT = "halt"
 TRIES = 20
 Answer = dict[str, Any]
 Answered = Callable[[Answer], Batch]
@@ -75,6 +77,7 @@ class Commands:
             **more,
         }
         self._lock = asyncio.Lock()
+        self._obstacle: tuple[HaltNote, str] | None = None
 
     async def follow(self, seconds: float, folded: Callable[[], None] | None = None) -> None:
         """Carry out new commands every `seconds`, until cancelled.
@@ -128,11 +131,12 @@ class Commands:
 
     async def _fold_all(self) -> None:
         waiting = await self._waiting()
-        await self._fold_file()
         for number, row in enumerate(waiting):
             self._pending(waiting[number:])
             await self._fold(row)
         self._pending([])
+        # Last: a file halts meanwhile, and no older command lifts what it says.
+        await self._fold_file()
 
     async def _waiting(self) -> list[dict[str, Any]]:
         """Return the unanswered commands, oldest first.
@@ -154,9 +158,11 @@ class Commands:
     async def _fold_file(self) -> None:
         """Make a halt durable that a person requested while the database did not answer."""
         fence = self._committer.fence
-        file = fence.file if fence is not None else None
-        note = file.standing() if file is not None else None
+        file, note = fence.file if fence is not None else None, self._standing()
         if fence is None or file is None or note is None:
+            return
+        known = HaltReason.OPERATOR in self._risk.capital.state.halt_reasons
+        if known and self._in_the_way(note):
             return
         detail = f"{note.requested_by}, by a HALT file: {note.rationale}"
         raised = Batch(fence.raised(note.grade))
@@ -164,8 +170,29 @@ class Commands:
         if note.cancel_all:
             await self._cancelling.cancel_all()
         crashpoint(BEFORE, HALT_FILE)
-        file.clear(note)
+        left = file.clear(note)
         crashpoint(AFTER, HALT_FILE)
+        await self._stays(note, left)
+
+    async def _stays(self, note: HaltNote, why: str) -> None:
+        """Take note of a HALT file that could not be removed; report it once."""
+        known = self._in_the_way(note)
+        self._obstacle = (note, why) if why else None
+        if why and not known:
+            stamp, detail = self._committer.stamp("health"), f"{why}; it halts until it is gone"
+            event = SystemHealthCritical(stamp, component=COMPONENT, detail=detail)
+            await self._committer.commit(Batch(events=(event,)))
+
+    def _in_the_way(self, note: HaltNote | None) -> str:
+        """Return why a HALT file still stands after its halt was recorded, if it does."""
+        if note is None or self._obstacle is None or self._obstacle[0] != note:
+            return ""
+        return self._obstacle[1]
+
+    def _standing(self) -> HaltNote | None:
+        """Return the halt that a HALT file holds now, if any."""
+        fence = self._committer.fence
+        return fence.file.standing() if fence is not None and fence.file is not None else None
 
     async def _fold(self, row: Row) -> None:
         handler = self._handlers.get(row["name"], self._unknown)
@@ -213,6 +240,9 @@ class Commands:
             await self._breaker.enable(named, rationale, batch)
             return
         reason = HaltReason(named)
+        why = self._in_the_way(self._standing())
+        if reason is HaltReason.OPERATOR and why:
+            raise InvalidInput("reason", named, f"cleared while {why}; remove it first")
         left = sorted(each.value for each in self._risk.capital.state.halt_reasons - {reason})
         batch = answered({"done": True, "reasons_left": left})
         await self._risk.halts.resume_trading(reason, rationale, batch)

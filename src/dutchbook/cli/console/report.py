@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from dutchbook.application.views.halts import in_words
 from dutchbook.application.views.result import line
 from dutchbook.cli.console.positions import begun
 
@@ -71,7 +72,7 @@ def _counts(title: str, summary: dict[str, Any]) -> Table:
 def standing(console: Console, found: dict[str, Any]) -> None:
     """Print the state of a database."""
     console.print(line(found["result"]))
-    halted = ", ".join(found["halted"]) or "no"
+    halted = "; ".join(map(in_words, found["halts"])) or "no"
     console.print(f"{found['mode']} trading, {found['runs']} runs, halted: {halted}")
     console.print(f"May be sent: {GRADES[found['halt_grade']]}")
     console.print(f"Engine: {found['engine'] or 'none'}")
