@@ -188,6 +188,17 @@ class StorageError(DutchbookError):
     exit_code = 3
 
 
+class Unanswered(StorageError):
+    """The database is locked, restarting or unreachable: the call may succeed when repeated.
+
+    A batch that was being committed may have been stored or not: it is looked up.
+    """
+
+
+class DatabaseLost(StorageError):
+    """The database did not answer for the set time, or is no longer the one it was."""
+
+
 class Conflict(StorageError):
     """A guarded write found an unexpected state; nothing in its batch was stored."""
 

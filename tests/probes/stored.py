@@ -19,14 +19,18 @@ from support.rows import NOW
 from support.tapes import FAIR, polls
 
 from dutchbook.bootstrap.paper import build_paper
+from dutchbook.bootstrap.paper_run import NoScreen, Options, run
 from dutchbook.config import load
 from dutchbook.config.environment import variable
 from dutchbook.domain.market.contract import DivergenceClass
+from dutchbook.errors import DatabaseLost, Unanswered
 from dutchbook.operations import admin, requests
 from dutchbook.persistence.database import Database
+from dutchbook.persistence.journals.sqlite import SqliteJournal
 from dutchbook.ports.anchors import Anchor
+from dutchbook.ports.journal import Batch, Receipt
 from dutchbook.runtime.clock import TapeClock
-from dutchbook.runtime.virtual_time import run_virtual
+from dutchbook.runtime.virtual_time import VirtualTurnstile, run_virtual
 from probes.row import Row
 
 _FOLDER = TemporaryDirectory(prefix="probes-")
@@ -116,6 +120,28 @@ def pruned(*settings: str) -> str:
         return call_here("db", "prune", "--db", url).strip()
 
 
+def waits(*settings: str) -> int:
+    """How many seconds does an engine wait for a file that stays locked?"""
+    waited = [0.0]
+
+    async def pause(_: VirtualTurnstile, seconds: float) -> None:
+        waited[0] += seconds
+
+    async def locked(journal: SqliteJournal, batch: Batch) -> Receipt:
+        if not batch.events:  # its lease and the number of its run
+            return await commit(journal, batch)
+        raise Unanswered("it is locked")
+
+    commit = SqliteJournal.commit
+    with database() as url, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(VirtualTurnstile, "pause", pause)
+        patch.setattr(VirtualTurnstile, "elapsed", lambda _: waited[0])
+        patch.setattr(SqliteJournal, "commit", locked)
+        with pytest.raises((DatabaseLost, BaseExceptionGroup)):
+            run(Options(load(None, settings), "demo", url, speed=None, seed=1), NoScreen())
+    return int(waited[0])
+
+
 async def _nothing(journal: AnyJournal) -> None:
     del journal
 
@@ -124,5 +150,6 @@ SEEN: dict[object, object] = {"0.03": "0.030000", "0.7": "0.700000"}
 ROWS = (
     *(Row(f"divergence.{kind}", divergence(kind), SEEN) for kind in DivergenceClass),
     Row("records.snapshot_years", pruned, {8: "1 snapshots deleted", 9: "0 snapshots deleted"}),
+    Row("database.reconnect_seconds", waits, {3: 3, 40: 40}),
     Row("records.anchor_every", anchored, {20: 21, 50: 50}),
 )

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from support.memory_journal import MemoryJournal
 
-from dutchbook.errors import StorageError
+from dutchbook.application.records.outages import Outages, ReconnectingJournal
+from dutchbook.errors import StorageError, Unanswered
 from dutchbook.ports.journal import Batch, Insert, Receipt
 from dutchbook.ports.tables.catalogue import declared
+from dutchbook.ports.time import Clock
+from dutchbook.runtime.virtual_time import PassThrough
 from prove.catalogue import Tally
 from prove.oracle import Oracle
 from prove.plan import Plan
 from prove.watch import Watch
 
 Row = dict[str, Any]
-Sleep = Callable[[float], Any]
+PATIENCE = 120
+FOR_EVER = 4
+"""One failure in so many ends the engine; after the others the database is back soon."""
+AWAY_MS = 3_000
 
 
 class Store(MemoryJournal):
@@ -91,46 +97,74 @@ class Unheard(StorageError):
     """The database may have committed the batch."""
 
 
-class Connection:
-    """An engine's connection to the store: calls fail, commits are slow, answers get lost."""
+class Turn(PassThrough):
+    """A turnstile whose pauses take the world's time."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def pause(self, seconds: float) -> None:
+        """Wait."""
+        await self._clock.sleep(seconds)
+
+    def elapsed(self) -> float:
+        """Return the world's seconds."""
+        return self._clock.monotonic()
+
+
+class Link:
+    """One engine's link to the store: calls fail, commits are slow, answers get lost.
+
+    After most failures it is back within seconds; after some, never.
+    """
 
     def __init__(
-        self, store: Store, plan: Plan, tally: Tally, step: Callable[[str], None], sleep: Sleep
+        self, store: Store, plan: Plan, tally: Tally, step: Callable[[str], None], clock: Clock
     ) -> None:
         self._store = store
         self._plan = plan
         self._tally = tally
         self._step = step
-        self._sleep = sleep
+        self._clock = clock
+        self._back_at = 0.0
         self.failed = False
+
+    async def open(self) -> None:
+        """Do nothing: there is nothing to open."""
+
+    def misplaced(self) -> str | None:
+        """Return None: there is no file."""
+        return None
 
     async def commit(self, batch: Batch) -> Receipt:
         """Commit a batch; may fail before the commit, or after it."""
         self._step("before a commit")
-        assert self._store.watch is not None, "somebody watches"
-        with self._store.watch.given(batch):
-            receipt = await self._kept(batch)
-        self._step("after a commit")
-        return receipt
-
-    async def _kept(self, batch: Batch) -> Receipt:
+        self._require()
         key = self._store.next
         if self._plan.draw(0, key) % 4 == 0:
-            await self._sleep(0.001 * (self._plan.draw(1, key) % 40))
+            await self._clock.sleep(0.001 * (self._plan.draw(1, key) % 40))
             self._step("in a commit")
+            self._require()
         if self._plan.strikes(37, f"commit.{key}"):
             self._store.refused[self._store.commits] += 1
-            self._fails(37)
-            raise Busy("the database is locked")
+            self._fails(37, key, Busy("the database is locked"))
         receipt = await self._store.kept(batch, self._store.watch)
         if self._plan.strikes(38, f"commit.{key}"):
-            self._fails(38)
-            raise Unheard("the connection was lost during a commit")
+            self._fails(38, key, Unheard("the connection was lost during a commit"))
         return receipt
 
-    def _fails(self, number: int) -> None:
-        self.failed = True
+    def _fails(self, number: int, key: str, forever: StorageError) -> NoReturn:
         self._tally.hit(number, "commit")
+        if self._plan.draw(number, f"{key}.for ever") % FOR_EVER == 0:
+            self.failed = True
+            raise forever
+        away = self._plan.draw(number, f"{key}.away") % AWAY_MS
+        self._back_at = self._clock.monotonic() + 0.001 * away
+        raise Unanswered(str(forever))
+
+    def _require(self) -> None:
+        if self._clock.monotonic() < self._back_at:
+            raise Unanswered("there is no server")
 
     async def rows(
         self,
@@ -143,6 +177,7 @@ class Connection:
     ) -> list[Row]:
         """Return rows."""
         self._step("before a read")
+        self._require()
         return await self._store.rows(
             table, where, order_by, descending=descending, limit=limit
         )
@@ -151,6 +186,43 @@ class Connection:
         """Mark an event as delivered."""
         self._step("before the outbox")
         await self._store.delivered(sequence)
+
+    async def close(self, *, fenced_off: bool = False) -> None:
+        """Do nothing: there is nothing to close."""
+
+
+class Connection:
+    """An engine's journal: it outlasts its link's failures, and its batches are watched."""
+
+    def __init__(
+        self, store: Store, plan: Plan, tally: Tally, step: Callable[[str], None], clock: Clock
+    ) -> None:
+        self._store = store
+        self._step = step
+        self._link = Link(store, plan, tally, step, clock)
+        self.outages = Outages()
+        self._journal = ReconnectingJournal(self._link, Turn(clock), PATIENCE, self.outages)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it failed for ever."""
+        return self._link.failed
+
+    async def commit(self, batch: Batch) -> Receipt:
+        """Commit a batch."""
+        assert self._store.watch is not None, "somebody watches"
+        with self._store.watch.given(batch):
+            receipt = await self._journal.commit(batch)
+        self._step("after a commit")
+        return receipt
+
+    async def rows(self, *asked: Any, **how: Any) -> list[Row]:
+        """Return rows."""
+        return await self._journal.rows(*asked, **how)
+
+    async def delivered(self, sequence: int) -> None:
+        """Mark an event as delivered."""
+        await self._journal.delivered(sequence)
 
     async def close(self) -> None:
         """Do nothing: there is nothing to close."""

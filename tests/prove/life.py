@@ -80,9 +80,8 @@ class Life:
         self._idle.set()
         self._killed = asyncio.get_running_loop().create_future()
         self._chance = random.Random(f"operator {world.plan.seed} {number}")  # noqa: S311
-        world_sleep = world.clock.sleep
         self.connection = Connection(
-            world.store, world.plan, world.tally, self.step, world_sleep
+            world.store, world.plan, world.tally, self.step, world.clock
         )
         self.lines = {
             name: Line(platform, self.step, self._spawn, self._sending, self._hedged)
@@ -109,6 +108,7 @@ class Life:
             seed=world.plan.seed,
             run=self.number,
             fence=fence,
+            outages=self.connection.outages,
             platforms=Platforms(world.exchanges, self.gateways, world.lag),
             feed=feed,
         )

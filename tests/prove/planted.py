@@ -6,6 +6,7 @@ from prove.bug import Bug
 from prove.in_acks import IN_ACKS
 from prove.in_alerts import IN_ALERTS
 from prove.in_halts import IN_HALTS
+from prove.in_outages import IN_OUTAGES
 from prove.in_settings import IN_SETTINGS
 from prove.in_trades import IN_TRADES
 from prove.places import (
@@ -306,7 +307,7 @@ PLANTED = (
     ),
     Bug(
         "synchronous=NORMAL",
-        "persistence/journals/sqlite.py",
+        "persistence/journals/sqlite_writer.py",
         'made.execute("PRAGMA synchronous=FULL")',
         'made.execute("PRAGMA synchronous=NORMAL")',
         "tests/integration/test_journals.py",
@@ -403,5 +404,6 @@ PLANTED = (
     *IN_ALERTS,
     *IN_ACKS,
     *IN_HALTS,
+    *IN_OUTAGES,
     *IN_SETTINGS,
 )

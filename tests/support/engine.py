@@ -19,7 +19,7 @@ from typing import Any
 
 from dutchbook.application.orders.gate import Gate
 from dutchbook.cli.main import main
-from dutchbook.persistence.journals.sqlite import _Writer
+from dutchbook.persistence.journals.sqlite_writer import Writer
 from dutchbook.platforms.paper.exchange import PaperExchange
 
 
@@ -49,7 +49,7 @@ def note_sends(notes: Path) -> None:
 
 def freeze_at(point: str) -> None:
     freeze = Freeze()
-    look, approve, apply = Gate.refresh_lease, Gate.approve, _Writer._apply
+    look, approve, apply = Gate.refresh_lease, Gate.approve, Writer._apply
 
     async def looked(self: Any) -> None:
         freeze.now()
@@ -70,7 +70,7 @@ def freeze_at(point: str) -> None:
     elif point == "approve":
         Gate.approve = approved  # type: ignore[method-assign]
     elif point == "transaction":
-        _Writer._apply = applied  # type: ignore[method-assign]
+        Writer._apply = applied  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

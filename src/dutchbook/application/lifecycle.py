@@ -42,7 +42,7 @@ from dutchbook.domain.execution.decide import Phase
 from dutchbook.domain.market.contract import Contract, ContractMatch, Platform
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.values.units import Money
-from dutchbook.errors import Unfit
+from dutchbook.errors import DatabaseLost, Unfit
 from dutchbook.ports.gateway import PlatformGateway
 from dutchbook.ports.journal import Batch, Insert, Journal, Update
 from dutchbook.ports.time import Clock
@@ -284,6 +284,8 @@ class EngineLifecycleService:
             await self._trade(feed, settled, stopping or asyncio.Event())
         except BaseExceptionGroup as died:
             await report_crash(self._committer, died)
+            if died.subgroup(DatabaseLost) is not None:
+                await self._cancelling.cancel_unrecorded()
             raise
 
     async def _trade(

@@ -12,11 +12,13 @@ from dutchbook.application.market.contract_facts import ContractFacts
 from dutchbook.application.market.feed import MarketFeed
 from dutchbook.application.market.sessions import Sessions
 from dutchbook.application.market.watchlist import Watchlist
+from dutchbook.application.monitoring.database_outages import DatabaseOutageService
 from dutchbook.application.monitoring.log_anchors import LogAnchors
 from dutchbook.application.operator.reconciliation import ReconciliationCommands
 from dutchbook.application.reconciliation.unbooked_fills import UnbookedFills
 from dutchbook.application.records.committer import Committer
 from dutchbook.application.records.lease import Fence
+from dutchbook.application.records.outages import Outages
 from dutchbook.application.records.recorder import Recorder
 from dutchbook.bootstrap.base import Base
 from dutchbook.bootstrap.engine import Engine
@@ -45,12 +47,14 @@ def build(
     anchors: Anchors | None = None,
     lease_reader: Journal | None = None,
     programs: Programs | None = None,
+    outages: Outages | None = None,
 ) -> Engine:
     """Build the engine that trades on what is `around` it.
 
     A `fence` checks every commit against its lease and every send against its HALT file;
-    `lease_reader` reads that lease (else the journal does); `anchors` store heads of the log.
-    People's commands are read every `poll_seconds`; `programs` starts those of the hooks.
+    `lease_reader` reads that lease (else the journal does); `anchors` store heads of the log;
+    `outages` are those that the journal outlasts. People's commands are read every
+    `poll_seconds`; `programs` starts those of the hooks.
     """
     committer = Committer(journal, clock, ids, fence)
     risk = RiskManager(journal, committer, clock, ids, settings.limits(), around.accounts)
@@ -66,7 +70,7 @@ def build(
         clock,
         ids,
     )
-    return _engine(base, around, anchors, programs, poll_seconds)
+    return _engine(base, around, anchors, programs, outages or Outages(), poll_seconds)
 
 
 def _engine(
@@ -74,6 +78,7 @@ def _engine(
     around: Surroundings,
     anchors: Anchors | None,
     programs: Programs | None,
+    outages: Outages,
     poll_seconds: float,
 ) -> Engine:
     """Build all services, and join them with the market data."""
@@ -91,7 +96,7 @@ def _engine(
         *monitoring.services,
         facts,
         entering.reconciling.service,
-        _unbooked_fills(base, trading, entering.reconciling),
+        *_comparing(base, trading, outages, entering.reconciling),
         *ends.services,
         *_present(anchoring, build_hooks(base, programs, monitoring.system)),
     )
@@ -154,11 +159,14 @@ def _detection(
     )
 
 
-def _unbooked_fills(
-    base: Base, trading: PairTradeServices, reconciling: ReconciliationCommands
-) -> UnbookedFills:
-    """Make unbooked fills bring forward the next comparison."""
-    return UnbookedFills(
+def _comparing(
+    base: Base,
+    trading: PairTradeServices,
+    outages: Outages,
+    reconciling: ReconciliationCommands,
+) -> tuple[UnbookedFills, DatabaseOutageService]:
+    """Make unbooked fills, and the end of an outage, bring forward the next comparison."""
+    unbooked = UnbookedFills(
         base.journal,
         trading.trades,
         trading.reported,
@@ -166,6 +174,8 @@ def _unbooked_fills(
         reconciling.service,
         base.clock,
     )
+    service, risk = reconciling.service, base.risk
+    return unbooked, DatabaseOutageService(outages, base.committer, risk, service, base.clock)
 
 
 def _anchoring(base: Base, anchors: Anchors | None) -> LogAnchors | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from dutchbook.application.market.watchlist import Watchlist
 from dutchbook.application.records.lease import Fence
+from dutchbook.application.records.outages import Outages
 from dutchbook.bootstrap.build import build
 from dutchbook.bootstrap.engine import Engine
 from dutchbook.bootstrap.paper_world import Funding, Resolution
@@ -111,6 +112,7 @@ def build_paper(
     poll_seconds: float = POLL_SECONDS,
     anchors: Anchors | None = None,
     lease_reader: Journal | None = None,
+    outages: Outages | None = None,
     platforms: Platforms | None = None,
     feed: MarketData | None = None,
     programs: Programs | None = None,
@@ -138,6 +140,7 @@ def build_paper(
         anchors=anchors,
         lease_reader=lease_reader,
         programs=programs,
+        outages=outages,
     )
     return _paper_run(engine, tape, on, market, dict(results or {}))
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -13,24 +12,27 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dutchbook.application.market.pairs import traded_pairs
-from dutchbook.application.records.lease import Fence, take, turn
+from dutchbook.application.records.outages import Outages, ReconnectingJournal
 from dutchbook.application.records.runs import count_run
-from dutchbook.bootstrap import paths
+from dutchbook.bootstrap.holding import NotBegun, keep_lease, require_file, take_lease
 from dutchbook.bootstrap.paper import POLL_SECONDS, PaperRun, build_paper
 from dutchbook.bootstrap.run_start import anchor_file, first_line, registered
+from dutchbook.bootstrap.standby import Standby
 from dutchbook.config import Settings
 from dutchbook.config.hooks import words
 from dutchbook.domain.events import Event, SystemStarted
 from dutchbook.domain.positions.settlement import Key, Ruling, read_results
-from dutchbook.errors import InvalidInput, LeaseHeld, LeaseLost
+from dutchbook.errors import (
+    InvalidInput,
+    LeaseHeld,
+    LeaseLost,
+)
 from dutchbook.persistence.database import Database
-from dutchbook.persistence.endpoints import served_names
 from dutchbook.ports.hooks import Programs
-from dutchbook.ports.journal import Journal
 from dutchbook.runtime.clock import SystemClock, TapeClock
 from dutchbook.runtime.ids import RandomIds
 from dutchbook.runtime.live import run_live
-from dutchbook.runtime.process import gone, myself
+from dutchbook.runtime.process import myself
 from dutchbook.runtime.programs import ProgramThreads
 from dutchbook.runtime.service_manager import READY, STOPPING, ServiceManager
 from dutchbook.runtime.stop_signals import StopSignals
@@ -41,6 +43,8 @@ from dutchbook.tape.format import open_tape
 from dutchbook.tape.message import Tape
 
 REDRAW_SECONDS = 0.25
+READER_SECONDS = 5
+"""The lease is read before each send: without an answer, an entry is rejected."""
 SLOWEST, FASTEST = Decimal("0.001"), Decimal(1_000_000)
 """Speeds: at the slowest a minute lasts 17 hours, at the fastest a year half a minute."""
 
@@ -141,14 +145,18 @@ def run(options: Options, screen: Screen) -> dict[str, Any]:
     database.prepare("paper")
     if not options.standby:
         return _run(options, played, database, screen, taking_over=False)
+    standby = Standby(database, options.term, screen.line)
+    screen.line(f"{database.shown}: standing by")
     while True:
-        frozen = run_live(_wait_for_lease(options, database, screen))
+        frozen = standby.wait()
         try:
             return _run(options, played, database, screen, taking_over=frozen)
         except LeaseLost:
             raise
         except LeaseHeld:  # another engine was faster, or still holds its locks
             run_live(SystemClock().sleep(1))
+        except NotBegun as error:
+            standby.failed(error)
 
 
 def _run(
@@ -179,21 +187,6 @@ def _check_programs(settings: Settings) -> None:
         command = words(text)
         if command and shutil.which(command[0]) is None:
             raise InvalidInput(f"hooks.{name}", text, "a program that is there and may be run")
-
-
-async def _wait_for_lease(options: Options, database: Database, screen: Screen) -> bool:
-    """Wait for the lease, in real time; see `dutchbook.application.records.lease.turn`."""
-    screen.line(f"{database.shown}: standing by")
-    manager = ServiceManager(os.environ)
-    manager.tell(READY, "STATUS=stands by")
-    alive = asyncio.ensure_future(manager.watched(SystemClock(), lambda: True))
-    journal = database.journal(turnstile())
-    await journal.open()
-    try:
-        return await turn(journal, SystemClock(), options.term, gone)
-    finally:
-        alive.cancel()
-        await journal.close()
 
 
 def chosen_tape(options: Options) -> Tape:
@@ -239,13 +232,16 @@ async def _trade(
 ) -> dict[str, Any]:
     tape = played.tape
     clock = TapeClock(tape.meta.first, float(options.speed or 1))
-    journal = database.journal(turnstile(), alone=True, taking_over=taking_over)
-    await journal.open()
-    reader, fence = database.journal(turnstile()), None
+    outages = Outages()
+    journal = ReconnectingJournal(
+        database.journal(turnstile(), alone=True, taking_over=taking_over),
+        turnstile(),
+        options.settings.database.reconnect_seconds,
+        outages,
+    )
+    reader, fence = database.journal(turnstile(), timeout=READER_SECONDS), None
     try:
-        await reader.open()
-        files = paths.halt_files(database, await served_names(database, turnstile()))
-        fence = await take(journal, SystemClock(), myself(), options.term, gone, files)
+        fence, files = await take_lease(database, options.term, journal, reader)
         identity = RandomIds().new("database", myself())
         number = await count_run(journal, fence, options.settings.limits(), identity)
         age = _book_age(options.settings, tape)
@@ -264,38 +260,22 @@ async def _trade(
             anchors=await anchor_file(journal, database),
             lease_reader=reader,
             programs=programs,
+            outages=outages,
         )
         trading = _stop_on_signal(paper, number, options, screen)
         with registered(database, files, screen.line):
-            summary = await _keep_lease(journal, fence, options, trading)
+            # At full speed, time is the tape's, and renewals by the system clock would change
+            # its order.
+            if options.speed is not None:
+                term, engine = options.term, paper.engine
+                trading = keep_lease(journal, fence, term, engine, trading)
+            summary = await trading
         await fence.release(journal)
+        require_file(journal, database)
         return summary
     finally:
         await reader.close(fenced_off=True)
         await journal.close(fenced_off=fence is not None and not fence.held)
-
-
-async def _keep_lease(
-    journal: Journal,
-    fence: Fence,
-    options: Options,
-    trading: Coroutine[Any, Any, dict[str, Any]],
-) -> dict[str, Any]:
-    """Trade, and in live time renew the lease even if there is nothing to commit.
-
-    At full speed, time is the tape's, and renewals by the system clock would change its order.
-    """
-    if options.speed is None:
-        return await trading
-    manager, clock = ServiceManager(os.environ), SystemClock()
-    async with asyncio.TaskGroup() as group:
-        keeping = group.create_task(fence.keep(journal))
-        # One whose database does not answer is alive: it waits, with its orders watched.
-        alive = group.create_task(manager.watched(clock, lambda: fence.held or fence.blind))
-        summary = await trading
-        keeping.cancel()
-        alive.cancel()
-    return summary
 
 
 async def _stop_on_signal(

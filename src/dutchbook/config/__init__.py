@@ -17,6 +17,7 @@ from dutchbook.config.fields import NUMBER, Section, allowed
 from dutchbook.config.hooks import Hooks
 from dutchbook.config.paper import Paper
 from dutchbook.config.sections import (
+    Database,
     Detection,
     Divergence,
     Execution,
@@ -58,6 +59,7 @@ class Settings(Section):
     divergence: Divergence = Divergence()
     records: Records = Records()
     hooks: Hooks = Hooks()
+    database: Database = Database()
 
     def book_age(self, *, polled: bool) -> timedelta:
         """Return the maximum age of a book that may be traded on.

@@ -372,6 +372,14 @@ class Divergence(Section):
         return {kind: getattr(self, kind.value) for kind in DivergenceClass}
 
 
+class Database(Section):
+    """How an engine gets over a database that does not answer."""
+
+    reconnect_seconds: int = whole(
+        120, 0, DAY, "an engine waits so long for a database that does not answer, then ends"
+    )
+
+
 class Records(Section):
     """How long records are kept, and how often the event log is anchored."""
 

@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 
 from dutchbook.application.records.runs import IDENTITY
 from dutchbook.errors import InvalidInput, StorageError
-from dutchbook.persistence.journals.sqlite import BUSY_SECONDS, SqliteJournal, reason
+from dutchbook.persistence.journals.sqlite import SqliteJournal
+from dutchbook.persistence.journals.sqlite_writer import BUSY_SECONDS, reason
 from dutchbook.persistence.log.chain import GENESIS, Head
 from dutchbook.persistence.sqlite_file import adopt, canonical, check_fit, has_wal, torn
 from dutchbook.persistence.tables.codes import encode_instant
@@ -112,6 +113,15 @@ class Database:
     def absent(self) -> bool:
         """Whether it is a file that does not exist; a server is checked only by connecting."""
         return self.dialect == SQLITE and not Path(self.path).exists()
+
+    def require_file(self) -> None:
+        """Require that a database file is there: opening one would make it.
+
+        Raises:
+            StorageError: It is not.
+        """
+        if self.absent:
+            raise StorageError(f"{self.shown}: there is no such file")
 
     @property
     def name(self) -> str:

@@ -104,6 +104,40 @@ def _unescaped(text: str) -> str:
     return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), text)
 
 
+# Whether it is still there
+# --------------------------------------------------------------------------------------
+
+Identity = tuple[int, int]
+"""Device and number of a file: whatever it is called, no other file has both."""
+
+
+def identity(path: str) -> Identity | None:
+    """Return which file is at a path now; None if the system does not say."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def misplaced(path: str, known: Identity | None) -> str | None:
+    """Return what happened to a file if it is not at its path any more; else None.
+
+    Args:
+        path: Its canonical path.
+        known: Which file was opened there.
+    """
+    try:
+        found = Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return "it was deleted or moved"
+    except OSError:
+        return None  # a path that cannot be looked at proves nothing
+    if known is None or known == (found.st_dev, found.st_ino):
+        return None
+    return "another file has replaced it"
+
+
 # Its lock
 # --------------------------------------------------------------------------------------
 

@@ -106,7 +106,8 @@ class Journal(Protocol):
 
     `commit` returns once the batch is durable; batches are applied in call order. It raises
     `Conflict` when a guard, a uniqueness constraint or a check fails, and then nothing in the
-    batch is stored; `StorageError` when the database fails.
+    batch is stored; `Unanswered` when the database does not answer, and then the next call
+    connects anew; `StorageError` when it fails.
     """
 
     async def commit(self, batch: Batch) -> Receipt:
@@ -138,6 +139,22 @@ class Journal(Protocol):
 
     async def close(self) -> None:
         """Close the database."""
+        ...
+
+
+class Connection(Journal, Protocol):
+    """A journal that is one connection to a database, which can break."""
+
+    async def open(self) -> None:
+        """Open the database."""
+        ...
+
+    def misplaced(self) -> str | None:
+        """Return what happened to the database's file if it is not where it was; else None."""
+        ...
+
+    async def close(self, *, fenced_off: bool = False) -> None:
+        """Close the database; if `fenced_off`, write nothing any more."""
         ...
 
 

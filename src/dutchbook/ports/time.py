@@ -94,3 +94,11 @@ class Turnstile(Protocol):
     def begin(self, job: Callable[[], Awaitable[None]]) -> asyncio.Future[None]:
         """Run `job` in the background; keep the returned future until it is done."""
         ...
+
+    async def pause(self, seconds: float) -> None:
+        """Wait within a job, in real time, whatever clock the loop has."""
+        ...
+
+    def elapsed(self) -> float:
+        """Return real seconds that never decrease."""
+        ...

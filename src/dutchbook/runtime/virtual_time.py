@@ -14,6 +14,7 @@ import heapq
 import itertools
 import math
 import selectors
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context, copy_context
@@ -44,6 +45,14 @@ class PassThrough:
     def begin(self, job: Callable[[], Awaitable[None]]) -> asyncio.Future[None]:
         """Run `job` in its own task."""
         return asyncio.ensure_future(job())
+
+    async def pause(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+    def elapsed(self) -> float:
+        """Return real seconds that never decrease."""
+        return time.monotonic()
 
 
 class _JobTask(asyncio.Task[Any]):
@@ -84,6 +93,14 @@ class VirtualTurnstile:
     def begin(self, job: Callable[[], Awaitable[None]]) -> asyncio.Future[None]:
         """Queue `job` in its own task."""
         return asyncio.ensure_future(self.drive(job))
+
+    async def pause(self, seconds: float) -> None:
+        """Wait in a thread, since this loop's timers stand still meanwhile."""
+        await self._loop.run_in_executor(None, time.sleep, seconds)
+
+    def elapsed(self) -> float:
+        """Return real seconds that never decrease."""
+        return time.monotonic()
 
     @property
     def busy(self) -> bool:

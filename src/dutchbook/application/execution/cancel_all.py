@@ -59,6 +59,23 @@ class OrderCanceller:
     async def _cancel(self, order: Order, slots: asyncio.Semaphore) -> str:
         if order.platform_order_id is None:
             return "its platform has not returned an id yet: it is being queried"
+        report = await self._asked(order, slots)
+        if isinstance(report, str):
+            return report
+        await self._record(order, report)
+        return "cancelled"
+
+    async def cancel_unrecorded(self) -> None:
+        """Cancel what this engine knows to work, without the database, which is gone.
+
+        The next start asks what became of these orders.
+        """
+        slots, orders = asyncio.Semaphore(AT_ONCE), self._trades.open_orders
+        known = [order for order in orders if order.platform_order_id is not None]
+        await asyncio.gather(*(self._asked(order, slots) for order in known))
+
+    async def _asked(self, order: Order, slots: asyncio.Semaphore) -> OrderReport | str:
+        """Return a platform's answer to a cancel, or what is known without one."""
         async with slots:
             try:
                 async with asyncio.timeout(self._answer_seconds):
@@ -69,8 +86,7 @@ class OrderCanceller:
                 return f"rejected: {rejected.reason}"
             except (OutcomeUnknown, NotSent, TimeoutError):
                 return "unknown"
-        await self._record(order, report)
-        return "cancelled"
+        return report
 
     async def _record(self, order: Order, report: OrderReport) -> None:
         """Record the platform's answer.

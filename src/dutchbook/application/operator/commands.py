@@ -26,6 +26,7 @@ from dutchbook.domain.events import SystemHealthCritical, WindDownStarted
 from dutchbook.domain.values.units import money
 from dutchbook.errors import (
     Conflict,
+    DatabaseLost,
     InvalidInput,
     InvalidPositionState,
     LeaseLost,
@@ -102,7 +103,7 @@ class Commands:
             await self._clock.sleep(seconds)
             try:
                 await self.fold()
-            except LeaseLost:
+            except (LeaseLost, DatabaseLost):
                 raise
             except StorageError:
                 if self._committer.fence is None:

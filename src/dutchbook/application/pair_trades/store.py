@@ -176,6 +176,11 @@ class PairTrades:
         return [trade for trade in self._trades.values() if trade.opened]
 
     @property
+    def open_orders(self) -> list[Order]:
+        """Every order that can still fill, of running executions too."""
+        return [order for trade in self._trades.values() for order in trade.open_orders]
+
+    @property
     def followed(self) -> list[PairTrade]:
         """The same, of followed pairs only: the contracts of others are unknown."""
         return [one for one in self.all() if one.pair_id in self._matches]

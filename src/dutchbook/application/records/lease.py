@@ -13,7 +13,14 @@ from typing import Any
 
 from dutchbook.domain.capital.limits import Grade
 from dutchbook.domain.execution.order import Purpose
-from dutchbook.errors import Conflict, Halted, LeaseHeld, LeaseLost, StorageError
+from dutchbook.errors import (
+    Conflict,
+    DatabaseLost,
+    Halted,
+    LeaseHeld,
+    LeaseLost,
+    StorageError,
+)
 from dutchbook.ports.halt_file import HaltFile
 from dutchbook.ports.journal import Batch, Insert, Journal, Receipt, Update, Write
 from dutchbook.ports.time import Clock
@@ -113,11 +120,20 @@ class Fence:
     async def commit(self, journal: Journal, batch: Batch) -> Receipt:
         """Commit a batch under this lease.
 
+        One that took longer than a term is followed by a renewal, so that its orders may be
+        sent.
+
         Raises:
             LeaseLost: Another engine has the lease; this one must end.
             Halted: A halt forbids the batch's orders.
             Conflict: Another guard failed.
         """
+        receipt = await self._commit(journal, batch)
+        if not self.held:
+            await self._commit(journal, Batch())
+        return receipt
+
+    async def _commit(self, journal: Journal, batch: Batch) -> Receipt:
         began, fenced = self._clock.monotonic(), self.on(batch)
         self._allow(fenced)
         try:
@@ -202,8 +218,11 @@ class Fence:
     async def keep(self, journal: Journal) -> None:
         """Renew three times a term, until cancelled.
 
-        If the database does not answer, it is tried again the next time; until then nothing is
-        entered.
+        If the database fails, it is tried again the next time; until then nothing is entered.
+
+        Raises:
+            LeaseLost: Another engine has the lease; this one must end.
+            DatabaseLost: The database is gone; this engine must end.
         """
         while True:
             await self._clock.sleep(self._term.total_seconds() / 3)
@@ -211,7 +230,7 @@ class Fence:
                 continue
             try:
                 await self.renew(journal)
-            except LeaseLost:
+            except (LeaseLost, DatabaseLost):
                 raise
             except StorageError:
                 self.blind = True
@@ -289,8 +308,18 @@ async def take(
     return fence
 
 
-async def turn(journal: Journal, clock: Clock, term: timedelta, gone: Gone) -> bool:
-    """Wait until the lease can be taken.
+def _nothing() -> None:
+    """Do nothing."""
+
+
+async def turn(
+    journal: Journal,
+    clock: Clock,
+    term: timedelta,
+    gone: Gone,
+    looked: Callable[[], None] = _nothing,
+) -> bool:
+    """Wait until the lease can be taken; call `looked` each time that its row was read.
 
     A lease is expired when its row has been unchanged, and past its end, for a whole term by
     our own monotonic clock: a clock ahead of the holder's does not take the lease early.
@@ -302,6 +331,7 @@ async def turn(journal: Journal, clock: Clock, term: timedelta, gone: Gone) -> b
     since = clock.monotonic()
     while True:
         rows = await journal.rows(TABLE, ENGINE)
+        looked()
         if not rows or not rows[0]["holder"] or gone(rows[0]["holder"]):
             return False
         state = (rows[0]["epoch"], rows[0]["expires_at"])

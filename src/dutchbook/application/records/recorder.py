@@ -8,6 +8,9 @@ from dutchbook.application.records.committer import Committer
 from dutchbook.errors import Unfit
 from dutchbook.ports.journal import Batch
 
+LOT = 200
+"""Batches of one commit at most: a statement takes some thirty thousand values."""
+
 
 class Recorder:
     """A bounded queue of batches in front of the bus, for callers that cannot await.
@@ -39,10 +42,10 @@ class Recorder:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            batches, self._waiting = self._waiting, []
-            await self._commit(batches)
-            if not self._waiting:
-                self._idle.set()
+            while self._waiting:
+                batches, self._waiting = self._waiting[:LOT], self._waiting[LOT:]
+                await self._commit(batches)
+            self._idle.set()
 
     async def _commit(self, batches: list[Batch]) -> None:
         """Commit batches at once; one with a value that no column holds is dropped alone."""

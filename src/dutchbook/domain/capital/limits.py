@@ -44,6 +44,8 @@ class HaltReason(StrEnum):
     INVARIANT_BROKEN = "invariant_broken"
     EXPOSURE_LIMIT = "exposure_limit"
     WINDING_DOWN = "winding_down"
+    DATABASE_OUTAGE = "database_outage"
+    DATABASE_LOST = "database_lost"
     UNREADABLE = "unreadable"
 
 

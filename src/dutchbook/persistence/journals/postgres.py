@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 
 from dutchbook.domain.events import Event
-from dutchbook.errors import Conflict, LeaseHeld, StorageError
+from dutchbook.errors import Conflict, DatabaseLost, LeaseHeld, StorageError, Unanswered
 from dutchbook.persistence.journals.statements import (
     UNEXPECTED,
     Plan,
@@ -35,13 +35,26 @@ CONTENTION = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 """The server aborted this statement in favour of another; nothing of it was committed."""
 BROKEN = (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError)
 """Every other failure of a statement: no server, a value that cannot be stored, …"""
+AWAY = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+"""Failures that a server gets over: it restarts, is full of clients, or a lock is held."""
+COMMIT_SECONDS, READ_SECONDS = 15, 60
+"""A server that is silent for so long does not answer: the connection is given up."""
+RECONNECT_SECONDS = 10
+"""How long one try to connect anew may take."""
 ONLY_WRITER = "SELECT pg_try_advisory_lock($1)"
 LOCK = 0x64757463
 """Advisory lock of the only writing engine; the server frees it when the connection ends."""
 
 
 class PostgresJournal:
-    """`Journal` over one connection.
+    """`Journal` over one connection, which is made anew by the next call once it has broken.
 
     Batches are committed one after the other, in call order.
     """
@@ -61,6 +74,7 @@ class PostgresJournal:
         self._turnstile = turnstile
         self._connection: asyncpg.Connection | None = None
         self._lock = asyncio.Lock()
+        self._connected = self._closed = False
         self._head = (0, GENESIS)
         self._delivered = 0
         self._cleared = 0
@@ -81,20 +95,43 @@ class PostgresJournal:
                 statement_cache_size=512,
                 max_cached_statement_lifetime=0,
                 max_cacheable_statement_size=0,
-                **_timeout_options(self._timeout),
+                **_timeout_options(self._timeout, again=self._connected),
             )
-            admitted = self._access is Access.SHARED or await self._open.fetchval(
-                ONLY_WRITER, LOCK
-            )
-            if not admitted and self._access is Access.ALONE:
-                await self._open.close()
-                self._connection = None
-                raise LeaseHeld(
-                    f"{self._shown}: another engine writes to it; stop that one first"
-                )
+            await self._admit()
+            await self._recognise()
             await self._catch_up()
-        except BROKEN as error:
+        except (*BROKEN, LeaseHeld, DatabaseLost) as error:
             raise self._failed(error) from error
+        self._connected = True
+
+    async def _admit(self) -> None:
+        """Become the only writer, if this journal is to be one.
+
+        After a lost connection the server may not know yet that the last one is gone, and keeps
+        its lock: the lease alone then fences off others.
+        """
+        if self._access is Access.SHARED:
+            return
+        admitted = await self._open.fetchval(ONLY_WRITER, LOCK)
+        if not admitted and self._access is Access.ALONE and not self._connected:
+            raise LeaseHeld(f"{self._shown}: another engine writes to it; stop that one first")
+
+    async def _recognise(self) -> None:
+        """Check that the log holds the last entry that this journal knows."""
+        sequence, known = self._head
+        query = "SELECT hash FROM audit_log WHERE sequence = $1"
+        if sequence and await self._open.fetchval(query, sequence) != known:
+            raise DatabaseLost(
+                f"{self._shown}: entry {sequence} of its log is gone, or another one: this is"
+                " an older copy, or another database"
+            )
+
+    async def _reconnect(self) -> None:
+        """Connect anew, if the connection has broken."""
+        if self._closed:
+            raise StorageError("the journal is closed: nothing is kept any more")
+        if self._connection is None or self._connection.is_closed():
+            await self._connect()
 
     async def commit(self, batch: Batch) -> Receipt:
         """Commit a batch; see `Journal`."""
@@ -106,6 +143,7 @@ class PostgresJournal:
 
     async def _write_locked(self, batch: Batch, writes: list[Prepared]) -> Receipt:
         async with self._lock:
+            await self._reconnect()
             for _ in range(TRIES):
                 try:
                     return await self._write(writes, batch.events)
@@ -117,7 +155,7 @@ class PostgresJournal:
                 except BROKEN as error:
                     raise self._failed(error) from error
                 # Another process has appended to the chain: read its head and try again.
-                await self._catch_up()
+                await self._read_head()
             raise StorageError(f"{self._shown}: other writers were first {TRIES} times")
 
     async def _write(
@@ -129,7 +167,7 @@ class PostgresJournal:
         whole = (*writes, *logged(log))
         statement, arguments = one_statement(whole, delivered if due else None)
         if statement:
-            await self._open.fetch(statement, *arguments)
+            await self._ask(COMMIT_SECONDS, statement, arguments)
         if due:
             self._cleared = delivered
         self._head = head
@@ -139,6 +177,25 @@ class PostgresJournal:
     def _open(self) -> asyncpg.Connection:
         assert self._connection is not None, "the journal was opened"
         return self._connection
+
+    async def _ask(self, seconds: float, statement: str, arguments: Sequence[Any]) -> Any:
+        """Run a statement; give the connection up if the server does not answer in time."""
+        connection = self._open
+        if self._timeout is not None:
+            seconds = self._timeout + 1  # the server itself ends the statement before
+        elif self._access is Access.SHARED:
+            return await connection.fetch(statement, *arguments)
+        silent = asyncio.get_running_loop().call_later(seconds, connection.terminate)
+        try:
+            return await connection.fetch(statement, *arguments)
+        finally:
+            silent.cancel()
+
+    async def _read_head(self) -> None:
+        try:
+            await self._catch_up()
+        except BROKEN as error:
+            raise self._failed(error) from error
 
     async def _catch_up(self) -> None:
         row = await self._open.fetchrow(
@@ -163,8 +220,9 @@ class PostgresJournal:
 
         async def read() -> list[Any]:
             async with self._lock:
+                await self._reconnect()
                 try:
-                    found: list[Any] = await self._open.fetch(query, *wanted)
+                    found: list[Any] = await self._ask(READ_SECONDS, query, wanted)
                 except BROKEN as error:
                     raise self._failed(error) from error
                 return found
@@ -184,6 +242,7 @@ class PostgresJournal:
             await self._disconnect(fenced_off=fenced_off)
 
     async def _disconnect(self, *, fenced_off: bool) -> None:
+        self._closed = True
         if self._connection is None:
             return
         try:
@@ -195,11 +254,32 @@ class PostgresJournal:
             raise self._failed(error) from error
         finally:
             connection, self._connection = self._connection, None
-            await connection.close(timeout=5)
+            if connection is not None:
+                await _hang_up(connection, self._turnstile)
+
+    def misplaced(self) -> str | None:
+        """Return None: a server's database is not found by a file."""
+        return None
 
     def _failed(self, error: Exception) -> StorageError:
+        """Return our error; the connection is given up unless it works."""
+        connection = self._connection
+        away = isinstance(error, AWAY) or connection is None or connection.is_closed()
+        if connection is not None and (away or isinstance(error, StorageError)):
+            self._connection = None
+            connection.terminate()
+        if isinstance(error, StorageError):
+            return error
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        return StorageError(f"{self._shown}: {lines[0]}")
+        return (Unanswered if away else StorageError)(f"{self._shown}: {lines[0]}")
+
+
+async def _hang_up(connection: asyncpg.Connection, turnstile: Turnstile) -> None:
+    """Disconnect, whether the server still answers or not."""
+    try:
+        await connection.close(timeout=5)
+    except BROKEN:
+        await turnstile.pause(0)  # the loop closes what was aborted
 
 
 async def looked(dsn: str, queries: Sequence[str]) -> list[tuple[Any, ...]]:
@@ -219,10 +299,15 @@ async def looked(dsn: str, queries: Sequence[str]) -> list[tuple[Any, ...]]:
     return [tuple(row) for rows in found for row in rows]
 
 
-def _timeout_options(timeout: float | None) -> dict[str, Any]:
-    """Return the options of a connection with a timeout in seconds."""
+def _timeout_options(timeout: float | None, *, again: bool) -> dict[str, Any]:
+    """Return the options of a connection with a timeout in seconds, if it has one.
+
+    Args:
+        timeout: For connecting and for each statement.
+        again: Whether the server was there before.
+    """
     if timeout is None:
-        return {}
+        return {"timeout": RECONNECT_SECONDS} if again else {}
     limit = str(int(timeout * 1_000))
     return {"timeout": timeout, "server_settings": {"statement_timeout": limit}}
 
