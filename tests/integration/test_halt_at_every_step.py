@@ -22,7 +22,12 @@ from dutchbook.ports.journal import Batch, Insert, Receipt
 from dutchbook.runtime.clock import SystemClock, TapeClock
 from dutchbook.runtime.virtual_time import run_virtual, turnstile
 
-SETTINGS = ("risk.max_open_pairs=1", "execution.lease_seconds=600")
+SETTINGS = (
+    "risk.max_open_pairs=1",
+    "execution.cool_down_seconds=86400",
+    "execution.lease_seconds=600",
+)
+"""One execution, unless the first buys nothing."""
 
 
 @dataclass

@@ -152,7 +152,7 @@ def test_a_title_is_shown_literally_while_an_engine_runs(
     tape: str, paper_url: str, terminal: On
 ) -> None:
     screen = terminal("run", "--tape", tape, "--speed", "20", "--db", paper_url)
-    screen.until("execution.order.filled")
+    screen.until("bought ")
 
     screen.program.send_signal(signal.SIGINT)
 
@@ -181,15 +181,15 @@ def test_a_reason_of_a_halt_leaves_the_view_alive(
     tape: str, paper_url: str, terminal: On
 ) -> None:
     screen = terminal("run", "--tape", tape, "--speed", "5", "--db", paper_url)
-    screen.until("paper, trading")
+    screen.until("trading")
 
     call("halt", "--rationale", "see [/urgent]\x1b[31m now", "--db", paper_url)
-    screen.until("halted: operator")
+    screen.until("HALTED, no entries: operator")
     screen.program.send_signal(signal.SIGINT)
 
     assert screen.rest() == 0
     assert r"see [/urgent]\x1b[31m now" in screen.shown
-    assert "system.stopped" in screen.shown
+    assert "stopped: asked to stop" in screen.shown
     assert end_of(paper_url) == ("asked to stop", [])
 
 
@@ -197,7 +197,7 @@ def test_an_engine_drains_when_its_terminal_is_closed(
     tape: str, paper_url: str, terminal: On
 ) -> None:
     screen = terminal("run", "--tape", tape, "--speed", "20", "--db", paper_url)
-    screen.until("execution.order.filled")
+    screen.until("bought ")
 
     screen.hang_up()
 
@@ -212,7 +212,7 @@ def test_an_engine_that_ignores_hangups_outlives_its_terminal(
 ) -> None:
     words = ("run", "--tape", tape, "--speed", "20", "--db", paper_url)
     screen = terminal(*words, nohup=True)
-    screen.until("execution.order.filled")
+    screen.until("bought ")
 
     screen.hang_up()
     while "the engine goes on" not in call_here("events", "--json", "--db", paper_url):
@@ -321,5 +321,5 @@ def test_an_engine_shows_what_its_encoding_has(
 
     assert done.returncode == 0, done.stderr
     assert b"execution.position.opened" in done.stdout
-    assert b"Capital in dollars" in done.stdout
+    assert b"Capital, dollars" in done.stdout
     assert end_of(paper_url) == ("the tape ended", [])

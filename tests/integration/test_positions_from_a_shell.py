@@ -201,3 +201,19 @@ def test_the_least_that_a_position_brings_counts_paid_contracts_once(
 
     assert shown["paid"] == Decimal("0.15")
     assert shown["held"] == 1
+
+
+def test_what_was_paid_for_a_position_is_its_price_also_once_it_is_closed(
+    tmp_path: Path,
+) -> None:
+    url = f"sqlite:///{tmp_path}/closed.db"
+    call_here(*RUN, "--db", url)
+    orders = json.loads(call_here("orders", "--json", "--db", url))
+
+    shown = admin.positions(url)
+
+    closed = [each for each in shown if each["status"] == "CLOSED"]
+    bought = [each for each in orders if each["purpose"] in ("entry", "hedge")]
+    paid = sum((Decimal(each[n]) for each in bought for n in ("fill_cost", "fees")), Decimal(0))
+    assert min(each["paid"] for each in closed) > 100
+    assert sum((each["paid"] for each in shown), Decimal(0)) == paid

@@ -115,24 +115,25 @@ def test_no_fill_is_larger_or_better_than_the_book_and_nothing_is_taken_twice(
     taken = defaultdict[Any, Decimal](Decimal)
     with sqlite3.connect(traded[0]) as connection:
         found = connection.execute(
-            "SELECT f.platform, o.contract_id, f.outcome, f.price, f.size, f.matched_at"
+            "SELECT f.platform, o.contract_id, f.outcome, o.side, f.price, f.size, f.matched_at"
             " FROM fills f JOIN orders o USING (order_id) ORDER BY f.matched_at"
         ).fetchall()
     connection.close()
-    for platform, contract, outcome, price_e6, size_e6, matched in found:
+    for platform, contract, outcome, way, price_e6, size_e6, matched in found:
         history = books[platform, contract]
         price, size = (Decimal(number).scaleb(-6) for number in (price_e6, size_e6))
-        side = 2 if outcome == "yes" else 1
+        # A purchase of YES and a sale of NO take what is asked for YES.
+        side = 2 if (outcome == "yes") == (way == "buy") else 1
         now = bisect_right([at for at, *_ in history], matched // 1_000) - 1
         since = now
         while since and history[since - 1][side] == history[now][side]:
             since -= 1
         level: Any = history[now][side]
-        taken[platform, contract, outcome, since] += size
+        taken[platform, contract, side, since] += size
 
         assert level is not None
         assert level[0] == (price if outcome == "yes" else 1 - price)
-        assert taken[platform, contract, outcome, since] <= level[1]
+        assert taken[platform, contract, side, since] <= level[1]
 
 
 def test_an_inverted_recording_is_rejected_as_suspicious(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 
 from support.bench import KALSHI, POLYMARKET, Bench, Ended, bench
 from support.pairs import pair
-from support.runs import play
+from support.runs import HELD, play
 from support.tapes import CHEAP, polls
 
+from dutchbook.bootstrap.paper import generated_tape
 from dutchbook.domain.execution.order import Order, Purpose
 from dutchbook.domain.values.units import NOTHING, Price, Quantity, plain
 from probes.row import Row
@@ -182,17 +183,10 @@ def day_begins(*settings: str) -> int:
     return int(state["last_reset_timestamp"].hour)
 
 
-def positions(*settings: str) -> int:
-    """How many positions are opened on one pair whose edge stays?"""
-    shown = [(*cheap[:2],) for cheap in [CHEAP] * 12]
-    run = play(
-        "execution.cool_down_seconds=0",
-        "paper.replenishment=every",
-        "exits.minimum_gain=0.9",
-        *settings,
-        tape=polls(*shown),
-    )
-    return len(run.tables["open_positions"])
+def open_pairs(*settings: str) -> int:
+    """How many of six pairs are entered if no position is ever left?"""
+    run = play(*HELD, *settings, tape=generated_tape(7, minutes=20, pairs=6))
+    return len({row["pair_id"] for row in run.tables["open_positions"]})
 
 
 def approved(price: str, count: str = "1", purpose: Purpose = Purpose.ENTRY) -> Any:
@@ -267,7 +261,7 @@ ROWS = (
     Row("execution.queue_bound", queued, {7: 7, 19: 19}),
     Row("risk.bankroll", size, {1_000: Decimal(32), 2_000: Decimal(64)}),
     Row("risk.position_share", size, {"0.01": Decimal(107), "0.02": Decimal(215)}),
-    Row("risk.max_open_pairs", positions, {2: 2, 3: 3}),
+    Row("risk.max_open_pairs", open_pairs, {2: 2, 3: 3}),
     Row(
         "risk.daily_loss_share",
         halted_after,

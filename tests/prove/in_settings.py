@@ -124,4 +124,18 @@ IN_SETTINGS = (
         "            raise\n",
         "tests/simulation/test_unfit_values.py -k outlives",
     ),
+    Bug(
+        "the limit of open pairs ignores in-flight ones",
+        "application/capital/capital.py",
+        "positions = sum(step.state.get(name, 0) for name in POSITIONS)",
+        'positions = step.state.get("open_position_count", 0)',
+        "tests/simulation/test_open_pairs.py",
+    ),
+    Bug(
+        "one pair counts as many as it has positions",
+        "application/capital/at_risk.py",
+        "return OpenPairs(len(self.positions), pair_id in self.positions)",
+        "return OpenPairs(sum(self.positions.values()), pair_id in self.positions)",
+        "tests/simulation/test_open_pairs.py -k one_pair_counts_once",
+    ),
 )

@@ -88,4 +88,11 @@ IN_TRADES = (
         "self._count_dust(trade.position)",
         f"{FACTS} -k left_of_a_position",
     ),
+    Bug(
+        "a start forgets when a pair was traded for the first time",
+        "application/pair_trades/store.py",
+        "self._first_traded = dict(loaded.first_traded)",
+        "self._first_traded = {}",
+        "tests/simulation/test_traded_pairs.py -k later_run",
+    ),
 )

@@ -8,6 +8,7 @@ from prove.in_alerts import IN_ALERTS
 from prove.in_halts import IN_HALTS
 from prove.in_outages import IN_OUTAGES
 from prove.in_settings import IN_SETTINGS
+from prove.in_shown import IN_SHOWN
 from prove.in_trades import IN_TRADES
 from prove.places import (
     APPLY,
@@ -99,13 +100,6 @@ PLANTED = (
         "application/recovery/fill_finality.py",
         "if trade is None or trade.fills[key].finality is not Finality.PROVISIONAL:",
         "if trade is None or trade.position.status is PositionStatus.CLOSED:",
-    ),
-    Bug(
-        "the limit of open pairs ignores in-flight ones",
-        "domain/capital/limits.py",
-        "return self.open_position_count + self.reserved_position_slots",
-        "return self.open_position_count",
-        "tests/simulation/test_limits.py tests/spec/test_risk.py",
     ),
     Bug(
         "a reservation without fees",
@@ -406,4 +400,5 @@ PLANTED = (
     *IN_HALTS,
     *IN_OUTAGES,
     *IN_SETTINGS,
+    *IN_SHOWN,
 )

@@ -13,7 +13,7 @@ import pytest
 from support.memory_journal import MemoryJournal
 from support.reserving import Reserving
 from support.rows import execution_row
-from support.runs import play
+from support.runs import HELD, play
 
 from dutchbook.application.operator.command_rows import (
     EXPIRY,
@@ -32,7 +32,7 @@ from dutchbook.domain.capital.reservation import BudgetRequest
 from dutchbook.domain.events import Event, OrderPlaced, PositionOpened
 from dutchbook.domain.execution.order import Order, Purpose, TimeInForce
 from dutchbook.domain.market.contract import Leg, Outcome, Platform, Side
-from dutchbook.domain.values.units import Money, Price, Quantity
+from dutchbook.domain.values.units import ZERO, Money, Price, Quantity
 from dutchbook.errors import Conflict, ReservationFailed, StorageError
 from dutchbook.ports.halt_file import HaltNote
 from dutchbook.ports.journal import Batch, Insert, Update
@@ -637,9 +637,10 @@ async def _fill_slots(at: Desk) -> None:
         "risk_states", {"singleton_key": "default"}, put={"open_position_count": most}
     )
     await at.journal.commit(Batch((change,)))
-    at.engine.risk.capital.state = replace(
-        at.engine.risk.capital.state, open_position_count=most
-    )
+    capital = at.engine.risk.capital
+    capital.state = replace(capital.state, open_position_count=most)
+    for number in range(most):
+        capital.at_risk.move(f"pair {number}", ZERO, 1)
 
 
 def test_an_override_lifts_the_slots_for_one_execution() -> None:
@@ -755,7 +756,7 @@ def test_an_override_does_not_approve_a_pair() -> None:
 
 
 def test_an_override_trades_an_opportunity_that_the_slots_rejected() -> None:
-    """End to end: another pair's position holds the only slot."""
+    """End to end: another pair is the only one that may be open."""
     granted: list[asyncio.Future[Any]] = []
 
     def lift_for_the_other(paper: PaperRun) -> None:
@@ -772,13 +773,13 @@ def test_an_override_trades_an_opportunity_that_the_slots_rejected() -> None:
 
         engine.committer.subscribe(on_event)
 
-    settings = ("risk.max_open_pairs=1",)
+    settings = ("risk.max_open_pairs=1", *HELD)
     without = play(*settings, minutes=60)
     run = play(*settings, minutes=60, prepare=lift_for_the_other)
 
-    assert without.summary["positions"]["total"] == 1
-    assert run.summary["positions"]["total"] == 2
-    second = max(run.tables["open_positions"], key=lambda row: row["opened_at"])
+    assert len({row["pair_id"] for row in without.tables["open_positions"]}) == 1
+    first, *others = sorted(run.tables["open_positions"], key=lambda row: row["opened_at"])
+    (second,) = (row for row in others if row["pair_id"] != first["pair_id"])
     assert second["kalshi_cost"] + second["polymarket_cost"] <= 40
     assert run.summary["events"]["risk.override.applied"] == 1
 

@@ -130,7 +130,8 @@ def every_position(console: Console, text: str) -> None:
 def summary(console: Console, text: str) -> None:
     counts = {"total": 1, text: 1}
     groups = dict.fromkeys(("executions", "orders", "positions", "fills"), counts)
-    found = groups | {
+    found: dict[str, Any] = {
+        **groups,
         "capital": {text: {text: text}},
         "edges_seen": 1,
         "opportunities": 1,
@@ -142,8 +143,13 @@ def summary(console: Console, text: str) -> None:
         "positions": counts | {"CLOSED": 1},
         "expected_profit": text,
         "event_log_sha256": text,
+        "result": document(Result()),
     }
-    report.show(console, found | {"result": document(Result())})
+    numbers = {"run": 2, "opened": 1, "closed": 1, "closed_pnl": "1", "fees": {"total": "1"}}
+    found["this_run"] = {**groups, **numbers}
+    report.show(console, found, details=True)
+    amounts = dict.fromkeys(("free", "reserved", "committed", "deposited"), "1")
+    report.show(console, found | {"capital": {text: amounts}})
 
 
 def status(console: Console, text: str) -> None:
@@ -186,11 +192,11 @@ def paper() -> PaperRun:
 def live_view(console: Console, text: str) -> None:
     async def drawn() -> None:
         engine = paper().engine
-        view = LiveView(engine)
+        view = LiveView(engine, replace(paper().tape.meta, name=text), text)
         for pair in engine.watchlist.pairs.values():
             kalshi = replace(pair.match.kalshi, title=text)
             pair.match = replace(pair.match, kalshi=kalshi)
-        view.tail.extend([text, f"then {text}"])
+        view(PairDecided(Stamp("e", AT, text), text, "approved", f"as {text}", text), 1)
         console.print(view.draw())
 
     run_virtual(drawn())

@@ -11,24 +11,20 @@ from typing import Any
 import pytest
 from support.memory_journal import MemoryJournal
 from support.pairs import pair
-from support.reserving import Reserving
+from support.reserving import Limited
 from support.runs import HELD, Check, Finished, play
 from support.tapes import Quote, quotes
 
 from dutchbook.application.capital.at_risk import CapitalAtRisk
 from dutchbook.application.capital.capital import Alone
-from dutchbook.application.capital.risk import RiskManager
-from dutchbook.application.records.committer import Committer
 from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.capital.limits import RiskLimits
-from dutchbook.domain.capital.reservation import BudgetRequest, Reservation, Spent
-from dutchbook.domain.events import Event, LimitApproached, LimitBreached
+from dutchbook.domain.capital.reservation import Spent
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.pair_trades.capital import CapitalChange
 from dutchbook.domain.values.units import NOTHING, Money, Quantity
-from dutchbook.errors import Conflict, ReservationFailed
-from dutchbook.platforms.paper.wallet import ACCOUNTS
+from dutchbook.errors import Conflict
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.ids import SeededIds
 from dutchbook.runtime.virtual_time import run_virtual
@@ -159,47 +155,9 @@ def test_capital_at_risk_in_memory_is_what_a_new_start_counts(seed: int) -> None
 LIMITS = RiskLimits(pair_share=Decimal("0.03"), cluster_share=Decimal("0.05"))
 
 
-class Gate:
-    """A risk manager with cash, pairs of one cluster, and the limits that it reported."""
-
-    def __init__(self, limits: RiskLimits = LIMITS) -> None:
-        clock, ids = TapeClock(generated_tape(1, minutes=1).meta.first), SeededIds(1, 1)
-        journal = MemoryJournal()
-        self.committer = Committer(journal, clock, ids)
-        self.journal = journal
-        self.risk = RiskManager(journal, self.committer, clock, ids, limits, ACCOUNTS)
-        self.entries = Reserving(self.risk, self.committer, clock, ids)
-        self.told: list[tuple[str, str, Decimal]] = []
-        self.committer.subscribe(self.on_event)
-        self._asked = 0
-
-    def on_event(self, event: Event, sequence: int) -> None:
-        assert sequence, "what is told of a limit is durable"
-        if isinstance(event, LimitApproached | LimitBreached):
-            self.told.append((type(event).__name__, event.limit, event.value))
-
-    async def open(self) -> None:
-        await self.risk.capital.load()
-        for platform in Platform:
-            await self.risk.cash.deposit(platform, Money(Decimal(5_000)))
-        for name in ("one", "two", "three"):
-            self.risk.capital.at_risk.know(name, "cup", Decimal(1))
-
-    async def reserve(self, pair_id: str, dollars: int) -> Reservation:
-        self._asked += 1
-        half = Money(Decimal(dollars) / 2)
-        request = BudgetRequest(f"e{self._asked}", pair_id, dict.fromkeys(Platform, half))
-        return await self.entries.reserve(request)
-
-    async def refused(self, pair_id: str, dollars: int) -> str:
-        with pytest.raises(ReservationFailed) as caught:
-            await self.reserve(pair_id, dollars)
-        return caught.value.reason
-
-
 def test_the_gate_rejects_by_the_name_of_the_limit() -> None:
     async def main() -> list[str]:
-        gate = Gate()
+        gate = Limited(LIMITS)
         await gate.open()
         await gate.reserve("one", 300)
         found = [await gate.refused("one", 2)]
@@ -211,7 +169,7 @@ def test_the_gate_rejects_by_the_name_of_the_limit() -> None:
 
 def test_released_capital_can_be_reserved_again() -> None:
     async def main() -> Money:
-        gate = Gate()
+        gate = Limited(LIMITS)
         await gate.open()
         reservation = await gate.reserve("one", 300)
         bought = {p: Spent(Money(Decimal(60)), Money(Decimal(1))) for p in Platform}
@@ -225,7 +183,7 @@ def test_released_capital_can_be_reserved_again() -> None:
 
 def test_a_reservation_that_the_database_rejects_leaves_no_capital_at_risk() -> None:
     async def main() -> Money:
-        gate = Gate(replace(LIMITS, max_open_pairs=100))
+        gate = Limited(replace(LIMITS, max_open_pairs=100))
         await gate.open()
         rows = gate.journal._tables
         rows["risk_states"]["default",]["trading_halted"] = True
@@ -237,7 +195,7 @@ def test_a_reservation_that_the_database_rejects_leaves_no_capital_at_risk() -> 
 
 def test_a_limit_is_reported_once_for_each_crossing_and_when_it_is_reached() -> None:
     async def main() -> list[tuple[str, str, Decimal]]:
-        gate = Gate()
+        gate = Limited(LIMITS)
         await gate.open()
         await gate.reserve("one", 239)
         second = await gate.reserve("one", 1)
@@ -354,7 +312,7 @@ def test_losses_whose_commits_are_under_way_add_up() -> None:
     lost = CapitalChange("one", "one", state={"daily_pnl": Money(Decimal("-1.5"))})
 
     async def main() -> tuple[bool, bool, bool]:
-        gate = Gate(replace(LIMITS, daily_loss_share=2 / LIMITS.bankroll))
+        gate = Limited(replace(LIMITS, daily_loss_share=2 / LIMITS.bankroll))
         await gate.open()
         halts, capital = gate.risk.halts, gate.risk.capital
         async with (
@@ -370,7 +328,7 @@ def test_a_loss_that_the_database_rejects_halts_nothing() -> None:
     lost = CapitalChange("one", "one", state={"daily_pnl": Money(Decimal(-3))})
 
     async def main() -> tuple[bool, Decimal]:
-        gate = Gate(replace(LIMITS, daily_loss_share=2 / LIMITS.bankroll))
+        gate = Limited(replace(LIMITS, daily_loss_share=2 / LIMITS.bankroll))
         await gate.open()
         capital = gate.risk.capital
         mark = Alone("p1", Quantity(Decimal(1)), Decimal(-1))

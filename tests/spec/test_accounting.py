@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -465,6 +466,24 @@ def test_a_flipped_pair_is_open_and_at_a_loss_if_it_cost_more_than_it_pays(
     assert after.status is PositionStatus.OPEN
     assert after.completed_at_loss is at_loss
     assert agreed(after) is PositionStatus.OPEN
+
+
+@pytest.mark.parametrize(
+    ("kalshi", "polymarket", "locked"), [("0.46", "0.56", "0.23"), ("0.40", "0.50", "-0.85")]
+)
+def test_what_an_exit_left_is_at_a_loss_only_if_the_whole_position_is(
+    kalshi: str, polymarket: str, locked: str
+) -> None:
+    """The fees of what was sold are no cost of what is left."""
+    sale = fill("s", "9", kalshi, side=Side.SELL, fee="0.4", minute=1)
+    other: Any = {"platform": POLYMARKET, "outcome": NO, "side": Side.SELL, "minute": 2}
+    sales = (sale, fill("t", "9", polymarket, fee="0.4", **other))
+    leaving = pair(sale, status=PositionStatus.EXIT_PARTIAL)
+
+    after = changed(leaving, (YES_10, NO_10, *sales), Cause.EXITED, NOW)
+
+    assert (after.status, after.locked_profit) == (PositionStatus.OPEN, Decimal(locked))
+    assert after.completed_at_loss is (Decimal(locked) < 0)
 
 
 # Statuses and properties ---------------------------------------------------------------------

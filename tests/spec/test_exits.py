@@ -24,6 +24,7 @@ from dutchbook.domain.positions.exit_case import (
     Why,
 )
 from dutchbook.domain.positions.exits import (
+    left_now,
     mark_of,
     most_out_e4,
     next_exit,
@@ -357,3 +358,36 @@ def test_the_integer_filter_never_misses_an_exit(
     passes = most_out_e4(offered, looked.position) > floor_e4
 
     assert passes or not isinstance(next_exit(looked, RULES), Leave)
+
+
+# What leaving now would bring
+# ---------------------------------------------------------------------------------
+
+_BARE = position()
+BOUGHT = replace(
+    _BARE,
+    kalshi=replace(_BARE.kalshi, cash=Money(Decimal(-40))),
+    polymarket=replace(_BARE.polymarket, cash=Money(Decimal(-53))),
+)
+"""Bought for 93 dollars: it locks 7."""
+
+
+@pytest.mark.parametrize("offered", [FAIR, RICH])
+def test_left_now_a_position_comes_to_what_both_sales_bring_less_what_was_paid(
+    offered: dict[Platform, OrderBook],
+) -> None:
+    there = case(offered, BOUGHT)
+
+    sold = left(out_of_both(there, Decimal(100), RULES))
+
+    assert BOUGHT.locked_profit == 7
+    assert left_now(there, RULES) == sold.net - 93
+
+
+def test_a_position_that_the_books_do_not_take_whole_has_no_value_now() -> None:
+    thin = case(books(45, 50, size=99), BOUGHT)
+    closed = case(FAIR, BOUGHT, untrusted_because={KALSHI: "too old", POLYMARKET: None})
+
+    assert left_now(thin, RULES) is None
+    assert left_now(closed, RULES) is None
+    assert left_now(case(FAIR, BOUGHT, resolved=True), RULES) is None

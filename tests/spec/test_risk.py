@@ -6,6 +6,7 @@ import pytest
 
 from dutchbook.domain.capital.limits import (
     HaltReason,
+    OpenPairs,
     Override,
     RiskLimits,
     RiskState,
@@ -19,6 +20,7 @@ from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.values.units import Money, Quantity
 
 LIMITS = RiskLimits()
+NONE = OpenPairs()
 
 
 def dollars(amount: int) -> dict[Platform, Money]:
@@ -32,11 +34,12 @@ def judge(
     asks: int = 100,
     pair: int = 0,
     cluster: int | None = None,
+    pairs: OpenPairs = NONE,
 ) -> Validation:
     related = None if cluster is None else Decimal(cluster)
     room = LIMITS.room(Decimal(pair), related)
     caps = Caps(LIMITS.position, dollars(free), room)
-    return validate(state or RiskState(), LIMITS, caps, dollars(asks))
+    return validate(state or RiskState(), LIMITS, pairs, caps, dollars(asks))
 
 
 def test_the_defaults_are_three_percent_ten_pairs_and_five_percent_a_day() -> None:
@@ -50,23 +53,28 @@ def test_a_request_within_every_limit_is_approved_up_to_the_position_limit() -> 
 
 
 def test_a_halt_is_judged_before_everything_else() -> None:
-    full = RiskState(open_position_count=10).halted(HaltReason.OPERATOR)
+    halted = RiskState().halted(HaltReason.OPERATOR)
 
-    assert judge(full, free=0).reason == "trading_halted"
+    assert judge(halted, free=0, pairs=OpenPairs(10)).reason == "trading_halted"
 
 
-@pytest.mark.parametrize(
-    ("held", "reserved", "approved"), [(9, 0, True), (9, 1, False), (4, 6, False)]
-)
-def test_reserved_slots_count_towards_open_pairs(
-    held: int, reserved: int, approved: bool
-) -> None:
-    state = RiskState(open_position_count=held, reserved_position_slots=reserved)
-
-    verdict = judge(state)
+@pytest.mark.parametrize(("count", "approved"), [(9, True), (10, False), (11, False)])
+def test_an_entry_may_not_open_one_pair_too_many(count: int, *, approved: bool) -> None:
+    verdict = judge(pairs=OpenPairs(count))
 
     assert verdict.approved is approved
     assert verdict.reason == (None if approved else "max_open_pairs")
+
+
+@pytest.mark.parametrize(("count", "approved"), [(10, True), (11, False)])
+def test_another_position_of_an_open_pair_opens_no_further_pair(
+    count: int, *, approved: bool
+) -> None:
+    assert judge(pairs=OpenPairs(count, among=True)).approved is approved
+
+
+def test_the_verdict_says_how_many_pairs_are_open() -> None:
+    assert judge(pairs=OpenPairs(4, among=True)).open_pairs == 4
 
 
 @pytest.mark.parametrize(("free", "approved"), [(100, True), (99, False), (0, False)])
@@ -136,7 +144,7 @@ def test_a_position_costs_at_most_its_share_or_the_amount_of_an_override(
     override = Override("o", "p", Money(Decimal(granted))) if granted else None
 
     caps = Caps(override.amount if override else LIMITS.position, dollars(900))
-    verdict = validate(RiskState(), LIMITS, caps, dollars(1), Decimal(size), override)
+    verdict = validate(RiskState(), LIMITS, NONE, caps, dollars(1), Decimal(size), override)
 
     assert verdict.reason == reason
 
@@ -147,7 +155,7 @@ def test_an_override_lifts_neither_a_halt_nor_the_limit_of_free_capital() -> Non
 
     def judged(state: RiskState, free: int) -> str | None:
         caps = Caps(override.amount, dollars(free))
-        return validate(state, LIMITS, caps, dollars(100), Decimal(1), override).reason
+        return validate(state, LIMITS, NONE, caps, dollars(100), Decimal(1), override).reason
 
     assert judged(halted, 100) == "trading_halted"
     assert judged(RiskState(), 100) is None

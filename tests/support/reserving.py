@@ -4,23 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.records.changes import ALWAYS, Gate, capital_writes
 from dutchbook.application.records.committer import Committer
+from dutchbook.bootstrap.paper import generated_tape
 from dutchbook.domain.capital.ledger import EntryKind
+from dutchbook.domain.capital.limits import RiskLimits
 from dutchbook.domain.capital.reservation import BudgetRequest, Reservation, Spent
-from dutchbook.domain.events import Event
+from dutchbook.domain.events import Event, LimitApproached, LimitBreached
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.pair_trades import events
 from dutchbook.domain.pair_trades.capital import CapitalChange, capital_change
 from dutchbook.domain.positions.position import PositionStatus
-from dutchbook.domain.values.units import ZERO
+from dutchbook.domain.values.units import ZERO, Money
 from dutchbook.errors import Conflict, ReservationFailed
+from dutchbook.platforms.paper.wallet import ACCOUNTS
 from dutchbook.ports.journal import Batch
 from dutchbook.ports.time import Clock, Ids
+from dutchbook.runtime.clock import TapeClock
+from dutchbook.runtime.ids import SeededIds
+from support.memory_journal import MemoryJournal
 
 NOTHING_BOUGHT = {platform: Spent() for platform in Platform}
 
@@ -84,3 +93,41 @@ def _trade(
 
 def _stamped(event: Event, committer: Committer) -> Event:
     return replace(event, stamp=committer.stamp(event.stamp.correlation_id))
+
+
+class Limited:
+    """A risk manager with cash, pairs of one cluster, and the limits that it reported."""
+
+    def __init__(self, limits: RiskLimits) -> None:
+        clock, ids = TapeClock(generated_tape(1, minutes=1).meta.first), SeededIds(1, 1)
+        journal = MemoryJournal()
+        self.committer = Committer(journal, clock, ids)
+        self.journal = journal
+        self.risk = RiskManager(journal, self.committer, clock, ids, limits, ACCOUNTS)
+        self.entries = Reserving(self.risk, self.committer, clock, ids)
+        self.told: list[tuple[str, str, Decimal]] = []
+        self.committer.subscribe(self.on_event)
+        self._asked = 0
+
+    def on_event(self, event: Event, sequence: int) -> None:
+        assert sequence, "what is told of a limit is durable"
+        if isinstance(event, LimitApproached | LimitBreached):
+            self.told.append((type(event).__name__, event.limit, event.value))
+
+    async def open(self) -> None:
+        await self.risk.capital.load()
+        for platform in Platform:
+            await self.risk.cash.deposit(platform, Money(Decimal(5_000)))
+        for name in ("one", "two", "three"):
+            self.risk.capital.at_risk.know(name, "cup", Decimal(1))
+
+    async def reserve(self, pair_id: str, dollars: int) -> Reservation:
+        self._asked += 1
+        half = Money(Decimal(dollars) / 2)
+        request = BudgetRequest(f"e{self._asked}", pair_id, dict.fromkeys(Platform, half))
+        return await self.entries.reserve(request)
+
+    async def refused(self, pair_id: str, dollars: int) -> str:
+        with pytest.raises(ReservationFailed) as caught:
+            await self.reserve(pair_id, dollars)
+        return caught.value.reason

@@ -95,7 +95,6 @@ def _engine(
     services = (
         *monitoring.services,
         facts,
-        entering.reconciling.service,
         *_comparing(base, trading, outages, entering.reconciling),
         *ends.services,
         *_present(anchoring, build_hooks(base, programs, monitoring.system)),
@@ -164,8 +163,8 @@ def _comparing(
     trading: PairTradeServices,
     outages: Outages,
     reconciling: ReconciliationCommands,
-) -> tuple[UnbookedFills, DatabaseOutageService]:
-    """Make unbooked fills, and the end of an outage, bring forward the next comparison."""
+) -> tuple[Service, ...]:
+    """Return the service that compares, and those that bring its next comparison forward."""
     unbooked = UnbookedFills(
         base.journal,
         trading.trades,
@@ -175,7 +174,8 @@ def _comparing(
         base.clock,
     )
     service, risk = reconciling.service, base.risk
-    return unbooked, DatabaseOutageService(outages, base.committer, risk, service, base.clock)
+    after = DatabaseOutageService(outages, base.committer, risk, service, base.clock)
+    return service, unbooked, after
 
 
 def _anchoring(base: Base, anchors: Anchors | None) -> LogAnchors | None:

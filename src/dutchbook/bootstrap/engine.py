@@ -102,4 +102,5 @@ class Engine:
             self.queue,
             self.recorder,
             self.committer.receipt.head,
+            run,
         )

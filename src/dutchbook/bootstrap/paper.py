@@ -119,9 +119,8 @@ def build_paper(
 ) -> PaperRun:
     """Build an engine that trades `pairs` on paper (see `traded_pairs`), or else the tape's.
 
-    `results` are those of the tape's contracts. `platforms` outlive the engine, and
-    `feed` moves their books; without them, there are new platforms, and the tape moves them.
-    For the rest, see `build`.
+    `results` are those of its contracts. `platforms` outlive the engine, and `feed` moves their
+    books; else they are new, and the tape moves them. For the rest, see `build`.
     """
     followed = tape.meta.pairs if pairs is None else tuple(pairs)
     watchlist, offered = Watchlist(followed), Watchlist(followed)

@@ -17,6 +17,7 @@ from dutchbook.cli.audit import audit
 from dutchbook.cli.database import database
 from dutchbook.cli.options import (
     Db,
+    Details,
     Fresh,
     Last,
     OnExposure,
@@ -115,6 +116,7 @@ def run(
     summary: Annotated[
         str, typer.Option(help="json: print nothing but the summary, as one object.")
     ] = "",
+    details: Details = False,
     standby: Standby = False,
     fresh: Fresh = False,
     on_exposure: OnExposure = "",
@@ -138,10 +140,10 @@ def run(
         results=results,
     )
     with options.signals:
-        _trade(options, as_json=summary == "json", fresh=fresh)
+        _trade(options, as_json=summary == "json", details=details, fresh=fresh)
 
 
-def _trade(options: Options, *, as_json: bool, fresh: bool) -> None:
+def _trade(options: Options, *, as_json: bool, details: bool, fresh: bool) -> None:
     """Run the engine, on a new database if it is to begin afresh, and sum its run up."""
     from dutchbook.bootstrap import paper_run
     from dutchbook.cli.console import report
@@ -149,7 +151,7 @@ def _trade(options: Options, *, as_json: bool, fresh: bool) -> None:
     from dutchbook.operations.fresh import set_aside
 
     screen = console()
-    shown = paper_run.NoScreen() if as_json else TerminalScreen(screen)
+    shown = paper_run.NoScreen() if as_json else TerminalScreen(screen, options.database)
     if fresh and options.standby:
         raise typer.BadParameter("a standby takes over what is there", param_hint="--fresh")
     if fresh:
@@ -161,7 +163,7 @@ def _trade(options: Options, *, as_json: bool, fresh: bool) -> None:
     if as_json:
         tell(json.dumps(found, sort_keys=True, separators=(",", ":")))
     else:
-        report.show(screen, found)
+        report.show(screen, found, details=details)
 
 
 @app.command()

@@ -40,6 +40,7 @@ Standby = Annotated[
 Fresh = Annotated[
     bool, typer.Option("--fresh", help="Move the database aside, and begin a new one.")
 ]
+Details = Annotated[bool, typer.Option("--details", help="Print every figure of the summary.")]
 OnExposure = Annotated[
     str,
     typer.Option(metavar="CMD", help="Start this when a leg is unhedged, still is, or ends."),

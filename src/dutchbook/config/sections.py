@@ -102,7 +102,7 @@ class Risk(Section):
         None, LEAST, DOLLARS, "dollars, at most; what the accounts hold if it is not set"
     )
     position_share: Decimal = exact("0.03", LEAST, 1, "of the bankroll, for one position")
-    max_open_pairs: int = whole(10, 1, MANY, "positions open or about to be")
+    max_open_pairs: int = whole(10, 1, MANY, "pairs with a position, open or about to be")
     daily_loss_share: Decimal = exact(
         "0.05", LEAST, 1, "of the bankroll; reaching it halts trading"
     )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dutchbook.application.market import pairs
 from dutchbook.application.records.committer import Committer
 from dutchbook.domain.events import as_json
-from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.market.contract import Platform, Side
 from dutchbook.domain.market.contract_file import TABLES
 from dutchbook.domain.market.pair_file import PairFile
 from dutchbook.domain.values.units import Money, money, plain
@@ -32,25 +33,44 @@ SHORT = 8
 
 
 def positions(url: str) -> Rows:
-    """Return every position with its question and its minimum result in dollars."""
+    """Return every position with its question, what was paid for it and its minimum result.
+
+    `paid` is the cost of all that was bought to open it, with fees, also once it is closed.
+    """
     from dutchbook.domain.positions.position import PositionStatus
     from dutchbook.persistence.unit_of_work import engine_for, unit_of_work
 
     Database.at(url).check("paper")
+    entries = reading(url, _entry_costs)
 
     async def main() -> Rows:
         engine = engine_for(url)
         try:
             async with unit_of_work(engine) as unit:
                 found = await unit.positions.find_by_status_with_orders(*PositionStatus)
-                return [_position_row(position) for position in found]
+                return [_position_row(each, entries.get(each.execution_id)) for each in found]
         finally:
             await engine.dispose()
 
     return asyncio.run(main())
 
 
-def _position_row(row: OpenPosition) -> dict[str, Any]:
+async def _entry_costs(journal: Journal) -> dict[str, Decimal]:
+    """Return what each execution has paid for the outcomes of its legs, with fees."""
+    positions = await journal.rows("open_positions")
+    legs = {
+        (row["execution_id"], platform, row[f"{platform}_side"])
+        for row in positions
+        for platform in Platform
+    }
+    paid = {row["execution_id"]: Decimal(0) for row in positions}
+    for row in await journal.rows("orders", {"side": Side.BUY}):
+        if (row["execution_id"], row["platform"], row["outcome"]) in legs:
+            paid[row["execution_id"]] += row["fill_cost"] + row["fees"]
+    return paid
+
+
+def _position_row(row: OpenPosition, paid: Decimal | None) -> dict[str, Any]:
     position = OPEN_POSITIONS.value({name: getattr(row, name) for name in OPEN_POSITIONS.names})
     legs = {platform: position.holding(platform) for platform in Platform}
     return {
@@ -59,7 +79,7 @@ def _position_row(row: OpenPosition) -> dict[str, Any]:
         "question": row.pair.kalshi_description,
         "status": position.status.value,
         **{p.value: f"{plain(leg.size)} {leg.outcome}" for p, leg in legs.items()},
-        "paid": position.paid,
+        "paid": position.paid if paid is None else paid,
         "at_least": position.locked_profit,
     }
 

@@ -21,6 +21,7 @@ from dutchbook.domain.capital.ledger import AccountKey, Balance, Movement, fold
 from dutchbook.domain.capital.limits import (
     Crossing,
     HaltReason,
+    OpenPairs,
     RiskLimits,
     RiskState,
     Unhedged,
@@ -35,6 +36,9 @@ from dutchbook.domain.values.units import NOTHING, ZERO, Money, Quantity
 from dutchbook.ports.journal import Batch, Insert, Journal
 from dutchbook.ports.tables.capital import RISK_STATES
 from dutchbook.ports.time import Clock
+
+POSITIONS = ("open_position_count", "reserved_position_slots")
+"""Columns of the risk state that together count the positions open or about to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +135,20 @@ class Capital:
         with self.as_claimed():
             return self.balance(platform).free
 
-    @property
-    def slots(self) -> int:
-        """Number of position slots in use, claims in flight included."""
+    def open_pairs(self, pair_id: str) -> OpenPairs:
+        """Return the pairs with a position open or about to be; see `OpenPairs`."""
         with self.as_claimed():
-            return self.state.slots
+            return self.at_risk.open_pairs(pair_id)
+
+    def most_positions(self, pair_id: str) -> int:
+        """Return how many positions there may be in all once a pair is entered.
+
+        That is one for each pair that may be open, and those that share a pair with another.
+        """
+        with self.as_claimed():
+            sharing = sum(self.at_risk.positions.values()) + 1
+            sharing -= self.at_risk.open_pairs(pair_id).entered
+            return self.limits.max_open_pairs + sharing
 
     def caps(self, pair_id: str) -> Caps:
         """Return how much a new position on a pair may cost now, and take on each platform."""
@@ -188,7 +201,8 @@ class Capital:
         """Apply to the cache a step that the database has committed."""
         self.apply(step.movements)
         self.shift(**step.state)
-        self.at_risk.move(step.pair_id, step.at_risk)
+        positions = sum(step.state.get(name, 0) for name in POSITIONS)
+        self.at_risk.move(step.pair_id, step.at_risk, int(positions))
 
     def apply(self, movements: Iterable[Movement]) -> None:
         """Apply to the balances movements that the database has committed."""
@@ -276,7 +290,7 @@ class Capital:
             self.at_risk.measures()
             | used
             | {
-                "open_pairs": Decimal(self.state.slots),
+                "open_pairs": Decimal(len(self.at_risk.positions)),
                 "daily_loss": max(-self.state.daily_pnl, Decimal(0)),
             }
         )

@@ -76,8 +76,8 @@ class Overrides:
     ) -> OverrideVerdict:
         """Lift limits for the next execution of an opportunity's pair, or return why not.
 
-        An override lifts the position size, the slots and the capital at risk on a platform, up
-        to the full size of one position.
+        An override lifts the position size, the number of open pairs and the capital at risk on
+        a platform, up to the full size of one position.
 
         Args:
             opportunity_id: Id of a recorded opportunity, or of a pair.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from dutchbook.application.capital.capital import Capital
+from dutchbook.application.capital.capital import POSITIONS, Capital
 from dutchbook.application.capital.cash import Cash
 from dutchbook.application.capital.halts import Halts
 from dutchbook.application.capital.overrides import Overrides
@@ -53,7 +53,13 @@ class RiskManager:
         caps, override = self.overrides.caps_for(pair_id), self.overrides.override(pair_id)
         with self.capital.as_claimed():
             return validate(
-                self.capital.state, self.capital.limits, caps, amounts, size, override
+                self.capital.state,
+                self.capital.limits,
+                self.capital.at_risk.open_pairs(pair_id),
+                caps,
+                amounts,
+                size,
+                override,
             )
 
     def reserve_budget(self, request: BudgetRequest) -> Reservation:
@@ -79,7 +85,7 @@ class RiskManager:
     def reserve_order(self, order: Order, amount: Money) -> Reservation:
         """Return the reservation for another order of a position.
 
-        It takes no slot, and no limit on new positions applies, since the position exists.
+        It opens no pair, and no limit on new positions applies, since the position exists.
 
         Raises:
             ReservationFailed: Not enough is free.
@@ -96,11 +102,10 @@ class RiskManager:
         )
 
     def entry_gate(self, pair_id: str) -> Gate:
-        """Return the conditions on the risk state in the commit of an entry on a pair."""
-        slots: dict[tuple[str, ...], int] = {
-            ("open_position_count", "reserved_position_slots"): (
-                self.capital.limits.max_open_pairs
-            )
-        }
+        """Return the conditions on the risk state in the commit of an entry on a pair.
+
+        The database counts positions: one that is unknown here may be of a further pair.
+        """
+        most: dict[tuple[str, ...], int] = {POSITIONS: self.capital.most_positions(pair_id)}
         lifted = self.overrides.override(pair_id) is not None
-        return Gate({"trading_halted": False}, {} if lifted else slots)
+        return Gate({"trading_halted": False}, {} if lifted else most)

@@ -106,7 +106,8 @@ class ExecutionQueueService:
             return Reason.DISCREPANCY_OPEN
         if self._trades.claims.opposes(match, kalshi_outcome):
             return Reason.OPPOSITE_POSITION
-        full = self._risk.capital.slots >= self._risk.capital.limits.max_open_pairs
+        capital = self._risk.capital
+        full = capital.open_pairs(pair_id).entered > capital.limits.max_open_pairs
         if full and self._risk.overrides.override(pair_id) is None:
             return Reason.MAX_OPEN_PAIRS
         return None

@@ -44,10 +44,10 @@ from dutchbook.domain.positions.exit_case import (
     Way,
     Why,
 )
-from dutchbook.domain.positions.exits import held_worth, mark_of, next_exit
+from dutchbook.domain.positions.exits import held_worth, left_now, mark_of, next_exit
 from dutchbook.domain.positions.exposure import Place
 from dutchbook.domain.positions.position import UNHEDGED, OpenPosition, PositionStatus
-from dutchbook.domain.values.units import E4, MICRO, Price, Quantity, floor_to
+from dutchbook.domain.values.units import E4, MICRO, Money, Price, Quantity, floor_to
 from dutchbook.errors import NotSent, OutcomeUnknown
 from dutchbook.ports.account import AccountGateway
 from dutchbook.ports.journal import Batch, Journal
@@ -215,6 +215,14 @@ class ExitMonitor:
                 and await self._answers(decision)
             ):
                 await self._leave(trade, decision)
+
+    def left_now(self, position_id: str) -> Money | None:
+        """Return what a position comes to if all of it is left now; see `exits.left_now`."""
+        trade = self._found(position_id)
+        case = self._case(trade) if trade is not None else None
+        if case is None or case.position.status is not PositionStatus.OPEN:
+            return None
+        return left_now(case, self._choices.rules_of(case.position.pair_id))
 
     async def _answers(self, found: Leave) -> bool:
         """Return whether the other platform answers; if not, no leg is sent."""

@@ -71,7 +71,7 @@ class Loader:
         )
         closed = await self._last(PositionClosed, "position_id")
         released = await self._last(BudgetReleased, "execution_id")
-        found = Loaded()
+        found = Loaded(first_traded=_first_traded(every))
         for trade in every:
             if not trade.opened:
                 recent = trade.ended_at in failed or trade.execution_id in released
@@ -241,6 +241,16 @@ def _recent(ends: Iterable[datetime | None]) -> Collection[datetime]:
     known = {end for end in ends if end is not None}
     since = max(known) - LATE if known else None
     return {end for end in known if since is not None and end >= since}
+
+
+def _first_traded(trades: Iterable[PairTrade]) -> dict[str, datetime]:
+    """Return when each pair was traded for the first time: its first entry had ended."""
+    found: dict[str, datetime] = {}
+    for trade in trades:
+        if trade.traded and trade.ended_at is not None:
+            known = found.get(trade.pair_id, trade.ended_at)
+            found[trade.pair_id] = min(known, trade.ended_at)
+    return found
 
 
 def _opened(trade: PairTrade) -> tuple[datetime, str]:

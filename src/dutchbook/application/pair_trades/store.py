@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from dutchbook.application.capital.capital import Alone, Capital
 from dutchbook.application.capital.halts import Halts
@@ -49,10 +49,12 @@ class Loaded:
     Attributes:
         trades: Pair trades that can still change, oldest first.
         over: Finished positions, whose remainder is dust.
+        first_traded: When each pair that was traded was traded for the first time.
     """
 
     trades: list[PairTrade] = field(default_factory=list)
     over: list[OpenPosition] = field(default_factory=list)
+    first_traded: dict[str, datetime] = field(default_factory=dict)
 
 
 class PairTrades:
@@ -86,6 +88,7 @@ class PairTrades:
         self._attending: dict[str, asyncio.Lock] = {}
         self.over: list[OpenPosition] = []
         self._past = Result()
+        self._first_traded: dict[str, datetime] = {}
         self.version = 0
 
     # Changes
@@ -135,7 +138,8 @@ class PairTrades:
                 notices += more
             after = _one_version(before, after)
             step = capital_change(before, after, accounts, _kind(facts))
-            writes = [*alongside.writes, *changes(before, after, at)]
+            first = self._first_traded.get(after.pair_id)
+            writes = [*alongside.writes, *changes(before, after, at, first)]
             events = [e for notice in notices for e in self._announce.events(notice, after)]
             async with self._halts.with_loss(step, _alone(after, events)) as (halt, halted):
                 writes += capital_writes(step, accounts, self._ids, at, gate, halt)
@@ -147,6 +151,8 @@ class PairTrades:
                         await self._committer.commit(batch)
                 self._capital.follow(step)
                 self.put(after)
+                if after.traded and after.ended_at is not None:
+                    self._first_traded.setdefault(after.pair_id, after.ended_at)
             return after
 
     # Looking up
@@ -279,6 +285,7 @@ class PairTrades:
             self.put(trade)
         self.over = loaded.over
         self._past = result_of(loaded.over)
+        self._first_traded = dict(loaded.first_traded)
 
     def put(self, trade: PairTrade) -> None:
         """Cache a pair trade as it was committed.

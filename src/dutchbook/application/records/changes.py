@@ -11,7 +11,6 @@ from typing import Any
 from dutchbook.application.records.rows import SINGLETON, reservation_row, resolution_update
 from dutchbook.domain.capital.ledger import BALANCES, Movement
 from dutchbook.domain.events import as_json
-from dutchbook.domain.execution.decide import Phase
 from dutchbook.domain.pair_trades.capital import Accounts, CapitalChange
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.ports.journal import Insert, Update, Write
@@ -31,7 +30,9 @@ class Gate:
 ALWAYS = Gate()
 
 
-def changes(before: PairTrade | None, after: PairTrade, at: datetime) -> Iterator[Write]:
+def changes(
+    before: PairTrade | None, after: PairTrade, at: datetime, first: datetime | None = None
+) -> Iterator[Write]:
     """Yield the rows of the step from `before` to `after`, its capital left out.
 
     A row comes after those that it refers to.
@@ -40,6 +41,7 @@ def changes(before: PairTrade | None, after: PairTrade, at: datetime) -> Iterato
         before: The pair trade as its rows are; None where it has none.
         after: What it has become.
         at: When the step is booked.
+        first: When the pair was traded for the first time, None if it was not before.
     """
     if before is None:
         yield Insert("executions", EXECUTIONS.row_of(after))
@@ -56,7 +58,7 @@ def changes(before: PairTrade | None, after: PairTrade, at: datetime) -> Iterato
         elif known[key].finality is not fill.finality:
             yield FILLS.update(known[key], fill)
     if before is not None:
-        yield from _execution(before, after)
+        yield from _execution(before, after, first)
 
 
 def _orders(before: PairTrade | None, after: PairTrade) -> Iterator[Write]:
@@ -72,17 +74,20 @@ def _orders(before: PairTrade | None, after: PairTrade) -> Iterator[Write]:
             yield ORDERS.update(was, order, **position)
 
 
-def _execution(before: PairTrade, after: PairTrade) -> Iterator[Write]:
+def _execution(before: PairTrade, after: PairTrade, first: datetime | None) -> Iterator[Write]:
     ends = after.ended and not before.ended
     ending = {"ended_at": after.ended_at, "shortfall": as_json(after.shortfall)}
     if ends or after.execution != before.execution:
         yield EXECUTIONS.update(before, after, **(ending if ends else {}))
-    if ends and after.execution.phase is not Phase.FAILED:
+    if ends and after.traded:
         yield Update(
             "contract_matches",
             key={"match_id": after.pair_id},
             add={"total_cycles_traded": 1},
-            put={"last_traded_timestamp": after.ended_at},
+            put={
+                "first_traded_timestamp": first or after.ended_at,
+                "last_traded_timestamp": after.ended_at,
+            },
         )
 
 

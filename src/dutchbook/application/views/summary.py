@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -11,7 +12,14 @@ from dutchbook.application.detection.service import DetectionService
 from dutchbook.application.execution.queue import ExecutionQueueService
 from dutchbook.application.records.recorder import Recorder
 from dutchbook.application.views.result import in_total
-from dutchbook.domain.events import as_json
+from dutchbook.domain.events import (
+    Event,
+    OpportunityIdentified,
+    OrderPlaced,
+    PositionClosed,
+    SystemStarted,
+    as_json,
+)
 from dutchbook.domain.execution.order import OrderStatus
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.position import PositionStatus
@@ -29,17 +37,20 @@ async def summary(
     queue: ExecutionQueueService,
     recorder: Recorder,
     head: str,
+    run: int,
 ) -> dict[str, Any]:
     """Return what a run did, from the database where the database has it.
 
-    Amounts are text. `expected_profit` is what the OPEN positions pay, less what their fills
-    cost with fees: it can be recomputed from the fills alone. `dropped` is there only if the
-    recorder dropped notes.
+    Most of it is of all runs on the database; edges, opportunities, what was `filtered` and
+    `this_run` are of this one alone. Amounts are text. `expected_profit` is what the OPEN
+    positions pay, less what their fills cost with fees: it can be recomputed from the fills
+    alone. `dropped` is there only if the recorder dropped notes.
     """
     executions = await journal.rows("executions")
     positions = await journal.rows("open_positions")
-    fills = await journal.rows("fills")
-    events = Counter(row["name"] for row in await journal.rows("audit_log"))
+    fills, orders = await journal.rows("fills"), await journal.rows("orders")
+    log = await journal.rows("audit_log")
+    events = Counter(row["name"] for row in log)
     dropped = {"dropped": recorder.dropped} if recorder.dropped else {}
     result = await in_total(journal, positions)
     return dropped | {
@@ -48,7 +59,7 @@ async def summary(
         "opportunities": detection.opportunities,
         "filtered": dict(sorted((detection.filtered + queue.refused).items())),
         "executions": _by(executions, "phase"),
-        "orders": _by(await journal.rows("orders"), "status", [str(s) for s in OrderStatus]),
+        "orders": _by(orders, "status", [str(s) for s in OrderStatus]),
         "positions": _by(positions, "status", [str(s) for s in PositionStatus]),
         "completed_at_loss": sum(bool(row["completed_at_loss"]) for row in positions),
         "fills": _by(fills, "finality"),
@@ -61,7 +72,45 @@ async def summary(
         "shortfall": _shortfall(executions),
         "events": dict(sorted(events.items())),
         "event_log_sha256": head,
+        "this_run": {"run": run, **_this_run(log, executions, orders, fills, positions)},
     }
+
+
+def _this_run(
+    log: Rows, executions: Rows, orders: Rows, fills: Rows, positions: Rows
+) -> dict[str, Any]:
+    """Return what the run that started last in the log has done, by the log.
+
+    A fill belongs to the run that placed its order. `closed_pnl` is the result of the positions
+    that it closed, whichever run opened them, in dollars.
+    """
+    start = max(
+        (row["sequence"] for row in log if row["name"] == SystemStarted.wire), default=0
+    )
+    since = [row for row in log if row["sequence"] >= start]
+    begun = {row["correlation_id"] for row in _named(since, OpportunityIdentified)}
+    placed = {_facts(row)["order_id"] for row in _named(since, OrderPlaced)}
+    closed = _named(since, PositionClosed)
+    gained = (Decimal(_facts(row)["realised_pnl"]) for row in closed)
+    mine = [row for row in fills if row["order_id"] in placed]
+    return {
+        "executions": _by([r for r in executions if r["execution_id"] in begun], "phase"),
+        "orders": _by([r for r in orders if r["order_id"] in placed], "status"),
+        "fills": _by(mine, "finality"),
+        "fees": _fees(mine),
+        "opened": sum(row["execution_id"] in begun for row in positions),
+        "closed": len(closed),
+        "closed_pnl": as_json(sum(gained, start=Decimal(0))),
+    }
+
+
+def _named(log: Rows, kind: type[Event]) -> Rows:
+    return [row for row in log if row["name"] == kind.wire]
+
+
+def _facts(row: Mapping[str, Any]) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads(row["payload"])
+    return facts
 
 
 def _by(rows: Rows, column: str, names: Iterable[str] = ()) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""One line of text for each event worth reading, for logs and for the live view's tail."""
+"""One line of text for each event worth reading, for logs and where there is no terminal."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ QUIET = {
     "risk.budget.committed",
     "orderbook.updated",
     "platform.health.updated",
+    "system.records.changed",
 }
 
 

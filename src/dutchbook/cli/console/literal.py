@@ -7,7 +7,6 @@ from typing import Any, TextIO
 
 from rich.console import Console, ConsoleOptions
 from rich.measure import Measurement
-from rich.panel import Panel
 from rich.style import Style
 from rich.text import Text
 
@@ -17,7 +16,7 @@ from dutchbook.cli.output import inert
 class LiteralConsole(Console):
     """Shows each `str`, wherever a renderable holds it, as one inert line; see `inert`.
 
-    Several lines of one cell or panel are `Lines`.
+    Several lines of one cell are `Lines`.
     """
 
     def __init__(self, file: TextIO, **options: Any) -> None:
@@ -47,6 +46,15 @@ class Lines:
         return Measurement.get(console, options, self._text(console))
 
 
-def panel(title: str, *lines: str) -> Panel:
-    """Return lines in a frame with a title, which a `Panel` would read as markup."""
-    return Panel(Lines(*lines), title=Text(inert(title)), title_align="left")
+class Styled:
+    """Rows below one another, each of texts with a style; none is wrapped."""
+
+    def __init__(self, rows: Iterable[Iterable[tuple[str, str]]]) -> None:
+        self._rows = [list(row) for row in rows]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterable[Text]:
+        texts = (
+            Text("").join(console.render_str(text, style=style) for text, style in row)
+            for row in self._rows
+        )
+        yield Text("\n", no_wrap=True).join(texts)

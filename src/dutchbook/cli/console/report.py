@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -16,14 +18,99 @@ if TYPE_CHECKING:
 
 GRADES = ("everything", "no entry", "nothing but cancels")
 """What may be sent, by the grade of the current halt."""
+REASONS = 3
+"""Reasons that the short summary names, the most frequent ones."""
+ALONE = "A leg is alone: dutchbook exposures shows what is at risk, and the ways out."
+MORE = "More: dutchbook status, positions, report; every figure: run --details."
 
 
-def show(console: Console, summary: dict[str, Any]) -> None:
-    """Print a summary as tables."""
+def show(console: Console, summary: dict[str, Any], *, details: bool = False) -> None:
+    """Print a summary in 24 rows, the result first; or with `details` every figure."""
     console.print()
     console.print(line(summary["result"]))
+    if details:
+        _details(console, summary)
+        console.print(line(summary["result"]))
+        return
+    console.print(_capital(summary["capital"]))
+    one = summary["this_run"]
+    console.print(f"In this run, number {one['run']} on this database:")
+    console.print(_columns(_of_this_run(summary)))
+    if one["run"] > 1:
+        console.print("In all its runs, as the result and the capital above:")
+        console.print(_columns(_of_all_runs(summary)))
+    console.print(f"Event log: {summary['event_log_sha256']}", soft_wrap=True)
+    if Decimal(summary["result"]["unhedged"]["contracts"]):
+        console.print(ALONE)
+    console.print(MORE)
+
+
+def _capital(capital: dict[str, dict[str, str]]) -> Table:
+    """Return the cash on each platform and on both, in rows."""
+    table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False)
+    table.add_column("Capital, dollars")
+    for name in (*capital, "both"):
+        table.add_column(name, justify="right")
+    for name in ("free", "reserved", "committed", "deposited"):
+        amounts = [Decimal(each[name]) for each in capital.values()]
+        total = sum(amounts, start=Decimal(0))
+        table.add_row(name, *(f"{amount:,.2f}" for amount in (*amounts, total)))
+    return table
+
+
+def _of_this_run(summary: dict[str, Any]) -> dict[str, str]:
+    """Return what this run has done, in words by subject."""
+    one, refused = summary["this_run"], Counter(summary["filtered"])
+    most = ", ".join(f"{n} {_words(name)}" for name, n in refused.most_common(REASONS))
+    edges = f"{summary['edges_seen']} seen, {summary['opportunities']} opportunities"
+    return {
+        "edges": f"{edges}, {refused.total()} refused: {most}" if refused else edges,
+        "executions": _parts(one["executions"]),
+        "orders": f"{_parts(one['orders'])}; {one['fills']['total']} fills",
+        "fees": f"{Decimal(one['fees']['total']):,.2f} dollars",
+        "positions": f"{one['opened']} opened, {one['closed']} closed for"
+        f" {Decimal(one['closed_pnl']):+,.2f} dollars",
+    }
+
+
+def _of_all_runs(summary: dict[str, Any]) -> dict[str, str]:
+    loss = summary["completed_at_loss"]
+    return {
+        "executions": _parts(summary["executions"]),
+        "orders": f"{_parts(summary['orders'])}; {summary['fills']['total']} fills",
+        "fees": f"{Decimal(summary['fees']['total']):,.2f} dollars",
+        "positions": _parts(summary["positions"])
+        + (f"; {loss} completed at a loss" if loss else ""),
+    }
+
+
+def _columns(rows: dict[str, str]) -> Table:
+    table = Table(box=None, padding=(0, 2), show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for name, text in rows.items():
+        table.add_row(f"  {name}", text)
+    return table
+
+
+def _parts(counts: dict[str, int]) -> str:
+    """Return a total and what it consists of."""
+    parts = ", ".join(
+        f"{count} {_words(name)}" for name, count in counts.items() if name != "total" and count
+    )
+    return f"{counts['total']}: {parts}" if parts else f"{counts['total']}"
+
+
+def _words(name: str) -> str:
+    text = name.replace("_", " ")
+    return text.lower() if text.isupper() else text
+
+
+def _details(console: Console, summary: dict[str, Any]) -> None:
+    """Print every figure of a summary as tables."""
     console.print(_table("Capital in dollars", "platform", summary["capital"]))
-    console.print(_counts("What happened", summary))
+    console.print(_pairs("In this run", "", _of_this_run(summary)))
+    console.print(_counts("In all runs; edges and opportunities in this one", summary))
     if summary["filtered"]:
         console.print(_pairs("Edges that were refused", "reason", summary["filtered"]))
     console.print(_pairs("Where the edge went, in dollars", "part", summary["shortfall"]))
@@ -32,7 +119,6 @@ def show(console: Console, summary: dict[str, Any]) -> None:
         shown = {name: value for name, value in realised.items() if name != "by_status"}
         console.print(_pairs("Realised, in dollars, all fees included", "", shown))
     console.print(f"Event log: {summary['event_log_sha256']}", soft_wrap=True)
-    console.print(line(summary["result"]))
 
 
 def _table(title: str, first: str, rows: dict[str, dict[str, str]]) -> Table:

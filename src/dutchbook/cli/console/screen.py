@@ -1,4 +1,4 @@
-"""Terminal output of a run: lines of events, or a view that is redrawn.
+"""Terminal output of a run: lines of events, or a view that takes the whole terminal.
 
 The engine does not depend on it: without its view or its output, it trades on.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.live import Live
@@ -27,8 +28,10 @@ COMPONENT = "output"
 class TerminalScreen:
     """Shows a run on a console: as a live view on a terminal, else line by line."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, database: str = "") -> None:
         self._console = console
+        # The rest of a URL may be long, or a password.
+        self._name = urlsplit(database).path.rsplit("/", 1)[-1]
 
     def line(self, text: str) -> None:
         """Show one line of text."""
@@ -36,7 +39,9 @@ class TerminalScreen:
 
     async def trade(self, paper: PaperRun, number: int, *, live: bool) -> dict[str, Any]:
         """Run the engine to its end and show what happens; return its summary."""
-        shown = _Shown(self._console, self.line, paper.engine)
+        name = f"{self._name}, run {number}" if self._name else f"run {number}"
+        view = LiveView(paper.engine, paper.tape.meta, name)
+        shown = _Shown(self._console, self.line, paper.engine, view)
         paper.engine.committer.subscribe(shown.event)
         if not (self._console.is_terminal and live):
             return await paper.trade(number)
@@ -51,28 +56,36 @@ class TerminalScreen:
 class _Shown:
     """What is shown of one engine; a failure is noted once, in the engine's log."""
 
-    def __init__(self, console: Console, line: Callable[[str], None], engine: Engine) -> None:
+    def __init__(
+        self, console: Console, line: Callable[[str], None], engine: Engine, view: LiveView
+    ) -> None:
         self._console = console
         self._engine = engine
-        self._view = LiveView(engine)
-        self._line = line
-        self._questions = {pair.match_id: pair.kalshi.title for pair in engine.pairs}
-        self._lines = EventLines(line, self._questions)
+        self._view = view
+        questions = {pair.match_id: pair.kalshi.title for pair in engine.pairs}
+        self._lines = EventLines(line, questions)
+        self._drawing = False
         self._noted = False
 
     def event(self, event: Event, sequence: int) -> None:
         """Show one event; a subscriber that failed would end all delivery."""
         try:
-            self._lines(event, sequence)
+            self._view(event, sequence)
+            if not self._drawing:
+                self._lines(event, sequence)
         except Exception as error:  # noqa: BLE001 - nothing that is shown may end an engine
             self._note(f"an event cannot be shown: {type(error).__name__}")
         self._note_lost_output()
 
     async def draw(self) -> None:
-        """Redraw the view until cancelled; if that fails, show events as lines instead."""
-        self._lines = EventLines(self._view.tail.append, self._questions)
+        """Redraw the view until cancelled; if that fails, show events as lines instead.
+
+        It has a screen of the terminal for itself: a resize leaves nothing behind.
+        """
+        self._drawing = True
         live = Live(
             console=self._console,
+            screen=True,
             auto_refresh=False,
             redirect_stdout=False,
             redirect_stderr=False,
@@ -82,10 +95,10 @@ class _Shown:
                 await self._redraw(live)
         except Exception as error:  # noqa: BLE001 - nothing that is shown may end an engine
             self._note(f"the view failed: {type(error).__name__}")
-        self._lines = EventLines(self._line, self._questions)
+        self._drawing = False
 
     async def _redraw(self, live: Live) -> None:
-        """Redraw until cancelled; what was drawn last stays on the terminal."""
+        """Redraw until cancelled, and then once more."""
         clock = self._engine.clock
         speed = clock.speed if isinstance(clock, TapeClock) else 1.0
         try:

@@ -174,11 +174,6 @@ class RiskState:
         """Whether any halt reason is set."""
         return bool(self.halt_reasons)
 
-    @property
-    def slots(self) -> int:
-        """Positions open or about to be opened."""
-        return self.open_position_count + self.reserved_position_slots
-
     def halted(self, reason: HaltReason) -> RiskState:
         """Return the state with `reason` added."""
         return replace(self, halt_reasons=self.halt_reasons | {reason}, epoch=self.epoch + 1)
@@ -186,6 +181,26 @@ class RiskState:
     def resumed(self, reason: HaltReason) -> RiskState:
         """Return the state with `reason` removed."""
         return replace(self, halt_reasons=self.halt_reasons - {reason}, epoch=self.epoch + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPairs:
+    """The pairs with a position open or about to be, as an entry on one pair sees them.
+
+    A pair counts once, however many positions it has: what they may cost is `RiskLimits.pair`.
+
+    Attributes:
+        count: How many these are.
+        among: Whether the pair that is to be entered is one of them.
+    """
+
+    count: int = 0
+    among: bool = False
+
+    @property
+    def entered(self) -> int:
+        """How many they are after the entry."""
+        return self.count + (not self.among)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,31 +265,33 @@ class Crossing:
 def validate(
     state: RiskState,
     limits: RiskLimits,
+    pairs: OpenPairs,
     caps: Caps,
     amounts: Mapping[Platform, Decimal],
     size: Decimal = ZERO,
     override: Override | None = None,
 ) -> Validation:
-    """Check a request to spend `amounts`: halts first, then slots, then capital, then size.
+    """Check a request to spend `amounts`: halts first, then pairs, then capital, then size.
 
     Args:
         state: The risk state, in-flight reservations included.
         limits: The limits on capital at risk.
+        pairs: The pairs that are open or about to be, in-flight reservations included.
         caps: What the position may cost, and what platforms, pair and cluster have left.
         amounts: The worst case that the request would reserve, by platform.
         size: Dollars that both legs together are to cost.
-        override: Lifts the slot limit and the platform limit, and sets the size; never lifts a
-            halt or the limit of free cash.
+        override: Lifts the limits of open pairs and of the platform, and sets the size; never
+            lifts a halt or the limit of free cash.
     """
     room = caps.room
     most = caps.position if room is None else min(caps.position, room.dollars)
 
     def answer(reason: str | None, maximum: Decimal) -> Validation:
-        return Validation(reason is None, reason, Money(maximum), state.slots, state.daily_pnl)
+        return Validation(reason is None, reason, Money(maximum), pairs.count, state.daily_pnl)
 
     if state.trading_halted:
         return answer("trading_halted", ZERO)
-    if state.slots >= limits.max_open_pairs and not override:
+    if pairs.entered > limits.max_open_pairs and not override:
         return answer("max_open_pairs", ZERO)
     if any(caps.free[p] <= 0 for p in Platform):
         return answer(Reason.INSUFFICIENT_CAPITAL, ZERO)

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from dutchbook.domain.capital.reservation import Reservation
 from dutchbook.domain.detection.quote import Opportunity, direction_name
-from dutchbook.domain.execution.decide import Execution
+from dutchbook.domain.execution.decide import Execution, Phase
 from dutchbook.domain.execution.order import Fill, Finality, Order, Purpose, Unlisted
 from dutchbook.domain.execution.shortfall import Shortfall
 from dutchbook.domain.market.contract import Leg, Outcome, Platform, Side
@@ -121,6 +121,11 @@ class PairTrade:
     def ended(self) -> bool:
         """Whether its execution has ended, and what it bought is booked with its status."""
         return self.ended_at is not None
+
+    @property
+    def traded(self) -> bool:
+        """Whether its execution has ended and has bought something."""
+        return self.ended and self.execution.phase is not Phase.FAILED
 
     @property
     def waiting(self) -> bool:

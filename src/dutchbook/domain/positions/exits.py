@@ -179,6 +179,21 @@ def out_of_both(case: ExitCase, size: Decimal, rules: ExitRules) -> Leave | Hold
     return Leave(Why.BETTER_NOW, way, Quantity(size), tuple(legs), net, detail)
 
 
+def left_now(case: ExitCase, rules: ExitRules) -> Money | None:
+    """Return what a hedged position comes to if all of it is left now, in dollars.
+
+    None if the books do not take all of it or must not be traded on. What is less than an order
+    stays as it is locked.
+    """
+    upright = _upright(case)
+    if case.resolved or _blocked(upright, Platform) is not None:
+        return None
+    found = out_of_both(upright, upright.position.hedged, rules)
+    if isinstance(found, Hold):
+        return None
+    return Money(case.position.locked_profit - found.size + found.net)
+
+
 def _traded_size(case: ExitCase, size: Decimal) -> Decimal:
     """Return the largest size, at most `size`, that each leg can trade."""
     lots: list[Decimal] = [case.places[p].contract.sizing.step for p in Platform]

@@ -317,12 +317,10 @@ def opened(
 
 
 def _at_loss(position: OpenPosition) -> bool:
-    """Return whether an open position's pairs have cost more than they pay."""
+    """Return whether an open position locks a loss, with what it has brought before."""
     if position.status is not PositionStatus.OPEN:
         return position.completed_at_loss
-    hedged, legs = position.hedged, position.upright.legs
-    paid = sum((_hedged_cost(leg, hedged) for leg in legs), start=Decimal(0))
-    return paid > hedged
+    return position.locked_profit < 0
 
 
 def _hedged_cost(leg: Holding, hedged: Quantity) -> Decimal:
