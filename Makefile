@@ -28,7 +28,9 @@ install: $(VENV)/.installed ## put Dutchbook and what it stands on into .venv
 install-dev: $(VENV)/.installed-dev ## the same, and the tools that check it
 
 run: install ## trade on paper; options as ARGS="--help"
-	$(BIN)/dutchbook run $(ARGS)
+	@$(BIN)/dutchbook run $(ARGS)
+	@echo "Dutchbook is $(BIN)/dutchbook, or dutchbook after: source $(BIN)/activate"
+	@echo "Next: $(BIN)/dutchbook status, positions, report; all of it: $(BIN)/dutchbook -h"
 
 test: install-dev ## run the tests; options as ARGS="-k fees"
 	$(BIN)/pytest -n 3 --dist worksteal tests $(ARGS)
@@ -83,6 +85,8 @@ $(BIN)/python:
 		exit 1; }
 
 $(VENV)/.installed: requirements/run.txt pyproject.toml | $(BIN)/python
+	@echo "Installing into $(VENV), once, what requirements/run.txt pins:"
+	@echo $$(sed -n 's/^\([a-z][^=]*\)==.*/\1/p' requirements/run.txt)
 	$(BIN)/python -m pip install --quiet --requirement requirements/run.txt
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	@touch $@

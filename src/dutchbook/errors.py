@@ -199,6 +199,22 @@ class DatabaseLost(StorageError):
     """The database did not answer for the set time, or is no longer the one it was."""
 
 
+UNREADABLE = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
+"""Errors of whoever reads a stored value that nobody wrote."""
+
+
+class Damaged(StorageError):
+    """What is stored is not what was written: pages of the database are damaged."""
+
+    def __init__(self, where: str, error: BaseException) -> None:
+        kind = type(error).__name__
+        super().__init__(
+            f"{where}: what is stored there cannot be read ({kind}): it is damaged; dutchbook"
+            " db verify looks at all of it, and a backup can be restored"
+        )
+        self.where = where
+
+
 class Conflict(StorageError):
     """A guarded write found an unexpected state; nothing in its batch was stored."""
 
@@ -219,6 +235,10 @@ class Unfit(Conflict):
 
 class Halted(Conflict):
     """Another process has halted trading: the order in this batch is not allowed."""
+
+
+class ForeignFile(StorageError):
+    """A SQLite file of another program; nothing of it is changed."""
 
 
 class UnfitFile(StorageError):

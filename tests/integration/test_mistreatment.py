@@ -61,6 +61,7 @@ def test_a_call_that_went_well_is_no_finding() -> None:
         (ended(-6, err="killed"), "exit code"),
         (ended(1, err="Traceback (most recent call last):\n"), "a stack trace"),
         (ended(out='  File "/usr/lib/x.py", line 1\n'), "a stack trace"),
+        (ended(1, err="dutchbook: unexpected KeyError; run with --debug\n"), "a stack trace"),
         (ended(out="title \x1b[2J"), "command a terminal"),
         (ended(err="title \x9b2J"), "command a terminal"),
         (ended(3), "without a word"),

@@ -17,7 +17,8 @@ from support.program import PROGRAM, call, call_here, called, found
 from support.rows import position_row
 
 from dutchbook.bootstrap.paper import generated_tape
-from dutchbook.operations import admin
+from dutchbook.operations import admin, listing
+from dutchbook.operations.listing import Wanted
 from dutchbook.ports.journal import Batch, Insert
 from dutchbook.tape.demo import MINUTES, SEED
 from dutchbook.tape.format import write_tape
@@ -31,6 +32,7 @@ LEFT = ("--set", "exits.unhedged_stop=false", "--set", "exits.minimum_gain=0.9")
 FAULTS = ("--set", "paper.fault_rejected=400000")
 RUN = ("run", "--speed", "max", "--seed", "4", "--summary", "json")
 WHY = "the book is deep again"
+ALL = Wanted()
 ANY, DEAR = ("--at-least", "-1000"), ("--at-least", "1000")
 """Limits that accept any result, or none: the run that closes has other books."""
 
@@ -197,7 +199,7 @@ def test_the_least_that_a_position_brings_counts_paid_contracts_once(
 
     on(url, paid)
 
-    shown = {each["position"]: each["at_least"] for each in admin.positions(url)}
+    shown = {each["position"]: each["at_least"] for each in admin.positions(url, ALL)[0]}
 
     assert shown["paid"] == Decimal("0.15")
     assert shown["held"] == 1
@@ -210,7 +212,7 @@ def test_what_was_paid_for_a_position_is_its_price_also_once_it_is_closed(
     call_here(*RUN, "--db", url)
     orders = json.loads(call_here("orders", "--json", "--db", url))
 
-    shown = admin.positions(url)
+    shown, _ = admin.positions(url, listing.Wanted())
 
     closed = [each for each in shown if each["status"] == "CLOSED"]
     bought = [each for each in orders if each["purpose"] in ("entry", "hedge")]

@@ -87,8 +87,8 @@ def test_the_newest_migration_is_known_by_the_name_of_its_file() -> None:
     [
         "sqlite:///paper.db",
         "sqlite:////tmp/a folder/p%20per@home:1.db",
-        "sqlite:///paper.db?timeout=3",
-        "postgresql://me:se/cret@host:5433/name?ssl=off",
+        "sqlite:///is it%3F.db",
+        "postgresql://me:se/cret@host:5433/name?host=/tmp",
     ],
 )
 def test_a_url_is_read_as_sqlalchemy_reads_it(url: str) -> None:

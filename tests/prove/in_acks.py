@@ -258,10 +258,17 @@ IN_ACKS = (
     ),
     Bug(
         "a contract that has paid is entered again",
-        "application/execution/queue.py",
-        "if self._watchlist.over(match):",
-        "if self._watchlist.over(match) and not match:",
+        "application/market/watchlist.py",
+        "if self.over(match):",
+        "if self.over(match) and not match:",
         "tests/simulation/test_endings.py -k paid_is_never",
+    ),
+    Bug(
+        "a second run on a tape buys what the first one bought",
+        "application/market/watchlist.py",
+        "if until is not None and now <= until:",
+        "if until is not None and now < until:",
+        "tests/integration/test_second_run.py -k twice",
     ),
     Bug(
         "results wait for the end of the tape",

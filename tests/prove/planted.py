@@ -301,7 +301,7 @@ PLANTED = (
     ),
     Bug(
         "synchronous=NORMAL",
-        "persistence/journals/sqlite_writer.py",
+        "persistence/sqlite_file.py",
         'made.execute("PRAGMA synchronous=FULL")',
         'made.execute("PRAGMA synchronous=NORMAL")',
         "tests/integration/test_journals.py",

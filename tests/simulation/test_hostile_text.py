@@ -23,7 +23,7 @@ from dutchbook.application.records.log import Entry
 from dutchbook.application.views.result import document
 from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.cli import options
-from dutchbook.cli.console import positions, report, tables
+from dutchbook.cli.console import lists, positions, report, tables
 from dutchbook.cli.console.lines import line
 from dutchbook.cli.console.literal import LiteralConsole
 from dutchbook.cli.console.live import LiveView
@@ -173,6 +173,12 @@ def rows(console: Console, text: str) -> None:
     tables.show(console, [{"note": text, "payload": {"a": text}}], ["note"], as_text=True)
 
 
+def ledger(console: Console, text: str) -> None:
+    row = {"booked_at": AT, "account_id": text, "kind": text, "bucket": text}
+    row |= {"amount": "1", "reference": text, "note": text}
+    lists.show(console, [row], lists.LEDGER)
+
+
 def event_line(console: Console, text: str) -> None:
     told = PairDecided(Stamp("e", AT, text), text, "approved", f"as {text}", text)
     TerminalScreen(console).line(line(told, {}))
@@ -219,6 +225,7 @@ VIEWS: dict[str, Callable[[Console, str], None]] = {
     "status": status,
     "tape info": tape_info,
     "lists": rows,
+    "ledger": ledger,
     "positions": every_position,
     "exposures": exposures,
     "position": lambda console, text: positions.whole(console, position(text)),
@@ -308,7 +315,7 @@ def test_an_error_quotes_text_from_outside_in_one_inert_line(text: str) -> None:
 @settings(max_examples=25)
 @given(HOSTILE)
 def test_a_traceback_is_inert(text: str) -> None:
-    code, _, lines = ended(fail(RuntimeError(text)))
+    code, _, lines = ended(fail(RuntimeError(text)), debug=True)
 
     assert code == 1
     assert lines.startswith("Traceback")

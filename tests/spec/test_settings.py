@@ -111,6 +111,33 @@ def test_a_wrong_value_in_a_file_is_named_with_what_would_be_right(
     assert told in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"[kalshi]\napi_key = '{CANARY}'",
+        f"api_key = '{CANARY}'",
+        f"api_key = {CANARY}",
+        f"risk = '{CANARY}'",
+        f"[risk]\napi_secret = '{CANARY}'",
+        f"[risk]\nbankroll = {{ key = '{CANARY}' }}",
+        f"[risk]\nbankroll = ['{CANARY}']",
+        f"[risk]\nbankroll = '{CANARY}",
+    ],
+)
+def test_the_value_of_a_key_that_is_not_known_is_never_shown(text: str, tmp_path: Path) -> None:
+    with pytest.raises(DutchbookError) as refused:
+        load(file_of(tmp_path, text))
+
+    assert CANARY not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "given", [f"api_key={CANARY}", CANARY, f"kalshi.key={CANARY}", f"risk.token={CANARY}"]
+)
+def test_nor_is_what_was_given_for_one_on_the_command_line(given: str) -> None:
+    assert CANARY not in str(refusal(given))
+
+
 def test_the_end_of_a_very_long_value_is_left_out() -> None:
     assert len(str(refusal(f"risk.max_open_pairs={'9' * 3_000}"))) < 300
 

@@ -68,9 +68,9 @@ def test_a_result_is_the_payout_of_a_yes(value: Any, pays: str) -> None:
         ({"kalshi-cup": "1.01"}, CONTRACTS, "kalshi-cup: yes_pays: '1.01' is not from 0 to 1"),
         ({"kalshi-cup": "-0.1"}, CONTRACTS, "yes_pays: '-0.1' is not from 0 to 1"),
         ({"kalshi-cup": "0.0000001"}, CONTRACTS, "exact to 0.000001"),
-        ({"kalshi-cup": "yes"}, CONTRACTS, "yes_pays: 'yes' is not a decimal number"),
-        ({"kalshi-cup": True}, CONTRACTS, "yes_pays: True is not a decimal number"),
-        ({"kalshi-cup": {}}, CONTRACTS, "yes_pays: None is not a decimal number"),
+        ({"kalshi-cup": "yes"}, CONTRACTS, "yes_pays: 'yes' is not from 0 to 1"),
+        ({"kalshi-cup": True}, CONTRACTS, "yes_pays: True is not from 0 to 1"),
+        ({"kalshi-cup": {}}, CONTRACTS, "yes_pays: None is not from 0 to 1"),
         (
             {"kalshi-cup": "1", "kalshi:kalshi-cup": "1"},
             CONTRACTS,

@@ -389,11 +389,11 @@ def altered(path: Path, column: str, value: object, row: int = -1) -> Path:
         ("kind", "rumour", "kind 'rumour'"),
         ("side", "middle", "side 'middle'"),
         ("message", 0, "message 0 after"),
-        ("step", -1, "a step, session or time falls"),
-        ("price", Decimal(5), "a price of 5 dollars is not between 0 and 1"),
+        ("step", -1, "message 0: step falls below"),
+        ("price", Decimal(5), r"message \d+: a price of 5 dollars is not between 0 and 1"),
         ("price", Decimal("-0.5"), "a price of -0.5 dollars is not between 0 and 1"),
         ("size", Decimal(-3), "a size of -3 is below zero"),
-        ("received_at", TAPE.meta.last, "a step, session or time falls"),
+        ("received_at", TAPE.meta.last, "message 1: received_at falls below"),
         ("received_at", datetime(2020, 1, 1, tzinfo=UTC), "outside its times"),
         ("received_at", datetime(2040, 1, 1, tzinfo=UTC), "outside its times"),
     ],
@@ -447,6 +447,16 @@ def test_a_pair_that_is_there_twice_is_rejected(tmp_path: Path) -> None:
         write_tape(path, MemoryTape(replace(meta, pairs=pairs), TAPE.rows))
         with pytest.raises(TapeError, match="a pair is there twice"):
             open_tape(path)
+
+
+@pytest.mark.parametrize("probability", ["NaN", "5", "-0.1", "0.0000001"])
+def test_a_probability_that_none_can_be_is_rejected(probability: str, tmp_path: Path) -> None:
+    path, meta = tmp_path / "sure.tape", TAPE.meta
+    pair = replace(meta.pairs[0], divergence_probability=Decimal(probability))
+    write_tape(path, MemoryTape(replace(meta, pairs=(pair,)), TAPE.rows))
+
+    with pytest.raises(TapeError, match=f"{pair.match_id}: divergence_probability"):
+        open_tape(path)
 
 
 def test_a_missing_column_is_named(tmp_path: Path) -> None:

@@ -11,7 +11,10 @@ from typing import Any
 
 from .ground import ANSWERS, Ended
 
-TRACE = re.compile(r"Traceback \(most recent call last\)|^\s+File \"", re.MULTILINE)
+TRACE = re.compile(
+    r"Traceback \(most recent call last\)|^\s+File \"|^dutchbook: unexpected ", re.MULTILINE
+)
+"""An error that nobody foresaw, with its trace or in the one line that stands for it."""
 COMMANDING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """Characters that a terminal acts on; tabs and line ends aside."""
 OPEN_PHASES = ("decided", "evening", "primary_sent", "secondary_sent", "waiting")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from dutchbook.application.market.watchlist import Watchlist
@@ -116,14 +116,16 @@ def build_paper(
     platforms: Platforms | None = None,
     feed: MarketData | None = None,
     programs: Programs | None = None,
+    bought_until: Mapping[str, datetime] | None = None,
 ) -> PaperRun:
     """Build an engine that trades `pairs` on paper (see `traded_pairs`), or else the tape's.
 
-    `results` are those of its contracts. `platforms` outlive the engine, and `feed` moves their
-    books; else they are new, and the tape moves them. For the rest, see `build`.
+    `results` are those of its contracts, `bought_until` is that of `Watchlist`. `platforms`
+    outlive the engine, and `feed` moves their books; else they are new, and the tape moves
+    them. For the rest, see `build`.
     """
-    followed = tape.meta.pairs if pairs is None else tuple(pairs)
-    watchlist, offered = Watchlist(followed), Watchlist(followed)
+    pairs = tape.meta.pairs if pairs is None else tuple(pairs)
+    watchlist, offered = Watchlist(pairs, bought_until), Watchlist(pairs)
     on = platforms or _platforms(settings, tape, clock, seed)
     moving = feed or TapeFeed(tape, clock, on.lag)
     market = _market(moving, on, offered, watchlist, clock)

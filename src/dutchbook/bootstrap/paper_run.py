@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from dutchbook.application.market.pairs import traded_pairs
 from dutchbook.application.records.outages import Outages, ReconnectingJournal
-from dutchbook.application.records.runs import count_run
+from dutchbook.application.records.runs import Played, count_run, played_before
 from dutchbook.bootstrap.holding import NotBegun, keep_lease, require_file, take_lease
 from dutchbook.bootstrap.paper import POLL_SECONDS, PaperRun, build_paper
 from dutchbook.bootstrap.run_start import anchor_file, first_line, registered
@@ -39,12 +39,14 @@ from dutchbook.runtime.stop_signals import StopSignals
 from dutchbook.runtime.virtual_time import run_virtual, turnstile
 from dutchbook.tape import demo
 from dutchbook.tape.documents import read_document
-from dutchbook.tape.format import open_tape
+from dutchbook.tape.format import StoredTape, open_tape
 from dutchbook.tape.message import Tape
 
 REDRAW_SECONDS = 0.25
 READER_SECONDS = 5
 """The lease is read before each send: without an answer, an entry is rejected."""
+SHOWN = 5
+"""Earlier runs that a repetition names."""
 SLOWEST, FASTEST = Decimal("0.001"), Decimal(1_000_000)
 """Speeds: at the slowest a minute lasts 17 hours, at the fastest a year half a minute."""
 
@@ -53,7 +55,8 @@ SLOWEST, FASTEST = Decimal("0.001"), Decimal(1_000_000)
 class Options:
     """Options of `dutchbook run`; a `speed` of None is as fast as possible.
 
-    `signals` are heeded if the caller has entered them; else only while the engine trades.
+    With `again`, what an earlier run bought on the tape is bought again. `signals` are heeded
+    if the caller has entered them; else only while the engine trades.
     """
 
     settings: Settings
@@ -63,6 +66,7 @@ class Options:
     seed: int
     standby: bool = False
     results: Path | None = None
+    again: bool = False
     signals: StopSignals = field(default_factory=StopSignals)
 
     @property
@@ -110,7 +114,7 @@ class NoScreen:
 class _Played:
     """A tape, and the results of its contracts at its end."""
 
-    tape: Tape
+    tape: StoredTape
     results: Mapping[Key, Ruling]
 
 
@@ -189,7 +193,7 @@ def _check_programs(settings: Settings) -> None:
             raise InvalidInput(f"hooks.{name}", text, "a program that is there and may be run")
 
 
-def chosen_tape(options: Options) -> Tape:
+def chosen_tape(options: Options) -> StoredTape:
     """Return the requested tape.
 
     Raises:
@@ -242,10 +246,14 @@ async def _trade(
     reader, fence = database.journal(turnstile(), timeout=READER_SECONDS), None
     try:
         fence, files = await take_lease(database, options.term, journal, reader)
+        limits, digest = options.settings.limits(), tape.digest()
+        before = await played_before(journal, digest)
         identity = RandomIds().new("database", myself())
-        number = await count_run(journal, fence, options.settings.limits(), identity)
+        number = await count_run(journal, fence, limits, digest, identity)
         age = _book_age(options.settings, tape)
         screen.line(await first_line(journal, database, files, age))
+        if before.runs:
+            screen.line(_repetition(before, again=options.again))
         paper = build_paper(
             options.settings,
             tape,
@@ -261,6 +269,7 @@ async def _trade(
             lease_reader=reader,
             programs=programs,
             outages=outages,
+            bought_until={} if options.again else before.until,
         )
         trading = _stop_on_signal(paper, number, options, screen)
         with registered(database, files, screen.line):
@@ -305,3 +314,18 @@ def _book_age(settings: Settings, tape: Tape) -> str:
         return ""
     seconds = int(settings.book_age(polled=True).total_seconds())
     return f"; the tape was polled, so books up to {seconds} s old are traded on"
+
+
+def _repetition(before: Played, *, again: bool) -> str:
+    """Say that a tape was played on this database before, and what that means."""
+    runs = ", ".join(map(str, before.runs[-SHOWN:]))
+    played = f"this tape was played here before (run {runs})"
+    if again:
+        return f"{played}; --again: what was bought there is bought, and counts, once more"
+    if not before.until:
+        return f"{played}, and nothing was bought there"
+    latest = f"{max(before.until.values()):%Y-%m-%d %H:%M:%S}"
+    return (
+        f"{played}: no edge is bought twice, so a pair is entered only after its last purchase"
+        f" there ({latest} at the latest); --again enters all of them once more"
+    )

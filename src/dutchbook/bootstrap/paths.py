@@ -74,6 +74,11 @@ def machine_folder() -> Path:
     return Path(os.environ.get(MACHINE_FOLDER) or "/var/tmp/dutchbook")  # noqa: S108
 
 
+def crash_file() -> Path:
+    """Return the file for where the last unexpected error came from."""
+    return user_data_path("dutchbook") / "crash.txt"
+
+
 def halt_files(database: Database, served: Iterable[str] = ()) -> HaltFiles:
     """Return the HALT files of a database, for when the database does not answer.
 

@@ -22,7 +22,8 @@ def audit_verify(
         typer.Option(metavar="SEQUENCE:HASH", help="A head that you kept elsewhere."),
     ] = None,
     anchors: Annotated[
-        Path | None, typer.Option(help="A file of anchors instead of the engine's own.")
+        Path | None,
+        typer.Option(metavar="FILE", help="A file of anchors instead of the engine's own."),
     ] = None,
 ) -> None:
     """Check the chain of the log, the heads that were anchored, and the tables by replay."""

@@ -7,10 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from dutchbook.cli.grouped import panel
 from dutchbook.cli.options import (
     EXPIRES,
+    AsJson,
     Db,
     Expires,
+    Rationale,
     askable,
     confirmed,
     console,
@@ -21,11 +24,22 @@ from dutchbook.cli.options import (
 from dutchbook.cli.output import tell
 
 FOUND = 1
-AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
-Rationale = Annotated[str, typer.Option(help="Why, in a sentence.")]
-Reason = Annotated[str, typer.Argument(help="A reason of `dutchbook status`, or a pair.")]
-Amount = Annotated[str, typer.Option(help="Dollars that the position may cost.")]
-Target = Annotated[str, typer.Argument(help="The id of an opportunity or of a pair.")]
+Reason = Annotated[
+    str,
+    typer.Argument(
+        metavar="REASON",
+        help="A reason that `status` shows beside halted, or the id of a pair that failed too"
+        " often.",
+    ),
+]
+Amount = Annotated[
+    str, typer.Option(metavar="DOLLARS", help="What the position may cost, such as 250.")
+]
+Target = Annotated[
+    str,
+    typer.Argument(metavar="PAIR", help="A pair, or an opportunity that was refused: its id."),
+]
+Why = Annotated[str, typer.Option(metavar="WHY", help="Why, in a sentence.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="An id, or how it begins.")]
 commands = typer.Typer(help="Commands that wait for an engine.", invoke_without_command=True)
@@ -130,9 +144,7 @@ def waiting(context: typer.Context, db: Db = "", *, as_json: AsJson = False) -> 
 
 
 @commands.command()
-def withdraw(
-    id_: Id, db: Db = "", rationale: Rationale = "", *, as_json: AsJson = False
-) -> None:
+def withdraw(id_: Id, db: Db = "", rationale: Why = "", *, as_json: AsJson = False) -> None:
     """Withdraw a command that waits: no engine carries it out. A halt is not withdrawn."""
     from dutchbook.operations import waiting as there
 
@@ -148,7 +160,7 @@ def withdraw(
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the program."""
-    for work in (resume, override, reconcile):
-        app.command()(work)
-    app.command("wind-down")(wind_down)
-    app.add_typer(commands, name="commands")
+    for work in (resume, override, wind_down, reconcile):
+        name = work.__name__.replace("_", "-")
+        app.command(name, rich_help_panel=panel(name))(work)
+    app.add_typer(commands, name="commands", rich_help_panel=panel("commands"))

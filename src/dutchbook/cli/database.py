@@ -19,10 +19,10 @@ FOUND = 1
 
 @database.command("upgrade")
 def db_upgrade(db: Db = "") -> None:
-    """Bring the schema up to this program's."""
-    from dutchbook.persistence.database import Database
+    """Bring the schema up to this program's; back it up first (`db backup`)."""
+    from dutchbook.operations import admin
 
-    Database.at(url_of(db)).upgrade()
+    tell(admin.upgrade(url_of(db)))
 
 
 @database.command("prune")
@@ -31,7 +31,11 @@ def db_prune(
     years: Annotated[
         int | None,
         typer.Option(
-            min=1, max=MOST_YEARS, help="Keep this many years; else as the settings say."
+            metavar="N",
+            min=1,
+            max=MOST_YEARS,
+            show_default=False,
+            help="Keep this many years; else as the settings say.",
         ),
     ] = None,
 ) -> None:
@@ -58,7 +62,9 @@ def db_verify(db: Db = "") -> None:
 
 @database.command("backup")
 def db_backup(
-    dest: Annotated[Path, typer.Argument(help="A new file; nothing is overwritten.")],
+    dest: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A new file; nothing is overwritten.")
+    ],
     db: Db = "",
 ) -> None:
     """Copy the database and its anchors as of now, also while an engine runs, and verify it."""
@@ -76,7 +82,9 @@ def db_backup(
 
 @database.command("restore")
 def db_restore(
-    source: Annotated[Path, typer.Argument(help="A backup, its .anchors file next to it.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A backup, its .anchors file next to it.")
+    ],
     db: Db = "",
 ) -> None:
     """Copy a backup to where there is no database, if it verifies."""

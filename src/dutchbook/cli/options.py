@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
@@ -10,17 +11,46 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dutchbook.cli.output import inert
+from dutchbook.errors import InvalidInput
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+def _named(value: str, context: typer.Context, parameter: typer.CallbackParam) -> str:
+    """Reject a URL that was given and is empty: a variable of the shell that is not set.
+
+    Raises:
+        InvalidInput: It is.
+    """
+    source = context.get_parameter_source(parameter.name or "")
+    if not value and source is not None and source.name == "COMMANDLINE":
+        raise InvalidInput("--db", value, "a database; leave --db out for your own")
+    return value
+
 
 Db = Annotated[
     str,
     typer.Option(
         "--db",
-        help="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; else a file of yours.",
+        metavar="URL",
+        callback=_named,
+        show_default=False,
+        help="sqlite:///FILE or postgresql://USER@HOST/NAME; default: a file of yours.",
     ),
 ]
+
+
+def _in_range(value: int) -> int:
+    """Reject a seed that no column holds.
+
+    Raises:
+        InvalidInput: It is one.
+    """
+    if not -_LARGEST <= value <= _LARGEST:
+        raise InvalidInput("--seed", value, f"from {-_LARGEST} to {_LARGEST}")
+    return value
+
 
 MOST_YEARS = 100
 """As `records.snapshot_years`."""
@@ -29,24 +59,10 @@ Seed = Annotated[
     int,
     typer.Option(
         "--seed",
-        min=-_LARGEST,
-        max=_LARGEST,
+        metavar="N",
+        callback=_in_range,
         help="Makes the same again: ids, faults, a made-up tape.",
     ),
-]
-Standby = Annotated[
-    bool, typer.Option("--standby", help="Wait until no other engine has the database.")
-]
-Fresh = Annotated[
-    bool, typer.Option("--fresh", help="Move the database aside, and begin a new one.")
-]
-Details = Annotated[bool, typer.Option("--details", help="Print every figure of the summary.")]
-OnExposure = Annotated[
-    str,
-    typer.Option(metavar="CMD", help="Start this when a leg is unhedged, still is, or ends."),
-]
-OnHalt = Annotated[
-    str, typer.Option(metavar="CMD", help="Start this when a halt begins or is lifted.")
 ]
 SHORTEST, WEEK = Decimal("0.1"), Decimal(10_080)
 """Minutes that a command may wait for an engine."""
@@ -59,10 +75,64 @@ Expires = Annotated[
     ),
 ]
 EXPIRES = "15"
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print every column, exact, as JSON for programs.")
+]
+AsCsv = Annotated[
+    bool, typer.Option("--csv", help="Print every column, exact, as CSV (RFC 4180).")
+]
+Rationale = Annotated[
+    str,
+    typer.Option(
+        metavar="WHY", help="Why, in a sentence of at least 10 characters; it is recorded."
+    ),
+]
 Last = Annotated[
     int | None,
-    typer.Option(min=1, max=1_000_000_000, help="Show only this many, the newest."),
+    typer.Option(
+        metavar="N",
+        min=1,
+        max=1_000_000_000,
+        show_default=False,
+        help="Only the newest N. Default: 20 in a table, all as JSON or CSV.",
+    ),
 ]
+Since = Annotated[
+    str,
+    typer.Option(
+        metavar="WHEN",
+        show_default=False,
+        help="Only from then on: 2026-07-05T18:00 (UTC unless it says its zone), or 30m, 2h"
+        " or 3d before the newest row of the list.",
+    ),
+]
+Pair = Annotated[
+    str,
+    typer.Option(
+        metavar="PAIR", show_default=False, help="Only this pair; `pairs list` shows their ids."
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a list is printed: as a table for people unless one of these is asked for.
+
+    Raises:
+        InvalidInput: Both are.
+    """
+
+    json: bool
+    csv: bool
+
+    def __post_init__(self) -> None:
+        if self.json and self.csv:
+            raise InvalidInput("--csv", "with --json", "possible: choose one of them")
+
+    @property
+    def table(self) -> bool:
+        """Whether it is for people."""
+        return not (self.json or self.csv)
 
 
 def url_of(db: str) -> str:

@@ -186,9 +186,9 @@ def lost_output() -> str:
     return sys.stdout.lost if isinstance(sys.stdout, Output) else ""
 
 
-def tell(text: str) -> None:
+def tell(text: str, end: str = "\n") -> None:
     """Print one line to standard output."""
-    _print(text, sys.stdout)
+    _print(text, sys.stdout, end)
 
 
 def complain(text: str) -> None:
@@ -196,5 +196,5 @@ def complain(text: str) -> None:
     _print(text, sys.stderr)
 
 
-def _print(text: str, stream: TextIO) -> None:
-    stream.write(f"{inert(text, stream.encoding or 'utf-8')}\n")
+def _print(text: str, stream: TextIO, end: str = "\n") -> None:
+    stream.write(f"{inert(text, stream.encoding or 'utf-8')}{end}")

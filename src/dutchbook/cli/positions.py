@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dutchbook.cli.grouped import panel
 from dutchbook.cli.options import (
     EXPIRES,
     Db,
@@ -28,16 +29,30 @@ FOUND = 1
 Id = Annotated[str, typer.Argument(metavar="ID", help="An id, or how it begins.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
-Why = Annotated[str, typer.Option("--rationale", help="Why, in a sentence.")]
-Choice = Annotated[str, typer.Option(help="acknowledge, force-close or adopt-platform.")]
+Why = Annotated[
+    str, typer.Option("--rationale", metavar="WHY", help="Why, in a sentence; it is recorded.")
+]
+Choice = Annotated[
+    str,
+    typer.Option(
+        metavar="CHOICE",
+        help="acknowledge (what we hold is so), adopt-platform (what the platform says is so)"
+        " or force-close (nothing is left; --paid says what each contract brought).",
+    ),
+]
 Paid = Annotated[
     list[str] | None,
-    typer.Option(help="For force-close: kalshi=0.30, what each contract left there brought."),
+    typer.Option(
+        metavar="PLATFORM=DOLLARS",
+        help="For force-close: kalshi=0.30, what each contract left there brought.",
+    ),
 ]
 Least = Annotated[
     str,
     typer.Option(
         "--at-least",
+        metavar="DOLLARS",
+        show_default=False,
         help="Dollars that closing all of it must bring to be done, and a part of it its part;"
         " else what is shown, less 2 cents a contract.",
     ),
@@ -116,7 +131,9 @@ def discrepancies(db: Db = "", *, as_json: AsJson = False) -> None:
 
 def retry_leg(
     id_: Id,
-    price: Annotated[str, typer.Option(help="The worst price, in dollars of that leg.")],
+    price: Annotated[
+        str, typer.Option(metavar="PRICE", help="The worst price, in dollars of that leg.")
+    ],
     db: Db = "",
     rationale: Why = "",
     expires: Expires = EXPIRES,
@@ -278,7 +295,15 @@ def _send(
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the program."""
-    for work in (exposures, position, explain, complement, discrepancies, resolve):
-        app.command()(work)
-    app.command("retry-leg")(retry_leg)
-    app.command("close-leg")(close_leg)
+    for work in (
+        exposures,
+        position,
+        explain,
+        discrepancies,
+        retry_leg,
+        close_leg,
+        complement,
+        resolve,
+    ):
+        name = work.__name__.replace("_", "-")
+        app.command(name, rich_help_panel=panel(name))(work)

@@ -10,14 +10,29 @@ import typer
 from dutchbook.cli.options import Seed, console
 
 tapes = typer.Typer(no_args_is_help=True, help="Recorded and made-up market data.")
+Tape = Annotated[
+    Path, typer.Argument(metavar="TAPE", help="The tape to write, such as my.tape.")
+]
 
 
 @tapes.command("import")
 def tape_import(
-    source: Path,
-    dest: Path,
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RECORDING", help="A folder of .jsonl or .ndjson, or a file of it."
+        ),
+    ],
+    dest: Tape,
     contracts: Annotated[
-        Path | None, typer.Option(help="What the recording does not say of its contracts.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="What the recording does not say of its contracts and pairs: TOML, or JSON if"
+            " its name ends in .json, with tables contracts (platform, contract_id, and facts"
+            " such as title, rules, tick, fee_type, close_time) and pairs (kalshi, polymarket)."
+            " docs/tape-format.md lists every field.",
+        ),
     ] = None,
     *,
     some_contracts: Annotated[
@@ -40,8 +55,10 @@ def tape_import(
 
 
 @tapes.command("info")
-def tape_info(path: Path) -> None:
-    """What a tape holds."""
+def tape_info(
+    path: Annotated[Path, typer.Argument(metavar="TAPE", help="A tape.")],
+) -> None:
+    """What a tape holds; reads all of it, which also checks it."""
     from dutchbook.cli.console import report
     from dutchbook.tape.info import describe
 
@@ -50,11 +67,13 @@ def tape_info(path: Path) -> None:
 
 @tapes.command("generate")
 def tape_generate(
-    dest: Path,
+    dest: Tape,
     seed: Seed = 1,
-    minutes: Annotated[int, typer.Option(min=1, max=100_000, help="How long it is.")] = 20,
+    minutes: Annotated[
+        int, typer.Option(metavar="N", min=1, max=100_000, help="How long it is.")
+    ] = 20,
     pair_count: Annotated[
-        int, typer.Option("--pairs", min=1, max=10_000, help="How many pairs.")
+        int, typer.Option("--pairs", metavar="N", min=1, max=10_000, help="How many pairs.")
     ] = 2,
 ) -> None:
     """Make up a tape whose edges follow a recording of both platforms."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import tomlkit
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
-from tomlkit.exceptions import TOMLKitError
+from tomlkit.exceptions import KeyAlreadyPresent, ParseError, TOMLKitError
 
 from dutchbook.config.environment import nearest, settings_in, variable
 from dutchbook.config.fields import NUMBER, Section, allowed
@@ -38,6 +39,10 @@ from dutchbook.domain.positions.reminding import Reminding
 from dutchbook.domain.values.units import Money
 from dutchbook.errors import DutchbookError, InvalidInput, UnknownSetting
 
+HIDDEN = "…"
+"""Instead of a value that could be a secret: one of an unknown key, or of several values."""
+SECRET = re.compile(r"key|secret|token|password|passphrase|private|credential", re.IGNORECASE)
+"""Names of settings whose values no error shows."""
 BOOK_AGE, POLLED_BOOK_AGE = 5, 10
 """Seconds: the maximum age of a book on a stream, and on a polled tape."""
 UNSET = {"book_age_seconds": BOOK_AGE, "bankroll": 10_000}
@@ -182,7 +187,8 @@ def load(
         name, separator, value = override.partition("=")
         section, dot, key = name.strip().partition(".")
         if not separator or not dot:
-            raise InvalidInput("--set", override, "section.key=value")
+            shown = f"{name.strip()}={HIDDEN}" if separator else HIDDEN
+            raise InvalidInput("--set", shown, "section.key=value")
         _put(values, section, key, value.strip())
     try:
         return Settings.model_validate(values)
@@ -229,7 +235,7 @@ def _put(values: dict[str, Any], section: str, key: str, value: str) -> None:
     """
     table = values.setdefault(section, {})
     if not isinstance(table, dict):
-        raise InvalidInput(section, table, "a table of settings")
+        raise InvalidInput(section, _told(section, table, table=True), "a table of settings")
     table[key] = value
 
 
@@ -242,11 +248,26 @@ def _refusal(error: ValidationError) -> DutchbookError:
         known = {".".join(each[: len(place)]): each for each in places()}
         return UnknownSetting(name, nearest(name, known))
     if len(place) == 1:
-        return InvalidInput(name, first["input"], "a table of settings")
+        shown = _told(name, first["input"], table=True)
+        return InvalidInput(name, shown, "a table of settings")
     expected = str(first["msg"]).removeprefix("Value error, ")
     if first["type"] != "value_error" or expected == NUMBER:
         expected = allowed(field_of(*place[:2]))
-    return InvalidInput(name, first["input"], expected)
+    return InvalidInput(name, _told(name, first["input"]), expected)
+
+
+def _told(name: str, value: Any, *, table: bool = False) -> Any:
+    """Return a value as an error may show it: no secret, and nothing that could hold one.
+
+    Args:
+        name: The name of the setting.
+        value: What was given.
+        table: Whether a table belongs there, so that a text may be the value of any key.
+    """
+    texts = isinstance(value, list) and any(isinstance(each, str | dict) for each in value)
+    if texts or isinstance(value, dict) or (table and isinstance(value, str)):
+        return HIDDEN
+    return HIDDEN if SECRET.search(name) else value
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -260,5 +281,10 @@ def _read(path: Path) -> dict[str, Any]:
         raise InvalidInput("--config", str(path), "a text file in UTF-8") from None
     try:
         return tomlkit.parse(text).unwrap()
-    except (TOMLKitError, ValueError) as error:  # Python reads no integer of 5,000 digits
-        raise InvalidInput("--config", str(path), f"a TOML file ({error})") from None
+    except ParseError as error:
+        place = f"line {error.line}, column {error.col}"
+        raise InvalidInput("--config", str(path), f"a TOML file: look at {place}") from None
+    except KeyAlreadyPresent as error:
+        raise InvalidInput("--config", str(path), f"a TOML file: {error}") from None
+    except (TOMLKitError, ValueError):  # Python reads no integer of 5,000 digits
+        raise InvalidInput("--config", str(path), "a TOML file: a key or value of it") from None

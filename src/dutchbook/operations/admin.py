@@ -15,9 +15,10 @@ from dutchbook.domain.market.contract import Platform, Side
 from dutchbook.domain.market.contract_file import TABLES
 from dutchbook.domain.market.pair_file import PairFile
 from dutchbook.domain.values.units import Money, money, plain
-from dutchbook.errors import InvalidInput
+from dutchbook.errors import UNREADABLE, Damaged, InvalidInput, StorageError
+from dutchbook.operations.listing import POSITIONS, Wanted, for_people, listed
 from dutchbook.operations.requests import Rows, meaningful, opened, reading
-from dutchbook.persistence.database import Database
+from dutchbook.persistence.database import MIGRATIONS, Database, newest
 from dutchbook.ports.journal import Journal
 from dutchbook.ports.tables.trading import OPEN_POSITIONS
 from dutchbook.runtime.clock import SystemClock
@@ -30,29 +31,47 @@ if TYPE_CHECKING:
 
 SHORT = 8
 """Characters of an id that a table shows; commands accept them for the id."""
+LOT = 500
+"""Positions that one query loads."""
 
 
-def positions(url: str) -> Rows:
-    """Return every position with its question, what was paid for it and its minimum result.
+def positions(url: str, wanted: Wanted) -> tuple[Rows, int]:
+    """Return positions with their question, what was paid, and their minimum result.
 
     `paid` is the cost of all that was bought to open it, with fees, also once it is closed.
+
+    Returns:
+        The wanted ones as a table shows them, oldest first, and how many there are before.
+
+    Raises:
+        InvalidInput: `since` of what is wanted is no time.
+        UnknownId: There is no such pair.
     """
-    from dutchbook.domain.positions.position import PositionStatus
+    from sqlalchemy.exc import SQLAlchemyError
+
     from dutchbook.persistence.unit_of_work import engine_for, unit_of_work
 
-    Database.at(url).check("paper")
+    page = listed(url, POSITIONS, for_people(wanted))
+    ids = [row["position_id"] for row in page.rows]
     entries = reading(url, _entry_costs)
 
     async def main() -> Rows:
         engine = engine_for(url)
         try:
             async with unit_of_work(engine) as unit:
-                found = await unit.positions.find_by_status_with_orders(*PositionStatus)
-                return [_position_row(each, entries.get(each.execution_id)) for each in found]
+                return [
+                    _position_row(position, entries.get(position.execution_id))
+                    for start in range(0, len(ids), LOT)
+                    for position in await unit.positions.find_by_ids_with_orders(
+                        ids[start : start + LOT]
+                    )
+                ]
+        except (SQLAlchemyError, *UNREADABLE) as error:
+            raise Damaged(Database.at(url).shown, error) from error
         finally:
             await engine.dispose()
 
-    return asyncio.run(main())
+    return asyncio.run(main()), page.earlier
 
 
 async def _entry_costs(journal: Journal) -> dict[str, Decimal]:
@@ -96,10 +115,25 @@ def problems(url: str) -> list[str]:
     return [*database.torn(), *database.damage(), *stored.problems, *found]
 
 
+def upgrade(url: str) -> str:
+    """Bring a database's schema up to this program's; return what was done.
+
+    Raises:
+        StorageError: There is none, it is another program's, or newer than this program.
+    """
+    database = Database.at(url)
+    if database.absent:
+        raise StorageError(f"{database.shown}: there is no such file; dutchbook run makes one")
+    database.upgrade()
+    return f"{database.shown}: its schema is {newest(MIGRATIONS)}, as this program's"
+
+
 def prune(url: str, years: int) -> int:
     """Delete book snapshots older than `years`; return the number deleted."""
     before = SystemClock().now() - timedelta(days=365 * years)
-    return Database.at(url).prune(before)
+    database = Database.at(url)
+    database.check("paper")
+    return database.prune(before)
 
 
 def move_cash(url: str, platform: str, amount: str, note: str, *, out: bool) -> dict[str, str]:

@@ -21,11 +21,19 @@ from dutchbook.domain.capital.limits import Grade, RiskLimits
 from dutchbook.domain.events import as_json
 from dutchbook.domain.values.rationale import MEANINGFUL
 from dutchbook.domain.values.units import Money
-from dutchbook.errors import Conflict, InvalidInput, LeaseHeld, StorageError
+from dutchbook.errors import (
+    UNREADABLE,
+    Conflict,
+    Damaged,
+    ForeignFile,
+    InvalidInput,
+    LeaseHeld,
+    StorageError,
+)
 from dutchbook.persistence.database import SQLITE, Database
 from dutchbook.persistence.sqlite_file import written_beside
 from dutchbook.ports.halt_file import HaltNote
-from dutchbook.ports.journal import Batch, Insert, Journal, Write
+from dutchbook.ports.journal import Batch, Insert, Journal, StoredJournal, Write
 from dutchbook.runtime.clock import SystemClock
 from dutchbook.runtime.engine_register import EngineRegister
 from dutchbook.runtime.ids import RandomIds
@@ -36,15 +44,16 @@ T = TypeVar("T")
 Rows = list[dict[str, Any]]
 
 
-def reading(url: str, work: Callable[[Journal], Awaitable[T]]) -> T:
+def reading(url: str, work: Callable[[StoredJournal], Awaitable[T]]) -> T:
     """Open an existing database for reading, also while an engine writes to it."""
     return opened(url, work, alone=False)
 
 
-def opened(url: str, work: Callable[[Journal], Awaitable[T]], *, alone: bool) -> T:
+def opened(url: str, work: Callable[[StoredJournal], Awaitable[T]], *, alone: bool) -> T:
     """Open an existing database; `alone` if no engine may use it meanwhile.
 
     Raises:
+        Damaged: What is stored cannot be read.
         LeaseHeld: An engine uses it.
     """
     database = Database.at(url)
@@ -59,6 +68,8 @@ def opened(url: str, work: Callable[[Journal], Awaitable[T]], *, alone: bool) ->
                     f"{database.shown}: the engine {holder} runs on it; stop it first"
                 )
             return await work(journal)
+        except UNREADABLE as error:
+            raise Damaged(database.shown, error) from error
         finally:
             await journal.close()
 
@@ -157,6 +168,8 @@ def halt(url: str, grade: Grade, rationale: str, *, cancel_all: bool) -> str:
     arguments = {"all": grade is Grade.CANCELS_ONLY, "cancel_all": cancel_all}
     try:
         command = _send(database, "halt", arguments, rationale, grade, 0)
+    except ForeignFile:
+        raise
     except StorageError as failure:
         return _halted_by_file(database, note, str(failure))
     known = "" if command["engine"] else "; no engine runs"

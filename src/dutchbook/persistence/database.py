@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,11 +19,19 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from dutchbook.application.records.runs import IDENTITY
-from dutchbook.errors import InvalidInput, StorageError
+from dutchbook.errors import UNREADABLE, Damaged, InvalidInput, StorageError
 from dutchbook.persistence.journals.sqlite import SqliteJournal
-from dutchbook.persistence.journals.sqlite_writer import BUSY_SECONDS, reason
+from dutchbook.persistence.journals.sqlite_writer import BUSY_SECONDS
 from dutchbook.persistence.log.chain import GENESIS, Head
-from dutchbook.persistence.sqlite_file import adopt, canonical, check_fit, has_wal, torn
+from dutchbook.persistence.sqlite_file import (
+    adopt,
+    canonical,
+    check_fit,
+    failure,
+    has_wal,
+    reason,
+    torn,
+)
 from dutchbook.persistence.tables.codes import encode_instant
 from dutchbook.ports.journal import Access
 from dutchbook.ports.time import Turnstile
@@ -36,8 +44,12 @@ if TYPE_CHECKING:
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
-PLAIN = re.compile(r"sqlite:///([^?%]+)")
+PLAIN = re.compile(r"sqlite:///([^?%~:][^?%]*)")
 """URL of a file without options or escapes, as for every file that we name."""
+WANTED = "sqlite:///path or postgresql://user:password@host/name"
+OPTIONS = ("host", "port")
+"""Options of a server's URL: the folder of its socket, and its port."""
+MEMORY = ":memory:"
 REVISION = re.compile(r"v(\d+)_\w+\.py")
 STANDS = (
     "SELECT version_num FROM alembic_version",
@@ -57,10 +69,12 @@ class Database:
     def at(cls, url: str) -> Database:
         """Parse ``sqlite:///path`` or ``postgresql://user:password@host/name``.
 
+        A leading ``~`` of a path is the home folder; ``%3F`` is a question mark in it. A server
+        takes the options of `OPTIONS`, a file takes none.
+
         Raises:
-            InvalidInput: Another scheme, or no name.
+            InvalidInput: Another scheme, no name, or an option that there is none of.
         """
-        wanted = "sqlite:///path or postgresql://user:password@host/name"
         if PLAIN.fullmatch(url):
             return cls(url, SQLITE)
         from sqlalchemy.engine import make_url
@@ -68,11 +82,14 @@ class Database:
 
         try:
             parsed = make_url(url)
-        except ArgumentError:
-            raise InvalidInput("--db", _masked(url), wanted) from None
+        except (ArgumentError, ValueError):  # no URL, or a port that is no number
+            raise InvalidInput("--db", _masked(url), WANTED) from None
         dialect = parsed.get_backend_name()
         if dialect not in (SQLITE, POSTGRESQL) or not parsed.database:
-            raise InvalidInput("--db", _masked(url), wanted)
+            raise InvalidInput("--db", _masked(url), WANTED)
+        _check_options(url, dialect, parsed.query)
+        if dialect == SQLITE and (parsed.database[0] == "~" or parsed.database == MEMORY):
+            return cls.of_file(_at_home(parsed.database))
         return cls(url, dialect)
 
     @classmethod
@@ -224,7 +241,7 @@ class Database:
                 with contextlib.suppress(sqlite3.Error):
                     adopt(path, connection, with_wal=with_wal)
                 return found
-        except sqlite3.Error:
+        except (sqlite3.Error, ValueError):  # or a text that is none
             return []
 
     def damage(self) -> list[str]:
@@ -241,10 +258,12 @@ class Database:
         if self.dialect != SQLITE:
             return []
         path = self.path
-        with contextlib.closing(
-            sqlite3.connect(f"{Path(path).as_uri()}?mode=rw", uri=True)
-        ) as c:
-            found = torn(path, c)
+        where = f"{Path(path).as_uri()}?mode=rw"
+        try:
+            with contextlib.closing(sqlite3.connect(where, uri=True)) as c:
+                found = torn(path, c)
+        except sqlite3.Error as error:
+            raise failure(path, error) from error
         return [found] if found else []
 
     def read(self, job: Callable[[Read], T]) -> T:
@@ -282,7 +301,7 @@ class Database:
         """Upgrade the schema to this program's version."""
         from dutchbook.persistence import schema
 
-        self._work(lambda connection: schema.upgrade(connection, MIGRATIONS))
+        self._work(lambda connection: schema.upgrade(connection, self.shown, MIGRATIONS))
 
     def _work(self, job: Callable[[Connection], T], *, reading: bool = False) -> T:
         from sqlalchemy.exc import SQLAlchemyError
@@ -299,6 +318,8 @@ class Database:
         except (SQLAlchemyError, OSError, sqlite3.Error) as error:
             detail = reason(getattr(error, "orig", None) or error)
             raise StorageError(f"{self.shown}: {detail}") from error
+        except UNREADABLE as error:
+            raise Damaged(self.shown, error) from error
 
 
 def newest(migrations: Path) -> str:
@@ -311,3 +332,33 @@ def _masked(url: str) -> str:
     """Return only the scheme of a malformed URL: the rest may contain the password."""
     parts = urlsplit(url)
     return f"{parts.scheme}://…" if parts.scheme else url
+
+
+def _check_options(url: str, dialect: str, options: Mapping[str, object]) -> None:
+    """Reject options that would be ignored, or be part of a file's name.
+
+    Raises:
+        InvalidInput: There is one.
+    """
+    allowed = OPTIONS if dialect == POSTGRESQL else ()
+    unknown = [name for name in options if name not in allowed]
+    if dialect == SQLITE and not unknown and "?" in url:
+        unknown = [url.partition("?")[2]]
+    if unknown:
+        which = f"an option of a server; there are {' and '.join(OPTIONS)}"
+        file = "an option: a file has none (a question mark in its name is %3F)"
+        raise InvalidInput("--db", f"?{unknown[0]}", which if allowed else file)
+
+
+def _at_home(path: str) -> Path:
+    """Return a path whose ``~`` is the home folder.
+
+    Raises:
+        InvalidInput: There is no such user, or it is no file.
+    """
+    if path == MEMORY:
+        raise InvalidInput("--db", path, "a file: nothing would be kept")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise InvalidInput("--db", path, "a path: there is no such user") from None

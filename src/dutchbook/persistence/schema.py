@@ -11,13 +11,16 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from dutchbook.errors import StorageError
+from dutchbook.errors import ForeignFile, StorageError
 from dutchbook.persistence.log.audit import Row
+from dutchbook.persistence.sqlite_file import TABLES, foreign
 from dutchbook.persistence.tables.triggers import missing, renew
 from dutchbook.ports.crash_points import AFTER, BEFORE, SCHEMA, crashpoint
 from dutchbook.ports.tables.catalogue import declared
 
 CREATING = 0x64757462
+OLDER = "older than this program; run: dutchbook db upgrade"
+NEWER = "newer than this program; use the program that wrote it"
 PAGE = 1_000
 """Number of rows held at once when a whole table is read."""
 T = TypeVar("T")
@@ -94,8 +97,23 @@ def damage(connection: Connection) -> list[str]:
     return found + gone
 
 
-def upgrade(connection: Connection, migrations: Path) -> None:
-    """Upgrade the schema to the newest migration of a folder."""
+def upgrade(connection: Connection, shown: str, migrations: Path) -> None:
+    """Upgrade the schema to the newest migration of a folder.
+
+    Raises:
+        StorageError: It is another program's file, or of a newer schema.
+    """
+    from alembic.migration import MigrationContext
+
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current is None:
+        _reject_foreign(connection, shown)
+    elif _age(current, migrations) == NEWER:
+        raise StorageError(f"{shown}: its schema is {NEWER}")
+    _upgrade(connection, migrations)
+
+
+def _upgrade(connection: Connection, migrations: Path) -> None:
     from alembic import command
     from alembic.config import Config
 
@@ -113,7 +131,8 @@ def prepare(connection: Connection, mode: str, shown: str, migrations: Path) -> 
     if connection.dialect.name == "postgresql":  # concurrent starts create it one by one
         connection.execute(text("SELECT pg_advisory_xact_lock(:it)"), {"it": CREATING})
     if MigrationContext.configure(connection).get_current_revision() is None:
-        upgrade(connection, migrations)
+        _reject_foreign(connection, shown)
+        _upgrade(connection, migrations)
         put = text("INSERT INTO system_metadata (key, value) VALUES ('mode', :mode)")
         connection.execute(put, {"mode": mode})
     check(connection, mode, shown, migrations)
@@ -126,18 +145,36 @@ def check(connection: Connection, mode: str, shown: str, migrations: Path) -> No
         StorageError: The message says which.
     """
     from alembic.migration import MigrationContext
-    from alembic.script import ScriptDirectory
 
     current = MigrationContext.configure(connection).get_current_revision()
-    script = ScriptDirectory(str(migrations))
     if current is None:
+        _reject_foreign(connection, shown)
         raise StorageError(f"{shown}: it holds no Dutchbook tables; dutchbook run makes them")
-    if current != script.get_current_head():
-        known = {revision.revision for revision in script.walk_revisions()}
-        older = current in known
-        advice = "run: dutchbook db upgrade" if older else "use the program that wrote it"
-        age = "older" if older else "newer"
-        raise StorageError(f"{shown}: its schema is {age} than this program; {advice}")
+    if age := _age(current, migrations):
+        raise StorageError(f"{shown}: its schema is {age}")
     bound = connection.execute(text("SELECT value FROM system_metadata WHERE key = 'mode'"))
     if (owner := bound.scalar()) != mode:
         raise StorageError(f"{shown}: it belongs to {owner} trading, not to {mode}")
+
+
+def _age(revision: str, migrations: Path) -> str:
+    """Return how a schema's revision differs from this program's; empty if it does not."""
+    from alembic.script import ScriptDirectory
+
+    script = ScriptDirectory(str(migrations))
+    if revision == script.get_current_head():
+        return ""
+    known = {each.revision for each in script.walk_revisions()}
+    return OLDER if revision in known else NEWER
+
+
+def _reject_foreign(connection: Connection, shown: str) -> None:
+    """Reject a SQLite file of another program; a server's database may be shared.
+
+    Raises:
+        ForeignFile: It is one.
+    """
+    if connection.dialect.name != "sqlite":
+        return
+    if why := foreign(row[0] for row in connection.exec_driver_sql(TABLES)):
+        raise ForeignFile(f"{shown}: {why}")

@@ -80,6 +80,23 @@ class Prefix:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Among:
+    """Condition on a column: it has a value of another table's column, or meets one of `also`.
+
+    Attributes:
+        table: The other table.
+        column: Its column.
+        where: Which of its rows, as in `Journal.rows`.
+        also: Further values, or conditions.
+    """
+
+    table: str
+    column: str
+    where: Mapping[str, Any]
+    also: tuple[Any, ...] = ()
+
+
 class Access(Enum):
     """How a database is opened.
 
@@ -127,7 +144,8 @@ class Journal(Protocol):
 
         Args:
             table: Name of the table.
-            where: Columns, and the value of each; or `Between`, `Prefix`, or None for no value.
+            where: Columns, and the value of each; or `Between`, `Prefix`, `Among`, or None for
+                no value.
             order_by: Columns to order by.
             descending: Whether all of them are ordered from the largest to the smallest.
             limit: Return at most this many rows, the first in this order.
@@ -155,6 +173,14 @@ class Connection(Journal, Protocol):
 
     async def close(self, *, fenced_off: bool = False) -> None:
         """Close the database; if `fenced_off`, write nothing any more."""
+        ...
+
+
+class StoredJournal(Journal, Protocol):
+    """The journal of a database, which may be larger than what a person wants to see."""
+
+    async def count(self, table: str, where: Mapping[str, Any] | None = None) -> int:
+        """Return the number of matching rows; see `Journal.rows`."""
         ...
 
 

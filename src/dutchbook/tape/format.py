@@ -6,6 +6,7 @@ renamed, so that a tape is either complete or absent. Pages have checksums.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -32,8 +33,14 @@ KEY = b"dutchbook.tape"
 DIGEST_KEY = b"dutchbook.tape.sha256"
 """Key of the metadata's SHA-256: Parquet has checksums for its pages, not for its footer."""
 PAGE_BYTES = 1 << 23
+_DAMAGE = (ValueError, TypeError, ArithmeticError, LookupError, OSError, pa.ArrowException)
+"""Exceptions from reading a file whose bytes are not those of a tape."""
 LEVEL = 22
 """Compression level of zstd; a tape is written once and read often."""
+
+
+RISING = {"step": "step", "session": "session", "at_ns": "received_at"}
+"""Attributes that never fall from message to message, and the columns that store them."""
 
 
 def no_progress(done: int, total: int) -> None:
@@ -135,6 +142,18 @@ class StoredTape:
     meta: TapeMeta
     recording: Recording | None
 
+    def digest(self) -> str:
+        """Return the SHA-256 of the file in hexadecimal: the same tape under any name.
+
+        Raises:
+            TapeError: The file cannot be read.
+        """
+        try:
+            with self.path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise TapeError(f"{self.path}: cannot be read: {error.strerror}") from error
+
     def messages(self) -> Iterator[TapeMessage]:
         """Iterate over the book updates, from the first.
 
@@ -175,14 +194,12 @@ def open_tape(path: Path) -> StoredTape:
     document = _describe(path)
     try:
         found = metadata.version(document)
-        if found != FORMAT:
-            raise TapeError(f"{path}: tape format {found!r}; this program reads {FORMAT}")
-        meta, recording = metadata.decode(document)
-    except (ValueError, DutchbookError) as error:
-        if isinstance(error, TapeError):
-            raise
-        raise TapeError(f"{path}: its description is malformed: {error}") from error
-    return StoredTape(path, meta, recording)
+        known = metadata.decode(document) if found == FORMAT else None
+    except (*_DAMAGE, DutchbookError) as error:
+        raise TapeError(f"{path}: its description is malformed: {_one_line(error)}") from error
+    if known is None:
+        raise TapeError(f"{path}: tape format {found!r}; this program reads {FORMAT}")
+    return StoredTape(path, *known)
 
 
 def _describe(path: Path) -> bytes:
@@ -223,26 +240,25 @@ def _read(path: Path) -> Iterator[StoredMessage]:
     yield from reader.last()
 
 
-_DAMAGE = (ValueError, TypeError, ArithmeticError, LookupError, OSError, pa.ArrowException)
-"""Exceptions from reading a file whose bytes are not those of a tape."""
-
-
 def _checked(path: Path, messages: Iterable[StoredMessage]) -> Iterator[StoredMessage]:
     """Pass messages on and turn any damage into an error of one clear line."""
-    step = session = at_ns = 0
+    before = dict.fromkeys(RISING, 0)
+    number = -1
     try:
         for message in messages:
-            if message.step < step or message.session < session or message.at_ns < at_ns:
+            number += 1
+            here = {name: getattr(message, name) for name in RISING}
+            fallen = [name for name, value in here.items() if value < before[name]]
+            if fallen or message.impossible:
                 break
-            if wrong := message.impossible:
-                raise TapeError(f"{path}: damaged: after step {step}: {wrong}")
-            step, session, at_ns = message.step, message.session, message.at_ns
+            before = here
             yield message
         else:
             return
     except _DAMAGE as error:
         raise TapeError(f"{path}: damaged: {_one_line(error)}") from error
-    raise TapeError(f"{path}: damaged: a step, session or time falls after step {step}")
+    wrong = message.impossible or f"{RISING[fallen[0]]} falls below that of the one before"
+    raise TapeError(f"{path}: damaged: message {number}: {wrong}")
 
 
 def _one_line(error: Exception) -> str:

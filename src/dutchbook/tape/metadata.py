@@ -6,6 +6,7 @@ a pair sets `operator_approved` and its digest.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -22,7 +23,7 @@ from dutchbook.domain.market.contract import (
     Sizing,
 )
 from dutchbook.domain.market.fees import schedule_from_json, schedule_to_json
-from dutchbook.domain.values.units import PriceGrid, Quantity, money, plain
+from dutchbook.domain.values.units import MICRO, PriceGrid, Quantity, money, plain
 from dutchbook.tape.message import TapeMeta
 from dutchbook.tape.stored import MICROSECOND
 
@@ -140,11 +141,9 @@ def decode(document: bytes) -> tuple[TapeMeta, Recording | None]:
     meta = msgspec.json.decode(document, type=_Meta)
     contracts = tuple(_contract(each) for each in meta.contracts)
     found = {(each.platform, each.contract_id): each for each in contracts}
-    if len(found) < len(contracts):
-        raise ValueError("a contract is there twice")
-    questions = {(each.kalshi, each.polymarket) for each in meta.pairs}
-    if min(len({each.match_id for each in meta.pairs}), len(questions)) < len(meta.pairs):
-        raise ValueError("a pair is there twice")
+    _check_once("contract", (f"{each.platform} {each.contract_id}" for each in contracts))
+    _check_once("pair", (each.match_id for each in meta.pairs))
+    _check_once("pair", (f"{each.kalshi} and {each.polymarket}" for each in meta.pairs))
     return TapeMeta(
         name=meta.name,
         source=meta.source,
@@ -159,6 +158,19 @@ def decode(document: bytes) -> tuple[TapeMeta, Recording | None]:
         format=meta.format,
         noticed=() if meta.noticed is msgspec.UNSET else tuple(meta.noticed),
     ), meta.recording
+
+
+def _check_once(kind: str, names: Iterable[str]) -> None:
+    """Reject what is there twice.
+
+    Raises:
+        ValueError: It names the first.
+    """
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f"a {kind} is there twice: {name}")
+        seen.add(name)
 
 
 def _zoned(value: datetime) -> datetime:
@@ -233,6 +245,12 @@ def _pair(stored: _Pair, contracts: dict[tuple[Platform, str], Contract]) -> Con
         polymarket = contracts[Platform.POLYMARKET, stored.polymarket]
     except KeyError as missing:
         raise ValueError(f"pair {stored.match_id} names no contract of it: {missing}") from None
+    likely = stored.divergence_probability
+    if not likely.is_finite() or not 0 <= likely <= 1 or likely % MICRO:
+        raise ValueError(
+            f"pair {stored.match_id}: divergence_probability: {likely} is not from 0 to 1,"
+            f" exact to {MICRO}"
+        )
     return approved(
         ContractMatch(
             match_id=stored.match_id,

@@ -91,8 +91,8 @@ class ExecutionQueueService:
         pair_id = match.match_id
         if self._risk.capital.state.trading_halted:
             return Reason.TRADING_HALTED
-        if self._watchlist.over(match):
-            return Reason.RESOLVED
+        if (closed := self._watchlist.refusal(match, self._clock.now())) is not None:
+            return closed
         if self.degraded:  # a pair has a leg on every platform
             return Reason.PLATFORM_DEGRADED
         if (pair_id in self._locked and not locked) or self._trades.claims.in_use(match):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from dutchbook.domain.detection.quote import Reason
 from dutchbook.domain.market.book import OrderBook
@@ -37,9 +38,19 @@ class Watchlist:
     `matches` has every pair by id, and `contracts` every contract, as they are now: readers
     may keep either, and see a change at once. `resolved` are the contracts that have a final
     result: nothing is bought there any more.
+
+    Args:
+        matches: The pairs.
+        bought_until: The moment until which a pair was bought by an earlier run on the same
+            tape: the offers of that time are gone.
     """
 
-    def __init__(self, matches: Iterable[ContractMatch]) -> None:
+    def __init__(
+        self,
+        matches: Iterable[ContractMatch],
+        bought_until: Mapping[str, datetime] | None = None,
+    ) -> None:
+        self._bought_until = dict(bought_until or {})
         self.books: dict[Key, OrderBook] = {}
         self.pairs: dict[str, PairWatch] = {}
         self.matches: dict[str, ContractMatch] = {}
@@ -92,6 +103,15 @@ class Watchlist:
     def over(self, match: ContractMatch) -> bool:
         """Return whether a contract of a pair has a final result."""
         return any((p, match.contract(p).contract_id) in self.resolved for p in Platform)
+
+    def refusal(self, match: ContractMatch, now: datetime) -> Reason | None:
+        """Return why nothing of a pair is bought any more, or not before a later moment."""
+        if self.over(match):
+            return Reason.RESOLVED
+        until = self._bought_until.get(match.match_id)
+        if until is not None and now <= until:
+            return Reason.TRADED_BEFORE
+        return None
 
     def _become(self, match: ContractMatch) -> None:
         self.matches[match.match_id] = match

@@ -6,7 +6,8 @@ A finished one is kept for a while: a late fill of it may come to light.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -265,16 +266,30 @@ class PairTrades:
     # Locks
     # ------------------------------------------------------------------------------
 
-    def lock(self, position_id: str) -> asyncio.Lock:
-        """Return the lock that a service holds while it decides about a position."""
+    @asynccontextmanager
+    async def lock(self, position_id: str) -> AsyncIterator[None]:
+        """Hold the lock under which a service decides about a position.
+
+        A service that was cancelled may have left a booking that is still being committed: the
+        next one decides after it, on what it came to.
+        """
         key = self._of_position.get(position_id, position_id)
-        return self._attending.setdefault(key, asyncio.Lock())
+        async with self._attending.setdefault(key, asyncio.Lock()):
+            booking = self._booking.get(key)
+            while booking is not None and booking.locked():
+                async with booking:
+                    pass
+            yield
+
+    def attended(self, position_id: str) -> bool:
+        """Return whether a service is deciding about a position."""
+        lock = self._attending.get(self._of_position.get(position_id, position_id))
+        return lock is not None and lock.locked()
 
     def busy(self, position_id: str) -> bool:
         """Return whether a decision about a position, or a booking, is in progress."""
-        key = self._of_position.get(position_id, position_id)
-        locks = (self._attending.get(key), self._booking.get(key))
-        return any(lock is not None and lock.locked() for lock in locks)
+        booking = self._booking.get(self._of_position.get(position_id, position_id))
+        return self.attended(position_id) or (booking is not None and booking.locked())
 
     # The cache
     # ---------------------------------------------------------------------------------

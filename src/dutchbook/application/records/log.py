@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from dutchbook.domain.events import Event
+from dutchbook.errors import Damaged
 from dutchbook.ports.journal import Journal
 from dutchbook.ports.tables.table import Row
 
@@ -42,11 +43,15 @@ async def logged_about(journal: Journal, correlation_id: str) -> list[Entry]:
 
 
 def _entry(row: Row) -> Entry:
+    try:
+        facts = json.loads(row["payload"])
+    except ValueError as error:
+        raise Damaged(f"entry {row['sequence']} of the log", error) from error
     return Entry(
         row["sequence"],
         row["occurred_at"],
         row["name"],
-        json.loads(row["payload"]),
+        facts,
         row["event_id"],
         row["causation_id"],
     )

@@ -139,17 +139,17 @@ class SettlementFollower:
             return True
         if report.finality is not Finality.FAILED:
             return await self._book(key, report)
-        lock = self._trades.lock(found[0].position_id)
-        if lock.locked() and self._tasks is not None:
-            self._waiting[key] = self._tasks.create_task(self._book_later(key, lock))
+        position_id = found[0].position_id
+        if self._trades.attended(position_id) and self._tasks is not None:
+            self._waiting[key] = self._tasks.create_task(self._book_later(key, position_id))
             return False
-        async with lock:
+        async with self._trades.lock(position_id):
             return await self._book(key, report)
 
-    async def _book_later(self, key: TradeKey, lock: asyncio.Lock) -> None:
+    async def _book_later(self, key: TradeKey, position_id: str) -> None:
         """Book a failed trade once no service acts for its position."""
         try:
-            async with lock:
+            async with self._trades.lock(position_id):
                 report = self._early[key]
                 if await self._book(key, report):
                     self._done(key, report)

@@ -12,6 +12,9 @@ from rich.text import Text
 
 from dutchbook.cli.output import inert
 
+NARROW = 8
+"""Cells that a clipped text takes at the least."""
+
 
 class LiteralConsole(Console):
     """Shows each `str`, wherever a renderable holds it, as one inert line; see `inert`.
@@ -58,3 +61,17 @@ class Styled:
             for row in self._rows
         )
         yield Text("\n", no_wrap=True).join(texts)
+
+
+class Clipped:
+    """A text on one line, cut with an ellipsis where a narrow table has no room for it."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterable[Text]:
+        yield Text(inert(self._text, console.encoding), no_wrap=True, overflow="ellipsis")
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        width = console.render_str(self._text).cell_len
+        return Measurement(min(width, NARROW), width)

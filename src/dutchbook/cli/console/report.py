@@ -188,6 +188,8 @@ def tape(console: Console, info: TapeInfo) -> None:
         "pairs": ", ".join(pair.match_id for pair in meta.pairs) or "none",
     }
     console.print(_pairs("Tape", "", rows))
+    for known in meta.contracts:
+        console.print(f"contract: {known.platform} {known.contract_id}: {known.title}")
     for each in meta.assumed:
         console.print(f"assumed: {each}")
     for each in meta.noticed:

@@ -12,12 +12,15 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from dutchbook.cli.output import tell
+from dutchbook.cli.output import inert, tell
 from dutchbook.domain.events import as_json
 
 Rows = list[dict[str, Any]]
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+\+00:00$")
 SECONDS = 19
+FORMULA = ("=", "+", "-", "@")
+"""What a spreadsheet takes for the beginning of a formula."""
+NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 
 
 def show(console: Console, rows: Rows, columns: Sequence[str], *, as_text: bool) -> None:
@@ -36,14 +39,27 @@ def show(console: Console, rows: Rows, columns: Sequence[str], *, as_text: bool)
     console.print(table)
 
 
-def as_csv(rows: Rows) -> None:
-    """Print rows as CSV with a line of names (RFC 4180, lines end in a newline)."""
+def as_csv(rows: Rows, names: Sequence[str] = ()) -> None:
+    """Print rows as CSV with a line of names (RFC 4180), exact.
+
+    Instants are ISO 8601, numbers plain decimals, what is nested JSON, and what is missing
+    empty. A text that a spreadsheet would take for a formula has an apostrophe before it, and
+    a control character is its escape: a row is a line.
+    """
     paper = io.StringIO()
-    writer = csv.DictWriter(paper, [*rows[0]] if rows else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(paper, lineterminator="\n")
+    writer.writerow(names or ([*rows[0]] if rows else []))
+    writer.writerows(map(_cell, row.values()) for row in rows)
     for line in paper.getvalue().splitlines():
-        tell(line)
+        tell(line, end="\r\n")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    plain = as_json(value)
+    text = inert(plain) if isinstance(plain, str) else json.dumps(plain, sort_keys=True)
+    return f"'{text}" if text.startswith(FORMULA) and not NUMBER.fullmatch(text) else text
 
 
 def _short(value: Any) -> str:

@@ -43,6 +43,7 @@ class Reason(StrEnum):
     POSITION_SIZE = "position_size"
     MAX_OPEN_PAIRS = "max_open_pairs"
     PLATFORM_DEGRADED = "platform_degraded"
+    TRADED_BEFORE = "traded_before"
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,11 @@ def read_results(
 def _named(name: str, word: str, known: set[Key]) -> Key:
     fits = [key for key in sorted(known) if word in (key[1], f"{key[0].value}:{key[1]}")]
     if not fits:
-        raise FactsError(f"{name}: {word!r} is no contract of the tape")
+        some = ", ".join(contract for _, contract in sorted(known)[:EXAMPLES])
+        raise FactsError(
+            f"{name}: {word!r} is no contract of the tape; it has {some or 'none'}"
+            f"{', …' if len(known) > EXAMPLES else ''}"
+        )
     if len(fits) > 1:
         raise FactsError(
             f"{name}: {word!r} is a contract of both platforms: write kalshi:{word} or"
@@ -169,9 +173,13 @@ def _ruling(value: Any) -> Ruling:
 def _share(value: Any, field: str, void: Decimal) -> Decimal:
     if value == VOID:
         return void
-    number = decimal(value, field)
+    wanted = f'from 0 to 1, exact to {MICRO}, or "{VOID}": 1 if YES pays, 0 if NO does'
+    try:
+        number = decimal(value, field)
+    except InvalidInput:
+        raise InvalidInput(field, value, wanted) from None
     if not 0 <= number <= 1 or number % MICRO:
-        raise InvalidInput(field, str(value), f'from 0 to 1, exact to {MICRO}, or "{VOID}"')
+        raise InvalidInput(field, str(value), wanted)
     return number
 
 
@@ -189,3 +197,5 @@ def _at(value: Any) -> datetime | None:
 
 
 _FIELDS = ", ".join(FIELDS)
+EXAMPLES = 3
+"""Contracts that an error names."""

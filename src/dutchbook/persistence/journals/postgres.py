@@ -17,6 +17,7 @@ from dutchbook.persistence.journals.statements import (
     Plan,
     Prepared,
     changes_text,
+    counting,
     key_of,
     logged,
     prepared,
@@ -218,6 +219,16 @@ class PostgresJournal:
             table, where, order_by, lambda: next(marks), descending=descending, limit=limit
         )
 
+        return [decode(table, row) for row in await self._fetched(query, wanted)]
+
+    async def count(self, table: str, where: Mapping[str, Any] | None = None) -> int:
+        """Return the number of matching rows; see `StoredJournal`."""
+        marks = _marks()
+        query, wanted = counting(table, where, lambda: next(marks))
+        (found,) = await self._fetched(query, wanted)
+        return int(found["counted"])
+
+    async def _fetched(self, query: str, wanted: list[Any]) -> list[Any]:
         async def read() -> list[Any]:
             async with self._lock:
                 await self._reconnect()
@@ -227,7 +238,7 @@ class PostgresJournal:
                     raise self._failed(error) from error
                 return found
 
-        return [decode(table, row) for row in await self._turnstile.drive(read)]
+        return await self._turnstile.drive(read)
 
     async def delivered(self, sequence: int) -> None:
         """Note a delivery; it is stored with the next batch."""

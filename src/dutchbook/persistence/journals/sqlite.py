@@ -12,7 +12,7 @@ from typing import Any
 
 from dutchbook.errors import DutchbookError, StorageError
 from dutchbook.persistence.journals.sqlite_writer import BUSY_SECONDS, Ready, Writer
-from dutchbook.persistence.journals.statements import prepared, select
+from dutchbook.persistence.journals.statements import counting, prepared, select
 from dutchbook.persistence.journals.worker import Worker
 from dutchbook.persistence.tables.coding import decode
 from dutchbook.ports.crash_points import AFTER, BEFORE, OUTBOX, crashpoint
@@ -122,10 +122,17 @@ class SqliteJournal:
         text, wanted = select(
             table, where, order_by, lambda: "?", descending=descending, limit=limit
         )
-        found = await self._turnstile.drive(
+        return [decode(table, row) for row in await self._found(text, wanted)]
+
+    async def count(self, table: str, where: Mapping[str, Any] | None = None) -> int:
+        """Return the number of matching rows; see `StoredJournal`."""
+        (found,) = await self._found(*counting(table, where, lambda: "?"))
+        return int(found["counted"])
+
+    async def _found(self, text: str, wanted: list[Any]) -> list[dict[str, Any]]:
+        return await self._turnstile.drive(
             lambda: self._worker.run(self._writer.read, text, wanted)
         )
-        return [decode(table, row) for row in found]
 
     async def delivered(self, sequence: int) -> None:
         """Note a delivery; it is stored with the next batch."""

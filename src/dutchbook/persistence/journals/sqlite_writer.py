@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dutchbook.domain.events import Event
-from dutchbook.errors import Conflict, DutchbookError, LeaseHeld, StorageError, Unanswered
+from dutchbook.errors import Conflict, Damaged, DutchbookError, LeaseHeld, StorageError
 from dutchbook.persistence.journals.statements import (
     Prepared,
     changes_text,
@@ -20,18 +20,15 @@ from dutchbook.persistence.sqlite_file import (
     Identity,
     WriterLock,
     check_fit,
+    connect,
+    failure,
     identity,
     mark_closed,
-    mark_open,
     misplaced,
 )
 from dutchbook.ports.journal import Access, Receipt
 
-FULL = 2
 BUSY_SECONDS = 5
-BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
-"""Primary codes of a file that another connection has locked: nothing was stored."""
-PRIMARY = 0xFF
 UNFIT = (
     sqlite3.InterfaceError,
     sqlite3.ProgrammingError,
@@ -49,14 +46,6 @@ class _BatchRejected(Exception):
     def __init__(self, answer: DutchbookError) -> None:
         super().__init__(str(answer))
         self.answer = answer
-
-
-class _Connection(sqlite3.Connection):
-    """A connection whose rows are read by the names of their columns."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.row_factory = sqlite3.Row
 
 
 class Writer:
@@ -85,38 +74,13 @@ class Writer:
         if self._exclusive:
             self._lock = self._take_lock()
         try:
-            self._connection = self._connect()
+            self._connection = connect(self._path, self._timeout, marked=self._exclusive)
             self._identity = identity(self._path)
         except sqlite3.Error as error:
-            raise _storage(self._path, error) from error
+            raise failure(self._path, error) from error
         finally:
             if self._connection is None:
                 self._unlock()
-
-    def _connect(self) -> sqlite3.Connection:
-        made = sqlite3.connect(
-            self._path,
-            isolation_level=None,
-            timeout=self._timeout,
-            cached_statements=512,
-            factory=_Connection,
-        )
-        try:
-            self._configure(made)
-        except (sqlite3.Error, StorageError):
-            made.close()
-            raise
-        return made
-
-    def _configure(self, made: sqlite3.Connection) -> None:
-        made.execute("PRAGMA journal_mode=WAL")
-        made.execute("PRAGMA synchronous=FULL")
-        made.execute("PRAGMA fullfsync=ON")  # macOS: past the drive's own cache
-        made.execute("PRAGMA foreign_keys=ON")
-        if made.execute("PRAGMA synchronous").fetchone()[0] != FULL:
-            raise StorageError(f"{self._path}: SQLite does not take synchronous=FULL")
-        if self._exclusive:
-            mark_open(self._path, made)
 
     def _unlock(self) -> None:
         lock, self._lock = self._lock, None
@@ -147,7 +111,7 @@ class Writer:
                     return [rejected.answer]
             return self._write_group(batches, delivered, self._apply_in_savepoint)
         except sqlite3.Error as error:
-            return [_storage(self._path, error) for _ in batches]
+            return [failure(self._path, error) for _ in batches]
 
     def _write_group(
         self,
@@ -227,7 +191,9 @@ class Writer:
         try:
             return [dict(row) for row in self._open.execute(text, wanted)]
         except sqlite3.Error as error:
-            raise _storage(self._path, error) from error
+            raise failure(self._path, error) from error
+        except ValueError as error:  # a text that is none
+            raise Damaged(self._path, error) from error
 
     def misplaced(self) -> str | None:
         """Return what happened to the file if it is not where it was; else None."""
@@ -243,22 +209,8 @@ class Writer:
                 if self._exclusive:
                     mark_closed(connection)
         except sqlite3.Error as error:
-            raise _storage(self._path, error) from error
+            raise failure(self._path, error) from error
         finally:
             if connection is not None:
                 connection.close()
             self._unlock()
-
-
-def reason(error: object) -> str:
-    """Return a driver's error in one line, with a remedy where we know one."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-        return f"{lines[0]}; make room and start again"
-    return lines[0]
-
-
-def _storage(path: str, error: sqlite3.Error) -> StorageError:
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-    kind = Unanswered if code & PRIMARY in BUSY else StorageError
-    return kind(f"{path}: {reason(error)}")

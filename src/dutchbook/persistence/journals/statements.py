@@ -17,7 +17,7 @@ import msgspec
 from dutchbook.errors import LONGEST, Unfit
 from dutchbook.persistence.log.chain import Entry
 from dutchbook.persistence.tables.coding import Encoder, encoders
-from dutchbook.ports.journal import Between, Insert, Prefix, Update, Write
+from dutchbook.ports.journal import Among, Between, Insert, Prefix, Update, Write
 from dutchbook.ports.tables.catalogue import declared
 
 Mark = Callable[[], str]
@@ -215,30 +215,47 @@ def select(
     limit: int | None = None,
 ) -> tuple[str, list[Any]]:
     """Return a SELECT of whole rows and its values; see `Journal.rows`."""
-    conditions: list[str] = []
-    wanted: list[Any] = []
-    coded = encoders(table)
-
-    def compare(column: str, sign: str, value: Any) -> None:
-        conditions.append(f"{column} {sign} {mark()}")
-        wanted.append(coded[column](value))
-
-    for column, value in (where or {}).items():
-        if value is None:
-            conditions.append(f"{column} IS NULL")
-        elif isinstance(value, Prefix):
-            conditions.append(f"substr({column}, 1, {len(value.text)}) = {mark()}")
-            wanted.append(value.text)
-        elif isinstance(value, Between):
-            for sign, end in ((">=", value.first), ("<=", value.last)):
-                if end is not None:
-                    compare(column, sign, end)
-        else:
-            compare(column, "=", value)
-    text = f"SELECT * FROM {table}"
-    text += f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    chosen, wanted = _chosen(table, where, mark)
+    text = f"SELECT * FROM {table}{chosen}"
     down = " DESC" if descending else ""
     named = ", ".join(f"{column}{down}" for column in order_by)
     text += f" ORDER BY {named}" if named else ""
     text += f" LIMIT {limit:d}" if limit is not None else ""
     return text, wanted
+
+
+def counting(table: str, where: Mapping[str, Any] | None, mark: Mark) -> tuple[str, list[Any]]:
+    """Return a SELECT of the number of matching rows and its values."""
+    chosen, wanted = _chosen(table, where, mark)
+    return f"SELECT count(*) AS counted FROM {table}{chosen}", wanted
+
+
+def _chosen(table: str, where: Mapping[str, Any] | None, mark: Mark) -> tuple[str, list[Any]]:
+    """Return the WHERE clause of some conditions, empty without any, and its values."""
+    wanted: list[Any] = []
+    coded = encoders(table)
+
+    def compare(column: str, sign: str, value: Any) -> str:
+        wanted.append(coded[column](value))
+        return f"{column} {sign} {mark()}"
+
+    def condition(column: str, value: Any) -> str:
+        if value is None:
+            return f"{column} IS NULL"
+        if isinstance(value, Prefix):
+            wanted.append(value.text)
+            return f"substr({column}, 1, {len(value.text)}) = {mark()}"
+        if isinstance(value, Between):
+            ends = ((">=", value.first), ("<=", value.last))
+            bounds = [compare(column, sign, end) for sign, end in ends if end is not None]
+            return " AND ".join(bounds) or "TRUE"
+        if isinstance(value, Among):
+            inner, values = _chosen(value.table, value.where, mark)
+            wanted.extend(values)
+            found = f"{column} IN (SELECT {value.column} FROM {value.table}{inner})"
+            others = (condition(column, each) for each in value.also)
+            return f"({' OR '.join((found, *others))})"
+        return compare(column, "=", value)
+
+    conditions = [condition(column, value) for column, value in (where or {}).items()]
+    return (f" WHERE {' AND '.join(conditions)}" if conditions else ""), wanted

@@ -60,9 +60,18 @@ class PositionRepository:
         Two queries, however many positions: pair and both first orders are joined, the rest are
         loaded with one ``IN``.
         """
+        return await self._with_orders(ROW.status.in_(statuses))
+
+    async def find_by_ids_with_orders(
+        self, position_ids: Sequence[str]
+    ) -> Sequence[OpenPosition]:
+        """Return positions by their ids, each with its pair and its orders. Two queries."""
+        return await self._with_orders(ROW.position_id.in_(position_ids))
+
+    async def _with_orders(self, condition: Any) -> Sequence[OpenPosition]:
         return await self._all(
             select(OpenPosition)
-            .where(ROW.status.in_(statuses))
+            .where(condition)
             .options(
                 joinedload(OpenPosition.pair),
                 joinedload(OpenPosition.polymarket_order),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+from dutchbook.errors import UNREADABLE, Damaged
 from dutchbook.persistence.tables.codes import CODES
 from dutchbook.ports.tables.catalogue import declared
 
@@ -24,8 +25,15 @@ def _decoders(table: str) -> dict[str, Callable[[Any], Any]]:
 
 
 def decode(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn a stored row into domain values; enumeration members stay text."""
-    return {
-        column: None if row[column] is None else decoded(row[column])
-        for column, decoded in _decoders(table).items()
-    }
+    """Turn a stored row into domain values; enumeration members stay text.
+
+    Raises:
+        Damaged: A value is none that could have been written.
+    """
+    try:
+        return {
+            column: None if row[column] is None else decoded(row[column])
+            for column, decoded in _decoders(table).items()
+        }
+    except UNREADABLE as error:
+        raise Damaged(table, error) from error

@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from dutchbook.domain.values.machine import Machine
+from dutchbook.errors import UNREADABLE, Damaged
 from dutchbook.ports.journal import Update
 from dutchbook.ports.tables.column import Column, hints
 
@@ -108,8 +109,14 @@ class Table(Generic[V]):
             row: The row.
             given: Attributes that the row does not have, dotted like the paths of columns.
                 What neither has keeps its default.
+
+        Raises:
+            Damaged: The row has a value that no row could have been written with.
         """
-        found: V = self._whole(row, given or {})
+        try:
+            found: V = self._whole(row, given or {})
+        except UNREADABLE as error:
+            raise Damaged(self.name, error) from error
         return found
 
     @cached_property
