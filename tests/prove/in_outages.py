@@ -68,7 +68,7 @@ IN_OUTAGES = (
     ),
     Bug(
         "a locked file is a failure",
-        "persistence/sqlite_file.py",
+        "persistence/sqlite_connection.py",
         "kind = Unanswered if code & PRIMARY in BUSY else StorageError",
         "kind = StorageError",
         f"{DATABASES} -k locked_for_longer",

@@ -140,7 +140,7 @@ IN_SETTINGS = (
     ),
     Bug(
         "another program's file is taken for an empty one",
-        "persistence/sqlite_file.py",
+        "persistence/sqlite_connection.py",
         "if not found or not OURS.isdisjoint(found):",
         "if OURS.isdisjoint(found) or found:",
         "tests/integration/test_shell.py -k another_program",

@@ -301,7 +301,7 @@ PLANTED = (
     ),
     Bug(
         "synchronous=NORMAL",
-        "persistence/sqlite_file.py",
+        "persistence/sqlite_connection.py",
         'made.execute("PRAGMA synchronous=FULL")',
         'made.execute("PRAGMA synchronous=NORMAL")',
         "tests/integration/test_journals.py",

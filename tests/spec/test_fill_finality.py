@@ -39,6 +39,9 @@ class Trades:
     def lock(self, position_id: str) -> asyncio.Lock:
         return self.locks.setdefault(position_id, asyncio.Lock())
 
+    def attended(self, position_id: str) -> bool:
+        return self.lock(position_id).locked()
+
     def all(self) -> tuple[()]:
         return ()
 

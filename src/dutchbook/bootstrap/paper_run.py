@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dutchbook.application.market.pairs import traded_pairs
+from dutchbook.application.records.lease import Fence
 from dutchbook.application.records.outages import Outages, ReconnectingJournal
 from dutchbook.application.records.runs import Played, count_run, played_before
 from dutchbook.bootstrap.holding import NotBegun, keep_lease, require_file, take_lease
@@ -29,6 +30,7 @@ from dutchbook.errors import (
 )
 from dutchbook.persistence.database import Database
 from dutchbook.ports.hooks import Programs
+from dutchbook.ports.journal import Journal
 from dutchbook.runtime.clock import SystemClock, TapeClock
 from dutchbook.runtime.ids import RandomIds
 from dutchbook.runtime.live import run_live
@@ -246,10 +248,8 @@ async def _trade(
     reader, fence = database.journal(turnstile(), timeout=READER_SECONDS), None
     try:
         fence, files = await take_lease(database, options.term, journal, reader)
-        limits, digest = options.settings.limits(), tape.digest()
-        before = await played_before(journal, digest)
-        identity = RandomIds().new("database", myself())
-        number = await count_run(journal, fence, limits, digest, identity)
+        before = await played_before(journal, tape.digest())
+        number = await _counted(journal, fence, options, tape)
         age = _book_age(options.settings, tape)
         screen.line(await first_line(journal, database, files, age))
         if before.runs:
@@ -273,11 +273,9 @@ async def _trade(
         )
         trading = _stop_on_signal(paper, number, options, screen)
         with registered(database, files, screen.line):
-            # At full speed, time is the tape's, and renewals by the system clock would change
-            # its order.
+            # At full speed, time is the tape's: renewals by the system's would change its order.
             if options.speed is not None:
-                term, engine = options.term, paper.engine
-                trading = keep_lease(journal, fence, term, engine, trading)
+                trading = keep_lease(journal, fence, options.term, paper.engine, trading)
             summary = await trading
         await fence.release(journal)
         require_file(journal, database)
@@ -285,6 +283,12 @@ async def _trade(
     finally:
         await reader.close(fenced_off=True)
         await journal.close(fenced_off=fence is not None and not fence.held)
+
+
+async def _counted(journal: Journal, fence: Fence, options: Options, tape: StoredTape) -> int:
+    """Count a run on a tape and return its number; the first gives the database an identity."""
+    identity = RandomIds().new("database", myself())
+    return await count_run(journal, fence, options.settings.limits(), tape.digest(), identity)
 
 
 async def _stop_on_signal(

@@ -23,15 +23,8 @@ from dutchbook.errors import UNREADABLE, Damaged, InvalidInput, StorageError
 from dutchbook.persistence.journals.sqlite import SqliteJournal
 from dutchbook.persistence.journals.sqlite_writer import BUSY_SECONDS
 from dutchbook.persistence.log.chain import GENESIS, Head
-from dutchbook.persistence.sqlite_file import (
-    adopt,
-    canonical,
-    check_fit,
-    failure,
-    has_wal,
-    reason,
-    torn,
-)
+from dutchbook.persistence.sqlite_connection import failure, reason
+from dutchbook.persistence.sqlite_file import adopt, canonical, check_fit, has_wal, torn
 from dutchbook.persistence.tables.codes import encode_instant
 from dutchbook.ports.journal import Access
 from dutchbook.ports.time import Turnstile

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from dutchbook.errors import ForeignFile, StorageError
 from dutchbook.persistence.log.audit import Row
-from dutchbook.persistence.sqlite_file import TABLES, foreign
+from dutchbook.persistence.sqlite_connection import TABLES, foreign
 from dutchbook.persistence.tables.triggers import missing, renew
 from dutchbook.ports.crash_points import AFTER, BEFORE, SCHEMA, crashpoint
 from dutchbook.ports.tables.catalogue import declared

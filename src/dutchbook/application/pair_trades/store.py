@@ -87,6 +87,7 @@ class PairTrades:
         self.claims = Claims(matches)
         self._booking: dict[str, asyncio.Lock] = {}
         self._attending: dict[str, asyncio.Lock] = {}
+        self._releasing: set[asyncio.Future[None]] = set()
         self.over: list[OpenPosition] = []
         self._past = Result()
         self._first_traded: dict[str, datetime] = {}
@@ -270,16 +271,25 @@ class PairTrades:
     async def lock(self, position_id: str) -> AsyncIterator[None]:
         """Hold the lock under which a service decides about a position.
 
-        A service that was cancelled may have left a booking that is still being committed: the
-        next one decides after it, on what it came to.
+        If its holder is cancelled while a booking is being committed, it is held until that has
+        ended: the next one decides on what it came to.
         """
         key = self._of_position.get(position_id, position_id)
-        async with self._attending.setdefault(key, asyncio.Lock()):
-            booking = self._booking.get(key)
-            while booking is not None and booking.locked():
-                async with booking:
-                    pass
+        lock = self._attending.setdefault(key, asyncio.Lock())
+        await lock.acquire()
+        booking: asyncio.Lock | None = None
+        try:
             yield
+        except asyncio.CancelledError:
+            booking = self._booking.get(key)
+            raise
+        finally:
+            if booking is not None and booking.locked():
+                releasing = asyncio.ensure_future(_release_after(booking, lock))
+                self._releasing.add(releasing)
+                releasing.add_done_callback(self._releasing.discard)
+            else:
+                lock.release()
 
     def attended(self, position_id: str) -> bool:
         """Return whether a service is deciding about a position."""
@@ -367,3 +377,12 @@ def _alone(trade: PairTrade, events: Iterable[Event]) -> Alone:
 def _kind(facts: Iterable[TradeFact]) -> EntryKind:
     """Return the ledger's kind for cash that came from no order."""
     return next((fact.kind for fact in facts if isinstance(fact, Paid)), EntryKind.TRADE)
+
+
+async def _release_after(booking: asyncio.Lock, lock: asyncio.Lock) -> None:
+    """Release a lock once a booking has ended."""
+    try:
+        async with booking:
+            pass
+    finally:
+        lock.release()

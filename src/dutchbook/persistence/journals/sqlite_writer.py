@@ -16,12 +16,11 @@ from dutchbook.persistence.journals.statements import (
     logged,
 )
 from dutchbook.persistence.log.chain import GENESIS, OUTBOX_LOT, chained
+from dutchbook.persistence.sqlite_connection import connect, failure
 from dutchbook.persistence.sqlite_file import (
     Identity,
     WriterLock,
     check_fit,
-    connect,
-    failure,
     identity,
     mark_closed,
     misplaced,
