@@ -57,6 +57,20 @@ IN_TRADES = (
         f"{FACTS} -k second_goes_on",
     ),
     Bug(
+        "a decision does not wait for the booking that a cancelled one has left",
+        STORE,
+        "while booking is not None and booking.locked():",
+        "while False:",
+        f"{FACTS} -k booking_of_a_cancelled_one",
+    ),
+    Bug(
+        "a payout is booked again while one that a cancelled poll has left is committed",
+        STORE,
+        "async with booking:\n                    pass",
+        "break",
+        "tests/simulation/test_endings.py -k leaves_one_payout",
+    ),
+    Bug(
         "a reservation that is over is taken up again at a start",
         LOAD,
         '{"status": "reserved", **where}',

@@ -27,7 +27,7 @@ from dutchbook.errors import OutcomeUnknown
 from dutchbook.persistence.log.verify import problems
 from dutchbook.platforms.order_answers import NEVER_LEFT, SILENCE, Answer
 from dutchbook.platforms.paper.faults import Fault
-from dutchbook.ports.journal import Journal
+from dutchbook.ports.journal import Batch, Journal, Receipt
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.message import Tape
@@ -368,6 +368,46 @@ def test_a_payout_is_booked_although_an_order_on_the_other_platform_has_no_answe
     kinds = {row["kind"] for row in run.tables["discrepancies"]}
     assert kinds <= {"order_not_found"}
     assert not run.events("system.trading.halted")
+
+
+def test_a_poll_that_is_cancelled_while_its_payout_is_committed_leaves_one_payout() -> None:
+    """The booking goes on without its caller; the next poll decides on what it came to."""
+
+    async def work(at: Bench) -> None:
+        at.execute(second="100")
+        await at.rest(200)
+        exchange = at.paper.platforms.exchanges[KALSHI]
+        exchange.resolve(CUP[KALSHI], Decimal(1), at.engine.clock.now())
+        exchange.settle(CUP[KALSHI])
+        commit, begun, done = at.journal.commit, asyncio.Event(), asyncio.Event()
+
+        async def held_back(batch: Batch) -> Receipt:
+            paid = any(write.table == "settlements" for write in batch.writes)
+            if paid and not begun.is_set():
+                begun.set()
+                await done.wait()
+            return await commit(batch)
+
+        at.journal.commit = held_back  # type: ignore[method-assign]
+        poll = at.engine.exiting.settlement.poll
+        first = asyncio.ensure_future(poll(whole=True))
+        await begun.wait()
+        first.cancel()
+        await asyncio.wait({first})
+        second = asyncio.ensure_future(poll(whole=True))
+        await at.rest(1)
+        done.set()
+        await second
+
+    run = bench(work)
+
+    exchange = run.left.paper.platforms.exchanges[KALSHI]
+    balance = run.left.paper.engine.risk.capital.balance(KALSHI)
+    (row,) = run.tables["settlements"]
+    assert (row["platform"], row["status"], row["size"]) == (KALSHI, "paid", 100)
+    assert len(run.events("execution.leg.settled")) == 1
+    assert run.position["kalshi_payout"] == 1
+    assert exchange.wallet.cash == balance.free + balance.reserved
 
 
 @pytest.mark.parametrize("acts", [True, False])

@@ -1000,6 +1000,30 @@ async def test_of_two_bookings_of_a_trade_the_second_goes_on_from_the_first() ->
     assert trades.trade("e").orders["k"].filled == 10
 
 
+async def test_a_decision_is_taken_on_what_the_booking_of_a_cancelled_one_came_to() -> None:
+    committer, seen = SlowCommits(), list[Quantity]()
+    trades = cache(committer)
+    trades.put(play(BEGUN))
+    position_id = trades.trade("e").position_id
+
+    async def decides() -> None:
+        async with trades.lock(position_id):
+            seen.append(trades.trade("e").orders["k"].filled)
+            await trades.book("e", report("k", fill("k1", 4), working=6))
+
+    first = asyncio.ensure_future(decides())
+    await committer.begun.wait()
+    first.cancel()
+    await asyncio.wait({first})
+    second = asyncio.ensure_future(decides())
+    await asyncio.wait({second}, timeout=0.01)
+    assert (seen, trades.busy(position_id)) == ([0], True)
+    committer.done.set()
+    await second
+
+    assert seen == [0, 4]
+
+
 @pytest.mark.parametrize("names", ["our id", "the platform's id"])
 def test_a_trade_is_found_by_our_id_or_by_the_platforms(names: str) -> None:
     """Lists of trades name the platform's order alone, and a stream may name ours first."""
