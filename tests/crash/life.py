@@ -213,7 +213,12 @@ async def _trade(
         checks=(engine.reconciling.service.reconcile, engine.trading.take_up),
     )
     person = Person(
-        engine, life.scenario.asks, f"{life.number}", life.halt_file, lasting.may_have
+        engine,
+        life.scenario.asks,
+        f"{life.number}",
+        life.halt_file,
+        lasting.may_have,
+        lasting.works,
     )
 
     async def resolved() -> None:
@@ -225,7 +230,7 @@ async def _trade(
                     engine.pairs[each.pair or 0].contract(each.platform).contract_id,
                 )
                 for each in fates
-                if each.pair is not None
+                if not each.foreign
             ]
             await engine.exiting.settlement.finish(held, PATIENCE)
 

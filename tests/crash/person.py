@@ -24,6 +24,8 @@ LOOK = 7
 """Seconds between two looks at what waits for a person."""
 LOOKS, ROUNDS = 3, 20
 """Final looks after the tape has ended, and the most waits for answers to the last commands."""
+RESTS = 30
+"""Most seconds that a person waits for an order that they can cancel."""
 CHOICES = (Choice.ADOPT_PLATFORM, Choice.ACKNOWLEDGE)
 """Choices that they try in turn; they never write off a position that still has value."""
 
@@ -32,9 +34,10 @@ class Person:
     """One person and one engine.
 
     `halts`: halts and resumes, asks to lift limits. `legs`: retries, closes and completes
-    single legs. `resolves`: decides about discrepancies. `leaves`: halts by a file, cancels
-    everything, and winds down. Everyone looks on Polymarket's page for an order that no list
-    can prove to be absent, with `may_have`, and tells the engine that it is not there.
+    single legs. `resolves`: decides about discrepancies. `leaves`: halts by a command and by a
+    file, cancels everything while an order works, and winds down twice. Everyone looks on
+    Polymarket's page for an order that no list can prove to be absent, with `may_have`, and
+    tells the engine that it is not there.
     """
 
     def __init__(
@@ -44,15 +47,17 @@ class Person:
         name: str,
         file: Path,
         may_have: Callable[[str], bool],
+        works: Callable[[str], bool],
     ) -> None:
         self._engine = engine
         self._asks = asks
         self._name = name
         self._file = FileOfHalt(file)
         self._may_have = may_have
+        self._works = works
         self._turn = 0
         self._tried: dict[str, int] = {}
-        works = {
+        habits = {
             "halts": (self._halts,),
             "legs": (self._looks,),
             "resolves": (self._looks, self._compares),
@@ -62,7 +67,7 @@ class Person:
         self._tasks = [
             asyncio.ensure_future(work())
             for ask in sorted(asks | {"searches"})
-            for work in works[ask]
+            for work in habits[ask]
         ]
 
     async def rests(self) -> None:
@@ -120,21 +125,33 @@ class Person:
             await self._in_turn(("reconcile", 40, {}))
 
     async def _leaves(self) -> None:
+        await self._until_an_order_rests()
         await self._in_turn(
-            ("halt", 30, {"all": False, "cancel_all": True}),
+            ("halt", 0, {"all": False, "cancel_all": True}),
             ("resume", 10, {"reason": "operator"}),
         )
         await self._engine.clock.sleep(15)
+        await self._until_an_order_rests()
         self._file.write(
             HaltNote(Grade.NO_ENTRIES, cancel_all=True, rationale=WHY, requested_by="tester")
         )
         await self._in_turn(
             ("resume", 10, {"reason": "operator"}),
             ("wind_down", 60, {}),
+            ("wind_down", 10, {}),
         )
 
     # Commands in response to the engine's state
     # ------------------------------------------------------------------------------------
+
+    async def _until_an_order_rests(self) -> None:
+        """Wait for an order that works and that the engine can cancel, or in vain."""
+        for _ in range(RESTS):
+            for order in self._engine.trades.open_orders:
+                known = order.platform_order_id is not None
+                if known and self._works(order.client_order_id):
+                    return
+            await self._engine.clock.sleep(1)
 
     async def _looks(self) -> None:
         while True:

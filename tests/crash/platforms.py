@@ -14,9 +14,9 @@ from typing import Any
 from dutchbook.bootstrap.paper import PaperRun
 from dutchbook.domain.execution.order import Order, TimeInForce
 from dutchbook.domain.market.contract import Platform
-from dutchbook.domain.values.units import Money, Quantity, floor_to, to_e6
+from dutchbook.domain.values.units import ZERO, Money, Quantity, floor_to, to_e6
 from dutchbook.errors import NotSent, OutcomeUnknown
-from dutchbook.platforms.order_answers import Answer
+from dutchbook.platforms.order_answers import SILENCE, Answer
 from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.server import PaperServer
 from dutchbook.platforms.paper.working import Working
@@ -34,6 +34,12 @@ MISSED = timedelta(seconds=45)
 """Time until a comparison has reported unexplained cash, its grace period included."""
 RESTING = timedelta(seconds=25)
 """How long half of an immediate order keeps working, against its terms."""
+SLOW = "02468ace"
+"""Last digits of our ids of the orders that keep working.
+
+Later books trade with those on Kalshi. On Polymarket they do not, and the answer is lost: as
+the engine knows the ids of its orders there before it sends them, it can cancel them.
+"""
 CALM = 3
 """From this life on no order keeps working, so the next life closes what a tape left open."""
 LOST = 2
@@ -103,7 +109,7 @@ class Lasting:
         Missing cash shows only once every fill is final.
         """
         last = max((each.seconds for each in self._kind.fates), default=0)
-        foreign = any(each.pair is None for each in self._kind.fates)
+        foreign = any(each.foreign for each in self._kind.fates)
         over = self._began + timedelta(seconds=last + SETTLING)
         return max(over, self._clock.now()) + (MISSED if foreign else timedelta(0))
 
@@ -150,6 +156,8 @@ class Lasting:
         setattr(server, "_merge", self._kept(exchange, merged))  # noqa: B010
         if self._kind.rests and self._truth.life < CALM:
             setattr(exchange, "submit", self._halved(exchange, exchange.submit))  # noqa: B010
+            if exchange.platform is Platform.POLYMARKET:
+                setattr(exchange, "_rest_meets", lambda *_: ())  # noqa: B010
         for name in CHANGES:
             setattr(exchange, name, self._kept(exchange, getattr(exchange, name)))
 
@@ -171,7 +179,10 @@ class Lasting:
                 self._truth.write(DONE, order.client_order_id, self._clock.now())
                 raise
             self._truth.write(DONE, order.client_order_id, self._clock.now())
-            return answer
+            unheard = order.platform is Platform.POLYMARKET and self.works(
+                order.client_order_id
+            )
+            return SILENCE if unheard else answer
 
         assert server is not None, "a platform has a server"
         return created
@@ -188,6 +199,11 @@ class Lasting:
         there = (each.exchange.known(client_order_id) for each in self._servers.values())
         flying = self._truth.flying.keys() | self._late
         return client_order_id in flying or any(order is not None for order in there)
+
+    def works(self, client_order_id: str) -> bool:
+        """Return whether a part of an order can still fill."""
+        every = (o for each in self._servers.values() for o, _ in each.exchange.resting())
+        return any(order.client_order_id == client_order_id for order in every)
 
     # Faults
     # ---------------------------------------------------------------------------------
@@ -209,9 +225,7 @@ class Lasting:
         def submitted(order: Order, now: datetime) -> OrderReport:
             lot = exchange.contracts[order.contract_id].lot
             half = Quantity(floor_to(order.size / 2, lot))
-            slow = (
-                exchange.platform is Platform.KALSHI and order.client_order_id[-1] in "02468ace"
-            )
+            slow = order.client_order_id[-1] in SLOW
             if not slow or order.time_in_force is TimeInForce.FOK or not half:
                 report: OrderReport = submit(order, now)
                 return report
@@ -236,14 +250,13 @@ class Lasting:
     async def _fated(self, fate: Fate, exchange: PaperExchange) -> None:
         story = self._stories[exchange.platform]
         await self._clock.sleep_until(self._began + timedelta(seconds=fate.seconds))
-        if fate.pair is None:
+        if fate.foreign:
             if fate not in story.done:
                 story.done.add(fate)
-                story.foreign += fate.figure
-                exchange.wallet.cash = Money(exchange.wallet.cash + fate.figure)
+                self._comes(fate, exchange)
                 self._write(exchange)
             return
-        contract_id = self._pairs[fate.pair].contract(fate.platform).contract_id
+        contract_id = self._contract_of(fate)
         if contract_id not in exchange.results:
             exchange.resolve(contract_id, fate.figure, self._clock.now())
         if fate.platform is Platform.KALSHI:
@@ -252,6 +265,19 @@ class Lasting:
             )
             if not exchange.results[contract_id].cash:
                 exchange.settle(contract_id)
+
+    def _comes(self, fate: Fate, exchange: PaperExchange) -> None:
+        """Let cash or contracts come or go without us."""
+        wallet = exchange.wallet
+        if fate.outcome is None:
+            self._stories[exchange.platform].foreign += fate.figure
+            wallet.cash = Money(wallet.cash + fate.figure)
+            return
+        key = (self._contract_of(fate), fate.outcome)
+        wallet.contracts[key] = Quantity(wallet.contracts.get(key, ZERO) + fate.figure)
+
+    def _contract_of(self, fate: Fate) -> str:
+        return self._pairs[fate.pair or 0].contract(fate.platform).contract_id
 
 
 def _filled(working: Working) -> Decimal:

@@ -33,7 +33,6 @@ ELSEWHERE: dict[str, str] = {
     "commit platform.health.recovered": f"{FOLLOWS} platform.health.updated",
     "commit risk.budget.committed": f"{FOLLOWS} what ended the execution",
     "commit risk.limit.breached": f"{FOLLOWS} what breached it",
-    "commit system.wind_down.started": f"{FOLLOWS} system.trading.halted",
     "unit of work": "the engine writes batches alone, and the desk reads",
 }
 """Points that the scenarios do not pass, and why.

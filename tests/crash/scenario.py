@@ -11,8 +11,9 @@ from functools import lru_cache
 from prove.workload import STEP, tape
 
 from dutchbook.config import Settings, load
-from dutchbook.domain.market.contract import Platform
-from dutchbook.ports.market_data import BookUpdate
+from dutchbook.domain.market.contract import Outcome, Platform
+from dutchbook.domain.values.units import PriceGrid
+from dutchbook.ports.market_data import BookUpdate, GridChange
 from dutchbook.runtime.randomness import Seeded
 from dutchbook.tape.generate import START, generate
 from dutchbook.tape.message import MemoryTape
@@ -28,6 +29,8 @@ LAWS = (
     "exposure.urgent_share=0",
 )
 _K, _P = Platform.KALSHI, Platform.POLYMARKET
+FINER = {_K: PriceGrid.of_tick("0.001"), _P: PriceGrid.of_tick("0.0001")}
+"""Grids on which the first pair's contracts are quoted later; its books still lie on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +41,20 @@ class Fate:
         seconds: When, in seconds after the first start.
         platform: Where.
         pair: The number of the pair whose contract resolves; None: cash comes or goes.
-        figure: What a YES pays, or the dollars that come.
+        figure: What a YES pays, or the dollars or contracts that come.
+        outcome: Not the result comes but contracts of this outcome come or go.
     """
 
     seconds: int
     platform: Platform
     pair: int | None
     figure: Decimal
+    outcome: Outcome | None = None
+
+    @property
+    def foreign(self) -> bool:
+        """Whether cash or contracts come or go that no order of ours explains."""
+        return self.pair is None or self.outcome is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,7 @@ class Kind:
         loses: Whether the first calls for a merge or a payout are lost.
         rests: Whether half of some immediate orders keeps working for a while.
         dense: Whether most steps of its tape have an edge.
+        regrids: Whether the first pair's contracts get finer grids in the middle of its tape.
     """
 
     settings: tuple[str, ...] = ()
@@ -66,6 +77,7 @@ class Kind:
     loses: bool = False
     rests: bool = False
     dense: bool = False
+    regrids: bool = False
 
 
 def _resolved(first: int, second: int, *pays: str) -> tuple[Fate, ...]:
@@ -126,11 +138,16 @@ KINDS: tuple[Kind, ...] = (
             "reconciliation.grace_seconds=10",
         ),
         frozenset({"resolves"}),
-        (Fate(30, _P, None, Decimal("-7.25")), Fate(70, _K, None, Decimal("3.5"))),
+        (
+            Fate(30, _P, None, Decimal("-7.25")),
+            Fate(70, _K, None, Decimal("3.5")),
+            Fate(85, _P, 0, Decimal(6), Outcome.NO),
+            Fate(130, _P, 0, Decimal(-6), Outcome.NO),
+        ),
         dense=True,
     ),
     Kind((f"paper.fault_partial={SELDOM}",), frozenset({"leaves"}), rests=True, dense=True),
-    Kind(),
+    Kind(dense=True, regrids=True),
 )
 COMBINED = 3 * len(KINDS)
 """With this many scenarios every kind occurs with and without a person who halts."""
@@ -164,7 +181,8 @@ class Scenario:
 
     def tape(self, minutes: int) -> MemoryTape:
         """Return its tape, this many minutes long."""
-        return _made(1000 * self.seed + self.number, minutes, dense=self.kind.dense)
+        made = _made(1000 * self.seed + self.number, minutes, dense=self.kind.dense)
+        return _regridded(made) if self.kind.regrids else made
 
     def tape_from(self, start: datetime, minutes: int) -> MemoryTape:
         """Return the same tape shifted to another time; its contracts stay the same."""
@@ -189,3 +207,11 @@ def _made(seed: int, minutes: int, *, dense: bool) -> MemoryTape:
     if dense:
         return tape(seed, steps=minutes * (timedelta(minutes=1) // STEP), pairs=2)
     return generate(Seeded(seed), seed, minutes=minutes, pairs=2, pace=40)
+
+
+def _regridded(tape: MemoryTape) -> MemoryTape:
+    """Return a tape on which the first pair's contracts get finer grids in the middle."""
+    first, middle = tape.meta.pairs[0], len(tape.rows) // 2
+    finer = tuple(GridChange(p, first.contract(p).contract_id, FINER[p]) for p in Platform)
+    changed = replace(tape.rows[middle], grids=finer)
+    return MemoryTape(tape.meta, (*tape.rows[:middle], changed, *tape.rows[middle + 1 :]))
