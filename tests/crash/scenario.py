@@ -112,7 +112,13 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(("paper.clock_offset_ms=1500", f"paper.fault_partial={SELDOM}")),
     Kind(("paper.clock_offset_ms=700", f"paper.fault_timeout_408={SELDOM}")),
-    Kind(("risk.failures_before_disable=1", f"paper.fault_rejected={OFTEN}")),
+    Kind(
+        (
+            "risk.failures_before_disable=1",
+            "risk.max_open_pairs=1",
+            f"paper.fault_rejected={OFTEN}",
+        )
+    ),
     Kind((ASKING,), fates=_resolved(60, 100, "1", "1", "0", "0"), dense=True),
     Kind(
         (ASKING, f"paper.fault_lost_answer={SELDOM}", f"paper.fault_partial={SELDOM}"),

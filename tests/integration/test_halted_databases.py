@@ -79,7 +79,7 @@ def test_status_says_at_once_that_trading_is_halted_or_is_again_not(database_url
         (("halt", *WHY), ["operator"], 1),
         (("halt", "--all", *WHY), ["operator"], 2),
         (("resume", "operator", *WHY), [], 0),
-        (("wind-down", *WHY), ["winding_down"], 2),
+        (("wind-down", *WHY, "--yes"), ["winding_down"], 2),
         (("resume", "winding_down", *WHY), [], 0),
         (("halt", *WHY), ["operator"], 2),
     ):
@@ -123,7 +123,7 @@ def test_a_run_on_a_halted_database_says_since_when_by_whom_why_and_what_ends_it
 
 
 def test_a_run_on_a_database_that_is_wound_down_says_so(paper_url: str, tmp_path: Path) -> None:
-    call_here("wind-down", *WHY, "--db", paper_url)
+    call_here("wind-down", *WHY, "--yes", "--db", paper_url)
 
     line = first_line(paper_url, bare_tape(tmp_path / "bare.tape", minutes=2))
 
@@ -143,7 +143,7 @@ def test_a_halt_file_that_cannot_be_removed_halts_and_is_in_the_way_until_it_is_
         file.mkdir()
         told = shown(child, "system.health.critical")
         halted = requests.status(paper_url)
-        refused = json.loads(found("resume", "operator", *WHY, *at))
+        refused = json.loads(found("resume", "operator", *WHY, "--json", *at))
         assert ended(child) == (0, "")
     with engine(paper_url) as again:
         assert ended(again) == (0, "")

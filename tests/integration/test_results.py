@@ -125,7 +125,7 @@ def test_however_the_recording_resolves_every_hedged_entry_realises_what_it_lock
     run = resolved(recorded, seed)
 
     entries = hedged(run)
-    assert len(entries) == 10
+    assert len(entries) == 15
     assert {row["status"].value for row in run.tables["open_positions"]} == {"CLOSED"}
     for row, locked, early in entries:
         gained = row["realised_pnl"] - locked

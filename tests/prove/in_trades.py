@@ -59,15 +59,15 @@ IN_TRADES = (
     Bug(
         "a decision does not wait for the booking that a cancelled one has left",
         STORE,
-        "while booking is not None and booking.locked():",
-        "while False:",
+        "if booking is not None and booking.locked():",
+        "if False:",
         f"{FACTS} -k booking_of_a_cancelled_one",
     ),
     Bug(
         "a payout is booked again while one that a cancelled poll has left is committed",
         STORE,
-        "async with booking:\n                    pass",
-        "break",
+        "booking = self._booking.get(key)\n            raise",
+        "raise",
         "tests/simulation/test_endings.py -k leaves_one_payout",
     ),
     Bug(

@@ -77,6 +77,11 @@ class Options:
         return timedelta(seconds=self.settings.execution.lease_seconds)
 
     @property
+    def reconnect_seconds(self) -> int:
+        """For how long an engine waits for a database that does not answer."""
+        return self.settings.database.reconnect_seconds
+
+    @property
     def poll_seconds(self) -> float:
         """Polling interval for commands, in seconds of tape time."""
         return POLL_SECONDS if self.speed is None else REDRAW_SECONDS * float(self.speed)
@@ -236,15 +241,10 @@ async def _trade(
     *,
     taking_over: bool,
 ) -> dict[str, Any]:
-    tape = played.tape
+    tape, outages = played.tape, Outages()
     clock = TapeClock(tape.meta.first, float(options.speed or 1))
-    outages = Outages()
-    journal = ReconnectingJournal(
-        database.journal(turnstile(), alone=True, taking_over=taking_over),
-        turnstile(),
-        options.settings.database.reconnect_seconds,
-        outages,
-    )
+    plain = database.journal(turnstile(), alone=True, taking_over=taking_over)
+    journal = ReconnectingJournal(plain, turnstile(), options.reconnect_seconds, outages)
     reader, fence = database.journal(turnstile(), timeout=READER_SECONDS), None
     try:
         fence, files = await take_lease(database, options.term, journal, reader)
@@ -252,8 +252,7 @@ async def _trade(
         number = await _counted(journal, fence, options, tape)
         age = _book_age(options.settings, tape)
         screen.line(await first_line(journal, database, files, age))
-        if before.runs:
-            screen.line(_repetition(before, again=options.again))
+        _tell_repetition(screen, before, again=options.again)
         paper = build_paper(
             options.settings,
             tape,
@@ -273,7 +272,7 @@ async def _trade(
         )
         trading = _stop_on_signal(paper, number, options, screen)
         with registered(database, files, screen.line):
-            # At full speed, time is the tape's: renewals by the system's would change its order.
+            # At full speed, time is the tape's: renewals by another would change its order.
             if options.speed is not None:
                 trading = keep_lease(journal, fence, options.term, paper.engine, trading)
             summary = await trading
@@ -320,8 +319,13 @@ def _book_age(settings: Settings, tape: Tape) -> str:
     return f"; the tape was polled, so books up to {seconds} s old are traded on"
 
 
+def _tell_repetition(screen: Screen, before: Played, *, again: bool) -> None:
+    """Say that a tape was played on this database before, if it was, and what that means."""
+    if before.runs:
+        screen.line(_repetition(before, again=again))
+
+
 def _repetition(before: Played, *, again: bool) -> str:
-    """Say that a tape was played on this database before, and what that means."""
     runs = ", ".join(map(str, before.runs[-SHOWN:]))
     played = f"this tape was played here before (run {runs})"
     if again:
