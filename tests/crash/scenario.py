@@ -126,7 +126,7 @@ KINDS: tuple[Kind, ...] = (
         loses=True,
         dense=True,
     ),
-    Kind((*LEAVING, f"paper.fault_not_sent={450_000}"), dense=True),
+    Kind((*LEAVING, f"paper.fault_not_sent={450_000}"), dense=True, regrids=True),
     Kind(
         (
             "execution.auto_policy=off",
@@ -153,7 +153,7 @@ KINDS: tuple[Kind, ...] = (
         dense=True,
     ),
     Kind((f"paper.fault_partial={SELDOM}",), frozenset({"leaves"}), rests=True, dense=True),
-    Kind(dense=True, regrids=True),
+    Kind(),
 )
 COMBINED = 3 * len(KINDS)
 """With this many scenarios every kind occurs with and without a person who halts."""

@@ -270,7 +270,10 @@ def on_lost(url: str, work: Any) -> str:
     async def main() -> str:
         journal = database.journal(turnstile())
         await journal.open()
-        told: str = await work(journal)
+        try:
+            told: str = await work(journal)
+        finally:
+            await journal.close(fenced_off=True)
         return told
 
     return asyncio.run(main())
