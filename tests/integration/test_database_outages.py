@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from support import postgres
 from support.databases import event
@@ -29,6 +30,7 @@ from dutchbook.config import load
 from dutchbook.domain.events import Event
 from dutchbook.errors import DatabaseLost, StorageError, Unanswered
 from dutchbook.persistence.database import Database
+from dutchbook.persistence.journals.postgres import PostgresJournal
 from dutchbook.ports.journal import Batch, Connection
 from dutchbook.runtime.clock import SystemClock
 from dutchbook.runtime.virtual_time import turnstile
@@ -106,6 +108,27 @@ def test_a_commit_that_never_arrived_is_stored_once(fresh_postgres: str) -> None
         found = on(proxy.url, work)
 
     assert found == [[False, False], ["a", "b", "c"], 1, None]
+
+
+def test_a_driver_that_is_taking_in_a_hangup_is_no_failure(
+    fresh_postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = PostgresJournal._ask
+    failed: list[bool] = []
+
+    async def asked(self: PostgresJournal, *arguments: Any) -> Any:
+        if not failed:
+            failed.append(True)
+            raise asyncpg.InternalClientError("another operation (2) is in progress")
+        return await ask(self, *arguments)
+
+    async def work(journal: ReconnectingJournal, outages: Outages) -> list[str]:
+        monkeypatch.setattr(PostgresJournal, "_ask", asked)
+        await journal.commit(told("a"))
+        assert outages.standing is None
+        return await ids(journal)
+
+    assert on(fresh_postgres, work) == ["a"]
 
 
 def test_an_engine_whose_connection_was_terminated_connects_anew(fresh_postgres: str) -> None:

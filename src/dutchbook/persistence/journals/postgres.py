@@ -34,7 +34,13 @@ TRIES = 200
 CHAIN = ("pk_audit_log", "pk_outbox")
 CONTENTION = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 """The server aborted this statement in favour of another; nothing of it was committed."""
-BROKEN = (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError)
+BROKEN = (
+    OSError,
+    ValueError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 """Every other failure of a statement: no server, a value that cannot be stored, …"""
 AWAY = (
     OSError,
@@ -43,8 +49,12 @@ AWAY = (
     asyncpg.TooManyConnectionsError,
     asyncpg.LockNotAvailableError,
     asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InternalClientError,
 )
-"""Failures that a server gets over: it restarts, is full of clients, or a lock is held."""
+"""Failures that a server gets over: it restarts, is full of clients, or a lock is held.
+
+The last is what a driver raises that is used while it takes in that its server has hung up.
+"""
 COMMIT_SECONDS, READ_SECONDS = 15, 60
 """A server that is silent for so long does not answer: the connection is given up."""
 RECONNECT_SECONDS = 10
