@@ -5,14 +5,22 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
+from support.program import signals_kept
 
 from dutchbook.runtime.stop_signals import SIGNALS, StopSignals
 
 PATIENCE = 60
 ALL = pytest.mark.parametrize("asked", SIGNALS)
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    with signals_kept():
+        yield
 
 
 def send(asked: signal.Signals) -> None:
@@ -58,22 +66,24 @@ def test_after_the_engine_it_no_longer_keeps_the_result_from_being_told(
         send(asked)
 
 
-@ALL
-def test_afterwards_they_do_what_they_did(asked: signal.Signals) -> None:
-    before = handlers()
+def test_after_an_engine_they_are_ignored_to_the_end_of_the_process() -> None:
     with StopSignals() as signals:
-        asyncio.run(traded(signals, asked))
+        asyncio.run(traded(signals, signal.SIGTERM))
+    assert handlers() == [signal.SIG_IGN] * len(SIGNALS)
+
+
+def test_without_an_engine_they_do_what_they_did() -> None:
+    before = handlers()
+    with StopSignals():
+        assert handlers() != before
     assert handlers() == before
 
 
 def test_a_hangup_that_was_ignored_from_the_start_stays_ignored() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with StopSignals() as signals:
-            send(signal.SIGHUP)
-            assert not asyncio.run(traded(signals, signal.SIGHUP))
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with StopSignals() as signals:
+        send(signal.SIGHUP)
+        assert not asyncio.run(traded(signals, signal.SIGHUP))
 
 
 def test_without_having_been_entered_it_leaves_the_default_behind() -> None:

@@ -21,7 +21,11 @@ from prove.oracle import Change, Oracle, Row
 from prove.platform import Platform as PlatformState
 
 EXPOSED = ("SINGLE_LEG_EXPOSED", "EXIT_PARTIAL")
-TOLD = ("execution.single_leg.exposure", "execution.single_leg.exposure_reminder")
+TOLD = (
+    "execution.single_leg.exposure",
+    "execution.single_leg.exposure_changed",
+    "execution.single_leg.exposure_reminder",
+)
 SOON = timedelta(seconds=5)
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 REMINDED = timedelta(seconds=75)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from dutchbook.bootstrap.paper import generated_tape
 from dutchbook.cli.main import main
 from dutchbook.config import load
 from dutchbook.domain.market.contract import Contract, Platform
+from dutchbook.runtime.stop_signals import SIGNALS
 from dutchbook.tape.format import write_tape
 from dutchbook.tape.message import MemoryTape
 
@@ -50,10 +52,22 @@ def found(*words: str, program: Sequence[str] = PROGRAM) -> str:
     return done.stdout
 
 
+@contextmanager
+def signals_kept() -> Iterator[None]:
+    """Undo what a command does to the signals of its process, which is to end after it."""
+    before = {each: signal.getsignal(each) for each in SIGNALS}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
 def call_here(*words: str, fails: int = 0) -> str:
     """Do the same as `call` in this process, which saves starting an interpreter."""
     out, complaints = io.StringIO(), io.StringIO()
     with (
+        signals_kept(),
         pytest.MonkeyPatch.context() as patch,
         redirect_stdout(out),
         redirect_stderr(complaints),
@@ -67,7 +81,7 @@ def call_here(*words: str, fails: int = 0) -> str:
 def called(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
     """Run a command in this process; return its exit code and its standard error."""
     capsys.readouterr()
-    with pytest.MonkeyPatch.context() as patch:
+    with signals_kept(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["dutchbook", *words])
         with pytest.raises(SystemExit) as ended:
             main()

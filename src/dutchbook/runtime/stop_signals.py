@@ -16,13 +16,15 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class StopSignals:
     """What these signals do while an engine is prepared, trades, and is summed up.
 
-    Before and after the `with` block they do what they did. In it, each is an interruption
-    like Ctrl-C until an engine trades; the engine drains; after it there is nothing left to
-    stop, and they are ignored so that the result is told. Works in the main thread only.
+    In the `with` block each is an interruption like Ctrl-C until an engine trades; the engine
+    drains; after it there is nothing left to stop, and they are ignored to the end of the
+    process, so that the result is told and the exit code is its own. Without an engine they do
+    what they did before, once the block ends. Works in the main thread only.
     """
 
     def __init__(self) -> None:
         self._before: dict[signal.Signals, Any] = {}
+        self._traded = False
 
     def __enter__(self) -> Self:
         self._before = {each: signal.getsignal(each) for each in SIGNALS}
@@ -38,7 +40,8 @@ class StopSignals:
         trace: TracebackType | None,
     ) -> None:
         for each, handler in self._before.items():
-            signal.signal(each, handler)
+            if not self._traded:
+                signal.signal(each, handler)
         self._before = {}
 
     @contextlib.contextmanager
@@ -55,6 +58,7 @@ class StopSignals:
                 with contextlib.suppress(NotImplementedError):
                     loop.remove_signal_handler(each)
                 if self._before:
+                    self._traded = True
                     signal.signal(each, signal.SIG_IGN)
 
     def _asked(self) -> list[signal.Signals]:

@@ -78,22 +78,26 @@ class ExposureAlertScheduler:
         """Load when each exposure began and was last reported."""
         for entry in await logged(self._journal, *KINDS):
             over = entry.name == SingleLegResolved.wire or _hedged(entry.facts.get("after"))
-            self._note(entry.facts["position_id"], entry.at, over=over)
-            if entry.name in {kind.wire for kind in REPORTS}:
+            reported = entry.name in {kind.wire for kind in REPORTS}
+            self._note(entry.facts["position_id"], entry.at, over=over, reported=reported)
+            if reported:
                 self._told(entry.facts)
 
     def __call__(self, event: Event, sequence: int) -> None:
         """Record that an exposure began, was reported, or ended.
 
         Between the two orders of an exit one leg is unhedged. The exposure counts from then, so
-        that no reminder precedes the first report.
+        that no reminder precedes the first report. One that was reported before is due as it
+        was: a person who hears nothing learns nothing of a move.
         """
         if isinstance(event, KINDS) and sequence:
             over = isinstance(event, SingleLegResolved)
             if isinstance(event, PositionMoved):
                 over = _hedged(event.after)
-            self._note(event.position_id, event.stamp.occurred_at, over=over)
-            if isinstance(event, REPORTS):
+            reported = isinstance(event, REPORTS)
+            at = event.stamp.occurred_at
+            self._note(event.position_id, at, over=over, reported=reported)
+            if reported:
                 self._told(event.payload())
 
     def _told(self, facts: Mapping[str, Any]) -> None:
@@ -101,15 +105,16 @@ class ExposureAlertScheduler:
         period = self._reminding.after(facts, self._capital.limits.bankroll)
         self._period[facts["position_id"]] = period.total_seconds()
 
-    def _note(self, position_id: str, at: datetime, *, over: bool) -> None:
+    def _note(self, position_id: str, at: datetime, *, over: bool, reported: bool) -> None:
         if over:
             self._since.pop(position_id, None)
             self._last.pop(position_id, None)
             self._period.pop(position_id, None)
             return
         self._since.setdefault(position_id, at)
-        ago = max((self._clock.now() - at).total_seconds(), 0)
-        self._last[position_id] = self._clock.monotonic() - ago
+        if reported or position_id not in self._last:
+            ago = max((self._clock.now() - at).total_seconds(), 0)
+            self._last[position_id] = self._clock.monotonic() - ago
 
     async def run(self) -> None:
         """Send reminders until drained or cancelled.
