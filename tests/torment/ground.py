@@ -90,7 +90,9 @@ class Ground:
         """Return the environment of a user with an empty home in this folder."""
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
-        kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+        places = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        kept = {"PATH": os.environ["PATH"]}
+        kept |= {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, filter(None, places)))}
         kept |= {"HOME": str(home), "LANG": "C.UTF-8", "PYTHONWARNINGS": "error"}
         return kept | dict(extra or {})
 
