@@ -14,6 +14,8 @@ from support import postgres
 from torment import engines, judging
 from torment.ground import DONE, Ground
 
+RESTARTED = 0.4
+"""Share of disturbances that restart the server, if it is of the try's own."""
 DROPPED = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE datname = '{name}' AND pid != pg_backend_pid()"
@@ -24,18 +26,24 @@ def attempt(ground: Ground) -> list[str]:
     """Disturb the server some times; the tape is traded to its end, and nothing is lost."""
     if ground.server is None:
         return []
+    with postgres.server() as server:
+        return _disturbed(ground, server)
+
+
+def _disturbed(ground: Ground, server: str) -> list[str]:
     name = f"torment_{ground.folder.name.replace('-', '_').lower()}"
-    postgres.execute(ground.server, f"CREATE DATABASE {name}")
-    url = postgres.named(ground.server, name)
+    postgres.execute(server, f"CREATE DATABASE {name}")
+    url = postgres.named(server, name)
     first = engines.started(ground, url=url)
     engines.until(first, 2)
     second = engines.started(ground, "--standby", url=url)
+    engines.until(second, 1)
     for _ in range(ground.rng.randrange(1, 4)):
         time.sleep(ground.rng.uniform(0.1, 2))
-        if ground.rng.random() < 0.4:
-            restart(ground.server)
+        if ground.rng.random() < RESTARTED and postgres.RUNNING not in os.environ:
+            restart(server)
         else:
-            postgres.execute(ground.server, DROPPED.format(name=name))
+            postgres.execute(server, DROPPED.format(name=name))
     ended = ground.end(first, ("run", "on a server that restarts"))
     after = ground.end(second, ("run", "--standby", "on a server that restarts"))
     wrong = judging.said(ended, {DONE}) + judging.said(after, {DONE})
