@@ -275,3 +275,7 @@ def test_ctrl_c_shows_no_trace_at_any_instant(after: float, paper_url: str) -> N
 
     if b"dutchbook" in complaint or child.returncode == 130:
         assert b"Traceback" not in complaint
+
+
+def test_a_name_with_a_zero_byte_is_no_name() -> None:
+    assert "--db" in call_here("status", "--db", "sqlite:///%00.db", fails=2)

@@ -78,7 +78,8 @@ class Database:
         except (ArgumentError, ValueError):  # no URL, or a port that is no number
             raise InvalidInput("--db", _masked(url), WANTED) from None
         dialect = parsed.get_backend_name()
-        if dialect not in (SQLITE, POSTGRESQL) or not parsed.database:
+        named = bool(parsed.database) and "\0" not in (parsed.database or "")
+        if dialect not in (SQLITE, POSTGRESQL) or not named or parsed.database is None:
             raise InvalidInput("--db", _masked(url), WANTED)
         _check_options(url, dialect, parsed.query)
         if dialect == SQLITE and (parsed.database[0] == "~" or parsed.database == MEMORY):
