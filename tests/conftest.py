@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from support import postgres
+from support.program import at_home
 
 from dutchbook.persistence.database import Database
 
@@ -38,9 +39,14 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Give the tests their own home, so that no file of the user is read or written."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
-            patch.setenv(name, str(home))
+        at_home(patch, home)
         yield home
+
+
+@pytest.fixture
+def home_of_one_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a test its own home, next to its files: nothing of another test is in it."""
+    at_home(monkeypatch, tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -20,16 +20,11 @@ from dutchbook.config import load
 from dutchbook.errors import InvalidInput
 from dutchbook.runtime.service_manager import ServiceManager
 
+pytestmark = pytest.mark.usefixtures("home_of_one_test")
 DEPLOY = Path(__file__).parents[2] / "deploy"
 UNITS = ["dutchbook.service", "dutchbook-standby.service"]
 STILL = ("--speed", "20", "--seed", "8", "--set", "detection.minimum_net_edge=0.9")
 PATIENCE_SECONDS = 120
-
-
-@pytest.fixture(autouse=True)
-def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
-        monkeypatch.setenv(name, str(tmp_path))
 
 
 # The units ---------------------------------------------------------------------------------

@@ -21,13 +21,8 @@ from dutchbook.persistence.sqlite_file import WriterLock, mount_points, unfit
 from dutchbook.persistence.tables.triggers import suspend
 from dutchbook.runtime.virtual_time import turnstile
 
+pytestmark = pytest.mark.usefixtures("home_of_one_test")
 SLOW = ("--speed", "20", "--seed", "7")
-
-
-@pytest.fixture(autouse=True)
-def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
-        monkeypatch.setenv(name, str(tmp_path))
 
 
 @contextmanager

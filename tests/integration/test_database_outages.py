@@ -17,6 +17,7 @@ import asyncpg
 import pytest
 from support import postgres
 from support.databases import event
+from support.program import at_home
 from support.proxy import Proxy, between
 
 from dutchbook.application.records import outages as waiting
@@ -186,8 +187,7 @@ def test_an_older_copy_behind_the_same_address_ends_the_engine(fresh_postgres: s
 def test_a_server_that_stays_away_ends_the_engine_with_one_line(
     fresh_postgres: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
-        monkeypatch.setenv(name, str(tmp_path))
+    at_home(monkeypatch, tmp_path)
     with between(fresh_postgres) as proxy:
         options = options_of(proxy.url, "database.reconnect_seconds=1")
 
@@ -337,8 +337,7 @@ def test_an_engine_whose_file_is_gone_halts_drains_and_ends_with_3(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
-        monkeypatch.setenv(name, str(tmp_path / "home"))
+    at_home(monkeypatch, tmp_path / "home")
     path = tmp_path / "paper.db"
     screen = Breaks(lambda: way(path))
 

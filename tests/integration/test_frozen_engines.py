@@ -16,23 +16,17 @@ from typing import Any
 
 import asyncpg
 import pytest
-from support.program import call_here
+from support.program import PROGRAM, at_home, call_here, shown
 
 from dutchbook.persistence.database import Database
 from dutchbook.persistence.tables.base import METADATA
 from dutchbook.runtime.ids import SeededIds
 from dutchbook.runtime.virtual_time import turnstile
 
+pytestmark = pytest.mark.usefixtures("home_of_one_test")
 ENGINE = [sys.executable, str(Path(__file__).parents[1] / "support" / "engine.py")]
-PROGRAM = [sys.executable, "-m", "dutchbook"]
 FAST = ("--speed", "40", "--seed", "7")
 STILL = ("--speed", "20", "--seed", "8", "--set", "detection.minimum_net_edge=0.9")
-
-
-@pytest.fixture(autouse=True)
-def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
-        monkeypatch.setenv(name, str(tmp_path))
 
 
 @contextmanager
@@ -56,15 +50,6 @@ def frozen(child: subprocess.Popen[str]) -> None:
     seen = os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
     assert seen is not None
     assert seen.si_code == os.CLD_STOPPED, child.communicate()
-
-
-def shown(child: subprocess.Popen[str], event: str) -> None:
-    """Wait until a child has printed an event."""
-    assert child.stdout is not None
-    for line in child.stdout:
-        if event in line:
-            return
-    raise AssertionError(child.communicate())
 
 
 def call(*words: str, code: int = 0) -> str:
@@ -223,8 +208,7 @@ def test_an_engine_on_an_unresponsive_server_is_halted_by_another_user_of_its_ma
     long = ("--set", "execution.lease_seconds=600")
     with engine(tmp_path / "sends", "nowhere", fresh_postgres, *STILL, *long) as child:
         shown(child, "system.started")
-        for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
-            monkeypatch.setenv(name, str(tmp_path / "other"))
+        at_home(monkeypatch, tmp_path / "other")
         told = asyncio.run(while_locked(fresh_postgres, "halt", "--rationale", "it hangs"))
         shown(child, "system.trading.halted")
         child.send_signal(signal.SIGTERM)

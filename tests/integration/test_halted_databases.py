@@ -8,51 +8,19 @@ import re
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.program import PROGRAM, bare_tape, call, call_here, found, traded
+from support.program import bare_tape, call, call_here, engine_running, found, shown, traded
 
 from dutchbook.application.views.halts import in_words
 from dutchbook.operations import requests
 from dutchbook.persistence.database import Database
 
+pytestmark = pytest.mark.usefixtures("home_of_one_test")
 STILL = ("--speed", "20", "--seed", "8", "--set", "detection.minimum_net_edge=0.9")
 WHY = ("--rationale", "a forgotten halt")
-
-
-@pytest.fixture(autouse=True)
-def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
-        monkeypatch.setenv(name, str(tmp_path))
-
-
-@contextmanager
-def engine(url: str) -> Iterator[subprocess.Popen[str]]:
-    """Run an engine that enters nothing, from the moment it has started."""
-    child = subprocess.Popen(
-        [*PROGRAM, "run", "--db", url, *STILL],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        shown(child, "system.started")
-        yield child
-    finally:
-        child.kill()
-        child.communicate()
-
-
-def shown(child: subprocess.Popen[str], event: str) -> str:
-    assert child.stdout is not None
-    for line in child.stdout:
-        if event in line:
-            return line
-    raise AssertionError(child.communicate())
 
 
 def ended(child: subprocess.Popen[str]) -> tuple[int, str]:
@@ -139,13 +107,13 @@ def test_a_halt_file_that_cannot_be_removed_halts_and_is_in_the_way_until_it_is_
 ) -> None:
     file = Path(f"{Database.at(paper_url).path}.HALT")
     at = ("--db", paper_url)
-    with engine(paper_url) as child:
+    with engine_running(paper_url, *STILL) as child:
         file.mkdir()
         told = shown(child, "system.health.critical")
         halted = requests.status(paper_url)
         refused = json.loads(found("resume", "operator", *WHY, "--json", *at))
         assert ended(child) == (0, "")
-    with engine(paper_url) as again:
+    with engine_running(paper_url, *STILL) as again:
         assert ended(again) == (0, "")
     file.rmdir()
 
@@ -160,7 +128,7 @@ def test_a_halt_file_that_cannot_be_removed_halts_and_is_in_the_way_until_it_is_
 
 def test_an_engine_whose_database_file_was_deleted_can_be_halted(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/paper.db"
-    with engine(url) as child:
+    with engine_running(url, *STILL) as child:
         (tmp_path / "paper.db").unlink()
         told = call("halt", *WHY, "--db", url)
         line = shown(child, "system.trading.halted")

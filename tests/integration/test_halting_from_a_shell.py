@@ -5,24 +5,16 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.program import call_here
+from support.program import PROGRAM, call_here, engine_running, shown
 
 from dutchbook.operations import requests
 
-PROGRAM = [sys.executable, "-m", "dutchbook"]
-
-
-@pytest.fixture(autouse=True)
-def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
-        monkeypatch.setenv(name, str(tmp_path))
+pytestmark = pytest.mark.usefixtures("home_of_one_test")
 
 
 def call(*words: str, code: int = 0) -> str:
@@ -40,25 +32,9 @@ def status(url: str) -> dict[str, Any]:
     return requests.status(url)
 
 
-@contextmanager
-def running(url: str, *words: str) -> Iterator[subprocess.Popen[str]]:
+def running(url: str, *words: str) -> AbstractContextManager[subprocess.Popen[str]]:
     """Run an engine at a low speed, from the moment it trades."""
-    command = [*PROGRAM, "run", "--speed", "20", "--db", url, *words]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        shown(child, "system.started")
-        yield child
-    finally:
-        child.kill()
-        child.communicate()
-
-
-def shown(child: subprocess.Popen[str], event: str) -> str:
-    assert child.stdout is not None
-    for line in child.stdout:
-        if event in line:
-            return line
-    raise AssertionError(child.communicate())
+    return engine_running(url, "--speed", "20", *words)
 
 
 WHY = ("--rationale", "looking at the books")

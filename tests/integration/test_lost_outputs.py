@@ -11,16 +11,12 @@ import subprocess
 import termios
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.program import PROGRAM, call, call_here
+from support.program import PROGRAM, call, call_here, titled_tape
 
-from dutchbook.bootstrap.paper import generated_tape
 from dutchbook.cli.output import CONTROLS
-from dutchbook.tape.format import write_tape
-from dutchbook.tape.message import MemoryTape
 
 pytestmark = pytest.mark.usefixtures("own_home")
 TITLE = "Map 3 [/OT] \x1b[2J[total] :smile: winner"
@@ -89,21 +85,8 @@ class Terminal:
 @pytest.fixture(scope="module")
 def tape(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A tape of ten minutes whose titles try to command a terminal."""
-    made = generated_tape(7, minutes=10)
-    contracts = tuple(replace(each, title=TITLE) for each in made.meta.contracts)
-    known = {(each.platform, each.contract_id): each for each in contracts}
-    pairs = tuple(
-        replace(
-            pair,
-            kalshi=known[pair.kalshi.platform, pair.kalshi.contract_id],
-            polymarket=known[pair.polymarket.platform, pair.polymarket.contract_id],
-        )
-        for pair in made.meta.pairs
-    )
     path = tmp_path_factory.mktemp("hostile") / "hostile.tape"
-    meta = replace(made.meta, contracts=contracts, pairs=pairs)
-    write_tape(path, MemoryTape(meta, made.rows))
-    return str(path)
+    return str(titled_tape(path, TITLE, minutes=10))
 
 
 def end_of(url: str) -> tuple[str, list[str]]:

@@ -52,6 +52,38 @@ def found(*words: str, program: Sequence[str] = PROGRAM) -> str:
     return done.stdout
 
 
+def at_home(patch: pytest.MonkeyPatch, home: Path) -> None:
+    """Make a folder the home of the user who runs the program from now on."""
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        patch.setenv(name, str(home))
+
+
+@contextmanager
+def engine_running(url: str, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """Run an engine from the moment it has started, and kill what is left of it at the end."""
+    child = subprocess.Popen(
+        [*PROGRAM, "run", "--db", url, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        shown(child, "system.started")
+        yield child
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def shown(child: subprocess.Popen[str], event: str) -> str:
+    """Wait until an engine has printed an event, and return its line."""
+    assert child.stdout is not None
+    for line in child.stdout:
+        if event in line:
+            return line
+    raise AssertionError(child.communicate())
+
+
 @contextmanager
 def signals_kept() -> Iterator[None]:
     """Undo what a command does to the signals of its process, which is to end after it."""
@@ -100,6 +132,24 @@ def bare_tape(path: Path, *, rules: str | None = None, minutes: int = 20) -> Pat
     contracts = tuple(replace(each, rules=rules or each.rules) for each in tape.meta.contracts)
     meta = replace(tape.meta, pairs=(), contracts=contracts)
     write_tape(path, MemoryTape(meta, tape.rows))
+    return path
+
+
+def titled_tape(path: Path, title: str, *, minutes: int) -> Path:
+    """Write a generated tape whose contracts all have this title."""
+    made = generated_tape(7, minutes=minutes)
+    contracts = tuple(replace(each, title=title) for each in made.meta.contracts)
+    known = {(each.platform, each.contract_id): each for each in contracts}
+    pairs = tuple(
+        replace(
+            pair,
+            kalshi=known[pair.kalshi.platform, pair.kalshi.contract_id],
+            polymarket=known[pair.polymarket.platform, pair.polymarket.contract_id],
+        )
+        for pair in made.meta.pairs
+    )
+    meta = replace(made.meta, contracts=contracts, pairs=pairs)
+    write_tape(path, MemoryTape(meta, made.rows))
     return path
 
 

@@ -33,19 +33,19 @@ def main() -> int:
         shared = Path(folder, "shared")
         shared.mkdir()
         prepare(shared)
-        server = _server(stack)
+        served = _served()
         chosen = [Try(*asked.only.split(":", 1))] if asked.only else _chosen(asked)
         with multiprocessing.get_context("spawn").Pool(asked.jobs) as pool:
             found = [
                 _shown(each)
                 for each in pool.imap_unordered(
-                    partial(made, shared=shared, server=server), chosen
+                    partial(made, shared=shared, served=served), chosen
                 )
             ]
     seconds = time.monotonic() - began
     for measurement in measurements.values():
         say(measurement.write(figures.table(found, asked.seed, seconds)))
-    return _summed_up(found, seconds, served=server is not None)
+    return _summed_up(found, seconds, served=served)
 
 
 def _asked() -> argparse.Namespace:
@@ -70,12 +70,14 @@ def _chosen(asked: argparse.Namespace) -> list[Try]:
     return list(tries(asked.seed, count))
 
 
-def _server(stack: ExitStack) -> str | None:
+def _served() -> bool:
+    """Return whether a PostgreSQL can be started here; each try on it starts its own."""
     try:
-        return stack.enter_context(postgres.server())
+        with postgres.server():
+            return True
     except postgres.NoPostgres as error:
         say(f"{error}: tries on it are left out")
-        return None
+        return False
 
 
 def say(line: str) -> None:

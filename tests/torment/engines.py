@@ -85,18 +85,13 @@ def told(ground: Ground) -> list[str]:
 def recovers(ground: Ground) -> list[str]:
     """Run an engine to the tape's end on what another left; return what is wrong then."""
     tape = ("--tape", str(ground.tape), "--speed", "max")
-    again = ground.call("run", *tape, "--db", ground.url, *again_on_the_same_tape())
+    again = ground.call("run", *tape, "--db", ground.url)
     wrong = judging.said(again, {DONE})
     verified = ground.call("db", "verify", "--db", ground.url)
     wrong += judging.said(verified, {DONE})
     if again.code == DONE:
         wrong += judging.drained(ground.database)
     return [*wrong, *judging.record(ground.database)]
-
-
-def again_on_the_same_tape() -> tuple[str, ...]:
-    """Return the options with which a tape is played once more."""
-    return ()
 
 
 def whole(ground: Ground, ended: Ended) -> list[str]:

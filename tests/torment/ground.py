@@ -56,13 +56,13 @@ class Ground:
         folder: An empty folder of its own.
         shared: Files that all tries read: tapes, and a database of an engine that ran.
         rng: Where the try's choices come from.
-        server: The URL of a PostgreSQL server; None if there is none.
+        served: Whether a PostgreSQL can be started here.
     """
 
     folder: Path
     shared: Path
     rng: random.Random
-    server: str | None = None
+    served: bool = False
     calls: list[Ended] = field(default_factory=list)
     ours: list[subprocess.Popen[Any]] = field(default_factory=list)
 

@@ -73,11 +73,11 @@ def tries(seed: int, count: int) -> Iterator[Try]:
         yield Try(order.pop(), f"{seed}-{number}")
 
 
-def made(attempt: Try, shared: Path, server: str | None) -> Verdict:
+def made(attempt: Try, shared: Path, *, served: bool) -> Verdict:
     """Make a try and return what it came to."""
     folder = Path(tempfile.mkdtemp(prefix=f"{attempt.seed}-", dir=shared.parent))
     rng = random.Random(str(attempt))  # noqa: S311 - nothing is secret
-    ground = Ground(folder, shared, rng, server)
+    ground = Ground(folder, shared, rng, served)
     try:
         wrong = KINDS[attempt.kind][1](ground)
     except Exception:  # noqa: BLE001 - the other tries are to be made

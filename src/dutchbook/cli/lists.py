@@ -20,7 +20,7 @@ from dutchbook.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from dutchbook.cli.console.lists import Column
     from dutchbook.operations.listing import Listing, Wanted
@@ -30,89 +30,35 @@ By = Annotated[
 ]
 
 
-def orders(
-    db: Db = "",
-    *,
-    last: Last = None,
-    since: Since = "",
-    pair: Pair = "",
-    csv: AsCsv = False,
-    as_json: AsJson = False,
-) -> None:
-    """Our orders, oldest first."""
-    from dutchbook.cli.console import lists
-    from dutchbook.operations import listing
-
-    wanted = listing.Wanted(last, since, pair)
-    _show(db, listing.ORDERS, lists.ORDERS, wanted, Form(as_json, csv))
+LISTS = {
+    "orders": "Our orders, oldest first.",
+    "executions": "Attempts at opportunities: both legs, or what became of them.",
+    "opportunities": "Edges that were acted on, or refused although they were there.",
+    "events": "The event log.",
+    "ledger": "Postings of dollars: each movement sums to zero.",
+}
+"""Each command that shows rows as they are stored, and what it lists."""
 
 
-def opportunities(
-    db: Db = "",
-    *,
-    last: Last = None,
-    since: Since = "",
-    pair: Pair = "",
-    csv: AsCsv = False,
-    as_json: AsJson = False,
-) -> None:
-    """Edges that were acted on, or refused although they were there."""
-    from dutchbook.cli.console import lists
-    from dutchbook.operations import listing
+def _listing(name: str) -> Callable[..., None]:
+    """Return the command that shows the listing of this name."""
 
-    wanted = listing.Wanted(last, since, pair)
-    _show(db, listing.OPPORTUNITIES, lists.OPPORTUNITIES, wanted, Form(as_json, csv))
+    def command(
+        db: Db = "",
+        *,
+        last: Last = None,
+        since: Since = "",
+        pair: Pair = "",
+        csv: AsCsv = False,
+        as_json: AsJson = False,
+    ) -> None:
+        from dutchbook.cli.console import lists
+        from dutchbook.operations import listing
 
+        wanted, form = listing.Wanted(last, since, pair), Form(as_json, csv)
+        _show(db, listing.LISTINGS[name], lists.COLUMNS[name], wanted, form)
 
-def executions(
-    db: Db = "",
-    *,
-    last: Last = None,
-    since: Since = "",
-    pair: Pair = "",
-    csv: AsCsv = False,
-    as_json: AsJson = False,
-) -> None:
-    """Attempts at opportunities: both legs, or what became of them."""
-    from dutchbook.cli.console import lists
-    from dutchbook.operations import listing
-
-    wanted = listing.Wanted(last, since, pair)
-    _show(db, listing.EXECUTIONS, lists.EXECUTIONS, wanted, Form(as_json, csv))
-
-
-def events(
-    db: Db = "",
-    *,
-    last: Last = None,
-    since: Since = "",
-    pair: Pair = "",
-    csv: AsCsv = False,
-    as_json: AsJson = False,
-) -> None:
-    """The event log."""
-    from dutchbook.cli.console import lists
-    from dutchbook.operations import listing
-
-    wanted = listing.Wanted(last, since, pair)
-    _show(db, listing.EVENTS, lists.EVENTS, wanted, Form(as_json, csv))
-
-
-def ledger(
-    db: Db = "",
-    *,
-    last: Last = None,
-    since: Since = "",
-    pair: Pair = "",
-    csv: AsCsv = False,
-    as_json: AsJson = False,
-) -> None:
-    """Postings of dollars: each movement sums to zero."""
-    from dutchbook.cli.console import lists
-    from dutchbook.operations import listing
-
-    wanted = listing.Wanted(last, since, pair)
-    _show(db, listing.LEDGER, lists.LEDGER, wanted, Form(as_json, csv))
+    return command
 
 
 def positions(
@@ -182,5 +128,7 @@ def _show(
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the program."""
-    for work in (positions, report, orders, executions, opportunities, events, ledger):
+    for work in (positions, report):
         app.command(rich_help_panel=panel(work.__name__))(work)
+    for name, what in LISTS.items():
+        app.command(name, help=what, rich_help_panel=panel(name))(_listing(name))

@@ -95,6 +95,14 @@ EXECUTIONS = Listing("executions", ("started_at", "execution_id"), "started_at",
 POSITIONS = Listing("open_positions", ("opened_at", "position_id"), "opened_at", _column)
 EVENTS = Listing("audit_log", ("sequence",), "occurred_at", _named)
 LEDGER = Listing("ledger_entries", ("booked_at", "entry_id"), "booked_at", _booked)
+LISTINGS = {
+    "orders": ORDERS,
+    "executions": EXECUTIONS,
+    "opportunities": OPPORTUNITIES,
+    "events": EVENTS,
+    "ledger": LEDGER,
+}
+"""Those that a command of the same name shows as they are stored."""
 
 
 def listed(url: str, listing: Listing, wanted: Wanted) -> Listed:

@@ -77,13 +77,12 @@ class Database:
             parsed = make_url(url)
         except (ArgumentError, ValueError):  # no URL, or a port that is no number
             raise InvalidInput("--db", _masked(url), WANTED) from None
-        dialect = parsed.get_backend_name()
-        named = bool(parsed.database) and "\0" not in (parsed.database or "")
-        if dialect not in (SQLITE, POSTGRESQL) or not named or parsed.database is None:
+        dialect, name = parsed.get_backend_name(), parsed.database or ""
+        if dialect not in (SQLITE, POSTGRESQL) or not name or "\0" in name:
             raise InvalidInput("--db", _masked(url), WANTED)
         _check_options(url, dialect, parsed.query)
-        if dialect == SQLITE and (parsed.database[0] == "~" or parsed.database == MEMORY):
-            return cls.of_file(_at_home(parsed.database))
+        if dialect == SQLITE and (name[0] == "~" or name == MEMORY):
+            return cls.of_file(_at_home(name))
         return cls(url, dialect)
 
     @classmethod

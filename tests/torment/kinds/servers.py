@@ -24,7 +24,7 @@ DROPPED = (
 
 def attempt(ground: Ground) -> list[str]:
     """Disturb the server some times; the tape is traded to its end, and nothing is lost."""
-    if ground.server is None:
+    if not ground.served:
         return []
     with postgres.server() as server:
         return _disturbed(ground, server)

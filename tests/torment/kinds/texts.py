@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from pathlib import Path
 
-from dutchbook.bootstrap.paper import generated_tape
-from dutchbook.tape.format import write_tape
-from dutchbook.tape.message import MemoryTape
+from support.program import titled_tape
+
 from torment import hostile, judging
 from torment.ground import DONE, FOUND, MINUTES, Ground
 
@@ -25,7 +22,7 @@ def attempt(ground: Ground) -> list[str]:
     if ground.rng.random() < 0.5:
         ground.traded()
     else:
-        tape = _titled(ground.folder / "hostile.tape", text)
+        tape = titled_tape(ground.folder / "hostile.tape", text, minutes=MINUTES)
         run = ("run", "--tape", str(tape), "--speed", "max", "--db", ground.url)
         wrong += judging.said(ground.call(*run), {DONE})
         wrong += judging.said(ground.call("tape", "info", str(tape)), {DONE})
@@ -42,22 +39,3 @@ def attempt(ground: Ground) -> list[str]:
     if done[1].code == DONE and text not in [row["note"] for row in json.loads(kept.out)]:
         wrong.append(f"a note is kept otherwise than it was written: {text!r}")
     return [*wrong, *judging.record(ground.database)]
-
-
-def _titled(path: Path, title: str) -> Path:
-    """Write a tape whose contracts have this title."""
-    made = generated_tape(7, minutes=MINUTES)
-    contracts = tuple(replace(each, title=title) for each in made.meta.contracts)
-    known = {(each.platform, each.contract_id): each for each in contracts}
-    pairs = tuple(
-        replace(
-            pair,
-            kalshi=known[pair.kalshi.platform, pair.kalshi.contract_id],
-            polymarket=known[pair.polymarket.platform, pair.polymarket.contract_id],
-        )
-        for pair in made.meta.pairs
-    )
-    write_tape(
-        path, MemoryTape(replace(made.meta, contracts=contracts, pairs=pairs), made.rows)
-    )
-    return path

@@ -191,3 +191,11 @@ LEDGER = (
     _id("for", "reference"),
     _text("note", "note", clipped=True),
 )
+COLUMNS = {
+    "orders": ORDERS,
+    "executions": EXECUTIONS,
+    "opportunities": OPPORTUNITIES,
+    "events": EVENTS,
+    "ledger": LEDGER,
+}
+"""The columns that people read, by the command that shows them."""
