@@ -24,6 +24,7 @@ from dutchbook.persistence.database import Database
 from dutchbook.ports.orders import Delayed, OrderReport
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual, turnstile
+from dutchbook.tape.format import write_tape
 
 pytestmark = pytest.mark.usefixtures("own_home")
 Submit = Callable[[Approved[Order]], Awaitable[OrderReport | Delayed]]
@@ -120,3 +121,36 @@ def test_the_next_run_says_so_first_also_on_another_tape(left: str, tmp_path: Pa
     code, printed = says(url, "exposures")
     assert code == 1
     assert "300 YES on kalshi" in printed
+
+
+@pytest.fixture(scope="module")
+def asked(left: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database on which a second engine has asked in vain, to the end of its tape."""
+    whole = tmp_path_factory.mktemp("asked") / "paper.db"
+    whole.write_bytes(Path(left.removeprefix("sqlite:///")).read_bytes())
+    url = f"sqlite:///{whole}"
+    tape = whole.with_suffix(".tape")
+    write_tape(tape, polls(CHEAP, *[FAIR] * 30))
+    call("run", "--speed", "max", "--tape", str(tape), "--db", url)
+    return url
+
+
+@pytest.mark.parametrize("words", [("status",), ("exposures",), ("position",)])
+def test_an_order_that_no_platform_shows_is_left_to_a_person_and_told_of(
+    asked: str, words: tuple[str, ...]
+) -> None:
+    orders = json.loads(call("orders", "--json", "--db", asked))
+    (order,) = (each for each in orders if each["platform"] == "polymarket")
+    if words == ("position",):
+        (row,) = json.loads(call("positions", "--json", "--db", asked))
+        words = ("position", row["position_id"])
+
+    _, printed = says(asked, *words)
+
+    short = order["order_id"][:8]
+    assert (
+        f"nobody knows yet whether 300 NO were bought on polymarket, order {short}" in printed
+    )
+    assert f"dutchbook resolve {short} --choice adopt-platform" in printed
+    for refused in ("best:", "retry-leg", "close-leg"):
+        assert refused not in printed

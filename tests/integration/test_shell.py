@@ -130,6 +130,9 @@ COMMANDS_ON_IT = (
     ("db", "upgrade"),
     ("db", "verify"),
     ("db", "prune"),
+    ("reconcile",),
+    ("resume", "limit_breached", "--rationale", "looked at it, all is well"),
+    ("wind-down", "--yes", "--rationale", "enough for this week"),
 )
 
 
@@ -149,13 +152,24 @@ def test_a_file_of_another_program_is_rejected_and_left_as_it_is(
     assert [each.name for each in tmp_path.iterdir() if "HALT" in each.name] == []
 
 
-def test_a_newer_schema_is_not_upgraded(paper_url: str) -> None:
+@pytest.fixture
+def of_a_later_release(paper_url: str) -> str:
     with closing(sqlite3.connect(Database.at(paper_url).path)) as database, database:
         database.execute("UPDATE alembic_version SET version_num = '0999'")
+    return paper_url
 
-    line = call_here("db", "upgrade", "--db", paper_url, fails=3)
+
+@pytest.mark.parametrize("words", [w for w in COMMANDS_ON_IT if w != ("halt",)], ids=" ".join)
+def test_a_database_of_a_later_release_is_rejected(
+    words: tuple[str, ...], of_a_later_release: str
+) -> None:
+    line = call_here(*words, "--db", of_a_later_release, fails=3)
 
     assert "its schema is newer than this program; use the program that wrote it" in line
+
+
+def test_a_database_of_a_later_release_can_be_halted(of_a_later_release: str) -> None:
+    assert "no entry from now on" in call_here("halt", "--db", of_a_later_release)
 
 
 @pytest.mark.parametrize("command", ["upgrade", "prune"])

@@ -30,6 +30,20 @@ IN_ALERTS = (
         "tests/simulation/test_commands.py -k expired_wind_down",
     ),
     Bug(
+        "a remedy is recommended while an order may have done it",
+        "domain/positions/exposure.py",
+        "return self.order_out or self",
+        "return self",
+        "tests/integration/test_between_two_legs.py -k left_to_a_person",
+    ),
+    Bug(
+        "a command goes into a database of a later release",
+        "operations/requests.py",
+        'database.check("paper", TIMEOUT_SECONDS)',
+        "pass",
+        "tests/integration/test_shell.py -k later_release",
+    ),
+    Bug(
         "dust is told as often as what matters",
         "domain/positions/reminding.py",
         "return self.dust if dust else self.small",

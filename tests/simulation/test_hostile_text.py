@@ -114,11 +114,17 @@ def entries(text: str) -> list[Entry]:
     return [Entry(n, AT, name, told, "", None) for n, (name, told) in enumerate(facts)]
 
 
+def lost(text: str) -> dict[str, Any]:
+    """Return an order whose outcome is unknown."""
+    names = dict.fromkeys(("question", "order_id", "platform", "outcome"), text)
+    return {**names, "side": "buy", "quantity": "1"}
+
+
 def exposures(console: Console, text: str) -> None:
     row = {"position_id": text, "question": text, "since": AT, "actions": [text]}
     row |= {"quantity": 1, "outcome": text, "platform": text, "at_risk": "1"}
     row["choices"] = [{"name": text, "blocked": text}]
-    positions.exposed(console, [row])
+    positions.exposed(console, [row | {"unanswered": [lost(text)]}])
 
 
 def every_position(console: Console, text: str) -> None:
@@ -158,7 +164,8 @@ def status(console: Console, text: str) -> None:
     more["halts"] = [{"reason": text, "since": AT.isoformat(), "detail": text}]
     bought = {"platform": text, "outcome": text, "quantity": "1", "cost": "2"}
     begun = {"execution_id": text, "question": text, "bought": [bought], "unanswered": [bought]}
-    more |= {"limits": {text: text}, "unfinished": [begun], "result": document(Result())}
+    more |= {"limits": {text: text}, "unfinished": [begun], "unanswered": [lost(text)]}
+    more |= {"result": document(Result())}
     report.standing(console, found | more | {"capital": {text: {text: text}}})
 
 

@@ -80,6 +80,7 @@ def test_an_exposure_is_listed_with_everything_that_a_person_needs_first() -> No
         "choices": row["choices"],
         "actions": row["actions"],
         "next_reminder": reminder + MINUTE,
+        "unanswered": [],
     }
     reminded = json.loads(run.events("execution.single_leg.exposure_reminder")[-1]["payload"])
     assert (row["choices"], row["actions"]) == (

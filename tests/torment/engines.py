@@ -90,8 +90,28 @@ def recovers(ground: Ground) -> list[str]:
     verified = ground.call("db", "verify", "--db", ground.url)
     wrong += judging.said(verified, {DONE})
     if again.code == DONE:
-        wrong += judging.drained(ground.database)
+        wrong += judging.drained(ground.database, killed=True)
+        wrong += unanswered(ground)
     return [*wrong, *judging.record(ground.database)]
+
+
+def unanswered(ground: Ground) -> list[str]:
+    """Return what `status` hides of orders that wait for an answer, and then for a person.
+
+    An engine has drained.
+    """
+    with closing(sqlite3.connect(ground.database)) as database:
+        left = database.execute(judging.UNPROVABLE).fetchall()
+    if not left:
+        return []
+    status = ground.call("status", "--db", ground.url)
+    words = " ".join(status.out.split())
+    return judging.said(status, {DONE}) + [
+        f"nobody knows what became of order {order}, and status does not tell"
+        for order, execution in left
+        if f"order {order[:8]}: nothing is sent" not in words
+        and f"execution {execution[:8]}: " not in words
+    ]
 
 
 def whole(ground: Ground, ended: Ended) -> list[str]:

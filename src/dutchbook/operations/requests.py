@@ -15,10 +15,13 @@ from dutchbook.application.operator.command_rows import EXPIRY, command_row, hal
 from dutchbook.application.records.lease import ENGINE, TABLE, lease_row, live
 from dutchbook.application.views.halts import halts
 from dutchbook.application.views.result import in_total
+from dutchbook.application.views.timeline import questions
+from dutchbook.application.views.unanswered import unanswered
 from dutchbook.application.views.unfinished import unfinished
 from dutchbook.bootstrap import paths
 from dutchbook.domain.capital.limits import Grade, RiskLimits
 from dutchbook.domain.events import as_json
+from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.values.rationale import MEANINGFUL
 from dutchbook.domain.values.units import Money
 from dutchbook.errors import (
@@ -119,6 +122,7 @@ def status(url: str) -> dict[str, Any]:
             "daily_pnl": as_json(state.get("daily_pnl", Decimal(0))),
             "result": await in_total(journal, held),
             "unfinished": as_json(await unfinished(journal)),
+            "unanswered": as_json(await _unanswered(journal, held)),
             "limits": _limits(metadata.get("limits"), accounts),
             "positions": dict(sorted(positions.items())),
             "capital": {
@@ -131,6 +135,17 @@ def status(url: str) -> dict[str, Any]:
         }
 
     return reading(url, work)
+
+
+async def _unanswered(journal: Journal, positions: Rows) -> Rows:
+    """Return the orders of open positions whose outcome is unknown, with their questions."""
+    asked = await questions(journal)
+    return [
+        {"question": asked.get(row["pair_id"], row["pair_id"]), **order}
+        for row in positions
+        if row["status"] != PositionStatus.CLOSED
+        for order in await unanswered(journal, row["execution_id"])
+    ]
 
 
 def _limits(text: str | None, accounts: Rows) -> dict[str, str]:
@@ -226,11 +241,11 @@ def command(
 
     Raises:
         InvalidInput: The rationale is too short.
-        StorageError: There is no such database, or it does not answer within two seconds.
+        StorageError: There is no such database, it is of another schema, or it does not answer
+            within two seconds.
     """
     meaningful(rationale)
-    database = _existing(url)
-    return _send(database, name, arguments, rationale, grade, ANSWER_SECONDS, expiry)
+    return _send(_readable(url), name, arguments, rationale, grade, ANSWER_SECONDS, expiry)
 
 
 def ask(
@@ -241,8 +256,8 @@ def ask(
     expiry: timedelta = EXPIRY,
 ) -> dict[str, Any]:
     """Give the engine a command that may take a while; see `command`."""
-    database, grade = _existing(url), Grade.TRADING
-    return _send(database, name, arguments, rationale, grade, PATIENT_SECONDS, expiry)
+    grade = Grade.TRADING
+    return _send(_readable(url), name, arguments, rationale, grade, PATIENT_SECONDS, expiry)
 
 
 def meaningful(rationale: str) -> None:
@@ -259,6 +274,16 @@ def _existing(url: str) -> Database:
     database = Database.at(url)
     if database.absent:
         raise StorageError(f"{database.shown}: there is no such file; dutchbook run makes one")
+    return database
+
+
+def _readable(url: str) -> Database:
+    """Return a database whose commands an engine of this release would read.
+
+    A halt needs less: it counts in a database of any release.
+    """
+    database = _existing(url)
+    database.check("paper", TIMEOUT_SECONDS)
     return database
 
 

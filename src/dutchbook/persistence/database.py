@@ -199,20 +199,24 @@ class Database:
 
             self._work(lambda c: schema.prepare(c, mode, self.shown, MIGRATIONS))
 
-    def check(self, mode: str) -> None:
+    def check(self, mode: str, timeout: float | None = None) -> None:
         """Reject a database that is absent, of another schema or of another mode.
+
+        Args:
+            mode: The mode that it must be bound to.
+            timeout: Timeout in seconds for a server that does not answer.
 
         Raises:
             StorageError: The message says which.
         """
         if self.absent:
             raise StorageError(f"{self.shown}: there is no such file; dutchbook run makes one")
-        if not self._up_to_date(mode):
+        if not self._up_to_date(mode, timeout):
             from dutchbook.persistence import schema
 
             self._work(lambda c: schema.check(c, mode, self.shown, MIGRATIONS))
 
-    def _up_to_date(self, mode: str) -> bool:
+    def _up_to_date(self, mode: str, timeout: float | None = None) -> bool:
         """Return whether schema and mode match; if not, `schema` reports why."""
         wanted = [(newest(MIGRATIONS),), (mode,)]
         if self.dialect == SQLITE:
@@ -220,7 +224,7 @@ class Database:
         from dutchbook.persistence.journals.postgres import looked
 
         try:
-            return asyncio.run(looked(self.url, STANDS)) == wanted
+            return asyncio.run(looked(self.url, STANDS, timeout)) == wanted
         except OSError as error:
             raise StorageError(f"{self.shown}: {reason(error)}") from error
 

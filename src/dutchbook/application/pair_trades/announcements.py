@@ -194,6 +194,7 @@ class Announcements:
                 p: b.untrusted_because(now, self._book_age) for p, b in watch.books.items()
             },
             collar=self._collar,
+            order_out=trade.order_out(),
         )
 
     def _place(self, watch: PairWatch, platform: Platform, position: OpenPosition) -> Place:

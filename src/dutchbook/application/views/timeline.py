@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from dutchbook.application.records.log import Entry, logged_about
+from dutchbook.application.views.unanswered import unanswered
 from dutchbook.domain.capital.limits import RiskLimits
 from dutchbook.domain.events import (
     OrderPlaced,
@@ -93,7 +94,8 @@ async def exposures(journal: Journal, reminding: Reminding) -> list[Row]:
         if row["status"] in UNHEDGED:
             log = await logged_about(journal, row["execution_id"])
             after = partial(reminding.after, bankroll=bankroll)
-            found.append(_exposure(row, log, asked, after))
+            waits = await unanswered(journal, row["execution_id"])
+            found.append(_exposure(row, log, asked, after) | {"unanswered": waits})
     return found
 
 

@@ -11,7 +11,8 @@ from decimal import Decimal
 from typing import Any
 
 from dutchbook.application.views.timeline import questions
-from dutchbook.domain.execution.order import Order, Purpose
+from dutchbook.application.views.unanswered import open_order
+from dutchbook.domain.execution.order import Order
 from dutchbook.domain.market.contract import Platform, Side
 from dutchbook.domain.values.units import owed, plain
 from dutchbook.ports.journal import Journal
@@ -66,7 +67,7 @@ def _unfinished(row: Row, orders: list[Order]) -> Row:
         "started_at": row["started_at"],
         "orders": [each.order_id for each in orders],
         "bought": bought,
-        "unanswered": [_open(each) for each in orders if each.working_size > 0],
+        "unanswered": [open_order(each) for each in orders if each.working_size > 0],
         "unhedged": _excess(leg, abs(kalshi - polymarket)) if kalshi != polymarket else None,
     }
 
@@ -82,17 +83,6 @@ def _excess(leg: Row | None, quantity: Decimal) -> Row | None:
     share = Decimal(leg["cost"]) * quantity / leg["quantity"]
     known = {name: leg[name] for name in ("platform", "outcome")}
     return {**known, "quantity": quantity, "at_risk": owed(share)}
-
-
-def _open(order: Order) -> Row:
-    return {
-        "order_id": order.order_id,
-        "platform": order.platform.value,
-        "side": order.side.value,
-        "outcome": order.outcome.value,
-        "quantity": order.working_size,
-        "hedge": order.purpose is Purpose.HEDGE,
-    }
 
 
 def in_words(row: Mapping[str, Any]) -> str:

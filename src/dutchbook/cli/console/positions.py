@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dutchbook.application.records.log import Entry
+from dutchbook.application.views.unanswered import in_words as unanswered_in_words
 from dutchbook.application.views.unfinished import in_words
 from dutchbook.cli.console import answers
 from dutchbook.cli.console.literal import Lines
@@ -67,6 +68,12 @@ def begun(console: Console, rows: Iterable[Row], engine: str | None) -> None:
         _say(console, f"{name}: {in_words(row)}; {runs}", 2)
 
 
+def doubted(console: Console, question: str, orders: Iterable[Row]) -> None:
+    """Print the orders of a position whose outcome is unknown, and what to do about each."""
+    for order in orders:
+        _say(console, f"{question}: {unanswered_in_words(order)}", 2)
+
+
 def exposed(
     console: Console,
     rows: Iterable[Row],
@@ -87,6 +94,7 @@ def exposed(
         }
         words = exposed_in_words(row["question"], facts)
         _say(console, f"{_time(row['since'])}  {words}", 21)
+        doubted(console, row["question"], row["unanswered"])
     if rows:
         _say(
             console,
@@ -181,7 +189,7 @@ def _order(console: Console, order: Row) -> None:
     size, filled = (_count(order[name]) for name in ("size", "fill_size"))
     what = f"{order['side']} {size} {order['outcome'].upper()} at {dollars(order['price'])}"
     state = str(order["status"]).lower()
-    if order["outcome_unknown_since"]:
+    if _unknown(order):
         state = "nobody knows what became of it"
     _say(
         console, f"{_time(order['created_at'])} {order['platform']}, {order['purpose']}: {what}"
@@ -197,6 +205,10 @@ def _order(console: Console, order: Row) -> None:
         _say(console, done, 4)
 
 
+def _unknown(order: Row) -> bool:
+    return order["outcome_unknown_since"] is not None
+
+
 def choices(console: Console, row: Row) -> None:
     """Print what is unhedged and what can be done about it, as last priced."""
     if row["unhedged"] is None:
@@ -209,6 +221,8 @@ def choices(console: Console, row: Row) -> None:
         console,
         f"Unhedged since {since}: {_unhedged(row['unhedged'])}, {risk} dollars at risk.",
     )
+    waits = [o | {"quantity": o["working_size"]} for o in row["orders"] if _unknown(o)]
+    doubted(console, row["question"], waits)
     if not row["choices"]:
         _say(console, "What can be done was not priced yet.")
         return

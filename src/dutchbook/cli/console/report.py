@@ -11,7 +11,7 @@ from rich.table import Table
 
 from dutchbook.application.views.halts import in_words
 from dutchbook.application.views.result import line
-from dutchbook.cli.console.positions import begun
+from dutchbook.cli.console.positions import begun, doubted
 
 if TYPE_CHECKING:
     from dutchbook.tape.info import TapeInfo
@@ -163,6 +163,8 @@ def standing(console: Console, found: dict[str, Any]) -> None:
     console.print(f"May be sent: {GRADES[found['halt_grade']]}")
     console.print(f"Engine: {found['engine'] or 'none'}")
     begun(console, found["unfinished"], found["engine"])
+    for order in found["unanswered"]:
+        doubted(console, order["question"], [order])
     if found["capital"]:
         console.print(_table("Capital in dollars", "platform", found["capital"]))
     if found["limits"]:

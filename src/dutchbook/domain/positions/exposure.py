@@ -74,7 +74,8 @@ class Exposure:
 
     `sellable` are the contracts of the held outcome that the platform cannot take back.
     `collar` is how far beyond the best price an order may go, in dollars: the book's depth up
-    to there limits a remedy to all of the quantity or a part of it.
+    to there limits a remedy to all of the quantity or a part of it. `order_out` is why no
+    order may be placed: one that is out may fill what is missing.
     """
 
     quantity: Quantity
@@ -84,6 +85,7 @@ class Exposure:
     now: datetime
     untrusted_because: Mapping[Platform, str | None]
     collar: Decimal
+    order_out: str | None = None
 
     @property
     def paid(self) -> Decimal:
@@ -175,7 +177,7 @@ class Exposure:
             return TOO_SMALL
         if self.now >= place.contract.close_time:
             return "the contract is closed"
-        return self.untrusted_because.get(place.platform)
+        return self.order_out or self.untrusted_because.get(place.platform)
 
 
 def _lot(place: Place, side: Side) -> Decimal:

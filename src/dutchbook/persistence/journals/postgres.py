@@ -303,14 +303,16 @@ async def _hang_up(connection: asyncpg.Connection, turnstile: Turnstile) -> None
         await turnstile.pause(0)  # the loop closes what was aborted
 
 
-async def looked(dsn: str, queries: Sequence[str]) -> list[tuple[Any, ...]]:
+async def looked(
+    dsn: str, queries: Sequence[str], at_most: float | None = None
+) -> list[tuple[Any, ...]]:
     """Return the rows of some queries; none if the server rejects us or one of them.
 
     Raises:
-        OSError: There is no server.
+        OSError: There is no server, or it does not answer within `at_most` seconds.
     """
     try:
-        connection = await asyncpg.connect(dsn)
+        connection = await asyncpg.connect(dsn, **_timeout_options(at_most, again=False))
         try:
             found = [await connection.fetch(query) for query in queries]
         finally:
