@@ -94,6 +94,7 @@ IN_TRADES = (
         "application/orders/schedule.py",
         "self._due.setdefault(key, (self._clock.monotonic() + wait, max(wait, 1)))",
         "self._due[key] = (self._clock.monotonic() + wait, max(wait, 1))",
+        "tests/spec/test_sending.py -k noticed_again",
     ),
     Bug(
         "the dust of a position that is taken up again counts twice",

@@ -42,6 +42,7 @@ from prove.rivals import TERM
 if TYPE_CHECKING:
     from prove.world import World
 
+BETWEEN, HEDGE = ("primary_sent", "secondary_sent"), "hedge"
 EXPOSED = (PositionStatus.SINGLE_LEG_EXPOSED, PositionStatus.EXIT_PARTIAL)
 REFUSALS = (InvalidInput, InvalidPositionState, UnknownId)
 
@@ -78,6 +79,7 @@ class Life:
         self._closing = False
         self._idle = asyncio.Event()
         self._idle.set()
+        self._sent: set[str] = set()
         self._killed = asyncio.get_running_loop().create_future()
         self._chance = random.Random(f"operator {world.plan.seed} {number}")  # noqa: S311
         self.connection = Connection(
@@ -124,18 +126,23 @@ class Life:
         return self.world.spawn(work)
 
     def _sending(self, order: Order) -> None:
+        self._sent.add(order.order_id)
         row = self.world.oracle.sending(order.client_order_id)
         if row is not None:
             self.world.watch.sending(row)
 
     def _hedged(self, order: Order) -> bool:
-        """Return whether nothing filled on an order's execution waits for its hedge now."""
+        """Return whether nothing that this engine bought waits for its hedge to be sent now.
+
+        A row of the hedge is no hedge yet: it is written before the order is sent.
+        """
         execution = self.world.oracle.executions.get(order.execution_id)
-        if execution is None or str(execution["phase"]) != "primary_sent":
+        if execution is None or str(execution["phase"]) not in BETWEEN:
             return True
         orders = self.world.oracle.of_execution[order.execution_id].values()
-        acknowledged = [each for each in orders if each["fill_size"]]
-        return not acknowledged or any(str(each["purpose"]) == "hedge" for each in orders)
+        mine = [each for each in orders if str(each["order_id"]) in self._sent]
+        bought = any(each["fill_size"] and str(each["purpose"]) != HEDGE for each in mine)
+        return not bought or any(str(each["purpose"]) == HEDGE for each in mine)
 
     # Its end
     # ------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any, cast
 
 import pytest
@@ -14,6 +15,7 @@ from support.answers import CLIENT_ID, order
 from support.pairs import NOW
 
 from dutchbook.application.orders.gate import Gate
+from dutchbook.application.orders.questions import Questions
 from dutchbook.application.orders.send import Rejected, SendResult, Unknown, send
 from dutchbook.domain.capital.limits import Approved
 from dutchbook.domain.execution.order import Order
@@ -150,3 +152,22 @@ def test_an_order_that_is_held_back_without_end_becomes_unknown() -> None:
     known = result_of(Slow(answer=HELD))
 
     assert known == Unknown(f"held back, and without an outcome {TIMEOUT} s after that")
+
+
+def test_an_order_that_is_noticed_again_is_not_asked_about_earlier() -> None:
+    """Waits grow: an order that a second service notices keeps its time."""
+    asked: list[float] = []
+
+    async def work() -> None:
+        clock = TapeClock(NOW)
+        questions = Questions(clock)
+        questions.notice(ORDER)
+        for _ in range(4):
+            (question,) = await questions.due()
+            asked.append(clock.monotonic())
+            questions.put_off(question)
+            questions.notice(ORDER)
+
+    run_virtual(work())
+
+    assert [later - earlier for earlier, later in pairwise(asked)] == [2, 4, 8]
