@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from support.program import call_here, traded
 
+from dutchbook.application.views.result import GROUPS, report
 from dutchbook.cli.console import lists
 from dutchbook.cli.console.literal import LiteralConsole
 from dutchbook.cli.console.tables import as_csv
@@ -149,6 +150,18 @@ def test_a_table_fits_eighty_columns_with_a_line_for_each_row(demo: str, name: s
     columns = getattr(lists, name.upper())
 
     lists.show(LiteralConsole(out, width=80), found, columns)
+
+    lines = [line for line in out.getvalue().splitlines() if line.strip()]
+    assert max(map(len, lines)) <= 80
+    assert len(lines) == 2 + len(found)
+
+
+@pytest.mark.parametrize("by", GROUPS)
+def test_a_report_fits_eighty_columns_with_a_line_for_each_row(demo: str, by: str) -> None:
+    out = io.StringIO()
+    found = requests.reading(demo, lambda journal: report(journal, by))
+
+    lists.show(LiteralConsole(out, width=80), found, lists.REPORTS[by])
 
     lines = [line for line in out.getvalue().splitlines() if line.strip()]
     assert max(map(len, lines)) <= 80

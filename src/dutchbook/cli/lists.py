@@ -99,15 +99,17 @@ def report(
 ) -> None:
     """What was made, by day, by pair or by platform, in dollars."""
     from dutchbook.application.views import result
-    from dutchbook.cli.console import tables
+    from dutchbook.cli.console import lists, tables
     from dutchbook.operations import requests
 
     form = Form(as_json, csv)
     rows = requests.reading(url_of(db), lambda journal: result.report(journal, by))
     if csv:
         tables.as_csv(rows)
+    elif form.json:
+        tables.show(console(), rows, [], as_text=False)
     else:
-        tables.show(console(), rows, [*rows[0]] if rows else [], as_text=form.table)
+        lists.show(console(), rows, lists.REPORTS[by])
 
 
 def _show(

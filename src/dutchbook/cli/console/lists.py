@@ -191,6 +191,27 @@ LEDGER = (
     _id("for", "reference"),
     _text("note", "note", clipped=True),
 )
+_RESULT = (
+    *(_number(name, name, CENTS) for name in ("total", "closed", "locked")),
+    _number("worst", "worst", CENTS),
+    _number("fees", "fees", CENTS),
+    _number("open", "positions"),
+    _number("at risk", "at_risk", CENTS),
+)
+"""The best case, and what is unsure of what is locked, are in `--json` and `--csv`."""
+REPORTS = {
+    "day": (_text("day", "day"), *_RESULT),
+    "pair": (_text("question", "question", clipped=True), *_RESULT),
+    "platform": (
+        _text("platform", "platform"),
+        _number("legs", "legs"),
+        _number("contracts", "contracts"),
+        _number("cost", "cost", CENTS),
+        _number("cash", "cash", CENTS),
+        _number("fees", "fees", CENTS),
+    ),
+}
+"""The columns of a report, by what it is grouped by."""
 COLUMNS = {
     "orders": ORDERS,
     "executions": EXECUTIONS,
