@@ -17,8 +17,8 @@ COMPILE := $(BIN)/pip-compile --quiet --no-emit-index-url --no-emit-find-links \
 	--no-emit-trusted-host --no-emit-options --strip-extras --no-header --allow-unsafe
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check bench figures crash simulate torment mutants goldens \
-	lock clean
+.PHONY: help install install-dev run test check bench figures crash simulate torment mutants mutate \
+	goldens lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -62,6 +62,9 @@ torment: install-dev ## mistreat the program in every way known; SEED=7, ARGS="-
 
 mutants: install-dev ## planted bugs that the tests must find; ARGS="--draw 5" for some
 	PYTHONPATH=src:tests $(BIN)/python -m prove.mutants $(ARGS) $(WRITTEN)
+
+mutate: install-dev ## change the code at random; tests must see it; ARGS="--only domain/market"
+	PYTHONPATH=src:tests:. SEED="$(SEED)" $(BIN)/python -m mutation $(ARGS) $(WRITTEN)
 
 goldens: install-dev ## write what whole runs come to, which the tests hold them to
 	PYTHONPATH=src:tests $(BIN)/python -m support.goldens

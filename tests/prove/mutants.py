@@ -88,7 +88,8 @@ def _figures(caught: int) -> list[str]:
 def main() -> int:
     """Parse the command line and try the bugs."""
     parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
-    parser.add_argument("--draw", type=int, help="only so many, drawn by the day's date")
+    parser.add_argument("--draw", type=int, help="only so many, drawn by the seed")
+    parser.add_argument("--seed", default="", help="what draws them; else the day's date")
     parser.add_argument(
         "--only", help="only those whose name contains this, or the one of a check"
     )
@@ -100,8 +101,8 @@ def main() -> int:
     every = (*PLANTED, *ALONE)
     bugs = [b for b in every if given.only in (None, b.check) or given.only in b.name]
     if given.draw is not None:
-        today = datetime.now(UTC).date().isoformat()
-        bugs = random.Random(today).sample(bugs, min(given.draw, len(bugs)))  # noqa: S311
+        drawn = given.seed or datetime.now(UTC).date().isoformat()
+        bugs = random.Random(drawn).sample(bugs, min(given.draw, len(bugs)))  # noqa: S311
     console, table = (
         Console(width=120),
         Table("planted bug", "looked for by", "judged by", "", title="mutants"),
