@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.clocks import Hand
 from support.databases import AnyJournal, event
 from support.rows import everything, order_row
 
@@ -25,28 +26,6 @@ from dutchbook.runtime.ids import RandomIds
 from dutchbook.runtime.virtual_time import turnstile
 
 TERM = timedelta(seconds=10)
-START = datetime(2026, 7, 5, 18, tzinfo=UTC)
-
-
-class Hand:
-    """A clock that a test sets; every sleep moves it too."""
-
-    def __init__(self) -> None:
-        self.elapsed = 0.0
-        self.ahead = timedelta()
-
-    def now(self) -> datetime:
-        return START + timedelta(seconds=self.elapsed) + self.ahead
-
-    def monotonic(self) -> float:
-        return self.elapsed
-
-    async def sleep(self, seconds: float) -> None:
-        self.elapsed += seconds
-        await asyncio.sleep(0)
-
-    async def sleep_until(self, instant: datetime) -> None:
-        await self.sleep(max((instant - self.now()).total_seconds(), 0))
 
 
 async def _until(clock: Hand, elapsed: float) -> None:
@@ -102,6 +81,21 @@ def test_a_released_lease_can_be_taken_at_once(database_url: str) -> None:
         return [first.unclean, second.unclean, third.unclean]
 
     assert on(database_url, work) == [False, False, True]
+
+
+def test_a_release_by_an_old_epoch_is_a_conflict_and_frees_nothing(database_url: str) -> None:
+    async def work(journal: AnyJournal, clock: Hand) -> tuple[str, int]:
+        old = await take(journal, clock, "a", TERM, never)
+        clock.elapsed = 11
+        await take(journal, clock, "b", TERM, never)
+        with pytest.raises(Conflict):
+            await old.release(journal)
+        with pytest.raises(LeaseHeld, match=r"\(b\)"):
+            await take(journal, clock, "c", TERM, never)
+        lease = (await journal.rows("leases", ENGINE))[0]
+        return lease["holder"], lease["epoch"]
+
+    assert on(database_url, work) == ("b", 2)
 
 
 def test_the_lease_of_a_process_that_has_ended_can_be_taken_at_once(database_url: str) -> None:

@@ -192,7 +192,7 @@ class Committer:
         Raises:
             StorageError: The outbox holds an event that is not one of this program's.
         """
-        self._delivers = True
+        self._delivers, self._next = True, 0
         waiting = await undelivered(self._journal)
         await self._deliver(waiting)
         return len(waiting)
@@ -201,7 +201,8 @@ class Committer:
         """Publish events and mark them as delivered; do nothing after a subscriber has failed.
 
         Events that a command next to the engine has committed in between are delivered first:
-        the outbox forgets everything up to the last delivered event.
+        the outbox forgets everything up to the last delivered event. So are those of an older
+        commit of this engine whose answer comes later; it does not deliver them again.
         """
         last = events[-1][0] if events else 0
         async with self._delivery_lock:
@@ -211,8 +212,9 @@ class Committer:
             others = await self._missed(events)
             crashpoint(BEFORE, DELIVERY)
             for sequence, event in (*others, *events):
-                self.publish(event, sequence)
-            self._next = last + 1
+                if not self._delivers or sequence >= self._next:
+                    self.publish(event, sequence)
+            self._next = max(self._next, last + 1)
             self._broken = False
             crashpoint(AFTER, DELIVERY)
         if self._delivers and last:
