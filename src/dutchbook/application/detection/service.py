@@ -125,13 +125,14 @@ class DetectionService:
             case Refusal():
                 self._refused(watch, outcome, found, now)
             case Opportunity():
-                watch.reasons[outcome] = None
                 self.opportunities += 1
                 named = self._ids.new("opportunity", watch.match.match_id)
                 found = replace(found, opportunity_id=named)
                 if (full := self._queue.offer(found)) is not None:
                     refusal = Refusal(full, found.gross_edge, found.net_edge)
                     self._refused(watch, outcome, refusal, now)
+                else:
+                    watch.reasons[outcome] = None
 
     def _refused(
         self, watch: PairWatch, outcome: Outcome, refusal: Refusal, now: datetime
