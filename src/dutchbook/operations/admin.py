@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,11 +129,21 @@ def upgrade(url: str) -> str:
 
 
 def prune(url: str, years: int) -> int:
-    """Delete book snapshots older than `years`; return the number deleted."""
-    before = SystemClock().now() - timedelta(days=365 * years)
+    """Delete book snapshots older than `years`; return the number deleted.
+
+    One that is exactly that old stays.
+    """
     database = Database.at(url)
     database.check("paper")
-    return database.prune(before)
+    return database.prune(_years_before(SystemClock().now(), years))
+
+
+def _years_before(now: datetime, years: int) -> datetime:
+    """Return the same day and time of an earlier year; of 29 February, maybe the 28th."""
+    try:
+        return now.replace(year=now.year - years)
+    except ValueError:
+        return now.replace(year=now.year - years, day=28)
 
 
 def move_cash(url: str, platform: str, amount: str, note: str, *, out: bool) -> dict[str, str]:
