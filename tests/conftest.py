@@ -15,6 +15,8 @@ from support.program import at_home
 
 from dutchbook.persistence.database import Database
 
+pytest_plugins = ["support.time_limit"]
+
 # No test asserts wall time: how fast a machine draws examples says nothing of the program.
 settings.register_profile(
     "any machine",

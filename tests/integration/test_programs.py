@@ -6,10 +6,10 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.processes import SOON, runs, until
 from support.program import call, call_here
 
 from dutchbook.runtime.programs import MOST_WAITING, ProgramThreads
@@ -17,20 +17,11 @@ from dutchbook.runtime.programs import MOST_WAITING, ProgramThreads
 WRITE = (
     "import os, sys; open(sys.argv[1], 'a').write(sys.stdin.read() + repr(sorted(os.environ)))"
 )
-SOON = 20
 
 
 def python(code: str, *words: str) -> tuple[str, ...]:
     """Return the command that runs a program of one line."""
     return (sys.executable, "-c", code, *words)
-
-
-def until(done: Callable[[], bool]) -> bool:
-    """Wait until something is so."""
-    end = time.monotonic() + SOON
-    while not done() and time.monotonic() < end:
-        time.sleep(0.01)
-    return done()
 
 
 def test_a_program_gets_the_document_and_no_secret_of_the_environment(
@@ -61,16 +52,7 @@ def test_a_program_that_does_not_end_is_killed_with_its_children(tmp_path: Path)
 
     assert until(lambda: bool(programs._failures))
     assert programs.failures() == [f"{sys.executable}: killed: it did not end within 1 s"]
-    assert until(lambda: not _runs(int(file.read_text())))
-
-
-def _runs(pid: int) -> bool:
-    """Return whether a process runs; one that nobody has waited for has ended."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
+    assert until(lambda: not runs(int(file.read_text())))
 
 
 @pytest.mark.parametrize(

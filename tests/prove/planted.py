@@ -6,6 +6,7 @@ from prove.bug import Bug
 from prove.in_acks import IN_ACKS
 from prove.in_alerts import IN_ALERTS
 from prove.in_halts import IN_HALTS
+from prove.in_leases import IN_LEASES
 from prove.in_outages import IN_OUTAGES
 from prove.in_settings import IN_SETTINGS
 from prove.in_shown import IN_SHOWN
@@ -381,13 +382,6 @@ PLANTED = (
         "tests/simulation/test_reconciliation_service.py -k moment_its_discrepancy",
     ),
     Bug(
-        "an execution that has waited is not asked again whether it may begin",
-        "application/execution/queue.py",
-        "if not self._refused(opportunity, locked=True):",
-        "if self._executions is not None:",
-        "tests/simulation/test_seed.py -k waited",
-    ),
-    Bug(
         "an engine goes on though it could not tell of what was kept",
         BUS,
         "with self._learnt():",
@@ -398,6 +392,7 @@ PLANTED = (
     *IN_ALERTS,
     *IN_ACKS,
     *IN_HALTS,
+    *IN_LEASES,
     *IN_OUTAGES,
     *IN_SETTINGS,
     *IN_SHOWN,
