@@ -99,6 +99,7 @@ time_limit.LAST_SECONDS = 1
 
 @pytest.mark.time_limit(0.3)
 def test_that_no_signal_reaches():
+    Path("pids").write_text(str(os.getpid()))
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
     threading.Event().wait()
 
@@ -164,6 +165,7 @@ def test_a_test_that_no_signal_reaches_ends_its_worker_and_the_others_go_on(
     found, _ = outcome(folder, BEYOND_SIGNALS, "-n", "1")
 
     assert found == {"test_that_no_signal_reaches": "FAILED", "test_that_ends": "PASSED"}
+    assert until(lambda: not any(map(runs, pids(folder))))
 
 
 def test_the_tests_of_this_folder_have_a_limit(request: pytest.FixtureRequest) -> None:
