@@ -54,7 +54,7 @@ def test_a_halt_whose_reasons_cannot_be_read_is_an_unreadable_halt(reasons: obje
         gate = await started(halted=True, reasons=reasons)
         return await enters(gate), gate.risk.capital.state.halt_reasons
 
-    assert run_virtual(main()) == (False, {UNREADABLE})
+    assert run_virtual(main()) == (False, frozenset({UNREADABLE}))
 
 
 @pytest.mark.parametrize(

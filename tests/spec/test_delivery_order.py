@@ -31,8 +31,8 @@ class Engine:
         self.bus = Committer(journal, Hand(), RandomIds(), fence)
         self.bus.subscribe(self._on_event)
 
-    def _on_event(self, told: Event, sequence: int) -> None:
-        self.heard.append((sequence, told.stamp.event_id))
+    def _on_event(self, event: Event, sequence: int) -> None:
+        self.heard.append((sequence, event.stamp.event_id))
 
     async def in_log(self) -> Heard:
         return [
