@@ -5,6 +5,7 @@ from __future__ import annotations
 from prove.bug import Bug
 from prove.in_acks import IN_ACKS
 from prove.in_alerts import IN_ALERTS
+from prove.in_exits import IN_EXITS
 from prove.in_halts import IN_HALTS
 from prove.in_leases import IN_LEASES
 from prove.in_outages import IN_OUTAGES
@@ -391,6 +392,7 @@ PLANTED = (
     *IN_TRADES,
     *IN_ALERTS,
     *IN_ACKS,
+    *IN_EXITS,
     *IN_HALTS,
     *IN_LEASES,
     *IN_OUTAGES,

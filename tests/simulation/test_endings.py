@@ -113,6 +113,50 @@ def test_an_exit_in_progress_when_trading_ends_is_recorded_to_its_last_fill() ->
     assert {row["finality"] for row in run.tables["fills"]} == {Finality.SETTLED}
 
 
+async def _exits(
+    at: Bench, thin: Platform, shown: dict[int, str], real: dict[int, str]
+) -> list[tuple[Platform, Side, Decimal, Decimal]]:
+    """Exit before Polymarket's shares are final; `thin` has `real` when the order arrives."""
+    kalshi, polymarket = ({60: "500"}, {62: "500"}), ({43: "500"}, {45: "500"})
+    at.execute(second="100")
+    await at.rest(1)
+    at.show(POLYMARKET, polymarket[0], shown if thin is POLYMARKET else polymarket[1])
+    at.show(KALSHI, shown if thin is KALSHI else kalshi[0], kalshi[1])
+    if thin is KALSHI:
+        at.moved(KALSHI, real, kalshi[1])
+    else:
+        at.moved(POLYMARKET, polymarket[0], real)
+    await at.rest(1)
+    exits = [each for each in at.orders() if each.purpose is Purpose.EXIT]
+    return [(each.platform, each.side, each.size, each.filled) for each in exits[:2]]
+
+
+def test_a_second_leg_that_buys_is_the_whole_lots_of_what_the_first_has_filled() -> None:
+    """Kalshi sold hundredths; Polymarket takes whole shares, where a price has whole cents."""
+
+    async def work(at: Bench) -> Any:
+        return await _exits(at, KALSHI, {60: "40"}, {60: "30.4"})
+
+    assert bench(work).answer == [
+        (KALSHI, Side.SELL, 40, Decimal("30.4")),
+        (POLYMARKET, Side.BUY, 30, 30),
+    ]
+
+
+def test_a_second_leg_that_sells_is_the_hundredths_of_what_the_first_has_filled() -> None:
+    """Polymarket's dollars bought millionths; Kalshi takes hundredths."""
+
+    async def work(at: Bench) -> Any:
+        return await _exits(at, POLYMARKET, {45: "40"}, {44: "500"})
+
+    first, second = bench(work).answer
+
+    assert first[:3] == (POLYMARKET, Side.BUY, 40)
+    assert first[3] % Decimal("0.01"), "it filled a part of a hundredth"
+    assert second == (KALSHI, Side.SELL, second[2], second[2])
+    assert 0 < first[3] - second[2] < Decimal("0.01")
+
+
 def test_an_exit_whose_answer_is_lost_as_trading_ends_is_queried_before_the_stop() -> None:
     async def work(at: Bench) -> tuple[int, bool]:
         async def well_again() -> None:

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.bench import KALSHI, NOBODY, POLYMARKET, Bench, Ended, bench
 from support.exposures import exposure
+from support.laws import reached, reaches
 from support.memory_journal import MemoryJournal
 from support.runs import HELD, Finished, play, stored
 
@@ -162,6 +163,7 @@ def test_a_halt_that_a_person_cleared_does_not_come_back_with_a_restart() -> Non
 hours = st.lists(st.integers(0, 24 * 7 * 20), max_size=40).map(sorted)
 
 
+@reaches(told=10, died=15)
 @settings(max_examples=60, deadline=None)
 @given(hours, st.data())
 def test_live_counts_equal_a_count_from_the_log_across_any_restarts(
@@ -186,6 +188,10 @@ def test_live_counts_equal_a_count_from_the_log_across_any_restarts(
         return engine.monitoring.exposures.counts, await life.told()
 
     counts, told = run_virtual(main())
+    if told:
+        reached("told")
+    if any(dies):
+        reached("died")
 
     recount, expected = ExposureCounts(), Counter[str]()
     for at in times:

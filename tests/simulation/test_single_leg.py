@@ -224,6 +224,27 @@ def test_whatever_closing_sells_only_the_rest_is_unhedged(
     assert told.code == (None if even else 2007)
 
 
+@pytest.mark.parametrize(
+    ("second", "missing", "bought"),
+    [("25.37", "74.63", 74), ("90.01", "9.99", 9), ("94.5", "5.5", 5), ("40", "60", 60)],
+)
+def test_a_retry_buys_the_whole_lots_of_what_is_missing_and_no_more(
+    second: str, missing: str, bought: int
+) -> None:
+    """Polymarket takes whole shares where a price has whole cents; Kalshi filled hundredths."""
+
+    async def work(at: Bench) -> tuple[Decimal, list[Decimal]]:
+        await at.expose(second=second)
+        before = abs(at.position.imbalance)
+        await at.service.retry_leg(at.id, "0.53")
+        return before, [each.size for each in at.orders()[ENTRY:]]
+
+    run = bench(work)
+
+    assert run.answer == (Decimal(missing), [bought])
+    assert run.position["polymarket_size"] == Decimal(second) + bought
+
+
 def test_an_exposure_is_resolved_through_any_number_of_partial_fills() -> None:
     async def work(at: Bench) -> list[tuple[Decimal, bool]]:
         await at.expose(POLYMARKET, second="10")
@@ -927,6 +948,35 @@ def test_an_exposure_that_opens_again_counts_as_a_new_one() -> None:
     assert len(said(run, "single_leg.resolved")) >= 2
     assert run.position["status"] == OPEN
     assert run.position["polymarket_size"] == 100
+
+
+def test_a_fill_that_fails_after_the_close_leaves_an_exposure_that_the_policy_resolves() -> (
+    None
+):
+    """Both legs were sold; Polymarket takes its sale back, and a hundred shares are there."""
+
+    async def work(at: Bench) -> list[PositionStatus]:
+        at.execute(second="100")
+        await at.rest(SETTLED)
+        position_id, seen = at.id, []
+        at.fault(POLYMARKET, Fault.FAILED_FILL)
+        at.show(POLYMARKET, {43: "500"}, {45: "500"})
+        at.show(KALSHI, {60: "500"}, {62: "500"})
+        await at.rest(1)
+        seen.append(at.engine.trades.of(position_id).position.status)
+        await at.rest(SETTLED - 1.5)
+        at.fault(POLYMARKET)
+        at.usual(KALSHI)
+        at.usual(POLYMARKET)
+        await at.rest(SETTLED)
+        return [*seen, at.engine.trades.of(position_id).position.status]
+
+    run = bench(work, UNWIND)
+
+    assert run.answer == [CLOSED, CLOSED]
+    assert len(run.events("execution.fill.failed")) == 1
+    assert _tried(run) == [("close_leg", True)]
+    assert _sent(run)[-1][1] == "unwind"
 
 
 def test_the_policy_waits_while_an_outcome_is_unknown_and_then_goes_on() -> None:

@@ -8,6 +8,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.laws import reached, reaches
 from support.pairs import NOW, RICH, book, cheap_books, contract, pair
 
 from dutchbook.domain.detection.detect import detect, has_edge, possible
@@ -135,6 +136,7 @@ def roomy(dollars: str, limit: Reason = Reason.PAIR_LIMIT) -> Caps:
     return replace(RICH, room=Room(Money(Decimal(dollars)), limit))
 
 
+@reaches(traded=15)
 @settings(max_examples=200)
 @given(
     dollars=st.integers(0, 400),
@@ -154,7 +156,9 @@ def test_the_worst_case_of_both_legs_fits_into_what_limits_leave(
         match, books, Outcome.YES, primary=primary, now=NOW, hurdles=DEFAULT, caps=caps
     )
 
-    assert not isinstance(found, Opportunity) or found.budget <= dollars
+    if isinstance(found, Opportunity):
+        reached("traded")
+        assert found.budget <= dollars
 
 
 def _terms(platform: Platform) -> tuple[FeeTerms, ...]:
@@ -280,14 +284,24 @@ def test_interest_on_locked_capital_reduces_the_hurdle(
 
 
 rates = st.integers(0, 2_000).map(lambda each: Decimal(each) / 10_000)
+low = st.integers(0, 500).map(lambda each: Decimal(each) / 10_000)
 
 
+@reaches(refused=10, hurdle_met=10)
 @settings(max_examples=300)
-@given(st.integers(30, 46), st.integers(30, 53), rates, rates, rates, st.integers(1, 2_000))
+@given(
+    st.integers(30, 46),
+    st.integers(82, 96),
+    st.one_of(rates, st.integers(1_000, 2_000).map(lambda each: Decimal(each) / 10_000)),
+    low,
+    low,
+    st.one_of(st.integers(1, 2_000), st.integers(500, 2_000)),
+)
 def test_the_hurdle_is_exact(
-    ask: int, other: int, hurdle: Decimal, kalshi: Decimal, polymarket: Decimal, days: int
+    ask: int, both: int, hurdle: Decimal, kalshi: Decimal, polymarket: Decimal, days: int
 ) -> None:
     """The profit of a pair is compared with the return required of both prices until payout."""
+    other = both - ask
     books = {
         Platform.KALSHI: book(Platform.KALSHI, {20: 500}, {ask: 500}),
         Platform.POLYMARKET: book(Platform.POLYMARKET, {100 - other: 500}, {90: 500}),
@@ -324,6 +338,7 @@ def test_the_hurdle_is_exact(
 
     if margin > 0:
         refused = isinstance(found, Refusal) and found.reason is Reason.BELOW_HURDLE_RATE
+        reached("refused" if refused else "hurdle_met")
         assert refused is (margin * 365 < wanted * days)
 
 
@@ -376,20 +391,60 @@ def test_without_a_gross_edge_the_reason_is_no_edge() -> None:
     assert refusal(look(outcome=Outcome.NO)) is Reason.NO_EDGE
 
 
-@settings(max_examples=300)
-@given(sides, sides, sides, sides, st.sampled_from(list(Alignment)))
-def test_the_integer_filter_never_misses_what_detect_accepts(
-    bids_a: dict[int, int],
-    asks_a: dict[int, int],
-    bids_b: dict[int, int],
-    asks_b: dict[int, int],
-    alignment: Alignment,
-) -> None:
-    match = pair(alignment=alignment)
-    books = {
-        Platform.KALSHI: book(Platform.KALSHI, bids_a, asks_a),
-        Platform.POLYMARKET: book(Platform.POLYMARKET, bids_b, asks_b),
+Sides = tuple[dict[int, int], dict[int, int]]
+"""Bids and asks of one book."""
+unordered = st.tuples(sides, sides)
+Offered = tuple[Sides, Sides, Alignment]
+
+
+@st.composite
+def near_an_edge(draw: st.DrawFn, alignment: Alignment | None = None) -> Offered:
+    """Draw both books of a pair on which an entry costs about a dollar, either way round."""
+    alignment = alignment or draw(st.sampled_from(list(Alignment)))
+    ask, both = draw(st.integers(30, 60)), draw(st.integers(88, 99))
+    kalshi = draw(_above(ask - draw(st.integers(1, 3)), ask))
+    hedge = both - ask
+    if alignment is Alignment.INVERSE:
+        polymarket = draw(_above(hedge - draw(st.integers(1, 3)), hedge))
+    else:
+        polymarket = draw(_above(100 - hedge, 100 - hedge + draw(st.integers(1, 3))))
+    if draw(st.booleans()):  # then NO is the cheap outcome
+        return _turned(kalshi), _turned(polymarket), alignment
+    return kalshi, polymarket, alignment
+
+
+@st.composite
+def _above(draw: st.DrawFn, bid: int, ask: int) -> Sides:
+    """Draw a book with these best prices, and up to three further levels on each side."""
+    first, deep = st.integers(20, 2_000), st.lists(sizes, max_size=3)
+    bids = [draw(first), *draw(deep)]
+    asks = [draw(first), *draw(deep)]
+    return {bid - n: each for n, each in enumerate(bids)}, {
+        ask + n: each for n, each in enumerate(asks)
     }
+
+
+def _turned(of: Sides) -> Sides:
+    """Return the book of the opposite outcome."""
+    bids, asks = ({100 - price: size for price, size in side.items()} for side in of)
+    return asks, bids
+
+
+def _books(kalshi: Sides, polymarket: Sides) -> dict[Platform, OrderBook]:
+    return {
+        Platform.KALSHI: book(Platform.KALSHI, *kalshi),
+        Platform.POLYMARKET: book(Platform.POLYMARKET, *polymarket),
+    }
+
+
+@reaches(accepted=6)
+@settings(max_examples=300)
+@given(
+    st.one_of(st.tuples(unordered, unordered, st.sampled_from(list(Alignment))), near_an_edge())
+)
+def test_the_integer_filter_never_misses_what_detect_accepts(offered: Offered) -> None:
+    alignment = offered[2]
+    match, books = pair(alignment=alignment), _books(*offered[:2])
     minimum = int(DEFAULT.minimum_net_edge * E4)
 
     kalshi, polymarket = (books[platform] for platform in Platform)
@@ -404,24 +459,23 @@ def test_the_integer_filter_never_misses_what_detect_accepts(
     for outcome in Outcome:
         found = look(match=match, books=books, outcome=outcome)
         if isinstance(found, Opportunity):
+            reached("accepted")
             assert outcome in passed
             assert found.net_edge >= DEFAULT.minimum_net_edge
             worst = found.kalshi.walk.worst + found.polymarket.walk.worst
             assert worst < 1
 
 
+@reaches(accepted=8)
 @settings(max_examples=200)
-@given(sides, sides, st.sampled_from(list(Outcome)), st.booleans())
+@given(near_an_edge(Alignment.SAME), st.sampled_from(list(Outcome)), st.booleans())
 def test_an_accepted_pair_pays_more_than_it_cost_whichever_way_it_resolves(
-    bids: dict[int, int], asks: dict[int, int], outcome: Outcome, yes_wins: bool
+    offered: Offered, outcome: Outcome, yes_wins: bool
 ) -> None:
-    books = {
-        Platform.KALSHI: book(Platform.KALSHI, bids, asks),
-        Platform.POLYMARKET: book(Platform.POLYMARKET, {48: 900}, {50: 900}),
-    }
-    found = look(books=books, outcome=outcome)
+    found = look(books=_books(*offered[:2]), outcome=outcome)
     if not isinstance(found, Opportunity):
         return
+    reached("accepted")
 
     pays = sum(
         found.quantity
@@ -433,11 +487,21 @@ def test_an_accepted_pair_pays_more_than_it_cost_whichever_way_it_resolves(
     assert pays - paid == found.expected_profit > 0
 
 
-@given(st.integers(0, E4), st.integers(0, E4))
-def test_the_edge_counter_agrees_with_exact_arithmetic(ask_a: int, ask_b: int) -> None:
+asks = st.integers(0, E4)
+about_a_dollar = st.tuples(asks, st.integers(-100, 500)).map(
+    lambda drawn: (drawn[0], min(max(E4 - drawn[0] - drawn[1], 0), E4))
+)
+"""Prices of both legs that leave up to five cents for fees."""
+
+
+@reaches(edge=20, none=10)
+@given(st.one_of(st.tuples(asks, asks), about_a_dollar))
+def test_the_edge_counter_agrees_with_exact_arithmetic(both: tuple[int, int]) -> None:
+    ask_a, ask_b = both
     a, b = Decimal(ask_a) / E4, Decimal(ask_b) / E4
     fees = Decimal("0.07") * a * (1 - a) + Decimal("0.03") * b * (1 - b)
     quoted = 0 < ask_a < E4 and 0 < ask_b < E4
+    reached("edge" if quoted and 1 - a - b - fees > 0 else "none")
 
     assert has_edge(ask_a, ask_b, 70_000, 30_000) == (quoted and 1 - a - b - fees > 0)
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.laws import reached, reaches
 from support.pairs import NOW, book, pair
 
 from dutchbook.domain.market.book import OrderBook
@@ -299,6 +300,7 @@ cents = st.integers(2, 96)
 sizes = st.integers(1, 400)
 
 
+@reaches(left=8, held=30)
 @given(cents, cents, sizes, st.integers(1, 300))
 def test_by_default_locked_profit_is_never_given_up(
     kalshi_bid: int, polymarket_ask: int, size: int, held: int
@@ -307,6 +309,7 @@ def test_by_default_locked_profit_is_never_given_up(
 
     found = next_exit(looked, RULES)
 
+    reached("left" if isinstance(found, Leave) else "held")
     if isinstance(found, Leave):
         worth = worth_of_holding(looked, RULES) + RULES.minimum_gain
         assert found.net > worth * found.size
@@ -315,6 +318,7 @@ def test_by_default_locked_profit_is_never_given_up(
         assert isinstance(found, Hold)
 
 
+@reaches(both=50)
 @given(cents, cents, st.integers(30, 300))
 def test_selling_and_buying_the_opposite_outcome_pay_the_same_on_the_same_book(
     kalshi_bid: int, polymarket_ask: int, held: int
@@ -328,12 +332,14 @@ def test_selling_and_buying_the_opposite_outcome_pay_the_same_on_the_same_book(
     reverse = out_of_both(case(offered, sized, sellable=nothing), Decimal(held), RULES)
 
     if isinstance(sale, Leave) and isinstance(reverse, Leave):
+        reached("both")
         assert (sale.way, reverse.way) == (Way.SELL, Way.REVERSE)
         assert abs(sale.net - reverse.net) <= Decimal("0.000004")
     else:
         assert isinstance(sale, Leave) or isinstance(reverse, Hold)
 
 
+@reaches(left=10)
 @given(cents, cents, st.integers(0, 3), st.integers(0, 3))
 def test_better_prices_never_turn_an_exit_into_a_hold(
     kalshi_bid: int, polymarket_ask: int, up: int, down: int
@@ -344,9 +350,11 @@ def test_better_prices_never_turn_an_exit_into_a_hold(
     )
 
     if isinstance(worse, Leave):
+        reached("left")
         assert left(better).net >= worse.net
 
 
+@reaches(left=10)
 @given(cents, cents, sizes)
 def test_the_integer_filter_never_misses_an_exit(
     kalshi_bid: int, polymarket_ask: int, size: int
@@ -357,7 +365,9 @@ def test_the_integer_filter_never_misses_an_exit(
 
     passes = most_out_e4(offered, looked.position) > floor_e4
 
-    assert passes or not isinstance(next_exit(looked, RULES), Leave)
+    if isinstance(next_exit(looked, RULES), Leave):
+        reached("left")
+        assert passes
 
 
 # What leaving now would bring

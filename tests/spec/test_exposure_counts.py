@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
+from support.laws import reached, reaches
 
 from dutchbook.domain.capital.limits import Crossing
 from dutchbook.domain.positions.exposure_counts import MONTHLY, WEEKLY, ExposureCounts
@@ -125,7 +126,12 @@ def test_counts_do_not_depend_on_the_order_of_counting(
     assert counted(shuffled) == counted(times)
 
 
-@given(st.lists(instants, max_size=60))
+some = st.lists(instants, max_size=60)
+many = st.lists(instants, min_size=25, max_size=60)
+
+
+@reaches(month=20, three_weeks=8, none=3)
+@given(st.one_of(some, many))
 def test_counts_and_crossings_are_those_of_a_plain_calendar(times: list[datetime]) -> None:
     """The oracle shares no code: calendar months, and a list of all (ISO year, week)."""
     months = Counter((at.year, at.month) for at in times)
@@ -136,6 +142,12 @@ def test_counts_and_crossings_are_those_of_a_plain_calendar(times: list[datetime
     full = "".join("x" if weeks[week] > 1 else " " for week in calendar).split()
 
     limits = Counter(c.limit for _, c in crossed(*sorted(times)))
+
+    for case, limit in (("month", MONTHLY), ("three_weeks", WEEKLY)):
+        if limits[limit]:
+            reached(case)
+    if not limits:
+        reached("none")
 
     assert limits[MONTHLY] == sum(count >= 6 for count in months.values())
     assert limits[WEEKLY] == sum(len(run) >= 3 for run in full)

@@ -9,6 +9,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.laws import reached, reaches
 from support.pairs import NOW, book, cheap_books, contract, pair
 
 from dutchbook.domain.execution.decide import Phase
@@ -115,11 +116,16 @@ def test_before_any_measurement_the_expected_chance_is_the_studys() -> None:
     assert chance_of_miss(POLYMARKET, Tally()) == Fraction(15, 76)
 
 
-@given(st.integers(0, 10_000), st.integers(0, 10_000), st.sampled_from(list(Platform)))
+@reaches(as_many=10)
+@given(
+    st.one_of(st.just(ENOUGH), st.integers(0, 10_000)),
+    st.integers(0, 10_000),
+    st.sampled_from(list(Platform)),
+)
 def test_an_expected_chance_lies_between_the_measured_one_and_the_studys(
-    one: int, other: int, platform: Platform
+    attempts: int, missed_of_them: int, platform: Platform
 ) -> None:
-    misses, attempts = sorted((one, other))
+    misses = missed_of_them % (attempts + 1)
     study = chance_of_miss(platform, Tally())
     measured = Fraction(misses, attempts) if attempts else study
 
@@ -127,6 +133,7 @@ def test_an_expected_chance_lies_between_the_measured_one_and_the_studys(
 
     assert min(measured, study) <= found <= max(measured, study)
     if attempts == ENOUGH:
+        reached("as_many")
         assert found == (measured + study) / 2
 
 

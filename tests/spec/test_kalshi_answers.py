@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.answers import CLIENT_ID, as_bytes, changed, reports, said, sent
+from support.laws import reached, reaches
 from support.recordings import DATA
 
 from dutchbook.domain.execution.order import Order, Totals
@@ -193,15 +194,18 @@ def test_an_answer_that_the_page_does_not_list_leaves_the_outcome_unknown(
     assert classify(TABLE, answer).family is Family.UNKNOWN
 
 
-@given(st.integers(-1, 1_000), st.binary(max_size=200))
+@reaches(rejected=20, unknown=20)
+@given(st.one_of(st.integers(-1, 1_000), st.sampled_from([403])), st.binary(max_size=200))
 def test_every_status_with_any_bytes_has_a_verdict(status: int, body: bytes) -> None:
     verdict = classify(TABLE, Answer(status, body))
 
+    reached(verdict.family.value)
     assert verdict.row is not None or verdict.family is Family.UNKNOWN
     assert verdict.family in (Family.UNKNOWN, Family.REJECTED)
     assert (verdict.family is Family.REJECTED) == (status == 403)
 
 
+@reaches(torn=50)
 @given(st.sampled_from(CASES), st.integers(0, 400), st.integers(0, 255))
 def test_a_truncated_or_altered_answer_never_turns_acceptance_into_rejection(
     case: tuple[Any, ...], where: int, byte: int
@@ -213,6 +217,7 @@ def test_a_truncated_or_altered_answer_never_turns_acceptance_into_rejection(
     spoilt = classify(TABLE, Answer(case[0], body[:at] + bytes([byte]) + body[at + 1 :]))
 
     if case[0] != 403:
+        reached("torn")
         assert torn.family is Family.UNKNOWN
     assert spoilt.family in (Family.UNKNOWN, case[2])
 

@@ -453,6 +453,24 @@ def test_a_comparison_during_which_a_trade_was_listed_does_not_list_it_again() -
     assert apply(known, facts.Corrected(NOW, order, whole, trades, ())) == (known, ())
 
 
+def test_a_repair_keeps_the_reservation_of_an_order_that_still_works() -> None:
+    """Set free, it could be spent twice before the rest of the order fills."""
+    placed = play(*SHORT, facts.Placed(NOW, RETRY, RETRIED))
+    order, part, rest = placed.orders["r"], fill("r5", 4), fill("r6", 6)
+    partly = replace(order.with_fill(part), working_size=q(6))
+
+    kept = play(facts.Corrected(NOW, order, partly, (part,), ()), start=placed)
+    whole = partly.with_fill(rest).ended()
+    over = play(facts.Corrected(NOW, partly, whole, (rest,), ()), start=kept)
+
+    assert kept.orders["r"].working_size == 6
+    assert (kept.reservations, over.reservations) == ({"r": RETRIED}, {})
+    assert [bool(capital(*each).resolved) for each in ((placed, kept), (kept, over))] == [
+        False,
+        True,
+    ]
+
+
 def test_what_a_sale_may_still_sell_is_being_sold_until_its_outcome_is_known() -> None:
     """However that comes: by its answer, a query, a comparison or a person."""
     sold = (*HEDGED, facts.Placed(NOW, SALE), facts.OutcomeUnknown(NOW, "s", "no answer"))

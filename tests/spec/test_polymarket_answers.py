@@ -6,9 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from support.answers import DIGEST, as_bytes, changed, fees, reports, said, sent
+from support.laws import reached, reaches
 from support.pairs import NOW
 from support.recordings import DATA
 
@@ -294,14 +295,17 @@ def test_an_answer_that_the_page_does_not_list_leaves_the_outcome_unknown(
     assert classify(TABLE, answer).family is Family.UNKNOWN
 
 
-@given(st.integers(-1, 1_000), st.binary(max_size=200))
+@reaches(rejected=20, unknown=20)
+@given(st.one_of(st.integers(-1, 1_000), st.sampled_from([403, 425])), st.binary(max_size=200))
 def test_every_status_with_any_bytes_has_a_verdict(status: int, body: bytes) -> None:
     verdict = classify(TABLE, Answer(status, body))
 
+    reached(verdict.family.value)
     assert verdict.family in (Family.UNKNOWN, Family.REJECTED)
     assert (verdict.family is Family.REJECTED) == (status in (403, 425))
 
 
+@reaches(torn=50)
 @given(st.sampled_from(CASES), st.integers(0, 400), st.integers(0, 255))
 def test_a_truncated_or_altered_answer_never_turns_acceptance_into_rejection(
     case: tuple[Any, ...], where: int, byte: int
@@ -313,6 +317,7 @@ def test_a_truncated_or_altered_answer_never_turns_acceptance_into_rejection(
     spoilt = classify(TABLE, Answer(case[0], body[:at] + bytes([byte]) + body[at + 1 :]))
 
     if case[0] not in (403, 425):
+        reached("torn")
         assert torn.family is Family.UNKNOWN
     assert spoilt.family in (Family.UNKNOWN, case[2])
 
@@ -536,7 +541,9 @@ def test_a_trade_from_before_any_known_fee_leaves_the_outcome_unknown() -> None:
         decode_fills(page, sent(P), OURS)
 
 
+@reaches(no_match=0, stated=50)
 @given(reports(P))
+@example((sent(P, time_in_force=TimeInForce.IOC), OrderReport(DIGEST, (), NOTHING)))
 def test_reports_encoded_by_the_paper_platform_are_decoded_exactly(
     case: tuple[Sent, OrderReport],
 ) -> None:
@@ -552,11 +559,13 @@ def test_reports_encoded_by_the_paper_platform_are_decoded_exactly(
     assert (read.fills, read.working) == (report.fills, report.working)
     assert read.whole is (not report.working)
     if not report.fills and not report.working:
+        reached("no_match")
         assert verdict.reason == "no_match"
         return
     assert verdict.family is Family.ACCEPTED
     dollars = sum((fill.price * fill.size for fill in report.fills), start=Decimal(0))
     assume(not report.fills or dollars >= MICRO)
+    reached("stated")
     placed = decode_placed(answer.body, before)
     filled = sum((fill.size for fill in report.fills), start=Decimal(0))
     assert placed.stated is not None

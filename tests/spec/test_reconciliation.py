@@ -9,6 +9,7 @@ from typing import get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.laws import reached, reaches
 from support.pairs import NOW
 from support.reconciliation import (
     ABSENT,
@@ -738,6 +739,7 @@ def test_at_rest_our_fills_are_the_platforms_and_a_second_run_repairs_nothing(
     assert again == after
 
 
+@reaches(decided=30)
 @given(histories())
 def test_filled_is_the_sum_of_fills_and_the_position_agrees_with_it(
     history: tuple[OurState, list[list[FillReport]], PlatformState],
@@ -756,6 +758,7 @@ def test_filled_is_the_sum_of_fills_and_the_position_agrees_with_it(
         assert ours.contracts[POLY, "polymarket-cup", Outcome.NO] == mine.order.filled
         assert ours.cash[account(POLY)] == 100 - mine.order.cost - mine.order.fees
         if position.status is not PositionStatus.RECONCILIATION_REQUIRED:
+            reached("decided")
             imbalanced = position.imbalanced(DUST)
             assert position.status is (
                 PositionStatus.SINGLE_LEG_EXPOSED if imbalanced else PositionStatus.OPEN

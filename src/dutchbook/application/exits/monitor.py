@@ -328,9 +328,8 @@ class ExitMonitor:
         watch = self._watchlist.pairs[trade.position.pair_id]
         contract, book = watch.match.contract(leg.platform), watch.books[leg.platform]
         buys = leg.side is Side.BUY
-        size = Quantity(floor_to(filled, contract.lot if buys else contract.sizing.step))
-        if not buys:
-            size = min(size, trade.sellable(leg.platform))
+        most = filled if buys else min(filled, trade.sellable(leg.platform))
+        size = Quantity(floor_to(most, contract.lot if buys else contract.sizing.step))
         slack = self._choices.rescue_limit
         bound = leg.limit + slack if buys else leg.limit - slack
         limit = contract.floor_price(bound, leg.outcome) or Price(contract.grid.finest)
