@@ -6,8 +6,10 @@ from prove.bug import Bug
 from prove.in_acks import IN_ACKS
 from prove.in_alerts import IN_ALERTS
 from prove.in_exits import IN_EXITS
+from prove.in_found import IN_FOUND
 from prove.in_halts import IN_HALTS
 from prove.in_leases import IN_LEASES
+from prove.in_laws import IN_LAWS
 from prove.in_outages import IN_OUTAGES
 from prove.in_settings import IN_SETTINGS
 from prove.in_shown import IN_SHOWN
@@ -393,6 +395,8 @@ PLANTED = (
     *IN_ALERTS,
     *IN_ACKS,
     *IN_EXITS,
+    *IN_FOUND,
+    *IN_LAWS,
     *IN_HALTS,
     *IN_LEASES,
     *IN_OUTAGES,

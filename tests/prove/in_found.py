@@ -1,0 +1,123 @@
+"""Bugs that long runs and kills once found, each with the test that finds it since."""
+
+from __future__ import annotations
+
+from prove.bug import Bug
+from prove.in_exits import SINGLE_LEG
+from prove.in_trades import FACTS
+from prove.places import APPLY, BUS, CAPITAL
+
+KILLS = "tests/simulation/test_found_by_kills.py"
+DISPUTES = "application/pair_trades/discrepancies.py"
+HALTS, RESOLVE = "application/capital/halts.py", "application/reconciliation/resolve.py"
+
+IN_FOUND = (
+    Bug(
+        "a halt is lifted by each of two checks at once",
+        DISPUTES,
+        "async with self._enforcing:",
+        "async with asyncio.Lock():",
+        f"{KILLS} -k lift_its_halt_once",
+        also=((HALTS, "if reason not in capital.state.halt_reasons:", "if not reason:"),),
+    ),
+    Bug(
+        "a halt that a person has lifted meanwhile ends the engine",
+        DISPUTES,
+        "with contextlib.suppress(Conflict, InvalidInput):",
+        "with contextlib.suppress(Conflict):",
+        f"{KILLS} -k stops_no_engine",
+    ),
+    Bug(
+        "two decisions resolve one discrepancy at once",
+        DISPUTES,
+        "async with self.settling:",
+        "async with asyncio.Lock():",
+        f"{KILLS} -k resolved_twice_at_once",
+    ),
+    Bug(
+        "a person's decision on a position does not wait for a comparison's",
+        RESOLVE,
+        "async with self._disputes.settling:",
+        "if self._disputes.settling:",
+        f"{KILLS} -k comparison_resolve_at_once",
+    ),
+    Bug(
+        "a position is resolved again by a person who has waited for another",
+        RESOLVE,
+        "            _insist(trade)\n            if choice is Choice.FORCE_CLOSE:",
+        "            if choice is Choice.FORCE_CLOSE:",
+        f"{KILLS} -k one_gets_an_error",
+    ),
+    Bug(
+        "a commit whose caller was cancelled counts as one whose end is known",
+        BUS,
+        "self._ended += aware",
+        "self._ended += 1",
+        f"{KILLS} -k leaves_the_cache_in_doubt",
+    ),
+    Bug(
+        "an order that can still arrive is gone if a person says so",
+        RESOLVE,
+        "if self._theirs.may_arrive(order):",
+        "if order is None:",
+        f"{KILLS} -k can_still_arrive",
+    ),
+    Bug(
+        "a decision ends the engine if an order was placed meanwhile",
+        RESOLVE,
+        "mine = tuple(o for o in again.ours.orders if o.order.order_id in answers)",
+        "mine = again.ours.orders",
+        f"{KILLS} -k placed_while_a_person_decides",
+    ),
+    Bug(
+        "what redelivery has counted is reported beside the count from the log",
+        "application/exposure/tracker.py",
+        "self._owed.clear()\n",
+        "list(self._owed)\n",
+        f"{KILLS} -k reported_once_at_the_next_start",
+    ),
+    Bug(
+        "an exposure that was reported once is never reported again",
+        APPLY,
+        "if after.stall_reported and after.position.status is not before.position.status:",
+        "if after.stall_reported and after is before:",
+        f"{KILLS} -k silence_the_next_engine",
+    ),
+    Bug(
+        "a difference asks for no payout",
+        "application/settlement/payouts.py",
+        "isinstance(event, ReconciliationComplete) and event.discrepancies:",
+        "isinstance(event, ReconciliationComplete) and event.repairs:",
+        f"{KILLS} -k payout_is_requested",
+    ),
+    Bug(
+        "a difference is compared again only when the interval has passed",
+        "application/reconciliation/service.py",
+        "min(intervals.every, intervals.grace) if self._unsure else intervals.every",
+        "intervals.every",
+        f"{KILLS} -k missing_cash_is_reported",
+    ),
+    Bug(
+        "a balanced position that an order unbalances is no exposure",
+        APPLY,
+        "elif after.status is PositionStatus.SINGLE_LEG_EXPOSED:\n"
+        "        yield events.unhedged(after, NEEDLESS)",
+        "elif after.status is PositionStatus.CLOSED:\n"
+        "        yield events.unhedged(after, NEEDLESS)",
+        f"{SINGLE_LEG} -k once_the_position_is_balanced",
+    ),
+    Bug(
+        "a fill that failed while its execution waits is paid back before it was paid",
+        CAPITAL,
+        "if not after.held:",
+        "if not after.opened:",
+        f"{FACTS} -k every_movement_adds_up",
+    ),
+    Bug(
+        "events of a commit that got no answer are taken for told",
+        BUS,
+        "        known = False\n        try:\n            if self.fence is None:",
+        "        known = True\n        try:\n            if self.fence is None:",
+        "tests/simulation/test_crash_reports.py -k got_no_answer",
+    ),
+)
