@@ -168,6 +168,7 @@ PLANTED = (
         "covered - max(second.sent, second.filled)",
         "covered - second.sent",
         "tests/spec/test_decide.py",
+        "tests/spec/test_decide.py -k not_hedged_again",
     ),
     Bug(
         "more is hedged than was set aside",
@@ -187,6 +188,7 @@ PLANTED = (
         ASK,
         "waited = max(waited, self._clock.now() - since)",
         "waited = self._clock.now() - since",
+        "tests/simulation/test_found_by_kills.py -k set_back",
     ),
     Bug(
         "a cancelled call is left half done",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.bench import POLYMARKET, Bench, bench
 from support.exposures import exposure
 from support.memory_journal import MemoryJournal
 from support.pairs import NOW
@@ -35,6 +36,7 @@ from dutchbook.domain.reconciliation.platform_state import Unavailable
 from dutchbook.domain.values.units import NOTHING, Money
 from dutchbook.errors import InvalidInput, InvalidPositionState, StorageError
 from dutchbook.persistence.database import Database
+from dutchbook.platforms.paper.faults import Fault
 from dutchbook.ports.journal import Batch, Receipt
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual, turnstile
@@ -340,6 +342,29 @@ def test_a_payout_is_requested_as_soon_as_a_comparison_finds_a_difference(
         return seen
 
     assert run_virtual(main()) == asked
+
+
+def test_a_clock_that_is_set_back_does_not_keep_a_person_from_being_asked() -> None:
+    """By that clock the order was not unknown for long enough until an hour later."""
+
+    async def work(at: Bench) -> list[int]:
+        async def asked() -> int:
+            names = [row["name"] for row in await at.journal.rows("audit_log")]
+            return names.count("execution.order.needs_person")
+
+        await at.expose()
+        at.fault(POLYMARKET, Fault.LOST_ANSWER)
+        await at.service.retry_leg(at.id, "0.53")
+        clock: Any = at.engine.clock
+        clock._start -= timedelta(hours=1)
+        seen = [await asked()]
+        await at.rest(900)
+        seen.append(await asked())
+        at.fault(POLYMARKET)
+        await at.rest(90)
+        return seen
+
+    assert bench(work).answer == [0, 1]
 
 
 def test_missing_cash_is_reported_after_the_interval_and_the_grace_that_are_configured() -> (
