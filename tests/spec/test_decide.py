@@ -263,7 +263,7 @@ def test_the_first_leg_must_fill_whole_when_a_part_of_it_could_be_too_small_to_h
 outcomes = st.sampled_from(["fills", "short", "over", "none", "refused", "unknown", "thin"])
 
 
-@reaches(hedged=3, exposed=5, failed=10, waiting=5)
+@reaches(hedged=3, exposed=3, failed=10, waiting=3)
 @given(outcomes, outcomes, st.integers(1, 9_999))
 def test_whatever_happens_no_leg_is_sent_beyond_its_plan_and_the_end_agrees_with_the_fills(
     first: str, second: str, part: int

@@ -494,7 +494,7 @@ about_a_dollar = st.tuples(asks, st.integers(-100, 500)).map(
 """Prices of both legs that leave up to five cents for fees."""
 
 
-@reaches(edge=20, none=10)
+@reaches(edge=20, none=5)
 @given(st.one_of(st.tuples(asks, asks), about_a_dollar))
 def test_the_edge_counter_agrees_with_exact_arithmetic(both: tuple[int, int]) -> None:
     ask_a, ask_b = both

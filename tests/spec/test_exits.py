@@ -300,7 +300,7 @@ cents = st.integers(2, 96)
 sizes = st.integers(1, 400)
 
 
-@reaches(left=8, held=30)
+@reaches(left=5, held=30)
 @given(cents, cents, sizes, st.integers(1, 300))
 def test_by_default_locked_profit_is_never_given_up(
     kalshi_bid: int, polymarket_ask: int, size: int, held: int
@@ -339,7 +339,7 @@ def test_selling_and_buying_the_opposite_outcome_pay_the_same_on_the_same_book(
         assert isinstance(sale, Leave) or isinstance(reverse, Hold)
 
 
-@reaches(left=10)
+@reaches(left=6)
 @given(cents, cents, st.integers(0, 3), st.integers(0, 3))
 def test_better_prices_never_turn_an_exit_into_a_hold(
     kalshi_bid: int, polymarket_ask: int, up: int, down: int
@@ -354,7 +354,7 @@ def test_better_prices_never_turn_an_exit_into_a_hold(
         assert left(better).net >= worse.net
 
 
-@reaches(left=10)
+@reaches(left=6)
 @given(cents, cents, sizes)
 def test_the_integer_filter_never_misses_an_exit(
     kalshi_bid: int, polymarket_ask: int, size: int
