@@ -1,8 +1,8 @@
 """Rules that hold once the engine is quiet, from the platforms' state and the database's rows.
 
 It knows the guarantees and not the code that keeps them: rows are read with the drivers alone,
-and amounts are the database's own millionths. Only the check of the audit chain is the
-program's.
+and amounts are the database's own millionths. The program's own verification runs as well,
+beside one that shares nothing with it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from independent import verify
 
 from dutchbook.persistence.database import Database
 from dutchbook.persistence.log import anchors
@@ -28,7 +30,7 @@ DUST = 10_000
 TABLES = (
     "accounts", "audit_log", "contract_matches", "discrepancies", "executions", "fills",
     "ledger_entries", "open_positions", "operator_commands", "orders", "outbox", "reservations",
-    "risk_override_logs", "risk_states", "settlements",
+    "risk_override_logs", "risk_states", "settlements", "system_metadata",
 )  # fmt: skip
 
 
@@ -46,6 +48,7 @@ def judge(url: str, truth: Truth, anchored: Path) -> list[str]:
         *promises.CHECKS,
     )  # fmt: skip
     found = [wrong for check in checks for wrong in check(tables, truth)]
+    found += [*verify.problems(tables), *verify.kept(tables, anchored.read_bytes())]
     return found + [f"I-26 {problem}" for problem in _verified(url, anchored)]
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from independent import verify
+from independent.stored import as_stored
 from support.replay import differences
 
 from dutchbook.domain.events import Event
@@ -36,7 +38,8 @@ def judge(
 ) -> Wrong:
     """Yield every violation as an invariant and a sentence.
 
-    `replay` also rebuilds the tables from the log, which at a seed's end is complete.
+    `replay` also verifies the rows and rebuilds them from the log, once by the program and once
+    without it: at a seed's end the log is complete.
     """
     yield from _fills(store, truth)
     yield from _orders(store, truth)
@@ -52,6 +55,10 @@ def judge(
                 yield "I-30", f"event {row['sequence']}, {row['name']}, shows a key"
         for line in differences(log, {name: store.table(name) for name in AUDITED}):
             yield "I-26", line
+        rows = {name: as_stored(store.table(name)) for name in verify.TABLES}
+        for line in verify.problems(rows):
+            invariant, _, what = line.partition(" ")
+            yield invariant, what
 
 
 def _fills(store: Store, truth: Truth) -> Wrong:

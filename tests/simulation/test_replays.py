@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from support.faults import ALL, BUSY, FAULTS, REFUSED, UNANSWERED
 from support.memory_journal import MemoryJournal
-from support.runs import stored
+from support.runs import stored, verified
 
 from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
@@ -34,6 +34,7 @@ def lived(*settings: str, seed: int, runs: int = 1, dies: Sequence[int] = ()) ->
             await (broken_off(paper, run) if run in dies else paper.trade(run))
         read = await stored(journal)
         assert all(read(name) for name in ("orders", "reservations", "risk_states"))
+        assert await verified(journal) == []
         return audited(read)
 
     return run_virtual(main())

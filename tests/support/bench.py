@@ -33,7 +33,7 @@ from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.message import MemoryTape, TapeMeta
 from support.pairs import NOW, pair
-from support.runs import WatchedJournal, conserved, stored
+from support.runs import WatchedJournal, conserved, stored, verified
 
 KALSHI, POLYMARKET = Platform.KALSHI, Platform.POLYMARKET
 Levels = dict[int, str]
@@ -294,7 +294,7 @@ def bench(
 ) -> Ended:
     """Do `work` on a running engine whose first legs are on `first`, then drain it.
 
-    After each commit, conservation of capital is checked. At the end, the log is verified.
+    After each commit, conservation of capital is checked. At the end, the log is verified, twice.
 
     Args:
         work: The test's actions, in place of a tape.
@@ -375,6 +375,7 @@ async def _run(at: Bench, feed: WorkFeed, run: int) -> Ended:
     await engine.lifecycle.run(engine.feed.follow, settled)
     await engine.lifecycle.stop("the test ended")
     assert problems(await stored(journal)) == []
+    assert await verified(journal) == []
     tables = {name: await journal.rows(name) for name in journal._tables}
     return Ended(feed.answers[0], tables, Left(at.paper, journal, engine.clock.now(), run))
 

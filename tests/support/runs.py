@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import partial
 from typing import Any
+
+from independent import capital, verify
+from independent.stored import as_stored
 
 from dutchbook.bootstrap.engine import Engine
 from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
-from dutchbook.domain.capital.ledger import (
-    Balance,
-    Bucket,
-    EntryKind,
-    Posting,
-    check_conservation,
-)
-from dutchbook.domain.market.contract import Platform
-from dutchbook.domain.values.units import Money
 from dutchbook.persistence.log.audit import Read
 from dutchbook.persistence.log.replay import AUDITED
-from dutchbook.platforms.paper.wallet import ACCOUNTS
 from dutchbook.ports.journal import Batch, Journal, Receipt
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual, turnstile
@@ -113,71 +105,7 @@ def play(
 
 def conserved(tables: dict[str, list[dict[str, Any]]]) -> None:
     """Check I-11 to I-15 on the rows of a database at any moment of a run."""
-    keys = {str(key): key for key in ACCOUNTS.values()}
-    postings = [
-        Posting(
-            EntryKind(row["kind"]),
-            keys[row["account_id"]],
-            Bucket(row["bucket"]),
-            Money(row["amount"]),
-        )
-        for row in tables["ledger_entries"]
-    ]
-    balances = {
-        keys[row["account_id"]]: Balance(row["free"], row["reserved"], row["committed"])
-        for row in tables["accounts"]
-    }
-    check_conservation(postings, balances)
-    _reservations(tables)
-
-
-def _reservations(tables: dict[str, list[dict[str, Any]]]) -> None:
-    live = {row["execution_id"] for row in tables["executions"] if row["ended_at"] is None}
-    out = {row["order_id"] for row in tables["orders"] if row["working_size"]}
-    reserved = {platform: Decimal(0) for platform in Platform}
-    for row in tables["reservations"]:
-        parts = row["committed"] + row["fees"] + row["released"]
-        platform = Platform(row["account_id"].split(":")[0])
-        if row["status"] == "reserved":
-            of_order = row["order_id"] is not None
-            assert row["order_id"] in out if of_order else row["execution_id"] in live, "I-15"
-            assert parts == 0
-            reserved[platform] += row["amount"]
-            assert _worst(tables, row, platform) <= row["amount"], "I-14"
-        else:
-            assert parts == row["amount"], "I-13: a reservation that was not resolved whole"
-    for row in tables["accounts"]:
-        assert row["reserved"] == reserved[Platform(row["platform"])], "I-12"
-    if state := tables["risk_states"]:
-        assert state[0]["reserved_capital"] == sum(reserved.values())
-        assert state[0]["reserved_position_slots"] == len(
-            {
-                r["execution_id"]
-                for r in tables["reservations"]
-                if r["status"] == "reserved" and r["order_id"] is None
-            }
-        )
-
-
-def _worst(
-    tables: dict[str, list[dict[str, Any]]], reservation: dict[str, Any], platform: Platform
-) -> Decimal:
-    """Return the most that orders under a reservation cost, with the fees charged so far."""
-    order_id, execution_id = reservation["order_id"], reservation["execution_id"]
-    ended = {row["execution_id"]: row["ended_at"] for row in tables["executions"]}
-    return sum(
-        (
-            row["fill_cost"] + row["fees"] + row["working_size"] * row["price"]
-            for row in tables["orders"]
-            if row["platform"] is platform
-            and (
-                row["order_id"] == order_id
-                if order_id
-                else row["execution_id"] == execution_id and ended[execution_id] is None
-            )
-        ),
-        start=Decimal(0),
-    )
+    capital.conserved(tables)
 
 
 async def stored(journal: Journal) -> Read:
@@ -187,3 +115,9 @@ async def stored(journal: Journal) -> Read:
         for name in ("audit_log", "system_metadata", *AUDITED)
     }
     return tables.__getitem__
+
+
+async def verified(journal: Journal) -> list[str]:
+    """Return what a second verification, which shares no code with the program, finds wrong."""
+    tables = {name: as_stored(await journal.rows(name)) for name in verify.TABLES}
+    return list(verify.problems(tables))
