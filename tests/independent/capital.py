@@ -46,17 +46,23 @@ def conservation(tables: Tables) -> Iterator[str]:
     for account, bucket in booked:
         if account not in accounts or bucket not in OURS + ELSEWHERE:
             yield f"I-11 entries name {bucket} of {account}, which does not exist"
-    for name, row in accounts.items():
-        came = -sum((booked[name, bucket] for bucket in ELSEWHERE), start=NIL)
-        shown = sum((row[bucket] for bucket in OURS), start=NIL)
-        if shown != came:
-            yield f"I-11 {name} shows {shown}, and {came} came in"
-        for bucket in OURS:
-            if row[bucket] != booked[name, bucket]:
-                stated = f"{row[bucket]}, its entries {booked[name, bucket]}"
-                yield f"I-11 {name}: {bucket} is {stated}"
-        if min(row["free"], row["reserved"]) < 0:
-            yield f"I-12 {name} is overdrawn: {row['free']}, {row['reserved']} reserved"
+    for row in accounts.values():
+        yield from _account(row, booked)
+
+
+def _account(row: Row, booked: Mapping[tuple[str, str], Decimal]) -> Iterator[str]:
+    """Compare what an account shows with its entries by bucket."""
+    name = row["account_id"]
+    came = -sum((booked.get((name, bucket), NIL) for bucket in ELSEWHERE), start=NIL)
+    shown = sum((row[bucket] for bucket in OURS), start=NIL)
+    if shown != came:
+        yield f"I-11 {name} shows {shown}, and {came} came in"
+    for bucket in OURS:
+        entries = booked.get((name, bucket), NIL)
+        if row[bucket] != entries:
+            yield f"I-11 {name}: {bucket} is {row[bucket]}, its entries {entries}"
+    if min(row["free"], row["reserved"]) < 0:
+        yield f"I-12 {name} is overdrawn: {row['free']}, {row['reserved']} reserved"
 
 
 def reservations(tables: Tables) -> Iterator[str]:

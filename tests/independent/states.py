@@ -14,9 +14,7 @@ DUST = Decimal("0.01")
 Row = Mapping[str, Any]
 
 
-def order_status(
-    *, ordered: Decimal, filled: Decimal, working: Decimal, refused: bool
-) -> str:
+def order_status(*, ordered: Decimal, filled: Decimal, working: Decimal, refused: bool) -> str:
     """Return the only status that an order may have.
 
     A fill is a fact and outweighs everything else. Without one, a documented refusal is final;

@@ -18,12 +18,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 UNFIT = re.compile("[\0\ud800-\udfff]")
 """Characters that no database holds; each is stored as U+FFFD."""
-AMOUNTS = frozenset(
-    """
-    amount committed daily_pnl fee fees fill_cost fill_size free price released reserved
-    reserved_capital size stated stated_cost stated_fees total_capital_deployed working_size
-    """.split()
-)
+AMOUNTS = frozenset((
+    "amount", "committed", "fee", "fees", "fill_cost", "fill_size", "free", "price", "released",
+    "reserved", "reserved_capital", "size", "stated", "stated_cost", "stated_fees",
+    "total_capital_deployed", "working_size",
+))  # fmt: skip
 """Columns of amounts and sizes that the oracles read; each has one meaning in every table."""
 
 

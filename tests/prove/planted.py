@@ -10,6 +10,7 @@ from prove.in_found import IN_FOUND
 from prove.in_halts import IN_HALTS
 from prove.in_leases import IN_LEASES
 from prove.in_laws import IN_LAWS
+from prove.in_oracles import IN_ORACLES
 from prove.in_outages import IN_OUTAGES
 from prove.in_settings import IN_SETTINGS
 from prove.in_shown import IN_SHOWN
@@ -401,6 +402,7 @@ PLANTED = (
     *IN_LAWS,
     *IN_HALTS,
     *IN_LEASES,
+    *IN_ORACLES,
     *IN_OUTAGES,
     *IN_SETTINGS,
     *IN_SHOWN,

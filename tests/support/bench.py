@@ -294,7 +294,7 @@ def bench(
 ) -> Ended:
     """Do `work` on a running engine whose first legs are on `first`, then drain it.
 
-    After each commit, conservation of capital is checked. At the end, the log is verified, twice.
+    Conservation of capital is checked after each commit, and the log twice at the end.
 
     Args:
         work: The test's actions, in place of a tape.

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from independent import states
+
 from dutchbook.bootstrap.engine import Engine
 from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
@@ -369,10 +371,12 @@ async def both(at: At, cell: Cell) -> None:
 
 
 async def same_as_stored(at: At) -> None:
-    """The cache is what a start would load from the rows."""
+    """The cache is what a start would load from the rows, whose states are as facts imply."""
     loaded = await at.engine.trading.loader.load()
     kept = [_stored(each) for each in at.engine.trades.trades]
     assert [_stored(each) for each in loaded.trades] == kept
+    tables = {name: await at.rows(name) for name in ("orders", "fills")}
+    assert list(states.orders(tables)) == []
 
 
 def _stored(trade: PairTrade) -> PairTrade:

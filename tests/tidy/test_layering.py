@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import pytest
 
-from tidy.tree import imports, modules, part
+from tidy.tree import ROOT, imports, modules, part
 
 INNER = {"errors"}
 SHELL = INNER | {"domain", "ports", "application"}
@@ -166,3 +166,41 @@ def test_a_tape_or_paper_in_the_engine_would_be_found(line: str) -> None:
 @pytest.mark.parametrize("path", ["bootstrap/paper.py", "bootstrap/paper_run.py"])
 def test_paper_is_found_where_it_is(path: str) -> None:
     assert of_paper(TREES[path]) != []
+
+
+# Independent oracles -------------------------------------------------------------------------
+
+
+def of_program(tree: ast.Module) -> list[str]:
+    """Return a module's imports that are neither of Python nor independent of the program."""
+    free = {*sys.stdlib_module_names, "zstandard", "independent"}
+    return [name for name in imports(tree) if name.split(".")[0] not in free]
+
+
+INDEPENDENT = modules(ROOT / "tests" / "independent")
+
+
+@pytest.mark.parametrize("path", INDEPENDENT)
+def test_an_independent_oracle_imports_nothing_of_the_program(path: str) -> None:
+    assert of_program(INDEPENDENT[path]) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from dutchbook.domain.capital.ledger import fold",
+        "import dutchbook.domain.execution.order",
+        "from support.replay import differences",
+        "def late():\n    from dutchbook import domain",
+    ],
+)
+def test_an_oracle_that_asks_the_program_would_be_found(line: str) -> None:
+    assert of_program(ast.parse(line)) != []
+
+
+@pytest.mark.parametrize("call", ["importlib", "__import__"])
+def test_an_independent_oracle_loads_no_module_by_name(call: str) -> None:
+    texts = [ast.unparse(tree) for tree in INDEPENDENT.values()]
+
+    assert texts
+    assert not any(call in text for text in texts)
