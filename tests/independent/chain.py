@@ -76,6 +76,6 @@ def heads(log: Iterable[Row], kept: bytes, identity: str) -> Iterator[str]:
     hashes = {entry["sequence"]: entry["hash"] for entry in log}
     if not found:
         yield "I-26 no head of the log was kept"
-    for sequence, head in found.items():
-        if hashes.get(sequence) != head:
-            yield f"I-26 entry {sequence} is not the one whose head was kept"
+    for number, head in found.items():
+        if hashes.get(number) != head:
+            yield f"I-26 entry {number} is not the one whose head was kept"
