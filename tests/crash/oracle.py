@@ -48,7 +48,8 @@ def judge(url: str, truth: Truth, anchored: Path) -> list[str]:
         *promises.CHECKS,
     )  # fmt: skip
     found = [wrong for check in checks for wrong in check(tables, truth)]
-    found += [*verify.problems(tables), *verify.kept(tables, anchored.read_bytes())]
+    heads = anchored.read_bytes() if anchored.exists() else b""
+    found += [*verify.problems(tables), *verify.kept(tables, heads)]
     return found + [f"I-26 {problem}" for problem in _verified(url, anchored)]
 
 

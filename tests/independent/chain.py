@@ -63,7 +63,11 @@ def heads(log: Iterable[Row], kept: bytes, identity: str) -> Iterator[str]:
     owner, previous = ZEROS, ZEROS
     found: dict[int, str] = {}
     for number, line in enumerate(kept.split(b"\n")[:-1], start=1):
-        sequence, head, _, digest = line.decode().split(" ")
+        fields = line.decode(errors="replace").split(" ")
+        if len(fields) != 4 or not fields[0].isdecimal():
+            yield f"I-26 line {number} of the kept heads is not what was written"
+            continue
+        sequence, head, _, digest = fields
         if digest != previous:
             yield f"I-26 line {number} of the kept heads does not follow the one before"
         previous = hashlib.sha256(line).hexdigest()

@@ -171,6 +171,7 @@ def test_a_line_of_heads_that_was_rewritten_is_found() -> None:
     (found,) = heads(log, file, "me")
 
     assert "line 3" in found
+    assert "line 1" in next(heads(log, b"no head at all\n", "me"))
 
 
 # Single legs ---------------------------------------------------------------------------------
