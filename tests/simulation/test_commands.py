@@ -23,6 +23,7 @@ from dutchbook.application.operator.command_rows import (
 )
 from dutchbook.application.operator.commands import Commands
 from dutchbook.application.records.lease import ENGINE, take
+from dutchbook.application.records.rows import SINGLETON
 from dutchbook.application.records.runs import count_run
 from dutchbook.bootstrap.engine import Engine
 from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
@@ -834,6 +835,8 @@ def test_after_a_clock_that_was_ahead_the_day_is_set_back_and_only_losses_stay(
             daily_pnl=Money(Decimal(pnl)),
         )
         risk.capital.state = ahead
+        held = Update("risk_states", SINGLETON, put={"daily_pnl": ahead.daily_pnl})
+        await at.journal.commit(Batch((held,)))
         await risk.halts.start_day()
         row = (await at.journal.rows("risk_states"))[0]
         today = risk.capital.today()

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from dutchbook.application.capital.capital import Alone
 from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.records.changes import ALWAYS, Gate, capital_writes
 from dutchbook.application.records.committer import Committer
@@ -22,7 +23,7 @@ from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.pair_trades import events
 from dutchbook.domain.pair_trades.capital import CapitalChange, capital_change
 from dutchbook.domain.positions.position import PositionStatus
-from dutchbook.domain.values.units import ZERO, Money
+from dutchbook.domain.values.units import NOTHING, ZERO, Money
 from dutchbook.errors import Conflict, ReservationFailed
 from dutchbook.platforms.paper.wallet import ACCOUNTS
 from dutchbook.ports.journal import Batch
@@ -126,6 +127,16 @@ class Limited:
         half = Money(Decimal(dollars) / 2)
         request = BudgetRequest(f"e{self._asked}", pair_id, dict.fromkeys(Platform, half))
         return await self.entries.reserve(request)
+
+    async def lose(self, dollars: str) -> None:
+        """Book a loss of a position as `PairTrades.book` does."""
+        risk, entries = self.risk, self.entries
+        step = CapitalChange("one", "one", state={"daily_pnl": Money(-Decimal(dollars))})
+        async with risk.halts.with_loss(step, Alone("one", NOTHING)) as (halt, told):
+            accounts, at = risk.capital.accounts, entries.clock.now()
+            writes = capital_writes(step, accounts, entries.ids, at, halt=halt)
+            await self.committer.commit(Batch(tuple(writes), told))
+            risk.capital.follow(step)
 
     async def refused(self, pair_id: str, dollars: int) -> str:
         with pytest.raises(ReservationFailed) as caught:

@@ -16,7 +16,7 @@ from dutchbook.application.records.rows import SINGLETON
 from dutchbook.domain.capital.limits import HaltReason, RiskState
 from dutchbook.domain.events import TradingHalted, TradingResumed
 from dutchbook.domain.pair_trades.capital import CapitalChange
-from dutchbook.domain.values.units import ZERO, plain
+from dutchbook.domain.values.units import ZERO, Money, plain
 from dutchbook.errors import Conflict, InvalidInput
 from dutchbook.ports.journal import Batch, Update
 from dutchbook.ports.time import Clock
@@ -89,14 +89,18 @@ class Halts:
         return not capital.state.trading_halted
 
     def _resumed(
-        self, before: RiskState, reason: HaltReason, rationale: str, **put: Any
+        self, before: RiskState, reason: HaltReason, rationale: str, day: Update | None = None
     ) -> Batch:
-        """Return the batch that clears a reason, and lifts the fence's halt if none is left."""
+        """Return the batch that clears a reason, and lifts the fence's halt if none is left.
+
+        `day`: the change of the risk state that begins a day, where one begins with it.
+        """
         after = before.resumed(reason)
         reasons = tuple(sorted(after.halt_reasons))
         event = TradingResumed(self._committer.stamp("risk"), reason.value, reasons, rationale)
-        cleared = halt_update(after)
-        change = replace(cleared, put={**cleared.put, **put})
+        change = halt_update(after)
+        if day is not None:
+            change = replace(day, put={**change.put, **day.put})
         fence = self._committer.fence
         lifted = () if after.trading_halted or fence is None else fence.lifted()
         return Batch((change, *lifted), (event,))
@@ -107,30 +111,41 @@ class Halts:
         Both are in one commit. If another process halts trading concurrently, neither is kept,
         and the next call tries again. Other halt reasons stay.
 
+        What is booked beside that commit counts towards the new day, whichever of both the
+        database takes first: the result of the old day is subtracted. A loss at the limit halts
+        again before this returns.
+
         The day is the one that a trusted clock shows: while ours has drifted, none begins.
         After a clock that was ahead the day is set back; losses stay with it, gains do not.
         """
         capital, reason = self._capital, HaltReason.DAILY_LOSS_LIMIT
-        today = capital.today()
         async with self._halting:
-            before = capital.state
-            if today == before.last_reset or HaltReason.TIME_DRIFT in before.halt_reasons:
+            if not self._day_over:
                 return
+            before, today = capital.state, capital.today()
             set_back = today < before.last_reset
             kept = min(before.daily_pnl, ZERO) if set_back else ZERO
-            put = {"last_reset_timestamp": today, "daily_pnl": kept}
-            batch = Batch((Update("risk_states", SINGLETON, put=put),))
+            put, off = {"last_reset_timestamp": today}, Money(kept - before.daily_pnl)
+            day = Update("risk_states", SINGLETON, put=put, add={"daily_pnl": off})
+            batch = Batch((day,))
             lifts = reason in before.halt_reasons and not set_back
             if lifts:
-                batch = self._resumed(before, reason, "a new trading day began", **put)
+                batch = self._resumed(before, reason, "a new trading day began", day)
             try:
                 await self._committer.commit(batch)
             except Conflict:
                 return
-            # PnL booked during the commit counts towards the new day.
             capital.begin_day(today, before.daily_pnl, kept)
             if lifts:
                 capital.resume(reason)
+        await self.enforce()
+
+    @property
+    def _day_over(self) -> bool:
+        """Whether another trading day has begun, by a clock that can be trusted."""
+        state = self._capital.state
+        drifted = HaltReason.TIME_DRIFT in state.halt_reasons
+        return not drifted and self._capital.today() != state.last_reset
 
     async def follow_days(self) -> None:
         """Start each trading day at its hour, until cancelled; a clock may be set."""
@@ -160,11 +175,14 @@ class Halts:
     async def with_loss(self, step: CapitalChange, alone: Alone) -> AsyncIterator[Halted]:
         """Yield the halt that belongs in the commit of a step, if its loss reaches the limit.
 
+        It counts to the day in which it is booked, which begins now if nothing has begun it.
         What the step leaves `alone` counts at its mark. The caller commits the halt and follows
         the step within the block. If the database rejects the commit, nothing was lost, and
         nothing is halted.
         """
         capital, reason = self._capital, HaltReason.DAILY_LOSS_LIMIT
+        if self._day_over:  # its hour may pass unnoticed: a clock is set, a process stood still
+            await self.start_day()
         with capital.losing(step, alone):
             if not self._halting_now():
                 yield {}, ()
