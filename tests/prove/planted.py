@@ -7,6 +7,7 @@ from prove.in_acks import IN_ACKS
 from prove.in_alerts import IN_ALERTS
 from prove.in_exits import IN_EXITS
 from prove.in_found import IN_FOUND
+from prove.in_capital import IN_CAPITAL
 from prove.in_halts import IN_HALTS
 from prove.in_leases import IN_LEASES
 from prove.in_laws import IN_LAWS
@@ -406,4 +407,5 @@ PLANTED = (
     *IN_OUTAGES,
     *IN_SETTINGS,
     *IN_SHOWN,
+    *IN_CAPITAL,
 )

@@ -31,7 +31,7 @@ from dutchbook.application.operator.command_rows import command_row
 from dutchbook.application.records.log import logged
 from dutchbook.application.records.rows import SINGLETON
 from dutchbook.bootstrap.paper import build_paper
-from dutchbook.domain.capital.ledger import EntryKind
+from dutchbook.domain.capital.ledger import Bucket, EntryKind
 from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.events import ReconciliationComplete, SingleLegExposure
 from dutchbook.domain.execution.order import Finality, Order, Purpose
@@ -290,11 +290,14 @@ def test_a_person_force_closes_a_position_with_a_figure_of_their_own() -> None:
         became = await resolver.resolve(POSITION, Choice.FORCE_CLOSE, WHY, paid)
         gained = [at.engine.risk.capital.balance(p).free - before[p] for p in Platform]
         rows = [r["resolution"] for r in await at.rows("discrepancies")]
-        return became, gained, rows, at.engine.trades.all()
+        booked = [r for r in await at.rows("ledger_entries") if r["bucket"] == Bucket.FREE]
+        kinds = [str(r["kind"]) for r in booked if r["reference"] == POSITION]
+        return became, gained, rows, at.engine.trades.all(), kinds
 
-    became, gained, rows, left = beside("cancelled", work)
+    became, gained, rows, left, kinds = beside("cancelled", work)
 
     assert became == "CLOSED"
+    assert kinds[-2:] == ["adjustment", "adjustment"]
     assert sorted(gained) == [1, 3]
     assert rows == ["force_close"]
     assert [each.over for each in left] == [True]

@@ -15,7 +15,7 @@ import pytest
 from support.memory_journal import MemoryJournal
 from support.runs import play
 
-from dutchbook.application.records.rows import match_row
+from dutchbook.application.records.rows import SINGLETON, match_row
 from dutchbook.bootstrap.engine import Engine
 from dutchbook.bootstrap.paper import PaperRun, build_paper, generated_tape
 from dutchbook.config import load
@@ -24,7 +24,7 @@ from dutchbook.domain.detection.quote import Opportunity, Reason
 from dutchbook.domain.events import Event, catalogue
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.values.units import Money
-from dutchbook.ports.journal import Batch, Insert
+from dutchbook.ports.journal import Batch, Insert, Update
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.message import Tape
@@ -221,3 +221,31 @@ def test_an_execution_that_has_waited_is_checked_again_before_it_begins() -> Non
         return await fresh.journal.rows("executions"), dict(fresh.queue.refused)
 
     assert run_virtual(main()) == ([], {Reason.DISCREPANCY_OPEN.value: 1})
+
+
+@pytest.mark.parametrize("by", ["the limits", "the database"])
+def test_a_pair_whose_reservation_was_refused_cools_down(by: str) -> None:
+    """What refused it is there a moment later too; else each book would try the pair again."""
+    tape, opportunity = _offer()
+    match, outcome = opportunity.match, opportunity.kalshi.outcome
+
+    async def main() -> list[Any]:
+        fresh = await _engine_at(tape, opportunity)
+        if by == "the limits":
+            free = fresh.risk.capital.free(Platform.KALSHI)
+            await fresh.risk.cash.withdraw(Platform.KALSHI, free)
+        else:
+            put = {"trading_halted": True}
+            await fresh.journal.commit(Batch((Update("risk_states", SINGLETON, put=put),)))
+        seen: list[Any] = []
+        for pause in (0, 29, 2):
+            await fresh.clock.sleep(pause)
+            seen.append(fresh.queue.refusal(match, outcome))
+            if not pause:
+                await fresh.queue.process_opportunities([opportunity])
+                await fresh.queue.process_opportunities([opportunity])
+        return [*seen, dict(fresh.queue.refused)]
+
+    reason = {"the limits": "insufficient_capital", "the database": "rejected_by_database"}[by]
+    cooling = Reason.COOLING_DOWN
+    assert run_virtual(main()) == [None, cooling, None, {reason: 1, cooling.value: 1}]

@@ -195,6 +195,20 @@ def test_a_settled_leg_still_hedges_until_the_other_leg_settles() -> None:
     assert after.mark == pair().mark
 
 
+@pytest.mark.parametrize("first", list(Platform))
+def test_the_reserve_lowers_the_mark_until_both_contracts_have_paid(first: Platform) -> None:
+    made = opened(BARE, (YES_10, NO_10), Decimal("0.01"))
+    facts: list[Fact] = [YES_10, NO_10]
+    marks = []
+    for day, platform in enumerate((first, first.other), start=1):
+        facts.append(Payout(platform, Decimal(1), NOW + timedelta(days=day)))
+        marks.append(changed(made, facts, Cause.SETTLED, NOW).mark)
+
+    profit = Decimal("0.85")
+    assert made.mark == profit - made.divergence_reserve
+    assert marks == [made.mark, profit]
+
+
 @pytest.mark.parametrize("yes_pays", ["0", "0.26", "1"])
 def test_locked_profit_does_not_change_when_one_contract_has_paid(yes_pays: str) -> None:
     ruling = Payout(KALSHI, Decimal(yes_pays), NOW + timedelta(days=1))

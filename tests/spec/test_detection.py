@@ -15,12 +15,19 @@ from dutchbook.domain.detection.detect import detect, has_edge, possible
 from dutchbook.domain.detection.financial_math import FinancialMath
 from dutchbook.domain.detection.quote import Caps, Hurdles, Opportunity, Reason, Refusal, Room
 from dutchbook.domain.market.book import OrderBook
-from dutchbook.domain.market.contract import Alignment, ContractMatch, Outcome, Platform
+from dutchbook.domain.market.contract import (
+    Alignment,
+    ContractMatch,
+    Outcome,
+    Platform,
+    Sizing,
+)
 from dutchbook.domain.market.fees import FeeRounding, FeeSchedule, FeeTerms, polymarket_terms
-from dutchbook.domain.values.units import E4, Money
+from dutchbook.domain.values.units import E4, ZERO, Money, Quantity
 from dutchbook.errors import InvalidInput
 
 DEFAULT = Hurdles()
+HUNDRED = Quantity(Decimal(100))
 
 
 def look(
@@ -174,6 +181,43 @@ def test_the_quantity_is_reduced_to_the_room_within_the_limits() -> None:
 
     assert 0 < cut.quantity < whole.quantity
     assert 55 < cut.budget <= 60
+
+
+SHALLOW = {
+    Platform.KALSHI: book(Platform.KALSHI, {38: 500}, {40: 100}),
+    Platform.POLYMARKET: book(Platform.POLYMARKET, {47: 400}, {49: 500}),
+}
+COARSE = pair(kalshi=contract(Platform.KALSHI, sizing=Sizing(HUNDRED, HUNDRED, ZERO)))
+
+
+@pytest.mark.parametrize(
+    ("match", "books", "caps"),
+    [
+        (None, None, replace(RICH, position=Money(Decimal(90)))),
+        (None, None, replace(RICH, free=dict.fromkeys(Platform, Money(Decimal(60))))),
+        (None, None, roomy("100")),
+        (None, SHALLOW, RICH),
+        (COARSE, None, replace(RICH, position=Money(Decimal(180)))),
+    ],
+    ids=["position", "free cash", "limits", "depth", "lots"],
+)
+def test_the_size_that_is_sent_is_held_against_the_minimum_edge_again(
+    match: ContractMatch | None, books: dict[Platform, OrderBook] | None, caps: Caps
+) -> None:
+    """What both legs pay whatever their size, such as gas, is shared by fewer contracts."""
+    costly = replace(DEFAULT, gas=Money(Decimal(2)), minimum_net_edge=Decimal("0.03"))
+    free = replace(costly, gas=ZERO)
+
+    whole = opportunity(look(hurdles=costly))
+    cut = opportunity(look(match, books, hurdles=free, caps=caps))
+    refused = look(match, books, hurdles=costly, caps=caps)
+
+    assert 80 < cut.quantity < 110 < whole.quantity
+    assert whole.net_edge > costly.minimum_net_edge
+    assert isinstance(refused, Refusal)
+    assert refused.reason is Reason.BELOW_MINIMUM_EDGE
+    assert refused.net_edge is not None
+    assert refused.net_edge < costly.minimum_net_edge < cut.net_edge
 
 
 @pytest.mark.parametrize("limit", [Reason.PAIR_LIMIT, Reason.CLUSTER_LIMIT])

@@ -291,6 +291,7 @@ def bench(
     after: Left | None = None,
     dies: Callable[[Batch], When | None] | None = None,
     programs: Programs | None = None,
+    cluster: str | None = None,
 ) -> Ended:
     """Do `work` on a running engine whose first legs are on `first`, then drain it.
 
@@ -303,6 +304,7 @@ def bench(
         after: The state that the previous engine left.
         dies: Returns on which side of a commit this engine dies, None where it survives it.
         programs: Starts those of the hooks.
+        cluster: That of the pair.
 
     Raises:
         Died: The engine died.
@@ -311,7 +313,8 @@ def bench(
     async def main() -> Ended:
         journal = after.journal if after else DyingJournal()
         journal.dies, journal.dead = dies, False
-        made, chosen = tape(pair(primary_leg=first)), (OFF, "paper.lag_steps=0", *settings)
+        made = tape(pair(primary_leg=first, cluster=cluster))
+        chosen = (OFF, "paper.lag_steps=0", *settings)
         run = after.run + 1 if after else 1
         clock = TapeClock(after.at if after else NOW)
         feed = WorkFeed(lambda: work(at))

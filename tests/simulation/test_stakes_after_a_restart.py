@@ -1,0 +1,88 @@
+"""What is at risk on a pair, its cluster and each platform, as the next engine counts it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from support.bench import Bench, Died, Left, When, bench
+
+from dutchbook.application.capital.capital import Capital
+from dutchbook.domain.execution.order import Purpose
+from dutchbook.domain.market.contract import Platform
+from dutchbook.ports.journal import Batch, Insert
+
+KALSHI, POLYMARKET = Platform.KALSHI, Platform.POLYMARKET
+UNSETTLED = "paper.settle_ms=30000"
+"""Polymarket's contracts cannot be sold yet: the exit buys their opposite."""
+
+
+def stakes(capital: Capital) -> dict[str, Any]:
+    """Return all that limits count: dollars and positions of pairs, clusters, platforms."""
+    balances = {p.value: capital.balance(p) for p in Platform}
+    return {
+        **capital.at_risk.measures(),
+        **{name: each.reserved + each.committed for name, each in balances.items()},
+        "positions": dict(capital.at_risk.positions),
+        "deployed": capital.state.total_capital_deployed,
+        "reserved": capital.state.reserved_capital,
+        "open": capital.state.open_position_count,
+    }
+
+
+def counted_anew(left: Left) -> dict[str, Any]:
+    """Return what the next engine counts once it has started."""
+
+    async def started(at: Bench) -> dict[str, Any]:
+        return stakes(at.engine.risk.capital)
+
+    found: dict[str, Any] = bench(started, UNSETTLED, after=left, cluster="cup-final").answer
+    return found
+
+
+async def leaving(at: Bench) -> None:
+    """Enter a pair, and leave it at once since both legs bring more."""
+    at.execute(second="100")
+    await at.rest(5)
+    at.show(KALSHI, {60: "500"}, {62: "500"})
+    at.show(POLYMARKET, {43: "500"}, {45: "500"})
+    await at.rest(60)
+
+
+@dataclass
+class InTheExit:
+    """Lets an engine die before one commit of an exit; number 0 places its first order."""
+
+    number: int
+    seen: int = -1
+
+    def __call__(self, batch: Batch) -> When | None:
+        exits = any(
+            isinstance(each, Insert)
+            and each.table == "orders"
+            and each.row["purpose"] is Purpose.EXIT
+            for each in batch.writes
+        )
+        self.seen += exits or self.seen >= 0
+        return When.BEFORE if self.seen == self.number else None
+
+
+def deaths() -> list[Left]:
+    """Let an engine die before every commit of an exit in turn."""
+    found = []
+    while True:
+        try:
+            bench(leaving, UNSETTLED, dies=InTheExit(len(found)), cluster="cup-final")
+        except Died as died:
+            found.append(died.left)
+        else:
+            return found
+
+
+def test_an_engine_that_dies_in_an_exit_leaves_the_next_one_the_stakes_that_it_had() -> None:
+    left = deaths()
+
+    before = [stakes(each.paper.engine.risk.capital) for each in left]
+    assert [counted_anew(each) for each in left] == before
+    assert {bool(each["reserved"]) for each in before} == {True, False}
+    assert any("cluster_capital:cup-final" in each for each in before)
