@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prove.bug import Bug
-from prove.places import STORE
+from prove.places import LEDGER, STORE
 
 QUEUE, HALTS = "application/execution/queue.py", "application/capital/halts.py"
 PAYOUTS, AT_RISK = "application/settlement/payouts.py", "application/capital/at_risk.py"
@@ -68,6 +68,16 @@ IN_CAPITAL = (
         "tuple(each for each in movements if each.kind is not EntryKind.REDEMPTION)",
         "tuple(movements)",
         f"{ENDINGS} -k listed_too",
+        also=(
+            (
+                LEDGER,
+                "    EntryKind.ADJUSTMENT: Bucket.REALISED,\n",
+                (
+                    "    EntryKind.ADJUSTMENT: Bucket.REALISED,\n"
+                    "    EntryKind.REDEMPTION: Bucket.REALISED,\n"
+                ),
+            ),
+        ),
     ),
     Bug(
         "a contract pays at every poll",

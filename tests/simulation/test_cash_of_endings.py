@@ -99,9 +99,9 @@ def names_its_redemption(at: Bench) -> None:
     )
     account = at.engine.risk.capital.accounts[POLYMARKET]
 
-    async def movements(_since: datetime | None) -> Listing[NamedCash]:
+    async def movements(since: datetime | None) -> Listing[NamedCash]:
         result = exchange.results.get(CUP[POLYMARKET])
-        if result is None or not result.cash:
+        if result is None or not result.cash or (since and result.at < since):
             return Listing()
         named = NamedCash("r-1", EntryKind.REDEMPTION, account, HUNDRED, result.at)
         return Listing((named,))

@@ -69,7 +69,7 @@ class InTheExit:
 
 def deaths() -> list[Left]:
     """Let an engine die before every commit of an exit in turn."""
-    found = []
+    found: list[Left] = []
     while True:
         try:
             bench(leaving, UNSETTLED, dies=InTheExit(len(found)), cluster="cup-final")
