@@ -111,7 +111,7 @@ def trade(url: str, trace: Trace) -> list[dict[str, Any]]:
         await inner.open()
         await other.open()
         journal: Any = Stepped(inner, other, trace)
-        settings, tape = load(None, SETTINGS), generated_tape(7, minutes=20)
+        settings, tape = load(None, SETTINGS), generated_tape(7, minutes=3)
         term = timedelta(seconds=settings.execution.lease_seconds)
         fence = await take(inner, SystemClock(), "a", term, lambda _: False)
         paper = build_paper(

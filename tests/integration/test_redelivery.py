@@ -48,7 +48,7 @@ class Listener:
             self.heard.append((sequence, event))
 
 
-def trade(url: str, listener: Listener, *, minutes: int = 20) -> None:
+def trade(url: str, listener: Listener, *, minutes: int = 6) -> None:
     """Run on a database with one listener."""
     Database.at(url).prepare("paper")
 

@@ -28,9 +28,9 @@ def traded(url: str, *settings: str) -> str:
         journal = database.journal(turnstile())
         await journal.open()
         try:
-            tape = generated_tape(3, minutes=30)
+            tape = generated_tape(7, minutes=8)
             clock = TapeClock(tape.meta.first)
-            paper = build_paper(load(None, settings), tape, journal, clock, seed=3)
+            paper = build_paper(load(None, settings), tape, journal, clock, seed=7)
             await paper.trade(1)
         finally:
             await journal.close()
@@ -62,6 +62,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
             connection.execute(f"DROP TRIGGER {name}")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
+    assert found(f"sqlite:///{path}") == []
     return path.read_bytes()
 
 
@@ -112,12 +113,10 @@ def altered(whole: bytes, folder: Path, edit: str) -> list[str]:
     """Return what is found in a whole database after one edit."""
     path = folder / "paper.db"
     path.write_bytes(whole)
-    url = f"sqlite:///{path}"
-    assert found(url) == []
     with sqlite3.connect(path) as connection:
         assert connection.execute(edit).rowcount
     connection.close()
-    return found(url)
+    return found(f"sqlite:///{path}")
 
 
 def test_a_run_on_postgresql_that_was_edited_is_found(fresh_postgres: str) -> None:

@@ -501,7 +501,7 @@ def test_whatever_goes_wrong_every_position_ends_in_cash_and_capital_is_conserve
                 key = (platform, match.contract(platform).contract_id)
                 paper.results[key] = Ruling(Decimal(number % 2))
 
-    run = play(*faults, f"exits.rule={rule}", seed=3, minutes=60, check=conserved,
+    run = play(*faults, f"exits.rule={rule}", seed=4, minutes=20, check=conserved,
                prepare=resolve)  # fmt: skip
 
     statuses = {row["status"].value for row in run.tables["open_positions"]}

@@ -29,7 +29,7 @@ Work = Callable[[PaperRun], Awaitable[Any]]
 def after(
     work: Work,
     *settings: str,
-    seed: int = 1,
+    seed: int = 7,
     journal: MemoryJournal | None = None,
     prepare: Callable[[PaperRun], None] = lambda _: None,
 ) -> Any:
@@ -37,7 +37,7 @@ def after(
 
     async def main() -> Any:
         kept = journal or WatchedJournal(conserved)
-        tape = generated_tape(seed, minutes=30)
+        tape = generated_tape(seed, minutes=12)
         number = await count_run(kept)
         clock = TapeClock(tape.meta.first)
         paper = build_paper(load(None, settings), tape, kept, clock, seed=seed, run=number)
@@ -143,7 +143,7 @@ def stop_at_a_position(paper: PaperRun) -> None:
     paper.engine.committer.subscribe(on_event)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [4, 7])
 def test_what_an_unanswered_order_may_have_filled_is_not_called_unexplained(seed: int) -> None:
     """Platforms that seldom answer: totals change by fills that were not reported to us."""
     silent = ("paper.fault_lost_answer=800000", "paper.fault_failed_fill=500000")

@@ -34,7 +34,7 @@ from dutchbook.tape.message import MemoryTape, TapeMessage
 
 @pytest.fixture(scope="module")
 def finished() -> Finished:
-    return play(minutes=60)
+    return play(minutes=20)
 
 
 def test_a_run_trades_and_ends_with_its_books_in_order(finished: Finished) -> None:
@@ -48,7 +48,7 @@ def test_a_run_trades_and_ends_with_its_books_in_order(finished: Finished) -> No
 
 
 def test_two_runs_of_one_seed_are_the_same_to_the_last_byte(finished: Finished) -> None:
-    again = play(minutes=60)
+    again = play(minutes=20)
 
     assert again.summary == finished.summary
     assert again.tables["audit_log"] == finished.tables["audit_log"]
@@ -56,17 +56,17 @@ def test_two_runs_of_one_seed_are_the_same_to_the_last_byte(finished: Finished) 
 
 def test_another_seed_is_another_run(finished: Finished) -> None:
     assert (
-        play(minutes=60, seed=8).summary["event_log_sha256"]
+        play(minutes=20, seed=8).summary["event_log_sha256"]
         != (finished.summary["event_log_sha256"])
     )
 
 
 @pytest.mark.parametrize("faults", FAULTS, ids=lambda faults: ",".join(faults) or "none")
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [4, 7])
 def test_capital_is_conserved_after_every_commit_whatever_goes_wrong(
     faults: tuple[str, ...], seed: int
 ) -> None:
-    run = play(*faults, seed=seed, minutes=60, check=conserved)
+    run = play(*faults, seed=seed, minutes=20, check=conserved)
 
     conserved(run.tables)
     _agrees_with_platforms(run)
@@ -144,7 +144,7 @@ def test_a_ledger_that_is_broken_on_purpose_is_caught() -> None:
         conserved(tables)
 
     with pytest.raises((InvariantBroken, ExceptionGroup)) as caught:
-        play(check=tampering)
+        play(check=tampering, minutes=10)
 
     assert seen
     assert "I-11" in repr(caught.value)
@@ -153,7 +153,7 @@ def test_a_ledger_that_is_broken_on_purpose_is_caught() -> None:
 @pytest.fixture(scope="module")
 def held() -> Finished:
     """The same run without early exits: positions are what their entries bought."""
-    return play(*HELD, minutes=60)
+    return play(*HELD, minutes=20)
 
 
 def test_every_open_position_is_hedged_and_costs_less_than_it_pays(held: Finished) -> None:
@@ -243,14 +243,14 @@ def test_an_order_is_durable_before_it_is_sent() -> None:
 
             exchange.submit = heard  # type: ignore[method-assign]
 
-    run = play(minutes=60, prepare=listen)
+    run = play(minutes=10, prepare=listen)
 
     assert run.summary["orders"]["total"] > 0
     assert unknown_to_us == []
 
 
 def test_an_inverted_outcome_is_rejected_as_suspicious_and_not_traded() -> None:
-    tape = generated_tape(7, minutes=30)
+    tape = generated_tape(7, minutes=10)
     flipped = [
         replace(row, update=_inverted(row.update))
         if row.update.platform is Platform.POLYMARKET
@@ -273,7 +273,12 @@ def _inverted(update: BookUpdate) -> BookUpdate:
 
 
 def test_an_unanswered_query_leaves_the_order_pending_and_the_money_reserved() -> None:
-    run = play("paper.latency_ms=20000", "execution.answer_seconds=1", "execution.queries=1")
+    run = play(
+        "paper.latency_ms=20000",
+        "execution.answer_seconds=1",
+        "execution.queries=1",
+        minutes=10,
+    )
 
     pending = [row for row in run.tables["orders"] if row["status"] == "PENDING"]
     assert pending
@@ -303,7 +308,7 @@ def test_after_a_halt_no_entry_is_placed_until_it_is_cleared() -> None:
         engine.committer.subscribe(on_event)
 
     halting: list[asyncio.Future[None]] = []
-    run = play(minutes=60, prepare=halt_at_the_first_position)
+    run = play(minutes=20, prepare=halt_at_the_first_position)
 
     names = [row["name"] for row in run.tables["audit_log"]]
     halted = run.tables["audit_log"][names.index("system.trading.halted")]["occurred_at"]
@@ -314,7 +319,12 @@ def test_after_a_halt_no_entry_is_placed_until_it_is_cleared() -> None:
 
 
 def test_orders_that_the_gate_rejects_are_not_sent_and_are_recorded() -> None:
-    run = play("risk.orders_per_minute=1", "execution.cool_down_seconds=0", check=conserved)
+    run = play(
+        "risk.orders_per_minute=1",
+        "execution.cool_down_seconds=0",
+        minutes=10,
+        check=conserved,
+    )
 
     refused = [
         json.loads(row["payload"])
@@ -345,7 +355,7 @@ def test_a_planner_that_hedges_twice_is_stopped_by_the_gate_and_halts_trading(
         return after, doubled
 
     monkeypatch.setattr(rules, "decide", broken)
-    run = play("execution.auto_policy=off", *HELD, minutes=30)
+    run = play("execution.auto_policy=off", *HELD, minutes=10)
 
     state = run.tables["risk_states"][0]
     sent = [row for row in run.tables["orders"] if row["purpose"] == "hedge"]
@@ -357,7 +367,7 @@ def test_a_planner_that_hedges_twice_is_stopped_by_the_gate_and_halts_trading(
 
 def test_a_hedge_is_limited_to_what_the_collar_allows() -> None:
     """Its bound is what the first leg leaves of the payout: far beyond the best price."""
-    tape = generated_tape(7, minutes=60)
+    tape = generated_tape(7, minutes=20)
     pairs = tuple(replace(each, primary_leg=Platform.POLYMARKET) for each in tape.meta.pairs)
     meta = replace(tape.meta, pairs=pairs)
 
@@ -419,7 +429,7 @@ def test_an_acknowledgement_is_hedged_before_its_trades_can_be_read() -> None:
 
             server.create, server.order = sent, read  # type: ignore[method-assign]
 
-    run = play(*HELD, minutes=60, prepare=watch)
+    run = play(*HELD, minutes=20, prepare=watch)
 
     hedged = 0
     for row in run.tables["executions"]:

@@ -27,7 +27,7 @@ def wound_down_after_the_first_position() -> Finished:
 
         engine.committer.subscribe(on_event)
 
-    return play(minutes=60, check=conserved, prepare=prepare)
+    return play(minutes=20, check=conserved, prepare=prepare)
 
 
 def test_winding_down_exits_what_is_held_and_enters_nothing_more() -> None:

@@ -191,7 +191,7 @@ class Bench:
         return await self.answer(key)
 
 
-@dataclass
+@dataclass(repr=False)  # as `runs.Finished`
 class Ended:
     """The result of a bench: what its work returned, and all rows of the database."""
 

@@ -64,7 +64,7 @@ class WatchedJournal(MemoryJournal):
         return await turnstile().drive(partial(super().rows, *asked, **how))
 
 
-@dataclass
+@dataclass(repr=False)  # `asyncio.Runner` would write it out whole at the end of every run
 class Finished:
     """A run that has ended: its summary, its engine and all rows of its database."""
 
