@@ -12,8 +12,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from support import postgres
 from support.program import at_home
+from support.recordings import WORLD_CUP
 
 from dutchbook.persistence.database import Database
+from dutchbook.tape.importers.recording import import_recording
 
 pytest_plugins = ["support.time_limit"]
 
@@ -49,6 +51,14 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def home_of_one_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give a test its own home, next to its files: nothing of another test is in it."""
     at_home(monkeypatch, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def world_cup_tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the tape of the World Cup recording, for tests that only read it."""
+    path = tmp_path_factory.mktemp("recording") / "world_cup.tape"
+    import_recording(WORLD_CUP, path)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -108,9 +108,9 @@ def heard(listening: socket.socket, state: str) -> str:
 
 
 def test_an_engine_says_that_it_trades_that_it_is_alive_and_that_it_stops(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    paper_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command = [*PROGRAM, "run", "--db", f"sqlite:///{tmp_path}/paper.db", *STILL]
+    command = [*PROGRAM, "run", "--db", paper_url, *STILL]
     with manager(tmp_path, monkeypatch) as listening:
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
@@ -152,8 +152,10 @@ def test_a_standby_is_ready_while_it_waits(
         first.communicate()
 
 
-def test_a_hung_engine_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    command = [*PROGRAM, "run", "--db", f"sqlite:///{tmp_path}/paper.db", *STILL]
+def test_a_hung_engine_says_nothing(
+    paper_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [*PROGRAM, "run", "--db", paper_url, *STILL]
     with manager(tmp_path, monkeypatch) as listening:
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.program import ROVERS, both, call, called, facts, pair_file, rovers
+from support.program import ROVERS, both, call_here, called, facts, pair_file, rovers
 from support.recordings import both as polls
 from support.recordings import write
 
@@ -207,7 +207,7 @@ def test_a_pair_file_that_is_missing_or_not_a_file_is_named(
 def test_a_file_that_a_new_database_would_reject_creates_none(tmp_path: Path) -> None:
     file = pair_file(tmp_path / "pairs.json", pairs=[rovers()])
 
-    line = call("pairs", "add", str(file), "--db", f"sqlite:///{tmp_path}/new.db", fails=2)
+    line = call_here("pairs", "add", str(file), "--db", f"sqlite:///{tmp_path}/new.db", fails=2)
 
     assert f"{KALSHI} is no kalshi contract that the database knows" in line
     assert [each.name for each in tmp_path.iterdir()] == ["pairs.json"]
@@ -273,7 +273,7 @@ def test_a_rejection_names_the_place_in_the_file(known: str, tmp_path: Path) -> 
     rows = [rovers(), rovers(kalshi="KXOTHER", match_id="b", alignment="askew")]
     file = pair_file(tmp_path / "pairs.json", pairs=rows)
 
-    line = call("pairs", "add", str(file), "--db", known, fails=2)
+    line = call_here("pairs", "add", str(file), "--db", known, fails=2)
 
     assert line.startswith(f"dutchbook: {file}: pair 2: alignment: 'askew' is not one of")
-    assert call("db", "verify", "--db", known) == "whole\n"
+    assert call_here("db", "verify", "--db", known) == "whole\n"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.program import PROGRAM, call
+from support.program import call_here, ended_here
 from support.runs import HELD
 from support.tapes import CHEAP, FAIR, polls
 
@@ -72,10 +71,9 @@ def left(own_home: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def says(url: str, *words: str) -> tuple[int, str]:
     """Return the exit code of a command and what it prints, in one line."""
-    asked = [*PROGRAM, *words, "--db", url]
-    done = subprocess.run(asked, capture_output=True, text=True, check=False)
-    assert not done.stderr
-    return done.returncode, " ".join(done.stdout.split())
+    code, printed, complaint = ended_here(*words, "--db", url)
+    assert not complaint
+    return code, " ".join(printed.split())
 
 
 @pytest.mark.parametrize("words", [("status",), ("positions",), ("exposures",), ("explain",)])
@@ -83,7 +81,7 @@ def test_every_command_says_what_was_bought_and_what_is_unanswered(
     left: str, words: tuple[str, ...]
 ) -> None:
     if words == ("explain",):
-        orders = json.loads(call("orders", "--json", "--db", left))
+        orders = json.loads(call_here("orders", "--json", "--db", left))
         words = ("explain", orders[0]["order_id"])
 
     code, printed = says(left, *words)
@@ -115,7 +113,7 @@ def test_the_next_run_says_so_first_also_on_another_tape(left: str, tmp_path: Pa
     whole.write_bytes(Path(left.removeprefix("sqlite:///")).read_bytes())
     url = f"sqlite:///{whole}"
 
-    lines = call("run", "--speed", "max", "--db", url).splitlines()
+    lines = call_here("run", "--speed", "max", "--db", url).splitlines()
 
     assert "an execution of the last run did not end: bought 300 YES on kalshi" in lines[0]
     code, printed = says(url, "exposures")
@@ -131,7 +129,7 @@ def asked(left: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     url = f"sqlite:///{whole}"
     tape = whole.with_suffix(".tape")
     write_tape(tape, polls(CHEAP, *[FAIR] * 30))
-    call("run", "--speed", "max", "--tape", str(tape), "--db", url)
+    call_here("run", "--speed", "max", "--tape", str(tape), "--db", url)
     return url
 
 
@@ -139,10 +137,10 @@ def asked(left: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_an_order_that_no_platform_shows_is_left_to_a_person_and_told_of(
     asked: str, words: tuple[str, ...]
 ) -> None:
-    orders = json.loads(call("orders", "--json", "--db", asked))
+    orders = json.loads(call_here("orders", "--json", "--db", asked))
     (order,) = (each for each in orders if each["platform"] == "polymarket")
     if words == ("position",):
-        (row,) = json.loads(call("positions", "--json", "--db", asked))
+        (row,) = json.loads(call_here("positions", "--json", "--db", asked))
         words = ("position", row["position_id"])
 
     _, printed = says(asked, *words)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from support.databases import by_hand, on
-from support.program import PROGRAM, bare_tape, call, call_here, traded
+from support.program import PROGRAM, bare_tape, call, call_here, ended_here, traded
 
 from dutchbook.bootstrap import paths
 from dutchbook.errors import LeaseHeld
@@ -53,14 +53,16 @@ def entries(path: Path) -> int:
 # One name ----------------------------------------------------------------------------------
 
 
-def test_a_second_engine_on_the_same_file_by_another_name_is_rejected(tmp_path: Path) -> None:
-    url, other = f"sqlite:///{tmp_path}/paper.db", f"sqlite:///{tmp_path}/same.db"
+def test_a_second_engine_on_the_same_file_by_another_name_is_rejected(
+    paper_url: str, tmp_path: Path
+) -> None:
+    url, other = paper_url, f"sqlite:///{tmp_path}/same.db"
     with engine(url):
         (tmp_path / "same.db").hardlink_to(tmp_path / "paper.db")
-        held = call("run", "--db", other, "--speed", "max", fails=4)
+        held = call_here("run", "--db", other, "--speed", "max", fails=4)
         (tmp_path / "same.db").unlink()
         (tmp_path / "same.db").symlink_to("paper.db")
-        linked = call("run", "--db", other, "--speed", "max", fails=4)
+        linked = call_here("run", "--db", other, "--speed", "max", fails=4)
 
     assert "another engine writes to it, and it has 2 names (hard links)" in held
     assert "paper.db: another engine writes to it" in linked
@@ -184,10 +186,12 @@ def test_giving_a_lock_back_ends_no_lock_of_sqlite_in_the_same_process(paper_url
 # Backups -----------------------------------------------------------------------------------
 
 
-def test_a_backup_of_a_running_engine_is_one_whole_moment_of_it(tmp_path: Path) -> None:
-    url, copy = f"sqlite:///{tmp_path}/paper.db", tmp_path / "safe" / "copy.db"
+def test_a_backup_of_a_running_engine_is_one_whole_moment_of_it(
+    paper_url: str, tmp_path: Path
+) -> None:
+    url, copy = paper_url, tmp_path / "safe" / "copy.db"
     with engine(url) as running:
-        said = call("db", "backup", str(copy), "--db", url)
+        said = call_here("db", "backup", str(copy), "--db", url)
         assert running.poll() is None
 
     assert said.startswith(f"{copy}: {entries(copy)} entries up to ")
@@ -220,16 +224,11 @@ def test_a_backup_of_what_is_not_whole_is_kept_and_told_of(
     by_hand(paper_url, "DELETE FROM audit_log")
     copy = tmp_path / "copy.db"
 
-    done = subprocess.run(
-        [*PROGRAM, "db", "backup", str(copy), "--db", paper_url],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    code, _, complaint = ended_here("db", "backup", str(copy), "--db", paper_url)
 
-    assert done.returncode == 1
-    assert "no entry of the log is there" in done.stderr
-    assert "it is not whole" in done.stderr
+    assert code == 1
+    assert "no entry of the log is there" in complaint
+    assert "it is not whole" in complaint
     assert copy.exists()
 
 
@@ -303,15 +302,10 @@ def test_a_backup_that_does_not_verify_is_not_restored(paper_url: str, tmp_path:
     call_here("db", "backup", str(copy), "--db", paper_url)
     by_hand(f"sqlite:///{copy}", "UPDATE accounts SET free = free + 1")
 
-    done = subprocess.run(
-        [*PROGRAM, "db", "restore", str(copy), "--db", f"sqlite:///{new}"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    code, _, complaint = ended_here("db", "restore", str(copy), "--db", f"sqlite:///{new}")
 
-    assert done.returncode == 1
-    assert "nothing was restored" in done.stderr
+    assert code == 1
+    assert "nothing was restored" in complaint
     assert not new.exists()
 
 
@@ -343,9 +337,9 @@ def test_the_programs_that_back_postgresql_up_are_named_without_a_password() -> 
 
 
 def test_a_file_copied_under_a_running_engine_without_its_wal_is_not_whole(
-    tmp_path: Path,
+    paper_url: str, tmp_path: Path
 ) -> None:
-    url, copy = f"sqlite:///{tmp_path}/paper.db", tmp_path / "copy.db"
+    url, copy = paper_url, tmp_path / "copy.db"
     with engine(url):
         shutil.copy(tmp_path / "paper.db", copy)
         both = tmp_path / "both.db"
@@ -353,21 +347,20 @@ def test_a_file_copied_under_a_running_engine_without_its_wal_is_not_whole(
         shutil.copy(tmp_path / "paper.db-wal", f"{both}-wal")
 
     for words in (("db", "verify"), ("audit", "verify")):
-        line = call(*words, "--db", f"sqlite:///{copy}", fails=1)
+        line = call_here(*words, "--db", f"sqlite:///{copy}", fails=1)
         assert "copied while an engine had it open, without its -wal" in line
         for _ in range(2):
-            said = call(*words, "--db", f"sqlite:///{both}")
+            said = call_here(*words, "--db", f"sqlite:///{both}")
             assert said.startswith("whole")
 
 
-def test_a_killed_engine_leaves_a_whole_database(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/paper.db"
-    with engine(url) as running:
+def test_a_killed_engine_leaves_a_whole_database(paper_url: str) -> None:
+    with engine(paper_url) as running:
         running.kill()
         running.wait()
-        call_here("status", "--db", url)
+        call_here("status", "--db", paper_url)
 
-    assert call_here("db", "verify", "--db", url) == "whole\n"
+    assert call_here("db", "verify", "--db", paper_url) == "whole\n"
 
 
 def test_a_log_without_an_entry_is_not_whole_once_a_run_began(database_url: str) -> None:

@@ -10,17 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.program import PROGRAM, call_here, engine_running, shown
+from support.program import PROGRAM, call_here, ended_here, engine_running, shown
 
+from dutchbook.bootstrap.paper import generated_tape
 from dutchbook.operations import requests
+from dutchbook.tape.format import write_tape
 
 pytestmark = pytest.mark.usefixtures("home_of_one_test")
 
 
 def call(*words: str, code: int = 0) -> str:
-    done = subprocess.run([*PROGRAM, *words], capture_output=True, text=True, check=False)
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout or done.stderr
+    """Run a command in a process that is not the engine's; return what it says."""
+    ended, said, complaint = ended_here(*words)
+    assert ended == code, said + complaint
+    return said or complaint
 
 
 def answer(*words: str, code: int = 0) -> Any:
@@ -65,10 +68,11 @@ def test_a_person_halts_resumes_and_winds_down_a_running_engine(database_url: st
 
 
 def test_a_command_given_while_no_engine_runs_is_done_at_the_next_start(
-    database_url: str,
+    database_url: str, tmp_path: Path
 ) -> None:
-    at = ("--db", database_url)
-    run = ("run", "--speed", "max", "--seed", "7", "--summary", "json", *at)
+    tape, at = tmp_path / "made.tape", ("--db", database_url)
+    write_tape(tape, generated_tape(7, minutes=5))
+    run = ("run", "--speed", "max", "--summary", "json", "--tape", str(tape), *at)
     call_here(*run)
     held = len(json.loads(call_here("orders", "--json", *at)))
     told = call("halt", "--all", *at)

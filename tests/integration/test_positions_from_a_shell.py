@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from support.databases import AnyJournal, on
-from support.program import PROGRAM, call, call_here, called, found
+from support.program import PROGRAM, call_here, called, ended_here
 from support.rows import position_row
 
 from dutchbook.bootstrap.paper import generated_tape
@@ -45,10 +45,9 @@ def left(url: str) -> list[dict[str, Any]]:
 
 def listed(url: str) -> list[dict[str, Any]]:
     """Return what is exposed: `exposures` ends with 1 if anything is."""
-    asked = [*PROGRAM, "exposures", "--json", "--db", url]
-    done = subprocess.run(asked, capture_output=True, text=True, check=False)
-    rows: list[dict[str, Any]] = json.loads(done.stdout)
-    assert done.returncode == bool(rows)
+    code, printed, _ = ended_here("exposures", "--json", "--db", url)
+    rows: list[dict[str, Any]] = json.loads(printed)
+    assert code == bool(rows)
     return rows
 
 
@@ -83,13 +82,11 @@ def running(url: str, tape: Path) -> Iterator[None]:
         child.communicate()
 
 
-def said(*words: str, reply: str, code: int = 0) -> str:
-    """Run a command that prompts, and reply."""
-    done = subprocess.run(
-        [*PROGRAM, *words], input=reply, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return " ".join(done.stdout.split())
+def said(*words: str, reply: str = "", code: int = 0) -> str:
+    """Run a command, and reply if it prompts."""
+    ended, printed, complaint = ended_here(*words, reply=reply)
+    assert ended == code, printed + complaint
+    return flat(printed)
 
 
 def flat(text: str) -> str:
@@ -102,17 +99,17 @@ def test_an_exposure_is_seen_and_resolved_while_an_engine_runs(
     first, second, *_ = left(database_url)
     at = ("--db", database_url)
     with running(database_url, still):
-        assert first["position_id"][:8] in found("exposures", *at)
+        assert first["position_id"][:8] in said("exposures", *at, code=1)
         refused = said("close-leg", first["position_id"][:8], *at, reply="n\n")
-        dear = said("close-leg", first["position_id"], "--yes", *DEAR, *at, reply="", code=1)
+        dear = said("close-leg", first["position_id"], "--yes", *DEAR, *at, code=1)
         closed = said(
             "close-leg", first["position_id"][:8], "--rationale", WHY, *ANY, *at, reply="y\n"
         )
-        again = call("close-leg", first["position_id"], "--yes", *at, fails=1)
+        again = call_here("close-leg", first["position_id"], "--yes", *at, fails=1)
         answer = json.loads(
-            said("complement", second["position_id"], "--yes", "--json", *ANY, *at, reply="")
+            said("complement", second["position_id"], "--yes", "--json", *ANY, *at)
         )["answer"]
-        story = call("explain", first["position_id"][:8], *at)
+        story = call_here("explain", first["position_id"][:8], *at)
 
     assert "Do it? [y/N]: nothing was requested" in refused
     assert ", result" in refused
@@ -136,9 +133,9 @@ def test_a_command_given_without_an_engine_is_done_once_at_the_next_start(
     first = left(database_url)[0]
     at = ("--db", database_url)
 
-    told = call("close-leg", first["position_id"], "--yes", *ANY, *at)
-    call_here(*RUN, *OFF, *LEFT, *at)
-    call_here(*RUN, *OFF, *LEFT, *at)
+    told = call_here("close-leg", first["position_id"], "--yes", *ANY, *at)
+    for _ in range(2):
+        call_here(*RUN, *OFF, *LEFT, *at)
 
     assert "no engine runs: it is done at the next start, before 20" in flat(told)
     assert "To take it back: dutchbook commands withdraw " in flat(told)
@@ -152,9 +149,8 @@ def test_a_command_given_without_an_engine_is_done_once_at_the_next_start(
 def test_every_invalid_command_is_one_line_and_writes_no_command(
     database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    call_here(*RUN, *OFF, *LEFT, *FAULTS, "--db", database_url)
+    position = left(database_url)[0]["position_id"]
     at = ("--db", database_url)
-    position = listed(database_url)[0]["position_id"]
     hedged = next(
         row["position_id"]
         for row in json.loads(call_here("positions", "--json", *at))
@@ -186,10 +182,9 @@ def test_every_invalid_command_is_one_line_and_writes_no_command(
 
 
 def test_the_least_that_a_position_brings_counts_paid_contracts_once(
-    tmp_path: Path,
+    paper_url: str,
 ) -> None:
     """One contract of a pair has paid its dollar; half a pair waits for a merge."""
-    url = f"sqlite:///{tmp_path}/paid.db"
     cash = {"kalshi_cash": Decimal("0.60"), "polymarket_cash": Decimal("-0.95")}
     sizes = {"polymarket_size": Decimal("1.5"), "polymarket_complement": Decimal("0.5")}
 
@@ -197,22 +192,21 @@ def test_the_least_that_a_position_brings_counts_paid_contracts_once(
         row = position_row("paid", kalshi_payout=Decimal(1), **cash, **sizes)
         await journal.commit(Batch((Insert("open_positions", row),)))
 
-    on(url, paid)
+    on(paper_url, paid)
 
-    shown = {each["position"]: each["at_least"] for each in admin.positions(url, ALL)[0]}
+    shown = {each["position"]: each["at_least"] for each in admin.positions(paper_url, ALL)[0]}
 
     assert shown["paid"] == Decimal("0.15")
     assert shown["held"] == 1
 
 
 def test_what_was_paid_for_a_position_is_its_price_also_once_it_is_closed(
-    tmp_path: Path,
+    paper_url: str,
 ) -> None:
-    url = f"sqlite:///{tmp_path}/closed.db"
-    call_here(*RUN, "--db", url)
-    orders = json.loads(call_here("orders", "--json", "--db", url))
+    call_here(*RUN, "--db", paper_url)
+    orders = json.loads(call_here("orders", "--json", "--db", paper_url))
 
-    shown, _ = admin.positions(url, listing.Wanted())
+    shown, _ = admin.positions(paper_url, listing.Wanted())
 
     closed = [each for each in shown if each["status"] == "CLOSED"]
     bought = [each for each in orders if each["purpose"] in ("entry", "hedge")]

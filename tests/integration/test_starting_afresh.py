@@ -28,7 +28,7 @@ def test_a_fresh_run_moves_everything_of_the_old_database_aside_and_says_what_it
     paper_url: str, tmp_path: Path
 ) -> None:
     made, bare = tmp_path / "made.tape", bare_tape(tmp_path / "bare.tape", minutes=2)
-    write_tape(made, generated_tape(8, minutes=30))
+    write_tape(made, generated_tape(7, minutes=6))
     traded(paper_url, made)
     last, _ = audit.head(paper_url)
     (tmp_path / "paper.db.HALT").touch()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
-import subprocess
-import sys
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,44 +14,46 @@ from typing import Any
 import pytest
 from independent.count_edges import count, rows
 from independent.recompute import recompute
+from support.goldens import ADVICE, STORIES, Story, differences, golden, tables
+from support.program import call_here
+from support.recordings import WORLD_CUP as RECORDING
+from support.recordings import needs
 
-RECORDING = (
-    Path(__file__).resolve().parents[3] / "shared" / "data" / "both_venues_worldcup_bbo_2026-07"
-)
-PROGRAM = [sys.executable, "-m", "dutchbook"]
+from dutchbook.persistence.database import Database
+
 RUN = ["run", "--speed", "max", "--seed", "7", "--set", "detection.minimum_net_edge=0.001",
        "--set", "exits.minimum_gain=0.9", "--set", "exits.unhedged_stop=false",
        "--summary", "json"]  # fmt: skip
 
-pytestmark = pytest.mark.skipif(
-    not RECORDING.exists(), reason="the World Cup recording is not on this machine"
-)
+pytestmark = [needs(RECORDING), pytest.mark.usefixtures("own_home")]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _default_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Use the default settings: the documents describe this run."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("settings")))
-        yield
+def trade(tape: Path, path: Path) -> str:
+    """Trade as the documents and the stored result describe it, by the default settings."""
+    return call_here(*RUN, "--tape", str(tape), "--db", f"sqlite:///{path}")
 
 
 @pytest.fixture(scope="module")
-def tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("tape") / "worldcup.tape"
-    subprocess.run([*PROGRAM, "tape", "import", str(RECORDING), str(path)], check=True)
-    return path
-
-
-def trade(tape: Path, url: str, *more: str) -> str:
-    words = [*PROGRAM, *RUN, "--tape", str(tape), "--db", url, *more]
-    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
-
-
-@pytest.fixture(scope="module")
-def traded(tape: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def traded(
+    own_home: Path,
+    world_cup_tape: Path,
+    prepared_file: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Path, str]:
+    assert own_home.exists()
     path = tmp_path_factory.mktemp("traded") / "paper.db"
-    return path, trade(tape, f"sqlite:///{path}")
+    shutil.copy(prepared_file, path)
+    return path, trade(world_cup_tape, path)
+
+
+@pytest.mark.parametrize("story", [each for each in STORIES if each.recording == RECORDING])
+def test_the_run_produces_its_stored_result(story: Story, traded: tuple[Path, str]) -> None:
+    """Here alone, and in a file alone: no other run is as long."""
+    path, printed = traded
+
+    found = golden(json.loads(printed), tables(f"sqlite:///{path}"))
+
+    assert not differences(story.kept, found), ADVICE
 
 
 def test_the_edges_are_those_that_an_independent_counter_finds(
@@ -136,7 +136,9 @@ def test_no_fill_is_larger_or_better_than_the_book_and_nothing_is_taken_twice(
         assert taken[platform, contract, side, since] <= level[1]
 
 
-def test_an_inverted_recording_is_rejected_as_suspicious(tmp_path: Path) -> None:
+def test_an_inverted_recording_is_rejected_as_suspicious(
+    paper_url: str, tmp_path: Path
+) -> None:
     """Every Polymarket row is inverted: the pair's alignment is wrong."""
     folder = tmp_path / "inverted"
     folder.mkdir()
@@ -146,9 +148,9 @@ def test_an_inverted_recording_is_rejected_as_suspicious(tmp_path: Path) -> None
         lines.append(json.dumps(turned, default=_number) + "\n")
     (folder / "cross_venue_inverted.jsonl").write_text("".join(lines), encoding="utf-8")
     path = tmp_path / "inverted.tape"
-    subprocess.run([*PROGRAM, "tape", "import", str(folder), str(path)], check=True)
+    call_here("tape", "import", str(folder), str(path))
 
-    summary = json.loads(trade(path, f"sqlite:///{tmp_path}/paper.db"))
+    summary = json.loads(trade(path, Path(Database.at(paper_url).path)))
 
     assert summary["filtered"]["suspicious_edge"] > 0
     assert summary["fills"]["total"] == 0

@@ -25,7 +25,7 @@ Chance = random.Random
 @pytest.fixture(scope="module")
 def log() -> Log:
     """The first entries of a real run, as they are stored."""
-    rows = play("paper.fault_partial=300000", minutes=30).tables["audit_log"]
+    rows = play("paper.fault_partial=300000", minutes=5).tables["audit_log"]
     return [encoded("audit_log", row) for row in rows[:ENTRIES]]
 
 

@@ -13,7 +13,6 @@ from dutchbook.domain.events import BudgetCommitted
 from dutchbook.errors import InvariantBroken
 from dutchbook.ports.journal import Batch, Insert
 from dutchbook.tape.format import open_tape
-from dutchbook.tape.importers.recording import import_recording
 from dutchbook.tape.message import Tape
 
 SETTINGS = ("detection.minimum_net_edge=0.001",)
@@ -31,10 +30,8 @@ pytestmark = needs(WORLD_CUP)
 
 
 @pytest.fixture(scope="module")
-def tape(tmp_path_factory: pytest.TempPathFactory) -> Tape:
-    path: Path = tmp_path_factory.mktemp("recording") / "worldcup.tape"
-    import_recording(WORLD_CUP, path, None, lambda *_: None)
-    return open_tape(path)
+def tape(world_cup_tape: Path) -> Tape:
+    return open_tape(world_cup_tape)
 
 
 def _moved(run: Finished) -> int:

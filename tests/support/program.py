@@ -97,6 +97,15 @@ def signals_kept() -> Iterator[None]:
 
 def call_here(*words: str, fails: int = 0) -> str:
     """Do the same as `call` in this process, which saves starting an interpreter."""
+    return _output(*ended_here(*words), fails)
+
+
+def ended_here(*words: str, reply: str = "") -> tuple[int, str, str]:
+    """Run a command in this process, and reply if it prompts.
+
+    Returns:
+        Its exit code, and what it wrote to standard output and to standard error.
+    """
     out, complaints = io.StringIO(), io.StringIO()
     with (
         signals_kept(),
@@ -105,9 +114,10 @@ def call_here(*words: str, fails: int = 0) -> str:
         redirect_stderr(complaints),
     ):
         patch.setattr(sys, "argv", ["dutchbook", *words])
+        patch.setattr(sys, "stdin", io.StringIO(reply))
         with pytest.raises(SystemExit) as ended:
             main()
-    return _output(int(ended.value.code or 0), out.getvalue(), complaints.getvalue(), fails)
+    return int(ended.value.code or 0), out.getvalue(), complaints.getvalue()
 
 
 def called(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
