@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
 from support.databases import by_hand
-from support.program import PROGRAM, bare_tape, call_here, traded
+from support.program import PROGRAM, bare_tape, call_here, ended_here, traded
 
 from dutchbook.bootstrap import paths
 from dutchbook.bootstrap.paper import generated_tape
@@ -31,7 +31,7 @@ HASH = "0123456789abcdef" * 4
 def tape(folder: Path) -> Path:
     """Write a generated tape on which positions are opened."""
     path = folder / "made.tape"
-    write_tape(path, generated_tape(8, minutes=30))
+    write_tape(path, generated_tape(7, minutes=6))
     return path
 
 
@@ -209,23 +209,23 @@ def test_a_log_whose_end_was_cut_off_is_found(database_url: str, tmp_path: Path)
     assert all("its end was cut off, or an older copy restored" in line for line in found)
 
 
-def test_an_older_copy_on_which_trading_continued_is_found(tmp_path: Path) -> None:
+def test_an_older_copy_on_which_trading_continued_is_found(
+    paper_url: str, tmp_path: Path
+) -> None:
     path = tmp_path / "paper.db"
-    url = run_on(f"sqlite:///{path}", tmp_path)
+    url = run_on(paper_url, tmp_path)
     older = path.read_bytes()
-    traded(url, bare_tape(tmp_path / "bare.tape"))
-    path.write_bytes(older)
     run_on(url, tmp_path)
+    path.write_bytes(older)
+    traded(url, bare_tape(tmp_path / "bare.tape"))
 
-    told = subprocess.run(
-        [*PROGRAM, "audit", "verify", "--db", url], capture_output=True, text=True, check=False
-    )
+    code, printed, told = ended_here("audit", "verify", "--db", url)
 
-    assert told.returncode == 1
-    assert "is not the one that was anchored" in told.stderr
-    assert "it is intact up to" in told.stderr
-    assert told.stderr.count("\n") == 1
-    assert told.stdout == ""
+    assert code == 1
+    assert "is not the one that was anchored" in told
+    assert "it is intact up to" in told
+    assert told.count("\n") == 1
+    assert printed == ""
 
 
 def test_a_cut_is_found_by_an_anchor_that_a_person_kept_elsewhere(
@@ -303,12 +303,10 @@ def test_a_head_that_cannot_be_kept_is_printed_all_the_same(
 
     with pytest.raises(StorageError, match="cannot be written"):
         audit.anchor(url, audit.head(url))
-    done = subprocess.run(
-        [*PROGRAM, "audit", "anchor", "--db", url], capture_output=True, text=True, check=False
-    )
+    code, printed, _ = ended_here("audit", "anchor", "--db", url)
 
-    assert done.returncode == 3
-    assert done.stdout == "{}:{}\n".format(*audit.head(url))
+    assert code == 3
+    assert printed == "{}:{}\n".format(*audit.head(url))
     assert capsys.readouterr().err == ""
     file.rmdir()
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from support.program import PROGRAM, at_home, call_here, shown
+from support.program import PROGRAM, at_home, bare_tape, call_here, shown, traded
 
 from dutchbook.persistence.database import Database
 from dutchbook.persistence.tables.base import METADATA
@@ -185,14 +185,15 @@ def test_trading_is_halted_while_an_engine_is_stopped_in_the_middle_of_a_transac
 
 
 def test_the_halt_of_an_unresponsive_server_counts_at_the_next_start(
-    fresh_postgres: str,
+    fresh_postgres: str, tmp_path: Path
 ) -> None:
-    call_here("run", "--db", fresh_postgres, "--speed", "max", "--summary", "json")
+    tape = bare_tape(tmp_path / "bare.tape", minutes=1)
+    traded(fresh_postgres, tape)
 
     told = asyncio.run(while_locked(fresh_postgres, "halt", "--all", code=3))
     files = [Path(each) for each in re.findall(r"/\S+\.HALT", told)]
     status = json.loads(call_here("status", "--json", "--db", fresh_postgres))
-    call_here("run", "--db", fresh_postgres, "--speed", "max", "--summary", "json")
+    traded(fresh_postgres, tape)
 
     assert "no engine that runs here reads it" in told
     assert files

@@ -28,7 +28,7 @@ Tables = dict[str, list[dict[str, Any]]]
 @pytest.fixture(scope="module")
 def finished() -> Finished:
     faults = ("paper.fault_failed_fill=300000", "paper.fault_partial=300000")
-    return play(*faults, minutes=60)
+    return play(*faults, minutes=20)
 
 
 def test_replaying_the_log_of_a_run_rebuilds_every_table(finished: Finished) -> None:

@@ -564,7 +564,7 @@ def test_draining_has_a_time_limit_once_a_person_asks_to_stop() -> None:
 
 
 def test_a_pair_that_fails_too_often_is_disabled_until_a_person_enables_it() -> None:
-    run = play("paper.fault_rejected=1000000", "risk.failures_before_disable=3", minutes=120)
+    run = play("paper.fault_rejected=1000000", "risk.failures_before_disable=3", minutes=40)
 
     executions = [row["pair_id"] for row in run.tables["executions"]]
     pairs = {row["match_id"]: row for row in run.tables["contract_matches"]}

@@ -317,7 +317,7 @@ def test_an_exposed_position_is_reported_again_every_minute_until_the_end() -> N
 
 
 def test_no_reminder_is_sent_for_a_hedged_position() -> None:
-    run = play("paper.fault_rejected=100000", *LEFT_ALONE, seed=7, minutes=60)
+    run = play("paper.fault_rejected=100000", *LEFT_ALONE, seed=7, minutes=20)
 
     opened = {row["position_id"] for row in run.tables["open_positions"]} - set(_words(run))
 

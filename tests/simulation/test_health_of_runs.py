@@ -14,7 +14,7 @@ import pytest
 from support.memory_journal import MemoryJournal
 from support.pairs import pair
 from support.runs import Finished, play
-from support.tapes import streamed
+from support.tapes import FAIR, polls, streamed
 
 from dutchbook.application.monitoring.clock_drift import TimeDriftService
 from dutchbook.bootstrap.engine import Engine
@@ -72,7 +72,7 @@ def test_every_platform_is_checked_every_half_minute() -> None:
 
 
 def test_a_healthy_run_logs_one_health_event_an_hour() -> None:
-    run = play(minutes=125)
+    run = play(tape=polls(*[FAIR] * 251, seconds=30))
 
     notes = told(run, "platform.", "degradation.", "time.", "system.health")
     assert [(at, name) for at, name, _ in notes] == [
@@ -199,7 +199,7 @@ def test_nothing_new_is_executed_while_a_stream_is_silent() -> None:
 
 
 def test_a_platform_is_in_use_again_with_the_first_fresh_data() -> None:
-    run = play("paper.silences=kalshi:100-300", minutes=60)
+    run = play("paper.silences=kalshi:100-300", minutes=20)
 
     events = told(run, "degradation.")
     assert [name for _, name, _ in events] == [
@@ -209,7 +209,7 @@ def test_a_platform_is_in_use_again_with_the_first_fresh_data() -> None:
     assert events[0][2]["reason"] == "stream silent for 81 s"
     assert 300 <= events[1][0] <= 305
     assert 199 <= events[1][2]["silent_seconds"] <= 206
-    assert _placed(run, events[1][0], 3_600)
+    assert _placed(run, events[1][0], 1_200)
 
 
 def test_a_new_session_alone_does_not_put_a_platform_in_use_again() -> None:
@@ -356,7 +356,7 @@ UNSEEN = (
 
 
 def test_an_order_in_an_outage_never_leaves() -> None:
-    run = play("paper.outages=kalshi:60-3600", *UNSEEN, minutes=60)
+    run = play("paper.outages=kalshi:60-1200", *UNSEEN, minutes=20)
 
     refused = {facts["reason"] for _, _, facts in told(run, "execution.order.failed")}
     assert refused == {"the connection was refused"}
@@ -364,7 +364,7 @@ def test_an_order_in_an_outage_never_leaves() -> None:
 
 
 def test_an_answer_on_its_way_when_an_outage_begins_is_lost() -> None:
-    run = play("paper.latency_ms=4000", _often_down(), *UNSEEN, minutes=60)
+    run = play("paper.latency_ms=4000", _often_down(), *UNSEEN, minutes=20)
 
     lost = {facts["reason"] for _, _, facts in told(run, "execution.order.outcome_unknown")}
     assert lost == {"no_answer"}
@@ -377,7 +377,7 @@ def _at(run: Finished, seconds: int) -> datetime:
 def _often_down() -> str:
     """Down for three seconds of every six: many orders are accepted and their answers lost."""
     return "paper.outages=" + ",".join(
-        f"{platform}:{n}-{n + 3}" for platform in Platform for n in range(0, 3_600, 6)
+        f"{platform}:{n}-{n + 3}" for platform in Platform for n in range(0, 1_200, 6)
     )
 
 
@@ -486,7 +486,7 @@ def test_an_unknown_time_is_reported_once_until_it_is_known_again() -> None:
 
 
 def test_with_a_clock_that_is_off_by_a_second_nothing_is_traded() -> None:
-    run = play("paper.clock_offset_ms=-1200", minutes=30)
+    run = play("paper.clock_offset_ms=-1200", minutes=10)
 
     assert run.summary["executions"]["total"] == 0
     assert told(run, "time.drift")[0] == (
@@ -500,7 +500,7 @@ def test_the_summary_counts_dropped_notes_if_there_are_any() -> None:
     def full(paper: PaperRun) -> None:
         paper.engine.recorder._bound = 0
 
-    whole, bounded = play(minutes=30), play(minutes=30, prepare=full)
+    whole, bounded = play(minutes=10), play(minutes=10, prepare=full)
 
     assert "dropped" not in whole.summary
     assert bounded.summary["dropped"] > 0

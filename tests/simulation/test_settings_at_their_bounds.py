@@ -17,6 +17,8 @@ from dutchbook.config.fields import bounds, words
 from dutchbook.operations.admin import problems
 from dutchbook.tape.format import write_tape
 
+SELDOM = "reconciliation.every_seconds=3600"
+"""For an engine that waits for a day."""
 ALONG = {
     "risk.position_share=1": ("risk.order_share=10",),
     "risk.order_share=0.000001": (
@@ -36,10 +38,11 @@ ALONG = {
     "time.critical_ms=1": ("time.warning_ms=1",),
     "time.critical_ms=86400000": ("time.halt_ms=86400000",),
     "time.halt_ms=1": ("time.warning_ms=1", "time.critical_ms=1"),
-    "paper.kalshi_lag_least_ms=86400000": ("paper.kalshi_lag_most_ms=86400000",),
+    "paper.kalshi_lag_least_ms=86400000": ("paper.kalshi_lag_most_ms=86400000", SELDOM),
+    "paper.kalshi_lag_most_ms=86400000": (SELDOM,),
     "paper.kalshi_lag_most_ms=0": ("paper.kalshi_lag_least_ms=0",),
 }
-"""What must be set with it, where one setting bounds another."""
+"""What is set with it, mostly because one setting bounds another."""
 TEXTS = {
     "exits.pairs": ("cup:classic", "nobody:hold"),
     "paper.silences": ("kalshi:0-99999999", "polymarket:1-2"),

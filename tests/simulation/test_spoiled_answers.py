@@ -21,8 +21,8 @@ from dutchbook.platforms.paper.faults import Fault
 from dutchbook.platforms.polymarket import order_codec as polymarket
 from dutchbook.ports.orders import FillReport
 
-SEEDS = (1, 2, 3)
-MINUTES = 30
+SEEDS = (4, 7)
+MINUTES = 12
 """Long enough that each fault strikes with every seed."""
 
 
@@ -95,7 +95,7 @@ def test_an_order_that_no_answer_settles_is_queried_and_stays_pending_until_then
         "reconciliation.every_seconds=86400",
         f"paper.fault_{fault.value}=600000",
     )
-    run = play(*settings, seed=1, minutes=MINUTES, prepare=watched)
+    run = play(*settings, seed=7, minutes=MINUTES, prepare=watched)
 
     unknown = run.summary["events"]["execution.order.outcome_unknown"]
     assert len(watched.asked) == unknown > 0
@@ -107,7 +107,7 @@ def test_an_order_that_no_answer_settles_is_queried_and_stays_pending_until_then
 
 
 def test_an_order_that_a_408_kept_from_arriving_is_never_given_up_automatically() -> None:
-    run = play(*BUSY, "paper.fault_timeout_408=1000000", seed=1, minutes=MINUTES)
+    run = play(*BUSY, "paper.fault_timeout_408=1000000", seed=7, minutes=MINUTES)
 
     statuses = Counter(row["status"] for row in run.tables["orders"])
     assert statuses["PENDING"] > 0
@@ -120,7 +120,7 @@ def test_a_listed_rejection_is_final_and_not_queried(fault: Fault) -> None:
     watched = Watched()
 
     run = play(
-        *BUSY, f"paper.fault_{fault.value}=1000000", seed=1, minutes=MINUTES, prepare=watched
+        *BUSY, f"paper.fault_{fault.value}=1000000", seed=7, minutes=MINUTES, prepare=watched
     )
 
     assert {row["status"] for row in run.tables["orders"]} == {"REJECTED"}
@@ -130,7 +130,7 @@ def test_a_listed_rejection_is_final_and_not_queried(fault: Fault) -> None:
 
 def test_a_late_answer_changes_nothing_that_a_query_has_found() -> None:
     run = play(
-        *BUSY, "paper.fault_late_answer=1000000", seed=1, minutes=MINUTES, check=conserved
+        *BUSY, "paper.fault_late_answer=1000000", seed=7, minutes=MINUTES, check=conserved
     )
 
     filled = [row for row in run.tables["orders"] if row["status"] == "FILLED"]
@@ -182,7 +182,7 @@ def test_an_unknown_outcome_treated_as_a_rejection_would_be_caught(
 
     rate = f"paper.fault_{faults[status].value}=600000"
     alone = "reconciliation.every_seconds=86400"
-    run = play(*BUSY, alone, rate, seed=1, minutes=MINUTES, prepare=deaf)
+    run = play(*BUSY, alone, rate, seed=7, minutes=MINUTES, prepare=deaf)
 
     assert any(row["refusal"] == "planted" for row in run.tables["orders"])
     with pytest.raises(AssertionError):
