@@ -17,7 +17,7 @@ from dutchbook.config.fields import bounds, words
 from dutchbook.operations.admin import problems
 from dutchbook.tape.format import write_tape
 
-SELDOM = "reconciliation.every_seconds=3600"
+SELDOM = ("reconciliation.every_seconds=3600", "reconciliation.grace_seconds=3600")
 """For an engine that waits for a day."""
 ALONG = {
     "risk.position_share=1": ("risk.order_share=10",),
@@ -38,8 +38,8 @@ ALONG = {
     "time.critical_ms=1": ("time.warning_ms=1",),
     "time.critical_ms=86400000": ("time.halt_ms=86400000",),
     "time.halt_ms=1": ("time.warning_ms=1", "time.critical_ms=1"),
-    "paper.kalshi_lag_least_ms=86400000": ("paper.kalshi_lag_most_ms=86400000", SELDOM),
-    "paper.kalshi_lag_most_ms=86400000": (SELDOM,),
+    "paper.kalshi_lag_least_ms=86400000": ("paper.kalshi_lag_most_ms=86400000", *SELDOM),
+    "paper.kalshi_lag_most_ms=86400000": SELDOM,
     "paper.kalshi_lag_most_ms=0": ("paper.kalshi_lag_least_ms=0",),
 }
 """What is set with it, mostly because one setting bounds another."""
