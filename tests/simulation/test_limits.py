@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from support.memory_journal import MemoryJournal
-from support.pairs import pair
+from support.pairs import NOW, contract, pair
 from support.reserving import Limited
 from support.runs import HELD, Check, Finished, play
 from support.tapes import Quote, quotes
@@ -113,6 +114,38 @@ def test_related_pairs_together_never_exceed_the_limit_of_their_cluster(
 
     assert most[0] > 250
     assert len({row["pair_id"] for row in run.tables["open_positions"]}) > 1
+
+
+def test_entries_approved_in_one_moment_share_what_their_cluster_has_left() -> None:
+    """Each of two fits alone, and neither is committed when the other is checked."""
+    check, most = within(150, of=lambda _: "cup")
+    matches = [
+        pair(
+            match_id=name,
+            cluster="cup",
+            kalshi=contract(Platform.KALSHI, contract_id=f"K-{name}"),
+            polymarket=contract(Platform.POLYMARKET, contract_id=f"P-{name}"),
+        )
+        for name in ("one", "two")
+    ]
+    books = [
+        row
+        for name in ("one", "two")
+        for row in (
+            (Platform.KALSHI, f"K-{name}", (38, 500), (40, 300)),
+            (Platform.POLYMARKET, f"P-{name}", (47, 400), (49, 500)),
+        )
+    ]
+    shown = quotes(matches, *books)
+    rows = [replace(row, at=NOW, step=0) for row in shown.rows]
+    rows += [replace(row, at=NOW + timedelta(seconds=4), step=1) for row in rows]
+    tape = MemoryTape(replace(shown.meta, polled=True, last=rows[-1].at), rows)
+    limits = ("risk.bankroll=10000", "risk.position_share=0.01", "risk.cluster_share=0.015")
+
+    run = play(*HELD, *limits, tape=tape, check=check)
+
+    assert most[0] > 90
+    assert run.engine.queue.refused["cluster_limit"] == 1
 
 
 def test_a_full_cluster_is_named_as_the_reason() -> None:

@@ -1,7 +1,8 @@
 """The cache of our capital: balances, the risk state, and the capital at risk on each pair.
 
-The capital that a step would reserve is a claim in flight while its commit is awaited. Every
-limit counts claims, so two callers never count one dollar twice. The cache itself changes only
+The capital that a step would reserve is a claim in flight while its commit is awaited, an
+entry's from the moment at which it is approved. Every limit counts claims, so two callers never
+count one dollar twice. The cache itself changes only
 after the commit; if the database rejects it, the claim is dropped, and nothing must be undone.
 """
 
@@ -27,10 +28,11 @@ from dutchbook.domain.capital.limits import (
     Unhedged,
     crossings,
 )
+from dutchbook.domain.capital.reservation import Reservation
 from dutchbook.domain.detection.quote import Caps
 from dutchbook.domain.events import Event, LimitApproached, LimitBreached
 from dutchbook.domain.market.contract import Platform
-from dutchbook.domain.pair_trades.capital import CapitalChange
+from dutchbook.domain.pair_trades.capital import CapitalChange, reserved
 from dutchbook.domain.positions.position import UNHEDGED, OpenPosition
 from dutchbook.domain.values.units import NOTHING, ZERO, Money, Quantity
 from dutchbook.ports.journal import Batch, Insert, Journal
@@ -167,14 +169,33 @@ class Capital:
     # ------------------------------------------------------------------------------
 
     @contextmanager
-    def claimed(self, step: CapitalChange) -> Iterator[None]:
-        """Count the reservations of a step as claims while its commit is awaited."""
-        taking = [step] if step.placed else []
-        self._claims += taking
+    def approved(self, reservation: Reservation) -> Iterator[None]:
+        """Count an entry's reservation as a claim until the step that books it claims it.
+
+        Begin this in the same turn of the event loop as the check that approved it: another
+        entry may be checked in the next one.
+        """
+        self._claims.append(reserved(reservation, self.accounts))
         try:
             yield
         finally:
-            self._claims = [each for each in self._claims if each not in taking]
+            self._drop(reservation.reservation_id)
+
+    @contextmanager
+    def claimed(self, step: CapitalChange) -> Iterator[None]:
+        """Count the reservations of a step as claims while its commit is awaited."""
+        for reservation, _ in step.placed:
+            self._drop(reservation.reservation_id)
+        self._claims += [step] if step.placed else []
+        try:
+            yield
+        finally:
+            for reservation, _ in step.placed:
+                self._drop(reservation.reservation_id)
+
+    def _drop(self, reservation_id: str) -> None:
+        """Count a reservation as a claim no longer; its step has one reservation."""
+        self._claims = [each for each in self._claims if each.reference != reservation_id]
 
     @contextmanager
     def losing(self, step: CapitalChange, alone: Alone) -> Iterator[None]:

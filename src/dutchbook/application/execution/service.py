@@ -138,7 +138,8 @@ class ExecutionService:
         begun = Begun(now, attempt.order(Leg.PRIMARY), reservation, attempt.notes)
         gate = self._risk.entry_gate(reservation.pair_id)
         try:
-            await self._trades.book(attempt.trade, begun, alongside=rows, gate=gate)
+            with self._risk.capital.approved(reservation):
+                await self._trades.book(attempt.trade, begun, alongside=rows, gate=gate)
         except Conflict as conflict:
             raise ReservationFailed(_refusal(conflict), str(conflict)) from conflict
         self._risk.overrides.consumed(reservation.pair_id)

@@ -74,7 +74,7 @@ def capital_change(
     """
     if before is None or before.reservation is None:
         if after.reservation is not None:
-            return _reserved(after, after.reservation, accounts)
+            return reserved(after.reservation, accounts)
     elif after.reservation is None:
         return _entry_ended(before.reservation, after, accounts)
     if before is None or after.position is before.position:
@@ -82,13 +82,13 @@ def capital_change(
     return _held(before, after, accounts, kind)
 
 
-def _reserved(
-    after: PairTrade, reservation: Reservation, accounts: Accounts, order_id: str | None = None
+def reserved(
+    reservation: Reservation, accounts: Accounts, order_id: str | None = None
 ) -> CapitalChange:
     """Reserve what an order may cost; that of an entry, without an order, takes a slot."""
     total, entry = reservation.total, order_id is None
     return CapitalChange(
-        after.pair_id,
+        reservation.pair_id,
         reservation.reservation_id,
         tuple(reserve(accounts[p], amount) for p, amount in reservation.amounts.items()),
         {"reserved_capital": total, "reserved_position_slots": int(entry)},
@@ -133,7 +133,7 @@ def _orders_only(
     assert len(placed) + len(over) <= 1, "one order after the other"
     if placed:
         reservation, order_id = placed[0]
-        return _reserved(after, reservation, accounts, order_id)
+        return reserved(reservation, accounts, order_id)
     if over:
         assert before is not None, "what is over was there"
         return _held(before, after, accounts, EntryKind.TRADE)
