@@ -468,6 +468,26 @@ def test_cash_that_is_explained_is_booked_once_under_its_platforms_id() -> None:
     assert beside("rejected", work) == (1, 0, Decimal("1001.5"))
 
 
+def test_a_person_who_adopts_the_platform_books_no_cash_again() -> None:
+    """The platform lists a movement for days, and every comparison reads it."""
+
+    async def work(at: At) -> Any:
+        says(at, ABSENT)
+        account = at.engine.risk.capital.accounts[Platform.KALSHI]
+        paid = NamedCash("i-1", EntryKind.INTEREST, account, Money(Decimal("1.5")), NOW)
+        at.told[Platform.KALSHI].named = [paid]
+        await at.service.reconcile()
+        at.told[POLY].traded = [report("t1", FOUR, client_order_id=None)]
+        await at.engine.reconciling.resolver.resolve(POSITION, Choice.ADOPT_PLATFORM, WHY)
+        return [
+            (str(row["kind"]), row["amount"])
+            for row in await at.rows("ledger_entries")
+            if row["reference"] == "kalshi:i-1" and row["bucket"] == "free"
+        ]
+
+    assert beside("partly filled", work) == [("interest", Decimal("1.5"))]
+
+
 def test_a_listed_redemption_is_not_booked_from_the_list() -> None:
     """The service that follows settlements books it: it would be booked twice."""
 

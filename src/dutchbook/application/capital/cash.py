@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from dutchbook.application.capital.capital import Capital
 from dutchbook.application.records.changes import ledger_writes
 from dutchbook.application.records.committer import Committer
@@ -11,18 +13,22 @@ from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.reconciliation.platform_state import NamedCash
 from dutchbook.domain.values.units import Money
 from dutchbook.errors import InvalidInput
-from dutchbook.ports.journal import Batch
+from dutchbook.ports.journal import Batch, Journal
 from dutchbook.ports.time import Clock, Ids
 
 
 class Cash:
     """Books cash movements that belong to no pair trade."""
 
-    def __init__(self, capital: Capital, committer: Committer, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self, journal: Journal, capital: Capital, committer: Committer, clock: Clock, ids: Ids
+    ) -> None:
+        self._journal = journal
         self._capital = capital
         self._committer = committer
         self._clock = clock
         self._ids = ids
+        self._naming = asyncio.Lock()
 
     async def deposit(self, platform: Platform, amount: Money, note: str = "") -> None:
         """Book cash that came in from outside."""
@@ -48,14 +54,23 @@ class Cash:
         reference = self._ids.new("movement", str(account))
         await self._book(EntryKind.ADJUSTMENT, account, amount, note, reference)
 
-    async def book_named(self, movement: NamedCash) -> None:
-        """Book a cash movement that a platform lists, under the platform's id for it.
+    async def book_named(self, movement: NamedCash) -> bool:
+        """Book a cash movement that a platform lists, once, under the platform's id for it.
+
+        Comparisons and persons' decisions find it at the same time, and whenever it is listed.
+
+        Returns:
+            Whether it was not booked before.
 
         Raises:
             Conflict: The amount exceeds the free capital; nothing was committed.
         """
         reference = named_reference(movement)
-        await self._book(movement.kind, movement.account, movement.amount, "", reference)
+        async with self._naming:
+            if await self._journal.rows("ledger_entries", {"reference": reference}, limit=1):
+                return False
+            await self._book(movement.kind, movement.account, movement.amount, "", reference)
+        return True
 
     async def _external(
         self, kind: EntryKind, platform: Platform, amount: Money, note: str

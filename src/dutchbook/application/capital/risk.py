@@ -42,7 +42,7 @@ class RiskManager:
     ) -> None:
         self._ids = ids
         self.capital = Capital(journal, committer, clock, limits, accounts)
-        self.cash = Cash(self.capital, committer, clock, ids)
+        self.cash = Cash(journal, self.capital, committer, clock, ids)
         self.halts = Halts(self.capital, committer, clock)
         self.overrides = Overrides(journal, committer, self.capital, clock, ids)
 

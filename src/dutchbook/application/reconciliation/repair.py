@@ -121,8 +121,7 @@ class Repairer:
 
     async def _book(self, movement: NamedCash, done: Repaired) -> None:
         try:
-            await self._risk.cash.book_named(movement)
-            done.add(1)
+            done.add(await self._risk.cash.book_named(movement))
         except Conflict:  # exceeds the free capital: it remains a difference
             done.left.append(movement.movement_id)
 
