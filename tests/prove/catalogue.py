@@ -1,6 +1,6 @@
 """The faults and the habits of platforms, how each is made, and how often each struck.
 
-The forty faults are X01 to X40. A habit (H41 to H46) is no fault: every platform of its kind
+The forty faults are X01 to X40. A habit (H41 to H51) is no fault: every platform of its kind
 has it, whatever the seed.
 """
 
@@ -32,10 +32,13 @@ _NAMES = (
 HABITS = (
     "acknowledged, trades later", "held back, then filled", "held back, then unmatched",
     "held back, then refused", "stream that broke off", "list that is not complete",
+    "interest paid", "fee rebate paid", "cash deposited", "cash withdrawn",
+    "payout listed as cash",
 )  # fmt: skip
 LATE, HELD_FILLED, HELD_UNMATCHED, HELD_REFUSED, BROKEN_OFF, INCOMPLETE = range(41, 47)
+INTEREST, REBATE, DEPOSITED, WITHDRAWN, REDEEMED = range(47, 52)
 NAMES = (*_NAMES, *HABITS)
-FAULTS = {n: f"{'X' if n < LATE else 'H'}{n:02d}" for n in range(1, INCOMPLETE + 1)}
+FAULTS = {n: f"{'X' if n < LATE else 'H'}{n:02d}" for n in range(1, REDEEMED + 1)}
 
 REQUESTS = {
     1: Fault.NOT_SENT,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from bench.figures.writing import Measurement
 from prove.catalogue import FAULTS, NAMES, PHASES, Tally
 from prove.durable import MEMORY, POSTGRESQL, SQLITE
+from prove.limits import KINDS
 from prove.report import Sum
 
 COVERAGE = "simulate.faults"
@@ -45,6 +46,7 @@ def totals(total: Sum, seconds: float, given: argparse.Namespace) -> list[str]:
     reached = (
         f"{status} {_share(count, total)} %" for status, count in sorted(total.reached.items())
     )
+    limits = ", ".join(f"{kind.replace('_', ' ')} {total.limits[kind]:,}" for kind in KINDS)
     return [
         "| run | executions | engines | faults | checks | violations |",
         "|---|---:|---:|---:|---:|---:|",
@@ -53,6 +55,7 @@ def totals(total: Sum, seconds: float, given: argparse.Namespace) -> list[str]:
         _seeds(total, seconds),
         f"- {_share(total.both, total)} % opened both legs; positions: {', '.join(reached)}",
         f"- the rarest of {len(FAULTS)} faults: {_title(rarest)}, {total.tally.of(rarest):,}",
+        f"- times that a limit cut or refused an entry: {limits}",
     ]
 
 

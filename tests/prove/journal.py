@@ -15,6 +15,7 @@ from dutchbook.ports.tables.catalogue import declared
 from dutchbook.ports.time import Clock
 from dutchbook.runtime.virtual_time import PassThrough
 from prove.catalogue import Tally
+from prove.limits import Limits
 from prove.oracle import Oracle
 from prove.plan import Plan
 from prove.watch import Watch
@@ -33,6 +34,7 @@ class Store(MemoryJournal):
         super().__init__()
         self._oracle = oracle
         self.watch: Watch | None = None
+        self.limits: Limits | None = None
         self.commits = 0
         self.refused: Counter[int] = Counter()
 
@@ -63,6 +65,8 @@ class Store(MemoryJournal):
         self.commits += 1
         changes = [(name, before, self._tables[name][key]) for name, before, key in keys]
         self._oracle.committed(changes, batch.events)
+        if self.limits is not None:
+            self.limits.committed(changes)
         if watch is not None:
             watch.committed(changes, batch.events)
         elif self.watch is not None:
@@ -84,7 +88,7 @@ class Store(MemoryJournal):
         """Return all rows of a table."""
         return list(self._tables[name].values())
 
-    def row(self, table: str, *key: str) -> Row | None:
+    def row(self, table: str, *key: Any) -> Row | None:
         """Return one row."""
         return self._tables[table].get(key)
 

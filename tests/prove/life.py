@@ -151,10 +151,10 @@ class Life:
         """Pass a point at which the engine may die; once dead, every call is cancelled."""
         if self.dead:
             raise asyncio.CancelledError
-        number = self.world.fatal()
+        phase = "commit" if "commit" in name or "box" in name else PHASE.get()
+        number = self.world.fatal(phase)
         if not number:
             return
-        phase = "commit" if "commit" in name or "box" in name else PHASE.get()
         self.world.tally.hit(number, phase)
         if number == 35:
             self.die()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +20,7 @@ Change = tuple[str, Row | None, Row]
 
 NIL = Decimal(0)
 MICRO = Decimal("0.000001")
+HALF = Decimal("0.5")
 AVERAGED = Decimal("0.00005")
 """Dollars a contract by which a stated average of four decimals may be off."""
 DUST = Decimal("0.01")
@@ -73,6 +75,7 @@ class Oracle:
         self.ledger: dict[str, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
         self.reserved: dict[str, Decimal] = defaultdict(Decimal)
         self.clients: dict[str, str] = {}
+        self.fees: dict[str, tuple[list[tuple[datetime, Decimal]], bool]] = {}
         self.halted = False
         self.failed: set[tuple[str, str]] = set()
         self.sent: set[str] = set()
@@ -132,6 +135,15 @@ class Oracle:
         self.of_execution[after["execution_id"]][after["order_id"]] = after
         known = self.clients.setdefault(after["client_order_id"], after["order_id"])
         self.check("I-1", f"{known} shares its key", holds=known == after["order_id"])
+
+    def _take_contract(self, before: Row | None, after: Row) -> None:
+        """Note a contract's rates for takers by time, and whether its orders spend dollars."""
+        del before
+        rates = [
+            (datetime.fromisoformat(each["effective_from"]), Decimal(each["taker_rate"]))
+            for each in after["fees"]
+        ]
+        self.fees[after["contract_id"]] = (sorted(rates), after["sizing"]["cent_exact"])
 
     def _take_fill(self, before: Row | None, after: Row) -> None:
         fills = self.fills[after["order_id"]]
@@ -222,7 +234,7 @@ class Oracle:
                 orders = [order]
             worst = sum(
                 (
-                    o["fill_cost"] + o["fees"] + o["working_size"] * o["price"]
+                    o["fill_cost"] + o["fees"] + self._worst(o)
                     for o in orders
                     if o["platform"] == order["platform"]
                 ),
@@ -233,6 +245,21 @@ class Oracle:
             return
         if order["working_size"]:
             self.wrong("I-14", f"{order['order_id']} has nothing set aside")
+
+    def _worst(self, order: Row) -> Decimal:
+        """Return what an order can still cost, with fees, wherever up to its limit it fills.
+
+        The fee is the rate times contracts times p(1-p). An order that spends dollars buys the
+        more contracts the lower p is, so that its fee nears the rate times its dollars.
+        """
+        left, limit = order["working_size"], order["price"]
+        if not left:
+            return NIL
+        rates, spends = self.fees[order["contract_id"]]
+        rate = [each for since, each in rates if since <= order["created_at"]][-1]
+        dearest = min(limit, HALF)
+        shares = (dearest * (1 - dearest), limit if spends else NIL)
+        return Decimal(left * (limit + rate * max(shares)))
 
     def _moved(self, name: str, before: Row, after: Row, table: dict[str, set[str]]) -> None:
         was, now = str(before["status"]), str(after["status"])
@@ -322,6 +349,7 @@ class Oracle:
 _PLATFORMS = ("kalshi", "polymarket")
 Take = Callable[[Oracle, Row | None, Row], None]
 _TAKES: dict[str, Take] = {
+    "contracts": Oracle._take_contract,
     "orders": Oracle._take_order,
     "fills": Oracle._take_fill,
     "reservations": Oracle._take_reservation,

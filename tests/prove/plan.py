@@ -8,22 +8,32 @@ from dataclasses import dataclass, field
 
 from dutchbook.platforms.paper.faults import FaultPlan
 from prove.catalogue import REQUESTS
+from prove.tightness import limits
 
 PARTS = 1_000_000
 QUIET = 12
 """One seed in this many has no fault at all: the engine must work well without faults, too."""
-OFTEN = {2: 4, 14: 2, 29: 4, 30: 4, 34: 4, 35: 4}
+DOUBTS = 2
+"""One seed in this many has fills that appear late: few other things put positions in doubt.
+
+By its number, so that each run has its share of them, however short it is.
+"""
+OFTEN = {2: 4, 29: 4, 30: 4, 34: 4, 35: 4}
 """Odds (one seed in n) of adding a fault to the ones that were drawn."""
 ALL = tuple(range(1, 41))
 DEADLY = 5
 """Divisor of the rates of database failures: some end an engine, so they must be rare."""
 SELDOM = 400_000
 """Rate of faults whose occasions are rare, so that each one strikes eventually."""
-DOUBTED = 250_000
+DOUBTED = 300_000
 """Minimum rate of orders with a fill that appears late, which puts their positions in doubt."""
 PAIRS_END = 250_000
 """Rate of pairs that resolve strangely: there are few pairs, and many executions."""
 RATES = (20_000, 60_000, 150_000, 300_000)
+CASH_RATES = (0, 15_000, 40_000, 80_000)
+"""Rates at which a platform moves cash that belongs to no trade, in each step of the tape."""
+AIMS = ("settlement", "settlement", "first leg", "second leg", "adjustment")
+"""What the engine is about when the first of its ends comes: by steps alone, these are rare."""
 
 
 @dataclass(slots=True)
@@ -35,6 +45,8 @@ class Plan:
     settings: tuple[str, ...] = ()
     hidden_seconds: int = 0
     deaths: tuple[int, ...] = ()
+    aim: str = ""
+    cash_rate: int = 0
     on: bool = True
 
     @classmethod
@@ -42,9 +54,10 @@ class Plan:
         """Draw the plan of a seed."""
         chance = random.Random(f"plan {seed}")  # noqa: S311
         rates: dict[int, int] = {}
-        if chance.randrange(QUIET):
+        if (seed + seed // QUIET) % QUIET:
             chosen = chance.sample(ALL, chance.choice((3, 5, 8, 14)))
             more = [n for n, odds in OFTEN.items() if not chance.randrange(odds)]
+            more += [] if (seed + seed // 8) % DOUBTS else [14]
             chosen += [n for n in more if n not in chosen]
             rates = {number: chance.choice(RATES) for number in sorted(chosen)}
             rates |= {number: rates[number] // DEADLY for number in (37, 38) if number in rates}
@@ -58,9 +71,11 @@ class Plan:
         return cls(
             seed,
             rates,
-            _settings(chance),
+            (*_settings(chance), *limits(seed)),
             hidden_seconds=chance.choice((3, 20, 50, 100)) if 20 in rates else 0,
             deaths=tuple(sorted(deaths)),
+            aim=chance.choice(AIMS),
+            cash_rate=chance.choice(CASH_RATES),
         )
 
     def strikes(self, number: int, key: str) -> bool:
@@ -106,9 +121,6 @@ def _settings(chance: random.Random) -> tuple[str, ...]:
     policy = chance.choice(("off", "unwind", "complete_then_unwind", "complete_then_unwind"))
     return (
         "execution.cool_down_seconds=1",
-        "risk.bankroll=10000000",
-        "risk.position_share=0.00002",
-        "risk.max_open_pairs=100000",
         "detection.minimum_net_edge=0.002",
         "detection.yearly_return=0",
         "detection.minimum_fill_share=0",

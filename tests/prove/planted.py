@@ -13,6 +13,7 @@ from prove.in_leases import IN_LEASES
 from prove.in_laws import IN_LAWS
 from prove.in_oracles import IN_ORACLES
 from prove.in_outages import IN_OUTAGES
+from prove.in_reach import IN_REACH
 from prove.in_settings import IN_SETTINGS
 from prove.in_shown import IN_SHOWN
 from prove.in_trades import IN_TRADES
@@ -33,6 +34,8 @@ from prove.places import (
     TRADE,
 )
 
+CASH = "application/capital/cash.py"
+BOOKED = 'await self._book(movement.kind, movement.account, movement.amount, "", reference)'
 PLANTED = (
     Bug(
         "resend on timeout",
@@ -374,10 +377,9 @@ PLANTED = (
     ),
     Bug(
         "a comparison books named cash twice",
-        "application/reconciliation/repair.py",
-        "await self._risk.cash.book_named(movement)",
-        "await self._risk.cash.book_named(movement)\n"
-        "            await self._risk.cash.book_named(movement)",
+        CASH,
+        f"            {BOOKED}",
+        f"            {BOOKED}\n            {BOOKED}",
         "tests/simulation/test_reconciliation_service.py"
         " tests/simulation/test_reconciling_runs.py",
     ),
@@ -408,4 +410,5 @@ PLANTED = (
     *IN_SETTINGS,
     *IN_SHOWN,
     *IN_CAPITAL,
+    *IN_REACH,
 )

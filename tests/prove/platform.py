@@ -18,14 +18,13 @@ from dutchbook.domain.values.units import Quantity, floor_to
 from dutchbook.errors import OutcomeUnknown, PlatformRejected
 from dutchbook.platforms.kalshi.order_encoder import encode_orders
 from dutchbook.platforms.order_answers import Answer
-from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.faults import PARTS, Fault, FaultPlan
 from dutchbook.platforms.paper.gateway import PaperGateway
 from dutchbook.platforms.paper.liquidity import Liquidity, Replenishment
 from dutchbook.platforms.paper.server import PaperServer
 from dutchbook.platforms.paper.step_lag import StepLag
 from dutchbook.platforms.polymarket.order_encoder import encode_order
-from dutchbook.ports.account import Listing
+from dutchbook.ports.account import Listing, NamedCash
 from dutchbook.ports.orders import FillReport, OrderReport, TradeUpdate
 from dutchbook.ports.settlement import RequestState
 from dutchbook.ports.time import Clock
@@ -39,7 +38,8 @@ from prove.catalogue import (
     PHASE,
     Tally,
 )
-from prove.plan import Plan
+from prove.named_cash import Exchange, NamedCashBook
+from prove.plan import SELDOM, Plan
 
 LONGEST = 120
 """Longest delay in seconds before a fill fails to settle."""
@@ -55,6 +55,7 @@ REFUSED_PARTS = 100_000
 """Share of held-back orders that are refused in the end, in parts per million."""
 
 
+CALLS = ("merge.", "redeem.")
 IN_PART_PARTS = 40_000
 """Share of lists that are read in part."""
 T = TypeVar("T")
@@ -87,9 +88,10 @@ class Platform(PaperServer):
     """The platform's end of the connection, with more faults than the paper platform's own."""
 
     def __init__(
-        self, exchange: PaperExchange, clock: Clock, lag: StepLag, plan: Plan, tally: Tally
+        self, exchange: Exchange, clock: Clock, lag: StepLag, plan: Plan, tally: Tally
     ) -> None:
         super().__init__(exchange, clock, lag, _lagging(exchange.platform, plan.platform()))
+        self.cash = exchange.cash = NamedCashBook(exchange, clock, plan, tally)
         self.hits = _Hits(tally)
         self.plan = plan
         self.tally = tally
@@ -298,6 +300,26 @@ class Platform(PaperServer):
         self.tally.hit(17)
         return self._encoder.encode_placed(order, replace(report, working=order.size))
 
+    def _strikes(self, fault: Fault, key: str) -> bool:
+        """Return whether a fault strikes, and count it; calls meet it often: they are few."""
+        number = NUMBERS[fault] if key.startswith(CALLS) else 0
+        if number not in self.plan.rates:
+            return super()._strikes(fault, key)
+        struck = self.plan.on and self.plan.habit(number, key, SELDOM)
+        if struck:
+            self.hits[fault] += 1
+        return struck
+
+    def _cut(self, order: Order) -> Order:
+        """Reduce an order; the few first legs that may fill in part are cut often."""
+        usual = self._faults
+        if 13 in self.plan.rates and self.plan.on and order.purpose is Purpose.ENTRY:
+            self._faults = replace(usual, rates=((Fault.PARTIAL, SELDOM),))
+        try:
+            return super()._cut(order)
+        finally:
+            self._faults = usual
+
     def _broken(self, order: Order) -> Order:
         """Fill an all-or-nothing order in part, against its terms."""
         key = order.client_order_id
@@ -397,7 +419,7 @@ class Line:
 
     async def merge(self, contract_id: str, size: Quantity, request_id: str) -> None:
         """Forward a merge."""
-        await self._called(self._platform.merge(contract_id, size, request_id))
+        await self._called(lambda: self._platform.merge(contract_id, size, request_id))
 
     def merged(self, request_id: str, requested_at: datetime) -> RequestState:
         """Return what became of a merge."""
@@ -405,12 +427,12 @@ class Line:
 
     async def redeem(self, contract_id: str) -> None:
         """Forward a redemption."""
-        await self._called(self._platform.redeem(contract_id))
+        await self._called(lambda: self._platform.redeem(contract_id))
 
-    async def _called(self, call: Coroutine[Any, Any, None]) -> None:
+    async def _called(self, call: Callable[[], Coroutine[Any, Any, None]]) -> None:
         PHASE.set("settlement")
         self._step("before a call")
-        await asyncio.shield(self._spawn(call))
+        await asyncio.shield(self._spawn(call()))
         self._step("after a call")
 
     def fills(self, order: Order) -> Answer:
@@ -471,6 +493,11 @@ class Gateway(PaperGateway):
         super().__init__(platform.exchange, clock, lag, platform.plan.calm())
         self._server = line  # type: ignore[assignment]
         self._theirs = platform
+
+    async def movements(self, since: datetime | None) -> Listing[NamedCash]:
+        """Return the movements of cash that the platform lists."""
+        await super().movements(since)
+        return self._theirs.listed(self._theirs.cash.listed(since))
 
     async def results(self, contract_ids: Sequence[str]) -> Mapping[str, Result]:
         """Return results, some of which contradict the assumption behind the pair."""

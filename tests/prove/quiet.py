@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -18,6 +18,7 @@ from dutchbook.persistence.log.replay import AUDITED
 from dutchbook.platforms.paper.exchange import PaperExchange
 from prove.journal import Store
 from prove.ledger import accounts
+from prove.named_cash import KINDS, Moved
 from prove.platform import CANARY
 
 NIL = Decimal(0)
@@ -31,6 +32,7 @@ class Truth:
 
     exchanges: Mapping[Platform, PaperExchange]
     failed: frozenset[tuple[str, str]]
+    moved: Mapping[Platform, Sequence[Moved]]
 
 
 def judge(
@@ -47,6 +49,7 @@ def judge(
     yield from _open_ends(store)
     yield from _orphans(store)
     yield from _ledger(store)
+    yield from _named_cash(store, truth, last=replay)
     yield from _record(store, truth, heard, last=replay)
     if replay:
         log = store.table("audit_log")
@@ -170,7 +173,7 @@ def _wallets(store: Store, truth: Truth, *, last: bool) -> Wrong:
         # positions of that contract, or the sale takes contracts of theirs; our books treat
         # each position as if it were the only one.
         crossed = (_opposed if wallet.nets else _oversold)(store, str(row["platform"]))
-        off = ours - wallet.cash + crossed
+        off = ours - wallet.cash + crossed + _unbooked(store, truth, row["platform"])
         erred = abs(off - _booked(store, row["account_id"])) <= rounded and (
             not last or _cash_reported(store, row["platform"])
         )
@@ -207,6 +210,46 @@ def _booked(store: Store, account_id: str) -> Decimal:
         ),
         start=NIL,
     )
+
+
+def _named(store: Store) -> dict[str, list[dict[str, Any]]]:
+    """Return the ledger's entries of free cash by their reference."""
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for entry in store.table("ledger_entries"):
+        if entry["bucket"] == "free":
+            found[entry["reference"]].append(entry)
+    return found
+
+
+def _unbooked(store: Store, truth: Truth, platform: str) -> Decimal:
+    """Return the cash that a platform has moved by a name, and we have not booked yet."""
+    known = _named(store)
+    return sum(
+        (
+            each.movement.amount
+            for each in truth.moved[Platform(platform)]
+            if each.habit in KINDS and _reference(each) not in known
+        ),
+        start=NIL,
+    )
+
+
+def _reference(each: Moved) -> str:
+    return f"{each.movement.account.platform}:{each.movement.movement_id}"
+
+
+def _named_cash(store: Store, truth: Truth, *, last: bool) -> Wrong:
+    """Check that each movement is booked once as what it is, and no payout by its name (I-11).
+
+    At the end of a seed none is left: each has long been listed.
+    """
+    known = _named(store)
+    for each in (moved for mine in truth.moved.values() for moved in mine):
+        name, movement = _reference(each), each.movement
+        booked = [(str(entry["kind"]), entry["amount"]) for entry in known.get(name, ())]
+        right = [(movement.kind.value, movement.amount)] if each.habit in KINDS else []
+        if booked != right and (booked or last):
+            yield "I-11", f"{name} is booked as {booked}, and was {right}"
 
 
 def _cash_reported(store: Store, platform: str) -> bool:

@@ -13,6 +13,8 @@ from rich.table import Table
 
 from dutchbook.domain.positions.position import PositionStatus
 from prove.catalogue import FAULTS, NAMES, PHASES, Tally
+from prove.cells import IMPOSSIBLE, POSSIBLE
+from prove.limits import KINDS
 from prove.oracle import Violation
 from prove.world import Outcome
 
@@ -40,6 +42,7 @@ class Sum:
     known: int = 0
     twice: int = 0
     reached: Counter[str] = field(default_factory=Counter)
+    limits: Counter[str] = field(default_factory=Counter)
     violations: list[tuple[int, Violation]] = field(default_factory=list)
 
     def add(self, outcome: Outcome) -> None:
@@ -53,6 +56,7 @@ class Sum:
         self.checks += outcome.checks
         self.known += outcome.known
         self.reached.update(outcome.reached)
+        self.limits.update(outcome.limits)
         self.violations += [(outcome.seed, each) for each in outcome.violations]
 
     def differs(self, seed: int) -> None:
@@ -72,14 +76,33 @@ class Sum:
             if RARE * self.reached[status.value] < self.executions
         ]
         if self.executions >= ENOUGH:
-            found += [
-                f"{FAULTS[number]} was hit {self.tally.of(number)} times"
-                for number in FAULTS
-                if SELDOM * self.tally.of(number) < self.executions
-            ]
-            if 5 * self.executions > 2 * sum(self.tally.hits.values()):
-                found.append("fewer than 2.5 faults for each execution")
+            found += self._missing_of_a_long_run()
         return found
+
+    def _missing_of_a_long_run(self) -> list[str]:
+        found = [
+            f"{FAULTS[number]} was hit {self.tally.of(number)} times"
+            for number in FAULTS
+            if SELDOM * self.tally.of(number) < self.executions
+        ]
+        found += [
+            f"{FAULTS[number]} was never hit on: {phase}"
+            for number, phase in POSSIBLE
+            if not self.tally.hits[number, phase]
+        ]
+        found += [f"no entry met the limit: {kind}" for kind in KINDS if not self.limits[kind]]
+        if 5 * self.executions > 2 * sum(self.tally.hits.values()):
+            found.append("fewer than 2.5 faults for each execution")
+        return found
+
+    @property
+    def strange(self) -> list[str]:
+        """Hits where the table of cells says that there can be none: the table is wrong."""
+        return [
+            f"{FAULTS[cell[0]]} was hit on: {cell[1]}, though {reason}"
+            for cell, reason in IMPOSSIBLE.items()
+            if self.tally.hits[cell]
+        ]
 
     @property
     def void(self) -> bool:
@@ -108,6 +131,7 @@ class Sum:
             "faults": {FAULTS[number]: self.tally.of(number) for number in FAULTS},
             "injected": sum(self.tally.hits.values()),
             "reached": dict(sorted(self.reached.items())),
+            "limits": {kind: self.limits[kind] for kind in KINDS},
             "positions_turned_round": self.known,
             "violations": [f"seed {seed}: {each}" for seed, each in self.violations],
         }
@@ -140,11 +164,15 @@ def show(total: Sum, seconds: float, console: Console) -> None:
         for status, count in sorted(total.reached.items())
     )
     console.print(f"executions whose position has been: {', '.join(shares)}")
+    bound = ", ".join(f"{kind} {total.limits[kind]}" for kind in KINDS)
+    console.print(f"times that a limit cut or refused an entry: {bound}")
     for seed, each in total.violations[:10]:
         console.print(f"[red]{each}", markup=True, highlight=False)
         console.print(f"  again: make simulate EXECUTIONS=1 SEED={seed}   (commit {commit()})")
     for lack in total.missing:
         console.print(f"void: {lack}")
+    for hit in total.strange:
+        console.print(f"the table of cells is wrong: {hit}")
 
 
 def _coverage(tally: Tally) -> Table:

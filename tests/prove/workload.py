@@ -21,6 +21,7 @@ LASTS = (2, 4, 8, 16)
 EDGES = (200, 300, 500, 800)
 """In 10⁻⁴ dollars per contract, before fees."""
 HOLD = timedelta(seconds=3)
+CLUSTERS = ("league", "league", "cup", "league", "cup", "cup", None, None)
 PAIR_IN_PLAY = 3
 """Which of every four pairs is in play."""
 Ladder = tuple[tuple[int, int], ...]
@@ -57,6 +58,7 @@ def tape(seed: int, *, steps: int, pairs: int) -> MemoryTape:
     end = START + STEP * steps
     questions = [question(index, end, Seeded(seed)) for index in range(pairs)]
     questions = [_held_back(index, each) for index, each in enumerate(questions)]
+    questions = [_related(index, each) for index, each in enumerate(questions)]
     rows: list[TapeMessage] = []
     left = [chance.choice(LASTS) for _ in questions]
     edges = [chance.choice(EDGES) for _ in questions]
@@ -83,6 +85,12 @@ def tape(seed: int, *, steps: int, pairs: int) -> MemoryTape:
         rows[0].at, rows[-1].at,
     )  # fmt: skip
     return MemoryTape(meta, rows)
+
+
+def _related(index: int, asked: Question) -> Question:
+    """Let some pairs stand or fall together: three, three, and two that do so with none."""
+    cluster = CLUSTERS[index % len(CLUSTERS)]
+    return replace(asked, match=replace(asked.match, cluster=cluster))
 
 
 def _held_back(index: int, asked: Question) -> Question:

@@ -20,7 +20,6 @@ from dutchbook.domain.events import Event
 from dutchbook.domain.market.contract import Platform as Name
 from dutchbook.domain.values.units import Money
 from dutchbook.persistence.database import Database
-from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.liquidity import Replenishment
 from dutchbook.platforms.paper.step_lag import StepLag
 from dutchbook.ports.orders import TradeUpdate
@@ -32,6 +31,8 @@ from prove.durable import MEMORY, Durable, database
 from prove.endings import PAYS_AFTER, endings
 from prove.journal import Store
 from prove.life import Life, resume
+from prove.limits import Bounds, Limits
+from prove.named_cash import Exchange
 from prove.oracle import Oracle, Violation
 from prove.plan import Plan
 from prove.platform import Platform
@@ -51,6 +52,8 @@ IDLE = 130
 ARRIVES = timedelta(minutes=2)
 """Longer than any signature is accepted."""
 REST, LAST = "at rest", "after restart 2"
+PATIENCE = 3_000
+"""Steps for which an engine's end waits for what it is aimed at."""
 
 
 class SteppedClock(TapeClock):
@@ -82,6 +85,7 @@ class Outcome:
     checks: int
     known: int
     head: str
+    limits: Counter[str]
 
 
 @dataclass
@@ -113,6 +117,8 @@ class World:
             self.store = Durable(self.oracle, self.database, self.spawn)
         self.watch = Watch(self.oracle, self.store, self.clock, self.engine_clock)
         self.store.watch = self.watch
+        limits = Limits(self.oracle, Bounds.of(self.plan.settings), self.clock)
+        self.limits = self.store.limits = limits
         self.gone: set[str] = set()
         self._endings = endings(self.plan, self.tape.meta.pairs, self.size)
         self.exchanges = {name: self._exchange(name) for name in Name}
@@ -126,7 +132,9 @@ class World:
             platform.watching = self.oracle.check
         self.watch.platforms = self.platforms
         self.heard: dict[int, Event] = {}
+        self.told = 0
         self._deaths = list(self.plan.deaths)
+        self._aim = self.plan.aim
         self._commands = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._streams = {
@@ -138,11 +146,11 @@ class World:
         self._silent: dict[Name, int] = {}
         self._chance = random.Random(f"streams {self.plan.seed}")  # noqa: S311
 
-    def _exchange(self, name: Name) -> PaperExchange:
+    def _exchange(self, name: Name) -> Exchange:
         contracts = [each for each in self.tape.meta.contracts if each.platform is name]
         kind = Replenishment(self.settings.paper.replenishment)
         numbers = map(str, itertools.count(1))  # each platform numbers its own trades
-        return PaperExchange(name, contracts, kind, Money(self.cash), numbers)
+        return Exchange(name, contracts, kind, Money(self.cash), numbers)
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Start a task that runs whether an engine is alive or not."""
@@ -153,9 +161,13 @@ class World:
 
     def on_event(self, event: Event, sequence: int) -> None:
         """Receive an event that an engine delivered."""
-        known = self.heard.setdefault(sequence, event)
-        if known.stamp.event_id != event.stamp.event_id:
-            self.oracle.wrong("I-27", f"event {sequence} was told twice, differently")
+        after = self.told + 1 if self.told else min(sequence, len(self.heard) + 1)
+        told = f"event {sequence} was told where {after} is next"
+        self.oracle.check("I-27", told, holds=sequence == after)
+        row = self.store.row("audit_log", sequence)
+        stands = row is not None and row["event_id"] == event.stamp.event_id
+        self.oracle.check("I-27", f"event {sequence} is not in the log", holds=stands)
+        self.heard[sequence], self.told = event, sequence
         alarm(self, event)
 
     def beside(self) -> int:
@@ -163,12 +175,19 @@ class World:
         self._commands += 1
         return 1_000_000 * self._commands + self.plan.seed
 
-    def fatal(self) -> int:
-        """Count one step; return the fault that ends the engine here, 0 for none."""
+    def fatal(self, phase: str) -> int:
+        """Count one step; return the fault that ends the engine here, 0 for none.
+
+        The first end waits for what it is aimed at, unless that does not come.
+        """
         self.steps += 1
         if not self.plan.on or not self._deaths or self.steps < self._deaths[0]:
             return 0
+        waits = self.steps < self._deaths[0] + PATIENCE
+        if self._aim not in ("", phase) and waits:
+            return 0
         self._deaths.pop(0)
+        self._aim = ""
         ways = [number for number in (34, 35) if number in self.plan.rates]
         return ways[self.steps % len(ways)]
 
@@ -234,6 +253,7 @@ class World:
     async def _lives(self, done: asyncio.Event, *, trades: bool) -> None:
         while not self.oracle.violations:
             self.lives += 1
+            self.told = 0
             await self.store.renew()
             self.life = Life(self, self.lives)
             self.born = self.clock.now()
@@ -249,7 +269,8 @@ class World:
         await self.store.compared()
         if when == REST:
             self.watch.at_rest(self.born, self.rested)
-        truth = Truth(self.exchanges, frozenset(self.oracle.failed))
+        moved = {name: tuple(each.cash.moved) for name, each in self.platforms.items()}
+        truth = Truth(self.exchanges, frozenset(self.oracle.failed), moved)
         last = when == LAST
         for invariant, what in judge(self.store, truth, self.heard, replay=last):
             self.oracle.wrong(invariant, f"{when}: {what}")
@@ -281,6 +302,7 @@ class World:
             self.oracle.checks,
             sum(self.oracle.known.values()),
             self.store.head,
+            self.limits.bound,
         )
 
     # The tape, and what the streams make of it
@@ -295,6 +317,8 @@ class World:
             if row.step != step:
                 self._stepped(step, row.step)
                 step = row.step
+                for platform in self.platforms.values():
+                    platform.cash.stepped(step)
                 if step >= last * CALM and not calm.is_set():
                     calm.set()
                     self._calm()

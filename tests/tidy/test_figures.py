@@ -283,17 +283,22 @@ def test_the_blocks_of_this_tree_have_no_error() -> None:
 def test_a_simulation_writes_its_totals_and_a_row_for_each_fault() -> None:
     total = Sum(first=7, seeds=2, executions=900, both=540, lives=30, checks=9_999, twice=1)
     total.reached["OPEN"] = 180
+    total.limits.update({"pair": 1_200, "daily_loss": 3})
     total.tally.hits.update({(number, "commit"): 1_000 + number for number in FAULTS})
     given = Namespace(executions=900, seed=7, on="sqlite")
 
     totals, coverage = simulated.totals(total, 61.4, given), simulated.coverage(total.tally)
 
     assert totals[2:] == [
-        "| `make simulate EXECUTIONS=900 SEED=7 ON=sqlite` | 900 | 30 | 47,081 | 9,999 | 0 |",
+        "| `make simulate EXECUTIONS=900 SEED=7 ON=sqlite` | 900 | 30 | 52,326 | 9,999 | 0 |",
         "",
         "- seeds 7 to 8 in 61 s, 1 of them again in another process, to compare the last hash",
         "- 60.0 % opened both legs; positions: OPEN 20.0 %",
-        "- the rarest of 46 faults: X01 never sent, 1,001",
+        "- the rarest of 51 faults: X01 never sent, 1,001",
+        (
+            "- times that a limit cut or refused an entry: bankroll 0, position 0, pair 1,200,"
+            " platform 0, cluster 0, daily loss 3, slots 0"
+        ),
     ]
     assert coverage[2] == "| X01 never sent |  |  |  |  |  |  | 1,001 | 1,001 |"
     assert len(coverage) == 2 + len(FAULTS)
