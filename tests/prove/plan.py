@@ -32,7 +32,8 @@ PAIRS_END = 250_000
 RATES = (20_000, 60_000, 150_000, 300_000)
 CASH_RATES = (0, 15_000, 40_000, 80_000)
 """Rates at which a platform moves cash that belongs to no trade, in each step of the tape."""
-AIMS = ("settlement", "settlement", "first leg", "second leg", "adjustment")
+SETTLEMENT = "settlement"
+AIMS = (SETTLEMENT, SETTLEMENT, "first leg", "second leg", "adjustment")
 """What the engine is about when the first of its ends comes: by steps alone, these are rare."""
 
 
@@ -84,8 +85,14 @@ class Plan:
         return self.on and rate > 0 and self.draw(number, key) % PARTS < rate
 
     def resolves(self, key: str) -> bool:
-        """Return whether a pair resolves early without a fault: one in eight, in some seeds."""
-        return self.seed % 3 == 0 and self.draw(31, f"{key}.alike") % 8 == 0
+        """Return whether a pair resolves early without a fault: in some seeds, some do.
+
+        More do where an engine is to end at a settlement.
+        """
+        drawn = self.draw(31, f"{key}.alike")
+        if self.deaths and self.aim == SETTLEMENT:
+            return drawn % 3 == 0
+        return self.seed % 3 == 0 and drawn % 8 == 0
 
     def habit(self, number: int, key: str, parts: int) -> bool:
         """Return whether a platform shows a habit now; habits have no fault's seeds."""
