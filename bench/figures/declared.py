@@ -95,5 +95,4 @@ DECLARED: Mapping[str, Figures] = {
     "crash.points": Figures(CRASH_POINTS, KILLS, FULL, long=True),
     "torment.all": Figures(RELIABILITY, MISTREATED, TORMENT, long=True),
     "mutants.all": Figures(RELIABILITY, PLANTED, ("prove.mutants",), long=True),
-    "mutate.all": Figures(RELIABILITY, PLANTED, ("mutation",), long=True),
 }
