@@ -73,7 +73,7 @@ def test_every_commit_and_every_message_has_a_point_on_each_side() -> None:
     trees = modules()
 
     found = {
-        path: unguarded(path, tree) for path, tree in trees.items() if unguarded(path, tree)
+        path: lacking for path, tree in trees.items() if (lacking := unguarded(path, tree))
     }
 
     assert found == {}

@@ -19,7 +19,7 @@ def approvals(tree: ast.Module) -> list[int]:
 
 
 def test_only_the_gate_approves_an_order() -> None:
-    found = {path: approvals(tree) for path, tree in modules().items() if approvals(tree)}
+    found = {path: lines for path, tree in modules().items() if (lines := approvals(tree))}
 
     assert list(found) == ["application/orders/gate.py"]
     assert len(found["application/orders/gate.py"]) == 1
@@ -35,10 +35,9 @@ def test_nothing_is_awaited_between_the_gate_and_the_platform() -> None:
     places = [
         node
         for path, tree in modules().items()
-        for node in ast.walk(tree)
         if path.startswith("application/")
-        and isinstance(node, ast.AsyncFunctionDef)
-        and ".submit(" in ast.unparse(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.AsyncFunctionDef) and ".submit(" in ast.unparse(node)
     ]
 
     assert [place.name for place in places] == ["_through"]

@@ -11,8 +11,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "dutchbook"
 
 
+@cache
 def modules(root: Path = SOURCE) -> dict[str, ast.Module]:
-    """Return every module below `root`, by path in sorted order."""
+    """Return every module below `root`, by path in sorted order; the trees are shared."""
     return {
         str(path.relative_to(root)): ast.parse(path.read_text(encoding="utf-8"))
         for path in sorted(root.rglob("*.py"))
