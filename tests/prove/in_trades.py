@@ -79,7 +79,7 @@ IN_TRADES = (
     Bug(
         "a claim in flight is not dropped",
         "application/capital/capital.py",
-        "self._claims = [each for each in self._claims if each not in taking]",
+        "self._claims = [each for each in self._claims if each.reference != reservation_id]",
         "self._claims = list(self._claims)",
         "tests/simulation/test_limits.py -k released_capital",
     ),
