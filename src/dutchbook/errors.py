@@ -260,5 +260,9 @@ class LeaseLost(LeaseHeld):
     """Another engine took the lease from this one, so this one must stop."""
 
 
-class TapeError(DutchbookError):
+class MarketDataBroken(DutchbookError):
+    """Market data cannot be read on; an engine ends what it has begun, and then itself."""
+
+
+class TapeError(MarketDataBroken):
     """A tape or recording is missing, malformed or of an unknown kind."""

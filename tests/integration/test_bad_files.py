@@ -1,19 +1,26 @@
-"""Invalid files of contracts and pairs: one clear line, and nothing of them is kept."""
+"""Invalid files: one clear line, and nothing of them is kept.
+
+A tape may be damaged where nobody has read yet when trading begins: what was begun is ended.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from support.program import ROVERS, both, call_here, called, facts, pair_file, rovers
 from support.recordings import both as polls
 from support.recordings import write
 
+from dutchbook.bootstrap.paper import generated_tape
 from dutchbook.config import load
 from dutchbook.domain.market.contract import Platform
 from dutchbook.operations import admin, requests
+from dutchbook.tape.format import write_tape
 
 pytestmark = pytest.mark.usefixtures("own_home")
 KALSHI, POLYMARKET = (ROVERS[platform].contract_id for platform in Platform)
@@ -277,3 +284,51 @@ def test_a_rejection_names_the_place_in_the_file(known: str, tmp_path: Path) -> 
 
     assert line.startswith(f"dutchbook: {file}: pair 2: alignment: 'askew' is not one of")
     assert call_here("db", "verify", "--db", known) == "whole\n"
+
+
+# Damaged tapes -------------------------------------------------------------------------------
+
+
+def damaged(path: Path, part: float) -> Path:
+    """Write a tape whose rows are damaged from a part of it on, between 0 and 1."""
+    write_tape(path, generated_tape(7, minutes=6))
+    whole, footer = pq.read_table(path), pq.read_metadata(path).metadata
+    with pq.ParquetWriter(path, whole.schema, write_page_checksum=True) as writer:
+        writer.write_table(whole, row_group_size=len(whole) // 10)
+        writer.add_key_value_metadata(
+            {key: footer[key] for key in footer if key.startswith(b"dutchbook")}
+        )
+    written = pq.read_metadata(path)
+    column = written.row_group(int(part * written.num_row_groups)).column(0)
+    data = bytearray(path.read_bytes())
+    data[column.data_page_offset + column.total_compressed_size - 2] ^= 0xFF
+    path.write_bytes(data)
+    return path
+
+
+def test_a_tape_that_is_damaged_at_its_beginning_leaves_nothing(tmp_path: Path) -> None:
+    tape, database = damaged(tmp_path / "bad.tape", 0), tmp_path / "paper.db"
+
+    line = call_here("run", "--tape", str(tape), "--db", f"sqlite:///{database}", fails=2)
+
+    assert line.startswith(f"dutchbook: {tape}: damaged: ")
+    assert not database.exists()
+
+
+@pytest.mark.parametrize("speed", ["max", "1000"])
+def test_a_tape_that_is_damaged_further_on_ends_an_engine_in_good_order(
+    speed: str, tmp_path: Path
+) -> None:
+    tape, url = damaged(tmp_path / "bad.tape", 0.5), f"sqlite:///{tmp_path}/paper.db"
+
+    line = call_here("run", "--tape", str(tape), "--speed", speed, "--db", url, fails=2)
+
+    assert f"dutchbook: {tape}: damaged: " in line
+    *_, last = json.loads(call_here("events", "--json", "--db", url))
+    assert last["name"] == "system.stopped"
+    assert "bad.tape: damaged: " in last["payload"]
+    assert json.loads(call_here("status", "--json", "--db", url))["engine"] is None
+    orders = json.loads(call_here("orders", "--json", "--db", url))
+    assert orders
+    assert {each["working_size"] for each in orders} == {"0"}
+    call_here("db", "verify", "--db", url)

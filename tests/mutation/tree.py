@@ -82,7 +82,7 @@ class Tree:
             if path not in wanted:
                 path.unlink()
         for cache in self.place.rglob("__pycache__"):
-            if not any(cache.parent.glob("*.py")):
+            if not list(cache.parent.glob("*.py")):
                 shutil.rmtree(cache)
 
 

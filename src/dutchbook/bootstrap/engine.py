@@ -69,7 +69,7 @@ class Engine:
     async def trade(
         self, run: int, *, checks: Sequence[Work] = (), ends: Sequence[Work] = ()
     ) -> dict[str, Any]:
-        """Follow the market data to their end, or until `stopping` is set; drain, and stop.
+        """Follow the market data until they end, break or `stopping` is set; drain, and stop.
 
         Args:
             run: The number of this run.
@@ -79,6 +79,9 @@ class Engine:
 
         Returns:
             The summary of the run.
+
+        Raises:
+            MarketDataBroken: The market data could not be read on; all else is done first.
         """
         around = self.surroundings
         await self.lifecycle.start(
@@ -92,10 +95,13 @@ class Engine:
         )
         following = partial(self.feed.run, self.stopping)
         await self.lifecycle.run(following, ends, self.stopping)
-        stopped = self.stopping.is_set()
-        await self.lifecycle.stop("asked to stop" if stopped else around.ended)
+        broken, stopped = self.feed.broken, self.stopping.is_set()
+        reason = str(broken) if broken else "asked to stop" if stopped else around.ended
+        await self.lifecycle.stop(reason)
         if self.anchoring is not None:
             await self.anchoring.keep()
+        if broken is not None:
+            raise broken
         return await summary(
             self.journal,
             self.detection,

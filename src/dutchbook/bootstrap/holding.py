@@ -12,7 +12,7 @@ from dutchbook.application.records.lease import Fence, take
 from dutchbook.bootstrap import paths
 from dutchbook.bootstrap.engine import Engine
 from dutchbook.domain.capital.limits import HaltReason
-from dutchbook.errors import DatabaseLost, LeaseHeld, StorageError, UnfitFile
+from dutchbook.errors import DatabaseLost, LeaseHeld, MarketDataBroken, StorageError, UnfitFile
 from dutchbook.persistence.database import Database
 from dutchbook.persistence.endpoints import served_names
 from dutchbook.ports.journal import Connection
@@ -57,8 +57,13 @@ async def keep_lease(
     engine: Engine,
     trading: Coroutine[Any, Any, dict[str, Any]],
 ) -> dict[str, Any]:
-    """Trade in live time, and renew the lease even if there is nothing to commit."""
+    """Trade in live time, and renew the lease even if there is nothing to commit.
+
+    Raises:
+        MarketDataBroken: All else is done.
+    """
     manager, clock = ServiceManager(os.environ), SystemClock()
+    broken: MarketDataBroken | None = None
     async with asyncio.TaskGroup() as group:
         # An engine whose database does not answer is alive: it waits, its orders watched.
         beside = [
@@ -66,9 +71,14 @@ async def keep_lease(
             group.create_task(_watch_file(journal, engine, term)),
             group.create_task(manager.watched(clock, lambda: fence.held or fence.blind)),
         ]
-        summary = await trading
+        try:
+            summary = await trading
+        except MarketDataBroken as error:
+            broken = error
         for task in beside:
             task.cancel()
+    if broken is not None:
+        raise broken
     return summary
 
 

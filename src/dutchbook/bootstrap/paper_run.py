@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -27,6 +27,7 @@ from dutchbook.errors import (
     InvalidInput,
     LeaseHeld,
     LeaseLost,
+    MarketDataBroken,
 )
 from dutchbook.persistence.database import Database
 from dutchbook.ports.hooks import Programs
@@ -220,7 +221,9 @@ def check(options: Options) -> None:
 
 
 def _played(options: Options) -> _Played:
+    """Return what is played; a tape that cannot even be begun is refused before anything."""
     tape = chosen_tape(options)
+    next(iter(tape.messages()), None)
     return _Played(tape, _results(options, tape))
 
 
@@ -275,13 +278,25 @@ async def _trade(
             # At full speed, time is the tape's: renewals by another would change its order.
             if options.speed is not None:
                 trading = keep_lease(journal, fence, options.term, paper.engine, trading)
-            summary = await trading
-        await fence.release(journal)
+            summary = await _released(trading, fence, journal)
         require_file(journal, database)
         return summary
     finally:
         await reader.close(fenced_off=True)
         await journal.close(fenced_off=fence is not None and not fence.held)
+
+
+async def _released(
+    trading: Awaitable[dict[str, Any]], fence: Fence, journal: Journal
+) -> dict[str, Any]:
+    """Trade, and give the lease back, also after market data that broke."""
+    try:
+        summary = await trading
+    except MarketDataBroken:
+        await fence.release(journal)
+        raise
+    await fence.release(journal)
+    return summary
 
 
 async def _counted(journal: Journal, fence: Fence, options: Options, tape: StoredTape) -> int:

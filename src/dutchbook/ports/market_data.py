@@ -110,7 +110,10 @@ class MarketData(Protocol):
     async def run(self, listener: MarketListener) -> None:
         """Push until there is nothing more: a tape ends, a live stream only if cancelled.
 
-        A lost connection is a gap, not an end. If cancelled, the session ends first.
+        A lost connection is a gap, not an end. If cancelled or broken, the session ends first.
+
+        Raises:
+            MarketDataBroken: Nothing more can be read, though there is more.
         """
         ...
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.settlement import Key
+from dutchbook.errors import TapeError
 from dutchbook.ports.market_data import MarketListener
 from dutchbook.ports.time import Clock
 from dutchbook.tape.message import Tape, TapeMessage
@@ -47,7 +48,7 @@ class TapeFeed:
         """Push the tape to its end; see `MarketData`."""
         try:
             await self._play(listener)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, TapeError):
             if self._in_session:
                 self._session_ended(listener)
             raise

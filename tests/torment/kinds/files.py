@@ -34,7 +34,9 @@ def attempt(ground: Ground) -> list[str]:
     codes = {DONE, MISUSED, STORAGE} | ({FOUND} if kind == "restore" else set())
     wrong += judging.said(ended, codes)
     if ended.code == MISUSED and judging.entries(ground.database) != before:
-        wrong.append(f"a file that was refused left entries in the log: {ended}")
+        # Only a tape that is damaged where nobody has read yet is found out while trading.
+        told = kind in {"tape", "replay"} and "damaged" in ended.err
+        wrong += judging.drained(ground.database) if told else [f"refused, and kept: {ended}"]
     if ended.code not in (DONE, None) and path.name not in ended.err and kind != "restore":
         wrong.append(f"the refusal does not name the file: {ended}")
     return [*wrong, *judging.record(ground.database)]

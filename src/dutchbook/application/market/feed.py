@@ -10,6 +10,7 @@ from dutchbook.application.market.contract_facts import ContractFacts
 from dutchbook.application.market.sessions import Sessions
 from dutchbook.application.market.watchlist import Key, Watchlist
 from dutchbook.domain.market.contract import Platform
+from dutchbook.errors import MarketDataBroken
 from dutchbook.ports.market_data import BookUpdate, GridChange, MarketData
 from dutchbook.ports.time import Clock
 
@@ -40,9 +41,11 @@ class MarketFeed:
         self._sessions = sessions
         self._followers = followers
         self._clock = clock
+        self.broken: MarketDataBroken | None = None
+        """Why the market data ended before their time."""
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Follow the market data to their end, or until `stopping` is set."""
+        """Follow the market data to their end, or until they break or `stopping` is set."""
         following = asyncio.ensure_future(self.follow())
         stopped = asyncio.ensure_future(stopping.wait())
         try:
@@ -53,7 +56,10 @@ class MarketFeed:
         if not following.done():
             await asyncio.wait({following})
         if not following.cancelled():
-            following.result()
+            try:
+                following.result()
+            except MarketDataBroken as broken:
+                self.broken = broken
 
     async def follow(self) -> None:
         """Subscribe to every book that the engine follows, and follow them to their end."""
