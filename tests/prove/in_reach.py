@@ -46,7 +46,7 @@ IN_REACH = (
         LIMITS,
         "left = Room(Money(max(self.pair - pair, ZERO)), Reason.PAIR_LIMIT)",
         "left = Room(Money(max(self.pair, ZERO)), Reason.PAIR_LIMIT)",
-        seed=9,
+        seed=49,
         check="I-17",
     ),
     Bug(
@@ -70,7 +70,7 @@ IN_REACH = (
         "application/capital/halts.py",
         "if lost > 0 and lost >= most else None",
         "if lost > 0 and lost >= 10 * most else None",
-        seed=21,
+        seed=49,
         check="I-17",
     ),
     Bug(
@@ -98,6 +98,7 @@ IN_REACH = (
         "domain/detection/detect.py",
         "worst = max(worst, terms.worst_of_dollars(spent, fills=WORST_FILLS))",
         "worst = max(worst, owed(spent * 0))",
+        seed=5,
         check="I-14",
     ),
     Bug(
@@ -114,5 +115,12 @@ IN_REACH = (
         "if not reference:",
         seed=4246,
         check="I-11",
+    ),
+    Bug(
+        "whether a movement is booked is not looked up",
+        "application/capital/cash.py",
+        'if await self._journal.rows("ledger_entries", {"reference": reference}, limit=1):',
+        "if not movement.amount:",
+        "tests/simulation/test_reconciliation_service.py -k adopts_the_platform",
     ),
 )
