@@ -47,18 +47,20 @@ def _size(chance: random.Random) -> int:
     return chance.choice((4, 12, 30, 80, 250)) * chance.randint(70, 130) * CONTRACT // 100
 
 
-def tape(seed: int, *, steps: int, pairs: int) -> MemoryTape:
+def tape(seed: int, *, steps: int, pairs: int, related: bool = False) -> MemoryTape:
     """Return a polled tape on which each pair has an edge in most steps, always the same way.
 
     Kalshi's YES is cheap on pairs with an even number, Polymarket's on the others, so holdings
     never block the next entry. A price drifts now and then, and an edge ends after some polls:
-    most second legs find the price that the first leg was bought for, and some do not.
+    most second legs find the price that the first leg was bought for, and some do not. If pairs
+    are `related`, most of them stand or fall together.
     """
     chance = random.Random(f"books {seed}")  # noqa: S311
     end = START + STEP * steps
     questions = [question(index, end, Seeded(seed)) for index in range(pairs)]
     questions = [_held_back(index, each) for index, each in enumerate(questions)]
-    questions = [_related(index, each) for index, each in enumerate(questions)]
+    if related:
+        questions = [_related(index, each) for index, each in enumerate(questions)]
     rows: list[TapeMessage] = []
     left = [chance.choice(LASTS) for _ in questions]
     edges = [chance.choice(EDGES) for _ in questions]

@@ -106,7 +106,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.settings = load(None, self.plan.settings)
-        self.tape = tape(self.plan.seed, steps=self.size, pairs=PAIRS)
+        self.tape = tape(self.plan.seed, steps=self.size, pairs=PAIRS, related=True)
         self.clock = TapeClock(self.tape.meta.first)
         self.engine_clock = SteppedClock(self.tape.meta.first)
         self.lag = StepLag(self.settings.paper.lag_steps)
