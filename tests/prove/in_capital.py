@@ -99,6 +99,13 @@ IN_CAPITAL = (
         'if await self._journal.rows("ledger_entries", reference):',
         "if not reference:",
         f"{SIMULATED}/test_reconciliation_service.py -k explained_is_booked_once",
+        also=(
+            (
+                "application/capital/cash.py",
+                'rows("ledger_entries", {"reference": reference}, limit=1):',
+                'rows("ledger_entries", {"reference": ""}, limit=1):',
+            ),
+        ),
     ),
     Bug(
         "a start takes an order of an exit for the entry of its position",
