@@ -132,7 +132,7 @@ OTHERS = {
         "application/execution/service.py",
         "*attempt.rows(books, self._ids, now), attempt.still_approved",
         "*attempt.rows(books, self._ids, now),",
-        seed=41,
+        seed=200,
     ),
     "I-20": Bug(
         "an alert is no event of the outbox",
