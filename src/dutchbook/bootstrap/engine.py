@@ -26,6 +26,7 @@ from dutchbook.bootstrap.monitoring import MonitoringServices
 from dutchbook.bootstrap.surroundings import Surroundings
 from dutchbook.config import Settings
 from dutchbook.domain.market.contract import ContractMatch
+from dutchbook.errors import UNREADABLE, Damaged
 from dutchbook.ports.journal import Journal
 from dutchbook.ports.time import Clock
 
@@ -102,11 +103,14 @@ class Engine:
             await self.anchoring.keep()
         if broken is not None:
             raise broken
-        return await summary(
-            self.journal,
-            self.detection,
-            self.queue,
-            self.recorder,
-            self.committer.receipt.head,
-            run,
-        )
+        try:
+            return await summary(
+                self.journal,
+                self.detection,
+                self.queue,
+                self.recorder,
+                self.committer.receipt.head,
+                run,
+            )
+        except UNREADABLE as error:
+            raise Damaged("the database", error) from error
