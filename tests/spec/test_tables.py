@@ -15,6 +15,8 @@ from dutchbook.domain.execution.order import Order, OrderStatus
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.values.units import ZERO, Money, Quantity
+from dutchbook.errors import Damaged
+from dutchbook.persistence.tables.coding import decode
 from dutchbook.ports.journal import Update
 from dutchbook.ports.tables.catalogue import declared, every_table
 from dutchbook.ports.tables.column import Column, Kind, plain, stored
@@ -167,3 +169,10 @@ def test_columns_of_a_table_have_names_of_their_own() -> None:
         named = {*table.key, *table.guard, *table.floor, *(table.refers or {})}
         assert named <= set(table.names), table.name
         assert all(isinstance(each, Column) for each in table.columns)
+
+
+def test_a_row_without_a_value_that_every_row_has_is_damaged() -> None:
+    row: dict[str, Any] = dict.fromkeys(column.name for column in declared("fills").columns)
+
+    with pytest.raises(Damaged, match="fills: what is stored there cannot be read"):
+        decode("fills", row)

@@ -26,7 +26,6 @@ from dutchbook.bootstrap.monitoring import MonitoringServices
 from dutchbook.bootstrap.surroundings import Surroundings
 from dutchbook.config import Settings
 from dutchbook.domain.market.contract import ContractMatch
-from dutchbook.errors import UNREADABLE, Damaged
 from dutchbook.ports.journal import Journal
 from dutchbook.ports.time import Clock
 
@@ -103,14 +102,11 @@ class Engine:
             await self.anchoring.keep()
         if broken is not None:
             raise broken
-        try:
-            return await summary(
-                self.journal,
-                self.detection,
-                self.queue,
-                self.recorder,
-                self.committer.receipt.head,
-                run,
-            )
-        except UNREADABLE as error:
-            raise Damaged("the database", error) from error
+        return await summary(
+            self.journal,
+            self.detection,
+            self.queue,
+            self.recorder,
+            self.committer.receipt.head,
+            run,
+        )

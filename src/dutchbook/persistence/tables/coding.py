@@ -24,16 +24,25 @@ def _decoders(table: str) -> dict[str, Callable[[Any], Any]]:
     return {column.name: CODES[column.kind].decode for column in declared(table).columns}
 
 
+@cache
+def _required(table: str) -> tuple[str, ...]:
+    return tuple(column.name for column in declared(table).columns if not column.optional)
+
+
 def decode(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
     """Turn a stored row into domain values; enumeration members stay text.
 
     Raises:
-        Damaged: A value is none that could have been written.
+        Damaged: A value is none that could have been written, or a required one is missing.
     """
     try:
-        return {
+        found = {
             column: None if row[column] is None else decoded(row[column])
             for column, decoded in _decoders(table).items()
         }
     except UNREADABLE as error:
         raise Damaged(table, error) from error
+    for name in _required(table):
+        if found[name] is None:
+            raise Damaged(table, ValueError(name))
+    return found
