@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from bench.figures import writing
 from mutation import equivalents, figures
 from mutation.changed import changed, different
 from mutation.known import Known
@@ -40,7 +39,6 @@ SECONDS = 20.0
 def main() -> int:
     """Try the mutants that are asked for, and return the exit status."""
     asked, began = _asked(), time.monotonic()
-    measurements = writing.begin(asked.figures)
     tree, files = Tree(), below(ROOT, PLACES)
     if asked.changed:
         tree = Tree(place=ROOT / "build/mutate/changed/tree")
@@ -60,7 +58,7 @@ def main() -> int:
         f" {len(chosen):,} asked for, {new:,} to try"
     )
     results = tried(tree, chosen, kept, asked.seconds, asked.workers, asked.tests)
-    return _summed_up(asked, mutants, chosen, mistyped, results, began, measurements)
+    return _summed_up(asked, mutants, chosen, mistyped, results, began)
 
 
 def _asked() -> argparse.Namespace:
@@ -73,11 +71,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--tests", nargs="+", default=TESTS, metavar="PATH")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--missed", action="store_true", help="show each that none notices")
-    writing.add_option(parser, "mutate")
-    asked = parser.parse_args()
-    if asked.figures and (asked.only or asked.changed or asked.most):
-        parser.error("only the figures of the whole programme go into the page")
-    return asked
+    return parser.parse_args()
 
 
 def tried(
@@ -159,7 +153,6 @@ def _summed_up(
     mistyped: dict[str, str],
     results: dict[str, Result],
     began: float,
-    measurements: dict[str, writing.Measurement],
 ) -> int:
     entries = equivalents.listed()
     same = {each.key for each in chosen if any(entry.is_(each) for entry in entries)}
@@ -176,8 +169,6 @@ def _summed_up(
     seconds = time.monotonic() - began
     lines = figures.table(by_file, seconds)
     _say("\n".join(lines))
-    for measurement in measurements.values():
-        _say(measurement.write(lines))
     counted = Counter(mutant.file for mutant in chosen)
     wrong = equivalents.wrong(entries, mutants, results, counted)
     wrong += [
