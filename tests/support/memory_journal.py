@@ -144,6 +144,8 @@ def _matches(value: Any, wanted: Any) -> bool:
     if isinstance(wanted, Prefix):
         return str(value).startswith(wanted.text)
     if isinstance(wanted, Between):
+        if value is None:
+            return wanted == Between()
         above = wanted.first is None or value >= wanted.first
         return above and (wanted.last is None or value <= wanted.last)
     return bool(value == wanted)

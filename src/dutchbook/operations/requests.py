@@ -139,12 +139,13 @@ def status(url: str) -> dict[str, Any]:
 
 async def _unanswered(journal: Journal, positions: Rows) -> Rows:
     """Return the orders of open positions whose outcome is unknown, with their questions."""
-    asked = await questions(journal)
+    unknown = await unanswered(journal)
+    asked = await questions(journal) if unknown else {}
     return [
         {"question": asked.get(row["pair_id"], row["pair_id"]), **order}
         for row in positions
         if row["status"] != PositionStatus.CLOSED
-        for order in await unanswered(journal, row["execution_id"])
+        for order in unknown.get(row["execution_id"], [])
     ]
 
 

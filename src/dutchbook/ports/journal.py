@@ -66,7 +66,7 @@ class Batch:
 class Between:
     """Condition on a number or an instant: from `first` to `last`, both included.
 
-    None leaves a side open.
+    None leaves a side open. With an end, a row without a value does not meet it.
     """
 
     first: Any = None

@@ -89,12 +89,12 @@ async def exposures(journal: Journal, reminding: Reminding) -> list[Row]:
     """
     asked, bankroll = await questions(journal), await _bankroll(journal)
     rows = await journal.rows("open_positions", order_by=("opened_at", "position_id"))
-    found = []
+    found, unknown = [], await unanswered(journal)
     for row in rows:
         if row["status"] in UNHEDGED:
             log = await logged_about(journal, row["execution_id"])
             after = partial(reminding.after, bankroll=bankroll)
-            waits = await unanswered(journal, row["execution_id"])
+            waits = unknown.get(row["execution_id"], [])
             found.append(_exposure(row, log, asked, after) | {"unanswered": waits})
     return found
 

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from dutchbook.domain.execution.order import Order, Purpose
 from dutchbook.domain.positions.exposure_words import SHORT
 from dutchbook.domain.values.units import plain
-from dutchbook.ports.journal import Journal
+from dutchbook.ports.journal import Between, Journal
 from dutchbook.ports.tables.trading import ORDERS
 
 Row = dict[str, Any]
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DONE = {"buy": "bought", "sell": "sold"}
 
 
-async def unanswered(journal: Journal, execution_id: str) -> list[Row]:
-    """Return the orders of an execution whose outcome is unknown, oldest first."""
-    mine = {"execution_id": execution_id}
-    rows = await journal.rows("orders", mine, ("created_at", "order_id"))
-    return [open_order(ORDERS.value(r)) for r in rows if r["outcome_unknown_since"] is not None]
+async def unanswered(journal: Journal) -> dict[str, list[Row]]:
+    """Return the orders whose outcome is unknown, by execution, oldest first."""
+    known = {"outcome_unknown_since": Between(first=EPOCH)}
+    found: dict[str, list[Row]] = {}
+    for row in await journal.rows("orders", known, ("created_at", "order_id")):
+        found.setdefault(row["execution_id"], []).append(open_order(ORDERS.value(row)))
+    return found
 
 
 def open_order(order: Order) -> Row:
