@@ -1,5 +1,5 @@
 """Bugs in the lease, stored halts, the order of delivery, the queue, what is kept,
-and the limit of tests."""
+the end of an engine, and the limit of tests."""
 
 from __future__ import annotations
 
@@ -14,6 +14,13 @@ LIMIT, LIMITS = "tests/support/time_limit.py", "tests/integration/test_time_limi
 KEPT = "tests/integration/test_retention.py -k calendar"
 
 IN_LEASES = (
+    Bug(
+        "an engine ends before the trades of its last order are listed",
+        "application/lifecycle.py",
+        "while self._trading.trades.unlisted and",
+        "while not self._trading.trades and",
+        "tests/simulation/test_endings.py -k listed",
+    ),
     Bug(
         "a slow commit extends the lease from its end, by the monotonic clock",
         LEASE,

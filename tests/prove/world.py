@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
+import json
 import random
 from collections import Counter
 from collections.abc import Coroutine
@@ -31,7 +32,7 @@ from prove.durable import MEMORY, Durable, database
 from prove.endings import PAYS_AFTER, endings
 from prove.journal import Store
 from prove.life import Life, resume
-from prove.limits import Bounds, Limits
+from prove.limits import LOSS, Bounds, Limits
 from prove.named_cash import Exchange
 from prove.oracle import Oracle, Violation
 from prove.plan import Plan
@@ -336,12 +337,25 @@ class World:
                 done.set()
 
     async def _resumed(self, engine: Engine) -> None:
-        """Check that a halt can be lifted once no discrepancy is open (L-4)."""
+        """Check that a halt can be lifted once no discrepancy is open (L-4).
+
+        A loss that stands at its limit may halt again as soon as that halt was lifted.
+        """
+        before = len(self.store.table("audit_log"))
         await resume(engine)
         disputed = any(each.halts for each in engine.trading.disputes.open.values())
         stands = engine.risk.capital.state.halt_reasons
+        again = stands == {LOSS} and self._lifted(before, LOSS)
         told = f"halted by {sorted(stands)} after all was resumed"
-        self.oracle.check("L-4", told, holds=disputed or not stands)
+        self.oracle.check("L-4", told, holds=disputed or again or not stands)
+
+    def _lifted(self, after: int, reason: str) -> bool:
+        """Return whether the log tells, after an entry, that a reason of a halt was lifted."""
+        return any(
+            row["name"] == "system.trading.resumed"
+            and json.loads(row["payload"])["reason"] == reason
+            for row in self.store.table("audit_log")[after:]
+        )
 
     def _stepped(self, before: int, now: int) -> None:
         self.lag.ended(before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -511,6 +512,20 @@ def test_whatever_goes_wrong_every_position_ends_in_cash_and_capital_is_conserve
         assert not any(exchange.wallet.contracts.values())
         assert exchange.wallet.cash == balance.free + balance.reserved
         assert not balance.committed
+
+
+def test_a_run_ends_once_the_trades_of_what_it_sent_last_are_listed() -> None:
+    """The last fill fails when all else has ended, and its remedy is sent while it drains."""
+    run = play("paper.fault_failed_fill=300000", seed=27, minutes=4)
+
+    listed: dict[str, Decimal] = defaultdict(Decimal)
+    for fill in run.tables["fills"]:
+        if fill["finality"] is not Finality.FAILED:
+            listed[fill["order_id"]] += fill["size"]
+    last = max(run.tables["orders"], key=lambda row: row["created_at"])
+    assert last["purpose"] is not Purpose.ENTRY
+    for order in run.tables["orders"]:
+        assert order["fill_size"] == listed[order["order_id"]]
 
 
 # After a restart ------------------------------------------------------------------------------

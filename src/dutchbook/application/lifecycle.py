@@ -49,6 +49,8 @@ from dutchbook.ports.time import Clock
 
 INQUIRY_TIMEOUT = timedelta(seconds=180)
 """How long a stop waits for unknown outcomes."""
+LISTING_TIMEOUT, LISTING_SECONDS = timedelta(seconds=120), 1
+"""How long a stop waits for trades that are stated, not listed, and seconds between looks."""
 UNFIT_SECONDS, UNFIT_TRIES = 1, 3
 """Rest of a task after a value that no column holds, and tries of one that drains."""
 Work = Callable[[], Awaitable[object]]
@@ -334,7 +336,7 @@ class EngineLifecycleService:
                 return
 
     async def _drain(self, settled: Iterable[Work], stopping: asyncio.Event) -> None:
-        draining = asyncio.ensure_future(self._in_flight(settled))
+        draining = asyncio.ensure_future(self._in_flight(tuple(settled)))
         stopped = asyncio.ensure_future(stopping.wait())
         try:
             await asyncio.wait({draining, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -347,7 +349,16 @@ class EngineLifecycleService:
         if stopping.is_set():
             await self._cancelling.cancel_all()
 
-    async def _in_flight(self, settled: Iterable[Work]) -> None:
+    async def _in_flight(self, settled: Sequence[Work]) -> None:
+        """Wait for what is in flight, again if an order that this sent has trades to come."""
+        until = self._clock.now() + LISTING_TIMEOUT
+        await self._ended(settled)
+        while self._trading.trades.unlisted and self._clock.now() < until:
+            await self._clock.sleep(LISTING_SECONDS)
+            await self._ended(settled)
+
+    async def _ended(self, settled: Sequence[Work]) -> None:
+        """Wait once for everything that may be in flight, in the order in which it arises."""
         trading = self._trading
         work: list[Work] = [
             self.commands.drained,

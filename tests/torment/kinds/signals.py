@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 
 from torment import engines, judging
-from torment.ground import DONE, INTERRUPTED, Ground
+from torment.ground import DONE, INTERRUPTED, Ended, Ground
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -51,4 +52,17 @@ def _at_the_first_instant(ground: Ground) -> list[str]:
     time.sleep(rng.random() * 0.5)
     engines.send(program, signal.SIGINT)
     ended = ground.end(program, (*words, "interrupted"))
-    return [*judging.said(ended, {DONE, INTERRUPTED}), *judging.record(ground.database)]
+    said = [] if _still_python(ended) else judging.said(ended, {DONE, INTERRUPTED})
+    return [*said, *judging.record(ground.database)]
+
+
+def _still_python(ended: Ended) -> bool:
+    """Return whether the signal came before the program could ask to hear of it.
+
+    Python says nothing then, or shows a trace that ends in modules of its own, which the
+    program's first file at most has begun to import.
+    """
+    ours = set(re.findall(r'File ".*/dutchbook/(.*)", line', ended.err))
+    traced = ended.err.rstrip().endswith("KeyboardInterrupt")
+    silent = ended.code == -signal.SIGINT and not ended.err
+    return silent or (traced and ours <= {"__main__.py"})

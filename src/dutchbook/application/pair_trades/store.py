@@ -194,6 +194,12 @@ class PairTrades:
         return [one for one in self.all() if one.pair_id in self._matches]
 
     @property
+    def unlisted(self) -> bool:
+        """Whether the trades of some order of a followed pair are still to be listed."""
+        followed = (each for each in self.trades if each.pair_id in self._matches)
+        return any(order.stated for trade in followed for order in trade.orders.values())
+
+    @property
     def positions(self) -> dict[str, OpenPosition]:
         """Every position that is not closed, oldest first."""
         return {
