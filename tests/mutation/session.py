@@ -1,7 +1,8 @@
 """A pytest plugin: which tests call which function, and each mutant against those tests.
 
-The tests are collected once. Each mutant runs in a fork of that process, the most specific
-tests first, until one of them fails.
+The tests are collected once. Each mutant runs in a fork of that process until a test fails:
+first the tests that caught other mutants of the function or of its module, the last one first,
+then the most specific ones.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import resource
 import signal
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -46,7 +48,8 @@ class Session:
         self._seconds: float = job["seconds"]
         self._workers: int = job["workers"]
         self._failed = False
-        self._running: dict[int, tuple[str, Path]] = {}
+        self._running: dict[int, tuple[Mapping[str, str], Path]] = {}
+        self._found: dict[str, dict[str, None]] = defaultdict(dict)
 
     # What pytest calls
     # ------------------------------------------------------------------------------------
@@ -106,10 +109,16 @@ class Session:
                     continue
                 while len(self._running) >= self._workers:
                     self._reap(results)
-                chosen = [(items[name], known[name]["seconds"]) for name in tests]
-                self._fork(mutant, chosen)
+                ordered = self._likeliest(mutant["tested"], tests)
+                self._fork(mutant, [(items[name], known[name]["seconds"]) for name in ordered])
             while self._running:
                 self._reap(results)
+
+    def _likeliest(self, tested: str, tests: Sequence[str]) -> list[str]:
+        """Return the tests of a function, those first that caught a mutant of it or near it."""
+        calling = dict.fromkeys(tests)
+        near = (name for scope in _scopes(tested) for name in reversed(self._found[scope]))
+        return list(dict.fromkeys(name for name in (*near, *tests) if name in calling))
 
     def _fork(
         self, mutant: Mapping[str, str], tests: Sequence[tuple[pytest.Item, float]]
@@ -118,7 +127,7 @@ class Session:
         sys.stdout.flush()
         child = os.fork()
         if child:
-            self._running[child] = (mutant["identity"], told)
+            self._running[child] = (mutant, told)
             return
         code = 1
         try:
@@ -153,13 +162,21 @@ class Session:
         child, status = os.wait()
         if child not in self._running:
             return
-        identity, told = self._running.pop(child)
+        mutant, told = self._running.pop(child)
         code = os.waitstatus_to_exitcode(status)
         by = ""
         if told.exists():
             by = told.read_text(encoding="utf-8")
             told.unlink()
-        _note(results, identity, CODES.get(code, CAUGHT), by)
+            for scope in _scopes(mutant["tested"]):
+                self._found[scope].pop(by, None)
+                self._found[scope][by] = None
+        _note(results, mutant["identity"], CODES.get(code, CAUGHT), by)
+
+
+def _scopes(tested: str) -> Sequence[str]:
+    """Return a function's name, and that of its module, as it stands in a job."""
+    return tested, tested.rpartition(".")[0]
 
 
 def _note(results: TextIO, identity: str, outcome: str, by: str) -> None:
