@@ -10,6 +10,7 @@ from mutation import equivalents, figures
 from mutation.__main__ import tried
 from mutation.decorated import undecorated
 from mutation.equivalents import Equivalent
+from mutation.known import Known
 from mutation.mutants import Mutant, mutated
 from mutation.results import Result, Results
 from mutation.session import CAUGHT, ENDLESS, SURVIVED, UNTESTED
@@ -223,3 +224,30 @@ def test_the_same_function_has_the_same_mutants_wherever_it_stands() -> None:
         each.identity for each in after.mutants
     ]
     assert json.dumps([each.old for each in before.mutants])
+
+
+def test_what_a_test_calls_is_known_until_it_or_what_it_calls_has_changed(
+    tmp_path: Path,
+) -> None:
+    tests = ("tests/test_one.py", "tests/test_two.py", "tests/test_three.py")
+    places = (*tests, "src/dutchbook/domain/small.py", "src/dutchbook/domain/large.py")
+    for place in places:
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text("", encoding="utf-8")
+    known = Known(tmp_path / "known.json", tmp_path)
+    known.refresh()
+    calls = ("small.x_least", "large.x_most", "large.x_most")
+    noted = {
+        f"{test}::test_it": {"calls": [f"dutchbook.domain.{call}"], "seconds": 0.1}
+        for test, call in zip(tests, calls, strict=True)
+    }
+    known.path.write_text(json.dumps(noted), encoding="utf-8")
+
+    known.refresh()
+    assert json.loads(known.path.read_text(encoding="utf-8")) == noted
+    (tmp_path / "src/dutchbook/domain/small.py").write_text("1\n", encoding="utf-8")
+    (tmp_path / "tests/test_two.py").write_text("1\n", encoding="utf-8")
+    known.refresh()
+
+    left = json.loads(known.path.read_text(encoding="utf-8"))
+    assert list(left) == ["tests/test_three.py::test_it"]
