@@ -33,7 +33,8 @@ run: install ## trade on paper; options as ARGS="--help"
 	@echo "Next: $(BIN)/dutchbook status, positions, report; all of it: $(BIN)/dutchbook -h"
 
 test: install-dev ## run the tests; options as ARGS="-k fees"
-	$(BIN)/pytest -n 3 --dist worksteal tests $(ARGS)
+	@# Tests start the program hundreds of times: three times as fast from compiled files.
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n 3 --dist worksteal tests $(ARGS)
 
 check: install-dev ## lint, types, layout and bans, generated pages in step
 	$(BIN)/ruff check .
