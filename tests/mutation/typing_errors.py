@@ -6,6 +6,7 @@ that someone forgot, which the checker would not see.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -37,11 +38,25 @@ def rejected(place: Path, files: Sequence[str], mutants: Iterable[Mutant]) -> di
     for mutant in mutants:
         spans[mutant.file].append(mutant)
     found: dict[str, str] = {}
-    for file, line, message in _errors(place, files):
+    for file, line, message in _known(place, files):
         here = sorted(spans[file], key=lambda each: each.first)
         until = bisect_right(here, line, key=lambda each: each.first)
         if until and line <= here[until - 1].last:
             found.setdefault(here[until - 1].key, message)
+    return found
+
+
+def _known(place: Path, files: Sequence[str]) -> Sequence[tuple[str, int, str]]:
+    """Return the errors, those of the last time if nothing has changed since."""
+    kept, code = place.parent / "mistyped.json", hashlib.sha256(repr(files).encode())
+    for path in sorted((place / "src").rglob("*.py")):
+        code.update(str(path.relative_to(place)).encode() + path.read_bytes())
+    if kept.exists():
+        digest, known = json.loads(kept.read_text(encoding="utf-8"))
+        if digest == code.hexdigest():
+            return [(file, line, message) for file, line, message in known]
+    found = _errors(place, files)
+    kept.write_text(json.dumps([code.hexdigest(), found]), encoding="utf-8")
     return found
 
 
