@@ -44,7 +44,10 @@ in its batch is never committed.
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How many kills of each kind; `served`: on PostgreSQL."""
+    """How many kills of each kind; `served`: on PostgreSQL.
+
+    `awaits`: how many of those that wait are struck, each `at_awaits` times; None for all.
+    """
 
     at_points: int
     in_recovery: int
@@ -56,6 +59,7 @@ class Size:
     served_in_recovery: int
     served_at_random: int
     at_awaits: int
+    awaits: int | None = None
     scenarios: int = COMBINED
 
 
@@ -68,7 +72,7 @@ FULL = Size(
 SHORT = Size(
     at_points=1, in_recovery=10, three_times=3, at_random=20, least_at_random=10, drains=5,
     served_at_points=0, served_in_recovery=3, served_at_random=10,
-    at_awaits=0, scenarios=20,
+    at_awaits=1, awaits=12, scenarios=20,
 )  # fmt: skip
 
 
@@ -164,8 +168,11 @@ class Programme:
         return found
 
     def _at_awaits(self) -> Iterator[Case]:
-        """Cancel and fail, at drawn visits, every await at which a task waits."""
-        for site, cases in sorted(self.waits().items()):
+        """Cancel and fail, at drawn visits, the awaits at which a task waits, or drawn ones."""
+        found = sorted(self.waits().items())
+        if self._size.awaits is not None:
+            found = drawn(self._seed, AWAIT).sample(found, min(len(found), self._size.awaits))
+        for site, cases in found:
             chance = drawn(self._seed, site)
             for way, _ in itertools.product(WAYS, range(self._size.at_awaits)):
                 name = f"{AWAIT}{way} {site.removeprefix(AWAIT)}"

@@ -336,7 +336,10 @@ def _decided(execution: Row) -> Decimal:
 
 
 def _costs(changes: Iterable[Change]) -> Decimal:
-    """Return what a pair costs at the best prices of the books that an entry was decided on."""
+    """Return what a pair costs at the best prices of the books stored with an entry.
+
+    A book that offers nothing any more counts as a dollar.
+    """
     rows: dict[str, list[Row]] = defaultdict(list)
     for table, _, row in changes:
         rows[table].append(row)
@@ -346,5 +349,5 @@ def _costs(changes: Iterable[Change]) -> Decimal:
         yes = (str(order["outcome"]) == "yes") == (book["platform"] == order["platform"])
         levels = book["asks"] if yes else book["bids"]
         prices = [Decimal(level["price"]) for level in levels]
-        unit += min(prices) if yes else ONE - max(prices)
+        unit += min(prices, default=ONE) if yes else ONE - max(prices, default=NIL)
     return unit
