@@ -6,8 +6,30 @@ from prove.bug import Bug
 
 FILES, COMMANDS = "tests/spec/test_halt_files.py", "application/operator/commands.py"
 HALTED = "tests/integration/test_halted_databases.py"
+CANCELLED = "tests/simulation/test_cancelled_commits.py"
 
 IN_HALTS = (
+    Bug(
+        "a resumption that nobody waits for any more stays unknown to the cache",
+        "application/capital/halts.py",
+        "    @to_its_end\n    async def resume_trading(",
+        "    async def resume_trading(",
+        f"{CANCELLED} -k resumption",
+    ),
+    Bug(
+        "a loss is booked before the halt that is under way for it",
+        "application/capital/halts.py",
+        "            if self._reached() is None:\n                yield {}, ()",
+        "            if not self._halting_now():\n                yield {}, ()",
+        f"{CANCELLED} -k booked_after",
+    ),
+    Bug(
+        "cash whose depositor stops waiting is unknown to the cache",
+        "application/capital/cash.py",
+        "    @to_its_end\n    async def _book(",
+        "    async def _book(",
+        f"{CANCELLED} -k cash",
+    ),
     Bug(
         "an engine removes the HALT file of another database",
         "runtime/halt_file.py",

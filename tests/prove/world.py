@@ -51,7 +51,7 @@ CALM = 0.7
 GRACE = 200
 IDLE = 130
 ARRIVES = timedelta(minutes=2)
-"""Longer than any signature is accepted."""
+"""Longer than any signature is accepted, and than a request for a payout stays alone."""
 REST, LAST = "at rest", "after restart 2"
 PATIENCE = 3_000
 """Steps for which an engine's end waits for what it is aimed at."""
@@ -242,13 +242,15 @@ class World:
         return self._outcome()
 
     async def _expired(self) -> None:
-        """Wait until no order can arrive any more.
+        """Wait until no order can arrive any more, and every payout may be requested again.
 
-        One that was signed by a clock that was ahead can, until its platform's clock is there.
+        One that was signed by a clock that was ahead can, until its platform's clock is there,
+        and one that was requested by such a clock may be on its way until then.
         """
-        orders = self.store.table("orders")
-        signed = [row["created_at"] for row in orders if row["working_size"]]
-        if signed and (last := max(signed)) > self.clock.now():
+        sent = [r["created_at"] for r in self.store.table("orders") if r["working_size"]]
+        asked = [r for r in self.store.table("settlements") if str(r["status"]) == "pending"]
+        sent += [row["requested_at"] for row in asked]
+        if sent and (last := max(sent)) > self.clock.now():
             await self.clock.sleep_until(last + ARRIVES)
 
     async def _lives(self, done: asyncio.Event, *, trades: bool) -> None:

@@ -7,6 +7,7 @@ import asyncio
 from dutchbook.application.capital.capital import Capital
 from dutchbook.application.records.changes import ledger_writes
 from dutchbook.application.records.committer import Committer
+from dutchbook.application.records.shielding import to_its_end
 from dutchbook.domain.capital.ledger import AccountKey, EntryKind, external
 from dutchbook.domain.events import CapitalMoved
 from dutchbook.domain.market.contract import Platform
@@ -54,6 +55,7 @@ class Cash:
         reference = self._ids.new("movement", str(account))
         await self._book(EntryKind.ADJUSTMENT, account, amount, note, reference)
 
+    @to_its_end
     async def book_named(self, movement: NamedCash) -> bool:
         """Book a cash movement that a platform lists, once, under the platform's id for it.
 
@@ -79,6 +81,7 @@ class Cash:
         reference = self._ids.new("movement", str(account))
         await self._book(kind, account, amount, note, reference)
 
+    @to_its_end
     async def _book(
         self, kind: EntryKind, account: AccountKey, amount: Money, note: str, reference: str
     ) -> None:

@@ -13,6 +13,7 @@ from dutchbook.application.capital.capital import Alone, Capital
 from dutchbook.application.capital.rows import halt_update
 from dutchbook.application.records.committer import Committer
 from dutchbook.application.records.rows import SINGLETON
+from dutchbook.application.records.shielding import to_its_end
 from dutchbook.domain.capital.limits import HaltReason, RiskState
 from dutchbook.domain.events import TradingHalted, TradingResumed
 from dutchbook.domain.pair_trades.capital import CapitalChange
@@ -46,6 +47,7 @@ class Halts:
         """Whether positions are to be exited as cheaply as possible, with no new entries."""
         return HaltReason.WINDING_DOWN in self._capital.state.halt_reasons
 
+    @to_its_end
     async def halt_trading(
         self, reason: HaltReason, detail: str, alongside: Batch | None = None
     ) -> None:
@@ -70,6 +72,7 @@ class Halts:
         event = TradingHalted(stamp, reason.value, tuple(sorted(state.halt_reasons)), detail)
         return halt_update(state).put, (event,)
 
+    @to_its_end
     async def resume_trading(
         self, reason: HaltReason, rationale: str, alongside: Batch | None = None
     ) -> bool:
@@ -105,6 +108,7 @@ class Halts:
         lifted = () if after.trading_halted or fence is None else fence.lifted()
         return Batch((change, *lifted), (event,))
 
+    @to_its_end
     async def start_day(self) -> None:
         """Reset the daily figures when a trading day has begun, and lift the daily-loss halt.
 
@@ -184,19 +188,19 @@ class Halts:
         if self._day_over:  # its hour may pass unnoticed: a clock is set, a process stood still
             await self.start_day()
         with capital.losing(step, alone):
-            if not self._halting_now():
+            if self._reached() is None:
                 yield {}, ()
                 return
-            async with self._halting:
-                if not self._halting_now():
-                    yield {}, ()
-                    return
-                capital.halt(reason)
-                try:
-                    yield self._halted(reason, str(self._reached()))
-                except Conflict:
-                    capital.resume(reason)
-                    raise
+            async with self._halting:  # a halt that another commit brings is durable after it
+                if halting := self._halting_now():
+                    capital.halt(reason)
+                    try:
+                        yield self._halted(reason, str(self._reached()))
+                    except Conflict:
+                        capital.resume(reason)
+                        raise
+            if not halting:
+                yield {}, ()
 
     def _halting_now(self) -> bool:
         """Return whether the day's loss has reached its limit, and nothing says so yet."""

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from dutchbook.application.capital.capital import Capital
 from dutchbook.application.records.committer import Committer
+from dutchbook.application.records.shielding import to_its_end
 from dutchbook.domain.capital.limits import HaltReason, Override
 from dutchbook.domain.detection.quote import Caps
 from dutchbook.domain.events import Event, OverrideApplied, OverrideDenied
@@ -67,6 +68,7 @@ class Overrides:
             return self._capital.caps(pair_id)
         return Caps(granted.amount, {p: self._capital.free(p) for p in Platform})
 
+    @to_its_end
     async def process_override(
         self,
         opportunity_id: str,

@@ -10,6 +10,7 @@ from collections import Counter
 
 from dutchbook.application.market.watchlist import Watchlist
 from dutchbook.application.records.committer import Committer
+from dutchbook.application.records.shielding import to_its_end
 from dutchbook.domain.events import Event, PairDecided
 from dutchbook.domain.execution.decide import Phase
 from dutchbook.errors import InvalidInput
@@ -92,6 +93,7 @@ class PairBreaker:
             approved, digest = rows[0]["operator_approved"], rows[0]["approved_digest"]
             self._watchlist.decided(pair_id, approved=approved, digest=digest)
 
+    @to_its_end
     async def enable(self, pair_id: str, rationale: str, alongside: Batch) -> None:
         """Approve again a pair that the throttle disabled.
 

@@ -13,6 +13,7 @@ from typing import Any
 from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import Committer
+from dutchbook.application.records.shielding import to_its_end
 from dutchbook.domain.capital.limits import HaltReason
 from dutchbook.domain.events import Event, ReconciliationDiscrepancy, ReconciliationResolved
 from dutchbook.domain.positions.position import PositionStatus
@@ -163,6 +164,7 @@ class Disputes:
             recommended_action=found.recommended_action,
         )
 
+    @to_its_end
     async def raised(self, found: Iterable[Discrepancy]) -> list[Dispute]:
         """Open what is not open yet, in one commit."""
         new = {each.key: self.of(each) for each in found if not self.known(each)}
@@ -215,6 +217,7 @@ class Disputes:
             if choice is Choice.ACKNOWLEDGE:
                 self._accepted.add(_fingerprint(each.found))
 
+    @to_its_end
     async def settle(
         self,
         disputes: Iterable[Dispute],

@@ -31,6 +31,7 @@ from dutchbook.application.reconciliation.platform_state import (
 from dutchbook.application.reconciliation.repair import Repaired, Repairer, Short
 from dutchbook.application.reconciliation.risk_budget import correcting, recounted
 from dutchbook.application.records.committer import Committer
+from dutchbook.application.records.shielding import to_its_end
 from dutchbook.application.settlement.payouts import SettlementService
 from dutchbook.domain.events import Event, PositionMoved, ReconciliationComplete
 from dutchbook.domain.market.contract import Platform
@@ -285,6 +286,7 @@ class StartupReconciliationService:
             if each.subject in working:
                 self._questions.notice(working[each.subject], AGAIN_SECONDS)
 
+    @to_its_end
     async def _recount(self) -> None:
         """Recompute the risk budget from the database, unless something is in progress."""
         mark = self._committer.mark

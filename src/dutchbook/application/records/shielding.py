@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from dutchbook.errors import NotSent, OutcomeUnknown
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 async def run_to_end(work: Coroutine[Any, Any, T]) -> T:
@@ -20,6 +22,22 @@ async def run_to_end(work: Coroutine[Any, Any, T]) -> T:
     doing = asyncio.ensure_future(work)
     doing.add_done_callback(retrieve_result)
     return await asyncio.shield(doing)
+
+
+def to_its_end(
+    work: Callable[P, Coroutine[Any, Any, T]],
+) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Make of a method one that is finished even if its caller is cancelled.
+
+    For what commits and then changes a cache: else the database would know what the cache does
+    not.
+    """
+
+    @wraps(work)
+    async def whole(*args: P.args, **named: P.kwargs) -> T:
+        return await run_to_end(work(*args, **named))
+
+    return whole
 
 
 async def answered(question: Awaitable[T], seconds: float, otherwise: T) -> T:

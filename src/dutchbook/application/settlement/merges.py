@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.committer import Committer
-from dutchbook.application.records.shielding import answered, run_to_end
+from dutchbook.application.records.shielding import answered, run_to_end, to_its_end
 from dutchbook.application.settlement.requests import AGAIN, PersonRequests, pending
 from dutchbook.domain.capital.ledger import EntryKind
 from dutchbook.domain.events import Event, FillSettled, OrderFilled, PositionMoved
@@ -177,6 +177,7 @@ class MergingService:
             self._rejected[request.position_id] = trade.position.version
         await self._person.ask(request, f"the platform rejected the merge: {reason}")
 
+    @to_its_end
     async def _gave_up(self, request: Settlement) -> None:
         row = SETTLEMENTS.update(request, request.abandoned())
         await self._committer.commit(Batch((row,)))
