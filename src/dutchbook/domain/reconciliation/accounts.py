@@ -37,7 +37,7 @@ from dutchbook.domain.reconciliation.platform_state import (
     Statement,
     Unavailable,
 )
-from dutchbook.domain.values.units import Money, plain
+from dutchbook.domain.values.units import NOTHING, Money, plain
 
 _K, _I = DiscrepancyType, Involvement
 Finding = Discrepancy | AskAgain
@@ -214,10 +214,10 @@ class Accounts:
             key = (contract, outcome)
             difference = shown.get(key, Decimal(0)) - expected.get(key, Decimal(0))
             effects = [
-                sign * (1 if of is outcome else -1) for of, sign in undecided.get(contract, ())
+                effect if of is outcome else -effect
+                for of, effect in undecided.get(contract, ())
             ]
-            low = sum((each for each in effects if each < 0), start=Decimal(0))
-            high = sum((each for each in effects if each > 0), start=Decimal(0))
+            low, high = _span(effects)
             if not low <= difference <= high:
                 yield from self._position_mismatch(key, expected, shown)
 
@@ -270,9 +270,8 @@ class Accounts:
             return
         expected = self.ours.cash.get(account, Decimal(0))
         effects = [-cash_effect(fill) for fill, _ in _provisional(orders)]
-        low = sum((e for e in effects if e < 0), start=Decimal(0)) - CENT
-        high = sum((e for e in effects if e > 0), start=Decimal(0)) + CENT
-        if low <= total - expected <= high:
+        low, high = _span(effects)
+        if low - CENT <= total - expected <= high + CENT:
             return
         yield self._judged(
             Discrepancy(
@@ -322,6 +321,15 @@ def _provisional(orders: Iterable[OurOrder]) -> list[tuple[Fill, OurOrder]]:
         for fill in our.fills
         if fill.finality is Finality.PROVISIONAL
     ]
+
+
+def _span(effects: Iterable[Decimal]) -> tuple[Decimal, Decimal]:
+    """Return the lowest and the highest sum of any of the effects, which may all be absent."""
+    below = above = Decimal(0)
+    for each in effects:
+        below += min(each, NOTHING)
+        above += max(each, NOTHING)
+    return below, above
 
 
 def _netted(
