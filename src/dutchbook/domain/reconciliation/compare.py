@@ -49,11 +49,10 @@ def compare(ours: OurState, theirs: PlatformState, grace: timedelta) -> Comparis
             platform is asked again. After that, a person is asked.
     """
     trades = {platform: joined(ours, theirs, platform) for platform in Platform}
-    positions = {each.position_id: each for each in ours.positions}
+    ended = {p.position_id for p in ours.positions if p.status is PositionStatus.CLOSED}
     examined = []
     for each in ours.orders:
-        position = positions.get(each.position_id or "")
-        closed = position is not None and position.status is PositionStatus.CLOSED
+        closed = each.position_id in ended
         case = Examination(ours.doubted, each, theirs, grace, closed, each)
         examined.append(examine(case, trades[each.order.platform]))
     repairs = in_order(

@@ -69,7 +69,7 @@ def _missed(case: Examination, trades: dict[str, FillReport]) -> bool:
     """
     provisional = (f for f in case.after.fills if f.finality is Finality.PROVISIONAL)
     order = case.after.order
-    rest = case.after.awaiting or order.working_size > 0 or order.stated > 0
+    rest = order.working_size > 0 or order.stated > 0
     return rest or any(fill.trade_id not in trades for fill in provisional)
 
 
@@ -148,7 +148,7 @@ def _not_shown(
         return
     missing = [f for f in live(case.after.fills) if f.trade_id not in trades]
     unsettled = any(fill.finality is Finality.PROVISIONAL for fill in missing)
-    if case.after.awaiting or order.working_size > 0 or unsettled:
+    if order.working_size > 0 or unsettled:
         case.doubts(_K.ORDER_NOT_FOUND, answered(answer), _LOOK, _waited(case))
 
 
@@ -163,8 +163,7 @@ def _unexplained(case: Examination, strange: tuple[FillReport, ...]) -> bool:
 
 def _stale(case: Examination, answer: Stale) -> None:
     case.ask(when=case.after.unresolved)
-    rest = case.after.order.working_size > 0
-    if case.after.awaiting and rest and _waited(case) >= case.grace:
+    if case.after.awaiting and _waited(case) >= case.grace:
         case.doubts(_K.ORDER_NOT_FOUND, answered(answer), _LOOK, _waited(case))
 
 
