@@ -134,4 +134,4 @@ def _add(amounts: dict[K, Decimal], key: K, amount: Decimal) -> None:
 
 
 def _effect(ours: OurOrder, of: Callable[[Fill | Unlisted], Decimal]) -> Decimal:
-    return sum((of(fill) for fill in ours.counted), start=Decimal(0))
+    return Decimal(sum(of(fill) for fill in ours.counted))

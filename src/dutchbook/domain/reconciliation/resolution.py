@@ -54,9 +54,8 @@ def misstated(
     gone = after.stated if whole else NOTHING
     moved = Decimal(0)
     if not after.stated:
-        moved += abs(after.cost - order.cost)
-    if not after.stated and order.platform.fills_are_final:
-        moved += abs(after.fees - order.fees)
+        charged = after.fees - order.fees if order.platform.fills_are_final else NOTHING
+        moved = abs(after.cost - order.cost) + abs(charged)
     more = after.filled - order.filled
     if more or (gone <= CENT and moved <= CENT + order.filled * ROUNDING):
         return []
