@@ -178,7 +178,7 @@ def check_conservation(
     postings = tuple(postings)
     folded = fold(postings)
     for account in sorted({*folded, *balances}):
-        total = sum((p.amount for p in postings if p.account == account), start=Decimal(0))
+        total = sum(p.amount for p in postings if p.account == account)
         if total:
             raise InvariantBroken("I-11", f"postings of {account} sum to {total}, not zero")
         stated, expected = balances.get(account, Balance()), folded.get(account, Balance())
