@@ -49,13 +49,11 @@ class Event:
 
 def as_json(value: Any) -> Any:
     """Convert a domain value to a JSON value without losing a digit."""
-    kind = type(value)
-    form = _KNOWN.get(kind)
-    if form is None:
-        form = _KNOWN[kind] = _form(kind)
-    return form(value)
+    kind: Any = type(value)
+    return _form(kind)(value)
 
 
+@cache
 def _form(kind: type[Any]) -> Callable[[Any], Any]:
     """Return the function that converts values of `kind` to JSON."""
     if kind in (type(None), bool, int, str):
@@ -73,12 +71,9 @@ def _itself(value: Any) -> Any:
 
 
 def _instant(value: datetime) -> str:
-    utc = value if value.tzinfo is UTC else value.astimezone(UTC)
-    return utc.isoformat(timespec="microseconds")
+    return value.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-_KNOWN: dict[type[Any], Callable[[Any], Any]] = {}
-"""Cache: the conversion of each type seen so far."""
 _FORMS: dict[type[Any], Callable[[Any], Any]] = {
     StrEnum: lambda value: value.value,
     str: str,
