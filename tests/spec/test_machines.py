@@ -44,8 +44,11 @@ ILLEGAL = [
 def test_every_transition_outside_the_table_is_refused(
     machine: Machine[Any], before: StrEnum, after: StrEnum
 ) -> None:
-    with pytest.raises(IllegalTransition):
+    with pytest.raises(IllegalTransition) as caught:
         machine.check(before, after)
+
+    refused = caught.value
+    assert (refused.machine, refused.before, refused.after) == (machine.name, before, after)
 
 
 def test_the_order_table_is_what_the_status_function_can_do() -> None:

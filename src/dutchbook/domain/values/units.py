@@ -137,7 +137,7 @@ def plain(number: Decimal) -> str:
     """Format a decimal as logs, hashes and JSON do: no exponent, no trailing zeros."""
     if not number:
         return "0"
-    text = format(number, "f")
+    text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
