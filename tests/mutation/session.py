@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -48,6 +48,7 @@ class Session:
         self._seconds: float = job["seconds"]
         self._workers: int = job["workers"]
         self._failed = False
+        self._caches: list[Callable[[], None]] = []
         self._running: dict[int, tuple[Mapping[str, str], Path]] = {}
         self._found: dict[str, dict[str, None]] = defaultdict(dict)
 
@@ -57,6 +58,7 @@ class Session:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Note what each test calls, then try the mutants."""
         items = {item.nodeid: item for item in session.items}
+        self._caches = list(_caches())
         known = self._stats(items)
         self._try_all(items, known)
         return True
@@ -77,6 +79,7 @@ class Session:
         unknown = [item for name, item in items.items() if name not in known]
         set_mutant_under_test(STATS)
         for number, item in enumerate(unknown):
+            self._forget()
             state()._stats.clear()
             began = time.process_time()
             following = unknown[number + 1] if number + 1 < len(unknown) else None
@@ -88,6 +91,11 @@ class Session:
         set_mutant_under_test(NONE)
         self._known.write_text(json.dumps(known), encoding="utf-8")
         return known
+
+    def _forget(self) -> None:
+        """Clear what cached functions know from before: their mutants would not be called."""
+        for clear in self._caches:
+            clear()
 
     # Mutants
     # ------------------------------------------------------------------------------------
@@ -143,6 +151,7 @@ class Session:
         signal.signal(signal.SIGALRM, lambda *_: os._exit(24))
         plugins = tests[0][0].config.pluginmanager
         plugins.unregister(name="terminalreporter")
+        self._forget()
         set_mutant_under_test(key)
         self._failed, spent = False, 0.0
         for number, (item, seconds) in enumerate(tests):
@@ -172,6 +181,19 @@ class Session:
                 self._found[scope].pop(by, None)
                 self._found[scope][by] = None
         _note(results, mutant["identity"], CODES.get(code, CAUGHT), by)
+
+
+def _caches() -> Iterator[Callable[[], None]]:
+    """Yield what clears each cached function or method of the program."""
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "dutchbook":
+            places = [
+                module,
+                *(each for each in vars(module).values() if isinstance(each, type)),
+            ]
+            for each in (value for place in places for value in vars(place).values()):
+                if callable(clear := getattr(each, "cache_clear", None)):
+                    yield clear
 
 
 def _scopes(tested: str) -> Sequence[str]:
