@@ -12,7 +12,6 @@ from support.laws import reached, reaches
 from support.pairs import NOW, RICH, book, cheap_books, contract, pair
 
 from dutchbook.domain.detection.detect import detect, has_edge, possible
-from dutchbook.domain.detection.financial_math import FinancialMath
 from dutchbook.domain.detection.quote import Caps, Hurdles, Opportunity, Reason, Refusal, Room
 from dutchbook.domain.market.book import OrderBook
 from dutchbook.domain.market.contract import (
@@ -548,46 +547,3 @@ def test_the_edge_counter_agrees_with_exact_arithmetic(both: tuple[int, int]) ->
     reached("edge" if quoted and 1 - a - b - fees > 0 else "none")
 
     assert has_edge(ask_a, ask_b, 70_000, 30_000) == (quoted and 1 - a - b - fees > 0)
-
-
-def test_an_edge_is_signed() -> None:
-    assert FinancialMath.calculate_gross_edge(Decimal("0.6"), Decimal("0.55")) == Decimal(
-        "-0.15"
-    )
-
-
-def test_a_net_edge_shares_gas_among_the_contracts() -> None:
-    net = FinancialMath.calculate_net_edge(
-        Decimal("0.4"),
-        Decimal("0.5"),
-        Decimal("0.01"),
-        Decimal("0.02"),
-        Decimal(3),
-        Decimal(100),
-    )
-
-    assert net == Decimal("0.04")
-
-
-def test_a_net_edge_of_no_contracts_is_an_error() -> None:
-    with pytest.raises(InvalidInput, match="position_size"):
-        FinancialMath.calculate_net_edge(
-            Decimal("0.4"), Decimal("0.5"), Decimal(0), Decimal(0), Decimal(0), Decimal(0)
-        )
-
-
-def test_a_threshold_is_reached_when_it_is_met() -> None:
-    assert FinancialMath.is_above_threshold(Decimal("0.008"), Decimal("0.008"))
-    assert not FinancialMath.is_above_threshold(Decimal("0.0079"), Decimal("0.008"))
-
-
-@pytest.mark.parametrize("value", [Decimal("NaN"), Decimal("Infinity"), "0.1", 1, None])
-def test_an_input_that_is_no_finite_decimal_is_refused_by_name(value: object) -> None:
-    with pytest.raises(InvalidInput, match="price_a"):
-        FinancialMath.validate_decimal_input(value, "price_a")
-
-
-def test_a_number_input_reads_text_and_integers() -> None:
-    assert FinancialMath.validate_number_input("0.30", "gas") == Decimal("0.3")
-    with pytest.raises(InvalidInput, match="gas"):
-        FinancialMath.validate_number_input("ten", "gas")

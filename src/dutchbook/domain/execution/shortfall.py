@@ -47,5 +47,5 @@ def shortfall(execution: Execution, divergence: Money) -> Shortfall:
     fees = sum((leg.fees for leg in legs), start=Decimal(0))
     parts = [Money(part.quantize(MICRO)) for part in (decided, delay, slippage, fees, missed)]
     edge, *lost = parts
-    realised = Money(edge - sum(lost, start=Decimal(0)) - divergence)
+    realised = Money(edge - sum(lost) - divergence)
     return Shortfall(edge, lost[0], lost[1], lost[2], lost[3], divergence, realised)
