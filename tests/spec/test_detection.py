@@ -8,11 +8,12 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.detection import DEFAULT, look, opportunity
 from support.laws import reached, reaches
 from support.pairs import NOW, RICH, book, cheap_books, contract, pair
 
 from dutchbook.domain.detection.detect import detect, has_edge, possible
-from dutchbook.domain.detection.quote import Caps, Hurdles, Opportunity, Reason, Refusal, Room
+from dutchbook.domain.detection.quote import Caps, Opportunity, Reason, Refusal, Room
 from dutchbook.domain.market.book import OrderBook
 from dutchbook.domain.market.contract import (
     Alignment,
@@ -21,32 +22,11 @@ from dutchbook.domain.market.contract import (
     Platform,
     Sizing,
 )
-from dutchbook.domain.market.fees import FeeRounding, FeeSchedule, FeeTerms, polymarket_terms
+from dutchbook.domain.market.fees import FeeRounding, FeeSchedule, FeeTerms
 from dutchbook.domain.values.units import E4, ZERO, Money, Quantity
 from dutchbook.errors import InvalidInput
 
-DEFAULT = Hurdles()
 HUNDRED = Quantity(Decimal(100))
-
-
-def look(
-    match: ContractMatch | None = None,
-    books: dict[Platform, OrderBook] | None = None,
-    outcome: Outcome = Outcome.YES,
-    hurdles: Hurdles = DEFAULT,
-    caps: Caps = RICH,
-    now: datetime = NOW,
-    primary: Platform = Platform.KALSHI,
-) -> Opportunity | Refusal:
-    return detect(
-        match or pair(),
-        books or cheap_books(),
-        outcome,
-        primary=primary,
-        now=now,
-        hurdles=hurdles,
-        caps=caps,
-    )
 
 
 cents = st.integers(1, 99)
@@ -57,11 +37,6 @@ sides = st.dictionaries(cents, sizes, min_size=1, max_size=5)
 def refusal(found: Opportunity | Refusal) -> Reason:
     assert isinstance(found, Refusal)
     return found.reason
-
-
-def opportunity(found: Opportunity | Refusal) -> Opportunity:
-    assert isinstance(found, Opportunity), found
-    return found
 
 
 def test_both_legs_have_equal_contracts_and_cost_less_than_they_pay() -> None:
@@ -286,44 +261,6 @@ def test_a_pair_that_must_not_be_traded_is_refused_by_name(
     change: dict[str, object], reason: Reason
 ) -> None:
     assert refusal(look(match=pair(**change))) is reason
-
-
-def in_a_year() -> ContractMatch:
-    """Return a pair without fees that pays in exactly a year."""
-    free = polymarket_terms(Decimal(0))
-    facts = {
-        "fees": FeeSchedule((free,)),
-        "close_time": NOW + timedelta(days=365),
-        "resolution_time": NOW + timedelta(days=365),
-        "cash_delay": timedelta(0),
-    }
-    legs = {p.value: contract(p, **facts) for p in Platform}
-    return pair(**legs, divergence_probability=Decimal(0))
-
-
-@pytest.mark.parametrize(
-    ("interest", "pays"),
-    [
-        ({}, False),  # 7 cents on 93 are 7.53 % a year
-        ({"kalshi_interest": "0.011"}, True),  # on 40 cents: 0.44 cents, and 8 % of 93 are 7.44
-        ({"kalshi_interest": "0.0109999999"}, False),
-        ({"polymarket_interest": "0.0083"}, False),  # on 53 cents: 0.4399 cents
-        ({"polymarket_interest": "0.0084"}, True),
-        ({"kalshi_interest": "0.0057", "polymarket_interest": "0.004"}, True),  # 0.228 + 0.212
-        ({"kalshi_interest": "0.0057", "polymarket_interest": "0.0039999999"}, False),
-    ],
-)
-def test_interest_on_locked_capital_reduces_the_hurdle(
-    interest: dict[str, str], pays: bool
-) -> None:
-    kalshi, polymarket = (Decimal(interest.get(f"{p}_interest", 0)) for p in Platform)
-    demands = replace(DEFAULT, kalshi_interest=kalshi, polymarket_interest=polymarket)
-
-    found = look(match=in_a_year(), hurdles=demands)
-
-    assert isinstance(found, Opportunity) is pays
-    if isinstance(found, Refusal):
-        assert found.reason is Reason.BELOW_HURDLE_RATE
 
 
 rates = st.integers(0, 2_000).map(lambda each: Decimal(each) / 10_000)

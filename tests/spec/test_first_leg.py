@@ -64,6 +64,19 @@ def test_a_platform_that_delays_takers_longer_goes_first(
     assert choose(match=delayed(*held)) is first
 
 
+@pytest.mark.parametrize(("longer", "shorter"), [(3, 2), (5, 3)])
+@pytest.mark.parametrize("platform", list(Platform))
+def test_the_longer_of_two_delays_counts_whatever_was_measured(
+    platform: Platform, longer: int, shorter: int
+) -> None:
+    held = {platform: longer, platform.other: shorter}
+    match = pair(
+        **{p.value: contract(p, taker_delay=timedelta(seconds=held[p])) for p in Platform}
+    )
+
+    assert choose({platform: Tally(ENOUGH, ENOUGH)}, match) is platform
+
+
 def test_where_both_platforms_delay_takers_equally_the_measurements_decide() -> None:
     assert choose(ALL_MISSED, delayed(*Platform)) is POLYMARKET
 
@@ -74,6 +87,43 @@ def test_polymarket_goes_first_if_second_legs_are_missed_after_kalshi() -> None:
 
 def test_too_few_measurements_change_nothing() -> None:
     assert choose({KALSHI: Tally(ENOUGH - 1, ENOUGH - 1)}) is KALSHI
+
+
+@pytest.mark.parametrize(("after_polymarket", "first"), [(9, KALSHI), (10, POLYMARKET)])
+def test_attempts_in_either_order_count_as_measurements(
+    after_polymarket: int, first: Platform
+) -> None:
+    tallies = {KALSHI: Tally(10, 10), POLYMARKET: Tally(after_polymarket, 0)}
+
+    assert choose(tallies) is first
+
+
+@pytest.mark.parametrize(("spread", "first"), [(14, KALSHI), (15, KALSHI), (16, POLYMARKET)])
+def test_kalshi_goes_first_where_both_orders_cost_the_same(
+    spread: int, first: Platform
+) -> None:
+    """Without misses the study's rates count: 4 after Kalshi for 15 after Polymarket."""
+    never = {KALSHI: Tally(20, 0), POLYMARKET: Tally(20, 0)}
+    match = pair(**{p.value: contract(p, fees=None) for p in Platform})
+    books = {
+        KALSHI: book(KALSHI, {40 - spread: 500}, {40: 500}),
+        POLYMARKET: book(POLYMARKET, {46: 500}, {50: 500}),
+    }
+
+    assert choose(never, match, books) is first
+
+
+def test_a_platform_that_never_went_first_is_judged_by_the_study() -> None:
+    match = pair(**{p.value: contract(p, fees=None) for p in Platform})
+    books = {
+        KALSHI: book(KALSHI, {39: 500}, {40: 500}),
+        POLYMARKET: book(POLYMARKET, {49: 500}, {50: 500}),
+    }
+
+    # The study missed 15 of 76 after Polymarket, or 3.95 of 20; after Kalshi 1.05 of 20.
+    assert choose({KALSHI: Tally(20, 6)}, match, books) is KALSHI
+    assert choose({KALSHI: Tally(20, 7)}, match, books) is POLYMARKET
+    assert choose({POLYMARKET: Tally(20, 0)}, match, books) is KALSHI
 
 
 def test_kalshi_goes_first_again_if_second_legs_are_missed_after_polymarket() -> None:
@@ -92,6 +142,22 @@ def test_a_first_leg_that_is_cheap_to_unwind_may_be_missed_more_often() -> None:
 
     assert choose(tallies) is KALSHI
     assert choose(tallies, books=wide) is POLYMARKET
+
+
+def test_each_order_is_judged_by_its_own_book_and_fees() -> None:
+    expected = Decimal("0.02") + Decimal("0.03") * (
+        Decimal("0.49") * Decimal("0.51") + Decimal("0.47") * Decimal("0.53")
+    )
+
+    assert cost_to_resolve(pair(), cheap_books()[POLYMARKET], NOW) == expected
+
+
+def test_fees_that_are_not_known_yet_are_left_out() -> None:
+    before = NOW - timedelta(days=365)
+
+    cost = cost_to_resolve(pair(), cheap_books()[POLYMARKET], before)
+
+    assert cost == Decimal("0.02")
 
 
 def test_unwinding_a_first_leg_costs_the_spread_and_both_fees() -> None:
@@ -114,6 +180,29 @@ def test_without_bids_unwinding_loses_the_whole_price() -> None:
 def test_before_any_measurement_the_expected_chance_is_the_studys() -> None:
     assert chance_of_miss(KALSHI, Tally()) == Fraction(4, 76)
     assert chance_of_miss(POLYMARKET, Tally()) == Fraction(15, 76)
+
+
+@pytest.mark.parametrize(
+    ("platform", "tally", "chance"),
+    [
+        (KALSHI, Tally(30, 7), Fraction(153, 950)),  # 7 and 20/19 of 50
+        (POLYMARKET, Tally(30, 7), Fraction(208, 950)),  # 7 and 75/19 of 50
+        (KALSHI, Tally(80, 0), Fraction(1, 95)),
+    ],
+)
+def test_a_chance_is_counted_from_the_tally_and_twenty_attempts_of_the_study(
+    platform: Platform, tally: Tally, chance: Fraction
+) -> None:
+    assert chance_of_miss(platform, tally) == chance
+
+
+@pytest.mark.parametrize(("was_missed", "after"), [(True, Tally(4, 2)), (False, Tally(4, 1))])
+def test_a_tally_counts_every_attempt_and_each_miss(was_missed: bool, after: Tally) -> None:
+    assert Tally(3, 1).counted(missed=was_missed) == after
+
+
+def test_a_new_tally_is_empty() -> None:
+    assert (Tally().attempts, Tally().missed) == (0, 0)
 
 
 @reaches(as_many=10)
@@ -144,6 +233,11 @@ def test_an_expected_chance_lies_between_the_measured_one_and_the_studys(
         (Phase.EXPOSED, "10", "0", True),
         (Phase.EXPOSED, "10", "4", True),
         (Phase.EXPOSED, "10", "14", False),  # the second was not missed but overfilled
+        (Phase.EXPOSED, "10", "10", False),
+        (Phase.EXPOSED, "10", "9.99", True),
+        (Phase.EXPOSED, "0.01", "0", True),
+        (Phase.EXPOSED, "0", "5", None),
+        (Phase.HEDGED, "10", "9.995", False),
         (Phase.FAILED, "0", "0", None),
         (Phase.WAITING, "10", "0", None),
         (Phase.SECONDARY_SENT, "10", "0", None),

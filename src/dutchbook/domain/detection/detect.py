@@ -168,7 +168,7 @@ class _Question:
         if not self._pays(best, first, second):
             return Refusal(Reason.BELOW_HURDLE_RATE, gross, best)
         rescue = self._rescue(books[self.primary])
-        quantity, shortage = self._size(caps, rescue, 1 - gross)
+        quantity, shortage = self._size(caps, rescue)
         if shortage is not None:
             return Refusal(shortage, gross, best)
         return self._priced(quantity, rescue, gross)
@@ -215,12 +215,10 @@ class _Question:
     def _outcome(self, platform: Platform) -> Outcome:
         return self.outcome if platform is Platform.KALSHI else self.match.hedge(self.outcome)
 
-    def _size(
-        self, caps: Caps, rescue: Decimal, cost: Decimal
-    ) -> tuple[Quantity, Reason | None]:
+    def _size(self, caps: Caps, rescue: Decimal) -> tuple[Quantity, Reason | None]:
         """Return the quantity, and the reason if it cannot be traded."""
         lot = max(self.match.contract(p).lot for p in Platform)
-        limits = [Decimal(0), Decimal(0)]
+        limits: list[Decimal] = []
         deep = affordable = quantity = Decimal(0)
         narrow = Reason.INSUFFICIENT_CAPITAL
         for price_a, price_b, size in segments(*(self.ladder[p] for p in Platform)):
@@ -241,8 +239,7 @@ class _Question:
         if quantity < smallest:
             short = affordable < smallest <= deep
             return Quantity(quantity), narrow if short else Reason.BELOW_MINIMUM_SIZE
-        ideal = min(affordable, caps.position / cost)
-        if quantity < ideal * self.hurdles.minimum_fill_share:
+        if quantity < affordable * self.hurdles.minimum_fill_share:
             return Quantity(quantity), Reason.INSUFFICIENT_DEPTH
         return Quantity(quantity), None
 
@@ -287,10 +284,7 @@ class _Question:
         self, quantity: Quantity, rescue: Decimal, gross: Decimal
     ) -> Opportunity | Refusal:
         """Price the quantity that will be sent and compute the edge for it."""
-        walks = [walk(self.ladder[p], quantity) for p in Platform]
-        first, second = walks
-        assert first is not None, "the quantity was within depth"
-        assert second is not None, "the quantity was within depth"
+        first, second = (_taken(self.ladder[p], quantity) for p in Platform)
         fees = [
             owed(self.terms[i].model(each.average, quantity))
             for i, each in enumerate((first, second))
@@ -373,6 +367,13 @@ class _Question:
             fee=fee,
             budget=owed(bound * taken.size + worst_price * rebalance + worst),
         )
+
+
+def _taken(levels: Levels, quantity: Quantity) -> Walk:
+    """Return what a quantity within depth takes from one side of a book."""
+    taken = walk(levels, quantity)
+    assert taken is not None, "the quantity was within depth"
+    return taken
 
 
 def _rounding(terms: FeeTerms) -> Decimal:
