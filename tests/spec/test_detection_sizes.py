@@ -57,7 +57,7 @@ TWO_LEVELS = both(
     book(KALSHI, {38: 500}, {40: 60, 42: 100_000}), book(POLYMARKET, {47: 100_000}, {49: 500})
 )
 WIDE = replace(DEFAULT, rescue_limit=Decimal("0.9"))
-FREE = {
+FREE: dict[str, tuple[dict[str, Any], Platform, str]] = {
     # 0.40 + 0.049 + 0.07 x 1.1 / 4
     "kalshi first": ({"primary": KALSHI}, KALSHI, "46.835"),
     # 0.62 + 0.03 x 0.62 x 1.1: the most that the hedge may cost and lose two cents
@@ -95,7 +95,7 @@ def test_free_cash_bounds_the_quantity_by_the_worst_case_of_a_leg(case: str) -> 
     given: dict[str, Any] = {"books": deep_books()} | facts
 
     sizes = [
-        size(**given, caps=replace(AMPLE, free=AMPLE.free | {platform: dollars(cash)}))
+        size(**given, caps=replace(AMPLE, free={**AMPLE.free, platform: dollars(cash)}))
         for cash in (enough, str(Decimal(enough) - MILLIONTH))
     ]
 
@@ -129,7 +129,7 @@ TINY = sized(polymarket=sizing("0.01", "0.01"))
 def test_without_more_than_the_rounding_nothing_is_affordable(
     platform: Platform, cash: str
 ) -> None:
-    caps = replace(AMPLE, free=AMPLE.free | {platform: dollars(cash)})
+    caps = replace(AMPLE, free={**AMPLE.free, platform: dollars(cash)})
 
     assert size(match=TINY, books=deep_books(), caps=caps) is Reason.INSUFFICIENT_CAPITAL
 
@@ -304,6 +304,20 @@ def test_a_quarter_of_what_is_affordable_is_enough(depth: int, expected: object)
     caps = replace(AMPLE, position=dollars(186))  # 200 contracts
 
     assert size(books=books, caps=caps) == expected
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"), [("0.66", 100), ("0.68", Reason.INSUFFICIENT_DEPTH)]
+)
+def test_the_share_is_of_what_is_affordable_at_the_price_where_depth_reaches_it(
+    share: str, expected: object
+) -> None:
+    """139.5 dollars buy the 150 contracts at 93 cents; at 95 they would buy 146."""
+    match = sized(polymarket=sizing("100", "100"))
+    caps = replace(AMPLE, position=dollars("139.5"))
+    hurdles = replace(DEFAULT, minimum_fill_share=Decimal(share))
+
+    assert size(match=match, **laddered(first=150), hurdles=hurdles, caps=caps) == expected
 
 
 def test_a_refusal_for_its_size_tells_the_edges_at_the_best_prices() -> None:

@@ -31,8 +31,8 @@ YES, NO = Outcome
 MOMENT = timedelta(microseconds=1)
 
 
-# Whole opportunities: 60 contracts at 40 cents on Kalshi and more at 41, and on Polymarket 70 at
-# 53 cents and more at 54. A position of 93 dollars has 97 of each.
+# Whole opportunities: 60 contracts at 40 cents on Kalshi and more at 41, and on Polymarket
+# 70 at 53 cents and more at 54. A position of 93 dollars has 97 of each.
 
 SAME = both(
     book(KALSHI, {38: 500}, {40: 60, 41: 300}), book(POLYMARKET, {47: 70, 46: 400}, {49: 500})
@@ -133,6 +133,18 @@ def test_a_return_is_per_year_until_the_payout_and_at_least_a_day(
     paid = found.quantity - found.expected_profit
     expected = found.net_edge * found.quantity / paid * 365 / days
     assert found.yearly_return == pytest.approx(expected, abs=Decimal("1e-20"))
+
+
+def test_a_return_in_centuries_is_exact_to_the_microsecond() -> None:
+    left = 2**53 + 1
+    late = {"resolution_time": NOW, "cash_delay": left * MOMENT}
+    patient = replace(DEFAULT, yearly_return=Decimal(0))
+
+    found = opportunity(look(pair(kalshi=contract(KALSHI, **late)), hurdles=patient))
+
+    paid = found.quantity - found.expected_profit
+    expected = found.net_edge * found.quantity / paid * 365 * 86_400 * 1_000_000 / left
+    assert found.yearly_return == pytest.approx(expected, abs=Decimal("1e-25"))
 
 
 # Prices that an order may have
@@ -250,7 +262,9 @@ def test_a_pair_is_refused_from_the_window_before_either_contract_closes(
 def test_a_pair_is_traded_until_the_window_before_it_closes(platform: Platform) -> None:
     closing = NOW + DEFAULT.closing_window + MOMENT
 
-    assert opportunity(look(shifted(**{platform.value: {"close_time": closing}})))
+    found = look(shifted(**{platform.value: {"close_time": closing}}))
+
+    assert isinstance(found, Opportunity)
 
 
 def stale(book: OrderBook) -> None:

@@ -38,9 +38,10 @@ from dutchbook.domain.values.units import (
     owed,
 )
 
-YEAR = timedelta(days=365)
 QUARTER = Decimal("0.25")
 MICROSECOND = timedelta(microseconds=1)
+YEAR = Decimal(timedelta(days=365) // MICROSECOND)
+"""In microseconds."""
 EXACT = Context(prec=100)
 """More digits than the product of a price, a fee rate, a probability and a time has."""
 CENT = Decimal("0.01")
@@ -188,12 +189,12 @@ class _Question:
         hurdle = self.hurdles.yearly_return
         kalshi = from_e4(price_a) * (hurdle - self.hurdles.kalshi_interest)
         polymarket = from_e4(price_b) * (hurdle - self.hurdles.polymarket_interest)
-        earned = EXACT.multiply(margin, Decimal(YEAR // MICROSECOND))
+        earned = EXACT.multiply(margin, YEAR)
         return earned >= EXACT.multiply(kalshi + polymarket, self._until_cash)
 
     def _yearly(self, margin: Decimal, cost: Decimal) -> Decimal:
         """Return `margin` as a share of `cost` per year, without interest."""
-        return margin / cost * Decimal(YEAR // MICROSECOND) / self._until_cash
+        return margin / cost * YEAR / self._until_cash
 
     @property
     def _until_cash(self) -> Decimal:
@@ -219,8 +220,8 @@ class _Question:
         """Return the quantity, and the reason if it cannot be traded."""
         lot = max(self.match.contract(p).lot for p in Platform)
         limits: list[Decimal] = []
-        deep = affordable = quantity = Decimal(0)
-        narrow = Reason.INSUFFICIENT_CAPITAL
+        deep = quantity = Decimal(0)
+        affordable, narrow = deep, Reason.INSUFFICIENT_CAPITAL
         for price_a, price_b, size in segments(*(self.ladder[p] for p in Platform)):
             margin = self._margin(price_a, price_b)
             if margin < self.hurdles.minimum_net_edge:
@@ -304,7 +305,8 @@ class _Question:
                 Reason.BELOW_MINIMUM_EDGE, gross, net, "for the size that can be sent"
             )
         yearly = self._yearly(net, cost / quantity)
-        a, b = (self._limit(*each) for each in zip(Platform, (first, second), strict=True))
+        a = self._limit(Platform.KALSHI, first)
+        b = self._limit(Platform.POLYMARKET, second)
         if a is None or b is None:
             return Refusal(Reason.INSUFFICIENT_DEPTH, gross, net, "no valid price is as high")
         legs = (
