@@ -134,8 +134,7 @@ def _orders_only(
     if placed:
         reservation, order_id = placed[0]
         return reserved(reservation, accounts, order_id)
-    if over:
-        assert before is not None, "what is over was there"
+    if before is not None and over:
         return _held(before, after, accounts, EntryKind.TRADE)
     return CapitalChange(after.pair_id, after.position_id)
 
