@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -9,14 +10,15 @@ from typing import Any
 
 from dutchbook.domain.capital.ledger import AccountKey, EntryKind
 from dutchbook.domain.capital.reservation import Reservation
+from dutchbook.domain.events import FailedLeg
 from dutchbook.domain.execution.decide import Execution, LegState
 from dutchbook.domain.execution.order import Fill, Finality, Order, Purpose, TimeInForce
 from dutchbook.domain.market.contract import Leg, Outcome, Platform, Side
-from dutchbook.domain.pair_trades import facts
+from dutchbook.domain.pair_trades import events, facts
 from dutchbook.domain.pair_trades.apply import apply
 from dutchbook.domain.pair_trades.facts import TradeFact
 from dutchbook.domain.pair_trades.trade import PairTrade, Plan
-from dutchbook.domain.positions.fold import Cause, Merge
+from dutchbook.domain.positions.fold import Cause, Merge, changed
 from dutchbook.domain.positions.position import Holding, OpenPosition, PositionStatus
 from dutchbook.domain.values.units import ZERO, Money, Price, Quantity
 from support.pairs import NOW
@@ -145,3 +147,32 @@ def steps(*given: TradeFact, start: PairTrade = BARE) -> list[PairTrade]:
     for fact in given:
         every.append(apply(every[-1], fact)[0])
     return every
+
+
+# As the tests of single facts begin
+# ------------------------------------------------------------------------------------
+
+LATER = NOW + timedelta(minutes=1)
+NOTE = events.unknown(K, "a note of the same commit")
+OPENED, SHORTER, ENDED = play(*HEDGED), play(*SHORT), play(*EMPTY)
+EXITING = play(facts.Placed(NOW, SALE), start=OPENED)
+HALF_OUT = play(report("s", fill("s5", 4)), start=EXITING)
+WAITS = facts.Waits(NOW, EXECUTION, FailedLeg(POLYMARKET, "no answer", 2003, None, q(10)))
+WAITING = play(BEGUN, K_WHOLE, facts.Placed(NOW, P), WAITS)
+RETRYING = play(facts.Placed(NOW, RETRY, RETRIED), start=SHORTER)
+
+
+def answered(order: Order, fills: Iterable[Fill] = (), working: int = 0) -> Order:
+    """Return an order after a report of its platform."""
+    for each in fills:
+        order = order.with_fill(each)
+    return order.acknowledged(f"x-{order.order_id}", q(working))
+
+
+def later(name: str, *fills: Fill, working: int = 0, **more: Any) -> facts.Reported:
+    return replace(report(name, *fills, working=working, **more), at=LATER)
+
+
+def follows(before: PairTrade, after: PairTrade, cause: Cause) -> PairTrade:
+    """Return a trade with the position that later follows from its facts."""
+    return replace(after, position=changed(before.position, after.facts, cause, LATER))
