@@ -292,3 +292,24 @@ def test_a_fact_of_no_known_kind_is_an_error() -> None:
 
     with pytest.raises(AssertionError, match="but got: 'a rumour'"):
         apply(OPENED, unheard_of)
+
+
+# The end of an order
+# ------------------------------------------------------------------------------------
+
+
+def test_an_order_that_ends_after_a_part_was_filled_is_not_told_as_failed() -> None:
+    """The part was told when it filled; what is left of it is over."""
+    after, told = apply(HALF_OUT, report("s", fill("s5", 4)))
+
+    assert after.orders["s"].working_size == 0
+    assert told == ()
+
+
+def test_a_comparison_that_finds_the_rest_of_an_order_over_tells_of_no_failure() -> None:
+    known = HALF_OUT.orders["s"]
+    over = replace(known, working_size=q(0))
+
+    _, told = apply(HALF_OUT, facts.Corrected(LATER, known, over, (), ()))
+
+    assert told == ()

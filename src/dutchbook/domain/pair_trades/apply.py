@@ -196,8 +196,7 @@ def _changed(before: PairTrade, order: Order, fills: list[Fill], at: datetime) -
     if not fills and order.filled == known.filled:
         if order.working_size:
             return trade, tuple(notices)
-        reason = order.refusal or "nothing was filled"
-        return trade, (events.failed(order, REJECTED, reason),)
+        return trade, _ended_empty(order)
     if folded(before.position, trade.facts) == before.position:
         return trade, tuple(notices)
     position = changed(before.position, trade.facts, CAUSES[order.purpose], at)
@@ -293,8 +292,7 @@ def _corrected(before: PairTrade, fact: Corrected) -> Applied:
     if not before.opened:
         return _late(trade, fact.order, fact.at, notices)
     if not notices and known.working_size and not fact.order.working_size:
-        reason = fact.order.refusal or "nothing was filled"
-        notices.append(events.failed(fact.order, REJECTED, reason))
+        notices += _ended_empty(fact.order)
     if folded(before.position, trade.facts) == before.position:
         return trade, tuple(notices)
     position = changed(before.position, trade.facts, Cause.RECONCILED, fact.at)
@@ -308,6 +306,12 @@ def _corrected(before: PairTrade, fact: Corrected) -> Applied:
             notices.append(events.unhedged(position, GONE))
     notices += events.moves(before.position, position, Cause.RECONCILED)
     return replace(trade, position=position), tuple(notices)
+
+
+def _ended_empty(order: Order) -> tuple[Notice, ...]:
+    """Return the notice that an order has ended with nothing; none if it has filled before."""
+    reason = order.refusal or "nothing was filled"
+    return () if order.filled else (events.failed(order, REJECTED, reason),)
 
 
 def _late(trade: PairTrade, order: Order, at: datetime, notices: Iterable[Notice]) -> Applied:
