@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import time
 from collections import Counter
-from datetime import UTC, datetime, timedelta, timezone
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.laws import reached, reaches
@@ -54,6 +57,44 @@ def test_a_month_ends_at_midnight_utc() -> None:
 
     assert [c.limit for _, c in still_july] == [MONTHLY]
     assert august == []
+
+
+@pytest.fixture
+def tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run the program nine hours east of UTC."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo-9")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("tokyo")
+def test_months_and_weeks_are_those_of_utc_wherever_the_program_runs() -> None:
+    counts, _ = ExposureCounts().counted(datetime(2026, 5, 31, 23, 0, tzinfo=UTC))
+
+    assert counts == ExposureCounts({date(2026, 5, 1): 1}, {date(2026, 5, 25): 1})
+
+
+def test_exposures_are_counted_by_the_first_of_the_month_and_by_monday() -> None:
+    before = ExposureCounts({date(2026, 7, 1): 2}, {date(2026, 7, 6): 1})
+
+    after, crossings = before.counted(datetime(2026, 7, 12, 23, 59, tzinfo=UTC))
+    later, _ = after.counted(datetime(2026, 7, 13, tzinfo=UTC))
+
+    assert after == ExposureCounts({date(2026, 7, 1): 3}, {date(2026, 7, 6): 2})
+    assert crossings == ()
+    assert later.by_week == {date(2026, 7, 6): 2, date(2026, 7, 13): 1}
+
+
+@pytest.mark.parametrize(("step", "length"), [(WEEK, 2), (-WEEK, 1)])
+def test_a_run_is_counted_in_one_direction_from_the_week_next_to_it(
+    step: timedelta, length: int
+) -> None:
+    here = date(2026, 7, 6)
+    busy = {here - WEEK: 2, here + WEEK: 2, here + 2 * WEEK: 3, here + 3 * WEEK: 1}
+
+    assert ExposureCounts(by_week=busy).run(here, step) == length
 
 
 def test_more_than_one_exposure_in_each_of_three_weeks_in_a_row_is_a_breach() -> None:

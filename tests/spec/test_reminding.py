@@ -36,6 +36,7 @@ def told(at_risk: str | None, *blocked: str | None) -> dict[str, Any]:
         (told("4", TOO_SMALL, THIN, TOO_SMALL), SMALL),
         (told("100", TOO_SMALL, TOO_SMALL, TOO_SMALL), URGENT),
         (told("0.04"), SMALL),
+        ({"at_risk": "0.04"}, SMALL),
         (told(None), URGENT),
     ],
 )

@@ -211,13 +211,13 @@ class OpenPosition:
         Unmerged pairs bring a dollar each; hedged contracts bring what remains of their dollar
         after one platform has paid its part.
         """
-        pairs = sum((leg.pairs for leg in self.legs if leg.unpaid), start=Decimal(0))
+        pairs = sum(leg.pairs for leg in self.legs if leg.unpaid)
         return Money((self.cash + self._owed + pairs).quantize(MICRO, ROUND_FLOOR))
 
     @property
     def _owed(self) -> Decimal:
         """What the hedged contracts still pay: a dollar each less what has been paid."""
-        paid = sum((leg.payout or Decimal(0) for leg in self.upright.legs), start=Decimal(0))
+        paid = sum(leg.payout or Decimal(0) for leg in self.upright.legs)
         return self.hedged * (1 - paid)
 
     @property
@@ -233,7 +233,7 @@ class OpenPosition:
     @property
     def realised_pnl(self) -> Money:
         """Profit so far, valuing remaining contracts at cost and pairs at a dollar."""
-        at_cost = sum((_at_cost(leg) for leg in self.legs), start=Decimal(0))
+        at_cost = sum(_at_cost(leg) for leg in self.legs)
         return Money((self.cash + at_cost).quantize(MICRO, ROUND_FLOOR))
 
     @property
