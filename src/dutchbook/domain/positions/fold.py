@@ -32,6 +32,7 @@ from dutchbook.domain.positions.position import (
     Holding,
     OpenPosition,
     PositionStatus,
+    paired,
 )
 from dutchbook.domain.values.units import MICRO, NOTHING, ZERO, Money, Quantity, due, owed
 
@@ -307,7 +308,7 @@ def opened(
 ) -> OpenPosition:
     """Return a new position with holdings from its facts, its reserve and its first mark."""
     made = folded(bare, facts)
-    paid = sum((_hedged_cost(leg, made.hedged) for leg in made.legs), start=Decimal(0))
+    paid = sum(_hedged_cost(leg, made.hedged) for leg in made.legs)
     made = replace(
         made,
         divergence_reserve=owed(divergence_probability * paid),
@@ -333,17 +334,12 @@ def divergence(position: OpenPosition) -> Money:
 
     Zero if both contracts resolved alike: then exactly one leg of each pair pays.
     """
-    legs = position.legs
-    if max(leg.settled for leg in legs) < 0:
-        legs = position.kalshi.inverted, position.polymarket.inverted
-    kalshi, polymarket = legs
+    kalshi, polymarket = position.legs
     if kalshi.payout is None or polymarket.payout is None:
         return ZERO
-    return Money(
-        (
-            min(kalshi.settled, polymarket.settled) * (kalshi.payout + polymarket.payout - 1)
-        ).quantize(MICRO, ROUND_FLOOR)
-    )
+    pairs = paired(kalshi.settled, polymarket.settled)
+    apart = kalshi.payout + polymarket.payout - 1
+    return Money((pairs * apart).quantize(MICRO, ROUND_FLOOR))
 
 
 def change(before: Holding, after: Holding) -> Change:

@@ -179,8 +179,7 @@ class OpenPosition:
     @property
     def pairs(self) -> Decimal:
         """Hedged contracts, negative if both legs are reversed: opposites also pay a dollar."""
-        nets = self.kalshi.net, self.polymarket.net
-        return max(min(nets), NOTHING) + min(max(nets), NOTHING)
+        return paired(self.kalshi.net, self.polymarket.net)
 
     @property
     def upright(self) -> OpenPosition:
@@ -261,6 +260,12 @@ class OpenPosition:
         """Return the position with another status, or raise `IllegalTransition`."""
         POSITION.check(self.status, status)
         return replace(self, status=status, version=self.version + 1, **facts)
+
+
+def paired(kalshi: Quantity, polymarket: Quantity) -> Decimal:
+    """Return what net contracts of both legs pair up, negative if both are reversed."""
+    nets = kalshi, polymarket
+    return max(min(nets), NOTHING) + min(max(nets), NOTHING)
 
 
 def _net_cost(leg: Holding) -> Decimal:
