@@ -12,7 +12,7 @@ from support.pairs import NOW, book, contract
 
 from dutchbook.domain.events import Scenario, TopOfBook
 from dutchbook.domain.market.book import OrderBook
-from dutchbook.domain.market.contract import Outcome, Platform, Side
+from dutchbook.domain.market.contract import Outcome, Platform
 from dutchbook.domain.market.fees import FeeRounding, FeeSchedule, FeeTerms
 from dutchbook.domain.positions.exposure import (
     CLOSE,
@@ -162,6 +162,66 @@ def test_levels_count_up_to_the_collar_and_no_further(collar: str, taken: str | 
     found = remedies(exposed(held=split, collar=Decimal(collar)))[CLOSE]
 
     assert found.size == (size(taken) if taken else size("0.01"))
+
+
+def test_a_part_is_sold_while_it_is_settled() -> None:
+    thin = book(KALSHI, {38: 4}, {42: 500})
+
+    part = remedies(exposed(held=thin, sellable=size("4")))[CLOSE]
+    none = remedies(exposed(held=book(KALSHI, {}, {42: 500}), sellable=size("4")))[CLOSE]
+
+    assert (part.size, part.blocked) == (size("4"), None)
+    assert none.blocked == "only 4 of these shares are settled"
+
+
+def test_no_part_is_sold_whose_rest_no_longer_makes_an_order_elsewhere() -> None:
+    """Five contracts are the smallest order for the missing leg."""
+    thin = book(KALSHI, {38: 3}, {42: 500})
+
+    assert remedies(exposed("5"))[RETRY].size == 5
+    assert remedies(exposed("5", held=thin))[CLOSE].blocked == "the book takes 3 of 5"
+    assert remedies(exposed("4.99", held=thin))[CLOSE].size == 3
+
+
+def on_polymarket(quantity: str, yes: OrderBook, *, cent_exact: bool) -> Exposure:
+    """Return YES held on Polymarket, where an order is worth a dollar at least."""
+    made = exposed(quantity)
+    there = made.missing.contract
+    there = replace(there, sizing=replace(there.sizing, cent_exact=cent_exact))
+    here = replace(
+        made.held.contract, sizing=replace(made.held.contract.sizing, minimum=size("8"))
+    )
+    return replace(
+        made,
+        held=Place(there, yes, made.missing.terms, made.held.leg),
+        missing=replace(made.missing, contract=here, terms=made.held.terms),
+    )
+
+
+def test_all_may_be_taken_where_no_other_order_was_possible() -> None:
+    """Ten contracts at 10 cents make a dollar, and eight are the smallest order elsewhere."""
+    cheap = OrderBook(POLYMARKET, "cup")
+    cheap.replace(((1_000, 6_500_000),), ((1_200, 500_000_000),))
+
+    found = remedies(on_polymarket("7", cheap, cent_exact=False))
+
+    assert found[CLOSE].blocked == found[RETRY].blocked == TOO_SMALL
+    assert found[COMPLEMENT].size == Decimal("6.5")
+
+
+def test_only_a_purchase_must_cost_whole_cents() -> None:
+    made = on_polymarket("9.25", book(POLYMARKET, {38: 500}, {42: 500}), cent_exact=True)
+
+    found = remedies(made)
+
+    sizes = [found[name].size for name in (RETRY, CLOSE, COMPLEMENT)]
+    assert sizes == [Decimal("9.25"), Decimal("9.25"), 9]
+
+
+def test_without_a_price_no_size_is_too_small() -> None:
+    found = remedies(exposed("0.5", held=book(KALSHI, {}, {42: 500})))[CLOSE]
+
+    assert found.blocked == "the book takes 0 of 0.5"
 
 
 # Obstacles

@@ -73,18 +73,24 @@ def test_the_command_of_a_remedy_has_a_price_only_where_one_may_be_given(
     [
         (
             ["retry_leg", "close_leg", "hold"],
-            "best: retry the missing leg, do retry_leg, result -1.2345:"
-            " dutchbook retry-leg 01234567 --price 0.55",
+            (
+                "best: retry the missing leg, do retry_leg, result -1.2345:"
+                " dutchbook retry-leg 01234567 --price 0.55"
+            ),
         ),
         (
             ["close_leg", "hold"],
-            "best: close the unhedged leg, do close_leg, result -1.2345:"
-            " dutchbook close-leg 01234567",
+            (
+                "best: close the unhedged leg, do close_leg, result -1.2345:"
+                " dutchbook close-leg 01234567"
+            ),
         ),
         (
             ["complement", "hold"],
-            "best: buy the complement, do complement, result -1.2345:"
-            " dutchbook complement 01234567",
+            (
+                "best: buy the complement, do complement, result -1.2345:"
+                " dutchbook complement 01234567"
+            ),
         ),
     ],
 )
@@ -107,8 +113,8 @@ CLOSED, SMALL = "the contract is closed", "book_stale"
             ["hold"],
             "the contract is closed (retry-leg, complement); book stale (close-leg)",
         ),
-        ((CLOSED, CLOSED, SMALL), ["gone"], "the contract is closed (retry-leg, close-leg);"
-         " book stale (complement)"),
+        ((CLOSED, CLOSED, SMALL), ["gone"], ("the contract is closed (retry-leg, close-leg);"
+         " book stale (complement)")),
         ((None, None, None), ["hold"], ""),
     ],
 )  # fmt: skip
@@ -151,8 +157,10 @@ FACTS: dict[str, Any] = {
     [
         (
             FACTS,
-            "Cup?: 10.5 YES on kalshi unhedged, 4.2 dollars at risk; position 01234567;"
-            " not priced yet",
+            (
+                "Cup?: 10.5 YES on kalshi unhedged, 4.2 dollars at risk; position 01234567;"
+                " not priced yet"
+            ),
         ),
         (
             {key: FACTS[key] for key in FACTS if key not in ("platform", "at_risk")},
@@ -160,9 +168,11 @@ FACTS: dict[str, Any] = {
         ),
         (
             FACTS | {"at_risk": "0", "scenarios": ALL, "recommended_actions": ["close_leg"]},
-            "Cup?: 10.5 YES on kalshi unhedged, 0 dollars at risk; position 01234567; best:"
-            " close the unhedged leg, do close_leg, result -1.2345: dutchbook close-leg"
-            " 01234567",
+            (
+                "Cup?: 10.5 YES on kalshi unhedged, 0 dollars at risk; position 01234567; best:"
+                " close the unhedged leg, do close_leg, result -1.2345: dutchbook close-leg"
+                " 01234567"
+            ),
         ),
     ],
 )

@@ -127,15 +127,12 @@ class Exposure:
             does = "offers" if buys else "takes"
             blocked = f"the book {does} {plain(there)} of {plain(wanted)}"
         limit = place.contract.next_price(taken.worst, outcome, side) if taken else None
-        if blocked is None and limit is None:
-            blocked = "the contract has no valid price there"
-        if blocked is not None:
-            return _blocked_remedy(name, place, wanted, blocked)
-        assert taken is not None, "a book holds what it bears"
+        if blocked is not None or taken is None or limit is None:
+            why = blocked or "the contract has no valid price there"
+            return _blocked_remedy(name, place, wanted, why)
         fee = owed(place.terms.model(taken.average, size))
         cash = owed(taken.cost + fee) if buys else ZERO
         brought = size - cash if buys else taken.cost - fee
-        assert limit is not None, "or the remedy is blocked"
         detail = f"{side} {plain(size)} {outcome} {'up' if buys else 'down'} to {plain(limit)}"
         if size < wanted:
             detail += f", as far as the book goes; {plain(self.quantity - size)} stay unhedged"
