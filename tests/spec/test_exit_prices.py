@@ -230,6 +230,7 @@ def test_the_thinner_book_down_to_the_limit_goes_first(
         (timedelta(days=365), "0.925462962962962962962962963"),
         (timedelta(0), "0.9995"),
         (timedelta(days=-9), "0.9995"),
+        (timedelta(microseconds=999_999), "0.9995"),
     ],
 )
 def test_holding_is_worth_a_dollar_that_is_late_and_may_not_come(
@@ -256,7 +257,7 @@ SURE = replace(MATCH, divergence_probability=Decimal(0))
 
 @pytest.mark.parametrize(
     ("least", "kind"),
-    [("0.149998", Leave), ("0.149999", Hold), ("0.15", Hold)],
+    [("0.1499988", Leave), ("0.1499989", Hold), ("0.15", Hold)],
 )
 def test_an_early_exit_must_bring_more_than_holding_and_its_gain(
     least: str, kind: type[object]
@@ -305,6 +306,30 @@ def test_an_exit_takes_the_levels_that_each_bring_more_than_holding() -> None:
 
     assert isinstance(found, Leave)
     assert found.size == 70
+
+
+@pytest.mark.parametrize(("gain", "taken"), [("0.05", 30), ("0.049999", 100), ("0.01", 100)])
+def test_a_level_that_brings_no_more_than_holding_is_left(gain: str, taken: int) -> None:
+    """Thirty contracts bring 115 cents, as many as there are 105."""
+    here = book(KALSHI, {60: 30, 50: 500}, {62: 500})
+    made = with_fees(replace(case(here, THERE), match=SURE))
+
+    found = next_exit(made, replace(DAY, minimum_gain=Decimal(gain)))
+
+    assert isinstance(found, Leave)
+    assert found.size == taken
+
+
+@pytest.mark.parametrize(("contracts", "way"), [("20", Way.REVERSE), ("20.5", None)])
+def test_what_is_worth_too_little_for_a_sale_is_left_by_its_opposite_in_whole_lots(
+    contracts: str, way: Way | None
+) -> None:
+    """NO at three cents: a sale on Polymarket is worth a dollar at least."""
+    there = book(POLYMARKET, {95: 500}, {97: 500})
+
+    found = out_of_both(case(HERE, there), Decimal(contracts), RULES)
+
+    assert (found.way if isinstance(found, Leave) else None) is way
 
 
 FAIR = with_fees(

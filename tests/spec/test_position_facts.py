@@ -103,18 +103,19 @@ def test_a_leg_keeps_its_outcome_and_the_order_that_opened_it() -> None:
 
 
 def test_what_is_only_stated_comes_after_every_listed_fill() -> None:
-    """Contracts that are stated to be sold, by our clock before they were bought."""
-    sold = stated("4", "2.40", NO, SELL, minute=-5)
+    """Contracts are stated to be sold, by our clock before more of them were bought."""
+    sold = stated("4", "2.40", NO, SELL, minute=2)
+    dearer = traded("10", "0.70", NO, platform=POLYMARKET, minute=5)
 
-    leg = folded(BARE, (sold, NO_10)).polymarket
+    leg = folded(BARE, (sold, NO_10, dearer)).polymarket
 
     assert leg == Holding(
         NO,
         "o2",
-        size=size("6"),
-        cost=money("3"),
+        size=size("16"),
+        cost=money("9.60"),
         fees=money("0.07"),
-        cash=money("-2.67"),
+        cash=money("-9.67"),
     )
 
 

@@ -128,9 +128,7 @@ def _hedged(case: ExitCase, rules: ExitRules) -> Decision:
         return _classic(case, rules)
     least = worth + rules.minimum_gain
     found = out_of_both(case, _size_above(case, least), rules)
-    if not isinstance(found, Leave):
-        return Hold(Why.WORTH_MORE) if found.reason is Why.THIN else found
-    if found.net <= least * found.size:
+    if isinstance(found, Hold) or found.net <= least * found.size:
         return Hold(Why.WORTH_MORE)
     return found
 
@@ -138,9 +136,7 @@ def _hedged(case: ExitCase, rules: ExitRules) -> Decision:
 def _forced(case: ExitCase, rules: ExitRules, worth: Decimal, reason: Why) -> Decision:
     least = worth - rules.urgent_cost
     found = out_of_both(case, _size_above(case, least), rules)
-    if not isinstance(found, Leave):
-        return Hold(Why.TOO_COSTLY, reason) if found.reason is Why.THIN else found
-    if found.net < least * found.size:
+    if isinstance(found, Hold) or found.net < least * found.size:
         return Hold(Why.TOO_COSTLY, reason)
     return replace(found, reason=reason)
 
@@ -305,7 +301,7 @@ def _unhedged(case: ExitCase, rules: ExitRules) -> Decision:
     profit = best.each or ZERO
     if profit - case.born > -rules.stop_loss_share * case.edge:
         return Hold(Why.WITHIN_LIMITS)
-    return replace(found, reason=Why.STOP)
+    return found
 
 
 def exposure_of(case: ExitCase, rules: ExitRules) -> Exposure:
@@ -331,9 +327,10 @@ def _open(remedy: Scenario, status: PositionStatus) -> bool:
 def _taken(exposure: Exposure, remedy: Scenario) -> Leave:
     """Return the exit that carries out a remedy for an exposure."""
     place, outcome, side = exposure.trade(remedy.name)
-    assert remedy.size is not None, "a possible remedy has a size"
-    assert remedy.price is not None, "a possible remedy has a price"
-    assert remedy.pnl is not None, "a possible remedy has a result"
+    # A possible remedy has a size, a price and a result.
+    assert remedy.size is not None
+    assert remedy.price is not None
+    assert remedy.pnl is not None
     brought = due(remedy.pnl + exposure.paid * remedy.size / exposure.quantity)
     leg = LegExit(place.platform, outcome, side, remedy.size, remedy.price, brought)
     kind = {CLOSE: Way.SELL, COMPLEMENT: Way.REVERSE, RETRY: Way.COMPLETE}[remedy.name]
