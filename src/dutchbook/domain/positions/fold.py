@@ -110,7 +110,7 @@ def _when(fact: Fact) -> tuple[bool, datetime, str]:
         case Unlisted():
             return True, fact.at, fact.order_id
         case _:
-            return False, fact.at, "1."
+            return False, fact.at, "1." if isinstance(fact, Merge) else "2."
 
 
 def _leg(named: Holding, facts: list[Fact], *, nets: bool) -> Holding:
