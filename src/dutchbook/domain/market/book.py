@@ -20,6 +20,7 @@ from dutchbook.domain.values.units import E4, Price, Quantity, from_e4, from_e6
 BID, ASK = 0, 1
 Levels = tuple[tuple[int, int], ...]
 """Price in 10⁻⁴ dollars and size in 10⁻⁶ contracts, best first."""
+_USED_UP = (0, 0)
 
 
 class Trust(StrEnum):
@@ -233,14 +234,14 @@ def segments(first: Levels, second: Levels) -> Iterator[tuple[int, int, int]]:
     Neither price falls from one segment to the next, so the margin of a pair only shrinks.
     """
     left, right = iter(first), iter(second)
-    price_a, size_a = next(left, (0, 0))
-    price_b, size_b = next(right, (0, 0))
+    price_a, size_a = next(left, _USED_UP)
+    price_b, size_b = next(right, _USED_UP)
     while size_a and size_b:
         size = min(size_a, size_b)
         yield price_a, price_b, size
         size_a -= size
         size_b -= size
         if not size_a:
-            price_a, size_a = next(left, (0, 0))
+            price_a, size_a = next(left, _USED_UP)
         if not size_b:
-            price_b, size_b = next(right, (0, 0))
+            price_b, size_b = next(right, _USED_UP)
