@@ -12,6 +12,7 @@ from enum import StrEnum
 from dutchbook.domain.market.fees import FeeSchedule
 from dutchbook.domain.values.units import (
     MICRO,
+    PAYOUT,
     Money,
     Price,
     PriceGrid,
@@ -177,7 +178,7 @@ class Contract:
     def floor_price(self, limit: Decimal, outcome: Outcome) -> Price | None:
         """Return the highest quotable price of `outcome` not above `limit`, if any."""
         finest = self.grid.finest
-        candidate = min(floor_to(limit, finest), 1 - finest)
+        candidate = floor_to(min(limit, PAYOUT), finest)
         while candidate > 0 and not self.on_grid(candidate, outcome):
             candidate -= finest
         return Price(candidate) if candidate > 0 else None
@@ -190,11 +191,9 @@ class Contract:
         """
         if side is Side.SELL:
             return self.floor_price(limit, outcome)
-        finest = self.grid.finest
-        candidate = max(ceil_to(limit, finest), finest)
-        while candidate < 1 and not self.on_grid(candidate, outcome):
-            candidate += finest
-        return Price(candidate) if candidate < 1 else None
+        # Who quotes an outcome at p quotes its opposite at 1 - p.
+        mirrored = self.floor_price(1 - limit, outcome.opposite)
+        return None if mirrored is None else Price(1 - mirrored)
 
 
 @dataclass(frozen=True, slots=True)
