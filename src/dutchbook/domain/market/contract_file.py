@@ -8,6 +8,7 @@ value and what would be right.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -277,10 +278,8 @@ def choice(row: Row, name: str, kind: type[Any]) -> Any:
 def _instant(row: Row, name: str) -> datetime:
     value = row[name]
     if isinstance(value, str):
-        try:
+        with suppress(ValueError):
             value = datetime.fromisoformat(value)
-        except ValueError:
-            value = row[name]
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime.combine(value, time(), UTC)
     if (
