@@ -18,7 +18,6 @@ from dutchbook.domain.values.units import (
     PriceGrid,
     Quantity,
     ceil_to,
-    floor_to,
 )
 from dutchbook.errors import InvalidInput
 
@@ -178,10 +177,10 @@ class Contract:
     def floor_price(self, limit: Decimal, outcome: Outcome) -> Price | None:
         """Return the highest quotable price of `outcome` not above `limit`, if any."""
         finest = self.grid.finest
-        candidate = floor_to(min(limit, PAYOUT), finest)
-        while candidate > 0 and not self.on_grid(candidate, outcome):
-            candidate -= finest
-        return Price(candidate) if candidate > 0 else None
+        for steps in range(int(min(limit, PAYOUT) / finest), 0, -1):
+            if self.on_grid(steps * finest, outcome):
+                return Price(steps * finest)
+        return None
 
     def next_price(self, limit: Decimal, outcome: Outcome, side: Side) -> Price | None:
         """Return the valid limit at which an order for `limit` still fills, if any.
