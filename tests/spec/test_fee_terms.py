@@ -120,6 +120,7 @@ def test_the_model_is_the_rate_times_contracts_times_both_prices() -> None:
         ),
         pytest.param(CENT, "0.052", "1", False, "0", "0.008", "0.004549", id="a purchase"),
         pytest.param(CENT, "0.052", "1", True, "0", "0.012", "0.008549", id="a sale"),
+        pytest.param(CENT, "0.052", "2", True, "0", "0.014", "0.007098", id="a sale of two"),
         pytest.param(
             CENT, "0.99", "0.02", False, "0.0099", "0.0002", "0.010086", id="a fee too small"
         ),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 
 from dutchbook.domain.values.units import (
@@ -20,6 +20,7 @@ from dutchbook.domain.values.units import (
     Price,
     Quantity,
     decimal,
+    floor_to,
     owed,
     plain,
 )
@@ -149,11 +150,9 @@ class FeeAccumulator:
         trade = model.quantize(MICRO, ROUND_CEILING)
         revenue = price * quantity if sale else -(price * quantity)
         exact = revenue - trade
-        change = (exact / quantum).to_integral_value(ROUND_FLOOR) * quantum
-        rounding = exact - change
+        rounding = exact - floor_to(exact, quantum)
         kept = self.kept + rounding
-        most = min(kept, trade + rounding)
-        rebate = (most / quantum).to_integral_value(ROUND_FLOOR) * quantum
+        rebate = floor_to(min(kept, trade + rounding), quantum)
         return replace(self, kept=kept - rebate), Money(trade + rounding - rebate)
 
 
