@@ -122,7 +122,7 @@ class PlatformHealth:
         counts = bool(answer) and (fresh or found is not HealthStatus.HEALTHY)
         good = self.good + 1 if counts else 0
         if good >= limits.recoveries:
-            return PlatformHealth(found, detail, responses, failures)
+            return PlatformHealth(found, detail, responses)
         return PlatformHealth(self.status, self.detail, responses, failures, good)
 
     def _finding(self, stream: Stream | None, limits: HealthLimits) -> tuple[HealthStatus, str]:
