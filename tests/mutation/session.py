@@ -27,6 +27,7 @@ JOB = "MUTATION_JOB"
 STATS, NONE = "stats", ""
 SURVIVED, CAUGHT, ENDLESS, UNTESTED, CUT = "survived", "caught", "endless", "untested", "cut"
 CODES = {0: SURVIVED, 1: CAUGHT, 24: ENDLESS, 25: CUT}
+LIMIT = "support.time_limit"
 PATIENCE, LEAST = 20, 3.0
 """A mutant is endless once a test takes so many times as long, and at least these seconds."""
 MEMORY = 4 << 30
@@ -151,6 +152,8 @@ class Session:
         signal.signal(signal.SIGALRM, lambda *_: os._exit(24))
         plugins = tests[0][0].config.pluginmanager
         plugins.unregister(name="terminalreporter")
+        if plugins.has_plugin(LIMIT):  # its alarm would take the place of ours
+            plugins.unregister(name=LIMIT)
         self._forget()
         set_mutant_under_test(key)
         self._failed, spent = False, 0.0
