@@ -88,9 +88,7 @@ IN_SETTINGS = (
         "daily_loss_share=self.risk.daily_loss_share",
         "daily_loss_share=self.risk.order_share",
     ),
-    _wired(
-        "gas", "domain/positions/exits.py", "rounding.quantum + rules.gas", "rounding.quantum"
-    ),
+    _wired("gas", "domain/positions/exits.py", "owed(fee + rules.gas)", "owed(fee)"),
     _wired(
         "reminder_seconds",
         "application/exposure/reminders.py",

@@ -192,3 +192,20 @@ def test_counts_and_crossings_are_those_of_a_plain_calendar(times: list[datetime
 
     assert limits[MONTHLY] == sum(count >= 6 for count in months.values())
     assert limits[WEEKLY] == sum(len(run) >= 3 for run in full)
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_weeks_and_months_are_those_of_utc_wherever_the_machine_is(
+    zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    try:
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        counts, _ = ExposureCounts().counted(datetime(2026, 8, 31, 23, 59, tzinfo=UTC))
+        counts, _ = counts.counted(datetime(2026, 9, 1, 0, 1, tzinfo=UTC))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+    assert counts.by_month == {date(2026, 8, 1): 1, date(2026, 9, 1): 1}
+    assert counts.by_week == {date(2026, 8, 31): 2}

@@ -116,8 +116,8 @@ STATED_P = STATED.orders["p"]
     ("before", "fact"),
     [
         (OPENED, facts.Listed(LATER, "p", (fill("p1", 10),), (NOTE,))),
-        (OPENED, facts.Listed(LATER, "p", (), whole=True)),
-        (STATED, facts.Listed(LATER, "p", ())),
+        (OPENED, facts.Listed(LATER, "p", (), (NOTE,), whole=True)),
+        (STATED, facts.Listed(LATER, "p", (), (NOTE,))),
     ],
     ids=["known", "nothing was stated", "not all are listed"],
 )

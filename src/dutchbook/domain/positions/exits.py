@@ -213,12 +213,11 @@ def _ways_out(
             continue
         taken = walk(place.book.offers(traded, side), Quantity(size))
         limit = place.contract.next_price(taken.worst, traded, side) if taken else None
-        if taken is None or limit is None:
-            continue
-        fee = place.terms.model(taken.average, size) + place.terms.rounding.quantum + rules.gas
-        gross = taken.cost if side is Side.SELL else size - taken.cost
-        net = due(gross - owed(fee))
-        found.append(LegExit(platform, traded, side, Quantity(size), limit, net))
+        if taken is not None and limit is not None:
+            fee = place.terms.model(taken.average, size) + place.terms.rounding.quantum
+            gross = taken.cost if side is Side.SELL else size - taken.cost
+            net = due(gross - owed(fee + rules.gas))
+            found.append(LegExit(platform, traded, side, Quantity(size), limit, net))
     return found
 
 

@@ -110,7 +110,7 @@ def _when(fact: Fact) -> tuple[bool, datetime, str]:
         case Unlisted():
             return True, fact.at, fact.order_id
         case _:
-            return False, fact.at, "1." if isinstance(fact, Merge) else "2."
+            return False, fact.at, "1."
 
 
 def _leg(named: Holding, facts: list[Fact], *, nets: bool) -> Holding:
@@ -132,8 +132,6 @@ def _leg(named: Holding, facts: list[Fact], *, nets: bool) -> Holding:
                     leg = _merged(leg, leg.pairs)
             case Merge():
                 merges.append(fact)
-            case _:
-                continue
         while merges and leg.pairs >= merges[0].size:
             leg = _merged(leg, merges.pop(0).size)
     for merge in merges:
