@@ -65,7 +65,7 @@ mutants: install-dev ## planted bugs that the tests must find; ARGS="--draw 5" f
 	PYTHONPATH=src:tests $(BIN)/python -m prove.mutants $(ARGS) $(WRITTEN)
 
 mutate: install-dev ## change the code at random; tests must see it; ARGS="--only domain/market"
-	PYTHONPATH=src:tests:. SEED="$(SEED)" $(BIN)/python -m mutation $(ARGS)
+	PYTHONPATH=src:tests:. SEED="$(SEED)" $(BIN)/python -m mutation $(ARGS) $(WRITTEN)
 
 goldens: install-dev ## write what whole runs come to, which the tests hold them to
 	PYTHONPATH=src:tests $(BIN)/python -m support.goldens

@@ -95,4 +95,5 @@ DECLARED: Mapping[str, Figures] = {
     "crash.points": Figures(CRASH_POINTS, KILLS, FULL, long=True),
     "torment.all": Figures(RELIABILITY, MISTREATED, TORMENT, long=True),
     "mutants.all": Figures(RELIABILITY, PLANTED, ("prove.mutants",), long=True),
+    "mutate.all": Figures(RELIABILITY, PLANTED, ("mutation",), long=True),
 }

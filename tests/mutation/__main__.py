@@ -8,11 +8,11 @@ import os
 import random
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from bench.figures import writing
 from mutation import equivalents, figures
 from mutation.changed import changed, different
 from mutation.known import Known
@@ -38,7 +38,8 @@ SECONDS = 20.0
 
 def main() -> int:
     """Try the mutants that are asked for, and return the exit status."""
-    asked, began = _asked(), time.monotonic()
+    asked = _asked()
+    measurements = writing.begin(asked.figures)
     tree, files = Tree(), below(ROOT, PLACES)
     if asked.changed:
         tree = Tree(place=ROOT / "build/mutate/changed/tree")
@@ -58,7 +59,7 @@ def main() -> int:
         f" {len(chosen):,} asked for, {new:,} to try"
     )
     results = tried(tree, chosen, kept, asked.seconds, asked.workers, asked.tests)
-    return _summed_up(asked, mutants, chosen, mistyped, results, began)
+    return _summed_up(asked, mutants, chosen, mistyped, results, new, measurements)
 
 
 def _asked() -> argparse.Namespace:
@@ -71,7 +72,11 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--tests", nargs="+", default=TESTS, metavar="PATH")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--missed", action="store_true", help="show each that none notices")
-    return parser.parse_args()
+    writing.add_option(parser, "mutate")
+    asked = parser.parse_args()
+    if asked.figures and (asked.only or asked.changed or asked.most):
+        parser.error("only the figures of the whole programme go into the page")
+    return asked
 
 
 def tried(
@@ -152,7 +157,8 @@ def _summed_up(
     chosen: Sequence[Mutant],
     mistyped: dict[str, str],
     results: dict[str, Result],
-    began: float,
+    new: int,
+    measurements: dict[str, writing.Measurement],
 ) -> int:
     entries = equivalents.listed()
     same = {each.key for each in chosen if any(entry.is_(each) for entry in entries)}
@@ -166,9 +172,10 @@ def _summed_up(
         _say(f"{len(chosen) - len(missed)} of {len(chosen)} noticed; --missed shows the others")
         return 0
     by_file = figures.scores(mutants, mistyped, same, results)
-    seconds = time.monotonic() - began
-    lines = figures.table(by_file, seconds)
+    lines = figures.table(by_file, new)
     _say("\n".join(lines))
+    for measurement in measurements.values():
+        _say(measurement.write(lines))
     counted = Counter(mutant.file for mutant in chosen)
     wrong = equivalents.wrong(entries, mutants, results, counted)
     wrong += [

@@ -90,10 +90,15 @@ def least(score: Score) -> int:
     return DOMAIN if score.place == "domain" else MONEY
 
 
-def table(by_file: Sequence[Score], seconds: float) -> list[str]:
-    """Return the packages' scores, then each file's, in Markdown."""
+def table(by_file: Sequence[Score], new: int) -> list[str]:
+    """Return the packages' scores, then each file's, in Markdown.
+
+    `new`: how many were tried in this run; the results of the others were kept.
+    """
     head = ["| place | made | mistyped | equivalent | missed | noticed, % |"]
     head += ["|---|---:|---:|---:|---:|---:|"]
     lines = [*head, *(score.row for score in packages(by_file)), ""]
     files = [score.row for score in by_file if score.made]
-    return [*lines, *head, *files, "", f"- {seconds:,.0f} s since the cache was last empty"]
+    whole = sum(score.made - score.mistyped for score in by_file)
+    kept = f"- {new:,} of {whole:,} tried in this run, the others kept from earlier ones"
+    return [*lines, *head, *files, "", kept]
