@@ -5,133 +5,20 @@ Every case goes through `Gate.approve`, so that it fails if the gate skips a con
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from support.pairs import NOW, book, contract, pair
+from support.gates import PLANNED, At, Scene, cents, filled, of
+from support.pairs import NOW, contract
 
-from dutchbook.application.orders.gate import Gate
-from dutchbook.domain.capital.limits import Approved, Grade, HaltReason, RiskLimits, RiskState
-from dutchbook.domain.events import OrderFilled, Stamp
-from dutchbook.domain.execution.order import Order, Purpose, TimeInForce
-from dutchbook.domain.execution.pre_trade_checks import Controls, Refused
+from dutchbook.domain.capital.limits import Approved, Grade, HaltReason, RiskState
+from dutchbook.domain.execution.order import Purpose
+from dutchbook.domain.execution.pre_trade_checks import Refused
 from dutchbook.domain.market.contract import Leg, Outcome, Platform, Side
-from dutchbook.domain.values.units import Money, Price, PriceGrid, Quantity
-
-TICK, STEP = Decimal("0.01"), Decimal("0.01")
-CONTROLS = Controls(orders_per_minute=3)
-LIMITS = RiskLimits(bankroll=Money(Decimal(800)))
-"""Of which an order may be worth a twentieth: 40 dollars."""
-PLANNED, SPARE = Quantity(Decimal(100)), Quantity(Decimal(10))
-
-
-@dataclass
-class At:
-    """A clock that the test sets."""
-
-    instant: datetime = NOW
-    elapsed: float = 0.0
-
-    def now(self) -> datetime:
-        return self.instant
-
-    def monotonic(self) -> float:
-        return self.elapsed
-
-
-@dataclass
-class Lease:
-    """The part of a lease that the gate reads."""
-
-    grade: Grade = Grade.TRADING
-    blind: bool = False
-    held: bool = True
-
-
-@dataclass
-class Scene:
-    """A gate with a book of 38 to 40 cents on Kalshi, and orders to check."""
-
-    state: RiskState = field(default_factory=RiskState)
-    limits: RiskLimits = LIMITS
-    size: Quantity = field(default=Quantity(Decimal(50)))
-    sold: Quantity = field(default=Quantity(Decimal(0)))
-    clock: Any = field(default_factory=At)
-    lease: Any = field(default_factory=Lease)
-    made: int = 0
-
-    def __post_init__(self) -> None:
-        shown = book(Platform.KALSHI, {38: 500}, {40: 200})
-        self.books = {(Platform.KALSHI, shown.contract_id): shown}
-        other = book(Platform.POLYMARKET, {47: 400}, {49: 500})
-        self.books[Platform.POLYMARKET, other.contract_id] = other
-        whole = pair()
-        self.resolved: set[tuple[Platform, str]] = set()
-        self.contracts = {
-            (p, whole.contract(p).contract_id): whole.contract(p) for p in Platform
-        }
-        self.gate = Gate(
-            self,
-            self,
-            CONTROLS,
-            timedelta(seconds=5),
-            self,
-            self.clock,
-            fence=self.lease,
-        )
-        self.gate.plan("e", PLANNED, SPARE)
-
-    def held(self, platform: Platform, contract_id: str, outcome: Outcome) -> Quantity:
-        assert (platform, contract_id) in self.books, outcome
-        return self.size
-
-    def selling(self, order: Order) -> Quantity:
-        assert order.side is Side.SELL
-        return self.sold
-
-    def order(self, **facts: Any) -> Order:
-        self.made += 1
-        made = Order(
-            order_id=f"o{self.made}",
-            client_order_id=f"c{self.made}",
-            platform=Platform.KALSHI,
-            contract_id="kalshi-cup",
-            pair_id="cup",
-            execution_id="e",
-            leg=Leg.PRIMARY,
-            purpose=Purpose.ENTRY,
-            outcome=Outcome.YES,
-            side=Side.BUY,
-            price=Price(Decimal("0.40")),
-            size=Quantity(Decimal(self.made)),
-            time_in_force=TimeInForce.IOC,
-            created_at=NOW,
-            working_size=Quantity(Decimal(1)),
-        )
-        return replace(made, **facts)
-
-    def ask(self, epoch: int | None = None, **facts: Any) -> str | None:
-        """Return the reason for which the gate rejects an order, None if it approves."""
-        verdict = self.gate.approve(
-            self.order(**facts), self.state.epoch if epoch is None else epoch
-        )
-        if isinstance(verdict, Approved):
-            return None
-        return verdict.reason
-
-
-REDUCING = [Purpose.HEDGE, Purpose.EXIT, Purpose.UNWIND]
-
-
-def cents(number: int) -> Price:
-    return Price(Decimal(number).scaleb(-2))
-
-
-def of(number: object) -> Quantity:
-    return Quantity(Decimal(str(number)))
+from dutchbook.domain.values.units import Price, PriceGrid
 
 
 def test_an_order_that_passes_every_control_is_approved_in_the_present_epoch() -> None:
@@ -427,30 +314,13 @@ def test_contracts_overfilled_on_one_platform_may_be_hedged_on_the_other() -> No
     scene.gate.approve(order, 1)
     half = replace(order, size=of(60), filled=of(60))
     for sequence in (1, 2):
-        scene.gate.on_event(_filled(half), sequence)
+        scene.gate.on_event(filled(half), sequence)
 
     sent = scene.ask(size=of(95), purpose=Purpose.HEDGE)
     more = scene.ask(size=of("35.01"), purpose=Purpose.HEDGE)
     rest = scene.ask(size=of(35), purpose=Purpose.HEDGE)
 
     assert (sent, more, rest) == (None, "beyond_plan", None)
-
-
-def _filled(order: Order) -> OrderFilled:
-    return OrderFilled(
-        Stamp("e", NOW, "x"),
-        order_id=order.order_id,
-        pair_id=order.pair_id,
-        platform=order.platform,
-        side=order.side,
-        outcome=order.outcome,
-        requested_price=order.price,
-        requested_size=order.size,
-        filled_price=order.price,
-        filled_size=order.filled,
-        fee=Money(Decimal(0)),
-        position_id="p",
-    )
 
 
 def test_nothing_is_bought_for_an_unknown_execution() -> None:

@@ -128,14 +128,14 @@ class Gate:
 
         `allowance` is what rebalancing may add to that. Without a plan nothing is bought.
         """
+        assert planned >= 0, "a plan is a quantity"
         self._parents[execution_id] = _Parent(planned, allowance)
 
     def ended(self, execution_id: str) -> None:
         """Forget an execution that sends no more orders."""
-        parent = self._parents.pop(execution_id, None)
+        self._parents.pop(execution_id, None)
         for order_id in [o for o, e in self._execution_of.items() if e == execution_id]:
             del self._execution_of[order_id]
-        assert parent is None or parent.planned >= 0, "a plan is a quantity"
 
     def answered(self, order_id: str) -> None:
         """Record that the platform has answered for an order."""
@@ -145,8 +145,9 @@ class Gate:
         """Count the fills of a committed event."""
         if not isinstance(event, OrderFilled) or not sequence:
             return
-        parent = self._parents.get(self._execution_of.get(event.order_id, ""))
-        if parent is not None:
+        execution_id = self._execution_of.get(event.order_id)
+        if execution_id is not None:
+            parent = self._parents[execution_id]
             before = parent.filled.get(event.platform, NOTHING)
             parent.filled[event.platform] = Quantity(before + event.filled_size)
 
