@@ -19,7 +19,7 @@ from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.values.units import Money
 from dutchbook.errors import Conflict
 from dutchbook.platforms.paper.wallet import ACCOUNTS
-from dutchbook.ports.journal import Batch, Insert, Receipt
+from dutchbook.ports.journal import Batch, Insert, Receipt, Update
 from dutchbook.runtime.ids import SeededIds
 from support.memory_journal import MemoryJournal
 from support.pairs import NOW
@@ -68,14 +68,20 @@ class Hand:
 
 
 class Journal(MemoryJournal):
-    """A journal that keeps its batches, and rejects the next one if asked to."""
+    """A journal that keeps its batches.
+
+    It rejects the next one if asked to, and answers late while `late` is not set.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.batches: list[Batch] = []
         self.rejects = False
+        self.late: asyncio.Event | None = None
 
     async def commit(self, batch: Batch) -> Receipt:
+        if self.late is not None:
+            await self.late.wait()
         if self.rejects:
             self.rejects = False
             raise Conflict("risk_states", "default", "changed")
@@ -85,6 +91,18 @@ class Journal(MemoryJournal):
 
     async def insert(self, table: str, **facts: Any) -> None:
         await super().commit(Batch((Insert(table, sample(table, **facts)),)))
+
+
+class Fence:
+    """A lease that lets every batch through, and whose halt a resumption lifts."""
+
+    LIFTED = Update("leases", {"name": "engine"}, put={"halted": 0})
+
+    async def commit(self, journal: Journal, batch: Batch) -> Receipt:
+        return await journal.commit(batch)
+
+    def lifted(self) -> tuple[Update, ...]:
+        return (self.LIFTED,)
 
 
 class Purse:
