@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -16,14 +16,24 @@ from support.pairs import NOW
 
 from dutchbook.application.orders.gate import Gate
 from dutchbook.application.orders.questions import Questions
-from dutchbook.application.orders.send import Rejected, SendResult, Unknown, send
+from dutchbook.application.orders.send import (
+    NOT_FOUND,
+    Rejected,
+    SendResult,
+    Unknown,
+    ask,
+    report_of,
+    reported,
+    send,
+)
 from dutchbook.domain.capital.limits import Approved
-from dutchbook.domain.execution.order import Order
+from dutchbook.domain.execution.order import Fill, Finality, Order, Totals
 from dutchbook.domain.execution.pre_trade_checks import Refused
 from dutchbook.domain.market.contract import Platform
-from dutchbook.domain.values.units import Quantity
+from dutchbook.domain.pair_trades.facts import Reported
+from dutchbook.domain.values.units import Money, Price, Quantity
 from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
-from dutchbook.ports.orders import Delayed, OrderReport
+from dutchbook.ports.orders import Delayed, FillReport, OrderReport
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 
@@ -45,6 +55,8 @@ class Slow:
     done: list[str] = field(default_factory=list)
     answer: OrderReport | Delayed | None = None
     found: list[OrderReport | None] = field(default_factory=list)
+    asks_slowly: bool = False
+    asked: list[float] = field(default_factory=list)
 
     async def refresh_lease(self) -> None:
         """Do nothing: no halt has changed."""
@@ -66,6 +78,11 @@ class Slow:
 
     async def find_order(self, order: Order) -> OrderReport | None:
         assert order == ORDER
+        self.asked.append(asyncio.get_running_loop().time())
+        if self.asks_slowly:
+            await asyncio.sleep(self.seconds)
+        if self.error is not None:
+            raise self.error
         return self.found.pop(0) if self.found else None
 
 
@@ -152,6 +169,83 @@ def test_an_order_that_is_held_back_without_end_becomes_unknown() -> None:
     known = result_of(Slow(answer=HELD))
 
     assert known == Unknown(f"held back, and without an outcome {TIMEOUT} s after that")
+
+
+def test_an_order_that_is_held_back_is_asked_about_each_second_after_that() -> None:
+    platform = Slow(answer=HELD)
+
+    result_of(platform)
+
+    assert platform.asked == [3, 4, 5, 6, 7, 8]
+
+
+ANSWERS: dict[str, tuple[Slow, Any]] = {
+    "found": (Slow(found=[ACCEPTED]), ACCEPTED),
+    "not found": (Slow(), NOT_FOUND),
+    "in time": (Slow(seconds=TIMEOUT - 1, found=[ACCEPTED]), ACCEPTED),
+    "too late": (Slow(seconds=TIMEOUT + 1, found=[ACCEPTED]), None),
+    "no connection": (Slow(error=NotSent(KALSHI, "no connection")), None),
+    "torn": (Slow(error=OutcomeUnknown(KALSHI, "torn body")), None),
+}
+
+
+@pytest.mark.parametrize("case", ANSWERS)
+def test_a_question_without_an_answer_in_time_has_none(case: str) -> None:
+    platform, expected = ANSWERS[case]
+    asking = Slow(platform.seconds, platform.error, found=[*platform.found], asks_slowly=True)
+
+    assert run_virtual(ask(cast("Any", asking), ORDER, TIMEOUT)) == expected
+
+
+def report(trade_id: str, finality: Finality) -> FillReport:
+    return FillReport(
+        KALSHI,
+        "p1",
+        CLIENT_ID,
+        trade_id,
+        Price(Decimal("0.51")),
+        Quantity(Decimal(3)),
+        Money(Decimal("0.02")),
+        finality,
+        NOW,
+    )
+
+
+def fill(trade_id: str, finality: Finality) -> Fill:
+    return Fill(
+        trade_id=trade_id,
+        platform=KALSHI,
+        order_id="o1",
+        outcome=ORDER.outcome,
+        side=ORDER.side,
+        price=Price(Decimal("0.51")),
+        size=Quantity(Decimal(3)),
+        fee=Money(Decimal("0.02")),
+        finality=finality,
+        matched_at=NOW,
+    )
+
+
+def test_a_report_is_a_fact_without_the_trades_that_have_failed() -> None:
+    stated = Totals(Quantity(Decimal(6)), Money(Decimal("3.06")), Money(Decimal("0.04")))
+    listed = tuple(report(each.value, each) for each in Finality)
+    working = Quantity(Decimal(4))
+    later = NOW + timedelta(seconds=9)
+
+    fact = reported(ORDER, OrderReport("p1", listed, working, "its reason", stated), later)
+
+    kept = [each for each in Finality if each is not Finality.FAILED]
+    fills = tuple(fill(each.value, each) for each in kept)
+    assert fact == Reported(later, "o1", "p1", fills, working, "its reason", stated)
+
+
+@pytest.mark.parametrize(("known", "told"), [("p1", "p1"), (None, "")])
+def test_a_fill_that_is_known_can_be_told_as_its_platform_would(
+    known: str | None, told: str
+) -> None:
+    found = report_of(replace(ORDER, platform_order_id=known), fill("t1", Finality.PROVISIONAL))
+
+    assert found == replace(report("t1", Finality.PROVISIONAL), platform_order_id=told)
 
 
 def test_an_order_that_is_noticed_again_is_not_asked_about_earlier() -> None:

@@ -102,9 +102,11 @@ class Overrides:
             "recorded_at": self._clock.now(),
         }
         stamp = self._committer.stamp(opportunity_id)
-        event: Event = OverrideDenied(stamp, opportunity_id, rationale, denial or "")
-        if verdict.approved:
+        event: Event
+        if denial is None:
             event = OverrideApplied(stamp, opportunity_id, rationale, original, amount)
+        else:
+            event = OverrideDenied(stamp, opportunity_id, rationale, denial)
         alongside = answered(verdict) if answered else Batch()
         insert = Insert("risk_override_logs", row)
         await self._committer.commit(
