@@ -14,6 +14,7 @@ from support.purse import Hand
 from dutchbook.application.orders.questions import Question, Questions
 from dutchbook.application.orders.schedule import SHORTEST, Schedule
 from dutchbook.domain.market.contract import Platform
+from dutchbook.runtime.virtual_time import run_virtual
 
 ORDER = order(Platform.KALSHI)
 OTHER = order(Platform.KALSHI, order_id="o2", pair_id="league")
@@ -25,7 +26,7 @@ def opened() -> tuple[Questions, Hand]:
 
 
 def due(questions: Any) -> Any:
-    return asyncio.run(questions.due())
+    return run_virtual(questions.due())
 
 
 # Questions
@@ -219,4 +220,4 @@ def test_an_empty_schedule_waits_for_a_key() -> None:
         schedule.add("a", 2)
         return early, await waiting
 
-    assert asyncio.run(main()) == (False, ["a"])
+    assert run_virtual(main()) == (False, ["a"])
