@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from decimal import Decimal
 
 from dutchbook.application.execution.service import ExecutionService
 from dutchbook.application.pair_trades.store import PairTrades
@@ -53,10 +52,13 @@ class OrderCanceller:
         ]
         orders = [ORDERS.value(row) for row in rows if row["working_size"]]
         slots = asyncio.Semaphore(AT_ONCE)
-        results = await asyncio.gather(*(self._cancel(order, slots) for order in orders))
-        return {order.order_id: result for order, result in zip(orders, results, strict=True)}
+        return dict(await asyncio.gather(*(self._cancel(order, slots) for order in orders)))
 
-    async def _cancel(self, order: Order, slots: asyncio.Semaphore) -> str:
+    async def _cancel(self, order: Order, slots: asyncio.Semaphore) -> tuple[str, str]:
+        """Cancel one order; return its id with the result."""
+        return order.order_id, await self._cancelled(order, slots)
+
+    async def _cancelled(self, order: Order, slots: asyncio.Semaphore) -> str:
         if order.platform_order_id is None:
             return "its platform has not returned an id yet: it is being queried"
         report = await self._asked(order, slots)
@@ -94,7 +96,7 @@ class OrderCanceller:
         A running execution handles the answer itself. Reconciliation handles unbooked fills: it
         queries the order as long as it counts as working.
         """
-        filled = sum((fill.size for fill in report.fills), start=Decimal(0))
+        filled = sum(fill.size for fill in report.fills)
         trade = self._trades.find(order.execution_id)
         executing = self._executions.is_executing(order.execution_id)
         if trade is None or executing or filled != order.filled:
