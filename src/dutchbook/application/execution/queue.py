@@ -46,7 +46,7 @@ class ExecutionQueueService:
         clock: Clock,
         *,
         cool_down: timedelta,
-        bound: int = 256,
+        bound: int,
         at_once: int = 16,
     ) -> None:
         self._executions = executions
