@@ -39,7 +39,7 @@ class PolicySteps:
     def __init__(self, committer: Committer, policy: AutoPolicy) -> None:
         self._committer = committer
         self._policy = policy
-        self._tried: dict[str, dict[Platform, tuple[str, ...]]] = {}
+        self._tried: dict[str, dict[Platform, set[str]]] = {}
 
     async def start(self, journal: Journal) -> None:
         """Load what was tried before this start."""
@@ -74,9 +74,7 @@ class PolicySteps:
         return PolicyTried(stamp, *ids, platform=position.longer, step=step, reason=reason)
 
     def _note(self, position_id: str, platform: Platform, step: str) -> None:
-        mine = self._tried.setdefault(position_id, {})
-        known = mine.get(platform, ())
-        mine[platform] = known if step in known else (*known, step)
+        self._tried.setdefault(position_id, {}).setdefault(platform, set()).add(step)
 
     def _moved(self, position_id: str, status: str) -> None:
         if status not in UNHEDGED:
