@@ -183,7 +183,8 @@ class SingleLegResolutionService:
                 changed = self._announce.changed(trade)
                 await self._committer.commit(Batch(events=(changed,)))
                 return self._result(done, CLOSE_FAILED)
-            return await self._take(trade, exposure, remedy, CLOSE_FAILED, asked)
+            taken = await self._take(trade, exposure, remedy, asked)
+            return self._result(taken, CLOSE_FAILED)
 
     # The automatic policy
     # ------------------------------------------------------------------------
@@ -276,13 +277,12 @@ class SingleLegResolutionService:
         exposure = self._announce.exposed(trade)
         buys = step == RETRY
         names = (RETRY,) if buys else (CLOSE, COMPLEMENT)
-        code = RETRY_FAILED if buys else CLOSE_FAILED
         remedy = _best([each for each in exposure.scenarios() if each.name in names])
         reason = self._over_budget(exposure, remedy) if buys else None
         if reason is None:
             notes = (self._steps.tried(trade.position, step, None),)
-            done = await self._take(trade, exposure, remedy, code, notes=notes)
-            if done.order_id is not None:
+            done = await self._take(trade, exposure, remedy, notes=notes)
+            if done.order is not None:
                 return
             reason = done.reason or "nothing could be sent"
         tried = self._steps.tried(trade.position, step, reason)
@@ -328,21 +328,19 @@ class SingleLegResolutionService:
         trade: PairTrade,
         exposure: Exposure,
         remedy: Scenario,
-        code: int,
         asked: CommandContext | None = None,
         notes: tuple[Event, ...] = (),
-    ) -> Resolution:
+    ) -> Done:
         """Send the order of one remedy."""
         if remedy.blocked is not None or remedy.size is None or remedy.platform is None:
-            return self._result(Done(trade.position, None, remedy.blocked), code)
+            return Done(trade.position, None, remedy.blocked)
         _, outcome, side = exposure.trade(remedy.name)
         assert remedy.price is not None, "a possible remedy has a price"
         purpose = Purpose.HEDGE if remedy.name == RETRY else Purpose.UNWIND
         plan = Plan(
             remedy.platform, outcome, side, remedy.size, remedy.price, purpose, asked=asked
         )
-        position_id = trade.position_id
-        return self._result(await self._adjustments.carry(position_id, plan, notes), code)
+        return await self._adjustments.carry(trade.position_id, plan, notes)
 
     def _result(self, done: Done, code: int) -> Resolution:
         position = done.position
