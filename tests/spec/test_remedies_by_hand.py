@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -259,6 +260,22 @@ def test_an_exit_must_bring_its_minimum_and_a_part_of_it_its_part(
         assert told.reason == f"{reason} {least_now.normalize():f} was required"
         assert (told.code, told.order_id) == (2007, None)
         assert [type(each) for each in at.told] == [SingleLegExposureChanged]
+
+
+def test_a_remedy_that_is_possible_without_a_price_is_a_bug() -> None:
+    at = Resolving(position())
+    priceless = Scenario(
+        "close_leg", Money(Decimal(1)), None, "", KALSHI, Quantity(Decimal(10))
+    )
+    exposure = SimpleNamespace(
+        scenarios=lambda: (priceless,), trade=lambda _: (None, Outcome.YES, Side.SELL)
+    )
+    vars(at.announce)["exposed"] = lambda _: exposure
+
+    with pytest.raises(AssertionError, match=r"^a possible remedy has a price$"):
+        closed(at, None)
+
+    assert at.plans == []
 
 
 # What is told

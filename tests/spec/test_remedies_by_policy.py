@@ -33,6 +33,8 @@ RETRY, CLOSE = "retry_leg", "close_leg"
 NO_FILL = comes_to("0", reason="not_filled")
 HEDGES = comes_to("100", position("100", "100", OPEN))
 CLOSES = comes_to("100", position("0", "0", CLOSED))
+pytestmark = pytest.mark.time_limit(10)
+"""A loop that never waits would else take the limit of every test."""
 BY_COMPLETING, MANY = "may be lost by completing", 5_000
 BOTH, UNWIND, OFF = AutoPolicy.COMPLETE_THEN_UNWIND, AutoPolicy.UNWIND, AutoPolicy.OFF
 

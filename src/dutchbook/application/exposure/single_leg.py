@@ -89,7 +89,6 @@ class SingleLegResolutionService:
         self._steps = PolicySteps(committer, policy)
         self._rescue_limit = rescue_limit
         self._noticed: dict[str, None] = {}
-        self._began = 0.0
         self._over = False
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -206,12 +205,12 @@ class SingleLegResolutionService:
 
     async def run(self) -> None:
         """Act on queued exposures as soon as they can be traded, until cancelled."""
-        self._began = self._clock.monotonic()
+        began = self._clock.monotonic()
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._noticed:
-                ready = [each for each in self._noticed if self._ready(each)]
+                ready = [each for each in self._noticed if self._ready(each, began)]
                 for position_id in ready:
                     del self._noticed[position_id]
                     await self.act(position_id)
@@ -221,8 +220,8 @@ class SingleLegResolutionService:
                     await self._wait_for_books()
             self._idle.set()
 
-    def _ready(self, position_id: str) -> bool:
-        """Return whether there are books to act on; they are empty at start."""
+    def _ready(self, position_id: str, began: float) -> bool:
+        """Return whether there are books to act on; they are empty when the loop `began`."""
         trade = self._found(position_id)
         if trade is None:
             return True  # nothing is left to do, or an order is out
@@ -232,7 +231,7 @@ class SingleLegResolutionService:
         begun = all(
             p.book.trust is not Trust.SYNCING for p in (exposure.held, exposure.missing)
         )
-        late = self._clock.monotonic() - self._began >= ONE_BOOK_SECONDS
+        late = self._clock.monotonic() - began >= ONE_BOOK_SECONDS
         return (begun or late) and not all(exposure.untrusted_because.values())
 
     async def _wait_for_books(self) -> None:
