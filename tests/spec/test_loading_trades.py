@@ -182,6 +182,27 @@ def test_an_execution_that_is_not_in_the_database_is_unknown() -> None:
     run(work)
 
 
+def test_of_one_pair_trade_only_its_own_rows_are_read_its_orders_as_they_were_made() -> None:
+    early = order("early", created_at=NOW - SECOND)
+    kept = entered().with_orders((early,))
+
+    async def work(holder: Holder) -> tuple[PairTrade, list[tuple[str, dict[str, Any]]]]:
+        journal = Counting()
+        for trade in (entered("a", prefix="a-"), kept):
+            await journal.commit(Batch(tuple(changes(None, trade, NOW))))
+        return await loader(holder, journal).one("e"), journal.asked
+
+    found, asked = run(work)
+
+    own = {"execution_id": "e"}
+    assert found.execution_id == "e"
+    assert list(found.orders) == ["early", "k", "p"]
+    assert {table: where for table, where in asked if where} == {
+        "executions": own, "orders": own, "fills": own, "open_positions": own,
+        "reservations": {"status": "reserved", **own}, "settlements": {"status": "paid"},
+    }  # fmt: skip
+
+
 # Executions without a position ------------------------------------------------------------
 
 

@@ -46,7 +46,7 @@ class Dispute:
         or a person knows better.
         """
         if self.found.kind is DiscrepancyType.ORDER_NOT_FOUND:
-            return not self.found.ours.get("awaiting_answer", False)
+            return not self.found.ours.get("awaiting_answer")
         return self.found.kind is not DiscrepancyType.FILL_FAILED
 
     @property

@@ -100,7 +100,7 @@ class Loader:
     async def _read(self, where: Row) -> list[PairTrade]:
         """Return pair trades, oldest first: every one, or that of one execution."""
         journal = self._journal
-        rows = await journal.rows("executions", where, ("started_at", "execution_id"))
+        rows = await journal.rows("executions", where)
         of = {
             "orders": grouped(await journal.rows("orders", where, ("created_at",)), _OF),
             "fills": grouped(await journal.rows("fills", where), _OF),
@@ -117,8 +117,8 @@ class Loader:
         bare = [row for row in rows if row["execution_id"] not in of["open_positions"]]
         edges, names = await self._edges(bare), await self._names(bare)
         read = _Reading(of, paid, chances, edges, names, self._accounts, self._matches)
-        found = [read.trade(row, self._ids) for row in rows if read.readable(row)]
-        return sorted(found, key=_opened) if not where else found
+        found = (read.trade(row, self._ids) for row in rows if read.readable(row))
+        return sorted(found, key=_opened)
 
     async def _edges(self, rows: list[dict[str, Any]]) -> dict[str, Money]:
         """Return the expected profit of some executions, by opportunity."""
