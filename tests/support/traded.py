@@ -13,8 +13,9 @@ from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.market.watchlist import Watchlist
 from dutchbook.application.pair_trades.announcements import Announcements
 from dutchbook.application.pair_trades.store import PairTrades
-from dutchbook.application.records.changes import changes
+from dutchbook.application.records.changes import capital_writes, changes
 from dutchbook.application.records.committer import Committer
+from dutchbook.domain.capital.ledger import EntryKind
 from dutchbook.domain.capital.limits import RiskLimits
 from dutchbook.domain.capital.reservation import Reservation
 from dutchbook.domain.execution.decide import Execution, LegState
@@ -22,6 +23,7 @@ from dutchbook.domain.execution.order import Fill, Finality, Order, Purpose, Tim
 from dutchbook.domain.market.contract import ContractMatch, Leg, Outcome, Platform, Side
 from dutchbook.domain.pair_trades import facts
 from dutchbook.domain.pair_trades.apply import apply
+from dutchbook.domain.pair_trades.capital import capital_change
 from dutchbook.domain.pair_trades.facts import TradeFact
 from dutchbook.domain.pair_trades.trade import PairTrade, Plan
 from dutchbook.domain.positions.position import Holding, OpenPosition, PositionStatus
@@ -212,9 +214,16 @@ class Holder:
         await self.journal.commit(Batch(tuple(Insert("contract_matches", r) for r in rows)))
 
     async def keep(self, *trades: PairTrade) -> None:
-        """Store pair trades as they are, and cache them; no account is touched."""
+        """Store pair trades as they are, with the capital that they use, and cache them."""
+        capital = self.risk.capital
         for trade in trades:
-            await self.journal.commit(Batch(tuple(changes(None, trade, NOW))))
+            writes = list(changes(None, trade, NOW))
+            if trade.held:
+                before = bare(trade.execution_id, trade.pair_id, trade.position.kalshi.outcome)
+                step = capital_change(before, trade, ACCOUNTS, EntryKind.TRADE)
+                writes += capital_writes(step, ACCOUNTS, self.ids, NOW)
+                capital.follow(step)
+            await self.journal.commit(Batch(tuple(writes)))
             self.trades.put(trade)
 
     async def told(self) -> list[str]:

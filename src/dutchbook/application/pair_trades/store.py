@@ -82,8 +82,8 @@ class PairTrades:
         self._of_position: dict[str, str] = {}
         self._of_order: dict[str, str] = {}
         self._of_fill: dict[TradeKey, str] = {}
-        self._of_client: dict[str, str] = {}
-        self._of_platform: dict[tuple[Platform, str], str] = {}
+        self._of_client: dict[str | None, str] = {}
+        self._of_platform: dict[tuple[Platform, str | None], str] = {}
         self.claims = Claims(matches)
         self._booking: dict[str, asyncio.Lock] = {}
         self._attending: dict[str, asyncio.Lock] = {}
@@ -132,8 +132,7 @@ class PairTrades:
         async with self._booking.setdefault(execution_id, asyncio.Lock()):
             at, accounts = self._clock.now(), self._capital.accounts
             before = self.trade(key) if isinstance(key, str) else None
-            after = before if isinstance(key, str) else key
-            assert isinstance(after, PairTrade), "a pair trade that begins is given whole"
+            after = key if isinstance(key, PairTrade) else self.trade(key)
             notices: list[Notice] = []
             for fact in facts:
                 after, more = apply(after, fact)
@@ -232,7 +231,7 @@ class PairTrades:
 
     def known(self, position_id: str) -> PairTrade | None:
         """Return a pair trade by its position, None if it can no longer change."""
-        trade = self._trades.get(self._of_position.get(position_id, ""))
+        trade = self._found(self._of_position.get(position_id))
         return trade if trade is not None and trade.opened else None
 
     def of_order(self, order_id: str) -> PairTrade:
@@ -247,11 +246,11 @@ class PairTrades:
 
     def find_order(self, order_id: str) -> PairTrade | None:
         """Return the pair trade of an order, None if it can no longer change."""
-        return self._trades.get(self._of_order.get(order_id, ""))
+        return self._found(self._of_order.get(order_id))
 
     def by_fill(self, key: TradeKey) -> PairTrade | None:
         """Return the pair trade that a fill belongs to, if it is known yet."""
-        return self._trades.get(self._of_fill.get(key, ""))
+        return self._found(self._of_fill.get(key))
 
     def order_of(self, report: FillReport) -> tuple[PairTrade, Order] | None:
         """Return the order that a reported trade belongs to, with its pair trade.
@@ -259,12 +258,13 @@ class PairTrades:
         By our id, or by the platform's: not every report has both.
         """
         named = (report.platform, report.platform_order_id)
-        order_id = self._of_client.get(report.client_order_id or "")
-        order_id = order_id or self._of_platform.get(named)
-        trade = self._trades.get(self._of_order.get(order_id or "", ""))
-        if trade is None or order_id is None:
+        order_id = self._of_client.get(report.client_order_id) or self._of_platform.get(named)
+        if order_id is None or (trade := self.find_order(order_id)) is None:
             return None
         return trade, trade.orders[order_id]
+
+    def _found(self, execution_id: str | None) -> PairTrade | None:
+        return None if execution_id is None else self._trades.get(execution_id)
 
     def match(self, position: OpenPosition) -> ContractMatch:
         """Return the pair of a position."""
@@ -357,7 +357,7 @@ class PairTrades:
             for order in trade.orders.values():
                 self._of_order.pop(order.order_id, None)
                 self._of_client.pop(order.client_order_id, None)
-                self._of_platform.pop((order.platform, order.platform_order_id or ""), None)
+                self._of_platform.pop((order.platform, order.platform_order_id), None)
             for key in trade.fills:
                 self._of_fill.pop(key, None)
         self._booking.pop(execution_id, None)
