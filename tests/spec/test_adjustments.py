@@ -236,7 +236,7 @@ def test_beside_an_order_that_is_out_none_is_placed() -> None:
     at, done = carried(CLOSE, None, out)
 
     assert done == Done(out.position, None, "an order of this position still works")
-    assert (at.sent, at.told, done.filled) == ([], [], 0)
+    assert (at.sent, at.told, done.filled) == ([], [], q(0))
 
 
 def test_a_purchase_that_cannot_be_reserved_is_not_placed() -> None:
@@ -359,7 +359,7 @@ def test_nothing_is_bought_without_known_fees() -> None:
 def test_an_order_that_filled_has_no_reason_and_counts_in_the_position() -> None:
     at, done = carried(CLOSE, answer("4"))
 
-    assert (done.filled, done.reason, done.unknown) == (4, None, False)
+    assert (done.filled, done.reason, done.unknown) == (q(4), None, False)
     assert done.position.kalshi.size == 6
     assert done.position == at.holder.trades.of("held-e").position
     assert at.questions.count == 0
@@ -377,7 +377,7 @@ def test_an_order_that_filled_nothing_says_why(report: OrderReport, reason: str)
 
     assert done.order is not None
     assert done == Done(EXPOSED.position, done.order, reason)
-    assert (done.filled, done.order.working_size) == (0, 0)
+    assert (done.filled, done.order.working_size) == (q(0), q(0))
     assert at.told[-2:] == [("answered", "order 1 of e"), ("ended", "e")]
 
 
@@ -396,7 +396,7 @@ def test_an_order_that_was_refused_comes_to_nothing(
 
     assert done.order is not None
     assert done == Done(EXPOSED.position, done.order, reason)
-    assert (done.order.status, done.order.working_size) == (status, 0)
+    assert (done.order.status, done.order.working_size) == (status, q(0))
     assert at.told[-2:] == [("answered", "order 1 of e"), ("ended", "e")]
     assert at.questions.count == 0
 
@@ -419,9 +419,9 @@ def test_an_order_without_an_outcome_is_unknown_and_asked_about(
 
     assert done.order is not None
     assert done == Done(EXPOSED.position, done.order, reason, unknown=True)
-    assert (done.order.outcome_unknown_since, done.order.working_size) == (START, 10)
+    assert (done.order.outcome_unknown_since, done.order.working_size) == (START, q(10))
     assert (at.questions.count, at.questions.asks_on("cup")) == (1, True)
-    assert at.holder.trades.find_order("order 1 of e").orders[done.order.order_id] == done.order
+    assert at.holder.trades.of_order("order 1 of e").orders["order 1 of e"] == done.order
 
 
 @pytest.mark.parametrize(
@@ -440,7 +440,7 @@ def test_only_an_order_that_may_rest_still_works_after_its_answer(
 
     assert done.order is not None
     assert done.unknown is not works
-    assert (done.filled, done.order.working_size) == ((4, 6) if works else (0, 10))
+    assert (done.filled, done.order.working_size) == ((q(4), q(6)) if works else (q(0), q(10)))
 
 
 def test_what_cannot_be_stored_of_an_answer_is_asked_about_and_raised() -> None:

@@ -83,11 +83,10 @@ def loaded(*kept: PairTrade, log: Sequence[Event] = ()) -> Loaded:
 
 
 async def stored(holder: Holder, *trades: PairTrade) -> None:
-    """Store pair trades with their reservations, as an engine leaves them."""
+    """Store pair trades with the reservations of single orders too."""
     for trade in trades:
         await holder.keep(trade)
-        standing = [(trade.reservation, None)] if trade.reservation else []
-        placed = [*standing, *((each, name) for name, each in trade.reservations.items())]
+        placed = [(each, name) for name, each in trade.reservations.items()]
         rows = [
             reservation_row(each, platform, ACCOUNTS[platform], NOW, order_id=name)
             for each, name in placed

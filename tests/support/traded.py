@@ -218,7 +218,7 @@ class Holder:
         capital = self.risk.capital
         for trade in trades:
             writes = list(changes(None, trade, NOW))
-            if trade.held:
+            if trade.held or trade.reservation is not None:
                 before = bare(trade.execution_id, trade.pair_id, trade.position.kalshi.outcome)
                 step = capital_change(before, trade, ACCOUNTS, EntryKind.TRADE)
                 writes += capital_writes(step, ACCOUNTS, self.ids, NOW)
