@@ -317,7 +317,7 @@ def complement(trade: PairTrade, size: str) -> PairTrade:
         (replace(BUY_NO, outcome=YES, size=q(4)),
          (complement(EXPOSED, "3"), entered("f", kalshi=NO, prefix="f-")), True),
         (replace(BUY_NO, side=Side.SELL, outcome=YES), (EXPOSED, OTHER), False),
-        (replace(BUY_NO, platform=POLYMARKET, outcome=YES), (EXPOSED, OTHER), False),
+        (replace(BUY_NO, platform=POLYMARKET), (EXPOSED, OTHER), False),
     ],
     ids=["alone", "another's", "its own", "the same outcome", "the other way", "its complement",
          "beyond its complement", "a sale", "not netted"],

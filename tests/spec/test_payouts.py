@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -11,20 +12,27 @@ from typing import Any, cast
 import pytest
 from support import traded
 from support.clocks import START
-from support.pairs import NOW
+from support.pairs import NOW, contract, pair
 from support.settling import SECONDS, Desk, paired
-from support.traded import KALSHI, NO, POLYMARKET, Holder, entered, order, q
+from support.traded import CUP, KALSHI, NO, POLYMARKET, Holder, entered, order, q
 
 from dutchbook.application.settlement.payouts import CHECK_SECONDS
-from dutchbook.domain.events import FailedLeg, ReconciliationComplete, Stamp
+from dutchbook.application.settlement.requests import pending
+from dutchbook.domain.events import FailedLeg, LegSettled, ReconciliationComplete, Stamp
 from dutchbook.domain.execution.order import Finality
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.pair_trades import facts
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.position import PositionStatus
-from dutchbook.domain.positions.settlement import Result, SettlementKind, SettlementStatus
+from dutchbook.domain.positions.settlement import (
+    Result,
+    Settlement,
+    SettlementKind,
+    SettlementStatus,
+)
 from dutchbook.errors import Conflict, NotSent, OutcomeUnknown, PlatformRejected
-from dutchbook.ports.journal import Batch, Receipt
+from dutchbook.ports.journal import Batch, Insert, Receipt
+from dutchbook.ports.tables.trading import SETTLEMENTS
 
 LOST = OutcomeUnknown(POLYMARKET, "torn")
 UNSENT = NotSent(POLYMARKET, "no line")
@@ -106,6 +114,11 @@ def test_a_final_result_with_cash_pays_each_position_once() -> None:
         for _ in range(2):
             await at.payouts.poll(whole=True)
         trades = [at.holder.trades.trade(name) for name in "ef"]
+        first, *_ = await at.holder.journal.rows("settlements")
+        assert first["settlement_id"] == "settlement 1 of held-e"
+        named = {"name": LegSettled.wire}
+        for told in await at.holder.journal.rows("audit_log", named):
+            assert json.loads(told["payload"])["contract_id"] == "kalshi-cup"
         kinds = await at.holder.journal.rows("ledger_entries", {"reference": "held-e"})
         return trades, await at.requests(), at.payouts.resolved((KALSHI, "kalshi-cup")), kinds
 
@@ -250,6 +263,27 @@ def test_a_redemption_that_was_not_sent_is_called_again() -> None:
     assert run(work) == ([REDEEM, REDEEM], [row(POLYMARKET, "0", None)], [])
 
 
+OTHER = pair(
+    match_id="other",
+    kalshi=contract(KALSHI, contract_id="k"),
+    polymarket=contract(POLYMARKET, contract_id="p"),
+)
+
+
+@pytest.mark.parametrize("error", [UNSENT, REJECTED])
+def test_each_redemption_that_was_not_made_is_called_again(error: Exception) -> None:
+    async def main(holder: Holder) -> Any:
+        await holder.keep(entered(), entered("f", "other", prefix="f-"))
+        at = Desk(holder)
+        redeeming(at, error, error)
+        at.chains[POLYMARKET].rulings["p"] = ruled("0", cash=False)
+        for _ in range(2):
+            await at.payouts.poll(whole=True)
+        return [each[1] for each in calls(at)], at.payouts._unsent
+
+    assert traded.run(main, CUP, OTHER) == (["p", "polymarket-cup"] * 2, set())
+
+
 def test_a_redemption_that_was_rejected_is_called_again_and_a_person_is_told_once() -> None:
     async def work(at: Desk) -> Any:
         redeeming(at, REJECTED, REJECTED)
@@ -362,6 +396,37 @@ def test_the_next_start_knows_what_was_requested_and_what_has_resolved() -> None
     assert run(work) == ([True, True], [REDEEM], rows)
 
 
+def test_the_next_start_takes_no_contract_for_resolved_whose_pairs_were_merged() -> None:
+    async def work(at: Desk) -> Any:
+        await at.merging.merge_all()
+        _, payouts = at.services()
+        await payouts.start()
+        return len(await at.requests()), payouts.resolved(KEY)
+
+    assert run(work, paired()) == (1, False)
+
+
+def test_the_pending_settlements_of_a_kind_are_read_oldest_first() -> None:
+    def settlement(name: str, kind: SettlementKind, seconds: int) -> Settlement:
+        when = NOW + timedelta(seconds=seconds)
+        return Settlement(name, "held-e", POLYMARKET, "c", kind, q(1), None, when)
+
+    merge, payout = SettlementKind.MERGE, SettlementKind.PAYOUT
+    late, early = settlement("late", payout, 2), settlement("early", payout, 1)
+    others = (
+        settlement("paid", payout, 0).paid(NOW),
+        settlement("abandoned", payout, 0).abandoned(),
+        settlement("merge", merge, 0),
+    )
+
+    async def work(at: Desk) -> Any:
+        rows = (SETTLEMENTS.row_of(each) for each in (late, *others, early))
+        await at.holder.journal.commit(Batch(tuple(Insert("settlements", r) for r in rows)))
+        return [await pending(at.holder.journal, kind) for kind in (payout, merge)]
+
+    assert run(work) == [[early, late], [others[2]]]
+
+
 # When it asks ---------------------------------------------------------------------------------
 
 
@@ -386,6 +451,22 @@ def test_closed_contracts_are_polled_every_minute_and_all_every_five() -> None:
         (60, True), (120, False), (180, False), (240, False), (300, False), (360, True),
         (420, False), (480, False),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "wait"), [(0, 60), (239, 60), (241, 59), (298.5, 1.5), (299.5, 1), (400, 1)]
+)
+def test_the_next_poll_of_all_is_waited_for_a_second_at_least(
+    elapsed: float, wait: float
+) -> None:
+    async def work(at: Desk) -> Any:
+        first = at.payouts._seconds_to_wait()
+        await at.payouts.poll(whole=True)
+        at.holder.clock.elapsed = elapsed
+        await at.payouts.poll(whole=False)
+        return first, at.payouts._seconds_to_wait()
+
+    assert run(work) == (60, wait)
 
 
 @pytest.mark.parametrize(

@@ -199,14 +199,13 @@ class SettlementService:
         platform, contract_id = key
         if self._merging.doubtful(contract_id) or any(one.order_out() for one in holders):
             return
-        requests = [self._request_of(one, platform) for one in holders]
-        known = [request for request in requests if request is not None]
+        known = [request for one in holders if (request := self._request_of(one, platform))]
         if known and not await self._may_repeat(key, known):
             return
         new = [
             self._new_request(one, key, yes_pays)
-            for one, request in zip(holders, requests, strict=True)
-            if request is None
+            for one in holders
+            if self._request_of(one, platform) is None
         ]
         if new:
             # Kept before the commit: if that is cancelled, no second request is made.
