@@ -116,9 +116,9 @@ def test_a_final_result_with_cash_pays_each_position_once() -> None:
         trades = [at.holder.trades.trade(name) for name in "ef"]
         first, *_ = await at.holder.journal.rows("settlements")
         assert first["settlement_id"] == "settlement 1 of held-e"
-        named = {"name": LegSettled.wire}
-        for told in await at.holder.journal.rows("audit_log", named):
-            assert json.loads(told["payload"])["contract_id"] == "kalshi-cup"
+        log = await at.holder.journal.rows("audit_log", {"name": LegSettled.wire})
+        told = [json.loads(each["payload"])["contract_id"] for each in log]
+        assert told == ["kalshi-cup", "kalshi-cup"]
         kinds = await at.holder.journal.rows("ledger_entries", {"reference": "held-e"})
         return trades, await at.requests(), at.payouts.resolved((KALSHI, "kalshi-cup")), kinds
 

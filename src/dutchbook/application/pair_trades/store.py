@@ -258,7 +258,8 @@ class PairTrades:
         By our id, or by the platform's: not every report has both.
         """
         named = (report.platform, report.platform_order_id)
-        order_id = self._of_client.get(report.client_order_id) or self._of_platform.get(named)
+        order_id = self._of_client.get(report.client_order_id)
+        order_id = order_id or self._of_platform.get(named)
         if order_id is None or (trade := self.find_order(order_id)) is None:
             return None
         return trade, trade.orders[order_id]
