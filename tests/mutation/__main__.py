@@ -32,7 +32,8 @@ PLACES = (
     "application/settlement",
 )
 """What moves money or orders."""
-TESTS = ("tests/spec", "tests/simulation")
+TESTS = ("tests/spec",)
+"""Those that call what they judge directly: the whole runs of the others notice much more, late."""
 SECONDS = 20.0
 
 

@@ -112,3 +112,20 @@ def test_what_settles_or_is_listed_waits_for_nobody() -> None:
             assert follower.booked == [("t1", PROVISIONAL), ("t1", SETTLED)]
 
     following(work)
+
+
+def test_a_failed_trade_of_a_busy_position_is_left_to_the_next_start_at_the_end() -> None:
+    async def main() -> list[Any]:
+        trades = Trades()
+        follower = Follower(trades)
+        running = asyncio.ensure_future(follower.catch_up())
+        await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.wait({running})
+        async with trades.lock("t1"):
+            await follower.received(trade("t1", FAILED))
+        await follower.drained()
+        return follower.booked
+
+    booked: list[Any] = run_virtual(main())
+    assert booked == []

@@ -15,8 +15,8 @@ TRACE = re.compile(
     r"Traceback \(most recent call last\)|^\s+File \"|^dutchbook: unexpected ", re.MULTILINE
 )
 """An error that nobody foresaw, with its trace or in the one line that stands for it."""
-COMMANDING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""Characters that a terminal acts on; tabs and line ends aside."""
+COMMANDING = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)")
+"""Characters that a terminal acts on; tabs and line ends, those of CSV too, aside."""
 OPEN_PHASES = ("decided", "evening", "primary_sent", "secondary_sent", "waiting")
 WORKING = "SELECT order_id, status, working_size FROM orders"
 UNPROVABLE = """

@@ -50,6 +50,7 @@ class SettlementFollower:
         self._early: dict[TradeKey, FillReport] = {}
         self._waiting: dict[TradeKey, asyncio.Task[None]] = {}
         self._tasks: asyncio.TaskGroup | None = None
+        self._over = False
         self._lock = asyncio.Lock()
 
     def on_event(self, event: Event, sequence: int) -> None:
@@ -74,10 +75,13 @@ class SettlementFollower:
         for trade in self._trades.all():
             self._unsettled.notice(trade)
         async with asyncio.TaskGroup() as self._tasks:
-            while True:
-                for order_id in await self._unsettled.due():
-                    await self.settle_known()  # reports that arrived before the position
-                    self._unsettled.answered(order_id, whole=await self._query(order_id))
+            try:
+                while True:
+                    for order_id in await self._unsettled.due():
+                        await self.settle_known()  # reports that arrived before the position
+                        self._unsettled.answered(order_id, whole=await self._query(order_id))
+            finally:
+                self._over = True
 
     async def _query(self, order_id: str) -> bool:
         """Query the fills of an order once; return whether nothing of it is left open."""
@@ -140,6 +144,8 @@ class SettlementFollower:
         if report.finality is not Finality.FAILED:
             return await self._book(key, report)
         position_id = found[0].position_id
+        if self._trades.attended(position_id) and self._over:
+            return False  # the platform tells the next engine
         if self._trades.attended(position_id) and self._tasks is not None:
             self._waiting[key] = self._tasks.create_task(self._book_later(key, position_id))
             return False
