@@ -33,7 +33,7 @@ PLACES = (
 )
 """What moves money or orders."""
 TESTS = ("tests/spec",)
-"""Those that call what they judge directly: the whole runs of the others notice much more, late."""
+"""They call what they judge directly; whole runs notice much more, but late."""
 SECONDS = 20.0
 
 
