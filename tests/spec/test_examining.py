@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
-from support.examined import ORDER, THEIR_ID, case_of, differs, holding, ours, result
+from support.examined import (
+    HALF,
+    LATE,
+    ORDER,
+    case_of,
+    differs,
+    holding,
+    ours,
+    result,
+    shown,
+)
 from support.pairs import NOW
 from support.reconciliation import (
     CENT,
@@ -35,28 +44,13 @@ from dutchbook.domain.reconciliation.findings import (
     StateTotals,
 )
 from dutchbook.domain.reconciliation.our_state import OurOrder
-from dutchbook.domain.reconciliation.platform_state import NotFound, Stale, Unavailable
-from dutchbook.domain.values.units import NOTHING, Quantity
+from dutchbook.domain.reconciliation.platform_state import NotFound, Stale
+from dutchbook.domain.values.units import NOTHING
 
 POLY = Platform.POLYMARKET
 KIND, PERSON = DiscrepancyType, Involvement
 SETTLED, FAILED = Finality.SETTLED, Finality.FAILED
 SECOND, TICK = timedelta(seconds=1), timedelta(microseconds=1)
-LATE = Unavailable("timed out")
-HALF = Quantity(Decimal("0.5"))
-T1, T2 = report("t1", FOUR), report("t2", SIX)
-NOTHING_FOUND: tuple[list[Any], list[Any], bool, None] = ([], [], False, None)
-LOOK = "look for the order at the platform; absence proves nothing"
-
-
-def shown(filled: str, working: str, refusal: str | None = None) -> dict[str, Any]:
-    return {
-        "answer": "found",
-        "platform_order_id": THEIR_ID,
-        "working": working,
-        "refusal": refusal,
-        "filled": filled or None,
-    }
 
 
 # Absence

@@ -8,7 +8,20 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from support.examined import ORDER, THEIR_ID, differs, ours, seen
+from support.examined import (
+    HALF,
+    LATE,
+    LOOK,
+    NOTHING_FOUND,
+    ORDER,
+    T1,
+    T2,
+    THEIR_ID,
+    differs,
+    ours,
+    seen,
+    shown,
+)
 from support.pairs import NOW
 from support.reconciliation import (
     ABSENT,
@@ -35,28 +48,13 @@ from dutchbook.domain.reconciliation.findings import (
     StateTotals,
 )
 from dutchbook.domain.reconciliation.our_state import OurOrder
-from dutchbook.domain.reconciliation.platform_state import Answer, NotFound, Stale, Unavailable
+from dutchbook.domain.reconciliation.platform_state import Answer, NotFound, Stale
 from dutchbook.domain.values.units import NOTHING, Money, Quantity
 
 POLY = Platform.POLYMARKET
 KIND, PERSON = DiscrepancyType, Involvement
 SETTLED, FAILED = Finality.SETTLED, Finality.FAILED
 SECOND, TICK = timedelta(seconds=1), timedelta(microseconds=1)
-LATE = Unavailable("timed out")
-HALF = Quantity(Decimal("0.5"))
-T1, T2 = report("t1", FOUR), report("t2", SIX)
-NOTHING_FOUND: tuple[list[Any], list[Any], bool, None] = ([], [], False, None)
-LOOK = "look for the order at the platform; absence proves nothing"
-
-
-def shown(filled: str, working: str, refusal: str | None = None) -> dict[str, Any]:
-    return {
-        "answer": "found",
-        "platform_order_id": THEIR_ID,
-        "working": working,
-        "refusal": refusal,
-        "filled": filled or None,
-    }
 
 
 # An answer that shows the order

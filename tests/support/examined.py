@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from dutchbook.domain.execution.order import Fill, Finality, Order
@@ -22,13 +23,31 @@ from dutchbook.domain.reconciliation.platform_state import (
     FillReport,
     PlatformState,
     Statement,
+    Unavailable,
 )
+from dutchbook.domain.values.units import Quantity
 from support.pairs import NOW
-from support.reconciliation import GRACE, POSITION, account, local
+from support.reconciliation import FOUR, GRACE, POSITION, SIX, account, local, report
 
 ORDER, THEIR_ID = "polymarket-order", "polymarket-7"
+LATE = Unavailable("timed out")
+HALF = Quantity(Decimal("0.5"))
+T1, T2 = report("t1", FOUR), report("t2", SIX)
+NOTHING_FOUND: tuple[list[Any], list[Any], bool, None] = ([], [], False, None)
+LOOK = "look for the order at the platform; absence proves nothing"
 Seen = tuple[list[Repair], list[Discrepancy], bool, str | None]
 """Repairs, discrepancies, whether to ask again, and why the platform did not answer."""
+
+
+def shown(filled: str, working: str, refusal: str | None = None) -> dict[str, Any]:
+    """Return what a finding says of an answer that shows the order."""
+    return {
+        "answer": "found",
+        "platform_order_id": THEIR_ID,
+        "working": working,
+        "refusal": refusal,
+        "filled": filled or None,
+    }
 
 
 def ours(state: str, finality: Finality | None = None, **facts: object) -> OurOrder:
