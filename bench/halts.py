@@ -16,7 +16,6 @@ from dutchbook.bootstrap.paper import build_paper, generated_tape
 from dutchbook.bootstrap.paper_run import REDRAW_SECONDS
 from dutchbook.config import load
 from dutchbook.domain.capital.limits import Grade, HaltReason
-from dutchbook.domain.events import Event, TradingHalted
 from dutchbook.errors import Halted
 from dutchbook.persistence.database import Database
 from dutchbook.ports.journal import Batch, Insert, Journal
@@ -62,12 +61,13 @@ async def _measure(url: str, halts: int) -> tuple[list[float], list[float]]:
         meta.contracts, meta.pairs, {}, mode="paper", run=1, version="bench"
     )
 
-    def on_event(event: Event, sequence: int) -> None:
-        if isinstance(event, TradingHalted) and sequence:
+    def on_folded() -> None:
+        if HaltReason.OPERATOR in engine.risk.capital.state.halt_reasons:
             folded.set()
 
-    engine.committer.subscribe(on_event)
-    following = asyncio.ensure_future(engine.lifecycle.commands.follow(REDRAW_SECONDS))
+    following = asyncio.ensure_future(
+        engine.lifecycle.commands.follow(REDRAW_SECONDS, on_folded)
+    )
     first, shown = [], []
     for _ in range(halts):
         began = await _halt(other)
