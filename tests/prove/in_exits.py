@@ -12,6 +12,13 @@ SINGLE_LEG = "tests/simulation/test_single_leg.py"
 
 IN_EXITS = (
     Bug(
+        "nobody hears of an exit's order whose engine died before its answer",
+        "application/lifecycle.py",
+        "known = await self.recovery.unanswered(trade) if trade.ended else trade",
+        "known = trade",
+        "tests/simulation/test_orders_of_a_dead_exit.py",
+    ),
+    Bug(
         "a retry buys what is missing, whatever its platform takes",
         RETRY,
         "size = Quantity(floor_to(exposure.quantity, lot))",

@@ -18,11 +18,13 @@ from support.traded import CUP, KALSHI, NO, POLYMARKET, Holder, entered, order, 
 
 from dutchbook.application.settlement.payouts import CHECK_SECONDS
 from dutchbook.application.settlement.requests import pending
+from dutchbook.domain.capital.ledger import EntryKind
 from dutchbook.domain.events import FailedLeg, LegSettled, ReconciliationComplete, Stamp
 from dutchbook.domain.execution.order import Finality
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.pair_trades import facts
 from dutchbook.domain.pair_trades.trade import PairTrade
+from dutchbook.domain.positions.fold import Cause, Payout
 from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.positions.settlement import (
     Result,
@@ -134,6 +136,21 @@ def test_a_final_result_with_cash_pays_each_position_once() -> None:
     assert "settlement" in {each["kind"] for each in kinds}
 
 
+def test_what_was_paid_while_a_look_waited_for_the_position_is_not_paid_again() -> None:
+    async def work(at: Desk) -> Any:
+        at.chains[KALSHI].rulings = {"kalshi-cup": ruled("1", cash=True)}
+        async with at.holder.trades.lock("held-e"):
+            looking = asyncio.ensure_future(at.payouts.poll(whole=True))
+            await asyncio.sleep(0.01)
+            payout = Payout(KALSHI, Decimal(1), NOW)
+            paid = facts.Paid(NOW, (payout,), Cause.SETTLED, EntryKind.SETTLEMENT, "kalshi-cup")
+            await at.holder.trades.book("e", paid)
+        await looking
+        return await at.requests(), at.holder.trades.trade("e").position.kalshi.payout
+
+    assert run(work) == ([], 1)
+
+
 def test_a_position_is_closed_once_both_contracts_have_paid() -> None:
     async def work(at: Desk) -> Any:
         at.chains[KALSHI].rulings = {"kalshi-cup": ruled("1", cash=True)}
@@ -182,7 +199,7 @@ def test_nothing_is_paid_while_an_order_there_is_open_and_the_order_is_asked_abo
 def test_an_execution_that_waits_ends_with_a_payout_and_one_that_runs_is_not_paid(
     *, opened: bool
 ) -> None:
-    """Only what waits for an answer has a position."""
+    """Only what waits for an answer, here on the other platform, has a position."""
 
     async def work(at: Desk) -> Any:
         at.chains[KALSHI].rulings = {"kalshi-cup": ruled("1", cash=True)}
@@ -190,7 +207,8 @@ def test_an_execution_that_waits_ends_with_a_payout_and_one_that_runs_is_not_pai
         return at.holder.trades.trade("e").ended, len(await at.requests())
 
     failed = FailedLeg(POLYMARKET, "no answer", 2003, None, q(10))
-    running = entered(ends=False)
+    unanswered = order("u", POLYMARKET, outcome_unknown_since=NOW)
+    running = entered(ends=False).with_orders((unanswered,))
     waits = facts.Waits(NOW, running.execution, failed)
     waiting = traded.played(waits, start=running)
     assert run(work, waiting if opened else running) == ((True, 1) if opened else (False, 0))

@@ -102,7 +102,8 @@ class PairTradeServices:
         That is open orders, executions that never ended, and exposures without a remedy so far.
         """
         for trade in self.trades.all():
-            for order in trade.open_orders:
+            known = await self.recovery.unanswered(trade) if trade.ended else trade
+            for order in known.open_orders:
                 self.questions.notice(order)
         for trade in self.recovery.unfinished():
             known = await self.recovery.unanswered(trade)

@@ -139,7 +139,7 @@ class Loader:
         mine = [{**kind, "correlation_id": each} for each in wanted]
         named: dict[str, str] = {}
         for where in mine if len(wanted) < MANY else [kind]:
-            for row in await self._journal.rows("audit_log", where, ("sequence",)):
+            for row in await self._journal.rows("audit_log", where):
                 position_id = json.loads(row["payload"])["position_id"]
                 if position_id is not None:
                     named.setdefault(row["correlation_id"], position_id)

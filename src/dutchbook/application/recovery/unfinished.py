@@ -56,7 +56,8 @@ class Recovery:
         """Commit that the outcomes of its open orders are unknown.
 
         What it holds so far becomes a position, whose exposure is reported at once. Without an
-        open order, its execution ends.
+        open order, its execution ends. One that has ended may have an open order too: of an
+        exit, or of a remedy.
         """
         now = self._clock.now()
         facts: list[TradeFact] = [
@@ -64,11 +65,11 @@ class Recovery:
             for order in trade.open_orders
             if order.outcome_unknown_since is None
         ]
-        if trade.open_orders and trade.execution.phase is not Phase.WAITING:
+        if trade.open_orders and not trade.ended and trade.execution.phase is not Phase.WAITING:
             facts.append(waiting(trade, now))
         if facts:
             trade = await self._trades.book(trade.execution_id, *facts)
-        if not trade.open_orders:
+        if not trade.open_orders and not trade.ended:
             trade = await self.learnt(trade)
         return trade
 
