@@ -59,16 +59,25 @@ IN_TRADES = (
     Bug(
         "a decision does not wait for the booking that a cancelled one has left",
         STORE,
-        "if booking is not None and booking.locked():",
-        "if False:",
+        "releasing = asyncio.ensure_future(_release_after(booking, lock))",
+        "releasing = asyncio.ensure_future(_release_after(asyncio.Lock(), lock))",
         f"{FACTS} -k booking_of_a_cancelled_one",
     ),
     Bug(
         "a payout is booked again while one that a cancelled poll has left is committed",
         STORE,
-        "booking = self._booking.get(key)\n            raise",
-        "raise",
+        "        except BaseException:\n            # A booking that",
+        "        except asyncio.InvalidStateError:\n            # A booking that",
         "tests/simulation/test_endings.py -k leaves_one_payout",
+    ),
+    Bug(
+        "a decision does not wait for a booking that was begun in the same moment",
+        STORE,
+        "booking = self._booking.setdefault(key, asyncio.Lock())\n            releasing",
+        "booking = self._booking.get(key, lock)\n"
+        "            booking = booking if booking.locked() else asyncio.Lock()\n"
+        "            releasing",
+        "tests/spec/test_booking_trades.py -k only_just_been_begun",
     ),
     Bug(
         "a reservation that is over is taken up again at a start",

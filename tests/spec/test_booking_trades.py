@@ -277,6 +277,31 @@ def test_a_lock_of_a_cancelled_holder_is_held_until_its_booking_has_ended(
     assert run(work) == ([(True, True, True), True], False, False, set())
 
 
+@pytest.mark.parametrize("stops", [asyncio.CancelledError, ConnectionError])
+def test_a_lock_is_held_too_for_a_booking_that_has_only_just_been_begun(
+    stops: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its task has not run yet when its holder stops."""
+
+    async def work(holder: Holder) -> Any:
+        trades = holder.trades
+        await holder.keep(entered())
+        slow(holder, monkeypatch)
+
+        async def stopped() -> None:
+            async with trades.lock("held-e"):
+                booking = trades.book("e", facts.Stalled(NOW))
+                booking.send(None)
+                booking.throw(stops())
+
+        with pytest.raises(stops):
+            await stopped()
+        async with trades.lock("held-e"):
+            return trades.trade("e").stall_reported
+
+    assert run(work) is True
+
+
 def test_a_booking_without_a_lock_makes_a_position_busy_and_no_one_decide(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -300,10 +325,13 @@ def test_a_lock_is_released_when_its_holder_fails_or_is_cancelled_without_a_book
         with pytest.raises(ValueError, match="failed"):
             async with trades.lock("held-e"):
                 raise ValueError("failed")
+        await asyncio.sleep(0)
         seen = [trades.attended("held-e")]
         with pytest.raises(asyncio.CancelledError):
             async with trades.lock("held-e"):
                 raise asyncio.CancelledError
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
         return [*seen, trades.attended("held-e"), len(trades._releasing)]
 
     assert run(work) == [False, False, 0]

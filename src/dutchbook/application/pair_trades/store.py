@@ -278,25 +278,23 @@ class PairTrades:
     async def lock(self, position_id: str) -> AsyncIterator[None]:
         """Hold the lock under which a service decides about a position.
 
-        If its holder is cancelled while a booking is being committed, it is held until that has
+        If its holder stops while a booking is being committed, it is held until that has
         ended: the next one decides on what it came to.
         """
         key = self._of_position.get(position_id, position_id)
         lock = self._attending.setdefault(key, asyncio.Lock())
         await lock.acquire()
-        booking: asyncio.Lock | None = None
         try:
             yield
-        except asyncio.CancelledError:
-            booking = self._booking.get(key)
+        except BaseException:
+            # A booking that has just been begun takes its own lock first: tasks start in order.
+            booking = self._booking.setdefault(key, asyncio.Lock())
+            releasing = asyncio.ensure_future(_release_after(booking, lock))
+            self._releasing.add(releasing)
+            releasing.add_done_callback(self._releasing.discard)
             raise
-        finally:
-            if booking is not None and booking.locked():
-                releasing = asyncio.ensure_future(_release_after(booking, lock))
-                self._releasing.add(releasing)
-                releasing.add_done_callback(self._releasing.discard)
-            else:
-                lock.release()
+        else:
+            lock.release()
 
     def attended(self, position_id: str) -> bool:
         """Return whether a service is deciding about a position."""
