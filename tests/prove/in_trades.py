@@ -66,17 +66,17 @@ IN_TRADES = (
     Bug(
         "a payout is booked again while one that a cancelled poll has left is committed",
         STORE,
-        "        except BaseException:\n            # A booking that",
-        "        except asyncio.InvalidStateError:\n            # A booking that",
+        "ended = False\n        try:",
+        "ended = True\n        try:",
         "tests/simulation/test_endings.py -k leaves_one_payout",
     ),
     Bug(
         "a decision does not wait for a booking that was begun in the same moment",
         STORE,
-        "booking = self._booking.setdefault(key, asyncio.Lock())\n            releasing",
+        "booking = self._booking.setdefault(key, asyncio.Lock())\n                releasing",
         "booking = self._booking.get(key, lock)\n"
-        "            booking = booking if booking.locked() else asyncio.Lock()\n"
-        "            releasing",
+        "                booking = booking if booking.locked() else asyncio.Lock()\n"
+        "                releasing",
         "tests/spec/test_booking_trades.py -k only_just_been_begun",
     ),
     Bug(

@@ -284,17 +284,18 @@ class PairTrades:
         key = self._of_position.get(position_id, position_id)
         lock = self._attending.setdefault(key, asyncio.Lock())
         await lock.acquire()
+        ended = False
         try:
             yield
-        except BaseException:
-            # A booking that has just been begun takes its own lock first: tasks start in order.
-            booking = self._booking.setdefault(key, asyncio.Lock())
-            releasing = asyncio.ensure_future(_release_after(booking, lock))
-            self._releasing.add(releasing)
-            releasing.add_done_callback(self._releasing.discard)
-            raise
-        else:
-            lock.release()
+            ended = True
+        finally:
+            if ended:
+                lock.release()
+            else:  # tasks start in order: one that books has its own lock first
+                booking = self._booking.setdefault(key, asyncio.Lock())
+                releasing = asyncio.ensure_future(_release_after(booking, lock))
+                self._releasing.add(releasing)
+                releasing.add_done_callback(self._releasing.discard)
 
     def attended(self, position_id: str) -> bool:
         """Return whether a service is deciding about a position."""
