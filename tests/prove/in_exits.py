@@ -12,6 +12,14 @@ SINGLE_LEG = "tests/simulation/test_single_leg.py"
 
 IN_EXITS = (
     Bug(
+        "an exit that stalls while an outcome is unknown is looked at once",
+        "application/exits/partial.py",
+        "            while not await self._look(position_id):\n"
+        "                await self._clock.sleep(LOOK_SECONDS)",
+        "            await self._look(position_id)",
+        "tests/spec/test_partial_exits.py -k as_soon_as_the_outcome",
+    ),
+    Bug(
         "nobody hears of an exit's order whose engine died before its answer",
         "application/lifecycle.py",
         "known = await self.recovery.unanswered(trade) if trade.ended else trade",

@@ -12,6 +12,8 @@ from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.ports.time import Clock
 
 PARTIAL = PositionStatus.EXIT_PARTIAL
+LOOK_SECONDS = 1
+"""Between two looks at a position while the outcome of an order is unknown."""
 
 
 class PartialExits:
@@ -19,7 +21,8 @@ class PartialExits:
 
     Between the two orders of an exit a position is imbalanced too: the exit holds its lock
     then, and nothing is reported until that is released. If another service resolves the
-    unknown outcome of an exit's order, the exposure is reported as well.
+    unknown outcome of an exit's order, the exposure is reported as well: what it books may be
+    no event, so that the position is looked at until then.
     """
 
     def __init__(self, trades: PairTrades, clock: Clock) -> None:
@@ -58,7 +61,7 @@ class PartialExits:
                 for position_id in self._suspected:
                     if position_id not in self._waiting:
                         self._waiting[position_id] = None
-                        group.create_task(self._look(position_id))
+                        group.create_task(self._follow(position_id))
                 self._suspected = {}
 
     async def drained(self) -> None:
@@ -66,20 +69,32 @@ class PartialExits:
         for position_id in list(self._suspected):
             await self._look(position_id)
 
-    async def tell(self, trade: PairTrade) -> None:
-        """Report that one leg has exited and the other has not; the caller holds the lock."""
+    async def tell(self, trade: PairTrade) -> bool:
+        """Report that one leg has exited and the other has not; the caller holds the lock.
+
+        Returns whether all is said: not while the outcome of an order is unknown.
+        """
         position = trade.position
-        if position.status is not PARTIAL or not position.imbalanced() or trade.unknown:
-            return
+        if position.status is not PARTIAL or not position.imbalanced():
+            return True
+        if trade.unknown:
+            return False
         if not trade.stall_reported:
             await self._trades.book(trade.execution_id, Stalled(self._clock.now()))
+        return True
 
-    async def _look(self, position_id: str) -> None:
-        async with self._trades.lock(position_id):
+    async def _follow(self, position_id: str) -> None:
+        """Look at a suspected position until all is said of it."""
+        try:
+            while not await self._look(position_id):
+                await self._clock.sleep(LOOK_SECONDS)
+        finally:
             self._waiting.pop(position_id, None)
+
+    async def _look(self, position_id: str) -> bool:
+        async with self._trades.lock(position_id):
             trade = self._trades.known(position_id)
-            if trade is not None:
-                await self.tell(trade)
+            return trade is None or await self.tell(trade)
 
     def _suspect_all(self) -> None:
         for position_id, position in self._trades.positions.items():
