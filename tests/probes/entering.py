@@ -95,6 +95,18 @@ def oldest_book(*settings: str) -> int:
     return max(s for s in ages if outcome(bench(after(s), *settings)) == "entered")
 
 
+def entries(*settings: str) -> int:
+    """How often is a pair entered whose edge stays the same?"""
+
+    async def work(at: Bench) -> None:
+        for _ in range(30):
+            show(at)
+            await at.rest(1)
+
+    beside = ("paper.replenishment=every", "execution.cool_down_seconds=0", *HELD)
+    return len(bench(work, *beside, *settings).tables["executions"])
+
+
 def pause(*settings: str) -> int:
     """How many seconds after an execution does the next one begin?"""
 
@@ -243,6 +255,8 @@ ROWS = (
         {"0.31": "entered", "0.32": "insufficient_depth"},
     ),
     Row("detection.book_age_seconds", oldest_book, {3: 3, 7: 7}, at="entry"),
+    Row("detection.books_apart_ms", oldest_book, {2_000: 2, 4_000: 4}),
+    Row("detection.edge_slope", entries, {"0.1": 7, "0.2": 5}),
     Row(
         "detection.closing_window_seconds",
         entered(),

@@ -10,7 +10,7 @@ from decimal import Decimal
 from support.bench import KALSHI, POLYMARKET, Bench, bench
 from support.pairs import NOW
 from support.runs import play
-from support.tapes import CHEAP, FAIR, polls
+from support.tapes import CHEAP, FAIR, polls, streamed
 
 from dutchbook.domain.market.contract import Platform
 from dutchbook.platforms.paper.faults import Fault
@@ -44,11 +44,19 @@ def steps(*settings: str) -> int:
     return seconds(NOW, filled[1]["occurred_at"]) // 4
 
 
+def sent_for(*settings: str) -> list[int]:
+    """How many milliseconds after the edge do both legs meet their books?"""
+    run = play(*settings, tape=streamed(polls(*[CHEAP] * 8)))
+    filled = [row for row in run.tables["audit_log"] if row["name"] == "execution.order.filled"]
+    return [(row["occurred_at"] - NOW) // MS for row in filled[:2]]
+
+
 def bought(*settings: str) -> Decimal:
-    """How much is bought at a level of 300 that grows to 400 in the middle of a tape?"""
-    more = (38, 500, 40, 400), (47, 500, 49, 500)
+    """How much is bought at a level of 300 that grows to 400, is 200 and then 300 again?"""
+    sizes = [300] * 8 + [400] * 8 + [200] * 8 + [300] * 8
+    rows = [((38, 500, 40, size), (47, 5_000, 49, 500)) for size in sizes]
     beside = ("execution.cool_down_seconds=0", "exits.minimum_gain=0.9")
-    run = play(*beside, *settings, tape=polls(*[CHEAP] * 4, *[more] * 4))
+    run = play(*beside, *settings, tape=polls(*rows))
     entries = (row for row in run.tables["orders"] if row["purpose"] == "entry")
     return sum((row["fill_size"] for row in entries), Decimal(0))
 
@@ -127,7 +135,12 @@ ROWS = (
     Row("paper.kalshi_cash", cash(KALSHI), {700: Decimal(700), 90: Decimal(90)}),
     Row("paper.polymarket_cash", cash(POLYMARKET), {700: Decimal(700), 90: Decimal(90)}),
     Row("paper.lag_steps", steps, {0: 0, 1: 1, 3: 3}),
-    Row("paper.replenishment", bought, {"never": 622, "new": 400, "every": 1_243}),
+    Row("paper.lag_ms", sent_for, {70: [70, 140], 300: [300, 600]}),
+    Row(
+        "paper.replenishment",
+        bought,
+        {"added": 500, "never": 1_122, "new": 400, "every": 3_197},
+    ),
     Row("paper.latency_ms", round_trip, {40: 40, 70: 70}),
     Row("paper.jitter_ms", round_trip, {400: 258, 700: 652}),
     Row(

@@ -13,6 +13,48 @@ HALTS, RESOLVE = "application/capital/halts.py", "application/reconciliation/res
 
 IN_FOUND = (
     Bug(
+        "a fresh quote is paired with one of any age",
+        "domain/detection/detect.py",
+        "abs(first - second) <= apart",
+        "first - second <= apart",
+        "tests/spec/test_opportunities.py -k of_one_moment",
+    ),
+    Bug(
+        "the last money goes to the first edge that comes",
+        "domain/detection/quote.py",
+        "raised = self.minimum_net_edge + self.edge_slope * used * used",
+        "raised = self.minimum_net_edge + self.edge_slope * used * used * used",
+        "tests/spec/test_opportunities.py -k rises_with_the_square",
+    ),
+    Bug(
+        "an order of a position that the gate refuses has no code of the gate's",
+        "application/pair_trades/adjustments.py",
+        "return await self._came_to_nothing(order, reason, code=code)",
+        "return await self._came_to_nothing(order, reason)",
+        "tests/spec/test_adjustments.py -k refused_comes_to_nothing",
+    ),
+    Bug(
+        "what others took of a level comes back to us",
+        "platforms/paper/liquidity.py",
+        "taken[price] = min(taken[price], size)",
+        "taken[price] = max(taken[price] - (before - size), 0)",
+        "tests/spec/test_paper_exchange.py -k only_what_is_added",
+    ),
+    Bug(
+        "an order meets a quote that is gone",
+        "platforms/paper/server.py",
+        "and not plan.survives(order.order_id, chance)",
+        "and plan.survives(order.order_id, chance)",
+        "tests/spec/test_order_lag.py -k as_often_as_was_recorded",
+    ),
+    Bug(
+        "a quote is as old as its book",
+        "platforms/paper/liquidity.py",
+        "if side not in self._best or self._best[side][0] != best:",
+        "if True:",
+        "tests/spec/test_paper_exchange.py -k as_old_as_its_price",
+    ),
+    Bug(
         "a halt is lifted by each of two checks at once",
         DISPUTES,
         "async with self._enforcing:",

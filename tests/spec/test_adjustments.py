@@ -37,7 +37,7 @@ from dutchbook.application.pair_trades.adjustments import (
     Plan,
 )
 from dutchbook.domain.capital.limits import Approved
-from dutchbook.domain.events import FillSettled, Stamp
+from dutchbook.domain.events import Event, ExecutionFailed, FillSettled, Stamp
 from dutchbook.domain.execution.order import Finality, Order, OrderStatus, Purpose, TimeInForce
 from dutchbook.domain.execution.pre_trade_checks import Refused
 from dutchbook.domain.market.contract import ContractMatch, Leg, Outcome, Side
@@ -66,10 +66,12 @@ class Desk:
     seconds: float = 0
     sent: list[Order] = field(default_factory=list)
     told: list[Any] = field(default_factory=list)
+    failures: list[ExecutionFailed] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.questions = Questions(self.holder.clock)
         holder = self.holder
+        holder.committer.subscribe(self._failed)
         gateways: Any = {KALSHI: self, POLYMARKET: self}
         self.service = Adjustments(
             holder.risk,
@@ -81,6 +83,10 @@ class Desk:
             holder.ids,
             SECONDS,
         )
+
+    def _failed(self, event: Event, sequence: int) -> None:
+        if isinstance(event, ExecutionFailed) and sequence:
+            self.failures.append(event)
 
     def prepare(self, order: Order) -> Order:
         return replace(order, signed=f"signed {order.order_id}")
@@ -382,21 +388,26 @@ def test_an_order_that_filled_nothing_says_why(report: OrderReport, reason: str)
 
 
 @pytest.mark.parametrize(
-    ("error", "refusal", "reason", "status"),
+    ("error", "refusal", "reason", "status", "code"),
     [
-        (None, Refused("too_dear", "above", 3001), "too_dear", OrderStatus.CANCELLED),
-        (NotSent(KALSHI, "no line"), None, "no line", OrderStatus.CANCELLED),
-        (PlatformRejected(KALSHI, "no funds"), None, "no funds", OrderStatus.REJECTED),
+        (None, Refused("too_dear", "above", 3001), "too_dear", OrderStatus.CANCELLED, 3001),
+        (NotSent(KALSHI, "no line"), None, "no line", OrderStatus.CANCELLED, 2002),
+        (PlatformRejected(KALSHI, "no funds"), None, "no funds", OrderStatus.REJECTED, 2002),
     ],
 )
 def test_an_order_that_was_refused_comes_to_nothing(
-    error: Exception | None, refusal: Refused | None, reason: str, status: OrderStatus
+    error: Exception | None,
+    refusal: Refused | None,
+    reason: str,
+    status: OrderStatus,
+    code: int,
 ) -> None:
     at, done = carried(CLOSE, error, refusal=refusal)
 
     assert done.order is not None
     assert done == Done(EXPOSED.position, done.order, reason)
     assert (done.order.status, done.order.working_size) == (status, q(0))
+    assert [each.code for each in at.failures] == [code]
     assert at.told[-2:] == [("answered", "order 1 of e"), ("ended", "e")]
     assert at.questions.count == 0
 

@@ -201,7 +201,46 @@ def test_caps_are_the_share_of_a_position_and_what_each_platform_has_left() -> N
         usd(150),
         {KALSHI: usd(4_000), POLYMARKET: usd(3_000)},
         Room(usd(500), Reason.CLUSTER_LIMIT),
+        Decimal("0.6666"),
     )
+
+
+@pytest.mark.parametrize(
+    ("kalshi", "polymarket", "pair", "cluster", "used"),
+    [
+        ((0, 0), (0, 0), 0, None, "0"),
+        ((300, 700), (0, 400), 0, None, "0.2"),
+        ((300, 700), (1_500, 500), 0, None, "0.4"),
+        ((0, 0), (0, 0), 1_000, None, "0.3333"),
+        ((0, 0), (0, 0), 1_000, 0, "0.6666"),
+        ((0, 0), (0, 0), 500, 700, "0.8"),
+        ((6_000, 1), (0, 0), 0, None, "1"),
+    ],
+)
+def test_the_share_in_use_is_that_of_the_tightest_limit(
+    kalshi: tuple[int, int],
+    polymarket: tuple[int, int],
+    pair: int,
+    cluster: int | None,
+    used: str,
+) -> None:
+    """A platform may have 5,000 dollars at risk, a pair 3,000 and a cluster 1,500."""
+    purse = Purse()
+    left = [max(5_000 - sum(each), 0) for each in (kalshi, polymarket)]
+    purse.hold(balance(left[0], *kalshi), balance(left[1], *polymarket))
+    named = None if cluster is None else "cup"
+    for name, dollars in (("one", pair), ("two", cluster or 0)):
+        purse.capital.at_risk.know(name, named, Decimal(1))
+        purse.capital.at_risk.move(name, usd(dollars), 1)
+
+    assert purse.capital.caps("one").used == Decimal(used)
+
+
+def test_without_any_money_all_of_it_is_in_use() -> None:
+    purse = Purse()
+    purse.hold(balance(0, 0, 0), balance(0, 0, 0))
+
+    assert purse.capital.caps("one").used == 1
 
 
 def test_caps_count_the_claims_in_flight() -> None:
@@ -214,6 +253,7 @@ def test_caps_count_the_claims_in_flight() -> None:
         usd(300),
         {KALSHI: usd(3_900), POLYMARKET: usd(2_600)},
         Room(usd(500), Reason.PAIR_LIMIT),
+        Decimal("0.8333"),
     )
 
 

@@ -303,6 +303,47 @@ def test_a_book_that_is_not_trusted_is_not_traded_on(
 
 
 @pytest.mark.parametrize("platform", list(Platform))
+@pytest.mark.parametrize(("ms", "trades"), [(0, True), (1_500, True), (1_500.001, False)])
+def test_both_books_must_be_of_one_moment(platform: Platform, ms: float, trades: bool) -> None:
+    books = cheap_books()
+    books[platform].touch(NOW - timedelta(milliseconds=ms), 1)
+
+    apart = timedelta(milliseconds=1_500)
+    found = look(books=books, hurdles=replace(DEFAULT, books_apart=apart))
+
+    if trades:
+        assert isinstance(found, Opportunity)
+    else:
+        assert found == Refusal(Reason.BOOKS_APART, GROSS)
+
+
+@pytest.mark.parametrize(
+    ("used", "slope", "trades"),
+    [
+        ("0", "0.5", True),
+        ("1", "0", True),
+        ("1", "0.037", True),
+        ("1", "0.038", False),
+        ("0.5", "0.148", True),
+        ("0.5", "0.152", False),
+    ],
+)
+def test_the_least_edge_rises_with_the_square_of_the_money_in_use(
+    used: str, slope: str, trades: bool
+) -> None:
+    """The edge of a hundred contracts is 4.57 cents, less what divergence may cost."""
+    hurdles = replace(DEFAULT, edge_slope=Decimal(slope))
+
+    found = look(hurdles=hurdles, caps=replace(RICH, used=Decimal(used)))
+
+    if trades:
+        assert isinstance(found, Opportunity)
+    else:
+        assert isinstance(found, Refusal)
+        assert found.reason is Reason.BELOW_MINIMUM_EDGE
+
+
+@pytest.mark.parametrize("platform", list(Platform))
 def test_without_known_fees_of_both_platforms_there_is_no_trade(platform: Platform) -> None:
     later = FeeSchedule((polymarket_terms(Decimal("0.03"), NOW + MOMENT),))
 

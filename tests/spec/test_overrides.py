@@ -231,5 +231,6 @@ def test_a_pair_with_an_override_may_cost_its_amount_and_all_that_is_free() -> N
             usd(300),
             {KALSHI: usd(50), POLYMARKET: usd(980)},
             Room(usd(2_930), Reason.PAIR_LIMIT),
+            Decimal("0.99"),
         ),
     ]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -108,6 +109,7 @@ def test_liquidity_is_taken_only_once() -> None:
 @pytest.mark.parametrize(
     ("policy", "same", "grown", "shrunk"),
     [
+        (Replenishment.ADDED, 0, 20, 0),
         (Replenishment.NEVER, 0, 120, 80),
         (Replenishment.NEW, 0, 20, 0),
         (Replenishment.EVERY, 100, 120, 80),
@@ -125,6 +127,51 @@ def test_taken_liquidity_returns_according_to_the_setting(
         found.append(sum(left for _, left in liquidity.available(ASK)))
 
     assert found == [same, grown, shrunk]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "left"),
+    [
+        ((100,), 40),
+        ((70,), 10),
+        ((30,), 0),
+        ((30, 50), 20),
+        ((120, 130), 70),
+        ((0, 50), 50),
+        ((60, 61, 60), 0),
+    ],
+)
+def test_of_what_we_took_only_what_is_added_afterwards_comes_back(
+    sizes: tuple[int, ...], left: int
+) -> None:
+    """Sixty of a hundred were taken: others can have taken no more than the other forty."""
+    liquidity = Liquidity(Replenishment.ADDED)
+    liquidity.set(ASK, 4_000, 100)
+    liquidity.take(ASK, 4_000, 60)
+
+    for size in sizes:
+        liquidity.set(ASK, 4_000, size)
+
+    assert sum(size for _, size in liquidity.available(ASK)) == left
+
+
+def test_a_quote_is_as_old_as_its_price_and_size() -> None:
+    made = exchange()
+    asked = order(size="1")
+    later = NOW + timedelta(seconds=3)
+    since = []
+    for at, asks in (
+        (NOW, ((4_000, 5), (4_100, 7))),
+        (later, ((4_000, 5), (4_100, 9))),
+    ):
+        made.update("kalshi-cup", (), asks, whole=True, now=at)
+        since.append(made.quoted_since(asked, later))
+    made.update("kalshi-cup", (), ((4_000, 6),), whole=True, now=later)
+    since.append(made.quoted_since(asked, later + timedelta(seconds=9)))
+    made.clear_books()
+    since.append(made.quoted_since(asked, later))
+
+    assert since == [NOW, NOW, later, later]
 
 
 def test_a_level_that_was_removed_and_added_again_is_new() -> None:

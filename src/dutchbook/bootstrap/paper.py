@@ -241,6 +241,8 @@ def _fault_plan(platform: Platform, settings: Settings, tape: Tape, seed: int) -
         jitter_ms=paper.jitter_ms,
         lag_ms=lag if platform is Platform.KALSHI else (0, 0),
         settle_ms=paper.settle_ms,
+        match_ms=paper.lag_ms,
+        polled=tape.meta.polled,
         late_ms=1000 * settings.execution.answer_seconds + LATER_MS,
         windows=tuple(
             Window(platform, tape.meta.first + begins, tape.meta.first + ends, outage=outage)

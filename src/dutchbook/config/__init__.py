@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from tomlkit.exceptions import KeyAlreadyPresent, ParseError, TOMLKitError
 
 from dutchbook.config.environment import nearest, settings_in, variable
+from dutchbook.config.exposure import Exposure
 from dutchbook.config.fields import NUMBER, Section, allowed
 from dutchbook.config.hooks import Hooks
 from dutchbook.config.paper import Paper
@@ -23,7 +24,6 @@ from dutchbook.config.sections import (
     Divergence,
     Execution,
     Exits,
-    Exposure,
     Health,
     Reconciliation,
     Records,
@@ -45,7 +45,7 @@ SECRET = re.compile(r"key|secret|token|password|passphrase|private|credential", 
 """Names of settings whose values no error shows."""
 BOOK_AGE, POLLED_BOOK_AGE = 5, 10
 """Seconds: the maximum age of a book on a stream, and on a polled tape."""
-UNSET = {"book_age_seconds": BOOK_AGE, "bankroll": 10_000}
+UNSET = {"book_age_seconds": BOOK_AGE, "books_apart_ms": 1_500, "bankroll": 10_000}
 """Values shown, commented out, for settings whose default is not a number."""
 
 
@@ -84,6 +84,7 @@ class Settings(Section):
         """Return the hurdles that detection and execution apply to an edge; see `book_age`."""
         return Hurdles(
             minimum_net_edge=self.detection.minimum_net_edge,
+            edge_slope=self.detection.edge_slope,
             suspicious_edge=self.detection.suspicious_edge,
             yearly_return=self.detection.yearly_return,
             kalshi_interest=self.detection.kalshi_interest,
@@ -93,6 +94,7 @@ class Settings(Section):
             true_up_share=self.execution.true_up_share,
             gas=Money(self.detection.gas),
             book_age=self.book_age(polled=polled),
+            books_apart=_milliseconds(self.detection.books_apart_ms),
             closing_window=timedelta(seconds=self.detection.closing_window_seconds),
         )
 
@@ -194,6 +196,10 @@ def load(
         return Settings.model_validate(values)
     except ValidationError as error:
         raise _refusal(error) from None
+
+
+def _milliseconds(number: int | None) -> timedelta | None:
+    return None if number is None else timedelta(milliseconds=number)
 
 
 def places() -> tuple[tuple[str, str], ...]:

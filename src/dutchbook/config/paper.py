@@ -25,13 +25,24 @@ class Paper(Section):
 
     kalshi_cash: Decimal = exact("5000", 0, DOLLARS, "dollars at the first run")
     polymarket_cash: Decimal = exact("5000", 0, DOLLARS, "dollars at the first run")
-    lag_steps: int = whole(1, 0, MANY, "tape steps until the second leg meets the book")
+    lag_steps: int = whole(
+        1, 0, MANY, "tape steps until the second leg meets the book; 0: nobody is as fast"
+    )
+    lag_ms: int = whole(
+        0,
+        0,
+        DAY_MS,
+        "milliseconds until either leg meets the book, in place of lag_steps unless 0; between"
+        " two polls of a tape a quote is still there with the probability recorded for its age",
+    )
     replenishment: str = word(
         "never",
+        "added",
         "never",
         "new",
         "every",
-        description="when what we took comes back: never, new, every",
+        description="when what we took comes back: with what is added, never while the level"
+        " stays as it is, new when it outgrows what it was, every row",
     )
     latency_ms: int = whole(0, 0, DAY_MS, "of every request")
     jitter_ms: int = whole(0, 0, DAY_MS, "at most on top")

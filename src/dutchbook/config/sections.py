@@ -30,6 +30,13 @@ class Detection(Section):
     minimum_net_edge: Decimal = exact(
         "0.008", 0, BELOW_ONE, "dollars a contract, after fees and divergence"
     )
+    edge_slope: Decimal = exact(
+        "0",
+        0,
+        BELOW_ONE,
+        "dollars a contract that the minimum edge rises by when all money is in use that a"
+        " limit allows; grows with the square of the share in use",
+    )
     suspicious_edge: Decimal = exact(
         "0.15", LEAST, 1, "dollars a contract; above it an edge is doubted"
     )
@@ -54,6 +61,12 @@ class Detection(Section):
     )
     book_age_seconds: int | None = whole(
         None, 1, YEAR, "older books are not traded on; unless set 5, or 10 on a polled tape"
+    )
+    books_apart_ms: int | None = whole(
+        None,
+        0,
+        YEAR * 1_000,
+        "an edge needs both books updated within so long of each other; unset: any time",
     )
     closing_window_seconds: int = whole(120, 0, YEAR, "no entry this close to a contract's end")
     gas: Decimal = exact("0", 0, 1_000, "dollars an order; zero where the platform pays it")
@@ -147,55 +160,6 @@ class Risk(Section):
         if share < least:
             raise ValueError(f"at least 1.25 times position_share, {least}")
         return share
-
-
-class Exposure(Section):
-    """How single-leg exposures are handled."""
-
-    halt_on_weekly: bool = Field(
-        True, description="halt after three weeks in a row with more than one single leg each"
-    )
-    # Once a minute is what the requirement asks for, and 1 % of the bankroll is a third of what
-    # one position may cost. On the World Cup recording, 4 cents about which nothing could be
-    # done were reported 207 times once a minute. A dollar is Polymarket's smallest order.
-    urgent_share: Decimal = exact(
-        "0.01",
-        0,
-        1,
-        "of the bankroll: an unhedged leg that has cost so much is reported again every"
-        " reminder_seconds",
-    )
-    reminder_seconds: int = whole(
-        60, 1, YEAR, "an exposure of at least urgent_share is reported again"
-    )
-    small_reminder_seconds: int = whole(600, 1, YEAR, "the same below urgent_share")
-    dust_dollars: Decimal = exact(
-        "1",
-        0,
-        DOLLARS,
-        "an unhedged leg that has cost less, and about which nothing can be done",
-    )
-    dust_reminder_seconds: int = whole(
-        3_600,
-        1,
-        YEAR,
-        "is reported again; so is one whose every way out is smaller than an order may be",
-    )
-    reminder_gap_seconds: int = whole(
-        55,
-        1,
-        YEAR,
-        "reminders that are due within the same time are sent together, but none so soon after"
-        " the last; at most reminder_seconds",
-    )
-
-    @field_validator("reminder_gap_seconds")
-    @classmethod
-    def _within(cls, gap: int, info: ValidationInfo) -> int:
-        period = info.data.get("reminder_seconds", YEAR)
-        if gap > period:
-            raise ValueError(f"at most reminder_seconds, {period}")
-        return gap
 
 
 class Exits(Section):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 
 from dutchbook.application.capital.at_risk import CapitalAtRisk
 from dutchbook.application.capital.rows import account_row, day_of, state_of
@@ -39,6 +39,8 @@ from dutchbook.ports.journal import Batch, Insert, Journal
 from dutchbook.ports.tables.capital import RISK_STATES
 from dutchbook.ports.time import Clock
 
+PART = Decimal("0.0001")
+"""To which the share of a limit that is in use is rounded."""
 POSITIONS = ("open_position_count", "reserved_position_slots")
 """Columns of the risk state that together count the positions open or about to be."""
 
@@ -159,7 +161,18 @@ class Capital:
                 Money(self.limits.position * self.at_risk.confidence(pair_id)),
                 {p: Money(min(self.balance(p).free, self._room(p))) for p in Platform},
                 self.limits.room(self.at_risk.on(pair_id), self.at_risk.on_cluster_of(pair_id)),
+                self._used(pair_id),
             )
+
+    def _used(self, pair_id: str) -> Decimal:
+        """Return the share in use of the tightest limit on capital at risk, rounded down."""
+        limits, held = self.limits, [self.balance(platform) for platform in Platform]
+        uses = [(each.reserved + each.committed, limits.platform) for each in held]
+        uses.append((self.at_risk.on(pair_id), limits.pair))
+        if (cluster := self.at_risk.on_cluster_of(pair_id)) is not None:
+            uses.append((cluster, limits.cluster))
+        shares = [min(use / limit, Decimal(1)) for use, limit in uses if limit]
+        return max(shares, default=Decimal(1)).quantize(PART, ROUND_FLOOR)
 
     def _room(self, platform: Platform) -> Decimal:
         balance = self.balance(platform)

@@ -22,6 +22,7 @@ from dutchbook.domain.execution.order import Order, Purpose, TimeInForce
 from dutchbook.domain.execution.pre_trade_checks import Refused
 from dutchbook.domain.market.contract import Leg, Outcome, Platform, Side
 from dutchbook.domain.pair_trades.facts import (
+    REJECTED,
     CameToNothing,
     OutcomeUnknown,
     Placed,
@@ -164,8 +165,8 @@ class Adjustments:
         self._gate.plan(order.execution_id, order.size, order.size)
         epoch, seconds = self._risk.capital.state.epoch, self._answer_seconds
         match await send(self._gate, self._gateways, order, epoch, seconds, self._clock):
-            case Refused(reason=reason):
-                return await self._came_to_nothing(order, reason)
+            case Refused(reason=reason, code=code):
+                return await self._came_to_nothing(order, reason, code=code)
             case Rejected(reason, sent):
                 return await self._came_to_nothing(order, reason, sent=sent)
             case Unknown(reason):
@@ -190,9 +191,11 @@ class Adjustments:
         reason = None if more else order.refusal or "nothing was filled"
         return Done(after.position, order, reason)
 
-    async def _came_to_nothing(self, order: Order, reason: str, *, sent: bool = False) -> Done:
+    async def _came_to_nothing(
+        self, order: Order, reason: str, *, code: int = REJECTED, sent: bool = False
+    ) -> Done:
         self._gate.answered(order.order_id)
-        fact = CameToNothing(self._clock.now(), order.order_id, reason, sent=sent)
+        fact = CameToNothing(self._clock.now(), order.order_id, reason, code, sent)
         after = await self._trades.book(order.execution_id, fact)
         return Done(after.position, after.orders[order.order_id], reason)
 

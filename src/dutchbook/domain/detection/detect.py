@@ -94,6 +94,7 @@ def detect(
     The quantity is the largest for which the marginal contract still clears every hurdle,
     within depth, the caps and both platforms' size steps.
     """
+    hurdles = hurdles.rising_with(caps.used)
     gross = _gross(match, books, outcome)
     if gross <= 0:
         return Refusal(Reason.NO_EDGE, gross)
@@ -137,7 +138,18 @@ def _untradable(
     for platform in Platform:
         if untrusted_because := books[platform].untrusted_because(now, hurdles.book_age):
             return Reason(untrusted_because)
-    return None
+    return None if _together(books, hurdles.books_apart) else Reason.BOOKS_APART
+
+
+def _together(books: Mapping[Platform, OrderBook], apart: timedelta | None) -> bool:
+    """Return whether both books are of one moment: updated within `apart` of each other.
+
+    Else a price is compared with one that may be gone.
+    """
+    if apart is None:
+        return True
+    first, second = (books[platform].updated_at for platform in Platform)
+    return first is not None and second is not None and abs(first - second) <= apart
 
 
 def _terms(contract: Contract, now: datetime) -> FeeTerms | None:

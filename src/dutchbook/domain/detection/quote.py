@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -44,17 +44,21 @@ class Reason(StrEnum):
     MAX_OPEN_PAIRS = "max_open_pairs"
     PLATFORM_DEGRADED = "platform_degraded"
     TRADED_BEFORE = "traded_before"
+    BOOKS_APART = "books_apart"
 
 
 @dataclass(frozen=True, slots=True)
 class Hurdles:
     """What an edge must clear. Edges are dollars per contract, rates are per year.
 
+    `edge_slope` is how much the minimum edge rises with the money in use; see `rising_with`.
+    `books_apart` is how far apart the last updates of both books may be, None if any time.
     `kalshi_interest` and `polymarket_interest` are the rates that a platform pays on the
     collateral of a position; they reduce the yearly return that an edge must bring.
     """
 
     minimum_net_edge: Decimal = Decimal("0.008")
+    edge_slope: Decimal = Decimal(0)
     suspicious_edge: Decimal = Decimal("0.15")
     yearly_return: Decimal = Decimal("0.08")
     minimum_fill_share: Decimal = Decimal("0.25")
@@ -64,7 +68,17 @@ class Hurdles:
     kalshi_interest: Decimal = Decimal(0)
     polymarket_interest: Decimal = Decimal(0)
     book_age: timedelta = timedelta(seconds=5)
+    books_apart: timedelta | None = None
     closing_window: timedelta = timedelta(minutes=2)
+
+    def rising_with(self, used: Decimal) -> Hurdles:
+        """Return the hurdles while a share of the money that an entry may use is in use.
+
+        The minimum edge rises by `edge_slope` times the square of that share: what is left is
+        kept for better edges.
+        """
+        raised = self.minimum_net_edge + self.edge_slope * used * used
+        return replace(self, minimum_net_edge=raised)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +100,13 @@ class Caps:
         position: Maximum cost of the position.
         free: Dollars available on each platform for its worst case.
         room: What the pair and its cluster may still take; None if nothing bounds them.
+        used: The share in use of the tightest limit on capital at risk, from 0 to 1.
     """
 
     position: Money
     free: Mapping[Platform, Money]
     room: Room | None = None
+    used: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ cancelled. No clock and no randomness: every call passes the time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -34,7 +34,7 @@ from dutchbook.errors import OutcomeUnknown, PlatformRejected
 from dutchbook.platforms.paper.fees import Charges
 from dutchbook.platforms.paper.liquidity import Liquidity, Replenishment
 from dutchbook.platforms.paper.wallet import Wallet
-from dutchbook.platforms.paper.working import Working
+from dutchbook.platforms.paper.working import Taken, Working, ignore, side_of
 from dutchbook.ports.orders import FillReport, OrderReport
 
 WORST_FILLS = 50
@@ -65,7 +65,7 @@ class PaperExchange:
         self._trade_ids = trade_ids
         self.paused = False
         self.results: dict[str, Result] = {}
-        self.on_taken: Taken = _ignore
+        self.on_taken: Taken = ignore
 
     def subscribe(self, taken: Taken) -> None:
         """Call `taken` after each trade of ours, in place of the earlier subscriber."""
@@ -221,12 +221,11 @@ class PaperExchange:
     def _plan(self, working: Working, contract: Contract) -> _Plan:
         """Find what the order would take, by price then time, without taking it."""
         order = working.order
-        buys_yes = (order.outcome is Outcome.YES) == (order.side is Side.BUY)
         budget = to_e6(order.size) * to_e4(order.price)
         dollars = self._in_dollars(order, contract)
         takes: list[tuple[int, int]] = []
         left = working.left
-        for price, size, maker in self._offers(order, ASK if buys_yes else BID):
+        for price, size, maker in self._offers(order, side_of(order)):
             own = price if order.outcome is Outcome.YES else E4 - price
             beyond = (
                 own > to_e4(order.price) if order.side is Side.BUY else own < to_e4(order.price)
@@ -265,9 +264,7 @@ class PaperExchange:
     ) -> None:
         """Take liquidity at `price_e4` of a YES, and fill an order at its own price."""
         order = working.order
-        buys_yes = (order.outcome is Outcome.YES) == (order.side is Side.BUY)
-        side = ASK if buys_yes else BID
-        self._take(order.contract_id, side, price_e4, size_e6)
+        self._take(order.contract_id, side_of(order), price_e4, size_e6)
         self._filled(working, own_e4, size_e6, now)
 
     def _filled(self, working: Working, own_e4: int, size_e6: int, now: datetime) -> None:
@@ -326,7 +323,12 @@ class PaperExchange:
             for side, levels in ((BID, bids), (ASK, asks)):
                 for price, size in levels:
                     liquidity.set(side, price, size)
+        liquidity.seen(now)
         return self._rest_meets(contract_id, now) if self._resting(contract_id) else ()
+
+    def quoted_since(self, order: Order, now: datetime) -> datetime:
+        """Return since when the best quote that an order would meet is as it is."""
+        return self.liquidity[order.contract_id].since(side_of(order)) or now
 
     def _resting(self, contract_id: str) -> list[Working]:
         return sorted(
@@ -385,12 +387,6 @@ class PaperExchange:
 
 _Offer = tuple[int, int, Working | None]
 """Price of a YES, size, and the order of ours that offers it, if one does."""
-Taken = Callable[[str, int, int, int], None]
-"""Called after a trade of ours with contract, side, price and the size left there."""
-
-
-def _ignore(contract_id: str, side: int, price_e4: int, left_e6: int) -> None:
-    """Ignore a trade."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from fractions import Fraction
 from typing import Any
 
 import msgspec
@@ -72,8 +73,9 @@ class FaultPlan:
 
     Every request takes `latency_ms` plus up to `jitter_ms`. Where reads lag, they show an order
     or a trade between the two times of `lag_ms` after it was accepted. A late answer comes
-    `late_ms` after the platform acted on the request. By default nothing fails and answers
-    come at once.
+    `late_ms` after the platform acted on the request. An order meets the book `match_ms` after
+    it was sent if that is set, else after steps of the tape; `polled` says that nothing is
+    known between two of these. By default nothing fails and answers come at once.
     """
 
     seed: int = 0
@@ -82,6 +84,8 @@ class FaultPlan:
     jitter_ms: int = 0
     lag_ms: tuple[int, int] = (0, 0)
     settle_ms: int = 4_000
+    match_ms: int = 0
+    polled: bool = False
     late_ms: int = 20_000
     windows: tuple[Window, ...] = ()
 
@@ -104,6 +108,15 @@ class FaultPlan:
         In parts per million, always less than the whole.
         """
         return self._draw("share", key) % PARTS
+
+    def survives(self, key: str, chance: Fraction) -> bool:
+        """Return whether a quote is still there, of which no later poll has told.
+
+        Args:
+            key: The order that is to meet it.
+            chance: Its probability of being gone.
+        """
+        return self._draw("survives", key) % PARTS >= chance * PARTS
 
     def coin(self, fault: Fault, key: str) -> bool:
         """Return which of two variants a fault that has struck takes."""

@@ -1,13 +1,16 @@
 """Recorded books as liquidity: what is on offer, less what we already took.
 
 When the liquidity that we took returns is the setting that affects a paper result most.
-`NEVER`: it stays gone until the recorded size of that level changes. `NEW`: only what is added
-to the level afterwards is available. `EVERY`: each row of the recording offers it again.
+`ADDED`: only what is added to the level afterwards is available, as on a real platform.
+`NEVER`: it stays gone until the recorded size of that level changes in any way. `NEW`: the
+level must grow beyond what it was when we took of it. `EVERY`: each row of the recording offers
+it again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from enum import StrEnum
 
 from dutchbook.domain.market.book import ASK, BID, Levels
@@ -16,6 +19,7 @@ from dutchbook.domain.market.book import ASK, BID, Levels
 class Replenishment(StrEnum):
     """When liquidity that we took returns."""
 
+    ADDED = "added"
     NEVER = "never"
     NEW = "new"
     EVERY = "every"
@@ -31,6 +35,7 @@ class Liquidity:
         self._policy = replenishment
         self._recorded: tuple[dict[int, int], dict[int, int]] = ({}, {})
         self._taken: tuple[dict[int, int], dict[int, int]] = ({}, {})
+        self._best: dict[int, tuple[tuple[int, int], datetime]] = {}
 
     def snapshot(
         self, bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]]
@@ -49,6 +54,9 @@ class Liquidity:
                 taken.pop(price, None)
             case Replenishment.NEVER if size != before:
                 taken.pop(price, None)
+            case Replenishment.ADDED if price in taken:
+                # Others can have taken no more than we had left.
+                taken[price] = min(taken[price], size)
         if size > 0:
             recorded[price] = size
         else:
@@ -59,6 +67,19 @@ class Liquidity:
         """Empty the book and forget what was taken, because a session begins."""
         for each in (*self._recorded, *self._taken):
             each.clear()
+        self._best.clear()
+
+    def seen(self, at: datetime) -> None:
+        """Note since when the best prices and their sizes are as they are, after a message."""
+        for side in (BID, ASK):
+            best = self.best(side)
+            if side not in self._best or self._best[side][0] != best:
+                self._best[side] = (best, at)
+
+    def since(self, side: int) -> datetime | None:
+        """Return since when the best price of a side and its size are as they are."""
+        known = self._best.get(side)
+        return known[1] if known is not None else None
 
     def available(self, side: int) -> Levels:
         """Return what is left of one side, best price first."""
@@ -66,6 +87,12 @@ class Liquidity:
         levels = sorted(self._recorded[side].items(), reverse=side == BID)
         left = ((price, size - taken.get(price, 0)) for price, size in levels)
         return tuple((price, size) for price, size in left if size > 0)
+
+    def best(self, side: int) -> tuple[int, int]:
+        """Return the best recorded price of a side and its size; zeros if it is empty."""
+        recorded = self._recorded[side]
+        price = (max if side == BID else min)(recorded, default=0)
+        return price, recorded.get(price, 0)
 
     def left(self, side: int, price: int) -> int:
         """Return what is left at one price."""

@@ -8,9 +8,10 @@ from decimal import Decimal
 from dutchbook.domain.market.book import ASK, BID, OrderBook
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.settlement import Key
-from dutchbook.platforms.paper.exchange import PaperExchange, Taken
+from dutchbook.platforms.paper.exchange import PaperExchange
 from dutchbook.platforms.paper.gateway import PaperGateway
 from dutchbook.platforms.paper.step_lag import StepLag
+from dutchbook.platforms.paper.working import Taken
 from dutchbook.ports.market_data import BookUpdate, GridChange, MarketData, MarketListener
 from dutchbook.ports.time import Clock
 

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from dutchbook.domain.execution.order import Finality, Order, TimeInForce
+from dutchbook.domain.market import survival
 from dutchbook.domain.market.contract import Leg, Platform
 from dutchbook.domain.values.units import NOTHING, Quantity, floor_to
 from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
@@ -35,8 +36,6 @@ from dutchbook.ports.time import Clock
 REFUSED = "the connection was refused"
 SKEWED = {Platform.KALSHI: "signature_expired", Platform.POLYMARKET: "unauthorized"}
 """Each platform's answer to an expired signature (Polymarket has none of its own)."""
-
-
 MERGE_DEADLINE = timedelta(seconds=600)
 """How long a merge can be carried out after its request (deposit wallets)."""
 
@@ -78,8 +77,7 @@ class PaperServer:
         crashpoint(BEFORE, REQUEST)
         await self.travel(key)
         crashpoint(AFTER, REQUEST)
-        if order.leg is Leg.SECONDARY:
-            await self._lag.wait()
+        await self._reach_the_book(order)
         hold, shortest = self._hold(order), self._capability.holds_back_from
         delayed = shortest is not None and hold >= shortest
         if hold and not delayed:
@@ -97,6 +95,25 @@ class PaperServer:
         if seen.status in (200, 201) and self._faults.strikes(Fault.ANSWERED_TWICE, key):
             self._again = seen
         return seen
+
+    async def _reach_the_book(self, order: Order) -> None:
+        """Wait from the send to the match: for milliseconds if there are some.
+
+        Else the second leg alone waits, for steps of the tape. Between two polls of a tape
+        nobody knows what became of a quote: it is there with the probability that was recorded
+        for its age, else the order meets the next poll.
+        """
+        plan, lag = self._faults, self._lag
+        if not plan.match_ms:
+            if order.leg is Leg.SECONDARY:
+                await lag.wait()
+            return
+        took, step, now = timedelta(milliseconds=plan.match_ms), lag.step, self._clock.now()
+        age = now - self.exchange.quoted_since(order, now)
+        await self._clock.sleep(took.total_seconds())
+        chance = survival.gone(took, age)
+        if plan.polled and lag.step == step and not plan.survives(order.order_id, chance):
+            await lag.wait(1)
 
     async def order(self, order: Order) -> Answer:
         """Answer a query about an order: Kalshi's by contract and time, else by its id."""

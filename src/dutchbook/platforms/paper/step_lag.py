@@ -10,25 +10,29 @@ class StepLag:
 
     On a polled tape a step is one poll cycle: with a lag of one the order meets the books of
     the next poll. When a tape or session ends, all waiting orders meet its last books.
+
+    Attributes:
+        step: The step whose messages were applied last.
     """
 
     def __init__(self, steps: int) -> None:
         self._steps = steps
-        self._now = 0
+        self.step = 0
         self._over = False
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
 
-    async def wait(self) -> None:
-        """Wait until the order may meet the book."""
-        if not self._steps or self._over:
+    async def wait(self, steps: int | None = None) -> None:
+        """Wait until the order may meet the book: after `steps`, else the usual number."""
+        steps = self._steps if steps is None else steps
+        if not steps or self._over:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((self._now + self._steps, future))
+        self._waiting.append((self.step + steps, future))
         await future
 
     def began(self, step: int) -> None:
         """Record the step whose messages are being applied."""
-        self._now = step
+        self.step = step
         self._over = False
 
     def ended(self, step: int) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dutchbook.domain.execution.order import Order
+from dutchbook.domain.market.book import ASK, BID
+from dutchbook.domain.market.contract import Outcome, Side
 from dutchbook.domain.values.units import Money, Quantity, from_e6
 from dutchbook.platforms.paper.fees import Charges
 from dutchbook.ports.orders import FillReport, OrderReport
@@ -35,3 +38,17 @@ class Working:
         return OrderReport(
             self.platform_order_id, tuple(self.fills), Quantity(from_e6(max(self.left, 0)))
         )
+
+
+def side_of(order: Order) -> int:
+    """Return the side of the book that an order takes from."""
+    buys_yes = (order.outcome is Outcome.YES) == (order.side is Side.BUY)
+    return ASK if buys_yes else BID
+
+
+Taken = Callable[[str, int, int, int], None]
+"""Called after a trade of ours with contract, side, price and the size left there."""
+
+
+def ignore(contract_id: str, side: int, price_e4: int, left_e6: int) -> None:
+    """Ignore a trade."""
