@@ -24,7 +24,7 @@ OTHERS = {
         TRADE,
         'return "the outcome of an order of this position is unknown"',
         "return None",
-        seed=2,
+        seed=8,
         also=(
             (GATE, "recent = now - at < self._limits.likeness_seconds", "recent = False"),
             (
