@@ -14,9 +14,8 @@ IN_EXITS = (
     Bug(
         "an exit that stalls while an outcome is unknown is looked at once",
         "application/exits/partial.py",
-        "            while not await self._look(position_id):\n"
-        "                await self._clock.sleep(LOOK_SECONDS)",
-        "            await self._look(position_id)",
+        "        self._suspect(position_id)\n\n    async def _look",
+        "\n    async def _look",
         "tests/spec/test_partial_exits.py -k as_soon_as_the_outcome",
     ),
     Bug(

@@ -36,6 +36,7 @@ class Stalling:
     told: list[float] = field(default_factory=list)
     locked: asyncio.Lock = field(default_factory=asyncio.Lock)
     clock: Any = None
+    service: Any = None
 
     @asynccontextmanager
     async def lock(self, position_id: str) -> AsyncIterator[None]:
@@ -68,7 +69,7 @@ def told(at: Stalling, work: Callable[[Stalling], Any] | None = None) -> list[fl
 
     async def main() -> list[float]:
         at.clock = TapeClock(NOW)
-        service = PartialExits(cast("Any", at), at.clock)
+        service = at.service = PartialExits(cast("Any", at), at.clock)
         running = asyncio.ensure_future(service.run())
         await asyncio.sleep(0)
         service.on_event(MOVED, 1)
@@ -100,6 +101,19 @@ def test_it_is_reported_as_soon_as_the_outcome_of_its_order_is_known() -> None:
         at.unknown = False
 
     assert told(Stalling(unknown=True), work) == [4]
+
+
+def test_what_is_booked_meanwhile_is_looked_at_in_the_same_moment() -> None:
+    """The next order of the policy would make an outcome unknown again."""
+
+    async def work(at: Stalling) -> None:
+        await asyncio.sleep(3.5)
+        at.unknown = False
+        at.service.on_event(MOVED, 1)
+        await asyncio.sleep(0.1)
+        at.unknown = True
+
+    assert told(Stalling(unknown=True), work) == [3.5]
 
 
 def test_it_is_not_looked_at_any_more_once_it_is_no_exit_in_part() -> None:

@@ -30,6 +30,7 @@ class PartialExits:
         self._clock = clock
         self._suspected: dict[str, None] = {}
         self._waiting: dict[str, None] = {}
+        self._later: set[str] = set()
         self._wake = asyncio.Event()
 
     async def start(self) -> None:
@@ -61,7 +62,7 @@ class PartialExits:
                 for position_id in self._suspected:
                     if position_id not in self._waiting:
                         self._waiting[position_id] = None
-                        group.create_task(self._follow(position_id))
+                        group.create_task(self._watch(position_id))
                 self._suspected = {}
 
     async def drained(self) -> None:
@@ -83,16 +84,20 @@ class PartialExits:
             await self._trades.book(trade.execution_id, Stalled(self._clock.now()))
         return True
 
-    async def _follow(self, position_id: str) -> None:
-        """Look at a suspected position until all is said of it."""
+    async def _watch(self, position_id: str) -> None:
+        """Look at a suspected position, and again later if not all can be said of it yet."""
+        if await self._look(position_id) or position_id in self._later:
+            return
+        self._later.add(position_id)
         try:
-            while not await self._look(position_id):
-                await self._clock.sleep(LOOK_SECONDS)
+            await self._clock.sleep(LOOK_SECONDS)
         finally:
-            self._waiting.pop(position_id, None)
+            self._later.discard(position_id)
+        self._suspect(position_id)
 
     async def _look(self, position_id: str) -> bool:
         async with self._trades.lock(position_id):
+            self._waiting.pop(position_id, None)
             trade = self._trades.known(position_id)
             return trade is None or await self.tell(trade)
 
