@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, NoReturn
 
 from support.memory_journal import MemoryJournal
@@ -164,6 +165,8 @@ class Link:
             raise forever
         away = self._plan.draw(number, f"{key}.away") % AWAY_MS
         self._back_at = self._clock.monotonic() + 0.001 * away
+        if self._store.watch is not None:
+            self._store.watch.unanswered(timedelta(milliseconds=away))
         raise Unanswered(str(forever))
 
     def _require(self) -> None:

@@ -84,6 +84,10 @@ class Watch:
         later = self.now + REMINDED
         self.untold = dict.fromkeys(self.untold, later)
 
+    def unanswered(self, away: timedelta) -> None:
+        """Note that the database answers nothing for a while: nobody can be told meanwhile."""
+        self.untold = {held: since + away for held, since in self.untold.items()}
+
     def started(self, halted: Iterable[str]) -> None:
         """Check that an engine starts with the halt reasons that stood before (I-18)."""
         mine = frozenset(halted)
