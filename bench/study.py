@@ -25,7 +25,7 @@ from dutchbook.tape.message import MemoryTape, Tape, TapeMessage
 
 LAGS = (0, 1, 2)
 RULE = "|---|---|---|---|---|"
-POLICIES = ("never", "new", "every")
+POLICIES = ("added", "never", "new", "every")
 SETTINGS = ("detection.minimum_net_edge=0.001",)
 HELD = ("exits.minimum_gain=0.9", "exits.unhedged_stop=false")
 """No position is exited before its end, so that the figures show only the entries."""
@@ -44,7 +44,7 @@ def trade(tape: Tape, *settings: str) -> dict[str, Any]:
 
 
 def bracket(tape: Tape) -> list[str]:
-    """Return a table of every lag and replenishment; lag 1 and `never` are the headline."""
+    """Return a table of every lag and replenishment; lag 1 and `added` are the headline."""
     lines = [
         "| lag | replenishment | hedged | exposed | locked profit, $ |",
         "|---|---|---|---|---|",
@@ -137,7 +137,7 @@ def controls(tape: Tape) -> list[str]:
 
 def _result(found: dict[str, Any]) -> str:
     held = found["positions"]
-    return f"{held['OPEN']} | {held['SINGLE_LEG_EXPOSED']} | {found['expected_profit']}"
+    return f"{held['OPEN']} | {held['SINGLE_LEG_EXPOSED']} | {found['result']['locked']}"
 
 
 def _late(message: TapeMessage) -> TapeMessage:

@@ -58,6 +58,7 @@ WIRE = ("bench/wire.py", *_source(
     "domain/detection", "domain/market", "domain/values", "platforms/kalshi",
 ))  # fmt: skip
 STUDY = ("bench/study.py", *PAPER)
+DECISIONS = ("bench/decisions.py", *PAPER)
 SIMULATION = ("tests/prove", *ENGINE)
 KILLS = ("tests/crash", "tests/support", "src/dutchbook")
 MISTREATED = ("tests/torment", "src/dutchbook")
@@ -82,6 +83,9 @@ DECLARED: Mapping[str, Figures] = {
     "bench.status": Figures(PERFORMANCE, STATUS),
     "bench.wire": Figures(PERFORMANCE, WIRE),
     "bench.lag": Figures(PERFORMANCE, STUDY),
+    "bench.decisions": Figures(PERFORMANCE, DECISIONS),
+    "bench.split": Figures(PERFORMANCE, DECISIONS),
+    "bench.unhedged": Figures(PERFORMANCE, DECISIONS),
     "bench.exits": Figures(PERFORMANCE, STUDY),
     "bench.controls": Figures(PERFORMANCE, STUDY),
     "simulate.memory": Figures(RELIABILITY, SIMULATION, MEMORY),

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from support.recordings import GOLD, WORLD_CUP
 
-from bench import halts, journals, postgres, reconcile, status, wire
+from bench import decisions, halts, journals, postgres, reconcile, status, wire
 from bench.figures.writing import begin
 from bench.sizes import chosen, is_short
 from bench.study import HELD, bracket, controls, exits, trade
@@ -111,6 +111,9 @@ MEASURED: Mapping[str, Callable[[], list[str]]] = {
     "bench.status": lambda: _timed(status.compare(chosen().entries)),
     "bench.wire": _wire,
     "bench.lag": _lag,
+    "bench.decisions": lambda: decisions.effects(_world_cup()),
+    "bench.split": lambda: decisions.split(_world_cup()),
+    "bench.unhedged": lambda: bullets(decisions.unhedged(_world_cup())),
     "bench.exits": lambda: exits(_world_cup()),
     "bench.controls": lambda: controls(_world_cup()),
 }

@@ -66,7 +66,7 @@ def test_a_run_on_a_disk_that_fills_ends_and_continues_once_there_is_space(disk:
     assert line.endswith("paper.db: database or disk is full; make room and start again\n")
     assert told == "whole\n"
     assert half["runs"] == 1
-    assert half["positions"].get("OPEN", 0) <= summary["positions"]["OPEN"]
+    assert sum(half["positions"].values()) <= summary["positions"]["total"]
     assert json.loads(call_here("status", "--json", "--db", url))["runs"] == 2
     assert call_here("db", "verify", "--db", url) == "whole\n"
 
@@ -80,7 +80,7 @@ def test_a_disk_too_small_for_the_tables_is_left_without_any(disk: Disk) -> None
 
     assert "database or disk is full; make room and start again" in line
     assert "it holds no Dutchbook tables" in told
-    assert json.loads(call_here(*TRADING, url))["positions"]["OPEN"] > 0
+    assert json.loads(call_here(*TRADING, url))["positions"]["total"] > 0
     assert call_here("db", "verify", "--db", url) == "whole\n"
 
 
@@ -94,7 +94,7 @@ def test_a_run_whose_files_may_not_grow_ends_with_what_it_has_committed(
 
     assert "paper.db: disk I/O error" in line
     assert call_here("db", "verify", "--db", url) == "whole\n"
-    assert json.loads(call_here(*TRADING, url))["positions"]["OPEN"] > 0
+    assert json.loads(call_here(*TRADING, url))["positions"]["total"] > 0
     assert call_here("db", "verify", "--db", url) == "whole\n"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support.program import call_here, called
 from support.recordings import WORLD_CUP, needs
-from support.runs import Finished, conserved, play
+from support.runs import HELD, Finished, conserved, play
 
 from dutchbook.bootstrap.paper import PaperRun, generated_tape
 from dutchbook.domain.market.contract import Platform
@@ -76,7 +76,8 @@ def test_an_invalid_file_of_results_ends_in_one_line_and_creates_nothing(
 
 # The recording of both platforms --------------------------------------------------------------
 
-SETTINGS = ("detection.minimum_net_edge=0.001",)
+SETTINGS = ("detection.minimum_net_edge=0.001", *HELD)
+"""No position is exited before its contracts pay."""
 ROUNDED = Decimal("0.05")
 """What is locked is known when both legs are acknowledged, from averages of four decimals."""
 
@@ -100,17 +101,16 @@ def resolved(tape: Tape, seed: int, *, alike: bool = True) -> Finished:
     return play(*SETTINGS, tape=tape, check=conserved, prepare=prepare)
 
 
-def hedged(run: Finished) -> list[tuple[dict[str, Any], Decimal, bool]]:
-    """Return each hedged entry: its row, what it locked, whether it was exited early."""
+def hedged(run: Finished) -> list[tuple[dict[str, Any], Decimal]]:
+    """Return each hedged entry: its row, and what it locked."""
     locked = {
         facts["position_id"]: Decimal(facts["locked_profit"])
         for row in run.tables["audit_log"]
         if row["name"] == "execution.position.opened"
         for facts in (json.loads(row["payload"]),)
     }
-    early = {row["position_id"] for row in run.tables["orders"] if row["purpose"] == "exit"}
     return [
-        (row, locked[row["position_id"]], row["position_id"] in early)
+        (row, locked[row["position_id"]])
         for row in run.tables["open_positions"]
         if row["position_id"] in locked
     ]
@@ -124,11 +124,10 @@ def test_however_the_recording_resolves_every_hedged_entry_realises_what_it_lock
 
     entries = hedged(run)
     assert {each.yes_pays for each in run.paper.results.values()} == {0, 1}
-    assert len(entries) == 15
+    assert len(entries) == 14
     assert {row["status"].value for row in run.tables["open_positions"]} == {"CLOSED"}
-    for row, locked, early in entries:
-        gained = row["realised_pnl"] - locked
-        assert gained > 0 if early else abs(gained) <= ROUNDED
+    for row, locked in entries:
+        assert abs(row["realised_pnl"] - locked) <= ROUNDED
         assert row["divergence_pnl"] == 0
 
 
@@ -139,11 +138,11 @@ def test_where_the_recording_resolves_differently_the_loss_is_booked_separately(
     run = resolved(recorded, 1, alike=False)
 
     entries = hedged(run)
-    apart = [row for row, _, _ in entries if row["divergence_pnl"] < 0]
+    apart = [row for row, _ in entries if row["divergence_pnl"] < 0]
     assert apart
-    for row, locked, early in entries:
+    for row, locked in entries:
         same = row["realised_pnl"] - row["divergence_pnl"]
-        assert same > locked if early else abs(same - locked) <= ROUNDED
+        assert abs(same - locked) <= ROUNDED
     summary, rows = run.summary["realised"], run.tables["open_positions"]
     lost = [row for row in rows if row["divergence_pnl"] < 0]
     assert Decimal(summary["divergence"]) == sum(row["divergence_pnl"] for row in rows)

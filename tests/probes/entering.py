@@ -30,9 +30,12 @@ def show(at: Bench, books: Any = DEEP) -> None:
     at.show(KALSHI, *books[0])
 
 
-def outcome(run: Ended) -> str:
-    """Return "entered", or the reason why not, or "nothing" if there was none."""
-    if run.tables["orders"]:
+def outcome(run: Ended, *, refused: bool = False) -> str:
+    """Return "entered", or the reason why not, or "nothing" if there was none.
+
+    `refused`: Something else was entered before.
+    """
+    if run.tables["orders"] and not refused:
         return "entered"
     reasons = [json.loads(row["payload"])["reason"] for row in run.events(FILTERED)]
     return str(reasons[-1]) if reasons else "nothing"
@@ -254,7 +257,13 @@ ROWS = (
         entered(),
         {"0.31": "entered", "0.32": "insufficient_depth"},
     ),
-    Row("detection.book_age_seconds", oldest_book, {3: 3, 7: 7}, at="entry"),
+    Row(
+        "detection.book_age_seconds",
+        oldest_book,
+        {3: 3, 7: 7},
+        ("detection.books_apart_ms=20000",),
+        at="entry",
+    ),
     Row("detection.books_apart_ms", oldest_book, {2_000: 2, 4_000: 4}),
     Row("detection.edge_slope", entries, {"0.1": 7, "0.2": 5}),
     Row(

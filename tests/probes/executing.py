@@ -20,7 +20,7 @@ from dutchbook.errors import OutcomeUnknown
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.format import write_tape
-from probes.entering import show
+from probes.entering import SMALL, outcome, show
 from probes.row import Row
 from probes.stored import database
 
@@ -141,11 +141,13 @@ def command(*settings: str) -> int:
 
 
 def policy(*settings: str) -> list[str]:
-    """What is sent for an unhedged leg that could be completed at a loss?"""
+    """What is sent for an unhedged leg that can be completed, or sold at a loss?"""
 
     async def work(at: Bench) -> list[str]:
         await at.expose(bids={45: "500"}, asks={49: "500"})
-        await at.rest(5)
+        for _ in range(18):
+            await at.rest(4)
+            at.usual(KALSHI)
         return [str(order.purpose) for order in at.orders()]
 
     found: list[str] = bench(work, "exits.unhedged_stop=false", *settings).answer
@@ -182,17 +184,45 @@ def drain(*settings: str) -> int:
     return run_virtual(main())
 
 
-def retried(*settings: str) -> str:
-    """What is sent first for a leg whose hedge now loses 6 to 7 cents a contract?"""
+def remedied(*settings: str) -> list[str]:
+    """What is sent at once for a leg that loses 5 to 6 cents a contract at least?"""
 
-    async def work(at: Bench) -> str:
+    async def work(at: Bench) -> list[str]:
         at.execute()
         at.show(POLYMARKET, {36: "500"}, {49: "500"})
         await at.rest(5)
-        return str(at.orders()[1].purpose)
+        return [str(order.purpose) for order in at.orders()[1:]]
 
     beside = ("execution.auto_policy=complete_then_unwind", "exits.unhedged_stop=false")
-    return str(bench(work, *beside, *settings).answer)
+    found: list[str] = bench(work, *beside, *settings).answer
+    return found
+
+
+def patience(*settings: str) -> int:
+    """After how many seconds is a leg sold at a loss?"""
+
+    async def work(at: Bench) -> int:
+        await at.expose()
+        for _ in range(60):
+            await at.rest(1)
+            at.usual(KALSHI)
+        first, *_, last = at.orders()
+        return seconds(first.created_at, last.created_at)
+
+    return int(bench(work, "execution.auto_policy=unwind", *settings).answer)
+
+
+def beside_a_leg(*settings: str) -> str:
+    """Why is a pair with an unhedged leg not entered?"""
+
+    async def work(at: Bench) -> None:
+        await at.expose()
+        show(at, SMALL)
+        await at.rest(1)
+
+    beside = ("execution.cool_down_seconds=0", "paper.replenishment=every")
+    run = bench(work, *beside, *settings)
+    return "entered" if len(run.tables["executions"]) > 1 else outcome(run, refused=True)
 
 
 class Leased:
@@ -232,10 +262,22 @@ ROWS = (
         {
             "off": ["entry", "hedge"],
             "unwind": ["entry", "hedge", "unwind"],
-            "complete_then_unwind": ["entry", "hedge", "hedge", "unwind"],
+            "complete_then_unwind": ["entry", "hedge", "hedge", "hedge"],
         },
     ),
-    Row("execution.rescue_limit", retried, {"0.06": "unwind", "0.07": "hedge"}, at="retry"),
+    Row(
+        "execution.rescue_limit",
+        remedied,
+        {"0.05": [], "0.06": ["unwind"]},
+        at="remedy",
+    ),
+    Row("exposure.patience_seconds", patience, {10: 10, 40: 40}),
+    Row(
+        "exposure.blocks_entries",
+        beside_a_leg,
+        {"true": "unhedged_leg", "false": "entered"},
+    ),
+    Row("exposure.tried_once", remedied, {"true": ["unwind"], "false": []}),
     Row("execution.drain_seconds", drain, {9: 9, 14: 14}),
     Row("execution.lease_seconds", lease, {77: 77, 300: 300}),
 )

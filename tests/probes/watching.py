@@ -154,7 +154,8 @@ def together(*settings: str) -> list[int]:
         return began
 
     beside = ("exits.unhedged_stop=false", "execution.cool_down_seconds=0")
-    run = bench(work, *beside, "exposure.urgent_share=0", *settings)
+    more = ("exposure.urgent_share=0", "exposure.blocks_entries=false")
+    run = bench(work, *beside, *more, *settings)
     return [seconds(run.answer, row["occurred_at"]) for row in run.events(REMINDED)[:2]]
 
 

@@ -7,6 +7,7 @@ from prove.in_acks import IN_ACKS
 from prove.in_alerts import IN_ALERTS
 from prove.in_capital import IN_CAPITAL
 from prove.in_exits import IN_EXITS
+from prove.in_exposures import IN_EXPOSURES
 from prove.in_found import IN_FOUND
 from prove.in_halts import IN_HALTS
 from prove.in_laws import IN_LAWS
@@ -400,6 +401,7 @@ PLANTED = (
     *IN_ALERTS,
     *IN_ACKS,
     *IN_EXITS,
+    *IN_EXPOSURES,
     *IN_FOUND,
     *IN_LAWS,
     *IN_HALTS,

@@ -37,7 +37,7 @@ Row = dict[str, Any]
 KALSHI, POLYMARKET = Platform.KALSHI, Platform.POLYMARKET
 ONCE = ("execution.cool_down_seconds=100000",)
 """One entry, and no further one."""
-ENTERED = (CHEAP, CHEAP, FAIR, FAIR)
+ENTERED = (CHEAP, CHEAP, CHEAP, FAIR, FAIR)
 
 
 def told(run: Finished, name: str) -> list[Row]:
@@ -158,6 +158,48 @@ def test_a_second_leg_that_sells_is_the_hundredths_of_what_the_first_has_filled(
     assert 0 < first[3] - second[2] < Decimal("0.01")
 
 
+@pytest.mark.parametrize(("ask", "filled"), [(46, 100), (47, 100), (48, 0)])
+def test_a_second_leg_may_lose_what_a_rescue_may(ask: int, filled: int) -> None:
+    """NO sold for 55 cents was planned, and Polymarket's book moves on the order's way."""
+
+    async def work(at: Bench) -> Any:
+        at.execute(second="100")
+        await at.rest(5)
+        at.show(POLYMARKET, {43: "500"}, {45: "500"})
+        at.moved(POLYMARKET, {43: "500"}, {ask: "500"})
+        at.show(KALSHI, {60: "100"}, {62: "500"})
+        await at.rest(0.5)
+        exits = [each for each in at.orders() if each.purpose is Purpose.EXIT]
+        return [(each.platform, each.price, each.filled) for each in exits[:2]]
+
+    assert bench(work, "paper.latency_ms=100").answer == [
+        (KALSHI, Decimal("0.60"), 100),
+        (POLYMARKET, Decimal("0.53"), filled),
+    ]
+
+
+def test_a_cheap_second_leg_is_sent_on_a_thin_book_at_what_it_is_worth_there() -> None:
+    """Twenty contracts at five cents are a dollar; two cents of slack would make 60 cents."""
+
+    async def work(at: Bench) -> Any:
+        at.execute(second="100")
+        await at.rest(5)
+        at.show(POLYMARKET, {93: "500"}, {95: "30"})
+        at.show(KALSHI, {97: "20"}, {99: "500"})
+        await at.rest(0.05)
+        at.show(POLYMARKET, {93: "500"}, {95: "19"})
+        await at.rest(0.5)
+        exits = [each for each in at.orders() if each.purpose is Purpose.EXIT]
+        return [
+            (each.platform, each.side, each.size, each.price, each.filled) for each in exits
+        ]
+
+    assert bench(work, "paper.latency_ms=100").answer[:2] == [
+        (KALSHI, Side.SELL, 20, Decimal("0.97"), 20),
+        (POLYMARKET, Side.SELL, 20, Decimal("0.05"), 19),
+    ]
+
+
 def test_an_exit_whose_answer_is_lost_as_trading_ends_is_queried_before_the_stop() -> None:
     async def work(at: Bench) -> tuple[int, bool]:
         async def well_again() -> None:
@@ -229,8 +271,9 @@ def test_an_exit_that_fills_one_leg_only_is_an_exposure_and_is_finished_later() 
     rules = [each["rule"] for each in told(run, "execution.exit.triggered")]
     assert exposure["failed_leg"]["code"] == 2008
     assert moves[0] == ("OPEN", "EXIT_PARTIAL")
-    assert rules[0] == "worth_more_now"
-    assert "exit_unfinished" in rules
+    assert rules == ["worth_more_now"]
+    remedies = [each["step"] for each in told(run, "execution.single_leg.policy_tried")]
+    assert remedies[-1] in ("retry_leg", "close_leg", "complement")
     assert len(told(run, "execution.single_leg.exposure")) == 1
     assert len(told(run, "execution.single_leg.resolved")) == 1
     assert only(run.tables["open_positions"])["status"] in ("CLOSED", "OPEN")
@@ -269,7 +312,7 @@ def test_no_leg_is_sent_while_the_other_platform_does_not_answer() -> None:
 
 QUICK = (*ONCE, "paper.settle_ms=30000")
 """Polymarket's shares are not final yet when the position is exited."""
-LEFT_AT_ONCE = polls(CHEAP, CHEAP, *[RICH] * 8)
+LEFT_AT_ONCE = polls(CHEAP, CHEAP, CHEAP, *[RICH] * 9)
 
 
 def test_unsettled_shares_are_exited_by_their_complement_and_merged_once_settled() -> None:

@@ -19,7 +19,7 @@ from support.reconciled import At, beside, says
 from support.reconciliation import ABSENT, HALF, POSITION, TEN, account, order, report
 from support.reserving import Reserving
 
-from dutchbook.application.pair_trades.adjustments import OPPOSITE, Plan
+from dutchbook.application.pair_trades.adjustments import Plan
 from dutchbook.bootstrap.paper import build_paper, generated_tape
 from dutchbook.config import load
 from dutchbook.domain.capital.limits import HaltReason
@@ -29,6 +29,7 @@ from dutchbook.domain.execution.order import Finality, Purpose
 from dutchbook.domain.market.contract import Outcome, Platform, Side
 from dutchbook.domain.pair_trades.facts import Moved, Placed, Reported, Stalled
 from dutchbook.domain.pair_trades.trade import PairTrade
+from dutchbook.domain.positions.exposure import OPPOSITE
 from dutchbook.domain.positions.position import Holding, PositionStatus
 from dutchbook.domain.reconciliation.findings import Choice, Discrepancy, DiscrepancyType
 from dutchbook.domain.reconciliation.our_state import OurOrder

@@ -351,6 +351,7 @@ UNSEEN = (
     "health.failures=1000",
     "health.protocol_seconds=100000",
     "detection.book_age_seconds=3600",
+    "paper.lag_steps=0",
 )
 """Nothing else stops an order, so the outage itself must."""
 

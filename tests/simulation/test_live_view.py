@@ -36,9 +36,9 @@ AFTER_TWO_MINUTES = (
     "tape generated-7 at 2026-07-05 18:02:00, 1x, 50 %",
     "Capital Kalshi 4,997.31 (4,849.31 free) Polymarket 4,998.95 (4,953.55 free)",
     "BOOKS 67 edges seen, 2 opportunities",
-    "Northern Rovers win the cup 0.26 0.28 0.225 0.227 +3.3c",
+    "Northern Rovers win the cup 0.25 0.28 0.225 0.23 +2.0c",
     "Southern Albion win the cup 0.105 0.11 0.103 0.11 -0.5c",
-    "18:00:52 bought 200 Northern Rovers win the cup, 0.986 a pair +2.85 locked",
+    "18:00:48 bought 200 Northern Rovers win the cup, 0.986 a pair +2.85 locked",
 )
 """Lines of the second frame, each run of spaces as one."""
 CRITICAL = "system.health.critical"
@@ -47,7 +47,11 @@ HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 
 
 MINUTES = 4
-FAULTS = ("paper.fault_partial=150000", "paper.fault_rejected=200000")
+FAULTS = (
+    "paper.fault_partial=150000",
+    "paper.fault_rejected=200000",
+    "paper.lag_steps=0",
+)
 
 
 def printed(view: LiveView, width: int = 96, height: int = 24) -> str:

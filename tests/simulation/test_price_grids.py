@@ -68,7 +68,7 @@ def test_a_way_back_between_two_valid_prices_is_sold_at_the_next_one() -> None:
     def paused(paper: PaperRun) -> None:
         paper.platforms.exchanges[POLYMARKET].paused = True
 
-    unwind = ("execution.auto_policy=unwind",)
+    unwind = ("execution.auto_policy=unwind", "exposure.patience_seconds=0")
     run = shown((90.7, 92), (96, 97), (96, 97), settings=unwind, prepare=paused)
 
     sales = [row for row in run.tables["orders"] if row["side"] == "sell"]

@@ -18,7 +18,7 @@ from dutchbook.bootstrap.paper import PaperRun
 from dutchbook.errors import Unfit
 from dutchbook.ports.journal import Batch, Receipt
 
-TAPE = polls(*[CHEAP, CHEAP, FAIR, CHEAP, RICH, FAIR] * 2, *[FAIR] * 20)
+TAPE = polls(*[*[CHEAP] * 3, FAIR, CHEAP, *[RICH] * 3, FAIR] * 2, *[FAIR] * 20)
 SETTINGS = ("execution.cool_down_seconds=1",)
 NAMED = "system.health.critical"
 
@@ -98,7 +98,7 @@ def test_an_engine_outlives_any_commit_that_is_rejected_for_a_value(number: int)
 def test_an_engine_outlives_a_table_that_takes_nothing_more(table: str) -> None:
     rejecting = Rejecting(table=table)
 
-    run = traded(rejecting)
+    run = traded(rejecting, "paper.settle_ms=30000")
 
     assert rejecting.rejected is not None
     assert run.engine.committer.counts[NAMED] == 1

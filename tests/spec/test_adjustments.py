@@ -30,7 +30,6 @@ from support.traded import (
 from dutchbook.application.orders.gate import Gate
 from dutchbook.application.orders.questions import Questions
 from dutchbook.application.pair_trades.adjustments import (
-    OPPOSITE,
     Adjustments,
     CommandContext,
     Done,
@@ -43,6 +42,7 @@ from dutchbook.domain.execution.pre_trade_checks import Refused
 from dutchbook.domain.market.contract import ContractMatch, Leg, Outcome, Side
 from dutchbook.domain.pair_trades import facts
 from dutchbook.domain.pair_trades.trade import PairTrade
+from dutchbook.domain.positions.exposure import OPPOSITE
 from dutchbook.errors import Conflict, Halted, NotSent, OutcomeUnknown, PlatformRejected, Unfit
 from dutchbook.ports.journal import Batch, Receipt
 from dutchbook.ports.orders import FillReport, OrderReport

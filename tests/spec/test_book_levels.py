@@ -358,6 +358,24 @@ def test_an_order_reaches_as_far_as_its_size_and_its_limit_allow(
 
 
 @pytest.mark.parametrize(
+    ("wanted", "limit", "worst"),
+    [
+        ("9", "0.50", "0.60"),
+        ("9.000001", "0.50", "0.59"),
+        ("500", "0.50", "0.55"),
+        ("500", "0.55", "0.55"),
+        ("500", "0.5501", "0.59"),
+        ("500", "0.60", "0.60"),
+        ("500", "0.61", "0.61"),
+    ],
+)
+def test_a_sale_reaches_down(wanted: str, limit: str, worst: str) -> None:
+    bids = tuple((10_000 - at, there) for at, there in ASKS)
+
+    assert reach(bids, size(wanted), price(limit), Side.SELL) == price(worst)
+
+
+@pytest.mark.parametrize(
     ("first", "second", "found"),
     [
         pytest.param((), (), [], id="nothing"),

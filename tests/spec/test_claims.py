@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -27,6 +28,8 @@ from dutchbook.domain.execution.order import Order, Purpose
 from dutchbook.domain.market.contract import ContractMatch, Outcome, Platform, Side
 from dutchbook.domain.pair_trades import facts
 from dutchbook.domain.pair_trades.trade import PairTrade
+from dutchbook.domain.positions.result import unhedged_cost
+from dutchbook.domain.values.units import MICRO, Money
 
 SHARED = pair(match_id="shared", polymarket=contract(POLYMARKET, contract_id="p-shared"))
 """Another pair on the same contract of Kalshi."""
@@ -113,6 +116,65 @@ def test_a_trade_that_is_not_known_can_be_dropped_and_forgotten() -> None:
     nothing.forget("e")
 
     assert not nothing.in_use(CUP)
+
+
+@pytest.mark.parametrize(
+    ("trades", "undone"),
+    [
+        ((), set()),
+        ((entered("f"),), {NO}),
+        ((entered("f", kalshi=NO),), {YES}),
+        ((begun("f"),), {NO}),
+        ((begun("f", kalshi=NO),), {YES}),
+        ((begun("f", pair_id="shared"),), {NO}),
+        ((begun("f", pair_id="apart"),), set()),
+    ],
+)
+def test_a_position_must_not_buy_the_opposite_of_what_another_holds_or_enters(
+    trades: tuple[PairTrade, ...], undone: set[Outcome]
+) -> None:
+    mine = entered()
+
+    assert claims(mine, *trades).undone_by(mine, "kalshi-cup") == undone
+
+
+# Unhedged legs --------------------------------------------------------------------------
+
+
+def test_an_unhedged_leg_counts_on_its_own_pair_from_what_it_must_have_cost() -> None:
+    """Ten contracts at 45 cents without a counterpart."""
+    trade = entered(sizes=("10", "0"))
+    held = claims(trade)
+    paid = unhedged_cost(trade.position)
+
+    found = {
+        name: held.unhedged(pair_id, Money(dollars))
+        for name, pair_id, dollars in (
+            ("as much", "cup", paid),
+            ("less than that", "cup", paid + MICRO),
+            ("another pair", "shared", Decimal(0)),
+        )
+    }
+    held.drop(trade)
+
+    assert found == {"as much": True, "less than that": False, "another pair": False}
+    assert paid > 0
+    assert not held.unhedged("cup", Money(Decimal(0)))
+
+
+def test_a_hedged_position_and_one_that_is_still_entered_have_no_unhedged_leg() -> None:
+    held = claims(entered(), begun("f"))
+
+    assert not held.unhedged("cup", Money(Decimal(0)))
+
+
+def test_a_leg_that_gets_its_counterpart_is_unhedged_no_longer() -> None:
+    trade, hedged = entered(sizes=("10", "0")), entered()
+    held = claims(trade)
+
+    held.put(trade, hedged)
+
+    assert not held.unhedged("cup", Money(Decimal(0)))
 
 
 # What is under way ----------------------------------------------------------------------

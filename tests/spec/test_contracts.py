@@ -20,7 +20,7 @@ from dutchbook.domain.market.contract import (
     Side,
     Sizing,
 )
-from dutchbook.domain.values.units import Money, PriceGrid, Quantity
+from dutchbook.domain.values.units import Money, Price, PriceGrid, Quantity
 from dutchbook.errors import InvalidInput
 
 KALSHI, POLYMARKET = Platform
@@ -146,6 +146,34 @@ def test_a_limit_is_quoted_at_the_next_price_that_the_outcome_can_have(
     assert of.floor_price(at, outcome) == below
     assert of.next_price(at, outcome, SELL) == below
     assert of.next_price(at, outcome, BUY) == above
+
+
+@pytest.mark.parametrize(
+    ("side", "contracts", "worst", "bound", "cent_exact", "limit"),
+    [
+        pytest.param(BUY, "20", "0.50", "0.60", False, "0.60", id="as far as it may"),
+        pytest.param(BUY, "20", "0.50", "0.60", True, "0.50", id="in dollars as it must"),
+        pytest.param(BUY, "20", "0.04", "0.60", True, "0.05", id="worth a dollar"),
+        pytest.param(BUY, "20", "0.04", "0.04", True, "0.04", id="never past the bound"),
+        pytest.param(BUY, "20", "0.04", "0.04", False, "0.04", id="nor in contracts"),
+        pytest.param(SELL, "20", "0.50", "0.40", False, "0.40", id="a sale too"),
+        pytest.param(SELL, "20", "0.50", "0.40", True, "0.40", id="which spends no dollars"),
+        pytest.param(SELL, "20", "0.05", "0.03", True, "0.05", id="a sale worth a dollar"),
+        pytest.param(SELL, "21", "0.05", "0.03", True, "0.05", id="at the price above"),
+        pytest.param(SELL, "0.5", "0.05", "0.03", True, "0.03", id="worth one at no price"),
+    ],
+)
+def test_an_order_goes_as_far_as_it_may_and_is_worth_what_the_platform_asks_for(
+    side: Side, contracts: str, worst: str, bound: str, cent_exact: bool, limit: str
+) -> None:
+    of = contract(POLYMARKET)
+    of = replace(of, sizing=replace(of.sizing, cent_exact=cent_exact))
+
+    found = of.limit_of(
+        Decimal(contracts), NO, side, worst=Price(Decimal(worst)), bound=Price(Decimal(bound))
+    )
+
+    assert found == Decimal(limit)
 
 
 def test_a_contract_with_a_single_price_has_no_other() -> None:

@@ -18,6 +18,7 @@ from dutchbook.domain.positions.exposure import (
     CLOSE,
     COMPLEMENT,
     HOLD,
+    OPPOSITE,
     RETRY,
     TOO_SMALL,
     Exposure,
@@ -209,6 +210,30 @@ def test_all_may_be_taken_where_no_other_order_was_possible() -> None:
     assert found[COMPLEMENT].size == Decimal("6.5")
 
 
+@pytest.mark.parametrize(
+    ("better", "sold", "why"),
+    [
+        ("6", "6", None),
+        ("5.009", "5", None),
+        ("4.99", None, TOO_SMALL),
+    ],
+)
+def test_a_sale_goes_no_deeper_than_where_it_is_worth_the_smallest_order(
+    better: str, sold: str | None, why: str | None
+) -> None:
+    """Nine contracts down to 10 cents are worth 90 cents; the least is a dollar, and five."""
+    cheap = OrderBook(POLYMARKET, "cup")
+    cheap.replace(
+        ((2_000, int(Decimal(better) * 1_000_000)), (1_000, 500_000_000)),
+        ((2_200, 500_000_000),),
+    )
+
+    found = remedies(on_polymarket("9", cheap, cent_exact=False))[CLOSE]
+
+    assert (found.size, found.blocked) == (size(sold or "9"), why)
+    assert found.price == (Decimal("0.20") if sold else None)
+
+
 def test_only_a_purchase_must_cost_whole_cents() -> None:
     made = on_polymarket("9.25", book(POLYMARKET, {38: 500}, {42: 500}), cent_exact=True)
 
@@ -222,6 +247,37 @@ def test_without_a_price_no_size_is_too_small() -> None:
     found = remedies(exposed("0.5", held=book(KALSHI, {}, {42: 500})))[CLOSE]
 
     assert found.blocked == "the book takes 0 of 0.5"
+
+
+@pytest.mark.parametrize(
+    ("undone", "size_", "why"),
+    [
+        (frozenset(), "10", None),
+        (frozenset({NO}), "21", OPPOSITE),
+        (frozenset({NO}), "20", None),
+        (frozenset({YES}), "21", None),
+    ],
+)
+def test_no_purchase_on_kalshi_undoes_the_leg_of_another_position(
+    undone: frozenset[Outcome], size_: str, why: str | None
+) -> None:
+    """Twenty YES are the position's own: as many NO may be bought, which close them."""
+    made = exposed(size_, undone=undone, sellable=size(size_))
+
+    found = remedies(made)
+
+    assert found[COMPLEMENT].blocked == why
+    assert found[RETRY].blocked is found[CLOSE].blocked is None
+
+
+def test_what_is_bought_on_polymarket_undoes_nothing() -> None:
+    made = on_polymarket("25", book(POLYMARKET, {38: 500}, {42: 500}), cent_exact=True)
+
+    found = remedies(replace(made, undone=frozenset(Outcome), sellable=size("25")))
+
+    assert [found[name].blocked for name in (RETRY, CLOSE, COMPLEMENT)] == [
+        OPPOSITE, None, None,
+    ]  # fmt: skip
 
 
 # Obstacles

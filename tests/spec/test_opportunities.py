@@ -294,7 +294,7 @@ def test_a_book_that_is_not_trusted_is_not_traded_on(
     books = cheap_books()
     change(books[platform])
 
-    found = look(books=books)
+    found = look(books=books, hurdles=replace(DEFAULT, books_apart=DEFAULT.book_age))
 
     if reason is None:
         assert isinstance(found, Opportunity)
@@ -308,8 +308,7 @@ def test_both_books_must_be_of_one_moment(platform: Platform, ms: float, trades:
     books = cheap_books()
     books[platform].touch(NOW - timedelta(milliseconds=ms), 1)
 
-    apart = timedelta(milliseconds=1_500)
-    found = look(books=books, hurdles=replace(DEFAULT, books_apart=apart))
+    found = look(books=books)
 
     if trades:
         assert isinstance(found, Opportunity)

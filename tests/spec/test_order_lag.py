@@ -82,18 +82,10 @@ def at(
     return run_virtual(main())
 
 
-@pytest.mark.parametrize(
-    ("steps", "leg", "second"),
-    [
-        (0, Leg.PRIMARY, 0.5),
-        (0, Leg.SECONDARY, 0.5),
-        (1, Leg.PRIMARY, 0.5),
-        (1, Leg.SECONDARY, 4),
-        (2, Leg.SECONDARY, 8),
-    ],
-)
-def test_a_second_leg_meets_the_books_of_a_later_step(
-    steps: int, leg: Leg, second: float
+@pytest.mark.parametrize("leg", list(Leg))
+@pytest.mark.parametrize(("steps", "second"), [(0, 0.5), (1, 4), (2, 8)])
+def test_either_leg_meets_the_books_of_a_later_step(
+    steps: int, second: float, leg: Leg
 ) -> None:
     assert at(lambda market: market.met(leg=leg), steps=steps) == second
 
@@ -101,7 +93,7 @@ def test_a_second_leg_meets_the_books_of_a_later_step(
 def test_at_the_end_of_a_session_nothing_waits() -> None:
     async def work(market: Market) -> float:
         asyncio.get_running_loop().call_later(1, market.lag.release)
-        return await market.met(leg=Leg.SECONDARY)
+        return await market.met()
 
     assert at(work, steps=3) == 1.5
 

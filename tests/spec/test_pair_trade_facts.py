@@ -895,8 +895,8 @@ def cache(committer: Any) -> PairTrades:
     free: Any = NoLimits()
     clock: Any = SimpleNamespace(now=lambda: NOW)
     announce: Any = SimpleNamespace(events=lambda notice, _: (notice,))
-    pairs = {"cup": pair()}
-    return PairTrades(committer, free, free, announce, pairs, clock, SeededIds(1, 1))
+    claims = Claims({"cup": pair()})
+    return PairTrades(committer, free, free, announce, claims, clock, SeededIds(1, 1))
 
 
 def fills_in(batch: Batch) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from support.pairs import NOW, pair
 
+from dutchbook.application.pair_trades.claims import Claims
 from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.domain.execution.decide import Execution, LegState
 from dutchbook.domain.execution.order import Order, Purpose, TimeInForce
@@ -37,7 +38,7 @@ def test_a_holding_conflicts_with_its_opposite_whether_or_not_its_pair_is_follow
 def _cache(matches: Mapping[str, ContractMatch]) -> PairTrades:
     """Return a cache that only looks things up: it has nothing to commit with."""
     nothing: Any = None
-    return PairTrades(nothing, nothing, nothing, nothing, matches, nothing, nothing)
+    return PairTrades(nothing, nothing, nothing, nothing, Claims(matches), nothing, nothing)
 
 
 def _held(match: ContractMatch, kalshi: Outcome) -> PairTrade:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from support.pairs import NOW, contract
@@ -153,6 +154,81 @@ def test_of_what_we_took_only_what_is_added_afterwards_comes_back(
         liquidity.set(ASK, 4_000, size)
 
     assert sum(size for _, size in liquidity.available(ASK)) == left
+
+
+TOPS = pytest.mark.parametrize(
+    ("side", "first", "better", "worse"),
+    [(ASK, 4_500, 4_400, 4_600), (BID, 4_500, 4_600, 4_400)],
+    ids=["asks", "bids"],
+)
+
+
+def top(side: int, *levels: tuple[int, int]) -> tuple[Any, Any]:
+    """Return bids and asks of a recording of best prices."""
+    return (levels, ()) if side == BID else ((), levels)
+
+
+@TOPS
+def test_a_better_level_hides_the_last_one_from_us_and_not_from_an_order(
+    side: int, first: int, better: int, worse: int
+) -> None:
+    liquidity = Liquidity(Replenishment.ADDED, top_only=True)
+    liquidity.snapshot(*top(side, (first, 100)))
+    liquidity.take(side, first, 30)
+
+    liquidity.snapshot(*top(side, (better, 10)))
+
+    assert liquidity.available(side) == ((better, 10),)
+    assert liquidity.offered(side) == ((better, 10), (first, 70))
+    assert liquidity.left(side, first) <= 0
+    liquidity.take(side, first, 70)
+    assert liquidity.offered(side) == ((better, 10),)
+    liquidity.snapshot(*top(side, (first, 100)))
+    assert liquidity.offered(side) == liquidity.available(side) == ()
+    liquidity.snapshot(*top(side, (first, 120)))
+    assert liquidity.offered(side) == liquidity.available(side) == ((first, 20),)
+    liquidity.snapshot(*top(side, (worse, 50)))
+    assert liquidity.offered(side) == ((worse, 50),)
+    liquidity.snapshot(*top(side, (first, 5)))
+    assert liquidity.offered(side) == ((first, 5), (worse, 50))
+
+
+@TOPS
+def test_a_side_that_is_empty_hides_nothing(
+    side: int, first: int, better: int, worse: int
+) -> None:
+    liquidity = Liquidity(Replenishment.ADDED, top_only=True)
+    for levels in ([(first, 100)], [(better, 10)], []):
+        liquidity.snapshot(*top(side, *levels))
+
+    assert liquidity.offered(side) == ()
+    liquidity.snapshot(*top(side, (worse, 7)))
+    assert liquidity.offered(side) == ((worse, 7),)
+
+
+def test_a_whole_ladder_hides_nothing() -> None:
+    liquidity = Liquidity(Replenishment.ADDED)
+    liquidity.snapshot([], [(4_500, 100)])
+    liquidity.snapshot([], [(4_400, 10)])
+
+    assert liquidity.offered(ASK) == ((4_400, 10),)
+
+
+def test_an_order_takes_what_a_better_level_hides() -> None:
+    made = PaperExchange(
+        Platform.KALSHI,
+        [contract(Platform.KALSHI)],
+        Replenishment.ADDED,
+        Money(Decimal(1_000)),
+        top_only=True,
+    )
+    for ask in ((4_500, 100_000_000), (4_400, 10_000_000)):
+        made.update("kalshi-cup", (), (ask,), whole=True, now=NOW)
+
+    report = made.submit(order(size="60", price="0.45"), NOW)
+
+    fills = [(fill.price, fill.size) for fill in report.fills]
+    assert fills == [(Decimal("0.44"), 10), (Decimal("0.45"), 50)]
 
 
 def test_a_quote_is_as_old_as_its_price_and_size() -> None:

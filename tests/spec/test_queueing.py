@@ -28,6 +28,7 @@ OBSTACLES: list[tuple[dict[str, Any], Reason]] = [
     ({"used": True}, Reason.IN_EXECUTION),
     ({"asked": True}, Reason.OUTCOME_UNKNOWN),
     ({"disputed": True}, Reason.DISCREPANCY_OPEN),
+    ({"unhedged": True}, Reason.UNHEDGED_LEG),
     ({"opposed": True}, Reason.OPPOSITE_POSITION),
     ({"entered": MOST + 1}, Reason.MAX_OPEN_PAIRS),
 ]

@@ -130,9 +130,9 @@ def called(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
     return int(ended.value.code or 0), capsys.readouterr().err
 
 
-def traded(url: str, tape: Path) -> dict[str, Any]:
+def traded(url: str, tape: Path, *settings: str) -> dict[str, Any]:
     """Run a tape to its end as `dutchbook run` does, and return the summary."""
-    options = paper_run.Options(load(), str(tape), url, speed=None, seed=1)
+    options = paper_run.Options(load(None, settings), str(tape), url, speed=None, seed=1)
     return paper_run.run(options, paper_run.NoScreen())
 
 

@@ -22,6 +22,7 @@ from support.clocks import Hand
 from support.executing import opportunity
 
 FOUND = opportunity()
+DUST = Money(Decimal(2))
 MOST, COOL = 4, timedelta(seconds=30)
 
 
@@ -52,6 +53,8 @@ class Queueing:
     closed: Reason | None = None
     used: bool = False
     opposed: bool = False
+    unhedged: bool = False
+    minds: bool = True
     asked: bool = False
     disputed: bool = False
     entered: int = MOST
@@ -61,7 +64,7 @@ class Queueing:
     no_capital: str = ""
     rejected: str = ""
     bound: int = 2
-    at_once: dict[str, int] = field(default_factory=dict)
+    at_once: dict[str, Any] = field(default_factory=dict)
     did: list[Any] = field(default_factory=list)
     most_at_once: int = 0
 
@@ -82,6 +85,7 @@ class Queueing:
         parts = SimpleNamespace(
             claims=SimpleNamespace(
                 in_use=lambda _: self.used,
+                unhedged=lambda _, least: self.unhedged and least == DUST,
                 opposes=lambda _, outcome: self.opposed and outcome is Outcome.YES,
             ),
             refusal=lambda _, now: self.closed if now == self.clock.now() else None,
@@ -101,6 +105,7 @@ class Queueing:
             self.clock,
             cool_down=COOL,
             bound=self.bound,
+            least_unhedged=DUST if self.minds else None,
             **self.at_once,
         )
 

@@ -11,7 +11,6 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, cast
 
-from dutchbook.application.exposure.auto_policy import AutoPolicy
 from dutchbook.application.exposure.single_leg import SingleLegResolutionService
 from dutchbook.application.market.watchlist import Watchlist
 from dutchbook.application.pair_trades.adjustments import Done, Plan
@@ -20,6 +19,7 @@ from dutchbook.application.records.committer import Committer
 from dutchbook.domain.events import Event, Scenario
 from dutchbook.domain.market.contract import Outcome, Platform
 from dutchbook.domain.positions.position import Holding, OpenPosition, PositionStatus
+from dutchbook.domain.positions.work_rules import WorkRules
 from dutchbook.domain.values.units import ZERO, Money, Quantity
 from support.answers import order
 from support.clocks import Hand
@@ -29,6 +29,7 @@ from support.pairs import NOW, book, pair
 
 KALSHI, POLYMARKET = Platform.KALSHI, Platform.POLYMARKET
 VERSION = 7
+WORK = WorkRules()
 Outcomes = Callable[["Resolving", Plan], Done]
 
 
@@ -67,21 +68,24 @@ class Resolving:
         plans: The orders that were sent, each with the events of its intent.
         told: The events that were committed.
         out: Why no order may be placed now.
+        undone: What must not be bought on Kalshi.
     """
 
     def __init__(
         self,
         held: OpenPosition,
         *outcomes: Outcomes,
-        policy: AutoPolicy = AutoPolicy.COMPLETE_THEN_UNWIND,
+        rules: WorkRules = WORK,
+        clock: Any = None,
     ) -> None:
         self.outcomes = list(outcomes)
         self.plans: list[Plan] = []
         self.notes: list[tuple[Event, ...]] = []
         self.told: list[Event] = []
         self.out: str | None = None
-        self.clock = Hand()
-        self.clock.elapsed = 0.0
+        self.undone: frozenset[Outcome] = frozenset()
+        self.clock: Any = clock or Hand()
+        self.times: list[float] = []
         self.journal = MemoryJournal()
         committer = Committer(self.journal, self.clock, NamedIds())
         committer.subscribe(lambda event, _: self.told.append(event))
@@ -90,7 +94,12 @@ class Resolving:
         self.show(KALSHI, {41: 500}, {45: 500})
         self.show(POLYMARKET, {47: 500}, {49: 500})
         announce = Announcements(
-            committer, self.watchlist, self.clock, timedelta(days=1), Decimal("0.10")
+            committer,
+            self.watchlist,
+            self.clock,
+            timedelta(days=1),
+            Decimal("0.10"),
+            cast("Any", self),
         )
         self.announce = announce
         self.trade: Any = SimpleNamespace(
@@ -113,9 +122,13 @@ class Resolving:
             announce,
             committer,
             self.clock,
-            policy=policy,
-            rescue_limit=Decimal("0.02"),
+            rules=rules,
         )
+
+    def undone_by(self, trade: Any, contract_id: str) -> frozenset[Outcome]:
+        """Return what must not be bought on Kalshi, for another position's sake."""
+        assert (trade, contract_id) == (self.trade, "kalshi-cup")
+        return self.undone
 
     def show(self, platform: Platform, bids: dict[int, int], asks: dict[int, int]) -> None:
         """Show a book."""
@@ -157,6 +170,7 @@ class Resolving:
         assert position_id == "held"
         assert self.locked
         self.plans.append(plan)
+        self.times.append(self.clock.monotonic())
         self.notes.append(notes)
         self.acted.set()
         done = self.outcomes.pop(0)(self, plan)
@@ -170,12 +184,17 @@ def comes_to(
     reason: str | None = None,
     *,
     unknown: bool = False,
+    refusal: str | None = None,
 ) -> Outcomes:
     """Return the result of an order: what it filled, and the position after it."""
 
     def done(at: Resolving, plan: Plan) -> Done:
         sent = order(
-            plan.platform, order_id="sent", size=plan.size, filled=Quantity(Decimal(filled))
+            plan.platform,
+            order_id="sent",
+            size=plan.size,
+            filled=Quantity(Decimal(filled)),
+            refusal=refusal,
         )
         return Done(held or at.trade.position, sent, reason, unknown)
 

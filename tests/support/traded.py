@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.market.watchlist import Watchlist
 from dutchbook.application.pair_trades.announcements import Announcements
+from dutchbook.application.pair_trades.claims import Claims
 from dutchbook.application.pair_trades.store import PairTrades
 from dutchbook.application.records.changes import capital_writes, changes
 from dutchbook.application.records.committer import Committer
@@ -184,15 +185,16 @@ class Holder:
             self.journal, self.committer, self.clock, self.ids, limits, ACCOUNTS
         )
         self.watchlist = Watchlist(matches or (CUP,))
+        claims, minute = Claims(self.watchlist.matches), timedelta(seconds=60)
         self.announce = Announcements(
-            self.committer, self.watchlist, self.clock, timedelta(seconds=60), Decimal("0.05")
+            self.committer, self.watchlist, self.clock, minute, Decimal("0.05"), claims
         )
         self.trades = PairTrades(
             self.committer,
             self.risk.capital,
             self.risk.halts,
             self.announce,
-            self.watchlist.matches,
+            claims,
             self.clock,
             self.ids,
         )

@@ -100,7 +100,7 @@ def _engine(
         *_present(anchoring, build_hooks(base, programs, monitoring.system)),
     )
     _subscribe(base, ends)
-    followers = (detection, ends.exits)
+    followers = (trading.single_leg.worker, detection, ends.exits)
     return Engine(
         base.settings,
         around,

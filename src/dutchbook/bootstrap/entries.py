@@ -14,6 +14,8 @@ from dutchbook.application.operator.reconciliation import ReconciliationCommands
 from dutchbook.bootstrap.base import Base
 from dutchbook.bootstrap.exits import ExitServices
 from dutchbook.bootstrap.reconciliation import build_reconciliation
+from dutchbook.config import Settings
+from dutchbook.domain.values.units import Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,12 @@ def build_entries(base: Base, trading: PairTradeServices, ends: ExitServices) ->
         clock,
         cool_down=timedelta(seconds=settings.execution.cool_down_seconds),
         bound=settings.execution.queue_bound,
+        least_unhedged=_least_unhedged(settings),
     )
     reconciling = build_reconciliation(base, trading, executions, ends.settlement)
     return EntryServices(executions, queue, breaker, reconciling)
+
+
+def _least_unhedged(settings: Settings) -> Money | None:
+    chosen = settings.exposure
+    return Money(chosen.dust_dollars) if chosen.blocks_entries else None

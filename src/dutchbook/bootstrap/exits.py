@@ -87,6 +87,7 @@ def _exit_settings(base: Base) -> ExitSettings:
         rescue_limit=base.hurdles.rescue_limit,
         book_age=base.hurdles.book_age,
         interval=timedelta(seconds=chosen.check_seconds),
+        worked=base.settings.work_rules().goes_on,
         exiting=leave[chosen.leave],
         by_pair=chosen.by_pair(),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import NamedTuple
 
-from dutchbook.application.exposure.auto_policy import AutoPolicy
 from dutchbook.application.exposure.single_leg import SingleLegResolutionService
 from dutchbook.application.lifecycle import PairTradeServices
 from dutchbook.application.market.leg_order import FirstLegs
@@ -13,6 +12,7 @@ from dutchbook.application.orders.gate import Gate
 from dutchbook.application.orders.questions import Questions
 from dutchbook.application.pair_trades.adjustments import Adjustments
 from dutchbook.application.pair_trades.announcements import Announcements
+from dutchbook.application.pair_trades.claims import Claims
 from dutchbook.application.pair_trades.discrepancies import Disputes
 from dutchbook.application.pair_trades.loading import Loader
 from dutchbook.application.pair_trades.store import PairTrades
@@ -37,10 +37,9 @@ def build_pair_trades(base: Base) -> PairTradeServices:
         parts.announce,
         committer,
         clock,
-        policy=AutoPolicy(chosen.auto_policy),
-        rescue_limit=base.hurdles.rescue_limit,
+        rules=base.settings.work_rules(),
     )
-    committer.subscribe(single_leg.on_event)
+    committer.subscribe(single_leg.worker.on_event)
     reported = ReportedFills(trades, clock)
     recovery = Recovery(trades, single_leg, first_legs, unsettled, clock)
     inquiries = Inquiries(
@@ -82,14 +81,15 @@ def _parts(base: Base) -> _Parts:
     capital, watchlist = risk.capital, base.watchlist
     controls, book_age = base.settings.controls(), base.hurdles.book_age
     matches, wait = watchlist.matches, base.settings.execution.answer_seconds
-    announce = Announcements(committer, watchlist, clock, book_age, controls.price_collar)
-    trades = PairTrades(committer, capital, risk.halts, announce, matches, clock, ids)
+    claims, collar = Claims(matches), controls.price_collar
+    announce = Announcements(committer, watchlist, clock, book_age, collar, claims)
+    trades = PairTrades(committer, capital, risk.halts, announce, claims, clock, ids)
     gate = Gate(
         capital,
         watchlist,
         controls,
         book_age,
-        trades.claims,
+        claims,
         clock,
         journal=base.lease_reader,
         fence=committer.fence,

@@ -217,6 +217,7 @@ def _platforms(settings: Settings, tape: Tape, clock: Clock, seed: int) -> Platf
             (each for each in tape.meta.contracts if each.platform is platform),
             Replenishment(settings.paper.replenishment),
             cash[platform],
+            top_only=tape.meta.top_only,
         )
         for platform in Platform
     }

@@ -36,6 +36,7 @@ from dutchbook.domain.execution.pre_trade_checks import Controls
 from dutchbook.domain.market.health import DriftLimits, HealthLimits
 from dutchbook.domain.positions.exit_case import ExitRule, ExitRules
 from dutchbook.domain.positions.reminding import Reminding
+from dutchbook.domain.positions.work_rules import ALLOWED, AutoPolicy, WorkRules
 from dutchbook.domain.values.units import Money
 from dutchbook.errors import DutchbookError, InvalidInput, UnknownSetting
 
@@ -94,8 +95,17 @@ class Settings(Section):
             true_up_share=self.execution.true_up_share,
             gas=Money(self.detection.gas),
             book_age=self.book_age(polled=polled),
-            books_apart=_milliseconds(self.detection.books_apart_ms),
+            books_apart=timedelta(milliseconds=self.detection.books_apart_ms),
             closing_window=timedelta(seconds=self.detection.closing_window_seconds),
+        )
+
+    def work_rules(self) -> WorkRules:
+        """Return what an engine may do about an unhedged leg on its own."""
+        return WorkRules(
+            allowed=ALLOWED[AutoPolicy(self.execution.auto_policy)],
+            rescue_limit=self.execution.rescue_limit,
+            patience=timedelta(seconds=self.exposure.patience_seconds),
+            once=self.exposure.tried_once,
         )
 
     def exit_rules(self) -> ExitRules:
@@ -196,10 +206,6 @@ def load(
         return Settings.model_validate(values)
     except ValidationError as error:
         raise _refusal(error) from None
-
-
-def _milliseconds(number: int | None) -> timedelta | None:
-    return None if number is None else timedelta(milliseconds=number)
 
 
 def places() -> tuple[tuple[str, str], ...]:

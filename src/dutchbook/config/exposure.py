@@ -12,6 +12,20 @@ from dutchbook.config.fields import DOLLARS, YEAR, Section, exact, whole
 class Exposure(Section):
     """How single-leg exposures are handled."""
 
+    # A leg that is tried once may stay for good; worked on, none stays while something can be
+    # done: see docs/performance.md, Decisions.
+    patience_seconds: int = whole(
+        60,
+        0,
+        YEAR,
+        "so long a remedy may lose execution.rescue_limit; then the best one is taken",
+    )
+    blocks_entries: bool = Field(
+        True,
+        description="no entry on a pair with an unhedged leg of dust_dollars or more",
+    )
+    # The decisions of November 2026, for the comparison in docs/performance.md.
+    tried_once: bool = Field(False, description="tries completing and closing once each")
     halt_on_weekly: bool = Field(
         True, description="halt after three weeks in a row with more than one single leg each"
     )

@@ -21,22 +21,22 @@ def _rate(what: str) -> Any:
 
 
 class Paper(Section):
-    """How realistic paper trading is; headline results use lag 1 and replenishment `never`."""
+    """How realistic paper trading is; headline results use lag 1 and replenishment `added`."""
 
     kalshi_cash: Decimal = exact("5000", 0, DOLLARS, "dollars at the first run")
     polymarket_cash: Decimal = exact("5000", 0, DOLLARS, "dollars at the first run")
     lag_steps: int = whole(
-        1, 0, MANY, "tape steps until the second leg meets the book; 0: nobody is as fast"
+        1, 0, MANY, "tape steps until an order meets the book; 0 flatters: nobody is as fast"
     )
     lag_ms: int = whole(
         0,
         0,
         DAY_MS,
-        "milliseconds until either leg meets the book, in place of lag_steps unless 0; between"
+        "milliseconds until an order meets the book, in place of lag_steps unless 0; between"
         " two polls of a tape a quote is still there with the probability recorded for its age",
     )
     replenishment: str = word(
-        "never",
+        "added",
         "added",
         "never",
         "new",

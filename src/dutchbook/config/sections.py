@@ -30,8 +30,10 @@ class Detection(Section):
     minimum_net_edge: Decimal = exact(
         "0.008", 0, BELOW_ONE, "dollars a contract, after fees and divergence"
     )
+    # Nine of ten slots of the World Cup recording fill in four and a half minutes at half a
+    # cent, while edges of two cents come later: see docs/performance.md, Decisions.
     edge_slope: Decimal = exact(
-        "0",
+        "0.005",
         0,
         BELOW_ONE,
         "dollars a contract that the minimum edge rises by when all money is in use that a"
@@ -62,11 +64,12 @@ class Detection(Section):
     book_age_seconds: int | None = whole(
         None, 1, YEAR, "older books are not traded on; unless set 5, or 10 on a polled tape"
     )
-    books_apart_ms: int | None = whole(
-        None,
+    # A fresh quote against one of the poll before is no edge (docs/performance.md, Decisions).
+    books_apart_ms: int = whole(
+        1_500,
         0,
         YEAR * 1_000,
-        "an edge needs both books updated within so long of each other; unset: any time",
+        "an edge needs both books updated within so long of each other",
     )
     closing_window_seconds: int = whole(120, 0, YEAR, "no entry this close to a contract's end")
     gas: Decimal = exact("0", 0, 1_000, "dollars an order; zero where the platform pays it")
@@ -182,8 +185,10 @@ class Exits(Section):
     )
     time_hours: int = whole(48, 0, 8_760, "before resolution, when classic leaves")
     unhedged_stop: bool = Field(True, description="a stop for what has no other leg")
+    # Money that is back finds the next edge: about the same result in a fraction of the
+    # dollar-days (docs/performance.md, Decisions), if unhedged legs are worked on.
     minimum_gain: Decimal = exact(
-        "0.008", 0, BELOW_ONE, "dollars a contract that an early exit must bring above holding"
+        "0.002", 0, BELOW_ONE, "dollars a contract that an early exit must bring above holding"
     )
     urgent_cost: Decimal = exact(
         "0.05",

@@ -37,7 +37,8 @@ class TapeMessage:
 class TapeMeta:
     """Metadata of a tape. The tape approves its own pairs, in paper mode only.
 
-    `messages` counts what was received; `noticed` says what was wrong with it, a line each.
+    `top_only`: its books are the best prices alone. `messages` counts what was received;
+    `noticed` says what was wrong with it, a line each.
     """
 
     name: str
@@ -52,6 +53,7 @@ class TapeMeta:
     last: datetime
     format: int = 1
     noticed: tuple[str, ...] = ()
+    top_only: bool = False
 
 
 class Tape(Protocol):

@@ -102,6 +102,7 @@ class _Meta(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     last: datetime
     recording: Recording | None
     noticed: list[str] | msgspec.UnsetType = msgspec.UNSET
+    top_only: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 def encode(meta: TapeMeta, recording: Recording | None) -> bytes:
@@ -121,6 +122,7 @@ def encode(meta: TapeMeta, recording: Recording | None) -> bytes:
             last=meta.last,
             recording=recording,
             noticed=list(meta.noticed) or msgspec.UNSET,
+            top_only=meta.top_only or msgspec.UNSET,
         ),
         order="deterministic",
     )
@@ -157,6 +159,7 @@ def decode(document: bytes) -> tuple[TapeMeta, Recording | None]:
         last=_zoned(meta.last),
         format=meta.format,
         noticed=() if meta.noticed is msgspec.UNSET else tuple(meta.noticed),
+        top_only=meta.top_only is True,
     ), meta.recording
 
 

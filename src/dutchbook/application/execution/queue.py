@@ -31,7 +31,8 @@ class ExecutionQueueService:
 
     It takes eleven parts because an execution is admitted here: by results, pair trades,
     discrepancies and open questions, then by capital; its result is counted by the breaker;
-    three are limits.
+    the rest are limits. `least_unhedged` are the dollars of an unhedged leg that keep a pair
+    from being entered; None if none does.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class ExecutionQueueService:
         cool_down: timedelta,
         bound: int,
         at_once: int = 16,
+        least_unhedged: Money | None = None,
     ) -> None:
         self._executions = executions
         self._risk = risk
@@ -59,6 +61,7 @@ class ExecutionQueueService:
         self._clock = clock
         self._cool_down = cool_down
         self._bound = bound
+        self._least_unhedged = least_unhedged
         self._slots = asyncio.Semaphore(at_once)
         self._waiting: dict[str, Opportunity] = {}
         self._locked: set[str] = set()
@@ -100,12 +103,23 @@ class ExecutionQueueService:
         cool = self._cool_until.get(pair_id)
         if cool is not None and self._clock.now() < cool:
             return Reason.COOLING_DOWN
+        return self._obstacle(match, kalshi_outcome) or self._full(pair_id)
+
+    def _obstacle(self, match: ContractMatch, kalshi_outcome: Outcome) -> Reason | None:
+        """Return what of a pair must be dealt with before anything is entered on it."""
+        pair_id = match.match_id
         if self._questions.asks_on(pair_id):
             return Reason.OUTCOME_UNKNOWN
         if self._disputes.on(pair_id):
             return Reason.DISCREPANCY_OPEN
+        least = self._least_unhedged
+        if least is not None and self._trades.claims.unhedged(pair_id, least):
+            return Reason.UNHEDGED_LEG
         if self._trades.claims.opposes(match, kalshi_outcome):
             return Reason.OPPOSITE_POSITION
+        return None
+
+    def _full(self, pair_id: str) -> Reason | None:
         capital = self._risk.capital
         full = capital.open_pairs(pair_id).entered > capital.limits.max_open_pairs
         if full and self._risk.overrides.override(pair_id) is None:

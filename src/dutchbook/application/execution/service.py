@@ -258,10 +258,11 @@ class ExecutionService:
         worst = contract.next_price(taken.worst, outcome, Side.BUY) if taken else None
         if taken is None or worst is None or worst > intent.bound:
             return LegRejected(intent.leg, "depth")
-        # If the order is sized in dollars, a loose limit would buy more than is wanted.
         first = intent.leg is Leg.PRIMARY
         bound = contract.floor_price(intent.bound, outcome) or worst
-        limit = worst if contract.sizing.cent_exact and not first else bound
+        size = intent.quantity
+        tight = contract.limit_of(size, outcome, Side.BUY, worst=worst, bound=bound)
+        limit = bound if first else tight
         if not first or attempt.execution.primary.sent:
             # A hedge may go far beyond the best price, but never needs to go past the collar.
             collar = self._gate.worst_price(contract, outcome)

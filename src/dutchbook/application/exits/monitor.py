@@ -32,7 +32,7 @@ from dutchbook.domain.events import (
     PositionOpened,
 )
 from dutchbook.domain.execution.order import Purpose
-from dutchbook.domain.market.book import walk
+from dutchbook.domain.market.book import reach
 from dutchbook.domain.market.contract import ContractMatch, Platform, Side
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.exit_case import (
@@ -45,7 +45,7 @@ from dutchbook.domain.positions.exit_case import (
     Why,
 )
 from dutchbook.domain.positions.exits import held_worth, left_now, mark_of, next_exit
-from dutchbook.domain.positions.exposure import Place
+from dutchbook.domain.positions.exposure import TOO_SMALL, Place
 from dutchbook.domain.positions.position import UNHEDGED, OpenPosition, PositionStatus
 from dutchbook.domain.values.units import E4, MICRO, Money, Price, Quantity, floor_to
 from dutchbook.errors import NotSent, OutcomeUnknown
@@ -205,6 +205,8 @@ class ExitMonitor:
             if position.status in UNHEDGED:
                 await self._halts.mark(Alone.of(position, mark_of(case, rules)))
             await self._partial.tell(trade)
+            if self._choices.worked and position.status in UNHEDGED:
+                return
             decision = next_exit(case, rules)
             if isinstance(decision, Hold):
                 if decision.reason is Why.NO_MARK:
@@ -331,14 +333,17 @@ class ExitMonitor:
         most = filled if buys else min(filled, trade.sellable(leg.platform))
         size = Quantity(floor_to(most, contract.lot if buys else contract.sizing.step))
         slack = self._choices.rescue_limit
-        bound = leg.limit + slack if buys else leg.limit - slack
-        limit = contract.floor_price(bound, leg.outcome) or Price(contract.grid.finest)
-        taken = walk(book.offers(leg.outcome, leg.side), size) if size else None
-        if taken is not None and (taken.worst <= limit if buys else taken.worst >= limit):
-            # Sized in dollars: a loose limit overfills.
-            limit = contract.next_price(taken.worst, leg.outcome, leg.side) or limit
-        if not size or size < contract.smallest(limit):
-            return Done(before.position, None, "less than the platform's smallest order")
+        furthest = leg.limit + slack if buys else leg.limit - slack
+        inwards = Side.SELL if buys else Side.BUY
+        quoted = contract.next_price(furthest, leg.outcome, inwards)
+        bound = quoted or Price(contract.grid.finest)
+        if not size:
+            return Done(before.position, None, TOO_SMALL)
+        reached = reach(book.offers(leg.outcome, leg.side), size, bound, leg.side)
+        worst = contract.next_price(reached, leg.outcome, leg.side) or bound
+        limit = contract.limit_of(size, leg.outcome, leg.side, worst=worst, bound=bound)
+        if size < contract.smallest(limit):
+            return Done(before.position, None, TOO_SMALL)
         plan = Plan(leg.platform, leg.outcome, leg.side, size, limit, Purpose.EXIT)
         return await self._adjustments.carry(position_id, plan)
 

@@ -23,6 +23,8 @@ class ExitSettings:
         rescue_limit: Dollars per contract that the second leg may lose against its plan.
         book_age: Maximum age of a book that is traded on.
         interval: Interval between two checks of all positions.
+        worked: Whether the engine works on every unhedged leg until it is gone, so that none is
+            exited here.
         exiting: Why all positions are exited: platform risk, or a wind-down; None if they are
             not.
     """
@@ -31,6 +33,7 @@ class ExitSettings:
     rescue_limit: Decimal
     book_age: timedelta
     interval: timedelta
+    worked: bool = False
     exiting: Why | None = None
     by_pair: Mapping[str, ExitRule] = field(default_factory=dict)
 

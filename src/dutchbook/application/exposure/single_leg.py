@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from decimal import Decimal
 
-from dutchbook.application.exposure.auto_policy import AutoPolicy, PolicySteps
+from dutchbook.application.exposure.worker import ExposureWorker
 from dutchbook.application.pair_trades.adjustments import (
     Adjustments,
     CommandContext,
@@ -19,21 +18,19 @@ from dutchbook.application.records.committer import Committer
 from dutchbook.application.records.shielding import run_to_end
 from dutchbook.domain.events import Event, Scenario
 from dutchbook.domain.execution.order import Purpose
-from dutchbook.domain.market.book import Trust, reach
+from dutchbook.domain.market.book import reach
 from dutchbook.domain.market.contract import Side
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.exposure import CLOSE, COMPLEMENT, RETRY, Exposure
 from dutchbook.domain.positions.position import UNHEDGED, OpenPosition, PositionStatus
-from dutchbook.domain.values.units import Money, Quantity, due, floor_to, owed, plain
+from dutchbook.domain.positions.work_rules import WorkRules
+from dutchbook.domain.values.units import Money, Quantity, due, floor_to, plain
 from dutchbook.domain.values.units import price as checked_price
 from dutchbook.errors import InvalidInput, InvalidPositionState
 from dutchbook.ports.journal import Batch, Journal
 from dutchbook.ports.time import Clock
 
 UNKNOWN, STATE, RETRY_FAILED, CLOSE_FAILED = 2003, 2005, 2006, 2007
-LOOK_SECONDS = 1
-ONE_BOOK_SECONDS = 60
-"""An engine that has run for so long acts even if one platform shows no live book."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,22 +74,15 @@ class SingleLegResolutionService:
         committer: Committer,
         clock: Clock,
         *,
-        policy: AutoPolicy,
-        rescue_limit: Decimal,
+        rules: WorkRules,
     ) -> None:
         self._trades = trades
         self._adjustments = adjustments
         self._announce = announce
         self._committer = committer
-        self._clock = clock
-        self._policy = policy
-        self._steps = PolicySteps(committer, policy)
-        self._rescue_limit = rescue_limit
-        self._noticed: dict[str, None] = {}
-        self._over = False
-        self._wake = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self.worker = ExposureWorker(
+            trades, announce, committer, clock, rules, self._take_alone
+        )
 
     def scenarios(self, position_id: str) -> tuple[Scenario, ...]:
         """Return the remedies of an exposure: retry, close, complement, hold.
@@ -185,122 +175,24 @@ class SingleLegResolutionService:
             taken = await self._take(trade, exposure, remedy, asked)
             return self._result(taken, CLOSE_FAILED)
 
-    # The automatic policy
-    # ------------------------------------------------------------------------
+    # What the engine does on its own
+    # --------------------------------------------------------------------------------
 
     async def start(self, journal: Journal) -> None:
-        """Queue exposures of an earlier run for which the policy has steps left."""
-        await self._steps.start(journal)
-        for trade in self._trades.all():
-            exposed = trade.position.status is PositionStatus.SINGLE_LEG_EXPOSED
-            if exposed and self._steps.next(trade.position) is not None:
-                self.exposed(trade.position_id)
+        """Take up the exposures of an earlier run."""
+        await self.worker.start(journal)
 
     def exposed(self, position_id: str) -> None:
-        """Queue an exposure: the policy acts on it once."""
-        if self._policy is not AutoPolicy.OFF:
-            self._noticed[position_id] = None
-            self._idle.clear()
-            self._wake.set()
+        """Work on an exposure; see `ExposureWorker`."""
+        self.worker.exposed(position_id)
 
     async def run(self) -> None:
-        """Act on queued exposures as soon as they can be traded, until cancelled."""
-        began = self._clock.monotonic()
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._noticed:
-                ready = [each for each in self._noticed if self._ready(each, began)]
-                for position_id in ready:
-                    del self._noticed[position_id]
-                    await self.act(position_id)
-                if not ready and self._over:
-                    self._noticed.clear()
-                elif not ready:
-                    await self._wait_for_books()
-            self._idle.set()
-
-    def _ready(self, position_id: str, began: float) -> bool:
-        """Return whether there are books to act on; they are empty when the loop `began`."""
-        trade = self._found(position_id)
-        if trade is None:
-            return True  # nothing is left to do, or an order is out
-        if trade.pair_id not in self._trades.pairs:
-            return False
-        exposure = self._announce.exposed(trade)
-        begun = all(
-            p.book.trust is not Trust.SYNCING for p in (exposure.held, exposure.missing)
-        )
-        late = self._clock.monotonic() - began >= ONE_BOOK_SECONDS
-        return (begun or late) and not all(exposure.untrusted_because.values())
-
-    async def _wait_for_books(self) -> None:
-        """Wait for books, or for another exposure."""
-        woken = asyncio.ensure_future(self._wake.wait())
-        timer = asyncio.ensure_future(self._clock.sleep(LOOK_SECONDS))
-        try:
-            await asyncio.wait({woken, timer}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            woken.cancel()
-            timer.cancel()
-        self._wake.clear()
+        """Work on every exposure, until cancelled."""
+        await self.worker.run()
 
     async def drained(self) -> None:
-        """Wait until the queue is empty; exposures without a book are dropped."""
-        self._over = True
-        self._wake.set()
-        await self._idle.wait()
-
-    async def act(self, position_id: str) -> None:
-        """Apply the policy to an exposure, within the rescue budget, each step once.
-
-        A step is sized to the depth of its book; the next one handles the rest.
-
-        An order that filled more than was missing reverses the exposure: that is a new one, and
-        so is one that opens after this one is gone. Nothing is done while the outcome of an
-        order is unknown; the service that resolves it queues the exposure again.
-        """
-        async with self._trades.lock(position_id):
-            while (trade := self._found(position_id)) is not None:
-                step = self._steps.next(trade.position)
-                if step is None:
-                    return
-                await self._try(trade, step)
-
-    def on_event(self, event: Event, sequence: int) -> None:
-        """Track which steps were tried on each exposure."""
-        self._steps.on_event(event, sequence)
-
-    async def _try(self, trade: PairTrade, step: str) -> None:
-        """Try one step; if nothing is sent, report why."""
-        exposure = self._announce.exposed(trade)
-        buys = step == RETRY
-        names = (RETRY,) if buys else (CLOSE, COMPLEMENT)
-        remedy = _best([each for each in exposure.scenarios() if each.name in names])
-        reason = self._over_budget(exposure, remedy) if buys else None
-        if reason is None:
-            notes = (self._steps.tried(trade.position, step, None),)
-            done = await self._take(trade, exposure, remedy, notes=notes)
-            if done.order is not None:
-                return
-            reason = done.reason or "nothing could be sent"
-        tried = self._steps.tried(trade.position, step, reason)
-        await self._committer.commit(Batch(events=(tried,)))
-
-    def _over_budget(self, exposure: Exposure, remedy: Scenario) -> str | None:
-        """Return why completing would lose more than the rescue budget, None if it does not."""
-        budget = self._rescue_limit * (remedy.size or exposure.quantity)
-        if remedy.pnl is None or remedy.pnl >= -budget:
-            return None
-        loses, most = plain(-remedy.pnl), plain(owed(budget))
-        return f"it would lose {loses} dollars, and at most {most} may be lost by completing"
-
-    def _found(self, position_id: str) -> PairTrade | None:
-        """Return an exposed position that may be acted on now."""
-        trade = self._trades.known(position_id)
-        if trade is None or trade.order_out() or trade.position.status not in UNHEDGED:
-            return None
-        return trade
+        """Do what can be done at once; the rest is left to the next start."""
+        await self.worker.drained()
 
     # Helpers
     # --------------------------------------------------------------------------------
@@ -340,6 +232,16 @@ class SingleLegResolutionService:
             remedy.platform, outcome, side, remedy.size, remedy.price, purpose, asked=asked
         )
         return await self._adjustments.carry(trade.position_id, plan, notes)
+
+    async def _take_alone(
+        self,
+        trade: PairTrade,
+        exposure: Exposure,
+        remedy: Scenario,
+        notes: tuple[Event, ...],
+    ) -> Done:
+        """Send the order of a remedy that the engine has chosen on its own."""
+        return await self._take(trade, exposure, remedy, notes=notes)
 
     def _result(self, done: Done, code: int) -> Resolution:
         position = done.position

@@ -27,13 +27,12 @@ from dutchbook.domain.pair_trades.facts import (
     OutcomeUnknown,
     Placed,
 )
+from dutchbook.domain.positions.exposure import OPPOSITE, opposite_of
 from dutchbook.domain.positions.position import OpenPosition
 from dutchbook.domain.values.units import NOTHING, Money, Price, Quantity, owed
 from dutchbook.errors import Conflict, Halted, ReservationFailed, Unfit
 from dutchbook.ports.orders import OrderGateway, OrderReport
 from dutchbook.ports.time import Clock, Ids
-
-OPPOSITE = "another position holds the opposite outcome on Kalshi, which would net the two"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,14 +150,11 @@ class Adjustments:
         """
         if plan.side is Side.SELL or plan.platform is not Platform.KALSHI:
             return False
-        leg = position.kalshi
-        own = leg.size if leg.outcome is not plan.outcome else leg.complement
-        if plan.size <= own:
+        if plan.size <= opposite_of(position.kalshi, plan.outcome):
             return False
         contract = self._trades.match(position).contract(plan.platform)
-        claims, trade = self._trades.claims, self._trades.of(position.position_id)
-        entered = claims.enters(contract.contract_id, plan.outcome.opposite)
-        return entered or claims.against(trade, plan.outcome)
+        trade = self._trades.of(position.position_id)
+        return plan.outcome in self._trades.claims.undone_by(trade, contract.contract_id)
 
     async def _sent(self, order: Order) -> Done:
         """Send a durable order, and book what is known about it afterwards."""

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from dutchbook.application.market.watchlist import PairWatch, Watchlist
+from dutchbook.application.pair_trades.claims import Claims
 from dutchbook.application.records.committer import Committer
 from dutchbook.domain.detection.quote import Opportunity
 from dutchbook.domain.events import (
@@ -46,12 +47,14 @@ class Announcements:
         clock: Clock,
         book_age: timedelta,
         collar: Decimal,
+        claims: Claims,
     ) -> None:
         self._committer = committer
         self._watchlist = watchlist
         self._clock = clock
         self._book_age = book_age
         self._collar = collar
+        self._claims = claims
 
     def identified(self, opportunity: Opportunity, execution_id: str) -> OpportunityIdentified:
         """Return the event of an opportunity that is acted on."""
@@ -184,6 +187,7 @@ class Announcements:
         platform, watch = position.longer, self._watchlist.pairs[position.pair_id]
         places = {p: self._place(watch, p, position) for p in Platform}
         outcome = position.holding(platform).outcome
+        undone = self._claims.undone_by(trade, watch.match.kalshi.contract_id)
         return Exposure(
             quantity=Quantity(abs(position.imbalance)),
             held=places[platform],
@@ -195,6 +199,7 @@ class Announcements:
             },
             collar=self._collar,
             order_out=trade.order_out(),
+            undone=undone,
         )
 
     def _place(self, watch: PairWatch, platform: Platform, position: OpenPosition) -> Place:

@@ -8,7 +8,9 @@ from decimal import Decimal
 from dutchbook.domain.execution.order import Order
 from dutchbook.domain.market.contract import ContractMatch, Outcome, Platform, Side
 from dutchbook.domain.pair_trades.trade import LegKey, PairTrade
-from dutchbook.domain.values.units import Quantity
+from dutchbook.domain.positions.position import UNHEDGED
+from dutchbook.domain.positions.result import unhedged_cost
+from dutchbook.domain.values.units import Money, Quantity
 
 
 class Claims:
@@ -19,10 +21,11 @@ class Claims:
     """
 
     def __init__(self, matches: Mapping[str, ContractMatch]) -> None:
-        self._matches = matches
+        self.matches = matches
         self._prepared: dict[str, PairTrade] = {}
         self._entering: dict[str, PairTrade] = {}
         self._holding: dict[LegKey, dict[str, PairTrade]] = {}
+        self._unhedged: dict[str, PairTrade] = {}
 
     def prepare(self, trade: PairTrade) -> None:
         """Count what a pair trade is about to buy, before its first commit."""
@@ -38,6 +41,8 @@ class Claims:
             self.drop(before)
         if not trade.ended and not trade.opened:
             self._entering[trade.execution_id] = trade
+        if trade.opened and trade.position.status in UNHEDGED:
+            self._unhedged[trade.execution_id] = trade
         if trade.opened:
             for leg in trade.legs:
                 self._holding.setdefault(leg, {})[trade.execution_id] = trade
@@ -45,8 +50,20 @@ class Claims:
     def drop(self, trade: PairTrade) -> None:
         """Stop counting a pair trade."""
         self._entering.pop(trade.execution_id, None)
+        self._unhedged.pop(trade.execution_id, None)
         for leg in trade.legs:
             self._holding.get(leg, {}).pop(trade.execution_id, None)
+
+    def unhedged(self, pair_id: str, dust: Money) -> bool:
+        """Return whether a position on a pair has a leg without a counterpart.
+
+        One that has cost less than `dust` does not count: it may be too small for any order.
+        """
+        return any(
+            unhedged_cost(trade.position) >= dust
+            for trade in self._unhedged.values()
+            if trade.pair_id == pair_id and trade.position.imbalanced()
+        )
 
     def opposes(self, match: ContractMatch, kalshi_outcome: Outcome) -> bool:
         """Return whether we hold, of either contract, the opposite of what an entry would buy.
@@ -72,7 +89,7 @@ class Claims:
         """
         keys = [(p, match.contract(p).contract_id) for p in Platform]
         for trade in (*self._prepared.values(), *self._entering.values()):
-            other = self._matches.get(trade.pair_id)
+            other = self.matches.get(trade.pair_id)
             if other is not None and any(
                 (p, other.contract(p).contract_id) in keys for p in Platform
             ):
@@ -89,8 +106,8 @@ class Claims:
         """Return whether a running execution buys an outcome of a contract on Kalshi."""
         return any(
             trade.position.kalshi.outcome is outcome
-            and trade.pair_id in self._matches
-            and self._matches[trade.pair_id].kalshi.contract_id == contract_id
+            and trade.pair_id in self.matches
+            and self.matches[trade.pair_id].kalshi.contract_id == contract_id
             for trade in (*self._prepared.values(), *self._entering.values())
         )
 
@@ -106,6 +123,18 @@ class Claims:
         opposed = self._holding.get((Platform.KALSHI, mine, outcome.opposite), {})
         return bool(opposed.keys() - {trade.execution_id})
 
+    def undone_by(self, trade: PairTrade, contract_id: str) -> frozenset[Outcome]:
+        """Return the outcomes of a contract on Kalshi that one position must not buy.
+
+        Kalshi would net them with the leg of another position, or with what a running execution
+        buys. Contracts of the position's own opposite may be bought all the same.
+        """
+        return frozenset(
+            outcome
+            for outcome in Outcome
+            if self.enters(contract_id, outcome.opposite) or self.against(trade, outcome)
+        )
+
     def held(self, platform: Platform, contract_id: str, outcome: Outcome) -> Quantity:
         """Return how many contracts of an outcome our positions hold on a platform.
 
@@ -114,7 +143,7 @@ class Claims:
         total = Decimal(0)
         for of in Outcome:
             for trade in self._holding.get((platform, contract_id, of), {}).values():
-                if trade.pair_id in self._matches:
+                if trade.pair_id in self.matches:
                     leg = trade.position.holding(platform)
                     total += leg.size if of is outcome else leg.complement
         return Quantity(total)

@@ -67,7 +67,7 @@ class PairTrades:
         capital: Capital,
         halts: Halts,
         announce: Announcements,
-        matches: Mapping[str, ContractMatch],
+        claims: Claims,
         clock: Clock,
         ids: Ids,
     ) -> None:
@@ -75,7 +75,7 @@ class PairTrades:
         self._capital = capital
         self._halts = halts
         self._announce = announce
-        self._matches = matches
+        self._matches = claims.matches
         self._clock = clock
         self._ids = ids
         self._trades: dict[str, PairTrade] = {}
@@ -84,7 +84,7 @@ class PairTrades:
         self._of_fill: dict[TradeKey, str] = {}
         self._of_client: dict[str | None, str] = {}
         self._of_platform: dict[tuple[Platform, str | None], str] = {}
-        self.claims = Claims(matches)
+        self.claims = claims
         self._booking: dict[str, asyncio.Lock] = {}
         self._attending: dict[str, asyncio.Lock] = {}
         self._releasing: set[asyncio.Future[None]] = set()

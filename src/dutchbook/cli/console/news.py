@@ -170,8 +170,7 @@ class News:
     def _tried(self, event: events.PolicyTried) -> Note | None:
         if event.reason is None:
             return None
-        step = "complete" if event.step == "retry_leg" else "close"
-        why = f"the engine did not {step} it: {_words(event.reason)}"
+        why = f"the engine waits for a way out: {_words(event.reason)}"
         return _note(f"{why}: {self._title(event.pair_id)}", why, tone=Tone.CAUTION)
 
     # Ends of positions

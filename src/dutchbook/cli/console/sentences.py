@@ -109,6 +109,8 @@ def _tried(f: Facts) -> str:
     what = WAYS[f["step"]]
     if f["reason"] is None:
         return f"The engine set out by itself to {what}."
+    if f["step"] == "hold":
+        return f"The engine waits for a way out: {_words(f['reason'])}."
     return f"The engine did not {what} by itself: {_words(f['reason'])}."
 
 

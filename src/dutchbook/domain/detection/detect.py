@@ -138,16 +138,14 @@ def _untradable(
     for platform in Platform:
         if untrusted_because := books[platform].untrusted_because(now, hurdles.book_age):
             return Reason(untrusted_because)
-    return None if _together(books, hurdles.books_apart) else Reason.BOOKS_APART
+    return None if together(books, hurdles.books_apart) else Reason.BOOKS_APART
 
 
-def _together(books: Mapping[Platform, OrderBook], apart: timedelta | None) -> bool:
+def together(books: Mapping[Platform, OrderBook], apart: timedelta) -> bool:
     """Return whether both books are of one moment: updated within `apart` of each other.
 
     Else a price is compared with one that may be gone.
     """
-    if apart is None:
-        return True
     first, second = (books[platform].updated_at for platform in Platform)
     return first is not None and second is not None and abs(first - second) <= apart
 

@@ -45,6 +45,7 @@ class Reason(StrEnum):
     PLATFORM_DEGRADED = "platform_degraded"
     TRADED_BEFORE = "traded_before"
     BOOKS_APART = "books_apart"
+    UNHEDGED_LEG = "unhedged_leg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +53,13 @@ class Hurdles:
     """What an edge must clear. Edges are dollars per contract, rates are per year.
 
     `edge_slope` is how much the minimum edge rises with the money in use; see `rising_with`.
-    `books_apart` is how far apart the last updates of both books may be, None if any time.
+    `books_apart` is how far apart the last updates of both books may be.
     `kalshi_interest` and `polymarket_interest` are the rates that a platform pays on the
     collateral of a position; they reduce the yearly return that an edge must bring.
     """
 
     minimum_net_edge: Decimal = Decimal("0.008")
-    edge_slope: Decimal = Decimal(0)
+    edge_slope: Decimal = Decimal("0.005")
     suspicious_edge: Decimal = Decimal("0.15")
     yearly_return: Decimal = Decimal("0.08")
     minimum_fill_share: Decimal = Decimal("0.25")
@@ -68,7 +69,7 @@ class Hurdles:
     kalshi_interest: Decimal = Decimal(0)
     polymarket_interest: Decimal = Decimal(0)
     book_age: timedelta = timedelta(seconds=5)
-    books_apart: timedelta | None = None
+    books_apart: timedelta = timedelta(milliseconds=1_500)
     closing_window: timedelta = timedelta(minutes=2)
 
     def rising_with(self, used: Decimal) -> Hurdles:

@@ -235,13 +235,13 @@ class SingleLegResolved(Event):
 
 @dataclass(frozen=True, slots=True)
 class PolicyTried(Event):
-    """The engine itself tried a remedy for an exposure; each remedy once per exposure.
+    """What the engine did about an exposure itself: it took a remedy, or waits for one.
 
     Attributes:
         position_id: The exposed position.
         pair_id: Its pair.
         platform: Platform of the unhedged leg.
-        step: retry_leg or close_leg.
+        step: retry_leg, close_leg, complement; hold if it waits.
         reason: Why nothing was sent; None if the order was committed with this event.
     """
 

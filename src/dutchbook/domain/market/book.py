@@ -214,7 +214,7 @@ def walk(levels: Levels, size: Quantity) -> Walk | None:
     return None
 
 
-def reach(levels: Levels, size: Quantity, limit: Price) -> Price:
+def reach(levels: Levels, size: Quantity, limit: Price, side: Side = Side.BUY) -> Price:
     """Return the worst price of taking up to `size` contracts from `levels` within `limit`.
 
     If there are none within the limit, this is the limit itself.
@@ -222,7 +222,7 @@ def reach(levels: Levels, size: Quantity, limit: Price) -> Price:
     missing, worst = int(size * 1_000_000), limit
     for price, available in levels:
         at = Price(from_e4(price))
-        if at > limit or missing <= 0:
+        if missing <= 0 or (at > limit if side is Side.BUY else at < limit):
             break
         worst, missing = at, missing - available
     return worst

@@ -194,6 +194,28 @@ class Contract:
         mirrored = self.floor_price(1 - limit, outcome.opposite)
         return None if mirrored is None else Price(1 - mirrored)
 
+    def limit_of(
+        self, size: Decimal, outcome: Outcome, side: Side, *, worst: Price, bound: Price
+    ) -> Price:
+        """Return the limit of an order that must fill now and may go as far as `bound`.
+
+        As far as it may go, so that it fills if the book moves on its way. An order that spends
+        dollars goes no further than it must, or it would buy more than is wanted; none goes so
+        low that it is worth less than the platform's minimum, which counts at the limit.
+
+        Args:
+            size: Contracts of the order, above 0.
+            outcome: What is traded.
+            side: Whether it is bought or sold.
+            worst: The quotable price up or down to which the book fills the order now.
+            bound: The quotable price that it must not pass.
+        """
+        amount = self.sizing.minimum_notional / size
+        least = self.next_price(amount, outcome, Side.BUY) or bound
+        if side is Side.SELL:
+            return max(bound, least)
+        return min(bound, max(worst, least)) if self.sizing.cent_exact else bound
+
 
 @dataclass(frozen=True, slots=True)
 class ContractMatch:

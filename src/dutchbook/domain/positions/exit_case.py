@@ -79,7 +79,7 @@ class ExitRules:
     time: timedelta = timedelta(hours=48)
     unhedged_stop: bool = True
     urgent_cost: Decimal = Decimal("0.05")
-    minimum_gain: Decimal = Decimal("0.008")
+    minimum_gain: Decimal = Decimal("0.002")
     yearly_return: Decimal = Decimal("0.08")
     collar: Decimal = Decimal("0.10")
     gas: Money = ZERO

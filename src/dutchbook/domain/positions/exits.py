@@ -207,13 +207,13 @@ def _ways_out(
     for side, traded in ((Side.SELL, outcome), (Side.BUY, outcome.opposite)):
         lot = place.contract.lot if side is Side.BUY else place.contract.sizing.step
         best = place.book.best(traded, side)
-        if not size or best is None or size % lot or size < place.contract.smallest(best):
+        if not size or best is None or size % lot:
             continue
         if side is Side.SELL and size > case.sellable[platform]:
             continue
         taken = walk(place.book.offers(traded, side), Quantity(size))
         limit = place.contract.next_price(taken.worst, traded, side) if taken else None
-        if taken is not None and limit is not None:
+        if taken is not None and limit is not None and size >= place.contract.smallest(limit):
             fee = place.terms.model(taken.average, size) + place.terms.rounding.quantum
             gross = taken.cost if side is Side.SELL else size - taken.cost
             net = due(gross - owed(fee + rules.gas))

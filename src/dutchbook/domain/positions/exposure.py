@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from dutchbook.domain.detection.detect import WORST_FILLS
 from dutchbook.domain.events import Scenario, TopOfBook
-from dutchbook.domain.market.book import OrderBook, walk
+from dutchbook.domain.market.book import OrderBook, Walk, walk
 from dutchbook.domain.market.contract import Contract, Outcome, Platform, Side
 from dutchbook.domain.market.fees import FeeTerms
 from dutchbook.domain.positions.position import Holding
@@ -25,12 +25,15 @@ from dutchbook.domain.values.units import (
     due,
     floor_to,
     from_e4,
+    from_e6,
     owed,
     plain,
 )
 
 RETRY, CLOSE, COMPLEMENT, HOLD = "retry_leg", "close_leg", "complement", "hold"
 ACTIONS = (RETRY, CLOSE, COMPLEMENT)
+OPPOSITE = "another position holds the opposite outcome on Kalshi, which would net the two"
+NO_PRICE = "the contract has no valid price there"
 ENDING = (CLOSE, COMPLEMENT)
 """The remedies that end an exposure without the missing leg."""
 TOO_SMALL = "less than the platform's smallest order"
@@ -75,7 +78,8 @@ class Exposure:
     `sellable` are the contracts of the held outcome that the platform cannot take back.
     `collar` is how far beyond the best price an order may go, in dollars: the book's depth up
     to there limits a remedy to all of the quantity or a part of it. `order_out` is why no
-    order may be placed: one that is out may fill what is missing.
+    order may be placed: one that is out may fill what is missing. `undone` are the outcomes
+    on Kalshi of which no more may be bought than the position holds of the opposite.
     """
 
     quantity: Quantity
@@ -86,6 +90,7 @@ class Exposure:
     untrusted_because: Mapping[Platform, str | None]
     collar: Decimal
     order_out: str | None = None
+    undone: frozenset[Outcome] = frozenset()
 
     @property
     def paid(self) -> Decimal:
@@ -120,16 +125,17 @@ class Exposure:
         blocked = self._obstacle(place, wanted)
         if blocked is None and not buys and (size or wanted) > self.sellable:
             blocked = f"only {plain(self.sellable)} of these shares are settled"
-        levels = place.book.offers(outcome, side)
-        taken = walk(levels, size) if size else None
-        if blocked is None and taken is None:
+        if blocked is None and buys and self._undoes(place, outcome, size or wanted):
+            blocked = OPPOSITE
+        if blocked is None and not size:
             there = place.bears(outcome, side, self.collar)
             does = "offers" if buys else "takes"
             blocked = f"the book {does} {plain(there)} of {plain(wanted)}"
-        limit = place.contract.next_price(taken.worst, outcome, side) if taken else None
+        taken, limit = _within_minimum(place, outcome, side, size)
         if blocked is not None or taken is None or limit is None:
-            why = blocked or "the contract has no valid price there"
+            why = blocked or (TOO_SMALL if taken is None else NO_PRICE)
             return _blocked_remedy(name, place, wanted, why)
+        size = taken.size
         fee = owed(place.terms.model(taken.average, size))
         cash = owed(taken.cost + fee) if buys else ZERO
         brought = size - cash if buys else taken.cost - fee
@@ -138,6 +144,12 @@ class Exposure:
             detail += f", as far as the book goes; {plain(self.quantity - size)} stay unhedged"
         pnl = due(brought - self._cost_of(size))
         return Scenario(name, pnl, cash, detail, place.platform, size, limit, None, fee)
+
+    def _undoes(self, place: Place, outcome: Outcome, size: Quantity) -> bool:
+        """Return whether Kalshi would net a purchase with the leg of another position."""
+        if place.platform is not Platform.KALSHI or outcome not in self.undone:
+            return False
+        return size > opposite_of(place.leg, outcome)
 
     def _hold(self) -> Scenario:
         days = max((self.held.contract.cash_time - self.now).days, 0)
@@ -177,6 +189,11 @@ class Exposure:
         return self.order_out or self.untrusted_because.get(place.platform)
 
 
+def opposite_of(leg: Holding, outcome: Outcome) -> Quantity:
+    """Return how many contracts of the opposite of an outcome a leg holds."""
+    return leg.size if leg.outcome is not outcome else leg.complement
+
+
 def _lot(place: Place, side: Side) -> Decimal:
     """Return the step of order sizes; a cent-exact buy must cost whole cents."""
     if side is Side.BUY and place.contract.sizing.cent_exact:
@@ -188,6 +205,24 @@ def _smallest(place: Place, outcome: Outcome, side: Side) -> Quantity:
     """Return the smallest size accepted at the best price, or zero without a price."""
     best = place.book.best(outcome, side)
     return Quantity(place.contract.smallest(best) if best is not None else Decimal(0))
+
+
+def _within_minimum(
+    place: Place, outcome: Outcome, side: Side, size: Quantity
+) -> tuple[Walk | None, Price | None]:
+    """Return what the book takes of `size` in an order that is accepted, and its limit.
+
+    A minimum in dollars counts at the limit: the last levels of a sale may be worth too little.
+    None if nothing is worth enough, or no price there can be quoted.
+    """
+    contract, levels = place.contract, place.book.offers(outcome, side)
+    while size and (taken := walk(levels, size)) is not None:
+        limit = contract.next_price(taken.worst, outcome, side)
+        if limit is None or size >= contract.smallest(limit):
+            return taken, limit
+        better = sum(there for price, there in levels if from_e4(price) > taken.worst)
+        size = Quantity(floor_to(min(size, from_e6(better)), _lot(place, side)))
+    return None, None
 
 
 def _blocked_remedy(name: str, place: Place, size: Quantity, blocked: str) -> Scenario:

@@ -43,7 +43,7 @@ WORST_FILLS = 50
 class PaperExchange:
     """One platform's books, our wallet on it, and the orders it knows.
 
-    `trade_ids`: the ids of its trades; else each is named after its order.
+    `trade_ids` names its trades, else their orders do. `top_only`: see `Liquidity`.
     """
 
     def __init__(
@@ -53,10 +53,14 @@ class PaperExchange:
         replenishment: Replenishment,
         cash: Money,
         trade_ids: Iterator[str] | None = None,
+        *,
+        top_only: bool = False,
     ) -> None:
         self.platform = platform
         self.contracts = {each.contract_id: each for each in contracts}
-        self.liquidity = {each: Liquidity(replenishment) for each in self.contracts}
+        self.liquidity = {
+            each: Liquidity(replenishment, top_only=top_only) for each in self.contracts
+        }
         self.wallet = Wallet(cash, nets=platform is Platform.KALSHI)
         self.final_at_once = platform is Platform.KALSHI
         self._orders: dict[str, Working] = {}
@@ -247,7 +251,7 @@ class PaperExchange:
         """Return recorded liquidity and our resting orders on `side`, in matching order."""
         offers: list[_Offer] = [
             (price, size, None)
-            for price, size in self.liquidity[order.contract_id].available(side)
+            for price, size in self.liquidity[order.contract_id].offered(side)
         ]
         for resting in self._resting(order.contract_id):
             other = resting.order

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from dutchbook.domain.execution.order import Finality, Order, TimeInForce
 from dutchbook.domain.market import survival
-from dutchbook.domain.market.contract import Leg, Platform
+from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.values.units import NOTHING, Quantity, floor_to
 from dutchbook.errors import NotSent, OutcomeUnknown, PlatformRejected
 from dutchbook.platforms.capability import CAPABILITIES
@@ -97,16 +97,14 @@ class PaperServer:
         return seen
 
     async def _reach_the_book(self, order: Order) -> None:
-        """Wait from the send to the match: for milliseconds if there are some.
+        """Wait from the send to the match: for milliseconds if there are some, else for steps.
 
-        Else the second leg alone waits, for steps of the tape. Between two polls of a tape
-        nobody knows what became of a quote: it is there with the probability that was recorded
-        for its age, else the order meets the next poll.
+        Between two polls of a tape nobody knows what became of the quote: it is there with the
+        probability that was recorded for its age, else the order meets the next poll.
         """
         plan, lag = self._faults, self._lag
         if not plan.match_ms:
-            if order.leg is Leg.SECONDARY:
-                await lag.wait()
+            await lag.wait()
             return
         took, step, now = timedelta(milliseconds=plan.match_ms), lag.step, self._clock.now()
         age = now - self.exchange.quoted_since(order, now)

@@ -1,4 +1,4 @@
-"""Delay of secondary legs on paper, counted in steps of the tape."""
+"""Delay of orders on paper, counted in steps of the tape."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 
 class StepLag:
-    """Delay of secondary legs: the tape steps from sending until they meet the book.
+    """Delay of orders: the tape steps from sending until they meet the book.
 
     On a polled tape a step is one poll cycle: with a lag of one the order meets the books of
     the next poll. When a tape or session ends, all waiting orders meet its last books.

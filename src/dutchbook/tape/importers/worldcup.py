@@ -182,6 +182,7 @@ def read(source: Source, wish: Wish) -> Imported:
         contracts=tuple(contracts.values()),
         pairs=pairs,
         polled=True,
+        top_only=True,
         assumed=assumptions(facts.values()),
         seed=None,
         messages=reading.rows.messages,

@@ -1,0 +1,207 @@
+"""What each decision about edges adds, on the same tape and the same paper platforms.
+
+Each row is a run of the tape to its end: all decisions of today, all but one, and none: those
+of November 2026. Both legs lag by one step, and only what is added to a level comes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from unittest.mock import patch
+
+from support.exposure_time import ExposureTime
+from support.memory_journal import MemoryJournal
+
+from dutchbook.application.capital.at_risk import CapitalAtRisk
+from dutchbook.application.capital.capital import Capital
+from dutchbook.bootstrap.paper import build_paper
+from dutchbook.config import load
+from dutchbook.domain.capital.limits import OpenPairs
+from dutchbook.ports.tables.trading import OPEN_POSITIONS
+from dutchbook.runtime.clock import TapeClock
+from dutchbook.runtime.virtual_time import run_virtual
+from dutchbook.tape.message import MemoryTape, Tape
+
+DAY = timedelta(days=1)
+THRESHOLDS = ("0.001", "0.008")
+OFF: Mapping[str, str] = {
+    "both books of one moment": "detection.books_apart_ms=31536000000",
+    "an unhedged leg is worked until it is gone": "exposure.tried_once=true",
+    "no entry beside an unhedged leg": "exposure.blocks_entries=false",
+    "a floor that rises with the money used": "detection.edge_slope=0",
+    "leaving early from 0.002": "exits.minimum_gain=0.008",
+}
+"""The decisions, and the setting that takes each one back."""
+SLOTS = "pairs count, not positions"
+HEADS = (
+    "| minimum edge, $ | decisions | at worst, $ | at best, $ | dollar-days"
+    " | $ per 1,000 dollar-days | entries | unhedged at the end, $ |"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run came to, in dollars.
+
+    `used` is the money committed times the days for which it was, until the cash of what is
+    still open is there.
+    """
+
+    worst: Decimal
+    best: Decimal
+    used: Decimal
+    entries: int
+    left_alone: Decimal
+
+    @property
+    def each(self) -> Decimal:
+        """Dollars at the least, by a thousand dollars committed for a day."""
+        return 1_000 * self.worst / self.used if self.used else Decimal(0)
+
+
+def effects(tape: Tape) -> list[str]:
+    """Return the table of every decision, for each minimum edge."""
+    lines = [
+        HEADS,
+        "|---:|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for threshold in THRESHOLDS:
+        edge = f"detection.minimum_net_edge={threshold}"
+        rows: list[tuple[str, Run]] = [("all", of(tape, edge))]
+        rows += [(f"all but: {name}", of(tape, edge, each)) for name, each in OFF.items()]
+        rows.append((f"all but: {SLOTS}", by_positions(tape, edge)))
+        rows.append((f"none but: {SLOTS}", of(tape, edge, *OFF.values())))
+        rows.append(("none: those of November 2026", by_positions(tape, edge, *OFF.values())))
+        lines += [_row(threshold, name, found) for name, found in rows]
+    return lines
+
+
+def unhedged(tape: Tape) -> list[str]:
+    """Return for how long legs were unhedged by today's decisions, by what stood in the way."""
+    lines = []
+    for threshold in THRESHOLDS:
+        seen = ExposureTime()
+
+        async def main(edge: str = threshold, seen: ExposureTime = seen) -> None:
+            clock = TapeClock(tape.meta.first)
+            chosen = load(None, (f"detection.minimum_net_edge={edge}",))
+            paper = build_paper(chosen, tape, MemoryJournal(), clock, seed=7)
+            seen.watch(paper)
+            await paper.trade(1)
+
+        run_virtual(main())
+        total = seen.by_cause()
+        lines.append(
+            f"minimum edge {threshold}: {len(seen.seconds)} legs, {total.total():,} s in all;"
+            f" the longest while a remedy was permitted: {seen.longest()} s (aim: at most 60)"
+        )
+        lines += [f"  {name}: {count:,} s" for name, count in total.most_common()]
+    return lines
+
+
+MATCHES = ("the first evening", "the second evening")
+TRIED: Mapping[str, tuple[str, ...]] = {
+    "detection.edge_slope": ("0", "0.0025", "0.005", "0.01", "0.02"),
+    "exits.minimum_gain": ("0.001", "0.002", "0.004", "0.008"),
+    "execution.rescue_limit": ("0.01", "0.02", "0.03"),
+    "exposure.patience_seconds": ("0", "60", "600"),
+}
+"""Constants, and the values of each that were tried with the others as they are."""
+
+
+def split(tape: Tape) -> list[str]:
+    """Return what each value of a constant makes of each evening.
+
+    An evening is what the recording holds of one day. A constant that is chosen on one is
+    judged on the other.
+    """
+    evenings = halves(tape)
+    lines = [
+        f"| constant | value | {' | '.join(f'{name}, at worst, $' for name in MATCHES)} |",
+        "|---|---:|---:|---:|",
+    ]
+    for constant, values in TRIED.items():
+        for value in values:
+            chosen = f"{constant}={value}"
+            worst = " | ".join(f"{of(evening, chosen).worst:.2f}" for evening in evenings)
+            lines.append(f"| {constant} | {value} | {worst} |")
+    return lines
+
+
+def halves(tape: Tape) -> list[MemoryTape]:
+    """Return a tape's messages of its first day and of all later ones, as tapes."""
+    rows = list(tape.messages())
+    end = tape.meta.first + DAY / 2
+    parts = ([m for m in rows if m.at < end], [m for m in rows if m.at >= end])
+    return [
+        MemoryTape(
+            replace(tape.meta, first=part[0].at, last=part[-1].at, messages=len(part)), part
+        )
+        for part in parts
+    ]
+
+
+def _row(threshold: str, name: str, found: Run) -> str:
+    money = (found.worst, found.best, found.used, found.each)
+    shown = " | ".join(f"{each:.2f}" for each in money)
+    return f"| {threshold} | {name} | {shown} | {found.entries} | {found.left_alone:.2f} |"
+
+
+def by_positions(tape: Tape, *settings: str) -> Run:
+    """Run a tape with ten slots for positions, as they were counted in November 2026."""
+
+    def slots(at_risk: CapitalAtRisk, _: str) -> OpenPairs:
+        return OpenPairs(sum(at_risk.positions.values()), among=False)
+
+    def most(capital: Capital, _: str) -> int:
+        return capital.limits.max_open_pairs
+
+    with (
+        patch.object(CapitalAtRisk, "open_pairs", slots),
+        patch.object(Capital, "most_positions", most),
+    ):
+        return of(tape, *settings)
+
+
+def of(tape: Tape, *settings: str, seed: int = 7) -> Run:
+    """Run a tape in memory and return what it came to."""
+
+    async def main() -> Run:
+        journal, clock = MemoryJournal(), TapeClock(tape.meta.first)
+        paper = build_paper(load(None, settings), tape, journal, clock, seed=seed)
+        result = (await paper.trade(1))["result"]
+        held = [OPEN_POSITIONS.value(row) for row in await journal.rows("open_positions")]
+        cash = {match.match_id: match.cash_time for match in tape.meta.pairs}
+        ends = [cash[each.pair_id] for each in held if each.closed_at is None]
+        return Run(
+            Decimal(result["worst"]),
+            Decimal(result["best"]),
+            _used(await journal.rows("ledger_entries"), ends),
+            len(held),
+            Decimal(result["unhedged"]["at_risk"]),
+        )
+
+    return run_virtual(main())
+
+
+def _used(entries: Iterable[Mapping[str, Any]], ends: list[datetime]) -> Decimal:
+    """Return committed dollars times days, until the cash of all that is open has come."""
+    committed = total = Decimal(0)
+    last: datetime | None = None
+    moved = [each for each in entries if each["bucket"] == "committed"]
+    for entry in sorted(moved, key=lambda each: each["booked_at"]):
+        if last is not None:
+            total += committed * _days(entry["booked_at"] - last)
+        committed += entry["amount"]
+        last = entry["booked_at"]
+    if ends and last is not None:
+        total += committed * _days(max(*ends, last) - last)
+    return total
+
+
+def _days(span: timedelta) -> Decimal:
+    return Decimal(span // timedelta(microseconds=1)) / (DAY // timedelta(microseconds=1))

@@ -1,0 +1,49 @@
+"""On the World Cup recording no leg stays unhedged while something can be done about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.exposure_time import PERMITTED, UNDER_WAY, ExposureTime
+from support.recordings import WORLD_CUP, needs
+from support.runs import play
+
+from dutchbook.tape.format import open_tape
+from dutchbook.tape.message import Tape
+
+PATIENCE = 60
+
+
+@pytest.fixture(scope="module")
+def tape(world_cup_tape: Path) -> Tape:
+    return open_tape(world_cup_tape)
+
+
+def walked(tape: Tape, *settings: str) -> ExposureTime:
+    found = ExposureTime()
+    play(*settings, tape=tape, prepare=found.watch)
+    return found
+
+
+@needs(WORLD_CUP)
+@pytest.mark.parametrize("edge", ["0.001", "0.008"])
+def test_no_leg_is_unhedged_for_a_minute_while_a_remedy_is_permitted(
+    tape: Tape, edge: str
+) -> None:
+    found = walked(tape, f"detection.minimum_net_edge={edge}")
+
+    assert len(found.seconds) >= 18
+    assert found.by_cause()[UNDER_WAY] > 60
+    assert found.longest() <= PATIENCE, found.by_cause()
+
+
+@needs(WORLD_CUP)
+def test_a_leg_that_is_tried_once_stays_for_hours_while_something_could_be_done(
+    tape: Tape,
+) -> None:
+    """The same walk on decisions that leave a leg alone: it can fail."""
+    found = walked(tape, "detection.minimum_net_edge=0.001", "execution.auto_policy=off")
+
+    assert found.longest() > 3_600
+    assert found.by_cause()[PERMITTED] > 3_600
