@@ -1,8 +1,8 @@
-"""Recompute expected profit and fees from nothing but the fills in a database.
+"""Recompute locked profit and fees from nothing but the fills in a database.
 
-``python tests/independent/recompute.py FILE.db``. Fills are grouped by
-execution. Legs whose sizes differ by less than a hundredth of a contract are hedged and pay a
-dollar per contract.
+``python tests/independent/recompute.py FILE.db``. Fills are grouped by execution; a sale gives
+back size and cost. Legs whose sizes differ by less than a hundredth of a contract are hedged
+and pay a dollar per contract, unless the position is closed.
 """
 
 from __future__ import annotations
@@ -18,30 +18,47 @@ Fill = tuple[str, Decimal, Decimal, Decimal]
 
 
 def fills(path: Path) -> dict[str, list[Fill]]:
-    """Return platform, price, size and fee of each fill that has not failed, by execution."""
+    """Return platform, price, size and fee of each fill that has not failed, by execution.
+
+    The size of a sale is below zero.
+    """
     found = defaultdict[str, list[Fill]](list)
     query = (
-        "SELECT execution_id, platform, price, size, fee FROM fills WHERE finality <> 'failed'"
+        "SELECT execution_id, fills.platform, orders.side, fills.price, fills.size, fee"
+        " FROM fills JOIN orders USING (order_id, execution_id)"
+        " WHERE fills.finality <> 'failed'"
     )
     with sqlite3.connect(path) as connection:
-        for execution, platform, *numbers in connection.execute(query):
+        for execution, platform, side, *numbers in connection.execute(query):
             price, size, fee = (Decimal(number).scaleb(-6) for number in numbers)
-            found[execution].append((platform, price, size, fee))
+            signed = -size if side == "sell" else size
+            found[execution].append((platform, price, signed, fee))
     connection.close()
     return found
 
 
+def ended(path: Path) -> set[str]:
+    """Return the executions whose position is closed."""
+    query = "SELECT execution_id FROM open_positions WHERE status = 'CLOSED'"
+    with sqlite3.connect(path) as connection:
+        rows = {row[0] for row in connection.execute(query)}
+    connection.close()
+    return rows
+
+
 def recompute(path: Path) -> tuple[Decimal, Decimal]:
-    """Return the expected profit of all hedged executions, and the total fees."""
+    """Return the profit that all hedged positions lock, and the total fees."""
     profit = total_fees = Decimal(0)
-    for group in fills(path).values():
+    closed = ended(path)
+    for execution, group in fills(path).items():
         fees = sum((fee for *_, fee in group), start=Decimal(0))
         total_fees += fees
         sizes = [
             sum((size for platform, _, size, _ in group if platform == each), start=Decimal(0))
             for each in ("kalshi", "polymarket")
         ]
-        if min(sizes) > 0 and abs(sizes[0] - sizes[1]) < Decimal("0.01"):
+        hedged = min(sizes) > 0 and abs(sizes[0] - sizes[1]) < Decimal("0.01")
+        if hedged and execution not in closed:
             cost = sum(
                 (price * size).quantize(MICRO, "ROUND_CEILING") for _, price, size, _ in group
             )

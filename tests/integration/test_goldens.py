@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.attributed import unattributed_at
 from support.goldens import ADVICE, FOLDER, STORIES, Story, differences, golden, run, tables
 
 from dutchbook.domain.events import RecordsChanged
@@ -44,6 +45,7 @@ def test_a_run_produces_its_stored_result(
     """`test_world_cup` compares the run of a recording."""
     summary = run(story, database_url, tmp_path)
 
+    assert unattributed_at(database_url) == []
     found = differences(story.kept, golden(summary, tables(database_url)))
 
     assert not found, "\n".join((f"{story.name} is not what it was:", *found, ADVICE))

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from independent.count_edges import count, rows
 from independent.recompute import recompute
+from support.attributed import unattributed_at
 from support.goldens import ADVICE, STORIES, Story, differences, golden, tables
 from support.program import call_here
 from support.recordings import WORLD_CUP as RECORDING
@@ -68,8 +69,14 @@ def test_profit_and_fees_follow_from_the_fills_alone(traded: tuple[Path, str]) -
 
     profit, fees = recompute(path)
 
-    assert profit == Decimal(summary["expected_profit"]) > 0
+    assert profit == Decimal(summary["result"]["locked"]) > 0
     assert fees == Decimal(summary["fees"]["total"]) > 0
+
+
+def test_every_dollar_of_its_edges_is_told_as_the_fills_alone_say(
+    traded: tuple[Path, str],
+) -> None:
+    assert unattributed_at(f"sqlite:///{traded[0]}") == []
 
 
 def test_every_open_position_is_hedged_and_costs_less_than_it_pays(

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from independent import verify
+from independent import edges, verify
 from independent.stored import as_stored
 from support.replay import differences
 
+from dutchbook.application.views import attributions
 from dutchbook.domain.events import Event
 from dutchbook.domain.market.contract import Outcome, Platform
 from dutchbook.persistence.log.replay import AUDITED
@@ -58,10 +59,22 @@ def judge(
                 yield "I-30", f"event {row['sequence']}, {row['name']}, shows a key"
         for line in differences(log, {name: store.table(name) for name in AUDITED}):
             yield "I-26", line
+        yield from _attributed(store)
         rows = {name: as_stored(store.table(name)) for name in verify.TABLES}
         for line in verify.problems(rows):
             invariant, _, what = line.partition(" ")
             yield invariant, what
+
+
+def _attributed(store: Store) -> Wrong:
+    """Check that every dollar of each edge is told, as its fills alone say (I-33)."""
+    tables = {name: store.table(name) for name in attributions.TABLES}
+    found = {
+        name: attributions.document(each)
+        for name, each in attributions.by_execution(tables).items()
+    }
+    for line in edges.wrong(tables, found):
+        yield "I-33", line
 
 
 def _fills(store: Store, truth: Truth) -> Wrong:

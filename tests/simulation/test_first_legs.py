@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -92,6 +93,9 @@ def test_a_run_uses_the_missed_legs_of_earlier_runs(earlier: int, first: Platfor
                 row = _ended(number, match.match_id)
                 row["execution_id"] += match.match_id
                 engine.journal._tables["executions"][row["execution_id"],] = row
+                seen = {"opportunity_id": row["opportunity_id"], "reason": None}
+                kept = engine.journal._tables["opportunities"]
+                kept[row["opportunity_id"],] = seen | {"expected_profit": Decimal(0)}
 
     assert _firsts(play(prepare=remember)) == {first}
 

@@ -85,6 +85,7 @@ def position(text: str, status: str = "SINGLE_LEG_EXPOSED") -> dict[str, Any]:
         "opened_at": AT,
         "legs": [LEG],
         "orders": [order(text)],
+        "edge": None,
         "unhedged": unhedged if status == "SINGLE_LEG_EXPOSED" else None,
         "since": AT,
         "priced_at": AT,

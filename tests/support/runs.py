@@ -19,6 +19,7 @@ from dutchbook.ports.journal import Batch, Journal, Receipt
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual, turnstile
 from dutchbook.tape.message import Tape
+from support.attributed import unattributed
 from support.memory_journal import MemoryJournal
 from support.replay import encoded
 
@@ -98,6 +99,7 @@ def play(
             prepare(paper)
         summary = await paper.trade(1)
         tables = {name: await journal.rows(name) for name in journal._tables}
+        assert not (wrong := unattributed(tables)), wrong
         return Finished(summary, paper, tables, journal.checked)
 
     return run_virtual(main())

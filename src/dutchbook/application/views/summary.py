@@ -11,6 +11,7 @@ from typing import Any
 from dutchbook.application.detection.service import DetectionService
 from dutchbook.application.execution.queue import ExecutionQueueService
 from dutchbook.application.records.recorder import Recorder
+from dutchbook.application.views import attributions
 from dutchbook.application.views.result import in_total
 from dutchbook.domain.events import (
     Event,
@@ -28,7 +29,6 @@ from dutchbook.ports.journal import Journal
 from dutchbook.ports.tables.trading import OPEN_POSITIONS
 
 Rows = list[dict[str, Any]]
-PARTS = ("edge", "delay", "slippage", "fees", "missed", "divergence", "realised")
 
 
 async def summary(
@@ -42,9 +42,10 @@ async def summary(
     """Return what a run did, from the database where the database has it.
 
     Most of it is of all runs on the database; edges, opportunities, what was `filtered` and
-    `this_run` are of this one alone. Amounts are text. `expected_profit` is what the OPEN
-    positions pay, less what their fills cost with fees: it can be recomputed from the fills
-    alone. `dropped` is there only if the recorder dropped notes.
+    `this_run` are of this one alone. Amounts are text. `expected_profit` is what all entries
+    expected when they were decided, gas and fees off; `shortfall` is where their edge went, to
+    what they have kept, see `Attribution`. `dropped` is there only if the recorder dropped
+    notes.
     """
     executions = await journal.rows("executions")
     positions = await journal.rows("open_positions")
@@ -53,6 +54,7 @@ async def summary(
     events = Counter(row["name"] for row in log)
     dropped = {"dropped": recorder.dropped} if recorder.dropped else {}
     result = await in_total(journal, positions)
+    edges = await attributions.attributions(journal)
     return dropped | {
         "result": result,
         "edges_seen": detection.edges_seen,
@@ -67,9 +69,9 @@ async def summary(
         "capital": _capital(
             await journal.rows("accounts"), await journal.rows("ledger_entries")
         ),
-        "expected_profit": result["locked"],
+        "expected_profit": await _expected(journal, executions),
         "realised": _realised(positions),
-        "shortfall": _shortfall(executions),
+        "shortfall": attributions.document(attributions.total(edges)),
         "events": dict(sorted(events.items())),
         "event_log_sha256": head,
         "this_run": {"run": run, **_this_run(log, executions, orders, fills, positions)},
@@ -174,11 +176,9 @@ def _realised(positions: Rows) -> dict[str, Any]:
     }
 
 
-def _shortfall(executions: Rows) -> dict[str, str]:
-    losses: list[Mapping[str, str]] = [
-        row["shortfall"] for row in executions if row["shortfall"]
-    ]
-    return {
-        part: as_json(sum((Decimal(loss[part]) for loss in losses), start=Decimal(0)))
-        for part in PARTS
-    }
+async def _expected(journal: Journal, executions: Rows) -> str:
+    """Return the profit in dollars that all executions expected at their decisions."""
+    seen = await journal.rows("opportunities", {"reason": None})
+    profits = {row["opportunity_id"]: row["expected_profit"] for row in seen}
+    expected = (profits[row["opportunity_id"]] for row in executions)
+    return str(as_json(sum(expected, start=Decimal(0))))

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from dutchbook.application.records.log import Entry, logged_about
+from dutchbook.application.views import attributions
 from dutchbook.application.views.unanswered import unanswered
 from dutchbook.domain.capital.limits import RiskLimits
 from dutchbook.domain.events import (
@@ -190,6 +191,7 @@ async def whole(journal: Journal, row: Row) -> Row:
         "closed_at": found.closed_at,
         "legs": [_leg(found, platform) for platform in Platform],
         **{name: getattr(found, name) for name in RESULTS},
+        "edge": await attributions.of_one(journal, found.execution_id),
         "discrepancies": await discrepancies(journal, found.position_id),
         "orders": await _orders(journal, found.execution_id, log),
         "unhedged": unhedged_leg(found) if unhedged else None,

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dutchbook.application.records.log import Entry
+from dutchbook.application.views.attributions import line as edge_line
 from dutchbook.application.views.unanswered import in_words as unanswered_in_words
 from dutchbook.application.views.unfinished import in_words
 from dutchbook.cli.console import answers
@@ -150,6 +151,8 @@ def whole(console: Console, row: Row) -> None:
     _say(console, f"It is {STATES[row['status']]}. Opened {_time(row['opened_at'])}.")
     console.print(_legs(row))
     console.print(_results(row))
+    if row["edge"] is not None:
+        _say(console, edge_line(row["edge"]))
     for order in row["orders"]:
         _order(console, order)
     _say(console)
@@ -293,6 +296,8 @@ def story(
             _say(console, "No position came of it.")
         return
     _say(console, f"Now it is {STATES[position['status']]}.")
+    if position["edge"] is not None:
+        _say(console, edge_line(position["edge"]))
     out = [o for o in position["orders"] if o["working_size"]]
     for order in out:
         _say(console, f"Order {order['order_id']} on {order['platform']} is still out.")

@@ -82,7 +82,7 @@ def folded(position: OpenPosition, facts: Iterable[Fact], *, nets: bool = True) 
         facts: All fills, stated parts, merges and payouts of the position, in any order.
         nets: Whether Kalshi nets YES and NO of one contract into a dollar at once.
     """
-    ordered = sorted(facts, key=_when)
+    ordered = in_order(facts)
     legs = {
         platform: _leg(
             position.holding(platform),
@@ -94,6 +94,11 @@ def folded(position: OpenPosition, facts: Iterable[Fact], *, nets: bool = True) 
     if _over(legs.values()):
         legs = {p: replace(leg, size=NOTHING, complement=NOTHING) for p, leg in legs.items()}
     return replace(position, kalshi=legs[Platform.KALSHI], polymarket=legs[Platform.POLYMARKET])
+
+
+def in_order(facts: Iterable[Fact]) -> list[Fact]:
+    """Return facts in the order in which a fold takes them."""
+    return sorted(facts, key=_when)
 
 
 def _over(legs: Iterable[Holding]) -> bool:

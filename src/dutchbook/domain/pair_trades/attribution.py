@@ -1,0 +1,167 @@
+"""Where the edge of a pair trade went, from the decision to the last cent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from dutchbook.domain.execution.decide import Execution
+from dutchbook.domain.execution.order import Fill, Finality, Order, Purpose, Unlisted
+from dutchbook.domain.market.contract import Leg
+from dutchbook.domain.pair_trades.trade import PairTrade
+from dutchbook.domain.positions.fold import Fact, divergence, folded, in_order
+from dutchbook.domain.positions.position import OpenPosition, PositionStatus
+from dutchbook.domain.values.units import MICRO, ZERO, Money
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """What became of the edge of a pair trade, in dollars.
+
+    ``edge = delay + slippage + fees + missed + rescue + exit + divergence + kept``, to 10⁻⁶.
+
+    Attributes:
+        edge: What the planned contracts paid above their price in the books at the decision.
+        delay: How far the books moved until the legs were sent, over the hedged contracts.
+        slippage: What their fills cost beyond the books at sending.
+        fees: Fees of the entry.
+        missed: The edge of contracts that were planned and that the entry did not hedge.
+        rescue: What the entry's contracts without a counterpart cost in the end: completed,
+            sold, closed by their opposite, or paid alone.
+        exit: What leaving before the payout cost, against a dollar a pair; below zero if it
+            brought more. With it goes an exit that had filled one leg only.
+        divergence: What contracts that resolved differently cost; until a position has
+            closed, the reserve for that.
+        kept: What the trade has brought. Of what is still open, hedged contracts count a
+            dollar less their reserve, contracts without a counterpart what they cost.
+    """
+
+    edge: Money = ZERO
+    delay: Money = ZERO
+    slippage: Money = ZERO
+    fees: Money = ZERO
+    missed: Money = ZERO
+    rescue: Money = ZERO
+    exit: Money = ZERO
+    divergence: Money = ZERO
+    kept: Money = ZERO
+
+    def __add__(self, other: Attribution) -> Attribution:
+        names = Attribution.__slots__
+        return Attribution(*(getattr(self, n) + getattr(other, n) for n in names))
+
+
+def attribution(trade: PairTrade) -> Attribution:
+    """Return where the edge of a pair trade went, by all that is known of it now.
+
+    Its execution has ended.
+    """
+    position, execution = trade.position, trade.execution
+    entry = _entry_orders(execution, trade.orders.values())
+    bought, later = _apart(trade.facts, entry)
+    begun = folded(position, bought)
+    worth = _worth(begun)
+    first = _entered(execution, bought, worth)
+    closed = position.status is PositionStatus.CLOSED
+    reserve = ZERO if closed or not position.hedged else position.divergence_reserve
+    kept = position.mark
+    left = _left(begun, bought, later, trade.orders, Money(kept + reserve))
+    apart = Money(reserve - position.divergence_pnl)
+    rescue = Money(worth - kept - left - apart)
+    return replace(first, rescue=rescue, exit=left, divergence=apart, kept=kept)
+
+
+def _entry_orders(execution: Execution, orders: Iterable[Order]) -> frozenset[str]:
+    """Return the orders of the entry itself: the first purchases, up to what its legs sent.
+
+    What completes a leg afterwards has the same purpose as the entry's second leg.
+    """
+    found: set[str] = set()
+    placed = sorted(orders, key=lambda each: (each.created_at, each.order_id))
+    for leg in Leg:
+        state = execution.leg(leg)
+        left: Decimal = state.sent
+        for order in placed:
+            bought = order.purpose in (Purpose.ENTRY, Purpose.HEDGE)
+            if order.platform is state.platform and bought and order.size <= left:
+                found.add(order.order_id)
+                left -= order.size
+    return frozenset(found)
+
+
+def _apart(
+    facts: Iterable[Fact], entry: frozenset[str]
+) -> tuple[tuple[Fill | Unlisted, ...], tuple[Fact, ...]]:
+    """Return what the entry bought, and all that came later, in order."""
+    bought: list[Fill | Unlisted] = []
+    later: list[Fact] = []
+    for fact in in_order(facts):
+        match fact:
+            case Fill(finality=Finality.FAILED):
+                continue
+            case Fill() | Unlisted() if fact.order_id in entry:
+                bought.append(fact)
+            case _:
+                later.append(fact)
+    return tuple(bought), tuple(later)
+
+
+def _worth(position: OpenPosition) -> Money:
+    """Return what a position has brought, its reserve not taken off."""
+    return replace(position, status=PositionStatus.OPEN, divergence_reserve=ZERO).mark
+
+
+def _entered(
+    execution: Execution, bought: Iterable[Fill | Unlisted], worth: Money
+) -> Attribution:
+    """Return the parts of the entry: what is left of the edge is `worth`."""
+    legs = [execution.primary, execution.secondary]
+    parts = [[f for f in bought if f.platform is leg.platform] for leg in legs]
+    sizes = [sum((f.size for f in each), start=Decimal(0)) for each in parts]
+    planned, hedged = execution.primary.planned, min(sizes)
+    at_decision = [leg.decided_cost / planned for leg in legs]
+    at_sending = [
+        leg.sent_cost / leg.sent if leg.sent else cost
+        for leg, cost in zip(legs, at_decision, strict=True)
+    ]
+    edge = _micro(planned - sum(leg.decided_cost for leg in legs))
+    delay = _micro((sum(at_sending) - sum(at_decision)) * hedged)
+    fees = Money(sum((fact.fee for each in parts for fact in each), start=Decimal(0)))
+    missed = _micro((1 - sum(at_decision)) * (planned - hedged))
+    slippage = Money(edge - delay - fees - missed - worth)
+    return Attribution(edge, delay, slippage, fees, missed)
+
+
+def _micro(amount: Decimal) -> Money:
+    return Money(amount.quantize(MICRO))
+
+
+def _left(
+    begun: OpenPosition,
+    bought: tuple[Fact, ...],
+    later: tuple[Fact, ...],
+    orders: Mapping[str, Order],
+    at_last: Money,
+) -> Money:
+    """Return what exits have cost: of a balanced position, until it is balanced again.
+
+    Args:
+        begun: The position as the entry left it.
+        bought: What the entry bought.
+        later: All that came later, in order.
+        orders: The orders of the trade, by their ids.
+        at_last: What all of it has brought, the reserve not taken off.
+    """
+    cost, known, leaving, before = Decimal(0), list(bought), False, begun
+    for fact in later:
+        known.append(fact)
+        after = folded(begun, known)
+        if isinstance(fact, Fill | Unlisted) and orders[fact.order_id].purpose is Purpose.EXIT:
+            leaving = leaving or not before.imbalanced()
+        if leaving:
+            worth = at_last if fact is later[-1] else _worth(after)
+            cost -= worth - _worth(before) - (divergence(after) - divergence(before))
+            leaving = after.imbalanced()
+        before = after
+    return Money(cost)
