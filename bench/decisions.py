@@ -6,10 +6,12 @@ of November 2026. Both legs lag by one step, and only what is added to a level c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 from unittest.mock import patch
 
@@ -18,9 +20,16 @@ from support.memory_journal import MemoryJournal
 
 from dutchbook.application.capital.at_risk import CapitalAtRisk
 from dutchbook.application.capital.capital import Capital
+from dutchbook.application.exits.triggers import ExitSettings
+from dutchbook.application.exposure.worker import ExposureWorker
+from dutchbook.bootstrap import exits
 from dutchbook.bootstrap.paper import build_paper
 from dutchbook.config import load
 from dutchbook.domain.capital.limits import OpenPairs
+from dutchbook.domain.events import Scenario
+from dutchbook.domain.market.contract import Platform
+from dutchbook.domain.pair_trades.trade import PairTrade
+from dutchbook.domain.positions.exposure import ENDING, RETRY, Exposure
 from dutchbook.ports.tables.trading import OPEN_POSITIONS
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
@@ -28,15 +37,15 @@ from dutchbook.tape.message import MemoryTape, Tape
 
 DAY = timedelta(days=1)
 THRESHOLDS = ("0.001", "0.008")
+RESCUE = Decimal("0.02")
+"""Dollars that completing a pair could lose in November 2026."""
 OFF: Mapping[str, str] = {
     "both books of one moment": "detection.books_apart_ms=31536000000",
-    "an unhedged leg is worked until it is gone": "exposure.tried_once=true",
     "no entry beside an unhedged leg": "exposure.blocks_entries=false",
     "a floor that rises with the money used": "detection.edge_slope=0",
     "leaving early from 0.002": "exits.minimum_gain=0.008",
 }
-"""The decisions, and the setting that takes each one back."""
-SLOTS = "pairs count, not positions"
+"""Decisions, and the setting that takes each one back."""
 HEADS = (
     "| minimum edge, $ | decisions | at worst, $ | at best, $ | dollar-days"
     " | $ per 1,000 dollar-days | entries | unhedged at the end, $ |"
@@ -65,19 +74,69 @@ class Run:
 
 def effects(tape: Tape) -> list[str]:
     """Return the table of every decision, for each minimum edge."""
-    lines = [
-        HEADS,
-        "|---:|---|---:|---:|---:|---:|---:|---:|",
-    ]
+    lines = [HEADS, "|---:|---|---:|---:|---:|---:|---:|---:|"]
     for threshold in THRESHOLDS:
         edge = f"detection.minimum_net_edge={threshold}"
         rows: list[tuple[str, Run]] = [("all", of(tape, edge))]
         rows += [(f"all but: {name}", of(tape, edge, each)) for name, each in OFF.items()]
-        rows.append((f"all but: {SLOTS}", by_positions(tape, edge)))
-        rows.append((f"none but: {SLOTS}", of(tape, edge, *OFF.values())))
-        rows.append(("none: those of November 2026", by_positions(tape, edge, *OFF.values())))
+        for name, taken_back in BEFORE.items():
+            with taken_back():
+                rows.append((f"all but: {name}", of(tape, edge)))
+        with tried_once(), slots_for_positions():
+            rows.append(("none: those of November 2026", of(tape, edge, *OFF.values())))
         lines += [_row(threshold, name, found) for name, found in rows]
     return lines
+
+
+@contextmanager
+def slots_for_positions() -> Iterator[None]:
+    """Let ten slots be for positions, whichever pairs they are on."""
+
+    def slots(at_risk: CapitalAtRisk, _: str) -> OpenPairs:
+        return OpenPairs(sum(at_risk.positions.values()), among=False)
+
+    def most(capital: Capital, _: str) -> int:
+        return capital.limits.max_open_pairs
+
+    with (
+        patch.object(CapitalAtRisk, "open_pairs", slots),
+        patch.object(Capital, "most_positions", most),
+    ):
+        yield
+
+
+@contextmanager
+def tried_once() -> Iterator[None]:
+    """Try completing, then an end of an unhedged leg, once each; the rest has a stop alone."""
+    tried: set[tuple[str, Platform, str]] = set()
+
+    def chosen(_: ExposureWorker, trade: PairTrade, exposure: Exposure) -> Scenario | str:
+        for names in ((RETRY,), ENDING):
+            attempt = (trade.position_id, trade.position.longer, names[0])
+            if attempt not in tried:
+                tried.add(attempt)
+                ways = [s for s in exposure.scenarios() if s.name in names]
+                possible = [(s.each, s) for s in ways if s.blocked is None and s.each]
+                each, best = max(possible, key=itemgetter(0), default=(Decimal(0), None))
+                if best is not None and (names == ENDING or -each <= RESCUE):
+                    return best
+        return "every step was tried"
+
+    def stopped(**facts: Any) -> ExitSettings:
+        return ExitSettings(**facts | {"worked": False})
+
+    with (
+        patch.object(ExposureWorker, "_chosen", chosen),
+        patch.object(exits, "ExitSettings", stopped),
+    ):
+        yield
+
+
+BEFORE: Mapping[str, Callable[[], AbstractContextManager[None]]] = {
+    "an unhedged leg is worked until it is gone": tried_once,
+    "pairs count, not positions": slots_for_positions,
+}
+"""Decisions whose earlier form stands here alone."""
 
 
 def unhedged(tape: Tape) -> list[str]:
@@ -149,22 +208,6 @@ def _row(threshold: str, name: str, found: Run) -> str:
     money = (found.worst, found.best, found.used, found.each)
     shown = " | ".join(f"{each:.2f}" for each in money)
     return f"| {threshold} | {name} | {shown} | {found.entries} | {found.left_alone:.2f} |"
-
-
-def by_positions(tape: Tape, *settings: str) -> Run:
-    """Run a tape with ten slots for positions, as they were counted in November 2026."""
-
-    def slots(at_risk: CapitalAtRisk, _: str) -> OpenPairs:
-        return OpenPairs(sum(at_risk.positions.values()), among=False)
-
-    def most(capital: Capital, _: str) -> int:
-        return capital.limits.max_open_pairs
-
-    with (
-        patch.object(CapitalAtRisk, "open_pairs", slots),
-        patch.object(Capital, "most_positions", most),
-    ):
-        return of(tape, *settings)
 
 
 def of(tape: Tape, *settings: str, seed: int = 7) -> Run:

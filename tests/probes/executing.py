@@ -277,7 +277,6 @@ ROWS = (
         beside_a_leg,
         {"true": "unhedged_leg", "false": "entered"},
     ),
-    Row("exposure.tried_once", remedied, {"true": ["unwind"], "false": []}),
     Row("execution.drain_seconds", drain, {9: 9, 14: 14}),
     Row("execution.lease_seconds", lease, {77: 77, 300: 300}),
 )

@@ -17,15 +17,15 @@ IN_EXPOSURES = (
     Bug(
         "any loss is taken at once",
         WORKER,
-        "if loses <= self._rules.rescue_limit or waited >= self._rules.patience:",
-        "if loses <= 1 or waited >= self._rules.patience:",
+        "if -best.each <= self._rules.rescue_limit or waited >= self._rules.patience:",
+        "if -best.each <= 1 or waited >= self._rules.patience:",
         f"{WORKED} -k anything_after_the_patience",
     ),
     Bug(
         "a loss beyond the rescue limit is never taken",
         WORKER,
-        "if loses <= self._rules.rescue_limit or waited >= self._rules.patience:",
-        "if loses <= self._rules.rescue_limit:",
+        "if -best.each <= self._rules.rescue_limit or waited >= self._rules.patience:",
+        "if -best.each <= self._rules.rescue_limit:",
         f"{WORKED} -k anything_after_the_patience",
     ),
     Bug(
@@ -179,8 +179,8 @@ IN_EXPOSURES = (
     Bug(
         "what is missed is counted on what was hedged",
         ATTRIBUTION,
-        "missed = _micro((1 - sum(at_decision)) * (planned - hedged))",
-        "missed = _micro((1 - sum(at_decision)) * hedged)",
+        "missed = _micro((1 - decided) * (planned - hedged))",
+        "missed = _micro((1 - decided) * hedged)",
         "tests/simulation/test_edges_of_runs.py",
     ),
     Bug(

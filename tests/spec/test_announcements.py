@@ -312,6 +312,16 @@ def test_an_exposure_says_what_cannot_be_sold_or_trusted_and_which_order_is_out(
     assert exposure.order_out == "an order of this position still works"
 
 
+def test_an_exposure_says_what_would_undo_the_leg_of_another_position() -> None:
+    """Another position holds YES on Kalshi: as NO were bought, Kalshi would net the two."""
+
+    async def work(holder: Holder) -> frozenset[Outcome]:
+        holder.trades.claims.put(None, entered("f", prefix="f-"))
+        return holder.announce.exposed(EXPOSED).undone
+
+    assert traded.run(work) == {NO}
+
+
 def test_nothing_is_traded_without_known_fees() -> None:
     free = pair(kalshi=replace(CUP.kalshi, fees=None))
 

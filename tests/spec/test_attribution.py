@@ -175,6 +175,44 @@ def test_an_unhedged_leg_that_a_stop_sells_is_a_rescue() -> None:
     assert parts(trade) == {"fees": "0.02", "missed": "1", "rescue": "1.02", "kept": "-1.04"}
 
 
+def test_an_entry_may_send_a_leg_in_parts_and_what_comes_later_is_not_one_of_them() -> None:
+    """Six and four contracts were sent; four more replace a part that failed to settle."""
+    trade = entry("10", "0")
+    sent = trade.execution.with_leg(Leg.SECONDARY, sent=q(10), sent_cost=Decimal(5))
+    trade = replace(trade, execution=sent)
+    for size in ("6", "4"):
+        trade = later(trade, POLYMARKET, BUY, size, "0.50", HEDGE)
+    whole = parts(trade)
+    failed = replace(trade.fills[POLYMARKET, "later-2"], finality=Finality.FAILED)
+    trade = replace(trade, fills={**trade.fills, (POLYMARKET, "later-2"): failed})
+
+    trade = later(trade, POLYMARKET, BUY, "4", "0.55", HEDGE)
+
+    assert whole["fees"] == "0.06"
+    assert "missed" not in whole
+    assert "rescue" not in whole
+    assert parts(trade)["missed"] == "0.4"
+    assert parts(trade)["rescue"] == "-0.18", "four for 95 cents, and two cents of fees"
+
+
+def test_dust_of_a_closed_position_has_no_reserve_and_counts_what_it_cost() -> None:
+    trade = later(entry(), KALSHI, SELL, "9.995", "0.60", EXIT)
+    trade = later(trade, POLYMARKET, SELL, "9.995", "0.45", EXIT)
+
+    assert trade.position.status is CLOSED
+    assert trade.position.hedged == Decimal("0.005")
+    assert parts(trade) == {"fees": "0.04", "exit": "-0.45925", "kept": "1.41925"}
+
+
+def test_what_resolves_differently_while_one_leg_has_left_is_divergence_for_the_pairs() -> None:
+    """Four of ten left on one leg; of six pairs both contracts pay, and four pay alone."""
+    trade = later(entry(), KALSHI, SELL, "4", "0.60", EXIT)
+
+    assert parts(resolved(trade, 1, 0)) == {
+        "fees": "0.04", "exit": "-2.38", "divergence": "-6", "kept": "9.34",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("kalshi", "polymarket", "found"),
     [
@@ -203,9 +241,10 @@ def test_an_entry_that_bought_nothing_missed_its_edge() -> None:
     assert parts(entry("0", "0")) == {"missed": "1"}
 
 
-def test_a_fill_that_fails_later_never_was() -> None:
+@pytest.mark.parametrize("key", [(KALSHI, "k1"), (POLYMARKET, "p1")])
+def test_a_fill_that_fails_later_never_was(key: tuple[Platform, str]) -> None:
     trade = entry(finality=Finality.PROVISIONAL)
-    failed = replace(trade.fills[POLYMARKET, "p1"], finality=Finality.FAILED)
+    failed = replace(trade.fills[key], finality=Finality.FAILED)
 
     trade = played(facts.Final(NOW + timedelta(minutes=1), failed), start=trade)
 

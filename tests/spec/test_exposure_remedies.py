@@ -267,6 +267,10 @@ def test_no_purchase_on_kalshi_undoes_the_leg_of_another_position(
     found = remedies(made)
 
     assert found[COMPLEMENT].blocked == why
+    thin = remedies(
+        replace(made, held=replace(made.held, book=book(KALSHI, {38: 15}, {42: 500})))
+    )
+    assert thin[COMPLEMENT].size == (10 if size_ == "10" else 15), "a part may be no more"
     assert found[RETRY].blocked is found[CLOSE].blocked is None
 
 

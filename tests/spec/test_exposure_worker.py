@@ -59,13 +59,14 @@ def nothing_before(_: Resolving) -> None:
     """Leave everything as it is."""
 
 
-def working(
+def working(  # each fact is one that a test may change
     *outcomes: Outcomes,
     work: Work = nothing,
     before: Callable[[Resolving], Any] = nothing_before,
     held: OpenPosition | None = None,
     rules: WorkRules | None = None,
     drains: bool = True,
+    begins: float = 0,
 ) -> Resolving:
     """Let an engine work on the exposure while `work` goes on, and return what it did."""
 
@@ -73,6 +74,7 @@ def working(
         given: Any = {"rules": rules} if rules else {}
         at = Resolving(held or position(), *outcomes, clock=TapeClock(NOW), **given)
         before(at)
+        await asyncio.sleep(begins)
         running = asyncio.ensure_future(at.service.run())
         await asyncio.sleep(0)
         at.service.exposed("held")
@@ -161,7 +163,6 @@ def test_each_policy_allows_its_own_remedies(policy: AutoPolicy, orders: list[An
     at = working(*[HEDGES] * len(orders), rules=rules)
 
     assert sent(at) == orders
-    assert rules.goes_on == bool(orders)
 
 
 @pytest.mark.parametrize(
@@ -203,6 +204,33 @@ def test_a_remedy_that_is_refused_is_told_once_with_the_reason() -> None:
     assert [each for each in noted(at) if each[0] == HOLD] == [
         (HOLD, "buy 100 no up to 0.53: the gate refuses it")
     ]
+
+
+def test_what_it_waits_for_is_told_by_how_long_it_has_waited() -> None:
+    async def work(at: Resolving) -> None:
+        await asyncio.sleep(20)
+        loss_of(RETRY, "0.05")(at)
+        at.service.worker.book_changed(KALSHI_BOOK)
+        await asyncio.sleep(1)
+
+    at = working(NO_FILL, work=work)
+
+    ((_, reason),) = [each for each in noted(at) if each[0] == HOLD]
+    assert reason is not None
+    assert reason.endswith("would lose 5 dollars, more than may be lost in the next 40 seconds")
+
+
+def test_an_exposure_that_arises_again_is_told_of_again() -> None:
+    async def work(at: Resolving) -> None:
+        for status in (CLOSED, EXPOSED):
+            await asyncio.sleep(5)
+            at.trade.position = replace(at.trade.position, status=status)
+            at.service.exposed("held")
+        await asyncio.sleep(5)
+
+    at = working(before=loss_of(RETRY, "0.05"), work=work)
+
+    assert [step for step, _ in noted(at)] == [HOLD, HOLD]
 
 
 def test_it_says_what_stands_in_the_way_of_every_remedy() -> None:
@@ -319,11 +347,10 @@ def test_at_a_start_it_waits_for_both_books_or_for_a_minute(
         for platform in empty:
             at.watchlist.books[platform, f"{platform}-cup"].clear()
 
-    at = working(
-        CLOSES, before=cleared, work=rest(200), rules=WorkRules(rescue_limit=Decimal("0.5"))
-    )
+    rules = WorkRules(rescue_limit=Decimal("0.5"))
+    at = working(CLOSES, before=cleared, work=rest(200), rules=rules, begins=7)
 
-    assert at.times == [second]
+    assert at.times == [7 + second]
 
 
 def test_an_exposure_that_opens_again_has_the_whole_patience_again() -> None:
@@ -387,6 +414,7 @@ def alone(name: str) -> SingleLegExposure:
         ([(10, EXPOSED), (20, OPEN), (25, EXPOSED)], EXPOSED, 50),
         ([(10, EXPOSED), (20, OPEN)], EXPOSED, 25),
         ([(10, None), (20, EXPOSED)], EXPOSED, 35),
+        ([(10, OPEN)], OPEN, None),
     ],
 )
 def test_a_start_takes_up_exposures_as_old_as_the_log_says(
@@ -450,6 +478,41 @@ def test_a_stop_does_what_can_be_done_at_once_and_leaves_the_rest() -> None:
     at = working(NO_FILL, work=work, drains=False)
 
     assert at.times == [0, 2]
+
+
+def test_a_stop_does_not_wait_for_the_rest_after_a_refusal() -> None:
+    refused = not_sent("the gate refuses it")
+
+    async def work(at: Resolving) -> None:
+        await asyncio.sleep(100)
+        assert at.times[-1] < 100
+        await at.service.drained()
+        assert at.clock.monotonic() == 100
+
+    working(*[refused] * 8, work=work, drains=False)
+
+
+def test_a_stop_waits_for_one_exposure_though_another_is_over() -> None:
+    async def work(at: Resolving) -> None:
+        await asyncio.sleep(5)
+        at.service.exposed("over")
+        await asyncio.sleep(1)
+        at.outcomes.append(NO_FILL)
+        await at.service.drained()
+        assert at.times == [0, 6]
+
+    working(NO_FILL, work=work, drains=False)
+
+
+def test_an_exposure_of_which_events_say_that_it_is_over_is_forgotten() -> None:
+    async def work(at: Resolving) -> None:
+        await asyncio.sleep(5)
+        at.trade.position = position("100", "100", OPEN)
+        at.service.worker.on_event(moved(at, OPEN), 1)
+        at.service.exposed("held")
+        await asyncio.sleep(70)
+
+    assert working(NO_FILL, work=work).times == [0]
 
 
 def test_a_stop_leaves_what_would_lose_too_much_yet() -> None:

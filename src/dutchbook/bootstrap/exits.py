@@ -87,7 +87,7 @@ def _exit_settings(base: Base) -> ExitSettings:
         rescue_limit=base.hurdles.rescue_limit,
         book_age=base.hurdles.book_age,
         interval=timedelta(seconds=chosen.check_seconds),
-        worked=base.settings.work_rules().goes_on,
+        worked=bool(base.settings.work_rules().allowed),
         exiting=leave[chosen.leave],
         by_pair=chosen.by_pair(),
     )

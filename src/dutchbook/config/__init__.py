@@ -105,7 +105,6 @@ class Settings(Section):
             allowed=ALLOWED[AutoPolicy(self.execution.auto_policy)],
             rescue_limit=self.execution.rescue_limit,
             patience=timedelta(seconds=self.exposure.patience_seconds),
-            once=self.exposure.tried_once,
         )
 
     def exit_rules(self) -> ExitRules:

@@ -24,8 +24,6 @@ class Exposure(Section):
         True,
         description="no entry on a pair with an unhedged leg of dust_dollars or more",
     )
-    # The decisions of November 2026, for the comparison in docs/performance.md.
-    tried_once: bool = Field(False, description="tries completing and closing once each")
     halt_on_weekly: bool = Field(
         True, description="halt after three weeks in a row with more than one single leg each"
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from dutchbook.application.market.watchlist import Key
@@ -24,7 +23,7 @@ from dutchbook.domain.events import (
 from dutchbook.domain.market.book import Trust
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.pair_trades.trade import PairTrade
-from dutchbook.domain.positions.exposure import CLOSE, ENDING, HOLD, RETRY, Exposure
+from dutchbook.domain.positions.exposure import HOLD, Exposure
 from dutchbook.domain.positions.position import UNHEDGED
 from dutchbook.domain.positions.work_rules import WorkRules
 from dutchbook.domain.values.units import plain
@@ -174,9 +173,9 @@ class ExposureWorker:
             exposure = self._announce.exposed(trade)
             if not exposure.quantity or not self._begun(exposure):
                 return None
-            remedy, reason = self._chosen(trade, exposure)
-            if remedy is None:
-                await self._tell(trade, reason)
+            remedy = self._chosen(trade, exposure)
+            if isinstance(remedy, str):
+                await self._tell(trade, remedy)
                 return None
             tried = self._tried(trade, remedy.name, None)
             done = await self._take(trade, exposure, remedy, (tried,))
@@ -190,38 +189,22 @@ class ExposureWorker:
         late = self._clock.monotonic() - self._began >= ONE_BOOK_SECONDS
         return late or all(book.trust is not Trust.SYNCING for book in books)
 
-    def _chosen(self, trade: PairTrade, exposure: Exposure) -> tuple[Scenario | None, str]:
+    def _chosen(self, trade: PairTrade, exposure: Exposure) -> Scenario | str:
         """Return the remedy to take now, or why none is taken."""
-        if self._rules.once:
-            return self._not_tried(trade, exposure)
         scenarios = exposure.scenarios()
         by_name = {each.name: each for each in scenarios}
         ranked = [n for n in exposure.recommended(scenarios) if n in self._rules.allowed]
         if not ranked:
-            return None, "; ".join(f"{n}: {by_name[n].blocked}" for n in self._rules.allowed)
+            return "; ".join(f"{n}: {by_name[n].blocked}" for n in self._rules.allowed)
         best, now = by_name[ranked[0]], self._clock.now()
-        loses = -(best.each or Decimal(0))
+        assert best.pnl is not None, "what is recommended has a result"
+        assert best.each is not None, "and a size"
         waited = now - self._since.get(trade.position_id, now)
-        if loses <= self._rules.rescue_limit or waited >= self._rules.patience:
-            return best, ""
+        if -best.each <= self._rules.rescue_limit or waited >= self._rules.patience:
+            return best
         seconds = int((self._rules.patience - waited).total_seconds())
-        loss = plain(-(best.pnl or Decimal(0)))
         more = f"more than may be lost in the next {seconds} seconds"
-        return None, f"{best.detail} would lose {loss} dollars, {more}"
-
-    def _not_tried(self, trade: PairTrade, exposure: Exposure) -> tuple[Scenario | None, str]:
-        """Return the remedy that was not tried yet: completing, then an end of the leg."""
-        scenarios = exposure.scenarios()
-        for step, names in ((RETRY, (RETRY,)), (CLOSE, ENDING)):
-            tried = (trade.position_id, f"{step} {trade.position.longer}")
-            if step in self._rules.allowed and tried not in self._told:
-                self._told.add(tried)
-                possible = [s for s in scenarios if s.name in names and s.blocked is None]
-                best = max(possible, key=lambda s: s.each or Decimal(0), default=None)
-                loses = -(best.each or Decimal(0)) if best else Decimal(0)
-                if best and (step != RETRY or loses <= self._rules.rescue_limit):
-                    return best, ""
-        return None, "every step was tried"
+        return f"{best.detail} would lose {plain(-best.pnl)} dollars, {more}"
 
     async def _rest(self, position_id: str, gap: float) -> None:
         """Wait until a book of the exposure changes or its patience ends, at least `gap`."""

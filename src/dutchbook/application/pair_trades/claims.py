@@ -41,7 +41,7 @@ class Claims:
             self.drop(before)
         if not trade.ended and not trade.opened:
             self._entering[trade.execution_id] = trade
-        if trade.opened and trade.position.status in UNHEDGED:
+        if trade.position.status in UNHEDGED:
             self._unhedged[trade.execution_id] = trade
         if trade.opened:
             for leg in trade.legs:

@@ -62,7 +62,7 @@ def attribution(trade: PairTrade) -> Attribution:
     bought, later = _apart(trade.facts, entry)
     begun = folded(position, bought)
     worth = _worth(begun)
-    first = _entered(execution, bought, worth)
+    first = _entered(execution, begun, bought, worth)
     closed = position.status is PositionStatus.CLOSED
     reserve = ZERO if closed or not position.hedged else position.divergence_reserve
     kept = position.mark
@@ -113,22 +113,19 @@ def _worth(position: OpenPosition) -> Money:
 
 
 def _entered(
-    execution: Execution, bought: Iterable[Fill | Unlisted], worth: Money
+    execution: Execution, begun: OpenPosition, bought: Iterable[Fill | Unlisted], worth: Money
 ) -> Attribution:
     """Return the parts of the entry: what is left of the edge is `worth`."""
-    legs = [execution.primary, execution.secondary]
-    parts = [[f for f in bought if f.platform is leg.platform] for leg in legs]
-    sizes = [sum((f.size for f in each), start=Decimal(0)) for each in parts]
-    planned, hedged = execution.primary.planned, min(sizes)
-    at_decision = [leg.decided_cost / planned for leg in legs]
-    at_sending = [
-        leg.sent_cost / leg.sent if leg.sent else cost
-        for leg, cost in zip(legs, at_decision, strict=True)
-    ]
+    legs = (execution.primary, execution.secondary)
+    planned, hedged = execution.primary.planned, begun.hedged
+    decided = sum(leg.decided_cost / planned for leg in legs)
+    at_sending = sum(
+        leg.sent_cost / leg.sent if leg.sent else leg.decided_cost / planned for leg in legs
+    )
     edge = _micro(planned - sum(leg.decided_cost for leg in legs))
-    delay = _micro((sum(at_sending) - sum(at_decision)) * hedged)
-    fees = Money(sum((fact.fee for each in parts for fact in each), start=Decimal(0)))
-    missed = _micro((1 - sum(at_decision)) * (planned - hedged))
+    delay = _micro((at_sending - decided) * hedged)
+    fees = Money(sum((fact.fee for fact in bought), start=Decimal(0)))
+    missed = _micro((1 - decided) * (planned - hedged))
     slippage = Money(edge - delay - fees - missed - worth)
     return Attribution(edge, delay, slippage, fees, missed)
 

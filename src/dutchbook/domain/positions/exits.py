@@ -206,12 +206,10 @@ def _ways_out(
     found = []
     for side, traded in ((Side.SELL, outcome), (Side.BUY, outcome.opposite)):
         lot = place.contract.lot if side is Side.BUY else place.contract.sizing.step
-        best = place.book.best(traded, side)
-        if not size or best is None or size % lot:
-            continue
         if side is Side.SELL and size > case.sellable[platform]:
             continue
-        taken = walk(place.book.offers(traded, side), Quantity(size))
+        sent = bool(size) and not size % lot
+        taken = walk(place.book.offers(traded, side), Quantity(size)) if sent else None
         limit = place.contract.next_price(taken.worst, traded, side) if taken else None
         if taken is not None and limit is not None and size >= place.contract.smallest(limit):
             fee = place.terms.model(taken.average, size) + place.terms.rounding.quantum

@@ -34,15 +34,8 @@ class WorkRules:
         allowed: The names of the remedies that it may take.
         rescue_limit: Dollars per contract that a remedy may lose at first.
         patience: After so long, whatever is best within the collar is taken.
-        once: Each of completing and closing is tried once, as before December 2026.
     """
 
     allowed: tuple[str, ...] = ALLOWED[AutoPolicy.COMPLETE_THEN_UNWIND]
     rescue_limit: Decimal = Decimal("0.02")
     patience: timedelta = timedelta(seconds=60)
-    once: bool = False
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether the engine works on an unhedged leg until it is gone."""
-        return bool(self.allowed) and not self.once
