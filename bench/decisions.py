@@ -176,7 +176,7 @@ def split(tape: Tape) -> list[str]:
     """Return what each value of a constant makes of each evening.
 
     An evening is what the recording holds of one day. A constant that is chosen on one is
-    judged on the other.
+    judged on the other. The minimum edge is low: on the first evening there is no other edge.
     """
     evenings = halves(tape)
     lines = [
@@ -185,8 +185,8 @@ def split(tape: Tape) -> list[str]:
     ]
     for constant, values in TRIED.items():
         for value in values:
-            chosen = f"{constant}={value}"
-            worst = " | ".join(f"{of(evening, chosen).worst:.2f}" for evening in evenings)
+            chosen = (f"detection.minimum_net_edge={THRESHOLDS[0]}", f"{constant}={value}")
+            worst = " | ".join(f"{of(evening, *chosen).worst:.2f}" for evening in evenings)
             lines.append(f"| {constant} | {value} | {worst} |")
     return lines
 

@@ -62,8 +62,8 @@ def _cause(engine: Engine, trade: PairTrade) -> str:
     told = " ".join(each or "" for each in obstacles)
     for part, cause in (
         ("the book", THIN),
-        ("settled", UNSETTLED),
         (OPPOSITE, OPPOSITE),
+        ("settled", UNSETTLED),
         (TOO_SMALL, TOO_SMALL),
     ):
         if part in told:
