@@ -59,6 +59,8 @@ WIRE = ("bench/wire.py", *_source(
 ))  # fmt: skip
 STUDY = ("bench/study.py", *PAPER)
 DECISIONS = ("bench/decisions.py", *PAPER)
+LAGS = ("bench/lags.py", *DECISIONS)
+SURVIVAL = ("bench/survival.py", *_source("domain/market", "tape"))
 SIMULATION = ("tests/prove", *ENGINE)
 KILLS = ("tests/crash", "tests/support", "src/dutchbook")
 MISTREATED = ("tests/torment", "src/dutchbook")
@@ -86,6 +88,8 @@ DECLARED: Mapping[str, Figures] = {
     "bench.decisions": Figures(PERFORMANCE, DECISIONS),
     "bench.split": Figures(PERFORMANCE, DECISIONS),
     "bench.unhedged": Figures(PERFORMANCE, DECISIONS),
+    "bench.lags": Figures(PERFORMANCE, LAGS, long=True),
+    "bench.survival": Figures(PERFORMANCE, SURVIVAL),
     "bench.exits": Figures(PERFORMANCE, STUDY),
     "bench.controls": Figures(PERFORMANCE, STUDY),
     "simulate.memory": Figures(RELIABILITY, SIMULATION, MEMORY),

@@ -16,13 +16,25 @@ from pathlib import Path
 
 from support.recordings import GOLD, WORLD_CUP
 
-from bench import decisions, halts, journals, postgres, reconcile, status, wire
+from bench import (
+    decisions,
+    halts,
+    journals,
+    lags,
+    postgres,
+    reconcile,
+    status,
+    survival,
+    wire,
+)
 from bench.figures.writing import begin
 from bench.sizes import chosen, is_short
 from bench.study import HELD, bracket, controls, exits, trade
 from dutchbook.tape.format import StoredTape, open_tape
 from dutchbook.tape.importers.recording import import_recording
 
+SEEDS = 2 if is_short() else 64
+"""How many runs there are for each lag and order of the legs."""
 LOAD = os.getloadavg()[0]
 """How busy the machine was before this process, in processes that run or wait."""
 
@@ -114,6 +126,8 @@ MEASURED: Mapping[str, Callable[[], list[str]]] = {
     "bench.decisions": lambda: decisions.effects(_world_cup()),
     "bench.split": lambda: decisions.split(_world_cup()),
     "bench.unhedged": lambda: bullets(decisions.unhedged(_world_cup())),
+    "bench.lags": lambda: lags.table(_path(WORLD_CUP), SEEDS),
+    "bench.survival": lambda: survival.table(open_tape(_path(GOLD))),
     "bench.exits": lambda: exits(_world_cup()),
     "bench.controls": lambda: controls(_world_cup()),
 }
