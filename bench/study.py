@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from support.memory_journal import MemoryJournal
@@ -117,22 +118,49 @@ def _settled(tape: Tape, rule: ExitRule, kalshi: Decimal, polymarket: Decimal) -
 
 
 def controls(tape: Tape) -> list[str]:
-    """Return the true result, that of a tape out of step and that of an inverted one."""
+    """Return the true result, and what tapes make that must not be traded on.
+
+    `paid` is what the open positions have cost: the most that can be lost of pairs that are not
+    one question.
+    """
     lines = [
-        "| tape | hedged | exposed | locked profit, $ | suspicious |",
-        "|---|---|---|---|---|",
+        "| tape | hedged | locked profit, $ | paid, $ | suspicious | suspended pairs |",
+        "|---|---:|---:|---:|---:|---:|",
     ]
     shifts: tuple[tuple[str, Callable[[TapeMessage], TapeMessage]], ...] = (
         ("as recorded", lambda message: message),
-        ("Polymarket 10 minutes late", _late),
+        ("Polymarket 1 minute late", partial(_late, minutes=1)),
+        ("Polymarket 10 minutes late", partial(_late, minutes=10)),
+        ("the same, with both platforms' own times", partial(_late, minutes=10, times=True)),
         ("Polymarket inverted", _inverted),
     )
     for name, change in shifts:
         rows = sorted((change(m) for m in tape.messages()), key=lambda m: (m.session, m.at))
-        found = trade(MemoryTape(tape.meta, rows), *HELD)
-        suspicious = found["filtered"].get("suspicious_edge", 0)
-        lines.append(f"| {name} | {_result(found)} | {suspicious} |")
+        lines.append(_controlled(name, MemoryTape(tape.meta, rows)))
+    lines.append(_controlled("pairs crossed", _crossed(tape)))
     return lines
+
+
+def _controlled(name: str, tape: Tape) -> str:
+    found = trade(tape, *HELD)
+    paid = sum(Decimal(each["committed"]) for each in found["capital"].values())
+    suspicious = found["filtered"].get("suspicious_edge", 0)
+    suspended = found["events"].get("pair.decided", 0)
+    figures = (found["positions"]["OPEN"], found["result"]["locked"], f"{paid:.2f}")
+    return f"| {name} | {' | '.join(map(str, figures))} | {suspicious} | {suspended} |"
+
+
+def _crossed(tape: Tape) -> Tape:
+    """Return a tape whose pairs are each of one question and of the next pair's."""
+    pairs = tape.meta.pairs
+    crossed = tuple(
+        replace(one, polymarket=other.polymarket, operator_approved=False)
+        for one, other in zip(pairs, (*pairs[1:], pairs[0]), strict=True)
+    )
+    approved = tuple(
+        replace(each, operator_approved=True, approved_digest=each.digest) for each in crossed
+    )
+    return MemoryTape(replace(tape.meta, pairs=approved), list(tape.messages()))
 
 
 def _result(found: dict[str, Any]) -> str:
@@ -140,10 +168,14 @@ def _result(found: dict[str, Any]) -> str:
     return f"{held['OPEN']} | {held['SINGLE_LEG_EXPOSED']} | {found['result']['locked']}"
 
 
-def _late(message: TapeMessage) -> TapeMessage:
+def _late(message: TapeMessage, *, minutes: int, times: bool = False) -> TapeMessage:
+    """Return a message, Polymarket's late; `times`: with both platforms' own times."""
+    if times:
+        update = replace(message.update, platform_time=message.at)
+        message = replace(message, update=update)
     if message.update.platform is Platform.KALSHI:
         return message
-    return replace(message, at=message.at + timedelta(minutes=10))
+    return replace(message, at=message.at + timedelta(minutes=minutes))
 
 
 def _inverted(message: TapeMessage) -> TapeMessage:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from support.bench import KALSHI, POLYMARKET, Bench, Ended, bench
-from support.pairs import pair
+from support.pairs import NOW, pair
 from support.runs import HELD, play
 from support.tapes import CHEAP, polls
 
@@ -108,6 +108,22 @@ def entries(*settings: str) -> int:
 
     beside = ("paper.replenishment=every", "execution.cool_down_seconds=0", *HELD)
     return len(bench(work, *beside, *settings).tables["executions"])
+
+
+def suspended(*settings: str) -> int | None:
+    """After how many seconds is a pair suspended whose edge of 4.5 cents stays the same?"""
+
+    async def work(at: Bench) -> None:
+        for _ in range(30):
+            show(at)
+            await at.rest(1)
+
+    found = [
+        (row["occurred_at"] - NOW) // timedelta(seconds=1)
+        for row in bench(work, *settings).events("pair.decided")
+        if json.loads(row["payload"])["decision"] == "disabled"
+    ]
+    return found[0] if found else None
 
 
 def pause(*settings: str) -> int:
@@ -265,6 +281,13 @@ ROWS = (
         at="entry",
     ),
     Row("detection.books_apart_ms", oldest_book, {2_000: 2, 4_000: 4}),
+    Row("detection.persistent_looks", suspended, {5: 4, 20: 19, 0: None}),
+    Row(
+        "detection.persistent_edge",
+        suspended,
+        {"0.04": 9, "0.05": None},
+        ("detection.persistent_looks=10",),
+    ),
     Row("detection.edge_slope", entries, {"0.1": 7, "0.2": 5}),
     Row(
         "detection.closing_window_seconds",

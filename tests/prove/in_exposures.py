@@ -11,6 +11,8 @@ LIQUIDITY = "platforms/paper/liquidity.py"
 CONTRACT = "domain/market/contract.py"
 ATTRIBUTION = "domain/pair_trades/attribution.py"
 ATTRIBUTED = "tests/spec/test_attribution.py"
+DISAGREEMENT = "domain/detection/disagreement.py"
+DISAGREE = "tests/spec/test_disagreement.py"
 LIMITS = "tests/spec/test_contracts.py -k goes_as_far_as_it_may"
 
 IN_EXPOSURES = (
@@ -196,5 +198,40 @@ IN_EXPOSURES = (
         "            if done.order is None:\n",
         "            if done.order is not None:\n",
         f"{WORKED} -k refused_is_told_once",
+    ),
+    Bug(
+        "a pair whose prices disagree is never suspended",
+        DISAGREEMENT,
+        "return Disagreement(max(edge, self.widest), self.looks + 1)",
+        "return Disagreement(max(edge, self.widest), self.looks)",
+        DISAGREE,
+    ),
+    Bug(
+        "an edge that shrinks as both platforms learn suspends its pair",
+        DISAGREEMENT,
+        "        if 2 * edge <= self.widest:\n            return Disagreement(edge)\n",
+        "",
+        DISAGREE,
+    ),
+    Bug(
+        "every message counts as a look",
+        "application/market/disagreements.py",
+        "if now >= self._next.get(pair_id, now) and self._comparable(watch, now):",
+        "if self._comparable(watch, now):",
+        DISAGREE,
+    ),
+    Bug(
+        "books that came together count as one moment, however late one of them is",
+        "domain/detection/detect.py",
+        "return theirs is None or other is None or abs(theirs - other) <= apart",
+        "return True",
+        "tests/spec/test_opportunities.py -k own_times",
+    ),
+    Bug(
+        "a platform's own time never reaches its book",
+        "application/market/feed.py",
+        "update.sequence, update.platform_time)",
+        "update.sequence)",
+        "tests/spec/test_market_data.py",
     ),
 )

@@ -349,6 +349,10 @@ def test_a_session_of_paper_is_one_of_the_engine_and_its_end_releases_waiting_or
 # The engine's books ---------------------------------------------------------------------------
 
 
+THEIRS = NOW - timedelta(milliseconds=40)
+"""A platform's own time of a message."""
+
+
 class Follower:
     """Notes the changed books, as they are by then."""
 
@@ -396,7 +400,7 @@ def test_a_book_is_changed_and_trusted_before_anyone_acts_on_it() -> None:
     async def work(listener: MarketListener) -> None:
         listener.session_began()
         listener.updated(cup(KALSHI, 38, 40))
-        listener.updated(cup(KALSHI, 41, 40))
+        listener.updated(replace(cup(KALSHI, 41, 40), platform_time=THEIRS))
         listener.session_ended()
 
     async def main() -> Engine:
@@ -406,7 +410,7 @@ def test_a_book_is_changed_and_trusted_before_anyone_acts_on_it() -> None:
 
     key, book = KEYS[0], engine.watchlist.books[KEYS[0]]
     assert engine.follower.seen == [(key, 3_800, Trust.LIVE), (key, 4_100, Trust.SUSPECT)]
-    assert (book.updated_at, book.sequence) == (NOW, 7)
+    assert (book.updated_at, book.platform_time, book.sequence) == (NOW, THEIRS, 7)
     assert engine.data.keys == set(KEYS)
     assert not engine.sessions.running
 
@@ -414,7 +418,7 @@ def test_a_book_is_changed_and_trusted_before_anyone_acts_on_it() -> None:
 def test_after_a_gap_no_book_of_the_platform_is_trusted_and_the_others_are() -> None:
     async def work(listener: MarketListener) -> None:
         for platform in Platform:
-            listener.updated(cup(platform, 38, 40))
+            listener.updated(replace(cup(platform, 38, 40), platform_time=THEIRS))
         listener.gap(KALSHI)
 
     async def main() -> Engine:
@@ -426,6 +430,7 @@ def test_after_a_gap_no_book_of_the_platform_is_trusted_and_the_others_are() -> 
         KEYS[0]: Trust.SYNCING,
         KEYS[1]: Trust.LIVE,
     }
+    assert [books[key].platform_time for key in KEYS] == [None, THEIRS]
 
 
 def test_a_book_is_live_only_once_it_was_whole() -> None:

@@ -317,6 +317,33 @@ def test_both_books_must_be_of_one_moment(platform: Platform, ms: float, trades:
 
 
 @pytest.mark.parametrize(
+    ("kalshi", "polymarket", "trades"),
+    [
+        (0, 0, True),
+        (0, 1_500, True),
+        (1_500, 0, True),
+        (0, 1_501, False),
+        (600_000, 0, False),
+        (None, 600_000, True),
+        (600_000, None, True),
+    ],
+)
+def test_both_books_must_be_of_one_moment_by_their_platforms_own_times_too(
+    kalshi: int | None, polymarket: int | None, trades: bool
+) -> None:
+    books = cheap_books()
+    for platform, ms in ((KALSHI, kalshi), (POLYMARKET, polymarket)):
+        theirs = None if ms is None else NOW - timedelta(milliseconds=ms)
+        books[platform].touch(NOW, 1, theirs)
+
+    found = look(books=books)
+
+    assert isinstance(found, Opportunity) == trades
+    if not trades:
+        assert found == Refusal(Reason.BOOKS_APART, GROSS)
+
+
+@pytest.mark.parametrize(
     ("used", "slope", "trades"),
     [
         ("0", "0.5", True),

@@ -95,12 +95,13 @@ def _engine(
     services = (
         *monitoring.services,
         facts,
+        entering.disagreements,
         *_comparing(base, trading, outages, entering.reconciling),
         *ends.services,
         *_present(anchoring, build_hooks(base, programs, monitoring.system)),
     )
     _subscribe(base, ends)
-    followers = (trading.single_leg.worker, detection, ends.exits)
+    followers = (trading.single_leg.worker, detection, ends.exits, entering.disagreements)
     return Engine(
         base.settings,
         around,

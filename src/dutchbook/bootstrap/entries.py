@@ -9,6 +9,7 @@ from dutchbook.application.execution.attempt import Timeouts
 from dutchbook.application.execution.queue import ExecutionQueueService
 from dutchbook.application.execution.service import ExecutionService
 from dutchbook.application.lifecycle import PairTradeServices
+from dutchbook.application.market.disagreements import Disagreements, Persistence
 from dutchbook.application.market.pair_breaker import PairBreaker
 from dutchbook.application.operator.reconciliation import ReconciliationCommands
 from dutchbook.bootstrap.base import Base
@@ -26,6 +27,7 @@ class EntryServices:
     queue: ExecutionQueueService
     breaker: PairBreaker
     reconciling: ReconciliationCommands
+    disagreements: Disagreements
 
 
 def build_entries(base: Base, trading: PairTradeServices, ends: ExitServices) -> EntryServices:
@@ -62,7 +64,10 @@ def build_entries(base: Base, trading: PairTradeServices, ends: ExitServices) ->
         least_unhedged=_least_unhedged(settings),
     )
     reconciling = build_reconciliation(base, trading, executions, ends.settlement)
-    return EntryServices(executions, queue, breaker, reconciling)
+    chosen = settings.detection
+    persistence = Persistence(chosen.persistent_edge, chosen.persistent_looks)
+    disagreements = Disagreements(base.watchlist, breaker, clock, base.hurdles, persistence)
+    return EntryServices(executions, queue, breaker, reconciling, disagreements)
 
 
 def _least_unhedged(settings: Settings) -> Money | None:

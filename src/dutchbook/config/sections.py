@@ -71,6 +71,18 @@ class Detection(Section):
         YEAR * 1_000,
         "an edge needs both books updated within so long of each other",
     )
+    # On the World Cup recording the longest edge of one question above 0.008 stood at 203
+    # polls, that of two questions that were paired at 559.
+    persistent_edge: Decimal = exact(
+        "0.008", 0, BELOW_ONE, "dollars a contract after fees: an edge above it may not stand"
+    )
+    persistent_looks: int = whole(
+        300,
+        0,
+        MANY,
+        "a pair is suspended whose edge stands at so many looks in a row, at most one a second"
+        " or a poll, while neither book moves towards the other; 0: none is",
+    )
     closing_window_seconds: int = whole(120, 0, YEAR, "no entry this close to a contract's end")
     gas: Decimal = exact("0", 0, 1_000, "dollars an order; zero where the platform pays it")
 

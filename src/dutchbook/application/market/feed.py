@@ -79,7 +79,7 @@ class MarketFeed:
         key = (update.platform, update.contract_id)
         book = self._watchlist.books[key]
         update.apply_to(book)
-        book.touch(self._clock.now(), update.sequence)
+        book.touch(self._clock.now(), update.sequence, update.platform_time)
         self._facts.seen(key, update.bids, update.asks)
         for each in self._followers:
             each.book_changed(key)

@@ -1,4 +1,4 @@
-"""Throttle on repeated executions: a pair that keeps failing stops until a person acts.
+"""Pairs that are suspended: one that keeps failing, or whose prices disagree for too long.
 
 After a number of consecutive failures the pair's approval is revoked. That is durable and
 prevents new entries until a named person approves the pair again.
@@ -18,7 +18,7 @@ from dutchbook.ports.journal import Batch, Journal, Update
 from dutchbook.ports.time import Clock
 
 DISABLED = "disabled: "
-"""Prefix of a pair's rationale if the throttle disabled it, not a person."""
+"""Prefix of a pair's rationale if the engine disabled it, not a person."""
 
 
 DECISIONS = {"approved": True, "revoked": False, "disabled": False}
@@ -70,10 +70,15 @@ class PairBreaker:
     async def concluded(self, pair_id: str, *, hedged: bool) -> None:
         """Record how an execution ended; disable its pair if too many have failed in a row."""
         failures = self._count(pair_id, hedged=hedged)
+        if failures >= self._most:
+            await self.disable(pair_id, f"{failures} failed executions one after the other")
+
+    async def disable(self, pair_id: str, reason: str) -> None:
+        """Revoke a pair's approval until a person gives it back; nothing if it has none."""
         match = self._watchlist.pairs[pair_id].match
-        if failures < self._most or not match.operator_approved:
+        if not match.operator_approved:
             return
-        why = f"{DISABLED}{failures} failed executions one after the other"
+        why = f"{DISABLED}{reason}"
         self._watchlist.decided(pair_id, approved=False, digest=match.approved_digest)
         event = PairDecided(
             self._committer.stamp(pair_id),
@@ -95,10 +100,10 @@ class PairBreaker:
 
     @to_its_end
     async def enable(self, pair_id: str, rationale: str, alongside: Batch) -> None:
-        """Approve again a pair that the throttle disabled.
+        """Approve again a pair that the engine disabled.
 
         Raises:
-            InvalidInput: There is no such pair, or the throttle did not disable it.
+            InvalidInput: There is no such pair, or the engine did not disable it.
         """
         rows = await self._journal.rows("contract_matches", {"match_id": pair_id})
         stopped = rows and str(rows[0]["operator_rationale"]).startswith(DISABLED)

@@ -59,6 +59,7 @@ class OrderBook:
         "contract_id",
         "off_grid",
         "platform",
+        "platform_time",
         "sequence",
         "trust",
         "updated_at",
@@ -74,6 +75,7 @@ class OrderBook:
         self.best_ask = E4
         self.trust = Trust.SYNCING
         self.updated_at: datetime | None = None
+        self.platform_time: datetime | None = None
         self.sequence = 0
         self.whole = False
         self.off_grid = False
@@ -111,7 +113,7 @@ class OrderBook:
         self.replace((), ())
         self.whole = False
         self.trust = Trust.SYNCING
-        self.updated_at = None
+        self.updated_at = self.platform_time = None
 
     def doubt_grid(self, *, doubted: bool) -> None:
         """Record whether the book shows prices that its contract, as last read, cannot have."""
@@ -125,13 +127,13 @@ class OrderBook:
         """Record the platform's number of the last message."""
         self.sequence = sequence
 
-    def touch(self, at: datetime, sequence: int) -> None:
-        """Finish one message: record its time and update the book's trust.
+    def touch(self, at: datetime, sequence: int, theirs: datetime | None = None) -> None:
+        """Finish one message: record its time, and its platform's if it gives one, and trust.
 
         Changes of a book that was never whole are not the book. A crossed one is suspect, since
         no platform leaves a book crossed; the next message that uncrosses it makes it live.
         """
-        self.updated_at = at
+        self.updated_at, self.platform_time = at, theirs
         self.sequence = sequence
         if self.whole:
             self.trust = Trust.SUSPECT if self.crossed else Trust.LIVE
