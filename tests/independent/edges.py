@@ -262,7 +262,7 @@ def _facts(orders: Mapping[str, Row], tables: Tables, held: list[Row]) -> list[R
     ]
     mine = {position["position_id"] for position in held}
     found += [
-        ((0, paid["paid_at"], "1."), {**paid, "what": str(paid["kind"])})
+        ((2, paid["paid_at"], ""), {**paid, "what": str(paid["kind"])})
         for paid in tables["settlements"]
         if paid["position_id"] in mine and str(paid["status"]) == "paid"
     ]

@@ -15,8 +15,8 @@ IN_FOUND = (
     Bug(
         "a fresh quote is paired with one of any age",
         "domain/detection/detect.py",
-        "abs(first - second) <= apart",
-        "first - second <= apart",
+        "abs(first - second) > apart:",
+        "first - second > apart:",
         "tests/spec/test_opportunities.py -k of_one_moment",
     ),
     Bug(

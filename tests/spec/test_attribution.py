@@ -16,6 +16,7 @@ from support.pairs import NOW
 from support.traded import (
     KALSHI,
     POLYMARKET,
+    YES,
     bare,
     fill,
     order,
@@ -33,7 +34,7 @@ from dutchbook.domain.market.contract import Leg, Platform, Side
 from dutchbook.domain.pair_trades import facts
 from dutchbook.domain.pair_trades.attribution import Attribution, attribution
 from dutchbook.domain.pair_trades.trade import PairTrade
-from dutchbook.domain.positions.fold import Cause, Payout
+from dutchbook.domain.positions.fold import Cause, Merge, Payout
 from dutchbook.domain.positions.position import PositionStatus
 
 HEDGE, EXIT, UNWIND = Purpose.HEDGE, Purpose.EXIT, Purpose.UNWIND
@@ -68,12 +69,19 @@ def entry(
     return played(facts.Concluded(NOW), start=trade)
 
 
-def later(
-    trade: PairTrade, platform: Platform, side: Side, size: str, cents: str, purpose: Purpose
+def later(  # each fact is one that a test may change
+    trade: PairTrade,
+    platform: Platform,
+    side: Side,
+    size: str,
+    cents: str,
+    purpose: Purpose,
+    **more: Any,
 ) -> PairTrade:
     """Return the trade after a further order of its position has filled, a second later."""
     when = trade.position.opened_at + timedelta(seconds=len(trade.orders))
     terms: Any = {"purpose": purpose, "side": side, "price": at(cents), "created_at": when}
+    terms |= more
     of = order(f"later-{len(trade.orders)}", platform, size, **terms)
     done = fill(of, of.order_id, size, matched_at=when, finality=Finality.SETTLED)
     return played(facts.Placed(when, of), reported(of, done), start=trade)
@@ -193,6 +201,19 @@ def test_an_entry_may_send_a_leg_in_parts_and_what_comes_later_is_not_one_of_the
     assert "rescue" not in whole
     assert parts(trade)["missed"] == "0.4"
     assert parts(trade)["rescue"] == "-0.18", "four for 95 cents, and two cents of fees"
+
+
+def test_a_merge_that_is_dated_before_its_pairs_belongs_to_no_part() -> None:
+    """Our clock is behind the platform's: ten pairs merge before their opposite was bought."""
+    trade = later(entry(), KALSHI, SELL, "10", "0.60", EXIT)
+    trade = later(trade, POLYMARKET, BUY, "10", "0.55", EXIT, outcome=YES)
+    before = parts(trade)
+
+    merged = Merge(POLYMARKET, q(10), NOW)
+    paid = facts.Paid(NOW, (merged,), Cause.REPORTED, EntryKind.REDEMPTION, "polymarket-cup")
+
+    assert before["exit"] == "-0.46"
+    assert parts(played(paid, start=trade)) == before
 
 
 def test_dust_of_a_closed_position_has_no_reserve_and_counts_what_it_cost() -> None:

@@ -144,13 +144,12 @@ def _untradable(
 def together(books: Mapping[Platform, OrderBook], apart: timedelta) -> bool:
     """Return whether both books are of one moment: updated within `apart` of each other.
 
-    Else a price is compared with one that may be gone. Where both platforms give their own
-    times, these must be as close: what comes late is old, however lately it came.
+    Where both platforms give their own times, these too: what comes late is old.
     """
     first, second = (books[platform].updated_at for platform in Platform)
     if first is None or second is None or abs(first - second) > apart:
         return False
-    theirs, other = (books[platform].platform_time for platform in Platform)
+    theirs, other = (books[p].platform_time for p in Platform)
     return theirs is None or other is None or abs(theirs - other) <= apart
 
 

@@ -10,7 +10,14 @@ from dutchbook.domain.execution.decide import Execution
 from dutchbook.domain.execution.order import Fill, Finality, Order, Purpose, Unlisted
 from dutchbook.domain.market.contract import Leg
 from dutchbook.domain.pair_trades.trade import PairTrade
-from dutchbook.domain.positions.fold import Fact, divergence, folded, in_order
+from dutchbook.domain.positions.fold import (
+    Fact,
+    Merge,
+    Payout,
+    divergence,
+    folded,
+    in_order,
+)
 from dutchbook.domain.positions.position import OpenPosition, PositionStatus
 from dutchbook.domain.values.units import MICRO, ZERO, Money
 
@@ -93,7 +100,10 @@ def _entry_orders(execution: Execution, orders: Iterable[Order]) -> frozenset[st
 def _apart(
     facts: Iterable[Fact], entry: frozenset[str]
 ) -> tuple[tuple[Fill | Unlisted, ...], tuple[Fact, ...]]:
-    """Return what the entry bought, and all that came later, in order."""
+    """Return what the entry bought, and all that came later, in order.
+
+    Merges and payouts come last: they are dated by another clock, and change nothing of trades.
+    """
     bought: list[Fill | Unlisted] = []
     later: list[Fact] = []
     for fact in in_order(facts):
@@ -104,6 +114,7 @@ def _apart(
                 bought.append(fact)
             case _:
                 later.append(fact)
+    later.sort(key=lambda fact: isinstance(fact, Merge | Payout))
     return tuple(bought), tuple(later)
 
 
