@@ -55,6 +55,7 @@ EMPTY = {
     "best_ask": 10_000,
     "trust": Trust.SYNCING,
     "updated_at": None,
+    "platform_time": None,
     "sequence": 0,
     "whole": False,
     "off_grid": False,

@@ -170,6 +170,22 @@ def test_a_position_that_must_not_be_traded_is_held_with_the_reason(
     assert found.reason is reason
 
 
+@pytest.mark.parametrize("platform", list(Platform))
+def test_a_pair_is_left_early_only_by_books_of_one_moment(platform: Platform) -> None:
+    """RICH sells for 115 cents, and one of its books may be of the poll before."""
+    found = {}
+    for ms in (1_500, 1_501):
+        old = books(60, 45)
+        old[platform].touch(NOW - timedelta(milliseconds=ms), 1)
+        found[ms] = next_exit(case(old), RULES)
+        for rules in (RULES, CLASSIC):
+            forced = next_exit(case(old, forced=Why.RULES_CHANGED), rules)
+            assert left(forced).reason is Why.RULES_CHANGED, "what must be left is left"
+
+    assert isinstance(found[1_500], Leave)
+    assert found[1_501] == Hold(Why.BOOK, "books_apart")
+
+
 def test_a_resolved_contract_is_redeemed_and_never_traded() -> None:
     decision = next_exit(case(RICH, resolved=True, forced=Why.WIND_DOWN), RULES)
 

@@ -119,6 +119,7 @@ class Settings(Section):
             urgent_cost=self.exits.urgent_cost,
             yearly_return=self.detection.yearly_return,
             collar=self.risk.price_collar,
+            books_apart=timedelta(milliseconds=self.detection.books_apart_ms),
             gas=Money(self.detection.gas),
         )
 

@@ -69,7 +69,8 @@ class Detection(Section):
         1_500,
         0,
         YEAR * 1_000,
-        "an edge needs both books updated within so long of each other",
+        "an edge needs both books updated within so long of each other, and so does an early"
+        " exit",
     )
     # On the World Cup recording the longest edge of one question above 0.008 stood at 203
     # polls, that of two questions that were paired at 559.

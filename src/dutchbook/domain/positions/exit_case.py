@@ -70,6 +70,8 @@ class ExitRules:
             exit must bring, since its second leg can be missed like that of an entry.
         yearly_return: Yearly return that money must earn until it is cash.
         collar: Maximum dollars beyond the best price.
+        books_apart: How far apart the last updates of both books may be, unless an exit is
+            forced.
         gas: Dollars per order.
     """
 
@@ -82,6 +84,7 @@ class ExitRules:
     minimum_gain: Decimal = Decimal("0.002")
     yearly_return: Decimal = Decimal("0.08")
     collar: Decimal = Decimal("0.10")
+    books_apart: timedelta = timedelta(milliseconds=1_500)
     gas: Money = ZERO
 
 

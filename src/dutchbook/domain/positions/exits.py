@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from dutchbook.domain.detection.detect import together
 from dutchbook.domain.events import Scenario
 from dutchbook.domain.market.book import Levels, OrderBook, segments, walk
 from dutchbook.domain.market.contract import ContractMatch, Platform, Side
@@ -124,6 +125,8 @@ def _hedged(case: ExitCase, rules: ExitRules) -> Decision:
     worth = worth_of_holding(case, rules)
     if case.forced is not None:
         return _forced(case, rules, worth, case.forced)
+    if not together({p: case.places[p].book for p in Platform}, rules.books_apart):
+        return Hold(Why.BOOK, "books_apart")
     if rules.rule is ExitRule.CLASSIC:
         return _classic(case, rules)
     least = worth + rules.minimum_gain
