@@ -61,7 +61,7 @@ def margin(
         terms = contract.fees.at(now) if contract.fees else None
         bought = outcome if platform is Platform.KALSHI else match.hedge(outcome)
         ask_e4 = books[platform].ask_e4(bought)
-        if terms is None or not 0 < ask_e4 < E4:
+        if terms is None or ask_e4 >= E4:
             return Decimal(0)
         ask = from_e4(ask_e4)
         total -= ask + terms.taker_rate * ask * (1 - ask)
