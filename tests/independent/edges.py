@@ -262,11 +262,16 @@ def _facts(orders: Mapping[str, Row], tables: Tables, held: list[Row]) -> list[R
     ]
     mine = {position["position_id"] for position in held}
     found += [
-        ((2, paid["paid_at"], ""), {**paid, "what": str(paid["kind"])})
+        (_paid_at(paid), {**paid, "what": str(paid["kind"])})
         for paid in tables["settlements"]
         if paid["position_id"] in mine and str(paid["status"]) == "paid"
     ]
     return [fact for _, fact in sorted(found, key=lambda each: each[0])]
+
+
+def _paid_at(paid: Row) -> tuple[Any, ...]:
+    """Return where a merge or a payout stands among the trades: payouts come last."""
+    return (2 if str(paid["kind"]) == "payout" else 0, paid["paid_at"], "1.")
 
 
 def _stated(order: Row) -> Row:

@@ -39,7 +39,7 @@ def test_a_run_prints_one_object_and_nothing_else(traded: tuple[str, dict[str, A
         "edges_seen", "opportunities", "filtered", "executions", "orders", "positions", "fills",
         "fees", "capital", "expected_profit", "shortfall", "events", "event_log_sha256",
     }  # fmt: skip
-    assert summary["positions"]["OPEN"] > 0
+    assert summary["positions"]["total"] > 0
 
 
 def test_a_run_for_people_shows_what_happened(tmp_path: Path) -> None:

@@ -352,6 +352,7 @@ UNSEEN = (
     "health.protocol_seconds=100000",
     "detection.book_age_seconds=3600",
     "paper.lag_steps=0",
+    "detection.books_apart_ms=31536000000",
 )
 """Nothing else stops an order, so the outage itself must."""
 

@@ -35,7 +35,8 @@ def test_no_leg_is_unhedged_for_a_minute_while_a_remedy_is_permitted(
 
     assert len(found.seconds) >= 18
     assert found.by_cause()[UNDER_WAY] > 60
-    assert found.longest() <= PATIENCE, found.by_cause()
+    # A look at each second counts one more than the seconds between the first and the last.
+    assert found.longest() <= PATIENCE + 1, found.by_cause()
 
 
 @needs(WORLD_CUP)

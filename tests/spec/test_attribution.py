@@ -216,6 +216,19 @@ def test_a_merge_that_is_dated_before_its_pairs_belongs_to_no_part() -> None:
     assert parts(played(paid, start=trade)) == before
 
 
+def test_what_was_merged_no_longer_shares_its_cost_with_what_is_bought_later() -> None:
+    """Ten NO that closed ten YES for 40 cents are gone when one more is bought for 80."""
+    trade = later(entry(), POLYMARKET, BUY, "10", "0.40", EXIT, outcome=YES)
+    paid = Merge(POLYMARKET, q(10), trade.position.opened_at + timedelta(seconds=3))
+    fact = facts.Paid(paid.at, (paid,), Cause.REPORTED, EntryKind.REDEMPTION, "polymarket-cup")
+    trade = later(played(fact, start=trade), KALSHI, SELL, "10", "0.60", EXIT)
+
+    trade = later(trade, POLYMARKET, BUY, "1", "0.80", UNWIND, outcome=YES)
+
+    assert parts(trade)["exit"] == "-1.96"
+    assert Decimal(parts(trade)["rescue"]) == Decimal("0.02"), "at cost, but for its fee"
+
+
 def test_dust_of_a_closed_position_has_no_reserve_and_counts_what_it_cost() -> None:
     trade = later(entry(), KALSHI, SELL, "9.995", "0.60", EXIT)
     trade = later(trade, POLYMARKET, SELL, "9.995", "0.45", EXIT)

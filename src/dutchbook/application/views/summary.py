@@ -92,8 +92,8 @@ def _this_run(
     since = [row for row in log if row["sequence"] >= start]
     begun = {row["correlation_id"] for row in _named(since, OpportunityIdentified)}
     placed = {_facts(row)["order_id"] for row in _named(since, OrderPlaced)}
-    closed = _named(since, PositionClosed)
-    gained = (Decimal(_facts(row)["realised_pnl"]) for row in closed)
+    closed = {_facts(row)["position_id"] for row in _named(since, PositionClosed)}
+    gained = (row["realised_pnl"] for row in positions if row["position_id"] in closed)
     mine = [row for row in fills if row["order_id"] in placed]
     return {
         "executions": _by([r for r in executions if r["execution_id"] in begun], "phase"),

@@ -102,7 +102,7 @@ def _apart(
 ) -> tuple[tuple[Fill | Unlisted, ...], tuple[Fact, ...]]:
     """Return what the entry bought, and all that came later, in order.
 
-    Merges and payouts come last: they are dated by another clock, and change nothing of trades.
+    Payouts come last, as in a fold.
     """
     bought: list[Fill | Unlisted] = []
     later: list[Fact] = []
@@ -114,7 +114,7 @@ def _apart(
                 bought.append(fact)
             case _:
                 later.append(fact)
-    later.sort(key=lambda fact: isinstance(fact, Merge | Payout))
+    later.sort(key=lambda fact: isinstance(fact, Payout))
     return tuple(bought), tuple(later)
 
 
@@ -161,10 +161,19 @@ def _left(
         orders: The orders of the trade, by their ids.
         at_last: What all of it has brought, the reserve not taken off.
     """
-    cost, known, leaving, before = Decimal(0), list(bought), False, begun
+    known: list[Fact] = list(bought)
+    cost, leaving, before = Decimal(0), False, begun
+    merges: list[Merge] = []
     for fact in later:
-        known.append(fact)
+        if isinstance(fact, Merge):
+            merges.append(fact)
+        else:
+            known.append(fact)
         after = folded(begun, known)
+        # Our clock may date a merge before the trades that made its pairs.
+        while merges and after.holding(merges[0].platform).pairs >= merges[0].size:
+            known.append(merges.pop(0))
+            after = folded(begun, known)
         if isinstance(fact, Fill | Unlisted) and orders[fact.order_id].purpose is Purpose.EXIT:
             leaving = leaving or not before.imbalanced()
         if leaving:
