@@ -347,8 +347,13 @@ def test_at_a_start_it_waits_for_both_books_or_for_a_minute(
         for platform in empty:
             at.watchlist.books[platform, f"{platform}-cup"].clear()
 
+    async def work(at: Resolving) -> None:
+        await asyncio.sleep(55)
+        at.service.worker.book_changed(KALSHI_BOOK)
+        await asyncio.sleep(145)
+
     rules = WorkRules(rescue_limit=Decimal("0.5"))
-    at = working(CLOSES, before=cleared, work=rest(200), rules=rules, begins=7)
+    at = working(CLOSES, before=cleared, work=work, rules=rules, begins=7)
 
     assert at.times == [7 + second]
 
@@ -481,13 +486,16 @@ def test_a_stop_does_what_can_be_done_at_once_and_leaves_the_rest() -> None:
 
 
 def test_a_stop_does_not_wait_for_the_rest_after_a_refusal() -> None:
+    """After the seventh refusal in a row, at second 63, it would rest for a minute."""
     refused = not_sent("the gate refuses it")
 
     async def work(at: Resolving) -> None:
-        await asyncio.sleep(100)
-        assert at.times[-1] < 100
+        for _ in range(70):
+            await asyncio.sleep(1)
+            at.service.worker.book_changed(KALSHI_BOOK)
+        assert at.times[-1] == 63
         await at.service.drained()
-        assert at.clock.monotonic() == 100
+        assert at.clock.monotonic() == 70
 
     working(*[refused] * 8, work=work, drains=False)
 
@@ -509,7 +517,7 @@ def test_an_exposure_of_which_events_say_that_it_is_over_is_forgotten() -> None:
         await asyncio.sleep(5)
         at.trade.position = position("100", "100", OPEN)
         at.service.worker.on_event(moved(at, OPEN), 1)
-        at.service.exposed("held")
+        at.service.worker.book_changed(KALSHI_BOOK)
         await asyncio.sleep(70)
 
     assert working(NO_FILL, work=work).times == [0]

@@ -197,8 +197,9 @@ class ExposureWorker:
         if not ranked:
             return "; ".join(f"{n}: {by_name[n].blocked}" for n in self._rules.allowed)
         best, now = by_name[ranked[0]], self._clock.now()
-        assert best.pnl is not None, "what is recommended has a result"
-        assert best.each is not None, "and a size"
+        # What is recommended has a result and a size.
+        assert best.pnl is not None
+        assert best.each is not None
         waited = now - self._since.get(trade.position_id, now)
         if -best.each <= self._rules.rescue_limit or waited >= self._rules.patience:
             return best

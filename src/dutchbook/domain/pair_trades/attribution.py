@@ -130,11 +130,11 @@ def _entered(
     legs = (execution.primary, execution.secondary)
     planned, hedged = execution.primary.planned, begun.hedged
     decided = sum(leg.decided_cost / planned for leg in legs)
-    at_sending = sum(
-        leg.sent_cost / leg.sent if leg.sent else leg.decided_cost / planned for leg in legs
+    moved = sum(
+        leg.sent_cost / leg.sent - leg.decided_cost / planned for leg in legs if leg.sent
     )
     edge = _micro(planned - sum(leg.decided_cost for leg in legs))
-    delay = _micro((at_sending - decided) * hedged)
+    delay = _micro(moved * hedged)
     fees = Money(sum((fact.fee for fact in bought), start=Decimal(0)))
     missed = _micro((1 - decided) * (planned - hedged))
     slippage = Money(edge - delay - fees - missed - worth)
@@ -178,7 +178,8 @@ def _left(
             leaving = leaving or not before.imbalanced()
         if leaving:
             worth = at_last if fact is later[-1] else _worth(after)
-            cost -= worth - _worth(before) - (divergence(after) - divergence(before))
+            # Both contracts have paid at the last payout, and not before.
+            cost -= worth - _worth(before) - divergence(after)
             leaving = after.imbalanced()
         before = after
     return Money(cost)
