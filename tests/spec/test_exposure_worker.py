@@ -81,6 +81,7 @@ def working(  # each fact is one that a test may change
         await work(at)
         if drains:
             await at.service.drained()
+        assert not running.done(), "it works until it is cancelled"
         running.cancel()
         return at
 
