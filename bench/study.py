@@ -14,7 +14,7 @@ from support.memory_journal import MemoryJournal
 
 from dutchbook.bootstrap.paper import build_paper
 from dutchbook.config import load
-from dutchbook.domain.events import PositionOpened
+from dutchbook.domain.events import PairDecided, PositionOpened
 from dutchbook.domain.execution.order import Purpose
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.exit_case import ExitRule
@@ -142,12 +142,19 @@ def controls(tape: Tape) -> list[str]:
 
 
 def _controlled(name: str, tape: Tape) -> str:
-    found = trade(tape, *HELD)
-    paid = sum(Decimal(each["committed"]) for each in found["capital"].values())
-    suspicious = found["filtered"].get("suspicious_edge", 0)
-    suspended = found["events"].get("pair.decided", 0)
-    figures = (found["positions"]["OPEN"], found["result"]["locked"], f"{paid:.2f}")
-    return f"| {name} | {' | '.join(map(str, figures))} | {suspicious} | {suspended} |"
+    async def main() -> str:
+        journal, clock = MemoryJournal(), TapeClock(tape.meta.first)
+        paper = build_paper(load(None, (*SETTINGS, *HELD)), tape, journal, clock, seed=7)
+        found = await paper.trade(1)
+        decided = await journal.rows("audit_log", {"name": PairDecided.wire})
+        decisions = [json.loads(row["payload"])["decision"] for row in decided]
+        paid = sum(Decimal(each["committed"]) for each in found["capital"].values())
+        suspicious = found["filtered"].get("suspicious_edge", 0)
+        figures = (found["positions"]["OPEN"], found["result"]["locked"], f"{paid:.2f}")
+        shown = " | ".join(map(str, figures))
+        return f"| {name} | {shown} | {suspicious} | {decisions.count('disabled')} |"
+
+    return run_virtual(main())
 
 
 def _crossed(tape: Tape) -> Tape:
