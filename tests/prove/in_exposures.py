@@ -241,4 +241,11 @@ IN_EXPOSURES = (
         "if False:",
         "tests/spec/test_exits.py -k of_one_moment",
     ),
+    Bug(
+        "books of two moments are told at every poll",
+        "application/detection/service.py",
+        "stands = now >= self._apart_again.get(pair_id, now)",
+        "stands = True",
+        "tests/simulation/test_whole_runs.py -k told_once_a_minute",
+    ),
 )

@@ -442,3 +442,16 @@ def test_an_acknowledgement_is_hedged_before_its_trades_can_be_read() -> None:
     assert hedged >= 3
     names = [entry["name"] for entry in run.tables["audit_log"]]
     assert names.index("execution.fill.listed") > names.index("execution.order.filled")
+
+
+def test_books_of_two_moments_are_counted_each_time_and_told_once_a_minute() -> None:
+    """Between the two messages of each poll both books are of two moments."""
+    run = play(*HELD, minutes=20)
+
+    told = [
+        row["occurred_at"]
+        for row in run.tables["audit_log"]
+        if row["name"] == "detection.opportunity.filtered" and "books_apart" in row["payload"]
+    ]
+    assert run.summary["filtered"]["books_apart"] > 2 * len(told) > 0
+    assert len(told) <= 21 * len(run.paper.tape.meta.pairs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from dutchbook.application.capital.risk import RiskManager
@@ -15,12 +15,20 @@ from dutchbook.application.records.committer import Committer
 from dutchbook.application.records.recorder import Recorder
 from dutchbook.application.records.rows import refusal_row
 from dutchbook.domain.detection.detect import detect, has_edge, possible
-from dutchbook.domain.detection.quote import Hurdles, Opportunity, Refusal, direction_name
+from dutchbook.domain.detection.quote import (
+    Hurdles,
+    Opportunity,
+    Reason,
+    Refusal,
+    direction_name,
+)
 from dutchbook.domain.events import OpportunityFiltered, OrderbookUpdated
 from dutchbook.domain.market.contract import Contract, Outcome, Platform
 from dutchbook.domain.values.units import E4, from_e4
 from dutchbook.ports.journal import Batch, Insert
 from dutchbook.ports.time import Clock, Ids
+
+APART_AGAIN = timedelta(minutes=1)
 
 
 class DetectionService:
@@ -62,6 +70,7 @@ class DetectionService:
         self.edges_seen = 0
         self.opportunities = 0
         self.filtered: Counter[str] = Counter()
+        self._apart_again: dict[str, datetime] = {}
 
     def raise_minimum(self, multiplier: Decimal) -> None:
         """Require `multiplier` times the usual minimum edge from now on; 1 restores it."""
@@ -134,11 +143,24 @@ class DetectionService:
                 else:
                     watch.reasons[outcome] = None
 
+    def _stands_apart(self, watch: PairWatch, now: datetime) -> bool:
+        """Return whether to tell that both books are of two moments: once a minute at most.
+
+        Between the two messages of each poll they are.
+        """
+        pair_id = watch.match.match_id
+        stands = now >= self._apart_again.get(pair_id, now)
+        if stands:
+            self._apart_again[pair_id] = now + APART_AGAIN
+        return stands
+
     def _refused(
         self, watch: PairWatch, outcome: Outcome, refusal: Refusal, now: datetime
     ) -> None:
         self.filtered[refusal.reason.value] += 1
         known = watch.reasons.get(outcome)
+        if refusal.reason is Reason.BOOKS_APART and not self._stands_apart(watch, now):
+            return
         watch.reasons[outcome] = refusal.reason
         if known is refusal.reason or refusal.gross_edge <= Decimal(0):
             return
