@@ -260,9 +260,10 @@ class ExecutionService:
             return LegRejected(intent.leg, "depth")
         first = intent.leg is Leg.PRIMARY
         bound = contract.floor_price(intent.bound, outcome) or worst
-        size = intent.quantity
-        tight = contract.limit_of(size, outcome, Side.BUY, worst=worst, bound=bound)
-        limit = bound if first else tight
+        limit = bound
+        if not first:
+            size = intent.quantity
+            limit = contract.limit_of(size, outcome, Side.BUY, worst=worst, bound=bound)
         if not first or attempt.execution.primary.sent:
             # A hedge may go far beyond the best price, but never needs to go past the collar.
             collar = self._gate.worst_price(contract, outcome)
