@@ -23,10 +23,13 @@ LONGEST = 200
 
 
 class InvalidInput(DutchbookError):
-    """An input value is not acceptable; names the field, the value and what is expected."""
+    """An input value is not acceptable; names the field, the value and what is expected.
 
-    def __init__(self, field: str, value: object, expected: str) -> None:
-        super().__init__(f"{field}: {_shown(value)} is not {expected}")
+    `source` is the file that it stands in, if it stands in one.
+    """
+
+    def __init__(self, field: str, value: object, expected: str, source: str = "") -> None:
+        super().__init__(f"{_within(source)}{field}: {_shown(value)} is not {expected}")
         self.field = field
         self.value = value
         self.expected = expected
@@ -38,14 +41,20 @@ def _shown(value: object) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
+def _within(source: str) -> str:
+    return f"{source}: " if source else ""
+
+
 class UnknownSetting(DutchbookError):
     """A setting has a name that there is none of; names the nearest right one.
 
-    The value is not told: who mistypes a name may have put a secret there.
+    The value is not told: who mistypes a name may have put a secret there. `source` is the file
+    that it stands in, if it stands in one.
     """
 
-    def __init__(self, name: str, nearest: str) -> None:
-        super().__init__(f"{name}: there is no such setting; the nearest is {nearest}")
+    def __init__(self, name: str, nearest: str, source: str = "") -> None:
+        none = f"there is no such setting; the nearest is {nearest}"
+        super().__init__(f"{_within(source)}{name}: {none}")
         self.name = name
         self.nearest = nearest
 

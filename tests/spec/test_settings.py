@@ -5,6 +5,7 @@ That each one reaches what it is judged by is in `tests/simulation/test_every_se
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -109,6 +110,26 @@ def test_a_wrong_value_in_a_file_is_named_with_what_would_be_right(
         load(file_of(tmp_path, text), ("risk.reset_hour_utc=1",))
 
     assert told in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["risk = 3", "[risk]\nl = 1", "[risk]\nbankroll = -1", "l = 1"]
+)
+def test_what_is_wrong_in_a_file_is_told_with_the_file(text: str, tmp_path: Path) -> None:
+    path = file_of(tmp_path, text)
+
+    with pytest.raises(DutchbookError, match=f"^{re.escape(str(path))}: (risk|l)"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "given"), [("[risk]\nbankroll = 1", "risk.bankroll=-1"), ("l = 1", "risk.m=1")]
+)
+def test_what_is_wrong_beside_a_file_is_not_told_with_the_file(
+    text: str, given: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DutchbookError, match=r"^risk"):
+        load(file_of(tmp_path, text), (given,))
 
 
 @pytest.mark.parametrize(

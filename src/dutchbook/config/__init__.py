@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ SECRET = re.compile(r"key|secret|token|password|passphrase|private|credential", 
 """Names of settings whose values no error shows."""
 BOOK_AGE, POLLED_BOOK_AGE = 5, 10
 """Seconds: the maximum age of a book on a stream, and on a polled tape."""
+TABLE = "a table of settings"
 UNSET = {"book_age_seconds": BOOK_AGE, "books_apart_ms": 1_500, "bankroll": 10_000}
 """Values shown, commented out, for settings whose default is not a number."""
 
@@ -188,24 +189,44 @@ def load(
         overrides: ``section.key=value`` texts for this run only.
 
     Raises:
-        InvalidInput: A value is not acceptable; names the setting, and what would be right.
-        UnknownSetting: There is no such setting; names the nearest.
+        InvalidInput: A value is not acceptable; names the setting, the file if it stands in
+            one, and what would be right.
+        UnknownSetting: There is no such setting; names the nearest, and the file likewise.
     """
     values: dict[str, Any] = _read(path) if path else {}
+    sources = dict.fromkeys(_stands(values), "" if path is None else str(path))
     variables = {variable(*place): place for place in places()}
-    for section, key, value in settings_in(environment or {}, variables):
-        _put(values, section, key, value)
-    for override in overrides:
-        name, separator, value = override.partition("=")
-        section, dot, key = name.strip().partition(".")
-        if not separator or not dot:
-            shown = f"{name.strip()}={HIDDEN}" if separator else HIDDEN
-            raise InvalidInput("--set", shown, "section.key=value")
-        _put(values, section, key, value.strip())
+    for section, key, value in (
+        *settings_in(environment or {}, variables),
+        *map(_override, overrides),
+    ):
+        table = values.setdefault(section, {})
+        if not isinstance(table, dict):
+            shown = _told(section, table, table=True)
+            raise InvalidInput(section, shown, TABLE, sources[section,])
+        table[key], sources[section, key] = value, ""
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        raise _refusal(error) from None
+        raise _refusal(error, sources) from None
+
+
+def _stands(values: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Yield the place of each table and of each setting that stands in a file."""
+    for name, table in values.items():
+        yield (name,)
+        if isinstance(table, dict):
+            yield from ((name, key) for key in table)
+
+
+def _override(text: str) -> tuple[str, str, str]:
+    """Return the section, the key and the value of ``section.key=value``."""
+    name, separator, value = text.partition("=")
+    section, dot, key = name.strip().partition(".")
+    if not separator or not dot:
+        shown = f"{name.strip()}={HIDDEN}" if separator else HIDDEN
+        raise InvalidInput("--set", shown, "section.key=value")
+    return section, key, value.strip()
 
 
 def places() -> tuple[tuple[str, str], ...]:
@@ -239,33 +260,26 @@ def commented() -> str:
     return "\n".join(lines)
 
 
-def _put(values: dict[str, Any], section: str, key: str, value: str) -> None:
-    """Put one setting into the tables of a file.
+def _refusal(error: ValidationError, sources: Mapping[tuple[str, ...], str]) -> DutchbookError:
+    """Return the first problem of a validation in our words.
 
-    Raises:
-        InvalidInput: The file has something else where a table belongs.
+    Args:
+        error: What pydantic found.
+        sources: The file that each place stands in; "" or none for what was given beside it.
     """
-    table = values.setdefault(section, {})
-    if not isinstance(table, dict):
-        raise InvalidInput(section, _told(section, table, table=True), "a table of settings")
-    table[key] = value
-
-
-def _refusal(error: ValidationError) -> DutchbookError:
-    """Return the first problem of a validation in our words."""
     first = error.errors()[0]
     place = tuple(str(part) for part in first["loc"])
-    name = ".".join(place)
+    name, source = ".".join(place), sources.get(place[:2], "")
     if first["type"] == "extra_forbidden":
         known = {".".join(each[: len(place)]): each for each in places()}
-        return UnknownSetting(name, nearest(name, known))
+        return UnknownSetting(name, nearest(name, known), source)
     if len(place) == 1:
         shown = _told(name, first["input"], table=True)
-        return InvalidInput(name, shown, "a table of settings")
+        return InvalidInput(name, shown, TABLE, source)
     expected = str(first["msg"]).removeprefix("Value error, ")
     if first["type"] != "value_error" or expected == NUMBER:
         expected = allowed(field_of(*place[:2]))
-    return InvalidInput(name, _told(name, first["input"]), expected)
+    return InvalidInput(name, _told(name, first["input"]), expected, source)
 
 
 def _told(name: str, value: Any, *, table: bool = False) -> Any:
