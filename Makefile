@@ -34,7 +34,7 @@ run: install ## trade on paper; options as ARGS="--help"
 
 test: install-dev ## run the tests; options as ARGS="-k fees"
 	@# Tests start the program hundreds of times: three times as fast from compiled files.
-	env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n 4 --dist worksteal tests $(ARGS)
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n 3 --dist worksteal tests $(ARGS)
 
 check: install-dev ## lint, types, layout and bans, generated pages in step
 	$(BIN)/ruff check .

@@ -18,7 +18,7 @@ from support.recordings import WORLD_CUP
 from dutchbook.persistence.database import Database
 from dutchbook.tape.importers.recording import import_recording
 
-pytest_plugins = ["support.time_limit"]
+pytest_plugins = ["support.in_memory", "support.time_limit"]
 
 # No test asserts wall time: how fast a machine draws examples says nothing of the program.
 settings.register_profile(

@@ -158,6 +158,11 @@ class Book:
         return min(one, other) if one > 0 else max(one, other)
 
     @property
+    def both_paid(self) -> bool:
+        """Whether nothing can resolve differently any more."""
+        return all(leg.paid is not None for leg in self.legs.values())
+
+    @property
     def apart(self) -> Fraction:
         """What contracts that resolved differently brought, beyond a dollar a pair."""
         one, other = (self.legs[p].paid for p in PLATFORMS)
@@ -215,7 +220,7 @@ def edges(row: Row, tables: Tables) -> tuple[dict[str, Fraction], int]:
     held = [p for p in tables["open_positions"] if p["execution_id"] == name]
     facts = _facts(orders, tables, held)
     states = (row["primary_state"], row["secondary_state"])
-    entry = _entry(orders.values(), states)
+    entry = _entry(list(orders.values()), held, facts, states[1])
     bought = [fact for fact in facts if fact.get("order_id") in entry]
     later = [fact for fact in facts if fact.get("order_id") not in entry]
     found = _entered(states, bought)
@@ -242,7 +247,7 @@ def _afterwards(book: Book, later: list[Row], position: Row) -> dict[str, Fracti
         lost["exit" if leaving else "rescue"] -= after - before - (book.apart - apart)
         leaving = leaving and book.uneven
     waits = NIL
-    if not over and book.hedged:
+    if not over and book.hedged and not book.both_paid:
         waits = Fraction(position["divergence_reserve"])
     worth = book.at_last if over else book.worth
     return lost | {"divergence": waits - book.apart, "kept": worth - waits}
@@ -290,18 +295,30 @@ def _fill(fill: Row, orders: Mapping[str, Row]) -> Row:
     return {**fill, "cost": cost, "what": "fill", "purpose": purpose}
 
 
-def _entry(orders: Iterable[Row], states: Iterable[Row]) -> set[str]:
-    """Return the orders of the entry: purchases, oldest first, while its legs sent so much."""
-    placed = sorted(orders, key=lambda o: (o["created_at"], o["order_id"]))
-    found: set[str] = set()
-    for state in states:
-        left = Fraction(state["sent"])
-        for order in placed:
-            same = str(order["platform"]) == str(state["platform"])
-            buys = str(order["purpose"]) in ("entry", "hedge")
-            if same and buys and Fraction(order["size"]) <= left:
-                found.add(order["order_id"])
-                left -= Fraction(order["size"])
+def _entry(orders: list[Row], held: list[Row], facts: list[Row], second: Row) -> set[str]:
+    """Return the orders of the entry: all of its first leg, and the hedges that it sent.
+
+    A later hedge is not one of them; the position names the first, and the rest come in the
+    order in which their platform matched them, since our own clock may have been put back.
+    """
+    platform = str(second["platform"])
+    filled: dict[str, Any] = {}
+    for fact in facts:
+        if "matched_at" in fact:
+            filled.setdefault(fact["order_id"], fact["matched_at"])
+    opened = [position[f"{platform}_order_id"] for position in held]
+
+    def place(order: Row) -> tuple[Any, ...]:
+        name = order["order_id"]
+        return name not in opened, filled.get(name, order["created_at"]), name
+
+    found = {o["order_id"] for o in orders if str(o["leg"]) == "primary"}
+    hedges = (o for o in orders if str(o["purpose"]) == "hedge")
+    left = Fraction(second["sent"])
+    for order in sorted((o for o in hedges if str(o["platform"]) == platform), key=place):
+        if Fraction(order["size"]) <= left:
+            found.add(order["order_id"])
+            left -= Fraction(order["size"])
     return found
 
 

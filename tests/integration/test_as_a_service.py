@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,12 +90,15 @@ def test_a_unit_restarts_what_failed_and_waits_for_a_drain(name: str) -> None:
 
 
 @contextmanager
-def manager(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+def manager(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
     """Listen as a service manager does, which wants to hear of a process often."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
-        listening.bind(str(folder / "notify"))
+    with (
+        tempfile.TemporaryDirectory() as folder,  # the path of a socket has at most 107 bytes
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening,
+    ):
+        listening.bind(f"{folder}/notify")
         listening.settimeout(PATIENCE_SECONDS)
-        monkeypatch.setenv("NOTIFY_SOCKET", str(folder / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", f"{folder}/notify")
         monkeypatch.setenv("WATCHDOG_USEC", "300000")
         yield listening
 
@@ -108,10 +112,10 @@ def heard(listening: socket.socket, state: str) -> str:
 
 
 def test_an_engine_says_that_it_trades_that_it_is_alive_and_that_it_stops(
-    paper_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    paper_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = [*PROGRAM, "run", "--db", paper_url, *STILL]
-    with manager(tmp_path, monkeypatch) as listening:
+    with manager(monkeypatch) as listening:
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
             ready = heard(listening, "READY=1")
@@ -128,7 +132,7 @@ def test_an_engine_says_that_it_trades_that_it_is_alive_and_that_it_stops(
 
 
 def test_a_standby_is_ready_while_it_waits(
-    paper_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    paper_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = subprocess.Popen(
         [*PROGRAM, "run", "--db", paper_url, *STILL], stdout=subprocess.PIPE, text=True
@@ -136,7 +140,7 @@ def test_a_standby_is_ready_while_it_waits(
     try:
         assert first.stdout is not None
         assert any("system.started" in line for line in first.stdout)
-        with manager(tmp_path, monkeypatch) as listening:
+        with manager(monkeypatch) as listening:
             command = [*PROGRAM, "run", "--standby", "--db", paper_url, *STILL]
             second = subprocess.Popen(command, stdout=subprocess.DEVNULL)
             try:
@@ -152,11 +156,9 @@ def test_a_standby_is_ready_while_it_waits(
         first.communicate()
 
 
-def test_a_hung_engine_says_nothing(
-    paper_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_hung_engine_says_nothing(paper_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     command = [*PROGRAM, "run", "--db", paper_url, *STILL]
-    with manager(tmp_path, monkeypatch) as listening:
+    with manager(monkeypatch) as listening:
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
             heard(listening, "WATCHDOG=1")

@@ -6,8 +6,11 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,7 @@ from support.program import PROGRAM, bare_tape, call, call_here, ended_here, tra
 from dutchbook.bootstrap import paths
 from dutchbook.errors import LeaseHeld
 from dutchbook.persistence.database import Database
+from dutchbook.persistence.sqlite_connection import connect
 from dutchbook.persistence.sqlite_file import WriterLock, mount_points, unfit
 from dutchbook.persistence.tables.triggers import suspend
 from dutchbook.runtime.virtual_time import turnstile
@@ -352,6 +356,30 @@ def test_a_file_copied_under_a_running_engine_without_its_wal_is_not_whole(
         for _ in range(2):
             said = call_here(*words, "--db", f"sqlite:///{both}")
             assert said.startswith("whole")
+
+
+@pytest.mark.usefixtures("paper_url")
+def test_a_copy_is_recognised_although_a_command_read_the_file_as_the_engine_opened_it(
+    tmp_path: Path,
+) -> None:
+    path, copy, begun = tmp_path / "paper.db", tmp_path / "copy.db", threading.Event()
+    connect(str(path), timeout=20, marked=False).close()  # its first engine has run
+
+    def read() -> None:
+        with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT * FROM system_metadata").fetchall()
+            begun.set()
+            time.sleep(0.3)
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(read)
+        begun.wait()
+        with closing(connect(str(path), timeout=20, marked=True)) as opened:
+            opened.execute("INSERT INTO system_metadata (key, value) VALUES ('later', '1')")
+            shutil.copy(path, copy)
+
+    assert "copied while" in call_here("db", "verify", "--db", f"sqlite:///{copy}", fails=1)
 
 
 def test_a_killed_engine_leaves_a_whole_database(paper_url: str) -> None:

@@ -153,9 +153,23 @@ IN_EXPOSURES = (
     Bug(
         "what completes a leg later counts as the entry's own",
         ATTRIBUTION,
-        "bought and order.size <= left:",
-        "bought:",
+        "if order.size <= left:",
+        "if order.size:",
         ATTRIBUTED,
+    ),
+    Bug(
+        "a clock that was put back makes an entry of what completes a leg",
+        ATTRIBUTION,
+        "each.order_id != opening,",
+        "",
+        f"{ATTRIBUTED} -k clock_was_ahead",
+    ),
+    Bug(
+        "our clock says which hedges were the entry's",
+        ATTRIBUTION,
+        "matched.get(each.order_id, each.created_at),",
+        "each.created_at,",
+        f"{ATTRIBUTED} -k in_parts",
     ),
     Bug(
         "an exit that filled one leg only counts as a rescue",

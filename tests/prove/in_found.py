@@ -20,6 +20,13 @@ IN_FOUND = (
         "tests/spec/test_opportunities.py -k of_one_moment",
     ),
     Bug(
+        "the mark of an open file waits for no reader",
+        "persistence/sqlite_file.py",
+        "wal_checkpoint(FULL)",
+        "wal_checkpoint(PASSIVE)",
+        "tests/integration/test_database_files.py -k copy_is_recognised",
+    ),
+    Bug(
         "the last money goes to the first edge that comes",
         "domain/detection/quote.py",
         "raised = self.minimum_net_edge + self.edge_slope * used * used",

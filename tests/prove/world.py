@@ -22,6 +22,7 @@ from dutchbook.domain.market.contract import Platform as Name
 from dutchbook.domain.values.units import Money
 from dutchbook.persistence.database import Database
 from dutchbook.platforms.paper.liquidity import Replenishment
+from dutchbook.platforms.paper.server import MERGE_DEADLINE
 from dutchbook.platforms.paper.step_lag import StepLag
 from dutchbook.ports.orders import TradeUpdate
 from dutchbook.runtime.clock import TapeClock
@@ -52,6 +53,8 @@ GRACE = 200
 IDLE = 130
 ARRIVES = timedelta(minutes=2)
 """Longer than any signature is accepted, and than a request for a payout stays alone."""
+KNOWN = MERGE_DEADLINE + timedelta(seconds=1)
+"""When a platform can say of a merge without an answer that it will not happen."""
 REST, LAST = "at rest", "after restart 2"
 PATIENCE = 3_000
 """Steps for which an engine's end waits for what it is aimed at."""
@@ -242,16 +245,19 @@ class World:
         return self._outcome()
 
     async def _expired(self) -> None:
-        """Wait until no order can arrive any more, and every payout may be requested again.
+        """Wait until no order or merge can arrive any more, and payouts may be requested again.
 
         One that was signed by a clock that was ahead can, until its platform's clock is there,
-        and one that was requested by such a clock may be on its way until then.
+        and one that was requested by such a clock may be on its way until then. Whether a merge
+        happened is known after its deadline, and its contract pays once that is known.
         """
         sent = [r["created_at"] for r in self.store.table("orders") if r["working_size"]]
         asked = [r for r in self.store.table("settlements") if str(r["status"]) == "pending"]
         sent += [row["requested_at"] for row in asked]
-        if sent and (last := max(sent)) > self.clock.now():
-            await self.clock.sleep_until(last + ARRIVES)
+        over = [at + ARRIVES for at in sent if at > self.clock.now()]
+        over += [r["requested_at"] + KNOWN for r in asked if str(r["kind"]) == "merge"]
+        if over and max(over) > self.clock.now():
+            await self.clock.sleep_until(max(over))
 
     async def _lives(self, done: asyncio.Event, *, trades: bool) -> None:
         while not self.oracle.violations:

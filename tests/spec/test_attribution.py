@@ -80,7 +80,13 @@ def later(  # each fact is one that a test may change
 ) -> PairTrade:
     """Return the trade after a further order of its position has filled, a second later."""
     when = trade.position.opened_at + timedelta(seconds=len(trade.orders))
-    terms: Any = {"purpose": purpose, "side": side, "price": at(cents), "created_at": when}
+    terms: Any = {
+        "leg": Leg.SECONDARY,
+        "purpose": purpose,
+        "side": side,
+        "price": at(cents),
+        "created_at": when,
+    }
     terms |= more
     of = order(f"later-{len(trade.orders)}", platform, size, **terms)
     done = fill(of, of.order_id, size, matched_at=when, finality=Finality.SETTLED)
@@ -183,7 +189,16 @@ def test_an_unhedged_leg_that_a_stop_sells_is_a_rescue() -> None:
     assert parts(trade) == {"fees": "0.02", "missed": "1", "rescue": "1.02", "kept": "-1.04"}
 
 
-def test_an_entry_may_send_a_leg_in_parts_and_what_comes_later_is_not_one_of_them() -> None:
+DATED = [
+    pytest.param({}, id="later"),
+    pytest.param({"created_at": NOW - timedelta(hours=1)}, id="our clock was put back"),
+]
+
+
+@pytest.mark.parametrize("dated", DATED)
+def test_an_entry_may_send_a_leg_in_parts_and_what_comes_later_is_not_one_of_them(
+    dated: dict[str, Any],
+) -> None:
     """Six and four contracts were sent; four more replace a part that failed to settle."""
     trade = entry("10", "0")
     sent = trade.execution.with_leg(Leg.SECONDARY, sent=q(10), sent_cost=Decimal(5))
@@ -194,13 +209,33 @@ def test_an_entry_may_send_a_leg_in_parts_and_what_comes_later_is_not_one_of_the
     failed = replace(trade.fills[POLYMARKET, "later-2"], finality=Finality.FAILED)
     trade = replace(trade, fills={**trade.fills, (POLYMARKET, "later-2"): failed})
 
-    trade = later(trade, POLYMARKET, BUY, "4", "0.55", HEDGE)
+    trade = later(trade, POLYMARKET, BUY, "4", "0.55", HEDGE, **dated)
 
     assert whole["fees"] == "0.06"
     assert "missed" not in whole
     assert "rescue" not in whole
     assert parts(trade)["missed"] == "0.4"
     assert parts(trade)["rescue"] == "-0.18", "four for 95 cents, and two cents of fees"
+
+
+@pytest.mark.parametrize("dated", DATED)
+def test_what_completes_a_leg_is_no_part_of_its_entry(dated: dict[str, Any]) -> None:
+    trade = later(entry("10", "0.5"), POLYMARKET, BUY, "10", "0.55", HEDGE, **dated)
+
+    assert trade.position.hedged == 10
+    assert parts(trade)["missed"] == "0.95"
+
+
+def test_a_hedge_that_filled_nothing_was_the_entry_s_although_our_clock_was_ahead() -> None:
+    begun = entry("10", "0.5")
+    ahead = replace(begun.orders["p"], created_at=NOW + timedelta(hours=1))
+    begun = replace(
+        begun,
+        orders={**begun.orders, "p": ahead},
+        fills={key: each for key, each in begun.fills.items() if each.order_id != "p"},
+    )
+
+    assert parts(later(begun, POLYMARKET, BUY, "10", "0.55", HEDGE))["missed"] == "1"
 
 
 def test_a_merge_that_is_dated_before_its_pairs_belongs_to_no_part() -> None:
@@ -262,6 +297,16 @@ def test_contracts_that_resolve_differently_are_divergence(
     kalshi: int | None, polymarket: int | None, found: dict[str, str]
 ) -> None:
     assert parts(resolved(entry(), kalshi, polymarket)) == found
+
+
+def test_no_reserve_is_left_of_contracts_that_have_both_paid_while_a_question_is_open() -> None:
+    asked = facts.Moved(NOW, PositionStatus.RECONCILIATION_REQUIRED, {"order_id": "k"})
+    trade = played(asked, start=entry())
+
+    assert parts(resolved(trade, 1, None)) == {"fees": "0.04", **RESERVE, "kept": "0.95548"}
+    paid = resolved(trade, 1, 1)
+    assert paid.position.status is PositionStatus.RECONCILIATION_REQUIRED
+    assert parts(paid) == {"fees": "0.04", "kept": "0.96"}
 
 
 @pytest.mark.parametrize(("yes", "rescue", "kept"), [(1, "-6", "5.98"), (0, "4", "-4.02")])

@@ -289,10 +289,11 @@ def mark_open(path: str, connection: sqlite3.Connection) -> None:
     """Write into the file itself that it is open, and as which file.
 
     A copy of the file without its ``-wal`` holds this mark, and is another file: so it is
-    recognised, although it looks like a database in which nothing happened.
+    recognised, although it looks like a database in which nothing happened. Whoever reads the
+    file meanwhile is waited for, as a write is: the mark would stay in the ``-wal``.
     """
     _mark(connection, _number(path))
-    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
 
 
 def mark_closed(connection: sqlite3.Connection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 
 from dutchbook.domain.execution.decide import Execution
@@ -65,7 +66,7 @@ def attribution(trade: PairTrade) -> Attribution:
     Its execution has ended.
     """
     position, execution = trade.position, trade.execution
-    entry = _entry_orders(execution, trade.orders.values())
+    entry = _entry_orders(trade)
     bought, later = _apart(trade.facts, entry)
     begun = folded(position, bought)
     worth = _worth(begun)
@@ -79,21 +80,38 @@ def attribution(trade: PairTrade) -> Attribution:
     return replace(first, rescue=rescue, exit=left, divergence=apart, kept=kept)
 
 
-def _entry_orders(execution: Execution, orders: Iterable[Order]) -> frozenset[str]:
-    """Return the orders of the entry itself: the first purchases, up to what its legs sent.
+def _entry_orders(trade: PairTrade) -> frozenset[str]:
+    """Return the orders of the entry itself.
 
-    What completes a leg afterwards has the same purpose as the entry's second leg.
+    On the second platform these are the order that opened the leg and the purchases after it,
+    up to what the leg sent: what completes it afterwards is bought for the same purpose. Our
+    clock may have been put back between them, so the platform's dates them if it can.
     """
-    found: set[str] = set()
-    placed = sorted(orders, key=lambda each: (each.created_at, each.order_id))
-    for leg in Leg:
-        state = execution.leg(leg)
-        left: Decimal = state.sent
-        for order in placed:
-            bought = order.purpose in (Purpose.ENTRY, Purpose.HEDGE)
-            if order.platform is state.platform and bought and order.size <= left:
-                found.add(order.order_id)
-                left -= order.size
+    state = trade.execution.secondary
+    found = {each.order_id for each in trade.orders.values() if each.leg is Leg.PRIMARY}
+    opening = trade.position.holding(state.platform).order_id
+    matched: dict[str, datetime] = {}
+    for fill in trade.fills.values():
+        matched[fill.order_id] = min(
+            fill.matched_at, matched.get(fill.order_id, fill.matched_at)
+        )
+    hedges = [
+        each
+        for each in trade.orders.values()
+        if each.platform is state.platform and each.purpose is Purpose.HEDGE
+    ]
+    hedges.sort(
+        key=lambda each: (
+            each.order_id != opening,
+            matched.get(each.order_id, each.created_at),
+            each.order_id,
+        )
+    )
+    left: Decimal = state.sent
+    for order in hedges:
+        if order.size <= left:
+            found.add(order.order_id)
+            left -= order.size
     return frozenset(found)
 
 
