@@ -68,6 +68,11 @@ class OurOrder:
         return self.awaiting or rest or provisional
 
     @property
+    def over(self) -> bool:
+        """Whether the platform has reported the order's end."""
+        return not (self.awaiting or self.order.working_size)
+
+    @property
     def newest(self) -> datetime:
         """The instant of the latest known change to the order."""
         order = self.order
