@@ -15,9 +15,9 @@ from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.execution.cancel_all import OrderCanceller
 from dutchbook.application.execution.queue import ExecutionQueueService
 from dutchbook.application.exposure.single_leg import SingleLegResolutionService
-from dutchbook.application.market.leg_order import FirstLegs
 from dutchbook.application.market.pair_breaker import PairBreaker
 from dutchbook.application.market.pairs import know_contracts
+from dutchbook.application.market.second_legs import SecondLegs
 from dutchbook.application.market.watchlist import Watchlist
 from dutchbook.application.monitoring.crash_report import report_crash
 from dutchbook.application.operator.commands import Commands
@@ -81,7 +81,7 @@ class PairTradeServices:
     """
 
     journal: Journal
-    first_legs: FirstLegs
+    second_legs: SecondLegs
     announce: Announcements
     trades: PairTrades
     loader: Loader
@@ -123,7 +123,7 @@ class PairTradeServices:
         for order in trade.orders.values():
             if order.outcome_unknown_since is not None:
                 self.questions.notice(order, wait)
-        self.first_legs.ended(trade.execution)
+        self.second_legs.ended(trade.execution)
         # Settlement can be reported before the execution that it belongs to has ended.
         await self.settling.settle_known()
         if trade.execution.phase is Phase.EXPOSED:
@@ -203,7 +203,6 @@ class EngineLifecycleService:
         """
         await self._committer.redeliver()
         await self._risk.capital.load()
-        await self._trading.first_legs.load()
         await know_contracts(self._journal, self._committer, contracts)
         await self._take_up_all(pairs)
         await self._pay_in(opening)

@@ -83,7 +83,7 @@ def _engine(
 ) -> Engine:
     """Build all services, and join them with the market data."""
     recorder, sessions = Recorder(base.committer), Sessions()
-    trading = build_pair_trades(base)
+    trading = build_pair_trades(base, recorder)
     ends = build_exits(base, trading, sessions)
     entering = build_entries(base, trading, ends)
     detection = _detection(base, trading, entering, recorder, around.offered)
@@ -96,12 +96,19 @@ def _engine(
         *monitoring.services,
         facts,
         entering.disagreements,
+        trading.second_legs,
         *_comparing(base, trading, outages, entering.reconciling),
         *ends.services,
         *_present(anchoring, build_hooks(base, programs, monitoring.system)),
     )
     _subscribe(base, ends)
-    followers = (trading.single_leg.worker, detection, ends.exits, entering.disagreements)
+    followers = (
+        trading.second_legs,
+        trading.single_leg.worker,
+        detection,
+        ends.exits,
+        entering.disagreements,
+    )
     return Engine(
         base.settings,
         around,
@@ -155,7 +162,8 @@ def _detection(
         base.ids,
         base.hurdles,
         offered,
-        trading.first_legs,
+        trading.second_legs,
+        costs_add_up=base.settings.detection.costs_add_up,
     )
 
 

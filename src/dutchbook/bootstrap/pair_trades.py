@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from dutchbook.application.exposure.single_leg import SingleLegResolutionService
 from dutchbook.application.lifecycle import PairTradeServices
-from dutchbook.application.market.leg_order import FirstLegs
+from dutchbook.application.market.second_legs import SecondLegs
 from dutchbook.application.orders.gate import Gate
 from dutchbook.application.orders.questions import Questions
 from dutchbook.application.pair_trades.adjustments import Adjustments
@@ -16,6 +16,7 @@ from dutchbook.application.pair_trades.claims import Claims
 from dutchbook.application.pair_trades.discrepancies import Disputes
 from dutchbook.application.pair_trades.loading import Loader
 from dutchbook.application.pair_trades.store import PairTrades
+from dutchbook.application.records.recorder import Recorder
 from dutchbook.application.recovery.fill_finality import SettlementFollower
 from dutchbook.application.recovery.order_inquiry import Inquiries
 from dutchbook.application.recovery.reported_fills import ReportedFills
@@ -25,12 +26,12 @@ from dutchbook.application.recovery.unsettled import Unsettled
 from dutchbook.bootstrap.base import Base
 
 
-def build_pair_trades(base: Base) -> PairTradeServices:
+def build_pair_trades(base: Base, recorder: Recorder) -> PairTradeServices:
     """Build the pair trades and the services of existing positions."""
     committer, clock, chosen = base.committer, base.clock, base.settings.execution
     wait, parts = chosen.answer_seconds, _parts(base)
     trades, questions, gateways = parts.trades, parts.questions, base.gateways
-    first_legs, unsettled = FirstLegs(base.journal), Unsettled(clock)
+    second_legs, unsettled = _second_legs(base, recorder), Unsettled(clock)
     single_leg = SingleLegResolutionService(
         trades,
         parts.adjustments,
@@ -41,7 +42,7 @@ def build_pair_trades(base: Base) -> PairTradeServices:
     )
     committer.subscribe(single_leg.worker.on_event)
     reported = ReportedFills(trades, clock)
-    recovery = Recovery(trades, single_leg, first_legs, unsettled, clock)
+    recovery = Recovery(trades, single_leg, second_legs, unsettled, clock)
     inquiries = Inquiries(
         committer,
         questions,
@@ -61,7 +62,20 @@ def build_pair_trades(base: Base) -> PairTradeServices:
     streams = TradeStreams(gateways, settling, reported, clock, wait)
     committer.subscribe(settling.on_event)
     services = (single_leg, recovery, inquiries, disputes, reported)
-    return PairTradeServices(base.journal, first_legs, *parts, settling, streams, *services)
+    return PairTradeServices(base.journal, second_legs, *parts, settling, streams, *services)
+
+
+def _second_legs(base: Base, recorder: Recorder) -> SecondLegs:
+    made = SecondLegs(
+        base.journal,
+        base.watchlist,
+        recorder,
+        base.clock,
+        base.hurdles,
+        base.risk.overrides.caps_for,
+    )
+    base.committer.subscribe(made.on_event)
+    return made
 
 
 class _Parts(NamedTuple):

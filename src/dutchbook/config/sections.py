@@ -77,6 +77,13 @@ class Detection(Section):
     persistent_edge: Decimal = exact(
         "0.008", 0, BELOW_ONE, "dollars a contract after fees: an edge above it may not stand"
     )
+    # What it changes on the World Cup recording: docs/performance.md, Decisions.
+    costs_add_up: bool = Field(
+        True,
+        description="minimum_net_edge is what an edge leaves beyond the expected cost of a"
+        " missed second leg and the yearly return; else whichever of the minimum and the"
+        " yearly return is more, and misses cost nothing",
+    )
     persistent_looks: int = whole(
         300,
         0,

@@ -15,6 +15,7 @@ from dutchbook.application.operator.command_rows import EXPIRY, command_row, hal
 from dutchbook.application.records.lease import ENGINE, TABLE, lease_row, live
 from dutchbook.application.views.halts import halts
 from dutchbook.application.views.result import in_total
+from dutchbook.application.views.second_legs import second_legs
 from dutchbook.application.views.timeline import questions
 from dutchbook.application.views.unanswered import unanswered
 from dutchbook.application.views.unfinished import unfinished
@@ -123,6 +124,7 @@ def status(url: str) -> dict[str, Any]:
             "result": await in_total(journal, held),
             "unfinished": as_json(await unfinished(journal)),
             "unanswered": as_json(await _unanswered(journal, held)),
+            "second_legs": as_json(await second_legs(journal)),
             "limits": _limits(metadata.get("limits"), accounts),
             "positions": dict(sorted(positions.items())),
             "capital": {

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.execution.queue import ExecutionQueueService
-from dutchbook.application.market.leg_order import FirstLegs
+from dutchbook.application.market.second_legs import SecondLegs
 from dutchbook.application.market.watchlist import Key, PairWatch, Watchlist
 from dutchbook.application.records.committer import Committer
 from dutchbook.application.records.recorder import Recorder
@@ -54,7 +54,9 @@ class DetectionService:
         ids: Ids,
         hurdles: Hurdles,
         offered: Watchlist,
-        first_legs: FirstLegs,
+        second_legs: SecondLegs,
+        *,
+        costs_add_up: bool,
     ) -> None:
         self._watchlist = watchlist
         self._queue = queue
@@ -65,7 +67,7 @@ class DetectionService:
         self._ids = ids
         self._usual = self._hurdles = hurdles
         self._offered = offered
-        self._first_legs = first_legs
+        self._second_legs, self._costs_add_up = second_legs, costs_add_up
         self._minimum_e4 = int(hurdles.minimum_net_edge * E4)
         self.edges_seen = 0
         self.opportunities = 0
@@ -121,13 +123,16 @@ class DetectionService:
             )
             self._refused(watch, outcome, Refusal(refused, gross), now)
             return
+        order, hurdles = self._second_legs.order(watch, outcome, now), self._hurdles
+        if self._costs_add_up:
+            hurdles = hurdles.adding_up(order.expected)
         found = detect(
             watch.match,
             watch.books,
             outcome,
-            primary=self._first_legs.choose(watch, now),
+            primary=order.first,
             now=now,
-            hurdles=self._hurdles,
+            hurdles=hurdles,
             caps=self._risk.overrides.caps_for(watch.match.match_id),
         )
         match found:

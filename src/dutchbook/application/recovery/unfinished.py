@@ -8,7 +8,7 @@ Nothing is sent for it; an unhedged leg is treated like every exposure.
 from __future__ import annotations
 
 from dutchbook.application.exposure.single_leg import SingleLegResolutionService
-from dutchbook.application.market.leg_order import FirstLegs
+from dutchbook.application.market.second_legs import SecondLegs
 from dutchbook.application.orders.send import reported
 from dutchbook.application.pair_trades.store import NONE, PairTrades
 from dutchbook.application.recovery.unsettled import Unsettled
@@ -35,13 +35,13 @@ class Recovery:
         self,
         trades: PairTrades,
         single_leg: SingleLegResolutionService,
-        first_legs: FirstLegs,
+        second_legs: SecondLegs,
         unsettled: Unsettled,
         clock: Clock,
     ) -> None:
         self._trades = trades
         self._single_leg = single_leg
-        self._first_legs = first_legs
+        self._second_legs = second_legs
         self._unsettled = unsettled
         self._clock = clock
 
@@ -104,7 +104,7 @@ class Recovery:
             trade.execution_id, *facts, concluded, alongside=alongside
         )
         if after.ended and not before.ended and after.execution.phase is not Phase.FAILED:
-            self._first_legs.ended(after.execution)
+            self._second_legs.ended(after.execution)
             self._unsettled.notice(after)
             if after.execution.phase is Phase.EXPOSED:
                 self._single_leg.exposed(after.position_id)

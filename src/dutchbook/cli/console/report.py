@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from decimal import Decimal
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -12,6 +14,7 @@ from rich.table import Table
 from dutchbook.application.views.halts import in_words
 from dutchbook.application.views.result import line
 from dutchbook.cli.console.positions import begun, doubted
+from dutchbook.domain.market.contract import Platform
 
 if TYPE_CHECKING:
     from dutchbook.tape.info import TapeInfo
@@ -132,6 +135,27 @@ def _table(title: str, first: str, rows: dict[str, dict[str, str]]) -> Table:
     return table
 
 
+def _second_legs(rows: list[dict[str, Any]]) -> Table:
+    title = "How often a second leg is missed, of 100 in the last hours and in the study"
+    table = Table(title=title, title_justify="left")
+    table.add_column("pair")
+    for platform in Platform:
+        table.add_column(f"{platform.value} first", justify="right")
+        table.add_column("seen", justify="right")
+    for _, both in groupby(rows, key=itemgetter("pair_id")):
+        cells = list(both)
+        shown = (
+            text
+            for each in cells
+            for text in (
+                f"{100 * Decimal(each['chance']):.1f}",
+                f"{Decimal(each['looks']):.0f}",
+            )
+        )
+        table.add_row(cells[0]["pair_id"], *shown)
+    return table
+
+
 def _pairs(title: str, first: str, values: dict[str, Any]) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column(first)
@@ -167,6 +191,8 @@ def standing(console: Console, found: dict[str, Any]) -> None:
         doubted(console, order["question"], [order])
     if found["capital"]:
         console.print(_table("Capital in dollars", "platform", found["capital"]))
+    if found["second_legs"]:
+        console.print(_second_legs(found["second_legs"]))
     if found["limits"]:
         console.print(_pairs("Limits of the last run", "dollars", found["limits"]))
     console.print(_pairs("Positions", "state", found["positions"] or {"none": 0}))

@@ -202,7 +202,7 @@ class _Question:
         hurdle = self.hurdles.yearly_return
         kalshi = from_e4(price_a) * (hurdle - self.hurdles.kalshi_interest)
         polymarket = from_e4(price_b) * (hurdle - self.hurdles.polymarket_interest)
-        earned = EXACT.multiply(margin, YEAR)
+        earned = EXACT.multiply(self.hurdles.beyond(margin), YEAR)
         return earned >= EXACT.multiply(kalshi + polymarket, self._until_cash)
 
     def _yearly(self, margin: Decimal, cost: Decimal) -> Decimal:

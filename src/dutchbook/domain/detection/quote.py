@@ -53,7 +53,8 @@ class Hurdles:
     """What an edge must clear. Edges are dollars per contract, rates are per year.
 
     `edge_slope` is how much the minimum edge rises with the money in use; see `rising_with`.
-    `books_apart` is how far apart the last updates of both books may be.
+    `books_apart` is how far apart the last updates of both books may be. With `adds_up` the
+    yearly return is asked for beyond the minimum edge, else whichever is more.
     `kalshi_interest` and `polymarket_interest` are the rates that a platform pays on the
     collateral of a position; they reduce the yearly return that an edge must bring.
     """
@@ -71,6 +72,19 @@ class Hurdles:
     book_age: timedelta = timedelta(seconds=5)
     books_apart: timedelta = timedelta(milliseconds=1_500)
     closing_window: timedelta = timedelta(minutes=2)
+    adds_up: bool = False
+
+    def adding_up(self, miss: Decimal) -> Hurdles:
+        """Return the hurdles of an edge that pays for all its costs, and the minimum besides.
+
+        Args:
+            miss: The expected cost of a missed second leg, in dollars a contract.
+        """
+        return replace(self, minimum_net_edge=self.minimum_net_edge + miss, adds_up=True)
+
+    def beyond(self, margin: Decimal) -> Decimal:
+        """Return what of a margin is there to bring the yearly return, in dollars."""
+        return margin - self.minimum_net_edge if self.adds_up else margin
 
     def rising_with(self, used: Decimal) -> Hurdles:
         """Return the hurdles while a share of the money that an entry may use is in use.

@@ -2,8 +2,9 @@
 
 A pair's own setting takes precedence. If one platform holds back takers' orders longer than the
 other, its leg goes first, and fills whole or not at all: sent second, it would leave the first
-leg unhedged for that time. Otherwise the cheaper order is used, measured on this pair: the
-probability that the second leg is missed, times the cost of getting out of the first leg.
+leg unhedged for that time. Otherwise the cheaper order is used: the probability that the second
+leg is missed (`dutchbook.domain.execution.second_leg`), times the cost of getting out of the
+first leg.
 """
 
 from __future__ import annotations
@@ -17,33 +18,7 @@ from fractions import Fraction
 from dutchbook.domain.execution.decide import Phase
 from dutchbook.domain.market.book import OrderBook
 from dutchbook.domain.market.contract import ContractMatch, Platform
-from dutchbook.domain.values.units import from_e4
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """How often a first leg was filled, and how often the second leg was then missed."""
-
-    attempts: int = 0
-    missed: int = 0
-
-    def counted(self, *, missed: bool) -> Tally:
-        """Return the tally after one more attempt."""
-        return Tally(self.attempts + 1, self.missed + missed)
-
-
-STUDY = {Platform.KALSHI: Tally(76, 4), Platform.POLYMARKET: Tally(76, 15)}
-"""By the first leg's platform, how often the second leg was gone one poll (3.7 s) later.
-
-Counted on recorded books of World Cup winner contracts on both platforms, July 2026: 76
-episodes in which a pair cost less than it paid.
-"""
-ENOUGH = 20
-"""Attempts on a pair, in either order, before any platform but Kalshi may go first on it.
-
-The study has the same weight: once a pair may deviate, its own figures and the study's count
-equally, and a few misses, which one bad minute can cause, cannot reverse the order.
-"""
+from dutchbook.domain.values.units import MICRO, from_e4
 
 
 def missed(phase: Phase, first: Decimal, second: Decimal) -> bool | None:
@@ -61,16 +36,6 @@ def missed(phase: Phase, first: Decimal, second: Decimal) -> bool | None:
     return phase is Phase.EXPOSED and second < first
 
 
-def chance_of_miss(first: Platform, tally: Tally) -> Fraction:
-    """Return the probability of missing the second leg after `first`, from tally and study.
-
-    Exact. The study counts as `ENOUGH` attempts at its own rate.
-    """
-    study = STUDY[first]
-    expected = Fraction(study.missed * ENOUGH, study.attempts)
-    return (tally.missed + expected) / (tally.attempts + ENOUGH)
-
-
 def cost_to_resolve(match: ContractMatch, book: OrderBook, now: datetime) -> Decimal:
     """Return the cost of buying one contract and selling it again now, in dollars, exact.
 
@@ -85,31 +50,48 @@ def cost_to_resolve(match: ContractMatch, book: OrderBook, now: datetime) -> Dec
     return ask - bid + terms.model(ask, Decimal(1)) + terms.model(bid, Decimal(1))
 
 
-def first_leg(
+@dataclass(frozen=True, slots=True)
+class LegOrder:
+    """Which leg goes first, and what its missed hedge is expected to cost.
+
+    Attributes:
+        first: The platform of the first leg.
+        chance: The probability that the second leg is missed.
+        cost: What a miss costs, in dollars a contract.
+    """
+
+    first: Platform
+    chance: Fraction
+    cost: Decimal
+
+    @property
+    def expected(self) -> Decimal:
+        """The expected cost of a miss, in dollars a contract, rounded up to 10⁻⁶."""
+        micro = self.chance * Fraction(self.cost) * 1_000_000
+        return Decimal(-(-micro.numerator // micro.denominator)) * MICRO
+
+
+def leg_order(
     match: ContractMatch,
     books: Mapping[Platform, OrderBook],
     now: datetime,
-    tallies: Mapping[Platform, Tally],
-) -> Platform:
-    """Return the platform of the first leg.
+    chances: Mapping[Platform, Fraction],
+) -> LegOrder:
+    """Return which leg of a pair goes first.
 
     Args:
         match: The pair.
         books: Its book on each platform.
         now: The moment, which decides the fee terms.
-        tallies: Measurements on this pair, by the platform that went first.
+        chances: The probability that the second leg is missed, by the platform of the first.
     """
+    orders = {
+        p: LegOrder(p, chances[p], cost_to_resolve(match, books[p], now)) for p in Platform
+    }
     if match.primary_leg is not None:
-        return match.primary_leg
+        return orders[match.primary_leg]
     delays = {p: match.contract(p).taker_delay for p in Platform}
     if delays[Platform.KALSHI] != delays[Platform.POLYMARKET]:
-        return max(Platform, key=lambda platform: delays[platform])
-    if sum(tally.attempts for tally in tallies.values()) < ENOUGH:
-        return Platform.KALSHI
-    expected = {
-        p: chance_of_miss(p, tallies.get(p, Tally()))
-        * Fraction(cost_to_resolve(match, books[p], now))
-        for p in Platform
-    }
+        return orders[max(Platform, key=lambda platform: delays[platform])]
     # Kalshi comes first in the enumeration, so it goes first if both cost the same.
-    return min(Platform, key=lambda platform: expected[platform])
+    return min(orders.values(), key=lambda each: each.chance * Fraction(each.cost))

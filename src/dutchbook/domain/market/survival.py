@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from datetime import timedelta
+from decimal import Decimal
 from fractions import Fraction
 
 LAGS_MS = (0, 50, 100, 200, 300, 500, 1_000, 2_000, 3_700, 7_400)
@@ -25,6 +26,18 @@ AGED = (
 
 A hundred contracts at the best price, at any time.
 """
+
+TAKEN = (
+    (Decimal("0.25"), (0, 111, 137, 168, 193, 231, 297, 370, 419, 457)),
+    (Decimal("0.5"), (0, 139, 167, 203, 229, 270, 340, 410, 456, 487)),
+    (Decimal(1), (0, 285, 332, 378, 408, 456, 515, 557, 563, 560)),
+)
+"""Parts per thousand that are gone, by the share of the touch that is wanted: up to a share.
+
+Of the side towards which the other side of the same book has just moved.
+"""
+LONG = timedelta(milliseconds=3_700)
+"""One poll of the recordings in which both platforms were seen."""
 
 
 def gone(lag: timedelta, age: timedelta) -> Fraction:
@@ -46,3 +59,18 @@ def _at(curve: tuple[int, ...], lag: timedelta) -> Fraction:
     before = after - 1
     share = (ms - LAGS_MS[before]) / (LAGS_MS[after] - LAGS_MS[before])
     return (curve[before] + share * (curve[after] - curve[before])) / PARTS
+
+
+def relative(lag: timedelta, age: timedelta, share: Decimal) -> Fraction:
+    """Return how much likelier a quote is gone after `lag` than after `LONG`.
+
+    The recordings tell it by age and by share, not by both at once: the mean of the two.
+
+    Args:
+        lag: As in `gone`.
+        age: As in `gone`.
+        share: Of the contracts at the best price, how many are wanted; all above 1.
+    """
+    taken = next((parts for most, parts in TAKEN if share <= most), TAKEN[-1][1])
+    by_age = gone(lag, age) / gone(LONG, age)
+    return (by_age + _at(taken, lag) / _at(taken, LONG)) / 2
