@@ -23,6 +23,8 @@ DEEP = ({38: "5000"}, {40: "5000"}), ({47: "5000"}, {49: "5000"})
 """Seven cents of edge, for any size: YES for 40 on Kalshi, NO for 53 on Polymarket."""
 SMALL = ({38: "5000"}, {40: "100"}), ({47: "100"}, {49: "5000"})
 """The same for a hundred contracts."""
+SLIM = ({2: "5000"}, {10: "100"}), ({12: "100"}, {14: "5000"})
+"""Two cents of it, of which fees leave one; the first leg is sold again for eight less."""
 
 
 def show(at: Bench, books: Any = DEEP) -> None:
@@ -287,6 +289,11 @@ ROWS = (
         suspended,
         {"0.04": 9, "0.05": None},
         ("detection.persistent_looks=10",),
+    ),
+    Row(
+        "detection.costs_add_up",
+        entered(SLIM),
+        {"true": "below_minimum_edge", "false": "entered"},
     ),
     Row("detection.edge_slope", entries, {"0.1": 7, "0.2": 5}),
     Row(

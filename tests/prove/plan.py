@@ -30,6 +30,8 @@ DOUBTED = 300_000
 PAIRS_END = 250_000
 """Rate of pairs that resolve strangely: there are few pairs, and many executions."""
 RATES = (20_000, 60_000, 150_000, 300_000)
+COSTS = 4
+"""One seed in this many asks of an edge what a missed second leg is expected to cost."""
 CASH_RATES = (0, 15_000, 40_000, 80_000)
 """Rates at which a platform moves cash that belongs to no trade, in each step of the tape."""
 SETTLEMENT = "settlement"
@@ -72,7 +74,7 @@ class Plan:
         return cls(
             seed,
             rates,
-            (*_settings(chance), *limits(seed)),
+            (*_settings(chance, seed), *limits(seed)),
             hidden_seconds=chance.choice((3, 20, 50, 100)) if 20 in rates else 0,
             deaths=tuple(sorted(deaths)),
             aim=chance.choice(AIMS),
@@ -124,7 +126,7 @@ class Plan:
         )
 
 
-def _settings(chance: random.Random) -> tuple[str, ...]:
+def _settings(chance: random.Random, seed: int) -> tuple[str, ...]:
     policy = chance.choice(("off", "unwind", "complete_then_unwind", "complete_then_unwind"))
     return (
         "execution.cool_down_seconds=1",
@@ -133,6 +135,8 @@ def _settings(chance: random.Random) -> tuple[str, ...]:
         "detection.minimum_fill_share=0",
         "exposure.halt_on_weekly=false",
         "exposure.urgent_share=0",
+        # Fewer edges are worth it: most seeds are for what comes after an entry.
+        f"detection.costs_add_up={'false' if seed % COSTS else 'true'}",
         f"execution.auto_policy={policy}",
         "exits.results_seconds=120",
         f"exits.rule={chance.choice(('hold', 'classic', 'classic'))}",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support.memory_journal import MemoryJournal
-from support.runs import stored
+from support.runs import AS_THEY_COME, stored
 from support.tapes import FAIR, polls
 
 from dutchbook.application.monitoring.log_anchors import PERIOD_SECONDS
@@ -56,7 +56,7 @@ def paper_on(
 ) -> PaperRun:
     tape = tape or generated_tape(6 + run, minutes=10)
     notebook.clock = clock = TapeClock(tape.meta.first)
-    settled = load(None, settings)
+    settled = load(None, (AS_THEY_COME, *settings))
     return build_paper(settled, tape, journal, clock, seed=7, run=run, anchors=notebook)
 
 

@@ -18,7 +18,7 @@ from support.bench import KALSHI, NOBODY, POLYMARKET, Bench, Ended, bench
 from support.exposures import exposure
 from support.laws import reached, reaches
 from support.memory_journal import MemoryJournal
-from support.runs import HELD, Finished, play, stored
+from support.runs import AS_THEY_COME, HELD, Finished, play, stored
 
 from dutchbook.bootstrap.engine import Engine
 from dutchbook.bootstrap.paper import build_paper, generated_tape
@@ -349,7 +349,7 @@ def test_a_restart_neither_repeats_nor_forgets_a_reminder(away: int, at: int) ->
     async def main() -> list[float]:
         tape = generated_tape(7, minutes=30)
         clock, journal = TapeClock(tape.meta.first), MemoryJournal()
-        faults = load(None, ("paper.fault_rejected=300000", *URGENT))
+        faults = load(None, (AS_THEY_COME, "paper.fault_rejected=300000", *URGENT))
         await build_paper(faults, tape, journal, clock, seed=7).trade(1)
         kind = "execution.single_leg.exposure_reminder"
         said = await journal.rows("audit_log", {"name": kind}, order_by=("sequence",))
@@ -438,7 +438,7 @@ def test_no_reminder_is_sent_between_the_sessions_of_a_tape() -> None:
     async def main() -> int:
         tape = generated_tape(7, minutes=30)
         clock, journal = TapeClock(tape.meta.first), MemoryJournal()
-        faults = load(None, ("paper.fault_rejected=300000", *LEFT_ALONE))
+        faults = load(None, (AS_THEY_COME, "paper.fault_rejected=300000", *LEFT_ALONE))
         paper = build_paper(faults, tape, journal, clock, seed=7)
         await paper.trade(1)
         kind = "execution.single_leg.exposure_reminder"

@@ -1,103 +1,78 @@
-"""Which leg a run sends first, decided by counts that always agree with the database."""
+"""Which leg a run sends first, by what was seen of second legs, also by earlier runs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from support.memory_journal import MemoryJournal
-from support.rows import leg_state
 from support.runs import HELD, Finished, play
 
-from dutchbook.application.market.leg_order import FirstLegs
+from dutchbook.application.records.second_legs import NAME, Known, read
 from dutchbook.bootstrap.paper import PaperRun, generated_tape
-from dutchbook.domain.execution.decide import Phase
-from dutchbook.domain.execution.leg_order import ENOUGH, Tally
+from dutchbook.domain.execution.second_leg import Evidence
 from dutchbook.domain.market.contract import Contract, Platform
-from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.message import MemoryTape
 from dutchbook.tape.metadata import approved
 
 FAULTS = ("paper.fault_rejected=300000", "paper.fault_partial=300000")
 
 
-def counted(journal: Any) -> dict[str, dict[Platform, Tally]]:
-    """Count the executions in a database from scratch."""
-    fresh = FirstLegs(journal)
-    run_virtual(fresh.load())
-    return fresh.tallies
+def written(run: Finished) -> Known:
+    """Return what a run has written down of second legs."""
+    (row,) = (row for row in run.tables["system_metadata"] if row["key"] == NAME)
+    return read(row["value"])
 
 
 @pytest.mark.parametrize("seed", [4, 7])
-def test_counts_kept_as_executions_end_are_those_that_a_new_start_counts(seed: int) -> None:
+def test_what_executions_came_to_is_written_down_at_the_end(seed: int) -> None:
     run = play(*FAULTS, seed=seed, minutes=20)
 
-    tallies = run.engine.trading.first_legs.tallies
-    assert tallies == counted(run.engine.journal)
-    assert sum(t.attempts for each in tallies.values() for t in each.values()) > 0
+    known = written(run).evidence
+    for key, each in run.engine.trading.second_legs.evidence.items():
+        at = known[key].at
+        assert at is not None
+        assert each.faded(at) == known[key]
+    ended = [row for row in run.tables["executions"] if row["phase"] in ("hedged", "exposed")]
+    assert ended
+    assert {(row["pair_id"], Platform(row["primary_platform"]).other) for row in ended} <= {
+        *known
+    }
 
 
 def test_missed_second_legs_are_counted() -> None:
     runs = [play(*FAULTS, seed=seed, minutes=20) for seed in (4, 7)]
 
-    missed = [
-        tally.missed
-        for run in runs
-        for each in run.engine.trading.first_legs.tallies.values()
-        for tally in each.values()
-    ]
-    exposed = sum(run.summary["executions"].get("exposed", 0) for run in runs)
-    assert 0 < sum(missed) <= exposed
+    assert any(each.missed for run in runs for each in written(run).evidence.values())
 
 
-def _ended(number: int, pair_id: str) -> dict[str, Any]:
-    """Return the row of an earlier run's execution whose second leg was missed."""
-    return {
-        "execution_id": f"earlier-{number}",
-        "opportunity_id": f"earlier-{number}",
-        "pair_id": pair_id,
-        "direction": "kalshi_yes",
-        "primary_platform": "kalshi",
-        "planned_quantity": 10,
-        "started_at": datetime(2026, 7, 1, tzinfo=UTC),
-        "ended_at": datetime(2026, 7, 1, tzinfo=UTC),
-        "shortfall": None,
-        "phase": Phase.EXPOSED,
-        "primary_state": leg_state(Platform.KALSHI) | {"filled": "10"},
-        "secondary_state": leg_state(Platform.POLYMARKET),
-        "version": 1,
-    }
+def _remembered(missed: int) -> Callable[[PaperRun], None]:
+    """Let an earlier run have seen what became of second legs on Polymarket."""
+
+    def remember(paper: PaperRun) -> None:
+        seen = Evidence(Decimal(10_000), Decimal(missed), paper.tape.meta.first)
+        pairs = [match.match_id for match in paper.tape.meta.pairs]
+        known = Known({(pair_id, Platform.POLYMARKET): seen for pair_id in pairs})
+        text = known.written(paper.tape.meta.first)
+        journal = paper.engine.journal
+        assert isinstance(journal, MemoryJournal)
+        journal._tables["system_metadata"][NAME,] = {"key": NAME, "value": text}
+
+    return remember
 
 
 def _firsts(run: Finished) -> set[Platform]:
-    return {
-        Platform(row["primary_platform"])
-        for row in run.tables["executions"]
-        if not row["execution_id"].startswith("earlier")
-    }
+    return {Platform(row["primary_platform"]) for row in run.tables["executions"]}
 
 
 @pytest.mark.parametrize(
-    ("earlier", "first"), [(0, Platform.KALSHI), (ENOUGH, Platform.POLYMARKET)]
+    ("missed", "first"), [(0, Platform.KALSHI), (10_000, Platform.POLYMARKET)]
 )
-def test_a_run_uses_the_missed_legs_of_earlier_runs(earlier: int, first: Platform) -> None:
-    def remember(paper: PaperRun) -> None:
-        engine = paper.engine
-
-        assert isinstance(engine.journal, MemoryJournal)
-        for match in paper.tape.meta.pairs:
-            for number in range(earlier):
-                row = _ended(number, match.match_id)
-                row["execution_id"] += match.match_id
-                engine.journal._tables["executions"][row["execution_id"],] = row
-                seen = {"opportunity_id": row["opportunity_id"], "reason": None}
-                kept = engine.journal._tables["opportunities"]
-                kept[row["opportunity_id"],] = seen | {"expected_profit": Decimal(0)}
-
-    assert _firsts(play(prepare=remember)) == {first}
+def test_a_run_uses_what_earlier_runs_have_seen(missed: int, first: Platform) -> None:
+    assert _firsts(play(prepare=_remembered(missed))) == {first}
 
 
 def test_polymarket_goes_first_and_in_full_where_it_delays_takers() -> None:

@@ -166,6 +166,7 @@ def status(console: Console, text: str) -> None:
     bought = {"platform": text, "outcome": text, "quantity": "1", "cost": "2"}
     begun = {"execution_id": text, "question": text, "bought": [bought], "unanswered": [bought]}
     more |= {"limits": {text: text}, "unfinished": [begun], "unanswered": [lost(text)]}
+    more |= {"second_legs": [{"pair_id": text, "chance": "0.5", "looks": "3"}] * 2}
     more |= {"result": document(Result())}
     report.standing(console, found | more | {"capital": {text: {text: text}}})
 

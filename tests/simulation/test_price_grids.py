@@ -27,7 +27,7 @@ def shown(
     prepare: Callable[[PaperRun], None] | None = None,
 ) -> Finished:
     """Run on books of a hundred contracts at prices in cents of a bid and an ask."""
-    match = pair()
+    match = pair(primary_leg=KALSHI)
     k = match.kalshi.contract_id, ((kalshi[0], 100), (kalshi[1], 100))
     steps: list[Quote] = [(KALSHI, k[0], *k[1])]
     for bid, ask in polymarket:

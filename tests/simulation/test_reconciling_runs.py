@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.faults import ALL, BUSY, FAULTS, REFUSED, UNANSWERED
 from support.memory_journal import MemoryJournal
-from support.runs import WatchedJournal, conserved
+from support.runs import AS_THEY_COME, WatchedJournal, conserved
 
 from dutchbook.application.reconciliation.service import Reconciled
 from dutchbook.application.records.runs import count_run
@@ -41,7 +41,9 @@ def after(
         tape = generated_tape(seed, minutes=minutes)
         number = await count_run(kept)
         clock = TapeClock(tape.meta.first)
-        paper = build_paper(load(None, settings), tape, kept, clock, seed=seed, run=number)
+        paper = build_paper(
+            load(None, (AS_THEY_COME, *settings)), tape, kept, clock, seed=seed, run=number
+        )
         prepare(paper)
         await paper.trade(number)
         return await work(paper)

@@ -44,7 +44,7 @@ def test_capital_is_conserved_after_every_commit_of_the_recording(tape: Tape) ->
 
     assert run.summary["positions"]["total"] == 21
     assert run.summary["positions"]["CLOSED"] == 18
-    assert run.checked >= _moved(run) == 52
+    assert run.checked >= _moved(run) == 50
     assert not [row for row in run.tables["reservations"] if row["status"] == "reserved"]
 
 

@@ -33,7 +33,7 @@ from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.message import MemoryTape, TapeMeta
 from support.pairs import NOW, pair
-from support.runs import WatchedJournal, conserved, stored, verified
+from support.runs import AS_THEY_COME, WatchedJournal, conserved, stored, verified
 
 KALSHI, POLYMARKET = Platform.KALSHI, Platform.POLYMARKET
 Levels = dict[int, str]
@@ -314,7 +314,7 @@ def bench(
         journal = after.journal if after else DyingJournal()
         journal.dies, journal.dead = dies, False
         made = tape(pair(primary_leg=first, cluster=cluster))
-        chosen = (OFF, "paper.lag_steps=0", *settings)
+        chosen = (OFF, AS_THEY_COME, "paper.lag_steps=0", *settings)
         run = after.run + 1 if after else 1
         clock = TapeClock(after.at if after else NOW)
         feed = WorkFeed(lambda: work(at))

@@ -26,6 +26,8 @@ from support.replay import encoded
 Check = Callable[[dict[str, list[dict[str, Any]]]], None]
 
 
+AS_THEY_COME = "detection.costs_add_up=false"
+"""The setting of runs that are about something else: edges need to bring the minimum alone."""
 HELD = ("exits.unhedged_stop=false", "exits.minimum_gain=0.9")
 """Settings under which no position is exited early."""
 MONEY = frozenset(
@@ -94,7 +96,9 @@ def play(
         journal = WatchedJournal(check)
         chosen = tape or generated_tape(seed, minutes=minutes)
         clock = TapeClock(chosen.meta.first)
-        paper = build_paper(load(None, settings), chosen, journal, clock, seed=seed)
+        paper = build_paper(
+            load(None, (AS_THEY_COME, *settings)), chosen, journal, clock, seed=seed
+        )
         if prepare:
             prepare(paper)
         summary = await paper.trade(1)

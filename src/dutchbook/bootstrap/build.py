@@ -83,7 +83,7 @@ def _engine(
 ) -> Engine:
     """Build all services, and join them with the market data."""
     recorder, sessions = Recorder(base.committer), Sessions()
-    trading = build_pair_trades(base, recorder)
+    trading = build_pair_trades(base)
     ends = build_exits(base, trading, sessions)
     entering = build_entries(base, trading, ends)
     detection = _detection(base, trading, entering, recorder, around.offered)

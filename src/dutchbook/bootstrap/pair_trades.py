@@ -16,7 +16,6 @@ from dutchbook.application.pair_trades.claims import Claims
 from dutchbook.application.pair_trades.discrepancies import Disputes
 from dutchbook.application.pair_trades.loading import Loader
 from dutchbook.application.pair_trades.store import PairTrades
-from dutchbook.application.records.recorder import Recorder
 from dutchbook.application.recovery.fill_finality import SettlementFollower
 from dutchbook.application.recovery.order_inquiry import Inquiries
 from dutchbook.application.recovery.reported_fills import ReportedFills
@@ -26,12 +25,12 @@ from dutchbook.application.recovery.unsettled import Unsettled
 from dutchbook.bootstrap.base import Base
 
 
-def build_pair_trades(base: Base, recorder: Recorder) -> PairTradeServices:
+def build_pair_trades(base: Base) -> PairTradeServices:
     """Build the pair trades and the services of existing positions."""
     committer, clock, chosen = base.committer, base.clock, base.settings.execution
     wait, parts = chosen.answer_seconds, _parts(base)
     trades, questions, gateways = parts.trades, parts.questions, base.gateways
-    second_legs, unsettled = _second_legs(base, recorder), Unsettled(clock)
+    second_legs, unsettled = _second_legs(base), Unsettled(clock)
     single_leg = SingleLegResolutionService(
         trades,
         parts.adjustments,
@@ -65,11 +64,11 @@ def build_pair_trades(base: Base, recorder: Recorder) -> PairTradeServices:
     return PairTradeServices(base.journal, second_legs, *parts, settling, streams, *services)
 
 
-def _second_legs(base: Base, recorder: Recorder) -> SecondLegs:
+def _second_legs(base: Base) -> SecondLegs:
     made = SecondLegs(
         base.journal,
         base.watchlist,
-        recorder,
+        base.committer,
         base.clock,
         base.hurdles,
         base.risk.overrides.caps_for,

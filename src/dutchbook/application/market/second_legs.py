@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from dutchbook.application.market.watchlist import Key, PairWatch, Watchlist
-from dutchbook.application.records.recorder import Recorder
+from dutchbook.application.records.committer import Committer
 from dutchbook.application.records.second_legs import NAME, Known, read
 from dutchbook.domain.detection.detect import possible, together
 from dutchbook.domain.detection.disagreement import margin
@@ -45,14 +45,13 @@ class Side(NamedTuple):
     outcome: Outcome
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Touch:
     """The best offer of a side, and since when it has been as it is."""
 
     price_e4: int
     size_e6: int
     since: datetime
-    probed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +77,14 @@ class SecondLegs:
         self,
         journal: Journal,
         watchlist: Watchlist,
-        recorder: Recorder,
+        committer: Committer,
         clock: Clock,
         hurdles: Hurdles,
         caps_for: Callable[[str], Caps],
     ) -> None:
         self._journal = journal
         self._watchlist = watchlist
-        self._recorder = recorder
+        self._committer = committer
         self._clock = clock
         self._hurdles = hurdles
         self._caps_for = caps_for
@@ -94,10 +93,11 @@ class SecondLegs:
         self._times: dict[Platform, tuple[int, Decimal]] = {}
         self._sent: dict[str, float] = {}
         self._touches: dict[Side, Touch] = {}
+        self._probed: dict[Side, Touch] = {}
         self._probes: list[Probe] = []
         self._next: dict[str, datetime] = {}
         self._wake = asyncio.Event()
-        self._kept = self._changed = False
+        self._changed = False
 
     # What goes first
     # -------------------------------------------------------------------------------
@@ -198,10 +198,11 @@ class SecondLegs:
         )
 
     def _probe(self, watch: PairWatch, side: Side, now: datetime) -> None:
+        self._note(side.key, watch.books[side.key[0]], now)
         touch = self._touches[side]
-        if touch.probed:
+        if self._probed.get(side) is touch:
             return
-        touch.probed = True
+        self._probed[side] = touch
         pair_id = watch.match.match_id
         wanted = min(touch.size_e6, int(self._caps_for(pair_id).position * 1_000_000))
         due = now + self.lag(side.key[0])
@@ -218,10 +219,8 @@ class SecondLegs:
             StorageError: It is damaged.
         """
         rows = await self._journal.rows("system_metadata", {"key": NAME})
-        self._kept = bool(rows)
-        if not rows:
-            return
-        self.evidence = read(rows[0]["value"]).evidence
+        if rows:
+            self.evidence = read(rows[0]["value"]).evidence
 
     async def run(self) -> None:
         """Look at the quotes again when it is time, and write down what was seen."""
@@ -239,7 +238,7 @@ class SecondLegs:
             now = self._clock.now()
             self._again(now)
             if now >= save:
-                self._save()
+                await self._save()
                 save = now + SAVED
 
     def _again(self, now: datetime) -> None:
@@ -254,18 +253,18 @@ class SecondLegs:
 
     async def drained(self) -> None:
         """Write down what was seen."""
-        self._save()
+        await self._save()
 
-    def _save(self) -> None:
+    async def _save(self) -> None:
         if not self._changed:
             return
-        self._changed, now = False, self._clock.now()
-        value = Known(self.evidence, {p: self.lag(p) for p in Platform}).written(now)
-        write: Insert | Update = Insert("system_metadata", {"key": NAME, "value": value})
-        if self._kept:
-            write = Update("system_metadata", {"key": NAME}, put={"value": value})
-        self._kept = True
-        self._recorder.note(Batch((write,)), always=True)
+        self._changed = False
+        known = Known(self.evidence, {p: self.lag(p) for p in Platform})
+        key, value = {"key": NAME}, {"value": known.written(self._clock.now())}
+        write: Insert | Update = Insert("system_metadata", key | value)
+        if await self._journal.rows("system_metadata", key):
+            write = Update("system_metadata", key, put=value)
+        await self._committer.commit(Batch((write,)))
 
 
 def _side(watch: PairWatch, outcome: Outcome, platform: Platform) -> Side:

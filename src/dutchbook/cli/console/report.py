@@ -136,23 +136,17 @@ def _table(title: str, first: str, rows: dict[str, dict[str, str]]) -> Table:
 
 
 def _second_legs(rows: list[dict[str, Any]]) -> Table:
-    title = "How often a second leg is missed, of 100 in the last hours and in the study"
-    table = Table(title=title, title_justify="left")
+    """Return how often a second leg is missed; `seen` counts the quotes of the last hours."""
+    table = Table(title="Second legs missed, of 100", title_justify="left")
     table.add_column("pair")
     for platform in Platform:
         table.add_column(f"{platform.value} first", justify="right")
         table.add_column("seen", justify="right")
-    for _, both in groupby(rows, key=itemgetter("pair_id")):
-        cells = list(both)
-        shown = (
-            text
-            for each in cells
-            for text in (
-                f"{100 * Decimal(each['chance']):.1f}",
-                f"{Decimal(each['looks']):.0f}",
-            )
-        )
-        table.add_row(cells[0]["pair_id"], *shown)
+    for pair_id, group in groupby(rows, key=itemgetter("pair_id")):
+        cells = []
+        for each in group:
+            cells += [f"{100 * Decimal(each['chance']):.1f}", f"{Decimal(each['looks']):.0f}"]
+        table.add_row(pair_id, *cells)
     return table
 
 
