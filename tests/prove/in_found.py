@@ -10,7 +10,6 @@ from prove.places import APPLY, BUS, CAPITAL
 KILLS = "tests/simulation/test_found_by_kills.py"
 DISPUTES = "application/pair_trades/discrepancies.py"
 HALTS, RESOLVE = "application/capital/halts.py", "application/reconciliation/resolve.py"
-
 OURS = "application/reconciliation/our_state.py"
 WORKED = "tests/simulation/test_comparing_worked_legs.py"
 
@@ -25,14 +24,14 @@ IN_FOUND = (
     Bug(
         "orders of a leg on which one is out are not compared",
         OURS,
-        "*(each for each in self._orders_of(worked) if each.over),",
+        "*(each for each in self._orders_of(worked) if each.ended),",
         "",
         f"{WORKED} -k order_is_out",
     ),
     Bug(
         "an order that may be being answered is compared",
         OURS,
-        "in self._orders_of(worked) if each.over),",
+        "in self._orders_of(worked) if each.ended),",
         "in self._orders_of(worked)),",
         f"{WORKED} -k busy",
     ),

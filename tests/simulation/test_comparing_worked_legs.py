@@ -10,9 +10,8 @@ import pytest
 from support.reconciled import At, beside, says
 from support.reconciliation import POSITION, TEN, report, whole_report
 
-from dutchbook.domain.execution.order import Order
+from dutchbook.domain.execution.order import Order, OrderStatus
 from dutchbook.domain.pair_trades import facts
-from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.position import PositionStatus
 from dutchbook.domain.values.units import NOTHING
 from dutchbook.ports.orders import OrderReport
@@ -21,22 +20,22 @@ CAME_LATE = whole_report("polymarket-7", (report("t1", TEN),), NOTHING)
 ASKED = PositionStatus.RECONCILIATION_REQUIRED
 
 
-async def sends(at: At, name: str) -> None:
+async def sends(at: At) -> None:
     """Send another order of the position, and see it cancelled."""
-    (trade,) = (each for each in at.engine.trades.trades if each.position_id == POSITION)
-    (known,) = (o for o in trade.orders.values() if o.platform is at.platform)
+    (trade,) = at.engine.trades.trades
+    known = trade.orders[f"{at.platform}-order"]
     more = replace(
         known,
-        order_id=name,
-        client_order_id=f"key-{name}",
+        order_id="next",
+        client_order_id="key-next",
         platform_order_id=None,
-        status=type(known.status).PENDING,
+        status=OrderStatus.PENDING,
         working_size=known.size,
         reported=False,
     )
     now = at.engine.clock.now()
     await at.engine.trades.book(trade.execution_id, facts.Placed(now, more))
-    ended = facts.Reported(now, name, f"x-{name}", (), NOTHING)
+    ended = facts.Reported(now, "next", "x-next", (), NOTHING)
     await at.engine.trades.book(trade.execution_id, ended)
 
 
@@ -57,7 +56,7 @@ def between(at: At, change: Any) -> None:
 def test_a_fill_that_came_late_is_found_although_another_order_was_sent_meanwhile() -> None:
     async def work(at: At) -> Any:
         says(at, CAME_LATE)
-        between(at, lambda: sends(at, "next"))
+        between(at, lambda: sends(at))
         await at.service.reconcile()
         return (await at.order())["fill_size"], (await at.position())["status"]
 
@@ -114,8 +113,7 @@ def test_a_position_that_closed_meanwhile_is_left_to_the_next_comparison() -> No
         async def closed() -> None:
             (trade,) = at.engine.trades.trades
             over = replace(trade.position, status=PositionStatus.CLOSED)
-            closing: PairTrade = replace(trade, position=over)
-            at.engine.trades.put(closing)
+            at.engine.trades.put(replace(trade, position=over))
 
         between(at, closed)
         return (await at.service.reconcile()).event.repairs, (await at.order())["fill_size"]

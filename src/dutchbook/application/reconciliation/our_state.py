@@ -104,13 +104,14 @@ class OurStateReader:
         self._retire()
         trades = tuple(self._trades.trades)
         pending = await self._journal.rows("settlements", {"status": "pending"})
-        busy = self._executions.under_way or any(map(self._busy, trades))
+        busy = {t.execution_id for t in trades if self._busy(t)}
         executing = {
             t.execution_id for t in trades if self._executions.is_executing(t.execution_id)
         }
-        still = [t for t in trades if t.held and not self._busy(t)]
+        held = [t for t in trades if t.held]
+        still = [t for t in held if t.execution_id not in busy]
         # A leg that is worked on has an order out most of the time.
-        worked = [t for t in trades if t.held and self._busy(t) and not _closed(t)]
+        worked = [t for t in held if t.execution_id in busy and not _closed(t)]
         unfinished = [t for t in trades if _followed(t, self._trades) and not t.ended]
         unfinished = [t for t in unfinished if t.execution_id not in executing]
         late = [t for t in trades if t.ended and not t.opened]
@@ -118,7 +119,7 @@ class OurStateReader:
         ours = OurState(
             orders=(
                 *self._orders_of(still),
-                *(each for each in self._orders_of(worked) if each.over),
+                *(each for each in self._orders_of(worked) if each.ended),
                 *self._orders_of(unfinished),
                 *(each for each in self._orders_of(late) if each.order.refusal is None),
             ),
@@ -126,7 +127,8 @@ class OurStateReader:
             contracts=contracts,
             cash=self._cash(trades, executing, contracts),
         )
-        return OurReading(ours, not busy and not pending, dict(self._capital.balances), trades)
+        at_rest = not (self._executions.under_way or busy or pending)
+        return OurReading(ours, at_rest, dict(self._capital.balances), trades)
 
     def _retire(self) -> None:
         """Drop pair trades that ended long enough ago, and count their dust."""
@@ -158,9 +160,9 @@ class OurStateReader:
         decides about a fill that came late: those of closed ones wait.
         """
         changed = {
-            trade.position_id: self._trades.find(trade.execution_id)
+            trade.position_id: now
             for trade in before.trades
-            if trade.held and self._trades.find(trade.execution_id) is not trade
+            if trade.held and (now := self._trades.find(trade.execution_id)) is not trade
         }
         if not changed:
             return before

@@ -68,8 +68,8 @@ class OurOrder:
         return self.awaiting or rest or provisional
 
     @property
-    def over(self) -> bool:
-        """Whether the platform has reported the order's end."""
+    def ended(self) -> bool:
+        """Whether nothing of it works any more and no answer is due; a fill may come late."""
         return not (self.awaiting or self.order.working_size)
 
     @property
