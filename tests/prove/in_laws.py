@@ -36,15 +36,6 @@ IN_LAWS = (
         f"{DETECTION} -k edge_counter_agrees",
     ),
     Bug(
-        "the study counts like one attempt more",
-        "domain/execution/leg_order.py",
-        "expected = Fraction(study.missed * ENOUGH, study.attempts)\n"
-        "    return (tally.missed + expected) / (tally.attempts + ENOUGH)",
-        "expected = Fraction(study.missed * (ENOUGH + 1), study.attempts)\n"
-        "    return (tally.missed + expected) / (tally.attempts + ENOUGH + 1)",
-        "tests/spec/test_first_leg.py -k lies_between",
-    ),
-    Bug(
         "a platform recovers with one good check",
         "domain/market/health.py",
         "if good >= limits.recoveries:",

@@ -15,6 +15,7 @@ from prove.in_leases import IN_LEASES
 from prove.in_oracles import IN_ORACLES
 from prove.in_outages import IN_OUTAGES
 from prove.in_reach import IN_REACH
+from prove.in_second_legs import IN_SECOND_LEGS
 from prove.in_settings import IN_SETTINGS
 from prove.in_shown import IN_SHOWN
 from prove.in_trades import IN_TRADES
@@ -409,6 +410,7 @@ PLANTED = (
     *IN_ORACLES,
     *IN_OUTAGES,
     *IN_SETTINGS,
+    *IN_SECOND_LEGS,
     *IN_SHOWN,
     *IN_CAPITAL,
     *IN_REACH,

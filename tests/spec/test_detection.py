@@ -13,7 +13,7 @@ from support.laws import reached, reaches
 from support.pairs import NOW, RICH, book, cheap_books, contract, pair
 
 from dutchbook.domain.detection.detect import detect, has_edge, possible
-from dutchbook.domain.detection.quote import Caps, Opportunity, Reason, Refusal, Room
+from dutchbook.domain.detection.quote import Caps, Hurdles, Opportunity, Reason, Refusal, Room
 from dutchbook.domain.market.book import OrderBook
 from dutchbook.domain.market.contract import (
     Alignment,
@@ -320,6 +320,84 @@ def test_the_hurdle_is_exact(
         refused = isinstance(found, Refusal) and found.reason is Reason.BELOW_HURDLE_RATE
         reached("refused" if refused else "hurdle_met")
         assert refused is (margin * 365 < wanted * days)
+
+
+YEAR = NOW + timedelta(days=365)
+NOTHING_TAKEN = replace(_terms(Platform.KALSHI)[0], taker_rate=Decimal(0))
+FREE = pair(
+    divergence_probability=Decimal(0),
+    **{
+        p.value: contract(
+            p,
+            fees=FeeSchedule((NOTHING_TAKEN,)),
+            close_time=YEAR,
+            resolution_time=YEAR,
+            cash_delay=timedelta(0),
+        )
+        for p in Platform
+    },
+)
+"""A pair without fees that pays in a year."""
+SEVEN_CENTS = {
+    Platform.KALSHI: book(Platform.KALSHI, {39: 500}, {40: 500}),
+    Platform.POLYMARKET: book(Platform.POLYMARKET, {47: 500}, {90: 500}),
+}
+"""YES for 40 cents on Kalshi and NO for 53 on Polymarket."""
+
+
+@pytest.mark.parametrize(
+    ("floor", "missed", "refused"),
+    [
+        ("0.02", "0.03", None),
+        ("0.07", "0", None),
+        ("0.07", "0.000001", Reason.BELOW_MINIMUM_EDGE),
+        ("0.02", "0.05", None),
+        ("0.02", "0.050001", Reason.BELOW_MINIMUM_EDGE),
+    ],
+)
+def test_costs_that_add_up_ask_for_the_floor_beyond_a_missed_leg(
+    floor: str, missed: str, refused: Reason | None
+) -> None:
+    demands = _free(floor).adding_up(Decimal(missed))
+
+    found = look(match=FREE, books=SEVEN_CENTS, hurdles=demands)
+
+    assert (refusal(found) if isinstance(found, Refusal) else None) is refused
+
+
+@pytest.mark.parametrize(
+    ("floor", "yearly", "refused"),
+    [
+        # Ninety-three cents for a year at four percent are 3.72 cents.
+        ("0.0328", "0.04", None),
+        ("0.0329", "0.04", Reason.BELOW_HURDLE_RATE),
+        ("0", "0.0752", None),
+        ("0", "0.0753", Reason.BELOW_HURDLE_RATE),
+    ],
+)
+def test_costs_that_add_up_ask_for_the_yearly_return_beyond_the_floor(
+    floor: str, yearly: str, refused: Reason | None
+) -> None:
+    apart = replace(_free(floor), yearly_return=Decimal(yearly))
+
+    found = look(match=FREE, books=SEVEN_CENTS, hurdles=apart.adding_up(Decimal(0)))
+    alone = look(match=FREE, books=SEVEN_CENTS, hurdles=apart)
+
+    assert (refusal(found) if isinstance(found, Refusal) else None) is refused
+    assert isinstance(alone, Opportunity) is (yearly != "0.0753")
+
+
+def test_a_refusal_says_what_is_asked_for_a_missed_leg() -> None:
+    found = look(
+        match=FREE, books=SEVEN_CENTS, hurdles=_free("0.02").adding_up(Decimal("0.060001"))
+    )
+
+    assert isinstance(found, Refusal)
+    assert found.detail == "0.080001 is asked, 0.060001 for a missed leg"
+
+
+def _free(floor: str) -> Hurdles:
+    return replace(DEFAULT, minimum_net_edge=Decimal(floor), yearly_return=Decimal(0))
 
 
 def test_a_fee_that_is_not_known_yet_means_no_trade() -> None:

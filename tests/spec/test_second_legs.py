@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from support.memory_journal import MemoryJournal
 from support.pairs import NOW, RICH, cheap_books, pair
+from support.trades import EXECUTION, leg_state
 
 from dutchbook.application.market.second_legs import EVERY, SecondLegs
 from dutchbook.application.market.watchlist import Watchlist
@@ -22,6 +23,7 @@ from dutchbook.application.records.second_legs import NAME, Known, read
 from dutchbook.application.views.second_legs import second_legs
 from dutchbook.domain.detection.quote import Hurdles
 from dutchbook.domain.events import OrderFilled, OrderPlaced
+from dutchbook.domain.execution.decide import Phase
 from dutchbook.domain.execution.second_leg import Evidence
 from dutchbook.domain.market.book import ASK, BID
 from dutchbook.domain.market.contract import Outcome, Platform, Side
@@ -232,6 +234,47 @@ def test_what_an_order_of_ours_may_take_is_not_looked_at(pair_id: str, looks: in
         return at.seen(KALSHI)
 
     assert beside(work) == (looks, 0)
+
+
+@pytest.mark.parametrize(("later", "looks"), [(LAG - 0.2, 0), (LAG + 0.2, 1)])
+def test_after_an_order_of_ours_a_pair_is_probed_once_both_legs_had_their_time(
+    later: float, looks: int
+) -> None:
+    async def work(at: At) -> Any:
+        at.legs.on_event(placed("o"), 1)
+        await at.clock.sleep(later)
+        at.edge()
+        await at.clock.sleep(LAG + 0.1)
+        return at.seen(KALSHI)
+
+    assert beside(work) == (looks, 0)
+
+
+# Executions of our own -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", list(Platform))
+@pytest.mark.parametrize(
+    ("phase", "filled", "seen"),
+    [
+        (Phase.HEDGED, ("10", "10"), (1, 0)),
+        (Phase.EXPOSED, ("10", "4"), (1, 1)),
+        (Phase.FAILED, ("0", "0"), (0, 0)),
+    ],
+)
+def test_an_execution_that_ends_is_a_look_at_its_second_leg(
+    first: Platform, phase: Phase, filled: tuple[str, str], seen: tuple[int, int]
+) -> None:
+    legs = [
+        replace(leg_state(p), filled=Quantity(Decimal(each)))
+        for p, each in zip((first, first.other), filled, strict=True)
+    ]
+
+    async def work(at: At) -> Any:
+        at.legs.ended(replace(EXECUTION, primary=legs[0], secondary=legs[1], phase=phase))
+        return at.seen(first.other), at.seen(first)
+
+    assert beside(work) == (seen, (0, 0))
 
 
 # How long a leg takes ------------------------------------------------------------------------

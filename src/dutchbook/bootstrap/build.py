@@ -9,7 +9,7 @@ from dutchbook.application.capital.risk import RiskManager
 from dutchbook.application.detection.service import DetectionService
 from dutchbook.application.lifecycle import PairTradeServices, Service
 from dutchbook.application.market.contract_facts import ContractFacts
-from dutchbook.application.market.feed import MarketFeed
+from dutchbook.application.market.feed import BookFollower, MarketFeed
 from dutchbook.application.market.sessions import Sessions
 from dutchbook.application.market.watchlist import Watchlist
 from dutchbook.application.monitoring.database_outages import DatabaseOutageService
@@ -102,13 +102,7 @@ def _engine(
         *_present(anchoring, build_hooks(base, programs, monitoring.system)),
     )
     _subscribe(base, ends)
-    followers = (
-        trading.second_legs,
-        trading.single_leg.worker,
-        detection,
-        ends.exits,
-        entering.disagreements,
-    )
+    followers = _followers(trading, detection, ends, entering)
     return Engine(
         base.settings,
         around,
@@ -132,6 +126,17 @@ def _engine(
 
 def _present(*services: Service | None) -> Iterator[Service]:
     return (each for each in services if each is not None)
+
+
+def _followers(
+    trading: PairTradeServices,
+    detection: DetectionService,
+    ends: ExitServices,
+    entering: EntryServices,
+) -> tuple[BookFollower, ...]:
+    """Return who is told of each change of a book, in this order."""
+    worker, exits = trading.single_leg.worker, ends.exits
+    return (trading.second_legs, worker, detection, exits, entering.disagreements)
 
 
 def _subscribe(base: Base, ends: ExitServices) -> None:

@@ -70,7 +70,7 @@ class SecondLegs:
 
     A probe notes the best offers of both legs of an edge that clears the minimum, and looks
     again once a second leg would have met them. Each quote is tried once, and none of a pair
-    on which an order of ours is out: it is ours that would be seen.
+    until an order of ours has had the time of both legs: it is ours that would be seen.
     """
 
     def __init__(
@@ -139,13 +139,20 @@ class SecondLegs:
             return
         match event:
             case OrderPlaced():
-                self._sent[event.order_id] = self._clock.monotonic()
-                self._probes = [p for p in self._probes if p.pair_id != event.pair_id]
+                self._placed(event)
             case OrderFilled() if event.order_id in self._sent:
                 took = Decimal(str(self._clock.monotonic() - self._sent.pop(event.order_id)))
                 if took <= LONGEST:
                     count, total = self._times.get(event.platform, (0, Decimal(0)))
                     self._times[event.platform] = (count + 1, total + took)
+
+    def _placed(self, event: OrderPlaced) -> None:
+        now, latest = self._clock.now(), max(self.lag(platform) for platform in Platform)
+        self._probes = [p for p in self._probes if p.pair_id != event.pair_id]
+        self._next[event.pair_id] = now + latest
+        sent = self._clock.monotonic()
+        self._sent = {o: at for o, at in self._sent.items() if sent - at <= float(LONGEST)}
+        self._sent[event.order_id] = sent
 
     def ended(self, execution: Execution) -> None:
         """Count an execution that has just ended."""

@@ -177,7 +177,7 @@ class _Question:
     ) -> Opportunity | Refusal:
         best = self._margin(*(self.ladder[p][0][0] for p in Platform))
         if best < self.hurdles.minimum_net_edge:
-            return Refusal(Reason.BELOW_MINIMUM_EDGE, gross, best)
+            return Refusal(Reason.BELOW_MINIMUM_EDGE, gross, best, self.hurdles.asked)
         first, second = (self.ladder[p][0][0] for p in Platform)
         if not self._pays(best, first, second):
             return Refusal(Reason.BELOW_HURDLE_RATE, gross, best)

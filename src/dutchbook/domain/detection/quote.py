@@ -54,7 +54,8 @@ class Hurdles:
 
     `edge_slope` is how much the minimum edge rises with the money in use; see `rising_with`.
     `books_apart` is how far apart the last updates of both books may be. With `adds_up` the
-    yearly return is asked for beyond the minimum edge, else whichever is more.
+    yearly return is asked for beyond the minimum edge, else whichever is more; `missed_leg` is
+    the part of the minimum edge that pays for a missed second leg.
     `kalshi_interest` and `polymarket_interest` are the rates that a platform pays on the
     collateral of a position; they reduce the yearly return that an edge must bring.
     """
@@ -73,6 +74,7 @@ class Hurdles:
     books_apart: timedelta = timedelta(milliseconds=1_500)
     closing_window: timedelta = timedelta(minutes=2)
     adds_up: bool = False
+    missed_leg: Decimal = Decimal(0)
 
     def adding_up(self, miss: Decimal) -> Hurdles:
         """Return the hurdles of an edge that pays for all its costs, and the minimum besides.
@@ -80,7 +82,15 @@ class Hurdles:
         Args:
             miss: The expected cost of a missed second leg, in dollars a contract.
         """
-        return replace(self, minimum_net_edge=self.minimum_net_edge + miss, adds_up=True)
+        asked = self.minimum_net_edge + miss
+        return replace(self, minimum_net_edge=asked, adds_up=True, missed_leg=miss)
+
+    @property
+    def asked(self) -> str:
+        """What a refusal says about the minimum edge, where it is not the setting alone."""
+        if not self.missed_leg:
+            return ""
+        return f"{self.minimum_net_edge:f} is asked, {self.missed_leg:f} for a missed leg"
 
     def beyond(self, margin: Decimal) -> Decimal:
         """Return what of a margin is there to bring the yearly return, in dollars."""
