@@ -44,6 +44,7 @@ OFF: Mapping[str, str] = {
     "no entry beside an unhedged leg": "exposure.blocks_entries=false",
     "a floor that rises with the money used": "detection.edge_slope=0",
     "leaving early from 0.002": "exits.minimum_gain=0.008",
+    "a missed leg and the wait are paid beyond the floor": "detection.costs_add_up=false",
 }
 """Decisions, and the setting that takes each one back."""
 HEADS = (
