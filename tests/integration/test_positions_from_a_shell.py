@@ -15,6 +15,7 @@ import pytest
 from support.databases import AnyJournal, on
 from support.program import PROGRAM, call_here, called, ended_here
 from support.rows import position_row
+from support.runs import AS_THEY_COME
 
 from dutchbook.bootstrap.paper import generated_tape
 from dutchbook.operations import admin, listing
@@ -29,8 +30,8 @@ pytestmark = pytest.mark.usefixtures("own_home")
 
 OFF = ("--set", "execution.auto_policy=off")
 LEFT = ("--set", "exits.unhedged_stop=false", "--set", "exits.minimum_gain=0.9")
-FAULTS = ("--set", "paper.fault_rejected=400000")
-RUN = ("run", "--speed", "max", "--seed", "4", "--summary", "json")
+FAULTS = ("--set", "paper.fault_rejected=400000", "--set", AS_THEY_COME)
+RUN = ("run", "--speed", "max", "--seed", "6", "--summary", "json")
 WHY = "the book is deep again"
 ALL = Wanted()
 ANY, DEAR = ("--at-least", "-1000"), ("--at-least", "1000")

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from support.runs import conserved, play
+from support.runs import AS_THEY_COME, conserved, play
 
 from dutchbook.application.records.runs import count_run
 from dutchbook.bootstrap.paper import build_paper, generated_tape
@@ -33,7 +33,12 @@ def trade(
             clock = TapeClock(tape.meta.first)
             number = await count_run(journal)
             paper = build_paper(
-                load(None, settings), tape, journal, clock, seed=seed, run=number
+                load(None, (AS_THEY_COME, *settings)),
+                tape,
+                journal,
+                clock,
+                seed=seed,
+                run=number,
             )
             summary = await paper.trade(number)
             return summary, {name: await journal.rows(name) for name in TABLES}

@@ -127,20 +127,28 @@ def test_no_fill_is_larger_or_better_than_the_book_and_nothing_is_taken_twice(
         ).fetchall()
     connection.close()
     for platform, contract, outcome, way, price_e6, size_e6, matched in found:
-        history = books[platform, contract]
+        history: Any = books[platform, contract]
         price, size = (Decimal(number).scaleb(-6) for number in (price_e6, size_e6))
         # A purchase of YES and a sale of NO take what is asked for YES.
         side = 2 if (outcome == "yes") == (way == "buy") else 1
+        paid = price if outcome == "yes" else 1 - price
         now = bisect_right([at for at, *_ in history], matched // 1_000) - 1
+        # Behind a better price that is new stands what was the best one before.
+        while now > 0 and _better(history[now][side], paid, side):
+            now -= 1
         since = now
         while since and history[since - 1][side] == history[now][side]:
             since -= 1
-        level: Any = history[now][side]
+        level = history[now][side]
         taken[platform, contract, side, since] += size
 
         assert level is not None
-        assert level[0] == (price if outcome == "yes" else 1 - price)
+        assert level[0] == paid
         assert taken[platform, contract, side, since] <= level[1]
+
+
+def _better(level: tuple[Decimal, Decimal] | None, paid: Decimal, side: int) -> bool:
+    return level is not None and (level[0] < paid if side == 2 else level[0] > paid)
 
 
 def test_an_inverted_recording_is_rejected_as_suspicious(

@@ -58,7 +58,7 @@ def test_the_summary_of_the_demo_fits_a_terminal(
 def test_the_result_comes_first(runs: list[dict[str, Any]]) -> None:
     first = next(line for line in shown(runs[0]) if line)
 
-    assert first.startswith("Result +10.97 dollars: 10.97 closed and 0.00 locked in 0")
+    assert first.startswith("Result +28.59 dollars: 15.16 closed and 13.43 locked in 4")
 
 
 def test_the_counts_of_a_run_are_its_own(runs: list[dict[str, Any]]) -> None:
@@ -107,4 +107,4 @@ def test_details_show_every_figure_on_request(runs: list[dict[str, Any]]) -> Non
         assert title in whole
         assert title not in short
     assert "run --details" in short
-    assert whole.rstrip().splitlines()[-2].startswith("Result +10.97"), "and the result last"
+    assert whole.rstrip().splitlines()[-2].startswith("Result +28.59"), "and the result last"

@@ -36,6 +36,7 @@ from dutchbook.tape.importers.recording import import_recording
 from support.program import call_here
 from support.recordings import WORLD_CUP
 from support.replay import encoded
+from support.runs import AS_THEY_COME
 
 FOLDER = Path(__file__).parents[1] / "golden"
 LOG = "audit_log"
@@ -89,6 +90,7 @@ def _dense(path: Path, *, seed: int) -> None:
 
 
 FAULTS = (
+    AS_THEY_COME,
     "paper.fault_partial=150000",
     "paper.fault_failed_fill=120000",
     *(f"paper.fault_{name}=60000" for name in ("rejected", "lost_answer")),
