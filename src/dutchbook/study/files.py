@@ -1,0 +1,95 @@
+"""The files of a study: written at its end, each of them whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dutchbook.errors import InvalidInput, StorageError
+from dutchbook.study.columns import KEY
+from dutchbook.study.report import TITLE
+
+OPTION, NAME = "--out", "study"
+LEVEL = 9
+"""Compression level of zstd."""
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Where a study goes.
+
+    Attributes:
+        report: The report, Markdown.
+        table: The runs, Parquet.
+    """
+
+    report: Path
+    table: Path
+
+    def write(self, lines: Sequence[str], table: pa.Table) -> None:
+        """Write both; what stood there before is replaced.
+
+        Raises:
+            StorageError: One cannot be written; what stood there is still there.
+        """
+        text = "".join(f"{line}\n" for line in lines)
+        with _whole(self.table) as first, _whole(self.report) as second:
+            pq.write_table(table, first, compression="zstd", compression_level=LEVEL)
+            second.write_text(text, encoding="utf-8")
+
+
+def files(out: str) -> Files:
+    """Return the files of a study: ``out.md`` and ``out.parquet``, or ``study.*`` in a folder.
+
+    Raises:
+        InvalidInput: The folder is not there or takes no files, or a file there is no study.
+    """
+    path = Path(out)
+    base = path / NAME if path.is_dir() else path
+    folder = base.parent
+    if not base.name or (out.endswith(os.sep) and not path.is_dir()) or not folder.is_dir():
+        raise InvalidInput(OPTION, out, "the name of files in a folder that exists")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InvalidInput(OPTION, out, "in a folder that you may write to")
+    found = Files(base.with_name(f"{base.name}.md"), base.with_name(f"{base.name}.parquet"))
+    for each, known in ((found.report, _is_report), (found.table, _is_table)):
+        if each.exists() and not known(each):
+            raise InvalidInput(OPTION, out, f"free: {each} is there and is no study")
+    return found
+
+
+def _is_report(path: Path) -> bool:
+    try:
+        with path.open(encoding="utf-8") as file:
+            return file.readline().rstrip("\n") == TITLE
+    except (OSError, ValueError):
+        return False
+
+
+def _is_table(path: Path) -> bool:
+    try:
+        with pq.ParquetFile(path) as file:
+            return KEY in (file.metadata.metadata or {})
+    except (OSError, ValueError, pa.ArrowException):
+        return False
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; once it is written, it is renamed to it."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
+        partial.replace(path)
+    except (OSError, pa.ArrowException) as error:
+        raise StorageError(f"{path}: cannot be written: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
