@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from itertools import product
-from multiprocessing import active_children, get_context
 from pathlib import Path
 
 from dutchbook import __version__
@@ -21,8 +19,8 @@ from dutchbook.domain.positions.settlement import Key, Ruling, read_results
 from dutchbook.errors import DutchbookError, InvalidInput
 from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.runtime.clock import TapeClock
-from dutchbook.runtime.process import leave_with_parent
 from dutchbook.runtime.virtual_time import run_virtual
+from dutchbook.runtime.workers import in_processes
 from dutchbook.study.folds import Part, Sitting, parts
 from dutchbook.study.grid import Grid
 from dutchbook.study.runs import AS_RECORDED, Run, Study, Taped, Variant, variants_of
@@ -189,23 +187,8 @@ def at_once(workers: int | None, runs: int) -> int:
 
 
 def _played(jobs: tuple[_Job, ...], workers: int) -> Iterator[Run]:
-    """Yield the runs in order; with one worker, they are made in this process.
-
-    However it ends, no process is left: a worker whose run is no longer wanted is ended.
-    """
-    if workers == 1:
-        yield from map(_play, jobs)
-        return
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=leave_with_parent)
-    before, done = active_children(), False
-    try:
-        yield from pool.map(_play, jobs)
-        done = True
-    finally:
-        pool.shutdown(wait=done, cancel_futures=True)
-        for each in active_children():
-            if each not in before:
-                each.terminate()
+    """Yield the runs in order; with one worker, they are made in this process."""
+    return map(_play, jobs) if workers == 1 else in_processes(_play, jobs, workers)
 
 
 def _play(job: _Job) -> Run:

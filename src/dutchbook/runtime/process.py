@@ -1,12 +1,9 @@
-"""Identifies this process, detects whether another one has ended, and follows a parent."""
+"""Identifies this process, and detects whether another one has ended."""
 
 from __future__ import annotations
 
 import os
-import signal
 import socket
-import threading
-from multiprocessing import parent_process
 
 
 def myself() -> str:
@@ -32,16 +29,3 @@ def gone(holder: str) -> bool:
     except OSError:
         return False
     return False
-
-
-def leave_with_parent() -> None:
-    """Leave Ctrl-C to the process that started this one, and end when that has ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-    assert parent is not None, "another process started this one"
-
-    def follow() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
