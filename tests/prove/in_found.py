@@ -10,6 +10,8 @@ from prove.places import APPLY, BUS, CAPITAL
 KILLS = "tests/simulation/test_found_by_kills.py"
 DISPUTES = "application/pair_trades/discrepancies.py"
 HALTS, RESOLVE = "application/capital/halts.py", "application/reconciliation/resolve.py"
+OURS = "application/reconciliation/our_state.py"
+WORKED = "tests/simulation/test_comparing_worked_legs.py"
 
 IN_FOUND = (
     Bug(
@@ -18,6 +20,34 @@ IN_FOUND = (
         "abs(first - second) > apart:",
         "first - second > apart:",
         "tests/spec/test_opportunities.py -k of_one_moment",
+    ),
+    Bug(
+        "orders of a leg on which one is out are not compared",
+        OURS,
+        "*(each for each in self._orders_of(worked) if each.ended),",
+        "",
+        f"{WORKED} -k order_is_out",
+    ),
+    Bug(
+        "an order that may be being answered is compared",
+        OURS,
+        "in self._orders_of(worked) if each.ended),",
+        "in self._orders_of(worked)),",
+        f"{WORKED} -k busy",
+    ),
+    Bug(
+        "an order whose position has changed is not compared",
+        OURS,
+        " or each in same.get(each.position_id, ())",
+        "",
+        f"{WORKED} -k sent_meanwhile",
+    ),
+    Bug(
+        "a fill is booked of a position that closed during the comparison",
+        OURS,
+        "if trade is not None and not _closed(trade)",
+        "if trade is not None",
+        f"{WORKED} -k closed_meanwhile",
     ),
     Bug(
         "the mark of an open file waits for no reader",

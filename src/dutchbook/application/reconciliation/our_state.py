@@ -29,7 +29,7 @@ class OurReading:
 
     Attributes:
         ours: The state to compare. Orders that are being sent or booked right now are left out,
-            and so are their positions.
+            and so are their positions; not the orders of these that have ended.
         at_rest: Whether nothing was being sent, booked, merged or paid out, so that totals can
             be compared.
         balances: The balances at that moment, to detect changes.
@@ -104,11 +104,14 @@ class OurStateReader:
         self._retire()
         trades = tuple(self._trades.trades)
         pending = await self._journal.rows("settlements", {"status": "pending"})
-        busy = self._executions.under_way or any(map(self._busy, trades))
+        busy = {t.execution_id for t in trades if self._busy(t)}
         executing = {
             t.execution_id for t in trades if self._executions.is_executing(t.execution_id)
         }
-        still = [t for t in trades if t.held and not self._busy(t)]
+        held = [t for t in trades if t.held]
+        still = [t for t in held if t.execution_id not in busy]
+        # A leg that is worked on has an order out most of the time.
+        worked = [t for t in held if t.execution_id in busy and not _closed(t)]
         unfinished = [t for t in trades if _followed(t, self._trades) and not t.ended]
         unfinished = [t for t in unfinished if t.execution_id not in executing]
         late = [t for t in trades if t.ended and not t.opened]
@@ -116,6 +119,7 @@ class OurStateReader:
         ours = OurState(
             orders=(
                 *self._orders_of(still),
+                *(each for each in self._orders_of(worked) if each.ended),
                 *self._orders_of(unfinished),
                 *(each for each in self._orders_of(late) if each.order.refusal is None),
             ),
@@ -123,7 +127,8 @@ class OurStateReader:
             contracts=contracts,
             cash=self._cash(trades, executing, contracts),
         )
-        return OurReading(ours, not busy and not pending, dict(self._capital.balances), trades)
+        at_rest = not (self._executions.under_way or busy or pending)
+        return OurReading(ours, at_rest, dict(self._capital.balances), trades)
 
     def _retire(self) -> None:
         """Drop pair trades that ended long enough ago, and count their dust."""
@@ -148,20 +153,31 @@ class OurStateReader:
         )
 
     def still(self, before: OurReading) -> OurReading:
-        """Return `before` without the positions that have changed since, and their orders."""
+        """Return `before` without the positions that have changed since.
+
+        Their orders stay if they have not changed themselves, or a leg whose next order is sent
+        sooner than the platforms answer would never be compared. What its position is by now
+        decides about a fill that came late: those of closed ones wait.
+        """
         changed = {
-            trade.position_id
+            trade.position_id: now
             for trade in before.trades
-            if trade.held and self._trades.find(trade.execution_id) is not trade
+            if trade.held and (now := self._trades.find(trade.execution_id)) is not trade
         }
         if not changed:
             return before
-        ours = replace(
-            before.ours,
-            orders=tuple(o for o in before.ours.orders if o.position_id not in changed),
-            positions=tuple(p for p in before.ours.positions if p.position_id not in changed),
+        same = {
+            position_id: self.orders_of(trade)
+            for position_id, trade in changed.items()
+            if trade is not None and not _closed(trade)
+        }
+        orders = tuple(
+            each
+            for each in before.ours.orders
+            if each.position_id not in changed or each in same.get(each.position_id, ())
         )
-        return replace(before, ours=ours)
+        positions = tuple(p for p in before.ours.positions if p.position_id not in changed)
+        return replace(before, ours=replace(before.ours, orders=orders, positions=positions))
 
     def _busy(self, trade: PairTrade) -> bool:
         return trade.opened and self._trades.busy(trade.position_id)

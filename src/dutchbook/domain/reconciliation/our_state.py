@@ -68,6 +68,11 @@ class OurOrder:
         return self.awaiting or rest or provisional
 
     @property
+    def ended(self) -> bool:
+        """Whether nothing of it works any more and no answer is due; a fill may come late."""
+        return not (self.awaiting or self.order.working_size)
+
+    @property
     def newest(self) -> datetime:
         """The instant of the latest known change to the order."""
         order = self.order
