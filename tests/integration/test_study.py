@@ -64,6 +64,15 @@ def test_there_is_a_row_for_each_run_and_its_controls(
     ]  # fmt: skip
 
 
+def test_a_seed_draws_what_an_order_meets_and_settings_differ(
+    runs: dict[tuple[str, int, int], dict[str, Any]],
+) -> None:
+    kept = {key[1:]: row["kept_usd"] for key, row in runs.items() if key[0] == "as recorded"}
+
+    assert kept[1, 1] != kept[1, 2]
+    assert kept[1, 1] != kept[2, 1]
+
+
 def test_a_row_is_what_run_says_of_the_same_settings_and_seed(
     runs: dict[tuple[str, int, int], dict[str, Any]], tape: Path, tmp_path: Path
 ) -> None:

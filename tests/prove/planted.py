@@ -17,6 +17,7 @@ from prove.in_outages import IN_OUTAGES
 from prove.in_reach import IN_REACH
 from prove.in_settings import IN_SETTINGS
 from prove.in_shown import IN_SHOWN
+from prove.in_study import IN_STUDY
 from prove.in_trades import IN_TRADES
 from prove.places import (
     APPLY,
@@ -410,6 +411,7 @@ PLANTED = (
     *IN_OUTAGES,
     *IN_SETTINGS,
     *IN_SHOWN,
+    *IN_STUDY,
     *IN_CAPITAL,
     *IN_REACH,
 )
