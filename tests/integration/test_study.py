@@ -15,7 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 from support.program import PROGRAM, call_here, ended_here, traded
 
+from dutchbook.bootstrap import paper_study
 from dutchbook.bootstrap.paper import generated_tape
+from dutchbook.study import files, grid
 from dutchbook.tape.format import write_tape
 
 pytestmark = pytest.mark.usefixtures("own_home")
@@ -149,7 +151,9 @@ def test_bad_input_is_one_clear_line_and_nothing_is_written(
     assert [each.name for each in tmp_path.iterdir()] == ["text.tape"]
 
 
-def test_ctrl_c_leaves_no_file_and_no_process(tape: Path, tmp_path: Path) -> None:
+def test_ctrl_c_before_a_run_has_ended_says_so_and_leaves_no_process(
+    tape: Path, tmp_path: Path
+) -> None:
     words = ["study", str(tape), "--seeds", "900", "--workers", "2", "--out", str(tmp_path)]
     with subprocess.Popen(
         [*PROGRAM, *words, "--yes"], stderr=subprocess.PIPE, text=True, process_group=0
@@ -162,12 +166,50 @@ def test_ctrl_c_leaves_no_file_and_no_process(tape: Path, tmp_path: Path) -> Non
 
         os.killpg(child.pid, signal.SIGINT)
 
-        assert child.stderr.read() == ""
+        line = "stopped before the first of 3,600 runs ended: nothing is written\n"
+        assert child.stderr.read() == line
         assert child.wait(20) == 130
     while _group(child.pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert _group(child.pid) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_leaves_a_row_for_each_run_that_is_done_and_says_so(
+    studied: Path, tape: Path, tmp_path: Path
+) -> None:
+    def stop(done: int, _all: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    target = files.files(str(tmp_path))
+    found = grid.grid(grid.varied(each for each in (*LAGS, *FIXED) if each != "--set"))
+    plan = paper_study.plan(paper_study.Request((str(tape),), found, 2), sure=False)
+    told: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        plan.run(1, stop, lambda part: told.append(target.rescue(part)))
+
+    left = tmp_path / "study.unfinished.parquet"
+    assert told == [
+        f"stopped after 3 of 10 runs: {left} has a row for each of these; there is no report"
+    ]
+    assert list(tmp_path.iterdir()) == [left]
+    kept, whole = pq.read_table(left), pq.read_table(studied / "study.parquet")
+    assert kept.to_pylist() == whole.to_pylist()[:3]
+    made = json.loads(kept.schema.metadata[b"dutchbook.study"])["runs"]
+    assert made == {"made": 3, "planned": 10}
+
+
+def test_a_study_that_is_done_removes_what_an_unfinished_one_left(
+    studied: Path, tmp_path: Path
+) -> None:
+    table = pq.read_table(studied / "study.parquet")
+    target = files.files(str(tmp_path))
+    pq.write_table(table, target.unfinished)
+
+    files.files(str(tmp_path)).write(["# Study of settings"], table)
+
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["study.md", "study.parquet"]
 
 
 def _group(leader: int) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prove.bug import Bug
 
 STATISTICS = "tests/spec/test_study_statistics.py"
+REPORT = "tests/spec/test_study_report.py"
 STUDY = "tests/integration/test_study.py"
 
 IN_STUDY = (
@@ -23,17 +24,59 @@ IN_STUDY = (
         f"{STATISTICS} -k differs_from_itself",
     ),
     Bug(
-        "a setting is judged on the part on which it was chosen",
+        "a setting is judged on the parts on which it was chosen",
         "study/folds.py",
-        "then = there[chosen]",
         "then = here[chosen]",
+        "then = others[chosen]",
         f"{STATISTICS} -k judged_on_the_other",
+    ),
+    Bug(
+        "a setting is chosen with the part on which it is judged",
+        "study/folds.py",
+        "for place, each in enumerate(kept) if place != number]",
+        "for place, each in enumerate(kept) if place >= 0]",
+        f"{STATISTICS} -k does_not_depend_on_it",
+    ),
+    Bug(
+        "what a setting leads by in truth counts as luck",
+        "study/resampling.py",
+        "each - drawn[0] - (total - totals[0]) for",
+        "each - drawn[0] - 0 * (total - totals[0]) for",
+        f"{STATISTICS} -k every_figure",
+    ),
+    Bug(
+        "an interval leaves twice as much out below",
+        "study/resampling.py",
+        "Interval(ordered[out],",
+        "Interval(ordered[2 * out],",
+        f"{STATISTICS} -k leaves_a_twentieth",
+    ),
+    Bug(
+        "what Ctrl-C leaves is called the whole study",
+        "bootstrap/paper_study.py",
+        "planned=len(self.jobs),",
+        "planned=len(done) if isinstance(done, list) else 0,",
+        f"{STUDY} -k row_for_each_run_that_is_done",
+    ),
+    Bug(
+        "a control is compared with what all tapes came to",
+        "study/conclusions.py",
+        "study.of(0) if each.variant.tape in tapes]",
+        "study.of(0) if tapes]",
+        f"{REPORT} -k same_tape_and_no_other",
+    ),
+    Bug(
+        "one platform is late and so is the other",
+        "tape/controls.py",
+        "if each.update.platform is platform else each",
+        "if each.update.platform else each",
+        "tests/spec/test_tape_controls.py -k one_platform_is_late",
     ),
     Bug(
         "one evening is cut between two of its sessions",
         "study/folds.py",
-        "ordered[n].first - ends[n - 1] >= APART",
-        "ordered[n].first > ends[n - 1]",
+        "each.first - max(one.last for one in groups[-1]) >= APART",
+        "each.first > max(one.last for one in groups[-1])",
         f"{STATISTICS} -k follow_at_once",
     ),
     Bug(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -15,6 +16,7 @@ from dutchbook.domain.pair_trades.attribution import Attribution
 from dutchbook.domain.values.units import ZERO, Money
 from dutchbook.runtime.randomness import Seeded
 from dutchbook.study.columns import KEY, rows
+from dutchbook.study.conclusions import percent
 from dutchbook.study.findings import find
 from dutchbook.study.folds import Sitting, parts
 from dutchbook.study.grid import grid, varied
@@ -35,19 +37,25 @@ def dollars(text: str) -> Money:
     return Money(Decimal(text))
 
 
-def run(
-    setting: int, seed: int, *kept: str, variant: Variant = WHOLE, open_too: bool = False
-) -> Run:
+def run(setting: int, seed: int, *kept: str, variant: Variant = WHOLE) -> Run:
     """Return a run with an entry an hour, each of which has kept so much."""
     entries = tuple(
         Entry("cup", START + n * HOUR, dollars(each)) for n, each in enumerate(kept)
     )
     total = Money(sum((each.kept for each in entries), start=Decimal(0)))
-    result = None if open_too else total
-    parts_of = Attribution(edge=total, kept=total)
-    count = len(entries)
     found = Measured(
-        total, Money(total + 1), result, Decimal(8), count, count, 0, ZERO, ZERO, parts_of
+        worst=total,
+        best=Money(total + 1),
+        closed=Money(total - 1),
+        locked=dollars("1"),
+        open_positions=1,
+        dollar_days=Decimal(8),
+        entries=len(entries),
+        hedged=len(entries),
+        exposures=0,
+        unhedged=ZERO,
+        in_use=ZERO,
+        parts=Attribution(edge=total, kept=total),
     )
     return Run(variant, setting, seed, found, entries)
 
@@ -61,7 +69,8 @@ def study(
 ) -> Study:
     taped = Taped("my|own.tape", "d1", 2, 3, sittings)
     chosen = grid(varied(texts))
-    return Study((taped,), chosen, seeds, parts(sittings), tuple(runs), "9.9")
+    made = tuple(runs)
+    return Study((taped,), chosen, seeds, parts(sittings), made, len(made), "9.9")
 
 
 def told(found: Study) -> str:
@@ -80,9 +89,11 @@ def test_amounts_are_summed_over_tapes_and_means_over_seeds() -> None:
     assert mean(3, 2) == dollars("0.000002")
 
 
-def test_a_result_is_known_only_where_nothing_is_open() -> None:
-    assert means([run(0, 1, "1"), run(0, 2, "2")], 2).result == dollars("1.5")
-    assert means([run(0, 1, "1"), run(0, 2, "2", open_too=True)], 2).result is None
+def test_what_is_closed_and_what_is_locked_are_told_beside_the_worst_and_the_best() -> None:
+    text = told(study([run(0, 1, "4"), run(1, 1, "8")]))
+
+    assert "| setting | at worst, $ | at best, $ | closed, $ | locked, $ |" in text
+    assert "| 2 | 8.00 | 9.00 | 7.00 | 1.00 |" in text
 
 
 def test_means_of_no_run_are_refused() -> None:
@@ -108,7 +119,7 @@ def test_enough_episodes_are_no_hint() -> None:
     ("other", "words"),
     [
         (("1", "1"), "Setting 2 keeps exactly what setting 1 keeps, of every episode."),
-        (("9", "-9"), "1 setting cannot be told from setting 1"),
+        (("9", "-9"), "Setting 2 cannot be told from setting 1"),
         (("0", "0"), "Setting 2 keeps less than setting 1 in 19 of 20 draws or more."),
     ],
 )
@@ -144,14 +155,13 @@ def test_the_best_of_one_evening_is_judged_on_the_other() -> None:
 
     text = told(study([run(0, 1, "14"), run(1, 1, "10"), *evenings]))
 
+    one, other = (f"2026-07-0{day} 20:00 to 2026-07-0{day} 23:00 UTC" for day in (4, 5))
+    assert f"| {one} (1 session) | 1 | 9.00 | 5.00 | 2 of 2 | 8.00 |" in text
+    assert f"| {other} (1 session) | 2 | 8.00 | 2.00 | 2 of 2 | 9.00 |" in text
     assert (
-        "| the earlier sessions | 2 | 8.00 | the later sessions | 2.00 | 2 of 2 | 9.00 |"
-        in text
-    )
-    assert (
-        "| the later sessions | 1 | 9.00 | the earlier sessions | 5.00 | 2 of 2 | 8.00 |"
-        in text
-    )
+        "settings keep 7.00 in all; setting 1, without a choice, 14.00; setting 1, the best in"
+        " hindsight, 14.00."
+    ) in text
 
 
 def test_one_session_has_no_fold_and_the_reason_is_told() -> None:
@@ -167,8 +177,67 @@ def test_what_a_control_makes_is_told_beside_what_was_recorded() -> None:
 
     assert "| as recorded | 1 | 1 | 1.00 | 1.00 | 2.00 | 0.00 | 1 |" in text
     assert f"| {CONTROL} | 1 | 1 | 70.00 | 70.00 | 71.00 | 0.00 | 1 |" in text
-    assert "the size of the artefact" in text
-    assert "None were run." in told(study([run(0, 1, "1"), run(1, 1, "2")]))
+    line = (
+        f"- {CONTROL}: setting 1 makes 70.00 of what was never there, the size of the artefact"
+    )
+    assert f"{line} (+69.00 against the same tapes as recorded). Such a fault" in text
+
+
+def test_a_control_that_makes_less_explains_nothing() -> None:
+    late = run(0, 1, "0.5", variant=Variant(0, CONTROL))
+
+    text = told(study([run(0, 1, "1"), run(1, 1, "2"), late]))
+
+    assert "(-0.50 against the same tapes as recorded)." in text
+    assert "Such a fault" not in text
+
+
+def test_a_control_of_one_tape_is_held_against_the_same_tape_and_no_other() -> None:
+    crossed = run(0, 1, "6", variant=Variant(1, "pairs crossed"))
+    runs = [run(n, 1, kept, variant=Variant(n)) for n, kept in enumerate(("50", "5"))]
+    both = [replace(each, setting=setting) for setting in (0, 1) for each in runs]
+    one = study([*both, crossed])
+
+    text = told(replace(one, tapes=one.tapes * 2))
+
+    assert "of the artefact (+1.00 against the same tapes as recorded)." in text
+
+
+def test_without_controls_it_is_told_that_an_artefact_is_not_excluded() -> None:
+    text = told(study([run(0, 1, "1"), run(1, 1, "2")]))
+
+    assert "None were run." in text
+    assert "- That it is no artefact: no control was run." in text
+
+
+def test_what_may_not_be_concluded_is_told() -> None:
+    text = told(study([run(0, 1, "1"), run(1, 1, "2")]))
+
+    assert "## What may not\n\n- That so much will be made." in text
+    assert "- Anything of other events: these were 2 sessions and 2 pairs." in text
+    assert "- Anything that hangs on 3 facts of contracts that are assumed" in text
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (["2"] * 9, "by as much in 0 % of draws: more than luck explains."),
+        (["10", *["1"] * 8], "of draws: the number of tries may explain it all."),
+    ],
+)
+def test_a_lead_is_held_against_what_so_many_tries_make_by_luck(
+    other: list[str], words: str
+) -> None:
+    text = told(study([run(0, 1, *["1"] * 9), run(1, 1, *other)]))
+
+    assert "- Setting 2 keeps most of 2 that were tried." in text
+    assert words in text
+
+
+def test_a_share_below_one_per_cent_is_not_none() -> None:
+    assert [percent(n, 2_000) for n in (0, 1, 20, 707, 2_000)] == [
+        "0 %", "less than 1 %", "1 %", "35 %", "100 %",
+    ]  # fmt: skip
 
 
 def test_nothing_bought_is_nothing_to_compare() -> None:
@@ -180,10 +249,10 @@ def test_a_name_breaks_no_table() -> None:
 
 
 def test_the_table_has_exact_money_and_says_what_it_is() -> None:
-    found = rows(study([run(0, 1, "0.000001"), run(1, 1, "2", open_too=True)]))
+    found = rows(study([run(0, 1, "0.000001"), run(1, 1, "2")]))
 
     assert found.column("kept_usd").to_pylist() == [Decimal("0.000001"), Decimal(2)]
-    assert found.column("result_usd").to_pylist() == [Decimal("0.000001"), None]
+    assert found.column("closed_usd").to_pylist() == [Decimal("-0.999999"), Decimal(1)]
     assert found.column("paper.lag_ms").to_pylist() == [0, 300]
     money = {each.name for each in found.schema if each.type == pa.decimal128(38, 6)}
     assert {"worst_usd", "dollar_days", "per_1000_dollar_days_usd", "rescue_usd"} <= money
@@ -191,6 +260,7 @@ def test_the_table_has_exact_money_and_says_what_it_is() -> None:
     document = json.loads(found.schema.metadata[KEY])
     assert (document["schema"], document["version"]) == (1, "9.9")
     assert document["parts"] == [[[0, 0]], [[0, 1]]]
+    assert document["runs"] == {"made": 2, "planned": 2}
 
 
 @pytest.mark.parametrize(
@@ -198,6 +268,7 @@ def test_the_table_has_exact_money_and_says_what_it_is() -> None:
     [
         ("exits.unhedged_stop=false,true", pa.bool_(), [False, True]),
         ("paper.replenishment=never,every", pa.string(), ["never", "every"]),
+        ("detection.book_age_seconds=5,7", pa.int64(), [5, 7]),
         ("risk.bankroll=1,2.5", pa.decimal128(38, 6), [Decimal(1), Decimal("2.5")]),
     ],
 )

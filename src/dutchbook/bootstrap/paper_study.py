@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -88,21 +88,40 @@ class Plan:
 
     request: Request
     tapes: tuple[Taped, ...]
-    parts: tuple[Part, Part] | str
+    parts: tuple[Part, ...] | str
     jobs: tuple[_Job, ...]
 
-    def run(self, workers: int, tell: Progress) -> Study:
+    def run(self, workers: int, tell: Progress, rescue: Callable[[Study], None]) -> Study:
         """Make every run, so many at once; the study is the same with any number of workers.
+
+        Args:
+            workers: How many processes.
+            tell: Called after each run.
+            rescue: Called with the runs that are done, if Ctrl-C or a failure cuts them short.
 
         Raises:
             RunFailed: A run failed.
         """
-        done = []
-        for run in _played(self.jobs, workers):
-            done.append(run)
-            tell(len(done), len(self.jobs))
-        grid, seeds = self.request.grid, self.request.seeds
-        return Study(self.tapes, grid, seeds, self.parts, tuple(done), __version__)
+        done: list[Run] = []
+        try:
+            for run in _played(self.jobs, workers):
+                done.append(run)
+                tell(len(done), len(self.jobs))
+        finally:
+            if len(done) < len(self.jobs):
+                rescue(self._study(done))
+        return self._study(done)
+
+    def _study(self, done: Iterable[Run]) -> Study:
+        return Study(
+            tapes=self.tapes,
+            grid=self.request.grid,
+            seeds=self.request.seeds,
+            parts=self.parts,
+            runs=tuple(done),
+            planned=len(self.jobs),
+            version=__version__,
+        )
 
 
 def plan(request: Request, *, sure: bool) -> Plan:
@@ -139,7 +158,7 @@ def plan(request: Request, *, sure: bool) -> Plan:
 
 
 def _wanted(
-    request: Request, tapes: tuple[Taped, ...], found: tuple[Part, Part] | str
+    request: Request, tapes: tuple[Taped, ...], found: tuple[Part, ...] | str
 ) -> Iterator[tuple[Variant, int]]:
     """Yield what is played with which setting; what is played of a tape stands together."""
     settings = range(len(request.grid.settings))

@@ -77,14 +77,15 @@ def study(
 ) -> None:
     """Would these settings make more than those on tapes, and is that more than luck?
 
-    Every run is on paper and in memory. Runs are compared edge by edge, settings that are best
-    on some sessions are judged on the others, and tapes that are wrong show what is artefact.
+    Every run is on paper and in memory. Settings are compared edge by edge; what is best on
+    all sessions but one is judged on that one; tapes that are wrong in a known way show how
+    much of a result can be an artefact. Ctrl-C keeps the runs that are done.
     """
     from dutchbook.bootstrap import paper_study, paths
     from dutchbook.cli.console import progress
     from dutchbook.runtime.randomness import Seeded
     from dutchbook.runtime.stop_signals import StopSignals
-    from dutchbook.study import columns, files, findings, grid, report
+    from dutchbook.study import columns, conclusions, files, findings, grid, report
 
     usual = paths.default_config()
     keys, target = grid.varied(override or ()), files.files(out)
@@ -97,9 +98,9 @@ def study(
     at_once = paper_study.at_once(workers, len(plan.jobs))
     complain(f"{len(plan.jobs):,} runs, {at_once} at once")
     with StopSignals(), progress.bar("studying") as follow:
-        done = plan.run(at_once, follow)
+        done = plan.run(at_once, follow, lambda part: complain(target.rescue(part)))
     result = findings.find(done, Seeded(findings.DRAWN_BY))
-    for line in report.compared(result):
+    for line in (*report.compared(result), "", *conclusions.concluded(result)):
         tell(line)
     lines = [inert(line) for line in report.report(result)]
     target.write(lines, columns.rows(done))

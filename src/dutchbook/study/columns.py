@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
@@ -24,13 +24,14 @@ UNITS = {
     "per_1000_dollar_days_usd": "dollars at worst by a thousand dollar-days",
     "setting": "place in the grid, from 1",
     "sessions": "all, or the numbers of those that were played",
-    "entries, hedged, exposures": "counts",
+    "entries, hedged, exposures, open_positions": "counts",
 }
 _Column = tuple[str, pa.DataType, Callable[[Run], Any]]
-_AMOUNTS: tuple[tuple[str, Callable[[Run], Decimal | None]], ...] = (
+_AMOUNTS: tuple[tuple[str, Callable[[Run], Decimal]], ...] = (
     ("worst_usd", lambda run: run.measured.worst),
     ("best_usd", lambda run: run.measured.best),
-    ("result_usd", lambda run: run.measured.result),
+    ("closed_usd", lambda run: run.measured.closed),
+    ("locked_usd", lambda run: run.measured.locked),
     ("dollar_days", lambda run: run.measured.dollar_days),
     ("per_1000_dollar_days_usd", lambda run: run.measured.per_thousand),
     ("unhedged_usd", lambda run: run.measured.unhedged),
@@ -40,6 +41,7 @@ _COUNTS: tuple[tuple[str, Callable[[Run], int]], ...] = (
     ("entries", lambda run: run.measured.entries),
     ("hedged", lambda run: run.measured.hedged),
     ("exposures", lambda run: run.measured.exposures),
+    ("open_positions", lambda run: run.measured.open_positions),
 )
 
 
@@ -66,6 +68,7 @@ def metadata(study: Study) -> bytes:
         "version": study.version,
         "units": UNITS,
         "seeds": study.seeds,
+        "runs": {"made": len(study.runs), "planned": study.planned},
         "varied": list(study.grid.keys),
         "settings": study.grid.others(),
         "tapes": [
@@ -102,27 +105,20 @@ def _columns(study: Study) -> list[_Column]:
 
 def _varied(study: Study, number: int, key: str) -> _Column:
     values = [each.values[number] for each in study.grid.settings]
-    return key, _kind(values), lambda run: values[run.setting]
-
-
-def _kind(values: Sequence[Any]) -> pa.DataType:
-    """Return the type of a column that holds these values of a setting."""
+    known = [each for each in values if each is not None]
     for kind, column in ((bool, pa.bool_()), (int, pa.int64()), (Decimal, MONEY)):
-        if all(isinstance(each, kind) for each in values):
-            return column
-    return pa.string()
+        if all(isinstance(each, kind) for each in known):
+            return key, column, lambda run: values[run.setting]
+    texts = [None if each is None else str(each) for each in values]
+    return key, pa.string(), lambda run: texts[run.setting]
 
 
-def _exact(value: Callable[[Run], Decimal | None]) -> Callable[[Run], Decimal | None]:
-    def micro(run: Run) -> Decimal | None:
-        amount = value(run)
-        return None if amount is None else amount.quantize(MICRO, ROUND_HALF_EVEN)
-
-    return micro
+def _exact(value: Callable[[Run], Decimal]) -> Callable[[Run], Decimal]:
+    return lambda run: value(run).quantize(MICRO, ROUND_HALF_EVEN)
 
 
-def _part(name: str) -> Callable[[Run], Decimal | None]:
-    def of(run: Run) -> Decimal | None:
+def _part(name: str) -> Callable[[Run], Decimal]:
+    def of(run: Run) -> Decimal:
         found: Decimal = getattr(run.measured.parts, name)
         return found
 

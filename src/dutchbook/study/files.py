@@ -1,4 +1,4 @@
-"""The files of a study: written at its end, each of them whole or not at all."""
+"""The files of a study, each of them whole or not at all; what a study cut short leaves."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dutchbook.errors import InvalidInput, StorageError
-from dutchbook.study.columns import KEY
+from dutchbook.study.columns import KEY, rows
 from dutchbook.study.report import TITLE
+from dutchbook.study.runs import Study
 
 OPTION, NAME = "--out", "study"
 LEVEL = 9
@@ -27,21 +28,40 @@ class Files:
     Attributes:
         report: The report, Markdown.
         table: The runs, Parquet.
+        unfinished: The runs of a study that was cut short, instead of both.
     """
 
     report: Path
     table: Path
+    unfinished: Path
 
     def write(self, lines: Sequence[str], table: pa.Table) -> None:
-        """Write both; what stood there before is replaced.
+        """Write both; what stood there before is replaced, and what was unfinished removed.
 
         Raises:
             StorageError: One cannot be written; what stood there is still there.
         """
         text = "".join(f"{line}\n" for line in lines)
         with _whole(self.table) as first, _whole(self.report) as second:
-            pq.write_table(table, first, compression="zstd", compression_level=LEVEL)
+            _put(table, first)
             second.write_text(text, encoding="utf-8")
+        self.unfinished.unlink(missing_ok=True)
+
+    def rescue(self, study: Study) -> str:
+        """Write the runs of a study that was cut short, and return in words what is left.
+
+        Raises:
+            StorageError: They cannot be written.
+        """
+        made, all_of_them = f"{len(study.runs):,}", f"{study.planned:,}"
+        if not study.runs:
+            return f"stopped before the first of {all_of_them} runs ended: nothing is written"
+        with _whole(self.unfinished) as partial:
+            _put(rows(study), partial)
+        return (
+            f"stopped after {made} of {all_of_them} runs: {self.unfinished} has a row for each"
+            " of these; there is no report"
+        )
 
 
 def files(out: str) -> Files:
@@ -57,11 +77,17 @@ def files(out: str) -> Files:
         raise InvalidInput(OPTION, out, "the name of files in a folder that exists")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InvalidInput(OPTION, out, "in a folder that you may write to")
-    found = Files(base.with_name(f"{base.name}.md"), base.with_name(f"{base.name}.parquet"))
-    for each, known in ((found.report, _is_report), (found.table, _is_table)):
+    names = (f"{base.name}.{end}" for end in ("md", "parquet", "unfinished.parquet"))
+    found = Files(*map(base.with_name, names))
+    tables = ((each, _is_table) for each in (found.table, found.unfinished))
+    for each, known in ((found.report, _is_report), *tables):
         if each.exists() and not known(each):
             raise InvalidInput(OPTION, out, f"free: {each} is there and is no study")
     return found
+
+
+def _put(table: pa.Table, path: Path) -> None:
+    pq.write_table(table, path, compression="zstd", compression_level=LEVEL)
 
 
 def _is_report(path: Path) -> bool:

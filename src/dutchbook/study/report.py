@@ -7,6 +7,7 @@ from itertools import chain
 
 from dutchbook.domain.pair_trades.attribution import Attribution
 from dutchbook.domain.values.units import plain
+from dutchbook.study.conclusions import FEW, concluded, few, not_concluded, percent
 from dutchbook.study.findings import Findings
 from dutchbook.study.folds import Part
 from dutchbook.study.markdown import NOTHING, dollars, plural, signed, span, table
@@ -14,9 +15,6 @@ from dutchbook.study.runs import AS_RECORDED, Study, mean, means
 
 TITLE = "# Study of settings"
 """The first line of every report, by which one is known."""
-FEW = 20
-"""With fewer episodes than this, an interval says little."""
-PARTS = ("the earlier sessions", "the later sessions")
 
 
 def report(found: Findings) -> list[str]:
@@ -24,6 +22,8 @@ def report(found: Findings) -> list[str]:
     sections = (
         ("", _head(found)),
         ("What each setting keeps", compared(found)),
+        ("What may be concluded", concluded(found)),
+        ("What may not", not_concluded(found)),
         ("How much of it is luck", _luck(found)),
         ("Out of sample", _folds(found)),
         ("Controls", _controls(found)),
@@ -39,7 +39,7 @@ def report(found: Findings) -> list[str]:
 
 
 def compared(found: Findings) -> Iterator[str]:
-    """Yield the table of all settings, and in words which of them differ from the first."""
+    """Yield the table of all settings and of how each differs from the first."""
     study, drawn = found.study, found.comparison
     heads = ["setting", *study.grid.keys, "kept, $", "90 % of draws, $"]
     heads += ["more than setting 1, $", "90 % of draws, $"]
@@ -53,45 +53,6 @@ def compared(found: Findings) -> Iterator[str]:
         row.append(span(differs, study.seeds, plus=True) if differs else NOTHING)
         rows.append(row)
     yield from table(heads, rows, left=0)
-    yield ""
-    yield from _verdict(found)
-
-
-def _verdict(found: Findings) -> Iterator[str]:
-    drawn = found.comparison
-    if drawn is None:
-        yield "No setting bought anything: there is nothing to compare."
-        return
-    others = list(enumerate(drawn.differences))[1:]
-    if not others:
-        yield "One setting: there is nothing to compare it with."
-        return
-    if len(found.episodes) < FEW:
-        yield f"- {_few(found)}; what follows is a hint at most."
-    more = [n + 1 for n, each in others if each.low > 0]
-    less = [n + 1 for n, each in others if each.high < 0]
-    for numbers, word in ((more, "more"), (less, "less")):
-        if numbers:
-            yield f"- {_named(numbers)} {word} than setting 1 in 19 of 20 draws or more."
-    same = [n + 1 for n, each in others if each.low == each.high == 0]
-    if same:
-        yield f"- {_named(same)} exactly what setting 1 keeps, of every episode."
-    rest = len(others) - len(more) - len(less) - len(same)
-    if rest:
-        yield (
-            f"- {plural(rest, 'setting')} cannot be told from setting 1: what is between them"
-            " may be luck."
-        )
-
-
-def _few(found: Findings) -> str:
-    count = plural(len(found.episodes), "episode")
-    return f"With {count}, fewer than {FEW}, the intervals are too narrow and say little"
-
-
-def _named(numbers: list[int]) -> str:
-    listed = ", ".join(map(str, numbers))
-    return f"Setting {listed} keeps" if len(numbers) == 1 else f"Settings {listed} keep"
 
 
 def _head(found: Findings) -> Iterator[str]:
@@ -122,18 +83,18 @@ def _luck(found: Findings) -> Iterator[str]:
         " too."
     )
     if drawn is not None and tried > 1:
-        share = 100 * drawn.not_best // drawn.samples
+        share = percent(drawn.not_best, drawn.samples)
         yield (
             f"- Setting {drawn.best + 1} keeps most. In {drawn.not_best:,} of"
-            f" {drawn.samples:,} draws ({share} %) another setting keeps more."
+            f" {drawn.samples:,} draws ({share}) another setting keeps more."
         )
         yield (
             f"- {tried - 1} of them {'was' if tried - 1 == 1 else 'were'} compared with"
             " setting 1. Where there is no difference, one comparison in ten still finds one"
             " (more or less) by luck."
         )
-    few = "" if count >= FEW else f" {_few(found)}."
-    yield f"- {plural(count, 'episode')}, edges that some setting bought, any seed.{few}"
+    hint = "" if count >= FEW else f" {few(found)}."
+    yield f"- {plural(count, 'episode')}, edges that some setting bought, any seed.{hint}"
     alike = all(each.least == each.most for each in found.means)
     if study.seeds > 1 and alike:
         yield (
@@ -153,32 +114,28 @@ def _folds(found: Findings) -> Iterator[str]:
         yield "One setting: there is nothing to choose."
         return
     heads = (
-        *("chosen on", "best there", "it kept there, $"),
-        *("judged on", "it kept there, $", "its rank there", "the best there kept, $"),
+        *("judged on", "best on all others", "it kept on them, $", "it kept here, $"),
+        *("its rank here", "the best here kept, $"),
     )
     rows = []
-    for n, fold in enumerate(found.folds):
+    for part, fold in zip(study.parts, found.folds, strict=True):
         made, then, most = (
             dollars(mean(each, study.seeds)) for each in (fold.made, fold.then, fold.most)
         )
         also = f" (and {fold.alike - 1} alike)" if fold.alike > 1 else ""
         rank = f"{fold.rank} of {len(found.means)}"
-        best = f"{fold.chosen + 1}{also}"
-        rows.append((PARTS[n], best, made, PARTS[1 - n], then, rank, most))
+        rows.append((_dated(part), f"{fold.chosen + 1}{also}", made, then, rank, most))
     yield from table(heads, rows)
     yield ""
-    yield from (f"- {_dated(n, part)}" for n, part in enumerate(study.parts))
     yield "- Each part is a run of its own that begins with all of its money."
     if any(fold.alike == len(found.means) for fold in found.folds):
         yield "- Where all settings kept the same, nothing could be chosen."
 
 
-def _dated(number: int, part: Part) -> str:
-    name = PARTS[number]
+def _dated(part: Part) -> str:
     first, last = part[0].first, max(each.last for each in part)
     return (
-        f"{name.capitalize()}: {plural(len(part), 'session')} from {first:%Y-%m-%d %H:%M} to"
-        f" {last:%Y-%m-%d %H:%M} UTC, {plural(sum(e.messages for e in part), 'message')}."
+        f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC ({plural(len(part), 'session')})"
     )
 
 
@@ -217,16 +174,18 @@ def _controlled(number: int, study: Study, name: str) -> tuple[object, ...]:
 
 def _measured(found: Findings) -> list[str]:
     heads = (
-        *("setting", "at worst, $", "at best, $", "result, $", "dollar-days"),
-        *("$ at worst per 1,000 dollar-days", "entries", "hedged", "exposures"),
-        *("unhedged at the end, $", "kept by seed, $"),
+        *("setting", "at worst, $", "at best, $", "closed, $", "locked, $"),
+        *("in use at the end, $", "dollar-days", "$ at worst per 1,000 dollar-days"),
+        *("entries", "hedged", "exposures", "unhedged at the end, $", "kept by seed, $"),
     )
     rows = []
     for n, each in enumerate(found.means):
-        amounts = (each.worst, each.best, each.result, each.dollar_days, each.per_thousand)
+        amounts = (each.worst, each.best, each.closed, each.locked, each.in_use)
+        used = (each.dollar_days, each.per_thousand)
         counts = map(plain, (each.entries, each.hedged, each.exposures))
         seeds = f"{dollars(each.least)} to {dollars(each.most)}"
-        rows.append((n + 1, *map(dollars, amounts), *counts, dollars(each.unhedged), seeds))
+        shown = map(dollars, (*amounts, *used))
+        rows.append((n + 1, *shown, *counts, dollars(each.unhedged), seeds))
     return table(heads, rows, left=0)
 
 
@@ -254,7 +213,8 @@ READING = """\
 - **kept**: what all entries have brought, fees included. What is open counts at a dollar for a
   hedged pair, less its reserve, and at its cost for a leg alone.
 - **at worst**, **at best**: the result if every open pair resolves alike in the worse or the
-  better way; a leg alone is lost at worst. **result**: once nothing is open.
+  better way; a leg alone is lost at worst. **closed**: profit of what has closed; **locked**:
+  of what is hedged and open, once its pair pays.
 - **90 % of draws**: episodes are drawn again, as many as there are, 2,000 times; nine of ten
   totals lie in the interval. All settings see the same draws, so that differences are paired.
 - **episode**: entries on one pair of a tape, by any setting and seed, each within ten minutes
@@ -262,4 +222,6 @@ READING = """\
   may have made them: intervals are then too narrow.
 - **hedged**: entries that ended with both legs. **exposures**: times that a leg was alone;
   *rescue* is what they cost. **dollar-days**: money in use times days, until it is cash.
+- **judged on**: sessions that follow one another within an hour are one part. The best setting
+  of all other parts is judged on it, with nothing of it known.
 """.splitlines()

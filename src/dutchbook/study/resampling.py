@@ -3,7 +3,8 @@
 A bootstrap. As many episodes as there are get drawn with replacement, and a setting's total
 over them is one total that might as well have been; the middle nine tenths of many such totals
 are its interval. All settings are judged on the same draws, so that differences are paired.
-Amounts are integers of 10⁻⁶ dollars.
+How far the best of several would lead by luck alone is White's reality check (A Reality Check
+for Data Snooping, Econometrica 68, 2000). Amounts are integers of 10⁻⁶ dollars.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ class Comparison:
         differences: That of each total less the first setting's; exactly 0 for the first.
         best: The setting with the greatest total; the first of several.
         not_best: Draws in which another setting had a greater total than `best`.
+        by_luck: Draws in which some setting leads the first by as much as `best` does, although
+            what each of them leads by in truth has been taken away: as often would the best of
+            so many lead if none were better. All draws, if the first is the best.
         samples: How many draws there were.
     """
 
@@ -44,6 +48,7 @@ class Comparison:
     differences: tuple[Interval, ...]
     best: int
     not_best: int
+    by_luck: int
     samples: int
 
 
@@ -85,8 +90,15 @@ def compare(
         ),
         best=best,
         not_best=sum(max(each) > each[best] for each in drawn),
+        by_luck=sum(_lead(each, totals) >= totals[best] - totals[0] for each in drawn),
         samples=samples,
     )
+
+
+def _lead(drawn: Sequence[int], totals: Sequence[int]) -> int:
+    """Return the greatest lead over the first of a draw, less the lead over all episodes."""
+    own = zip(drawn, totals, strict=True)
+    return max(each - drawn[0] - (total - totals[0]) for each, total in own)
 
 
 def _sums(rows: Sequence[Sequence[int]], width: int) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from dutchbook.application.views.measured import Entry, Measured, per_thousand
 from dutchbook.domain.pair_trades.attribution import Attribution
-from dutchbook.domain.values.units import MICRO, ZERO, Money, from_e6, to_e6
+from dutchbook.domain.values.units import MICRO, Money, from_e6, to_e6
 from dutchbook.study.episodes import Bought
 from dutchbook.study.folds import Part, Sitting
 from dutchbook.study.grid import Grid
@@ -77,16 +77,18 @@ class Study:
         tapes: Its tapes.
         grid: Its settings.
         seeds: How many seeds, from 1.
-        parts: The earlier and the later sessions, or why they cannot be told apart.
-        runs: Every run, by tape, variant, setting and seed.
+        parts: The sessions in parts that are apart, or why they are not.
+        runs: Every run, by tape, variant, setting and seed; fewer if it was cut short.
+        planned: How many runs it has once it is done.
         version: That of the program.
     """
 
     tapes: tuple[Taped, ...]
     grid: Grid
     seeds: int
-    parts: tuple[Part, Part] | str
+    parts: tuple[Part, ...] | str
     runs: tuple[Run, ...]
+    planned: int
     version: str
 
     def of(self, setting: int, control: str = AS_RECORDED) -> list[Run]:
@@ -107,17 +109,17 @@ class Study:
             for each in run.entries
         ]
 
-    def kept_on(self, part: Part) -> list[int]:
+    def kept_on(self, part: Part) -> tuple[int, ...]:
         """Return what each setting kept on a part, over all seeds, in 10⁻⁶ dollars."""
         variants = variants_of(part, self.tapes)
-        return [
+        return tuple(
             sum(
                 to_e6(each.measured.parts.kept)
                 for each in self.runs
                 if each.setting == setting and each.variant in variants
             )
             for setting in range(len(self.grid.settings))
-        ]
+        )
 
 
 def variants_of(part: Part, tapes: tuple[Taped, ...]) -> list[Variant]:
@@ -136,12 +138,13 @@ class Means:
     """What a setting came to: sums over the tapes, means over the seeds.
 
     Dollars rounded half even to 10⁻⁶, counts to a tenth. `least` and `most` are what it kept
-    with its worst and its best seed. `result` is None if something was open at the end.
+    with its worst and its best seed.
     """
 
     worst: Money
     best: Money
-    result: Money | None
+    closed: Money
+    locked: Money
     dollar_days: Decimal
     entries: Decimal
     hedged: Decimal
@@ -167,7 +170,6 @@ def means(runs: list[Run], seeds: int) -> Means:
     if not runs:
         raise ValueError("means of no run")
     found = [each.measured for each in runs]
-    open_somewhere = any(each.result is None for each in found)
     kept = {seed: Decimal(0) for seed in range(1, seeds + 1)}
     for run in runs:
         kept[run.seed] += run.measured.parts.kept
@@ -181,7 +183,8 @@ def means(runs: list[Run], seeds: int) -> Means:
     return Means(
         worst=money(lambda each: each.worst),
         best=money(lambda each: each.best),
-        result=None if open_somewhere else money(lambda each: each.result or ZERO),
+        closed=money(lambda each: each.closed),
+        locked=money(lambda each: each.locked),
         dollar_days=money(lambda each: each.dollar_days),
         entries=count(lambda each: each.entries),
         hedged=count(lambda each: each.hedged),

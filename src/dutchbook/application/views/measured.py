@@ -44,7 +44,9 @@ class Measured:
     Attributes:
         worst: The result if every open pair resolves alike in the worse way; see `Result`.
         best: The same in the better way.
-        result: The result if nothing is open any more, as where all results are known.
+        closed: Profit of what has closed.
+        locked: Profit of what is open and hedged, once both contracts of a pair pay alike.
+        open_positions: Positions that are open at the end.
         dollar_days: Money in use times the days for which it was, until the cash of what is
             still open is there; rounded to 10⁻⁶.
         entries: Positions that were opened.
@@ -57,7 +59,9 @@ class Measured:
 
     worst: Money
     best: Money
-    result: Money | None
+    closed: Money
+    locked: Money
+    open_positions: int
     dollar_days: Decimal
     entries: int
     hedged: int
@@ -93,7 +97,9 @@ async def measured(journal: Journal, cash: Mapping[str, datetime]) -> Measured:
     return Measured(
         worst=result.worst,
         best=result.best,
-        result=None if result.open_positions else result.closed,
+        closed=result.closed,
+        locked=result.locked,
+        open_positions=result.open_positions,
         dollar_days=_micro(_used(await journal.rows("ledger_entries"), ends)),
         entries=len(held),
         hedged=sum(phases[each.execution_id] == Phase.HEDGED for each in held),
