@@ -60,6 +60,8 @@ BAD: list[tuple[tuple[str, ...], type[Exception], str]] = [
     (("detection.minimum_net_edge=0.001,0.0010",), InvalidInput, "stands twice"),
     (("paper.lag_ms=1,-2",), InvalidInput, "paper.lag_ms: '-2' is not a whole number"),
     (("paper.lag_ms=1,",), InvalidInput, "paper.lag_ms: '' is not"),
+    (("database.url=canary,1",), InvalidInput, "database.url' is not a setting that a run"),
+    (("hooks.on_halt=a,b",), InvalidInput, "in memory uses"),
     (("paper.lagms=1,2",), UnknownSetting, "paper.lag_ms"),
     (("paper.kalshi_lag_most_ms=100,2000",), InvalidInput, "at least kalshi_lag_least_ms"),
 ]

@@ -75,15 +75,24 @@ def files(out: str) -> Files:
     folder = base.parent
     if not base.name or (out.endswith(os.sep) and not path.is_dir()) or not folder.is_dir():
         raise InvalidInput(OPTION, out, "the name of files in a folder that exists")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise InvalidInput(OPTION, out, "in a folder that you may write to")
     names = (f"{base.name}.{end}" for end in ("md", "parquet", "unfinished.parquet"))
     found = Files(*map(base.with_name, names))
     tables = ((each, _is_table) for each in (found.table, found.unfinished))
     for each, known in ((found.report, _is_report), *tables):
         if each.exists() and not known(each):
             raise InvalidInput(OPTION, out, f"free: {each} is there and is no study")
+        _try(each, out)
     return found
+
+
+def _try(path: Path, out: str) -> None:
+    """Refuse a file that cannot be written now, not after all runs."""
+    partial = _partial(path)
+    try:
+        partial.touch()
+        partial.unlink()
+    except OSError:
+        raise InvalidInput(OPTION, out, "in a folder that you may write to") from None
 
 
 def _put(table: pa.Table, path: Path) -> None:
@@ -109,7 +118,7 @@ def _is_table(path: Path) -> bool:
 @contextmanager
 def _whole(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; once it is written, it is renamed to it."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = _partial(path)
     try:
         yield partial
         with partial.open("rb") as written:
@@ -119,3 +128,7 @@ def _whole(path: Path) -> Iterator[Path]:
         raise StorageError(f"{path}: cannot be written: {error}") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")

@@ -70,7 +70,8 @@ def varied(texts: Iterable[str]) -> tuple[Varied, ...]:
     r"""Read ``section.key=value,value`` texts; ``\,`` is a comma within a value.
 
     Raises:
-        InvalidInput: One has another form or no value, or a key or a value is given twice.
+        InvalidInput: One has another form or no value, no run of a study uses it, or a key or a
+            value is given twice.
     """
     found: dict[str, Varied] = {}
     for text in texts:
@@ -79,6 +80,8 @@ def varied(texts: Iterable[str]) -> tuple[Varied, ...]:
         if not equals or "." not in key or not listed.strip():
             shown = f"{key}={HIDDEN if listed.strip() else ''}" if equals else HIDDEN
             raise InvalidInput(OPTION, shown, FORM)
+        if key.partition(".")[0] in IDLE:
+            raise InvalidInput(OPTION, key, "a setting that a run in memory uses")
         if key in found:
             raise InvalidInput(OPTION, key, f"given once: write {key}=value,value")
         values = tuple(each.strip().replace(r"\,", ",") for each in COMMA.split(listed))
