@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -17,6 +18,7 @@ from dutchbook.domain.values.units import ZERO, Money
 from dutchbook.runtime.randomness import Seeded
 from dutchbook.study.columns import KEY, rows
 from dutchbook.study.conclusions import percent
+from dutchbook.study.files import files
 from dutchbook.study.findings import find
 from dutchbook.study.folds import Sitting, parts
 from dutchbook.study.grid import grid, varied
@@ -246,6 +248,15 @@ def test_nothing_bought_is_nothing_to_compare() -> None:
 
 def test_a_name_breaks_no_table() -> None:
     assert "| my\\|own.tape |" in told(study([run(0, 1), run(1, 1)]))
+
+
+def test_a_study_cut_short_before_its_first_run_writes_nothing(tmp_path: Path) -> None:
+    whole = study([run(0, 1), run(1, 1)])
+
+    words = files(str(tmp_path)).rescue(replace(whole, runs=()))
+
+    assert words == "stopped before the first of 2 runs ended: nothing is written"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_table_has_exact_money_and_says_what_it_is() -> None:

@@ -23,7 +23,7 @@ def concluded(found: Findings) -> Iterator[str]:
     yield from _differences(found.comparison)
     yield from _lead(found.comparison)
     yield from _out_of_sample(found)
-    yield from artefacts(found)
+    yield from _artefacts(found)
 
 
 def few(found: Findings) -> str:
@@ -94,7 +94,7 @@ def _out_of_sample(found: Findings) -> Iterator[str]:
     )
 
 
-def artefacts(found: Findings) -> Iterator[str]:
+def _artefacts(found: Findings) -> Iterator[str]:
     """Yield what each control makes with the first setting, beside what was recorded."""
     study = found.study
     names = dict.fromkeys(each.variant.control for each in study.runs)
