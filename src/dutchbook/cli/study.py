@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from dutchbook.cli.options import console
 from dutchbook.cli.output import complain, inert, tell
 
 Tapes = Annotated[
@@ -82,10 +83,10 @@ def study(
     much of a result can be an artefact. Ctrl-C keeps the runs that are done.
     """
     from dutchbook.bootstrap import paper_study, paths
-    from dutchbook.cli.console import progress
+    from dutchbook.cli.console import progress, studies
     from dutchbook.runtime.randomness import Seeded
     from dutchbook.runtime.stop_signals import StopSignals
-    from dutchbook.study import columns, conclusions, files, findings, grid, report
+    from dutchbook.study import columns, conclusions, files, findings, grid, markdown, report
 
     usual = paths.default_config()
     keys, target = grid.varied(override or ()), files.files(out)
@@ -96,12 +97,11 @@ def study(
     request = paper_study.Request(tuple(tapes), found, seeds, played, results)
     plan = paper_study.plan(request, sure=yes)
     at_once = paper_study.at_once(workers, len(plan.jobs))
-    complain(f"{len(plan.jobs):,} runs, {at_once} at once")
+    complain(f"{markdown.plural(len(plan.jobs), 'run')}, {at_once} at once")
     with StopSignals(), progress.bar("studying") as follow:
         done = plan.run(at_once, follow, lambda part: complain(target.rescue(part)))
     result = findings.find(done, Seeded(findings.DRAWN_BY))
-    for line in (*report.compared(result), "", *conclusions.concluded(result)):
-        tell(line)
+    studies.show(console(), found.keys, report.compared(result), conclusions.concluded(result))
     lines = [inert(line) for line in report.report(result)]
     target.write(lines, columns.rows(done))
     tell("")

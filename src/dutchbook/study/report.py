@@ -21,7 +21,7 @@ def report(found: Findings) -> list[str]:
     """Return the lines of a report."""
     sections = (
         ("", _head(found)),
-        ("What each setting keeps", compared(found)),
+        ("What each setting keeps", _compared(found)),
         ("What may be concluded", concluded(found)),
         ("What may not", not_concluded(found)),
         ("How much of it is luck", _luck(found)),
@@ -38,11 +38,11 @@ def report(found: Findings) -> list[str]:
     return list(chain.from_iterable([*head, *lines, ""] for head, lines in titled))[:-1]
 
 
-def compared(found: Findings) -> Iterator[str]:
-    """Yield the table of all settings and of how each differs from the first."""
+def compared(found: Findings) -> list[dict[str, str]]:
+    """Return a row for each setting: what it keeps, and how it differs from the first."""
     study, drawn = found.study, found.comparison
     heads = ["setting", *study.grid.keys, "kept, $", "90 % of draws, $"]
-    heads += ["more than setting 1, $", "90 % of draws, $"]
+    heads += ["more than setting 1, $", "90 % of differences, $"]
     rows = []
     for n, setting in enumerate(study.grid.settings):
         kept = found.means[n].parts.kept
@@ -51,8 +51,13 @@ def compared(found: Findings) -> Iterator[str]:
         row.append(signed(kept - found.means[0].parts.kept) if n else NOTHING)
         differs = drawn.differences[n] if drawn and n else None
         row.append(span(differs, study.seeds, plus=True) if differs else NOTHING)
-        rows.append(row)
-    yield from table(heads, rows, left=0)
+        rows.append(dict(zip(heads, row, strict=True)))
+    return rows
+
+
+def _compared(found: Findings) -> list[str]:
+    rows = compared(found)
+    return table(list(rows[0]), (list(each.values()) for each in rows), left=0)
 
 
 def _head(found: Findings) -> Iterator[str]:
@@ -216,7 +221,8 @@ READING = """\
   better way; a leg alone is lost at worst. **closed**: profit of what has closed; **locked**:
   of what is hedged and open, once its pair pays.
 - **90 % of draws**: episodes are drawn again, as many as there are, 2,000 times; nine of ten
-  totals lie in the interval. All settings see the same draws, so that differences are paired.
+  totals lie in the interval. All settings see the same draws, so that differences are paired:
+  **90 % of differences** are those to setting 1 in the same draw.
 - **episode**: entries on one pair of a tape, by any setting and seed, each within ten minutes
   of the one before. Edges of several pairs at one moment count as several, though the same news
   may have made them: intervals are then too narrow.
