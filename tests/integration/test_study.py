@@ -204,6 +204,20 @@ def test_ctrl_c_leaves_a_row_for_each_run_that_is_done_and_says_so(
     assert made == {"made": 3, "planned": 10}
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_that_fails_ends_the_study_with_the_name_of_the_run(
+    workers: int, tape: Path, tmp_path: Path
+) -> None:
+    lost = tmp_path / "lost.tape"
+    lost.write_bytes(tape.read_bytes())
+    request = paper_study.Request((str(lost),), grid.grid(()), 2)
+    plan = paper_study.plan(request, sure=False)
+    lost.unlink()
+
+    with pytest.raises(paper_study.RunFailed, match="setting 1, seed [12]: "):
+        plan.run(workers, lambda _done, _all: None, lambda _part: None)
+
+
 def test_a_study_that_is_done_removes_what_an_unfinished_one_left(
     studied: Path, tmp_path: Path
 ) -> None:

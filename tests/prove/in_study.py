@@ -66,6 +66,20 @@ IN_STUDY = (
         f"{REPORT} -k same_tape_and_no_other",
     ),
     Bug(
+        "results come in the order in which workers end",
+        "runtime/workers.py",
+        "while wanted not in done:",
+        "while not done or (wanted := next(iter(done))) < 0:",
+        "tests/integration/test_workers.py -k in_the_order",
+    ),
+    Bug(
+        "an error of a worker is taken for its result",
+        "runtime/workers.py",
+        "    if failed:",
+        "    if failed is None:",
+        "tests/integration/test_workers.py -k raised_where",
+    ),
+    Bug(
         "one platform is late and so is the other",
         "tape/controls.py",
         "if each.update.platform is platform else each",

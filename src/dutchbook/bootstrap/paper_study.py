@@ -216,9 +216,8 @@ def _play(job: _Job) -> Run:
     Raises:
         RunFailed: It failed. What a worker raises must survive the way to this process.
     """
-    tape = _made(job.path, job.variant)
     try:
-        return run_virtual(_trade(job, tape))
+        return run_virtual(_trade(job, _made(job.path, job.variant)))
     except (DutchbookError, ExceptionGroup) as error:
         where = f"{job.path}, {job.variant.control}, setting {job.setting + 1}, seed {job.seed}"
         raise RunFailed(f"{where}: {error}") from None

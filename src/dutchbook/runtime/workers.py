@@ -8,13 +8,17 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, TypeVar
 
+from dutchbook.runtime.stop_signals import SIGNALS
+
 A = TypeVar("A")
 B = TypeVar("B")
+MASKED = hasattr(signal, "pthread_sigmask")
+"""Whether this system lets a thread, and what it starts, not hear a signal."""
 
 
 class WorkerLost(RuntimeError):
@@ -36,7 +40,8 @@ def in_processes(work: Callable[[A], B], items: Sequence[A], workers: int) -> It
     reaches this process alone, and each of the others ends with it.
 
     Args:
-        work: A function of a module; it, the items and what it returns can be pickled.
+        work: A function of a module; the items, what it returns and what it raises can be
+            pickled.
         items: What it is called with.
         workers: How many processes, at least one.
 
@@ -45,8 +50,13 @@ def in_processes(work: Callable[[A], B], items: Sequence[A], workers: int) -> It
         Exception: What `work` raises.
     """
     crew: list[_Worker] = []
+    if MASKED:
+        # Its start unblocks signals: that of the first worker must not start it.
+        resource_tracker.ensure_running()
     try:
-        crew.extend(_begun(work) for _ in range(min(workers, len(items))))
+        for _ in range(min(workers, len(items))):
+            with _uninterrupted():
+                crew.append(_begun(work))
         yield from _ordered(crew, items)
     finally:
         for each in crew:
@@ -87,16 +97,37 @@ def _begun(work: Callable[[Any], Any]) -> _Worker:
     context = get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=_serve, args=(there, work), daemon=True)
-    with _uninterrupted():
-        process.start()
+    process.start()
     there.close()
     return _Worker(process, here)
 
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back, and let a process that is started meanwhile never hear of it."""
-    if not hasattr(signal, "pthread_sigmask"):
+    """Hold what asks this process to stop back, and start processes that never hear Ctrl-C.
+
+    What is blocked is inherited, but a thread of a library may still take the signal for this
+    process: so its handler waits as well.
+    """
+    held: list[int] = []
+    here = threading.current_thread() is threading.main_thread()
+    before = {each: signal.getsignal(each) for each in SIGNALS if here}
+    waiting = [each for each, handler in before.items() if callable(handler)]
+    for each in waiting:
+        signal.signal(each, lambda number, _frame: held.append(number))
+    try:
+        with _blocked():
+            yield
+    finally:
+        for each in waiting:
+            signal.signal(each, before[each])
+    if held:
+        signal.raise_signal(held[0])
+
+
+@contextmanager
+def _blocked() -> Iterator[None]:
+    if not MASKED:
         yield
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
