@@ -214,7 +214,7 @@ def test_a_run_that_fails_ends_the_study_with_the_name_of_the_run(
     plan = paper_study.plan(request, sure=False)
     lost.unlink()
 
-    with pytest.raises(paper_study.RunFailed, match="setting 1, seed [12]: "):
+    with pytest.raises(paper_study.RunFailed, match="as recorded, setting 1, seed "):
         plan.run(workers, lambda _done, _all: None, lambda _part: None)
 
 
