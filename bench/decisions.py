@@ -6,22 +6,22 @@ of November 2026. Both legs lag by one step, and only what is added to a level c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from operator import itemgetter
 from typing import Any
 from unittest.mock import patch
 
 from support.exposure_time import ExposureTime
-from support.memory_journal import MemoryJournal
 
 from dutchbook.application.capital.at_risk import CapitalAtRisk
 from dutchbook.application.capital.capital import Capital
 from dutchbook.application.exits.triggers import ExitSettings
 from dutchbook.application.exposure.worker import ExposureWorker
+from dutchbook.application.views.measured import Measured, measured
 from dutchbook.bootstrap import exits
 from dutchbook.bootstrap.paper import build_paper
 from dutchbook.config import load
@@ -30,7 +30,7 @@ from dutchbook.domain.events import Scenario
 from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.pair_trades.trade import PairTrade
 from dutchbook.domain.positions.exposure import ENDING, RETRY, Exposure
-from dutchbook.ports.tables.trading import OPEN_POSITIONS
+from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
 from dutchbook.tape.message import MemoryTape, Tape
@@ -53,32 +53,12 @@ HEADS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What a run came to, in dollars.
-
-    `used` is the money committed times the days for which it was, until the cash of what is
-    still open is there.
-    """
-
-    worst: Decimal
-    best: Decimal
-    used: Decimal
-    entries: int
-    left_alone: Decimal
-
-    @property
-    def each(self) -> Decimal:
-        """Dollars at the least, by a thousand dollars committed for a day."""
-        return 1_000 * self.worst / self.used if self.used else Decimal(0)
-
-
 def effects(tape: Tape) -> list[str]:
     """Return the table of every decision, for each minimum edge."""
     lines = [HEADS, "|---:|---|---:|---:|---:|---:|---:|---:|"]
     for threshold in THRESHOLDS:
         edge = f"detection.minimum_net_edge={threshold}"
-        rows: list[tuple[str, Run]] = [("all", of(tape, edge))]
+        rows: list[tuple[str, Measured]] = [("all", of(tape, edge))]
         rows += [(f"all but: {name}", of(tape, edge, each)) for name, each in OFF.items()]
         for name, taken_back in BEFORE.items():
             with taken_back():
@@ -205,47 +185,20 @@ def halves(tape: Tape) -> list[MemoryTape]:
     ]
 
 
-def _row(threshold: str, name: str, found: Run) -> str:
-    money = (found.worst, found.best, found.used, found.each)
+def _row(threshold: str, name: str, found: Measured) -> str:
+    money = (found.worst, found.best, found.dollar_days, found.per_thousand)
     shown = " | ".join(f"{each:.2f}" for each in money)
-    return f"| {threshold} | {name} | {shown} | {found.entries} | {found.left_alone:.2f} |"
+    return f"| {threshold} | {name} | {shown} | {found.entries} | {found.unhedged:.2f} |"
 
 
-def of(tape: Tape, *settings: str, seed: int = 7) -> Run:
+def of(tape: Tape, *settings: str, seed: int = 7) -> Measured:
     """Run a tape in memory and return what it came to."""
 
-    async def main() -> Run:
+    async def main() -> Measured:
         journal, clock = MemoryJournal(), TapeClock(tape.meta.first)
-        paper = build_paper(load(None, settings), tape, journal, clock, seed=seed)
-        result = (await paper.trade(1))["result"]
-        held = [OPEN_POSITIONS.value(row) for row in await journal.rows("open_positions")]
-        cash = {match.match_id: match.cash_time for match in tape.meta.pairs}
-        ends = [cash[each.pair_id] for each in held if each.closed_at is None]
-        return Run(
-            Decimal(result["worst"]),
-            Decimal(result["best"]),
-            _used(await journal.rows("ledger_entries"), ends),
-            len(held),
-            Decimal(result["unhedged"]["at_risk"]),
+        await build_paper(load(None, settings), tape, journal, clock, seed=seed).trade(1)
+        return await measured(
+            journal, {each.match_id: each.cash_time for each in tape.meta.pairs}
         )
 
     return run_virtual(main())
-
-
-def _used(entries: Iterable[Mapping[str, Any]], ends: list[datetime]) -> Decimal:
-    """Return committed dollars times days, until the cash of all that is open has come."""
-    committed = total = Decimal(0)
-    last: datetime | None = None
-    moved = [each for each in entries if each["bucket"] == "committed"]
-    for entry in sorted(moved, key=lambda each: each["booked_at"]):
-        if last is not None:
-            total += committed * _days(entry["booked_at"] - last)
-        committed += entry["amount"]
-        last = entry["booked_at"]
-    if ends and last is not None:
-        total += committed * _days(max(*ends, last) - last)
-    return total
-
-
-def _days(span: timedelta) -> Decimal:
-    return Decimal(span // timedelta(microseconds=1)) / (DAY // timedelta(microseconds=1))

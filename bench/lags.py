@@ -13,7 +13,8 @@ from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 
-from bench.decisions import Run, of
+from bench.decisions import of
+from dutchbook.application.views.measured import Measured
 from dutchbook.domain.market.contract import Platform
 from dutchbook.tape.format import open_tape
 from dutchbook.tape.message import MemoryTape, Tape
@@ -40,7 +41,7 @@ def table(path: Path, seeds: int) -> list[str]:
     return lines
 
 
-def _one(asked: tuple[Path, int, str, int]) -> Run:
+def _one(asked: tuple[Path, int, str, int]) -> Measured:
     """Run a tape once, with the lag, the order of the legs and the seed that are asked for."""
     path, lag, order, seed = asked
     tape: Tape = open_tape(path)
@@ -50,7 +51,7 @@ def _one(asked: tuple[Path, int, str, int]) -> Run:
     return of(tape, f"paper.lag_ms={lag}", seed=seed)
 
 
-def _shown(found: Sequence[Run]) -> str:
+def _shown(found: Sequence[Measured]) -> str:
     worst = sorted(each.worst for each in found)
     low, high = worst[len(worst) // 20], worst[-1 - len(worst) // 20]
     losses = sum(each < 0 for each in worst)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from functools import partial
 from typing import Any
-
-from support.memory_journal import MemoryJournal
 
 from dutchbook.bootstrap.paper import build_paper
 from dutchbook.config import load
@@ -20,8 +17,10 @@ from dutchbook.domain.market.contract import Platform
 from dutchbook.domain.positions.exit_case import ExitRule
 from dutchbook.domain.positions.settlement import Ruling
 from dutchbook.domain.values.units import plain
+from dutchbook.persistence.journals.memory import MemoryJournal
 from dutchbook.runtime.clock import TapeClock
 from dutchbook.runtime.virtual_time import run_virtual
+from dutchbook.tape.controls import crossed, late
 from dutchbook.tape.message import MemoryTape, Tape, TapeMessage
 
 LAGS = (0, 1, 2)
@@ -127,18 +126,24 @@ def controls(tape: Tape) -> list[str]:
         "| tape | hedged | locked profit, $ | paid, $ | suspicious | suspended pairs |",
         "|---|---:|---:|---:|---:|---:|",
     ]
-    shifts: tuple[tuple[str, Callable[[TapeMessage], TapeMessage]], ...] = (
-        ("as recorded", lambda message: message),
-        ("Polymarket 1 minute late", partial(_late, minutes=1)),
-        ("Polymarket 10 minutes late", partial(_late, minutes=10)),
-        ("the same, with both platforms' own times", partial(_late, minutes=10, times=True)),
-        ("Polymarket inverted", _inverted),
-    )
-    for name, change in shifts:
-        rows = sorted((change(m) for m in tape.messages()), key=lambda m: (m.session, m.at))
-        lines.append(_controlled(name, MemoryTape(tape.meta, rows)))
-    lines.append(_controlled("pairs crossed", _crossed(tape)))
+    for name, other in _others(tape):
+        lines.append(_controlled(name, other))
     return lines
+
+
+def _others(tape: Tape) -> Iterator[tuple[str, Tape]]:
+    yield "as recorded", tape
+    for minutes, words in ((1, "1 minute"), (10, "10 minutes")):
+        delayed = late(tape, Platform.POLYMARKET, timedelta(minutes=minutes))
+        yield f"Polymarket {words} late", delayed
+    timed = MemoryTape(tape.meta, [_timed(each) for each in tape.messages()])
+    delayed = late(timed, Platform.POLYMARKET, timedelta(minutes=10))
+    yield "the same, with both platforms' own times", delayed
+    inverted = [_inverted(each) for each in tape.messages()]
+    yield "Polymarket inverted", MemoryTape(tape.meta, inverted)
+    mixed = crossed(tape)
+    if mixed is not None:
+        yield "pairs crossed", mixed
 
 
 def _controlled(name: str, tape: Tape) -> str:
@@ -157,32 +162,14 @@ def _controlled(name: str, tape: Tape) -> str:
     return run_virtual(main())
 
 
-def _crossed(tape: Tape) -> Tape:
-    """Return a tape whose pairs are each of one question and of the next pair's."""
-    pairs = tape.meta.pairs
-    crossed = tuple(
-        replace(one, polymarket=other.polymarket, operator_approved=False)
-        for one, other in zip(pairs, (*pairs[1:], pairs[0]), strict=True)
-    )
-    approved = tuple(
-        replace(each, operator_approved=True, approved_digest=each.digest) for each in crossed
-    )
-    return MemoryTape(replace(tape.meta, pairs=approved), list(tape.messages()))
-
-
 def _result(found: dict[str, Any]) -> str:
     held = found["positions"]
     return f"{held['OPEN']} | {held['SINGLE_LEG_EXPOSED']} | {found['result']['locked']}"
 
 
-def _late(message: TapeMessage, *, minutes: int, times: bool = False) -> TapeMessage:
-    """Return a message, Polymarket's late; `times`: with both platforms' own times."""
-    if times:
-        update = replace(message.update, platform_time=message.at)
-        message = replace(message, update=update)
-    if message.update.platform is Platform.KALSHI:
-        return message
-    return replace(message, at=message.at + timedelta(minutes=minutes))
+def _timed(message: TapeMessage) -> TapeMessage:
+    """Return a message with the platform's own time: that of its receipt."""
+    return replace(message, update=replace(message.update, platform_time=message.at))
 
 
 def _inverted(message: TapeMessage) -> TapeMessage:

@@ -48,7 +48,7 @@ OTHERS = {
         "        if key not in known or after.orders[order_id] != before.orders[order_id]:",
         also=(
             (
-                "tests/support/memory_journal.py",
+                "persistence/journals/memory.py",
                 "if key in self._tables[write.table]:",
                 'if key in self._tables[write.table] and write.table != "fills":',
             ),
@@ -93,7 +93,7 @@ OTHERS = {
         '"released": Money(amount - spent.cost),',
         also=(
             (
-                "tests/support/memory_journal.py",
+                "persistence/journals/memory.py",
                 "if rules.resolved_once:",
                 "if rules.resolved_once and not before:",
             ),

@@ -89,6 +89,7 @@ def test_every_commit_and_every_message_has_a_point_on_each_side() -> None:
         "application/settlement/payouts.py",
         "application/reconciliation/platform_state.py",
         "persistence/log/anchors.py",
+        "persistence/journals/memory.py",
         "persistence/journals/postgres.py",
         "persistence/schema.py",
         "persistence/journals/sqlite.py",

@@ -22,9 +22,10 @@ ALLOWED: dict[str, set[str]] = {
     "application": INNER | {"domain", "ports"},
     "config": INNER | {"domain"},
     **dict.fromkeys(OUTER, SHELL),
-    "bootstrap": SHELL | {"config"} | {*OUTER},
+    "study": SHELL | {"config"},
+    "bootstrap": SHELL | {"config", "study"} | {*OUTER},
     "operations": SHELL | {"config", "bootstrap"} | {*OUTER},
-    "cli": SHELL | {"config", "bootstrap", "operations"} | {*OUTER},
+    "cli": SHELL | {"config", "study", "bootstrap", "operations"} | {*OUTER},
     "__main__": {"cli"},
     "__init__": set(),
 }

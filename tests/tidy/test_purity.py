@@ -16,6 +16,7 @@ CLOCKS = {
 SUPERVISORS = {
     "cli/console/screen.py": "notes it, and the engine goes on without what is shown",
     "cli/outcome.py": "shows it, and the command ends",
+    "runtime/workers.py": "sends it to the process that awaits the work, which raises it",
     "persistence/journals/sqlite_writer.py": "takes everything back, then raises again",
     "persistence/journals/worker.py": "hands it to whoever awaits the call",
 }

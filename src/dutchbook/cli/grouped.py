@@ -16,7 +16,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("retry-leg", "close-leg", "complement", "resolve"),
         *("override", "reconcile", "wind-down", "commands"),
     ),
-    "Set up": ("init", "pairs", "capital", "tape"),
+    "Set up": ("init", "pairs", "capital", "tape", "study"),
     "Records": ("db", "audit"),
 }
 """Every command, by the group that it is shown in, the usual first."""

@@ -22,6 +22,7 @@ from dutchbook.cli.options import AsJson, Db, Seed, console, hook_settings, url_
 from dutchbook.cli.outcome import outcome
 from dutchbook.cli.output import engine_output, tell
 from dutchbook.cli.pairs import pairs
+from dutchbook.cli.study import study
 from dutchbook.cli.tape import tapes
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ for name, group in {
 position_commands.add_to(app)
 operator_commands.add_to(app)
 lists.add_to(app)
+app.command("study", rich_help_panel=panel("study"))(study)
 
 Tape = Annotated[
     str,
