@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from support.program import PROGRAM, call_here, ended_here, traded
+from support.runs import AS_THEY_COME
 
 from dutchbook.bootstrap import paper_study
 from dutchbook.bootstrap.paper import generated_tape
@@ -22,7 +23,7 @@ from dutchbook.tape.format import write_tape
 
 pytestmark = pytest.mark.usefixtures("own_home")
 LAGS = ("--set", "detection.minimum_net_edge=0.001,0.008")
-FIXED = ("--set", "paper.lag_ms=300")
+FIXED = ("--set", "paper.lag_ms=300", "--set", AS_THEY_COME)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,7 @@ def test_a_seed_draws_what_an_order_meets_and_settings_differ(
 def test_a_row_is_what_run_says_of_the_same_settings_and_seed(
     runs: dict[tuple[str, int, int], dict[str, Any]], tape: Path, tmp_path: Path
 ) -> None:
-    chosen = ("detection.minimum_net_edge=0.001", "paper.lag_ms=300")
+    chosen = ("detection.minimum_net_edge=0.001", "paper.lag_ms=300", AS_THEY_COME)
     summary = traded(f"sqlite:///{tmp_path}/paper.db", tape, *chosen)
 
     row, result = runs["as recorded", 1, 1], summary["result"]
