@@ -245,5 +245,6 @@ def test_what_the_footer_says_can_be_read_without_the_program(studied: Path) -> 
     found = pq.read_schema(studied / "study.parquet").metadata[b"dutchbook.study"]
 
     document = json.loads(found)
-    assert document["varied"] == ["detection.minimum_net_edge", "paper.lag_ms"]
+    given = ["detection.minimum_net_edge", "paper.lag_ms", "detection.costs_add_up"]
+    assert document["varied"] == given
     assert document["seeds"] == 2
