@@ -93,6 +93,13 @@ IN_SECOND_LEGS = (
         f"{SEEN} -k both_legs_had_their_time",
     ),
     Bug(
+        "the chance is that of the quote that was told of last",
+        LEGS,
+        "        self._note(side.key, watch.books[side.key[0]], now)\n        return",
+        "        return",
+        f"{SEEN} -k book_as_it_is_now",
+    ),
+    Bug(
         "a standing quote is counted every second",
         LEGS,
         "        if self._probed.get(side) is touch:\n            return\n",

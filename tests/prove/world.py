@@ -465,6 +465,7 @@ class World:
         book = engine.watchlist.books[key]
         book.replace(update.bids, update.asks)
         book.touch(engine.clock.now(), 0)
+        engine.trading.second_legs.book_changed(key)
         engine.detection.book_changed(key)
 
     def _reconnected(self, name: Name) -> None:

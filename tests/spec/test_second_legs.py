@@ -419,6 +419,27 @@ def test_the_order_follows_what_was_seen_of_the_pair() -> None:
     assert after_polymarket.cost == Decimal("0.02") + FEES
 
 
+def test_a_chance_is_that_of_the_book_as_it_is_now() -> None:
+    """A book is shown whole again after it was lost, and nobody has told of it yet."""
+
+    async def work(at: At) -> Any:
+        at.edge()
+        (watch,) = at.watchlist.pairs.values()
+        before = at.legs.order(watch, Outcome.YES, NOW)
+        book = at.watchlist.books[POLYMARKET, "polymarket-cup"]
+        book.clear()
+        at.legs.book_changed((POLYMARKET, "polymarket-cup"))
+        lost = at.legs.order(watch, Outcome.YES, NOW)
+        shown = cheap_books()[POLYMARKET]
+        book.replace(shown.bids.items(), shown.asks.items())
+        book.touch(at.clock.now(), 1)
+        return before, lost, at.legs.order(watch, Outcome.YES, NOW)
+
+    before, lost, after = beside(work)
+    assert after == before
+    assert lost.chance <= 1
+
+
 def test_a_quote_ages_and_a_small_part_of_it_is_missed_less_often() -> None:
     async def work(at: At) -> Any:
         at.edge()

@@ -110,14 +110,11 @@ class SecondLegs:
     def _chance(
         self, watch: PairWatch, outcome: Outcome, second: Platform, now: datetime
     ) -> Fraction:
-        side = _side(watch, outcome, second)
-        touch = self._touches.get(side)
-        wanted, age = Decimal(self._caps_for(watch.match.match_id).position), timedelta(0)
-        share = Decimal(1)
-        if touch is not None:
-            age = now - touch.since
-            share = min(wanted / from_e6(touch.size_e6), Decimal(1))
-        quote = Quote(second, self.lag(second), age, share)
+        touch = self._touch(watch, _side(watch, outcome, second), now)
+        wanted = Decimal(self._caps_for(watch.match.match_id).position)
+        offered = from_e6(touch.size_e6)
+        share = wanted / offered if wanted < offered else Decimal(1)
+        quote = Quote(second, self.lag(second), now - touch.since, share)
         known = self.evidence.get((watch.match.match_id, second), Evidence())
         return chance_of_miss(quote, known.faded(now))
 
@@ -174,6 +171,11 @@ class SecondLegs:
             if now >= self._next.get(watch.match.match_id, now):
                 self._look(watch, now)
 
+    def _touch(self, watch: PairWatch, side: Side, now: datetime) -> Touch:
+        """Return the best offer of a side as its book has it now."""
+        self._note(side.key, watch.books[side.key[0]], now)
+        return self._touches[side]
+
     def _note(self, key: Key, book: OrderBook, now: datetime) -> None:
         for outcome in Outcome:
             price, size = _best(book, outcome)
@@ -205,8 +207,7 @@ class SecondLegs:
         )
 
     def _probe(self, watch: PairWatch, side: Side, now: datetime) -> None:
-        self._note(side.key, watch.books[side.key[0]], now)
-        touch = self._touches[side]
+        touch = self._touch(watch, side, now)
         if self._probed.get(side) is touch:
             return
         self._probed[side] = touch
