@@ -120,4 +120,21 @@ UNUSED: dict[str, str] = {
     "platforms/kalshi/book_codec.py: KalshiBooks": "reads a live stream; the bench measures it",
     "ports/crash_points.py: points": "what a crash test must have killed the engine at",
     "ports/crash_points.py: listen": "called by crash tests alone",
+    **dict.fromkeys(
+        (
+            "platforms/kalshi/signing.py: KalshiKey",
+            "platforms/polymarket/authentication.py: ApiCredentials",
+            "platforms/polymarket/authentication.py: RelayerKey",
+            "platforms/polymarket/authentication.py: l1_headers",
+            "platforms/polymarket/calls.py: merge_call",
+            "platforms/polymarket/calls.py: redeem_call",
+            "platforms/polymarket/relayer_signing.py: sign_batch",
+            "platforms/polymarket/relayer_signing.py: sign_proxy",
+            "platforms/polymarket/relayer_signing.py: sign_safe",
+            "platforms/polymarket/signing.py: OrderSigner",
+            "platforms/polymarket/signing.py: exchange_of",
+            "platforms/polymarket/transactions.py: sign_transaction",
+        ),
+        "signs for a real platform; paper checks no signature",
+    ),
 }
