@@ -282,6 +282,13 @@ def test_the_calls_of_a_proxy_wallet_are_found_by_their_offsets(calls: list[Call
     assert ethereum.signer_of(signed, raw(body["signature"])) == ACCOUNT.lower()
 
 
+@pytest.mark.parametrize(("size", "filling"), [(0, 0), (31, 1), (32, 0), (33, 31), (64, 0)])
+def test_data_is_filled_up_to_whole_words_and_no_further(size: int, filling: int) -> None:
+    data = raw(_body(_proxy([Call(ONES, b"\1" * size)]))["data"])
+
+    assert data.endswith(size.to_bytes(32, "big") + b"\1" * size + bytes(filling))
+
+
 # Safes ---------------------------------------------------------------------------------------
 
 
