@@ -17,6 +17,7 @@ RELAYER = f"{HOME}/relayer_signing.py"
 RELAYER_SEEN = "tests/spec/test_relayer_signing.py"
 TRANSACTIONS = f"{HOME}/transactions.py"
 TRANSACTIONS_SEEN = "tests/spec/test_signed_transactions.py"
+AMOUNTS, AMOUNTS_SEEN = f"{HOME}/order_amounts.py", "tests/spec/test_polymarket_amounts.py"
 SECRETS, SECRETS_SEEN = "platforms/confidential.py", "tests/spec/test_secrets_kept.py"
 
 IN_SIGNING = (
@@ -363,6 +364,34 @@ IN_SIGNING = (
         '"0x" + keccak(raw).hex()',
         '"0x" + signed.hex()',
         f"{TRANSACTIONS_SEEN} -k byte_for_byte",
+    ),
+    Bug(
+        "an order asks for a step more than its dollars buy",
+        AMOUNTS,
+        "to_e6(floor_to(got, step))",
+        "to_e6(floor_to(got, step) + step)",
+        f"{AMOUNTS_SEEN} -k official_client",
+    ),
+    Bug(
+        "shares finer than a hundredth are asked for",
+        AMOUNTS,
+        "cut = floor_to(number, CENT)",
+        "cut = number",
+        f"{AMOUNTS_SEEN} -k on_its_step",
+    ),
+    Bug(
+        "a price between two ticks is sent",
+        AMOUNTS,
+        "if not tick <= price <= 1 - tick or price % tick:",
+        "if not tick <= price <= 1 - tick:",
+        f"{AMOUNTS_SEEN} -k no_order_can_have",
+    ),
+    Bug(
+        "a book is hashed with the hash that it came with",
+        f"{HOME}/book_hash.py",
+        ' | {"hash": ""}',
+        "",
+        f"{AMOUNTS_SEEN} -k book_has_the_hash",
     ),
     Bug(
         "what holds a secret can be pickled",

@@ -1,4 +1,4 @@
-"""Everything that the official clients signed in the vectors is signed alike, byte for byte.
+"""Every vector of the official clients is made byte for byte: signatures, bodies, amounts.
 
 Skipped where the files of vectors are not at hand; some vectors of every kind are typed into
 the other specifications of signing, which always run.
@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from independent import ethereum
 from support.signing import ORDERS, RELAYER, needs, raw, signed_vector, vectors
 
+from dutchbook.domain.market.contract import Side
+from dutchbook.domain.market.fees import polymarket_terms
+from dutchbook.domain.values.units import Price, Quantity
 from dutchbook.platforms.polymarket.addresses import address
 from dutchbook.platforms.polymarket.authentication import ApiCredentials, l1_headers
+from dutchbook.platforms.polymarket.book_hash import book_hash
 from dutchbook.platforms.polymarket.calls import Call, merge_call, redeem_call, split_call
 from dutchbook.platforms.polymarket.eip712 import text_hash
+from dutchbook.platforms.polymarket.order_amounts import limit_amounts, market_amounts
 from dutchbook.platforms.polymarket.private_key import WalletKey
 from dutchbook.platforms.polymarket.relayer_signing import (
     SignedRequest,
@@ -89,20 +95,45 @@ def _type_of_domains(found: str) -> None:
     assert text_hash(f"EIP712Domain({fields})") == raw(found)
 
 
-def _nothing_is_signed(found: object) -> None:
+def _amounts(vector: Mapping[str, Any]) -> None:
+    side, tick = Side[vector["side"]], Decimal(vector["tick"])
+    price, size = Decimal(str(vector["price"])), Decimal(str(vector["size_or_amount"]))
+
+    assert [*limit_amounts(side, price, size, tick)] == vector["limit"]
+    assert [*market_amounts(side, price, size, tick)] == vector["market"]
+
+
+def _book(vector: Mapping[str, Any]) -> None:
+    assert book_hash(vector) == vector["hash"]
+
+
+def _fee_adjusted(vector: Mapping[str, Any]) -> None:
+    """Check our fee: what is left of a balance that the client takes its fee from."""
+    assert vector["exponent"] == 1 or not vector["rate"]
+    assert not vector["builder_rate"]
+    amount, price, balance, rate, adjusted = (
+        Decimal(str(vector[name]))
+        for name in ("amount", "price", "balance", "rate", "adjusted_amount")
+    )
+    fee = polymarket_terms(rate).fee(Price(price), Quantity(amount / price))
+
+    assert min(amount, balance - fee) == adjusted
+
+
+def _about(found: str) -> None:
     assert found
 
 
 OF_ORDERS: dict[str, Check] = {
-    "_about": _nothing_is_signed,
+    "_about": _about,
     "order_type_hash": _type_of_orders,
     "domain_type_hash": _type_of_domains,
     "orders": _each(_order),
     "l2_hmac": _each(_l2),
     "l1_headers": _each(_l1),
-    "amounts": _nothing_is_signed,
-    "book_hashes": _nothing_is_signed,
-    "fee_adjusted_buy": _nothing_is_signed,
+    "amounts": _each(_amounts),
+    "book_hashes": _each(_book),
+    "fee_adjusted_buy": _each(_fee_adjusted),
 }
 
 # The relayer ---------------------------------------------------------------------------------
