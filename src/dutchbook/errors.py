@@ -59,6 +59,20 @@ class UnknownSetting(DutchbookError):
         self.nearest = nearest
 
 
+class InvalidSecret(DutchbookError):
+    """A key or secret is not usable, or a text is not what it should be and may be a secret.
+
+    Names the field, describes in words what was found, and what is expected; never quotes it.
+    `source` is the file that it stands in, if it stands in one.
+    """
+
+    def __init__(self, field: str, found: str, expected: str, source: str = "") -> None:
+        super().__init__(f"{_within(source)}{field}: {found} is not {expected}")
+        self.field = field
+        self.found = found
+        self.expected = expected
+
+
 class UnknownId(DutchbookError):
     """Nothing is recorded under this id."""
 

@@ -18,6 +18,7 @@ from prove.in_reach import IN_REACH
 from prove.in_second_legs import IN_SECOND_LEGS
 from prove.in_settings import IN_SETTINGS
 from prove.in_shown import IN_SHOWN
+from prove.in_signing import IN_SIGNING
 from prove.in_study import IN_STUDY
 from prove.in_trades import IN_TRADES
 from prove.places import (
@@ -413,6 +414,7 @@ PLANTED = (
     *IN_SETTINGS,
     *IN_SECOND_LEGS,
     *IN_SHOWN,
+    *IN_SIGNING,
     *IN_STUDY,
     *IN_CAPITAL,
     *IN_REACH,
