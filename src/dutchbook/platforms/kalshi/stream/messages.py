@@ -93,7 +93,7 @@ def decode(raw: bytes) -> Message | Unknown:
         found = envelope(raw)
         if found is None or found.type in READ:
             raise MalformedMessage(KALSHI, str(error), raw) from error
-        return found
+        return Unknown(found.type, found.sid, found.seq)
 
 
 def envelope(raw: bytes) -> Unknown | None:
