@@ -300,7 +300,7 @@ def test_a_book_that_is_crossed_for_a_moment_is_not(engine: Engine) -> None:
     assert engine.sent == []
 
 
-# Best prices that another channel reports ------------------------------------------------------
+# Best prices of another channel -------------------------------------------------------------
 
 
 @pytest.fixture

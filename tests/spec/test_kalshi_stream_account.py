@@ -120,7 +120,12 @@ def test_trades_read_as_they_do_with_json_and_decimals(
     price: str, count: str, fee: str, ms: int, outcome: Outcome
 ) -> None:
     side = Side.BUY if outcome is Outcome.YES else Side.SELL  # both are bids
-    changes = {"yes_price_dollars": price, "count_fp": count, "fee_cost": fee, "ts_ms": ms}
+    changes: dict[str, Any] = {
+        "yes_price_dollars": price,
+        "count_fp": count,
+        "fee_cost": fee,
+        "ts_ms": ms,
+    }
     slow = slow_fill(sample("fill", **changes), outcome.value)
 
     (report,) = seen(engine(replace(OURS, outcome=outcome, side=side)), "fill", **changes)
@@ -176,7 +181,10 @@ def test_a_resting_order_has_its_totals_and_works() -> None:
     assert isinstance(handed.report, OrderReport)
     assert handed.report.working == 6
     assert handed.report.stated is not None
-    assert (handed.report.stated.filled, handed.report.stated.cost) == (4, Decimal("1.4"))
+    assert (handed.report.stated.filled, handed.report.stated.cost) == (
+        Decimal(4),
+        Decimal("1.4"),
+    )
     assert handed.report.stated.fees == Decimal("0.07")
     assert not handed.report.whole
 
@@ -189,7 +197,7 @@ def test_a_cancelled_order_works_no_more(filled: str, *, whole: bool) -> None:
 
     assert isinstance(handed, OrderSeen)
     assert handed.report is not None
-    assert (handed.report.working, handed.report.whole) == (0, whole)
+    assert (handed.report.working, handed.report.whole) == (Decimal(0), whole)
 
 
 @pytest.mark.parametrize("known", [True, False])

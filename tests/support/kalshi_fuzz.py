@@ -1,4 +1,4 @@
-"""Mutated messages of Kalshi's stream, from a seed; nothing but `MalformedMessage` may escape."""
+"""Mutated messages of Kalshi's stream: nothing but `MalformedMessage` may escape."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
-from support.kalshi_stream import SAMPLES, Engine
-
 from dutchbook.errors import MalformedMessage
 from dutchbook.platforms.kalshi.stream.connection import StreamSettings
 from dutchbook.platforms.kalshi.stream.messages import decode
+from support.kalshi_stream import SAMPLES, Engine
 
 ODD: tuple[Any, ...] = (
     None, True, 0, -1, 1, 2**63, 10**400, 0.1, 1e308, "", "0", "0.5", "1", "-1", "NaN", "1e9",

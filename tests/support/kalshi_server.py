@@ -195,4 +195,3 @@ class Line:
 
     def _strikes(self, fault: str) -> bool:
         return self._chance.randrange(1_000) < self.faults.get(fault, 0)
-

@@ -1,4 +1,4 @@
-"""Frames of Kalshi's stream as its pages show them, and a listener that keeps what it is told."""
+"""Frames of Kalshi's stream as its pages show them, and an engine that follows them."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class Books:
         """Await no book of contracts that the server does not add to a subscription."""
         for name in contract_ids:
             if name in self._followed:
-                self._followed[name].asked_at = None
+                self._followed[name].await_no_longer()
 
     def connect(self, now: datetime) -> Iterator[Output]:
         """Subscribe to every followed book on a new connection."""
@@ -82,7 +82,7 @@ class Books:
 
     def _subscribe(self, names: list[str], now: datetime) -> Iterator[Output]:
         for name in names:
-            self._followed[name].asked_at = now
+            self._followed[name].await_whole(now)
         yield from self._subscriptions.begin(BOOKS, names)
         yield from self._subscriptions.begin(TICKERS, names)
 
@@ -90,7 +90,7 @@ class Books:
         found = self._subscriptions.of(channel)
         if found is None or not names:
             return
-        found.waiting = [name for name in found.waiting if name not in names]
+        found.withhold(names)
         if found.sid is not None:
             yield from self._subscriptions.change(found, "delete_markets", names)
 
@@ -158,7 +158,7 @@ class Books:
         known = any(each.live for each in books)
         for each in books:
             each.doubt()
-            each.asked_at = now if each.asked_at is None else each.asked_at
+            each.await_whole(now)
         if known:
             yield BooksUnknown(reason, names)
             yield from (each.whole() for each in self._followed.values() if each.live)
@@ -200,17 +200,17 @@ class Books:
         """
         for each in late:
             if each.again and each.reconnected:
-                each.asked_at = None
+                each.await_no_longer()
                 yield Silent(each.contract_id)
         stubborn = [each for each in late if each.again and each.asked_at is not None]
         for each in stubborn:
-            each.reconnected, each.asked_at = True, now
+            each.await_anew(now, reconnected=True)
         if stubborn:
             yield Reconnect(f"no book of {stubborn[0].contract_id}, subscribed anew")
             return
         names = [each.contract_id for each in late if each.asked_at is not None]
         for name in names:
-            self._followed[name].again = True
+            self._followed[name].await_anew(now)
         if names:
             self._subscriptions.withdraw(names)
             yield from self._delete(names, BOOKS)
@@ -221,6 +221,6 @@ class Books:
         if found is not None and found.sid is None:
             found.end()  # never acknowledged: ask for all of them once more
             names = list(self._followed)
-        for name in names:
-            self._followed[name].asked_at = now
+            for each in self._followed.values():
+                each.await_whole(now)
         yield from self._subscriptions.begin(BOOKS, names)

@@ -301,14 +301,14 @@ class KalshiStream:
         self, subscription: Subscription, reason: str, now: datetime
     ) -> Iterator[Output]:
         """Subscribe anew to a channel whose subscription has ended by itself."""
-        subscription.failures += 1
+        failures = subscription.fail()
         self._subscriptions.end(subscription)
         channel, why = subscription.channel, f"{subscription.channel}: {reason}"
         if channel == commands.FILLS:
             yield from self._account.broken()
         elif channel not in commands.BY_TICKER:
             yield Missed(channel)
-        if subscription.failures > MOST_FAILURES:
+        if failures > MOST_FAILURES:
             if channel == commands.BOOKS:
                 yield from self._books.doubt_all(why, now)
             yield Reconnect(why)

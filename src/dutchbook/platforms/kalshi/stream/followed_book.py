@@ -80,6 +80,19 @@ class FollowedBook:
         self._lost_clock = self._clock = self._newest_clock = 0
         self._whole_at = self._crossed_since = None
 
+    def await_whole(self, now: datetime) -> None:
+        """Await a whole book from now on; one that is awaited already is late no later."""
+        self.asked_at = now if self.asked_at is None else self.asked_at
+
+    def await_anew(self, now: datetime, *, reconnected: bool = False) -> None:
+        """Await a whole book, since its contract or all are subscribed anew."""
+        self.asked_at, self.again = now, True
+        self.reconnected = self.reconnected or reconnected
+
+    def await_no_longer(self) -> None:
+        """Await no whole book."""
+        self.asked_at = None
+
     def disconnect(self) -> None:
         """Doubt the book, and await none: the connection has ended."""
         self.doubt()

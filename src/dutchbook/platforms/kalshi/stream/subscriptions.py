@@ -49,6 +49,33 @@ class Subscription:
         if self.sid != sid:
             self.sid, self.last, self._raw, self._was_reply = sid, 0, b"", False
 
+    def ask(self, waiting: Sequence[str]) -> None:
+        """Note that it is asked for, and the contracts that are to be added to it later."""
+        self.asked, self.waiting = True, list(waiting)
+
+    def add_later(self, tickers: Sequence[str]) -> None:
+        """Note more contracts that are to be added to it."""
+        self.waiting += tickers
+
+    def withhold(self, tickers: Collection[str]) -> None:
+        """Forget contracts that were to be added to it."""
+        self.waiting = [each for each in self.waiting if each not in tickers]
+
+    def release(self) -> list[str]:
+        """Return the contracts that were to be added to it, and forget them."""
+        waiting, self.waiting = self.waiting, []
+        return waiting
+
+    def fail(self) -> int:
+        """Count an end that nobody asked for; return how many there were."""
+        self.failures += 1
+        return self.failures
+
+    def reset(self) -> None:
+        """Forget everything: its connection has ended."""
+        self.end()
+        self.failures = 0
+
     def end(self) -> None:
         """Forget the subscription: it has ended, or its connection has."""
         self.sid, self.asked = None, False
@@ -100,8 +127,7 @@ class Subscriptions:
         self._pending.clear()
         self._by_sid.clear()
         for each in self._channels.values():
-            each.end()
-            each.failures = 0
+            each.reset()
 
     # Looking up
     # ------------------------------------------------------------------------------------
@@ -170,18 +196,16 @@ class Subscriptions:
             yield from self.change(found, "add_markets", tickers)
             return
         if found.asked:
-            found.waiting += tickers
+            found.add_later(tickers)
             return
-        found.asked = True
         first, rest = tickers[: commands.MOST_TICKERS], tickers[commands.MOST_TICKERS :]
-        found.waiting = list(rest)
+        found.ask(rest)
         number = self._number(Pending(channel, tuple(first)))
         yield Send(commands.subscribe(number, channel, first, yes_price=self._yes_price))
 
     def flush(self, subscription: Subscription) -> Iterator[Send]:
         """Add the contracts that waited for the acknowledgement."""
-        waiting, subscription.waiting = subscription.waiting, []
-        yield from self.change(subscription, "add_markets", waiting)
+        yield from self.change(subscription, "add_markets", subscription.release())
 
     def change(
         self, subscription: Subscription, action: Action, tickers: Sequence[str]
