@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -27,31 +27,48 @@ NUMBER = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{1,6})?")
 """How Kalshi writes prices, counts and money: a plain decimal, at most six decimals."""
 
 
-class DeltaBody(msgspec.Struct, gc=False):
+Rows: TypeAlias = tuple[tuple[str, str], ...]
+"""Prices and sizes of one side. The key of an empty side is absent; an empty list or null is
+accepted as well."""
+
+
+class DeltaBody(Protocol):
     """A change of one level: what is added to its size, or taken from it."""
 
+    price_dollars: str
+    delta_fp: str
+    side: Literal["yes", "no"]
+
+
+class SnapshotBody(Protocol):
+    """A whole book."""
+
+    market_ticker: str
+    yes_dollars_fp: Rows | None
+    no_dollars_fp: Rows | None
+
+
+class _DeltaBody(msgspec.Struct, gc=False):
     market_ticker: str
     price_dollars: str
     delta_fp: str
     side: Literal["yes", "no"]
 
 
-class SnapshotBody(msgspec.Struct, gc=False):
-    """A whole book. The key of an empty side is absent; an empty list is accepted as well."""
-
+class _SnapshotBody(msgspec.Struct, gc=False):
     market_ticker: str
-    yes_dollars_fp: tuple[tuple[str, str], ...] | None = ()
-    no_dollars_fp: tuple[tuple[str, str], ...] | None = ()
+    yes_dollars_fp: Rows | None = ()
+    no_dollars_fp: Rows | None = ()
 
 
 class _Delta(msgspec.Struct, tag_field="type", tag="orderbook_delta", gc=False):
     seq: int
-    msg: DeltaBody
+    msg: _DeltaBody
 
 
 class _Snapshot(msgspec.Struct, tag_field="type", tag="orderbook_snapshot", gc=False):
     seq: int
-    msg: SnapshotBody
+    msg: _SnapshotBody
 
 
 class _Trade(msgspec.Struct, tag_field="type", tag="trade", gc=False):
@@ -166,7 +183,7 @@ class KalshiBooks:
             if book is None:
                 return None
             bid, ask = book.best_bid, book.best_ask
-            if type(body) is DeltaBody:
+            if type(body) is _DeltaBody:
                 self.impossible += change(book, level_of(body)) < 0
             else:
                 book.replace(*sides_of(body))

@@ -136,21 +136,28 @@ class _Created(msgspec.Struct):
     average_fee_paid: str | None = None
 
 
-class OrderTotals(msgspec.Struct):
+class OrderTotals(Protocol):
     """What an order's record states of its trades, by a request and on the stream alike."""
 
     order_id: str
+    fill_count_fp: str
+    remaining_count_fp: str
+    taker_fill_cost_dollars: str
+    maker_fill_cost_dollars: str
+    taker_fees_dollars: str
+    maker_fees_dollars: str
+
+
+class _Order(msgspec.Struct):
+    order_id: str
     client_order_id: str
+    status: Literal["resting", "canceled", "executed"]
     fill_count_fp: str
     remaining_count_fp: str
     taker_fill_cost_dollars: str = ""
     maker_fill_cost_dollars: str = ""
     taker_fees_dollars: str = ""
     maker_fees_dollars: str = ""
-
-
-class _Order(OrderTotals, kw_only=True):
-    status: Literal["resting", "canceled", "executed"]
 
 
 class _Orders(msgspec.Struct):

@@ -11,13 +11,11 @@ import msgspec
 
 from dutchbook.errors import InvalidInput
 from dutchbook.platforms.kalshi.book_codec import PRICES, SIZES
-from dutchbook.platforms.kalshi.order_codec import OrderTotals
 from dutchbook.platforms.kalshi.stream.fields import (
     MICROS,
     BookSide,
-    Data,
     Millis,
-    Numbered,
+    Number,
     Text,
     Way,
     above_zero,
@@ -45,16 +43,26 @@ class FillBody(msgspec.Struct):
         one_way(self.book_side, self.outcome_side)
 
 
-class Fill(Data, tag="fill", kw_only=True):
+class Fill(msgspec.Struct, tag_field="type", tag="fill", kw_only=True):
     """One of our trades, in YES prices. It may precede the answer to its order."""
 
+    sid: Number
+    sending_ts_ms: Millis | None = None
     msg: FillBody
 
 
-class OrderBody(OrderTotals, kw_only=True):
+class OrderBody(msgspec.Struct, kw_only=True):
     """An order of ours, in YES prices, with what it has filled and cost."""
 
+    order_id: Text
+    client_order_id: str
     ticker: Text
+    fill_count_fp: str
+    remaining_count_fp: str
+    taker_fill_cost_dollars: str = ""
+    maker_fill_cost_dollars: str = ""
+    taker_fees_dollars: str = ""
+    maker_fees_dollars: str = ""
     status: Literal["resting", "canceled", "executed", "unknown"]
     book_side: BookSide
     outcome_side: Way
@@ -78,9 +86,11 @@ class OrderBody(OrderTotals, kw_only=True):
             _ = MICROS[amount or "0"]
 
 
-class UserOrder(Data, tag="user_order", kw_only=True):
+class UserOrder(msgspec.Struct, tag_field="type", tag="user_order", kw_only=True):
     """One of our orders as it is now."""
 
+    sid: Number
+    sending_ts_ms: Millis | None = None
     msg: OrderBody
 
 
@@ -101,9 +111,11 @@ class _Position(msgspec.Struct):
         return SIZES[self.position_fp]
 
 
-class MarketPosition(Data, tag="market_position", kw_only=True):
+class MarketPosition(msgspec.Struct, tag_field="type", tag="market_position", kw_only=True):
     """Our position in a contract; it changes with trades and settlements."""
 
+    sid: Number
+    sending_ts_ms: Millis | None = None
     msg: _Position
 
 
@@ -118,7 +130,10 @@ class _Group(msgspec.Struct):
             raise InvalidInput("contracts_limit_fp", self.contracts_limit_fp, "zero or more")
 
 
-class OrderGroup(Numbered, tag="order_group_updates", kw_only=True):
+class OrderGroup(msgspec.Struct, tag_field="type", tag="order_group_updates", kw_only=True):
     """A change of a group of our orders."""
 
+    sid: Number
+    seq: Number
+    sending_ts_ms: Millis | None = None
     msg: _Group

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from dutchbook.platforms.kalshi.stream.fields import Count, Number, Sent, Text
+from dutchbook.platforms.kalshi.stream.fields import Count, Millis, Number, Text
 
 
 class _Subscription(msgspec.Struct):
@@ -54,33 +54,37 @@ class Reason(msgspec.Struct):
     msg: str = ""
 
 
-class Subscribed(Sent, tag="subscribed", kw_only=True):
+class Subscribed(msgspec.Struct, tag_field="type", tag="subscribed", kw_only=True):
     """A subscription has begun; one for each channel of the command."""
 
+    sending_ts_ms: Millis | None = None
     msg: _Subscription
     id: Count | None = None
 
 
-class Ok(Sent, tag="ok", kw_only=True):
+class Ok(msgspec.Struct, tag_field="type", tag="ok", kw_only=True):
     """A command succeeded. A list is the answer to ``list_subscriptions``."""
 
+    sending_ts_ms: Millis | None = None
     msg: _Tickers | tuple[_Subscription, ...] | None = None
     id: Count | None = None
     sid: Number | None = None
     seq: Number | None = None
 
 
-class Unsubscribed(Sent, tag="unsubscribed", kw_only=True):
+class Unsubscribed(msgspec.Struct, tag_field="type", tag="unsubscribed", kw_only=True):
     """A subscription has ended."""
 
+    sending_ts_ms: Millis | None = None
     sid: Number
     seq: Number | None = None
     id: Count | None = None
 
 
-class Failed(Sent, tag="error", kw_only=True):
+class Failed(msgspec.Struct, tag_field="type", tag="error", kw_only=True):
     """A command failed, or a subscription ended by itself (10 and 25)."""
 
+    sending_ts_ms: Millis | None = None
     msg: Reason
     id: Count | None = None
     sid: Number | None = None

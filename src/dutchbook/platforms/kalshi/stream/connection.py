@@ -28,7 +28,13 @@ from dutchbook.platforms.kalshi.stream.books import Books
 from dutchbook.platforms.kalshi.stream.contracts import Contracts
 from dutchbook.platforms.kalshi.stream.lifecycle_messages import MarketLifecycle
 from dutchbook.platforms.kalshi.stream.market_messages import Delta, Snapshot, Ticker
-from dutchbook.platforms.kalshi.stream.messages import Message, Unknown, decode, envelope
+from dutchbook.platforms.kalshi.stream.messages import (
+    Message,
+    Unknown,
+    decode,
+    envelope,
+    number_of,
+)
 from dutchbook.platforms.kalshi.stream.outputs import (
     Announced,
     BooksConnected,
@@ -186,7 +192,7 @@ class KalshiStream:
         found = self._subscriptions.on(message.sid)
         if found is not None:
             reply = isinstance(message, Snapshot) and bool(message.id)
-            verdict = found.judge(message.seq, raw, reply=reply)
+            verdict = found.judge(number_of(message), raw, reply=reply)
             if verdict is Verdict.AGAIN:
                 self.repeated += 1
                 return

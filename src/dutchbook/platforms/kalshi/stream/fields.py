@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Literal, TypeAlias
 
-import msgspec
 from msgspec import Meta
 
 from dutchbook.domain.values.units import E4, money, to_e6
@@ -84,27 +83,3 @@ def one_way(book_side: str, outcome_side: str) -> None:
     """
     if WAYS[book_side] != outcome_side:
         raise InvalidInput("outcome_side", outcome_side, f"that of a {book_side}")
-
-
-class Sent(msgspec.Struct, tag_field="type", kw_only=True, gc=False):
-    """Any message. `sending_ts_ms` is on every one since 2026-10-01 (changelog)."""
-
-    sending_ts_ms: Millis | None = None
-
-
-class Data(Sent, kw_only=True, gc=False):
-    """A message of a channel whose messages are not numbered."""
-
-    sid: Number
-
-    @property
-    def seq(self) -> int | None:
-        """No number: a missing message cannot be noticed."""
-        return None
-
-
-class Numbered(Sent, kw_only=True, gc=False):
-    """A message of a channel whose messages are numbered, from 1, for each subscription."""
-
-    sid: Number
-    seq: Number

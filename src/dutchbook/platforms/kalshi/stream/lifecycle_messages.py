@@ -12,7 +12,14 @@ import msgspec
 
 from dutchbook.domain.values.units import E4, PriceGrid
 from dutchbook.errors import InvalidInput
-from dutchbook.platforms.kalshi.stream.fields import QUOTES, Count, Numbered, Seconds, Text
+from dutchbook.platforms.kalshi.stream.fields import (
+    QUOTES,
+    Count,
+    Millis,
+    Number,
+    Seconds,
+    Text,
+)
 
 LARGEST_FACTOR = 100
 """Far above any fee multiplier; a larger one is an error."""
@@ -77,9 +84,14 @@ class Life(msgspec.Struct):
         return {"yes": E4, "no": 0}.get(self.result or "")
 
 
-class MarketLifecycle(Numbered, tag="market_lifecycle_v2", kw_only=True):
+class MarketLifecycle(
+    msgspec.Struct, tag_field="type", tag="market_lifecycle_v2", kw_only=True
+):
     """Something has happened to a contract; the channel reports those of all contracts."""
 
+    sid: Number
+    seq: Number
+    sending_ts_ms: Millis | None = None
     msg: Life
 
 
@@ -90,9 +102,12 @@ class _Event(msgspec.Struct):
     collateral_return_type: Literal["MECNET", "DIRECNET", ""]
 
 
-class EventLifecycle(Numbered, tag="event_lifecycle", kw_only=True):
+class EventLifecycle(msgspec.Struct, tag_field="type", tag="event_lifecycle", kw_only=True):
     """An event, the family of some contracts, was created."""
 
+    sid: Number
+    seq: Number
+    sending_ts_ms: Millis | None = None
     msg: _Event
 
 
@@ -118,7 +133,10 @@ class _EventFee(msgspec.Struct):
             raise InvalidInput("fee_multiplier_override", factor, "between 0 and 100")
 
 
-class EventFeeUpdate(Numbered, tag="event_fee_update", kw_only=True):
+class EventFeeUpdate(msgspec.Struct, tag_field="type", tag="event_fee_update", kw_only=True):
     """An event's fees differ from those of its series from now on, or no longer."""
 
+    sid: Number
+    seq: Number
+    sending_ts_ms: Millis | None = None
     msg: _EventFee

@@ -14,18 +14,15 @@ from dutchbook.domain.values.units import E4
 from dutchbook.errors import InvalidInput
 from dutchbook.platforms.kalshi.book_codec import (
     PRICES,
-    DeltaBody,
-    SnapshotBody,
+    Rows,
     level_of,
     sides_of,
 )
 from dutchbook.platforms.kalshi.stream.fields import (
     QUOTES,
     Count,
-    Data,
     Millis,
     Number,
-    Numbered,
     Text,
     Way,
     above_zero,
@@ -34,18 +31,25 @@ from dutchbook.platforms.kalshi.stream.fields import (
 )
 
 
-class ClockedSnapshot(SnapshotBody, gc=False):
+class ClockedSnapshot(msgspec.Struct, gc=False):
     """A whole book; it includes every change with a clock up to its own (0: none yet)."""
 
+    market_ticker: Text
+    yes_dollars_fp: Rows | None = ()
+    no_dollars_fp: Rows | None = ()
     clock: Count | None = None
 
     def __post_init__(self) -> None:
         sides_of(self)
 
 
-class ClockedDelta(DeltaBody, gc=False):
+class ClockedDelta(msgspec.Struct, gc=False):
     """A change of a level, with the clock of the platform and the time of the change."""
 
+    market_ticker: Text
+    price_dollars: str
+    delta_fp: str
+    side: Way
     clock: Number | None = None
     ts_ms: Millis | None = None
     ts: str | None = None
@@ -64,16 +68,24 @@ class ClockedDelta(DeltaBody, gc=False):
         return None if self.ts is None else rfc3339(self.ts)
 
 
-class Snapshot(Numbered, tag="orderbook_snapshot", kw_only=True, gc=False):
+class Snapshot(
+    msgspec.Struct, tag_field="type", tag="orderbook_snapshot", kw_only=True, gc=False
+):
     """A whole book; `id` is that of the ``get_snapshot`` that it answers."""
 
+    sid: Number
+    seq: Number
+    sending_ts_ms: Millis | None = None
     msg: ClockedSnapshot
     id: Count | None = None
 
 
-class Delta(Numbered, tag="orderbook_delta", kw_only=True, gc=False):
+class Delta(msgspec.Struct, tag_field="type", tag="orderbook_delta", kw_only=True, gc=False):
     """A change of one level of a book."""
 
+    sid: Number
+    seq: Number
+    sending_ts_ms: Millis | None = None
     msg: ClockedDelta
 
 
@@ -91,9 +103,11 @@ class _Top(msgspec.Struct):
         return QUOTES[self.yes_bid_dollars], QUOTES[self.yes_ask_dollars]
 
 
-class Ticker(Data, tag="ticker", kw_only=True):
+class Ticker(msgspec.Struct, tag_field="type", tag="ticker", kw_only=True):
     """The best prices of a contract."""
 
+    sid: Number
+    sending_ts_ms: Millis | None = None
     msg: _Top
 
 
@@ -114,7 +128,10 @@ class _Print(msgspec.Struct):
         above_zero(self.count_fp, "count_fp")
 
 
-class Trade(Numbered, tag="trade", kw_only=True):
+class Trade(msgspec.Struct, tag_field="type", tag="trade", kw_only=True):
     """Another party's trade. Any change that it makes to a book also arrives as a delta."""
 
+    sid: Number
+    seq: Number
+    sending_ts_ms: Millis | None = None
     msg: _Print

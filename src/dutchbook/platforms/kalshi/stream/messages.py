@@ -38,24 +38,22 @@ class Unknown(msgspec.Struct, frozen=True):
     sid: Number | None = None
     seq: Number | None = None
 
-    @property
-    def contract_id(self) -> str | None:
-        """The contract that it names, if that can be read."""
-        return None
-
 
 class _Ticker(msgspec.Struct, frozen=True):
     market_ticker: str = ""
 
 
-class Envelope(Unknown, frozen=True):
+class Envelope(msgspec.Struct, frozen=True):
     """What can still be read of a message that cannot be read as a whole."""
 
+    type: str
+    sid: Number | None = None
+    seq: Number | None = None
     msg: _Ticker | None = None
 
     @property
     def contract_id(self) -> str | None:
-        """The contract that it names, if it names one."""
+        """The contract that it names, if that can be read."""
         return self.msg.market_ticker or None if self.msg is not None else None
 
 
@@ -67,10 +65,8 @@ Answered: TypeAlias = Subscribed | Ok | Unsubscribed | Failed
 Message: TypeAlias = Numbered | Unnumbered | Answered
 
 _message: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
-_envelopes: tuple[msgspec.json.Decoder[Unknown], ...] = (
-    msgspec.json.Decoder(Envelope),
-    msgspec.json.Decoder(Unknown),
-)
+_envelope = msgspec.json.Decoder(Envelope)
+_unknown = msgspec.json.Decoder(Unknown)
 READ = frozenset(
     {
         "error", "event_fee_update", "event_lifecycle", "fill", "market_lifecycle_v2",
@@ -96,14 +92,23 @@ def decode(raw: bytes) -> Message | Unknown:
         return Unknown(found.type, found.sid, found.seq)
 
 
-def envelope(raw: bytes) -> Unknown | None:
-    """Return what the envelope of a message says, or None if not even that can be read.
+def number_of(message: Message | Unknown) -> int | None:
+    """Return a message's number; None on a channel that has none."""
+    match message:
+        case Ticker() | Fill() | UserOrder() | MarketPosition() | Subscribed():
+            return None
+        case _:
+            return message.seq
 
-    It is an `Envelope` if the message also says which contract it is about.
-    """
-    for decoder in _envelopes:
-        try:
-            return decoder.decode(raw)
-        except UNREADABLE:
-            continue
-    return None
+
+def envelope(raw: bytes) -> Envelope | None:
+    """Return what the envelope of a message says, or None if not even that can be read."""
+    try:
+        return _envelope.decode(raw)
+    except UNREADABLE:
+        pass
+    try:
+        found = _unknown.decode(raw)
+    except UNREADABLE:
+        return None
+    return Envelope(found.type, found.sid, found.seq)
