@@ -246,3 +246,13 @@ def test_the_books_of_runs_equal_a_slow_rebuild_and_are_near_the_recorder_s() ->
 
     assert checked > 500
     assert near >= 0.98 * checked
+
+
+@needs(BITCOIN)
+def test_a_book_whose_changes_are_missing_is_noticed_by_the_best_prices() -> None:
+    """That run lacks the changes after each first book, so that no number tells of them."""
+    run = Run(STALE)
+
+    assert run.early_doubts == [
+        "the book's best prices are not those that the platform reports"
+    ] * (len(run.engines) - 1)
