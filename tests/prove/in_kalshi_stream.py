@@ -140,8 +140,8 @@ IN_KALSHI_STREAM = (
     Bug(
         "the other books of the platform stay empty after a gap",
         BOOKS,
-        "            yield from (each.whole() for each in self._followed.values() if each.live)\n",
-        "",
+        "yield from (each.whole() for each in self._followed.values() if each.live)",
+        "yield from ()",
         f"{SPEC} -k more_than_there_is",
     ),
     Bug(
@@ -182,8 +182,8 @@ IN_KALSHI_STREAM = (
     Bug(
         "another grid leaves the book as it is",
         f"{STREAM}/contracts.py",
-        '            yield from self._books.doubt((name,), "its prices have another grid", now)\n',
-        "",
+        'yield from self._books.doubt((name,), "its prices have another grid", now)',
+        "yield from ()",
         f"{SPEC} -k another_grid",
     ),
     Bug(
