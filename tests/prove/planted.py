@@ -10,6 +10,7 @@ from prove.in_exits import IN_EXITS
 from prove.in_exposures import IN_EXPOSURES
 from prove.in_found import IN_FOUND
 from prove.in_halts import IN_HALTS
+from prove.in_kalshi_stream import IN_KALSHI_STREAM
 from prove.in_laws import IN_LAWS
 from prove.in_leases import IN_LEASES
 from prove.in_oracles import IN_ORACLES
@@ -408,6 +409,7 @@ PLANTED = (
     *IN_FOUND,
     *IN_LAWS,
     *IN_HALTS,
+    *IN_KALSHI_STREAM,
     *IN_LEASES,
     *IN_ORACLES,
     *IN_OUTAGES,

@@ -117,7 +117,7 @@ def test_everything_public_is_used_by_the_program_itself() -> None:
 
 
 UNUSED: dict[str, str] = {
-    "platforms/kalshi/book_codec.py: KalshiBooks": "reads a live stream; the bench measures it",
+    "platforms/kalshi/book_codec.py: KalshiBooks": "the bench measures it",
     "ports/crash_points.py: points": "what a crash test must have killed the engine at",
     "ports/crash_points.py: listen": "called by crash tests alone",
     **dict.fromkeys(

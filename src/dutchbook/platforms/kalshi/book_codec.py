@@ -1,25 +1,51 @@
-"""Kalshi's market-data messages: decodes bytes and updates order books in place.
+"""Kalshi's books: decodes the messages that change them, and updates order books in place.
 
 No socket, no clock. Each message creates one Struct and nothing else: prices and sizes are
 texts from a small vocabulary, and each text is parsed once. Source: docs.kalshi.com, WebSocket
-`orderbook_delta` channel (``use_yes_price`` false: a NO bid at q is a YES ask at 1 - q).
+`orderbook_delta` channel, 2026-10. With ``use_yes_price`` false a NO bid at q is a YES ask at
+1 - q; with true the same level is reported at the YES price. `KalshiBooks` reads the former.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
 from dutchbook.domain.market.book import ASK, BID, OrderBook
 from dutchbook.domain.values.units import E4, price, signed, to_e4, to_e6
 from dutchbook.errors import InvalidInput, MalformedMessage
+from dutchbook.ports.market_data import Changes
 
 KALSHI = "kalshi"
 VOCABULARY = 1 << 17
 """Texts cached at most. A feed uses some ten thousand; hostile input has no limit."""
+NUMBER = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{1,6})?")
+"""How Kalshi writes prices, counts and money: a plain decimal, at most six decimals."""
+
+
+Rows: TypeAlias = tuple[tuple[str, str], ...]
+"""Prices and sizes of one side. The key of an empty side is absent; an empty list or null is
+accepted as well."""
+
+
+class DeltaBody(Protocol):
+    """A change of one level: what is added to its size, or taken from it."""
+
+    price_dollars: str
+    delta_fp: str
+    side: Literal["yes", "no"]
+
+
+class SnapshotBody(Protocol):
+    """A whole book."""
+
+    market_ticker: str
+    yes_dollars_fp: Rows | None
+    no_dollars_fp: Rows | None
 
 
 class _DeltaBody(msgspec.Struct, gc=False):
@@ -31,8 +57,8 @@ class _DeltaBody(msgspec.Struct, gc=False):
 
 class _SnapshotBody(msgspec.Struct, gc=False):
     market_ticker: str
-    yes_dollars_fp: tuple[tuple[str, str], ...] = ()
-    no_dollars_fp: tuple[tuple[str, str], ...] = ()
+    yes_dollars_fp: Rows | None = ()
+    no_dollars_fp: Rows | None = ()
 
 
 class _Delta(msgspec.Struct, tag_field="type", tag="orderbook_delta", gc=False):
@@ -58,14 +84,21 @@ _named = msgspec.json.Decoder(_Named)
 READ = frozenset({"orderbook_delta", "orderbook_snapshot", "trade"})
 
 
-class _Texts(dict[str, int]):
-    """Cache from text to integer, cleared when it reaches `VOCABULARY` entries."""
+class Texts(dict[str, int]):
+    """Cache from text to integer, cleared when it reaches `VOCABULARY` entries.
 
-    def __init__(self, read: Callable[[str], int]) -> None:
+    Raises:
+        InvalidInput: The text is not a plain decimal, or `read` does not accept it.
+    """
+
+    def __init__(self, read: Callable[[str], int], field: str) -> None:
         super().__init__()
         self._read = read
+        self._field = field
 
     def __missing__(self, text: str) -> int:
+        if NUMBER.fullmatch(text) is None:
+            raise InvalidInput(self._field, text, "a plain decimal with up to six decimals")
         number = self._read(text)
         if len(self) >= VOCABULARY:
             self.clear()
@@ -73,8 +106,50 @@ class _Texts(dict[str, int]):
         return number
 
 
-_prices = _Texts(lambda text: to_e4(price(text, field="price_dollars")))
-_sizes = _Texts(lambda text: to_e6(signed(text, field="delta_fp")))
+PRICES = Texts(lambda text: to_e4(price(text, field="price_dollars")), "price_dollars")
+"""Prices strictly between 0 and 1 dollar, in 10⁻⁴ dollars."""
+SIZES = Texts(lambda text: to_e6(signed(text, field="delta_fp")), "delta_fp")
+"""Contracts of either sign, in 10⁻⁶ contracts."""
+
+
+def level_of(body: DeltaBody, *, yes_price: bool = False) -> tuple[int, int, int]:
+    """Return the side, the YES price and the change of size that a delta states.
+
+    Raises:
+        InvalidInput: A number is out of range or not a plain decimal.
+    """
+    price_e4, change = PRICES[body.price_dollars], SIZES[body.delta_fp]
+    if body.side == "yes":
+        return BID, price_e4, change
+    return ASK, price_e4 if yes_price else E4 - price_e4, change
+
+
+def sides_of(body: SnapshotBody, *, yes_price: bool = False) -> tuple[Changes, Changes]:
+    """Return the bids and asks of a snapshot, in YES prices.
+
+    Raises:
+        InvalidInput: A number is out of range, a size is not above zero, or a price repeats.
+    """
+    bids = tuple((PRICES[text], SIZES[size]) for text, size in body.yes_dollars_fp or ())
+    no_bids = tuple((PRICES[text], SIZES[size]) for text, size in body.no_dollars_fp or ())
+    asks = no_bids if yes_price else tuple((E4 - each, size) for each, size in no_bids)
+    for levels in (bids, asks):
+        if any(size <= 0 for _, size in levels) or len(dict(levels)) < len(levels):
+            name = body.market_ticker
+            raise InvalidInput("orderbook_snapshot", name, "each price once, sizes above zero")
+    return bids, asks
+
+
+def change(book: OrderBook, level: tuple[int, int, int]) -> int:
+    """Add a change of size to a level of a book, and return the level's new size.
+
+    It is below zero if the level held less than was taken: the book has missed a message. The
+    level is empty then.
+    """
+    side, price_e4, added = level
+    size = (book.bids if side == BID else book.asks).get(price_e4, 0) + added
+    book.apply(side, price_e4, size)
+    return size
 
 
 class KalshiBooks:
@@ -109,26 +184,14 @@ class KalshiBooks:
                 return None
             bid, ask = book.best_bid, book.best_ask
             if type(body) is _DeltaBody:
-                self._change(book, body)
+                self.impossible += change(book, level_of(body)) < 0
             else:
-                _replace(book, body)
+                book.replace(*sides_of(body))
         except (msgspec.DecodeError, InvalidInput, UnicodeDecodeError, RecursionError) as error:
             self._unread(raw, error)
             return None
         book.number(message.seq)
         return book if book.best_bid != bid or book.best_ask != ask else None
-
-    def _change(self, book: OrderBook, body: _DeltaBody) -> None:
-        price_e4, delta = _prices[body.price_dollars], _sizes[body.delta_fp]
-        if body.side == "yes":
-            size = book.bids.get(price_e4, 0) + delta
-            book.apply(BID, price_e4, size)
-        else:
-            price_e4 = E4 - price_e4
-            size = book.asks.get(price_e4, 0) + delta
-            book.apply(ASK, price_e4, size)
-        if size < 0:
-            self.impossible += 1
 
     def _unread(self, raw: bytes, error: Exception) -> None:
         """Count a message of another type; raise for one that should have been readable."""
@@ -139,13 +202,3 @@ class KalshiBooks:
         if name in READ:
             raise MalformedMessage(KALSHI, str(error), raw) from error
         self.ignored[name] += 1
-
-
-def _replace(book: OrderBook, body: _SnapshotBody) -> None:
-    bids = [(_prices[text], _sizes[size]) for text, size in body.yes_dollars_fp]
-    asks = [(E4 - _prices[text], _sizes[size]) for text, size in body.no_dollars_fp]
-    for levels in (bids, asks):
-        if any(size <= 0 for _, size in levels) or len(dict(levels)) < len(levels):
-            name = book.contract_id
-            raise InvalidInput("orderbook_snapshot", name, "each price once, sizes above zero")
-    book.replace(bids, asks)

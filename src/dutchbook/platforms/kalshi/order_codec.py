@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 import msgspec
 
@@ -136,6 +136,18 @@ class _Created(msgspec.Struct):
     average_fee_paid: str | None = None
 
 
+class OrderTotals(Protocol):
+    """What an order's record states of its trades, by a request and on the stream alike."""
+
+    order_id: str
+    fill_count_fp: str
+    remaining_count_fp: str
+    taker_fill_cost_dollars: str
+    maker_fill_cost_dollars: str
+    taker_fees_dollars: str
+    maker_fees_dollars: str
+
+
 class _Order(msgspec.Struct):
     order_id: str
     client_order_id: str
@@ -255,11 +267,7 @@ def decode_order(answer: Answer, sent: Sent) -> Placed | None:
         read = _orders.decode(raw)
         for order in read.orders:
             if order.client_order_id == sent.order.client_order_id:
-                filled = read_count(order.fill_count_fp, "fill_count_fp")
-                remaining = read_count(order.remaining_count_fp, "remaining_count_fp")
-                working = remaining if order.status == "resting" else NOTHING
-                stated = _summed(order, filled, sent.order)
-                return Placed(order.order_id, working, stated, least=filled)
+                return placed_of(order, sent.order, resting=order.status == "resting")
     except UNREADABLE as error:
         raise MalformedMessage(KALSHI, str(error), raw) from error
     if read.cursor:
@@ -267,7 +275,19 @@ def decode_order(answer: Answer, sent: Sent) -> Placed | None:
     return None
 
 
-def _summed(row: _Order, filled: Quantity, order: Order) -> Totals:
+def placed_of(row: OrderTotals, order: Order, *, resting: bool) -> Placed:
+    """Return what an order's record states.
+
+    Raises:
+        InvalidInput: A number is out of range.
+    """
+    filled = read_count(row.fill_count_fp, "fill_count_fp")
+    remaining = read_count(row.remaining_count_fp, "remaining_count_fp")
+    stated = _summed(row, filled, order)
+    return Placed(row.order_id, remaining if resting else NOTHING, stated, least=filled)
+
+
+def _summed(row: OrderTotals, filled: Quantity, order: Order) -> Totals:
     """Return the totals of an order's record.
 
     The cost of an ask is stated in NO terms (live use reported in public issues, 2026), so that
@@ -305,22 +325,43 @@ def decode_fills(answer: Answer, sent: Sent, placed: Placed) -> Listing[FillRepo
 
 
 def _report(row: _Fill, sent: Sent) -> FillReport:
-    yes = read_price(row.yes_price_dollars, "yes_price_dollars")
     no = read_price(row.no_price_dollars, "no_price_dollars")
+    if read_price(row.yes_price_dollars, "yes_price_dollars") + no != 1:
+        raise InvalidInput("fill", row.trade_id, "prices of a dollar")
+    return report_of(row, sent.order, _when(row))
+
+
+class FillRow(Protocol):
+    """What a trade of ours states, by a request and on the stream alike."""
+
+    trade_id: str
+    order_id: str
+    count_fp: str
+    yes_price_dollars: str
+    fee_cost: str
+
+
+def report_of(row: FillRow, order: Order, matched_at: datetime) -> FillReport:
+    """Return the report of one of an order's trades, with the price of the order's outcome.
+
+    Raises:
+        InvalidInput: A number is out of range, the size is zero, or the fee is negative.
+    """
+    yes = read_price(row.yes_price_dollars, "yes_price_dollars")
     size = read_count(row.count_fp, "count_fp")
     fee = money(row.fee_cost, field="fee_cost")
-    if yes + no != 1 or not size or fee < 0:
-        raise InvalidInput("fill", row.trade_id, "prices of a dollar, a size, and a fee")
+    if not size or fee < 0:
+        raise InvalidInput("fill", row.trade_id, "a size and a fee")
     return FillReport(
         platform=KALSHI,
         platform_order_id=row.order_id,
-        client_order_id=sent.order.client_order_id,
+        client_order_id=order.client_order_id,
         trade_id=row.trade_id,
-        price=Price(yes if sent.order.outcome is Outcome.YES else no),
+        price=Price(yes if order.outcome is Outcome.YES else 1 - yes),
         size=size,
         fee=fee,
         finality=Finality.SETTLED,
-        matched_at=_when(row),
+        matched_at=matched_at,
     )
 
 
