@@ -25,8 +25,8 @@ IN_SECOND_LEGS = (
     Bug(
         "the study's figures are those of the other platform",
         CHANCE,
-        "min(STUDY[quote.platform] *",
-        "min(STUDY[quote.platform.other] *",
+        "return STUDY[quote.platform] *",
+        "return STUDY[quote.platform.other] *",
         f"{CHANCES} -k after_one_poll",
     ),
     Bug(

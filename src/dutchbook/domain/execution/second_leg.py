@@ -77,8 +77,11 @@ class Evidence:
 
 
 def prior(quote: Quote) -> Fraction:
-    """Return the probability of a miss before anything was seen of the pair, at most 1."""
-    return min(STUDY[quote.platform] * relative(quote.lag, quote.age, quote.share), Fraction(1))
+    """Return the probability of a miss before anything was seen of the pair.
+
+    Below 1: the study's share is scaled by 1.4 at the most.
+    """
+    return STUDY[quote.platform] * relative(quote.lag, quote.age, quote.share)
 
 
 def chance_of_miss(quote: Quote, seen: Evidence) -> Fraction:
