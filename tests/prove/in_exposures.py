@@ -230,8 +230,8 @@ IN_EXPOSURES = (
     Bug(
         "every message counts as a look",
         "application/market/disagreements.py",
-        "if now >= self._next.get(pair_id, now) and self._comparable(watch, now):",
-        "if self._comparable(watch, now):",
+        "if now >= self._next.get(pair_id, now) and watch.comparable(now, self._hurdles):",
+        "if watch.comparable(now, self._hurdles):",
         DISAGREE,
     ),
     Bug(

@@ -6,6 +6,7 @@ from prove.bug import Bug
 
 LEGS = "application/market/second_legs.py"
 SEEN = "tests/spec/test_second_legs.py"
+WATCHLIST = "application/market/watchlist.py"
 CHANCE = "domain/execution/second_leg.py"
 CHANCES = "tests/spec/test_second_leg.py"
 ORDER = "domain/execution/leg_order.py"
@@ -60,22 +61,22 @@ IN_SECOND_LEGS = (
     Bug(
         "a quote that is partly gone still stands",
         LEGS,
-        "missed=left < each.size_e6)",
+        "missed=left < wanted)",
         "missed=not left)",
         f"{SEEN} -k less_is_offered",
     ),
     Bug(
         "a quote that is just large enough is gone",
         LEGS,
-        "missed=left < each.size_e6)",
-        "missed=left <= each.size_e6)",
+        "missed=left < wanted)",
+        "missed=left <= wanted)",
         f"{SEEN} -k still_stand",
     ),
     Bug(
         "only the very price of a quote is looked at, not a better one",
-        LEGS,
-        "return sum(size for price, size in book.asks.items() if price <= most_e4)",
-        "return sum(size for price, size in book.asks.items() if price == most_e4)",
+        "domain/market/book.py",
+        "if (price <= bound if side is Side.BUY else price >= bound)",
+        "if (price == bound if side is Side.BUY else price >= bound)",
         f"{SEEN} -k less_is_offered",
     ),
     Bug(
@@ -115,9 +116,9 @@ IN_SECOND_LEGS = (
     ),
     Bug(
         "books of two moments are probed",
-        LEGS,
-        "            and together(watch.books, hurdles.books_apart)\n",
-        "",
+        WATCHLIST,
+        "self.match.tradable and trusted and together(self.books, hurdles.books_apart)",
+        "self.match.tradable and trusted",
         f"{SEEN} -k two_moments",
     ),
     Bug(

@@ -9,7 +9,6 @@ from decimal import Decimal
 
 from dutchbook.application.market.pair_breaker import PairBreaker
 from dutchbook.application.market.watchlist import Key, PairWatch, Watchlist
-from dutchbook.domain.detection.detect import together
 from dutchbook.domain.detection.disagreement import Disagreement, looked, margin
 from dutchbook.domain.detection.quote import Hurdles
 from dutchbook.domain.market.contract import Outcome
@@ -62,19 +61,9 @@ class Disagreements:
         now = self._clock.now()
         for watch in self._watchlist.of(key):
             pair_id = watch.match.match_id
-            if now >= self._next.get(pair_id, now) and self._comparable(watch, now):
+            if now >= self._next.get(pair_id, now) and watch.comparable(now, self._hurdles):
                 self._next[pair_id] = now + EVERY
                 self._look(watch, now)
-
-    def _comparable(self, watch: PairWatch, now: datetime) -> bool:
-        trusted = not any(
-            book.untrusted_because(now, self._hurdles.book_age) for book in watch.books.values()
-        )
-        return (
-            watch.match.tradable
-            and trusted
-            and together(watch.books, self._hurdles.books_apart)
-        )
 
     def _look(self, watch: PairWatch, now: datetime) -> None:
         pair_id = watch.match.match_id

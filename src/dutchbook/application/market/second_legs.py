@@ -13,7 +13,7 @@ from typing import NamedTuple
 from dutchbook.application.market.watchlist import Key, PairWatch, Watchlist
 from dutchbook.application.records.committer import Committer
 from dutchbook.application.records.second_legs import NAME, Known, read
-from dutchbook.domain.detection.detect import possible, together
+from dutchbook.domain.detection.detect import possible
 from dutchbook.domain.detection.disagreement import margin
 from dutchbook.domain.detection.quote import Caps, Hurdles
 from dutchbook.domain.events import Event, OrderFilled, OrderPlaced
@@ -22,7 +22,7 @@ from dutchbook.domain.execution.leg_order import LegOrder, leg_order, missed
 from dutchbook.domain.execution.second_leg import Evidence, Quote, chance_of_miss
 from dutchbook.domain.market.book import OrderBook
 from dutchbook.domain.market.contract import Outcome, Platform
-from dutchbook.domain.values.units import E4, from_e6
+from dutchbook.domain.values.units import E4, Price, from_e4, from_e6
 from dutchbook.ports.journal import Batch, Insert, Journal, Update
 from dutchbook.ports.time import Clock
 
@@ -178,16 +178,17 @@ class SecondLegs:
 
     def _note(self, key: Key, book: OrderBook, now: datetime) -> None:
         for outcome in Outcome:
-            price, size = _best(book, outcome)
-            side = Side(key, outcome)
-            known = self._touches.get(side)
+            price, side = book.ask_e4(outcome), Side(key, outcome)
+            buys_yes = outcome is Outcome.YES
+            levels, at = (book.asks, price) if buys_yes else (book.bids, E4 - price)
+            size, known = levels.get(at, 0), self._touches.get(side)
             if known is None or (known.price_e4, known.size_e6) != (price, size):
                 self._touches[side] = Touch(price, size, now)
 
     def _look(self, watch: PairWatch, now: datetime) -> None:
         match = watch.match
         passed = possible(watch.kalshi, watch.polymarket, match.alignment, self._minimum_e4)
-        if not passed or not self._comparable(watch, now):
+        if not passed or not watch.comparable(now, self._hurdles):
             return
         self._next[match.match_id] = now + EVERY
         for outcome in passed:
@@ -195,16 +196,6 @@ class SecondLegs:
                 continue
             for platform in Platform:
                 self._probe(watch, _side(watch, outcome, platform), now)
-
-    def _comparable(self, watch: PairWatch, now: datetime) -> bool:
-        hurdles = self._hurdles
-        return (
-            watch.match.tradable
-            and not any(
-                b.untrusted_because(now, hurdles.book_age) for b in watch.books.values()
-            )
-            and together(watch.books, hurdles.books_apart)
-        )
 
     def _probe(self, watch: PairWatch, side: Side, now: datetime) -> None:
         touch = self._touch(watch, side, now)
@@ -255,9 +246,9 @@ class SecondLegs:
         for each in over:
             book = self._watchlist.books[each.side.key]
             if not book.untrusted_because(now, self._hurdles.book_age):
-                left = _offered(book, each.side.outcome, each.price_e4)
-                platform = each.side.key[0]
-                self._saw(each.pair_id, platform, now, missed=left < each.size_e6)
+                left = book.depth(each.side.outcome, Price(from_e4(each.price_e4)))
+                platform, wanted = each.side.key[0], from_e6(each.size_e6)
+                self._saw(each.pair_id, platform, now, missed=left < wanted)
 
     async def drained(self) -> None:
         """Write down what was seen."""
@@ -279,17 +270,3 @@ def _side(watch: PairWatch, outcome: Outcome, platform: Platform) -> Side:
     """Return what a leg buys for `outcome` on Kalshi."""
     bought = outcome if platform is Platform.KALSHI else watch.match.hedge(outcome)
     return Side((platform, watch.match.contract(platform).contract_id), bought)
-
-
-def _best(book: OrderBook, outcome: Outcome) -> tuple[int, int]:
-    """Return the best offer of an outcome: its price in 10⁻⁴ dollars and its size in 10⁻⁶."""
-    if outcome is Outcome.YES:
-        return book.best_ask, book.asks.get(book.best_ask, 0)
-    return E4 - book.best_bid, book.bids.get(book.best_bid, 0)
-
-
-def _offered(book: OrderBook, outcome: Outcome, most_e4: int) -> int:
-    """Return the contracts, in 10⁻⁶, that are offered up to a price."""
-    if outcome is Outcome.YES:
-        return sum(size for price, size in book.asks.items() if price <= most_e4)
-    return sum(size for price, size in book.bids.items() if E4 - price <= most_e4)

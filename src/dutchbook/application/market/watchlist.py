@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from dutchbook.domain.detection.quote import Reason
+from dutchbook.domain.detection.detect import together
+from dutchbook.domain.detection.quote import Hurdles, Reason
 from dutchbook.domain.market.book import OrderBook
 from dutchbook.domain.market.contract import Contract, ContractMatch, Outcome, Platform
 
@@ -26,6 +27,13 @@ class PairWatch:
     def books(self) -> dict[Platform, OrderBook]:
         """Both books, by platform."""
         return {Platform.KALSHI: self.kalshi, Platform.POLYMARKET: self.polymarket}
+
+    def comparable(self, now: datetime, hurdles: Hurdles) -> bool:
+        """Return whether both books are trusted and of one moment, and the pair may trade."""
+        trusted = not any(
+            book.untrusted_because(now, hurdles.book_age) for book in self.books.values()
+        )
+        return self.match.tradable and trusted and together(self.books, hurdles.books_apart)
 
     def become(self, match: ContractMatch) -> None:
         """Take over what has changed of the pair."""
